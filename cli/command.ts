@@ -1,0 +1,73 @@
+import type { Command } from 'commander';
+import { MayflyError } from '../core/errors.ts';
+
+/** One subcommand: adds itself, with its help and examples, to the program. */
+export type RegisterCommand = (program: Command) => void;
+
+/** Codes of {@link CommandError}. */
+export type CommandCode = 'USAGE' | 'REFUSED' | 'FAILED';
+
+/** A command that cannot go on. `USAGE` exits with 2, everything else with 1. */
+export class CommandError extends MayflyError<CommandCode> {}
+
+/** How a command speaks: to a person, or as one JSON object on stdout. Progress and warnings go to stderr. */
+export interface Speaker {
+  readonly json: boolean;
+  /** The answer: `text` for a person, `result` with `--json`. Called once. */
+  answer(result: Readonly<Record<string, unknown>>, text: string): void;
+  /** Progress or a warning; on stderr, silent with `--json`. */
+  note(text: string): void;
+}
+
+/** The speaker of a command line. */
+export function speaker(json: boolean): Speaker {
+  return {
+    json,
+    answer: (result, text) => process.stdout.write(json ? `${JSON.stringify(result)}\n` : `${text}\n`),
+    note: (text) => {
+      if (!json) process.stderr.write(`${text}\n`);
+    },
+  };
+}
+
+/** Exit status of a failure: 2 when the command was used wrongly, else 1. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof CommandError && error.code === 'USAGE' ? 2 : 1;
+}
+
+/** Tells a failure: one sentence and what to do about it; with `--json` an object with `error`. A fault that is not
+ * one of our typed errors shows its stack when MAYFLY_DEBUG is set. */
+export function tellFailure(error: unknown, json: boolean): void {
+  const known = error instanceof MayflyError;
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = known ? error.hint : undefined;
+  if (json) {
+    const body = { code: known ? error.code : 'INTERNAL', message, ...(hint === undefined ? {} : { hint }) };
+    process.stdout.write(`${JSON.stringify({ error: body })}\n`);
+    return;
+  }
+  process.stderr.write(`mayfly: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`);
+  if (process.env['MAYFLY_DEBUG'] !== undefined && error instanceof Error) {
+    process.stderr.write(`${error.stack ?? ''}\n`);
+  }
+}
+
+/** Wraps a command's action: gives it a {@link Speaker}, turns its failure into a sentence and an exit code. The
+ * action returns false when the answer is "no" (exit 1). Options are unknown to the compiler: each command says what
+ * its own options are by the type of `run`'s first parameter, next to their declaration. */
+export function action(
+  run: (options: never, speak: Speaker, args: readonly string[]) => Promise<boolean | undefined>,
+): (...received: unknown[]) => Promise<void> {
+  return async (...received) => {
+    const command = received.at(-1) as Command;
+    const options = command.opts<{ json?: boolean }>();
+    const json = options.json === true;
+    try {
+      const yes = await run(options as never, speaker(json), command.args);
+      if (yes === false) process.exitCode = 1;
+    } catch (error) {
+      tellFailure(error, json);
+      process.exitCode = exitCodeOf(error);
+    }
+  };
+}

@@ -1,0 +1,201 @@
+/**
+ * Distinguished Encoding Rules (X.690) as far as certificates need them: a strict reader that walks bytes under the
+ * control of a schema (so its depth is the schema's, never the input's) and small writers.
+ */
+import { concat, utf8 } from './bytes.ts';
+import { FormatError } from './errors.ts';
+
+/** Identifier octets that X.509 uses. */
+export const Tag = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  null: 0x05,
+  oid: 0x06,
+  utf8String: 0x0c,
+  printableString: 0x13,
+  ia5String: 0x16,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
+  sequence: 0x30,
+  set: 0x31,
+} as const;
+
+/** A context-specific tag: `[n]` primitive, or constructed when `constructed` is set. */
+export const contextTag = (n: number, constructed = false): number => 0x80 | (constructed ? 0x20 : 0) | n;
+
+/** One tag-length-value. All three are views into the bytes that were read. */
+export interface Tlv {
+  readonly tag: number;
+  /** Content octets. */
+  readonly value: Uint8Array;
+  /** Tag, length and content. */
+  readonly raw: Uint8Array;
+}
+
+/** Reads DER values one after the other. Throws {@link FormatError} on indefinite or non-minimal lengths, multi-byte
+ * tags, and anything that reaches past the end. */
+export class DerReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** Whether nothing is left. */
+  get done(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
+  /** The tag of the next value, or undefined at the end. */
+  peek(): number | undefined {
+    return this.#bytes[this.#at];
+  }
+
+  /** The next value; its tag must be `tag` if one is given. */
+  next(tag?: number): Tlv {
+    const start = this.#at;
+    const found = this.#byte();
+    if ((found & 0x1f) === 0x1f) throw new FormatError('UNSUPPORTED', 'DER tags above 30 are not supported');
+    if (tag !== undefined && found !== tag) {
+      throw new FormatError(
+        'MALFORMED',
+        `expected DER tag 0x${tag.toString(16)}, found 0x${found.toString(16)}`,
+      );
+    }
+    const end = this.#length() + this.#at;
+    if (end > this.#bytes.length) throw new FormatError('TRUNCATED', 'a DER value ends too early');
+    const value = this.#bytes.subarray(this.#at, end);
+    this.#at = end;
+    return { tag: found, value, raw: this.#bytes.subarray(start, end) };
+  }
+
+  /** The next value if it has that tag. */
+  optional(tag: number): Tlv | undefined {
+    return this.peek() === tag ? this.next(tag) : undefined;
+  }
+
+  /** A reader over the content of the next value. */
+  enter(tag: number): DerReader {
+    return new DerReader(this.next(tag).value);
+  }
+
+  /** Throws {@link FormatError} unless everything was read. */
+  end(): void {
+    if (!this.done) throw new FormatError('TRAILING_BYTES', 'bytes follow the end of a DER value');
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at];
+    if (byte === undefined) throw new FormatError('TRUNCATED', 'a DER value ends too early');
+    this.#at++;
+    return byte;
+  }
+
+  #length(): number {
+    const first = this.#byte();
+    if (first < 0x80) return first;
+    const width = first & 0x7f;
+    if (width === 0 || width > 4)
+      throw new FormatError('MALFORMED', 'a DER length is indefinite or too long');
+    let length = 0;
+    for (let i = 0; i < width; i++) length = length * 256 + this.#byte();
+    if (length < 0x80 || length < 256 ** (width - 1)) {
+      throw new FormatError('MALFORMED', 'a DER length is not minimal');
+    }
+    return length;
+  }
+}
+
+/** The whole of `bytes` as one value of that tag; trailing bytes are an error. */
+export function readOnly(bytes: Uint8Array, tag: number): Tlv {
+  const reader = new DerReader(bytes);
+  const out = reader.next(tag);
+  reader.end();
+  return out;
+}
+
+/** Dotted text of the content octets of an OBJECT IDENTIFIER; throws {@link FormatError}. */
+export function oidText(value: Uint8Array): string {
+  if (value.length === 0 || value.length > 64)
+    throw new FormatError('MALFORMED', 'an object identifier is malformed');
+  const arcs: number[] = [];
+  let arc = 0;
+  for (let i = 0; i < value.length; i++) {
+    const byte = value[i] ?? 0;
+    if (arc === 0 && byte === 0x80) throw new FormatError('MALFORMED', 'an object identifier is not minimal');
+    arc = arc * 128 + (byte & 0x7f);
+    if (!Number.isSafeInteger(arc))
+      throw new FormatError('TOO_LARGE', 'an object identifier is out of range');
+    if (byte < 0x80) {
+      arcs.push(arc);
+      arc = 0;
+    } else if (i === value.length - 1)
+      throw new FormatError('TRUNCATED', 'an object identifier ends too early');
+  }
+  const first = arcs[0] ?? 0;
+  const top = Math.min(Math.floor(first / 40), 2);
+  return [top, first - top * 40, ...arcs.slice(1)].join('.');
+}
+
+/** `tag`, the length of the parts together, and the parts. */
+export function tlv(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const head = [tag];
+  if (length < 0x80) head.push(length);
+  else {
+    const width = length < 0x100 ? 1 : length < 0x10000 ? 2 : length < 0x1000000 ? 3 : 4;
+    head.push(0x80 | width);
+    for (let i = width - 1; i >= 0; i--) head.push(Math.floor(length / 256 ** i) & 0xff);
+  }
+  return concat([Uint8Array.from(head), ...parts]);
+}
+
+/** SEQUENCE of the given encodings. */
+export const sequence = (...parts: readonly Uint8Array[]): Uint8Array => tlv(Tag.sequence, ...parts);
+
+/** SET of the given encodings; the caller keeps DER's order. */
+export const set = (...parts: readonly Uint8Array[]): Uint8Array => tlv(Tag.set, ...parts);
+
+/** OCTET STRING. */
+export const octetString = (...parts: readonly Uint8Array[]): Uint8Array => tlv(Tag.octetString, ...parts);
+
+/** BIT STRING without unused bits. */
+export const bitString = (bytes: Uint8Array): Uint8Array => tlv(Tag.bitString, Uint8Array.of(0), bytes);
+
+/** UTF8String. */
+export const utf8String = (text: string): Uint8Array => tlv(Tag.utf8String, utf8(text));
+
+/** BOOLEAN. */
+export const boolean = (value: boolean): Uint8Array => Uint8Array.of(Tag.boolean, 1, value ? 0xff : 0);
+
+/** `[n] EXPLICIT`. */
+export const explicit = (n: number, ...parts: readonly Uint8Array[]): Uint8Array =>
+  tlv(contextTag(n, true), ...parts);
+
+/** INTEGER of an unsigned big-endian magnitude: leading zeros go, a sign octet comes where it is needed. */
+export function unsignedInteger(magnitude: Uint8Array): Uint8Array {
+  let start = 0;
+  while (start < magnitude.length - 1 && magnitude[start] === 0) start++;
+  const bare = magnitude.subarray(start);
+  const needsSign = ((bare[0] ?? 0) & 0x80) !== 0 || bare.length === 0;
+  return needsSign ? tlv(Tag.integer, Uint8Array.of(0), bare) : tlv(Tag.integer, bare);
+}
+
+/** OBJECT IDENTIFIER of dotted text. */
+export function oid(dotted: string): Uint8Array {
+  const arcs = dotted.split('.').map(Number);
+  const [top = 0, second = 0, ...rest] = arcs;
+  const content: number[] = [];
+  for (const arc of [top * 40 + second, ...rest]) {
+    const septets = [arc % 128];
+    for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128)) {
+      septets.unshift((left % 128) | 0x80);
+    }
+    content.push(...septets);
+  }
+  return tlv(Tag.oid, Uint8Array.from(content));
+}

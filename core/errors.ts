@@ -1,0 +1,38 @@
+/** What an error carries besides its sentence. */
+export interface ErrorDetails {
+  /** What the person who sees the error can do about it: one sentence, no secret in it. */
+  readonly hint?: string | undefined;
+  /** Facts for machines. Never a token, a proof, a key or a passphrase. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** The fault underneath, for the operator's log only. */
+  readonly cause?: unknown;
+}
+
+/**
+ * The root of every error that Mayfly raises on purpose. `code` is stable and belongs to a closed union of its
+ * domain; `message` is a sentence that may be shown to whoever caused it. Each domain has one nominal subclass, so
+ * that `instanceof` tells where a fault comes from and a `Record<Code, …>` table must cover every code.
+ */
+export abstract class MayflyError<Code extends string = string> extends Error {
+  /** Stable, UPPER_SNAKE_CASE. */
+  readonly code: Code;
+  /** See {@link ErrorDetails.hint}. */
+  readonly hint: string | undefined;
+  /** See {@link ErrorDetails.metadata}. */
+  readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(code: Code, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.hint = details.hint;
+    this.metadata = details.metadata ?? {};
+  }
+}
+
+/** Codes of {@link FormatError}. */
+export type FormatCode = 'MALFORMED' | 'TRUNCATED' | 'TRAILING_BYTES' | 'TOO_LARGE' | 'UNSUPPORTED';
+
+/** Bytes or text from outside that do not follow their format. Every parser of `core` and `ct-log/format` throws
+ * this and nothing else. */
+export class FormatError extends MayflyError<FormatCode> {}

@@ -1,0 +1,37 @@
+/**
+ * The proof that an entry is durably in the log. `ca` builds a final certificate only from one of these, and only the
+ * sequencer makes them (scripts/check-layers.ts lets nobody else import {@link makeCommitted}).
+ */
+
+/** What the log knows of one entry after the commit that covers it. */
+export interface CommittedEntry {
+  /** Position in the tree, from 0. */
+  readonly index: number;
+  /** Milliseconds since the epoch: the SCT's time. */
+  readonly timestamp: number;
+  /** RFC 6962 leaf hash, 32 bytes. */
+  readonly leafHash: Uint8Array;
+  /** Size of the signed head that covers the entry. */
+  readonly treeSize: number;
+  /** Root hash of that head, 32 bytes. */
+  readonly root: Uint8Array;
+  /** The serialized SignedCertificateTimestamp (RFC 6962 §3.2), signed after the commit. */
+  readonly sct: Uint8Array;
+}
+
+declare const proven: unique symbol;
+
+/** A {@link CommittedEntry} that the sequencer vouches for. */
+export type Committed = CommittedEntry & { readonly [proven]: true };
+
+const vouched = new WeakSet<object>();
+
+/** For the sequencer alone, after the store said that the commit is durable and the head was signed. */
+export function makeCommitted(entry: CommittedEntry): Committed {
+  const committed = Object.freeze({ ...entry });
+  vouched.add(committed);
+  return committed as Committed;
+}
+
+/** The check at release: whether the sequencer really made this value, whatever the types were told. */
+export const isCommitted = (value: object): value is Committed => vouched.has(value);
