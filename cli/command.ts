@@ -38,11 +38,11 @@ export function exitCodeOf(error: unknown): number {
 /** Tells a failure: one sentence and what to do about it; with `--json` an object with `error`. A fault that is not
  * one of our typed errors shows its stack when MAYFLY_DEBUG is set. */
 export function tellFailure(error: unknown, json: boolean): void {
-  const known = error instanceof MayflyError;
+  const known: MayflyError | undefined = error instanceof MayflyError ? error : undefined;
   const message = error instanceof Error ? error.message : String(error);
-  const hint = known ? error.hint : undefined;
+  const hint = known?.hint;
   if (json) {
-    const body = { code: known ? error.code : 'INTERNAL', message, ...(hint === undefined ? {} : { hint }) };
+    const body = { code: known?.code ?? 'INTERNAL', message, ...(hint === undefined ? {} : { hint }) };
     process.stdout.write(`${JSON.stringify({ error: body })}\n`);
     return;
   }
