@@ -11,14 +11,12 @@ import { dirname, join } from 'node:path';
 
 const root = dirname(import.meta.dirname);
 const outDir = join(root, 'dist');
-const buildInfo = join(root, 'node_modules/.cache/tsc.tsbuildinfo');
 
 const stale = globSync('**/*.js', { cwd: outDir }).some(
   (file) => !existsSync(join(root, file.replace(/\.js$/, '.ts'))),
 );
-if (stale || !existsSync(outDir)) {
+if (stale) {
   rmSync(outDir, { recursive: true, force: true });
-  rmSync(buildInfo, { force: true });
 }
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
 try {

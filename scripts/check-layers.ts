@@ -89,7 +89,7 @@ for (const file of globSync(
   if (room === undefined) continue;
   const source = readFileSync(join(root, file), 'utf8');
   for (const [maker, owner] of Object.entries(MAKERS)) {
-    const imported = new RegExp(`import\\b[^;]*\\b${maker}\\b[^;]*from`).test(source);
+    const imported = new RegExp(`import\\s*{[^}]*\\b${maker}\\b[^}]*}\\s*from`).test(source);
     if (imported && file !== owner) complaints.push(`${file}: only ${owner} may import ${maker}`);
   }
   for (const specifier of specifiers(source)) {
