@@ -140,6 +140,32 @@ export function oidText(value: Uint8Array): string {
   return [top, first - top * 40, ...arcs.slice(1)].join('.');
 }
 
+/** Unsigned big-endian magnitude, without a sign octet, of the content octets of an INTEGER that must not be negative;
+ * throws {@link FormatError} when it is negative, empty or not minimal. Zero is one octet 00. */
+export function unsignedMagnitude(content: Uint8Array): Uint8Array {
+  const [first, second] = content;
+  if (first === undefined) throw new FormatError('MALFORMED', 'an integer is empty');
+  if (first >= 0x80) throw new FormatError('MALFORMED', 'an integer is negative');
+  if (first !== 0 || second === undefined) return content;
+  if (second < 0x80) throw new FormatError('MALFORMED', 'an integer is not minimal');
+  return content.subarray(1);
+}
+
+/** The bytes of the content octets of a BIT STRING that must have no unused bits; throws {@link FormatError}. */
+export function wholeBits(content: Uint8Array): Uint8Array {
+  if (content[0] !== 0) throw new FormatError('MALFORMED', 'a bit string does not hold whole bytes');
+  return content.subarray(1);
+}
+
+/** Whether the content octets of a BOOLEAN say TRUE; DER knows 00 and FF only, else {@link FormatError}. */
+export function booleanValue(content: Uint8Array): boolean {
+  const [octet] = content;
+  if (content.length !== 1 || (octet !== 0 && octet !== 0xff)) {
+    throw new FormatError('MALFORMED', 'a boolean is neither 00 nor FF');
+  }
+  return octet === 0xff;
+}
+
 /** `tag`, the length of the parts together, and the parts. */
 export function tlv(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;

@@ -82,3 +82,27 @@ export function vector(width: 1 | 2 | 3, content: Uint8Array): Uint8Array {
   out.set(content, writeUint(out, 0, width, content.length));
   return out;
 }
+
+/** Writes `value` as a uint64 at `at`; returns the offset behind it. For hot paths: the caller has checked that it is
+ * a safe integer and not negative. */
+export function writeUint64(out: Uint8Array, at: number, value: number): number {
+  write32(out, at, Math.floor(value / 2 ** 32));
+  write32(out, at + 4, value >>> 0);
+  return at + 8;
+}
+
+function write32(out: Uint8Array, at: number, value: number): void {
+  out[at] = value >>> 24;
+  out[at + 1] = value >>> 16;
+  out[at + 2] = value >>> 8;
+  out[at + 3] = value;
+}
+
+/** Writes `content` behind a length prefix of `width` bytes at `at`; returns the offset behind it. For hot paths: the
+ * caller has checked that the content fits the prefix. */
+export function writeVector(out: Uint8Array, at: number, width: 1 | 2 | 3, content: Uint8Array): number {
+  const start = at + width;
+  for (let i = 1, rest = content.length; i <= width; i++, rest >>>= 8) out[start - i] = rest;
+  out.set(content, start);
+  return start + content.length;
+}
