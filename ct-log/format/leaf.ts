@@ -1,0 +1,158 @@
+/**
+ * Log entries (RFC 6962 §3.4; c2sp.org/static-ct-api "Log Entries"):
+ *
+ *     MerkleTreeLeaf   = 00 00 ‖ TimestampedEntry            also the bytes that an SCT signs
+ *     TimestampedEntry = timestamp u64 ‖ type u16 ‖ signed_entry ‖ v16(extensions)
+ *     signed_entry     = v24(certificate)                    type 0, x509
+ *                      | issuer_key_hash 32 ‖ v24(TBS)       type 1, precert
+ *     TileLeaf         = TimestampedEntry ‖ [precert only: v24(precertificate)] ‖ v16(fingerprints)
+ */
+import { concat } from '../../core/bytes.ts';
+import { FormatError } from '../../core/errors.ts';
+import { TlsReader, uint, vector, writeUint64, writeVector } from '../../core/tls.ts';
+
+/** What a CA hands in to be logged. */
+export interface PrecertificateEntry {
+  /** SHA-256 of the SubjectPublicKeyInfo of the issuing CA, 32 bytes. */
+  readonly issuerKeyHash: Uint8Array;
+  /** DER TBSCertificate without the poison. */
+  readonly tbs: Uint8Array;
+  /** DER precertificate, poison and all. */
+  readonly precertificate: Uint8Array;
+  /** SHA-256 of each certificate above the leaf, issuing CA first, n × 32 bytes. */
+  readonly chainFingerprints: Uint8Array;
+}
+
+/** An entry as the log keeps it: views into one buffer, which is the entry's own. */
+export interface EncodedEntry {
+  /** MerkleTreeLeaf; also what the SCT signs. */
+  readonly leaf: Uint8Array;
+  /** TileLeaf, for the data tile. */
+  readonly tileLeaf: Uint8Array;
+  /** 00 ‖ MerkleTreeLeaf: its SHA-256 is the leaf hash, so that nobody copies the leaf to hash it. */
+  readonly hashInput: Uint8Array;
+}
+
+/** The part of an entry that the log signs and hashes. */
+export type SignedEntry =
+  | { readonly type: 'x509'; readonly certificate: Uint8Array }
+  | { readonly type: 'precert'; readonly issuerKeyHash: Uint8Array; readonly tbs: Uint8Array };
+
+/** What a MerkleTreeLeaf says. */
+export interface Leaf {
+  readonly entry: SignedEntry;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  /** CtExtensions without their length. */
+  readonly extensions: Uint8Array;
+}
+
+/** What a TileLeaf says. */
+export interface TileLeaf extends Leaf {
+  /** The DER precertificate; undefined for an x509 entry. */
+  readonly precertificate: Uint8Array | undefined;
+  /** n × 32 bytes. */
+  readonly chainFingerprints: Uint8Array;
+  /** MerkleTreeLeaf of the same entry. */
+  readonly leaf: Uint8Array;
+  /** Offset of the first byte behind the entry. */
+  readonly next: number;
+}
+
+const V16 = 0x10000;
+const V24 = 0x1000000;
+const TYPES = { x509: 0, precert: 1 } as const;
+
+/** Encodes an entry with one allocation: this runs for every certificate. `timestampMs` is the SCT's time,
+ * `extensions` the CtExtensions without their length. Throws {@link FormatError} when a part does not fit. */
+export function encodeEntry(
+  entry: PrecertificateEntry,
+  timestampMs: number,
+  extensions: Uint8Array,
+): EncodedEntry {
+  const { issuerKeyHash, tbs, precertificate, chainFingerprints } = entry;
+  checkParts(entry, timestampMs, extensions);
+  const leafLength = 2 + 8 + 2 + 32 + 3 + tbs.length + 2 + extensions.length;
+  const out = new Uint8Array(1 + leafLength + 3 + precertificate.length + 2 + chainFingerprints.length);
+  let at = writeUint64(out, 3, timestampMs);
+  out[at + 1] = TYPES.precert;
+  out.set(issuerKeyHash, at + 2);
+  at = writeVector(out, at + 34, 3, tbs);
+  at = writeVector(out, at, 2, extensions);
+  at = writeVector(out, at, 3, precertificate);
+  writeVector(out, at, 2, chainFingerprints);
+  const hashInput = out.subarray(0, 1 + leafLength);
+  return { leaf: out.subarray(1, 1 + leafLength), tileLeaf: out.subarray(3), hashInput };
+}
+
+function checkParts(entry: PrecertificateEntry, timestampMs: number, extensions: Uint8Array): void {
+  const { issuerKeyHash, tbs, precertificate, chainFingerprints } = entry;
+  if (issuerKeyHash.length !== 32 || chainFingerprints.length % 32 !== 0) {
+    throw new FormatError('MALFORMED', 'a hash of a log entry does not have 32 bytes');
+  }
+  if (tbs.length === 0 || precertificate.length === 0) {
+    throw new FormatError('MALFORMED', 'a log entry lacks its certificate');
+  }
+  if (tbs.length >= V24 || precertificate.length >= V24) {
+    throw new FormatError('TOO_LARGE', 'a certificate is too large for a log entry');
+  }
+  if (extensions.length >= V16 || chainFingerprints.length >= V16) {
+    throw new FormatError('TOO_LARGE', 'the extensions or the chain are too large for a log entry');
+  }
+  if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) {
+    throw new FormatError('MALFORMED', 'the time of a log entry is not a whole number of milliseconds');
+  }
+}
+
+/** MerkleTreeLeaf of either kind of entry; throws {@link FormatError} when a part does not fit. */
+export function encodeLeaf({ entry, timestamp, extensions }: Leaf): Uint8Array {
+  const signed =
+    entry.type === 'x509'
+      ? vector(3, entry.certificate)
+      : concat([entry.issuerKeyHash, vector(3, entry.tbs)]);
+  const head = concat([uint(2, 0), uint(8, timestamp), uint(2, TYPES[entry.type])]);
+  return concat([head, signed, vector(2, extensions)]);
+}
+
+/** Reads a MerkleTreeLeaf; throws {@link FormatError} unless `bytes` is exactly one. */
+export function parseLeaf(bytes: Uint8Array): Leaf {
+  const reader = new TlsReader(bytes);
+  if (reader.uint(2) !== 0)
+    throw new FormatError('UNSUPPORTED', 'a log leaf is of an unknown version or type');
+  const leaf = readTimestampedEntry(reader);
+  reader.end();
+  return leaf;
+}
+
+/** Reads the TileLeaf that starts at `offset` of a data tile; throws {@link FormatError}. */
+export function parseTileLeaf(bytes: Uint8Array, offset = 0): TileLeaf {
+  const tail = bytes.subarray(offset);
+  const reader = new TlsReader(tail);
+  const fields = readTimestampedEntry(reader);
+  const leaf = new Uint8Array(2 + reader.offset);
+  leaf.set(tail.subarray(0, reader.offset), 2);
+  const precertificate = fields.entry.type === 'precert' ? certificate(reader) : undefined;
+  const chainFingerprints = reader.vector(2);
+  if (chainFingerprints.length % 32 !== 0) {
+    throw new FormatError('MALFORMED', 'the chain of a log entry is not a list of SHA-256 hashes');
+  }
+  return { ...fields, precertificate, chainFingerprints, leaf, next: offset + reader.offset };
+}
+
+function readTimestampedEntry(reader: TlsReader): Leaf {
+  const timestamp = reader.uint64();
+  const entry = readSignedEntry(reader, reader.uint(2));
+  return { entry, timestamp, extensions: reader.vector(2) };
+}
+
+function readSignedEntry(reader: TlsReader, type: number): SignedEntry {
+  if (type === TYPES.x509) return { type: 'x509', certificate: certificate(reader) };
+  if (type !== TYPES.precert) throw new FormatError('UNSUPPORTED', 'a log entry is of an unknown type');
+  return { type: 'precert', issuerKeyHash: reader.take(32), tbs: certificate(reader) };
+}
+
+function certificate(reader: TlsReader): Uint8Array {
+  const der = reader.vector(3);
+  if (der.length === 0) throw new FormatError('MALFORMED', 'a log entry holds an empty certificate');
+  return der;
+}
