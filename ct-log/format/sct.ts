@@ -10,6 +10,7 @@
 import { readOnly, Tag } from '../../core/der.ts';
 import { FormatError } from '../../core/errors.ts';
 import { TlsReader, writeUint64, writeVector } from '../../core/tls.ts';
+import { readDigitallySigned, TLS_ECDSA, TLS_SHA256, type DigitallySigned } from './digitally-signed.ts';
 
 /** The parts that a log puts into an SCT. */
 export interface SctParts {
@@ -24,21 +25,13 @@ export interface SctParts {
 }
 
 /** An SCT that was read. */
-export interface Sct extends SctParts {
-  /** TLS HashAlgorithm; 4 is SHA-256. */
-  readonly hashAlgorithm: number;
-  /** TLS SignatureAlgorithm; 3 is ECDSA, 1 is RSA. */
-  readonly signatureAlgorithm: number;
-}
+export type Sct = SctParts & DigitallySigned;
 
 /** Object identifier of the extension that holds the list of SCTs. */
 export const SCT_LIST_OID = '1.3.6.1.4.1.11129.2.4.2';
 
 /** Object identifier of the poison, which marks a precertificate. */
 export const POISON_OID = '1.3.6.1.4.1.11129.2.4.3';
-
-const SHA256 = 4;
-const ECDSA = 3;
 
 /** Serializes an SCT signed by ECDSA with SHA-256, with one allocation: this runs for every certificate. Throws
  * {@link FormatError} when a part does not fit. */
@@ -52,8 +45,8 @@ export function encodeSct({ logId, timestamp, extensions, signature }: SctParts)
   const out = new Uint8Array(47 + extensions.length + signature.length);
   out.set(logId, 1);
   const at = writeVector(out, writeUint64(out, 33, timestamp), 2, extensions);
-  out[at] = SHA256;
-  out[at + 1] = ECDSA;
+  out[at] = TLS_SHA256;
+  out[at + 1] = TLS_ECDSA;
   writeVector(out, at + 2, 2, signature);
   return out;
 }
@@ -65,11 +58,9 @@ export function parseSct(bytes: Uint8Array): Sct {
   const logId = reader.take(32);
   const timestamp = reader.uint64();
   const extensions = reader.vector(2);
-  const hashAlgorithm = reader.uint(1);
-  const signatureAlgorithm = reader.uint(1);
-  const signature = reader.vector(2);
+  const signed = readDigitallySigned(reader);
   reader.end();
-  return { logId, timestamp, extensions, hashAlgorithm, signatureAlgorithm, signature };
+  return { logId, timestamp, extensions, ...signed };
 }
 
 /** Content of extnValue for these serialized SCTs: the inner OCTET STRING around the list. Throws

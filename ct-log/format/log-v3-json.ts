@@ -1,0 +1,88 @@
+/** `log.v3.json`: what a static-ct-api log says of itself, with the fields of Sunlight and of Chrome's log list.
+ * No specification binds it, so readers take only what they need. */
+import { equalBytes, fromBase64, toBase64 } from '../../core/bytes.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import { FormatError } from '../../core/errors.ts';
+import type { Sha256 } from '../../core/signer.ts';
+
+/** What a log knows of itself. */
+export interface LogDescription {
+  readonly origin: string;
+  /** 32 bytes. */
+  readonly logId: Uint8Array;
+  /** DER SubjectPublicKeyInfo. */
+  readonly publicKey: Uint8Array;
+  /** Prefix under which the log is served, with its scheme, with or without a slash at the end. */
+  readonly url: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** Whether a stranger may rely on it. */
+  readonly intendedUse: 'production' | 'test';
+  readonly software: { readonly name: string; readonly version: string };
+}
+
+/** The merge delay that the log promises, in seconds. Entries are in the tree before their SCT leaves; the promise
+ * leaves room for whoever reads it as the age that a head may have. */
+const MMD_SECONDS = 60;
+
+/** The object to serve as `log.v3.json`. */
+export function logV3Json(log: LogDescription): Record<string, unknown> {
+  const url = log.url.replace(/\/*$/, '/');
+  return {
+    description: log.origin,
+    friendly_name: log.origin,
+    log_id: toBase64(log.logId),
+    key: toBase64(log.publicKey),
+    mmd: MMD_SECONDS,
+    mmd_seconds: MMD_SECONDS,
+    submission_url: url,
+    monitoring_url: url,
+    log_spec: 'static-ct-api',
+    tls_only: url.startsWith('https:'),
+    intended_use: log.intendedUse,
+    status: 'active',
+    status_timestamp: rfc3339(log.createdAt),
+    submission_endpoint: { url },
+    monitoring_endpoint: { url },
+    log_software: log.software,
+  };
+}
+
+/** The identity of a log, out of its `log.v3.json`. */
+export interface LogV3Identity {
+  readonly origin: string;
+  readonly logId: Uint8Array;
+  readonly publicKey: Uint8Array;
+}
+
+/** Reads the identity out of the text of a `log.v3.json`; throws {@link FormatError}, also when the log id is not
+ * the SHA-256 of the key. */
+export function parseLogV3Json(sha256: Sha256, text: string): LogV3Identity {
+  const fields = new Map(Object.entries(parseObject(text)));
+  const origin = textField(fields, 'description');
+  const logId = fromBase64(textField(fields, 'log_id'));
+  const publicKey = fromBase64(textField(fields, 'key'));
+  if (!equalBytes(logId, sha256(publicKey))) {
+    throw new FormatError('MALFORMED', 'the log id of a log.v3.json is not that of its key');
+  }
+  return { origin, logId, publicKey };
+}
+
+function parseObject(text: string): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new FormatError('MALFORMED', 'a log.v3.json is not JSON');
+  }
+  if (typeof value !== 'object' || value === null) {
+    throw new FormatError('MALFORMED', 'a log.v3.json does not hold an object');
+  }
+  return value;
+}
+
+function textField(fields: ReadonlyMap<string, unknown>, name: string): string {
+  const value = fields.get(name);
+  if (typeof value !== 'string') throw new FormatError('MALFORMED', `a log.v3.json lacks the text "${name}"`);
+  return value;
+}
