@@ -1,0 +1,17 @@
+import { isIP } from 'node:net';
+
+/** Whether `text` is an IP address or a network in CIDR form. */
+export function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || address.includes('%') || rest.length > 0) return false;
+  if (prefix === undefined) return true;
+  return /^(0|[1-9]\d{0,2})$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128);
+}
+
+/** Whether `text` can be the base of links: http(s), with a host, without credentials, query and fragment. */
+export function isPublicUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:\/\/[^/]/i.test(text)) return false;
+  return url.username === '' && url.password === '' && !/[?#\s]/.test(text);
+}

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { isNetwork, isPublicUrl } from './addresses.ts';
+
+/** Names of Fulcio's `--client-signing-algorithms` that are on unless the file says otherwise. */
+export const DEFAULT_SIGNING_ALGORITHMS = [
+  'ecdsa-sha2-256-nistp256',
+  'ecdsa-sha2-384-nistp384',
+  'ecdsa-sha2-512-nistp521',
+  'rsa-sign-pkcs1-2048-sha256',
+  'rsa-sign-pkcs1-3072-sha256',
+  'rsa-sign-pkcs1-4096-sha256',
+  'ed25519',
+] as const;
+
+const SIGNING_ALGORITHMS = [
+  ...DEFAULT_SIGNING_ALGORITHMS,
+  'ecdsa-sha2-256-nistp384',
+  'ecdsa-sha2-256-nistp521',
+] as const;
+
+const whole = (minimum: number, maximum: number) => z.number().int().min(minimum).max(maximum);
+
+const limitsSchema = z.strictObject({
+  'max-in-flight': whole(1, 100_000).default(512).meta({
+    description:
+      'Signing requests worked on at once. One more is answered 503 with `Retry-After` rather than queued.',
+  }),
+  'read-concurrency': whole(1, 10_000).default(32).meta({
+    description: 'Reads of the log answered at once; they have this budget of their own beside issuing.',
+  }),
+});
+
+/** Everything under `mayfly:`. Strict: a key that is not here is an error. */
+export const mayflySchema = z.strictObject({
+  'public-url': z
+    .string()
+    .refine(isPublicUrl, 'must be an http(s) URL without credentials, query and fragment')
+    .optional()
+    .meta({
+      description:
+        'Where clients reach this service, e.g. `https://ca.example.com`. Goes into `log.v3.json` and printed advice. Without it the address of the listener is told.',
+    }),
+  'log-access': z.enum(['public', 'token', 'loopback']).default('public').meta({
+    description:
+      'Who may read the log: `public` everybody; `token` who sends the token of `log-access-token-file` as a bearer; `loopback` only this machine. Entries hold the names, and so the e-mail addresses, of those who signed.',
+  }),
+  'log-access-token-file': z.string().min(1, 'must not be empty').optional().meta({
+    description:
+      'File whose first line is the token for `log-access: token`. A relative path starts at the directory of this file.',
+  }),
+  'trusted-proxies': z
+    .array(z.string().refine(isNetwork, 'must be an address or a network such as "10.0.0.0/8" or "fd00::/8"'))
+    .default([])
+    .meta({
+      description:
+        'Addresses and networks (CIDR) of the proxies in front. `X-Forwarded-For` is believed from nobody else.',
+    }),
+  'client-signing-algorithms': z
+    .array(z.enum(SIGNING_ALGORITHMS))
+    .min(1, 'must name at least one algorithm')
+    .default([...DEFAULT_SIGNING_ALGORITHMS])
+    .meta({
+      description: "Keys and hashes that a client may use; Fulcio's flag `--client-signing-algorithms`.",
+    }),
+  limits: limitsSchema
+    .prefault({})
+    .meta({ description: 'What the service takes on at once; beyond it, it says "later" at once.' }),
+  'log-level': z.enum(['error', 'warn', 'info', 'debug']).default('info').meta({
+    description: 'How much the service writes about itself. No level writes tokens, proofs or keys.',
+  }),
+});
+
+/** The values under `mayfly:`, as the file spells them. */
+export type MayflyEntry = z.output<typeof mayflySchema>;
