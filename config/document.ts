@@ -93,11 +93,13 @@ class Reader {
         uniqueKeys: false,
         logLevel: 'silent',
       });
-      for (const error of document.errors) this.#problem(error.pos[0], error.message, HINTS[error.code]);
+      for (const error of document.errors) {
+        const message = error.message.includes('call stack') ? TOO_DEEP : error.message;
+        this.#problem(error.pos[0], message, HINTS[error.code]);
+      }
       return document;
     } catch (error) {
-      // The parser recurses: nesting of thousands of levels ends in a RangeError.
-      this.#problem(0, error instanceof RangeError ? 'is nested too deeply' : 'is neither YAML nor JSON');
+      this.#problem(0, error instanceof RangeError ? TOO_DEEP : 'is neither YAML nor JSON');
       return undefined;
     }
   }
@@ -127,7 +129,7 @@ class Reader {
       return { node: { kind: 'list', position, items: items.map((item) => item.node) }, size: sum(items) };
     }
     if (!isScalar(node)) return nothing;
-    const plain = isPlain(node.value) ? node.value : String(node.source ?? '');
+    const plain = isPlain(node.value) ? node.value : (node.source ?? '');
     const source = typeof plain === 'string' ? plain : (node.source ?? String(plain));
     return { node: { kind: 'scalar', position, value: plain, source }, size: 1 };
   }
@@ -168,11 +170,16 @@ class Reader {
   }
 
   #problem(offset: number, message: string, hint?: string): void {
-    if (this.problems.length < MAX_PROBLEMS) {
-      this.problems.push({ path: '', ...this.#position(offset), message, hint });
-    }
+    const position = this.#position(offset);
+    const isRepeated =
+      this.problems.at(-1)?.message === message && this.problems.at(-1)?.line === position.line;
+    if (isRepeated || this.problems.length === MAX_PROBLEMS) return;
+    this.problems.push({ path: '', ...position, message, hint });
   }
 }
+
+/** The parser recurses, so nesting of thousands of levels exhausts its stack; it reports that in two ways. */
+const TOO_DEEP = 'is nested too deeply';
 
 /** What usually stands behind a fault that the YAML parser names. */
 const HINTS: Readonly<Record<string, string | undefined>> = {

@@ -17,7 +17,8 @@ const FULCIO_TYPES = [
   ...['buildkite-job', 'chainguard-identity'],
 ];
 
-/** The definition of an issuer's entry; reports whatever makes it impossible, and warns of what it opens. */
+/** The definition of an issuer's entry; reports whatever makes it impossible, and warns of what it opens.
+ * A type that {@link checkType} refuses gives nothing. */
 export function issuerOf(
   key: string,
   entry: IssuerEntry,
@@ -41,10 +42,7 @@ export function issuerOf(
       'Whoever can register any address at this issuer can sign as anybody. Use it only where the issuer owns all its addresses.',
     );
   const type = entry.type;
-  if (!isIssuerType(type)) {
-    refuseType(key, type, path, shaper);
-    return undefined;
-  }
+  if (!isIssuerType(type)) return undefined;
   const ciProvider = TYPE_CHECKS[type](key, entry, path, shaper, providers);
   if (shaper.problems.length > before) return undefined;
   return {
@@ -149,16 +147,20 @@ function checkAudience(entry: IssuerEntry, path: Path, shaper: Shaper): void {
     );
 }
 
-function refuseType(key: string, type: string, path: Path, shaper: Shaper): void {
+/** Reports a type that cannot be used. Looks at the unchecked entry, so that other mistakes in it do not hide this. */
+export function checkType(key: string, entry: unknown, shaper: Shaper): void {
+  const type = typeof entry === 'object' && entry !== null && 'type' in entry ? entry.type : undefined;
+  if (typeof type !== 'string' || isIssuerType(type)) return;
   const supported = `Supported are ${ISSUER_TYPES.join(', ')}.`;
+  const at = ['oidc-issuers', key, 'type'];
   if (FULCIO_TYPES.includes(type)) {
     const message = `issuer ${key} has type "${type}", which this version does not support`;
-    shaper.problem([...path, 'type'], message, supported);
+    shaper.problem(at, message, supported);
     return;
   }
   const near = nearest(type, ISSUER_TYPES);
   const hint = near === undefined ? supported : `Did you mean "${near}"? ${supported}`;
-  shaper.problem([...path, 'type'], `issuer ${key} has the unknown type "${type.slice(0, 100)}"`, hint);
+  shaper.problem(at, `issuer ${key} has the unknown type "${type.slice(0, 100)}"`, hint);
 }
 
 function isCertificates(pem: string): boolean {

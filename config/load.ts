@@ -4,7 +4,7 @@ import type { CiProviderDefinition, IssuerDefinition } from '../oidc/issuer-defi
 import { ConfigError, describe } from './config-error.ts';
 import { MAX_LENGTH, readDocument } from './document.ts';
 import { ciProviderSchema, issuerSchema } from './fulcio-schema.ts';
-import { ciProviderOf, issuerOf } from './issuers.ts';
+import { checkType, ciProviderOf, issuerOf } from './issuers.ts';
 import { mayflyConfigOf, type MayflyConfig } from './mayfly-config.ts';
 import { mayflySchema } from './mayfly-schema.ts';
 import { check } from './schema-issues.ts';
@@ -82,6 +82,7 @@ function issuersOf(
 ): IssuerDefinition[] {
   const issuers: IssuerDefinition[] = [];
   for (const [key, value] of entriesOf(shaped, 'oidc-issuers', shaper)) {
+    checkType(key, value, shaper);
     const entry = check(issuerSchema, value, ['oidc-issuers', key], shaper);
     const issuer = entry && issuerOf(key, entry, providers, shaper);
     if (issuer !== undefined) issuers.push(issuer);

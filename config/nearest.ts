@@ -1,9 +1,9 @@
-/** The candidate that `text` most likely meant: fewest edits, at most a third of its length; undefined when nothing
+/** The candidate that `text` most likely meant: fewest edits, at most two or a third of its length; undefined when nothing
  * is near. Compares without case, dashes and underscores. */
 export function nearest(text: string, candidates: readonly string[]): string | undefined {
   const wanted = plain(text.slice(0, 64));
   let best: string | undefined;
-  let bestCost = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let bestCost = (wanted.length < 4 ? 1 : Math.max(2, Math.floor(wanted.length / 3))) + 1;
   for (const candidate of candidates) {
     const cost = editDistance(wanted, plain(candidate));
     if (cost < bestCost) [best, bestCost] = [candidate, cost];

@@ -1,0 +1,86 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { rfc3339, type Clock } from '../core/clock.ts';
+import { DataDirectoryError, systemFault } from './data-directory-error.ts';
+import { namesIn, unfinished } from './data-directory.ts';
+import { markerText, type Mode } from './data-marker.ts';
+import { dataPaths, type DataPaths } from './data-paths.ts';
+import { replaceFile, syncDirectory, writeNew } from './write-file.ts';
+
+const PARTS = ['ca', 'keys', 'logs'] as const;
+
+/**
+ * Makes a data directory and has `build` fill it; the directories are there (0700) when `build` runs, `config.yaml`
+ * and everything else is `build`'s to write.
+ *
+ * The order makes every crash recognisable: `mayfly.unfinished` first, then everything else, then `mayfly.json`. So
+ * a directory without `mayfly.json` has never issued anything and can be deleted. When `build` throws, what was made
+ * is removed again. (Building elsewhere and renaming would be simpler, but a mounted volume cannot be renamed over.)
+ *
+ * Throws {@link DataDirectoryError} when something is there already: nothing is ever overwritten.
+ */
+export async function createDataDirectory<T>(
+  directory: string,
+  mode: Mode,
+  clock: Clock,
+  build: (paths: DataPaths) => Promise<T>,
+): Promise<T> {
+  const paths = dataPaths(resolve(directory));
+  const before = await namesIn(paths.root);
+  refuseOccupied(paths, before ?? []);
+  await claim(paths, clock);
+  try {
+    for (const part of PARTS) await mkdir(join(paths.root, part), { mode: 0o700 });
+    const result = await build(paths);
+    await finish(paths, mode, clock);
+    return result;
+  } catch (error) {
+    await undo(paths, before === undefined);
+    throw error;
+  }
+}
+
+/** Takes the directory for this process: of two, only one can make the file. */
+async function claim(paths: DataPaths, clock: Clock): Promise<void> {
+  try {
+    await mkdir(paths.root, { recursive: true, mode: 0o700 });
+    await writeNew(paths.unfinished, `in the making since ${rfc3339(clock())}\n`, 0o600);
+    await syncDirectory(paths.root);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw unfinished(paths.root);
+    throw systemFault(paths.root, 'write', error);
+  }
+  // Another process may have finished between our look and our claim; what it made is not ours to touch.
+  const others = ((await namesIn(paths.root)) ?? []).filter((name) => name !== basename(paths.unfinished));
+  if (others.length === 0) return;
+  await rm(paths.unfinished);
+  refuseOccupied(paths, others);
+}
+
+async function finish(paths: DataPaths, mode: Mode, clock: Clock): Promise<void> {
+  for (const part of PARTS) await syncDirectory(join(paths.root, part));
+  await replaceFile(paths.marker, markerText({ version: 1, mode, createdAt: clock() }), 0o600);
+  // A crash here leaves both files; the marker decides.
+  await rm(paths.unfinished);
+  await syncDirectory(paths.root);
+}
+
+async function undo(paths: DataPaths, rootIsOurs: boolean): Promise<void> {
+  const names = ((await namesIn(paths.root)) ?? []).filter((name) => name !== basename(paths.unfinished));
+  for (const name of names) await rm(join(paths.root, name), { recursive: true, force: true });
+  // Last, so that a crash in between still tells what this is.
+  await rm(paths.unfinished, { force: true });
+  if (rootIsOurs) await rm(paths.root, { recursive: true, force: true });
+}
+
+function refuseOccupied(paths: DataPaths, names: readonly string[]): void {
+  if (names.includes(basename(paths.marker)))
+    throw new DataDirectoryError('DIRECTORY_EXISTS', `${paths.root} holds a Mayfly instance already`, {
+      hint: 'Nothing was changed. Start it with `mayfly serve`, or name another directory with --data.',
+    });
+  if (names.includes(basename(paths.unfinished))) throw unfinished(paths.root);
+  if (names.length > 0)
+    throw new DataDirectoryError('DIRECTORY_FOREIGN', `${paths.root} is not empty and not Mayfly's`, {
+      hint: 'Nothing was changed. Name an empty or new directory with --data.',
+    });
+}

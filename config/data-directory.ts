@@ -1,0 +1,142 @@
+import { constants } from 'node:fs';
+import { access, readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { DataDirectoryError, systemFault } from './data-directory-error.ts';
+import { readMarker, type Marker, type Mode } from './data-marker.ts';
+import { dataPaths, logPaths, type DataPaths, type LogPaths } from './data-paths.ts';
+
+/** An open data directory. */
+export interface DataDirectory {
+  readonly paths: DataPaths;
+  readonly marker: Marker;
+  /** Names of the logs in it, sorted. */
+  readonly logNames: readonly string[];
+  /** Things to tell the operator, a line each. */
+  readonly warnings: readonly string[];
+}
+
+/** What {@link openDataDirectory} is asked for. */
+export interface OpenOptions {
+  /** The mode that the caller can work with; without it both. */
+  readonly mode?: Mode | undefined;
+  /** Whether the caller is going to write there; default false. */
+  readonly write?: boolean | undefined;
+}
+
+/** Opens a data directory that `init` or `dev` made. Opens no key. Throws {@link DataDirectoryError} with what to do
+ * when it is missing, foreign, unfinished, out of reach, too new or made for the other mode. */
+export async function openDataDirectory(
+  directory: string,
+  options: OpenOptions = {},
+): Promise<DataDirectory> {
+  const paths = dataPaths(resolve(directory));
+  await reach(paths.root, options.write === true);
+  refuseIncomplete(paths, (await namesIn(paths.root)) ?? []);
+  const marker = await readMarker(paths.marker);
+  if (options.mode !== undefined && marker.mode !== options.mode) throw wrongMode(paths.root, marker.mode);
+  const logNames = ((await namesIn(paths.logs)) ?? []).sort();
+  return { paths, marker, logNames, warnings: await keyWarnings(paths, marker.mode) };
+}
+
+/** The directory's only log. Throws {@link DataDirectoryError} when there is none or more than one. */
+export function onlyLog(directory: DataDirectory): LogPaths {
+  const [name, ...more] = directory.logNames;
+  if (name === undefined || more.length > 0) {
+    const found = name === undefined ? 'no log' : `several logs (${directory.logNames.join(', ')})`;
+    throw new DataDirectoryError('DIRECTORY_DAMAGED', `${directory.paths.logs} holds ${found}`, {
+      hint: '`mayfly init` makes exactly one. Move what does not belong there away, or restore a backup.',
+    });
+  }
+  return logPaths(directory.paths, name);
+}
+
+/** Names of the entries of a directory, without what file systems put there themselves; undefined if it does not
+ * exist. Throws {@link DataDirectoryError}. */
+export async function namesIn(path: string): Promise<string[] | undefined> {
+  try {
+    return (await readdir(path)).filter((name) => !IGNORED.has(name));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw code === 'ENOTDIR' ? notADirectory(path) : systemFault(path, 'read', error);
+  }
+}
+
+/** The error for a directory whose making was interrupted. */
+export const unfinished = (root: string): DataDirectoryError =>
+  new DataDirectoryError('DIRECTORY_UNFINISHED', `${root} was never finished: its making was interrupted`, {
+    hint: 'Unless `mayfly init` is at work on it now: nothing was issued from it. Delete it and run init again.',
+  });
+
+/** Present in a fresh file system; no sign of somebody else's data. */
+const IGNORED: ReadonlySet<string> = new Set(['lost+found', '.DS_Store']);
+
+async function reach(root: string, write: boolean): Promise<void> {
+  const found = await stat(root).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw missing(root);
+    throw systemFault(root, 'read', error);
+  });
+  if (!found.isDirectory()) throw notADirectory(root);
+  try {
+    await access(root, constants.R_OK | constants.X_OK);
+  } catch (error) {
+    throw systemFault(root, 'read', error);
+  }
+  if (!write) return;
+  await access(root, constants.W_OK).catch((error: unknown) => {
+    throw systemFault(root, 'write', error);
+  });
+}
+
+function refuseIncomplete(paths: DataPaths, names: readonly string[]): void {
+  if (names.includes(basename(paths.marker))) return;
+  if (names.includes(basename(paths.unfinished))) throw unfinished(paths.root);
+  if (names.length === 0)
+    throw new DataDirectoryError('DIRECTORY_MISSING', `${paths.root} is empty`, { hint: MAKE_ONE });
+  throw new DataDirectoryError('DIRECTORY_FOREIGN', `${paths.root} is not a Mayfly data directory`, {
+    hint: 'It has no mayfly.json. Name the directory that `mayfly init --data DIR` made.',
+  });
+}
+
+/** The root key has no business on a server, and nobody but the service may read any key. */
+async function keyWarnings(paths: DataPaths, mode: Mode): Promise<string[]> {
+  const warnings: string[] = [];
+  const names = (await namesIn(paths.keys)) ?? [];
+  if (mode === 'production' && names.includes(basename(paths.rootKey)))
+    warnings.push(
+      `${paths.rootKey}: the root key lies on the server. Move it to a safe place; it is not needed here.`,
+    );
+  for (const name of names) {
+    const path = join(paths.keys, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && (found.mode & 0o077) !== 0)
+      warnings.push(`${path}: others than its owner may read this key. Run: chmod 600 ${path}`);
+  }
+  return warnings;
+}
+
+const MAKE_ONE = 'Make it with `mayfly init --data DIR --root-key-out FILE`.';
+
+const missing = (root: string): DataDirectoryError =>
+  new DataDirectoryError('DIRECTORY_MISSING', `there is no directory ${root}`, { hint: MAKE_ONE });
+
+const notADirectory = (path: string): DataDirectoryError =>
+  new DataDirectoryError('DIRECTORY_FOREIGN', `${path} is a file, not a directory`, {
+    hint: 'Name a directory with --data.',
+  });
+
+function wrongMode(root: string, actual: Mode): DataDirectoryError {
+  const [message, hint] = WRONG_MODE[actual];
+  return new DataDirectoryError('DIRECTORY_MODE', `${root} ${message}`, { hint });
+}
+
+const WRONG_MODE: Readonly<Record<Mode, readonly [message: string, hint: string]>> = {
+  dev: [
+    'was made by `mayfly dev`; its CA is for trying only',
+    'Make a directory for production with `mayfly init --data DIR --root-key-out FILE`.',
+  ],
+  production: [
+    'is a production directory; `mayfly dev` would let anybody sign with its CA',
+    'Name another directory with --data, or none for ./.mayfly.',
+  ],
+};

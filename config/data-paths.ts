@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+
+/** Where everything lies in a data directory. */
+export interface DataPaths {
+  readonly root: string;
+  /** `{"version":1,"mode":…,"createdAt":…}`; written last, so that it says "complete" too. */
+  readonly marker: string;
+  /** There while the directory is being made. */
+  readonly unfinished: string;
+  readonly config: string;
+  /** CA certificates in PEM, issuing first, root last. */
+  readonly chain: string;
+  readonly keys: string;
+  readonly intermediateKey: string;
+  /** Only with `--keep-root-key`; never opened by the service. */
+  readonly rootKey: string;
+  /** One directory per log. */
+  readonly logs: string;
+  /** The development issuer's signing key and `{"issuer":URL}`; mode dev only. */
+  readonly devIssuerKey: string;
+  readonly devIssuer: string;
+}
+
+/** The paths of one log; `name` is the last component of its origin. */
+export interface LogPaths {
+  readonly directory: string;
+  readonly identity: string;
+  /** ECDSA P-256: SCTs, tree heads, checkpoint signature 0x05. */
+  readonly ecdsaKey: string;
+  /** Ed25519: checkpoint signature 0x01. */
+  readonly ed25519Key: string;
+}
+
+/** The layout of the data directory at `root`. */
+export function dataPaths(root: string): DataPaths {
+  const keys = join(root, 'keys');
+  return {
+    root,
+    marker: join(root, 'mayfly.json'),
+    unfinished: join(root, 'mayfly.unfinished'),
+    config: join(root, 'config.yaml'),
+    chain: join(root, 'ca', 'chain.pem'),
+    keys,
+    intermediateKey: join(keys, 'intermediate.key.pem'),
+    rootKey: join(keys, 'root.key.pem'),
+    logs: join(root, 'logs'),
+    devIssuerKey: join(root, 'dev', 'issuer.jwk.json'),
+    devIssuer: join(root, 'dev', 'issuer.json'),
+  };
+}
+
+/** The paths of the log called `name`. */
+export function logPaths(paths: DataPaths, name: string): LogPaths {
+  const directory = join(paths.logs, name);
+  return {
+    directory,
+    identity: join(directory, 'log.json'),
+    ecdsaKey: join(paths.keys, `log-${name}-ecdsa.key.pem`),
+    ed25519Key: join(paths.keys, `log-${name}-ed25519.key.pem`),
+  };
+}
