@@ -15,3 +15,7 @@ export function isPublicUrl(text: string): boolean {
   if (url === null || !/^https?:\/\/[^/]/i.test(text)) return false;
   return url.username === '' && url.password === '' && !/[?#\s]/.test(text);
 }
+
+/** Whether a URL's host name can only be this machine. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);

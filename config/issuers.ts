@@ -7,6 +7,7 @@ import {
   type IssuerDefinition,
 } from '../oidc/issuer-definition.ts';
 import { EXTENSION_NUMBERS, type CiProviderEntry, type IssuerEntry } from './fulcio-schema.ts';
+import { isLoopback } from './addresses.ts';
 import { nearest } from './nearest.ts';
 import type { Path, Shaper } from './shape.ts';
 import { uriDomainProblem } from './uri-domain.ts';
@@ -121,7 +122,7 @@ function checkUrl(key: string, entry: IssuerEntry, path: Path, shaper: Shaper): 
   if (!/^https?:\/\/[^/]/.test(url) || URL.parse(url) === null) {
     const hint = 'Write it exactly as the tokens of this issuer have it in "iss".';
     shaper.problem([...path, 'issuer-url'], `the issuer "${url.slice(0, 200)}" is not an http(s) URL`, hint);
-  } else if (url.startsWith('http:'))
+  } else if (url.startsWith('http:') && !isLoopback(new URL(url).hostname))
     shaper.warning(
       path,
       'is reached over plain HTTP',

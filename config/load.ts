@@ -46,6 +46,8 @@ export function parseConfig(text: string, options: ParseOptions = {}): LoadedCon
   const shaped = shaper.shape(root, configSchema, []) as Readonly<Record<string, unknown>>;
   refuseMetaIssuers(shaped, shaper);
   const issuers = issuersOf(shaped, providersOf(shaped, shaper), shaper);
+  if (issuers.length === 0)
+    shaper.warning(['oidc-issuers'], 'no issuer is configured, so no certificate can be issued');
   const mayfly = check(mayflySchema, shaped['mayfly'] ?? {}, ['mayfly'], shaper);
   const values = mayfly && mayflyConfigOf(mayfly, options.directory ?? '.', shaper);
   if (values === undefined || shaper.problems.length > 0)
