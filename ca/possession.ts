@@ -1,0 +1,124 @@
+/**
+ * Proof of possession: the client shows that it holds the private key, by a signature over the principal's challenge
+ * or by the signature of its certificate request. Only this file makes a {@link ProvenKey}.
+ *
+ * The challenge's proof is bound to a name, not to a token or a time: it may be used again by whoever sees it. A
+ * request's signature is bound to nobody: it says that the key was proven once, not for whom. That is the protocol;
+ * the token is what says who is asking.
+ */
+import { verify, type KeyObject } from 'node:crypto';
+import { utf8 } from '../core/bytes.ts';
+import type { Principal } from '../oidc/principal.ts';
+import { parseCsr, type ParsedCsr } from './csr.ts';
+import { derOfP1363 } from './ecdsa-signature.ts';
+import { keyFromSpki, readRequestKey, type RequestKey } from './request-key.ts';
+import { RequestError } from './request-error.ts';
+import type { AlgorithmGate, ClientKeyType, ProofHash } from './signing-algorithms.ts';
+import type { KeyRequest } from './signing-request.ts';
+
+/** How possession was shown; see the file's head for what each is worth. */
+export type ProvenBy = 'challenge' | 'csr';
+
+declare const proven: unique symbol;
+
+/** A key whose private half the client has shown to hold. */
+export type ProvenKey = RequestKey & { readonly provenBy: ProvenBy; readonly [proven]: true };
+
+const vouched = new WeakSet<object>();
+
+function makeProvenKey(key: RequestKey, provenBy: ProvenBy): ProvenKey {
+  const out = Object.freeze({ ...key, provenBy });
+  vouched.add(out);
+  return out as unknown as ProvenKey;
+}
+
+/** Whether this file made the value, whatever the types were told. */
+export const isProven = (value: object): value is ProvenKey => vouched.has(value);
+
+/** Checks key and proof of a request. Throws {@link RequestError} with what is wrong, in Fulcio's order: parse, weak
+ * key, signature, permitted algorithm. */
+export function proveKey(request: KeyRequest, principal: Principal, permit: AlgorithmGate): ProvenKey {
+  return request.kind === 'csr'
+    ? proveByRequest(parseCsr(request.pem), permit)
+    : proveByChallenge(readRequestKey(request.content), request.proof, principal, permit);
+}
+
+const PROOF_HASH: Readonly<Record<ClientKeyType, ProofHash>> = {
+  'P-256': 'sha256',
+  'P-384': 'sha384',
+  'P-521': 'sha512',
+  'RSA-2048': 'sha256',
+  'RSA-3072': 'sha256',
+  'RSA-4096': 'sha256',
+  Ed25519: undefined,
+};
+
+/** No proof is longer: RSA 4096 makes 512 bytes. */
+const MAX_PROOF = 1024;
+
+function proveByChallenge(
+  key: RequestKey,
+  proof: Uint8Array,
+  principal: Principal,
+  permit: AlgorithmGate,
+): ProvenKey {
+  const hash = PROOF_HASH[key.type];
+  const texts = [principal.challenge, principal.alternativeChallenge];
+  const good = texts.some((text) => text !== undefined && provesText(key, hash, text, proof));
+  if (!good) throw invalidProof(proof.length);
+  permit(key.type, hash);
+  return makeProvenKey(key, 'challenge');
+}
+
+function provesText(key: RequestKey, hash: ProofHash, text: string, proof: Uint8Array): boolean {
+  if (proof.length === 0 || proof.length > MAX_PROOF) return false;
+  const data = utf8(text);
+  if (verifies(key.handle, hash, data, proof)) return true;
+  if (!key.type.startsWith('P-')) return false;
+  const der = derOfP1363(proof);
+  return der !== undefined && verifies(key.handle, hash, data, der);
+}
+
+/** Node's `verify` on a bare handle; a signature that OpenSSL cannot even read is a wrong one. */
+function verifies(key: KeyObject, hash: ProofHash, data: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return verify(hash ?? null, data, key, signature);
+  } catch {
+    return false;
+  }
+}
+
+const invalidProof = (length: number): RequestError =>
+  new RequestError(
+    'PROOF_INVALID',
+    length === 0
+      ? 'the request holds no proof of possession'
+      : 'the proof of possession is not a signature by this key over the expected text',
+    {
+      hint:
+        'Sign the e-mail claim of the token (or sub, where the issuer identifies by something else) with the key: ' +
+        'ECDSA with the hash of its curve, RSA PKCS#1 v1.5 with SHA-256, or pure Ed25519.',
+    },
+  );
+
+function proveByRequest(csr: ParsedCsr, permit: AlgorithmGate): ProvenKey {
+  const key = keyFromSpki(csr.spki);
+  const { check, goName, broken } = csr.algorithm;
+  if (broken) throw invalidSelfSignature(`${goName} is not secure`);
+  if (check === undefined) {
+    throw new RequestError('CSR_ALGORITHM_UNRECOGNIZED', `unrecognized signature algorithm: ${goName}`, {
+      hint: 'Sign the request by ECDSA or RSA PKCS#1 v1.5 with SHA-256, SHA-384 or SHA-512, or by Ed25519.',
+    });
+  }
+  const fits = key.handle.asymmetricKeyType === check.key;
+  if (!fits || !verifies(key.handle, check.hash, csr.info, csr.signature)) {
+    throw invalidSelfSignature('it was not made by the key inside');
+  }
+  permit(key.type, check.hash);
+  return makeProvenKey(key, 'csr');
+}
+
+const invalidSelfSignature = (why: string): RequestError =>
+  new RequestError('CSR_SIGNATURE_INVALID', `the signature of the certificate signing request is invalid: ${why}`, {
+    hint: 'Make the request anew with the private key that belongs to it.',
+  });

@@ -1,0 +1,89 @@
+/** Known weaknesses of RSA moduli that show in the public key alone. */
+
+/** A weakness: what is said of a key that has it, and the test. */
+type Weakness = readonly [reason: string, present: (modulus: bigint, exponent: bigint) => boolean];
+
+/** The first weakness of the key, as the end of a sentence that begins with "the key"; undefined if none is known.
+ * Both arguments are unsigned and big-endian. */
+export function rsaWeakness(modulus: Uint8Array, exponent: Uint8Array): string | undefined {
+  const n = toBigInt(modulus);
+  const e = toBigInt(exponent);
+  return WEAKNESSES.find(([, present]) => present(n, e))?.[0];
+}
+
+function toBigInt(bytes: Uint8Array): bigint {
+  return bytes.length === 0 ? 0n : BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
+}
+
+function primesBelow(limit: number): number[] {
+  const primes: number[] = [];
+  for (let n = 2; n < limit; n++) if (primes.every((p) => n % p !== 0)) primes.push(n);
+  return primes;
+}
+
+const SMALL_PRIMES = primesBelow(752);
+const PRIMORIAL = SMALL_PRIMES.reduce((product, prime) => product * BigInt(prime), 1n);
+
+const hasSmallFactor = (n: bigint): boolean => {
+  const residue = n % PRIMORIAL;
+  return SMALL_PRIMES.some((prime) => residue % BigInt(prime) === 0n);
+};
+
+/** The 38 odd primes up to 167, each with the residues that powers of 65537 reach. */
+const ROCA_RESIDUES: readonly (readonly [prime: number, reached: ReadonlySet<number>])[] = SMALL_PRIMES.filter(
+  (prime) => prime > 2 && prime <= 167,
+).map((prime) => {
+  const reached = new Set<number>();
+  for (let power = 1; !reached.has(power); power = (power * 65537) % prime) reached.add(power);
+  return [prime, reached];
+});
+
+/** The fingerprint of the "Return of Coppersmith's attack" (CVE-2017-15361): primes of the form
+ * k·M + (65537^a mod M) leave a modulus that is a power of 65537 modulo every small prime. */
+const hasRocaFingerprint = (n: bigint): boolean => {
+  const residue = n % PRIMORIAL;
+  return ROCA_RESIDUES.every(([prime, reached]) => reached.has(Number(residue % BigInt(prime))));
+};
+
+const FERMAT_ROUNDS = 100;
+
+/** Fermat's factorisation finds prime factors that lie close together: n = a² − b² with a just above √n. */
+const hasCloseFactors = (n: bigint): boolean => {
+  let a = squareRoot(n);
+  if (a * a < n) a++;
+  let difference = a * a - n;
+  for (let round = 0; round < FERMAT_ROUNDS; round++) {
+    if (isSquare(difference)) return true;
+    difference += 2n * a + 1n;
+    a++;
+  }
+  return false;
+};
+
+/** ⌊√n⌋ by Newton's method from above. */
+function squareRoot(n: bigint): bigint {
+  if (n < 2n) return n;
+  let guess = 1n << BigInt(Math.ceil(n.toString(16).length * 2));
+  for (;;) {
+    const next = (guess + n / guess) >> 1n;
+    if (next >= guess) return guess;
+    guess = next;
+  }
+}
+
+// Squares modulo 64 and modulo 45045 = 3²·5·7·11·13 are rare: two cheap looks spare almost every root.
+const SQUARES_64 = new Set(Array.from({ length: 64 }, (_, i) => (i * i) % 64));
+const SQUARES_45045 = new Set(Array.from({ length: 45045 }, (_, i) => (i * i) % 45045));
+
+function isSquare(n: bigint): boolean {
+  if (!SQUARES_64.has(Number(n & 63n)) || !SQUARES_45045.has(Number(n % 45045n))) return false;
+  const root = squareRoot(n);
+  return root * root === n;
+}
+
+const WEAKNESSES: readonly Weakness[] = [
+  ['has a public exponent other than 65537', (_, e) => e !== 65537n],
+  ['has a modulus with a prime factor below 752', (n) => hasSmallFactor(n)],
+  ['was made by a generator with the ROCA weakness (CVE-2017-15361)', (n) => hasRocaFingerprint(n)],
+  ['has prime factors that lie too close together', (n) => hasCloseFactors(n)],
+];
