@@ -28,19 +28,19 @@ const LABELS = new Set(['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']);
 /** Parses the first PEM block of `pem`, which must be a certificate request. Throws {@link RequestError}
  * `CSR_MALFORMED`. */
 export function parseCsr(pem: Uint8Array): ParsedCsr {
-  if (pem.length > MAX_TEXT) throw malformed(`it is longer than ${MAX_TEXT} bytes`);
+  if (pem.length > MAX_TEXT) throw malformedCsr(`it is longer than ${MAX_TEXT} bytes`);
   try {
     return parseDer(derOf(Buffer.from(pem).latin1Slice()));
   } catch (error) {
-    if (error instanceof FormatError) throw malformed(error.message, error);
+    if (error instanceof FormatError) throw malformedCsr(error.message, error);
     throw error;
   }
 }
 
 function derOf(text: string): Uint8Array {
   const [block] = decodePem(text, 1);
-  if (block === undefined) throw malformed('it holds no PEM block');
-  if (!LABELS.has(block.label)) throw malformed('its PEM block is not of type CERTIFICATE REQUEST');
+  if (block === undefined) throw malformedCsr('it holds no PEM block');
+  if (!LABELS.has(block.label)) throw malformedCsr('its PEM block is not of type CERTIFICATE REQUEST');
   return block.bytes;
 }
 
@@ -72,7 +72,8 @@ function parseAlgorithm(reader: DerReader): CsrAlgorithm {
   return csrAlgorithm(oid, parameters);
 }
 
-const malformed = (why: string, cause?: unknown): RequestError =>
+/** The error for a request that cannot be read. `why` ends the sentence. */
+export const malformedCsr = (why: string, cause?: unknown): RequestError =>
   new RequestError('CSR_MALFORMED', `the certificate signing request could not be parsed: ${why}`, {
     hint: 'Send the PEM text that openssl req -new writes.',
     cause,

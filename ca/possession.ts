@@ -9,7 +9,7 @@
 import { verify, type KeyObject } from 'node:crypto';
 import { utf8 } from '../core/bytes.ts';
 import type { Principal } from '../oidc/principal.ts';
-import { parseCsr, type ParsedCsr } from './csr.ts';
+import { malformedCsr, parseCsr, type ParsedCsr } from './csr.ts';
 import { derOfP1363 } from './ecdsa-signature.ts';
 import { keyFromSpki, readRequestKey, type RequestKey } from './request-key.ts';
 import { RequestError } from './request-error.ts';
@@ -102,20 +102,30 @@ const invalidProof = (length: number): RequestError =>
   );
 
 function proveByRequest(csr: ParsedCsr, permit: AlgorithmGate): ProvenKey {
-  const key = keyFromSpki(csr.spki);
-  const { check, goName, broken } = csr.algorithm;
+  const key = keyOfRequest(csr.spki);
+  const { scheme, goName, broken } = csr.algorithm;
   if (broken) throw invalidSelfSignature(`${goName} is not secure`);
-  if (check === undefined) {
+  if (scheme === undefined) {
     throw new RequestError('CSR_ALGORITHM_UNRECOGNIZED', `unrecognized signature algorithm: ${goName}`, {
       hint: 'Sign the request by ECDSA or RSA PKCS#1 v1.5 with SHA-256, SHA-384 or SHA-512, or by Ed25519.',
     });
   }
-  const fits = key.handle.asymmetricKeyType === check.key;
-  if (!fits || !verifies(key.handle, check.hash, csr.info, csr.signature)) {
+  const fits = key.handle.asymmetricKeyType === scheme.keyType;
+  if (!fits || !verifies(key.handle, scheme.hash, csr.info, csr.signature)) {
     throw invalidSelfSignature('it was not made by the key inside');
   }
-  permit(key.type, check.hash);
+  permit(key.type, scheme.hash);
   return makeProvenKey(key, 'csr');
+}
+
+/** A key that cannot be parsed is a fault of the request that carries it, as Go sees it too. */
+function keyOfRequest(spki: Uint8Array): RequestKey {
+  try {
+    return keyFromSpki(spki);
+  } catch (error) {
+    if (!(error instanceof RequestError) || error.code !== 'KEY_MALFORMED') throw error;
+    throw malformedCsr(error.message, error);
+  }
 }
 
 const invalidSelfSignature = (why: string): RequestError =>
