@@ -30,7 +30,7 @@ const LABELS = new Set(['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']);
 export function parseCsr(pem: Uint8Array): ParsedCsr {
   if (pem.length > MAX_TEXT) throw malformedCsr(`it is longer than ${MAX_TEXT} bytes`);
   try {
-    return parseDer(derOf(Buffer.from(pem).latin1Slice()));
+    return parseDer(derOf(Buffer.from(pem).toString('latin1')));
   } catch (error) {
     if (error instanceof FormatError) throw malformedCsr(error.message, error);
     throw error;

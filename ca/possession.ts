@@ -129,6 +129,10 @@ function keyOfRequest(spki: Uint8Array): RequestKey {
 }
 
 const invalidSelfSignature = (why: string): RequestError =>
-  new RequestError('CSR_SIGNATURE_INVALID', `the signature of the certificate signing request is invalid: ${why}`, {
-    hint: 'Make the request anew with the private key that belongs to it.',
-  });
+  new RequestError(
+    'CSR_SIGNATURE_INVALID',
+    `the signature of the certificate signing request is invalid: ${why}`,
+    {
+      hint: 'Make the request anew with the private key that belongs to it.',
+    },
+  );

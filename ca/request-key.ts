@@ -68,7 +68,7 @@ function load(spki: Uint8Array): KeyObject {
 }
 
 function spkiOf(content: Uint8Array): Uint8Array {
-  const text = Buffer.from(content.buffer, content.byteOffset, content.length).latin1Slice();
+  const text = Buffer.from(content.buffer, content.byteOffset, content.length).toString('latin1');
   if (!text.includes('-----BEGIN ')) return content;
   const [block] = guarded(() => decodePem(text, 1));
   if (block === undefined) throw malformed('has a damaged PEM header');
@@ -98,11 +98,7 @@ const MISTAKES: readonly (readonly [label: RegExp, given: string, hint: string])
     'a certificate signing request',
     'Send it in the field certificateSigningRequest instead of publicKeyRequest.',
   ],
-  [
-    /PARAMETERS$/,
-    'only the parameters of a key',
-    'Send the public key: openssl pkey -in key.pem -pubout',
-  ],
+  [/PARAMETERS$/, 'only the parameters of a key', 'Send the public key: openssl pkey -in key.pem -pubout'],
 ];
 
 function wrongBlock(label: string): RequestError {

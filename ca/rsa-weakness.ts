@@ -30,13 +30,12 @@ const hasSmallFactor = (n: bigint): boolean => {
 };
 
 /** The 38 odd primes up to 167, each with the residues that powers of 65537 reach. */
-const ROCA_RESIDUES: readonly (readonly [prime: number, reached: ReadonlySet<number>])[] = SMALL_PRIMES.filter(
-  (prime) => prime > 2 && prime <= 167,
-).map((prime) => {
-  const reached = new Set<number>();
-  for (let power = 1; !reached.has(power); power = (power * 65537) % prime) reached.add(power);
-  return [prime, reached];
-});
+const ROCA_RESIDUES: readonly (readonly [prime: number, reached: ReadonlySet<number>])[] =
+  SMALL_PRIMES.filter((prime) => prime > 2 && prime <= 167).map((prime) => {
+    const reached = new Set<number>();
+    for (let power = 1; !reached.has(power); power = (power * 65537) % prime) reached.add(power);
+    return [prime, reached];
+  });
 
 /** The fingerprint of the "Return of Coppersmith's attack" (CVE-2017-15361): primes of the form
  * k·M + (65537^a mod M) leave a modulus that is a power of 65537 modulo every small prime. */

@@ -6,8 +6,7 @@ import { MayflyError } from '../core/errors.ts';
 import { RequestError } from './request-error.ts';
 
 /** The keys that the policy knows (`key-policy.ts`). */
-export type ClientKeyType =
-  'P-256' | 'P-384' | 'P-521' | 'RSA-2048' | 'RSA-3072' | 'RSA-4096' | 'Ed25519';
+export type ClientKeyType = 'P-256' | 'P-384' | 'P-521' | 'RSA-2048' | 'RSA-3072' | 'RSA-4096' | 'Ed25519';
 
 /** Hash of the proof; undefined for pure Ed25519. */
 export type ProofHash = 'sha256' | 'sha384' | 'sha512' | undefined;

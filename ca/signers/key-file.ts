@@ -20,7 +20,7 @@ export async function loadKeyFile(pem: string | Uint8Array, passphrase?: string)
 
 /** The private key of a key file; see {@link loadKeyFile}. */
 export async function readPrivateKey(pem: string | Uint8Array, passphrase?: string): Promise<KeyObject> {
-  const block = keyBlock(typeof pem === 'string' ? pem : Buffer.from(pem).latin1Slice());
+  const block = keyBlock(typeof pem === 'string' ? pem : Buffer.from(pem).toString('latin1'));
   const encrypted = block.label === 'ENCRYPTED PRIVATE KEY' || isDekEncrypted(block);
   if (!encrypted) return parsePlain(block);
   if (passphrase === undefined || passphrase === '') {
@@ -52,7 +52,11 @@ const REFUSED_LABELS: readonly (readonly [label: RegExp, sentence: string, hint:
     'keys in the format of cosign are not supported yet',
     'Export the key as PKCS#8.',
   ],
-  [/^OPENSSH PRIVATE KEY$/, 'keys in the format of OpenSSH are not supported', 'Convert it: ssh-keygen -p -m PEM'],
+  [
+    /^OPENSSH PRIVATE KEY$/,
+    'keys in the format of OpenSSH are not supported',
+    'Convert it: ssh-keygen -p -m PEM',
+  ],
   [/PUBLIC KEY$/, 'the file holds only a public key', FORMS],
   [/CERTIFICATE/, 'the file holds a certificate where a private key is expected', FORMS],
 ];
@@ -109,7 +113,11 @@ function openssl(block: PemBlock, passphrase: string): KeyObject {
     return createPrivateKey({ key: pem, passphrase });
   } catch (error) {
     if (isUnknownScheme(error)) {
-      throw refusal('KEY_FILE_UNSUPPORTED', 'the private key is encrypted in a way that is out of use', CONVERT);
+      throw refusal(
+        'KEY_FILE_UNSUPPORTED',
+        'the private key is encrypted in a way that is out of use',
+        CONVERT,
+      );
     }
     throw wrongPassphrase();
   }

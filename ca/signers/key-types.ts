@@ -37,9 +37,13 @@ export function algorithmOf(key: KeyObject): SignatureAlgorithm {
       ? CURVE_ALGORITHMS.get(key.asymmetricKeyDetails?.namedCurve ?? '')
       : OTHER_ALGORITHMS.get(key.asymmetricKeyType ?? '');
   if (algorithm !== undefined) return algorithm;
-  throw new KeyFileError('KEY_FILE_UNSUPPORTED', 'the private key is of a kind that Mayfly does not sign with', {
-    hint: 'Use ECDSA P-256, P-384 or P-521, RSA, or (for checkpoints only) Ed25519.',
-  });
+  throw new KeyFileError(
+    'KEY_FILE_UNSUPPORTED',
+    'the private key is of a kind that Mayfly does not sign with',
+    {
+      hint: 'Use ECDSA P-256, P-384 or P-521, RSA, or (for checkpoints only) Ed25519.',
+    },
+  );
 }
 
 const OTHER_ALGORITHMS: ReadonlyMap<string, SignatureAlgorithm> = new Map([

@@ -1,0 +1,53 @@
+/**
+ * The final certificate: the logged TBSCertificate with the SCT as its last extension. It is made only from a
+ * {@link Committed}, and only after the log's own words were checked against what was logged.
+ */
+import { hash } from 'node:crypto';
+import { equalBytes } from '../core/bytes.ts';
+import { isCommitted, type Committed } from '../ct-log/committed.ts';
+import { encodeEntry } from '../ct-log/format/leaf.ts';
+import { encodeSctList, parseSct, SCT_LIST_OID } from '../ct-log/format/sct.ts';
+import type { Authority } from './authority.ts';
+import { extension } from './extension-writer.ts';
+import type { Precertificate } from './precertificate.ts';
+import { ReleaseError } from './release-error.ts';
+import { assembleCertificate, assembleTbs } from './tbs-template.ts';
+import { withoutExtension } from './without-extension.ts';
+
+/** Embeds the SCT, checks and signs. The answer is the DER of the certificate. Rejects with {@link ReleaseError} when
+ * a check fails: then nothing was signed. */
+export async function signCertificate(
+  authority: Authority,
+  precertificate: Precertificate,
+  committed: Committed,
+): Promise<Uint8Array> {
+  if (!isCommitted(committed)) {
+    throw new ReleaseError('NOT_COMMITTED', 'the entry is not known to be committed to the log');
+  }
+  const list = extension(SCT_LIST_OID, encodeSctList([committed.sct]));
+  const tbs = assembleTbs(precertificate.parts, list);
+  checkRelease(tbs, precertificate, committed);
+  return assembleCertificate(tbs, authority.algorithm, await authority.signer.sign(tbs));
+}
+
+/**
+ * What a verifier will do with the certificate, done here first and from the final bytes: take the SCT list out, and
+ * hash what is left with the SCT's own time and extensions. It must be the leaf that the log committed.
+ */
+function checkRelease(tbs: Uint8Array, { entry, content }: Precertificate, committed: Committed): void {
+  const logged = withoutExtension(tbs, SCT_LIST_OID);
+  if (!equalBytes(logged, entry.tbs)) {
+    throw new ReleaseError('TBS_MISMATCH', 'the certificate is not the one that was logged');
+  }
+  const sct = parseSct(committed.sct);
+  const { hashInput } = encodeEntry({ ...entry, tbs: logged }, sct.timestamp, sct.extensions);
+  if (!equalBytes(hash('sha256', hashInput, 'buffer'), committed.leafHash)) {
+    throw new ReleaseError('LEAF_MISMATCH', 'the SCT is not for the entry that was committed');
+  }
+  const { notBefore, notAfter } = content.validity;
+  if (sct.timestamp < notBefore || sct.timestamp > notAfter) {
+    throw new ReleaseError('SCT_OUTSIDE_VALIDITY', 'the time of the SCT lies outside the validity', {
+      hint: 'The clocks of CA and log disagree, or logging took longer than the certificate would live.',
+    });
+  }
+}

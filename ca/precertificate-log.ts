@@ -1,0 +1,9 @@
+import type { Committed } from '../ct-log/committed.ts';
+import type { PrecertificateEntry } from '../ct-log/format/leaf.ts';
+
+/** All that issuing asks of a transparency log. */
+export interface PrecertificateLog {
+  /** Resolves once the entry is durably in the tree and covered by a signed head. Rejects, with an error of the log's
+   * own, when that is not known to be so: then no certificate may leave. */
+  append(entry: PrecertificateEntry): Promise<Committed>;
+}

@@ -1,0 +1,85 @@
+/**
+ * The profile of a leaf, byte for byte Fulcio's: version 3, a random serial, the CA's subject as issuer, ten minutes
+ * of validity, an empty subject, the client's key, and the extensions of `extension-writer.ts`.
+ */
+import { concat } from '../core/bytes.ts';
+import { explicit, sequence, Tag, unsignedInteger } from '../core/der.ts';
+import { FormatError } from '../core/errors.ts';
+import { encodeSubjectAltName, type SubjectAltName } from '../core/subject-alt-name.ts';
+import type { Principal } from '../oidc/principal.ts';
+import { authorityKeyIdentifier, writeExtensions } from './extension-writer.ts';
+import type { ProvenKey } from './possession.ts';
+import { RequestError } from './request-error.ts';
+import type { TbsParts } from './tbs-template.ts';
+import { encodeTime, type Validity } from './validity.ts';
+
+/** What the profile needs to know of the CA. */
+export interface ProfileIssuer {
+  /** DER Name. */
+  readonly name: Uint8Array;
+  /** Subject key identifier of the CA, if it has one. */
+  readonly keyId: Uint8Array | undefined;
+  /** DER AlgorithmIdentifier of the CA's signatures. */
+  readonly algorithm: Uint8Array;
+}
+
+/** What differs from certificate to certificate. */
+export interface LeafContent {
+  readonly key: ProvenKey;
+  readonly principal: Principal;
+  readonly validity: Validity;
+  /** Unsigned big-endian, positive, at most 20 bytes (`serial.ts`). */
+  readonly serial: Uint8Array;
+}
+
+/** Encodes the shared parts of a leaf. Throws {@link RequestError} `IDENTITY_UNENCODABLE` or `ISSUER_MISSING`. */
+export type Profile = (leaf: LeafContent) => TbsParts;
+
+const VERSION_3 = explicit(0, Uint8Array.of(Tag.integer, 1, 2));
+const EMPTY_NAME = sequence();
+
+/** The profile of a CA, with everything constant encoded beforehand. */
+export function prepareProfile(issuer: ProfileIssuer): Profile {
+  const middle = concat([issuer.algorithm, issuer.name]);
+  const authorityKeyId = authorityKeyIdentifier(issuer.keyId);
+  return ({ key, principal, validity, serial }) => {
+    const san = encodeIdentity(principal);
+    const times = sequence(encodeTime(validity.notBefore), encodeTime(validity.notAfter));
+    return {
+      front: concat([VERSION_3, unsignedInteger(serial), middle, times, EMPTY_NAME, key.spki]),
+      extensions: writeExtensions(key.keyBits, authorityKeyId, san, principal.extensions),
+    };
+  };
+}
+
+function encodeIdentity({ san, issuer, extensions }: Principal): Uint8Array {
+  if (issuer === '' || (extensions.get(1) ?? '') === '' || (extensions.get(8) ?? '') === '') {
+    throw new RequestError('ISSUER_MISSING', 'extensions must have a non-empty issuer url');
+  }
+  if (san.value === '' || hasControls(san.value)) throw unencodable(san);
+  for (const value of extensions.values()) if (!value.isWellFormed()) throw unencodable(san);
+  try {
+    return encodeSubjectAltName(san);
+  } catch (error) {
+    if (error instanceof FormatError) throw unencodable(san);
+    throw error;
+  }
+}
+
+/** A control character in a name has no honest use, and NUL has been used to cheat verifiers. */
+function hasControls(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code === 0x7f) return true;
+  }
+  return !text.isWellFormed();
+}
+
+const unencodable = ({ type }: SubjectAltName): RequestError =>
+  new RequestError(
+    'IDENTITY_UNENCODABLE',
+    `the identity of the token cannot stand in a certificate as a name of type ${type}`,
+    {
+      hint: 'E-mail addresses and URIs must be ASCII; no claim may hold control characters or broken Unicode.',
+    },
+  );
