@@ -1,0 +1,215 @@
+/**
+ * The tables of `commit.db` and every statement on them. Synchronous: the writer runs it in a worker thread, readers
+ * (`mayfly log …` beside a running server) in their own process.
+ *
+ *     meta(key, value)            log_id, format
+ *     head(one, size, root, timestamp)
+ *     entry(idx, bytes)           TileLeaf bytes; only entries that are not yet in a full data tile
+ */
+import { DatabaseSync } from 'node:sqlite';
+import { existsSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { equalBytes } from '../core/bytes.ts';
+import type { CommittedState, Head } from './commit-store.ts';
+import { LogError, messageOf, type LogReason } from './log-error.ts';
+
+/** Version of the tables. */
+const FORMAT = 1;
+
+const SCHEMA = `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE head (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    size INTEGER NOT NULL CHECK (size >= 0),
+    root BLOB NOT NULL CHECK (length(root) = 32),
+    timestamp INTEGER NOT NULL CHECK (timestamp >= 0)
+  ) STRICT;
+  CREATE TABLE entry (idx INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+`;
+
+/** What an fsync means on macOS, where a plain one stops at the drive's cache; no effect elsewhere. */
+const DURABLE = 'PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;';
+
+/** SQLite's SQLITE_CORRUPT and SQLITE_NOTADB. */
+const CORRUPT: ReadonlySet<unknown> = new Set([11, 26]);
+
+/** Turns a failure of SQLite into a {@link LogError} that names the file. */
+export function storageError(path: string, error: unknown): LogError {
+  if (error instanceof LogError) return error;
+  const errcode = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
+  const code: LogReason =
+    typeof errcode === 'number' && CORRUPT.has(errcode & 0xff) ? 'LOG_CORRUPT' : 'LOG_STORAGE';
+  return new LogError(code, `${path}: ${messageOf(error)}`, { cause: error });
+}
+
+/** Makes `path` with the tables of log `logId` and the first, empty head. */
+export function createCommitDatabase(path: string, logId: Uint8Array, head: Head): void {
+  const db = new DatabaseSync(path);
+  try {
+    // A page holds several entries of two to three kilobytes, so that a batch writes few pages.
+    db.exec(`PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; ${DURABLE}`);
+    db.exec('BEGIN IMMEDIATE');
+    db.exec(SCHEMA);
+    const meta = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
+    meta.run('log_id', logId);
+    meta.run('format', Uint8Array.of(FORMAT));
+    db.prepare('INSERT INTO head (one, size, root, timestamp) VALUES (1, ?, ?, ?)').run(
+      head.size,
+      head.root,
+      head.timestamp,
+    );
+    db.exec('COMMIT');
+  } finally {
+    db.close();
+  }
+}
+
+/** Opens for writing; throws {@link LogError}. */
+export function openForWriting(path: string, logId: Uint8Array): DatabaseSync {
+  if (!existsSync(path)) throw missing(path);
+  const db = new DatabaseSync(path, { timeout: 5000 });
+  try {
+    db.exec(`PRAGMA journal_mode = WAL; ${DURABLE}`);
+    requireLog(db, path, logId);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Opens for reading, beside a writer or alone; throws {@link LogError}. */
+export function openForReading(path: string, logId: Uint8Array): DatabaseSync {
+  if (!existsSync(path)) throw missing(path);
+  const db = openReadOnly(path);
+  try {
+    requireLog(db, path, logId);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** A copy on a medium that cannot be written has no shared-memory file and cannot get one. Without a WAL beside it
+ * the database alone is everything, and may be read as unchangeable. */
+function openReadOnly(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
+  try {
+    db.prepare('SELECT 1 FROM sqlite_schema').get();
+    return db;
+  } catch (error) {
+    db.close();
+    if (existsSync(`${path}-wal`)) throw error;
+    const url = pathToFileURL(path);
+    url.searchParams.set('immutable', '1');
+    return new DatabaseSync(url, { readOnly: true });
+  }
+}
+
+const missing = (path: string): LogError =>
+  new LogError('LOG_MISSING', `there is no log: ${path} does not exist`, {
+    hint: 'Make one with `mayfly init`, or name the directory that holds it.',
+  });
+
+function requireLog(db: DatabaseSync, path: string, logId: Uint8Array): void {
+  const value = (key: string): unknown =>
+    db.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'];
+  const format = value('format');
+  if (!(format instanceof Uint8Array) || format[0] !== FORMAT) {
+    throw new LogError('LOG_CORRUPT', `${path} is of an unknown format`, {
+      hint: 'It may come from a newer version of Mayfly.',
+    });
+  }
+  const stored = value('log_id');
+  if (!(stored instanceof Uint8Array) || !equalBytes(stored, logId)) {
+    throw new LogError('LOG_CORRUPT', `${path} belongs to another log than log.json says`);
+  }
+}
+
+/** The state as one snapshot, whatever a writer does meanwhile; throws {@link LogError}. */
+export function readState(db: DatabaseSync, path: string): CommittedState {
+  db.exec('BEGIN');
+  try {
+    const head = readHead(db, path);
+    const rows = db.prepare('SELECT idx, bytes FROM entry ORDER BY idx').all();
+    const entries = rows.map((row) => row['bytes']).filter((bytes) => bytes instanceof Uint8Array);
+    const firstEntry = rows.length === 0 ? head.size : Number(rows[0]?.['idx']);
+    const gapless = rows.every((row, i) => row['idx'] === firstEntry + i);
+    if (!gapless || firstEntry % 256 !== 0 || firstEntry + entries.length !== head.size) {
+      throw new LogError('LOG_CORRUPT', `${path}: the entries do not end where the head does`);
+    }
+    return { head, firstEntry, entries };
+  } finally {
+    db.exec('ROLLBACK');
+  }
+}
+
+function readHead(db: DatabaseSync, path: string): Head {
+  const row = db.prepare('SELECT size, root, timestamp FROM head').get();
+  const [size, root, timestamp] = [row?.['size'], row?.['root'], row?.['timestamp']];
+  if (typeof size !== 'number' || !(root instanceof Uint8Array) || typeof timestamp !== 'number') {
+    throw new LogError('LOG_CORRUPT', `${path}: the head is missing`);
+  }
+  return { size, root, timestamp };
+}
+
+/** One batch whose entries lie end to end in `bytes`. */
+export interface PackedBatch {
+  readonly expected: Head;
+  readonly next: Head;
+  readonly bytes: Uint8Array;
+  readonly lengths: readonly number[];
+  readonly pruneBelow: number;
+}
+
+/** Prepares the writer's statements; the function commits one batch in one transaction, durable on return. */
+export function committer(db: DatabaseSync): (batch: PackedBatch) => void {
+  const replace = db.prepare(
+    'UPDATE head SET size = ?, root = ?, timestamp = ? WHERE size = ? AND root = ? AND timestamp = ?',
+  );
+  const insert = db.prepare('INSERT INTO entry (idx, bytes) VALUES (?, ?)');
+  const prune = db.prepare('DELETE FROM entry WHERE idx < ?');
+  return ({ expected, next, bytes, lengths, pruneBelow }) => {
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      const { changes } = replace.run(
+        ...[next.size, next.root, next.timestamp],
+        ...[expected.size, expected.root, expected.timestamp],
+      );
+      if (changes !== 1) throw headMoved();
+      let at = 0;
+      for (const [i, length] of lengths.entries()) {
+        insert.run(expected.size + i, bytes.subarray(at, at + length));
+        at += length;
+      }
+      if (pruneBelow > 0) prune.run(pruneBelow);
+      db.exec('COMMIT');
+    } catch (error) {
+      // A failed COMMIT may have rolled back already; the first failure is the one to tell.
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw error;
+    }
+  };
+}
+
+/** Another writer replaced the head. */
+const headMoved = (): LogError =>
+  new LogError('LOG_HEAD_MOVED', 'another writer has changed the head of the log', {
+    hint: 'Two servers must not share a log. Stop both, find out which one is to stay, and start that one alone.',
+  });
+
+/**
+ * After an unclean end, believe nothing that only the page cache may hold. A sync that failed leaves pages that read
+ * back well and are marked clean, so that a later sync of the same pages "succeeds" without writing them; and the
+ * head we find here is about to be signed. So the WAL is copied into the database file now, which writes those pages
+ * anew, the database is synced, and the WAL emptied. Throws when a reader keeps part of the WAL from being copied.
+ */
+export function copyAndSync(db: DatabaseSync, path: string): void {
+  const row = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+  if (row?.['busy'] !== 0) {
+    throw new LogError('LOG_LOCKED', `${path} is held by a reader that does not finish`, {
+      hint: 'Stop other `mayfly log` commands on this directory, then start again.',
+    });
+  }
+}

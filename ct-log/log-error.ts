@@ -1,0 +1,52 @@
+import { MayflyError } from '../core/errors.ts';
+
+/**
+ * Codes of {@link LogError}.
+ *
+ * - `LOG_BUSY`: too much waits already; come back soon.
+ * - `LOG_UNAVAILABLE`: the sequencer stopped for good after a fault; only a restart goes on, from what is durable.
+ * - `LOG_CLOCK`: the clock is behind the last head; nothing was logged, and the log goes on when the clock is right.
+ * - `LOG_CLOSED`: the log was closed.
+ * - `LOG_LOCKED`: another process (or this one) writes to the same directory.
+ * - `LOG_CORRUPT`: what is stored contradicts itself; the message names the file.
+ * - `LOG_UNSUITABLE_STORAGE`: a file system that cannot promise what the log promises.
+ * - `LOG_EXISTS`, `LOG_MISSING`: there is, or is not, a log in the directory.
+ * - `LOG_WRONG_KEY`: the signers are not the keys of this log.
+ * - `LOG_HEAD_MOVED`: the stored head is not the one this writer left: somebody else wrote.
+ * - `LOG_ENTRY_REFUSED`: this entry can never be logged; others can.
+ * - `LOG_BAD_ORIGIN`: no log can have this origin.
+ * - `LOG_STORAGE`: the storage underneath failed.
+ */
+export type LogReason =
+  | 'LOG_BUSY'
+  | 'LOG_UNAVAILABLE'
+  | 'LOG_CLOCK'
+  | 'LOG_CLOSED'
+  | 'LOG_LOCKED'
+  | 'LOG_CORRUPT'
+  | 'LOG_UNSUITABLE_STORAGE'
+  | 'LOG_EXISTS'
+  | 'LOG_MISSING'
+  | 'LOG_WRONG_KEY'
+  | 'LOG_HEAD_MOVED'
+  | 'LOG_ENTRY_REFUSED'
+  | 'LOG_BAD_ORIGIN'
+  | 'LOG_STORAGE';
+
+/** The log cannot be opened or written. */
+export class LogError extends MayflyError<LogReason> {}
+
+/** Codes of {@link LogReadError}: `NOT_READY` passes by itself (the hash index is being rebuilt). */
+export type LogReadReason = 'NOT_FOUND' | 'BAD_PARAMETER' | 'NOT_READY';
+
+/** A read that asks for what is not there, or asks wrongly. */
+export class LogReadError extends MayflyError<LogReadReason> {}
+
+/** The message of whatever was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The `code` of a system error such as `ENOENT`, else undefined. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

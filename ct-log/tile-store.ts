@@ -1,0 +1,15 @@
+/**
+ * The large, immutable part of a log: full hash tiles, full data tiles, issuer certificates. Names are the paths of
+ * static-ct-api (`tile/0/x001/000`, `tile/data/000`, `issuer/<hex>`).
+ *
+ * Not trusted: every byte that comes back is checked against the committed head before it is signed again, and
+ * `mayfly log check` checks all of them.
+ */
+export interface TileStore {
+  /** Durable on return. A path's bytes never change: the same bytes again are accepted (and made durable again, for
+   * the first time may have failed half-way), others are refused with LogError `LOG_CORRUPT`. A reader never sees a
+   * part of the bytes. */
+  put(path: string, bytes: Uint8Array): Promise<void>;
+  /** The bytes, or undefined when nothing was put there. */
+  get(path: string): Promise<Uint8Array | undefined>;
+}

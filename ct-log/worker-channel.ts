@@ -1,0 +1,48 @@
+/** Question and answer with a worker thread, in order. */
+import { Worker } from 'node:worker_threads';
+import { LogError } from './log-error.ts';
+
+/** One worker. A worker that dies answers every open and later question with `LOG_STORAGE`. */
+export interface WorkerChannel<Request, Reply> {
+  ask(request: Request, transfer?: readonly ArrayBuffer[]): Promise<Reply>;
+  /** Ends the thread, whatever it does. Its database connections and locks end with it. Idempotent. */
+  terminate(): Promise<void>;
+}
+
+/** Starts the worker in the file `name` (no extension) beside this one: `.js` in a build, `.ts` when Node runs the
+ * sources, for the compiler rewrites imports but not URLs. */
+export function startWorker<Request, Reply>(
+  name: string,
+  workerData: unknown,
+): WorkerChannel<Request, Reply> {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const worker = new Worker(new URL(`./${name}.${extension}`, import.meta.url), { workerData });
+  const waiting: { resolve: (reply: Reply) => void; reject: (error: LogError) => void }[] = [];
+  let gone: LogError | undefined;
+  const fail = (reason: string): void => {
+    gone ??= new LogError('LOG_STORAGE', `the thread ${name} ended: ${reason}`);
+    for (const { reject } of waiting.splice(0)) reject(gone);
+  };
+  worker.on('message', (reply: Reply) => waiting.shift()?.resolve(reply));
+  worker.on('messageerror', (error) => {
+    fail(error.message);
+  });
+  worker.on('error', (error: unknown) => {
+    fail(error instanceof Error ? error.message : String(error));
+  });
+  worker.on('exit', (code) => {
+    fail(`exit code ${code}`);
+  });
+  return {
+    ask(request, transfer = []) {
+      if (gone !== undefined) return Promise.reject(gone);
+      return new Promise((resolve, reject) => {
+        waiting.push({ resolve, reject });
+        worker.postMessage(request, [...transfer]);
+      });
+    },
+    async terminate() {
+      await worker.terminate();
+    },
+  };
+}
