@@ -1,0 +1,60 @@
+import { messageOf } from './log-error.ts';
+import { TILE_WIDTH } from './format/tile.ts';
+import type { TileStore } from './tile-store.ts';
+import type { TreeEdge } from './tree-edge.ts';
+
+/**
+ * Moves full tiles from the edge to the tile store, in order and in the background, after the commit that covers
+ * them. Until a tile is durable its entries stay in the commit store and in memory, so a failure here loses nothing:
+ * it is tried again, into a new file, when the next batch asks. A crash here leaves at most a temporary file, or tiles
+ * that start-up writes again.
+ */
+export class TileWriter {
+  readonly #edge: TreeEdge;
+  readonly #store: TileStore;
+  #next: number;
+  #running: Promise<void> | undefined;
+  #failure: string | undefined;
+
+  constructor(edge: TreeEdge, store: TileStore) {
+    this.#edge = edge;
+    this.#store = store;
+    this.#next = edge.firstTile;
+  }
+
+  /** Every entry below this index is durable in full tiles. */
+  get durableBelow(): number {
+    return this.#next * TILE_WIDTH;
+  }
+
+  /** Why the last attempt failed; undefined when it did not. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** Full data tiles of the tree of `size` entries that are not durable yet. */
+  backlog(size: number): number {
+    return Math.floor(size / TILE_WIDTH) - this.#next;
+  }
+
+  /** Starts writing what the committed tree of `size` entries has in full, unless it is being written already.
+   * Resolves when the attempt is over; see {@link failure}. */
+  write(size: number): Promise<void> {
+    this.#running ??= this.#writeAll(size).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #writeAll(size: number): Promise<void> {
+    try {
+      for (; this.backlog(size) > 0; this.#next++) {
+        for (const { path, bytes } of this.#edge.fullTiles(this.#next)) await this.#store.put(path, bytes);
+        this.#edge.drop(this.#next);
+      }
+      this.#failure = undefined;
+    } catch (error) {
+      this.#failure = messageOf(error);
+    }
+  }
+}
