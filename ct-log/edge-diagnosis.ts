@@ -10,7 +10,10 @@ import type { TileStore } from './tile-store.ts';
 
 /** The first full tile, lowest level first, that does not follow from what lies below it: for level 0 the data
  * tile, above it the hash tiles. Only the tiles that the edge is computed from; undefined when they all agree. */
-export async function firstContradiction(state: CommittedState, tiles: TileStore): Promise<string | undefined> {
+export async function firstContradiction(
+  state: CommittedState,
+  tiles: TileStore,
+): Promise<string | undefined> {
   for (let level = 0; TILE_WIDTH ** (level + 1) <= state.firstEntry; level++) {
     const end = Math.floor(state.firstEntry / TILE_WIDTH ** (level + 1));
     for (let n = end - (end % TILE_WIDTH); n < end; n++) {
@@ -27,7 +30,8 @@ async function contradiction(level: number, n: number, tiles: TileStore): Promis
   const expected = level === 0 ? await leafHashes(n, tiles) : await tileRoots(level, n, tiles);
   if (typeof expected === 'string') return expected;
   const at = expected.findIndex(
-    (hash, i) => !equalBytes(hash, stored?.subarray(i * HASH_LENGTH, (i + 1) * HASH_LENGTH) ?? new Uint8Array()),
+    (hash, i) =>
+      !equalBytes(hash, stored?.subarray(i * HASH_LENGTH, (i + 1) * HASH_LENGTH) ?? new Uint8Array()),
   );
   if (at < 0) return undefined;
   const below = level === 0 ? tilePath({ level: 'data', n, width: TILE_WIDTH }) : `level ${level - 1}`;

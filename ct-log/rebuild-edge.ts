@@ -22,7 +22,9 @@ export async function rebuildEdge(state: CommittedState, tiles: TileStore): Prom
     edge.append(leafHashOf(entry, state.firstEntry + i), entry);
   }
   if (edge.size === state.head.size && equalBytes(edge.root(), state.head.root)) return edge;
-  throw corrupt((await firstContradiction(state, tiles)) ?? 'commit.db: its entries do not give the root of its head');
+  throw corrupt(
+    (await firstContradiction(state, tiles)) ?? 'commit.db: its entries do not give the root of its head',
+  );
 }
 
 /** RFC 6962 leaf hash of a stored TileLeaf; throws {@link LogError} naming the entry when it cannot be read. */
@@ -60,7 +62,8 @@ async function rootOfTile(level: number, n: number, tiles: TileStore): Promise<U
   const path = tilePath({ level, n, width: TILE_WIDTH });
   const bytes = await tiles.get(path);
   if (bytes === undefined) throw corrupt(`${path} is missing`);
-  if (bytes.length !== TILE_WIDTH * HASH_LENGTH) throw corrupt(`${path} has ${bytes.length} bytes instead of 8192`);
+  if (bytes.length !== TILE_WIDTH * HASH_LENGTH)
+    throw corrupt(`${path} has ${bytes.length} bytes instead of 8192`);
   return hashInTile(sha256, { level, n, first: 0, count: TILE_WIDTH }, bytes);
 }
 

@@ -169,7 +169,10 @@ export class Sequencer {
     // A write that was under way may have stopped short of `size`; the second one starts anew.
     await tiles.write(size);
     if (tiles.backlog(size) < limits.tileBacklog) return;
-    throw new LogError('LOG_STORAGE', `full tiles cannot be written: ${tiles.failure ?? 'no reason was given'}`);
+    throw new LogError(
+      'LOG_STORAGE',
+      `full tiles cannot be written: ${tiles.failure ?? 'no reason was given'}`,
+    );
   }
 
   /** The time of the next head: the clock's, and later than the last head's. Waits out a clock that is a little
@@ -199,7 +202,9 @@ export class Sequencer {
         placed.push(this.#encode(waiter, index, timestamp));
       } catch (error) {
         waiter.reject(
-          error instanceof FormatError ? new LogError('LOG_ENTRY_REFUSED', error.message, { cause: error }) : error,
+          error instanceof FormatError
+            ? new LogError('LOG_ENTRY_REFUSED', error.message, { cause: error })
+            : error,
         );
       }
     }
@@ -230,17 +235,23 @@ export class Sequencer {
     // From here on the entries are durable and `next` is the only head of its size there can ever be.
     const signed = await signHead(next);
     const scts = await Promise.all(placed.map((entry) => this.#sct(entry, timestamp)));
+    const committed = placed.map(({ index, leafHash }, i) => {
+      const sct = scts[i];
+      if (sct === undefined) throw new LogError('LOG_STORAGE', 'an SCT is missing');
+      return makeCommitted({ index, timestamp, leafHash, treeSize: next.size, root: next.root, sct });
+    });
+    this.#publish(signed, placed, committed);
+    if (tiles.backlog(next.size) > 0) void tiles.write(next.size);
+  }
+
+  #publish(signed: SignedHead, placed: readonly Placed[], committed: readonly Committed[]): void {
     this.#head = signed;
+    this.#inBatch = [];
     this.#parts.published(
       signed,
       placed.map(({ leafHash }) => leafHash),
     );
-    for (const [i, { waiter, index, leafHash }] of placed.entries()) {
-      const sct = scts[i];
-      if (sct === undefined) throw new LogError('LOG_STORAGE', 'an SCT is missing');
-      waiter.resolve(makeCommitted({ index, timestamp, leafHash, treeSize: next.size, root: next.root, sct }));
-    }
-    if (tiles.backlog(next.size) > 0) void tiles.write(next.size);
+    for (const [i, value] of committed.entries()) placed[i]?.waiter.resolve(value);
   }
 
   async #sct({ leaf, extensions }: Placed, timestamp: number): Promise<Uint8Array> {

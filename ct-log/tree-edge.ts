@@ -89,7 +89,9 @@ export class TreeEdge {
   /** The full tiles that exist since data tile `n` is full, with their bytes: what the edge holds of `n` may be
    * dropped when all of them are durable. The data tile comes first. */
   fullTiles(n: number): { tile: Tile; path: string; bytes: Uint8Array }[] {
-    const out = [{ tile: { level: 'data', n, width: TILE_WIDTH } as Tile, bytes: concat(this.#entries.get(n) ?? []) }];
+    const out = [
+      { tile: { level: 'data', n, width: TILE_WIDTH } as Tile, bytes: concat(this.#entries.get(n) ?? []) },
+    ];
     for (const { level, n: number } of hashTilesEndingAt(n)) {
       const bytes = this.#hashes[level]?.get(number);
       if (bytes !== undefined) out.push({ tile: { level, n: number, width: TILE_WIDTH }, bytes });

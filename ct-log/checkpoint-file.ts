@@ -1,0 +1,49 @@
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Name inside a log's directory. */
+export const CHECKPOINT_FILE = 'checkpoint';
+
+const INTERVAL_MS = 1000;
+
+/**
+ * Keeps the newest checkpoint in a file, for those who read the directory without the server. Derived and late: at
+ * most one write a second, never synced, and nobody may rely on it being current. A crash leaves an older one.
+ */
+export class CheckpointFile {
+  readonly #path: string;
+  #newest: Uint8Array;
+  #written: Uint8Array | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(directory: string, first: Uint8Array) {
+    this.#path = join(directory, CHECKPOINT_FILE);
+    this.#newest = first;
+  }
+
+  /** Notes a newer checkpoint, to be written soon. */
+  update(checkpoint: Uint8Array): void {
+    this.#newest = checkpoint;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.flush().catch(() => undefined); // a disk that fails shows at the next commit
+    }, INTERVAL_MS).unref();
+  }
+
+  /** Writes the newest checkpoint now, if the file has another. */
+  flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#writing = this.#writing.catch(() => undefined).then(() => this.#write());
+    return this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const bytes = this.#newest;
+    if (bytes === this.#written) return;
+    await writeFile(`${this.#path}.tmp`, bytes, { mode: 0o644 });
+    await rename(`${this.#path}.tmp`, this.#path);
+    this.#written = bytes;
+  }
+}

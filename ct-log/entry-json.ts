@@ -1,0 +1,30 @@
+/** Entries in the shape of RFC 6962 §4.6. */
+import { concat } from '../core/bytes.ts';
+import { vector } from '../core/tls.ts';
+import type { TileLeaf } from './format/leaf.ts';
+import { HASH_LENGTH } from './format/merkle.ts';
+
+/** One entry of `get-entries`, base64. */
+export interface EntryJson {
+  /** MerkleTreeLeaf. */
+  readonly leaf_input: string;
+  /** x509: v24 of the chain's v24 certificates; precert: v24(precertificate) and the same. */
+  readonly extra_data: string;
+}
+
+/** The entry with its chain put back in place of the fingerprints; `issuer` answers the DER of one. */
+export async function entryJson(
+  entry: TileLeaf,
+  issuer: (fingerprint: Uint8Array) => Promise<Uint8Array>,
+): Promise<EntryJson> {
+  const chain: Uint8Array[] = [];
+  for (let at = 0; at < entry.chainFingerprints.length; at += HASH_LENGTH) {
+    chain.push(vector(3, await issuer(entry.chainFingerprints.subarray(at, at + HASH_LENGTH))));
+  }
+  const precertificate = entry.precertificate === undefined ? [] : [vector(3, entry.precertificate)];
+  const extra = concat([...precertificate, vector(3, concat(chain))]);
+  return {
+    leaf_input: Buffer.from(entry.leaf).toString('base64'),
+    extra_data: Buffer.from(extra).toString('base64'),
+  };
+}
