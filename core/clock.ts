@@ -6,9 +6,14 @@ export const rfc3339 = (ms: number): string => `${new Date(ms).toISOString().sli
 
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
-/** Milliseconds since the epoch of an RFC 3339 time with an explicit zone; undefined if it is not one. */
+/** Milliseconds since the epoch of an RFC 3339 time with an explicit zone; undefined if it is not one, or if it names
+ * a day or an hour that does not exist (JavaScript alone would read 30 February as 2 March). */
 export function parseRfc3339(text: string): number | undefined {
   if (!RFC3339.test(text)) return undefined;
-  const ms = Date.parse(text.toUpperCase());
+  const upper = text.toUpperCase();
+  const written = upper.slice(0, 19);
+  const local = Date.parse(`${written}Z`);
+  if (Number.isNaN(local) || new Date(local).toISOString().slice(0, 19) !== written) return undefined;
+  const ms = Date.parse(upper);
   return Number.isNaN(ms) ? undefined : ms;
 }

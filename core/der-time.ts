@@ -1,5 +1,6 @@
 /** Times of certificates (RFC 5280 §4.1.2.5): UTCTime `YYMMDDHHMMSSZ` and GeneralizedTime `YYYYMMDDHHMMSSZ`. */
 import { utf8Text } from './bytes.ts';
+import { parseRfc3339 } from './clock.ts';
 import { Tag, type Tlv } from './der.ts';
 import { FormatError } from './errors.ts';
 
@@ -17,10 +18,8 @@ export function readTime(time: Tlv): number {
   if (match === null) throw new FormatError('MALFORMED', 'a time has a form that certificates do not allow');
   const [, year = '', month = '', day = '', hour = '', minute = '', second = ''] = match;
   const fullYear = year.length === 4 ? year : `${year >= '50' ? '19' : '20'}${year}`;
-  const iso = `${fullYear}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
-  const ms = Date.parse(iso);
-  // JavaScript reads 30 February as 1 March: only what reads back the same is a time.
-  if (Number.isNaN(ms) || new Date(ms).toISOString() !== iso) {
+  const ms = parseRfc3339(`${fullYear}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  if (ms === undefined) {
     throw new FormatError('MALFORMED', 'a time names a day or an hour that does not exist');
   }
   return ms;

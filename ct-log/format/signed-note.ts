@@ -36,12 +36,20 @@ export const isKeyName = (name: string): boolean =>
 /** The note of `text`, which ends with a newline, and its signatures. Throws {@link FormatError} when they would not
  * read back. */
 export function encodeNote({ text, signatures }: SignedNote): Uint8Array {
-  const lines = signatures.map(({ name, keyId, signature }) => {
-    return `— ${name} ${toBase64(concat([keyId, signature]))}\n`;
-  });
-  const note = utf8(`${text}\n${lines.join('')}`);
-  if (parseNote(note).text !== text) throw new FormatError('MALFORMED', 'the text is no text of a note');
-  return note;
+  if (!text.endsWith('\n') || CONTROL.test(text)) {
+    throw new FormatError('MALFORMED', 'the text of a note must be whole lines without control characters');
+  }
+  if (signatures.length === 0 || signatures.length > SIGNATURE_LIMIT) {
+    throw new FormatError('MALFORMED', 'a note needs a signature, and not too many');
+  }
+  return utf8(`${text}\n${signatures.map(signatureLine).join('')}`);
+}
+
+function signatureLine({ name, keyId, signature }: NoteSignature): string {
+  if (!isKeyName(name) || keyId.length !== KEY_ID_LENGTH || signature.length === 0) {
+    throw new FormatError('MALFORMED', 'a signature of a note has no name, key id or content');
+  }
+  return `— ${name} ${toBase64(concat([keyId, signature]))}\n`;
 }
 
 /** Reads a note; its signatures are not checked. Throws {@link FormatError} on anything that is no note: no UTF-8,

@@ -1,0 +1,55 @@
+import { expect } from 'chai';
+import * as der from '../../core/der.ts';
+import { describeName, nameAttributes } from '../../core/distinguished-name.ts';
+import { FormatError } from '../../core/errors.ts';
+import { expectTypedErrors, hex } from '../support/parsers.ts';
+
+const attribute = (oid: string, value: Uint8Array): Uint8Array => der.sequence(der.oid(oid), value);
+const name = (...attributes: Uint8Array[]): Uint8Array =>
+  der.sequence(...attributes.map((one) => der.set(one)));
+const CN = '2.5.4.3';
+
+describe('core/distinguished-name', () => {
+  it('names the most specific attribute first', () => {
+    const der1 = name(attribute('2.5.4.10', der.utf8String('Org')), attribute(CN, der.utf8String('Me')));
+    expect(describeName(der1)).to.equal('CN=Me, O=Org');
+    expect(nameAttributes(der1).map(({ label }) => label)).to.deep.equal(['O', 'CN']);
+  });
+
+  it('reads every type of string, and shows others as bytes', () => {
+    const cases: [Uint8Array, string][] = [
+      [der.tlv(0x13, Buffer.from('printable')), 'printable'],
+      [der.tlv(0x16, Buffer.from('a@b')), 'a@b'],
+      [der.tlv(0x14, hex('e4')), 'ä'],
+      [der.tlv(0x1e, hex('00e4 20ac')), 'ä€'],
+      [hex('02 01 05'), '#020105'],
+    ];
+    for (const [value, text] of cases)
+      expect(nameAttributes(name(attribute(CN, value)))[0]?.value).to.equal(text);
+    expect(nameAttributes(name(attribute('1.2.3', der.utf8String('x'))))[0]?.label).to.equal('1.2.3');
+  });
+
+  it('cannot be used to forge another name or to paint on a terminal', () => {
+    const evil = name(attribute(CN, der.utf8String('a, O=Other\u001b[2J\u202e')));
+    expect(describeName(evil)).to.equal('CN=a\\, O\\=Other\\u{1b}[2J\\u{202e}');
+  });
+
+  it('answers an empty text for an empty name', () => {
+    expect(describeName(der.sequence())).to.equal('');
+  });
+
+  it('refuses an empty set, half a BMPString and bytes behind the end', () => {
+    const wrong = [
+      der.sequence(der.set()),
+      name(attribute(CN, hex('1e 01 00'))),
+      Uint8Array.from([...der.sequence(), 0]),
+    ];
+    for (const bytes of wrong) expect(() => describeName(bytes)).to.throw(FormatError);
+  });
+
+  it('throws nothing but FormatError, whatever the bytes', () => {
+    expectTypedErrors(describeName, [
+      name(attribute(CN, der.utf8String('Me')), attribute('2.5.4.10', hex('1e 02 0041'))),
+    ]);
+  });
+});
