@@ -1,0 +1,105 @@
+/** Starts one whole service from its values, and ends it in order. */
+import type { Server } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
+import { guardConnections } from './connection-guard.ts';
+import { createHandlers, logUrlOf } from './handlers.ts';
+import { createHttpServer, drain, listen } from './http-listener.ts';
+import type { ServiceState, ServiceValues } from './service-values.ts';
+import { followTlsPair, loadTlsPair, type TlsPair } from './tls-certificate.ts';
+
+/** A service that answers. */
+export interface RunningService {
+  /** Base URL of the public listener as it really listens, no slash at the end. */
+  readonly url: string;
+  readonly metricsUrl: string;
+  /** Where the log can be read from outside, no slash at the end. */
+  readonly logUrl: string;
+  /** Looks at once whether the TLS files were renewed; happens by itself every ten seconds. */
+  checkTls(): Promise<void>;
+  /** Stops accepting, finishes what is under way (at most 25 s), then closes log and authenticator. */
+  close(): Promise<void>;
+}
+
+const CONNECTIONS = 4096;
+const OPERATOR_CONNECTIONS = 64;
+const TLS_INTERVAL = 10_000;
+const GRACE = 25_000;
+
+/** Starts the service. Rejects with ListenError or TlsError, and has then closed what it was given. */
+export async function startService(values: ServiceValues): Promise<RunningService> {
+  try {
+    return await start(values);
+  } catch (error) {
+    await Promise.allSettled([values.log.close(), values.authenticator.close()]);
+    throw error;
+  }
+}
+
+async function start(values: ServiceValues): Promise<RunningService> {
+  const state: ServiceState = { isClosing: false, url: '' };
+  const { tls, requestLog, log } = values;
+  const pair = tls === undefined ? undefined : await loadTlsPair(tls, values.clock());
+  const handlers = createHandlers(values, state);
+  const server = createHttpServer(pair);
+  server.on(
+    'request',
+    handlers.createPublic(guardConnections(server, values.limits.connections ?? CONNECTIONS)),
+  );
+  const operator = createHttpServer(undefined);
+  operator.on('request', handlers.operator);
+  guardConnections(operator, OPERATOR_CONNECTIONS);
+  // The operator's listener first: when the public one answers, everything is up.
+  const metricsUrl = await listen(operator, values.metricsListen, '--metrics-listen');
+  try {
+    state.url = await listen(server, values.listen, '--listen');
+  } catch (error) {
+    await drain(operator, 0);
+    throw error;
+  }
+  const renewal = pair === undefined ? undefined : follow(values, server, pair);
+  const logUrl = logUrlOf(values, state);
+  requestLog.note('info', 'started', { url: state.url, metricsUrl, logUrl, logSize: log.status().size });
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    state.isClosing = true;
+    renewal?.stop();
+    requestLog.note('info', 'closing', { signing: handlers.signing() });
+    await drain(server, GRACE);
+    // Only now is nobody left who could wait for the log.
+    await Promise.allSettled([log.close(), values.authenticator.close(), drain(operator, 0)]);
+    requestLog.note('info', 'closed', {});
+    requestLog.flush();
+  };
+  return {
+    url: state.url,
+    metricsUrl,
+    logUrl,
+    checkTls: async () => renewal?.check(),
+    close: () => (closed ??= close()),
+  };
+}
+
+/** Puts each renewed pair into the running server; a bad one is told and not used. */
+function follow(
+  values: ServiceValues,
+  server: Server | TlsServer,
+  first: TlsPair,
+): ReturnType<typeof followTlsPair> {
+  const { tls: files, clock, requestLog } = values;
+  if (files === undefined || !('setSecureContext' in server))
+    throw new TypeError('this service does not speak TLS');
+  return followTlsPair({
+    files,
+    first,
+    clock,
+    intervalMs: TLS_INTERVAL,
+    onRenewed: ({ cert, key, notAfter }) => {
+      server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' });
+      requestLog.note('info', 'TLS certificate renewed', { notAfter: new Date(notAfter).toISOString() });
+    },
+    onRefused: (error) => {
+      const sentence = error instanceof Error ? error.message : String(error);
+      requestLog.note('error', 'TLS certificate not renewed; the old one stays in use', { sentence });
+    },
+  });
+}

@@ -1,0 +1,68 @@
+/** One request of the public listener and the single way in which it is answered. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { crossOriginHeaders } from './cross-origin.ts';
+import { requestIdOf } from './request-id.ts';
+
+/** An answer before it is bytes on a socket. */
+export interface Reply {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string | Uint8Array;
+  /** Further headers, flat: name, value, name, value, … */
+  readonly headers?: readonly string[] | undefined;
+}
+
+/** What all exchanges of one service share. */
+export interface ExchangeContext {
+  /** Told of each answer: for the metrics. `seconds` is the time since the request's head was read. */
+  answered(status: number, method: string, seconds: number): void;
+  /** See `connection-guard.ts`. */
+  readonly working: (socket: Socket) => void;
+  readonly waiting: (socket: Socket) => void;
+  /** Whether the service is closing: connections are then not kept. */
+  readonly isClosing: boolean;
+}
+
+/** A request, its response and the id both are known by. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  readonly #startedAt = performance.now();
+  readonly #context: ExchangeContext;
+
+  constructor(request: IncomingMessage, response: ServerResponse, context: ExchangeContext) {
+    this.request = request;
+    this.response = response;
+    this.requestId = requestIdOf(request.headers['x-request-id']);
+    this.#context = context;
+  }
+
+  /** Milliseconds since the request came in. */
+  get ms(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  /** The request is complete: its connection is no longer among those that may lose their place. */
+  complete(): void {
+    this.#context.working(this.request.socket);
+  }
+
+  /** Sends the one answer; a second call does nothing. Text goes out in one write with the head. */
+  send(reply: Reply): void {
+    const { response, request } = this;
+    if (response.headersSent) return;
+    const { body } = reply;
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    const headers = ['Content-Type', reply.contentType, 'Content-Length', String(length)];
+    headers.push('X-Request-Id', this.requestId, ...crossOriginHeaders(request));
+    if (reply.headers !== undefined) headers.push(...reply.headers);
+    if (this.#context.isClosing) headers.push('Connection', 'close');
+    response.writeHead(reply.status, headers);
+    if (typeof body !== 'string') response.end(body);
+    else response.end(body, length === body.length ? 'latin1' : 'utf8');
+    this.#context.answered(reply.status, request.method ?? '', this.ms / 1000);
+    this.#context.waiting(request.socket);
+  }
+}

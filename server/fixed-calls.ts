@@ -1,0 +1,44 @@
+/** Fulcio's calls that only tell: trust bundle, root certificates, configuration, health, and our readiness. */
+import type { Authority } from '../ca/authority.ts';
+import type { FixedCall } from './api.ts';
+import { configurationJson, type ShownIssuer } from './configuration-answer.ts';
+import type { Reply } from './exchange.ts';
+import type { Readiness } from './readiness.ts';
+
+const json = (body: string, status = 200): Reply => ({ status, contentType: 'application/json', body });
+
+/** The table of these calls. What does not change is made once. */
+export function fixedCalls(
+  authority: Authority,
+  issuers: readonly ShownIssuer[],
+  readiness: () => Promise<Readiness>,
+): FixedCall[] {
+  const pems = authority.chainPems;
+  const trustBundle = json(JSON.stringify({ chains: [{ certificates: pems }] }));
+  const configuration = json(configurationJson(issuers));
+  const rootCert: Reply = {
+    status: 200,
+    contentType: 'application/pem-certificate-chain',
+    // Each block keeps its own newline and one more joins them: a blank line between, none at the end.
+    body: pems.join('\n').trimEnd(),
+  };
+  const healthz = json('{"status":"SERVING"}');
+  const call = (path: string, reply: FixedCall['reply'], allowsHead = false): FixedCall => ({
+    path,
+    reply,
+    allowsHead,
+  });
+  return [
+    call('/api/v2/trustBundle', () => trustBundle),
+    call('/api/v2/configuration', () => configuration),
+    call('/api/v1/rootCert', () => rootCert),
+    call('/healthz', () => healthz, true),
+    call('/readyz', async () => readyReply(await readiness()), true),
+  ];
+}
+
+/** Whether, and no word about why not: that is for the operator's listener. */
+const readyReply = ({ ready }: Readiness): Reply =>
+  ready
+    ? json('{"status":"READY"}')
+    : { ...json('{"status":"NOT_READY"}', 503), headers: ['Retry-After', '5'] };

@@ -1,0 +1,139 @@
+/** Joins identity, CA and log into the handlers of the two listeners, by passing values. Nothing here decides
+ * anything. */
+import type { RequestListener } from 'node:http';
+import { createIssuance } from '../ca/issuance.ts';
+import { Admission } from './admission.ts';
+import { createApi } from './api.ts';
+import { createClientAddress, type ClientAddress } from './client-address.ts';
+import type { ConnectionGuard } from './connection-guard.ts';
+import type { Exchange, ExchangeContext } from './exchange.ts';
+import { fixedCalls } from './fixed-calls.ts';
+import { createAccessCheck } from './log-access.ts';
+import { createLogRoutes } from './log-routes.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { createMetricsHandler } from './metrics-listener.ts';
+import { ReadBudget } from './read-budget.ts';
+import { createReadiness } from './readiness.ts';
+import type { ServiceState, ServiceValues } from './service-values.ts';
+import { createAnswerV1, createAnswerV2 } from './signing-answers.ts';
+import { createSigningEndpoint, type SigningParts } from './signing-endpoint.ts';
+import { decodeSigningRequestV1, decodeSigningRequestV2 } from './signing-request-json.ts';
+
+/** Bytes of request bodies that may be on their way at once. */
+const BODY_MEMORY = 64 * 1024 * 1024;
+
+/** What the two listeners run. */
+export interface Handlers {
+  /** The public listener; the guard is the one of its sockets. */
+  readonly createPublic: (guard: ConnectionGuard) => RequestListener;
+  readonly operator: RequestListener;
+  /** Signing requests under way. */
+  readonly signing: () => number;
+}
+
+/** The handlers of one service. */
+export function createHandlers(values: ServiceValues, state: ServiceState): Handlers {
+  const { log, clock, authority, limits } = values;
+  const signing = new Admission(limits.maxInFlight);
+  const reading = new ReadBudget(limits.readConcurrency);
+  const clientAddress = createClientAddress(values.trustedProxies);
+  const { notBefore, notAfter } = authority.validity;
+  const status = () => log.status();
+  const metrics = createMetrics({
+    version: values.version,
+    log: status,
+    clock,
+    authorityNotAfter: notAfter,
+    signing: () => signing.used,
+    reading: () => reading.running,
+  });
+  const readiness = createReadiness({
+    signer: authority.signer,
+    authorityNotBefore: notBefore,
+    authorityNotAfter: notAfter,
+    log: status,
+    clock,
+    isClosing: () => state.isClosing,
+  });
+  const routes = signingRoutes(values, metrics, signing, clientAddress);
+  const logRead = logMount(values, state, metrics, reading, clientAddress);
+  return {
+    signing: () => signing.used,
+    operator: createMetricsHandler(metrics, readiness),
+    createPublic: (guard) =>
+      createApi({
+        context: contextOf(metrics, guard, state),
+        signing: routes,
+        calls: fixedCalls(authority, values.issuers, readiness),
+        log: logRead,
+        requestLog: values.requestLog,
+      }),
+  };
+}
+
+const contextOf = (metrics: Metrics, guard: ConnectionGuard, state: ServiceState): ExchangeContext => ({
+  answered: (status, method, seconds) => {
+    metrics.answered(status, method, seconds);
+  },
+  working: guard.working,
+  waiting: guard.waiting,
+  get isClosing() {
+    return state.isClosing;
+  },
+});
+
+function signingRoutes(
+  values: ServiceValues,
+  metrics: Metrics,
+  signing: Admission,
+  clientAddress: ClientAddress,
+): ReadonlyMap<string, (exchange: Exchange) => void> {
+  const { authority, authenticator, log, clock, permittedAlgorithms, requestLog } = values;
+  const issue = createIssuance({
+    authenticate: (token) => authenticator.authenticate(token),
+    authority,
+    log,
+    clock,
+    permittedAlgorithms,
+  });
+  const memory = new Admission(BODY_MEMORY);
+  const parts: SigningParts = { issue, signing, memory, metrics, requestLog, clientAddress };
+  const [v1, v2] = [createAnswerV1(authority), createAnswerV2(authority)];
+  return new Map([
+    ['/api/v2/signingCert', createSigningEndpoint(parts, { decode: decodeSigningRequestV2, reply: v2 })],
+    ['/api/v1/signingCert', createSigningEndpoint(parts, { decode: decodeSigningRequestV1, reply: v1 })],
+  ]);
+}
+
+function logMount(
+  values: ServiceValues,
+  state: ServiceState,
+  metrics: Metrics,
+  budget: ReadBudget,
+  clientAddress: ClientAddress,
+): { readonly path: string; readonly handler: ReturnType<typeof createLogRoutes> } {
+  const { log, logAccess, requestLog } = values;
+  const path = logPath(values);
+  const handler = createLogRoutes({
+    reader: log.reader,
+    access: createAccessCheck(logAccess, clientAddress),
+    isPublic: logAccess.kind === 'public',
+    budget,
+    metrics,
+    describe: () => ({
+      url: logUrlOf(values, state),
+      intendedUse: values.isForTrying ? 'test' : 'production',
+      software: { name: 'mayfly', version: values.version },
+    }),
+    onFault: (endpoint, error) => {
+      requestLog.note('error', 'log read failed', { endpoint, cause: String(error) });
+    },
+  });
+  return { path, handler };
+}
+
+const logPath = ({ log }: ServiceValues): string => `/log/${log.identity.name}`;
+
+/** Where the log can be read from outside, no slash at the end. */
+export const logUrlOf = (values: ServiceValues, state: ServiceState): string =>
+  `${values.publicUrl ?? state.url}${logPath(values)}`;

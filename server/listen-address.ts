@@ -1,0 +1,89 @@
+import { isIP } from 'node:net';
+import { MayflyError } from '../core/errors.ts';
+
+/** Codes of {@link ListenError}. */
+export type ListenCode =
+  'ADDRESS_MALFORMED' | 'ADDRESS_IN_USE' | 'ADDRESS_NOT_HERE' | 'ADDRESS_FORBIDDEN' | 'PLAIN_HTTP';
+
+/** An address that cannot or must not be listened on. */
+export class ListenError extends MayflyError<ListenCode> {}
+
+/** Where to listen. Port 0 lets the system pick one. */
+export interface ListenAddress {
+  /** A name or an address; IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+const SHAPE = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/;
+
+/** `HOST:PORT` or `[IPv6]:PORT`; throws {@link ListenError} `ADDRESS_MALFORMED`. */
+export function parseListenAddress(text: string): ListenAddress {
+  const match = SHAPE.exec(text);
+  const [, bracketed, bare = '', digits] = match ?? [];
+  const port = Number(digits);
+  const isGood = match !== null && port <= 65535 && (bracketed === undefined || isIP(bracketed) === 6);
+  if (isGood) return { host: bracketed ?? bare, port };
+  throw new ListenError('ADDRESS_MALFORMED', `"${text}" is not an address to listen on`, {
+    hint: 'Write HOST:PORT, for example 127.0.0.1:5555, [::1]:5555 or 0.0.0.0:0; port 0 picks a free one.',
+  });
+}
+
+/** Whether only this machine can reach the host. A name other than `localhost` counts as reachable from outside. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+
+/** The host as a URL has it; an address that means "every interface" becomes the loopback one. */
+export function urlHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return isIP(host) === 6 ? `[${host}]` : host;
+}
+
+/** Throws {@link ListenError} `PLAIN_HTTP` when tokens would cross a network in the clear. */
+export function requireProtectedTransport(
+  address: ListenAddress,
+  protection: { readonly tls: boolean; readonly behindTlsProxy: boolean },
+): void {
+  if (isLoopback(address.host) || protection.tls || protection.behindTlsProxy) return;
+  throw new ListenError(
+    'PLAIN_HTTP',
+    `plain HTTP on ${address.host} would let identity tokens be read on the way`,
+    {
+      hint: 'Give --tls-cert and --tls-key, or say --behind-tls-proxy if a proxy in front speaks TLS.',
+    },
+  );
+}
+
+const SENTENCES: Readonly<Record<string, readonly [ListenCode, string, string]>> = {
+  EADDRINUSE: [
+    'ADDRESS_IN_USE',
+    'is taken by another program',
+    'Stop that program or pass another address; port 0 picks a free one.',
+  ],
+  EADDRNOTAVAIL: [
+    'ADDRESS_NOT_HERE',
+    'is not an address of this machine',
+    'Listen on 127.0.0.1, on 0.0.0.0 for every interface, or on an address that `ip addr` shows.',
+  ],
+  ENOTFOUND: [
+    'ADDRESS_NOT_HERE',
+    'has a host name that does not resolve',
+    'Use an address, for example 127.0.0.1.',
+  ],
+  EACCES: [
+    'ADDRESS_FORBIDDEN',
+    'may not be opened by this user',
+    'Ports below 1024 need a privilege; use a higher one behind a proxy.',
+  ],
+};
+
+/** What a failed `listen` means, with what to do about it; other faults come back unchanged. */
+export function explainListenFailure(fault: Error, address: ListenAddress, option: string): Error {
+  const code = 'code' in fault ? String(fault.code) : '';
+  const known = Object.hasOwn(SENTENCES, code) ? SENTENCES[code] : undefined;
+  if (known === undefined) return fault;
+  const host = isIP(address.host) === 6 ? `[${address.host}]` : address.host;
+  const sentence = `${host}:${address.port} (${option}) ${known[1]}`;
+  return new ListenError(known[0], sentence, { hint: known[2], cause: fault });
+}

@@ -1,0 +1,182 @@
+/**
+ * The read side of the log over HTTP: static-CT files (c2sp.org/static-ct-api) and the read calls of RFC 6962 §4,
+ * from one store. Answers are bytes or JSON; refusals are one line of text.
+ */
+import { Router, type Request, type RequestHandler, type Response } from 'express';
+import { LogReadError, type LogReadReason } from '../ct-log/log-error.ts';
+import type { LogReader } from '../ct-log/reader.ts';
+import type { AccessCheck } from './log-access.ts';
+import type { Metrics } from './metrics.ts';
+import { QueryParameters } from './query-parameters.ts';
+import type { ReadBudget } from './read-budget.ts';
+
+/** What the routes work with. */
+export interface LogRouteParts {
+  readonly reader: LogReader;
+  readonly access: AccessCheck;
+  /** Whether everybody may read: caches in between may then keep answers, and pages of any origin may read them. */
+  readonly isPublic: boolean;
+  readonly budget: ReadBudget;
+  readonly metrics: Metrics;
+  /** What `log.v3.json` says beyond the identity of the log. */
+  readonly describe: () => Parameters<LogReader['logV3Json']>[0];
+  /** Told of faults that are ours. */
+  readonly onFault: (endpoint: string, error: unknown) => void;
+}
+
+/** How long an answer stays true. */
+type Freshness = 'changing' | 'brief' | 'immutable';
+
+interface Answer {
+  readonly body: Uint8Array | string;
+  readonly contentType: string;
+  readonly freshness: Freshness;
+}
+
+type Read = (reader: LogReader, request: Request, parts: LogRouteParts) => Answer | Promise<Answer>;
+
+const MAX_AGE: Readonly<Record<Freshness, string>> = {
+  changing: 'no-store',
+  brief: 'max-age=60',
+  immutable: 'max-age=604800, immutable',
+};
+
+const TEXT = 'text/plain; charset=utf-8';
+const BINARY = 'application/octet-stream';
+
+const json = (value: unknown, freshness: Freshness): Answer => ({
+  body: JSON.stringify(value),
+  contentType: 'application/json',
+  freshness,
+});
+
+/** Path → read. The path also names the endpoint in the metrics. */
+const READS: Readonly<Record<string, Read>> = {
+  '/checkpoint': (reader) => ({ body: reader.checkpoint(), contentType: TEXT, freshness: 'changing' }),
+  '/tile/*path': async (reader, request) => ({
+    body: await reader.tile(request.path.slice(1)),
+    contentType: BINARY,
+    freshness: 'immutable',
+  }),
+  '/issuer/:fingerprint': async (reader, request) => ({
+    body: await reader.issuer(request.path.slice('/issuer/'.length)),
+    contentType: 'application/pkix-cert',
+    freshness: 'immutable',
+  }),
+  '/log.v3.json': (reader, _request, parts) => json(reader.logV3Json(parts.describe()), 'brief'),
+  '/ct/v1/get-sth': (reader) => json(reader.getSth(), 'changing'),
+  '/ct/v1/get-sth-consistency': async (reader, request) => {
+    const parameters = new QueryParameters(request.url);
+    const [first, second] = [parameters.integer('first'), parameters.integer('second')];
+    return json(await reader.getSthConsistency(first, second), 'immutable');
+  },
+  '/ct/v1/get-proof-by-hash': async (reader, request) => {
+    const parameters = new QueryParameters(request.url);
+    const [hash, size] = [parameters.hash('hash'), parameters.integer('tree_size')];
+    return json(await reader.getProofByHash(hash, size), 'immutable');
+  },
+  '/ct/v1/get-entries': async (reader, request) => {
+    const parameters = new QueryParameters(request.url);
+    const [start, end] = [parameters.integer('start'), parameters.integer('end')];
+    const answer = await reader.getEntries(start, end);
+    // A short answer grows with the log; a complete one never changes.
+    return json(answer, answer.entries.length === end - start + 1 ? 'immutable' : 'brief');
+  },
+  '/ct/v1/get-entry-and-proof': async (reader, request) => {
+    const parameters = new QueryParameters(request.url);
+    const [index, size] = [parameters.integer('leaf_index'), parameters.integer('tree_size')];
+    return json(await reader.getEntryAndProof(index, size), 'immutable');
+  },
+  '/ct/v1/get-roots': (reader) => json(reader.getRoots(), 'brief'),
+};
+
+const READ_STATUS: Readonly<Record<LogReadReason, number>> = {
+  NOT_FOUND: 404,
+  BAD_PARAMETER: 400,
+  NOT_READY: 503,
+};
+
+/** The router that stands at the log's path. */
+export function createLogRoutes(parts: LogRouteParts): RequestHandler {
+  const router = Router({ caseSensitive: true, strict: true });
+  for (const [path, read] of Object.entries(READS)) router.all(path, serve(parts, endpointOf(path), read));
+  router.use((_request: Request, response: Response) => {
+    refuse(parts, response, 'unknown', 404, 'this log has nothing at this path');
+  });
+  return router;
+}
+
+/** `tile`, `issuer`, `get-sth`, …: the name in the metrics. */
+const endpointOf = (path: string): string => path.replace(/^\/(?:ct\/v1\/)?/, '').replace(/\/.*$/, '');
+
+function serve(parts: LogRouteParts, endpoint: string, read: Read): RequestHandler {
+  return async (request, response) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('Allow', 'GET, HEAD');
+      refuse(parts, response, endpoint, 405, 'only GET and HEAD are served here');
+      return;
+    }
+    const refusal = parts.access(request);
+    if (refusal !== undefined) {
+      if (refusal.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
+      refuse(parts, response, endpoint, refusal.status, refusal.sentence);
+      return;
+    }
+    try {
+      const answer = await parts.budget.run(async () => read(parts.reader, request, parts));
+      if (answer === undefined) tooBusy(parts, response, endpoint);
+      else send(parts, response, endpoint, answer);
+    } catch (error) {
+      explain(parts, response, endpoint, error);
+    }
+  };
+}
+
+function send(parts: LogRouteParts, response: Response, endpoint: string, answer: Answer): void {
+  const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
+  const maxAge = MAX_AGE[answer.freshness];
+  const scope = answer.freshness === 'changing' ? '' : parts.isPublic ? 'public, ' : 'private, ';
+  if (parts.isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
+  response.writeHead(200, {
+    'Content-Type': answer.contentType,
+    'Content-Length': body.length,
+    'Cache-Control': scope + maxAge,
+    'X-Content-Type-Options': 'nosniff',
+  });
+  response.end(body);
+  parts.metrics.logRead(endpoint, 200);
+}
+
+/** Refusals are never cached: what is missing today may be there tomorrow. */
+function refuse(
+  parts: LogRouteParts,
+  response: Response,
+  endpoint: string,
+  status: number,
+  text: string,
+): void {
+  if (parts.isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
+  const body = Buffer.from(`${text}\n`);
+  response.writeHead(status, {
+    'Content-Type': TEXT,
+    'Content-Length': body.length,
+    'Cache-Control': 'no-store',
+  });
+  response.end(body);
+  parts.metrics.logRead(endpoint, status);
+}
+
+function tooBusy(parts: LogRouteParts, response: Response, endpoint: string): void {
+  response.setHeader('Retry-After', '1');
+  refuse(parts, response, endpoint, 503, 'too many reads at once; try again in a second');
+}
+
+function explain(parts: LogRouteParts, response: Response, endpoint: string, error: unknown): void {
+  if (error instanceof LogReadError) {
+    if (error.code === 'NOT_READY') response.setHeader('Retry-After', '2');
+    refuse(parts, response, endpoint, READ_STATUS[error.code], error.message);
+    return;
+  }
+  refuse(parts, response, endpoint, 500, 'the log could not read this');
+  parts.onFault(endpoint, error);
+}

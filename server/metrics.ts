@@ -1,0 +1,174 @@
+/**
+ * What the service counts, for Prometheus. The first names are Fulcio's, so that its dashboards and alerts keep
+ * working; everything of ours begins with `mayfly_`. Every label has a closed set of values: nothing that a caller
+ * sends can make a new time series.
+ */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What the gauges read when Prometheus asks; nothing of it is pushed. */
+export interface MetricSources {
+  readonly version: string;
+  readonly log: () => {
+    readonly size: number;
+    readonly timestamp: number;
+    readonly queued: number;
+    readonly tileBacklog: number;
+    readonly failed?: string;
+    readonly tileFailure?: string;
+    readonly indexFailure?: string;
+  };
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** End of the issuing CA's validity, milliseconds since the epoch. */
+  readonly authorityNotAfter: number;
+  /** Signing requests and log reads under way. */
+  readonly signing: () => number;
+  readonly reading: () => number;
+}
+
+/** The counters of one service. */
+export interface Metrics {
+  /** A request to the Fulcio API was answered. */
+  answered(status: number, method: string, seconds: number): void;
+  /** A certificate was released; `treeSize` is the size of the head that covers it. */
+  issued(treeSize: number): void;
+  /** A signing request was refused for a reason of the closed table in `problem.ts`. */
+  refused(reason: string): void;
+  /** A log read was answered; `endpoint` is one of the route names. */
+  logRead(endpoint: string, status: number): void;
+  /** Everything in Prometheus' text format, and its content type. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+const METHODS = new Map(
+  ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'NOTIFY'].map((method) => [
+    method,
+    method.toLowerCase(),
+  ]),
+);
+
+/** Go's `prometheus.DefBuckets`, as Fulcio's histogram has them. */
+const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Counters in a registry of their own, so that two services in one process do not mix. */
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const fulcio = fulcioMetrics(registers, sources.version);
+  const refusals = new Counter({
+    name: 'mayfly_refusals_total',
+    help: 'Signing requests that got no certificate, by reason.',
+    labelNames: ['reason'] as const,
+    registers,
+  });
+  const reads = new Counter({
+    name: 'mayfly_log_reads_total',
+    help: 'Answers of the log read side, by endpoint and status.',
+    labelNames: ['endpoint', 'code'] as const,
+    registers,
+  });
+  const heads = new Counter({
+    name: 'mayfly_log_heads_total',
+    help: 'Tree heads that covered a released certificate; fulcio_new_certs over this is the size of a batch.',
+    registers,
+  });
+  registerGauges(registers, sources);
+  let lastTreeSize = 0;
+  return {
+    answered: fulcio.answered,
+    issued: (treeSize) => {
+      fulcio.newCerts.inc();
+      if (treeSize <= lastTreeSize) return;
+      lastTreeSize = treeSize;
+      heads.inc();
+    },
+    refused: (reason) => {
+      refusals.inc({ reason });
+    },
+    logRead: (endpoint, status) => {
+      reads.inc({ endpoint, code: status });
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+function fulcioMetrics(
+  registers: Registry[],
+  version: string,
+): { newCerts: Counter; answered: Metrics['answered'] } {
+  const labelNames = ['code', 'method'] as const;
+  const latency = new Histogram({
+    name: 'fulcio_api_latency',
+    help: 'Seconds from the head of a request to its answer, by status and method.',
+    labelNames,
+    buckets: BUCKETS,
+    registers,
+  });
+  const requests = new Counter({
+    name: 'http_requests_total',
+    help: 'Requests to the API, by status and method.',
+    labelNames,
+    registers,
+  });
+  const newCerts = new Counter({ name: 'fulcio_new_certs', help: 'Certificates released.', registers });
+  new Gauge({
+    name: 'fulcio_build_info',
+    help: 'Always 1; the build is in the labels.',
+    labelNames: ['version', 'revision', 'build_date', 'goversion'] as const,
+    registers,
+  }).set(
+    { version, revision: 'unknown', build_date: 'unknown', goversion: `node${process.versions.node}` },
+    1,
+  );
+  return {
+    newCerts,
+    answered: (status, method, seconds) => {
+      const labels = { code: status, method: METHODS.get(method) ?? 'unknown' };
+      latency.observe(labels, seconds);
+      requests.inc(labels);
+    },
+  };
+}
+
+const degraded = (status: ReturnType<MetricSources['log']>): number =>
+  status.tileFailure === undefined && status.indexFailure === undefined ? 0 : 1;
+
+function registerGauges(registers: Registry[], sources: MetricSources): void {
+  const { log, clock } = sources;
+  const rows: readonly (readonly [name: string, help: string, read: () => number])[] = [
+    ['mayfly_log_size', 'Entries that the signed head covers.', () => log().size],
+    ['mayfly_log_head_age_seconds', 'Age of the signed head.', () => (clock() - log().timestamp) / 1000],
+    ['mayfly_log_queue', 'Entries that wait for the next commit.', () => log().queued],
+    [
+      'mayfly_log_failed',
+      '1 when the log takes no more entries until a restart.',
+      () => (log().failed === undefined ? 0 : 1),
+    ],
+    ['mayfly_log_tile_backlog', 'Full tiles that are no durable files yet.', () => log().tileBacklog],
+    [
+      'mayfly_log_degraded',
+      '1 when tiles cannot be written or leaf hashes not looked up.',
+      () => degraded(log()),
+    ],
+    ['mayfly_signing_requests', 'Signing requests under way.', sources.signing],
+    ['mayfly_log_reads', 'Log reads under way.', sources.reading],
+    [
+      'mayfly_authority_not_after_seconds',
+      'End of the issuing CA, Unix time.',
+      () => sources.authorityNotAfter / 1000,
+    ],
+  ];
+  for (const [name, help, read] of rows) {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+}

@@ -1,0 +1,119 @@
+/** Whether the service can do its one job now: sign, commit, and show a head that is not stale. */
+import { utf8 } from '../core/bytes.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Signer } from '../core/signer.ts';
+import type { LogStatus } from '../ct-log/log.ts';
+
+/** One condition of readiness. */
+export interface Check {
+  readonly name: 'authority' | 'signer' | 'log' | 'head' | 'open';
+  readonly ok: boolean;
+  /** For the operator; never shown on the public listener. */
+  readonly detail: string;
+}
+
+/** The conditions, and whether all hold. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly checks: readonly Check[];
+}
+
+/** What readiness looks at. Times are milliseconds since the epoch. */
+export interface ReadinessSources {
+  readonly signer: Signer;
+  readonly authorityNotBefore: number;
+  readonly authorityNotAfter: number;
+  readonly log: () => LogStatus;
+  readonly clock: Clock;
+  readonly isClosing: () => boolean;
+}
+
+/** Milliseconds for which one trial signature speaks: a probe must not become load on a KMS. */
+const SIGNER_MEMORY = 10_000;
+
+/** A trial signature that takes longer than this counts as failed. */
+const SIGNER_PATIENCE = 5_000;
+
+/** Entries that wait longer than this say that the sequencer is stuck. */
+const QUEUE_PATIENCE = 10_000;
+
+/** How far a head may be ahead of the clock. */
+const CLOCK_TOLERANCE = 1_000;
+
+/** No DER begins with this, so the signature can never be taken for one over a certificate. */
+const PROBE = utf8('mayfly readiness probe');
+
+/** A function that tells the readiness at the moment of the call. It never rejects. */
+export function createReadiness(sources: ReadinessSources): () => Promise<Readiness> {
+  const signerCheck = createSignerCheck(sources);
+  return async () => {
+    const checks = [
+      openCheck(sources),
+      authorityCheck(sources),
+      await signerCheck(),
+      ...logChecks(sources.log(), sources.clock()),
+    ];
+    return { ready: checks.every((check) => check.ok), checks };
+  };
+}
+
+function openCheck({ isClosing }: ReadinessSources): Check {
+  const ok = !isClosing();
+  return { name: 'open', ok, detail: ok ? 'accepting requests' : 'shutting down' };
+}
+
+function authorityCheck({ authorityNotBefore, authorityNotAfter, clock }: ReadinessSources): Check {
+  const now = clock();
+  const ok = authorityNotBefore <= now && now < authorityNotAfter;
+  const validity = `${new Date(authorityNotBefore).toISOString()} to ${new Date(authorityNotAfter).toISOString()}`;
+  return { name: 'authority', ok, detail: `the issuing certificate is valid from ${validity}` };
+}
+
+/** A real signature now and then; callers at the same time share one. */
+function createSignerCheck({ signer, clock }: ReadinessSources): () => Promise<Check> {
+  let last: { readonly at: number; readonly check: Promise<Check> } | undefined;
+  return () => {
+    const now = clock();
+    if (last === undefined || now - last.at > SIGNER_MEMORY || now < last.at)
+      last = { at: now, check: probe(signer) };
+    return last.check;
+  };
+}
+
+async function probe(signer: Signer): Promise<Check> {
+  const timeout = AbortSignal.timeout(SIGNER_PATIENCE);
+  const late = new Promise<never>((_, reject) => {
+    timeout.addEventListener('abort', () => {
+      reject(new Error('the key did not answer in time'));
+    });
+  });
+  try {
+    await Promise.race([signer.sign(PROBE), late]);
+    return { name: 'signer', ok: true, detail: 'the issuing key signs' };
+  } catch (error) {
+    return {
+      name: 'signer',
+      ok: false,
+      detail: error instanceof Error ? error.message : 'the key cannot be used',
+    };
+  }
+}
+
+function logChecks(status: LogStatus, now: number): Check[] {
+  const age = now - status.timestamp;
+  const isStuck = status.queued > 0 && age > QUEUE_PATIENCE;
+  const isAhead = age < -CLOCK_TOLERANCE;
+  const head = isStuck
+    ? `${status.queued} entries wait and the last head is ${age} ms old`
+    : isAhead
+      ? `the head is ${-age} ms ahead of the clock`
+      : `size ${status.size}, signed ${age} ms ago, ${status.queued} waiting`;
+  return [
+    { name: 'log', ok: status.failed === undefined, detail: status.failed ?? takesEntries(status) },
+    { name: 'head', ok: !isStuck && !isAhead, detail: head },
+  ];
+}
+
+/** Tiles and index are derived from what is committed: their trouble is told but keeps nobody from signing. */
+const takesEntries = ({ tileFailure, indexFailure }: LogStatus): string =>
+  ['the log takes entries', tileFailure, indexFailure].filter((part) => part !== undefined).join('; ');

@@ -1,0 +1,105 @@
+/**
+ * The service's own log: one JSON line for each certificate and each refusal, and for what happens to the service.
+ *
+ * What a caller claims is written only after it was verified; tokens, proofs and keys are never handed to this file.
+ * Lines go out in the background; {@link RequestLog.flush} waits for nothing and loses nothing that was written.
+ */
+import { pino, type DestinationStream, type Logger } from 'pino';
+
+/** One certificate. */
+export interface IssuedLine {
+  readonly requestId: string;
+  readonly client: string;
+  readonly issuer: string;
+  readonly principal: string;
+  /** Hexadecimal serial number of the certificate. */
+  readonly serial: string;
+  readonly leafIndex: number;
+  readonly ms: number;
+}
+
+/** One refusal. */
+export interface RefusedLine {
+  readonly requestId: string;
+  readonly client: string;
+  readonly status: number;
+  readonly reason: string;
+  /** Our own sentence about the fault, free of secrets. */
+  readonly sentence: string;
+  readonly ms: number;
+  /** The fault underneath, where it is the server's. */
+  readonly cause?: unknown;
+}
+
+/** Where the service says what it did. */
+export interface RequestLog {
+  issued(line: IssuedLine): void;
+  /** A warning for a caller's fault, an error for one of ours (status 500 and above). */
+  refused(line: RefusedLine): void;
+  /** Something about the service itself. */
+  note(level: 'info' | 'warn' | 'error', event: string, facts: Readonly<Record<string, unknown>>): void;
+  flush(): void;
+}
+
+/** A destination that writes in the background to a file descriptor. */
+export function backgroundDestination(fd: number): DestinationStream & { flushSync(): void } {
+  return pino.destination({ fd, sync: false });
+}
+
+/** How much is written. No level writes tokens, proofs or keys. */
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** A log that writes to `destination` what is of `level` or graver. */
+export function createRequestLog(
+  destination: DestinationStream & { flushSync?(): void },
+  level: LogLevel,
+): RequestLog {
+  const logger: Logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+  return {
+    issued: (line) => {
+      logger.info({ event: 'issued', ...line });
+    },
+    refused: ({ cause, ...line }) => {
+      const level = line.status >= 500 ? 'error' : 'warn';
+      logger[level]({
+        event: 'refused',
+        ...line,
+        ...(cause === undefined ? {} : { cause: causeText(cause) }),
+      });
+    },
+    note: (level, event, facts) => {
+      logger[level]({ event, ...facts });
+    },
+    flush: () => {
+      flushQuietly(destination);
+    },
+  };
+}
+
+/** The chain of faults, outermost first, with the stack of the innermost. */
+function causeText(cause: unknown): string {
+  const lines: string[] = [];
+  let at: unknown = cause;
+  while (at instanceof Error && lines.length < 8) {
+    lines.push(at.cause instanceof Error ? `${at.name}: ${at.message}` : (at.stack ?? at.message));
+    at = at.cause;
+  }
+  return lines.length === 0 ? typeof cause : lines.join(' <- ');
+}
+
+/** A descriptor that was never written to is not open yet, and then there is nothing to flush. */
+function flushQuietly(destination: { flushSync?(): void }): void {
+  try {
+    destination.flushSync?.();
+  } catch {
+    // Nothing to flush.
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The server's TLS certificate, followed as it is renewed.
+ *
+ * The files are read again every few seconds and compared by content, because what renews them may write in place,
+ * rename over them, or swap a symbolic link further up (Kubernetes secrets, certbot): a watch on the file misses some
+ * of these, a content never does.
+ */
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { MayflyError } from '../core/errors.ts';
+
+/** Codes of {@link TlsError}. */
+export type TlsCode = 'TLS_FILE_UNREADABLE' | 'TLS_FILE_MALFORMED' | 'TLS_PAIR_MISMATCH' | 'TLS_EXPIRED';
+
+/** A certificate and key that cannot serve TLS. */
+export class TlsError extends MayflyError<TlsCode> {}
+
+/** Where certificate chain and private key lie, both PEM. */
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+/** A pair that belongs together, checked. */
+export interface TlsPair {
+  /** PEM, leaf first. */
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+  /** Changes whenever one of the files does. */
+  readonly fingerprint: string;
+}
+
+const read = async (file: string): Promise<Buffer> => {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new TlsError('TLS_FILE_UNREADABLE', `cannot read ${file}`, {
+      hint: 'Check the path and that the user of this process may read it.',
+      cause,
+    });
+  }
+};
+
+const fingerprintOf = (cert: Buffer, key: Buffer): string =>
+  createHash('sha256').update(cert).update('\0').update(key).digest('hex');
+
+/** Reads and checks the pair; throws {@link TlsError}. */
+export async function loadTlsPair(files: TlsFiles, now: number): Promise<TlsPair> {
+  const [cert, key] = await Promise.all([read(files.certFile), read(files.keyFile)]);
+  const certificate = parsed(files.certFile, 'a PEM certificate', () => new X509Certificate(cert));
+  const privateKey = parsed(files.keyFile, 'an unencrypted PEM private key', () => createPrivateKey(key));
+  if (!certificate.checkPrivateKey(privateKey)) {
+    throw new TlsError('TLS_PAIR_MISMATCH', `${files.keyFile} is not the key of ${files.certFile}`, {
+      hint: 'Give the two files of one renewal; the certificate file begins with the server certificate itself.',
+    });
+  }
+  const notAfter = Date.parse(certificate.validTo);
+  if (notAfter <= now) {
+    throw new TlsError(
+      'TLS_EXPIRED',
+      `the certificate in ${files.certFile} ended on ${certificate.validTo}`,
+      {
+        hint: 'Renew it.',
+      },
+    );
+  }
+  return { cert, key, notAfter, fingerprint: fingerprintOf(cert, key) };
+}
+
+function parsed<T>(file: string, what: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new TlsError('TLS_FILE_MALFORMED', `${file} does not hold ${what}`, { cause });
+  }
+}
+
+/** Follows the files; `stop` ends it. `onRenewed` gets each new good pair, `onRefused` each new bad one once: the
+ * old pair then stays in use. */
+export function followTlsPair(options: {
+  readonly files: TlsFiles;
+  readonly first: TlsPair;
+  readonly clock: () => number;
+  readonly intervalMs: number;
+  readonly onRenewed: (pair: TlsPair) => void;
+  readonly onRefused: (error: unknown) => void;
+}): { check(): Promise<void>; stop(): void } {
+  let current = options.first.fingerprint;
+  let complaint = '';
+  const check = async (): Promise<void> => {
+    try {
+      const pair = await loadTlsPair(options.files, options.clock());
+      complaint = '';
+      if (pair.fingerprint === current) return;
+      options.onRenewed(pair);
+      current = pair.fingerprint;
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (text === complaint) return;
+      complaint = text;
+      options.onRefused(error);
+    }
+  };
+  const timer = setInterval(() => void check(), options.intervalMs);
+  timer.unref();
+  return {
+    check,
+    stop: () => {
+      clearInterval(timer);
+    },
+  };
+}
