@@ -1,0 +1,32 @@
+import { TokenError } from './token-error.ts';
+
+/** The payload of a token as JSON gave it. Names come from outside: read it only through the functions here. */
+export type Claims = Readonly<Record<string, unknown>>;
+
+/** The claim of that exact name; undefined when the token has none. Names are compared exactly, and of two claims of
+ * one name the last counts. */
+export const claim = (claims: Claims, name: string): unknown =>
+  Object.hasOwn(claims, name) ? claims[name] : undefined;
+
+/** A claim that may be absent but must else be text; absent and `null` are "". Throws {@link TokenError}. */
+export function optionalText(claims: Claims, name: string): string {
+  const value = claim(claims, name) ?? '';
+  if (typeof value !== 'string') {
+    throw new TokenError('CLAIM_INVALID', `the token's "${name}" is not text`, {
+      hint: `This is for whoever runs the issuer: "${name}" has to be a string.`,
+    });
+  }
+  return value;
+}
+
+/** A claim that must be text and not empty. Throws {@link TokenError}. */
+export function requiredText(claims: Claims, name: string): string {
+  const value = optionalText(claims, name);
+  if (value === '') {
+    throw new TokenError('CLAIM_MISSING', `the token has no "${name}"`, {
+      hint: `Ask the issuer for a token that carries "${name}".`,
+      metadata: { claim: name },
+    });
+  }
+  return value;
+}

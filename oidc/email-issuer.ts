@@ -1,0 +1,58 @@
+import type { Claims } from './claims.ts';
+import { requiredText } from './claims.ts';
+import { isEmailAddress } from './email-address.ts';
+import { emailVerified } from './email-claims.ts';
+import { commonExtensions } from './extension-values.ts';
+import { printValue } from './go-value.ts';
+import type { IssuerDefinition } from './issuer-definition.ts';
+import type { PrincipalReader } from './issuer-types.ts';
+import { compileJsonPath } from './json-path.ts';
+import { TokenError } from './token-error.ts';
+import type { VerifiedToken } from './verify-token.ts';
+
+/** Type email: a person, named by a verified address. */
+export function emailIssuer(definition: IssuerDefinition): PrincipalReader {
+  const issuerOf = compileIssuerClaim(definition.issuerClaim);
+  return (token) => {
+    const email = readAddress(token.claims, definition.skipEmailVerification);
+    const issuer = issuerOf(token);
+    return {
+      issuer,
+      subject: token.subject,
+      challenge: email,
+      san: { type: 'email', value: email },
+      extensions: commonExtensions(issuer, token.subject),
+    };
+  };
+}
+
+function readAddress(claims: Claims, skipVerification: boolean): string {
+  const email = requiredText(claims, 'email');
+  if (!emailVerified(claims) && !skipVerification) {
+    throw new TokenError('EMAIL_NOT_VERIFIED', "the issuer does not vouch for the token's e-mail address", {
+      hint: 'Confirm the address with the issuer. For an issuer that never says so there is skip-email-verification.',
+    });
+  }
+  if (isEmailAddress(email)) return email;
+  throw new TokenError('IDENTITY_REFUSED', `the token's "email" is not an e-mail address`, {
+    hint: 'The address goes into the certificate and has to look like name@host.tld.',
+  });
+}
+
+function compileIssuerClaim(path: string | undefined): (token: VerifiedToken) => string {
+  if (path === undefined || path === '') return (token) => token.issuer;
+  const read = compileJsonPath(path);
+  return (token) => {
+    const value = read(token.claims);
+    const isScalar = value !== undefined && value !== null && typeof value !== 'object' && value !== '';
+    if (isScalar) return printValue(value);
+    throw new TokenError(
+      'CLAIM_MISSING',
+      `the token has no "${path}", which names the issuer in the certificate`,
+      {
+        hint: 'Ask the issuer for a token with this claim, or correct issuer-claim.',
+        metadata: { claim: path },
+      },
+    );
+  };
+}

@@ -1,0 +1,121 @@
+/** Fetching an issuer's JSON documents within bounds: time, size, redirects. */
+import { rootCertificates } from 'node:tls';
+import { Agent, request } from 'undici';
+import type { Dispatcher } from 'undici';
+import { IssuerFault } from './issuer-fault.ts';
+
+/** What one fetch may cost. */
+export interface FetchLimits {
+  /** For the whole document, redirects included, in milliseconds. */
+  readonly timeout: number;
+  /** Of the body, in bytes. */
+  readonly size: number;
+}
+
+/** Fetches the JSON at `url`. Throws {@link IssuerFault}. */
+export type FetchDocument = (url: URL, limits: FetchLimits) => Promise<unknown>;
+
+/** A {@link FetchDocument} with connections behind it. */
+export interface DocumentFetcher {
+  readonly fetch: FetchDocument;
+  /** Closes the connections; a fetch under way fails. */
+  close(): Promise<void>;
+}
+
+const MAX_REDIRECTS = 5;
+const MAX_CONNECTIONS_PER_HOST = 4;
+
+/** A fetcher that trusts the system's roots and, beside them, the certificates of `caCert` (PEM). */
+export function createDocumentFetcher(caCert?: string): DocumentFetcher {
+  const trust = caCert === undefined ? {} : { ca: [...rootCertificates, caCert] };
+  const agent = new Agent({
+    connections: MAX_CONNECTIONS_PER_HOST,
+    connect: { ...trust, minVersion: 'TLSv1.2' },
+  });
+  return {
+    fetch: (url, limits) => fetchDocument(agent, url, limits),
+    close: () => agent.destroy(),
+  };
+}
+
+async function fetchDocument(agent: Dispatcher, start: URL, limits: FetchLimits): Promise<unknown> {
+  const signal = AbortSignal.timeout(limits.timeout);
+  let url = start;
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const response = await send(agent, url, signal);
+    const location = redirectOf(response);
+    if (location === undefined) return readJson(response, url, limits.size);
+    response.body.destroy();
+    url = redirected(url, location);
+  }
+  throw new IssuerFault('UNUSABLE', `${start.href} redirects more than ${MAX_REDIRECTS} times`);
+}
+
+async function send(agent: Dispatcher, url: URL, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  try {
+    return await request(url, { dispatcher: agent, signal, headers: { accept: 'application/json' } });
+  } catch (cause) {
+    throw unreachable(url, cause);
+  }
+}
+
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
+
+function redirectOf(response: Dispatcher.ResponseData): string | undefined {
+  const { location } = response.headers;
+  return REDIRECTS.includes(response.statusCode) && typeof location === 'string' ? location : undefined;
+}
+
+// Another host was never named by the operator, and a weaker scheme would give the keys to whoever is on the way.
+function redirected(from: URL, location: string): URL {
+  const to = URL.parse(location, from.href);
+  if (to?.host !== from.host || to.protocol !== from.protocol) {
+    throw new IssuerFault('UNUSABLE', `${from.href} redirects to another host, which is not followed`, {
+      hint: 'Put the URL that really answers into the configuration.',
+    });
+  }
+  return to;
+}
+
+async function readJson(response: Dispatcher.ResponseData, url: URL, size: number): Promise<unknown> {
+  if (response.statusCode !== 200) {
+    response.body.destroy();
+    throw new IssuerFault('UNREACHABLE', `${url.href} answers with status ${response.statusCode}`);
+  }
+  const text = await readBody(response, url, size);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new IssuerFault('UNUSABLE', `${url.href} answers with something that is not JSON`, { cause });
+  }
+}
+
+async function readBody(response: Dispatcher.ResponseData, url: URL, size: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  try {
+    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+      total += chunk.length;
+      if (total > size) break;
+    }
+  } catch (cause) {
+    throw unreachable(url, cause);
+  }
+  if (total > size) throw new IssuerFault('UNUSABLE', `${url.href} answers with more than ${size} bytes`);
+  return Buffer.concat(chunks).toString();
+}
+
+function unreachable(url: URL, cause: unknown): IssuerFault {
+  const words = cause instanceof Error ? describe(cause) : 'it cannot be reached';
+  return new IssuerFault('UNREACHABLE', `${url.href} does not answer: ${words}`, {
+    hint: 'Check that this machine can reach the issuer and trusts its certificate (ca-cert).',
+    cause,
+  });
+}
+
+function describe(error: Error): string {
+  if (error.name === 'TimeoutError') return 'it took too long';
+  const { code } = error as NodeJS.ErrnoException;
+  return typeof code === 'string' ? code : error.message;
+}

@@ -1,0 +1,144 @@
+/**
+ * A compact JWS (RFC 7515 §7.1) taken apart, before anything of it is believed. Everything here is bounded before it is
+ * decoded, and no word of the token is repeated in an error.
+ */
+import { isUtf8 } from 'node:buffer';
+import { isAlgorithm } from './algorithms.ts';
+import type { Algorithm } from './algorithms.ts';
+import { claim } from './claims.ts';
+import type { Claims } from './claims.ts';
+import { TokenError } from './token-error.ts';
+
+/** Longest token that is looked at, in characters. */
+export const MAX_TOKEN_LENGTH = 32 * 1024;
+const MAX_DEPTH = 16;
+const MAX_KEY_ID_LENGTH = 1024;
+
+/** A token whose signature nobody has checked yet. */
+export interface UnverifiedToken {
+  /** The whole token. */
+  readonly compact: string;
+  readonly algorithm: Algorithm;
+  readonly keyId: string | undefined;
+  /** `iss`: for finding the keys, and for nothing else. */
+  readonly issuer: string;
+  /** What the payload says; not to be believed before the signature is. */
+  readonly claims: Claims;
+}
+
+const malformed = (sentence: string): TokenError =>
+  new TokenError('TOKEN_MALFORMED', sentence, {
+    hint: 'Send the ID token as the issuer gave it: three base64url parts with dots between them.',
+  });
+
+/** Takes a compact token apart. Throws {@link TokenError}. */
+export function parseToken(compact: string): UnverifiedToken {
+  if (compact === '') {
+    throw new TokenError('TOKEN_MISSING', 'the request carries no identity token', {
+      hint: 'Send it as "Authorization: Bearer …" or as credentials.oidcIdentityToken.',
+    });
+  }
+  if (compact.length > MAX_TOKEN_LENGTH) {
+    throw new TokenError('TOKEN_TOO_LARGE', `the token is longer than ${MAX_TOKEN_LENGTH} characters`, {
+      hint: 'Ask the issuer for a token with fewer claims.',
+    });
+  }
+  const [head, body] = splitParts(compact);
+  const header = parsePart(head, 'header');
+  const claims = parsePart(body, 'payload');
+  const { algorithm, keyId } = readHeader(header);
+  return { compact, algorithm, keyId, issuer: readIssuer(claims), claims };
+}
+
+function splitParts(compact: string): [string, string] {
+  const first = compact.indexOf('.');
+  const second = compact.indexOf('.', first + 1);
+  if (first < 0 || second < 0) throw malformed('the token does not have three parts');
+  if (compact.includes('.', second + 1)) {
+    throw malformed('the token has more than three parts; an encrypted token cannot be used');
+  }
+  const signature = compact.slice(second + 1);
+  if (signature === '') {
+    throw new TokenError('ALGORITHM_REFUSED', 'the token is not signed', {
+      hint: 'Only signed tokens are accepted.',
+    });
+  }
+  checkBase64Url(signature, 'signature');
+  return [compact.slice(0, first), compact.slice(first + 1, second)];
+}
+
+const BASE64URL = /^[\w-]+$/;
+const LAST_OF_TWO = /[AQgw]$/;
+const LAST_OF_THREE = /[AEIMQUYcgkosw048]$/;
+
+// One spelling only (RFC 4648 §3.5): the bits behind the last byte are zero, and there is no padding.
+function checkBase64Url(text: string, part: string): void {
+  const rest = text.length % 4;
+  const canonical =
+    rest === 0 || (rest === 2 && LAST_OF_TWO.test(text)) || (rest === 3 && LAST_OF_THREE.test(text));
+  if (!canonical || !BASE64URL.test(text)) throw malformed(`the token's ${part} is not base64url`);
+}
+
+function parsePart(text: string, part: string): Claims {
+  checkBase64Url(text, part);
+  const bytes = Buffer.from(text, 'base64url');
+  if (!isUtf8(bytes)) throw malformed(`the token's ${part} is not UTF-8`);
+  const value = parseJson(bytes.toString(), part);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw malformed(`the token's ${part} is not a JSON object`);
+  }
+  checkValue(value, part, 0);
+  return value as Claims;
+}
+
+function parseJson(text: string, part: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's own words would repeat the token.
+    throw malformed(`the token's ${part} is not JSON`);
+  }
+}
+
+function checkValue(value: unknown, part: string, depth: number): void {
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) throw malformed(`the token's ${part} has half a surrogate pair`);
+  } else if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw malformed(`the token's ${part} has a number that is out of range`);
+  } else if (typeof value === 'object' && value !== null) {
+    if (depth === MAX_DEPTH) throw malformed(`the token's ${part} is nested too deeply`);
+    for (const inner of Object.values(value)) checkValue(inner, part, depth + 1);
+  }
+}
+
+function readHeader(header: Claims): { algorithm: Algorithm; keyId: string | undefined } {
+  const algorithm = claim(header, 'alg');
+  const keyId = claim(header, 'kid');
+  if (Object.hasOwn(header, 'crit')) throw malformed('the token demands extensions that nobody here knows');
+  if (Object.hasOwn(header, 'enc')) throw malformed('the token is encrypted');
+  if (typeof algorithm !== 'string' || !isAlgorithm(algorithm)) {
+    throw new TokenError(
+      'ALGORITHM_REFUSED',
+      "the token's algorithm is none that an issuer may sign with here",
+      {
+        hint: 'Have the issuer sign with RS, PS or ES 256, 384 or 512, or EdDSA.',
+      },
+    );
+  }
+  if (keyId === undefined) return { algorithm, keyId };
+  if (typeof keyId !== 'string' || keyId.length > MAX_KEY_ID_LENGTH) {
+    throw malformed("the token's key id is not a short text");
+  }
+  return { algorithm, keyId };
+}
+
+function readIssuer(claims: Claims): string {
+  const issuer = claim(claims, 'iss');
+  if (typeof issuer !== 'string') {
+    throw new TokenError('CLAIM_MISSING', 'the token does not say who issued it', {
+      hint: 'An ID token carries the issuer in "iss". Is this one an access token or a secret?',
+      metadata: { claim: 'iss' },
+    });
+  }
+  return issuer;
+}

@@ -1,0 +1,15 @@
+import { GITHUB_PROVIDER } from '../../oidc/github-provider.ts';
+import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+
+/** An issuer of e-mail addresses. */
+export const emailDefinition = (url: string, changes: Partial<IssuerDefinition> = {}): IssuerDefinition => ({
+  url,
+  audience: 'sigstore',
+  type: 'email',
+  skipEmailVerification: false,
+  ...changes,
+});
+
+/** An issuer of GitHub-like jobs. */
+export const githubDefinition = (url: string, changes: Partial<IssuerDefinition> = {}): IssuerDefinition =>
+  emailDefinition(url, { type: 'ci-provider', ciProvider: GITHUB_PROVIDER, ...changes });
