@@ -1,0 +1,173 @@
+/** A whole service for tests: a real CA, log, issuer and sockets, with its log lines in memory. */
+import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadAuthority, type Authority } from '../../ca/authority.ts';
+import { createAuthorityChain } from '../../ca/ceremony.ts';
+import { generateKey } from '../../ca/signers/key-types.ts';
+import { localSigner } from '../../ca/signers/local-signer.ts';
+import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
+import { encodePem } from '../../core/pem.ts';
+import { createLog } from '../../ct-log/create-log.ts';
+import { openLog, type CtLog } from '../../ct-log/log.ts';
+import { createAuthenticator } from '../../oidc/authenticate.ts';
+import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import { startService, type RunningService } from '../../server/composition.ts';
+import { createRequestLog } from '../../server/request-log.ts';
+import type { ServiceValues } from '../../server/service-values.ts';
+import { startIssuer, type TestIssuer } from './oidc-issuer.ts';
+
+/** A running service and what it is made of. */
+export interface TestService extends RunningService {
+  readonly issuer: TestIssuer;
+  readonly authority: Authority;
+  readonly log: CtLog;
+  /** What the service wrote into its log: parsed lines. */
+  readonly lines: Record<string, unknown>[];
+  /** Milliseconds that the service's clock is ahead of the real one. */
+  skew: number;
+}
+
+/** The parts that a test may replace, made from the good ones. */
+export type Change = (values: ServiceValues) => Partial<ServiceValues>;
+
+const EMAIL = 'alice@example.com';
+
+/** Starts a service with one issuer of type email. */
+export async function startTestService(change: Change = () => ({})): Promise<TestService> {
+  const directory = await mkdtemp(join(tmpdir(), 'mayfly-server-'));
+  const issuer = await startIssuer();
+  const time = { skew: 0 };
+  const clock = () => Date.now() + time.skew;
+  const authority = await testAuthority(clock);
+  const log = await testLog(join(directory, '2026'), authority, clock);
+  const lines: Record<string, unknown>[] = [];
+  const definition: IssuerDefinition = {
+    url: issuer.url,
+    audience: 'sigstore',
+    type: 'email',
+    skipEmailVerification: false,
+  };
+  const values: ServiceValues = {
+    ...{ authority, log, clock },
+    authenticator: createAuthenticator({ issuers: [definition], clock }),
+    issuers: [{ definition, isWildcard: false }],
+    permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
+    listen: { host: '127.0.0.1', port: 0 },
+    metricsListen: { host: '127.0.0.1', port: 0 },
+    logAccess: { kind: 'public' },
+    trustedProxies: [],
+    limits: { maxInFlight: 64, readConcurrency: 8 },
+    requestLog: createRequestLog(
+      { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+      'info',
+    ),
+    version: 'test',
+    isForTrying: true,
+  };
+  const service = await startService({ ...values, ...change(values) });
+  return {
+    ...service,
+    ...{ issuer, authority, log, lines },
+    get skew() {
+      return time.skew;
+    },
+    set skew(ms) {
+      time.skew = ms;
+    },
+    close: async () => {
+      await service.close();
+      await issuer.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function testAuthority(clock: () => number): Promise<Authority> {
+  const chain = await createAuthorityChain({
+    organization: 'Test',
+    commonName: 'Test CA',
+    keyType: 'p256',
+    clock,
+    dev: false,
+  });
+  const pems = [chain.intermediateDer, chain.rootDer].map((der) => encodePem('CERTIFICATE', der));
+  return loadAuthority({ chainPem: pems.join(''), signer: localSigner(chain.intermediateKey), clock });
+}
+
+async function testLog(directory: string, authority: Authority, clock: () => number): Promise<CtLog> {
+  const treeHead = localSigner(await generateKey('p256'));
+  const checkpoint = localSigner(await generateKey('ed25519'));
+  await createLog({
+    directory,
+    origin: 'localhost/log/2026',
+    sctExtensions: 'leaf_index',
+    ecdsaPublicKey: treeHead.publicKey,
+    ed25519PublicKey: checkpoint.publicKey.subarray(-32),
+    clock,
+  });
+  return openLog({ directory, signers: { treeHead, checkpoint }, issuers: authority.chain, clock });
+}
+
+/** A good token of the service's issuer, for {@link EMAIL} unless `claims` say otherwise. */
+export const emailToken = (
+  { issuer }: Pick<TestService, 'issuer'>,
+  claims: Readonly<Record<string, unknown>> = {},
+): Promise<string> => issuer.sign({ email: EMAIL, email_verified: true, ...claims });
+
+/** A client's key and its proof over an address. */
+export interface ClientKey {
+  readonly privateKey: KeyObject;
+  readonly pem: string;
+  /** Base64. */
+  readonly proof: string;
+}
+
+/** A new P-256 key that proves `challenge`. */
+export function clientKey(challenge = EMAIL): ClientKey {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pem = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();
+  return { privateKey, pem, proof: sign('sha256', Buffer.from(challenge), privateKey).toString('base64') };
+}
+
+/** The body of v2. */
+export const bodyV2 = (token: string, { pem, proof }: ClientKey): Record<string, unknown> => ({
+  credentials: { oidcIdentityToken: token },
+  publicKeyRequest: { publicKey: { algorithm: 'ECDSA', content: pem }, proofOfPossession: proof },
+});
+
+/** The body of v1, whose token goes into a header. */
+export const bodyV1 = ({ pem, proof }: ClientKey): Record<string, unknown> => ({
+  publicKey: { algorithm: 'ecdsa', content: Buffer.from(pem).toString('base64') },
+  signedEmailAddress: proof,
+});
+
+/** POSTs JSON. */
+export const post = (
+  url: string,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> =>
+  fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+
+/** The one ErrorInfo of a refusal. */
+export interface Refusal {
+  readonly code: number;
+  readonly message: string;
+  readonly details: readonly [
+    {
+      readonly '@type': string;
+      readonly reason: string;
+      readonly domain: string;
+      readonly metadata: Readonly<Record<string, string>>;
+    },
+  ];
+}
+
+/** The refusal in an answer. */
+export const refusalOf = async (response: Response): Promise<Refusal> => (await response.json()) as Refusal;
