@@ -7,7 +7,7 @@ import { tellFailure, type RegisterCommand } from './command.ts';
  * provider, and a client command should not pay for the server.
  */
 const COMMANDS: readonly (readonly [name: string, summary: string, load: () => Promise<RegisterCommand>])[] =
-  [];
+  [['serve', 'Run the service', async () => (await import('./serve.ts')).register]];
 
 const VERSION = '0.1.0';
 

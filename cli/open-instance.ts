@@ -1,0 +1,91 @@
+/** Opens a data directory and its configuration as the parts of a service: what `serve` and `dev` have in common. */
+import { readFile } from 'node:fs/promises';
+import { loadAuthority, type Authority } from '../ca/authority.ts';
+import { KeyFileError } from '../ca/signers/key-error.ts';
+import { loadKeyFile } from '../ca/signers/key-file.ts';
+import { onlyLog, openDataDirectory, type DataDirectory } from '../config/data-directory.ts';
+import { systemFault } from '../config/data-directory-error.ts';
+import type { Mode } from '../config/data-marker.ts';
+import { loadConfig, type LoadedConfig } from '../config/load.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Signer } from '../core/signer.ts';
+import { openLog, type CtLog } from '../ct-log/log.ts';
+import { createAuthenticator, type Authenticator } from '../oidc/authenticate.ts';
+import type { LogAccess } from '../server/log-access.ts';
+import { readSecretFile } from './secret-file.ts';
+
+/** What to open. */
+export interface InstanceOptions {
+  readonly data: string;
+  /** What the caller is for; a directory of the other mode is refused. */
+  readonly mode: Mode;
+  /** Instead of the directory's own `config.yaml`. */
+  readonly configFile?: string | undefined;
+  readonly passphrase?: string | undefined;
+  readonly clock: Clock;
+}
+
+/** The opened parts. The log is locked for this process until it is closed. */
+export interface Instance {
+  readonly directory: DataDirectory;
+  readonly config: LoadedConfig;
+  readonly authority: Authority;
+  readonly log: CtLog;
+  readonly authenticator: Authenticator;
+  readonly logAccess: LogAccess;
+  /** What works but should be known, a line each. */
+  readonly warnings: readonly string[];
+}
+
+/** Opens everything, the cheap and likely faults first, the log last. The root key is never touched. Rejects with the
+ * typed error of whatever is wrong, and then nothing stays open. */
+export async function openInstance(options: InstanceOptions): Promise<Instance> {
+  const { clock, passphrase } = options;
+  const directory = await openDataDirectory(options.data, { mode: options.mode, write: true });
+  const { paths } = directory;
+  const config = await loadConfig(options.configFile ?? paths.config);
+  const logAccess = await logAccessOf(config);
+  const signer = await readKey(paths.intermediateKey, passphrase);
+  const authority = await loadAuthority({ chainPem: (await read(paths.chain)).toString(), signer, clock });
+  const { directory: logDirectory, ecdsaKey, ed25519Key } = onlyLog(directory);
+  const signers = {
+    treeHead: await readKey(ecdsaKey, passphrase),
+    checkpoint: await readKey(ed25519Key, passphrase),
+  };
+  const authenticator = createAuthenticator({ issuers: config.issuers, clock });
+  const log = await openLog({ directory: logDirectory, signers, issuers: authority.chain, clock }).catch(
+    async (error: unknown) => {
+      await authenticator.close();
+      throw error;
+    },
+  );
+  const warnings = [...directory.warnings, ...config.warnings, ...withoutIssuers(config)];
+  return { directory, config, authority, log, authenticator, logAccess, warnings };
+}
+
+const withoutIssuers = ({ issuers }: LoadedConfig): string[] =>
+  issuers.length > 0
+    ? []
+    : ['no issuer is configured, so every token is refused: add one under oidc-issuers'];
+
+async function logAccessOf({ mayfly }: LoadedConfig): Promise<LogAccess> {
+  if (mayfly.logAccess !== 'token') return { kind: mayfly.logAccess };
+  const token = await readSecretFile(mayfly.logAccessTokenFile, 'log access token');
+  return { kind: 'token', token: token ?? '' };
+}
+
+async function read(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw systemFault(path, 'read', error);
+  }
+}
+
+/** The signer of one key file; a complaint names the file. */
+async function readKey(path: string, passphrase: string | undefined): Promise<Signer> {
+  return loadKeyFile(await read(path), passphrase).catch((error: unknown) => {
+    if (!(error instanceof KeyFileError)) throw error;
+    throw new KeyFileError(error.code, `${path}: ${error.message}`, { hint: error.hint });
+  });
+}

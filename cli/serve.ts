@@ -1,0 +1,101 @@
+/** `mayfly serve`: the service. */
+import type { RunningService } from '../server/composition.ts';
+import { parseListenAddress, requireProtectedTransport } from '../server/listen-address.ts';
+import type { TlsFiles } from '../server/tls-certificate.ts';
+import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
+import { openInstance, type Instance } from './open-instance.ts';
+import { openService } from './open-service.ts';
+import { readSecretFile } from './secret-file.ts';
+import { untilStopped } from './until-stopped.ts';
+
+interface ServeOptions {
+  readonly data: string;
+  readonly config?: string;
+  readonly listen: string;
+  readonly metricsListen: string;
+  readonly passphraseFile?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly behindTlsProxy?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  mayfly serve --data /var/lib/mayfly
+  mayfly serve --data /var/lib/mayfly --passphrase-file /run/secrets/mayfly
+  mayfly serve --data DIR --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem
+  mayfly serve --data DIR --listen 0.0.0.0:5555 --behind-tls-proxy
+  mayfly serve --data DIR --listen '[::1]:0' --metrics-listen 127.0.0.1:0 --json
+
+One JSON line on stderr tells each certificate and each refusal. SIGTERM and SIGINT finish what is under way; a second
+signal ends at once. The directory is made by \`mayfly init\`; to try things out, use \`mayfly dev\`.`;
+
+/** Adds `serve`. */
+export const register: RegisterCommand = (program) => {
+  const version = program.version() ?? 'unknown';
+  program
+    .command('serve')
+    .summary('run the service')
+    .description('Runs CA and log from a data directory until it is told to stop.')
+    .requiredOption('--data <dir>', 'the data directory that `mayfly init` made')
+    .option('--config <file>', "configuration instead of the directory's config.yaml")
+    .option(
+      '--listen <address>',
+      'where clients reach the service; port 0 picks a free one',
+      '127.0.0.1:5555',
+    )
+    .option('--metrics-listen <address>', 'where the operator reads metrics and /readyz', '127.0.0.1:2112')
+    .option('--passphrase-file <file>', 'file whose first line opens the keys')
+    .option('--tls-cert <file>', 'PEM certificate chain; followed as it is renewed')
+    .option('--tls-key <file>', 'PEM private key of --tls-cert')
+    .option('--behind-tls-proxy', 'plain HTTP beyond loopback is fine: a proxy in front speaks TLS')
+    .option('--json', 'first line on stdout is {"event":"ready",…}; failures are JSON too')
+    .addHelpText('after', EXAMPLES)
+    .action(action((options: ServeOptions, speak) => serve(options, speak, version)));
+};
+
+async function serve(options: ServeOptions, speak: Speaker, version: string): Promise<undefined> {
+  const clock = Date.now;
+  const tls = tlsFiles(options);
+  const listen = parseListenAddress(options.listen);
+  const metricsListen = parseListenAddress(options.metricsListen);
+  const behindTlsProxy = options.behindTlsProxy === true;
+  requireProtectedTransport(listen, { tls: tls !== undefined, behindTlsProxy });
+  const instance = await openInstance({
+    data: options.data,
+    mode: 'production',
+    configFile: options.config,
+    passphrase: await readSecretFile(options.passphraseFile, 'passphrase'),
+    clock,
+  });
+  const service = await openService(instance, { listen, metricsListen, tls, clock, version });
+  tellReady(speak, instance, service, options.data);
+  await untilStopped(() => service.close());
+}
+
+function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert !== undefined && tlsKey !== undefined) return { certFile: tlsCert, keyFile: tlsKey };
+  const [given, missing] = tlsKey === undefined ? ['--tls-cert', '--tls-key'] : ['--tls-key', '--tls-cert'];
+  throw new CommandError('USAGE', `${given} needs ${missing}`, { hint: 'TLS needs certificate and key.' });
+}
+
+function tellReady(speak: Speaker, instance: Instance, service: RunningService, data: string): void {
+  const { url, metricsUrl, logUrl } = service;
+  for (const warning of instance.warnings) speak.note(`warning: ${warning}`);
+  const issuers = instance.config.issuers.map((issuer) => issuer.url);
+  const rows = [
+    ['Certificates', `${url}   (the Fulcio URL of clients)`],
+    ['Log', `${logUrl}   (${instance.log.status().size} entries)`],
+    ['Metrics', `${metricsUrl}/metrics   readiness in detail: ${metricsUrl}/readyz`],
+    ['Issuers', issuers.length === 0 ? 'none: every token is refused' : issuers.join(', ')],
+  ];
+  const text = [
+    'Mayfly is ready.',
+    ...rows.map(([name = '', value = '']) => `  ${name.padEnd(13)} ${value}`),
+    `Next: mayfly trust export --data ${data} --out trust   gives verifiers what they need;`,
+    `      mayfly certificate --url ${url} --trust trust   gets a certificate.`,
+    'Ctrl-C ends the service; what is under way is finished first.',
+  ].join('\n');
+  speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl: null }, text);
+}
