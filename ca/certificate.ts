@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { equalBytes } from '../core/bytes.ts';
+import { oid } from '../core/der.ts';
 import { isCommitted, type Committed } from '../ct-log/committed.ts';
 import { encodeEntry } from '../ct-log/format/leaf.ts';
 import { encodeSctList, parseSct, SCT_LIST_OID } from '../ct-log/format/sct.ts';
@@ -13,6 +14,8 @@ import type { Precertificate } from './precertificate.ts';
 import { ReleaseError } from './release-error.ts';
 import { assembleCertificate, assembleTbs } from './tbs-template.ts';
 import { withoutExtension } from './without-extension.ts';
+
+const SCT_LIST = oid(SCT_LIST_OID);
 
 /** Embeds the SCT, checks and signs. The answer is the DER of the certificate. Rejects with {@link ReleaseError} when
  * a check fails: then nothing was signed. */
@@ -24,7 +27,7 @@ export async function signCertificate(
   if (!isCommitted(committed)) {
     throw new ReleaseError('NOT_COMMITTED', 'the entry is not known to be committed to the log');
   }
-  const list = extension(SCT_LIST_OID, encodeSctList([committed.sct]));
+  const list = extension(SCT_LIST, encodeSctList([committed.sct]));
   const tbs = assembleTbs(precertificate.parts, list);
   checkRelease(tbs, precertificate, committed);
   return assembleCertificate(tbs, authority.algorithm, await authority.signer.sign(tbs));
@@ -35,8 +38,8 @@ export async function signCertificate(
  * hash what is left with the SCT's own time and extensions. It must be the leaf that the log committed.
  */
 function checkRelease(tbs: Uint8Array, { entry, content }: Precertificate, committed: Committed): void {
-  const logged = withoutExtension(tbs, SCT_LIST_OID);
-  if (!equalBytes(logged, entry.tbs)) {
+  const logged = withoutExtension(tbs, SCT_LIST);
+  if (logged === undefined || !equalBytes(logged, entry.tbs)) {
     throw new ReleaseError('TBS_MISMATCH', 'the certificate is not the one that was logged');
   }
   const sct = parseSct(committed.sct);

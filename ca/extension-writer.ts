@@ -9,11 +9,11 @@ import { concat } from '../core/bytes.ts';
 import { FULCIO_ARC, FULCIO_EXTENSIONS, type ExtensionValues } from '../core/fulcio-extensions.ts';
 import { tlvSize, writeHeader } from './tbs-template.ts';
 
-const KEY_USAGE = extension('2.5.29.15', Uint8Array.of(Tag.bitString, 2, 7, 0x80), true);
-const EXTENDED_KEY_USAGE = extension('2.5.29.37', sequence(oid('1.3.6.1.5.5.7.3.3')));
+const KEY_USAGE = extension(oid('2.5.29.15'), Uint8Array.of(Tag.bitString, 2, 7, 0x80), true);
+const EXTENDED_KEY_USAGE = extension(oid('2.5.29.37'), sequence(oid('1.3.6.1.5.5.7.3.3')));
 const CONSTANT_HEAD = concat([KEY_USAGE, EXTENDED_KEY_USAGE]);
 // SEQUENCE { 2.5.29.14, OCTET STRING { OCTET STRING (20 bytes) } } without the 20 bytes.
-const SKI_HEAD = extension('2.5.29.14', octetString(new Uint8Array(20))).subarray(0, 11);
+const SKI_HEAD = extension(oid('2.5.29.14'), octetString(new Uint8Array(20))).subarray(0, 11);
 const SKI_SIZE = SKI_HEAD.length + 20;
 const SAN_HEAD = concat([oid('2.5.29.17'), boolean(true)]);
 
@@ -30,18 +30,16 @@ const ROWS: readonly PreparedRow[] = FULCIO_EXTENSIONS.map(({ number, encoding }
   wrapped: encoding === 'utf8String',
 }));
 
-/** Extension ::= SEQUENCE { oid, [critical TRUE], OCTET STRING { value } }. */
-export function extension(dotted: string, value: Uint8Array, critical = false): Uint8Array {
-  return critical
-    ? sequence(oid(dotted), boolean(true), octetString(value))
-    : sequence(oid(dotted), octetString(value));
+/** Extension ::= SEQUENCE { oid, [critical TRUE], OCTET STRING { value } }. `id` is a DER OBJECT IDENTIFIER. */
+export function extension(id: Uint8Array, value: Uint8Array, critical = false): Uint8Array {
+  return critical ? sequence(id, boolean(true), octetString(value)) : sequence(id, octetString(value));
 }
 
 /** The authority key identifier for a CA's subject key identifier; nothing for a CA that has none. */
 export function authorityKeyIdentifier(keyId: Uint8Array | undefined): Uint8Array {
   return keyId === undefined
     ? new Uint8Array(0)
-    : extension('2.5.29.35', sequence(tlv(contextTag(0), keyId)));
+    : extension(oid('2.5.29.35'), sequence(tlv(contextTag(0), keyId)));
 }
 
 /** The shared extensions of one certificate. `authorityKeyId` is {@link authorityKeyIdentifier}'s result, `san` DER
@@ -83,11 +81,27 @@ function fulcioBound(values: ExtensionValues): number {
 }
 
 function writeFulcio(out: Buffer, start: number, row: PreparedRow, value: string): number {
-  const text = Buffer.byteLength(value);
+  const at = writeFulcioHead(out, start, row, value.length);
+  if (writeAscii(out, at, value)) return at + value.length;
+  const wide = writeFulcioHead(out, start, row, Buffer.byteLength(value));
+  return wide + out.write(value, wide, 'utf8');
+}
+
+function writeFulcioHead(out: Buffer, start: number, row: PreparedRow, text: number): number {
   const inner = row.wrapped ? tlvSize(text) : text;
   let at = writeHeader(out, start, Tag.sequence, row.oid.length + tlvSize(inner));
-  out.set(row.oid, at);
-  at = writeHeader(out, at + row.oid.length, Tag.octetString, inner);
-  if (row.wrapped) at = writeHeader(out, at, Tag.utf8String, text);
-  return at + out.write(value, at, 'utf8');
+  for (let i = 0; i < row.oid.length; i++) out[at++] = row.oid[i] ?? 0;
+  at = writeHeader(out, at, Tag.octetString, inner);
+  return row.wrapped ? writeHeader(out, at, Tag.utf8String, text) : at;
+}
+
+/** Writes text that is all ASCII, as nearly every claim is, and says whether it was: twice as fast for short strings
+ * as two calls into the runtime. */
+function writeAscii(out: Buffer, start: number, value: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (code > 0x7f) return false;
+    out[start + i] = code;
+  }
+  return true;
 }

@@ -4,7 +4,7 @@
  */
 import { POISON_OID } from '../ct-log/format/sct.ts';
 import type { PrecertificateEntry } from '../ct-log/format/leaf.ts';
-import { Tag } from '../core/der.ts';
+import { oid, Tag } from '../core/der.ts';
 import type { Authority } from './authority.ts';
 import { extension } from './extension-writer.ts';
 import { isProven } from './possession.ts';
@@ -20,7 +20,7 @@ export interface Precertificate {
   readonly content: LeafContent;
 }
 
-const POISON = extension(POISON_OID, Uint8Array.of(Tag.null, 0), true);
+const POISON = extension(oid(POISON_OID), Uint8Array.of(Tag.null, 0), true);
 
 /** Encodes and signs the precertificate of a leaf. Throws {@link RequestError} for an identity that cannot be
  * encoded; rejects with the signer's error when the CA key cannot be reached. */

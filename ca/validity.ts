@@ -1,4 +1,4 @@
-import { Tag, tlv } from '../core/der.ts';
+import { Tag } from '../core/der.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { RequestError } from './request-error.ts';
 
@@ -38,8 +38,18 @@ export function leafValidity(now: number, lifetimeSeconds: number, within: Valid
 
 /** DER Time of a whole second: UTCTime until 2049, GeneralizedTime from 2050 on (RFC 5280 §4.1.2.5). */
 export function encodeTime(ms: number): Uint8Array {
-  const digits = new Date(ms).toISOString().replace(/\.\d+|[-:T]/g, '');
-  return digits < '2050'
-    ? tlv(Tag.utcTime, Buffer.from(digits.slice(2), 'latin1'))
-    : tlv(Tag.generalizedTime, Buffer.from(digits, 'latin1'));
+  const time = new Date(ms);
+  const year = time.getUTCFullYear();
+  const utc = year < 2050;
+  const parts = [time.getUTCMonth() + 1, time.getUTCDate(), time.getUTCHours(), time.getUTCMinutes()];
+  const digits = [...(utc ? [] : [Math.floor(year / 100)]), year % 100, ...parts, time.getUTCSeconds()];
+  const out = new Uint8Array(3 + 2 * digits.length);
+  out[0] = utc ? Tag.utcTime : Tag.generalizedTime;
+  out[1] = out.length - 2;
+  digits.forEach((pair, i) => {
+    out[2 + 2 * i] = 0x30 + Math.floor(pair / 10);
+    out[3 + 2 * i] = 0x30 + (pair % 10);
+  });
+  out[out.length - 1] = 0x5a; // Z
+  return out;
 }
