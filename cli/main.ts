@@ -7,7 +7,10 @@ import { tellFailure, type RegisterCommand } from './command.ts';
  * provider, and a client command should not pay for the server.
  */
 const COMMANDS: readonly (readonly [name: string, summary: string, load: () => Promise<RegisterCommand>])[] =
-  [['serve', 'Run the service', async () => (await import('./serve.ts')).register]];
+  [
+    ['serve', 'Run the service', async () => (await import('./serve.ts')).register],
+    ['token', 'Print a token of the development issuer', async () => (await import('./token.ts')).register],
+  ];
 
 const VERSION = '0.1.0';
 

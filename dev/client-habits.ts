@@ -15,7 +15,7 @@ type Middleware = (ctx: KoaContextWithOIDC, next: () => Promise<void>) => Promis
 /** Teaches `provider` all of them. */
 export function allowClientHabits(provider: Provider): void {
   provider.Client.prototype.redirectUriAllowed = isRedirectAllowed;
-  const habits: Middleware[] = [basicWithoutPassword, showCodeOutOfBand, identityTokenTwice];
+  const habits: Middleware[] = [basicWithoutPassword, showCodeOutOfBand, identityTokenTwice, shortPolling];
   for (const habit of habits) provider.use(habit as Parameters<Provider['use']>[0]);
 }
 
@@ -63,4 +63,11 @@ const identityTokenTwice: Middleware = async (ctx, next) => {
   if (ctx.path === '/token' && ctx.status === 200 && typeof body?.id_token === 'string') {
     body.access_token = body.id_token;
   }
+};
+
+/** Device clients wait five seconds between two questions unless they are told otherwise; here nobody has to be spared. */
+const shortPolling: Middleware = async (ctx, next) => {
+  await next();
+  const body = ctx.body as { device_code?: unknown; interval?: number } | null | undefined;
+  if (ctx.path === '/device/auth' && typeof body?.device_code === 'string') body.interval = 1;
 };

@@ -2,16 +2,12 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import { isEmail } from './email.ts';
 import { errorNote, loginPage, page } from './pages.ts';
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
 const MAX_BODY = 8 * 1024;
-const EMAIL = /^[^\s@<>"(),:;[\]\\\p{Cc}]+@[^\s@<>"(),:;[\]\\\p{Cc}]+$/u;
-
-/** Whether `text` can be an e-mail address in a certificate: one `@`, no space, no quotes, at most 254 characters. */
-export const isEmail = (text: string): boolean => text.length <= 254 && EMAIL.test(text);
-
 /** Adds `/login/UID` to `provider`. */
 export function addLogin(provider: Provider): void {
   const secret = randomBytes(32);

@@ -1,0 +1,156 @@
+/** The service's API as a client uses it. Nothing of an answer is believed before it has the right shape. */
+import { MayflyError } from '../../core/errors.ts';
+import { CommandError } from '../command.ts';
+import { exchange, requireSafeTransport, type HttpAnswer } from './http.ts';
+import { printable } from './printable.ts';
+
+const SERVICE = 'the service';
+
+/** The service said no. `code` is the reason that it gave, in its own words (`TOKEN_EXPIRED`, …), or
+ * `SERVICE_REFUSED`. */
+export class ServiceRefusal extends MayflyError {}
+
+/** One issuer whose tokens the service takes. */
+export interface OfferedIssuer {
+  readonly url: string;
+  readonly audience: string;
+  readonly type: string;
+  readonly challengeClaim: string;
+  readonly skipsEmailVerification: boolean;
+}
+
+/** What is asked for. */
+export interface CertificateRequest {
+  readonly token: string;
+  /** PEM SubjectPublicKeyInfo. */
+  readonly publicKey: string;
+  readonly proof: Uint8Array;
+}
+
+/** A client of the service at a base URL. */
+export class ServiceClient {
+  readonly #base: URL;
+
+  /** `base` may have a path prefix. Throws {@link CommandError} when no token may be sent there. */
+  constructor(base: URL) {
+    requireSafeTransport(base, SERVICE);
+    this.#base = new URL(base.href.endsWith('/') ? base.href : `${base.href}/`);
+  }
+
+  /** Where the service is, without a slash at the end. */
+  get url(): string {
+    return this.#base.href.replace(/\/$/, '');
+  }
+
+  /** The chain for this token and key: PEM certificates, leaf first. Throws {@link ServiceRefusal}. */
+  async requestCertificate(request: CertificateRequest): Promise<readonly string[]> {
+    const body = {
+      publicKeyRequest: {
+        publicKey: { content: request.publicKey },
+        proofOfPossession: Buffer.from(request.proof).toString('base64'),
+      },
+    };
+    const answer = await exchange(new URL('api/v2/signingCert', this.#base), SERVICE, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${request.token}` },
+      body: JSON.stringify(body),
+    });
+    const embedded = field(parsed(answer), 'signedCertificateEmbeddedSct');
+    if (embedded === undefined) {
+      throw new CommandError('FAILED', 'the certificate came without an embedded proof of logging (SCT)', {
+        hint: 'Nothing was written. The service does not log what it issues, or it is not Mayfly.',
+      });
+    }
+    return strings(field(field(embedded, 'chain'), 'certificates'), 'the certificate chain');
+  }
+
+  /** The CA chain that the service gives out for itself: PEM, issuing CA first. Only its own word. */
+  async trustBundle(): Promise<readonly string[]> {
+    const chains = field(parsed(await this.#get('api/v2/trustBundle')), 'chains');
+    const first: unknown = Array.isArray(chains) ? chains[0] : undefined;
+    return strings(field(first, 'certificates'), 'the trust bundle');
+  }
+
+  /** The issuers with an exact URL that the service offers. */
+  async issuers(): Promise<readonly OfferedIssuer[]> {
+    const issuers = field(parsed(await this.#get('api/v2/configuration')), 'issuers');
+    if (!Array.isArray(issuers)) throw strange('the list of issuers');
+    return issuers.flatMap((entry) => {
+      const url = text(entry, 'issuerUrl');
+      if (url === '') return [];
+      const offered = { url, audience: text(entry, 'audience'), type: text(entry, 'issuerType') };
+      const skips = field(entry, 'skipEmailVerification') === true;
+      return [{ ...offered, challengeClaim: text(entry, 'challengeClaim'), skipsEmailVerification: skips }];
+    });
+  }
+
+  /** A file under the service's address, e.g. `log/2026/log.v3.json`; undefined when there is none. */
+  async file(path: string): Promise<string | undefined> {
+    const answer = await this.#get(path);
+    if (answer.status === 404) return undefined;
+    if (answer.status !== 200) throw refusal(answer);
+    return answer.text;
+  }
+
+  async #get(path: string): Promise<HttpAnswer> {
+    return await exchange(new URL(path, this.#base), SERVICE);
+  }
+}
+
+/** The JSON of a 2xx answer; throws {@link ServiceRefusal} for every other. */
+function parsed(answer: HttpAnswer): unknown {
+  if (answer.status < 200 || answer.status > 299) throw refusal(answer);
+  try {
+    return JSON.parse(answer.text) as unknown;
+  } catch {
+    throw strange('an answer');
+  }
+}
+
+function refusal({ status, text: body }: HttpAnswer): ServiceRefusal {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(body);
+  } catch {
+    answer = undefined;
+  }
+  const details = field(answer, 'details');
+  const info = (Array.isArray(details) ? details : []).find((one) => text(one, 'reason') !== '') as unknown;
+  const metadata = field(info, 'metadata');
+  const reason = text(info, 'reason');
+  const said = text(answer, 'message') || `status ${status}`;
+  const because = text(metadata, 'sentence');
+  const requestId = text(metadata, 'requestId') || text(metadata, 'request_id');
+  const advice = [text(metadata, 'hint'), requestId === '' ? '' : `(request ${requestId})`]
+    .filter(Boolean)
+    .join(' ');
+  return new ServiceRefusal(
+    /^[A-Z][A-Z0-9_]{0,63}$/.test(reason) ? reason : 'SERVICE_REFUSED',
+    `the service says no: ${printable(said)}${because === '' ? '' : `: ${printable(because)}`}`,
+    { hint: advice === '' ? undefined : printable(advice) },
+  );
+}
+
+const strange = (what: string): CommandError =>
+  new CommandError('FAILED', `${what} of the service cannot be understood`, {
+    hint: 'Nothing was written. Is --url the address of a Mayfly or Fulcio?',
+  });
+
+/** A member of what may be an object. */
+function field(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+  return (value as Record<string, unknown>)[name];
+}
+
+function text(value: unknown, name: string): string {
+  const found = field(value, name);
+  return typeof found === 'string' ? found : '';
+}
+
+const MAX_CHAIN = 10;
+
+function strings(value: unknown, what: string): readonly string[] {
+  const good = Array.isArray(value) && value.length > 0 && value.length <= MAX_CHAIN;
+  if (!good || !value.every((one) => typeof one === 'string')) throw strange(what);
+  return value;
+}

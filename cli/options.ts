@@ -1,0 +1,16 @@
+/** Options that several commands read in the same way. */
+import { CommandError } from './command.ts';
+
+/** A whole number; throws {@link CommandError} `USAGE` outside `min…max`. */
+export function parseInteger(text: string, option: string, min: number, max: number): number {
+  const value = /^-?\d{1,15}$/.test(text) ? Number(text) : NaN;
+  if (value >= min && value <= max) return value;
+  throw new CommandError('USAGE', `${option} must be a whole number from ${min} to ${max}, not "${text}"`);
+}
+
+/** One of `choices`; throws {@link CommandError} `USAGE`. */
+export function parseChoice<T extends string>(text: string, option: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  throw new CommandError('USAGE', `${option} must be one of ${choices.join(', ')}, not "${text}"`);
+}

@@ -1,0 +1,115 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import {
+  credentialPaths,
+  requireReplaceable,
+  writeCredentials,
+} from '../../../cli/client/credential-files.ts';
+import { CommandError } from '../../../cli/command.ts';
+
+describe('cli/client/credential-files', () => {
+  let directory: string;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'mayfly-files-'));
+  });
+
+  afterEach(async () => {
+    await rm(directory, { recursive: true });
+  });
+
+  /** A key and a self-signed certificate by openssl; `extension` is Fulcio's issuer, if wanted. */
+  function makePair(extension?: string): { key: string; certificate: string } {
+    const [key, certificate] = [join(directory, 'k'), join(directory, 'c')];
+    const words = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-subj',
+      '/CN=x',
+    ];
+    const more =
+      extension === undefined ? [] : ['-addext', `1.3.6.1.4.1.57264.1.8=ASN1:UTF8String:${extension}`];
+    execFileSync('openssl', [...words, ...more, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+    return { key, certificate };
+  }
+
+  async function refusal(): Promise<CommandError | undefined> {
+    try {
+      await requireReplaceable(credentialPaths(directory));
+      return undefined;
+    } catch (error) {
+      if (error instanceof CommandError) return error;
+      throw error;
+    }
+  }
+
+  async function place(files: { key: string; certificate: string }): Promise<void> {
+    const paths = credentialPaths(directory);
+    await writeFile(paths.key, await readFile(files.key));
+    await writeFile(paths.certificate, await readFile(files.certificate));
+  }
+
+  it('writes into an empty directory and lets only the owner read the key', async () => {
+    const paths = credentialPaths(directory);
+    expect(await refusal()).to.equal(undefined);
+    await writeCredentials(paths, { key: 'k', certificate: 'c', chain: 'h' });
+    expect((await stat(paths.key)).mode & 0o777).to.equal(0o600);
+    expect(await readFile(paths.chain, 'utf8')).to.equal('h');
+    expect((await readdir(directory)).sort()).to.deep.equal(['cert.pem', 'chain.pem', 'key.pem']);
+  });
+
+  it('replaces what an earlier run wrote', async () => {
+    await place(makePair('https://issuer.example.com'));
+    expect(await refusal()).to.equal(undefined);
+    await writeCredentials(credentialPaths(directory), { key: 'new', certificate: 'c', chain: 'h' });
+    expect(await readFile(join(directory, 'key.pem'), 'utf8')).to.equal('new');
+  });
+
+  it("replaces nobody else's key", async () => {
+    await place(makePair());
+    expect((await refusal())?.hint).to.contain('--force');
+    await writeFile(join(directory, 'cert.pem'), 'not a certificate');
+    expect(await refusal()).to.not.equal(undefined);
+    await rm(join(directory, 'cert.pem'));
+    expect(await refusal()).to.not.equal(undefined);
+  });
+
+  it('replaces no key that does not belong to the certificate beside it', async () => {
+    await place(makePair('https://issuer.example.com'));
+    await writeFile(join(directory, 'key.pem'), await readFile(makePair().key));
+    expect(await refusal()).to.not.equal(undefined);
+  });
+
+  it('leaves nothing half-written behind when a file cannot be put in place', async () => {
+    const paths = credentialPaths(directory);
+    await mkdir(paths.key);
+    let thrown: unknown;
+    try {
+      await writeCredentials(paths, { key: 'k', certificate: 'c', chain: 'h' });
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).to.be.instanceOf(CommandError);
+    expect(await readdir(directory)).to.deep.equal(['key.pem']);
+  });
+
+  it('says why when the directory cannot be written', async function () {
+    if (process.getuid?.() === 0) this.skip();
+    await chmod(directory, 0o500);
+    let thrown: unknown;
+    try {
+      await writeCredentials(credentialPaths(directory), { key: 'k', certificate: 'c', chain: 'h' });
+    } catch (error) {
+      thrown = error;
+    }
+    expect((thrown as CommandError).message).to.contain('this user may not');
+  });
+});

@@ -1,0 +1,194 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect } from 'chai';
+import { exchange, requireSafeTransport } from '../../../cli/client/http.ts';
+import { hasGithubIdentity, requestGithubToken } from '../../../cli/client/github-token.ts';
+import { printable } from '../../../cli/client/printable.ts';
+import { ServiceClient, ServiceRefusal } from '../../../cli/client/service.ts';
+import { CommandError } from '../../../cli/command.ts';
+import type { MayflyError } from '../../../core/errors.ts';
+
+describe('cli/client: talking to a service', () => {
+  let server: Server;
+  let base: URL;
+  let answer: RequestListener;
+
+  before(async () => {
+    server = createServer((req, res) => {
+      answer(req, res);
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    base = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  });
+
+  after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+
+  async function failure(run: Promise<unknown>): Promise<MayflyError> {
+    try {
+      await run;
+    } catch (error) {
+      expect(error).to.satisfy(
+        (one: unknown) => one instanceof CommandError || one instanceof ServiceRefusal,
+      );
+      return error as MayflyError;
+    }
+    throw new Error('it did not fail');
+  }
+
+  const json =
+    (status: number, body: unknown): RequestListener =>
+    (_req, res) => {
+      res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    };
+
+  const request = { token: 'the.secret.token', publicKey: 'PEM', proof: new Uint8Array([1]) };
+
+  it('sends a token over TLS or to this machine, and nowhere else', () => {
+    for (const good of [
+      'https://ca.example.com',
+      'http://127.0.0.1:1',
+      'http://127.9.9.9',
+      'http://localhost',
+      'http://[::1]:2',
+    ]) {
+      requireSafeTransport(new URL(good), 'it');
+    }
+    for (const bad of [
+      'http://ca.example.com',
+      'http://10.0.0.1',
+      'http://localhost.example.com',
+      'ftp://localhost',
+    ]) {
+      expect(() => {
+        requireSafeTransport(new URL(bad), 'it');
+      }, bad).to.throw(CommandError);
+    }
+    expect(() => new ServiceClient(new URL('http://ca.example.com'))).to.throw(CommandError, 'plain HTTP');
+  });
+
+  it('shows message, reason, sentence and hint of a refusal', async () => {
+    answer = json(400, {
+      code: 3,
+      message: 'There was an error processing the identity token',
+      details: [
+        {
+          '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
+          reason: 'TOKEN_EXPIRED',
+          domain: 'mayfly',
+          metadata: { sentence: 'it expired 4 min ago', hint: 'Get a new one.', requestId: 'r1' },
+        },
+      ],
+    });
+    const error = await failure(new ServiceClient(base).requestCertificate(request));
+    expect(error.code).to.equal('TOKEN_EXPIRED');
+    expect(error.message).to.equal(
+      'the service says no: There was an error processing the identity token: it expired 4 min ago',
+    );
+    expect(error.hint).to.equal('Get a new one. (request r1)');
+  });
+
+  it('shows the refusal of a service without details, and of no service at all', async () => {
+    answer = json(400, { code: 3, message: 'no', details: [] });
+    expect((await failure(new ServiceClient(base).requestCertificate(request))).code).to.equal(
+      'SERVICE_REFUSED',
+    );
+    answer = (_req, res) => res.writeHead(502).end('<html>');
+    expect((await failure(new ServiceClient(base).requestCertificate(request))).message).to.contain(
+      'status 502',
+    );
+  });
+
+  it('lets no escape sequence of a service reach the terminal', async () => {
+    answer = json(400, {
+      message: '\u001b[2Jgone\u202e',
+      details: [{ reason: 'a b', metadata: { hint: '\u0007' } }],
+    });
+    const error = await failure(new ServiceClient(base).requestCertificate(request));
+    expect(error.message + String(error.hint)).to.match(/^[\x20-\x7e]*$/);
+    expect(error.code).to.equal('SERVICE_REFUSED');
+    expect(printable('x'.repeat(2000))).to.have.lengthOf(501);
+  });
+
+  for (const [what, body] of [
+    ['nothing', ''],
+    ['no object', 'null'],
+    ['a list', '[]'],
+    ['another object', '{"a":1}'],
+    ['a detached proof', '{"signedCertificateDetachedSct":{"chain":{"certificates":["x"]}}}'],
+    ['an empty chain', '{"signedCertificateEmbeddedSct":{"chain":{"certificates":[]}}}'],
+    ['numbers for certificates', '{"signedCertificateEmbeddedSct":{"chain":{"certificates":[1]}}}'],
+    [
+      'a chain without end',
+      JSON.stringify({ signedCertificateEmbeddedSct: { chain: { certificates: Array(99).fill('x') } } }),
+    ],
+  ]) {
+    it(`takes no certificate from an answer that holds ${what}`, async () => {
+      answer = (_req, res) => res.writeHead(200).end(body);
+      const error = await failure(new ServiceClient(base).requestCertificate(request));
+      expect(error.code).to.equal('FAILED');
+      expect(error.message + String(error.hint)).to.not.contain('secret');
+    });
+  }
+
+  it('keeps a path prefix of the service', async () => {
+    let path: string | undefined;
+    answer = (req, res) => {
+      path = req.url;
+      res.end('{"chains":[{"certificates":["x"]}]}');
+    };
+    expect(await new ServiceClient(new URL('/fulcio', base)).trustBundle()).to.deep.equal(['x']);
+    expect(path).to.equal('/fulcio/api/v2/trustBundle');
+  });
+
+  it('gives up on a service that does not answer, answers too much, or sends elsewhere', async () => {
+    answer = () => undefined;
+    expect((await failure(exchange(base, 'it', { timeoutMs: 20 }))).message).to.contain(
+      'did not answer within',
+    );
+    answer = (_req, res) => res.end('x'.repeat(101));
+    expect((await failure(exchange(base, 'it', { maxBytes: 100 }))).message).to.contain(
+      'longer than 100 bytes',
+    );
+    answer = (_req, res) => res.writeHead(307, { location: 'https://example.com' }).end();
+    expect((await failure(exchange(base, 'it'))).message).to.contain('redirect');
+    answer = (req) => req.destroy();
+    expect((await failure(exchange(base, 'it'))).message).to.contain('closed the connection');
+  });
+
+  describe('in a GitHub Actions job', () => {
+    const env = () => ({
+      ACTIONS_ID_TOKEN_REQUEST_URL: new URL('/token?api-version=2.0', base).href,
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'job-secret',
+    });
+
+    it('asks for a token for the audience, with the token of the job', async () => {
+      let seen: [string | undefined, string | undefined] | undefined;
+      answer = (req, res) => {
+        seen = [req.url, req.headers.authorization];
+        res.end('{"value":"a.b.c"}');
+      };
+      expect(await requestGithubToken(env(), 'sigstore')).to.equal('a.b.c');
+      expect(seen).to.deep.equal(['/token?api-version=2.0&audience=sigstore', 'Bearer job-secret']);
+    });
+
+    it('says what the job lacks when there is none', async () => {
+      for (const listener of [json(403, {}), json(200, {}), json(200, { value: '' })]) {
+        answer = listener;
+        const error = await failure(requestGithubToken(env(), 'sigstore'));
+        expect(error.hint).to.contain('id-token: write');
+        expect(error.message).to.not.contain('job-secret');
+      }
+    });
+
+    it('knows when it is in none', () => {
+      expect(hasGithubIdentity({})).to.equal(false);
+      expect(hasGithubIdentity({ ACTIONS_ID_TOKEN_REQUEST_URL: 'x' })).to.equal(false);
+      expect(hasGithubIdentity(env())).to.equal(true);
+    });
+  });
+});

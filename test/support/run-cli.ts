@@ -1,0 +1,48 @@
+/** The command line as a process of its own, from the same code (source or compiled) that the test runs from. */
+import { spawn } from 'node:child_process';
+
+const isCompiled = import.meta.url.endsWith('.js');
+const program = new URL(`../../cli/main.${isCompiled ? 'js' : 'ts'}`, import.meta.url).href;
+const START = `const { main } = await import(${JSON.stringify(program)}); await main(process.argv.slice(1));`;
+
+/** What a run left behind. */
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** How to run it. */
+export interface CliOptions {
+  readonly cwd?: string;
+  /** Added to a plain environment: no token, no CI, no display of whoever runs the tests. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+}
+
+/** Words of the runtime that start the command line with `args`. */
+export const cliWords = (args: readonly string[]): string[] => [
+  '--input-type=module',
+  '-e',
+  START,
+  '--',
+  ...args,
+];
+
+/** Runs `mayfly ARGS` to its end. */
+export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  const child = spawn(process.execPath, cliWords(args), {
+    cwd: options.cwd,
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  child.stdin.end(options.stdin ?? '');
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
