@@ -2,6 +2,7 @@
 import { toHex, utf8Text } from './bytes.ts';
 import { DerReader, oidText, Tag, type Tlv } from './der.ts';
 import { FormatError } from './errors.ts';
+import { printable } from './printable.ts';
 
 /** One attribute of a name. */
 export interface NameAttribute {
@@ -84,7 +85,4 @@ function readAttribute(attribute: DerReader): NameAttribute {
 const attributeText = ({ tag, value, raw }: Tlv): string =>
   STRING_TYPES.get(tag)?.(value) ?? `#${toHex(raw)}`;
 
-const escapeValue = (value: string): string =>
-  value
-    .replace(/[\\",+;<>=]/g, '\\$&')
-    .replace(/\p{C}/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
+const escapeValue = (value: string): string => printable(value.replace(/[\\",+;<>=]/g, '\\$&'));

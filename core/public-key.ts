@@ -45,13 +45,14 @@ const CURVES: ReadonlyMap<string, readonly [curve: Curve, coordinate: number]> =
 ]);
 
 const RSA_ENCRYPTION = '1.2.840.113549.1.1.1';
+const ED25519 = '1.3.101.112';
 
 type KeyReader = (parameters: DerReader, bits: Uint8Array) => PublicKeyInfo;
 
 const READERS: ReadonlyMap<string, KeyReader> = new Map([
   ['1.2.840.10045.2.1', readEc],
   [RSA_ENCRYPTION, readRsa],
-  ['1.3.101.112', readEd25519],
+  [ED25519, readEd25519],
 ]);
 
 /** The parts of a key. Throws {@link FormatError}: `UNSUPPORTED` for a kind or curve that Mayfly does not know,
@@ -74,6 +75,13 @@ export const keyBits = (spkiDer: Uint8Array): Uint8Array => split(spkiDer).bits;
 export function spkiOfRsaPublicKey(pkcs1Der: Uint8Array): Uint8Array {
   rsaNumbers(pkcs1Der);
   return sequence(sequence(oid(RSA_ENCRYPTION), Uint8Array.of(Tag.null, 0)), bitString(pkcs1Der));
+}
+
+/** SubjectPublicKeyInfo of a raw Ed25519 key; throws {@link FormatError} unless it has 32 bytes. */
+export function spkiOfEd25519Key(key: Uint8Array): Uint8Array {
+  const spki = sequence(sequence(oid(ED25519)), bitString(key));
+  parsePublicKey(spki);
+  return spki;
 }
 
 function split(spkiDer: Uint8Array): { algorithm: DerReader; bits: Uint8Array } {

@@ -1,0 +1,57 @@
+/** Who a certificate is for, and whose word that is. */
+import { equalBytes, utf8, utf8Text } from '../core/bytes.ts';
+import { findExtension, type Certificate } from '../core/certificate.ts';
+import { DerReader, readOnly, Tag } from '../core/der.ts';
+import { FULCIO_ARC } from '../core/fulcio-extensions.ts';
+import { printable } from '../core/printable.ts';
+import { decodeSubjectAltNames, type SubjectAltName } from '../core/subject-alt-name.ts';
+import type { TextPolicy } from './identity-policy.ts';
+import { EXTENSION } from './standard-extensions.ts';
+import { refused } from './verify-error.ts';
+
+const ISSUER_V1 = `${FULCIO_ARC}.1`;
+const ISSUER_V2 = `${FULCIO_ARC}.8`;
+const EMPTY_NAME = Uint8Array.of(Tag.sequence, 0);
+
+/** The only name in the certificate. Throws a refusal or FormatError when there is none, more than one, or one of an
+ * unknown kind. */
+export function readIdentity(certificate: Certificate): SubjectAltName {
+  const extension = findExtension(certificate, EXTENSION.subjectAltName);
+  if (extension === undefined) throw refused('the certificate names nobody: it has no SubjectAltName');
+  if (!extension.critical && equalBytes(certificate.subject, EMPTY_NAME)) {
+    throw refused('the SubjectAltName of a certificate without a subject must be critical');
+  }
+  if (countNames(extension.value) !== 1) throw refused('the certificate must name exactly one identity');
+  const [name] = decodeSubjectAltNames(extension.value);
+  if (name === undefined) throw refused('the identity is neither an e-mail address, a URI nor a user name');
+  return name;
+}
+
+/** Names of every kind: {@link decodeSubjectAltNames} passes over kinds that it does not know. */
+function countNames(generalNames: Uint8Array): number {
+  const reader = new DerReader(readOnly(generalNames, Tag.sequence).value);
+  let count = 0;
+  for (; !reader.done; count++) reader.next();
+  return count;
+}
+
+/** The OpenID issuer that vouched for the identity: extension 1.8, with which the older 1.1, if there, must agree.
+ * Throws a refusal or FormatError. */
+export function readIssuer(certificate: Certificate): string {
+  const current = findExtension(certificate, ISSUER_V2);
+  if (current === undefined) throw refused(`the certificate does not name its OpenID issuer (${ISSUER_V2})`);
+  const issuer = utf8Text(readOnly(current.value, Tag.utf8String).value);
+  if (issuer === '') throw refused('the certificate names an empty OpenID issuer');
+  const older = findExtension(certificate, ISSUER_V1);
+  if (older !== undefined && !equalBytes(older.value, utf8(issuer))) {
+    throw refused('the certificate names two different OpenID issuers');
+  }
+  return issuer;
+}
+
+/** Throws a refusal unless the policy accepts the text. */
+export function demand(policy: TextPolicy, text: string, what: string): void {
+  if (!policy.accepts(text)) {
+    throw refused(`the ${what} is "${printable(text)}", wanted is ${printable(policy.description)}`);
+  }
+}

@@ -1,0 +1,105 @@
+/** Whether an offline proof shows that an entry is in the log (c2sp.org/tlog-proof). */
+import { equalBytes } from '../core/bytes.ts';
+import { spkiOfEd25519Key } from '../core/public-key.ts';
+import { SIGNATURE_ALGORITHMS } from '../core/signature-algorithm.ts';
+import { parseCheckpoint, type Checkpoint } from '../ct-log/format/checkpoint.ts';
+import { TLS_ECDSA, TLS_SHA256 } from '../ct-log/format/digitally-signed.ts';
+import { parseLeafIndex } from '../ct-log/format/leaf-index.ts';
+import { hashLeaf } from '../ct-log/format/merkle.ts';
+import { verifyInclusion } from '../ct-log/format/merkle-verify.ts';
+import type { NoteSignature } from '../ct-log/format/signed-note.ts';
+import { parseTlogProof } from '../ct-log/format/tlog-proof.ts';
+import { encodeTreeHead, parseTreeHeadSignature } from '../ct-log/format/tree-head.ts';
+import { makeVkey, type Vkey } from '../ct-log/format/vkey.ts';
+import type { VerifyCrypto } from './crypto.ts';
+import { LOG_SCHEME, type FoundSct } from './sct.ts';
+import type { TrustedLog } from './trust.ts';
+import { refused } from './verify-error.ts';
+
+/** Where an entry was shown to be. */
+export interface ProvenPlace {
+  readonly index: number;
+  readonly size: number;
+}
+
+/** The place of `leaf` in the SCT's log, by the text of a proof (UTF-8). Throws a refusal or FormatError when the
+ * checkpoint is not signed by that log, is older than the SCT, or the path does not lead to its root. */
+export async function checkInclusion(
+  proofText: Uint8Array,
+  found: FoundSct,
+  leaf: Uint8Array,
+  crypto: VerifyCrypto,
+): Promise<ProvenPlace> {
+  const { index, path, checkpoint: note } = parseTlogProof(proofText);
+  const checkpoint = parseCheckpoint(note);
+  await checkCheckpoint(checkpoint, found, crypto);
+  const promised = parseLeafIndex(found.sct.extensions);
+  if (promised !== undefined && promised !== index) {
+    throw refused(`the proof is for entry ${index}, the SCT says ${promised}`);
+  }
+  const { size, root } = checkpoint;
+  const claim = { leafHash: hashLeaf(crypto.sha256, leaf), index, size };
+  if (!verifyInclusion(crypto.sha256, claim, path, root)) {
+    throw refused(`the proof does not lead from this certificate to the log's root of size ${size}`);
+  }
+  return { index, size };
+}
+
+/** Throws a refusal unless the log signed the checkpoint: every line by one of its keys must hold, one is enough.
+ * Lines of other keys (witnesses) are passed over. */
+async function checkCheckpoint(checkpoint: Checkpoint, found: FoundSct, crypto: VerifyCrypto): Promise<void> {
+  const { origin } = found.log;
+  if (checkpoint.origin !== origin) {
+    throw refused(`the proof's checkpoint is of another log than the SCT, which is of ${origin}`);
+  }
+  let good = 0;
+  for (const key of logKeys(found.log, crypto)) {
+    for (const line of checkpoint.signatures) {
+      if (line.name !== key.name || !equalBytes(line.keyId, key.keyId)) continue;
+      if (!(await LINE_CHECKS[key.type](line, key, { checkpoint, found, crypto }))) {
+        throw refused(`a signature of the log ${origin} on the proof's checkpoint does not hold`);
+      }
+      good++;
+    }
+  }
+  if (good === 0) throw refused(`the proof's checkpoint is not signed by the log ${origin}`);
+}
+
+type LogKey = Vkey & { readonly type: 'static-ct' | 'ed25519' };
+
+function logKeys({ origin, publicKey, ed25519PublicKey }: TrustedLog, { sha256 }: VerifyCrypto): LogKey[] {
+  const main: LogKey = { ...makeVkey(sha256, origin, 'static-ct', publicKey), type: 'static-ct' };
+  if (ed25519PublicKey === undefined) return [main];
+  return [main, { ...makeVkey(sha256, origin, 'ed25519', ed25519PublicKey), type: 'ed25519' }];
+}
+
+interface LineContext {
+  readonly checkpoint: Checkpoint;
+  readonly found: FoundSct;
+  readonly crypto: VerifyCrypto;
+}
+
+type LineCheck = (line: NoteSignature, key: LogKey, context: LineContext) => boolean | Promise<boolean>;
+
+const LINE_CHECKS: Readonly<Record<LogKey['type'], LineCheck>> = {
+  'static-ct': checkTreeHeadLine,
+  ed25519: (line, key, { checkpoint, crypto }) => {
+    const spki = spkiOfEd25519Key(key.key);
+    return crypto.verify(SIGNATURE_ALGORITHMS.ed25519, spki, checkpoint.text, line.signature);
+  },
+};
+
+function checkTreeHeadLine(
+  line: NoteSignature,
+  key: LogKey,
+  context: LineContext,
+): boolean | Promise<boolean> {
+  const { checkpoint, found, crypto } = context;
+  const { timestamp, hashAlgorithm, signatureAlgorithm, signature } = parseTreeHeadSignature(line.signature);
+  // This signature does not cover the text, so nothing but the tree head may stand there.
+  if (checkpoint.extensions.length > 0) throw refused("the proof's checkpoint has lines that nobody signed");
+  if (timestamp < found.sct.timestamp) throw refused("the proof's checkpoint is older than the SCT");
+  if (hashAlgorithm !== TLS_SHA256 || signatureAlgorithm !== TLS_ECDSA) return false;
+  const head = encodeTreeHead({ timestamp, size: checkpoint.size, root: checkpoint.root });
+  return crypto.verify(LOG_SCHEME, key.key, head, signature);
+}

@@ -1,0 +1,75 @@
+/** The extensions of RFC 5280 that decide what a certificate may do. Readers throw FormatError. */
+import { findExtension, type Certificate } from '../core/certificate.ts';
+import { booleanValue, DerReader, oidText, readOnly, Tag, unsignedMagnitude } from '../core/der.ts';
+import { FormatError } from '../core/errors.ts';
+
+/** Object identifiers of the extensions that this verifier understands. */
+export const EXTENSION = {
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
+  extendedKeyUsage: '2.5.29.37',
+} as const;
+
+/** id-kp-codeSigning. */
+export const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
+/** anyExtendedKeyUsage. */
+export const ANY_USAGE = '2.5.29.37.0';
+
+/** BasicConstraints (§4.2.1.9). */
+export interface BasicConstraints {
+  readonly critical: boolean;
+  readonly ca: boolean;
+  /** How many CA certificates may stand between this one and the leaf; undefined for any number. */
+  readonly pathLength: number | undefined;
+}
+
+/** The certificate's BasicConstraints, if it has them. */
+export function basicConstraints(certificate: Certificate): BasicConstraints | undefined {
+  const extension = findExtension(certificate, EXTENSION.basicConstraints);
+  if (extension === undefined) return undefined;
+  const reader = new DerReader(readOnly(extension.value, Tag.sequence).value);
+  const flag = reader.optional(Tag.boolean);
+  const length = reader.optional(Tag.integer);
+  reader.end();
+  const ca = flag !== undefined && booleanValue(flag.value);
+  if (flag !== undefined && !ca) throw new FormatError('MALFORMED', 'BasicConstraints spell out a default');
+  return {
+    critical: extension.critical,
+    ca,
+    pathLength: length === undefined ? undefined : small(length.value),
+  };
+}
+
+function small(content: Uint8Array): number {
+  const [value = 0, ...more] = unsignedMagnitude(content);
+  if (more.length > 0) throw new FormatError('TOO_LARGE', 'a path length is out of range');
+  return value;
+}
+
+/** Bits of KeyUsage (§4.2.1.3), counted from the first. */
+export const KeyUsage = { digitalSignature: 0, keyCertSign: 5 } as const;
+
+/** The bits that are set in the certificate's KeyUsage; undefined when it has none. */
+export function keyUsage(certificate: Certificate): ReadonlySet<number> | undefined {
+  const extension = findExtension(certificate, EXTENSION.keyUsage);
+  if (extension === undefined) return undefined;
+  const [unused = 8, ...octets] = readOnly(extension.value, Tag.bitString).value;
+  if (unused > 7 || octets.length === 0) throw new FormatError('MALFORMED', 'KeyUsage is malformed');
+  const bits = octets.flatMap((octet, at) =>
+    Array.from({ length: 8 }, (_, bit) => (((octet >> (7 - bit)) & 1) === 1 ? at * 8 + bit : -1)),
+  );
+  return new Set(bits.filter((bit) => bit >= 0));
+}
+
+/** The object identifiers of the certificate's ExtendedKeyUsage (§4.2.1.12); undefined when it has none. */
+export function extendedKeyUsage(certificate: Certificate): ReadonlySet<string> | undefined {
+  const extension = findExtension(certificate, EXTENSION.extendedKeyUsage);
+  if (extension === undefined) return undefined;
+  const reader = new DerReader(readOnly(extension.value, Tag.sequence).value);
+  const usages = new Set<string>();
+  while (!reader.done) usages.add(oidText(reader.next(Tag.oid).value));
+  if (usages.size === 0) throw new FormatError('MALFORMED', 'ExtendedKeyUsage is empty');
+  return usages;
+}

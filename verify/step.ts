@@ -1,0 +1,37 @@
+import { FormatError } from '../core/errors.ts';
+import { VerifyError } from './verify-error.ts';
+
+/** The checks, in the order in which they are made. */
+export type StepName =
+  'certificate' | 'sct' | 'chain' | 'sct-signature' | 'sct-time' | 'identity' | 'issuer' | 'inclusion';
+
+/** The outcome of one check. */
+export interface Step {
+  readonly name: StepName;
+  readonly ok: boolean;
+  /** What was found, or why the answer is no; safe to show. */
+  readonly detail: string;
+}
+
+/** Collects steps. A check that refuses becomes a failed step; a fault of ours goes on up. */
+export class StepRecorder {
+  readonly steps: Step[] = [];
+
+  /** Runs a check, which answers its detail and what later checks need; undefined when it failed. */
+  async run<T>(
+    name: StepName,
+    check: () => readonly [detail: string, value: T] | Promise<readonly [detail: string, value: T]>,
+  ): Promise<T | undefined> {
+    try {
+      const [detail, value] = await check();
+      this.steps.push({ name, ok: true, detail });
+      return value;
+    } catch (error) {
+      const refusal =
+        error instanceof FormatError || (error instanceof VerifyError && error.code === 'REFUSED');
+      if (!refusal) throw error;
+      this.steps.push({ name, ok: false, detail: error.message });
+      return undefined;
+    }
+  }
+}

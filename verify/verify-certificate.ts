@@ -1,0 +1,161 @@
+/**
+ * The offline verifier: redoes every public check on one certificate, from files alone. It shares with the issuing
+ * side only the formats of `core` and `ct-log/format`, so that a mistake in issuing cannot hide here.
+ */
+import { parseCertificate, type Certificate } from '../core/certificate.ts';
+import { rfc3339 } from '../core/clock.ts';
+import { describeName } from '../core/distinguished-name.ts';
+import { printable } from '../core/printable.ts';
+import { findPath } from './certificate-path.ts';
+import { checkLeaf, checkValidity } from './certificate-rules.ts';
+import type { VerifyCrypto } from './crypto.ts';
+import { demand, readIdentity, readIssuer } from './identity.ts';
+import type { IdentityPolicy } from './identity-policy.ts';
+import { checkInclusion } from './inclusion.ts';
+import { loggedLeaf } from './logged-entry.ts';
+import { checkSctSignature, findSct, type FoundSct } from './sct.ts';
+import { StepRecorder, type Step } from './step.ts';
+import { prepareTrust, type PreparedTrust, type Trust } from './trust.ts';
+import { refused } from './verify-error.ts';
+
+/** What to verify, and against what. */
+export interface VerifyRequest {
+  /** DER. */
+  readonly certificate: Uint8Array;
+  readonly trust: Trust;
+  /** Whom the certificate must be for. */
+  readonly policy: IdentityPolicy;
+  /** Milliseconds since the epoch at which the chain must have been valid; the SCT's time by default. */
+  readonly at?: number | undefined;
+  /** Text of a C2SP tlog-proof, UTF-8. */
+  readonly proof?: Uint8Array | undefined;
+  /** Whether a certificate without a proof is refused. */
+  readonly requireInclusion?: boolean | undefined;
+  readonly crypto: VerifyCrypto;
+}
+
+/** The answer. */
+export interface Verification {
+  /** Whether every step passed. */
+  readonly ok: boolean;
+  /** In the order in which they were taken. A step that could not be judged because an earlier one failed is not
+   * there. */
+  readonly steps: readonly Step[];
+  /** Milliseconds since the epoch: the time at which the chain was judged, if it was. */
+  readonly at: number | undefined;
+  /** What the certificate says, whether or not it is true; undefined where it cannot be read. */
+  readonly identity: string | undefined;
+  readonly issuer: string | undefined;
+}
+
+/** Verifies a certificate. Answers with failed steps whatever the certificate and the proof hold; throws VerifyError
+ * `BAD_TRUST` when `trust` itself cannot be read. */
+export async function verifyCertificate(request: VerifyRequest): Promise<Verification> {
+  const trust = prepareTrust(request.trust, request.crypto.sha256);
+  const record = new StepRecorder();
+  const leaf = await record.run('certificate', () => readLeaf(request.certificate));
+  if (leaf === undefined) return conclude(record, {});
+  const { certificate } = leaf;
+  const found = await record.run('sct', () => describeSct(certificate, trust));
+  const at = request.at ?? found?.sct.timestamp;
+  const issuer =
+    at === undefined ? undefined : await checkChain(record, certificate, trust, at, request.crypto);
+  const logged = found &&
+    issuer && { found, leaf: loggedLeaf(certificate, issuer, found.sct, request.crypto) };
+  if (logged) await checkSct(record, certificate, logged, request.crypto);
+  const names = await checkNames(record, certificate, request.policy);
+  if (logged) await checkPlace(record, logged, request);
+  return conclude(record, { at, ...names });
+}
+
+function conclude(record: StepRecorder, facts: Partial<Omit<Verification, 'ok' | 'steps'>>): Verification {
+  const ok = record.steps.every((step) => step.ok);
+  return { at: undefined, identity: undefined, issuer: undefined, ...facts, ok, steps: record.steps };
+}
+
+/** Far above what any real certificate needs, far below what a log entry can hold. */
+const CERTIFICATE_LIMIT = 0x10000;
+
+function readLeaf(der: Uint8Array): readonly [string, { certificate: Certificate }] {
+  if (der.length > CERTIFICATE_LIMIT) throw refused('the certificate is larger than 64 KiB');
+  const certificate = parseCertificate(der);
+  checkLeaf(certificate);
+  const { notBefore, notAfter } = certificate;
+  return [`for code signing, ${rfc3339(notBefore)} to ${rfc3339(notAfter)}`, { certificate }];
+}
+
+function describeSct(certificate: Certificate, trust: PreparedTrust): readonly [string, FoundSct] {
+  const found = findSct(certificate, trust);
+  return [`one, of the log ${found.log.origin}, at ${rfc3339(found.sct.timestamp)}`, found];
+}
+
+const checkChain = (
+  record: StepRecorder,
+  leaf: Certificate,
+  trust: PreparedTrust,
+  at: number,
+  crypto: VerifyCrypto,
+): Promise<Certificate | undefined> =>
+  record.run('chain', async () => {
+    const path = await findPath(leaf, trust, at, crypto);
+    const names = path.map(({ subject }) => `"${describeName(subject)}"`).join(' under ');
+    return [`issued by ${names}, all valid at ${rfc3339(at)}`, path[0]];
+  });
+
+interface Logged {
+  readonly found: FoundSct;
+  /** MerkleTreeLeaf. */
+  readonly leaf: Uint8Array;
+}
+
+async function checkSct(
+  record: StepRecorder,
+  certificate: Certificate,
+  { found, leaf }: Logged,
+  crypto: VerifyCrypto,
+): Promise<void> {
+  await record.run('sct-signature', async () => {
+    await checkSctSignature(found, leaf, crypto);
+    return [`the log ${found.log.origin} signed for this certificate`, undefined];
+  });
+  await record.run('sct-time', () => {
+    checkValidity(certificate, found.sct.timestamp, 'the certificate');
+    return ["logged within the certificate's validity", undefined];
+  });
+}
+
+async function checkNames(
+  record: StepRecorder,
+  certificate: Certificate,
+  policy: IdentityPolicy,
+): Promise<Pick<Verification, 'identity' | 'issuer'>> {
+  let identity: string | undefined;
+  let issuer: string | undefined;
+  await record.run('identity', () => {
+    const { type, value } = readIdentity(certificate);
+    identity = value;
+    demand(policy.identity, value, 'identity');
+    return [`${type} "${printable(value)}"`, undefined];
+  });
+  await record.run('issuer', () => {
+    issuer = readIssuer(certificate);
+    demand(policy.issuer, issuer, 'OpenID issuer');
+    return [`"${printable(issuer)}"`, undefined];
+  });
+  return { identity, issuer };
+}
+
+async function checkPlace(
+  record: StepRecorder,
+  { found, leaf }: Logged,
+  request: VerifyRequest,
+): Promise<void> {
+  const { proof, requireInclusion, crypto } = request;
+  if (proof === undefined && requireInclusion !== true) return;
+  await record.run('inclusion', async () => {
+    if (proof === undefined)
+      throw refused('a proof that the certificate is in the log is required, none was given');
+    const { index, size } = await checkInclusion(proof, found, leaf, crypto);
+    return [`entry ${index} of ${size} in the log ${found.log.origin}`, undefined];
+  });
+}

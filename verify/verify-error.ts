@@ -1,0 +1,11 @@
+import { MayflyError } from '../core/errors.ts';
+
+/** `REFUSED`: a check says no; becomes a failed step. `BAD_POLICY`, `BAD_TRUST`: the verifier's own settings are
+ * wrong, so that nothing can be judged. */
+export type VerifyCode = 'REFUSED' | 'BAD_POLICY' | 'BAD_TRUST';
+
+/** Why a verification fails or cannot be done. */
+export class VerifyError extends MayflyError<VerifyCode> {}
+
+/** The error of a check that says no. */
+export const refused = (message: string): VerifyError => new VerifyError('REFUSED', message);
