@@ -9,6 +9,7 @@ import { tellFailure, type RegisterCommand } from './command.ts';
 const COMMANDS: readonly (readonly [name: string, summary: string, load: () => Promise<RegisterCommand>])[] =
   [
     ['serve', 'Run the service', async () => (await import('./serve.ts')).register],
+    ['verify', 'Check what was issued, offline', async () => (await import('./verify.ts')).register],
     ['token', 'Print a token of the development issuer', async () => (await import('./token.ts')).register],
   ];
 

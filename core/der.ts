@@ -2,7 +2,7 @@
  * Distinguished Encoding Rules (X.690) as far as certificates need them: a strict reader that walks bytes under the
  * control of a schema (so its depth is the schema's, never the input's) and small writers.
  */
-import { concat, utf8 } from './bytes.ts';
+import { utf8 } from './bytes.ts';
 import { FormatError } from './errors.ts';
 
 /** Identifier octets that X.509 uses. */
