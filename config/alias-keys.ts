@@ -31,10 +31,19 @@ export function mendAliasKeys(text: string): MendedText {
     length += part.length;
     if (isAliasKey) inserted.push(length - 2);
   }
-  return {
-    text: parts.join(''),
-    original: (offset) => offset - inserted.filter((at) => at < offset).length,
-  };
+  return { text: parts.join(''), original: (offset) => offset - countBelow(inserted, offset) };
+}
+
+/** How many of the ascending `values` are below `limit`. */
+function countBelow(values: readonly number[], limit: number): number {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((values[middle] ?? 0) < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 const SCALAR = '\x1f';

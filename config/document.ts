@@ -1,4 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type Node, type Pair, type Document } from 'yaml';
+import { excessiveNesting } from './nesting.ts';
 import { mendAliasKeys } from './alias-keys.ts';
 import { ConfigError, type ConfigProblem, type Position } from './config-error.ts';
 
@@ -85,13 +86,18 @@ class Reader {
 
   #parse(): Document.Parsed | undefined {
     try {
+      const excess = excessiveNesting(this.#text, MAX_DEPTH);
+      if (excess !== undefined) {
+        this.#problem(excess, TOO_DEEP);
+        return undefined;
+      }
       const mended = mendAliasKeys(this.#text);
       this.#original = mended.original;
       // Key uniqueness is checked below in linear time; the library compares every pair.
       const document = parseDocument(mended.text, {
         prettyErrors: false,
         uniqueKeys: false,
-        logLevel: 'silent',
+        logLevel: 'error',
       });
       for (const error of document.errors) {
         const message = error.message.includes('call stack') ? TOO_DEEP : error.message;
@@ -114,7 +120,7 @@ class Reader {
     const position = this.#position(node?.range?.[0] ?? 0);
     const nothing: Sized = { node: { kind: 'scalar', position, value: null, source: '' }, size: 1 };
     if (depth > MAX_DEPTH) {
-      this.#problem(node?.range?.[0] ?? 0, `is nested more than ${MAX_DEPTH} levels deep`);
+      this.#problem(node?.range?.[0] ?? 0, TOO_DEEP);
       return nothing;
     }
     if (isAlias(node)) {
@@ -137,24 +143,29 @@ class Reader {
   #map(pairs: readonly Pair<Node, Node | null>[], position: Position, depth: number): Sized {
     const entries = new Map<string, MapEntry>();
     const values: Sized[] = [];
-    const merged: ConfigNode[] = [];
+    const merged: { readonly offset: number; readonly node: ConfigNode }[] = [];
     for (const pair of pairs) {
       const offset = pair.key.range?.[0] ?? 0;
       const key = this.#node(pair.key, depth + 1).node;
       const value = this.#node(pair.value, depth + 1);
       values.push(value);
       if (key.kind !== 'scalar') this.#problem(offset, 'a key must be plain text');
-      else if (key.source === '<<') merged.push(value.node);
+      else if (key.source === '<<') merged.push({ offset, node: value.node });
       else if (key.source === '__proto__') this.#problem(offset, 'a key cannot be called "__proto__"');
       else if (entries.has(key.source))
         this.#problem(offset, `the key "${shorten(key.source)}" is given twice`);
       else entries.set(key.source, { keyPosition: this.#position(offset), value: value.node });
     }
-    for (const source of merged.flatMap((node) => (node.kind === 'list' ? node.items : [node]))) {
-      if (source.kind !== 'map') this.#problem(0, 'only a map can be merged with "<<"');
+    for (const { offset, node } of merged) this.#merge(entries, node, offset);
+    return { node: { kind: 'map', position, entries }, size: sum(values) };
+  }
+
+  /** A merge key's maps give what the map itself and earlier maps do not. */
+  #merge(entries: Map<string, MapEntry>, from: ConfigNode, offset: number): void {
+    for (const source of from.kind === 'list' ? from.items : [from]) {
+      if (source.kind !== 'map') this.#problem(offset, 'only a map can be merged with "<<"');
       else for (const [key, entry] of source.entries) if (!entries.has(key)) entries.set(key, entry);
     }
-    return { node: { kind: 'map', position, entries }, size: sum(values) };
   }
 
   #position(offset: number): Position {
@@ -179,7 +190,7 @@ class Reader {
 }
 
 /** The parser recurses, so nesting of thousands of levels exhausts its stack; it reports that in two ways. */
-const TOO_DEEP = 'is nested too deeply';
+const TOO_DEEP = `is nested more than ${MAX_DEPTH} levels deep`;
 
 /** What usually stands behind a fault that the YAML parser names. */
 const HINTS: Readonly<Record<string, string | undefined>> = {

@@ -45,13 +45,16 @@ export class Shaper {
 
   #map(node: MapNode, schema: z.ZodType, path: Path): Record<string, unknown> {
     const result = Object.create(null) as Record<string, unknown>;
+    const spelt = new Map<string, string>();
     for (const [key, { keyPosition, value }] of node.entries) {
       const name = schema instanceof z.ZodObject ? knownName(key, schema) : key;
       if (name === undefined) {
         this.#unknownKey(key, schema as z.ZodObject, path, keyPosition);
         continue;
       }
-      if (name in result) this.problem([...path, name], `is given twice: as "${name}" and as "${key}"`);
+      const other = spelt.get(name);
+      if (other !== undefined) this.problem([...path, name], `is given twice: as "${other}" and as "${key}"`);
+      spelt.set(name, key);
       const member = memberOf(schema, name);
       // A key without a value is as good as no key, as in Go; in a map of the operator's own keys it is empty.
       const absent = value.kind === 'scalar' && value.value === null && schema instanceof z.ZodObject;

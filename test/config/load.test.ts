@@ -1,0 +1,321 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError } from '../../config/config-error.ts';
+import { MAX_LENGTH } from '../../config/document.ts';
+import { loadConfig, parseConfig, type LoadedConfig } from '../../config/load.ts';
+
+const PUBLIC_GOOD = `
+define:
+  - &github-type "github-workflow"
+oidc-issuers:
+  https://accounts.example:
+    issuer-url: https://accounts.example
+    client-id: sigstore
+    type: email
+    issuer-claim: $.federated_claims.connector_id
+    contact: tac@example.com
+    description: "people"
+  https://token.actions.githubusercontent.com:
+    issuer-url: https://token.actions.githubusercontent.com
+    client-id: sigstore
+    type: ci-provider
+    ci-provider: *github-type
+ci-issuer-metadata:
+  *github-type:
+    default-template-values:
+      url: "https://github.com"
+    extension-templates:
+      github-workflow-trigger: "event_name"
+      source-repository-visibility-at-signing: "repository_visibility"
+      build-config-uri: "{{ .url }}/{{ .workflow_ref }}"
+      deployment-environment: " "
+    subject-alternative-name-template: "{{.url}}/{{.job_workflow_ref}}"
+`;
+
+const AS_JSON = {
+  OIDCIssuers: {
+    'https://accounts.example': {
+      IssuerURL: 'https://accounts.example',
+      ClientID: 'sigstore',
+      Type: 'email',
+      IssuerClaim: '$.federated_claims.connector_id',
+      contact: 'tac@example.com',
+      Description: 'people',
+    },
+    'https://token.actions.githubusercontent.com': {
+      issuerurl: 'https://token.actions.githubusercontent.com',
+      ClientID: 'sigstore',
+      Type: 'ci-provider',
+      CIProvider: 'github-workflow',
+    },
+  },
+  CIIssuerMetadata: {
+    'github-workflow': {
+      DefaultTemplateValues: { url: 'https://github.com' },
+      ExtensionTemplates: {
+        GithubWorkflowTrigger: 'event_name',
+        SourceRepositoryVisibilityAtSigning: 'repository_visibility',
+        BuildConfigURI: '{{ .url }}/{{ .workflow_ref }}',
+        DeploymentEnvironment: ' ',
+      },
+      SubjectAlternativeNameTemplate: '{{.url}}/{{.job_workflow_ref}}',
+    },
+  },
+};
+
+const email = (rest = ''): string =>
+  `oidc-issuers:\n  https://a.example:\n    client-id: mine\n    type: email\n${rest}`;
+
+describe('config: what a file means', () => {
+  it('reads the form of the public Fulcio, with aliases as keys', () => {
+    const { issuers } = parseConfig(PUBLIC_GOOD);
+    expect(issuers.map((issuer) => [issuer.url, issuer.audience, issuer.type])).to.deep.equal([
+      ['https://accounts.example', 'sigstore', 'email'],
+      ['https://token.actions.githubusercontent.com', 'sigstore', 'ci-provider'],
+    ]);
+    expect(issuers[0]?.issuerClaim).to.equal('$.federated_claims.connector_id');
+    const provider = issuers[1]?.ciProvider;
+    expect(provider?.name).to.equal('github-workflow');
+    expect([...(provider?.defaults ?? [])]).to.deep.equal([['url', 'https://github.com']]);
+    expect([...(provider?.extensionTemplates ?? [])]).to.deep.equal([
+      [2, 'event_name'],
+      [18, '{{ .url }}/{{ .workflow_ref }}'],
+      [22, 'repository_visibility'],
+    ]);
+    expect(provider?.subjectTemplate).to.equal('{{.url}}/{{.job_workflow_ref}}');
+  });
+
+  it('reads the same from the JSON form, names in any case', () => {
+    expect(parseConfig(JSON.stringify(AS_JSON)).issuers).to.deep.equal(parseConfig(PUBLIC_GOOD).issuers);
+    const lower = JSON.stringify(AS_JSON).replaceAll('OIDCIssuers', 'oidcissuers');
+    expect(parseConfig(lower).issuers).to.have.length(2);
+  });
+
+  it("reads scalars as Go's decoder does", () => {
+    const text = email('    contact: 0x10\n    skip-email-verification: Yes\n    description:\n');
+    const [issuer] = parseConfig(text).issuers;
+    expect(issuer?.contact).to.equal('0x10');
+    expect(issuer?.skipEmailVerification).to.equal(true);
+    expect(issuer?.description).to.equal(undefined);
+  });
+
+  it('merges maps, the written key first', () => {
+    const text = `define:\n  - &base {client-id: one, type: email}\noidc-issuers:\n  https://a.example: {client-id: two, <<: *base}\n  https://b.example: {<<: [*base]}`;
+    expect(parseConfig(text).issuers.map((issuer) => issuer.audience)).to.deep.equal(['two', 'one']);
+  });
+
+  it('leaves a star at the start of text alone', () => {
+    const text = `define:\n  - &note x\n${email('    description: |\n      *note:\n      *note: y\n')}`;
+    expect(parseConfig(text).issuers[0]?.description).to.equal('*note:\n*note: y\n');
+  });
+
+  it('fills in our defaults, and takes what is set', () => {
+    const { mayfly } = parseConfig('');
+    expect(mayfly.logAccess).to.equal('public');
+    expect(mayfly.limits).to.deep.equal({ maxInFlight: 512, readConcurrency: 32 });
+    expect(mayfly.clientSigningAlgorithms).to.have.length(7);
+    const text =
+      'mayfly: {public-url: "https://ca.example/", log-access: token, log-access-token-file: secret/token, log-level: debug, limits: {read-concurrency: 2}, trusted-proxies: [10.0.0.1, "fd00::/8"], client-signing-algorithms: [ed25519, ed25519]}';
+    expect(parseConfig(text, { directory: '/etc/mayfly' }).mayfly).to.deep.equal({
+      publicUrl: 'https://ca.example',
+      logAccess: 'token',
+      logAccessTokenFile: '/etc/mayfly/secret/token',
+      trustedProxies: ['10.0.0.1', 'fd00::/8'],
+      clientSigningAlgorithms: ['ed25519'],
+      limits: { maxInFlight: 512, readConcurrency: 2 },
+      logLevel: 'debug',
+    });
+  });
+
+  const WARNINGS: readonly (readonly [name: string, text: string, part: string])[] = [
+    [
+      'no issuer',
+      'mayfly: {}',
+      'config.yaml:1:1: oidc-issuers: no issuer is configured, so no certificate can be issued',
+    ],
+    [
+      'plain HTTP',
+      'oidc-issuers: {"http://a.example": {client-id: x, type: email}}',
+      'is reached over plain HTTP',
+    ],
+    [
+      'another key',
+      email('    issuer-url: https://b.example'),
+      'config.yaml:5:17: oidc-issuers."https://a.example".issuer-url: differs from the key',
+    ],
+    ['unverified addresses', email('    skip-email-verification: true'), 'does not call verified'],
+    [
+      'the shared audience',
+      'oidc-issuers: {"https://a.example": {client-id: sigstore, type: email}}',
+      'the audience "sigstore" is shared',
+    ],
+    [
+      'a key that Fulcio would ignore',
+      email('    client_id: y'),
+      'config.yaml:5:5: oidc-issuers."https://a.example": unknown key "client_id" is ignored. Did you mean "client-id"?',
+    ],
+    [
+      'a proxy network of everything',
+      `${email()}mayfly: {trusted-proxies: [0.0.0.0/0]}`,
+      '"0.0.0.0/0" trusts every address',
+    ],
+    ['a file that nobody reads', `${email()}mayfly: {log-access-token-file: x}`, 'has no effect'],
+    ['a public URL with a path', `${email()}mayfly: {public-url: "https://a.example/ca"}`, 'has a path'],
+  ];
+  for (const [name, text, part] of WARNINGS)
+    it(`warns of ${name}, and of nothing else`, () => {
+      const { warnings } = parseConfig(text);
+      expect(warnings).to.have.length(1);
+      expect(warnings[0]).to.include(part);
+    });
+
+  it('does not warn of plain HTTP on this machine', () => {
+    for (const host of ['127.0.0.1:5556', 'localhost', '[::1]:80'])
+      expect(
+        parseConfig(`oidc-issuers: {"http://${host}": {client-id: x, type: email}}`).warnings,
+      ).to.deep.equal([]);
+  });
+});
+
+describe('config: hostile and unreadable files', () => {
+  const outcome = (text: string): LoadedConfig | ConfigError => {
+    try {
+      return parseConfig(text);
+    } catch (error) {
+      expect(error).to.be.instanceOf(ConfigError);
+      return error as ConfigError;
+    }
+  };
+
+  it('never throws anything but ConfigError on any text', () => {
+    const piece = fc.constantFrom(
+      ...[
+        'oidc-issuers',
+        'mayfly',
+        'limits',
+        'type',
+        ':',
+        ': ',
+        '\n',
+        '\n  ',
+        '\n    ',
+        '- ',
+        '{',
+        '}',
+        '[',
+        ']',
+      ],
+      ...[
+        '&a',
+        '*a',
+        '*a:',
+        '<<',
+        '"',
+        "'",
+        '|',
+        '>',
+        '?',
+        '!!binary',
+        '!x',
+        '%',
+        '#',
+        ',',
+        '~',
+        '1e9',
+        '---',
+        '\t',
+      ],
+    );
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.array(piece).map((parts) => parts.join('')),
+    );
+    fc.assert(
+      fc.property(text, (input) => void outcome(input)),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('never throws anything but ConfigError on any JSON value in any place', () => {
+    const place = fc.constantFrom(
+      (value: unknown) => value,
+      (value: unknown) => ({ 'oidc-issuers': value, mayfly: value, 'ci-issuer-metadata': value }),
+      (value: unknown) => ({ 'oidc-issuers': { 'https://a.example': value }, mayfly: { limits: value } }),
+      (value: unknown) => ({ OIDCIssuers: { a: { Type: value, ClientID: value, CACert: value } } }),
+      (value: unknown) => ({
+        CIIssuerMetadata: { a: { ExtensionTemplates: value, DefaultTemplateValues: value } },
+      }),
+      (value: unknown) => ({ mayfly: { 'trusted-proxies': value, 'public-url': value, 'log-level': value } }),
+    );
+    fc.assert(
+      fc.property(place, fc.jsonValue(), (wrap, value) => void outcome(JSON.stringify(wrap(value)))),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('refuses alias bombs and endless nesting', () => {
+    const bomb = Array.from({ length: 8 }, (_, i) => {
+      const value = i === 0 ? '1' : `*a${String(i - 1)}`;
+      return `k${String(i)}: &a${String(i)} [${`${value}, `.repeat(10)}]`;
+    });
+    expect(outcome(bomb.join('\n')))
+      .to.have.property('message')
+      .that.includes('expand to too many values');
+    const long = MAX_LENGTH / 2 - 100;
+    for (const deep of ['[', '- ', '? ', '{a: ', `a: ${'['.repeat(40)}`])
+      expect(outcome(deep.repeat(long / deep.length)))
+        .to.have.property('message')
+        .that.includes('more than 32 levels');
+    expect(outcome(' '.repeat(MAX_LENGTH + 1)))
+      .to.have.property('message')
+      .that.includes('is larger than');
+  });
+
+  it('reads many issuers', () => {
+    const lines = Array.from(
+      { length: 1000 },
+      (_, i) => `  https://i${String(i)}.example: {client-id: x, type: email}`,
+    );
+    expect(parseConfig(`oidc-issuers:\n${lines.join('\n')}`).issuers).to.have.length(1000);
+  });
+
+  describe('on disk', () => {
+    let directory: string;
+    before(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'mayfly-config-'));
+    });
+    after(() => rm(directory, { recursive: true }));
+
+    const FAULTS: readonly (readonly [
+      name: string,
+      prepare: (path: string) => Promise<unknown>,
+      part: string,
+    ])[] = [
+      ['a missing file', () => Promise.resolve(), 'does not exist'],
+      ['a file that is not UTF-8', (path) => writeFile(path, Buffer.from([0x61, 0xff])), 'is not UTF-8 text'],
+      ['a huge file', (path) => writeFile(path, ' '.repeat(MAX_LENGTH * 4 + 1)), 'is larger than'],
+    ];
+    for (const [name, prepare, part] of FAULTS)
+      it(`says what is the matter with ${name}`, async () => {
+        const path = join(directory, name.replaceAll(' ', '-'));
+        await prepare(path);
+        const error: unknown = await loadConfig(path).catch((reason: unknown) => reason);
+        expect(error).to.be.instanceOf(ConfigError).with.property('code', 'CONFIG_UNREADABLE');
+        expect(error).to.have.property('message').that.includes(`${path}: ${part}`);
+      });
+
+    it('says that a directory is one', async () => {
+      const error: unknown = await loadConfig(directory).catch((reason: unknown) => reason);
+      expect(error).to.have.property('message', `${directory}: is a directory`);
+    });
+
+    it('resolves paths against the file', async () => {
+      const path = join(directory, 'config.yaml');
+      await writeFile(path, `${email()}mayfly: {log-access: token, log-access-token-file: t}`);
+      expect((await loadConfig(path)).mayfly.logAccessTokenFile).to.equal(join(directory, 't'));
+    });
+  });
+});
