@@ -1,11 +1,13 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { utf8 } from '../core/bytes.ts';
 import { rfc3339, type Clock } from '../core/clock.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import { namesIn, unfinished } from './data-directory.ts';
 import { markerText, type Mode } from './data-marker.ts';
 import { dataPaths, type DataPaths } from './data-paths.ts';
-import { replaceFile, syncDirectory, writeNew } from './write-file.ts';
+import { makeDirectory, syncDirectory, writeDurably } from '../ct-log/durable-file.ts';
+import { writeNew } from './write-file.ts';
 
 const PARTS = ['ca', 'keys', 'logs'] as const;
 
@@ -43,7 +45,7 @@ export async function createDataDirectory<T>(
 /** Takes the directory for this process: of two, only one can make the file. */
 async function claim(paths: DataPaths, clock: Clock): Promise<void> {
   try {
-    await mkdir(paths.root, { recursive: true, mode: 0o700 });
+    await makeDirectory(paths.root);
     await writeNew(paths.unfinished, `in the making since ${rfc3339(clock())}\n`, 0o600);
     await syncDirectory(paths.root);
   } catch (error) {
@@ -59,7 +61,7 @@ async function claim(paths: DataPaths, clock: Clock): Promise<void> {
 
 async function finish(paths: DataPaths, mode: Mode, clock: Clock): Promise<void> {
   for (const part of PARTS) await syncDirectory(join(paths.root, part));
-  await replaceFile(paths.marker, markerText({ version: 1, mode, createdAt: clock() }), 0o600);
+  await writeDurably(paths.marker, utf8(markerText({ version: 1, mode, createdAt: clock() })), 0o600);
   // A crash here leaves both files; the marker decides.
   await rm(paths.unfinished);
   await syncDirectory(paths.root);

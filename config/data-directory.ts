@@ -34,7 +34,8 @@ export async function openDataDirectory(
   refuseIncomplete(paths, (await namesIn(paths.root)) ?? []);
   const marker = await readMarker(paths.marker);
   if (options.mode !== undefined && marker.mode !== options.mode) throw wrongMode(paths.root, marker.mode);
-  const logNames = ((await namesIn(paths.logs)) ?? []).sort();
+  // A name with a dot in front is what an interrupted making of a log left.
+  const logNames = ((await namesIn(paths.logs)) ?? []).filter((name) => !name.startsWith('.')).sort();
   return { paths, marker, logNames, warnings: await keyWarnings(paths, marker.mode) };
 }
 

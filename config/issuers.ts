@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { decodePem } from '../core/pem.ts';
+import { DefinitionError } from '../oidc/definition-error.ts';
 import {
   ISSUER_TYPES,
   isIssuerType,
@@ -7,10 +8,11 @@ import {
   type IssuerDefinition,
 } from '../oidc/issuer-definition.ts';
 import { EXTENSION_NUMBERS, type CiProviderEntry, type IssuerEntry } from './fulcio-schema.ts';
+import { compileIssuer } from '../oidc/issuer-types.ts';
+import { compileTemplate } from '../oidc/template.ts';
 import { isLoopback } from './addresses.ts';
 import { nearest } from './nearest.ts';
 import type { Path, Shaper } from './shape.ts';
-import { uriDomainProblem } from './uri-domain.ts';
 
 /** Types that Fulcio knows and this version does not. */
 const FULCIO_TYPES = [
@@ -18,12 +20,15 @@ const FULCIO_TYPES = [
   ...['buildkite-job', 'chainguard-identity'],
 ];
 
+/** CI providers by name; undefined for one whose entry is wrong and was reported already. */
+export type CiProviders = ReadonlyMap<string, CiProviderDefinition | undefined>;
+
 /** The definition of an issuer's entry; reports whatever makes it impossible, and warns of what it opens.
  * A type that {@link checkType} refuses gives nothing. */
 export function issuerOf(
   key: string,
   entry: IssuerEntry,
-  providers: ReadonlyMap<string, CiProviderDefinition>,
+  providers: CiProviders,
   shaper: Shaper,
 ): IssuerDefinition | undefined {
   const path = ['oidc-issuers', key];
@@ -35,7 +40,11 @@ export function issuerOf(
     shaper.problem([...path, 'ca-cert'], `failed to parse CA certificate for issuer ${key}`);
   const claim = entry['issuer-claim'] ?? '';
   if (claim !== '' && entry.type !== 'email')
-    shaper.problem([...path, 'issuer-claim'], 'only email issuers can use issuer claim mapping');
+    shaper.problem(
+      [...path, 'issuer-claim'],
+      'only email issuers can use issuer claim mapping',
+      'Take it out: other types name the issuer of the token itself.',
+    );
   if (entry['skip-email-verification'])
     shaper.warning(
       [...path, 'skip-email-verification'],
@@ -44,9 +53,9 @@ export function issuerOf(
     );
   const type = entry.type;
   if (!isIssuerType(type)) return undefined;
-  const ciProvider = TYPE_CHECKS[type](key, entry, path, shaper, providers);
+  const ciProvider = providerOf(key, entry, providers, shaper);
   if (shaper.problems.length > before) return undefined;
-  return {
+  const definition: IssuerDefinition = {
     url: entry['issuer-url'] ?? key,
     audience: entry['client-id'],
     type,
@@ -59,6 +68,9 @@ export function issuerOf(
     description: given(entry.description),
     contact: given(entry.contact),
   };
+  // A provider's templates were judged where they stand, once for all issuers that use it.
+  if (type === 'ci-provider') return ciProvider === undefined ? undefined : definition;
+  return compile(definition, path, shaper) ? definition : undefined;
 }
 
 /** The definition of a CI provider's entry. */
@@ -67,12 +79,16 @@ export function ciProviderOf(name: string, entry: CiProviderEntry, shaper: Shape
   for (const [key, number] of EXTENSION_NUMBERS) {
     const template =
       (entry['extension-templates'] as Readonly<Record<string, string | undefined>>)[key] ?? '';
-    if (template.trim() !== '') templates.set(number, template);
+    if (template.trim() === '') continue;
+    templates.set(number, template);
+    checkTemplate(template, ['ci-issuer-metadata', name, 'extension-templates', key], shaper);
   }
   const subjectTemplate = entry['subject-alternative-name-template'];
+  const subjectPath = ['ci-issuer-metadata', name, 'subject-alternative-name-template'];
+  checkTemplate(subjectTemplate, subjectPath, shaper);
   if (subjectTemplate.trim() === '')
     shaper.problem(
-      ['ci-issuer-metadata', name, 'subject-alternative-name-template'],
+      subjectPath,
       'SubjectAlternativeNameTemplate should not be empty',
       'Without it the certificate would have no name.',
     );
@@ -80,49 +96,59 @@ export function ciProviderOf(name: string, entry: CiProviderEntry, shaper: Shape
   return { name, defaults, extensionTemplates: templates, subjectTemplate };
 }
 
-type TypeCheck = (
+/** The provider that an entry of type ci-provider names. */
+function providerOf(
   key: string,
   entry: IssuerEntry,
-  path: Path,
+  providers: CiProviders,
   shaper: Shaper,
-  providers: ReadonlyMap<string, CiProviderDefinition>,
-) => CiProviderDefinition | undefined;
+): CiProviderDefinition | undefined {
+  if (entry.type !== 'ci-provider') return undefined;
+  const name = entry['ci-provider'] ?? '';
+  if (providers.has(name)) return providers.get(name);
+  const near = nearest(name, [...providers.keys()]);
+  const known = providers.size === 0 ? 'there is none' : `there are ${[...providers.keys()].join(', ')}`;
+  shaper.problem(
+    ['oidc-issuers', key, 'ci-provider'],
+    name === '' ? 'is missing' : `metadata not found for ci provider ${name}, issuer: ${key}`,
+    near === undefined ? `It names an entry of ci-issuer-metadata; ${known}.` : `Did you mean "${near}"?`,
+  );
+  return undefined;
+}
 
-/** What each type demands beyond the fields that all share. */
-const TYPE_CHECKS: Readonly<Record<IssuerDefinition['type'], TypeCheck>> = {
-  email: () => undefined,
-  uri: (key, entry, path, shaper) => {
-    const problem = uriDomainProblem(entry['subject-domain'] ?? '', entry['issuer-url'] ?? key);
-    if (problem !== undefined)
-      shaper.problem(
-        [...path, 'subject-domain'],
-        problem,
-        'The subject domain is a URL with the scheme and domain of the issuer, e.g. "https://example.com".',
-      );
-    return undefined;
-  },
-  'ci-provider': (key, entry, path, shaper, providers) => {
-    const name = entry['ci-provider'] ?? '';
-    const provider = providers.get(name);
-    if (provider === undefined) {
-      const near = nearest(name, [...providers.keys()]);
-      const known = providers.size === 0 ? 'there is none' : `there are ${[...providers.keys()].join(', ')}`;
-      shaper.problem(
-        [...path, 'ci-provider'],
-        name === '' ? 'is missing' : `metadata not found for ci provider ${name}, issuer: ${key}`,
-        near === undefined ? `It names an entry of ci-issuer-metadata; ${known}.` : `Did you mean "${near}"?`,
-      );
-    }
-    return provider;
-  },
-};
+/** Has the room that will use the definition say what it would say at start, with the place in the file. */
+function compile(definition: IssuerDefinition, path: Path, shaper: Shaper): boolean {
+  try {
+    compileIssuer(definition);
+    return true;
+  } catch (error) {
+    if (!(error instanceof DefinitionError)) throw error;
+    shaper.problem([...path, error.metadata['field'] ?? ''], error.message, error.hint);
+    return false;
+  }
+}
+
+/** Reports a template that cannot be compiled. */
+function checkTemplate(text: string, path: Path, shaper: Shaper): void {
+  try {
+    compileTemplate(text);
+  } catch (error) {
+    if (!(error instanceof DefinitionError)) throw error;
+    shaper.problem(path, error.message, error.hint);
+  }
+}
 
 function checkUrl(key: string, entry: IssuerEntry, path: Path, shaper: Shaper): void {
   const url = entry['issuer-url'] ?? key;
-  if (!/^https?:\/\/[^/]/.test(url) || URL.parse(url) === null) {
-    const hint = 'Write it exactly as the tokens of this issuer have it in "iss".';
-    shaper.problem([...path, 'issuer-url'], `the issuer "${url.slice(0, 200)}" is not an http(s) URL`, hint);
-  } else if (url.startsWith('http:') && !isLoopback(new URL(url).hostname))
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^https?:\/\/[^/]/.test(url) || parsed.username !== '' || /[?#\s]/.test(url)) {
+    const hint = 'Write it exactly as the tokens have it in "iss": without user, query and fragment.';
+    shaper.problem(
+      [...path, 'issuer-url'],
+      `"${url.slice(0, 200)}" is not the http(s) URL of an issuer`,
+      hint,
+    );
+  } else if (url.startsWith('http:') && !isLoopback(parsed.hostname))
     shaper.warning(
       path,
       'is reached over plain HTTP',

@@ -4,7 +4,7 @@ import type { CiProviderDefinition, IssuerDefinition } from '../oidc/issuer-defi
 import { ConfigError, describe } from './config-error.ts';
 import { MAX_LENGTH, readDocument } from './document.ts';
 import { ciProviderSchema, issuerSchema } from './fulcio-schema.ts';
-import { checkType, ciProviderOf, issuerOf } from './issuers.ts';
+import { checkType, ciProviderOf, issuerOf, type CiProviders } from './issuers.ts';
 import { mayflyConfigOf, type MayflyConfig } from './mayfly-config.ts';
 import { mayflySchema } from './mayfly-schema.ts';
 import { check } from './schema-issues.ts';
@@ -68,20 +68,16 @@ function entriesOf(shaped: Shaped, key: string, shaper: Shaper): [string, unknow
   return [];
 }
 
-function providersOf(shaped: Shaped, shaper: Shaper): ReadonlyMap<string, CiProviderDefinition> {
-  const providers = new Map<string, CiProviderDefinition>();
+function providersOf(shaped: Shaped, shaper: Shaper): CiProviders {
+  const providers = new Map<string, CiProviderDefinition | undefined>();
   for (const [name, value] of entriesOf(shaped, 'ci-issuer-metadata', shaper)) {
     const entry = check(ciProviderSchema, value, ['ci-issuer-metadata', name], shaper);
-    if (entry !== undefined) providers.set(name, ciProviderOf(name, entry, shaper));
+    providers.set(name, entry && ciProviderOf(name, entry, shaper));
   }
   return providers;
 }
 
-function issuersOf(
-  shaped: Shaped,
-  providers: ReadonlyMap<string, CiProviderDefinition>,
-  shaper: Shaper,
-): IssuerDefinition[] {
+function issuersOf(shaped: Shaped, providers: CiProviders, shaper: Shaper): IssuerDefinition[] {
   const issuers: IssuerDefinition[] = [];
   for (const [key, value] of entriesOf(shaped, 'oidc-issuers', shaper)) {
     checkType(key, value, shaper);

@@ -1,22 +1,6 @@
 import { z } from 'zod';
+import { DEFAULT_SIGNING_ALGORITHMS, SIGNING_ALGORITHM_NAMES } from '../ca/signing-algorithms.ts';
 import { isNetwork, isPublicUrl } from './addresses.ts';
-
-/** Names of Fulcio's `--client-signing-algorithms` that are on unless the file says otherwise. */
-export const DEFAULT_SIGNING_ALGORITHMS = [
-  'ecdsa-sha2-256-nistp256',
-  'ecdsa-sha2-384-nistp384',
-  'ecdsa-sha2-512-nistp521',
-  'rsa-sign-pkcs1-2048-sha256',
-  'rsa-sign-pkcs1-3072-sha256',
-  'rsa-sign-pkcs1-4096-sha256',
-  'ed25519',
-] as const;
-
-const SIGNING_ALGORITHMS = [
-  ...DEFAULT_SIGNING_ALGORITHMS,
-  'ecdsa-sha2-256-nistp384',
-  'ecdsa-sha2-256-nistp521',
-] as const;
 
 const whole = (minimum: number, maximum: number) => z.number().int().min(minimum).max(maximum);
 
@@ -56,7 +40,7 @@ export const mayflySchema = z.strictObject({
         'Addresses and networks (CIDR) of the proxies in front. `X-Forwarded-For` is believed from nobody else.',
     }),
   'client-signing-algorithms': z
-    .array(z.enum(SIGNING_ALGORITHMS))
+    .array(z.enum(SIGNING_ALGORITHM_NAMES))
     .min(1, 'must name at least one algorithm')
     .default([...DEFAULT_SIGNING_ALGORITHMS])
     .meta({

@@ -1,9 +1,11 @@
+import type { z } from 'zod';
+import { utf8 } from '../core/bytes.ts';
+import { writeDurably } from '../ct-log/durable-file.ts';
+import { GITHUB_ISSUER, GITHUB_PROVIDER } from '../oidc/github-provider.ts';
 import type { CiProviderDefinition } from '../oidc/issuer-definition.ts';
 import { EXTENSION_NUMBERS } from './fulcio-schema.ts';
 import { mayflySchema } from './mayfly-schema.ts';
 import { unwrap } from './shape.ts';
-import { replaceFile } from './write-file.ts';
-import type { z } from 'zod';
 
 /**
  * The configuration files that `init` and `dev` write. In them `# text` explains, and `#key: value` without a space
@@ -13,12 +15,10 @@ import type { z } from 'zod';
 /** What a fresh production file is made from. */
 export interface TemplateOptions {
   readonly publicUrl?: string | undefined;
-  /** The CI provider whose commented block shows how it is done. */
-  readonly github: CiProviderDefinition;
 }
 
 /** A commented file without issuers: it loads, and says that nothing can be issued yet. */
-export function productionConfig(options: TemplateOptions): string {
+export function productionConfig(options: TemplateOptions = {}): string {
   return [
     prose(
       0,
@@ -29,7 +29,7 @@ export function productionConfig(options: TemplateOptions): string {
     section('Who may ask for certificates: URL of an OpenID provider -> what its tokens mean'),
     prose(0, 'There is none yet, so no certificate can be issued.'),
     'oidc-issuers:',
-    off(2, githubIssuer(options.github.name)),
+    off(2, GITHUB_ENTRY),
     '',
     prose(2, 'People with an e-mail address, at your own OpenID provider (Keycloak, Dex, Okta, ...).'),
     off(2, EMAIL_ISSUER),
@@ -39,7 +39,7 @@ export function productionConfig(options: TemplateOptions): string {
       'A template is the name of a claim, or text with {{ .claim }}. What comes out empty is left out of the certificate. Relying parties should match on the numeric ids (source-repository-identifier, source-repository-owner-identifier): names can be given to somebody else.',
     ),
     'ci-issuer-metadata:',
-    off(2, ciProviderYaml(options.github)),
+    off(2, ciProviderYaml(GITHUB_PROVIDER)),
     section('What Fulcio sets by flags, and what only Mayfly has; the values shown are the defaults'),
     'mayfly:',
     ...mayflyBlock(options.publicUrl),
@@ -76,7 +76,7 @@ export function devConfig(options: DevOptions): string {
 
 /** Writes {@link devConfig} to `path`, replacing what is there; mode 0600. */
 export const writeDevConfig = (path: string, options: DevOptions): Promise<void> =>
-  replaceFile(path, devConfig(options), 0o600);
+  writeDurably(path, utf8(devConfig(options)), 0o600);
 
 /** A CI provider's entry for `ci-issuer-metadata`. */
 export function ciProviderYaml(provider: CiProviderDefinition): string {
@@ -94,19 +94,16 @@ export function ciProviderYaml(provider: CiProviderDefinition): string {
   ].join('\n');
 }
 
-const GITHUB = 'https://token.actions.githubusercontent.com';
-
-const githubIssuer = (provider: string): string =>
-  [
-    `# GitHub Actions: jobs with "id-token: write". Needs the templates "${provider}" below.`,
-    `${GITHUB}:`,
-    `  issuer-url: ${GITHUB}`,
-    '  # The audience that jobs ask a token for. "sigstore" is what public clients use; any other text keeps tokens',
-    '  # made for other services out.',
-    '  client-id: sigstore',
-    '  type: ci-provider',
-    `  ci-provider: ${provider}`,
-  ].join('\n');
+const GITHUB_ENTRY = [
+  `# GitHub Actions: jobs with "id-token: write". Needs the templates "${GITHUB_PROVIDER.name}" below.`,
+  `${GITHUB_ISSUER}:`,
+  `  issuer-url: ${GITHUB_ISSUER}`,
+  '  # The audience that jobs ask a token for. "sigstore" is what public clients use; any other text keeps tokens',
+  '  # made for other services out.',
+  '  client-id: sigstore',
+  '  type: ci-provider',
+  `  ci-provider: ${GITHUB_PROVIDER.name}`,
+].join('\n');
 
 const EMAIL_ISSUER = [
   'https://login.example.com:',

@@ -113,7 +113,7 @@ const MISTAKES: readonly (readonly [string, string, string, string, string, stri
     'oidc-issuers:\n  a.example:\n    client-id: x\n    type: email',
     '2:3',
     'oidc-issuers."a.example".issuer-url',
-    'the issuer "a.example" is not an http(s) URL',
+    '"a.example" is not the http(s) URL of an issuer',
     '"iss"',
   ],
   [
@@ -189,6 +189,27 @@ const MISTAKES: readonly (readonly [string, string, string, string, string, stri
     '2:3',
     'ci-issuer-metadata.x.subject-alternative-name-template',
     'SubjectAlternativeNameTemplate should not be empty',
+  ],
+  [
+    'a provider whose entry is wrong, told once',
+    issuer('\n    client-id: x\n    type: ci-provider\n    ci-provider: p\nci-issuer-metadata:\n  p: [1]'),
+    '7:3',
+    'ci-issuer-metadata.p',
+    'must be a map of keys, not a list',
+  ],
+  [
+    'a template that is not closed',
+    'ci-issuer-metadata:\n  p:\n    subject-alternative-name-template: x\n    extension-templates:\n      build-signer-uri: "{{ .a"',
+    '5:25',
+    'ci-issuer-metadata.p.extension-templates.build-signer-uri',
+    'line 1, column 1 of the template: the action is never closed with }}',
+  ],
+  [
+    'a claim path that cannot be read',
+    issuer('\n    client-id: x\n    type: email\n    issuer-claim: a.b'),
+    '5:19',
+    `${ISSUER}.issuer-claim`,
+    'the JSONPath "a.b" is not understood at character 1',
   ],
   [
     'a pattern of issuers',
