@@ -67,7 +67,7 @@ export class HashIndex {
   #note(prefix: number, index: number): void {
     const n = Math.floor(index / GROUP);
     let group = this.#groups.get(n);
-    if (group === undefined) this.#groups.set(n, (group = new Map()));
+    if (group === undefined) this.#groups.set(n, (group = new Map<number, number | number[]>()));
     note(group, prefix, index);
   }
 

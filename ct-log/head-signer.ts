@@ -3,9 +3,8 @@ import type { Signer } from '../core/signer.ts';
 import type { Head } from './commit-store.ts';
 import { checkpointText, encodeCheckpoint } from './format/checkpoint.ts';
 import { encodeTreeHead, encodeTreeHeadSignature } from './format/tree-head.ts';
-import { makeVkey } from './format/vkey.ts';
 import type { LogIdentity } from './log-identity.ts';
-import { sha256 } from './sha256.ts';
+import { logKeys } from './log-keys.ts';
 
 /** The two keys of a log. */
 export interface LogSigners {
@@ -30,9 +29,8 @@ export type SignHead = (head: Head) => Promise<SignedHead>;
 /** Prepares what is the same for every head of the log. Only a head that the commit store holds may be given to the
  * result: two signed heads of one size would be a fork. */
 export function headSigner(identity: LogIdentity, signers: LogSigners): SignHead {
-  const { origin, publicKey, ed25519PublicKey } = identity;
-  const ecdsa = makeVkey(sha256, origin, 'static-ct', publicKey);
-  const ed25519 = makeVkey(sha256, origin, 'ed25519', ed25519PublicKey);
+  const { origin } = identity;
+  const [ecdsa, ed25519] = logKeys(identity);
   return async (head) => {
     const body = { origin, size: head.size, root: head.root };
     const [treeHeadSignature, noteSignature] = await Promise.all([

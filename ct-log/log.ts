@@ -7,16 +7,15 @@ import type { Committed } from './committed.ts';
 import type { CommitStore } from './commit-store.ts';
 import { fileTileStore } from './file-tile-store.ts';
 import type { PrecertificateEntry } from './format/leaf.ts';
-import { makeVkey } from './format/vkey.ts';
 import { HashIndex } from './hash-index.ts';
 import { headSigner, type LogSigners, type SignedHead } from './head-signer.ts';
 import { putIssuers, type Issuers } from './issuers.ts';
 import { LogError } from './log-error.ts';
+import { logKeys } from './log-keys.ts';
 import { readIdentity, type LogIdentity } from './log-identity.ts';
 import { logReader, type LogReader } from './reader.ts';
 import { rebuildEdge } from './rebuild-edge.ts';
 import { Sequencer, SEQUENCER_LIMITS, type SequencerLimits } from './sequencer.ts';
-import { sha256 } from './sha256.ts';
 import { sqliteCommitStore } from './sqlite-commit-store.ts';
 import { refuseNetworkStorage } from './storage-medium.ts';
 import type { TileStore } from './tile-store.ts';
@@ -117,10 +116,7 @@ async function recover(options: OpenLog, identity: LogIdentity, stores: LogStore
   }
   const signHead = headSigner(identity, options.signers);
   const head = await signHead(state.head);
-  requireCheckpointOf(state.head, head.checkpoint, [
-    makeVkey(sha256, identity.origin, 'static-ct', identity.publicKey),
-    makeVkey(sha256, identity.origin, 'ed25519', identity.ed25519PublicKey),
-  ]);
+  requireCheckpointOf(state.head, head.checkpoint, logKeys(identity));
   return assemble({ options, identity, stores, edge, issuers, writer, signHead, head });
 }
 

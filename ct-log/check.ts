@@ -1,0 +1,294 @@
+/** The full check of a log: everything that a head implies is there, and right to the byte. */
+import { concat, equalBytes, toHex } from '../core/bytes.ts';
+import { FormatError } from '../core/errors.ts';
+import { entryFault, firstDifference, issuerKey, type EntryFault, type IssuerKey } from './entry-check.ts';
+import { parseTileLeaf, type TileLeaf } from './format/leaf.ts';
+import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
+import { rootFrom } from './format/merkle-proof.ts';
+import { hashInTile, placeOf, TILE_WIDTH, tilePath, tileWidth, type Tile } from './format/tile.ts';
+import { issuerPath } from './issuers.ts';
+import { LogReadError } from './log-error.ts';
+import type { SctExtensions } from './log-identity.ts';
+import { sha256 } from './sha256.ts';
+import type { LogSource } from './source.ts';
+import { TreeEdge } from './tree-edge.ts';
+
+/** The first thing that is wrong. */
+export interface LogProblem {
+  /** File and byte, e.g. `tile/data/000 at byte 12345`. */
+  readonly where: string;
+  readonly message: string;
+}
+
+/** The result of {@link checkLog}. */
+export type CheckResult =
+  | { readonly ok: true; readonly entries: number; readonly tiles: number; readonly issuers: number }
+  | { readonly ok: false; readonly problem: LogProblem };
+
+/** What the log is held to. */
+export interface CheckOptions {
+  /** A head that is known to be the log's. */
+  readonly head: {
+    readonly size: number;
+    readonly root: Uint8Array;
+    /** Milliseconds since the epoch; no entry may be later. */
+    readonly timestamp: number | undefined;
+  };
+  /** Where that head is written, e.g. `checkpoint`. */
+  readonly headName: string;
+  readonly sctExtensions: SctExtensions | undefined;
+  /** Called after each data tile with the number of entries checked so far. */
+  readonly progress?: ((entries: number) => void) | undefined;
+}
+
+/**
+ * Reads every data tile once, in order, and computes from it every hash tile and the root. Memory does not grow with
+ * the log. Rejects only when the source cannot be read at all; everything found wrong is the result.
+ */
+export async function checkLog(source: LogSource, options: CheckOptions): Promise<CheckResult> {
+  const check = new Check(source, options);
+  try {
+    await check.run();
+    return { ok: true, entries: options.head.size, tiles: check.tiles, issuers: check.issuers };
+  } catch (error) {
+    if (error instanceof Found) return { ok: false, problem: error.problem };
+    throw error;
+  }
+}
+
+/** Ends the check at the first problem. */
+class Found extends Error {
+  readonly problem: LogProblem;
+
+  constructor(where: string, message: string) {
+    super(message);
+    this.problem = { where, message };
+  }
+}
+
+/** One entry as it was read. */
+interface Read {
+  readonly entry: TileLeaf;
+  readonly index: number;
+  /** TileLeaf. */
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly leafHash: Uint8Array;
+}
+
+/** A data tile with the level 0 tile that belongs to it. */
+interface TilePair {
+  readonly tile: Tile;
+  readonly reads: readonly Read[];
+  readonly hashes: Uint8Array;
+}
+
+class Check {
+  tiles = 0;
+  readonly #source: LogSource;
+  readonly #options: CheckOptions;
+  readonly #edge = new TreeEdge();
+  readonly #issuers = new Map<string, IssuerKey>();
+  #lastTimestamp = 0;
+
+  constructor(source: LogSource, options: CheckOptions) {
+    this.#source = source;
+    this.#options = options;
+  }
+
+  get issuers(): number {
+    return this.#issuers.size;
+  }
+
+  async run(): Promise<void> {
+    const { size, root } = this.#options.head;
+    for (let n = 0; n * TILE_WIDTH < size; n++) {
+      await this.#dataTile({ level: 'data', n, width: tileWidth('data', n, size) });
+      this.#options.progress?.(Math.min((n + 1) * TILE_WIDTH, size));
+    }
+    await this.#partialUpperTiles(size);
+    if (!equalBytes(this.#edge.root(), root)) {
+      throw new Found(
+        'the head',
+        `its root is not that of the ${size} entries, which agree among themselves`,
+      );
+    }
+  }
+
+  /** A data tile, its level 0 tile, and the tiles above that end with it. */
+  async #dataTile(tile: Tile): Promise<void> {
+    const reads = this.#parseAll(tile, await this.#fetch(tilePath(tile)));
+    const hashes = await this.#hashTile({ ...tile, level: 0 });
+    for (const [i, read] of reads.entries()) {
+      const stored = hashes.subarray(i * HASH_LENGTH, (i + 1) * HASH_LENGTH);
+      await this.#entry({ tile, reads, hashes }, read, stored);
+    }
+    for (const { leafHash, bytes } of reads) this.#edge.append(leafHash, bytes);
+    this.tiles += 2;
+    if (tile.width === TILE_WIDTH) await this.#completed(tile.n);
+  }
+
+  #parseAll(tile: Tile, bytes: Uint8Array): Read[] {
+    const path = tilePath(tile);
+    const reads: Read[] = [];
+    let end = 0;
+    for (let i = 0; i < tile.width; i++) {
+      const read = this.#parse(path, bytes, end, tile.n * TILE_WIDTH + i);
+      reads.push(read);
+      end = read.entry.next;
+    }
+    // A source may answer a partial tile with the full one; a full one must end with its last entry.
+    if (tile.width < TILE_WIDTH || end === bytes.length) return reads;
+    throw new Found(this.#locate(path, end), `bytes follow the last of ${TILE_WIDTH} entries`);
+  }
+
+  #parse(path: string, bytes: Uint8Array, offset: number, index: number): Read {
+    try {
+      const entry = parseTileLeaf(bytes, offset);
+      const leafHash = hashLeaf(sha256, entry.leaf);
+      return { entry, index, offset, leafHash, bytes: bytes.subarray(offset, entry.next) };
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      throw new Found(this.#locate(path, offset), `entry ${index} is damaged (${error.message})`);
+    }
+  }
+
+  async #entry(pair: TilePair, read: Read, stored: Uint8Array): Promise<void> {
+    const { index, offset } = read;
+    const { tile } = pair;
+    const leafHolds = equalBytes(read.leafHash, stored);
+    if (!leafHolds && (await this.#hashIsWrong(pair, read))) {
+      const at = (index % TILE_WIDTH) * HASH_LENGTH + firstDifference(stored, read.leafHash);
+      const path = tilePath({ ...tile, level: 0 });
+      throw new Found(this.#locate(path, at), `hash ${index % TILE_WIDTH} is not that of entry ${index}`);
+    }
+    const fault =
+      (await this.#fault(tile, read, leafHolds)) ??
+      this.#timeFault(read.entry) ??
+      (leafHolds ? undefined : { offset: 0, message: 'its hash is not that in the tree' });
+    if (fault === undefined) return;
+    throw new Found(this.#locate(tilePath(tile), offset + fault.offset), `entry ${index}: ${fault.message}`);
+  }
+
+  async #fault(tile: Tile, read: Read, leafHolds: boolean): Promise<EntryFault | undefined> {
+    const { sctExtensions } = this.#options;
+    const issuer = await this.#chain(tile, read);
+    return entryFault(read.entry, { index: read.index, sctExtensions, issuer, leafHolds });
+  }
+
+  #timeFault({ timestamp }: TileLeaf): { offset: number; message: string } | undefined {
+    const limit = this.#options.head.timestamp ?? Infinity;
+    if (timestamp > limit) return { offset: 0, message: 'its time is after that of the head' };
+    if (timestamp < this.#lastTimestamp)
+      return { offset: 0, message: 'its time is before that of the entry before' };
+    this.#lastTimestamp = timestamp;
+    return undefined;
+  }
+
+  /** Of an entry and its stored hash that differ, the tiles above and the head tell which one the tree was built
+   * from. When they agree with neither, an entry without a fault of its own is believed. */
+  async #hashIsWrong({ tile, reads, hashes }: TilePair, read: Read): Promise<boolean> {
+    const { size, root } = this.#options.head;
+    if (tile.width === TILE_WIDTH) {
+      const parent = await this.#hashInTree(8, tile.n);
+      if (!equalBytes(rootOfTile(hashes), parent)) {
+        if (equalBytes(rootOfTile(concat(reads.map(({ leafHash }) => leafHash))), parent)) return true;
+        return (await this.#fault(tile, read, false)) === undefined;
+      }
+    }
+    // What lies above may itself be computed from the stored hashes: only the head is independent of them.
+    return !equalBytes(await rootFrom(sha256, size, (level, index) => this.#hashInTree(level, index)), root);
+  }
+
+  async #hashInTree(level: number, index: number): Promise<Uint8Array> {
+    const place = placeOf(level, index);
+    const width = tileWidth(place.level, place.n, this.#options.head.size);
+    return hashInTile(sha256, place, await this.#hashTile({ level: place.level, n: place.n, width }));
+  }
+
+  /** Fetches the issuers of an entry that are new, and answers the first one's key. */
+  async #chain(tile: Tile, { entry, offset, index }: Read): Promise<IssuerKey | undefined> {
+    const { chainFingerprints } = entry;
+    const start = entry.next - offset - chainFingerprints.length;
+    for (let at = 0; at < chainFingerprints.length; at += HASH_LENGTH) {
+      const hex = toHex(chainFingerprints.subarray(at, at + HASH_LENGTH));
+      if (this.#issuers.has(hex)) continue;
+      const where = this.#locate(tilePath(tile), offset + start + at);
+      this.#issuers.set(hex, await this.#issuer(hex, `${where} (chain of entry ${index})`));
+    }
+    return this.#issuers.get(toHex(chainFingerprints.subarray(0, HASH_LENGTH)));
+  }
+
+  async #issuer(hex: string, namedAt: string): Promise<IssuerKey> {
+    const path = issuerPath(hex);
+    const der = await this.#source.issuer(hex).catch((error: unknown) => {
+      if (!(error instanceof LogReadError)) throw error;
+      throw new Found(path, `is missing, but named in ${namedAt}`);
+    });
+    if (toHex(sha256(der)) !== hex) {
+      throw new Found(`${path} at byte 0`, `its SHA-256 is ${toHex(sha256(der))}, not its name`);
+    }
+    try {
+      return issuerKey(der);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      throw new Found(`${path} at byte 0`, error.message);
+    }
+  }
+
+  /** The hash tiles above level 0 that are full since data tile `n` is. */
+  async #completed(n: number): Promise<void> {
+    for (const { tile, bytes } of this.#edge.fullTiles(n)) {
+      if (tile.level !== 'data' && tile.level > 0) this.#compare(tile, bytes, await this.#hashTile(tile));
+    }
+    this.#edge.drop(n);
+  }
+
+  async #partialUpperTiles(size: number): Promise<void> {
+    for (let level = 1; TILE_WIDTH ** level <= size; level++) {
+      const n = Math.floor(size / TILE_WIDTH ** (level + 1));
+      const width = tileWidth(level, n, size);
+      const computed = this.#edge.hashes(level, n, width);
+      if (width === 0 || computed === undefined) continue;
+      const tile = { level, n, width };
+      this.#compare(tile, computed, await this.#hashTile(tile));
+    }
+  }
+
+  #compare(tile: Tile, computed: Uint8Array, stored: Uint8Array): void {
+    this.tiles++;
+    if (equalBytes(computed, stored)) return;
+    const at = firstDifference(computed, stored);
+    const message = `hash ${Math.floor(at / HASH_LENGTH)} does not follow from the level below`;
+    throw new Found(this.#locate(tilePath(tile), at), message);
+  }
+
+  /** The hashes of a tile; a source may answer with a wider one. */
+  async #hashTile(tile: Tile): Promise<Uint8Array> {
+    const path = tilePath(tile);
+    const bytes = await this.#fetch(path);
+    const length = tile.width * HASH_LENGTH;
+    const full = TILE_WIDTH * HASH_LENGTH;
+    if (bytes.length === length || (bytes.length === full && tile.width < TILE_WIDTH))
+      return bytes.subarray(0, length);
+    throw new Found(
+      `${path} at byte ${Math.min(bytes.length, length)}`,
+      `has ${bytes.length} bytes, not ${length}`,
+    );
+  }
+
+  async #fetch(path: string): Promise<Uint8Array> {
+    return this.#source.tile(path).catch((error: unknown) => {
+      if (error instanceof LogReadError) throw new Found(path, 'is missing');
+      if (error instanceof FormatError) throw new Found(path, error.message);
+      throw error;
+    });
+  }
+
+  #locate(path: string, offset: number): string {
+    return this.#source.locate?.(path, offset) ?? `${path} at byte ${offset}`;
+  }
+}
+
+const rootOfTile = (hashes: Uint8Array): Uint8Array =>
+  hashInTile(sha256, { level: 0, n: 0, first: 0, count: TILE_WIDTH }, hashes);

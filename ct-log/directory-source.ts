@@ -1,0 +1,146 @@
+/** The log in a directory, read beside a running server, after a clean end, or after a crash. Writes nothing. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { concat, equalBytes } from '../core/bytes.ts';
+import { CHECKPOINT_FILE } from './checkpoint-file.ts';
+import { openForReading, readState, storageError } from './commit-database.ts';
+import type { CommittedState, Head } from './commit-store.ts';
+import { fileTileStore } from './file-tile-store.ts';
+import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
+import { hashInTile, parseTilePath, TILE_WIDTH, tilePath, type Tile } from './format/tile.ts';
+import { parseTileLeaf } from './format/leaf.ts';
+import { issuerPath } from './issuers.ts';
+import { LogReadError, systemCode } from './log-error.ts';
+import { readIdentity, type LogIdentity } from './log-identity.ts';
+import { sha256 } from './sha256.ts';
+import type { LogSource } from './source.ts';
+import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
+import type { TileStore } from './tile-store.ts';
+
+/** A log in a directory, as it was at one moment: head and entries come from one snapshot, tiles never change. */
+export interface DirectorySource extends LogSource {
+  readonly identity: LogIdentity;
+  /** The committed head. Its signatures are not stored; the checkpoint may be older. */
+  readonly head: Head;
+  /** The first difference between an entry in the commit store and its copy in a full data tile. */
+  firstDifference(): Promise<string | undefined>;
+}
+
+/** Opens the log in `directory`; throws {@link LogError} `LOG_MISSING`, `LOG_CORRUPT` or `LOG_STORAGE`. */
+export async function openDirectorySource(directory: string): Promise<DirectorySource> {
+  const identity = await readIdentity(directory);
+  return new Snapshot(directory, identity, readCommitted(join(directory, COMMIT_DATABASE), identity));
+}
+
+/** All of the commit store, after SQLite's own check of its structure. */
+function readCommitted(path: string, identity: LogIdentity): CommittedState {
+  try {
+    const db = openForReading(path, identity.logId);
+    try {
+      return readState(db, path);
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    throw storageError(path, error);
+  }
+}
+
+class Snapshot implements DirectorySource {
+  readonly name: string;
+  readonly identity: LogIdentity;
+  readonly #state: CommittedState;
+  readonly #tiles: TileStore;
+
+  constructor(directory: string, identity: LogIdentity, state: CommittedState) {
+    this.name = directory;
+    this.identity = identity;
+    this.#state = state;
+    this.#tiles = fileTileStore(directory);
+  }
+
+  get head(): Head {
+    return this.#state.head;
+  }
+
+  async checkpoint(): Promise<Uint8Array> {
+    return readFile(join(this.name, CHECKPOINT_FILE)).catch((error: unknown) => {
+      if (systemCode(error) !== 'ENOENT') throw error;
+      throw new LogReadError('NOT_FOUND', `${this.name} has no checkpoint file yet`, {
+        hint: 'The server writes it within a second of its start. Start it once, or ask it with --url.',
+      });
+    });
+  }
+
+  async issuer(hex: string): Promise<Uint8Array> {
+    return this.#need(/^[0-9a-f]{64}$/.test(hex) ? issuerPath(hex) : 'issuer');
+  }
+
+  async tile(path: string): Promise<Uint8Array> {
+    const tile = parseTilePath(path);
+    const file = await this.#tiles.get(tilePath({ ...tile, width: TILE_WIDTH }));
+    if (file !== undefined) return file;
+    return tile.level === 'data' ? concat(this.#entries(tile)) : this.#hashes(tile.level, tile);
+  }
+
+  /** Entries that are in no file yet lie in the commit store. */
+  locate(path: string, offset: number): string {
+    const tile = parseTilePath(path);
+    if (tile.level !== 'data' || !this.#isStored(tile)) return `${path} at byte ${offset}`;
+    let at = offset;
+    let index = tile.n * TILE_WIDTH;
+    for (const entry of this.#entries(tile)) {
+      if (at < entry.length) break;
+      at -= entry.length;
+      index++;
+    }
+    return `${COMMIT_DATABASE}, entry ${index} at byte ${at}`;
+  }
+
+  async firstDifference(): Promise<string | undefined> {
+    const { firstEntry, head, entries } = this.#state;
+    for (let n = firstEntry / TILE_WIDTH; (n + 1) * TILE_WIDTH <= head.size; n++) {
+      const path = tilePath({ level: 'data', n, width: TILE_WIDTH });
+      const file = await this.#tiles.get(path);
+      const from = n * TILE_WIDTH - firstEntry;
+      if (file === undefined || equalBytes(file, concat(entries.slice(from, from + TILE_WIDTH)))) continue;
+      return `${COMMIT_DATABASE} and ${path} hold different entries ${n * TILE_WIDTH} to ${(n + 1) * TILE_WIDTH - 1}`;
+    }
+    return undefined;
+  }
+
+  #isStored({ n, width }: Tile): boolean {
+    const end = n * TILE_WIDTH + width;
+    return n * TILE_WIDTH >= this.#state.firstEntry && end <= this.#state.head.size;
+  }
+
+  #entries(tile: Tile): readonly Uint8Array[] {
+    if (!this.#isStored(tile)) throw notFound(tilePath(tile));
+    const from = tile.n * TILE_WIDTH - this.#state.firstEntry;
+    return this.#state.entries.slice(from, from + tile.width);
+  }
+
+  /** Hashes that are in no file, from what lies below them. */
+  async #hashes(level: number, { n, width }: Tile): Promise<Uint8Array> {
+    if (level === 0) {
+      const entries = this.#entries({ level: 'data', n, width });
+      return concat(entries.map((entry) => hashLeaf(sha256, parseTileLeaf(entry, 0).leaf)));
+    }
+    const out: Uint8Array[] = [];
+    for (let i = 0; i < width; i++) {
+      const child = { level: level - 1, n: n * TILE_WIDTH + i, width: TILE_WIDTH };
+      const bytes = await this.tile(tilePath(child));
+      if (bytes.length !== TILE_WIDTH * HASH_LENGTH) throw notFound(tilePath(child));
+      out.push(hashInTile(sha256, { level: child.level, n: child.n, first: 0, count: TILE_WIDTH }, bytes));
+    }
+    return concat(out);
+  }
+
+  async #need(path: string): Promise<Uint8Array> {
+    const bytes = path === 'issuer' ? undefined : await this.#tiles.get(path);
+    if (bytes === undefined) throw notFound(path);
+    return bytes;
+  }
+}
+
+const notFound = (path: string): LogReadError => new LogReadError('NOT_FOUND', `${path} is missing`);

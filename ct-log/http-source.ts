@@ -1,0 +1,49 @@
+import { LogError, LogReadError, messageOf } from './log-error.ts';
+import type { LogSource } from './source.ts';
+
+/** What a server may send and take at most: no data tile of this log's entries comes near the first. */
+const MAX_BYTES = 64 * 1024 * 1024;
+const TIMEOUT_MS = 30_000;
+
+/** The log served under `url` (with or without a slash at its end). Throws {@link LogError} `LOG_STORAGE` when the
+ * server cannot be reached or answers anything but 200 and 404. */
+export function httpSource(url: string): LogSource & { get(path: string): Promise<Uint8Array> } {
+  const base = url.replace(/\/+$/, '');
+  const get = (path: string): Promise<Uint8Array> => download(`${base}/${path}`);
+  return {
+    name: base,
+    get,
+    checkpoint: () => get('checkpoint'),
+    tile: get,
+    issuer: (hex) => get(`issuer/${hex}`),
+  };
+}
+
+async function download(url: string): Promise<Uint8Array> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((error: unknown) => {
+    throw unreachable(url, error);
+  });
+  if (response.status === 404) throw new LogReadError('NOT_FOUND', `${url} does not exist`);
+  if (response.status !== 200) throw unreachable(url, `the server answered ${response.status}`);
+  return readBody(url, response).catch((error: unknown) => {
+    throw error instanceof LogError ? error : unreachable(url, error);
+  });
+}
+
+async function readBody(url: string, response: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > MAX_BYTES) throw new LogError('LOG_STORAGE', `${url} is larger than any tile`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function unreachable(url: string, error: unknown): LogError {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return new LogError('LOG_STORAGE', `${url} cannot be read: ${messageOf(cause)}`, {
+    hint: 'Check the URL, and that the server runs and lets you read the log.',
+  });
+}

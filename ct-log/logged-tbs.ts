@@ -1,0 +1,20 @@
+/** What a log keeps of a certificate. Written apart from the code that issues, so that it can judge it. */
+import { concat } from '../core/bytes.ts';
+import { parseCertificate } from '../core/certificate.ts';
+import { contextTag, DerReader, explicit, readOnly, sequence, Tag } from '../core/der.ts';
+import { POISON_OID, SCT_LIST_OID } from './format/sct.ts';
+
+const EXTENSIONS = contextTag(3, true);
+
+/** The TBSCertificate of a precertificate or of its final certificate without poison and SCT list (RFC 6962 §3.2):
+ * the bytes that the log's entry of either holds. Throws FormatError. */
+export function loggedTbs(certificate: Uint8Array): Uint8Array {
+  const { tbs, extensions } = parseCertificate(certificate);
+  const content = readOnly(tbs, Tag.sequence).value;
+  const reader = new DerReader(content);
+  let front = 0;
+  while (!reader.done && reader.peek() !== EXTENSIONS) front += reader.next().raw.length;
+  const kept = extensions.filter(({ oid }) => oid !== POISON_OID && oid !== SCT_LIST_OID);
+  const list = explicit(3, sequence(concat(kept.map(({ raw }) => raw))));
+  return sequence(content.subarray(0, front), ...(kept.length === 0 ? [] : [list]));
+}

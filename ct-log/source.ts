@@ -1,0 +1,14 @@
+/** A log as its readers see it: the resources of static-ct-api, wherever they lie. */
+export interface LogSource {
+  /** Where this is, for messages: a directory or a URL. */
+  readonly name: string;
+  /** The newest checkpoint that can be had, not verified. Throws {@link LogReadError} `NOT_FOUND`. */
+  checkpoint(): Promise<Uint8Array>;
+  /** The tile of that path, not verified. A partial tile may be answered by a wider one: a prefix of it is meant.
+   * Throws {@link LogReadError} `NOT_FOUND`. */
+  tile(path: string): Promise<Uint8Array>;
+  /** DER of the issuer with that SHA-256 in hexadecimal, not verified. Throws {@link LogReadError} `NOT_FOUND`. */
+  issuer(hex: string): Promise<Uint8Array>;
+  /** Where the byte at `offset` of the resource at `path` really lies, when that is not the path itself. */
+  locate?(path: string, offset: number): string;
+}
