@@ -10,6 +10,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   [
     ['serve', 'Run the service', async () => (await import('./serve.ts')).register],
     ['verify', 'Check what was issued, offline', async () => (await import('./verify.ts')).register],
+    ['log', 'Read and check a transparency log', async () => (await import('./log.ts')).register],
     ['token', 'Print a token of the development issuer', async () => (await import('./token.ts')).register],
   ];
 

@@ -1,0 +1,139 @@
+/** The log that a `mayfly log` command is asked about: in a directory or behind a URL, with the keys to trust. */
+import { readFile, readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { equalBytes, utf8Text } from '../core/bytes.ts';
+import { FormatError } from '../core/errors.ts';
+import { openDirectorySource, type DirectorySource } from '../ct-log/directory-source.ts';
+import { makeVkey, parseVkeys, type Vkey } from '../ct-log/format/vkey.ts';
+import { parseLogV3Json } from '../ct-log/format/log-v3-json.ts';
+import { httpSource } from '../ct-log/http-source.ts';
+import { LogReadError } from '../ct-log/log-error.ts';
+import { IDENTITY_FILE } from '../ct-log/log-identity.ts';
+import { logKeys } from '../ct-log/log-keys.ts';
+import { sha256 } from '../ct-log/sha256.ts';
+import type { LogSource } from '../ct-log/source.ts';
+import { CommandError, type Speaker } from './command.ts';
+
+/** Options that say which log. */
+export interface TargetOptions {
+  readonly data?: string;
+  readonly url?: string;
+  readonly name?: string;
+  readonly trust?: string;
+}
+
+/** A log and the keys that its checkpoints are checked with. */
+export interface LogTarget {
+  readonly source: LogSource;
+  /** The same source, when it is a directory. */
+  readonly directory: DirectorySource | undefined;
+  readonly keys: readonly Vkey[];
+  /** SHA-256 of its ECDSA key, 32 bytes. */
+  readonly logId: Uint8Array;
+  /** Whose word the keys are: `directory`, `trust` (--trust) or `server` (its own, which proves nothing). */
+  readonly trusted: 'directory' | 'trust' | 'server';
+}
+
+/** Finds the log; throws {@link CommandError} or LogError with what to do. */
+export async function openTarget(options: TargetOptions, speak: Speaker): Promise<LogTarget> {
+  if ((options.data === undefined) === (options.url === undefined)) {
+    throw new CommandError('USAGE', 'give either --data or --url', {
+      hint: '--data is the directory of `mayfly serve` or `dev`, --url a log such as http://127.0.0.1:5555/log/2026.',
+    });
+  }
+  if (options.data !== undefined) return directoryTarget(options.data, options);
+  return urlTarget(options.url ?? '', options, speak);
+}
+
+async function directoryTarget(data: string, options: TargetOptions): Promise<LogTarget> {
+  const source = await openDirectorySource(await logDirectory(data, options.name));
+  const { logId } = source.identity;
+  const keys = await trustedKeys(options.trust);
+  if (keys === undefined) {
+    return { source, directory: source, logId, keys: logKeys(source.identity), trusted: 'directory' };
+  }
+  if (equalBytes(logIdOf(keys), logId)) return { source, directory: source, logId, keys, trusted: 'trust' };
+  throw new CommandError('FAILED', `the log in ${source.name} is not the one that --trust knows`, {
+    hint: 'Export the trust directory again, or name the directory of the log that you mean.',
+  });
+}
+
+/** `data` itself when it is a log's directory, else the one in its `logs` that is meant. */
+async function logDirectory(data: string, name: string | undefined): Promise<string> {
+  if (existsSync(join(data, IDENTITY_FILE))) return data;
+  const logs = join(data, 'logs');
+  const found = await readdir(logs).catch(() => []);
+  const names = found.filter((entry) => existsSync(join(logs, entry, IDENTITY_FILE))).sort();
+  const wanted = name ?? (names.length === 1 ? names[0] : undefined);
+  if (wanted !== undefined && names.includes(wanted)) return join(logs, wanted);
+  if (names.length === 0) {
+    throw new CommandError('FAILED', `${data} holds no log`, {
+      hint: 'Name the directory that `mayfly init` or `mayfly dev` made.',
+    });
+  }
+  const problem = wanted === undefined ? 'holds several logs' : `holds no log "${wanted}"`;
+  throw new CommandError('USAGE', `${data} ${problem}`, {
+    hint: `Say which with --name: ${names.join(', ')}.`,
+  });
+}
+
+async function urlTarget(url: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
+  const source = httpSource(await logUrl(url, options.name));
+  const keys = await trustedKeys(options.trust);
+  if (keys !== undefined)
+    return { source, directory: undefined, keys, logId: logIdOf(keys), trusted: 'trust' };
+  speak.note("note: the log's key is the server's own word (log.v3.json); name --trust DIR to be sure");
+  const { origin, publicKey, logId } = parseLogV3Json(sha256, utf8Text(await source.get('log.v3.json')));
+  const own = [makeVkey(sha256, origin, 'static-ct', publicKey)];
+  return { source, directory: undefined, keys: own, logId, trusted: 'server' };
+}
+
+/** The URL under which a checkpoint lies: the one given, or, of a server, its log of that name or of this year. */
+async function logUrl(url: string, name: string | undefined): Promise<string> {
+  const base = /^https?:\/\/[^/?#]+[^?#]*$/.test(url) ? url.replace(/\/+$/, '') : undefined;
+  if (base === undefined) {
+    throw new CommandError('USAGE', `"${url}" is not the URL of a log`, {
+      hint: 'It looks like http://127.0.0.1:5555/log/2026.',
+    });
+  }
+  const below = `${base}/log/${name ?? new Date().getUTCFullYear()}`;
+  for (const candidate of name === undefined ? [base, below] : [below]) {
+    if (await hasCheckpoint(candidate)) return candidate;
+  }
+  throw new CommandError('FAILED', `there is no log at ${name === undefined ? base : below}`, {
+    hint: `Give the log's own URL, as the server prints it at its start: ${base}/log/NAME.`,
+  });
+}
+
+async function hasCheckpoint(url: string): Promise<boolean> {
+  try {
+    await httpSource(url).checkpoint();
+    return true;
+  } catch (error) {
+    if (error instanceof LogReadError) return false;
+    throw error;
+  }
+}
+
+async function trustedKeys(directory: string | undefined): Promise<Vkey[] | undefined> {
+  if (directory === undefined) return undefined;
+  const path = join(directory, 'log.vkey');
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw new CommandError('FAILED', `--trust: ${path} cannot be read`, {
+      hint: 'Make the directory with `mayfly trust export --data DIR --out DIR`.',
+    });
+  });
+  try {
+    return parseVkeys(sha256, text);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new CommandError('FAILED', `--trust: ${path}: ${error.message}`);
+  }
+}
+
+function logIdOf(keys: readonly Vkey[]): Uint8Array {
+  const key = keys.find(({ type }) => type === 'static-ct');
+  if (key !== undefined) return sha256(key.key);
+  throw new CommandError('FAILED', '--trust: log.vkey holds no key of a log (type 05)');
+}

@@ -1,0 +1,207 @@
+/** `mayfly log`: what a log holds, a proof for a certificate, and the full check. */
+import { writeFile } from 'node:fs/promises';
+import { toBase64, toHex } from '../core/bytes.ts';
+import { rfc3339 } from '../core/clock.ts';
+import { FormatError } from '../core/errors.ts';
+import { decodePem } from '../core/pem.ts';
+import { checkDirectory } from '../ct-log/check-directory.ts';
+import { checkLog, type CheckOptions, type CheckResult } from '../ct-log/check.ts';
+import { messageOf } from '../ct-log/log-error.ts';
+import { proveCertificate, type CertificateProof } from '../ct-log/proof.ts';
+import { verifyCheckpoint } from '../ct-log/verify-head.ts';
+import type { Command } from 'commander';
+import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
+import { openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
+import { readInput } from './read-input.ts';
+
+const EXAMPLES = `
+Examples:
+  mayfly log status --data ./.mayfly                        size, head and time of the log in a directory
+  mayfly log status --url http://127.0.0.1:5555/log/2026    the same of a server
+  mayfly log proof cert.pem --data ./.mayfly                a proof that the certificate is logged, on stdout
+  mayfly log proof cert.pem --url URL --trust trust --out cert.tlog-proof
+  mayfly log check --data ./.mayfly                         every byte against the head; also beside a running server
+  mayfly log check --url https://ca.example.org/log/2026 --trust trust
+`;
+
+/** Adds the command with its subcommands. */
+export const register: RegisterCommand = (program) => {
+  const log = program
+    .command('log')
+    .summary('read and check a transparency log')
+    .description('Read a transparency log and check it, in a directory or over HTTP.')
+    .addHelpText('after', EXAMPLES);
+  target(
+    log.command('status'),
+    'say how large the log is, and of when',
+    '{"origin":…,"size":…,"root":…}',
+  ).action(action(status));
+  target(
+    log
+      .command('proof')
+      .argument('<CERT>', 'the certificate, PEM; of a chain the first one ("-" reads stdin)'),
+    'write an inclusion proof (c2sp.org/tlog-proof) for a certificate',
+    '{"index":…,"proof":…}',
+  )
+    .option('--out <file>', 'write the proof there; default is stdout')
+    .action(action(proof));
+  target(
+    log.command('check'),
+    'check the whole tree against its head; names the first wrong byte',
+    '{"ok":…,"size":…} or {"ok":false,"where":…}',
+  ).action(action(check));
+};
+
+/** The options that every subcommand has. */
+function target(command: Command, summary: string, json: string): Command {
+  return command
+    .summary(summary)
+    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
+    .option('--data <dir>', 'data directory, also beside a running server')
+    .option('--url <url>', 'URL of the log, or of a server with one log')
+    .option('--name <name>', 'which log, when there are several')
+    .option(
+      '--trust <dir>',
+      'directory of `mayfly trust export`; its log.vkey is trusted, not what the log says',
+    )
+    .option('--json', `print ${json}`)
+    .addHelpText('after', EXAMPLES);
+}
+
+/** The head that the command works with: for a directory the committed one, for a URL the signed checkpoint. */
+interface SeenHead {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly timestamp: number | undefined;
+}
+
+/** A checkpoint and what it says, its signatures checked. */
+async function verifiedCheckpoint({
+  source,
+  keys,
+}: LogTarget): Promise<{ bytes: Uint8Array; head: SeenHead }> {
+  const bytes = await source.checkpoint();
+  return { bytes, head: verifyCheckpoint(bytes, keys) };
+}
+
+async function headOf(log: LogTarget): Promise<SeenHead> {
+  if (log.directory === undefined) return (await verifiedCheckpoint(log)).head;
+  return { ...log.directory.head, origin: log.directory.identity.origin };
+}
+
+async function status(options: TargetOptions, speak: Speaker): Promise<undefined> {
+  const log = await openTarget(options, speak);
+  const { origin, size, root, timestamp } = await headOf(log);
+  const time = timestamp === undefined ? undefined : rfc3339(timestamp);
+  const lines = [
+    `log    ${origin}`,
+    `size   ${size}`,
+    `root   ${toBase64(root)}`,
+    `time   ${time ?? 'not known'}`,
+  ];
+  speak.answer(
+    {
+      origin,
+      size,
+      root: toBase64(root),
+      time,
+      logId: toHex(log.logId),
+      source: log.source.name,
+      keys: log.trusted,
+    },
+    lines.join('\n'),
+  );
+  return undefined;
+}
+
+async function proof(
+  options: TargetOptions & { readonly out?: string },
+  speak: Speaker,
+  args: readonly string[],
+): Promise<undefined> {
+  const certificate = await readCertificate(args[0] ?? '-');
+  const log = await openTarget(options, speak);
+  const { bytes, head } = await verifiedCheckpoint(log);
+  const { source, logId } = log;
+  const found = await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, certificate);
+  await tellProof(found, head.size, options.out, speak);
+  return undefined;
+}
+
+async function tellProof(
+  { index, timestamp, leafHash, proof: bytes }: CertificateProof,
+  size: number,
+  out: string | undefined,
+  speak: Speaker,
+): Promise<void> {
+  const text = new TextDecoder().decode(bytes);
+  if (out !== undefined) {
+    await writeFile(out, bytes).catch((error: unknown) => {
+      throw new CommandError('FAILED', `--out: ${out} cannot be written: ${messageOf(error)}`);
+    });
+  }
+  const facts = { index, size, time: rfc3339(timestamp), leafHash: toBase64(leafHash) };
+  const sentence = `entry ${index} of ${size}, logged ${rfc3339(timestamp)}`;
+  if (out === undefined) speak.note(sentence);
+  speak.answer(
+    { ...facts, ...(out === undefined ? { proof: text } : { out }) },
+    // The answer ends with a newline of its own; a proof on stdout must be the proof and nothing else.
+    out === undefined ? text.replace(/\n$/, '') : `${sentence}; proof written to ${out}`,
+  );
+}
+
+async function readCertificate(file: string): Promise<Uint8Array> {
+  const text = await readInput(file, 'CERT');
+  try {
+    const block = decodePem(text).find(({ label }) => label === 'CERTIFICATE');
+    if (block !== undefined) return block.bytes;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new CommandError('FAILED', `${file}: ${error.message}`);
+  }
+  throw new CommandError('FAILED', `${file} holds no PEM certificate`, {
+    hint: 'Give cert.pem, as `mayfly certificate` or cosign wrote it.',
+  });
+}
+
+async function check(options: TargetOptions, speak: Speaker): Promise<boolean> {
+  const log = await openTarget(options, speak);
+  const head = await headOf(log);
+  const result = await runCheck(log, head, progressTo(speak, head.size));
+  const { origin, size } = head;
+  if (!result.ok) {
+    const { where, message } = result.problem;
+    speak.answer({ ok: false, origin, size, where, problem: message }, `WRONG: ${where}: ${message}`);
+    return false;
+  }
+  const { entries, tiles, issuers } = result;
+  const summary = `${entries} entries, ${tiles} tiles and ${issuers} issuers of ${origin} agree with its head`;
+  speak.answer({ ok: true, origin, size, root: toBase64(head.root), tiles, issuers }, `ok: ${summary}`);
+  return true;
+}
+
+async function runCheck(
+  log: LogTarget,
+  head: SeenHead,
+  progress: CheckOptions['progress'],
+): Promise<CheckResult> {
+  const { directory, source } = log;
+  if (directory === undefined) {
+    return checkLog(source, { head, headName: 'checkpoint', sctExtensions: undefined, progress });
+  }
+  return checkDirectory(directory, progress);
+}
+
+/** A line on stderr now and then, for logs that take long. */
+function progressTo(speak: Speaker, size: number): (entries: number) => void {
+  const started = Date.now();
+  let told = started;
+  return (entries) => {
+    const now = Date.now();
+    if (now - told < 2000) return;
+    told = now;
+    const left = Math.round(((now - started) / entries) * (size - entries) * 0.001);
+    speak.note(`checked ${entries} of ${size} entries, about ${left} s to go`);
+  };
+}
