@@ -1,0 +1,98 @@
+import { expect } from 'chai';
+import { readRequestKey } from '../../ca/request-key.ts';
+import { RequestError } from '../../ca/request-error.ts';
+import { rsaWeakness } from '../../ca/rsa-weakness.ts';
+import { sequence, unsignedInteger } from '../../core/der.ts';
+import { encodePem } from '../../core/pem.ts';
+import { testKey } from './support/keys.ts';
+
+const E = Uint8Array.of(1, 0, 1);
+
+const bytesOf = (n: bigint): Uint8Array => {
+  const hex = n.toString(16);
+  return new Uint8Array(Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex'));
+};
+
+const primes = (limit: number): bigint[] => {
+  const out: bigint[] = [];
+  for (let n = 2n; n < BigInt(limit); n++) if (out.every((p) => n % p !== 0n)) out.push(n);
+  return out;
+};
+const SMALL = primes(752);
+const hasSmallFactor = (n: bigint): boolean => SMALL.some((p) => n % p === 0n);
+
+/** A fixed pseudo-random odd number of that many bits. */
+function number(bits: number, seed: bigint): bigint {
+  let out = 1n;
+  for (let i = 0n; out < 1n << BigInt(bits); i++) out = out * 6364136223846793005n + seed + i;
+  return (out >> BigInt(out.toString(2).length - bits)) | 1n;
+}
+
+/** The next number from `start` on, in steps, without a small factor. */
+function withoutSmallFactor(start: bigint, step = 2n): bigint {
+  let n = start;
+  while (hasSmallFactor(n)) n += step;
+  return n;
+}
+
+describe('ca/rsa-weakness', () => {
+  it('finds nothing in keys that OpenSSL makes', () => {
+    for (const type of ['RSA-2048', 'RSA-3072', 'RSA-4096'] as const) {
+      const { n } = testKey(type).publicKey.export({ format: 'jwk' });
+      expect(rsaWeakness(Buffer.from(n ?? '', 'base64url'), E)).to.equal(undefined);
+    }
+  });
+
+  it('finds every prime factor below 752 and none above', () => {
+    const cofactor = withoutSmallFactor(number(2040, 7n));
+    for (const prime of SMALL)
+      expect(rsaWeakness(bytesOf(cofactor * prime), E), String(prime)).to.match(/below 752/);
+    expect(rsaWeakness(bytesOf(cofactor * 757n), E)).to.equal(undefined);
+  });
+
+  it('finds an exponent other than 65537', () => {
+    const modulus = bytesOf(withoutSmallFactor(number(2048, 9n)));
+    for (const e of [Uint8Array.of(3), Uint8Array.of(1), Uint8Array.of(1, 0, 3), new Uint8Array(0)]) {
+      expect(rsaWeakness(modulus, e)).to.match(/exponent/);
+    }
+  });
+
+  it('finds the ROCA fingerprint, and its absence when one residue differs', () => {
+    // p = k·M + (65537^a mod M), as the broken generator makes its primes, with M the product of the primes up to 701.
+    const M = primes(702).reduce((product, p) => product * p, 1n);
+    const power = (a: bigint): bigint => {
+      let out = 1n;
+      for (let i = 0n; i < a; i++) out = (out * 65537n) % M;
+      return out;
+    };
+    const rocaLike = (a: bigint, seed: bigint): bigint => {
+      const bits = 1024 - M.toString(2).length;
+      let k = number(bits, seed);
+      while (hasSmallFactor(k * M + power(a))) k += 1n;
+      return k * M + power(a);
+    };
+    const p = rocaLike(1234n, 3n);
+    const q = rocaLike(4321n, 5n);
+    expect(rsaWeakness(bytesOf(p * q), E)).to.match(/ROCA/);
+    expect(rsaWeakness(bytesOf(p * withoutSmallFactor(q + 2n)), E)).to.equal(undefined);
+  });
+
+  it('finds factors that lie close together, up to a hundred rounds of Fermat', () => {
+    const p = withoutSmallFactor(number(1024, 11n));
+    const near = withoutSmallFactor(p + 2n ** 500n);
+    expect(rsaWeakness(bytesOf(p * near), E)).to.match(/too close/);
+    expect(rsaWeakness(bytesOf(p * p), E)).to.match(/too close/);
+    const far = withoutSmallFactor(p + 2n ** 1020n);
+    expect(rsaWeakness(bytesOf(p * far), E)).to.equal(undefined);
+  });
+
+  it('is asked for every RSA key of a request', () => {
+    const p = withoutSmallFactor(number(1024, 11n));
+    const modulus = p * withoutSmallFactor(p + 2n);
+    const pkcs1 = sequence(unsignedInteger(bytesOf(modulus)), unsignedInteger(E));
+    const content = new Uint8Array(Buffer.from(encodePem('RSA PUBLIC KEY', pkcs1)));
+    expect(() => readRequestKey(content))
+      .to.throw(RequestError, 'too close')
+      .with.property('code', 'KEY_INSECURE');
+  });
+});
