@@ -8,6 +8,12 @@ import { tellFailure, type RegisterCommand } from './command.ts';
  */
 const COMMANDS: readonly (readonly [name: string, summary: string, load: () => Promise<RegisterCommand>])[] =
   [
+    ['dev', 'Run everything in one process, for trying', async () => (await import('./dev.ts')).register],
+    [
+      'certificate',
+      'Get a certificate for a fresh key',
+      async () => (await import('./certificate.ts')).register,
+    ],
     ['serve', 'Run the service', async () => (await import('./serve.ts')).register],
     ['verify', 'Check what was issued, offline', async () => (await import('./verify.ts')).register],
     ['log', 'Read and check a transparency log', async () => (await import('./log.ts')).register],

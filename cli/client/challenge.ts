@@ -1,7 +1,7 @@
 /** What the proof of possession signs, and which identity the certificate must then carry. */
 import type { SubjectAltName } from '../../core/subject-alt-name.ts';
 import { CommandError } from '../command.ts';
-import { printable } from './printable.ts';
+import { printable } from '../../core/printable.ts';
 import type { OfferedIssuer } from './service.ts';
 import type { TokenClaims } from './token-claims.ts';
 

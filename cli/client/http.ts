@@ -1,6 +1,6 @@
 /** How a command talks to a service: bounded in time and size, never redirected, and secrets only where they are safe. */
 import { CommandError } from '../command.ts';
-import { printable } from './printable.ts';
+import { printable } from '../../core/printable.ts';
 
 /** A request. */
 export interface HttpRequest {

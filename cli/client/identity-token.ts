@@ -4,7 +4,7 @@ import { readInput } from '../read-input.ts';
 import { hasGithubIdentity, requestGithubToken } from './github-token.ts';
 import { logIn, type LoginFlow, type LoginOptions } from './login.ts';
 import { canOpenBrowser, openBrowser } from './open-browser.ts';
-import { printable } from './printable.ts';
+import { printable } from '../../core/printable.ts';
 import type { OfferedIssuer, ServiceClient } from './service.ts';
 
 /** What decides it. */

@@ -3,7 +3,7 @@ import * as oidc from 'openid-client';
 import { CommandError } from '../command.ts';
 import { exchangeRaw, parseUrl, requireSafeTransport } from './http.ts';
 import { openLoginCallback } from './login-callback.ts';
-import { printable } from './printable.ts';
+import { printable } from '../../core/printable.ts';
 
 /** How to log in. */
 export type LoginFlow = 'browser' | 'device';
@@ -105,7 +105,7 @@ async function byDevice(config: oidc.Configuration, options: LoginOptions): Prom
   });
   const { verification_uri: uri, verification_uri_complete: complete = uri, user_code: code } = device;
   options.tell(
-    `Log in on any device:\n\n  ${printable(complete, 2000)}\n\nand compare the code: ${printable(code)}\n`,
+    `Log in on any device:\n\n  ${printable(complete)}\n\nand compare the code: ${printable(code)}\n`,
   );
   const signal = AbortSignal.timeout(options.patienceMs ?? PATIENCE);
   return await oidc.pollDeviceAuthorizationGrant(config, device, { code_verifier: verifier }, { signal });

@@ -2,7 +2,7 @@
 import { MayflyError } from '../../core/errors.ts';
 import { CommandError } from '../command.ts';
 import { exchange, requireSafeTransport, type HttpAnswer } from './http.ts';
-import { printable } from './printable.ts';
+import { printable } from '../../core/printable.ts';
 
 const SERVICE = 'the service';
 
@@ -126,10 +126,13 @@ function refusal({ status, text: body }: HttpAnswer): ServiceRefusal {
     .join(' ');
   return new ServiceRefusal(
     /^[A-Z][A-Z0-9_]{0,63}$/.test(reason) ? reason : 'SERVICE_REFUSED',
-    `the service says no: ${printable(said)}${because === '' ? '' : `: ${printable(because)}`}`,
-    { hint: advice === '' ? undefined : printable(advice) },
+    `the service says no: ${shown(said)}${because === '' ? '' : `: ${shown(because)}`}`,
+    { hint: advice === '' ? undefined : shown(advice) },
   );
 }
+
+/** A service's own words, short and harmless on a terminal. */
+const shown = (words: string): string => printable(words.length > 500 ? `${words.slice(0, 500)}…` : words);
 
 const strange = (what: string): CommandError =>
   new CommandError('FAILED', `${what} of the service cannot be understood`, {

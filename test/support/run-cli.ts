@@ -1,9 +1,9 @@
 /** The command line as a process of its own, from the same code (source or compiled) that the test runs from. */
 import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
-const isCompiled = import.meta.url.endsWith('.js');
-const program = new URL(`../../cli/main.${isCompiled ? 'js' : 'ts'}`, import.meta.url).href;
-const START = `const { main } = await import(${JSON.stringify(program)}); await main(process.argv.slice(1));`;
+const extension = import.meta.url.endsWith('.js') ? 'js' : 'ts';
+const entry = fileURLToPath(new URL(`cli-entry.${extension}`, import.meta.url));
 
 /** What a run left behind. */
 export interface CliResult {
@@ -21,13 +21,7 @@ export interface CliOptions {
 }
 
 /** Words of the runtime that start the command line with `args`. */
-export const cliWords = (args: readonly string[]): string[] => [
-  '--input-type=module',
-  '-e',
-  START,
-  '--',
-  ...args,
-];
+export const cliWords = (args: readonly string[]): string[] => [entry, ...args];
 
 /** Runs `mayfly ARGS` to its end. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {

@@ -1,0 +1,124 @@
+/** Starts everything of `mayfly dev` in order, and ends it in reverse. */
+import { DataDirectoryError } from '../../config/data-directory-error.ts';
+import { openDataDirectory } from '../../config/data-directory.ts';
+import { devConfig } from '../../config/template.ts';
+import type { Clock } from '../../core/clock.ts';
+import { ensureIssuerKey } from '../../dev/issuer-key.ts';
+import { startProvider, type RunningProvider } from '../../dev/provider.ts';
+import { urlHost, type ListenAddress } from '../../server/listen-address.ts';
+import { createInstance, defaultOrigin } from '../create-instance.ts';
+import { openInstance, type Instance } from '../open-instance.ts';
+import { openService } from '../open-service.ts';
+import { rememberIssuer } from './remember-issuer.ts';
+
+/** What is started. */
+export interface DevOptions {
+  readonly listen: ListenAddress;
+  readonly issuerListen: ListenAddress;
+  readonly metricsListen: ListenAddress;
+  readonly data: string;
+  /** The name under which other machines may come. */
+  readonly publicHost?: string | undefined;
+  readonly clock: Clock;
+  readonly version: string;
+  /** Told what was made or changed. */
+  readonly note: (text: string) => void;
+}
+
+/** Everything, answering. URLs are without a slash at the end. */
+export interface RunningDev {
+  readonly url: string;
+  readonly metricsUrl: string;
+  readonly logUrl: string;
+  readonly issuerUrl: string;
+  /** Entries in the log at the start. */
+  readonly logSize: number;
+  /** Finishes what is under way. */
+  close(): Promise<void>;
+}
+
+/** Starts. Rejects with the typed error of whatever is wrong, and then nothing listens. */
+export async function startDev(options: DevOptions): Promise<RunningDev> {
+  if (await isMissing(options.data)) await makeDirectory(options);
+  const { paths } = await openDataDirectory(options.data, { mode: 'dev', write: true });
+  // The provider before the service: with port 0 only its listener knows the address that the configuration needs.
+  const provider = await startProvider({
+    ...options.issuerListen,
+    publicHost: options.publicHost,
+    key: await ensureIssuerKey(paths.root),
+    onFault: (error) => {
+      options.note(`the development issuer failed: ${error.message}`);
+    },
+  });
+  try {
+    await rememberIssuer(paths, provider.issuer, options.note);
+    return await startService(options, provider);
+  } catch (error) {
+    await provider.close();
+    throw error;
+  }
+}
+
+async function startService(options: DevOptions, provider: RunningProvider): Promise<RunningDev> {
+  const { clock, listen, metricsListen, version } = options;
+  const instance = await openInstance({ data: options.data, mode: 'dev', clock });
+  const logSize = instance.log.status().size;
+  const service = await openService(forTrying(instance, options, provider.issuer), {
+    listen,
+    metricsListen,
+    clock,
+    version,
+  });
+  const { url, metricsUrl, logUrl } = service;
+  return {
+    ...{ url, metricsUrl, logUrl, logSize },
+    issuerUrl: provider.issuer,
+    close: async () => {
+      await service.close();
+      await provider.close();
+    },
+  };
+}
+
+/**
+ * What differs from a service in earnest.
+ *
+ * On a loopback address "public" means this machine; the check for it also keeps out web pages that make their own
+ * host name point here (DNS rebinding). The calls of the CA need no such check: they answer nothing that is secret,
+ * and a certificate needs a token, which the provider gives to no foreign `Host`.
+ *
+ * That other services share the audience of the development issuer is no news: nobody else trusts that issuer.
+ */
+function forTrying(instance: Instance, { publicHost }: DevOptions, issuer: string): Instance {
+  const { logAccess } = instance;
+  const isLocal = publicHost === undefined && logAccess.kind === 'public';
+  return {
+    ...instance,
+    logAccess: isLocal ? { kind: 'loopback' } : logAccess,
+    warnings: instance.warnings.filter((text) => !text.includes(`${JSON.stringify(issuer)}.client-id:`)),
+  };
+}
+
+async function isMissing(directory: string): Promise<boolean> {
+  try {
+    await openDataDirectory(directory);
+    return false;
+  } catch (error) {
+    if (error instanceof DataDirectoryError && error.code === 'DIRECTORY_MISSING') return true;
+    throw error;
+  }
+}
+
+async function makeDirectory({ data, issuerListen, publicHost, clock, note }: DevOptions): Promise<void> {
+  const host = publicHost ?? urlHost(issuerListen.host);
+  note(`Making ${data}: a CA, a log and their keys, for trying only.`);
+  await createInstance({
+    data,
+    mode: 'dev',
+    authority: { organization: 'Mayfly', commonName: 'Mayfly', keyType: 'p256', rootKey: 'keep' },
+    origin: defaultOrigin(clock),
+    sctExtensions: 'leaf_index',
+    configText: devConfig({ issuerUrl: `http://${host}:${issuerListen.port}` }),
+    clock,
+  });
+}
