@@ -112,7 +112,8 @@ function subjectNames({ organization, commonName, dev }: CeremonyRequest): {
         },
       );
     }
-    return new x509.Name([{ O: [o] }, { CN: [cn] }]);
+    // Typed values: the library reads bare strings as a notation, with quotes and number signs that mean something.
+    return new x509.Name([{ O: [{ utf8String: o }] }, { CN: [{ utf8String: cn }] }]);
   };
   return { root: name(`${mark}${commonName}`), intermediate: name(`${mark}${commonName} intermediate`) };
 }

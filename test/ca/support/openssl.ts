@@ -23,7 +23,7 @@ export interface OpensslRun {
   /** What it printed. */
   readonly stdout: string;
   /** A file that it wrote. */
-  read(name: string): Uint8Array;
+  readonly read: (name: string) => Uint8Array;
 }
 
 /** Runs openssl commands beside `files`, hands the last one's output to `then`, and removes the directory. */
