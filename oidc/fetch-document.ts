@@ -1,5 +1,5 @@
 /** Fetching an issuer's JSON documents within bounds: time, size, redirects. */
-import { rootCertificates } from 'node:tls';
+import { getCACertificates } from 'node:tls';
 import { Agent, request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { IssuerFault } from './issuer-fault.ts';
@@ -25,9 +25,9 @@ export interface DocumentFetcher {
 const MAX_REDIRECTS = 5;
 const MAX_CONNECTIONS_PER_HOST = 4;
 
-/** A fetcher that trusts the system's roots and, beside them, the certificates of `caCert` (PEM). */
+/** A fetcher that trusts what Node trusts (NODE_EXTRA_CA_CERTS too) and, beside that, the certificates of `caCert` (PEM). */
 export function createDocumentFetcher(caCert?: string): DocumentFetcher {
-  const trust = caCert === undefined ? {} : { ca: [...rootCertificates, caCert] };
+  const trust = caCert === undefined ? {} : { ca: [...getCACertificates('default'), caCert] };
   const agent = new Agent({
     connections: MAX_CONNECTIONS_PER_HOST,
     connect: { ...trust, minVersion: 'TLSv1.2' },
@@ -45,7 +45,7 @@ async function fetchDocument(agent: Dispatcher, start: URL, limits: FetchLimits)
     const response = await send(agent, url, signal);
     const location = redirectOf(response);
     if (location === undefined) return readJson(response, url, limits.size);
-    response.body.destroy();
+    discard(response);
     url = redirected(url, location);
   }
   throw new IssuerFault('UNUSABLE', `${start.href} redirects more than ${MAX_REDIRECTS} times`);
@@ -57,6 +57,11 @@ async function send(agent: Dispatcher, url: URL, signal: AbortSignal): Promise<D
   } catch (cause) {
     throw unreachable(url, cause);
   }
+}
+
+// Dropping an unread body makes its stream report an abort; unheard, that would end the process.
+function discard(response: Dispatcher.ResponseData): void {
+  response.body.on('error', () => undefined).destroy();
 }
 
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
@@ -79,7 +84,7 @@ function redirected(from: URL, location: string): URL {
 
 async function readJson(response: Dispatcher.ResponseData, url: URL, size: number): Promise<unknown> {
   if (response.statusCode !== 200) {
-    response.body.destroy();
+    discard(response);
     throw new IssuerFault('UNREACHABLE', `${url.href} answers with status ${response.statusCode}`);
   }
   const text = await readBody(response, url, size);

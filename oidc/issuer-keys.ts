@@ -25,7 +25,8 @@ export const RETRY_INTERVAL = 10_000;
 export interface IssuerSnapshot {
   readonly metadata: ProviderMetadata;
   readonly keys: KeySet;
-  /** Milliseconds since the epoch. */
+  /** When all of it was last fetched, in milliseconds since the epoch. A look for an unknown key does not count: else a
+   * stranger's key ids could keep an old discovery document alive. */
   readonly fetchedAt: number;
 }
 
@@ -74,7 +75,9 @@ export class IssuerKeys {
     if (this.#searching !== undefined) return this.#searching;
     if (this.#searchedAt !== undefined && this.#since(this.#searchedAt) < RETRY_INTERVAL) return undefined;
     this.#searchedAt = this.#options.clock();
-    this.#searching = this.#search(known.metadata).finally(() => (this.#searching = undefined));
+    this.#searching = this.#search(known.metadata, known.fetchedAt).finally(
+      () => (this.#searching = undefined),
+    );
     return this.#searching;
   }
 
@@ -94,19 +97,20 @@ export class IssuerKeys {
   }
 
   async #fetchAll(): Promise<IssuerSnapshot> {
-    const { issuer, fetch, timeout } = this.#options;
+    const { issuer, fetch, timeout, clock } = this.#options;
     try {
-      return await this.#search(await discover(issuer, fetch, timeout));
+      const snapshot = await this.#search(await discover(issuer, fetch, timeout), clock());
+      this.#failure = undefined;
+      return snapshot;
     } catch (error) {
-      if (error instanceof IssuerFault) this.#failure = { fault: error, at: this.#options.clock() };
+      if (error instanceof IssuerFault) this.#failure = { fault: error, at: clock() };
       throw error;
     }
   }
 
-  async #search(metadata: ProviderMetadata): Promise<IssuerSnapshot> {
+  async #search(metadata: ProviderMetadata, fetchedAt: number): Promise<IssuerSnapshot> {
     const keys = await fetchKeySet(metadata.jwksUri, this.#options.fetch, this.#options.timeout);
-    this.#failure = undefined;
-    this.#snapshot = { metadata, keys, fetchedAt: this.#options.clock() };
+    this.#snapshot = { metadata, keys, fetchedAt };
     return this.#snapshot;
   }
 }

@@ -34,10 +34,12 @@ export interface Misbehaviour {
   /** Laid over the true document. */
   patch?: Readonly<Record<string, unknown>> | undefined;
   raw?: string | undefined;
-  /** Sent as `Location` with status 302 (or `status`). */
+  /** Sent as `Location` with status 302 (or `status`). `/moved/discovery` and `/moved/jwks` tell the truth. */
   redirect?: string | undefined;
   /** The answer waits for this. */
   until?: Promise<unknown> | undefined;
+  /** Called when a request has come, before the answer. */
+  onRequest?: (() => void) | undefined;
   /** Send the head and one byte of the body, then nothing more. */
   stall?: boolean | undefined;
 }
@@ -170,11 +172,17 @@ class HttpIssuer implements TestIssuer {
       await send(response, this.discovery, this.#discoveryDocument());
     } else if (request.url === `${base}/jwks`) {
       this.requests.jwks++;
-      await send(response, this.jwks, { keys: this.published.map((key) => key.publicJwk) });
+      await send(response, this.jwks, this.#keySet());
     } else {
       this.requests.other++;
-      response.writeHead(404).end();
+      if (request.url === '/moved/discovery') await send(response, {}, this.#discoveryDocument());
+      else if (request.url === '/moved/jwks') await send(response, {}, this.#keySet());
+      else response.writeHead(404).end();
     }
+  }
+
+  #keySet(): Record<string, unknown> {
+    return { keys: this.published.map((key) => key.publicJwk) };
   }
 
   #discoveryDocument(): Record<string, unknown> {
@@ -193,6 +201,7 @@ async function send(
 ): Promise<void> {
   const body = how.raw ?? JSON.stringify({ ...truth, ...how.patch });
   const { redirect, stall, status } = how;
+  how.onRequest?.();
   await how.until;
   if (redirect !== undefined) {
     response.writeHead(status ?? 302, { location: redirect }).end();

@@ -1,0 +1,84 @@
+import 'reflect-metadata';
+import { createServer } from 'node:https';
+import type { Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
+import { expect } from 'chai';
+import { createAuthenticator } from '../../oidc/authenticate.ts';
+import { createDocumentFetcher } from '../../oidc/fetch-document.ts';
+import type { DocumentFetcher } from '../../oidc/fetch-document.ts';
+import { emailDefinition } from '../support/issuer-definitions.ts';
+
+const LIMITS = { timeout: 2000, size: 1000 };
+
+async function selfSigned(): Promise<{ key: string; cert: string }> {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const names = new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }]);
+  const options = { name: 'CN=private', keys, signingAlgorithm: algorithm, extensions: [names] };
+  const certificate = await X509CertificateGenerator.createSelfSigned(options);
+  const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
+  return {
+    key: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`,
+    cert: certificate.toString('pem'),
+  };
+}
+
+describe('Fetching a document over HTTPS', () => {
+  let server: Server;
+  let fetcher: DocumentFetcher | undefined;
+  let cert: string;
+  let base: string;
+  let answer: string;
+
+  before(async () => {
+    const identity = await selfSigned();
+    cert = identity.cert;
+    server = createServer(identity, (request, response) => {
+      if (request.url === '/down') response.writeHead(302, { location: base.replace('https', 'http') });
+      response.end(answer);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    base = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+
+  beforeEach(() => (answer = '{"a":1}'));
+
+  afterEach(async () => {
+    await fetcher?.close();
+    fetcher = undefined;
+  });
+
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  const fetchWith = (caCert: string | undefined, path: string): Promise<unknown> => {
+    fetcher = createDocumentFetcher(caCert);
+    return fetcher.fetch(new URL(path, base), LIMITS);
+  };
+
+  it('refuses a certificate that nobody vouches for', async () => {
+    const fault: unknown = await fetchWith(undefined, '/').catch((error: unknown) => error);
+    expect(fault).to.include({ code: 'UNREACHABLE' });
+    expect((fault as Error).message).to.match(/SELF_SIGNED|self.signed/);
+  });
+
+  it('trusts the certificates of ca-cert', async () => {
+    expect(await fetchWith(cert, '/')).to.deep.equal({ a: 1 });
+  });
+
+  it('does not follow to plain HTTP', async () => {
+    const fault: unknown = await fetchWith(cert, '/down').catch((error: unknown) => error);
+    expect(fault).to.include({ code: 'UNUSABLE' });
+  });
+
+  it('does not take keys over plain HTTP for an issuer with HTTPS', async () => {
+    answer = JSON.stringify({ issuer: base, jwks_uri: 'http://127.0.0.1:1/jwks' });
+    const door = createAuthenticator({ issuers: [emailDefinition(base, { caCert: cert })], clock: Date.now });
+    const [warning] = await door.start();
+    expect(warning?.sentence).to.contain('no HTTPS "jwks_uri"');
+    await door.close();
+  });
+});
