@@ -1,0 +1,538 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { utf8 } from '../../core/bytes.ts';
+import { platformCrypto } from '../../cli/platform-crypto.ts';
+import * as der from '../../core/der.ts';
+import { leafIndexExtension } from '../../ct-log/format/leaf-index.ts';
+import { encodeSctList, POISON_OID, SCT_LIST_OID } from '../../ct-log/format/sct.ts';
+import { anything, exactly, matching } from '../../verify/identity-policy.ts';
+import type { StepName } from '../../verify/step.ts';
+import { verifyCertificate, type Verification, type VerifyRequest } from '../../verify/verify-certificate.ts';
+import { VerifyError } from '../../verify/verify-error.ts';
+import { hex } from '../support/parsers.ts';
+import {
+  altName,
+  caConstraints,
+  certificateOf,
+  extendedUsage,
+  extension,
+  flipped,
+  fulcio,
+  IDENTITY,
+  ISSUER,
+  KEYS,
+  makeWorld,
+  ORIGIN,
+  T0,
+  usage,
+  withExtensions,
+  type Bend,
+  type Plan,
+} from '../support/verify-world.ts';
+
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+const policy = { identity: exactly(IDENTITY), issuer: exactly(ISSUER) };
+
+const verify = (bend: Bend, change: Partial<VerifyRequest> = {}): Promise<Verification> =>
+  verifyCertificate({ ...makeWorld(bend), policy, crypto: platformCrypto, ...change });
+const failures = ({ steps }: Verification): StepName[] =>
+  steps.filter(({ ok }) => !ok).map(({ name }) => name);
+const names = ({ steps }: Verification): StepName[] => steps.map(({ name }) => name);
+
+const leaf = (change: Readonly<Record<string, Uint8Array | undefined>>): Bend => ({
+  leaf: (plan) => withExtensions(plan, change),
+});
+const intermediate = (change: Readonly<Record<string, Uint8Array | undefined>>): Bend => ({
+  intermediate: (plan) => withExtensions(plan, change),
+});
+const root = (change: Readonly<Record<string, Uint8Array | undefined>>): Bend => ({
+  root: (plan) => withExtensions(plan, change),
+});
+const unknownCritical = { odd: extension('1.2.3', hex('0500'), true) };
+const twoNames = extension('2.5.29.17', der.sequence(hex('81 01 61'), hex('82 01 62')), true);
+
+/** Each with exactly one thing wrong: the first step that must fail, and what it must say. */
+const WRONG: readonly (readonly [what: string, bend: Bend, step: StepName, detail: RegExp])[] = [
+  ['a precertificate', leaf({ poison: extension(POISON_OID, hex('0500'), true) }), 'certificate', /poison/],
+  [
+    'a poison that is not critical',
+    leaf({ poison: extension(POISON_OID, hex('0500')) }),
+    'certificate',
+    /poison/,
+  ],
+  [
+    'an unknown critical extension in the leaf',
+    leaf(unknownCritical),
+    'certificate',
+    /unknown critical extension 1\.2\.3/,
+  ],
+  ['a CA as signer', leaf({ bc: caConstraints() }), 'certificate', /of a CA/],
+  ['a leaf without key usage', leaf({ ku: undefined }), 'certificate', /key usage/],
+  ['a leaf whose key may not sign', leaf({ ku: usage('05 20') }), 'certificate', /key usage/],
+  [
+    'a malformed key usage',
+    leaf({ ku: extension('2.5.29.15', hex('03 01 00'), true) }),
+    'certificate',
+    /KeyUsage is malformed/,
+  ],
+  ['a leaf for TLS servers', leaf({ eku: extendedUsage(SERVER_AUTH) }), 'certificate', /code signing/],
+  ['a leaf for every use', leaf({ eku: extendedUsage('2.5.29.37.0') }), 'certificate', /code signing/],
+  ['a leaf without extended key usage', leaf({ eku: undefined }), 'certificate', /code signing/],
+  ['no SCT', { sctList: () => undefined }, 'sct', /no SCT/],
+  ['two SCTs', { sctList: twice }, 'sct', /exactly one SCT/],
+  ['an SCT of version 2', { sct: (good) => flipped(good, 0) }, 'sct', /version 1/],
+  ['an SCT of an unknown log', { sctKey: KEYS.other }, 'sct', /not trusted/],
+  ['an SCT with another hash', { sct: (good) => flipped(good, 51) }, 'sct', /ECDSA with SHA-256/],
+  ['an SCT that says RSA', { sct: (good) => flipped(good, 52) }, 'sct', /ECDSA with SHA-256/],
+  [
+    'a cut list of SCTs',
+    { sctList: () => extension(SCT_LIST_OID, hex('04 03 0005 00')) },
+    'sct',
+    /ends too early/,
+  ],
+  ['a flipped SCT signature', { sct: (good) => flipped(good) }, 'sct-signature', /does not hold/],
+  ['an SCT for another time', { sct: (good) => flipped(good, 40) }, 'sct-signature', /does not hold/],
+  ['an SCT for another index', { sct: (good) => flipped(good, 50) }, 'sct-signature', /does not hold/],
+  [
+    'an SCT for another issuing key',
+    { intermediate: (plan) => ({ ...plan, key: { ...KEYS.intermediate, spki: KEYS.other.spki } }) },
+    'chain',
+    /does not hold/,
+  ],
+  ['an SCT before the certificate', { sctTime: T0 - 1 }, 'chain', /not yet/],
+  ['an SCT after the certificate', { sctTime: T0 + 600_001 }, 'chain', /no longer/],
+  [
+    'an expired intermediate',
+    { intermediate: (plan) => ({ ...plan, notAfter: T0 - 1000 }) },
+    'chain',
+    /"CN=Issuing" was valid until/,
+  ],
+  [
+    'an intermediate of tomorrow',
+    { intermediate: (plan) => ({ ...plan, notBefore: T0 + 86_400_000 }) },
+    'chain',
+    /not yet/,
+  ],
+  [
+    'an expired root',
+    { root: (plan) => ({ ...plan, notAfter: T0 - 1000 }) },
+    'chain',
+    /"CN=Root" was valid until/,
+  ],
+  ['an intermediate that is no CA', intermediate({ bc: undefined }), 'chain', /is no CA/],
+  [
+    'BasicConstraints that are not critical',
+    intermediate({ bc: caConstraints(0, false) }),
+    'chain',
+    /critical/,
+  ],
+  [
+    'an intermediate that may not sign certificates',
+    intermediate({ ku: usage('07 80') }),
+    'chain',
+    /sign certificates/,
+  ],
+  ['an intermediate without key usage', intermediate({ ku: undefined }), 'chain', /sign certificates/],
+  [
+    'an intermediate for TLS servers',
+    intermediate({ eku: extendedUsage(SERVER_AUTH) }),
+    'chain',
+    /code signing below/,
+  ],
+  [
+    'an unknown critical extension in the intermediate',
+    intermediate(unknownCritical),
+    'chain',
+    /unknown critical/,
+  ],
+  [
+    'name constraints',
+    intermediate({ nc: extension('2.5.29.30', der.sequence()) }),
+    'chain',
+    /name constraints/,
+  ],
+  [
+    'a poisoned intermediate',
+    intermediate({ poison: extension(POISON_OID, hex('0500'), true) }),
+    'chain',
+    /unknown critical/,
+  ],
+  ['a root that is no CA', root({ bc: extension('2.5.29.19', der.sequence(), true) }), 'chain', /is no CA/],
+  [
+    'a root that allows no CA below',
+    root({ bc: caConstraints(0) }),
+    'chain',
+    /allows 0 CAs below it, here are 1/,
+  ],
+  ['a root for TLS servers', root({ eku: extendedUsage(SERVER_AUTH) }), 'chain', /code signing below/],
+  [
+    'a leaf signed by another key',
+    { leaf: (plan) => ({ ...plan, signer: KEYS.other }) },
+    'chain',
+    /does not hold/,
+  ],
+  [
+    'a leaf signed by another kind of key',
+    { leaf: (plan) => ({ ...plan, signer: KEYS.rsa }) },
+    'chain',
+    /does not fit/,
+  ],
+  [
+    'a leaf signed with SHA-1',
+    { leaf: (plan) => ({ ...plan, algorithm: der.sequence(der.oid('1.2.840.10045.4.1')) }) },
+    'chain',
+    /unknown or weak/,
+  ],
+  [
+    'a short RSA key',
+    {
+      intermediate: (plan) => ({ ...plan, key: KEYS.shortRsa }),
+      leaf: (plan) => ({ ...plan, signer: KEYS.shortRsa }),
+    },
+    'chain',
+    /too short/,
+  ],
+  [
+    'an intermediate signed by another root',
+    { intermediate: (plan) => ({ ...plan, signer: { ...KEYS.p521 } }) },
+    'chain',
+    /does not hold/,
+  ],
+  [
+    'an intermediate of an unknown root',
+    { intermediate: (plan) => ({ ...plan, issuer: nobody }) },
+    'chain',
+    /no trusted root is named "CN=Nobody"/,
+  ],
+  [
+    'a leaf of an unknown CA',
+    { leaf: (plan) => ({ ...plan, issuer: nobody }) },
+    'chain',
+    /no trusted CA is named "CN=Nobody"/,
+  ],
+  [
+    'a CA without a name',
+    {
+      intermediate: (plan) => ({ ...plan, subject: der.sequence() }),
+      leaf: (plan) => ({ ...plan, issuer: der.sequence() }),
+    },
+    'chain',
+    /empty name/,
+  ],
+  ['no SubjectAltName', leaf({ san: undefined }), 'identity', /names nobody/],
+  [
+    'a SubjectAltName that is not critical',
+    leaf({ san: extension('2.5.29.17', der.sequence(hex('81 01 61'))) }),
+    'identity',
+    /must be critical/,
+  ],
+  ['two names', leaf({ san: twoNames }), 'identity', /exactly one/],
+  ['no name', leaf({ san: extension('2.5.29.17', der.sequence(), true) }), 'identity', /exactly one/],
+  [
+    'a DNS name',
+    leaf({ san: extension('2.5.29.17', der.sequence(hex('82 01 62')), true) }),
+    'identity',
+    /neither/,
+  ],
+  [
+    'somebody else',
+    leaf({ san: altName({ type: 'email', value: 'mallory@example.com' }) }),
+    'identity',
+    /"mallory@example\.com", wanted is "alice@example\.com"/,
+  ],
+  [
+    'the same address in other case',
+    leaf({ san: altName({ type: 'email', value: 'Alice@example.com' }) }),
+    'identity',
+    /wanted/,
+  ],
+  [
+    'another issuer',
+    leaf({ issuer1: undefined, issuer8: fulcio(8, der.utf8String('https://evil.example')) }),
+    'issuer',
+    /evil/,
+  ],
+  [
+    'two issuers that disagree',
+    leaf({ issuer1: fulcio(1, utf8('https://evil.example')) }),
+    'issuer',
+    /two different/,
+  ],
+  ['no current issuer extension', leaf({ issuer8: undefined }), 'issuer', /does not name/],
+  [
+    'an empty issuer',
+    leaf({ issuer1: undefined, issuer8: fulcio(8, der.utf8String('')) }),
+    'issuer',
+    /empty/,
+  ],
+  ['a raw issuer where DER belongs', leaf({ issuer8: fulcio(8, utf8(ISSUER)) }), 'issuer', /DER/],
+  [
+    'bytes behind the issuer',
+    leaf({ issuer8: fulcio(8, Uint8Array.from([...der.utf8String(ISSUER), 0])) }),
+    'issuer',
+    /follow/,
+  ],
+];
+
+const nobody = der.sequence(der.set(der.sequence(der.oid('2.5.4.3'), der.utf8String('Nobody'))));
+
+function twice(good: Uint8Array): Uint8Array {
+  const value = der.readOnly(good, der.Tag.sequence).value;
+  const reader = new der.DerReader(value);
+  reader.next();
+  const sct = reader.next(der.Tag.octetString).value.subarray(6);
+  return extension(SCT_LIST_OID, encodeSctList([sct, sct]));
+}
+
+describe('verify/verify-certificate', () => {
+  it('accepts a right certificate, step by step, and says whose it is', async () => {
+    const answer = await verify({}, { requireInclusion: true });
+    expect(answer.steps.map(({ name, ok }) => [name, ok])).to.deep.equal(
+      ['certificate', 'sct', 'chain', 'sct-signature', 'sct-time', 'identity', 'issuer', 'inclusion'].map(
+        (name) => [name, true],
+      ),
+    );
+    expect(answer).to.include({ ok: true, at: T0 + 250, identity: IDENTITY, issuer: ISSUER });
+    expect(answer.steps.at(-1)?.detail).to.equal(`entry 5 of 11 in the log ${ORIGIN}`);
+  });
+
+  for (const [what, bend, step, detail] of WRONG) {
+    it(`refuses ${what}`, async () => {
+      const answer = await verify(bend);
+      expect(answer.ok).to.equal(false);
+      const failed = answer.steps.find(({ ok }) => !ok);
+      expect(failed?.name, JSON.stringify(answer.steps)).to.equal(step);
+      expect(failed?.detail).to.match(detail);
+    });
+  }
+
+  it('accepts every kind of CA key, and a chain of one root', async () => {
+    for (const key of [KEYS.rsa, KEYS.p521, KEYS.ed25519]) {
+      const bend = {
+        intermediate: (plan: Plan) => ({ ...plan, key }),
+        leaf: (plan: Plan) => ({ ...plan, signer: key }),
+      };
+      expect(failures(await verify(bend))).to.deep.equal([]);
+    }
+    const own = {
+      root: (plan: Plan) => ({ ...plan, key: KEYS.intermediate }),
+      leaf: (plan: Plan) => ({ ...plan, issuer: rootName }),
+    };
+    const world = makeWorld(own);
+    const answer = await verifyCertificate({
+      ...world,
+      trust: { ...world.trust, intermediates: [] },
+      policy,
+      crypto: platformCrypto,
+    });
+    expect(failures(answer)).to.deep.equal([]);
+  });
+
+  it('finds its way among several CAs of the same name', async () => {
+    const world = makeWorld();
+    const decoy = makeWorld({ intermediate: (plan) => ({ ...plan, key: KEYS.other }) });
+    const intermediates = [...decoy.trust.intermediates, ...world.trust.intermediates];
+    const roots = [
+      ...makeWorld({ root: (plan) => ({ ...plan, key: KEYS.p521, signer: KEYS.p521 }) }).trust.roots,
+      ...world.trust.roots,
+    ];
+    const answer = await verifyCertificate({
+      ...world,
+      trust: { ...world.trust, roots, intermediates },
+      policy,
+      crypto: platformCrypto,
+    });
+    expect(failures(answer)).to.deep.equal([]);
+  });
+
+  it('does not run in circles among CAs that sign each other', async () => {
+    const world = makeWorld();
+    const plan = (subject: Uint8Array, issuer: Uint8Array): Uint8Array =>
+      certificateOf({
+        ...{ subject, issuer, key: KEYS.intermediate, signer: KEYS.intermediate },
+        ...{ notBefore: T0 - 1000, notAfter: T0 + 1e9 },
+        extensions: { bc: caConstraints(), ku: usage('01 06') },
+      });
+    const issuing = der.sequence(der.set(der.sequence(der.oid('2.5.4.3'), der.utf8String('Issuing'))));
+    const trust = { ...world.trust, intermediates: [plan(issuing, nobody), plan(nobody, issuing)] };
+    expect(
+      failures(await verifyCertificate({ ...world, trust, policy, crypto: platformCrypto })),
+    ).to.deep.equal(['chain']);
+  });
+
+  it('judges the chain at the time that it is given, and the SCT at its own', async () => {
+    expect(failures(await verify({}, { at: T0 + 600_000 }))).to.deep.equal([]);
+    expect(failures(await verify({}, { at: T0 + 601_000 }))).to.deep.equal(['chain']);
+    expect(failures(await verify({}, { at: T0 - 1 }))).to.deep.equal(['chain']);
+    const late = await verify({ sctTime: T0 + 700_000, headTime: T0 + 700_001 }, { at: T0 + 1000 });
+    expect(failures(late)).to.deep.equal(['sct-time']);
+    expect(late.at).to.equal(T0 + 1000);
+  });
+
+  it('judges all that it can and nothing that it cannot', async () => {
+    const unreadable = await verify({}, { certificate: hex('3000') });
+    expect(names(unreadable)).to.deep.equal(['certificate']);
+    expect(unreadable).to.include({ ok: false, identity: undefined, issuer: undefined });
+    expect(names(await verify({ sctList: () => undefined }))).to.deep.equal([
+      'certificate',
+      'sct',
+      'identity',
+      'issuer',
+    ]);
+    expect(names(await verify({ sctList: () => undefined }, { at: T0 }))).to.deep.equal([
+      'certificate',
+      'sct',
+      'chain',
+      'identity',
+      'issuer',
+    ]);
+    const elsewhere = await verify({ leaf: (plan) => ({ ...plan, issuer: nobody }) });
+    expect(names(elsewhere)).to.deep.equal(['certificate', 'sct', 'chain', 'identity', 'issuer']);
+    expect(names(await verify({}, { proof: undefined }))).to.not.include('inclusion');
+  });
+
+  it('matches identities by expressions from their first to their last character', async () => {
+    const check = async (source: string): Promise<boolean> =>
+      (await verify({}, { policy: { identity: matching(source), issuer: anything } })).ok;
+    for (const source of [
+      'alice@example\\.com',
+      '.*@example\\.com',
+      'bob@.*|alice@.*',
+      '[a-z]+@example\\.(com|org)',
+    ]) {
+      expect(await check(source), source).to.equal(true);
+    }
+    for (const source of ['alice', '@example\\.com', 'alice@example\\.co', 'x|alice', 'alice|bob', '']) {
+      expect(await check(source), source).to.equal(false);
+    }
+    expect(matching('a').accepts('a\n')).to.equal(false);
+    expect(matching('a.b').accepts('a\nb')).to.equal(false);
+  });
+
+  it('calls an expression that is none a wrong policy, also one that would break out of its anchors', () => {
+    for (const source of ['(', 'a)|(b', '[', '*', '\\']) {
+      expect(() => matching(source), source)
+        .to.throw(VerifyError)
+        .with.property('code', 'BAD_POLICY');
+    }
+  });
+
+  it('calls trust that cannot be read or names no root a wrong trust, not a wrong certificate', async () => {
+    const { trust } = makeWorld();
+    const [log] = trust.logs;
+    if (log === undefined) throw new Error('no log');
+    const wrong = [
+      { ...trust, roots: [] },
+      { ...trust, roots: [hex('3000')] },
+      { ...trust, intermediates: [hex('00')] },
+      { ...trust, logs: [{ ...log, publicKey: KEYS.rsa.spki }] },
+      { ...trust, logs: [{ ...log, ed25519PublicKey: hex('00') }] },
+    ];
+    for (const change of wrong) {
+      const error: unknown = await verify({}, { trust: change }).catch((thrown: unknown) => thrown);
+      expect(error).to.be.instanceOf(VerifyError).with.property('code', 'BAD_TRUST');
+    }
+  });
+
+  it('shows nothing of a stranger’s text that could paint on a terminal', async () => {
+    const answer = await verify(leaf({ san: altName({ type: 'username', value: 'a\u001b[2J!b\u202e' }) }));
+    const detail = answer.steps.find(({ name }) => name === 'identity')?.detail ?? '';
+    expect(detail).to.include('a\\u{1b}[2J!b\\u{202e}');
+  });
+
+  for (const line of [0, 1]) {
+    it(`never accepts a certificate or a proof with a byte changed, and never throws (signature ${line})`, async () => {
+      // One signature line only: a second one that still holds would excuse a change in the first one's name.
+      const world = makeWorld({ lines: (lines) => lines.slice(line, line + 1) });
+      const bent = fc.tuple(
+        fc.constantFrom('certificate' as const, 'proof' as const),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+      );
+      await fc.assert(
+        fc.asyncProperty(bent, async ([part, at, mask]) => {
+          const changed = Uint8Array.from(world[part]);
+          const place = at % changed.length;
+          changed[place] = (changed[place] ?? 0) ^ mask;
+          const answer = await verifyCertificate({
+            ...world,
+            [part]: changed,
+            policy,
+            crypto: platformCrypto,
+          });
+          expect(answer.ok, `${part} ${place}`).to.equal(false);
+        }),
+        { numRuns: 300 },
+      );
+    });
+  }
+});
+
+describe('verify/inclusion', () => {
+  const drop = (at: number): Bend => ({ lines: (lines) => lines.filter((_, i) => i !== at) });
+  const bendLine = (at: number): Bend => ({
+    lines: (lines) =>
+      lines.map((line, i) => (i === at ? { ...line, signature: flipped(line.signature) } : line)),
+  });
+  const inclusion = async (bend: Bend, change: Partial<VerifyRequest> = {}): Promise<string> => {
+    const answer = await verify(bend, { requireInclusion: true, ...change });
+    expect(names(answer).at(-1), JSON.stringify(answer.steps)).to.equal('inclusion');
+    expect(failures(answer)).to.deep.equal(answer.ok ? [] : ['inclusion']);
+    return answer.ok ? 'ok' : (answer.steps.at(-1)?.detail ?? '');
+  };
+
+  it('takes either signature of the log, and passes over witnesses', async () => {
+    for (const bend of [{}, drop(0), drop(1), drop(2), bendLine(2)])
+      expect(await inclusion(bend)).to.equal('ok');
+    const world = makeWorld(drop(1));
+    const logs = world.trust.logs.map(({ origin, publicKey }) => ({ origin, publicKey }));
+    expect(await inclusion(drop(1), { trust: { ...world.trust, logs } })).to.equal('ok');
+  });
+
+  it('takes an SCT without an index, as plain RFC 6962 logs make them', async () => {
+    expect(await inclusion({ sctExtensions: hex('') })).to.equal('ok');
+  });
+
+  it('refuses a checkpoint without a signature of the log, or with one that does not hold', async () => {
+    const onlyWitness: Bend = { lines: (lines) => lines.slice(2) };
+    expect(await inclusion(onlyWitness)).to.match(/not signed by the log/);
+    expect(await inclusion(bendLine(0))).to.match(/does not hold/);
+    expect(await inclusion(bendLine(1))).to.match(/does not hold/);
+    const otherName: Bend = { lines: (lines) => lines.map((line) => ({ ...line, name: 'other' })) };
+    expect(await inclusion(otherName)).to.match(/not signed by the log/);
+  });
+
+  it('refuses a checkpoint of another log, an old one, and one with unsigned lines', async () => {
+    expect(await inclusion({ body: (body) => ({ ...body, origin: 'other.example/log' }) })).to.match(
+      /another log/,
+    );
+    expect(await inclusion({ headTime: T0 + 249 })).to.match(/older than the SCT/);
+    const insert: Bend = {
+      ...drop(1),
+      note: (note) => Buffer.from(Buffer.from(note).toString().replace('\n\n', '\nextra\n\n')),
+    };
+    expect(await inclusion(insert)).to.match(/nobody signed/);
+  });
+
+  it('refuses another index, size, root or path', async () => {
+    expect(await inclusion({ proof: (proof) => ({ ...proof, index: 4 }) })).to.match(/the SCT says 5/);
+    const plain: Bend = { sctExtensions: hex(''), proof: (proof) => ({ ...proof, index: 4 }) };
+    expect(await inclusion(plain)).to.match(/does not lead/);
+    expect(await inclusion({ sctExtensions: leafIndexExtension(4) })).to.match(/the SCT says 4/);
+    expect(await inclusion({ body: (body) => ({ ...body, size: 100 }) })).to.match(/does not lead/);
+    expect(await inclusion({ body: (body) => ({ ...body, root: flipped(body.root) }) })).to.match(
+      /does not lead/,
+    );
+    expect(await inclusion({ proof: (proof) => ({ ...proof, path: proof.path.slice(1) }) })).to.match(
+      /does not lead/,
+    );
+    expect(await inclusion({}, { proof: utf8('nonsense') })).to.match(/no checkpoint/);
+  });
+
+  it('asks for a proof only when told to', async () => {
+    expect(await inclusion({}, { proof: undefined })).to.match(/none was given/);
+    expect((await verify({}, { proof: undefined })).ok).to.equal(true);
+  });
+});
+
+const rootName = der.sequence(der.set(der.sequence(der.oid('2.5.4.3'), der.utf8String('Root'))));
