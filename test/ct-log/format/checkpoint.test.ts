@@ -92,6 +92,39 @@ describe('ct-log/format/tree-head', () => {
   });
 });
 
+/** The checkpoint of the example tree of FiloSottile/sunlight, cmd/skylight/testdata/tree. */
+const SUNLIGHT = `${ORIGIN}
+300
+lCkHUpkmVBEms2r2T1K6Og69+wUuuN3MIEW1/ezu2v0=
+
+— ${ORIGIN} kVB1JgAAAZtxtEwABAMARzBFAiEAi+mTa2xjL1IdWpH82OeciGsGvwRAP+f1WkfKaSZCfFECIHoNPZ/Q3y6UNzvKOO9cuLr6V16vPNfhwhle9f6r5H/Z
+`;
+
+describe("another log's checkpoint", () => {
+  it('is read, and its signature holds over our tree head', () => {
+    const { origin, size, root, signatures } = parseCheckpoint(utf8(SUNLIGHT));
+    expect([origin, size, toBase64(root)]).to.deep.equal([ORIGIN, 300, toBase64(ROOT)]);
+    const [line] = signatures;
+    expect(toHex(line?.keyId ?? hex(''))).to.equal(toHex(makeVkey(sha256, ORIGIN, 'static-ct', SPKI).keyId));
+    const { timestamp, signature: ecdsa, ...rest } = parseTreeHeadSignature(line?.signature ?? hex(''));
+    expect({ timestamp, ...rest }).to.deep.equal({
+      timestamp: TIME,
+      hashAlgorithm: 4,
+      signatureAlgorithm: 3,
+    });
+    const key = createPublicKey({ key: Buffer.from(SPKI), format: 'der', type: 'spki' });
+    expect(verify('sha256', encodeTreeHead({ timestamp, size, root }), key, ecdsa)).to.equal(true);
+    expect(verify('sha256', encodeTreeHead({ timestamp: timestamp + 1, size, root }), key, ecdsa)).to.equal(
+      false,
+    );
+  });
+
+  it('is written again to the same bytes', () => {
+    const { signatures, ...read } = parseCheckpoint(utf8(SUNLIGHT));
+    expect(utf8Text(encodeCheckpoint(read, signatures))).to.equal(SUNLIGHT);
+  });
+});
+
 describe('ct-log/format/signed-note', () => {
   it('lets an Ed25519 key sign and check the text of a note', () => {
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');

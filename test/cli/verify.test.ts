@@ -1,0 +1,256 @@
+import { expect } from 'chai';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encodePem } from '../../core/pem.ts';
+import { logV3Json } from '../../ct-log/format/log-v3-json.ts';
+import { encodeVkey, makeVkey } from '../../ct-log/format/vkey.ts';
+import { runCli, type CliResult } from '../support/run-cli.ts';
+import { sha256 } from '../support/parsers.ts';
+import {
+  flipped,
+  IDENTITY,
+  ISSUER,
+  KEYS,
+  makeWorld,
+  ORIGIN,
+  T0,
+  type World,
+} from '../support/verify-world.ts';
+
+const WHO = ['--identity', IDENTITY, '--issuer', ISSUER];
+
+interface JsonAnswer {
+  readonly ok: boolean;
+  readonly at: string | null;
+  readonly identity: string | null;
+  readonly failed: readonly string[];
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+describe('mayfly verify certificate', () => {
+  let directory = '';
+  const world = makeWorld();
+  const path = (name: string): string => join(directory, name);
+  const write = (name: string, content: string | Uint8Array): Promise<void> => writeFile(path(name), content);
+  const verify = (...words: string[]): Promise<CliResult> =>
+    runCli(['verify', 'certificate', ...words], { cwd: directory });
+  const good = (...more: string[]): Promise<CliResult> => verify('cert.pem', '--trust', '.', ...more);
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'mayfly-verify-'));
+    await writeTrust(world);
+    await write('cert.pem', encodePem('CERTIFICATE', world.certificate));
+    await write('cert.tlog-proof', world.proof);
+  });
+  afterEach(() => rm(directory, { recursive: true, force: true }));
+
+  async function writeTrust({ trust }: World): Promise<void> {
+    const [root, intermediate, log] = [trust.roots[0], trust.intermediates[0], trust.logs[0]];
+    if (!root || !intermediate || !log?.ed25519PublicKey) throw new Error('the world lacks a part');
+    await write('root.pem', encodePem('CERTIFICATE', root));
+    await write('intermediate.pem', encodePem('CERTIFICATE', intermediate));
+    await write('log.pub.pem', encodePem('PUBLIC KEY', log.publicKey));
+    const keys = [
+      makeVkey(sha256, ORIGIN, 'static-ct', log.publicKey),
+      makeVkey(sha256, ORIGIN, 'ed25519', log.ed25519PublicKey),
+    ];
+    await write('log.vkey', `${keys.map(encodeVkey).join('\n')}\n`);
+    await write('log.v3.json', JSON.stringify(description(log.publicKey)));
+  }
+
+  const description = (publicKey: Uint8Array): Record<string, unknown> =>
+    logV3Json({
+      ...{ origin: ORIGIN, logId: sha256(publicKey), publicKey, url: `https://${ORIGIN}`, createdAt: T0 },
+      ...{ intendedUse: 'production', software: { name: 'mayfly', version: 'test' } },
+    });
+
+  it('prints every step, whose certificate it is, and exits 0', async () => {
+    const { code, stdout, stderr } = await good(...WHO, '--proof', 'cert.tlog-proof', '--require-inclusion');
+    expect(stderr).to.equal('');
+    expect(stdout.split('\n').map((line) => line.split(/ +/).slice(0, 2).join(' '))).to.deep.equal([
+      ...[
+        'ok certificate',
+        'ok sct',
+        'ok chain',
+        'ok sct-signature',
+        'ok sct-time',
+        'ok identity',
+        'ok issuer',
+      ],
+      ...['ok inclusion', '', `Verified: ${IDENTITY},`, ''],
+    ]);
+    expect(code).to.equal(0);
+  });
+
+  it('answers one JSON object and nothing else with --json', async () => {
+    const { code, stdout, stderr } = await good('--any-identity', '--json');
+    expect([code, stderr]).to.deep.equal([0, '']);
+    const { ok, at, identity, failed } = JSON.parse(stdout) as JsonAnswer;
+    expect({ ok, at, identity, failed }).to.deep.equal({
+      ok: true,
+      at: '2026-11-22T10:00:00Z',
+      identity: IDENTITY,
+      failed: [],
+    });
+  });
+
+  it('says what it did not check', async () => {
+    const { stderr } = await good('--any-identity');
+    expect(stderr).to.include('whom the certificate is for').and.to.include('that the log still has it');
+  });
+
+  it('names the step that failed and exits 1', async () => {
+    await write('cert.pem', encodePem('CERTIFICATE', makeWorld({ sct: flipped }).certificate));
+    const { code, stdout } = await good(...WHO);
+    expect(code).to.equal(1);
+    expect(stdout)
+      .to.match(/FAILED +sct-signature/)
+      .and.to.include('Not verified: sct-signature failed.');
+    const json = await good(...WHO, '--json');
+    expect((JSON.parse(json.stdout) as JsonAnswer).failed).to.deep.equal(['sct-signature']);
+    expect(json.code).to.equal(1);
+    await write('cert.pem', encodePem('CERTIFICATE', world.certificate.subarray(0, 100)));
+    expect((await good(...WHO)).code, 'half a certificate').to.equal(1);
+  });
+
+  it('takes DER, a chain with the leaf first, a time and expressions', async () => {
+    await write('cert.der', world.certificate);
+    expect((await verify('cert.der', '--trust', '.', ...WHO)).code).to.equal(0);
+    await write(
+      'chain.pem',
+      encodePem('CERTIFICATE', world.certificate) + encodePem('CERTIFICATE', world.certificate),
+    );
+    const patterns = ['--identity-regexp', '.*@example\\.com', '--issuer-regexp', 'https://issuer\\.example'];
+    expect((await verify('chain.pem', '--trust', '.', ...patterns)).code).to.equal(0);
+    expect((await good('--identity-regexp', 'alice', '--issuer', ISSUER)).code, 'not anchored').to.equal(1);
+    expect((await good(...WHO, '--at', '2026-11-22T11:05:00+01:00')).code).to.equal(0);
+    const late = await good(...WHO, '--at', '2026-11-22T12:00:00Z');
+    expect([late.code, late.stdout]).to.satisfy(
+      ([code, text]: [number, string]) => code === 1 && /FAILED +chain/.test(text),
+    );
+  });
+
+  it('wants no log.v3.json, but one of another log shows that files were mixed up', async () => {
+    await rm(path('log.v3.json'));
+    expect((await good(...WHO)).code).to.equal(0);
+    await write('log.v3.json', JSON.stringify(description(KEYS.other.spki)));
+    const { code, stderr } = await good(...WHO);
+    expect(code).to.equal(2);
+    expect(stderr).to.include('another log');
+  });
+
+  /** What goes wrong before anything can be judged: exit status 2, a sentence, and what to do. */
+  const mistakes: [what: string, words: string[], says: RegExp, prepare?: () => Promise<unknown>][] = [
+    [
+      'a missing certificate',
+      ['none.pem', '--trust', '.', ...WHO],
+      /CERT: none\.pem does not exist[^]*cert\.pem/,
+    ],
+    [
+      'a key in the place of the certificate',
+      ['key.pem', '--trust', '.', ...WHO],
+      /begins with a private key[^]*certificate itself/,
+      () =>
+        write(
+          'key.pem',
+          `${encodePem('PRIVATE KEY', new Uint8Array(9))}${encodePem('CERTIFICATE', world.certificate)}`,
+        ),
+    ],
+    [
+      'some other file',
+      ['note.txt', '--trust', '.', ...WHO],
+      /neither PEM nor DER/,
+      () => write('note.txt', 'hello'),
+    ],
+    [
+      'a damaged PEM file',
+      ['bad.pem', '--trust', '.', ...WHO],
+      /no PEM file/,
+      () => write('bad.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n'),
+    ],
+    ['no trust', ['cert.pem', ...WHO], /give --trust[^]*trust export/],
+    [
+      'a trust directory that is not there',
+      ['cert.pem', '--trust', 'nowhere', ...WHO],
+      /root\.pem[^]*does not exist[^]*trust export/,
+    ],
+    [
+      'a trust directory without the log',
+      ['cert.pem', '--trust', '.', ...WHO],
+      /log\.vkey does not exist/,
+      () => rm(path('log.vkey')),
+    ],
+    [
+      'a key file in the place of a root',
+      ['cert.pem', '--trust', '.', ...WHO],
+      /root\.pem[^]*"PUBLIC KEY"/,
+      () => write('root.pem', encodePem('PUBLIC KEY', KEYS.log.spki)),
+    ],
+    [
+      'a log key that log.vkey does not know',
+      ['cert.pem', '--trust', '.', ...WHO],
+      /does not name the key/,
+      () => write('log.pub.pem', encodePem('PUBLIC KEY', KEYS.other.spki)),
+    ],
+    [
+      'a damaged log.vkey',
+      ['cert.pem', '--trust', '.', ...WHO],
+      /log\.vkey cannot be used/,
+      () => write('log.vkey', 'x+y+z'),
+    ],
+    [
+      'a root that is no certificate',
+      ['cert.pem', '--trust', '.', ...WHO],
+      /root certificate to be trusted cannot be read/,
+      () => write('root.pem', encodePem('CERTIFICATE', new Uint8Array(4))),
+    ],
+    ['nobody to expect', ['cert.pem', '--trust', '.'], /say whom[^]*--any-identity/],
+    [
+      'an identity without an issuer',
+      ['cert.pem', '--trust', '.', '--identity', IDENTITY],
+      /--issuer or --issuer-regexp is missing/,
+    ],
+    ['an identity twice', ['cert.pem', '--trust', '.', ...WHO, '--identity-regexp', '.*'], /not both/],
+    ['anybody and somebody', ['cert.pem', '--trust', '.', ...WHO, '--any-identity'], /contradicts/],
+    [
+      'a time that is none',
+      ['cert.pem', '--trust', '.', ...WHO, '--at', 'yesterday'],
+      /"yesterday" is no RFC 3339 time[^]*2026-/,
+    ],
+    [
+      'an expression that is none',
+      ['cert.pem', '--trust', '.', '--identity-regexp', '(', '--issuer', ISSUER],
+      /--identity-regexp: the regular expression cannot be read/,
+    ],
+    [
+      'a missing proof',
+      ['cert.pem', '--trust', '.', ...WHO, '--proof', 'none'],
+      /--proof: none does not exist[^]*log proof/,
+    ],
+    ['no certificate', ['--trust', '.'], /missing required argument/],
+  ];
+  for (const [what, words, says, prepare] of mistakes) {
+    it(`says what to do about ${what}, and exits 2`, async () => {
+      await prepare?.();
+      const { code, stdout, stderr } = await verify(...words);
+      expect(stderr).to.match(says);
+      expect([code, stdout]).to.deep.equal([2, '']);
+    });
+  }
+
+  it('tells a mistake as JSON too', async () => {
+    const { code, stdout } = await good('--json');
+    expect(code).to.equal(2);
+    expect((JSON.parse(stdout) as JsonAnswer).error?.code).to.equal('USAGE');
+  });
+
+  it('is a subcommand with help and examples', async () => {
+    const help = await verify('--help');
+    expect([help.code, help.stdout]).to.satisfy(
+      ([code, text]: [number, string]) => code === 0 && text.includes('Examples:'),
+    );
+    expect((await runCli(['verify'])).code).to.equal(2);
+    expect((await runCli(['verify', 'nothing'])).code).to.equal(2);
+  });
+});
