@@ -1,0 +1,44 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { withoutExtension } from '../../ca/without-extension.ts';
+import { findExtension, parseCertificate } from '../../core/certificate.ts';
+import { oid } from '../../core/der.ts';
+import { testAuthority } from './support/authority.ts';
+
+describe('ca/without-extension', () => {
+  it('takes out exactly the one that was named, wherever it stands', async () => {
+    const { der, tbs, extensions } = parseCertificate((await testAuthority()).intermediateDer);
+    for (const { oid: name, raw } of extensions) {
+      const without = withoutExtension(tbs, oid(name));
+      // The certificate around it only has to be well-formed for the strict parser to say what is left.
+      const left = without === undefined ? undefined : parseCertificate(rewrap(der, tbs, without));
+      expect(left?.extensions.map((e) => e.oid)).to.deep.equal(
+        extensions.map((e) => e.oid).filter((o) => o !== name),
+      );
+      expect(left && findExtension(left, name)).to.equal(undefined);
+      expect(without?.length).to.be.closeTo(tbs.length - raw.length, 4);
+    }
+  });
+
+  it('says when there is no such extension', async () => {
+    const { tbs } = parseCertificate((await testAuthority()).intermediateDer);
+    expect(withoutExtension(tbs, oid('1.2.3.4'))).to.equal(undefined);
+  });
+
+  it('ends on any bytes', () => {
+    const wanted = oid('1.2.3');
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+        withoutExtension(Uint8Array.of(0x30, 0x82, 1, 0x90, 0xa3, 0x80, 0x30, 0x80, ...bytes), wanted);
+        withoutExtension(bytes, wanted);
+      }),
+    );
+  });
+});
+
+/** The same certificate with another TBSCertificate. */
+function rewrap(der: Uint8Array, tbs: Uint8Array, other: Uint8Array): Uint8Array {
+  const tail = der.subarray(4 + tbs.length);
+  const length = other.length + tail.length;
+  return Uint8Array.of(0x30, 0x82, length >> 8, length & 0xff, ...other, ...tail);
+}
