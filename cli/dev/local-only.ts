@@ -7,7 +7,7 @@ export function requireLocal(
   publicHost: string | undefined,
 ): void {
   if (publicHost !== undefined) {
-    if (/^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.?)+$/.test(publicHost)) return;
+    if (/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(publicHost)) return;
     throw new CommandError(
       'USAGE',
       '--insecure-public-host takes a host name or an IPv4 address, without a port',

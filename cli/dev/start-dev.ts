@@ -2,6 +2,7 @@
 import { DataDirectoryError } from '../../config/data-directory-error.ts';
 import { openDataDirectory } from '../../config/data-directory.ts';
 import { devConfig } from '../../config/template.ts';
+import type { DataPaths } from '../../config/data-paths.ts';
 import type { Clock } from '../../core/clock.ts';
 import { ensureIssuerKey } from '../../dev/issuer-key.ts';
 import { startProvider, type RunningProvider } from '../../dev/provider.ts';
@@ -9,7 +10,7 @@ import { urlHost, type ListenAddress } from '../../server/listen-address.ts';
 import { createInstance, defaultOrigin } from '../create-instance.ts';
 import { openInstance, type Instance } from '../open-instance.ts';
 import { openService } from '../open-service.ts';
-import { rememberIssuer } from './remember-issuer.ts';
+import { prepareIssuer } from './issuer-change.ts';
 
 /** What is started. */
 export interface DevOptions {
@@ -51,17 +52,37 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
     },
   });
   try {
-    await rememberIssuer(paths, provider.issuer, options.note);
-    return await startService(options, provider);
+    const instance = await openWith(paths, provider.issuer, options);
+    return await startService(instance, provider, options);
   } catch (error) {
     await provider.close();
     throw error;
   }
 }
 
-async function startService(options: DevOptions, provider: RunningProvider): Promise<RunningDev> {
+/** The instance, with a configuration that trusts `issuer`. */
+async function openWith(paths: DataPaths, issuer: string, options: DevOptions): Promise<Instance> {
+  const change = await prepareIssuer(paths, issuer, options.note);
+  const { configFile } = change;
+  let instance: Instance | undefined;
+  try {
+    instance = await openInstance({ data: options.data, mode: 'dev', configFile, clock: options.clock });
+    await change.commit();
+  } catch (error) {
+    await change.discard();
+    await Promise.allSettled([instance?.log.close(), instance?.authenticator.close()]);
+    throw error;
+  }
+  const warnings = instance.warnings.map((text) => text.replaceAll(configFile, paths.config));
+  return { ...instance, warnings };
+}
+
+async function startService(
+  instance: Instance,
+  provider: RunningProvider,
+  options: DevOptions,
+): Promise<RunningDev> {
   const { clock, listen, metricsListen, version } = options;
-  const instance = await openInstance({ data: options.data, mode: 'dev', clock });
   const logSize = instance.log.status().size;
   const service = await openService(forTrying(instance, options, provider.issuer), {
     listen,
