@@ -66,9 +66,7 @@ describe('ct-log/format/merkle', () => {
     const hashes = leafHashes(600);
     const range = new CompactRange(sha256);
     for (let size = 0; size <= hashes.length; size++) {
-      // Every size to 140, and what lies around the powers of two and the tile edges behind.
-      const wanted = size <= 140 || [0, 1, 2, 255].includes(size % 256) || size % 37 === 0;
-      if (wanted) expect(toHex(range.root()), String(size)).to.equal(toHex(naiveRoot(hashes.slice(0, size))));
+      expect(toHex(range.root()), String(size)).to.equal(toHex(naiveRoot(hashes.slice(0, size))));
       const next = hashes[size];
       if (next !== undefined) range.append(next);
     }
