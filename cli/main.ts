@@ -14,10 +14,12 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
       'Get a certificate for a fresh key',
       async () => (await import('./certificate.ts')).register,
     ],
+    ['init', 'Make a CA and its log for production', async () => (await import('./init.ts')).register],
     ['serve', 'Run the service', async () => (await import('./serve.ts')).register],
     ['verify', 'Check what was issued, offline', async () => (await import('./verify.ts')).register],
     ['log', 'Read and check a transparency log', async () => (await import('./log.ts')).register],
     ['token', 'Print a token of the development issuer', async () => (await import('./token.ts')).register],
+    ['trust', 'Write what verifiers need', async () => (await import('./trust.ts')).register],
   ];
 
 const VERSION = '0.1.0';

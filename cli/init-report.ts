@@ -1,0 +1,74 @@
+/** What `init` says of what it made. */
+import { toBase64 } from '../core/bytes.ts';
+import { rfc3339 } from '../core/clock.ts';
+import type { CertificateSummary, CreatedInstance } from './create-instance.ts';
+import { invocation, quoted } from './invocation.ts';
+
+/** For machines. */
+export function initFacts({ paths, chain, log, rootKeyFile }: CreatedInstance): Record<string, unknown> {
+  return {
+    directory: paths.root,
+    config: paths.config,
+    chain: chain.map(({ subject, notAfter, fingerprint }) => ({
+      ...{ subject, notAfter: rfc3339(notAfter), sha256: fingerprint },
+    })),
+    log: { origin: log.origin, name: log.name, logId: toBase64(log.logId), sctExtensions: log.sctExtensions },
+    ...(rootKeyFile === undefined ? {} : { rootKey: rootKeyFile }),
+  };
+}
+
+/** How the directory was asked for. */
+export interface ReportContext {
+  readonly data: string;
+  readonly keepRootKey?: boolean | undefined;
+  readonly passphraseFile?: string | undefined;
+  readonly encrypted: boolean;
+}
+
+/** For people: what there is, what to keep where, and what to do next. */
+export function initReport(instance: CreatedInstance, context: ReportContext): string {
+  const { paths, chain, log } = instance;
+  return [
+    `Made ${paths.root}`,
+    '',
+    ...chain.flatMap((certificate, index) => certificateLines(titleOf(index, chain.length), certificate)),
+    row('Log', log.origin),
+    row('', `log id ${toBase64(log.logId)}`),
+    row(
+      'Keys',
+      context.encrypted ? 'encrypted with the passphrase' : 'not encrypted; give --passphrase-file for that',
+    ),
+    ...rootKeyLines(instance, context),
+    '',
+    'Next:',
+    `  1. Say who may sign: take the "#" off an issuer in ${paths.config}`,
+    `  2. ${serveCommand(context)}`,
+    `  3. ${invocation()} trust export --data ${quoted(context.data)} --out ./trust   (for those who verify)`,
+  ].join('\n');
+}
+
+const row = (title: string, text: string): string => `  ${title.padEnd(12)} ${text}`;
+
+const titleOf = (index: number, length: number): string => {
+  if (index === length - 1) return 'Root CA';
+  return index === 0 ? 'Issuing CA' : 'CA';
+};
+
+const certificateLines = (
+  title: string,
+  { subject, notAfter, fingerprint }: CertificateSummary,
+): string[] => [row(title, `${subject}, until ${rfc3339(notAfter)}`), row('', `SHA-256 ${fingerprint}`)];
+
+function rootKeyLines({ rootKeyFile }: CreatedInstance, { keepRootKey }: ReportContext): string[] {
+  if (rootKeyFile === undefined) return [];
+  const advice =
+    keepRootKey === true
+      ? 'The service never opens it and will warn of it: move it offline before you go into production.'
+      : 'Take it offline now. Only a new intermediate, in three years or after a loss, needs it.';
+  return [row('Root key', rootKeyFile), row('', advice)];
+}
+
+function serveCommand({ data, passphraseFile }: ReportContext): string {
+  const passphrase = passphraseFile === undefined ? '' : ` --passphrase-file ${quoted(passphraseFile)}`;
+  return `${invocation()} serve --data ${quoted(data)}${passphrase}`;
+}

@@ -1,0 +1,112 @@
+/** `mayfly trust export`: the files that verifiers are given. */
+import { mkdir } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { hash } from 'node:crypto';
+import { onlyLog, openDataDirectory, type DataDirectory } from '../config/data-directory.ts';
+import { systemFault } from '../config/data-directory-error.ts';
+import { loadConfig } from '../config/load.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { toBase64, toHex, utf8 } from '../core/bytes.ts';
+import { writeDurably } from '../ct-log/durable-file.ts';
+import { collectTrust, type TrustMaterial } from '../trust/collect.ts';
+import { exportTrust } from '../trust/export.ts';
+import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
+import { invocation, quoted } from './invocation.ts';
+
+interface ExportOptions {
+  readonly data: string;
+  readonly out: string;
+}
+
+const EXAMPLES = `
+Examples:
+  mayfly trust export --data /var/lib/mayfly --out ./trust
+  mayfly trust export --data ./.mayfly --out ./trust --json
+
+Reads public parts only and opens no key; works beside a running server. Files in --out are replaced. Hand the
+directory to verifiers over a channel that they trust: whoever can change root.pem decides what they accept.`;
+
+/** Adds `trust`. */
+export const register: RegisterCommand = (program) => {
+  const version = program.version() ?? 'unknown';
+  const trust = program
+    .command('trust')
+    .summary('write what verifiers need')
+    .description('What verifiers have to trust.');
+  trust
+    .command('export')
+    .summary('write root.pem, intermediate.pem, chain.pem, log.pub.pem, log.vkey, log.v3.json')
+    .description('Writes the certificates and log keys of an instance as files for verifiers.')
+    .requiredOption('--data <dir>', 'the data directory')
+    .requiredOption('--out <dir>', 'where to write; made if it is not there')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(action((options: ExportOptions, speak) => exportFiles(options, speak, version)));
+};
+
+async function exportFiles(options: ExportOptions, speak: Speaker, version: string): Promise<undefined> {
+  const out = resolve(options.out);
+  refuseInside(resolve(options.data), out);
+  const directory = await openDataDirectory(options.data);
+  const log = onlyLog(directory);
+  const material = await collectTrust({ chainFile: directory.paths.chain, logDirectory: log.directory });
+  const logUrl = await logUrlOf(directory, material, speak);
+  const isForTrying = directory.marker.mode === 'dev';
+  const files = exportTrust(material, { logUrl, isForTrying, version });
+  await writeAll(out, files);
+  speak.answer(
+    { directory: out, files: [...files.keys()], ...facts(material), isForTrying },
+    report(options.out, [...files.keys()], material),
+  );
+}
+
+function refuseInside(data: string, out: string): void {
+  const path = relative(data, out);
+  if (path.startsWith('..') || resolve(path) === path) return;
+  throw new CommandError('USAGE', '--out lies inside the data directory', {
+    hint: 'Name another directory, so that the files can be handed on without what is secret beside them.',
+  });
+}
+
+/** Where the log says that it is: below the configured public URL, else below its origin. */
+async function logUrlOf(directory: DataDirectory, { log }: TrustMaterial, speak: Speaker): Promise<string> {
+  try {
+    const { publicUrl } = (await loadConfig(directory.paths.config)).mayfly;
+    return publicUrl === undefined ? `https://${log.origin}` : `${publicUrl}/log/${log.name}`;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // Only a hint in log.v3.json depends on it; certificates and keys do not wait for a mended configuration.
+    speak.note(
+      `warning: the log's URL is taken from its origin, for the configuration is wrong: ${error.message}`,
+    );
+    return `https://${log.origin}`;
+  }
+}
+
+async function writeAll(out: string, files: ReadonlyMap<string, string>): Promise<void> {
+  try {
+    await mkdir(out, { recursive: true });
+    for (const [name, content] of files) await writeDurably(join(out, name), utf8(content), 0o644);
+  } catch (error) {
+    throw systemFault(out, 'write', error);
+  }
+}
+
+function facts({ chain, log }: TrustMaterial): Readonly<Record<string, unknown>> {
+  return {
+    rootSha256: toHex(hash('sha256', chain.at(-1) ?? new Uint8Array(), 'buffer')),
+    log: { origin: log.origin, logId: toBase64(log.logId) },
+  };
+}
+
+function report(out: string, files: readonly string[], material: TrustMaterial): string {
+  const { chain, log } = material;
+  return [
+    `Written to ${out}: ${files.join(' ')}`,
+    `  Root     SHA-256 ${toHex(hash('sha256', chain.at(-1) ?? new Uint8Array(), 'buffer'))}`,
+    `  Log      ${log.origin}`,
+    `  Log id   ${toBase64(log.logId)}`,
+    'Check a certificate with it:',
+    `  ${invocation()} verify certificate cert.pem --trust ${quoted(out)} --identity NAME --issuer URL`,
+  ].join('\n');
+}
