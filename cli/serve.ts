@@ -69,8 +69,9 @@ async function serve(options: ServeOptions, speak: Speaker, version: string): Pr
     clock,
   });
   const service = await openService(instance, { listen, metricsListen, tls, clock, version });
+  const stopped = untilStopped(() => service.close());
   tellReady(speak, instance, service, options.data);
-  await untilStopped(() => service.close());
+  await stopped;
 }
 
 function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {

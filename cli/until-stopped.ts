@@ -1,16 +1,15 @@
-/** Resolves when the process is asked to stop (SIGTERM, SIGINT) and `close` is done. A second signal ends the process
- * at once, for whoever will not wait. */
-export async function untilStopped(close: () => Promise<void>): Promise<void> {
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        resolve();
-        for (const again of ['SIGTERM', 'SIGINT'] as const) {
-          process.removeAllListeners(again);
-          process.once(again, () => process.exit(1));
-        }
-      });
-    }
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/** Listens for SIGTERM and SIGINT from now on, so that whoever reads "ready" may already signal. Await the result:
+ * it resolves when one came and `close` is done. A second signal ends the process at once, for whoever will not
+ * wait. */
+export function untilStopped(close: () => Promise<void>): Promise<void> {
+  const asked = new Promise<void>((resolve) => {
+    const stop = (): void => {
+      for (const signal of SIGNALS) process.off(signal, stop).once(signal, () => process.exit(1));
+      resolve();
+    };
+    for (const signal of SIGNALS) process.on(signal, stop);
   });
-  await close();
+  return asked.then(close);
 }
