@@ -1,0 +1,218 @@
+import { expect } from 'chai';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request as httpRequest } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { emailConfig, makeDataDirectory, type TestDirectory } from '../support/data-directory.ts';
+import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
+import { runProgram, startProgram, type Program } from '../support/program.ts';
+import { bodyV2, clientKey, emailToken, post } from '../support/test-service.ts';
+
+const ANYWHERE = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
+
+interface Ready {
+  readonly event: string;
+  readonly url: string;
+  readonly metricsUrl: string;
+  readonly logUrl: string;
+  readonly issuerUrl: null;
+}
+
+describe('cli/serve', function () {
+  this.timeout(60_000);
+  let scratch: string;
+  let issuer: TestIssuer;
+  let made = 0;
+  const running: Program[] = [];
+  before(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'mayfly-serve-'));
+    issuer = await startIssuer();
+  });
+  afterEach(async () => {
+    for (const program of running.splice(0)) {
+      program.child.kill('SIGKILL');
+      await program.ended;
+    }
+  });
+  after(async () => {
+    await issuer.close();
+    await rm(scratch, { recursive: true, force: true });
+  });
+
+  async function directory(options: TestDirectory = {}): Promise<string> {
+    const root = join(scratch, String(++made));
+    await makeDataDirectory(root, { config: emailConfig(issuer.url), ...options });
+    return root;
+  }
+
+  async function serve(...args: string[]): Promise<Program & { readonly ready: Ready }> {
+    const program = startProgram(['serve', ...ANYWHERE, '--json', ...args]);
+    running.push(program);
+    return { ...program, ready: JSON.parse(await program.firstLine) as Ready };
+  }
+
+  it('says that it is ready, issues, drains on SIGTERM and goes on where it was', async () => {
+    const data = await directory();
+    const first = await serve('--data', data);
+    expect(Object.keys(first.ready)).to.deep.equal(['event', 'url', 'metricsUrl', 'logUrl', 'issuerUrl']);
+    expect(first.ready).to.include({ event: 'ready', issuerUrl: null });
+    expect(first.ready.logUrl).to.equal(`${first.ready.url}/log/2026`);
+    const body = bodyV2(await emailToken({ issuer }), clientKey());
+    expect((await post(`${first.ready.url}/api/v2/signingCert`, body)).status).to.equal(200);
+    first.child.kill('SIGTERM');
+    expect(await first.ended).to.equal(0);
+    const events = first
+      .stderr()
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { event: string }).event);
+    expect(events.filter((event) => event !== 'warning')).to.deep.equal([
+      'started',
+      'issued',
+      'closing',
+      'closed',
+    ]);
+    const second = await serve('--data', data);
+    const sth = (await (await fetch(`${second.ready.logUrl}/ct/v1/get-sth`)).json()) as { tree_size: number };
+    expect(sth.tree_size).to.equal(1);
+  });
+
+  it('tells people where everything is and what to do next', async () => {
+    const program = startProgram(['serve', ...ANYWHERE, '--data', await directory({ keepRootKey: true })]);
+    running.push(program);
+    expect(await program.firstLine).to.equal('Mayfly is ready.');
+    program.child.kill('SIGINT');
+    expect(await program.ended).to.equal(0);
+    expect(program.stdout()).to.match(/Certificates +http:\/\/127\.0\.0\.1:\d+ /);
+    expect(program.stdout()).to.contain('mayfly trust export --data ');
+    expect(program.stderr()).to.match(/warning: .*root\.key\.pem: the root key lies on the server/);
+  });
+
+  it('opens encrypted keys, listens on IPv6 and behind a proxy that speaks TLS', async () => {
+    const data = await directory({ passphrase: 'correct horse' });
+    const file = join(scratch, 'passphrase');
+    await writeFile(file, 'correct horse\n');
+    const six = await serve('--data', data, '--passphrase-file', file, '--listen', '[::1]:0');
+    expect(six.ready.url).to.match(/^http:\/\/\[::1\]:\d+$/);
+    expect((await fetch(`${six.ready.url}/readyz`)).status).to.equal(200);
+    const proxied = await serve('--data', await directory(), '--listen', '0.0.0.0:0', '--behind-tls-proxy');
+    expect(proxied.ready.url).to.match(/^http:\/\/127\.0\.0\.1:\d+$/);
+  });
+
+  it('ends at once on a second signal while a request holds it', async () => {
+    const data = await directory();
+    const program = await serve('--data', data);
+    const request = httpRequest(`${program.ready.url}/api/v2/signingCert`, {
+      method: 'POST',
+      headers: { expect: '100-continue' },
+    });
+    const cut = once(request, 'error');
+    request.flushHeaders();
+    // The server has read the head and now waits for a body that does not come.
+    await once(request, 'continue');
+    program.child.kill('SIGTERM');
+    while (!program.stderr().includes('"closing"')) await once(program.child.stderr ?? process, 'data');
+    program.child.kill('SIGTERM');
+    expect(await program.ended).to.equal(1);
+    await cut;
+  });
+
+  /** Runs `serve` that must refuse; gives what it says with --json. */
+  async function refusal(
+    ...args: string[]
+  ): Promise<{ status: unknown; code: string; message: string; hint: string }> {
+    const result = await runProgram(['serve', ...ANYWHERE, '--json', ...args]);
+    const { error } = JSON.parse(result.stdout) as { error: { code: string; message: string; hint: string } };
+    return { status: result.status, ...error };
+  }
+
+  it('refuses a directory that is missing, foreign, unwritable or for trying', async () => {
+    const foreign = await mkdtemp(join(scratch, 'foreign-'));
+    await writeFile(join(foreign, 'a'), '');
+    const dev = await directory({ mode: 'dev' });
+    const table: readonly (readonly [string, string, RegExp])[] = [
+      [join(scratch, 'nowhere'), 'DIRECTORY_MISSING', /mayfly init/],
+      [foreign, 'DIRECTORY_FOREIGN', /mayfly\.json/],
+      [dev, 'DIRECTORY_MODE', /mayfly init/],
+    ];
+    for (const [data, code, hint] of table) {
+      const refused = await refusal('--data', data);
+      expect(refused).to.include({ status: 1, code });
+      expect(refused.hint).to.match(hint);
+    }
+  });
+
+  it('refuses an unwritable directory', async function () {
+    // To root every directory is writable.
+    if (process.getuid?.() === 0) this.skip();
+    const data = await directory();
+    await chmod(data, 0o500);
+    const refused = await refusal('--data', data);
+    await chmod(data, 0o700);
+    expect(refused).to.include({ status: 1, code: 'DIRECTORY_UNWRITABLE' });
+  });
+
+  it('names the line of a mistake in the configuration', async () => {
+    const data = await directory();
+    const file = join(scratch, 'typo.yaml');
+    await writeFile(file, 'oidc-issuers: {}\nmayfly:\n  log-acess: public\n');
+    const refused = await refusal('--data', data, '--config', file);
+    expect(refused).to.include({ status: 1, code: 'CONFIG_INVALID' });
+    expect(refused.message).to.contain('typo.yaml:3:3');
+    expect((await refusal('--data', data, '--config', join(scratch, 'none.yaml'))).code).to.equal(
+      'CONFIG_UNREADABLE',
+    );
+  });
+
+  it('refuses a wrong, missing or unreadable passphrase', async () => {
+    const data = await directory({ passphrase: 'right' });
+    const wrong = join(scratch, 'wrong');
+    await writeFile(wrong, 'wrong\n');
+    const refused = await refusal('--data', data, '--passphrase-file', wrong);
+    expect(refused).to.include({ status: 1, code: 'PASSPHRASE_WRONG' });
+    expect(refused.message).to.contain('intermediate.key.pem');
+    expect((await refusal('--data', data)).code).to.equal('PASSPHRASE_MISSING');
+    const missing = await refusal('--data', data, '--passphrase-file', join(scratch, 'no-file'));
+    expect(missing.message).to.contain('no-file');
+  });
+
+  it('refuses a port that is taken, and says which option chose it', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const data = await directory();
+    for (const option of ['--listen', '--metrics-listen']) {
+      const refused = await refusal('--data', data, option, address);
+      expect(refused).to.include({ status: 1, code: 'ADDRESS_IN_USE' });
+      expect(refused.message).to.contain(`${address} (${option})`);
+    }
+    server.close();
+  });
+
+  it('refuses to send tokens in the clear over a network', async () => {
+    const refused = await refusal('--data', await directory(), '--listen', '0.0.0.0:0');
+    expect(refused).to.include({ status: 1, code: 'PLAIN_HTTP' });
+    expect(refused.hint).to.contain('--behind-tls-proxy');
+  });
+
+  it('refuses a second service on the same directory', async () => {
+    const data = await directory();
+    await serve('--data', data);
+    expect(await refusal('--data', data)).to.include({ status: 1, code: 'LOG_LOCKED' });
+  });
+
+  it('exits with 2 when it is used wrongly', async () => {
+    for (const args of [[], ['--data', 'x', '--tls-cert', 'y'], ['--data', 'x', '--nonsense']]) {
+      expect((await runProgram(['serve', ...args])).status, args.join(' ')).to.equal(2);
+    }
+    expect((await refusal('--data', 'x', '--listen', 'nonsense')).code).to.equal('ADDRESS_MALFORMED');
+  });
+
+  it('shows examples in its help', async () => {
+    const { status, stdout } = await runProgram(['serve', '--help']);
+    expect(status).to.equal(0);
+    expect(stdout).to.contain('Examples:').and.to.contain('--behind-tls-proxy');
+  });
+});
