@@ -1,0 +1,260 @@
+import { execFileSync } from 'node:child_process';
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { checkAnswer } from '../../cli/client/check-answer.ts';
+import { makeClientKey } from '../../cli/client/key-pair.ts';
+import { ServiceClient } from '../../cli/client/service.ts';
+import { readTokenClaims } from '../../cli/client/token-claims.ts';
+import { loadTrust } from '../../cli/client/trust.ts';
+import { CommandError } from '../../cli/command.ts';
+import { startDevInstance, type DevInstance } from '../support/dev-instance.ts';
+import { runCli, type CliOptions, type CliResult } from '../support/run-cli.ts';
+
+describe('mayfly certificate', function () {
+  this.timeout(60_000);
+  let directory: string;
+  let service: DevInstance;
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'mayfly-certificate-'));
+    service = await startDevInstance(join(directory, 'data'));
+  });
+
+  after(async () => {
+    await service.stop();
+    await rm(directory, { recursive: true });
+  });
+
+  async function token(...args: string[]): Promise<string> {
+    const words = args.length === 0 ? ['--email', 'ada@example.com'] : args;
+    return (await runCli(['token', '--data', service.data, ...words])).stdout;
+  }
+
+  /** Runs the command with a token in the environment and its own output directory. */
+  async function certificate(out: string, args: string[] = [], options: CliOptions = {}): Promise<CliResult> {
+    const env = options.env ?? { SIGSTORE_ID_TOKEN: await token() };
+    const words = ['certificate', '--url', service.url, '--out', out, ...args];
+    return await runCli(words, { cwd: directory, ...options, env });
+  }
+
+  const file = (...parts: string[]): Promise<string> => readFile(join(directory, ...parts), 'utf8');
+
+  it('gets one from the token in the environment, and writes what openssl and Node understand', async () => {
+    const result = await certificate('first');
+    expect(result, result.stderr).to.include({ code: 0, stderr: '' });
+    expect(result.stdout)
+      .to.contain('Certificate for ada@example.com')
+      .and.contain('Next: mayfly verify certificate');
+    expect(result.stdout).to.contain("the service's own word only");
+    expect((await stat(join(directory, 'first', 'key.pem'))).mode & 0o777).to.equal(0o600);
+    const leaf = new X509Certificate(await file('first', 'cert.pem'));
+    expect(leaf.subjectAltName).to.equal('email:ada@example.com');
+    const own = createPublicKey(await file('first', 'key.pem')).export({ format: 'der', type: 'spki' });
+    expect(leaf.publicKey.export({ format: 'der', type: 'spki' })).to.deep.equal(own);
+    const paths = ['chain.pem', 'cert.pem'].map((name) => join(directory, 'first', name));
+    const words = ['verify', '-purpose', 'any', '-CAfile', ...paths];
+    expect(execFileSync('openssl', words, { encoding: 'utf8' })).to.contain('OK');
+  });
+
+  it('answers one JSON object with --json', async () => {
+    const { stdout } = await certificate('json', ['--json']);
+    const answer = JSON.parse(stdout) as Record<string, unknown>;
+    expect(answer).to.include({
+      certificate: 'json/cert.pem',
+      identity: 'ada@example.com',
+      issuer: service.issuerUrl,
+      trust: 'service',
+    });
+    const life = Date.parse(String(answer['notAfter'])) - Date.parse(String(answer['notBefore']));
+    expect(life).to.equal(600_000);
+  });
+
+  it('takes the token from stdin and from a file, with white space around it', async () => {
+    const text = `${await token()}\n`;
+    await writeFile(join(directory, 'token.txt'), text);
+    expect((await certificate('stdin', ['--token-file', '-'], { env: {}, stdin: text })).code).to.equal(0);
+    expect((await certificate('file', ['--token-file', 'token.txt'], { env: {} })).code).to.equal(0);
+  });
+
+  it('makes keys of every type', async () => {
+    for (const [type, wanted] of [
+      ['p384', /secp384r1/],
+      ['rsa2048', /2048 bit/],
+      ['ed25519', /ED25519/],
+    ] as const) {
+      const result = await certificate(type, ['--key-type', type]);
+      expect(result.code, result.stderr).to.equal(0);
+      const shown = execFileSync(
+        'openssl',
+        ['x509', '-in', join(directory, type, 'cert.pem'), '-noout', '-text'],
+        {
+          encoding: 'utf8',
+        },
+      );
+      expect(shown).to.match(wanted);
+    }
+  });
+
+  it('replaces what it wrote before', async () => {
+    await certificate('renewed');
+    const before = await file('renewed', 'cert.pem');
+    expect((await certificate('renewed')).code).to.equal(0);
+    expect(await file('renewed', 'cert.pem')).to.not.equal(before);
+    expect((await readdir(join(directory, 'renewed'))).sort()).to.deep.equal([
+      'cert.pem',
+      'chain.pem',
+      'key.pem',
+    ]);
+  });
+
+  it("asks for nothing when somebody else's key lies there, unless forced", async () => {
+    await mkdir(join(directory, 'foreign'));
+    await writeFile(join(directory, 'foreign', 'key.pem'), 'precious');
+    const size = await logSize();
+    const result = await certificate('foreign');
+    expect(result.code).to.equal(1);
+    expect(result.stderr).to.contain('--force');
+    expect(await file('foreign', 'key.pem')).to.equal('precious');
+    expect(await logSize()).to.equal(size);
+    expect((await certificate('foreign', ['--force'])).code).to.equal(0);
+  });
+
+  async function logSize(): Promise<number> {
+    const checkpoint = await (await fetch(`${service.logUrl}/checkpoint`)).text();
+    return Number(checkpoint.split('\n')[1]);
+  }
+
+  it('asks GitHub for the token of a job', async () => {
+    let audience: string | null = null;
+    const value = await token();
+    const server = createServer((req, res) => {
+      audience = new URL(req.url ?? '', 'http://x').searchParams.get('audience');
+      res.end(JSON.stringify({ value }));
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/?a=b`;
+    const env = { ACTIONS_ID_TOKEN_REQUEST_URL: url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'job' };
+    const result = await certificate('github', [], { env });
+    server.close();
+    expect(result.code, result.stderr).to.equal(0);
+    expect(audience).to.equal('sigstore');
+  });
+
+  const refusals: readonly (readonly [string, string[], RegExp])[] = [
+    ['an expired token', ['--email', 'a@example.com', '--ttl', '-240'], /expired[\s\S]*new token/],
+    ['a token for somebody else', ['--email', 'a@example.com', '--audience', 'x'], /the token is for "x"/],
+    [
+      'a token of an unknown issuer',
+      ['--email', 'a@example.com', '--issuer', 'https://other.example.com'],
+      /issuer/,
+    ],
+  ];
+  for (const [what, words, says] of refusals) {
+    it(`shows the service's reason and advice for ${what}, and writes nothing`, async () => {
+      const value = await token(...words);
+      const result = await certificate('refused', [], { env: { SIGSTORE_ID_TOKEN: value } });
+      expect(result).to.include({ code: 1, stdout: '' });
+      expect(result.stderr).to.match(says).and.not.contain(value.split('.')[2]);
+      expect(await readdir(directory)).to.not.include('refused');
+    });
+  }
+
+  it('says the reason in JSON too', async () => {
+    const env = { SIGSTORE_ID_TOKEN: await token('--email', 'a@example.com', '--ttl', '-240') };
+    const { code, stdout } = await certificate('refused', ['--json'], { env });
+    expect(code).to.equal(1);
+    expect((JSON.parse(stdout) as { error: { code: string } }).error.code).to.equal('TOKEN_EXPIRED');
+  });
+
+  const wrong: readonly (readonly [string, string[], number, RegExp])[] = [
+    ['no token and nobody to log in', [], 1, /SIGSTORE_ID_TOKEN/],
+    ['what is no token', ['--token-file', '-'], 1, /not an identity token/],
+    ['a key type that is none', ['--key-type', 'dsa'], 2, /--key-type must be one of/],
+    ['a flow that is none', ['--flow', 'telepathy'], 2, /--flow must be one of/],
+    ['an address that is none', ['--url', 'localhost'], 2, /--url/],
+    ['plain HTTP to another machine', ['--url', 'http://ca.example.com'], 1, /plain HTTP/],
+    ['a trust directory that is not there', ['--trust', 'nowhere'], 2, /nowhere/],
+  ];
+  for (const [what, args, code, says] of wrong) {
+    it(`says what is wrong with ${what}`, async () => {
+      const result = await certificate('wrong', args, { env: {}, stdin: 'nonsense' });
+      expect(result.stderr).to.match(says);
+      expect(result).to.include({ code, stdout: '' });
+    });
+  }
+
+  it('refuses what a service sends when it is not what was asked for', async () => {
+    const client = new ServiceClient(new URL(service.url));
+    const value = await token();
+    const [key, other] = [makeClientKey('p256'), makeClientKey('p256')];
+    const proof = key.prove('ada@example.com');
+    const chain = await client.requestCertificate({ token: value, publicKey: key.publicPem, proof });
+    const trust = await loadTrust(undefined, client, Date.now);
+    const good = { chain, key, claims: readTokenClaims(value), trust, clock: Date.now };
+    expect(await checkAnswer(good)).to.include({ identity: 'ada@example.com', trustedBy: 'service' });
+    const [leaf = '', ...issuers] = chain;
+    const stranger = { ...trust, trust: (await otherTrust()).trust };
+    const bad: readonly (readonly [Partial<typeof good>, RegExp])[] = [
+      [{ key: other }, /another key/],
+      [
+        { claims: readTokenClaims(await token('--email', 'bob@example.com')) },
+        /which the token does not name/,
+      ],
+      [
+        { claims: readTokenClaims(await token('--email', 'ada@example.com', '--issuer', 'https://x')) },
+        /issuer/,
+      ],
+      [{ trust: stranger }, /chain|sct/],
+      [{ chain: [leaf] }, /none of the CA certificates/],
+      [{ chain: [...issuers, leaf] }, /another key/],
+      [{ chain: ['garbage'] }, /something else where a certificate should be/],
+      [{ chain: ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'] }, /cannot be read/],
+    ];
+    for (const [change, says] of bad) {
+      let thrown: unknown;
+      try {
+        await checkAnswer({ ...good, ...change });
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown, String(says)).to.be.instanceOf(CommandError);
+      expect((thrown as CommandError).message).to.match(says);
+    }
+  });
+
+  /** The trust of an instance that is not the one that issues. */
+  async function otherTrust() {
+    const other = await startDevInstance(join(directory, 'other'));
+    try {
+      return await loadTrust(undefined, new ServiceClient(new URL(other.url)), Date.now);
+    } finally {
+      await other.stop();
+    }
+  }
+
+  it('says it when the proof of logging could not be checked', async () => {
+    const client = new ServiceClient(new URL(service.url));
+    const value = await token();
+    const key = makeClientKey('p256');
+    const proof = key.prove('ada@example.com');
+    const chain = await client.requestCertificate({ token: value, publicKey: key.publicPem, proof });
+    const { trust } = await loadTrust(undefined, client, Date.now);
+    const blind = { trust: { ...trust, logs: [] }, trustedBy: 'service' } as const;
+    const answer = await checkAnswer({
+      chain,
+      key,
+      claims: readTokenClaims(value),
+      trust: blind,
+      clock: Date.now,
+    });
+    expect(answer.loggedAt).to.equal(undefined);
+    expect(answer.notes.join()).to.contain('the proof of logging was not checked');
+  });
+});
