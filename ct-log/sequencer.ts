@@ -166,7 +166,7 @@ export class Sequencer {
     const { size } = this.#head.head;
     if (tiles.backlog(size) < limits.tileBacklog) return;
     await tiles.write(size);
-    // A write that was under way may have stopped short of `size`; the second one starts anew.
+    // The attempt that was under way may have failed long ago; this one is new.
     await tiles.write(size);
     if (tiles.backlog(size) < limits.tileBacklog) return;
     throw new LogError(

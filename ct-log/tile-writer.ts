@@ -13,6 +13,7 @@ export class TileWriter {
   readonly #edge: TreeEdge;
   readonly #store: TileStore;
   #next: number;
+  #goal = 0;
   #running: Promise<void> | undefined;
   #failure: string | undefined;
 
@@ -37,18 +38,18 @@ export class TileWriter {
     return Math.floor(size / TILE_WIDTH) - this.#next;
   }
 
-  /** Starts writing what the committed tree of `size` entries has in full, unless it is being written already.
-   * Resolves when the attempt is over; see {@link failure}. */
+  /** Writes what the committed tree of `size` entries has in full, or joins the attempt that is under way. Resolves when the attempt is over; see {@link failure}. */
   write(size: number): Promise<void> {
-    this.#running ??= this.#writeAll(size).finally(() => {
+    this.#goal = Math.max(this.#goal, size);
+    this.#running ??= this.#writeAll().finally(() => {
       this.#running = undefined;
     });
     return this.#running;
   }
 
-  async #writeAll(size: number): Promise<void> {
+  async #writeAll(): Promise<void> {
     try {
-      for (; this.backlog(size) > 0; this.#next++) {
+      for (; this.backlog(this.#goal) > 0; this.#next++) {
         for (const { path, bytes } of this.#edge.fullTiles(this.#next)) await this.#store.put(path, bytes);
         this.#edge.drop(this.#next);
       }

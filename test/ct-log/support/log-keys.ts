@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import type { SignatureAlgorithm, Signer } from '../../../core/signer.ts';
 import type { LogSigners } from '../../../ct-log/head-signer.ts';
 
@@ -23,28 +23,27 @@ export function logSigners(): LogSigners {
   return { treeHead: ecdsaSigner(), checkpoint: signer(privateKey, publicKey, 'ed25519') };
 }
 
-/** The signer of the same key in PEM, to hand it to a child process. */
-export function exportableSigners(): { signers: LogSigners; pem: { treeHead: string; checkpoint: string } } {
-  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const ed = generateKeyPairSync('ed25519');
-  const pem = (key: KeyObject): string => key.export({ format: 'pem', type: 'pkcs8' }) as string;
+/** The same keys as PEM, to hand them to a child process, and back. */
+export interface KeyTexts {
+  readonly treeHead: string;
+  readonly checkpoint: string;
+}
+
+/** New keys of a log, as text. */
+export function newKeyTexts(): KeyTexts {
+  const pem = (key: KeyObject): string => key.export({ format: 'pem', type: 'pkcs8' }).toString();
   return {
-    signers: {
-      treeHead: signer(ec.privateKey, ec.publicKey, 'ecdsa-p256-sha256'),
-      checkpoint: signer(ed.privateKey, ed.publicKey, 'ed25519'),
-    },
-    pem: { treeHead: pem(ec.privateKey), checkpoint: pem(ed.privateKey) },
+    treeHead: pem(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
+    checkpoint: pem(generateKeyPairSync('ed25519').privateKey),
   };
 }
 
-/** What {@link exportableSigners} exported. */
-export function importSigners(
-  treeHead: KeyObject,
-  checkpoint: KeyObject,
-  publicOf: (key: KeyObject) => KeyObject,
-): LogSigners {
+/** The signers of {@link newKeyTexts}. */
+export function signersOf(texts: KeyTexts): LogSigners {
+  const read = (text: string, algorithm: SignatureAlgorithm): Signer =>
+    signer(createPrivateKey(text), createPublicKey(text), algorithm);
   return {
-    treeHead: signer(treeHead, publicOf(treeHead), 'ecdsa-p256-sha256'),
-    checkpoint: signer(checkpoint, publicOf(checkpoint), 'ed25519'),
+    treeHead: read(texts.treeHead, 'ecdsa-p256-sha256'),
+    checkpoint: read(texts.checkpoint, 'ed25519'),
   };
 }

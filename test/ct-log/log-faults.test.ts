@@ -1,0 +1,190 @@
+import { expect } from 'chai';
+import { fileTileStore } from '../../ct-log/file-tile-store.ts';
+import { LogError } from '../../ct-log/log-error.ts';
+import type { CtLog, OpenLog } from '../../ct-log/log.ts';
+import { sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
+import { Fault, faultyCommits, faultySigner, faultyTiles, type FaultKind } from './support/faults.ts';
+import { Ledger } from './support/ledger.ts';
+import { entry, testLog, type TestLog } from './support/test-log.ts';
+
+const KINDS: readonly FaultKind[] = ['not applied', 'applied but reported failed'];
+
+/** A durable step: how to open a log that fails there, and whether the log must stop for it. */
+interface Step {
+  readonly stops: boolean;
+  readonly open: (test: TestLog, ledger: Ledger, fault: Fault) => Promise<CtLog>;
+}
+
+const withStores =
+  (wrap: (test: TestLog, fault: Fault) => OpenLog['stores']): Step['open'] =>
+  (test, ledger, fault) =>
+    test.open({ signers: ledger.watch(test.signers), stores: wrap(test, fault) });
+
+const failingTile = (path: RegExp): Step => ({
+  stops: false,
+  open: withStores(({ directory }, fault) => ({ tiles: faultyTiles(fileTileStore(directory), path, fault) })),
+});
+
+const failingSigner = (length: (n: number) => boolean): Step => ({
+  stops: true,
+  open: (test, ledger, fault) => {
+    const { treeHead, checkpoint } = ledger.watch(test.signers);
+    return test.open({
+      signers: { checkpoint, treeHead: faultySigner(treeHead, (data) => length(data.length), fault) },
+    });
+  },
+});
+
+const STEPS: Record<string, Step> = {
+  'the commit': {
+    stops: true,
+    open: withStores(({ directory, identity }, fault) => ({
+      commits: faultyCommits(sqliteCommitStore(directory, identity.logId), fault),
+    })),
+  },
+  // The first head is signed when the log is opened, which is a case of its own below.
+  'the signature of a head': failingSigner((length) => length === 50),
+  'the signature of an SCT': failingSigner((length) => length !== 50),
+  'a data tile': failingTile(/^tile\/data\//),
+  'a hash tile': failingTile(/^tile\/0\//),
+};
+
+/** Appends `count` entries in batches of `width`; how each ended. */
+async function appendAll(
+  log: CtLog,
+  ledger: Ledger,
+  first: number,
+  count: number,
+  width: number,
+): Promise<LogError[]> {
+  const failures: LogError[] = [];
+  for (let at = first; at < first + count; at += width) {
+    const batch = Array.from({ length: width }, (_, i) => log.append(entry(at + i)));
+    for (const result of await Promise.allSettled(batch)) {
+      if (result.status === 'fulfilled') ledger.note(result.value);
+      else failures.push(result.reason as LogError);
+    }
+  }
+  return failures;
+}
+
+describe('ct-log/log under faults', () => {
+  let test: TestLog;
+  let ledger: Ledger;
+  beforeEach(async () => {
+    test = await testLog();
+    ledger = new Ledger();
+  });
+  afterEach(() => test.remove());
+
+  for (const [name, step] of Object.entries(STEPS)) {
+    for (const kind of KINDS) {
+      for (const nth of [1, 2]) {
+        it(`keeps every promise when ${name} fails (${kind}, call ${nth})`, async () => {
+          const fault = new Fault(kind, nth - (step.stops ? 0 : 1));
+          const log = await step.open(test, ledger, fault);
+          const failures = await appendAll(log, ledger, 0, 600, 100);
+          await log.close();
+          expect(fault.count).to.equal(1);
+          expect(failures.map(({ code }) => code)).to.satisfy((codes: string[]) =>
+            step.stops
+              ? codes.length > 0 && codes.every((code) => code === 'LOG_UNAVAILABLE')
+              : codes.length === 0,
+          );
+          expect(log.status().failed === undefined).to.equal(!step.stops);
+          await ledger.expectKept(test.directory);
+
+          const again = await test.open({ signers: ledger.watch(test.signers) });
+          expect(await appendAll(again, ledger, 600, 300, 100)).to.deep.equal([]);
+          await again.close();
+          await ledger.expectKept(test.directory);
+        });
+      }
+    }
+  }
+
+  it('goes on with the tiles after one attempt failed, without being asked', async () => {
+    const fault = new Fault('not applied', 0);
+    const tiles = faultyTiles(fileTileStore(test.directory), /^tile\/data\//, fault);
+    const log = await test.open({ stores: { tiles } });
+    await appendAll(log, ledger, 0, 256, 256);
+    await appendAll(log, ledger, 256, 1, 1);
+    await log.close();
+    expect(await fileTileStore(test.directory).get('tile/data/000')).to.be.instanceOf(Uint8Array);
+    expect(log.status()).to.not.have.property('tileFailure');
+  });
+
+  it('stops before memory and disk fill up when tiles cannot be written for long', async () => {
+    const tiles = { ...fileTileStore(test.directory), put: (path: string) => refuse(path) };
+    const refuse = (path: string): Promise<void> =>
+      path.startsWith('issuer/') ? Promise.resolve() : Promise.reject(new Error('no space left'));
+    const log = await test.open({
+      stores: { tiles },
+      limits: { tileBacklog: 3 },
+      signers: ledger.watch(test.signers),
+    });
+    const failures = await appendAll(log, ledger, 0, 2560, 256);
+    expect(failures).to.not.be.empty;
+    expect(log.status().failed).to.include('no space left');
+    expect(log.status().size).to.equal(768);
+    await log.close();
+    const again = await test.open({ signers: ledger.watch(test.signers) });
+    expect(again.status()).to.include({ size: 768, tileBacklog: 0 });
+    await again.close();
+    await ledger.expectKept(test.directory);
+  });
+
+  it('does not open when an issuer, a missing tile or the first signature fails', async () => {
+    const failing = faultyTiles(fileTileStore(test.directory), /^issuer\//, new Fault('not applied', 0));
+    await expectRejection(test.open({ stores: { tiles: failing } }), Error, 'injected');
+    const treeHead = faultySigner(test.signers.treeHead, () => true, new Fault('not applied', 0));
+    await expectRejection(test.open({ signers: { ...test.signers, treeHead } }), Error, 'injected');
+    const log = await test.open();
+    expect(log.status().size).to.equal(0);
+  });
+
+  it('answers nothing after a fault until it is opened again', async () => {
+    const commits = faultyCommits(
+      sqliteCommitStore(test.directory, test.identity.logId),
+      new Fault('not applied', 0),
+    );
+    const log = await test.open({ stores: { commits } });
+    await expectRejection(log.append(entry(0)), LogError, 'stopped');
+    await expectRejection(log.append(entry(1)), LogError, 'stopped');
+    expect(log.status().failed).to.include('injected');
+    expect(log.reader.getSth().tree_size).to.equal(0);
+  });
+
+  it('refuses one bad entry and takes the others of its batch', async () => {
+    const log = await test.open();
+    const good = [entry(0), entry(1)].map((value) => log.append(value));
+    const strange = log.append({ ...entry(2), chainFingerprints: new Uint8Array(32) });
+    const broken = log.append({ ...entry(3), tbs: new Uint8Array() });
+    const last = log.append(entry(4));
+    await expectRejection(strange, LogError, 'chain');
+    await expectRejection(broken, LogError, 'certificate');
+    expect((await Promise.all([...good, last])).map(({ index }) => index)).to.deep.equal([0, 1, 2]);
+  });
+
+  it('pushes back when too much waits', async () => {
+    const log = await test.open({ limits: { queued: 4 } });
+    const all = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => log.append(entry(i))));
+    const refused = all.filter((result) => result.status === 'rejected');
+    expect(refused).to.have.length(6);
+    expect(refused.every(({ reason }) => (reason as LogError).code === 'LOG_BUSY')).to.equal(true);
+    expect(log.status().size).to.equal(4);
+  });
+});
+
+async function expectRejection(
+  promise: Promise<unknown>,
+  type: typeof Error | typeof LogError,
+  text: string,
+): Promise<void> {
+  const failure: unknown = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(failure).to.be.instanceOf(type);
+  expect((failure as Error).message).to.include(text);
+}

@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { createCommitDatabase, openForReading, readState } from '../../ct-log/commit-database.ts';
+import { LogError } from '../../ct-log/log-error.ts';
+import { COMMIT_DATABASE, sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
+import { commitStoreContract } from './commit-store-contract.ts';
+
+const LOG_ID = new Uint8Array(32).fill(7);
+const EMPTY = { size: 0, root: new Uint8Array(32), timestamp: 1000 };
+
+function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'mayfly-commit-'));
+  createCommitDatabase(join(path, COMMIT_DATABASE), LOG_ID, EMPTY);
+  return path;
+}
+
+const remove = (path: string): Promise<void> => {
+  rmSync(path, { recursive: true });
+  return Promise.resolve();
+};
+
+commitStoreContract('ct-log/sqlite-commit-store', () => {
+  const path = directory();
+  return Promise.resolve({
+    open: () => Promise.resolve(sqliteCommitStore(path, LOG_ID)),
+    remove: () => remove(path),
+  });
+});
+
+describe('ct-log/sqlite-commit-store', () => {
+  let path: string;
+  beforeEach(() => {
+    path = directory();
+  });
+  afterEach(() => remove(path));
+
+  it('lets others read while it writes, each a whole state', async () => {
+    const store = sqliteCommitStore(path, LOG_ID);
+    await store.load();
+    const file = join(path, COMMIT_DATABASE);
+    const reader = openForReading(file, LOG_ID);
+    const next = { size: 1, root: new Uint8Array(32).fill(1), timestamp: 1001 };
+    expect(readState(reader, file).head).to.deep.equal(EMPTY);
+    await store.commit({ expected: EMPTY, next, entries: [Uint8Array.of(9)], pruneBelow: 0 });
+    expect(readState(reader, file)).to.deep.equal({ head: next, firstEntry: 0, entries: [Uint8Array.of(9)] });
+    reader.close();
+    await store.close();
+  });
+
+  it('does not take the database of another log, nor none', async () => {
+    const other = sqliteCommitStore(path, new Uint8Array(32));
+    const failure: unknown = await other.load().catch((error: unknown) => error);
+    await other.close();
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+    const nowhere = sqliteCommitStore(join(path, 'nowhere'), LOG_ID);
+    const missing: unknown = await nowhere.load().catch((error: unknown) => error);
+    await nowhere.close();
+    expect(missing).to.be.instanceOf(LogError);
+  });
+
+  it('answers with an error, not with silence, when it is asked after its end', async () => {
+    const store = sqliteCommitStore(path, LOG_ID);
+    await store.load();
+    await store.close();
+    await store.close();
+    const failure: unknown = await store
+      .commit({ expected: EMPTY, next: EMPTY, entries: [], pruneBelow: 0 })
+      .catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_STORAGE');
+  });
+});
