@@ -43,7 +43,7 @@ describe('ct-log/log and its clock', () => {
     const attempts = await Promise.allSettled([log.append(entry(1)), log.append(entry(2))]);
     for (const attempt of attempts) {
       expect(attempt).to.include({ status: 'rejected' });
-      const { reason } = attempt as PromiseRejectedResult;
+      const reason: unknown = (attempt as PromiseRejectedResult).reason;
       expect(reason).to.be.instanceOf(LogError).with.property('code', 'LOG_CLOCK');
     }
     expect(log.status()).to.include({ size: 1, queued: 0 }).and.not.have.property('failed');

@@ -17,7 +17,7 @@ const WRITER = fileURLToPath(new URL(`./support/writer-process.${extension}`, im
 interface WriterProcess {
   readonly child: ChildProcess;
   /** Its lines, as they come. */
-  readonly lines: AsyncIterator<string>;
+  readonly lines: AsyncIterator<string, undefined>;
 }
 
 function startWriter(directory: string, keyFile: string, width: number): WriterProcess {

@@ -47,3 +47,7 @@ export function signersOf(texts: KeyTexts): LogSigners {
     checkpoint: read(texts.checkpoint, 'ed25519'),
   };
 }
+
+/** The public key of a signer, for node:crypto. */
+export const publicKeyOf = ({ publicKey }: Signer): KeyObject =>
+  createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' });

@@ -1,0 +1,205 @@
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { toHex } from '../../core/bytes.ts';
+import { checkDirectory } from '../../ct-log/check-directory.ts';
+import type { CheckResult } from '../../ct-log/check.ts';
+import { openDirectorySource } from '../../ct-log/directory-source.ts';
+import { parseTileLeaf } from '../../ct-log/format/leaf.ts';
+import { LogError } from '../../ct-log/log-error.ts';
+import { sha256 } from '../../ct-log/sha256.ts';
+import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
+
+/** 600 certificates: two full tiles in files, 88 entries in the commit store. */
+const SIZE = 600;
+
+describe('ct-log/check', function () {
+  this.timeout(60_000);
+  let test: IssuingLog;
+  before(async () => {
+    test = await issuingLog();
+    await (await test.issue(512)).log.close();
+    // A second run, so that the first batch of it prunes what is in tiles.
+    await (await test.issue(SIZE - 512)).log.close();
+  });
+  after(() => test.remove());
+
+  const check = async (): Promise<CheckResult> => checkDirectory(await openDirectorySource(test.directory));
+
+  /** What the check says while `change` is done to a file; the file is put back. */
+  const withChanged = async (path: string, change: (bytes: Buffer) => Buffer): Promise<string> => {
+    const file = join(test.directory, path);
+    const good = readFileSync(file);
+    chmodSync(file, 0o600);
+    writeFileSync(file, change(Buffer.from(good)));
+    try {
+      const result = await check();
+      return result.ok ? 'ok' : `${result.problem.where}: ${result.problem.message}`;
+    } finally {
+      writeFileSync(file, good);
+      chmodSync(file, 0o444);
+    }
+  };
+
+  const flip =
+    (at: number) =>
+    (bytes: Buffer): Buffer => {
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      return bytes;
+    };
+
+  /** Offsets of the parts of entry `i` in the first data tile. */
+  const partsOf = (i: number): Record<'start' | 'tbs' | 'extension' | 'precertificate' | 'end', number> => {
+    const bytes = readFileSync(join(test.directory, 'tile/data/000'));
+    let start = 0;
+    for (let n = 0; n < i; n++) start = parseTileLeaf(bytes, start).next;
+    const entry = parseTileLeaf(bytes, start);
+    if (entry.entry.type !== 'precert') throw new Error('not a precertificate');
+    const extension = start + 45 + entry.entry.tbs.length + 2;
+    return { start, tbs: start + 45, extension, precertificate: extension + 11, end: entry.next };
+  };
+
+  it('passes on a good log, open or closed', async () => {
+    expect(await check()).to.deep.equal({ ok: true, entries: SIZE, tiles: 7, issuers: 2 });
+    const log = await test.open();
+    expect(await check()).to.include({ ok: true });
+    await log.close();
+  });
+
+  const DATA: Record<
+    string,
+    [offset: (parts: ReturnType<typeof partsOf>) => number, says: string, exact: boolean]
+  > = {
+    'the time': [({ start }) => start + 7, 'entry 7: its hash is not that in the tree', false],
+    'the type': [({ start }) => start + 9, 'entry 7 is damaged', false],
+    "the issuer's key hash": [({ start }) => start + 20, "entry 7: the issuer's key hash", true],
+    'the TBSCertificate': [({ tbs }) => tbs + 100, 'entry 7: the TBSCertificate is not that of', true],
+    'the leaf index': [({ extension }) => extension + 7, 'entry 7: the extension does not say index 7', true],
+    'the precertificate': [
+      ({ precertificate }) => precertificate + 100,
+      'entry 7: the precertificate is not the one',
+      true,
+    ],
+    'its signature': [({ end }) => end - 2 - 64 - 1, "entry 7: the precertificate's signature", false],
+    'the chain': [({ end }) => end - 10, 'is missing, but named in tile/data/000', false],
+  };
+  for (const [name, [offset, says, exact]] of Object.entries(DATA)) {
+    it(`names the first wrong byte when ${name} of an entry is damaged`, async () => {
+      const at = offset(partsOf(7));
+      const told = await withChanged('tile/data/000', flip(at));
+      expect(told).to.include(says);
+      if (exact) expect(told).to.include(`tile/data/000 at byte ${at}: `);
+      else expect(told).to.match(/tile\/data\/000 at byte \d+/);
+    });
+  }
+
+  it('names the first wrong byte of a hash tile', async () => {
+    expect(await withChanged('tile/0/000', flip(32 * 9 + 5))).to.equal(
+      'tile/0/000 at byte 293: hash 9 is not that of entry 9',
+    );
+    expect(await withChanged('tile/0/001', flip(0))).to.equal(
+      'tile/0/001 at byte 0: hash 0 is not that of entry 256',
+    );
+    expect(await withChanged('tile/0/001', (bytes) => bytes.subarray(0, 8000))).to.include(
+      'tile/0/001 at byte 8000',
+    );
+  });
+
+  it('names the first of several', async () => {
+    const first = partsOf(3).tbs + 50;
+    const told = await withChanged('tile/data/000', (bytes) =>
+      flip(first)(flip(partsOf(200).tbs + 9)(bytes)),
+    );
+    expect(told).to.include(`tile/data/000 at byte ${first}: entry 3:`);
+  });
+
+  it('notices bytes too many and too few', async () => {
+    const length = readFileSync(join(test.directory, 'tile/data/001')).length;
+    expect(await withChanged('tile/data/001', (bytes) => Buffer.concat([bytes, Buffer.of(0)]))).to.equal(
+      `tile/data/001 at byte ${length}: bytes follow the last of 256 entries`,
+    );
+    expect(await withChanged('tile/data/001', (bytes) => bytes.subarray(0, -1))).to.match(
+      /^tile\/data\/001 at byte \d+: entry 511 is damaged/,
+    );
+  });
+
+  it('names a damaged issuer', async () => {
+    const [issuing] = test.ca.authority.chain;
+    const path = `issuer/${toHex(sha256(issuing ?? new Uint8Array()))}`;
+    expect(await withChanged(path, flip(40))).to.include(`${path} at byte 0: its SHA-256 is`);
+  });
+
+  it('names a damaged checkpoint', async () => {
+    const text = readFileSync(join(test.directory, 'checkpoint'), 'latin1');
+    expect(await withChanged('checkpoint', flip(text.indexOf('600') + 2))).to.match(/^checkpoint: /);
+    expect(await withChanged('checkpoint', flip(text.length - 20))).to.match(/^checkpoint: /);
+  });
+
+  it('names a missing tile', async () => {
+    const file = join(test.directory, 'tile/data/001');
+    const good = readFileSync(file);
+    rmSync(file, { force: true });
+    const result = await check();
+    writeFileSync(file, good, { mode: 0o444 });
+    expect(result).to.deep.equal({ ok: false, problem: { where: 'tile/data/001', message: 'is missing' } });
+  });
+
+  it('names the entry of the commit store whose byte was flipped on disk', async () => {
+    const file = join(test.directory, 'commit.db');
+    const db = new DatabaseSync(file, { readOnly: true });
+    const row = db.prepare('SELECT bytes FROM entry WHERE idx = 530').get();
+    db.close();
+    const bytes = row?.['bytes'] as Uint8Array;
+    const good = readFileSync(file);
+    const at = good.indexOf(bytes.subarray(45, 500));
+    expect(at).to.be.above(0);
+    writeFileSync(file, flip(at + 60)(Buffer.from(good)));
+    const result = await check();
+    const failure: unknown = await test.open().catch((error: unknown) => error);
+    writeFileSync(file, good);
+    expect(result).to.deep.equal({
+      ok: false,
+      problem: {
+        where: 'commit.db, entry 530 at byte 105',
+        message: 'entry 530: the TBSCertificate is not that of the precertificate',
+      },
+    });
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+    expect((failure as LogError).message).to.include('commit.db');
+  });
+
+  it('names the commit store when its head is not that of the entries', async () => {
+    const file = join(test.directory, 'commit.db');
+    const good = readFileSync(file);
+    const { root } = (await openDirectorySource(test.directory)).head;
+    writeFileSync(file, flip(good.indexOf(root))(Buffer.from(good)));
+    const result = await check();
+    writeFileSync(file, good);
+    expect(result).to.have.nested.property('problem.where', 'commit.db');
+  });
+
+  it('names the commit store when SQLite cannot read it', async () => {
+    const file = join(test.directory, 'commit.db');
+    const good = readFileSync(file);
+    writeFileSync(file, Buffer.concat([Buffer.alloc(100), good.subarray(100)]));
+    const failure: unknown = await check().catch((error: unknown) => error);
+    writeFileSync(file, good);
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+    expect((failure as LogError).message).to.include('commit.db');
+  });
+
+  it('keeps a log shut whose edge is damaged, and names the file', async () => {
+    const file = join(test.directory, 'tile/0/001');
+    const good = readFileSync(file);
+    chmodSync(file, 0o600);
+    writeFileSync(file, flip(64)(Buffer.from(good)));
+    const failure: unknown = await test.open().catch((error: unknown) => error);
+    writeFileSync(file, good);
+    chmodSync(file, 0o444);
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+    expect((failure as LogError).message).to.include('tile/0/001 at byte 64');
+    await (await test.open()).close();
+    expect(await check()).to.include({ ok: true });
+  });
+});

@@ -1,0 +1,39 @@
+/** A log with a real CA in front of it: its entries are precertificates, and whoever asks gets the certificate. */
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { createIssuance, type Issued } from '../../../ca/issuance.ts';
+import { DEFAULT_SIGNING_ALGORITHMS } from '../../../ca/signing-algorithms.ts';
+import type { CtLog, OpenLog } from '../../../ct-log/log.ts';
+import type { SctExtensions } from '../../../ct-log/log-identity.ts';
+import { pemOf, testAuthority, type TestAuthority } from '../../ca/support/authority.ts';
+import { emailPrincipal } from '../../ca/support/principal.ts';
+import { testLog, type TestLog } from './test-log.ts';
+
+/** See above. */
+export interface IssuingLog extends TestLog {
+  readonly ca: TestAuthority;
+  /** Opens the log, issues `count` certificates, and answers them with the log still open. */
+  issue(count: number, options?: Partial<OpenLog>): Promise<{ log: CtLog; issued: Issued[] }>;
+}
+
+/** Makes an {@link IssuingLog}. */
+export async function issuingLog(sctExtensions: SctExtensions = 'leaf_index'): Promise<IssuingLog> {
+  const test = await testLog({ sctExtensions });
+  const ca = await testAuthority('p256', Date.now());
+  const open: TestLog['open'] = (options) => test.open({ issuers: ca.authority.chain, ...options });
+  return {
+    ...test,
+    ...{ ca, open },
+    async issue(count, options) {
+      const log = await open(options);
+      const issue = createIssuance({
+        ...{ authenticate: () => Promise.resolve(emailPrincipal()), authority: ca.authority, log },
+        ...{ clock: Date.now, permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS },
+      });
+      const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const proof = sign('sha256', Buffer.from('alice@example.org'), privateKey);
+      const key = { kind: 'publicKey', content: pemOf(publicKey), proof } as const;
+      const issued = await Promise.all(Array.from({ length: count }, () => issue({ token: 'token', key })));
+      return { log, issued };
+    },
+  };
+}
