@@ -1,0 +1,166 @@
+import { expect } from 'chai';
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { bodyV2, clientKey, emailToken, post, refusalOf, startTestService } from '../support/test-service.ts';
+
+/** A promise and what settles it. */
+function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
+describe('server: limits', () => {
+  it('answers at once that it is busy when all places are taken, and serves again afterwards', async () => {
+    const { opened, open } = gate();
+    let entered = 0;
+    const both = gate();
+    const service = await startTestService(({ authenticator }) => ({
+      limits: { maxInFlight: 2, readConcurrency: 1 },
+      authenticator: {
+        ...authenticator,
+        authenticate: async (token) => {
+          if (++entered === 2) both.open();
+          await opened;
+          return authenticator.authenticate(token);
+        },
+      },
+    }));
+    const body = bodyV2(await emailToken(service), clientKey());
+    const send = () => post(`${service.url}/api/v2/signingCert`, body);
+    const held = [send(), send()];
+    await both.opened;
+    const refused = await send();
+    expect(refused.status).to.equal(503);
+    expect(refused.headers.get('retry-after')).to.equal('1');
+    expect((await refusalOf(refused)).details[0].reason).to.equal('TOO_BUSY');
+    expect((await fetch(`${service.url}/healthz`)).status).to.equal(200);
+    open();
+    expect((await Promise.all(held)).map(({ status }) => status)).to.deep.equal([200, 200]);
+    expect((await send()).status).to.equal(200);
+    await service.close();
+  });
+
+  it('lets no reader of the log starve issuing, and tells readers over the budget to come back', async () => {
+    const { opened, open } = gate();
+    const service = await startTestService(({ log }) => ({
+      limits: { maxInFlight: 4, readConcurrency: 1 },
+      log: {
+        ...log,
+        reader: {
+          ...log.reader,
+          getEntries: async (start, end) => {
+            await opened;
+            return log.reader.getEntries(start, end);
+          },
+        },
+      },
+    }));
+    const body = bodyV2(await emailToken(service), clientKey());
+    expect((await post(`${service.url}/api/v2/signingCert`, body)).status).to.equal(200);
+    const reads = Array.from({ length: 12 }, () =>
+      fetch(`${service.logUrl}/ct/v1/get-entries?start=0&end=0`),
+    );
+    const refused = await Promise.race(reads);
+    expect(refused.status).to.equal(503);
+    expect(refused.headers.get('retry-after')).to.equal('1');
+    for (let i = 0; i < 5; i++) {
+      expect((await post(`${service.url}/api/v2/signingCert`, body)).status).to.equal(200);
+    }
+    open();
+    const statuses = (await Promise.all(reads)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).to.have.length(5);
+    expect(statuses.filter((status) => status === 503)).to.have.length(7);
+    expect((await fetch(`${service.logUrl}/checkpoint`)).status).to.equal(200);
+    await service.close();
+  });
+
+  it('takes the place of the connection that waited longest, so that silent ones shut nobody out', async () => {
+    const service = await startTestService(() => ({
+      limits: { maxInFlight: 4, readConcurrency: 4, connections: 4 },
+    }));
+    const { port, hostname } = new URL(service.url);
+    const silent: Socket[] = [];
+    const closed: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      const socket = connect(Number(port), hostname).on('error', () => undefined);
+      socket.once('close', () => closed.push(i));
+      await once(socket, 'connect');
+      // Half a head, for ever.
+      socket.write('POST /api/v2/signingCert HTTP/1.1\r\nHost: x\r\n');
+      silent.push(socket);
+    }
+    const [oldest] = silent;
+    if (oldest === undefined) throw new Error('unreachable');
+    const gone = once(oldest, 'close');
+    const body = bodyV2(await emailToken(service), clientKey());
+    expect((await post(`${service.url}/api/v2/signingCert`, body)).status).to.equal(200);
+    await gone;
+    expect(closed[0]).to.equal(0);
+    for (const socket of silent) socket.destroy();
+    await service.close();
+  });
+
+  it('refuses a head that is too long, and takes a token of 32 KiB in it', async () => {
+    const service = await startTestService();
+    const sendHeader = async (length: number): Promise<number | undefined> => {
+      const request = httpRequest(`${service.url}/api/v2/signingCert`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${'a'.repeat(length)}` },
+      });
+      request.end('{}');
+      const [response] = (await once(request, 'response')) as [{ statusCode?: number; resume(): void }];
+      response.resume();
+      return response.statusCode;
+    };
+    expect(await sendHeader(32 * 1024)).to.equal(400);
+    expect(await sendHeader(80 * 1024)).to.equal(431);
+    await service.close();
+  });
+
+  it('finishes what is under way when it closes, and takes nothing new', async () => {
+    const { opened, open } = gate();
+    const entered = gate();
+    const service = await startTestService(({ authenticator }) => ({
+      authenticator: {
+        ...authenticator,
+        authenticate: async (token) => {
+          entered.open();
+          await opened;
+          return authenticator.authenticate(token);
+        },
+      },
+    }));
+    const body = bodyV2(await emailToken(service), clientKey());
+    const held = post(`${service.url}/api/v2/signingCert`, body);
+    await entered.opened;
+    const closing = service.close();
+    const late = await fetch(`${service.url}/healthz`).then(
+      () => 'served',
+      () => 'refused',
+    );
+    expect(late).to.equal('refused');
+    open();
+    const answer = await held;
+    expect([answer.status, answer.headers.get('connection')]).to.deep.equal([200, 'close']);
+    await closing;
+  });
+
+  it('forgets a request whose client goes away', async () => {
+    const service = await startTestService();
+    const request = httpRequest(`${service.url}/api/v2/signingCert`, {
+      method: 'POST',
+      headers: { expect: '100-continue', 'content-length': '1000' },
+    });
+    request.on('error', () => undefined).flushHeaders();
+    await once(request, 'continue');
+    request.write('half a body');
+    request.destroy();
+    const metrics = await (await fetch(service.metricsUrl)).text();
+    expect(metrics).to.contain('mayfly_signing_requests 0');
+    const body = bodyV2(await emailToken(service), clientKey());
+    expect((await post(`${service.url}/api/v2/signingCert`, body)).status).to.equal(200);
+    await service.close();
+  });
+});

@@ -1,0 +1,102 @@
+import { expect } from 'chai';
+import { createPrivateKey } from 'node:crypto';
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TLSSocket } from 'node:tls';
+import type { IncomingMessage } from 'node:http';
+import { createAuthorityChain } from '../../ca/ceremony.ts';
+import { encodePem } from '../../core/pem.ts';
+import { loadTlsPair, TlsError } from '../../server/tls-certificate.ts';
+import { startTestService } from '../support/test-service.ts';
+
+/** A certificate that TLS can serve (nobody checks it here), and its key. */
+async function makePair(directory: string, clock = Date.now): Promise<{ cert: string; key: string }> {
+  const chain = await createAuthorityChain({
+    organization: 'Test',
+    commonName: directory.slice(-20),
+    keyType: 'p256',
+    clock,
+    dev: false,
+  });
+  const key = createPrivateKey(chain.rootKey.export({ type: 'pkcs8', format: 'pem' }));
+  return {
+    cert: encodePem('CERTIFICATE', chain.rootDer),
+    key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
+}
+
+describe('server: TLS', () => {
+  let scratch: string;
+  before(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'mayfly-tls-'));
+  });
+  after(() => rm(scratch, { recursive: true, force: true }));
+
+  /** Swaps `current` to a directory with a new pair, as Kubernetes does with secrets. */
+  async function swapIn(name: string): Promise<string> {
+    const directory = join(scratch, name);
+    const { cert, key } = await makePair(directory);
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory);
+    await writeFile(join(directory, 'tls.crt'), cert);
+    await writeFile(join(directory, 'tls.key'), key);
+    await symlink(directory, join(scratch, 'next'));
+    await rename(join(scratch, 'next'), join(scratch, 'current'));
+    return cert;
+  }
+
+  const files = () => ({
+    certFile: join(scratch, 'current', 'tls.crt'),
+    keyFile: join(scratch, 'current', 'tls.key'),
+  });
+
+  async function servedBy(url: string): Promise<string> {
+    const sent = request(`${url}/healthz`, { rejectUnauthorized: false, agent: false });
+    sent.end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    if (!(response.socket instanceof TLSSocket)) throw new TypeError('the answer did not come over TLS');
+    const der = response.socket.getPeerCertificate().raw;
+    response.resume();
+    await once(response, 'close');
+    return encodePem('CERTIFICATE', der);
+  }
+
+  it('serves HTTPS, follows a renewed pair, and keeps the old one, loudly, when the new one is bad', async () => {
+    const first = await swapIn('one');
+    const service = await startTestService(() => ({ tls: files() }));
+    expect(service.url).to.match(/^https:/);
+    expect(await servedBy(service.url)).to.equal(first);
+    const second = await swapIn('two');
+    await service.checkTls();
+    expect(await servedBy(service.url)).to.equal(second);
+    await writeFile(files().keyFile, (await makePair('other')).key);
+    await service.checkTls();
+    await service.checkTls();
+    expect(await servedBy(service.url)).to.equal(second);
+    const loud = service.lines.filter(({ level }) => level === 'error');
+    expect(loud).to.have.length(1);
+    expect(loud[0]?.['sentence']).to.contain('is not the key of');
+    const third = await swapIn('three');
+    await service.checkTls();
+    expect(await servedBy(service.url)).to.equal(third);
+    await service.close();
+  });
+
+  it('says what is wrong with a pair', async () => {
+    await swapIn('good');
+    const good = files();
+    const fault = async (pair: typeof good, now = Date.now()): Promise<string> =>
+      loadTlsPair(pair, now).then(
+        () => 'none',
+        (error: unknown) => (error instanceof TlsError ? error.code : String(error)),
+      );
+    expect(await fault(good)).to.equal('none');
+    expect(await fault({ ...good, certFile: join(scratch, 'nowhere') })).to.equal('TLS_FILE_UNREADABLE');
+    expect(await fault({ ...good, certFile: good.keyFile })).to.equal('TLS_FILE_MALFORMED');
+    expect(await fault({ ...good, keyFile: good.certFile })).to.equal('TLS_FILE_MALFORMED');
+    expect(await fault(good, Date.now() + 20 * 365 * 86_400_000)).to.equal('TLS_EXPIRED');
+  });
+});
