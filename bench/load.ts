@@ -1,0 +1,111 @@
+/**
+ * The load generator, a process of its own so that it can sit on another core than the server. Plain sockets and
+ * prepared requests: it must cost less than what it measures. Reads its orders as one JSON line on stdin, holds the
+ * bodies in memory, and answers each order with one JSON line.
+ */
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+
+/** One measurement to make. `bodies` names a file with one JSON body a line. */
+export interface Order {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly bodies: string;
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+/** What was measured; latencies in milliseconds. */
+export interface Measured {
+  readonly certificates: number;
+  readonly failures: number;
+  readonly firstFailure: string;
+  readonly seconds: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+const prepared = new Map<string, Buffer[]>();
+let next = 0;
+
+function requestsOf(order: Order): Buffer[] {
+  const known = prepared.get(order.bodies);
+  if (known !== undefined) return known;
+  const head = `POST ${order.path} HTTP/1.1\r\nHost: ${order.host}\r\nContent-Type: application/json\r\n`;
+  const requests = readFileSync(order.bodies, 'utf8')
+    .split('\n')
+    .filter((body) => body !== '')
+    .map((body) => Buffer.from(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`));
+  prepared.set(order.bodies, requests);
+  return requests;
+}
+
+interface Tally {
+  readonly until: number;
+  readonly latencies: number[];
+  failures: number;
+  firstFailure: string;
+}
+
+/** Sends one request after the other on a connection until the time is over. */
+async function drive(order: Order, requests: readonly Buffer[], tally: Tally): Promise<void> {
+  const socket = connect({ host: order.host, port: order.port, noDelay: true });
+  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+  while (performance.now() < tally.until) {
+    const request = requests[next++ % requests.length] ?? Buffer.alloc(0);
+    const begin = performance.now();
+    const answer = await exchange(socket, request);
+    if (answer.startsWith('HTTP/1.1 200')) tally.latencies.push(performance.now() - begin);
+    else {
+      tally.failures++;
+      tally.firstFailure ||= answer;
+    }
+  }
+  socket.destroy();
+}
+
+/** One request, one whole response; resolves with its beginning. */
+function exchange(socket: Socket, request: Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let received = 0;
+    let expected = -1;
+    let head = '';
+    const onData = (chunk: Buffer): void => {
+      received += chunk.length;
+      if (expected < 0) {
+        head += chunk.toString('latin1');
+        const end = head.indexOf('\r\n\r\n');
+        if (end < 0) return;
+        expected = end + 4 + Number(/content-length: *(\d+)/i.exec(head.slice(0, end))?.[1] ?? Number.NaN);
+        if (Number.isNaN(expected)) expected = head.includes('0\r\n\r\n', end) ? received : -1;
+      }
+      if (received >= expected && expected >= 0) {
+        socket.off('data', onData).off('error', reject).off('close', onClose);
+        resolve(head.slice(0, 600));
+      }
+    };
+    const onClose = (): void => { reject(new Error('the server closed the connection')); };
+    socket.on('data', onData).once('error', reject).once('close', onClose);
+    socket.write(request);
+  });
+}
+
+async function measure(order: Order): Promise<Measured> {
+  const requests = requestsOf(order);
+  const begin = performance.now();
+  const tally: Tally = { until: begin + order.seconds * 1000, latencies: [], failures: 0, firstFailure: '' };
+  await Promise.all(Array.from({ length: order.connections }, () => drive(order, requests, tally)));
+  const sorted = tally.latencies.sort((a, b) => a - b);
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? -1;
+  const { failures, firstFailure } = tally;
+  const seconds = (performance.now() - begin) / 1000;
+  return { certificates: sorted.length, failures, firstFailure, seconds, p50: at(0.5), p99: at(0.99) };
+}
+
+process.stdout.write('ready\n');
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(`${JSON.stringify(await measure(JSON.parse(line) as Order))}\n`);
+}

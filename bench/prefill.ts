@@ -1,0 +1,32 @@
+/**
+ * Grows a log to a size without going through the CA: synthetic precertificate entries, shorter than real ones (some
+ * 300 bytes), appended through the real sequencer and the real stores.
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { decodePem } from '../core/pem.ts';
+import { loadKeyFile } from '../ca/signers/key-file.ts';
+import { openLog } from '../ct-log/log.ts';
+
+const WAITING = 1000;
+
+/** Appends entries until the log of the directory has at least `size`. */
+export async function prefill(data: string, size: number): Promise<void> {
+  const [name = ''] = readdirSync(join(data, 'logs'));
+  const key = (kind: string): Promise<Awaited<ReturnType<typeof loadKeyFile>>> =>
+    loadKeyFile(readFileSync(join(data, 'keys', `log-${name}-${kind}.key.pem`)));
+  const issuers = decodePem(readFileSync(join(data, 'ca/chain.pem'), 'utf8')).map((block) => block.bytes);
+  const signers = { treeHead: await key('ecdsa'), checkpoint: await key('ed25519') };
+  const log = await openLog({ directory: join(data, 'logs', name), signers, issuers, clock: Date.now });
+  const fingerprints = Buffer.concat(issuers.map((der) => createHash('sha256').update(der).digest()));
+  const issuerKeyHash = new Uint8Array(32).fill(7);
+  const grow = async (): Promise<void> => {
+    for (let i = log.status().size; i < size; i = log.status().size) {
+      const tbs = Buffer.alloc(100, i & 0xff);
+      await log.append({ issuerKeyHash, tbs, precertificate: tbs, chainFingerprints: fingerprints });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(WAITING, size) }, grow));
+  await log.close();
+}
