@@ -86,7 +86,9 @@ function exchange(socket: Socket, request: Buffer): Promise<string> {
         resolve(head.slice(0, 600));
       }
     };
-    const onClose = (): void => { reject(new Error('the server closed the connection')); };
+    const onClose = (): void => {
+      reject(new Error('the server closed the connection'));
+    };
     socket.on('data', onData).once('error', reject).once('close', onClose);
     socket.write(request);
   });
