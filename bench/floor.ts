@@ -48,7 +48,7 @@ function fromOpenssl(core: number, seconds: number): RawCosts {
     const out = execFileSync(command ?? '', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
     return out.split('\n').filter((line) => line.startsWith('+F'));
   };
-  // Machine-readable rows: "+F4:0:256:<s per sign>:<s per verify>", RSA "+F2:…", digests "+F:0:sha256:<bytes/s>…".
+  // Machine-readable rows: "+F4:3:256:<signs/s>:<verifies/s>", RSA "+F2:…" alike, digests "+F:25:sha256:<bytes/s>".
   const ecdsa =
     speed('ecdsap256')
       .find((line) => line.startsWith('+F4'))
@@ -63,9 +63,9 @@ function fromOpenssl(core: number, seconds: number): RawCosts {
       ?.split(':') ?? [];
   const costs = {
     source: execFileSync('openssl', ['version'], { encoding: 'utf8' }).trim(),
-    p256Sign: 1e6 * Number(ecdsa[3]),
-    p256Verify: 1e6 * Number(ecdsa[4]),
-    rsa2048Verify: 1e6 * Number(rsa[4]),
+    p256Sign: 1e6 / Number(ecdsa[3]),
+    p256Verify: 1e6 / Number(ecdsa[4]),
+    rsa2048Verify: 1e6 / Number(rsa[4]),
     sha256PerKilobyte: (1e6 * 1024) / Number(digest.at(-1)),
   };
   if (Object.values(costs).some((value) => typeof value === 'number' && !(value > 0 && value < 1e4))) {
