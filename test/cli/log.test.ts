@@ -1,0 +1,172 @@
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { encodePem } from '../../core/pem.ts';
+import type { Issued } from '../../ca/issuance.ts';
+import { encodeVkey } from '../../ct-log/format/vkey.ts';
+import { parseTlogProof } from '../../ct-log/format/tlog-proof.ts';
+import { utf8 } from '../../core/bytes.ts';
+import type { CtLog } from '../../ct-log/log.ts';
+import { logKeys } from '../../ct-log/log-keys.ts';
+import { issuingLog, type IssuingLog } from '../ct-log/support/issuing-log.ts';
+import { logSigners } from '../ct-log/support/log-keys.ts';
+import { serveReader } from '../ct-log/support/serve-reader.ts';
+import { createLog } from '../../ct-log/create-log.ts';
+import { runCli, type CliResult } from '../support/run-cli.ts';
+
+const json = ({ stdout }: CliResult): Record<string, unknown> =>
+  JSON.parse(stdout) as Record<string, unknown>;
+
+describe('cli/log', function () {
+  this.timeout(120_000);
+  let test: IssuingLog;
+  let log: CtLog;
+  let issued: Issued[];
+  let certificate: string;
+  let trust: string;
+  let server: Awaited<ReturnType<typeof serveReader>>;
+  before(async () => {
+    test = await issuingLog();
+    await (await test.issue(300)).log.close();
+    ({ log, issued } = await test.issue(5));
+    certificate = join(test.root, 'cert.pem');
+    writeFileSync(certificate, encodePem('CERTIFICATE', issued[0]?.certificate ?? new Uint8Array()));
+    trust = join(test.root, 'trust');
+    mkdirSync(trust);
+    writeFileSync(
+      join(trust, 'log.vkey'),
+      logKeys(test.identity)
+        .map((key) => `${encodeVkey(key)}\n`)
+        .join(''),
+    );
+    server = await serveReader(log.reader);
+  });
+  after(async () => {
+    await server.close();
+    await test.remove();
+  });
+
+  const run = (...args: string[]): Promise<CliResult> => runCli(['log', ...args]);
+
+  it('says size and time of a log that a server writes at this moment', async () => {
+    const result = await run('status', '--data', test.directory, '--json');
+    expect(result.code).to.equal(0);
+    expect(json(result)).to.include({ origin: 'localhost/log/2026', size: 305, keys: 'directory' });
+    const text = await run('status', '--url', server.url, '--trust', trust);
+    expect(text.stdout).to.match(/^size {3}305$/m);
+    expect(text.stderr).to.equal('');
+  });
+
+  it('checks the log beside its writer, and over HTTP with a note on whose word it took', async () => {
+    const local = await run('check', '--data', test.directory);
+    expect(local).to.include({ code: 0, stderr: '' });
+    expect(local.stdout).to.match(/^ok: 305 entries, \d+ tiles and 2 issuers of localhost\/log\/2026/);
+    const remote = await run('check', '--url', server.url);
+    expect(remote.code).to.equal(0);
+    expect(remote.stderr).to.include("the server's own word");
+    expect(json(await run('check', '--url', server.url, '--trust', trust, '--json'))).to.include({
+      ok: true,
+    });
+  });
+
+  it('writes a proof to stdout or to a file', async () => {
+    const result = await run('proof', certificate, '--url', server.url, '--trust', trust);
+    expect(result.code).to.equal(0);
+    expect(parseTlogProof(utf8(result.stdout)).index).to.equal(issued[0]?.committed.index);
+    const out = join(test.root, 'cert.tlog-proof');
+    const told = await run(
+      'proof',
+      certificate,
+      '--url',
+      server.url,
+      '--trust',
+      trust,
+      '--out',
+      out,
+      '--json',
+    );
+    expect(json(told)).to.include({ index: issued[0]?.committed.index, size: 305, out });
+    expect(readFileSync(out, 'utf8')).to.equal(result.stdout);
+  });
+
+  it('names the first wrong byte and exits 1', async () => {
+    const file = join(test.directory, 'tile/0/000');
+    const good = readFileSync(file);
+    const bad = Buffer.from(good);
+    bad[70] = (bad[70] ?? 0) ^ 0x80;
+    chmodSync(file, 0o600);
+    writeFileSync(file, bad);
+    const text = await run('check', '--data', test.directory);
+    const object = await run('check', '--data', test.directory, '--json');
+    writeFileSync(file, good);
+    expect(text).to.include({
+      code: 1,
+      stdout: 'WRONG: tile/0/000 at byte 70: hash 2 is not that of entry 2\n',
+    });
+    expect(object.code).to.equal(1);
+    expect(json(object)).to.include({ ok: false, where: 'tile/0/000 at byte 70' });
+  });
+
+  it('finds what a server changes, whatever its keys', async () => {
+    const liar = await serveReader(log.reader, (path, bytes) => {
+      if (path !== 'tile/data/000') return bytes;
+      const changed = Uint8Array.from(bytes);
+      changed[500] = (changed[500] ?? 0) ^ 1;
+      return changed;
+    });
+    const result = await run('check', '--url', liar.url, '--trust', trust);
+    await liar.close();
+    expect(result.code).to.equal(1);
+    expect(result.stdout).to.include('WRONG: tile/data/000 at byte 500: entry 0');
+  });
+
+  it('does not believe a checkpoint that the trusted keys did not sign', async () => {
+    const other = join(test.root, 'other-trust');
+    mkdirSync(other);
+    const { treeHead, checkpoint } = logSigners();
+    const keys = logKeys({
+      ...{ origin: 'localhost/log/2026', publicKey: treeHead.publicKey },
+      ed25519PublicKey: checkpoint.publicKey.subarray(-32),
+    });
+    writeFileSync(join(other, 'log.vkey'), keys.map((key) => `${encodeVkey(key)}\n`).join(''));
+    const remote = await run('check', '--url', server.url, '--trust', other);
+    expect(remote.code).to.equal(1);
+    expect(remote.stderr).to.include('no signature of a known key');
+    const local = await run('check', '--data', test.directory, '--trust', other);
+    expect(local.code).to.equal(1);
+    expect(local.stderr).to.include('not the one that --trust knows');
+  });
+
+  it('asks which log when there are several', async () => {
+    const data = join(test.root, 'data');
+    const { treeHead, checkpoint } = logSigners();
+    for (const name of ['2025', '2026']) {
+      await createLog({
+        ...{ directory: join(data, 'logs', name), origin: `localhost/log/${name}`, sctExtensions: 'none' },
+        ...{ ecdsaPublicKey: treeHead.publicKey, ed25519PublicKey: checkpoint.publicKey.subarray(-32) },
+        clock: Date.now,
+      });
+    }
+    const result = await run('status', '--data', data);
+    expect(result.code).to.equal(2);
+    expect(result.stderr).to.include('--name: 2025, 2026');
+    expect(json(await run('status', '--data', data, '--name', '2025', '--json'))).to.include({ size: 0 });
+    expect((await run('check', '--data', data, '--name', '2025')).stdout).to.match(/^ok: 0 entries/);
+  });
+
+  it('says what to do when it is used wrongly', async () => {
+    const neither = await run('status');
+    expect(neither).to.include({ code: 2 });
+    expect(neither.stderr).to.include('--data or --url');
+    expect((await run('status', '--url', 'localhost')).code).to.equal(2);
+    expect((await run('status', '--data', join(test.root, 'nowhere'))).stderr).to.include('mayfly init');
+    const refused = await run('status', '--url', 'http://127.0.0.1:1/log/2026');
+    expect(refused.code).to.equal(1);
+    expect(refused.stderr).to.include('cannot be read');
+    expect((await run('status', '--url', `${server.base}/nowhere`)).stderr).to.include('/log/NAME');
+    const noPem = await run('proof', join(trust, 'log.vkey'), '--data', test.directory);
+    expect(noPem.code).to.equal(1);
+    expect(noPem.stderr).to.include('no PEM certificate');
+    expect((await run('proof', '--help')).stdout).to.include('Examples:');
+  });
+});

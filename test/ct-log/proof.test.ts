@@ -1,0 +1,118 @@
+import { expect } from 'chai';
+import type { Issued } from '../../ca/issuance.ts';
+import { openDirectorySource } from '../../ct-log/directory-source.ts';
+import { verifyInclusion } from '../../ct-log/format/merkle-verify.ts';
+import { parseTlogProof } from '../../ct-log/format/tlog-proof.ts';
+import { httpSource } from '../../ct-log/http-source.ts';
+import { LogError, LogReadError } from '../../ct-log/log-error.ts';
+import type { CtLog } from '../../ct-log/log.ts';
+import { logKeys } from '../../ct-log/log-keys.ts';
+import { proveCertificate, type CertificateProof, type ProofLog } from '../../ct-log/proof.ts';
+import { sha256 } from '../../ct-log/sha256.ts';
+import type { LogSource } from '../../ct-log/source.ts';
+import { verifyCheckpoint } from '../../ct-log/verify-head.ts';
+import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
+import { serveReader } from './support/serve-reader.ts';
+
+for (const sctExtensions of ['leaf_index', 'none'] as const) {
+  describe(`ct-log/proof in a log with SCT extensions: ${sctExtensions}`, function () {
+    this.timeout(60_000);
+    let test: IssuingLog;
+    let log: CtLog;
+    let issued: Issued[];
+    before(async () => {
+      test = await issuingLog(sctExtensions);
+      const first = await test.issue(290);
+      await first.log.close();
+      const second = await test.issue(10);
+      log = second.log;
+      issued = [...first.issued, ...second.issued];
+    });
+    after(() => test.remove());
+
+    const proofLog = async (source: LogSource): Promise<ProofLog> => {
+      const checkpoint = await source.checkpoint();
+      const verified = verifyCheckpoint(checkpoint, logKeys(test.identity));
+      return { source, logId: test.identity.logId, checkpoint, verified };
+    };
+
+    const expectProof = (
+      { index, leafHash, proof }: CertificateProof,
+      certificate: Issued | undefined,
+    ): void => {
+      expect(index).to.equal(certificate?.committed.index);
+      const parsed = parseTlogProof(proof);
+      expect(parsed.index).to.equal(index);
+      const { size, root } = verifyCheckpoint(parsed.checkpoint, logKeys(test.identity));
+      expect(verifyInclusion(sha256, { leafHash, index, size }, parsed.path, root)).to.equal(true);
+      expect(leafHash).to.deep.equal(certificate?.committed.leafHash);
+    };
+
+    it('finds certificates over HTTP and proves them', async () => {
+      const server = await serveReader(log.reader);
+      try {
+        const from = await proofLog(httpSource(`${server.url}/`));
+        for (const i of [0, 137, 255, 256, 289, 299]) {
+          const certificate = issued[i];
+          expectProof(
+            await proveCertificate(from, certificate?.certificate ?? new Uint8Array()),
+            certificate,
+          );
+        }
+      } finally {
+        await server.close();
+      }
+    });
+
+    it('says so when the checkpoint does not reach the certificate yet', async () => {
+      const source = await openDirectorySource(test.directory);
+      const from = await proofLog(source);
+      const early = { ...from, verified: { ...from.verified, size: 3 } };
+      const failure: unknown = await proveCertificate(
+        early,
+        issued[200]?.certificate ?? new Uint8Array(),
+      ).catch((error: unknown) => error);
+      expect(failure).to.be.instanceOf(LogReadError).with.property('code', 'NOT_FOUND');
+    });
+
+    it('proves from the directory once the log is closed', async () => {
+      await log.close();
+      const from = await proofLog(await openDirectorySource(test.directory));
+      for (const i of [0, 255, 299]) {
+        expectProof(await proveCertificate(from, issued[i]?.certificate ?? new Uint8Array()), issued[i]);
+      }
+    });
+
+    it('proves nothing that the tiles do not bear out', async () => {
+      const source = await openDirectorySource(test.directory);
+      const crooked: LogSource = {
+        ...{ name: source.name, checkpoint: () => source.checkpoint(), issuer: (hex) => source.issuer(hex) },
+        tile: async (path) => {
+          const bytes = Uint8Array.from(await source.tile(path));
+          if (path.startsWith('tile/0/')) bytes[40] = (bytes[40] ?? 0) ^ 1;
+          return bytes;
+        },
+      };
+      const failure: unknown = await proveCertificate(
+        await proofLog(crooked),
+        issued[0]?.certificate ?? new Uint8Array(),
+      ).catch((error: unknown) => error);
+      expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+    });
+
+    it('refuses certificates of other logs and without an SCT', async () => {
+      const from = await proofLog(await openDirectorySource(test.directory));
+      const other = { ...from, logId: new Uint8Array(32) };
+      const [root] = test.ca.authority.chain.slice(-1);
+      for (const [place, certificate] of [
+        [other, issued[0]?.certificate],
+        [from, root],
+      ] as const) {
+        const failure: unknown = await proveCertificate(place, certificate ?? new Uint8Array()).catch(
+          (error: unknown) => error,
+        );
+        expect(failure).to.be.instanceOf(LogReadError).with.property('code', 'BAD_PARAMETER');
+      }
+    });
+  });
+}
