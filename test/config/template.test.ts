@@ -1,0 +1,68 @@
+import { expect } from 'chai';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig, parseConfig } from '../../config/load.ts';
+import { devConfig, productionConfig, writeDevConfig } from '../../config/template.ts';
+import { GITHUB_ISSUER, GITHUB_PROVIDER } from '../../oidc/github-provider.ts';
+
+/** Takes the `#` off every setting that the text says is ready. */
+const switchedOn = (text: string): string => text.replace(/^( *)#(?=[^ #])/gm, '$1');
+
+describe('config/template', () => {
+  it('writes a production file that loads, and says that nothing can be issued yet', () => {
+    const { issuers, warnings } = parseConfig(productionConfig());
+    expect(issuers).to.deep.equal([]);
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.include('no issuer is configured, so no certificate can be issued');
+  });
+
+  it('writes settings that are ready: GitHub Actions and e-mail addresses', () => {
+    const { issuers } = parseConfig(switchedOn(productionConfig()));
+    expect(issuers.map(({ url, type }) => [url, type])).to.deep.equal([
+      [GITHUB_ISSUER, 'ci-provider'],
+      ['https://login.example.com', 'email'],
+    ]);
+    expect(issuers[0]?.ciProvider).to.deep.equal(GITHUB_PROVIDER);
+  });
+
+  it('shows the defaults of our own settings as they are', () => {
+    const off = parseConfig('').mayfly;
+    const on = parseConfig(switchedOn(productionConfig())).mayfly;
+    expect({ ...on, publicUrl: undefined, logAccessTokenFile: undefined }).to.deep.equal({
+      ...off,
+      publicUrl: undefined,
+      logAccessTokenFile: undefined,
+    });
+  });
+
+  it('writes the public URL that is known', () => {
+    const text = productionConfig({ publicUrl: 'https://ca.example.org' });
+    expect(parseConfig(text).mayfly.publicUrl).to.equal('https://ca.example.org');
+  });
+
+  it('has no line that runs off the screen, and none that trails', () => {
+    for (const line of productionConfig().split('\n')) {
+      expect(line.length, line).to.be.at.most(120);
+      expect(line).to.equal(line.trimEnd());
+    }
+  });
+
+  it('writes a development file with the development issuer', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'mayfly-template-'));
+    try {
+      const path = join(directory, 'config.yaml');
+      await writeDevConfig(path, { issuerUrl: 'http://127.0.0.1:1' });
+      await writeDevConfig(path, { issuerUrl: 'http://127.0.0.1:5556', publicUrl: 'http://127.0.0.1:5555' });
+      const { issuers, mayfly } = await loadConfig(path);
+      expect(issuers.map(({ url, audience, type }) => [url, audience, type])).to.deep.equal([
+        ['http://127.0.0.1:5556', 'sigstore', 'email'],
+      ]);
+      expect(mayfly.publicUrl).to.equal('http://127.0.0.1:5555');
+      expect((await stat(path)).mode & 0o777).to.equal(0o600);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+    expect(devConfig({ issuerUrl: 'http://127.0.0.1:5556' })).to.include('INSECURE');
+  });
+});
