@@ -1,7 +1,8 @@
 /** Google's certificate-transparency-go client reads the log by RFC 6962 and checks its signatures and proofs. */
 import { execFile, spawnSync } from 'node:child_process';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
@@ -53,54 +54,54 @@ describe('judge: ctclient', function () {
 
   const ctclient = async (...args: string[]): Promise<string> => {
     const where = ['--log_uri', service.logUrl, '--pub_key', join(trust, 'log.pub.pem')];
-    // It logs through glog; -logtostderr puts verification failures where execFile reports them.
     const { stdout } = await run(join(folder, 'ctclient'), [...args, ...where]);
     return stdout;
   };
 
-  it('verifies the signed tree head', async () => {
+  it('verifies the signed tree head, and not with another key', async () => {
     const sth = await ctclient('get-sth');
-    expect(sth).to.match(/tree_size|size 3|for size/i);
-    expect(sth).to.contain('3');
+    expect(sth).to.contain('Got STH for V1 log (size=3)');
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const other = join(service.scratch, 'other.pem');
+    await writeFile(other, publicKey.export({ format: 'pem', type: 'spki' }));
+    const args = ['get-sth', '--log_uri', service.logUrl, '--pub_key', other];
+    const refused = await run(join(folder, 'ctclient'), args).catch((error: unknown) => String(error));
+    expect(refused).to.match(/signature|verif/i);
   });
 
   it('reads the entries as precertificates of our CA', async () => {
     const entries = await ctclient('get-entries', '--first', '0', '--last', '2', '--text');
-    expect(entries).to.contain('Index=0').and.contain('Index=2');
-    for (const email of identities) expect(entries).to.contain(email);
+    expect(entries.match(/pre-certificate from issuer/g)).to.have.length(3);
+    for (const email of identities) expect(entries).to.contain(`email:${email}`);
   });
 
   it('lists the root that the log accepts', async () => {
     expect(await ctclient('get-roots')).to.contain('INSECURE DEV');
   });
 
-  it('verifies an inclusion proof for a leaf that it is given', async () => {
-    const checked = await mayfly(['log', 'status', '--url', service.logUrl, '--trust', trust, '--json']);
-    expect(checked.code, checked.stderr).to.equal(0);
-    const entry = await fetch(`${service.logUrl}/ct/v1/get-entries?start=1&end=1`);
-    const { entries } = (await entry.json()) as { entries: { leaf_input: string }[] };
-    const leaf = Buffer.from(entries[0]?.leaf_input ?? '', 'base64');
-    const { createHash } = await import('node:crypto');
-    const hash = createHash('sha256').update(Buffer.of(0)).update(leaf).digest('hex');
-    const proof = await ctclient('get-inclusion-proof', '--leaf_hash', hash, '--size', '3');
-    expect(proof).to.contain('1');
-    expect(proof).to.match(/verified|index/i);
+  it('verifies an inclusion proof', async () => {
+    const hash = hex(leafHash(await leaf(1)));
+    const proof = await ctclient('get-inclusion-proof', '--leaf_hash', hash);
+    expect(proof).to.contain('Verified that hash');
   });
 
   it('verifies consistency between two sizes', async () => {
     const sth = (await (await fetch(`${service.logUrl}/ct/v1/get-sth`)).json()) as {
       sha256_root_hash: string;
     };
-    const first = await readFile(join(trust, 'log.v3.json'), 'utf8');
-    expect(first).to.contain('log_id');
-    const { createHash } = await import('node:crypto');
-    const entry = await fetch(`${service.logUrl}/ct/v1/get-entries?start=0&end=0`);
-    const { entries } = (await entry.json()) as { entries: { leaf_input: string }[] };
-    const leaf = Buffer.from(entries[0]?.leaf_input ?? '', 'base64');
-    const rootOfOne = createHash('sha256').update(Buffer.of(0)).update(leaf).digest('hex');
-    const root = Buffer.from(sth.sha256_root_hash, 'base64').toString('hex');
+    const rootOfOne = hex(leafHash(await leaf(0)));
+    const root = hex(Buffer.from(sth.sha256_root_hash, 'base64'));
     const sizes = ['--prev_size', '1', '--prev_hash', rootOfOne, '--size', '3', '--tree_hash', root];
-    const proof = await ctclient('get-consistency-proof', ...sizes);
-    expect(proof).to.match(/verified|consistency/i);
+    expect(await ctclient('get-consistency-proof', ...sizes)).to.contain('Verified that hash');
   });
+
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+  const leafHash = (bytes: Uint8Array): Buffer =>
+    createHash('sha256').update(Buffer.of(0)).update(bytes).digest();
+
+  async function leaf(index: number): Promise<Buffer> {
+    const answer = await fetch(`${service.logUrl}/ct/v1/get-entries?start=${index}&end=${index}`);
+    const { entries } = (await answer.json()) as { entries: { leaf_input: string }[] };
+    return Buffer.from(entries[0]?.leaf_input ?? '', 'base64');
+  }
 });
