@@ -46,7 +46,9 @@ export async function prepareIssuer(
     commit: async () => {
       await rename(configFile, paths.config);
       await remember();
-      note(`The issuer is ${issuer} now; ${paths.config} said ${before} and was changed.`);
+      // Port 0 stands only in a directory that was made a moment ago.
+      if (!before.endsWith(':0'))
+        note(`The issuer is ${issuer} now; ${paths.config} said ${before} and was changed.`);
     },
     discard: () => rm(configFile, { force: true }),
   };
