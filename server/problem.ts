@@ -110,6 +110,9 @@ const DOMAINS: readonly (readonly [new (...args: never[]) => MayflyError, Readon
     [TransportError, TRANSPORT_ROWS],
   ];
 
+/** Every reason that an answer can carry. */
+export const REASONS: readonly string[] = DOMAINS.flatMap(([, rows]) => Object.keys(rows));
+
 /** A failure, ready to be sent and to be written into the log. */
 export interface Problem {
   readonly status: number;

@@ -1,0 +1,42 @@
+import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { REASONS } from '../../server/problem.ts';
+import { projectRoot } from '../support/project-root.ts';
+import { startTestService } from '../support/test-service.ts';
+
+const read = (file: string): string => readFileSync(join(projectRoot, 'docs', file), 'utf8');
+
+interface OpenApi {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+const VALUES: Readonly<Record<string, string>> = { log: '2026', path: '0/000', fingerprint: '0'.repeat(64) };
+
+describe('docs of the HTTP API', () => {
+  it('lists every reason that an answer can carry, and none that it cannot', () => {
+    const text = read('http-api.md');
+    const table = text.slice(text.indexOf('| status, code |'), text.indexOf('Every 503'));
+    const named = new Set([...table.matchAll(/`([A-Z][A-Z_]+[A-Z])`/g)].map(([, reason]) => reason));
+    const documented = REASONS.filter((reason) => !reason.startsWith('LOG_'));
+    for (const reason of documented) expect(named, reason).to.include(reason);
+    for (const reason of named) expect(REASONS, reason).to.include(reason);
+  });
+
+  it('describes, in OpenAPI, paths and methods that the service has', async () => {
+    const { paths } = parse(read('openapi.yaml')) as OpenApi;
+    expect(Object.keys(paths)).to.have.length.greaterThan(15);
+    const service = await startTestService();
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const method of Object.keys(methods)) {
+        const url = service.url + path.replace(/\{(\w+)\}/g, (_, name: string) => VALUES[name] ?? '');
+        const response = await fetch(url, { method: method.toUpperCase() });
+        const text = await response.text();
+        expect([405, 501], `${method} ${path}`).to.not.include(response.status);
+        expect(text, path).to.not.match(/"NOT_FOUND"|nothing at this path/);
+      }
+    }
+    await service.close();
+  });
+});
