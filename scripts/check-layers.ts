@@ -21,7 +21,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   server: ['core', 'ct-log', 'ct-log/format', 'oidc', 'ca', 'trust', 'verify'],
   dev: ['core'],
   cli: ['core', 'ct-log', 'ct-log/format', 'oidc', 'ca', 'trust', 'config', 'server', 'verify', 'dev'],
-  scripts: [],
+  scripts: ['config'],
 };
 
 /** Rooms that a browser can load: nothing of Node's own, no npm package. */
