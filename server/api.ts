@@ -45,7 +45,11 @@ export function createApi(parts: ApiParts): RequestListener {
         return;
       }
     }
-    context.working(request.socket);
+    const { socket } = request;
+    context.working(socket);
+    response.once('close', () => {
+      context.waiting(socket);
+    });
     if (isPreflight(request)) answerPreflight(response);
     else app(request, response);
   };

@@ -28,7 +28,13 @@ export function createHttpServer(tls: TlsPair | undefined): Server | TlsServer {
   const server =
     tls === undefined
       ? createPlainServer(OPTIONS)
-      : createTlsServer({ ...OPTIONS, cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' });
+      : createTlsServer({
+          ...OPTIONS,
+          cert: tls.cert,
+          key: tls.key,
+          minVersion: 'TLSv1.2',
+          handshakeTimeout: IDLE_TIMEOUT,
+        });
   // Also a client that does not read its answer loses its place after a while.
   server.setTimeout(REQUEST_TIMEOUT);
   return server;

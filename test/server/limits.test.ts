@@ -102,6 +102,28 @@ describe('server: limits', () => {
     await service.close();
   });
 
+  it('takes the place of idle connections too, whatever they asked for before', async () => {
+    const service = await startTestService(() => ({
+      limits: { maxInFlight: 4, readConcurrency: 4, connections: 3 },
+    }));
+    const { port, hostname, pathname } = new URL(`${service.logUrl}/checkpoint`);
+    const idle: Socket[] = [];
+    for (const path of [pathname, '/healthz', '/nowhere']) {
+      const socket = connect(Number(port), hostname).on('error', () => undefined);
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+      await once(socket, 'data');
+      idle.push(socket);
+    }
+    const [oldest] = idle;
+    if (oldest === undefined) throw new Error('unreachable');
+    const gone = once(oldest, 'close');
+    const body = bodyV2(await emailToken(service), clientKey());
+    expect((await post(`${service.url}/api/v2/signingCert`, body)).status).to.equal(200);
+    await gone;
+    for (const socket of idle) socket.destroy();
+    await service.close();
+  });
+
   it('refuses a head that is too long, and takes a token of 32 KiB in it', async () => {
     const service = await startTestService();
     const sendHeader = async (length: number): Promise<number | undefined> => {
