@@ -28,7 +28,7 @@ Examples:
   mayfly serve --data DIR --listen '[::1]:0' --metrics-listen 127.0.0.1:0 --json
 
 One JSON line on stderr tells each certificate and each refusal. SIGTERM and SIGINT finish what is under way; a second
-signal ends at once. The directory is made by \`mayfly init\`; to try things out, use \`mayfly dev\`.`;
+one a second later ends at once. The directory is made by \`mayfly init\`; to try things out, use \`mayfly dev\`.`;
 
 /** Adds `serve`. */
 export const register: RegisterCommand = (program) => {

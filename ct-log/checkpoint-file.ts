@@ -14,6 +14,7 @@ export class CheckpointFile {
   readonly #path: string;
   #newest: Uint8Array;
   #written: Uint8Array | undefined;
+  #lastWrite = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
@@ -22,13 +23,18 @@ export class CheckpointFile {
     this.#newest = first;
   }
 
-  /** Notes a newer checkpoint, to be written soon. */
+  /** Notes a newer checkpoint: written at once when the last write is a second ago, else when it is. */
   update(checkpoint: Uint8Array): void {
     this.#newest = checkpoint;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      void this.flush().catch(() => undefined); // a disk that fails shows at the next commit
-    }, INTERVAL_MS).unref();
+    if (this.#timer !== undefined) return;
+    const wait = this.#lastWrite + INTERVAL_MS - performance.now();
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        void this.flush().catch(() => undefined); // a disk that fails shows at the next commit
+      },
+      Math.max(0, wait),
+    ).unref();
   }
 
   /** Writes the newest checkpoint now, if the file has another. */
@@ -42,6 +48,7 @@ export class CheckpointFile {
   async #write(): Promise<void> {
     const bytes = this.#newest;
     if (bytes === this.#written) return;
+    this.#lastWrite = performance.now();
     await writeFile(`${this.#path}.tmp`, bytes, { mode: 0o644 });
     await rename(`${this.#path}.tmp`, this.#path);
     this.#written = bytes;
