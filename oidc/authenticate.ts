@@ -95,8 +95,11 @@ async function fetchKeys({ definition, policy }: Issuer): Promise<IssuerWarning[
     await policy.keys.current();
     return [];
   } catch (error) {
-    if (!(error instanceof IssuerFault)) throw error;
-    const hint = error.hint ?? 'Its tokens are refused until it answers; it is asked again when one comes.';
-    return [{ issuer: definition.url, sentence: error.message, hint }];
+    const hint =
+      (error instanceof IssuerFault ? error.hint : undefined) ??
+      'Its tokens are refused until it answers; it is asked again when one comes.';
+    return [
+      { issuer: definition.url, sentence: error instanceof Error ? error.message : String(error), hint },
+    ];
   }
 }

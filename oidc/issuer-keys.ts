@@ -21,6 +21,9 @@ export const STALE_AGE = 60 * MINUTE;
 /** Between two tries at an issuer that fails, and between two looks for an unknown key. */
 export const RETRY_INTERVAL = 10_000;
 
+/** Tokens that may wait for one issuer's answer at a time: one that hangs must not hold every place of the server. */
+export const MAX_WAITING = 128;
+
 /** An issuer's keys and what it says about itself, of one moment. */
 export interface IssuerSnapshot {
   readonly metadata: ProviderMetadata;
@@ -47,6 +50,7 @@ export class IssuerKeys {
   #searching: Promise<IssuerSnapshot> | undefined;
   #failure: { readonly fault: IssuerFault; readonly at: number } | undefined;
   #searchedAt: number | undefined;
+  #waiting = 0;
 
   constructor(options: IssuerKeysOptions) {
     this.#options = options;
@@ -55,7 +59,7 @@ export class IssuerKeys {
   /** Keys that may be used now. Throws {@link IssuerFault} when there are none and the issuer gives none. */
   async current(): Promise<IssuerSnapshot> {
     const known = this.#snapshot;
-    if (known === undefined) return this.#refresh();
+    if (known === undefined) return this.#inLine(this.#refresh());
     const age = this.#since(known.fetchedAt);
     if (age < REFRESH_AGE) return known;
     const refreshing = this.#refresh();
@@ -64,7 +68,7 @@ export class IssuerKeys {
       refreshing.catch(() => undefined);
       return known;
     }
-    return age < STALE_AGE ? refreshing.catch(() => known) : refreshing;
+    return this.#inLine(age < STALE_AGE ? refreshing.catch(() => known) : refreshing);
   }
 
   /** Keys newer than `known`, for a token that none of those verifies; undefined when it is too early to ask again.
@@ -72,13 +76,29 @@ export class IssuerKeys {
   async newerThan(known: IssuerSnapshot): Promise<IssuerSnapshot | undefined> {
     const latest = this.#snapshot;
     if (latest !== undefined && latest !== known) return latest;
-    if (this.#searching !== undefined) return this.#searching;
+    if (this.#searching !== undefined) return this.#inLine(this.#searching);
     if (this.#searchedAt !== undefined && this.#since(this.#searchedAt) < RETRY_INTERVAL) return undefined;
     this.#searchedAt = this.#options.clock();
     this.#searching = this.#search(known.metadata, known.fetchedAt).finally(
       () => (this.#searching = undefined),
     );
-    return this.#searching;
+    return this.#inLine(this.#searching);
+  }
+
+  async #inLine(answer: Promise<IssuerSnapshot>): Promise<IssuerSnapshot> {
+    if (this.#waiting >= MAX_WAITING) {
+      answer.catch(() => undefined); // somebody else waits for it
+      throw new IssuerFault(
+        'UNREACHABLE',
+        `${MAX_WAITING} requests already wait for ${this.#options.issuer}`,
+      );
+    }
+    this.#waiting++;
+    try {
+      return await answer;
+    } finally {
+      this.#waiting--;
+    }
   }
 
   // A clock that was set back makes everything old, never fresh for longer.

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { Authenticator } from '../../oidc/authenticate.ts';
 import type { DocumentFetcher } from '../../oidc/fetch-document.ts';
-import { MAX_AGE, RETRY_INTERVAL, STALE_AGE } from '../../oidc/issuer-keys.ts';
+import { MAX_AGE, MAX_WAITING, RETRY_INTERVAL, STALE_AGE } from '../../oidc/issuer-keys.ts';
 import { TokenError } from '../../oidc/token-error.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../support/oidc-issuer.ts';
@@ -65,7 +65,7 @@ describe("An issuer's keys", () => {
     expect(await ask()).to.equal('ok');
     const stranger = await makeIssuerKey('ES256');
     const tokens = await Promise.all(
-      Array.from({ length: 200 }, (_, i) => sign({ key: stranger, header: { kid: `storm-${i}` } })),
+      Array.from({ length: 100 }, (_, i) => sign({ key: stranger, header: { kid: `storm-${i}` } })),
     );
     const outcomes = await Promise.all(tokens.map(outcome));
     expect(new Set(outcomes)).to.deep.equal(new Set(['KEY_UNKNOWN']));
@@ -141,6 +141,17 @@ describe("An issuer's keys", () => {
     now += RETRY_INTERVAL;
     issuer.jwks.status = undefined;
     expect(await ask()).to.equal('ok');
+  });
+
+  it('of an issuer that hangs hold only so many requests; the others are told at once', async () => {
+    let release: (value: undefined) => void = () => undefined;
+    issuer.discovery.until = new Promise<undefined>((resolve) => (release = resolve));
+    const tokens = await Promise.all(Array.from({ length: MAX_WAITING + 20 }, () => sign()));
+    const outcomes = tokens.map(outcome);
+    const first = await Promise.all(outcomes.slice(MAX_WAITING));
+    expect(new Set(first)).to.deep.equal(new Set(['ISSUER_UNREACHABLE']));
+    release(undefined);
+    expect(new Set(await Promise.all(outcomes.slice(0, MAX_WAITING)))).to.deep.equal(new Set(['ok']));
   });
 
   it('make nobody wait for an issuer that is known to be down', async () => {
