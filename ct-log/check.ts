@@ -160,10 +160,9 @@ class Check {
       const path = tilePath({ ...tile, level: 0 });
       throw new Found(this.#locate(path, at), `hash ${index % TILE_WIDTH} is not that of entry ${index}`);
     }
+    const unlike = { offset: 0, message: 'its hash is not that in the tree' };
     const fault =
-      (await this.#fault(tile, read, leafHolds)) ??
-      this.#timeFault(read.entry) ??
-      (leafHolds ? undefined : { offset: 0, message: 'its hash is not that in the tree' });
+      (await this.#fault(tile, read, leafHolds)) ?? (leafHolds ? this.#timeFault(read.entry) : unlike);
     if (fault === undefined) return;
     throw new Found(this.#locate(tilePath(tile), offset + fault.offset), `entry ${index}: ${fault.message}`);
   }
