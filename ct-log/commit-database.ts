@@ -154,11 +154,12 @@ function readHead(db: DatabaseSync, path: string): Head {
   return { size, root, timestamp };
 }
 
-/** One batch whose entries lie end to end in `bytes`. */
+/** One batch whose entries lie end to end in memory that both threads share. */
 export interface PackedBatch {
   readonly expected: Head;
   readonly next: Head;
-  readonly bytes: Uint8Array;
+  /** Where they lie, from now on; absent while it is where it was. */
+  readonly memory: Uint8Array | undefined;
   readonly lengths: readonly number[];
   readonly pruneBelow: number;
 }
@@ -170,7 +171,9 @@ export function committer(db: DatabaseSync): (batch: PackedBatch) => void {
   );
   const insert = db.prepare('INSERT INTO entry (idx, bytes) VALUES (?, ?)');
   const prune = db.prepare('DELETE FROM entry WHERE idx < ?');
-  return ({ expected, next, bytes, lengths, pruneBelow }) => {
+  let bytes: Uint8Array = new Uint8Array();
+  return ({ expected, next, memory, lengths, pruneBelow }) => {
+    bytes = memory ?? bytes;
     db.exec('BEGIN IMMEDIATE');
     try {
       const { changes } = replace.run(

@@ -38,6 +38,7 @@ export interface Batch {
  *   changes and it rejects with LogError `LOG_HEAD_MOVED`.
  * - Any other rejection means *unknown*: the batch may or may not be stored. The caller must stop, open the store
  *   again and go on from what it finds.
+ * - One `commit` at a time: the next one only after the last one has resolved.
  * - `load` returns nothing that could still vanish: what an unclean end left in a cache is copied and synced first.
  *
  * Trusted: whoever can change it can make the log contradict itself, though not unseen by those who keep heads.

@@ -24,6 +24,12 @@ export function fileTileStore(directory: string): TileStore {
       throw new LogError('LOG_STORAGE', `"${path}" is not the path of a tile or an issuer`);
     return join(directory, path);
   };
+  const made = new Set<string>();
+  const makeOnce = async (parent: string): Promise<void> => {
+    if (made.has(parent)) return;
+    await makeDirectory(parent);
+    made.add(parent);
+  };
   return {
     async put(path, bytes) {
       const file = resolve(path);
@@ -34,7 +40,7 @@ export function fileTileStore(directory: string): TileStore {
         });
       }
       // Equal bytes may be there in the page cache alone, from a run whose sync failed: written anew, never believed.
-      await makeDirectory(dirname(file));
+      await makeOnce(dirname(file));
       await writeDurably(file, bytes, 0o444);
     },
     get: async (path) => readIfThere(resolve(path)),

@@ -1,7 +1,7 @@
 /** Finds a certificate in a log and proves that it is there, from static-ct-api resources alone. */
 import { equalBytes } from '../core/bytes.ts';
 import { findExtension, parseCertificate } from '../core/certificate.ts';
-import { parseTileLeaf, type TileLeaf } from './format/leaf.ts';
+import type { TileLeaf } from './format/leaf.ts';
 import { parseLeafIndex } from './format/leaf-index.ts';
 import { inclusionProof } from './format/merkle-proof.ts';
 import { verifyInclusion } from './format/merkle-verify.ts';
@@ -13,6 +13,7 @@ import { LogError, LogReadError } from './log-error.ts';
 import { loggedTbs } from './logged-tbs.ts';
 import { sha256 } from './sha256.ts';
 import type { LogSource } from './source.ts';
+import { readEntries } from './tree-tiles.ts';
 import type { VerifiedCheckpoint } from './verify-head.ts';
 
 /** Where a certificate stands. */
@@ -122,13 +123,7 @@ class Entries {
   async #read(n: number): Promise<TileLeaf[]> {
     const width = tileWidth('data', n, this.#log.verified.size);
     const bytes = await this.#log.source.tile(tilePath({ level: 'data', n, width }));
-    const out: TileLeaf[] = [];
-    for (let at = 0; out.length < width;) {
-      const entry = parseTileLeaf(bytes, at);
-      out.push(entry);
-      at = entry.next;
-    }
-    return out;
+    return readEntries(bytes, width);
   }
 
   /** Index of the entry of that time for which `isIt` holds. */

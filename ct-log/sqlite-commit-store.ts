@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Batch, CommitStore } from './commit-store.ts';
+import type { Batch, CommitStore, CommittedState } from './commit-store.ts';
 import type { CommitReply, CommitRequest, CommitWorkerData } from './commit-store-worker.ts';
 import type { PackedBatch } from './commit-database.ts';
 import { LogError } from './log-error.ts';
@@ -9,21 +9,33 @@ import { startWorker } from './worker-channel.ts';
 export const COMMIT_DATABASE = 'commit.db';
 const LOCK_DATABASE = 'lock.db';
 
-/** All entries in one buffer of their own: one copy here, none on the way to the thread. */
-function pack({
-  expected,
-  next,
-  entries,
-  pruneBelow,
-}: Batch): PackedBatch & { bytes: Uint8Array<ArrayBuffer> } {
-  const lengths = entries.map((entry) => entry.length);
-  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
-  let at = 0;
-  for (const entry of entries) {
-    bytes.set(entry, at);
-    at += entry.length;
+const FIRST_ROOM = 1024 * 1024;
+
+/** The memory that both threads see. One commit is under way at a time, so one buffer serves all: handing over a new
+ * one for each batch costs more than the rest of the message. */
+class SharedRoom {
+  #room = new Uint8Array(new SharedArrayBuffer(FIRST_ROOM));
+  #told = false;
+
+  /** Copies the entries in, end to end. The message names the memory when it is new to the thread. */
+  pack({ expected, next, entries, pruneBelow }: Batch): PackedBatch {
+    const lengths = entries.map((entry) => entry.length);
+    this.#fit(lengths.reduce((sum, length) => sum + length, 0));
+    let at = 0;
+    for (const entry of entries) {
+      this.#room.set(entry, at);
+      at += entry.length;
+    }
+    const memory = this.#told ? undefined : this.#room;
+    this.#told = true;
+    return { expected, next, lengths, pruneBelow, memory };
   }
-  return { expected, next, bytes, lengths, pruneBelow };
+
+  #fit(length: number): void {
+    if (length <= this.#room.length) return;
+    this.#room = new Uint8Array(new SharedArrayBuffer(2 * length));
+    this.#told = false;
+  }
 }
 
 /**
@@ -38,8 +50,9 @@ export function sqliteCommitStore(directory: string, logId: Uint8Array): CommitS
     logId,
   };
   const channel = startWorker<CommitRequest, CommitReply>('commit-store-worker', data);
-  const ask = async (request: CommitRequest, transfer?: readonly ArrayBuffer[]) => {
-    const reply = await channel.ask(request, transfer);
+  const room = new SharedRoom();
+  const ask = async (request: CommitRequest): Promise<CommittedState | undefined> => {
+    const reply = await channel.ask(request);
     if (!reply.ok) throw new LogError(reply.code, reply.message, { hint: reply.hint });
     return reply.state;
   };
@@ -51,8 +64,7 @@ export function sqliteCommitStore(directory: string, logId: Uint8Array): CommitS
       return state;
     },
     async commit(batch) {
-      const packed = pack(batch);
-      await ask({ kind: 'commit', batch: packed }, [packed.bytes.buffer]);
+      await ask({ kind: 'commit', batch: room.pack(batch) });
     },
     close() {
       // A thread that cannot answer any more is ended all the same: that is what frees the lock.

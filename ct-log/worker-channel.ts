@@ -4,7 +4,7 @@ import { LogError } from './log-error.ts';
 
 /** One worker. A worker that dies answers every open and later question with `LOG_STORAGE`. */
 export interface WorkerChannel<Request, Reply> {
-  ask(request: Request, transfer?: readonly ArrayBuffer[]): Promise<Reply>;
+  ask(request: Request): Promise<Reply>;
   /** Ends the thread, whatever it does. Its database connections and locks end with it. Idempotent. */
   terminate(): Promise<void>;
 }
@@ -34,11 +34,11 @@ export function startWorker<Request, Reply>(
     fail(`exit code ${code}`);
   });
   return {
-    ask(request, transfer = []) {
+    ask(request) {
       if (gone !== undefined) return Promise.reject(gone);
       return new Promise((resolve, reject) => {
         waiting.push({ resolve, reject });
-        worker.postMessage(request, [...transfer]);
+        worker.postMessage(request);
       });
     },
     async terminate() {
