@@ -1,6 +1,7 @@
 import { equalBytes } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
-import { checkLog, type CheckOptions, type CheckResult, type LogProblem } from './check.ts';
+import { checkLog, type CheckOptions, type CheckResult } from './check.ts';
+import type { LogProblem } from './check-problem.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
 import type { DirectorySource } from './directory-source.ts';
 import { rootFrom } from './format/merkle-proof.ts';

@@ -1,24 +1,18 @@
 /** The full check of a log: everything that a head implies is there, and right to the byte. */
-import { concat, equalBytes, toHex } from '../core/bytes.ts';
+import { concat, equalBytes } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
-import { entryFault, firstDifference, issuerKey, type EntryFault, type IssuerKey } from './entry-check.ts';
+import { CheckedIssuers } from './check-issuers.ts';
+import { Found, type LogProblem } from './check-problem.ts';
+import { entryFault, firstDifference, type EntryFault } from './entry-check.ts';
 import { parseTileLeaf, type TileLeaf } from './format/leaf.ts';
 import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
 import { rootFrom } from './format/merkle-proof.ts';
 import { hashInTile, placeOf, TILE_WIDTH, tilePath, tileWidth, type Tile } from './format/tile.ts';
-import { issuerPath } from './issuers.ts';
 import { LogReadError } from './log-error.ts';
 import type { SctExtensions } from './log-identity.ts';
 import { sha256 } from './sha256.ts';
 import type { LogSource } from './source.ts';
 import { TreeEdge } from './tree-edge.ts';
-
-/** The first thing that is wrong. */
-export interface LogProblem {
-  /** File and byte, e.g. `tile/data/000 at byte 12345`. */
-  readonly where: string;
-  readonly message: string;
-}
 
 /** The result of {@link checkLog}. */
 export type CheckResult =
@@ -56,16 +50,6 @@ export async function checkLog(source: LogSource, options: CheckOptions): Promis
   }
 }
 
-/** Ends the check at the first problem. */
-class Found extends Error {
-  readonly problem: LogProblem;
-
-  constructor(where: string, message: string) {
-    super(message);
-    this.problem = { where, message };
-  }
-}
-
 /** One entry as it was read. */
 interface Read {
   readonly entry: TileLeaf;
@@ -88,16 +72,17 @@ class Check {
   readonly #source: LogSource;
   readonly #options: CheckOptions;
   readonly #edge = new TreeEdge();
-  readonly #issuers = new Map<string, IssuerKey>();
+  readonly #issuers: CheckedIssuers;
   #lastTimestamp = 0;
 
   constructor(source: LogSource, options: CheckOptions) {
     this.#source = source;
     this.#options = options;
+    this.#issuers = new CheckedIssuers(source);
   }
 
   get issuers(): number {
-    return this.#issuers.size;
+    return this.#issuers.count;
   }
 
   async run(): Promise<void> {
@@ -169,7 +154,10 @@ class Check {
 
   async #fault(tile: Tile, read: Read, leafHolds: boolean): Promise<EntryFault | undefined> {
     const { sctExtensions } = this.#options;
-    const issuer = await this.#chain(tile, read);
+    const issuer = await this.#issuers.ofChain(read.entry.chainFingerprints, (at) => {
+      const inEntry = read.bytes.length - read.entry.chainFingerprints.length + at;
+      return `${this.#locate(tilePath(tile), read.offset + inEntry)} (chain of entry ${read.index})`;
+    });
     const expected = { index: read.index, sctExtensions, issuer, leafHolds };
     const fault = entryFault(read.entry, expected);
     // A source may have computed the hash from this very entry: only the head says that a leaf holds.
@@ -210,36 +198,6 @@ class Check {
     const place = placeOf(level, index);
     const width = tileWidth(place.level, place.n, this.#options.head.size);
     return hashInTile(sha256, place, await this.#hashTile({ level: place.level, n: place.n, width }));
-  }
-
-  /** Fetches the issuers of an entry that are new, and answers the first one's key. */
-  async #chain(tile: Tile, { entry, offset, index }: Read): Promise<IssuerKey | undefined> {
-    const { chainFingerprints } = entry;
-    const start = entry.next - offset - chainFingerprints.length;
-    for (let at = 0; at < chainFingerprints.length; at += HASH_LENGTH) {
-      const hex = toHex(chainFingerprints.subarray(at, at + HASH_LENGTH));
-      if (this.#issuers.has(hex)) continue;
-      const where = this.#locate(tilePath(tile), offset + start + at);
-      this.#issuers.set(hex, await this.#issuer(hex, `${where} (chain of entry ${index})`));
-    }
-    return this.#issuers.get(toHex(chainFingerprints.subarray(0, HASH_LENGTH)));
-  }
-
-  async #issuer(hex: string, namedAt: string): Promise<IssuerKey> {
-    const path = issuerPath(hex);
-    const der = await this.#source.issuer(hex).catch((error: unknown) => {
-      if (!(error instanceof LogReadError)) throw error;
-      throw new Found(path, `is missing, but named in ${namedAt}`);
-    });
-    if (toHex(sha256(der)) !== hex) {
-      throw new Found(`${path} at byte 0`, `its SHA-256 is ${toHex(sha256(der))}, not its name`);
-    }
-    try {
-      return issuerKey(der);
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      throw new Found(`${path} at byte 0`, error.message);
-    }
   }
 
   /** The hash tiles above level 0 that are full since data tile `n` is. */

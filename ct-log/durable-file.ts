@@ -13,14 +13,14 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Makes `directory` and its missing parents, each name durable in its parent. Mode 0700. */
-export async function makeDirectory(directory: string): Promise<void> {
-  const first = await mkdir(directory, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  // `first` is the topmost directory made: every parent from there on holds a new name.
-  for (let at = directory; ; at = dirname(at)) {
+/** Makes `directory` and its missing parents, mode 0700, and every name on the way down from `root` durable in its
+ * parent, also when it was there before: an earlier attempt may have failed between making and syncing. `root` must
+ * exist; default is the topmost directory that had to be made. */
+export async function makeDirectory(directory: string, root?: string): Promise<void> {
+  const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+  const top = root ?? (made === undefined ? directory : dirname(made));
+  for (let at = directory; at !== top && dirname(at) !== at; at = dirname(at)) {
     await syncDirectory(dirname(at));
-    if (at === first || dirname(at) === at) return;
   }
 }
 

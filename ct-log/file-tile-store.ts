@@ -27,7 +27,7 @@ export function fileTileStore(directory: string): TileStore {
   const made = new Set<string>();
   const makeOnce = async (parent: string): Promise<void> => {
     if (made.has(parent)) return;
-    await makeDirectory(parent);
+    await makeDirectory(parent, directory);
     made.add(parent);
   };
   return {

@@ -1,0 +1,51 @@
+import { toHex } from '../core/bytes.ts';
+import { FormatError } from '../core/errors.ts';
+import { Found } from './check-problem.ts';
+import { issuerKey, type IssuerKey } from './entry-check.ts';
+import { HASH_LENGTH } from './format/merkle.ts';
+import { issuerPath } from './issuers.ts';
+import { LogReadError } from './log-error.ts';
+import { sha256 } from './sha256.ts';
+import type { LogSource } from './source.ts';
+
+/** The issuers that entries name, each fetched and checked once. */
+export class CheckedIssuers {
+  readonly #source: LogSource;
+  readonly #known = new Map<string, IssuerKey>();
+
+  constructor(source: LogSource) {
+    this.#source = source;
+  }
+
+  /** How many different ones there were. */
+  get count(): number {
+    return this.#known.size;
+  }
+
+  /** The key of the first certificate of a chain (n × 32 bytes), all of which must be there and hash to their names;
+   * undefined when the chain is empty. `locate` says where the fingerprint at an offset of the chain is written.
+   * Throws {@link Found}. */
+  async ofChain(fingerprints: Uint8Array, locate: (at: number) => string): Promise<IssuerKey | undefined> {
+    for (let at = 0; at < fingerprints.length; at += HASH_LENGTH) {
+      const hex = toHex(fingerprints.subarray(at, at + HASH_LENGTH));
+      if (!this.#known.has(hex)) this.#known.set(hex, await this.#fetch(hex, () => locate(at)));
+    }
+    return this.#known.get(toHex(fingerprints.subarray(0, HASH_LENGTH)));
+  }
+
+  async #fetch(hex: string, namedAt: () => string): Promise<IssuerKey> {
+    const path = issuerPath(hex);
+    const der = await this.#source.issuer(hex).catch((error: unknown) => {
+      if (!(error instanceof LogReadError)) throw error;
+      throw new Found(path, `is missing, but named in ${namedAt()}`);
+    });
+    const hash = toHex(sha256(der));
+    if (hash !== hex) throw new Found(`${path} at byte 0`, `its SHA-256 is ${hash}, not its name`);
+    try {
+      return issuerKey(der);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      throw new Found(`${path} at byte 0`, error.message);
+    }
+  }
+}
