@@ -10,7 +10,7 @@ import { verify, type KeyObject } from 'node:crypto';
 import { utf8 } from '../core/bytes.ts';
 import type { Principal } from '../oidc/principal.ts';
 import { malformedCsr, parseCsr, type ParsedCsr } from './csr.ts';
-import { derOfP1363 } from './ecdsa-signature.ts';
+import { derOfP1363 } from '../core/ecdsa-signature.ts';
 import { keyFromSpki, readRequestKey, type RequestKey } from './request-key.ts';
 import { RequestError } from './request-error.ts';
 import type { AlgorithmGate, ClientKeyType, ProofHash } from './signing-algorithms.ts';

@@ -5,6 +5,8 @@ import { ALGORITHMS } from './algorithms.ts';
 import type { Algorithm } from './algorithms.ts';
 import { claim } from './claims.ts';
 import type { Claims } from './claims.ts';
+import { importedKey } from './signature-check.ts';
+import type { ImportedKey } from './signature-check.ts';
 
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
@@ -36,7 +38,7 @@ export class VerificationKey {
   readonly keyId: string | undefined;
   readonly #jwk: JWK;
   readonly #algorithms: readonly Algorithm[];
-  readonly #imported = new Map<Algorithm, Promise<CryptoKey | undefined>>();
+  readonly #imported = new Map<Algorithm, Promise<ImportedKey | undefined>>();
 
   constructor(keyId: string | undefined, jwk: JWK, algorithms: readonly Algorithm[]) {
     this.keyId = keyId;
@@ -51,12 +53,12 @@ export class VerificationKey {
   }
 
   /** The key, ready for `algorithm`; undefined when its numbers make no key. */
-  import(algorithm: Algorithm): Promise<CryptoKey | undefined> {
+  import(algorithm: Algorithm): Promise<ImportedKey | undefined> {
     let key = this.#imported.get(algorithm);
     if (key === undefined) {
       // The JWK has no secret and is no `oct` key, so that the importer never gives plain bytes.
       key = importJWK(this.#jwk, algorithm).then(
-        (made) => made as CryptoKey,
+        (made) => importedKey(made as CryptoKey),
         () => undefined,
       );
       this.#imported.set(algorithm, key);
