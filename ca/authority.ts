@@ -13,7 +13,7 @@ import { SIGNATURE_ALGORITHMS } from '../core/signature-algorithm.ts';
 import type { Signer } from '../core/signer.ts';
 import { AuthorityError } from './authority-error.ts';
 import { subjectKeyIdentifier } from './ca-extensions.ts';
-import { certificatePem, certificatePemInJson } from './certificate-pem.ts';
+import { certificatePem, certificatePemInJson } from './pem-text.ts';
 import { checkChain } from './chain-checks.ts';
 import { judgeKey } from './key-policy.ts';
 import { prepareProfile, type Profile } from './profile.ts';

@@ -3,7 +3,6 @@ import type { Clock } from '../core/clock.ts';
 import type { Committed } from '../ct-log/committed.ts';
 import type { Principal } from '../oidc/principal.ts';
 import type { Authority } from './authority.ts';
-import { certificatePem } from './certificate-pem.ts';
 import { signCertificate } from './certificate.ts';
 import { proveKey } from './possession.ts';
 import { signPrecertificate } from './precertificate.ts';
@@ -30,8 +29,6 @@ export interface IssuanceParts {
 export interface Issued {
   /** DER. */
   readonly certificate: Uint8Array;
-  /** PEM without a newline at the end. */
-  readonly certificatePem: string;
   readonly principal: Principal;
   /** Lower-case hexadecimal. */
   readonly serialHex: string;
@@ -71,7 +68,6 @@ function describe(
 ): Issued {
   return {
     certificate,
-    certificatePem: certificatePem(certificate),
     principal: content.principal,
     serialHex: serialHex(content.serial),
     committed,

@@ -19,21 +19,33 @@ import type { KeyRequest } from './signing-request.ts';
 /** How possession was shown; see the file's head for what each is worth. */
 export type ProvenBy = 'challenge' | 'csr';
 
-declare const proven: unique symbol;
+// Nominal by its private field: only this file can make one.
+class ProvenKeyValue implements RequestKey {
+  readonly type: ClientKeyType;
+  readonly spki: Uint8Array;
+  readonly keyBits: Uint8Array;
+  readonly handle: KeyObject;
+  readonly provenBy: ProvenBy;
+  readonly #vouched = true;
 
-/** A key whose private half the client has shown to hold. */
-export type ProvenKey = RequestKey & { readonly provenBy: ProvenBy; readonly [proven]: true };
+  constructor(key: RequestKey, provenBy: ProvenBy) {
+    this.type = key.type;
+    this.spki = key.spki;
+    this.keyBits = key.keyBits;
+    this.handle = key.handle;
+    this.provenBy = provenBy;
+  }
 
-const vouched = new WeakSet<object>();
-
-function makeProvenKey(key: RequestKey, provenBy: ProvenBy): ProvenKey {
-  const out = Object.freeze({ ...key, provenBy });
-  vouched.add(out);
-  return out as unknown as ProvenKey;
+  static isOne(value: object): value is ProvenKeyValue {
+    return #vouched in value && value.#vouched;
+  }
 }
 
+/** A key whose private half the client has shown to hold. */
+export type ProvenKey = ProvenKeyValue;
+
 /** Whether this file made the value, whatever the types were told. */
-export const isProven = (value: object): value is ProvenKey => vouched.has(value);
+export const isProven = (value: object): value is ProvenKey => ProvenKeyValue.isOne(value);
 
 /** Checks key and proof of a request. Throws {@link RequestError} with what is wrong, in Fulcio's order: parse, weak
  * key, signature, permitted algorithm. */
@@ -67,7 +79,7 @@ function proveByChallenge(
   const good = texts.some((text) => text !== undefined && provesText(key, hash, text, proof));
   if (!good) throw invalidProof(proof.length);
   permit(key.type, hash);
-  return makeProvenKey(key, 'challenge');
+  return new ProvenKeyValue(key, 'challenge');
 }
 
 function provesText(key: RequestKey, hash: ProofHash, text: string, proof: Uint8Array): boolean {
@@ -115,7 +127,7 @@ function proveByRequest(csr: ParsedCsr, permit: AlgorithmGate): ProvenKey {
     throw invalidSelfSignature('it was not made by the key inside');
   }
   permit(key.type, scheme.hash);
-  return makeProvenKey(key, 'csr');
+  return new ProvenKeyValue(key, 'csr');
 }
 
 /** A key that cannot be parsed is a fault of the request that carries it, as Go sees it too. */

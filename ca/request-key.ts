@@ -4,9 +4,10 @@
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { FormatError } from '../core/errors.ts';
-import { decodePem, encodePem, type PemBlock } from '../core/pem.ts';
+import { decodePem, type PemBlock } from '../core/pem.ts';
 import { keyBits, parsePublicKey, spkiOfRsaPublicKey } from '../core/public-key.ts';
 import { GOOD_KEYS, judgeKey } from './key-policy.ts';
+import { publicKeyPem } from './pem-text.ts';
 import { RequestError } from './request-error.ts';
 import type { ClientKeyType } from './signing-algorithms.ts';
 
@@ -61,7 +62,7 @@ function isP256(spki: Uint8Array): boolean {
 /** OpenSSL's handle. A PEM string is by far the cheapest way in: an object or a Buffer costs 10 µs more. */
 function load(spki: Uint8Array): KeyObject {
   try {
-    return createPublicKey(encodePem('PUBLIC KEY', spki));
+    return createPublicKey(publicKeyPem(spki));
   } catch (cause) {
     throw malformed('is not a valid point or number of its kind', cause);
   }

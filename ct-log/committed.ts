@@ -19,19 +19,35 @@ export interface CommittedEntry {
   readonly sct: Uint8Array;
 }
 
-declare const proven: unique symbol;
+// Nominal by its private field, which nothing outside this file can set or copy, and which costs nothing to look for.
+class CommittedValue implements CommittedEntry {
+  readonly index: number;
+  readonly timestamp: number;
+  readonly leafHash: Uint8Array;
+  readonly treeSize: number;
+  readonly root: Uint8Array;
+  readonly sct: Uint8Array;
+  readonly #vouched = true;
 
-/** A {@link CommittedEntry} that the sequencer vouches for. */
-export type Committed = CommittedEntry & { readonly [proven]: true };
+  constructor(entry: CommittedEntry) {
+    this.index = entry.index;
+    this.timestamp = entry.timestamp;
+    this.leafHash = entry.leafHash;
+    this.treeSize = entry.treeSize;
+    this.root = entry.root;
+    this.sct = entry.sct;
+  }
 
-const vouched = new WeakSet<object>();
-
-/** For the sequencer alone, after the store said that the commit is durable and the head was signed. */
-export function makeCommitted(entry: CommittedEntry): Committed {
-  const committed = Object.freeze({ ...entry });
-  vouched.add(committed);
-  return committed as Committed;
+  static isOne(value: object): value is CommittedValue {
+    return #vouched in value && value.#vouched;
+  }
 }
 
+/** A {@link CommittedEntry} that the sequencer vouches for. */
+export type Committed = CommittedValue;
+
+/** For the sequencer alone, after the store said that the commit is durable and the head was signed. */
+export const makeCommitted = (entry: CommittedEntry): Committed => new CommittedValue(entry);
+
 /** The check at release: whether the sequencer really made this value, whatever the types were told. */
-export const isCommitted = (value: object): value is Committed => vouched.has(value);
+export const isCommitted = (value: object): value is Committed => CommittedValue.isOne(value);

@@ -21,15 +21,29 @@ interface VerifiedClaims {
   readonly claims: Claims;
 }
 
-declare const proven: unique symbol;
+// Nominal by its private field: only this file can make one.
+class VerifiedTokenValue implements VerifiedClaims {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly claims: Claims;
+  readonly #vouched = true;
+
+  constructor(issuer: string, subject: string, claims: Claims) {
+    this.issuer = issuer;
+    this.subject = subject;
+    this.claims = claims;
+  }
+
+  static isOne(value: object): value is VerifiedTokenValue {
+    return #vouched in value && value.#vouched;
+  }
+}
 
 /** Claims whose signature, issuer, audience and times were checked: only {@link verifyToken} makes one. */
-export type VerifiedToken = VerifiedClaims & { readonly [proven]: true };
-
-const vouched = new WeakSet<object>();
+export type VerifiedToken = VerifiedTokenValue;
 
 /** Whether {@link verifyToken} really made this value, whatever the types were told. */
-export const isVerifiedToken = (value: object): value is VerifiedToken => vouched.has(value);
+export const isVerifiedToken = (value: object): value is VerifiedToken => VerifiedTokenValue.isOne(value);
 
 /** How far `nbf` may lie ahead, as in Fulcio. */
 const NOT_BEFORE_LEEWAY = 5 * 60_000;
@@ -46,10 +60,7 @@ export interface TokenPolicy {
 export async function verifyToken(token: UnverifiedToken, policy: TokenPolicy): Promise<VerifiedToken> {
   await verifySignature(token, policy.keys);
   checkClaims(token.claims, policy);
-  const subject = optionalText(token.claims, 'sub');
-  const verified = { issuer: policy.issuer, subject, claims: token.claims };
-  vouched.add(verified);
-  return verified as VerifiedToken;
+  return new VerifiedTokenValue(policy.issuer, optionalText(token.claims, 'sub'), token.claims);
 }
 
 async function verifySignature(token: UnverifiedToken, keys: IssuerKeys): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Authority } from '../ca/authority.ts';
 import type { Issued } from '../ca/issuance.ts';
+import { certificatePem, certificatePemInJson } from '../ca/pem-text.ts';
 import type { Reply } from './exchange.ts';
 
 /** Makes the answer of v2: 200 and JSON, every PEM without a newline at its end, the root included. Written by hand
@@ -7,19 +8,19 @@ import type { Reply } from './exchange.ts';
 export function createAnswerV2(authority: Authority): (issued: Issued) => Reply {
   const head = '{"signedCertificateEmbeddedSct":{"chain":{"certificates":["';
   const tail = `"${authority.chainJsonTail}]}}}`;
-  return ({ certificatePem }) => ({
+  return ({ certificate }) => ({
     status: 200,
     contentType: 'application/json',
-    body: head + certificatePem.replaceAll('\n', '\\n') + tail,
+    body: head + certificatePemInJson(certificate) + tail,
   });
 }
 
 /** Makes the answer of v1: 201 and the PEM blocks with one newline between and none at the end. */
 export function createAnswerV1(authority: Authority): (issued: Issued) => Reply {
   const tail = `\n${authority.chainPem}`;
-  return ({ certificatePem }) => ({
+  return ({ certificate }) => ({
     status: 201,
     contentType: 'application/pem-certificate-chain',
-    body: certificatePem + tail,
+    body: certificatePem(certificate) + tail,
   });
 }

@@ -94,8 +94,7 @@ describe('ca/possession', () => {
 
   it('does not take a copy for a proof', () => {
     const key = prove(testKey('P-256'), proofOf(testKey('P-256'), TEXT));
-    expect(isProven({ ...key })).to.equal(false);
-    expect(Object.isFrozen(key)).to.equal(true);
+    expect(isProven(Object.assign({}, key))).to.equal(false);
   });
 
   it('never throws anything but RequestError on hostile proofs', () => {
