@@ -34,7 +34,7 @@ const SIGNER_MEMORY = 10_000;
 /** A trial signature that takes longer than this counts as failed. */
 const SIGNER_PATIENCE = 5_000;
 
-/** Entries that wait longer than this say that the sequencer is stuck. */
+/** Entries that wait longer than this while the head stays say that the sequencer is stuck. */
 const QUEUE_PATIENCE = 10_000;
 
 /** How far a head may be ahead of the clock. */
@@ -46,12 +46,16 @@ const PROBE = utf8('mayfly readiness probe');
 /** A function that tells the readiness at the moment of the call. It never rejects. */
 export function createReadiness(sources: ReadinessSources): () => Promise<Readiness> {
   const signerCheck = createSignerCheck(sources);
+  const waitedAt = createQueueWatch();
   return async () => {
+    const signer = await signerCheck();
+    const [status, now] = [sources.log(), sources.clock()];
     const checks = [
       openCheck(sources),
       authorityCheck(sources),
-      await signerCheck(),
-      ...logChecks(sources.log(), sources.clock()),
+      signer,
+      logCheck(status),
+      headCheck(status, now, waitedAt(status, now)),
     ];
     return { ready: checks.every((check) => check.ok), checks };
   };
@@ -99,19 +103,33 @@ async function probe(signer: Signer): Promise<Check> {
   }
 }
 
-function logChecks(status: LogStatus, now: number): Check[] {
-  const age = now - status.timestamp;
-  const isStuck = status.queued > 0 && age > QUEUE_PATIENCE;
+/** Tells for how many milliseconds, as far as earlier calls saw, entries have waited without a commit. The age of the
+ * head says nothing about that: on an idle log it is old when the first entry comes. */
+function createQueueWatch(): (status: LogStatus, now: number) => number {
+  let seen: { readonly size: number; readonly since: number } | undefined;
+  return ({ queued, size }, now) => {
+    if (queued === 0) seen = undefined;
+    else if (seen?.size !== size || now < seen.since) seen = { size, since: now };
+    return seen === undefined ? 0 : now - seen.since;
+  };
+}
+
+const logCheck = (status: LogStatus): Check => ({
+  name: 'log',
+  ok: status.failed === undefined,
+  detail: status.failed ?? takesEntries(status),
+});
+
+function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: number): Check {
+  const age = now - timestamp;
+  const isStuck = waited > QUEUE_PATIENCE;
   const isAhead = age < -CLOCK_TOLERANCE;
-  const head = isStuck
-    ? `${status.queued} entries wait and the last head is ${age} ms old`
+  const detail = isStuck
+    ? `${queued} entries wait and the head has not moved for ${waited} ms`
     : isAhead
       ? `the head is ${-age} ms ahead of the clock`
-      : `size ${status.size}, signed ${age} ms ago, ${status.queued} waiting`;
-  return [
-    { name: 'log', ok: status.failed === undefined, detail: status.failed ?? takesEntries(status) },
-    { name: 'head', ok: !isStuck && !isAhead, detail: head },
-  ];
+      : `size ${size}, signed ${age} ms ago, ${queued} waiting`;
+  return { name: 'head', ok: !isStuck && !isAhead, detail };
 }
 
 /** Tiles and index are derived from what is committed: their trouble is told but keeps nobody from signing. */
