@@ -45,6 +45,7 @@ export function createApi(parts: ApiParts): RequestListener {
         return;
       }
     }
+    // Here for all routes but the hot ones, so that no route can forget to give its connection back.
     const { socket } = request;
     context.working(socket);
     response.once('close', () => {

@@ -104,23 +104,35 @@ describe('server: limits', () => {
 
   it('takes the place of idle connections too, whatever they asked for before', async () => {
     const service = await startTestService(() => ({
-      limits: { maxInFlight: 4, readConcurrency: 4, connections: 3 },
+      limits: { maxInFlight: 4, readConcurrency: 4, connections: 8 },
+      logAccess: { kind: 'token', token: 'the-log-token' },
     }));
-    const { port, hostname, pathname } = new URL(`${service.logUrl}/checkpoint`);
+    const { port, hostname, pathname } = new URL(service.logUrl);
+    const bearer = 'Authorization: Bearer the-log-token\r\n';
+    const requests = [
+      `GET ${pathname}/checkpoint HTTP/1.1\r\n${bearer}`,
+      `GET ${pathname}/checkpoint HTTP/1.1\r\n`,
+      `GET ${pathname}/nowhere HTTP/1.1\r\n${bearer}`,
+      `POST ${pathname}/checkpoint HTTP/1.1\r\nContent-Length: 0\r\n`,
+      'OPTIONS /api/v2/signingCert HTTP/1.1\r\nAccess-Control-Request-Method: POST\r\n',
+      'POST /api/v2/signingCert HTTP/1.1\r\nContent-Length: 0\r\n',
+      'GET /healthz HTTP/1.1\r\n',
+      'GET /nowhere HTTP/1.1\r\n',
+    ];
     const idle: Socket[] = [];
-    for (const path of [pathname, '/healthz', '/nowhere']) {
+    for (const head of requests) {
       const socket = connect(Number(port), hostname).on('error', () => undefined);
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+      socket.write(`${head}Host: ${hostname}\r\n\r\n`);
       await once(socket, 'data');
       idle.push(socket);
     }
-    const [oldest] = idle;
-    if (oldest === undefined) throw new Error('unreachable');
-    const gone = once(oldest, 'close');
+    // As many connections again: each takes a place, so none of the idle ones may have kept its own for good.
+    const gone = Promise.all(idle.map((socket) => once(socket, 'close')));
+    const silent = requests.map(() => connect(Number(port), hostname).on('error', () => undefined));
+    await gone;
     const body = bodyV2(await emailToken(service), clientKey());
     expect((await post(`${service.url}/api/v2/signingCert`, body)).status).to.equal(200);
-    await gone;
-    for (const socket of idle) socket.destroy();
+    for (const socket of silent) socket.destroy();
     await service.close();
   });
 
