@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { startService, type RunningService } from '../server/composition.ts';
 import type { ListenAddress } from '../server/listen-address.ts';
 import { backgroundDestination, createRequestLog } from '../server/request-log.ts';
+import type { AcceptHost } from '../server/service-values.ts';
 import type { TlsFiles } from '../server/tls-certificate.ts';
 import type { Instance } from './open-instance.ts';
 
@@ -12,6 +13,8 @@ export interface ServiceOptions {
   readonly tls?: TlsFiles | undefined;
   readonly clock: Clock;
   readonly version: string;
+  /** The names that the listeners answer to; default: any. */
+  readonly acceptHost?: AcceptHost | undefined;
 }
 
 const STDERR = 2;

@@ -9,6 +9,7 @@ import { answerPreflight, isPreflight } from './cross-origin.ts';
 import { Exchange, type ExchangeContext, type Reply } from './exchange.ts';
 import { problemOf } from './problem.ts';
 import type { RequestLog } from './request-log.ts';
+import type { AcceptHost } from './service-values.ts';
 import { TransportError } from './transport-error.ts';
 
 /** A call whose answer needs nothing of the request. */
@@ -28,13 +29,19 @@ export interface ApiParts {
   /** The log's read side and the path it stands at. */
   readonly log: { readonly path: string; readonly handler: RequestHandler };
   readonly requestLog: RequestLog;
+  /** Asked before anything else; without it every name will do. */
+  readonly acceptHost?: AcceptHost | undefined;
 }
 
 /** The handler of the public listener. */
 export function createApi(parts: ApiParts): RequestListener {
-  const { context, signing } = parts;
+  const { context, signing, acceptHost } = parts;
   const app = createExpressApp(parts);
   return (request, response) => {
+    if (acceptHost !== undefined && !acceptHost(request.headers.host)) {
+      fail(parts, request, response, hostRefused());
+      return;
+    }
     // Clients that put a base URL with a slash at its end before the path send two.
     const url = request.url ?? '/';
     if (url.startsWith('//')) request.url = url.replace(/^\/+/, '/');
@@ -64,6 +71,11 @@ function pathOf(url: string): string {
 const notAllowed = (): TransportError =>
   new TransportError('METHOD_NOT_ALLOWED', 'the path exists, but not for this method', {
     hint: 'docs/http-api.md lists every path with its method.',
+  });
+
+const hostRefused = (): TransportError =>
+  new TransportError('HOST_REFUSED', 'this service does not answer to that host name', {
+    hint: 'Use the address that it printed at its start.',
   });
 
 const notFound = (): TransportError =>

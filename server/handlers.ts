@@ -59,7 +59,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
   const logRead = logMount(values, state, metrics, reading, clientAddress);
   return {
     signing: () => signing.used,
-    operator: createMetricsHandler(metrics, readiness),
+    operator: createMetricsHandler(metrics, readiness, values.acceptHost),
     createPublic: (guard) =>
       createApi({
         context: contextOf(metrics, guard, state),
@@ -67,6 +67,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
         calls: fixedCalls(authority, values.issuers, readiness),
         log: logRead,
         requestLog: values.requestLog,
+        acceptHost: values.acceptHost,
       }),
   };
 }

@@ -45,7 +45,10 @@ function loopbackCheck(clientAddress: ClientAddress): AccessCheck {
   return (request) => {
     const { headers } = request;
     const isForwarded = headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined;
-    const host = (headers.host ?? '').replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+    const host = (headers.host ?? '')
+      .toLowerCase()
+      .replace(/:\d+$/, '')
+      .replace(/^\[(.*)\]$/, '$1');
     return !isForwarded && isLoopback(clientAddress(request)) && isLoopback(host) ? undefined : refusal;
   };
 }

@@ -3,9 +3,14 @@
 import type { RequestListener } from 'node:http';
 import type { Metrics } from './metrics.ts';
 import type { Readiness } from './readiness.ts';
+import type { AcceptHost } from './service-values.ts';
 
-/** The handler of the metrics listener. */
-export function createMetricsHandler(metrics: Metrics, readiness: () => Promise<Readiness>): RequestListener {
+/** The handler of the metrics listener; with `acceptHost`, for those names only. */
+export function createMetricsHandler(
+  metrics: Metrics,
+  readiness: () => Promise<Readiness>,
+  acceptHost: AcceptHost = () => true,
+): RequestListener {
   const answer = async (
     path: string,
   ): Promise<readonly [status: number, contentType: string, body: string]> => {
@@ -14,6 +19,11 @@ export function createMetricsHandler(metrics: Metrics, readiness: () => Promise<
     return [state.ready ? 200 : 503, 'application/json', `${JSON.stringify(state, null, 2)}\n`];
   };
   return (request, response) => {
+    if (!acceptHost(request.headers.host)) {
+      response.writeHead(403, { 'Content-Type': 'text/plain; charset=utf-8' });
+      response.end('this listener does not answer to that host name\n');
+      return;
+    }
     const path = (request.url ?? '/').replace(/\?.*$/, '');
     answer(path).then(
       ([status, contentType, body]) => {

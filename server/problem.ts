@@ -97,6 +97,7 @@ const TRANSPORT_ROWS: Readonly<Record<TransportReason, Row>> = {
   BODY_TOO_LARGE: row(3, 'http: request body too large'),
   NOT_FOUND: row(5, 'Not Found'),
   METHOD_NOT_ALLOWED: row(12, 'Method Not Allowed'),
+  HOST_REFUSED: row(7),
   TOO_BUSY: row(14, 'the server is busy', 1),
   INTERNAL: FAULT,
 };

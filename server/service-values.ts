@@ -32,7 +32,12 @@ export interface ServiceValues {
   readonly version: string;
   /** Whether certificates of this service mean nothing to anybody else; said in `log.v3.json`. */
   readonly isForTrying: boolean;
+  /** Whether to answer a request with this `Host`, on either listener; without it any name will do. */
+  readonly acceptHost?: AcceptHost | undefined;
 }
+
+/** A test for the `Host` header of a request, as sent; undefined when there was none. */
+export type AcceptHost = (host: string | undefined) => boolean;
 
 /** What the service takes on at once. */
 export interface ServiceLimits {

@@ -11,6 +11,7 @@ import { createInstance, defaultOrigin } from '../create-instance.ts';
 import { openInstance, type Instance } from '../open-instance.ts';
 import { openService } from '../open-service.ts';
 import { prepareIssuer } from './issuer-change.ts';
+import { ownHosts } from './own-hosts.ts';
 
 /** What is started. */
 export interface DevOptions {
@@ -89,6 +90,7 @@ async function startService(
     metricsListen,
     clock,
     version,
+    acceptHost: ownHosts(options),
   });
   const { url, metricsUrl, logUrl } = service;
   return {
@@ -104,9 +106,7 @@ async function startService(
 /**
  * What differs from a service in earnest.
  *
- * On a loopback address "public" means this machine; the check for it also keeps out web pages that make their own
- * host name point here (DNS rebinding). The calls of the CA need no such check: they answer nothing that is secret,
- * and a certificate needs a token, which the provider gives to no foreign `Host`.
+ * On a loopback address "public" means this machine.
  *
  * That other services share the audience of the development issuer is no news: nobody else trusts that issuer.
  */

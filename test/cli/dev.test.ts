@@ -96,20 +96,51 @@ describe('mayfly dev', function () {
     expect(result.stderr).to.contain('does not trust the development issuer');
   });
 
-  it('answers reads of the log under its own names only', async () => {
+  /** Status and body of a request under the name `host`. */
+  const asked = (url: string, host: string, method = 'GET'): Promise<{ status: number; body: string }> =>
+    new Promise((resolve, reject) => {
+      request(url, { method, headers: { host } }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (text: string) => (body += text));
+        response.on('end', () => {
+          resolve({ status: response.statusCode ?? 0, body });
+        });
+      })
+        .on('error', reject)
+        .end();
+    });
+
+  it('answers under its own names only, on every listener and path', async () => {
     running = await startDevInstance(join(directory, 'host'));
-    const { logUrl, url } = running;
-    const status = (host: string): Promise<number | undefined> =>
-      new Promise((resolve, reject) => {
-        request(`${logUrl}/checkpoint`, { headers: { host } }, (response) => {
-          response.resume();
-          resolve(response.statusCode);
-        })
-          .on('error', reject)
-          .end();
-      });
-    expect(await status(`evil.example.com:${portOf(url)}`)).to.equal(403);
-    expect(await status(`localhost:${portOf(url)}`)).to.equal(200);
+    const { logUrl, url, metricsUrl } = running;
+    const calls: readonly (readonly [string, string?])[] = [
+      [`${url}/healthz`],
+      [`${url}/api/v2/trustBundle`],
+      [`${url}/api/v2/signingCert`, 'POST'],
+      [`${url}/api/v2/signingCert`, 'OPTIONS'],
+      [`${logUrl}/checkpoint`],
+      [`${metricsUrl}/metrics`],
+      [`${metricsUrl}/readyz`],
+    ];
+    for (const [call, method] of calls) {
+      for (const name of ['evil.example.com', '127.0.0.1.evil.example.com', 'localhost.evil']) {
+        const refused = await asked(call, `${name}:${portOf(call)}`, method);
+        expect(refused.status, `${call} ${name}`).to.equal(403);
+        expect(refused.body, call).to.match(/HOST_REFUSED|does not answer to that host name/);
+      }
+      for (const name of ['localhost', 'LOCALHOST', '127.0.0.1', '[::1]']) {
+        const { status } = await asked(call, `${name}:${portOf(call)}`, method);
+        expect(status, `${call} ${name}`).to.not.equal(403);
+      }
+    }
+  });
+
+  it('answers under the public host too, and still under no other name', async () => {
+    running = await startDevInstance(join(directory, 'public'), ['--insecure-public-host', 'Build.lan']);
+    for (const url of [`${running.url}/healthz`, `${running.logUrl}/checkpoint`, running.metricsUrl]) {
+      expect((await asked(url, `build.lan:${portOf(url)}`)).status, url).to.equal(200);
+      expect((await asked(url, 'other.lan')).status, url).to.equal(403);
+    }
   });
 
   it('says which port is taken, and leaves nothing listening', async () => {

@@ -107,6 +107,38 @@ describe('server: the calls beside signing', () => {
     }
   });
 
+  it('asks about the host name before anything else, when it was told to', async () => {
+    const picky = await startTestService(() => ({
+      acceptHost: (host) => host?.startsWith('good.') === true,
+    }));
+    const ask = (url: string, host: string, method: string): Promise<readonly [number | undefined, string]> =>
+      new Promise((resolve, reject) => {
+        httpRequest(url, { method, headers: { host } }, (response) => {
+          let text = '';
+          response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+          response.on('end', () => {
+            resolve([response.statusCode, text]);
+          });
+        })
+          .on('error', reject)
+          .end();
+      });
+    for (const [method, path] of [
+      ['POST', '/api/v2/signingCert'],
+      ['GET', '/api/v2/trustBundle'],
+      ['GET', '/log/2026/checkpoint'],
+      ['GET', '/nowhere'],
+    ] as const) {
+      const [status, text] = await ask(picky.url + path, 'evil.example', method);
+      expect(status, path).to.equal(403);
+      expect(JSON.parse(text), path).to.have.nested.property('details[0].reason', 'HOST_REFUSED');
+      expect((await ask(picky.url + path, 'good.example', method))[0], path).to.not.equal(403);
+    }
+    expect((await ask(picky.metricsUrl, 'evil.example', 'GET'))[0]).to.equal(403);
+    expect((await ask(picky.metricsUrl, 'good.example', 'GET'))[0]).to.equal(200);
+    await picky.close();
+  });
+
   it('lets a page of any origin sign with a token in the header', async () => {
     const preflight = await fetch(`${service.url}/api/v2/signingCert`, {
       method: 'OPTIONS',
