@@ -4,7 +4,7 @@ import { createIssuance } from '../../ca/issuance.ts';
 import { ReleaseError } from '../../ca/release-error.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import type { SigningRequest } from '../../ca/signing-request.ts';
-import type { Committed, CommittedEntry } from '../../ct-log/committed.ts';
+import type { CommittedEntry } from '../../ct-log/committed.ts';
 import { NOW, pemOf, testAuthority, type TestAuthority } from './support/authority.ts';
 import { memoryLog, type MemoryLog } from './support/memory-log.ts';
 import { emailPrincipal } from './support/principal.ts';
@@ -70,7 +70,7 @@ describe('ca/issuance', () => {
     const real = memoryLog(clock);
     const forged: MemoryLog = {
       ...real,
-      append: async (entry) => Object.assign({}, await real.append(entry)) as Committed,
+      append: async (entry) => Object.assign({}, await real.append(entry)),
     };
     const failure: unknown = await issuing(forged)(request()).catch((e: unknown) => e);
     expect(failure).to.be.instanceOf(ReleaseError).with.property('code', 'NOT_COMMITTED');
