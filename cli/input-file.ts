@@ -1,5 +1,6 @@
 /** Files named on the command line, read with a limit. */
 import { open, stat } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import { CommandError } from './command.ts';
 
 /** Beyond every certificate, chain, key list or proof. */
@@ -29,6 +30,11 @@ export async function readLimited(path: string, what: string, hint?: string): Pr
     const reason = REASONS.get((cause as NodeJS.ErrnoException).code) ?? 'cannot be read';
     throw new CommandError('USAGE', `${what}: ${path} ${reason}`, { hint, cause });
   }
+}
+
+/** The text of a file, or of stdin when `path` is `-`; throws {@link CommandError} as {@link readLimited}. */
+export async function readInput(path: string, option: string): Promise<string> {
+  return Buffer.from(path === '-' ? await buffer(process.stdin) : await readLimited(path, option)).toString();
 }
 
 /** Whether nothing is at `path`. */

@@ -12,7 +12,7 @@ import { verifyCheckpoint } from '../ct-log/verify-head.ts';
 import type { Command } from 'commander';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
 import { openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
-import { readInput } from './read-input.ts';
+import { readInput } from './input-file.ts';
 
 const EXAMPLES = `
 Examples:

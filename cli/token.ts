@@ -7,7 +7,7 @@ import { isEmail } from '../dev/email.ts';
 import { emailClaims, mintToken, type Claims } from '../dev/mint-token.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
 import { parseInteger } from './options.ts';
-import { readInput } from './read-input.ts';
+import { readInput } from './input-file.ts';
 
 interface TokenOptions {
   readonly email?: string;

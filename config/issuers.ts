@@ -155,7 +155,7 @@ function checkUrl(key: string, entry: IssuerEntry, path: Path, shaper: Shaper): 
       'Whoever can change traffic on the way to it decides who gets certificates. Use https.',
     );
   if (url !== key)
-    shaper.warning(
+    shaper.problem(
       [...path, 'issuer-url'],
       `differs from the key "${key}"`,
       'A token must match both, which none can: make them the same.',

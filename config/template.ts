@@ -22,7 +22,7 @@ export function productionConfig(options: TemplateOptions = {}): string {
   return [
     prose(
       0,
-      'Configuration of Mayfly. The keys at the top are the ones of Fulcio, whose file can stand here as it is; what is under "mayfly" is our own. Reference: docs/configuration.md. The file is read at start: restart the service after a change.',
+      'Configuration of Mayfly. The keys at the top are the ones of Fulcio (of its issuer types email, uri and ci-provider are understood so far); what is under "mayfly" is our own. Reference: docs/configuration.md. The file is read at start: restart the service after a change.',
       '',
       'Text like this explains. A line with "#" right before its first word is a setting that is ready: take the "#" away.',
     ),

@@ -130,7 +130,7 @@ const wrongPassphrase = (): KeyFileError =>
   refusal(
     'PASSPHRASE_WRONG',
     'the private key cannot be decrypted: the passphrase is wrong, or the file is damaged',
-    'Check the passphrase file; a newline at its end counts unless the command strips it.',
+    'Check the passphrase file: its first line is the passphrase, spaces included.',
   );
 
 const refusal = (code: KeyFileReason, message: string, hint: string): KeyFileError =>

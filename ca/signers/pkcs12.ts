@@ -52,7 +52,7 @@ function open(content: forge.asn1.Asn1, passphrase: string | undefined): forge.p
       );
     }
     throw new KeyFileError('PASSPHRASE_WRONG', 'the passphrase does not open the PKCS#12 file', {
-      hint: 'Check the passphrase file; a newline at its end counts unless the command strips it.',
+      hint: 'Check the passphrase file: its first line is the passphrase, spaces included.',
     });
   }
 }

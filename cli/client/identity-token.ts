@@ -1,6 +1,6 @@
 /** Where the token comes from: told, ambient, or by logging in; in that order. */
 import { CommandError } from '../command.ts';
-import { readInput } from '../read-input.ts';
+import { readInput } from '../input-file.ts';
 import { hasGithubIdentity, requestGithubToken } from './github-token.ts';
 import { logIn, type LoginFlow, type LoginOptions } from './login.ts';
 import { canOpenBrowser, openBrowser } from './open-browser.ts';

@@ -72,8 +72,13 @@ describe('mayfly token', () => {
     ['both', ['--email', 'a@b.c', '--claims', 'x'], 2, /either --email or --claims/],
     ['an e-mail address that is none', ['--email', 'you'], 2, /not an e-mail address/],
     ['a ttl that is no number', ['--email', 'a@b.c', '--ttl', '10m'], 2, /--ttl must be a whole number/],
-    ['a claims file that is not there', ['--claims', 'none.json'], 1, /none\.json does not exist/],
-    ['claims that are no object', ['--claims', 'dev/mayfly.json/..'], 1, /cannot be read/],
+    ['a claims file that is not there', ['--claims', 'none.json'], 2, /none\.json does not exist/],
+    [
+      'claims that are no object',
+      ['--claims', 'dev/mayfly.json/..'],
+      2,
+      /a part of its path is no directory/,
+    ],
     ['an unknown option', ['--mail', 'a@b.c'], 2, /unknown option/],
   ];
   for (const [what, args, code, says] of wrong) {

@@ -141,11 +141,6 @@ describe('config: what a file means', () => {
       'oidc-issuers: {"http://a.example": {client-id: x, type: email}}',
       'is reached over plain HTTP',
     ],
-    [
-      'another key',
-      email('    issuer-url: https://b.example'),
-      'config.yaml:5:17: oidc-issuers."https://a.example".issuer-url: differs from the key',
-    ],
     ['unverified addresses', email('    skip-email-verification: true'), 'does not call verified'],
     [
       'the shared audience',

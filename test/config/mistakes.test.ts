@@ -40,6 +40,14 @@ const MISTAKES: readonly (readonly [string, string, string, string, string, stri
     'Nested mappings are not allowed in compact mappings',
     'quotes',
   ],
+  [
+    'an issuer-url that is not the key',
+    'oidc-issuers: {"https://a.example": {client-id: x, type: email, issuer-url: https://b.example}}',
+    '1:77',
+    `${ISSUER}.issuer-url`,
+    'differs from the key "https://a.example"',
+    'make them the same',
+  ],
   ['a key given twice', 'mayfly: {}\nmayfly: {}', '2:1', '', 'the key "mayfly" is given twice'],
   ['a list at the top', '- a', '1:1', '', 'must be a map of keys such as "oidc-issuers"'],
   [
