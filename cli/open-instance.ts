@@ -59,14 +59,9 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
       throw error;
     },
   );
-  const warnings = [...directory.warnings, ...config.warnings, ...withoutIssuers(config)];
+  const warnings = [...directory.warnings, ...config.warnings];
   return { directory, config, authority, log, authenticator, logAccess, warnings };
 }
-
-const withoutIssuers = ({ issuers }: LoadedConfig): string[] =>
-  issuers.length > 0
-    ? []
-    : ['no issuer is configured, so every token is refused: add one under oidc-issuers'];
 
 async function logAccessOf({ mayfly }: LoadedConfig): Promise<LogAccess> {
   if (mayfly.logAccess !== 'token') return { kind: mayfly.logAccess };

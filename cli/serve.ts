@@ -83,7 +83,6 @@ function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
 
 function tellReady(speak: Speaker, instance: Instance, service: RunningService, data: string): void {
   const { url, metricsUrl, logUrl } = service;
-  for (const warning of instance.warnings) speak.note(`warning: ${warning}`);
   const issuers = instance.config.issuers.map((issuer) => issuer.url);
   const rows = [
     ['Certificates', `${url}   (the Fulcio URL of clients)`],

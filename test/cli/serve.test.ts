@@ -88,7 +88,43 @@ describe('cli/serve', function () {
     expect(await program.ended).to.equal(0);
     expect(program.stdout()).to.match(/Certificates +http:\/\/127\.0\.0\.1:\d+ /);
     expect(program.stdout()).to.contain('mayfly trust export --data ');
-    expect(program.stderr()).to.match(/warning: .*root\.key\.pem: the root key lies on the server/);
+  });
+
+  /** The lines on stderr that are warnings, from a program that has ended. */
+  const warningsOf = (program: Program): { event: string; sentence: string }[] =>
+    program
+      .stderr()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { level: string; event: string; sentence: string })
+      .filter(({ level }) => level === 'warn');
+
+  it('says each warning once, as a line of the log', async () => {
+    const data = await directory({ keepRootKey: true, config: 'oidc-issuers: {}\n' });
+    for (const json of [[], ['--json']]) {
+      const program = startProgram(['serve', ...ANYWHERE, '--data', data, ...json]);
+      running.push(program);
+      await program.firstLine;
+      program.child.kill('SIGTERM');
+      await program.ended;
+      const sentences = warningsOf(program).map(({ sentence }) => sentence);
+      expect(sentences).to.have.length(2);
+      expect(sentences[0]).to.contain('the root key lies on the server');
+      expect(sentences[1]).to.contain('no issuer is configured');
+    }
+  });
+
+  it('tells what is the matter with an issuer in its own words', async () => {
+    const config = emailConfig('http://issuer.invalid');
+    const program = startProgram(['serve', ...ANYWHERE, '--data', await directory({ config })]);
+    running.push(program);
+    await program.firstLine;
+    while (!program.stderr().includes('plain HTTP')) await once(program.child.stderr ?? process, 'data');
+    program.child.kill('SIGTERM');
+    await program.ended;
+    const ofIssuer = warningsOf(program).filter(({ event }) => event === 'issuer');
+    expect(ofIssuer.map(({ sentence }) => sentence)[0]).to.contain('are fetched over plain HTTP');
+    expect(program.stderr()).to.not.contain('not reachable yet');
   });
 
   it('opens encrypted keys, listens on IPv6 and behind a proxy that speaks TLS', async () => {
