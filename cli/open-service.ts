@@ -38,7 +38,7 @@ export async function openService(instance: Instance, options: ServiceOptions): 
   });
   // Keys are fetched in the background: an issuer that is down must not keep the service from starting.
   void authenticator.start().then((warnings) => {
-    for (const warning of warnings) requestLog.note('warn', 'issuer not reachable yet', { ...warning });
+    for (const warning of warnings) requestLog.note('warn', 'issuer warning', { ...warning });
   });
   return service;
 }

@@ -122,7 +122,7 @@ describe('cli/serve', function () {
     while (!program.stderr().includes('plain HTTP')) await once(program.child.stderr ?? process, 'data');
     program.child.kill('SIGTERM');
     await program.ended;
-    const ofIssuer = warningsOf(program).filter(({ event }) => event === 'issuer');
+    const ofIssuer = warningsOf(program).filter(({ event }) => event === 'issuer warning');
     expect(ofIssuer.map(({ sentence }) => sentence)[0]).to.contain('are fetched over plain HTTP');
     expect(program.stderr()).to.not.contain('not reachable yet');
   });
