@@ -14,6 +14,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { createMetricsHandler } from './metrics-listener.ts';
 import { ReadBudget } from './read-budget.ts';
 import { createReadiness } from './readiness.ts';
+import { causeText } from './request-log.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { createAnswerV1, createAnswerV2 } from './signing-answers.ts';
 import { createSigningEndpoint, type SigningParts } from './signing-endpoint.ts';
@@ -127,7 +128,7 @@ function logMount(
       software: { name: 'mayfly', version: values.version },
     }),
     onFault: (endpoint, error) => {
-      requestLog.note('error', 'log read failed', { endpoint, cause: String(error) });
+      requestLog.note('error', 'log read failed', { endpoint, cause: causeText(error) });
     },
   });
   return { path, handler };

@@ -84,8 +84,8 @@ export function createRequestLog(
   };
 }
 
-/** The chain of faults, outermost first, with the stack of the innermost. */
-function causeText(cause: unknown): string {
+/** The chain of faults, outermost first, with the stack of the innermost. For log lines, never for an answer. */
+export function causeText(cause: unknown): string {
   const lines: string[] = [];
   let at: unknown = cause;
   while (at instanceof Error && lines.length < 8) {

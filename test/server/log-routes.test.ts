@@ -133,6 +133,30 @@ describe('server: the read side of the log', () => {
   });
 });
 
+describe('server: a read of the log that fails', () => {
+  it('is a 500 without a word why, and in the log line a fault with its cause and where it arose', async () => {
+    const service = await startTestService(({ log }) => ({
+      log: {
+        ...log,
+        reader: {
+          ...log.reader,
+          checkpoint: () => {
+            throw new Error('the tile cannot be read', { cause: new TypeError('a secret of the disk') });
+          },
+        },
+      },
+    }));
+    const [response, text] = await get(`${service.logUrl}/checkpoint`);
+    expect([response.status, text]).to.deep.equal([500, 'the log could not read this\n']);
+    const line = service.lines.find(({ event }) => event === 'log read failed');
+    expect(line).to.include({ level: 'error', endpoint: 'checkpoint' });
+    expect(line?.['cause'])
+      .to.match(/^Error: the tile cannot be read <- TypeError: a secret of the disk\n/)
+      .and.match(/log-routes\.test\.[jt]s:\d+/);
+    await service.close();
+  });
+});
+
 describe('server: who may read the log', () => {
   async function statuses(change: Change, headers: readonly Record<string, string>[]): Promise<number[]> {
     const service = await startTestService(change);
