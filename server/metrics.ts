@@ -154,7 +154,7 @@ function registerGauges(registers: Registry[], sources: MetricSources): void {
       () => degraded(log()),
     ],
     ['mayfly_signing_requests', 'Signing requests under way.', sources.signing],
-    ['mayfly_log_reads', 'Log reads under way.', sources.reading],
+    ['mayfly_log_reads_in_progress', 'Log reads under way.', sources.reading],
     [
       'mayfly_authority_not_after_seconds',
       'End of the issuing CA, Unix time.',

@@ -214,6 +214,16 @@ describe('server: the calls beside signing', () => {
     await other.close();
   });
 
+  it('gives no metric the name that OpenMetrics takes for another one', async () => {
+    const text = await (await fetch(service.metricsUrl)).text();
+    const families = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name = '']) => name);
+    expect(families).to.include('mayfly_log_reads_total').and.to.include('mayfly_log_reads_in_progress');
+    // There a counter's family is called without its `_total`.
+    for (const [, name = ''] of text.matchAll(/^# TYPE (\S+)_total counter$/gm)) {
+      expect(families).to.not.include(name);
+    }
+  });
+
   it('makes no new time series from what strangers send', async () => {
     await new Promise<void>((resolve, reject) => {
       const request = httpRequest(`${service.url}/api/v2/signingCert`, { method: 'PROPFIND' }, (response) => {
