@@ -35,6 +35,7 @@ export function logV3Json(log: LogDescription): Record<string, unknown> {
     key: toBase64(log.publicKey),
     mmd: MMD_SECONDS,
     mmd_seconds: MMD_SECONDS,
+    // Nothing can be submitted; but readers of log lists expect both URLs of a static-ct-api log.
     submission_url: url,
     monitoring_url: url,
     log_spec: 'static-ct-api',
