@@ -26,8 +26,8 @@ export interface ApiParts {
   /** Path → handler of the calls that take a POST. */
   readonly signing: ReadonlyMap<string, (exchange: Exchange) => void>;
   readonly calls: readonly FixedCall[];
-  /** The log's read side and the path it stands at. */
-  readonly log: { readonly path: string; readonly handler: RequestHandler };
+  /** The log's read side and the path it stands at, and the list of logs. */
+  readonly log: { readonly path: string; readonly handler: RequestHandler; readonly list: RequestHandler };
   readonly requestLog: RequestLog;
   /** Asked before anything else; without it every name will do. */
   readonly acceptHost?: AcceptHost | undefined;
@@ -88,6 +88,7 @@ function createExpressApp(parts: ApiParts): express.Express {
   for (const setting of ['x-powered-by', 'etag', 'query parser']) app.set(setting, false);
   for (const setting of ['case sensitive routing', 'strict routing']) app.set(setting, true);
   app.use(parts.log.path, parts.log.handler);
+  app.all('/log/', parts.log.list);
   for (const call of parts.calls) app.all(call.path, fixed(parts, call));
   for (const path of parts.signing.keys()) {
     app.all(path, (request, response) => {

@@ -3,13 +3,13 @@
 import type { RequestListener } from 'node:http';
 import { createIssuance } from '../ca/issuance.ts';
 import { Admission } from './admission.ts';
-import { createApi } from './api.ts';
+import { createApi, type ApiParts } from './api.ts';
 import { createClientAddress, type ClientAddress } from './client-address.ts';
 import type { ConnectionGuard } from './connection-guard.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
 import { fixedCalls } from './fixed-calls.ts';
 import { createAccessCheck } from './log-access.ts';
-import { createLogRoutes } from './log-routes.ts';
+import { createLogList, createLogRoutes, type LogRouteParts } from './log-routes.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createMetricsHandler } from './metrics-listener.ts';
 import { ReadBudget } from './read-budget.ts';
@@ -113,10 +113,9 @@ function logMount(
   metrics: Metrics,
   budget: ReadBudget,
   clientAddress: ClientAddress,
-): { readonly path: string; readonly handler: ReturnType<typeof createLogRoutes> } {
+): ApiParts['log'] {
   const { log, logAccess, requestLog } = values;
-  const path = logPath(values);
-  const handler = createLogRoutes({
+  const parts: LogRouteParts = {
     reader: log.reader,
     access: createAccessCheck(logAccess, clientAddress),
     isPublic: logAccess.kind === 'public',
@@ -127,11 +126,12 @@ function logMount(
       intendedUse: values.isForTrying ? 'test' : 'production',
       software: { name: 'mayfly', version: values.version },
     }),
+    list: () => [{ origin: log.identity.origin, name: log.identity.name, url: logUrlOf(values, state) }],
     onFault: (endpoint, error) => {
       requestLog.note('error', 'log read failed', { endpoint, cause: causeText(error) });
     },
-  });
-  return { path, handler };
+  };
+  return { path: logPath(values), handler: createLogRoutes(parts), list: createLogList(parts) };
 }
 
 const logPath = ({ log }: ServiceValues): string => `/log/${log.identity.name}`;

@@ -20,8 +20,19 @@ export interface LogRouteParts {
   readonly metrics: Metrics;
   /** What `log.v3.json` says beyond the identity of the log. */
   readonly describe: () => Parameters<LogReader['logV3Json']>[0];
+  /** The logs of the service. */
+  readonly list: () => readonly ListedLog[];
   /** Told of faults that are ours. */
   readonly onFault: (endpoint: string, error: unknown) => void;
+}
+
+/** A log as the list of logs tells it. */
+export interface ListedLog {
+  readonly origin: string;
+  /** What stands after `/log/` in its path. */
+  readonly name: string;
+  /** Where it can be read from outside, no slash at the end. */
+  readonly url: string;
 }
 
 /** How long an answer stays true. */
@@ -104,6 +115,11 @@ export function createLogRoutes(parts: LogRouteParts): RequestHandler {
     refuse(parts, response, 'unknown', 404, 'this log has nothing at this path');
   });
   return router;
+}
+
+/** The handler of the path above all logs: their list, under the same rules as their entries. */
+export function createLogList(parts: LogRouteParts): RequestHandler {
+  return serve(parts, 'logs', () => json({ logs: parts.list() }, 'brief'));
 }
 
 /** `tile`, `issuer`, `get-sth`, …: the name in the metrics. */

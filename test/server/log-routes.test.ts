@@ -75,6 +75,24 @@ describe('server: the read side of the log', () => {
     expect(await json('log.v3.json')).to.include({ submission_url: `${service.logUrl}/` });
   });
 
+  it('lists the logs of the service', async () => {
+    const [response, text] = await get(`${service.url}/log/`);
+    expect(JSON.parse(text)).to.deep.equal({
+      logs: [{ origin: 'localhost/log/2026', name: '2026', url: service.logUrl }],
+    });
+    expect(response.headers.get('content-type')).to.equal('application/json');
+    expect(response.headers.get('cache-control')).to.equal('public, max-age=60');
+    expect(response.headers.get('access-control-allow-origin')).to.equal('*');
+    expect((await fetch(`${service.url}/log/`, { method: 'HEAD' })).status).to.equal(200);
+    expect((await post(`${service.url}/log/`, {})).status).to.equal(405);
+    expect((await fetch(`${service.url}/log`)).status).to.equal(404);
+    expect((await fetch(`${service.url}/log/2025/checkpoint`)).status).to.equal(404);
+    const behindProxy = await startTestService(() => ({ publicUrl: 'https://ca.example.com' }));
+    const [, published] = await get(`${behindProxy.url}/log/`);
+    expect(JSON.parse(published)).to.have.nested.property('logs[0].url', 'https://ca.example.com/log/2026');
+    await behindProxy.close();
+  });
+
   it('refuses wrong questions with 400 and a line of text', async () => {
     for (const [path, sentence] of [
       ['get-sth-consistency?first=1', 'the parameter second is missing'],
@@ -165,6 +183,7 @@ describe('server: who may read the log', () => {
       const response = await fetch(`${service.logUrl}/checkpoint`, { headers: each });
       out.push(response.status);
       expect(response.headers.has('access-control-allow-origin')).to.equal(false);
+      expect((await fetch(`${service.url}/log/`, { headers: each })).status).to.equal(response.status);
     }
     await service.close();
     return out;
