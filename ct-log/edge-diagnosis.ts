@@ -17,14 +17,19 @@ export async function firstContradiction(
   for (let level = 0; TILE_WIDTH ** (level + 1) <= state.firstEntry; level++) {
     const end = Math.floor(state.firstEntry / TILE_WIDTH ** (level + 1));
     for (let n = end - (end % TILE_WIDTH); n < end; n++) {
-      const wrong = await contradiction(level, n, tiles);
+      const wrong = await tileContradiction(level, n, tiles);
       if (wrong !== undefined) return wrong;
     }
   }
   return undefined;
 }
 
-async function contradiction(level: number, n: number, tiles: TileStore): Promise<string | undefined> {
+/** How the full hash tile `n` of `level` does not follow from what lies below it; undefined when it does. */
+export async function tileContradiction(
+  level: number,
+  n: number,
+  tiles: TileStore,
+): Promise<string | undefined> {
   const path = tilePath({ level, n, width: TILE_WIDTH });
   const stored = await tiles.get(path);
   const expected = level === 0 ? await leafHashes(n, tiles) : await tileRoots(level, n, tiles);

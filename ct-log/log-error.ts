@@ -9,6 +9,7 @@ import { MayflyError } from '../core/errors.ts';
  * - `LOG_CLOSED`: the log was closed.
  * - `LOG_LOCKED`: another process (or this one) writes to the same directory.
  * - `LOG_CORRUPT`: what is stored contradicts itself; the message names the file.
+ * - `LOG_ROLLED_BACK`: the log was larger before, or was another: an old commit store was put back.
  * - `LOG_UNSUITABLE_STORAGE`: a file system that cannot promise what the log promises.
  * - `LOG_EXISTS`, `LOG_MISSING`: there is, or is not, a log in the directory.
  * - `LOG_WRONG_KEY`: the signers are not the keys of this log.
@@ -24,6 +25,7 @@ export type LogReason =
   | 'LOG_CLOSED'
   | 'LOG_LOCKED'
   | 'LOG_CORRUPT'
+  | 'LOG_ROLLED_BACK'
   | 'LOG_UNSUITABLE_STORAGE'
   | 'LOG_EXISTS'
   | 'LOG_MISSING'

@@ -15,6 +15,7 @@ import { logKeys } from './log-keys.ts';
 import { readIdentity, type LogIdentity } from './log-identity.ts';
 import { logReader, type LogReader } from './reader.ts';
 import { rebuildEdge } from './rebuild-edge.ts';
+import { refuseRollback } from './rollback.ts';
 import { Sequencer, SEQUENCER_LIMITS, type SequencerLimits } from './sequencer.ts';
 import { sqliteCommitStore } from './sqlite-commit-store.ts';
 import { refuseNetworkStorage } from './storage-medium.ts';
@@ -73,9 +74,10 @@ export interface CtLog {
 
 /**
  * Opens the log in `directory` for writing. In this order: the lock; everything that is committed, synced; the right
- * edge, which must give the committed root; issuers and full tiles that a crash left unwritten; the signature of the
- * committed head, checked with the log's own keys. Throws {@link LogError}: `LOG_MISSING`, `LOG_LOCKED`,
- * `LOG_CORRUPT`, `LOG_WRONG_KEY`, `LOG_UNSUITABLE_STORAGE`, `LOG_STORAGE`.
+ * edge, which must give the committed root; what lies beside it and may show that the log was larger before; issuers
+ * and full tiles that a crash left unwritten; the signature of the committed head, checked with the log's own keys.
+ * Throws {@link LogError}: `LOG_MISSING`, `LOG_LOCKED`, `LOG_CORRUPT`, `LOG_ROLLED_BACK`, `LOG_WRONG_KEY`,
+ * `LOG_UNSUITABLE_STORAGE`, `LOG_STORAGE`.
  */
 export async function openLog(options: OpenLog): Promise<CtLog> {
   const identity = await readIdentity(options.directory);
@@ -108,6 +110,9 @@ function requireKeys(identity: LogIdentity, { treeHead, checkpoint }: LogSigners
 async function recover(options: OpenLog, identity: LogIdentity, stores: LogStores): Promise<CtLog> {
   const state = await stores.commits.load();
   const edge = await rebuildEdge(state, stores.tiles);
+  const { directory } = options;
+  const { tiles } = stores;
+  await refuseRollback({ directory, keys: logKeys(identity), head: state.head, edge, tiles });
   const issuers = await putIssuers(options.issuers, stores.tiles);
   const writer = new TileWriter(edge, stores.tiles);
   await writer.write(state.head.size);
