@@ -20,11 +20,13 @@ import { loadTrust } from './client/trust.ts';
 import { action, type RegisterCommand, type Speaker } from './command.ts';
 import { invocation, quoted } from './invocation.ts';
 import { parseChoice } from './options.ts';
+import { readSecretFile } from './secret-file.ts';
 
 interface CertificateOptions {
   readonly url: string;
   readonly tokenFile?: string;
   readonly trust?: string;
+  readonly accessTokenFile?: string;
   readonly out: string;
   readonly issuer?: string;
   readonly clientId?: string;
@@ -62,6 +64,7 @@ export const register: RegisterCommand = (program) => {
       '--trust <dir>',
       'check against this (from `mayfly trust export`), not against the service itself',
     )
+    .option('--access-token-file <file>', 'file with the access token of the log, read only without --trust')
     .option('--out <dir>', 'where to write key.pem, cert.pem and chain.pem', '.')
     .option('--issuer <url>', 'log in here')
     .option('--client-id <id>', "log in as this client (default: the service's audience, else sigstore)")
@@ -76,9 +79,10 @@ export const register: RegisterCommand = (program) => {
 async function getCertificate(options: CertificateOptions, speak: Speaker): Promise<undefined> {
   const keyType = parseChoice(options.keyType, '--key-type', KEY_TYPES);
   const flow = options.flow === undefined ? undefined : parseChoice(options.flow, '--flow', FLOWS);
-  const service = new ServiceClient(parseUrl(options.url, '--url'));
+  const logToken = await readSecretFile(options.accessTokenFile, 'access token');
+  const service = new ServiceClient(parseUrl(options.url, '--url'), logToken);
   // Before the login, so that nobody logs in for nothing.
-  const trust = await loadTrust(options.trust, service, Date.now);
+  const trust = await loadTrust(options.trust, service);
   const paths = credentialPaths(options.out);
   if (options.force !== true) await requireReplaceable(paths);
   const token = await identityToken(tokenSource(options, flow), service);

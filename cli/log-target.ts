@@ -7,13 +7,16 @@ import { FormatError } from '../core/errors.ts';
 import { openDirectorySource, type DirectorySource } from '../ct-log/directory-source.ts';
 import { makeVkey, parseVkeys, type Vkey } from '../ct-log/format/vkey.ts';
 import { parseLogV3Json } from '../ct-log/format/log-v3-json.ts';
-import { httpSource } from '../ct-log/http-source.ts';
+import { httpSource, type HttpSource } from '../ct-log/http-source.ts';
 import { LogReadError } from '../ct-log/log-error.ts';
 import { IDENTITY_FILE } from '../ct-log/log-identity.ts';
 import { logKeys } from '../ct-log/log-keys.ts';
 import { sha256 } from '../ct-log/sha256.ts';
 import type { LogSource } from '../ct-log/source.ts';
+import { requireSafeTransport } from './client/http.ts';
 import { CommandError, type Speaker } from './command.ts';
+import { parseLogNames } from './log-list.ts';
+import { readSecretFile } from './secret-file.ts';
 
 /** Options that say which log. */
 export interface TargetOptions {
@@ -21,6 +24,7 @@ export interface TargetOptions {
   readonly url?: string;
   readonly name?: string;
   readonly trust?: string;
+  readonly accessTokenFile?: string;
 }
 
 /** A log and the keys that its checkpoints are checked with. */
@@ -42,6 +46,8 @@ export async function openTarget(options: TargetOptions, speak: Speaker): Promis
       hint: '--data is the directory of `mayfly serve` or `dev`, --url a log such as http://127.0.0.1:5555/log/2026.',
     });
   }
+  if (options.data !== undefined && options.accessTokenFile !== undefined)
+    throw new CommandError('USAGE', '--access-token-file is for --url: a directory asks for none');
   if (options.data !== undefined) return directoryTarget(options.data, options);
   return urlTarget(options.url ?? '', options, speak);
 }
@@ -79,7 +85,7 @@ async function logDirectory(data: string, name: string | undefined): Promise<str
 }
 
 async function urlTarget(url: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
-  const source = httpSource(await logUrl(url, options.name));
+  const source = await urlSource(url, options);
   const keys = await trustedKeys(options.trust);
   if (keys !== undefined)
     return { source, directory: undefined, keys, logId: logIdOf(keys), trusted: 'trust' };
@@ -89,26 +95,46 @@ async function urlTarget(url: string, options: TargetOptions, speak: Speaker): P
   return { source, directory: undefined, keys: own, logId, trusted: 'server' };
 }
 
-/** The URL under which a checkpoint lies: the one given, or, of a server, its log of that name or of this year. */
-async function logUrl(url: string, name: string | undefined): Promise<string> {
+/** The log at a URL, or, of a server, its log of that name or its only one. */
+async function urlSource(url: string, { name, accessTokenFile }: TargetOptions): Promise<HttpSource> {
   const base = /^https?:\/\/[^/?#]+[^?#]*$/.test(url) ? url.replace(/\/+$/, '') : undefined;
   if (base === undefined) {
     throw new CommandError('USAGE', `"${url}" is not the URL of a log`, {
       hint: 'It looks like http://127.0.0.1:5555/log/2026.',
     });
   }
-  const below = `${base}/log/${name ?? new Date().getUTCFullYear()}`;
-  for (const candidate of name === undefined ? [base, below] : [below]) {
-    if (await hasCheckpoint(candidate)) return candidate;
-  }
-  throw new CommandError('FAILED', `there is no log at ${name === undefined ? base : below}`, {
+  const accessToken = await readSecretFile(accessTokenFile, 'access token');
+  if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');
+  const at = (path: string): HttpSource => httpSource(`${base}${path}`, accessToken);
+  if (name === undefined && (await hasCheckpoint(at('')))) return at('');
+  const log = at(`/log/${name ?? (await onlyName(at('/log')))}`);
+  if (await hasCheckpoint(log)) return log;
+  throw noLog(log.name, base);
+}
+
+const noLog = (where: string, base: string): CommandError =>
+  new CommandError('FAILED', `there is no log at ${where}`, {
     hint: `Give the log's own URL, as the server prints it at its start: ${base}/log/NAME.`,
+  });
+
+/** The name of the only log of a server, out of its list. */
+async function onlyName(list: HttpSource): Promise<string> {
+  const base = list.name.replace(/\/log$/, '');
+  const text = await list.get('').catch((error: unknown) => {
+    throw error instanceof LogReadError ? noLog(base, base) : error;
+  });
+  const names = parseLogNames(utf8Text(text));
+  const [only] = names;
+  if (only === undefined) throw new CommandError('FAILED', `the service at ${base} has no log`);
+  if (names.length === 1) return only;
+  throw new CommandError('USAGE', `the service at ${base} has several logs`, {
+    hint: `Say which with --name: ${names.join(', ')}.`,
   });
 }
 
-async function hasCheckpoint(url: string): Promise<boolean> {
+async function hasCheckpoint(log: HttpSource): Promise<boolean> {
   try {
-    await httpSource(url).checkpoint();
+    await log.checkpoint();
     return true;
   } catch (error) {
     if (error instanceof LogReadError) return false;

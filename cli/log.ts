@@ -22,6 +22,7 @@ Examples:
   mayfly log proof cert.pem --url URL --trust trust --out cert.tlog-proof
   mayfly log check --data ./.mayfly                         every byte against the head; also beside a running server
   mayfly log check --url https://ca.example.org/log/2026 --trust trust
+  mayfly log check --url https://ca.example.org --trust trust --access-token-file log-token
 `;
 
 /** Adds the command with its subcommands. */
@@ -60,6 +61,7 @@ function target(command: Command, summary: string, json: string): Command {
     .option('--data <dir>', 'data directory, also beside a running server')
     .option('--url <url>', 'URL of the log, or of a server with one log')
     .option('--name <name>', 'which log, when there are several')
+    .option('--access-token-file <file>', 'file with the access token of the log at --url')
     .option(
       '--trust <dir>',
       'directory of `mayfly trust export`; its log.vkey is trusted, not what the log says',

@@ -5,11 +5,18 @@ import type { LogSource } from './source.ts';
 const MAX_BYTES = 64 * 1024 * 1024;
 const TIMEOUT_MS = 30_000;
 
-/** The log served under `url` (with or without a slash at its end). Throws {@link LogError} `LOG_STORAGE` when the
- * server cannot be reached or answers anything but 200 and 404. */
-export function httpSource(url: string): LogSource & { get(path: string): Promise<Uint8Array> } {
+/** A log that is read over HTTP; `get` reads any other file under its URL. */
+export interface HttpSource extends LogSource {
+  get(path: string): Promise<Uint8Array>;
+}
+
+/** The log served under `url` (with or without a slash at its end); `accessToken` is shown as a bearer. Throws
+ * {@link LogError} `LOG_STORAGE` when the server cannot be reached or answers anything but 200 and 404. */
+export function httpSource(url: string, accessToken?: string): HttpSource {
   const base = url.replace(/\/+$/, '');
-  const get = (path: string): Promise<Uint8Array> => download(`${base}/${path}`);
+  const headers: Record<string, string> =
+    accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` };
+  const get = (path: string): Promise<Uint8Array> => download(`${base}/${path}`, headers);
   return {
     name: base,
     get,
@@ -19,11 +26,17 @@ export function httpSource(url: string): LogSource & { get(path: string): Promis
   };
 }
 
-async function download(url: string): Promise<Uint8Array> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((error: unknown) => {
+async function download(url: string, headers: Readonly<Record<string, string>>): Promise<Uint8Array> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const response = await fetch(url, { headers, signal }).catch((error: unknown) => {
     throw unreachable(url, error);
   });
   if (response.status === 404) throw new LogReadError('NOT_FOUND', `${url} does not exist`);
+  if (response.status === 401) {
+    throw new LogError('LOG_STORAGE', `${url} cannot be read: the log wants another access token, or one`, {
+      hint: 'Name the file that holds it: --access-token-file FILE.',
+    });
+  }
   if (response.status !== 200) throw unreachable(url, `the server answered ${response.status}`);
   return readBody(url, response).catch((error: unknown) => {
     throw error instanceof LogError ? error : unreachable(url, error);

@@ -30,10 +30,13 @@ export interface CertificateRequest {
 /** A client of the service at a base URL. */
 export class ServiceClient {
   readonly #base: URL;
+  readonly #logToken: string | undefined;
 
-  /** `base` may have a path prefix. Throws {@link CommandError} when no token may be sent there. */
-  constructor(base: URL) {
+  /** `base` may have a path prefix; `logToken` is shown to the log, where reading it needs one. Throws
+   * {@link CommandError} when no token may be sent there. */
+  constructor(base: URL, logToken?: string) {
     requireSafeTransport(base, SERVICE);
+    this.#logToken = logToken;
     this.#base = new URL(base.href.endsWith('/') ? base.href : `${base.href}/`);
   }
 
@@ -84,18 +87,26 @@ export class ServiceClient {
     });
   }
 
-  /** A file under the service's address, e.g. `log/2026/log.v3.json`; undefined when there is none. */
-  async file(path: string): Promise<string | undefined> {
-    const answer = await this.#get(path);
+  /** What lies under the service's `log/`, e.g. `2026/log.v3.json`, or the list of its logs for the empty path;
+   * undefined when there is nothing. */
+  async log(path: string): Promise<string | undefined> {
+    const answer = await this.#get(`log/${path}`, this.#logToken);
     if (answer.status === 404) return undefined;
+    if (answer.status === 401 || answer.status === 403) throw logClosed();
     if (answer.status !== 200) throw refusal(answer);
     return answer.text;
   }
 
-  async #get(path: string): Promise<HttpAnswer> {
-    return await exchange(new URL(path, this.#base), SERVICE);
+  async #get(path: string, token?: string): Promise<HttpAnswer> {
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    return await exchange(new URL(path, this.#base), SERVICE, { headers });
   }
 }
+
+const logClosed = (): CommandError =>
+  new CommandError('FAILED', 'the log of the service may not be read by everybody', {
+    hint: 'Name a trust directory with --trust DIR, or the access token of the log with --access-token-file FILE.',
+  });
 
 /** The JSON of a 2xx answer; throws {@link ServiceRefusal} for every other. */
 function parsed(answer: HttpAnswer): unknown {

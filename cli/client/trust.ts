@@ -2,11 +2,11 @@
 import { FormatError } from '../../core/errors.ts';
 import { equalBytes } from '../../core/bytes.ts';
 import { parseCertificate } from '../../core/certificate.ts';
-import type { Clock } from '../../core/clock.ts';
 import { decodePem } from '../../core/pem.ts';
 import { parseLogV3Json } from '../../ct-log/format/log-v3-json.ts';
 import type { Trust, TrustedLog } from '../../verify/trust.ts';
 import { CommandError } from '../command.ts';
+import { parseLogNames } from '../log-list.ts';
 import { platformCrypto } from '../platform-crypto.ts';
 import { readTrustDirectory } from '../trust-directory.ts';
 import type { ServiceClient } from './service.ts';
@@ -19,11 +19,7 @@ export interface ChosenTrust {
 }
 
 /** The trust directory, or else what the service says of itself. Throws {@link CommandError}. */
-export async function loadTrust(
-  directory: string | undefined,
-  service: ServiceClient,
-  clock: Clock,
-): Promise<ChosenTrust> {
+export async function loadTrust(directory: string | undefined, service: ServiceClient): Promise<ChosenTrust> {
   if (directory !== undefined) return { trust: await readTrustDirectory(directory), trustedBy: 'directory' };
   const certificates = (await service.trustBundle()).map(derOf);
   const isRoot = (der: Uint8Array): boolean => {
@@ -34,23 +30,22 @@ export async function loadTrust(
     certificates.filter(isRoot),
     certificates.filter((der) => !isRoot(der)),
   ]);
-  const logs = await findLogs(service, clock);
+  const logs = await findLogs(service);
   return { trust: { roots, intermediates, logs }, trustedBy: 'service' };
 }
 
-const YEARS_BACK = 5;
-
-/** The log of the service, if it has one of the usual name, which is the year in which it was made. None is found at a
- * service with another name for its log, or with its log elsewhere; a trust directory knows those. */
-async function findLogs(service: ServiceClient, clock: Clock): Promise<TrustedLog[]> {
-  const thisYear = new Date(clock()).getUTCFullYear();
-  for (let year = thisYear; year >= thisYear - YEARS_BACK; year--) {
-    const text = await service.file(`log/${year}/log.v3.json`);
+/** The logs that the service lists, each by what it says of itself; none at a service that lists none. They are read at
+ * the address that the service was reached at, whatever URLs the list gives. */
+async function findLogs(service: ServiceClient): Promise<TrustedLog[]> {
+  const list = await service.log('');
+  const logs: TrustedLog[] = [];
+  for (const name of list === undefined ? [] : parseLogNames(list)) {
+    const text = await service.log(`${name}/log.v3.json`);
     if (text === undefined) continue;
     const { origin, publicKey } = parsed(() => parseLogV3Json(platformCrypto.sha256, text));
-    return [{ origin, publicKey }];
+    logs.push({ origin, publicKey });
   }
-  return [];
+  return logs;
 }
 
 /** The certificate in a PEM text of the service. Throws {@link CommandError}. */

@@ -196,7 +196,7 @@ describe('mayfly certificate', function () {
     const [key, other] = [makeClientKey('p256'), makeClientKey('p256')];
     const proof = key.prove('ada@example.com');
     const chain = await client.requestCertificate({ token: value, publicKey: key.publicPem, proof });
-    const trust = await loadTrust(undefined, client, Date.now);
+    const trust = await loadTrust(undefined, client);
     const good = { chain, key, claims: readTokenClaims(value), trust, clock: Date.now };
     expect(await checkAnswer(good)).to.include({ identity: 'ada@example.com', trustedBy: 'service' });
     const [leaf = '', ...issuers] = chain;
@@ -233,11 +233,65 @@ describe('mayfly certificate', function () {
   async function otherTrust() {
     const other = await startDevInstance(join(directory, 'other'));
     try {
-      return await loadTrust(undefined, new ServiceClient(new URL(other.url)), Date.now);
+      return await loadTrust(undefined, new ServiceClient(new URL(other.url)));
     } finally {
       await other.stop();
     }
   }
+
+  /** A door to the service: the list of its logs is `logs`, the log is called `2026-b`, and reading it needs `token`. */
+  async function door(logs: unknown, token?: string): Promise<{ url: string; close: () => void }> {
+    const server = createServer((request, response) => {
+      const { url = '', method = 'GET', headers } = request;
+      const isLog = url.startsWith('/log/');
+      if (isLog && token !== undefined && headers.authorization !== `Bearer ${token}`)
+        response.writeHead(401).end('no\n');
+      else if (url === '/log/') response.end(JSON.stringify(logs));
+      else if (isLog && !url.startsWith('/log/2026-b/')) response.writeHead(404).end();
+      else {
+        const target = isLog ? service.logUrl + url.slice('/log/2026-b'.length) : service.url + url;
+        const body = method === 'POST' ? { body: request, duplex: 'half' } : {};
+        const { authorization = '' } = headers;
+        void fetch(target, { method, headers: { authorization }, ...body } as RequestInit).then(
+          async (answer) => {
+            response.writeHead(answer.status).end(await answer.text());
+          },
+        );
+      }
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      close: () => {
+        server.close();
+        server.closeAllConnections();
+      },
+    };
+  }
+
+  it('finds the log by the list of the service, whatever it is called', async () => {
+    const own = await door({
+      logs: [{ origin: 'x', name: '2026-b', url: 'https://elsewhere.example/log/2026-b' }],
+    });
+    const result = await certificate('listed', ['--url', own.url]);
+    own.close();
+    expect(result.code, result.stderr).to.equal(0);
+    expect(result.stdout).to.contain('proof of logging,').and.not.contain('was not checked');
+  });
+
+  it('reads a log that wants its access token with it, and says what to do without', async () => {
+    const own = await door({ logs: [{ origin: 'x', name: '2026-b', url: 'x' }] }, 'log-secret');
+    const without = await certificate('closed', ['--url', own.url]);
+    await writeFile(join(directory, 'log-token'), 'log-secret\n');
+    const result = await certificate('closed', ['--url', own.url, '--access-token-file', 'log-token']);
+    own.close();
+    expect(without).to.include({ code: 1, stdout: '' });
+    expect(without.stderr).to.contain('--trust DIR').and.contain('--access-token-file');
+    expect(result.code, result.stderr).to.equal(0);
+    expect(result.stdout).to.contain('proof of logging,').and.not.contain('was not checked');
+  });
 
   it('says it when the proof of logging could not be checked', async () => {
     const client = new ServiceClient(new URL(service.url));
@@ -245,7 +299,7 @@ describe('mayfly certificate', function () {
     const key = makeClientKey('p256');
     const proof = key.prove('ada@example.com');
     const chain = await client.requestCertificate({ token: value, publicKey: key.publicPem, proof });
-    const { trust } = await loadTrust(undefined, client, Date.now);
+    const { trust } = await loadTrust(undefined, client);
     const blind = { trust: { ...trust, logs: [] }, trustedBy: 'service' } as const;
     const answer = await checkAnswer({
       chain,

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -67,6 +70,77 @@ describe('cli/log', function () {
     expect(json(await run('check', '--url', server.url, '--trust', trust, '--json'))).to.include({
       ok: true,
     });
+  });
+
+  it('finds the log of a service by its list, whatever it is called, and asks when there are several', async () => {
+    const reader = await serveReader(log.reader);
+    const names: string[] = [];
+    const server = createServer((request, response) => {
+      const { url = '' } = request;
+      if (url === '/log/') response.end(JSON.stringify({ logs: names.map((name) => ({ name })) }));
+      else if (!url.startsWith('/log/first/')) response.writeHead(404).end();
+      else
+        void fetch(url.replace('/log/first', reader.url)).then(async (answer) => {
+          response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
+        });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const none = await run('status', '--url', base);
+    expect([none.code, none.stderr]).to.deep.equal([1, `mayfly: the service at ${base} has no log\n`]);
+    names.push('first');
+    expect(json(await run('status', '--url', `${base}/`, '--trust', trust, '--json'))).to.include({
+      size: 305,
+      source: `${base}/log/first`,
+    });
+    names.push('second');
+    const several = await run('status', '--url', base, '--trust', trust);
+    expect(several.code).to.equal(2);
+    expect(several.stderr).to.include('--name: first, second');
+    const chosen = await run('status', '--url', base, '--name', 'first', '--trust', trust);
+    expect(chosen.code, chosen.stderr).to.equal(0);
+    names.push('../secret');
+    expect((await run('status', '--url', base)).stderr).to.include('cannot be understood');
+    server.closeAllConnections();
+    server.close();
+    await reader.close();
+  });
+
+  it('shows the access token of a log, to that log and only where nobody can read along', async () => {
+    const reader = await serveReader(log.reader);
+    const seen = new Set<string | undefined>();
+    const server = createServer((request, response) => {
+      const { authorization } = request.headers;
+      seen.add(authorization);
+      const url = new URL(request.url ?? '', reader.base);
+      if (authorization !== 'Bearer the-log-token') response.writeHead(401).end();
+      else if (url.pathname === '/log/') response.end('{"logs":[{"name":"2026"}]}');
+      else
+        void fetch(url).then(async (answer) => {
+          response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
+        });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const file = join(test.root, 'log-token');
+    writeFileSync(file, 'the-log-token\n');
+    const token = ['--access-token-file', file];
+    for (const url of [base, `${base}/log/2026`]) {
+      const checked = await run('check', '--url', url, '--trust', trust, ...token);
+      expect(checked.code, checked.stderr).to.equal(0);
+    }
+    expect((await run('status', '--url', base, ...token)).stdout).to.include('size   305');
+    expect((await run('proof', certificate, '--url', base, '--trust', trust, ...token)).code).to.equal(0);
+    expect([...seen]).to.deep.equal(['Bearer the-log-token']);
+    const without = await run('status', '--url', base);
+    expect(without.code).to.equal(1);
+    expect(without.stderr).to.include('--access-token-file');
+    const plain = await run('status', '--url', 'http://ca.example.com', ...token);
+    expect(plain.stderr).to.include('plain HTTP');
+    expect((await run('status', '--data', test.directory, ...token)).code).to.equal(2);
+    server.closeAllConnections();
+    server.close();
+    await reader.close();
   });
 
   it('writes a proof to stdout or to a file', async () => {

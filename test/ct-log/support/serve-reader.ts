@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { LogReader } from '../../../ct-log/reader.ts';
 
-/** The static files of a log over HTTP, and nothing else; `url` is the log's own. */
+/** The static files of a log over HTTP, and nothing else; `url` is the log's own, `/log/2026` at `base`. */
 export async function serveReader(
   reader: LogReader,
   change: (path: string, bytes: Uint8Array) => Uint8Array = (_, bytes) => bytes,
