@@ -12,6 +12,7 @@ import { describeName } from '../../core/distinguished-name.ts';
 import { decodePem } from '../../core/pem.ts';
 import { readIdentity } from '../../ct-log/log-identity.ts';
 import { openLog } from '../../ct-log/log.ts';
+import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../support/ordinary-user.ts';
 import { runCli, type CliResult } from '../support/run-cli.ts';
 
 const PASSPHRASE = 'correct horse battery';
@@ -209,9 +210,10 @@ describe('mayfly init', function () {
   });
 
   it('refuses a place where it may not write', async function () {
-    if (process.getuid?.() === 0) this.skip(); // root may write everywhere
+    needOrdinaryUser(this);
+    await giveToOrdinaryUser(cwd);
     await chmod(cwd, 0o500);
-    const { code, stderr } = await init(KEEP);
+    const { code, stderr } = await runCli(['init', '--data', 'data', KEEP], { cwd, user: ordinaryUser });
     await chmod(cwd, 0o700);
     expect([code, stderr.includes('cannot be written')]).to.deep.equal([1, true]);
   });

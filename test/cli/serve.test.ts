@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
 import { emailConfig, makeDataDirectory, type TestDirectory } from '../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
+import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../support/ordinary-user.ts';
 import { runProgram, startProgram, type Program } from '../support/program.ts';
 import { bodyV2, clientKey, emailToken, post } from '../support/test-service.ts';
 
@@ -186,13 +187,18 @@ describe('cli/serve', function () {
   });
 
   it('refuses an unwritable directory', async function () {
-    // To root every directory is writable.
-    if (process.getuid?.() === 0) this.skip();
+    needOrdinaryUser(this);
+    await chmod(scratch, 0o711);
     const data = await directory();
+    await giveToOrdinaryUser(data);
     await chmod(data, 0o500);
-    const refused = await refusal('--data', data);
+    const { status, stdout } = await runProgram(
+      ['serve', ...ANYWHERE, '--json', '--data', data],
+      ordinaryUser,
+    );
     await chmod(data, 0o700);
-    expect(refused).to.include({ status: 1, code: 'DIRECTORY_UNWRITABLE' });
+    expect(status).to.equal(1);
+    expect(JSON.parse(stdout)).to.have.nested.property('error.code', 'DIRECTORY_UNWRITABLE');
   });
 
   it('names the line of a mistake in the configuration', async () => {

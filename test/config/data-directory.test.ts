@@ -6,6 +6,7 @@ import { createDataDirectory } from '../../config/create-data-directory.ts';
 import { onlyLog, openDataDirectory } from '../../config/data-directory.ts';
 import { DataDirectoryError } from '../../config/data-directory-error.ts';
 import { dataPaths } from '../../config/data-paths.ts';
+import { giveToOrdinaryUser, needOrdinaryUser, refusalAsOrdinaryUser } from '../support/ordinary-user.ts';
 
 const clock = (): number => Date.parse('2026-11-22T10:00:00Z');
 
@@ -138,14 +139,17 @@ describe('config/data-directory', () => {
   });
 
   it('refuses a directory out of reach', async function () {
-    if (process.getuid?.() === 0) this.skip(); // nothing is out of root's reach
+    needOrdinaryUser(this);
     await make();
+    await giveToOrdinaryUser(directory);
+    const attempt = (options = {}): string | undefined =>
+      refusalAsOrdinaryUser('config/data-directory', 'openDataDirectory', data, options)?.code;
     await chmod(data, 0o500);
-    expect((await refusal(openDataDirectory(data, { write: true }))).code).to.equal('DIRECTORY_UNWRITABLE');
-    await openDataDirectory(data);
+    expect([attempt({ write: true }), attempt()]).to.deep.equal(['DIRECTORY_UNWRITABLE', undefined]);
     await chmod(data, 0o000);
-    expect((await refusal(openDataDirectory(data))).code).to.equal('DIRECTORY_UNREADABLE');
+    expect(attempt()).to.equal('DIRECTORY_UNREADABLE');
     await chmod(data, 0o700);
+    expect(attempt({ write: true })).to.equal(undefined);
   });
 
   it('warns of a root key on a server and of keys that others may read', async () => {

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { User } from './ordinary-user.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const main = new URL(`../../cli/main.${extension}`, import.meta.url).href;
@@ -19,10 +20,11 @@ export interface Program {
   readonly ended: Promise<number | string>;
 }
 
-/** Starts `mayfly` with those words. */
-export function startProgram(args: readonly string[]): Program {
+/** Starts `mayfly` with those words, as `user` if one is given. */
+export function startProgram(args: readonly string[], user?: User): Program {
   const child = spawn(process.execPath, ['-e', SCRIPT, '--', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...user,
   });
   const text = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => (text.stdout += chunk.toString()));
@@ -41,7 +43,8 @@ export function startProgram(args: readonly string[]): Program {
 /** Runs `mayfly` to its end. */
 export async function runProgram(
   args: readonly string[],
+  user?: User,
 ): Promise<{ readonly status: number | string; readonly stdout: string; readonly stderr: string }> {
-  const program = startProgram(args);
+  const program = startProgram(args, user);
   return { status: await program.ended, stdout: program.stdout(), stderr: program.stderr() };
 }

@@ -1,6 +1,7 @@
 /** The command line as a process of its own, from the same code (source or compiled) that the test runs from. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { User } from './ordinary-user.ts';
 
 const extension = import.meta.url.endsWith('.js') ? 'js' : 'ts';
 const entry = fileURLToPath(new URL(`cli-entry.${extension}`, import.meta.url));
@@ -18,6 +19,8 @@ export interface CliOptions {
   /** Added to a plain environment: no token, no CI, no display of whoever runs the tests. */
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
+  /** Whom to run it as; default: whoever runs the tests. */
+  readonly user?: User | undefined;
 }
 
 /** Words of the runtime that start the command line with `args`. */
@@ -27,6 +30,7 @@ export const cliWords = (args: readonly string[]): string[] => [entry, ...args];
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const child = spawn(process.execPath, cliWords(args), {
     cwd: options.cwd,
+    ...options.user,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
   });
   let [stdout, stderr] = ['', ''];

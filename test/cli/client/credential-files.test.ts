@@ -9,6 +9,7 @@ import {
   writeCredentials,
 } from '../../../cli/client/credential-files.ts';
 import { CommandError } from '../../../cli/command.ts';
+import { giveToOrdinaryUser, needOrdinaryUser, refusalAsOrdinaryUser } from '../../support/ordinary-user.ts';
 
 describe('cli/client/credential-files', () => {
   let directory: string;
@@ -102,14 +103,13 @@ describe('cli/client/credential-files', () => {
   });
 
   it('says why when the directory cannot be written', async function () {
-    if (process.getuid?.() === 0) this.skip();
+    needOrdinaryUser(this);
+    await giveToOrdinaryUser(directory);
     await chmod(directory, 0o500);
-    let thrown: unknown;
-    try {
-      await writeCredentials(credentialPaths(directory), { key: 'k', certificate: 'c', chain: 'h' });
-    } catch (error) {
-      thrown = error;
-    }
-    expect((thrown as CommandError).message).to.contain('this user may not');
+    const contents = { key: 'k', certificate: 'c', chain: 'h' };
+    const words = ['cli/client/credential-files', 'writeCredentials'] as const;
+    const thrown = refusalAsOrdinaryUser(...words, credentialPaths(directory), contents);
+    await chmod(directory, 0o700);
+    expect(thrown?.message).to.contain('this user may not');
   });
 });
