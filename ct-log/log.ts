@@ -116,6 +116,7 @@ async function recover(options: OpenLog, identity: LogIdentity, stores: LogStore
   const issuers = await putIssuers(options.issuers, stores.tiles);
   const writer = new TileWriter(edge, stores.tiles);
   await writer.write(state.head.size);
+  if (writer.contradiction !== undefined) throw writer.contradiction;
   if (writer.failure !== undefined) {
     throw new LogError('LOG_STORAGE', `a full tile cannot be written: ${writer.failure}`);
   }

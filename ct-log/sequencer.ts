@@ -140,10 +140,14 @@ export class Sequencer {
 
   /** After a fault nobody here knows what is stored: only opening the log again can tell. */
   #stop(cause: unknown): void {
-    this.#failure = new LogError('LOG_UNAVAILABLE', 'the log has stopped after a fault and accepts nothing', {
-      hint: 'Restart the server: it recovers from what is durable. Its log and /readyz name the fault.',
-      cause,
-    });
+    this.#failure ??= new LogError(
+      'LOG_UNAVAILABLE',
+      'the log has stopped after a fault and accepts nothing',
+      {
+        hint: 'Restart the server: it recovers from what is durable. Its log and /readyz name the fault.',
+        cause,
+      },
+    );
     for (const { reject } of [...this.#inBatch, ...this.#queue]) reject(this.#failure);
     this.#inBatch = [];
     this.#queue = [];
@@ -233,6 +237,7 @@ export class Sequencer {
       pruneBelow: tiles.durableBelow,
     });
     // From here on the entries are durable and `next` is the only head of its size there can ever be.
+    this.#requireRunning();
     const signed = await signHead(next);
     const scts = await Promise.all(placed.map((entry) => this.#sct(entry, timestamp)));
     const committed = placed.map(({ index, leafHash }, i) => {
@@ -240,8 +245,21 @@ export class Sequencer {
       if (sct === undefined) throw new LogError('LOG_STORAGE', 'an SCT is missing');
       return makeCommitted({ index, timestamp, leafHash, treeSize: next.size, root: next.root, sct });
     });
+    this.#requireRunning();
     this.#publish(signed, placed, committed);
-    if (tiles.backlog(next.size) > 0) void tiles.write(next.size);
+    if (tiles.backlog(next.size) > 0) void this.#writeTiles();
+  }
+
+  /** In the background; what cannot pass by itself stops the log wherever the next batch is. */
+  async #writeTiles(): Promise<void> {
+    const { tiles } = this.#parts;
+    await tiles.write(this.#head.head.size);
+    if (tiles.contradiction !== undefined) this.#stop(tiles.contradiction);
+  }
+
+  /** The log may have stopped while a batch was waiting for a store or a key. */
+  #requireRunning(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #publish(signed: SignedHead, placed: readonly Placed[], committed: readonly Committed[]): void {

@@ -1,4 +1,4 @@
-import { messageOf } from './log-error.ts';
+import { LogError, messageOf } from './log-error.ts';
 import { TILE_WIDTH } from './format/tile.ts';
 import type { TileStore } from './tile-store.ts';
 import type { TreeEdge } from './tree-edge.ts';
@@ -6,8 +6,9 @@ import type { TreeEdge } from './tree-edge.ts';
 /**
  * Moves full tiles from the edge to the tile store, in order and in the background, after the commit that covers
  * them. Until a tile is durable its entries stay in the commit store and in memory, so a failure here loses nothing:
- * it is tried again, into a new file, when the next batch asks. A crash here leaves at most a temporary file, or tiles
- * that start-up writes again.
+ * it is tried again, into a new file, when the next batch asks. Only a tile that is there with other bytes does not
+ * pass: somebody wrote another history, or the file is damaged, and nothing may be signed on top of either. A crash
+ * here leaves at most a temporary file, or tiles that start-up writes again.
  */
 export class TileWriter {
   readonly #edge: TreeEdge;
@@ -16,6 +17,7 @@ export class TileWriter {
   #goal = 0;
   #running: Promise<void> | undefined;
   #failure: string | undefined;
+  #contradiction: LogError | undefined;
 
   constructor(edge: TreeEdge, store: TileStore) {
     this.#edge = edge;
@@ -33,12 +35,18 @@ export class TileWriter {
     return this.#failure;
   }
 
+  /** Another tile is where one of ours belongs: the log must stop, and nothing is written any more. */
+  get contradiction(): LogError | undefined {
+    return this.#contradiction;
+  }
+
   /** Full data tiles of the tree of `size` entries that are not durable yet. */
   backlog(size: number): number {
     return Math.floor(size / TILE_WIDTH) - this.#next;
   }
 
-  /** Writes what the committed tree of `size` entries has in full, or joins the attempt that is under way. Resolves when the attempt is over; see {@link failure}. */
+  /** Writes what the committed tree of `size` entries has in full, or joins the attempt that is under way. Resolves
+   * when the attempt is over; see {@link failure} and {@link contradiction}. */
   write(size: number): Promise<void> {
     this.#goal = Math.max(this.#goal, size);
     this.#running ??= this.#writeAll().finally(() => {
@@ -48,6 +56,7 @@ export class TileWriter {
   }
 
   async #writeAll(): Promise<void> {
+    if (this.#contradiction !== undefined) return;
     try {
       for (; this.backlog(this.#goal) > 0; this.#next++) {
         for (const { path, bytes } of this.#edge.fullTiles(this.#next)) await this.#store.put(path, bytes);
@@ -56,6 +65,7 @@ export class TileWriter {
       this.#failure = undefined;
     } catch (error) {
       this.#failure = messageOf(error);
+      if (error instanceof LogError && error.code === 'LOG_CORRUPT') this.#contradiction = error;
     }
   }
 }

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
+import type { CommitStore } from '../../ct-log/commit-store.ts';
 import { fileTileStore } from '../../ct-log/file-tile-store.ts';
 import { LogError } from '../../ct-log/log-error.ts';
 import type { CtLog, OpenLog } from '../../ct-log/log.ts';
 import { sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
+import type { TileStore } from '../../ct-log/tile-store.ts';
 import { Fault, faultyCommits, faultySigner, faultyTiles, type FaultKind } from './support/faults.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
@@ -112,6 +114,63 @@ describe('ct-log/log under faults', () => {
     await log.close();
     expect(await fileTileStore(test.directory).get('tile/data/000')).to.be.instanceOf(Uint8Array);
     expect(log.status()).to.not.have.property('tileFailure');
+  });
+
+  it('stops at once, for good, when a tile is there with other bytes', async () => {
+    const files = fileTileStore(test.directory);
+    const refused = Promise.withResolvers<undefined>();
+    const tiles: TileStore = {
+      get: (path) => files.get(path),
+      put: (path, bytes) =>
+        files.put(path, bytes).finally(() => {
+          if (path.startsWith('tile/')) setImmediate(refused.resolve, undefined);
+        }),
+    };
+    const log = await test.open({ signers: ledger.watch(test.signers), stores: { tiles } });
+    await files.put('tile/data/000', Uint8Array.of(1, 2, 3));
+    expect(await appendAll(log, ledger, 0, 256, 256)).to.deep.equal([]);
+    await refused.promise;
+    expect(log.status().failed).to.include('tile/data/000 exists with other bytes');
+    const failures = await appendAll(log, ledger, 256, 10, 10);
+    expect(failures.map(({ code }) => code)).to.deep.equal(Array(10).fill('LOG_UNAVAILABLE'));
+    expect(ledger.heads.map(({ size }) => size)).to.deep.equal([0, 256]);
+    await log.close();
+    const failure: unknown = await test.open().catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+  });
+
+  it('signs nothing more when a tile is found with other bytes while a batch is being committed', async () => {
+    const files = fileTileStore(test.directory);
+    const commits = sqliteCommitStore(test.directory, test.identity.logId);
+    const committing = Promise.withResolvers<undefined>();
+    const refused = Promise.withResolvers<undefined>();
+    const tiles: TileStore = {
+      get: (path) => files.get(path),
+      put: async (path, bytes) => {
+        if (path.startsWith('tile/')) await committing.promise;
+        await files.put(path, bytes).finally(() => {
+          if (path.startsWith('tile/')) setImmediate(refused.resolve, undefined);
+        });
+      },
+    };
+    const slow: CommitStore = {
+      ...commits,
+      commit: async (batch) => {
+        if (batch.expected.size > 0) {
+          committing.resolve(undefined);
+          await refused.promise;
+        }
+        await commits.commit(batch);
+      },
+    };
+    const log = await test.open({ signers: ledger.watch(test.signers), stores: { tiles, commits: slow } });
+    await files.put('tile/data/000', Uint8Array.of(1, 2, 3));
+    await appendAll(log, ledger, 0, 256, 256);
+    const [failure] = await appendAll(log, ledger, 256, 1, 1);
+    expect(failure).to.have.property('code', 'LOG_UNAVAILABLE');
+    await log.close();
+    expect(ledger.heads.map(({ size }) => size)).to.deep.equal([0, 256]);
+    expect(log.status().failed).to.include('other bytes');
   });
 
   it('stops before memory and disk fill up when tiles cannot be written for long', async () => {

@@ -123,6 +123,12 @@ describe('ct-log/log with an old commit store', () => {
     writeFileSync(file(name), bytes);
   };
 
+  it('calls a damaged tile damaged, not an old commit store', async () => {
+    await grow(300, 0);
+    damage('tile/data/000', 60);
+    expect((await refusal()).code).to.equal('LOG_CORRUPT');
+  });
+
   it('calls a damaged tile damaged, also when an older checkpoint depends on it', async () => {
     await grow(200, 0);
     const older = readFileSync(file('checkpoint'));
