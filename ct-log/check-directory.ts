@@ -1,21 +1,23 @@
 import { equalBytes } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
 import { checkLog, type CheckOptions, type CheckResult } from './check.ts';
-import type { LogProblem } from './check-problem.ts';
+import { Found } from './check-problem.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
 import type { DirectorySource } from './directory-source.ts';
 import { rootFrom } from './format/merkle-proof.ts';
 import { hashesFromTiles, tilePath } from './format/tile.ts';
 import { LogError, LogReadError } from './log-error.ts';
 import { logKeys } from './log-keys.ts';
+import { tileBeyond } from './rollback.ts';
 import { sha256 } from './sha256.ts';
 import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
-import { verifyCheckpoint } from './verify-head.ts';
+import { verifyCheckpoint, type VerifiedCheckpoint } from './verify-head.ts';
 
 /**
  * The full check of a directory: the tree against the committed head ({@link checkLog}); the entries that commit store
- * and data tiles both hold; and the checkpoint file, whose signatures must hold and whose root must be that of the
- * same tree at its size. The file may be older than the head, or missing when the log was never opened.
+ * and data tiles both hold; the checkpoint file, whose signatures must hold and whose root must be that of the same
+ * tree at its size; and that neither it nor a full tile is of a larger log, as they are beside an old commit store.
+ * The file may be older than the head, or missing when the log was never opened.
  */
 export async function checkDirectory(
   source: DirectorySource,
@@ -26,32 +28,56 @@ export async function checkDirectory(
     ...{ head, headName: COMMIT_DATABASE, sctExtensions: identity.sctExtensions, progress },
   });
   if (!result.ok) return result;
-  const difference = await source.firstDifference();
-  if (difference !== undefined)
-    return { ok: false, problem: { where: COMMIT_DATABASE, message: difference } };
-  const problem = await checkpointProblem(source);
-  return problem === undefined ? result : { ok: false, problem };
+  try {
+    const difference = await source.firstDifference();
+    if (difference !== undefined) throw new Found(COMMIT_DATABASE, difference);
+    await checkPast(source);
+    return result;
+  } catch (error) {
+    if (error instanceof Found) return { ok: false, problem: error.problem };
+    throw error;
+  }
 }
 
-async function checkpointProblem(source: DirectorySource): Promise<LogProblem | undefined> {
-  const wrong = (message: string): LogProblem => ({ where: CHECKPOINT_FILE, message });
+/** What lies beside the commit store and may be ahead of `source`. A server that runs commits first and writes these
+ * afterwards: so the commit store is read again after them, and must have caught up. */
+async function checkPast(source: DirectorySource): Promise<void> {
+  const checkpoint = await readCheckpoint(source);
+  const beyond = await tileBeyond(source.head.size, (path) => isThere(source, path));
+  const now = await source.reread();
+  if (checkpoint !== undefined) requireReached(now, checkpoint.size, CHECKPOINT_FILE);
+  if (beyond !== undefined) requireReached(now, beyond.size, beyond.path);
+  if (checkpoint === undefined || checkpoint.size === 0) return;
+  const root = await rootAt(checkpoint.size > source.head.size ? now : source, checkpoint.size);
+  if (equalBytes(root, checkpoint.root)) return;
+  throw new Found(CHECKPOINT_FILE, `its root is not that of the first ${checkpoint.size} entries`);
+}
+
+function requireReached({ head }: DirectorySource, size: number, where: string): void {
+  if (head.size >= size) return;
+  throw new Found(
+    COMMIT_DATABASE,
+    `it holds ${head.size} entries, but the log had at least ${size} before (${where}): an old one was put back`,
+  );
+}
+
+async function isThere(source: DirectorySource, path: string): Promise<boolean> {
   try {
-    const {
-      size,
-      root,
-      timestamp = 0,
-    } = verifyCheckpoint(await source.checkpoint(), logKeys(source.identity));
-    const { head } = source;
-    // A running server may have published since our snapshot; such a checkpoint says nothing about this tree.
-    if (size > head.size)
-      return timestamp >= head.timestamp ? undefined : wrong('it is ahead of the head in size only');
-    const computed = size === 0 ? sha256(new Uint8Array()) : await rootAt(source, size);
-    return equalBytes(computed, root)
-      ? undefined
-      : wrong(`its root is not that of the first ${size} entries`);
+    return (await source.tile(path)).length > 0;
+  } catch (error) {
+    if (error instanceof LogReadError) return false;
+    throw error;
+  }
+}
+
+/** Undefined when the file is not there. */
+async function readCheckpoint(source: DirectorySource): Promise<VerifiedCheckpoint | undefined> {
+  try {
+    return verifyCheckpoint(await source.checkpoint(), logKeys(source.identity));
   } catch (error) {
     if (error instanceof LogReadError && error.code === 'NOT_FOUND') return undefined;
-    if (error instanceof LogError || error instanceof FormatError) return wrong(error.message);
+    if (error instanceof LogError || error instanceof FormatError)
+      throw new Found(CHECKPOINT_FILE, error.message);
     throw error;
   }
 }

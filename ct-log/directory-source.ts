@@ -24,6 +24,8 @@ export interface DirectorySource extends LogSource {
   readonly head: Head;
   /** The first difference between an entry in the commit store and its copy in a full data tile. */
   firstDifference(): Promise<string | undefined>;
+  /** The same log as its commit store is now: a running server has gone on since. */
+  reread(): Promise<DirectorySource>;
 }
 
 /** Opens the log in `directory`; throws {@link LogError} `LOG_MISSING`, `LOG_CORRUPT` or `LOG_STORAGE`. */
@@ -95,6 +97,10 @@ class Snapshot implements DirectorySource {
       index++;
     }
     return `${COMMIT_DATABASE}, entry ${index} at byte ${at}`;
+  }
+
+  reread(): Promise<DirectorySource> {
+    return openDirectorySource(this.name);
   }
 
   async firstDifference(): Promise<string | undefined> {
