@@ -9,14 +9,20 @@ export interface WorkerChannel<Request, Reply> {
   terminate(): Promise<void>;
 }
 
+/** What Node before 22.18 needs to run sources. */
+const FOR_SOURCES: readonly string[] = ['--experimental-strip-types', '--experimental-transform-types'];
+
 /** Starts the worker in the file `name` (no extension) beside this one: `.js` in a build, `.ts` when Node runs the
- * sources, for the compiler rewrites imports but not URLs. */
+ * sources, for the compiler rewrites imports but not URLs. The process's own flags stay with the process: an
+ * inspector's port is taken by then, and what is meant for `--eval` keeps a worker from starting. */
 export function startWorker<Request, Reply>(
   name: string,
   workerData: unknown,
 ): WorkerChannel<Request, Reply> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const worker = new Worker(new URL(`./${name}.${extension}`, import.meta.url), { workerData });
+  const execArgv = extension === 'ts' ? process.execArgv.filter((flag) => FOR_SOURCES.includes(flag)) : [];
+  const file = new URL(`./${name}.${extension}`, import.meta.url);
+  const worker = new Worker(file, { workerData, execArgv });
   const waiting: { resolve: (reply: Reply) => void; reject: (error: LogError) => void }[] = [];
   let gone: LogError | undefined;
   const fail = (reason: string): void => {
