@@ -4,7 +4,8 @@
  * nothing waits for it on the way of an entry, and it can be deleted at any time: start-up computes what is missing.
  *
  * Whole groups, sorted by hash, cost a page written for many entries rather than one each, so the cost of an entry
- * does not grow with the log.
+ * does not grow with the log. Nor does the memory: a group for which the thread has no time, or that cannot be stored,
+ * is dropped, and read again from tiles when its turn comes.
  */
 import { messageOf } from './log-error.ts';
 import { HASH_LENGTH } from './format/merkle.ts';
@@ -14,6 +15,9 @@ import { startWorker, type WorkerChannel } from './worker-channel.ts';
 
 /** Entries of a group: one tile of level 1. */
 export const GROUP = TILE_WIDTH * TILE_WIDTH;
+
+/** Complete groups that wait in memory, some 4 MB each. */
+const HELD = 2;
 
 /** The first 48 bits of a hash: exact as a number, and enough that a wrong candidate is rare. */
 function prefixOf(hash: Uint8Array, at = 0): number {
@@ -40,6 +44,9 @@ export class HashIndex {
   readonly #data: HashIndexData;
   readonly #read: LeafTileReader;
   readonly #groups = new Map<number, Group>();
+  /** Complete groups that are to be stored and are not in memory. */
+  readonly #dropped = new Set<number>();
+  #waiting = 0;
   #channel: WorkerChannel<HashIndexRequest, HashIndexReply> | undefined;
   #filled = false;
   #failure: string | undefined;
@@ -61,7 +68,17 @@ export class HashIndex {
   /** Notes the entry `index`, which follows the last one noted. */
   add(leafHash: Uint8Array, index: number): void {
     this.#note(prefixOf(leafHash), index);
-    if ((index + 1) % GROUP === 0) this.#store((index + 1) / GROUP - 1);
+    if ((index + 1) % GROUP === 0) this.#complete((index + 1) / GROUP - 1);
+  }
+
+  #complete(n: number): void {
+    if (this.#failure !== undefined || this.#waiting >= HELD) this.#drop(n);
+    if (this.#failure === undefined) this.#store(n);
+  }
+
+  #drop(n: number): void {
+    this.#groups.delete(n);
+    this.#dropped.add(n);
   }
 
   #note(prefix: number, index: number): void {
@@ -71,16 +88,20 @@ export class HashIndex {
     note(group, prefix, index);
   }
 
-  /** Indexes whose hash may be this one, lowest first; undefined while the index is being rebuilt or has failed, and
-   * so cannot say that there is none. */
+  /** Indexes whose hash may be this one, lowest first; undefined while the index is being rebuilt, is behind or has
+   * failed, and so cannot say that there is none. */
   async candidates(leafHash: Uint8Array): Promise<number[] | undefined> {
     const prefix = prefixOf(leafHash);
     const out: number[] = [];
     for (const group of this.#groups.values()) out.push(...[group.get(prefix) ?? []].flat());
     const stored = await this.#channel?.ask({ kind: 'find', prefix }).catch(() => undefined);
     out.push(...(stored?.indexes ?? []));
-    if (out.length === 0 && (!this.#filled || this.#failure !== undefined)) return undefined;
+    if (out.length === 0 && !this.#knowsAll()) return undefined;
     return [...new Set(out)].sort((a, b) => a - b);
+  }
+
+  #knowsAll(): boolean {
+    return this.#filled && this.#failure === undefined && this.#dropped.size === 0;
   }
 
   /** Resolves when everything there was at the start, and every group complete since, is indexed. */
@@ -122,14 +143,20 @@ export class HashIndex {
 
   /** Groups are stored one after the other, in order: the worker's mark says "all below". */
   #store(n: number): void {
-    this.#work = this.#work.then(() => this.#guard(() => this.#storeNow(n)));
+    this.#waiting++;
+    this.#work = this.#work.then(async () => {
+      this.#waiting--;
+      await this.#guard(() => this.#storeNow(n));
+    });
   }
 
   async #storeNow(n: number): Promise<void> {
+    if (this.#dropped.has(n) && this.#failure === undefined) await this.#readGroup(n, (n + 1) * GROUP);
     const group = this.#groups.get(n);
     if (group === undefined || this.#closed || this.#failure !== undefined) return;
     await this.#worker().ask({ kind: 'store', group: n, rows: sortedRows(group) });
     this.#groups.delete(n);
+    this.#dropped.delete(n);
   }
 
   #worker(): WorkerChannel<HashIndexRequest, HashIndexReply> {
@@ -140,8 +167,16 @@ export class HashIndex {
     try {
       await step();
     } catch (error) {
-      if (!this.#closed) this.#failure = messageOf(error);
+      if (this.#closed) return;
+      this.#failure = messageOf(error);
+      this.#keepNewest();
     }
+  }
+
+  /** After a failure only the next start stores anything. */
+  #keepNewest(): void {
+    const newest = Math.max(...this.#groups.keys());
+    for (const n of this.#groups.keys()) if (n !== newest) this.#drop(n);
   }
 }
 

@@ -13,20 +13,24 @@ describe('ct-log/hash-index', function () {
   this.timeout(60_000);
   let root: string;
   let reads: number;
+  /** What a read waits for. */
+  let before: Promise<undefined> | undefined;
   const open: HashIndex[] = [];
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'mayfly-index-'));
     reads = 0;
+    before = undefined;
   });
   afterEach(async () => {
     await Promise.all(open.splice(0).map((index) => index.close()));
     rmSync(root, { recursive: true });
   });
 
-  const index = (size: number, logId = LOG_ID): HashIndex => {
-    const made = new HashIndex({ path: join(root, 'index.db'), logId }, size, ({ n, width }) => {
+  const index = (size: number, logId = LOG_ID, path = join(root, 'index.db')): HashIndex => {
+    const made = new HashIndex({ path, logId }, size, async ({ n, width }) => {
       reads++;
-      return Promise.resolve(Buffer.concat(Array.from({ length: width }, (_, i) => leafHash(n * 256 + i))));
+      await before;
+      return Buffer.concat(Array.from({ length: width }, (_, i) => leafHash(n * 256 + i)));
     });
     open.push(made);
     return made;
@@ -70,6 +74,31 @@ describe('ct-log/hash-index', function () {
     for (const i of [0, 77, GROUP - 1, GROUP, GROUP + 4]) {
       expect(await second.candidates(leafHash(i))).to.deep.equal([i]);
     }
+  });
+
+  it('keeps no complete group in memory that it cannot store', async () => {
+    const made = index(10, LOG_ID, join(root, 'nowhere', 'index.db'));
+    await made.settled();
+    for (let i = 10; i < 2 * GROUP + 5; i++) made.add(leafHash(i), i);
+    await made.settled();
+    expect(made.failure).to.be.a('string');
+    expect(await made.candidates(leafHash(2 * GROUP + 4))).to.deep.equal([2 * GROUP + 4]);
+    for (const i of [3, GROUP - 1, GROUP + 1]) expect(await made.candidates(leafHash(i))).to.equal(undefined);
+  });
+
+  it('reads groups again that came faster than it could store them', async () => {
+    const held = Promise.withResolvers<undefined>();
+    before = held.promise;
+    const made = index(1);
+    for (let i = 1; i < 4 * GROUP; i++) made.add(leafHash(i), i);
+    expect(await made.candidates(leafHash(3 * GROUP))).to.equal(undefined);
+    held.resolve(undefined);
+    await made.settled();
+    expect(reads).to.equal(1 + 2 * 256);
+    for (const i of [0, GROUP, 2 * GROUP + 1, 4 * GROUP - 1]) {
+      expect(await made.candidates(leafHash(i))).to.deep.equal([i]);
+    }
+    expect(await made.candidates(leafHash(4 * GROUP))).to.deep.equal([]);
   });
 
   it('starts anew when its file is damaged, of another log, or ahead of the log', async () => {
