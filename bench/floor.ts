@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, hash, sign, verify } from 'node:crypto';
 import type { TokenAlgorithm } from './corpus.ts';
-import { pinned } from './process.ts';
+import { median, pinned } from './process.ts';
 
 /** Microseconds per operation. */
 export interface RawCosts {
@@ -26,6 +26,18 @@ export function measureRawCosts(core: number, seconds: number): RawCosts {
   } catch {
     return fromNode();
   }
+}
+
+/** The median of several measurements, made between those of the systems: the machine drifts. */
+export function medianCosts(all: readonly RawCosts[]): RawCosts {
+  const of = (pick: (costs: RawCosts) => number): number => median(all.map(pick));
+  return {
+    source: all[0]?.source ?? '',
+    p256Sign: of((costs) => costs.p256Sign),
+    p256Verify: of((costs) => costs.p256Verify),
+    rsa2048Verify: of((costs) => costs.rsa2048Verify),
+    sha256PerKilobyte: of((costs) => costs.sha256PerKilobyte),
+  };
 }
 
 /** Certificates per second that the floor allows on one core. */

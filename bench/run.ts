@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createBodies, createIssuerKey, type TokenAlgorithm } from './corpus.ts';
 import { findFulcio, startFulcio } from './fulcio.ts';
-import { floorOf, measureRawCosts } from './floor.ts';
+import { floorOf, measureRawCosts, medianCosts, type RawCosts } from './floor.ts';
 import { startBenchIssuer } from './issuer.ts';
 import type { Measured, Order } from './load.ts';
 import { createInstance, startMayfly, type System } from './mayfly.ts';
@@ -23,7 +23,6 @@ interface Row {
   readonly logSize: number | null;
   readonly tokens: TokenAlgorithm;
   readonly certificatesPerSecond: number;
-  readonly floorPercent: number;
   readonly cpuMicroseconds: number;
   readonly aloneP50: number;
   readonly aloneP99: number;
@@ -64,15 +63,20 @@ async function measure(order: Order): Promise<Measured> {
   return measured;
 }
 
-tell('measuring the floor …');
-const costs = measureRawCosts(options.serverCore, options.rounds > 1 ? 2 : 1);
+const floorSamples: RawCosts[] = [];
+/** Between the measurements of the systems, so that both see the same machine. */
+function measureFloor(): void {
+  tell('measuring the floor …');
+  floorSamples.push(measureRawCosts(options.serverCore, 1));
+}
 
 async function rowsOf(name: string, logSize: number | null, system: System): Promise<Row[]> {
   const rows: Row[] = [];
+  measureFloor();
   for (const tokens of algorithms) {
     const order = { host: system.host, port: system.port, path: '/api/v2/signingCert' };
     const shared = { ...order, bodies: bodies.get(tokens) ?? '', seconds: options.seconds };
-    await measure({ ...shared, connections: BUSY, seconds: options.seconds / 2 });
+    await measure({ ...shared, connections: BUSY, seconds: options.warmup });
     const alone = await measure({ ...shared, connections: 1, seconds: options.seconds / 2 });
     const busy: (Measured & { cpu: number })[] = [];
     for (let round = 0; round < options.rounds; round++) {
@@ -86,7 +90,6 @@ async function rowsOf(name: string, logSize: number | null, system: System): Pro
       logSize,
       tokens,
       certificatesPerSecond: Math.round(perSecond),
-      floorPercent: Number(((100 * perSecond) / floorOf(costs, tokens)).toFixed(1)),
       cpuMicroseconds: Math.round(median(busy.map((run) => (1e6 * run.cpu) / run.certificates))),
       aloneP50: Number(alone.p50.toFixed(2)),
       aloneP99: Number(alone.p99.toFixed(2)),
@@ -118,6 +121,10 @@ if (fulcio !== undefined) {
 await stop(load);
 issuer.close();
 
+measureFloor();
+const costs = medianCosts(floorSamples);
+const percent = (row: Row): number =>
+  Number(((100 * row.certificatesPerSecond) / floorOf(costs, row.tokens)).toFixed(1));
 const floors = Object.fromEntries(algorithms.map((tokens) => [tokens, Math.round(floorOf(costs, tokens))]));
 const machine = {
   cpu: cpus()[0]?.model ?? 'unknown',
@@ -125,7 +132,10 @@ const machine = {
   pinned: canPin() ? `server on core ${options.serverCore}, load on core ${options.loadCore}` : 'not pinned',
   node: process.versions.node,
 };
-writeFileSync(options.out, `${JSON.stringify({ machine, costs, floors, options, rows }, null, 2)}\n`);
+writeFileSync(
+  options.out,
+  `${JSON.stringify({ machine, costs, floors, options, rows: rows.map((row) => ({ ...row, floorPercent: percent(row) })) }, null, 2)}\n`,
+);
 console.log(
   `${machine.cpu}, ${machine.cores} cores; ${machine.pinned}; Node ${machine.node}; floor by ${costs.source}`,
 );
@@ -139,7 +149,7 @@ console.table(
     'log size': row.logSize ?? '–',
     tokens: row.tokens,
     'certs/s': row.certificatesPerSecond,
-    '% of floor': row.floorPercent,
+    '% of floor': percent(row),
     'CPU µs/cert': row.cpuMicroseconds,
     'alone p50/p99 ms': `${row.aloneP50} / ${row.aloneP99}`,
     [`${BUSY} conns p50/p99 ms`]: `${row.busyP50} / ${row.busyP99}`,
