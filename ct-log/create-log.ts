@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { createCommitDatabase } from './commit-database.ts';
 import { makeDirectory, syncDirectory } from './durable-file.ts';
-import { LogError, systemCode } from './log-error.ts';
+import { LogError, messageOf, systemCode } from './log-error.ts';
 import { nameOfOrigin, writeIdentity, type LogIdentity, type SctExtensions } from './log-identity.ts';
 import { sha256 } from './sha256.ts';
 import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
@@ -26,12 +26,17 @@ export interface NewLog {
 /**
  * Makes the directory of a new log: its identity and the empty, unsigned head. All or nothing: it is built beside and
  * renamed into place, so a crash leaves at most a directory `.NAME-…` that nobody reads. Throws {@link LogError}
- * `LOG_EXISTS` when something is there already, `LOG_UNSUITABLE_STORAGE`, or one for an origin that cannot be.
+ * `LOG_EXISTS` when something is there already, `LOG_STORAGE`, `LOG_UNSUITABLE_STORAGE`, or one for an origin that
+ * cannot be.
  */
 export async function createLog(log: NewLog): Promise<LogIdentity> {
   const identity = identityOf(log);
   const parent = dirname(log.directory);
-  await makeDirectory(parent);
+  await makeDirectory(parent).catch((error: unknown) => {
+    throw new LogError('LOG_STORAGE', `the directory ${parent} cannot be made: ${messageOf(error)}`, {
+      cause: error,
+    });
+  });
   await refuseNetworkStorage(parent);
   const building = await mkdtemp(join(parent, `.${basename(log.directory)}-`));
   try {

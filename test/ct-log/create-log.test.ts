@@ -55,6 +55,19 @@ describe('ct-log/create-log', () => {
     expect(readdirSync(join(root, 'logs'))).to.deep.equal(['2026']);
   });
 
+  it('says so, and does not try for ever, where no directory can be made', async function () {
+    if (process.platform !== 'linux') this.skip();
+    writeFileSync(join(root, 'file'), '');
+    for (const parent of [
+      '/proc/mayfly',
+      '/proc/mayfly/logs',
+      join(root, 'file'),
+      join(root, 'file', 'logs'),
+    ]) {
+      expect(await code(make({ directory: join(parent, '2026') })), parent).to.equal('LOG_STORAGE');
+    }
+  });
+
   it('takes only origins that every client spells alike', async () => {
     for (const origin of ['localhost/log/2026', 'localhost:8899/2026', 'a.b-c.d/x_1/y.z'])
       nameOfOrigin(origin);

@@ -1,0 +1,43 @@
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { makeDirectory } from '../../ct-log/durable-file.ts';
+import { systemCode } from '../../ct-log/log-error.ts';
+
+describe('ct-log/durable-file', () => {
+  let root: string;
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'mayfly-file-'));
+  });
+  afterEach(() => {
+    rmSync(root, { recursive: true });
+  });
+
+  const code = (path: string): Promise<unknown> => makeDirectory(path).then(() => undefined, systemCode);
+
+  it('makes a directory with its parents, for the owner alone, and again without complaint', async () => {
+    const path = join(root, 'a', 'b', 'c');
+    await Promise.all([makeDirectory(path), makeDirectory(path), makeDirectory(path, root)]);
+    await makeDirectory(path);
+    for (const name of ['a', 'a/b', 'a/b/c']) expect(statSync(join(root, name)).mode & 0o777).to.equal(0o700);
+  });
+
+  it('leaves the modes of what is there', async () => {
+    mkdirSync(join(root, 'open'), { mode: 0o755 });
+    await makeDirectory(join(root, 'open', 'new'));
+    expect(statSync(join(root, 'open')).mode & 0o777).to.equal(0o755);
+  });
+
+  it('rejects where a file is in the way', async () => {
+    writeFileSync(join(root, 'file'), '');
+    expect(await code(join(root, 'file'))).to.equal('ENOTDIR');
+    expect(await code(join(root, 'file', 'below'))).to.equal('ENOTDIR');
+  });
+
+  it('rejects where the system lets nobody make a directory', async function () {
+    if (process.platform !== 'linux') this.skip();
+    expect(await code('/proc/mayfly')).to.equal('ENOENT');
+    expect(await code('/proc/mayfly/below')).to.equal('ENOENT');
+  });
+});
