@@ -59,7 +59,7 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
       throw error;
     },
   );
-  const warnings = [...directory.warnings, ...config.warnings];
+  const warnings = [...directory.warnings, ...config.warnings, ...log.warnings];
   return { directory, config, authority, log, authenticator, logAccess, warnings };
 }
 

@@ -7,7 +7,7 @@ import { LogError, messageOf, systemCode } from './log-error.ts';
 import { nameOfOrigin, writeIdentity, type LogIdentity, type SctExtensions } from './log-identity.ts';
 import { sha256 } from './sha256.ts';
 import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
-import { refuseNetworkStorage } from './storage-medium.ts';
+import { judgeStorage } from './storage-medium.ts';
 
 /** A log to be made. */
 export interface NewLog {
@@ -37,7 +37,7 @@ export async function createLog(log: NewLog): Promise<LogIdentity> {
       cause: error,
     });
   });
-  await refuseNetworkStorage(parent);
+  await judgeStorage(parent);
   const building = await mkdtemp(join(parent, `.${basename(log.directory)}-`));
   try {
     const head = { size: 0, root: sha256(new Uint8Array()), timestamp: identity.createdAt };

@@ -18,7 +18,7 @@ import { rebuildEdge } from './rebuild-edge.ts';
 import { refuseRollback } from './rollback.ts';
 import { Sequencer, SEQUENCER_LIMITS, type SequencerLimits } from './sequencer.ts';
 import { sqliteCommitStore } from './sqlite-commit-store.ts';
-import { refuseNetworkStorage } from './storage-medium.ts';
+import { judgeStorage } from './storage-medium.ts';
 import type { TileStore } from './tile-store.ts';
 import { TileWriter } from './tile-writer.ts';
 import type { TreeEdge } from './tree-edge.ts';
@@ -65,6 +65,8 @@ export interface LogStatus {
 /** A log that this process writes; see {@link Sequencer.append} for what an append promises. */
 export interface CtLog {
   readonly identity: LogIdentity;
+  /** What works but should be known of where it lies, a sentence each. */
+  readonly warnings: readonly string[];
   append(entry: PrecertificateEntry): Promise<Committed>;
   readonly reader: LogReader;
   status(): LogStatus;
@@ -82,13 +84,13 @@ export interface CtLog {
 export async function openLog(options: OpenLog): Promise<CtLog> {
   const identity = await readIdentity(options.directory);
   requireKeys(identity, options.signers);
-  await refuseNetworkStorage(options.directory);
+  const warnings = await judgeStorage(options.directory);
   const stores: LogStores = {
     commits: options.stores?.commits ?? sqliteCommitStore(options.directory, identity.logId),
     tiles: options.stores?.tiles ?? fileTileStore(options.directory),
   };
   try {
-    return await recover(options, identity, stores);
+    return { ...(await recover(options, identity, stores)), warnings };
   } catch (error) {
     await stores.commits.close();
     throw error;
@@ -107,7 +109,9 @@ function requireKeys(identity: LogIdentity, { treeHead, checkpoint }: LogSigners
   });
 }
 
-async function recover(options: OpenLog, identity: LogIdentity, stores: LogStores): Promise<CtLog> {
+type OpenedLog = Omit<CtLog, 'warnings'>;
+
+async function recover(options: OpenLog, identity: LogIdentity, stores: LogStores): Promise<OpenedLog> {
   const state = await stores.commits.load();
   const edge = await rebuildEdge(state, stores.tiles);
   const { directory } = options;
@@ -137,7 +141,7 @@ interface Recovered {
   readonly head: SignedHead;
 }
 
-function assemble(recovered: Recovered): CtLog {
+function assemble(recovered: Recovered): OpenedLog {
   const { options, identity, stores, edge, issuers, writer, signHead, head } = recovered;
   const treeTiles = new TreeTiles(edge, stores.tiles);
   const file = new CheckpointFile(options.directory, head.checkpoint);

@@ -1,7 +1,7 @@
 /**
- * Refuses file systems on which the log's promises do not hold: where a lock of one machine is not seen by another,
+ * Judges the file system under a log. Refused are those on which the log's promises do not hold: where a lock of one machine is not seen by another,
  * where a synced write may still be in a cache elsewhere, or where nobody can say. SQLite's WAL needs shared memory,
- * which none of these give across machines.
+ * which none of these give across machines. Where the promises hold but not for long, a warning says so.
  */
 import { statfs } from 'node:fs/promises';
 import { LogError, messageOf } from './log-error.ts';
@@ -28,19 +28,33 @@ const REFUSED: ReadonlyMap<number, string> = new Map([
   [0x7db07db0, 'PanFS'],
 ]);
 
+/** What takes a log and gives no promise, with the reason: for trying, it will do. */
+const WARNED: ReadonlyMap<number, string> = new Map([
+  [0x01021994, 'lies in memory (tmpfs) and is gone when the machine stops; use a disk'],
+  [0x858458f6, 'lies in memory (ramfs) and is gone when the machine stops; use a disk'],
+  [0x794c7630, "lies on the container's own layer and goes with it; mount a volume"],
+]);
+
 /** The name of the network or shared file system with statfs type `type`; undefined when the log may live there. */
 export const refusedFileSystem = (type: number): string | undefined => REFUSED.get(type >>> 0);
 
-/** Throws {@link LogError} `LOG_UNSUITABLE_STORAGE` when `directory` lies on a file system of {@link REFUSED}. */
-export async function refuseNetworkStorage(directory: string): Promise<void> {
+/** What is to be known of a log on the file system with statfs type `type`; undefined for a disk. */
+export const fileSystemWarning = (type: number): string | undefined => WARNED.get(type >>> 0);
+
+/** What should be known of the file system under `directory`, a sentence each. Throws {@link LogError}
+ * `LOG_UNSUITABLE_STORAGE` when it is one of {@link REFUSED}. */
+export async function judgeStorage(directory: string): Promise<string[]> {
   // The numbers are Linux's; elsewhere the same number may mean another file system.
-  if (process.platform !== 'linux') return;
+  if (process.platform !== 'linux') return [];
   const { type } = await statfs(directory).catch((error: unknown) => {
     throw new LogError('LOG_MISSING', `the directory ${directory} cannot be read: ${messageOf(error)}`);
   });
   const name = refusedFileSystem(type);
-  if (name === undefined) return;
-  throw new LogError('LOG_UNSUITABLE_STORAGE', `${directory} is on ${name}, which cannot keep a log safe`, {
-    hint: 'Use a local disk (ext4, XFS, btrfs, ZFS): locks and synced writes must mean what they say.',
-  });
+  if (name !== undefined) {
+    throw new LogError('LOG_UNSUITABLE_STORAGE', `${directory} is on ${name}, which cannot keep a log safe`, {
+      hint: 'Use a local disk (ext4, XFS, btrfs, ZFS): locks and synced writes must mean what they say.',
+    });
+  }
+  const warning = fileSystemWarning(type);
+  return warning === undefined ? [] : [`the log in ${directory} ${warning}`];
 }

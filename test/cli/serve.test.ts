@@ -108,7 +108,10 @@ describe('cli/serve', function () {
       await program.firstLine;
       program.child.kill('SIGTERM');
       await program.ended;
-      const sentences = warningsOf(program).map(({ sentence }) => sentence);
+      // The directory for temporary files may itself lie in memory or on a container's own layer.
+      const sentences = warningsOf(program)
+        .map(({ sentence }) => sentence)
+        .filter((sentence) => !sentence.startsWith('the log in '));
       expect(sentences).to.have.length(2);
       expect(sentences[0]).to.contain('the root key lies on the server');
       expect(sentences[1]).to.contain('no issuer is configured');

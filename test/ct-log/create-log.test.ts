@@ -6,7 +6,7 @@ import { createLog, type NewLog } from '../../ct-log/create-log.ts';
 import { LogError, type LogReason } from '../../ct-log/log-error.ts';
 import { nameOfOrigin, readIdentity } from '../../ct-log/log-identity.ts';
 import { sha256 } from '../../ct-log/sha256.ts';
-import { refusedFileSystem, refuseNetworkStorage } from '../../ct-log/storage-medium.ts';
+import { fileSystemWarning, judgeStorage, refusedFileSystem } from '../../ct-log/storage-medium.ts';
 import { logSigners } from './support/log-keys.ts';
 
 describe('ct-log/create-log', () => {
@@ -112,7 +112,9 @@ describe('ct-log/create-log', () => {
     expect(refusedFileSystem(0xff534d42 | 0)).to.equal('CIFS');
     expect(refusedFileSystem(0x65735546)).to.equal('FUSE');
     expect(refusedFileSystem(0xef53)).to.equal(undefined);
-    await refuseNetworkStorage(root);
-    expect(await code(refuseNetworkStorage(join(root, 'nowhere')))).to.equal('LOG_MISSING');
+    expect(fileSystemWarning(0xef53)).to.equal(undefined);
+    expect(fileSystemWarning(0x858458f6 | 0)).to.include('ramfs');
+    expect(fileSystemWarning(0x794c7630)).to.include('container').and.include('mount a volume');
+    expect(await code(judgeStorage(join(root, 'nowhere')))).to.equal('LOG_MISSING');
   });
 });

@@ -1,3 +1,5 @@
+import { cpSync, existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { isCommitted } from '../../ct-log/committed.ts';
 import { parseLeafIndex } from '../../ct-log/format/leaf-index.ts';
@@ -19,6 +21,22 @@ describe('log', () => {
     expect(sct.timestamp).to.equal(committed.timestamp);
     expect(parseLeafIndex(sct.extensions)).to.equal(0);
     expect(log.status()).to.include({ size: 1, queued: 0 });
+  });
+
+  it('warns of a directory that lies in memory', async function () {
+    const memory = '/dev/shm';
+    // statfs says what /dev/shm is on this machine; where it is no tmpfs there is nothing to show.
+    if (process.platform !== 'linux' || !existsSync(memory)) this.skip();
+    if (statfsSync(memory).type !== 0x01021994) this.skip();
+    const root = mkdtempSync(join(memory, 'mayfly-log-'));
+    const directory = join(root, '2026');
+    cpSync(test.directory, directory, { recursive: true });
+    const log = await test.open({ directory });
+    expect(log.warnings).to.have.length(1);
+    expect(log.warnings[0]).to.include(directory).and.include('tmpfs');
+    await log.append(entry(1));
+    await log.close();
+    rmSync(root, { recursive: true });
   });
 
   it('goes on where it stopped', async () => {
