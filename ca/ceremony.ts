@@ -98,6 +98,10 @@ function subjectNames({ organization, commonName, dev }: CeremonyRequest): {
   intermediate: x509.Name;
 } {
   const mark = dev ? 'INSECURE DEV ' : '';
+  const additions = [mark, ' intermediate']
+    .filter((part) => part !== '')
+    .map((part) => `"${part}"`)
+    .join(' and ');
   const name = (cn: string): x509.Name => {
     const o = `${mark}${organization}`;
     if (
@@ -108,7 +112,7 @@ function subjectNames({ organization, commonName, dev }: CeremonyRequest): {
         'NAME_UNSUITABLE',
         'the organization or the common name of the CA is empty or too long',
         {
-          hint: `Each may have ${MAX_NAME} characters, with what Mayfly adds: "${mark}" and " intermediate".`,
+          hint: `Each needs at least one character and may have ${MAX_NAME}, with what Mayfly adds: ${additions}.`,
         },
       );
     }

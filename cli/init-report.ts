@@ -1,11 +1,15 @@
 /** What `init` says of what it made. */
+import { isLoopback } from '../config/addresses.ts';
 import { toBase64 } from '../core/bytes.ts';
 import { rfc3339 } from '../core/clock.ts';
 import type { CertificateSummary, CreatedInstance } from './create-instance.ts';
 import { invocation, quoted } from './invocation.ts';
 
 /** For machines. */
-export function initFacts({ paths, chain, log, rootKeyFile }: CreatedInstance): Record<string, unknown> {
+export function initFacts(
+  { paths, chain, log, rootKeyFile }: CreatedInstance,
+  warnings: readonly string[],
+): Record<string, unknown> {
   return {
     directory: paths.root,
     config: paths.config,
@@ -14,6 +18,7 @@ export function initFacts({ paths, chain, log, rootKeyFile }: CreatedInstance): 
     })),
     log: { origin: log.origin, name: log.name, logId: toBase64(log.logId), sctExtensions: log.sctExtensions },
     ...(rootKeyFile === undefined ? {} : { rootKey: rootKeyFile }),
+    warnings,
   };
 }
 
@@ -23,6 +28,8 @@ export interface ReportContext {
   readonly keepRootKey?: boolean | undefined;
   readonly passphraseFile?: string | undefined;
   readonly encrypted: boolean;
+  /** What was made but is perhaps not what was meant, a line each. */
+  readonly warnings: readonly string[];
 }
 
 /** For people: what there is, what to keep where, and what to do next. */
@@ -39,12 +46,24 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
       context.encrypted ? 'encrypted with the passphrase' : 'not encrypted; give --passphrase-file for that',
     ),
     ...rootKeyLines(instance, context),
+    ...context.warnings.map((warning) => row('Warning', warning)),
     '',
     'Next:',
-    `  1. Say who may sign: take the "#" off an issuer in ${paths.config}`,
+    `  1. Say who may sign: take the "#" off the lines of an issuer in ${paths.config}`,
     `  2. ${serveCommand(context)}`,
     `  3. ${invocation()} trust export --data ${quoted(context.data)} --out ./trust   (for those who verify)`,
   ].join('\n');
+}
+
+/** What to say when a service with a public URL has a log that nobody named: its name can never be changed. */
+export function originWarnings(origin: string, publicUrl: string | undefined): string[] {
+  if (publicUrl === undefined) return [];
+  const { host, hostname } = new URL(publicUrl);
+  if (isLoopback(hostname)) return [];
+  const wanted = `${host}/${origin.replace(/^[^/]*\//, '')}`;
+  return [
+    `the log is named ${origin} for good; for production start again with --origin ${wanted} (in a directory that is empty)`,
+  ];
 }
 
 const row = (title: string, text: string): string => `  ${title.padEnd(12)} ${text}`;

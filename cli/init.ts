@@ -12,7 +12,7 @@ import {
   type ExistingAuthority,
   type NewAuthority,
 } from './create-instance.ts';
-import { initFacts, initReport } from './init-report.ts';
+import { initFacts, initReport, originWarnings, type ReportContext } from './init-report.ts';
 import { readLimited } from './input-file.ts';
 import { checkOrigin } from './log-origin.ts';
 import { parseChoice } from './options.ts';
@@ -80,7 +80,8 @@ async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
     ...{ data: options.data, mode: 'production', authority, origin, sctExtensions, passphrase, clock },
     configText: productionConfig({ publicUrl }),
   }).catch(usageFault);
-  tell(options, instance, passphrase !== undefined, speak);
+  const warnings = [...(options.origin === undefined ? originWarnings(origin, publicUrl) : [])];
+  tell(options, instance, { encrypted: passphrase !== undefined, warnings }, speak);
 }
 
 /** Options that belong to a new CA only. */
@@ -157,6 +158,8 @@ function usageFault(error: unknown): never {
 
 const usage = (message: string, hint: string): CommandError => new CommandError('USAGE', message, { hint });
 
-function tell(options: InitOptions, instance: CreatedInstance, encrypted: boolean, speak: Speaker): void {
-  speak.answer(initFacts(instance), initReport(instance, { ...options, encrypted }));
+type Told = Pick<ReportContext, 'encrypted' | 'warnings'>;
+
+function tell(options: InitOptions, instance: CreatedInstance, told: Told, speak: Speaker): void {
+  speak.answer(initFacts(instance, told.warnings), initReport(instance, { ...options, ...told }));
 }

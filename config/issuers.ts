@@ -107,7 +107,10 @@ function providerOf(
   const name = entry['ci-provider'] ?? '';
   if (providers.has(name)) return providers.get(name);
   const near = nearest(name, [...providers.keys()]);
-  const known = providers.size === 0 ? 'there is none' : `there are ${[...providers.keys()].join(', ')}`;
+  const known =
+    providers.size === 0
+      ? 'there is none. If it is there with a "#" before each line, take those off too; docs/configuration.md has one for GitHub'
+      : `there are ${[...providers.keys()].join(', ')}`;
   shaper.problem(
     ['oidc-issuers', key, 'ci-provider'],
     name === '' ? 'is missing' : `metadata not found for ci provider ${name}, issuer: ${key}`,

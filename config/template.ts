@@ -38,8 +38,9 @@ export function productionConfig(options: TemplateOptions = {}): string {
       0,
       'A template is the name of a claim, or text with {{ .claim }}. What comes out empty is left out of the certificate. Relying parties should match on the numeric ids (source-repository-identifier, source-repository-owner-identifier): names can be given to somebody else.',
     ),
+    // Switched on: nobody gets anything by it, and the issuer above works as soon as its own lines are.
     'ci-issuer-metadata:',
-    off(2, ciProviderYaml(GITHUB_PROVIDER)),
+    indented(2, ciProviderYaml(GITHUB_PROVIDER)),
     section('What Fulcio sets by flags, and what only Mayfly has; the values shown are the defaults'),
     'mayfly:',
     ...mayflyBlock(options.publicUrl),
@@ -95,7 +96,7 @@ export function ciProviderYaml(provider: CiProviderDefinition): string {
 }
 
 const GITHUB_ENTRY = [
-  `# GitHub Actions: jobs with "id-token: write". Needs the templates "${GITHUB_PROVIDER.name}" below.`,
+  `# GitHub Actions: jobs with "id-token: write". It uses the templates "${GITHUB_PROVIDER.name}" below.`,
   `${GITHUB_ISSUER}:`,
   `  issuer-url: ${GITHUB_ISSUER}`,
   '  # The audience that jobs ask a token for. "sigstore" is what public clients use; any other text keeps tokens',
@@ -155,6 +156,8 @@ function prose(indent: number, ...paragraphs: string[]): string {
     .map((line) => `${margin} ${line}`.trimEnd())
     .join('\n');
 }
+
+const indented = (indent: number, block: string): string => block.replace(/^/gm, ' '.repeat(indent));
 
 /** A block of settings, switched off; explanation inside stays explanation. */
 function off(indent: number, block: string): string {

@@ -149,6 +149,25 @@ describe('mayfly init', function () {
     expect((await openDataDirectory(data)).warnings[0]).to.include('the root key lies on the server');
   });
 
+  it('warns when the service has a public URL and its log no name of that host', async () => {
+    const url = ['--public-url', 'https://sign.example.org'];
+    const { code, stdout } = await init('--keep-root-key', ...url);
+    const year = new Date().getUTCFullYear();
+    const wanted = `--origin sign.example.org/log/${year}`;
+    expect([code, stdout.includes(`localhost/log/${year} for good`), stdout.includes(wanted)]).to.deep.equal([
+      ...[0, true, true],
+    ]);
+    const json = async (...args: string[]): Promise<string[]> => {
+      const answer = await runCli(['init', '--json', '--keep-root-key', ...args], { cwd });
+      return (JSON.parse(answer.stdout) as { warnings: string[] }).warnings;
+    };
+    expect((await json('--data', 'a', ...url)).map((warning) => warning.includes(wanted))).to.deep.equal([
+      true,
+    ]);
+    expect(await json('--data', 'b', ...url, '--origin', 'sign.example.org/log/one')).to.deep.equal([]);
+    expect(await json('--data', 'c')).to.deep.equal([]);
+  });
+
   const KEEP = '--keep-root-key';
   const MISTAKES: readonly (readonly [name: string, args: readonly string[], code: number, part: string])[] =
     [
@@ -163,7 +182,7 @@ describe('mayfly init', function () {
       ],
       ['an Ed25519 CA', [KEEP, '--key-type', 'ed25519'], 2, 'Common clients verify SCTs only'],
       ['an unknown key type', [KEEP, '--key-type', 'p255'], 2, 'Use one of p256'],
-      ['an empty name', [KEEP, '--organization', ''], 2, 'is empty or too long'],
+      ['an empty name', [KEEP, '--organization', ''], 2, 'with what Mayfly adds: " intermediate".'],
       ['an origin with a scheme', [KEEP, '--origin', 'https://a/log/b'], 2, 'has a scheme'],
       ['an origin in capitals', [KEEP, '--origin', 'CA.example/log/b'], 2, 'has capital letters'],
       ['an origin with a slash', [KEEP, '--origin', 'ca.example/log/b/'], 2, 'ends with a slash'],

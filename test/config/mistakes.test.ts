@@ -179,7 +179,7 @@ const MISTAKES: readonly (readonly [string, string, string, string, string, stri
     '2:3',
     `${ISSUER}.ci-provider`,
     'is missing',
-    'there is none',
+    'there is none. If it is there with a "#" before each line',
   ],
   [
     'a misspelt provider',

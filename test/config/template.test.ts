@@ -26,6 +26,15 @@ describe('config/template', () => {
     expect(issuers[0]?.ciProvider).to.deep.equal(GITHUB_PROVIDER);
   });
 
+  it('lets jobs of GitHub in when the lines of the issuer alone are switched on', () => {
+    const [head = '', tail = ''] = productionConfig().split('ci-issuer-metadata:');
+    const github = head.replace(/^ {2}#https:\/\/token\.actions[\s\S]*?(?=\n\n)/m, switchedOn);
+    const { issuers, warnings } = parseConfig(`${github}ci-issuer-metadata:${tail}`);
+    expect(issuers.map(({ url }) => url)).to.deep.equal([GITHUB_ISSUER]);
+    expect(issuers[0]?.ciProvider).to.deep.equal(GITHUB_PROVIDER);
+    expect(warnings.filter((warning) => !warning.includes('"sigstore"'))).to.deep.equal([]);
+  });
+
   it('shows the defaults of our own settings as they are', () => {
     const off = parseConfig('').mayfly;
     const on = parseConfig(switchedOn(productionConfig())).mayfly;
