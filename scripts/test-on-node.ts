@@ -1,5 +1,5 @@
 /**
- * Runs the compiled suite on another Node, brought from npm like the pinned one: `node scripts/test-on-node.ts 26`.
+ * Runs the compiled suite on another Node, brought from npm like the pinned one: `node scripts/test-on-node.ts 26 [mocha options]`.
  * The runtime is kept under `node_modules/.cache`, so that only the first run downloads it.
  */
 import { spawnSync } from 'node:child_process';
@@ -8,8 +8,8 @@ import { dirname, join } from 'node:path';
 
 const root = dirname(import.meta.dirname);
 const line = process.argv[2] ?? '';
-if (!/^\d+$/.test(line)) {
-  console.error('usage: node scripts/test-on-node.ts MAJOR');
+if (!/^\d+(\.\d+){0,2}$/.test(line)) {
+  console.error('usage: node scripts/test-on-node.ts VERSION');
   process.exit(2);
 }
 const home = join(root, `node_modules/.cache/node-${line}`);
