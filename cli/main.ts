@@ -1,6 +1,7 @@
 /** The command line: a table of commands, and what is the same for all of them. */
-import { Command, CommanderError } from 'commander';
-import { tellFailure, type RegisterCommand } from './command.ts';
+import { CommanderError } from 'commander';
+import { CommandError, exitCodeOf, tellFailure, type RegisterCommand } from './command.ts';
+import { Program } from './program.ts';
 
 /**
  * Commands, each loaded only when it is called (or for the top-level help): `serve` must never load the development
@@ -24,29 +25,60 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
 
 const VERSION = '0.1.0';
 
+const EXAMPLES = `
+Examples:
+  mayfly dev                                                everything in one process, for trying
+  mayfly token --email you@example.com | mayfly certificate --token-file -
+  mayfly init --data DIR --root-key-out root.key.pem        then, for production:
+  mayfly serve --data DIR
+  mayfly trust export --data DIR --out trust
+  mayfly verify certificate cert.pem --trust trust --any-identity
+
+Every command has more with --help, and answers one JSON object with --json.`;
+
 /** Runs the command line; sets `process.exitCode`. `argv` is without node and script. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const program = new Command('mayfly')
+  const json = argv.includes('--json');
+  const words = helpAsOption(argv);
+  try {
+    await (await programFor(words, json)).parseAsync([...words], { from: 'user' });
+  } catch (error) {
+    // Commander has printed a help text: asked for, or for want of a command.
+    if (error instanceof CommanderError && (error.exitCode === 0 || !json)) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    const failure = error instanceof CommanderError ? incomplete : error;
+    tellFailure(failure, json);
+    process.exitCode = exitCodeOf(failure);
+  }
+}
+
+const incomplete = new CommandError('USAGE', 'say which command', { hint: 'See: mayfly --help' });
+
+/** The program with the command that `words` call; of the others it knows name and summary. */
+async function programFor(words: readonly string[], json: boolean): Promise<Program> {
+  const program = new Program('mayfly');
+  program
     .description(
       'A certificate authority for code signing: OpenID token in, ten-minute logged certificate out.',
     )
     .version(VERSION)
-    .showHelpAfterError('(add --help for usage)')
+    .addHelpText('after', EXAMPLES)
     .exitOverride();
-  const wanted = argv.find((word) => !word.startsWith('-'));
-  try {
-    for (const [name, summary, load] of COMMANDS) {
-      if (wanted === name) (await load())(program);
-      else program.command(name).summary(summary).description(summary);
-    }
-    await program.parseAsync([...argv], { from: 'user' });
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      // Commander has already printed; help and version are successes, everything else is wrong usage.
-      process.exitCode = error.exitCode === 0 ? 0 : 2;
-      return;
-    }
-    tellFailure(error, argv.includes('--json'));
-    process.exitCode = 1;
+  if (json) program.configureOutput({ writeErr: () => undefined });
+  const wanted = words.find((word) => !word.startsWith('-'));
+  for (const [name, summary, load] of COMMANDS) {
+    if (wanted === name) (await load())(program);
+    else program.command(name).summary(summary).description(summary);
   }
+  return program;
+}
+
+/** `help verify certificate` as `verify certificate --help`: commander's own `help` goes one word deep. */
+function helpAsOption(argv: readonly string[]): readonly string[] {
+  const [first, ...rest] = argv;
+  const words = rest.filter((word) => !word.startsWith('-'));
+  const isKnown = COMMANDS.some(([name]) => name === words[0]);
+  return first === 'help' && isKnown ? [...words, '--help'] : argv;
 }

@@ -32,7 +32,8 @@ export const register: RegisterCommand = (program) => {
   const trust = program
     .command('trust')
     .summary('write what verifiers need')
-    .description('What verifiers have to trust.');
+    .description('What verifiers have to trust.')
+    .addHelpText('after', EXAMPLES);
   trust
     .command('export')
     .summary('write root.pem, intermediate.pem, chain.pem, log.pub.pem, log.vkey, log.v3.json')

@@ -46,6 +46,7 @@ export const register: RegisterCommand = (program) => {
     .command('verify')
     .summary('check what was issued, offline')
     .description('Check what was issued, from files alone.')
+    .addHelpText('after', EXAMPLES)
     .command('certificate')
     .summary('check a certificate step by step')
     .description(

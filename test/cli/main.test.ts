@@ -1,0 +1,82 @@
+import { expect } from 'chai';
+import { runCli } from '../support/run-cli.ts';
+
+const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl';
+const PASSPHRASE = 'correct-horse-battery';
+
+describe('cli/main', function () {
+  this.timeout(60_000);
+
+  it('repeats no token and no passphrase that stands in the wrong place', async () => {
+    for (const args of [
+      ['certificate', TOKEN],
+      ['certificate', `--token=${TOKEN}`],
+      ['certificate', `--${TOKEN}`],
+      ['certificate', `-${TOKEN}`],
+      ['certificate', TOKEN, '--json'],
+      ['verify', TOKEN],
+      ['help', TOKEN],
+      ['help', 'verify', TOKEN],
+      [TOKEN],
+      ['serve', '--data', 'x', PASSPHRASE],
+      ['serve', '--data', 'x', `--passphrase=${PASSPHRASE}`],
+    ]) {
+      const { stdout, stderr, code } = await runCli(args);
+      const said = stdout + stderr;
+      expect(said, args.join(' ')).to.not.contain('eyJ').and.not.contain('correct').and.not.equal('');
+      if (!args.includes('verify') || args.length === 2) expect(code, args.join(' ')).to.equal(2);
+    }
+  });
+
+  it('says where a token and a passphrase belong', async () => {
+    const token = await runCli(['certificate', TOKEN]);
+    expect(token.stderr).to.contain('`mayfly certificate` takes no arguments');
+    expect(token.stderr).to.contain('--token-file or SIGSTORE_ID_TOKEN');
+    expect((await runCli(['serve', '--data', 'x', PASSPHRASE])).stderr).to.contain('by --passphrase-file');
+    const two = await runCli(['verify', 'certificate', 'a', 'b']);
+    expect(two.stderr).to.contain('`mayfly verify certificate` takes one argument');
+  });
+
+  it('names a slip of the finger, and what it looks like', async () => {
+    expect((await runCli(['certificate', '--ulr', 'x'])).stderr).to.match(
+      /unknown option "--ulr"\n +Did you mean --url\?/,
+    );
+    expect((await runCli(['serv'])).stderr).to.match(/unknown command "serv"\n +Did you mean serve\?/);
+  });
+
+  it('answers wrong use with one JSON object on stdout and with 2', async () => {
+    for (const args of [
+      ['certificate', '--ulr', 'x'],
+      ['certificate', '--json', '--url'],
+      ['serve'],
+      ['nonsense'],
+      ['verify'],
+      ['verify', 'certificate'],
+      [],
+    ]) {
+      const { stdout, stderr, code } = await runCli(args.includes('--json') ? args : [...args, '--json']);
+      expect({ stderr, code }, args.join(' ')).to.deep.equal({ stderr: '', code: 2 });
+      const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
+      expect(error.code, args.join(' ')).to.equal('USAGE');
+      expect(error.message).to.match(/^[^\n]+$/);
+    }
+  });
+
+  it('prints the same help for `help COMMAND` and `COMMAND --help`', async () => {
+    for (const args of [['certificate'], ['verify', 'certificate'], ['log', 'check']]) {
+      const asked = await runCli(['help', ...args]);
+      expect(asked).to.include({ code: 0, stderr: '' });
+      expect(asked.stdout).to.equal((await runCli([...args, '--help'])).stdout);
+      expect(asked.stdout).to.contain('Examples:').and.to.contain('--json');
+    }
+    expect((await runCli(['help'])).stdout).to.equal((await runCli(['--help'])).stdout);
+  });
+
+  it('shows examples at every level', async () => {
+    for (const args of [[], ['verify'], ['trust'], ['log']]) {
+      const { stdout, code } = await runCli([...args, '--help']);
+      expect(code).to.equal(0);
+      expect(stdout, args.join(' ')).to.contain('Examples:').and.to.contain('  mayfly ');
+    }
+  });
+});
