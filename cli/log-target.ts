@@ -1,7 +1,7 @@
 /** The log that a `mayfly log` command is asked about: in a directory or behind a URL, with the keys to trust. */
-import { readFile, readdir } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
+import { access, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemFault } from '../config/data-directory-error.ts';
 import { equalBytes, utf8Text } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
 import { openDirectorySource, type DirectorySource } from '../ct-log/directory-source.ts';
@@ -67,10 +67,9 @@ async function directoryTarget(data: string, options: TargetOptions): Promise<Lo
 
 /** `data` itself when it is a log's directory, else the one in its `logs` that is meant. */
 async function logDirectory(data: string, name: string | undefined): Promise<string> {
-  if (existsSync(join(data, IDENTITY_FILE))) return data;
+  if (await holdsLog(data)) return data;
   const logs = join(data, 'logs');
-  const found = await readdir(logs).catch(() => []);
-  const names = found.filter((entry) => existsSync(join(logs, entry, IDENTITY_FILE))).sort();
+  const names = await logNames(logs);
   const wanted = name ?? (names.length === 1 ? names[0] : undefined);
   if (wanted !== undefined && names.includes(wanted)) return join(logs, wanted);
   if (names.length === 0) {
@@ -82,6 +81,34 @@ async function logDirectory(data: string, name: string | undefined): Promise<str
   throw new CommandError('USAGE', `${data} ${problem}`, {
     hint: `Say which with --name: ${names.join(', ')}.`,
   });
+}
+
+/** Names of the logs in the directory `logs`, sorted; none when it is not there. */
+async function logNames(logs: string): Promise<string[]> {
+  const found = (await unlessMissing(logs, readdir(logs))) ?? [];
+  const hold = await Promise.all(found.map((entry) => holdsLog(join(logs, entry))));
+  return found.filter((_, index) => hold[index]).sort();
+}
+
+async function holdsLog(directory: string): Promise<boolean> {
+  const identity = join(directory, IDENTITY_FILE);
+  return (
+    (await unlessMissing(
+      identity,
+      access(identity).then(() => true),
+    )) ?? false
+  );
+}
+
+/** Undefined when nothing is at `path`; that this user may not look is another matter and thrown. */
+async function unlessMissing<T>(path: string, found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw systemFault(path, 'read', error);
+  }
 }
 
 async function urlTarget(url: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {

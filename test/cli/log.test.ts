@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { encodePem } from '../../core/pem.ts';
 import type { Issued } from '../../ca/issuance.ts';
@@ -15,6 +15,7 @@ import { issuingLog, type IssuingLog } from '../ct-log/support/issuing-log.ts';
 import { logSigners } from '../ct-log/support/log-keys.ts';
 import { serveReader } from '../ct-log/support/serve-reader.ts';
 import { createLog } from '../../ct-log/create-log.ts';
+import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../support/ordinary-user.ts';
 import { runCli, type CliResult } from '../support/run-cli.ts';
 
 const json = ({ stdout }: CliResult): Record<string, unknown> =>
@@ -226,6 +227,23 @@ describe('cli/log', function () {
     expect(result.stderr).to.include('--name: 2025, 2026');
     expect(json(await run('status', '--data', data, '--name', '2025', '--json'))).to.include({ size: 0 });
     expect((await run('check', '--data', data, '--name', '2025')).stdout).to.match(/^ok: 0 entries/);
+  });
+
+  it('tells a directory that may not be read from one that holds no log', async function () {
+    needOrdinaryUser(this);
+    const data = join(test.root, 'closed');
+    const identity = join(data, 'logs', '2026', 'log.json');
+    mkdirSync(dirname(identity), { recursive: true });
+    writeFileSync(identity, '{}');
+    chmodSync(test.root, 0o711);
+    await giveToOrdinaryUser(data);
+    for (const closed of [dirname(identity), join(data, 'logs'), data]) {
+      chmodSync(closed, 0);
+      const { code, stderr } = await runCli(['log', 'check', '--data', data], { user: ordinaryUser });
+      chmodSync(closed, 0o700);
+      expect(code).to.equal(1);
+      expect(stderr, closed).to.include('cannot be read\n  Check its owner and mode').and.include(closed);
+    }
   });
 
   it('says what to do when it is used wrongly', async () => {
