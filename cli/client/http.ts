@@ -108,9 +108,36 @@ const REASONS: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its TLS certificate is not trusted here',
   SELF_SIGNED_CERT_IN_CHAIN: 'its TLS certificate is not trusted here',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its TLS certificate is not trusted here',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its TLS certificate is not trusted here',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'what it answers is not TLS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'what it answers is not TLS',
+  HPE_INVALID_CONSTANT: 'what it answers is not HTTP',
   CERT_HAS_EXPIRED: 'its TLS certificate has expired',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its TLS certificate is for another name',
 };
+
+const UNTRUSTED =
+  'If it is of a CA of your own: NODE_EXTRA_CA_CERTS=ca.pem in the environment, with its certificate in that file.';
+const HINTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Is it running? `npm start` starts one for trying; --url names another.',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  ERR_TLS_CERT_ALTNAME_INVALID: 'Use the name that stands in its certificate.',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'Does it speak plain HTTP? Try http://, which is good for this machine only.',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG:
+    'Does it speak plain HTTP? Try http://, which is good for this machine only.',
+};
+
+/** How a TLS listener ends a plain HTTP request: it hangs up, or sends an alert that is no HTTP. */
+const isTlsAnswer = (url: URL, code: string): boolean =>
+  url.protocol === 'http:' && /^(ECONNRESET|UND_ERR_SOCKET|HPE_.*)$/.test(code);
+
+function hintFor(url: URL, code: string): string | undefined {
+  if (isTlsAnswer(url, code)) return 'Does it speak TLS? Try https://.';
+  return Object.hasOwn(HINTS, code) ? HINTS[code] : undefined;
+}
 
 function unreachable(error: unknown, url: URL, what: string, timeoutMs: number): CommandError {
   if (error instanceof Error && error.name === 'TimeoutError') {
@@ -124,12 +151,8 @@ function unreachable(error: unknown, url: URL, what: string, timeoutMs: number):
   }
   const code = codeOf(error);
   const reason = (Object.hasOwn(REASONS, code) ? REASONS[code] : undefined) ?? (code || 'no answer');
-  const hint =
-    code === 'ECONNREFUSED'
-      ? 'Is it running? `npm start` starts one for trying; --url names another.'
-      : undefined;
   return new CommandError('FAILED', `${what} at ${url.origin} cannot be reached: ${reason}`, {
-    hint,
+    hint: hintFor(url, code),
     cause: error,
   });
 }

@@ -31,9 +31,15 @@ export async function identityToken(source: TokenSource, service: ServiceClient)
   if (!wantsLogin && hasGithubIdentity(source.env)) {
     return await requestGithubToken(source.env, source.clientId ?? DEFAULT_CLIENT);
   }
+  if (!wantsLogin && source.env['GITHUB_ACTIONS'] === 'true') throw noPermission();
   if (!source.interactive && source.flow === undefined) throw noToken();
   return await logIn(await loginOptions(source, service));
 }
+
+const noPermission = (): CommandError =>
+  new CommandError('FAILED', 'this GitHub Actions job may not ask for an identity token', {
+    hint: 'Give the job `permissions: id-token: write`; a pull request from a fork never gets it.',
+  });
 
 const noToken = (): CommandError =>
   new CommandError('FAILED', 'there is no identity token, and nobody here to log in', {

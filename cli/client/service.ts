@@ -108,7 +108,8 @@ const logClosed = (): CommandError =>
     hint: 'Name a trust directory with --trust DIR, or the access token of the log with --access-token-file FILE.',
   });
 
-/** The JSON of a 2xx answer; throws {@link ServiceRefusal} for every other. */
+/** The JSON of a 2xx answer; throws {@link ServiceRefusal} for every other, and {@link CommandError} for a 404 that no
+ * Fulcio wrote. */
 function parsed(answer: HttpAnswer): unknown {
   if (answer.status < 200 || answer.status > 299) throw refusal(answer);
   try {
@@ -118,13 +119,14 @@ function parsed(answer: HttpAnswer): unknown {
   }
 }
 
-function refusal({ status, text: body }: HttpAnswer): ServiceRefusal {
+function refusal({ status, text: body }: HttpAnswer): ServiceRefusal | CommandError {
   let answer: unknown;
   try {
     answer = JSON.parse(body);
   } catch {
     answer = undefined;
   }
+  if (status === 404 && typeof field(answer, 'code') !== 'number') return noService();
   const details = field(answer, 'details');
   const info = (Array.isArray(details) ? details : []).find((one) => text(one, 'reason') !== '') as unknown;
   const metadata = field(info, 'metadata');
@@ -144,6 +146,11 @@ function refusal({ status, text: body }: HttpAnswer): ServiceRefusal {
 
 /** A service's own words, short and harmless on a terminal. */
 const shown = (words: string): string => printable(words.length > 500 ? `${words.slice(0, 500)}…` : words);
+
+const noService = (): CommandError =>
+  new CommandError('FAILED', 'something answers there, but it is no Mayfly or Fulcio (status 404)', {
+    hint: 'Check --url: it is the address of the service itself, with the path prefix if it has one.',
+  });
 
 const strange = (what: string): CommandError =>
   new CommandError('FAILED', `${what} of the service cannot be understood`, {

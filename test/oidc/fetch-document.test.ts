@@ -1,28 +1,14 @@
-import 'reflect-metadata';
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { expect } from 'chai';
 import { createAuthenticator } from '../../oidc/authenticate.ts';
 import { createDocumentFetcher } from '../../oidc/fetch-document.ts';
 import type { DocumentFetcher } from '../../oidc/fetch-document.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
+import { selfSigned } from '../support/tls-identity.ts';
 
 const LIMITS = { timeout: 2000, size: 1000 };
-
-async function selfSigned(): Promise<{ key: string; cert: string }> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const names = new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }]);
-  const options = { name: 'CN=private', keys, signingAlgorithm: algorithm, extensions: [names] };
-  const certificate = await X509CertificateGenerator.createSelfSigned(options);
-  const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-  return {
-    key: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`,
-    cert: certificate.toString('pem'),
-  };
-}
 
 describe('Fetching a document over HTTPS', () => {
   let server: Server;

@@ -1,11 +1,14 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { exchange, requireSafeTransport } from '../../../cli/client/http.ts';
+import { identityToken } from '../../../cli/client/identity-token.ts';
 import { hasGithubIdentity, requestGithubToken } from '../../../cli/client/github-token.ts';
 import { ServiceClient, ServiceRefusal } from '../../../cli/client/service.ts';
 import { CommandError } from '../../../cli/command.ts';
 import type { MayflyError } from '../../../core/errors.ts';
+import { selfSigned } from '../../support/tls-identity.ts';
 
 describe('cli/client: talking to a service', () => {
   let server: Server;
@@ -162,6 +165,53 @@ describe('cli/client: talking to a service', () => {
     expect((await failure(exchange(base, 'it'))).message).to.contain('closed the connection');
   });
 
+  describe('and the address is not quite right', () => {
+    let tls: TlsServer;
+    let port: number;
+
+    before(async () => {
+      tls = createTlsServer(await selfSigned());
+      await new Promise<void>((resolve) => {
+        tls.listen(0, '127.0.0.1', resolve);
+      });
+      ({ port } = tls.address() as AddressInfo);
+    });
+
+    after(() => {
+      tls.close();
+    });
+
+    it('says how to trust the TLS certificate of a CA of your own', async () => {
+      const error = await failure(exchange(new URL(`https://127.0.0.1:${port}`), 'it'));
+      expect(error.message).to.contain('its TLS certificate is not trusted here');
+      expect(error.hint).to.contain('NODE_EXTRA_CA_CERTS=ca.pem');
+    });
+
+    it('asks whether it speaks TLS when plain HTTP is no use, and the other way round', async () => {
+      const plain = await failure(exchange(new URL(`http://127.0.0.1:${port}`), 'it'));
+      expect(plain.hint).to.equal('Does it speak TLS? Try https://.');
+      answer = (_req, res) => res.end();
+      const secure = await failure(exchange(new URL(`https://127.0.0.1:${base.port}`), 'it'));
+      expect(secure.hint).to.contain('Does it speak plain HTTP? Try http://');
+    });
+
+    it('says that something else answers when a 404 is not of a Fulcio', async () => {
+      answer = (_req, res) => res.writeHead(404).end('<html>Not Found</html>');
+      for (const run of [
+        new ServiceClient(base).trustBundle(),
+        new ServiceClient(base).requestCertificate(request),
+      ]) {
+        const error = await failure(run);
+        expect(error.message).to.contain('no Mayfly or Fulcio');
+        expect(error.hint).to.contain('Check --url');
+      }
+      answer = json(404, { code: 5, message: 'Not Found', details: [] });
+      expect((await failure(new ServiceClient(base).trustBundle())).message).to.contain(
+        'the service says no: Not Found',
+      );
+    });
+  });
+
   describe('in a GitHub Actions job', () => {
     const env = () => ({
       ACTIONS_ID_TOKEN_REQUEST_URL: new URL('/token?api-version=2.0', base).href,
@@ -185,6 +235,18 @@ describe('cli/client: talking to a service', () => {
         expect(error.hint).to.contain('id-token: write');
         expect(error.message).to.not.contain('job-secret');
       }
+    });
+
+    it('names the permission when the job may not ask, unless a login is wanted', async () => {
+      const source = {
+        ...{ env: { GITHUB_ACTIONS: 'true', CI: 'true' }, interactive: false },
+        tell: () => undefined,
+      };
+      const client = new ServiceClient(base);
+      const error = await failure(identityToken(source, client));
+      expect(error.hint).to.contain('permissions: id-token: write');
+      const login = await failure(identityToken({ ...source, issuer: 'https://issuer.example' }, client));
+      expect(login.message).to.contain('nobody here to log in');
     });
 
     it('knows when it is in none', () => {
