@@ -6,6 +6,7 @@ import { action, CommandError, type RegisterCommand, type Speaker } from './comm
 import { openInstance, type Instance } from './open-instance.ts';
 import { openService } from './open-service.ts';
 import { readSecretFile } from './secret-file.ts';
+import { serveReport } from './serve-report.ts';
 import { untilStopped } from './until-stopped.ts';
 
 interface ServeOptions {
@@ -70,7 +71,7 @@ async function serve(options: ServeOptions, speak: Speaker, version: string): Pr
   });
   const service = await openService(instance, { listen, metricsListen, tls, clock, version });
   const stopped = untilStopped(() => service.close());
-  tellReady(speak, instance, service, options.data);
+  tellReady(speak, instance, service, options);
   await stopped;
 }
 
@@ -81,21 +82,14 @@ function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
   throw new CommandError('USAGE', `${given} needs ${missing}`, { hint: 'TLS needs certificate and key.' });
 }
 
-function tellReady(speak: Speaker, instance: Instance, service: RunningService, data: string): void {
+function tellReady(speak: Speaker, instance: Instance, service: RunningService, options: ServeOptions): void {
   const { url, metricsUrl, logUrl } = service;
-  const issuers = instance.config.issuers.map((issuer) => issuer.url);
-  const rows = [
-    ['Certificates', `${url}   (the Fulcio URL of clients)`],
-    ['Log', `${logUrl}   (${instance.log.status().size} entries)`],
-    ['Metrics', `${metricsUrl}/metrics   readiness in detail: ${metricsUrl}/readyz`],
-    ['Issuers', issuers.length === 0 ? 'none: every token is refused' : issuers.join(', ')],
-  ];
-  const text = [
-    'Mayfly is ready.',
-    ...rows.map(([name = '', value = '']) => `  ${name.padEnd(13)} ${value}`),
-    `Next: mayfly trust export --data ${data} --out trust   gives verifiers what they need;`,
-    `      mayfly certificate --url ${url} --trust trust   gets a certificate.`,
-    'Ctrl-C ends the service; what is under way is finished first.',
-  ].join('\n');
+  const { config, directory, log } = instance;
+  const text = serveReport({
+    ...{ url, metricsUrl, logUrl, data: options.data, publicUrl: config.mayfly.publicUrl },
+    logSize: log.status().size,
+    issuers: config.issuers.map((issuer) => issuer.url),
+    configFile: options.config ?? directory.paths.config,
+  });
   speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl: null }, text);
 }

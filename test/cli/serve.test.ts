@@ -82,12 +82,15 @@ describe('cli/serve', function () {
   });
 
   it('tells people where everything is and what to do next', async () => {
-    const program = startProgram(['serve', ...ANYWHERE, '--data', await directory({ keepRootKey: true })]);
+    const config = emailConfig(issuer.url, '{ public-url: "https://ca.example.org" }');
+    const program = startProgram(['serve', ...ANYWHERE, '--data', await directory({ config })]);
     running.push(program);
     expect(await program.firstLine).to.equal('Mayfly is ready.');
     program.child.kill('SIGINT');
     expect(await program.ended).to.equal(0);
-    expect(program.stdout()).to.match(/Certificates +http:\/\/127\.0\.0\.1:\d+ /);
+    expect(program.stdout()).to.match(
+      /Certificates +https:\/\/ca\.example\.org .*\n +Listener +http:\/\/127\.0\.0\.1:\d+\n/,
+    );
     expect(program.stdout()).to.contain('mayfly trust export --data ');
   });
 

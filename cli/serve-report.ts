@@ -1,0 +1,46 @@
+/** What `serve` says when it is ready. */
+import { invocation, quoted } from './invocation.ts';
+
+/** What there is to tell. URLs have no slash at the end. */
+export interface ReadyService {
+  /** Where the service listens. */
+  readonly url: string;
+  /** Where clients reach it, when that is configured. */
+  readonly publicUrl: string | undefined;
+  readonly logUrl: string;
+  readonly logSize: number;
+  readonly metricsUrl: string;
+  readonly issuers: readonly string[];
+  /** The data directory as it was given. */
+  readonly data: string;
+  /** The configuration that is in force. */
+  readonly configFile: string;
+}
+
+/** For people: where everything is, and what to do next. */
+export function serveReport(service: ReadyService): string {
+  const { url, publicUrl, logUrl, logSize, metricsUrl, issuers } = service;
+  return [
+    'Mayfly is ready.',
+    row('Certificates', `${publicUrl ?? url}   (the Fulcio URL of clients)`),
+    ...(publicUrl === undefined ? [] : [row('Listener', url)]),
+    row('Log', `${logUrl}   (${logSize} entries)`),
+    row('Metrics', `${metricsUrl}/metrics   readiness in detail: ${metricsUrl}/readyz`),
+    row('Issuers', issuers.length === 0 ? 'none: every token is refused' : issuers.join(', ')),
+    'Next:',
+    ...nextSteps(service).map((step) => `  ${step}`),
+    'Ctrl-C ends the service; what is under way is finished first.',
+  ].join('\n');
+}
+
+const row = (title: string, text: string): string => `  ${title.padEnd(13)} ${text}`;
+
+function nextSteps({ url, publicUrl, issuers, data, configFile }: ReadyService): string[] {
+  const program = invocation();
+  const exported = `${program} trust export --data ${quoted(data)} --out trust   (what verifiers need)`;
+  if (issuers.length === 0) {
+    return [`Say who may sign: an issuer under oidc-issuers in ${configFile}, then start again.`, exported];
+  }
+  const client = `${program} certificate --url ${quoted(publicUrl ?? url)} --trust trust   (a certificate)`;
+  return [exported, client];
+}

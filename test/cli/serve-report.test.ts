@@ -1,0 +1,42 @@
+import { expect } from 'chai';
+import { serveReport, type ReadyService } from '../../cli/serve-report.ts';
+
+describe('cli/serve-report', () => {
+  const service: ReadyService = {
+    url: 'http://127.0.0.1:5555',
+    publicUrl: undefined,
+    logUrl: 'http://127.0.0.1:5555/log/2026',
+    logSize: 7,
+    metricsUrl: 'http://127.0.0.1:2112',
+    issuers: ['https://issuer.example'],
+    data: './data',
+    configFile: '/srv/data/config.yaml',
+  };
+  const script = process.argv[1];
+  afterEach(() => {
+    process.argv[1] = script ?? '';
+  });
+
+  it('shows the public address first, the listener second, and gives the public one to clients', () => {
+    const publicUrl = 'https://ca.example.org';
+    const lines = serveReport({ ...service, publicUrl }).split('\n');
+    expect(lines[1]).to.match(/^ {2}Certificates +https:\/\/ca\.example\.org /);
+    expect(lines[2]).to.match(/^ {2}Listener +http:\/\/127\.0\.0\.1:5555$/);
+    expect(lines.join('\n')).to.contain('certificate --url https://ca.example.org --trust trust');
+    expect(serveReport(service)).to.not.contain('Listener');
+    expect(serveReport(service)).to.contain('certificate --url http://127.0.0.1:5555 ');
+  });
+
+  it('offers no certificate when there is no issuer, and says how to add one', () => {
+    const text = serveReport({ ...service, issuers: [] });
+    expect(text).to.contain('oidc-issuers in /srv/data/config.yaml');
+    expect(text).to.not.contain('mayfly certificate').and.not.contain('--url');
+  });
+
+  it('prints lines that can be pasted: the program as it was called, and quoted paths', () => {
+    process.argv[1] = '/opt/mayfly/bin/mayfly.js';
+    const text = serveReport({ ...service, data: './my data' });
+    expect(text).to.contain("/opt/mayfly/bin/mayfly.js trust export --data './my data' --out trust");
+    expect(text).to.contain('/opt/mayfly/bin/mayfly.js certificate --url');
+  });
+});
