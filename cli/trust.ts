@@ -1,8 +1,8 @@
 /** `mayfly trust export`: the files that verifiers are given. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { hash } from 'node:crypto';
-import { onlyLog, openDataDirectory, type DataDirectory } from '../config/data-directory.ts';
+import { onlyLog, openDataDirectory } from '../config/data-directory.ts';
 import { systemFault } from '../config/data-directory-error.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/config-error.ts';
@@ -16,15 +16,18 @@ import { invocation, quoted } from './invocation.ts';
 interface ExportOptions {
   readonly data: string;
   readonly out: string;
+  readonly config?: string;
+  readonly force?: true;
 }
 
 const EXAMPLES = `
 Examples:
   mayfly trust export --data /var/lib/mayfly --out ./trust
   mayfly trust export --data ./.mayfly --out ./trust --json
+  mayfly trust export --data /var/lib/mayfly --config /etc/mayfly.yaml --out ./trust
 
-Reads public parts only and opens no key; works beside a running server. Files in --out are replaced. Hand the
-directory to verifiers over a channel that they trust: whoever can change root.pem decides what they accept.`;
+Reads public parts only and opens no key; works beside a running server. Files in --out are replaced, but
+those of another CA only with --force. Hand the directory to verifiers over a channel that they trust: whoever can change root.pem decides what they accept.`;
 
 /** Adds `trust`. */
 export const register: RegisterCommand = (program) => {
@@ -40,6 +43,8 @@ export const register: RegisterCommand = (program) => {
     .description('Writes the certificates and log keys of an instance as files for verifiers.')
     .requiredOption('--data <dir>', 'the data directory')
     .requiredOption('--out <dir>', 'where to write; made if it is not there')
+    .option('--config <file>', "the file that `serve --config` takes; default is the directory's config.yaml")
+    .option('--force', 'replace the files of another CA in --out')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
     .action(action((options: ExportOptions, speak) => exportFiles(options, speak, version)));
@@ -51,9 +56,13 @@ async function exportFiles(options: ExportOptions, speak: Speaker, version: stri
   const directory = await openDataDirectory(options.data);
   const log = onlyLog(directory);
   const material = await collectTrust({ chainFile: directory.paths.chain, logDirectory: log.directory });
-  const logUrl = await logUrlOf(directory, material, speak);
+  const logUrl =
+    options.config === undefined
+      ? await usualUrlOf(directory.paths.config, material, speak)
+      : await logUrlOf(options.config, material);
   const isForTrying = directory.marker.mode === 'dev';
   const files = exportTrust(material, { logUrl, isForTrying, version });
+  if (options.force !== true) await refuseOther(out, files.get(ROOT) ?? '');
   await writeAll(out, files);
   speak.answer(
     { directory: out, files: [...files.keys()], ...facts(material), isForTrying },
@@ -69,18 +78,39 @@ function refuseInside(data: string, out: string): void {
   });
 }
 
+const ROOT = 'root.pem';
+
+/** Verifiers who are handed a directory by its name would trust another CA from then on. */
+async function refuseOther(out: string, root: string): Promise<void> {
+  const there = await readFile(join(out, ROOT), 'utf8').catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    // What else is in the way is told when it is written.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return root;
+    throw systemFault(join(out, ROOT), 'read', error);
+  });
+  if (there === root) return;
+  throw new CommandError('REFUSED', `${join(out, ROOT)} is there already, and is not the root of this CA`, {
+    hint: 'Name another directory with --out, or replace what is there with --force.',
+  });
+}
+
 /** Where the log says that it is: below the configured public URL, else below its origin. */
-async function logUrlOf(directory: DataDirectory, { log }: TrustMaterial, speak: Speaker): Promise<string> {
+async function logUrlOf(config: string, { log }: TrustMaterial): Promise<string> {
+  const { publicUrl } = (await loadConfig(config)).mayfly;
+  return publicUrl === undefined ? `https://${log.origin}` : `${publicUrl}/log/${log.name}`;
+}
+
+/** The same by the directory's own configuration, which may be broken: only a hint in log.v3.json depends on it, and
+ * certificates and keys do not wait for it to be mended. */
+async function usualUrlOf(config: string, material: TrustMaterial, speak: Speaker): Promise<string> {
   try {
-    const { publicUrl } = (await loadConfig(directory.paths.config)).mayfly;
-    return publicUrl === undefined ? `https://${log.origin}` : `${publicUrl}/log/${log.name}`;
+    return await logUrlOf(config, material);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    // Only a hint in log.v3.json depends on it; certificates and keys do not wait for a mended configuration.
     speak.note(
       `warning: the log's URL is taken from its origin, for the configuration is wrong: ${error.message}`,
     );
-    return `https://${log.origin}`;
+    return `https://${material.log.origin}`;
   }
 }
 
@@ -89,6 +119,11 @@ async function writeAll(out: string, files: ReadonlyMap<string, string>): Promis
     await mkdir(out, { recursive: true });
     for (const [name, content] of files) await writeDurably(join(out, name), utf8(content), 0o644);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+      throw new CommandError('USAGE', `--out: ${out} is a file`, {
+        hint: 'Name a directory; it is made if it is not there.',
+        cause: error,
+      });
     throw systemFault(out, 'write', error);
   }
 }

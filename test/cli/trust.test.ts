@@ -79,7 +79,7 @@ describe('mayfly trust export', function () {
 
   it('replaces old files, leaves others alone, and opens no key', async () => {
     await exportTo('again');
-    await writeFile(join(cwd, 'again/root.pem'), 'old');
+    await writeFile(join(cwd, 'again/log.vkey'), 'old');
     await writeFile(join(cwd, 'again/mine.txt'), 'mine');
     const keys = join(cwd, 'data/keys');
     const names = await readdir(keys);
@@ -93,9 +93,35 @@ describe('mayfly trust export', function () {
     } finally {
       await Promise.all(names.map((name, i) => writeFile(join(keys, name), contents[i] ?? '')));
     }
+    expect(await text('again/log.vkey')).not.to.equal('old');
     expect(decodePem(await text('again/root.pem'))).to.have.length(1);
     expect(await text('again/mine.txt')).to.equal('mine');
     expect((await readdir(join(cwd, 'again'))).sort()).to.deep.equal([...FILES, 'mine.txt'].sort());
+  });
+
+  it('replaces the root of another CA only when it is forced to', async () => {
+    await exportTo('other');
+    const root = await text('other/root.pem');
+    await writeFile(join(cwd, 'other/root.pem'), 'another');
+    await writeFile(join(cwd, 'other/log.vkey'), 'another');
+    const refused = await exportTo('other');
+    expect([refused.code, refused.stdout]).to.deep.equal([1, '']);
+    expect(refused.stderr).to.include('is not the root of this CA').and.to.include('--force');
+    expect([await text('other/root.pem'), await text('other/log.vkey')]).to.deep.equal([
+      ...['another', 'another'],
+    ]);
+    expect((await exportTo('other', '--force')).code).to.equal(0);
+    expect(await text('other/root.pem')).to.equal(root);
+  });
+
+  it('takes the configuration that the service is given', async () => {
+    await writeFile(join(cwd, 'elsewhere.yaml'), 'mayfly: {public-url: "https://else.example"}');
+    await exportTo('elsewhere', '--config', 'elsewhere.yaml');
+    expect(JSON.parse(await text('elsewhere/log.v3.json'))).to.include({
+      monitoring_url: 'https://else.example/log/one/',
+    });
+    const { code, stderr } = await exportTo('elsewhere', '--config', 'nix.yaml');
+    expect([code, stderr.includes('nix.yaml')], stderr).to.deep.equal([1, true]);
   });
 
   it('takes the public URL of the configuration, and does without a broken one aloud', async () => {
@@ -127,7 +153,8 @@ describe('mayfly trust export', function () {
     ['a directory that is not there', 'nix', 'out', 1, 'there is no directory'],
     ['a place inside the data directory', 'data', 'data/trust', 2, 'inside the data directory'],
     ['the data directory itself', 'data', 'data', 2, 'inside the data directory'],
-    ['a file in the way', 'data', 'data/config.yaml/../../file', 1, 'cannot be written'],
+    ['a file in the way', 'data', 'data/config.yaml/../../file', 2, 'is a file'],
+    ['a file on the way', 'data', 'file/trust', 1, 'A part of the path is a file'],
   ];
   for (const [name, data, out, expected, part] of MISTAKES)
     it(`refuses ${name}`, async () => {
