@@ -1,16 +1,17 @@
 import { FormatError } from '../core/errors.ts';
 import { decodePem, type PemBlock } from '../core/pem.ts';
 import { CommandError } from './command.ts';
-import { readLimited } from './input-file.ts';
+import { readFileOrStdin } from './input-file.ts';
 
 const HINT = 'Give the certificate itself, e.g. the cert.pem that `mayfly certificate` wrote.';
 const SEQUENCE = 0x30;
 
-/** The certificate in a file, DER: the first block of a PEM file (what follows are its issuers, which are taken from
+/** The certificate in a file (or stdin, `-`), DER: the first block of a PEM file (what follows are its issuers, which are taken from
  * the trust directory and not from here), or the file itself. Throws {@link CommandError} `USAGE` with what the file
  * is instead. */
-export async function readCertificateFile(path: string): Promise<Uint8Array> {
-  const bytes = await readLimited(path, 'CERT', HINT);
+export async function readCertificateFile(file: string): Promise<Uint8Array> {
+  const bytes = await readFileOrStdin(file, 'CERT', HINT);
+  const path = file === '-' ? 'stdin' : file;
   if (bytes[0] === SEQUENCE) return bytes;
   const [first] = readBlocks(path, bytes);
   if (first === undefined) throw wrong(`${path} holds no certificate: it is neither PEM nor DER`);

@@ -1,6 +1,5 @@
 /** Files named on the command line, read with a limit. */
 import { open, stat } from 'node:fs/promises';
-import { buffer } from 'node:stream/consumers';
 import { CommandError } from './command.ts';
 
 /** Beyond every certificate, chain, key list or proof. */
@@ -32,9 +31,22 @@ export async function readLimited(path: string, what: string, hint?: string): Pr
   }
 }
 
+/** The bytes of a file, or of stdin when `path` is `-`; limit and errors as {@link readLimited}. */
+export async function readFileOrStdin(path: string, what: string, hint?: string): Promise<Uint8Array> {
+  if (path !== '-') return readLimited(path, what, hint);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > LIMIT) throw new CommandError('USAGE', `${what}: stdin is larger than 1 MiB`, { hint });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
 /** The text of a file, or of stdin when `path` is `-`; throws {@link CommandError} as {@link readLimited}. */
 export async function readInput(path: string, option: string): Promise<string> {
-  return Buffer.from(path === '-' ? await buffer(process.stdin) : await readLimited(path, option)).toString();
+  return Buffer.from(await readFileOrStdin(path, option)).toString();
 }
 
 /** Whether nothing is at `path`. */

@@ -1,4 +1,5 @@
 /** `mayfly verify certificate`: the offline verifier. */
+import type { Command } from 'commander';
 import { parseRfc3339, rfc3339 } from '../core/clock.ts';
 import { printable } from '../core/printable.ts';
 import {
@@ -8,11 +9,12 @@ import {
   type IdentityPolicy,
   type TextPolicy,
 } from '../verify/identity-policy.ts';
+import { STEP_NAMES, type StepName } from '../verify/step.ts';
 import { VerifyError } from '../verify/verify-error.ts';
 import { verifyCertificate, type Verification } from '../verify/verify-certificate.ts';
 import { readCertificateFile } from './certificate-file.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
-import { readLimited } from './input-file.ts';
+import { readFileOrStdin } from './input-file.ts';
 import { platformCrypto } from './platform-crypto.ts';
 import { readTrustDirectory } from './trust-directory.ts';
 
@@ -42,17 +44,18 @@ Examples:
 
 /** Adds the command. */
 export const register: RegisterCommand = (program) => {
-  program
+  const group = program
     .command('verify')
     .summary('check what was issued, offline')
     .description('Check what was issued, from files alone.')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', EXAMPLES);
+  group
     .command('certificate')
     .summary('check a certificate step by step')
     .description(
       'Check a certificate: its use, its SCT, its chain at that time, whom it is for, and that the log has it.',
     )
-    .argument('<CERT>', 'the certificate, PEM or DER; of a chain the first one')
+    .argument('<CERT>', 'the certificate, PEM or DER; of a chain the first one; - for stdin')
     .option('--trust <dir>', 'directory with root.pem, intermediate.pem, log.pub.pem and log.vkey')
     .option('--identity <text>', 'the identity that the certificate must be for, exactly')
     .option('--issuer <url>', 'the OpenID issuer that must have vouched for it, exactly')
@@ -63,24 +66,54 @@ export const register: RegisterCommand = (program) => {
       '--at <time>',
       'RFC 3339 time at which the chain must have been valid; default is the time of the SCT',
     )
-    .option('--proof <file>', 'inclusion proof (.tlog-proof) to check')
+    .option('--proof <file>', 'inclusion proof (.tlog-proof) to check; - for stdin')
     .option('--require-inclusion', 'fail without an inclusion proof')
-    .option('--json', 'print {"ok":…,"at":…,"identity":…,"issuer":…,"steps":[…],"failed":[…]}')
+    .option(
+      '--json',
+      'print {"ok":…,"at":…,"identity":…,"issuer":…,"steps":[…],"failed":[…],"skipped":[…],"notChecked":[…]}',
+    )
     .addHelpText('after', EXAMPLES)
     .action(action(verify));
+  suggestFor(group);
 };
+
+/** Called last: what is allowed here would otherwise be allowed to the subcommands too. */
+function suggestFor(group: Command): void {
+  group
+    .usage('[options] [command]')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(() => {
+      suggest(group);
+    });
+}
+
+/** Answers `mayfly verify` with anything but a subcommand behind it, most often the certificate itself. Nothing of it
+ * is repeated: it may be a secret in the wrong place. */
+function suggest(group: Command): never {
+  if (group.args.length === 0) group.help({ error: true });
+  throw new CommandError('USAGE', 'the word after `verify` must say what to check', {
+    hint: 'Give it: mayfly verify certificate CERT --trust DIR …  See: mayfly verify certificate --help',
+  });
+}
 
 async function verify(options: VerifyOptions, speak: Speaker, args: readonly string[]): Promise<boolean> {
   const policy = policyOf(options);
   const at = timeOf(options.at);
   const trust = await readTrustDirectory(trustOf(options.trust));
-  const certificate = await readCertificateFile(args[0] ?? '');
+  const [file = ''] = args;
+  if (file === '-' && options.proof === '-')
+    throw new CommandError('USAGE', 'stdin can be only one of CERT and --proof', {
+      hint: 'Write the other one into a file.',
+    });
+  const certificate = await readCertificateFile(file);
   const proof =
-    options.proof === undefined ? undefined : await readLimited(options.proof, '--proof', PROOF_HINT);
+    options.proof === undefined ? undefined : await readFileOrStdin(options.proof, '--proof', PROOF_HINT);
   const { requireInclusion } = options;
   const request = { certificate, trust, policy, at, proof, requireInclusion, crypto: platformCrypto };
   const verification = await usable(() => verifyCertificate(request), 'the trust directory');
-  speak.answer(resultOf(verification), textOf(verification));
+  const report = reportOf(verification, notCheckedOf(options));
+  speak.answer(resultOf(report), textOf(report));
   if (options.anyIdentity === true) speak.note('Not checked: whom the certificate is for (--any-identity).');
   if (proof === undefined && requireInclusion !== true) {
     speak.note('Not checked: that the log still has it. The SCT is its promise; --proof FILE checks that.');
@@ -165,25 +198,57 @@ function asUsage(error: unknown, what: string): unknown {
   return new CommandError('USAGE', `${what}: ${error.message}`, { hint: error.hint });
 }
 
-function resultOf({ ok, at, identity, issuer, steps }: Verification): Record<string, unknown> {
-  const failed = steps.filter((step) => !step.ok).map((step) => step.name);
+/** A verification, without the steps that looked at nothing. */
+type Report = Verification & { readonly notChecked: readonly StepName[] };
+
+/** What the options leave unchecked. */
+function notCheckedOf({ anyIdentity, proof, requireInclusion }: VerifyOptions): StepName[] {
+  return [
+    ...(anyIdentity === true ? (['identity', 'issuer'] as const) : []),
+    ...(proof === undefined && requireInclusion !== true ? (['inclusion'] as const) : []),
+  ];
+}
+
+/** A name that cannot even be read stays a failed step, whoever it is for. */
+function reportOf(verification: Verification, left: readonly StepName[]): Report {
+  const { steps, skipped } = verification;
+  const judged = [...steps.filter(({ ok }) => !ok), ...skipped].map(({ name }) => name);
+  const notChecked = left.filter((name) => !judged.includes(name));
+  return { ...verification, steps: steps.filter(({ name }) => !notChecked.includes(name)), notChecked };
+}
+
+const failuresOf = ({ steps }: Report): StepName[] =>
+  steps.filter((step) => !step.ok).map((step) => step.name);
+
+function resultOf(report: Report): Record<string, unknown> {
+  const { ok, at, identity, issuer, steps, skipped, notChecked } = report;
   return {
     ok,
     at: at === undefined ? null : rfc3339(at),
     identity: identity ?? null,
     issuer: issuer ?? null,
     steps,
-    failed,
+    failed: failuresOf(report),
+    skipped: skipped.map(({ name }) => name),
+    notChecked,
   };
 }
 
-function textOf({ ok, identity = '', issuer = '', steps }: Verification): string {
-  const lines = steps.map(
-    (step) => `${step.ok ? 'ok    ' : 'FAILED'}  ${step.name.padEnd(13)}  ${step.detail}`,
-  );
-  const failed = steps.filter((step) => !step.ok).map((step) => step.name);
+function textOf(report: Report): string {
+  const { ok, identity = '', issuer = '' } = report;
+  const lines = STEP_NAMES.map((name) => lineOf(name, report)).filter((line) => line !== undefined);
   const end = ok
     ? `Verified: ${printable(identity)}, vouched for by ${printable(issuer)}`
-    : `Not verified: ${failed.join(', ')} failed.`;
+    : `Not verified: ${failuresOf(report).join(', ')} failed.`;
   return [...lines, '', end].join('\n');
 }
+
+function lineOf(name: StepName, { steps, skipped }: Report): string | undefined {
+  const step = steps.find((one) => one.name === name);
+  if (step !== undefined) return line(step.ok ? 'ok' : 'FAILED', name, step.detail);
+  const without = skipped.find((one) => one.name === name);
+  return without === undefined ? undefined : line('skipped', name, `needs ${without.needs}`);
+}
+
+const line = (outcome: string, name: StepName, detail: string): string =>
+  `${outcome.padEnd(8)}${name.padEnd(15)}${detail}`;

@@ -26,7 +26,7 @@ export const anything: TextPolicy = { description: 'anything', accepts: () => tr
  * own, never a stranger's. Throws {@link VerifyError} `BAD_POLICY` when it is none. */
 export function matching(source: string): TextPolicy {
   const pattern = anchored(source);
-  return { description: `a text that matches ${source}`, accepts: (text) => pattern.test(text) };
+  return { description: `one that ${source} matches as a whole`, accepts: (text) => pattern.test(text) };
 }
 
 function anchored(source: string): RegExp {

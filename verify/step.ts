@@ -2,8 +2,13 @@ import { FormatError } from '../core/errors.ts';
 import { VerifyError } from './verify-error.ts';
 
 /** The checks, in the order in which they are made. */
-export type StepName =
-  'certificate' | 'sct' | 'chain' | 'sct-signature' | 'sct-time' | 'identity' | 'issuer' | 'inclusion';
+export const STEP_NAMES = [
+  ...(['certificate', 'sct', 'chain', 'sct-signature', 'sct-time'] as const),
+  ...(['identity', 'issuer', 'inclusion'] as const),
+] as const;
+
+/** One of the checks. */
+export type StepName = (typeof STEP_NAMES)[number];
 
 /** The outcome of one check. */
 export interface Step {
@@ -13,9 +18,22 @@ export interface Step {
   readonly detail: string;
 }
 
+/** A check that could not be made because an earlier one failed. */
+export interface SkippedStep {
+  readonly name: StepName;
+  /** The check whose result it needs. */
+  readonly needs: StepName;
+}
+
 /** Collects steps. A check that refuses becomes a failed step; a fault of ours goes on up. */
 export class StepRecorder {
   readonly steps: Step[] = [];
+  readonly skipped: SkippedStep[] = [];
+
+  /** Notes that checks were not made for want of another. */
+  skip(needs: StepName, ...names: readonly StepName[]): void {
+    this.skipped.push(...names.map((name) => ({ name, needs })));
+  }
 
   /** Runs a check, which answers its detail and what later checks need; undefined when it failed. */
   async run<T>(

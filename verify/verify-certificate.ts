@@ -14,7 +14,7 @@ import type { IdentityPolicy } from './identity-policy.ts';
 import { checkInclusion } from './inclusion.ts';
 import { loggedLeaf } from './logged-entry.ts';
 import { checkSctSignature, findSct, type FoundSct } from './sct.ts';
-import { StepRecorder, type Step } from './step.ts';
+import { StepRecorder, type SkippedStep, type Step, type StepName } from './step.ts';
 import { prepareTrust, type PreparedTrust, type Trust } from './trust.ts';
 import { refused } from './verify-error.ts';
 
@@ -38,9 +38,10 @@ export interface VerifyRequest {
 export interface Verification {
   /** Whether every step passed. */
   readonly ok: boolean;
-  /** In the order in which they were taken. A step that could not be judged because an earlier one failed is not
-   * there. */
+  /** In the order in which they were taken. */
   readonly steps: readonly Step[];
+  /** What could not be judged because one of `steps` failed. */
+  readonly skipped: readonly SkippedStep[];
   /** Milliseconds since the epoch: the time at which the chain was judged, if it was. */
   readonly at: number | undefined;
   /** What the certificate says, whether or not it is true; undefined where it cannot be read. */
@@ -54,23 +55,38 @@ export async function verifyCertificate(request: VerifyRequest): Promise<Verific
   const trust = prepareTrust(request.trust, request.crypto.sha256);
   const record = new StepRecorder();
   const leaf = await record.run('certificate', () => readLeaf(request.certificate));
-  if (leaf === undefined) return conclude(record, {});
+  if (leaf === undefined) {
+    record.skip('certificate', 'sct', 'chain', ...NEED_LOGGED, 'identity', 'issuer', ...placeOf(request));
+    return conclude(record, {});
+  }
   const { certificate } = leaf;
   const found = await record.run('sct', () => describeSct(certificate, trust));
   const at = request.at ?? found?.sct.timestamp;
+  if (at === undefined) record.skip('sct', 'chain');
   const issuer =
     at === undefined ? undefined : await checkChain(record, certificate, trust, at, request.crypto);
   const logged = found &&
     issuer && { found, leaf: loggedLeaf(certificate, issuer, found.sct, request.crypto) };
   if (logged) await checkSct(record, certificate, logged, request.crypto);
+  else record.skip(found ? 'chain' : 'sct', ...NEED_LOGGED, ...placeOf(request));
   const names = await checkNames(record, certificate, request.policy);
   if (logged) await checkPlace(record, logged, request);
   return conclude(record, { at, ...names });
 }
 
-function conclude(record: StepRecorder, facts: Partial<Omit<Verification, 'ok' | 'steps'>>): Verification {
-  const ok = record.steps.every((step) => step.ok);
-  return { at: undefined, identity: undefined, issuer: undefined, ...facts, ok, steps: record.steps };
+/** What is checked about the SCT once it and the issuer of the certificate are known. */
+const NEED_LOGGED: readonly StepName[] = ['sct-signature', 'sct-time'];
+
+/** The check of the proof, if it is asked for. */
+const placeOf = ({ proof, requireInclusion }: VerifyRequest): readonly StepName[] =>
+  proof === undefined && requireInclusion !== true ? [] : ['inclusion'];
+
+function conclude(
+  { steps, skipped }: StepRecorder,
+  facts: Partial<Pick<Verification, 'at' | 'identity' | 'issuer'>>,
+): Verification {
+  const ok = steps.every((step) => step.ok);
+  return { at: undefined, identity: undefined, issuer: undefined, ...facts, ok, steps, skipped };
 }
 
 /** Far above what any real certificate needs, far below what a log entry can hold. */
@@ -150,8 +166,8 @@ async function checkPlace(
   { found, leaf }: Logged,
   request: VerifyRequest,
 ): Promise<void> {
-  const { proof, requireInclusion, crypto } = request;
-  if (proof === undefined && requireInclusion !== true) return;
+  const { proof, crypto } = request;
+  if (placeOf(request).length === 0) return;
   await record.run('inclusion', async () => {
     if (proof === undefined)
       throw refused('a proof that the certificate is in the log is required, none was given');

@@ -25,6 +25,9 @@ interface JsonAnswer {
   readonly at: string | null;
   readonly identity: string | null;
   readonly failed: readonly string[];
+  readonly skipped: readonly string[];
+  readonly notChecked: readonly string[];
+  readonly steps: readonly { readonly name: string }[];
   readonly error?: { readonly code: string; readonly message: string };
 }
 
@@ -95,6 +98,53 @@ describe('mayfly verify certificate', () => {
     });
   });
 
+  it('says of every step what became of it', async () => {
+    const steps = (text: string): string[] => text.split('\n\n')[0]?.split('\n').slice(1) ?? [];
+    await write('cert.pem', encodePem('CERTIFICATE', makeWorld({ sctKey: KEYS.other }).certificate));
+    const unknown = await good(...WHO, '--proof', 'cert.tlog-proof');
+    expect(steps(unknown.stdout).map((line) => line.replace(/^((?:FAILED|ok) +\S+).*/, '$1'))).to.deep.equal([
+      'FAILED  sct',
+      'skipped chain          needs sct',
+      'skipped sct-signature  needs sct',
+      'skipped sct-time       needs sct',
+      ...['ok      identity', 'ok      issuer', 'skipped inclusion      needs sct'],
+    ]);
+    expect(unknown.stdout).to.include(`; trusted: ${ORIGIN} (`);
+    const { skipped, notChecked } = JSON.parse((await good(...WHO, '--json')).stdout) as JsonAnswer;
+    expect({ skipped, notChecked }).to.deep.equal({
+      skipped: ['chain', 'sct-signature', 'sct-time'],
+      notChecked: ['inclusion'],
+    });
+    await write('cert.pem', encodePem('CERTIFICATE', world.certificate.subarray(0, 100)));
+    expect(steps((await good('--any-identity')).stdout)).to.have.length(6);
+  });
+
+  it('calls nothing "ok" that it did not check', async () => {
+    const { stdout } = await good('--any-identity', '--json');
+    const { steps, notChecked } = JSON.parse(stdout) as JsonAnswer;
+    expect(notChecked).to.deep.equal(['identity', 'issuer', 'inclusion']);
+    expect(steps.map(({ name }) => name)).not.to.include.members(['identity']);
+    expect((await good('--any-identity')).stdout).not.to.match(/ identity | issuer /);
+  });
+
+  it('reads the certificate or the proof from stdin', async () => {
+    const run = (words: string[], stdin: string): Promise<CliResult> =>
+      runCli(['verify', 'certificate', '--trust', '.', ...WHO, ...words], { cwd: directory, stdin });
+    expect((await run(['-'], encodePem('CERTIFICATE', world.certificate))).code).to.equal(0);
+    const proven = await run(['cert.pem', '--proof', '-'], Buffer.from(world.proof).toString());
+    expect([proven.code, /ok +inclusion/.test(proven.stdout)]).to.deep.equal([0, true]);
+    const both = await run(['-', '--proof', '-'], '');
+    expect([both.code, both.stderr.includes('only one of')]).to.deep.equal([2, true]);
+    expect((await run(['-'], 'hello')).stderr).to.include('stdin holds no certificate');
+    expect((await run(['-'], 'x'.repeat(2 ** 20 + 1))).stderr).to.include('stdin is larger than 1 MiB');
+  });
+
+  it('leads to the subcommand whoever left it out', async () => {
+    const { code, stdout, stderr } = await runCli(['verify', 'cert.pem', '--trust', '.'], { cwd: directory });
+    expect([code, stdout]).to.deep.equal([2, '']);
+    expect(stderr).to.include('mayfly verify certificate CERT');
+  });
+
   it('says what it did not check', async () => {
     const { stderr } = await good('--any-identity');
     expect(stderr).to.include('whom the certificate is for').and.to.include('that the log still has it');
@@ -127,7 +177,8 @@ describe('mayfly verify certificate', () => {
     expect((await good(...WHO, '--at', '2026-11-22T11:05:00+01:00')).code).to.equal(0);
     const late = await good(...WHO, '--at', '2026-11-22T12:00:00Z');
     expect([late.code, late.stdout]).to.satisfy(
-      ([code, text]: [number, string]) => code === 1 && /FAILED +chain/.test(text),
+      ([code, text]: [number, string]) =>
+        code === 1 && /FAILED +chain[^]*skipped sct-time +needs chain/.test(text),
     );
   });
 
