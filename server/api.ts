@@ -68,10 +68,15 @@ function pathOf(url: string): string {
   return query < 0 ? url : url.slice(0, query);
 }
 
-const notAllowed = (): TransportError =>
-  new TransportError('METHOD_NOT_ALLOWED', 'the path exists, but not for this method', {
+/** Says which methods the path has, in the sentence and as `Allow` (RFC 9110 §10.2.1). */
+function notAllowed(request: IncomingMessage, response: ServerResponse, allow: string): TransportError {
+  response.setHeader('Allow', allow);
+  // Node's parser takes only methods that it knows: nothing of a stranger's own goes into the sentence.
+  const method = request.method ?? '';
+  return new TransportError('METHOD_NOT_ALLOWED', `the path exists, but not for ${method}: use ${allow}`, {
     hint: 'docs/http-api.md lists every path with its method.',
   });
+}
 
 const hostRefused = (): TransportError =>
   new TransportError('HOST_REFUSED', 'this service does not answer to that host name', {
@@ -92,7 +97,7 @@ function createExpressApp(parts: ApiParts): express.Express {
   for (const call of parts.calls) app.all(call.path, fixed(parts, call));
   for (const path of parts.signing.keys()) {
     app.all(path, (request, response) => {
-      fail(parts, request, response, notAllowed());
+      fail(parts, request, response, notAllowed(request, response, 'POST'));
     });
   }
   app.use((request: Request, response: Response) => {
@@ -107,7 +112,8 @@ function createExpressApp(parts: ApiParts): express.Express {
 function fixed(parts: ApiParts, call: FixedCall): RequestHandler {
   return async (request, response) => {
     const isServed = request.method === 'GET' || (request.method === 'HEAD' && call.allowsHead);
-    if (!isServed) fail(parts, request, response, notAllowed());
+    if (!isServed)
+      fail(parts, request, response, notAllowed(request, response, call.allowsHead ? 'GET, HEAD' : 'GET'));
     else new Exchange(request, response, parts.context).send(await call.reply());
   };
 }

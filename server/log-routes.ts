@@ -101,6 +101,26 @@ const READS: Readonly<Record<string, Read>> = {
   '/ct/v1/get-roots': (reader) => json(reader.getRoots(), 'brief'),
 };
 
+/** The front door, for people who follow the log's URL; what can be read below it, with the questions it takes. */
+const DIRECTORY: Answer = {
+  body: [
+    'A transparency log (c2sp.org/static-ct-api, RFC 6962). Below this path can be read:',
+    '  checkpoint                                         the signed head of the tree',
+    '  tile/<level>/<index>[.p/<width>]                   hashes; tile/data/<index>[.p/<width>] has the entries',
+    '  issuer/<sha-256>                                   a CA certificate of the entries',
+    '  log.v3.json                                        the log: keys, URLs',
+    '  ct/v1/get-sth',
+    '  ct/v1/get-sth-consistency?first=&second=',
+    '  ct/v1/get-proof-by-hash?hash=&tree_size=',
+    '  ct/v1/get-entries?start=&end=',
+    '  ct/v1/get-entry-and-proof?leaf_index=&tree_size=',
+    '  ct/v1/get-roots',
+    '',
+  ].join('\n'),
+  contentType: TEXT,
+  freshness: 'brief',
+};
+
 const READ_STATUS: Readonly<Record<LogReadReason, number>> = {
   NOT_FOUND: 404,
   BAD_PARAMETER: 400,
@@ -110,6 +130,11 @@ const READ_STATUS: Readonly<Record<LogReadReason, number>> = {
 /** The router that stands at the log's path. */
 export function createLogRoutes(parts: LogRouteParts): RequestHandler {
   const router = Router({ caseSensitive: true, strict: true });
+  // The router also sees the log's path without a slash at the end as "/".
+  router.all(
+    '/',
+    serve(parts, 'directory', () => DIRECTORY),
+  );
   for (const [path, read] of Object.entries(READS)) router.all(path, serve(parts, endpointOf(path), read));
   router.use((_request: Request, response: Response) => {
     refuse(parts, response, 'unknown', 404, 'this log has nothing at this path');

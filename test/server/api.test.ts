@@ -95,8 +95,16 @@ describe('server: the calls beside signing', () => {
     for (const [method, path] of table) {
       const response = await fetch(service.url + path, { method });
       expect(response.status, `${method} ${path}`).to.equal(501);
-      expect(await refusalOf(response)).to.include({ code: 12, message: 'Method Not Allowed' });
+      const refusal = await refusalOf(response);
+      expect(refusal).to.include({ code: 12, message: 'Method Not Allowed' });
+      const allow = path.endsWith('signingCert') ? 'POST' : 'GET';
+      expect(response.headers.get('allow'), path).to.equal(allow);
+      expect(refusal.details[0].metadata['sentence']).to.equal(
+        `the path exists, but not for ${method}: use ${allow}`,
+      );
     }
+    const healthz = await post(`${service.url}/healthz`, {});
+    expect([healthz.status, healthz.headers.get('allow')]).to.deep.equal([501, 'GET, HEAD']);
     for (const path of [
       '/api/v2/trustBundle',
       '/api/v2/configuration',

@@ -93,6 +93,29 @@ describe('server: the read side of the log', () => {
     await behindProxy.close();
   });
 
+  it('says at its own path what can be read below it', async () => {
+    for (const url of [service.logUrl, `${service.logUrl}/`]) {
+      const [response, text] = await get(url);
+      expect([response.status, response.headers.get('content-type')]).to.deep.equal([
+        ...[200, 'text/plain; charset=utf-8'],
+      ]);
+      for (const path of [
+        'checkpoint',
+        'tile/',
+        'issuer/',
+        'log.v3.json',
+        'get-sth',
+        'get-proof-by-hash?hash',
+      ])
+        expect(text).to.include(path);
+    }
+    const [other, text] = await get(`${service.logUrl}/nothing`);
+    expect([other.status, text]).to.deep.equal([404, 'this log has nothing at this path\n']);
+    const closed = await startTestService(() => ({ logAccess: { kind: 'token', token: 'let me in' } }));
+    expect((await fetch(closed.logUrl)).status).to.equal(401);
+    await closed.close();
+  });
+
   it('refuses wrong questions with 400 and a line of text', async () => {
     for (const [path, sentence] of [
       ['get-sth-consistency?first=1', 'the parameter second is missing'],
@@ -132,7 +155,6 @@ describe('server: the read side of the log', () => {
       'issuer/nonsense',
       'log.json',
       'commit.db',
-      '',
       'ct/v1/nothing',
       `ct/v1/get-proof-by-hash?tree_size=3&hash=${unknown}`,
     ]) {
