@@ -73,9 +73,11 @@ async function dev(options: DevOptions, speak: Speaker, version: string): Promis
       speak.note(text);
     },
   });
+  // Before anybody is told: who reads "ready" may stop it at once.
+  const stopped = untilStopped(() => running.close());
   const { url, metricsUrl, logUrl, issuerUrl } = running;
   speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl }, readyText(running, options.data));
-  await untilStopped(() => running.close());
+  await stopped;
   return undefined;
 }
 

@@ -1,0 +1,164 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect } from 'chai';
+import { projectRoot } from '../support/project-root.ts';
+
+/** Says that it is another Node than it is. */
+const PRETEND = `data:text/javascript,${encodeURIComponent(
+  "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.19.0' } });",
+)}`;
+
+/** What stands in for the built program: tells how it was started, and ends with 7 once it is told to. */
+const STAND_IN = `
+export async function main(words) {
+  if (words[0] === 'quick') process.exitCode = 7;
+  else setInterval(() => {}, 1000);
+  if (words[0] === 'patient') {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+      process.on(signal, () => { console.log(signal); process.exit(7); });
+  }
+  console.log(JSON.stringify({ words, runtime: process.execPath, version: process.versions.node }));
+}`;
+
+/** How to start the launcher under a Node that is too old. */
+interface OldNode {
+  readonly name: string;
+  readonly words: readonly [program: string, ...args: string[]] | undefined;
+}
+
+const OLD_NODES: readonly OldNode[] = [
+  { name: 'a Node that says it is 20.19', words: [process.execPath, '--import', PRETEND] },
+  { name: 'an old Node of this machine', words: realOldNode() },
+];
+
+/** A Node before 22.16 on the PATH that knows the syntax of the launcher; undefined when there is none. */
+function realOldNode(): [string] | undefined {
+  const found = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, 'node'))
+    .filter((program) => existsSync(program))
+    .find((program) => {
+      const version = spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout;
+      const [major = 0, minor = 0] = version.slice(1).split('.').map(Number);
+      return major >= 20 && (major < 22 || (major === 22 && minor < 16));
+    });
+  return found === undefined ? undefined : [found];
+}
+
+describe('bin/mayfly.js', function () {
+  this.timeout(60_000);
+  let checkout: string;
+  let launcher: string;
+  const running: ChildProcess[] = [];
+  beforeEach(() => {
+    // The real path: what process.execPath says knows no symbolic links on the way.
+    checkout = realpathSync(mkdtempSync(join(tmpdir(), 'mayfly-bin-')));
+    launcher = join(checkout, 'bin/mayfly.js');
+    mkdirSync(join(checkout, 'bin'));
+    copyFileSync(join(projectRoot, 'bin/mayfly.js'), launcher);
+    writeFileSync(join(checkout, 'package.json'), '{"type":"module"}');
+  });
+  afterEach(() => {
+    for (const child of running.splice(0)) child.kill('SIGKILL');
+    rmSync(checkout, { recursive: true });
+  });
+
+  const build = (): void => {
+    mkdirSync(join(checkout, 'dist/cli'), { recursive: true });
+    writeFileSync(join(checkout, 'dist/cli/main.js'), STAND_IN);
+  };
+
+  /** Puts the Node that runs this test where `npm ci` puts the pinned one. */
+  const installRuntime = (): void => {
+    mkdirSync(join(checkout, 'node_modules/node/bin'), { recursive: true });
+    symlinkSync(process.execPath, join(checkout, 'node_modules/node/bin/node'));
+  };
+
+  function start(words: readonly [string, ...string[]], ...args: string[]) {
+    const [program, ...options] = words;
+    const child = spawn(program, [...options, launcher, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    running.push(child);
+    const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string);
+    return { child, ended, stdout: text(child.stdout), stderr: text(child.stderr) };
+  }
+
+  it('says that a checkout is not built, and how to build it', async () => {
+    const { ended, stdout, stderr } = start([process.execPath], 'dev');
+    expect([await ended, await stdout]).to.deep.equal([1, '']);
+    expect(await stderr).to.match(/^mayfly: this checkout is not built yet: run `npm run build`[^\n]*\n$/);
+  });
+
+  it('runs the built program in its own process when its Node is new enough', async () => {
+    build();
+    const { ended, stdout, stderr } = start([process.execPath], 'quick', '--json');
+    expect([await ended, await stderr]).to.deep.equal([7, '']);
+    expect(JSON.parse(await stdout)).to.deep.include({ words: ['quick', '--json'] });
+  });
+
+  for (const { name, words } of OLD_NODES) {
+    describe(`under ${name}`, () => {
+      before(function () {
+        if (words !== undefined) return;
+        console.warn('      NOT TESTED: there is no Node from 20 to 22.15 on the PATH');
+        this.skip();
+      });
+      const startOld = (...args: string[]) => start(words ?? [''], ...args);
+
+      it('says which Node it needs when there is no other', async () => {
+        build();
+        const { ended, stdout, stderr } = startOld('quick');
+        expect([await ended, await stdout]).to.deep.equal([1, '']);
+        expect(await stderr).to.match(
+          /^mayfly: this is Node 2\d\.[^;]+; Mayfly needs Node 22\.16 or newer\./,
+        );
+        expect(await stderr).to.contain('npm ci');
+      });
+
+      it('hands over to the Node of the checkout, with its words, and ends as it ends', async () => {
+        build();
+        installRuntime();
+        const { ended, stdout, stderr } = startOld('quick', '--url', 'a b');
+        expect([await ended, await stderr]).to.deep.equal([7, '']);
+        expect(JSON.parse(await stdout)).to.deep.equal({
+          words: ['quick', '--url', 'a b'],
+          runtime: realpathSync(process.execPath),
+          version: process.versions.node,
+        });
+      });
+
+      it('passes signals on, and waits for what is under way', async () => {
+        build();
+        installRuntime();
+        for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+          const { child, ended, stdout } = startOld('patient');
+          await once(child.stdout, 'data');
+          child.kill(signal);
+          expect(await ended, signal).to.equal(7);
+          expect(await stdout).to.contain(signal);
+        }
+      });
+
+      it('ends by the signal that ended the program', async () => {
+        build();
+        installRuntime();
+        const { child, ended } = startOld('heedless');
+        await once(child.stdout, 'data');
+        child.kill('SIGTERM');
+        expect(await ended).to.equal('SIGTERM');
+      });
+    });
+  }
+});

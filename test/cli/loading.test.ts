@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect } from 'chai';
+import { makeDataDirectory } from '../support/data-directory.ts';
+import { projectRoot } from '../support/project-root.ts';
+import { cliWords } from '../support/run-cli.ts';
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+const recorder = new URL(`../support/loaded-modules.${extension}`, import.meta.url).href;
+const root = pathToFileURL(`${projectRoot}/`).href;
+
+/** The development provider: our rooms for it, and the library below it. */
+const PROVIDER = /^(dist\/)?(cli\/)?dev[/.]|\/node_modules\/oidc-provider\//;
+
+describe('cli: what a process loads', function () {
+  this.timeout(60_000);
+  let scratch: string;
+  before(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'mayfly-loading-'));
+  });
+  after(() => rm(scratch, { recursive: true }));
+
+  /** The modules that the command loads, ours relative to the checkout. With --json it is told to stop when it is
+   * ready, else it ends by itself. */
+  async function loadedBy(...args: string[]): Promise<string[]> {
+    const file = join(scratch, `${args[0] ?? ''}.json`);
+    const child = spawn(process.execPath, ['--import', recorder, ...cliWords(args)], {
+      env: { ...process.env, LOADED_MODULES: file },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const ended = once(child, 'exit');
+    child.stdout.once('data', () => {
+      if (args.includes('--json')) child.kill('SIGTERM');
+    });
+    await ended;
+    const urls = JSON.parse(await readFile(file, 'utf8')) as string[];
+    return urls.map((url) => (url.startsWith(root) ? url.slice(root.length) : url));
+  }
+
+  it('never loads the development provider into a service', async () => {
+    const data = join(scratch, 'data');
+    await makeDataDirectory(data);
+    const anywhere = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
+    const loaded = await loadedBy('serve', '--data', data, ...anywhere, '--json');
+    expect(loaded.some((path) => path.includes('server/composition.'))).to.equal(true);
+    expect(loaded.filter((path) => PROVIDER.test(path))).to.deep.equal([]);
+  });
+
+  it('would see it: the development command does load it', async () => {
+    const ports = ['--listen', '--issuer-listen', '--metrics-listen'].flatMap((name) => [
+      name,
+      '127.0.0.1:0',
+    ]);
+    const loaded = await loadedBy('dev', '--data', join(scratch, 'dev'), ...ports, '--json');
+    const seen = loaded.filter((path) => PROVIDER.test(path));
+    expect(seen.some((path) => path.includes('oidc-provider'))).to.equal(true);
+    expect(seen.some((path) => /(^|\/)cli\/dev\./.test(path))).to.equal(true);
+  });
+
+  it('loads no server into the client', async () => {
+    const loaded = await loadedBy('certificate', '--help');
+    expect(loaded.some((path) => path.includes('cli/certificate.'))).to.equal(true);
+    expect(loaded.filter((path) => /^(dist\/)?server\/|\/node_modules\/express\//.test(path))).to.deep.equal(
+      [],
+    );
+  });
+});
