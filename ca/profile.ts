@@ -10,6 +10,7 @@ import type { Principal } from '../oidc/principal.ts';
 import { authorityKeyIdentifier, writeExtensions } from './extension-writer.ts';
 import type { ProvenKey } from './possession.ts';
 import { RequestError } from './request-error.ts';
+import { requireSizes, requireTbsSize } from './size-limits.ts';
 import type { TbsParts } from './tbs-template.ts';
 import { encodeTime, type Validity } from './validity.ts';
 
@@ -32,7 +33,8 @@ export interface LeafContent {
   readonly serial: Uint8Array;
 }
 
-/** Encodes the shared parts of a leaf. Throws {@link RequestError} `IDENTITY_UNENCODABLE` or `ISSUER_MISSING`. */
+/** Encodes the shared parts of a leaf. Throws {@link RequestError} `IDENTITY_UNENCODABLE`, `IDENTITY_TOO_LARGE` or
+ * `ISSUER_MISSING`. */
 export type Profile = (leaf: LeafContent) => TbsParts;
 
 const VERSION_3 = explicit(0, Uint8Array.of(Tag.integer, 1, 2));
@@ -44,11 +46,12 @@ export function prepareProfile(issuer: ProfileIssuer): Profile {
   const authorityKeyId = authorityKeyIdentifier(issuer.keyId);
   return ({ key, principal, validity, serial }) => {
     const san = encodeIdentity(principal);
+    requireSizes(san, principal);
     const times = sequence(encodeTime(validity.notBefore), encodeTime(validity.notAfter));
-    return {
+    return requireTbsSize({
       front: concat([VERSION_3, unsignedInteger(serial), middle, times, EMPTY_NAME, key.spki]),
       extensions: writeExtensions(key.keyBits, authorityKeyId, san, principal.extensions),
-    };
+    });
   };
 }
 

@@ -12,10 +12,14 @@ import { withoutExtension } from '../../ca/without-extension.ts';
 import * as x509 from '../../ca/x509.ts';
 import { findExtension, parseCertificate } from '../../core/certificate.ts';
 import { oid } from '../../core/der.ts';
+import { platformCrypto } from '../../cli/platform-crypto.ts';
 import { FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
 import { decodeSubjectAltNames } from '../../core/subject-alt-name.ts';
 import { POISON_OID, SCT_LIST_OID } from '../../ct-log/format/sct.ts';
 import type { Principal } from '../../oidc/principal.ts';
+import { anything } from '../../verify/identity-policy.ts';
+import type { Step } from '../../verify/step.ts';
+import { verifyCertificate } from '../../verify/verify-certificate.ts';
 import { NOW, pemOf, testAuthority, type TestAuthority } from './support/authority.ts';
 import { KEY_TYPES, proofOf, testKey } from './support/keys.ts';
 import { memoryLog } from './support/memory-log.ts';
@@ -231,6 +235,51 @@ describe('ca/profile', () => {
     });
   }
 
+  const withValues = (values: readonly (readonly [number, string])[]): Principal => {
+    const { extensions } = emailPrincipal();
+    return emailPrincipal({ extensions: new Map([...extensions, ...values]) });
+  };
+  const four = [9, 10, 11].map((number) => [number, 'x'.repeat(8192)] as const);
+  const tooLarge: Record<string, Principal> = {
+    'a name': emailPrincipal({ san: { type: 'uri', value: `https://example.org/${'x'.repeat(8192)}` } }),
+    'a value': withValues([[4, 'x'.repeat(8193)]]),
+    'a value whose UTF-8': withValues([[4, 'é'.repeat(4097)]]),
+    'a certificate': withValues([...four, [12, 'x'.repeat(8192)]]),
+  };
+  for (const [name, principal] of Object.entries(tooLarge)) {
+    it(`refuses ${name} that would be too large, and signs nothing`, async () => {
+      let signatures = 0;
+      const sign = (data: Uint8Array): Promise<Uint8Array> => {
+        signatures++;
+        return ca.authority.signer.sign(data);
+      };
+      const watched = { ...ca, authority: { ...ca.authority, signer: { ...ca.authority.signer, sign } } };
+      const failure: unknown = await make(watched, principal).catch((error: unknown) => error);
+      expect(failure).to.be.instanceOf(RequestError).with.property('code', 'IDENTITY_TOO_LARGE');
+      expect(failure)
+        .to.have.property('message')
+        .that.matches(/longer than (8|32) KiB/);
+      expect(signatures).to.equal(0);
+    });
+  }
+
+  it('keeps the largest certificate below what the verifier reads', async () => {
+    const sizeOf = async (last: number): Promise<number> => {
+      const { logged } = await make(ca, withValues([...four, [12, 'x'.repeat(last)]]), 'RSA-4096');
+      return logged.length;
+    };
+    const spare = 32_768 - (await sizeOf(4000));
+    expect(await sizeOf(4000 + spare)).to.equal(32_768);
+    const over: unknown = await sizeOf(4001 + spare).catch((error: unknown) => error);
+    expect(over).to.have.property('code', 'IDENTITY_TOO_LARGE');
+
+    const principal = withValues([...four, [12, 'x'.repeat(4000 + spare)]]);
+    const { final } = await make(ca, principal, 'RSA-4096');
+    const { ok, detail } = await certificateStep(final, ca);
+    expect(detail).to.contain('for code signing');
+    expect(ok).to.equal(true);
+  });
+
   it('prepares what the log needs of the CA', () => {
     const issuer = parseCertificate(ca.intermediateDer);
     const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
@@ -240,6 +289,16 @@ describe('ca/profile', () => {
     );
   });
 });
+
+/** What the verifier's first step says of a certificate: it can be read, and is one for code signing. */
+async function certificateStep(certificate: Uint8Array, ca: TestAuthority): Promise<Step> {
+  const trust = { roots: [ca.rootDer], intermediates: [ca.intermediateDer], logs: [] };
+  const policy = { identity: anything, issuer: anything };
+  const { steps } = await verifyCertificate({ certificate, trust, policy, crypto: platformCrypto });
+  const [first] = steps;
+  if (first === undefined) throw new Error('no step');
+  return first;
+}
 
 const forgeText = (der: Uint8Array): string => {
   const { value, type } = forge.asn1.fromDer(Buffer.from(der).toString('latin1'));

@@ -24,7 +24,7 @@ export function workflowPrincipal(): Principal {
   const numbers = [2, 3, 4, 5, 6, ...Array.from({ length: 15 }, (_, i) => 9 + i)];
   const extensions = new Map(numbers.map((number) => [number, `${san}#${'x'.repeat(number * 3)}`]));
   extensions.set(1, issuer).set(8, issuer).set(24, 'repo:org/repo:ref:refs/heads/main');
-  extensions.set(4, 'Veröffentlichung 🚀').set(22, 'x'.repeat(70_000)).set(23, '');
+  extensions.set(4, 'Veröffentlichung 🚀').set(22, 'x'.repeat(8000)).set(23, '');
   return {
     issuer,
     subject: 'repo:org/repo',
