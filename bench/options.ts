@@ -28,38 +28,74 @@ const HELP = `npm run bench -- [options]
   --load-core 0      core of the load generator
 `;
 
-/** Reads the command line; prints the help and exits when asked. */
+/** Reads the command line. Help, and a usage error of one line, end the process: with 0 and with 2. */
 export function readOptions(argv: readonly string[]): BenchOptions {
-  const { values } = parseArgs({
-    args: [...argv],
-    allowNegative: true,
-    options: {
-      smoke: { type: 'boolean', default: false },
-      sizes: { type: 'string' },
-      seconds: { type: 'string' },
-      warmup: { type: 'string' },
-      rounds: { type: 'string' },
-      distinct: { type: 'string' },
-      fulcio: { type: 'boolean' },
-      out: { type: 'string', default: 'bench-results.json' },
-      'server-core': { type: 'string', default: '1' },
-      'load-core': { type: 'string', default: '0' },
-      help: { type: 'boolean', default: false },
-    },
-  });
+  try {
+    return parseOptions(argv);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`bench: ${error.message} (--help lists the options)\n`);
+    process.exit(2);
+  }
+}
+
+/** A command line that cannot be understood. */
+export class UsageError extends Error {}
+
+/** The options that `argv` gives; throws {@link UsageError}. Prints the help and exits when asked. */
+export function parseOptions(argv: readonly string[]): BenchOptions {
+  const values = parseWords(argv);
   if (values.help) {
     process.stdout.write(HELP);
     process.exit(0);
   }
+  const { smoke } = values;
+  const sizes = values.sizes ?? (smoke ? '0,2000' : '0,100000,1000000');
   return {
-    distinct: Number(values.distinct ?? (values.smoke ? 300 : 20_000)),
-    seconds: Number(values.seconds ?? (values.smoke ? 1 : 4)),
-    warmup: Number(values.warmup ?? (values.smoke ? 1 : 10)),
-    rounds: Number(values.rounds ?? (values.smoke ? 1 : 3)),
-    sizes: (values.sizes ?? (values.smoke ? '0,2000' : '0,100000,1000000')).split(',').map(Number),
-    fulcio: values.fulcio ?? !values.smoke,
+    distinct: whole('distinct', values.distinct ?? (smoke ? '300' : '20000'), 1),
+    seconds: positive('seconds', values.seconds ?? (smoke ? '1' : '4')),
+    warmup: positive('warmup', values.warmup ?? (smoke ? '1' : '10')),
+    rounds: whole('rounds', values.rounds ?? (smoke ? '1' : '3'), 1),
+    sizes: sizes.split(',').map((size) => whole('sizes', size, 0)),
+    fulcio: values.fulcio ?? !smoke,
     out: values.out,
-    serverCore: Number(values['server-core']),
-    loadCore: Number(values['load-core']),
+    serverCore: whole('server-core', values['server-core'], 0),
+    loadCore: whole('load-core', values['load-core'], 0),
   };
+}
+
+const OPTIONS = {
+  smoke: { type: 'boolean', default: false },
+  sizes: { type: 'string' },
+  seconds: { type: 'string' },
+  warmup: { type: 'string' },
+  rounds: { type: 'string' },
+  distinct: { type: 'string' },
+  fulcio: { type: 'boolean' },
+  out: { type: 'string', default: 'bench-results.json' },
+  'server-core': { type: 'string', default: '1' },
+  'load-core': { type: 'string', default: '0' },
+  help: { type: 'boolean', default: false },
+} as const;
+
+function parseWords(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], allowNegative: true, options: OPTIONS }).values;
+  } catch (error) {
+    // The runtime's own complaint; what stands behind its first sentence is advice for programmers.
+    const [sentence = ''] = (error as Error).message.split(/[.\n]\s*/);
+    throw new UsageError(sentence);
+  }
+}
+
+function whole(name: string, text: string, least: number): number {
+  const value = Number(text);
+  if (/^\d{1,12}$/.test(text) && value >= least) return value;
+  throw new UsageError(`--${name}: "${text}" is not a whole number of at least ${least}`);
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (/^\d{1,6}(\.\d+)?$/.test(text) && value > 0) return value;
+  throw new UsageError(`--${name}: "${text}" is not a number above 0`);
 }

@@ -1,0 +1,33 @@
+import { expect } from 'chai';
+import { parseOptions, UsageError } from '../../bench/options.ts';
+
+describe('bench/options', () => {
+  it('has values for everything, and others for a smoke test', () => {
+    expect(parseOptions([])).to.deep.include({ seconds: 4, sizes: [0, 100_000, 1_000_000], fulcio: true });
+    expect(parseOptions(['--smoke'])).to.deep.include({ seconds: 1, sizes: [0, 2000], fulcio: false });
+    expect(parseOptions(['--sizes', '5,6', '--seconds', '0.5', '--no-fulcio'])).to.deep.include({
+      ...{ seconds: 0.5, sizes: [5, 6], fulcio: false },
+    });
+  });
+
+  const MISTAKES: readonly (readonly [words: readonly string[], part: string])[] = [
+    [['--bogus'], "Unknown option '--bogus'"],
+    [['stray'], 'stray'],
+    [['--seconds'], '--seconds'],
+    [['--seconds', 'x'], '--seconds: "x" is not a number above 0'],
+    [['--seconds', '0'], '--seconds: "0"'],
+    [['--warmup', '1e99'], '--warmup: "1e99"'],
+    [['--sizes', 'abc'], '--sizes: "abc" is not a whole number'],
+    [['--sizes', '1,'], '--sizes: ""'],
+    [['--rounds', '0'], 'at least 1'],
+    [['--distinct', '1.5'], '--distinct: "1.5"'],
+    [['--server-core', '-1'], '--server-core'],
+  ];
+  for (const [words, part] of MISTAKES)
+    it(`refuses ${words.join(' ')} in one line`, () => {
+      expect(() => parseOptions(words))
+        .to.throw(UsageError, part)
+        .with.property('message')
+        .that.does.not.include('\n');
+    });
+});
