@@ -74,13 +74,16 @@ async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
   const publicUrl = checkPublicUrl(options.publicUrl);
   const origin = options.origin === undefined ? defaultOrigin(clock) : checkOrigin(options.origin);
   const sctExtensions = parseChoice(options.sctExtensions, '--sct-extensions', ['leaf_index', 'none']);
-  const passphrase = await readSecretFile(options.passphraseFile, 'passphrase');
+  const warnings: string[] = [];
+  const passphrase = await readSecretFile(options.passphraseFile, 'passphrase', (sentence) => {
+    warnings.push(sentence);
+  });
   const authority = await authorityOf(options, passphrase);
   const instance = await createInstance({
     ...{ data: options.data, mode: 'production', authority, origin, sctExtensions, passphrase, clock },
     configText: productionConfig({ publicUrl }),
   }).catch(usageFault);
-  const warnings = [...(options.origin === undefined ? originWarnings(origin, publicUrl) : [])];
+  if (options.origin === undefined) warnings.push(...originWarnings(origin, publicUrl));
   tell(options, instance, { encrypted: passphrase !== undefined, warnings }, speak);
 }
 

@@ -12,7 +12,7 @@ import type { Signer } from '../core/signer.ts';
 import { openLog, type CtLog } from '../ct-log/log.ts';
 import { createAuthenticator, type Authenticator } from '../oidc/authenticate.ts';
 import type { LogAccess } from '../server/log-access.ts';
-import { readSecretFile } from './secret-file.ts';
+import { readSecretFile, type Warn } from './secret-file.ts';
 
 /** What to open. */
 export interface InstanceOptions {
@@ -44,7 +44,10 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
   const directory = await openDataDirectory(options.data, { mode: options.mode, write: true });
   const { paths } = directory;
   const config = await loadConfig(options.configFile ?? paths.config);
-  const logAccess = await logAccessOf(config);
+  const secretWarnings: string[] = [];
+  const logAccess = await logAccessOf(config, (sentence) => {
+    secretWarnings.push(sentence);
+  });
   const signer = await readKey(paths.intermediateKey, passphrase);
   const authority = await loadAuthority({ chainPem: (await read(paths.chain)).toString(), signer, clock });
   const { directory: logDirectory, ecdsaKey, ed25519Key } = onlyLog(directory);
@@ -59,13 +62,13 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
       throw error;
     },
   );
-  const warnings = [...directory.warnings, ...config.warnings, ...log.warnings];
+  const warnings = [...directory.warnings, ...config.warnings, ...secretWarnings, ...log.warnings];
   return { directory, config, authority, log, authenticator, logAccess, warnings };
 }
 
-async function logAccessOf({ mayfly }: LoadedConfig): Promise<LogAccess> {
+async function logAccessOf({ mayfly }: LoadedConfig, warn: Warn): Promise<LogAccess> {
   if (mayfly.logAccess !== 'token') return { kind: mayfly.logAccess };
-  const token = await readSecretFile(mayfly.logAccessTokenFile, 'log access token');
+  const token = await readSecretFile(mayfly.logAccessTokenFile, 'log access token', warn);
   return { kind: 'token', token: token ?? '' };
 }
 

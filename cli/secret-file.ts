@@ -1,13 +1,39 @@
-import { readFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { CommandError } from './command.ts';
+import { quoted } from './invocation.ts';
+
+/** Told of a secret that is less secret than it should be. */
+export type Warn = (sentence: string) => void;
+
+const toStderr: Warn = (sentence) => process.stderr.write(`mayfly: warning: ${sentence}\n`);
 
 /** The first line of a file that holds a passphrase or an access token; undefined when no file is named. `what` names
- * the secret in a complaint. Throws {@link CommandError} when the file cannot be read or its first line is empty. */
-export async function readSecretFile(path: string | undefined, what: string): Promise<string | undefined> {
+ * the secret in a complaint; `warn` hears of a file that everybody on this machine may read. Throws {@link CommandError} when the file cannot be read or its first line is empty. */
+export async function readSecretFile(
+  path: string | undefined,
+  what: string,
+  warn: Warn = toStderr,
+): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  let text: string;
+  const text = await readOpen(path, what, warn);
+  const [line = ''] = text.split(/\r?\n/, 1);
+  if (line !== '') return line;
+  throw new CommandError('FAILED', `the ${what} file ${path} is empty`, {
+    hint: `Write the ${what} into its first line.`,
+  });
+}
+
+async function readOpen(path: string, what: string, warn: Warn): Promise<string> {
   try {
-    text = await readFile(path, 'utf8');
+    const file = await open(path);
+    try {
+      if (isForEverybody(await file.stat()))
+        warn(`everybody on this machine may read the ${what} file ${path}. Run: chmod 600 ${quoted(path)}`);
+      return await file.readFile('utf8');
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException;
     throw new CommandError('FAILED', `the ${what} file ${path} cannot be read (${code})`, {
@@ -15,9 +41,9 @@ export async function readSecretFile(path: string | undefined, what: string): Pr
       cause,
     });
   }
-  const [line = ''] = text.split(/\r?\n/, 1);
-  if (line !== '') return line;
-  throw new CommandError('FAILED', `the ${what} file ${path} is empty`, {
-    hint: `Write the ${what} into its first line.`,
-  });
 }
+
+/** Pipes have no readers but who holds them. A group may be how the service gets the file (Kubernetes does so), and
+ * modes say nothing on Windows. */
+const isForEverybody = (stats: Stats): boolean =>
+  process.platform !== 'win32' && stats.isFile() && (stats.mode & 0o004) !== 0;

@@ -49,8 +49,8 @@ const fingerprintOf = (cert: Buffer, key: Buffer): string =>
 /** Reads and checks the pair; throws {@link TlsError}. */
 export async function loadTlsPair(files: TlsFiles, now: number): Promise<TlsPair> {
   const [cert, key] = await Promise.all([read(files.certFile), read(files.keyFile)]);
-  const certificate = parsed(files.certFile, 'a PEM certificate', () => new X509Certificate(cert));
-  const privateKey = parsed(files.keyFile, 'an unencrypted PEM private key', () => createPrivateKey(key));
+  const certificate = parsed(files.certFile, PEM_CERTIFICATE, () => new X509Certificate(cert));
+  const privateKey = parsed(files.keyFile, PEM_KEY, () => createPrivateKey(key));
   if (!certificate.checkPrivateKey(privateKey)) {
     throw new TlsError('TLS_PAIR_MISMATCH', `${files.keyFile} is not the key of ${files.certFile}`, {
       hint: 'Give the two files of one renewal; the certificate file begins with the server certificate itself.',
@@ -69,11 +69,26 @@ export async function loadTlsPair(files: TlsFiles, now: number): Promise<TlsPair
   return { cert, key, notAfter, fingerprint: fingerprintOf(cert, key) };
 }
 
-function parsed<T>(file: string, what: string, parse: () => T): T {
+interface Expected {
+  readonly what: string;
+  readonly hint: string;
+}
+
+const PEM_CERTIFICATE: Expected = {
+  what: 'a PEM certificate',
+  hint: 'It must begin with "-----BEGIN CERTIFICATE-----", the certificate of the server first. From DER: openssl x509 -inform DER -in FILE',
+};
+
+const PEM_KEY: Expected = {
+  what: 'an unencrypted PEM private key',
+  hint: 'It must begin with "-----BEGIN PRIVATE KEY-----" or the like. To take a passphrase off: openssl pkey -in FILE -out NEW; keep NEW to this user (chmod 600).',
+};
+
+function parsed<T>(file: string, { what, hint }: Expected, parse: () => T): T {
   try {
     return parse();
   } catch (cause) {
-    throw new TlsError('TLS_FILE_MALFORMED', `${file} does not hold ${what}`, { cause });
+    throw new TlsError('TLS_FILE_MALFORMED', `${file} does not hold ${what}`, { hint, cause });
   }
 }
 

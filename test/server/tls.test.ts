@@ -97,6 +97,13 @@ describe('server: TLS', () => {
     expect(await fault({ ...good, certFile: join(scratch, 'nowhere') })).to.equal('TLS_FILE_UNREADABLE');
     expect(await fault({ ...good, certFile: good.keyFile })).to.equal('TLS_FILE_MALFORMED');
     expect(await fault({ ...good, keyFile: good.certFile })).to.equal('TLS_FILE_MALFORMED');
+    for (const pair of [
+      { ...good, certFile: good.keyFile },
+      { ...good, keyFile: good.certFile },
+    ]) {
+      const error: unknown = await loadTlsPair(pair, Date.now()).catch((caught: unknown) => caught);
+      expect(error).to.be.instanceOf(TlsError).with.property('hint').that.includes('openssl');
+    }
     expect(await fault(good, Date.now() + 20 * 365 * 86_400_000)).to.equal('TLS_EXPIRED');
   });
 });
