@@ -12,7 +12,11 @@ export class Program extends Command {
   override error(message: string, { code = '' }: ErrorOptions = {}): never {
     const sentence = SENTENCES.get(code)?.(this, message) ?? message.replace(/^error: /, '');
     const suggestion = /\n\((Did you mean [^\n]*\?)\)$/.exec(message)?.[1];
-    const hint = [suggestion, secretAdvice(this), `See: ${pathOf(this)} --help`].filter(Boolean).join(' ');
+    // A stray word or an option that resembles none may be a secret that looked for its place.
+    const isStray = STRAY.has(code) && suggestion === undefined;
+    const hint = [suggestion, isStray ? secretAdvice(this) : '', `See: ${pathOf(this)} --help`]
+      .filter(Boolean)
+      .join(' ');
     throw new CommandError('USAGE', sentence, { hint });
   }
 }
@@ -23,6 +27,8 @@ const SENTENCES: ReadonlyMap<string, (command: Command, message: string) => stri
   ['commander.unknownCommand', (command: Command) => `unknown command${shown(command.args[0])}`],
   ['commander.unknownOption', (_: Command, message: string) => `unknown option${shown(optionIn(message))}`],
 ]);
+
+const STRAY: ReadonlySet<string> = new Set(['commander.excessArguments', 'commander.unknownOption']);
 
 function tooMany(command: Command): string {
   const expected = command.registeredArguments.length;

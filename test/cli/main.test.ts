@@ -33,6 +33,9 @@ describe('cli/main', function () {
     expect(token.stderr).to.contain('`mayfly certificate` takes no arguments');
     expect(token.stderr).to.contain('--token-file or SIGSTORE_ID_TOKEN');
     expect((await runCli(['serve', '--data', 'x', PASSPHRASE])).stderr).to.contain('by --passphrase-file');
+    expect((await runCli(['serve'])).stderr)
+      .to.contain('--data')
+      .and.not.contain('passphrase');
     const two = await runCli(['verify', 'certificate', 'a', 'b']);
     expect(two.stderr).to.contain('`mayfly verify certificate` takes one argument');
   });
