@@ -1,8 +1,19 @@
 /** The current time in milliseconds since 1970-01-01T00:00:00Z. Handed in everywhere, so that a test owns the time. */
 export type Clock = () => number;
 
-/** `ms` as RFC 3339 in UTC with whole seconds, e.g. `2026-11-22T10:00:00Z`. */
-export const rfc3339 = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+/** The last moment that JavaScript's calendar has, in September of the year 275760. */
+export const LAST_TIME = 8_640_000_000_000_000;
+
+/** From 0000-01-01T00:00:00Z to the end of 9999: four digits for the year. */
+const RFC3339_FIRST = -62_167_219_200_000;
+const RFC3339_LAST = 253_402_300_799_999;
+
+/** `ms` as RFC 3339 in UTC with whole seconds, e.g. `2026-11-22T10:00:00Z`. A time whose year has not four digits is
+ * given as its number: never throws, because strangers write times too. */
+export const rfc3339 = (ms: number): string =>
+  ms >= RFC3339_FIRST && ms <= RFC3339_LAST
+    ? `${new Date(ms).toISOString().slice(0, 19)}Z`
+    : `${ms} ms after 1970`;
 
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/;
 

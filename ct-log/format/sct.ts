@@ -10,6 +10,7 @@
 import { readOnly, Tag } from '../../core/der.ts';
 import { FormatError } from '../../core/errors.ts';
 import { TlsReader, writeUint64, writeVector } from '../../core/tls.ts';
+import { readTime } from './time.ts';
 import { readDigitallySigned, TLS_ECDSA, TLS_SHA256, type DigitallySigned } from './digitally-signed.ts';
 
 /** The parts that a log puts into an SCT. */
@@ -56,7 +57,7 @@ export function parseSct(bytes: Uint8Array): Sct {
   const reader = new TlsReader(bytes);
   if (reader.uint(1) !== 0) throw new FormatError('UNSUPPORTED', 'an SCT is not of version 1');
   const logId = reader.take(32);
-  const timestamp = reader.uint64();
+  const timestamp = readTime(reader);
   const extensions = reader.vector(2);
   const signed = readDigitallySigned(reader);
   reader.end();

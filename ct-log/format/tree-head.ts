@@ -9,6 +9,7 @@ import { FormatError } from '../../core/errors.ts';
 import { TlsReader, uint, writeUint64 } from '../../core/tls.ts';
 import { encodeDigitallySigned, readDigitallySigned, type DigitallySigned } from './digitally-signed.ts';
 import { HASH_LENGTH } from './merkle.ts';
+import { readTime } from './time.ts';
 
 /** A tree at one moment. */
 export interface TreeHead {
@@ -39,7 +40,7 @@ export const encodeTreeHeadSignature = (timestamp: number, ecdsaSignature: Uint8
 /** Reads what {@link encodeTreeHeadSignature} makes; throws {@link FormatError}. */
 export function parseTreeHeadSignature(bytes: Uint8Array): DigitallySigned & { readonly timestamp: number } {
   const reader = new TlsReader(bytes);
-  const timestamp = reader.uint64();
+  const timestamp = readTime(reader);
   const signed = readDigitallySigned(reader);
   reader.end();
   return { timestamp, ...signed };

@@ -12,6 +12,14 @@ describe('core/clock', () => {
     );
   });
 
+  it('writes something for every number, and RFC 3339 for every year that it knows', () => {
+    expect(rfc3339(253_402_300_799_999)).to.equal('9999-12-31T23:59:59Z');
+    expect(rfc3339(253_402_300_800_000)).to.equal('253402300800000 ms after 1970');
+    expect(rfc3339(-62_167_219_200_001)).to.equal('-62167219200001 ms after 1970');
+    expect(rfc3339(Number.MAX_SAFE_INTEGER)).to.equal('9007199254740991 ms after 1970');
+    expect(rfc3339(Number.NaN)).to.equal('NaN ms after 1970');
+  });
+
   it('reads offsets, fractions and lower case', () => {
     expect(parseRfc3339('2023-11-14T23:13:20+01:00')).to.equal(1700000000000);
     expect(parseRfc3339('2023-11-14t22:13:20.5z')).to.equal(1700000000500);

@@ -99,6 +99,7 @@ const WRONG: readonly (readonly [what: string, bend: Bend, step: StepName, detai
     'chain',
     /does not hold/,
   ],
+  ['an SCT after the end of all calendars', { sctTime: Number.MAX_SAFE_INTEGER }, 'sct', /time/],
   ['an SCT before the certificate', { sctTime: T0 - 1 }, 'chain', /not yet/],
   ['an SCT after the certificate', { sctTime: T0 + 600_001 }, 'chain', /no longer/],
   [
@@ -438,6 +439,29 @@ describe('verify/verify-certificate', () => {
     const answer = await verify(leaf({ san: altName({ type: 'username', value: 'a\u001b[2J!b\u202e' }) }));
     const detail = answer.steps.find(({ name }) => name === 'identity')?.detail ?? '';
     expect(detail).to.include('a\\u{1b}[2J!b\\u{202e}');
+  });
+
+  it('answers with failed steps, whatever eight bytes of a certificate are made into', async () => {
+    const { certificate } = makeWorld();
+    const eight = fc.oneof(
+      fc.constantFrom(hex('001fffffffffffff'), hex('ffffffffffffffff'), hex('001eb208c2dc0001')),
+      fc.uint8Array({ minLength: 8, maxLength: 8 }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.nat(certificate.length - 8), eight, async (at, bytes) => {
+        const out = Uint8Array.from(certificate);
+        out.set(bytes, at);
+        const { ok } = await verify({}, { certificate: out });
+        expect(ok).to.equal(Buffer.from(out).equals(certificate));
+      }),
+      { numRuns: 300 },
+    );
+    // The time of the SCT is eight bytes somewhere: every place is tried.
+    for (let at = 0; at <= certificate.length - 8; at++) {
+      const out = Uint8Array.from(certificate);
+      out.set(hex('001fffffffffffff'), at);
+      expect((await verify({}, { certificate: out })).ok, `at ${at}`).to.equal(false);
+    }
   });
 
   for (const line of [0, 1]) {

@@ -88,6 +88,8 @@ describe('ct-log/format/tree-head', () => {
     for (const change of [{ size: -1 }, { timestamp: 2 ** 60 }, { root: new Uint8Array(31) }]) {
       expect(() => encodeTreeHead({ timestamp: TIME, size: 1, root: ROOT, ...change })).to.throw(FormatError);
     }
+    const late = encodeTreeHeadSignature(8_640_000_000_000_001, hex('3000'));
+    expect(refusalOf(() => parseTreeHeadSignature(late))?.code).to.equal('MALFORMED');
     expectTypedErrors(parseTreeHeadSignature, [encodeTreeHeadSignature(TIME, hex('3000'))]);
   });
 });

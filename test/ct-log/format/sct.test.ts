@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { toHex } from '../../../core/bytes.ts';
+import { LAST_TIME } from '../../../core/clock.ts';
 import { octetString } from '../../../core/der.ts';
 import { FormatError } from '../../../core/errors.ts';
 import { vector } from '../../../core/tls.ts';
@@ -22,7 +23,7 @@ const parts: SctParts = {
 };
 const arbitrarySct = fc.record({
   logId: fc.uint8Array({ minLength: 32, maxLength: 32 }),
-  timestamp: fc.maxSafeNat(),
+  timestamp: fc.maxSafeNat().map((time) => time % (LAST_TIME + 1)),
   extensions: fc.uint8Array({ maxLength: 20 }),
   signature: fc.uint8Array({ maxLength: 80 }),
 });
@@ -32,6 +33,13 @@ describe('ct-log/format/sct', () => {
     expect(toHex(encodeSct(parts))).to.equal(
       `00${'aa'.repeat(32)}0000018bcfe5687b00080000050000010203040300083006020101020102`,
     );
+  });
+
+  it('takes no time that no calendar has', () => {
+    expect(parseSct(encodeSct({ ...parts, timestamp: LAST_TIME })).timestamp).to.equal(LAST_TIME);
+    for (const timestamp of [LAST_TIME + 1, Number.MAX_SAFE_INTEGER]) {
+      expect(refusalOf(() => parseSct(encodeSct({ ...parts, timestamp })))?.code).to.equal('MALFORMED');
+    }
   });
 
   it('reads back every SCT', () => {
