@@ -201,7 +201,7 @@ describe('mayfly init', function () {
         'a passphrase on the command line',
         [KEEP, '--passphrase', 'secret'],
         2,
-        "unknown option '--passphrase'",
+        'unknown option "--passphrase"',
       ],
       ['a chain without its key', ['--ca-chain', 'x'], 2, '--ca-chain needs --ca-key'],
       ['a root key of an adopted CA', ['--ca-key', 'x', KEEP], 2, 'has no meaning when a CA is adopted'],
