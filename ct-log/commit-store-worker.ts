@@ -1,18 +1,12 @@
 /**
  * The thread that owns `commit.db` and the lock, so that an fsync never stalls a request. One message in, one out, in
- * order. Everything that decides is in commit-database.ts.
+ * order. Everything that decides is in commit-database.ts and commit-transaction.ts.
  */
 import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
-import {
-  committer,
-  copyAndSync,
-  openForWriting,
-  readState,
-  storageError,
-  type PackedBatch,
-} from './commit-database.ts';
+import { copyAndSync, openForWriting, readState, storageError } from './commit-database.ts';
 import type { CommittedState } from './commit-store.ts';
+import { committer, type PackedBatch } from './commit-transaction.ts';
 import { LogError } from './log-error.ts';
 
 /** What the worker is started with. */

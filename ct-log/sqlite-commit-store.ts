@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Batch, CommitStore, CommittedState } from './commit-store.ts';
 import type { CommitReply, CommitRequest, CommitWorkerData } from './commit-store-worker.ts';
-import type { PackedBatch } from './commit-database.ts';
+import type { PackedBatch } from './commit-transaction.ts';
 import { LogError } from './log-error.ts';
 import { startWorker } from './worker-channel.ts';
 

@@ -1,0 +1,88 @@
+/** The entries of the read side (RFC 6962 §4.6), with their chains, and how much one answer may hold. */
+import { toHex } from '../core/bytes.ts';
+import { entryJson, type EntryJson } from './entry-json.ts';
+import type { TileLeaf } from './format/leaf.ts';
+import { TILE_WIDTH } from './format/tile.ts';
+import { issuerPath } from './issuers.ts';
+import { LogReadError } from './log-error.ts';
+import { badParameter, isCount } from './read-parameters.ts';
+import { sha256 } from './sha256.ts';
+import type { TileStore } from './tile-store.ts';
+import type { TreeTiles } from './tree-tiles.ts';
+
+/** Entries of one get-entries answer, at most. */
+export const MAX_ENTRIES = 1000;
+/** Bytes of leaf and chain in one get-entries answer, beyond which it ends (but it has at least one entry). */
+export const MAX_ENTRIES_BYTES = 4 * 1024 * 1024;
+
+/** What entries are read from. */
+export interface EntryParts {
+  readonly tiles: TreeTiles;
+  readonly store: TileStore;
+  /** DER of the certificates that are known without a look into the store. */
+  readonly issuers: readonly Uint8Array[];
+  /** The published size. */
+  readonly size: () => number;
+}
+
+/** Answers entries and issuers; throws {@link LogReadError}. */
+export class EntryReads {
+  readonly #parts: EntryParts;
+  readonly #issuers = new Map<string, Uint8Array>();
+
+  constructor(parts: EntryParts) {
+    this.#parts = parts;
+    for (const certificate of parts.issuers) this.#issuers.set(toHex(sha256(certificate)), certificate);
+  }
+
+  async issuer(hex: string): Promise<Uint8Array> {
+    const known = this.#issuers.get(hex);
+    if (known !== undefined) return known;
+    const stored = /^[0-9a-f]{64}$/.test(hex) ? await this.#parts.store.get(issuerPath(hex)) : undefined;
+    if (stored === undefined) throw new LogReadError('NOT_FOUND', 'no entry names an issuer with this hash');
+    return stored;
+  }
+
+  async entries(start: number, end: number): Promise<{ entries: EntryJson[] }> {
+    if (!isCount(start) || !isCount(end) || start > end) throw badParameter('start must not exceed end');
+    const size = this.#parts.size();
+    if (start >= size) throw badParameter(`the tree has ${size} entries; start must be below that`);
+    const stop = Math.min(end + 1, size, start + MAX_ENTRIES);
+    const entries: EntryJson[] = [];
+    let bytes = 0;
+    for (let at = start; at < stop && (bytes < MAX_ENTRIES_BYTES || entries.length === 0);) {
+      const tile = await this.#from(at, stop);
+      for (const entry of tile) {
+        if (bytes >= MAX_ENTRIES_BYTES) break;
+        const json = await this.#json(entry);
+        bytes += json.leaf_input.length + json.extra_data.length;
+        entries.push(json);
+      }
+      at += tile.length;
+    }
+    return { entries };
+  }
+
+  /** The entry at `index`, which must be below the published size. */
+  async entry(index: number): Promise<EntryJson> {
+    const [entry] = await this.#from(index, index + 1);
+    if (entry === undefined) throw badParameter('leaf_index must be below tree_size');
+    return this.#json(entry);
+  }
+
+  /** The entries from `start` to the end of its data tile, or to `stop`. */
+  async #from(start: number, stop: number): Promise<TileLeaf[]> {
+    const n = Math.floor(start / TILE_WIDTH);
+    const width = Math.min(TILE_WIDTH, stop - n * TILE_WIDTH);
+    return (await this.#parts.tiles.entries(n, width)).slice(start - n * TILE_WIDTH);
+  }
+
+  #json(entry: TileLeaf): Promise<EntryJson> {
+    return entryJson(entry, async (hash) => {
+      const hex = toHex(hash);
+      const certificate = await this.issuer(hex);
+      this.#issuers.set(hex, certificate);
+      return certificate;
+    });
+  }
+}

@@ -1,0 +1,64 @@
+/** The proofs of the read side (RFC 6962 §4.4, §4.5), base64. */
+import { equalBytes } from '../core/bytes.ts';
+import { consistencyProof, inclusionProof, type HashReader } from './format/merkle-proof.ts';
+import { HASH_LENGTH } from './format/merkle.ts';
+import { hashesFromTiles } from './format/tile.ts';
+import type { HashIndex } from './hash-index.ts';
+import { LogReadError } from './log-error.ts';
+import { badParameter, isCount, requireReached, requireTree } from './read-parameters.ts';
+import { sha256 } from './sha256.ts';
+import type { TreeTiles } from './tree-tiles.ts';
+
+const base64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
+
+/** Answers proofs at the published size, `size`; throws {@link LogReadError}. */
+export class ProofReads {
+  readonly #tiles: TreeTiles;
+  readonly #index: HashIndex;
+  readonly #size: () => number;
+
+  constructor(tiles: TreeTiles, index: HashIndex, size: () => number) {
+    this.#tiles = tiles;
+    this.#index = index;
+    this.#size = size;
+  }
+
+  async consistency(first: number, second: number): Promise<{ consistency: string[] }> {
+    if (!isCount(first) || !isCount(second) || first > second)
+      throw badParameter('first must not exceed second');
+    requireReached(second, this.#size());
+    const proof = await consistencyProof(sha256, first, second, this.#hashes(second));
+    return { consistency: proof.map(base64) };
+  }
+
+  async byHash(hash: Uint8Array, treeSize: number): Promise<{ leaf_index: number; audit_path: string[] }> {
+    if (hash.length !== HASH_LENGTH) throw badParameter('a leaf hash has 32 bytes');
+    requireTree(treeSize, this.#size());
+    const index = await this.#find(hash, treeSize);
+    return { leaf_index: index, audit_path: await this.auditPath(index, treeSize) };
+  }
+
+  /** `index` must be below `treeSize`, and the tree must have reached that. */
+  async auditPath(index: number, treeSize: number): Promise<string[]> {
+    return (await inclusionProof(sha256, index, treeSize, this.#hashes(treeSize))).map(base64);
+  }
+
+  async #find(hash: Uint8Array, treeSize: number): Promise<number> {
+    const candidates = await this.#index.candidates(hash);
+    if (candidates === undefined) {
+      throw new LogReadError('NOT_READY', 'the index of leaf hashes is being rebuilt', {
+        hint: 'Try again soon.',
+      });
+    }
+    const hashAt = this.#hashes(this.#size());
+    for (const index of candidates) {
+      if (index < treeSize && equalBytes(await hashAt(0, index), hash)) return index;
+    }
+    throw new LogReadError('NOT_FOUND', 'no entry of this tree has this leaf hash');
+  }
+
+  #hashes(size: number): HashReader {
+    return hashesFromTiles(sha256, size, (tile) => this.#tiles.tile(tile));
+  }
+}
