@@ -1,18 +1,13 @@
 /** `mayfly log`: what a log holds, a proof for a certificate, and the full check. */
-import { writeFile } from 'node:fs/promises';
 import { toBase64, toHex } from '../core/bytes.ts';
 import { rfc3339 } from '../core/clock.ts';
-import { FormatError } from '../core/errors.ts';
-import { decodePem } from '../core/pem.ts';
 import { checkDirectory } from '../ct-log/check-directory.ts';
 import { checkLog, type CheckOptions, type CheckResult } from '../ct-log/check.ts';
-import { messageOf } from '../ct-log/log-error.ts';
-import { proveCertificate, type CertificateProof } from '../ct-log/proof.ts';
-import { verifyCheckpoint } from '../ct-log/verify-head.ts';
 import type { Command } from 'commander';
-import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
+import { action, type RegisterCommand, type Speaker } from './command.ts';
+import { headOf, type SeenHead } from './log-head.ts';
+import { proof } from './log-proof.ts';
 import { openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
-import { readInput } from './input-file.ts';
 
 const EXAMPLES = `
 Examples:
@@ -70,28 +65,6 @@ function target(command: Command, summary: string, json: string): Command {
     .addHelpText('after', EXAMPLES);
 }
 
-/** The head that the command works with: for a directory the committed one, for a URL the signed checkpoint. */
-interface SeenHead {
-  readonly origin: string;
-  readonly size: number;
-  readonly root: Uint8Array;
-  readonly timestamp: number | undefined;
-}
-
-/** A checkpoint and what it says, its signatures checked. */
-async function verifiedCheckpoint({
-  source,
-  keys,
-}: LogTarget): Promise<{ bytes: Uint8Array; head: SeenHead }> {
-  const bytes = await source.checkpoint();
-  return { bytes, head: verifyCheckpoint(bytes, keys) };
-}
-
-async function headOf(log: LogTarget): Promise<SeenHead> {
-  if (log.directory === undefined) return (await verifiedCheckpoint(log)).head;
-  return { ...log.directory.head, origin: log.directory.identity.origin };
-}
-
 async function status(options: TargetOptions, speak: Speaker): Promise<undefined> {
   const log = await openTarget(options, speak);
   const { origin, size, root, timestamp } = await headOf(log);
@@ -115,56 +88,6 @@ async function status(options: TargetOptions, speak: Speaker): Promise<undefined
     lines.join('\n'),
   );
   return undefined;
-}
-
-async function proof(
-  options: TargetOptions & { readonly out?: string },
-  speak: Speaker,
-  args: readonly string[],
-): Promise<undefined> {
-  const certificate = await readCertificate(args[0] ?? '-');
-  const log = await openTarget(options, speak);
-  const { bytes, head } = await verifiedCheckpoint(log);
-  const { source, logId } = log;
-  const found = await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, certificate);
-  await tellProof(found, head.size, options.out, speak);
-  return undefined;
-}
-
-async function tellProof(
-  { index, timestamp, leafHash, proof: bytes }: CertificateProof,
-  size: number,
-  out: string | undefined,
-  speak: Speaker,
-): Promise<void> {
-  const text = new TextDecoder().decode(bytes);
-  if (out !== undefined) {
-    await writeFile(out, bytes).catch((error: unknown) => {
-      throw new CommandError('FAILED', `--out: ${out} cannot be written: ${messageOf(error)}`);
-    });
-  }
-  const facts = { index, size, time: rfc3339(timestamp), leafHash: toBase64(leafHash) };
-  const sentence = `entry ${index} of ${size}, logged ${rfc3339(timestamp)}`;
-  if (out === undefined) speak.note(sentence);
-  speak.answer(
-    { ...facts, ...(out === undefined ? { proof: text } : { out }) },
-    // The answer ends with a newline of its own; a proof on stdout must be the proof and nothing else.
-    out === undefined ? text.replace(/\n$/, '') : `${sentence}; proof written to ${out}`,
-  );
-}
-
-async function readCertificate(file: string): Promise<Uint8Array> {
-  const text = await readInput(file, 'CERT');
-  try {
-    const block = decodePem(text).find(({ label }) => label === 'CERTIFICATE');
-    if (block !== undefined) return block.bytes;
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw new CommandError('FAILED', `${file}: ${error.message}`);
-  }
-  throw new CommandError('FAILED', `${file} holds no PEM certificate`, {
-    hint: 'Give cert.pem, as `mayfly certificate` or cosign wrote it.',
-  });
 }
 
 async function check(options: TargetOptions, speak: Speaker): Promise<boolean> {

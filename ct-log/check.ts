@@ -1,14 +1,12 @@
 /** The full check of a log: everything that a head implies is there, and right to the byte. */
 import { concat, equalBytes } from '../core/bytes.ts';
-import { FormatError } from '../core/errors.ts';
 import { CheckedIssuers } from './check-issuers.ts';
 import { Found, type LogProblem } from './check-problem.ts';
+import { CheckedTiles, type Read } from './check-tiles.ts';
 import { entryFault, firstDifference, type EntryFault } from './entry-check.ts';
-import { parseTileLeaf, type TileLeaf } from './format/leaf.ts';
-import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
-import { rootFrom } from './format/merkle-proof.ts';
-import { hashInTile, placeOf, TILE_WIDTH, tilePath, tileWidth, type Tile } from './format/tile.ts';
-import { LogReadError } from './log-error.ts';
+import type { TileLeaf } from './format/leaf.ts';
+import { HASH_LENGTH } from './format/merkle.ts';
+import { hashInTile, TILE_WIDTH, tilePath, tileWidth, type Tile } from './format/tile.ts';
 import type { SctExtensions } from './log-identity.ts';
 import { sha256 } from './sha256.ts';
 import type { LogSource } from './source.ts';
@@ -50,16 +48,6 @@ export async function checkLog(source: LogSource, options: CheckOptions): Promis
   }
 }
 
-/** One entry as it was read. */
-interface Read {
-  readonly entry: TileLeaf;
-  readonly index: number;
-  /** TileLeaf. */
-  readonly bytes: Uint8Array;
-  readonly offset: number;
-  readonly leafHash: Uint8Array;
-}
-
 /** A data tile with the level 0 tile that belongs to it. */
 interface TilePair {
   readonly tile: Tile;
@@ -69,14 +57,14 @@ interface TilePair {
 
 class Check {
   tiles = 0;
-  readonly #source: LogSource;
+  readonly #read: CheckedTiles;
   readonly #options: CheckOptions;
   readonly #edge = new TreeEdge();
   readonly #issuers: CheckedIssuers;
   #lastTimestamp = 0;
 
   constructor(source: LogSource, options: CheckOptions) {
-    this.#source = source;
+    this.#read = new CheckedTiles(source, options.head);
     this.#options = options;
     this.#issuers = new CheckedIssuers(source);
   }
@@ -100,8 +88,8 @@ class Check {
 
   /** A data tile, its level 0 tile, and the tiles above that end with it. */
   async #dataTile(tile: Tile): Promise<void> {
-    const reads = this.#parseAll(tile, await this.#fetch(tilePath(tile)));
-    const hashes = await this.#hashTile({ ...tile, level: 0 });
+    const reads = await this.#read.entries(tile);
+    const hashes = await this.#read.hashTile({ ...tile, level: 0 });
     for (const [i, read] of reads.entries()) {
       const stored = hashes.subarray(i * HASH_LENGTH, (i + 1) * HASH_LENGTH);
       await this.#entry({ tile, reads, hashes }, read, stored);
@@ -111,31 +99,6 @@ class Check {
     if (tile.width === TILE_WIDTH) await this.#completed(tile.n);
   }
 
-  #parseAll(tile: Tile, bytes: Uint8Array): Read[] {
-    const path = tilePath(tile);
-    const reads: Read[] = [];
-    let end = 0;
-    for (let i = 0; i < tile.width; i++) {
-      const read = this.#parse(path, bytes, end, tile.n * TILE_WIDTH + i);
-      reads.push(read);
-      end = read.entry.next;
-    }
-    // A source may answer a partial tile with the full one; a full one must end with its last entry.
-    if (tile.width < TILE_WIDTH || end === bytes.length) return reads;
-    throw new Found(this.#locate(path, end), `bytes follow the last of ${TILE_WIDTH} entries`);
-  }
-
-  #parse(path: string, bytes: Uint8Array, offset: number, index: number): Read {
-    try {
-      const entry = parseTileLeaf(bytes, offset);
-      const leafHash = hashLeaf(sha256, entry.leaf);
-      return { entry, index, offset, leafHash, bytes: bytes.subarray(offset, entry.next) };
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      throw new Found(this.#locate(path, offset), `entry ${index} is damaged (${error.message})`);
-    }
-  }
-
   async #entry(pair: TilePair, read: Read, stored: Uint8Array): Promise<void> {
     const { index, offset } = read;
     const { tile } = pair;
@@ -143,25 +106,31 @@ class Check {
     if (!leafHolds && (await this.#hashIsWrong(pair, read))) {
       const at = (index % TILE_WIDTH) * HASH_LENGTH + firstDifference(stored, read.leafHash);
       const path = tilePath({ ...tile, level: 0 });
-      throw new Found(this.#locate(path, at), `hash ${index % TILE_WIDTH} is not that of entry ${index}`);
+      throw new Found(
+        this.#read.locate(path, at),
+        `hash ${index % TILE_WIDTH} is not that of entry ${index}`,
+      );
     }
     const unlike = { offset: 0, message: 'its hash is not that in the tree' };
     const fault =
       (await this.#fault(tile, read, leafHolds)) ?? (leafHolds ? this.#timeFault(read.entry) : unlike);
     if (fault === undefined) return;
-    throw new Found(this.#locate(tilePath(tile), offset + fault.offset), `entry ${index}: ${fault.message}`);
+    throw new Found(
+      this.#read.locate(tilePath(tile), offset + fault.offset),
+      `entry ${index}: ${fault.message}`,
+    );
   }
 
   async #fault(tile: Tile, read: Read, leafHolds: boolean): Promise<EntryFault | undefined> {
     const { sctExtensions } = this.#options;
     const issuer = await this.#issuers.ofChain(read.entry.chainFingerprints, (at) => {
       const inEntry = read.bytes.length - read.entry.chainFingerprints.length + at;
-      return `${this.#locate(tilePath(tile), read.offset + inEntry)} (chain of entry ${read.index})`;
+      return `${this.#read.locate(tilePath(tile), read.offset + inEntry)} (chain of entry ${read.index})`;
     });
     const expected = { index: read.index, sctExtensions, issuer, leafHolds };
     const fault = entryFault(read.entry, expected);
     // A source may have computed the hash from this very entry: only the head says that a leaf holds.
-    if (fault === undefined || !leafHolds || (await this.#rootHolds())) return fault;
+    if (fault === undefined || !leafHolds || (await this.#read.rootHolds())) return fault;
     return entryFault(read.entry, { ...expected, leafHolds: false });
   }
 
@@ -178,32 +147,21 @@ class Check {
    * from. When they agree with neither, an entry without a fault of its own is believed. */
   async #hashIsWrong({ tile, reads, hashes }: TilePair, read: Read): Promise<boolean> {
     if (tile.width === TILE_WIDTH) {
-      const parent = await this.#hashInTree(8, tile.n);
+      const parent = await this.#read.hashInTree(8, tile.n);
       if (!equalBytes(rootOfTile(hashes), parent)) {
         if (equalBytes(rootOfTile(concat(reads.map(({ leafHash }) => leafHash))), parent)) return true;
         return (await this.#fault(tile, read, false)) === undefined;
       }
     }
     // What lies above may itself be computed from the stored hashes: only the head is independent of them.
-    return !(await this.#rootHolds());
-  }
-
-  /** Whether the hash tiles, as they are stored, give the root of the head. */
-  async #rootHolds(): Promise<boolean> {
-    const { size, root } = this.#options.head;
-    return equalBytes(await rootFrom(sha256, size, (level, index) => this.#hashInTree(level, index)), root);
-  }
-
-  async #hashInTree(level: number, index: number): Promise<Uint8Array> {
-    const place = placeOf(level, index);
-    const width = tileWidth(place.level, place.n, this.#options.head.size);
-    return hashInTile(sha256, place, await this.#hashTile({ level: place.level, n: place.n, width }));
+    return !(await this.#read.rootHolds());
   }
 
   /** The hash tiles above level 0 that are full since data tile `n` is. */
   async #completed(n: number): Promise<void> {
     for (const { tile, bytes } of this.#edge.fullTiles(n)) {
-      if (tile.level !== 'data' && tile.level > 0) this.#compare(tile, bytes, await this.#hashTile(tile));
+      if (tile.level !== 'data' && tile.level > 0)
+        this.#compare(tile, bytes, await this.#read.hashTile(tile));
     }
     this.#edge.drop(n);
   }
@@ -215,7 +173,7 @@ class Check {
       const computed = this.#edge.hashes(level, n, width);
       if (width === 0 || computed === undefined) continue;
       const tile = { level, n, width };
-      this.#compare(tile, computed, await this.#hashTile(tile));
+      this.#compare(tile, computed, await this.#read.hashTile(tile));
     }
   }
 
@@ -224,33 +182,7 @@ class Check {
     if (equalBytes(computed, stored)) return;
     const at = firstDifference(computed, stored);
     const message = `hash ${Math.floor(at / HASH_LENGTH)} does not follow from the level below`;
-    throw new Found(this.#locate(tilePath(tile), at), message);
-  }
-
-  /** The hashes of a tile; a source may answer with a wider one. */
-  async #hashTile(tile: Tile): Promise<Uint8Array> {
-    const path = tilePath(tile);
-    const bytes = await this.#fetch(path);
-    const length = tile.width * HASH_LENGTH;
-    const full = TILE_WIDTH * HASH_LENGTH;
-    if (bytes.length === length || (bytes.length === full && tile.width < TILE_WIDTH))
-      return bytes.subarray(0, length);
-    throw new Found(
-      `${path} at byte ${Math.min(bytes.length, length)}`,
-      `has ${bytes.length} bytes, not ${length}`,
-    );
-  }
-
-  async #fetch(path: string): Promise<Uint8Array> {
-    return this.#source.tile(path).catch((error: unknown) => {
-      if (error instanceof LogReadError) throw new Found(path, 'is missing');
-      if (error instanceof FormatError) throw new Found(path, error.message);
-      throw error;
-    });
-  }
-
-  #locate(path: string, offset: number): string {
-    return this.#source.locate?.(path, offset) ?? `${path} at byte ${offset}`;
+    throw new Found(this.#read.locate(tilePath(tile), at), message);
   }
 }
 

@@ -1,0 +1,26 @@
+/** The head that the commands on a log work with. */
+import { verifyCheckpoint } from '../ct-log/verify-head.ts';
+import type { LogTarget } from './log-target.ts';
+
+/** For a directory the committed one, for a URL the signed checkpoint. */
+export interface SeenHead {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly timestamp: number | undefined;
+}
+
+/** A checkpoint and what it says, its signatures checked. */
+export async function verifiedCheckpoint({
+  source,
+  keys,
+}: LogTarget): Promise<{ bytes: Uint8Array; head: SeenHead }> {
+  const bytes = await source.checkpoint();
+  return { bytes, head: verifyCheckpoint(bytes, keys) };
+}
+
+/** The newest head; throws what reading and checking the checkpoint throw. */
+export async function headOf(log: LogTarget): Promise<SeenHead> {
+  if (log.directory === undefined) return (await verifiedCheckpoint(log)).head;
+  return { ...log.directory.head, origin: log.directory.identity.origin };
+}

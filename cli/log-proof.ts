@@ -1,0 +1,63 @@
+/** `mayfly log proof`: an inclusion proof for one certificate. */
+import { writeFile } from 'node:fs/promises';
+import { toBase64 } from '../core/bytes.ts';
+import { rfc3339 } from '../core/clock.ts';
+import { FormatError } from '../core/errors.ts';
+import { decodePem } from '../core/pem.ts';
+import { messageOf } from '../ct-log/log-error.ts';
+import { proveCertificate, type CertificateProof } from '../ct-log/proof.ts';
+import { CommandError, type Speaker } from './command.ts';
+import { readInput } from './input-file.ts';
+import { verifiedCheckpoint } from './log-head.ts';
+import { openTarget, type TargetOptions } from './log-target.ts';
+
+/** Writes the proof to stdout or `out`; `args[0]` is the file of the certificate. */
+export async function proof(
+  options: TargetOptions & { readonly out?: string },
+  speak: Speaker,
+  args: readonly string[],
+): Promise<undefined> {
+  const certificate = await readCertificate(args[0] ?? '-');
+  const log = await openTarget(options, speak);
+  const { bytes, head } = await verifiedCheckpoint(log);
+  const { source, logId } = log;
+  const found = await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, certificate);
+  await tellProof(found, head.size, options.out, speak);
+  return undefined;
+}
+
+async function tellProof(
+  { index, timestamp, leafHash, proof: bytes }: CertificateProof,
+  size: number,
+  out: string | undefined,
+  speak: Speaker,
+): Promise<void> {
+  const text = new TextDecoder().decode(bytes);
+  if (out !== undefined) {
+    await writeFile(out, bytes).catch((error: unknown) => {
+      throw new CommandError('FAILED', `--out: ${out} cannot be written: ${messageOf(error)}`);
+    });
+  }
+  const facts = { index, size, time: rfc3339(timestamp), leafHash: toBase64(leafHash) };
+  const sentence = `entry ${index} of ${size}, logged ${rfc3339(timestamp)}`;
+  if (out === undefined) speak.note(sentence);
+  speak.answer(
+    { ...facts, ...(out === undefined ? { proof: text } : { out }) },
+    // The answer ends with a newline of its own; a proof on stdout must be the proof and nothing else.
+    out === undefined ? text.replace(/\n$/, '') : `${sentence}; proof written to ${out}`,
+  );
+}
+
+async function readCertificate(file: string): Promise<Uint8Array> {
+  const text = await readInput(file, 'CERT');
+  try {
+    const block = decodePem(text).find(({ label }) => label === 'CERTIFICATE');
+    if (block !== undefined) return block.bytes;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new CommandError('FAILED', `${file}: ${error.message}`);
+  }
+  throw new CommandError('FAILED', `${file} holds no PEM certificate`, {
+    hint: 'Give cert.pem, as `mayfly certificate` or cosign wrote it.',
+  });
+}
