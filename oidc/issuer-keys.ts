@@ -10,6 +10,7 @@ import type { FetchDocument } from './fetch-document.ts';
 import { IssuerFault } from './issuer-fault.ts';
 import { fetchKeySet } from './jwks.ts';
 import type { KeySet } from './jwks.ts';
+import { MAX_WAITING, MAX_WAITING_IN_ALL, WaitingRoom } from './waiting-room.ts';
 
 const MINUTE = 60_000;
 /** From this age on, keys are fetched again beside the work. */
@@ -20,9 +21,6 @@ export const MAX_AGE = 10 * MINUTE;
 export const STALE_AGE = 60 * MINUTE;
 /** Between two tries at an issuer that fails, and between two looks for an unknown key. */
 export const RETRY_INTERVAL = 10_000;
-
-/** Tokens that may wait for one issuer's answer at a time: one that hangs must not hold every place of the server. */
-export const MAX_WAITING = 128;
 
 /** An issuer's keys and what it says about itself, of one moment. */
 export interface IssuerSnapshot {
@@ -40,6 +38,8 @@ export interface IssuerKeysOptions {
   readonly clock: Clock;
   /** Of each document, in milliseconds; default 10 s. */
   readonly timeout?: number | undefined;
+  /** Shared with the other issuers of the same server; one of its own by default. */
+  readonly room?: WaitingRoom | undefined;
 }
 
 /** See the top of the file. */
@@ -50,10 +50,12 @@ export class IssuerKeys {
   #searching: Promise<IssuerSnapshot> | undefined;
   #failure: { readonly fault: IssuerFault; readonly at: number } | undefined;
   #searchedAt: number | undefined;
+  readonly #room: WaitingRoom;
   #waiting = 0;
 
   constructor(options: IssuerKeysOptions) {
     this.#options = options;
+    this.#room = options.room ?? new WaitingRoom();
   }
 
   /** Keys that may be used now. Throws {@link IssuerFault} when there are none and the issuer gives none. */
@@ -87,17 +89,17 @@ export class IssuerKeys {
 
   async #inLine(answer: Promise<IssuerSnapshot>): Promise<IssuerSnapshot> {
     if (this.#waiting >= MAX_WAITING) {
-      answer.catch(() => undefined); // somebody else waits for it
-      throw new IssuerFault(
-        'UNREACHABLE',
-        `${MAX_WAITING} requests already wait for ${this.#options.issuer}`,
-      );
+      throw crowded(answer, `${MAX_WAITING} requests already wait for ${this.#options.issuer}`);
+    }
+    if (!this.#room.enter()) {
+      throw crowded(answer, `${MAX_WAITING_IN_ALL} requests already wait for issuers that do not answer`);
     }
     this.#waiting++;
     try {
       return await answer;
     } finally {
       this.#waiting--;
+      this.#room.leave();
     }
   }
 
@@ -133,4 +135,10 @@ export class IssuerKeys {
     this.#snapshot = { metadata, keys, fetchedAt };
     return this.#snapshot;
   }
+}
+
+/** The refusal of one more who would wait; the fetch goes on for those who do, and for who comes later. */
+function crowded(answer: Promise<unknown>, sentence: string): IssuerFault {
+  answer.catch(() => undefined);
+  return new IssuerFault('UNREACHABLE', sentence);
 }

@@ -9,6 +9,7 @@ import { IssuerKeys } from './issuer-keys.ts';
 import { compileIssuer } from './issuer-types.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import type { TokenPolicy } from './verify-token.ts';
+import { WaitingRoom } from './waiting-room.ts';
 
 /** An issuer with all that its tokens need, prepared once. */
 export interface Issuer {
@@ -31,6 +32,7 @@ export class IssuerPool {
   readonly #issuers = new Map<string, Issuer>();
   /** One for each set of extra certificates: issuers that share it share connections. */
   readonly #fetchers = new Map<string | undefined, DocumentFetcher>();
+  readonly #room = new WaitingRoom();
   readonly #options: IssuerPoolOptions;
 
   /** Throws {@link DefinitionError}. */
@@ -69,7 +71,7 @@ export class IssuerPool {
       issuer: url,
       audience,
       clock,
-      keys: new IssuerKeys({ issuer: url, fetch, clock, timeout }),
+      keys: new IssuerKeys({ issuer: url, fetch, clock, timeout, room: this.#room }),
     };
     this.#issuers.set(url, { definition, policy, principalOf });
   }

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { Authenticator } from '../../oidc/authenticate.ts';
 import type { DocumentFetcher } from '../../oidc/fetch-document.ts';
-import { MAX_AGE, MAX_WAITING, RETRY_INTERVAL, STALE_AGE } from '../../oidc/issuer-keys.ts';
+import { MAX_WAITING, MAX_WAITING_IN_ALL } from '../../oidc/waiting-room.ts';
+import { MAX_AGE, RETRY_INTERVAL, STALE_AGE } from '../../oidc/issuer-keys.ts';
 import { TokenError } from '../../oidc/token-error.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../support/oidc-issuer.ts';
@@ -152,6 +153,33 @@ describe("An issuer's keys", () => {
     expect(new Set(first)).to.deep.equal(new Set(['ISSUER_UNREACHABLE']));
     release(undefined);
     expect(new Set(await Promise.all(outcomes.slice(0, MAX_WAITING)))).to.deep.equal(new Set(['ok']));
+  });
+
+  it('of several issuers that hang leave places for one that answers', async () => {
+    const hanging = await Promise.all([startIssuer(), startIssuer(), startIssuer()]);
+    let release: (value: undefined) => void = () => undefined;
+    const until = new Promise<undefined>((resolve) => (release = resolve));
+    for (const one of hanging) one.discovery.until = until;
+    const definitions = [issuer, ...hanging].map(({ url }) => emailDefinition(url));
+    const door = createAuthenticator({ issuers: definitions, clock: () => now });
+    const claims = { email: 'sue@example.com', email_verified: true };
+    const tokens = await Promise.all(
+      hanging.flatMap((one) => Array.from({ length: MAX_WAITING }, () => one.sign(claims, { now }))),
+    );
+    const good = await issuer.sign(claims, { now });
+    await door.authenticate(good); // its keys are known from here on
+    const codeOf = (error: unknown): string => (error as TokenError).code;
+    const outcomes = tokens.map((token) => door.authenticate(token).then(() => 'ok', codeOf));
+    const refused = await Promise.all(outcomes.slice(MAX_WAITING_IN_ALL));
+    expect(new Set(refused)).to.deep.equal(new Set(['ISSUER_UNREACHABLE']));
+    expect((await door.authenticate(good)).challenge).to.equal('sue@example.com');
+    release(undefined);
+    const waited = await Promise.all(outcomes.slice(0, MAX_WAITING_IN_ALL));
+    expect(new Set(waited)).to.deep.equal(new Set(['ok']));
+    // The places are given back.
+    const later = await Promise.all(tokens.slice(-MAX_WAITING).map((token) => door.authenticate(token)));
+    expect(later).to.have.length(MAX_WAITING);
+    await Promise.all([door.close(), ...hanging.map((one) => one.close())]);
   });
 
   it('make nobody wait for an issuer that is known to be down', async () => {
