@@ -3,6 +3,7 @@ import { getCACertificates } from 'node:tls';
 import { Agent, request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { IssuerFault } from './issuer-fault.ts';
+import { publicConnector } from './public-connector.ts';
 
 /** What one fetch may cost. */
 export interface FetchLimits {
@@ -10,6 +11,8 @@ export interface FetchLimits {
   readonly timeout: number;
   /** Of the body, in bytes. */
   readonly size: number;
+  /** Whether the host must have a public address; for hosts that no operator named. */
+  readonly publicOnly?: boolean | undefined;
 }
 
 /** Fetches the JSON at `url`. Throws {@link IssuerFault}. */
@@ -28,13 +31,14 @@ const MAX_CONNECTIONS_PER_HOST = 4;
 /** A fetcher that trusts what Node trusts (NODE_EXTRA_CA_CERTS too) and, beside that, the certificates of `caCert` (PEM). */
 export function createDocumentFetcher(caCert?: string): DocumentFetcher {
   const trust = caCert === undefined ? {} : { ca: [...getCACertificates('default'), caCert] };
-  const agent = new Agent({
-    connections: MAX_CONNECTIONS_PER_HOST,
-    connect: { ...trust, minVersion: 'TLSv1.2' },
-  });
+  const options = { ...trust, minVersion: 'TLSv1.2' } as const;
+  const anywhere = new Agent({ connections: MAX_CONNECTIONS_PER_HOST, connect: options });
+  const publicly = new Agent({ connections: MAX_CONNECTIONS_PER_HOST, connect: publicConnector(options) });
   return {
-    fetch: (url, limits) => fetchDocument(agent, url, limits),
-    close: () => agent.destroy(),
+    fetch: (url, limits) => fetchDocument(limits.publicOnly === true ? publicly : anywhere, url, limits),
+    close: async () => {
+      await Promise.all([anywhere.destroy(), publicly.destroy()]);
+    },
   };
 }
 
@@ -55,6 +59,7 @@ async function send(agent: Dispatcher, url: URL, signal: AbortSignal): Promise<D
   try {
     return await request(url, { dispatcher: agent, signal, headers: { accept: 'application/json' } });
   } catch (cause) {
+    if (cause instanceof IssuerFault) throw cause;
     throw unreachable(url, cause);
   }
 }

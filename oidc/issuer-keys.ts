@@ -131,7 +131,8 @@ export class IssuerKeys {
   }
 
   async #search(metadata: ProviderMetadata, fetchedAt: number): Promise<IssuerSnapshot> {
-    const keys = await fetchKeySet(metadata.jwksUri, this.#options.fetch, this.#options.timeout);
+    const { issuer, fetch, timeout } = this.#options;
+    const keys = await fetchKeySet(metadata.jwksUri, issuer, fetch, timeout);
     this.#snapshot = { metadata, keys, fetchedAt };
     return this.#snapshot;
   }

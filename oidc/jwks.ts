@@ -23,9 +23,16 @@ export class KeySet {
   }
 }
 
-/** Fetches the JWK Set (RFC 7517 §5) at `url`. Throws {@link IssuerFault}. */
-export async function fetchKeySet(url: URL, fetch: FetchDocument, timeout = LIMITS.timeout): Promise<KeySet> {
-  const document = await fetch(url, { ...LIMITS, timeout });
+/** Fetches the JWK Set (RFC 7517 §5) at `url`, which `issuer` named. The operator named the issuer's host, and thereby
+ * agreed to wherever it is; any other host must have a public address. Throws {@link IssuerFault}. */
+export async function fetchKeySet(
+  url: URL,
+  issuer: string,
+  fetch: FetchDocument,
+  timeout = LIMITS.timeout,
+): Promise<KeySet> {
+  const publicOnly = url.hostname !== new URL(issuer).hostname;
+  const document = await fetch(url, { ...LIMITS, timeout, publicOnly });
   const isObject = typeof document === 'object' && document !== null;
   const keys = isObject ? claim(document as Claims, 'keys') : undefined;
   if (!Array.isArray(keys)) throw new IssuerFault('UNUSABLE', `${url.href} does not hold a list of keys`);

@@ -175,6 +175,18 @@ describe("An issuer's documents", () => {
     });
   });
 
+  describe('with keys at another host', () => {
+    for (const host of ['localhost', '[::1]', '[::ffff:127.0.0.1]', '127.0.0.2', '0.0.0.0', '0x7f.1.2']) {
+      it(`are refused when that is ${host}, and it is not asked`, async () => {
+        issuer.discovery.patch = { jwks_uri: issuer.url.replace('127.0.0.1', host) + '/jwks' };
+        const error = (await failureOf(ask)) as TokenError;
+        expect(error.code).to.equal('ISSUER_METADATA_INVALID');
+        expect((error.cause as Error).message).to.contain('no public address');
+        expect(issuer.requests).to.deep.equal({ discovery: 1, jwks: 0, other: 0 });
+      });
+    }
+  });
+
   it('are asked for where the URL ends, with and without a slash', async () => {
     const slashed = await startIssuer({ path: '/tenant/' });
     const door = createAuthenticator({ issuers: [emailDefinition(slashed.url)], clock: Date.now });
