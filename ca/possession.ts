@@ -76,14 +76,18 @@ function proveByChallenge(
 ): ProvenKey {
   const hash = PROOF_HASH[key.type];
   const texts = [principal.challenge, principal.alternativeChallenge];
+  if (proof.length === 0) throw invalidProof('the request holds no proof of possession');
+  if (proof.length > MAX_PROOF)
+    throw invalidProof(`the proof of possession is longer than ${MAX_PROOF} bytes`);
   const good = texts.some((text) => text !== undefined && provesText(key, hash, text, proof));
-  if (!good) throw invalidProof(proof.length);
+  if (!good) {
+    throw invalidProof('the proof of possession is not a signature by this key over the expected text');
+  }
   permit(key.type, hash);
   return new ProvenKeyValue(key, 'challenge');
 }
 
 function provesText(key: RequestKey, hash: ProofHash, text: string, proof: Uint8Array): boolean {
-  if (proof.length === 0 || proof.length > MAX_PROOF) return false;
   const data = utf8(text);
   if (verifies(key.handle, hash, data, proof)) return true;
   if (!key.type.startsWith('P-')) return false;
@@ -100,18 +104,12 @@ function verifies(key: KeyObject, hash: ProofHash, data: Uint8Array, signature: 
   }
 }
 
-const invalidProof = (length: number): RequestError =>
-  new RequestError(
-    'PROOF_INVALID',
-    length === 0
-      ? 'the request holds no proof of possession'
-      : 'the proof of possession is not a signature by this key over the expected text',
-    {
-      hint:
-        'Sign the e-mail claim of the token (or sub, where the issuer identifies by something else) with the key: ' +
-        'ECDSA with the hash of its curve, RSA PKCS#1 v1.5 with SHA-256, or pure Ed25519.',
-    },
-  );
+const invalidProof = (sentence: string): RequestError =>
+  new RequestError('PROOF_INVALID', sentence, {
+    hint:
+      'Sign the e-mail claim of the token (or sub, where the issuer identifies by something else) with the key: ' +
+      'ECDSA with the hash of its curve, RSA PKCS#1 v1.5 with SHA-256, or pure Ed25519.',
+  });
 
 function proveByRequest(csr: ParsedCsr, permit: AlgorithmGate): ProvenKey {
   const key = keyOfRequest(csr.spki);

@@ -77,6 +77,13 @@ describe('ca/possession', () => {
     expect(prove(key, proofOf(key, 'https://example.org/alice'), lenient).provenBy).to.equal('challenge');
   });
 
+  it('says of a proof that none can be so long, and of a shorter one that it is wrong', () => {
+    const proving = (length: number) => (): unknown => prove(testKey('P-256'), new Uint8Array(length));
+    expect(proving(1025)).to.throw(RequestError, 'longer than 1024 bytes');
+    expect(proving(1024)).to.throw(RequestError, 'not a signature by this key');
+    expect(proving(0)).to.throw(RequestError, 'holds no proof');
+  });
+
   it('signs the bytes of UTF-8', () => {
     const key = testKey('P-256');
     const challenge = 'jörg@exämple.org';

@@ -5,6 +5,7 @@ import { signCertificate } from '../../ca/certificate.ts';
 import { proveKey } from '../../ca/possession.ts';
 import { signPrecertificate } from '../../ca/precertificate.ts';
 import { RequestError } from '../../ca/request-error.ts';
+import { ReleaseError } from '../../ca/release-error.ts';
 import { newSerial, serialHex } from '../../ca/serial.ts';
 import { DEFAULT_SIGNING_ALGORITHMS, permitAlgorithms } from '../../ca/signing-algorithms.ts';
 import { leafValidity } from '../../ca/validity.ts';
@@ -278,6 +279,39 @@ describe('ca/profile', () => {
     const { ok, detail } = await certificateStep(final, ca);
     expect(detail).to.contain('for code signing');
     expect(ok).to.equal(true);
+  });
+
+  it('signs no precertificate for a key that only looks proven', async () => {
+    const key = testKey('P-256');
+    const principal = emailPrincipal();
+    const request = { content: pemOf(key.publicKey), proof: proofOf(key, principal.challenge) };
+    const proven = proveKey({ kind: 'publicKey', ...request }, principal, permit);
+    const validity = leafValidity(NOW, 600, ca.authority.validity);
+    const content = { principal, validity, serial: newSerial(), key: Object.assign({}, proven) };
+    const failure: unknown = await signPrecertificate(ca.authority, content as never).catch(
+      (error: unknown) => error,
+    );
+    expect(failure).to.be.instanceOf(ReleaseError).with.property('code', 'NOT_PROVEN');
+  });
+
+  it('signs no certificate that differs from the entry in anything but the SCT', async () => {
+    const key = testKey('P-256');
+    const principal = emailPrincipal();
+    const request = { content: pemOf(key.publicKey), proof: proofOf(key, principal.challenge) };
+    const proven = proveKey({ kind: 'publicKey', ...request }, principal, permit);
+    const validity = leafValidity(NOW, 600, ca.authority.validity);
+    const [one, two] = await Promise.all(
+      [newSerial(), newSerial()].map((serial) =>
+        signPrecertificate(ca.authority, { key: proven, principal, validity, serial }),
+      ),
+    );
+    if (one === undefined || two === undefined) throw new Error('no precertificates');
+    const committed = await memoryLog(() => NOW).append(one.entry);
+    const mixed = { ...one, parts: two.parts };
+    const failure: unknown = await signCertificate(ca.authority, mixed, committed).catch(
+      (error: unknown) => error,
+    );
+    expect(failure).to.be.instanceOf(ReleaseError).with.property('code', 'TBS_MISMATCH');
   });
 
   it('prepares what the log needs of the CA', () => {

@@ -95,6 +95,27 @@ describe('ca/request-key', () => {
     expectRefusal('KEY_MALFORMED', Uint8Array.of(...spki, 0));
   });
 
+  it('refuses another head of a P-256 key than the one: unused bits, and the hybrid form of a point', () => {
+    const good = new Uint8Array(testKey('P-256').publicKey.export({ type: 'spki', format: 'der' }));
+    const hybrid = 6 + ((good.at(-1) ?? 0) & 1);
+    for (const [at, value] of [
+      [25, 1],
+      [25, 7],
+      [26, hybrid],
+      [26, hybrid ^ 1],
+    ] as const) {
+      const spki = Uint8Array.from(good);
+      spki[at] = value;
+      expectRefusal('KEY_MALFORMED', spki, /could not be parsed/);
+    }
+  });
+
+  it('reads so much and no more', () => {
+    const pem = Buffer.from(pemOf(testKey('P-256').publicKey)).toString();
+    expect(readRequestKey(text(pem.padEnd(16_384, '\n'))).type).to.equal('P-256');
+    expectRefusal('KEY_MALFORMED', text(pem.padEnd(16_385, '\n')), /longer than 16384 bytes/);
+  });
+
   it('refuses kinds of key that nobody should sign with, and says which do', () => {
     const kinds = {
       'RSA-PSS': generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).publicKey,

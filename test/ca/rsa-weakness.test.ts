@@ -35,6 +35,15 @@ function withoutSmallFactor(start: bigint, step = 2n): bigint {
   return n;
 }
 
+/** ⌊√n⌋, bit by bit. */
+function squareRoot(n: bigint): bigint {
+  let root = 0n;
+  for (let bit = 1n << BigInt(n.toString(2).length >> 1); bit > 0n; bit >>= 1n) {
+    if ((root + bit) ** 2n <= n) root += bit;
+  }
+  return root;
+}
+
 describe('ca/rsa-weakness', () => {
   it('finds nothing in keys that OpenSSL makes', () => {
     for (const type of ['RSA-2048', 'RSA-3072', 'RSA-4096'] as const) {
@@ -84,6 +93,19 @@ describe('ca/rsa-weakness', () => {
     expect(rsaWeakness(bytesOf(p * p), E)).to.match(/too close/);
     const far = withoutSmallFactor(p + 2n ** 1020n);
     expect(rsaWeakness(bytesOf(p * far), E)).to.equal(undefined);
+  });
+
+  it('goes on for a hundred rounds and no more', () => {
+    const roundsOf = (p: bigint, q: bigint): bigint => (p + q) / 2n - squareRoot(p * q) - 1n;
+    const p = withoutSmallFactor(number(1024, 11n));
+    // q − p = 2·√(2·rounds·p) makes Fermat's method find them in that many rounds.
+    const apart = (rounds: bigint): bigint => withoutSmallFactor(p + 2n * squareRoot(2n * rounds * p));
+    for (const rounds of [2n, 50n, 98n]) {
+      const q = apart(rounds);
+      expect(Number(roundsOf(p, q))).to.be.within(Number(rounds) - 1, Number(rounds) + 1);
+      expect(rsaWeakness(bytesOf(p * q), E), String(rounds)).to.match(/too close/);
+    }
+    expect(rsaWeakness(bytesOf(p * apart(103n)), E)).to.equal(undefined);
   });
 
   it('is asked for every RSA key of a request', () => {

@@ -1,8 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { createCommitDatabase, openForReading, readState } from '../../ct-log/commit-database.ts';
+import {
+  createCommitDatabase,
+  openForReading,
+  openForWriting,
+  readState,
+} from '../../ct-log/commit-database.ts';
+import { committer } from '../../ct-log/commit-transaction.ts';
 import { LogError } from '../../ct-log/log-error.ts';
 import { COMMIT_DATABASE, sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
 import { commitStoreContract } from './commit-store-contract.ts';
@@ -47,6 +53,32 @@ describe('ct-log/sqlite-commit-store', () => {
     expect(readState(reader, file)).to.deep.equal({ head: next, firstEntry: 0, entries: [Uint8Array.of(9)] });
     reader.close();
     await store.close();
+  });
+
+  it('writes through to the medium with every commit', () => {
+    const db = openForWriting(join(path, COMMIT_DATABASE), LOG_ID);
+    expect(db.prepare('PRAGMA synchronous').get()?.['synchronous']).to.equal(2);
+    expect(db.prepare('PRAGMA fullfsync').get()?.['fullfsync']).to.equal(1);
+    expect(db.prepare('PRAGMA journal_mode').get()?.['journal_mode']).to.equal('wal');
+    db.close();
+  });
+
+  it('moves what an unclean end left in the WAL into the database before it believes it', async () => {
+    const left = directory();
+    const [from, to] = [path, left].map((place) => join(place, COMMIT_DATABASE)) as [string, string];
+    const next = { size: 1, root: new Uint8Array(32).fill(1), timestamp: 1001 };
+    const killed = openForWriting(from, LOG_ID);
+    const batch = { memory: Uint8Array.of(9), lengths: [1], pruneBelow: 0 };
+    committer(killed)({ expected: EMPTY, next, ...batch });
+    for (const suffix of ['', '-wal']) cpSync(from + suffix, to + suffix);
+    killed.close();
+    expect(statSync(`${to}-wal`).size).to.be.greaterThan(0);
+
+    const store = sqliteCommitStore(left, LOG_ID);
+    expect((await store.load()).head).to.deep.equal(next);
+    expect(statSync(`${to}-wal`).size).to.equal(0);
+    await store.close();
+    await remove(left);
   });
 
   it('does not take the database of another log, nor none', async () => {
