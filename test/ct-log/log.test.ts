@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { isCommitted } from '../../ct-log/committed.ts';
 import { parseLeafIndex } from '../../ct-log/format/leaf-index.ts';
 import { parseSct } from '../../ct-log/format/sct.ts';
+import { LogError } from '../../ct-log/log-error.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 
 describe('log', () => {
@@ -22,6 +23,18 @@ describe('log', () => {
     expect(parseLeafIndex(sct.extensions)).to.equal(0);
     expect(log.status()).to.include({ size: 1, queued: 0 });
   });
+
+  for (const which of ['treeHead', 'checkpoint'] as const) {
+    it(`does not open when the signer of the ${which} signs something else`, async () => {
+      const good = test.signers[which];
+      const sign = (data: Uint8Array): Promise<Uint8Array> => good.sign(Uint8Array.of(...data, 0));
+      const signers = { ...test.signers, [which]: { ...good, sign } };
+      const failure: unknown = await test.open({ signers }).catch((error: unknown) => error);
+      expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+      expect(existsSync(join(test.directory, 'checkpoint'))).to.equal(false);
+      await (await test.open()).append(entry(1));
+    });
+  }
 
   it('warns of a directory that lies in memory', async function () {
     const memory = '/dev/shm';

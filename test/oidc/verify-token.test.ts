@@ -205,6 +205,18 @@ describe('Verifying a token', () => {
     await fetcher.close();
   });
 
+  it('refuses a token of another issuer even if the keys of this one verify it', async () => {
+    const fetcher = createDocumentFetcher();
+    const clock = (): number => NOW;
+    const keys = new IssuerKeys({ issuer: issuer.url, fetch: fetcher.fetch, clock });
+    for (const url of ['https://other.example', `${issuer.url}/`]) {
+      const policy = { issuer: url, audience: 'sigstore', keys, clock };
+      const error = await failureOf(async () => verifyToken(parseToken(await sign()), policy));
+      expect(error).to.be.instanceOf(TokenError).with.property('code', 'ISSUER_UNKNOWN');
+    }
+    await fetcher.close();
+  });
+
   it('takes every algorithm that an issuer may announce', async () => {
     for (const alg of [
       'RS256',

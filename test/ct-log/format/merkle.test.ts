@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { toHex } from '../../../core/bytes.ts';
 import { FormatError } from '../../../core/errors.ts';
 import { CompactRange } from '../../../ct-log/format/compact-range.ts';
-import { emptyRoot, hashLeaf, nodesOf, splitPoint } from '../../../ct-log/format/merkle.ts';
+import { emptyRoot, hashLeaf, hashNode, nodesOf, splitPoint } from '../../../ct-log/format/merkle.ts';
 import {
   consistencyProof,
   inclusionProof,
@@ -265,5 +265,32 @@ describe('ct-log/format/merkle-proof and merkle-verify', () => {
     expect(await consistencyProof(sha256, 2, 1, read).catch((error: unknown) => error)).to.be.instanceOf(
       RangeError,
     );
+  });
+});
+
+describe('ct-log/format/merkle-verify', () => {
+  const [extra, ...leaves] = leafHashes(6);
+  const over = extra ?? new Uint8Array(32);
+  const lifted = (root: Uint8Array): Uint8Array => hashNode(sha256, over, root);
+
+  it('takes no proof that goes on above the root, though its hashes lead to the root that is claimed', () => {
+    for (const size of [1, 2, 3, 5]) {
+      const tree = leaves.slice(0, size);
+      for (const [index, leafHash] of tree.entries()) {
+        const claim = { leafHash, index, size };
+        const path = naivePath(index, tree);
+        expect(verifyInclusion(sha256, claim, path, naiveRoot(tree))).to.equal(true);
+        expect(verifyInclusion(sha256, claim, [...path, over], lifted(naiveRoot(tree)))).to.equal(false);
+      }
+    }
+  });
+
+  it('takes no such proof that one tree continues another', () => {
+    const proof = naiveSubproof(3, leaves.slice(0, 4));
+    const roots = [3, 4].map((size) => naiveRoot(leaves.slice(0, size))) as [Uint8Array, Uint8Array];
+    const holds = (first: Uint8Array, second: Uint8Array, path: readonly Uint8Array[]): boolean =>
+      verifyConsistency(sha256, { size: 3, root: first }, { size: 4, root: second }, path);
+    expect(holds(roots[0], roots[1], proof)).to.equal(true);
+    expect(holds(lifted(roots[0]), lifted(roots[1]), [...proof, over])).to.equal(false);
   });
 });
