@@ -11,7 +11,8 @@ export function firstJsonValue(text: string): unknown {
   if (start < 0) return {};
   if (text[start] !== '{') return undefined;
   const end = endOfObject(text, start);
-  if (end === undefined) return undefined;
+  // With nothing behind the object the text is what JSON.parse has refused already.
+  if (end === undefined || !/[^ \t\r\n]/.test(text.slice(end))) return undefined;
   try {
     return JSON.parse(text.slice(start, end));
   } catch {

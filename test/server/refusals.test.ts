@@ -146,8 +146,8 @@ describe('server: refusals', () => {
       reason: 'BODY_MALFORMED',
     },
     {
-      name: 'a body over 4 MiB',
-      body: () => `{"x":"${'a'.repeat(4 * 1024 * 1024)}"}`,
+      name: 'a body over 256 KiB',
+      body: () => `{"x":"${'a'.repeat(256 * 1024)}"}`,
       message: 'http: request body too large',
       reason: 'BODY_TOO_LARGE',
     },
