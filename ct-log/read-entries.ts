@@ -13,7 +13,7 @@ import type { TreeTiles } from './tree-tiles.ts';
 /** Entries of one get-entries answer, at most. */
 export const MAX_ENTRIES = 1000;
 /** Bytes of leaf and chain in one get-entries answer, beyond which it ends (but it has at least one entry). */
-export const MAX_ENTRIES_BYTES = 4 * 1024 * 1024;
+export const MAX_ENTRIES_BYTES = 1024 * 1024;
 
 /** What entries are read from. */
 export interface EntryParts {

@@ -17,11 +17,15 @@ import { createReadiness } from './readiness.ts';
 import { causeText } from './request-log.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { createAnswerV1, createAnswerV2 } from './signing-answers.ts';
+import { UnsentAnswers } from './unsent-answers.ts';
 import { createSigningEndpoint, type SigningParts } from './signing-endpoint.ts';
 import { decodeSigningRequestV1, decodeSigningRequestV2 } from './signing-request-json.ts';
 
 /** Bytes of request bodies that may be on their way at once. */
 const BODY_MEMORY = 64 * 1024 * 1024;
+
+/** Bytes of answers of the log that may wait for readers at once. */
+const ANSWER_MEMORY = 64 * 1024 * 1024;
 
 /** What the two listeners run. */
 export interface Handlers {
@@ -120,6 +124,7 @@ function logMount(
     access: createAccessCheck(logAccess, clientAddress),
     isPublic: logAccess.kind === 'public',
     budget,
+    unsent: new UnsentAnswers(new Admission(ANSWER_MEMORY)),
     metrics,
     describe: () => ({
       url: logUrlOf(values, state),

@@ -9,6 +9,7 @@ import type { AccessCheck } from './log-access.ts';
 import type { Metrics } from './metrics.ts';
 import { QueryParameters } from './query-parameters.ts';
 import type { ReadBudget } from './read-budget.ts';
+import type { UnsentAnswers } from './unsent-answers.ts';
 
 /** What the routes work with. */
 export interface LogRouteParts {
@@ -17,6 +18,8 @@ export interface LogRouteParts {
   /** Whether everybody may read: caches in between may then keep answers, and pages of any origin may read them. */
   readonly isPublic: boolean;
   readonly budget: ReadBudget;
+  /** The budget ends when an answer is made; this when it is sent. */
+  readonly unsent: UnsentAnswers;
   readonly metrics: Metrics;
   /** What `log.v3.json` says beyond the identity of the log. */
   readonly describe: () => Parameters<LogReader['logV3Json']>[0];
@@ -175,6 +178,10 @@ function serve(parts: LogRouteParts, endpoint: string, read: Read): RequestHandl
 
 function send(parts: LogRouteParts, response: Response, endpoint: string, answer: Answer): void {
   const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
+  if (!parts.unsent.hold(response, body.length)) {
+    tooBusy(parts, response, endpoint);
+    return;
+  }
   const maxAge = MAX_AGE[answer.freshness];
   const scope = answer.freshness === 'changing' ? '' : parts.isPublic ? 'public, ' : 'private, ';
   if (parts.isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
