@@ -13,6 +13,8 @@ export interface ServiceOptions {
   readonly tls?: TlsFiles | undefined;
   readonly clock: Clock;
   readonly version: string;
+  /** Whether the operator says that a proxy in front speaks TLS. */
+  readonly behindTlsProxy?: boolean | undefined;
   /** The names that the listeners answer to; default: any. */
   readonly acceptHost?: AcceptHost | undefined;
 }

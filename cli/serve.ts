@@ -69,7 +69,10 @@ async function serve(options: ServeOptions, speak: Speaker, version: string): Pr
     passphrase: await readSecretFile(options.passphraseFile, 'passphrase'),
     clock,
   });
-  const service = await openService(instance, { listen, metricsListen, tls, clock, version });
+  const service = await openService(instance, {
+    ...{ listen, metricsListen, tls, clock, version },
+    behindTlsProxy,
+  });
   const stopped = untilStopped(() => service.close());
   tellReady(speak, instance, service, options);
   await stopped;

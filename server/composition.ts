@@ -4,6 +4,7 @@ import type { Server as TlsServer } from 'node:https';
 import { guardConnections } from './connection-guard.ts';
 import { createHandlers, logUrlOf } from './handlers.ts';
 import { createHttpServer, drain, listen } from './http-listener.ts';
+import { requireTellableReaders } from './log-access.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { followTlsPair, loadTlsPair, type TlsPair } from './tls-certificate.ts';
 
@@ -25,7 +26,7 @@ const OPERATOR_CONNECTIONS = 64;
 const TLS_INTERVAL = 10_000;
 const GRACE = 25_000;
 
-/** Starts the service. Rejects with ListenError or TlsError, and has then closed what it was given. */
+/** Starts the service. Rejects with ListenError, TlsError or LogAccessError, and has then closed what it was given. */
 export async function startService(values: ServiceValues): Promise<RunningService> {
   try {
     return await start(values);
@@ -37,7 +38,9 @@ export async function startService(values: ServiceValues): Promise<RunningServic
 
 async function start(values: ServiceValues): Promise<RunningService> {
   const state: ServiceState = { isClosing: false, url: '' };
-  const { tls, requestLog, log } = values;
+  const { tls, requestLog, log, trustedProxies } = values;
+  const behindTlsProxy = values.behindTlsProxy === true;
+  requireTellableReaders(values.logAccess, { behindTlsProxy, trustedProxies });
   const pair = tls === undefined ? undefined : await loadTlsPair(tls, values.clock());
   const handlers = createHandlers(values, state);
   const server = createHttpServer(pair);

@@ -27,6 +27,8 @@ export interface ServiceValues {
   readonly logAccess: LogAccess;
   /** Addresses and CIDR blocks. */
   readonly trustedProxies: readonly string[];
+  /** Whether the operator says that a proxy in front speaks TLS; default: no. */
+  readonly behindTlsProxy?: boolean | undefined;
   readonly limits: ServiceLimits;
   readonly requestLog: RequestLog;
   readonly version: string;

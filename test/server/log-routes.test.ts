@@ -1,5 +1,7 @@
 import { expect } from 'chai';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import {
   bodyV2,
   clientKey,
@@ -225,7 +227,66 @@ describe('server: who may read the log', () => {
 
   it('takes a request through a proxy for one from elsewhere', async () => {
     const access: Change = () => ({ logAccess: { kind: 'loopback' } });
-    const headers = [{}, { 'x-forwarded-for': '127.0.0.1' }, { forwarded: 'for=127.0.0.1' }];
-    expect(await statuses(access, headers)).to.deep.equal([200, 403, 403]);
+    const marks: readonly Record<string, string>[] = [
+      { 'x-forwarded-for': '127.0.0.1' },
+      { forwarded: 'for=127.0.0.1' },
+      { via: '1.1 proxy' },
+      { 'x-real-ip': '127.0.0.1' },
+      { 'x-forwarded-proto': 'https' },
+      { 'X-Forwarded-Host': 'localhost' },
+    ];
+    expect(await statuses(access, [{}, ...marks])).to.deep.equal([200, ...marks.map(() => 403)]);
+  });
+
+  it('takes a request for another name for one from elsewhere, though it comes from this machine', async () => {
+    const service = await startTestService(() => ({ logAccess: { kind: 'loopback' } }));
+    const status = async (host: string): Promise<number | undefined> => {
+      const request = httpRequest(`${service.logUrl}/checkpoint`, { headers: { host } }).end();
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      response.resume();
+      return response.statusCode;
+    };
+    for (const host of ['localhost', 'localhost:5555', '127.0.0.1', '[::1]:80', 'LOCALHOST'])
+      expect(await status(host), host).to.equal(200);
+    for (const host of ['rebound.example', 'rebound.example:5555', 'localhost.example', '10.0.0.1'])
+      expect(await status(host), host).to.equal(403);
+    await service.close();
+  });
+
+  it('does not start where a proxy would make everybody local', async () => {
+    const loopback = { logAccess: { kind: 'loopback' } } as const;
+    for (const proxy of [{ behindTlsProxy: true }, { trustedProxies: ['127.0.0.1'] }]) {
+      const failure: unknown = await startTestService(() => ({ ...loopback, ...proxy })).catch(
+        (error: unknown) => error,
+      );
+      expect(failure).to.include({ code: 'LOOPBACK_BEHIND_PROXY' });
+      const service = await startTestService(() => proxy);
+      await service.close();
+    }
+  });
+
+  it('lets no cache in between keep what is not for everybody', async () => {
+    const token = 'the-log-token';
+    const cases: readonly (readonly [Change, Record<string, string>])[] = [
+      [() => ({ logAccess: { kind: 'token', token } }), { authorization: `Bearer ${token}` }],
+      [() => ({ logAccess: { kind: 'loopback' } }), {}],
+    ];
+    for (const [change, headers] of cases) {
+      const service = await startTestService(change);
+      await issue(service, 1);
+      for (const [path, cache] of [
+        ['checkpoint', 'no-store'],
+        ['tile/0/000.p/1', 'private, max-age=604800, immutable'],
+        ['tile/data/000.p/1', 'private, max-age=604800, immutable'],
+        ['ct/v1/get-entries?start=0&end=0', 'private, max-age=604800, immutable'],
+        ['ct/v1/get-entries?start=0&end=1', 'private, max-age=60'],
+        ['log.v3.json', 'private, max-age=60'],
+      ] as const) {
+        const [response] = await get(`${service.logUrl}/${path}`, { headers });
+        expect(response.status, path).to.equal(200);
+        expect(response.headers.get('cache-control'), path).to.equal(cache);
+      }
+      await service.close();
+    }
   });
 });

@@ -66,7 +66,14 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
     version: 'test',
     isForTrying: true,
   };
-  const service = await startService({ ...values, ...change(values) });
+  const clean = async (): Promise<void> => {
+    await issuer.close();
+    await rm(directory, { recursive: true, force: true });
+  };
+  const service = await startService({ ...values, ...change(values) }).catch(async (error: unknown) => {
+    await clean();
+    throw error;
+  });
   return {
     ...service,
     ...{ issuer, authority, log, lines },
@@ -78,8 +85,7 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
     },
     close: async () => {
       await service.close();
-      await issuer.close();
-      await rm(directory, { recursive: true, force: true });
+      await clean();
     },
   };
 }
