@@ -38,6 +38,7 @@ export function createApi(parts: ApiParts): RequestListener {
   const { context, signing, acceptHost } = parts;
   const app = createExpressApp(parts);
   return (request, response) => {
+    takeAbsoluteTarget(request);
     if (acceptHost !== undefined && !acceptHost(request.headers.host)) {
       fail(parts, request, response, hostRefused());
       return;
@@ -61,6 +62,15 @@ export function createApi(parts: ApiParts): RequestListener {
     if (isPreflight(request)) answerPreflight(response);
     else app(request, response);
   };
+}
+
+/** A target in absolute form is as good as a path, and its host counts, not the header's (RFC 9112 §3.2.2). */
+function takeAbsoluteTarget(request: IncomingMessage): void {
+  const [whole, host] = /^https?:\/\/([^/?#]+)/i.exec(request.url ?? '') ?? [];
+  if (whole === undefined || host === undefined) return;
+  const path = (request.url ?? '').slice(whole.length);
+  request.url = path.startsWith('/') ? path : `/${path}`;
+  request.headers.host = host;
 }
 
 function pathOf(url: string): string {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { request as httpRequest } from 'node:http';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import {
   bodyV2,
   clientKey,
@@ -25,6 +26,39 @@ describe('server: the calls beside signing', () => {
     expect(service.authority.chainPems.every((pem) => pem.endsWith('-----END CERTIFICATE-----\n'))).to.equal(
       true,
     );
+  });
+
+  it('serves a target in absolute form like its path, by the host that it names', async () => {
+    const ask = async (path: string, method: string, body?: string): Promise<number | undefined> => {
+      const { port, hostname } = new URL(service.url);
+      const request = httpRequest({ port, hostname, path, method }).end(body);
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      response.resume();
+      return response.statusCode;
+    };
+    const body = JSON.stringify(bodyV2(await emailToken(service), clientKey()));
+    expect(await ask('http://x/api/v2/signingCert', 'POST', body)).to.equal(200);
+    expect(await ask('HTTPS://x:1/api/v2/signingCert?a=b', 'POST', body)).to.equal(200);
+    expect(await ask('http://x/api/v2/trustBundle', 'GET')).to.equal(200);
+    expect(await ask('http://x', 'GET')).to.equal(404);
+    const local = await startTestService(() => ({ acceptHost: (host) => host === 'mine' }));
+    const { port, hostname, host } = new URL(local.url);
+    for (const [name, status] of [
+      ['mine', 200],
+      ['foreign', 403],
+    ] as const) {
+      const headers = { host: name === 'mine' ? host : 'mine' };
+      const request = httpRequest({
+        port,
+        hostname,
+        headers,
+        path: `http://${name}/api/v2/trustBundle`,
+      }).end();
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      response.resume();
+      expect(response.statusCode, name).to.equal(status);
+    }
+    await local.close();
   });
 
   it('shows the root certificates of v1 with a blank line between and nothing at the end', async () => {
