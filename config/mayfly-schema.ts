@@ -9,7 +9,7 @@ const limitsSchema = z.strictObject({
     description:
       'Signing requests worked on at once. One more is answered 503 with `Retry-After` rather than queued.',
   }),
-  'read-concurrency': whole(1, 10_000).default(32).meta({
+  'read-concurrency': whole(1, 10_000).default(4).meta({
     description: 'Reads of the log answered at once; they have this budget of their own beside issuing.',
   }),
 });

@@ -12,19 +12,25 @@ export interface EntryJson {
   readonly extra_data: string;
 }
 
-/** The entry with its chain put back in place of the fingerprints; `issuer` answers the DER of one. */
-export async function entryJson(
-  entry: TileLeaf,
-  issuer: (fingerprint: Uint8Array) => Promise<Uint8Array>,
-): Promise<EntryJson> {
-  const chain: Uint8Array[] = [];
-  for (let at = 0; at < entry.chainFingerprints.length; at += HASH_LENGTH) {
-    chain.push(vector(3, await issuer(entry.chainFingerprints.subarray(at, at + HASH_LENGTH))));
-  }
+/** The entry with its chain, made by {@link encodeChain}, put back in place of the fingerprints. */
+export function entryJson(entry: TileLeaf, chain: Uint8Array): EntryJson {
   const precertificate = entry.precertificate === undefined ? [] : [vector(3, entry.precertificate)];
-  const extra = concat([...precertificate, vector(3, concat(chain))]);
+  const extra = concat([...precertificate, chain]);
   return {
     leaf_input: Buffer.from(entry.leaf).toString('base64'),
     extra_data: Buffer.from(extra).toString('base64'),
   };
+}
+
+/** v24 of the v24 certificates whose SHA-256 hashes stand behind one another in `fingerprints`; `issuer` answers the
+ * DER of one. */
+export async function encodeChain(
+  fingerprints: Uint8Array,
+  issuer: (fingerprint: Uint8Array) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  const chain: Uint8Array[] = [];
+  for (let at = 0; at < fingerprints.length; at += HASH_LENGTH) {
+    chain.push(vector(3, await issuer(fingerprints.subarray(at, at + HASH_LENGTH))));
+  }
+  return vector(3, concat(chain));
 }

@@ -1,6 +1,6 @@
 /** The entries of the read side (RFC 6962 §4.6), with their chains, and how much one answer may hold. */
 import { toHex } from '../core/bytes.ts';
-import { entryJson, type EntryJson } from './entry-json.ts';
+import { encodeChain, entryJson, type EntryJson } from './entry-json.ts';
 import type { TileLeaf } from './format/leaf.ts';
 import { TILE_WIDTH } from './format/tile.ts';
 import { issuerPath } from './issuers.ts';
@@ -14,6 +14,14 @@ import type { TreeTiles } from './tree-tiles.ts';
 export const MAX_ENTRIES = 1000;
 /** Bytes of leaf and chain in one get-entries answer, beyond which it ends (but it has at least one entry). */
 export const MAX_ENTRIES_BYTES = 1024 * 1024;
+
+/** Entries after which an answer lets others have the event loop: issuing must not wait for a whole answer. */
+const ENTRIES_PER_TURN = 64;
+
+const otherWork = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 
 /** What entries are read from. */
 export interface EntryParts {
@@ -29,6 +37,8 @@ export interface EntryParts {
 export class EntryReads {
   readonly #parts: EntryParts;
   readonly #issuers = new Map<string, Uint8Array>();
+  /** Encoded chains by their fingerprints: as many as this log ever had issuing chains. */
+  readonly #chains = new Map<string, Uint8Array>();
 
   constructor(parts: EntryParts) {
     this.#parts = parts;
@@ -57,6 +67,7 @@ export class EntryReads {
         const json = await this.#json(entry);
         bytes += json.leaf_input.length + json.extra_data.length;
         entries.push(json);
+        if (entries.length % ENTRIES_PER_TURN === 0) await otherWork();
       }
       at += tile.length;
     }
@@ -77,12 +88,12 @@ export class EntryReads {
     return (await this.#parts.tiles.entries(n, width)).slice(start - n * TILE_WIDTH);
   }
 
-  #json(entry: TileLeaf): Promise<EntryJson> {
-    return entryJson(entry, async (hash) => {
-      const hex = toHex(hash);
-      const certificate = await this.issuer(hex);
-      this.#issuers.set(hex, certificate);
-      return certificate;
-    });
+  async #json(entry: TileLeaf): Promise<EntryJson> {
+    const name = toHex(entry.chainFingerprints);
+    const known = this.#chains.get(name);
+    if (known !== undefined) return entryJson(entry, known);
+    const chain = await encodeChain(entry.chainFingerprints, (hash) => this.issuer(toHex(hash)));
+    this.#chains.set(name, chain);
+    return entryJson(entry, chain);
   }
 }

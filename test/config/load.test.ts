@@ -115,7 +115,7 @@ describe('config: what a file means', () => {
   it('fills in our defaults, and takes what is set', () => {
     const { mayfly } = parseConfig('');
     expect(mayfly.logAccess).to.equal('public');
-    expect(mayfly.limits).to.deep.equal({ maxInFlight: 512, readConcurrency: 32 });
+    expect(mayfly.limits).to.deep.equal({ maxInFlight: 512, readConcurrency: 4 });
     expect(mayfly.clientSigningAlgorithms).to.have.length(7);
     const text =
       'mayfly: {public-url: "https://ca.example/", log-access: token, log-access-token-file: secret/token, log-level: debug, limits: {read-concurrency: 2}, trusted-proxies: [10.0.0.1, "fd00::/8"], client-signing-algorithms: [ed25519, ed25519]}';

@@ -5,7 +5,7 @@ import { concat, fromBase64, toBase64, toHex, utf8Text } from '../../core/bytes.
 import { TlsReader } from '../../core/tls.ts';
 import type { CommittedEntry } from '../../ct-log/committed.ts';
 import { parseDigitallySigned } from '../../ct-log/format/digitally-signed.ts';
-import { encodeEntry, parseLeaf, parseTileLeaf } from '../../ct-log/format/leaf.ts';
+import { encodeEntry, parseLeaf, parseTileLeaf, type TileLeaf } from '../../ct-log/format/leaf.ts';
 import { leafIndexExtension } from '../../ct-log/format/leaf-index.ts';
 import { hashLeaf } from '../../ct-log/format/merkle.ts';
 import { tilesOf, tilePath } from '../../ct-log/format/tile.ts';
@@ -14,7 +14,11 @@ import { LogReadError, type LogReadReason } from '../../ct-log/log-error.ts';
 import type { CtLog } from '../../ct-log/log.ts';
 import { logKeys } from '../../ct-log/log-keys.ts';
 import { MAX_ENTRIES } from '../../ct-log/read-entries.ts';
-import type { LogReader } from '../../ct-log/reader.ts';
+import { logReader, type LogReader } from '../../ct-log/reader.ts';
+import type { HashIndex } from '../../ct-log/hash-index.ts';
+import type { SignedHead } from '../../ct-log/head-signer.ts';
+import type { TileStore } from '../../ct-log/tile-store.ts';
+import type { TreeTiles } from '../../ct-log/tree-tiles.ts';
 import { sha256 } from '../../ct-log/sha256.ts';
 import { verifyCheckpoint } from '../../ct-log/verify-head.ts';
 import { naivePath, naiveRoot, naiveSubproof } from '../support/naive-merkle.ts';
@@ -211,6 +215,39 @@ describe('ct-log/reader', function () {
     ] as const) {
       expect(await failure(() => reader.getEntries(start, end))).to.equal('BAD_PARAMETER');
     }
+  });
+
+  it('ends an answer of entries behind the one that brings it to 1 MiB', async () => {
+    const large = await testLog();
+    const { append, reader: entries } = await large.open();
+    const precertificate = new Uint8Array(400_000);
+    await Promise.all(Array.from({ length: 5 }, (_, i) => append({ ...entry(i), precertificate })));
+    expect((await entries.getEntries(0, 4)).entries).to.have.length(2);
+    expect((await entries.getEntries(4, 4)).entries).to.have.length(1);
+    await large.remove();
+  });
+
+  it('lets the event loop turn every 64 entries while it makes an answer of entries', async () => {
+    const leaf = parseTileLeaf(await reader.tile('tile/data/000.p/1'), 0);
+    const tiles = {
+      entries: (_n: number, width: number) => Promise.resolve(Array<TileLeaf>(width).fill(leaf)),
+    };
+    const inMemory = logReader({
+      ...{ identity: test.identity, issuers: [ISSUER], tiles: tiles as unknown as TreeTiles },
+      head: () => ({ head: { size: SIZE } }) as SignedHead,
+      ...{ store: {} as TileStore, index: {} as HashIndex },
+    });
+    let turns = 0;
+    let isDone = false;
+    const turn = (): void => {
+      turns++;
+      if (!isDone) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const { entries } = await inMemory.getEntries(0, SIZE);
+    isDone = true;
+    expect(entries).to.have.length(MAX_ENTRIES);
+    expect(turns).to.be.at.least(Math.floor(MAX_ENTRIES / 64));
   });
 
   it('answers an entry with its proof', async () => {
