@@ -29,6 +29,8 @@ export interface RefusedLine {
   readonly ms: number;
   /** The fault underneath, where it is the server's. */
   readonly cause?: unknown;
+  /** Whether an earlier line told the same fault of ours: then a warning will do. */
+  readonly isRepeated?: boolean | undefined;
 }
 
 /** Where the service says what it did. */
@@ -67,8 +69,8 @@ export function createRequestLog(
     issued: (line) => {
       logger.info({ event: 'issued', ...line });
     },
-    refused: ({ cause, ...line }) => {
-      const level = line.status >= 500 ? 'error' : 'warn';
+    refused: ({ cause, isRepeated, ...line }) => {
+      const level = line.status >= 500 && isRepeated !== true ? 'error' : 'warn';
       logger[level]({
         event: 'refused',
         ...line,

@@ -8,6 +8,8 @@ import type { Admission } from './admission.ts';
 import type { ClientAddress } from './client-address.ts';
 import type { Exchange, Reply } from './exchange.ts';
 import type { Metrics } from './metrics.ts';
+import { IssuerFault } from '../oidc/issuer-fault.ts';
+import { TokenError } from '../oidc/token-error.ts';
 import { problemOf } from './problem.ts';
 import { readBody } from './request-body.ts';
 import type { RequestLog } from './request-log.ts';
@@ -84,6 +86,18 @@ function record(parts: SigningParts, exchange: Exchange, issued: Issued): void {
   });
 }
 
+/** Faults of issuers that a line has told. An issuer that is down is tried once in a while, and until then every token
+ * of it fails with the one fault of that try: strangers must not fill the log with it. */
+const told = new WeakSet<IssuerFault>();
+
+function isToldAlready(error: unknown): boolean {
+  const fault = error instanceof TokenError ? error.cause : undefined;
+  if (!(fault instanceof IssuerFault)) return false;
+  if (told.has(fault)) return true;
+  told.add(fault);
+  return false;
+}
+
 /** Answers with the problem that `error` is, and counts and logs it. */
 function refuse(parts: SigningParts, exchange: Exchange, error: unknown): void {
   const problem = problemOf(error, exchange.requestId);
@@ -97,6 +111,6 @@ function refuse(parts: SigningParts, exchange: Exchange, error: unknown): void {
     sentence: problem.sentence,
     ms: Math.round(exchange.ms * 10) / 10,
     // What lies under a caller's fault may quote the caller; what lies under ours is needed to mend it.
-    cause: problem.status >= 500 ? error : undefined,
+    ...(isToldAlready(error) ? { isRepeated: true } : { cause: problem.status >= 500 ? error : undefined }),
   });
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -22,11 +24,22 @@ describe('Fetching a document over HTTPS', () => {
     cert = identity.cert;
     server = createServer(identity, (request, response) => {
       if (request.url === '/down') response.writeHead(302, { location: base.replace('https', 'http') });
-      response.end(answer);
+      if (request.url === '/endless') endless(response);
+      else response.end(answer);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     base = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
+
+  let hungUp: Promise<unknown> = Promise.resolve();
+  /** Ten bytes after ten bytes, until nobody listens. */
+  function endless(response: ServerResponse): void {
+    hungUp = once(response, 'close');
+    const more = (): void => {
+      if (!response.destroyed) response.write('[[[[[[[[[[', () => setImmediate(more));
+    };
+    more();
+  }
 
   beforeEach(() => (answer = '{"a":1}'));
 
@@ -53,6 +66,13 @@ describe('Fetching a document over HTTPS', () => {
 
   it('trusts the certificates of ca-cert', async () => {
     expect(await fetchWith(cert, '/')).to.deep.equal({ a: 1 });
+  });
+
+  it('stops reading a body that never ends, and hangs up', async () => {
+    const fault: unknown = await fetchWith(cert, '/endless').catch((error: unknown) => error);
+    expect(fault).to.include({ code: 'UNUSABLE' });
+    expect((fault as Error).message).to.contain('more than 1000 bytes');
+    await hungUp;
   });
 
   it('does not follow to plain HTTP', async () => {

@@ -213,6 +213,20 @@ describe('server: refusals', () => {
     await other.close();
   });
 
+  it('tells once per try why an issuer cannot be reached, and briefly that tokens were refused for it', async () => {
+    const other = await startTestService();
+    const text = await emailToken(other);
+    await other.issuer.close();
+    const send = () => post(`${other.url}/api/v2/signingCert`, bodyV2(text, key));
+    for (let i = 0; i < 4; i++) expect((await send()).status).to.equal(503);
+    other.skew += 10_000;
+    for (let i = 0; i < 2; i++) expect((await send()).status).to.equal(503);
+    const lines = other.lines.filter(({ reason }) => reason === 'ISSUER_UNREACHABLE');
+    expect(lines.map(({ level }) => level)).to.deep.equal(['error', 'warn', 'warn', 'warn', 'error', 'warn']);
+    expect(lines.map((line) => 'cause' in line)).to.deep.equal([true, false, false, false, true, false]);
+    await other.close();
+  });
+
   it('answers 503 as Fulcio words it when the log takes nothing, without a word of its inside', async () => {
     const other = await startTestService();
     const text = await emailToken(other);
