@@ -1,5 +1,5 @@
 /** Bytes of answers that are made but not sent: a client that does not read leaves them in memory. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Admission } from './admission.ts';
 
@@ -16,7 +16,7 @@ export class UnsentAnswers {
 
   /** Counts `bytes` for the answer; false when there is no room, and then the answer must not be given. To be called
    * before the answer is ended. */
-  hold(response: ServerResponse<IncomingMessage>, bytes: number): boolean {
+  hold(response: ServerResponse, bytes: number): boolean {
     const { socket } = response.req;
     // Nothing is kept for a connection that is gone, and nobody would tell when to give it back.
     if (socket.destroyed) return true;
