@@ -10,10 +10,10 @@ export interface HashIndexData {
   readonly logId: Uint8Array;
 }
 
-/** Asks the worker. `rows` are pairs of prefix and index. */
+/** Asks the worker. `prefixes` are those of a whole group, in the order of its entries. */
 export type HashIndexRequest =
   | { readonly kind: 'covered'; readonly complete: number }
-  | { readonly kind: 'store'; readonly group: number; readonly rows: Float64Array }
+  | { readonly kind: 'store'; readonly group: number; readonly prefixes: Float64Array }
   | { readonly kind: 'find'; readonly prefix: number };
 
 /** The worker's answer to `covered` (groups) and `find`. */
@@ -72,12 +72,16 @@ function covered(complete: number): number {
   return 0;
 }
 
-function store(group: number, rows: Float64Array): void {
+/** In the order of the table's key, so that each of its pages is written once. */
+function store(group: number, prefixes: Float64Array): void {
   const insert = db.prepare('INSERT OR IGNORE INTO leaf (prefix, idx) VALUES (?, ?)');
-  for (let from = 0; from < rows.length; from += 2 * SLICE) {
+  const order = Uint32Array.from(prefixes.keys());
+  order.sort((a, b) => (prefixes[a] ?? 0) - (prefixes[b] ?? 0) || a - b);
+  for (let from = 0; from < order.length; from += SLICE) {
     db.exec('BEGIN');
-    for (let i = from; i < Math.min(from + 2 * SLICE, rows.length); i += 2)
-      insert.run(rows[i] ?? 0, rows[i + 1] ?? 0);
+    for (const at of order.subarray(from, from + SLICE)) {
+      insert.run(prefixes[at] ?? 0, group * prefixes.length + at);
+    }
     db.exec('COMMIT');
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, REST_MS);
   }
@@ -93,7 +97,7 @@ const find = (prefix: number): number[] =>
 function answer(request: HashIndexRequest): HashIndexReply {
   if (request.kind === 'covered') return { covered: covered(request.complete) };
   if (request.kind === 'find') return { indexes: find(request.prefix) };
-  store(request.group, request.rows);
+  store(request.group, request.prefixes);
   return {};
 }
 

@@ -16,7 +16,7 @@ import { startWorker, type WorkerChannel } from './worker-channel.ts';
 /** Entries of a group: one tile of level 1. */
 export const GROUP = TILE_WIDTH * TILE_WIDTH;
 
-/** Complete groups that wait in memory, some 4 MB each. */
+/** Complete groups that wait in memory, 512 KB each. */
 const HELD = 2;
 
 /** The first 48 bits of a hash: exact as a number, and enough that a wrong candidate is rare. */
@@ -26,15 +26,10 @@ function prefixOf(hash: Uint8Array, at = 0): number {
   return out;
 }
 
-/** Prefix → lowest index, or all of them when several share it. */
-type Group = Map<number, number | number[]>;
-
-function note(group: Group, prefix: number, index: number): void {
-  const present = group.get(prefix);
-  if (present === undefined) group.set(prefix, index);
-  else if (typeof present === 'number') group.set(prefix, [present, index]);
-  else present.push(index);
-}
+/** The prefixes of a group by the place of their entries; `UNKNOWN` where none was noted yet. Searched from end to
+ * end: that costs a look-up some 50 µs, but the log only a number for each entry. */
+type Group = Float64Array;
+const UNKNOWN = -1;
 
 /** What the index reads from: level 0 tiles of the published tree. */
 export type LeafTileReader = (tile: Tile) => Promise<Uint8Array>;
@@ -84,8 +79,8 @@ export class HashIndex {
   #note(prefix: number, index: number): void {
     const n = Math.floor(index / GROUP);
     let group = this.#groups.get(n);
-    if (group === undefined) this.#groups.set(n, (group = new Map<number, number | number[]>()));
-    note(group, prefix, index);
+    if (group === undefined) this.#groups.set(n, (group = new Float64Array(GROUP).fill(UNKNOWN)));
+    group[index - n * GROUP] = prefix;
   }
 
   /** Indexes whose hash may be this one, lowest first; undefined while the index is being rebuilt, is behind or has
@@ -93,7 +88,7 @@ export class HashIndex {
   async candidates(leafHash: Uint8Array): Promise<number[] | undefined> {
     const prefix = prefixOf(leafHash);
     const out: number[] = [];
-    for (const group of this.#groups.values()) out.push(...[group.get(prefix) ?? []].flat());
+    for (const [n, group] of this.#groups) out.push(...placesOf(prefix, group).map((at) => n * GROUP + at));
     const stored = await this.#channel?.ask({ kind: 'find', prefix }).catch(() => undefined);
     out.push(...(stored?.indexes ?? []));
     if (out.length === 0 && !this.#knowsAll()) return undefined;
@@ -154,7 +149,7 @@ export class HashIndex {
     if (this.#dropped.has(n) && this.#failure === undefined) await this.#readGroup(n, (n + 1) * GROUP);
     const group = this.#groups.get(n);
     if (group === undefined || this.#closed || this.#failure !== undefined) return;
-    await this.#worker().ask({ kind: 'store', group: n, rows: sortedRows(group) });
+    await this.#worker().ask({ kind: 'store', group: n, prefixes: group });
     this.#groups.delete(n);
     this.#dropped.delete(n);
   }
@@ -180,11 +175,8 @@ export class HashIndex {
   }
 }
 
-/** Pairs of prefix and index in the order of the table's key. */
-function sortedRows(group: Group): Float64Array {
-  const pairs = [...group].flatMap(([prefix, at]) =>
-    [at].flat().map((index): [number, number] => [prefix, index]),
-  );
-  pairs.sort(([a, i], [b, j]) => a - b || i - j);
-  return Float64Array.from(pairs.flat());
+function placesOf(prefix: number, group: Group): number[] {
+  const out: number[] = [];
+  for (let at = group.indexOf(prefix); at >= 0; at = group.indexOf(prefix, at + 1)) out.push(at);
+  return out;
 }
