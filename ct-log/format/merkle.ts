@@ -13,13 +13,16 @@ const LEAF_PREFIX = Uint8Array.of(0);
 /** Hash of a leaf's bytes. */
 export const hashLeaf = (sha256: Sha256, leaf: Uint8Array): Uint8Array => sha256(concat([LEAF_PREFIX, leaf]));
 
+// One for all: hashing is synchronous and keeps nothing of it, and the log hashes a node for every entry.
+const node = new Uint8Array(1 + 2 * HASH_LENGTH);
+node[0] = 1;
+
 /** Hash of two siblings. */
 export function hashNode(sha256: Sha256, left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + 2 * HASH_LENGTH);
-  input[0] = 1;
-  input.set(left, 1);
-  input.set(right, 1 + HASH_LENGTH);
-  return sha256(input);
+  node.fill(0, 1); // a caller's hash that is too short must not be filled up from the node before
+  node.set(left, 1);
+  node.set(right, 1 + HASH_LENGTH);
+  return sha256(node);
 }
 
 /** Root of the tree without leaves. */

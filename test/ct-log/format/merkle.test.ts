@@ -104,6 +104,13 @@ describe('ct-log/format/merkle', () => {
       expect(() => new CompactRange(sha256, size, hashes)).to.throw(FormatError);
   });
 
+  it('hashes a node without a trace of the one before', () => {
+    const [short, long] = [new Uint8Array(31).fill(7), new Uint8Array(32).fill(9)];
+    const before = toHex(hashNode(sha256, short, long));
+    hashNode(sha256, new Uint8Array(32).fill(1), new Uint8Array(32).fill(2));
+    expect(toHex(hashNode(sha256, short, long))).to.equal(before);
+  });
+
   it('splits where RFC 6962 splits, beyond 32 bits too', () => {
     expect([2, 3, 4, 5, 8, 9].map(splitPoint)).to.deep.equal([1, 2, 2, 4, 4, 8]);
     expect(splitPoint(2 ** 40)).to.equal(2 ** 39);
