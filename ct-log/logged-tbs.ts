@@ -1,4 +1,8 @@
-/** What a log keeps of a certificate. Written apart from the code that issues, so that it can judge it. */
+/**
+ * What a log keeps of a certificate. `ca/without-extension.ts` does the same on purpose: that one walks offsets and is
+ * for bytes of our own making, once for every certificate; this one parses, for bytes from anywhere. Neither knows the
+ * templates that issue, so each can judge them, and a fault in one shows against the other.
+ */
 import { concat } from '../core/bytes.ts';
 import { parseCertificate } from '../core/certificate.ts';
 import { contextTag, DerReader, explicit, readOnly, sequence, Tag } from '../core/der.ts';
