@@ -7,55 +7,15 @@
  * whichever it finds. A crash after it loses nothing: the entries are durable and the head can be signed again. So two
  * signed heads of one size cannot exist, and no SCT without its entry.
  */
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Clock } from '../core/clock.ts';
-import { FormatError } from '../core/errors.ts';
-import type { Signer } from '../core/signer.ts';
 import { makeCommitted, type Committed } from './committed.ts';
-import type { CommitStore, Head } from './commit-store.ts';
-import { encodeEntry, type EncodedEntry, type PrecertificateEntry } from './format/leaf.ts';
-import { leafIndexExtension } from './format/leaf-index.ts';
-import { encodeSct } from './format/sct.ts';
-import type { SignedHead, SignHead } from './head-signer.ts';
+import type { Head } from './commit-store.ts';
+import type { PrecertificateEntry } from './format/leaf.ts';
+import type { SignedHead } from './head-signer.ts';
+import { timeAfter } from './head-time.ts';
 import { LogError, messageOf } from './log-error.ts';
-import type { LogIdentity } from './log-identity.ts';
-import { sha256 } from './sha256.ts';
-import type { TileWriter } from './tile-writer.ts';
-import type { TreeEdge } from './tree-edge.ts';
-
-/** How much the sequencer takes and holds. */
-export interface SequencerLimits {
-  /** Entries of one batch. */
-  readonly batch: number;
-  /** Entries that may wait; more are refused with `LOG_BUSY`. */
-  readonly queued: number;
-  /** Full data tiles that may wait for a tile store that is slow or fails; beyond them the log stops. */
-  readonly tileBacklog: number;
-}
-
-/** Some seconds of full load each; the tiles are about 600 KB a piece, in memory and in the commit store. */
-export const SEQUENCER_LIMITS: SequencerLimits = { batch: 1024, queued: 4096, tileBacklog: 64 };
-
-/** How far the clock may be behind the last head before entries are refused rather than kept waiting. */
-const CLOCK_TOLERANCE_MS = 1000;
-
-/** What the sequencer works with. `head` is the signed, committed head that `edge` has computed. */
-export interface SequencerParts {
-  readonly identity: LogIdentity;
-  readonly store: CommitStore;
-  readonly edge: TreeEdge;
-  readonly tiles: TileWriter;
-  readonly head: SignedHead;
-  readonly signHead: SignHead;
-  /** ECDSA P-256, for SCTs. */
-  readonly sctSigner: Signer;
-  readonly clock: Clock;
-  /** Whether every certificate of this chain is served already (fingerprints, n × 32 bytes). */
-  readonly knowsChain: (fingerprints: Uint8Array) => boolean;
-  /** Told of each new head, with the leaf hashes it adds. */
-  readonly published: (head: SignedHead, leafHashes: readonly Uint8Array[]) => void;
-  readonly limits: SequencerLimits;
-}
+import { entryPlacer, type PlacedEntry, type PlaceEntry } from './placed-entry.ts';
+import { signScts, type EntryWithSct } from './sct-maker.ts';
+import type { SequencerParts } from './sequencer-parts.ts';
 
 interface Waiter {
   readonly entry: PrecertificateEntry;
@@ -63,18 +23,16 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-interface Placed extends EncodedEntry {
-  readonly waiter: Waiter;
-  readonly index: number;
-  readonly extensions: Uint8Array;
-  readonly leafHash: Uint8Array;
+/** What a batch logs; `waiters[i]` waits for `entries[i]`. */
+interface PlacedBatch {
+  readonly waiters: readonly Waiter[];
+  readonly entries: readonly PlacedEntry[];
 }
-
-const NO_EXTENSIONS = new Uint8Array();
 
 /** The one writer of a log; see above. */
 export class Sequencer {
   readonly #parts: SequencerParts;
+  readonly #placeEntry: PlaceEntry;
   #head: SignedHead;
   #queue: Waiter[] = [];
   #inBatch: readonly Waiter[] = [];
@@ -84,6 +42,7 @@ export class Sequencer {
 
   constructor(parts: SequencerParts) {
     this.#parts = parts;
+    this.#placeEntry = entryPlacer(parts.identity, parts.knowsChain);
     this.#head = parts.head;
   }
 
@@ -154,100 +113,73 @@ export class Sequencer {
   }
 
   async #batch(): Promise<void> {
-    await this.#waitForTiles();
+    const { tiles, limits } = this.#parts;
+    await tiles.waitBelow(limits.tileBacklog, this.#head.head.size);
     const timestamp = await this.#time();
     if (timestamp === undefined) return;
-    this.#inBatch = this.#queue.splice(0, this.#parts.limits.batch);
+    this.#inBatch = this.#queue.splice(0, limits.batch);
     const placed = this.#place(this.#inBatch, timestamp);
-    if (placed.length > 0) await this.#log(placed, timestamp);
+    if (placed.entries.length > 0) await this.#log(placed, timestamp);
     this.#inBatch = [];
   }
 
-  /** A tile store that cannot keep up is waited for; one that fails while the backlog is full ends the run, before
-   * commit store and memory fill up. */
-  async #waitForTiles(): Promise<void> {
-    const { tiles, limits } = this.#parts;
-    const { size } = this.#head.head;
-    if (tiles.backlog(size) < limits.tileBacklog) return;
-    await tiles.write(size);
-    // The attempt that was under way may have failed long ago; this one is new.
-    await tiles.write(size);
-    if (tiles.backlog(size) < limits.tileBacklog) return;
-    throw new LogError(
-      'LOG_STORAGE',
-      `full tiles cannot be written: ${tiles.failure ?? 'no reason was given'}`,
-    );
-  }
-
-  /** The time of the next head: the clock's, and later than the last head's. Waits out a clock that is a little
-   * behind; refuses what waits, and goes on, when it is far behind. */
+  /** The time of the next head. While the clock is far behind, what waits is refused and the log goes on. */
   async #time(): Promise<number | undefined> {
-    const last = this.#head.head.timestamp;
-    for (;;) {
-      const now = Math.floor(this.#parts.clock());
-      if (now > last) return now;
-      if (last - now > CLOCK_TOLERANCE_MS) {
-        const error = new LogError('LOG_CLOCK', `the clock is ${last - now} ms behind the last tree head`, {
-          hint: 'Set the clock right: a log must not date an entry before the head it builds on.',
-        });
-        for (const { reject } of this.#queue.splice(0)) reject(error);
-        return undefined;
-      }
-      await delay(last - now + 1);
+    try {
+      return await timeAfter(this.#head.head.timestamp, this.#parts.clock);
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+      for (const { reject } of this.#queue.splice(0)) reject(error);
+      return undefined;
     }
   }
 
-  /** Encodes and numbers the entries; one that cannot be logged is refused alone and takes no number. */
-  #place(waiters: readonly Waiter[], timestamp: number): Placed[] {
-    const placed: Placed[] = [];
-    for (const waiter of waiters) {
-      const index = this.#parts.edge.size + placed.length;
+  /** One that cannot be logged is refused alone and takes no number. */
+  #place(candidates: readonly Waiter[], timestamp: number): PlacedBatch {
+    const waiters: Waiter[] = [];
+    const entries: PlacedEntry[] = [];
+    for (const waiter of candidates) {
       try {
-        placed.push(this.#encode(waiter, index, timestamp));
+        entries.push(this.#placeEntry(waiter.entry, this.#parts.edge.size + entries.length, timestamp));
+        waiters.push(waiter);
       } catch (error) {
-        waiter.reject(
-          error instanceof FormatError
-            ? new LogError('LOG_ENTRY_REFUSED', error.message, { cause: error })
-            : error,
-        );
+        waiter.reject(error);
       }
     }
-    return placed;
+    return { waiters, entries };
   }
 
-  #encode(waiter: Waiter, index: number, timestamp: number): Placed {
-    const { entry } = waiter;
-    if (!this.#parts.knowsChain(entry.chainFingerprints)) {
-      throw new LogError('LOG_ENTRY_REFUSED', 'the chain of the entry is not that of this log');
-    }
-    const withIndex = this.#parts.identity.sctExtensions === 'leaf_index';
-    const extensions = withIndex ? leafIndexExtension(index) : NO_EXTENSIONS;
-    const encoded = encodeEntry(entry, timestamp, extensions);
-    return { ...encoded, waiter, index, extensions, leafHash: sha256(encoded.hashInput) };
-  }
-
-  async #log(placed: readonly Placed[], timestamp: number): Promise<void> {
-    const { edge, store, tiles, signHead } = this.#parts;
-    for (const { leafHash, tileLeaf } of placed) edge.append(leafHash, tileLeaf);
+  async #log({ waiters, entries }: PlacedBatch, timestamp: number): Promise<void> {
+    const { edge, store, tiles, signHead, sctSigner: signer, identity } = this.#parts;
+    for (const { leafHash, tileLeaf } of entries) edge.append(leafHash, tileLeaf);
     const next: Head = { size: edge.size, root: edge.root(), timestamp };
     await store.commit({
       expected: this.#head.head,
       next,
-      entries: placed.map(({ tileLeaf }) => tileLeaf),
+      entries: entries.map(({ tileLeaf }) => tileLeaf),
       pruneBelow: tiles.durableBelow,
     });
     // From here on the entries are durable and `next` is the only head of its size there can ever be.
     this.#requireRunning();
-    const signed = await signHead(next);
-    const scts = await Promise.all(placed.map((entry) => this.#sct(entry, timestamp)));
-    const committed = placed.map(({ index, leafHash }, i) => {
-      const sct = scts[i];
-      if (sct === undefined) throw new LogError('LOG_STORAGE', 'an SCT is missing');
-      return makeCommitted({ index, timestamp, leafHash, treeSize: next.size, root: next.root, sct });
-    });
+    const head = await signHead(next);
+    const signed = await signScts(entries, timestamp, { logId: identity.logId, signer });
     this.#requireRunning();
-    this.#publish(signed, placed, committed);
+    this.#publish(head, waiters, signed);
     if (tiles.backlog(next.size) > 0) void this.#writeTiles();
+  }
+
+  #publish(signed: SignedHead, waiters: readonly Waiter[], entries: readonly EntryWithSct[]): void {
+    this.#head = signed;
+    this.#inBatch = [];
+    this.#parts.published(
+      signed,
+      entries.map(({ entry }) => entry.leafHash),
+    );
+    const { size: treeSize, root, timestamp } = signed.head;
+    for (const [i, { entry, sct }] of entries.entries()) {
+      const { index, leafHash } = entry;
+      waiters[i]?.resolve(makeCommitted({ index, timestamp, leafHash, treeSize, root, sct }));
+    }
   }
 
   /** In the background; what cannot pass by itself stops the log wherever the next batch is. */
@@ -260,20 +192,5 @@ export class Sequencer {
   /** The log may have stopped while a batch was waiting for a store or a key. */
   #requireRunning(): void {
     if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  #publish(signed: SignedHead, placed: readonly Placed[], committed: readonly Committed[]): void {
-    this.#head = signed;
-    this.#inBatch = [];
-    this.#parts.published(
-      signed,
-      placed.map(({ leafHash }) => leafHash),
-    );
-    for (const [i, value] of committed.entries()) placed[i]?.waiter.resolve(value);
-  }
-
-  async #sct({ leaf, extensions }: Placed, timestamp: number): Promise<Uint8Array> {
-    const signature = await this.#parts.sctSigner.sign(leaf);
-    return encodeSct({ logId: this.#parts.identity.logId, timestamp, extensions, signature });
   }
 }

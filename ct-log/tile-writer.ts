@@ -55,6 +55,18 @@ export class TileWriter {
     return this.#running;
   }
 
+  /** A store that cannot keep up is waited for. One that fails while `limit` full data tiles of the tree of `size`
+   * entries are not durable is the end, before commit store and memory fill up: rejects with LogError `LOG_STORAGE`. */
+  async waitBelow(limit: number, size: number): Promise<void> {
+    if (this.backlog(size) < limit) return;
+    await this.write(size);
+    // The attempt that was under way may have failed long ago; this one is new.
+    await this.write(size);
+    if (this.backlog(size) < limit) return;
+    const reason = this.#failure ?? 'no reason was given';
+    throw this.#contradiction ?? new LogError('LOG_STORAGE', `full tiles cannot be written: ${reason}`);
+  }
+
   async #writeAll(): Promise<void> {
     if (this.#contradiction !== undefined) return;
     try {

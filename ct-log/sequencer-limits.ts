@@ -1,0 +1,12 @@
+/** How much the sequencer takes and holds. */
+export interface SequencerLimits {
+  /** Entries of one batch. */
+  readonly batch: number;
+  /** Entries that may wait; more are refused with `LOG_BUSY`. */
+  readonly queued: number;
+  /** Full data tiles that may wait for a tile store that is slow or fails; beyond them the log stops. */
+  readonly tileBacklog: number;
+}
+
+/** Some seconds of full load each; the tiles are about 600 KB a piece, in memory and in the commit store. */
+export const SEQUENCER_LIMITS: SequencerLimits = { batch: 1024, queued: 4096, tileBacklog: 64 };
