@@ -1,6 +1,8 @@
 /** Child processes of the benchmark: on a stated core, with their CPU time read from the kernel. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const hasTaskset = spawnSync('taskset', ['--version']).status === 0;
@@ -29,19 +31,23 @@ export async function startUntil(
   env: NodeJS.ProcessEnv = {},
 ): Promise<{ child: ChildProcess; line: string }> {
   const [program = '', ...args] = command;
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  let complaints = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    complaints = (complaints + chunk.toString()).slice(-4000);
-  });
+  // A file, not a pipe: nobody has to wake up for the service's log lines while it is measured.
+  const log = join(mkdtempSync(join(tmpdir(), 'mayfly-bench-log-')), 'stderr');
+  const file = openSync(log, 'w');
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', file] });
+  closeSync(file);
+  const { stdout } = child;
+  if (stdout === null) throw new Error('the child has no stdout');
   const line = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', (text) => {
+    createInterface({ input: stdout }).on('line', (text) => {
       if (isReady(text)) resolve(text);
     });
     child.on('error', reject);
     child.on('exit', (code) => {
       reject(
-        new Error(`${command.join(' ')} ended with ${String(code)} before it was ready:\n${complaints}`),
+        new Error(
+          `${command.join(' ')} ended with ${String(code)} before it was ready:\n${readFileSync(log, 'utf8').slice(-4000)}`,
+        ),
       );
     });
   });

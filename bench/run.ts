@@ -15,7 +15,7 @@ import type { Measured, Order } from './load.ts';
 import { createInstance, startMayfly, type System } from './mayfly.ts';
 import { readOptions } from './options.ts';
 import { prefill } from './prefill.ts';
-import { canPin, cpuSeconds, median, pinned, stop } from './process.ts';
+import { canPin, cpuSeconds, median, pinned, startUntil, stop } from './process.ts';
 
 /** One row of the table. */
 interface Row {
@@ -63,16 +63,21 @@ async function measure(order: Order): Promise<Measured> {
   return measured;
 }
 
-const floorSamples: RawCosts[] = [];
-/** Between the measurements of the systems, so that both see the same machine. */
-function measureFloor(): void {
+const floorSamples = { idle: [] as RawCosts[], busy: [] as RawCosts[] };
+/** Between the measurements of the systems, so that both see the same machine: with the load's core idle, and with it
+ * as busy as it is while the systems are measured. */
+async function measureFloor(): Promise<void> {
   tell('measuring the floor …');
-  floorSamples.push(measureRawCosts(options.serverCore, 1));
+  floorSamples.idle.push(measureRawCosts(options.serverCore, 1));
+  const busy = pinned(options.loadCore, [process.execPath, join(import.meta.dirname, 'busy.js')]);
+  const { child } = await startUntil(busy, (line) => line === 'ready');
+  floorSamples.busy.push(measureRawCosts(options.serverCore, 1));
+  await stop(child);
 }
 
 async function rowsOf(name: string, logSize: number | null, system: System): Promise<Row[]> {
   const rows: Row[] = [];
-  measureFloor();
+  await measureFloor();
   for (const tokens of algorithms) {
     const order = { host: system.host, port: system.port, path: '/api/v2/signingCert' };
     const shared = { ...order, bodies: bodies.get(tokens) ?? '', seconds: options.seconds };
@@ -121,35 +126,46 @@ if (fulcio !== undefined) {
 await stop(load);
 issuer.close();
 
-measureFloor();
-const costs = medianCosts(floorSamples);
-const percent = (row: Row): number =>
-  Number(((100 * row.certificatesPerSecond) / floorOf(costs, row.tokens)).toFixed(1));
-const floors = Object.fromEntries(algorithms.map((tokens) => [tokens, Math.round(floorOf(costs, tokens))]));
+await measureFloor();
+const costs = { idle: medianCosts(floorSamples.idle), busy: medianCosts(floorSamples.busy) };
+const percent = (row: Row, floor: RawCosts): number =>
+  Number(((100 * row.certificatesPerSecond) / floorOf(floor, row.tokens)).toFixed(1));
+const floorsOf = (floor: RawCosts): Record<string, number> =>
+  Object.fromEntries(algorithms.map((tokens) => [tokens, Math.round(floorOf(floor, tokens))]));
+const floors = { idle: floorsOf(costs.idle), busy: floorsOf(costs.busy) };
 const machine = {
   cpu: cpus()[0]?.model ?? 'unknown',
   cores: cpus().length,
   pinned: canPin() ? `server on core ${options.serverCore}, load on core ${options.loadCore}` : 'not pinned',
   node: process.versions.node,
 };
+const results = rows.map((row) => ({
+  ...row,
+  floorPercent: percent(row, costs.idle),
+  busyFloorPercent: percent(row, costs.busy),
+}));
 writeFileSync(
   options.out,
-  `${JSON.stringify({ machine, costs, floors, options, rows: rows.map((row) => ({ ...row, floorPercent: percent(row) })) }, null, 2)}\n`,
+  `${JSON.stringify({ machine, costs, floors, options, rows: results }, null, 2)}\n`,
 );
+const { idle, busy } = costs;
 console.log(
-  `${machine.cpu}, ${machine.cores} cores; ${machine.pinned}; Node ${machine.node}; floor by ${costs.source}`,
+  `${machine.cpu}, ${machine.cores} cores; ${machine.pinned}; Node ${machine.node}; floor by ${idle.source}`,
 );
-console.log(
-  `raw µs: P-256 sign ${costs.p256Sign.toFixed(1)}, verify ${costs.p256Verify.toFixed(1)}, RSA-2048 verify ` +
-    `${costs.rsa2048Verify.toFixed(1)}; floor ${floors['RS256'] ?? 0}/s with RS256, ${floors['ES256'] ?? 0}/s with ES256`,
-);
+for (const [name, raw] of Object.entries({ idle, busy })) {
+  console.log(
+    `with the other core ${name}: P-256 sign ${raw.p256Sign.toFixed(1)} µs, verify ${raw.p256Verify.toFixed(1)}, ` +
+      `RSA-2048 verify ${raw.rsa2048Verify.toFixed(1)}; floor ${Math.round(floorOf(raw, 'RS256'))}/s with RS256, ` +
+      `${Math.round(floorOf(raw, 'ES256'))}/s with ES256`,
+  );
+}
 console.table(
-  rows.map((row) => ({
+  results.map((row) => ({
     system: row.system,
     'log size': row.logSize ?? '–',
     tokens: row.tokens,
     'certs/s': row.certificatesPerSecond,
-    '% of floor': percent(row),
+    '% of floor, other core idle / busy': `${row.floorPercent} / ${row.busyFloorPercent}`,
     'CPU µs/cert': row.cpuMicroseconds,
     'alone p50/p99 ms': `${row.aloneP50} / ${row.aloneP99}`,
     [`${BUSY} conns p50/p99 ms`]: `${row.busyP50} / ${row.busyP99}`,
