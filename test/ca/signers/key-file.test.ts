@@ -100,7 +100,10 @@ describe('ca/signers/key-file', () => {
         );
         expect((await readPrivateKey(pem, encrypted ? PASS : undefined)).equals(key)).to.equal(true);
         if (!encrypted) continue;
-        await expectRefusal('PASSPHRASE_WRONG', pem, 'not-the-passphrase');
+        // Many: in one of some 200 cases the old scheme's padding looks right and only the key is garbage.
+        const tries = pem.includes('DEK-Info') ? 1500 : 1;
+        for (let i = 0; i < tries; i++)
+          await expectRefusal('PASSPHRASE_WRONG', pem, `not-the-passphrase-${i}`);
         await expectRefusal('PASSPHRASE_MISSING', pem);
         await expectRefusal('PASSPHRASE_MISSING', pem, '');
       }
