@@ -14,14 +14,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'ct-log/format': ['core'],
   verify: ['core', 'ct-log/format'],
   oidc: ['core'],
-  'ct-log': ['core', 'ct-log/format'],
+  storage: ['core'],
+  'ct-log': ['core', 'ct-log/format', 'storage'],
   ca: ['core', 'ct-log/format', 'ct-log/committed.ts', 'oidc'],
+  policy: ['core', 'oidc', 'ca', 'storage'],
+  audit: ['core'],
   trust: ['core', 'ct-log', 'ct-log/format', 'ca'],
-  config: ['core', 'ct-log', 'ct-log/format', 'oidc', 'ca', 'trust'],
-  server: ['core', 'ct-log', 'ct-log/format', 'oidc', 'ca', 'trust', 'verify'],
+  config: ['core', 'ct-log', 'ct-log/format', 'oidc', 'ca', 'policy', 'audit', 'trust'],
+  server: ['core', 'ct-log', 'ct-log/format', 'oidc', 'ca', 'policy', 'audit', 'trust', 'verify'],
   dev: ['core'],
-  cli: ['core', 'ct-log', 'ct-log/format', 'oidc', 'ca', 'trust', 'config', 'server', 'verify', 'dev'],
-  scripts: ['config'],
+  cli: [
+    ...['core', 'ct-log', 'ct-log/format', 'oidc', 'ca', 'policy', 'audit', 'trust', 'config', 'server'],
+    ...['verify', 'dev'],
+  ],
+  scripts: ['config', 'server'],
 };
 
 /** Rooms that a browser can load: nothing of Node's own, no npm package. */
@@ -38,6 +44,9 @@ const PACKAGE_OWNERS: Record<string, readonly string[]> = {
   'prom-client': ['server'],
   pino: ['server', 'cli'],
   zod: ['config'],
+  '@bufbuild/cel': ['policy'],
+  '@bufbuild/re2': ['policy'],
+  'lru-cache': ['policy', 'oidc'],
   yaml: ['config'],
   commander: ['cli'],
   'openid-client': ['cli'],
@@ -48,6 +57,7 @@ const PACKAGE_OWNERS: Record<string, readonly string[]> = {
 /** Exports that make a proof: name → the only file that may import it. */
 const MAKERS: Record<string, string> = {
   makeCommitted: 'ct-log/sequencer.ts',
+  assumeVerified: 'policy/explain-claims.ts',
 };
 
 const root = dirname(import.meta.dirname);
