@@ -10,6 +10,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { equalBytes } from '../core/bytes.ts';
+import { DURABLE, isCorruption } from '../storage/sqlite.ts';
 import type { CommittedState, Head } from './commit-store.ts';
 import { LogError, messageOf, type LogReason } from './log-error.ts';
 
@@ -27,18 +28,10 @@ const SCHEMA = `
   CREATE TABLE entry (idx INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
 `;
 
-/** What an fsync means on macOS, where a plain one stops at the drive's cache; no effect elsewhere. */
-const DURABLE = 'PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;';
-
-/** SQLite's SQLITE_CORRUPT and SQLITE_NOTADB. */
-const CORRUPT: ReadonlySet<unknown> = new Set([11, 26]);
-
 /** Turns a failure of SQLite into a {@link LogError} that names the file. */
 export function storageError(path: string, error: unknown): LogError {
   if (error instanceof LogError) return error;
-  const errcode = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
-  const code: LogReason =
-    typeof errcode === 'number' && CORRUPT.has(errcode & 0xff) ? 'LOG_CORRUPT' : 'LOG_STORAGE';
+  const code: LogReason = isCorruption(error) ? 'LOG_CORRUPT' : 'LOG_STORAGE';
   return new LogError(code, `${path}: ${messageOf(error)}`, { cause: error });
 }
 

@@ -7,11 +7,11 @@
  * does not grow with the log. Nor does the memory: a group for which the thread has no time, or that cannot be stored,
  * is dropped, and read again from tiles when its turn comes.
  */
-import { messageOf } from './log-error.ts';
+import { LogError, messageOf } from './log-error.ts';
 import { HASH_LENGTH } from './format/merkle.ts';
 import { TILE_WIDTH, type Tile } from './format/tile.ts';
 import type { HashIndexData, HashIndexReply, HashIndexRequest } from './hash-index-worker.ts';
-import { startWorker, type WorkerChannel } from './worker-channel.ts';
+import { startWorker, type WorkerChannel } from '../storage/worker-channel.ts';
 
 /** Entries of a group: one tile of level 1. */
 export const GROUP = TILE_WIDTH * TILE_WIDTH;
@@ -155,7 +155,12 @@ export class HashIndex {
   }
 
   #worker(): WorkerChannel<HashIndexRequest, HashIndexReply> {
-    return (this.#channel ??= startWorker('hash-index-worker', this.#data));
+    return (this.#channel ??= startWorker({
+      beside: import.meta.url,
+      name: 'hash-index-worker',
+      workerData: this.#data,
+      gone: (reason) => new LogError('LOG_STORAGE', reason),
+    }));
   }
 
   async #guard(step: () => Promise<void>): Promise<void> {

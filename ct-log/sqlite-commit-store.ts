@@ -3,7 +3,7 @@ import type { Batch, CommitStore, CommittedState } from './commit-store.ts';
 import type { CommitReply, CommitRequest, CommitWorkerData } from './commit-store-worker.ts';
 import type { PackedBatch } from './commit-transaction.ts';
 import { LogError } from './log-error.ts';
-import { startWorker } from './worker-channel.ts';
+import { startWorker } from '../storage/worker-channel.ts';
 
 /** Names inside a log's directory. */
 export const COMMIT_DATABASE = 'commit.db';
@@ -49,7 +49,12 @@ export function sqliteCommitStore(directory: string, logId: Uint8Array): CommitS
     lockPath: join(directory, LOCK_DATABASE),
     logId,
   };
-  const channel = startWorker<CommitRequest, CommitReply>('commit-store-worker', data);
+  const channel = startWorker<CommitRequest, CommitReply>({
+    beside: import.meta.url,
+    name: 'commit-store-worker',
+    workerData: data,
+    gone: (reason) => new LogError('LOG_STORAGE', reason),
+  });
   const room = new SharedRoom();
   const ask = async (request: CommitRequest): Promise<CommittedState | undefined> => {
     const reply = await channel.ask(request);

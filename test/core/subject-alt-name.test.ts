@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { FormatError } from '../../core/errors.ts';
@@ -7,6 +8,7 @@ import {
   type SubjectAltName,
 } from '../../core/subject-alt-name.ts';
 import { expectTypedErrors, hex } from '../support/parsers.ts';
+import { vectorPath } from '../support/vectors.ts';
 
 describe('core/subject-alt-name', () => {
   it('writes the forms of RFC 5280 and of Fulcio', () => {
@@ -19,6 +21,18 @@ describe('core/subject-alt-name', () => {
       expect(Buffer.from(encodeSubjectAltName(name)).toString('hex')).to.equal(
         Buffer.from(hex(bytes)).toString('hex'),
       );
+    }
+  });
+
+  it('writes a user name as the programs of Sigstore do, and reads theirs', () => {
+    const vectors = JSON.parse(readFileSync(vectorPath('go-othername.json'), 'utf8')) as {
+      readonly name: string;
+      readonly der: string;
+    }[];
+    for (const { name: value, der } of vectors) {
+      const encoded = encodeSubjectAltName({ type: 'username', value });
+      expect(Buffer.from(encoded).toString('hex'), value).to.equal(der);
+      expect(decodeSubjectAltNames(hex(der))).to.deep.equal([{ type: 'username', value }]);
     }
   });
 

@@ -1,10 +1,10 @@
 /** A log with a real CA in front of it: its entries are precertificates, and whoever asks gets the certificate. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { createIssuance, type Issued } from '../../../ca/issuance.ts';
-import { DEFAULT_SIGNING_ALGORITHMS } from '../../../ca/signing-algorithms.ts';
 import type { CtLog, OpenLog } from '../../../ct-log/log.ts';
 import type { SctExtensions } from '../../../ct-log/log-identity.ts';
 import { pemOf, testAuthority, type TestAuthority } from '../../ca/support/authority.ts';
+import { openPolicy } from '../../ca/support/open-policy.ts';
 import { emailPrincipal } from '../../ca/support/principal.ts';
 import { testLog, type TestLog } from './test-log.ts';
 
@@ -26,8 +26,8 @@ export async function issuingLog(sctExtensions: SctExtensions = 'leaf_index'): P
     async issue(count, options) {
       const log = await open(options);
       const issue = createIssuance({
-        ...{ authenticate: () => Promise.resolve(emailPrincipal()), authority: ca.authority, log },
-        ...{ clock: Date.now, permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS },
+        policy: () => openPolicy(emailPrincipal()),
+        ...{ authority: ca.authority, log, clock: Date.now },
       });
       const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const proof = sign('sha256', Buffer.from('alice@example.org'), privateKey);

@@ -1,8 +1,7 @@
 /** Question and answer with a worker thread, in order. */
 import { Worker } from 'node:worker_threads';
-import { LogError } from './log-error.ts';
 
-/** One worker. A worker that dies answers every open and later question with `LOG_STORAGE`. */
+/** One worker. One that died answers every open and later question with the error that its starter made for that. */
 export interface WorkerChannel<Request, Reply> {
   ask(request: Request): Promise<Reply>;
   /** Ends the thread, whatever it does. Its database connections and locks end with it. Idempotent. */
@@ -12,21 +11,30 @@ export interface WorkerChannel<Request, Reply> {
 /** What Node before 22.18 needs to run sources. */
 const FOR_SOURCES: readonly string[] = ['--experimental-strip-types', '--experimental-transform-types'];
 
-/** Starts the worker in the file `name` (no extension) beside this one: `.js` in a build, `.ts` when Node runs the
- * sources, for the compiler rewrites imports but not URLs. The process's own flags stay with the process: an
- * inspector's port is taken by then, and what is meant for `--eval` keeps a worker from starting. */
-export function startWorker<Request, Reply>(
-  name: string,
-  workerData: unknown,
-): WorkerChannel<Request, Reply> {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+/** What a worker is started with. */
+export interface WorkerStart {
+  /** URL of the module that starts it, its `import.meta.url`. */
+  readonly beside: string;
+  /** The worker's file in the same folder, without extension. */
+  readonly name: string;
+  readonly workerData: unknown;
+  /** Makes the error for questions to a worker that ended, from a sentence that says so. */
+  readonly gone: (reason: string) => Error;
+}
+
+/** Starts a worker: `.js` in a build, `.ts` when Node runs the sources, for the compiler rewrites imports but not URLs.
+ * The process's own flags stay with the process: an inspector's port is taken by then, and what is meant for `--eval`
+ * keeps a worker from starting. */
+export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<Request, Reply> {
+  const { beside, name, workerData } = start;
+  const extension = beside.endsWith('.ts') ? 'ts' : 'js';
   const execArgv = extension === 'ts' ? process.execArgv.filter((flag) => FOR_SOURCES.includes(flag)) : [];
-  const file = new URL(`./${name}.${extension}`, import.meta.url);
+  const file = new URL(`./${name}.${extension}`, beside);
   const worker = new Worker(file, { workerData, execArgv });
-  const waiting: { resolve: (reply: Reply) => void; reject: (error: LogError) => void }[] = [];
-  let gone: LogError | undefined;
+  const waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void }[] = [];
+  let gone: Error | undefined;
   const fail = (reason: string): void => {
-    gone ??= new LogError('LOG_STORAGE', `the thread ${name} ended: ${reason}`);
+    gone ??= start.gone(`the thread ${name} ended: ${reason}`);
     for (const { reject } of waiting.splice(0)) reject(gone);
   };
   worker.on('message', (reply: Reply) => waiting.shift()?.resolve(reply));

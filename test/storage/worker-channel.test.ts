@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { testLog } from './support/test-log.ts';
+import { testLog } from '../ct-log/support/test-log.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const STORE = new URL(`../../ct-log/sqlite-commit-store.${extension}`, import.meta.url);
 
-describe('ct-log/worker-channel', () => {
+describe('storage/worker-channel', () => {
   it('starts its threads whatever flags the process was started with', async () => {
     const test = await testLog();
     const script = `
