@@ -1,14 +1,15 @@
 /** From an identity token to a principal: the one door of this room. */
-import type { Clock } from '../core/clock.ts';
-import type { DocumentFetcher } from './fetch-document.ts';
+import { claim } from './claims.ts';
+import type { Identity } from './identity.ts';
 import type { IssuerDefinition } from './issuer-definition.ts';
 import { IssuerFault } from './issuer-fault.ts';
 import { IssuerPool } from './issuer-pool.ts';
-import type { Issuer } from './issuer-pool.ts';
-import type { Principal } from './principal.ts';
+import type { Issuer, IssuerPoolOptions } from './issuer-pool.ts';
+import { StaticKeys } from './static-keys.ts';
 import { parseToken } from './token.ts';
 import { TokenError } from './token-error.ts';
 import { verifyToken } from './verify-token.ts';
+import type { VerifiedToken } from './verify-token.ts';
 
 /** Something about an issuer that an operator should know, though the service starts. */
 export interface IssuerWarning {
@@ -20,51 +21,87 @@ export interface IssuerWarning {
 
 /** Turns tokens into principals. */
 export interface Authenticator {
-  /** Who the token speaks for. Throws {@link TokenError}. */
-  authenticate(token: string): Promise<Principal>;
-  /** Fetches every issuer's keys ahead of the first token. What fails is a warning and is tried again with the first
-   * token that needs it. Never throws. */
+  /** Who the token speaks for, with its claims and the entry that accepted them. Throws {@link TokenError}. */
+  identify(token: string): Promise<Identity>;
+  /** The entry that a token which was verified before, perhaps by an older configuration, falls to here. Asks nobody.
+   * Throws {@link TokenError} when there is none. */
+  entryOf(token: VerifiedToken): IssuerDefinition;
+  /** Fetches the keys of every issuer that has an entry of its own ahead of the first token. What fails is a warning and
+   * is tried again with the first token that needs it. Never throws. */
   start(): Promise<IssuerWarning[]>;
   /** Closes the connections to the issuers. */
   close(): Promise<void>;
 }
 
 /** What {@link createAuthenticator} needs. */
-export interface AuthenticatorOptions {
+export interface AuthenticatorOptions extends IssuerPoolOptions {
   readonly issuers: readonly IssuerDefinition[];
-  readonly clock: Clock;
-  /** Makes the fetcher for issuers with these extra certificates (PEM); default over the network. */
-  readonly createFetcher?: ((caCert: string | undefined) => DocumentFetcher) | undefined;
-  /** For each document of an issuer, in milliseconds; default 10 s. */
-  readonly timeout?: number | undefined;
+  /** One that {@link createAuthenticator} made, whose keys and connections live on where issuers are fetched in the same
+   * way. It works on until it is closed, and then closes only what was not taken over. */
+  readonly previous?: Authenticator | undefined;
 }
 
 /** An authenticator for `issuers`. Throws {@link DefinitionError} when one of them cannot work. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const pool = new IssuerPool(options.issuers, options);
-  return {
-    authenticate: (token) => authenticate(token, pool),
-    start: () => warmUp(pool),
-    close: () => pool.close(),
-  };
+  const steps = prepareAuthenticator(options);
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  return step.value;
 }
 
-async function authenticate(compact: string, pool: IssuerPool): Promise<Principal> {
-  const token = parseToken(compact);
-  const issuer = pool.find(token.issuer);
-  if (issuer === undefined) {
-    throw new TokenError('ISSUER_UNKNOWN', 'the token comes from an issuer that is not configured here', {
-      hint: 'Compare the "iss" of the token with oidc-issuers to the letter, a slash at the end included.',
-    });
+/** The same in steps of less than a millisecond each, for whoever has other work to do in between. */
+export function* prepareAuthenticator(options: AuthenticatorOptions): Generator<void, Authenticator> {
+  const { issuers, previous } = options;
+  const pool = new IssuerPool(options, previous instanceof PooledAuthenticator ? previous.pool : undefined);
+  yield* pool.fill(issuers);
+  return new PooledAuthenticator(pool);
+}
+
+class PooledAuthenticator implements Authenticator {
+  readonly pool: IssuerPool;
+
+  constructor(pool: IssuerPool) {
+    this.pool = pool;
   }
-  return issuer.principalOf(await verifyToken(token, issuer.policy));
+
+  identify(token: string): Promise<Identity> {
+    return identify(token, this.pool);
+  }
+
+  entryOf(token: VerifiedToken): IssuerDefinition {
+    const entries = this.pool.entriesFor(token.issuer) ?? unknownIssuer();
+    return entries.choose(claim(token.claims, 'aud')).definition;
+  }
+
+  start(): Promise<IssuerWarning[]> {
+    return warmUp(this.pool);
+  }
+
+  close(): Promise<void> {
+    return this.pool.close();
+  }
+}
+
+async function identify(compact: string, pool: IssuerPool): Promise<Identity> {
+  const unverified = parseToken(compact);
+  const issuer = pool.find(unverified.issuer) ?? unknownIssuer();
+  const { token, entry } = await verifyToken(unverified, issuer);
+  issuer.accepted?.();
+  return { principal: entry.principalOf(token), token, definition: entry.definition };
+}
+
+/** Refuses a token of an issuer that is not there: throws {@link TokenError}. */
+export function unknownIssuer(): never {
+  throw new TokenError('ISSUER_UNKNOWN', 'the token comes from an issuer that is not configured here', {
+    hint: 'Compare the "iss" of the token with oidc-issuers to the letter, a slash at the end included.',
+  });
 }
 
 /** Issuers that are asked at the same time while starting. */
 const PARALLEL = 16;
 
 async function warmUp(pool: IssuerPool): Promise<IssuerWarning[]> {
-  const waiting = pool.all();
+  const waiting = [...pool.exact()];
   const warnings: IssuerWarning[] = [];
   const worker = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -75,13 +112,14 @@ async function warmUp(pool: IssuerPool): Promise<IssuerWarning[]> {
   return warnings;
 }
 
-function plainHttp({ definition }: Issuer): IssuerWarning[] {
-  const { protocol, hostname } = new URL(definition.url);
+function plainHttp({ url, keys }: Issuer): IssuerWarning[] {
+  if (keys instanceof StaticKeys) return [];
+  const { protocol, hostname } = new URL(url);
   if (protocol === 'https:' || isLoopback(hostname)) return [];
   return [
     {
-      issuer: definition.url,
-      sentence: `the keys of ${definition.url} are fetched over plain HTTP`,
+      issuer: url,
+      sentence: `the keys of ${url} are fetched over plain HTTP`,
       hint: 'Whoever can change that traffic can become anybody of this issuer. Use HTTPS.',
     },
   ];
@@ -90,16 +128,14 @@ function plainHttp({ definition }: Issuer): IssuerWarning[] {
 const isLoopback = (hostname: string): boolean =>
   hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d+){3}$/.test(hostname);
 
-async function fetchKeys({ definition, policy }: Issuer): Promise<IssuerWarning[]> {
+async function fetchKeys({ url, keys }: Issuer): Promise<IssuerWarning[]> {
   try {
-    await policy.keys.current();
+    await keys.current();
     return [];
   } catch (error) {
     const hint =
       (error instanceof IssuerFault ? error.hint : undefined) ??
       'Its tokens are refused until it answers; it is asked again when one comes.';
-    return [
-      { issuer: definition.url, sentence: error instanceof Error ? error.message : String(error), hint },
-    ];
+    return [{ issuer: url, sentence: error instanceof Error ? error.message : String(error), hint }];
   }
 }

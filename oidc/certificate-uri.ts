@@ -8,25 +8,31 @@ import { TokenError } from './token-error.ts';
  * not read the text, or not the certificate that carries it. */
 export function certificateUri(text: string): SubjectAltName {
   const first = readUrl(text);
-  // Go can write what it would not read again.
-  const { host } = first.text === text ? first : readUrl(first.text);
-  if (!isHost(host)) {
-    throw new TokenError('IDENTITY_REFUSED', `the URI ${goQuote(text)} has a host that is no host name`, {
-      hint: 'Programs written in Go could not read a certificate with this name.',
-      fulcioMessage: `x509: cannot parse URI ${goQuote(first.text)}: invalid domain`,
-    });
-  }
-  return { type: 'uri', value: first.text };
+  return first.text === text ? named(first) : writtenUri(first.text);
 }
 
-function readUrl(text: string): GoUrl {
+/** The same for a URI that Go wrote itself, and reads for the first time in the certificate: it can write what it would
+ * not read again. */
+export const writtenUri = (text: string): SubjectAltName => named(readUrl(text, unreadable(text)));
+
+const unreadable = (text: string): string => `x509: cannot parse URI ${goQuote(text)}: `;
+
+function named({ host, text }: GoUrl): SubjectAltName {
+  if (isHost(host)) return { type: 'uri', value: text };
+  throw new TokenError('IDENTITY_REFUSED', `the URI ${goQuote(text)} has a host that is no host name`, {
+    hint: 'Programs written in Go could not read a certificate with this name.',
+    fulcioMessage: `${unreadable(text)}invalid domain`,
+  });
+}
+
+function readUrl(text: string, before = ''): GoUrl {
   try {
     return parseGoUrl(text);
   } catch (error) {
     if (!(error instanceof GoUrlError)) throw error;
     throw new TokenError('IDENTITY_REFUSED', `${goQuote(text)} is not a URI`, {
       hint: 'The name in the certificate has to be a URI as Go reads it.',
-      fulcioMessage: error.goMessage,
+      fulcioMessage: before + error.goMessage,
       cause: error,
     });
   }

@@ -4,11 +4,14 @@ import { requiredText } from './claims.ts';
 import type { Claims } from './claims.ts';
 import { DefinitionError } from './definition-error.ts';
 import { verifiedEmail } from './email-claims.ts';
+import { goJson } from './go-json.ts';
 import { claimText } from './go-value.ts';
 import type { CiProviderDefinition, IssuerDefinition } from './issuer-definition.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { compileTemplate } from './template.ts';
-import type { Lookup, MissingValue, Template } from './template.ts';
+import type { Template } from './template.ts';
+import { MAX_RESULT_LENGTH } from './template-evaluator.ts';
+import type { Lookup, TemplateFailure } from './template-evaluator.ts';
 import { TokenError } from './token-error.ts';
 
 /** One text of the provider, compiled. */
@@ -34,7 +37,7 @@ export function ciProviderIssuer(definition: IssuerDefinition): PrincipalReader 
   return (token) => {
     const { issuer, claims } = token;
     const subject = requiredText(claims, 'sub');
-    const lookup = lookupIn(claims, provider.defaults);
+    const lookup = lookupIn(claims, provider);
     const san = certificateUri(fill(subjectSlot, lookup, issuer));
     return {
       issuer,
@@ -47,11 +50,21 @@ export function ciProviderIssuer(definition: IssuerDefinition): PrincipalReader 
   };
 }
 
-// A claim wins over a default of its name, as in Fulcio.
-const lookupIn =
-  (claims: Claims, defaults: ReadonlyMap<string, string>): Lookup =>
-  (name) =>
-    Object.hasOwn(claims, name) ? claimText(claims[name]) : defaults.get(name);
+// A pinned value wins over everything. A claim wins over a default of its name, as in Fulcio.
+function lookupIn(claims: Claims, { pinned, defaults }: CiProviderDefinition): Lookup {
+  // Printing a large claim once is enough, however often it is asked for.
+  const printed = new Map<string, string>();
+  return (name) => {
+    const fixed = pinned?.get(name) ?? printed.get(name);
+    if (fixed !== undefined) return fixed;
+    if (!Object.hasOwn(claims, name)) return defaults.get(name);
+    const value = claims[name];
+    if (typeof value === 'string') return value;
+    const text = claimText(value);
+    printed.set(name, text);
+    return text;
+  };
+}
 
 function fillAll(
   slots: readonly ExtensionSlot[],
@@ -73,21 +86,38 @@ function fillAll(
 function fill(slot: Slot, lookup: Lookup, issuer: string): string {
   const value = slot.template(lookup);
   if (typeof value === 'string') return value;
+  if (value.reason === 'missing') throw missing(value, slot.name, issuer);
   throw new TokenError(
     'TEMPLATE_FAILED',
-    `the token has no "${value.missing}", from which ${slot.name} is made`,
+    `${slot.name} cannot be made from this token: ${WHY[value.reason]}`,
     {
-      hint: "Ask the issuer for this claim, or give it a default in the provider's default-template-values.",
-      metadata: { claim: value.missing, extension: slot.name },
-      fulcioMessage: fulcioWords(value, slot.name, issuer),
+      hint: 'This is for whoever runs this service: mend the template in ci-issuer-metadata.',
+      metadata: { extension: slot.name },
+      fulcioMessage: value.reason === 'incomparable' ? value.goMessage : undefined,
     },
   );
 }
 
-function fulcioWords(value: MissingValue, name: string, issuer: string): string {
-  if (value.goMessage !== undefined) return value.goMessage;
-  const where = JSON.stringify({ ExtensionName: name, Issuer: issuer }, undefined, '\t');
-  return `value <${value.missing}> not present in either claims or defaults. ${where}`;
+const WHY: Readonly<Record<Exclude<TemplateFailure['reason'], 'missing'>, string>> = {
+  incomparable: 'its template compares a text with something that is none',
+  'too long': `it would be longer than ${MAX_RESULT_LENGTH} characters`,
+};
+
+function missing(
+  { name, goMessage }: TemplateFailure & { readonly reason: 'missing' },
+  extension: string,
+  issuer: string,
+): TokenError {
+  return new TokenError('TEMPLATE_FAILED', `the token has no "${name}", from which ${extension} is made`, {
+    hint: "Ask the issuer for this claim, or give it a default in the provider's default-template-values.",
+    metadata: { claim: name, extension },
+    fulcioMessage: goMessage ?? missingNameWords(name, extension, issuer),
+  });
+}
+
+function missingNameWords(name: string, extension: string, issuer: string): string {
+  const where = goJson({ ExtensionName: extension, Issuer: issuer }, '\t');
+  return `value <${name}> not present in either claims or defaults. ${where}`;
 }
 
 function requireProvider(definition: IssuerDefinition): CiProviderDefinition {

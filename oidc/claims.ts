@@ -3,8 +3,7 @@ import { TokenError } from './token-error.ts';
 /** The payload of a token as JSON gave it. Names come from outside: read it only through the functions here. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** The claim of that exact name; undefined when the token has none. Names are compared exactly, and of two claims of
- * one name the last counts. */
+/** The claim of that exact name; undefined when the token has none. Names are compared exactly. */
 export const claim = (claims: Claims, name: string): unknown =>
   Object.hasOwn(claims, name) ? claims[name] : undefined;
 
@@ -29,4 +28,12 @@ export function requiredText(claims: Claims, name: string): string {
     });
   }
   return value;
+}
+
+/** {@link requiredText} of each of `names`. Throws {@link TokenError} for the first that is missing. */
+export function requiredTexts<Name extends string>(
+  claims: Claims,
+  names: readonly Name[],
+): Readonly<Record<Name, string>> {
+  return Object.fromEntries(names.map((name) => [name, requiredText(claims, name)])) as Record<Name, string>;
 }

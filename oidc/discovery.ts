@@ -14,19 +14,16 @@ export interface ProviderMetadata {
 }
 
 const LIMITS = { timeout: 10_000, size: 256 * 1024 };
+const MAX_URL_LENGTH = 2048;
 
 /** Where an issuer's discovery document is. */
 export const discoveryUrl = (issuer: string): URL =>
   new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
 
 /** Fetches and checks the discovery document of `issuer`. Throws {@link IssuerFault}. */
-export async function discover(
-  issuer: string,
-  fetch: FetchDocument,
-  timeout = LIMITS.timeout,
-): Promise<ProviderMetadata> {
+export async function discover(issuer: string, fetch: FetchDocument): Promise<ProviderMetadata> {
   const url = discoveryUrl(issuer);
-  const document = await fetch(url, { ...LIMITS, timeout });
+  const document = await fetch(url, LIMITS);
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw new IssuerFault('UNUSABLE', `the discovery document at ${url.href} is not a JSON object`);
   }
@@ -41,10 +38,11 @@ export async function discover(
 
 function readJwksUri(members: Claims, from: URL): URL {
   const text = claim(members, 'jwks_uri');
-  const url = typeof text === 'string' ? URL.parse(text) : null;
+  // It stands in every sentence about the keys, and so in the log.
+  const url = typeof text === 'string' && text.length <= MAX_URL_LENGTH ? URL.parse(text) : null;
   // Plain HTTP only where the configured issuer itself is plain HTTP: an operator spelled that out.
   const allowed = from.protocol === 'http:' ? ['http:', 'https:'] : ['https:'];
-  if (url === null || !allowed.includes(url.protocol)) {
+  if (url === null || !allowed.includes(url.protocol) || url.username !== '' || url.password !== '') {
     throw new IssuerFault('UNUSABLE', `the discovery document at ${from.href} has no HTTPS "jwks_uri"`);
   }
   return url;

@@ -12,7 +12,7 @@ import type { VerifiedToken } from './verify-token.ts';
 
 /** Type email: a person, named by a verified address. */
 export function emailIssuer(definition: IssuerDefinition): PrincipalReader {
-  const issuerOf = compileIssuerClaim(definition.issuerClaim);
+  const issuerOf = compileIssuerClaim(definition);
   return (token) => {
     const email = readAddress(token.claims, definition.skipEmailVerification);
     const issuer = issuerOf(token);
@@ -39,20 +39,43 @@ function readAddress(claims: Claims, skipVerification: boolean): string {
   });
 }
 
-function compileIssuerClaim(path: string | undefined): (token: VerifiedToken) => string {
+function compileIssuerClaim(definition: IssuerDefinition): (token: VerifiedToken) => string {
+  const { issuerClaim: path, issuerClaimValues } = definition;
   if (path === undefined || path === '') return (token) => token.issuer;
   const read = compileJsonPath(path);
+  const allowed = issuerClaimValues === undefined ? undefined : new Set(issuerClaimValues);
   return (token) => {
     const value = read(token.claims);
     const isScalar = value !== undefined && value !== null && typeof value !== 'object' && value !== '';
-    if (isScalar) return printValue(value);
-    throw new TokenError(
-      'CLAIM_MISSING',
-      `the token has no "${path}", which names the issuer in the certificate`,
-      {
-        hint: 'Ask the issuer for a token with this claim, or correct issuer-claim.',
-        metadata: { claim: path },
-      },
-    );
+    if (!isScalar) throw withoutIssuer(path, value);
+    const issuer = printValue(value);
+    if (allowed === undefined || allowed.has(issuer)) return issuer;
+    throw refusedIssuer(path, issuer);
   };
+}
+
+function withoutIssuer(path: string, value: unknown): TokenError {
+  return new TokenError(
+    'CLAIM_MISSING',
+    `the token has no "${path}", which names the issuer in the certificate`,
+    {
+      hint: 'Ask the issuer for a token with this claim, or correct issuer-claim.',
+      metadata: { claim: path },
+      fulcioMessage: value === '' ? 'extensions must have a non-empty issuer url' : undefined,
+    },
+  );
+}
+
+const MAX_SHOWN = 200;
+
+function refusedIssuer(path: string, issuer: string): TokenError {
+  const shown = JSON.stringify(issuer.length > MAX_SHOWN ? `${issuer.slice(0, MAX_SHOWN)}…` : issuer);
+  return new TokenError(
+    'ISSUER_CLAIM_REFUSED',
+    `the token's "${path}" is ${shown}, which may not be named as the issuer here`,
+    {
+      hint: 'Sign in another way, or have that value put into issuer-claim-values.',
+      metadata: { claim: path },
+    },
+  );
 }

@@ -1,9 +1,9 @@
 /** Fetching an issuer's JSON documents within bounds: time, size, redirects. */
-import { getCACertificates } from 'node:tls';
-import { Agent, request } from 'undici';
+import { request } from 'undici';
 import type { Dispatcher } from 'undici';
+import { openConnections } from './connections.ts';
+import type { Connections, Environment } from './connections.ts';
 import { IssuerFault } from './issuer-fault.ts';
-import { publicConnector } from './public-connector.ts';
 
 /** What one fetch may cost. */
 export interface FetchLimits {
@@ -13,6 +13,8 @@ export interface FetchLimits {
   readonly size: number;
   /** Whether the host must have a public address; for hosts that no operator named. */
   readonly publicOnly?: boolean | undefined;
+  /** Sent as `Authorization: Bearer` to `url` itself; never again after a redirect. */
+  readonly bearer?: string | undefined;
 }
 
 /** Fetches the JSON at `url`. Throws {@link IssuerFault}. */
@@ -26,27 +28,27 @@ export interface DocumentFetcher {
 }
 
 const MAX_REDIRECTS = 5;
-const MAX_CONNECTIONS_PER_HOST = 4;
 
-/** A fetcher that trusts what Node trusts (NODE_EXTRA_CA_CERTS too) and, beside that, the certificates of `caCert` (PEM). */
-export function createDocumentFetcher(caCert?: string): DocumentFetcher {
-  const trust = caCert === undefined ? {} : { ca: [...getCACertificates('default'), caCert] };
-  const options = { ...trust, minVersion: 'TLSv1.2' } as const;
-  const anywhere = new Agent({ connections: MAX_CONNECTIONS_PER_HOST, connect: options });
-  const publicly = new Agent({ connections: MAX_CONNECTIONS_PER_HOST, connect: publicConnector(options) });
+/** A fetcher that trusts what Node trusts and, beside that, the certificates of `caCert` (PEM), and goes through the proxy
+ * that `environment` names. Throws {@link DefinitionError} for a proxy that cannot be used. */
+export function createDocumentFetcher(
+  caCert?: string,
+  environment: Environment = process.env,
+): DocumentFetcher {
+  const connections = openConnections(caCert, environment);
   return {
-    fetch: (url, limits) => fetchDocument(limits.publicOnly === true ? publicly : anywhere, url, limits),
-    close: async () => {
-      await Promise.all([anywhere.destroy(), publicly.destroy()]);
-    },
+    fetch: (url, limits) => fetchDocument(connections, url, limits),
+    close: () => connections.close(),
   };
 }
 
-async function fetchDocument(agent: Dispatcher, start: URL, limits: FetchLimits): Promise<unknown> {
+async function fetchDocument(connections: Connections, start: URL, limits: FetchLimits): Promise<unknown> {
   const signal = AbortSignal.timeout(limits.timeout);
+  // Redirects lead nowhere but to the same host.
+  const agent = connections.to(start, limits.publicOnly === true);
   let url = start;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const response = await send(agent, url, signal);
+    const response = await send(agent, url, signal, redirects === 0 ? limits.bearer : undefined);
     const location = redirectOf(response);
     if (location === undefined) return readJson(response, url, limits.size);
     discard(response);
@@ -55,9 +57,16 @@ async function fetchDocument(agent: Dispatcher, start: URL, limits: FetchLimits)
   throw new IssuerFault('UNUSABLE', `${start.href} redirects more than ${MAX_REDIRECTS} times`);
 }
 
-async function send(agent: Dispatcher, url: URL, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+async function send(
+  agent: Dispatcher,
+  url: URL,
+  signal: AbortSignal,
+  bearer: string | undefined,
+): Promise<Dispatcher.ResponseData> {
+  const authorization = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
+  const headers = { accept: 'application/json', ...authorization };
   try {
-    return await request(url, { dispatcher: agent, signal, headers: { accept: 'application/json' } });
+    return await request(url, { dispatcher: agent, signal, headers });
   } catch (cause) {
     if (cause instanceof IssuerFault) throw cause;
     throw unreachable(url, cause);
@@ -127,5 +136,5 @@ function unreachable(url: URL, cause: unknown): IssuerFault {
 function describe(error: Error): string {
   if (error.name === 'TimeoutError') return 'it took too long';
   const { code } = error as NodeJS.ErrnoException;
-  return typeof code === 'string' ? code : error.message;
+  return typeof code === 'string' && !code.startsWith('UND_') ? code : error.message;
 }

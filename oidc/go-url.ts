@@ -61,12 +61,7 @@ export function parseGoUrl(text: string): GoUrl {
 
 /** {@link parseGoUrl} without its short cut. */
 export function parseSlowly(text: string): GoUrl {
-  const bytes = Buffer.from(text).toString('latin1');
-  const hash = bytes.indexOf('#');
-  const body = hash < 0 ? bytes : bytes.slice(0, hash);
-  const fragment = hash < 0 ? '' : bytes.slice(hash + 1);
-  const parts = naming(body, () => parseParts(body));
-  const suffix = naming(bytes, () => formatFragment(fragment));
+  const { parts, suffix } = takeApart(text);
   const host = parts.authority?.host ?? '';
   return {
     scheme: parts.scheme,
@@ -76,6 +71,35 @@ export function parseSlowly(text: string): GoUrl {
   };
 }
 
+/** Go's `String()` of the URL `text` with another path. `change` gets the old path, escaped and as a byte string (see
+ * `go-url-escape.ts`), and gives the new one in the same form. Throws {@link GoUrlError}. */
+export function replacePath(text: string, change: (path: string) => string): string {
+  const { parts, suffix } = takeApart(text);
+  const path = change(escapedPath(parts.path));
+  naming(toBytes(text), () => checkPath(path));
+  return fromBytes(format({ ...parts, path }) + suffix);
+}
+
+/** Go's `String()` of the URL `text` after its `Scheme` was set. Throws {@link GoUrlError}. */
+export function replaceScheme(text: string, scheme: string): string {
+  const { parts, suffix } = takeApart(text);
+  const authority = parts.authority ?? (parts.scheme === '' ? NO_AUTHORITY : undefined);
+  return fromBytes(format({ ...parts, scheme, authority }) + suffix);
+}
+
+/** What Go writes as `//` in front of the path of a reference that had none. */
+const NO_AUTHORITY: Authority = { user: undefined, host: '' };
+
+function takeApart(text: string): { parts: Parts; suffix: string } {
+  const bytes = toBytes(text);
+  const hash = bytes.indexOf('#');
+  const body = hash < 0 ? bytes : bytes.slice(0, hash);
+  const fragment = hash < 0 ? '' : bytes.slice(hash + 1);
+  const parts = naming(body, () => parseParts(body));
+  return { parts, suffix: naming(bytes, () => formatFragment(fragment)) };
+}
+
+const toBytes = (text: string): string => Buffer.from(text).toString('latin1');
 const fromBytes = (bytes: string): string => Buffer.from(bytes, 'latin1').toString();
 
 function naming<T>(bytes: string, read: () => T): T {
@@ -136,8 +160,9 @@ function format(parts: Parts): string {
     slashes && (scheme !== '' || authority.host !== '' || authority.user !== undefined)
       ? head + '//' + formatAuthority(authority)
       : head;
+  const slash = path !== '' && !path.startsWith('/') && (authority?.host ?? '') !== '' ? '/' : '';
   const dot = front === '' && firstSegment(path).includes(':') ? './' : '';
-  return front + dot + path + parts.query;
+  return front + slash + dot + path + parts.query;
 }
 
 function escapedPath(path: string): string {

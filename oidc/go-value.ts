@@ -29,8 +29,13 @@ export function printValue(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(printValue).join(' ')}]`;
   if (typeof value === 'string' || typeof value === 'boolean') return String(value);
   if (typeof value !== 'object' || value === null) return '<nil>';
-  const entries = Object.entries(value).sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  return `map[${entries.map(([name, inner]) => `${name}:${printValue(inner)}`).join(' ')}]`;
+  const entries = Object.entries(value as Record<string, unknown>).map(([name, inner]) => ({
+    bytes: Buffer.from(name),
+    name,
+    inner,
+  }));
+  entries.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
+  return `map[${entries.map(({ name, inner }) => `${name}:${printValue(inner)}`).join(' ')}]`;
 }
 
 /** A claim as Fulcio's templates see it: a number in plain decimal, all else as Go prints it. */

@@ -1,101 +1,135 @@
-import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
-import { decodePem } from '../core/pem.ts';
+import { AudienceChoice } from './audience-choice.ts';
 import { DefinitionError } from './definition-error.ts';
-import { createDocumentFetcher } from './fetch-document.ts';
-import type { DocumentFetcher } from './fetch-document.ts';
 import type { IssuerDefinition } from './issuer-definition.ts';
-import { IssuerKeys } from './issuer-keys.ts';
-import { compileIssuer } from './issuer-types.ts';
-import type { PrincipalReader } from './issuer-types.ts';
+import { issuerEntries } from './issuer-entry.ts';
+import type { IssuerEntry } from './issuer-entry.ts';
+import { compileIssuerPattern } from './issuer-pattern.ts';
+import { keyRoute } from './key-route.ts';
+import { KeySources } from './key-sources.ts';
+import type { KeySourcesOptions } from './key-sources.ts';
+import { CLUSTER_ISSUER, coversCluster, isAskedInCluster } from './kubernetes-cluster.ts';
+import { MetaIssuers } from './meta-issuers.ts';
+import type { MetaIssuer } from './meta-issuers.ts';
 import type { TokenPolicy } from './verify-token.ts';
-import { WaitingRoom } from './waiting-room.ts';
 
-/** An issuer with all that its tokens need, prepared once. */
-export interface Issuer {
-  readonly definition: IssuerDefinition;
-  readonly policy: TokenPolicy;
-  readonly principalOf: PrincipalReader;
+/** An issuer with all its entries. */
+export interface Issuer extends TokenPolicy<IssuerEntry> {
+  /** Those of its definitions, in their order. */
+  readonly definitions: readonly IssuerDefinition[];
+  /** To be called when a token of this issuer was accepted, if there is anybody to call. */
+  readonly accepted: (() => void) | undefined;
 }
 
 /** What an {@link IssuerPool} needs beside the definitions. */
-export interface IssuerPoolOptions {
-  readonly clock: Clock;
-  /** Makes the fetcher for issuers with these extra certificates (PEM); default over the network. */
-  readonly createFetcher?: ((caCert: string | undefined) => DocumentFetcher) | undefined;
-  /** For each document of an issuer, in milliseconds; default 10 s. */
-  readonly timeout?: number | undefined;
-}
+export type IssuerPoolOptions = KeySourcesOptions;
 
-/** The issuers by their URL. Finding one costs the same however many there are. */
+/** The issuers by their URL: those with an entry of their own, then those that a pattern describes. Finding one of the
+ * former costs the same however many there are of either. */
 export class IssuerPool {
   readonly #issuers = new Map<string, Issuer>();
-  /** One for each set of extra certificates: issuers that share it share connections. */
-  readonly #fetchers = new Map<string | undefined, DocumentFetcher>();
-  readonly #room = new WaitingRoom();
-  readonly #options: IssuerPoolOptions;
+  #exact: readonly Issuer[] = [];
+  #metas: MetaIssuers;
+  readonly #sources: KeySources;
+  readonly #clock: Clock;
+  /** Until this one is full. */
+  #previous: IssuerPool | undefined;
 
-  /** Throws {@link DefinitionError}. */
-  constructor(definitions: readonly IssuerDefinition[], options: IssuerPoolOptions) {
-    this.#options = options;
-    for (const definition of definitions) this.#add(definition);
+  /**
+   * An empty pool; {@link IssuerPool.fill} makes it of use.
+   *
+   * With `previous`, a pool of the same service, keys and connections of issuers that are fetched in the same way are
+   * taken over: no issuer is asked again because a rule changed. `previous` still works until it is closed.
+   */
+  constructor(options: IssuerPoolOptions, previous?: IssuerPool) {
+    this.#clock = options.clock;
+    this.#sources = new KeySources(options, previous === undefined ? undefined : previous.#sources);
+    this.#previous = previous;
+    this.#metas = new MetaIssuers([], undefined);
   }
 
-  /** The issuer of that very URL. An issuer that is described by a pattern would be found here, after the exact ones. */
+  /** A pool of `definitions`, made at once. Throws {@link DefinitionError}. */
+  static of(definitions: readonly IssuerDefinition[], options: IssuerPoolOptions): IssuerPool {
+    const pool = new IssuerPool(options);
+    const steps = pool.fill(definitions);
+    while (steps.next().done !== true);
+    return pool;
+  }
+
+  /** Adds the definitions, all of them at once, in steps between which other work may be done. Throws
+   * {@link DefinitionError}; then nothing has to be closed, and the previous pool is as it was. */
+  *fill(definitions: readonly IssuerDefinition[]): Generator<void> {
+    const isInCluster = coversCluster(definitions);
+    for (const group of byUrl(definitions.filter(({ isMeta }) => !isMeta))) {
+      this.#addExact(group, isInCluster);
+      yield;
+    }
+    this.#exact = [...this.#issuers.values()];
+    const metas: MetaIssuer[] = [];
+    for (const group of byUrl(definitions.filter(({ isMeta }) => isMeta))) {
+      metas.push(this.#metaOf(group));
+      yield;
+    }
+    this.#metas = new MetaIssuers(metas, this.#previous === undefined ? undefined : this.#previous.#metas);
+    this.#previous = undefined;
+    this.#addCluster();
+    this.#sources.hold();
+  }
+
+  /** The issuer of that very URL. Throws {@link TokenError} `ISSUER_UNREACHABLE` for one that only a pattern describes
+   * when there are too many of that sort. */
   find(url: string): Issuer | undefined {
-    return this.#issuers.get(url);
+    return this.#issuers.get(url) ?? this.#metas.find(url);
   }
 
-  /** All of them, in the order of their definitions. */
-  all(): Issuer[] {
-    return [...this.#issuers.values()];
+  /** The entries of the issuer of that URL, for a token whose signature needs no keys any more. */
+  entriesFor(url: string): AudienceChoice<IssuerEntry> | undefined {
+    return (this.#issuers.get(url) ?? this.#metas.match(url))?.entries;
   }
 
-  /** Closes the connections. */
+  /** Those with an entry of their own, in the order of their definitions. */
+  exact(): readonly Issuer[] {
+    return this.#exact;
+  }
+
+  /** Closes the connections, except those that a later pool has taken over. */
   async close(): Promise<void> {
-    await Promise.all([...this.#fetchers.values()].map((fetcher) => fetcher.close()));
+    await this.#sources.close();
   }
 
-  #add(definition: IssuerDefinition): void {
-    const { url, audience } = definition;
+  #addExact(definitions: readonly IssuerDefinition[], coversCluster: boolean): void {
+    const url = definitions[0]?.url ?? '';
     checkUrl(url);
-    if (this.#issuers.has(url)) {
-      throw definitionError('ISSUER_DUPLICATE', url, 'url', `the issuer ${url} is defined twice`);
-    }
-    if (audience === '')
-      throw definitionError('FIELD_MISSING', url, 'client-id', `the issuer ${url} has no client-id`);
-    const principalOf = compileIssuer(definition);
-    const { clock, timeout } = this.#options;
-    const { fetch } = this.#fetcherFor(definition);
-    const policy = {
-      issuer: url,
-      audience,
-      clock,
-      keys: new IssuerKeys({ issuer: url, fetch, clock, timeout, room: this.#room }),
-    };
-    this.#issuers.set(url, { definition, policy, principalOf });
+    const isInCluster =
+      coversCluster && definitions.some((definition) => isAskedInCluster(definition, url, true));
+    const entries = new AudienceChoice(issuerEntries(definitions));
+    const keys = this.#sources.exact(keyRoute(definitions, { url, isMeta: false, isInCluster }));
+    this.#issuers.set(url, { url, definitions, entries, keys, clock: this.#clock, accepted: undefined });
   }
 
-  #fetcherFor({ caCert, url }: IssuerDefinition): DocumentFetcher {
-    const trust = caCert === '' ? undefined : caCert;
-    let fetcher = this.#fetchers.get(trust);
-    if (fetcher === undefined) {
-      if (trust !== undefined) checkCertificates(trust, url);
-      fetcher = (this.#options.createFetcher ?? createDocumentFetcher)(trust);
-      this.#fetchers.set(trust, fetcher);
-    }
-    return fetcher;
+  #metaOf(definitions: readonly IssuerDefinition[]): MetaIssuer {
+    const pattern = compileIssuerPattern(definitions[0]?.url ?? '');
+    const entries = new AudienceChoice(issuerEntries(definitions));
+    const route = keyRoute(definitions, { url: pattern.text, isMeta: true, isInCluster: false });
+    return { pattern, definitions, entries, keys: this.#sources.strangers(route), clock: this.#clock };
+  }
+
+  /** The one URL behind a pattern that no stranger made up: its cluster is asked as one with an entry of its own is, but
+   * not before a token names it. */
+  #addCluster(): void {
+    const meta = this.#issuers.has(CLUSTER_ISSUER) ? undefined : this.#metas.match(CLUSTER_ISSUER);
+    if (meta === undefined) return;
+    const { definitions, entries, clock } = meta;
+    if (!definitions.some((definition) => isAskedInCluster(definition, CLUSTER_ISSUER, false))) return;
+    const asked = { url: CLUSTER_ISSUER, isMeta: false, isInCluster: true };
+    const keys = this.#sources.exact(keyRoute(definitions, asked));
+    this.#issuers.set(asked.url, { url: asked.url, definitions, entries, keys, clock, accepted: undefined });
   }
 }
 
-function definitionError(
-  code: 'ISSUER_DUPLICATE' | 'FIELD_MISSING' | 'FIELD_INVALID',
-  issuer: string,
-  field: string,
-  sentence: string,
-): DefinitionError {
-  return new DefinitionError(code, sentence, { metadata: { issuer, field } });
-}
+const byUrl = (definitions: readonly IssuerDefinition[]): IssuerDefinition[][] => [
+  ...Map.groupBy(definitions, ({ url }) => url).values(),
+];
 
 function checkUrl(text: string): void {
   const url = URL.parse(text);
@@ -105,20 +139,4 @@ function checkUrl(text: string): void {
     hint: 'It is the "iss" of the tokens: https://host/path without user, query and fragment.',
     metadata: { issuer: text, field: 'issuer-url' },
   });
-}
-
-function checkCertificates(pem: string, issuer: string): void {
-  try {
-    const blocks = decodePem(pem).filter(({ label }) => label === 'CERTIFICATE');
-    for (const { bytes } of blocks) new X509Certificate(bytes);
-    if (blocks.length > 0) return;
-  } catch {
-    // Said below, in the words that Fulcio's users know.
-  }
-  throw definitionError(
-    'FIELD_INVALID',
-    issuer,
-    'ca-cert',
-    `failed to parse CA certificate for issuer ${issuer}`,
-  );
 }

@@ -1,10 +1,18 @@
+import { buildkiteIssuer } from './buildkite-issuer.ts';
+import { chainguardIssuer } from './chainguard-issuer.ts';
 import { ciProviderIssuer } from './ci-provider-issuer.ts';
+import { codefreshIssuer } from './codefresh-issuer.ts';
 import { DefinitionError } from './definition-error.ts';
 import { emailIssuer } from './email-issuer.ts';
+import { githubIssuer } from './github-issuer.ts';
+import { gitlabIssuer } from './gitlab-issuer.ts';
 import { ISSUER_TYPES, isIssuerType } from './issuer-definition.ts';
 import type { IssuerDefinition, IssuerType } from './issuer-definition.ts';
+import { kubernetesIssuer } from './kubernetes-issuer.ts';
 import type { Principal } from './principal.ts';
+import { spiffeIssuer } from './spiffe-issuer.ts';
 import { uriIssuer } from './uri-issuer.ts';
+import { usernameIssuer } from './username-issuer.ts';
 import type { VerifiedToken } from './verify-token.ts';
 
 /** Reads the principal out of a verified token of one issuer. Throws {@link TokenError}. */
@@ -16,13 +24,26 @@ export interface IssuerTypeRow {
   readonly challengeClaim: string;
   /** Compiles a definition of this type once; throws {@link DefinitionError} when it lacks what the type needs. */
   readonly compile: (definition: IssuerDefinition) => PrincipalReader;
+  /** For types that Fulcio has deprecated: the one that takes their place. */
+  readonly replacement?: IssuerType | undefined;
 }
+
+const BY_SUBJECT = { challengeClaim: 'sub' } as const;
+const DEPRECATED = { ...BY_SUBJECT, replacement: 'ci-provider' } as const;
 
 /** Every type there is. A new one is a new file and a new row. */
 export const ISSUER_TYPE_TABLE: Readonly<Record<IssuerType, IssuerTypeRow>> = {
   email: { challengeClaim: 'email', compile: emailIssuer },
-  uri: { challengeClaim: 'sub', compile: uriIssuer },
-  'ci-provider': { challengeClaim: 'sub', compile: ciProviderIssuer },
+  uri: { ...BY_SUBJECT, compile: uriIssuer },
+  username: { ...BY_SUBJECT, compile: usernameIssuer },
+  spiffe: { ...BY_SUBJECT, compile: spiffeIssuer },
+  kubernetes: { ...BY_SUBJECT, compile: kubernetesIssuer },
+  'ci-provider': { ...BY_SUBJECT, compile: ciProviderIssuer },
+  'chainguard-identity': { ...BY_SUBJECT, compile: chainguardIssuer },
+  'github-workflow': { ...DEPRECATED, compile: githubIssuer },
+  'gitlab-pipeline': { ...DEPRECATED, compile: gitlabIssuer },
+  'codefresh-workflow': { ...DEPRECATED, compile: codefreshIssuer },
+  'buildkite-job': { ...DEPRECATED, compile: buildkiteIssuer },
 };
 
 /** Checks a definition and prepares all that is the same for every token of its issuer. Throws
@@ -40,7 +61,9 @@ export function compileIssuer(definition: IssuerDefinition): PrincipalReader {
       },
     );
   }
-  if (type !== 'email' && definition.issuerClaim !== undefined && definition.issuerClaim !== '') {
+  // A pattern's issuer-claim is ignored unless its type is email, as in Fulcio.
+  const hasIssuerClaim = (definition.issuerClaim ?? '') !== '' && !definition.isMeta;
+  if (type !== 'email' && hasIssuerClaim) {
     throw new DefinitionError('FIELD_INVALID', 'only email issuers can use issuer claim mapping', {
       hint: `Take issuer-claim out of ${url}.`,
       metadata: { issuer: url, field: 'issuer-claim' },

@@ -17,10 +17,31 @@ export function publicConnector(
   const connect = buildConnector({ ...options, allowH2: false, lookup: publicOnly(lookup) });
   return (target, callback) => {
     // No lookup is made for a literal address.
-    const literal = target.hostname.replace(/^\[|\]$/g, '');
-    if (isIP(literal) !== 0 && isSpecialUse(literal)) callback(notPublic(literal), null);
+    if (isNearbyAddress(target.hostname)) callback(notPublic(target.hostname), null);
     else connect(target, callback);
   };
+}
+
+/** Throws {@link IssuerFault} `UNUSABLE` for a host that says itself that it is not public: a special-use address, or a
+ * name that only a machine or a network of one's own can have. All that can be told where a proxy finds the address. */
+export function refuseNearby(hostname: string): void {
+  if (isNearbyAddress(hostname) || isNearbyName(hostname)) throw notPublic(hostname);
+}
+
+function isNearbyAddress(hostname: string): boolean {
+  const literal = bare(hostname);
+  return isIP(literal) !== 0 && isSpecialUse(literal);
+}
+
+const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '');
+
+/** RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`, and what Kubernetes calls services. */
+const NEARBY = ['localhost', 'local', 'internal', 'home.arpa', 'svc'];
+
+function isNearbyName(hostname: string): boolean {
+  if (isIP(bare(hostname)) !== 0) return false;
+  const name = hostname.replace(/\.$/, '');
+  return !name.includes('.') || NEARBY.some((zone) => name.endsWith(`.${zone}`));
 }
 
 const publicOnly =
@@ -40,6 +61,6 @@ const publicOnly =
   };
 
 const notPublic = (host: string): IssuerFault =>
-  new IssuerFault('UNUSABLE', `the keys are at ${host}, which is another host and has no public address`, {
-    hint: "Only the issuer's own host may have a private address: let its jwks_uri name the host of the issuer's URL.",
+  new IssuerFault('UNUSABLE', `${host} has no public address, and the configuration does not name it`, {
+    hint: `Only hosts that the operator named may be private: the host of an entry with an exact URL, and its jwks-hosts. If its keys are meant to be there, put "${host}" into jwks-hosts.`,
   });

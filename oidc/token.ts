@@ -83,11 +83,19 @@ function parsePart(text: string, part: string): Claims {
   checkBase64Url(text, part);
   const bytes = Buffer.from(text, 'base64url');
   if (!isUtf8(bytes)) throw malformed(`the token's ${part} is not UTF-8`);
-  const value = parseJson(bytes.toString(), part);
+  const json = bytes.toString();
+  const value = parseJson(json, part);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw malformed(`the token's ${part} is not a JSON object`);
   }
-  checkValue(value, part, 0);
+  // Two readers of one token could each believe another of two members (RFC 7519 §4).
+  if (checkValue(value, part, 0) !== namesWritten(json)) {
+    throw malformed(`the token's ${part} has two members of one name`);
+  }
+  // Out of bytes that are UTF-8 only an escape makes one.
+  if (json.includes('\\u') && !isWellFormed(value)) {
+    throw malformed(`the token's ${part} has half a surrogate pair`);
+  }
   return value as Claims;
 }
 
@@ -100,15 +108,51 @@ function parseJson(text: string, part: string): unknown {
   }
 }
 
-function checkValue(value: unknown, part: string, depth: number): void {
-  if (typeof value === 'string') {
-    if (!value.isWellFormed()) throw malformed(`the token's ${part} has half a surrogate pair`);
-  } else if (typeof value === 'number') {
+/** How many members all objects in `value` have. Throws {@link TokenError} for what no token should hold. */
+function checkValue(value: unknown, part: string, depth: number): number {
+  if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw malformed(`the token's ${part} has a number that is out of range`);
   } else if (typeof value === 'object' && value !== null) {
     if (depth === MAX_DEPTH) throw malformed(`the token's ${part} is nested too deeply`);
-    for (const inner of Object.values(value)) checkValue(inner, part, depth + 1);
+    if (Array.isArray(value)) return checkAll(value, part, depth);
+    const inner = Object.values(value) as unknown[];
+    return inner.length + checkAll(inner, part, depth);
   }
+  return 0;
+}
+
+function checkAll(values: readonly unknown[], part: string, depth: number): number {
+  let members = 0;
+  for (const one of values) members += checkValue(one, part, depth + 1);
+  return members;
+}
+
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([name, inner]) => name.isWellFormed() && isWellFormed(inner));
+}
+
+/** How many names of members stand in a text that is JSON: strings with a colon behind them. */
+function namesWritten(json: string): number {
+  let names = 0;
+  for (let quote = json.indexOf('"'); quote >= 0; quote = json.indexOf('"', quote + 1)) {
+    quote = endOfString(json, quote);
+    let next = quote + 1;
+    while (json.charCodeAt(next) <= 0x20) next++;
+    if (json[next] === ':') names++;
+  }
+  return names;
+}
+
+/** Where the string ends that begins at `start`. */
+function endOfString(json: string, start: number): number {
+  for (let end = json.indexOf('"', start + 1); end >= 0; end = json.indexOf('"', end + 1)) {
+    let backslashes = end;
+    while (json[backslashes - 1] === '\\') backslashes--;
+    if ((end - backslashes) % 2 === 0) return end;
+  }
+  return json.length;
 }
 
 function readHeader(header: Claims): { algorithm: Algorithm; keyId: string | undefined } {
@@ -125,7 +169,8 @@ function readHeader(header: Claims): { algorithm: Algorithm; keyId: string | und
       },
     );
   }
-  if (keyId === undefined) return { algorithm, keyId };
+  // As Go reads it, an empty one names no key.
+  if (keyId === undefined || keyId === '') return { algorithm, keyId: undefined };
   if (typeof keyId !== 'string' || keyId.length > MAX_KEY_ID_LENGTH) {
     throw malformed("the token's key id is not a short text");
   }

@@ -10,6 +10,8 @@ import type { ImportedKey } from './signature-check.ts';
 
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
+/** As Go has it. A longer one would cost a token's check a hundred times as much, once for each key. */
+const MAX_RSA_EXPONENT = 2 ** 31 - 1;
 
 /** One kind of key that a JWKS may hold. */
 interface KeyKind {
@@ -36,20 +38,21 @@ const KEY_KINDS: ReadonlyMap<string, KeyKind> = new Map<string, KeyKind>([
 /** A public key of an issuer. Imported once for each algorithm, when a token first needs it. */
 export class VerificationKey {
   readonly keyId: string | undefined;
+  /** With which it may verify. */
+  readonly algorithms: readonly Algorithm[];
   readonly #jwk: JWK;
-  readonly #algorithms: readonly Algorithm[];
   readonly #imported = new Map<Algorithm, Promise<ImportedKey | undefined>>();
 
   constructor(keyId: string | undefined, jwk: JWK, algorithms: readonly Algorithm[]) {
     this.keyId = keyId;
     this.#jwk = jwk;
-    this.#algorithms = algorithms;
+    this.algorithms = algorithms;
   }
 
   /** Whether a token with this algorithm and key id may be verified with this key. A token without key id fits every
    * key of its algorithm. */
   fits(algorithm: Algorithm, keyId: string | undefined): boolean {
-    return (keyId === undefined || keyId === this.keyId) && this.#algorithms.includes(algorithm);
+    return (keyId === undefined || keyId === this.keyId) && this.algorithms.includes(algorithm);
   }
 
   /** The key, ready for `algorithm`; undefined when its numbers make no key. */
@@ -68,13 +71,14 @@ export class VerificationKey {
 }
 
 /** The key that one member of a JWKS describes; undefined when it is none that may verify a token: another use, another
- * kind, a symmetric key, RSA below 2048 bits. An issuer may publish such keys, so they are skipped, not refused. */
+ * kind, a symmetric key, RSA below 2048 bits or with an exponent that makes no key. An issuer may publish such keys, so they are skipped, not refused. */
 export function readVerificationKey(jwk: unknown): VerificationKey | undefined {
   if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk)) return undefined;
   const members = jwk as Claims;
   const kind = kindOf(members);
   if (kind === undefined || !mayVerify(members)) return undefined;
-  if (kind === RSA && !goodModulus(claim(members, 'n'))) return undefined;
+  if (kind === RSA && !(goodModulus(claim(members, 'n')) && goodExponent(claim(members, 'e'))))
+    return undefined;
   const declared = claim(members, 'alg');
   const algorithms = kind.algorithms.filter((name) => declared === undefined || declared === name);
   const bare = Object.fromEntries(kind.members.map((name) => [name, claim(members, name)]));
@@ -97,15 +101,27 @@ function mayVerify(members: Claims): boolean {
 }
 
 function goodModulus(modulus: unknown): boolean {
-  if (typeof modulus !== 'string' || modulus.length > MAX_RSA_BITS / 4) return false;
-  let bytes: Uint8Array;
-  try {
-    bytes = fromBase64Url(modulus);
-  } catch {
-    return false;
-  }
+  const bytes = numberOf(modulus);
+  if (bytes === undefined) return false;
   const first = bytes.findIndex((byte) => byte !== 0);
   if (first < 0) return false;
   const bits = (bytes.length - first) * 8 - (Math.clz32(bytes[first] ?? 0) - 24);
   return bits >= MIN_RSA_BITS && bits <= MAX_RSA_BITS;
+}
+
+// With 1 every text is its own signature, and an even number has no inverse.
+function goodExponent(exponent: unknown): boolean {
+  const bytes = numberOf(exponent);
+  if (bytes === undefined) return false;
+  const value = bytes.reduce((high, byte) => high * 256 + byte, 0);
+  return value >= 3 && value % 2 === 1 && value <= MAX_RSA_EXPONENT;
+}
+
+function numberOf(text: unknown): Uint8Array | undefined {
+  if (typeof text !== 'string' || text.length > MAX_RSA_BITS / 4) return undefined;
+  try {
+    return fromBase64Url(text);
+  } catch {
+    return undefined;
+  }
 }

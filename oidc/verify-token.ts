@@ -1,12 +1,13 @@
 /** From a stranger's text to claims that its issuer stands for. */
 import type { Clock } from '../core/clock.ts';
 import type { Algorithm } from './algorithms.ts';
+import type { Addressee, AudienceChoice } from './audience-choice.ts';
 import { claim, optionalText } from './claims.ts';
 import type { Claims } from './claims.ts';
 import { ago } from './duration.ts';
 import { IssuerFault } from './issuer-fault.ts';
 import { RETRY_INTERVAL } from './issuer-keys.ts';
-import type { IssuerKeys, IssuerSnapshot } from './issuer-keys.ts';
+import type { KeyProvider, KeySnapshot } from './issuer-keys.ts';
 import { isSignedBy } from './signature-check.ts';
 import type { UnverifiedToken } from './token.ts';
 import { TokenError } from './token-error.ts';
@@ -26,12 +27,13 @@ class VerifiedTokenValue implements VerifiedClaims {
   readonly issuer: string;
   readonly subject: string;
   readonly claims: Claims;
-  readonly #vouched = true;
+  readonly #vouched: boolean;
 
-  constructor(issuer: string, subject: string, claims: Claims) {
+  constructor(issuer: string, subject: string, claims: Claims, vouched: boolean) {
     this.issuer = issuer;
     this.subject = subject;
     this.claims = claims;
+    this.#vouched = vouched;
   }
 
   static isOne(value: object): value is VerifiedTokenValue {
@@ -39,31 +41,55 @@ class VerifiedTokenValue implements VerifiedClaims {
   }
 }
 
-/** Claims whose signature, issuer, audience and times were checked: only {@link verifyToken} makes one. */
+/** Claims whose signature, issuer, audience and times were checked: only {@link verifyToken} makes one, and
+ * {@link assumeVerified} one that leads to no certificate. */
 export type VerifiedToken = VerifiedTokenValue;
 
 /** Whether {@link verifyToken} really made this value, whatever the types were told. */
 export const isVerifiedToken = (value: object): value is VerifiedToken => VerifiedTokenValue.isOne(value);
 
+/** Claims that are taken as if they had been verified, to explain what would become of them. Only `policy/explain-claims.ts` may
+ * import this: what it makes never gets near a certificate, and {@link isVerifiedToken} says no. */
+export const assumeVerified = (issuer: string, claims: Claims): VerifiedToken =>
+  new VerifiedTokenValue(issuer, optionalText(claims, 'sub'), claims, false);
+
 /** How far `nbf` may lie ahead, as in Fulcio. */
 const NOT_BEFORE_LEEWAY = 5 * 60_000;
 
+/** What one way of accepting tokens asks of them. */
+export interface Acceptance extends Addressee {
+  /** How far the issuer's clock may be off, in milliseconds: for `exp`, and beyond Fulcio's five minutes for `nbf`. */
+  readonly leeway: number;
+}
+
 /** What a token of one issuer is measured against. */
-export interface TokenPolicy {
-  readonly issuer: string;
-  readonly audience: string;
-  readonly keys: IssuerKeys;
+export interface TokenPolicy<E extends Acceptance> {
+  /** The token's `iss`, exactly. */
+  readonly url: string;
+  readonly entries: AudienceChoice<E>;
+  readonly keys: KeyProvider;
   readonly clock: Clock;
 }
 
-/** Checks signature, issuer, audience and times. Throws {@link TokenError}. */
-export async function verifyToken(token: UnverifiedToken, policy: TokenPolicy): Promise<VerifiedToken> {
-  await verifySignature(token, policy.keys);
-  checkClaims(token.claims, policy);
-  return new VerifiedTokenValue(policy.issuer, optionalText(token.claims, 'sub'), token.claims);
+/** A token that was accepted, and by which entry. */
+export interface Accepted<E> {
+  readonly token: VerifiedToken;
+  readonly entry: E;
 }
 
-async function verifySignature(token: UnverifiedToken, keys: IssuerKeys): Promise<void> {
+/** Checks signature, issuer, audience and times, once however many entries there are. Throws {@link TokenError}. */
+export async function verifyToken<E extends Acceptance>(
+  token: UnverifiedToken,
+  policy: TokenPolicy<E>,
+): Promise<Accepted<E>> {
+  await verifySignature(token, policy.keys);
+  const { claims } = token;
+  const entry = checkClaims(claims, policy);
+  return { token: new VerifiedTokenValue(policy.url, optionalText(claims, 'sub'), claims, true), entry };
+}
+
+/** The step of {@link verifyToken} that looks at the signature. Throws {@link TokenError}. */
+export async function verifySignature(token: UnverifiedToken, keys: KeyProvider): Promise<void> {
   const known = await keys.current().catch(unavailable);
   if (await verifiesWith(token, known)) return;
   const newer = await keys.newerThan(known).catch(unavailable);
@@ -71,8 +97,8 @@ async function verifySignature(token: UnverifiedToken, keys: IssuerKeys): Promis
   throw refusal(token, newer ?? known);
 }
 
-async function verifiesWith(token: UnverifiedToken, { metadata, keys }: IssuerSnapshot): Promise<boolean> {
-  if (!metadata.algorithms.has(token.algorithm)) throw algorithmRefused(metadata.algorithms);
+async function verifiesWith(token: UnverifiedToken, { algorithms, keys }: KeySnapshot): Promise<boolean> {
+  if (!algorithms.has(token.algorithm)) throw algorithmRefused(algorithms);
   for (const key of keys.candidates(token.algorithm, token.keyId)) {
     if (await verifiesWithKey(token, key)) return true;
   }
@@ -112,7 +138,7 @@ function unavailable(error: unknown): never {
   });
 }
 
-function refusal(token: UnverifiedToken, { keys }: IssuerSnapshot): TokenError {
+function refusal(token: UnverifiedToken, { keys }: KeySnapshot): TokenError {
   if (keys.candidates(token.algorithm, token.keyId).length === 0) {
     return new TokenError('KEY_UNKNOWN', 'the token is signed with a key that its issuer does not publish', {
       hint: `Get a new token. A key that is brand new is found within ${RETRY_INTERVAL / 1000} s.`,
@@ -123,47 +149,31 @@ function refusal(token: UnverifiedToken, { keys }: IssuerSnapshot): TokenError {
   });
 }
 
-function checkClaims(claims: Claims, policy: TokenPolicy): void {
+function checkClaims<E extends Acceptance>(claims: Claims, policy: TokenPolicy<E>): E {
   // The issuer was looked up by this very claim; checked again so that this function stands alone.
-  if (claim(claims, 'iss') !== policy.issuer) {
+  if (claim(claims, 'iss') !== policy.url) {
     throw new TokenError('ISSUER_UNKNOWN', 'the token comes from another issuer than its keys');
   }
-  checkAudience(claim(claims, 'aud'), policy.audience);
-  checkExpiry(claim(claims, 'exp'), policy.clock());
-  checkNotBefore(claim(claims, 'nbf'), policy.clock());
+  const entry = policy.entries.choose(claim(claims, 'aud'));
+  const now = policy.clock();
+  checkExpiry(claim(claims, 'exp'), now, entry.leeway);
+  checkNotBefore(claim(claims, 'nbf'), now, entry.leeway);
+  return entry;
 }
 
-const MAX_SHOWN = 200;
-const shown = (text: string): string => (text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text);
-
-function checkAudience(value: unknown, wanted: string): void {
-  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (list.includes(wanted)) return;
-  const named = list.filter((entry) => typeof entry === 'string').map((entry) => JSON.stringify(entry));
-  if (named.length === 0) {
-    throw new TokenError('AUDIENCE_MISMATCH', `the token is for nobody, this issuer wants "${wanted}"`, {
-      hint: `Ask the issuer for a token with the audience "${wanted}".`,
-      metadata: { wanted },
-    });
-  }
-  throw new TokenError(
-    'AUDIENCE_MISMATCH',
-    `the token is for ${shown(named.join(', '))}, this issuer wants "${wanted}"`,
-    {
-      hint: `Ask the issuer for a token with the audience "${wanted}".`,
-      metadata: { wanted },
-    },
-  );
-}
+/** The last second that a time can name (ECMA-262 §21.4.1.1), in the year 275760. What lies beyond Fulcio reads as long
+ * past. */
+const LAST_SECOND = 8.64e12;
 
 function seconds(value: unknown, name: string): number {
-  if (typeof value === 'number') return value;
+  if (typeof value === 'number' && Math.abs(value) <= LAST_SECOND) return value;
   throw new TokenError('CLAIM_INVALID', `the token's "${name}" is not a time in seconds`, {
     metadata: { claim: name },
   });
 }
 
-function checkExpiry(value: unknown, now: number): void {
+/** The step that looks at `exp`; times in milliseconds. Throws {@link TokenError}. */
+export function checkExpiry(value: unknown, now: number, leeway: number): void {
   if (value === undefined) {
     throw new TokenError('CLAIM_MISSING', 'the token does not say when it expires', {
       hint: 'Only tokens with "exp" are accepted.',
@@ -171,16 +181,17 @@ function checkExpiry(value: unknown, now: number): void {
     });
   }
   const expiry = seconds(value, 'exp') * 1000;
-  if (expiry > now) return;
+  if (expiry + leeway > now) return;
   throw new TokenError('TOKEN_EXPIRED', `the token expired ${ago(now - expiry)} ago by the server's clock`, {
     hint: 'Get a new token and ask at once. If it is new, compare the clocks.',
   });
 }
 
-function checkNotBefore(value: unknown, now: number): void {
+/** The step that looks at `nbf`; times in milliseconds. Throws {@link TokenError}. */
+export function checkNotBefore(value: unknown, now: number, leeway: number): void {
   if (value === undefined) return;
   const start = seconds(value, 'nbf') * 1000;
-  if (start <= now + NOT_BEFORE_LEEWAY) return;
+  if (start <= now + NOT_BEFORE_LEEWAY + leeway) return;
   throw new TokenError(
     'TOKEN_NOT_YET_VALID',
     `the token is valid only in ${ago(start - now)} by the server's clock`,

@@ -35,7 +35,7 @@ describe('From a token to a principal', () => {
 
   it('names a person by the verified address', async () => {
     const token = await people.sign({ sub: 'Cg0w', email: 'sue@example.com', email_verified: true });
-    expect(await authenticator.authenticate(token)).to.deep.equal({
+    expect((await authenticator.identify(token)).principal).to.deep.equal({
       issuer: people.url,
       subject: 'Cg0w',
       challenge: 'sue@example.com',
@@ -50,7 +50,7 @@ describe('From a token to a principal', () => {
 
   it('names a workload by its URI, and takes a proof over its verified address too', async () => {
     const claims = { sub: 'http://127.0.0.1/ns/build', email: 'bot@example.com', email_verified: 'true' };
-    const principal = await authenticator.authenticate(await workloads.sign(claims));
+    const { principal } = await authenticator.identify(await workloads.sign(claims));
     expect(principal.san).to.deep.equal({ type: 'uri', value: 'http://127.0.0.1/ns/build' });
     expect(principal.challenge).to.equal('http://127.0.0.1/ns/build');
     expect(principal.alternativeChallenge).to.equal('bot@example.com');
@@ -58,12 +58,12 @@ describe('From a token to a principal', () => {
 
   it('offers no second text for the proof when the address is not verified', async () => {
     const claims = { sub: 'http://127.0.0.1/x', email: 'bot@example.com', email_verified: false };
-    const principal = await authenticator.authenticate(await workloads.sign(claims));
+    const { principal } = await authenticator.identify(await workloads.sign(claims));
     expect(principal.alternativeChallenge).to.equal(undefined);
   });
 
   it('describes a job of GitHub by its whole set of extensions', async () => {
-    const principal = await authenticator.authenticate(await github.sign(githubClaims()));
+    const { principal } = await authenticator.identify(await github.sign(githubClaims()));
     expect(principal.challenge).to.equal('repo:octo-org/octo-repo:environment:prod');
     const signer = 'https://github.com/octo-org/shared/.github/workflows/build.yml@refs/tags/v2';
     expect(principal.san).to.deep.equal({ type: 'uri', value: signer });
@@ -96,7 +96,7 @@ describe('From a token to a principal', () => {
 
   it('leaves out the extension whose default is empty', async () => {
     const token = await github.sign(githubClaims({ environment: undefined }));
-    expect((await authenticator.authenticate(token)).extensions.has(23)).to.equal(false);
+    expect((await authenticator.identify(token)).principal.extensions.has(23)).to.equal(false);
   });
 
   it('starts without a warning when every issuer answers, and fetches each once', async () => {

@@ -32,7 +32,7 @@ describe("An issuer's documents", () => {
     await issuer.close();
   });
 
-  const ask = async (): Promise<unknown> => authenticator.authenticate(await issuer.sign(PERSON));
+  const ask = async (): Promise<unknown> => authenticator.identify(await issuer.sign(PERSON));
 
   /** The reason for the client, and the sentence for the operator. */
   async function refusal(): Promise<[string, string]> {
@@ -77,6 +77,13 @@ describe("An issuer's documents", () => {
       { patch: { jwks_uri: 'file:///etc/passwd' } },
       'ISSUER_METADATA_INVALID',
       'jwks_uri',
+    ],
+    [
+      'discovery with keys at an endless address',
+      'discovery',
+      { patch: { jwks_uri: `https://example.com/${'a'.repeat(100_000)}` } },
+      'ISSUER_METADATA_INVALID',
+      'no HTTPS "jwks_uri"',
     ],
     [
       'discovery with algorithms that are no list',
@@ -187,10 +194,27 @@ describe("An issuer's documents", () => {
     }
   });
 
+  it('are fetched from another host with a private address when the operator names it', async () => {
+    const door = createAuthenticator({
+      issuers: [emailDefinition(issuer.url, { jwksHosts: ['LocalHost', '[::1]'] })],
+      clock: Date.now,
+    });
+    issuer.discovery.patch = { jwks_uri: `${issuer.url.replace('127.0.0.1', 'localhost')}/jwks` };
+    expect(await door.start()).to.deep.equal([]);
+    expect(issuer.requests).to.deep.equal({ discovery: 1, jwks: 1, other: 0 });
+    await door.close();
+  });
+
+  it('are not fetched with a user that the issuer made up', async () => {
+    issuer.discovery.patch = { jwks_uri: issuer.url.replace('//', '//user:pass@') + '/jwks' };
+    expect(((await failureOf(ask)) as TokenError).code).to.equal('ISSUER_METADATA_INVALID');
+    expect(issuer.requests.jwks).to.equal(0);
+  });
+
   it('are asked for where the URL ends, with and without a slash', async () => {
     const slashed = await startIssuer({ path: '/tenant/' });
     const door = createAuthenticator({ issuers: [emailDefinition(slashed.url)], clock: Date.now });
-    await door.authenticate(await slashed.sign(PERSON));
+    await door.identify(await slashed.sign(PERSON));
     expect(slashed.requests).to.deep.equal({ discovery: 1, jwks: 1, other: 0 });
     await door.close();
     await slashed.close();
@@ -199,9 +223,9 @@ describe("An issuer's documents", () => {
   it('announce RS256 alone when they announce nothing', async () => {
     const silent = await startIssuer({ alg: 'RS256', algorithms: null });
     const door = createAuthenticator({ issuers: [emailDefinition(silent.url)], clock: Date.now });
-    await door.authenticate(await silent.sign(PERSON));
+    await door.identify(await silent.sign(PERSON));
     const error = await failureOf(async () =>
-      door.authenticate(await silent.sign(PERSON, { key: await makeIssuerKey('ES256') })),
+      door.identify(await silent.sign(PERSON, { key: await makeIssuerKey('ES256') })),
     );
     expect(error).to.include({ code: 'ALGORITHM_REFUSED' });
     await door.close();
@@ -211,10 +235,23 @@ describe("An issuer's documents", () => {
   it('never make a symmetric algorithm usable', async () => {
     const odd = await startIssuer({ algorithms: ['HS256', 'none'] });
     const door = createAuthenticator({ issuers: [emailDefinition(odd.url)], clock: Date.now });
-    const error = await failureOf(async () => door.authenticate(await odd.sign(PERSON)));
+    const error = await failureOf(async () => door.identify(await odd.sign(PERSON)));
     expect(error).to.include({ code: 'ALGORITHM_REFUSED' });
     await door.close();
     await odd.close();
+  });
+
+  it('may hold many keys of one name, of which only the first few are tried', async () => {
+    const others = await Promise.all(
+      Array.from({ length: 10 }, () => makeIssuerKey('ES256', issuer.key.kid)),
+    );
+    const strangers = others.map((key) => key.publicJwk);
+    issuer.jwks.patch = { keys: [...strangers.slice(1), issuer.key.publicJwk] };
+    await ask();
+    await authenticator.close();
+    authenticator = createAuthenticator({ issuers: [emailDefinition(issuer.url)], clock: Date.now });
+    issuer.jwks.patch = { keys: [...strangers, issuer.key.publicJwk] };
+    expect(await failureOf(ask)).to.include({ code: 'TOKEN_SIGNATURE_INVALID' });
   });
 
   it('may hold keys that are of no use here', async () => {

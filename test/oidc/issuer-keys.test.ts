@@ -8,6 +8,7 @@ import { TokenError } from '../../oidc/token-error.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../support/oidc-issuer.ts';
 import type { SignOptions, TestIssuer } from '../support/oidc-issuer.ts';
+import { tokenPart } from '../support/raw-token.ts';
 
 const MINUTE = 60_000;
 
@@ -33,7 +34,7 @@ describe("An issuer's keys", () => {
   /** "ok", or the reason of the refusal. */
   async function outcome(token: string): Promise<string> {
     try {
-      await authenticator.authenticate(token);
+      await authenticator.identify(token);
       return 'ok';
     } catch (error) {
       expect(error).to.be.instanceOf(TokenError);
@@ -73,6 +74,47 @@ describe("An issuer's keys", () => {
     expect(issuer.requests).to.deep.equal({ discovery: 1, jwks: 2, other: 0 });
   });
 
+  it('cost one look and at most four connections for a storm of 10,000 unknown key ids, and hold up nobody', async () => {
+    expect(await ask()).to.equal('ok');
+    const stranger = await makeIssuerKey('ES256');
+    const [, payload, signature] = (await sign({ key: stranger })).split('.');
+    const tokens = Array.from({ length: 10_000 }, (_, i) =>
+      [tokenPart({ alg: 'ES256', kid: `storm-${i}` }), payload, signature].join('.'),
+    );
+    // Once while the look is under way, and once after it.
+    const seen = new Promise<void>((resolve) => (issuer.jwks.onRequest = resolve));
+    let release: (value?: unknown) => void = () => undefined;
+    issuer.jwks.until = new Promise((resolve) => (release = resolve));
+    const first = Promise.all(tokens.slice(0, 5000).map(outcome));
+    await seen;
+    expect(await ask()).to.equal('ok');
+    release();
+    const outcomes = new Set([...(await first), ...(await Promise.all(tokens.slice(5000).map(outcome)))]);
+    // Those for whom there was no place to wait are told at once.
+    expect([...outcomes].sort()).to.deep.equal(['ISSUER_UNREACHABLE', 'KEY_UNKNOWN']);
+    expect(issuer.requests).to.deep.equal({ discovery: 1, jwks: 2, other: 0 });
+    expect(issuer.connections).to.be.at.most(4);
+    expect(await ask()).to.equal('ok');
+  });
+
+  it('that a look brings late do not bring back what a refresh has withdrawn', async () => {
+    const withdrawn = issuer.key;
+    expect(await ask()).to.equal('ok');
+    const seen = new Promise<void>((resolve) => (issuer.jwks.onRequest = resolve));
+    let release: (value?: unknown) => void = () => undefined;
+    issuer.jwks.until = new Promise((resolve) => (release = resolve));
+    const looking = ask({ key: await makeIssuerKey('ES256') });
+    await seen;
+    issuer.jwks.until = undefined;
+    await issuer.rotate();
+    now += MAX_AGE;
+    expect(await ask()).to.equal('ok');
+    release();
+    expect(await looking).to.equal('KEY_UNKNOWN');
+    expect(await ask({ key: withdrawn })).to.equal('KEY_UNKNOWN');
+    expect(await ask()).to.equal('ok');
+  });
+
   it('are looked for again only after the interval', async () => {
     const stranger = await makeIssuerKey('ES256');
     expect(await ask()).to.equal('ok');
@@ -100,6 +142,27 @@ describe("An issuer's keys", () => {
     await issuer.rotate();
     now += MAX_AGE;
     expect(await ask({ key: withdrawn })).to.equal('KEY_UNKNOWN');
+    expect(await ask()).to.equal('ok');
+  });
+
+  it('that were withdrawn do not come back with a late answer to a look for an unknown one', async () => {
+    const withdrawn = issuer.key;
+    const stranger = await makeIssuerKey('ES256');
+    expect(await ask()).to.equal('ok');
+    let answer: (value: undefined) => void = () => undefined;
+    issuer.jwks.until = new Promise<undefined>((resolve) => (answer = resolve));
+    const looking = new Promise<void>((resolve) => (issuer.jwks.onRequest = resolve));
+    const late = ask({ key: stranger });
+    await looking;
+    issuer.jwks.until = undefined;
+    await issuer.rotate();
+    now += MAX_AGE;
+    expect(await ask()).to.equal('ok');
+    answer(undefined);
+    expect(await late).to.equal('KEY_UNKNOWN');
+    // Now nobody could tell any more that the key was withdrawn, but who remembers it.
+    await issuer.close();
+    expect(await ask({ key: withdrawn })).to.equal('ISSUER_UNREACHABLE');
     expect(await ask()).to.equal('ok');
   });
 
@@ -167,17 +230,17 @@ describe("An issuer's keys", () => {
       hanging.flatMap((one) => Array.from({ length: MAX_WAITING }, () => one.sign(claims, { now }))),
     );
     const good = await issuer.sign(claims, { now });
-    await door.authenticate(good); // its keys are known from here on
+    await door.identify(good); // its keys are known from here on
     const codeOf = (error: unknown): string => (error as TokenError).code;
-    const outcomes = tokens.map((token) => door.authenticate(token).then(() => 'ok', codeOf));
+    const outcomes = tokens.map((token) => door.identify(token).then(() => 'ok', codeOf));
     const refused = await Promise.all(outcomes.slice(MAX_WAITING_IN_ALL));
     expect(new Set(refused)).to.deep.equal(new Set(['ISSUER_UNREACHABLE']));
-    expect((await door.authenticate(good)).challenge).to.equal('sue@example.com');
+    expect((await door.identify(good)).principal.challenge).to.equal('sue@example.com');
     release(undefined);
     const waited = await Promise.all(outcomes.slice(0, MAX_WAITING_IN_ALL));
     expect(new Set(waited)).to.deep.equal(new Set(['ok']));
     // The places are given back.
-    const later = await Promise.all(tokens.slice(-MAX_WAITING).map((token) => door.authenticate(token)));
+    const later = await Promise.all(tokens.slice(-MAX_WAITING).map((token) => door.identify(token)));
     expect(later).to.have.length(MAX_WAITING);
     await Promise.all([door.close(), ...hanging.map((one) => one.close())]);
   });

@@ -28,7 +28,7 @@ describe('A principal', () => {
   ): Promise<Principal> {
     const door = createAuthenticator({ issuers: [emailDefinition(issuer.url, definition)], clock: Date.now });
     open.push(door);
-    return door.authenticate(await issuer.sign(claims, { without }));
+    return (await door.identify(await issuer.sign(claims, { without }))).principal;
   }
 
   async function refusal(
@@ -110,6 +110,28 @@ describe('A principal', () => {
       expect(made.issuer).to.equal('https://github.com/login/oauth');
       expect(made.extensions.get(1)).to.equal('https://github.com/login/oauth');
       expect(made.extensions.get(8)).to.equal('https://github.com/login/oauth');
+    });
+
+    it('names only an issuer that may be named', async () => {
+      const definition = { issuerClaim: '$.via', issuerClaimValues: ['https://github.com', '7'] };
+      const claims = { email, email_verified: true };
+      for (const via of ['https://github.com', '7', 7])
+        expect((await principal(definition, { ...claims, via })).issuer).to.equal(String(via));
+      for (const via of [
+        'https://evil.example',
+        'https://github.com/',
+        'HTTPS://github.com',
+        true,
+        'x'.repeat(999),
+      ]) {
+        const error = await refusal(definition, { ...claims, via });
+        expect(error.code).to.equal('ISSUER_CLAIM_REFUSED');
+        expect(error.message.length).to.be.below(400);
+      }
+      expect((await refusal(definition, claims)).code).to.equal('CLAIM_MISSING');
+      expect(
+        (await refusal({ issuerClaim: '$.via', issuerClaimValues: [] }, { ...claims, via: '7' })).code,
+      ).to.equal('ISSUER_CLAIM_REFUSED');
     });
 
     it('is of an issuer that is printed as Go prints it', async () => {
@@ -216,6 +238,48 @@ describe('A principal', () => {
       expect(made.san.value).to.equal('https://ci.example/build');
       expect(made.extensions.get(20)).to.equal('default');
       expect(made.extensions.has(21)).to.equal(false);
+    });
+
+    it('has pinned values before claims and defaults, in templates and bare names', async () => {
+      const definition = provider({
+        defaults: new Map([['url', 'https://default.example']]),
+        pinned: new Map([
+          ['url', 'https://ci.example'],
+          ['empty', ''],
+        ]),
+        subjectTemplate: '{{ .url }}/{{ .job }}',
+        extensionTemplates: new Map([
+          [12, 'url'],
+          [16, '{{ index . "url" }}'],
+          [20, 'empty'],
+        ]),
+      });
+      for (const url of ['https://evil.example', '', null, 7, undefined]) {
+        const made = await principal(definition, { ...claims, url, empty: 'claimed' });
+        expect(made.san.value).to.equal('https://ci.example/build');
+        expect(made.extensions.get(12)).to.equal('https://ci.example');
+        expect(made.extensions.get(16)).to.equal('https://ci.example');
+        expect(made.extensions.has(20)).to.equal(false);
+      }
+    });
+
+    it('is refused where a claim would be repeated beyond every bound', async () => {
+      const definition = provider({ extensionTemplates: new Map([[20, '{{ .big }}'.repeat(1000)]]) });
+      const error = await refusal(definition, { ...claims, big: 'x'.repeat(10_000) });
+      expect(error.code).to.equal('TEMPLATE_FAILED');
+      expect(error.message).to.contain('BuildTrigger cannot be made from this token');
+      expect(error.fulcioMessage).to.equal(undefined);
+    });
+
+    it('is refused where its template compares a text with something that is none', async () => {
+      const definition = provider({
+        extensionTemplates: new Map([[20, '{{ if eq (or .flag false) "x" }}y{{ end }}']]),
+      });
+      const error = await refusal(definition, { ...claims, flag: '' });
+      expect(error.code).to.equal('TEMPLATE_FAILED');
+      expect(error.fulcioMessage).to.equal(
+        'template: :1:6: executing "" at <eq (or .flag false) "x">: error calling eq: incompatible types for comparison: bool and string',
+      );
     });
 
     it('does not see what only JavaScript knows', async () => {

@@ -63,6 +63,7 @@ const BAD: readonly (readonly [string, string, TokenReason])[] = [
     rawToken(HEADER, '{"iss":"x","a":[{"b":"\\udc00"}]}'),
     'TOKEN_MALFORMED',
   ],
+  ['half a surrogate pair as a name', rawToken(HEADER, '{"iss":"x","a":[{"\\ud800":1}]}'), 'TOKEN_MALFORMED'],
   ['a number out of range', rawToken(HEADER, '{"iss":"x","exp":1e999}'), 'TOKEN_MALFORMED'],
   ['deep nesting', rawToken(HEADER, `{"iss":"x","a":${deep(17)}}`), 'TOKEN_MALFORMED'],
   [
@@ -70,6 +71,18 @@ const BAD: readonly (readonly [string, string, TokenReason])[] = [
     rawToken(HEADER, '['.repeat(20_000) + ']'.repeat(4_000)),
     'TOKEN_MALFORMED',
   ],
+  ['two claims of one name', rawToken(HEADER, '{"iss":"x","iss":"x"}'), 'TOKEN_MALFORMED'],
+  [
+    'two claims of one name deep inside',
+    rawToken(HEADER, '{"iss":"x","a":[{"b":1,"b":2}]}'),
+    'TOKEN_MALFORMED',
+  ],
+  [
+    'two claims of one name in other words',
+    rawToken(HEADER, '{"iss":"x","\\u0069ss":"y"}'),
+    'TOKEN_MALFORMED',
+  ],
+  ['two algorithms', rawToken('{"alg":"none","alg":"ES256"}', CLAIMS), 'TOKEN_MALFORMED'],
   ['no algorithm', rawToken({}, CLAIMS), 'ALGORITHM_REFUSED'],
   ['the algorithm none', rawToken({ alg: 'none' }, CLAIMS), 'ALGORITHM_REFUSED'],
   ['the algorithm none and no signature', rawToken({ alg: 'none' }, CLAIMS, ''), 'ALGORITHM_REFUSED'],
@@ -110,8 +123,19 @@ describe('A token before it is believed', () => {
     });
   }
 
-  it('has the last of two claims of one name, as Go would read it', () => {
-    expect(parseToken(rawToken(HEADER, '{"iss":"a","iss":"b"}')).issuer).to.equal('b');
+  it('may hold names and quotes in every place, as long as no object has a name twice', () => {
+    const texts = [
+      '{"iss":"x","a":":","b":"\\"iss\\":","c":["d",{"iss" \n: 1}],"e":{"iss":{"iss":2}},"\\"":"\\\\"}',
+      '{"iss":"x","":{"":""},"__proto__":1,"constructor":{"__proto__":2},"1":1,"0":"\\u0022:"}',
+    ];
+    for (const text of texts)
+      expect(parseToken(rawToken(HEADER, text)).claims).to.deep.equal(JSON.parse(text));
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 })), fc.nat(2), (claims, indent) => {
+        const text = JSON.stringify({ ...claims, iss: 'x' }, null, indent);
+        expect(parseToken(rawToken(HEADER, text)).issuer).to.equal('x');
+      }),
+    );
   });
 
   it('does not take a claim for the prototype of the others', () => {

@@ -28,6 +28,18 @@ describe('A key of an issuer', () => {
     expect(readVerificationKey({ kty: 'RSA', e: 'AQAB', n: modulus })).to.equal(undefined);
   });
 
+  it('is refused when its exponent makes no key, or one that is slow to use', () => {
+    const key = rsa(2048);
+    const withExponent = (hex: string): unknown =>
+      readVerificationKey({ ...key, e: Buffer.from(hex, 'hex').toString('base64url') });
+    for (const good of ['03', '010001', '00010001', '7fffffff'])
+      expect(withExponent(good), good).not.to.equal(undefined);
+    for (const bad of ['', '00', '01', '0001', '02', '010000', '80000001', `7f${'ff'.repeat(200)}`])
+      expect(withExponent(bad), bad).to.equal(undefined);
+    for (const e of [undefined, null, 65_537, ['AQAB'], 'AQ==', '+', 'A'.repeat(3000)])
+      expect(readVerificationKey({ ...key, e }), JSON.stringify(e)).to.equal(undefined);
+  });
+
   it('fits its own key id, and tokens without one', () => {
     const key = readVerificationKey(rsa(2048));
     expect(key?.fits('RS256', 'k')).to.equal(true);

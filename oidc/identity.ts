@@ -1,0 +1,12 @@
+import type { IssuerDefinition } from './issuer-definition.ts';
+import type { Principal } from './principal.ts';
+import type { VerifiedToken } from './verify-token.ts';
+
+/** A token that was accepted, with all that later decisions may look at. */
+export interface Identity {
+  readonly principal: Principal;
+  /** The claims that the issuer stands for. */
+  readonly token: VerifiedToken;
+  /** The entry of the configuration by which the token was accepted. */
+  readonly definition: IssuerDefinition;
+}

@@ -1,0 +1,67 @@
+import { sharedAudience } from './audience-choice.ts';
+import { DefinitionError } from './definition-error.ts';
+import type { IssuerDefinition } from './issuer-definition.ts';
+import { compileIssuer } from './issuer-types.ts';
+import type { PrincipalReader } from './issuer-types.ts';
+import type { Acceptance } from './verify-token.ts';
+
+/** One definition with all that its tokens need, prepared once. */
+export interface IssuerEntry extends Acceptance {
+  readonly definition: IssuerDefinition;
+  readonly principalOf: PrincipalReader;
+}
+
+/** All entries of one issuer, ready for tokens. Throws {@link DefinitionError}. */
+export function issuerEntries(definitions: readonly IssuerDefinition[]): IssuerEntry[] {
+  const entries = definitions.map(issuerEntry);
+  const shared = sharedAudience(entries);
+  if (shared === undefined) return entries;
+  const [audience, { definition: first }, { definition: second }] = shared;
+  const names = `${first.name} and ${second.name}`;
+  const sentence = `two entries of the issuer ${first.url} take the audience "${audience}": ${names}`;
+  throw new DefinitionError('ISSUER_DUPLICATE', sentence, {
+    hint: 'The audience of a token chooses its entry: give each entry a client-id of its own.',
+    metadata: { issuer: first.url, field: 'client-id', entry: second.name },
+  });
+}
+
+/** Definitions never change, so that each has to be compiled once. */
+const COMPILED = new WeakMap<IssuerDefinition, IssuerEntry>();
+
+/** One definition, ready for tokens. The same definition gives the same entry again, at no cost: who has many of them can
+ * have them compiled one after the other, ahead of the pool that needs them all. Throws {@link DefinitionError}. */
+export function issuerEntry(definition: IssuerDefinition): IssuerEntry {
+  const known = COMPILED.get(definition);
+  if (known !== undefined) return known;
+  const entry = compileEntry(definition);
+  COMPILED.set(definition, entry);
+  return entry;
+}
+
+const MAX_LEEWAY_SECONDS = 300;
+
+function compileEntry(definition: IssuerDefinition): IssuerEntry {
+  const { url, audiences, leewaySeconds = 0 } = definition;
+  if (audiences.length === 0 || audiences.includes(''))
+    throw entryError('FIELD_MISSING', definition, 'client-id', `the issuer ${url} has no client-id`);
+  if (!(leewaySeconds >= 0 && leewaySeconds <= MAX_LEEWAY_SECONDS)) {
+    const sentence = `the leeway of the issuer ${url} is not between 0 and ${MAX_LEEWAY_SECONDS} seconds`;
+    throw entryError('FIELD_INVALID', definition, 'leeway', sentence);
+  }
+  const { issuerClaim = '', issuerClaimValues } = definition;
+  if (issuerClaimValues !== undefined && issuerClaim === '') {
+    const sentence = `the issuer ${url} has allowed values for an issuer-claim, but no issuer-claim`;
+    throw entryError('FIELD_INVALID', definition, 'issuer-claim-values', sentence);
+  }
+  const principalOf = compileIssuer(definition);
+  return { definition, audiences, leeway: leewaySeconds * 1000, principalOf };
+}
+
+function entryError(
+  code: 'FIELD_MISSING' | 'FIELD_INVALID',
+  { url, name }: IssuerDefinition,
+  field: string,
+  sentence: string,
+): DefinitionError {
+  return new DefinitionError(code, sentence, { metadata: { issuer: url, field, entry: name } });
+}

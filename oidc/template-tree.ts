@@ -1,0 +1,59 @@
+/** What a template says, once it is understood. */
+
+/** What an expression can give: a claim's text, what eq, ne and not give, or a number that was written there. */
+export type Value = string | boolean | number;
+
+/** Go's name of a value's type; clients see it in error texts. */
+export type ValueType = 'string' | 'bool' | 'int';
+
+/** The functions there are. */
+export type FunctionName = 'eq' | 'ne' | 'and' | 'or' | 'not';
+
+/** A function with its arguments. */
+export interface Call {
+  readonly kind: 'call';
+  readonly name: FunctionName;
+  readonly args: readonly Expression[];
+  /** What a pipe hands over: the last argument, and the first that is evaluated. */
+  readonly piped: Expression | undefined;
+  /** As Go prints it in errors, and where it begins. */
+  readonly source: string;
+  readonly at: number;
+}
+
+/** Something with a value. */
+export type Expression =
+  | { readonly kind: 'constant'; readonly value: Value }
+  /** `.name`: a claim that must be there. */
+  | { readonly kind: 'claim'; readonly name: string; readonly at: number }
+  /** `index . "name"`: a claim that is empty where it is missing. */
+  | { readonly kind: 'index'; readonly name: string }
+  | Call;
+
+/** A piece of a template. */
+export type Node =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'print'; readonly expression: Expression }
+  | { readonly kind: 'if'; readonly branches: readonly Branch[]; readonly otherwise: readonly Node[] };
+
+/** One condition of an `if` and what it guards. */
+export interface Branch {
+  readonly condition: Expression;
+  readonly body: readonly Node[];
+}
+
+/** Go's type of a value. */
+export const typeOf = (value: Value): ValueType =>
+  typeof value === 'string' ? 'string' : typeof value === 'number' ? 'int' : 'bool';
+
+/** The types that an expression can give: and, or give one of their arguments. */
+export function typesOf(expression: Expression): readonly ValueType[] {
+  if (expression.kind === 'claim' || expression.kind === 'index') return ['string'];
+  if (expression.kind === 'constant') return [typeOf(expression.value)];
+  if (expression.name !== 'and' && expression.name !== 'or') return ['bool'];
+  return [...new Set(argumentsOf(expression).flatMap(typesOf))];
+}
+
+/** All arguments of a call, in the order in which the function sees them. */
+export const argumentsOf = ({ args, piped }: Call): readonly Expression[] =>
+  piped === undefined ? args : [...args, piped];
