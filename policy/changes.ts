@@ -1,0 +1,85 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ConfiguredEntry, RuleDefinition } from './entry-policy.ts';
+import { inSlices } from './in-slices.ts';
+
+/** What another configuration does to the entries; names only, in the order of the files. */
+export interface PolicyChanges {
+  readonly issuersAdded: readonly string[];
+  readonly issuersRemoved: readonly string[];
+  /** Each with the names of the settings that differ. */
+  readonly issuersChanged: readonly string[];
+  /** Rules of entries that are in both, as `entry: rule`. */
+  readonly rulesAdded: readonly string[];
+  readonly rulesRemoved: readonly string[];
+  readonly rulesChanged: readonly string[];
+}
+
+type Lists = { [List in keyof PolicyChanges]: string[] };
+
+/** What is different in `after`. Entries and rules are compared by their names. */
+export async function changesBetween(
+  before: readonly ConfiguredEntry[],
+  after: readonly ConfiguredEntry[],
+): Promise<PolicyChanges> {
+  const lists: Lists = {
+    ...{ issuersAdded: [], issuersRemoved: [], issuersChanged: [] },
+    ...{ rulesAdded: [], rulesRemoved: [], rulesChanged: [] },
+  };
+  const known = new Map(before.map((entry) => [entry.definition.name, entry]));
+  await inSlices(after, (entry) => {
+    const { name } = entry.definition;
+    const old = known.get(name);
+    known.delete(name);
+    if (old === undefined) lists.issuersAdded.push(name);
+    else compareEntries(old, entry, lists);
+  });
+  lists.issuersRemoved.push(...known.keys());
+  return lists;
+}
+
+function compareEntries(before: ConfiguredEntry, after: ConfiguredEntry, lists: Lists): void {
+  const { name } = after.definition;
+  const settings = [
+    ...differing(before.definition, after.definition),
+    ...differing({ ...before.policy, rules: [] }, { ...after.policy, rules: [] }),
+  ];
+  if (settings.length > 0) lists.issuersChanged.push(`${name} (${settings.join(', ')})`);
+  compareRules(name, before.policy.rules, after.policy.rules, lists);
+}
+
+function compareRules(
+  entry: string,
+  before: readonly RuleDefinition[],
+  after: readonly RuleDefinition[],
+  lists: Lists,
+): void {
+  const known = new Map(before.map((rule) => [rule.name, rule]));
+  for (const rule of after) {
+    const old = known.get(rule.name);
+    known.delete(rule.name);
+    if (old === undefined) lists.rulesAdded.push(`${entry}: ${rule.name}`);
+    else if (!isDeepStrictEqual(old, rule)) lists.rulesChanged.push(`${entry}: ${rule.name}`);
+  }
+  for (const name of known.keys()) lists.rulesRemoved.push(`${entry}: ${name}`);
+}
+
+/** The settings whose values differ, by the names that the configuration file has for them. */
+function differing<Settings extends object>(before: Settings, after: Settings): string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof Settings & string>;
+  return [...names].filter((name) => !isDeepStrictEqual(before[name], after[name])).map(settingName);
+}
+
+/** Names that are not just the other spelling of the same word. */
+const SETTING_NAMES: Readonly<Record<string, string>> = {
+  audiences: 'client-id',
+  url: 'issuer-url',
+  staticKeys: 'jwks',
+  lifetimeSeconds: 'lifetime',
+  leewaySeconds: 'leeway',
+  issuerRateLimit: 'rate-limit.issuer',
+  principalRateLimit: 'rate-limit.principal',
+};
+
+/** A setting's name in the configuration file, from its name in the code. */
+export const settingName = (name: string): string =>
+  SETTING_NAMES[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -1,0 +1,138 @@
+/** What one entry of the configuration decides: its rules, then its limits, then whether the token was used before. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Grant, KeyDemands } from '../ca/issuance-policy.ts';
+import { requireDemanded, type ProvenKey } from '../ca/possession.ts';
+import { permitAlgorithms } from '../ca/signing-algorithms.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Identity } from '../oidc/identity.ts';
+import type { Principal } from '../oidc/principal.ts';
+import type { ConfiguredEntry, RateLimit } from './entry-policy.ts';
+import { PolicyError, type PolicyReason } from './policy-error.ts';
+import type { ReplayGuard } from './replay-guard.ts';
+import { rateLimiter, type RateLimiter } from './rate-limit.ts';
+import { replayKey } from './replay-key.ts';
+import type { RuleInput } from './rule-bindings.ts';
+import { compileRules, ruleRefusal, rulesRequired, type Rules, type RuleTrace } from './rules.ts';
+
+/** What entries are compiled with. */
+export interface EntryContext {
+  /** For entries that name none. */
+  readonly permittedAlgorithms: readonly string[];
+  readonly clock: Clock;
+  /** Needed by entries that want one. */
+  readonly replayGuard: Pick<ReplayGuard, 'claim'> | undefined;
+}
+
+/** The decisions of one entry; see `ca/issuance-policy.ts` for what each promises. */
+export class EntryDecision {
+  readonly entry: ConfiguredEntry;
+  readonly demands: KeyDemands;
+  readonly #context: EntryContext;
+  readonly #rules: Rules;
+  readonly #limiters: Limiters;
+  readonly #plainGrant: Grant;
+
+  /** Takes over from `previous`, the decisions of the same entry in an older configuration, what is the same in both.
+   * Throws `RuleError` and `SigningAlgorithmError`. */
+  constructor(entry: ConfiguredEntry, context: EntryContext, previous?: EntryDecision) {
+    const { policy } = entry;
+    this.entry = entry;
+    this.#context = context;
+    const permit = permitAlgorithms(policy.keyAlgorithms ?? context.permittedAlgorithms);
+    this.demands = { permit, csr: policy.csr };
+    const known = previous !== undefined && isDeepStrictEqual(previous.entry.policy.rules, policy.rules);
+    this.#rules = known ? previous.#rules : compileRules(policy.rules);
+    const before = previous === undefined ? undefined : previous.#limiters;
+    this.#limiters = {
+      issuer: limiter(policy.issuerRateLimit, context.clock, before?.issuer),
+      principal: limiter(policy.principalRateLimit, context.clock, before?.principal),
+    };
+    this.#plainGrant = { lifetimeSeconds: policy.lifetimeSeconds };
+  }
+
+  /** Answers at once where there is no replay guard. */
+  authorize(identity: Identity, key: ProvenKey, token: string): Grant | Promise<Grant> {
+    const rule = this.#judge(identity, key);
+    this.#count(identity);
+    const { policy } = this.entry;
+    const grant = rule === undefined ? this.#plainGrant : { ...this.#plainGrant, rule };
+    return policy.replayGuard === 'off' ? grant : this.#claim(identity, token, policy.replayGuard, grant);
+  }
+
+  /** `principal` is what the token stands for here: the certificate has that of `identity`, and a rule may name either. */
+  confirm(identity: Identity, principal: Principal, key: ProvenKey): void {
+    requireDemanded(key, this.demands);
+    this.requireAllowed(identity, key);
+    if (!isDeepStrictEqual(principal, identity.principal))
+      this.requireAllowed({ ...identity, principal }, key);
+  }
+
+  /** Asks the rules, and nothing else. Throws PolicyError. */
+  requireAllowed(identity: Identity, key: ProvenKey): void {
+    this.#judge(identity, key);
+  }
+
+  /** What becomes of each rule, for explanations; {@link requireAllowed} says what follows. */
+  trace(identity: Identity, key: ProvenKey): RuleTrace {
+    return this.#rules.trace(this.#inputOf(identity, key));
+  }
+
+  #inputOf({ token, principal }: Identity, { type, provenBy }: ProvenKey): RuleInput {
+    return { claims: token.claims, principal, key: { type, provenBy }, now: this.#context.clock() };
+  }
+
+  /** The rule that allows; undefined when none has to. Throws PolicyError. */
+  #judge(identity: Identity, key: ProvenKey): string | undefined {
+    const { policy, definition } = this.entry;
+    if (policy.requireRules && !this.#rules.hasAllow) throw rulesRequired(definition.name);
+    if (policy.rules.length === 0) return undefined;
+    const decision = this.#rules.decide(this.#inputOf(identity, key));
+    if (!decision.allowed) throw ruleRefusal(decision, definition.name);
+    return decision.rule;
+  }
+
+  /** The principal first: who asks too often does not use up what all have together. */
+  #count({ principal: { issuer, san } }: Identity): void {
+    const { name } = this.entry.definition;
+    const own = this.#limiters.principal?.take(`${issuer}\0${san.value}`);
+    if (own?.ok === false) throw limited('PRINCIPAL_RATE_LIMITED', name, own.retryAfterSeconds);
+    const all = this.#limiters.issuer?.take('');
+    if (all?.ok === false) throw limited('ISSUER_RATE_LIMITED', name, all.retryAfterSeconds);
+  }
+
+  async #claim({ token }: Identity, compact: string, mode: 'jti' | 'token', grant: Grant): Promise<Grant> {
+    const { definition } = this.entry;
+    const end = (Number(token.claims['exp']) + (definition.leewaySeconds ?? 0)) * 1000;
+    const { replayGuard } = this.#context;
+    if (replayGuard === undefined) throw new TypeError(`${definition.name} has no replay guard`);
+    const key = replayKey(compact, token, mode);
+    if (await replayGuard.claim(key, Math.min(end, Number.MAX_SAFE_INTEGER))) return grant;
+    throw new PolicyError('TOKEN_REPLAYED', 'this token was used before, and works only once here', {
+      hint: 'Get a new token for each certificate.',
+      metadata: { entry: definition.name },
+    });
+  }
+}
+
+interface Limiters {
+  /** One bucket, of all tokens together. */
+  readonly issuer: RateLimiter | undefined;
+  readonly principal: RateLimiter | undefined;
+}
+
+const limiter = (
+  limit: RateLimit | undefined,
+  clock: Clock,
+  before?: RateLimiter,
+): RateLimiter | undefined => (limit === undefined ? undefined : rateLimiter(limit, clock, before));
+
+const LIMITED = {
+  PRINCIPAL_RATE_LIMITED: 'this identity asked for more certificates than it may have at a time',
+  ISSUER_RATE_LIMITED: 'the tokens of this issuer asked for more certificates than they may have at a time',
+} as const satisfies Partial<Record<PolicyReason, string>>;
+
+const limited = (reason: keyof typeof LIMITED, entry: string, retryAfterSeconds: number): PolicyError =>
+  new PolicyError(reason, LIMITED[reason], {
+    hint: `Try again in ${retryAfterSeconds} s; the operator sets the limit.`,
+    metadata: { entry, retryAfter: String(retryAfterSeconds) },
+  });

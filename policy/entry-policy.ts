@@ -1,0 +1,47 @@
+import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
+
+/** A condition in CEL, as the configuration has it. */
+export interface RuleDefinition {
+  /** Unique in its entry. */
+  readonly name: string;
+  readonly effect: 'allow' | 'deny';
+  /** CEL over `claims`, `principal`, `issuer`, `key` and `now`; must give a bool. */
+  readonly expression: string;
+  /** What a person whom the rule refuses is told. */
+  readonly message?: string | undefined;
+}
+
+/** A bucket that holds `burst` requests and is filled again at `perMinute`. */
+export interface RateLimit {
+  readonly perMinute: number;
+  readonly burst: number;
+}
+
+/** What the security team decided for one entry of an issuer, beyond whom it authenticates. */
+export interface EntryPolicyDefinition {
+  readonly rules: readonly RuleDefinition[];
+  /** Whether an entry without any allow rule refuses everybody. */
+  readonly requireRules: boolean;
+  /** Of its certificates, in seconds; 60 to 3600. */
+  readonly lifetimeSeconds: number;
+  /** Names of the registry in `ca/signing-algorithms.ts`; undefined: what the service permits. */
+  readonly keyAlgorithms?: readonly string[] | undefined;
+  /** Whether a certificate signing request is taken in place of a proof over the challenge. */
+  readonly csr: boolean;
+  /** For all tokens of the entry together, and for each principal; undefined: no limit. */
+  readonly issuerRateLimit?: RateLimit | undefined;
+  readonly principalRateLimit?: RateLimit | undefined;
+  /** What is remembered of a token until it expires, so that it works once: nothing, its `jti` (its hash when it has
+   * none), or its hash. */
+  readonly replayGuard: 'off' | 'jti' | 'token';
+}
+
+/** One entry of the configuration: whom it authenticates, and what they may. */
+export interface ConfiguredEntry {
+  readonly definition: IssuerDefinition;
+  readonly policy: EntryPolicyDefinition;
+}
+
+/** Whether an entry gives a certificate to everybody whom its issuer vouches for and no deny rule names. */
+export const isOpen = ({ policy }: ConfiguredEntry): boolean =>
+  !policy.requireRules && !policy.rules.some(({ effect }) => effect === 'allow');

@@ -1,0 +1,116 @@
+/** What somebody expects of a policy, and where an explanation differs. */
+import type { Explanation } from './explanation.ts';
+
+/** An extension that a certificate must have; an empty value: must not have. */
+export interface ExpectedExtension {
+  readonly number: number;
+  /** Fulcio's name. */
+  readonly name: string;
+  readonly value: string;
+}
+
+/** A certificate with these properties. What is not said may be anything. */
+export interface ExpectedCertificate {
+  readonly outcome: 'issued';
+  readonly entry?: string | undefined;
+  /** The rule that allows. */
+  readonly rule?: string | undefined;
+  readonly san?: string | undefined;
+  readonly extensions: readonly ExpectedExtension[];
+  /** Whether there may be no other extensions. */
+  readonly exact: boolean;
+  readonly lifetimeSeconds?: number | undefined;
+}
+
+/** A refusal with these properties. */
+export interface ExpectedRefusal {
+  readonly outcome: 'refused';
+  readonly entry?: string | undefined;
+  /** The rule that refuses. */
+  readonly rule?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** See the top of the file. */
+export type Expectation = ExpectedCertificate | ExpectedRefusal;
+
+/** Something that is not as expected. */
+export interface Difference {
+  /** Such as `reason` or `extension 15 SourceRepositoryIdentifier`. */
+  readonly what: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
+/** Where an explanation differs from what is expected; empty when nowhere. */
+export function differencesFrom(expected: Expectation, explanation: Explanation): Difference[] {
+  const found = explanation.issued ? 'issued' : `refused: ${refusalText(explanation)}`;
+  if (expected.outcome === 'issued') {
+    if (!explanation.issued) return [{ what: 'outcome', expected: 'issued', found }];
+    return certificateDifferences(expected, explanation);
+  }
+  if (explanation.issued) return [{ what: 'outcome', expected: 'refused', found: issuedText(explanation) }];
+  return [
+    ...unlike('reason', expected.reason, explanation.refusal?.reason, refusalText(explanation)),
+    ...unlike('rule', expected.rule, explanation.refusal?.rule),
+    ...unlike('entry', expected.entry, chosenEntry(explanation)),
+  ];
+}
+
+const NONE = 'none';
+
+/** Nothing when `expected` says nothing or is what is there. `shown` is what a person is told of it. */
+function unlike(
+  what: string,
+  expected: string | undefined,
+  found: string | undefined,
+  shown = found,
+): Difference[] {
+  if (expected === undefined || expected === found) return [];
+  return [{ what, expected: expected === '' ? NONE : expected, found: shown ?? NONE }];
+}
+
+const chosenEntry = ({ entries }: Explanation): string | undefined =>
+  entries.find(({ chosen }) => chosen)?.name;
+
+function refusalText({ refusal }: Explanation): string {
+  if (refusal === undefined) return '';
+  const { reason, sentence, rule = '' } = refusal;
+  const by = rule === '' || sentence.includes(`"${rule}"`) ? '' : `, by the rule "${rule}"`;
+  return `${reason}: ${sentence}${by}`;
+}
+
+const issuedText = ({ rule }: Explanation): string =>
+  rule === undefined ? 'issued' : `issued, by the rule "${rule}"`;
+
+function certificateDifferences(expected: ExpectedCertificate, explanation: Explanation): Difference[] {
+  const { certificate, rule } = explanation;
+  if (certificate === undefined) return [];
+  const seconds = (certificate.notAfter - certificate.notBefore) / 1000;
+  return [
+    ...unlike('entry', expected.entry, chosenEntry(explanation)),
+    ...unlike('rule', expected.rule, rule),
+    ...unlike('name', expected.san, certificate.san.value),
+    ...extensionDifferences(expected, certificate.extensions),
+    ...unlike('lifetime', lifetimeText(expected.lifetimeSeconds), lifetimeText(seconds)),
+  ];
+}
+
+const lifetimeText = (seconds: number | undefined): string | undefined =>
+  seconds === undefined ? undefined : `${seconds / 60} min`;
+
+function extensionDifferences(
+  { extensions, exact }: ExpectedCertificate,
+  found: readonly ExpectedExtension[],
+): Difference[] {
+  const title = ({ number, name }: ExpectedExtension): string => `extension ${number} ${name}`;
+  const wrong = extensions.flatMap((extension) => {
+    const there = found.find(({ number }) => number === extension.number);
+    return extension.value === (there?.value ?? '')
+      ? []
+      : unlike(title(extension), extension.value, there?.value);
+  });
+  const unexpected = found.filter(({ number }) => !extensions.some((one) => one.number === number));
+  const more = unexpected.map((one) => ({ what: title(one), expected: NONE, found: one.value }));
+  return exact ? [...wrong, ...more] : wrong;
+}

@@ -1,0 +1,30 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+/** Milliseconds of work after which others get their turn. */
+const SLICE = 4;
+
+/** Does `work` for each item, in order, and lets the event loop run in between, so that nobody waits for the whole.
+ * Rejects with what `work` throws, at the first item that makes it. */
+export async function inSlices<Item>(items: Iterable<Item>, work: (item: Item) => void): Promise<void> {
+  await stepsInSlices(doing(items, work));
+}
+
+function* doing<Item>(items: Iterable<Item>, work: (item: Item) => void): Generator<void, undefined> {
+  for (const item of items) {
+    work(item);
+    yield;
+  }
+}
+
+/** Takes all steps, and lets the event loop run in between, as {@link inSlices}; the answer is what comes out in the
+ * end. */
+export async function stepsInSlices<Outcome>(steps: Iterator<void, Outcome>): Promise<Outcome> {
+  let until = performance.now() + SLICE;
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (performance.now() < until) continue;
+    await nextTurn();
+    until = performance.now() + SLICE;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * One configuration as decisions. A snapshot never changes; a configuration that is loaded later becomes another one,
+ * which takes over from `previous` what both have in common: keys and connections of issuers, and the counts of rate
+ * limits, so that loading gives nobody a fresh allowance.
+ */
+import type { IssuancePolicy } from '../ca/issuance-policy.ts';
+import {
+  prepareAuthenticator,
+  type Authenticator,
+  type AuthenticatorOptions,
+  type IssuerWarning,
+} from '../oidc/authenticate.ts';
+import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
+import { DefinitionError } from '../oidc/definition-error.ts';
+import { issuerEntry } from '../oidc/issuer-entry.ts';
+import { EntryDecision } from './entry-decision.ts';
+import type { ConfiguredEntry } from './entry-policy.ts';
+import { inSlices, stepsInSlices } from './in-slices.ts';
+import type { ReplayGuard } from './replay-guard.ts';
+import { countUsers } from './users.ts';
+
+/** What a policy is compiled with. */
+export interface PolicyContext extends Omit<AuthenticatorOptions, 'issuers' | 'previous'> {
+  /** Names of `ca/signing-algorithms.ts`, for entries that name none. */
+  readonly permittedAlgorithms: readonly string[];
+  /** Called when an entry wants a replay guard; gives the same one each time. */
+  readonly openReplayGuard?: (() => Promise<Pick<ReplayGuard, 'claim'>>) | undefined;
+  /** The policy that this one will replace. */
+  readonly previous?: PolicySnapshot | undefined;
+}
+
+/** See the top of the file. */
+export interface PolicySnapshot extends IssuancePolicy {
+  /** What it was made of, in the order of the file. */
+  readonly entries: readonly ConfiguredEntry[];
+  /** Hands over keys and connections to the next one. */
+  readonly authenticator: Authenticator;
+  /** By the name of the entry; hands over counts and compiled rules to the next one. */
+  readonly decisions: ReadonlyMap<string, EntryDecision>;
+  /** Fetches every issuer's keys ahead of the first token. What fails is a warning. Never throws. */
+  start(): Promise<IssuerWarning[]>;
+  /** Says that another policy is in force. Closes, once the last token is read, what that one did not take over. */
+  retire(): void;
+  /** Closes all connections. */
+  close(): Promise<void>;
+}
+
+/** Compiles `entries`, in slices: others get their turn in between. Rejects with `DefinitionError`, `RuleError` or
+ * `SigningAlgorithmError` for what cannot work, and with `ReplayFault`. */
+export async function compilePolicy(
+  entries: readonly ConfiguredEntry[],
+  context: PolicyContext,
+): Promise<PolicySnapshot> {
+  const { clock, permittedAlgorithms, previous } = context;
+  const isGuarded = entries.some(({ policy }) => policy.replayGuard !== 'off');
+  const replayGuard = isGuarded ? await context.openReplayGuard?.() : undefined;
+  const decisions = new Map<string, EntryDecision>();
+  await inSlices(entries, (entry) => {
+    const { name } = entry.definition;
+    // Prepared here one by one: they are taken by issuer below, and an issuer may have a thousand.
+    issuerEntry(entry.definition);
+    const before = previous?.decisions.get(name);
+    if (decisions.has(name)) throw givenTwice(entry);
+    decisions.set(name, new EntryDecision(entry, { clock, permittedAlgorithms, replayGuard }, before));
+  });
+  const authenticator = await stepsInSlices(
+    prepareAuthenticator({
+      ...context,
+      issuers: entries.map(({ definition }) => definition),
+      previous: previous?.authenticator,
+    }),
+  );
+  return snapshotOf(entries, decisions, authenticator);
+}
+
+/** Decisions are found by the name of the entry: with two of one name, one would decide by the rules of the other. */
+const givenTwice = ({ definition: { name, url } }: ConfiguredEntry): DefinitionError =>
+  new DefinitionError('ISSUER_DUPLICATE', `two entries have the name "${name}"`, {
+    metadata: { issuer: url, field: 'name', entry: name },
+  });
+
+function snapshotOf(
+  entries: readonly ConfiguredEntry[],
+  decisions: ReadonlyMap<string, EntryDecision>,
+  authenticator: Authenticator,
+): PolicySnapshot {
+  const users = countUsers();
+  const decisionsOf = ({ name }: IssuerDefinition): EntryDecision => {
+    const decision = decisions.get(name);
+    if (decision === undefined) throw new TypeError(`the entry ${name} belongs to another policy`);
+    return decision;
+  };
+  return {
+    entries,
+    authenticator,
+    decisions,
+    identify: (token) => users.during(authenticator.identify(token)),
+    keyDemands: ({ definition }) => decisionsOf(definition).demands,
+    authorize: (identity, key, token) => decisionsOf(identity.definition).authorize(identity, key, token),
+    confirm: (identity, key) => {
+      // Not by the name of the entry: names move on when an entry is put before another, and may be given anew.
+      const definition = authenticator.entryOf(identity.token);
+      decisionsOf(definition).confirm(identity, issuerEntry(definition).principalOf(identity.token), key);
+    },
+    start: () => authenticator.start(),
+    retire: () => {
+      void users.none().then(() => authenticator.close());
+    },
+    close: () => authenticator.close(),
+  };
+}
