@@ -1,0 +1,88 @@
+/**
+ * The lines of the audit: JSON, one object in each, ASCII only. Whatever is not printable ASCII is escaped, so that no
+ * name can break a line, turn its direction or hide in it, and every sink may take the text as it is. The schema is
+ * `docs/audit.schema.json`.
+ */
+import { hash } from 'node:crypto';
+
+/** Of the schema; it changes when a reader of the old one would misread a line. */
+export const AUDIT_VERSION = 1;
+
+/** A certificate that is about to leave. Issuer, principal and entry were verified. */
+export interface IssuedDecision {
+  readonly requestId: string;
+  /** Address of the client; empty when the socket is gone. */
+  readonly client: string;
+  /** Name of the configuration's entry. */
+  readonly entry: string | undefined;
+  readonly issuer: string;
+  readonly principal: string;
+  /** The rule that allowed it; undefined when none had to. */
+  readonly rule: string | undefined;
+  /** Lower-case hexadecimal. */
+  readonly serial: string;
+  readonly leafIndex: number;
+  /** DER. */
+  readonly certificate: Uint8Array;
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+}
+
+/** A request that gets no certificate. What was not verified by then is undefined. */
+export interface RefusedDecision {
+  readonly requestId: string;
+  readonly client: string;
+  readonly reason: string;
+  readonly entry?: string | undefined;
+  readonly issuer?: string | undefined;
+  readonly principal?: string | undefined;
+  /** The rule that refused it. */
+  readonly rule?: string | undefined;
+  /** Of the precertificate, where one was logged before the refusal. */
+  readonly serial?: string | undefined;
+  readonly leafIndex?: number | undefined;
+}
+
+/** Refusals that got no line of their own. Times are milliseconds since the epoch. */
+export interface SuppressedRefusals {
+  readonly entry: string | undefined;
+  readonly reason: string;
+  readonly count: number;
+  /** Time of the first and of the last of them. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The line for a certificate, decided at `now`. No line has a newline at its end. */
+export function issuedLine(decision: IssuedDecision, now: number): string {
+  const { requestId, client, entry, issuer, principal, rule, serial, leafIndex } = decision;
+  return line(now, 'issued', {
+    ...{ requestId, client, entry, issuer, principal, rule, serial, leafIndex },
+    certificateSha256: hash('sha256', decision.certificate, 'hex'),
+    notAfter: rfc3339ms(decision.notAfter),
+  });
+}
+
+/** The line for a refusal, decided at `now`. */
+export function refusedLine(decision: RefusedDecision, now: number): string {
+  const { requestId, client, entry, issuer, principal, rule, reason, serial, leafIndex } = decision;
+  return line(now, 'refused', {
+    ...{ requestId, client, entry, issuer, principal, rule, reason, serial, leafIndex },
+  });
+}
+
+/** The line that stands for refusals without one. */
+export function suppressedLine({ entry, reason, count, from, to }: SuppressedRefusals, now: number): string {
+  return line(now, 'suppressed', { entry, reason, count, from: rfc3339ms(from), to: rfc3339ms(to) });
+}
+
+const line = (now: number, event: string, facts: Readonly<Record<string, unknown>>): string =>
+  ascii(JSON.stringify({ version: AUDIT_VERSION, time: rfc3339ms(now), event, ...facts }));
+
+const rfc3339ms = (ms: number): string => new Date(ms).toISOString();
+
+const NOT_PRINTABLE = /[^\x20-\x7e]/g;
+
+/** JSON text stays the same JSON: outside its strings there is nothing but ASCII. */
+const ascii = (json: string): string =>
+  json.replace(NOT_PRINTABLE, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);

@@ -1,0 +1,146 @@
+/**
+ * The audit: one line for each decision of the CA, issued or refused, in every place that is configured.
+ *
+ * Fail-closed, a certificate may leave only when {@link Audit.issued} has resolved; otherwise lines go out in the
+ * background, trouble is told to the operator, and nobody waits.
+ */
+import { hostname } from 'node:os';
+import type { Clock } from '../core/clock.ts';
+import type { AuditDefinition, SyslogDefinition } from './audit-definition.ts';
+import {
+  issuedLine,
+  refusedLine,
+  suppressedLine,
+  type IssuedDecision,
+  type RefusedDecision,
+} from './audit-line.ts';
+import { descriptorDestination } from './descriptor-destination.ts';
+import type { Destination, Note } from './destination.ts';
+import { openFileDestination } from './file-destination.ts';
+import { LineQueue, type LineQueueLimits } from './line-queue.ts';
+import { RefusalBudget } from './refusal-budget.ts';
+import { readCa, SyslogConnection } from './syslog-connection.ts';
+import { SyslogDatagrams } from './syslog-datagrams.ts';
+import { syslogFormatter } from './syslog-message.ts';
+
+/** What the audit did so far. */
+export interface AuditStatus {
+  /** Decisions by what became of their line; `suppressed` ones were counted and stand in a summary. */
+  readonly lines: Readonly<Record<'issued' | 'refused' | 'suppressed', number>>;
+  readonly places: readonly {
+    readonly name: Destination['name'];
+    readonly isFailing: boolean;
+    /** Lines that are nowhere. */
+    readonly lost: number;
+  }[];
+}
+
+/** Writes decisions down. */
+export interface Audit {
+  readonly isFailClosed: boolean;
+  /** Fail-closed: resolves when every place has the line, and rejects with AuditError when one has not. Else
+   * undefined, and nobody waits. */
+  issued(decision: IssuedDecision): Promise<void> | undefined;
+  /** Whether the refusal has a line of its own; else it will be in a summary. Never throws, and nobody waits. */
+  refused(decision: RefusedDecision): boolean;
+  status(): AuditStatus;
+  /** Writes what waits and ends. Decisions after it are lost, and told. */
+  close(): Promise<void>;
+}
+
+/** What {@link openAudit} needs beside the definition. */
+export interface AuditParts {
+  readonly clock: Clock;
+  readonly note: Note;
+  readonly limits?: LineQueueLimits | undefined;
+  /** Milliseconds between two summaries of suppressed refusals; default a minute. */
+  readonly summaryMs?: number | undefined;
+}
+
+const STDOUT = 1;
+const SUMMARY = 60_000;
+
+/** Opens every place. Rejects with AuditSinkError when the file or the certificates cannot be used, and then nothing
+ * stays open; a syslog server may be down. */
+export async function openAudit(definition: AuditDefinition, parts: AuditParts): Promise<Audit> {
+  const destinations = await openDestinations(definition, parts);
+  const queues = destinations.map((destination) => new LineQueue(destination, parts.note, parts.limits));
+  return new QueuedAudit(definition, parts, queues);
+}
+
+class QueuedAudit implements Audit {
+  readonly isFailClosed: boolean;
+  readonly #clock: Clock;
+  readonly #queues: readonly LineQueue[];
+  readonly #budget: RefusalBudget;
+  readonly #summaries: NodeJS.Timeout;
+  readonly #lines = { issued: 0, refused: 0, suppressed: 0 };
+
+  constructor({ failClosed, refusalsPerMinute }: AuditDefinition, parts: AuditParts, queues: LineQueue[]) {
+    this.isFailClosed = failClosed;
+    this.#clock = parts.clock;
+    this.#queues = queues;
+    this.#budget = new RefusalBudget(refusalsPerMinute, parts.clock);
+    this.#summaries = setInterval(() => {
+      this.#sumUp();
+    }, parts.summaryMs ?? SUMMARY).unref();
+  }
+
+  issued(decision: IssuedDecision): Promise<void> | undefined {
+    this.#lines.issued++;
+    const line = issuedLine(decision, this.#clock());
+    if (this.isFailClosed) return this.#pushAndWait(line);
+    this.#push(line);
+    return undefined;
+  }
+
+  refused(decision: RefusedDecision): boolean {
+    const isTold = this.#budget.take(decision.entry, decision.reason);
+    this.#lines[isTold ? 'refused' : 'suppressed']++;
+    if (isTold) this.#push(refusedLine(decision, this.#clock()));
+    return isTold;
+  }
+
+  status(): AuditStatus {
+    const places = this.#queues.map(({ name, isFailing, lost }) => ({ name, isFailing, lost }));
+    return { lines: { ...this.#lines }, places };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#summaries);
+    this.#sumUp();
+    await Promise.all(this.#queues.map((queue) => queue.close()));
+  }
+
+  #sumUp(): void {
+    for (const suppressed of this.#budget.takeSuppressed())
+      this.#push(suppressedLine(suppressed, this.#clock()));
+  }
+
+  #push(line: string): void {
+    for (const queue of this.#queues) queue.push(line);
+  }
+
+  async #pushAndWait(line: string): Promise<void> {
+    await Promise.all(this.#queues.map((queue) => queue.pushAndWait(line)));
+  }
+}
+
+async function openDestinations(definition: AuditDefinition, parts: AuditParts): Promise<Destination[]> {
+  const { stdout, file, syslog, failClosed: isDurable } = definition;
+  const { clock, note } = parts;
+  const destinations: Destination[] = [];
+  if (stdout) destinations.push(descriptorDestination(STDOUT));
+  // Before the file, which would have to be closed again.
+  if (syslog !== undefined) destinations.push(await openSyslog(syslog, note));
+  if (file !== undefined) destinations.push(await openFileDestination(file, { clock, note, isDurable }));
+  return destinations;
+}
+
+async function openSyslog(definition: SyslogDefinition, note: Note): Promise<Destination> {
+  const { facility, transport, caFile } = definition;
+  const format = syslogFormatter({ facility, hostname: hostname(), processId: process.pid });
+  if (transport === 'udp') return new SyslogDatagrams(definition, format, note);
+  const ca = caFile === undefined || transport !== 'tls' ? undefined : await readCa(caFile);
+  return new SyslogConnection(definition, format, ca);
+}

@@ -1,0 +1,236 @@
+/**
+ * Lines on their way to one destination. Those that wait go together, so that one flush of a disk or one segment of
+ * a connection carries many; while it is under way the next ones gather.
+ *
+ * A line that somebody waits for is tried once: it is there, or its request is refused. Any other is kept and tried
+ * again until it is there; only when more waits than memory is for is one lost, and that is counted and told.
+ */
+import { AuditError, AuditSinkError } from './audit-error.ts';
+import type { Destination, Note } from './destination.ts';
+
+/** Limits, all with defaults. */
+export interface LineQueueLimits {
+  /** Characters that may wait. */
+  readonly waiting?: number | undefined;
+  /** Milliseconds between two tries of a destination that fails. */
+  readonly retryMs?: number | undefined;
+  /** Milliseconds after which a destination that does not answer counts as failed. */
+  readonly patienceMs?: number | undefined;
+}
+
+const WAITING = 16 * 1024 * 1024;
+const RETRY = 1_000;
+const PATIENCE = 5_000;
+
+/** Lines that go together at most. */
+const BATCH = 1_000;
+
+/** Milliseconds between two notes about the same trouble. */
+const NOTE_INTERVAL = 60_000;
+
+interface Waiting {
+  readonly line: string;
+  /** Whoever waits for the line; undefined when nobody does, or no more. */
+  waiter: { readonly resolve: () => void; readonly reject: (error: AuditError) => void } | undefined;
+  isAbandoned: boolean;
+}
+
+interface Failure {
+  readonly cause: unknown;
+  /** Whether the operator was told, and so is told when it is over. */
+  readonly isTold: boolean;
+}
+
+/** See above. */
+export class LineQueue {
+  readonly #destination: Destination;
+  readonly #note: Note;
+  readonly #limits: Readonly<Record<'waiting' | 'retryMs' | 'patienceMs', number>>;
+  #waiting: Waiting[] = [];
+  #inBatch: Waiting[] = [];
+  #characters = 0;
+  #running: Promise<void> | undefined;
+  #pause: NodeJS.Timeout | undefined;
+  #failure: Failure | undefined;
+  #failureToldAt = -Infinity;
+  #isClosed = false;
+  #lost = 0;
+  #lostToldAt = -Infinity;
+
+  constructor(destination: Destination, note: Note, limits: LineQueueLimits = {}) {
+    this.#destination = destination;
+    this.#note = note;
+    this.#limits = {
+      waiting: limits.waiting ?? WAITING,
+      retryMs: limits.retryMs ?? RETRY,
+      patienceMs: limits.patienceMs ?? PATIENCE,
+    };
+  }
+
+  /** Of the destination. */
+  get name(): Destination['name'] {
+    return this.#destination.name;
+  }
+
+  /** Lines that were lost so far. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** Whether the destination took the last lines that were tried. */
+  get isFailing(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Takes a line that nobody waits for. Never throws. */
+  push(line: string): void {
+    if (this.#isClosed || this.#characters + line.length > this.#limits.waiting) this.#lose(1);
+    else this.#add({ line, waiter: undefined, isAbandoned: false });
+  }
+
+  /** Resolves when the destination has the line. Rejects with {@link AuditError} when it does not take it; at once
+   * while it is known to fail. */
+  pushAndWait(line: string): Promise<void> {
+    const isTrying = this.#pause !== undefined || this.#running !== undefined;
+    if (this.#isClosed || (this.#failure !== undefined && isTrying))
+      return Promise.reject(unavailable(this.#failure?.cause));
+    return new Promise((resolve, reject) => {
+      this.#add({ line, waiter: { resolve, reject }, isAbandoned: false });
+    });
+  }
+
+  /** Takes no more lines; resolves when those that wait are there, or were tried once more and are lost. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    this.#start();
+    await inTime(this.#running, this.#limits.patienceMs);
+    const left = [...this.#inBatch, ...this.#waiting];
+    this.#waiting = [];
+    this.#abandon(left, this.#failure?.cause);
+    this.#lose(left.filter(({ isAbandoned }) => !isAbandoned).length);
+    await inTime(this.#destination.close(), this.#limits.patienceMs);
+  }
+
+  #add(entry: Waiting): void {
+    this.#waiting.push(entry);
+    this.#characters += entry.line.length;
+    this.#start();
+  }
+
+  #start(): void {
+    if (this.#pause === undefined && this.#waiting.length > 0) this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // Whatever is decided in the same turn of the event loop goes together; nothing waits for longer than that.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0 && this.#pause === undefined) {
+      const batch = this.#waiting.splice(0, BATCH);
+      this.#characters -= charactersOf(batch);
+      this.#inBatch = batch.filter(({ isAbandoned }) => !isAbandoned);
+      if (!(await this.#deliver())) break;
+    }
+    this.#running = undefined;
+  }
+
+  /** Whether to go on with the next lines. */
+  async #deliver(): Promise<boolean> {
+    const batch = this.#inBatch;
+    const impatience = setTimeout(() => {
+      this.#fail(new AuditSinkError('AUDIT_NOT_TAKEN', `no answer for ${this.#limits.patienceMs} ms`));
+      this.#abandon([...batch, ...this.#waiting], this.#failure?.cause);
+    }, this.#limits.patienceMs);
+    try {
+      if (batch.length > 0) await this.#destination.deliver(batch.map(({ line }) => line));
+      this.#inBatch = [];
+      for (const { waiter } of batch) waiter?.resolve();
+      this.#recover();
+      return true;
+    } catch (error) {
+      this.#fail(error);
+      this.#keep(batch, error);
+      return false;
+    } finally {
+      clearTimeout(impatience);
+    }
+  }
+
+  /** Nobody waits for these lines any more: their requests are refused. */
+  #abandon(entries: readonly Waiting[], cause: unknown): void {
+    for (const entry of entries) {
+      if (entry.waiter === undefined) continue;
+      entry.waiter.reject(unavailable(cause));
+      entry.waiter = undefined;
+      entry.isAbandoned = true;
+    }
+  }
+
+  /** After a failure: what nobody waits for stays, in its order, for the next try. */
+  #keep(batch: readonly Waiting[], cause: unknown): void {
+    this.#abandon([...batch, ...this.#waiting], cause);
+    this.#waiting = [...batch, ...this.#waiting].filter(({ isAbandoned }) => !isAbandoned);
+    this.#inBatch = [];
+    this.#characters = charactersOf(this.#waiting);
+    if (this.#isClosed) return;
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.#start();
+    }, this.#limits.retryMs);
+    this.#pause.unref();
+  }
+
+  /** A destination that fails and recovers all the time is told of once in a while, too. */
+  #fail(cause: unknown): void {
+    const now = performance.now();
+    const tells = now - this.#failureToldAt >= NOTE_INTERVAL;
+    this.#failure = { cause, isTold: tells || this.#failure?.isTold === true };
+    if (!tells) return;
+    this.#failureToldAt = now;
+    const sentence = cause instanceof Error ? cause.message : String(cause);
+    this.#note('error', 'audit is not written', {
+      ...{
+        place: this.name,
+        sentence,
+        waiting: this.#waiting.length + this.#inBatch.length,
+        lost: this.#lost,
+      },
+    });
+  }
+
+  #recover(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure?.isTold === true)
+      this.#note('warn', 'audit is written again', { place: this.name, lost: this.#lost });
+  }
+
+  #lose(count: number): void {
+    if (count === 0) return;
+    this.#lost += count;
+    const now = performance.now();
+    if (now - this.#lostToldAt < NOTE_INTERVAL && !this.#isClosed) return;
+    this.#lostToldAt = now;
+    this.#note('error', 'audit lines lost', { place: this.name, lost: this.#lost });
+  }
+}
+
+const charactersOf = (entries: readonly Waiting[]): number =>
+  entries.reduce((sum, { line }) => sum + line.length, 0);
+
+const unavailable = (cause: unknown): AuditError =>
+  new AuditError('AUDIT_UNAVAILABLE', 'the decision cannot be recorded, so the certificate is not sent', {
+    hint: 'Try again later; the cause is in the log of the server.',
+    cause,
+  });
+
+/** Waits for `work`, but not longer than `ms`; a rejection of it is nobody's any more. */
+async function inTime(work: Promise<void> | undefined, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work?.catch(() => undefined), late]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,60 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { createHash } from 'node:crypto';
+import { issuedLine, refusedLine, suppressedLine } from '../../audit/audit-line.ts';
+import { auditLine } from './support/audit-schema.ts';
+import { issuedDecision } from './support/decisions.ts';
+
+const NOW = Date.UTC(2026, 10, 22, 14, 51, 50, 123);
+
+describe('audit: lines', () => {
+  it('says of a certificate who got which, when and why', () => {
+    expect(auditLine(issuedLine(issuedDecision(), NOW))).to.deep.equal({
+      version: 1,
+      time: '2026-11-22T14:51:50.123Z',
+      event: 'issued',
+      requestId: 'r1',
+      client: '192.0.2.1',
+      entry: 'people',
+      issuer: 'https://login.example.com',
+      principal: 'alice@example.com',
+      rule: 'staff',
+      serial: '0a1b',
+      leafIndex: 7,
+      certificateSha256: createHash('sha256').update('certificate').digest('hex'),
+      notAfter: '2026-01-01T00:00:00.000Z',
+    });
+  });
+
+  it('says of a refusal what was known by then, and leaves the rest out', () => {
+    const bare = auditLine(refusedLine({ requestId: 'r2', client: '', reason: 'TOKEN_MALFORMED' }, NOW));
+    expect(bare).to.deep.equal({
+      ...{ version: 1, time: '2026-11-22T14:51:50.123Z', event: 'refused' },
+      ...{ requestId: 'r2', client: '', reason: 'TOKEN_MALFORMED' },
+    });
+    const denied = { requestId: 'r3', client: '::1', reason: 'RULE_DENIED', entry: 'ci', rule: 'no-forks' };
+    const late = { ...denied, issuer: 'https://i.example', principal: 'a', serial: '01', leafIndex: 0 };
+    expect(auditLine(refusedLine(late, NOW))).to.include(late);
+  });
+
+  it('sums up refusals without a line', () => {
+    const line = suppressedLine(
+      { entry: undefined, reason: 'TOKEN_MISSING', count: 9, from: NOW, to: NOW },
+      NOW,
+    );
+    expect(auditLine(line)).to.include({ event: 'suppressed', reason: 'TOKEN_MISSING', count: 9 });
+  });
+
+  it('stays one line of ASCII and the same text, whatever a name holds', () => {
+    const text = fc.oneof(
+      fc.string({ minLength: 1, unit: 'binary' }),
+      fc.constantFrom('\n', '\u2028', '\u202e', '\ud800', '"'),
+    );
+    fc.assert(
+      fc.property(text, text, text, (entry, issuer, principal) => {
+        const line = auditLine(issuedLine({ ...issuedDecision(), entry, issuer, principal }, NOW));
+        expect(line).to.include({ entry, issuer, principal });
+      }),
+    );
+  });
+});
