@@ -19,3 +19,23 @@ export function isPublicUrl(text: string): boolean {
 /** Whether a URL's host name can only be this machine. */
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+
+/** Where a syslog server listens. */
+export interface SyslogAddress {
+  readonly transport: 'udp' | 'tcp' | 'tls';
+  /** Host name, IPv4 or IPv6 address without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Reads `udp://HOST:PORT`, `tcp://HOST:PORT` or `tls://HOST:PORT`; undefined for anything else. */
+export function syslogAddress(text: string): SyslogAddress | undefined {
+  const { transport, v6, host = v6, port } = SYSLOG_ADDRESS.exec(text)?.groups ?? {};
+  if (host === undefined || (v6 !== undefined && isIP(v6) !== 6)) return undefined;
+  const number = Number(port);
+  if (number > 65_535) return undefined;
+  return { transport: transport as SyslogAddress['transport'], host, port: number };
+}
+
+const SYSLOG_ADDRESS =
+  /^(?<transport>udp|tcp|tls):\/\/(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[A-Za-z0-9_.-]+)):(?<port>[1-9]\d{0,4})$/;

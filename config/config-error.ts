@@ -37,10 +37,12 @@ export class ConfigError extends MayflyError<ConfigCode> {
 export const pathText = (path: readonly (string | number)[]): string =>
   path.map((part) => (/^[\w-]+$/.test(String(part)) ? String(part) : JSON.stringify(part))).join('.');
 
-/** `file:line:column path: message`, as compilers say it, so that editors can jump there. */
-export function describe(file: string, problem: ConfigProblem): string {
+/** `file:line:column: path: message`, as compilers say it, so that editors can jump there; `kind` (`error`, `warning`)
+ * stands before the path. */
+export function describe(file: string, problem: ConfigProblem, kind?: string): string {
   const place = problem.line === undefined ? '' : `:${problem.line}:${problem.column ?? 1}`;
-  return `${file}${place}: ${problem.path === '' ? '' : `${problem.path}: `}${problem.message}`;
+  const said = kind === undefined ? '' : `${kind}: `;
+  return `${file}${place}: ${said}${problem.path === '' ? '' : `${problem.path}: `}${problem.message}`;
 }
 
 const order = (problem: ConfigProblem): number => (problem.line ?? 0) * 1e6 + (problem.column ?? 0);

@@ -14,6 +14,8 @@ export interface DataPaths {
   readonly intermediateKey: string;
   /** Only with `--keep-root-key`; never opened by the service. */
   readonly rootKey: string;
+  /** Used tokens, where an entry has a replay guard (also -wal, -shm). */
+  readonly replay: string;
   /** One directory per log. */
   readonly logs: string;
   /** The development issuer's signing key and `{"issuer":URL}`; mode dev only. */
@@ -43,6 +45,7 @@ export function dataPaths(root: string): DataPaths {
     keys,
     intermediateKey: join(keys, 'intermediate.key.pem'),
     rootKey: join(keys, 'root.key.pem'),
+    replay: join(root, 'replay.db'),
     logs: join(root, 'logs'),
     devIssuerKey: join(root, 'dev', 'issuer.jwk.json'),
     devIssuer: join(root, 'dev', 'issuer.json'),

@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
+import type { AuditDefinition } from '../audit/audit-definition.ts';
+import { auditDefinitionOf } from './audit-config.ts';
 import type { MayflyEntry } from './mayfly-schema.ts';
-import type { Shaper } from './shape.ts';
+import { DEFAULT_RATE_LIMITS, rateLimitsOf, type RateLimits } from './rate-limits.ts';
+import type { Report } from './report.ts';
 
 /** Who may read the log over HTTP. */
 export type LogAccess = 'public' | 'token' | 'loopback';
@@ -19,7 +22,13 @@ export interface MayflyConfig {
   readonly trustedProxies: readonly string[];
   /** Names of `ca/signing-algorithms.ts`. */
   readonly clientSigningAlgorithms: readonly string[];
+  /** Whether an entry without any allow rule refuses everybody. */
+  readonly requireRules: boolean;
+  /** For entries that do not set their own. */
+  readonly rateLimits: RateLimits;
   readonly limits: Limits;
+  /** Undefined: decisions are written into the service log only. */
+  readonly audit?: AuditDefinition | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -32,59 +41,62 @@ export interface Limits {
 }
 
 /** The values of an entry; reports and warns of what does not fit together. */
-export function mayflyConfigOf(entry: MayflyEntry, directory: string, shaper: Shaper): MayflyConfig {
+export function mayflyConfigOf(entry: MayflyEntry, directory: string, report: Report): MayflyConfig {
   const tokenFile = entry['log-access-token-file'];
-  checkLogAccess(entry, shaper);
-  checkProxies(entry, shaper);
-  checkPublicUrl(entry, shaper);
+  checkLogAccess(entry, report);
+  checkProxies(entry, report);
+  checkPublicUrl(entry, report);
   return {
     publicUrl: entry['public-url']?.replace(/\/+$/, ''),
     logAccess: entry['log-access'],
     logAccessTokenFile: tokenFile === undefined ? undefined : resolve(directory, tokenFile),
     trustedProxies: entry['trusted-proxies'],
     clientSigningAlgorithms: [...new Set(entry['client-signing-algorithms'])],
+    requireRules: entry['require-rules'],
+    rateLimits: rateLimitsOf(entry['rate-limit'], DEFAULT_RATE_LIMITS),
     limits: {
       maxInFlight: entry.limits['max-in-flight'],
       readConcurrency: entry.limits['read-concurrency'],
     },
+    ...(entry.audit === undefined ? {} : { audit: auditDefinitionOf(entry.audit, directory, report) }),
     logLevel: entry['log-level'],
   };
 }
 
-function checkLogAccess(entry: MayflyEntry, shaper: Shaper): void {
+function checkLogAccess(entry: MayflyEntry, report: Report): void {
   const hasFile = entry['log-access-token-file'] !== undefined;
   if (entry['log-access'] === 'token' && !hasFile)
-    shaper.problem(
+    report.problem(
       ['mayfly', 'log-access'],
       'token needs log-access-token-file',
       'Write a long random token into a file of mode 0600 and name it there.',
     );
   if (entry['log-access'] !== 'token' && hasFile)
-    shaper.warning(
+    report.finding(
+      'NO_EFFECT',
       ['mayfly', 'log-access-token-file'],
       `has no effect: log-access is "${entry['log-access']}"`,
-      'Set log-access to token if readers must show it.',
+      { hint: 'Set log-access to token if readers must show it.' },
     );
 }
 
-function checkProxies(entry: MayflyEntry, shaper: Shaper): void {
+function checkProxies(entry: MayflyEntry, report: Report): void {
   entry['trusted-proxies'].forEach((network, index) => {
     if (network.endsWith('/0'))
-      shaper.warning(
+      report.finding(
+        'PROXIES_UNLIMITED',
         ['mayfly', 'trusted-proxies', index],
         `"${network}" trusts every address`,
-        'Any client can then choose the address that limits and logs see.',
+        { hint: 'Any client can then choose the address that limits and logs see.' },
       );
   });
 }
 
-function checkPublicUrl(entry: MayflyEntry, shaper: Shaper): void {
+function checkPublicUrl(entry: MayflyEntry, report: Report): void {
   const url = entry['public-url'];
   if (url === undefined) return;
   if (!['', '/'].includes(new URL(url).pathname))
-    shaper.warning(
-      ['mayfly', 'public-url'],
-      'has a path',
-      'sigstore-python asks at the root of the host only; give the service a host name of its own.',
-    );
+    report.finding('PUBLIC_URL_PATH', ['mayfly', 'public-url'], 'has a path', {
+      hint: 'sigstore-python asks at the root of the host only; give the service a host name of its own.',
+    });
 }

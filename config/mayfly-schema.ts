@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { DEFAULT_SIGNING_ALGORITHMS, SIGNING_ALGORITHM_NAMES } from '../ca/signing-algorithms.ts';
+import { DEFAULT_SIGNING_ALGORITHMS } from '../ca/signing-algorithms.ts';
 import { isNetwork, isPublicUrl } from './addresses.ts';
+import { auditSchema } from './audit-schema.ts';
+import { algorithmSchema, rateLimitSchema } from './entry-schema.ts';
 
 const whole = (minimum: number, maximum: number) => z.number().int().min(minimum).max(maximum);
 
@@ -40,15 +42,27 @@ export const mayflySchema = z.strictObject({
         'Addresses and networks (CIDR) of the proxies in front. `X-Forwarded-For` is believed from nobody else.',
     }),
   'client-signing-algorithms': z
-    .array(z.enum(SIGNING_ALGORITHM_NAMES))
+    .array(algorithmSchema)
     .min(1, 'must name at least one algorithm')
     .default([...DEFAULT_SIGNING_ALGORITHMS])
     .meta({
       description: "Keys and hashes that a client may use; Fulcio's flag `--client-signing-algorithms`.",
     }),
+  'require-rules': z.boolean().default(false).meta({
+    description:
+      'Whether an entry of an issuer without any `allow` rule refuses everybody. Off, as in Fulcio, such an entry admits whoever holds a token of the issuer. On, an `issuer-claim` needs `issuer-claim-values` too.',
+  }),
+  'rate-limit': rateLimitSchema.default({ principal: { 'per-minute': 600, burst: 600 } }).meta({
+    description:
+      'Limits of requests for entries that do not set their own; 429 with `Retry-After` beyond them.',
+  }),
   limits: limitsSchema
     .prefault({})
     .meta({ description: 'What the service takes on at once; beyond it, it says "later" at once.' }),
+  audit: auditSchema.optional().meta({
+    description:
+      'One line for each decision, issued or refused: see docs/audit.md. Without it there is only the service log.',
+  }),
   'log-level': z.enum(['error', 'warn', 'info', 'debug']).default('info').meta({
     description: 'How much the service writes about itself. No level writes tokens, proofs or keys.',
   }),

@@ -24,9 +24,10 @@ export function excessiveNesting(text: string, limit: number): number | undefine
     if (lexeme === '\x02' || lexeme === '\x18') continue;
     if (!isScalar && OPEN.has(lexeme)) brackets++;
     else if (!isScalar && CLOSE.has(lexeme)) brackets--;
-    else if (!isScalar && COMPACT.has(lexeme)) indicators++;
+    // Inside brackets a colon opens nothing; JSON has many of them on one line.
+    else if (!isScalar && brackets === 0 && COMPACT.has(lexeme)) indicators++;
     else if (lexeme.includes('\n')) indicators = 0;
-    if (brackets > limit || (brackets === 0 && indicators > limit)) return offset;
+    if (brackets > limit || indicators > limit) return offset;
     offset += lexeme.length;
     isScalar = false;
   }

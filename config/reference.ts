@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { configSchema } from './schema.ts';
-import { unwrap } from './shape.ts';
+import { optionsOf, unwrap } from './schema-parts.ts';
 
 /** What the table says of one key. */
 interface Row {
@@ -17,15 +17,22 @@ interface Row {
 const OWN_KEYS: Readonly<Record<string, string>> = {
   'oidc-issuers': '<url>',
   'ci-issuer-metadata': '<provider>',
-  'default-template-values': '<claim>',
 };
+
+/** Parts whose keys are those of another one. */
+const SAME_AS: Readonly<Record<string, string>> = { 'meta-issuers': 'oidc-issuers' };
 
 /** The reference of all keys as Markdown tables, one for each part of the file, made from the schema. */
 export function configReference(): string {
   const shape = configSchema.shape as Readonly<Record<string, z.ZodType>>;
   return Object.entries(shape)
-    .map(([name, schema]) => `### \`${name}\`\n\n${descriptionOf(schema)}\n${table(rowsOf(schema, name))}`)
+    .map(([name, schema]) => `### \`${name}\`\n\n${descriptionOf(schema)}\n${keysOf(name, schema)}`)
     .join('\n');
+}
+
+function keysOf(name: string, schema: z.ZodType): string {
+  const same = SAME_AS[name];
+  return same === undefined ? table(rowsOf(schema, name)) : `\nThe keys are those of \`${same}\`.\n`;
 }
 
 function table(rows: readonly Row[]): string {
@@ -43,21 +50,24 @@ function table(rows: readonly Row[]): string {
   return `\n${text.join('\n')}\n`;
 }
 
-/** The keys below a schema, depth first. */
+/** The keys below a schema, depth first; those of a list's items follow `[]`. */
 function rowsOf(schema: z.ZodType, path: string): Row[] {
-  const inner = unwrap(schema);
-  if (inner instanceof z.ZodRecord) {
-    const name = path.split('.').at(-1) ?? '';
-    const value = inner.valueType as z.ZodType;
-    return OWN_KEYS[name] === undefined ? [] : rowsOf(value, `${path}.${OWN_KEYS[name]}`);
-  }
-  if (!(inner instanceof z.ZodObject)) return [];
-  const shape: Readonly<Record<string, z.ZodType>> = inner.shape;
-  const members = Object.entries(shape);
-  return members.flatMap(([key, member]) => [
-    row(`${path}.${key}`, member),
-    ...rowsOf(member, `${path}.${key}`),
-  ]);
+  const options = optionsOf(schema);
+  return options.flatMap((option) => {
+    if (option instanceof z.ZodRecord) {
+      const own = OWN_KEYS[path];
+      return own === undefined ? [] : rowsOf(option.valueType as z.ZodType, `${path}.${own}`);
+    }
+    // Where an entry may stand alone or in a list, its keys are told once.
+    if (option instanceof z.ZodArray) return options.length > 1 ? [] : rowsOf(elementOf(option), `${path}[]`);
+    if (!(option instanceof z.ZodObject)) return [];
+    const shape: Readonly<Record<string, z.ZodType>> = option.shape;
+    const members = Object.entries(shape);
+    return members.flatMap(([key, member]) => [
+      row(`${path}.${key}`, member),
+      ...rowsOf(member, `${path}.${key}`),
+    ]);
+  });
 }
 
 function row(path: string, schema: z.ZodType): Row {
@@ -65,7 +75,7 @@ function row(path: string, schema: z.ZodType): Row {
   return {
     key: path.split('.').slice(1).join('.'),
     json: typeof json === 'string' ? json : undefined,
-    kind: kindOf(unwrap(schema)),
+    kind: kindsOf(schema),
     fallback: fallbackOf(schema),
     description: descriptionOf(schema),
   };
@@ -73,13 +83,26 @@ function row(path: string, schema: z.ZodType): Row {
 
 const descriptionOf = (schema: z.ZodType): string => schema.meta()?.description ?? '';
 
+/** What a value may be; each kind once. */
+const kindsOf = (schema: z.ZodType): string => [...new Set(optionsOf(schema).map(kindOf))].join(' or ');
+
 function kindOf(schema: z.ZodType): string {
+  if (schema instanceof z.ZodLiteral)
+    return [...schema.values].map((value) => `\`${String(value)}\``).join(', ');
   if (schema instanceof z.ZodEnum) return schema.options.map((option) => `\`${option}\``).join(', ');
-  if (schema instanceof z.ZodArray) return `list of ${kindOf(schema.element as z.ZodType)}`;
+  if (schema instanceof z.ZodArray) return `list of ${listed(schema)}`;
   if (schema instanceof z.ZodNumber)
     return `whole number, ${String(schema.minValue)} to ${String(schema.maxValue)}`;
   return KINDS[schema.type] ?? schema.type;
 }
+
+/** What a list holds; the keys of its maps have rows of their own. */
+function listed(schema: z.ZodArray): string {
+  const element = elementOf(schema);
+  return element instanceof z.ZodObject ? 'maps' : kindOf(element);
+}
+
+const elementOf = (schema: z.ZodArray): z.ZodType => schema.element as z.ZodType;
 
 const KINDS: Readonly<Record<string, string>> = {
   string: 'text',

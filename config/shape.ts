@@ -1,46 +1,29 @@
 import { z } from 'zod';
-import { pathText, type ConfigProblem, type Position } from './config-error.ts';
-import type { ConfigNode, MapNode, ScalarNode } from './document.ts';
-import { nearest } from './nearest.ts';
-
-/** Steps from the top of the file to a value. */
-export type Path = readonly (string | number)[];
+import type { Position } from './config-error.ts';
+import type { ConfigNode, MapNode, ScalarNode } from './config-node.ts';
+import { memberOf, optionFor, takesOff, unwrap } from './schema-parts.ts';
+import { nearest } from '../core/nearest.ts';
+import type { Path, Report } from './report.ts';
 
 /**
  * Fits the nodes of a file to a schema: gives each key its YAML name (Fulcio's JSON names count too, in any case),
- * sets aside what the schema does not know, reads scalars as Go's decoder does, and remembers where everything
- * stood. Collects problems and warnings; whether the values are allowed is for the schema to say.
+ * sets aside what the schema does not know, reads scalars as Go's decoder does, and tells `report` where everything
+ * stands. Whether the values are allowed is for the schema to say.
  */
 export class Shaper {
-  readonly problems: ConfigProblem[] = [];
-  readonly warnings: ConfigProblem[] = [];
-  readonly #positions = new Map<string, Position>();
+  readonly #report: Report;
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
 
   /** The plain value of `node` for `schema`. */
   shape(node: ConfigNode, schema: z.ZodType, path: Path, position: Position = node.position): unknown {
-    this.#positions.set(JSON.stringify(path), node.kind === 'scalar' ? node.position : position);
-    const inner = unwrap(schema);
+    this.#report.place(path, node.kind === 'scalar' ? node.position : position, node);
+    const inner = optionFor(node.kind, unwrap(schema));
     if (node.kind === 'map') return this.#map(node, inner, path);
     if (node.kind === 'list') return this.#list(node.items, inner, path);
-    return scalar(node, inner);
-  }
-
-  /** Reports something wrong at `path`, or at the nearest thing above it that stands in the file. */
-  problem(path: Path, message: string, hint?: string): void {
-    this.problems.push({ path: pathText(path), ...this.#positionOf(path), message, hint });
-  }
-
-  /** Reports something that works but should be known. */
-  warning(path: Path, message: string, hint?: string): void {
-    this.warnings.push({ path: pathText(path), ...this.#positionOf(path), message, hint });
-  }
-
-  #positionOf(path: Path): Position | undefined {
-    for (let length = path.length; length >= 0; length--) {
-      const position = this.#positions.get(JSON.stringify(path.slice(0, length)));
-      if (position !== undefined) return position;
-    }
-    return undefined;
+    return scalar(node, schema, inner);
   }
 
   #map(node: MapNode, schema: z.ZodType, path: Path): Record<string, unknown> {
@@ -53,11 +36,15 @@ export class Shaper {
         continue;
       }
       const other = spelt.get(name);
-      if (other !== undefined) this.problem([...path, name], `is given twice: as "${other}" and as "${key}"`);
+      if (other !== undefined)
+        this.#report.problem([...path, name], `is given twice: as "${other}" and as "${key}"`);
       spelt.set(name, key);
       const member = memberOf(schema, name);
-      // A key without a value is as good as no key, as in Go; in a map of the operator's own keys it is empty.
+      // A key without a value is as good as no key, as in Go; in a map of the operator's own keys it is empty, and in a
+      // block of ours it is a mistake.
       const absent = value.kind === 'scalar' && value.value === null && schema instanceof z.ZodObject;
+      if (absent && isStrict(schema))
+        this.#report.problemAt([...path, name], keyPosition, 'has no value', EMPTY);
       if (!absent) result[name] = this.shape(value, member, [...path, name], keyPosition);
     }
     return result;
@@ -69,23 +56,36 @@ export class Shaper {
   }
 
   #unknownKey(key: string, schema: z.ZodObject, path: Path, position: Position): void {
-    const near = nearest(key, Object.keys(schema.shape));
     const shown = key.length > 100 ? `${key.slice(0, 100)}…` : key;
+    const near = nearest(key, Object.keys(schema.shape));
     const hint = near === undefined ? undefined : `Did you mean "${near}"?`;
-    const strict = schema.def.catchall instanceof z.ZodNever;
-    const problem = { path: pathText(path), ...position, hint };
-    if (strict) this.problems.push({ ...problem, message: `unknown key "${shown}"` });
-    else this.warnings.push({ ...problem, message: `unknown key "${shown}" is ignored` });
+    const ours = oursNear(key, schema, near);
+    if (ours !== undefined) this.#report.problemAt(path, position, `unknown key "${shown}"`, ours);
+    else if (isStrict(schema)) this.#report.problemAt(path, position, `unknown key "${shown}"`, hint);
+    else
+      this.#report.finding('UNKNOWN_KEY', path, `unknown key "${shown}" is ignored`, { hint, at: position });
   }
 }
 
-/** The schema without the wrappers for absent values. */
-export function unwrap(schema: z.ZodType): z.ZodType {
-  let inner = schema;
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) {
-    inner = inner.unwrap() as z.ZodType;
-  }
-  return inner;
+/** Whether a schema is one of ours, in which nothing is ignored. */
+const isStrict = (schema: z.ZodObject): boolean => schema.def.catchall instanceof z.ZodNever;
+
+/** Fulcio's keys may be empty; in ours a rule could be lost that way, or what was merged in from elsewhere. */
+const EMPTY = 'Give it one, or take the key out. An empty list is [].';
+
+/**
+ * What to do about a key that may be ours in the wrong place: our names belong into the block `mayfly`. Fulcio
+ * ignores keys that it does not know, so a rule written there, or under a misspelt `mayfly`, would be lost in silence.
+ */
+function oursNear(key: string, schema: z.ZodObject, near: string | undefined): string | undefined {
+  if (near === 'mayfly') return 'Did you mean "mayfly"?';
+  const block = schema.shape['mayfly'] as z.ZodType | undefined;
+  const inner = block && unwrap(block);
+  if (!(inner instanceof z.ZodObject)) return undefined;
+  const names = Object.keys(inner.shape);
+  const ours = nearest(key, near === undefined ? names : [near, ...names]);
+  if (ours === undefined || ours === near) return undefined;
+  return `Move it into the block "mayfly" below this${ours === key ? '' : `, as "${ours}"`}.`;
 }
 
 function knownName(key: string, schema: z.ZodObject): string | undefined {
@@ -98,16 +98,13 @@ function knownName(key: string, schema: z.ZodObject): string | undefined {
   return undefined;
 }
 
-function memberOf(schema: z.ZodType, name: string): z.ZodType {
-  if (schema instanceof z.ZodObject) return schema.shape[name] as z.ZodType;
-  return schema instanceof z.ZodRecord ? (schema.valueType as z.ZodType) : z.unknown();
-}
-
 /** Go's YAML decoder puts `123` into a text field as it is spelled and takes YAML 1.1's words for a truth value. */
-function scalar(node: ScalarNode, schema: z.ZodType): unknown {
-  if (schema instanceof z.ZodString) return node.source;
-  if (schema instanceof z.ZodBoolean) return TRUTH.get(node.source.toLowerCase()) ?? node.value;
-  if (node.value === null && schema instanceof z.ZodObject) return {};
+function scalar(node: ScalarNode, schema: z.ZodType, inner: z.ZodType): unknown {
+  if (inner instanceof z.ZodString) return node.source;
+  if (inner instanceof z.ZodBoolean) return TRUTH.get(node.source.toLowerCase()) ?? node.value;
+  if (node.value === null && inner instanceof z.ZodObject) return {};
+  // YAML 1.1, which some tools still write, reads `off` as a truth value.
+  if (node.value === false && takesOff(schema)) return 'off';
   return node.value;
 }
 

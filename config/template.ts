@@ -1,11 +1,11 @@
 import type { z } from 'zod';
 import { utf8 } from '../core/bytes.ts';
 import { writeDurably } from '../ct-log/durable-file.ts';
-import { GITHUB_ISSUER, GITHUB_PROVIDER } from '../oidc/github-provider.ts';
-import type { CiProviderDefinition } from '../oidc/issuer-definition.ts';
-import { EXTENSION_NUMBERS } from './fulcio-schema.ts';
+import { GITHUB_ISSUER } from '../oidc/github-provider.ts';
+import { ciProviderYaml } from './ci-provider-yaml.ts';
 import { mayflySchema } from './mayfly-schema.ts';
-import { unwrap } from './shape.ts';
+import { githubProvider } from './presets/github.ts';
+import { indented, off, prose, quote } from './yaml-text.ts';
 
 /**
  * The configuration files that `init` and `dev` write. In them `# text` explains, and `#key: value` without a space
@@ -22,12 +22,15 @@ export function productionConfig(options: TemplateOptions = {}): string {
   return [
     prose(
       0,
-      'Configuration of Mayfly. The keys at the top are the ones of Fulcio (of its issuer types email, uri and ci-provider are understood so far); what is under "mayfly" is our own. Reference: docs/configuration.md. The file is read at start: restart the service after a change.',
+      'Configuration of Mayfly. The keys at the top are the ones of Fulcio; what is under "mayfly" is our own. Reference: docs/configuration.md. The service follows the file while it runs; what cannot be used leaves the last good one in force.',
       '',
       'Text like this explains. A line with "#" right before its first word is a setting that is ready: take the "#" away.',
     ),
     section('Who may ask for certificates: URL of an OpenID provider -> what its tokens mean'),
-    prose(0, 'There is none yet, so no certificate can be issued.'),
+    prose(
+      0,
+      'There is none yet, so no certificate can be issued. For other providers: mayfly config preset --list. What is wrong with this file, and what it opens: mayfly config check FILE.',
+    ),
     'oidc-issuers:',
     off(2, GITHUB_ENTRY),
     '',
@@ -40,8 +43,8 @@ export function productionConfig(options: TemplateOptions = {}): string {
     ),
     // Switched on: nobody gets anything by it, and the issuer above works as soon as its own lines are.
     'ci-issuer-metadata:',
-    indented(2, ciProviderYaml(GITHUB_PROVIDER)),
-    section('What Fulcio sets by flags, and what only Mayfly has; the values shown are the defaults'),
+    indented(2, ciProviderYaml(githubProvider('github-workflow', 'https://github.com'))),
+    section('What Fulcio sets by flags, and what only Mayfly has; what is switched off shows the defaults'),
     'mayfly:',
     ...mayflyBlock(options.publicUrl),
   ].join('\n');
@@ -68,6 +71,10 @@ export function devConfig(options: DevOptions): string {
     '    client-id: sigstore',
     '    type: email',
     '    description: the development issuer',
+    '    mayfly:',
+    '      rules:',
+    '        - name: everybody-with-an-address',
+    '          allow: has(claims.email)',
     'mayfly:',
     ...publicUrl,
     '  log-access: public',
@@ -79,101 +86,72 @@ export function devConfig(options: DevOptions): string {
 export const writeDevConfig = (path: string, options: DevOptions): Promise<void> =>
   writeDurably(path, utf8(devConfig(options)), 0o600);
 
-/** A CI provider's entry for `ci-issuer-metadata`. */
-export function ciProviderYaml(provider: CiProviderDefinition): string {
-  const templates = [...EXTENSION_NUMBERS].flatMap(([name, number]) => {
-    const template = provider.extensionTemplates.get(number);
-    return template === undefined ? [] : [`    ${name}: ${quote(template)}`];
-  });
-  return [
-    `${provider.name}:`,
-    '  default-template-values:',
-    ...[...provider.defaults].map(([name, value]) => `    ${name}: ${quote(value)}`),
-    '  extension-templates:',
-    ...templates,
-    `  subject-alternative-name-template: ${quote(provider.subjectTemplate)}`,
-  ].join('\n');
-}
+const GITHUB_ENTRY = `
+# GitHub Actions: jobs with "id-token: write". It uses the templates "github-workflow" below.
+${GITHUB_ISSUER}:
+  issuer-url: ${GITHUB_ISSUER}
+  # The audience that jobs ask a token for. "sigstore" is what public clients use; any other text keeps tokens
+  # made for other services out.
+  client-id: sigstore
+  type: ci-provider
+  ci-provider: github-workflow
+  mayfly:
+    # Who may. The issuer speaks for every workflow on github.com: say which are yours, by number, because names
+    # are given to others. The number of an organisation or user: gh api users/NAME --jq .id
+    rules:
+      - name: our-main-branches
+        allow: claims.repository_owner_id == "EDIT-ME-owner-id" && claims.ref == "refs/heads/main"
+      - name: no-pull-requests
+        deny: claims.event_name == "pull_request" || claims.event_name == "pull_request_target"
+        message: Runs for pull requests cannot sign; merge first.`.trim();
 
-const GITHUB_ENTRY = [
-  `# GitHub Actions: jobs with "id-token: write". It uses the templates "${GITHUB_PROVIDER.name}" below.`,
-  `${GITHUB_ISSUER}:`,
-  `  issuer-url: ${GITHUB_ISSUER}`,
-  '  # The audience that jobs ask a token for. "sigstore" is what public clients use; any other text keeps tokens',
-  '  # made for other services out.',
-  '  client-id: sigstore',
-  '  type: ci-provider',
-  `  ci-provider: ${GITHUB_PROVIDER.name}`,
-].join('\n');
-
-const EMAIL_ISSUER = [
-  'https://login.example.com:',
-  '  issuer-url: https://login.example.com',
-  '  client-id: sigstore',
-  '  type: email',
-  '  # Further: issuer-claim, for a broker such as Dex, names the claim that says where the person really logged in',
-  '  # (e.g. $.federated_claims.connector_id); ca-cert holds the PEM certificate of a private CA.',
-].join('\n');
+const EMAIL_ISSUER = `
+https://login.example.com:
+  issuer-url: https://login.example.com
+  client-id: sigstore
+  type: email
+  # Further: issuer-claim, for a broker such as Dex, names the claim that says where the person really logged in
+  # (e.g. $.federated_claims.connector_id), and mayfly.issuer-claim-values what it may say; ca-cert holds the PEM
+  # certificate of a private CA.
+  mayfly:
+    rules:
+      - name: our-people
+        allow: claims.email.endsWith("@example.com")`.trim();
 
 function mayflyBlock(publicUrl: string | undefined): string[] {
   const lines: string[] = [];
   for (const [name, member] of Object.entries(mayflySchema.shape) as [string, z.ZodType][]) {
     lines.push(prose(2, member.meta()?.description ?? ''));
-    if (name === 'public-url' && publicUrl !== undefined) lines.push(`  ${name}: ${quote(publicUrl)}`, '');
+    const set = name === 'public-url' && publicUrl !== undefined ? quote(publicUrl) : SET[name];
+    if (set !== undefined) lines.push(`  ${name}: ${set}`, '');
     else lines.push(off(2, settingYaml(name, member)), '');
   }
   return lines;
 }
 
+/** What a fresh file sets: nobody is let in by an entry that does not say whom. */
+const SET: Readonly<Record<string, string>> = { 'require-rules': 'true' };
+
 /** Values shown where a setting has no default. */
-const EXAMPLES: Readonly<Record<string, string>> = {
+const EXAMPLES: Readonly<Record<string, unknown>> = {
   'public-url': 'https://ca.example.com',
   'log-access-token-file': 'log-token',
+  audit: { file: '{path: audit/audit.jsonl}' },
 };
 
 function settingYaml(name: string, member: z.ZodType): string {
-  const value: unknown = EXAMPLES[name] ?? member.parse(undefined);
+  return yamlOf(name, EXAMPLES[name] ?? member.parse(undefined));
+}
+
+/** `name: value` in YAML, for what our defaults are made of. */
+function yamlOf(name: string, value: unknown): string {
   if (Array.isArray(value) && value.length > 0)
     return [`${name}:`, ...value.map((item) => `  - ${String(item)}`)].join('\n');
   if (Array.isArray(value)) return `${name}: []`;
-  if (typeof value === 'object' && value !== null && unwrap(member).type === 'object')
-    return [`${name}:`, ...Object.entries(value).map(([key, item]) => `  ${key}: ${String(item)}`)].join(
-      '\n',
-    );
-  return `${name}: ${String(value)}`;
+  if (typeof value !== 'object' || value === null) return `${name}: ${String(value)}`;
+  return [`${name}:`, ...Object.entries(value).map(([key, item]) => indented(2, yamlOf(key, item)))].join(
+    '\n',
+  );
 }
-
-/** A YAML double-quoted scalar; JSON's is one. */
-const quote = (text: string): string => JSON.stringify(text);
 
 const section = (title: string): string => `\n# --- ${title}`;
-
-/** Lines of explanation, wrapped. */
-function prose(indent: number, ...paragraphs: string[]): string {
-  const margin = `${' '.repeat(indent)}#`;
-  return paragraphs
-    .flatMap((text) => wrap(text, 110 - indent))
-    .map((line) => `${margin} ${line}`.trimEnd())
-    .join('\n');
-}
-
-const indented = (indent: number, block: string): string => block.replace(/^/gm, ' '.repeat(indent));
-
-/** A block of settings, switched off; explanation inside stays explanation. */
-function off(indent: number, block: string): string {
-  return block
-    .split('\n')
-    .map((line) => line.replace(/^( *)(?=[^ #])/, '$1#'))
-    .map((line) => ' '.repeat(indent) + line)
-    .join('\n');
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1) ?? '';
-    if (line !== '' && line.length + word.length + 1 > width) lines.push(word);
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
-  }
-  return lines;
-}

@@ -5,95 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError } from '../../config/config-error.ts';
 import { MAX_LENGTH } from '../../config/document.ts';
+import { productionConfig } from '../../config/template.ts';
 import { loadConfig, parseConfig, type LoadedConfig } from '../../config/load.ts';
 
-const PUBLIC_GOOD = `
-define:
-  - &github-type "github-workflow"
-oidc-issuers:
-  https://accounts.example:
-    issuer-url: https://accounts.example
-    client-id: sigstore
-    type: email
-    issuer-claim: $.federated_claims.connector_id
-    contact: tac@example.com
-    description: "people"
-  https://token.actions.githubusercontent.com:
-    issuer-url: https://token.actions.githubusercontent.com
-    client-id: sigstore
-    type: ci-provider
-    ci-provider: *github-type
-ci-issuer-metadata:
-  *github-type:
-    default-template-values:
-      url: "https://github.com"
-    extension-templates:
-      github-workflow-trigger: "event_name"
-      source-repository-visibility-at-signing: "repository_visibility"
-      build-config-uri: "{{ .url }}/{{ .workflow_ref }}"
-      deployment-environment: " "
-    subject-alternative-name-template: "{{.url}}/{{.job_workflow_ref}}"
-`;
-
-const AS_JSON = {
-  OIDCIssuers: {
-    'https://accounts.example': {
-      IssuerURL: 'https://accounts.example',
-      ClientID: 'sigstore',
-      Type: 'email',
-      IssuerClaim: '$.federated_claims.connector_id',
-      contact: 'tac@example.com',
-      Description: 'people',
-    },
-    'https://token.actions.githubusercontent.com': {
-      issuerurl: 'https://token.actions.githubusercontent.com',
-      ClientID: 'sigstore',
-      Type: 'ci-provider',
-      CIProvider: 'github-workflow',
-    },
-  },
-  CIIssuerMetadata: {
-    'github-workflow': {
-      DefaultTemplateValues: { url: 'https://github.com' },
-      ExtensionTemplates: {
-        GithubWorkflowTrigger: 'event_name',
-        SourceRepositoryVisibilityAtSigning: 'repository_visibility',
-        BuildConfigURI: '{{ .url }}/{{ .workflow_ref }}',
-        DeploymentEnvironment: ' ',
-      },
-      SubjectAlternativeNameTemplate: '{{.url}}/{{.job_workflow_ref}}',
-    },
-  },
-};
+/** Somebody is named, so that nothing is to be warned of. */
+const RULES = 'mayfly: {rules: [{name: ada, allow: claims.email == "ada@a.example"}]}';
 
 const email = (rest = ''): string =>
-  `oidc-issuers:\n  https://a.example:\n    client-id: mine\n    type: email\n${rest}`;
+  `oidc-issuers:\n  https://a.example:\n    client-id: mine\n    type: email\n    ${RULES}\n${rest}`;
 
 describe('config: what a file means', () => {
-  it('reads the form of the public Fulcio, with aliases as keys', () => {
-    const { issuers } = parseConfig(PUBLIC_GOOD);
-    expect(issuers.map((issuer) => [issuer.url, issuer.audience, issuer.type])).to.deep.equal([
-      ['https://accounts.example', 'sigstore', 'email'],
-      ['https://token.actions.githubusercontent.com', 'sigstore', 'ci-provider'],
-    ]);
-    expect(issuers[0]?.issuerClaim).to.equal('$.federated_claims.connector_id');
-    const provider = issuers[1]?.ciProvider;
-    expect(provider?.name).to.equal('github-workflow');
-    expect([...(provider?.defaults ?? [])]).to.deep.equal([['url', 'https://github.com']]);
-    expect([...(provider?.extensionTemplates ?? [])]).to.deep.equal([
-      [2, 'event_name'],
-      [18, '{{ .url }}/{{ .workflow_ref }}'],
-      [22, 'repository_visibility'],
-    ]);
-    expect(provider?.subjectTemplate).to.equal('{{.url}}/{{.job_workflow_ref}}');
-  });
-
-  it('reads the same from the JSON form, names in any case', () => {
-    expect(parseConfig(JSON.stringify(AS_JSON)).issuers).to.deep.equal(parseConfig(PUBLIC_GOOD).issuers);
-    const lower = JSON.stringify(AS_JSON).replaceAll('OIDCIssuers', 'oidcissuers');
-    expect(parseConfig(lower).issuers).to.have.length(2);
-  });
-
   it("reads scalars as Go's decoder does", () => {
     const text = email('    contact: 0x10\n    skip-email-verification: Yes\n    description:\n');
     const [issuer] = parseConfig(text).issuers;
@@ -104,7 +25,7 @@ describe('config: what a file means', () => {
 
   it('merges maps, the written key first', () => {
     const text = `define:\n  - &base {client-id: one, type: email}\noidc-issuers:\n  https://a.example: {client-id: two, <<: *base}\n  https://b.example: {<<: [*base]}`;
-    expect(parseConfig(text).issuers.map((issuer) => issuer.audience)).to.deep.equal(['two', 'one']);
+    expect(parseConfig(text).issuers.map((issuer) => issuer.audiences[0])).to.deep.equal(['two', 'one']);
   });
 
   it('leaves a star at the start of text alone', () => {
@@ -125,6 +46,8 @@ describe('config: what a file means', () => {
       logAccessTokenFile: '/etc/mayfly/secret/token',
       trustedProxies: ['10.0.0.1', 'fd00::/8'],
       clientSigningAlgorithms: ['ed25519'],
+      requireRules: false,
+      rateLimits: { issuer: undefined, principal: { perMinute: 600, burst: 600 } },
       limits: { maxInFlight: 512, readConcurrency: 2 },
       logLevel: 'debug',
     });
@@ -138,19 +61,19 @@ describe('config: what a file means', () => {
     ],
     [
       'plain HTTP',
-      'oidc-issuers: {"http://a.example": {client-id: x, type: email}}',
+      `oidc-issuers: {"http://a.example": {client-id: x, type: email, ${RULES}}}`,
       'is reached over plain HTTP',
     ],
     ['unverified addresses', email('    skip-email-verification: true'), 'does not call verified'],
     [
       'the shared audience',
-      'oidc-issuers: {"https://a.example": {client-id: sigstore, type: email}}',
+      `oidc-issuers: {"https://a.example": {client-id: sigstore, type: email, ${RULES}}}`,
       'the audience "sigstore" is shared',
     ],
     [
       'a key that Fulcio would ignore',
       email('    client_id: y'),
-      'config.yaml:5:5: oidc-issuers."https://a.example": unknown key "client_id" is ignored. Did you mean "client-id"?',
+      'config.yaml:6:5: oidc-issuers."https://a.example": unknown key "client_id" is ignored. Did you mean "client-id"?',
     ],
     [
       'a proxy network of everything',
@@ -170,9 +93,14 @@ describe('config: what a file means', () => {
   it('does not warn of plain HTTP on this machine', () => {
     for (const host of ['127.0.0.1:5556', 'localhost', '[::1]:80'])
       expect(
-        parseConfig(`oidc-issuers: {"http://${host}": {client-id: x, type: email}}`).warnings,
+        parseConfig(`oidc-issuers: {"http://${host}": {client-id: x, type: email, ${RULES}}}`).warnings,
       ).to.deep.equal([]);
   });
+});
+
+/** A file whose only entry has this block of ours. */
+const ours = (block: unknown): unknown => ({
+  'oidc-issuers': { 'https://a.example': { 'client-id': 'x', type: 'email', mayfly: block } },
 });
 
 describe('config: hostile and unreadable files', () => {
@@ -243,11 +171,34 @@ describe('config: hostile and unreadable files', () => {
       (value: unknown) => ({
         CIIssuerMetadata: { a: { ExtensionTemplates: value, DefaultTemplateValues: value } },
       }),
+      (value: unknown) => ({
+        'oidc-issuers': { 'https://a.example': [value] },
+        'meta-issuers': { '*': [value] },
+      }),
+      (value: unknown) => ({ mayfly: { 'rate-limit': value, audit: value, 'require-rules': value } }),
+      (value: unknown) => ours(value),
+      (value: unknown) => ours({ name: value, lifetime: value, 'rate-limit': value, 'jwks-hosts': value }),
+      (value: unknown) => ours({ jwks: value, rules: value }),
+      (value: unknown) => ours({ jwks: { keys: [value] }, rules: [{ name: 'a', allow: value }] }),
       (value: unknown) => ({ mayfly: { 'trusted-proxies': value, 'public-url': value, 'log-level': value } }),
     );
     fc.assert(
       fc.property(place, fc.jsonValue(), (wrap, value) => void outcome(JSON.stringify(wrap(value)))),
       { numRuns: 1000 },
+    );
+  });
+
+  it('never throws anything but ConfigError on a good file that was damaged anywhere', () => {
+    const good = productionConfig().replace(/^( *)#(?=[^ #])/gm, '$1');
+    const piece = fc.oneof(
+      fc.string({ maxLength: 8 }),
+      fc.constantFrom(...'\n \n  :-[]{}"\'|>&*#?,!%@`\t\0'.split(' ')),
+    );
+    fc.assert(
+      fc.property(fc.nat(good.length), fc.nat(20), piece, (at, length, text) => {
+        outcome(good.slice(0, at) + text + good.slice(at + length));
+      }),
+      { numRuns: 150 },
     );
   });
 
@@ -269,10 +220,11 @@ describe('config: hostile and unreadable files', () => {
       .that.includes('is larger than');
   });
 
-  it('reads many issuers', () => {
+  it('reads many issuers with many rules', () => {
     const lines = Array.from(
       { length: 1000 },
-      (_, i) => `  https://i${String(i)}.example: {client-id: x, type: email}`,
+      (_, i) =>
+        `  https://i${String(i)}.example: {client-id: x, type: email, mayfly: {rules: [{name: a, allow: claims.id == "${String(i)}"}]}}`,
     );
     expect(parseConfig(`oidc-issuers:\n${lines.join('\n')}`).issuers).to.have.length(1000);
   });
@@ -290,6 +242,11 @@ describe('config: hostile and unreadable files', () => {
       part: string,
     ])[] = [
       ['a missing file', () => Promise.resolve(), 'does not exist'],
+      [
+        'a file of nothing but blanks, as a full disk leaves it',
+        (path) => writeFile(path, ' \n'),
+        'is empty',
+      ],
       ['a file that is not UTF-8', (path) => writeFile(path, Buffer.from([0x61, 0xff])), 'is not UTF-8 text'],
       ['a huge file', (path) => writeFile(path, ' '.repeat(MAX_LENGTH * 4 + 1)), 'is larger than'],
     ];

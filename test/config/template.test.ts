@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, parseConfig } from '../../config/load.ts';
 import { devConfig, productionConfig, writeDevConfig } from '../../config/template.ts';
-import { GITHUB_ISSUER, GITHUB_PROVIDER } from '../../oidc/github-provider.ts';
+import { githubProvider } from '../../config/presets/github.ts';
+import { GITHUB_ISSUER } from '../../oidc/github-provider.ts';
+
+const PROVIDER = githubProvider('github-workflow', 'https://github.com');
 
 /** Takes the `#` off every setting that the text says is ready. */
 const switchedOn = (text: string): string => text.replace(/^( *)#(?=[^ #])/gm, '$1');
@@ -23,26 +26,37 @@ describe('config/template', () => {
       [GITHUB_ISSUER, 'ci-provider'],
       ['https://login.example.com', 'email'],
     ]);
-    expect(issuers[0]?.ciProvider).to.deep.equal(GITHUB_PROVIDER);
+    expect(issuers[0]?.ciProvider).to.deep.equal(PROVIDER);
   });
 
   it('lets jobs of GitHub in when the lines of the issuer alone are switched on', () => {
     const [head = '', tail = ''] = productionConfig().split('ci-issuer-metadata:');
     const github = head.replace(/^ {2}#https:\/\/token\.actions[\s\S]*?(?=\n\n)/m, switchedOn);
-    const { issuers, warnings } = parseConfig(`${github}ci-issuer-metadata:${tail}`);
+    const { issuers, entries, findings } = parseConfig(`${github}ci-issuer-metadata:${tail}`);
     expect(issuers.map(({ url }) => url)).to.deep.equal([GITHUB_ISSUER]);
-    expect(issuers[0]?.ciProvider).to.deep.equal(GITHUB_PROVIDER);
-    expect(warnings.filter((warning) => !warning.includes('"sigstore"'))).to.deep.equal([]);
+    expect(issuers[0]?.ciProvider).to.deep.equal(PROVIDER);
+    expect(findings.map(({ code }) => code)).to.deep.equal(['SHARED_AUDIENCE', 'STILL_MARKED']);
+    expect(entries[0]?.policy.rules.map(({ name }) => name)).to.deep.equal([
+      'our-main-branches',
+      'no-pull-requests',
+    ]);
   });
 
   it('shows the defaults of our own settings as they are', () => {
     const off = parseConfig('').mayfly;
     const on = parseConfig(switchedOn(productionConfig())).mayfly;
-    expect({ ...on, publicUrl: undefined, logAccessTokenFile: undefined }).to.deep.equal({
-      ...off,
-      publicUrl: undefined,
-      logAccessTokenFile: undefined,
-    });
+    const noDefault = { publicUrl: undefined, logAccessTokenFile: undefined, audit: undefined };
+    expect({ ...on, ...noDefault, requireRules: false }).to.deep.equal({ ...off, ...noDefault });
+    expect(on.audit?.file?.path).to.match(/\/audit\/audit\.jsonl$/);
+  });
+
+  it('asks for rules, also when everything else is as it was written', () => {
+    expect(parseConfig(productionConfig()).mayfly.requireRules).to.equal(true);
+    const { entries } = parseConfig(switchedOn(productionConfig()));
+    for (const { policy } of entries) {
+      expect(policy.requireRules).to.equal(true);
+      expect(policy.rules.some(({ effect }) => effect === 'allow')).to.equal(true);
+    }
   });
 
   it('writes the public URL that is known', () => {
@@ -63,11 +77,12 @@ describe('config/template', () => {
       const path = join(directory, 'config.yaml');
       await writeDevConfig(path, { issuerUrl: 'http://127.0.0.1:1' });
       await writeDevConfig(path, { issuerUrl: 'http://127.0.0.1:5556', publicUrl: 'http://127.0.0.1:5555' });
-      const { issuers, mayfly } = await loadConfig(path);
-      expect(issuers.map(({ url, audience, type }) => [url, audience, type])).to.deep.equal([
+      const { issuers, mayfly, findings } = await loadConfig(path);
+      expect(issuers.map(({ url, audiences, type }) => [url, audiences[0], type])).to.deep.equal([
         ['http://127.0.0.1:5556', 'sigstore', 'email'],
       ]);
       expect(mayfly.publicUrl).to.equal('http://127.0.0.1:5555');
+      expect(findings.map(({ code }) => code)).to.deep.equal(['SHARED_AUDIENCE']);
       expect((await stat(path)).mode & 0o777).to.equal(0o600);
     } finally {
       await rm(directory, { recursive: true });

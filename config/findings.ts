@@ -1,0 +1,38 @@
+import type { ConfigProblem } from './config-error.ts';
+
+/** What works in a configuration but should be known: every code, as docs/configuration.md explains them. */
+export const FINDING_CODES = [
+  'NO_ISSUER',
+  /** A block of `mayfly config preset` whose marks nobody replaced. */
+  'STILL_MARKED',
+  'UNKNOWN_KEY',
+  'PLAIN_HTTP',
+  'EMAIL_UNVERIFIED',
+  'SHARED_AUDIENCE',
+  /** Whoever the issuer authenticates gets a certificate, and that is everybody. */
+  'OPEN_TO_THE_WORLD',
+  /** Whoever the issuer authenticates gets a certificate. */
+  'NO_RULES',
+  /** Nobody gets a certificate: rules are required, and none allows anything. */
+  'NOTHING_ALLOWED',
+  /** A condition that more tokens meet than was meant. */
+  'RULE_WEAK',
+  'ISSUER_CLAIM_OPEN',
+  'DEPRECATED_TYPE',
+  'PATTERN_MISPLACED',
+  'PATTERN_BROAD',
+  'RATE_LIMIT_OFF',
+  'NO_EFFECT',
+  'PROXIES_UNLIMITED',
+  'PUBLIC_URL_PATH',
+] as const;
+
+/** See {@link FINDING_CODES}. */
+export type FindingCode = (typeof FINDING_CODES)[number];
+
+/** One thing that works but should be known. Unlike a problem it does not keep the file from being used. */
+export interface ConfigFinding extends ConfigProblem {
+  readonly code: FindingCode;
+  /** Where something else should be written: the block, as YAML. */
+  readonly replacement?: string | undefined;
+}

@@ -1,0 +1,158 @@
+import { expect } from 'chai';
+import { parseConfig } from '../../../config/load.ts';
+import { PRESETS } from '../../../config/presets/all.ts';
+import { isBlankValue, presetYaml } from '../../../config/presets/preset-yaml.ts';
+import { isUnset } from '../../../config/presets/preset.ts';
+import { createAuthenticator } from '../../../oidc/authenticate.ts';
+import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
+import type { Principal } from '../../../oidc/principal.ts';
+import { AUDIENCE, filledPreset, presetNamed } from '../../support/filled-preset.ts';
+import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
+import { standingIn } from '../../support/standing-in.ts';
+import { PROVIDER_CASES } from '../../support/provider-claims/all.ts';
+
+const WANTED = [
+  ...['github', 'github-enterprise', 'gitlab', 'gitlab-self-hosted', 'circleci', 'buildkite', 'codefresh'],
+  ...['buddy', 'bitbucket', 'forgejo', 'jenkins', 'azure-devops', 'google', 'entra', 'okta', 'keycloak'],
+  ...['kubernetes', 'eks', 'gke', 'aks', 'spire'],
+];
+
+describe('config/presets', () => {
+  it('has every provider', () => {
+    expect(PRESETS.map(({ name }) => name)).to.have.members(WANTED);
+  });
+
+  it('has tokens of every provider to test with', () => {
+    expect(new Set(PROVIDER_CASES.map(({ preset }) => preset))).to.have.keys(WANTED);
+  });
+
+  for (const preset of PRESETS) {
+    describe(preset.name, () => {
+      const one = (text: string): ReturnType<typeof parseConfig>['entries'][number] => {
+        const { entries } = parseConfig(text);
+        expect(entries).to.have.length(1);
+        return entries[0] ?? expect.fail();
+      };
+
+      it('loads as it is printed, marked where it must be edited, and lets a rule decide', () => {
+        const text = presetYaml(preset, new Map([['audience', AUDIENCE]]));
+        const { definition, policy } = one(text);
+        expect(definition.name).to.equal(preset.name);
+        expect(policy.rules.some(({ effect }) => effect === 'allow')).to.equal(true);
+        for (const { effect, expression } of policy.rules)
+          if (effect === 'allow' && preset.name !== 'entra')
+            expect(isUnset(expression), expression).to.equal(true);
+        const { findings } = parseConfig(text);
+        expect(findings.map(({ code }) => code)).to.include('STILL_MARKED');
+        for (const { name } of preset.blanks) expect(text.toLowerCase()).to.include('edit-me', name);
+      });
+
+      it('has nothing left to edit and nothing to find fault with when its blanks are filled', () => {
+        const text = filledPreset(preset.name);
+        expect(isUnset(text)).to.equal(false);
+        expect(text).not.to.match(/%[a-z-]+%/);
+        expect(parseConfig(text).warnings).to.deep.equal([]);
+      });
+
+      it('takes an audience that is not everybody’s', () => {
+        const { audiences } = one(filledPreset(preset.name)).definition;
+        expect(audiences).not.to.include('sigstore');
+        expect(audiences).not.to.be.empty;
+      });
+
+      it('fills in examples that the command line takes, and explains each blank', () => {
+        for (const { example, about } of preset.blanks) {
+          expect(isBlankValue(example), example).to.equal(true);
+          expect(about).not.to.equal('');
+        }
+      });
+
+      it('has no comment that runs off the screen', () => {
+        for (const line of filledPreset(preset.name).split('\n'))
+          if (line.trim().startsWith('#')) expect(line.length, line).to.be.below(115);
+      });
+    });
+  }
+
+  it('has blocks that fit into one file, and names that do not clash', () => {
+    const below = (title: string): string[] =>
+      PRESETS.map(({ name }) => {
+        const block = new RegExp(`^${title}:\\n((?: .*\\n)*)`, 'm').exec(filledPreset(name));
+        return block?.[1] ?? '';
+      });
+    const text = ['oidc-issuers', 'ci-issuer-metadata'].map((title) => `${title}:\n${below(title).join('')}`);
+    const { entries, warnings } = parseConfig(text.join(''));
+    expect(entries.map(({ definition }) => definition.name)).to.deep.equal(PRESETS.map(({ name }) => name));
+    expect(warnings).to.deep.equal([]);
+  });
+
+  it('says of every mark that is left that it is left, also in what is pinned', () => {
+    const values = new Map([
+      ['audience', AUDIENCE],
+      ['org-id', '6f1c2d3e-4a5b-4c6d-8e7f-901a2b3c4d5e'],
+      ['repository-id', '0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9'],
+    ]);
+    const { findings } = parseConfig(presetYaml(presetNamed('azure-devops'), values));
+    expect(findings.map(({ code }) => code)).to.deep.equal(['STILL_MARKED']);
+  });
+
+  it('knows the three kinds of GitHub Enterprise by their host', () => {
+    const issuerOf = (host: string): string | undefined => {
+      const values = new Map([
+        ['host', host],
+        ['owner-id', '1'],
+        ['audience', AUDIENCE],
+      ]);
+      return parseConfig(presetYaml(presetNamed('github-enterprise'), values)).issuers[0]?.url;
+    };
+    expect(issuerOf('github.acme.example')).to.equal('https://github.acme.example/_services/token');
+    expect(issuerOf('acme.ghe.com')).to.equal('https://token.actions.acme.ghe.com');
+    expect(issuerOf('github.com/acme')).to.equal('https://token.actions.githubusercontent.com/acme');
+  });
+
+  it('knows the region of Buddy that has no prefix', () => {
+    const values = new Map([
+      ['region', 'app'],
+      ['audience', AUDIENCE],
+    ]);
+    const text = presetYaml(presetNamed('buddy'), values);
+    expect(text)
+      .to.include('  https://oidc.buddyusercontent.com:\n')
+      .and.to.include('https://app.buddy.works');
+  });
+
+  describe('with a token of the provider', () => {
+    let issuer: TestIssuer;
+    before(async () => (issuer = await startIssuer()));
+    after(() => issuer.close());
+
+    const definitionOf = (name: string): IssuerDefinition =>
+      parseConfig(filledPreset(name)).issuers[0] ?? expect.fail();
+
+    async function principalOf(definition: IssuerDefinition, claims: object): Promise<Principal> {
+      const door = createAuthenticator({
+        issuers: [definition],
+        clock: Date.now,
+        createFetcher: standingIn(issuer, definition.url),
+      });
+      const aud = definition.audiences.at(-1);
+      try {
+        return (await door.identify(await issuer.sign({ iss: definition.url, aud, ...claims }))).principal;
+      } finally {
+        await door.close();
+      }
+    }
+
+    PROVIDER_CASES.forEach(({ preset, claims, san, extensions }, index) => {
+      it(`gives the expected name and extensions: ${preset} (${index})`, async () => {
+        const definition = definitionOf(preset);
+        const principal = await principalOf(definition, claims);
+        expect(principal.san.value).to.equal(san);
+        const { 1: v1, 8: v2, 24: subject, ...rest } = Object.fromEntries(principal.extensions);
+        expect([v1, v2]).to.deep.equal([definition.url, definition.url]);
+        expect(subject).to.equal(claims['sub']);
+        expect(rest).to.deep.equal(extensions);
+      });
+    });
+  });
+});
