@@ -141,12 +141,17 @@ function prepare(certificates: readonly Certificate[], issuing: Certificate, sig
     algorithm,
     issuerKeyHash: sha256(issuing.spki),
     chainFingerprints: concat(chain.map(sha256)),
-    validity: {
-      notBefore: Math.max(...certificates.map(({ notBefore }) => notBefore)),
-      notAfter: Math.min(...certificates.map(({ notAfter }) => notAfter)),
-    },
+    validity: commonValidity(certificates),
     profile: prepareProfile({ name: issuing.subject, keyId: subjectKeyIdentifier(issuing), algorithm }),
   };
 }
+
+const commonValidity = (certificates: readonly Certificate[]): Validity => ({
+  notBefore: Math.max(...certificates.map(({ notBefore }) => notBefore)),
+  notAfter: Math.min(...certificates.map(({ notAfter }) => notAfter)),
+});
+
+/** When every certificate of a chain is valid, from its PEM alone. Throws {@link AuthorityError} when it is no chain. */
+export const chainValidity = (chainPem: string): Validity => commonValidity(readChain(chainPem));
 
 const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(hash('sha256', bytes, 'buffer'));

@@ -1,28 +1,26 @@
-/** From a request to a certificate: the five steps of the product, in their order. */
+/** From a request to a certificate: the steps of the product, in their order. */
 import type { Clock } from '../core/clock.ts';
 import type { Committed } from '../ct-log/committed.ts';
+import type { Identity } from '../oidc/identity.ts';
 import type { Principal } from '../oidc/principal.ts';
 import type { Authority } from './authority.ts';
 import { signCertificate } from './certificate.ts';
+import type { DecisionTrace } from './decision-trace.ts';
+import type { IssuancePolicy } from './issuance-policy.ts';
 import { proveKey } from './possession.ts';
 import { signPrecertificate } from './precertificate.ts';
 import type { PrecertificateLog } from './precertificate-log.ts';
 import { newSerial, serialHex } from './serial.ts';
-import { permitAlgorithms } from './signing-algorithms.ts';
 import type { SigningRequest } from './signing-request.ts';
-import { leafValidity, LIFETIME_SECONDS } from './validity.ts';
+import { leafValidity } from './validity.ts';
 
 /** What issuing needs. */
 export interface IssuanceParts {
-  /** Rejects with `TokenError` for a token that is not accepted. */
-  readonly authenticate: (token: string) => Promise<Principal>;
+  /** The policy that is in force now. A request is decided by the one that it began with. */
+  readonly policy: () => IssuancePolicy;
   readonly authority: Authority;
   readonly log: PrecertificateLog;
   readonly clock: Clock;
-  /** Names of `signing-algorithms.ts`. */
-  readonly permittedAlgorithms: readonly string[];
-  /** 600 when left out. */
-  readonly lifetimeSeconds?: number | undefined;
 }
 
 /** A certificate that may leave. */
@@ -35,37 +33,58 @@ export interface Issued {
   readonly committed: Committed;
   /** Milliseconds since the epoch. */
   readonly notAfter: number;
+  /** Whoever lets the certificate wait before it leaves calls this right before it does: throws PolicyError or
+   * TokenError when a policy that was loaded meanwhile refuses it. */
+  readonly confirm: () => void;
 }
 
 /**
- * Issues one certificate. Rejects with `TokenError`, {@link RequestError}, the log's or the signer's own error, or
- * {@link ReleaseError}; after the log has committed the entry, a failure leaves an entry without a certificate in the
- * log, which is harmless and true: the CA had the intention.
+ * Issues one certificate. Rejects with `TokenError`, `RequestError`, `PolicyError`, the log's or the signer's
+ * own error, or {@link ReleaseError}; after the log has committed the entry, a failure leaves an entry without a
+ * certificate in the log, which is harmless and true: the CA had the intention. `trace` is filled on the way.
  */
-export type Issue = (request: SigningRequest) => Promise<Issued>;
+export type Issue = (request: SigningRequest, trace?: DecisionTrace) => Promise<Issued>;
 
-/** Joins the parts. Throws {@link SigningAlgorithmError} for an unknown algorithm's name. */
-export function createIssuance(parts: IssuanceParts): Issue {
-  const { authenticate, authority, log, clock, lifetimeSeconds = LIFETIME_SECONDS } = parts;
-  const permit = permitAlgorithms(parts.permittedAlgorithms);
-
-  return async (request) => {
-    const principal = await authenticate(request.token);
-    const key = proveKey(request.key, principal, permit);
-    const validity = leafValidity(clock(), lifetimeSeconds, authority.validity);
+/** Joins the parts. */
+export function createIssuance({ policy: current, authority, log, clock }: IssuanceParts): Issue {
+  return async (request, trace = {}) => {
+    const policy = current();
+    const identity = await policy.identify(request.token);
+    noteIdentity(trace, identity);
+    const { principal } = identity;
+    const key = proveKey(request.key, principal, policy.keyDemands(identity));
+    // Also where the answer is there at once: waiting lets other requests catch up, and all of them sign in a row.
+    const grant = await policy.authorize(identity, key, request.token);
+    trace.rule = grant.rule;
+    const validity = leafValidity(clock(), grant.lifetimeSeconds, authority.validity);
     const content = { key, principal, validity, serial: newSerial() };
     const precertificate = await signPrecertificate(authority, content);
     const committed = await log.append(precertificate.entry);
+    trace.serial = serialHex(content.serial);
+    trace.leafIndex = committed.index;
+    // The log may have taken its time, and so may a key that lives elsewhere.
+    const confirm = (): void => {
+      const now = current();
+      if (now !== policy) now.confirm(identity, key);
+    };
+    confirm();
     const certificate = await signCertificate(authority, precertificate, committed);
-    return describe(certificate, content, committed);
+    confirm();
+    return { ...describe(certificate, content, committed), confirm };
   };
+}
+
+function noteIdentity(trace: DecisionTrace, { principal, definition }: Identity): void {
+  trace.entry = definition.name;
+  trace.issuer = principal.issuer;
+  trace.principal = principal.san.value;
 }
 
 function describe(
   certificate: Uint8Array,
   content: Parameters<Authority['profile']>[0],
   committed: Committed,
-): Issued {
+): Omit<Issued, 'confirm'> {
   return {
     certificate,
     principal: content.principal,

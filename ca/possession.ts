@@ -9,6 +9,7 @@
 import { verify, type KeyObject } from 'node:crypto';
 import { utf8 } from '../core/bytes.ts';
 import type { Principal } from '../oidc/principal.ts';
+import type { KeyDemands } from './issuance-policy.ts';
 import { malformedCsr, parseCsr, type ParsedCsr } from './csr.ts';
 import { derOfP1363 } from '../core/ecdsa-signature.ts';
 import { keyFromSpki, readRequestKey, type RequestKey } from './request-key.ts';
@@ -26,14 +27,17 @@ class ProvenKeyValue implements RequestKey {
   readonly keyBits: Uint8Array;
   readonly handle: KeyObject;
   readonly provenBy: ProvenBy;
+  /** What the signature that proved it was made over. */
+  readonly hash: ProofHash;
   readonly #vouched = true;
 
-  constructor(key: RequestKey, provenBy: ProvenBy) {
+  constructor(key: RequestKey, provenBy: ProvenBy, hash: ProofHash) {
     this.type = key.type;
     this.spki = key.spki;
     this.keyBits = key.keyBits;
     this.handle = key.handle;
     this.provenBy = provenBy;
+    this.hash = hash;
   }
 
   static isOne(value: object): value is ProvenKeyValue {
@@ -48,12 +52,27 @@ export type ProvenKey = ProvenKeyValue;
 export const isProven = (value: object): value is ProvenKey => ProvenKeyValue.isOne(value);
 
 /** Checks key and proof of a request. Throws {@link RequestError} with what is wrong, in Fulcio's order: parse, weak
- * key, signature, permitted algorithm. */
-export function proveKey(request: KeyRequest, principal: Principal, permit: AlgorithmGate): ProvenKey {
-  return request.kind === 'csr'
-    ? proveByRequest(parseCsr(request.pem), permit)
-    : proveByChallenge(readRequestKey(request.content), request.proof, principal, permit);
+ * key, signature, permitted algorithm. A certificate request that is not wanted is not looked at. */
+export function proveKey(request: KeyRequest, principal: Principal, demands: KeyDemands): ProvenKey {
+  const { permit } = demands;
+  if (request.kind === 'publicKey')
+    return proveByChallenge(readRequestKey(request.content), request.proof, principal, permit);
+  if (!demands.csr) throw csrNotAccepted();
+  return proveByRequest(parseCsr(request.pem), permit);
 }
+
+/** Whether a key that was proven under other demands meets these too. Throws {@link RequestError} when it does not. */
+export function requireDemanded({ type, hash, provenBy }: ProvenKey, { permit, csr }: KeyDemands): void {
+  if (provenBy === 'csr' && !csr) throw csrNotAccepted();
+  permit(type, hash);
+}
+
+const csrNotAccepted = (): RequestError =>
+  new RequestError('CSR_NOT_ACCEPTED', 'certificate signing requests are not accepted for this identity', {
+    hint:
+      'Send the public key with a proof of possession over the name: the signature of a request does not say for ' +
+      'whom the key was proven.',
+  });
 
 const PROOF_HASH: Readonly<Record<ClientKeyType, ProofHash>> = {
   'P-256': 'sha256',
@@ -84,7 +103,7 @@ function proveByChallenge(
     throw invalidProof('the proof of possession is not a signature by this key over the expected text');
   }
   permit(key.type, hash);
-  return new ProvenKeyValue(key, 'challenge');
+  return new ProvenKeyValue(key, 'challenge', hash);
 }
 
 function provesText(key: RequestKey, hash: ProofHash, text: string, proof: Uint8Array): boolean {
@@ -125,7 +144,7 @@ function proveByRequest(csr: ParsedCsr, permit: AlgorithmGate): ProvenKey {
     throw invalidSelfSignature('it was not made by the key inside');
   }
   permit(key.type, scheme.hash);
-  return new ProvenKeyValue(key, 'csr');
+  return new ProvenKeyValue(key, 'csr', scheme.hash);
 }
 
 /** A key that cannot be parsed is a fault of the request that carries it, as Go sees it too. */

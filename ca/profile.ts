@@ -6,6 +6,7 @@ import { concat } from '../core/bytes.ts';
 import { explicit, sequence, Tag, unsignedInteger } from '../core/der.ts';
 import { FormatError } from '../core/errors.ts';
 import { encodeSubjectAltName, type SubjectAltName } from '../core/subject-alt-name.ts';
+import { goQuote } from '../oidc/go-quote.ts';
 import type { Principal } from '../oidc/principal.ts';
 import { authorityKeyIdentifier, writeExtensions } from './extension-writer.ts';
 import type { ProvenKey } from './possession.ts';
@@ -64,25 +65,33 @@ function encodeIdentity({ san, issuer, extensions }: Principal): Uint8Array {
   try {
     return encodeSubjectAltName(san);
   } catch (error) {
-    if (error instanceof FormatError) throw unencodable(san);
+    if (error instanceof FormatError) throw isAscii(san.value) ? unencodable(san) : notAscii(san);
     throw error;
   }
 }
 
-/** A control character in a name has no honest use, and NUL has been used to cheat verifiers. */
-function hasControls(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 0x20 || code === 0x7f) return true;
-  }
-  return !text.isWellFormed();
-}
+/** Controls of ISO 646 and ISO 6429, and those of Unicode that turn the order of what follows around or end a line. None
+ * has an honest use in a name; NUL has been used to cheat verifiers, and the others to cheat people. */
+// eslint-disable-next-line no-control-regex -- that is what they are
+const CONTROLS = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
+
+const hasControls = (text: string): boolean => CONTROLS.test(text) || !text.isWellFormed();
+
+// eslint-disable-next-line no-control-regex -- all of ASCII
+const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text);
+
+const HINT =
+  'E-mail addresses and URIs must be ASCII; no claim may hold control characters or broken Unicode.';
+
+/** In the words that clients of Fulcio know. */
+const notAscii = ({ value }: SubjectAltName): RequestError =>
+  new RequestError('IDENTITY_UNENCODABLE', `x509: ${goQuote(value)} cannot be encoded as an IA5String`, {
+    hint: HINT,
+  });
 
 const unencodable = ({ type }: SubjectAltName): RequestError =>
   new RequestError(
     'IDENTITY_UNENCODABLE',
     `the identity of the token cannot stand in a certificate as a name of type ${type}`,
-    {
-      hint: 'E-mail addresses and URIs must be ASCII; no claim may hold control characters or broken Unicode.',
-    },
+    { hint: HINT },
   );

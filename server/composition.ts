@@ -17,7 +17,7 @@ export interface RunningService {
   readonly logUrl: string;
   /** Looks at once whether the TLS files were renewed; happens by itself every ten seconds. */
   checkTls(): Promise<void>;
-  /** Stops accepting, finishes what is under way (at most 25 s), then closes log and authenticator. */
+  /** Stops accepting, finishes what is under way (at most 25 s), then closes log, policy and audit. */
   close(): Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export async function startService(values: ServiceValues): Promise<RunningServic
   try {
     return await start(values);
   } catch (error) {
-    await Promise.allSettled([values.log.close(), values.authenticator.close()]);
+    await Promise.allSettled([values.log.close(), values.policy.close(), values.audit?.close()]);
     throw error;
   }
 }
@@ -69,7 +69,9 @@ async function start(values: ServiceValues): Promise<RunningService> {
     requestLog.note('info', 'closing', { signing: handlers.signing() });
     await drain(server, GRACE);
     // Only now is nobody left who could wait for the log.
-    await Promise.allSettled([log.close(), values.authenticator.close(), drain(operator, 0)]);
+    await Promise.allSettled([log.close(), values.policy.close(), drain(operator, 0)]);
+    // And only now has everybody been answered of whom it has to tell.
+    await values.audit?.close();
     requestLog.note('info', 'closed', {});
     requestLog.flush();
   };

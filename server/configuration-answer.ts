@@ -1,26 +1,17 @@
-import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
+import { challengeClaimOf } from '../oidc/issuer-types.ts';
+import type { ConfiguredEntry } from '../policy/entry-policy.ts';
 
-/** What `GET /api/v2/configuration` tells of one issuer, before its JSON. */
-export interface ShownIssuer {
-  readonly definition: IssuerDefinition;
-  /** A pattern with `*` (Fulcio's meta-issuers) instead of one address. */
-  readonly isWildcard: boolean;
-}
-
-/** The claim that clients should prove possession over, when the configuration names none. */
-const challengeClaimOf = ({ challengeClaim, type }: IssuerDefinition): string =>
-  challengeClaim ?? (type === 'email' ? 'email' : 'sub');
-
-/** The JSON of the configuration call. As Fulcio's gateway does, empty fields are there too. */
-export function configurationJson(issuers: readonly ShownIssuer[]): string {
-  const shown = issuers.map(({ definition, isWildcard }) => ({
-    [isWildcard ? 'wildcardIssuerUrl' : 'issuerUrl']: definition.url,
-    audience: definition.audience,
+/** The JSON of `GET /api/v2/configuration`: one object for each entry. As Fulcio's gateway does, empty fields are there
+ * too. Of several audiences the first is shown: a client needs only one. */
+export function configurationJson(entries: readonly ConfiguredEntry[]): string {
+  const issuers = entries.map(({ definition }) => ({
+    [definition.isMeta ? 'wildcardIssuerUrl' : 'issuerUrl']: definition.url,
+    audience: definition.audiences[0] ?? '',
     challengeClaim: challengeClaimOf(definition),
-    spiffeTrustDomain: '',
+    spiffeTrustDomain: definition.spiffeTrustDomain ?? '',
     issuerType: definition.type,
     subjectDomain: definition.subjectDomain ?? '',
     skipEmailVerification: definition.skipEmailVerification,
   }));
-  return JSON.stringify({ issuers: shown });
+  return JSON.stringify({ issuers });
 }

@@ -1,21 +1,22 @@
 /** Fulcio's calls that only tell: trust bundle, root certificates, configuration, health, and our readiness. */
 import type { Authority } from '../ca/authority.ts';
+import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { FixedCall } from './api.ts';
-import { configurationJson, type ShownIssuer } from './configuration-answer.ts';
+import { configurationJson } from './configuration-answer.ts';
 import type { Reply } from './exchange.ts';
 import type { Readiness } from './readiness.ts';
+import type { ServicePolicy } from './service-values.ts';
 
 const json = (body: string, status = 200): Reply => ({ status, contentType: 'application/json', body });
 
 /** The table of these calls. What does not change is made once. */
 export function fixedCalls(
   authority: Authority,
-  issuers: readonly ShownIssuer[],
+  policy: ServicePolicy,
   readiness: () => Promise<Readiness>,
 ): FixedCall[] {
   const pems = authority.chainPems;
   const trustBundle = json(JSON.stringify({ chains: [{ certificates: pems }] }));
-  const configuration = json(configurationJson(issuers));
   const rootCert: Reply = {
     status: 200,
     contentType: 'application/pem-certificate-chain',
@@ -30,11 +31,21 @@ export function fixedCalls(
   });
   return [
     call('/api/v2/trustBundle', () => trustBundle),
-    call('/api/v2/configuration', () => configuration),
+    call('/api/v2/configuration', createConfigurationReply(policy)),
     call('/api/v1/rootCert', () => rootCert),
     call('/healthz', () => healthz, true),
     call('/readyz', async () => readyReply(await readiness()), true),
   ];
+}
+
+/** Made anew when another configuration is in force, and not before. */
+function createConfigurationReply(policy: ServicePolicy): () => Reply {
+  let made: { readonly of: PolicySnapshot; readonly reply: Reply } | undefined;
+  return () => {
+    const { current } = policy;
+    if (made?.of !== current) made = { of: current, reply: json(configurationJson(current.entries)) };
+    return made.reply;
+  };
 }
 
 /** Whether, and no word about why not: that is for the operator's listener. */

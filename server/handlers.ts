@@ -6,6 +6,7 @@ import { Admission } from './admission.ts';
 import { createApi, type ApiParts } from './api.ts';
 import { createClientAddress, type ClientAddress } from './client-address.ts';
 import type { ConnectionGuard } from './connection-guard.ts';
+import { createDecisionRecords } from './decision-records.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
 import { fixedCalls } from './fixed-calls.ts';
 import { createAccessCheck } from './log-access.ts';
@@ -38,7 +39,7 @@ export interface Handlers {
 
 /** The handlers of one service. */
 export function createHandlers(values: ServiceValues, state: ServiceState): Handlers {
-  const { log, clock, authority, limits } = values;
+  const { log, clock, authority, limits, policy, configuration, replayGuard, audit } = values;
   const signing = new Admission(limits.maxInFlight);
   const reading = new ReadBudget(limits.readConcurrency);
   const clientAddress = createClientAddress(values.trustedProxies);
@@ -51,6 +52,10 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     authorityNotAfter: notAfter,
     signing: () => signing.used,
     reading: () => reading.running,
+    entries: () => policy.current.entries,
+    configuration,
+    replayGuard,
+    audit,
   });
   const readiness = createReadiness({
     signer: authority.signer,
@@ -59,6 +64,9 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     log: status,
     clock,
     isClosing: () => state.isClosing,
+    configuration,
+    replayGuard,
+    audit,
   });
   const routes = signingRoutes(values, metrics, signing, clientAddress);
   const logRead = logMount(values, state, metrics, reading, clientAddress);
@@ -69,7 +77,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
       createApi({
         context: contextOf(metrics, guard, state),
         signing: routes,
-        calls: fixedCalls(authority, values.issuers, readiness),
+        calls: fixedCalls(authority, policy, readiness),
         log: logRead,
         requestLog: values.requestLog,
         acceptHost: values.acceptHost,
@@ -94,16 +102,11 @@ function signingRoutes(
   signing: Admission,
   clientAddress: ClientAddress,
 ): ReadonlyMap<string, (exchange: Exchange) => void> {
-  const { authority, authenticator, log, clock, permittedAlgorithms, requestLog } = values;
-  const issue = createIssuance({
-    authenticate: (token) => authenticator.authenticate(token),
-    authority,
-    log,
-    clock,
-    permittedAlgorithms,
-  });
+  const { authority, policy, log, clock, requestLog, audit } = values;
+  const issue = createIssuance({ policy: () => policy.current, authority, log, clock });
   const memory = new Admission(BODY_MEMORY);
-  const parts: SigningParts = { issue, signing, memory, metrics, requestLog, clientAddress };
+  const records = createDecisionRecords({ metrics, requestLog, audit, clientAddress });
+  const parts: SigningParts = { issue, signing, memory, records };
   const [v1, v2] = [createAnswerV1(authority), createAnswerV2(authority)];
   return new Map([
     ['/api/v2/signingCert', createSigningEndpoint(parts, { decode: decodeSigningRequestV2, reply: v2 })],

@@ -4,9 +4,13 @@
  * sends can make a new time series.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Audit } from '../audit/audit.ts';
+import { registerAuditMetrics } from './audit-metrics.ts';
+import { decisionMetrics } from './decision-metrics.ts';
+import { registerConfigurationMetrics, type ConfigurationSources } from './configuration-metrics.ts';
 
 /** What the gauges read when Prometheus asks; nothing of it is pushed. */
-export interface MetricSources {
+export interface MetricSources extends ConfigurationSources {
   readonly version: string;
   readonly log: () => {
     readonly size: number;
@@ -24,16 +28,18 @@ export interface MetricSources {
   /** Signing requests and log reads under way. */
   readonly signing: () => number;
   readonly reading: () => number;
+  readonly audit?: Pick<Audit, 'status'> | undefined;
 }
 
 /** The counters of one service. */
 export interface Metrics {
   /** A request to the Fulcio API was answered. */
   answered(status: number, method: string, seconds: number): void;
-  /** A certificate was released; `treeSize` is the size of the head that covers it. */
-  issued(treeSize: number): void;
+  /** A certificate was released; `treeSize` is the size of the head that covers it, `entry` the name of the
+   * configuration's entry. */
+  issued(treeSize: number, entry: string | undefined): void;
   /** A signing request was refused for a reason of the closed table in `problem.ts`. */
-  refused(reason: string): void;
+  refused(reason: string, entry: string | undefined): void;
   /** A log read was answered; `endpoint` is one of the route names. */
   logRead(endpoint: string, status: number): void;
   /** Everything in Prometheus' text format, and its content type. */
@@ -57,12 +63,8 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const fulcio = fulcioMetrics(registers, sources.version);
-  const refusals = new Counter({
-    name: 'mayfly_refusals_total',
-    help: 'Signing requests that got no certificate, by reason.',
-    labelNames: ['reason'] as const,
-    registers,
-  });
+  const decisions = decisionMetrics(registers);
+  if (sources.audit !== undefined) registerAuditMetrics(registers, sources.audit);
   const reads = new Counter({
     name: 'mayfly_log_reads_total',
     help: 'Answers of the log read side, by endpoint and status.',
@@ -75,18 +77,18 @@ export function createMetrics(sources: MetricSources): Metrics {
     registers,
   });
   registerGauges(registers, sources);
+  registerConfigurationMetrics(registers, sources);
   let lastTreeSize = 0;
   return {
     answered: fulcio.answered,
-    issued: (treeSize) => {
+    issued: (treeSize, entry) => {
       fulcio.newCerts.inc();
+      decisions.issued(entry);
       if (treeSize <= lastTreeSize) return;
       lastTreeSize = treeSize;
       heads.inc();
     },
-    refused: (reason) => {
-      refusals.inc({ reason });
-    },
+    refused: decisions.refused,
     logRead: (endpoint, status) => {
       reads.inc({ endpoint, code: status });
     },

@@ -1,18 +1,22 @@
 /** Whether the service can do its one job now: sign, commit, and show a head that is not stale. */
 import { utf8 } from '../core/bytes.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Signer } from '../core/signer.ts';
 import type { LogStatus } from '../ct-log/log.ts';
+import type { ConfigurationState } from './configuration-state.ts';
+import type { ReplayGuardStatus } from './service-values.ts';
 
 /** One condition of readiness. */
 export interface Check {
-  readonly name: 'authority' | 'signer' | 'log' | 'head' | 'open';
+  readonly name:
+    'authority' | 'signer' | 'log' | 'head' | 'open' | 'configuration' | 'audit' | 'replay-guard';
   readonly ok: boolean;
   /** For the operator; never shown on the public listener. */
   readonly detail: string;
 }
 
-/** The conditions, and whether all hold. */
+/** The conditions, and whether all hold that issuing needs. */
 export interface Readiness {
   readonly ready: boolean;
   readonly checks: readonly Check[];
@@ -26,6 +30,11 @@ export interface ReadinessSources {
   readonly log: () => LogStatus;
   readonly clock: Clock;
   readonly isClosing: () => boolean;
+  /** Of a configuration that is followed. */
+  readonly configuration?: (() => ConfigurationState) | undefined;
+  /** Of used tokens; undefined when no entry wants one. */
+  readonly replayGuard?: (() => ReplayGuardStatus | undefined) | undefined;
+  readonly audit?: Pick<Audit, 'isFailClosed' | 'status'> | undefined;
 }
 
 /** Milliseconds for which one trial signature speaks: a probe must not become load on a KMS. */
@@ -57,13 +66,45 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
       logCheck(status),
       headCheck(status, now, waitedAt(status, now)),
     ];
-    return { ready: checks.every((check) => check.ok), checks };
+    const audit = auditCheck(sources);
+    const ready = checks.every((check) => check.ok) && (audit?.ok !== false || !sources.audit?.isFailClosed);
+    const told = audit === undefined ? [] : [audit];
+    return { ready, checks: [...checks, ...configurationCheck(sources), ...replayCheck(sources), ...told] };
   };
 }
 
 function openCheck({ isClosing }: ReadinessSources): Check {
   const ok = !isClosing();
   return { name: 'open', ok, detail: ok ? 'accepting requests' : 'shutting down' };
+}
+
+/** A configuration that cannot be loaded keeps nobody from signing: the last good one goes on. */
+function configurationCheck({ configuration }: ReadinessSources): Check[] {
+  if (configuration === undefined) return [];
+  const { loadedAt, failure } = configuration();
+  const inForce = `the configuration in force was loaded at ${new Date(loadedAt).toISOString()}`;
+  const detail = failure === undefined ? inForce : `${inForce}; the last try failed: ${failure}`;
+  return [{ name: 'configuration', ok: failure === undefined, detail }];
+}
+
+/** Lines that cannot be written keep nobody from signing, unless the audit is fail-closed. */
+function auditCheck({ audit }: ReadinessSources): Check | undefined {
+  if (audit === undefined) return undefined;
+  const failing = audit.status().places.filter(({ isFailing }) => isFailing);
+  const ok = failing.length === 0;
+  const detail = ok
+    ? 'decisions are written'
+    : `not written to ${failing.map(({ name }) => name).join(', ')}`;
+  return { name: 'audit', ok, detail };
+}
+
+/** Only entries with a replay guard need it: the others go on. */
+function replayCheck({ replayGuard }: ReadinessSources): Check[] {
+  const status = replayGuard?.();
+  if (status === undefined) return [];
+  const { fault, held } = status;
+  const detail = fault === undefined ? `used tokens that are remembered: ${held}` : fault.message;
+  return [{ name: 'replay-guard', ok: fault === undefined, detail }];
 }
 
 function authorityCheck({ authorityNotBefore, authorityNotAfter, clock }: ReadinessSources): Check {

@@ -43,9 +43,25 @@ export interface RequestLog {
   flush(): void;
 }
 
-/** A destination that writes in the background to a file descriptor. */
+/** Lines are written when this many bytes wait, and at the latest after {@link FLUSH_INTERVAL}: a write for each turn
+ * of the event loop costs more than making its lines. */
+const WRITE_SIZE = 8192;
+
+/** Milliseconds. */
+const FLUSH_INTERVAL = 200;
+
+/** A destination that writes in the background to a file descriptor. What waits is written when the process ends by
+ * itself, too; a process that is killed loses at most {@link FLUSH_INTERVAL} of it. */
 export function backgroundDestination(fd: number): DestinationStream & { flushSync(): void } {
-  return pino.destination({ fd, sync: false });
+  const destination = pino.destination({
+    ...{ fd, sync: false },
+    minLength: WRITE_SIZE,
+    periodicFlush: FLUSH_INTERVAL,
+  });
+  process.once('exit', () => {
+    flushQuietly(destination);
+  });
+  return destination;
 }
 
 /** How much is written. No level writes tokens, proofs or keys. */

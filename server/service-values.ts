@@ -1,23 +1,25 @@
+import type { Audit } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
 import type { Clock } from '../core/clock.ts';
 import type { CtLog } from '../ct-log/log.ts';
-import type { Authenticator } from '../oidc/authenticate.ts';
-import type { ShownIssuer } from './configuration-answer.ts';
+import type { ReplayGuard } from '../policy/replay-guard.ts';
+import type { PolicySnapshot } from '../policy/snapshot.ts';
+import type { ConfigurationState } from './configuration-state.ts';
 import type { ListenAddress } from './listen-address.ts';
 import type { LogAccess } from './log-access.ts';
 import type { RequestLog } from './request-log.ts';
 import type { TlsFiles } from './tls-certificate.ts';
 
-/** Everything a service is made of. `log` and `authenticator` belong to the service from here on: it closes them. */
+/** Everything a service is made of. `log`, `policy` and `audit` belong to the service from here on: it closes them. */
 export interface ServiceValues {
   readonly authority: Authority;
   readonly log: CtLog;
-  readonly authenticator: Authenticator;
-  /** For `GET /api/v2/configuration`. */
-  readonly issuers: readonly ShownIssuer[];
+  readonly policy: ServicePolicy;
+  /** Of the configuration that is followed while the service runs; without it none is. */
+  readonly configuration?: (() => ConfigurationState) | undefined;
+  /** Of used tokens; undefined when no entry wants one. */
+  readonly replayGuard?: (() => ReplayGuardStatus | undefined) | undefined;
   readonly clock: Clock;
-  /** Names of the registry in `ca/signing-algorithms.ts`. */
-  readonly permittedAlgorithms: readonly string[];
   readonly listen: ListenAddress;
   readonly metricsListen: ListenAddress;
   /** Without it the public listener speaks plain HTTP. */
@@ -31,11 +33,22 @@ export interface ServiceValues {
   readonly behindTlsProxy?: boolean | undefined;
   readonly limits: ServiceLimits;
   readonly requestLog: RequestLog;
+  /** Without it decisions stand in the request log only. */
+  readonly audit?: Audit | undefined;
   readonly version: string;
   /** Whether certificates of this service mean nothing to anybody else; said in `log.v3.json`. */
   readonly isForTrying: boolean;
   /** Whether to answer a request with this `Host`, on either listener; without it any name will do. */
   readonly acceptHost?: AcceptHost | undefined;
+}
+
+/** How the memory of used tokens is. */
+export type ReplayGuardStatus = Pick<ReplayGuard, 'fault' | 'held'>;
+
+/** What decides over requests. `current` is another one when a configuration was loaded. */
+export interface ServicePolicy {
+  readonly current: PolicySnapshot;
+  close(): Promise<void>;
 }
 
 /** A test for the `Host` header of a request, as sent; undefined when there was none. */

@@ -2,29 +2,25 @@
  * The hot route: a signing request in, a certificate or a problem out. It runs straight under the HTTP server, and
  * what is the same in every answer of a CA is prepared once.
  */
-import type { Issued } from '../ca/issuance.ts';
+import type { DecisionTrace } from '../ca/decision-trace.ts';
+import type { Issue, Issued } from '../ca/issuance.ts';
 import type { SigningRequest } from '../ca/signing-request.ts';
 import type { Admission } from './admission.ts';
-import type { ClientAddress } from './client-address.ts';
+import type { DecisionRecords } from './decision-records.ts';
 import type { Exchange, Reply } from './exchange.ts';
-import type { Metrics } from './metrics.ts';
-import { IssuerFault } from '../oidc/issuer-fault.ts';
-import { TokenError } from '../oidc/token-error.ts';
 import { problemOf } from './problem.ts';
 import { readBody } from './request-body.ts';
-import type { RequestLog } from './request-log.ts';
 import { TransportError } from './transport-error.ts';
+import { Wave } from './wave.ts';
 
 /** What both versions of the route work with. */
 export interface SigningParts {
-  readonly issue: (request: SigningRequest) => Promise<Issued>;
+  readonly issue: Issue;
   /** Requests being worked on. A body still on its way is not one: whoever sends slowly takes no place. */
   readonly signing: Admission;
   /** Bytes of bodies on their way. */
   readonly memory: Admission;
-  readonly metrics: Metrics;
-  readonly requestLog: RequestLog;
-  readonly clientAddress: ClientAddress;
+  readonly records: DecisionRecords;
 }
 
 /** What differs between v1 and v2. */
@@ -44,6 +40,7 @@ export function createSigningEndpoint(
   version: SigningVersion,
 ): (exchange: Exchange) => void {
   const { signing } = parts;
+  const wave = new Wave();
   return (exchange) => {
     readBody(exchange.request, parts.memory, (body) => {
       // The client went away: nobody is left to answer.
@@ -51,7 +48,11 @@ export function createSigningEndpoint(
       exchange.complete();
       if (!(body instanceof Buffer)) refuse(parts, exchange, body);
       else if (!signing.enter()) refuse(parts, exchange, busy());
-      else void sign(parts, version, exchange, body);
+      else {
+        wave.join(() => {
+          void sign(parts, version, exchange, body);
+        });
+      }
     });
   };
 }
@@ -62,55 +63,34 @@ async function sign(
   exchange: Exchange,
   body: Buffer,
 ): Promise<void> {
+  const trace: DecisionTrace = {};
   try {
-    const issued = await parts.issue(version.decode(body, exchange.request.headers.authorization));
+    const issued = await parts.issue(version.decode(body, exchange.request.headers.authorization), trace);
+    const record = { exchange, issued, trace };
+    // Asked in the very turn in which the certificate leaves: a rule that was loaded is a promise.
+    issued.confirm();
+    const recorded = parts.records.releasing(record);
+    if (recorded !== undefined) {
+      await recorded;
+      issued.confirm();
+    }
     exchange.send(version.reply(issued));
-    record(parts, exchange, issued);
+    parts.records.issued(record);
   } catch (error) {
-    refuse(parts, exchange, error);
+    refuse(parts, exchange, error, trace);
   } finally {
     parts.signing.leave();
   }
 }
 
-function record(parts: SigningParts, exchange: Exchange, issued: Issued): void {
-  parts.metrics.issued(issued.committed.treeSize);
-  parts.requestLog.issued({
-    requestId: exchange.requestId,
-    client: parts.clientAddress(exchange.request),
-    issuer: issued.principal.issuer,
-    principal: issued.principal.san.value,
-    serial: issued.serialHex,
-    leafIndex: issued.committed.index,
-    ms: Math.round(exchange.ms * 10) / 10,
-  });
-}
-
-/** Faults of issuers that a line has told. An issuer that is down is tried once in a while, and until then every token
- * of it fails with the one fault of that try: strangers must not fill the log with it. */
-const told = new WeakSet<IssuerFault>();
-
-function isToldAlready(error: unknown): boolean {
-  const fault = error instanceof TokenError ? error.cause : undefined;
-  if (!(fault instanceof IssuerFault)) return false;
-  if (told.has(fault)) return true;
-  told.add(fault);
-  return false;
-}
-
-/** Answers with the problem that `error` is, and counts and logs it. */
-function refuse(parts: SigningParts, exchange: Exchange, error: unknown): void {
+/** Answers with the problem that `error` is, and keeps it. */
+function refuse(
+  { records }: SigningParts,
+  exchange: Exchange,
+  error: unknown,
+  trace: DecisionTrace = {},
+): void {
   const problem = problemOf(error, exchange.requestId);
   exchange.send(problem.reply);
-  parts.metrics.refused(problem.reason);
-  parts.requestLog.refused({
-    requestId: exchange.requestId,
-    client: parts.clientAddress(exchange.request),
-    status: problem.status,
-    reason: problem.reason,
-    sentence: problem.sentence,
-    ms: Math.round(exchange.ms * 10) / 10,
-    // What lies under a caller's fault may quote the caller; what lies under ours is needed to mend it.
-    ...(isToldAlready(error) ? { isRepeated: true } : { cause: problem.status >= 500 ? error : undefined }),
-  });
+  records.refused({ exchange, trace, error, problem });
 }

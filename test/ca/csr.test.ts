@@ -19,7 +19,7 @@ import { emailPrincipal } from './support/principal.ts';
 
 const standard = permitAlgorithms(DEFAULT_SIGNING_ALGORITHMS);
 const prove = (pem: Uint8Array, gate = standard): ProvenKey =>
-  proveKey({ kind: 'csr', pem }, emailPrincipal(), gate);
+  proveKey({ kind: 'csr', pem }, emailPrincipal(), { permit: gate, csr: true });
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
 
 function expectRefusal(code: RequestReason, pem: Uint8Array, message: RegExp = /./): void {

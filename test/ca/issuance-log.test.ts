@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { createIssuance, type Issue, type Issued } from '../../ca/issuance.ts';
-import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import type { SigningRequest } from '../../ca/signing-request.ts';
 import { generateKey } from '../../ca/signers/key-types.ts';
 import { localSigner } from '../../ca/signers/local-signer.ts';
@@ -19,6 +18,7 @@ import { loggedTbs } from '../../ct-log/logged-tbs.ts';
 import { pemOf, testAuthority, type TestAuthority } from './support/authority.ts';
 import { csrOf } from './support/csr.ts';
 import { KEY_TYPES, proofOf, testKey, type TestKey } from './support/keys.ts';
+import { openPolicy } from './support/open-policy.ts';
 import { workflowPrincipal } from './support/principal.ts';
 
 const sha256 = (data: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(data).digest());
@@ -62,11 +62,10 @@ describe('ca/issuance into the real log', () => {
       clock,
     });
     issue = createIssuance({
-      authenticate: () => Promise.resolve(workflowPrincipal()),
+      policy: () => openPolicy(workflowPrincipal()),
       authority: ca.authority,
       log,
       clock,
-      permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
     });
   });
 

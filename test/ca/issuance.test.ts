@@ -1,12 +1,18 @@
 import { generateKeyPairSync, sign, X509Certificate } from 'node:crypto';
 import { expect } from 'chai';
+import type { DecisionTrace } from '../../ca/decision-trace.ts';
+import type { IssuancePolicy } from '../../ca/issuance-policy.ts';
 import { createIssuance } from '../../ca/issuance.ts';
 import { ReleaseError } from '../../ca/release-error.ts';
-import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
+import { permitAlgorithms } from '../../ca/signing-algorithms.ts';
 import type { SigningRequest } from '../../ca/signing-request.ts';
 import type { CommittedEntry } from '../../ct-log/committed.ts';
+import { PolicyError } from '../../policy/policy-error.ts';
 import { NOW, pemOf, testAuthority, type TestAuthority } from './support/authority.ts';
+import { csrOf } from './support/csr.ts';
+import { testKey } from './support/keys.ts';
 import { memoryLog, type MemoryLog } from './support/memory-log.ts';
+import { openPolicy } from './support/open-policy.ts';
 import { emailPrincipal } from './support/principal.ts';
 
 const clock = (): number => NOW;
@@ -23,13 +29,15 @@ describe('ca/issuance', () => {
     ca = await testAuthority();
   });
 
-  const issuing = (log: MemoryLog): ReturnType<typeof createIssuance> =>
+  const issuing = (
+    log: MemoryLog,
+    policy: () => IssuancePolicy = () => openPolicy(emailPrincipal()),
+  ): ReturnType<typeof createIssuance> =>
     createIssuance({
-      authenticate: () => Promise.resolve(emailPrincipal()),
+      policy,
       authority: ca.authority,
       log,
       clock,
-      permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
     });
 
   it('issues a ten-minute certificate that the intermediate signed', async () => {
@@ -81,5 +89,94 @@ describe('ca/issuance', () => {
     const failure: unknown = await issuing(log)(request('mallory@example.org')).catch((e: unknown) => e);
     expect(failure).to.have.property('code', 'PROOF_INVALID');
     expect(log.entries).to.have.length(0);
+  });
+
+  it('takes lifetime, keys and requests from the policy, never past the end of the CA', async () => {
+    const log = memoryLog(clock);
+    const lifetime = (lifetimeSeconds: number): (() => IssuancePolicy) => {
+      const policy = openPolicy(emailPrincipal(), { authorize: () => Promise.resolve({ lifetimeSeconds }) });
+      return () => policy;
+    };
+    const hour = await issuing(log, lifetime(3600))(request());
+    expect(hour.notAfter).to.equal(NOW - 250 + 3_600_000);
+    const longest = await issuing(log, lifetime(1e9))(request());
+    expect(longest.notAfter).to.equal(ca.authority.validity.notAfter);
+    const strict = openPolicy(emailPrincipal(), {
+      keyDemands: () => ({ permit: permitAlgorithms(['ed25519']), csr: false }),
+    });
+    const refusalOf = (key: SigningRequest['key']): Promise<unknown> =>
+      issuing(log, () => strict)({ token: 'token', key }).catch((error: unknown) => error);
+    expect(await refusalOf(request().key)).to.have.property('code', 'ALGORITHM_NOT_PERMITTED');
+    const csr = { kind: 'csr', pem: csrOf(testKey('Ed25519')) } as const;
+    expect(await refusalOf(csr)).to.have.property('code', 'CSR_NOT_ACCEPTED');
+    expect(log.entries).to.have.length(2);
+  });
+
+  it('tells how far it came', async () => {
+    const log = memoryLog(clock);
+    const known = { entry: 'test', issuer: 'https://issuer.example.org', principal: 'alice@example.org' };
+    const trace: DecisionTrace = {};
+    const allowing = openPolicy(emailPrincipal(), {
+      authorize: () => ({ lifetimeSeconds: 600, rule: 'everybody' }),
+    });
+    const { serialHex, committed } = await issuing(log, () => allowing)(request(), trace);
+    const logged = { serial: serialHex, leafIndex: committed.index };
+    expect(trace).to.deep.equal({ ...known, rule: 'everybody', ...logged });
+    const unproven: DecisionTrace = {};
+    await issuing(log)(request('mallory@example.org'), unproven).catch(() => undefined);
+    expect(unproven).to.deep.equal(known);
+    const stranger: DecisionTrace = {};
+    const strict = openPolicy(emailPrincipal(), { identify: () => Promise.reject(new Error('unknown')) });
+    await issuing(log, () => strict)(request(), stranger).catch(() => undefined);
+    expect(stranger).to.deep.equal({});
+  });
+
+  const denied = new PolicyError('RULE_DENIED', 'no longer', { metadata: { rule: 'no-alice' } });
+  const denying = openPolicy(emailPrincipal(), {
+    confirm: () => {
+      throw denied;
+    },
+  });
+
+  it('asks a policy that came during the commit before it signs the certificate', async () => {
+    const first = openPolicy(emailPrincipal());
+    let policy: IssuancePolicy = first;
+    const log = memoryLog(clock);
+    let signed = 0;
+    const { signer } = ca.authority;
+    const counting = { ...signer, sign: (data: Uint8Array) => (signed++, signer.sign(data)) };
+    const issue = createIssuance({
+      policy: () => policy,
+      authority: { ...ca.authority, signer: counting },
+      log: {
+        append: (entry) => {
+          policy = denying;
+          return log.append(entry);
+        },
+      },
+      clock,
+    });
+    expect(await issue(request()).catch((error: unknown) => error)).to.equal(denied);
+    expect(signed, 'the precertificate alone').to.equal(1);
+  });
+
+  it('asks a policy that came while the key was signing, or before the certificate left', async () => {
+    const first = openPolicy(emailPrincipal());
+    let policy: IssuancePolicy = first;
+    let signed = 0;
+    const { signer } = ca.authority;
+    const sign = async (data: Uint8Array): Promise<Uint8Array> => {
+      const signature = await signer.sign(data);
+      if (++signed === 2) policy = denying;
+      return signature;
+    };
+    const authority = { ...ca.authority, signer: { ...signer, sign } };
+    const issue = createIssuance({ policy: () => policy, authority, log: memoryLog(clock), clock });
+    expect(await issue(request()).catch((error: unknown) => error)).to.equal(denied);
+    policy = first;
+    const issued = await issue(request());
+    issued.confirm();
+    policy = denying;
+    expect(issued.confirm).to.throw(PolicyError, 'no longer');
   });
 });

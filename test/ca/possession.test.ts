@@ -10,10 +10,10 @@ import { freshKey, KEY_TYPES, proofOf, testKey, type TestKey } from './support/k
 import { emailPrincipal } from './support/principal.ts';
 
 const TEXT = 'alice@example.org';
-const permit = permitAlgorithms(DEFAULT_SIGNING_ALGORITHMS);
+const demands = { permit: permitAlgorithms(DEFAULT_SIGNING_ALGORITHMS), csr: true };
 
 const prove = (key: TestKey, proof: Uint8Array, principal: Principal = emailPrincipal()): ProvenKey =>
-  proveKey({ kind: 'publicKey', content: pemOf(key.publicKey), proof }, principal, permit);
+  proveKey({ kind: 'publicKey', content: pemOf(key.publicKey), proof }, principal, demands);
 
 function expectRefusal(code: RequestReason, run: () => unknown): void {
   expect(run).to.throw(RequestError).with.property('code', code);
@@ -94,7 +94,7 @@ describe('ca/possession', () => {
     const key = testKey('P-521');
     const gate = permitAlgorithms(['ecdsa-sha2-256-nistp256']);
     const request = { kind: 'publicKey', content: pemOf(key.publicKey), proof: proofOf(key, TEXT) } as const;
-    expect(() => proveKey(request, emailPrincipal(), gate))
+    expect(() => proveKey(request, emailPrincipal(), { permit: gate, csr: true }))
       .to.throw(RequestError, 'signing algorithm not permitted: *ecdsa.PublicKey, SHA-512')
       .with.property('code', 'ALGORITHM_NOT_PERMITTED');
   });

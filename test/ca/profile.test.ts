@@ -27,7 +27,7 @@ import { memoryLog } from './support/memory-log.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
 import { emailPrincipal, workflowPrincipal } from './support/principal.ts';
 
-const permit = permitAlgorithms(DEFAULT_SIGNING_ALGORITHMS);
+const demands = { permit: permitAlgorithms(DEFAULT_SIGNING_ALGORITHMS), csr: true };
 
 interface Made {
   readonly final: Uint8Array;
@@ -43,7 +43,7 @@ async function make(
 ): Promise<Made> {
   const key = testKey(type);
   const proof = proofOf(key, principal.challenge);
-  const proven = proveKey({ kind: 'publicKey', content: pemOf(key.publicKey), proof }, principal, permit);
+  const proven = proveKey({ kind: 'publicKey', content: pemOf(key.publicKey), proof }, principal, demands);
   const validity = leafValidity(NOW, 600, ca.authority.validity);
   const pre = await signPrecertificate(ca.authority, { key: proven, principal, validity, serial });
   const committed = await memoryLog(() => NOW).append(pre.entry);
@@ -285,7 +285,7 @@ describe('ca/profile', () => {
     const key = testKey('P-256');
     const principal = emailPrincipal();
     const request = { content: pemOf(key.publicKey), proof: proofOf(key, principal.challenge) };
-    const proven = proveKey({ kind: 'publicKey', ...request }, principal, permit);
+    const proven = proveKey({ kind: 'publicKey', ...request }, principal, demands);
     const validity = leafValidity(NOW, 600, ca.authority.validity);
     const content = { principal, validity, serial: newSerial(), key: Object.assign({}, proven) };
     const failure: unknown = await signPrecertificate(ca.authority, content as never).catch(
@@ -298,7 +298,7 @@ describe('ca/profile', () => {
     const key = testKey('P-256');
     const principal = emailPrincipal();
     const request = { content: pemOf(key.publicKey), proof: proofOf(key, principal.challenge) };
-    const proven = proveKey({ kind: 'publicKey', ...request }, principal, permit);
+    const proven = proveKey({ kind: 'publicKey', ...request }, principal, demands);
     const validity = leafValidity(NOW, 600, ca.authority.validity);
     const [one, two] = await Promise.all(
       [newSerial(), newSerial()].map((serial) =>

@@ -5,13 +5,13 @@ import { expect } from 'chai';
 import { adoptAuthority } from '../../ca/adopt.ts';
 import { createIssuance } from '../../ca/issuance.ts';
 import { loadKeyFile, writeKeyPem } from '../../ca/signers/key-file.ts';
-import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import type { KeyRequest } from '../../ca/signing-request.ts';
 import { MayflyError } from '../../core/errors.ts';
 import { NOW, pemOf, testAuthority } from './support/authority.ts';
 import { csrOf } from './support/csr.ts';
 import { testKey } from './support/keys.ts';
 import { memoryLog } from './support/memory-log.ts';
+import { openPolicy } from './support/open-policy.ts';
 import { emailPrincipal } from './support/principal.ts';
 
 const TOKEN = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzZWNyZXQifQ.c2lnbmF0dXJl';
@@ -39,11 +39,10 @@ describe('ca: no error shows a secret', () => {
   it('neither token nor proof nor key of a request', async () => {
     const { authority } = await testAuthority();
     const issue = createIssuance({
-      authenticate: () => Promise.resolve(emailPrincipal()),
+      policy: () => openPolicy(emailPrincipal()),
       authority,
       log: memoryLog(() => NOW),
       clock: () => NOW,
-      permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
     });
     const key = testKey('P-256');
     const proof = sign('sha256', Buffer.from('another text'), key.privateKey);

@@ -240,7 +240,7 @@ describe('server: the calls beside signing', () => {
         'fulcio_api_latency_bucket{le="+Inf",code="400",method="post"} 1',
         '# TYPE fulcio_api_latency histogram',
         'http_requests_total{code="200",method="post"} 1',
-        'mayfly_refusals_total{reason="TOKEN_MISSING"} 1',
+        'mayfly_refusals_total{entry="none",reason="TOKEN_MISSING"} 1',
         'mayfly_log_size 1',
         'mayfly_log_heads_total 1',
         'mayfly_log_reads_total{endpoint="checkpoint",code="200"} 1',

@@ -2,7 +2,15 @@ import { expect } from 'chai';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { bodyV2, clientKey, emailToken, post, refusalOf, startTestService } from '../support/test-service.ts';
+import {
+  bodyV2,
+  changedPolicy,
+  clientKey,
+  emailToken,
+  post,
+  refusalOf,
+  startTestService,
+} from '../support/test-service.ts';
 
 /** A promise and what settles it. */
 function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
@@ -16,16 +24,15 @@ describe('server: limits', () => {
     const { opened, open } = gate();
     let entered = 0;
     const both = gate();
-    const service = await startTestService(({ authenticator }) => ({
+    const service = await startTestService((values) => ({
       limits: { maxInFlight: 2, readConcurrency: 1 },
-      authenticator: {
-        ...authenticator,
-        authenticate: async (token) => {
+      ...changedPolicy(values, (good) => ({
+        identify: async (token) => {
           if (++entered === 2) both.open();
           await opened;
-          return authenticator.authenticate(token);
+          return good.identify(token);
         },
-      },
+      })),
     }));
     const body = bodyV2(await emailToken(service), clientKey());
     const send = () => post(`${service.url}/api/v2/signingCert`, body);
@@ -156,16 +163,15 @@ describe('server: limits', () => {
   it('finishes what is under way when it closes, and takes nothing new', async () => {
     const { opened, open } = gate();
     const entered = gate();
-    const service = await startTestService(({ authenticator }) => ({
-      authenticator: {
-        ...authenticator,
-        authenticate: async (token) => {
+    const service = await startTestService((values) =>
+      changedPolicy(values, (good) => ({
+        identify: async (token) => {
           entered.open();
           await opened;
-          return authenticator.authenticate(token);
+          return good.identify(token);
         },
-      },
-    }));
+      })),
+    );
     const body = bodyV2(await emailToken(service), clientKey());
     const held = post(`${service.url}/api/v2/signingCert`, body);
     await entered.opened;

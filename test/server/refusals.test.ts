@@ -4,6 +4,7 @@ import { tokenWith } from '../support/hostile-token.ts';
 import {
   bodyV1,
   bodyV2,
+  changedPolicy,
   clientKey,
   emailToken,
   post,
@@ -242,9 +243,9 @@ describe('server: refusals', () => {
   });
 
   it('answers 500 without the inner text when a part fails in an unforeseen way', async () => {
-    const other = await startTestService(({ authenticator }) => ({
-      authenticator: { ...authenticator, authenticate: () => Promise.reject(new Error('the inner text')) },
-    }));
+    const other = await startTestService((values) =>
+      changedPolicy(values, () => ({ identify: () => Promise.reject(new Error('the inner text')) })),
+    );
     const response = await post(`${other.url}/api/v2/signingCert`, bodyV2(token, key));
     expect(response.status).to.equal(500);
     const text = await response.text();

@@ -1,0 +1,33 @@
+/** What decides over a request, as issuing sees it: one immutable policy for the whole of a request. */
+import type { Identity } from '../oidc/identity.ts';
+import type { AlgorithmGate } from './signing-algorithms.ts';
+import type { ProvenKey } from './possession.ts';
+
+/** What the entry that accepted a token demands of the key. */
+export interface KeyDemands {
+  readonly permit: AlgorithmGate;
+  /** Whether a certificate signing request will do in place of a proof over the challenge. */
+  readonly csr: boolean;
+}
+
+/** A request that may have its certificate. */
+export interface Grant {
+  readonly lifetimeSeconds: number;
+  /** The rule that decided; undefined when none had to. */
+  readonly rule?: string | undefined;
+}
+
+/** The decisions. A configuration that is loaded later is another policy. */
+export interface IssuancePolicy {
+  /** Who asks. Rejects with TokenError. */
+  identify(token: string): Promise<Identity>;
+  keyDemands(identity: Identity): KeyDemands;
+  /** Whether this identity may have a certificate for this key; counts against limits. Throws or rejects with
+   * PolicyError. Answers at once where nothing has to be waited for. `token` is the one that was identified: it may
+   * have to be remembered. */
+  authorize(identity: Identity, key: ProvenKey, token: string): Grant | Promise<Grant>;
+  /** Whether this policy would refuse what an older one let through, asked of the newest one just before a certificate
+   * leaves, so that nobody gets one more whom it shuts out: by a rule, because issuer, audience or name are not accepted
+   * any more, or because the key is not. Counts nothing. Throws PolicyError, TokenError or RequestError. */
+  confirm(identity: Identity, key: ProvenKey): void;
+}

@@ -1,0 +1,128 @@
+import type { LogReason } from '../../ct-log/log-error.ts';
+import type { ReasonRows, Wire } from './reason-row.ts';
+
+const INSTEAD = {
+  sentence: 'the transparency log takes no entries at the moment',
+  hint: 'Try again later; the cause is in the log of the server.',
+};
+
+const LOG_DOWN: Wire = {
+  grpc: 14,
+  message: 'Error entering certificate in CTL',
+  retryAfter: 5,
+  instead: INSTEAD,
+};
+
+const AT_START = 'The service finds it when it opens the log, and then does not start.';
+const STOPS =
+  'Met while running, it stops the log: requests get `LOG_UNAVAILABLE`, and the service log has this one.';
+const WHEN_MADE = 'It comes when a log is made, by `mayfly init`.';
+
+/** The transparency log did not take the entry; no certificate leaves. */
+export const LOG_REASONS: ReasonRows<LogReason> = {
+  LOG_BUSY: {
+    ...LOG_DOWN,
+    retryAfter: 1,
+    instead: undefined,
+    meaning: 'Too many entries wait for the log already.',
+    cause: 'More requests than the disk can commit.',
+    mend: 'Try again in a second; the operator limits the clients or takes a faster disk.',
+  },
+  LOG_UNAVAILABLE: {
+    ...LOG_DOWN,
+    meaning: 'The log stopped after a fault and takes nothing until the service is started again.',
+    cause: 'A full or failing disk; the first fault stands in the service log and in `/readyz`.',
+    mend: 'The operator mends the cause, then restarts: the log goes on from what is durable.',
+  },
+  LOG_CLOCK: {
+    ...LOG_DOWN,
+    meaning: 'The clock is behind the last head of the log. Nothing was logged.',
+    cause: 'The clock was set back.',
+    mend: 'The operator sets the clock right; the log goes on by itself.',
+  },
+  LOG_CLOSED: {
+    ...LOG_DOWN,
+    meaning: 'The log is closed.',
+    cause: 'The service is shutting down.',
+    mend: 'Try again when it is up.',
+  },
+  LOG_HEAD_MOVED: {
+    ...LOG_DOWN,
+    meaning: 'The stored head is not the one that this service left: somebody else wrote.',
+    cause: 'Two services on one directory, or a file that was put back.',
+    mend: 'The operator stops all of them and runs `mayfly log check`.',
+    neverAnswered: STOPS,
+  },
+  LOG_CORRUPT: {
+    ...LOG_DOWN,
+    meaning: 'What is stored contradicts itself.',
+    cause: 'A damaged file, or files of two histories.',
+    mend: 'See operations.md, “A tile that exists with other bytes”.',
+    neverAnswered: STOPS,
+  },
+  LOG_STORAGE: {
+    ...LOG_DOWN,
+    meaning: 'The storage under the log failed.',
+    cause: 'A full disk, or rights that changed.',
+    mend: 'The operator finds the file in the service log.',
+    neverAnswered: STOPS,
+  },
+  LOG_LOCKED: {
+    ...LOG_DOWN,
+    meaning: 'Another process writes to the log.',
+    cause: 'A second service on the same directory.',
+    mend: 'Stop the other one.',
+    neverAnswered: AT_START,
+  },
+  LOG_ROLLED_BACK: {
+    ...LOG_DOWN,
+    meaning: 'The log was larger before, or was another.',
+    cause: 'An old `commit.db` was put back.',
+    mend: 'See operations.md, “Why an old commit store must not be restored”.',
+    neverAnswered: AT_START,
+  },
+  LOG_UNSUITABLE_STORAGE: {
+    ...LOG_DOWN,
+    meaning: 'The file system cannot promise what the log promises.',
+    cause: 'A network or shared file system.',
+    mend: 'Move the directory to a local disk.',
+    neverAnswered: AT_START,
+  },
+  LOG_MISSING: {
+    ...LOG_DOWN,
+    meaning: 'There is no log in the directory.',
+    cause: 'A wrong path, or a directory that was not copied whole.',
+    mend: 'Check the path.',
+    neverAnswered: AT_START,
+  },
+  LOG_WRONG_KEY: {
+    ...LOG_DOWN,
+    meaning: 'The keys are not those of this log.',
+    cause: 'Key files of another log.',
+    mend: 'Put the right key files back.',
+    neverAnswered: AT_START,
+  },
+  LOG_EXISTS: {
+    ...LOG_DOWN,
+    meaning: 'There is a log in the directory already.',
+    cause: '`init` was run twice.',
+    mend: 'Choose another directory.',
+    neverAnswered: WHEN_MADE,
+  },
+  LOG_BAD_ORIGIN: {
+    ...LOG_DOWN,
+    meaning: 'No log can have this origin.',
+    cause: 'A scheme, a space or a capital letter in `--origin`.',
+    mend: 'Give host name and path in lower case.',
+    neverAnswered: WHEN_MADE,
+  },
+  LOG_ENTRY_REFUSED: {
+    ...LOG_DOWN,
+    grpc: 13,
+    retryAfter: undefined,
+    meaning: 'This entry can never be logged; others can.',
+    cause: 'A precertificate too large for the format of the log.',
+    mend: 'Report it: the limits on certificates should have refused the request before.',
+    neverAnswered: 'Certificates are held to 32 KiB before (`IDENTITY_TOO_LARGE`), the log takes 16 MiB.',
+  },
+};

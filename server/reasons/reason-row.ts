@@ -1,0 +1,28 @@
+/** HTTP status of each code of gRPC that Fulcio's gateway uses. */
+export const HTTP_STATUS = { 3: 400, 5: 404, 7: 403, 8: 429, 12: 501, 13: 500, 14: 503 } as const;
+
+/** How a reason looks on the wire. */
+export interface Wire {
+  readonly grpc: keyof typeof HTTP_STATUS;
+  /** Fulcio's message; undefined where the sentence of the error itself is sent. */
+  readonly message?: string | undefined;
+  /** Seconds after which trying again may help; the error's own metadata `retryAfter` counts more. */
+  readonly retryAfter?: number | undefined;
+  /** What a caller is told instead of a sentence and hint that speak of files, disks and servers. */
+  readonly instead?: { readonly sentence: string; readonly hint: string } | undefined;
+}
+
+/** A reason: how it looks on the wire, and what `docs/errors.md` says of it. */
+export interface ReasonRow extends Wire {
+  /** What was found, a sentence. */
+  readonly meaning: string;
+  /** How that usually comes about. */
+  readonly cause: string;
+  /** What to do, and who. */
+  readonly mend: string;
+  /** Why no signing request is ever answered with this reason; undefined when some are. */
+  readonly neverAnswered?: string | undefined;
+}
+
+/** One row for each code of a domain of errors. */
+export type ReasonRows<Code extends string> = Readonly<Record<Code, ReasonRow>>;

@@ -1,0 +1,60 @@
+import type { TransportReason } from '../transport-error.ts';
+import type { ReasonRows } from './reason-row.ts';
+
+const NO_DECISION =
+  'It answers requests to other paths, methods or host names, which ask for no certificate.';
+
+/** The request is refused before anybody looked at token or key, or the server itself failed. */
+export const TRANSPORT_REASONS: ReasonRows<TransportReason> = {
+  BODY_MALFORMED: {
+    grpc: 3,
+    meaning: 'The body is not the JSON that the call takes.',
+    cause: 'A client of the other version of the API, or a shell that ate the quotes.',
+    mend: 'The sentence says what is wrong and where; http-api.md shows a body.',
+  },
+  BODY_TOO_LARGE: {
+    grpc: 3,
+    message: 'http: request body too large',
+    meaning: 'The body is longer than 256 KiB.',
+    cause: 'A file was sent in place of its key.',
+    mend: 'A signing request is a token and a key: a few kilobytes.',
+  },
+  TOO_BUSY: {
+    grpc: 14,
+    message: 'the server is busy',
+    retryAfter: 1,
+    meaning: 'The server works on as many requests as it can.',
+    cause: 'A burst of requests, or issuers that answer slowly.',
+    mend: 'Try again in a second; the operator looks at `mayfly_signing_requests` and `limits.max-in-flight`.',
+  },
+  NOT_FOUND: {
+    grpc: 5,
+    message: 'Not Found',
+    meaning: 'There is nothing at this path.',
+    cause: 'A base URL with a path, or the address of another service.',
+    mend: 'Check the base URL; http-api.md lists every path.',
+    neverAnswered: NO_DECISION,
+  },
+  METHOD_NOT_ALLOWED: {
+    grpc: 12,
+    message: 'Method Not Allowed',
+    meaning: 'The path exists, but not for this method.',
+    cause: 'A link to the call was opened in a browser.',
+    mend: 'Use the method that `Allow` names.',
+    neverAnswered: NO_DECISION,
+  },
+  HOST_REFUSED: {
+    grpc: 7,
+    meaning: 'The service does not answer to that host name. Only `mayfly dev` says so.',
+    cause: 'A page in a browser that points a name of its own at this machine.',
+    mend: 'Use the address that it printed at its start.',
+    neverAnswered: NO_DECISION,
+  },
+  INTERNAL: {
+    grpc: 13,
+    message: 'an internal error occurred',
+    meaning: 'The server failed while it worked on the request. No certificate left.',
+    cause: 'The key backend failed, or there is a mistake in the program.',
+    mend: 'Give the operator the request id: the cause is in the service log and nowhere else.',
+  },
+};

@@ -1,0 +1,345 @@
+/**
+ * Every reason that a signing request can be refused for, raised by a real request to a real service, and the line that
+ * the audit has of it. What no request can raise is named in the table of reasons, with why.
+ */
+import { expect } from 'chai';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openAudit } from '../../audit/audit.ts';
+import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
+import { oid, sequence } from '../../core/der.ts';
+import { LogError, type LogReason } from '../../ct-log/log-error.ts';
+import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { ConfiguredEntry, EntryPolicyDefinition, RuleDefinition } from '../../policy/entry-policy.ts';
+import { openReplayGuard, type ReplayGuard } from '../../policy/replay-guard.ts';
+import { compilePolicy } from '../../policy/snapshot.ts';
+import { REASON_DOMAINS } from '../../server/problem.ts';
+import { auditLines } from '../audit/support/audit-schema.ts';
+import { csrOf } from '../ca/support/csr.ts';
+import { testKey } from '../ca/support/keys.ts';
+import { makeIssuerKey, type SignOptions } from '../support/oidc-issuer.ts';
+import { tokenWith } from '../support/hostile-token.ts';
+import {
+  bodyV2,
+  changedPolicy,
+  clientKey,
+  OPEN_POLICY,
+  post,
+  refusalOf,
+  startTestService,
+  type Change,
+  type TestService,
+} from '../support/test-service.ts';
+
+type Claims = Readonly<Record<string, unknown>>;
+
+/** How a reason is raised: what deviates from a request that gets its certificate. */
+interface Raise {
+  /** Name and audience of the entry; default `people`. */
+  readonly entry?: string;
+  readonly claims?: Claims;
+  readonly sign?: SignOptions;
+  /** The token that is sent, made from the good one. */
+  readonly token?: (good: string) => string;
+  /** The whole body, made from the token; default a key with its proof. */
+  readonly body?: (token: string) => unknown;
+  /** A service of its own. */
+  readonly change?: Change;
+  /** What happens to a service of its own before the request. */
+  readonly before?: (service: TestService, audit: AuditFile) => unknown;
+  /** And after it. */
+  readonly after?: (service: TestService, audit: AuditFile) => unknown;
+  /** What the line has beside reason and request. */
+  readonly known?: readonly string[];
+  readonly rule?: string;
+  /** Default alice. */
+  readonly principal?: string;
+}
+
+interface AuditFile {
+  readonly directory: string;
+  readonly path: string;
+}
+
+const IDENTITY = ['entry', 'issuer', 'principal'];
+const LOGGED = [...IDENTITY, 'serial', 'leafIndex'];
+
+const key = clientKey();
+const withKey = (pem: string) => (token: string) => bodyV2(token, { ...key, pem });
+const withCsr = (pem: Uint8Array) => (token: string) => ({
+  credentials: { oidcIdentityToken: token },
+  certificateSigningRequest: Buffer.from(pem).toString('base64'),
+});
+const pemOf = (type: 'rsa' | 'ec', options: object): string =>
+  createPublicKey(generateKeyPairSync(type as 'rsa', options as { modulusLength: number }).privateKey)
+    .export({ type: 'spki', format: 'pem' })
+    .toString();
+const logFault = (code: LogReason): Change => {
+  const append = () => Promise.reject(new LogError(code, 'the log says no'));
+  return ({ log }) => ({ log: { ...log, append } });
+};
+const issueOne = async (service: TestService): Promise<void> => {
+  const now = Date.now() + service.skew;
+  const token = await service.issuer.sign({ email: 'alice@example.com', email_verified: true }, { now });
+  const response = await post(`${service.url}/api/v2/signingCert`, bodyV2(token, key));
+  expect(response.status).to.equal(200);
+};
+const inAt = (seconds: number): Claims => ({ exp: Math.floor(Date.now() / 1000) + seconds });
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+const REASONS_RAISED: Readonly<Record<string, Raise>> = {
+  TOKEN_MISSING: { token: () => '' },
+  TOKEN_TOO_LARGE: { token: () => 'a'.repeat(33_000) },
+  TOKEN_MALFORMED: { token: () => 'nonsense' },
+  ALGORITHM_REFUSED: { token: (good) => tokenWith(good, { alg: 'none' }) },
+  ISSUER_UNKNOWN: { claims: { iss: 'https://stranger.example' } },
+  ISSUER_UNREACHABLE: { change: () => ({}), before: ({ issuer }) => issuer.close() },
+  ISSUER_METADATA_INVALID: {
+    change: () => ({}),
+    before: ({ issuer }) => (issuer.discovery.patch = { issuer: 'https://other.example' }),
+  },
+  KEY_UNKNOWN: { sign: { key: await makeIssuerKey() } },
+  TOKEN_SIGNATURE_INVALID: { token: (good) => tokenWith(good, {}) },
+  TOKEN_EXPIRED: { claims: inAt(-240) },
+  TOKEN_NOT_YET_VALID: { claims: { ...inAt(90_000), nbf: Math.floor(Date.now() / 1000) + 86_400 } },
+  AUDIENCE_MISMATCH: { claims: { aud: 'elsewhere' } },
+  AUDIENCE_AMBIGUOUS: { claims: { aud: ['people', 'csr-off'] } },
+  CLAIM_MISSING: { claims: { email: undefined } },
+  CLAIM_INVALID: { claims: { email: 7 } },
+  EMAIL_NOT_VERIFIED: { claims: { email_verified: false } },
+  IDENTITY_REFUSED: { claims: { email: 'no address' } },
+  ISSUER_CLAIM_REFUSED: { entry: 'broker', claims: { connector: 'https://other.example' } },
+  TEMPLATE_FAILED: { entry: 'templates' },
+  KEY_MISSING: { body: (token) => ({ credentials: { oidcIdentityToken: token } }), known: IDENTITY },
+  KEY_MALFORMED: { body: withKey('nonsense'), known: IDENTITY },
+  KEY_INSECURE: { body: withKey(pemOf('rsa', { modulusLength: 1024 })), known: IDENTITY },
+  KEY_UNSUPPORTED: { body: withKey(pemOf('ec', { namedCurve: 'secp256k1' })), known: IDENTITY },
+  PROOF_INVALID: { body: withKey(clientKey().pem), known: IDENTITY },
+  CSR_NOT_ACCEPTED: { entry: 'csr-off', body: withCsr(csrOf(testKey('P-256'))), known: IDENTITY },
+  CSR_MALFORMED: { body: withCsr(Buffer.from('nonsense')), known: IDENTITY },
+  CSR_SIGNATURE_INVALID: {
+    body: withCsr(
+      csrOf(testKey('P-256'), {
+        edit: (der) => Uint8Array.from(der, (byte, i) => (i === der.length - 1 ? byte ^ 1 : byte)),
+      }),
+    ),
+    known: IDENTITY,
+  },
+  CSR_ALGORITHM_UNRECOGNIZED: {
+    body: withCsr(csrOf(testKey('P-256'), { algorithm: sequence(oid('1.2.3.4')) })),
+    known: IDENTITY,
+  },
+  ALGORITHM_NOT_PERMITTED: { entry: 'p384-only', known: IDENTITY },
+  IDENTITY_UNENCODABLE: {
+    entry: 'users',
+    claims: { sub: 'a\0b' },
+    body: (token) => bodyV2(token, clientKey('a\0b')),
+    known: IDENTITY,
+    principal: 'a\0b!127.0.0.1',
+  },
+  IDENTITY_TOO_LARGE: { claims: { sub: 'a'.repeat(9_000) }, known: IDENTITY },
+  AUTHORITY_EXPIRED: {
+    change: () => ({}),
+    before: (service) => (service.skew = 4 * 365 * DAY),
+    known: IDENTITY,
+  },
+  AUTHORITY_NOT_YET_VALID: {
+    change: () => ({}),
+    before: (service) => (service.skew = -365 * DAY),
+    known: IDENTITY,
+  },
+  RULE_DENIED: { entry: 'denied', known: IDENTITY, rule: 'nobody' },
+  NO_RULE_ALLOWS: { entry: 'not-allowed', known: IDENTITY, rule: 'bob' },
+  RULE_FAILED: { entry: 'failing-rule', known: IDENTITY, rule: 'reads-what-is-not-there' },
+  RULES_REQUIRED: { entry: 'ruleless', known: IDENTITY },
+  ISSUER_RATE_LIMITED: { entry: 'few', known: IDENTITY },
+  PRINCIPAL_RATE_LIMITED: { entry: 'few-each', known: IDENTITY },
+  TOKEN_REPLAYED: { entry: 'once', known: IDENTITY },
+  REPLAY_GUARD_UNAVAILABLE: { entry: 'once', known: IDENTITY },
+  LOG_BUSY: { change: logFault('LOG_BUSY'), known: IDENTITY },
+  LOG_UNAVAILABLE: { change: logFault('LOG_UNAVAILABLE'), known: IDENTITY },
+  LOG_CLOCK: {
+    change: () => ({}),
+    before: async (service) => {
+      service.skew = HOUR;
+      await issueOne(service);
+      service.skew = HOUR / 2;
+    },
+    known: IDENTITY,
+  },
+  LOG_CLOSED: { change: () => ({}), before: ({ log }) => log.close(), known: IDENTITY },
+  AUDIT_UNAVAILABLE: {
+    change: () => ({}),
+    before: async (_, { directory, path }) => {
+      await rename(directory, `${directory}.away`);
+      await writeFile(directory, 'in the way');
+      expect(path).to.contain(directory);
+    },
+    after: async (_, { directory }) => {
+      await rm(directory);
+      await rename(`${directory}.away`, directory);
+    },
+    known: LOGGED,
+  },
+  BODY_MALFORMED: { body: () => '[1]' },
+  BODY_TOO_LARGE: { body: () => `{"x":"${'a'.repeat(256 * 1024)}"}` },
+  TOO_BUSY: { change: () => ({ limits: { maxInFlight: 0, readConcurrency: 1 } }) },
+  INTERNAL: {
+    change: (values) =>
+      changedPolicy(values, () => ({ identify: () => Promise.reject(new Error('inside')) })),
+  },
+};
+
+const deny = (name: string, expression: string): RuleDefinition => ({ name, effect: 'deny', expression });
+
+/** Entries of the one issuer, told apart by audience. */
+function entriesOf({ url }: { readonly url: string }): ConfiguredEntry[] {
+  const entry = (
+    name: string,
+    policy: Partial<EntryPolicyDefinition> = {},
+    definition: Partial<IssuerDefinition> = {},
+  ): ConfiguredEntry => ({
+    definition: {
+      ...{ name, url, audiences: [name], isMeta: false, type: 'email', skipEmailVerification: false },
+      ...definition,
+    },
+    policy: { ...OPEN_POLICY, ...policy },
+  });
+  const one = { perMinute: 0.001, burst: 1 };
+  return [
+    entry('people', {}, { audiences: ['people', 'sigstore'] }),
+    entry('csr-off', { csr: false }),
+    entry('p384-only', { keyAlgorithms: ['ecdsa-sha2-384-nistp384'] }),
+    entry('users', {}, { type: 'username', subjectDomain: '127.0.0.1' }),
+    entry('broker', {}, { issuerClaim: '$.connector', issuerClaimValues: ['https://good.example'] }),
+    entry(
+      'templates',
+      {},
+      {
+        type: 'ci-provider',
+        ciProvider: {
+          ...{ name: 'ci', defaults: new Map(), extensionTemplates: new Map() },
+          subjectTemplate: 'https://ci.example/{{ .workflow }}',
+        },
+      },
+    ),
+    entry('denied', { rules: [deny('nobody', 'true')] }),
+    entry('not-allowed', { rules: [{ name: 'bob', effect: 'allow', expression: 'claims.email == "bob"' }] }),
+    entry('failing-rule', { rules: [deny('reads-what-is-not-there', 'claims.missing == "x"')] }),
+    entry('ruleless', { requireRules: true }),
+    entry('few', { issuerRateLimit: one }),
+    entry('few-each', { principalRateLimit: one }),
+    entry('once', { replayGuard: 'token' }),
+  ];
+}
+
+/** Reasons that come with the second request of the same token. */
+const AT_SECOND = new Set(['ISSUER_RATE_LIMITED', 'PRINCIPAL_RATE_LIMITED', 'TOKEN_REPLAYED']);
+
+describe('server: every reason of a refusal, in the audit', () => {
+  let root: string;
+  let shared: { readonly service: TestService; readonly audit: AuditFile };
+  let guard: ReplayGuard;
+  let isGuardBroken = false;
+
+  const openAuditFile = async (name: string) => {
+    const file = { directory: join(root, name), path: join(root, name, 'audit.jsonl') };
+    const audit = await openAudit(
+      {
+        stdout: false,
+        file: { path: file.path, maxBytes: 1e9, keep: 1 },
+        failClosed: true,
+        refusalsPerMinute: 60,
+      },
+      { clock: Date.now, note: () => undefined, limits: { retryMs: 5 } },
+    );
+    return { file, audit };
+  };
+  const startAudited = async (name: string, change: Change) => {
+    const { file, audit } = await openAuditFile(name);
+    const service = await startTestService((values) => ({ audit, ...change(values) }));
+    return { service, audit: file };
+  };
+
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'mayfly-reasons-'));
+    shared = await startAudited('shared', () => ({}));
+    const { policy, issuer } = shared.service;
+    const guardIn = (name: string) => openReplayGuard(join(root, name), Date.now);
+    const broken = await guardIn('broken.db');
+    await broken.close();
+    guard = await guardIn('replay.db');
+    const openGuard = () =>
+      Promise.resolve({
+        claim: (key: Uint8Array, expires: number) => (isGuardBroken ? broken : guard).claim(key, expires),
+      });
+    const context = {
+      clock: Date.now,
+      permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
+      openReplayGuard: openGuard,
+    };
+    policy.replace(await compilePolicy(entriesOf(issuer), { ...context, previous: policy.current }));
+  });
+  after(async () => {
+    await shared.service.close();
+    await guard.close();
+    await rm(root, { recursive: true });
+  });
+
+  const lineOf = async (path: string, requestId: string): Promise<Claims> => {
+    for (;;) {
+      const text = await readFile(path, 'latin1').catch(() => '');
+      const line = auditLines(text).find(
+        (one) => one['requestId'] === requestId && one['event'] === 'refused',
+      );
+      if (line !== undefined) return line;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+
+  for (const [reason, raise] of Object.entries(REASONS_RAISED))
+    it(reason, async () => {
+      const own = raise.change === undefined ? undefined : await startAudited(reason, raise.change);
+      const { service, audit } = own ?? shared;
+      await raise.before?.(service, audit);
+      const claims = { aud: raise.entry ?? 'people', ...raise.claims };
+      const good = await service.issuer.sign(
+        { email: 'alice@example.com', email_verified: true, ...(own === undefined ? claims : raise.claims) },
+        { now: Date.now() + service.skew, ...raise.sign },
+      );
+      const token = raise.token?.(good) ?? good;
+      const body = raise.body?.(token) ?? bodyV2(token, key);
+      const send = (id: string) => post(`${service.url}/api/v2/signingCert`, body, { 'x-request-id': id });
+      isGuardBroken = reason === 'REPLAY_GUARD_UNAVAILABLE';
+      if (AT_SECOND.has(reason)) expect((await send(`${reason}-first`)).status).to.equal(200);
+      const response = await send(reason);
+      const refusal = await refusalOf(response);
+      expect(refusal.details[0].reason).to.equal(reason);
+      expect(response.headers.has('retry-after')).to.equal([429, 503].includes(response.status));
+      await raise.after?.(service, audit);
+
+      const line = await lineOf(audit.path, reason);
+      expect(line).to.include({ event: 'refused', reason, client: '127.0.0.1' });
+      expect(line['rule']).to.equal(raise.rule);
+      const fixed = ['version', 'time', 'event', 'requestId', 'client', 'reason'];
+      const rule = raise.rule === undefined ? [] : ['rule'];
+      expect(line).to.have.all.keys(...fixed, ...rule, ...(raise.known ?? []));
+      if (raise.known !== undefined)
+        expect(line).to.include({
+          issuer: service.issuer.url,
+          principal: raise.principal ?? 'alice@example.com',
+        });
+      if (raise.known !== undefined && own === undefined)
+        expect(line['entry']).to.equal(raise.entry ?? 'people');
+      await own?.service.close();
+    });
+
+  it('is all of them, but for those that no request can raise', () => {
+    const rows = REASON_DOMAINS.flatMap(({ rows }) => Object.entries(rows));
+    const raisable = rows.filter(([, { neverAnswered }]) => neverAnswered === undefined);
+    expect(Object.keys(REASONS_RAISED)).to.have.members(raisable.map(([reason]) => reason));
+  });
+});
