@@ -49,7 +49,8 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
     ...context.warnings.map((warning) => row('Warning', warning)),
     '',
     'Next:',
-    `  1. Say who may sign: take the "#" off the lines of an issuer in ${paths.config}`,
+    `  1. Say who may sign: take the "#" off the lines of an issuer in ${paths.config}, and fill in its rules`,
+    `     (other providers: ${invocation()} config preset --list; what is wrong or too open: ${invocation()} config check)`,
     `  2. ${serveCommand(context)}`,
     `  3. ${invocation()} trust export --data ${quoted(context.data)} --out ./trust   (for those who verify)`,
   ].join('\n');

@@ -16,6 +16,8 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
       async () => (await import('./certificate.ts')).register,
     ],
     ['init', 'Make a CA and its log for production', async () => (await import('./init.ts')).register],
+    ['config', 'Check a configuration', async () => (await import('./config.ts')).register],
+    ['explain', 'Say what a token would get, and why', async () => (await import('./explain.ts')).register],
     ['serve', 'Run the service', async () => (await import('./serve.ts')).register],
     ['verify', 'Check what was issued, offline', async () => (await import('./verify.ts')).register],
     ['log', 'Read and check a transparency log', async () => (await import('./log.ts')).register],

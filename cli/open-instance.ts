@@ -10,8 +10,13 @@ import { loadConfig, type LoadedConfig } from '../config/load.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Signer } from '../core/signer.ts';
 import { openLog, type CtLog } from '../ct-log/log.ts';
-import { createAuthenticator, type Authenticator } from '../oidc/authenticate.ts';
+import { LivePolicy } from '../policy/live-policy.ts';
+import type { ReplayGuard } from '../policy/replay-guard.ts';
+import { compilePolicy, type PolicyContext } from '../policy/snapshot.ts';
 import type { LogAccess } from '../server/log-access.ts';
+import { LazyReplayGuard } from './lazy-replay-guard.ts';
+import { loadSettled } from './reload/settled-load.ts';
+import type { FileContent } from './reload/file-contents.ts';
 import { readSecretFile, type Warn } from './secret-file.ts';
 
 /** What to open. */
@@ -31,7 +36,13 @@ export interface Instance {
   readonly config: LoadedConfig;
   readonly authority: Authority;
   readonly log: CtLog;
-  readonly authenticator: Authenticator;
+  /** What the files of the configuration held; the first is the configuration itself. */
+  readonly contents: readonly FileContent[];
+  readonly policy: LivePolicy;
+  /** What a later configuration is compiled with. */
+  readonly policyContext: Omit<PolicyContext, 'previous' | 'permittedAlgorithms'>;
+  /** Undefined until an entry wants one. */
+  readonly replayGuard: () => ReplayGuard | undefined;
   readonly logAccess: LogAccess;
   /** What works but should be known, a line each. */
   readonly warnings: readonly string[];
@@ -43,7 +54,7 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
   const { clock, passphrase } = options;
   const directory = await openDataDirectory(options.data, { mode: options.mode, write: true });
   const { paths } = directory;
-  const config = await loadConfig(options.configFile ?? paths.config);
+  const { config, contents } = await loadSettled(options.configFile ?? paths.config, loadConfig);
   const secretWarnings: string[] = [];
   const logAccess = await logAccessOf(config, (sentence) => {
     secretWarnings.push(sentence);
@@ -55,15 +66,35 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
     treeHead: await readKey(ecdsaKey, passphrase),
     checkpoint: await readKey(ed25519Key, passphrase),
   };
-  const authenticator = createAuthenticator({ issuers: config.issuers, clock });
+  const replay = new LazyReplayGuard(paths.replay, clock);
+  const policyContext = { clock, openReplayGuard: () => replay.open() };
+  const policy = await openPolicy(config, policyContext, replay);
   const log = await openLog({ directory: logDirectory, signers, issuers: authority.chain, clock }).catch(
     async (error: unknown) => {
-      await authenticator.close();
+      await policy.close();
       throw error;
     },
   );
   const warnings = [...directory.warnings, ...config.warnings, ...secretWarnings, ...log.warnings];
-  return { directory, config, authority, log, authenticator, logAccess, warnings };
+  return {
+    ...{ directory, config, contents, authority, log, policy, policyContext, logAccess, warnings },
+    replayGuard: () => replay.guard,
+  };
+}
+
+async function openPolicy(
+  { entries, mayfly }: LoadedConfig,
+  context: Instance['policyContext'],
+  replay: LazyReplayGuard,
+): Promise<LivePolicy> {
+  const permittedAlgorithms = mayfly.clientSigningAlgorithms;
+  const close = (): Promise<void> => replay.close();
+  try {
+    return new LivePolicy(await compilePolicy(entries, { ...context, permittedAlgorithms }), close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 async function logAccessOf({ mayfly }: LoadedConfig, warn: Warn): Promise<LogAccess> {

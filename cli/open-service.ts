@@ -1,10 +1,12 @@
+import { openAudit, type Audit } from '../audit/audit.ts';
 import type { Clock } from '../core/clock.ts';
 import { startService, type RunningService } from '../server/composition.ts';
 import type { ListenAddress } from '../server/listen-address.ts';
-import { backgroundDestination, createRequestLog } from '../server/request-log.ts';
+import { backgroundDestination, createRequestLog, type RequestLog } from '../server/request-log.ts';
 import type { AcceptHost } from '../server/service-values.ts';
 import type { TlsFiles } from '../server/tls-certificate.ts';
 import type { Instance } from './open-instance.ts';
+import { followConfiguration, type Follower } from './reload/follow-configuration.ts';
 
 /** How an opened instance is put on the network. */
 export interface ServiceOptions {
@@ -19,28 +21,64 @@ export interface ServiceOptions {
   readonly acceptHost?: AcceptHost | undefined;
 }
 
+/** A service whose configuration is followed. */
+export interface FollowingService extends RunningService {
+  /** Loads the configuration now, changed or not; the log says how it went. Never rejects. */
+  reload(): Promise<void>;
+}
+
 const STDERR = 2;
 
 /** Starts the service of an instance, with its log lines on stderr. What the instance holds open belongs to the
  * service from here on, also when starting fails. */
-export async function openService(instance: Instance, options: ServiceOptions): Promise<RunningService> {
-  const { authority, log, authenticator, logAccess, config, directory } = instance;
-  const { issuers, mayfly } = config;
+export async function openService(instance: Instance, options: ServiceOptions): Promise<FollowingService> {
+  const { authority, log, policy, logAccess, config, directory } = instance;
+  const { mayfly } = config;
   const requestLog = createRequestLog(backgroundDestination(STDERR), mayfly.logLevel);
   for (const warning of instance.warnings) requestLog.note('warn', 'warning', { sentence: warning });
+  const audit = await openAuditOf(instance, requestLog, options.clock);
+  const follower = follow(instance, requestLog);
   const service = await startService({
-    ...{ authority, log, authenticator, logAccess, requestLog },
+    ...{ authority, log, policy, logAccess, requestLog, audit },
     ...options,
-    issuers: issuers.map((definition) => ({ definition, isWildcard: false })),
-    permittedAlgorithms: mayfly.clientSigningAlgorithms,
+    configuration: follower.state,
+    replayGuard: instance.replayGuard,
     publicUrl: mayfly.publicUrl,
     trustedProxies: mayfly.trustedProxies,
     limits: mayfly.limits,
     isForTrying: directory.marker.mode === 'dev',
   });
   // Keys are fetched in the background: an issuer that is down must not keep the service from starting.
-  void authenticator.start().then((warnings) => {
+  void policy.current.start().then((warnings) => {
     for (const warning of warnings) requestLog.note('warn', 'issuer warning', { ...warning });
   });
-  return service;
+  follower.start();
+  return {
+    ...service,
+    reload: () => follower.reload(),
+    close: async () => {
+      await follower.close();
+      await service.close();
+    },
+  };
 }
+
+/** Undefined without `mayfly.audit`. What the instance holds open is closed when the audit cannot be opened. */
+async function openAuditOf(
+  { config, log, policy }: Instance,
+  requestLog: RequestLog,
+  clock: Clock,
+): Promise<Audit | undefined> {
+  const { audit } = config.mayfly;
+  if (audit === undefined) return undefined;
+  const note: RequestLog['note'] = (level, event, facts) => {
+    requestLog.note(level, event, facts);
+  };
+  return openAudit(audit, { clock, note }).catch(async (error: unknown) => {
+    await Promise.allSettled([log.close(), policy.close()]);
+    throw error;
+  });
+}
+
+const follow = ({ config, contents, policy, policyContext }: Instance, log: RequestLog): Follower =>
+  followConfiguration({ started: { config, contents }, policy, context: policyContext, log });

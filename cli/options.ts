@@ -8,9 +8,12 @@ export function parseInteger(text: string, option: string, min: number, max: num
   throw new CommandError('USAGE', `${option} must be a whole number from ${min} to ${max}, not "${text}"`);
 }
 
-/** One of `choices`; throws {@link CommandError} `USAGE`. */
+/** One of `choices`, in whatever case and with or without hyphens: keys are `p256` to some and `P-256` to others. Throws
+ * {@link CommandError} `USAGE`. */
 export function parseChoice<T extends string>(text: string, option: string, choices: readonly T[]): T {
-  const found = choices.find((choice) => choice === text);
+  const found = choices.find((choice) => plain(choice) === plain(text));
   if (found !== undefined) return found;
   throw new CommandError('USAGE', `${option} must be one of ${choices.join(', ')}, not "${text}"`);
 }
+
+const plain = (text: string): string => text.toLowerCase().replaceAll('-', '');

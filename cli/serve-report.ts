@@ -11,6 +11,10 @@ export interface ReadyService {
   readonly logSize: number;
   readonly metricsUrl: string;
   readonly issuers: readonly string[];
+  /** How many rules there are. */
+  readonly rules: number;
+  /** Names of entries without an allow rule. */
+  readonly openEntries: readonly string[];
   /** The data directory as it was given. */
   readonly data: string;
   /** The configuration that is in force. */
@@ -26,7 +30,8 @@ export function serveReport(service: ReadyService): string {
     ...(publicUrl === undefined ? [] : [row('Listener', url)]),
     row('Log', `${logUrl}   (${logSize} entries)`),
     row('Metrics', `${metricsUrl}/metrics   readiness in detail: ${metricsUrl}/readyz`),
-    row('Issuers', issuers.length === 0 ? 'none: every token is refused' : issuers.join(', ')),
+    row('Issuers', issuers.length === 0 ? 'none: every token is refused' : counted(issuers)),
+    row('Rules', rulesText(service)),
     'Next:',
     ...nextSteps(service).map((step) => `  ${step}`),
     'Ctrl-C ends the service; what is under way is finished first.',
@@ -35,11 +40,27 @@ export function serveReport(service: ReadyService): string {
 
 const row = (title: string, text: string): string => `  ${title.padEnd(13)} ${text}`;
 
+const MAX_NAMES = 5;
+
+/** How many, and the first of them. */
+function counted(names: readonly string[]): string {
+  const more = names.length > MAX_NAMES ? `, and ${names.length - MAX_NAMES} more` : '';
+  return `${names.length}: ${names.slice(0, MAX_NAMES).join(', ')}${more}`;
+}
+
+function rulesText({ issuers, rules, openEntries }: ReadyService): string {
+  if (openEntries.length === 0 || issuers.length === 0) return String(rules);
+  return `${rules}   entries that allow by none, open to all whom the issuer vouches for: ${counted(openEntries)}`;
+}
+
 function nextSteps({ url, publicUrl, issuers, data, configFile }: ReadyService): string[] {
   const program = invocation();
   const exported = `${program} trust export --data ${quoted(data)} --out trust   (what verifiers need)`;
   if (issuers.length === 0) {
-    return [`Say who may sign: an issuer under oidc-issuers in ${configFile}, then start again.`, exported];
+    return [
+      `Say who may sign: an issuer under oidc-issuers in ${configFile}; it is in force seconds later.`,
+      exported,
+    ];
   }
   const client = `${program} certificate --url ${quoted(publicUrl ?? url)} --trust trust   (a certificate)`;
   return [exported, client];

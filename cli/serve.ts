@@ -1,10 +1,11 @@
 /** `mayfly serve`: the service. */
-import type { RunningService } from '../server/composition.ts';
+import { isOpen } from '../policy/entry-policy.ts';
 import { parseListenAddress, requireProtectedTransport } from '../server/listen-address.ts';
 import type { TlsFiles } from '../server/tls-certificate.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
 import { openInstance, type Instance } from './open-instance.ts';
-import { openService } from './open-service.ts';
+import { openService, type FollowingService } from './open-service.ts';
+import { ruleCount } from './reload/reload-report.ts';
 import { readSecretFile } from './secret-file.ts';
 import { serveReport } from './serve-report.ts';
 import { untilStopped } from './until-stopped.ts';
@@ -28,8 +29,10 @@ Examples:
   mayfly serve --data DIR --listen 0.0.0.0:5555 --behind-tls-proxy
   mayfly serve --data DIR --listen '[::1]:0' --metrics-listen 127.0.0.1:0 --json
 
-One JSON line on stderr tells each certificate and each refusal. SIGTERM and SIGINT finish what is under way; a second
-one a second later ends at once. The directory is made by \`mayfly init\`; to try things out, use \`mayfly dev\`.`;
+One JSON line on stderr tells each certificate and each refusal; with mayfly.audit in the configuration, certificates
+stand there instead. A change of the configuration is followed within seconds, at once on SIGHUP; one that cannot be
+used leaves the last good one in force. SIGTERM and SIGINT finish what is under way; a second one a second later ends
+at once. The directory is made by \`mayfly init\`; to try things out, use \`mayfly dev\`.`;
 
 /** Adds `serve`. */
 export const register: RegisterCommand = (program) => {
@@ -74,6 +77,7 @@ async function serve(options: ServeOptions, speak: Speaker, version: string): Pr
     behindTlsProxy,
   });
   const stopped = untilStopped(() => service.close());
+  process.on('SIGHUP', () => void service.reload());
   tellReady(speak, instance, service, options);
   await stopped;
 }
@@ -85,13 +89,20 @@ function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
   throw new CommandError('USAGE', `${given} needs ${missing}`, { hint: 'TLS needs certificate and key.' });
 }
 
-function tellReady(speak: Speaker, instance: Instance, service: RunningService, options: ServeOptions): void {
+function tellReady(
+  speak: Speaker,
+  instance: Instance,
+  service: FollowingService,
+  options: ServeOptions,
+): void {
   const { url, metricsUrl, logUrl } = service;
   const { config, directory, log } = instance;
   const text = serveReport({
     ...{ url, metricsUrl, logUrl, data: options.data, publicUrl: config.mayfly.publicUrl },
     logSize: log.status().size,
     issuers: config.issuers.map((issuer) => issuer.url),
+    rules: ruleCount(config),
+    openEntries: config.entries.filter(isOpen).map(({ definition }) => definition.name),
     configFile: options.config ?? directory.paths.config,
   });
   speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl: null }, text);

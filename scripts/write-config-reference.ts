@@ -1,12 +1,14 @@
 /**
- * Writes the tables of docs/configuration.md from the schema, between its two marks. A test says when they are stale;
- * then run: node scripts/write-config-reference.ts && npm run format
+ * Writes the tables of docs/configuration.md, between its two marks, and docs/config.schema.json from the schema. A test
+ * says when they are stale; then run: node scripts/write-config-reference.ts && npm run format
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { configJsonSchema } from '../config/json-schema.ts';
 import { configReference } from '../config/reference.ts';
 
-const path = join(dirname(import.meta.dirname), 'docs/configuration.md');
+const docs = join(dirname(import.meta.dirname), 'docs');
+const path = join(docs, 'configuration.md');
 const between = /(?<=<!-- reference -->\n)[^]*(?=<!-- end of reference -->)/;
 const text = readFileSync(path, 'utf8');
 if (!between.test(text)) throw new Error(`${path} has lost its marks`);
@@ -14,3 +16,4 @@ writeFileSync(
   path,
   text.replace(between, () => `\n${configReference()}\n`),
 );
+writeFileSync(join(docs, 'config.schema.json'), JSON.stringify(configJsonSchema()));

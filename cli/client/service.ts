@@ -139,7 +139,11 @@ function refusal({ status, text: body }: HttpAnswer): ServiceRefusal | CommandEr
     .join(' ');
   return new ServiceRefusal(
     /^[A-Z][A-Z0-9_]{0,63}$/.test(reason) ? reason : 'SERVICE_REFUSED',
-    `the service says no: ${shown(said)}${because === '' ? '' : `: ${shown(because)}`}`,
+    [
+      'the service says no',
+      shown(said),
+      ...(because === '' || because === said ? [] : [shown(because)]),
+    ].join(': '),
     { hint: advice === '' ? undefined : shown(advice) },
   );
 }

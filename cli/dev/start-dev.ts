@@ -71,11 +71,14 @@ async function openWith(paths: DataPaths, issuer: string, options: DevOptions): 
     await change.commit();
   } catch (error) {
     await change.discard();
-    await Promise.allSettled([instance?.log.close(), instance?.authenticator.close()]);
+    await Promise.allSettled([instance?.log.close(), instance?.policy.close()]);
     throw error;
   }
   const warnings = instance.warnings.map((text) => text.replaceAll(configFile, paths.config));
-  return { ...instance, warnings };
+  // The file is at its own place now, and is followed there.
+  const [, ...others] = instance.contents;
+  const contents = instance.contents.slice(0, 1).map((file) => ({ ...file, path: paths.config }));
+  return { ...instance, contents: [...contents, ...others], warnings };
 }
 
 async function startService(

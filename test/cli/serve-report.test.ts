@@ -9,6 +9,8 @@ describe('cli/serve-report', () => {
     logSize: 7,
     metricsUrl: 'http://127.0.0.1:2112',
     issuers: ['https://issuer.example'],
+    rules: 2,
+    openEntries: [],
     data: './data',
     configFile: '/srv/data/config.yaml',
   };
@@ -31,6 +33,18 @@ describe('cli/serve-report', () => {
     const text = serveReport({ ...service, issuers: [] });
     expect(text).to.contain('oidc-issuers in /srv/data/config.yaml');
     expect(text).to.not.contain('mayfly certificate').and.not.contain('--url');
+  });
+
+  it('counts issuers and rules, and names the entries that anybody of their issuer can use', () => {
+    const rows = (over: Partial<ReadyService>): string[] =>
+      serveReport({ ...service, ...over })
+        .split('\n')
+        .slice(4, 6);
+    expect(rows({})).to.deep.equal(['  Issuers       1: https://issuer.example', '  Rules         2']);
+    const many = Array.from({ length: 7 }, (_, i) => `issuer-${i}`);
+    const [issuers, rules] = rows({ issuers: many, rules: 0, openEntries: ['issuer-3'] });
+    expect(issuers).to.match(/7: issuer-0, .*issuer-4, and 2 more$/);
+    expect(rules).to.match(/0 {3}entries that allow by none, .*: 1: issuer-3$/);
   });
 
   it('prints lines that can be pasted: the program as it was called, and quoted paths', () => {

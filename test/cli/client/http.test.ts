@@ -94,6 +94,14 @@ describe('cli/client: talking to a service', () => {
     expect(error.hint).to.equal('Get a new one. (request r1)');
   });
 
+  it('shows once what message and sentence both say', async () => {
+    const sentence = 'Runs for pull requests cannot sign; merge first.';
+    const details = [{ reason: 'RULE_DENIED', domain: 'mayfly', metadata: { sentence } }];
+    answer = json(403, { code: 7, message: sentence, details });
+    const error = await failure(new ServiceClient(base).requestCertificate(request));
+    expect(error.message).to.equal(`the service says no: ${sentence}`);
+  });
+
   it('shows the refusal of a service without details, and of no service at all', async () => {
     answer = json(400, { code: 3, message: 'no', details: [] });
     expect((await failure(new ServiceClient(base).requestCertificate(request))).code).to.equal(

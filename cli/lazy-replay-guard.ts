@@ -1,0 +1,44 @@
+import type { Clock } from '../core/clock.ts';
+import { openReplayGuard, type ReplayGuard } from '../policy/replay-guard.ts';
+
+/** The replay guard of a data directory, opened when an entry of the configuration first wants it. */
+export class LazyReplayGuard {
+  readonly #path: string;
+  readonly #clock: Clock;
+  #opening: Promise<ReplayGuard> | undefined;
+  #guard: ReplayGuard | undefined;
+
+  constructor(path: string, clock: Clock) {
+    this.#path = path;
+    this.#clock = clock;
+  }
+
+  /** Undefined until somebody wanted it. */
+  get guard(): ReplayGuard | undefined {
+    return this.#guard;
+  }
+
+  /** The same one each time. Rejects with `ReplayFault`; the next call tries again. */
+  open(): Promise<ReplayGuard> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    await this.#opening?.then(
+      (guard) => guard.close(),
+      () => undefined,
+    );
+  }
+
+  async #open(): Promise<ReplayGuard> {
+    try {
+      this.#guard = await openReplayGuard(this.#path, this.#clock);
+      return this.#guard;
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+  }
+}
