@@ -3,8 +3,10 @@ import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 
 /** An issuer of e-mail addresses. */
 export const emailDefinition = (url: string, changes: Partial<IssuerDefinition> = {}): IssuerDefinition => ({
+  name: url,
   url,
-  audience: 'sigstore',
+  audiences: ['sigstore'],
+  isMeta: false,
   type: 'email',
   skipEmailVerification: false,
   ...changes,

@@ -51,11 +51,20 @@ export interface IssuerCounters {
   other: number;
 }
 
+/** Connections to an issuer. */
+export interface IssuerSockets {
+  /** Since it was started. */
+  opened: number;
+}
+
 /** A running issuer. */
 export interface TestIssuer {
   /** The issuer's URL, without a slash at the end unless `path` has one. */
   readonly url: string;
   readonly requests: IssuerCounters;
+  readonly sockets: IssuerSockets;
+  /** Connections that were ever made to it. */
+  readonly connections: number;
   readonly discovery: Misbehaviour;
   readonly jwks: Misbehaviour;
   /** The current signing key. */
@@ -101,9 +110,11 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<TestIssu
 
 class HttpIssuer implements TestIssuer {
   readonly requests: IssuerCounters = { discovery: 0, jwks: 0, other: 0 };
+  readonly sockets: IssuerSockets = { opened: 0 };
   readonly discovery: Misbehaviour = {};
   readonly jwks: Misbehaviour = {};
   readonly published: IssuerKey[];
+  connections = 0;
   key: IssuerKey;
   readonly #path: string;
   readonly #algorithms: readonly string[] | null;
@@ -123,6 +134,8 @@ class HttpIssuer implements TestIssuer {
 
   async listen(port = this.#port): Promise<void> {
     const server = createServer((request, response) => void this.#answer(request, response));
+    server.on('connection', () => this.sockets.opened++);
+    server.on('connection', () => this.connections++);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject).listen(port, '127.0.0.1', resolve);
     });

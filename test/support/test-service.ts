@@ -11,10 +11,12 @@ import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { encodePem } from '../../core/pem.ts';
 import { createLog } from '../../ct-log/create-log.ts';
 import { openLog, type CtLog } from '../../ct-log/log.ts';
-import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { EntryPolicyDefinition } from '../../policy/entry-policy.ts';
+import { LivePolicy } from '../../policy/live-policy.ts';
+import { compilePolicy, type PolicySnapshot } from '../../policy/snapshot.ts';
 import { startService, type RunningService } from '../../server/composition.ts';
-import { createRequestLog } from '../../server/request-log.ts';
+import { createRequestLog, type RequestLog } from '../../server/request-log.ts';
 import type { ServiceValues } from '../../server/service-values.ts';
 import { startIssuer, type TestIssuer } from './oidc-issuer.ts';
 
@@ -23,6 +25,9 @@ export interface TestService extends RunningService {
   readonly issuer: TestIssuer;
   readonly authority: Authority;
   readonly log: CtLog;
+  /** What decides, unless the test put something else in its place. */
+  readonly policy: LivePolicy;
+  readonly requestLog: RequestLog;
   /** What the service wrote into its log: parsed lines. */
   readonly lines: Record<string, unknown>[];
   /** Milliseconds that the service's clock is ahead of the real one. */
@@ -34,6 +39,23 @@ export type Change = (values: ServiceValues) => Partial<ServiceValues>;
 
 const EMAIL = 'alice@example.com';
 
+/** Everybody whom the issuer vouches for, without limits. */
+export const OPEN_POLICY: EntryPolicyDefinition = {
+  rules: [],
+  requireRules: false,
+  lifetimeSeconds: 600,
+  csr: true,
+  replayGuard: 'off',
+};
+
+/** The good policy with some decisions replaced. */
+export const changedPolicy = (
+  { policy }: ServiceValues,
+  over: (good: PolicySnapshot) => Partial<PolicySnapshot>,
+): Pick<ServiceValues, 'policy'> => ({
+  policy: { current: { ...policy.current, ...over(policy.current) }, close: () => policy.close() },
+});
+
 /** Starts a service with one issuer of type email. */
 export async function startTestService(change: Change = () => ({})): Promise<TestService> {
   const directory = await mkdtemp(join(tmpdir(), 'mayfly-server-'));
@@ -44,16 +66,22 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
   const log = await testLog(join(directory, '2026'), authority, clock);
   const lines: Record<string, unknown>[] = [];
   const definition: IssuerDefinition = {
+    name: 'people',
     url: issuer.url,
-    audience: 'sigstore',
+    audiences: ['sigstore'],
+    isMeta: false,
     type: 'email',
     skipEmailVerification: false,
   };
+  const policy = new LivePolicy(
+    await compilePolicy([{ definition, policy: OPEN_POLICY }], {
+      clock,
+      permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
+    }),
+  );
   const values: ServiceValues = {
     ...{ authority, log, clock },
-    authenticator: createAuthenticator({ issuers: [definition], clock }),
-    issuers: [{ definition, isWildcard: false }],
-    permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
+    policy,
     listen: { host: '127.0.0.1', port: 0 },
     metricsListen: { host: '127.0.0.1', port: 0 },
     logAccess: { kind: 'public' },
@@ -76,7 +104,7 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
   });
   return {
     ...service,
-    ...{ issuer, authority, log, lines },
+    ...{ issuer, authority, log, policy, requestLog: values.requestLog, lines },
     get skew() {
       return time.skew;
     },
