@@ -29,7 +29,8 @@ export function createIssuerKey(algorithm: TokenAlgorithm): IssuerKey {
 
 const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-function githubClaims(issuer: string, run: number, now: number): Record<string, unknown> {
+/** Claims as GitHub Actions makes them; `run` makes them distinct, `now` is in seconds. */
+export function githubClaims(issuer: string, run: number, now: number): Record<string, unknown> {
   const workflow = 'octo-org/octo-repo/.github/workflows/release.yml@refs/heads/main';
   const sha = run.toString(16).padStart(40, '6dcb09b5b57875f334f61aebed695e2e4193db5e');
   return {

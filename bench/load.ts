@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 
 /** One measurement to make. `bodies` names a file with one JSON body a line. */
 export interface Order {
@@ -15,6 +16,8 @@ export interface Order {
   readonly bodies: string;
   readonly connections: number;
   readonly seconds: number;
+  /** Milliseconds that each connection waits between an answer and its next request; default 0. */
+  readonly pause?: number | undefined;
 }
 
 /** What was measured; latencies in milliseconds. */
@@ -25,6 +28,7 @@ export interface Measured {
   readonly seconds: number;
   readonly p50: number;
   readonly p99: number;
+  readonly slowest: number;
 }
 
 const prepared = new Map<string, Buffer[]>();
@@ -62,6 +66,7 @@ async function drive(order: Order, requests: readonly Buffer[], tally: Tally): P
       tally.failures++;
       tally.firstFailure ||= answer;
     }
+    if (order.pause !== undefined) await setTimeout(order.pause);
   }
   socket.destroy();
 }
@@ -104,7 +109,10 @@ async function measure(order: Order): Promise<Measured> {
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? -1;
   const { failures, firstFailure } = tally;
   const seconds = (performance.now() - begin) / 1000;
-  return { certificates: sorted.length, failures, firstFailure, seconds, p50: at(0.5), p99: at(0.99) };
+  return {
+    ...{ certificates: sorted.length, failures, firstFailure, seconds },
+    ...{ p50: at(0.5), p99: at(0.99), slowest: at(1) },
+  };
 }
 
 process.stdout.write('ready\n');

@@ -1,5 +1,5 @@
 /** Mayfly as the benchmark runs it: the real program, a real data directory, the durable log inside. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,24 +16,49 @@ export interface System {
   close(): Promise<void>;
 }
 
-/** A new data directory whose only issuer is the benchmark's, configured like GitHub Actions. */
-export function createInstance(issuer: string): string {
+/** A running Mayfly: what else a benchmark may do with it. */
+export interface MayflySystem extends System {
+  readonly child: ChildProcess;
+  readonly metricsUrl: string;
+}
+
+/** All requests of a benchmark come from one workflow, in whose name nobody honest asks two thousand times a second;
+ * and its plain Fulcio file has no rules. */
+const OURS = `mayfly:
+  require-rules: false
+  rate-limit:
+    principal: off
+`;
+
+/** A new data directory whose only issuer is the benchmark's, configured like GitHub Actions; `config` is another
+ * configuration, all but the block `mayfly`. */
+export function createInstance(issuer: string, config = githubProviderYaml(issuer)): string {
   const data = join(mkdtempSync(join(tmpdir(), 'mayfly-bench-')), 'data');
   execFileSync(process.execPath, [program, 'init', '--data', data, '--keep-root-key', '--json']);
-  const config = join(data, 'config.yaml');
-  const ours = /^mayfly:[\s\S]*/m.exec(readFileSync(config, 'utf8'))?.[0] ?? '';
-  writeFileSync(config, `${githubProviderYaml(issuer)}${ours}`);
+  configure(data, config);
   return data;
 }
 
+/** Writes the configuration of a directory anew. */
+export function configure(data: string, config: string): void {
+  writeFileSync(join(data, 'config.yaml'), `${config}${OURS}`);
+}
+
+/** The configuration that {@link createInstance} wrote, without the block `mayfly`. */
+export const configurationOf = (data: string): string =>
+  readFileSync(join(data, 'config.yaml'), 'utf8').slice(0, -OURS.length);
+
 /** Starts `mayfly serve` on `core`. */
-export async function startMayfly(data: string, core: number): Promise<System> {
+export async function startMayfly(data: string, core: number): Promise<MayflySystem> {
   const serve = [process.execPath, program, 'serve', '--data', data, '--json'];
   const anywhere = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
   const { child, line } = await startUntil(pinned(core, [...serve, ...anywhere]), (text) =>
     text.startsWith('{'),
   );
-  const { url } = JSON.parse(line) as { url: string };
+  const { url, metricsUrl } = JSON.parse(line) as { url: string; metricsUrl: string };
   const { hostname, port } = new URL(url);
-  return { host: hostname, port: Number(port), pid: child.pid ?? 0, close: () => stop(child) };
+  return {
+    ...{ host: hostname, port: Number(port), pid: child.pid ?? 0, child, metricsUrl },
+    close: () => stop(child),
+  };
 }

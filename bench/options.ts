@@ -9,6 +9,12 @@ export interface BenchOptions {
   readonly rounds: number;
   readonly sizes: readonly number[];
   readonly fulcio: boolean;
+  /** Whether to measure what rules, many issuers and reloads cost. */
+  readonly control: boolean;
+  /** Issuers, with a rule each, that do not apply to the tokens. */
+  readonly others: number;
+  /** Pairs of measurements where two systems are compared. */
+  readonly pairs: number;
   readonly out: string;
   readonly serverCore: number;
   readonly loadCore: number;
@@ -19,10 +25,13 @@ const HELP = `npm run bench -- [options]
   --smoke            a short run that only shows that everything works
   --sizes 0,100000   sizes of the log to measure at (default 0,100000,1000000)
   --seconds 4        length of one measurement
-  --warmup 10        seconds of load on each system before it is measured
+  --warmup 30        seconds of load on each system before it is measured
   --rounds 3         measurements of each kind; the median is shown
   --distinct 20000   distinct token-key-proof sets
   --no-fulcio        do not measure Fulcio beside
+  --no-control       do not measure what rules, many issuers and reloads cost
+  --others 1000      issuers and rules that do not apply to the tokens
+  --pairs 20         pairs of measurements where two systems are compared
   --out FILE         where the JSON goes (default bench-results.json)
   --server-core 1    core of the servers
   --load-core 0      core of the load generator
@@ -54,10 +63,13 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
   return {
     distinct: whole('distinct', values.distinct ?? (smoke ? '300' : '20000'), 1),
     seconds: positive('seconds', values.seconds ?? (smoke ? '1' : '4')),
-    warmup: positive('warmup', values.warmup ?? (smoke ? '1' : '10')),
+    warmup: positive('warmup', values.warmup ?? (smoke ? '1' : '30')),
     rounds: whole('rounds', values.rounds ?? (smoke ? '1' : '3'), 1),
     sizes: sizes.split(',').map((size) => whole('sizes', size, 0)),
     fulcio: values.fulcio ?? !smoke,
+    control: values.control,
+    others: whole('others', values.others ?? (smoke ? '50' : '1000'), 1),
+    pairs: whole('pairs', values.pairs ?? (smoke ? '1' : '20'), 1),
     out: values.out,
     serverCore: whole('server-core', values['server-core'], 0),
     loadCore: whole('load-core', values['load-core'], 0),
@@ -72,6 +84,9 @@ const OPTIONS = {
   rounds: { type: 'string' },
   distinct: { type: 'string' },
   fulcio: { type: 'boolean' },
+  control: { type: 'boolean', default: true },
+  others: { type: 'string' },
+  pairs: { type: 'string' },
   out: { type: 'string', default: 'bench-results.json' },
   'server-core': { type: 'string', default: '1' },
   'load-core': { type: 'string', default: '0' },
