@@ -1,15 +1,18 @@
 /** What control costs: issuers and rules that do not apply, a rule that does, and a reload under load. */
 import { githubProviderYaml } from './github-provider-yaml.ts';
+import { startLoadGenerator } from './load-generator.ts';
 import { manyEntriesYaml } from './many-entries.ts';
-import { createInstance, startMayfly } from './mayfly.ts';
-import { compare, type Comparison } from './pairs.ts';
+import { createInstance, startMayfly, type MayflySystem } from './mayfly.ts';
 import { measureReload, type ReloadCost } from './reload.ts';
 import { measureRuleCost, type RuleCost } from './rule-cost.ts';
+import { compare, type Comparison } from './side-by-side.ts';
 import type { Bench } from './throughput.ts';
 
 /** See the parts. */
 export interface ControlCost {
   readonly others: number;
+  /** One issuer with one rule, against the same: what the method itself scatters by. */
+  readonly same: Comparison;
   /** One issuer with one rule, against that and `others` issuers with a rule each. */
   readonly many: Comparison;
   /** No rule against one rule. */
@@ -22,25 +25,31 @@ export interface ControlCost {
 export async function measureControl(bench: Bench, issuer: string): Promise<ControlCost> {
   const { options, load, tell } = bench;
   const bodies = bench.bodies.get('RS256') ?? '';
-  const plan = { bodies, pairs: options.pairs, seconds: options.seconds / 4, warmup: options.warmup };
-  const start = async (
-    config: string,
-  ): Promise<Awaited<ReturnType<typeof startMayfly>> & { data: string }> => {
+  const plan = { bodies, starts: options.starts, seconds: options.seconds * 4, warmup: options.warmup };
+  const instance = (config: string): { data: string; start: () => Promise<MayflySystem> } => {
     const data = createInstance(issuer, config);
-    return { ...(await startMayfly(data, options.serverCore)), data };
+    return { data, start: () => startMayfly(data, options.serverCore) };
   };
+  const none = instance(githubProviderYaml(issuer));
+  const one = instance(manyEntriesYaml(issuer, 0));
+  const twin = instance(manyEntriesYaml(issuer, 0));
+  const many = instance(manyEntriesYaml(issuer, options.others));
+  const second = await startLoadGenerator(options.loadCore);
+  const compared = (a: typeof one, b: typeof one): Promise<Comparison> =>
+    compare([load, second], [a.start, b.start], plan);
+  tell('comparing 1 issuer and rule with the same …');
+  const same = await compared(one, twin);
   tell(`comparing 1 issuer and rule with ${options.others} more …`);
-  const one = await start(manyEntriesYaml(issuer, 0));
-  const many = await start(manyEntriesYaml(issuer, options.others));
-  const manyCost = await compare(load, [one, many], plan);
-  tell('measuring reloads under load …');
-  const reload = await measureReload(load, many, {
-    ...{ data: many.data, issuer, bodies, entries: options.others, seconds: options.seconds * 2 },
-  });
-  await many.close();
+  const manyCost = await compared(one, many);
   tell('comparing no rule with one …');
-  const none = await start(githubProviderYaml(issuer));
-  const ruleCost = await compare(load, [none, one], plan);
-  await Promise.all([none.close(), one.close()]);
-  return { others: options.others, many: manyCost, rule: ruleCost, decision: measureRuleCost(), reload };
+  const rule = await compared(none, one);
+  await second.close();
+  tell('measuring reloads under load …');
+  const system = await many.start();
+  const reload = await measureReload(load, system, {
+    ...{ data: many.data, issuer, bodies, entries: options.others },
+    ...{ seconds: options.seconds * 4, warmup: options.warmup },
+  });
+  await system.close();
+  return { others: options.others, same, many: manyCost, rule, decision: measureRuleCost(), reload };
 }

@@ -13,8 +13,8 @@ export interface BenchOptions {
   readonly control: boolean;
   /** Issuers, with a rule each, that do not apply to the tokens. */
   readonly others: number;
-  /** Pairs of measurements where two systems are compared. */
-  readonly pairs: number;
+  /** How often two systems that are compared are started anew. */
+  readonly starts: number;
   readonly out: string;
   readonly serverCore: number;
   readonly loadCore: number;
@@ -31,7 +31,7 @@ const HELP = `npm run bench -- [options]
   --no-fulcio        do not measure Fulcio beside
   --no-control       do not measure what rules, many issuers and reloads cost
   --others 1000      issuers and rules that do not apply to the tokens
-  --pairs 20         pairs of measurements where two systems are compared
+  --starts 5         how often two systems that are compared are started anew
   --out FILE         where the JSON goes (default bench-results.json)
   --server-core 1    core of the servers
   --load-core 0      core of the load generator
@@ -69,7 +69,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     fulcio: values.fulcio ?? !smoke,
     control: values.control,
     others: whole('others', values.others ?? (smoke ? '50' : '1000'), 1),
-    pairs: whole('pairs', values.pairs ?? (smoke ? '1' : '20'), 1),
+    starts: whole('starts', values.starts ?? (smoke ? '1' : '5'), 1),
     out: values.out,
     serverCore: whole('server-core', values['server-core'], 0),
     loadCore: whole('load-core', values['load-core'], 0),
@@ -86,7 +86,7 @@ const OPTIONS = {
   fulcio: { type: 'boolean' },
   control: { type: 'boolean', default: true },
   others: { type: 'string' },
-  pairs: { type: 'string' },
+  starts: { type: 'string' },
   out: { type: 'string', default: 'bench-results.json' },
   'server-core': { type: 'string', default: '1' },
   'load-core': { type: 'string', default: '0' },

@@ -29,6 +29,7 @@ export interface ReloadPlan {
   readonly bodies: string;
   readonly entries: number;
   readonly seconds: number;
+  readonly warmup: number;
 }
 
 const CONNECTIONS = 4;
@@ -56,6 +57,7 @@ export async function measureReload(
     ...{ host, port, path: '/api/v2/signingCert', bodies: plan.bodies },
     ...{ connections: CONNECTIONS, pause: PAUSE, seconds: plan.seconds },
   };
+  await load.measure({ ...order, connections: 64, pause: undefined, seconds: plan.warmup });
   const calm = await load.measure(order);
   const before = await reloads(system, 'success');
   let turn = 0;

@@ -2,7 +2,7 @@
 import type { TokenAlgorithm } from './corpus.ts';
 import type { ControlCost } from './control.ts';
 import { floorOf, type RawCosts } from './floor.ts';
-import type { Comparison } from './pairs.ts';
+import type { Comparison } from './side-by-side.ts';
 import { BUSY, type Row } from './throughput.ts';
 
 /** A row with its share of the floor, in percent. */
@@ -56,13 +56,14 @@ export function printRows(rows: readonly RowWithShare[]): void {
 
 const percentOf = (ratio: number): string => `${(100 * (ratio - 1)).toFixed(1)} %`;
 
-const compared = (what: string, { first, second, ratio, quartiles, pairs }: Comparison): string =>
-  `${what}: ${percentOf(ratio)} apart (middle half of ${pairs} pairs ${percentOf(quartiles[0])} to ` +
-  `${percentOf(quartiles[1])}; ${first.toFixed(0)} and ${second.toFixed(0)} µs CPU a certificate)`;
+const compared = (what: string, { first, second, ratio, ratios }: Comparison): string =>
+  `${what}: ${percentOf(ratio)} apart (of ${ratios.length} starts ${ratios.map(percentOf).join(', ')}; ` +
+  `${first.toFixed(0)} and ${second.toFixed(0)} µs CPU a certificate)`;
 
 /** Prints what control costs. */
-export function printControl({ others, many, rule, decision, reload }: ControlCost): void {
+export function printControl({ others, same, many, rule, decision, reload }: ControlCost): void {
   const { calm, reloading } = reload;
+  console.log(compared('1 issuer and rule, and the same', same));
   console.log(compared(`1 issuer and rule, and ${others} more`, many));
   console.log(compared('no rule, and one rule', rule));
   console.log(`one decision by one rule, alone in a loop: ${decision.microseconds.toFixed(1)} µs`);

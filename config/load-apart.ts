@@ -1,29 +1,69 @@
+import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { setPriority } from 'node:os';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { ConfigError } from './config-error.ts';
+import { joinParts, type LoadPart } from './load-parts.ts';
 import type { LoadedConfig } from './load.ts';
-import type { LoadAnswer } from './load-worker.ts';
 
 /** What Node before 22.18 needs to run sources. */
 const FOR_SOURCES: readonly string[] = ['--experimental-strip-types', '--experimental-transform-types'];
 
-/** As `loadConfig`, in a thread of its own: a big file takes so long to read that requests would have to wait for it.
- * Throws {@link ConfigError}. */
+/** How much the process gives way to the one that answers requests, where both want the same core: it gets about a
+ * tenth. Much less would let a busy service wait for a rule that denies. */
+const NICENESS = 10;
+
+/** As `loadConfig`, in a process of its own: a big file takes a second of a core, and requests would have to wait for
+ * it. A thread would not do: what the engine compiles and collects for it is done by threads of the whole process,
+ * which have as much right to the core as the one that answers. And a file that eats all memory of a process of its own
+ * ends no service. Throws {@link ConfigError}. */
 export async function loadConfigApart(path: string): Promise<LoadedConfig> {
-  // The compiler rewrites imports but not URLs. The process's own flags (an inspector's port) are not for the thread.
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const execArgv = extension === 'ts' ? process.execArgv.filter((flag) => FOR_SOURCES.includes(flag)) : [];
-  const file = new URL(`./load-worker.${extension}`, import.meta.url);
-  const worker = new Worker(file, { workerData: path, execArgv });
+  const child = start(path);
   try {
-    const ended = once(worker, 'exit').then(([code]) => {
-      throw new Error(`the thread that loads ${path} ended with ${String(code)}`);
+    const ended = once(child, 'exit').then(([code, signal]) => {
+      throw new Error(`the process that loads ${path} ended with ${String(code ?? signal)}`);
     });
     ended.catch(() => undefined);
-    const [answer] = (await Promise.race([once(worker, 'message'), ended])) as [LoadAnswer];
-    if ('config' in answer) return answer.config;
-    throw new ConfigError(answer.code, path, answer.problems);
+    const next = async (): Promise<LoadPart> => {
+      await nextTurn();
+      child.send('next');
+      const [part] = (await Promise.race([once(child, 'message'), ended])) as [LoadPart];
+      return part;
+    };
+    return await joinParts(next, (code, problems) => new ConfigError(code, path, problems));
   } finally {
-    await worker.terminate();
+    child.kill('SIGKILL');
+  }
+}
+
+function start(path: string): ChildProcess {
+  // The compiler rewrites imports but not URLs. The process's own flags (an inspector's port) are not for this one.
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const forSources = extension === 'ts' ? process.execArgv.filter((flag) => FOR_SOURCES.includes(flag)) : [];
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  const child = fork(fileURLToPath(new URL(`./load-process.${extension}`, import.meta.url)), [path], {
+    // The engine's helpers would have the priority of this process.
+    execArgv: [...forSources, '--single-threaded'],
+    env,
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    // A Ctrl-C lets the service end in order, and would end this one at once.
+    detached: true,
+  });
+  // What it sends when nobody listens any more is no reason to end.
+  child.on('error', () => undefined);
+  giveWay(child);
+  return child;
+}
+
+/** Before it has threads: they get the priority that it has then. */
+function giveWay({ pid }: ChildProcess): void {
+  // It could not be started, and will say so.
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, NICENESS);
+  } catch {
+    // Where the system does not allow that, the reload is only less polite.
   }
 }

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** Milliseconds of work after which others get their turn. */
-const SLICE = 4;
+const SLICE = 1;
 
 /** Does `work` for each item, in order, and lets the event loop run in between, so that nobody waits for the whole.
  * Rejects with what `work` throws, at the first item that makes it. */

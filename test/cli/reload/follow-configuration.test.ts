@@ -7,7 +7,6 @@ import { promisify } from 'node:util';
 import { followConfiguration, type Follower } from '../../../cli/reload/follow-configuration.ts';
 import { contentsOf } from '../../../cli/reload/file-contents.ts';
 import { loadSettled, type Load } from '../../../cli/reload/settled-load.ts';
-import { loadConfigApart } from '../../../config/load-apart.ts';
 import { loadConfig } from '../../../config/load.ts';
 import { LivePolicy } from '../../../policy/live-policy.ts';
 import { compilePolicy, type PolicySnapshot } from '../../../policy/snapshot.ts';
@@ -255,18 +254,5 @@ describe('cli/reload: a configuration that is followed', () => {
     expect(eventsOf('needs a restart')[1]?.['settings']).to.deep.equal(['limits', 'log-access-token-file']);
     expect(JSON.stringify(lines)).to.not.contain('long random');
     expect(follower.state().reloads.success).to.equal(2);
-  });
-
-  it('reads in a thread of its own what it would read itself, good or bad', async () => {
-    await writeFile(file, configOf({ people: `rules: [${deny('no-eve', 'eve@example.com')}]` }));
-    await follow();
-    expect(await loadConfigApart(file)).to.deep.equal(await loadConfig(file));
-    await writeFile(file, configOf({ people: 'lifetme: 5', robots: 'lifetime: 500' }));
-    const failureOf = (load: Load): Promise<unknown> => load(file).catch((error: unknown) => error);
-    const [there, here] = [await failureOf(loadConfigApart), await failureOf(loadConfig)];
-    expect(there)
-      .to.be.instanceOf(Error)
-      .with.property('message', (here as Error).message);
-    expect(there).to.have.deep.property('problems', (here as { problems: unknown }).problems);
   });
 });

@@ -1,0 +1,60 @@
+import { expect } from 'chai';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError } from '../../config/config-error.ts';
+import { loadConfigApart } from '../../config/load-apart.ts';
+import { loadConfig } from '../../config/load.ts';
+
+/** More entries and findings than go into one part. */
+const many = (): string =>
+  `oidc-issuers:\n${Array.from(
+    { length: 120 },
+    (_, n) => `  http://issuer-${n}.example.com:
+    client-id: [team-${n}, people-${n}]
+    type: email
+    mayfly:
+      jwks: {keys: [{kty: OKP, crv: Ed25519, kid: one, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}
+      rules: [{name: team, allow: 'claims.email.endsWith("@team-${n}.example.com")', message: Ask us.}]
+`,
+  ).join('')}mayfly: { require-rules: true, audit: { file: { path: audit.jsonl } } }\n`;
+
+describe('config/load-apart', () => {
+  let directory: string;
+  let file: string;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'mayfly-load-'));
+    file = join(directory, 'config.yaml');
+  });
+  afterEach(() => rm(directory, { recursive: true, force: true }));
+
+  it('hands over the whole configuration, as it is loaded here', async () => {
+    await writeFile(file, many());
+    const apart = await loadConfigApart(file);
+    expect(apart.entries).to.have.length(120);
+    expect(apart.findings.length).to.be.greaterThan(100);
+    expect(apart).to.deep.equal(await loadConfig(file));
+  });
+
+  it('hands over a configuration without issuers', async () => {
+    await writeFile(file, 'oidc-issuers: {}\n');
+    expect(await loadConfigApart(file)).to.deep.equal(await loadConfig(file));
+  });
+
+  it('tells everything that is wrong, with its places', async () => {
+    await writeFile(file, `${many()}meta-issuers: 5\n`.replaceAll('client-id', 'client-name'));
+    const errorOf = (load: Promise<unknown>): Promise<unknown> =>
+      load.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    const apart = await errorOf(loadConfigApart(file));
+    const here = (await errorOf(loadConfig(file))) as ConfigError;
+    expect(apart).to.be.instanceOf(ConfigError);
+    expect((apart as ConfigError).problems).to.deep.equal(here.problems);
+    expect((apart as ConfigError).message).to.equal(here.message);
+    expect((apart as ConfigError).code).to.equal('CONFIG_INVALID');
+    expect(here.problems.length).to.be.greaterThan(100);
+  });
+});
