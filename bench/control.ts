@@ -48,7 +48,7 @@ export async function measureControl(bench: Bench, issuer: string): Promise<Cont
   const system = await many.start();
   const reload = await measureReload(load, system, {
     ...{ data: many.data, issuer, bodies, entries: options.others },
-    ...{ seconds: options.seconds * 4, warmup: options.warmup },
+    ...{ stretches: options.starts * 2, seconds: options.seconds, warmup: options.warmup },
   });
   await system.close();
   return { others: options.others, same, many: manyCost, rule, decision: measureRuleCost(), reload };

@@ -1,12 +1,16 @@
 /**
- * What a reload costs those who are asking at that moment: the slowest answer with a reload every second, against the
- * slowest without, under a load that leaves the service room to breathe (at saturation every answer waits anyway).
+ * What a reload costs those who are asking at that moment, under a load that leaves the service room to breathe (at
+ * saturation every answer waits anyway). The machine has hiccups of its own, of the disk above all; so stretches with a
+ * reload and stretches without take turns, and the slowest answer of the typical stretch is what counts.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadGenerator } from './load-generator.ts';
+import type { Measured } from './load.ts';
 import { manyEntriesYaml } from './many-entries.ts';
 import { configure, type MayflySystem } from './mayfly.ts';
+import { median } from './process.ts';
 
-/** Latencies in milliseconds. */
+/** See the top of the file. */
 export interface ReloadCost {
   readonly entries: number;
   readonly reloads: number;
@@ -15,11 +19,14 @@ export interface ReloadCost {
   readonly reloading: Latencies;
 }
 
-/** Of one stretch of time. */
+/** Milliseconds, of all stretches of a kind. */
 export interface Latencies {
+  /** Medians over the stretches. */
   readonly p50: number;
   readonly p99: number;
   readonly slowest: number;
+  /** The slowest answer of each stretch, rising. */
+  readonly slowestOfEach: readonly number[];
 }
 
 /** What {@link measureReload} needs. */
@@ -28,24 +35,33 @@ export interface ReloadPlan {
   readonly issuer: string;
   readonly bodies: string;
   readonly entries: number;
+  /** Stretches of each kind. */
+  readonly stretches: number;
+  /** Of one stretch, and of the load before the first. */
   readonly seconds: number;
   readonly warmup: number;
 }
 
 const CONNECTIONS = 4;
 const PAUSE = 10;
-const BETWEEN_RELOADS = 1000;
 
-/** Counts of reloads by outcome, from the metrics. */
-async function reloads(system: MayflySystem, outcome: string): Promise<number> {
+/** Reloads so far, from the metrics. */
+async function reloads(system: MayflySystem): Promise<number> {
   const text = await (await fetch(`${system.metricsUrl}/metrics`)).text();
-  const line = text
-    .split('\n')
-    .find((row) => row.startsWith(`mayfly_config_reload_total{outcome="${outcome}"`));
+  const line = text.split('\n').find((row) => row.startsWith('mayfly_config_reload_total{outcome="success"'));
   return Number(line?.split(' ').at(-1) ?? 0);
 }
 
-/** Measures a running system whose configuration is that of `manyEntriesYaml(issuer, entries)`. Throws when it did not
+/** Resolves when there were `count` of them; throws after half a minute. */
+async function reloaded(system: MayflySystem, count: number): Promise<void> {
+  for (let look = 0; look < 60; look++) {
+    if ((await reloads(system)) >= count) return;
+    await delay(500);
+  }
+  throw new Error('the service did not reload');
+}
+
+/** Measures a running system whose configuration is that of `manyEntriesYaml(issuer, entries)`. Throws when it does not
  * reload. */
 export async function measureReload(
   load: LoadGenerator,
@@ -53,35 +69,35 @@ export async function measureReload(
   plan: ReloadPlan,
 ): Promise<ReloadCost> {
   const { host, port, child } = system;
-  const order = {
-    ...{ host, port, path: '/api/v2/signingCert', bodies: plan.bodies },
-    ...{ connections: CONNECTIONS, pause: PAUSE, seconds: plan.seconds },
-  };
-  await load.measure({ ...order, connections: 64, pause: undefined, seconds: plan.warmup });
-  const calm = await load.measure(order);
-  const before = await reloads(system, 'success');
-  let turn = 0;
-  const timer = setInterval(() => {
-    turn++;
+  const { bodies, seconds } = plan;
+  const order = { host, port, path: '/api/v2/signingCert', bodies, seconds };
+  const gentle = { ...order, connections: CONNECTIONS, pause: PAUSE };
+  await load.measure({ ...order, connections: 64, seconds: plan.warmup });
+  const calm: Measured[] = [];
+  const reloading: Measured[] = [];
+  const before = await reloads(system);
+  for (let turn = 1; turn <= plan.stretches; turn++) {
+    calm.push(await load.measure(gentle));
     // Another text each time: a file that did not change is no reload.
     configure(plan.data, manyEntriesYaml(plan.issuer, plan.entries, `claims.run_attempt != "turn-${turn}"`));
     child.kill('SIGHUP');
-  }, BETWEEN_RELOADS);
-  const reloading = await load.measure(order);
-  clearInterval(timer);
-  const done = (await reloads(system, 'success')) - before;
-  if (done === 0) throw new Error('the service did not reload');
+    reloading.push(await load.measure(gentle));
+    await reloaded(system, before + turn);
+  }
   return {
     entries: plan.entries,
-    reloads: done,
-    failures: calm.failures + reloading.failures,
+    reloads: plan.stretches,
+    failures: [...calm, ...reloading].reduce((sum, { failures }) => sum + failures, 0),
     calm: latenciesOf(calm),
     reloading: latenciesOf(reloading),
   };
 }
 
-const latenciesOf = ({ p50, p99, slowest }: Latencies): Latencies => ({
-  p50: Number(p50.toFixed(2)),
-  p99: Number(p99.toFixed(2)),
-  slowest: Number(slowest.toFixed(2)),
-});
+function latenciesOf(stretches: readonly Measured[]): Latencies {
+  const all = (name: 'p50' | 'p99' | 'slowest'): number[] =>
+    stretches.map((stretch) => Number(stretch[name].toFixed(2)));
+  return {
+    ...{ p50: median(all('p50')), p99: median(all('p99')), slowest: median(all('slowest')) },
+    slowestOfEach: all('slowest').sort((a, b) => a - b),
+  };
+}

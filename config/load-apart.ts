@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setPriority } from 'node:os';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from './config-error.ts';
 import { joinParts, type LoadPart } from './load-parts.ts';
@@ -26,7 +26,8 @@ export async function loadConfigApart(path: string): Promise<LoadedConfig> {
     });
     ended.catch(() => undefined);
     const next = async (): Promise<LoadPart> => {
-      await nextTurn();
+      // Reading a part takes a while too: those who ask get their turn in between.
+      await delay(1);
       child.send('next');
       const [part] = (await Promise.race([once(child, 'message'), ended])) as [LoadPart];
       return part;
@@ -42,14 +43,13 @@ function start(path: string): ChildProcess {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const forSources = extension === 'ts' ? process.execArgv.filter((flag) => FOR_SOURCES.includes(flag)) : [];
   const env = { ...process.env, NODE_OPTIONS: '' };
+  // In the same session: Linux may weigh sessions against each other, whatever the priorities in them.
   const child = fork(fileURLToPath(new URL(`./load-process.${extension}`, import.meta.url)), [path], {
     // The engine's helpers would have the priority of this process.
     execArgv: [...forSources, '--single-threaded'],
     env,
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    // A Ctrl-C lets the service end in order, and would end this one at once.
-    detached: true,
   });
   // What it sends when nobody listens any more is no reason to end.
   child.on('error', () => undefined);

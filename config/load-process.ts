@@ -12,6 +12,9 @@ async function* answer(path: string): AsyncGenerator<LoadPart, undefined> {
   }
 }
 
+// A Ctrl-C reaches every process of the session. It lets the service end in order, and so with what it began.
+process.on('SIGINT', () => undefined);
+
 const parts = answer(process.argv[2] ?? '');
 process.on('message', () => {
   void parts.next().then(({ value }) => {

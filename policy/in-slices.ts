@@ -1,7 +1,11 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** Milliseconds of work after which others get their turn. */
 const SLICE = 1;
+
+/** Milliseconds that are theirs: a request takes several turns of the event loop, and with a slice before each it would
+ * wait for them all. */
+const REST = 2;
 
 /** Does `work` for each item, in order, and lets the event loop run in between, so that nobody waits for the whole.
  * Rejects with what `work` throws, at the first item that makes it. */
@@ -24,7 +28,7 @@ export async function stepsInSlices<Outcome>(steps: Iterator<void, Outcome>): Pr
     const step = steps.next();
     if (step.done === true) return step.value;
     if (performance.now() < until) continue;
-    await nextTurn();
+    await delay(REST);
     until = performance.now() + SLICE;
   }
 }

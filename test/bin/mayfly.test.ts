@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { projectRoot } from '../support/project-root.ts';
@@ -31,6 +32,7 @@ export async function main(words) {
       process.on(signal, () => { console.log(signal); process.exit(7); });
   }
   console.log(JSON.stringify({ words, runtime: process.execPath, version: process.versions.node }));
+  if (words[0] === 'serve') console.log(JSON.stringify({ pid: process.pid, flags: process.execArgv }));
 }`;
 
 /** How to start the launcher under a Node that is too old. */
@@ -106,6 +108,31 @@ describe('bin/mayfly.js', function () {
     const { ended, stdout, stderr } = start([process.execPath], 'quick', '--json');
     expect([await ended, await stderr]).to.deep.equal([7, '']);
     expect(JSON.parse(await stdout)).to.deep.include({ words: ['quick', '--json'] });
+  });
+
+  /** What `serve` says of its process, and what the system does. */
+  async function served(
+    ...words: [string, ...string[]]
+  ): Promise<{ started: number | undefined; pid: number; flags: string[] }> {
+    const { child } = start(words, 'serve', '--data', 'a b');
+    for await (const line of createInterface({ input: child.stdout }))
+      if (line.startsWith('{"pid"'))
+        return { started: child.pid, ...(JSON.parse(line) as { pid: number; flags: string[] }) };
+    throw new Error('the program said nothing');
+  }
+
+  it('gives a process that serves the flags of the engine that it needs, and stays that process', async () => {
+    build();
+    const { started, pid, flags } = await served(process.execPath, '--no-deprecation');
+    expect(pid).to.equal(started);
+    expect(flags).to.include.members(['--no-deprecation', '--max-semi-space-size=8']);
+    expect(flags.filter((flag) => flag.includes('semi-space'))).to.have.length(1);
+  });
+
+  it('leaves the flags to whoever chose some', async () => {
+    build();
+    const { flags } = await served(process.execPath, '--max-semi-space-size=32');
+    expect(flags).to.deep.equal(['--max-semi-space-size=32']);
   });
 
   for (const { name, words } of OLD_NODES) {
