@@ -25,7 +25,7 @@ export interface ControlCost {
 export async function measureControl(bench: Bench, issuer: string): Promise<ControlCost> {
   const { options, load, tell } = bench;
   const bodies = bench.bodies.get('RS256') ?? '';
-  const plan = { bodies, starts: options.starts, seconds: options.seconds * 4, warmup: options.warmup };
+  const plan = { bodies, starts: options.starts, seconds: options.seconds * 3, warmup: options.warmup / 2 };
   const instance = (config: string): { data: string; start: () => Promise<MayflySystem> } => {
     const data = createInstance(issuer, config);
     return { data, start: () => startMayfly(data, options.serverCore) };

@@ -31,7 +31,7 @@ const HELP = `npm run bench -- [options]
   --no-fulcio        do not measure Fulcio beside
   --no-control       do not measure what rules, many issuers and reloads cost
   --others 1000      issuers and rules that do not apply to the tokens
-  --starts 5         how often two systems that are compared are started anew
+  --starts 7         how often two systems that are compared are started anew
   --out FILE         where the JSON goes (default bench-results.json)
   --server-core 1    core of the servers
   --load-core 0      core of the load generator
@@ -69,7 +69,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     fulcio: values.fulcio ?? !smoke,
     control: values.control,
     others: whole('others', values.others ?? (smoke ? '50' : '1000'), 1),
-    starts: whole('starts', values.starts ?? (smoke ? '1' : '5'), 1),
+    starts: whole('starts', values.starts ?? (smoke ? '1' : '7'), 1),
     out: values.out,
     serverCore: whole('server-core', values['server-core'], 0),
     loadCore: whole('load-core', values['load-core'], 0),
