@@ -1,7 +1,8 @@
 /** A file that only grows, with lines that are whole. */
 import { constants, type BigIntStats } from 'node:fs';
-import { mkdir, open, stat, type FileHandle } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeDirectory, syncDirectory } from '../storage/durable-file.ts';
 import { AuditSinkError } from './audit-error.ts';
 
 /** What became of the path while the file was open. */
@@ -32,7 +33,7 @@ export class AppendFile {
   /** Opens or makes (mode 0600) the file and makes its directory (mode 0700); a last line that was torn is ended. Throws
    * {@link AuditSinkError} for what is no file, and the system's errors. */
   static async open(path: string): Promise<AppendFile> {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeDirectory(dirname(path));
     const handle = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
     try {
       const facts = await handle.stat({ bigint: true });
@@ -85,13 +86,3 @@ export class AppendFile {
 }
 
 const NEWLINE = 10;
-
-/** A name that was made, changed or removed in the directory stays so. */
-export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}

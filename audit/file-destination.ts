@@ -8,7 +8,8 @@
  */
 import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import { AppendFile, syncDirectory } from './append-file.ts';
+import { syncDirectory } from '../storage/durable-file.ts';
+import { AppendFile } from './append-file.ts';
 import type { AuditFileDefinition } from './audit-definition.ts';
 import { AuditSinkError } from './audit-error.ts';
 import type { Destination, Note } from './destination.ts';
@@ -135,6 +136,7 @@ const FAULTS: Readonly<Record<string, string>> = {
   ELOOP: 'It is a symbolic link: name the file itself.',
   ENOTDIR: 'A part of the path is a file.',
   EEXIST: 'A part of the path is a file.',
+  ENOENT: 'Its directory is not there and cannot be made.',
   ENXIO: 'It is a socket or a pipe: name a file.',
 };
 

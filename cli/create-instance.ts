@@ -17,7 +17,7 @@ import { describeName } from '../core/distinguished-name.ts';
 import { decodePem, encodePem } from '../core/pem.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import { createLog } from '../ct-log/create-log.ts';
-import { syncDirectory } from '../ct-log/durable-file.ts';
+import { syncDirectory } from '../storage/durable-file.ts';
 import { nameOfOrigin, type LogIdentity, type SctExtensions } from '../ct-log/log-identity.ts';
 import { CommandError } from './command.ts';
 

@@ -1,5 +1,5 @@
 /** `mayfly trust export`: the files that verifiers are given. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { hash } from 'node:crypto';
 import { onlyLog, openDataDirectory } from '../config/data-directory.ts';
@@ -7,7 +7,8 @@ import { systemFault } from '../config/data-directory-error.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { toBase64, toHex, utf8 } from '../core/bytes.ts';
-import { writeDurably } from '../ct-log/durable-file.ts';
+import { writeDurably } from '../storage/durable-file.ts';
+import { ensureDirectory } from '../storage/make-directory.ts';
 import { collectTrust, type TrustMaterial } from '../trust/collect.ts';
 import { exportTrust } from '../trust/export.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
@@ -116,10 +117,10 @@ async function usualUrlOf(config: string, material: TrustMaterial, speak: Speake
 
 async function writeAll(out: string, files: ReadonlyMap<string, string>): Promise<void> {
   try {
-    await mkdir(out, { recursive: true });
+    await ensureDirectory(out);
     for (const [name, content] of files) await writeDurably(join(out, name), utf8(content), 0o644);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+    if (await isFile(out))
       throw new CommandError('USAGE', `--out: ${out} is a file`, {
         hint: 'Name a directory; it is made if it is not there.',
         cause: error,
@@ -127,6 +128,12 @@ async function writeAll(out: string, files: ReadonlyMap<string, string>): Promis
     throw systemFault(out, 'write', error);
   }
 }
+
+const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => !found.isDirectory(),
+    () => false,
+  );
 
 function facts({ chain, log }: TrustMaterial): Readonly<Record<string, unknown>> {
   return {

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { utf8 } from '../core/bytes.ts';
-import { writeDurably } from '../ct-log/durable-file.ts';
+import { writeDurably } from '../storage/durable-file.ts';
 import { GITHUB_ISSUER } from '../oidc/github-provider.ts';
 import { ciProviderYaml } from './ci-provider-yaml.ts';
 import { mayflySchema } from './mayfly-schema.ts';

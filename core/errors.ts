@@ -36,3 +36,9 @@ export type FormatCode = 'MALFORMED' | 'TRUNCATED' | 'TRAILING_BYTES' | 'TOO_LAR
 /** Bytes or text from outside that do not follow their format. Every parser of `core` and `ct-log/format` throws
  * this and nothing else. */
 export class FormatError extends MayflyError<FormatCode> {}
+
+/** The `code` of a system error such as `ENOENT`, else undefined. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,9 +1,10 @@
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
+import { systemCode } from '../core/errors.ts';
+import { makeDirectory, syncDirectory } from '../storage/durable-file.ts';
 import { createCommitDatabase } from './commit-database.ts';
-import { makeDirectory, syncDirectory } from './durable-file.ts';
-import { LogError, messageOf, systemCode } from './log-error.ts';
+import { LogError, messageOf } from './log-error.ts';
 import { nameOfOrigin, writeIdentity, type LogIdentity, type SctExtensions } from './log-identity.ts';
 import { sha256 } from './sha256.ts';
 import { COMMIT_DATABASE } from './sqlite-commit-store.ts';

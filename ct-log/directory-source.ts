@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { concat, equalBytes } from '../core/bytes.ts';
+import { systemCode } from '../core/errors.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
 import { openForReading, readState, storageError } from './commit-database.ts';
 import type { CommittedState, Head } from './commit-store.ts';
@@ -10,7 +11,7 @@ import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
 import { hashInTile, parseTilePath, TILE_WIDTH, tilePath, type Tile } from './format/tile.ts';
 import { parseTileLeaf } from './format/leaf.ts';
 import { issuerPath } from './issuers.ts';
-import { LogReadError, systemCode } from './log-error.ts';
+import { LogReadError } from './log-error.ts';
 import { readIdentity, type LogIdentity } from './log-identity.ts';
 import { sha256 } from './sha256.ts';
 import type { LogSource } from './source.ts';

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { equalBytes } from '../core/bytes.ts';
-import { makeDirectory, writeDurably } from './durable-file.ts';
-import { LogError, systemCode } from './log-error.ts';
+import { systemCode } from '../core/errors.ts';
+import { makeDirectory, writeDurably } from '../storage/durable-file.ts';
+import { LogError } from './log-error.ts';
 import type { TileStore } from './tile-store.ts';
 
 /** Only these may become a path below the log's directory. */

@@ -46,9 +46,3 @@ export class LogReadError extends MayflyError<LogReadReason> {}
 
 /** The message of whatever was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** The `code` of a system error such as `ENOENT`, else undefined. */
-export function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
-}

@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromBase64, toBase64 } from '../core/bytes.ts';
 import { parseRfc3339 } from '../core/clock.ts';
-import { writeDurably } from './durable-file.ts';
-import { LogError, messageOf, systemCode } from './log-error.ts';
+import { systemCode } from '../core/errors.ts';
+import { writeDurably } from '../storage/durable-file.ts';
+import { LogError, messageOf } from './log-error.ts';
 
 /** Whether SCTs say where their entry stands (static-ct-api), or carry no extension (plain RFC 6962). */
 export type SctExtensions = 'leaf_index' | 'none';

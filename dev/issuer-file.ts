@@ -1,7 +1,8 @@
 /** `DIR/dev/issuer.json`: the URL under which the development issuer of a data directory was last started. Tokens
  * name it as `iss`, so `mayfly token` has to know it without asking a running process. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ensureDirectory } from '../storage/make-directory.ts';
 import { DevError } from './dev-error.ts';
 
 const issuerPath = (directory: string): string => join(directory, 'dev', 'issuer.json');
@@ -23,7 +24,7 @@ export async function readDevIssuer(directory: string): Promise<string | undefin
 
 /** Remembers the issuer URL; replaces the file as a whole. */
 export async function writeDevIssuer(directory: string, issuer: string): Promise<void> {
-  await mkdir(join(directory, 'dev'), { recursive: true, mode: 0o700 });
+  await ensureDirectory(join(directory, 'dev'), 0o700);
   const path = issuerPath(directory);
   await writeFile(`${path}.tmp`, `${JSON.stringify({ issuer })}\n`, { mode: 0o600 });
   await rename(`${path}.tmp`, path);

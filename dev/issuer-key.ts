@@ -5,9 +5,10 @@
  * Whoever can read the file can be anybody for that CA; that is the point of a development issuer.
  */
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { chmod, link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { chmod, link, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { calculateJwkThumbprint, importJWK, type CryptoKey, type JWK } from 'jose';
+import { ensureDirectory } from '../storage/make-directory.ts';
 import { DevError } from './dev-error.ts';
 
 /** A private RSA JWK that always names its id, its use and its algorithm. */
@@ -60,7 +61,7 @@ async function newKey(): Promise<IssuerJwk> {
  * nobody ever reads half a key. */
 async function writeOnce(directory: string, text: string): Promise<void> {
   const folder = join(directory, 'dev');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await ensureDirectory(folder, 0o700);
   await chmod(folder, 0o700);
   const temporary = `${keyPath(directory)}.${randomUUID()}.tmp`;
   const file = await open(temporary, 'w', 0o600);

@@ -6,11 +6,12 @@
  * certificate: one with an identity issuer in it, for the very key beside it.
  */
 import { createPrivateKey, createPublicKey, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
 import { findExtension, parseCertificate } from '../../core/certificate.ts';
 import { decodePem } from '../../core/pem.ts';
+import { ensureDirectory } from '../../storage/make-directory.ts';
 import { CommandError } from '../command.ts';
 
 /** Paths of the three files. */
@@ -97,7 +98,7 @@ export async function writeCredentials(paths: CredentialPaths, credentials: Cred
 /** Makes the directory if it is not there. Throws {@link CommandError} `FAILED`. */
 export async function makeOutputDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    await ensureDirectory(directory);
   } catch (error) {
     throw systemFault(directory, error);
   }
@@ -120,6 +121,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
   ENOTDIR: 'a part of the path is a file',
   EEXIST: 'a part of the path is a file',
+  ENOENT: 'no directory can be made there',
 };
 
 function systemFault(path: string, cause: unknown): CommandError {

@@ -210,6 +210,11 @@ describe('audit: a file', () => {
         'It is a symbolic link: name the file itself.',
       ],
       ['a device', () => Promise.resolve('/dev/null'), '/dev/null is not a regular file'],
+      [
+        'a place where nobody can make a directory',
+        () => Promise.resolve('/proc/mayfly/audit.jsonl'),
+        'Its directory is not there and cannot be made.',
+      ],
       ['a path through a file', () => Promise.resolve('/dev/null/audit'), 'A part of the path is a file.'],
     ];
     for (const [name, make, hint] of cases)

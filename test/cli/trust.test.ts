@@ -154,6 +154,7 @@ describe('mayfly trust export', function () {
     ['a place inside the data directory', 'data', 'data/trust', 2, 'inside the data directory'],
     ['the data directory itself', 'data', 'data', 2, 'inside the data directory'],
     ['a file in the way', 'data', 'data/config.yaml/../../file', 2, 'is a file'],
+    ['a place where nobody can make a directory', 'data', '/proc/mayfly/trust', 1, 'cannot be written'],
     ['a file on the way', 'data', 'file/trust', 1, 'A part of the path is a file'],
   ];
   for (const [name, data, out, expected, part] of MISTAKES)

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import {
   credentialPaths,
+  makeOutputDirectory,
   requireReplaceable,
   writeCredentials,
 } from '../../../cli/client/credential-files.ts';
@@ -100,6 +101,13 @@ describe('cli/client/credential-files', () => {
     }
     expect(thrown).to.be.instanceOf(CommandError);
     expect(await readdir(directory)).to.deep.equal(['key.pem']);
+  });
+
+  it('says at once when the directory cannot be made', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const thrown: unknown = await makeOutputDirectory('/proc/mayfly/out').catch((error: unknown) => error);
+    expect(thrown).to.be.instanceOf(CommandError);
+    expect((thrown as CommandError).message).to.contain('no directory can be made there');
   });
 
   it('says why when the directory cannot be written', async function () {

@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { makeDirectory } from '../../ct-log/durable-file.ts';
-import { systemCode } from '../../ct-log/log-error.ts';
+import { makeDirectory } from '../../storage/durable-file.ts';
+import { systemCode } from '../../core/errors.ts';
 
-describe('ct-log/durable-file', () => {
+describe('storage/durable-file', () => {
   let root: string;
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'mayfly-file-'));
@@ -33,6 +33,11 @@ describe('ct-log/durable-file', () => {
     writeFileSync(join(root, 'file'), '');
     expect(await code(join(root, 'file'))).to.equal('ENOTDIR');
     expect(await code(join(root, 'file', 'below'))).to.equal('ENOTDIR');
+  });
+
+  it('rejects where a link leads nowhere', async () => {
+    symlinkSync('nowhere', join(root, 'link'));
+    expect(await code(join(root, 'link'))).to.equal('EEXIST');
   });
 
   it('rejects where the system lets nobody make a directory', async function () {
