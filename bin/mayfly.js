@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // Starts Mayfly under a Node that can run it. Plain JavaScript for old engines: this file must parse and explain
 // itself on any Node from 20, while the program needs node:sqlite.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const NEEDED = [22, 16];
@@ -34,15 +35,40 @@ function handOver(runtime) {
 const FOR_SERVING = ['--max-semi-space-size=8', '--heap-growing-percent=400'];
 const SERVING = ['serve', 'dev'];
 
-/** Becomes the same process with those flags, unless whoever starts it chose flags of the kind. Under Windows, which has
- * no such call, it goes on without. */
+/** Becomes the same process with those flags, where that is known to work; otherwise it goes on without them, which
+ * costs nothing but longer pauses. */
 function tuneForServing() {
   const [command] = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+  if (!SERVING.includes(command) || isTuned() || wouldLose()) return;
+  try {
+    if (!canBecomeTuned()) return;
+    const words = [process.argv0, ...process.execArgv, ...FOR_SERVING, ...process.argv.slice(1)];
+    process.execve(process.execPath, words, process.env);
+  } catch {
+    // Node's permission model forbids it.
+  }
+}
+
+/** Whether this is that process already, or whoever started it chose flags of the kind. */
+function isTuned() {
   const chosen = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`;
-  const canBecome = process.platform !== 'win32' && process.execve !== undefined;
-  if (!SERVING.includes(command) || chosen.includes('semi-space') || !canBecome) return;
-  const words = [process.argv0, ...process.execArgv, ...FOR_SERVING, ...process.argv.slice(1)];
-  process.execve(process.execPath, words, process.env);
+  return /semi[-_]space|heap[-_]growing/.test(chosen);
+}
+
+/** Whether the process would come out with less than it has: Node closes the files that it was started with, but for the
+ * first three, and the channel to a parent that is Node. */
+function wouldLose() {
+  return process.connected === true || process.argv.some((word) => /\/fd\/\d/.test(word));
+}
+
+/** Whether there is such a call and this Node takes the flags. A call that fails ends the process, and so would a flag
+ * that another engine does not know; trying costs 10 ms. */
+function canBecomeTuned() {
+  // Windows has no such call. Without /proc, Node does not know where it lies.
+  if (process.platform === 'win32' || process.execve === undefined || !isAbsolute(process.execPath))
+    return false;
+  const words = [...FOR_SERVING, '--version'];
+  return spawnSync(process.execPath, words, { stdio: 'ignore', timeout: 5000 }).status === 0;
 }
 
 function fail(sentence) {

@@ -1,10 +1,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  closeSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   realpathSync,
   rmSync,
   symlinkSync,
@@ -129,10 +131,50 @@ describe('bin/mayfly.js', function () {
     expect(flags.filter((flag) => flag.includes('semi-space'))).to.have.length(1);
   });
 
-  it('leaves the flags to whoever chose some', async () => {
+  for (const flag of ['--max-semi-space-size=32', '--max_semi_space_size=32', '--heap-growing-percent=50'])
+    it(`leaves the flags to whoever chose some: ${flag}`, async () => {
+      build();
+      const { flags } = await served(process.execPath, flag);
+      expect(flags).to.deep.equal([flag]);
+    });
+
+  it('goes on without the flags where it may not become another process', async () => {
     build();
-    const { flags } = await served(process.execPath, '--max-semi-space-size=32');
-    expect(flags).to.deep.equal(['--max-semi-space-size=32']);
+    const { flags } = await served(process.execPath, '--permission', '--allow-fs-read=*');
+    expect(flags).to.deep.equal(['--permission', '--allow-fs-read=*']);
+  });
+
+  it('goes on without the flags where Node does not know its own place, or does not know them', async () => {
+    build();
+    const nowhere = "Object.defineProperty(process, 'execPath', { value: 'node' });";
+    const older = `Object.defineProperty(process, 'execPath', { value: '/bin/false' });`;
+    for (const fault of [nowhere, older]) {
+      const module = `data:text/javascript,${encodeURIComponent(fault)}`;
+      const { flags } = await served(process.execPath, '--import', module);
+      expect(flags).to.deep.equal(['--import', module]);
+    }
+  });
+
+  it('keeps the files and the channel that it was started with', async () => {
+    build();
+    const secret = join(checkout, 'secret');
+    writeFileSync(secret, 'passphrase');
+    const file = openSync(secret, 'r');
+    for (const [extra, word] of [
+      [file, '/dev/fd/3'],
+      ['ipc', 'x'],
+    ] as const) {
+      const words = [launcher, 'serve', '--passphrase-file', word];
+      const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe', extra] });
+      running.push(child);
+      if (child.stdout === null) throw new Error('no output');
+      for await (const line of createInterface({ input: child.stdout }))
+        if (line.startsWith('{"pid"')) {
+          expect((JSON.parse(line) as { flags: string[] }).flags, word).to.deep.equal([]);
+          break;
+        }
+    }
+    closeSync(file);
   });
 
   for (const { name, words } of OLD_NODES) {
