@@ -6,6 +6,7 @@ import { loadKeyFile } from '../ca/signers/key-file.ts';
 import { onlyLog, openDataDirectory, type DataDirectory } from '../config/data-directory.ts';
 import { systemFault } from '../config/data-directory-error.ts';
 import type { Mode } from '../config/data-marker.ts';
+import type { ConfigFinding } from '../config/findings.ts';
 import { loadConfig, type LoadedConfig } from '../config/load.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Signer } from '../core/signer.ts';
@@ -44,7 +45,11 @@ export interface Instance {
   /** Undefined until an entry wants one. */
   readonly replayGuard: () => ReplayGuard | undefined;
   readonly logAccess: LogAccess;
-  /** What works but should be known, a line each. */
+  /** The configuration file, as people know it. */
+  readonly configFile: string;
+  /** What is to be told of the configuration. */
+  readonly findings: readonly ConfigFinding[];
+  /** What else works but should be known, a line each. */
   readonly warnings: readonly string[];
 }
 
@@ -54,7 +59,8 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
   const { clock, passphrase } = options;
   const directory = await openDataDirectory(options.data, { mode: options.mode, write: true });
   const { paths } = directory;
-  const { config, contents } = await loadSettled(options.configFile ?? paths.config, loadConfig);
+  const configFile = options.configFile ?? paths.config;
+  const { config, contents } = await loadSettled(configFile, loadConfig);
   const secretWarnings: string[] = [];
   const logAccess = await logAccessOf(config, (sentence) => {
     secretWarnings.push(sentence);
@@ -75,9 +81,10 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
       throw error;
     },
   );
-  const warnings = [...directory.warnings, ...config.warnings, ...secretWarnings, ...log.warnings];
+  const warnings = [...directory.warnings, ...secretWarnings, ...log.warnings];
   return {
     ...{ directory, config, contents, authority, log, policy, policyContext, logAccess, warnings },
+    ...{ configFile, findings: config.findings },
     replayGuard: () => replay.guard,
   };
 }

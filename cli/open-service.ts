@@ -5,6 +5,7 @@ import type { ListenAddress } from '../server/listen-address.ts';
 import { backgroundDestination, createRequestLog, type RequestLog } from '../server/request-log.ts';
 import type { AcceptHost } from '../server/service-values.ts';
 import type { TlsFiles } from '../server/tls-certificate.ts';
+import { configWarnings } from './config-warnings.ts';
 import type { Instance } from './open-instance.ts';
 import { followConfiguration, type Follower } from './reload/follow-configuration.ts';
 
@@ -36,6 +37,8 @@ export async function openService(instance: Instance, options: ServiceOptions): 
   const { mayfly } = config;
   const requestLog = createRequestLog(backgroundDestination(STDERR), mayfly.logLevel);
   for (const warning of instance.warnings) requestLog.note('warn', 'warning', { sentence: warning });
+  for (const warning of configWarnings(instance.configFile, instance.findings))
+    requestLog.note('warn', 'warning', { ...warning });
   const audit = await openAuditOf(instance, requestLog, options.clock);
   const follower = follow(instance, requestLog);
   const service = await startService({

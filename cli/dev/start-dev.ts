@@ -74,11 +74,10 @@ async function openWith(paths: DataPaths, issuer: string, options: DevOptions): 
     await Promise.allSettled([instance?.log.close(), instance?.policy.close()]);
     throw error;
   }
-  const warnings = instance.warnings.map((text) => text.replaceAll(configFile, paths.config));
   // The file is at its own place now, and is followed there.
   const [, ...others] = instance.contents;
   const contents = instance.contents.slice(0, 1).map((file) => ({ ...file, path: paths.config }));
-  return { ...instance, contents: [...contents, ...others], warnings };
+  return { ...instance, contents: [...contents, ...others], configFile: paths.config };
 }
 
 async function startService(
@@ -119,7 +118,7 @@ function forTrying(instance: Instance, { publicHost }: DevOptions, issuer: strin
   return {
     ...instance,
     logAccess: isLocal ? { kind: 'loopback' } : logAccess,
-    warnings: instance.warnings.filter((text) => !text.includes(`${JSON.stringify(issuer)}.client-id:`)),
+    findings: instance.findings.filter(({ path }) => !path.endsWith(`.${JSON.stringify(issuer)}.client-id`)),
   };
 }
 

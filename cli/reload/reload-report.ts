@@ -1,9 +1,9 @@
 /** What the log says about loading the configuration again. Names only: no value of it is written. */
-import { describe } from '../../config/config-error.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { PolicyChanges } from '../../policy/changes.ts';
 import type { RequestLog } from '../../server/request-log.ts';
 import { causeText } from '../../server/request-log.ts';
+import { configWarnings } from '../config-warnings.ts';
 import type { LoadFailure } from './failure-text.ts';
 
 /** A configuration that was put in force. */
@@ -37,11 +37,9 @@ export function reportLoaded(log: RequestLog, report: LoadedReport): void {
     ms: Math.round(report.ms),
   });
   const known = new Set(before.findings.map(({ path, message }) => `${path}: ${message}`));
-  for (const finding of after.findings) {
-    if (known.has(`${finding.path}: ${finding.message}`)) continue;
-    const hint = finding.hint === undefined ? '' : `. ${finding.hint}`;
-    log.note('warn', 'warning', { sentence: `${describe(after.files[0] ?? '', finding)}${hint}` });
-  }
+  const fresh = after.findings.filter(({ path, message }) => !known.has(`${path}: ${message}`));
+  for (const warning of configWarnings(after.files[0] ?? '', fresh))
+    log.note('warn', 'warning', { ...warning });
   if (restart.length === 0) return;
   const sentence = `these settings changed and need a restart: ${restart.join(', ')}`;
   log.note('warn', 'needs a restart', { settings: restart, sentence });

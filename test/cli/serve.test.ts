@@ -10,6 +10,7 @@ import { emailConfig, makeDataDirectory, type TestDirectory } from '../support/d
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../support/ordinary-user.ts';
 import { runProgram, startProgram, type Program } from '../support/program.ts';
+import { PUBLIC_GOOD } from '../support/public-good.ts';
 import { bodyV2, clientKey, emailToken, post } from '../support/test-service.ts';
 
 const ANYWHERE = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
@@ -20,6 +21,13 @@ interface Ready {
   readonly metricsUrl: string;
   readonly logUrl: string;
   readonly issuerUrl: null;
+}
+
+interface Warning {
+  readonly event: string;
+  readonly sentence: string;
+  readonly code?: string;
+  readonly count?: number;
 }
 
 describe('cli/serve', function () {
@@ -95,12 +103,12 @@ describe('cli/serve', function () {
   });
 
   /** The lines on stderr that are warnings, from a program that has ended. */
-  const warningsOf = (program: Program): { event: string; sentence: string }[] =>
+  const warningsOf = (program: Program): Warning[] =>
     program
       .stderr()
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as { level: string; event: string; sentence: string })
+      .map((line) => JSON.parse(line) as Warning & { level: string })
       .filter(({ level }) => level === 'warn');
 
   it('says each warning once, as a line of the log', async () => {
@@ -119,6 +127,22 @@ describe('cli/serve', function () {
       expect(sentences[0]).to.contain('the root key lies on the server');
       expect(sentences[1]).to.contain('no issuer is configured');
     }
+  });
+
+  it('says in one line what is to be said of many entries alike', async () => {
+    const config = PUBLIC_GOOD;
+    const program = startProgram(['serve', ...ANYWHERE, '--data', await directory({ config })]);
+    running.push(program);
+    await program.firstLine;
+    program.child.kill('SIGTERM');
+    await program.ended;
+    const counts = warningsOf(program).flatMap(({ code, count }) =>
+      code === undefined ? [] : [[code, count]],
+    );
+    expect(Object.fromEntries(counts)).to.deep.equal({
+      ...{ OPEN_TO_THE_WORLD: 23, SHARED_AUDIENCE: 31, NO_RULES: 8, ISSUER_CLAIM_OPEN: 2 },
+    });
+    expect(counts).to.have.length(4);
   });
 
   it('tells what is the matter with an issuer in its own words', async () => {

@@ -91,6 +91,18 @@ describe('cli/reload: a configuration that is followed', () => {
     expect(lines).to.deep.equal([]);
   });
 
+  it('warns in one line for each kind, and only of what is new', async () => {
+    await writeFile(file, configOf({ people: '' }));
+    await follow();
+    await writeFile(file, configOf({ people: '', robots: '', others: '' }));
+    await follower.check();
+    const warnings = eventsOf('warning');
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.include({ level: 'warn', code: 'NO_RULES', count: 2 });
+    expect(warnings[0]?.['sentence']).to.include('robots.example').and.include('others.example');
+    expect(warnings[0]?.['sentence']).to.include(`config check ${file}`).and.not.include('people.example');
+  });
+
   it('puts a changed file in force and says what changed, by name', async () => {
     await writeFile(
       file,
