@@ -1,6 +1,6 @@
 /** What one decision by one rule costs, without anything around it. */
 import type { Claims } from '../oidc/claims.ts';
-import { compileRules } from '../policy/rules.ts';
+import { compileRules } from '../policy/rules/rules.ts';
 import { githubClaims } from './corpus.ts';
 import { RULE } from './many-entries.ts';
 import { median } from './process.ts';

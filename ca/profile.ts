@@ -6,7 +6,7 @@ import { concat } from '../core/bytes.ts';
 import { explicit, sequence, Tag, unsignedInteger } from '../core/der.ts';
 import { FormatError } from '../core/errors.ts';
 import { encodeSubjectAltName, type SubjectAltName } from '../core/subject-alt-name.ts';
-import { goQuote } from '../oidc/go-quote.ts';
+import { goQuote } from '../oidc/go/quote.ts';
 import type { Principal } from '../oidc/principal.ts';
 import { authorityKeyIdentifier, writeExtensions } from './extension-writer.ts';
 import type { ProvenKey } from './possession.ts';

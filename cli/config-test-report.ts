@@ -1,6 +1,6 @@
 import { printable } from '../core/printable.ts';
-import type { Difference } from '../policy/expectation.ts';
-import type { Explanation } from '../policy/explanation.ts';
+import type { Difference } from '../policy/explain/expectation.ts';
+import type { Explanation } from '../policy/explain/explanation.ts';
 
 /** What became of a case. */
 export interface CaseResult {

@@ -1,9 +1,9 @@
 /** `mayfly config test`: whether a configuration does what its owners expect. */
 import { dirname, resolve } from 'node:path';
 import { readPolicyCases, type PolicyCase } from '../config/policy-cases.ts';
-import type { Explainer } from '../policy/explain.ts';
-import { differencesFrom, type Difference } from '../policy/expectation.ts';
-import type { Explanation } from '../policy/explanation.ts';
+import type { Explainer } from '../policy/explain/explain.ts';
+import { differencesFrom, type Difference } from '../policy/explain/expectation.ts';
+import type { Explanation } from '../policy/explain/explanation.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
 import { testReport, type CaseResult } from './config-test-report.ts';
 import { readInput } from './input-file.ts';

@@ -1,7 +1,7 @@
 /** `mayfly explain`: what a configuration would do with a token, check by check. */
 import { parseRfc3339 } from '../core/clock.ts';
-import { KEY_TYPES } from '../policy/trial-key.ts';
-import type { Evidence } from '../policy/explain-claims.ts';
+import { KEY_TYPES } from '../policy/explain/trial-key.ts';
+import type { Evidence } from '../policy/explain/explain-claims.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
 import { explanationFacts, explanationText } from './explanation-text.ts';
 import { readInput } from './input-file.ts';

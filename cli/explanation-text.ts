@@ -1,6 +1,11 @@
 import { rfc3339 } from '../core/clock.ts';
 import { printable } from '../core/printable.ts';
-import type { CertificatePreview, EntryVerdict, Explanation, RuleVerdict } from '../policy/explanation.ts';
+import type {
+  CertificatePreview,
+  EntryVerdict,
+  Explanation,
+  RuleVerdict,
+} from '../policy/explain/explanation.ts';
 
 /** An explanation for machines; times are RFC 3339, as wherever the program answers with JSON. */
 export function explanationFacts({ certificate, ...others }: Explanation): Record<string, unknown> {

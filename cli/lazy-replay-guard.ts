@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { openReplayGuard, type ReplayGuard } from '../policy/replay-guard.ts';
+import { openReplayGuard, type ReplayGuard } from '../policy/replay/replay-guard.ts';
 
 /** The replay guard of a data directory, opened when an entry of the configuration first wants it. */
 export class LazyReplayGuard {

@@ -3,7 +3,7 @@ import { chainValidity } from '../ca/authority.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { openDataDirectory } from '../config/data-directory.ts';
 import { loadConfig } from '../config/load.ts';
-import { Explainer } from '../policy/explain.ts';
+import { Explainer } from '../policy/explain/explain.ts';
 import { CommandError } from './command.ts';
 import { readInput } from './input-file.ts';
 

@@ -12,7 +12,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Signer } from '../core/signer.ts';
 import { openLog, type CtLog } from '../ct-log/log.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
-import type { ReplayGuard } from '../policy/replay-guard.ts';
+import type { ReplayGuard } from '../policy/replay/replay-guard.ts';
 import { compilePolicy, type PolicyContext } from '../policy/snapshot.ts';
 import type { LogAccess } from '../server/log-access.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';

@@ -1,6 +1,6 @@
 import { DefinitionError } from '../oidc/definition-error.ts';
 import type { CiProviderDefinition } from '../oidc/issuer-definition.ts';
-import { compileTemplate } from '../oidc/template.ts';
+import { compileTemplate } from '../oidc/template/template.ts';
 import { EXTENSION_NUMBERS, type CiProviderEntry } from './fulcio-schema.ts';
 import type { Path, Report } from './report.ts';
 

@@ -1,5 +1,5 @@
 import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
-import { ISSUER_TYPE_TABLE } from '../oidc/issuer-types.ts';
+import { ISSUER_TYPE_TABLE } from '../oidc/types/issuer-types.ts';
 import { ciProviderYaml } from './ci-provider-yaml.ts';
 import { PRESETS } from './presets/all.ts';
 import type { Path, Report } from './report.ts';

@@ -1,5 +1,5 @@
 import type { ConfiguredEntry } from '../policy/entry-policy.ts';
-import { ruleWarnings } from '../policy/rule-warnings.ts';
+import { ruleWarnings } from '../policy/rules/warnings.ts';
 import { findDeprecatedType } from './deprecated-types.ts';
 import { isRegistrable, openTo } from './open-issuers.ts';
 import { isUnset } from './presets/preset.ts';

@@ -1,6 +1,6 @@
 import type { RuleDefinition } from '../policy/entry-policy.ts';
-import { ExpressionFault, RuleError } from '../policy/rule-error.ts';
-import { compileRules } from '../policy/rules.ts';
+import { ExpressionFault, RuleError } from '../policy/rules/rule-error.ts';
+import { compileRules } from '../policy/rules/rules.ts';
 import type { RuleEntry } from './entry-schema.ts';
 import type { Path, Report } from './report.ts';
 

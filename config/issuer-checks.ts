@@ -1,7 +1,7 @@
 import { DefinitionError } from '../oidc/definition-error.ts';
 import { ISSUER_TYPES, isIssuerType } from '../oidc/issuer-definition.ts';
 import { compileIssuerPattern } from '../oidc/issuer-pattern.ts';
-import { ISSUER_TYPE_TABLE } from '../oidc/issuer-types.ts';
+import { ISSUER_TYPE_TABLE } from '../oidc/types/issuer-types.ts';
 import { isLoopback } from './addresses.ts';
 import type { IssuerEntry } from './fulcio-schema.ts';
 import type { EntryPlace } from './issuer-entry.ts';

@@ -6,7 +6,7 @@ import {
   type IssuerDefinition,
   type StaticKeySet,
 } from '../oidc/issuer-definition.ts';
-import { compileIssuer } from '../oidc/issuer-types.ts';
+import { compileIssuer } from '../oidc/types/issuer-types.ts';
 import type { ConfiguredEntry } from '../policy/entry-policy.ts';
 import type { CiProviders } from './ci-providers.ts';
 import { entryPolicyOf } from './entry-policy.ts';

@@ -1,6 +1,6 @@
 import { DefinitionError } from '../oidc/definition-error.ts';
 import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
-import { keyRoute } from '../oidc/key-route.ts';
+import { keyRoute } from '../oidc/keys/key-route.ts';
 import type { Path, Report } from './report.ts';
 
 /** A definition, and where it stands. */

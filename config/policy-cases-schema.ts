@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { KEY_TYPES } from '../policy/trial-key.ts';
+import { KEY_TYPES } from '../policy/explain/trial-key.ts';
 
 /** The file of `mayfly config test`: what is expected of a configuration. Strict, as an expectation that is lost to a slip
  * of the finger would be met by anything. */

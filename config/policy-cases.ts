@@ -2,7 +2,7 @@ import { FULCIO_EXTENSIONS } from '../core/fulcio-extensions.ts';
 import { parseRfc3339 } from '../core/clock.ts';
 import { nearest } from '../core/nearest.ts';
 import type { ClientKeyType } from '../ca/signing-algorithms.ts';
-import type { Expectation, ExpectedExtension } from '../policy/expectation.ts';
+import type { Expectation, ExpectedExtension } from '../policy/explain/expectation.ts';
 import { ConfigError } from './config-error.ts';
 import { readDocument } from './document.ts';
 import { policyCasesSchema, type CaseEntry } from './policy-cases-schema.ts';

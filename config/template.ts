@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { utf8 } from '../core/bytes.ts';
 import { writeDurably } from '../storage/durable-file.ts';
-import { GITHUB_ISSUER } from '../oidc/github-provider.ts';
+import { GITHUB_ISSUER } from '../oidc/types/github-provider.ts';
 import { ciProviderYaml } from './ci-provider-yaml.ts';
 import { mayflySchema } from './mayfly-schema.ts';
 import { githubProvider } from './presets/github.ts';

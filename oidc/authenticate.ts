@@ -2,10 +2,10 @@
 import { claim } from './claims.ts';
 import type { Identity } from './identity.ts';
 import type { IssuerDefinition } from './issuer-definition.ts';
-import { IssuerFault } from './issuer-fault.ts';
+import { IssuerFault } from './keys/issuer-fault.ts';
 import { IssuerPool } from './issuer-pool.ts';
 import type { Issuer, IssuerPoolOptions } from './issuer-pool.ts';
-import { StaticKeys } from './static-keys.ts';
+import { StaticKeys } from './keys/static-keys.ts';
 import { parseToken } from './token.ts';
 import { TokenError } from './token-error.ts';
 import { verifyToken } from './verify-token.ts';

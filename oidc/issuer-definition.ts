@@ -1,4 +1,4 @@
-/** The issuer types that exist; what each of them means stands in `issuer-types.ts`. */
+/** The issuer types that exist; what each of them means stands in `types/issuer-types.ts`. */
 export const ISSUER_TYPES = [
   'email',
   'uri',

@@ -1,8 +1,8 @@
 import { sharedAudience } from './audience-choice.ts';
 import { DefinitionError } from './definition-error.ts';
 import type { IssuerDefinition } from './issuer-definition.ts';
-import { compileIssuer } from './issuer-types.ts';
-import type { PrincipalReader } from './issuer-types.ts';
+import { compileIssuer } from './types/issuer-types.ts';
+import type { PrincipalReader } from './types/issuer-types.ts';
 import type { Acceptance } from './verify-token.ts';
 
 /** One definition with all that its tokens need, prepared once. */

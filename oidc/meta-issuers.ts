@@ -3,11 +3,11 @@
  * a URL is a candidate until a token was verified with its keys, and candidates push out only candidates.
  */
 import { LRUCache } from 'lru-cache';
-import type { KeyProvider } from './issuer-keys.ts';
+import type { KeyProvider } from './keys/issuer-keys.ts';
 import type { Issuer } from './issuer-pool.ts';
 import { isPlainUrl, MAX_PATTERN_LENGTH } from './issuer-pattern.ts';
 import type { IssuerPattern } from './issuer-pattern.ts';
-import type { StrangerKeys } from './stranger-keys.ts';
+import type { StrangerKeys } from './keys/stranger-keys.ts';
 
 /** URLs that are looked into at a time. */
 export const MAX_CANDIDATES = 256;

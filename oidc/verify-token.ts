@@ -5,13 +5,13 @@ import type { Addressee, AudienceChoice } from './audience-choice.ts';
 import { claim, optionalText } from './claims.ts';
 import type { Claims } from './claims.ts';
 import { ago } from './duration.ts';
-import { IssuerFault } from './issuer-fault.ts';
-import { RETRY_INTERVAL } from './issuer-keys.ts';
-import type { KeyProvider, KeySnapshot } from './issuer-keys.ts';
-import { isSignedBy } from './signature-check.ts';
+import { IssuerFault } from './keys/issuer-fault.ts';
+import { RETRY_INTERVAL } from './keys/issuer-keys.ts';
+import type { KeyProvider, KeySnapshot } from './keys/issuer-keys.ts';
+import { isSignedBy } from './keys/signature-check.ts';
 import type { UnverifiedToken } from './token.ts';
 import { TokenError } from './token-error.ts';
-import type { VerificationKey } from './verification-key.ts';
+import type { VerificationKey } from './keys/verification-key.ts';
 
 /** What a verified token says. */
 interface VerifiedClaims {
@@ -48,8 +48,9 @@ export type VerifiedToken = VerifiedTokenValue;
 /** Whether {@link verifyToken} really made this value, whatever the types were told. */
 export const isVerifiedToken = (value: object): value is VerifiedToken => VerifiedTokenValue.isOne(value);
 
-/** Claims that are taken as if they had been verified, to explain what would become of them. Only `policy/explain-claims.ts` may
- * import this: what it makes never gets near a certificate, and {@link isVerifiedToken} says no. */
+/** Claims that are taken as if they had been verified, to explain what would become of them. Only
+ * `policy/explain/explain-claims.ts` may import this: what it makes never gets near a certificate, and
+ * {@link isVerifiedToken} says no. */
 export const assumeVerified = (issuer: string, claims: Claims): VerifiedToken =>
   new VerifiedTokenValue(issuer, optionalText(claims, 'sub'), claims, false);
 

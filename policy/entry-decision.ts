@@ -8,11 +8,11 @@ import type { Identity } from '../oidc/identity.ts';
 import type { Principal } from '../oidc/principal.ts';
 import type { ConfiguredEntry, RateLimit } from './entry-policy.ts';
 import { PolicyError, type PolicyReason } from './policy-error.ts';
-import type { ReplayGuard } from './replay-guard.ts';
+import type { ReplayGuard } from './replay/replay-guard.ts';
 import { rateLimiter, type RateLimiter } from './rate-limit.ts';
-import { replayKey } from './replay-key.ts';
-import type { RuleInput } from './rule-bindings.ts';
-import { compileRules, ruleRefusal, rulesRequired, type Rules, type RuleTrace } from './rules.ts';
+import { replayKey } from './replay/replay-key.ts';
+import type { RuleInput } from './rules/bindings.ts';
+import { compileRules, ruleRefusal, rulesRequired, type Rules, type RuleTrace } from './rules/rules.ts';
 
 /** What entries are compiled with. */
 export interface EntryContext {

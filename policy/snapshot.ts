@@ -16,7 +16,7 @@ import { issuerEntry } from '../oidc/issuer-entry.ts';
 import { EntryDecision } from './entry-decision.ts';
 import type { ConfiguredEntry } from './entry-policy.ts';
 import { inSlices, stepsInSlices } from './in-slices.ts';
-import type { ReplayGuard } from './replay-guard.ts';
+import type { ReplayGuard } from './replay/replay-guard.ts';
 import { countUsers } from './users.ts';
 
 /** What a policy is compiled with. */

@@ -69,7 +69,7 @@ const PACKAGE_OWNERS: Record<string, readonly string[]> = {
 /** Exports that make a proof: name → the only file that may import it. */
 const MAKERS: Record<string, string> = {
   makeCommitted: 'ct-log/sequencer.ts',
-  assumeVerified: 'policy/explain-claims.ts',
+  assumeVerified: 'policy/explain/explain-claims.ts',
 };
 
 const root = dirname(import.meta.dirname);

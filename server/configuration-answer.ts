@@ -1,4 +1,4 @@
-import { challengeClaimOf } from '../oidc/issuer-types.ts';
+import { challengeClaimOf } from '../oidc/types/issuer-types.ts';
 import type { ConfiguredEntry } from '../policy/entry-policy.ts';
 
 /** The JSON of `GET /api/v2/configuration`: one object for each entry. As Fulcio's gateway does, empty fields are there

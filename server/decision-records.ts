@@ -2,7 +2,7 @@
 import type { Audit } from '../audit/audit.ts';
 import type { DecisionTrace } from '../ca/decision-trace.ts';
 import type { Issued } from '../ca/issuance.ts';
-import { IssuerFault } from '../oidc/issuer-fault.ts';
+import { IssuerFault } from '../oidc/keys/issuer-fault.ts';
 import { TokenError } from '../oidc/token-error.ts';
 import { PolicyError } from '../policy/policy-error.ts';
 import type { ClientAddress } from './client-address.ts';

@@ -2,7 +2,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
 import type { Clock } from '../core/clock.ts';
 import type { CtLog } from '../ct-log/log.ts';
-import type { ReplayGuard } from '../policy/replay-guard.ts';
+import type { ReplayGuard } from '../policy/replay/replay-guard.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { ConfigurationState } from './configuration-state.ts';
 import type { ListenAddress } from './listen-address.ts';

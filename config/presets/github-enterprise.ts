@@ -1,4 +1,4 @@
-import { GITHUB_ISSUER } from '../../oidc/github-provider.ts';
+import { GITHUB_ISSUER } from '../../oidc/types/github-provider.ts';
 import { GITHUB_CLAIMS, GITHUB_OWNER, GITHUB_RULES, GITHUB_TOKEN, githubProvider } from './github.ts';
 import { hostBlank, type BlankValues, type Preset } from './preset.ts';
 

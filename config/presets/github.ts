@@ -1,4 +1,4 @@
-import { GITHUB_ISSUER, GITHUB_PROVIDER } from '../../oidc/github-provider.ts';
+import { GITHUB_ISSUER, GITHUB_PROVIDER } from '../../oidc/types/github-provider.ts';
 import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
 import type { Blank, Preset, PresetRule } from './preset.ts';
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { Explanation } from '../../policy/explanation.ts';
+import type { Explanation } from '../../policy/explain/explanation.ts';
 import { makeDataDirectory } from '../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { runCli, type CliResult } from '../support/run-cli.ts';

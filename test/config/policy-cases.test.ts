@@ -4,8 +4,8 @@ import { ConfigError } from '../../config/config-error.ts';
 import { parseConfig } from '../../config/load.ts';
 import { readPolicyCases } from '../../config/policy-cases.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
-import { Explainer } from '../../policy/explain.ts';
-import { differencesFrom, type Difference } from '../../policy/expectation.ts';
+import { Explainer } from '../../policy/explain/explain.ts';
+import { differencesFrom, type Difference } from '../../policy/explain/expectation.ts';
 
 const CONFIG = `
 oidc-issuers:

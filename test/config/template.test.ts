@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { loadConfig, parseConfig } from '../../config/load.ts';
 import { devConfig, productionConfig, writeDevConfig } from '../../config/template.ts';
 import { githubProvider } from '../../config/presets/github.ts';
-import { GITHUB_ISSUER } from '../../oidc/github-provider.ts';
+import { GITHUB_ISSUER } from '../../oidc/types/github-provider.ts';
 
 const PROVIDER = githubProvider('github-workflow', 'https://github.com');
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { ConfigError } from '../../config/config-error.ts';
 import { parseConfig, type LoadedConfig } from '../../config/load.ts';
 import { IssuerPool } from '../../oidc/issuer-pool.ts';
-import { compileRules } from '../../policy/rules.ts';
+import { compileRules } from '../../policy/rules/rules.ts';
 
 type Values = readonly [right: readonly unknown[], wrong: readonly unknown[]];
 

@@ -377,7 +377,7 @@ const KEYS: readonly Evil[] = [
 ];
 
 const FAMILIES = { TRANSPORT, REDIRECTS, LIES, KEYS } as const;
-/** Connections to one host at a time; see `oidc/fetch-document.ts`. */
+/** Connections to one host at a time; see `oidc/keys/fetch-document.ts`. */
 const MOST_CONNECTIONS = 4;
 
 describe('hostile: documents of issuers', () => {

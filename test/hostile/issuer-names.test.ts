@@ -1,7 +1,7 @@
 /** Attacks on who the issuer is: an `iss` is an entry's URL to the letter, or nobody is asked anything. */
 import { expect } from 'chai';
-import { createDocumentFetcher, type DocumentFetcher } from '../../oidc/fetch-document.ts';
-import { IssuerFault } from '../../oidc/issuer-fault.ts';
+import { createDocumentFetcher, type DocumentFetcher } from '../../oidc/keys/fetch-document.ts';
+import { IssuerFault } from '../../oidc/keys/issuer-fault.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { rawToken } from '../support/raw-token.ts';
 import { attack, itRefuses, outcomeOf, shown, type Attack } from './support/attack.ts';

@@ -1,6 +1,6 @@
 /** Keys that change while requests are on their way, and keys that were withdrawn. */
 import { expect } from 'chai';
-import { MAX_AGE, RETRY_INTERVAL } from '../../oidc/issuer-keys.ts';
+import { MAX_AGE, RETRY_INTERVAL } from '../../oidc/keys/issuer-keys.ts';
 import { outcomeOf } from './support/attack.ts';
 import { startWorld, type World } from './support/world.ts';
 

@@ -1,11 +1,11 @@
 /** Names that mean a public address when they are judged and a private one when they are used: each connection is judged
- * by the one lookup that it is made with (`oidc/public-connector.ts`). */
+ * by the one lookup that it is made with (`oidc/keys/public-connector.ts`). */
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import type { LookupAddress } from 'node:dns';
 import { expect } from 'chai';
 import { Agent, request } from 'undici';
-import { IssuerFault } from '../../oidc/issuer-fault.ts';
-import { publicConnector } from '../../oidc/public-connector.ts';
+import { IssuerFault } from '../../oidc/keys/issuer-fault.ts';
+import { publicConnector } from '../../oidc/keys/public-connector.ts';
 
 const address = (text: string): LookupAddress => ({ address: text, family: text.includes(':') ? 6 : 4 });
 /** Ways to this machine and its neighbours, one lookup each. */

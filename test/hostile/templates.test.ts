@@ -1,7 +1,7 @@
 /** Attacks on templates: a claim is text, whatever it looks like, and a certificate has a largest size. */
 import { expect } from 'chai';
 import * as x509 from '../../ca/x509.ts';
-import { GITHUB_PROVIDER } from '../../oidc/github-provider.ts';
+import { GITHUB_PROVIDER } from '../../oidc/types/github-provider.ts';
 import { githubClaims } from '../support/github-claims.ts';
 import { githubDefinition } from '../support/issuer-definitions.ts';
 import { bodyV2, clientKey, post, refusalOf } from '../support/test-service.ts';

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { Authenticator } from '../../oidc/authenticate.ts';
-import { createDocumentFetcher } from '../../oidc/fetch-document.ts';
-import type { DocumentFetcher } from '../../oidc/fetch-document.ts';
+import { createDocumentFetcher } from '../../oidc/keys/fetch-document.ts';
+import type { DocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
-import { MAX_AGE } from '../../oidc/issuer-keys.ts';
+import { MAX_AGE } from '../../oidc/keys/issuer-keys.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { startIssuer } from '../support/oidc-issuer.ts';
 import type { TestIssuer } from '../support/oidc-issuer.ts';

@@ -4,7 +4,7 @@ import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import type { Identity } from '../../oidc/identity.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import { PolicyError } from '../../policy/policy-error.ts';
-import type { ReplayGuard } from '../../policy/replay-guard.ts';
+import type { ReplayGuard } from '../../policy/replay/replay-guard.ts';
 import type { ConfiguredEntry, EntryPolicyDefinition, RuleDefinition } from '../../policy/entry-policy.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';
 import { compilePolicy, type PolicyContext, type PolicySnapshot } from '../../policy/snapshot.ts';

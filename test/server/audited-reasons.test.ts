@@ -13,7 +13,7 @@ import { oid, sequence } from '../../core/der.ts';
 import { LogError, type LogReason } from '../../ct-log/log-error.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import type { ConfiguredEntry, EntryPolicyDefinition, RuleDefinition } from '../../policy/entry-policy.ts';
-import { openReplayGuard, type ReplayGuard } from '../../policy/replay-guard.ts';
+import { openReplayGuard, type ReplayGuard } from '../../policy/replay/replay-guard.ts';
 import { compilePolicy } from '../../policy/snapshot.ts';
 import { REASON_DOMAINS } from '../../server/problem.ts';
 import { auditLines } from '../audit/support/audit-schema.ts';

@@ -4,7 +4,7 @@ import forge from 'node-forge';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import * as x509 from '../../ca/x509.ts';
 import { FULCIO_ARC, FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
-import { GITHUB_PROVIDER } from '../../oidc/github-provider.ts';
+import { GITHUB_PROVIDER } from '../../oidc/types/github-provider.ts';
 import { ISSUER_TYPES } from '../../oidc/issuer-definition.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';

@@ -1,4 +1,4 @@
-import { GITHUB_PROVIDER } from '../../oidc/github-provider.ts';
+import { GITHUB_PROVIDER } from '../../oidc/types/github-provider.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 
 /** An issuer of e-mail addresses. */

@@ -1,4 +1,4 @@
-import { createDocumentFetcher, type DocumentFetcher } from '../../oidc/fetch-document.ts';
+import { createDocumentFetcher, type DocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import type { TestIssuer } from './oidc-issuer.ts';
 
 /** The test's issuer in the place of the one at `url`: what is fetched there comes from `issuer`, over HTTP, with the

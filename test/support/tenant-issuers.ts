@@ -7,8 +7,8 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SignJWT } from 'jose';
-import { createDocumentFetcher } from '../../oidc/fetch-document.ts';
-import type { DocumentFetcher } from '../../oidc/fetch-document.ts';
+import { createDocumentFetcher } from '../../oidc/keys/fetch-document.ts';
+import type { DocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import { makeIssuerKey } from './oidc-issuer.ts';
 import type { IssuerKey } from './oidc-issuer.ts';
 

@@ -1,5 +1,5 @@
 /** One issuer with an entry of each type, chosen by audience, and a good token for each. */
-import { GITHUB_PROVIDER } from '../../../oidc/github-provider.ts';
+import { GITHUB_PROVIDER } from '../../../oidc/types/github-provider.ts';
 import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
 import { githubClaims } from '../../support/github-claims.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';

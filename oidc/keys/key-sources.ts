@@ -1,0 +1,125 @@
+/**
+ * Where the keys of issuers come from: connections and caches, which outlive a configuration. A later configuration
+ * takes over what it would have made anew, and each closes only what nobody else uses any more.
+ */
+import type { Clock } from '../../core/clock.ts';
+import { createDocumentFetcher } from './fetch-document.ts';
+import type { DocumentFetcher } from './fetch-document.ts';
+import { IssuerKeys } from './issuer-keys.ts';
+import type { KeyProvider } from './issuer-keys.ts';
+import type { KeyRoute } from './key-route.ts';
+import { createClusterFetcher } from './kubernetes-fetcher.ts';
+import type { ClusterFiles } from './kubernetes-fetcher.ts';
+import { StrangerKeys } from './stranger-keys.ts';
+import { MAX_WAITING_FOR_STRANGERS, WaitingRoom } from './waiting-room.ts';
+
+/** What {@link KeySources} needs. */
+export interface KeySourcesOptions {
+  readonly clock: Clock;
+  /** Makes the fetcher for issuers with these extra certificates (PEM); default over the network. */
+  readonly createFetcher?: ((caCert: string | undefined) => DocumentFetcher) | undefined;
+  /** Where a pod finds its cluster's certificates and token; default where Kubernetes and Fulcio have them. */
+  readonly clusterFiles?: ClusterFiles | undefined;
+  /** For each document of an issuer, in milliseconds; default 10 s. */
+  readonly timeout?: number | undefined;
+}
+
+/** Connections, and how many use them. */
+class SharedFetcher {
+  readonly fetcher: DocumentFetcher;
+  #users = 0;
+
+  constructor(fetcher: DocumentFetcher) {
+    this.fetcher = fetcher;
+  }
+
+  hold(): void {
+    this.#users++;
+  }
+
+  async release(): Promise<void> {
+    this.#users--;
+    if (this.#users === 0) await this.fetcher.close();
+  }
+}
+
+/** See the top of the file. */
+export class KeySources {
+  readonly #options: KeySourcesOptions;
+  readonly #fetchers = new Map<string, SharedFetcher>();
+  /** By the identity of their routes. */
+  readonly #exact = new Map<string, KeyProvider>();
+  readonly #strangers = new Map<string, StrangerKeys>();
+  readonly #room: WaitingRoom;
+  readonly #strangersRoom: WaitingRoom;
+  #previous: KeySources | undefined;
+  #isClosed = false;
+
+  /** With `previous`, what is asked for is taken from there when it is there. */
+  constructor(options: KeySourcesOptions, previous: KeySources | undefined) {
+    this.#options = options;
+    // What a closed one had is of no use to anybody.
+    const before = previous === undefined || previous.#isClosed ? undefined : previous;
+    this.#previous = before;
+    this.#room = before === undefined ? new WaitingRoom() : before.#room;
+    this.#strangersRoom =
+      before === undefined ? new WaitingRoom(MAX_WAITING_FOR_STRANGERS) : before.#strangersRoom;
+  }
+
+  /** The keys of the one issuer that `route` leads to. */
+  exact(route: KeyRoute): KeyProvider {
+    const { identity, url, namedHosts, staticKeys } = route;
+    const known = this.#previous === undefined ? undefined : this.#previous.#exact.get(identity);
+    if (staticKeys !== undefined) return this.#remember(this.#exact, identity, known ?? staticKeys);
+    const { fetch } = this.#fetcherFor(route);
+    const { clock, timeout } = this.#options;
+    const make = (): KeyProvider =>
+      new IssuerKeys({ issuer: url, fetch, clock, timeout, room: this.#room, namedHosts });
+    return this.#remember(this.#exact, identity, known ?? make());
+  }
+
+  /** The keys of the issuers that the pattern of `route` describes. */
+  strangers(route: KeyRoute): StrangerKeys {
+    const { identity } = route;
+    const known = this.#previous === undefined ? undefined : this.#previous.#strangers.get(identity);
+    const { fetch } = this.#fetcherFor(route);
+    const { clock, timeout } = this.#options;
+    const make = (): StrangerKeys => new StrangerKeys({ fetch, clock, timeout, room: this.#strangersRoom });
+    return this.#remember(this.#strangers, identity, known ?? make());
+  }
+
+  /** Says that all was asked for. Until then nothing is held, and {@link KeySources.close} would have nothing to do. */
+  hold(): void {
+    for (const fetcher of this.#fetchers.values()) fetcher.hold();
+    this.#previous = undefined;
+  }
+
+  /** Closes the connections that no other configuration has taken over. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await Promise.all([...this.#fetchers.values()].map((fetcher) => fetcher.release()));
+  }
+
+  #remember<T>(map: Map<string, T>, identity: string, value: T): T {
+    map.set(identity, value);
+    return value;
+  }
+
+  /** One for each set of extra certificates: issuers that share it share connections. A cluster's has a token too, which
+   * is for its own issuer alone. */
+  #fetcherFor(route: KeyRoute): DocumentFetcher {
+    const { caCert, isInCluster, url } = route;
+    const name = JSON.stringify([caCert, isInCluster ? url : undefined]);
+    const before = this.#previous === undefined ? undefined : this.#previous.#fetchers.get(name);
+    const shared = this.#fetchers.get(name) ?? before ?? new SharedFetcher(this.#makeFetcher(route));
+    return this.#remember(this.#fetchers, name, shared).fetcher;
+  }
+
+  #makeFetcher({ caCert, isInCluster, url }: KeyRoute): DocumentFetcher {
+    const { createFetcher = createDocumentFetcher, clusterFiles: files } = this.#options;
+    return isInCluster
+      ? createClusterFetcher({ issuer: url, caCert, createFetcher, files })
+      : createFetcher(caCert);
+  }
+}

@@ -1,0 +1,18 @@
+import { goQuote } from '../go/quote.ts';
+import { joinPath } from '../go/join-path.ts';
+import { GoUrlError } from '../go/url.ts';
+import { TokenError } from '../token-error.ts';
+
+/** {@link joinPath} of what claims say. Throws {@link TokenError}. */
+export function joinedUri(base: string, ...elements: readonly string[]): string {
+  try {
+    return joinPath(base, ...elements);
+  } catch (error) {
+    if (!(error instanceof GoUrlError)) throw error;
+    const text = goQuote(elements.join('/'));
+    throw new TokenError('IDENTITY_REFUSED', `${text} cannot stand in the path of a URI`, {
+      hint: 'A per cent sign has to be followed by two hexadecimal digits.',
+      cause: error,
+    });
+  }
+}

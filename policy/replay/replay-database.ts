@@ -1,0 +1,160 @@
+/**
+ * The file of the replay guard and every statement on it. Synchronous: it runs in a worker thread.
+ *
+ *     meta(key, value)      format
+ *     used(key, expires)    32 bytes; milliseconds since the epoch
+ *
+ * A key stays for an hour longer than its token is valid, so that a clock that was ahead for a while lets nothing through
+ * twice. Each batch deletes more expired keys than it adds, and SQLite uses their pages again: the file grows to what one
+ * lifetime of tokens needs, and no further.
+ */
+import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DURABLE, isCorruption } from '../../storage/sqlite.ts';
+import { ReplayFault } from './replay-fault.ts';
+
+/** Version of the tables. */
+const FORMAT = 1;
+
+/** Most keys that are held, some 80 bytes each; with more, nothing is let through until some expire. */
+export const MAX_KEYS = 10_000_000;
+
+/** How long a key outlives its token, in milliseconds. */
+export const KEPT_LONGER = 3_600_000;
+
+/** Expired keys that a batch deletes beside twice its own number. */
+const PRUNED = 64;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS used (
+    key BLOB PRIMARY KEY CHECK (length(key) = 32),
+    expires INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS used_by_expiry ON used (expires);
+  INSERT OR IGNORE INTO meta (key, value) VALUES ('format', ${FORMAT});
+`;
+
+/** A token that is to be used. */
+export interface Claim {
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+  /** Until when the token is valid, in milliseconds since the epoch. */
+  readonly expires: number;
+}
+
+/** The open file. Every method throws {@link ReplayFault}; after that, only {@link close} is of use. */
+export class ReplayDatabase {
+  readonly #path: string;
+  readonly #db: DatabaseSync;
+  readonly #insert: StatementSync;
+  readonly #prune: StatementSync;
+  #held: number;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#db = this.#guard(() => open(path));
+    try {
+      [this.#insert, this.#prune, this.#held] = this.#guard(() => [
+        this.#db.prepare('INSERT INTO used (key, expires) VALUES (?, ?) ON CONFLICT (key) DO NOTHING'),
+        this.#db.prepare(
+          'DELETE FROM used WHERE key IN (SELECT key FROM used WHERE expires < ? ORDER BY expires LIMIT ?)',
+        ),
+        Number(this.#db.prepare('SELECT count(*) AS held FROM used').get()?.['held']),
+      ]);
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  /** Keys that are held. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** For each claim whether its key was not there yet; all that were not are durable on return. Of two equal keys the
+   * first wins. */
+  claim(claims: readonly Claim[], now: number): boolean[] {
+    return this.#guard(() => {
+      this.#db.exec('BEGIN IMMEDIATE');
+      try {
+        let held =
+          this.#held - Number(this.#prune.run(now - KEPT_LONGER, 2 * claims.length + PRUNED).changes);
+        if (held + claims.length > MAX_KEYS) throw full(this.#path);
+        const won = claims.map(({ key, expires }) => this.#insert.run(key, expires).changes === 1);
+        for (const one of won) if (one) held++;
+        this.#db.exec('COMMIT');
+        this.#held = held;
+        return won;
+      } catch (error) {
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  /** What SQLite says of a setting of the connection. */
+  pragma(name: 'synchronous' | 'journal_mode'): unknown {
+    return this.#db.prepare(`PRAGMA ${name}`).get()?.[name];
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #guard<T>(step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      throw faultOf(this.#path, error);
+    }
+  }
+}
+
+function open(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 5000 });
+  try {
+    db.exec(`PRAGMA journal_mode = WAL; ${DURABLE} PRAGMA journal_size_limit = ${16 * 1024 * 1024};`);
+    if (db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined) create(db, path);
+    const format = db.prepare("SELECT value FROM meta WHERE key = 'format'").get()?.['value'];
+    if (format !== FORMAT) throw unknownFormat(path);
+    // After an unclean end, what was read back may never have reached the medium: written anew, and synced.
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** All of it or nothing: what a crash leaves is an empty file, which the next start fills. */
+function create(db: DatabaseSync, path: string): void {
+  db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+  const directory = openSync(dirname(path), 'r');
+  fsyncSync(directory);
+  closeSync(directory);
+}
+
+function faultOf(path: string, error: unknown): ReplayFault {
+  if (error instanceof ReplayFault) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return isCorruption(error)
+    ? new ReplayFault('REPLAY_GUARD_CORRUPT', `${path}: ${message}`, { hint: MEND, cause: error })
+    : new ReplayFault('REPLAY_GUARD_STORAGE', `${path}: ${message}`, { cause: error });
+}
+
+const MEND =
+  'Stop the service, move the file away together with its -wal and -shm, and start again. Tokens that were used ' +
+  'before can then be used once more until they expire.';
+
+const unknownFormat = (path: string): ReplayFault =>
+  new ReplayFault('REPLAY_GUARD_CORRUPT', `${path} is of an unknown format`, {
+    hint: `It may come from a newer version of Mayfly. ${MEND}`,
+  });
+
+const full = (path: string): ReplayFault =>
+  new ReplayFault('REPLAY_GUARD_FULL', `${path} holds ${MAX_KEYS} tokens that have not expired`, {
+    hint: 'An issuer makes tokens that are valid for very long, or very many of them.',
+  });

@@ -1,0 +1,142 @@
+/**
+ * Lets each token through once. What was used is remembered on disk until the token has expired, so a restart, however
+ * sudden, opens no gap. Whoever cannot be remembered is not let through.
+ */
+import type { Clock } from '../../core/clock.ts';
+import { startWorker } from '../../storage/worker-channel.ts';
+import { PolicyError } from '../policy-error.ts';
+import type { Claim } from './replay-database.ts';
+import { ReplayFault } from './replay-fault.ts';
+import type { ReplayReply, ReplayRequest } from './replay-guard-worker.ts';
+
+/** See above. */
+export interface ReplayGuard {
+  /** Whether this token is used for the first time. True only when that is durable; of claims of one key at the same
+   * time exactly one gets it. `key` is 32 bytes of `replayKey`; `expiresAtMs` says until when the token would be
+   * accepted, leeway included. Rejects with PolicyError `REPLAY_GUARD_UNAVAILABLE`, whose cause is a {@link ReplayFault}; the
+   * token may then count as used. */
+  claim(key: Uint8Array, expiresAtMs: number): Promise<boolean>;
+  /** What went wrong last, until something goes well again; for readiness and the log. */
+  readonly fault: ReplayFault | undefined;
+  /** Tokens that are remembered. */
+  readonly held: number;
+  /** Waits for claims under way. Idempotent. */
+  close(): Promise<void>;
+}
+
+interface Waiting extends Claim {
+  readonly resolve: (won: boolean) => void;
+  readonly reject: (error: PolicyError) => void;
+}
+
+const KEY_LENGTH = 32;
+
+/** Claims of one transaction. */
+const MAX_BATCH = 1000;
+
+/** Opens the file at `path`, or makes it. Rejects with {@link ReplayFault} when it cannot be used. */
+export async function openReplayGuard(path: string, clock: Clock): Promise<ReplayGuard> {
+  const guard = new Guard(path, clock);
+  await guard.open();
+  return guard;
+}
+
+class Guard implements ReplayGuard {
+  readonly #clock: Clock;
+  readonly #channel;
+  #waiting: Waiting[] = [];
+  #work: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #fault: ReplayFault | undefined;
+  #held = 0;
+
+  constructor(path: string, clock: Clock) {
+    this.#clock = clock;
+    this.#channel = startWorker<ReplayRequest, ReplayReply>({
+      beside: import.meta.url,
+      name: 'replay-guard-worker',
+      workerData: path,
+      gone: (reason) => new ReplayFault('REPLAY_GUARD_CLOSED', reason, { hint: 'Start the service again.' }),
+    });
+  }
+
+  get fault(): ReplayFault | undefined {
+    return this.#fault;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#ask({ kind: 'open' });
+    } catch (error) {
+      await this.#channel.terminate();
+      throw error;
+    }
+  }
+
+  claim(key: Uint8Array, expires: number): Promise<boolean> {
+    if (this.#closing !== undefined) return Promise.reject(unavailable(closed()));
+    // One that the table refuses would take the others of its transaction with it.
+    const end = Math.min(Math.ceil(expires), Number.MAX_SAFE_INTEGER);
+    if (key.length !== KEY_LENGTH || !Number.isSafeInteger(end)) {
+      return Promise.reject(new TypeError('a key has 32 bytes, and an end that is a number'));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ key, expires: end, resolve, reject });
+      this.#work ??= this.#commitAll();
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await this.#work;
+      // A thread that cannot answer any more is ended all the same.
+      await this.#ask({ kind: 'close' }).catch(() => undefined);
+      await this.#channel.terminate();
+    })();
+    return this.#closing;
+  }
+
+  /** What arrives while a transaction is under way shares the next one. */
+  async #commitAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_BATCH);
+      await this.#commit(batch);
+    }
+    this.#work = undefined;
+  }
+
+  async #commit(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const claims = batch.map(({ key, expires }) => ({ key, expires }));
+      const won = await this.#ask({ kind: 'claim', claims, now: this.#clock() });
+      for (const [i, { resolve }] of batch.entries()) resolve(won[i] === true);
+    } catch (error) {
+      for (const { reject } of batch) reject(unavailable(error));
+    }
+  }
+
+  async #ask(request: ReplayRequest): Promise<readonly boolean[]> {
+    try {
+      const reply = await this.#channel.ask(request);
+      if (!reply.ok) throw new ReplayFault(reply.code, reply.message, { hint: reply.hint });
+      this.#fault = undefined;
+      this.#held = reply.held;
+      return reply.won;
+    } catch (error) {
+      if (error instanceof ReplayFault) this.#fault = error;
+      throw error;
+    }
+  }
+}
+
+const closed = (): ReplayFault => new ReplayFault('REPLAY_GUARD_CLOSED', 'the replay guard was closed');
+
+const unavailable = (cause: unknown): PolicyError =>
+  new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'whether the token was used before cannot be told just now', {
+    hint: 'Try again with a new token. If it lasts, this is for whoever runs the service: its log says what is wrong.',
+    cause,
+  });

@@ -1,0 +1,200 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { PolicyError } from '../../../policy/policy-error.ts';
+import { KEPT_LONGER, ReplayDatabase } from '../../../policy/replay/replay-database.ts';
+import { ReplayFault } from '../../../policy/replay/replay-fault.ts';
+import { openReplayGuard, type ReplayGuard } from '../../../policy/replay/replay-guard.ts';
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+const CLAIMER = fileURLToPath(new URL(`./support/replay-process.${extension}`, import.meta.url));
+
+const keyOf = (name: string | number): Uint8Array => createHash('sha256').update(String(name)).digest();
+const MINUTE = 60_000;
+
+describe('policy/replay/replay-guard', () => {
+  let directory: string;
+  let path: string;
+  let now: number;
+  let open: ReplayGuard[];
+  const guard = async (): Promise<ReplayGuard> => {
+    const opened = await openReplayGuard(path, () => now);
+    open.push(opened);
+    return opened;
+  };
+  const failure = (promise: Promise<unknown>): Promise<unknown> =>
+    promise.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'mayfly-replay-'));
+    path = join(directory, 'replay.db');
+    now = 1_700_000_000_000;
+    open = [];
+  });
+  afterEach(async () => {
+    for (const one of open) await one.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  it('lets each token through once', async () => {
+    const first = await guard();
+    expect(await first.claim(keyOf('a'), now + MINUTE)).to.equal(true);
+    expect(await first.claim(keyOf('a'), now + MINUTE)).to.equal(false);
+    expect(await first.claim(keyOf('b'), now + MINUTE)).to.equal(true);
+    expect(first.held).to.equal(2);
+  });
+
+  it('remembers over a restart', async () => {
+    const first = await guard();
+    await first.claim(keyOf('a'), now + MINUTE);
+    await first.close();
+    const second = await guard();
+    expect(second.held).to.equal(1);
+    expect(await second.claim(keyOf('a'), now + MINUTE)).to.equal(false);
+  });
+
+  it('gives one of many claims of the same token what it asks for, also from two processes', async () => {
+    const guards = [await guard(), await guard()];
+    const claims = Array.from({ length: 400 }, (_, i) => {
+      const one = guards[i % 2];
+      if (one === undefined) throw new Error('there are two');
+      return one.claim(keyOf(i % 40), now + MINUTE);
+    });
+    const won = await Promise.all(claims);
+    expect(won.filter(Boolean)).to.have.length(40);
+    for (let k = 0; k < 40; k++) expect(won.filter((yes, i) => yes && i % 40 === k)).to.have.length(1);
+  });
+
+  it('remembers every token that it let through when it is killed', async () => {
+    const child = spawn(process.execPath, [CLAIMER, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const given: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      given.push(line);
+      if (given.length === 200) child.kill('SIGKILL');
+    }
+    expect(given.length).to.be.at.least(200);
+    now = Date.now();
+    const after = await guard();
+    const again = await Promise.all(given.map((name) => after.claim(keyOf(name), now + MINUTE)));
+    expect(again.filter(Boolean)).to.have.length(0);
+  });
+
+  it('forgets a token only long after it has expired, and not when the clock is set back', async () => {
+    const first = await guard();
+    const expires = now + MINUTE;
+    await first.claim(keyOf('a'), expires);
+    now = expires + KEPT_LONGER;
+    expect(await first.claim(keyOf('b'), now + MINUTE)).to.equal(true);
+    expect(await first.claim(keyOf('a'), expires)).to.equal(false);
+    now -= 86_400_000;
+    expect(await first.claim(keyOf('a'), expires)).to.equal(false);
+    now = expires + KEPT_LONGER + 1;
+    await first.claim(keyOf('c'), now + MINUTE);
+    expect(first.held).to.equal(2);
+  });
+
+  it('grows to what one lifetime of tokens needs, and no further', async () => {
+    const sizeAfter = async (rounds: number): Promise<number> => {
+      path = join(directory, `${rounds}.db`);
+      const one = await guard();
+      for (let round = 0; round < rounds; round++) {
+        now += KEPT_LONGER + 2 * MINUTE;
+        const names = Array.from({ length: 1000 }, (_, i) => `${round} ${i}`);
+        await Promise.all(names.map((name) => one.claim(keyOf(name), now + MINUTE)));
+        expect(one.held).to.be.below(3000);
+      }
+      expect(statSync(`${path}-wal`).size).to.be.below(8 * 1024 * 1024);
+      await one.close();
+      return statSync(path).size;
+    };
+    expect(await sizeAfter(40)).to.be.at.most(1.5 * (await sizeAfter(3)));
+  });
+
+  it('takes odd ends of tokens without harm to others', async () => {
+    const first = await guard();
+    const ends = [now + 0.25, Number.MAX_VALUE, Infinity, -5];
+    const won = await Promise.all(ends.map((end, i) => first.claim(keyOf(i), end)));
+    expect(won).to.deep.equal([true, true, true, true]);
+    expect(await failure(first.claim(keyOf('x'), NaN))).to.be.instanceOf(TypeError);
+    expect(await failure(first.claim(keyOf('x').subarray(1), now))).to.be.instanceOf(TypeError);
+    expect(await first.claim(keyOf('y'), now + MINUTE)).to.equal(true);
+  });
+
+  it('does not open a damaged or foreign file, and says what to do', async () => {
+    const first = await guard();
+    await first.claim(keyOf('a'), now + MINUTE);
+    await first.close();
+    const good = readFileSync(path);
+    const truncated = good.subarray(0, 5000);
+    for (const bad of [Buffer.from('not a database at all'.repeat(100)), truncated]) {
+      writeFileSync(path, bad);
+      const error = await failure(guard());
+      expect(error).to.be.instanceOf(ReplayFault).with.property('code', 'REPLAY_GUARD_CORRUPT');
+      expect((error as ReplayFault).message).to.contain(path);
+      expect((error as ReplayFault).hint).to.contain('move the file away');
+    }
+    rmSync(path);
+    const foreign = new DatabaseSync(path);
+    foreign.exec("CREATE TABLE meta (key, value); INSERT INTO meta VALUES ('format', 99)");
+    foreign.close();
+    expect(await failure(guard())).to.have.property('code', 'REPLAY_GUARD_CORRUPT');
+    path = join(directory, 'nowhere', 'replay.db');
+    expect(await failure(guard())).to.have.property('code', 'REPLAY_GUARD_STORAGE');
+  });
+
+  it('starts anew with what a crash at its first start left', async () => {
+    writeFileSync(path, '');
+    expect(await (await guard()).claim(keyOf('a'), now + MINUTE)).to.equal(true);
+  });
+
+  it('lets nobody through while its file cannot be used, and goes on when it can', async () => {
+    const first = await guard();
+    await first.claim(keyOf('a'), now + MINUTE);
+    const other = new DatabaseSync(path);
+    other.exec('ALTER TABLE used RENAME TO gone');
+    const errors = await Promise.all(
+      ['a', 'b'].map((name) => failure(first.claim(keyOf(name), now + MINUTE))),
+    );
+    for (const error of errors) {
+      expect(error).to.be.instanceOf(PolicyError).with.property('code', 'REPLAY_GUARD_UNAVAILABLE');
+      expect((error as PolicyError).cause).to.be.instanceOf(ReplayFault);
+      expect((error as PolicyError).message).not.to.contain(directory);
+    }
+    expect(first.fault?.code).to.equal('REPLAY_GUARD_STORAGE');
+    other.exec('ALTER TABLE gone RENAME TO used');
+    other.close();
+    expect(await first.claim(keyOf('a'), now + MINUTE)).to.equal(false);
+    expect(await first.claim(keyOf('c'), now + MINUTE)).to.equal(true);
+    expect(first.fault).to.equal(undefined);
+  });
+
+  it('finishes what is under way when it is closed, and lets nobody through afterwards', async () => {
+    const first = await guard();
+    const last = first.claim(keyOf('a'), now + MINUTE);
+    await first.close();
+    await first.close();
+    expect(await last).to.equal(true);
+    const error = await failure(first.claim(keyOf('b'), now + MINUTE));
+    expect(error).to.have.property('code', 'REPLAY_GUARD_UNAVAILABLE');
+  });
+
+  it('writes through to the medium with every transaction', () => {
+    const database = new ReplayDatabase(path);
+    try {
+      expect(database.pragma('synchronous')).to.equal(2);
+      expect(database.pragma('journal_mode')).to.equal('wal');
+      expect(database.claim([{ key: keyOf('a'), expires: now }], now)).to.deep.equal([true]);
+    } finally {
+      database.close();
+    }
+  });
+});
