@@ -55,7 +55,7 @@ export const eks: Preset = {
   name: 'eks',
   title: 'Kubernetes on Amazon EKS',
   about: [
-    'Workloads of one cluster on EKS, by their service account. `aws eks describe-cluster --name NAME --query cluster.identity.oidc.issuer` says the issuer.',
+    'Workloads of one cluster on EKS, by their service account. The issuer is told by `aws eks describe-cluster --name NAME --query cluster.identity.oidc.issuer`.',
   ],
   blanks: [
     { name: 'region', about: 'region of the cluster', example: 'eu-central-1', unset: 'edit-me' },
@@ -92,7 +92,7 @@ export const aks: Preset = {
   name: 'aks',
   title: 'Kubernetes on Azure AKS',
   about: [
-    'Workloads of one cluster on AKS (with its OIDC issuer switched on), by their service account. `az aks show -n NAME -g GROUP --query oidcIssuerProfile.issuerUrl` says the issuer; the slash at its end belongs to it.',
+    'Workloads of one cluster on AKS (with its OIDC issuer switched on), by their service account. The issuer, to which the slash at its end belongs, is told by `az aks show -n NAME -g GROUP --query oidcIssuerProfile.issuerUrl`.',
   ],
   blanks: [
     { name: 'region', about: 'region of the cluster', example: 'germanywestcentral', unset: 'edit-me' },

@@ -1,6 +1,6 @@
 import { PRESETS } from '../../config/presets/all.ts';
 import { presetYaml } from '../../config/presets/preset-yaml.ts';
-import type { Preset } from '../../config/presets/preset.ts';
+import type { BlankValues, Preset } from '../../config/presets/preset.ts';
 
 /** The audience of blocks that {@link filledPreset} makes. */
 export const AUDIENCE = 'ca.acme.example';
@@ -13,8 +13,9 @@ export function presetNamed(name: string): Preset {
 }
 
 /** Its block with every blank filled by its example. */
-export function filledPreset(name: string): string {
-  const preset = presetNamed(name);
-  const examples = preset.blanks.map((blank) => [blank.name, blank.example] as const);
-  return presetYaml(preset, new Map([...examples, ['audience', AUDIENCE]]));
-}
+export const filledPreset = (name: string): string =>
+  presetYaml(presetNamed(name), examplesOf(presetNamed(name)));
+
+/** The examples of its blanks, and {@link AUDIENCE}. */
+export const examplesOf = ({ blanks }: Preset): BlankValues =>
+  new Map([...blanks.map(({ name, example }) => [name, example] as const), ['audience', AUDIENCE]]);

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import { parseConfig } from '../../../config/load.ts';
 import { PRESETS } from '../../../config/presets/all.ts';
-import { isBlankValue, presetYaml } from '../../../config/presets/preset-yaml.ts';
+import { fillerOf, isBlankValue, presetYaml } from '../../../config/presets/preset-yaml.ts';
 import { isUnset } from '../../../config/presets/preset.ts';
 import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
 import type { Principal } from '../../../oidc/principal.ts';
-import { AUDIENCE, filledPreset, presetNamed } from '../../support/filled-preset.ts';
+import { AUDIENCE, examplesOf, filledPreset, presetNamed } from '../../support/filled-preset.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
 import { standingIn } from '../../support/standing-in.ts';
 import { PROVIDER_CASES } from '../../support/provider-claims/all.ts';
@@ -67,9 +67,21 @@ describe('config/presets', () => {
         }
       });
 
+      it('has every command and setting to be copied in one piece', () => {
+        const [comment = ''] = filledPreset(preset.name).split('\noidc-issuers:');
+        const lines = comment.split('\n');
+        const fill = fillerOf(preset, examplesOf(preset));
+        const texts = `${preset.about.join(' ')} ${fill(preset.token)}`;
+        for (const [, code = ''] of texts.matchAll(/`([^`]*)`/g))
+          expect(
+            lines.some((line) => line.includes(`\`${code}\``) || line === `#     ${code}`),
+            code,
+          ).to.equal(true);
+      });
+
       it('has no comment that runs off the screen', () => {
         for (const line of filledPreset(preset.name).split('\n'))
-          if (line.trim().startsWith('#')) expect(line.length, line).to.be.below(115);
+          if (/^ *#(?! {5}\S)/.test(line)) expect(line.length, line).to.be.below(115);
       });
     });
   }
