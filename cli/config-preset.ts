@@ -1,6 +1,6 @@
 /** `mayfly config preset`: a provider's entry for the configuration, ready to be pasted. */
-import { randomBytes } from 'node:crypto';
 import { nearest } from '../core/nearest.ts';
+import { newAudience } from '../config/new-audience.ts';
 import { PRESETS } from '../config/presets/all.ts';
 import { isBlankValue, presetYaml } from '../config/presets/preset-yaml.ts';
 import type { Preset } from '../config/presets/preset.ts';
@@ -100,9 +100,6 @@ function valuesOf(chosen: Preset, options: PresetOptions): Map<string, string> {
   for (const [name, value] of values) values.set(name, checked(name, value));
   return values;
 }
-
-/** Not guessable from another deployment's, so nobody has a token for it by accident. */
-const newAudience = (): string => `mayfly-${randomBytes(6).toString('hex')}`;
 
 const namesOf = ({ blanks }: Preset): string => blanks.map(({ name }) => name).join(', ');
 

@@ -4,6 +4,7 @@ import { writeDurably } from '../storage/durable-file.ts';
 import { GITHUB_ISSUER } from '../oidc/types/github-provider.ts';
 import { ciProviderYaml } from './ci-provider-yaml.ts';
 import { mayflySchema } from './mayfly-schema.ts';
+import { newAudience } from './new-audience.ts';
 import { githubProvider } from './presets/github.ts';
 import { indented, off, prose, quote } from './yaml-text.ts';
 
@@ -15,6 +16,8 @@ import { indented, off, prose, quote } from './yaml-text.ts';
 /** What a fresh production file is made from. */
 export interface TemplateOptions {
   readonly publicUrl?: string | undefined;
+  /** The audience that the example for jobs shows; default: a new one. */
+  readonly audience?: string | undefined;
 }
 
 /** A commented file without issuers: it loads, and says that nothing can be issued yet. */
@@ -32,7 +35,7 @@ export function productionConfig(options: TemplateOptions = {}): string {
       'There is none yet, so no certificate can be issued. For other providers: mayfly config preset --list. What is wrong with this file, and what it opens: mayfly config check FILE.',
     ),
     'oidc-issuers:',
-    off(2, GITHUB_ENTRY),
+    off(2, githubEntry(options.audience ?? newAudience())),
     '',
     prose(2, 'People with an e-mail address, at your own OpenID provider (Keycloak, Dex, Okta, ...).'),
     off(2, EMAIL_ISSUER),
@@ -86,13 +89,17 @@ export function devConfig(options: DevOptions): string {
 export const writeDevConfig = (path: string, options: DevOptions): Promise<void> =>
   writeDurably(path, utf8(devConfig(options)), 0o600);
 
-const GITHUB_ENTRY = `
+const githubEntry = (audience: string): string =>
+  `
 # GitHub Actions: jobs with "id-token: write". It uses the templates "github-workflow" below.
 ${GITHUB_ISSUER}:
   issuer-url: ${GITHUB_ISSUER}
-  # The audience that jobs ask a token for. "sigstore" is what public clients use; any other text keeps tokens
-  # made for other services out.
-  client-id: sigstore
+  # The audience of this deployment alone: tokens made for other services are useless here, and the reverse. Jobs
+  # have to ask for it:
+  #     mayfly certificate --client-id ${audience}
+  # How other clients get such a token: mayfly config preset github. Clients that can only ask for the audience
+  # "sigstore" need that here.
+  client-id: ${audience}
   type: ci-provider
   ci-provider: github-workflow
   mayfly:
@@ -108,7 +115,8 @@ ${GITHUB_ISSUER}:
 const EMAIL_ISSUER = `
 https://login.example.com:
   issuer-url: https://login.example.com
-  client-id: sigstore
+  # The client that people log in as, which the provider has to know: one that no other service uses.
+  client-id: mayfly
   type: email
   # Further: issuer-claim, for a broker such as Dex, names the claim that says where the person really logged in
   # (e.g. $.federated_claims.connector_id), and mayfly.issuer-claim-values what it may say; ca-cert holds the PEM

@@ -35,11 +35,30 @@ describe('config/template', () => {
     const { issuers, entries, findings } = parseConfig(`${github}ci-issuer-metadata:${tail}`);
     expect(issuers.map(({ url }) => url)).to.deep.equal([GITHUB_ISSUER]);
     expect(issuers[0]?.ciProvider).to.deep.equal(PROVIDER);
-    expect(findings.map(({ code }) => code)).to.deep.equal(['SHARED_AUDIENCE', 'STILL_MARKED']);
+    expect(findings.map(({ code }) => code)).to.deep.equal(['STILL_MARKED']);
     expect(entries[0]?.policy.rules.map(({ name }) => name)).to.deep.equal([
       'our-main-branches',
       'no-pull-requests',
     ]);
+  });
+
+  it('has examples with nothing to find fault with once their marks are filled in', () => {
+    const [head = '', tail = ''] = productionConfig().split('ci-issuer-metadata:');
+    const edited = switchedOn(head).replaceAll('EDIT-ME-owner-id', '123456');
+    const { entries, findings } = parseConfig(`${edited}ci-issuer-metadata:${tail}`);
+    expect(entries).to.have.length(2);
+    expect(findings).to.deep.equal([]);
+  });
+
+  it('shows an audience that no other deployment has, and how a job asks for it', () => {
+    const audienceIn = (text: string): string | undefined =>
+      parseConfig(switchedOn(text)).issuers[0]?.audiences[0];
+    const text = productionConfig();
+    const audience = audienceIn(text);
+    expect(audience).to.match(/^mayfly-[0-9a-f]{12}$/);
+    expect(text).to.include(`mayfly certificate --client-id ${audience ?? ''}\n`);
+    expect(audienceIn(productionConfig())).not.to.equal(audience);
+    expect(audienceIn(productionConfig({ audience: 'ours' }))).to.equal('ours');
   });
 
   it('shows the defaults of our own settings as they are', () => {
