@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Position } from './config-error.ts';
 import type { ConfigNode, MapNode, ScalarNode } from './config-node.ts';
 import { memberOf, optionFor, takesOff, unwrap } from './schema-parts.ts';
+import { whereItBelongs } from './misplaced-key.ts';
 import { nearest } from '../core/nearest.ts';
 import type { Path, Report } from './report.ts';
 
@@ -59,7 +60,8 @@ export class Shaper {
     const shown = key.length > 100 ? `${key.slice(0, 100)}…` : key;
     const near = nearest(key, Object.keys(schema.shape));
     const hint = near === undefined ? undefined : `Did you mean "${near}"?`;
-    const ours = oursNear(key, schema, near);
+    const elsewhere = near === undefined ? oursElsewhere(key, schema, path) : undefined;
+    const ours = oursNear(key, schema, near) ?? elsewhere;
     if (ours !== undefined) this.#report.problemAt(path, position, `unknown key "${shown}"`, ours);
     else if (isStrict(schema)) this.#report.problemAt(path, position, `unknown key "${shown}"`, hint);
     else
@@ -86,6 +88,12 @@ function oursNear(key: string, schema: z.ZodObject, near: string | undefined): s
   const ours = nearest(key, near === undefined ? names : [near, ...names]);
   if (ours === undefined || ours === near) return undefined;
   return `Move it into the block "mayfly" below this${ours === key ? '' : `, as "${ours}"`}.`;
+}
+
+/** The same for a key of another block of ours: rules at the top of the file, say. */
+function oursElsewhere(key: string, schema: z.ZodObject, path: Path): string | undefined {
+  if (!isStrict(schema)) return whereItBelongs(key, true);
+  return path.at(-1) === 'mayfly' ? whereItBelongs(key, false) : undefined;
 }
 
 function knownName(key: string, schema: z.ZodObject): string | undefined {
