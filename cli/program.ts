@@ -43,12 +43,17 @@ const optionIn = (message: string): string | undefined =>
 const shown = (word = ''): string => (/^[a-z-]{1,32}$/.test(word) ? ` "${word}"` : '');
 
 const SECRET_OPTIONS: ReadonlyMap<string, string> = new Map([
-  ['--token-file', 'A token goes in by --token-file or SIGSTORE_ID_TOKEN.'],
+  ['--token-file', 'A token goes in by --token-file.'],
   ['--passphrase-file', 'A passphrase goes in by --passphrase-file.'],
 ]);
 
+/** Only the command that asks for certificates looks into the environment, as signing clients do. */
+const TOKEN_OR_ENVIRONMENT = 'A token goes in by --token-file or SIGSTORE_ID_TOKEN.';
+
 const secretAdvice = (command: Command): string =>
-  command.options.flatMap(({ long }) => SECRET_OPTIONS.get(long ?? '') ?? []).join(' ');
+  pathOf(command) === 'mayfly certificate'
+    ? TOKEN_OR_ENVIRONMENT
+    : command.options.flatMap(({ long }) => SECRET_OPTIONS.get(long ?? '') ?? []).join(' ');
 
 const pathOf = (command: Command): string =>
   command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;

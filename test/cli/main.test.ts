@@ -32,6 +32,8 @@ describe('cli/main', function () {
     const token = await runCli(['certificate', TOKEN]);
     expect(token.stderr).to.contain('`mayfly certificate` takes no arguments');
     expect(token.stderr).to.contain('--token-file or SIGSTORE_ID_TOKEN');
+    const explained = await runCli(['explain', TOKEN]);
+    expect(explained.stderr).to.contain('by --token-file.').and.not.contain('SIGSTORE_ID_TOKEN');
     expect((await runCli(['serve', '--data', 'x', PASSPHRASE])).stderr).to.contain('by --passphrase-file');
     expect((await runCli(['serve'])).stderr)
       .to.contain('--data')
