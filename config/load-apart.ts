@@ -4,6 +4,7 @@ import { setPriority } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from './config-error.ts';
+import { LoadProcessError } from './load-process-error.ts';
 import { joinParts, type LoadPart } from './load-parts.ts';
 import type { LoadedConfig } from './load.ts';
 
@@ -14,27 +15,52 @@ const FOR_SOURCES: readonly string[] = ['--experimental-strip-types', '--experim
  * tenth. Much less would let a busy service wait for a rule that denies. */
 const NICENESS = 10;
 
+/** Milliseconds after which it is stuck: the largest file takes some seconds, and ten times that on a busy core. */
+const LONGEST = 120_000;
+
+/** Characters of what the process says before it ends that are kept. */
+const LAST_WORDS = 2_000;
+
+/** How a configuration is loaded apart. */
+export interface LoadApartOptions {
+  /** Ends the process; the load rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that it may take; default two minutes. */
+  readonly longest?: number | undefined;
+}
+
 /** As `loadConfig`, in a process of its own: a big file takes a second of a core, and requests would have to wait for
  * it. A thread would not do: what the engine compiles and collects for it is done by threads of the whole process,
  * which have as much right to the core as the one that answers. And a file that eats all memory of a process of its own
- * ends no service. Throws {@link ConfigError}. */
-export async function loadConfigApart(path: string): Promise<LoadedConfig> {
+ * ends no service. Throws {@link ConfigError}, and {@link LoadProcessError} when the process does not answer. No process
+ * is left when it settles, or one that the system will end as soon as it can. */
+export async function loadConfigApart(path: string, options: LoadApartOptions = {}): Promise<LoadedConfig> {
+  const { signal, longest = LONGEST } = options;
+  signal?.throwIfAborted();
   const child = start(path);
+  const settled = new AbortController();
+  const broken = Promise.race([
+    ended(child),
+    delay(longest, undefined, { signal: settled.signal }).then(() => {
+      throw new LoadProcessError('LOAD_STUCK', `took longer than ${longest / 1000} s and was ended`);
+    }),
+    ...(signal === undefined ? [] : [aborted(signal, settled.signal)]),
+  ]);
+  broken.catch(() => undefined);
+  const next = async (): Promise<LoadPart> => {
+    // Reading a part takes a while too: those who ask get their turn in between.
+    await Promise.race([delay(1), broken]);
+    const answer = once(child, 'message', { signal: settled.signal });
+    // What cannot be sent any more has its reason in how the process ended.
+    child.send('next', () => undefined);
+    const [part] = (await Promise.race([answer, broken])) as [LoadPart];
+    return part;
+  };
   try {
-    const ended = once(child, 'exit').then(([code, signal]) => {
-      throw new Error(`the process that loads ${path} ended with ${String(code ?? signal)}`);
-    });
-    ended.catch(() => undefined);
-    const next = async (): Promise<LoadPart> => {
-      // Reading a part takes a while too: those who ask get their turn in between.
-      await delay(1);
-      child.send('next');
-      const [part] = (await Promise.race([once(child, 'message'), ended])) as [LoadPart];
-      return part;
-    };
     return await joinParts(next, (code, problems) => new ConfigError(code, path, problems));
   } finally {
-    child.kill('SIGKILL');
+    settled.abort();
+    end(child);
   }
 }
 
@@ -43,18 +69,55 @@ function start(path: string): ChildProcess {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const forSources = extension === 'ts' ? process.execArgv.filter((flag) => FOR_SOURCES.includes(flag)) : [];
   const env = { ...process.env, NODE_OPTIONS: '' };
-  // In the same session: Linux may weigh sessions against each other, whatever the priorities in them.
-  const child = fork(fileURLToPath(new URL(`./load-process.${extension}`, import.meta.url)), [path], {
-    // The engine's helpers would have the priority of this process.
-    execArgv: [...forSources, '--single-threaded'],
-    env,
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  try {
+    // In the same session: Linux may weigh sessions against each other, whatever the priorities in them.
+    const child = fork(fileURLToPath(new URL(`./load-process.${extension}`, import.meta.url)), [path], {
+      // The engine's helpers would have the priority of this process.
+      execArgv: [...forSources, '--single-threaded'],
+      env,
+      serialization: 'advanced',
+      // The service's log is lines of JSON: what the engine says when it runs out of memory is not.
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    giveWay(child);
+    return child;
+  } catch (cause) {
+    throw cannotStart(cause);
+  }
+}
+
+const cannotStart = (cause: unknown): LoadProcessError =>
+  new LoadProcessError('LOAD_NOT_STARTED', 'could not be started', cause);
+
+/** Rejects when the process cannot be started or ends, and tells how. */
+function ended(child: ChildProcess): Promise<never> {
+  let words = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    words = (words + text).slice(0, LAST_WORDS);
   });
-  // What it sends when nobody listens any more is no reason to end.
-  child.on('error', () => undefined);
-  giveWay(child);
-  return child;
+  return new Promise((_, reject) => {
+    child.on('error', (cause) => {
+      reject(cannotStart(cause));
+    });
+    child.on('close', (code, signal) => {
+      const cause = words.trim() === '' ? undefined : new Error(`its last words: ${words.trim()}`);
+      reject(new LoadProcessError('LOAD_ENDED', `ended with ${code ?? String(signal)}`, cause));
+    });
+  });
+}
+
+/** Rejects with the reason of `signal`; hears no more of it once `settled`. */
+async function aborted(signal: AbortSignal, settled: AbortSignal): Promise<never> {
+  await once(signal, 'abort', { signal: settled });
+  throw signal.reason;
+}
+
+/** One that hangs in a file system that does not answer lives until that does: nobody waits for it. */
+function end(child: ChildProcess): void {
+  child.kill('SIGKILL');
+  child.stderr?.destroy();
+  if (child.connected) child.disconnect();
+  child.unref();
 }
 
 /** Before it has threads: they get the priority that it has then. */

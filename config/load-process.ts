@@ -1,4 +1,5 @@
 /** The process of `load-apart.ts`: reads the configuration at the path that is its argument, and hands it over. */
+import { writeFileSync } from 'node:fs';
 import { ConfigError } from './config-error.ts';
 import { partsOf, type LoadPart } from './load-parts.ts';
 import { loadConfig } from './load.ts';
@@ -12,8 +13,19 @@ async function* answer(path: string): AsyncGenerator<LoadPart, undefined> {
   }
 }
 
-// A Ctrl-C reaches every process of the session. It lets the service end in order, and so with what it began.
-process.on('SIGINT', () => undefined);
+// A Ctrl-C, and a service manager, reach every process of the service. They let the service end in order, and so with
+// what it began.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+
+// Not by `exit`, which waits for the threads: one may hang in a file system that does not answer.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+
+try {
+  // Where memory runs out, the system ends this process and not the service.
+  writeFileSync('/proc/self/oom_score_adj', '1000');
+} catch {
+  // No Linux, or no /proc.
+}
 
 const parts = answer(process.argv[2] ?? '');
 process.on('message', () => {

@@ -25,12 +25,16 @@ export interface Follower {
   check(): Promise<void>;
   /** Loads now, changed or not. Never rejects. */
   reload(): Promise<void>;
-  /** Looks no more; resolves when the last look is done. */
+  /** Looks no more, and interrupts a load; resolves when the last look is done, or after five seconds when a file system
+   * does not answer. */
   close(): Promise<void>;
 }
 
 const INTERVAL = 2_000;
 const SETTLE = 300;
+
+/** Milliseconds for which closing waits for a look. */
+const PATIENCE = 5_000;
 
 /** A configuration that could not be used is tried again after this many looks although no file changed: what is wrong
  * may lie in a file that only a good configuration would name. */
@@ -72,7 +76,8 @@ export function followConfiguration(options: FollowOptions): Follower {
     close: async () => {
       closed = true;
       clearTimeout(timer);
-      await work;
+      reloader.close();
+      await Promise.race([work, delay(PATIENCE, undefined, { ref: false })]);
     },
   };
 }

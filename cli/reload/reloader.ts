@@ -19,7 +19,7 @@ export interface ReloaderOptions {
   readonly policy: LivePolicy;
   readonly context: Omit<PolicyContext, 'previous' | 'permittedAlgorithms'>;
   readonly log: RequestLog;
-  /** Default: in a thread of its own. */
+  /** Default: in a process of its own. */
   readonly load?: Load | undefined;
 }
 
@@ -31,6 +31,7 @@ export class Reloader {
   #state: ConfigurationState;
   /** What was told of the last failure. */
   #told: string | undefined;
+  readonly #closing = new AbortController();
 
   constructor(options: ReloaderOptions) {
     this.#options = options;
@@ -43,18 +44,25 @@ export class Reloader {
   }
 
   /** Tries once. `seen` is what the files held a moment before; the answer is what they held at the try. A failure is
-   * told once for the same files, unless somebody `asked`. Never rejects. */
+   * told once for the same files, unless somebody `asked`; what {@link close} interrupts is none. Never rejects. */
   async load(seen: readonly FileContent[], asked: boolean): Promise<readonly FileContent[]> {
     const file = this.#inForce.contents[0]?.path ?? '';
     const begin = performance.now();
+    const { signal } = this.#closing;
     try {
-      const settled = await loadSettled(file, this.#options.load ?? loadConfigApart);
+      const settled = await loadSettled(file, this.#options.load ?? loadConfigApart, signal);
+      signal.throwIfAborted();
       await this.#putInForce(settled, begin);
       return settled.contents;
     } catch (error) {
-      this.#fail(file, error, seen, asked);
+      if (!signal.aborted) this.#fail(file, error, seen, asked);
       return seen;
     }
+  }
+
+  /** Interrupts a load; nothing is put in force after it that was not loaded before. */
+  close(): void {
+    this.#closing.abort();
   }
 
   async #putInForce(settled: SettledConfig, begin: number): Promise<void> {

@@ -2,8 +2,9 @@ import { ConfigError } from '../../config/config-error.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { contentsOf, NO_FILE, type FileContent } from './file-contents.ts';
 
-/** Reads and checks the configuration at a path; rejects with ConfigError. */
-export type Load = (path: string) => Promise<LoadedConfig>;
+/** Reads and checks the configuration at a path; rejects with ConfigError, and with the reason of `signal` when that
+ * says that nobody waits any more. */
+export type Load = (path: string, options: { readonly signal?: AbortSignal }) => Promise<LoadedConfig>;
 
 /** A configuration and what its files held. */
 export interface SettledConfig {
@@ -17,16 +18,16 @@ export interface SettledConfig {
  *
  * `contents` are never newer than what was loaded, so that the next look sees every change: the file itself is looked at
  * before, and those that it names are read again when the configuration is put to use. */
-export async function loadSettled(path: string, load: Load): Promise<SettledConfig> {
-  const first = await loadOnce(path, load);
+export async function loadSettled(path: string, load: Load, signal?: AbortSignal): Promise<SettledConfig> {
+  const first = await loadOnce(path, load, signal);
   const [now] = await contentsOf([path]);
-  return now?.digest === first.contents[0]?.digest ? first : loadOnce(path, load);
+  return now?.digest === first.contents[0]?.digest ? first : loadOnce(path, load, signal);
 }
 
-async function loadOnce(path: string, load: Load): Promise<SettledConfig> {
+async function loadOnce(path: string, load: Load, signal?: AbortSignal): Promise<SettledConfig> {
   const before = await contentsOf([path]);
   if (before[0]?.digest === NO_FILE) throw notAFile(path);
-  const config = await load(path);
+  const config = await load(path, signal === undefined ? {} : { signal });
   const [, ...named] = config.files;
   return { config, contents: [...before, ...(await contentsOf(named))] };
 }

@@ -68,7 +68,7 @@ describe('cli/reload: a configuration that is followed', () => {
       { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
       'info',
     );
-    const counted: Load = (at) => (loads++, load(at));
+    const counted: Load = (at, options) => (loads++, load(at, options));
     follower = followConfiguration({ started, policy, context, log, settle: 1, load: counted });
     return policy.current;
   }
