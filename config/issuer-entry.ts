@@ -110,7 +110,8 @@ function staticKeysOf(block: EntryBlock, path: Path, context: EntryContext): Sta
     const message = 'has both jwks and jwks-file';
     context.report.problem([...path, 'mayfly', 'jwks-file'], message, 'Keep one of them.');
   }
-  if (block.jwks !== undefined) return { kind: 'inline', jwks: block.jwks };
+  // Objects of the usual kind, as another process would hand them over: configurations are compared.
+  if (block.jwks !== undefined) return { kind: 'inline', jwks: structuredClone(block.jwks) };
   return file === undefined ? undefined : { kind: 'file', path: resolve(context.directory, file) };
 }
 

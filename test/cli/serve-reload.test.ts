@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { emailConfig, makeDataDirectory } from '../support/data-directory.ts';
+import { gone, loaderOf } from '../support/loader-process.ts';
 import { makeIssuerKey, startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { bodyV2, clientKey, emailToken, post, refusalOf } from '../support/test-service.ts';
@@ -102,6 +103,50 @@ describe('cli/serve: a configuration that changes', function () {
     expect(JSON.stringify(check)).to.contain('config.yaml:1:');
     const outside = await fetch(`${running.url}/readyz`);
     expect(await outside.text()).to.equal('{"status":"READY"}');
+  });
+
+  it('survives the end of the process that loads, and takes the new one when asked again', async () => {
+    const file = join(scratch, 'data', 'config.yaml');
+    const running = await serve();
+    const reload = (): boolean => running.child.kill('SIGHUP');
+    await writeFile(file, emailConfig(issuer.url));
+    reload();
+    process.kill(await loaderOf(running.child.pid ?? 0), 'SIGKILL');
+    const [refused] = await linesOf(running, 'configuration not loaded', 1);
+    expect(refused?.['level']).to.equal('error');
+    expect(String(refused?.['problems'])).to.contain('ended with SIGKILL');
+    expect(await (await fetch(`${running.metricsUrl}/readyz`)).text()).to.contain('ended with SIGKILL');
+    expect(await issues(running)).to.equal(400);
+    reload();
+    await linesOf(running, 'configuration loaded', 1);
+    expect(await issues(running)).to.equal(200);
+  });
+
+  it('ends in order while it loads', async () => {
+    const running = await serve();
+    running.child.kill('SIGHUP');
+    const pid = await loaderOf(running.child.pid ?? 0);
+    process.kill(pid, 'SIGSTOP');
+    running.child.kill('SIGTERM');
+    expect(await running.ended).to.equal(0);
+    await gone(pid);
+    expect(running.stderr()).to.not.contain('configuration not loaded');
+  });
+
+  it('finds nothing changed, and keeps the keys, when a file with keys is loaded as it was', async () => {
+    const file = join(scratch, 'data', 'config.yaml');
+    const jwks = JSON.stringify({ keys: [issuer.key.publicJwk] });
+    const config = emailConfig(issuer.url).replace(
+      'type: email\n',
+      `type: email\n    mayfly: { jwks: ${jwks}, rules: [{ name: all, allow: 'true' }] }\n`,
+    );
+    await writeFile(file, config);
+    const running = await serve();
+    running.child.kill('SIGHUP');
+    const [loaded] = await linesOf(running, 'configuration loaded', 1);
+    expect(loaded).to.not.have.any.keys('issuersChanged', 'rulesChanged', 'issuersAdded');
+    expect(running.stderr()).to.not.contain('needs a restart');
+    expect(await issues(running)).to.equal(200);
   });
 
   it('takes each token once from when a replay guard is switched on, restarts included', async () => {

@@ -1,10 +1,14 @@
 import { expect } from 'chai';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import { ConfigError } from '../../config/config-error.ts';
 import { loadConfigApart } from '../../config/load-apart.ts';
+import { LoadProcessError } from '../../config/load-process-error.ts';
 import { loadConfig } from '../../config/load.ts';
+import { gone, loaderOf } from '../support/loader-process.ts';
 
 /** More entries and findings than go into one part. */
 const many = (): string =>
@@ -34,7 +38,7 @@ describe('config/load-apart', () => {
     const apart = await loadConfigApart(file);
     expect(apart.entries).to.have.length(120);
     expect(apart.findings.length).to.be.greaterThan(100);
-    expect(apart).to.deep.equal(await loadConfig(file));
+    expect(isDeepStrictEqual(apart, await loadConfig(file))).to.equal(true);
   });
 
   it('hands over a configuration without issuers', async () => {
@@ -56,5 +60,39 @@ describe('config/load-apart', () => {
     expect((apart as ConfigError).message).to.equal(here.message);
     expect((apart as ConfigError).code).to.equal('CONFIG_INVALID');
     expect(here.problems.length).to.be.greaterThan(100);
+  });
+
+  describe('with a process that gives nothing', () => {
+    // Whoever opens a pipe waits until somebody writes into it.
+    beforeEach(() => promisify(execFile)('mkfifo', [file]));
+
+    const failed = async (load: Promise<unknown>): Promise<LoadProcessError> => {
+      const error: unknown = await load.catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(LoadProcessError);
+      return error as LoadProcessError;
+    };
+
+    it('tells how it ended', async () => {
+      const load = failed(loadConfigApart(file));
+      process.kill(await loaderOf(process.pid), 'SIGKILL');
+      const { code, message } = await load;
+      expect([code, message]).to.deep.equal(['LOAD_ENDED', 'the process that loads it ended with SIGKILL']);
+    });
+
+    it('waits no longer than it should, and leaves no process behind', async () => {
+      const load = failed(loadConfigApart(file, { longest: 500 }));
+      const pid = await loaderOf(process.pid);
+      expect((await load).code).to.equal('LOAD_STUCK');
+      await gone(pid);
+    });
+
+    it('ends it when nobody waits any more', async () => {
+      const stop = new AbortController();
+      const load = loadConfigApart(file, { signal: stop.signal }).catch((reason: unknown) => reason);
+      const pid = await loaderOf(process.pid);
+      stop.abort(new Error('closing'));
+      expect(String(await load)).to.contain('closing');
+      await gone(pid);
+    });
   });
 });
