@@ -43,6 +43,9 @@ Written are key.pem (mode 0600), cert.pem and chain.pem (the CA's certificates),
 the proof of logging, that the key is ours and the name is the token's. Files of an earlier run are replaced, others
 are not (--force). Without --trust the service is checked against its own word only.
 
+With --json a refusal is {"error":{"code":…,"message":…,"hint":…}}; where the service says when to try again (a rate
+limit, a service that is busy), "retryAfterSeconds" is that in whole seconds.
+
 Examples:
   SIGSTORE_ID_TOKEN=$(mayfly token --email you@example.com) mayfly certificate
   mayfly certificate --url https://ca.example.com --trust trust --out keys

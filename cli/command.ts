@@ -38,14 +38,19 @@ export function exitCodeOf(error: unknown): number {
 /** What looks like a token, typed where something else belongs, is never repeated: terminals and CI jobs keep logs. */
 const withoutTokens = (text: string): string => text.replace(/eyJ[\w-]{8,}(?:\.[\w-]*)*/g, '(a token)');
 
-/** Tells a failure: one sentence and what to do about it; with `--json` an object with `error`. A fault that is not
+/** Tells a failure: one sentence and what to do about it; with `--json` an object with `error`, which has
+ * `retryAfterSeconds` where the error's metadata says `retryAfter`. A fault that is not
  * one of our typed errors shows its stack when MAYFLY_DEBUG is set. */
 export function tellFailure(error: unknown, json: boolean): void {
   const known: MayflyError | undefined = error instanceof MayflyError ? error : undefined;
   const message = withoutTokens(error instanceof Error ? error.message : String(error));
   const hint = known?.hint === undefined ? undefined : withoutTokens(known.hint);
   if (json) {
-    const body = { code: known?.code ?? 'INTERNAL', message, ...(hint === undefined ? {} : { hint }) };
+    const retryAfter = known?.metadata['retryAfter'];
+    const body = {
+      ...{ code: known?.code ?? 'INTERNAL', message, hint },
+      retryAfterSeconds: retryAfter === undefined ? undefined : Number(retryAfter),
+    };
     process.stdout.write(`${JSON.stringify({ error: body })}\n`);
     return;
   }

@@ -17,6 +17,8 @@ export interface HttpRequest {
 export interface HttpAnswer {
   readonly status: number;
   readonly text: string;
+  /** Whole seconds after which to try again, where the answer says so. */
+  readonly retryAfter?: number | undefined;
 }
 
 /** Throws {@link CommandError} unless a secret may be sent to `url`: over TLS, or to this very machine. `what` names
@@ -55,7 +57,16 @@ export async function exchange(url: URL, what: string, request: HttpRequest = {}
   const common = { accept: 'application/json', 'user-agent': 'mayfly-cli' };
   const init = { method, headers: { ...common, ...headers }, ...(body === undefined ? {} : { body }) };
   const response = await exchangeRaw(url, what, init, limits);
-  return { status: response.status, text: await response.text() };
+  const retryAfter = secondsOf(response.headers.get('retry-after'));
+  return { status: response.status, text: await response.text(), retryAfter };
+}
+
+/** `Retry-After`: seconds, or a date, as proxies also write it. */
+function secondsOf(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  if (/^\d{1,9}$/.test(header)) return Number(header);
+  const date = header.endsWith(' GMT') ? Date.parse(header) : NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - Date.now()) / 1000));
 }
 
 /** {@link exchange} in the words of fetch, for a library that brings its own requests. */

@@ -7,7 +7,7 @@ import { printable } from '../../core/printable.ts';
 const SERVICE = 'the service';
 
 /** The service said no. `code` is the reason that it gave, in its own words (`TOKEN_EXPIRED`, …), or
- * `SERVICE_REFUSED`. */
+ * `SERVICE_REFUSED`; metadata: `retryAfter` in whole seconds, where it says when to try again. */
 export class ServiceRefusal extends MayflyError {}
 
 /** One issuer whose tokens the service takes. */
@@ -119,7 +119,7 @@ function parsed(answer: HttpAnswer): unknown {
   }
 }
 
-function refusal({ status, text: body }: HttpAnswer): ServiceRefusal | CommandError {
+function refusal({ status, text: body, retryAfter }: HttpAnswer): ServiceRefusal | CommandError {
   let answer: unknown;
   try {
     answer = JSON.parse(body);
@@ -144,7 +144,10 @@ function refusal({ status, text: body }: HttpAnswer): ServiceRefusal | CommandEr
       shown(said),
       ...(because === '' || because === said ? [] : [shown(because)]),
     ].join(': '),
-    { hint: advice === '' ? undefined : shown(advice) },
+    {
+      hint: advice === '' ? undefined : shown(advice),
+      metadata: retryAfter === undefined ? {} : { retryAfter: String(retryAfter) },
+    },
   );
 }
 

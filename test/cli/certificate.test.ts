@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -171,6 +171,26 @@ describe('mayfly certificate', function () {
     const { code, stdout } = await certificate('refused', ['--json'], { env });
     expect(code).to.equal(1);
     expect((JSON.parse(stdout) as { error: { code: string } }).error.code).to.equal('TOKEN_EXPIRED');
+  });
+
+  it('says in JSON when to try again after a rate limit', async () => {
+    const data = join(directory, 'limited');
+    await (await startDevInstance(data)).stop();
+    await appendFile(join(data, 'config.yaml'), '  rate-limit: {principal: {per-minute: 2, burst: 1}}\n');
+    const limited = await startDevInstance(data);
+    const words = ['token', '--data', data, '--email', 'ada@example.com'];
+    const run = async (...args: string[]): Promise<CliResult> => {
+      const env = { SIGSTORE_ID_TOKEN: (await runCli(words)).stdout };
+      return await runCli(['certificate', '--url', limited.url, ...args], { cwd: data, env });
+    };
+    expect((await run('--json')).code).to.equal(0);
+    const { code, stdout } = await run('--json');
+    await limited.stop();
+    expect(code).to.equal(1);
+    const { error } = JSON.parse(stdout) as { error: { code: string; retryAfterSeconds: number } };
+    expect(error.code).to.equal('PRINCIPAL_RATE_LIMITED');
+    expect(error.retryAfterSeconds).to.be.within(1, 30);
+    expect(Number.isInteger(error.retryAfterSeconds)).to.equal(true);
   });
 
   const wrong: readonly (readonly [string, string[], number, RegExp])[] = [

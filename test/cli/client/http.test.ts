@@ -50,6 +50,26 @@ describe('cli/client: talking to a service', () => {
 
   const request = { token: 'the.secret.token', publicKey: 'PEM', proof: new Uint8Array([1]) };
 
+  it('reads when to try again, in seconds or as a date, and nothing else', async () => {
+    const inMinute = new Date(Date.now() + 60_000).toUTCString();
+    const cases = [
+      ['7', 7],
+      ['0', 0],
+      [new Date(0).toUTCString(), 0],
+      ['soon', undefined],
+      ['-1', undefined],
+      ['1.5', undefined],
+    ] as const;
+    const read = async (header: string): Promise<number | undefined> => {
+      answer = (_req, res) => res.writeHead(503, { 'retry-after': header }).end();
+      return (await exchange(base, 'it')).retryAfter;
+    };
+    for (const [header, seconds] of cases) expect(await read(header), header).to.equal(seconds);
+    expect(await read(inMinute)).to.be.within(50, 60);
+    answer = json(503, {});
+    expect((await exchange(base, 'it')).retryAfter).to.equal(undefined);
+  });
+
   it('sends a token over TLS or to this machine, and nowhere else', () => {
     for (const good of [
       'https://ca.example.com',
