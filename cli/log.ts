@@ -1,5 +1,5 @@
 /** `mayfly log`: what a log holds, a proof for a certificate, and the full check. */
-import { toBase64, toHex } from '../core/bytes.ts';
+import { toBase64 } from '../core/bytes.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { checkDirectory } from '../ct-log/check-directory.ts';
 import { checkLog, type CheckOptions, type CheckResult } from '../ct-log/check.ts';
@@ -30,7 +30,7 @@ export const register: RegisterCommand = (program) => {
   target(
     log.command('status'),
     'say how large the log is, and of when',
-    '{"origin":…,"size":…,"root":…}',
+    '{"origin":…,"size":…,"root":…,"time":…,"logId":…}',
   ).action(action(status));
   target(
     log
@@ -81,7 +81,7 @@ async function status(options: TargetOptions, speak: Speaker): Promise<undefined
       size,
       root: toBase64(root),
       time,
-      logId: toHex(log.logId),
+      logId: toBase64(log.logId),
       source: log.source.name,
       keys: log.trusted,
     },

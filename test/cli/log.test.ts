@@ -55,7 +55,8 @@ describe('cli/log', function () {
   it('says size and time of a log that a server writes at this moment', async () => {
     const result = await run('status', '--data', test.directory, '--json');
     expect(result.code).to.equal(0);
-    expect(json(result)).to.include({ origin: 'localhost/log/2026', size: 305, keys: 'directory' });
+    const logId = Buffer.from(test.identity.logId).toString('base64');
+    expect(json(result)).to.include({ origin: 'localhost/log/2026', size: 305, keys: 'directory', logId });
     const text = await run('status', '--url', server.url, '--trust', trust);
     expect(text.stdout).to.match(/^size {3}305$/m);
     expect(text.stderr).to.equal('');
