@@ -1,22 +1,30 @@
 import type { RuleDefinition } from '../policy/entry-policy.ts';
 import { ExpressionFault, RuleError } from '../policy/rules/rule-error.ts';
-import { compileRules } from '../policy/rules/rules.ts';
+import { compileRules, MAX_FIXED_STEPS } from '../policy/rules/rules.ts';
 import type { RuleEntry } from './entry-schema.ts';
 import type { Path, Report } from './report.ts';
 
 /** The rules of an entry, each compiled once to see whether it can be; `path` is that of their list. */
 export function rulesOf(entries: readonly RuleEntry[], path: Path, report: Report): RuleDefinition[] {
   const names = new Set<string>();
-  return entries.flatMap((entry, index) => {
+  let steps = 0;
+  const rules = entries.flatMap((entry, index) => {
     const at = [...path, index];
     if (names.has(entry.name))
       report.problem([...at, 'name'], `the rule name "${entry.name}" is given twice`, 'Choose another one.');
     names.add(entry.name);
     const rule = ruleOf(entry, at, report);
     if (rule === undefined) return [];
-    checkExpression(rule, [...at, rule.effect], report);
+    steps += checkExpression(rule, [...at, rule.effect], report);
     return [rule];
   });
+  if (steps > MAX_FIXED_STEPS)
+    report.problem(
+      path,
+      `the rules have ${steps} parts together, and each token would have to pay for all of them; ${MAX_FIXED_STEPS} are allowed`,
+      'Compare with a list, as in claims.repository_id in ["1", "2"], in place of a rule for each; or divide the entry by audience.',
+    );
+  return rules;
 }
 
 function ruleOf(entry: RuleEntry, path: Path, report: Report): RuleDefinition | undefined {
@@ -31,14 +39,16 @@ function ruleOf(entry: RuleEntry, path: Path, report: Report): RuleDefinition | 
   return undefined;
 }
 
-/** Reports an expression that cannot be used, at the place in the file that its line and column mean. */
-function checkExpression(rule: RuleDefinition, path: Path, report: Report): void {
+/** Reports an expression that cannot be used, at the place in the file that its line and column mean; gives the steps
+ * that one costs which can be. */
+function checkExpression(rule: RuleDefinition, path: Path, report: Report): number {
   try {
-    compileRules([rule]);
+    return compileRules([rule]).steps;
   } catch (error) {
     if (!(error instanceof RuleError)) throw error;
     const { line, column } = error.metadata;
     report.problemInside(path, Number(line), Number(column), sentenceOf(error), error.hint);
+    return 0;
   }
 }
 

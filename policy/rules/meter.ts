@@ -10,6 +10,10 @@
 const SHARED_STEPS = 100_000;
 const STEPS_PER_RULE = 1000;
 
+/** What rules can add together: as much as a hundred do. A decision keeps other requests waiting for some 50 ms at
+ * most, however many rules there are. */
+export const MAX_ADDED_STEPS = 100_000;
+
 /** The budget is used up. Its text is never shown. */
 export class BudgetExhausted extends Error {}
 
@@ -19,7 +23,7 @@ let exhausted = false;
 
 /** Starts a decision by that many rules with a full budget. */
 export function refill(rules: number): void {
-  budget = SHARED_STEPS + rules * STEPS_PER_RULE;
+  budget = SHARED_STEPS + Math.min(rules * STEPS_PER_RULE, MAX_ADDED_STEPS);
   left = budget;
   exhausted = false;
 }

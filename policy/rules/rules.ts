@@ -13,7 +13,7 @@ import { compileExpression, type Bindings, type CompiledExpression } from './com
 import { ruleError } from './rule-error.ts';
 import { failureOf, notBool, tooCostly, type Failure } from './failure.ts';
 import { useLiterals } from './literals.ts';
-import { isExhausted, refill, spend } from './meter.ts';
+import { isExhausted, MAX_ADDED_STEPS, refill, spend } from './meter.ts';
 
 /** What the rules say. `message` and `hint` are for the person refused, and hold nothing of the token. */
 export type RuleDecision =
@@ -46,11 +46,18 @@ export interface Rules {
   readonly names: readonly string[];
   /** Whether there is a rule that allows: an entry that requires rules admits nobody without one. */
   readonly hasAllow: boolean;
+  /** Steps that every decision costs, whatever the token; more than {@link MAX_FIXED_STEPS} leave too little for what
+   * tokens bring. */
+  readonly steps: number;
   /** Never throws. */
   decide(input: RuleInput): RuleDecision;
   /** Never throws. */
   trace(input: RuleInput): RuleTrace;
 }
+
+/** Steps that the rules of an entry may cost by themselves. An expression has at most a thousand parts, so a hundred
+ * rules never reach it. */
+export const MAX_FIXED_STEPS = MAX_ADDED_STEPS;
 
 interface CompiledRule {
   readonly definition: RuleDefinition;
@@ -73,6 +80,7 @@ export function compileRules(definitions: readonly RuleDefinition[]): Rules {
   return {
     names: definitions.map(({ name }) => name),
     hasAllow: definitions.some(({ effect }) => effect === 'allow'),
+    steps: rules.reduce((sum, { expression }) => sum + expression.steps, 0),
     decide: rules.length === 0 ? () => ({ allowed: true }) : decide,
     trace(input) {
       const outcomes = outcomesOf(rules, input);
@@ -105,6 +113,8 @@ function evaluate(
 ): Outcome {
   useLiterals(literals);
   spend(steps);
+  // Nothing that it could say would count any more; with thousands of rules, asking them all the same takes long.
+  if (isExhausted()) return tooCostly;
   const result = run(bindings);
   if (isCelError(result)) return failureOf(syntax, result);
   // An expression may have absorbed the error (`… || true`), and would then say what it did not find out.

@@ -1,6 +1,13 @@
 import { SIGNING_ALGORITHM_NAMES } from '../../ca/signing-algorithms.ts';
 import { issuer, ISSUER, tellMistakes, type Mistake } from './support/mistakes.ts';
 
+/** That many rules of 1,000 parts each. */
+const heavyRules = (count: number): string =>
+  Array.from({ length: count }, (_, i) => {
+    const numbers = Array.from({ length: 996 }, () => '1').join(',');
+    return `\n        - {name: r${i}, allow: "claims.n in [${numbers}]"}`;
+  }).join('');
+
 const MISTAKES: readonly Mistake[] = [
   [
     'our key in the entry itself',
@@ -90,6 +97,14 @@ const MISTAKES: readonly Mistake[] = [
     '2:3',
     'mayfly.require-rules',
     'has no value',
+  ],
+  [
+    'rules that no token could pay for',
+    issuer(`\n    client-id: x\n    type: email\n    mayfly:\n      rules:${heavyRules(101)}`),
+    '6:7',
+    `${ISSUER}.mayfly.rules`,
+    'the rules have 101000 parts together, and each token would have to pay for all of them; 100000 are allowed',
+    'Compare with a list',
   ],
   ['an empty list of entries', issuer(' []'), '2:3', ISSUER, 'must not be an empty list'],
   [

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { isExhausted, refill, stepsUsed } from '../../../policy/rules/meter.ts';
+import { compileRules } from '../../../policy/rules/rules.ts';
+import { isExhausted, refill, spend, stepsUsed } from '../../../policy/rules/meter.ts';
 import { compilePattern, type Matcher } from '../../../policy/rules/regex.ts';
 import { outcomeOf, ruleInput } from './support/rule-input.ts';
 
@@ -64,6 +65,36 @@ describe('policy/rules cost little whatever a token holds', () => {
     expect(
       outcomeOf('claims.g.filter(g, g in ["group 1", "group 199"]).size() == 2', { g: groups }),
     ).to.equal('holds');
+  });
+
+  it('however many rules there are', () => {
+    const decide = (count: number): unknown => {
+      const rules = Array.from({ length: count }, (_, i) => ({
+        ...{ name: `rule ${i}`, effect: 'allow' as const },
+        expression: i === count - 1 ? 'true' : 'claims.l.exists(x, x == 2)',
+      }));
+      return compileRules(rules).decide({ ...ruleInput(), claims: { l: ONES } });
+    };
+    expect(decide(2)).to.deep.equal({ allowed: true, rule: 'rule 1' });
+    for (const count of [100, 10_000]) {
+      expect(decide(count)).to.include({ allowed: false, reason: 'RULE_FAILED', rule: 'rule 2' });
+      // What the first three could not pay for, and then nothing but the count of parts.
+      expect(stepsUsed()).to.be.below(300_000 + count * 13);
+    }
+  });
+
+  it('leaves a hundred rules a thousand steps each, and more rules no more together', () => {
+    for (const [count, budget] of [
+      [1, 101_000],
+      [100, 200_000],
+      [10_000, 200_000],
+    ] as const) {
+      refill(count);
+      spend(budget);
+      expect(isExhausted(), `${count}`).to.equal(false);
+      spend(1);
+      expect(isExhausted(), `${count}`).to.equal(true);
+    }
   });
 
   it('a decision costs the same whatever other claims are there', () => {
