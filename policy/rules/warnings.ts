@@ -5,8 +5,10 @@
 import type { RuleDefinition } from '../entry-policy.ts';
 import { compileExpression, type CompiledExpression } from './compile.ts';
 import { placeOf } from './rule-error.ts';
-import { literalText, pathOf } from './path.ts';
-import { nodesOf, type Call, type Expr } from './syntax.ts';
+import { nodesOf, type Expr } from './syntax.ts';
+import { plainPath, type Found, type Look } from './warnings-look.ts';
+import { looseMatches, looseTexts } from './warnings-texts.ts';
+import { impossibleValues } from './warnings-values.ts';
 
 /** One warning; `line` and `column` count from 1 within the expression. */
 export interface RuleWarning {
@@ -32,37 +34,9 @@ const IDS: ReadonlyMap<string, readonly string[]> = new Map([
   ['pipeline_name', ['pipeline_id', 'account_id']],
 ]);
 
-/** Claims made of names with `/`, `:` or `@` between them. */
-const COMPOSED: ReadonlySet<string> = new Set([
-  ...[
-    'sub',
-    'repository',
-    'workflow_ref',
-    'job_workflow_ref',
-    'project_path',
-    'namespace_path',
-    'ci_config_ref_uri',
-  ],
-]);
-
 /** github.com, GitHub Enterprise Cloud with a name of its own, and GitHub Enterprise Server. */
 const GITHUB =
   /^https:\/\/(?:token\.actions\.(?:[\w-]+\.ghe\.com|githubusercontent\.com)(?:\/|$)|[^/]+\/_services\/token$)/;
-
-interface Look {
-  readonly rule: RuleDefinition;
-  readonly issuer: string;
-  readonly expression: CompiledExpression;
-  readonly nodes: readonly Expr[];
-  /** Paths such as `claims.ref` that the expression reads. */
-  readonly paths: ReadonlySet<string>;
-}
-
-interface Found {
-  readonly node: Expr;
-  readonly message: string;
-  readonly hint: string;
-}
 
 /** Warnings for a rule of an entry for `issuer` (its URL or pattern), in the order of the text; none for a rule that
  * cannot be compiled, which `compileRules` refuses. */
@@ -87,9 +61,6 @@ function compiled({ expression }: RuleDefinition): CompiledExpression | undefine
     return undefined;
   }
 }
-
-/** `claims["ref"]` is `claims.ref`. */
-const plainPath = (node: Expr): string | undefined => pathOf(node)?.replace(/\["([A-Za-z_]\w*)"\]/g, '.$1');
 
 /** The first node of a path, so that a claim that is read thrice is told of once. */
 function firstReading({ nodes }: Look, path: string): Expr | undefined {
@@ -119,69 +90,32 @@ function subjectOfGithub(look: Look): Found[] {
 }
 
 function namesWithoutIds(look: Look): Found[] {
+  const branches = alternativesOfRoot(look.expression.syntax.root).map((branch) => {
+    const nodes = [...nodesOf(branch)];
+    return { nodes, paths: nodes.map(plainPath) };
+  });
   return [...IDS].flatMap(([name, ids]) => {
-    const node = firstReading(look, `claims.${name}`);
-    if (node === undefined || ids.some((id) => look.paths.has(`claims.${id}`))) return [];
+    const open = branches.find(
+      ({ paths }) => paths.includes(`claims.${name}`) && !ids.some((id) => paths.includes(`claims.${id}`)),
+    );
+    const node = open?.nodes.find((part) => plainPath(part) === `claims.${name}`);
+    if (node === undefined) return [];
     const message = `claims.${name} is a name that can change hands`;
     return [{ node, message, hint: `Compare claims.${ids[0] ?? ''} as well; it stays the same.` }];
   });
 }
 
-/** The calls of a method on a path, with its literal argument. */
-function* callsOn(look: Look, method: string): Generator<{ node: Expr; path: string; text: string }> {
-  for (const node of look.nodes) {
-    const call: Call | undefined = node.exprKind.case === 'callExpr' ? node.exprKind.value : undefined;
-    if (call?.function !== method) continue;
-    const [subject, argument] = call.target === undefined ? call.args : [call.target, ...call.args];
-    const text = literalText(argument);
-    if (text !== undefined) yield { node, path: (subject && plainPath(subject)) ?? 'the text', text };
-  }
+/** What stands between the `||` of the whole rule: each decides alone, so an id in one says nothing of the others. */
+function alternativesOfRoot(root: Expr): Expr[] {
+  const call = root.exprKind.case === 'callExpr' ? root.exprKind.value : undefined;
+  return call?.function === '_||_' ? call.args.flatMap(alternativesOfRoot) : [root];
 }
 
-function looseMatches(look: Look): Found[] {
-  if (look.rule.effect !== 'allow') return [];
-  return [...callsOn(look, 'matches')].flatMap(({ node, path, text }) => {
-    const parts = alternativesOf(text);
-    const start = look.expression.literals.matchers.get(text)?.anchored === true || parts.every(hasStart);
-    const end = parts.every(hasEnd);
-    if (start && end) return [];
-    const where = !start && !end ? 'anywhere in it' : start ? 'at its start' : 'at its end';
-    const message = `the regular expression need not be all of ${path}: it is also found ${where}`;
-    return [{ node, message, hint: 'Begin it with "^" and end it with "$", with (…) around alternatives.' }];
-  });
-}
-
-const hasStart = (part: string): boolean => /^(?:\(\?\w+\)|\((?:\?:)?)*(?:\^|\\A)/.test(part);
-const hasEnd = (part: string): boolean => /(?:^|[^\\])(?:\\\\)*(?:\$|\\z)\)*$/.test(part);
-
-/** The parts of a pattern between `|` outside of brackets. */
-function alternativesOf(pattern: string): string[] {
-  const parts = [''];
-  let depth = 0;
-  for (const [token] of pattern.matchAll(/\\[^]|\[\^?\]?(?:\\[^]|[^\]\\])*\]|[^]/g)) {
-    if (token === '(') depth++;
-    if (token === ')') depth--;
-    if (token === '|' && depth === 0) parts.push('');
-    else parts.push((parts.pop() ?? '') + token);
-  }
-  return parts;
-}
-
-function looseTexts(look: Look): Found[] {
-  if (look.rule.effect !== 'allow') return [];
-  const contained = [...callsOn(look, 'contains')].map(({ node, path }) => ({
-    node,
-    message: `contains() finds the text anywhere in ${path}`,
-    hint: 'Compare with "==", or use startsWith() or an anchored matches().',
-  }));
-  const begun = [...callsOn(look, 'startsWith')]
-    .filter(({ path, text }) => COMPOSED.has(path.replace(/^claims\./, '')) && !/[/:@]$/.test(text))
-    .map(({ node, path, text }) => ({
-      node,
-      message: `${path} also starts with ${JSON.stringify(text)} when a longer name begins that way`,
-      hint: 'End the text with the sign that ends the name: "/", ":" or "@".',
-    }));
-  return [...contained, ...begun];
-}
-
-const CHECKS = [admitsAll, subjectOfGithub, namesWithoutIds, looseMatches, looseTexts];
+const CHECKS = [
+  admitsAll,
+  subjectOfGithub,
+  namesWithoutIds,
+  looseMatches,
+  looseTexts,
+  ({ nodes }: Look): Found[] => impossibleValues(nodes),
+];

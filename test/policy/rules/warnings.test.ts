@@ -19,6 +19,9 @@ describe('policy/rules/warnings', () => {
       'claims.ref.matches("(?i)^[|$]a\\\\|b$") && claims.ref.startsWith("refs/tags/v")',
       'claims.job_workflow_ref.startsWith("acme/flows/.github/workflows/release.yml@")',
       'principal.san == "ops@example.com"',
+      'claims.email.lowerAscii().endsWith("@example.com") || claims.email.endsWith("-ci@ops.example")',
+      'claims.workflow_ref.endsWith("@refs/heads/main")',
+      'key.type in ["P-256", "Ed25519"] && key.provenBy != "csr" && "email" == principal.sanType',
     ]) {
       expect(warnings(expression), expression).to.deep.equal([]);
     }
@@ -31,6 +34,26 @@ describe('policy/rules/warnings', () => {
     ]);
     expect(warnings('claims["project_path"] == "a/b"', 'https://gitlab.example')).to.have.length(1);
     expect(warnings('claims.repository_owner == "evil"', GITHUB, 'deny')).to.have.length(1);
+  });
+
+  it('asks for an id in each of several alternatives', () => {
+    const id = 'claims.repository_owner_id == "123"';
+    expect(warnings(`${id} || claims.repository == "acme/app"`)).to.deep.equal([
+      '1:46 claims.repository is a name that can change hands',
+    ]);
+    expect(warnings(`${id} && (claims.repository == "a/b" || claims.repository == "a/c")`)).to.deep.equal([]);
+  });
+
+  it('finds what is compared with a value that it never has, in deny rules above all', () => {
+    for (const effect of ['allow', 'deny'] as const) {
+      expect(warnings('key.type == "RSA2048" || key.provenBy == "CSR"', GITHUB, effect)).to.deep.equal([
+        '1:13 key.type is never "RSA2048"',
+        '1:42 key.provenBy is never "CSR"',
+      ]);
+      expect(warnings('!(key.type in ["P-256", "p384"])', GITHUB, effect)).to.deep.equal([
+        '1:25 key.type is never "p384"',
+      ]);
+    }
   });
 
   it('does not trust the subject of GitHub', () => {
@@ -57,6 +80,11 @@ describe('policy/rules/warnings', () => {
     expect(one('claims.ref.matches(r"^a\\$")')).to.contain('at its start');
     expect(one('claims.ref.contains("main")')).to.contain('contains()');
     expect(one('claims.job_workflow_ref.startsWith("acme")')).to.contain('a longer name');
+    expect(one('claims.email.endsWith("example.com")')).to.contain('a longer name ends that way');
+    expect(one('claims.email.lowerAscii().endsWith("example.com")')).to.contain('claims.email also ends');
+    expect(one('claims.repository_owner_id == "1" && claims.repository.endsWith("app")')).to.contain(
+      'also ends',
+    );
     expect(one('true')).to.contain('admits everybody');
     expect(warnings('claims.ref.matches("pull")', GITHUB, 'deny')).to.deep.equal([]);
   });

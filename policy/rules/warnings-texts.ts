@@ -1,0 +1,78 @@
+/** Conditions on texts that more texts meet than their author may think. */
+import { callsOn, type Found, type Look } from './warnings-look.ts';
+
+/** Claims made of names with `/`, `:` or `@` between them. */
+const COMPOSED: ReadonlySet<string> = new Set([
+  ...[
+    'sub',
+    'repository',
+    'workflow_ref',
+    'job_workflow_ref',
+    'project_path',
+    'namespace_path',
+    'ci_config_ref_uri',
+  ],
+]);
+
+/** What ends with a name that somebody else may have made longer: `example.com`, `evil-example.com`. */
+const ENDS: ReadonlySet<string> = new Set([
+  'claims.email',
+  'principal.san',
+  'principal.subject',
+  ...[...COMPOSED].map((claim) => `claims.${claim}`),
+]);
+
+/** Patterns that are found within a longer text. */
+export function looseMatches(look: Look): Found[] {
+  if (look.rule.effect !== 'allow') return [];
+  return [...callsOn(look, 'matches')].flatMap(({ node, path, text }) => {
+    const parts = alternativesOf(text);
+    const start = look.expression.literals.matchers.get(text)?.anchored === true || parts.every(hasStart);
+    const end = parts.every(hasEnd);
+    if (start && end) return [];
+    const where = !start && !end ? 'anywhere in it' : start ? 'at its start' : 'at its end';
+    const message = `the regular expression need not be all of ${path}: it is also found ${where}`;
+    return [{ node, message, hint: 'Begin it with "^" and end it with "$", with (…) around alternatives.' }];
+  });
+}
+
+const hasStart = (part: string): boolean => /^(?:\(\?\w+\)|\((?:\?:)?)*(?:\^|\\A)/.test(part);
+const hasEnd = (part: string): boolean => /(?:^|[^\\])(?:\\\\)*(?:\$|\\z)\)*$/.test(part);
+
+/** The parts of a pattern between `|` outside of brackets. */
+function alternativesOf(pattern: string): string[] {
+  const parts = [''];
+  let depth = 0;
+  for (const [token] of pattern.matchAll(/\\[^]|\[\^?\]?(?:\\[^]|[^\]\\])*\]|[^]/g)) {
+    if (token === '(') depth++;
+    if (token === ')') depth--;
+    if (token === '|' && depth === 0) parts.push('');
+    else parts.push((parts.pop() ?? '') + token);
+  }
+  return parts;
+}
+
+/** Beginnings, ends and parts that longer names have too. */
+export function looseTexts(look: Look): Found[] {
+  if (look.rule.effect !== 'allow') return [];
+  const contained = [...callsOn(look, 'contains')].map(({ node, path }) => ({
+    node,
+    message: `contains() finds the text anywhere in ${path}`,
+    hint: 'Compare with "==", or use startsWith() or an anchored matches().',
+  }));
+  const begun = [...callsOn(look, 'startsWith')]
+    .filter(({ path, text }) => COMPOSED.has(path.replace(/^claims\./, '')) && !/[/:@]$/.test(text))
+    .map(({ node, path, text }) => ({
+      node,
+      message: `${path} also starts with ${JSON.stringify(text)} when a longer name begins that way`,
+      hint: 'End the text with the sign that ends the name: "/", ":" or "@".',
+    }));
+  const ended = [...callsOn(look, 'endsWith')]
+    .filter(({ path, text }) => ENDS.has(path) && !/^[/:@.]|@/.test(text))
+    .map(({ node, path, text }) => ({
+      node,
+      message: `${path} also ends with ${JSON.stringify(text)} when a longer name ends that way`,
+      hint: 'Begin the text with the sign before the name: "@", "/", ":" or ".".',
+    }));
+  return [...contained, ...begun, ...ended];
+}
