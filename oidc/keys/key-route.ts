@@ -108,5 +108,6 @@ function checkCertificates(pem: string, definition: IssuerDefinition | undefined
   const subject = isMeta ? 'meta issuer' : 'issuer';
   throw new DefinitionError('FIELD_INVALID', `failed to parse CA certificate for ${subject} ${url}`, {
     metadata: { issuer: url, field: 'ca-cert' },
+    hint: 'It takes the PEM text itself, from "-----BEGIN CERTIFICATE-----" on, and no name of a file.',
   });
 }

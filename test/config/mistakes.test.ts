@@ -174,11 +174,12 @@ const MISTAKES: readonly Mistake[] = [
     'only email issuers can use issuer claim mapping',
   ],
   [
-    'a damaged certificate',
-    issuer('\n    client-id: x\n    type: email\n    ca-cert: nonsense'),
+    'the name of a file in place of a certificate',
+    issuer('\n    client-id: x\n    type: email\n    ca-cert: /etc/ssl/ca.pem'),
     '5:14',
     `${ISSUER}.ca-cert`,
     'failed to parse CA certificate for issuer https://a.example',
+    'no name of a file',
   ],
   [
     'uri without a domain',
