@@ -30,7 +30,7 @@ Examples:
   mayfly serve --data DIR --listen '[::1]:0' --metrics-listen 127.0.0.1:0 --json
 
 One JSON line on stderr tells each certificate and each refusal; with mayfly.audit in the configuration, certificates
-stand there instead. A change of the configuration is followed within seconds, at once on SIGHUP; one that cannot be
+stand there instead. A change of the configuration is followed within seconds, sooner on SIGHUP; one that cannot be
 used leaves the last good one in force. SIGTERM and SIGINT finish what is under way; a second one a second later ends
 at once. The directory is made by \`mayfly init\`; to try things out, use \`mayfly dev\`.`;
 

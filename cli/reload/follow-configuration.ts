@@ -1,5 +1,5 @@
 /**
- * Follows the configuration of a running service: looks at its files every two seconds, and loads at once when told to.
+ * Follows the configuration of a running service: looks at its files every two seconds, and loads when told to.
  * What can be used is put in force whole, by one assignment; what cannot leaves the last good one in force and is told
  * in the log, in the metrics and in the detail of readiness.
  */
@@ -23,7 +23,8 @@ export interface Follower {
   start(): void;
   /** Looks now: what changed is in force, or refused, when it resolves. Never rejects. */
   check(): Promise<void>;
-  /** Loads now, changed or not. Never rejects. */
+  /** Loads now, changed or not; a changed file as soon as it stays as it is, or after five times `settle`. Never
+   * rejects. */
   reload(): Promise<void>;
   /** Looks no more, and interrupts a load; resolves when the last look is done, or after five seconds when a file system
    * does not answer. */
@@ -32,6 +33,9 @@ export interface Follower {
 
 const INTERVAL = 2_000;
 const SETTLE = 300;
+
+/** How often a file that is to be loaded now may be found changed before it is loaded all the same. */
+const SETTLE_LOOKS = 5;
 
 /** Milliseconds for which closing waits for a look. */
 const PATIENCE = 5_000;
@@ -69,8 +73,8 @@ export function followConfiguration(options: FollowOptions): Follower {
     state: () => reloader.state,
     reload: () =>
       (waiting ??= next(async () => {
+        await watch.settle();
         waiting = undefined;
-        await watch.take();
         watch.seen = await reloader.load(watch.seen, true);
       })),
     close: async () => {
@@ -107,9 +111,17 @@ class Watch {
     return true;
   }
 
-  /** Takes what is there now for seen. */
-  async take(): Promise<void> {
-    this.seen = await this.#now();
+  /** Takes what is there for seen, once it stays as it is: whoever says that it is to be loaded now may be early, and of a
+   * file that is half written the rule that denies may be missing. Where it changes all the time that was said all the
+   * same, and loading goes on as `loadSettled` has it. */
+  async settle(): Promise<void> {
+    let before = this.seen;
+    for (let looks = 0; ; looks++) {
+      this.seen = await this.#now();
+      if (looks === SETTLE_LOOKS || changedFiles(before, this.seen).length === 0) return;
+      before = this.seen;
+      await delay(this.#settle);
+    }
   }
 
   #now(): Promise<FileContent[]> {

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { followConfiguration, type Follower } from '../../../cli/reload/follow-configuration.ts';
 import { contentsOf } from '../../../cli/reload/file-contents.ts';
@@ -56,7 +57,7 @@ describe('cli/reload: a configuration that is followed', () => {
   });
 
   /** Starts to follow `path` as `serve` does, but looks only when told to. */
-  async function follow(path = file, load: Load = loadConfig): Promise<PolicySnapshot> {
+  async function follow(path = file, load: Load = loadConfig, settle = 1): Promise<PolicySnapshot> {
     const started = await loadSettled(path, loadConfig);
     // Nothing listens there, and nobody asks.
     const context = { clock: () => time.now, createFetcher: () => silent };
@@ -69,7 +70,7 @@ describe('cli/reload: a configuration that is followed', () => {
       'info',
     );
     const counted: Load = (at, options) => (loads++, load(at, options));
-    follower = followConfiguration({ started, policy, context, log, settle: 1, load: counted });
+    follower = followConfiguration({ started, policy, context, log, settle, load: counted });
     return policy.current;
   }
 
@@ -188,6 +189,36 @@ describe('cli/reload: a configuration that is followed', () => {
     await follower.check();
     await follower.reload();
     expect(eventsOf('configuration not loaded')).to.have.length(2);
+  });
+
+  it('asked to load a file that is half written, waits until it is whole', async () => {
+    await writeFile(file, configOf({ people: '' }));
+    await follow(file, loadConfig, 200);
+    await writeFile(file, configOf({ people: 'lifetime: 5' }));
+    const asked = follower.reload();
+    await delay(50);
+    await writeFile(file, configOf({ people: `lifetime: 5, rules: [${deny('no-eve', 'eve@example.com')}]` }));
+    await asked;
+    expect(loads).to.equal(1);
+    expect(eventsOf('configuration loaded')).to.have.length(1);
+    expect(policy.current.entries[0]?.policy.rules.map(({ name }) => name)).to.deep.equal(['no-eve']);
+  });
+
+  it('asked to load a file that never comes to rest, loads it after a while', async () => {
+    await writeFile(file, configOf({ people: '' }));
+    await follow(file, loadConfig, 20);
+    const end = new AbortController();
+    const writer = (async () => {
+      for (let n = 0; !end.signal.aborted; n++) {
+        // Renamed into place, so that what is read is whole.
+        await writeFile(`${file}.new`, `${configOf({ people: '' })}# ${n}\n`);
+        await rename(`${file}.new`, file);
+      }
+    })();
+    await follower.reload();
+    end.abort();
+    await writer;
+    expect(eventsOf('configuration loaded')).to.have.length(1);
   });
 
   it('loads once for all who ask while it is busy', async () => {
