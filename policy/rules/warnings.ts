@@ -7,6 +7,7 @@ import { compileExpression, type CompiledExpression } from './compile.ts';
 import { placeOf } from './rule-error.ts';
 import { nodesOf, type Expr } from './syntax.ts';
 import { plainPath, type Found, type Look } from './warnings-look.ts';
+import { emptyLists } from './warnings-lists.ts';
 import { looseMatches, looseTexts } from './warnings-texts.ts';
 import { impossibleValues } from './warnings-values.ts';
 
@@ -117,5 +118,6 @@ const CHECKS = [
   namesWithoutIds,
   looseMatches,
   looseTexts,
+  emptyLists,
   ({ nodes }: Look): Found[] => impossibleValues(nodes),
 ];

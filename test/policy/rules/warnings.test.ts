@@ -89,6 +89,56 @@ describe('policy/rules/warnings', () => {
     expect(warnings('claims.ref.matches("pull")', GITHUB, 'deny')).to.deep.equal([]);
   });
 
+  it('finds the allow rules that an empty list meets', () => {
+    const told = 'all() also holds when claims.groups is empty';
+    for (const expression of [
+      'claims.groups.all(g, g.startsWith("team-"))',
+      'has(claims.groups) && claims.groups.all(g, g != "guest")',
+      'claims.kind == "staff" && claims.groups.all(g, g != "guest") && claims.groups.all(g, g != "robot")',
+      'claims.kind == "staff" || claims.groups.all(g, g != "guest")',
+      'size(claims.groups) < 5 && claims.groups.all(g, g != "guest")',
+      'claims.groups.size() >= 0 && claims.groups.all(g, g != "guest")',
+      '!claims.groups.exists(g, g == "x") && claims.groups.all(g, g != "guest")',
+      'claims.kind == "staff" ? claims.groups.all(g, g != "guest") : false',
+      'size(claims.other) > 0 && claims.groups.all(g, g != "guest")',
+    ])
+      expect(
+        warnings(expression).map((warning) => warning.replace(/^\d+:\d+ /, '')),
+        expression,
+      ).to.deep.equal([told]);
+    expect(warnings('claims.groups.all(g, g == "a")')).to.deep.equal([`1:14 ${told}`]);
+    expect(warnings('claims.teams.exists(t, t.members.all(m, m == "a"))')[0]).to.contain(
+      't.members is empty',
+    );
+    expect(warnings('claims.groups.filter(g, g != "x").all(g, g == "a")')[0]).to.contain('the list is empty');
+  });
+
+  it('leaves those that demand an element, and those for whom it is no harm', () => {
+    const all = 'claims.groups.all(g, g != "guest")';
+    for (const expression of [
+      ...['size(claims.groups) > 0', 'claims.groups.size() >= 1', '0 < size(claims.groups)'],
+      ...['size(claims.groups) != 0', '!(size(claims.groups) == 0)', 'claims.groups != []'],
+      ...['"staff" in claims.groups', 'claims.groups.exists(g, g == "staff")', 'claims.groups[0] == "staff"'],
+      ...['claims.groups.exists_one(g, g == "staff")', 'claims.groups.filter(g, g == "a").size() > 0'],
+      'claims.groups[0].startsWith("a")',
+    ]) {
+      expect(warnings(`${expression} && ${all}`), expression).to.deep.equal([]);
+      expect(warnings(`${all} && claims.kind == "staff" && ${expression}`), expression).to.deep.equal([]);
+    }
+    for (const expression of [
+      `!${all}`,
+      `claims.kind == "staff" || !${all}`,
+      `size(claims.groups) == 0 ? false : ${all}`,
+      '["a", "b"].all(g, g in claims.groups)',
+      'claims.all(name, name != "act")',
+      'claims.path.split("/").all(part, part != "..")',
+      'claims.teams.exists(t, size(t.members) > 0 && t.members.all(m, m == "a"))',
+    ])
+      expect(warnings(expression), expression).to.deep.equal([]);
+    expect(warnings(all, GITHUB, 'deny')).to.deep.equal([]);
+    expect(warnings(`!${all}`, GITHUB, 'deny')).to.deep.equal([]);
+  });
+
   it('leaves what cannot be compiled to the compiler', () => {
     expect(warnings('claims.ref ==')).to.deep.equal([]);
   });
