@@ -50,7 +50,7 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
     '',
     'Next:',
     `  1. Say who may sign: take the "#" off the lines of an issuer in ${paths.config}, and fill in its rules`,
-    `     (other providers: ${invocation()} config preset --list; what is wrong or too open: ${invocation()} config check)`,
+    `     (other providers: ${invocation()} config preset --list; what is wrong or too open: ${invocation()} config check ${quoted(paths.config)})`,
     `  2. ${serveCommand(context)}`,
     `  3. ${invocation()} trust export --data ${quoted(context.data)} --out ./trust   (for those who verify)`,
   ].join('\n');

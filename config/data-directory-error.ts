@@ -41,5 +41,5 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: 'The disk is full.',
   EDQUOT: "The user's quota is used up.",
   ENOTDIR: 'A part of the path is a file.',
-  ENOENT: 'A directory on the way to it does not exist.',
+  ENOENT: 'A directory on the way to it does not exist, or cannot be made.',
 };
