@@ -11,7 +11,7 @@ export type LoadPart =
   | { readonly [List in LongList]?: LoadedConfig[List] }
   | 'end';
 
-type LongList = 'entries' | 'findings' | 'warnings' | 'files';
+type LongList = 'entries' | 'findings' | 'files';
 
 /** Items of a part: read in less than a millisecond. */
 const ITEMS = 25;
@@ -19,17 +19,12 @@ const ITEMS = 25;
 /** All of it. */
 export function* partsOf(config: LoadedConfig): Generator<LoadPart, undefined> {
   yield { mayfly: config.mayfly };
-  const { entries, findings, warnings, files } = config;
-  for (
-    let at = 0;
-    at < Math.max(entries.length, findings.length, warnings.length, files.length);
-    at += ITEMS
-  ) {
+  const { entries, findings, files } = config;
+  for (let at = 0; at < Math.max(entries.length, findings.length, files.length); at += ITEMS) {
     const some = <Item>(list: readonly Item[]): readonly Item[] => list.slice(at, at + ITEMS);
     yield {
       entries: some(entries),
       findings: some(findings),
-      warnings: some(warnings),
       files: some(files),
     };
   }
@@ -42,7 +37,7 @@ export async function joinParts(
   fail: (code: ConfigCode, problems: readonly ConfigProblem[]) => Error,
 ): Promise<LoadedConfig> {
   let mayfly: LoadedConfig['mayfly'] | undefined;
-  const lists = { entries: [], findings: [], warnings: [], files: [] } as {
+  const lists = { entries: [], findings: [], files: [] } as {
     [List in LongList]: LoadedConfig[List][number][];
   };
   for (;;) {
@@ -53,7 +48,6 @@ export async function joinParts(
     else {
       lists.entries.push(...(part.entries ?? []));
       lists.findings.push(...(part.findings ?? []));
-      lists.warnings.push(...(part.warnings ?? []));
       lists.files.push(...(part.files ?? []));
     }
   }

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
 import type { ConfiguredEntry } from '../policy/entry-policy.ts';
-import { ConfigError, describe } from './config-error.ts';
+import { ConfigError } from './config-error.ts';
 import type { ConfigFinding } from './findings.ts';
 import { inspectText, type Inspection } from './inspect.ts';
 import type { MayflyConfig } from './mayfly-config.ts';
@@ -16,8 +16,6 @@ export interface LoadedConfig {
   readonly mayfly: MayflyConfig;
   /** What works but should be known, in the order of the file. */
   readonly findings: readonly ConfigFinding[];
-  /** The findings, one line each: `file:line:column: key: sentence. Advice.` */
-  readonly warnings: readonly string[];
   /** Absolute paths of every file whose change changes what is configured: the file itself first, then those that it
    * names. */
   readonly files: readonly string[];
@@ -47,12 +45,8 @@ export function parseConfig(text: string, options: ParseOptions = {}): LoadedCon
   const { problems, findings, entries, mayfly } = inspectText(text, file, options.directory ?? '.');
   if (problems.length > 0) throw new ConfigError('CONFIG_INVALID', file, problems);
   const issuers = entries.map(({ definition }) => definition);
-  const warnings = findings.map((finding) => warningLine(file, finding));
-  return { entries, issuers, mayfly, findings, warnings, files: filesIn(entries, mayfly) };
+  return { entries, issuers, mayfly, findings, files: filesIn(entries, mayfly) };
 }
-
-const warningLine = (file: string, finding: ConfigFinding): string =>
-  `${describe(file, finding)}${finding.hint === undefined ? '' : `. ${finding.hint}`}`;
 
 function filesIn(entries: Inspection['entries'], mayfly: MayflyConfig): string[] {
   const keyFiles = entries.flatMap(({ definition: { staticKeys } }) =>

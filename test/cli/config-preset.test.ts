@@ -15,8 +15,8 @@ describe('mayfly config preset', () => {
       'ca.acme.example',
     );
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
-    const { entries, warnings } = parseConfig(stdout);
-    expect(warnings).to.deep.equal([]);
+    const { entries, findings } = parseConfig(stdout);
+    expect(findings).to.deep.equal([]);
     expect(entries[0]?.definition.audiences).to.deep.equal(['ca.acme.example']);
     expect(entries[0]?.policy.rules[0]?.expression).to.include('claims.repository_owner_id == "123456"');
   });

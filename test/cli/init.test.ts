@@ -43,8 +43,8 @@ describe('mayfly init', function () {
 
     const directory = await openDataDirectory(data, { mode: 'production', write: true });
     expect(directory.warnings).to.deep.equal([]);
-    const { issuers, warnings } = await loadConfig(directory.paths.config);
-    expect([issuers.length, warnings.length]).to.deep.equal([0, 1]);
+    const { issuers, findings } = await loadConfig(directory.paths.config);
+    expect([issuers.length, findings.length]).to.deep.equal([0, 1]);
     const signer = await loadKeyFile(await text('keys', 'intermediate.key.pem'));
     const chainPem = await text('ca', 'chain.pem');
     const authority = await loadAuthority({ chainPem, signer, clock: Date.now });

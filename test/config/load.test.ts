@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError } from '../../config/config-error.ts';
+import { ConfigError, describe as textOf } from '../../config/config-error.ts';
 import { MAX_LENGTH } from '../../config/document.ts';
 import { productionConfig } from '../../config/template.ts';
 import { loadConfig, parseConfig, type LoadedConfig } from '../../config/load.ts';
@@ -85,15 +85,15 @@ describe('config: what a file means', () => {
   ];
   for (const [name, text, part] of WARNINGS)
     it(`warns of ${name}, and of nothing else`, () => {
-      const { warnings } = parseConfig(text);
-      expect(warnings).to.have.length(1);
-      expect(warnings[0]).to.include(part);
+      const { findings } = parseConfig(text);
+      expect(findings).to.have.length(1);
+      expect(textOf('config.yaml', findings[0] ?? expect.fail())).to.include(part);
     });
 
   it('does not warn of plain HTTP on this machine', () => {
     for (const host of ['127.0.0.1:5556', 'localhost', '[::1]:80'])
       expect(
-        parseConfig(`oidc-issuers: {"http://${host}": {client-id: x, type: email, ${RULES}}}`).warnings,
+        parseConfig(`oidc-issuers: {"http://${host}": {client-id: x, type: email, ${RULES}}}`).findings,
       ).to.deep.equal([]);
   });
 });

@@ -14,10 +14,10 @@ const switchedOn = (text: string): string => text.replace(/^( *)#(?=[^ #])/gm, '
 
 describe('config/template', () => {
   it('writes a production file that loads, and says that nothing can be issued yet', () => {
-    const { issuers, warnings } = parseConfig(productionConfig());
+    const { issuers, findings } = parseConfig(productionConfig());
     expect(issuers).to.deep.equal([]);
-    expect(warnings).to.have.length(1);
-    expect(warnings[0]).to.include('no issuer is configured, so no certificate can be issued');
+    expect(findings).to.have.length(1);
+    expect(findings[0]?.message).to.include('no issuer is configured, so no certificate can be issued');
   });
 
   it('writes settings that are ready: GitHub Actions and e-mail addresses', () => {

@@ -51,7 +51,7 @@ describe('config/presets', () => {
         const text = filledPreset(preset.name);
         expect(isUnset(text)).to.equal(false);
         expect(text).not.to.match(/%[a-z-]+%/);
-        expect(parseConfig(text).warnings).to.deep.equal([]);
+        expect(parseConfig(text).findings).to.deep.equal([]);
       });
 
       it('takes an audience that is not everybody’s', () => {
@@ -93,9 +93,9 @@ describe('config/presets', () => {
         return block?.[1] ?? '';
       });
     const text = ['oidc-issuers', 'ci-issuer-metadata'].map((title) => `${title}:\n${below(title).join('')}`);
-    const { entries, warnings } = parseConfig(text.join(''));
+    const { entries, findings } = parseConfig(text.join(''));
     expect(entries.map(({ definition }) => definition.name)).to.deep.equal(PRESETS.map(({ name }) => name));
-    expect(warnings).to.deep.equal([]);
+    expect(findings).to.deep.equal([]);
   });
 
   it('says of every mark that is left that it is left, also in what is pinned', () => {
