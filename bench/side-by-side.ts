@@ -65,13 +65,16 @@ async function compareOnce(
       loadB.measure({ ...order, host: b.host, port: b.port }),
     ]);
   };
-  await during(warmup);
-  const before = [cpuSeconds(a.pid), cpuSeconds(b.pid)] as const;
-  const [ofA, ofB] = await during(seconds);
-  const after = [cpuSeconds(a.pid), cpuSeconds(b.pid)] as const;
-  await Promise.all([a.close(), b.close()]);
-  return [
-    (1e6 * (after[0] - before[0])) / ofA.certificates,
-    (1e6 * (after[1] - before[1])) / ofB.certificates,
-  ];
+  try {
+    await during(warmup);
+    const before = [cpuSeconds(a.pid), cpuSeconds(b.pid)] as const;
+    const [ofA, ofB] = await during(seconds);
+    const after = [cpuSeconds(a.pid), cpuSeconds(b.pid)] as const;
+    return [
+      (1e6 * (after[0] - before[0])) / ofA.certificates,
+      (1e6 * (after[1] - before[1])) / ofB.certificates,
+    ];
+  } finally {
+    await Promise.all([a.close(), b.close()]);
+  }
 }
