@@ -87,7 +87,8 @@ describe('config: what a file means', () => {
     it(`warns of ${name}, and of nothing else`, () => {
       const { findings } = parseConfig(text);
       expect(findings).to.have.length(1);
-      expect(textOf('config.yaml', findings[0] ?? expect.fail())).to.include(part);
+      const finding = findings[0] ?? expect.fail();
+      expect(`${textOf('config.yaml', finding)}. ${finding.hint ?? ''}`).to.include(part);
     });
 
   it('does not warn of plain HTTP on this machine', () => {
