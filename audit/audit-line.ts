@@ -28,7 +28,8 @@ export interface IssuedDecision {
   readonly notAfter: number;
 }
 
-/** A request that gets no certificate. What was not verified by then is undefined. */
+/** A request that gets no certificate. What was not verified by then is undefined; `issuer` is the token's until there is
+ * a principal. */
 export interface RefusedDecision {
   readonly requestId: string;
   readonly client: string;

@@ -1,12 +1,12 @@
+import type { TokenTrace } from '../oidc/verify-token.ts';
+
 /**
  * How far the decision over one request came. Issuing fills it as its steps succeed, so that a refusal can be told
- * with what was known by then; a field that is missing was not reached. Nothing here is a stranger's word: issuer and
- * principal are set only after the token's signature was verified.
+ * with what was known by then; a field that is missing was not reached. Nothing here is a stranger's word: entry, issuer
+ * and principal are set only after the token's signature was verified.
  */
-export interface DecisionTrace {
-  /** Name of the configuration's entry that accepted the token. */
-  entry?: string | undefined;
-  /** As the certificate names it. */
+export interface DecisionTrace extends TokenTrace {
+  /** As the certificate names it; the token's `iss` until that is known. */
   issuer?: string | undefined;
   /** The name in the certificate. */
   principal?: string | undefined;

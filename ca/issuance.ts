@@ -49,7 +49,7 @@ export type Issue = (request: SigningRequest, trace?: DecisionTrace) => Promise<
 export function createIssuance({ policy: current, authority, log, clock }: IssuanceParts): Issue {
   return async (request, trace = {}) => {
     const policy = current();
-    const identity = await policy.identify(request.token);
+    const identity = await policy.identify(request.token, trace);
     noteIdentity(trace, identity);
     const { principal } = identity;
     const key = proveKey(request.key, principal, policy.keyDemands(identity));

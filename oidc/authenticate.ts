@@ -9,7 +9,7 @@ import { StaticKeys } from './keys/static-keys.ts';
 import { parseToken } from './token.ts';
 import { TokenError } from './token-error.ts';
 import { verifyToken } from './verify-token.ts';
-import type { VerifiedToken } from './verify-token.ts';
+import type { TokenTrace, VerifiedToken } from './verify-token.ts';
 
 /** Something about an issuer that an operator should know, though the service starts. */
 export interface IssuerWarning {
@@ -21,8 +21,9 @@ export interface IssuerWarning {
 
 /** Turns tokens into principals. */
 export interface Authenticator {
-  /** Who the token speaks for, with its claims and the entry that accepted them. Throws {@link TokenError}. */
-  identify(token: string): Promise<Identity>;
+  /** Who the token speaks for, with its claims and the entry that accepted them; `trace` is filled on the way. Throws
+   * {@link TokenError}. */
+  identify(token: string, trace?: TokenTrace): Promise<Identity>;
   /** The entry that a token which was verified before, perhaps by an older configuration, falls to here. Asks nobody.
    * Throws {@link TokenError} when there is none. */
   entryOf(token: VerifiedToken): IssuerDefinition;
@@ -64,8 +65,8 @@ class PooledAuthenticator implements Authenticator {
     this.pool = pool;
   }
 
-  identify(token: string): Promise<Identity> {
-    return identify(token, this.pool);
+  identify(token: string, trace?: TokenTrace): Promise<Identity> {
+    return identify(token, this.pool, trace);
   }
 
   entryOf(token: VerifiedToken): IssuerDefinition {
@@ -82,10 +83,10 @@ class PooledAuthenticator implements Authenticator {
   }
 }
 
-async function identify(compact: string, pool: IssuerPool): Promise<Identity> {
+async function identify(compact: string, pool: IssuerPool, trace: TokenTrace | undefined): Promise<Identity> {
   const unverified = parseToken(compact);
   const issuer = pool.find(unverified.issuer) ?? unknownIssuer();
-  const { token, entry } = await verifyToken(unverified, issuer);
+  const { token, entry } = await verifyToken(unverified, issuer, trace);
   issuer.accepted?.();
   return { principal: entry.principalOf(token), token, definition: entry.definition };
 }

@@ -54,7 +54,7 @@ function compileEntry(definition: IssuerDefinition): IssuerEntry {
     throw entryError('FIELD_INVALID', definition, 'issuer-claim-values', sentence);
   }
   const principalOf = compileIssuer(definition);
-  return { definition, audiences, leeway: leewaySeconds * 1000, principalOf };
+  return { definition, name: definition.name, audiences, leeway: leewaySeconds * 1000, principalOf };
 }
 
 function entryError(

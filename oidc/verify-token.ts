@@ -4,13 +4,13 @@ import type { Algorithm } from './algorithms.ts';
 import type { Addressee, AudienceChoice } from './audience-choice.ts';
 import { claim, optionalText } from './claims.ts';
 import type { Claims } from './claims.ts';
-import { ago } from './duration.ts';
 import { IssuerFault } from './keys/issuer-fault.ts';
 import { RETRY_INTERVAL } from './keys/issuer-keys.ts';
 import type { KeyProvider, KeySnapshot } from './keys/issuer-keys.ts';
 import { isSignedBy } from './keys/signature-check.ts';
 import type { UnverifiedToken } from './token.ts';
 import { TokenError } from './token-error.ts';
+import { checkExpiry, checkNotBefore } from './token-times.ts';
 import type { VerificationKey } from './keys/verification-key.ts';
 
 /** What a verified token says. */
@@ -54,11 +54,10 @@ export const isVerifiedToken = (value: object): value is VerifiedToken => Verifi
 export const assumeVerified = (issuer: string, claims: Claims): VerifiedToken =>
   new VerifiedTokenValue(issuer, optionalText(claims, 'sub'), claims, false);
 
-/** How far `nbf` may lie ahead, as in Fulcio. */
-const NOT_BEFORE_LEEWAY = 5 * 60_000;
-
 /** What one way of accepting tokens asks of them. */
 export interface Acceptance extends Addressee {
+  /** Of the configuration's entry. */
+  readonly name: string;
   /** How far the issuer's clock may be off, in milliseconds: for `exp`, and beyond Fulcio's five minutes for `nbf`. */
   readonly leeway: number;
 }
@@ -78,14 +77,24 @@ export interface Accepted<E> {
   readonly entry: E;
 }
 
-/** Checks signature, issuer, audience and times, once however many entries there are. Throws {@link TokenError}. */
+/** What is known of a token, also when it is refused then. Nothing is before its signature was verified. */
+export interface TokenTrace {
+  /** Its `iss`. */
+  issuer?: string | undefined;
+  /** Name of the configuration's entry that it falls to by its audience. */
+  entry?: string | undefined;
+}
+
+/** Checks signature, issuer, audience and times, once however many entries there are; `trace` is filled on the way.
+ * Throws {@link TokenError}. */
 export async function verifyToken<E extends Acceptance>(
   token: UnverifiedToken,
   policy: TokenPolicy<E>,
+  trace: TokenTrace = {},
 ): Promise<Accepted<E>> {
   await verifySignature(token, policy.keys);
   const { claims } = token;
-  const entry = checkClaims(claims, policy);
+  const entry = checkClaims(claims, policy, trace);
   return { token: new VerifiedTokenValue(policy.url, optionalText(claims, 'sub'), claims, true), entry };
 }
 
@@ -150,54 +159,16 @@ function refusal(token: UnverifiedToken, { keys }: KeySnapshot): TokenError {
   });
 }
 
-function checkClaims<E extends Acceptance>(claims: Claims, policy: TokenPolicy<E>): E {
+function checkClaims<E extends Acceptance>(claims: Claims, policy: TokenPolicy<E>, trace: TokenTrace): E {
   // The issuer was looked up by this very claim; checked again so that this function stands alone.
   if (claim(claims, 'iss') !== policy.url) {
     throw new TokenError('ISSUER_UNKNOWN', 'the token comes from another issuer than its keys');
   }
+  trace.issuer = policy.url;
   const entry = policy.entries.choose(claim(claims, 'aud'));
+  trace.entry = entry.name;
   const now = policy.clock();
   checkExpiry(claim(claims, 'exp'), now, entry.leeway);
   checkNotBefore(claim(claims, 'nbf'), now, entry.leeway);
   return entry;
-}
-
-/** The last second that a time can name (ECMA-262 §21.4.1.1), in the year 275760. What lies beyond Fulcio reads as long
- * past. */
-const LAST_SECOND = 8.64e12;
-
-function seconds(value: unknown, name: string): number {
-  if (typeof value === 'number' && Math.abs(value) <= LAST_SECOND) return value;
-  throw new TokenError('CLAIM_INVALID', `the token's "${name}" is not a time in seconds`, {
-    metadata: { claim: name },
-  });
-}
-
-/** The step that looks at `exp`; times in milliseconds. Throws {@link TokenError}. */
-export function checkExpiry(value: unknown, now: number, leeway: number): void {
-  if (value === undefined) {
-    throw new TokenError('CLAIM_MISSING', 'the token does not say when it expires', {
-      hint: 'Only tokens with "exp" are accepted.',
-      metadata: { claim: 'exp' },
-    });
-  }
-  const expiry = seconds(value, 'exp') * 1000;
-  if (expiry + leeway > now) return;
-  throw new TokenError('TOKEN_EXPIRED', `the token expired ${ago(now - expiry)} ago by the server's clock`, {
-    hint: 'Get a new token and ask at once. If it is new, compare the clocks.',
-  });
-}
-
-/** The step that looks at `nbf`; times in milliseconds. Throws {@link TokenError}. */
-export function checkNotBefore(value: unknown, now: number, leeway: number): void {
-  if (value === undefined) return;
-  const start = seconds(value, 'nbf') * 1000;
-  if (start <= now + NOT_BEFORE_LEEWAY + leeway) return;
-  throw new TokenError(
-    'TOKEN_NOT_YET_VALID',
-    `the token is valid only in ${ago(start - now)} by the server's clock`,
-    {
-      hint: 'Compare the clocks of the issuer and of this server.',
-    },
-  );
 }

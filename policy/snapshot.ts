@@ -94,7 +94,7 @@ function snapshotOf(
     entries,
     authenticator,
     decisions,
-    identify: (token) => users.during(authenticator.identify(token)),
+    identify: (token, trace) => users.during(authenticator.identify(token, trace)),
     keyDemands: ({ definition }) => decisionsOf(definition).demands,
     authorize: (identity, key, token) => decisionsOf(identity.definition).authorize(identity, key, token),
     confirm: (identity, key) => {

@@ -4,11 +4,11 @@ import { Counter, type Registry } from 'prom-client';
 /** Names beyond this many share one label: configurations that follow each other must not make series for ever. */
 const MAX_ENTRIES = 200;
 
-/** Of a refusal before a token was accepted. */
+/** Of a refusal before a token was verified and its audience chose an entry. */
 const NONE = 'none';
 const OTHER = 'other';
 
-/** Counts decisions; `entry` is undefined before one accepted the token. */
+/** Counts decisions; `entry` is undefined before the token was verified and fell to one. */
 export interface DecisionMetrics {
   readonly issued: (entry: string | undefined) => void;
   readonly refused: (reason: string, entry: string | undefined) => void;
@@ -24,7 +24,7 @@ export function decisionMetrics(registers: Registry[]): DecisionMetrics {
   });
   const refusals = new Counter({
     name: 'mayfly_refusals_total',
-    help: 'Signing requests that got no certificate, by the entry that accepted the token and by reason.',
+    help: 'Signing requests that got no certificate, by the entry that the token falls to and by reason.',
     labelNames: ['entry', 'reason'] as const,
     registers,
   });

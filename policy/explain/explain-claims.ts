@@ -7,7 +7,8 @@ import type { IssuerEntry } from '../../oidc/issuer-entry.ts';
 import type { Issuer, IssuerPool } from '../../oidc/issuer-pool.ts';
 import { TokenError } from '../../oidc/token-error.ts';
 import { parseToken, type UnverifiedToken } from '../../oidc/token.ts';
-import { assumeVerified, checkExpiry, checkNotBefore, verifySignature } from '../../oidc/verify-token.ts';
+import { checkExpiry, checkNotBefore } from '../../oidc/token-times.ts';
+import { assumeVerified, verifySignature } from '../../oidc/verify-token.ts';
 import type { CheckCourse } from './check-course.ts';
 
 /** What is to be judged. */

@@ -9,6 +9,7 @@ import { createDocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import { parseToken } from '../../oidc/token.ts';
 import { TokenError } from '../../oidc/token-error.ts';
 import { isVerifiedToken, verifyToken } from '../../oidc/verify-token.ts';
+import type { TokenTrace } from '../../oidc/verify-token.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../support/oidc-issuer.ts';
 import type { SignOptions, TestIssuer } from '../support/oidc-issuer.ts';
@@ -16,7 +17,7 @@ import { failureOf, rawToken, tokenPart } from '../support/raw-token.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 10);
 const SECONDS = NOW / 1000;
-const SIGSTORE = new AudienceChoice([{ audiences: ['sigstore'], leeway: 0 }]);
+const SIGSTORE = new AudienceChoice([{ name: 'one', audiences: ['sigstore'], leeway: 0 }]);
 const PERSON = { email: 'sue@example.com', email_verified: true };
 
 describe('Verifying a token', () => {
@@ -63,6 +64,19 @@ describe('Verifying a token', () => {
         expect(principal.challenge).to.equal('sue@example.com');
       });
     }
+  });
+
+  it('tells of a refused token what was certain by then, and nothing before its signature was', async () => {
+    const traceOf = async (claims: Readonly<Record<string, unknown>>, options: SignOptions = {}) => {
+      const trace: TokenTrace = {};
+      await failureOf(async () => authenticator.identify(await sign(claims, options), trace));
+      return trace;
+    };
+    const entry = emailDefinition(issuer.url).name;
+    expect(await traceOf({}, { key: await makeIssuerKey() })).to.deep.equal({});
+    expect(await traceOf({ aud: 'other' })).to.deep.equal({ issuer: issuer.url });
+    for (const claims of [{ exp: SECONDS - 1 }, { nbf: SECONDS + 900 }, { email: undefined }])
+      expect(await traceOf(claims)).to.deep.equal({ issuer: issuer.url, entry });
   });
 
   it('refuses an expired token and says how long ago', async () => {
