@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { openReplayGuard, type ReplayGuard } from '../policy/replay/replay-guard.ts';
+import { openReplayGuard, type OnThreadEnd, type ReplayGuard } from '../policy/replay/replay-guard.ts';
 
 /** The replay guard of a data directory, opened when an entry of the configuration first wants it. */
 export class LazyReplayGuard {
@@ -7,6 +7,8 @@ export class LazyReplayGuard {
   readonly #clock: Clock;
   #opening: Promise<ReplayGuard> | undefined;
   #guard: ReplayGuard | undefined;
+  /** Whoever has a log to tell it to. */
+  onThreadEnd: OnThreadEnd | undefined;
 
   constructor(path: string, clock: Clock) {
     this.#path = path;
@@ -34,7 +36,7 @@ export class LazyReplayGuard {
 
   async #open(): Promise<ReplayGuard> {
     try {
-      this.#guard = await openReplayGuard(this.#path, this.#clock);
+      this.#guard = await openReplayGuard(this.#path, this.#clock, (fault) => this.onThreadEnd?.(fault));
       return this.#guard;
     } catch (error) {
       this.#opening = undefined;

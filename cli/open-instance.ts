@@ -12,7 +12,6 @@ import type { Clock } from '../core/clock.ts';
 import type { Signer } from '../core/signer.ts';
 import { openLog, type CtLog } from '../ct-log/log.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
-import type { ReplayGuard } from '../policy/replay/replay-guard.ts';
 import { compilePolicy, type PolicyContext } from '../policy/snapshot.ts';
 import type { LogAccess } from '../server/log-access.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
@@ -42,8 +41,7 @@ export interface Instance {
   readonly policy: LivePolicy;
   /** What a later configuration is compiled with. */
   readonly policyContext: Omit<PolicyContext, 'previous' | 'permittedAlgorithms'>;
-  /** Undefined until an entry wants one. */
-  readonly replayGuard: () => ReplayGuard | undefined;
+  readonly replay: LazyReplayGuard;
   readonly logAccess: LogAccess;
   /** The configuration file, as people know it. */
   readonly configFile: string;
@@ -84,8 +82,7 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
   const warnings = [...directory.warnings, ...secretWarnings, ...log.warnings];
   return {
     ...{ directory, config, contents, authority, log, policy, policyContext, logAccess, warnings },
-    ...{ configFile, findings: config.findings },
-    replayGuard: () => replay.guard,
+    ...{ configFile, findings: config.findings, replay },
   };
 }
 

@@ -33,19 +33,22 @@ const STDERR = 2;
 /** Starts the service of an instance, with its log lines on stderr. What the instance holds open belongs to the
  * service from here on, also when starting fails. */
 export async function openService(instance: Instance, options: ServiceOptions): Promise<FollowingService> {
-  const { authority, log, policy, logAccess, config, directory } = instance;
+  const { authority, log, policy, logAccess, config, directory, replay } = instance;
   const { mayfly } = config;
   const requestLog = createRequestLog(backgroundDestination(STDERR), mayfly.logLevel);
   for (const warning of instance.warnings) requestLog.note('warn', 'warning', { sentence: warning });
   for (const warning of configWarnings(instance.configFile, instance.findings))
     requestLog.note('warn', 'warning', { ...warning });
+  replay.onThreadEnd = ({ message, hint }) => {
+    requestLog.note('error', 'replay guard ended', { sentence: message, hint });
+  };
   const audit = await openAuditOf(instance, requestLog, options.clock);
   const follower = follow(instance, requestLog);
   const service = await startService({
     ...{ authority, log, policy, logAccess, requestLog, audit },
     ...options,
     configuration: follower.state,
-    replayGuard: instance.replayGuard,
+    replayGuard: () => replay.guard,
     publicUrl: mayfly.publicUrl,
     trustedProxies: mayfly.trustedProxies,
     limits: mayfly.limits,

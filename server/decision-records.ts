@@ -5,6 +5,7 @@ import type { Issued } from '../ca/issuance.ts';
 import { IssuerFault } from '../oidc/keys/issuer-fault.ts';
 import { TokenError } from '../oidc/token-error.ts';
 import { PolicyError } from '../policy/policy-error.ts';
+import { ReplayFault } from '../policy/replay/replay-fault.ts';
 import type { ClientAddress } from './client-address.ts';
 import type { Exchange } from './exchange.ts';
 import type { Metrics } from './metrics.ts';
@@ -124,13 +125,13 @@ function logRefused(
   });
 }
 
-/** Faults of issuers that a line has told. An issuer that is down is tried once in a while, and until then every token
- * of it fails with the one fault of that try: strangers must not fill the log with it. */
-const told = new WeakSet<IssuerFault>();
+/** Faults that a line has told. An issuer that is down, or a replay guard whose thread ended, is tried once in a while,
+ * and until then every token that needs it fails with the one fault of that try: they must not fill the log with it. */
+const told = new WeakSet<IssuerFault | ReplayFault>();
 
 function isToldAlready(error: unknown): boolean {
-  const fault = error instanceof TokenError ? error.cause : undefined;
-  if (!(fault instanceof IssuerFault)) return false;
+  const fault = error instanceof TokenError || error instanceof PolicyError ? error.cause : undefined;
+  if (!(fault instanceof IssuerFault || fault instanceof ReplayFault)) return false;
   if (told.has(fault)) return true;
   told.add(fault);
   return false;

@@ -4,6 +4,8 @@ import { Worker } from 'node:worker_threads';
 /** One worker. One that died answers every open and later question with the error that its starter made for that. */
 export interface WorkerChannel<Request, Reply> {
   ask(request: Request): Promise<Reply>;
+  /** Whether it died. */
+  readonly isGone: boolean;
   /** Ends the thread, whatever it does. Its database connections and locks end with it. Idempotent. */
   terminate(): Promise<void>;
 }
@@ -18,7 +20,7 @@ export interface WorkerStart {
   /** The worker's file in the same folder, without extension. */
   readonly name: string;
   readonly workerData: unknown;
-  /** Makes the error for questions to a worker that ended, from a sentence that says so. */
+  /** Makes the error for questions to a worker that ended, from a sentence that says so. Called once, when it ends. */
   readonly gone: (reason: string) => Error;
 }
 
@@ -48,6 +50,9 @@ export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<R
     fail(`exit code ${code}`);
   });
   return {
+    get isGone() {
+      return gone !== undefined;
+    },
     ask(request) {
       if (gone !== undefined) return Promise.reject(gone);
       return new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@
  * sudden, opens no gap. Whoever cannot be remembered is not let through.
  */
 import type { Clock } from '../../core/clock.ts';
-import { startWorker } from '../../storage/worker-channel.ts';
+import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 import { PolicyError } from '../policy-error.ts';
 import type { Claim } from './replay-database.ts';
 import { ReplayFault } from './replay-fault.ts';
@@ -34,30 +34,42 @@ const KEY_LENGTH = 32;
 /** Claims of one transaction. */
 const MAX_BATCH = 1000;
 
+/** Milliseconds between two starts of the thread: one that dies of what it is asked must not be all that happens. */
+export const RESTART_INTERVAL = 5000;
+
+/** Told when the guard's thread ended although nobody closed it. */
+export type OnThreadEnd = (fault: ReplayFault) => void;
+
 /** Opens the file at `path`, or makes it. Rejects with {@link ReplayFault} when it cannot be used. */
-export async function openReplayGuard(path: string, clock: Clock): Promise<ReplayGuard> {
-  const guard = new Guard(path, clock);
+export async function openReplayGuard(
+  path: string,
+  clock: Clock,
+  onThreadEnd?: OnThreadEnd,
+): Promise<ReplayGuard> {
+  const guard = new Guard(path, clock, onThreadEnd);
   await guard.open();
   return guard;
 }
 
 class Guard implements ReplayGuard {
+  readonly #path: string;
   readonly #clock: Clock;
-  readonly #channel;
+  readonly #onThreadEnd: OnThreadEnd | undefined;
+  #channel: WorkerChannel<ReplayRequest, ReplayReply>;
+  #startedAt: number;
+  #isEnding = false;
   #waiting: Waiting[] = [];
   #work: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #fault: ReplayFault | undefined;
   #held = 0;
 
-  constructor(path: string, clock: Clock) {
+  constructor(path: string, clock: Clock, onThreadEnd: OnThreadEnd | undefined) {
+    this.#path = path;
     this.#clock = clock;
-    this.#channel = startWorker<ReplayRequest, ReplayReply>({
-      beside: import.meta.url,
-      name: 'replay-guard-worker',
-      workerData: path,
-      gone: (reason) => new ReplayFault('REPLAY_GUARD_CLOSED', reason, { hint: 'Start the service again.' }),
-    });
+    this.#onThreadEnd = onThreadEnd;
+    this.#startedAt = clock();
+    this.#channel = this.#start();
   }
 
   get fault(): ReplayFault | undefined {
@@ -72,6 +84,7 @@ class Guard implements ReplayGuard {
     try {
       await this.#ask({ kind: 'open' });
     } catch (error) {
+      this.#isEnding = true;
       await this.#channel.terminate();
       throw error;
     }
@@ -95,6 +108,7 @@ class Guard implements ReplayGuard {
       await this.#work;
       // A thread that cannot answer any more is ended all the same.
       await this.#ask({ kind: 'close' }).catch(() => undefined);
+      this.#isEnding = true;
       await this.#channel.terminate();
     })();
     return this.#closing;
@@ -111,12 +125,41 @@ class Guard implements ReplayGuard {
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
     try {
+      await this.#restart();
       const claims = batch.map(({ key, expires }) => ({ key, expires }));
       const won = await this.#ask({ kind: 'claim', claims, now: this.#clock() });
       for (const [i, { resolve }] of batch.entries()) resolve(won[i] === true);
     } catch (error) {
       for (const { reject } of batch) reject(unavailable(error));
     }
+  }
+
+  #start(): WorkerChannel<ReplayRequest, ReplayReply> {
+    return startWorker<ReplayRequest, ReplayReply>({
+      beside: import.meta.url,
+      name: 'replay-guard-worker',
+      workerData: this.#path,
+      gone: (reason) => {
+        const fault = new ReplayFault('REPLAY_GUARD_CLOSED', reason, {
+          hint: 'It is started again with the next token that needs it. If it ends again and again, restart the service.',
+        });
+        if (this.#isEnding) return fault;
+        this.#fault = fault;
+        this.#onThreadEnd?.(fault);
+        return fault;
+      },
+    });
+  }
+
+  /** Replaces a thread that ended, unless it was started a moment ago; then its end goes on to be the answer. What it had
+   * told to be used is durable, and its database connection is gone with it. */
+  async #restart(): Promise<void> {
+    const now = this.#clock();
+    // A clock that was set back delays nothing.
+    if (!this.#channel.isGone || Math.abs(now - this.#startedAt) < RESTART_INTERVAL) return;
+    this.#startedAt = now;
+    await this.#channel.terminate();
+    this.#channel = this.#start();
   }
 
   async #ask(request: ReplayRequest): Promise<readonly boolean[]> {

@@ -1,16 +1,27 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { PolicyError } from '../../../policy/policy-error.ts';
 import { KEPT_LONGER, ReplayDatabase } from '../../../policy/replay/replay-database.ts';
 import { ReplayFault } from '../../../policy/replay/replay-fault.ts';
-import { openReplayGuard, type ReplayGuard } from '../../../policy/replay/replay-guard.ts';
+import { openReplayGuard, RESTART_INTERVAL, type ReplayGuard } from '../../../policy/replay/replay-guard.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const CLAIMER = fileURLToPath(new URL(`./support/replay-process.${extension}`, import.meta.url));
@@ -175,6 +186,108 @@ describe('policy/replay/replay-guard', () => {
     expect(await first.claim(keyOf('a'), now + MINUTE)).to.equal(false);
     expect(await first.claim(keyOf('c'), now + MINUTE)).to.equal(true);
     expect(first.fault).to.equal(undefined);
+  });
+
+  describe('when its thread ends', () => {
+    let workers: Worker[];
+    let told: ReplayFault[];
+    const remember = (worker: Worker): void => {
+      workers.push(worker);
+    };
+    const kill = async (): Promise<void> => {
+      await workers.at(-1)?.terminate();
+      // The thread is gone; the news of it come with the next turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const openTold = async (): Promise<ReplayGuard> => {
+      const opened = await openReplayGuard(
+        path,
+        () => now,
+        (fault) => told.push(fault),
+      );
+      open.push(opened);
+      return opened;
+    };
+    const claimFault = async (one: ReplayGuard, name: string): Promise<ReplayFault> => {
+      const error = await failure(one.claim(keyOf(name), now + MINUTE));
+      expect(error).to.be.instanceOf(PolicyError).with.property('code', 'REPLAY_GUARD_UNAVAILABLE');
+      return (error as PolicyError).cause as ReplayFault;
+    };
+
+    beforeEach(() => {
+      workers = [];
+      told = [];
+      process.on('worker', remember);
+    });
+    afterEach(() => {
+      process.off('worker', remember);
+    });
+
+    it('lets nobody through, tells it once, and starts again after a while with all that it knew', async () => {
+      const one = await openTold();
+      expect(await one.claim(keyOf('a'), now + MINUTE)).to.equal(true);
+      await kill();
+      expect(one.fault?.code).to.equal('REPLAY_GUARD_CLOSED');
+      for (const name of ['a', 'b', 'c']) expect(await claimFault(one, name)).to.equal(told[0]);
+      now += RESTART_INTERVAL;
+      expect(await one.claim(keyOf('a'), now + MINUTE)).to.equal(false);
+      expect(await one.claim(keyOf('b'), now + MINUTE)).to.equal(true);
+      expect(one.fault).to.equal(undefined);
+      expect(one.held).to.equal(2);
+      expect(told).to.have.length(1);
+      expect(workers).to.have.length(2);
+    });
+
+    it('is started at most once in a while, however often it ends', async () => {
+      const one = await openTold();
+      for (let starts = 2; starts < 5; starts++) {
+        now += RESTART_INTERVAL;
+        await kill();
+        expect(await one.claim(keyOf(starts), now + MINUTE)).to.equal(true);
+        await kill();
+        now += RESTART_INTERVAL - 1;
+        expect(await claimFault(one, 'x')).to.have.property('code', 'REPLAY_GUARD_CLOSED');
+        expect(workers).to.have.length(starts);
+      }
+    });
+
+    it('gives no token away twice when it ends in the middle of its work', async () => {
+      const one = await openTold();
+      const names = Array.from({ length: 3000 }, (_, i) => i);
+      const claimAll = () => Promise.allSettled(names.map((name) => one.claim(keyOf(name), now + MINUTE)));
+      const first = claimAll();
+      await one.claim(keyOf('first batch'), now + MINUTE).catch(() => undefined);
+      const second = claimAll();
+      await kill();
+      const before = [await first, await second];
+      now += RESTART_INTERVAL;
+      const rounds = [...before, await claimAll()];
+      for (const name of names)
+        expect(
+          rounds.filter(({ [name]: one }) => one?.status === 'fulfilled' && one.value).length,
+          `${name}`,
+        ).to.be.at.most(1);
+    });
+
+    it('stays closed while its file cannot be used, and then goes on', async () => {
+      const one = await openTold();
+      expect(await one.claim(keyOf('a'), now + MINUTE)).to.equal(true);
+      await kill();
+      const files = ['', '-wal', '-shm'].map((end) => `${path}${end}`).filter((file) => existsSync(file));
+      for (const file of files) renameSync(file, `${file}.away`);
+      mkdirSync(path);
+      now += RESTART_INTERVAL;
+      expect(await claimFault(one, 'a')).to.have.property('code', 'REPLAY_GUARD_STORAGE');
+      rmdirSync(path);
+      for (const file of files) renameSync(`${file}.away`, file);
+      expect(await one.claim(keyOf('a'), now + MINUTE)).to.equal(false);
+    });
+
+    it('is not told of when it was closed', async () => {
+      const one = await openTold();
+      await one.close();
+      expect(told).to.deep.equal([]);
+    });
   });
 
   it('finishes what is under way when it is closed, and lets nobody through afterwards', async () => {
