@@ -2,8 +2,9 @@
 import { request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { openConnections } from './connections.ts';
-import type { Connections, Environment } from './connections.ts';
+import type { Connection, Connections } from './connections.ts';
 import { IssuerFault } from './issuer-fault.ts';
+import type { Environment } from './proxy-environment.ts';
 
 /** What one fetch may cost. */
 export interface FetchLimits {
@@ -45,12 +46,12 @@ export function createDocumentFetcher(
 async function fetchDocument(connections: Connections, start: URL, limits: FetchLimits): Promise<unknown> {
   const signal = AbortSignal.timeout(limits.timeout);
   // Redirects lead nowhere but to the same host.
-  const agent = connections.to(start, limits.publicOnly === true);
+  const connection = connections.to(start, limits.publicOnly === true);
   let url = start;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const response = await send(agent, url, signal, redirects === 0 ? limits.bearer : undefined);
+    const response = await send(connection, url, signal, redirects === 0 ? limits.bearer : undefined);
     const location = redirectOf(response);
-    if (location === undefined) return readJson(response, url, limits.size);
+    if (location === undefined) return readJson(response, { url, proxy: connection.proxy }, limits.size);
     discard(response);
     url = redirected(url, location);
   }
@@ -58,7 +59,7 @@ async function fetchDocument(connections: Connections, start: URL, limits: Fetch
 }
 
 async function send(
-  agent: Dispatcher,
+  { dispatcher, proxy }: Connection,
   url: URL,
   signal: AbortSignal,
   bearer: string | undefined,
@@ -66,10 +67,10 @@ async function send(
   const authorization = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
   const headers = { accept: 'application/json', ...authorization };
   try {
-    return await request(url, { dispatcher: agent, signal, headers });
+    return await request(url, { dispatcher, signal, headers });
   } catch (cause) {
     if (cause instanceof IssuerFault) throw cause;
-    throw unreachable(url, cause);
+    throw unreachable({ url, proxy }, cause);
   }
 }
 
@@ -96,12 +97,18 @@ function redirected(from: URL, location: string): URL {
   return to;
 }
 
-async function readJson(response: Dispatcher.ResponseData, url: URL, size: number): Promise<unknown> {
+/** What was asked, and through which proxy. */
+interface Asked extends Pick<Connection, 'proxy'> {
+  readonly url: URL;
+}
+
+async function readJson(response: Dispatcher.ResponseData, asked: Asked, size: number): Promise<unknown> {
+  const { url } = asked;
   if (response.statusCode !== 200) {
     discard(response);
     throw new IssuerFault('UNREACHABLE', `${url.href} answers with status ${response.statusCode}`);
   }
-  const text = await readBody(response, url, size);
+  const text = await readBody(response, asked, size);
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -109,7 +116,7 @@ async function readJson(response: Dispatcher.ResponseData, url: URL, size: numbe
   }
 }
 
-async function readBody(response: Dispatcher.ResponseData, url: URL, size: number): Promise<string> {
+async function readBody(response: Dispatcher.ResponseData, asked: Asked, size: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let total = 0;
   try {
@@ -119,16 +126,22 @@ async function readBody(response: Dispatcher.ResponseData, url: URL, size: numbe
       if (total > size) break;
     }
   } catch (cause) {
-    throw unreachable(url, cause);
+    throw unreachable(asked, cause);
   }
-  if (total > size) throw new IssuerFault('UNUSABLE', `${url.href} answers with more than ${size} bytes`);
+  if (total > size)
+    throw new IssuerFault('UNUSABLE', `${asked.url.href} answers with more than ${size} bytes`);
   return Buffer.concat(chunks).toString();
 }
 
-function unreachable(url: URL, cause: unknown): IssuerFault {
+function unreachable({ url, proxy }: Asked, cause: unknown): IssuerFault {
   const words = cause instanceof Error ? describe(cause) : 'it cannot be reached';
-  return new IssuerFault('UNREACHABLE', `${url.href} does not answer: ${words}`, {
-    hint: 'Check that this machine can reach the issuer and trusts its certificate (ca-cert).',
+  const way = proxy === undefined ? '' : ` through the proxy ${proxy}`;
+  return new IssuerFault('UNREACHABLE', `${url.href} does not answer${way}: ${words}`, {
+    hint:
+      proxy === undefined
+        ? 'Check that this machine can reach the issuer and trusts its certificate (ca-cert).'
+        : 'Check that this machine can reach the proxy, that the proxy lets it through to the issuer, and that the ' +
+          "issuer's certificate is trusted (ca-cert). Hosts in NO_PROXY are asked without it.",
     cause,
   });
 }

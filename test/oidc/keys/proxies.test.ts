@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { expect } from 'chai';
-import type { Environment } from '../../../oidc/keys/connections.ts';
+import type { Environment } from '../../../oidc/keys/proxy-environment.ts';
 import { DefinitionError } from '../../../oidc/definition-error.ts';
 import { createDocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
 import { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
@@ -104,12 +104,12 @@ describe('Fetching a document through a proxy', () => {
     expect(other.message).to.contain('CERT');
   });
 
-  it('takes HTTP_PROXY for http, names in small letters first, and a proxy without a scheme', async () => {
+  it('takes HTTP_PROXY for http, and names in small letters first', async () => {
     expect(await get(plain, { HTTP_PROXY: proxy })).to.equal(new URL(plain).host);
     expect(await get(plain, { http_proxy: proxy, HTTP_PROXY: 'http://127.0.0.1:1' })).to.equal(
       new URL(plain).host,
     );
-    expect(await get(secure, { https_proxy: proxy.slice('http://'.length) })).to.equal(new URL(secure).host);
+    expect(await get(secure, { https_proxy: proxy })).to.equal(new URL(secure).host);
     expect(seen.map(([line]) => line.replace(/ .*/, ''))).to.deep.equal(['GET', 'GET', 'CONNECT']);
     expect(seen[0]?.[0]).to.equal(`GET ${plain}/`);
   });
@@ -121,12 +121,14 @@ describe('Fetching a document through a proxy', () => {
 
   it('leaves out the proxy for names in NO_PROXY, and for this machine', async () => {
     const port = new URL(plain).port;
-    for (const NO_PROXY of [HOST, '.example', 'x, example', '*', `${HOST}:${port}`]) {
+    for (const NO_PROXY of [HOST, '.example', '*.EXAMPLE', 'x, example', '*', `${HOST}:${port}`]) {
       const fault = await faultOf(get(plain, { HTTP_PROXY: proxy, NO_PROXY }));
       expect(fault.message, NO_PROXY).to.match(/ENOTFOUND|EAI_AGAIN/);
     }
     expect(await get(plain.replace(HOST, '127.0.0.1'), { HTTP_PROXY: proxy })).to.equal(`127.0.0.1:${port}`);
     expect(seen).to.deep.equal([]);
+    for (const NO_PROXY of ['ample', `x.${HOST}`, `${HOST}:1`, ' , '])
+      expect(await get(plain, { HTTP_PROXY: proxy, NO_PROXY }), NO_PROXY).to.equal(new URL(plain).host);
   });
 
   it('says what the proxy answers when it does not want to', async () => {
@@ -134,6 +136,24 @@ describe('Fetching a document through a proxy', () => {
     const fault = await faultOf(get(secure, { HTTPS_PROXY: proxy.replace('//', '//sue:secret@') }));
     expect(fault.code).to.equal('UNREACHABLE');
     expect(fault.message).to.contain('407').and.not.to.contain('secret');
+    expect(fault.message).to.contain(`through the proxy ${new URL(proxy).host}: `);
+  });
+
+  it('names the proxy, and neither user nor password, when the proxy does not answer', async () => {
+    const dead = 'http://sue:secret@127.0.0.1:1/';
+    for (const [url, name] of [
+      [secure, 'HTTPS_PROXY'],
+      [plain, 'HTTP_PROXY'],
+    ] as const) {
+      const fault = await faultOf(get(`${url}/x`, { [name]: dead }));
+      expect(fault.code).to.equal('UNREACHABLE');
+      expect(fault.message).to.equal(`${url}/x does not answer through the proxy 127.0.0.1:1: ECONNREFUSED`);
+      expect(fault.hint)
+        .to.contain('proxy')
+        .and.not.to.match(/sue:|secret/);
+    }
+    const straight = await faultOf(get('http://127.0.0.1:1/', { HTTP_PROXY: dead }));
+    expect(straight.message).to.equal('http://127.0.0.1:1/ does not answer: ECONNREFUSED');
   });
 
   describe('to a host that must be public', () => {
@@ -176,7 +196,7 @@ describe('Fetching a document through a proxy', () => {
   });
 
   it('does not begin with a proxy that cannot be one, and does not repeat it', () => {
-    for (const text of ['socks5://p:1', 'http://', 'ftp://secret@x', 'http://a b'])
+    for (const text of ['socks5://p:1', 'http://', 'ftp://secret@x', 'http://a b', 'notaurl', 'secret:3128'])
       for (const name of ['HTTP_PROXY', 'https_proxy'])
         expect(() => createDocumentFetcher(undefined, { [name]: text }))
           .to.throw(DefinitionError, /variable HTTPS?_PROXY is not/)
