@@ -2,6 +2,7 @@ import { rfc3339 } from '../core/clock.ts';
 import { printable } from '../core/printable.ts';
 import type {
   CertificatePreview,
+  Check,
   EntryVerdict,
   Explanation,
   RuleVerdict,
@@ -21,10 +22,7 @@ export function explanationFacts({ certificate, ...others }: Explanation): Recor
 export function explanationText(explanation: Explanation): string {
   const { checks, entries, rules, certificate } = explanation;
   return [
-    section(
-      'Checks',
-      checks.map(({ outcome, name, detail }) => row(outcome === 'failed' ? 'FAILED' : outcome, name, detail)),
-    ),
+    section('Checks', checkLines(checks)),
     section('Entries', entryLines(entries)),
     section('Rules', rules.map(ruleLine)),
     certificate === undefined ? '' : section(certificateTitle(explanation), certificateLines(certificate)),
@@ -39,6 +37,18 @@ const section = (title: string, lines: readonly string[]): string =>
 
 const row = (outcome: string, name: string, detail: string): string =>
   `${outcome.padEnd(13)}${name.padEnd(12)}${detail}`;
+
+/** What was skipped, for one failure often most of them, takes a line together. */
+function checkLines(checks: readonly Check[]): string[] {
+  const lines = checks
+    .filter(({ outcome }) => outcome !== 'skipped')
+    .map(({ outcome, name, detail }) => row(outcome === 'failed' ? 'FAILED' : outcome, name, detail));
+  const skipped = checks.filter(({ outcome }) => outcome === 'skipped');
+  const [first] = skipped;
+  if (first === undefined) return lines;
+  const names = skipped.map(({ name }) => name).join(', ');
+  return [...lines, `${first.outcome.padEnd(13)}${names}: ${first.detail}`];
+}
 
 /** Entries beyond this many that have nothing to do with the token are only counted. */
 const SHOWN = 8;

@@ -81,6 +81,21 @@ describe('mayfly explain', () => {
       for (const part of token.split('.')) expect(stdout + stderr).not.to.include(part);
   });
 
+  it('names in one line what it skipped, and in JSON each check on its own', async () => {
+    const text = await explain(['--token-file', '-'], 'nonsense');
+    expect(text.code).to.equal(1);
+    const lines = text.stdout.split('\n').filter((line) => line.includes('skipped'));
+    const names =
+      'algorithm, issuer, signature, audience, expiry, not-before, identity, key, rules, rate-limit';
+    expect(lines).to.deep.equal([
+      `  skipped      ${names}, replay, lifetime, encoding: an earlier check failed`,
+    ]);
+    const json = await explain(['--token-file', '-', '--json'], 'nonsense');
+    const { checks } = JSON.parse(json.stdout) as Explanation;
+    expect(checks.filter(({ outcome }) => outcome === 'skipped')).to.have.length(13);
+    expect((await explain(['--claims', 'sue.json'])).stdout).not.to.include('skipped');
+  });
+
   it('answers one JSON object with --json', async () => {
     const options = ['--json', '--key-type', 'ed25519', '--at', '2026-11-22T10:00:00Z'];
     const { stdout } = await explain(['--claims', 'eve.json', ...options]);
