@@ -6,7 +6,7 @@ import { inSlices } from './in-slices.ts';
 export interface PolicyChanges {
   readonly issuersAdded: readonly string[];
   readonly issuersRemoved: readonly string[];
-  /** Each with the names of the settings that differ. */
+  /** Each with the names of the settings that differ, and `keys` where its file of keys holds others. */
   readonly issuersChanged: readonly string[];
   /** Rules of entries that are in both, as `entry: rule`. */
   readonly rulesAdded: readonly string[];
@@ -16,11 +16,14 @@ export interface PolicyChanges {
 
 type Lists = { [List in keyof PolicyChanges]: string[] };
 
-/** What is different in `after`. Entries and rules are compared by their names. */
+/** What is different in `after`. Entries and rules are compared by their names; `files` are the paths whose content is
+ * another one now. */
 export async function changesBetween(
   before: readonly ConfiguredEntry[],
   after: readonly ConfiguredEntry[],
+  files: readonly string[],
 ): Promise<PolicyChanges> {
+  const changed = new Set(files);
   const lists: Lists = {
     ...{ issuersAdded: [], issuersRemoved: [], issuersChanged: [] },
     ...{ rulesAdded: [], rulesRemoved: [], rulesChanged: [] },
@@ -31,20 +34,36 @@ export async function changesBetween(
     const old = known.get(name);
     known.delete(name);
     if (old === undefined) lists.issuersAdded.push(name);
-    else compareEntries(old, entry, lists);
+    else compareEntries(old, entry, changed, lists);
   });
   lists.issuersRemoved.push(...known.keys());
   return lists;
 }
 
-function compareEntries(before: ConfiguredEntry, after: ConfiguredEntry, lists: Lists): void {
+function compareEntries(
+  before: ConfiguredEntry,
+  after: ConfiguredEntry,
+  files: ReadonlySet<string>,
+  lists: Lists,
+): void {
   const { name } = after.definition;
   const settings = [
     ...differing(before.definition, after.definition),
     ...differing({ ...before.policy, rules: [] }, { ...after.policy, rules: [] }),
+    ...(hasOtherKeys(before, after, files) ? ['keys'] : []),
   ];
   if (settings.length > 0) lists.issuersChanged.push(`${name} (${settings.join(', ')})`);
   compareRules(name, before.policy.rules, after.policy.rules, lists);
+}
+
+/** Whether the same file hands over other keys; another file is another setting. */
+function hasOtherKeys(before: ConfiguredEntry, after: ConfiguredEntry, files: ReadonlySet<string>): boolean {
+  const { staticKeys } = after.definition;
+  return (
+    staticKeys?.kind === 'file' &&
+    files.has(staticKeys.path) &&
+    isDeepStrictEqual(before.definition.staticKeys, staticKeys)
+  );
 }
 
 function compareRules(

@@ -69,7 +69,8 @@ export class Reloader {
     const { policy, context, log } = this.#options;
     const before = this.#inForce;
     const { config } = settled;
-    const changes = await changesBetween(before.config.entries, config.entries);
+    const files = changedFiles(before.contents, settled.contents);
+    const changes = await changesBetween(before.config.entries, config.entries, files);
     const next = await compilePolicy(config.entries, {
       ...context,
       permittedAlgorithms: config.mayfly.clientSigningAlgorithms,
@@ -83,7 +84,6 @@ export class Reloader {
       loadedAt: context.clock(),
       reloads: { ...reloads, success: reloads.success + 1 },
     };
-    const files = changedFiles(before.contents, settled.contents);
     const restart = this.#restartSettings(settled);
     reportLoaded(log, {
       ...{ before: before.config, after: config, changes, files, restart },

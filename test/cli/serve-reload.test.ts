@@ -190,6 +190,7 @@ describe('cli/serve: a configuration that changes', function () {
     await handOver((await makeIssuerKey()).publicJwk);
     const [loaded] = await linesOf(running, 'configuration loaded', 1);
     expect(loaded?.['files']).to.deep.equal([keys]);
+    expect(loaded?.['issuersChanged']).to.deep.equal([`${issuer.url} (keys)`]);
     expect(await issues(running)).to.equal(400);
   });
 

@@ -12,6 +12,7 @@ import { loadConfig } from '../../../config/load.ts';
 import { LivePolicy } from '../../../policy/live-policy.ts';
 import { compilePolicy, type PolicySnapshot } from '../../../policy/snapshot.ts';
 import { createRequestLog } from '../../../server/request-log.ts';
+import { makeIssuerKey } from '../../support/oidc-issuer.ts';
 
 /** Entries with a name each, and what goes under the top's `mayfly`. */
 const configOf = (issuers: Readonly<Record<string, string>>, mayfly = '{}'): string =>
@@ -130,6 +131,27 @@ describe('cli/reload: a configuration that is followed', () => {
     expect(told).to.not.have.property('rulesRemoved');
     expect(JSON.stringify(lines)).to.not.contain('eve@example');
     expect(follower.state()).to.deep.equal({ loadedAt: time.now, reloads: { success: 1, failure: 0 } });
+  });
+
+  it('names the entries whose file of keys holds others now, and only those', async () => {
+    const keysIn = async (name: string): Promise<void> => {
+      const { publicJwk } = await makeIssuerKey();
+      await writeFile(join(directory, name), JSON.stringify({ keys: [publicJwk] }));
+    };
+    for (const name of ['a.json', 'b.json', 'c.json']) await keysIn(name);
+    const config = { a: 'jwks-file: a.json', b: 'jwks-file: b.json', c: 'jwks-file: b.json' };
+    await writeFile(file, configOf(config));
+    await follow();
+    await keysIn('a.json');
+    await follower.check();
+    await keysIn('b.json');
+    await writeFile(
+      file,
+      configOf({ ...config, b: 'jwks-file: b.json, lifetime: 5', c: 'jwks-file: c.json' }),
+    );
+    await follower.check();
+    const told = eventsOf('configuration loaded').map((line) => line['issuersChanged']);
+    expect(told).to.deep.equal([['a (keys)'], ['b (lifetime, keys)', 'c (jwks)']]);
   });
 
   it('keeps the last good one in force when the file is bad, tells all that is wrong, and only once', async () => {
