@@ -1,7 +1,6 @@
 /** `mayfly verify certificate`: the offline verifier. */
 import type { Command } from 'commander';
-import { parseRfc3339, rfc3339 } from '../core/clock.ts';
-import { printable } from '../core/printable.ts';
+import { parseRfc3339 } from '../core/clock.ts';
 import {
   anything,
   exactly,
@@ -9,14 +8,15 @@ import {
   type IdentityPolicy,
   type TextPolicy,
 } from '../verify/identity-policy.ts';
-import { STEP_NAMES, type StepName } from '../verify/step.ts';
+import type { StepName } from '../verify/step.ts';
 import { VerifyError } from '../verify/verify-error.ts';
-import { verifyCertificate, type Verification } from '../verify/verify-certificate.ts';
+import { verifyCertificate } from '../verify/verify-certificate.ts';
 import { readCertificateFile } from './certificate-file.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
 import { readFileOrStdin } from './input-file.ts';
 import { platformCrypto } from './platform-crypto.ts';
 import { readTrustDirectory } from './trust-directory.ts';
+import { verificationFacts, verificationReport, verificationText } from './verification-report.ts';
 
 interface VerifyOptions {
   readonly trust?: string;
@@ -112,8 +112,8 @@ async function verify(options: VerifyOptions, speak: Speaker, args: readonly str
   const { requireInclusion } = options;
   const request = { certificate, trust, policy, at, proof, requireInclusion, crypto: platformCrypto };
   const verification = await usable(() => verifyCertificate(request), 'the trust directory');
-  const report = reportOf(verification, notCheckedOf(options));
-  speak.answer(resultOf(report), textOf(report));
+  const report = verificationReport(verification, notCheckedOf(options));
+  speak.answer(verificationFacts(report), verificationText(report));
   if (options.anyIdentity === true) speak.note('Not checked: whom the certificate is for (--any-identity).');
   if (proof === undefined && requireInclusion !== true) {
     speak.note('Not checked: that the log still has it. The SCT is its promise; --proof FILE checks that.');
@@ -198,9 +198,6 @@ function asUsage(error: unknown, what: string): unknown {
   return new CommandError('USAGE', `${what}: ${error.message}`, { hint: error.hint });
 }
 
-/** A verification, without the steps that looked at nothing. */
-type Report = Verification & { readonly notChecked: readonly StepName[] };
-
 /** What the options leave unchecked. */
 function notCheckedOf({ anyIdentity, proof, requireInclusion }: VerifyOptions): StepName[] {
   return [
@@ -208,47 +205,3 @@ function notCheckedOf({ anyIdentity, proof, requireInclusion }: VerifyOptions): 
     ...(proof === undefined && requireInclusion !== true ? (['inclusion'] as const) : []),
   ];
 }
-
-/** A name that cannot even be read stays a failed step, whoever it is for. */
-function reportOf(verification: Verification, left: readonly StepName[]): Report {
-  const { steps, skipped } = verification;
-  const judged = [...steps.filter(({ ok }) => !ok), ...skipped].map(({ name }) => name);
-  const notChecked = left.filter((name) => !judged.includes(name));
-  return { ...verification, steps: steps.filter(({ name }) => !notChecked.includes(name)), notChecked };
-}
-
-const failuresOf = ({ steps }: Report): StepName[] =>
-  steps.filter((step) => !step.ok).map((step) => step.name);
-
-function resultOf(report: Report): Record<string, unknown> {
-  const { ok, at, identity, issuer, steps, skipped, notChecked } = report;
-  return {
-    ok,
-    at: at === undefined ? null : rfc3339(at),
-    identity: identity ?? null,
-    issuer: issuer ?? null,
-    steps,
-    failed: failuresOf(report),
-    skipped: skipped.map(({ name }) => name),
-    notChecked,
-  };
-}
-
-function textOf(report: Report): string {
-  const { ok, identity = '', issuer = '' } = report;
-  const lines = STEP_NAMES.map((name) => lineOf(name, report)).filter((line) => line !== undefined);
-  const end = ok
-    ? `Verified: ${printable(identity)}, vouched for by ${printable(issuer)}`
-    : `Not verified: ${failuresOf(report).join(', ')} failed.`;
-  return [...lines, '', end].join('\n');
-}
-
-function lineOf(name: StepName, { steps, skipped }: Report): string | undefined {
-  const step = steps.find((one) => one.name === name);
-  if (step !== undefined) return line(step.ok ? 'ok' : 'FAILED', name, step.detail);
-  const without = skipped.find((one) => one.name === name);
-  return without === undefined ? undefined : line('skipped', name, `needs ${without.needs}`);
-}
-
-const line = (outcome: string, name: StepName, detail: string): string =>
-  `${outcome.padEnd(8)}${name.padEnd(15)}${detail}`;
