@@ -6,8 +6,9 @@ import { Router, type Request, type RequestHandler, type Response } from 'expres
 import { LogReadError, type LogReadReason } from '../ct-log/log-error.ts';
 import type { LogReader } from '../ct-log/reader.ts';
 import type { AccessCheck } from './log-access.ts';
+import { DIRECTORY, json, READS, TEXT } from './log-reads.ts';
+import type { Answer, DescribeLog, Freshness, Read } from './log-reads.ts';
 import type { Metrics } from './metrics.ts';
-import { QueryParameters } from './query-parameters.ts';
 import type { ReadBudget } from './read-budget.ts';
 import type { UnsentAnswers } from './unsent-answers.ts';
 
@@ -21,8 +22,7 @@ export interface LogRouteParts {
   /** The budget ends when an answer is made; this when it is sent. */
   readonly unsent: UnsentAnswers;
   readonly metrics: Metrics;
-  /** What `log.v3.json` says beyond the identity of the log. */
-  readonly describe: () => Parameters<LogReader['logV3Json']>[0];
+  readonly describe: DescribeLog;
   /** The logs of the service. */
   readonly list: () => readonly ListedLog[];
   /** Told of faults that are ours. */
@@ -38,90 +38,10 @@ export interface ListedLog {
   readonly url: string;
 }
 
-/** How long an answer stays true. */
-type Freshness = 'changing' | 'brief' | 'immutable';
-
-interface Answer {
-  readonly body: Uint8Array | string;
-  readonly contentType: string;
-  readonly freshness: Freshness;
-}
-
-type Read = (reader: LogReader, request: Request, parts: LogRouteParts) => Answer | Promise<Answer>;
-
 const MAX_AGE: Readonly<Record<Freshness, string>> = {
   changing: 'no-store',
   brief: 'max-age=60',
   immutable: 'max-age=604800, immutable',
-};
-
-const TEXT = 'text/plain; charset=utf-8';
-const BINARY = 'application/octet-stream';
-
-const json = (value: unknown, freshness: Freshness): Answer => ({
-  body: JSON.stringify(value),
-  contentType: 'application/json',
-  freshness,
-});
-
-/** Path → read. The path also names the endpoint in the metrics. */
-const READS: Readonly<Record<string, Read>> = {
-  '/checkpoint': (reader) => ({ body: reader.checkpoint(), contentType: TEXT, freshness: 'changing' }),
-  '/tile/*path': async (reader, request) => ({
-    body: await reader.tile(request.path.slice(1)),
-    contentType: BINARY,
-    freshness: 'immutable',
-  }),
-  '/issuer/:fingerprint': async (reader, request) => ({
-    body: await reader.issuer(request.path.slice('/issuer/'.length)),
-    contentType: 'application/pkix-cert',
-    freshness: 'immutable',
-  }),
-  '/log.v3.json': (reader, _request, parts) => json(reader.logV3Json(parts.describe()), 'brief'),
-  '/ct/v1/get-sth': (reader) => json(reader.getSth(), 'changing'),
-  '/ct/v1/get-sth-consistency': async (reader, request) => {
-    const parameters = new QueryParameters(request.url);
-    const [first, second] = [parameters.integer('first'), parameters.integer('second')];
-    return json(await reader.getSthConsistency(first, second), 'immutable');
-  },
-  '/ct/v1/get-proof-by-hash': async (reader, request) => {
-    const parameters = new QueryParameters(request.url);
-    const [hash, size] = [parameters.hash('hash'), parameters.integer('tree_size')];
-    return json(await reader.getProofByHash(hash, size), 'immutable');
-  },
-  '/ct/v1/get-entries': async (reader, request) => {
-    const parameters = new QueryParameters(request.url);
-    const [start, end] = [parameters.integer('start'), parameters.integer('end')];
-    const answer = await reader.getEntries(start, end);
-    // A short answer grows with the log; a complete one never changes.
-    return json(answer, answer.entries.length === end - start + 1 ? 'immutable' : 'brief');
-  },
-  '/ct/v1/get-entry-and-proof': async (reader, request) => {
-    const parameters = new QueryParameters(request.url);
-    const [index, size] = [parameters.integer('leaf_index'), parameters.integer('tree_size')];
-    return json(await reader.getEntryAndProof(index, size), 'immutable');
-  },
-  '/ct/v1/get-roots': (reader) => json(reader.getRoots(), 'brief'),
-};
-
-/** The front door, for people who follow the log's URL; what can be read below it, with the questions it takes. */
-const DIRECTORY: Answer = {
-  body: [
-    'A transparency log (c2sp.org/static-ct-api, RFC 6962). Below this path can be read:',
-    '  checkpoint                                         the signed head of the tree',
-    '  tile/<level>/<index>[.p/<width>]                   hashes; tile/data/<index>[.p/<width>] has the entries',
-    '  issuer/<sha-256>                                   a CA certificate of the entries',
-    '  log.v3.json                                        the log: keys, URLs',
-    '  ct/v1/get-sth',
-    '  ct/v1/get-sth-consistency?first=&second=',
-    '  ct/v1/get-proof-by-hash?hash=&tree_size=',
-    '  ct/v1/get-entries?start=&end=',
-    '  ct/v1/get-entry-and-proof?leaf_index=&tree_size=',
-    '  ct/v1/get-roots',
-    '',
-  ].join('\n'),
-  contentType: TEXT,
-  freshness: 'brief',
 };
 
 const READ_STATUS: Readonly<Record<LogReadReason, number>> = {
@@ -167,7 +87,7 @@ function serve(parts: LogRouteParts, endpoint: string, read: Read): RequestHandl
       return;
     }
     try {
-      const answer = await parts.budget.run(async () => read(parts.reader, request, parts));
+      const answer = await parts.budget.run(async () => read(parts.reader, request, parts.describe));
       if (answer === undefined) tooBusy(parts, response, endpoint);
       else send(parts, response, endpoint, answer);
     } catch (error) {

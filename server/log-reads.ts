@@ -1,0 +1,91 @@
+/** What can be read of the log over HTTP, and how long it stays true: one row for each path. */
+import type { Request } from 'express';
+import type { LogReader } from '../ct-log/reader.ts';
+import { QueryParameters } from './query-parameters.ts';
+
+/** Makes what `log.v3.json` says beyond the identity of the log. */
+export type DescribeLog = () => Parameters<LogReader['logV3Json']>[0];
+
+/** How long an answer stays true. */
+export type Freshness = 'changing' | 'brief' | 'immutable';
+
+/** What a read gives. */
+export interface Answer {
+  readonly body: Uint8Array | string;
+  readonly contentType: string;
+  readonly freshness: Freshness;
+}
+
+/** Reads the log for one request. Rejects with `LogReadError` when it asks for what is not there. */
+export type Read = (reader: LogReader, request: Request, describe: DescribeLog) => Answer | Promise<Answer>;
+
+/** Content type of text. */
+export const TEXT = 'text/plain; charset=utf-8';
+const BINARY = 'application/octet-stream';
+
+/** An answer in JSON. */
+export const json = (value: unknown, freshness: Freshness): Answer => ({
+  body: JSON.stringify(value),
+  contentType: 'application/json',
+  freshness,
+});
+
+/** Path → read. The path also names the endpoint in the metrics. */
+export const READS: Readonly<Record<string, Read>> = {
+  '/checkpoint': (reader) => ({ body: reader.checkpoint(), contentType: TEXT, freshness: 'changing' }),
+  '/tile/*path': async (reader, request) => ({
+    body: await reader.tile(request.path.slice(1)),
+    contentType: BINARY,
+    freshness: 'immutable',
+  }),
+  '/issuer/:fingerprint': async (reader, request) => ({
+    body: await reader.issuer(request.path.slice('/issuer/'.length)),
+    contentType: 'application/pkix-cert',
+    freshness: 'immutable',
+  }),
+  '/log.v3.json': (reader, _request, describe) => json(reader.logV3Json(describe()), 'brief'),
+  '/ct/v1/get-sth': (reader) => json(reader.getSth(), 'changing'),
+  '/ct/v1/get-sth-consistency': async (reader, request) => {
+    const parameters = new QueryParameters(request.url);
+    const [first, second] = [parameters.integer('first'), parameters.integer('second')];
+    return json(await reader.getSthConsistency(first, second), 'immutable');
+  },
+  '/ct/v1/get-proof-by-hash': async (reader, request) => {
+    const parameters = new QueryParameters(request.url);
+    const [hash, size] = [parameters.hash('hash'), parameters.integer('tree_size')];
+    return json(await reader.getProofByHash(hash, size), 'immutable');
+  },
+  '/ct/v1/get-entries': async (reader, request) => {
+    const parameters = new QueryParameters(request.url);
+    const [start, end] = [parameters.integer('start'), parameters.integer('end')];
+    const answer = await reader.getEntries(start, end);
+    // A short answer grows with the log; a complete one never changes.
+    return json(answer, answer.entries.length === end - start + 1 ? 'immutable' : 'brief');
+  },
+  '/ct/v1/get-entry-and-proof': async (reader, request) => {
+    const parameters = new QueryParameters(request.url);
+    const [index, size] = [parameters.integer('leaf_index'), parameters.integer('tree_size')];
+    return json(await reader.getEntryAndProof(index, size), 'immutable');
+  },
+  '/ct/v1/get-roots': (reader) => json(reader.getRoots(), 'brief'),
+};
+
+/** The front door, for people who follow the log's URL; what can be read below it, with the questions it takes. */
+export const DIRECTORY: Answer = {
+  body: [
+    'A transparency log (c2sp.org/static-ct-api, RFC 6962). Below this path can be read:',
+    '  checkpoint                                         the signed head of the tree',
+    '  tile/<level>/<index>[.p/<width>]                   hashes; tile/data/<index>[.p/<width>] has the entries',
+    '  issuer/<sha-256>                                   a CA certificate of the entries',
+    '  log.v3.json                                        the log: keys, URLs',
+    '  ct/v1/get-sth',
+    '  ct/v1/get-sth-consistency?first=&second=',
+    '  ct/v1/get-proof-by-hash?hash=&tree_size=',
+    '  ct/v1/get-entries?start=&end=',
+    '  ct/v1/get-entry-and-proof?leaf_index=&tree_size=',
+    '  ct/v1/get-roots',
+    '',
+  ].join('\n'),
+  contentType: TEXT,
+  freshness: 'brief',
+};
