@@ -1,6 +1,7 @@
 /** What the extensions of a CA certificate say (RFC 5280 §4.2.1). All throw {@link FormatError} on malformed ones. */
 import { findExtension, type Certificate } from '../core/certificate.ts';
-import { booleanValue, DerReader, oidText, readOnly, Tag, unsignedMagnitude } from '../core/der.ts';
+import { booleanValue, DerReader, oidText, readOnly, unsignedMagnitude } from '../core/der-reader.ts';
+import { Tag } from '../core/der-tag.ts';
 
 /** BasicConstraints ::= SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER OPTIONAL }. */
 export interface BasicConstraints {

@@ -1,5 +1,6 @@
 /** Signature algorithms of certificate requests, with the names that Go's crypto/x509 gives them. */
-import { contextTag, DerReader, oidText, Tag, type Tlv } from '../core/der.ts';
+import { DerReader, oidText, type Tlv } from '../core/der-reader.ts';
+import { contextTag, Tag } from '../core/der-tag.ts';
 import { SIGNATURE_SCHEMES, type SignatureScheme } from '../core/signature-algorithm.ts';
 
 /** What is known of an algorithm identifier. */

@@ -5,7 +5,8 @@
  *     CertificationRequest ::= SEQUENCE { info, algorithm AlgorithmIdentifier, signature BIT STRING }
  *     info                 ::= SEQUENCE { version (0), subject Name, key SubjectPublicKeyInfo, [0] attributes }
  */
-import { contextTag, DerReader, oidText, readOnly, Tag } from '../core/der.ts';
+import { DerReader, oidText, readOnly } from '../core/der-reader.ts';
+import { contextTag, Tag } from '../core/der-tag.ts';
 import { FormatError } from '../core/errors.ts';
 import { decodePem } from '../core/pem.ts';
 import { csrAlgorithm, type CsrAlgorithm } from './csr-algorithms.ts';

@@ -4,7 +4,8 @@
  * What is the same for every certificate of a CA is one prepared block.
  */
 import { hash } from 'node:crypto';
-import { boolean, contextTag, octetString, oid, sequence, Tag, tlv } from '../core/der.ts';
+import { contextTag, Tag } from '../core/der-tag.ts';
+import { boolean, octetString, oid, sequence, tlv } from '../core/der-writer.ts';
 import { concat } from '../core/bytes.ts';
 import { FULCIO_ARC, FULCIO_EXTENSIONS, type ExtensionValues } from '../core/fulcio-extensions.ts';
 import { tlvSize, writeHeader } from './tbs-template.ts';

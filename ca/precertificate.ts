@@ -4,7 +4,8 @@
  */
 import { POISON_OID } from '../ct-log/format/sct.ts';
 import type { PrecertificateEntry } from '../ct-log/format/leaf.ts';
-import { oid, Tag } from '../core/der.ts';
+import { Tag } from '../core/der-tag.ts';
+import { oid } from '../core/der-writer.ts';
 import type { Authority } from './authority.ts';
 import { extension } from './extension-writer.ts';
 import { isProven } from './possession.ts';

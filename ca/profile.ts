@@ -3,7 +3,8 @@
  * of validity, an empty subject, the client's key, and the extensions of `extension-writer.ts`.
  */
 import { concat } from '../core/bytes.ts';
-import { explicit, sequence, Tag, unsignedInteger } from '../core/der.ts';
+import { Tag } from '../core/der-tag.ts';
+import { explicit, sequence, unsignedInteger } from '../core/der-writer.ts';
 import { FormatError } from '../core/errors.ts';
 import { encodeSubjectAltName, type SubjectAltName } from '../core/subject-alt-name.ts';
 import { goQuote } from '../oidc/go/quote.ts';

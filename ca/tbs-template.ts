@@ -6,7 +6,7 @@
  *     TBSCertificate ::= SEQUENCE { front, [3] EXPLICIT SEQUENCE { extensions, last } }
  *     front          ::= version ‖ serial ‖ algorithm ‖ issuer ‖ validity ‖ subject ‖ key
  */
-import { contextTag, Tag } from '../core/der.ts';
+import { contextTag, Tag } from '../core/der-tag.ts';
 
 /** What the three encodings of one certificate share. */
 export interface TbsParts {

@@ -1,4 +1,4 @@
-import { Tag } from '../core/der.ts';
+import { Tag } from '../core/der-tag.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { RequestError } from './request-error.ts';
 

@@ -3,7 +3,8 @@
  * Shares no code with the templates that make certificates, so that it can judge them; and walks offsets instead of
  * building values, because it runs for every certificate.
  */
-import { contextTag, Tag, tlv } from '../core/der.ts';
+import { contextTag, Tag } from '../core/der-tag.ts';
+import { tlv } from '../core/der-writer.ts';
 
 const EXTENSIONS_TAG = contextTag(3, true);
 

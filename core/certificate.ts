@@ -3,16 +3,8 @@
  * extension says, and whether a signature holds, is for the caller.
  */
 import { equalBytes } from './bytes.ts';
-import {
-  booleanValue,
-  contextTag,
-  DerReader,
-  oidText,
-  readOnly,
-  Tag,
-  unsignedMagnitude,
-  wholeBits,
-} from './der.ts';
+import { booleanValue, DerReader, oidText, readOnly, unsignedMagnitude, wholeBits } from './der-reader.ts';
+import { contextTag, Tag } from './der-tag.ts';
 import { FormatError } from './errors.ts';
 import { readTime } from './der-time.ts';
 

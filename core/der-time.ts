@@ -1,7 +1,8 @@
 /** Times of certificates (RFC 5280 §4.1.2.5): UTCTime `YYMMDDHHMMSSZ` and GeneralizedTime `YYYYMMDDHHMMSSZ`. */
 import { utf8Text } from './bytes.ts';
 import { parseRfc3339 } from './clock.ts';
-import { Tag, type Tlv } from './der.ts';
+import { type Tlv } from './der-reader.ts';
+import { Tag } from './der-tag.ts';
 import { FormatError } from './errors.ts';
 
 const UTC_TIME = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;

@@ -1,6 +1,7 @@
 /** Distinguished names (RFC 5280 §4.1.2.4) as text for people. Names are compared as bytes, never as this text. */
 import { toHex, utf8Text } from './bytes.ts';
-import { DerReader, oidText, Tag, type Tlv } from './der.ts';
+import { DerReader, oidText, type Tlv } from './der-reader.ts';
+import { Tag } from './der-tag.ts';
 import { FormatError } from './errors.ts';
 import { printable } from './printable.ts';
 

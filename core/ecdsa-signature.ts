@@ -1,4 +1,4 @@
-import { sequence, unsignedInteger } from './der.ts';
+import { sequence, unsignedInteger } from './der-writer.ts';
 
 /** r and s of the largest curve (P-521), 66 bytes each. */
 const MAX_P1363 = 132;

@@ -1,15 +1,7 @@
 /** Public keys as DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7; RFC 5480, 3279, 8410): the kinds that sign here. */
-import {
-  bitString,
-  DerReader,
-  oid,
-  oidText,
-  readOnly,
-  sequence,
-  Tag,
-  unsignedMagnitude,
-  wholeBits,
-} from './der.ts';
+import { DerReader, oidText, readOnly, unsignedMagnitude, wholeBits } from './der-reader.ts';
+import { Tag } from './der-tag.ts';
+import { bitString, oid, sequence } from './der-writer.ts';
 import { FormatError } from './errors.ts';
 
 /** Named curves of elliptic-curve keys. */

@@ -1,5 +1,6 @@
 /** Signature algorithms as certificates name them (RFC 5758, 4055, 8410). */
-import { oid, sequence, Tag } from './der.ts';
+import { Tag } from './der-tag.ts';
+import { oid, sequence } from './der-writer.ts';
 import type { SignatureAlgorithm } from './signer.ts';
 
 /** What a signature's algorithm asks of key and hash; Ed25519 hashes by itself. */

@@ -2,7 +2,9 @@
  * The one name in the subject alternative name of a certificate (RFC 5280 §4.2.1.6): an rfc822Name, a URI, or
  * Fulcio's otherName 1.3.6.1.4.1.57264.1.7 for user names.
  */
-import { contextTag, DerReader, explicit, oid, oidText, sequence, Tag, tlv, utf8String } from './der.ts';
+import { DerReader, oidText } from './der-reader.ts';
+import { contextTag, Tag } from './der-tag.ts';
+import { explicit, oid, sequence, tlv, utf8String } from './der-writer.ts';
 import { utf8, utf8Text } from './bytes.ts';
 import { FormatError } from './errors.ts';
 

@@ -5,7 +5,9 @@
  */
 import { concat } from '../core/bytes.ts';
 import { parseCertificate } from '../core/certificate.ts';
-import { contextTag, DerReader, explicit, readOnly, sequence, Tag } from '../core/der.ts';
+import { DerReader, readOnly } from '../core/der-reader.ts';
+import { contextTag, Tag } from '../core/der-tag.ts';
+import { explicit, sequence } from '../core/der-writer.ts';
 import { POISON_OID, SCT_LIST_OID } from './format/sct.ts';
 
 const EXTENSIONS = contextTag(3, true);

@@ -1,7 +1,8 @@
 /** Who a certificate is for, and whose word that is. */
 import { equalBytes, utf8, utf8Text } from '../core/bytes.ts';
 import { findExtension, type Certificate } from '../core/certificate.ts';
-import { DerReader, readOnly, Tag } from '../core/der.ts';
+import { DerReader, readOnly } from '../core/der-reader.ts';
+import { Tag } from '../core/der-tag.ts';
 import { FULCIO_ARC } from '../core/fulcio-extensions.ts';
 import { printable } from '../core/printable.ts';
 import { decodeSubjectAltNames, type SubjectAltName } from '../core/subject-alt-name.ts';

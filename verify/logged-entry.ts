@@ -1,7 +1,9 @@
 /** The log entry that an SCT in a certificate speaks of, rebuilt from the certificate alone (RFC 6962 §3.2). */
 import { concat } from '../core/bytes.ts';
 import type { Certificate } from '../core/certificate.ts';
-import { contextTag, DerReader, sequence, Tag, tlv } from '../core/der.ts';
+import { DerReader } from '../core/der-reader.ts';
+import { contextTag, Tag } from '../core/der-tag.ts';
+import { sequence, tlv } from '../core/der-writer.ts';
 import { encodeLeaf } from '../ct-log/format/leaf.ts';
 import { SCT_LIST_OID, type Sct } from '../ct-log/format/sct.ts';
 import type { VerifyCrypto } from './crypto.ts';

@@ -1,6 +1,7 @@
 /** The extensions of RFC 5280 that decide what a certificate may do. Readers throw FormatError. */
 import { findExtension, type Certificate } from '../core/certificate.ts';
-import { booleanValue, DerReader, oidText, readOnly, Tag, unsignedMagnitude } from '../core/der.ts';
+import { booleanValue, DerReader, oidText, readOnly, unsignedMagnitude } from '../core/der-reader.ts';
+import { Tag } from '../core/der-tag.ts';
 import { FormatError } from '../core/errors.ts';
 
 /** Object identifiers of the extensions that this verifier understands. */

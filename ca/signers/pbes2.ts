@@ -10,16 +10,9 @@
  */
 import { createCipheriv, createDecipheriv, pbkdf2, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
-import {
-  DerReader,
-  octetString,
-  oid,
-  oidText,
-  readOnly,
-  sequence,
-  Tag,
-  unsignedInteger,
-} from '../../core/der.ts';
+import { DerReader, oidText, readOnly } from '../../core/der-reader.ts';
+import { Tag } from '../../core/der-tag.ts';
+import { octetString, oid, sequence, unsignedInteger } from '../../core/der-writer.ts';
 import { FormatError } from '../../core/errors.ts';
 
 const PBES2 = '1.2.840.113549.1.5.13';

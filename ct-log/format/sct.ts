@@ -7,7 +7,8 @@
  *
  * What an SCT signs is its entry's MerkleTreeLeaf, byte for byte (see `leaf.ts`).
  */
-import { readOnly, Tag } from '../../core/der.ts';
+import { readOnly } from '../../core/der-reader.ts';
+import { Tag } from '../../core/der-tag.ts';
 import { FormatError } from '../../core/errors.ts';
 import { TlsReader, writeUint64, writeVector } from '../../core/tls.ts';
 import { readTime } from './time.ts';

@@ -2,7 +2,7 @@ import { newSerial } from '../../ca/serial.ts';
 import { prepareProfile } from '../../ca/profile.ts';
 import type { ProvenKey } from '../../ca/possession.ts';
 import type { Validity } from '../../ca/validity.ts';
-import { sequence } from '../../core/der.ts';
+import { sequence } from '../../core/der-writer.ts';
 import { FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
 import type { Principal } from '../../oidc/principal.ts';
 import type { CertificatePreview } from './explanation.ts';

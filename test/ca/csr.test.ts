@@ -10,7 +10,8 @@ import {
   SIGNING_ALGORITHM_NAMES,
 } from '../../ca/signing-algorithms.ts';
 import * as x509 from '../../ca/x509.ts';
-import { explicit, oid, sequence, Tag, tlv, utf8String } from '../../core/der.ts';
+import { Tag } from '../../core/der-tag.ts';
+import { explicit, oid, sequence, tlv, utf8String } from '../../core/der-writer.ts';
 import { decodePem } from '../../core/pem.ts';
 import { csrOf, type CsrOptions } from './support/csr.ts';
 import { KEY_TYPES, testKey } from './support/keys.ts';

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { readRequestKey } from '../../ca/request-key.ts';
 import { RequestError, type RequestReason } from '../../ca/request-error.ts';
-import { bitString, oid, sequence } from '../../core/der.ts';
+import { bitString, oid, sequence } from '../../core/der-writer.ts';
 import { encodePem } from '../../core/pem.ts';
 import { pemOf, testAuthority } from './support/authority.ts';
 import { csrOf } from './support/csr.ts';

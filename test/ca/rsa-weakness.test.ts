@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { readRequestKey } from '../../ca/request-key.ts';
 import { RequestError } from '../../ca/request-error.ts';
 import { rsaWeakness } from '../../ca/rsa-weakness.ts';
-import { sequence, unsignedInteger } from '../../core/der.ts';
+import { sequence, unsignedInteger } from '../../core/der-writer.ts';
 import { encodePem } from '../../core/pem.ts';
 import { testKey } from './support/keys.ts';
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { newSerial, serialHex } from '../../ca/serial.ts';
 import { encodeTime, leafValidity } from '../../ca/validity.ts';
 import { RequestError } from '../../ca/request-error.ts';
-import { DerReader } from '../../core/der.ts';
+import { DerReader } from '../../core/der-reader.ts';
 import { readTime } from '../../core/der-time.ts';
 import { NOW } from './support/authority.ts';
 

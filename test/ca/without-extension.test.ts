@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { withoutExtension } from '../../ca/without-extension.ts';
 import { findExtension, parseCertificate } from '../../core/certificate.ts';
-import { oid } from '../../core/der.ts';
+import { oid } from '../../core/der-writer.ts';
 import { testAuthority } from './support/authority.ts';
 
 describe('ca/without-extension', () => {

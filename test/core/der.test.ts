@@ -1,10 +1,18 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import * as der from '../../core/der.ts';
+import {
+  booleanValue,
+  DerReader,
+  oidText,
+  readOnly,
+  unsignedMagnitude,
+  wholeBits,
+} from '../../core/der-reader.ts';
+import { Tag } from '../../core/der-tag.ts';
+import * as der from '../../core/der-writer.ts';
 import { FormatError } from '../../core/errors.ts';
 import { expectTypedErrors, hex, refusalOf } from '../support/parsers.ts';
 
-const { DerReader, Tag } = der;
 const codeOf = (text: string, tag?: number): string | undefined =>
   refusalOf(() => new DerReader(hex(text)).next(tag))?.code;
 
@@ -13,7 +21,7 @@ describe('core/der', () => {
     for (const length of [0, 1, 127, 128, 255, 256, 65535, 65536]) {
       const content = new Uint8Array(length).fill(7);
       const encoded = der.octetString(content);
-      const read = der.readOnly(encoded, Tag.octetString);
+      const read = readOnly(encoded, Tag.octetString);
       expect(read.value.length, `length ${length}`).to.equal(length);
       expect(read.raw.length).to.equal(encoded.length);
     }
@@ -38,7 +46,7 @@ describe('core/der', () => {
   it('refuses tags of several octets, another tag than asked for, and bytes behind the end', () => {
     expect(codeOf('1f 81 00 00')).to.equal('UNSUPPORTED');
     expect(codeOf('04 00', Tag.sequence)).to.equal('MALFORMED');
-    expect(refusalOf(() => der.readOnly(hex('04 00 00'), Tag.octetString))?.code).to.equal('TRAILING_BYTES');
+    expect(refusalOf(() => readOnly(hex('04 00 00'), Tag.octetString))?.code).to.equal('TRAILING_BYTES');
   });
 
   it('walks a sequence by peek, optional and enter', () => {
@@ -61,20 +69,20 @@ describe('core/der', () => {
     };
     for (const [text, bytes] of Object.entries(known)) {
       expect(der.oid(text), text).to.deep.equal(hex(bytes));
-      expect(der.oidText(der.readOnly(hex(bytes), Tag.oid).value)).to.equal(text);
+      expect(oidText(readOnly(hex(bytes), Tag.oid).value)).to.equal(text);
     }
     const arcs = fc.array(fc.integer({ min: 0, max: 2 ** 40 }), { minLength: 1, maxLength: 6 });
     fc.assert(
       fc.property(fc.nat(2), fc.nat(39), arcs, (top, second, rest) => {
         const text = [top, second, ...rest].join('.');
-        expect(der.oidText(der.readOnly(der.oid(text), Tag.oid).value)).to.equal(text);
+        expect(oidText(readOnly(der.oid(text), Tag.oid).value)).to.equal(text);
       }),
     );
   });
 
   it('refuses object identifiers with padding, without an end, or out of range', () => {
     for (const bytes of ['', '80 01', '2a 80 01', '2a 86', `2a ${'ff'.repeat(8)}7f`, '2a'.repeat(65)]) {
-      expect(() => der.oidText(hex(bytes)), bytes).to.throw(FormatError);
+      expect(() => oidText(hex(bytes)), bytes).to.throw(FormatError);
     }
   });
 
@@ -90,7 +98,7 @@ describe('core/der', () => {
     }
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 30 }), (bytes) => {
-        const read = der.unsignedMagnitude(der.readOnly(der.unsignedInteger(bytes), Tag.integer).value);
+        const read = unsignedMagnitude(readOnly(der.unsignedInteger(bytes), Tag.integer).value);
         const number = (of: Uint8Array): bigint => BigInt(`0x${Buffer.from(of).toString('hex')}`);
         expect(number(read)).to.equal(number(bytes));
       }),
@@ -99,17 +107,16 @@ describe('core/der', () => {
 
   it('refuses integers that are empty, negative or padded', () => {
     for (const content of ['', '80', 'ff ff', '00 7f', '00 00']) {
-      expect(() => der.unsignedMagnitude(hex(content)), content).to.throw(FormatError);
+      expect(() => unsignedMagnitude(hex(content)), content).to.throw(FormatError);
     }
   });
 
   it('refuses bit strings with unused bits and booleans besides 00 and FF', () => {
-    expect(der.wholeBits(hex('00 a0'))).to.deep.equal(hex('a0'));
-    for (const content of ['', '01 a0'])
-      expect(() => der.wholeBits(hex(content)), content).to.throw(FormatError);
-    expect([der.booleanValue(hex('00')), der.booleanValue(hex('ff'))]).to.deep.equal([false, true]);
+    expect(wholeBits(hex('00 a0'))).to.deep.equal(hex('a0'));
+    for (const content of ['', '01 a0']) expect(() => wholeBits(hex(content)), content).to.throw(FormatError);
+    expect([booleanValue(hex('00')), booleanValue(hex('ff'))]).to.deep.equal([false, true]);
     for (const content of ['', '01', '00 00'])
-      expect(() => der.booleanValue(hex(content)), content).to.throw(FormatError);
+      expect(() => booleanValue(hex(content)), content).to.throw(FormatError);
   });
 
   it('throws nothing but FormatError, whatever the bytes', () => {
@@ -118,8 +125,8 @@ describe('core/der', () => {
       const reader = new DerReader(bytes);
       while (!reader.done) {
         const { tag, value } = reader.next();
-        if (tag === Tag.oid) der.oidText(value);
-        if (tag === Tag.integer) der.unsignedMagnitude(value);
+        if (tag === Tag.oid) oidText(value);
+        if (tag === Tag.integer) unsignedMagnitude(value);
         if (tag === Tag.sequence) new DerReader(value).next(Tag.oid);
       }
     }, good);

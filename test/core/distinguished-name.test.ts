@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import * as der from '../../core/der.ts';
+import * as der from '../../core/der-writer.ts';
 import { describeName, nameAttributes } from '../../core/distinguished-name.ts';
 import { FormatError } from '../../core/errors.ts';
 import { expectTypedErrors, hex } from '../support/parsers.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { toHex } from '../../core/bytes.ts';
-import * as der from '../../core/der.ts';
+import * as der from '../../core/der-writer.ts';
 import { parseCertificate, findExtension } from '../../core/certificate.ts';
 import { keyBits, parsePublicKey, spkiOfRsaPublicKey } from '../../core/public-key.ts';
 import { opensslCertificate } from '../support/certificates.ts';

@@ -1,6 +1,7 @@
 /** What a service answered, in a form in which two answers can be compared. */
 import { parseCertificate, type CertificateExtension } from '../../core/certificate.ts';
-import { DerReader, Tag } from '../../core/der.ts';
+import { DerReader } from '../../core/der-reader.ts';
+import { Tag } from '../../core/der-tag.ts';
 import { FULCIO_ARC } from '../../core/fulcio-extensions.ts';
 import { decodePem } from '../../core/pem.ts';
 

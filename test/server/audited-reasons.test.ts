@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAudit } from '../../audit/audit.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
-import { oid, sequence } from '../../core/der.ts';
+import { oid, sequence } from '../../core/der-writer.ts';
 import { LogError, type LogReason } from '../../ct-log/log-error.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import type { ConfiguredEntry, EntryPolicyDefinition, RuleDefinition } from '../../policy/entry-policy.ts';

@@ -4,7 +4,8 @@
  */
 import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { concat, utf8 } from '../../core/bytes.ts';
-import * as der from '../../core/der.ts';
+import { Tag } from '../../core/der-tag.ts';
+import * as der from '../../core/der-writer.ts';
 import { encodeSubjectAltName, type SubjectAltName } from '../../core/subject-alt-name.ts';
 import { checkpointText, encodeCheckpoint, type CheckpointBody } from '../../ct-log/format/checkpoint.ts';
 import { encodeLeaf } from '../../ct-log/format/leaf.ts';
@@ -90,7 +91,7 @@ export const caConstraints = (pathLength?: number, critical = true): Uint8Array 
 
 /** KeyUsage; `bits` is content of the BIT STRING. */
 export const usage = (bits: string): Uint8Array =>
-  extension('2.5.29.15', der.tlv(der.Tag.bitString, hex(bits)), true);
+  extension('2.5.29.15', der.tlv(Tag.bitString, hex(bits)), true);
 /** ExtendedKeyUsage. */
 export const extendedUsage = (...oids: string[]): Uint8Array =>
   extension('2.5.29.37', der.sequence(...oids.map(der.oid)));
@@ -180,10 +181,7 @@ export function certificateOf(plan: Plan): Uint8Array {
 
 function tbsOf(plan: Plan, algorithm: Uint8Array): Uint8Array {
   const time = (ms: number): Uint8Array => {
-    return der.tlv(
-      der.Tag.generalizedTime,
-      utf8(`${new Date(ms).toISOString().replace(/[-:T]|\..*/g, '')}Z`),
-    );
+    return der.tlv(Tag.generalizedTime, utf8(`${new Date(ms).toISOString().replace(/[-:T]|\..*/g, '')}Z`));
   };
   return der.sequence(
     ...[der.explicit(0, hex('020102')), hex('02 01 2a'), algorithm, plan.issuer],

@@ -2,7 +2,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { utf8 } from '../../core/bytes.ts';
 import { platformCrypto } from '../../cli/platform-crypto.ts';
-import * as der from '../../core/der.ts';
+import { DerReader, readOnly } from '../../core/der-reader.ts';
+import { Tag } from '../../core/der-tag.ts';
+import * as der from '../../core/der-writer.ts';
 import { leafIndexExtension } from '../../ct-log/format/leaf-index.ts';
 import { encodeSctList, POISON_OID, SCT_LIST_OID } from '../../ct-log/format/sct.ts';
 import { anything, exactly, matching } from '../../verify/identity-policy.ts';
@@ -278,10 +280,10 @@ const WRONG: readonly (readonly [what: string, bend: Bend, step: StepName, detai
 const nobody = der.sequence(der.set(der.sequence(der.oid('2.5.4.3'), der.utf8String('Nobody'))));
 
 function twice(good: Uint8Array): Uint8Array {
-  const value = der.readOnly(good, der.Tag.sequence).value;
-  const reader = new der.DerReader(value);
+  const value = readOnly(good, Tag.sequence).value;
+  const reader = new DerReader(value);
   reader.next();
-  const sct = reader.next(der.Tag.octetString).value.subarray(6);
+  const sct = reader.next(Tag.octetString).value.subarray(6);
   return extension(SCT_LIST_OID, encodeSctList([sct, sct]));
 }
 

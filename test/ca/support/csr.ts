@@ -1,5 +1,6 @@
 import { sign } from 'node:crypto';
-import { bitString, contextTag, oid, sequence, Tag, tlv } from '../../../core/der.ts';
+import { contextTag, Tag } from '../../../core/der-tag.ts';
+import { bitString, oid, sequence, tlv } from '../../../core/der-writer.ts';
 import { encodePem } from '../../../core/pem.ts';
 import type { TestKey } from './keys.ts';
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { toHex } from '../../../core/bytes.ts';
 import { LAST_TIME } from '../../../core/clock.ts';
-import { octetString } from '../../../core/der.ts';
+import { octetString } from '../../../core/der-writer.ts';
 import { FormatError } from '../../../core/errors.ts';
 import { vector } from '../../../core/tls.ts';
 import { encodeDigitallySigned, parseDigitallySigned } from '../../../ct-log/format/digitally-signed.ts';
