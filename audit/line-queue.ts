@@ -7,6 +7,7 @@
  */
 import { AuditError, AuditSinkError } from './audit-error.ts';
 import type { Destination, Note } from './destination.ts';
+import { Trouble } from './trouble.ts';
 
 /** Limits, all with defaults. */
 export interface LineQueueLimits {
@@ -25,9 +26,6 @@ const PATIENCE = 5_000;
 /** Lines that go together at most. */
 const BATCH = 1_000;
 
-/** Milliseconds between two notes about the same trouble. */
-const NOTE_INTERVAL = 60_000;
-
 interface Waiting {
   readonly line: string;
   /** Whoever waits for the line; undefined when nobody does, or no more. */
@@ -35,31 +33,21 @@ interface Waiting {
   isAbandoned: boolean;
 }
 
-interface Failure {
-  readonly cause: unknown;
-  /** Whether the operator was told, and so is told when it is over. */
-  readonly isTold: boolean;
-}
-
 /** See above. */
 export class LineQueue {
   readonly #destination: Destination;
-  readonly #note: Note;
+  readonly #trouble: Trouble;
   readonly #limits: Readonly<Record<'waiting' | 'retryMs' | 'patienceMs', number>>;
   #waiting: Waiting[] = [];
   #inBatch: Waiting[] = [];
   #characters = 0;
   #running: Promise<void> | undefined;
   #pause: NodeJS.Timeout | undefined;
-  #failure: Failure | undefined;
-  #failureToldAt = -Infinity;
   #isClosed = false;
-  #lost = 0;
-  #lostToldAt = -Infinity;
 
   constructor(destination: Destination, note: Note, limits: LineQueueLimits = {}) {
     this.#destination = destination;
-    this.#note = note;
+    this.#trouble = new Trouble(destination.name, note);
     this.#limits = {
       waiting: limits.waiting ?? WAITING,
       retryMs: limits.retryMs ?? RETRY,
@@ -74,17 +62,18 @@ export class LineQueue {
 
   /** Lines that were lost so far. */
   get lost(): number {
-    return this.#lost;
+    return this.#trouble.lost;
   }
 
   /** Whether the destination took the last lines that were tried. */
   get isFailing(): boolean {
-    return this.#failure !== undefined;
+    return this.#trouble.isFailing;
   }
 
   /** Takes a line that nobody waits for. Never throws. */
   push(line: string): void {
-    if (this.#isClosed || this.#characters + line.length > this.#limits.waiting) this.#lose(1);
+    if (this.#isClosed || this.#characters + line.length > this.#limits.waiting)
+      this.#trouble.lose(1, this.#isClosed);
     else this.#add({ line, waiter: undefined, isAbandoned: false });
   }
 
@@ -92,8 +81,8 @@ export class LineQueue {
    * while it is known to fail. */
   pushAndWait(line: string): Promise<void> {
     const isTrying = this.#pause !== undefined || this.#running !== undefined;
-    if (this.#isClosed || (this.#failure !== undefined && isTrying))
-      return Promise.reject(unavailable(this.#failure?.cause));
+    if (this.#isClosed || (this.isFailing && isTrying))
+      return Promise.reject(unavailable(this.#trouble.cause));
     return new Promise((resolve, reject) => {
       this.#add({ line, waiter: { resolve, reject }, isAbandoned: false });
     });
@@ -108,8 +97,8 @@ export class LineQueue {
     await inTime(this.#running, this.#limits.patienceMs);
     const left = [...this.#inBatch, ...this.#waiting];
     this.#waiting = [];
-    this.#abandon(left, this.#failure?.cause);
-    this.#lose(left.filter(({ isAbandoned }) => !isAbandoned).length);
+    this.#abandon(left, this.#trouble.cause);
+    this.#trouble.lose(left.filter(({ isAbandoned }) => !isAbandoned).length, true);
     await inTime(this.#destination.close(), this.#limits.patienceMs);
   }
 
@@ -139,17 +128,18 @@ export class LineQueue {
   async #deliver(): Promise<boolean> {
     const batch = this.#inBatch;
     const impatience = setTimeout(() => {
-      this.#fail(new AuditSinkError('AUDIT_NOT_TAKEN', `no answer for ${this.#limits.patienceMs} ms`));
-      this.#abandon([...batch, ...this.#waiting], this.#failure?.cause);
+      const fault = new AuditSinkError('AUDIT_NOT_TAKEN', `no answer for ${this.#limits.patienceMs} ms`);
+      this.#trouble.begin(fault, this.#undelivered());
+      this.#abandon([...batch, ...this.#waiting], this.#trouble.cause);
     }, this.#limits.patienceMs);
     try {
       if (batch.length > 0) await this.#destination.deliver(batch.map(({ line }) => line));
       this.#inBatch = [];
       for (const { waiter } of batch) waiter?.resolve();
-      this.#recover();
+      this.#trouble.end();
       return true;
     } catch (error) {
-      this.#fail(error);
+      this.#trouble.begin(error, this.#undelivered());
       this.#keep(batch, error);
       return false;
     } finally {
@@ -181,38 +171,8 @@ export class LineQueue {
     this.#pause.unref();
   }
 
-  /** A destination that fails and recovers all the time is told of once in a while, too. */
-  #fail(cause: unknown): void {
-    const now = performance.now();
-    const tells = now - this.#failureToldAt >= NOTE_INTERVAL;
-    this.#failure = { cause, isTold: tells || this.#failure?.isTold === true };
-    if (!tells) return;
-    this.#failureToldAt = now;
-    const sentence = cause instanceof Error ? cause.message : String(cause);
-    this.#note('error', 'audit is not written', {
-      ...{
-        place: this.name,
-        sentence,
-        waiting: this.#waiting.length + this.#inBatch.length,
-        lost: this.#lost,
-      },
-    });
-  }
-
-  #recover(): void {
-    const failure = this.#failure;
-    this.#failure = undefined;
-    if (failure?.isTold === true)
-      this.#note('warn', 'audit is written again', { place: this.name, lost: this.#lost });
-  }
-
-  #lose(count: number): void {
-    if (count === 0) return;
-    this.#lost += count;
-    const now = performance.now();
-    if (now - this.#lostToldAt < NOTE_INTERVAL && !this.#isClosed) return;
-    this.#lostToldAt = now;
-    this.#note('error', 'audit lines lost', { place: this.name, lost: this.#lost });
+  #undelivered(): number {
+    return this.#waiting.length + this.#inBatch.length;
   }
 }
 
