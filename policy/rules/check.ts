@@ -2,18 +2,15 @@
  * Checks the types of an expression before any token is there: names, fields, functions and their arguments. What a
  * claim holds is known only when a token brings it (`dyn`), and is judged then.
  */
-import { isCelError, plan } from '@bufbuild/cel';
-import type { CelFunc, CelValue } from '@bufbuild/cel';
 import { nearest } from '../../core/nearest.ts';
+import { CallLiterals } from './call-literals.ts';
 import { ExpressionFault } from './rule-error.ts';
-import { FUNCTION_NAMES, overloadsOf, RULE_ENVIRONMENT, TYPE_NAMES } from './functions.ts';
-import { literalKey, useLiterals, type Literals } from './literals.ts';
+import { overloadsOf, TYPE_NAMES } from './functions.ts';
+import { useLiterals, type Literals } from './literals.ts';
 import { refill } from './meter.ts';
-import { OPERATOR_NAMES, OPERATORS } from './operators.ts';
-import { literalText } from './path.ts';
-import { compilePattern, PatternFault, type Matcher } from './regex.ts';
+import { OPERATORS } from './operators.ts';
+import { resultOfCall, unknownFunction } from './overloads.ts';
 import type { Call, Comprehension, Expr, Syntax } from './syntax.ts';
-import { isCalendarMethod, isZone } from './time.ts';
 import {
   BOOL,
   described,
@@ -23,8 +20,6 @@ import {
   listOf,
   mapOf,
   TYPE,
-  typeName,
-  valueTypeOf,
   VARIABLES,
   type ValueType,
 } from './value-type.ts';
@@ -43,14 +38,13 @@ export function checkExpression(syntax: Syntax): Literals {
       'A rule is a condition: compare with "==", or use has(…), startsWith(…) and the like.',
     );
   }
-  return checker;
+  return checker.literals;
 }
 
 type Scope = ReadonlyMap<string, ValueType>;
 
-class Checker implements Literals {
-  readonly matchers = new Map<string, Matcher>();
-  readonly constants = new Map<string, CelValue>();
+class Checker {
+  readonly literals = new CallLiterals((node, sentence, hint) => this.#fault(node, sentence, hint));
   readonly #syntax: Syntax;
 
   constructor(syntax: Syntax) {
@@ -144,79 +138,13 @@ class Checker implements Literals {
     const operands = call.target === undefined ? call.args : [call.target, ...call.args];
     const special = OPERATORS.get(call.function);
     const name = call.function;
-    if (special === undefined && overloadsOf(name).length === 0) throw this.#unknownFunction(node, name);
+    const fault = (sentence: string, hint?: string): ExpressionFault => this.#fault(node, sentence, hint);
+    if (special === undefined && overloadsOf(name).length === 0) throw unknownFunction(name, fault);
     const types = operands.map((operand) => this.typeOf(operand, scope));
     if (special !== undefined)
       return special(types, (sentence, at) => this.#fault(at ?? node, sentence), operands);
-    this.#checkLiterals(node, call, operands);
-    return this.#overload(node, call, types);
-  }
-
-  #unknownFunction(node: Expr, name: string): ExpressionFault {
-    if (name === 'has') return this.#fault(node, 'has() takes one field', 'Write it like has(claims.ref).');
-    if (MACROS.has(name)) {
-      const mend = `Write it like claims.groups.${name}(g, g == "admins").`;
-      return this.#fault(node, `${name}() takes the name of a variable and a condition`, mend);
-    }
-    const near = nearest(name, [...FUNCTION_NAMES, ...MACROS]);
-    const sentence = /^\w+$/.test(name)
-      ? `there is no function "${name}"`
-      : 'this operator cannot be used here';
-    return this.#fault(node, sentence, near === undefined ? undefined : `Did you mean "${near}"?`);
-  }
-
-  #overload(node: Expr, { function: name, target }: Call, types: readonly ValueType[]): ValueType {
-    const known = overloadsOf(name);
-    const results = known
-      .filter((func) => (func.target === undefined) === (target === undefined) && accepts(func, types))
-      .map((func) => valueTypeOf(func.result));
-    if (results.length > 0) return results.reduce(join);
-    const given = types.map(typeName).join(', ');
-    const wanted = [...new Set(known.map(describeOverload))].slice(0, 4).join('; ');
-    const label = OPERATOR_NAMES.get(name) ?? name;
-    throw this.#fault(node, `${label} does not take (${given})`, `It takes ${wanted}.`);
-  }
-
-  /** Patterns and zones must be there before a token is; and a time that no calendar has is better known now. */
-  #checkLiterals(node: Expr, { function: name, target, args }: Call, operands: readonly Expr[]): void {
-    const last = operands.at(-1);
-    if (name === 'matches') this.#pattern(node, literalText(operands[1]), operands[1]);
-    else if (target !== undefined && isCalendarMethod(name) && args.length > 0) {
-      const zone = literalText(last);
-      if (zone === undefined) throw this.#fault(node, 'a time zone must be written in the rule itself');
-      if (!isZone(zone)) {
-        throw this.#fault(
-          last ?? node,
-          'there is no such time zone',
-          'Like "UTC", "Europe/Berlin" or "+02:00".',
-        );
-      }
-    } else if (CONVERSIONS.has(name)) this.#constant(node, name, last);
-  }
-
-  #constant(node: Expr, name: string, literal: Expr | undefined): void {
-    const text = literalText(literal);
-    if (text === undefined) return;
-    const value = plan(RULE_ENVIRONMENT, node)();
-    if (isCelError(value))
-      throw this.#fault(literal ?? node, `this text is no ${name}`, CONVERSIONS.get(name));
-    this.constants.set(literalKey(name, text), value);
-  }
-
-  #pattern(node: Expr, pattern: string | undefined, place: Expr | undefined): void {
-    if (pattern === undefined) {
-      throw this.#fault(
-        node,
-        'a regular expression must be written in the rule itself',
-        'Compare with "==", "in", startsWith() or endsWith() what is not known before.',
-      );
-    }
-    try {
-      if (!this.matchers.has(pattern)) this.matchers.set(pattern, compilePattern(pattern));
-    } catch (error) {
-      if (!(error instanceof PatternFault)) throw error;
-      throw this.#fault(place ?? node, `the regular expression ${error.message}`, RE2_HINT);
-    }
+    this.literals.check(node, call, operands);
+    return resultOfCall(call, types, fault);
   }
 
   #loop(node: Expr, loop: Comprehension, scope: Scope): ValueType {
@@ -240,21 +168,6 @@ class Checker implements Literals {
   }
 }
 
-const MACROS: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one', 'map', 'filter']);
-
-const RE2_HINT =
-  'Look-around and back-references do not exist in RE2. In "…" a backslash is doubled; r"…" takes it as it is.';
-
-/** Functions whose argument, when it is a literal, can be judged at once. */
-const CONVERSIONS: ReadonlyMap<string, string> = new Map([
-  ['timestamp', 'Write it like "2026-01-31T12:00:00Z".'],
-  ['duration', 'Write it like "90m" or "1h30m".'],
-  ['int', 'Write it like "42".'],
-  ['uint', 'Write it like "42".'],
-  ['double', 'Write it like "4.2".'],
-  ['bool', 'Write "true" or "false".'],
-]);
-
 const LITERALS: ReadonlyMap<string, string> = new Map([
   ['boolValue', 'bool'],
   ['bytesValue', 'bytes'],
@@ -264,15 +177,3 @@ const LITERALS: ReadonlyMap<string, string> = new Map([
   ['stringValue', 'string'],
   ['uint64Value', 'uint'],
 ]);
-
-function accepts({ target, arguments: parameters }: CelFunc, types: readonly ValueType[]): boolean {
-  const wanted = target === undefined ? parameters : [target, ...parameters];
-  return (
-    wanted.length === types.length && wanted.every((type, i) => fits(types[i] ?? DYN, valueTypeOf(type)))
-  );
-}
-
-function describeOverload({ target, arguments: parameters }: CelFunc): string {
-  const inside = parameters.map((type) => typeName(valueTypeOf(type))).join(', ');
-  return target === undefined ? `(${inside})` : `${typeName(valueTypeOf(target))}.(${inside})`;
-}
