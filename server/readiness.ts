@@ -81,10 +81,11 @@ function openCheck({ isClosing }: ReadinessSources): Check {
 /** A configuration that cannot be loaded keeps nobody from signing: the last good one goes on. */
 function configurationCheck({ configuration }: ReadinessSources): Check[] {
   if (configuration === undefined) return [];
-  const { loadedAt, failure } = configuration();
-  const inForce = `the configuration in force was loaded at ${new Date(loadedAt).toISOString()}`;
-  const detail = failure === undefined ? inForce : `${inForce}; the last try failed: ${failure}`;
-  return [{ name: 'configuration', ok: failure === undefined, detail }];
+  const { loadedAt, failure, restart } = configuration();
+  const told = [`the configuration in force was loaded at ${new Date(loadedAt).toISOString()}`];
+  if (restart !== undefined) told.push(`these settings changed and need a restart: ${restart.join(', ')}`);
+  if (failure !== undefined) told.push(`the last try failed: ${failure}`);
+  return [{ name: 'configuration', ok: failure === undefined, detail: told.join('; ') }];
 }
 
 /** Lines that cannot be written keep nobody from signing, unless the audit is fail-closed. */

@@ -78,13 +78,14 @@ export class Reloader {
     });
     policy.replace(next);
     const { reloads } = this.#state;
+    const restart = this.#restartSettings(settled);
     this.#inForce = settled;
     this.#told = undefined;
     this.#state = {
       loadedAt: context.clock(),
+      ...(restart.length === 0 ? {} : { restart }),
       reloads: { ...reloads, success: reloads.success + 1 },
     };
-    const restart = this.#restartSettings(settled);
     reportLoaded(log, {
       ...{ before: before.config, after: config, changes, files, restart },
       ms: performance.now() - begin,

@@ -105,6 +105,29 @@ describe('cli/serve: a configuration that changes', function () {
     expect(await outside.text()).to.equal('{"status":"READY"}');
   });
 
+  it('says until the restart which settings need one, and stays ready', async () => {
+    const file = join(scratch, 'data', 'config.yaml');
+    await writeFile(file, emailConfig(issuer.url));
+    const running = await serve();
+    const check = async (): Promise<unknown> => {
+      const response = await fetch(`${running.metricsUrl}/readyz`);
+      const { ready, checks } = (await response.json()) as { ready: boolean; checks: { name: string }[] };
+      return { ready, ...checks.find(({ name }) => name === 'configuration') };
+    };
+    await writeFile(file, emailConfig(issuer.url, '{ log-level: debug }'));
+    running.child.kill('SIGHUP');
+    await linesOf(running, 'needs a restart', 1);
+    const told = (await check()) as { detail: string };
+    expect(told).to.include({ ready: true, ok: true });
+    expect(told.detail).to.match(/loaded at [^;]+; these settings changed and need a restart: log-level$/);
+    await writeFile(file, 'oidc-issuers: [\n');
+    running.child.kill('SIGHUP');
+    await linesOf(running, 'configuration not loaded', 1);
+    const failed = (await check()) as { detail: string };
+    expect(failed).to.include({ ready: true, ok: false });
+    expect(failed.detail).to.contain('need a restart: log-level; the last try failed: ');
+  });
+
   it('survives the end of the process that loads, and takes the new one when asked again', async () => {
     const file = join(scratch, 'data', 'config.yaml');
     const running = await serve();

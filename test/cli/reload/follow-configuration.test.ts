@@ -318,6 +318,11 @@ describe('cli/reload: a configuration that is followed', () => {
     await follower.check();
     expect(eventsOf('needs a restart')[1]?.['settings']).to.deep.equal(['limits', 'log-access-token-file']);
     expect(JSON.stringify(lines)).to.not.contain('long random');
+    expect(follower.state()).to.deep.include({ restart: ['limits', 'log-access-token-file'] });
     expect(follower.state().reloads.success).to.equal(2);
+    await writeFile(join(directory, 'token'), 'a long random token\n');
+    await writeFile(file, configOf({ people: '' }, `{ ${access} }`));
+    await follower.check();
+    expect(follower.state()).to.not.have.property('restart');
   });
 });
