@@ -33,16 +33,18 @@ export function proxiesOf(environment: Environment): Proxies {
 /** A proxy's host and port: what may be told of it, for the rest of its URL may hold a password. */
 export const addressOf = (proxy: URL): string => `${proxy.hostname}:${portOf(proxy)}`;
 
-// The value is not repeated: it may hold a password. Without a scheme, any slip would pass for the name of a host.
+// The value is not repeated: it may hold a password. Without a scheme it needs a port, as people write it for curl and
+// for Go: any other slip would pass for the name of a host.
 function proxyUrl(name: string, text: string): URL | undefined {
   if (text === '') return undefined;
-  const url = text.includes('://') ? URL.parse(text) : null;
+  const isShort = !text.includes('://') && /:\d+\/?$/.test(text);
+  const url = isShort ? URL.parse(`http://${text}`) : URL.parse(text);
   if (url !== null && ['http:', 'https:'].includes(url.protocol)) return url;
   throw new DefinitionError(
     'FIELD_INVALID',
     `the environment variable ${name} is not the URL of an HTTP proxy`,
     {
-      hint: 'Write it with its scheme, like http://proxy.example:3128, or unset it.',
+      hint: 'Write it like http://proxy.example:3128, or unset it.',
       metadata: { issuer: '', field: name },
     },
   );
