@@ -1,6 +1,6 @@
 /** Mayfly as the benchmark runs it: the real program, a real data directory, the durable log inside. */
 import { execFileSync, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { githubProviderYaml } from './github-provider-yaml.ts';
@@ -43,10 +43,6 @@ export function createInstance(issuer: string, config = githubProviderYaml(issue
 export function configure(data: string, config: string): void {
   writeFileSync(join(data, 'config.yaml'), `${config}${OURS}`);
 }
-
-/** The configuration that {@link createInstance} wrote, without the block `mayfly`. */
-export const configurationOf = (data: string): string =>
-  readFileSync(join(data, 'config.yaml'), 'utf8').slice(0, -OURS.length);
 
 /** Starts `mayfly serve` on `core`. */
 export async function startMayfly(data: string, core: number): Promise<MayflySystem> {

@@ -8,9 +8,6 @@ export interface Validity {
   readonly notAfter: number;
 }
 
-/** Fulcio's lifetime of a leaf. */
-export const LIFETIME_SECONDS = 600;
-
 /**
  * The validity of a leaf made at `now`: from this second, without backdating, for `lifetimeSeconds`, but never past
  * `within`, which every CA certificate of the chain is valid for; in the last minutes of a CA leaves get shorter.

@@ -115,9 +115,3 @@ export function fromBase64(text: string): Uint8Array {
 
 /** Bytes of unpadded, canonical URL-safe base64, as JWTs use it; throws {@link FormatError}. */
 export const fromBase64Url = (text: string): Uint8Array => decode64(text, URL_SAFE);
-
-/** Bytes of base64 in either alphabet, padded or not, as proto3 JSON allows; throws {@link FormatError}. */
-export function fromBase64Lenient(text: string): Uint8Array {
-  const bare = text.replace(/={0,2}$/, '');
-  return decode64(bare, /[-_]/.test(bare) ? URL_SAFE : STANDARD);
-}
