@@ -1,4 +1,5 @@
 import js from '@eslint/js';
+import regexp from 'eslint-plugin-regexp';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
@@ -20,6 +21,33 @@ export default tseslint.config(
         'error',
         // The DOM types are loaded for @peculiar/x509's sake; the browser's globals are not ours to use.
         ...['window', 'document', 'localStorage', 'name', 'event', 'status', 'location'],
+      ],
+    },
+  },
+  {
+    // The engine backtracks, and most of what these expressions read was written by others: none may take more than
+    // linear time. Expressions of an operator run in RE2 (policy/regular-expression.ts).
+    files: ['**/*.ts', 'bin/*.js'],
+    ignores: ['test/**', 'bench/**', 'scripts/**'],
+    plugins: { regexp },
+    rules: {
+      'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
+      'regexp/no-super-linear-move': ['error', { report: 'potential', ignorePartial: false }],
+    },
+  },
+  {
+    // What reaches a terminal goes through `cli/command.ts`, which lets nothing through that is not printable.
+    files: ['**/*.ts'],
+    ignores: ['test/**', 'bench/**', 'scripts/**', 'cli/command.ts'],
+    rules: {
+      'no-console': 'error',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            "CallExpression[callee.property.name='write'][callee.object.property.name=/^(stdout|stderr)$/]",
+          message: 'Write with the Speaker or `tell` of cli/command.ts: they escape what is not printable.',
+        },
       ],
     },
   },

@@ -124,7 +124,7 @@ async function urlTarget(url: string, options: TargetOptions, speak: Speaker): P
 
 /** The log at a URL, or, of a server, its log of that name or its only one. */
 async function urlSource(url: string, { name, accessTokenFile }: TargetOptions): Promise<HttpSource> {
-  const base = /^https?:\/\/[^/?#]+[^?#]*$/.test(url) ? url.replace(/\/+$/, '') : undefined;
+  const base = /^https?:\/\/[^/?#][^?#]*$/.test(url) ? url.replace(/(?<!\/)\/+$/, '') : undefined;
   if (base === undefined) {
     throw new CommandError('USAGE', `"${url}" is not the URL of a log`, {
       hint: 'It looks like http://127.0.0.1:5555/log/2026.',

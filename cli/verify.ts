@@ -1,6 +1,7 @@
 /** `mayfly verify certificate`: the offline verifier. */
 import type { Command } from 'commander';
 import { parseRfc3339 } from '../core/clock.ts';
+import { compileRegularExpression, PatternFault } from '../policy/regular-expression.ts';
 import {
   anything,
   exactly,
@@ -59,8 +60,14 @@ export const register: RegisterCommand = (program) => {
     .option('--trust <dir>', 'directory with root.pem, intermediate.pem, log.pub.pem and log.vkey')
     .option('--identity <text>', 'the identity that the certificate must be for, exactly')
     .option('--issuer <url>', 'the OpenID issuer that must have vouched for it, exactly')
-    .option('--identity-regexp <expression>', 'the same as an expression that must cover the whole identity')
-    .option('--issuer-regexp <expression>', 'the same as an expression that must cover the whole issuer')
+    .option(
+      '--identity-regexp <expression>',
+      'the same as an expression (RE2) that must cover the whole identity',
+    )
+    .option(
+      '--issuer-regexp <expression>',
+      'the same as an expression (RE2) that must cover the whole issuer',
+    )
     .option('--any-identity', 'do not check whom the certificate is for')
     .option(
       '--at <time>',
@@ -179,9 +186,13 @@ function textPolicy(
 
 function readExpression(what: string, expression: string): TextPolicy {
   try {
-    return matching(expression);
+    const compiled = compileRegularExpression(expression);
+    return matching(expression, (text) => compiled.isAllOf(text));
   } catch (error) {
-    throw asUsage(error, `--${what}-regexp`);
+    if (!(error instanceof PatternFault)) throw error;
+    throw new CommandError('USAGE', `--${what}-regexp: the regular expression ${error.message}`, {
+      hint: 'Write it as RE2 and Go do, without look-around and back-references, e.g. "\\." for a dot.',
+    });
   }
 }
 
@@ -189,13 +200,9 @@ async function usable<T>(run: () => Promise<T>, what: string): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    throw asUsage(error, what);
+    if (!(error instanceof VerifyError)) throw error;
+    throw new CommandError('USAGE', `${what}: ${error.message}`, { hint: error.hint });
   }
-}
-
-function asUsage(error: unknown, what: string): unknown {
-  if (!(error instanceof VerifyError)) return error;
-  return new CommandError('USAGE', `${what}: ${error.message}`, { hint: error.hint });
 }
 
 /** What the options leave unchecked. */

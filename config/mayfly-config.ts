@@ -47,7 +47,7 @@ export function mayflyConfigOf(entry: MayflyEntry, directory: string, report: Re
   checkProxies(entry, report);
   checkPublicUrl(entry, report);
   return {
-    publicUrl: entry['public-url']?.replace(/\/+$/, ''),
+    publicUrl: entry['public-url']?.replace(/(?<!\/)\/+$/, ''),
     logAccess: entry['log-access'],
     logAccessTokenFile: tokenFile === undefined ? undefined : resolve(directory, tokenFile),
     trustedProxies: entry['trusted-proxies'],

@@ -13,7 +13,7 @@ export interface HttpSource extends LogSource {
 /** The log served under `url` (with or without a slash at its end); `accessToken` is shown as a bearer. Throws
  * {@link LogError} `LOG_STORAGE` when the server cannot be reached or answers anything but 200 and 404. */
 export function httpSource(url: string, accessToken?: string): HttpSource {
-  const base = url.replace(/\/+$/, '');
+  const base = url.replace(/(?<!\/)\/+$/, '');
   const headers: Record<string, string> =
     accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` };
   const get = (path: string): Promise<Uint8Array> => download(`${base}/${path}`, headers);

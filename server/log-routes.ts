@@ -71,7 +71,7 @@ export function createLogList(parts: LogRouteParts): RequestHandler {
 }
 
 /** `tile`, `issuer`, `get-sth`, …: the name in the metrics. */
-const endpointOf = (path: string): string => path.replace(/^\/(?:ct\/v1\/)?/, '').replace(/\/.*$/, '');
+const endpointOf = (path: string): string => path.replace(/^\/(?:ct\/v1\/)?/, '').split('/', 1)[0] ?? '';
 
 function serve(parts: LogRouteParts, endpoint: string, read: Read): RequestHandler {
   return async (request, response) => {

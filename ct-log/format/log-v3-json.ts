@@ -27,7 +27,7 @@ const MMD_SECONDS = 60;
 
 /** The object to serve as `log.v3.json`. */
 export function logV3Json(log: LogDescription): Record<string, unknown> {
-  const url = log.url.replace(/\/*$/, '/');
+  const url = `${log.url.replace(/(?<!\/)\/+$/, '')}/`;
   return {
     description: log.origin,
     friendly_name: log.origin,
