@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { ConfigError } from '../config/config-error.ts';
 import { MayflyError } from '../core/errors.ts';
+import { printable, printableJson, printableLines } from '../core/printable.ts';
 
 /** One subcommand: adds itself, with its help and examples, to the program. */
 export type RegisterCommand = (program: Command) => void;
@@ -10,7 +12,8 @@ export type CommandCode = 'USAGE' | 'REFUSED' | 'FAILED';
 /** A command that cannot go on. `USAGE` exits with 2, everything else with 1. */
 export class CommandError extends MayflyError<CommandCode> {}
 
-/** How a command speaks: to a person, or as one JSON object on stdout. Progress and warnings go to stderr. */
+/** How a command speaks: to a person, or as one JSON object on stdout. Progress and warnings go to stderr. What is not
+ * printable is escaped on the way, but for the line feeds of a text: values in it are made `printable` before. */
 export interface Speaker {
   readonly json: boolean;
   /** The answer: `text` for a person, `result` with `--json`. Called once. */
@@ -23,12 +26,18 @@ export interface Speaker {
 export function speaker(json: boolean): Speaker {
   return {
     json,
-    answer: (result, text) => process.stdout.write(json ? `${JSON.stringify(result)}\n` : `${text}\n`),
+    answer: (result, text) =>
+      process.stdout.write(`${json ? printableJson(JSON.stringify(result)) : printableLines(text)}\n`),
     note: (text) => {
-      if (!json) process.stderr.write(`${text}\n`);
+      if (!json) tell(text);
     },
   };
 }
+
+/** Writes to stderr, whatever the options: what a person must see, such as the address of a login. */
+export const tell = (text: string): void => {
+  process.stderr.write(`${printableLines(text)}\n`);
+};
 
 /** Exit status of a failure: 2 when the command was used wrongly, else 1. */
 export function exitCodeOf(error: unknown): number {
@@ -51,14 +60,21 @@ export function tellFailure(error: unknown, json: boolean): void {
       ...{ code: known?.code ?? 'INTERNAL', message, hint },
       retryAfterSeconds: retryAfter === undefined ? undefined : Number(retryAfter),
     };
-    process.stdout.write(`${JSON.stringify({ error: body })}\n`);
+    process.stdout.write(`${printableJson(JSON.stringify({ error: body }))}\n`);
     return;
   }
-  process.stderr.write(`mayfly: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`);
-  if (process.env['MAYFLY_DEBUG'] !== undefined && error instanceof Error) {
-    process.stderr.write(`${error.stack ?? ''}\n`);
-  }
+  // A sentence is one line, whatever it repeats; only what is wrong with a configuration is a list.
+  const shown = error instanceof ConfigError ? printableLines(message) : printable(message);
+  tell(`mayfly: ${shown}${hint === undefined ? '' : `\n  ${hint}`}`);
+  if (process.env['MAYFLY_DEBUG'] !== undefined && error instanceof Error) tell(frames(error));
 }
+
+/** The stack without the message, which may hold line feeds of others. */
+const frames = ({ stack = '' }: Error): string =>
+  stack
+    .split('\n')
+    .filter((line) => /^ +at /.test(line))
+    .join('\n');
 
 /** Wraps a command's action: gives it a {@link Speaker}, turns its failure into a sentence and an exit code. The
  * action returns false when the answer is "no" (exit 1). Options are unknown to the compiler: each command says what

@@ -1,12 +1,14 @@
 import type { Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { CommandError } from './command.ts';
+import { CommandError, tell } from './command.ts';
 import { quoted } from './invocation.ts';
 
 /** Told of a secret that is less secret than it should be. */
 export type Warn = (sentence: string) => void;
 
-const toStderr: Warn = (sentence) => process.stderr.write(`mayfly: warning: ${sentence}\n`);
+const toStderr: Warn = (sentence) => {
+  tell(`mayfly: warning: ${sentence}`);
+};
 
 /** The first line of a file that holds a passphrase or an access token; undefined when no file is named. `what` names
  * the secret in a complaint; `warn` hears of a file that everybody on this machine may read. Throws {@link CommandError} when the file cannot be read or its first line is empty. */

@@ -4,6 +4,7 @@
  * What a caller claims is written only after it was verified; tokens, proofs and keys are never handed to this file.
  * Lines go out in the background; {@link RequestLog.flush} waits for nothing and loses nothing that was written.
  */
+import { printableJson } from '../core/printable.ts';
 import { pino, type DestinationStream, type Logger } from 'pino';
 
 /** One certificate. */
@@ -78,6 +79,8 @@ export function createRequestLog(
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      // Whoever reads the log does so on a terminal, and names in it are of others.
+      hooks: { streamWrite: printableJson },
     },
     destination,
   );

@@ -74,7 +74,7 @@ export const REQUEST_REASONS: ReasonRows<RequestReason> = {
   IDENTITY_UNENCODABLE: {
     ...OWN_WORDS,
     meaning: 'The name cannot stand in a certificate.',
-    cause: 'It holds control characters, or characters that its type does not have.',
+    cause: 'It holds control or invisible characters, or characters that its type does not have.',
     mend: 'Whoever runs the issuer gives the account another name.',
   },
   IDENTITY_TOO_LARGE: {

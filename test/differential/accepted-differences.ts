@@ -84,10 +84,11 @@ const rows = {
     reason: 'no verifier can mean such an issuer',
   },
   controls: {
-    subject: 'a name with control characters, bidirectional ones too (type `username`)',
+    subject:
+      'a name (type `username`) or an issuer with control or invisible characters, joiners and variation selectors too',
     fulcio: 'as the token has it',
     mayfly: 'refused',
-    reason: 'they have no honest use, and NUL has cheated verifiers',
+    reason: 'two names that differ in them alone look the same, and NUL has cheated verifiers',
   },
   account: {
     subject: 'type `kubernetes` without namespace or service account',

@@ -205,7 +205,19 @@ const USERNAMES = [
     'a\nb',
     'a\0b',
   ],
-  ...[' sue', 'sue ', 'sue%40', '"sue"', 'x'.repeat(300), '\u202esue', 'sue\u00a0', '😀', ''],
+  ...[
+    ' sue',
+    'sue ',
+    'sue%40',
+    '"sue"',
+    'x'.repeat(300),
+    '\u202esue',
+    'su\u200be',
+    'su\ufe0fe',
+    'sue\u00a0',
+    '😀',
+    '',
+  ],
 ];
 
 const usernameCases: readonly DifferentialCase[] = USERNAMES.map((sub) => ({
@@ -354,6 +366,10 @@ export const peopleCases = explaining(
   all,
   ['private', UNREACHED, /^(?:mail\/a\.b\.example|connected\/a) by a pattern/],
   ['connector', STRICTER, /^dex of the connector (?:null|\[|\{)/],
-  ['controls', { fulcio: { status: 200 }, mayfly: UNENCODABLE }, /^username for the user "(?:a\\|\u202e)/],
+  [
+    'controls',
+    { fulcio: { status: 200 }, mayfly: UNENCODABLE },
+    /^username for the user "(?:a\\|\u202e|su[\u200b\ufe0f])/,
+  ],
   ['subject', STRICTER, /^username for the user ""/],
 );
