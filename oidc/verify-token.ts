@@ -119,12 +119,13 @@ async function verifiesWithKey(token: UnverifiedToken, key: VerificationKey): Pr
   const imported = await key.import(token.algorithm);
   if (imported === undefined) return false;
   try {
-    return await isSignedBy(token.compact, imported, token.algorithm);
+    if (!(await isSignedBy(token.compact, imported, token.algorithm))) return false;
   } catch (error) {
     throw new TokenError('TOKEN_MALFORMED', 'the token is not a signed token in compact form', {
       cause: error,
     });
   }
+  return key.isSound();
 }
 
 function algorithmRefused(announced: ReadonlySet<Algorithm>): TokenError {

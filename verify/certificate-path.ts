@@ -4,6 +4,7 @@ import type { Certificate } from '../core/certificate.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import { parsePublicKey } from '../core/public-key.ts';
+import { rsaWeakness } from '../core/rsa-weakness.ts';
 import { SIGNATURE_SCHEMES } from '../core/signature-algorithm.ts';
 import { checkAuthority, checkValidity } from './certificate-rules.ts';
 import type { VerifyCrypto } from './crypto.ts';
@@ -101,6 +102,8 @@ async function checkSignature(
   const key = parsePublicKey(authority.spki);
   if (key.type !== scheme.keyType) throw refused(`the key of ${who} does not fit the signature below it`);
   if (key.type === 'rsa' && key.bits < MIN_RSA_BITS) throw refused(`the key of ${who} is too short`);
+  const weakness = key.type === 'rsa' ? rsaWeakness(key.modulus) : undefined;
+  if (weakness !== undefined) throw refused(`the key of ${who} ${weakness}`);
   if (!(await crypto.verify(scheme, authority.spki, child.tbs, child.signature))) {
     throw refused(`the signature of ${who} over a certificate does not hold`);
   }
