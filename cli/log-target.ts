@@ -1,5 +1,5 @@
 /** The log that a `mayfly log` command is asked about: in a directory or behind a URL, with the keys to trust. */
-import { access, readFile, readdir } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemFault } from '../config/data-directory-error.ts';
 import { equalBytes, utf8Text } from '../core/bytes.ts';
@@ -15,6 +15,8 @@ import { sha256 } from '../ct-log/sha256.ts';
 import type { LogSource } from '../ct-log/source.ts';
 import { requireSafeTransport } from './client/http.ts';
 import { CommandError, type Speaker } from './command.ts';
+import { readLimited } from './input-file.ts';
+import { parseInteger } from './options.ts';
 import { parseLogNames } from './log-list.ts';
 import { readSecretFile } from './secret-file.ts';
 
@@ -25,6 +27,8 @@ export interface TargetOptions {
   readonly name?: string;
   readonly trust?: string;
   readonly accessTokenFile?: string;
+  /** Seconds for the whole command; undefined for any time, as long as something comes. */
+  readonly timeout?: string;
 }
 
 /** A log and the keys that its checkpoints are checked with. */
@@ -123,21 +127,27 @@ async function urlTarget(url: string, options: TargetOptions, speak: Speaker): P
 }
 
 /** The log at a URL, or, of a server, its log of that name or its only one. */
-async function urlSource(url: string, { name, accessTokenFile }: TargetOptions): Promise<HttpSource> {
+async function urlSource(
+  url: string,
+  { name, accessTokenFile, timeout }: TargetOptions,
+): Promise<HttpSource> {
   const base = /^https?:\/\/[^/?#][^?#]*$/.test(url) ? url.replace(/(?<!\/)\/+$/, '') : undefined;
   if (base === undefined) {
     throw new CommandError('USAGE', `"${url}" is not the URL of a log`, {
       hint: 'It looks like http://127.0.0.1:5555/log/2026.',
     });
   }
+  const deadline = timeout === undefined ? undefined : AbortSignal.timeout(secondsOf(timeout) * 1000);
   const accessToken = await readSecretFile(accessTokenFile, 'access token');
   if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');
-  const at = (path: string): HttpSource => httpSource(`${base}${path}`, accessToken);
+  const at = (path: string): HttpSource => httpSource(`${base}${path}`, { accessToken, deadline });
   if (name === undefined && (await hasCheckpoint(at('')))) return at('');
   const log = at(`/log/${name ?? (await onlyName(at('/log')))}`);
   if (await hasCheckpoint(log)) return log;
   throw noLog(log.name, base);
 }
+
+const secondsOf = (text: string): number => parseInteger(text, '--timeout', 1, 86_400);
 
 const noLog = (where: string, base: string): CommandError =>
   new CommandError('FAILED', `there is no log at ${where}`, {
@@ -172,11 +182,8 @@ async function hasCheckpoint(log: HttpSource): Promise<boolean> {
 async function trustedKeys(directory: string | undefined): Promise<Vkey[] | undefined> {
   if (directory === undefined) return undefined;
   const path = join(directory, 'log.vkey');
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new CommandError('FAILED', `--trust: ${path} cannot be read`, {
-      hint: 'Make the directory with `mayfly trust export --data DIR --out DIR`.',
-    });
-  });
+  const hint = 'Make the directory with `mayfly trust export --data DIR --out DIR`.';
+  const text = Buffer.from(await readLimited(path, '--trust', hint, true)).toString();
   try {
     return parseVkeys(sha256, text);
   } catch (error) {

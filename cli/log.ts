@@ -27,12 +27,12 @@ export const register: RegisterCommand = (program) => {
     .summary('read and check a transparency log')
     .description('Read a transparency log and check it, in a directory or over HTTP.')
     .addHelpText('after', EXAMPLES);
-  target(
+  impatient(
     log.command('status'),
     'say how large the log is, and of when',
     '{"origin":…,"size":…,"root":…,"time":…,"logId":…}',
   ).action(action(status));
-  target(
+  impatient(
     log
       .command('proof')
       .argument('<CERT>', 'the certificate, PEM; of a chain the first one ("-" reads stdin)'),
@@ -45,8 +45,17 @@ export const register: RegisterCommand = (program) => {
     log.command('check'),
     'check the whole tree against its head; names the first wrong byte',
     '{"ok":…,"size":…} or {"ok":false,"where":…}',
-  ).action(action(check));
+  )
+    .option(
+      '--timeout <seconds>',
+      'most time for the whole check of a log at --url; default is any, while tiles come',
+    )
+    .action(action(check));
 };
+
+/** A subcommand that asks little, and need not wait long. */
+const impatient = (command: Command, summary: string, json: string): Command =>
+  target(command, summary, json).option('--timeout <seconds>', 'most time for the whole command', '120');
 
 /** The options that every subcommand has. */
 function target(command: Command, summary: string, json: string): Command {

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -5,6 +6,9 @@ import { join } from 'node:path';
 export const CHECKPOINT_FILE = 'checkpoint';
 
 const INTERVAL_MS = 1000;
+
+/** A new file or the one that a crash left, never what a link leads to. */
+const NO_LINK = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
 
 /**
  * Keeps the newest checkpoint in a file, for those who read the directory without the server. Derived and late: at
@@ -49,7 +53,7 @@ export class CheckpointFile {
     const bytes = this.#newest;
     if (bytes === this.#written) return;
     this.#lastWrite = performance.now();
-    await writeFile(`${this.#path}.tmp`, bytes, { mode: 0o644 });
+    await writeFile(`${this.#path}.tmp`, bytes, { mode: 0o644, flag: NO_LINK });
     await rename(`${this.#path}.tmp`, this.#path);
     this.#written = bytes;
   }

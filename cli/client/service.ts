@@ -1,10 +1,12 @@
 /** The service's API as a client uses it. Nothing of an answer is believed before it has the right shape. */
 import { MayflyError } from '../../core/errors.ts';
 import { CommandError } from '../command.ts';
-import { exchange, requireSafeTransport, type HttpAnswer } from './http.ts';
+import { exchange, requireSafeTransport, type HttpAnswer, type HttpRequest } from './http.ts';
 import { printable } from '../../core/printable.ts';
 
 const SERVICE = 'the service';
+/** Milliseconds for one answer. */
+const ANSWER_PATIENCE = 30_000;
 
 /** The service said no. `code` is the reason that it gave, in its own words (`TOKEN_EXPIRED`, …), or
  * `SERVICE_REFUSED`; metadata: `retryAfter` in whole seconds, where it says when to try again. */
@@ -30,6 +32,8 @@ export interface CertificateRequest {
 /** A client of the service at a base URL. */
 export class ServiceClient {
   readonly #base: URL;
+  /** Milliseconds that may still be waited for answers, all together. */
+  #patience = 120_000;
   readonly #logToken: string | undefined;
 
   /** `base` may have a path prefix; `logToken` is shown to the log, where reading it needs one. Throws
@@ -53,7 +57,7 @@ export class ServiceClient {
         proofOfPossession: Buffer.from(request.proof).toString('base64'),
       },
     };
-    const answer = await exchange(new URL('api/v2/signingCert', this.#base), SERVICE, {
+    const answer = await this.#exchange('api/v2/signingCert', {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${request.token}` },
       body: JSON.stringify(body),
@@ -99,7 +103,18 @@ export class ServiceClient {
 
   async #get(path: string, token?: string): Promise<HttpAnswer> {
     const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    return await exchange(new URL(path, this.#base), SERVICE, { headers });
+    return await this.#exchange(path, { headers });
+  }
+
+  /** However many files the service leads to, a run ends: what one answer takes, the next ones have less. */
+  async #exchange(path: string, request: HttpRequest): Promise<HttpAnswer> {
+    const start = performance.now();
+    const timeoutMs = Math.min(ANSWER_PATIENCE, Math.max(1, Math.ceil(this.#patience)));
+    try {
+      return await exchange(new URL(path, this.#base), SERVICE, { ...request, timeoutMs });
+    } finally {
+      this.#patience -= performance.now() - start;
+    }
   }
 }
 
