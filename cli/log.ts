@@ -27,12 +27,12 @@ export const register: RegisterCommand = (program) => {
     .summary('read and check a transparency log')
     .description('Read a transparency log and check it, in a directory or over HTTP.')
     .addHelpText('after', EXAMPLES);
-  impatient(
+  withDeadline(
     log.command('status'),
     'say how large the log is, and of when',
     '{"origin":…,"size":…,"root":…,"time":…,"logId":…}',
   ).action(action(status));
-  impatient(
+  withDeadline(
     log
       .command('proof')
       .argument('<CERT>', 'the certificate, PEM; of a chain the first one ("-" reads stdin)'),
@@ -53,8 +53,8 @@ export const register: RegisterCommand = (program) => {
     .action(action(check));
 };
 
-/** A subcommand that asks little, and need not wait long. */
-const impatient = (command: Command, summary: string, json: string): Command =>
+/** A subcommand that asks little of a server, and ends soon. */
+const withDeadline = (command: Command, summary: string, json: string): Command =>
   target(command, summary, json).option('--timeout <seconds>', 'most time for the whole command', '120');
 
 /** The options that every subcommand has. */
