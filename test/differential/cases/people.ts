@@ -362,6 +362,8 @@ const UNREACHED = { fulcio: {}, mayfly: { ...REFUSED, status: 503 } };
 
 const UNENCODABLE = { status: 400, message: /^the identity of the token cannot stand in a certificate/ };
 
+const INVISIBLE_ISSUER = { status: 400, message: /^the issuer for extension \S+ holds control or invisible/ };
+
 export const peopleCases = explaining(
   all,
   ['private', UNREACHED, /^(?:mail\/a\.b\.example|connected\/a) by a pattern/],
@@ -371,5 +373,6 @@ export const peopleCases = explaining(
     { fulcio: { status: 200 }, mayfly: UNENCODABLE },
     /^username for the user "(?:a\\|\u202e|su(?:\u200b|\ufe0f))/,
   ],
+  ['controls', { fulcio: { status: 200 }, mayfly: INVISIBLE_ISSUER }, /^dex of the connector "a\\nb"/],
   ['subject', STRICTER, /^username for the user ""/],
 );
