@@ -8,18 +8,19 @@ import type { DocumentFetcher } from './fetch-document.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import type { KeyProvider } from './issuer-keys.ts';
 import type { KeyRoute } from './key-route.ts';
+import type { Trust } from './connections.ts';
+import type { ClusterAccess } from './kubernetes-cluster.ts';
 import { createClusterFetcher } from './kubernetes-fetcher.ts';
-import type { ClusterFiles } from './kubernetes-fetcher.ts';
 import { StrangerKeys } from './stranger-keys.ts';
 import { MAX_WAITING_FOR_STRANGERS, WaitingRoom } from './waiting-room.ts';
 
 /** What {@link KeySources} needs. */
 export interface KeySourcesOptions {
   readonly clock: Clock;
-  /** Makes the fetcher for issuers with these extra certificates (PEM); default over the network. */
-  readonly createFetcher?: ((caCert: string | undefined) => DocumentFetcher) | undefined;
-  /** Where a pod finds its cluster's certificates and token; default where Kubernetes and Fulcio have them. */
-  readonly clusterFiles?: ClusterFiles | undefined;
+  /** Makes the fetcher for issuers that are trusted in this way; default over the network. */
+  readonly createFetcher?: ((trust: Trust) => DocumentFetcher) | undefined;
+  /** How a pod gets at its cluster's API server; default as Kubernetes and Fulcio have it. */
+  readonly cluster?: ClusterAccess | undefined;
   /** For each document of an issuer, in milliseconds; default 10 s. */
   readonly timeout?: number | undefined;
 }
@@ -117,9 +118,9 @@ export class KeySources {
   }
 
   #makeFetcher({ caCert, isInCluster, url }: KeyRoute): DocumentFetcher {
-    const { createFetcher = createDocumentFetcher, clusterFiles: files } = this.#options;
+    const { createFetcher = createDocumentFetcher, cluster: access } = this.#options;
     return isInCluster
-      ? createClusterFetcher({ issuer: url, caCert, createFetcher, files })
-      : createFetcher(caCert);
+      ? createClusterFetcher({ issuer: url, caCert, createFetcher, access })
+      : createFetcher({ caCert });
   }
 }
