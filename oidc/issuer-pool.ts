@@ -6,6 +6,7 @@ import { issuerEntries } from './issuer-entry.ts';
 import type { IssuerEntry } from './issuer-entry.ts';
 import { compileIssuerPattern } from './issuer-pattern.ts';
 import { keyRoute } from './keys/key-route.ts';
+import type { KeyRoute } from './keys/key-route.ts';
 import { KeySources } from './keys/key-sources.ts';
 import type { KeySourcesOptions } from './keys/key-sources.ts';
 import { CLUSTER_ISSUERS, isAskedInCluster } from './keys/kubernetes-cluster.ts';
@@ -17,6 +18,8 @@ import type { TokenPolicy } from './verify-token.ts';
 export interface Issuer extends TokenPolicy<IssuerEntry> {
   /** Those of its definitions, in their order. */
   readonly definitions: readonly IssuerDefinition[];
+  /** The document that is asked for first; undefined where none is. */
+  readonly asked: URL | undefined;
   /** To be called when a token of this issuer was accepted, if there is anybody to call. */
   readonly accepted: (() => void) | undefined;
 }
@@ -101,8 +104,8 @@ export class IssuerPool {
     checkUrl(url);
     const isInCluster = definitions.some((definition) => isAskedInCluster(definition, url, true));
     const entries = new AudienceChoice(issuerEntries(definitions));
-    const keys = this.#sources.exact(keyRoute(definitions, { url, isMeta: false, isInCluster }));
-    this.#issuers.set(url, { url, definitions, entries, keys, clock: this.#clock, accepted: undefined });
+    const route = keyRoute(definitions, { url, isMeta: false, isInCluster });
+    this.#add({ url, definitions, entries, clock: this.#clock }, route);
   }
 
   #metaOf(definitions: readonly IssuerDefinition[]): MetaIssuer {
@@ -119,8 +122,14 @@ export class IssuerPool {
     if (meta === undefined) return;
     const { definitions, entries, clock } = meta;
     if (!definitions.some((definition) => isAskedInCluster(definition, url, false))) return;
-    const keys = this.#sources.exact(keyRoute(definitions, { url, isMeta: false, isInCluster: true }));
-    this.#issuers.set(url, { url, definitions, entries, keys, clock, accepted: undefined });
+    const route = keyRoute(definitions, { url, isMeta: false, isInCluster: true });
+    this.#add({ url, definitions, entries, clock }, route);
+  }
+
+  #add(issuer: Pick<Issuer, 'url' | 'definitions' | 'entries' | 'clock'>, route: KeyRoute): void {
+    const keys = this.#sources.exact(route);
+    const asked = route.staticKeys === undefined ? route.place?.url : undefined;
+    this.#issuers.set(issuer.url, { ...issuer, keys, asked, accepted: undefined });
   }
 }
 

@@ -27,6 +27,8 @@ const DISCOVERY_PATH = '/.well-known/openid-configuration';
 /** What {@link createClusterFetcher} needs. */
 export interface ClusterFetcherOptions {
   readonly issuer: string;
+  /** Whether the operator says where its documents are: then they are asked for there. */
+  readonly isPlaceNamed?: boolean | undefined;
   /** PEM certificates of the definition, trusted too. */
   readonly caCert: string | undefined;
   /** Makes the fetchers that do the work. */
@@ -49,14 +51,17 @@ type Way = (limits: FetchLimits) => Promise<unknown>;
 
 class ClusterFetcher {
   readonly #issuer: string;
+  readonly #isPlaceNamed: boolean;
   readonly #caCert: string | undefined;
   readonly #access: ClusterAccess;
   readonly #inside: RenewedFetcher;
   readonly #outside: RenewedFetcher;
 
-  constructor({ issuer, caCert, createFetcher, access = CLUSTER_ACCESS }: ClusterFetcherOptions) {
-    this.#issuer = issuer;
-    this.#caCert = caCert;
+  constructor(options: ClusterFetcherOptions) {
+    const { createFetcher, access = CLUSTER_ACCESS } = options;
+    this.#issuer = options.issuer;
+    this.#isPlaceNamed = options.isPlaceNamed === true;
+    this.#caCert = options.caCert;
     this.#access = access;
     this.#inside = new RenewedFetcher(createFetcher, true);
     this.#outside = new RenewedFetcher(createFetcher, false);
@@ -64,7 +69,7 @@ class ClusterFetcher {
 
   async fetch(url: URL, limits: FetchLimits): Promise<unknown> {
     if (this.#isServer(url)) return this.#askByName(url, limits);
-    const path = this.#pathOf(url);
+    const path = this.#isPlaceNamed ? undefined : this.#pathOf(url);
     if (path === undefined || !(await this.#isOwn())) return this.#askAnybody(url, limits);
     const own = new URL(path, `https://${this.#serverHost()}`);
     return firstOf(
