@@ -125,7 +125,8 @@ export const TOKEN_REASONS: ReasonRows<TokenReason> = {
     ...TOKEN,
     meaning:
       'The name that the token would have in a certificate is not allowed for this entry, or is no such name.',
-    cause: 'The subject lies outside `subject-domain` or the trust domain, or a template made no URI.',
+    cause:
+      'The subject lies outside `subject-domain` or the trust domain, a template made no URI, or a claim holds escapes (`rel%C3%A4`) so that another claim (`relä`) would have the same name.',
     mend: 'The sentence says which rule the name breaks; the operator compares it with the entry.',
   },
   ISSUER_CLAIM_REFUSED: {
@@ -136,8 +137,10 @@ export const TOKEN_REASONS: ReasonRows<TokenReason> = {
   },
   TEMPLATE_FAILED: {
     ...TOKEN,
-    meaning: 'A template of the CI provider needs a claim that the token does not have.',
-    cause: 'The provider leaves the claim out for this kind of job, or the template has a typing error.',
+    meaning:
+      'A template of the CI provider needs a claim that the token does not have, or would make a name of one that is null, empty, a list or a map.',
+    cause:
+      'The provider leaves the claim out for this kind of job (GitLab: `ci_config_ref_uri` is null where the pipeline configuration lies elsewhere), or the template has a typing error.',
     mend: 'The operator compares the template with the claims; `mayfly explain` shows both.',
   },
 };

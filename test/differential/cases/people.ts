@@ -356,4 +356,9 @@ export const peopleCases = explaining(
   ['connector', STRICTER, /^dex of the connector (?:null|\[|\{)/],
   ['controls', { fulcio: { status: 200 }, mayfly: UNENCODABLE }, /^username for the user "(?:a\\|\u202e)/],
   ['subject', STRICTER, /^username for the user ""/],
+  [
+    'spellings',
+    STRICTER,
+    /^uri for the subject "(?:HTTP|hTtP)|^uri for the subject "http:\/\/127\.0\.0\.1\/(?:a%20b|#)"/,
+  ],
 );
