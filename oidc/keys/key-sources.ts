@@ -114,7 +114,10 @@ export class KeySources {
    * is for its own issuer alone. */
   #fetcherFor(route: KeyRoute): DocumentFetcher {
     const { caCert, isInCluster, url, place } = route;
-    const name = JSON.stringify([caCert, ...(isInCluster ? [url, place?.isNamed] : [])]);
+    const name = JSON.stringify([
+      caCert,
+      ...(isInCluster ? [url, place?.isNamed === true ? place.url.href : undefined] : []),
+    ]);
     const before = this.#previous === undefined ? undefined : this.#previous.#fetchers.get(name);
     const shared = this.#fetchers.get(name) ?? before ?? new SharedFetcher(this.#makeFetcher(route));
     return this.#remember(this.#fetchers, name, shared).fetcher;
@@ -125,7 +128,7 @@ export class KeySources {
     return isInCluster
       ? createClusterFetcher({
           issuer: url,
-          isPlaceNamed: place?.isNamed === true,
+          place: place?.isNamed === true ? place.url : undefined,
           caCert,
           createFetcher,
           access,

@@ -27,8 +27,8 @@ const DISCOVERY_PATH = '/.well-known/openid-configuration';
 /** What {@link createClusterFetcher} needs. */
 export interface ClusterFetcherOptions {
   readonly issuer: string;
-  /** Whether the operator says where its documents are: then they are asked for there. */
-  readonly isPlaceNamed?: boolean | undefined;
+  /** The document that the operator names, if any: then it is asked for there. */
+  readonly place?: URL | undefined;
   /** PEM certificates of the definition, trusted too. */
   readonly caCert: string | undefined;
   /** Makes the fetchers that do the work. */
@@ -51,7 +51,7 @@ type Way = (limits: FetchLimits) => Promise<unknown>;
 
 class ClusterFetcher {
   readonly #issuer: string;
-  readonly #isPlaceNamed: boolean;
+  readonly #place: URL | undefined;
   readonly #caCert: string | undefined;
   readonly #access: ClusterAccess;
   readonly #inside: RenewedFetcher;
@@ -60,7 +60,7 @@ class ClusterFetcher {
   constructor(options: ClusterFetcherOptions) {
     const { createFetcher, access = CLUSTER_ACCESS } = options;
     this.#issuer = options.issuer;
-    this.#isPlaceNamed = options.isPlaceNamed === true;
+    this.#place = options.place;
     this.#caCert = options.caCert;
     this.#access = access;
     this.#inside = new RenewedFetcher(createFetcher, true);
@@ -68,10 +68,13 @@ class ClusterFetcher {
   }
 
   async fetch(url: URL, limits: FetchLimits): Promise<unknown> {
-    if (this.#isServer(url)) return this.#askByName(url, limits);
-    const path = this.#isPlaceNamed ? undefined : this.#pathOf(url);
-    if (path === undefined || !(await this.#isOwn())) return this.#askAnybody(url, limits);
-    const own = new URL(path, `https://${this.#serverHost()}`);
+    const named = this.#namedServer();
+    // The documents of another issuer must not steer requests with the token to the API server.
+    if (named !== undefined && this.#isServer(url)) return this.#askByName(url, limits);
+    const path = this.#place !== undefined && named === undefined ? undefined : this.#pathOf(url);
+    const isOwn = path !== undefined && (named !== undefined || (await this.#madeOurToken()));
+    if (!isOwn) return this.#askAnybody(url, limits);
+    const own = new URL(path, `https://${named ?? this.#access.hosts[0] ?? ''}`);
     return firstOf(
       [
         async (bounds) => this.#checked(path, await this.#askServer(own, bounds)),
@@ -97,16 +100,21 @@ class ClusterFetcher {
     return url.pathname === KEYS_PATH && url.search === '' ? KEYS_PATH : undefined;
   }
 
-  /** Whether the issuer is that of this cluster: by its name, or because it made the token of this pod. */
-  async #isOwn(): Promise<boolean> {
-    if (this.#isServer(new URL(this.#issuer))) return true;
-    const token = await readClusterToken(this.#access.token);
-    return token !== undefined && issuerOf(token) === this.#issuer;
+  /** The API server's host, where the operator names it: as the issuer, or as the place of its documents. */
+  #namedServer(): string | undefined {
+    return [this.#place, new URL(this.#issuer)].find((url) => url !== undefined && this.#isServer(url))?.host;
   }
 
-  #serverHost(): string {
-    const issuer = new URL(this.#issuer);
-    return this.#isServer(issuer) ? issuer.host : (this.#access.hosts[0] ?? '');
+  /** Whether the issuer is that of this cluster, whatever its name. */
+  async #madeOurToken(): Promise<boolean> {
+    try {
+      const token = await readClusterToken(this.#access.token);
+      return token !== undefined && issuerOf(token) === this.#issuer;
+    } catch (error) {
+      // Of no consequence for the issuers of other clusters.
+      if (error instanceof IssuerFault) return false;
+      throw error;
+    }
   }
 
   /** A cluster whose issuer was changed may speak for the new one already; the old one's documents are elsewhere then. */

@@ -56,7 +56,7 @@ describe("Fetching the documents of the cluster's own issuer", () => {
     await writeFile(access.token, `${text}\n`);
   }
 
-  function fetcherOf(changes: { issuer?: string; caCert?: string } = {}): DocumentFetcher {
+  function fetcherOf(changes: { issuer?: string; caCert?: string; place?: URL } = {}): DocumentFetcher {
     const fetcher = createClusterFetcher({
       ...{ issuer: server.url, caCert: undefined, createFetcher: createDocumentFetcher, access },
       ...changes,
@@ -192,6 +192,15 @@ describe("Fetching the documents of the cluster's own issuer", () => {
       expect(seen()).to.deep.equal([]);
     });
 
+    it('its own API server when the documents of another issuer lead there', async () => {
+      const fetcher = fetcherOf({ issuer: 'https://oidc.other.example' });
+      for (const path of [KEYS, '/api/v1/secrets']) {
+        const fault = await faultOf(() => get(server.url + path, fetcher));
+        expect(fault.message, path).to.contain('no public address');
+      }
+      expect(seen()).to.deep.equal([]);
+    });
+
     it('a cluster that did not make it', async () => {
       server.settings.discoveryFor = 'everybody';
       await writeFile(access.ca.deployed, server.ca);
@@ -214,9 +223,36 @@ describe("Fetching the documents of the cluster's own issuer", () => {
       const port = await listen(createServer(identity, answer));
       access = { ...access, hosts: [`127.0.0.1:${port}`] };
       await writeFile(access.ca.mounted, identity.cert);
-      await get(`https://127.0.0.1:${port}/moved`);
+      const issuer = `https://127.0.0.1:${port}`;
+      await get(`${issuer}/moved`, fetcherOf({ issuer }));
       expect(got).to.deep.equal([`Bearer ${token}`, undefined]);
     });
+  });
+
+  it('asks the API server where the operator names it as the place of the documents', async () => {
+    const issuer = 'https://oidc.example.com/clusters/one';
+    server.settings.issuer = issuer;
+    await mount('opaque');
+    const discovery = fetcherOf({ issuer, place: new URL(server.url + DISCOVERY) });
+    expect(await get(server.url + DISCOVERY, discovery)).to.include({ issuer });
+    expect(await get(server.nodeUrl + KEYS, discovery)).to.have.property('keys');
+    const keys = fetcherOf({ issuer, place: new URL(server.url + KEYS) });
+    expect(await get(server.url + KEYS, keys)).to.have.property('keys');
+    expect(server.seen.map(({ host, token: sent }) => [host, sent])).to.deep.equal(
+      Array(3).fill([server.host, 'opaque']),
+    );
+  });
+
+  it('asks nobody but the place that the operator names, where that is another', async () => {
+    const fetcher = fetcherOf({
+      issuer: server.nodeUrl,
+      place: new URL('https://keys.example/openid/v1/jwks'),
+    });
+    await mount(tokenOf(server.nodeUrl));
+    expect((await faultOf(() => get(server.nodeUrl + KEYS, fetcher))).message).to.contain(
+      'no public address',
+    );
+    expect(seen()).to.deep.equal([]);
   });
 
   it("sends any token to the cluster's own name, because older tokens name no URL", async () => {
