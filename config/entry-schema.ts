@@ -113,7 +113,7 @@ export const entrySchema = z.strictObject({
   ),
   'jwks-url': described(
     documentUrl.optional(),
-    "Where the issuer's keys are, if that is not for its discovery document to say: no such document is asked for then, and tokens may be signed with whatever the keys are for. Whoever can change what is there can become anybody of this issuer.",
+    "Where the issuer's keys are, if that is not for its discovery document to say: no such document is asked for then, and tokens may be signed with whatever the keys are for. A client that can change what is there can become anybody of this issuer.",
   ),
   'discovery-url': described(
     documentUrl.optional(),

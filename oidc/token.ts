@@ -31,7 +31,7 @@ const AS_GIVEN = 'Send the ID token as the issuer gave it: three base64url parts
 const malformed = (sentence: string, hint = AS_GIVEN): TokenError =>
   new TokenError('TOKEN_MALFORMED', sentence, { hint });
 
-/** How tokens are spoilt on their way, told by how they begin or end. What was sent is not repeated. */
+/** How tokens are spoilt on their way, seen by how they begin or end. What was sent is not repeated. */
 const SLIPS: readonly (readonly [pattern: RegExp, sentence: string, hint: string])[] = [
   [
     /^bearer(\s|$)/i,

@@ -190,7 +190,7 @@ function unknownKey({ algorithm, keyId }: UnverifiedToken, keys: KeySet): TokenE
 /** Names and numbers of keys are the issuer's words, which were fetched from it; nothing of the token is repeated. */
 const unusable = (why: string): TokenError =>
   new TokenError('KEY_UNUSABLE', `the token's key is published by its issuer but cannot be used: ${why}`, {
-    hint: 'This is for whoever runs the issuer: publish a key that can be used, and sign with it.',
+    hint: 'The operator of the issuer has to publish a key that can be used, and sign with it.',
   });
 
 function checkClaims<E extends Acceptance>(claims: Claims, policy: TokenPolicy<E>, trace: TokenTrace): E {

@@ -61,8 +61,8 @@ async function fetchDocument(connections: Connections, start: URL, limits: Fetch
   throw new IssuerFault('UNUSABLE', `${start.href} redirects more than ${MAX_REDIRECTS} times`);
 }
 
-/** A Kubernetes API server offers its keys as `application/jwk-set+json` alone, and answers 406 to whoever does not take
- * that; some servers insist on the first. */
+/** A Kubernetes API server offers its keys as `application/jwk-set+json` alone, and answers 406 to a client that does not
+ * take that; some servers insist on the first. */
 const HEADERS = {
   accept: 'application/json, application/jwk-set+json, */*;q=0.1',
   'accept-encoding': ACCEPTED_ENCODING,

@@ -238,7 +238,7 @@ export class IssuerKeys implements KeyProvider {
 /** What is to be said of keys of an issuer that verify nothing. */
 export function skippedWarnings(issuer: string, skipped: readonly SkippedKey[]): IssuerWarning[] {
   const hint =
-    'Tokens that are signed with it are refused (KEY_UNUSABLE). This is for whoever runs the issuer.';
+    'Tokens that are signed with it are refused (KEY_UNUSABLE). The operator of the issuer has to replace it.';
   return skipped.slice(0, MAX_REPORTED).map(({ name, why }) => ({
     issuer,
     sentence: `${name} of ${issuer} is skipped: ${why}`,

@@ -7,7 +7,7 @@ export interface ClusterAccess {
   readonly ca: {
     /** Mounted by Kubernetes into every pod: nothing else vouches for the API server where it is there. */
     readonly mounted: string;
-    /** Mounted by whoever deploys Fulcio; counts for every issuer of type kubernetes with an entry of its own. */
+    /** Where a deployment of Fulcio mounts them; counts for every issuer of type kubernetes with an entry of its own. */
     readonly deployed: string;
   };
   /** The pod's token. Mounted by Kubernetes, and renewed by it. */

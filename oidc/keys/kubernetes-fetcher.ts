@@ -145,7 +145,7 @@ class ClusterFetcher {
     const certificates = await this.#certificates();
     if (certificates === undefined) throw withoutCertificates(url, [ca.mounted, ca.deployed]);
     const bearer = await readClusterToken(token);
-    // The host was not named by a stranger, and the certificate says whose it is.
+    // Its certificate says whose it is, wherever it is.
     const bounds = { ...limits, publicOnly: false, bearer };
     try {
       return await this.#inside.use(certificates, (fetcher) => fetcher.fetch(url, bounds));

@@ -68,7 +68,7 @@ export const TOKEN_REASONS: ReasonRows<TokenReason> = {
       'The issuer publishes the key that signed the token, but it is one that verifies nothing here: the sentence says which key, and why.',
     cause:
       'RSA of less than 2048 bits; an `alg` that is none (`RSA`), or another than that of the token; numbers in ordinary base64 instead of base64url; numbers that make no key.',
-    mend: 'Whoever runs the issuer: publish a key as RFC 7517 and RFC 7518 have it, and sign with it. The service log names such keys when they are fetched.',
+    mend: 'The operator of the issuer: publish a key as RFC 7517 and RFC 7518 have it, and sign with it. The service log names such keys when they are fetched.',
   },
   TOKEN_SIGNATURE_INVALID: {
     ...TOKEN,

@@ -63,8 +63,8 @@ describe('Keys of an issuer whose documents are elsewhere', () => {
       `speaks for "${issuer.url}", not for "${ISSUER}"`,
     );
     expect((error.cause as IssuerFault).hint).to.contain('discovery-issuer');
-    const told = { discoveryUrl: discovery(), discoveryIssuer: issuer.url };
-    expect(await ask(doorOf(told))).to.equal(ISSUER);
+    const named = { discoveryUrl: discovery(), discoveryIssuer: issuer.url };
+    expect(await ask(doorOf(named))).to.equal(ISSUER);
     // As for Entra's "common", whose document has a place for the tenant.
     const template = 'https://login.microsoftonline.com/{tenantid}/v2.0';
     issuer.discovery.patch = { issuer: template };

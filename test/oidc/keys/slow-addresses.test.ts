@@ -9,7 +9,7 @@ import type { LookupAddress } from 'node:dns';
 import { expect } from 'chai';
 import { createDocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
 
-/** Takes connections of its port only after it was told so on stdin, and answers them with JSON. Fills its queue before it
+/** Takes connections of its port only after a line on stdin, and answers them with JSON. Fills its queue before it
  * says its port. */
 const LISTENER = `
 import socket, sys
