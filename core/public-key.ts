@@ -87,6 +87,11 @@ function split(spkiDer: Uint8Array): { algorithm: DerReader; bits: Uint8Array } 
 }
 
 function readEc(parameters: DerReader, point: Uint8Array): PublicKeyInfo {
+  if (parameters.peek() === Tag.sequence) {
+    throw new FormatError('UNSUPPORTED', 'the key spells its curve out in numbers instead of naming it', {
+      hint: 'Write it with a named curve: openssl ec -pubin -in key.pem -pubout -param_enc named_curve',
+    });
+  }
   if (parameters.peek() !== Tag.oid) throw new FormatError('UNSUPPORTED', 'the key names no known curve');
   const known = CURVES.get(oidText(parameters.next(Tag.oid).value));
   parameters.end();

@@ -1,6 +1,12 @@
 /** How a command talks to a service: bounded in time and size, never redirected, and secrets only where they are safe. */
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { CommandError } from '../command.ts';
 import { printable } from '../../core/printable.ts';
+import { USER_AGENT } from '../../core/version.ts';
+
+// Node gives up one of several addresses of a host after 250 ms, so that one that is only slow counts as dead. `fetch` takes
+// no such setting of its own.
+setDefaultAutoSelectFamilyAttemptTimeout(2_000);
 
 /** A request. */
 export interface HttpRequest {
@@ -54,8 +60,8 @@ export function parseUrl(text: string, option: string): URL {
  * late, is too long, or is a redirect: a token must not follow one. `what` names the other side. */
 export async function exchange(url: URL, what: string, request: HttpRequest = {}): Promise<HttpAnswer> {
   const { method = 'GET', headers = {}, body, ...limits } = request;
-  const common = { accept: 'application/json', 'user-agent': 'mayfly-cli' };
-  const init = { method, headers: { ...common, ...headers }, ...(body === undefined ? {} : { body }) };
+  const sent = { accept: 'application/json', ...headers };
+  const init = { method, headers: sent, ...(body === undefined ? {} : { body }) };
   const response = await exchangeRaw(url, what, init, limits);
   const retryAfter = secondsOf(response.headers.get('retry-after'));
   return { status: response.status, text: await response.text(), retryAfter };
@@ -78,8 +84,10 @@ export async function exchangeRaw(
 ): Promise<Response> {
   const deadline = AbortSignal.timeout(timeoutMs);
   const signal = init.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
+  const sent = new Headers(init.headers);
+  sent.set('user-agent', USER_AGENT);
   try {
-    const response = await fetch(url, { ...init, redirect: 'manual', signal });
+    const response = await fetch(url, { ...init, headers: sent, redirect: 'manual', signal });
     if (response.status >= 300 && response.status < 400) throw redirected(url, what);
     const { status, headers } = response;
     return new Response(await readBounded(response, maxBytes, what), { status, headers });

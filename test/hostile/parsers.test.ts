@@ -116,6 +116,7 @@ const YAML = [
   ],
 ];
 const url = new URL('https://issuer.example/jwks');
+const DISCOVERY = { url: new URL('https://issuer.example/d'), issuer: 'https://issuer.example' };
 const document = (text: string): unknown => {
   try {
     return JSON.parse(text) as unknown;
@@ -345,7 +346,7 @@ const PARSERS: readonly Parser[] = [
   },
   {
     what: 'a discovery document',
-    parse: (text) => discover('https://issuer.example', () => Promise.resolve(document(text))),
+    parse: (text) => discover(DISCOVERY, () => Promise.resolve(document(text))),
     typed: IssuerFault,
     words: [...JSONS, '"issuer"', '"https://issuer.example"', '"jwks_uri"'],
     longest: 256 * 1024,

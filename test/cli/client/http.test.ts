@@ -1,13 +1,17 @@
+import { readFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { expect } from 'chai';
-import { exchange, requireSafeTransport } from '../../../cli/client/http.ts';
+import { exchange, exchangeRaw, requireSafeTransport } from '../../../cli/client/http.ts';
 import { identityToken } from '../../../cli/client/identity-token.ts';
 import { hasGithubIdentity, requestGithubToken } from '../../../cli/client/github-token.ts';
 import { ServiceClient, ServiceRefusal } from '../../../cli/client/service.ts';
 import { CommandError } from '../../../cli/command.ts';
 import type { MayflyError } from '../../../core/errors.ts';
+import { USER_AGENT, VERSION } from '../../../core/version.ts';
+import { projectRoot } from '../../support/project-root.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
 
 describe('cli/client: talking to a service', () => {
@@ -49,6 +53,22 @@ describe('cli/client: talking to a service', () => {
     };
 
   const request = { token: 'the.secret.token', publicKey: 'PEM', proof: new Uint8Array([1]) };
+
+  it('says which program asks, with its version, for a library that brings its own requests too', async () => {
+    const seen: unknown[] = [];
+    answer = (req, res) => {
+      seen.push(req.headers['user-agent']);
+      json(200, {})(req, res);
+    };
+    await exchange(base, 'it');
+    await exchangeRaw(base, 'it', { headers: { 'User-Agent': 'openid-client/v6' } });
+    expect(seen).to.deep.equal([USER_AGENT, USER_AGENT]);
+    expect(USER_AGENT).to.equal(`mayfly/${VERSION}`);
+    const { version } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')) as {
+      version: string;
+    };
+    expect(VERSION).to.equal(version);
+  });
 
   it('reads when to try again, in seconds or as a date, and nothing else', async () => {
     const inMinute = new Date(Date.now() + 60_000).toUTCString();

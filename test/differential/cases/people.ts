@@ -375,4 +375,9 @@ export const peopleCases = explaining(
   ],
   ['controls', { fulcio: { status: 200 }, mayfly: INVISIBLE_ISSUER }, /^dex of the connector "a\\nb"/],
   ['subject', STRICTER, /^username for the user ""/],
+  [
+    'spellings',
+    STRICTER,
+    /^uri for the subject "(?:HTTP|hTtP)|^uri for the subject "http:\/\/127\.0\.0\.1\/(?:a%20b|#)"/,
+  ],
 );
