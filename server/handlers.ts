@@ -4,7 +4,7 @@ import type { RequestListener } from 'node:http';
 import { createIssuance } from '../ca/issuance.ts';
 import { Admission } from './admission.ts';
 import { createApi, type ApiParts } from './api.ts';
-import { createClientAddress, type ClientAddress } from './client-address.ts';
+import { clientNetwork, createClientAddress, type ClientAddress } from './client-address.ts';
 import type { ConnectionGuard } from './connection-guard.ts';
 import { createDecisionRecords } from './decision-records.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
@@ -25,8 +25,10 @@ import { decodeSigningRequestV1, decodeSigningRequestV2 } from './signing-reques
 /** Bytes of request bodies that may be on their way at once. */
 const BODY_MEMORY = 64 * 1024 * 1024;
 
-/** Bytes of answers of the log that may wait for readers at once. */
-const ANSWER_MEMORY = 64 * 1024 * 1024;
+const MIB = 1024 * 1024;
+
+/** What answers of the log that wait for their readers may hold. */
+const UNSENT_LIMITS = { total: 64 * MIB, perClient: 16 * MIB, smallPerConnection: MIB / 4, stallMs: 1_000 };
 
 /** What the two listeners run. */
 export interface Handlers {
@@ -41,7 +43,7 @@ export interface Handlers {
 export function createHandlers(values: ServiceValues, state: ServiceState): Handlers {
   const { log, clock, authority, limits, policy, configuration, replayGuard, audit } = values;
   const signing = new Admission(limits.maxInFlight);
-  const reading = new ReadBudget(limits.readConcurrency);
+  const reading = new ReadBudget({ concurrency: limits.readConcurrency });
   const clientAddress = createClientAddress(values.trustedProxies);
   const { notBefore, notAfter } = authority.validity;
   const status = () => log.status();
@@ -69,7 +71,8 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     audit,
   });
   const routes = signingRoutes(values, metrics, signing, clientAddress);
-  const logRead = logMount(values, state, metrics, reading, clientAddress);
+  const unsent = new UnsentAnswers(UNSENT_LIMITS);
+  const logRead = logMount(values, state, { metrics, budget: reading, unsent, clientAddress });
   return {
     signing: () => signing.used,
     operator: createMetricsHandler(metrics, readiness, values.acceptHost),
@@ -79,6 +82,12 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
         signing: routes,
         calls: fixedCalls(authority, policy, readiness),
         log: logRead,
+        reserve: (response, bytes) => {
+          const client = clientNetwork(clientAddress(response.req));
+          if (!unsent.hasRoom(client, bytes)) return false;
+          unsent.hold(response, client, bytes);
+          return true;
+        },
         requestLog: values.requestLog,
         acceptHost: values.acceptHost,
       }),
@@ -117,18 +126,14 @@ function signingRoutes(
 function logMount(
   values: ServiceValues,
   state: ServiceState,
-  metrics: Metrics,
-  budget: ReadBudget,
-  clientAddress: ClientAddress,
+  shared: Pick<LogRouteParts, 'metrics' | 'budget' | 'unsent' | 'clientAddress'>,
 ): ApiParts['log'] {
   const { log, logAccess, requestLog } = values;
   const parts: LogRouteParts = {
     reader: log.reader,
-    access: createAccessCheck(logAccess, clientAddress),
+    ...shared,
+    access: createAccessCheck(logAccess, shared.clientAddress),
     isPublic: logAccess.kind === 'public',
-    budget,
-    unsent: new UnsentAnswers(new Admission(ANSWER_MEMORY)),
-    metrics,
     describe: () => ({
       url: logUrlOf(values, state),
       intendedUse: values.isForTrying ? 'test' : 'production',
