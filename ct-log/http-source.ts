@@ -1,3 +1,4 @@
+import { retryAfterSeconds, retryDelay, retrying } from '../core/retry.ts';
 import { LogError, LogReadError, messageOf } from './log-error.ts';
 import type { LogSource } from './source.ts';
 
@@ -10,8 +11,9 @@ export interface HttpSource extends LogSource {
   get(path: string): Promise<Uint8Array>;
 }
 
-/** The log served under `url` (with or without a slash at its end); `accessToken` is shown as a bearer. Throws
- * {@link LogError} `LOG_STORAGE` when the server cannot be reached or answers anything but 200 and 404. */
+/** The log served under `url` (with or without a slash at its end); `accessToken` is shown as a bearer. A server that says
+ * "later" (429, 503) is asked again, within {@link RETRY_LIMITS}. Throws {@link LogError} `LOG_STORAGE` when the server
+ * cannot be reached or answers anything but 200 and 404. */
 export function httpSource(url: string, accessToken?: string): HttpSource {
   const base = url.replace(/\/+$/, '');
   const headers: Record<string, string> =
@@ -27,10 +29,7 @@ export function httpSource(url: string, accessToken?: string): HttpSource {
 }
 
 async function download(url: string, headers: Readonly<Record<string, string>>): Promise<Uint8Array> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const response = await fetch(url, { headers, signal }).catch((error: unknown) => {
-    throw unreachable(url, error);
-  });
+  const response = await retrying(() => request(url, headers), delayOf);
   if (response.status === 404) throw new LogReadError('NOT_FOUND', `${url} does not exist`);
   if (response.status === 401) {
     throw new LogError('LOG_STORAGE', `${url} cannot be read: the log wants another access token, or one`, {
@@ -41,6 +40,21 @@ async function download(url: string, headers: Readonly<Record<string, string>>):
   return readBody(url, response).catch((error: unknown) => {
     throw error instanceof LogError ? error : unreachable(url, error);
   });
+}
+
+function request(url: string, headers: Readonly<Record<string, string>>): Promise<Response> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  return fetch(url, { headers, signal }).catch((error: unknown) => {
+    throw unreachable(url, error);
+  });
+}
+
+/** A log that is read by many at once says when to come back. */
+function delayOf({ status, headers, body }: Response): number | undefined {
+  const delay = retryDelay(status, retryAfterSeconds(headers.get('retry-after'), Date.now()));
+  // An answer that is not read keeps its connection.
+  if (delay !== undefined) void body?.cancel();
+  return delay;
 }
 
 async function readBody(url: string, response: Response): Promise<Uint8Array> {

@@ -1,6 +1,7 @@
 /** How a command talks to a service: bounded in time and size, never redirected, and secrets only where they are safe. */
 import { CommandError } from '../command.ts';
 import { printable } from '../../core/printable.ts';
+import { retryAfterSeconds } from '../../core/retry.ts';
 
 /** A request. */
 export interface HttpRequest {
@@ -57,16 +58,8 @@ export async function exchange(url: URL, what: string, request: HttpRequest = {}
   const common = { accept: 'application/json', 'user-agent': 'mayfly-cli' };
   const init = { method, headers: { ...common, ...headers }, ...(body === undefined ? {} : { body }) };
   const response = await exchangeRaw(url, what, init, limits);
-  const retryAfter = secondsOf(response.headers.get('retry-after'));
+  const retryAfter = retryAfterSeconds(response.headers.get('retry-after'), Date.now());
   return { status: response.status, text: await response.text(), retryAfter };
-}
-
-/** `Retry-After`: seconds, or a date, as proxies also write it. */
-function secondsOf(header: string | null): number | undefined {
-  if (header === null) return undefined;
-  if (/^\d{1,9}$/.test(header)) return Number(header);
-  const date = header.endsWith(' GMT') ? Date.parse(header) : NaN;
-  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - Date.now()) / 1000));
 }
 
 /** {@link exchange} in the words of fetch, for a library that brings its own requests. */

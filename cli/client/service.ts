@@ -3,6 +3,7 @@ import { MayflyError } from '../../core/errors.ts';
 import { CommandError } from '../command.ts';
 import { exchange, requireSafeTransport, type HttpAnswer } from './http.ts';
 import { printable } from '../../core/printable.ts';
+import { retryDelay, retrying } from '../../core/retry.ts';
 
 const SERVICE = 'the service';
 
@@ -53,11 +54,13 @@ export class ServiceClient {
         proofOfPossession: Buffer.from(request.proof).toString('base64'),
       },
     };
-    const answer = await exchange(new URL('api/v2/signingCert', this.#base), SERVICE, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${request.token}` },
-      body: JSON.stringify(body),
-    });
+    const send = (): Promise<HttpAnswer> =>
+      exchange(new URL('api/v2/signingCert', this.#base), SERVICE, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${request.token}` },
+        body: JSON.stringify(body),
+      });
+    const answer = await retrying(send, delayOfUnread);
     const embedded = field(parsed(answer), 'signedCertificateEmbeddedSct');
     if (embedded === undefined) {
       throw new CommandError('FAILED', 'the certificate came without an embedded proof of logging (SCT)', {
@@ -99,8 +102,18 @@ export class ServiceClient {
 
   async #get(path: string, token?: string): Promise<HttpAnswer> {
     const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    return await exchange(new URL(path, this.#base), SERVICE, { headers });
+    return await retrying(
+      () => exchange(new URL(path, this.#base), SERVICE, { headers }),
+      ({ status, retryAfter }) => retryDelay(status, retryAfter),
+    );
   }
+}
+
+/** Of refusals of a signing request, only the one from before anybody looked at the token: any other may have used the
+ * token up, or stands until its sender does something else. */
+function delayOfUnread(answer: HttpAnswer): number | undefined {
+  const delay = retryDelay(answer.status, answer.retryAfter);
+  return delay !== undefined && refusal(answer).code === 'TOO_BUSY' ? delay : undefined;
 }
 
 const logClosed = (): CommandError =>

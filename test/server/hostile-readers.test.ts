@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { startTestService, type TestService } from '../support/test-service.ts';
+import { changedPolicy, refusalOf, startTestService, type TestService } from '../support/test-service.ts';
 
 const MIB = 1024 * 1024;
 
@@ -61,6 +61,26 @@ describe('server: readers that take more than their share', () => {
       for (const path of smallPaths)
         expect(await status(`${service.logUrl}/${path}`, HONEST), path).to.equal(200);
     });
+  });
+
+  it('because they leave a long configuration unread leave it to others', async () => {
+    const service = await startTestService((values) => ({
+      trustedProxies: ['127.0.0.1'],
+      ...changedPolicy(values, ({ entries }) => ({
+        entries: Array.from({ length: 60_000 }, () => entries).flat(),
+      })),
+    }));
+    const url = new URL(`${service.url}/api/v2/configuration`);
+    const stalled: Socket[] = [];
+    for (let i = 0; i < 4; i++) stalled.push(await askAndStall(url, '203.0.113.7', 2));
+    const refused = await fetch(url, { headers: from('203.0.113.7') });
+    expect([refused.status, refused.headers.get('retry-after')]).to.deep.equal([503, '1']);
+    expect((await refusalOf(refused)).details[0].reason).to.equal('TOO_BUSY');
+    const answer = await fetch(url, { headers: from(HONEST) });
+    expect(answer.status).to.equal(200);
+    expect((await answer.arrayBuffer()).byteLength).to.be.above(5 * MIB);
+    for (const socket of stalled) socket.destroy();
+    await service.close();
   });
 
   it('because they have many connections delay another client by one read, and small answers not at all', async () => {
