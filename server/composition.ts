@@ -43,12 +43,12 @@ async function start(values: ServiceValues): Promise<RunningService> {
   requireTellableReaders(values.logAccess, { behindTlsProxy, trustedProxies });
   const pair = tls === undefined ? undefined : await loadTlsPair(tls, values.clock());
   const handlers = createHandlers(values, state);
-  const server = createHttpServer(pair);
+  const server = createHttpServer(pair, values.limits.idleTimeoutMs);
   server.on(
     'request',
     handlers.createPublic(guardConnections(server, values.limits.connections ?? CONNECTIONS)),
   );
-  const operator = createHttpServer(undefined);
+  const operator = createHttpServer(undefined, values.limits.idleTimeoutMs);
   operator.on('request', handlers.operator);
   guardConnections(operator, OPERATOR_CONNECTIONS);
   // The operator's listener first: when the public one answers, everything is up.

@@ -60,6 +60,8 @@ export interface ServiceLimits {
   readonly maxInFlight: number;
   /** Reads of the log. */
   readonly readConcurrency: number;
+  /** Milliseconds an idle connection is kept, on either listener; default 620 s. */
+  readonly idleTimeoutMs?: number | undefined;
   /** Connections to the public listener; default 4096. */
   readonly connections?: number | undefined;
 }
