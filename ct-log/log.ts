@@ -9,6 +9,7 @@ import { fileTileStore } from './file-tile-store.ts';
 import type { PrecertificateEntry } from './format/leaf.ts';
 import { HashIndex } from './hash-index.ts';
 import { headSigner, type LogSigners, type SignedHead } from './head-signer.ts';
+import { NeededFiles, type UnreadableFiles } from './needed-files.ts';
 import { putIssuers, type Issuers } from './issuers.ts';
 import { LogError } from './log-error.ts';
 import { logKeys } from './log-keys.ts';
@@ -61,6 +62,10 @@ export interface LogStatus {
   readonly tileFailure?: string;
   /** Why leaf hashes cannot be looked up. */
   readonly indexFailure?: string;
+  /** Files that reads could not have; absent while there are none. */
+  readonly unreadable?: UnreadableFiles;
+  /** Why the checkpoint file is older than it should be. */
+  readonly checkpointFailure?: string;
 }
 
 /** A log that this process writes; see {@link Sequencer.append} for what an append promises. */
@@ -144,7 +149,8 @@ interface Recovered {
 
 function assemble(recovered: Recovered): OpenedLog {
   const { options, identity, stores, edge, issuers, writer, signHead, head } = recovered;
-  const treeTiles = new TreeTiles(edge, stores.tiles);
+  const files = new NeededFiles(stores.tiles);
+  const treeTiles = new TreeTiles(edge, files);
   const file = new CheckpointFile(options.directory, head.checkpoint);
   const index = new HashIndex(
     { path: join(options.directory, 'index.db'), logId: identity.logId },
@@ -164,11 +170,12 @@ function assemble(recovered: Recovered): OpenedLog {
   file.update(head.checkpoint);
   const reader = logReader({
     ...{ identity, head: () => sequencer.head, tiles: treeTiles },
-    ...{ store: stores.tiles, index, issuers: issuers.certificates },
+    ...{ files, index, issuers: issuers.certificates },
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await sequencer.close();
+    files.close();
     await index.close();
     await file.flush().catch(() => undefined); // derived: a full disk must not keep the lock
     await stores.commits.close();
@@ -176,12 +183,20 @@ function assemble(recovered: Recovered): OpenedLog {
   return {
     ...{ identity, reader },
     append: (entry) => sequencer.append(entry),
-    status: () => statusOf(sequencer, writer, index),
+    status: () => statusOf(sequencer, { writer, index, files, checkpointFile: file }),
     close: () => (closing ??= close()),
   };
 }
 
-function statusOf(sequencer: Sequencer, writer: TileWriter, index: HashIndex): LogStatus {
+/** What is derived from the committed entries, and may fail without them. */
+interface Derived {
+  readonly writer: TileWriter;
+  readonly index: HashIndex;
+  readonly files: NeededFiles;
+  readonly checkpointFile: CheckpointFile;
+}
+
+function statusOf(sequencer: Sequencer, { writer, index, files, checkpointFile }: Derived): LogStatus {
   const { head } = sequencer.head;
   const { failure } = sequencer;
   return {
@@ -191,5 +206,7 @@ function statusOf(sequencer: Sequencer, writer: TileWriter, index: HashIndex): L
     ...(failure === undefined ? {} : { failed: failure }),
     ...(writer.failure === undefined ? {} : { tileFailure: writer.failure }),
     ...(index.failure === undefined ? {} : { indexFailure: index.failure }),
+    ...(files.unreadable === undefined ? {} : { unreadable: files.unreadable }),
+    ...(checkpointFile.failure === undefined ? {} : { checkpointFailure: checkpointFile.failure }),
   };
 }

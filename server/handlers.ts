@@ -14,8 +14,8 @@ import { createLogList, createLogRoutes, type LogRouteParts } from './log-routes
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createMetricsHandler } from './metrics-listener.ts';
 import { ReadBudget } from './read-budget.ts';
+import { createReadFaults } from './read-faults.ts';
 import { createReadiness } from './readiness.ts';
-import { causeText } from './request-log.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { createAnswerV1, createAnswerV2 } from './signing-answers.ts';
 import { UnsentAnswers } from './unsent-answers.ts';
@@ -128,7 +128,7 @@ function logMount(
   state: ServiceState,
   shared: Pick<LogRouteParts, 'metrics' | 'budget' | 'unsent' | 'clientAddress'>,
 ): ApiParts['log'] {
-  const { log, logAccess, requestLog } = values;
+  const { log, logAccess, requestLog, clock } = values;
   const parts: LogRouteParts = {
     reader: log.reader,
     ...shared,
@@ -140,9 +140,7 @@ function logMount(
       software: { name: 'mayfly', version: values.version },
     }),
     list: () => [{ origin: log.identity.origin, name: log.identity.name, url: logUrlOf(values, state) }],
-    onFault: (endpoint, error) => {
-      requestLog.note('error', 'log read failed', { endpoint, cause: causeText(error) });
-    },
+    onFault: createReadFaults(requestLog, clock),
   };
   return { path: logPath(values), handler: createLogRoutes(parts), list: createLogList(parts) };
 }

@@ -20,6 +20,8 @@ export interface MetricSources extends ConfigurationSources {
     readonly failed?: string;
     readonly tileFailure?: string;
     readonly indexFailure?: string;
+    readonly unreadable?: { readonly count: number };
+    readonly checkpointFailure?: string;
   };
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
@@ -136,7 +138,11 @@ function fulcioMetrics(
 }
 
 const degraded = (status: ReturnType<MetricSources['log']>): number =>
-  status.tileFailure === undefined && status.indexFailure === undefined ? 0 : 1;
+  [status.tileFailure, status.indexFailure, status.checkpointFailure, status.unreadable].every(
+    (trouble) => trouble === undefined,
+  )
+    ? 0
+    : 1;
 
 function registerGauges(registers: Registry[], sources: MetricSources): void {
   const { log, clock } = sources;
@@ -152,8 +158,13 @@ function registerGauges(registers: Registry[], sources: MetricSources): void {
     ['mayfly_log_tile_backlog', 'Full tiles that are no durable files yet.', () => log().tileBacklog],
     [
       'mayfly_log_degraded',
-      '1 when tiles cannot be written or leaf hashes not looked up.',
+      '1 when files of the log cannot be written or read, or leaf hashes not looked up.',
       () => degraded(log()),
+    ],
+    [
+      'mayfly_log_unreadable_files',
+      'Tiles and issuers that a read needed and that are missing or damaged.',
+      () => log().unreadable?.count ?? 0,
     ],
     ['mayfly_signing_requests', 'Signing requests under way.', sources.signing],
     ['mayfly_log_reads_in_progress', 'Log reads under way.', sources.reading],

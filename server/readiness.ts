@@ -10,7 +10,7 @@ import type { ReplayGuardStatus } from './service-values.ts';
 /** One condition of readiness. */
 export interface Check {
   readonly name:
-    'authority' | 'signer' | 'log' | 'head' | 'open' | 'configuration' | 'audit' | 'replay-guard';
+    'authority' | 'signer' | 'log' | 'head' | 'open' | 'files' | 'configuration' | 'audit' | 'replay-guard';
   readonly ok: boolean;
   /** For the operator; never shown on the public listener. */
   readonly detail: string;
@@ -69,7 +69,16 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
     const audit = auditCheck(sources);
     const ready = checks.every((check) => check.ok) && (audit?.ok !== false || !sources.audit?.isFailClosed);
     const told = audit === undefined ? [] : [audit];
-    return { ready, checks: [...checks, ...configurationCheck(sources), ...replayCheck(sources), ...told] };
+    return {
+      ready,
+      checks: [
+        ...checks,
+        filesCheck(status),
+        ...configurationCheck(sources),
+        ...replayCheck(sources),
+        ...told,
+      ],
+    };
   };
 }
 
@@ -174,6 +183,19 @@ function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: 
   return { name: 'head', ok: !isStuck && !isAhead, detail };
 }
 
-/** Tiles and index are derived from what is committed: their trouble is told but keeps nobody from signing. */
+/** Tiles and index are derived from what is committed: their trouble is reported but keeps nobody from signing. */
 const takesEntries = ({ tileFailure, indexFailure }: LogStatus): string =>
   ['the log takes entries', tileFailure, indexFailure].filter((part) => part !== undefined).join('; ');
+
+/** Files that readers of the log need. Signing does not. */
+function filesCheck({ unreadable, checkpointFailure }: LogStatus): Check {
+  const troubles: string[] = [];
+  if (unreadable !== undefined) {
+    const others = unreadable.count === 1 ? '' : `, and ${unreadable.count - 1} more`;
+    troubles.push(`reads of the log fail: ${unreadable.first}${others}`);
+  }
+  if (checkpointFailure !== undefined)
+    troubles.push(`the checkpoint file is not written: ${checkpointFailure}`);
+  const ok = troubles.length === 0;
+  return { name: 'files', ok, detail: ok ? 'no read of the log missed a file' : troubles.join('; ') };
+}
