@@ -41,7 +41,7 @@ export interface Handlers {
 
 /** The handlers of one service. */
 export function createHandlers(values: ServiceValues, state: ServiceState): Handlers {
-  const { log, clock, authority, limits, policy, configuration, replayGuard, audit } = values;
+  const { log, clock, authority, limits, policy, configuration, replayGuard, audit, tls } = values;
   const signing = new Admission(limits.maxInFlight);
   const reading = new ReadBudget({ concurrency: limits.readConcurrency });
   const clientAddress = createClientAddress(values.trustedProxies);
@@ -58,6 +58,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     configuration,
     replayGuard,
     audit,
+    tls: tls === undefined ? undefined : () => state.tls?.(),
   });
   const readiness = createReadiness({
     signer: authority.signer,
@@ -69,6 +70,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     configuration,
     replayGuard,
     audit,
+    tls: () => state.tls?.(),
   });
   const routes = signingRoutes(values, metrics, signing, clientAddress);
   const unsent = new UnsentAnswers(UNSENT_LIMITS);

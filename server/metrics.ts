@@ -7,6 +7,8 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Audit } from '../audit/audit.ts';
 import { registerAuditMetrics } from './audit-metrics.ts';
 import { decisionMetrics } from './decision-metrics.ts';
+import type { TlsStatus } from './tls-certificate.ts';
+import { registerTlsMetrics } from './tls-metrics.ts';
 import { registerConfigurationMetrics, type ConfigurationSources } from './configuration-metrics.ts';
 
 /** What the gauges read when Prometheus asks; nothing of it is pushed. */
@@ -31,6 +33,8 @@ export interface MetricSources extends ConfigurationSources {
   readonly signing: () => number;
   readonly reading: () => number;
   readonly audit?: Pick<Audit, 'status'> | undefined;
+  /** Of the certificate that is served; without it none is. */
+  readonly tls?: (() => TlsStatus | undefined) | undefined;
 }
 
 /** The counters of one service. */
@@ -67,6 +71,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const fulcio = fulcioMetrics(registers, sources.version);
   const decisions = decisionMetrics(registers);
   if (sources.audit !== undefined) registerAuditMetrics(registers, sources.audit);
+  if (sources.tls !== undefined) registerTlsMetrics(registers, sources.tls);
   const reads = new Counter({
     name: 'mayfly_log_reads_total',
     help: 'Answers of the log read side, by endpoint and status.',

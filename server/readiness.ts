@@ -6,11 +6,21 @@ import type { Signer } from '../core/signer.ts';
 import type { LogStatus } from '../ct-log/log.ts';
 import type { ConfigurationState } from './configuration-state.ts';
 import type { ReplayGuardStatus } from './service-values.ts';
+import type { TlsStatus } from './tls-certificate.ts';
 
 /** One condition of readiness. */
 export interface Check {
   readonly name:
-    'authority' | 'signer' | 'log' | 'head' | 'open' | 'files' | 'configuration' | 'audit' | 'replay-guard';
+    | 'authority'
+    | 'signer'
+    | 'log'
+    | 'head'
+    | 'open'
+    | 'files'
+    | 'tls'
+    | 'configuration'
+    | 'audit'
+    | 'replay-guard';
   readonly ok: boolean;
   /** For the operator; never shown on the public listener. */
   readonly detail: string;
@@ -35,6 +45,8 @@ export interface ReadinessSources {
   /** Of used tokens; undefined when no entry wants one. */
   readonly replayGuard?: (() => ReplayGuardStatus | undefined) | undefined;
   readonly audit?: Pick<Audit, 'isFailClosed' | 'status'> | undefined;
+  /** Of the certificate that is served; undefined when none is. */
+  readonly tls?: (() => TlsStatus | undefined) | undefined;
 }
 
 /** Milliseconds for which one trial signature speaks: a probe must not become load on a KMS. */
@@ -74,6 +86,7 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
       checks: [
         ...checks,
         filesCheck(status),
+        ...tlsCheck(sources),
         ...configurationCheck(sources),
         ...replayCheck(sources),
         ...told,
@@ -95,6 +108,20 @@ function configurationCheck({ configuration }: ReadinessSources): Check[] {
   if (restart !== undefined) told.push(`these settings changed and need a restart: ${restart.join(', ')}`);
   if (failure !== undefined) told.push(`the last try failed: ${failure}`);
   return [{ name: 'configuration', ok: failure === undefined, detail: told.join('; ') }];
+}
+
+/** Where a proxy in front does not look at the certificate, an old one serves as well as a new one: the service stays
+ * ready. */
+function tlsCheck({ tls, clock }: ReadinessSources): Check[] {
+  const status = tls?.();
+  if (status === undefined) return [];
+  const { notAfter, failure } = status;
+  const isOver = clock() >= notAfter;
+  const told = [
+    `the TLS certificate in use ${isOver ? 'ended' : 'ends'} on ${new Date(notAfter).toISOString()}`,
+  ];
+  if (failure !== undefined) told.push(`its files cannot be used: ${failure}`);
+  return [{ name: 'tls', ok: !isOver && failure === undefined, detail: told.join('; ') }];
 }
 
 /** Lines that cannot be written keep nobody from signing, unless the audit is fail-closed. */
