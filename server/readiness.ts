@@ -20,6 +20,7 @@ export interface Check {
     | 'tls'
     | 'configuration'
     | 'audit'
+    | 'audit-file'
     | 'replay-guard';
   readonly ok: boolean;
   /** For the operator; never shown on the public listener. */
@@ -58,6 +59,9 @@ const SIGNER_PATIENCE = 5_000;
 /** Entries that wait longer than this while the head stays say that the sequencer is stuck. */
 const QUEUE_PATIENCE = 10_000;
 
+/** How long a loss of audit lines is reported. */
+const LOSS_MEMORY = 86_400_000;
+
 /** How far a head may be ahead of the clock. */
 const CLOCK_TOLERANCE = 1_000;
 
@@ -80,7 +84,7 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
     ];
     const audit = auditCheck(sources);
     const ready = checks.every((check) => check.ok) && (audit?.ok !== false || !sources.audit?.isFailClosed);
-    const told = audit === undefined ? [] : [audit];
+    const told = audit === undefined ? [] : [audit, ...auditFileCheck(sources)];
     return {
       ready,
       checks: [
@@ -133,6 +137,17 @@ function auditCheck({ audit }: ReadinessSources): Check | undefined {
     ? 'decisions are written'
     : `not written to ${failing.map(({ name }) => name).join(', ')}`;
   return { name: 'audit', ok, detail };
+}
+
+/** Lines that somebody took out of the file are lost for good, and no certificate is safer for being refused now: so this
+ * says it for a day, and keeps nobody from signing. */
+function auditFileCheck({ audit, clock }: ReadinessSources): Check[] {
+  const losses = audit?.status().places.flatMap(({ incidents }) => incidents?.lastLoss ?? []) ?? [];
+  const [last] = losses.filter((at) => clock() - at < LOSS_MEMORY);
+  if (last === undefined) return [];
+  const when = new Date(last).toISOString();
+  const detail = `another program truncated or deleted the audit file at ${when}; lines may be lost`;
+  return [{ name: 'audit-file', ok: false, detail }];
 }
 
 /** Only entries with a replay guard need it: the others go on. */
