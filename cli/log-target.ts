@@ -117,9 +117,19 @@ async function urlTarget(url: string, options: TargetOptions, speak: Speaker): P
   if (keys !== undefined)
     return { source, directory: undefined, keys, logId: logIdOf(keys), trusted: 'trust' };
   speak.note("note: the log's key is the server's own word (log.v3.json); name --trust DIR to be sure");
-  const { origin, publicKey, logId } = parseLogV3Json(sha256, utf8Text(await source.get('log.v3.json')));
+  const { origin, publicKey, logId } = parseLogV3Json(sha256, utf8Text(await ownWord(source)));
   const own = [makeVkey(sha256, origin, 'static-ct', publicKey)];
   return { source, directory: undefined, keys: own, logId, trusted: 'server' };
+}
+
+/** What the log says of its key. */
+async function ownWord(source: HttpSource): Promise<Uint8Array> {
+  return source.get('log.v3.json').catch((error: unknown) => {
+    if (!(error instanceof LogReadError)) throw error;
+    throw new CommandError('FAILED', `${source.name} does not say what its key is: log.v3.json is missing`, {
+      hint: 'Name a trust directory with --trust DIR.',
+    });
+  });
 }
 
 /** The log at a URL, or, of a server, its log of that name or its only one. */

@@ -3,8 +3,10 @@ import { toBase64 } from '../core/bytes.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { checkDirectory } from '../ct-log/check-directory.ts';
 import { checkLog, type CheckOptions, type CheckResult } from '../ct-log/check.ts';
+import type { LogProblem } from '../ct-log/check-problem.ts';
 import type { Command } from 'commander';
-import { action, type RegisterCommand, type Speaker } from './command.ts';
+import { action, exitCodeOfJudge, type RegisterCommand, type Speaker } from './command.ts';
+import { isLogVerdict } from './log-verdict.ts';
 import { headOf, type SeenHead } from './log-head.ts';
 import { proof } from './log-proof.ts';
 import { openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
@@ -18,6 +20,9 @@ Examples:
   mayfly log check --data ./.mayfly                         every byte against the head; also beside a running server
   mayfly log check --url https://ca.example.org/log/2026 --trust trust
   mayfly log check --url https://ca.example.org --trust trust --access-token-file log-token
+
+Exit status: 0 all is right, 1 the log is wrong (or, for proof, does not have the certificate), 2 wrong use, 3 it cannot be
+judged: not reachable, not readable, or too busy. With --json, 1 is {"ok":false,…} of check, and 3 an object "error".
 `;
 
 /** Adds the command with its subcommands. */
@@ -31,7 +36,7 @@ export const register: RegisterCommand = (program) => {
     log.command('status'),
     'say how large the log is, and of when',
     '{"origin":…,"size":…,"root":…,"time":…,"logId":…}',
-  ).action(action(status));
+  ).action(action(status, exitCodeOfLog));
   target(
     log
       .command('proof')
@@ -40,13 +45,16 @@ export const register: RegisterCommand = (program) => {
     '{"index":…,"proof":…}',
   )
     .option('--out <file>', 'write the proof there; default is stdout')
-    .action(action(proof));
+    .action(action(proof, exitCodeOfLog));
   target(
     log.command('check'),
     'check the whole tree against its head; names the first wrong byte',
     '{"ok":…,"size":…} or {"ok":false,"where":…}',
-  ).action(action(check));
+  ).action(action(check, exitCodeOfLog));
 };
+
+/** A log that cannot be reached is not a wrong one. */
+const exitCodeOfLog = (error: unknown): number => exitCodeOfJudge(error, isLogVerdict);
 
 /** The options that every subcommand has. */
 function target(command: Command, summary: string, json: string): Command {
@@ -91,8 +99,13 @@ async function status(options: TargetOptions, speak: Speaker): Promise<undefined
 }
 
 async function check(options: TargetOptions, speak: Speaker): Promise<boolean> {
-  const log = await openTarget(options, speak);
-  const head = await headOf(log);
+  const opened = await openChecked(options, speak);
+  if ('problem' in opened) {
+    const { where, message } = opened.problem;
+    speak.answer({ ok: false, where, problem: message }, `WRONG: ${where}: ${message}`);
+    return false;
+  }
+  const { log, head } = opened;
   const result = await runCheck(log, head, progressTo(speak, head.size));
   const { origin, size } = head;
   if (!result.ok) {
@@ -104,6 +117,22 @@ async function check(options: TargetOptions, speak: Speaker): Promise<boolean> {
   const summary = `${entries} entries, ${tiles} tiles and ${issuers} issuers of ${origin} agree with its head`;
   speak.answer({ ok: true, origin, size, root: toBase64(head.root), tiles, issuers }, `ok: ${summary}`);
   return true;
+}
+
+/** The log and its head; what is wrong with these already is found, too. */
+async function openChecked(
+  options: TargetOptions,
+  speak: Speaker,
+): Promise<{ log: LogTarget; head: SeenHead } | { problem: LogProblem }> {
+  let where = options.url ?? options.data ?? '';
+  try {
+    const log = await openTarget(options, speak);
+    where = 'checkpoint';
+    return { log, head: await headOf(log) };
+  } catch (error) {
+    if (error instanceof Error && isLogVerdict(error)) return { problem: { where, message: error.message } };
+    throw error;
+  }
 }
 
 async function runCheck(

@@ -51,8 +51,8 @@ export function parseUrl(text: string, option: string): URL {
   });
 }
 
-/** Sends a request and reads the whole answer. Throws {@link CommandError} `FAILED` when there is none, it comes too
- * late, is too long, or is a redirect: a token must not follow one. `what` names the other side. */
+/** Sends a request and reads the whole answer. Throws {@link CommandError} `UNREACHABLE` when there is none or it comes
+ * too late, and `FAILED` when it is too long or a redirect: a token must not follow one. `what` names the other side. */
 export async function exchange(url: URL, what: string, request: HttpRequest = {}): Promise<HttpAnswer> {
   const { method = 'GET', headers = {}, body, ...limits } = request;
   const common = { accept: 'application/json', 'user-agent': 'mayfly-cli' };
@@ -146,7 +146,7 @@ function hintFor(url: URL, code: string): string | undefined {
 function unreachable(error: unknown, url: URL, what: string, timeoutMs: number): CommandError {
   if (error instanceof Error && error.name === 'TimeoutError') {
     return new CommandError(
-      'FAILED',
+      'UNREACHABLE',
       `${what} at ${url.origin} did not answer within ${timeoutMs / 1000} s`,
       {
         cause: error,
@@ -155,7 +155,7 @@ function unreachable(error: unknown, url: URL, what: string, timeoutMs: number):
   }
   const code = codeOf(error);
   const reason = (Object.hasOwn(REASONS, code) ? REASONS[code] : undefined) ?? (code || 'no answer');
-  return new CommandError('FAILED', `${what} at ${url.origin} cannot be reached: ${reason}`, {
+  return new CommandError('UNREACHABLE', `${what} at ${url.origin} cannot be reached: ${reason}`, {
     hint: hintFor(url, code),
     cause: error,
   });

@@ -8,7 +8,8 @@ import { retryDelay, retrying } from '../../core/retry.ts';
 const SERVICE = 'the service';
 
 /** The service said no. `code` is the reason that it gave, in its own words (`TOKEN_EXPIRED`, …), or
- * `SERVICE_REFUSED`; metadata: `retryAfter` in whole seconds, where it says when to try again. */
+ * `SERVICE_REFUSED`; metadata: `retryAfter` in whole seconds, where it says when to try again, and `unavailable`, the
+ * status, where the fault is not the caller's. */
 export class ServiceRefusal extends MayflyError {}
 
 /** One issuer whose tokens the service takes. */
@@ -159,7 +160,10 @@ function refusal({ status, text: body, retryAfter }: HttpAnswer): ServiceRefusal
     ].join(': '),
     {
       hint: advice === '' ? undefined : shown(advice),
-      metadata: retryAfter === undefined ? {} : { retryAfter: String(retryAfter) },
+      metadata: {
+        ...(retryAfter === undefined ? {} : { retryAfter: String(retryAfter) }),
+        ...(status === 429 || status >= 500 ? { unavailable: String(status) } : {}),
+      },
     },
   );
 }
