@@ -8,6 +8,8 @@ import type { Command } from 'commander';
 import { action, exitCodeOfJudge, type RegisterCommand, type Speaker } from './command.ts';
 import { isLogVerdict } from './log-verdict.ts';
 import { headOf, type SeenHead } from './log-head.ts';
+import { exportFiles, type LogExportOptions } from './log-export.ts';
+import type { FreezeOptions } from './log-freeze.ts';
 import { proof } from './log-proof.ts';
 import { openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
 
@@ -20,6 +22,8 @@ Examples:
   mayfly log check --data ./.mayfly                         every byte against the head; also beside a running server
   mayfly log check --url https://ca.example.org/log/2026 --trust trust
   mayfly log check --url https://ca.example.org --trust trust --access-token-file log-token
+  mayfly log export --data /var/lib/mayfly --out /srv/log   files for any web server; again, to bring them up to date
+  mayfly log freeze --data /var/lib/mayfly --confirm ca.example.org/log/2026    after the service has ended
 
 Exit status: 0 all is right, 1 the log is wrong (or, for proof, does not have the certificate), 2 wrong use, 3 it cannot be
 judged: not reachable, not readable, or too busy. With --json, 1 is {"ok":false,…} of check, and 3 an object "error".
@@ -30,7 +34,7 @@ export const register: RegisterCommand = (program) => {
   const log = program
     .command('log')
     .summary('read and check a transparency log')
-    .description('Read a transparency log and check it, in a directory or over HTTP.')
+    .description('Read a transparency log and check it, in a directory or over HTTP; copy it; end it.')
     .addHelpText('after', EXAMPLES);
   target(
     log.command('status'),
@@ -51,7 +55,40 @@ export const register: RegisterCommand = (program) => {
     'check the whole tree against its head; names the first wrong byte',
     '{"ok":…,"size":…} or {"ok":false,"where":…}',
   ).action(action(check, exitCodeOfLog));
+  registerWriters(log, program.version() ?? 'unknown');
 };
+
+/** The commands that write. */
+function registerWriters(log: Command, version: string): void {
+  log
+    .command('export')
+    .summary('write the log as files that any web server can serve')
+    .description('Writes the log at its newest checkpoint as files that any web server can serve.')
+    .requiredOption('--data <dir>', 'data directory, also beside a running server')
+    .requiredOption('--out <dir>', 'where to write; made if it is not there, brought up to date if it is')
+    .option('--name <name>', 'which log, when there are several')
+    .option('--public-url <url>', 'where the files will be served; default is https:// and the origin')
+    .option('--json', 'print {"origin":…,"size":…,"root":…,"final":…,"out":…,"written":…,"present":…}')
+    .addHelpText('after', EXAMPLES)
+    .action(action((options: LogExportOptions, speak) => exportFiles(options, speak, version)));
+  log
+    .command('freeze')
+    .summary('end the log: it takes no entries any more, for good')
+    .description(
+      'Ends the log of a stopped service: its last head is signed, and no entry follows, for good.',
+    )
+    .requiredOption('--data <dir>', 'the data directory; no service may be running on it')
+    .requiredOption('--confirm <origin>', 'the origin of the log, so that no other one is ended')
+    .option('--passphrase-file <file>', 'file whose first line opens the keys')
+    .option('--json', 'print {"origin":…,"size":…,"root":…,"frozenAt":…}')
+    .addHelpText('after', EXAMPLES)
+    // Loads what a service is made of, which no reader needs.
+    .action(
+      action(async (options: FreezeOptions, speak) =>
+        (await import('./log-freeze.ts')).freeze(options, speak),
+      ),
+    );
+}
 
 /** A log that cannot be reached is not a wrong one. */
 const exitCodeOfLog = (error: unknown): number => exitCodeOfJudge(error, isLogVerdict);
@@ -61,7 +98,7 @@ function target(command: Command, summary: string, json: string): Command {
   return command
     .summary(summary)
     .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
-    .option('--data <dir>', 'data directory, also beside a running server')
+    .option('--data <dir>', 'data directory, also beside a running server; or an exported log')
     .option('--url <url>', 'URL of the log, or of a server with one log')
     .option('--name <name>', 'which log, when there are several')
     .option('--access-token-file <file>', 'file with the access token of the log at --url')
@@ -77,11 +114,13 @@ async function status(options: TargetOptions, speak: Speaker): Promise<undefined
   const log = await openTarget(options, speak);
   const { origin, size, root, timestamp } = await headOf(log);
   const time = timestamp === undefined ? undefined : rfc3339(timestamp);
+  const frozenAt = log.directory?.frozenAt;
   const lines = [
     `log    ${origin}`,
     `size   ${size}`,
     `root   ${toBase64(root)}`,
     `time   ${time ?? 'not known'}`,
+    ...(frozenAt === undefined ? [] : [`ended  ${rfc3339(frozenAt)}`]),
   ];
   speak.answer(
     {
@@ -89,6 +128,7 @@ async function status(options: TargetOptions, speak: Speaker): Promise<undefined
       size,
       root: toBase64(root),
       time,
+      frozenAt: frozenAt === undefined ? undefined : rfc3339(frozenAt),
       logId: toBase64(log.logId),
       source: log.source.name,
       keys: log.trusted,

@@ -1,6 +1,6 @@
 /** An open log: the one object that the rest of the program holds. */
 import { equalBytes } from '../core/bytes.ts';
-import type { Clock } from '../core/clock.ts';
+import { rfc3339, type Clock } from '../core/clock.ts';
 import { join } from 'node:path';
 import { CheckpointFile } from './checkpoint-file.ts';
 import type { Committed } from './committed.ts';
@@ -56,6 +56,8 @@ export interface LogStatus {
   readonly queued: number;
   /** Full tiles that are not durable as files yet; their entries are, in the commit store. */
   readonly tileBacklog: number;
+  /** When the log ended, milliseconds since the epoch; absent while it goes on. */
+  readonly frozenAt?: number;
   /** Why the log takes nothing any more, for the operator; absent while it does. */
   readonly failed?: string;
   /** Why tiles cannot be written at the moment. */
@@ -96,7 +98,10 @@ export async function openLog(options: OpenLog): Promise<CtLog> {
     tiles: options.stores?.tiles ?? fileTileStore(options.directory),
   };
   try {
-    return { ...(await recover(options, identity, stores)), warnings };
+    const log = await recover(options, identity, stores);
+    const { frozenAt } = log.status();
+    const ended = frozenAt === undefined ? [] : [`${frozen(frozenAt).message}; it is served for reading`];
+    return { ...log, warnings: [...warnings, ...ended] };
   } catch (error) {
     await stores.commits.close();
     throw error;
@@ -133,7 +138,8 @@ async function recover(options: OpenLog, identity: LogIdentity, stores: LogStore
   const signHead = headSigner(identity, options.signers);
   const head = await signHead(state.head);
   requireCheckpointOf(state.head, head.checkpoint, logKeys(identity));
-  return assemble({ options, identity, stores, edge, issuers, writer, signHead, head });
+  const { frozenAt } = state;
+  return assemble({ options, identity, stores, edge, issuers, writer, signHead, head, frozenAt });
 }
 
 interface Recovered {
@@ -145,10 +151,11 @@ interface Recovered {
   readonly writer: TileWriter;
   readonly signHead: (head: SignedHead['head']) => Promise<SignedHead>;
   readonly head: SignedHead;
+  readonly frozenAt: number | undefined;
 }
 
 function assemble(recovered: Recovered): OpenedLog {
-  const { options, identity, stores, edge, issuers, writer, signHead, head } = recovered;
+  const { options, identity, stores, edge, issuers, writer, signHead, head, frozenAt } = recovered;
   const files = new NeededFiles(stores.tiles);
   const treeTiles = new TreeTiles(edge, files);
   const file = new CheckpointFile(options.directory, head.checkpoint);
@@ -169,7 +176,7 @@ function assemble(recovered: Recovered): OpenedLog {
   });
   file.update(head.checkpoint);
   const reader = logReader({
-    ...{ identity, head: () => sequencer.head, tiles: treeTiles },
+    ...{ identity, head: () => sequencer.head, tiles: treeTiles, frozenAt },
     ...{ files, index, issuers: issuers.certificates },
   });
   let closing: Promise<void> | undefined;
@@ -182,11 +189,23 @@ function assemble(recovered: Recovered): OpenedLog {
   };
   return {
     ...{ identity, reader },
-    append: (entry) => sequencer.append(entry),
-    status: () => statusOf(sequencer, { writer, index, files, checkpointFile: file }),
+    append: (entry) => (frozenAt === undefined ? sequencer.append(entry) : Promise.reject(frozen(frozenAt))),
+    status: () => ({
+      ...(frozenAt === undefined ? {} : { frozenAt }),
+      ...statusOf(sequencer, { writer, index, files, checkpointFile: file }),
+    }),
     close: () => (closing ??= close()),
   };
 }
+
+const frozen = (at: number): LogError =>
+  new LogError(
+    'LOG_FROZEN',
+    `the log of this service ended at ${rfc3339(at)}: no certificate is issued any more`,
+    {
+      hint: 'Ask the operator which service has taken its place.',
+    },
+  );
 
 /** What is derived from the committed entries, and may fail without them. */
 interface Derived {

@@ -57,6 +57,8 @@ export interface ReaderParts {
   readonly identity: LogIdentity;
   /** The newest signed head. */
   readonly head: () => SignedHead;
+  /** When the log ended, milliseconds since the epoch. */
+  readonly frozenAt?: number | undefined;
   readonly tiles: TreeTiles;
   readonly files: NeededFiles;
   readonly index: HashIndex;
@@ -69,7 +71,7 @@ const base64 = (bytes: Uint8Array): string =>
 
 /** Makes the read side of an open log. */
 export function logReader(parts: ReaderParts): LogReader {
-  const { identity, head, tiles, files, index, issuers } = parts;
+  const { identity, head, tiles, files, index, issuers, frozenAt } = parts;
   const size = (): number => head().head.size;
   const proofs = new ProofReads(tiles, index, size);
   const entries = new EntryReads({ tiles, files, issuers, size });
@@ -87,7 +89,11 @@ export function logReader(parts: ReaderParts): LogReader {
       return { ...(await entries.entry(at)), audit_path: await proofs.auditPath(at, treeSize) };
     },
     getRoots: () => ({ certificates: issuers.slice(-1).map(base64) }),
-    logV3Json: (about) => logV3Json({ ...identity, ...about }),
+    logV3Json: (about) =>
+      logV3Json({
+        ...{ ...identity, ...about },
+        final: frozenAt === undefined ? undefined : { ...head().head, frozenAt },
+      }),
   };
 }
 

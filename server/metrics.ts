@@ -22,6 +22,7 @@ export interface MetricSources extends ConfigurationSources {
     readonly failed?: string;
     readonly tileFailure?: string;
     readonly indexFailure?: string;
+    readonly frozenAt?: number;
     readonly unreadable?: { readonly count: number };
     readonly checkpointFailure?: string;
   };
@@ -159,6 +160,11 @@ function registerGauges(registers: Registry[], sources: MetricSources): void {
       'mayfly_log_failed',
       '1 when the log takes no more entries until a restart.',
       () => (log().failed === undefined ? 0 : 1),
+    ],
+    [
+      'mayfly_log_frozen',
+      '1 when the operator has ended the log: it is read only.',
+      () => (log().frozenAt === undefined ? 0 : 1),
     ],
     ['mayfly_log_tile_backlog', 'Full tiles that are no durable files yet.', () => log().tileBacklog],
     [

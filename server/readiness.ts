@@ -226,8 +226,14 @@ function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: 
 }
 
 /** Tiles and index are derived from what is committed: their trouble is reported but keeps nobody from signing. */
-const takesEntries = ({ tileFailure, indexFailure }: LogStatus): string =>
-  ['the log takes entries', tileFailure, indexFailure].filter((part) => part !== undefined).join('; ');
+const takesEntries = ({ tileFailure, indexFailure, frozenAt }: LogStatus): string =>
+  [stateText(frozenAt), tileFailure, indexFailure].filter((part) => part !== undefined).join('; ');
+
+/** A log that was ended on purpose is there to be read: the service is ready for that. */
+const stateText = (frozenAt: number | undefined): string =>
+  frozenAt === undefined
+    ? 'the log takes entries'
+    : `the log ended at ${new Date(frozenAt).toISOString()}: it is read only, and no certificate is issued`;
 
 /** Files that readers of the log need. Signing does not. */
 function filesCheck({ unreadable, checkpointFailure }: LogStatus): Check {
