@@ -15,8 +15,7 @@ export type ClientAddress = (request: IncomingMessage) => string;
 export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
   const isTrusted = trustOf(trustedProxies);
   return (request) => {
-    const peer = request.socket.remoteAddress ?? '';
-    let address = addressIn(peer) ?? peer;
+    let address = plain(request.socket.remoteAddress ?? '');
     if (trustedProxies.length === 0) return address;
     const hops = hopsOf(request.headers['x-forwarded-for']);
     while (isTrusted(address)) {
@@ -57,18 +56,32 @@ function* hopsOf(header: string | string[] | undefined): Generator<string | unde
   return undefined;
 }
 
-/** The address in an element: alone, with a port, in brackets, in quotes; undefined when there is none. IPv4 in its own
- * spelling even where it travels as IPv6. */
+/** IPv4 in its own spelling even where it travels as IPv6, and no zone. */
+const plain = (address: string): string => address.replace(/%[^%]*$/, '').replace(/^::ffff:(?=[\d.]+$)/i, '');
+
+/** The address in an element: alone, with a port, in brackets, in quotes; undefined when there is none. */
 function addressIn(element: string): string | undefined {
   const bare = element.replace(/^"([^"]*)"$/, '$1');
   const [, bracketed, withPort] = /^(?:\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/.exec(bare) ?? [];
-  const address = (bracketed ?? withPort ?? bare).replace(/%[^%]*$/, '').replace(/^::ffff:(?=[\d.]+$)/i, '');
+  const address = plain(bracketed ?? withPort ?? bare);
   return isIP(address) === 0 ? undefined : address;
 }
 
+/** Addresses whose trust is remembered. */
+const REMEMBERED = 4_096;
+
+/** The library parses an address each time, which costs more than the rest of a request's bookkeeping: what it said is
+ * remembered. Those of the proxies come back all the time; others are forgotten all at once. */
 function trustOf(blocks: readonly string[]): (address: string) => boolean {
   const compiled = proxyAddr.compile(blocks.flatMap(asLibraryBlocks));
-  return (address) => compiled(address, 0);
+  const known = new Map<string, boolean>();
+  return (address) => {
+    let isTrusted = known.get(address);
+    if (isTrusted !== undefined) return isTrusted;
+    if (known.size >= REMEMBERED) known.clear();
+    known.set(address, (isTrusted = compiled(address, 0)));
+    return isTrusted;
+  };
 }
 
 /** The library also takes names of its own, netmasks, and numbers as addresses, all of which no configuration means. It

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Signer } from '../core/signer.ts';
 import type { LogStatus } from '../ct-log/log.ts';
 import type { ConfigurationState } from './configuration-state.ts';
+import { auditFileCheck, filesCheck, tlsCheck } from './degraded-checks.ts';
 import type { ReplayGuardStatus } from './service-values.ts';
 import type { TlsStatus } from './tls-certificate.ts';
 
@@ -59,9 +60,6 @@ const SIGNER_PATIENCE = 5_000;
 /** Entries that wait longer than this while the head stays say that the sequencer is stuck. */
 const QUEUE_PATIENCE = 10_000;
 
-/** How long a loss of audit lines is reported. */
-const LOSS_MEMORY = 86_400_000;
-
 /** How far a head may be ahead of the clock. */
 const CLOCK_TOLERANCE = 1_000;
 
@@ -84,13 +82,13 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
     ];
     const audit = auditCheck(sources);
     const ready = checks.every((check) => check.ok) && (audit?.ok !== false || !sources.audit?.isFailClosed);
-    const told = audit === undefined ? [] : [audit, ...auditFileCheck(sources)];
+    const told = audit === undefined ? [] : [audit, ...auditFileCheck(sources.audit, sources.clock)];
     return {
       ready,
       checks: [
         ...checks,
         filesCheck(status),
-        ...tlsCheck(sources),
+        ...tlsCheck(sources.tls?.(), sources.clock),
         ...configurationCheck(sources),
         ...replayCheck(sources),
         ...told,
@@ -114,20 +112,6 @@ function configurationCheck({ configuration }: ReadinessSources): Check[] {
   return [{ name: 'configuration', ok: failure === undefined, detail: told.join('; ') }];
 }
 
-/** Where a proxy in front does not look at the certificate, an old one serves as well as a new one: the service stays
- * ready. */
-function tlsCheck({ tls, clock }: ReadinessSources): Check[] {
-  const status = tls?.();
-  if (status === undefined) return [];
-  const { notAfter, failure } = status;
-  const isOver = clock() >= notAfter;
-  const told = [
-    `the TLS certificate in use ${isOver ? 'ended' : 'ends'} on ${new Date(notAfter).toISOString()}`,
-  ];
-  if (failure !== undefined) told.push(`its files cannot be used: ${failure}`);
-  return [{ name: 'tls', ok: !isOver && failure === undefined, detail: told.join('; ') }];
-}
-
 /** Lines that cannot be written keep nobody from signing, unless the audit is fail-closed. */
 function auditCheck({ audit }: ReadinessSources): Check | undefined {
   if (audit === undefined) return undefined;
@@ -137,17 +121,6 @@ function auditCheck({ audit }: ReadinessSources): Check | undefined {
     ? 'decisions are written'
     : `not written to ${failing.map(({ name }) => name).join(', ')}`;
   return { name: 'audit', ok, detail };
-}
-
-/** Lines that somebody took out of the file are lost for good, and no certificate is safer for being refused now: so this
- * says it for a day, and keeps nobody from signing. */
-function auditFileCheck({ audit, clock }: ReadinessSources): Check[] {
-  const losses = audit?.status().places.flatMap(({ incidents }) => incidents?.lastLoss ?? []) ?? [];
-  const [last] = losses.filter((at) => clock() - at < LOSS_MEMORY);
-  if (last === undefined) return [];
-  const when = new Date(last).toISOString();
-  const detail = `another program truncated or deleted the audit file at ${when}; lines may be lost`;
-  return [{ name: 'audit-file', ok: false, detail }];
 }
 
 /** Only entries with a replay guard need it: the others go on. */
@@ -234,16 +207,3 @@ const stateText = (frozenAt: number | undefined): string =>
   frozenAt === undefined
     ? 'the log takes entries'
     : `the log ended at ${new Date(frozenAt).toISOString()}: it is read only, and no certificate is issued`;
-
-/** Files that readers of the log need. Signing does not. */
-function filesCheck({ unreadable, checkpointFailure }: LogStatus): Check {
-  const troubles: string[] = [];
-  if (unreadable !== undefined) {
-    const others = unreadable.count === 1 ? '' : `, and ${unreadable.count - 1} more`;
-    troubles.push(`reads of the log fail: ${unreadable.first}${others}`);
-  }
-  if (checkpointFailure !== undefined)
-    troubles.push(`the checkpoint file is not written: ${checkpointFailure}`);
-  const ok = troubles.length === 0;
-  return { name: 'files', ok, detail: ok ? 'no read of the log missed a file' : troubles.join('; ') };
-}
