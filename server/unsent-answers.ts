@@ -64,12 +64,13 @@ export class UnsentAnswers {
   hasRoom(client: string, bytes: number): boolean {
     const now = this.#clock();
     const { total, perClient } = this.#limits;
-    while (this.#heldBy(client) + bytes > perClient) {
+    // A single answer is never too large: a tile of the longest certificates has to be readable, too.
+    while (this.#heldBy(client) > 0 && this.#heldBy(client) + bytes > perClient) {
       const stalled = this.#first((answer) => answer.client === client);
       if (stalled === undefined || !this.#isStalled(stalled, now)) return false;
       this.#drop(stalled);
     }
-    while (this.#total + bytes > total) {
+    while (this.#total > 0 && this.#total + bytes > total) {
       const loser = this.#loserTo(client, bytes, now);
       if (loser === undefined) return false;
       this.#drop(loser);

@@ -108,6 +108,13 @@ describe('server/unsent-answers', () => {
     expect(unsent.total).to.equal(3 * BIG.length);
   });
 
+  it('refuses no answer for its size alone', async () => {
+    expect(unsent.hasRoom('a', 2 * LIMITS.total)).to.equal(true);
+    await stall('/a');
+    expect(unsent.hasRoom('a', 2 * LIMITS.perClient)).to.equal(false);
+    expect(unsent.hasRoom('b', LIMITS.perClient + MIB)).to.equal(true);
+  });
+
   it('closes the connection of a client that has taken nothing for longest, when the client asks for more', async () => {
     const stalled: Socket[] = [];
     for (let i = 0; i < 3; i++) {
