@@ -18,7 +18,7 @@ export const MAX_ENTRIES = 1000;
 export const MAX_ENTRIES_BYTES = 8 * 1024 * 1024;
 
 /** Entries after which an answer lets others have the event loop: issuing must not wait for a whole answer. */
-const ENTRIES_PER_TURN = 64;
+const ENTRIES_PER_TURN = 32;
 
 const otherWork = (): Promise<void> =>
   new Promise((resolve) => {

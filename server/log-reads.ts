@@ -82,7 +82,7 @@ export const READS: Readonly<Record<string, Read>> = {
 
 /** Entries written as JSON in one turn of the event loop: a whole answer may be megabytes, and a signing request must not
  * wait for all of it. */
-const ENTRIES_PER_TURN = 64;
+const ENTRIES_PER_TURN = 32;
 
 /** `{"entries":[…]}` in parts. */
 async function entriesJson(entries: readonly unknown[]): Promise<Uint8Array[]> {
