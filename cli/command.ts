@@ -6,10 +6,10 @@ import { printable, printableJson, printableLines } from '../core/printable.ts';
 /** One subcommand: adds itself, with its help and examples, to the program. */
 export type RegisterCommand = (program: Command) => void;
 
-/** Codes of {@link CommandError}. */
-export type CommandCode = 'USAGE' | 'REFUSED' | 'FAILED';
+/** Codes of {@link CommandError}; `UNREACHABLE`: the other side did not answer. */
+export type CommandCode = 'USAGE' | 'REFUSED' | 'FAILED' | 'UNREACHABLE';
 
-/** A command that cannot go on. `USAGE` exits with 2, everything else with 1. */
+/** A command that cannot go on. See {@link exitCodeOf}. */
 export class CommandError extends MayflyError<CommandCode> {}
 
 /** How a command speaks: to a person, or as one JSON object on stdout. Progress and warnings go to stderr. What is not
@@ -39,9 +39,28 @@ export const tell = (text: string): void => {
   process.stderr.write(`${printableLines(text)}\n`);
 };
 
-/** Exit status of a failure: 2 when the command was used wrongly, else 1. */
+/** Exit statuses; docs/operations.md has the table. 1 is also what a failure exits with that is nothing else. */
+const NO = 1;
+const WRONG_USE = 2;
+const NOT_JUDGED = 3;
+
+/** Exit status of a failure: 2 when the command was used wrongly; 3 when the other side did not answer, is busy or has a
+ * fault of its own (metadata `retryAfter` or `unavailable`), so that another try may end otherwise; else 1. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof CommandError && error.code === 'USAGE' ? 2 : 1;
+  if (error instanceof CommandError && error.code === 'USAGE') return WRONG_USE;
+  if (error instanceof CommandError && error.code === 'UNREACHABLE') return NOT_JUDGED;
+  if (!(error instanceof MayflyError)) return NO;
+  const { retryAfter, unavailable } = error.metadata;
+  return retryAfter === undefined && unavailable === undefined ? NO : NOT_JUDGED;
+}
+
+/** Exit status of a command that judges something: its failure is no verdict. `isVerdict` tells of errors that are one. */
+export function exitCodeOfJudge(
+  error: unknown,
+  isVerdict: (error: unknown) => boolean = () => false,
+): number {
+  if (error instanceof CommandError && error.code === 'USAGE') return WRONG_USE;
+  return isVerdict(error) ? NO : NOT_JUDGED;
 }
 
 /** What looks like a token, typed where something else belongs, is never repeated: terminals and CI jobs keep logs. */
@@ -77,10 +96,11 @@ const frames = ({ stack = '' }: Error): string =>
     .join('\n');
 
 /** Wraps a command's action: gives it a {@link Speaker}, turns its failure into a sentence and an exit code. The
- * action returns false when the answer is "no" (exit 1). Options are unknown to the compiler: each command says what
+ * action returns false when the answer is "no" (exit 1). `exitOf` says what its failures exit with. Options are unknown to the compiler: each command says what
  * its own options are by the type of `run`'s first parameter, next to their declaration. */
 export function action(
   run: (options: never, speak: Speaker, args: readonly string[]) => Promise<boolean | undefined>,
+  exitOf: (error: unknown) => number = exitCodeOf,
 ): (...received: unknown[]) => Promise<void> {
   return async (...received) => {
     const command = received.at(-1) as Command;
@@ -88,10 +108,10 @@ export function action(
     const json = options.json === true;
     try {
       const yes = await run(options as never, speaker(json), command.args);
-      if (yes === false) process.exitCode = 1;
+      if (yes === false) process.exitCode = NO;
     } catch (error) {
       tellFailure(error, json);
-      process.exitCode = exitCodeOf(error);
+      process.exitCode = exitOf(error);
     }
   };
 }

@@ -66,9 +66,9 @@ async function readCertificate(file: string): Promise<Uint8Array> {
     if (block !== undefined) return block.bytes;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw new CommandError('FAILED', `${file}: ${error.message}`);
+    throw new CommandError('USAGE', `${file}: ${error.message}`);
   }
-  throw new CommandError('FAILED', `${file} holds no PEM certificate`, {
+  throw new CommandError('USAGE', `${file} holds no PEM certificate`, {
     hint: 'Give cert.pem, as `mayfly certificate` or cosign wrote it.',
   });
 }

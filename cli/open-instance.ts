@@ -128,7 +128,7 @@ async function read(path: string): Promise<Buffer> {
 }
 
 /** The signer of one key file; a complaint names the file. */
-async function readKey(path: string, passphrase: string | undefined): Promise<Signer> {
+export async function readKey(path: string, passphrase: string | undefined): Promise<Signer> {
   return loadKeyFile(await read(path), passphrase).catch((error: unknown) => {
     if (!(error instanceof KeyFileError)) throw error;
     throw new KeyFileError(error.code, `${path}: ${error.message}`, { hint: error.hint });

@@ -72,7 +72,8 @@ async function exportFiles(options: ExportOptions, speak: Speaker, version: stri
   );
 }
 
-function refuseInside(data: string, out: string): void {
+/** Throws {@link CommandError} `USAGE` when `out` lies in the data directory; both are absolute paths. */
+export function refuseInside(data: string, out: string): void {
   const path = relative(data, out);
   if (path.startsWith('..') || resolve(path) === path) return;
   throw new CommandError('USAGE', '--out lies inside the data directory', {

@@ -13,7 +13,7 @@ import type { StepName } from '../verify/step.ts';
 import { VerifyError } from '../verify/verify-error.ts';
 import { verifyCertificate } from '../verify/verify-certificate.ts';
 import { readCertificateFile } from './certificate-file.ts';
-import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
+import { action, CommandError, exitCodeOfJudge, type RegisterCommand, type Speaker } from './command.ts';
 import { readFileOrStdin } from './input-file.ts';
 import { platformCrypto } from './platform-crypto.ts';
 import { readTrustDirectory } from './trust-directory.ts';
@@ -33,7 +33,8 @@ interface VerifyOptions {
 
 const EXAMPLES = `
 Nothing is asked of any network: the certificate, the trust directory (mayfly trust export) and, for inclusion, a
-proof (mayfly log proof) are all that is read. Exit status: 0 every step passed, 1 one failed, 2 wrong use.
+proof (mayfly log proof) are all that is read. Exit status: 0 every step passed, 1 one failed, 2 wrong
+use or a file that cannot be used, 3 it could not be judged.
 
 Examples:
   mayfly verify certificate cert.pem --trust trust --identity you@example.com --issuer https://accounts.example.com
@@ -80,7 +81,7 @@ export const register: RegisterCommand = (program) => {
       'print {"ok":…,"at":…,"identity":…,"issuer":…,"steps":[…],"failed":[…],"skipped":[…],"notChecked":[…]}',
     )
     .addHelpText('after', EXAMPLES)
-    .action(action(verify));
+    .action(action(verify, exitCodeOfJudge));
   suggestFor(group);
 };
 

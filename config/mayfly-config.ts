@@ -38,6 +38,8 @@ export interface Limits {
   readonly maxInFlight: number;
   /** Reads of the log. */
   readonly readConcurrency: number;
+  /** Milliseconds an idle connection is kept. */
+  readonly idleTimeoutMs: number;
 }
 
 /** The values of an entry; reports and warns of what does not fit together. */
@@ -57,6 +59,7 @@ export function mayflyConfigOf(entry: MayflyEntry, directory: string, report: Re
     limits: {
       maxInFlight: entry.limits['max-in-flight'],
       readConcurrency: entry.limits['read-concurrency'],
+      idleTimeoutMs: entry.limits['idle-timeout'] * 1000,
     },
     ...(entry.audit === undefined ? {} : { audit: auditDefinitionOf(entry.audit, directory, report) }),
     logLevel: entry['log-level'],

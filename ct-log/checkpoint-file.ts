@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from './log-error.ts';
 
 /** Name inside a log's directory. */
 export const CHECKPOINT_FILE = 'checkpoint';
@@ -21,10 +22,16 @@ export class CheckpointFile {
   #lastWrite = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
+  #failure: string | undefined;
 
   constructor(directory: string, first: Uint8Array) {
     this.#path = join(directory, CHECKPOINT_FILE);
     this.#newest = first;
+  }
+
+  /** Why the last write failed; undefined when it did not. */
+  get failure(): string | undefined {
+    return this.#failure;
   }
 
   /** Notes a newer checkpoint: written at once when the last write is a second ago, else when it is. */
@@ -35,7 +42,10 @@ export class CheckpointFile {
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        void this.flush().catch(() => undefined); // a disk that fails shows at the next commit
+        // A failure is in `failure`, and passes: the next try comes in a second.
+        void this.flush().catch(() => {
+          this.update(this.#newest);
+        });
       },
       Math.max(0, wait),
     ).unref();
@@ -46,6 +56,10 @@ export class CheckpointFile {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#writing = this.#writing.catch(() => undefined).then(() => this.#write());
+    this.#writing.then(
+      () => (this.#failure = undefined),
+      (error: unknown) => (this.#failure = messageOf(error)),
+    );
     return this.#writing;
   }
 

@@ -1,3 +1,4 @@
+import { RETRY_LIMITS, retryAfterSeconds, retryDelay, retrying } from '../core/retry.ts';
 import { LogError, LogReadError, messageOf } from './log-error.ts';
 import type { LogSource } from './source.ts';
 
@@ -22,8 +23,8 @@ export interface HttpSourceOptions {
   readonly deadline?: AbortSignal | undefined;
 }
 
-/** The log served under `url` (with or without a slash at its end). Redirects are followed within its origin only.
- * Throws {@link LogError} `LOG_STORAGE` when the server cannot be reached or answers anything but 200 and 404. */
+/** The log served under `url` (with or without a slash at its end). Redirects are followed within its origin only; a
+ * server that says "later" (429, 503) is asked again, within {@link RETRY_LIMITS}. Throws {@link LogError} `LOG_STORAGE` when the server cannot be reached or answers anything but 200 and 404. */
 export function httpSource(url: string, { accessToken, deadline }: HttpSourceOptions = {}): HttpSource {
   const base = url.replace(/(?<!\/)\/+$/, '');
   const headers: Record<string, string> =
@@ -47,13 +48,16 @@ interface Download {
 }
 
 async function download(url: string, { headers, limit, deadline }: Download): Promise<Uint8Array> {
-  const own = AbortSignal.timeout(TIMEOUT_MS);
-  const signal = deadline === undefined ? own : AbortSignal.any([own, deadline]);
+  const request = (): Promise<Response> => {
+    const own = AbortSignal.timeout(TIMEOUT_MS);
+    const signal = deadline === undefined ? own : AbortSignal.any([own, deadline]);
+    return fetchWithin(url, { headers, signal });
+  };
   const failed = (error: unknown): LogError => {
     if (error instanceof LogError) return error;
     return deadline?.aborted === true ? tooLong(url) : unreachable(url, error);
   };
-  const response = await fetchWithin(url, { headers, signal }).catch((error: unknown) => {
+  const response = await retrying(request, delayOf, RETRY_LIMITS, deadline).catch((error: unknown) => {
     throw failed(error);
   });
   if (response.status === 404) throw new LogReadError('NOT_FOUND', `${url} does not exist`);
@@ -92,6 +96,14 @@ const tooLong = (url: string): LogError =>
   new LogError('LOG_STORAGE', `${url} cannot be read: the time for the whole command is up`, {
     hint: 'Give more with --timeout, if the log is worth waiting for.',
   });
+
+/** A log that is read by many at once says when to come back. */
+function delayOf({ status, headers, body }: Response): number | undefined {
+  const delay = retryDelay(status, retryAfterSeconds(headers.get('retry-after'), Date.now()));
+  // An answer that is not read keeps its connection.
+  if (delay !== undefined) void body?.cancel();
+  return delay;
+}
 
 async function readBody(url: string, response: Response, limit: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];

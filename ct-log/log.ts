@@ -1,6 +1,6 @@
 /** An open log: the one object that the rest of the program holds. */
 import { equalBytes } from '../core/bytes.ts';
-import type { Clock } from '../core/clock.ts';
+import { rfc3339, type Clock } from '../core/clock.ts';
 import { join } from 'node:path';
 import { CheckpointFile } from './checkpoint-file.ts';
 import type { Committed } from './committed.ts';
@@ -9,6 +9,7 @@ import { fileTileStore } from './file-tile-store.ts';
 import type { PrecertificateEntry } from './format/leaf.ts';
 import { HashIndex } from './hash-index.ts';
 import { headSigner, type LogSigners, type SignedHead } from './head-signer.ts';
+import { NeededFiles, type UnreadableFiles } from './needed-files.ts';
 import { putIssuers, type Issuers } from './issuers.ts';
 import { LogError } from './log-error.ts';
 import { logKeys } from './log-keys.ts';
@@ -55,12 +56,18 @@ export interface LogStatus {
   readonly queued: number;
   /** Full tiles that are not durable as files yet; their entries are, in the commit store. */
   readonly tileBacklog: number;
+  /** When the log ended, milliseconds since the epoch; absent while it goes on. */
+  readonly frozenAt?: number;
   /** Why the log takes nothing any more, for the operator; absent while it does. */
   readonly failed?: string;
   /** Why tiles cannot be written at the moment. */
   readonly tileFailure?: string;
   /** Why leaf hashes cannot be looked up. */
   readonly indexFailure?: string;
+  /** Files that reads could not have; absent while there are none. */
+  readonly unreadable?: UnreadableFiles;
+  /** Why the checkpoint file is older than it should be. */
+  readonly checkpointFailure?: string;
 }
 
 /** A log that this process writes; see {@link Sequencer.append} for what an append promises. */
@@ -91,7 +98,10 @@ export async function openLog(options: OpenLog): Promise<CtLog> {
     tiles: options.stores?.tiles ?? fileTileStore(options.directory),
   };
   try {
-    return { ...(await recover(options, identity, stores)), warnings };
+    const log = await recover(options, identity, stores);
+    const { frozenAt } = log.status();
+    const ended = frozenAt === undefined ? [] : [`${frozen(frozenAt).message}; it is served for reading`];
+    return { ...log, warnings: [...warnings, ...ended] };
   } catch (error) {
     await stores.commits.close();
     throw error;
@@ -128,7 +138,8 @@ async function recover(options: OpenLog, identity: LogIdentity, stores: LogStore
   const signHead = headSigner(identity, options.signers);
   const head = await signHead(state.head);
   requireCheckpointOf(state.head, head.checkpoint, logKeys(identity));
-  return assemble({ options, identity, stores, edge, issuers, writer, signHead, head });
+  const { frozenAt } = state;
+  return assemble({ options, identity, stores, edge, issuers, writer, signHead, head, frozenAt });
 }
 
 interface Recovered {
@@ -140,11 +151,13 @@ interface Recovered {
   readonly writer: TileWriter;
   readonly signHead: (head: SignedHead['head']) => Promise<SignedHead>;
   readonly head: SignedHead;
+  readonly frozenAt: number | undefined;
 }
 
 function assemble(recovered: Recovered): OpenedLog {
-  const { options, identity, stores, edge, issuers, writer, signHead, head } = recovered;
-  const treeTiles = new TreeTiles(edge, stores.tiles);
+  const { options, identity, stores, edge, issuers, writer, signHead, head, frozenAt } = recovered;
+  const files = new NeededFiles(stores.tiles);
+  const treeTiles = new TreeTiles(edge, files);
   const file = new CheckpointFile(options.directory, head.checkpoint);
   const index = new HashIndex(
     { path: join(options.directory, 'index.db'), logId: identity.logId },
@@ -163,25 +176,46 @@ function assemble(recovered: Recovered): OpenedLog {
   });
   file.update(head.checkpoint);
   const reader = logReader({
-    ...{ identity, head: () => sequencer.head, tiles: treeTiles },
-    ...{ store: stores.tiles, index, issuers: issuers.certificates },
+    ...{ identity, head: () => sequencer.head, tiles: treeTiles, frozenAt },
+    ...{ files, index, issuers: issuers.certificates },
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await sequencer.close();
+    files.close();
     await index.close();
     await file.flush().catch(() => undefined); // derived: a full disk must not keep the lock
     await stores.commits.close();
   };
   return {
     ...{ identity, reader },
-    append: (entry) => sequencer.append(entry),
-    status: () => statusOf(sequencer, writer, index),
+    append: (entry) => (frozenAt === undefined ? sequencer.append(entry) : Promise.reject(frozen(frozenAt))),
+    status: () => ({
+      ...(frozenAt === undefined ? {} : { frozenAt }),
+      ...statusOf(sequencer, { writer, index, files, checkpointFile: file }),
+    }),
     close: () => (closing ??= close()),
   };
 }
 
-function statusOf(sequencer: Sequencer, writer: TileWriter, index: HashIndex): LogStatus {
+const frozen = (at: number): LogError =>
+  new LogError(
+    'LOG_FROZEN',
+    `the log of this service ended at ${rfc3339(at)}: no certificate is issued any more`,
+    {
+      hint: 'Ask the operator which service has taken its place.',
+    },
+  );
+
+/** What is derived from the committed entries, and may fail without them. */
+interface Derived {
+  readonly writer: TileWriter;
+  readonly index: HashIndex;
+  readonly files: NeededFiles;
+  readonly checkpointFile: CheckpointFile;
+}
+
+function statusOf(sequencer: Sequencer, { writer, index, files, checkpointFile }: Derived): LogStatus {
   const { head } = sequencer.head;
   const { failure } = sequencer;
   return {
@@ -191,5 +225,7 @@ function statusOf(sequencer: Sequencer, writer: TileWriter, index: HashIndex): L
     ...(failure === undefined ? {} : { failed: failure }),
     ...(writer.failure === undefined ? {} : { tileFailure: writer.failure }),
     ...(index.failure === undefined ? {} : { indexFailure: index.failure }),
+    ...(files.unreadable === undefined ? {} : { unreadable: files.unreadable }),
+    ...(checkpointFile.failure === undefined ? {} : { checkpointFailure: checkpointFile.failure }),
   };
 }

@@ -15,6 +15,7 @@ import { verifyConsistency } from './format/merkle-verify.ts';
 import { hashesFromTiles, TILE_WIDTH, tilePath } from './format/tile.ts';
 import type { Vkey } from './format/vkey.ts';
 import { LogError } from './log-error.ts';
+import { NeededFiles } from './needed-files.ts';
 import { sha256 } from './sha256.ts';
 import type { TileStore } from './tile-store.ts';
 import type { TreeEdge } from './tree-edge.ts';
@@ -88,7 +89,7 @@ async function requireOwnTiles({ head, edge, tiles }: Opening): Promise<void> {
 async function requireContinued({ size, root }: VerifiedCheckpoint, opening: Opening): Promise<void> {
   const { head, edge, tiles } = opening;
   if (size === 0) return;
-  const treeTiles = new TreeTiles(edge, tiles);
+  const treeTiles = new TreeTiles(edge, new NeededFiles(tiles, 0));
   const read = hashesFromTiles(sha256, head.size, (tile) => treeTiles.tile(tile));
   const own = await rootFrom(sha256, size, read);
   if (equalBytes(own, root)) return;

@@ -6,7 +6,7 @@ import { createHandlers, logUrlOf } from './handlers.ts';
 import { createHttpServer, drain, listen } from './http-listener.ts';
 import { requireTellableReaders } from './log-access.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
-import { followTlsPair, loadTlsPair, type TlsPair } from './tls-certificate.ts';
+import { followTlsPair, loadTlsPair, type TlsFollower, type TlsPair } from './tls-certificate.ts';
 
 /** A service that answers. */
 export interface RunningService {
@@ -43,12 +43,12 @@ async function start(values: ServiceValues): Promise<RunningService> {
   requireTellableReaders(values.logAccess, { behindTlsProxy, trustedProxies });
   const pair = tls === undefined ? undefined : await loadTlsPair(tls, values.clock());
   const handlers = createHandlers(values, state);
-  const server = createHttpServer(pair);
+  const server = createHttpServer(pair, values.limits.idleTimeoutMs);
   server.on(
     'request',
     handlers.createPublic(guardConnections(server, values.limits.connections ?? CONNECTIONS)),
   );
-  const operator = createHttpServer(undefined);
+  const operator = createHttpServer(undefined, values.limits.idleTimeoutMs);
   operator.on('request', handlers.operator);
   guardConnections(operator, OPERATOR_CONNECTIONS);
   // The operator's listener first: when the public one answers, everything is up.
@@ -60,6 +60,7 @@ async function start(values: ServiceValues): Promise<RunningService> {
     throw error;
   }
   const renewal = pair === undefined ? undefined : follow(values, server, pair);
+  if (renewal !== undefined) state.tls = () => renewal.status();
   const logUrl = logUrlOf(values, state);
   requestLog.note('info', 'started', { url: state.url, metricsUrl, logUrl, logSize: log.status().size });
   let closed: Promise<void> | undefined;
@@ -85,11 +86,7 @@ async function start(values: ServiceValues): Promise<RunningService> {
 }
 
 /** Puts each renewed pair into the running server; a bad one is told and not used. */
-function follow(
-  values: ServiceValues,
-  server: Server | TlsServer,
-  first: TlsPair,
-): ReturnType<typeof followTlsPair> {
+function follow(values: ServiceValues, server: Server | TlsServer, first: TlsPair): TlsFollower {
   const { tls: files, clock, requestLog } = values;
   if (files === undefined || !('setSecureContext' in server))
     throw new TypeError('this service does not speak TLS');

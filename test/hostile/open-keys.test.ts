@@ -175,7 +175,7 @@ describe('hostile: keys that anybody can use', () => {
       const signature = signOpenly(open, Buffer.from(input));
       for (let i = 0; i < 2; i++)
         expect(await outcomeOf(world, `${input}.${signature.toString('base64url')}`)).to.equal(
-          'TOKEN_SIGNATURE_INVALID',
+          'KEY_UNUSABLE',
         );
     });
 

@@ -179,6 +179,7 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
     },
     known: IDENTITY,
   },
+  LOG_FROZEN: { change: logFault('LOG_FROZEN'), known: IDENTITY },
   LOG_CLOSED: { change: () => ({}), before: ({ log }) => log.close(), known: IDENTITY },
   AUDIT_UNAVAILABLE: {
     change: () => ({}),

@@ -90,6 +90,49 @@ describe('cli/client: talking to a service', () => {
     expect((await exchange(base, 'it')).retryAfter).to.equal(undefined);
   });
 
+  it('asks again when it is told to come back, as often as is reasonable', async () => {
+    let asked = 0;
+    const busyUntil = (times: number, header: string, good: RequestListener): RequestListener => {
+      asked = 0;
+      return (req, res) => {
+        if (++asked > times) good(req, res);
+        else res.writeHead(503, { 'retry-after': header }).end('too many reads at once');
+      };
+    };
+    answer = busyUntil(3, '0', json(200, { chains: [{ certificates: ['PEM'] }] }));
+    expect(await new ServiceClient(base).trustBundle()).to.deep.equal(['PEM']);
+    expect(asked).to.equal(4);
+    answer = busyUntil(Infinity, '0', json(200, {}));
+    expect((await failure(new ServiceClient(base).trustBundle())).metadata).to.include({ retryAfter: '0' });
+    expect(asked, 'tries').to.equal(10);
+    answer = busyUntil(Infinity, '3600', json(200, {}));
+    expect((await failure(new ServiceClient(base).trustBundle())).metadata).to.include({
+      retryAfter: '3600',
+    });
+    expect(asked, 'an hour is not waited for').to.equal(1);
+  });
+
+  it('sends a token again only when nobody had looked at it', async () => {
+    const refused: string[] = [];
+    const refusing = (reason: string): RequestListener => {
+      refused.length = 0;
+      return (_req, res) => {
+        refused.push(reason);
+        res.writeHead(503, { 'retry-after': '0', 'content-type': 'application/json' });
+        res.end(JSON.stringify({ code: 14, message: 'busy', details: [{ reason }] }));
+      };
+    };
+    for (const [reason, times] of [
+      ['TOO_BUSY', 10],
+      ['LOG_BUSY', 1],
+      ['AUDIT_UNAVAILABLE', 1],
+    ] as const) {
+      answer = refusing(reason);
+      const error = await failure(new ServiceClient(base).requestCertificate(request));
+      expect([error.code, refused.length]).to.deep.equal([reason, times]);
+    }
+  });
+
   it('sends a token over TLS or to this machine, and nowhere else', () => {
     for (const good of [
       'https://ca.example.com',
