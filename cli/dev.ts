@@ -75,8 +75,9 @@ async function dev(options: DevOptions, speak: Speaker, version: string): Promis
   });
   // Before anybody is told: who reads "ready" may stop it at once.
   const stopped = untilStopped(() => running.close());
-  const { url, metricsUrl, logUrl, issuerUrl } = running;
-  speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl }, readyText(running, options.data));
+  const { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen } = running;
+  const facts = { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen };
+  speak.answer({ event: 'ready', ...facts }, readyText(running, options.data));
   await stopped;
   return undefined;
 }

@@ -95,15 +95,17 @@ function tellReady(
   service: FollowingService,
   options: ServeOptions,
 ): void {
-  const { url, metricsUrl, logUrl } = service;
+  const { url, metricsUrl, logUrl, listen, metricsListen } = service;
   const { config, directory, log } = instance;
   const text = serveReport({
-    ...{ url, metricsUrl, logUrl, data: options.data, publicUrl: config.mayfly.publicUrl },
+    ...{ url, metricsUrl, logUrl, listen, metricsListen },
+    ...{ data: options.data, publicUrl: config.mayfly.publicUrl },
     logSize: log.status().size,
     issuers: config.issuers.map((issuer) => issuer.url),
     rules: ruleCount(config),
     openEntries: config.entries.filter(isOpen).map(({ definition }) => definition.name),
     configFile: options.config ?? directory.paths.config,
   });
-  speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl: null }, text);
+  const urls = { url, metricsUrl, logUrl, issuerUrl: null };
+  speak.answer({ event: 'ready', ...urls, listen, metricsListen }, text);
 }

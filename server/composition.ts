@@ -3,16 +3,19 @@ import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { guardConnections } from './connection-guard.ts';
 import { createHandlers, logUrlOf } from './handlers.ts';
-import { createHttpServer, drain, listen } from './http-listener.ts';
+import { createHttpServer, drain, listen, type Listening } from './http-listener.ts';
 import { requireTellableReaders } from './log-access.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { followTlsPair, loadTlsPair, type TlsPair } from './tls-certificate.ts';
 
 /** A service that answers. */
 export interface RunningService {
-  /** Base URL of the public listener as it really listens, no slash at the end. */
+  /** Base URLs of the listeners for clients on this machine, no slash at the end. */
   readonly url: string;
   readonly metricsUrl: string;
+  /** HOST:PORT of the listeners as they really listen. */
+  readonly listen: string;
+  readonly metricsListen: string;
   /** Where the log can be read from outside, no slash at the end. */
   readonly logUrl: string;
   /** Looks at once whether the TLS files were renewed; happens by itself every ten seconds. */
@@ -52,16 +55,21 @@ async function start(values: ServiceValues): Promise<RunningService> {
   operator.on('request', handlers.operator);
   guardConnections(operator, OPERATOR_CONNECTIONS);
   // The operator's listener first: when the public one answers, everything is up.
-  const metricsUrl = await listen(operator, values.metricsListen, '--metrics-listen');
+  const metrics = await listen(operator, values.metricsListen, '--metrics-listen');
+  const { url: metricsUrl, address: metricsListen } = metrics;
+  let listening: Listening;
   try {
-    state.url = await listen(server, values.listen, '--listen');
+    listening = await listen(server, values.listen, '--listen');
   } catch (error) {
     await drain(operator, 0);
     throw error;
   }
+  state.url = listening.url;
+  const places = { listen: listening.address, metricsListen };
   const renewal = pair === undefined ? undefined : follow(values, server, pair);
   const logUrl = logUrlOf(values, state);
-  requestLog.note('info', 'started', { url: state.url, metricsUrl, logUrl, logSize: log.status().size });
+  const logSize = log.status().size;
+  requestLog.note('info', 'started', { url: state.url, metricsUrl, logUrl, logSize, ...places });
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     state.isClosing = true;
@@ -76,6 +84,7 @@ async function start(values: ServiceValues): Promise<RunningService> {
     requestLog.flush();
   };
   return {
+    ...places,
     url: state.url,
     metricsUrl,
     logUrl,

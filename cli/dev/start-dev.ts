@@ -33,6 +33,9 @@ export interface RunningDev {
   readonly metricsUrl: string;
   readonly logUrl: string;
   readonly issuerUrl: string;
+  /** HOST:PORT of the listeners of the service. */
+  readonly listen: string;
+  readonly metricsListen: string;
   /** Entries in the log at the start. */
   readonly logSize: number;
   /** Finishes what is under way. */
@@ -96,7 +99,7 @@ async function startService(
   });
   const { url, metricsUrl, logUrl } = service;
   return {
-    ...{ url, metricsUrl, logUrl, logSize },
+    ...{ url, metricsUrl, logUrl, logSize, listen: service.listen, metricsListen: service.metricsListen },
     issuerUrl: provider.issuer,
     close: async () => {
       await service.close();

@@ -21,6 +21,8 @@ interface Ready {
   readonly metricsUrl: string;
   readonly logUrl: string;
   readonly issuerUrl: null;
+  readonly listen: string;
+  readonly metricsListen: string;
 }
 
 interface Warning {
@@ -66,7 +68,8 @@ describe('cli/serve', function () {
   it('says that it is ready, issues, drains on SIGTERM and goes on where it was', async () => {
     const data = await directory();
     const first = await serve('--data', data);
-    expect(Object.keys(first.ready)).to.deep.equal(['event', 'url', 'metricsUrl', 'logUrl', 'issuerUrl']);
+    const urls = ['event', 'url', 'metricsUrl', 'logUrl', 'issuerUrl'];
+    expect(Object.keys(first.ready)).to.deep.equal([...urls, 'listen', 'metricsListen']);
     expect(first.ready).to.include({ event: 'ready', issuerUrl: null });
     expect(first.ready.logUrl).to.equal(`${first.ready.url}/log/2026`);
     const body = bodyV2(await emailToken({ issuer }), clientKey());
@@ -266,6 +269,19 @@ describe('cli/serve', function () {
       expect(refused.message).to.contain(`${address} (${option})`);
     }
     server.close();
+  });
+
+  it('says where it listens, with URLs that clients can use', async () => {
+    const everywhere = ['--listen', '0.0.0.0:0', '--metrics-listen', '0.0.0.0:0', '--behind-tls-proxy'];
+    const program = await serve('--data', await directory(), ...everywhere);
+    const { ready } = program;
+    const { port } = new URL(ready.url);
+    expect(ready.url).to.equal(`http://127.0.0.1:${port}`);
+    expect(ready.listen).to.equal(`0.0.0.0:${port}`);
+    expect(ready.metricsListen).to.equal(`0.0.0.0:${new URL(ready.metricsUrl).port}`);
+    program.child.kill('SIGTERM');
+    await program.ended;
+    expect(program.stderr()).to.contain(`"listen":"0.0.0.0:${port}"`);
   });
 
   it('refuses to send tokens in the clear over a network', async () => {
