@@ -2,8 +2,9 @@
 import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { guardConnections } from './connection-guard.ts';
+import { watchConnections } from './drain.ts';
 import { createHandlers, logUrlOf } from './handlers.ts';
-import { createHttpServer, drain, listen, type Listening } from './http-listener.ts';
+import { createHttpServer, listen, type Listening } from './http-listener.ts';
 import { requireTellableReaders } from './log-access.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { followTlsPair, loadTlsPair, type TlsPair } from './tls-certificate.ts';
@@ -47,11 +48,13 @@ async function start(values: ServiceValues): Promise<RunningService> {
   const pair = tls === undefined ? undefined : await loadTlsPair(tls, values.clock());
   const handlers = createHandlers(values, state);
   const server = createHttpServer(pair);
+  const drain = watchConnections(server);
   server.on(
     'request',
     handlers.createPublic(guardConnections(server, values.limits.connections ?? CONNECTIONS)),
   );
   const operator = createHttpServer(undefined);
+  const drainOperator = watchConnections(operator);
   operator.on('request', handlers.operator);
   guardConnections(operator, OPERATOR_CONNECTIONS);
   // The operator's listener first: when the public one answers, everything is up.
@@ -61,7 +64,7 @@ async function start(values: ServiceValues): Promise<RunningService> {
   try {
     listening = await listen(server, values.listen, '--listen');
   } catch (error) {
-    await drain(operator, 0);
+    await drainOperator(0);
     throw error;
   }
   state.url = listening.url;
@@ -75,9 +78,9 @@ async function start(values: ServiceValues): Promise<RunningService> {
     state.isClosing = true;
     renewal?.stop();
     requestLog.note('info', 'closing', { signing: handlers.signing() });
-    await drain(server, GRACE);
+    await drain(GRACE);
     // Only now is nobody left who could wait for the log.
-    await Promise.allSettled([log.close(), values.policy.close(), drain(operator, 0)]);
+    await Promise.allSettled([log.close(), values.policy.close(), drainOperator(0)]);
     // And only now has everybody been answered of whom it has to tell.
     await values.audit?.close();
     requestLog.note('info', 'closed', {});

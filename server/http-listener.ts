@@ -1,4 +1,4 @@
-/** Sockets: limits that Fulcio has and a few it lacks, listening, and an orderly end. */
+/** Sockets: limits that Fulcio has and a few it lacks, and listening. */
 import { createServer as createPlainServer, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -72,20 +72,4 @@ export async function listen(
     url: `${scheme}://${urlHost(address.host)}:${port}`,
     address: addressText({ host: address.host, port }),
   };
-}
-
-/** Stops accepting, lets what is under way finish, and cuts what is left after `graceMs`. */
-export async function drain(server: Server | TlsServer, graceMs: number): Promise<void> {
-  if (!server.listening) return;
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => {
-      resolve();
-    });
-  });
-  server.closeIdleConnections();
-  const timer = setTimeout(() => {
-    server.closeAllConnections();
-  }, graceMs);
-  await closed;
-  clearTimeout(timer);
 }
