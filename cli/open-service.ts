@@ -2,10 +2,11 @@ import { openAudit, type Audit } from '../audit/audit.ts';
 import type { Clock } from '../core/clock.ts';
 import { startService, type RunningService } from '../server/composition.ts';
 import type { ListenAddress } from '../server/listen-address.ts';
-import { backgroundDestination, createRequestLog, type RequestLog } from '../server/request-log.ts';
+import { createRequestLog, type RequestLog } from '../server/request-log.ts';
 import type { AcceptHost } from '../server/service-values.ts';
 import type { TlsFiles } from '../server/tls-certificate.ts';
 import { configWarnings } from './config-warnings.ts';
+import { LogDestination } from './log-destination.ts';
 import type { Instance } from './open-instance.ts';
 import { followConfiguration, type Follower } from './reload/follow-configuration.ts';
 
@@ -28,14 +29,16 @@ export interface FollowingService extends RunningService {
   reload(): Promise<void>;
 }
 
-const STDERR = 2;
+/** Milliseconds for which the end waits for a slow reader of the log. */
+const LAST_LINES = 1_000;
 
 /** Starts the service of an instance, with its log lines on stderr. What the instance holds open belongs to the
  * service from here on, also when starting fails. */
 export async function openService(instance: Instance, options: ServiceOptions): Promise<FollowingService> {
   const { authority, log, policy, logAccess, config, directory, replay } = instance;
   const { mayfly } = config;
-  const requestLog = createRequestLog(backgroundDestination(STDERR), mayfly.logLevel);
+  const destination = new LogDestination();
+  const requestLog = createRequestLog(destination, mayfly.logLevel);
   for (const warning of instance.warnings) requestLog.note('warn', 'warning', { sentence: warning });
   for (const warning of configWarnings(instance.configFile, instance.findings))
     requestLog.note('warn', 'warning', { ...warning });
@@ -65,6 +68,7 @@ export async function openService(instance: Instance, options: ServiceOptions): 
     close: async () => {
       await follower.close();
       await service.close();
+      await destination.drained(LAST_LINES);
     },
   };
 }
