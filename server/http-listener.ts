@@ -1,8 +1,8 @@
-/** Sockets: limits that Fulcio has and a few it lacks, listening, and an orderly end. */
+/** Sockets: limits that Fulcio has and a few it lacks, and listening. */
 import { createServer as createPlainServer, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { explainListenFailure, urlHost, type ListenAddress } from './listen-address.ts';
+import { addressText, explainListenFailure, urlHost, type ListenAddress } from './listen-address.ts';
 import type { TlsPair } from './tls-certificate.ts';
 
 /** Milliseconds a client may take for the head of a request, and for the whole of it. */
@@ -46,13 +46,20 @@ export function createHttpServer(tls: TlsPair | undefined, idleMs = IDLE_TIMEOUT
   return server;
 }
 
-/** Starts listening; resolves to the base URL without a slash at the end. `option` names the setting in a complaint.
- * Rejects with ListenError. */
+/** Where a server listens. */
+export interface Listening {
+  /** Base URL for clients on this machine, without a slash at the end. */
+  readonly url: string;
+  /** HOST:PORT as it was asked for, with the port that was picked. */
+  readonly address: string;
+}
+
+/** Starts listening. `option` names the setting in a complaint. Rejects with ListenError. */
 export async function listen(
   server: Server | TlsServer,
   address: ListenAddress,
   option: string,
-): Promise<string> {
+): Promise<Listening> {
   await new Promise<void>((resolve, reject) => {
     const failed = (fault: Error): void => {
       reject(explainListenFailure(fault, address, option));
@@ -60,26 +67,15 @@ export async function listen(
     server.once('error', failed);
     server.listen(address.port, address.host, () => {
       server.off('error', failed);
+      // A connection that cannot be accepted, for want of descriptors for one: the next may be.
+      server.on('error', () => undefined);
       resolve();
     });
   });
   const { port } = server.address() as AddressInfo;
   const scheme = 'setSecureContext' in server ? 'https' : 'http';
-  return `${scheme}://${urlHost(address.host)}:${port}`;
-}
-
-/** Stops accepting, lets what is under way finish, and cuts what is left after `graceMs`. */
-export async function drain(server: Server | TlsServer, graceMs: number): Promise<void> {
-  if (!server.listening) return;
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => {
-      resolve();
-    });
-  });
-  server.closeIdleConnections();
-  const timer = setTimeout(() => {
-    server.closeAllConnections();
-  }, graceMs);
-  await closed;
-  clearTimeout(timer);
+  return {
+    url: `${scheme}://${urlHost(address.host)}:${port}`,
+    address: addressText({ host: address.host, port }),
+  };
 }
