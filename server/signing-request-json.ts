@@ -7,8 +7,9 @@
  * here and are refused where Fulcio refuses them, the token first.
  */
 import { isUtf8 } from 'node:buffer';
-import type { KeyRequest, SigningRequest } from '../ca/signing-request.ts';
+import { MAX_LENGTHS, type KeyRequest, type SigningRequest } from '../ca/signing-request.ts';
 import { firstJsonValue } from './first-json-value.ts';
+import { hasTooManyValues, MAX_VALUES } from './json-bounds.ts';
 import { TransportError } from './transport-error.ts';
 
 type Message = Readonly<Record<string, unknown>>;
@@ -27,7 +28,7 @@ export function decodeSigningRequestV2(body: Buffer, authorization: string | und
   const message = parse(body);
   const credentials = submessage(message, 'credentials', 'credentials');
   const token = text(credentials, 'oidcIdentityToken', 'oidc_identity_token');
-  return { token: token === '' ? bearer(authorization) : token, key: keyV2(message) };
+  return { token: token === '' ? bearer(authorization) : token, key: truncated(keyV2(message)) };
 }
 
 /** The request of `POST /api/v1/signingCert`, whose message has no place for a token and whose CSR, if there is one,
@@ -40,7 +41,7 @@ export function decodeSigningRequestV1(body: Buffer, authorization: string | und
   const proof = bytes(message, 'signedEmailAddress', 'signedEmailAddress');
   const pem = bytes(message, 'certificateSigningRequest', 'certificateSigningRequest');
   const key: KeyRequest = pem.length > 0 ? { kind: 'csr', pem } : { kind: 'publicKey', content, proof };
-  return { token: bearer(authorization), key };
+  return { token: bearer(authorization), key: truncated(key) };
 }
 
 /** The token of an Authorization header as Fulcio reads it: one `Bearer ` is taken off, spelled exactly so, and
@@ -67,8 +68,29 @@ function keyV2(message: Message): KeyRequest {
   return { kind: 'publicKey', content, proof: bytes(pair, 'proofOfPossession', 'proof_of_possession') };
 }
 
+/** Cuts parts that are too long to one byte beyond their limit: a request may have to wait for the keys of its issuer, and
+ * should not keep more than needed in memory. */
+function truncated(key: KeyRequest): KeyRequest {
+  if (key.kind === 'csr') return { kind: 'csr', pem: cut(key.pem, MAX_LENGTHS.pem) };
+  return {
+    kind: 'publicKey',
+    content: cut(key.content, MAX_LENGTHS.content),
+    proof: cut(key.proof, MAX_LENGTHS.proof),
+  };
+}
+
+/** A copy, because a view would keep all of it. */
+const cut = (bytes: Uint8Array, limit: number): Uint8Array =>
+  bytes.length <= limit ? bytes : Uint8Array.from(bytes.subarray(0, limit + 1));
+
 function parse(body: Buffer): Message {
   if (!isUtf8(body)) throw malformed('the request body is not UTF-8 text');
+  if (hasTooManyValues(body)) {
+    throw malformed(
+      `the request body has more than ${MAX_VALUES} values`,
+      'A signing request is a token and a key: ten values.',
+    );
+  }
   const json = body.toString('utf8');
   let value: unknown;
   try {
