@@ -7,6 +7,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Audit } from '../audit/audit.ts';
 import { registerAuditMetrics } from './audit-metrics.ts';
 import { decisionMetrics } from './decision-metrics.ts';
+import { registerEventLoopLag } from './event-loop-lag.ts';
 import { registerConfigurationMetrics, type ConfigurationSources } from './configuration-metrics.ts';
 
 /** What the gauges read when Prometheus asks; nothing of it is pushed. */
@@ -62,6 +63,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  registerEventLoopLag(registry);
   const fulcio = fulcioMetrics(registers, sources.version);
   const decisions = decisionMetrics(registers);
   if (sources.audit !== undefined) registerAuditMetrics(registers, sources.audit);
