@@ -1,10 +1,10 @@
 /**
  * The public listener: one table of Fulcio's calls, the log's read side beside it, and the order in which a request
- * meets them. The signing routes are looked up by their exact path before anything else runs; all the rest goes
- * through Express.
+ * meets them. Every path is looked up in a table; only the log's read side, whose paths have parts, goes through Express.
  */
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { busyUntilEnded } from './connection-guard.ts';
 import { answerPreflight, isPreflight } from './cross-origin.ts';
 import { Exchange, type ExchangeContext, type Reply } from './exchange.ts';
 import { problemOf } from './problem.ts';
@@ -33,11 +33,25 @@ export interface ApiParts {
   readonly acceptHost?: AcceptHost | undefined;
 }
 
-/** The handler of the public listener. */
+/** The handler of the public listener. What is not in a table costs a look into it and no more: only the log's read side
+ * goes through Express. */
 export function createApi(parts: ApiParts): RequestListener {
-  const { context, signing, acceptHost } = parts;
-  const app = createExpressApp(parts);
+  const { context, signing, acceptHost, log } = parts;
+  const calls = new Map(parts.calls.map((call) => [call.path, call]));
+  const reads = createReads(parts);
+  const isRead = (path: string): boolean =>
+    path === log.path || path === '/log/' || path.startsWith(`${log.path}/`);
+  const route = (path: string, request: IncomingMessage, response: ServerResponse): void => {
+    const call = calls.get(path);
+    if (isPreflight(request)) answerPreflight(response);
+    else if (call !== undefined) void answerCall(parts, call, request, response);
+    else if (isRead(path)) reads(request, response);
+    else if (signing.has(path)) fail(parts, request, response, notAllowed(request, response, 'POST'));
+    else fail(parts, request, response, notFound());
+  };
   return (request, response) => {
+    // Cut off for what it sent: nobody reads an answer.
+    if (request.socket.destroyed) return;
     takeAbsoluteTarget(request);
     if (acceptHost !== undefined && !acceptHost(request.headers.host)) {
       fail(parts, request, response, hostRefused());
@@ -46,21 +60,15 @@ export function createApi(parts: ApiParts): RequestListener {
     // Clients that put a base URL with a slash at its end before the path send two.
     const url = request.url ?? '/';
     if (url.startsWith('//')) request.url = url.replace(/^\/+/, '/');
-    if (request.method === 'POST') {
-      const handle = signing.get(pathOf(request.url ?? url));
-      if (handle !== undefined) {
-        handle(new Exchange(request, response, context));
-        return;
-      }
+    const path = pathOf(request.url ?? url);
+    const sign = request.method === 'POST' ? signing.get(path) : undefined;
+    if (sign !== undefined) {
+      sign(new Exchange(request, response, context));
+      return;
     }
     // Here for all routes but the hot ones, so that no route can forget to give its connection back.
-    const { socket } = request;
-    context.working(socket);
-    response.once('close', () => {
-      context.waiting(socket);
-    });
-    if (isPreflight(request)) answerPreflight(response);
-    else app(request, response);
+    busyUntilEnded(context, response);
+    route(path, request, response);
   };
 }
 
@@ -98,18 +106,12 @@ const notFound = (): TransportError =>
     hint: 'Check the base URL that the client was given; docs/http-api.md lists every path.',
   });
 
-function createExpressApp(parts: ApiParts): express.Express {
+function createReads(parts: ApiParts): express.Express {
   const app = express();
   for (const setting of ['x-powered-by', 'etag', 'query parser']) app.set(setting, false);
   for (const setting of ['case sensitive routing', 'strict routing']) app.set(setting, true);
   app.use(parts.log.path, parts.log.handler);
   app.all('/log/', parts.log.list);
-  for (const call of parts.calls) app.all(call.path, fixed(parts, call));
-  for (const path of parts.signing.keys()) {
-    app.all(path, (request, response) => {
-      fail(parts, request, response, notAllowed(request, response, 'POST'));
-    });
-  }
   app.use((request: Request, response: Response) => {
     fail(parts, request, response, notFound());
   });
@@ -119,13 +121,22 @@ function createExpressApp(parts: ApiParts): express.Express {
   return app;
 }
 
-function fixed(parts: ApiParts, call: FixedCall): RequestHandler {
-  return async (request, response) => {
-    const isServed = request.method === 'GET' || (request.method === 'HEAD' && call.allowsHead);
-    if (!isServed)
-      fail(parts, request, response, notAllowed(request, response, call.allowsHead ? 'GET, HEAD' : 'GET'));
-    else new Exchange(request, response, parts.context).send(await call.reply());
-  };
+async function answerCall(
+  parts: ApiParts,
+  call: FixedCall,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const isServed = request.method === 'GET' || (request.method === 'HEAD' && call.allowsHead);
+  if (!isServed) {
+    fail(parts, request, response, notAllowed(request, response, call.allowsHead ? 'GET, HEAD' : 'GET'));
+    return;
+  }
+  try {
+    new Exchange(request, response, parts.context).send(await call.reply());
+  } catch (error) {
+    fail(parts, request, response, error);
+  }
 }
 
 /** Express tells a path that is not valid percent-encoding by an error with status 400. */

@@ -49,8 +49,7 @@ async function start(values: ServiceValues): Promise<RunningService> {
     handlers.createPublic(guardConnections(server, values.limits.connections ?? CONNECTIONS)),
   );
   const operator = createHttpServer(undefined);
-  operator.on('request', handlers.operator);
-  guardConnections(operator, OPERATOR_CONNECTIONS);
+  operator.on('request', handlers.createOperator(guardConnections(operator, OPERATOR_CONNECTIONS)));
   // The operator's listener first: when the public one answers, everything is up.
   const metricsUrl = await listen(operator, values.metricsListen, '--metrics-listen');
   try {

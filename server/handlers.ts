@@ -30,9 +30,9 @@ const ANSWER_MEMORY = 64 * 1024 * 1024;
 
 /** What the two listeners run. */
 export interface Handlers {
-  /** The public listener; the guard is the one of its sockets. */
+  /** Of each listener; the guard is the one of its sockets. */
   readonly createPublic: (guard: ConnectionGuard) => RequestListener;
-  readonly operator: RequestListener;
+  readonly createOperator: (guard: ConnectionGuard) => RequestListener;
   /** Signing requests under way. */
   readonly signing: () => number;
 }
@@ -68,15 +68,15 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     replayGuard,
     audit,
   });
-  const routes = signingRoutes(values, metrics, signing, clientAddress);
   const logRead = logMount(values, state, metrics, reading, clientAddress);
   return {
     signing: () => signing.used,
-    operator: createMetricsHandler(metrics, readiness, values.acceptHost),
+    createOperator: (guard) =>
+      createMetricsHandler({ metrics, readiness, acceptHost: values.acceptHost }, guard),
     createPublic: (guard) =>
       createApi({
         context: contextOf(metrics, guard, state),
-        signing: routes,
+        signing: signingRoutes(values, { metrics, signing, clientAddress }),
         calls: fixedCalls(authority, policy, readiness),
         log: logRead,
         requestLog: values.requestLog,
@@ -91,21 +91,26 @@ const contextOf = (metrics: Metrics, guard: ConnectionGuard, state: ServiceState
   },
   working: guard.working,
   waiting: guard.waiting,
+  proven: guard.proven,
   get isClosing() {
     return state.isClosing;
   },
 });
 
+interface SigningShared {
+  readonly signing: Admission;
+  readonly metrics: Metrics;
+  readonly clientAddress: ClientAddress;
+}
+
 function signingRoutes(
   values: ServiceValues,
-  metrics: Metrics,
-  signing: Admission,
-  clientAddress: ClientAddress,
+  { signing, metrics, clientAddress }: SigningShared,
 ): ReadonlyMap<string, (exchange: Exchange) => void> {
   const { authority, policy, log, clock, requestLog, audit } = values;
   const issue = createIssuance({ policy: () => policy.current, authority, log, clock });
-  const memory = new Admission(BODY_MEMORY);
   const records = createDecisionRecords({ metrics, requestLog, audit, clientAddress });
+  const memory = new Admission(BODY_MEMORY);
   const parts: SigningParts = { issue, signing, memory, records };
   const [v1, v2] = [createAnswerV1(authority), createAnswerV2(authority)];
   return new Map([
