@@ -4,6 +4,7 @@ import type { RequestListener } from 'node:http';
 import { createIssuance } from '../ca/issuance.ts';
 import { Admission } from './admission.ts';
 import { createApi, type ApiParts } from './api.ts';
+import { BodyMemory } from './body-memory.ts';
 import { createClientAddress, type ClientAddress } from './client-address.ts';
 import type { ConnectionGuard } from './connection-guard.ts';
 import { createDecisionRecords } from './decision-records.ts';
@@ -13,17 +14,19 @@ import { createAccessCheck } from './log-access.ts';
 import { createLogList, createLogRoutes, type LogRouteParts } from './log-routes.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createMetricsHandler } from './metrics-listener.ts';
+import { LargeBodyQueue } from './large-body-queue.ts';
 import { ReadBudget } from './read-budget.ts';
 import { createReadiness } from './readiness.ts';
 import { causeText } from './request-log.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { createAnswerV1, createAnswerV2 } from './signing-answers.ts';
+import { Wave } from './wave.ts';
 import { UnsentAnswers } from './unsent-answers.ts';
 import { createSigningEndpoint, type SigningParts } from './signing-endpoint.ts';
 import { decodeSigningRequestV1, decodeSigningRequestV2 } from './signing-request-json.ts';
 
-/** Bytes of request bodies that may be on their way at once. */
-const BODY_MEMORY = 64 * 1024 * 1024;
+/** Bytes of request bodies that may be held at once. */
+const BODY_MEMORY = 32 * 1024 * 1024;
 
 /** Bytes of answers of the log that may wait for readers at once. */
 const ANSWER_MEMORY = 64 * 1024 * 1024;
@@ -76,7 +79,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     createPublic: (guard) =>
       createApi({
         context: contextOf(metrics, guard, state),
-        signing: signingRoutes(values, { metrics, signing, clientAddress }),
+        signing: signingRoutes(values, { metrics, signing, clientAddress }, guard),
         calls: fixedCalls(authority, policy, readiness),
         log: logRead,
         requestLog: values.requestLog,
@@ -106,12 +109,17 @@ interface SigningShared {
 function signingRoutes(
   values: ServiceValues,
   { signing, metrics, clientAddress }: SigningShared,
+  { accepted }: ConnectionGuard,
 ): ReadonlyMap<string, (exchange: Exchange) => void> {
   const { authority, policy, log, clock, requestLog, audit } = values;
   const issue = createIssuance({ policy: () => policy.current, authority, log, clock });
   const records = createDecisionRecords({ metrics, requestLog, audit, clientAddress });
-  const memory = new Admission(BODY_MEMORY);
-  const parts: SigningParts = { issue, signing, memory, records };
+  const parts: SigningParts = {
+    ...{ issue, signing, records },
+    bodies: { memory: new BodyMemory(BODY_MEMORY), queue: new LargeBodyQueue(accepted) },
+    wave: new Wave(accepted),
+    distrusted: new WeakSet(),
+  };
   const [v1, v2] = [createAnswerV1(authority), createAnswerV2(authority)];
   return new Map([
     ['/api/v2/signingCert', createSigningEndpoint(parts, { decode: decodeSigningRequestV2, reply: v2 })],
