@@ -4,11 +4,11 @@
  */
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { RefusalLog } from './refusal-log.ts';
 import { busyUntilEnded } from './connection-guard.ts';
 import { answerPreflight, isPreflight } from './cross-origin.ts';
 import { Exchange, type ExchangeContext, type Reply } from './exchange.ts';
 import { problemOf } from './problem.ts';
-import type { RequestLog } from './request-log.ts';
 import type { AcceptHost } from './service-values.ts';
 import { TransportError } from './transport-error.ts';
 
@@ -28,7 +28,7 @@ export interface ApiParts {
   readonly calls: readonly FixedCall[];
   /** The log's read side and the path it stands at, and the list of logs. */
   readonly log: { readonly path: string; readonly handler: RequestHandler; readonly list: RequestHandler };
-  readonly requestLog: RequestLog;
+  readonly refusalLog: RefusalLog;
   /** Asked before anything else; without it every name will do. */
   readonly acceptHost?: AcceptHost | undefined;
 }
@@ -149,7 +149,7 @@ function fail(parts: ApiParts, request: IncomingMessage, response: ServerRespons
   const problem = problemOf(error, exchange.requestId);
   exchange.send(problem.reply);
   if (problem.reason !== 'INTERNAL') return;
-  parts.requestLog.refused({
+  parts.refusalLog.refused(undefined, problem.reason, () => ({
     requestId: exchange.requestId,
     client: request.socket.remoteAddress ?? '',
     status: problem.status,
@@ -157,5 +157,5 @@ function fail(parts: ApiParts, request: IncomingMessage, response: ServerRespons
     sentence: problem.sentence,
     ms: 0,
     cause: error,
-  });
+  }));
 }

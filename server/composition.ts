@@ -69,6 +69,7 @@ async function start(values: ServiceValues): Promise<RunningService> {
     await drain(server, GRACE);
     // Only now is nobody left who could wait for the log.
     await Promise.allSettled([log.close(), values.policy.close(), drain(operator, 0)]);
+    handlers.close();
     // And only now has everybody been answered of whom it has to tell.
     await values.audit?.close();
     requestLog.note('info', 'closed', {});

@@ -5,6 +5,7 @@ import { createIssuance } from '../ca/issuance.ts';
 import { Admission } from './admission.ts';
 import { createApi, type ApiParts } from './api.ts';
 import { BodyMemory } from './body-memory.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { createClientAddress, type ClientAddress } from './client-address.ts';
 import type { ConnectionGuard } from './connection-guard.ts';
 import { createDecisionRecords } from './decision-records.ts';
@@ -38,6 +39,8 @@ export interface Handlers {
   readonly createOperator: (guard: ConnectionGuard) => RequestListener;
   /** Signing requests under way. */
   readonly signing: () => number;
+  /** Writes what the service log owes: the last summary of refusals. */
+  readonly close: () => void;
 }
 
 /** The handlers of one service. */
@@ -71,18 +74,22 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     replayGuard,
     audit,
   });
+  const refusalLog = new RefusalLog(values.requestLog, clock);
   const logRead = logMount(values, state, metrics, reading, clientAddress);
   return {
     signing: () => signing.used,
+    close: () => {
+      refusalLog.close();
+    },
     createOperator: (guard) =>
       createMetricsHandler({ metrics, readiness, acceptHost: values.acceptHost }, guard),
     createPublic: (guard) =>
       createApi({
         context: contextOf(metrics, guard, state),
-        signing: signingRoutes(values, { metrics, signing, clientAddress }, guard),
+        signing: signingRoutes(values, { metrics, signing, clientAddress, refusalLog }, guard),
         calls: fixedCalls(authority, policy, readiness),
         log: logRead,
-        requestLog: values.requestLog,
+        refusalLog,
         acceptHost: values.acceptHost,
       }),
   };
@@ -104,16 +111,17 @@ interface SigningShared {
   readonly signing: Admission;
   readonly metrics: Metrics;
   readonly clientAddress: ClientAddress;
+  readonly refusalLog: RefusalLog;
 }
 
 function signingRoutes(
   values: ServiceValues,
-  { signing, metrics, clientAddress }: SigningShared,
+  { signing, metrics, clientAddress, refusalLog }: SigningShared,
   { accepted }: ConnectionGuard,
 ): ReadonlyMap<string, (exchange: Exchange) => void> {
   const { authority, policy, log, clock, requestLog, audit } = values;
   const issue = createIssuance({ policy: () => policy.current, authority, log, clock });
-  const records = createDecisionRecords({ metrics, requestLog, audit, clientAddress });
+  const records = createDecisionRecords({ metrics, requestLog, refusalLog, audit, clientAddress });
   const parts: SigningParts = {
     ...{ issue, signing, records },
     bodies: { memory: new BodyMemory(BODY_MEMORY), queue: new LargeBodyQueue(accepted) },
