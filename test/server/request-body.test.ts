@@ -101,6 +101,14 @@ describe('server: reading a request body', () => {
     for (const one of slow) one.destroy();
   });
 
+  it('holds nothing of a body that is too long, also before it ends', async () => {
+    const slow = await begin(BODY_LIMIT + 1);
+    expect(memory.used).to.equal(0);
+    const result = once(arrivals, 'result') as Promise<[Result]>;
+    slow.end();
+    expect((await result)[0]).to.include({ code: 'BODY_TOO_LARGE' });
+  });
+
   it('gives back what a client held that went away', async () => {
     const gone = await begin(30_000);
     const result = once(arrivals, 'result') as Promise<[Result]>;
