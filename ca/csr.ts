@@ -28,7 +28,7 @@ const LABELS = new Set(['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']);
 /** Parses the first PEM block of `pem`, which must be a certificate request. Throws {@link RequestError}
  * `CSR_MALFORMED`. */
 export function parseCsr(pem: Uint8Array): ParsedCsr {
-  if (pem.length > MAX_LENGTHS.pem) throw malformedCsr(`it is longer than ${MAX_LENGTHS.pem} bytes`);
+  if (pem.length > MAX_LENGTHS.request) throw malformedCsr(`it is longer than ${MAX_LENGTHS.request} bytes`);
   try {
     return parseDer(derOf(Buffer.from(pem).toString('latin1')));
   } catch (error) {

@@ -93,8 +93,8 @@ function proveByChallenge(
   const hash = PROOF_HASH[key.type];
   const texts = [principal.challenge, principal.alternativeChallenge];
   if (proof.length === 0) throw invalidProof('the request holds no proof of possession');
-  if (proof.length > MAX_LENGTHS.proof)
-    throw invalidProof(`the proof of possession is longer than ${MAX_LENGTHS.proof} bytes`);
+  if (proof.length > MAX_LENGTHS.signature)
+    throw invalidProof(`the proof of possession is longer than ${MAX_LENGTHS.signature} bytes`);
   const good = texts.some((text) => text !== undefined && provesText(key, hash, text, proof));
   if (!good) {
     throw invalidProof('the proof of possession is not a signature by this key over the expected text');

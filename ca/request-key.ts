@@ -31,7 +31,7 @@ export function readRequestKey(content: Uint8Array): RequestKey {
       hint: 'Send the public key as PEM, or send a certificate signing request.',
     });
   }
-  if (content.length > MAX_LENGTHS.content) throw malformed(`is longer than ${MAX_LENGTHS.content} bytes`);
+  if (content.length > MAX_LENGTHS.key) throw malformed(`is longer than ${MAX_LENGTHS.key} bytes`);
   return keyFromSpki(spkiOf(content));
 }
 

@@ -17,7 +17,7 @@ export type KeyRequest =
 
 /** Longest parts of a {@link KeyRequest} that are parsed, in bytes; RSA 4096 needs 800 of PEM and 512 of proof. A longer
  * part is refused for its length alone, so a transport needs to keep one byte beyond the limit and no more. */
-export const MAX_LENGTHS = { content: 16 * 1024, proof: 1024, pem: 64 * 1024 } as const;
+export const MAX_LENGTHS = { key: 16 * 1024, signature: 1024, request: 64 * 1024 } as const;
 
 /** One request for a certificate. */
 export interface SigningRequest {

@@ -71,11 +71,11 @@ function keyV2(message: Message): KeyRequest {
 /** Cuts parts that are too long to one byte beyond their limit: a request may have to wait for the keys of its issuer, and
  * should not keep more than needed in memory. */
 function truncated(key: KeyRequest): KeyRequest {
-  if (key.kind === 'csr') return { kind: 'csr', pem: cut(key.pem, MAX_LENGTHS.pem) };
+  if (key.kind === 'csr') return { kind: 'csr', pem: cut(key.pem, MAX_LENGTHS.request) };
   return {
     kind: 'publicKey',
-    content: cut(key.content, MAX_LENGTHS.content),
-    proof: cut(key.proof, MAX_LENGTHS.proof),
+    content: cut(key.content, MAX_LENGTHS.key),
+    proof: cut(key.proof, MAX_LENGTHS.signature),
   };
 }
 
