@@ -24,7 +24,7 @@ export interface ConnectionGuard {
 
 /** Bytes of incomplete requests that all waiting connections together may have sent. The runtime's parser keeps a head in
  * memory until it is complete, and needs half as much again for it. */
-const MAX_INCOMPLETE = 64 * 1024 * 1024;
+const MAX_INCOMPLETE = 32 * 1024 * 1024;
 
 /** Bytes that count for one connection at most: no head may be longer, and bodies are counted where they are read. */
 const MAX_COUNTED = 64 * 1024;
