@@ -31,7 +31,7 @@ const tooBusy = (): TransportError =>
     hint: 'Try again in a second.',
   });
 
-/** A complete body. Its memory is held until `release` is called. */
+/** A complete body. Its memory is held until `release` is called, which may empty `bytes`. */
 export interface Body {
   readonly bytes: Buffer;
   readonly release: () => void;
@@ -56,15 +56,18 @@ export function readBody(
   const held = memory.open(() => {
     refuse(tooBusy());
   });
+  const release = (): void => {
+    chunks.free();
+    held.release();
+  };
   const refuse = (error: TransportError): void => {
     failure ??= error;
-    chunks.drop();
-    held.release();
+    release();
   };
   const finish = (result: Body | TransportError | undefined): void => {
     if (isDone) return;
     isDone = true;
-    if (result === undefined || result instanceof TransportError) held.release();
+    if (result === undefined || result instanceof TransportError) release();
     else held.complete();
     done(result);
   };
@@ -77,7 +80,8 @@ export function readBody(
     if (chunks.size > SMALL_BODY && !isDone) queue.defer(request.socket);
   });
   request.on('end', () => {
-    finish(failure ?? { bytes: chunks.whole(), release: held.release });
+    if (failure === undefined) finish({ bytes: chunks.whole(), release });
+    else finish(failure);
   });
   const gone = (): void => {
     finish(undefined);
@@ -91,7 +95,7 @@ export function readBody(
 class Chunks {
   #list: Buffer[] = [];
   #buffer: Buffer | undefined;
-  #isDropped = false;
+  #isFreed = false;
   #count = 0;
   /** Bytes that arrived. */
   size = 0;
@@ -106,7 +110,10 @@ class Chunks {
     const offset = this.size;
     this.size += chunk.length;
     this.#count++;
-    if (this.#isDropped || this.size > BODY_LIMIT) return 0;
+    if (this.#isFreed || this.size > BODY_LIMIT) {
+      freeMemory(chunk);
+      return 0;
+    }
     if (this.#buffer === undefined && this.#count <= LISTED_CHUNKS) {
       this.#list.push(chunk);
       return chunk.length;
@@ -114,26 +121,43 @@ class Chunks {
     const before = this.#buffer?.length ?? offset;
     const buffer = this.size <= before && this.#buffer !== undefined ? this.#buffer : this.#enlarge(offset);
     chunk.copy(buffer, offset);
+    freeMemory(chunk);
     return buffer.length - before;
   }
 
-  #enlarge(used: number): Buffer {
-    const buffer = Buffer.allocUnsafe(Math.min(BODY_LIMIT, 2 * this.size));
-    const old = this.#buffer ?? Buffer.concat(this.#list, used);
-    old.copy(buffer, 0, 0, used);
-    this.#list = [];
-    return (this.#buffer = buffer);
+  /** All chunks in one buffer. To be called once, when no more are added. */
+  whole(): Buffer {
+    const [only] = this.#list;
+    if (this.#buffer === undefined && only !== undefined && this.#list.length === 1) return only;
+    return (this.#buffer ?? this.#enlarge(this.size)).subarray(0, this.size);
   }
 
-  drop(): void {
-    this.#isDropped = true;
+  /** Frees all memory; what is added later is discarded. */
+  free(): void {
+    this.#isFreed = true;
+    for (const chunk of this.#list) freeMemory(chunk);
+    if (this.#buffer !== undefined) freeMemory(this.#buffer);
     this.#list = [];
     this.#buffer = undefined;
   }
 
-  whole(): Buffer {
-    if (this.#buffer !== undefined) return this.#buffer.subarray(0, this.size);
-    const [only] = this.#list;
-    return only !== undefined && this.#list.length === 1 ? only : Buffer.concat(this.#list);
+  /** A larger buffer with the first `used` bytes in it. */
+  #enlarge(used: number): Buffer {
+    const room = used === this.size ? used : 2 * this.size;
+    const buffer = Buffer.allocUnsafe(Math.min(BODY_LIMIT, room));
+    let offset = 0;
+    for (const part of this.#buffer === undefined ? this.#list : [this.#buffer]) {
+      offset += part.copy(buffer, offset, 0, Math.min(part.length, used - offset));
+      freeMemory(part);
+    }
+    this.#list = [];
+    return (this.#buffer = buffer);
   }
+}
+
+/** Frees the memory of a large buffer at once. The garbage collector would free it too, but it does not know how much
+ * memory a few small objects hold, and lets hundreds of megabytes pile up. */
+function freeMemory({ buffer, length }: Buffer): void {
+  if (length >= SMALL_BODY && buffer instanceof ArrayBuffer && buffer.byteLength === length)
+    buffer.transfer(0);
 }

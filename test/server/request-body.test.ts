@@ -42,8 +42,9 @@ describe('server: reading a request body', () => {
   };
   const bytesOf = (result: Result): Buffer => {
     if (result === undefined || result instanceof TransportError) throw new Error('there is no body');
+    const bytes = Buffer.from(result.bytes);
     result.release();
-    return result.bytes;
+    return bytes;
   };
   /** Sends the beginning of a body and waits until it has arrived. */
   const begin = async (bytes: number): Promise<ClientRequest> => {
@@ -115,6 +116,15 @@ describe('server: reading a request body', () => {
     gone.destroy();
     expect((await result)[0]).to.equal(undefined);
     expect(memory.used).to.equal(0);
+  });
+
+  it('frees a large body when it is released, without the garbage collector', async () => {
+    const whole = await read(Buffer.alloc(200_000, 'a'));
+    if (whole === undefined || whole instanceof TransportError) throw new Error('there is no body');
+    const { bytes } = whole;
+    expect(bytes).to.have.length(200_000);
+    whole.release();
+    expect(bytes).to.have.length(0);
   });
 
   it('puts many chunks together in order, and counts what they really hold', async () => {
