@@ -55,8 +55,7 @@ async function start(values: ServiceValues): Promise<RunningService> {
   );
   const operator = createHttpServer(undefined, values.limits.idleTimeoutMs);
   const drainOperator = watchConnections(operator);
-  operator.on('request', handlers.operator);
-  guardConnections(operator, OPERATOR_CONNECTIONS);
+  operator.on('request', handlers.createOperator(guardConnections(operator, OPERATOR_CONNECTIONS)));
   // The operator's listener first: when the public one answers, everything is up.
   const metrics = await listen(operator, values.metricsListen, '--metrics-listen');
   const { url: metricsUrl, address: metricsListen } = metrics;
@@ -82,6 +81,7 @@ async function start(values: ServiceValues): Promise<RunningService> {
     await drain(GRACE);
     // Only now is nobody left who could wait for the log.
     await Promise.allSettled([log.close(), values.policy.close(), drainOperator(0)]);
+    handlers.close();
     // And only now has everybody been answered of whom it has to tell.
     await values.audit?.close();
     requestLog.note('info', 'closed', {});

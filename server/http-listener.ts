@@ -3,18 +3,20 @@ import { createServer as createPlainServer, type Server, type ServerOptions } fr
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { addressText, explainListenFailure, urlHost, type ListenAddress } from './listen-address.ts';
+import { CountedResponse, limitParser } from './parser-limits.ts';
 import type { TlsPair } from './tls-certificate.ts';
 
-/** Milliseconds a client may take for the head of a request, and for the whole of it. */
-const REQUEST_TIMEOUT = 60_000;
-
-/** Milliseconds a TLS handshake may take. */
-const HANDSHAKE_TIMEOUT = 30_000;
+/** Milliseconds a client may take for a request, head and body together, and for a TLS handshake. An honest request is a
+ * few kilobytes. */
+const REQUEST_TIMEOUT = 10_000;
 
 /** Milliseconds an idle connection is kept unless the configuration says otherwise: longer than the pools of common proxies
  * keep theirs (Google's load balancer 600 s), so that the proxy closes it. Who closes a connection that the other side is
  * just using makes that side answer 502. */
 const IDLE_TIMEOUT = 620_000;
+
+/** Milliseconds a connection may be silent while it owes an answer or is owed one. */
+const SILENCE_TIMEOUT = 60_000;
 
 /** A token of 32 KiB may travel in the Authorization header. */
 const MAX_HEADER_SIZE = 64 * 1024;
@@ -23,9 +25,14 @@ const OPTIONS: ServerOptions = {
   maxHeaderSize: MAX_HEADER_SIZE,
   headersTimeout: REQUEST_TIMEOUT,
   requestTimeout: REQUEST_TIMEOUT,
-  connectionsCheckingInterval: 5_000,
+  connectionsCheckingInterval: 1_000,
   noDelay: true,
+  ServerResponse: CountedResponse,
 };
+
+/** Connections that the kernel may hold until they are accepted, where it allows as many. It drops what comes then, and
+ * the client tries again a second later: of a crowd of more than Node's 511, some would wait for that. */
+const BACKLOG = 4096;
 
 /** A server with the limits above, speaking TLS when there is a pair for it. An idle connection is kept for `idleMs`
  * milliseconds. */
@@ -39,10 +46,11 @@ export function createHttpServer(tls: TlsPair | undefined, idleMs = IDLE_TIMEOUT
           cert: tls.cert,
           key: tls.key,
           minVersion: 'TLSv1.2',
-          handshakeTimeout: HANDSHAKE_TIMEOUT,
+          handshakeTimeout: REQUEST_TIMEOUT,
         });
   // Also a client that does not read its answer loses its place after a while.
-  server.setTimeout(REQUEST_TIMEOUT);
+  server.setTimeout(SILENCE_TIMEOUT);
+  limitParser(server);
   return server;
 }
 
@@ -65,7 +73,7 @@ export async function listen(
       reject(explainListenFailure(fault, address, option));
     };
     server.once('error', failed);
-    server.listen(address.port, address.host, () => {
+    server.listen({ port: address.port, host: address.host, backlog: BACKLOG }, () => {
       server.off('error', failed);
       // A connection that cannot be accepted, for want of descriptors for one: the next may be.
       server.on('error', () => undefined);
