@@ -1,5 +1,5 @@
 /** The head that the commands on a log work with. */
-import { verifyCheckpoint } from '../ct-log/verify-head.ts';
+import { requireEverySignature, verifyCheckpoint, type VerifiedCheckpoint } from '../ct-log/verify-head.ts';
 import type { LogTarget } from './log-target.ts';
 
 /** For a directory the committed one, for a URL the signed checkpoint. */
@@ -14,13 +14,18 @@ export interface SeenHead {
 export async function verifiedCheckpoint({
   source,
   keys,
-}: LogTarget): Promise<{ bytes: Uint8Array; head: SeenHead }> {
+}: LogTarget): Promise<{ bytes: Uint8Array; head: VerifiedCheckpoint }> {
   const bytes = await source.checkpoint();
   return { bytes, head: verifyCheckpoint(bytes, keys) };
 }
 
-/** The newest head; throws what reading and checking the checkpoint throw. */
+/** The newest head; throws what reading and checking the checkpoint throw. Every key that is known must have signed it:
+ * a signature that nobody can use is noticed here, and not by whoever needs it. */
 export async function headOf(log: LogTarget): Promise<SeenHead> {
-  if (log.directory === undefined) return (await verifiedCheckpoint(log)).head;
+  if (log.directory === undefined) {
+    const { head } = await verifiedCheckpoint(log);
+    requireEverySignature(head, log.keys);
+    return head;
+  }
   return { ...log.directory.head, origin: log.directory.identity.origin };
 }

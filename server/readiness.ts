@@ -3,14 +3,14 @@ import { utf8 } from '../core/bytes.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Signer } from '../core/signer.ts';
-import type { LogStatus } from '../ct-log/log.ts';
+import type { LogStatus } from '../ct-log/log-status.ts';
 import type { ConfigurationState } from './configuration-state.ts';
 import type { ReplayGuardStatus } from './service-values.ts';
 
 /** One condition of readiness. */
 export interface Check {
   readonly name:
-    'authority' | 'signer' | 'log' | 'head' | 'open' | 'configuration' | 'audit' | 'replay-guard';
+    'authority' | 'signer' | 'log' | 'clock' | 'head' | 'open' | 'configuration' | 'audit' | 'replay-guard';
   readonly ok: boolean;
   /** For the operator; never shown on the public listener. */
   readonly detail: string;
@@ -64,6 +64,7 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
       authorityCheck(sources),
       signer,
       logCheck(status),
+      clockCheck(status),
       headCheck(status, now, waitedAt(status, now)),
     ];
     const audit = auditCheck(sources);
@@ -156,10 +157,18 @@ function createQueueWatch(): (status: LogStatus, now: number) => number {
   };
 }
 
-const logCheck = (status: LogStatus): Check => ({
-  name: 'log',
-  ok: status.failed === undefined,
-  detail: status.failed ?? takesEntries(status),
+function logCheck(status: LogStatus): Check {
+  const { failed, signingFailure } = status;
+  const unsigned =
+    signingFailure && `a committed head cannot be signed: ${signingFailure}; it is tried again`;
+  const trouble = failed ?? unsigned;
+  return { name: 'log', ok: trouble === undefined, detail: trouble ?? takesEntries(status) };
+}
+
+const clockCheck = ({ clockFailure }: LogStatus): Check => ({
+  name: 'clock',
+  ok: clockFailure === undefined,
+  detail: clockFailure ?? 'the clock agrees with the time that passed',
 });
 
 function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: number): Check {
@@ -169,11 +178,14 @@ function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: 
   const detail = isStuck
     ? `${queued} entries wait and the head has not moved for ${waited} ms`
     : isAhead
-      ? `the head is ${-age} ms ahead of the clock`
+      ? `the head is ${-age} ms ahead of the clock: the log takes entries from ${new Date(timestamp).toISOString()} on`
       : `size ${size}, signed ${age} ms ago, ${queued} waiting`;
   return { name: 'head', ok: !isStuck && !isAhead, detail };
 }
 
-/** Tiles and index are derived from what is committed: their trouble is told but keeps nobody from signing. */
-const takesEntries = ({ tileFailure, indexFailure }: LogStatus): string =>
-  ['the log takes entries', tileFailure, indexFailure].filter((part) => part !== undefined).join('; ');
+/** Tiles, index and checkpoint file are derived from what is committed: their trouble is reported but keeps nobody from
+ * signing. */
+const takesEntries = ({ tileFailure, indexFailure, checkpointFailure, storeGrowth }: LogStatus): string =>
+  ['the log takes entries', tileFailure, indexFailure, checkpointFailure, storeGrowth]
+    .filter((part) => part !== undefined)
+    .join('; ');

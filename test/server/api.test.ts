@@ -87,7 +87,14 @@ describe('server: the calls beside signing', () => {
       checks: { name: string }[];
     };
     expect(isReady).to.equal(true);
-    expect(checks.map(({ name }) => name)).to.deep.equal(['open', 'authority', 'signer', 'log', 'head']);
+    expect(checks.map(({ name }) => name)).to.deep.equal([
+      'open',
+      'authority',
+      'signer',
+      'log',
+      'clock',
+      'head',
+    ]);
   });
 
   it('is not ready when the head is ahead of the clock, and tells only the operator why', async () => {
