@@ -103,7 +103,8 @@ function signingRoutes(
   clientAddress: ClientAddress,
 ): ReadonlyMap<string, (exchange: Exchange) => void> {
   const { authority, policy, log, clock, requestLog, audit } = values;
-  const issue = createIssuance({ policy: () => policy.current, authority, log, clock });
+  const trouble = (): Error | undefined => log.refusal() ?? audit?.refusal();
+  const issue = createIssuance({ policy: () => policy.current, authority, log, clock, trouble });
   const memory = new Admission(BODY_MEMORY);
   const records = createDecisionRecords({ metrics, requestLog, audit, clientAddress });
   const parts: SigningParts = { issue, signing, memory, records };
