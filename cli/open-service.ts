@@ -52,6 +52,7 @@ export async function openService(instance: Instance, options: ServiceOptions): 
     publicUrl: mayfly.publicUrl,
     trustedProxies: mayfly.trustedProxies,
     limits: mayfly.limits,
+    shutdownDelayMs: mayfly.shutdownDelay * 1000,
     isForTrying: directory.marker.mode === 'dev',
   });
   // Keys are fetched in the background: an issuer that is down must not keep the service from starting.

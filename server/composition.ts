@@ -4,7 +4,9 @@ import type { Server as TlsServer } from 'node:https';
 import { guardConnections } from './connection-guard.ts';
 import { createHandlers, logUrlOf } from './handlers.ts';
 import { createHttpServer, drain, listen } from './http-listener.ts';
+import { lameDuck } from './lame-duck.ts';
 import { requireTellableReaders } from './log-access.ts';
+import { LogWatch } from './log-watch.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { followTlsPair, loadTlsPair, type TlsPair } from './tls-certificate.ts';
 
@@ -17,7 +19,8 @@ export interface RunningService {
   readonly logUrl: string;
   /** Looks at once whether the TLS files were renewed; happens by itself every ten seconds. */
   checkTls(): Promise<void>;
-  /** Stops accepting, finishes what is under way (at most 25 s), then closes log, policy and audit. */
+  /** Is not ready any more; goes on for as long as it was told to; stops accepting, finishes what is under way (at most
+   * 25 s), then closes log, policy and audit. */
   close(): Promise<void>;
 }
 
@@ -63,11 +66,19 @@ async function start(values: ServiceValues): Promise<RunningService> {
   const logUrl = logUrlOf(values, state);
   requestLog.note('info', 'started', { url: state.url, metricsUrl, logUrl, logSize: log.status().size });
   let closed: Promise<void> | undefined;
+  const watch = new LogWatch(
+    () => log.status(),
+    (level, event, facts) => {
+      requestLog.note(level, event, facts);
+    },
+  );
   const close = async (): Promise<void> => {
     state.isClosing = true;
     renewal?.stop();
     requestLog.note('info', 'closing', { signing: handlers.signing() });
+    await lameDuck(server, values.shutdownDelayMs ?? 0);
     await drain(server, GRACE);
+    watch.stop();
     // Only now is nobody left who could wait for the log.
     await Promise.allSettled([log.close(), values.policy.close(), drain(operator, 0)]);
     // And only now has everybody been answered of whom it has to tell.
