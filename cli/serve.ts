@@ -3,6 +3,7 @@ import { isOpen } from '../policy/entry-policy.ts';
 import { parseListenAddress, requireProtectedTransport } from '../server/listen-address.ts';
 import type { TlsFiles } from '../server/tls-certificate.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
+import { machineClock } from './machine-clock.ts';
 import { openInstance, type Instance } from './open-instance.ts';
 import { openService, type FollowingService } from './open-service.ts';
 import { ruleCount } from './reload/reload-report.ts';
@@ -70,7 +71,7 @@ async function serve(options: ServeOptions, speak: Speaker, version: string): Pr
     mode: 'production',
     configFile: options.config,
     passphrase: await readSecretFile(options.passphraseFile, 'passphrase'),
-    clock,
+    ...{ clock, steadyClock: machineClock() },
   });
   const service = await openService(instance, {
     ...{ listen, metricsListen, tls, clock, version },
