@@ -13,7 +13,8 @@ ARG NODE=node:24.21.0-bookworm-slim@sha256:d6aa754f16b3197301076f047b5def2f02ea1
 FROM ${NODE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+# Without the runtime for checkouts: the image is that very version.
+RUN npm ci --omit=optional --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npm run build && rm -rf dist/test dist/bench dist/scripts dist/.tsbuildinfo
 
@@ -21,7 +22,7 @@ RUN npm run build && rm -rf dist/test dist/bench dist/scripts dist/.tsbuildinfo
 FROM ${NODE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM ${NODE}
 ENV NODE_ENV=production

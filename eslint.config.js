@@ -1,4 +1,5 @@
 import js from '@eslint/js';
+import regexp from 'eslint-plugin-regexp';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
@@ -24,12 +25,39 @@ export default tseslint.config(
     },
   },
   {
+    // The engine backtracks, and most of what these expressions read was written by others: none may take more than
+    // linear time. Expressions of an operator run in RE2 (policy/regular-expression.ts).
+    files: ['**/*.ts', 'bin/*.js'],
+    ignores: ['test/**', 'bench/**', 'scripts/**'],
+    plugins: { regexp },
+    rules: {
+      'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
+      'regexp/no-super-linear-move': ['error', { report: 'potential', ignorePartial: false }],
+    },
+  },
+  {
+    // What reaches a terminal goes through `cli/command.ts`, which lets nothing through that is not printable.
+    files: ['**/*.ts'],
+    ignores: ['test/**', 'bench/**', 'scripts/**', 'cli/command.ts'],
+    rules: {
+      'no-console': 'error',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            "CallExpression[callee.property.name='write'][callee.object.property.name=/^(stdout|stderr)$/]",
+          message: 'Write with the Speaker or `tell` of cli/command.ts: they escape what is not printable.',
+        },
+      ],
+    },
+  },
+  {
     // Chai's assertions are property reads, and mocha's `this` carries the timeout.
     files: ['test/**/*.ts'],
     rules: { '@typescript-eslint/no-unused-expressions': 'off' },
   },
   {
-    files: ['bin/*.js', 'eslint.config.js'],
+    files: ['bin/*.js', 'scripts/*.js', 'eslint.config.js'],
     languageOptions: { globals: { process: 'readonly', URL: 'readonly', console: 'readonly' } },
   },
 );

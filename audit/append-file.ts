@@ -5,8 +5,8 @@ import { dirname } from 'node:path';
 import { makeDirectory, syncDirectory } from '../storage/durable-file.ts';
 import { AuditSinkError } from './audit-error.ts';
 
-/** What became of the path while the file was open. */
-export type Place = 'same' | 'moved' | 'deleted';
+/** What became of the file while it was open: `truncated` is the same one with fewer bytes than were written. */
+export type Place = 'same' | 'moved' | 'deleted' | 'truncated';
 
 const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
 
@@ -62,13 +62,18 @@ export class AppendFile {
     return this.#handle.datasync();
   }
 
-  /** Whether the path still leads to this file. */
+  /** Whether the path still leads to this file, and the file still holds what was written. Takes its size as it is now: a
+   * second call says `same`. */
   async place(): Promise<Place> {
     const there = await stat(this.#path, { bigint: true }).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     });
-    if (there?.ino === this.#inode && there.dev === this.#device) return 'same';
+    if (there?.ino === this.#inode && there.dev === this.#device) {
+      const isTruncated = there.size < BigInt(this.size);
+      this.size = Number(there.size);
+      return isTruncated ? 'truncated' : 'same';
+    }
     const { nlink } = await this.#handle.stat();
     return nlink === 0 ? 'deleted' : 'moved';
   }

@@ -4,6 +4,7 @@
  * `docs/audit.schema.json`.
  */
 import { hash } from 'node:crypto';
+import { asciiJson } from '../core/printable.ts';
 
 /** Of the schema; it changes when a reader of the old one would misread a line. */
 export const AUDIT_VERSION = 1;
@@ -78,12 +79,6 @@ export function suppressedLine({ entry, reason, count, from, to }: SuppressedRef
 }
 
 const line = (now: number, event: string, facts: Readonly<Record<string, unknown>>): string =>
-  ascii(JSON.stringify({ version: AUDIT_VERSION, time: rfc3339ms(now), event, ...facts }));
+  asciiJson(JSON.stringify({ version: AUDIT_VERSION, time: rfc3339ms(now), event, ...facts }));
 
 const rfc3339ms = (ms: number): string => new Date(ms).toISOString();
-
-const NOT_PRINTABLE = /[^\x20-\x7e]/g;
-
-/** JSON text stays the same JSON: outside its strings there is nothing but ASCII. */
-const ascii = (json: string): string =>
-  json.replace(NOT_PRINTABLE, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);

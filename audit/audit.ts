@@ -16,7 +16,7 @@ import {
   type RefusedDecision,
 } from './audit-line.ts';
 import { descriptorDestination } from './descriptor-destination.ts';
-import type { Destination, Note } from './destination.ts';
+import type { Destination, FileIncidents, Note } from './destination.ts';
 import { openFileDestination } from './file-destination.ts';
 import { LineQueue, type LineQueueLimits } from './line-queue.ts';
 import { RefusalBudget } from './refusal-budget.ts';
@@ -33,6 +33,8 @@ export interface AuditStatus {
     readonly isFailing: boolean;
     /** Lines that are nowhere. */
     readonly lost: number;
+    /** Of a file. */
+    readonly incidents?: FileIncidents | undefined;
   }[];
 }
 
@@ -114,7 +116,10 @@ class QueuedAudit implements Audit {
   }
 
   status(): AuditStatus {
-    const places = this.#queues.map(({ name, isFailing, lost }) => ({ name, isFailing, lost }));
+    const places = this.#queues.map(({ name, isFailing, lost, incidents }) => ({
+      ...{ name, isFailing, lost },
+      ...(incidents === undefined ? {} : { incidents }),
+    }));
     return { lines: { ...this.#lines }, places };
   }
 

@@ -6,7 +6,7 @@
  * again until it is there; only when more waits than memory is for is one lost, and that is counted and told.
  */
 import { AuditError, AuditSinkError } from './audit-error.ts';
-import type { Destination, Note } from './destination.ts';
+import type { Destination, FileIncidents, Note } from './destination.ts';
 import { Trouble } from './trouble.ts';
 
 /** Limits, all with defaults. */
@@ -58,6 +58,11 @@ export class LineQueue {
   /** Of the destination. */
   get name(): Destination['name'] {
     return this.#destination.name;
+  }
+
+  /** Of a destination that is a file. */
+  get incidents(): FileIncidents | undefined {
+    return this.#destination.incidents?.();
   }
 
   /** Lines that were lost so far. */

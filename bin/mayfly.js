@@ -26,6 +26,12 @@ function handOver(runtime) {
   });
 }
 
+/** Where the package of this platform keeps the runtime. */
+function runtimePath() {
+  const { platform, arch } = process;
+  return platform === 'win32' ? `node-win-${arch}/bin/node.exe` : `node-${platform}-${arch}/bin/node`;
+}
+
 /** What a process that serves asks of the engine, which reads it at its very start.
  *
  * Issuance leaves some 30 KB outside the heap behind for each certificate. By default the engine takes that for pressure
@@ -77,7 +83,7 @@ function fail(sentence) {
 }
 
 if (!isNewEnough) {
-  const runtime = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url));
+  const runtime = fileURLToPath(new URL(`../node_modules/${runtimePath()}`, import.meta.url));
   if (existsSync(runtime)) handOver(runtime);
   else {
     fail(

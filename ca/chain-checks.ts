@@ -8,6 +8,7 @@ import type { Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { encodePem } from '../core/pem.ts';
+import { parsePublicKey } from '../core/public-key.ts';
 import { AuthorityError, type AuthorityReason } from './authority-error.ts';
 import { basicConstraints, extendedKeyUsages, maySignCertificates } from './ca-extensions.ts';
 
@@ -117,6 +118,8 @@ const ORDER = 'Order the file: issuing CA first, then each issuer, root last.';
 
 function isSignedBy(cert: Certificate, parent: Certificate): boolean {
   try {
+    // Refuses what OpenSSL may take: Ed25519 points with which anybody can sign.
+    parsePublicKey(parent.spki);
     return new X509Certificate(cert.der).verify(createPublicKey(encodePem('PUBLIC KEY', parent.spki)));
   } catch {
     return false;

@@ -1,15 +1,19 @@
 /** From a request to a certificate: the steps of the product, in their order. */
 import type { Clock } from '../core/clock.ts';
+import { parsePublicKey } from '../core/public-key.ts';
 import type { Committed } from '../ct-log/committed.ts';
 import type { Identity } from '../oidc/identity.ts';
+import { ModulusJudge } from '../oidc/modulus-judge.ts';
 import type { Principal } from '../oidc/principal.ts';
 import type { Authority } from './authority.ts';
 import { signCertificate } from './certificate.ts';
 import type { DecisionTrace } from './decision-trace.ts';
 import type { IssuancePolicy } from './issuance-policy.ts';
-import { proveKey } from './possession.ts';
+import { GOOD_KEYS } from './key-policy.ts';
+import { proveKey, type ProvenKey } from './possession.ts';
 import { signPrecertificate } from './precertificate.ts';
 import type { PrecertificateLog } from './precertificate-log.ts';
+import { RequestError } from './request-error.ts';
 import { newSerial, serialHex } from './serial.ts';
 import type { SigningRequest } from './signing-request.ts';
 import { leafValidity } from './validity.ts';
@@ -66,6 +70,7 @@ export function createIssuance(parts: IssuanceParts): Issue {
     // Also where the answer is there at once: waiting lets other requests catch up, and all of them sign in a row.
     const grant = await policy.authorize(identity, key, request.token);
     trace.rule = grant.rule;
+    if (key.type.startsWith('RSA')) await requireSoundModulus(key);
     const validity = leafValidity(clock(), grant.lifetimeSeconds, authority.validity);
     // The clock that the validity was taken from may be what the trouble is about.
     requireReady();
@@ -84,6 +89,18 @@ export function createIssuance(parts: IssuanceParts): Issue {
     confirm();
     return { ...describe(certificate, content, committed), confirm };
   };
+}
+
+/** One for all clients' keys. */
+const JUDGE = new ModulusJudge();
+
+/** Throws {@link RequestError} `KEY_INSECURE` for a key that anybody can use. Takes milliseconds, in another thread, and so
+ * comes after the limits. */
+async function requireSoundModulus({ spki }: ProvenKey): Promise<void> {
+  const info = parsePublicKey(spki);
+  const weakness = info.type === 'rsa' ? await JUDGE.weaknessOf(info.modulus) : undefined;
+  if (weakness !== undefined)
+    throw new RequestError('KEY_INSECURE', `the key ${weakness}`, { hint: GOOD_KEYS });
 }
 
 function noteIdentity(trace: DecisionTrace, { principal, definition }: Identity): void {

@@ -3,7 +3,8 @@
  * Encrypt's `goodkey`, which Fulcio uses). That a point is on its curve is checked by OpenSSL when the key is loaded.
  */
 import type { PublicKeyInfo } from '../core/public-key.ts';
-import { rsaWeakness } from './rsa-weakness.ts';
+import { equalBytes } from '../core/bytes.ts';
+import { rsaWeakness } from '../core/rsa-weakness.ts';
 import type { ClientKeyType } from './signing-algorithms.ts';
 
 /** What the policy says of a key. `reason` ends a sentence that begins with "the key". */
@@ -20,6 +21,9 @@ const RSA_TYPES: ReadonlyMap<number, ClientKeyType> = new Map([
   [4096, 'RSA-4096'],
 ]);
 
+/** 65537. */
+const F4 = Uint8Array.of(1, 0, 1);
+
 /** Judges a key that was parsed; see the file's head. Takes up to a millisecond for RSA, nothing otherwise. */
 export function judgeKey(info: PublicKeyInfo): KeyVerdict {
   if (info.type === 'ec') return { good: true, type: info.curve };
@@ -28,7 +32,8 @@ export function judgeKey(info: PublicKeyInfo): KeyVerdict {
   if (type === undefined) {
     return insecure(`is an RSA key of ${info.bits} bits, and only 2048, 3072 and 4096 are accepted`);
   }
-  const weakness = rsaWeakness(info.modulus, info.exponent);
+  if (!equalBytes(info.exponent, F4)) return insecure('has a public exponent other than 65537');
+  const weakness = rsaWeakness(info.modulus);
   return weakness === undefined ? { good: true, type } : insecure(weakness);
 }
 

@@ -6,6 +6,7 @@ import { concat } from '../core/bytes.ts';
 import { Tag } from '../core/der-tag.ts';
 import { explicit, sequence, unsignedInteger } from '../core/der-writer.ts';
 import { FormatError } from '../core/errors.ts';
+import { hasInvisible } from '../core/printable.ts';
 import { encodeSubjectAltName, type SubjectAltName } from '../core/subject-alt-name.ts';
 import { goQuote } from '../oidc/go/quote.ts';
 import type { Principal } from '../oidc/principal.ts';
@@ -61,7 +62,9 @@ function encodeIdentity({ san, issuer, extensions }: Principal): Uint8Array {
   if (issuer === '' || (extensions.get(1) ?? '') === '' || (extensions.get(8) ?? '') === '') {
     throw new RequestError('ISSUER_MISSING', 'extensions must have a non-empty issuer url');
   }
-  if (san.value === '' || hasControls(san.value)) throw unencodable(san);
+  if (isUnreadable(san)) throw unencodable(san);
+  for (const number of ISSUER_EXTENSIONS)
+    if (hasInvisible(extensions.get(number) ?? '')) throw invisibleIssuer(number);
   for (const value of extensions.values()) if (!value.isWellFormed()) throw unencodable(san);
   try {
     return encodeSubjectAltName(san);
@@ -71,18 +74,20 @@ function encodeIdentity({ san, issuer, extensions }: Principal): Uint8Array {
   }
 }
 
-/** Controls of ISO 646 and ISO 6429, and those of Unicode that turn the order of what follows around or end a line. None
- * has an honest use in a name; NUL has been used to cheat verifiers, and the others to cheat people. */
-// eslint-disable-next-line no-control-regex -- that is what they are
-const CONTROLS = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
+/** Names that verifiers compare and people read, beside the subject alternative name: the issuer. */
+const ISSUER_EXTENSIONS = [1, 8];
 
-const hasControls = (text: string): boolean => CONTROLS.test(text) || !text.isWellFormed();
+/** Whether nobody could tell the name from another one that looks the same: NUL has cheated verifiers, and what is
+ * invisible or turns what follows around cheats people. What is not ASCII in an address or a URI is refused as Fulcio
+ * words it. */
+const isUnreadable = ({ type, value }: SubjectAltName): boolean =>
+  value === '' || ((type === 'username' || isAscii(value)) && hasInvisible(value));
 
 // eslint-disable-next-line no-control-regex -- all of ASCII
 const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text);
 
 const HINT =
-  'E-mail addresses and URIs must be ASCII; no claim may hold control characters or broken Unicode.';
+  'E-mail addresses and URIs must be ASCII; no name may hold control or invisible characters or broken Unicode.';
 
 /** In the words that clients of Fulcio know. */
 const notAscii = ({ value }: SubjectAltName): RequestError =>
@@ -94,5 +99,12 @@ const unencodable = ({ type }: SubjectAltName): RequestError =>
   new RequestError(
     'IDENTITY_UNENCODABLE',
     `the identity of the token cannot stand in a certificate as a name of type ${type}`,
+    { hint: HINT },
+  );
+
+const invisibleIssuer = (number: number): RequestError =>
+  new RequestError(
+    'IDENTITY_UNENCODABLE',
+    `the issuer for extension 1.3.6.1.4.1.57264.1.${number} holds control or invisible characters`,
     { hint: HINT },
   );

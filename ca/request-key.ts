@@ -122,9 +122,8 @@ function guarded<T>(parse: () => T): T {
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     if (error.code !== 'UNSUPPORTED') throw malformed(`could not be parsed: ${error.message}`, error);
-    throw new RequestError('KEY_UNSUPPORTED', 'the key is of a kind that is not accepted', {
-      hint: GOOD_KEYS,
-      cause: error,
-    });
+    const { hint = GOOD_KEYS } = error;
+    const sentence = error.hint === undefined ? 'the key is of a kind that is not accepted' : error.message;
+    throw new RequestError('KEY_UNSUPPORTED', sentence, { hint, cause: error });
   }
 }

@@ -17,7 +17,7 @@ import { printable } from '../core/printable.ts';
 import { ServiceClient } from './client/service.ts';
 import { readTokenClaims, type TokenClaims } from './client/token-claims.ts';
 import { loadTrust } from './client/trust.ts';
-import { action, type RegisterCommand, type Speaker } from './command.ts';
+import { action, tell, type RegisterCommand, type Speaker } from './command.ts';
 import { invocation, quoted } from './invocation.ts';
 import { parseChoice } from './options.ts';
 import { readSecretFile } from './secret-file.ts';
@@ -111,7 +111,7 @@ const tokenSource = (options: CertificateOptions, flow: LoginFlow | undefined) =
   env: process.env,
   interactive: process.stderr.isTTY && process.env['CI'] === undefined,
   // On stderr even with --json: without the address nobody can log in.
-  tell: (text: string) => process.stderr.write(`${text}\n`),
+  tell,
 });
 
 async function request(

@@ -1,16 +1,19 @@
 import type { Command } from 'commander';
+import { ConfigError } from '../config/config-error.ts';
 import { MayflyError } from '../core/errors.ts';
+import { printable, printableJson, printableLines } from '../core/printable.ts';
 
 /** One subcommand: adds itself, with its help and examples, to the program. */
 export type RegisterCommand = (program: Command) => void;
 
-/** Codes of {@link CommandError}. */
-export type CommandCode = 'USAGE' | 'REFUSED' | 'FAILED';
+/** Codes of {@link CommandError}; `UNREACHABLE`: the other side did not answer. */
+export type CommandCode = 'USAGE' | 'REFUSED' | 'FAILED' | 'UNREACHABLE';
 
-/** A command that cannot go on. `USAGE` exits with 2, everything else with 1. */
+/** A command that cannot go on. See {@link exitCodeOf}. */
 export class CommandError extends MayflyError<CommandCode> {}
 
-/** How a command speaks: to a person, or as one JSON object on stdout. Progress and warnings go to stderr. */
+/** How a command speaks: to a person, or as one JSON object on stdout. Progress and warnings go to stderr. What is not
+ * printable is escaped on the way, but for the line feeds of a text: values in it are made `printable` before. */
 export interface Speaker {
   readonly json: boolean;
   /** The answer: `text` for a person, `result` with `--json`. Called once. */
@@ -23,16 +26,41 @@ export interface Speaker {
 export function speaker(json: boolean): Speaker {
   return {
     json,
-    answer: (result, text) => process.stdout.write(json ? `${JSON.stringify(result)}\n` : `${text}\n`),
+    answer: (result, text) =>
+      process.stdout.write(`${json ? printableJson(JSON.stringify(result)) : printableLines(text)}\n`),
     note: (text) => {
-      if (!json) process.stderr.write(`${text}\n`);
+      if (!json) tell(text);
     },
   };
 }
 
-/** Exit status of a failure: 2 when the command was used wrongly, else 1. */
+/** Writes to stderr, whatever the options: what a person must see, such as the address of a login. */
+export const tell = (text: string): void => {
+  process.stderr.write(`${printableLines(text)}\n`);
+};
+
+/** Exit statuses; docs/operations.md has the table. 1 is also what a failure exits with that is nothing else. */
+const NO = 1;
+const WRONG_USE = 2;
+const NOT_JUDGED = 3;
+
+/** Exit status of a failure: 2 when the command was used wrongly; 3 when the other side did not answer, is busy or has a
+ * fault of its own (metadata `retryAfter` or `unavailable`), so that another try may end otherwise; else 1. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof CommandError && error.code === 'USAGE' ? 2 : 1;
+  if (error instanceof CommandError && error.code === 'USAGE') return WRONG_USE;
+  if (error instanceof CommandError && error.code === 'UNREACHABLE') return NOT_JUDGED;
+  if (!(error instanceof MayflyError)) return NO;
+  const { retryAfter, unavailable } = error.metadata;
+  return retryAfter === undefined && unavailable === undefined ? NO : NOT_JUDGED;
+}
+
+/** Exit status of a command that judges something: its failure is no verdict. `isVerdict` tells of errors that are one. */
+export function exitCodeOfJudge(
+  error: unknown,
+  isVerdict: (error: unknown) => boolean = () => false,
+): number {
+  if (error instanceof CommandError && error.code === 'USAGE') return WRONG_USE;
+  return isVerdict(error) ? NO : NOT_JUDGED;
 }
 
 /** What looks like a token, typed where something else belongs, is never repeated: terminals and CI jobs keep logs. */
@@ -51,20 +79,28 @@ export function tellFailure(error: unknown, json: boolean): void {
       ...{ code: known?.code ?? 'INTERNAL', message, hint },
       retryAfterSeconds: retryAfter === undefined ? undefined : Number(retryAfter),
     };
-    process.stdout.write(`${JSON.stringify({ error: body })}\n`);
+    process.stdout.write(`${printableJson(JSON.stringify({ error: body }))}\n`);
     return;
   }
-  process.stderr.write(`mayfly: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`);
-  if (process.env['MAYFLY_DEBUG'] !== undefined && error instanceof Error) {
-    process.stderr.write(`${error.stack ?? ''}\n`);
-  }
+  // A sentence is one line, whatever it repeats; only what is wrong with a configuration is a list.
+  const shown = error instanceof ConfigError ? printableLines(message) : printable(message);
+  tell(`mayfly: ${shown}${hint === undefined ? '' : `\n  ${hint}`}`);
+  if (process.env['MAYFLY_DEBUG'] !== undefined && error instanceof Error) tell(frames(error));
 }
 
+/** The stack without the message, which may hold line feeds of others. */
+const frames = ({ stack = '' }: Error): string =>
+  stack
+    .split('\n')
+    .filter((line) => /^ +at /.test(line))
+    .join('\n');
+
 /** Wraps a command's action: gives it a {@link Speaker}, turns its failure into a sentence and an exit code. The
- * action returns false when the answer is "no" (exit 1). Options are unknown to the compiler: each command says what
+ * action returns false when the answer is "no" (exit 1). `exitOf` says what its failures exit with. Options are unknown to the compiler: each command says what
  * its own options are by the type of `run`'s first parameter, next to their declaration. */
 export function action(
   run: (options: never, speak: Speaker, args: readonly string[]) => Promise<boolean | undefined>,
+  exitOf: (error: unknown) => number = exitCodeOf,
 ): (...received: unknown[]) => Promise<void> {
   return async (...received) => {
     const command = received.at(-1) as Command;
@@ -72,10 +108,10 @@ export function action(
     const json = options.json === true;
     try {
       const yes = await run(options as never, speaker(json), command.args);
-      if (yes === false) process.exitCode = 1;
+      if (yes === false) process.exitCode = NO;
     } catch (error) {
       tellFailure(error, json);
-      process.exitCode = exitCodeOf(error);
+      process.exitCode = exitOf(error);
     }
   };
 }

@@ -2,7 +2,7 @@
 import { ConfigError, describe, type ConfigProblem } from '../config/config-error.ts';
 import type { ConfigFinding } from '../config/findings.ts';
 import { inspectFile, inspectText, type Inspection } from '../config/inspect.ts';
-import { action, type RegisterCommand, type Speaker } from './command.ts';
+import { action, CommandError, exitCodeOfJudge, type RegisterCommand, type Speaker } from './command.ts';
 import { readInput } from './input-file.ts';
 
 interface CheckOptions {
@@ -17,7 +17,7 @@ Examples:
   mayfly config preset github --set owner-id=123456 | mayfly config check -
 
 Exits with 0 when the file can be used, with 1 when it cannot (or, with --strict, when there is a warning), with 2 when
-the command is used wrongly. No issuer is asked anything.`;
+the command is used wrongly or the file cannot be read. No issuer is asked anything.`;
 
 /** Adds `check`. */
 export const registerCheck: RegisterCommand = (group) => {
@@ -31,7 +31,7 @@ export const registerCheck: RegisterCommand = (group) => {
     .option('--strict', 'warnings fail too')
     .option('--json', 'print {"ok":…,"errors":[…],"warnings":[…],"issuers":…,"metaIssuers":…,"rules":…}')
     .addHelpText('after', EXAMPLES)
-    .action(action(check));
+    .action(action(check, exitCodeOfJudge));
 };
 
 async function check(
@@ -57,13 +57,16 @@ async function check(
 
 type Inspected = Pick<Inspection, 'problems' | 'findings' | 'entries'>;
 
-/** A file that cannot even be read has nothing but its errors. */
+/** A file that is no YAML has nothing but its errors. */
 async function inspected(file: string): Promise<Inspected> {
   try {
     if (file !== '-') return await inspectFile(file);
     return inspectText(await readInput(file, 'the configuration'), file, '.');
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
+    // Nothing can be said of what is in it.
+    if (error.code === 'CONFIG_UNREADABLE')
+      throw new CommandError('USAGE', error.message, { hint: error.hint });
     return { problems: error.problems, findings: [], entries: [] };
   }
 }

@@ -4,7 +4,7 @@ import { readPolicyCases, type PolicyCase } from '../config/policy-cases.ts';
 import type { Explainer } from '../policy/explain/explain.ts';
 import { differencesFrom, type Difference } from '../policy/explain/expectation.ts';
 import type { Explanation } from '../policy/explain/explanation.ts';
-import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
+import { action, CommandError, exitCodeOfJudge, type RegisterCommand, type Speaker } from './command.ts';
 import { testReport, type CaseResult } from './config-test-report.ts';
 import { readInput } from './input-file.ts';
 import { asUsage, openExplainer } from './open-explainer.ts';
@@ -34,7 +34,7 @@ export const registerTest: RegisterCommand = (group) => {
     .option('--config <file>', 'the configuration, instead of the one that the file names')
     .option('--json', 'print {"ok":…,"passed":…,"failed":…,"cases":[…],"unreached":[…]}')
     .addHelpText('after', EXAMPLES)
-    .action(action(test));
+    .action(action(test, exitCodeOfJudge));
 };
 
 async function test(options: TestOptions, speak: Speaker, [file = '']: readonly string[]): Promise<boolean> {

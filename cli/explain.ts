@@ -2,7 +2,7 @@
 import { parseRfc3339 } from '../core/clock.ts';
 import { KEY_TYPES } from '../policy/explain/trial-key.ts';
 import type { Evidence } from '../policy/explain/explain-claims.ts';
-import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
+import { action, CommandError, exitCodeOfJudge, type RegisterCommand, type Speaker } from './command.ts';
 import { explanationFacts, explanationText } from './explanation-text.ts';
 import { readInput } from './input-file.ts';
 import { openExplainer, type ExplainerSource } from './open-explainer.ts';
@@ -43,7 +43,7 @@ export const register: RegisterCommand = (program) => {
       'print {"issued":…,"refusal":…,"checks":[…],"entries":[…],"rules":[…],"rule":…,"certificate":…}',
     )
     .addHelpText('after', EXAMPLES)
-    .action(action(explain));
+    .action(action(explain, exitCodeOfJudge));
 };
 
 async function explain(options: ExplainOptions, speak: Speaker): Promise<boolean> {

@@ -122,7 +122,7 @@ function checkCombination(options: InitOptions): void {
 }
 
 function checkPublicUrl(url: string | undefined): string | undefined {
-  if (url === undefined || isPublicUrl(url)) return url?.replace(/\/+$/, '');
+  if (url === undefined || isPublicUrl(url)) return url?.replace(/(?<!\/)\/+$/, '');
   throw usage(
     `--public-url: "${url.slice(0, 200)}" is not usable`,
     'Give a URL such as https://ca.example.org.',

@@ -1,9 +1,13 @@
 /** Files named on the command line, read with a limit. */
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import { readWhole, UnfitFile } from '../storage/read-whole.ts';
 import { CommandError } from './command.ts';
 
 /** Beyond every certificate, chain, key list or proof. */
 const LIMIT = 1024 * 1024;
+
+/** How long a pipe that is named in the place of a file may be silent, in milliseconds. */
+const PIPE_PATIENCE = 60_000;
 
 const REASONS: ReadonlyMap<string | undefined, string> = new Map([
   ['ENOENT', 'does not exist'],
@@ -13,20 +17,18 @@ const REASONS: ReadonlyMap<string | undefined, string> = new Map([
 ]);
 
 /** The bytes of a file; throws {@link CommandError} `USAGE` when it cannot be read or is too large. `what` is named
- * in the sentence, `hint` says what to do. */
-export async function readLimited(path: string, what: string, hint?: string): Promise<Uint8Array> {
+ * in the sentence, `hint` says what to do. A pipe will do where the file itself was named, not where it was found. */
+export async function readLimited(
+  path: string,
+  what: string,
+  hint?: string,
+  found = false,
+): Promise<Uint8Array> {
   try {
-    const file = await open(path);
-    try {
-      const { size } = await file.stat();
-      if (size > LIMIT) throw new CommandError('USAGE', `${what}: ${path} is larger than 1 MiB`, { hint });
-      return await file.readFile();
-    } finally {
-      await file.close();
-    }
+    return await readWhole(path, { size: LIMIT, pipePatience: found ? undefined : PIPE_PATIENCE });
   } catch (cause) {
-    if (cause instanceof CommandError) throw cause;
-    const reason = REASONS.get((cause as NodeJS.ErrnoException).code) ?? 'cannot be read';
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason = cause instanceof UnfitFile ? cause.message : (REASONS.get(code) ?? 'cannot be read');
     throw new CommandError('USAGE', `${what}: ${path} ${reason}`, { hint, cause });
   }
 }

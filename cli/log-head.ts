@@ -1,5 +1,7 @@
 /** The head that the commands on a log work with. */
+import { LogReadError } from '../ct-log/log-error.ts';
 import { requireEverySignature, verifyCheckpoint, type VerifiedCheckpoint } from '../ct-log/verify-head.ts';
+import { CommandError } from './command.ts';
 import type { LogTarget } from './log-target.ts';
 
 /** For a directory the committed one, for a URL the signed checkpoint. */
@@ -15,7 +17,10 @@ export async function verifiedCheckpoint({
   source,
   keys,
 }: LogTarget): Promise<{ bytes: Uint8Array; head: VerifiedCheckpoint }> {
-  const bytes = await source.checkpoint();
+  const bytes = await source.checkpoint().catch((error: unknown) => {
+    if (!(error instanceof LogReadError)) throw error;
+    throw new CommandError('FAILED', error.message, { hint: error.hint });
+  });
   return { bytes, head: verifyCheckpoint(bytes, keys) };
 }
 

@@ -3,10 +3,13 @@ import { CommandError } from './command.ts';
 /** What a log may be called: `init` takes no other names, and none of these leaves `/log/`. */
 const NAME = /^(?!\.{1,2}$)[a-z0-9._-]+$/;
 
+/** More than any service has: each is asked for. */
+const MAX_LOGS = 32;
+
 /** The names in the answer of a service's `GET /log/`. Throws {@link CommandError} when it is none. */
 export function parseLogNames(text: string): string[] {
   const logs: unknown = field(parseJson(text), 'logs');
-  if (!Array.isArray(logs)) throw strange();
+  if (!Array.isArray(logs) || logs.length > MAX_LOGS) throw strange();
   return logs.map((log) => {
     const name = field(log, 'name');
     if (typeof name !== 'string' || !NAME.test(name)) throw strange();

@@ -1,11 +1,12 @@
 /** `mayfly log proof`: an inclusion proof for one certificate. */
-import { writeFile } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { toBase64 } from '../core/bytes.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { FormatError } from '../core/errors.ts';
 import { decodePem } from '../core/pem.ts';
 import { messageOf } from '../ct-log/log-error.ts';
 import { proveCertificate, type CertificateProof } from '../ct-log/proof.ts';
+import { writeDurably } from '../storage/durable-file.ts';
 import { CommandError, type Speaker } from './command.ts';
 import { readInput } from './input-file.ts';
 import { verifiedCheckpoint } from './log-head.ts';
@@ -34,9 +35,7 @@ async function tellProof(
 ): Promise<void> {
   const text = new TextDecoder().decode(bytes);
   if (out !== undefined) {
-    await writeFile(out, bytes).catch((error: unknown) => {
-      throw new CommandError('FAILED', `--out: ${out} cannot be written: ${messageOf(error)}`);
-    });
+    await replaceFile(out, bytes);
   }
   const facts = { index, size, time: rfc3339(timestamp), leafHash: toBase64(leafHash) };
   const sentence = `entry ${index} of ${size}, logged ${rfc3339(timestamp)}`;
@@ -48,6 +47,18 @@ async function tellProof(
   );
 }
 
+/** Never through a symbolic link, into a pipe or a device: whoever made that means another file than the one named. */
+async function replaceFile(out: string, bytes: Uint8Array): Promise<void> {
+  const there = await lstat(out).catch(() => undefined);
+  if (there !== undefined && !there.isFile())
+    throw new CommandError('REFUSED', `--out: ${out} is there and is not a file`, {
+      hint: 'Name a file, or leave --out away: the proof goes to stdout.',
+    });
+  await writeDurably(out, bytes, 0o644).catch((error: unknown) => {
+    throw new CommandError('FAILED', `--out: ${out} cannot be written: ${messageOf(error)}`);
+  });
+}
+
 async function readCertificate(file: string): Promise<Uint8Array> {
   const text = await readInput(file, 'CERT');
   try {
@@ -55,9 +66,9 @@ async function readCertificate(file: string): Promise<Uint8Array> {
     if (block !== undefined) return block.bytes;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw new CommandError('FAILED', `${file}: ${error.message}`);
+    throw new CommandError('USAGE', `${file}: ${error.message}`);
   }
-  throw new CommandError('FAILED', `${file} holds no PEM certificate`, {
+  throw new CommandError('USAGE', `${file} holds no PEM certificate`, {
     hint: 'Give cert.pem, as `mayfly certificate` or cosign wrote it.',
   });
 }

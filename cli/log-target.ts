@@ -1,5 +1,5 @@
 /** The log that a `mayfly log` command is asked about: in a directory or behind a URL, with the keys to trust. */
-import { access, readFile, readdir } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemFault } from '../config/data-directory-error.ts';
 import { equalBytes, utf8Text } from '../core/bytes.ts';
@@ -7,14 +7,18 @@ import { FormatError } from '../core/errors.ts';
 import { openDirectorySource, type DirectorySource } from '../ct-log/directory-source.ts';
 import { makeVkey, parseVkeys, type Vkey } from '../ct-log/format/vkey.ts';
 import { parseLogV3Json } from '../ct-log/format/log-v3-json.ts';
+import { CHECKPOINT_FILE } from '../ct-log/checkpoint-file.ts';
 import { httpSource, type HttpSource } from '../ct-log/http-source.ts';
 import { LogReadError } from '../ct-log/log-error.ts';
 import { IDENTITY_FILE } from '../ct-log/log-identity.ts';
 import { logKeys } from '../ct-log/log-keys.ts';
 import { sha256 } from '../ct-log/sha256.ts';
 import type { LogSource } from '../ct-log/source.ts';
+import { DESCRIPTION_FILE, staticSource, type StaticSource } from '../ct-log/static-source.ts';
 import { requireSafeTransport } from './client/http.ts';
 import { CommandError, type Speaker } from './command.ts';
+import { readLimited } from './input-file.ts';
+import { parseInteger } from './options.ts';
 import { parseLogNames } from './log-list.ts';
 import { readSecretFile } from './secret-file.ts';
 
@@ -25,6 +29,8 @@ export interface TargetOptions {
   readonly name?: string;
   readonly trust?: string;
   readonly accessTokenFile?: string;
+  /** Seconds for the whole command; undefined for any time, as long as something comes. */
+  readonly timeout?: string;
 }
 
 /** A log and the keys that its checkpoints are checked with. */
@@ -48,11 +54,12 @@ export async function openTarget(options: TargetOptions, speak: Speaker): Promis
   }
   if (options.data !== undefined && options.accessTokenFile !== undefined)
     throw new CommandError('USAGE', '--access-token-file is for --url: a directory asks for none');
-  if (options.data !== undefined) return directoryTarget(options.data, options);
+  if (options.data !== undefined) return directoryTarget(options.data, options, speak);
   return urlTarget(options.url ?? '', options, speak);
 }
 
-async function directoryTarget(data: string, options: TargetOptions): Promise<LogTarget> {
+async function directoryTarget(data: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
+  if (await holdsExport(data)) return keyedTarget(staticSource(data), options, speak);
   const source = await openDirectorySource(await logDirectory(data, options.name));
   const { logId } = source.identity;
   const keys = await trustedKeys(options.trust);
@@ -65,8 +72,8 @@ async function directoryTarget(data: string, options: TargetOptions): Promise<Lo
   });
 }
 
-/** `data` itself when it is a log's directory, else the one in its `logs` that is meant. */
-async function logDirectory(data: string, name: string | undefined): Promise<string> {
+/** Directory of the log in `data`: `data` itself when it is a log's directory, else the one in its `logs` that is meant. */
+export async function logDirectory(data: string, name: string | undefined): Promise<string> {
   if (await holdsLog(data)) return data;
   const logs = join(data, 'logs');
   const names = await logNames(logs);
@@ -100,6 +107,21 @@ async function holdsLog(directory: string): Promise<boolean> {
   );
 }
 
+/** Whether it is what `mayfly log export` wrote. */
+async function holdsExport(directory: string): Promise<boolean> {
+  if (await holdsLog(directory)) return false;
+  const needed = [CHECKPOINT_FILE, DESCRIPTION_FILE].map((name) => join(directory, name));
+  const found = await Promise.all(
+    needed.map((path) =>
+      unlessMissing(
+        path,
+        access(path).then(() => true),
+      ),
+    ),
+  );
+  return found.every((isThere) => isThere === true);
+}
+
 /** Undefined when nothing is at `path`; that this user may not look is another matter and thrown. */
 async function unlessMissing<T>(path: string, found: Promise<T>): Promise<T | undefined> {
   try {
@@ -113,31 +135,52 @@ async function unlessMissing<T>(path: string, found: Promise<T>): Promise<T | un
 
 async function urlTarget(url: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
   const source = await urlSource(url, options);
+  return keyedTarget({ ...source, description: () => source.get(DESCRIPTION_FILE) }, options, speak);
+}
+
+/** A log that is checked with the keys in --trust, or else with what it says of itself. */
+async function keyedTarget(source: StaticSource, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
   const keys = await trustedKeys(options.trust);
   if (keys !== undefined)
     return { source, directory: undefined, keys, logId: logIdOf(keys), trusted: 'trust' };
   speak.note("note: the log's key is the server's own word (log.v3.json); name --trust DIR to be sure");
-  const { origin, publicKey, logId } = parseLogV3Json(sha256, utf8Text(await source.get('log.v3.json')));
+  const { origin, publicKey, logId } = parseLogV3Json(sha256, utf8Text(await ownWord(source)));
   const own = [makeVkey(sha256, origin, 'static-ct', publicKey)];
   return { source, directory: undefined, keys: own, logId, trusted: 'server' };
 }
 
+/** What the log says of its key. */
+async function ownWord(source: StaticSource): Promise<Uint8Array> {
+  return source.description().catch((error: unknown) => {
+    if (!(error instanceof LogReadError)) throw error;
+    throw new CommandError('FAILED', `${source.name} does not say what its key is: log.v3.json is missing`, {
+      hint: 'Name a trust directory with --trust DIR.',
+    });
+  });
+}
+
 /** The log at a URL, or, of a server, its log of that name or its only one. */
-async function urlSource(url: string, { name, accessTokenFile }: TargetOptions): Promise<HttpSource> {
-  const base = /^https?:\/\/[^/?#]+[^?#]*$/.test(url) ? url.replace(/\/+$/, '') : undefined;
+async function urlSource(
+  url: string,
+  { name, accessTokenFile, timeout }: TargetOptions,
+): Promise<HttpSource> {
+  const base = /^https?:\/\/[^/?#][^?#]*$/.test(url) ? url.replace(/(?<!\/)\/+$/, '') : undefined;
   if (base === undefined) {
     throw new CommandError('USAGE', `"${url}" is not the URL of a log`, {
       hint: 'It looks like http://127.0.0.1:5555/log/2026.',
     });
   }
+  const deadline = timeout === undefined ? undefined : AbortSignal.timeout(secondsOf(timeout) * 1000);
   const accessToken = await readSecretFile(accessTokenFile, 'access token');
   if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');
-  const at = (path: string): HttpSource => httpSource(`${base}${path}`, accessToken);
+  const at = (path: string): HttpSource => httpSource(`${base}${path}`, { accessToken, deadline });
   if (name === undefined && (await hasCheckpoint(at('')))) return at('');
   const log = at(`/log/${name ?? (await onlyName(at('/log')))}`);
   if (await hasCheckpoint(log)) return log;
   throw noLog(log.name, base);
 }
+
+const secondsOf = (text: string): number => parseInteger(text, '--timeout', 1, 86_400);
 
 const noLog = (where: string, base: string): CommandError =>
   new CommandError('FAILED', `there is no log at ${where}`, {
@@ -172,11 +215,8 @@ async function hasCheckpoint(log: HttpSource): Promise<boolean> {
 async function trustedKeys(directory: string | undefined): Promise<Vkey[] | undefined> {
   if (directory === undefined) return undefined;
   const path = join(directory, 'log.vkey');
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new CommandError('FAILED', `--trust: ${path} cannot be read`, {
-      hint: 'Make the directory with `mayfly trust export --data DIR --out DIR`.',
-    });
-  });
+  const hint = 'Make the directory with `mayfly trust export --data DIR --out DIR`.';
+  const text = Buffer.from(await readLimited(path, '--trust', hint, true)).toString();
   try {
     return parseVkeys(sha256, text);
   } catch (error) {

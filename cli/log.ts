@@ -1,13 +1,15 @@
 /** `mayfly log`: what a log holds, a proof for a certificate, and the full check. */
 import { toBase64 } from '../core/bytes.ts';
 import { rfc3339 } from '../core/clock.ts';
-import { checkDirectory } from '../ct-log/check-directory.ts';
-import { checkLog, type CheckOptions, type CheckResult } from '../ct-log/check.ts';
 import type { Command } from 'commander';
-import { action, type RegisterCommand, type Speaker } from './command.ts';
-import { headOf, type SeenHead } from './log-head.ts';
+import { action, exitCodeOfJudge, type RegisterCommand, type Speaker } from './command.ts';
+import { isLogVerdict } from './log-verdict.ts';
+import { headOf } from './log-head.ts';
+import { check } from './log-check.ts';
+import { exportFiles, type LogExportOptions } from './log-export.ts';
+import type { FreezeOptions } from './log-freeze.ts';
 import { proof } from './log-proof.ts';
-import { openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
+import { openTarget, type TargetOptions } from './log-target.ts';
 
 const EXAMPLES = `
 Examples:
@@ -18,6 +20,11 @@ Examples:
   mayfly log check --data ./.mayfly                         every byte against the head; also beside a running server
   mayfly log check --url https://ca.example.org/log/2026 --trust trust
   mayfly log check --url https://ca.example.org --trust trust --access-token-file log-token
+  mayfly log export --data /var/lib/mayfly --out /srv/log   files for any web server; again, to bring them up to date
+  mayfly log freeze --data /var/lib/mayfly --confirm ca.example.org/log/2026    after the service has ended
+
+Exit status: 0 all is right, 1 the log is wrong (or, for proof, does not have the certificate), 2 wrong use, 3 it cannot be
+judged: not reachable, not readable, or too busy. With --json, 1 is {"ok":false,…} of check, and 3 an object "error".
 `;
 
 /** Adds the command with its subcommands. */
@@ -25,14 +32,14 @@ export const register: RegisterCommand = (program) => {
   const log = program
     .command('log')
     .summary('read and check a transparency log')
-    .description('Read a transparency log and check it, in a directory or over HTTP.')
+    .description('Read a transparency log and check it, in a directory or over HTTP; copy it; end it.')
     .addHelpText('after', EXAMPLES);
-  target(
+  withDeadline(
     log.command('status'),
     'say how large the log is, and of when',
     '{"origin":…,"size":…,"root":…,"time":…,"logId":…}',
-  ).action(action(status));
-  target(
+  ).action(action(status, exitCodeOfLog));
+  withDeadline(
     log
       .command('proof')
       .argument('<CERT>', 'the certificate, PEM; of a chain the first one ("-" reads stdin)'),
@@ -40,20 +47,65 @@ export const register: RegisterCommand = (program) => {
     '{"index":…,"proof":…}',
   )
     .option('--out <file>', 'write the proof there; default is stdout')
-    .action(action(proof));
+    .action(action(proof, exitCodeOfLog));
   target(
     log.command('check'),
     'check the whole tree against its head; names the first wrong byte',
     '{"ok":…,"size":…} or {"ok":false,"where":…}',
-  ).action(action(check));
+  )
+    .option(
+      '--timeout <seconds>',
+      'most time for the whole check of a log at --url; default is any, while tiles come',
+    )
+    .action(action(check, exitCodeOfLog));
+  registerWriters(log, program.version() ?? 'unknown');
 };
+
+/** The commands that write. */
+function registerWriters(log: Command, version: string): void {
+  log
+    .command('export')
+    .summary('write the log as files that any web server can serve')
+    .description('Writes the log at its newest checkpoint as files that any web server can serve.')
+    .requiredOption('--data <dir>', 'data directory, also beside a running server')
+    .requiredOption('--out <dir>', 'where to write; made if it is not there, brought up to date if it is')
+    .option('--name <name>', 'which log, when there are several')
+    .option('--public-url <url>', 'where the files will be served; default is https:// and the origin')
+    .option('--json', 'print {"origin":…,"size":…,"root":…,"final":…,"out":…,"written":…,"present":…}')
+    .addHelpText('after', EXAMPLES)
+    .action(action((options: LogExportOptions, speak) => exportFiles(options, speak, version)));
+  log
+    .command('freeze')
+    .summary('end the log: it takes no entries any more, for good')
+    .description(
+      'Ends the log of a stopped service: its last head is signed, and no entry follows, for good.',
+    )
+    .requiredOption('--data <dir>', 'the data directory; no service may be running on it')
+    .requiredOption('--confirm <origin>', 'the origin of the log, so that no other one is ended')
+    .option('--passphrase-file <file>', 'file whose first line opens the keys')
+    .option('--json', 'print {"origin":…,"size":…,"root":…,"frozenAt":…}')
+    .addHelpText('after', EXAMPLES)
+    // Loads what a service is made of, which no reader needs.
+    .action(
+      action(async (options: FreezeOptions, speak) =>
+        (await import('./log-freeze.ts')).freeze(options, speak),
+      ),
+    );
+}
+
+/** A log that cannot be reached is not a wrong one. */
+const exitCodeOfLog = (error: unknown): number => exitCodeOfJudge(error, isLogVerdict);
+
+/** A subcommand that asks little of a server, and ends soon. */
+const withDeadline = (command: Command, summary: string, json: string): Command =>
+  target(command, summary, json).option('--timeout <seconds>', 'most time for the whole command', '120');
 
 /** The options that every subcommand has. */
 function target(command: Command, summary: string, json: string): Command {
   return command
     .summary(summary)
     .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
-    .option('--data <dir>', 'data directory, also beside a running server')
+    .option('--data <dir>', 'data directory, also beside a running server; or an exported log')
     .option('--url <url>', 'URL of the log, or of a server with one log')
     .option('--name <name>', 'which log, when there are several')
     .option('--access-token-file <file>', 'file with the access token of the log at --url')
@@ -69,11 +121,13 @@ async function status(options: TargetOptions, speak: Speaker): Promise<undefined
   const log = await openTarget(options, speak);
   const { origin, size, root, timestamp } = await headOf(log);
   const time = timestamp === undefined ? undefined : rfc3339(timestamp);
+  const frozenAt = log.directory?.frozenAt;
   const lines = [
     `log    ${origin}`,
     `size   ${size}`,
     `root   ${toBase64(root)}`,
     `time   ${time ?? 'not known'}`,
+    ...(frozenAt === undefined ? [] : [`ended  ${rfc3339(frozenAt)}`]),
   ];
   speak.answer(
     {
@@ -81,6 +135,7 @@ async function status(options: TargetOptions, speak: Speaker): Promise<undefined
       size,
       root: toBase64(root),
       time,
+      frozenAt: frozenAt === undefined ? undefined : rfc3339(frozenAt),
       logId: toBase64(log.logId),
       source: log.source.name,
       keys: log.trusted,
@@ -88,45 +143,4 @@ async function status(options: TargetOptions, speak: Speaker): Promise<undefined
     lines.join('\n'),
   );
   return undefined;
-}
-
-async function check(options: TargetOptions, speak: Speaker): Promise<boolean> {
-  const log = await openTarget(options, speak);
-  const head = await headOf(log);
-  const result = await runCheck(log, head, progressTo(speak, head.size));
-  const { origin, size } = head;
-  if (!result.ok) {
-    const { where, message } = result.problem;
-    speak.answer({ ok: false, origin, size, where, problem: message }, `WRONG: ${where}: ${message}`);
-    return false;
-  }
-  const { entries, tiles, issuers } = result;
-  const summary = `${entries} entries, ${tiles} tiles and ${issuers} issuers of ${origin} agree with its head`;
-  speak.answer({ ok: true, origin, size, root: toBase64(head.root), tiles, issuers }, `ok: ${summary}`);
-  return true;
-}
-
-async function runCheck(
-  log: LogTarget,
-  head: SeenHead,
-  progress: CheckOptions['progress'],
-): Promise<CheckResult> {
-  const { directory, source } = log;
-  if (directory === undefined) {
-    return checkLog(source, { head, headName: 'checkpoint', sctExtensions: undefined, progress });
-  }
-  return checkDirectory(directory, progress);
-}
-
-/** A line on stderr now and then, for logs that take long. */
-function progressTo(speak: Speaker, size: number): (entries: number) => void {
-  const started = Date.now();
-  let told = started;
-  return (entries) => {
-    const now = Date.now();
-    if (now - told < 2000) return;
-    told = now;
-    const left = Math.round(((now - started) / entries) * (size - entries) * 0.001);
-    speak.note(`checked ${entries} of ${size} entries, about ${left} s to go`);
-  };
 }

@@ -1,5 +1,6 @@
 /** The command line: a table of commands, and what is the same for all of them. */
 import { CommanderError } from 'commander';
+import { VERSION } from '../core/version.ts';
 import { CommandError, exitCodeOf, tellFailure, type RegisterCommand } from './command.ts';
 import { Program } from './program.ts';
 
@@ -24,8 +25,6 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
     ['token', 'Print a token of the development issuer', async () => (await import('./token.ts')).register],
     ['trust', 'Write what verifiers need', async () => (await import('./trust.ts')).register],
   ];
-
-const VERSION = '0.1.0';
 
 const EXAMPLES = `
 Examples:

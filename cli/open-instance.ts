@@ -14,6 +14,7 @@ import { prepareLog, type CtLog } from '../ct-log/log.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
 import { compilePolicy, type PolicyContext } from '../policy/snapshot.ts';
 import type { LogAccess } from '../server/log-access.ts';
+import { backgroundDestination, createRequestLog, type RequestLog } from '../server/request-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
 import { loadSettled } from './reload/settled-load.ts';
 import type { FileContent } from './reload/file-contents.ts';
@@ -44,6 +45,8 @@ export interface Instance {
   /** What a later configuration is compiled with. */
   readonly policyContext: Omit<PolicyContext, 'previous' | 'permittedAlgorithms'>;
   readonly replay: LazyReplayGuard;
+  /** Where the service says what it did: on stderr. */
+  readonly requestLog: RequestLog;
   readonly logAccess: LogAccess;
   /** The configuration file, as people know it. */
   readonly configFile: string;
@@ -52,6 +55,8 @@ export interface Instance {
   /** What else works but should be known, a line each. */
   readonly warnings: readonly string[];
 }
+
+const STDERR = 2;
 
 /** Opens everything, the cheap and likely faults first, the log last; what is refused changed no file. The root key is never touched. Rejects with the
  * typed error of whatever is wrong, and then nothing stays open. */
@@ -78,7 +83,14 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
     ...{ clock, steadyClock: options.steadyClock },
   });
   const replay = new LazyReplayGuard(paths.replay, clock);
-  const policyContext = { clock, openReplayGuard: () => replay.open() };
+  const requestLog = createRequestLog(backgroundDestination(STDERR), config.mayfly.logLevel);
+  const policyContext: Instance['policyContext'] = {
+    clock,
+    openReplayGuard: () => replay.open(),
+    warn: (warning) => {
+      requestLog.note('warn', 'issuer warning', { ...warning });
+    },
+  };
   const policy = await openPolicy(config, policyContext, replay).catch(async (error: unknown) => {
     await prepared.close();
     throw error;
@@ -90,7 +102,7 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
   const warnings = [...directory.warnings, ...secretWarnings, ...log.warnings];
   return {
     ...{ directory, config, contents, authority, log, policy, policyContext, logAccess, warnings },
-    ...{ configFile, findings: config.findings, replay },
+    ...{ configFile, findings: config.findings, replay, requestLog },
   };
 }
 
@@ -124,7 +136,7 @@ async function read(path: string): Promise<Buffer> {
 }
 
 /** The signer of one key file; a complaint names the file. */
-async function readKey(path: string, passphrase: string | undefined): Promise<Signer> {
+export async function readKey(path: string, passphrase: string | undefined): Promise<Signer> {
   return loadKeyFile(await read(path), passphrase).catch((error: unknown) => {
     if (!(error instanceof KeyFileError)) throw error;
     throw new KeyFileError(error.code, `${path}: ${error.message}`, { hint: error.hint });

@@ -2,7 +2,7 @@ import { openAudit, type Audit } from '../audit/audit.ts';
 import type { Clock } from '../core/clock.ts';
 import { startService, type RunningService } from '../server/composition.ts';
 import type { ListenAddress } from '../server/listen-address.ts';
-import { backgroundDestination, createRequestLog, type RequestLog } from '../server/request-log.ts';
+import type { RequestLog } from '../server/request-log.ts';
 import type { AcceptHost } from '../server/service-values.ts';
 import type { TlsFiles } from '../server/tls-certificate.ts';
 import { configWarnings } from './config-warnings.ts';
@@ -28,14 +28,11 @@ export interface FollowingService extends RunningService {
   reload(): Promise<void>;
 }
 
-const STDERR = 2;
-
-/** Starts the service of an instance, with its log lines on stderr. What the instance holds open belongs to the
+/** Starts the service of an instance. What the instance holds open belongs to the
  * service from here on, also when starting fails. */
 export async function openService(instance: Instance, options: ServiceOptions): Promise<FollowingService> {
-  const { authority, log, policy, logAccess, config, directory, replay } = instance;
+  const { authority, log, policy, logAccess, config, directory, replay, requestLog } = instance;
   const { mayfly } = config;
-  const requestLog = createRequestLog(backgroundDestination(STDERR), mayfly.logLevel);
   for (const warning of instance.warnings) requestLog.note('warn', 'warning', { sentence: warning });
   for (const warning of configWarnings(instance.configFile, instance.findings))
     requestLog.note('warn', 'warning', { ...warning });

@@ -1,12 +1,15 @@
 import type { Stats } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { CommandError } from './command.ts';
+import { stat } from 'node:fs/promises';
+import { readWhole, UnfitFile } from '../storage/read-whole.ts';
+import { CommandError, tell } from './command.ts';
 import { quoted } from './invocation.ts';
 
 /** Told of a secret that is less secret than it should be. */
 export type Warn = (sentence: string) => void;
 
-const toStderr: Warn = (sentence) => process.stderr.write(`mayfly: warning: ${sentence}\n`);
+const toStderr: Warn = (sentence) => {
+  tell(`mayfly: warning: ${sentence}`);
+};
 
 /** The first line of a file that holds a passphrase or an access token; undefined when no file is named. `what` names
  * the secret in a complaint; `warn` hears of a file that everybody on this machine may read. Throws {@link CommandError} when the file cannot be read or its first line is empty. */
@@ -24,19 +27,21 @@ export async function readSecretFile(
   });
 }
 
+/** Beyond every passphrase and access token. */
+const LIMIT = 64 * 1024;
+/** How long whoever writes a secret into a pipe may take, in milliseconds. */
+const PIPE_PATIENCE = 300_000;
+
 async function readOpen(path: string, what: string, warn: Warn): Promise<string> {
   try {
-    const file = await open(path);
-    try {
-      if (isForEverybody(await file.stat()))
-        warn(`everybody on this machine may read the ${what} file ${path}. Run: chmod 600 ${quoted(path)}`);
-      return await file.readFile('utf8');
-    } finally {
-      await file.close();
-    }
+    const text = await readWhole(path, { size: LIMIT, pipePatience: PIPE_PATIENCE });
+    if (isForEverybody(await stat(path)))
+      warn(`everybody on this machine may read the ${what} file ${path}. Run: chmod 600 ${quoted(path)}`);
+    return text.toString();
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException;
-    throw new CommandError('FAILED', `the ${what} file ${path} cannot be read (${code})`, {
+    const reason = cause instanceof UnfitFile ? cause.message : `cannot be read (${code})`;
+    throw new CommandError('FAILED', `the ${what} file ${path} ${reason}`, {
       hint: 'Check the path and that this user may read it.',
       cause,
     });

@@ -62,7 +62,7 @@ async function readPem(directory: string, file: string, label: string): Promise<
 async function read(directory: string, file: string, optional = false): Promise<string> {
   const path = `${directory}/${file}`;
   if (optional && (await isMissing(path))) return '';
-  const bytes = await readLimited(path, `--trust: ${file}`, EXPORT_HINT);
+  const bytes = await readLimited(path, `--trust: ${file}`, EXPORT_HINT, true);
   return Buffer.from(bytes).toString('utf8');
 }
 

@@ -1,5 +1,5 @@
 /** `mayfly trust export`: the files that verifiers are given. */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { hash } from 'node:crypto';
 import { onlyLog, openDataDirectory } from '../config/data-directory.ts';
@@ -9,6 +9,7 @@ import { ConfigError } from '../config/config-error.ts';
 import { toBase64, toHex, utf8 } from '../core/bytes.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { ensureDirectory } from '../storage/make-directory.ts';
+import { readWhole, UnfitFile } from '../storage/read-whole.ts';
 import { collectTrust, type TrustMaterial } from '../trust/collect.ts';
 import { exportTrust } from '../trust/export.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
@@ -71,7 +72,8 @@ async function exportFiles(options: ExportOptions, speak: Speaker, version: stri
   );
 }
 
-function refuseInside(data: string, out: string): void {
+/** Throws {@link CommandError} `USAGE` when `out` lies in the data directory; both are absolute paths. */
+export function refuseInside(data: string, out: string): void {
   const path = relative(data, out);
   if (path.startsWith('..') || resolve(path) === path) return;
   throw new CommandError('USAGE', '--out lies inside the data directory', {
@@ -83,8 +85,9 @@ const ROOT = 'root.pem';
 
 /** Verifiers who are handed a directory by its name would trust another CA from then on. */
 async function refuseOther(out: string, root: string): Promise<void> {
-  const there = await readFile(join(out, ROOT), 'utf8').catch((error: unknown) => {
+  const there = await readThere(join(out, ROOT)).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof UnfitFile) return undefined;
     // What else is in the way is told when it is written.
     if (code === 'ENOENT' || code === 'ENOTDIR') return root;
     throw systemFault(join(out, ROOT), 'read', error);
@@ -94,6 +97,12 @@ async function refuseOther(out: string, root: string): Promise<void> {
     hint: 'Name another directory with --out, or replace what is there with --force.',
   });
 }
+
+/** Beyond every root certificate. */
+const LIMIT = 1024 * 1024;
+
+const readThere = async (path: string): Promise<string> =>
+  (await readWhole(path, { size: LIMIT })).toString();
 
 /** Where the log says that it is: below the configured public URL, else below its origin. */
 async function logUrlOf(config: string, { log }: TrustMaterial): Promise<string> {

@@ -1,6 +1,7 @@
 /** `mayfly verify certificate`: the offline verifier. */
 import type { Command } from 'commander';
 import { parseRfc3339 } from '../core/clock.ts';
+import { compileRegularExpression, PatternFault } from '../policy/regular-expression.ts';
 import {
   anything,
   exactly,
@@ -12,7 +13,7 @@ import type { StepName } from '../verify/step.ts';
 import { VerifyError } from '../verify/verify-error.ts';
 import { verifyCertificate } from '../verify/verify-certificate.ts';
 import { readCertificateFile } from './certificate-file.ts';
-import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
+import { action, CommandError, exitCodeOfJudge, type RegisterCommand, type Speaker } from './command.ts';
 import { readFileOrStdin } from './input-file.ts';
 import { platformCrypto } from './platform-crypto.ts';
 import { readTrustDirectory } from './trust-directory.ts';
@@ -32,7 +33,8 @@ interface VerifyOptions {
 
 const EXAMPLES = `
 Nothing is asked of any network: the certificate, the trust directory (mayfly trust export) and, for inclusion, a
-proof (mayfly log proof) are all that is read. Exit status: 0 every step passed, 1 one failed, 2 wrong use.
+proof (mayfly log proof) are all that is read. Exit status: 0 every step passed, 1 one failed, 2 wrong
+use or a file that cannot be used, 3 it could not be judged.
 
 Examples:
   mayfly verify certificate cert.pem --trust trust --identity you@example.com --issuer https://accounts.example.com
@@ -59,8 +61,14 @@ export const register: RegisterCommand = (program) => {
     .option('--trust <dir>', 'directory with root.pem, intermediate.pem, log.pub.pem and log.vkey')
     .option('--identity <text>', 'the identity that the certificate must be for, exactly')
     .option('--issuer <url>', 'the OpenID issuer that must have vouched for it, exactly')
-    .option('--identity-regexp <expression>', 'the same as an expression that must cover the whole identity')
-    .option('--issuer-regexp <expression>', 'the same as an expression that must cover the whole issuer')
+    .option(
+      '--identity-regexp <expression>',
+      'the same as an expression (RE2) that must cover the whole identity',
+    )
+    .option(
+      '--issuer-regexp <expression>',
+      'the same as an expression (RE2) that must cover the whole issuer',
+    )
     .option('--any-identity', 'do not check whom the certificate is for')
     .option(
       '--at <time>',
@@ -73,7 +81,7 @@ export const register: RegisterCommand = (program) => {
       'print {"ok":…,"at":…,"identity":…,"issuer":…,"steps":[…],"failed":[…],"skipped":[…],"notChecked":[…]}',
     )
     .addHelpText('after', EXAMPLES)
-    .action(action(verify));
+    .action(action(verify, exitCodeOfJudge));
   suggestFor(group);
 };
 
@@ -179,9 +187,13 @@ function textPolicy(
 
 function readExpression(what: string, expression: string): TextPolicy {
   try {
-    return matching(expression);
+    const compiled = compileRegularExpression(expression);
+    return matching(expression, (text) => compiled.isAllOf(text));
   } catch (error) {
-    throw asUsage(error, `--${what}-regexp`);
+    if (!(error instanceof PatternFault)) throw error;
+    throw new CommandError('USAGE', `--${what}-regexp: the regular expression ${error.message}`, {
+      hint: 'Write it as RE2 and Go do, without look-around and back-references, e.g. "\\." for a dot.',
+    });
   }
 }
 
@@ -189,13 +201,9 @@ async function usable<T>(run: () => Promise<T>, what: string): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    throw asUsage(error, what);
+    if (!(error instanceof VerifyError)) throw error;
+    throw new CommandError('USAGE', `${what}: ${error.message}`, { hint: error.hint });
   }
-}
-
-function asUsage(error: unknown, what: string): unknown {
-  if (!(error instanceof VerifyError)) return error;
-  return new CommandError('USAGE', `${what}: ${error.message}`, { hint: error.hint });
 }
 
 /** What the options leave unchecked. */

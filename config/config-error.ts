@@ -1,4 +1,5 @@
 import { MayflyError } from '../core/errors.ts';
+import { printable } from '../core/printable.ts';
 
 /** A place in the text: both count from 1; the column counts UTF-16 units, as editors do. */
 export interface Position {
@@ -38,11 +39,13 @@ export const pathText = (path: readonly (string | number)[]): string =>
   path.map((part) => (/^[\w-]+$/.test(String(part)) ? String(part) : JSON.stringify(part))).join('.');
 
 /** `file:line:column: path: message`, as compilers say it, so that editors can jump there; `kind` (`error`, `warning`)
- * stands before the path. */
+ * stands before the path. One line, whatever the file holds. */
 export function describe(file: string, problem: ConfigProblem, kind?: string): string {
   const place = problem.line === undefined ? '' : `:${problem.line}:${problem.column ?? 1}`;
   const said = kind === undefined ? '' : `${kind}: `;
-  return `${file}${place}: ${said}${problem.path === '' ? '' : `${problem.path}: `}${problem.message}`;
+  return printable(
+    `${file}${place}: ${said}${problem.path === '' ? '' : `${problem.path}: `}${problem.message}`,
+  );
 }
 
 const order = (problem: ConfigProblem): number => (problem.line ?? 0) * 1e6 + (problem.column ?? 0);

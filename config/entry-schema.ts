@@ -21,6 +21,12 @@ const words = (most: number) =>
     .max(most, `must not be longer than ${most} characters`)
     .regex(/^\P{Cc}*$/u, 'must be one line without control characters');
 
+/** An address that a document is asked for at. */
+const documentUrl = z
+  .string()
+  .max(2000, 'must not be longer than 2000 characters')
+  .regex(/^https?:\/\/[^/\s]/i, 'must be an http(s) URL');
+
 /** Names of `ca/signing-algorithms.ts`. */
 export const algorithmSchema = named('algorithm', z.enum(SIGNING_ALGORITHM_NAMES));
 
@@ -104,6 +110,22 @@ export const entrySchema = z.strictObject({
   'jwks-file': described(
     z.string().min(1, 'must not be empty').optional(),
     'The same in a file of its own; a relative path starts at the directory of this file.',
+  ),
+  'jwks-url': described(
+    documentUrl.optional(),
+    "Where the issuer's keys are, if that is not for its discovery document to say: no such document is asked for then, and tokens may be signed with whatever the keys are for. A client that can change what is there can become anybody of this issuer.",
+  ),
+  'discovery-url': described(
+    documentUrl.optional(),
+    "Where the issuer's discovery document is, if not at its URL with `/.well-known/openid-configuration` behind. The document must name the issuer all the same.",
+  ),
+  'discovery-issuer': described(
+    words(2000).optional(),
+    'What the discovery document names as its `issuer`, if not the URL of the entry. Tokens must name the URL of the entry.',
+  ),
+  'ca-cert-file': described(
+    z.string().min(1, 'must not be empty').optional(),
+    'A file of PEM certificates that are trusted for this issuer beside `ca-cert`; a relative path starts at the directory of this file. It is followed like the configuration.',
   ),
   'jwks-hosts': described(
     z.array(words(253)).min(1, 'must name at least one host').optional(),

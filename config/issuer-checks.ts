@@ -29,10 +29,7 @@ export function checkAddress(place: EntryPlace, entry: IssuerEntry, report: Repo
   const at = [...path, 'issuer-url'];
   if (isMeta) checkPattern(url, at, report);
   else checkUrl(url, at, report);
-  if (url.startsWith('http:') && !isLoopback(URL.parse(url)?.hostname ?? ''))
-    report.finding('PLAIN_HTTP', path, 'is reached over plain HTTP', {
-      hint: 'Whoever can change traffic on the way to it decides who gets certificates. Use https.',
-    });
+  checkTransport(place, url, entry, report);
   if (url !== key)
     report.problem(
       at,
@@ -43,6 +40,17 @@ export function checkAddress(place: EntryPlace, entry: IssuerEntry, report: Repo
     report.finding('PATTERN_MISPLACED', path, 'holds "*", which stands for itself here: no token fits it', {
       hint: 'Patterns stand under meta-issuers.',
     });
+}
+
+/** What is asked for the issuer's keys: its own URL, unless the entry names another. */
+function checkTransport({ path }: EntryPlace, url: string, { mayfly }: IssuerEntry, report: Report): void {
+  const named = (['jwks-url', 'discovery-url'] as const).find((name) => mayfly[name] !== undefined);
+  const asked = named === undefined ? url : (mayfly[named] ?? '');
+  if (!/^http:/i.test(asked) || isLoopback(URL.parse(asked)?.hostname ?? '')) return;
+  const at = named === undefined ? path : [...path, 'mayfly', named];
+  report.finding('PLAIN_HTTP', at, 'is reached over plain HTTP', {
+    hint: 'Whoever can change traffic on the way to it decides who gets certificates. Use https.',
+  });
 }
 
 function checkUrl(url: string, at: Path, report: Report): void {

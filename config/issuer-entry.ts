@@ -64,6 +64,7 @@ export function issuerEntryOf(
     spiffeTrustDomain: given(entry['spiffe-trust-domain']),
     ciProvider,
     caCert: given(entry['ca-cert']),
+    ...keyPlaceOf(entry.mayfly, context),
     challengeClaim: given(entry['challenge-claim']),
     skipEmailVerification: entry['skip-email-verification'],
     jwksHosts: entry.mayfly['jwks-hosts'],
@@ -102,6 +103,20 @@ function providerOf(
     near === undefined ? `It names an entry of ci-issuer-metadata; ${known}.` : `Did you mean "${near}"?`,
   );
   return undefined;
+}
+
+/** Where the keys of the issuer are, and whom to trust there. */
+function keyPlaceOf(
+  block: EntryBlock,
+  { directory }: EntryContext,
+): Pick<IssuerDefinition, 'caCertFile' | 'discoveryUrl' | 'discoveryIssuer' | 'jwksUrl'> {
+  const file = block['ca-cert-file'];
+  return {
+    caCertFile: file === undefined ? undefined : resolve(directory, file),
+    discoveryUrl: block['discovery-url'],
+    discoveryIssuer: block['discovery-issuer'],
+    jwksUrl: block['jwks-url'],
+  };
 }
 
 function staticKeysOf(block: EntryBlock, path: Path, context: EntryContext): StaticKeySet | undefined {

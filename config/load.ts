@@ -49,9 +49,10 @@ export function parseConfig(text: string, options: ParseOptions = {}): LoadedCon
 }
 
 function filesIn(entries: Inspection['entries'], mayfly: MayflyConfig): string[] {
-  const keyFiles = entries.flatMap(({ definition: { staticKeys } }) =>
-    staticKeys?.kind === 'file' ? [staticKeys.path] : [],
-  );
-  const others = [mayfly.logAccessTokenFile, mayfly.audit?.syslog?.caFile];
-  return [...new Set([...keyFiles, ...others.filter((path) => path !== undefined)])];
+  const keyFiles = entries.flatMap(({ definition: { staticKeys, caCertFile } }) => [
+    staticKeys?.kind === 'file' ? staticKeys.path : undefined,
+    caCertFile,
+  ]);
+  const others = [...keyFiles, mayfly.logAccessTokenFile, mayfly.audit?.syslog?.caFile];
+  return [...new Set(others.filter((path) => path !== undefined))];
 }

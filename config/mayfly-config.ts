@@ -40,6 +40,8 @@ export interface Limits {
   readonly maxInFlight: number;
   /** Reads of the log. */
   readonly readConcurrency: number;
+  /** Milliseconds an idle connection is kept. */
+  readonly idleTimeoutMs: number;
 }
 
 /** The values of an entry; reports and warns of what does not fit together. */
@@ -49,7 +51,7 @@ export function mayflyConfigOf(entry: MayflyEntry, directory: string, report: Re
   checkProxies(entry, report);
   checkPublicUrl(entry, report);
   return {
-    publicUrl: entry['public-url']?.replace(/\/+$/, ''),
+    publicUrl: entry['public-url']?.replace(/(?<!\/)\/+$/, ''),
     logAccess: entry['log-access'],
     logAccessTokenFile: tokenFile === undefined ? undefined : resolve(directory, tokenFile),
     trustedProxies: entry['trusted-proxies'],
@@ -59,6 +61,7 @@ export function mayflyConfigOf(entry: MayflyEntry, directory: string, report: Re
     limits: {
       maxInFlight: entry.limits['max-in-flight'],
       readConcurrency: entry.limits['read-concurrency'],
+      idleTimeoutMs: entry.limits['idle-timeout'] * 1000,
     },
     shutdownDelay: entry['shutdown-delay'],
     ...(entry.audit === undefined ? {} : { audit: auditDefinitionOf(entry.audit, directory, report) }),

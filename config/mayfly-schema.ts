@@ -14,6 +14,10 @@ const limitsSchema = z.strictObject({
   'read-concurrency': whole(1, 10_000).default(4).meta({
     description: 'Reads of the log answered at once; they have this budget of their own beside issuing.',
   }),
+  'idle-timeout': whole(5, 86_400).default(620).meta({
+    description:
+      'Seconds for which an idle connection is kept. Must be longer than a proxy in front keeps its own idle connections, or it answers 502 now and then: see docs/operations.md.',
+  }),
 });
 
 /** Everything under `mayfly:`. Strict: a key that is not here is an error. */

@@ -1,23 +1,24 @@
-import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ConfigError } from './config-error.ts';
+import { readWhole, UnfitFile } from '../storage/read-whole.ts';
 import { MAX_LENGTH } from './document.ts';
+
+/** How long a pipe in the place of a file may be silent, in milliseconds. */
+const PIPE_PATIENCE = 60_000;
 
 /** The text of a configuration file. Throws {@link ConfigError} `CONFIG_UNREADABLE`. */
 export async function readConfigFile(path: string): Promise<string> {
   const unreadable = (message: string, hint: string, cause?: unknown): ConfigError =>
     new ConfigError('CONFIG_UNREADABLE', path, [{ path: '', message, hint }], cause);
   try {
-    // The size is looked at first, so that a wrong path (a disk image, a device) is not read into memory.
-    const { size } = await stat(path);
-    if (size > MAX_LENGTH * 4)
-      throw unreadable(`is larger than ${MAX_LENGTH * 4} bytes`, 'Is this the right file?');
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+    const bytes = await readWhole(path, { size: MAX_LENGTH * 4, pipePatience: PIPE_PATIENCE });
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     // Taken at its word it would shut every issuer out: rather what a full disk or a half-done write leaves.
     if (text.trim() === '') throw unreadable('is empty', 'Was it still being written, or is the disk full?');
     return text;
   } catch (error) {
     if (error instanceof ConfigError) throw error;
+    if (error instanceof UnfitFile) throw unreadable(error.message, 'Is this the right file?', error);
     const { code = '' } = error as NodeJS.ErrnoException;
     const [message, hint] = FAULTS[code] ?? [
       'cannot be read',

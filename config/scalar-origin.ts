@@ -14,7 +14,7 @@ export function scalarOrigin(raw: string, style: ScalarStyle, value: string): re
   else readFlow(raw, style, trail);
   // A block may keep or clip the line ends after it; those before are what matters.
   const text = trail.text.slice(0, value.length);
-  const isSame = text === value || (style.startsWith('BLOCK') && text === value.replace(/\n+$/, ''));
+  const isSame = text === value || (style.startsWith('BLOCK') && text === value.replace(/(?<!\n)\n+$/, ''));
   return isSame ? trail.offsets : undefined;
 }
 
@@ -34,6 +34,7 @@ function readFlow(raw: string, style: ScalarStyle, trail: Trail): void {
   const isQuoted = style !== 'PLAIN';
   const end = isQuoted ? raw.length - 1 : raw.length;
   const fold = /[ \t]*\r?\n\s*/y;
+  const blanks = /[ \t]+/y;
   let at = isQuoted ? 1 : 0;
   while (at < end) {
     fold.lastIndex = at;
@@ -42,6 +43,14 @@ function readFlow(raw: string, style: ScalarStyle, trail: Trail): void {
       const breaks = folded.split('\n').length - 1;
       trail.add(breaks === 1 ? ' ' : '\n'.repeat(breaks - 1), at, 0);
       at += folded.length;
+      continue;
+    }
+    // At none of them a fold begins: each is looked at once.
+    blanks.lastIndex = at;
+    const plain = blanks.exec(raw)?.[0];
+    if (plain !== undefined) {
+      trail.add(plain, at);
+      at += plain.length;
       continue;
     }
     const [characters, length] = UNITS[style]?.(raw, at) ?? [raw.charAt(at), 1];

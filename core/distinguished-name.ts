@@ -68,13 +68,21 @@ export function nameAttributes(der: Uint8Array): NameAttribute[] {
 }
 
 /** `CN=Example, O=Example Org`: the most specific attribute first, as RFC 4514 writes names; special and control
- * characters are escaped, so that the text is safe on a terminal. Empty for an empty name. Throws
- * {@link FormatError}. */
-export const describeName = (der: Uint8Array): string =>
-  nameAttributes(der)
-    .reverse()
-    .map(({ label, value }) => `${label}=${escapeValue(value)}`)
-    .join(', ');
+ * characters are escaped, so that the text is safe on a terminal; what is longer than any honest name is cut. Empty for an
+ * empty name. Throws {@link FormatError}. */
+export function describeName(der: Uint8Array): string {
+  const attributes = nameAttributes(der).reverse();
+  const shown = attributes
+    .slice(0, MAX_SHOWN)
+    .map(({ label, value }) => `${label}=${escapeValue(cut(value))}`);
+  const more = attributes.length - shown.length;
+  return [...shown, ...(more > 0 ? [`… (${more} more)`] : [])].join(', ');
+}
+
+/** Attributes that are shown of a name, and characters of each: a certificate may hold any number. */
+const MAX_SHOWN = 32;
+const MAX_LENGTH = 512;
+const cut = (value: string): string => (value.length > MAX_LENGTH ? `${value.slice(0, MAX_LENGTH)}…` : value);
 
 function readAttribute(attribute: DerReader): NameAttribute {
   const oid = oidText(attribute.next(Tag.oid).value);

@@ -2,6 +2,7 @@
 import { DerReader, oidText, readOnly, unsignedMagnitude, wholeBits } from './der-reader.ts';
 import { Tag } from './der-tag.ts';
 import { bitString, oid, sequence } from './der-writer.ts';
+import { ed25519Fault } from './ed25519-point.ts';
 import { FormatError } from './errors.ts';
 
 /** Named curves of elliptic-curve keys. */
@@ -26,7 +27,7 @@ export type PublicKeyInfo =
     }
   | {
       readonly type: 'ed25519';
-      /** 32 bytes. */
+      /** 32 bytes; of no small order, in its only spelling. */
       readonly key: Uint8Array;
     };
 
@@ -69,7 +70,8 @@ export function spkiOfRsaPublicKey(pkcs1Der: Uint8Array): Uint8Array {
   return sequence(sequence(oid(RSA_ENCRYPTION), Uint8Array.of(Tag.null, 0)), bitString(pkcs1Der));
 }
 
-/** SubjectPublicKeyInfo of a raw Ed25519 key; throws {@link FormatError} unless it has 32 bytes. */
+/** SubjectPublicKeyInfo of a raw Ed25519 key; throws {@link FormatError} when it is none, or one that anybody can sign
+ * with. */
 export function spkiOfEd25519Key(key: Uint8Array): Uint8Array {
   const spki = sequence(sequence(oid(ED25519)), bitString(key));
   parsePublicKey(spki);
@@ -85,6 +87,11 @@ function split(spkiDer: Uint8Array): { algorithm: DerReader; bits: Uint8Array } 
 }
 
 function readEc(parameters: DerReader, point: Uint8Array): PublicKeyInfo {
+  if (parameters.peek() === Tag.sequence) {
+    throw new FormatError('UNSUPPORTED', 'the key spells its curve out in numbers instead of naming it', {
+      hint: 'Write it with a named curve: openssl ec -pubin -in key.pem -pubout -param_enc named_curve',
+    });
+  }
   if (parameters.peek() !== Tag.oid) throw new FormatError('UNSUPPORTED', 'the key names no known curve');
   const known = CURVES.get(oidText(parameters.next(Tag.oid).value));
   parameters.end();
@@ -105,7 +112,8 @@ function readRsa(parameters: DerReader, bits: Uint8Array): PublicKeyInfo {
 
 function readEd25519(parameters: DerReader, key: Uint8Array): PublicKeyInfo {
   parameters.end();
-  if (key.length !== 32) throw new FormatError('MALFORMED', 'an Ed25519 key has 32 bytes');
+  const fault = ed25519Fault(key);
+  if (fault !== undefined) throw new FormatError('MALFORMED', `an Ed25519 key ${fault}`);
   return { type: 'ed25519', key };
 }
 

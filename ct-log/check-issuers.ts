@@ -8,6 +8,10 @@ import { LogReadError } from './log-error.ts';
 import { sha256 } from './sha256.ts';
 import type { LogSource } from './source.ts';
 
+/** Certificates that a chain may have, and a log altogether: what a log names is fetched and kept. */
+const MAX_CHAIN = 16;
+const MAX_ISSUERS = 1000;
+
 /** The issuers that entries name, each fetched and checked once. */
 export class CheckedIssuers {
   readonly #source: LogSource;
@@ -26,9 +30,14 @@ export class CheckedIssuers {
    * undefined when the chain is empty. `locate` says where the fingerprint at an offset of the chain is written.
    * Throws {@link Found}. */
   async ofChain(fingerprints: Uint8Array, locate: (at: number) => string): Promise<IssuerKey | undefined> {
+    if (fingerprints.length > MAX_CHAIN * HASH_LENGTH)
+      throw new Found(locate(MAX_CHAIN * HASH_LENGTH), `has more than ${MAX_CHAIN} certificates`);
     for (let at = 0; at < fingerprints.length; at += HASH_LENGTH) {
       const hex = toHex(fingerprints.subarray(at, at + HASH_LENGTH));
-      if (!this.#known.has(hex)) this.#known.set(hex, await this.#fetch(hex, () => locate(at)));
+      if (this.#known.has(hex)) continue;
+      if (this.#known.size >= MAX_ISSUERS)
+        throw new Found(locate(at), `is the issuer beyond ${MAX_ISSUERS} others`);
+      this.#known.set(hex, await this.#fetch(hex, () => locate(at)));
     }
     return this.#known.get(toHex(fingerprints.subarray(0, HASH_LENGTH)));
   }

@@ -2,7 +2,8 @@
  * The tables of `commit.db` and every statement on them. Synchronous: the writer runs it in a worker thread, readers
  * (`mayfly log …` beside a running server) in their own process.
  *
- *     meta(key, value)            log_id, format; identity: the text of log.json, absent in a file of an older version
+ *     meta(key, value)            log_id, format; identity: the text of log.json, absent in a file of an older version;
+ *                                 frozen, once the log has ended
  *     head(one, size, root, timestamp)
  *     entry(idx, bytes)           TileLeaf bytes; only entries that are not yet in a full data tile
  */
@@ -18,6 +19,9 @@ import { identityText, type LogIdentity } from './log-identity.ts';
 
 /** Version of the tables. */
 const FORMAT = 1;
+
+/** Key in `meta` of a log that has ended; the value is the time, decimal milliseconds since the epoch. */
+export const FROZEN_KEY = 'frozen';
 
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -138,10 +142,17 @@ export function readState(db: DatabaseSync, path: string): CommittedState {
     if (!gapless || firstEntry % 256 !== 0 || firstEntry + entries.length !== head.size) {
       throw new LogError('LOG_CORRUPT', `${path}: the entries do not end where the head does`);
     }
-    return { head, firstEntry, entries };
+    const frozenAt = readFrozenAt(db);
+    return { head, firstEntry, entries, ...(frozenAt === undefined ? {} : { frozenAt }) };
   } finally {
     db.exec('ROLLBACK');
   }
+}
+
+function readFrozenAt(db: DatabaseSync): number | undefined {
+  const value = db.prepare('SELECT value FROM meta WHERE key = ?').get(FROZEN_KEY)?.['value'];
+  // Whatever the value is, the key says that the log has ended.
+  return value instanceof Uint8Array ? Number(Buffer.from(value).toString()) || 0 : undefined;
 }
 
 /** The committed head; throws {@link LogError}. */

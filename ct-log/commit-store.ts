@@ -17,6 +17,8 @@ export interface CommittedState {
   readonly firstEntry: number;
   /** Tile leaves (static-ct-api TileLeaf) of `firstEntry` … `head.size - 1`. */
   readonly entries: readonly Uint8Array[];
+  /** When the log ended, milliseconds since the epoch; undefined while it goes on. Nothing is committed afterwards. */
+  readonly frozenAt?: number | undefined;
 }
 
 /** Whose store it is. */

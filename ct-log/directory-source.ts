@@ -24,6 +24,8 @@ export interface DirectorySource extends LogSource {
   readonly identity: LogIdentity;
   /** The committed head. Its signatures are not stored; the checkpoint may be older. */
   readonly head: Head;
+  /** When the log ended, milliseconds since the epoch; undefined while it goes on. */
+  readonly frozenAt: number | undefined;
   /** The first difference between an entry in the commit store and its copy in a full data tile. */
   firstDifference(): Promise<string | undefined>;
   /** The same log as its commit store is now: a running server has gone on since. */
@@ -66,6 +68,10 @@ class Snapshot implements DirectorySource {
 
   get head(): Head {
     return this.#state.head;
+  }
+
+  get frozenAt(): number | undefined {
+    return this.#state.frozenAt;
   }
 
   async checkpoint(): Promise<Uint8Array> {

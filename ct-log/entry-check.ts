@@ -7,6 +7,7 @@ import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { equalBytes } from '../core/bytes.ts';
 import { parseCertificate } from '../core/certificate.ts';
 import { FormatError } from '../core/errors.ts';
+import { parsePublicKey } from '../core/public-key.ts';
 import type { TileLeaf } from './format/leaf.ts';
 import { leafIndexExtension } from './format/leaf-index.ts';
 import type { SctExtensions } from './log-identity.ts';
@@ -30,6 +31,8 @@ export interface IssuerKey {
 export function issuerKey(der: Uint8Array): IssuerKey {
   const { spki } = parseCertificate(der);
   try {
+    // Refuses what OpenSSL may take: Ed25519 points with which anybody can sign.
+    parsePublicKey(spki);
     return {
       keyHash: sha256(spki),
       key: createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }),

@@ -1,35 +1,64 @@
+import { RETRY_LIMITS, retryAfterSeconds, retryDelay, retrying } from '../core/retry.ts';
 import { LogError, LogReadError, messageOf } from './log-error.ts';
 import type { LogSource } from './source.ts';
 
-/** What a server may send and take at most: no data tile of this log's entries comes near the first. */
-const MAX_BYTES = 64 * 1024 * 1024;
+/** What a server may send for a data tile, which holds certificates: no tile of this log's entries comes near it. */
+const MAX_DATA_TILE = 64 * 1024 * 1024;
+/** The same for everything else. */
+const MAX_SMALL = 1024 * 1024;
+/** Milliseconds until one answer must be there. */
 const TIMEOUT_MS = 30_000;
+const MAX_REDIRECTS = 5;
 
 /** A log that is read over HTTP; `get` reads any other file under its URL. */
 export interface HttpSource extends LogSource {
   get(path: string): Promise<Uint8Array>;
 }
 
-/** The log served under `url` (with or without a slash at its end); `accessToken` is shown as a bearer. Throws
- * {@link LogError} `LOG_STORAGE` when the server cannot be reached or answers anything but 200 and 404. */
-export function httpSource(url: string, accessToken?: string): HttpSource {
-  const base = url.replace(/\/+$/, '');
+/** How a log is read. */
+export interface HttpSourceOptions {
+  /** Shown as a bearer. */
+  readonly accessToken?: string | undefined;
+  /** Ends all reading. */
+  readonly deadline?: AbortSignal | undefined;
+}
+
+/** The log served under `url` (with or without a slash at its end). Redirects are followed within its origin only; a
+ * server that says "later" (429, 503) is asked again, within {@link RETRY_LIMITS}. Throws {@link LogError} `LOG_STORAGE` when the server cannot be reached or answers anything but 200 and 404. */
+export function httpSource(url: string, { accessToken, deadline }: HttpSourceOptions = {}): HttpSource {
+  const base = url.replace(/(?<!\/)\/+$/, '');
   const headers: Record<string, string> =
     accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` };
-  const get = (path: string): Promise<Uint8Array> => download(`${base}/${path}`, headers);
+  const read = (path: string, limit: number): Promise<Uint8Array> =>
+    download(`${base}/${path}`, { headers, limit, deadline });
+  const get = (path: string): Promise<Uint8Array> => read(path, MAX_SMALL);
   return {
     name: base,
     get,
     checkpoint: () => get('checkpoint'),
-    tile: get,
+    tile: (path) => read(path, path.startsWith('tile/data/') ? MAX_DATA_TILE : MAX_SMALL),
     issuer: (hex) => get(`issuer/${hex}`),
   };
 }
 
-async function download(url: string, headers: Readonly<Record<string, string>>): Promise<Uint8Array> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const response = await fetch(url, { headers, signal }).catch((error: unknown) => {
-    throw unreachable(url, error);
+interface Download {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly limit: number;
+  readonly deadline: AbortSignal | undefined;
+}
+
+async function download(url: string, { headers, limit, deadline }: Download): Promise<Uint8Array> {
+  const request = (): Promise<Response> => {
+    const own = AbortSignal.timeout(TIMEOUT_MS);
+    const signal = deadline === undefined ? own : AbortSignal.any([own, deadline]);
+    return fetchWithin(url, { headers, signal });
+  };
+  const failed = (error: unknown): LogError => {
+    if (error instanceof LogError) return error;
+    return deadline?.aborted === true ? tooLong(url) : unreachable(url, error);
+  };
+  const response = await retrying(request, delayOf, RETRY_LIMITS, deadline).catch((error: unknown) => {
+    throw failed(error);
   });
   if (response.status === 404) throw new LogReadError('NOT_FOUND', `${url} does not exist`);
   if (response.status === 401) {
@@ -38,17 +67,50 @@ async function download(url: string, headers: Readonly<Record<string, string>>):
     });
   }
   if (response.status !== 200) throw unreachable(url, `the server answered ${response.status}`);
-  return readBody(url, response).catch((error: unknown) => {
-    throw error instanceof LogError ? error : unreachable(url, error);
+  return readBody(url, response, limit).catch((error: unknown) => {
+    throw failed(error);
   });
 }
 
-async function readBody(url: string, response: Response): Promise<Uint8Array> {
+/** Follows redirects, a few, and only to where the log was said to be: nobody else is asked, or shown a token. */
+async function fetchWithin(url: string, init: RequestInit): Promise<Response> {
+  let at = new URL(url);
+  for (let left = MAX_REDIRECTS; ; left--) {
+    const response = await fetch(at, { ...init, redirect: 'manual' });
+    const location =
+      response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;
+    if (location === null) return response;
+    await response.body?.cancel();
+    const next = URL.parse(location, at.href);
+    if (next?.origin !== at.origin || left === 0) throw redirected(url, next);
+    at = next;
+  }
+}
+
+const redirected = (url: string, to: URL | null): LogError =>
+  new LogError('LOG_STORAGE', `${url} cannot be read: it redirects to ${to?.origin ?? 'no address'}`, {
+    hint: 'Redirects are followed within one scheme, host and port, and not for ever. Give the address that it leads to.',
+  });
+
+const tooLong = (url: string): LogError =>
+  new LogError('LOG_STORAGE', `${url} cannot be read: the time for the whole command is up`, {
+    hint: 'Give more with --timeout, if the log is worth waiting for.',
+  });
+
+/** A log that is read by many at once says when to come back. */
+function delayOf({ status, headers, body }: Response): number | undefined {
+  const delay = retryDelay(status, retryAfterSeconds(headers.get('retry-after'), Date.now()));
+  // An answer that is not read keeps its connection.
+  if (delay !== undefined) void body?.cancel();
+  return delay;
+}
+
+async function readBody(url: string, response: Response, limit: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of response.body ?? []) {
     length += chunk.length;
-    if (length > MAX_BYTES) throw new LogError('LOG_STORAGE', `${url} is larger than any tile`);
+    if (length > limit) throw new LogError('LOG_STORAGE', `${url} is larger than ${limit} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

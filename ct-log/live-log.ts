@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { rfc3339 } from '../core/clock.ts';
 import { BatchSigner } from './batch-signer.ts';
 import { CheckpointFile } from './checkpoint-file.ts';
 import type { ClockGuard } from './clock-guard.ts';
@@ -14,6 +15,7 @@ import { HashIndex } from './hash-index.ts';
 import type { SignedHead } from './head-signer.ts';
 import { LogError, messageOf, type LogReason } from './log-error.ts';
 import { whatIsWrong, type LogStatus } from './log-status.ts';
+import { NeededFiles } from './needed-files.ts';
 import { logReader, type LogReader } from './reader.ts';
 import {
   inspectLog,
@@ -56,9 +58,13 @@ const isFinal = (error: unknown): boolean => error instanceof LogError && FINAL.
 export class LiveLog {
   readonly reader: LogReader;
   readonly #parts: LiveLogParts;
+  readonly #files: NeededFiles;
   readonly #tiles: TreeTiles;
   readonly #file: CheckpointFile;
   readonly #index: HashIndex;
+  /** What is rejected with when the log has ended. */
+  readonly #frozen: LogError | undefined;
+  readonly #frozenAt: number | undefined;
   readonly #abort = new AbortController();
   readonly #ticker: NodeJS.Timeout;
   #writer: TileWriter;
@@ -74,9 +80,12 @@ export class LiveLog {
 
   constructor(parts: LiveLogParts, recovered: RecoveredLog) {
     const { directory, identity, stores } = parts.sources;
-    const { head, issuers } = recovered;
+    const { head, issuers, frozenAt } = recovered;
+    this.#frozen = frozenAt === undefined ? undefined : frozen(frozenAt);
+    this.#frozenAt = frozenAt;
     this.#parts = parts;
-    this.#tiles = new TreeTiles(recovered.edge, stores.tiles);
+    this.#files = new NeededFiles(stores.tiles);
+    this.#tiles = new TreeTiles(recovered.edge, this.#files);
     this.#file = new CheckpointFile(directory, head.checkpoint);
     const data = { path: join(directory, 'index.db'), logId: identity.logId };
     this.#index = new HashIndex(data, head.head.size, (tile) => this.#tiles.tile(tile));
@@ -84,8 +93,8 @@ export class LiveLog {
     this.#sequencer = this.#sequence(recovered);
     this.#file.update(head.checkpoint);
     this.reader = logReader({
-      ...{ identity, head: () => this.#sequencer.head, tiles: this.#tiles },
-      ...{ store: stores.tiles, index: this.#index, issuers: issuers.certificates },
+      ...{ identity, head: () => this.#sequencer.head, tiles: this.#tiles, frozenAt },
+      ...{ files: this.#files, index: this.#index, issuers: issuers.certificates },
     });
     this.#ticker = setInterval(() => {
       parts.clock.look();
@@ -95,18 +104,19 @@ export class LiveLog {
 
   /** See {@link Sequencer.append}. */
   append(entry: PrecertificateEntry): Promise<Committed> {
-    return this.#sequencer.append(entry);
+    return this.#frozen === undefined ? this.#sequencer.append(entry) : Promise.reject(this.#frozen);
   }
 
   /** See {@link Sequencer.refusal}. */
   refusal(): LogError | undefined {
-    return this.#sequencer.refusal();
+    return this.#frozen ?? this.#sequencer.refusal();
   }
 
   status(): LogStatus {
     const { head } = this.#sequencer.head;
     const { stores } = this.#parts.sources;
     const optional = {
+      frozenAt: this.#frozenAt,
       lastStop: this.#lastStop,
       blocked: this.#isFinal ? this.#failure() : undefined,
       failed: this.#failure(),
@@ -115,6 +125,7 @@ export class LiveLog {
       tileFailure: this.#writer.failure,
       indexFailure: this.#index.failure,
       checkpointFailure: this.#file.failure,
+      unreadable: this.#files.unreadable,
       storeGrowth: stores.commits.growth,
     };
     return {
@@ -141,6 +152,7 @@ export class LiveLog {
       clearInterval(this.#ticker);
       await this.#reopening;
       await this.#sequencer.close();
+      this.#files.close();
       await this.#index.close();
       await this.#file.close();
       await this.#parts.sources.stores.commits.close();
@@ -214,3 +226,11 @@ export class LiveLog {
     this.#published(recovered.head, added);
   }
 }
+
+/** A log that has ended takes nothing. */
+export const frozen = (at: number): LogError =>
+  new LogError(
+    'LOG_FROZEN',
+    `the log of this service ended at ${rfc3339(at)}: no certificate is issued any more`,
+    { hint: 'Ask the operator which service has taken its place.' },
+  );

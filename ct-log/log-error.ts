@@ -7,6 +7,7 @@ import { MayflyError } from '../core/errors.ts';
  * - `LOG_UNAVAILABLE`: the sequencer stopped for good after a fault; only a restart goes on, from what is durable.
  * - `LOG_CLOCK`: the clock is behind the last head; nothing was logged, and the log goes on when the clock is right.
  * - `LOG_CLOSED`: the log was closed.
+ * - `LOG_FROZEN`: the log has ended, and takes no entries for good; it can be read.
  * - `LOG_LOCKED`: another process (or this one) writes to the same directory.
  * - `LOG_CORRUPT`: what is stored contradicts itself; the message names the file.
  * - `LOG_ROLLED_BACK`: the log was larger before, or was another: an old commit store was put back.
@@ -23,6 +24,7 @@ export type LogReason =
   | 'LOG_UNAVAILABLE'
   | 'LOG_CLOCK'
   | 'LOG_CLOSED'
+  | 'LOG_FROZEN'
   | 'LOG_LOCKED'
   | 'LOG_CORRUPT'
   | 'LOG_ROLLED_BACK'

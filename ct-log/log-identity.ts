@@ -5,6 +5,7 @@ import { parseRfc3339 } from '../core/clock.ts';
 import { systemCode } from '../core/errors.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { LogError, messageOf } from './log-error.ts';
+import { logKeys } from './log-keys.ts';
 import { sha256 } from './sha256.ts';
 
 /** Whether SCTs say where their entry stands (static-ct-api), or carry no extension (plain RFC 6962). */
@@ -110,10 +111,13 @@ function parseIdentity(fields: ReadonlyMap<string, unknown>): LogIdentity {
   const origin = text('origin');
   const [publicKey, logId] = [bytes('publicKey'), bytes('logId', 32)];
   if (!equalBytes(sha256(publicKey), logId)) throw new Error('logId is not the SHA-256 of publicKey');
-  return {
+  const identity: LogIdentity = {
     ...{ origin, name: nameOfOrigin(origin), sctExtensions, createdAt },
     ...{ logId, publicKey, ed25519PublicKey: bytes('ed25519PublicKey', 32) },
   };
+  // Throws for keys that nobody may use.
+  logKeys(identity);
+  return identity;
 }
 
 /** The names of the fields in which two texts of `log.json` differ. */

@@ -1,3 +1,5 @@
+import type { UnreadableFiles } from './needed-files.ts';
+
 /** How a log is doing. What is wrong is for the operator; each is absent while all is well. */
 export interface LogStatus {
   readonly size: number;
@@ -10,6 +12,8 @@ export interface LogStatus {
   readonly tileBacklog: number;
   /** Bytes of the commit store that wait to be moved to their place. */
   readonly walBytes: number;
+  /** When the log ended, milliseconds since the epoch; absent while it goes on. */
+  readonly frozenAt?: number;
   /** How often the log has stopped since it was opened, and why it did the last time. */
   readonly stops: number;
   readonly lastStop?: string;
@@ -27,6 +31,8 @@ export interface LogStatus {
   readonly indexFailure?: string;
   /** Why the checkpoint file is older than a second. */
   readonly checkpointFailure?: string;
+  /** Files that reads could not have. */
+  readonly unreadable?: UnreadableFiles;
   /** Why the commit store grows. */
   readonly storeGrowth?: string;
 }

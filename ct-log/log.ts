@@ -6,7 +6,7 @@ import type { Committed } from './committed.ts';
 import { fileTileStore } from './file-tile-store.ts';
 import type { PrecertificateEntry } from './format/leaf.ts';
 import { headSigner, type LogSigners } from './head-signer.ts';
-import { LiveLog } from './live-log.ts';
+import { frozen, LiveLog } from './live-log.ts';
 import { LogError } from './log-error.ts';
 import { readIdentity, type LogIdentity } from './log-identity.ts';
 import type { LogStatus } from './log-status.ts';
@@ -78,7 +78,9 @@ export async function prepareLog(options: OpenLog): Promise<PreparedLog> {
   const sources: LogSources = { directory, identity, signers, signHead, issuers, stores };
   const close = (): Promise<void> => stores.commits.close();
   const inspected = await closingOnFailure(close, () => inspectLog(sources));
-  const warnings = [...medium, ...inspected.warnings];
+  const { frozenAt } = inspected.state;
+  const ended = frozenAt === undefined ? [] : [`${frozen(frozenAt).message}; it is served for reading`];
+  const warnings = [...medium, ...inspected.warnings, ...ended];
   return {
     close,
     open: () =>

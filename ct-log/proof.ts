@@ -101,6 +101,9 @@ async function prove(log: ProofLog, index: number, entry: TileLeaf): Promise<Cer
   return { index, timestamp: entry.timestamp, leafHash, proof };
 }
 
+/** Entries of one time that are looked through: a log commits a thousand in a millisecond at most. */
+const MAX_ALIKE = 16_384;
+
 /** Entries of the checkpoint's tree, the last data tile kept. */
 class Entries {
   readonly #log: ProofLog;
@@ -136,10 +139,12 @@ class Entries {
       if ((await this.at(middle)).timestamp < timestamp) low = middle + 1;
       else high = middle;
     }
-    for (; low < size; low++) {
+    for (const first = low; low < size; low++) {
       const entry = await this.at(low);
       if (entry.timestamp !== timestamp) break;
       if (isIt(entry)) return low;
+      if (low - first >= MAX_ALIKE)
+        throw notLogged(`the log has more than ${MAX_ALIKE} entries of that time`);
     }
     throw notLogged('no entry of that time is this certificate');
   }

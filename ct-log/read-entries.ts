@@ -7,16 +7,18 @@ import { issuerPath } from './issuers.ts';
 import { LogReadError } from './log-error.ts';
 import { badParameter, isCount } from './read-parameters.ts';
 import { sha256 } from './sha256.ts';
-import type { TileStore } from './tile-store.ts';
+import type { NeededFiles } from './needed-files.ts';
 import type { TreeTiles } from './tree-tiles.ts';
 
-/** Entries of one get-entries answer, at most. */
+/** Entries of one get-entries answer, at most; as many as Google's log server returns. Some monitors ask once for all
+ * that is new and take the answer for all: they must be able to count on this number. */
 export const MAX_ENTRIES = 1000;
-/** Bytes of leaf and chain in one get-entries answer, beyond which it ends (but it has at least one entry). */
-export const MAX_ENTRIES_BYTES = 1024 * 1024;
+/** Bytes of leaf and chain, in base64, in one get-entries answer, beyond which it ends (but it has at least one entry). Only
+ * entries of more than 8 KiB each reach it before {@link MAX_ENTRIES}; those of CI providers have about 6. */
+export const MAX_ENTRIES_BYTES = 8 * 1024 * 1024;
 
 /** Entries after which an answer lets others have the event loop: issuing must not wait for a whole answer. */
-const ENTRIES_PER_TURN = 64;
+const ENTRIES_PER_TURN = 32;
 
 const otherWork = (): Promise<void> =>
   new Promise((resolve) => {
@@ -26,7 +28,7 @@ const otherWork = (): Promise<void> =>
 /** What entries are read from. */
 export interface EntryParts {
   readonly tiles: TreeTiles;
-  readonly store: TileStore;
+  readonly files: NeededFiles;
   /** DER of the certificates that are known without a look into the store. */
   readonly issuers: readonly Uint8Array[];
   /** The published size. */
@@ -48,7 +50,7 @@ export class EntryReads {
   async issuer(hex: string): Promise<Uint8Array> {
     const known = this.#issuers.get(hex);
     if (known !== undefined) return known;
-    const stored = /^[0-9a-f]{64}$/.test(hex) ? await this.#parts.store.get(issuerPath(hex)) : undefined;
+    const stored = /^[0-9a-f]{64}$/.test(hex) ? await this.#parts.files.find(issuerPath(hex)) : undefined;
     if (stored === undefined) throw new LogReadError('NOT_FOUND', 'no entry names an issuer with this hash');
     return stored;
   }
@@ -88,11 +90,16 @@ export class EntryReads {
     return (await this.#parts.tiles.entries(n, width)).slice(start - n * TILE_WIDTH);
   }
 
+  /** An issuer that an entry names. It was stored before the entry: that it is missing is no answer, but a fault. */
+  async #chainIssuer(hex: string): Promise<Uint8Array> {
+    return this.#issuers.get(hex) ?? (await this.#parts.files.read(issuerPath(hex), (der) => der));
+  }
+
   async #json(entry: TileLeaf): Promise<EntryJson> {
     const name = toHex(entry.chainFingerprints);
     const known = this.#chains.get(name);
     if (known !== undefined) return entryJson(entry, known);
-    const chain = await encodeChain(entry.chainFingerprints, (hash) => this.issuer(toHex(hash)));
+    const chain = await encodeChain(entry.chainFingerprints, (hash) => this.#chainIssuer(toHex(hash)));
     this.#chains.set(name, chain);
     return entryJson(entry, chain);
   }

@@ -12,9 +12,9 @@ import type { SignedHead } from './head-signer.ts';
 import { LogReadError } from './log-error.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { EntryReads } from './read-entries.ts';
+import type { NeededFiles } from './needed-files.ts';
 import { badParameter, isCount, requireTree } from './read-parameters.ts';
 import { ProofReads } from './read-proofs.ts';
-import type { TileStore } from './tile-store.ts';
 import type { TreeTiles } from './tree-tiles.ts';
 
 /** RFC 6962 §4.3. */
@@ -57,8 +57,10 @@ export interface ReaderParts {
   readonly identity: LogIdentity;
   /** The newest signed head. */
   readonly head: () => SignedHead;
+  /** When the log ended, milliseconds since the epoch. */
+  readonly frozenAt?: number | undefined;
   readonly tiles: TreeTiles;
-  readonly store: TileStore;
+  readonly files: NeededFiles;
   readonly index: HashIndex;
   /** DER, issuing CA first, root last. */
   readonly issuers: readonly Uint8Array[];
@@ -69,10 +71,10 @@ const base64 = (bytes: Uint8Array): string =>
 
 /** Makes the read side of an open log. */
 export function logReader(parts: ReaderParts): LogReader {
-  const { identity, head, tiles, store, index, issuers } = parts;
+  const { identity, head, tiles, files, index, issuers, frozenAt } = parts;
   const size = (): number => head().head.size;
   const proofs = new ProofReads(tiles, index, size);
-  const entries = new EntryReads({ tiles, store, issuers, size });
+  const entries = new EntryReads({ tiles, files, issuers, size });
   return {
     checkpoint: () => head().checkpoint,
     tile: async (path) => tiles.tile(reachedTile(path, size())),
@@ -87,7 +89,11 @@ export function logReader(parts: ReaderParts): LogReader {
       return { ...(await entries.entry(at)), audit_path: await proofs.auditPath(at, treeSize) };
     },
     getRoots: () => ({ certificates: issuers.slice(-1).map(base64) }),
-    logV3Json: (about) => logV3Json({ ...identity, ...about }),
+    logV3Json: (about) =>
+      logV3Json({
+        ...{ ...identity, ...about },
+        final: frozenAt === undefined ? undefined : { ...head().head, frozenAt },
+      }),
   };
 }
 

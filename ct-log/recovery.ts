@@ -16,6 +16,7 @@ import { putIssuers, requireOwnIssuers, type Issuers } from './issuers.ts';
 import { LogError } from './log-error.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { logKeys } from './log-keys.ts';
+import { NeededFiles } from './needed-files.ts';
 import { rebuildEdge } from './rebuild-edge.ts';
 import { requireOneLog, requireUnedited } from './require-identity.ts';
 import { readCheckpoint, refuseRollback } from './rollback.ts';
@@ -57,6 +58,8 @@ export interface RecoveredLog {
   readonly issuers: Issuers;
   readonly writer: TileWriter;
   readonly head: SignedHead;
+  /** When the log ended, milliseconds since the epoch; undefined while it goes on. */
+  readonly frozenAt: number | undefined;
 }
 
 /** The first half: takes the stores, and holds them to one log with one history. Throws {@link LogError}. */
@@ -86,7 +89,7 @@ export async function recoverLog(sources: LogSources, { state, edge }: Inspected
     throw new LogError('LOG_STORAGE', `a full tile cannot be written: ${writer.failure}`);
   const head = await signHead(state.head);
   requireCheckpointOf(state.head, head.checkpoint, logKeys(identity));
-  return { edge, issuers, writer, head };
+  return { edge, issuers, writer, head, frozenAt: state.frozenAt };
 }
 
 /** After a fault, the store holds the newest head that was signed or the one whose commit failed: `possible`. Another
@@ -128,7 +131,7 @@ export async function leafHashesSince(
   { edge, head: { head } }: RecoveredLog,
   { stores }: LogSources,
 ): Promise<Uint8Array[]> {
-  const tiles = new TreeTiles(edge, stores.tiles);
+  const tiles = new TreeTiles(edge, new NeededFiles(stores.tiles, 0));
   const out: Uint8Array[] = [];
   for (let at = size; at < head.size; at++) {
     const n = Math.floor(at / TILE_WIDTH);

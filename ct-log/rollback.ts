@@ -16,6 +16,7 @@ import { verifyConsistency } from './format/merkle-verify.ts';
 import { hashesFromTiles, TILE_WIDTH, tilePath } from './format/tile.ts';
 import type { Vkey } from './format/vkey.ts';
 import { LogError, messageOf } from './log-error.ts';
+import { NeededFiles } from './needed-files.ts';
 import { requireOwnTiles } from './own-tiles.ts';
 import { sha256 } from './sha256.ts';
 import type { TileStore } from './tile-store.ts';
@@ -98,7 +99,7 @@ async function requireContinued({ size, root }: VerifiedCheckpoint, opening: Ope
   const { state, edge, tiles } = opening;
   const { head } = state;
   if (size === 0) return;
-  const treeTiles = new TreeTiles(edge, tiles);
+  const treeTiles = new TreeTiles(edge, new NeededFiles(tiles, 0));
   const read = hashesFromTiles(sha256, head.size, (tile) => treeTiles.tile(tile));
   const own = await rootFrom(sha256, size, read);
   if (equalBytes(own, root)) return;

@@ -8,7 +8,7 @@ import { startWorker, type WorkerChannel } from '../storage/worker-channel.ts';
 
 /** Names inside a log's directory. */
 export const COMMIT_DATABASE = 'commit.db';
-const LOCK_DATABASE = 'lock.db';
+export const LOCK_DATABASE = 'lock.db';
 
 const FIRST_ROOM = 1024 * 1024;
 

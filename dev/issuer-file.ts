@@ -1,7 +1,9 @@
 /** `DIR/dev/issuer.json`: the URL under which the development issuer of a data directory was last started. Tokens
  * name it as `iss`, so `mayfly token` has to know it without asking a running process. */
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { utf8 } from '../core/bytes.ts';
+import { writeDurably } from '../storage/durable-file.ts';
 import { ensureDirectory } from '../storage/make-directory.ts';
 import { DevError } from './dev-error.ts';
 
@@ -26,6 +28,5 @@ export async function readDevIssuer(directory: string): Promise<string | undefin
 export async function writeDevIssuer(directory: string, issuer: string): Promise<void> {
   await ensureDirectory(join(directory, 'dev'), 0o700);
   const path = issuerPath(directory);
-  await writeFile(`${path}.tmp`, `${JSON.stringify({ issuer })}\n`, { mode: 0o600 });
-  await rename(`${path}.tmp`, path);
+  await writeDurably(path, utf8(`${JSON.stringify({ issuer })}\n`), 0o600);
 }

@@ -64,7 +64,7 @@ async function writeOnce(directory: string, text: string): Promise<void> {
   await ensureDirectory(folder, 0o700);
   await chmod(folder, 0o700);
   const temporary = `${keyPath(directory)}.${randomUUID()}.tmp`;
-  const file = await open(temporary, 'w', 0o600);
+  const file = await open(temporary, 'wx', 0o600);
   try {
     await file.writeFile(text);
     await file.sync();

@@ -1,5 +1,7 @@
 /** The provider's pages: plain HTML that a screen reader and a browser without scripts can use, nothing from outside. */
 
+import { printable } from '../core/printable.ts';
+
 const ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -11,6 +13,9 @@ const ESCAPES: Readonly<Record<string, string>> = {
 /** `text` as HTML text or attribute value. */
 export const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
+
+/** Text of others as a person sees it: what is not printable stands as an escape. */
+const shown = (text: string): string => escapeHtml(printable(text));
 
 /** The style of every page; its hash is all that the content security policy lets in. */
 export const STYLE = `
@@ -45,7 +50,7 @@ ${body}
 }
 
 /** What went wrong, announced when the page is read aloud. */
-export const errorNote = (text: string): string => `<p class="error" role="alert">${escapeHtml(text)}</p>`;
+export const errorNote = (text: string): string => `<p class="error" role="alert">${shown(text)}</p>`;
 
 /** What the login page has to show. */
 export interface LoginView {
@@ -64,7 +69,7 @@ export function loginPage(view: LoginView): string {
   return page(
     'Who do you want to be?',
     `${view.error === undefined ? '' : `<div id="problem">${errorNote(view.error)}</div>`}
-<p>The program at <code>${escapeHtml(view.destination)}</code> will get an identity token for this e-mail address.</p>
+<p>The program at <code>${shown(view.destination)}</code> will get an identity token for this e-mail address.</p>
 <form method="post" action="${escapeHtml(view.action)}">
 <input type="hidden" name="csrf" value="${escapeHtml(view.csrf)}">
 <label for="email">E-mail address</label>
@@ -101,7 +106,7 @@ export function deviceCodePage(view: DeviceView): string {
 export function deviceConfirmPage(view: DeviceView): string {
   return page(
     'Is this the code?',
-    `<p>Your terminal must show exactly this code: <code>${escapeHtml(view.userCode)}</code></p>
+    `<p>Your terminal must show exactly this code: <code>${shown(view.userCode)}</code></p>
 <p>If it does not, somebody else wants to log in with your help.</p>
 <form method="post" action="${escapeHtml(view.action)}">
 <input type="hidden" name="xsrf" value="${escapeHtml(view.xsrf)}">
@@ -116,6 +121,6 @@ export function deviceConfirmPage(view: DeviceView): string {
 export function outOfBandPage(code: string): string {
   return page(
     'Paste this code',
-    `<p>Paste it where you were asked for it:</p>\n<p><code>${escapeHtml(code)}</code></p>`,
+    `<p>Paste it where you were asked for it:</p>\n<p><code>${shown(code)}</code></p>`,
   );
 }

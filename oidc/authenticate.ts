@@ -2,22 +2,16 @@
 import { claim } from './claims.ts';
 import type { Identity } from './identity.ts';
 import type { IssuerDefinition } from './issuer-definition.ts';
+import type { IssuerWarning } from './issuer-warning.ts';
 import { IssuerFault } from './keys/issuer-fault.ts';
 import { IssuerPool } from './issuer-pool.ts';
 import type { Issuer, IssuerPoolOptions } from './issuer-pool.ts';
+import { skippedWarnings } from './keys/issuer-keys.ts';
 import { StaticKeys } from './keys/static-keys.ts';
 import { parseToken } from './token.ts';
 import { TokenError } from './token-error.ts';
 import { verifyToken } from './verify-token.ts';
 import type { TokenTrace, VerifiedToken } from './verify-token.ts';
-
-/** Something about an issuer that an operator should know, though the service starts. */
-export interface IssuerWarning {
-  /** The issuer's URL as defined. */
-  readonly issuer: string;
-  readonly sentence: string;
-  readonly hint: string;
-}
 
 /** Turns tokens into principals. */
 export interface Authenticator {
@@ -113,10 +107,8 @@ async function warmUp(pool: IssuerPool): Promise<IssuerWarning[]> {
   return warnings;
 }
 
-function plainHttp({ url, keys }: Issuer): IssuerWarning[] {
-  if (keys instanceof StaticKeys) return [];
-  const { protocol, hostname } = new URL(url);
-  if (protocol === 'https:' || isLoopback(hostname)) return [];
+function plainHttp({ url, asked }: Issuer): IssuerWarning[] {
+  if (asked === undefined || asked.protocol === 'https:' || isLoopback(asked.hostname)) return [];
   return [
     {
       issuer: url,
@@ -131,8 +123,14 @@ const isLoopback = (hostname: string): boolean =>
 
 async function fetchKeys({ url, keys }: Issuer): Promise<IssuerWarning[]> {
   try {
-    await keys.current();
-    return [];
+    const { keys: set } = await keys.current();
+    // Those of others are reported when they are fetched.
+    return keys instanceof StaticKeys
+      ? skippedWarnings(
+          url,
+          set.skipped.filter(({ isFault }) => isFault),
+        )
+      : [];
   } catch (error) {
     const hint =
       (error instanceof IssuerFault ? error.hint : undefined) ??

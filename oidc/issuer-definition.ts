@@ -71,6 +71,14 @@ export interface IssuerDefinition {
   readonly ciProvider?: CiProviderDefinition | undefined;
   /** PEM certificates trusted for this issuer's HTTPS beside the system's own. */
   readonly caCert?: string | undefined;
+  /** A file of more of them; read again whenever the configuration is. */
+  readonly caCertFile?: string | undefined;
+  /** Where the discovery document is, if not below `url`. Not for meta issuers, as the next two. */
+  readonly discoveryUrl?: string | undefined;
+  /** What the discovery document names as its issuer, if not `url`. */
+  readonly discoveryIssuer?: string | undefined;
+  /** Where the keys are: no discovery document is asked for then. */
+  readonly jwksUrl?: string | undefined;
   /** Hosts (names or addresses, without port) that the issuer's `jwks_uri` may name although their addresses are private;
    * its own host may always. Not for meta issuers. */
   readonly jwksHosts?: readonly string[] | undefined;

@@ -6,9 +6,10 @@ import { issuerEntries } from './issuer-entry.ts';
 import type { IssuerEntry } from './issuer-entry.ts';
 import { compileIssuerPattern } from './issuer-pattern.ts';
 import { keyRoute } from './keys/key-route.ts';
+import type { KeyRoute } from './keys/key-route.ts';
 import { KeySources } from './keys/key-sources.ts';
 import type { KeySourcesOptions } from './keys/key-sources.ts';
-import { CLUSTER_ISSUER, coversCluster, isAskedInCluster } from './keys/kubernetes-cluster.ts';
+import { CLUSTER_ISSUERS, isAskedInCluster } from './keys/kubernetes-cluster.ts';
 import { MetaIssuers } from './meta-issuers.ts';
 import type { MetaIssuer } from './meta-issuers.ts';
 import type { TokenPolicy } from './verify-token.ts';
@@ -17,6 +18,8 @@ import type { TokenPolicy } from './verify-token.ts';
 export interface Issuer extends TokenPolicy<IssuerEntry> {
   /** Those of its definitions, in their order. */
   readonly definitions: readonly IssuerDefinition[];
+  /** The document that is asked for first; undefined where none is. */
+  readonly asked: URL | undefined;
   /** To be called when a token of this issuer was accepted, if there is anybody to call. */
   readonly accepted: (() => void) | undefined;
 }
@@ -59,9 +62,8 @@ export class IssuerPool {
   /** Adds the definitions, all of them at once, in steps between which other work may be done. Throws
    * {@link DefinitionError}; then nothing has to be closed, and the previous pool is as it was. */
   *fill(definitions: readonly IssuerDefinition[]): Generator<void> {
-    const isInCluster = coversCluster(definitions);
     for (const group of byUrl(definitions.filter(({ isMeta }) => !isMeta))) {
-      this.#addExact(group, isInCluster);
+      this.#addExact(group);
       yield;
     }
     this.#exact = [...this.#issuers.values()];
@@ -72,7 +74,7 @@ export class IssuerPool {
     }
     this.#metas = new MetaIssuers(metas, this.#previous === undefined ? undefined : this.#previous.#metas);
     this.#previous = undefined;
-    this.#addCluster();
+    for (const url of CLUSTER_ISSUERS) this.#addCluster(url);
     this.#sources.hold();
   }
 
@@ -97,14 +99,13 @@ export class IssuerPool {
     await this.#sources.close();
   }
 
-  #addExact(definitions: readonly IssuerDefinition[], coversCluster: boolean): void {
+  #addExact(definitions: readonly IssuerDefinition[]): void {
     const url = definitions[0]?.url ?? '';
     checkUrl(url);
-    const isInCluster =
-      coversCluster && definitions.some((definition) => isAskedInCluster(definition, url, true));
+    const isInCluster = definitions.some((definition) => isAskedInCluster(definition, url, true));
     const entries = new AudienceChoice(issuerEntries(definitions));
-    const keys = this.#sources.exact(keyRoute(definitions, { url, isMeta: false, isInCluster }));
-    this.#issuers.set(url, { url, definitions, entries, keys, clock: this.#clock, accepted: undefined });
+    const route = keyRoute(definitions, { url, isMeta: false, isInCluster });
+    this.#add({ url, definitions, entries, clock: this.#clock }, route);
   }
 
   #metaOf(definitions: readonly IssuerDefinition[]): MetaIssuer {
@@ -114,16 +115,21 @@ export class IssuerPool {
     return { pattern, definitions, entries, keys: this.#sources.strangers(route), clock: this.#clock };
   }
 
-  /** The one URL behind a pattern that no stranger made up: its cluster is asked as one with an entry of its own is, but
-   * not before a token names it. */
-  #addCluster(): void {
-    const meta = this.#issuers.has(CLUSTER_ISSUER) ? undefined : this.#metas.match(CLUSTER_ISSUER);
+  /** A URL behind a pattern that no untrusted caller made up: the cluster is asked as an issuer with an entry of its own is,
+   * but not before a token names it. */
+  #addCluster(url: string): void {
+    const meta = this.#issuers.has(url) ? undefined : this.#metas.match(url);
     if (meta === undefined) return;
     const { definitions, entries, clock } = meta;
-    if (!definitions.some((definition) => isAskedInCluster(definition, CLUSTER_ISSUER, false))) return;
-    const asked = { url: CLUSTER_ISSUER, isMeta: false, isInCluster: true };
-    const keys = this.#sources.exact(keyRoute(definitions, asked));
-    this.#issuers.set(asked.url, { url: asked.url, definitions, entries, keys, clock, accepted: undefined });
+    if (!definitions.some((definition) => isAskedInCluster(definition, url, false))) return;
+    const route = keyRoute(definitions, { url, isMeta: false, isInCluster: true });
+    this.#add({ url, definitions, entries, clock }, route);
+  }
+
+  #add(issuer: Pick<Issuer, 'url' | 'definitions' | 'entries' | 'clock'>, route: KeyRoute): void {
+    const keys = this.#sources.exact(route);
+    const asked = route.staticKeys === undefined ? route.place?.url : undefined;
+    this.#issuers.set(issuer.url, { ...issuer, keys, asked, accepted: undefined });
   }
 }
 

@@ -26,10 +26,35 @@ export interface UnverifiedToken {
   readonly claims: Claims;
 }
 
-const malformed = (sentence: string): TokenError =>
-  new TokenError('TOKEN_MALFORMED', sentence, {
-    hint: 'Send the ID token as the issuer gave it: three base64url parts with dots between them.',
-  });
+const AS_GIVEN = 'Send the ID token as the issuer gave it: three base64url parts with dots between them.';
+
+const malformed = (sentence: string, hint = AS_GIVEN): TokenError =>
+  new TokenError('TOKEN_MALFORMED', sentence, { hint });
+
+/** How tokens are spoilt on their way, seen by how they begin or end. What was sent is not repeated. */
+const SLIPS: readonly (readonly [pattern: RegExp, sentence: string, hint: string])[] = [
+  [
+    /^bearer(\s|$)/i,
+    'the token begins with the word "Bearer"',
+    'The header is "Authorization: Bearer TOKEN", with a capital B, one blank and the word once; Fulcio takes no other spelling.',
+  ],
+  [
+    /^(basic|token|dpop|negotiate)\s/i,
+    'the token begins with the name of another scheme of authorization than Bearer',
+    'The header is "Authorization: Bearer TOKEN".',
+  ],
+  [
+    /^\s|\s$/,
+    'there are blanks or line breaks around the token',
+    'Take them off: some programs end what they print with one.',
+  ],
+  [/^["'`]|["'`]$/, 'the token stands in quotation marks', 'Take them off: jq prints without them by -r.'],
+  [
+    /^\{/,
+    'what was sent is JSON, not a token',
+    'Send the value of the member that holds the token, often "value" or "id_token".',
+  ],
+];
 
 /** Takes a compact token apart. Throws {@link TokenError}. */
 export function parseToken(compact: string): UnverifiedToken {
@@ -43,6 +68,18 @@ export function parseToken(compact: string): UnverifiedToken {
       hint: 'Ask the issuer for a token with fewer claims.',
     });
   }
+  try {
+    return takeApart(compact);
+  } catch (error) {
+    const slip = SLIPS.find(([pattern]) => pattern.test(compact));
+    throw slip !== undefined && isMalformed(error) ? malformed(slip[1], slip[2]) : error;
+  }
+}
+
+const isMalformed = (error: unknown): boolean =>
+  error instanceof TokenError && error.code === 'TOKEN_MALFORMED';
+
+function takeApart(compact: string): UnverifiedToken {
   const [head, body] = splitParts(compact);
   const header = parsePart(head, 'header');
   const claims = parsePart(body, 'payload');

@@ -1,12 +1,13 @@
 /** From a stranger's text to claims that its issuer stands for. */
 import type { Clock } from '../core/clock.ts';
-import type { Algorithm } from './algorithms.ts';
 import type { Addressee, AudienceChoice } from './audience-choice.ts';
 import { claim, optionalText } from './claims.ts';
 import type { Claims } from './claims.ts';
+import type { AcceptedAlgorithms } from './keys/accepted-algorithms.ts';
 import { IssuerFault } from './keys/issuer-fault.ts';
 import { RETRY_INTERVAL } from './keys/issuer-keys.ts';
 import type { KeyProvider, KeySnapshot } from './keys/issuer-keys.ts';
+import type { KeySet } from './keys/key-set.ts';
 import { isSignedBy } from './keys/signature-check.ts';
 import type { UnverifiedToken } from './token.ts';
 import { TokenError } from './token-error.ts';
@@ -101,37 +102,54 @@ export async function verifyToken<E extends Acceptance>(
 /** The step of {@link verifyToken} that looks at the signature. Throws {@link TokenError}. */
 export async function verifySignature(token: UnverifiedToken, keys: KeyProvider): Promise<void> {
   const known = await keys.current().catch(unavailable);
-  if (await verifiesWith(token, known)) return;
+  if ((await checkWith(token, known)) === 'right') return;
   const newer = await keys.newerThan(known).catch(unavailable);
-  if (newer !== undefined && (await verifiesWith(token, newer))) return;
-  throw refusal(token, newer ?? known);
+  const finding = await checkWith(token, newer ?? known);
+  if (finding !== 'right') throw refusal(token, newer ?? known, finding);
 }
 
-async function verifiesWith(token: UnverifiedToken, { algorithms, keys }: KeySnapshot): Promise<boolean> {
-  if (!algorithms.has(token.algorithm)) throw algorithmRefused(algorithms);
+/** What the keys of an issuer say of a signature. */
+type Finding = 'right' | 'wrong' | 'weak key' | 'no usable key' | 'no key';
+
+async function checkWith(token: UnverifiedToken, { algorithms, keys }: KeySnapshot): Promise<Finding> {
+  if (!algorithms.names.has(token.algorithm)) throw algorithmRefused(algorithms, keys, token);
+  let finding: Finding = 'no key';
   for (const key of keys.candidates(token.algorithm, token.keyId)) {
-    if (await verifiesWithKey(token, key)) return true;
+    const found = await checkWithKey(token, key);
+    if (found === 'right') return found;
+    if (finding !== 'wrong') finding = found;
   }
-  return false;
+  return finding;
 }
 
-async function verifiesWithKey(token: UnverifiedToken, key: VerificationKey): Promise<boolean> {
+async function checkWithKey(token: UnverifiedToken, key: VerificationKey): Promise<Finding> {
   const imported = await key.import(token.algorithm);
-  if (imported === undefined) return false;
+  if (imported === undefined) return 'no usable key';
   try {
-    return await isSignedBy(token.compact, imported, token.algorithm);
+    if (!(await isSignedBy(token.compact, imported, token.algorithm))) return 'wrong';
   } catch (error) {
     throw new TokenError('TOKEN_MALFORMED', 'the token is not a signed token in compact form', {
       cause: error,
     });
   }
+  return (await key.isSound()) ? 'right' : 'weak key';
 }
 
-function algorithmRefused(announced: ReadonlySet<Algorithm>): TokenError {
-  const list = [...announced].join(', ');
+function algorithmRefused(accepted: AcceptedAlgorithms, keys: KeySet, token: UnverifiedToken): TokenError {
+  // A key that was skipped is why its algorithm is none of the set's.
+  const why = accepted.source === 'keys' ? keys.whySkipped(token.keyId) : undefined;
+  if (why !== undefined) return unusable(why);
   return new TokenError('ALGORITHM_REFUSED', "the token's algorithm is not one that its issuer announces", {
-    hint: list === '' ? 'The issuer announces none that is accepted here.' : `The issuer announces ${list}.`,
+    hint: announcedWords(accepted),
   });
+}
+
+function announcedWords({ names, source }: AcceptedAlgorithms): string {
+  const list = [...names].join(', ');
+  if (source === 'keys') return `The keys of the issuer are for ${list || 'nothing that is accepted here'}.`;
+  if (source === 'assumed')
+    return 'The issuer announces no algorithm, which means RS256 alone (OpenID Connect). Have it announce what it signs with.';
+  return list === '' ? 'The issuer announces none that is accepted here.' : `The issuer announces ${list}.`;
 }
 
 function unavailable(error: unknown): never {
@@ -148,16 +166,34 @@ function unavailable(error: unknown): never {
   });
 }
 
-function refusal(token: UnverifiedToken, { keys }: KeySnapshot): TokenError {
-  if (keys.candidates(token.algorithm, token.keyId).length === 0) {
-    return new TokenError('KEY_UNKNOWN', 'the token is signed with a key that its issuer does not publish', {
-      hint: `Get a new token. A key that is brand new is found within ${RETRY_INTERVAL / 1000} s.`,
-    });
+function refusal(token: UnverifiedToken, { keys }: KeySnapshot, finding: Finding): TokenError {
+  if (finding === 'weak key') return unusable('anybody can compute its private half');
+  if (finding === 'no usable key') return unusable('its numbers make no key, or a weak one');
+  if (finding === 'no key') {
+    const why = keys.whySkipped(token.keyId);
+    return why === undefined ? unknownKey(token, keys) : unusable(why);
   }
   return new TokenError('TOKEN_SIGNATURE_INVALID', "the token's signature is wrong", {
     hint: 'Send the token exactly as the issuer gave it, or get a new one.',
   });
 }
+
+function unknownKey({ algorithm, keyId }: UnverifiedToken, keys: KeySet): TokenError {
+  const other = keyId === undefined ? undefined : keys.named(keyId);
+  const sentence =
+    other === undefined
+      ? 'the token is signed with a key that its issuer does not publish'
+      : `the token is signed by ${algorithm} with a key that its issuer publishes for ${other.algorithms.join(', ')}`;
+  return new TokenError('KEY_UNKNOWN', sentence, {
+    hint: `Get a new token. A key that is brand new is found within ${RETRY_INTERVAL / 1000} s.`,
+  });
+}
+
+/** Names and numbers of keys are the issuer's words, which were fetched from it; nothing of the token is repeated. */
+const unusable = (why: string): TokenError =>
+  new TokenError('KEY_UNUSABLE', `the token's key is published by its issuer but cannot be used: ${why}`, {
+    hint: 'The operator of the issuer has to publish a key that can be used, and sign with it.',
+  });
 
 function checkClaims<E extends Acceptance>(claims: Claims, policy: TokenPolicy<E>, trace: TokenTrace): E {
   // The issuer was looked up by this very claim; checked again so that this function stands alone.

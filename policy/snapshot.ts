@@ -4,12 +4,8 @@
  * limits, so that loading gives nobody a fresh allowance.
  */
 import type { IssuancePolicy } from '../ca/issuance-policy.ts';
-import {
-  prepareAuthenticator,
-  type Authenticator,
-  type AuthenticatorOptions,
-  type IssuerWarning,
-} from '../oidc/authenticate.ts';
+import { prepareAuthenticator, type Authenticator, type AuthenticatorOptions } from '../oidc/authenticate.ts';
+import type { IssuerWarning } from '../oidc/issuer-warning.ts';
 import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
 import { DefinitionError } from '../oidc/definition-error.ts';
 import { issuerEntry } from '../oidc/issuer-entry.ts';

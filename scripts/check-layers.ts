@@ -55,6 +55,7 @@ const PACKAGE_OWNERS: Record<string, readonly string[]> = {
   express: ['server', 'dev'],
   'prom-client': ['server'],
   pino: ['server', 'cli'],
+  'proxy-addr': ['server'],
   zod: ['config'],
   '@bufbuild/cel': ['policy'],
   '@bufbuild/re2': ['policy'],

@@ -28,6 +28,8 @@ export interface ApiParts {
   readonly calls: readonly FixedCall[];
   /** The log's read side and the path it stands at, and the list of logs. */
   readonly log: { readonly path: string; readonly handler: RequestHandler; readonly list: RequestHandler };
+  /** Counts an answer of so many bytes until it is sent; false when there is no room for it. */
+  readonly reserve: (response: ServerResponse, bytes: number) => boolean;
   readonly requestLog: RequestLog;
   /** Asked before anything else; without it every name will do. */
   readonly acceptHost?: AcceptHost | undefined;
@@ -124,9 +126,24 @@ function fixed(parts: ApiParts, call: FixedCall): RequestHandler {
     const isServed = request.method === 'GET' || (request.method === 'HEAD' && call.allowsHead);
     if (!isServed)
       fail(parts, request, response, notAllowed(request, response, call.allowsHead ? 'GET, HEAD' : 'GET'));
-    else new Exchange(request, response, parts.context).send(await call.reply());
+    else sendReply(parts, request, response, await call.reply());
   };
 }
+
+/** Bytes up to which an answer may be left unread: what kernels take of it, or nearly. */
+const SMALL = 16 * 1024;
+
+/** The configuration of a service with many issuers is long: like an answer of the log, it counts until it is read. */
+function sendReply(parts: ApiParts, request: Request, response: Response, reply: Reply): void {
+  if (reply.body.length <= SMALL || parts.reserve(response, reply.body.length))
+    new Exchange(request, response, parts.context).send(reply);
+  else fail(parts, request, response, unread());
+}
+
+const unread = (): TransportError =>
+  new TransportError('TOO_BUSY', 'the server holds as many answers as it can that were not read yet', {
+    hint: 'Try again in a second; read answers as they come.',
+  });
 
 /** Express tells a path that is not valid percent-encoding by an error with status 400. */
 const isBadUrl = (error: unknown): boolean =>

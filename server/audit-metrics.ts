@@ -24,6 +24,21 @@ export function registerAuditMetrics(registers: Registry[], audit: Pick<Audit, '
       for (const { name, lost } of audit.status().places) this.inc({ place: name }, lost);
     },
   });
+  new Counter({
+    name: 'mayfly_audit_file_incidents_total',
+    help: 'What was done to the audit file from outside (truncated, deleted), or could not be done to it (not_rotated).',
+    labelNames: ['kind'] as const,
+    registers,
+    collect() {
+      this.reset();
+      for (const { incidents } of audit.status().places) {
+        if (incidents === undefined) continue;
+        this.inc({ kind: 'truncated' }, incidents.truncated);
+        this.inc({ kind: 'deleted' }, incidents.deleted);
+        this.inc({ kind: 'not_rotated' }, incidents.notRotated);
+      }
+    },
+  });
   new Gauge({
     name: 'mayfly_audit_failing',
     help: '1 while a place of the audit takes no lines.',

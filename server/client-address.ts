@@ -1,44 +1,98 @@
 /** Who is calling, when proxies that the operator named stand in between. */
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import proxyAddr from 'proxy-addr';
 
-/** Tells the client's address of a request; empty when the socket is already gone. */
+/** Returns the client's address of a request, without a port or a zone; empty when the socket is already gone. */
 export type ClientAddress = (request: IncomingMessage) => string;
 
 /** Believes `X-Forwarded-For` only from peers inside `trustedProxies` (addresses or CIDR blocks), and then takes the
- * rightmost address that is not a trusted proxy itself: everything left of it was written by strangers. Throws
- * RangeError on a block that is none. */
+ * rightmost address that is not a trusted proxy itself: everything left of it was written by untrusted clients. Throws
+ * RangeError on a block that is none.
+ *
+ * `proxy-addr` judges who is trusted. It does not read the header: it would return `1.2.3.4:443` or `unknown` as the
+ * address of a client, and take no proxy behind such an element for trusted. */
 export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
-  const trusted = blockListOf(trustedProxies);
-  const isTrusted = (address: string): boolean =>
-    trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  const isTrusted = trustOf(trustedProxies);
   return (request) => {
     let address = plain(request.socket.remoteAddress ?? '');
-    if (trustedProxies.length === 0 || isIP(address) === 0) return address;
-    const forwarded = request.headers['x-forwarded-for'];
-    const hops = (typeof forwarded === 'string' ? forwarded : '').split(',');
+    if (trustedProxies.length === 0) return address;
+    const hops = hopsOf(request.headers['x-forwarded-for']);
     while (isTrusted(address)) {
-      const previous = plain((hops.pop() ?? '').trim());
-      if (isIP(previous) === 0) return address;
-      address = previous;
+      const { value, done } = hops.next();
+      if (done === true || value === undefined) return address;
+      address = value;
     }
     return address;
   };
 }
 
-/** IPv4 in its own spelling even where the socket listens on IPv6. */
-const plain = (address: string): string => (address.startsWith('::ffff:') ? address.slice(7) : address);
+/** What counts as one client where capacity is shared between clients: an IPv4 address, or the /64 network of an IPv6
+ * address, since whoever has one address of it has all. */
+export function clientNetwork(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [head = '', tail = ''] = address.split('::');
+  const [left, right] = [groupsOf(head), groupsOf(tail)];
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => '0');
+  const prefix = [...left, ...zeros, ...right].slice(0, 4);
+  return `${prefix.map((group) => parseInt(group, 16).toString(16)).join(':')}::/64`;
+}
 
-function blockListOf(blocks: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const block of blocks) {
-    const [address = '', prefix] = block.split('/');
-    const version = isIP(address);
-    const bits = prefix === undefined ? (version === 6 ? 128 : 32) : Number(prefix);
-    if (version === 0 || !Number.isInteger(bits) || bits < 0 || bits > (version === 6 ? 128 : 32)) {
-      throw new RangeError(`"${block}" is neither an address nor a CIDR block`);
-    }
-    list.addSubnet(address, bits, version === 6 ? 'ipv6' : 'ipv4');
+/** Groups of a part of an IPv6 address; IPv4 at its end stands for two, whose values no /64 network needs. */
+const groupsOf = (part: string): string[] =>
+  part === '' ? [] : part.split(':').flatMap((group) => (group.includes('.') ? ['0', '0'] : [group]));
+
+/** The elements of the header from the right, each as an address, or undefined when it is none. Node joins several
+ * header lines with commas. Empty elements mean nothing (RFC 9110 §5.6.1). The list is not split as a whole: all but its
+ * end may be a client's own words, and long. */
+function* hopsOf(header: string | string[] | undefined): Generator<string | undefined, undefined> {
+  if (typeof header !== 'string') return undefined;
+  for (let end = header.length; end >= 0;) {
+    const comma = end === 0 ? -1 : header.lastIndexOf(',', end - 1);
+    const element = header.slice(comma + 1, end).trim();
+    if (element !== '') yield addressIn(element);
+    end = comma;
   }
-  return list;
+  return undefined;
+}
+
+/** IPv4 in its own spelling even where it travels as IPv6, and no zone. */
+const plain = (address: string): string => address.replace(/%[^%]*$/, '').replace(/^::ffff:(?=[\d.]+$)/i, '');
+
+/** The address in an element: alone, with a port, in brackets, in quotes; undefined when there is none. */
+function addressIn(element: string): string | undefined {
+  const bare = element.replace(/^"([^"]*)"$/, '$1');
+  const [, bracketed, withPort] = /^(?:\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/.exec(bare) ?? [];
+  const address = plain(bracketed ?? withPort ?? bare);
+  return isIP(address) === 0 ? undefined : address;
+}
+
+/** Addresses whose trust is remembered. */
+const REMEMBERED = 4_096;
+
+/** The library parses an address each time, which costs more than the rest of a request's bookkeeping: what it said is
+ * remembered. Those of the proxies come back all the time; others are forgotten all at once. */
+function trustOf(blocks: readonly string[]): (address: string) => boolean {
+  const compiled = proxyAddr.compile(blocks.flatMap(asLibraryBlocks));
+  const known = new Map<string, boolean>();
+  return (address) => {
+    let isTrusted = known.get(address);
+    if (isTrusted !== undefined) return isTrusted;
+    if (known.size >= REMEMBERED) known.clear();
+    known.set(address, (isTrusted = compiled(address, 0)));
+    return isTrusted;
+  };
+}
+
+/** The library also takes names of its own, netmasks, and numbers as addresses, all of which no configuration means. It
+ * refuses a prefix of no bits as a mistake, which a configuration may say: both halves of all addresses mean the same. */
+function asLibraryBlocks(block: string): string[] {
+  const [address = '', prefix, ...rest] = block.split('/');
+  const version = isIP(address);
+  const bits = version === 6 ? 128 : 32;
+  const isBlock =
+    version !== 0 && rest.length === 0 && /^\d{1,3}$/.test(prefix ?? '0') && Number(prefix ?? 0) <= bits;
+  if (!isBlock) throw new RangeError(`"${block}" is neither an address nor a CIDR block`);
+  if (prefix === undefined || Number(prefix) > 0) return [block];
+  return version === 6 ? ['::/1', '8000::/1'] : ['0.0.0.0/1', '128.0.0.0/1'];
 }

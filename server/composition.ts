@@ -8,7 +8,7 @@ import { lameDuck } from './lame-duck.ts';
 import { requireTellableReaders } from './log-access.ts';
 import { LogWatch } from './log-watch.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
-import { followTlsPair, loadTlsPair, type TlsPair } from './tls-certificate.ts';
+import { followTlsPair, loadTlsPair, type TlsFollower, type TlsPair } from './tls-certificate.ts';
 
 /** A service that answers. */
 export interface RunningService {
@@ -46,12 +46,12 @@ async function start(values: ServiceValues): Promise<RunningService> {
   requireTellableReaders(values.logAccess, { behindTlsProxy, trustedProxies });
   const pair = tls === undefined ? undefined : await loadTlsPair(tls, values.clock());
   const handlers = createHandlers(values, state);
-  const server = createHttpServer(pair);
+  const server = createHttpServer(pair, values.limits.idleTimeoutMs);
   server.on(
     'request',
     handlers.createPublic(guardConnections(server, values.limits.connections ?? CONNECTIONS)),
   );
-  const operator = createHttpServer(undefined);
+  const operator = createHttpServer(undefined, values.limits.idleTimeoutMs);
   operator.on('request', handlers.operator);
   guardConnections(operator, OPERATOR_CONNECTIONS);
   // The operator's listener first: when the public one answers, everything is up.
@@ -63,6 +63,7 @@ async function start(values: ServiceValues): Promise<RunningService> {
     throw error;
   }
   const renewal = pair === undefined ? undefined : follow(values, server, pair);
+  if (renewal !== undefined) state.tls = () => renewal.status();
   const logUrl = logUrlOf(values, state);
   requestLog.note('info', 'started', { url: state.url, metricsUrl, logUrl, logSize: log.status().size });
   let closed: Promise<void> | undefined;
@@ -96,11 +97,7 @@ async function start(values: ServiceValues): Promise<RunningService> {
 }
 
 /** Puts each renewed pair into the running server; a bad one is told and not used. */
-function follow(
-  values: ServiceValues,
-  server: Server | TlsServer,
-  first: TlsPair,
-): ReturnType<typeof followTlsPair> {
+function follow(values: ServiceValues, server: Server | TlsServer, first: TlsPair): TlsFollower {
   const { tls: files, clock, requestLog } = values;
   if (files === undefined || !('setSecureContext' in server))
     throw new TypeError('this service does not speak TLS');

@@ -4,7 +4,7 @@ import type { RequestListener } from 'node:http';
 import { createIssuance } from '../ca/issuance.ts';
 import { Admission } from './admission.ts';
 import { createApi, type ApiParts } from './api.ts';
-import { createClientAddress, type ClientAddress } from './client-address.ts';
+import { clientNetwork, createClientAddress, type ClientAddress } from './client-address.ts';
 import type { ConnectionGuard } from './connection-guard.ts';
 import { createDecisionRecords } from './decision-records.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
@@ -14,8 +14,8 @@ import { createLogList, createLogRoutes, type LogRouteParts } from './log-routes
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createMetricsHandler } from './metrics-listener.ts';
 import { ReadBudget } from './read-budget.ts';
+import { createReadFaults } from './read-faults.ts';
 import { createReadiness } from './readiness.ts';
-import { causeText } from './request-log.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { createAnswerV1, createAnswerV2 } from './signing-answers.ts';
 import { UnsentAnswers } from './unsent-answers.ts';
@@ -25,8 +25,10 @@ import { decodeSigningRequestV1, decodeSigningRequestV2 } from './signing-reques
 /** Bytes of request bodies that may be on their way at once. */
 const BODY_MEMORY = 64 * 1024 * 1024;
 
-/** Bytes of answers of the log that may wait for readers at once. */
-const ANSWER_MEMORY = 64 * 1024 * 1024;
+const MIB = 1024 * 1024;
+
+/** What answers of the log that wait for their readers may hold. */
+const UNSENT_LIMITS = { total: 64 * MIB, perClient: 16 * MIB, smallPerConnection: MIB / 4, stallMs: 1_000 };
 
 /** What the two listeners run. */
 export interface Handlers {
@@ -39,9 +41,9 @@ export interface Handlers {
 
 /** The handlers of one service. */
 export function createHandlers(values: ServiceValues, state: ServiceState): Handlers {
-  const { log, clock, authority, limits, policy, configuration, replayGuard, audit } = values;
+  const { log, clock, authority, limits, policy, configuration, replayGuard, audit, tls } = values;
   const signing = new Admission(limits.maxInFlight);
-  const reading = new ReadBudget(limits.readConcurrency);
+  const reading = new ReadBudget({ concurrency: limits.readConcurrency });
   const clientAddress = createClientAddress(values.trustedProxies);
   const { notBefore, notAfter } = authority.validity;
   const status = () => log.status();
@@ -56,6 +58,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     configuration,
     replayGuard,
     audit,
+    tls: tls === undefined ? undefined : () => state.tls?.(),
   });
   const readiness = createReadiness({
     signer: authority.signer,
@@ -67,9 +70,11 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     configuration,
     replayGuard,
     audit,
+    tls: () => state.tls?.(),
   });
   const routes = signingRoutes(values, metrics, signing, clientAddress);
-  const logRead = logMount(values, state, metrics, reading, clientAddress);
+  const unsent = new UnsentAnswers(UNSENT_LIMITS);
+  const logRead = logMount(values, state, { metrics, budget: reading, unsent, clientAddress });
   return {
     signing: () => signing.used,
     operator: createMetricsHandler(metrics, readiness, values.acceptHost),
@@ -79,6 +84,12 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
         signing: routes,
         calls: fixedCalls(authority, policy, readiness),
         log: logRead,
+        reserve: (response, bytes) => {
+          const client = clientNetwork(clientAddress(response.req));
+          if (!unsent.hasRoom(client, bytes)) return false;
+          unsent.hold(response, client, bytes);
+          return true;
+        },
         requestLog: values.requestLog,
         acceptHost: values.acceptHost,
       }),
@@ -118,27 +129,21 @@ function signingRoutes(
 function logMount(
   values: ServiceValues,
   state: ServiceState,
-  metrics: Metrics,
-  budget: ReadBudget,
-  clientAddress: ClientAddress,
+  shared: Pick<LogRouteParts, 'metrics' | 'budget' | 'unsent' | 'clientAddress'>,
 ): ApiParts['log'] {
-  const { log, logAccess, requestLog } = values;
+  const { log, logAccess, requestLog, clock } = values;
   const parts: LogRouteParts = {
     reader: log.reader,
-    access: createAccessCheck(logAccess, clientAddress),
+    ...shared,
+    access: createAccessCheck(logAccess, shared.clientAddress),
     isPublic: logAccess.kind === 'public',
-    budget,
-    unsent: new UnsentAnswers(new Admission(ANSWER_MEMORY)),
-    metrics,
     describe: () => ({
       url: logUrlOf(values, state),
       intendedUse: values.isForTrying ? 'test' : 'production',
       software: { name: 'mayfly', version: values.version },
     }),
     list: () => [{ origin: log.identity.origin, name: log.identity.name, url: logUrlOf(values, state) }],
-    onFault: (endpoint, error) => {
-      requestLog.note('error', 'log read failed', { endpoint, cause: causeText(error) });
-    },
+    onFault: createReadFaults(requestLog, clock),
   };
   return { path: logPath(values), handler: createLogRoutes(parts), list: createLogList(parts) };
 }

@@ -8,8 +8,13 @@ import type { TlsPair } from './tls-certificate.ts';
 /** Milliseconds a client may take for the head of a request, and for the whole of it. */
 const REQUEST_TIMEOUT = 60_000;
 
-/** Milliseconds an idle connection is kept. */
-const IDLE_TIMEOUT = 30_000;
+/** Milliseconds a TLS handshake may take. */
+const HANDSHAKE_TIMEOUT = 30_000;
+
+/** Milliseconds an idle connection is kept unless the configuration says otherwise: longer than the pools of common proxies
+ * keep theirs (Google's load balancer 600 s), so that the proxy closes it. Who closes a connection that the other side is
+ * just using makes that side answer 502. */
+const IDLE_TIMEOUT = 620_000;
 
 /** A token of 32 KiB may travel in the Authorization header. */
 const MAX_HEADER_SIZE = 64 * 1024;
@@ -18,22 +23,23 @@ const OPTIONS: ServerOptions = {
   maxHeaderSize: MAX_HEADER_SIZE,
   headersTimeout: REQUEST_TIMEOUT,
   requestTimeout: REQUEST_TIMEOUT,
-  keepAliveTimeout: IDLE_TIMEOUT,
   connectionsCheckingInterval: 5_000,
   noDelay: true,
 };
 
-/** A server with the limits above, speaking TLS when there is a pair for it. */
-export function createHttpServer(tls: TlsPair | undefined): Server | TlsServer {
+/** A server with the limits above, speaking TLS when there is a pair for it. An idle connection is kept for `idleMs`
+ * milliseconds. */
+export function createHttpServer(tls: TlsPair | undefined, idleMs = IDLE_TIMEOUT): Server | TlsServer {
+  const options: ServerOptions = { ...OPTIONS, keepAliveTimeout: idleMs };
   const server =
     tls === undefined
-      ? createPlainServer(OPTIONS)
+      ? createPlainServer(options)
       : createTlsServer({
-          ...OPTIONS,
+          ...options,
           cert: tls.cert,
           key: tls.key,
           minVersion: 'TLSv1.2',
-          handshakeTimeout: IDLE_TIMEOUT,
+          handshakeTimeout: HANDSHAKE_TIMEOUT,
         });
   // Also a client that does not read its answer loses its place after a while.
   server.setTimeout(REQUEST_TIMEOUT);

@@ -4,7 +4,8 @@ import type { LogStatus } from '../ct-log/log-status.ts';
 /** One of them. */
 export interface LogPart {
   /** In metrics. */
-  readonly part: 'entries' | 'recovery' | 'signing' | 'clock' | 'tiles' | 'index' | 'checkpoint' | 'store';
+  readonly part:
+    'entries' | 'recovery' | 'signing' | 'clock' | 'tiles' | 'index' | 'files' | 'checkpoint' | 'store';
   /** Events of the service log: that it fails, and that it works again. */
   readonly fails: string;
   readonly works: string;
@@ -38,6 +39,11 @@ export const LOG_PARTS: readonly LogPart[] = [
   {
     ...{ part: 'index', fails: 'leaf hashes not found', works: 'leaf hashes found again', isDerived: true },
     failure: ({ indexFailure }) => indexFailure,
+  },
+  {
+    ...{ part: 'files', fails: 'files of the log missing', works: 'files of the log there again' },
+    isDerived: true,
+    failure: ({ unreadable }) => unreadable?.first,
   },
   {
     ...{ part: 'checkpoint', fails: 'checkpoint file not written', works: 'checkpoint file written again' },

@@ -9,15 +9,19 @@ export type DescribeLog = () => Parameters<LogReader['logV3Json']>[0];
 /** How long an answer stays true. */
 export type Freshness = 'changing' | 'brief' | 'immutable';
 
-/** What a read gives. */
+/** What a read returns. */
 export interface Answer {
-  readonly body: Uint8Array | string;
+  /** As text, as bytes, or as bytes in parts that follow one another. */
+  readonly body: string | Uint8Array | readonly Uint8Array[];
   readonly contentType: string;
   readonly freshness: Freshness;
 }
 
-/** Reads the log for one request. Rejects with `LogReadError` when it asks for what is not there. */
-export type Read = (reader: LogReader, request: Request, describe: DescribeLog) => Answer | Promise<Answer>;
+/** Reads tiles of the log for one request. Rejects with `LogReadError` when it asks for what is not there. */
+export type Read = (reader: LogReader, request: Request) => Promise<Answer>;
+
+/** Returns what lies in memory and is small. */
+export type SmallRead = (reader: LogReader, describe: DescribeLog) => Answer;
 
 /** Content type of text. */
 export const TEXT = 'text/plain; charset=utf-8';
@@ -30,9 +34,17 @@ export const json = (value: unknown, freshness: Freshness): Answer => ({
   freshness,
 });
 
-/** Path → read. The path also names the endpoint in the metrics. */
-export const READS: Readonly<Record<string, Read>> = {
+/** Path → read of what is small and in memory. It costs no more than a refusal, and everybody who follows the log needs
+ * it: these reads wait for no budget. The path also names the endpoint in the metrics. */
+export const SMALL_READS: Readonly<Record<string, SmallRead>> = {
   '/checkpoint': (reader) => ({ body: reader.checkpoint(), contentType: TEXT, freshness: 'changing' }),
+  '/log.v3.json': (reader, describe) => json(reader.logV3Json(describe()), 'brief'),
+  '/ct/v1/get-sth': (reader) => json(reader.getSth(), 'changing'),
+  '/ct/v1/get-roots': (reader) => json(reader.getRoots(), 'brief'),
+};
+
+/** Path → read that may need tiles, and so a place in the budget. */
+export const READS: Readonly<Record<string, Read>> = {
   '/tile/*path': async (reader, request) => ({
     body: await reader.tile(request.path.slice(1)),
     contentType: BINARY,
@@ -43,8 +55,6 @@ export const READS: Readonly<Record<string, Read>> = {
     contentType: 'application/pkix-cert',
     freshness: 'immutable',
   }),
-  '/log.v3.json': (reader, _request, describe) => json(reader.logV3Json(describe()), 'brief'),
-  '/ct/v1/get-sth': (reader) => json(reader.getSth(), 'changing'),
   '/ct/v1/get-sth-consistency': async (reader, request) => {
     const parameters = new QueryParameters(request.url);
     const [first, second] = [parameters.integer('first'), parameters.integer('second')];
@@ -58,17 +68,35 @@ export const READS: Readonly<Record<string, Read>> = {
   '/ct/v1/get-entries': async (reader, request) => {
     const parameters = new QueryParameters(request.url);
     const [start, end] = [parameters.integer('start'), parameters.integer('end')];
-    const answer = await reader.getEntries(start, end);
+    const { entries } = await reader.getEntries(start, end);
     // A short answer grows with the log; a complete one never changes.
-    return json(answer, answer.entries.length === end - start + 1 ? 'immutable' : 'brief');
+    const freshness = entries.length === end - start + 1 ? 'immutable' : 'brief';
+    return { body: await entriesJson(entries), contentType: 'application/json', freshness };
   },
   '/ct/v1/get-entry-and-proof': async (reader, request) => {
     const parameters = new QueryParameters(request.url);
     const [index, size] = [parameters.integer('leaf_index'), parameters.integer('tree_size')];
     return json(await reader.getEntryAndProof(index, size), 'immutable');
   },
-  '/ct/v1/get-roots': (reader) => json(reader.getRoots(), 'brief'),
 };
+
+/** Entries written as JSON in one turn of the event loop: a whole answer may be megabytes, and a signing request must not
+ * wait for all of it. */
+const ENTRIES_PER_TURN = 32;
+
+/** `{"entries":[…]}` in parts. */
+async function entriesJson(entries: readonly unknown[]): Promise<Uint8Array[]> {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < entries.length; at += ENTRIES_PER_TURN) {
+    const some = JSON.stringify(entries.slice(at, at + ENTRIES_PER_TURN)).slice(1, -1);
+    parts.push(Buffer.from(at === 0 ? `{"entries":[${some}` : `,${some}`));
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  parts.push(Buffer.from(parts.length === 0 ? '{"entries":[]}' : ']}'));
+  return parts;
+}
 
 /** The front door, for people who follow the log's URL; what can be read below it, with the questions it takes. */
 export const DIRECTORY: Answer = {

@@ -5,9 +5,10 @@
 import { Router, type Request, type RequestHandler, type Response } from 'express';
 import { LogReadError, type LogReadReason } from '../ct-log/log-error.ts';
 import type { LogReader } from '../ct-log/reader.ts';
+import { clientNetwork, type ClientAddress } from './client-address.ts';
 import type { AccessCheck } from './log-access.ts';
-import { DIRECTORY, json, READS, TEXT } from './log-reads.ts';
-import type { Answer, DescribeLog, Freshness, Read } from './log-reads.ts';
+import { DIRECTORY, json, READS, SMALL_READS, TEXT } from './log-reads.ts';
+import type { Answer, DescribeLog, Freshness, Read, SmallRead } from './log-reads.ts';
 import type { Metrics } from './metrics.ts';
 import type { ReadBudget } from './read-budget.ts';
 import type { UnsentAnswers } from './unsent-answers.ts';
@@ -16,10 +17,11 @@ import type { UnsentAnswers } from './unsent-answers.ts';
 export interface LogRouteParts {
   readonly reader: LogReader;
   readonly access: AccessCheck;
+  readonly clientAddress: ClientAddress;
   /** Whether everybody may read: caches in between may then keep answers, and pages of any origin may read them. */
   readonly isPublic: boolean;
   readonly budget: ReadBudget;
-  /** The budget ends when an answer is made; this when it is sent. */
+  /** Sends the answers; the budget ends when an answer is made. */
   readonly unsent: UnsentAnswers;
   readonly metrics: Metrics;
   readonly describe: DescribeLog;
@@ -56,8 +58,10 @@ export function createLogRoutes(parts: LogRouteParts): RequestHandler {
   // The router also sees the log's path without a slash at the end as "/".
   router.all(
     '/',
-    serve(parts, 'directory', () => DIRECTORY),
+    serveSmall(parts, 'directory', () => DIRECTORY),
   );
+  for (const [path, read] of Object.entries(SMALL_READS))
+    router.all(path, serveSmall(parts, endpointOf(path), read));
   for (const [path, read] of Object.entries(READS)) router.all(path, serve(parts, endpointOf(path), read));
   router.use((_request: Request, response: Response) => {
     refuse(parts, response, 'unknown', 404, 'this log has nothing at this path');
@@ -67,52 +71,92 @@ export function createLogRoutes(parts: LogRouteParts): RequestHandler {
 
 /** The handler of the path above all logs: their list, under the same rules as their entries. */
 export function createLogList(parts: LogRouteParts): RequestHandler {
-  return serve(parts, 'logs', () => json({ logs: parts.list() }, 'brief'));
+  return serveSmall(parts, 'logs', () => json({ logs: parts.list() }, 'brief'));
 }
 
 /** `tile`, `issuer`, `get-sth`, …: the name in the metrics. */
-const endpointOf = (path: string): string => path.replace(/^\/(?:ct\/v1\/)?/, '').replace(/\/.*$/, '');
+const endpointOf = (path: string): string => path.replace(/^\/(?:ct\/v1\/)?/, '').split('/', 1)[0] ?? '';
 
-function serve(parts: LogRouteParts, endpoint: string, read: Read): RequestHandler {
-  return async (request, response) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      response.setHeader('Allow', 'GET, HEAD');
-      refuse(parts, response, endpoint, 405, 'only GET and HEAD are served here');
-      return;
-    }
-    const refusal = parts.access(request);
-    if (refusal !== undefined) {
-      if (refusal.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
-      refuse(parts, response, endpoint, refusal.status, refusal.sentence);
-      return;
-    }
+/** Whether the request may be answered; refuses it otherwise. */
+function isAllowed(parts: LogRouteParts, endpoint: string, request: Request, response: Response): boolean {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD');
+    refuse(parts, response, endpoint, 405, 'only GET and HEAD are served here');
+    return false;
+  }
+  const refusal = parts.access(request);
+  if (refusal === undefined) return true;
+  if (refusal.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
+  refuse(parts, response, endpoint, refusal.status, refusal.sentence);
+  return false;
+}
+
+function serveSmall(parts: LogRouteParts, endpoint: string, read: SmallRead): RequestHandler {
+  return (request, response) => {
+    if (!isAllowed(parts, endpoint, request, response)) return;
     try {
-      const answer = await parts.budget.run(async () => read(parts.reader, request, parts.describe));
-      if (answer === undefined) tooBusy(parts, response, endpoint);
-      else send(parts, response, endpoint, answer);
+      const answer = read(parts.reader, parts.describe);
+      const [body = Buffer.alloc(0)] = bytesOf(answer);
+      writeHead(parts, response, answer, body.length);
+      parts.unsent.sendSmall(response, body);
+      parts.metrics.logRead(endpoint, 200);
     } catch (error) {
       explain(parts, response, endpoint, error);
     }
   };
 }
 
-function send(parts: LogRouteParts, response: Response, endpoint: string, answer: Answer): void {
-  const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
-  if (!parts.unsent.hold(response, body.length)) {
+function serve(parts: LogRouteParts, endpoint: string, read: Read): RequestHandler {
+  return async (request, response) => {
+    if (!isAllowed(parts, endpoint, request, response)) return;
+    const client = clientNetwork(parts.clientAddress(request));
+    try {
+      // Nobody is left to read for when the connection closed while the read waited for its turn.
+      const answer = await parts.budget.run(client, async () =>
+        request.socket.destroyed ? undefined : read(parts.reader, request),
+      );
+      if (answer === undefined) tooBusy(parts, response, endpoint);
+      else send(parts, response, { endpoint, client, answer });
+    } catch (error) {
+      explain(parts, response, endpoint, error);
+    }
+  };
+}
+
+function send(
+  parts: LogRouteParts,
+  response: Response,
+  { endpoint, client, answer }: { endpoint: string; client: string; answer: Answer },
+): void {
+  const bytes = bytesOf(answer);
+  const length = bytes.reduce((sum, part) => sum + part.length, 0);
+  if (response.req.method === 'HEAD') {
+    writeHead(parts, response, answer, length);
+    response.end();
+  } else if (parts.unsent.hasRoom(client, length)) {
+    writeHead(parts, response, answer, length);
+    parts.unsent.send(response, client, bytes);
+  } else {
     tooBusy(parts, response, endpoint);
     return;
   }
-  const maxAge = MAX_AGE[answer.freshness];
+  parts.metrics.logRead(endpoint, 200);
+}
+
+function bytesOf({ body }: Answer): readonly Uint8Array[] {
+  if (typeof body === 'string') return [Buffer.from(body)];
+  return body instanceof Uint8Array ? [body] : body;
+}
+
+function writeHead(parts: LogRouteParts, response: Response, answer: Answer, length: number): void {
   const scope = answer.freshness === 'changing' ? '' : parts.isPublic ? 'public, ' : 'private, ';
   if (parts.isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
   response.writeHead(200, {
     'Content-Type': answer.contentType,
-    'Content-Length': body.length,
-    'Cache-Control': scope + maxAge,
+    'Content-Length': length,
+    'Cache-Control': scope + MAX_AGE[answer.freshness],
     'X-Content-Type-Options': 'nosniff',
   });
-  response.end(body);
-  parts.metrics.logRead(endpoint, 200);
 }
 
 /** Refusals are never cached: what is missing today may be there tomorrow. */
@@ -130,7 +174,7 @@ function refuse(
     'Content-Length': body.length,
     'Cache-Control': 'no-store',
   });
-  response.end(body);
+  parts.unsent.sendSmall(response, body);
   parts.metrics.logRead(endpoint, status);
 }
 

@@ -24,7 +24,7 @@ export function createMetricsHandler(
       response.end('this listener does not answer to that host name\n');
       return;
     }
-    const path = (request.url ?? '/').replace(/\?.*$/, '');
+    const [path = '/'] = (request.url ?? '/').split('?', 1);
     answer(path).then(
       ([status, contentType, body]) => {
         response.writeHead(status, {

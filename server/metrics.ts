@@ -7,6 +7,8 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Audit } from '../audit/audit.ts';
 import { registerAuditMetrics } from './audit-metrics.ts';
 import { decisionMetrics } from './decision-metrics.ts';
+import type { TlsStatus } from './tls-certificate.ts';
+import { registerTlsMetrics } from './tls-metrics.ts';
 import { registerConfigurationMetrics, type ConfigurationSources } from './configuration-metrics.ts';
 import type { LogStatus } from '../ct-log/log-status.ts';
 import { isDegraded, registerLogMetrics } from './log-metrics.ts';
@@ -23,6 +25,8 @@ export interface MetricSources extends ConfigurationSources {
   readonly signing: () => number;
   readonly reading: () => number;
   readonly audit?: Pick<Audit, 'status'> | undefined;
+  /** Of the certificate that is served; without it none is. */
+  readonly tls?: (() => TlsStatus | undefined) | undefined;
 }
 
 /** The counters of one service. */
@@ -59,6 +63,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const fulcio = fulcioMetrics(registers, sources.version);
   const decisions = decisionMetrics(registers);
   if (sources.audit !== undefined) registerAuditMetrics(registers, sources.audit);
+  if (sources.tls !== undefined) registerTlsMetrics(registers, sources.tls);
   const reads = new Counter({
     name: 'mayfly_log_reads_total',
     help: 'Answers of the log read side, by endpoint and status.',
@@ -141,11 +146,21 @@ function registerGauges(registers: Registry[], sources: MetricSources): void {
       '1 when the log takes no entries: it has stopped, or cannot sign what it committed.',
       () => (log().failed === undefined && log().signingFailure === undefined ? 0 : 1),
     ],
+    [
+      'mayfly_log_frozen',
+      '1 when the operator has ended the log: it is read only.',
+      () => (log().frozenAt === undefined ? 0 : 1),
+    ],
     ['mayfly_log_tile_backlog', 'Full tiles that are no durable files yet.', () => log().tileBacklog],
     [
       'mayfly_log_degraded',
-      '1 when tiles or the checkpoint file cannot be written, leaf hashes not looked up, or the commit store grows.',
+      '1 when files of the log cannot be written or read, leaf hashes not looked up, or the commit store grows.',
       () => (isDegraded(log()) ? 1 : 0),
+    ],
+    [
+      'mayfly_log_unreadable_files',
+      'Tiles and issuers that a read needed and that are missing or damaged.',
+      () => log().unreadable?.count ?? 0,
     ],
     ['mayfly_signing_requests', 'Signing requests under way.', sources.signing],
     ['mayfly_log_reads_in_progress', 'Log reads under way.', sources.reading],

@@ -5,12 +5,25 @@ import type { Clock } from '../core/clock.ts';
 import type { Signer } from '../core/signer.ts';
 import type { LogStatus } from '../ct-log/log-status.ts';
 import type { ConfigurationState } from './configuration-state.ts';
+import { auditFileCheck, filesCheck, tlsCheck } from './degraded-checks.ts';
 import type { ReplayGuardStatus } from './service-values.ts';
+import type { TlsStatus } from './tls-certificate.ts';
 
 /** One condition of readiness. */
 export interface Check {
   readonly name:
-    'authority' | 'signer' | 'log' | 'clock' | 'head' | 'open' | 'configuration' | 'audit' | 'replay-guard';
+    | 'authority'
+    | 'signer'
+    | 'log'
+    | 'clock'
+    | 'head'
+    | 'open'
+    | 'files'
+    | 'tls'
+    | 'configuration'
+    | 'audit'
+    | 'audit-file'
+    | 'replay-guard';
   readonly ok: boolean;
   /** For the operator; never shown on the public listener. */
   readonly detail: string;
@@ -35,6 +48,8 @@ export interface ReadinessSources {
   /** Of used tokens; undefined when no entry wants one. */
   readonly replayGuard?: (() => ReplayGuardStatus | undefined) | undefined;
   readonly audit?: Pick<Audit, 'isFailClosed' | 'status'> | undefined;
+  /** Of the certificate that is served; undefined when none is. */
+  readonly tls?: (() => TlsStatus | undefined) | undefined;
 }
 
 /** Milliseconds for which one trial signature speaks: a probe must not become load on a KMS. */
@@ -69,8 +84,18 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
     ];
     const audit = auditCheck(sources);
     const ready = checks.every((check) => check.ok) && (audit?.ok !== false || !sources.audit?.isFailClosed);
-    const told = audit === undefined ? [] : [audit];
-    return { ready, checks: [...checks, ...configurationCheck(sources), ...replayCheck(sources), ...told] };
+    const told = audit === undefined ? [] : [audit, ...auditFileCheck(sources.audit, sources.clock)];
+    return {
+      ready,
+      checks: [
+        ...checks,
+        filesCheck(status),
+        ...tlsCheck(sources.tls?.(), sources.clock),
+        ...configurationCheck(sources),
+        ...replayCheck(sources),
+        ...told,
+      ],
+    };
   };
 }
 
@@ -183,9 +208,14 @@ function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: 
   return { name: 'head', ok: !isStuck && !isAhead, detail };
 }
 
-/** Tiles, index and checkpoint file are derived from what is committed: their trouble is reported but keeps nobody from
- * signing. */
-const takesEntries = ({ tileFailure, indexFailure, checkpointFailure, storeGrowth }: LogStatus): string =>
-  ['the log takes entries', tileFailure, indexFailure, checkpointFailure, storeGrowth]
+/** Tiles and index are derived from what is committed: their trouble is reported but keeps nobody from signing. */
+const takesEntries = ({ tileFailure, indexFailure, storeGrowth, frozenAt }: LogStatus): string =>
+  [stateText(frozenAt), tileFailure, indexFailure, storeGrowth]
     .filter((part) => part !== undefined)
     .join('; ');
+
+/** A log that was ended on purpose is there to be read: the service is ready for that. */
+const stateText = (frozenAt: number | undefined): string =>
+  frozenAt === undefined
+    ? 'the log takes entries'
+    : `the log ended at ${new Date(frozenAt).toISOString()}: it is read only, and no certificate is issued`;

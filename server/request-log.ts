@@ -5,6 +5,7 @@
  * Lines go out in the background; {@link RequestLog.flush} waits for nothing and loses nothing that was written.
  */
 import { MayflyError, systemCode } from '../core/errors.ts';
+import { printableJson } from '../core/printable.ts';
 import { pino, type DestinationStream, type Logger } from 'pino';
 
 /** One certificate. */
@@ -79,6 +80,8 @@ export function createRequestLog(
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      // Whoever reads the log does so on a terminal, and names in it are of others.
+      hooks: { streamWrite: printableJson },
     },
     destination,
   );

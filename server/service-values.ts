@@ -8,7 +8,7 @@ import type { ConfigurationState } from './configuration-state.ts';
 import type { ListenAddress } from './listen-address.ts';
 import type { LogAccess } from './log-access.ts';
 import type { RequestLog } from './request-log.ts';
-import type { TlsFiles } from './tls-certificate.ts';
+import type { TlsFiles, TlsStatus } from './tls-certificate.ts';
 
 /** Everything a service is made of. `log`, `policy` and `audit` belong to the service from here on: it closes them. */
 export interface ServiceValues {
@@ -62,6 +62,8 @@ export interface ServiceLimits {
   readonly maxInFlight: number;
   /** Reads of the log. */
   readonly readConcurrency: number;
+  /** Milliseconds an idle connection is kept, on either listener; default 620 s. */
+  readonly idleTimeoutMs?: number | undefined;
   /** Connections to the public listener; default 4096. */
   readonly connections?: number | undefined;
 }
@@ -71,4 +73,6 @@ export interface ServiceState {
   isClosing: boolean;
   /** Base URL of the public listener, once it listens. */
   url: string;
+  /** Of the certificate that is served, once it is. */
+  tls?: (() => TlsStatus) | undefined;
 }

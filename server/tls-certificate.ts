@@ -92,8 +92,27 @@ function parsed<T>(file: string, { what, hint }: Expected, parse: () => T): T {
   }
 }
 
-/** Follows the files; `stop` ends it. `onRenewed` gets each new good pair, `onRefused` each new bad one once: the
- * old pair then stays in use. */
+/** How the certificate that is served is. */
+export interface TlsStatus {
+  /** Its end, milliseconds since the epoch. */
+  readonly notAfter: number;
+  /** Why the files as they are now cannot be used; undefined when they are in use. */
+  readonly failure: string | undefined;
+  /** Changes of the files since the start that were put in use, and that could not be. */
+  readonly renewals: number;
+  readonly failures: number;
+}
+
+/** The followed files. */
+export interface TlsFollower {
+  /** Looks at them now. */
+  check(): Promise<void>;
+  status(): TlsStatus;
+  stop(): void;
+}
+
+/** Follows the files. `onRenewed` gets each new good pair, `onRefused` each new bad one once: the old pair then stays in
+ * use. */
 export function followTlsPair(options: {
   readonly files: TlsFiles;
   readonly first: TlsPair;
@@ -101,20 +120,25 @@ export function followTlsPair(options: {
   readonly intervalMs: number;
   readonly onRenewed: (pair: TlsPair) => void;
   readonly onRefused: (error: unknown) => void;
-}): { check(): Promise<void>; stop(): void } {
-  let current = options.first.fingerprint;
-  let complaint = '';
+}): TlsFollower {
+  let current = options.first;
+  let failure: string | undefined;
+  let renewals = 0;
+  let failures = 0;
   const check = async (): Promise<void> => {
     try {
       const pair = await loadTlsPair(options.files, options.clock());
-      complaint = '';
-      if (pair.fingerprint === current) return;
-      options.onRenewed(pair);
-      current = pair.fingerprint;
+      if (pair.fingerprint !== current.fingerprint) {
+        options.onRenewed(pair);
+        current = pair;
+        renewals++;
+      }
+      failure = undefined;
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      if (text === complaint) return;
-      complaint = text;
+      if (text === failure) return;
+      failure = text;
+      failures++;
       options.onRefused(error);
     }
   };
@@ -122,6 +146,7 @@ export function followTlsPair(options: {
   timer.unref();
   return {
     check,
+    status: () => ({ notAfter: current.notAfter, failure, renewals, failures }),
     stop: () => {
       clearInterval(timer);
     },

@@ -4,6 +4,7 @@ import type { Certificate } from '../core/certificate.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import { parsePublicKey } from '../core/public-key.ts';
+import { rsaWeakness } from '../core/rsa-weakness.ts';
 import { SIGNATURE_SCHEMES } from '../core/signature-algorithm.ts';
 import { checkAuthority, checkValidity } from './certificate-rules.ts';
 import type { VerifyCrypto } from './crypto.ts';
@@ -20,19 +21,21 @@ export async function findPath(
   trust: PreparedTrust,
   time: number,
   crypto: VerifyCrypto,
-): Promise<readonly [issuer: Certificate, ...above: Certificate[]]> {
+): Promise<Path> {
   checkValidity(leaf, time, 'the certificate');
   const search = new PathSearch(trust, time, crypto);
-  const path = await search.above(leaf, []);
+  const path = await search.from(leaf);
   if (path !== undefined) return path;
   throw search.reason ?? refused(`no trusted CA is named "${describeName(leaf.issuer)}"`);
 }
 
-type Path = readonly [issuer: Certificate, ...above: Certificate[]];
+type Path = readonly [...intermediates: Certificate[], root: Certificate];
 
+/** Goes up one CA at a time on all ways at once, and to each intermediate by its shortest way only: with fewer CAs below
+ * it, it allows no less. So the work is bounded by the square of the number of CAs, also where they sign each other. */
 class PathSearch {
-  /** Why the first way that led anywhere ended. */
-  reason: VerifyError | FormatError | undefined;
+  /** For each number of CAs that were passed, why the first way ended there. */
+  readonly #reasons: (VerifyError | FormatError | undefined)[] = [];
   readonly #trust: PreparedTrust;
   readonly #time: number;
   readonly #crypto: VerifyCrypto;
@@ -43,16 +46,29 @@ class PathSearch {
     this.#crypto = crypto;
   }
 
-  /** A path from `child`, with the CAs of `below` between it and the leaf; each intermediate at most once. */
-  async above(child: Certificate, below: readonly Certificate[]): Promise<Path | undefined> {
-    for (const root of this.#trust.roots) {
-      if (await this.#accepts(root, child, below.length)) return [root];
-    }
-    for (const intermediate of this.#trust.intermediates) {
-      if (below.includes(intermediate) || !(await this.#accepts(intermediate, child, below.length))) continue;
-      const rest = await this.above(intermediate, [...below, intermediate]);
-      if (rest !== undefined) return [intermediate, ...rest];
-      this.reason ??= refused(`no trusted root is named "${describeName(intermediate.issuer)}"`);
+  /** Why the way that led furthest ended. */
+  get reason(): VerifyError | FormatError | undefined {
+    return this.#reasons.findLast((reason) => reason !== undefined);
+  }
+
+  /** The shortest path from `leaf` to a root. */
+  async from(leaf: Certificate): Promise<Path | undefined> {
+    const unused = new Set(this.#trust.intermediates);
+    for (let ways: readonly Certificate[][] = [[]]; ways.length > 0;) {
+      const further: Certificate[][] = [];
+      for (const way of ways) {
+        const child = way.at(-1) ?? leaf;
+        for (const root of this.#trust.roots)
+          if (await this.#accepts(root, child, way.length)) return [...way, root];
+        for (const intermediate of unused) {
+          if (!(await this.#accepts(intermediate, child, way.length))) continue;
+          unused.delete(intermediate);
+          further.push([...way, intermediate]);
+        }
+        if (way.length > 0)
+          this.#reasons[way.length] ??= refused(`no trusted root is named "${describeName(child.issuer)}"`);
+      }
+      ways = further;
     }
     return undefined;
   }
@@ -65,7 +81,7 @@ class PathSearch {
       return true;
     } catch (error) {
       if (!(error instanceof VerifyError) && !(error instanceof FormatError)) throw error;
-      this.reason ??= error;
+      this.#reasons[below] ??= error;
       return false;
     }
   }
@@ -86,6 +102,8 @@ async function checkSignature(
   const key = parsePublicKey(authority.spki);
   if (key.type !== scheme.keyType) throw refused(`the key of ${who} does not fit the signature below it`);
   if (key.type === 'rsa' && key.bits < MIN_RSA_BITS) throw refused(`the key of ${who} is too short`);
+  const weakness = key.type === 'rsa' ? rsaWeakness(key.modulus) : undefined;
+  if (weakness !== undefined) throw refused(`the key of ${who} ${weakness}`);
   if (!(await crypto.verify(scheme, authority.spki, child.tbs, child.signature))) {
     throw refused(`the signature of ${who} over a certificate does not hold`);
   }

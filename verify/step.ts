@@ -30,6 +30,11 @@ export class StepRecorder {
   readonly steps: Step[] = [];
   readonly skipped: SkippedStep[] = [];
 
+  /** The first check that failed. */
+  get failed(): StepName | undefined {
+    return this.steps.find(({ ok }) => !ok)?.name;
+  }
+
   /** Notes that checks were not made for want of another. */
   skip(needs: StepName, ...names: readonly StepName[]): void {
     this.skipped.push(...names.map((name) => ({ name, needs })));

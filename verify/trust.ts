@@ -2,7 +2,7 @@
 import { toHex } from '../core/bytes.ts';
 import { parseCertificate, type Certificate } from '../core/certificate.ts';
 import { FormatError } from '../core/errors.ts';
-import { parsePublicKey } from '../core/public-key.ts';
+import { parsePublicKey, spkiOfEd25519Key } from '../core/public-key.ts';
 import type { Sha256 } from '../core/signer.ts';
 import { VerifyError } from './verify-error.ts';
 
@@ -48,9 +48,7 @@ function checkedKey({ publicKey, ed25519PublicKey }: TrustedLog): Uint8Array {
   if (key.type !== 'ec' || key.curve !== 'P-256') {
     throw new VerifyError('BAD_TRUST', 'the key of a log must be ECDSA P-256');
   }
-  if (ed25519PublicKey !== undefined && ed25519PublicKey.length !== 32) {
-    throw new VerifyError('BAD_TRUST', 'the Ed25519 key of a log must have 32 bytes');
-  }
+  if (ed25519PublicKey !== undefined) readOr('the key of a log', () => spkiOfEd25519Key(ed25519PublicKey));
   return publicKey;
 }
 

@@ -5,6 +5,7 @@
 import { parseCertificate, type Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { describeName } from '../core/distinguished-name.ts';
+import { FormatError } from '../core/errors.ts';
 import { printable } from '../core/printable.ts';
 import { findPath } from './certificate-path.ts';
 import { checkLeaf, checkValidity } from './certificate-rules.ts';
@@ -14,9 +15,9 @@ import type { IdentityPolicy } from './identity-policy.ts';
 import { checkInclusion } from './inclusion.ts';
 import { loggedLeaf } from './logged-entry.ts';
 import { checkSctSignature, findSct, type FoundSct } from './sct.ts';
-import { StepRecorder, type SkippedStep, type Step, type StepName } from './step.ts';
+import { STEP_NAMES, StepRecorder, type SkippedStep, type Step, type StepName } from './step.ts';
 import { prepareTrust, type PreparedTrust, type Trust } from './trust.ts';
-import { refused } from './verify-error.ts';
+import { refused, VerifyError } from './verify-error.ts';
 
 /** What to verify, and against what. */
 export interface VerifyRequest {
@@ -40,7 +41,7 @@ export interface Verification {
   readonly ok: boolean;
   /** In the order in which they were taken. */
   readonly steps: readonly Step[];
-  /** What could not be judged because one of `steps` failed. */
+  /** What could not be judged because one of `steps` failed, in the order in which it would have been. */
   readonly skipped: readonly SkippedStep[];
   /** Milliseconds since the epoch: the time at which the chain was judged, if it was. */
   readonly at: number | undefined;
@@ -69,9 +70,16 @@ export async function verifyCertificate(request: VerifyRequest): Promise<Verific
     issuer && { found, leaf: loggedLeaf(certificate, issuer, found.sct, request.crypto) };
   if (logged) await checkSct(record, certificate, logged, request.crypto);
   else record.skip(found ? 'chain' : 'sct', ...NEED_LOGGED, ...placeOf(request));
-  const names = await checkNames(record, certificate, request.policy);
+  // Anybody can write any name into a certificate, and what is matched with it costs what its author likes: names count
+  // only once somebody trusted stands for them.
+  if (record.failed === undefined) await checkNames(record, certificate, request.policy);
+  else record.skip(record.failed, 'identity', 'issuer');
   if (logged) await checkPlace(record, logged, request);
-  return conclude(record, { at, ...names });
+  const says = {
+    identity: said(() => readIdentity(certificate).value),
+    issuer: said(() => readIssuer(certificate)),
+  };
+  return conclude(record, { at, ...says });
 }
 
 /** What is checked about the SCT once it and the issuer of the certificate are known. */
@@ -86,7 +94,8 @@ function conclude(
   facts: Partial<Pick<Verification, 'at' | 'identity' | 'issuer'>>,
 ): Verification {
   const ok = steps.every((step) => step.ok);
-  return { at: undefined, identity: undefined, issuer: undefined, ...facts, ok, steps, skipped };
+  const inOrder = STEP_NAMES.flatMap((name) => skipped.filter((step) => step.name === name));
+  return { at: undefined, identity: undefined, issuer: undefined, ...facts, ok, steps, skipped: inOrder };
 }
 
 /** Far above what any real certificate needs, far below what a log entry can hold. */
@@ -144,21 +153,27 @@ async function checkNames(
   record: StepRecorder,
   certificate: Certificate,
   policy: IdentityPolicy,
-): Promise<Pick<Verification, 'identity' | 'issuer'>> {
-  let identity: string | undefined;
-  let issuer: string | undefined;
+): Promise<void> {
   await record.run('identity', () => {
     const { type, value } = readIdentity(certificate);
-    identity = value;
     demand(policy.identity, value, 'identity');
     return [`${type} "${printable(value)}"`, undefined];
   });
   await record.run('issuer', () => {
-    issuer = readIssuer(certificate);
+    const issuer = readIssuer(certificate);
     demand(policy.issuer, issuer, 'OpenID issuer');
     return [`"${printable(issuer)}"`, undefined];
   });
-  return { identity, issuer };
+}
+
+/** What a certificate says, or undefined where it cannot be read. */
+function said(read: () => string): string | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof VerifyError) return undefined;
+    throw error;
+  }
 }
 
 async function checkPlace(

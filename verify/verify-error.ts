@@ -1,8 +1,8 @@
 import { MayflyError } from '../core/errors.ts';
 
-/** `REFUSED`: a check says no; becomes a failed step. `BAD_POLICY`, `BAD_TRUST`: the verifier's own settings are
- * wrong, so that nothing can be judged. */
-export type VerifyCode = 'REFUSED' | 'BAD_POLICY' | 'BAD_TRUST';
+/** `REFUSED`: a check says no; becomes a failed step. `BAD_TRUST`: what the verifier is to trust is wrong, so that
+ * nothing can be judged. */
+export type VerifyCode = 'REFUSED' | 'BAD_TRUST';
 
 /** Why a verification fails or cannot be done. */
 export class VerifyError extends MayflyError<VerifyCode> {}

@@ -6,12 +6,13 @@
  * certificate: one with an identity issuer in it, for the very key beside it.
  */
 import { createPrivateKey, createPublicKey, randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
 import { findExtension, parseCertificate } from '../../core/certificate.ts';
 import { decodePem } from '../../core/pem.ts';
 import { ensureDirectory } from '../../storage/make-directory.ts';
+import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 import { CommandError } from '../command.ts';
 
 /** Paths of the three files. */
@@ -57,10 +58,15 @@ export async function requireReplaceable(paths: CredentialPaths): Promise<void> 
   );
 }
 
+/** Beyond what a run writes. */
+const LIMIT = 1024 * 1024;
+
+/** Undefined when nothing is there; what is no file of ours is no text of ours. */
 async function textOf(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'latin1');
+    return (await readWhole(path, { size: LIMIT })).toString('latin1');
   } catch (error) {
+    if (error instanceof UnfitFile) return '';
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw systemFault(path, error);
   }

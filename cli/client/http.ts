@@ -1,6 +1,13 @@
 /** How a command talks to a service: bounded in time and size, never redirected, and secrets only where they are safe. */
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { CommandError } from '../command.ts';
 import { printable } from '../../core/printable.ts';
+import { retryAfterSeconds } from '../../core/retry.ts';
+import { USER_AGENT } from '../../core/version.ts';
+
+// Node gives up one of several addresses of a host after 250 ms, so that one that is only slow counts as dead. `fetch` takes
+// no such setting of its own.
+setDefaultAutoSelectFamilyAttemptTimeout(2_000);
 
 /** A request. */
 export interface HttpRequest {
@@ -50,23 +57,15 @@ export function parseUrl(text: string, option: string): URL {
   });
 }
 
-/** Sends a request and reads the whole answer. Throws {@link CommandError} `FAILED` when there is none, it comes too
- * late, is too long, or is a redirect: a token must not follow one. `what` names the other side. */
+/** Sends a request and reads the whole answer. Throws {@link CommandError} `UNREACHABLE` when there is none or it comes
+ * too late, and `FAILED` when it is too long or a redirect: a token must not follow one. `what` names the other side. */
 export async function exchange(url: URL, what: string, request: HttpRequest = {}): Promise<HttpAnswer> {
   const { method = 'GET', headers = {}, body, ...limits } = request;
-  const common = { accept: 'application/json', 'user-agent': 'mayfly-cli' };
-  const init = { method, headers: { ...common, ...headers }, ...(body === undefined ? {} : { body }) };
+  const sent = { accept: 'application/json', ...headers };
+  const init = { method, headers: sent, ...(body === undefined ? {} : { body }) };
   const response = await exchangeRaw(url, what, init, limits);
-  const retryAfter = secondsOf(response.headers.get('retry-after'));
+  const retryAfter = retryAfterSeconds(response.headers.get('retry-after'), Date.now());
   return { status: response.status, text: await response.text(), retryAfter };
-}
-
-/** `Retry-After`: seconds, or a date, as proxies also write it. */
-function secondsOf(header: string | null): number | undefined {
-  if (header === null) return undefined;
-  if (/^\d{1,9}$/.test(header)) return Number(header);
-  const date = header.endsWith(' GMT') ? Date.parse(header) : NaN;
-  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - Date.now()) / 1000));
 }
 
 /** {@link exchange} in the words of fetch, for a library that brings its own requests. */
@@ -78,8 +77,10 @@ export async function exchangeRaw(
 ): Promise<Response> {
   const deadline = AbortSignal.timeout(timeoutMs);
   const signal = init.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
+  const sent = new Headers(init.headers);
+  sent.set('user-agent', USER_AGENT);
   try {
-    const response = await fetch(url, { ...init, redirect: 'manual', signal });
+    const response = await fetch(url, { ...init, headers: sent, redirect: 'manual', signal });
     if (response.status >= 300 && response.status < 400) throw redirected(url, what);
     const { status, headers } = response;
     return new Response(await readBounded(response, maxBytes, what), { status, headers });
@@ -153,7 +154,7 @@ function hintFor(url: URL, code: string): string | undefined {
 function unreachable(error: unknown, url: URL, what: string, timeoutMs: number): CommandError {
   if (error instanceof Error && error.name === 'TimeoutError') {
     return new CommandError(
-      'FAILED',
+      'UNREACHABLE',
       `${what} at ${url.origin} did not answer within ${timeoutMs / 1000} s`,
       {
         cause: error,
@@ -162,7 +163,7 @@ function unreachable(error: unknown, url: URL, what: string, timeoutMs: number):
   }
   const code = codeOf(error);
   const reason = (Object.hasOwn(REASONS, code) ? REASONS[code] : undefined) ?? (code || 'no answer');
-  return new CommandError('FAILED', `${what} at ${url.origin} cannot be reached: ${reason}`, {
+  return new CommandError('UNREACHABLE', `${what} at ${url.origin} cannot be reached: ${reason}`, {
     hint: hintFor(url, code),
     cause: error,
   });

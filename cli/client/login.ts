@@ -24,6 +24,10 @@ export interface LoginOptions {
 
 const SCOPE = 'openid email';
 const PATIENCE = 5 * 60_000;
+/** Seconds between questions whether somebody has logged in on a device, whatever the issuer says (RFC 8628 §3.2). */
+const USUAL_INTERVAL = 5;
+const MIN_INTERVAL = 1;
+const MAX_INTERVAL = 60;
 
 /** Logs in and answers the ID token. Throws {@link CommandError}. */
 export async function logIn(options: LoginOptions): Promise<string> {
@@ -108,7 +112,9 @@ async function byDevice(config: oidc.Configuration, options: LoginOptions): Prom
     `Log in on any device:\n\n  ${printable(complete)}\n\nand compare the code: ${printable(code)}\n`,
   );
   const signal = AbortSignal.timeout(options.patienceMs ?? PATIENCE);
-  return await oidc.pollDeviceAuthorizationGrant(config, device, { code_verifier: verifier }, { signal });
+  const interval = Math.min(Math.max(device.interval ?? USUAL_INTERVAL, MIN_INTERVAL), MAX_INTERVAL);
+  const polled = { ...device, interval };
+  return await oidc.pollDeviceAuthorizationGrant(config, polled, { code_verifier: verifier }, { signal });
 }
 
 const OAUTH_SENTENCES: Readonly<Record<string, string>> = {

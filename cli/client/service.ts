@@ -1,13 +1,17 @@
 /** The service's API as a client uses it. Nothing of an answer is believed before it has the right shape. */
 import { MayflyError } from '../../core/errors.ts';
 import { CommandError } from '../command.ts';
-import { exchange, requireSafeTransport, type HttpAnswer } from './http.ts';
+import { exchange, requireSafeTransport, type HttpAnswer, type HttpRequest } from './http.ts';
 import { printable } from '../../core/printable.ts';
+import { RETRY_LIMITS, retryDelay, retrying } from '../../core/retry.ts';
 
 const SERVICE = 'the service';
+/** Milliseconds for one answer. */
+const ANSWER_PATIENCE = 30_000;
 
 /** The service said no. `code` is the reason that it gave, in its own words (`TOKEN_EXPIRED`, …), or
- * `SERVICE_REFUSED`; metadata: `retryAfter` in whole seconds, where it says when to try again. */
+ * `SERVICE_REFUSED`; metadata: `retryAfter` in whole seconds, where it says when to try again, and `unavailable`, the
+ * status, where the fault is not the caller's. */
 export class ServiceRefusal extends MayflyError {}
 
 /** One issuer whose tokens the service takes. */
@@ -30,6 +34,8 @@ export interface CertificateRequest {
 /** A client of the service at a base URL. */
 export class ServiceClient {
   readonly #base: URL;
+  /** Milliseconds that may still be waited for answers, all together. */
+  #patience = 120_000;
   readonly #logToken: string | undefined;
 
   /** `base` may have a path prefix; `logToken` is shown to the log, where reading it needs one. Throws
@@ -53,11 +59,15 @@ export class ServiceClient {
         proofOfPossession: Buffer.from(request.proof).toString('base64'),
       },
     };
-    const answer = await exchange(new URL('api/v2/signingCert', this.#base), SERVICE, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${request.token}` },
-      body: JSON.stringify(body),
-    });
+    const answer = await this.#exchange(
+      'api/v2/signingCert',
+      {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${request.token}` },
+        body: JSON.stringify(body),
+      },
+      delayOfUnread,
+    );
     const embedded = field(parsed(answer), 'signedCertificateEmbeddedSct');
     if (embedded === undefined) {
       throw new CommandError('FAILED', 'the certificate came without an embedded proof of logging (SCT)', {
@@ -99,8 +109,40 @@ export class ServiceClient {
 
   async #get(path: string, token?: string): Promise<HttpAnswer> {
     const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    return await exchange(new URL(path, this.#base), SERVICE, { headers });
+    return await this.#exchange(path, { headers }, delayOfBusy);
   }
+
+  /** However many files the service leads to, a run ends: what one answer takes, tries again included, the next ones have
+   * less. */
+  async #exchange(
+    path: string,
+    request: HttpRequest,
+    delayOf: (answer: HttpAnswer) => number | undefined,
+  ): Promise<HttpAnswer> {
+    const start = performance.now();
+    const left = (): number => Math.max(1, Math.ceil(this.#patience - (performance.now() - start)));
+    const send = (): Promise<HttpAnswer> =>
+      exchange(new URL(path, this.#base), SERVICE, {
+        ...request,
+        timeoutMs: Math.min(ANSWER_PATIENCE, left()),
+      });
+    const seconds = Math.min(RETRY_LIMITS.seconds, left() / 1000);
+    try {
+      return await retrying(send, delayOf, { ...RETRY_LIMITS, seconds });
+    } finally {
+      this.#patience -= performance.now() - start;
+    }
+  }
+}
+
+const delayOfBusy = ({ status, retryAfter }: HttpAnswer): number | undefined =>
+  retryDelay(status, retryAfter);
+
+/** Of refusals of a signing request, only the one from before anybody looked at the token: any other may have used the
+ * token up, or stands until its sender does something else. */
+function delayOfUnread(answer: HttpAnswer): number | undefined {
+  const delay = retryDelay(answer.status, answer.retryAfter);
+  return delay !== undefined && refusal(answer).code === 'TOO_BUSY' ? delay : undefined;
 }
 
 const logClosed = (): CommandError =>
@@ -146,7 +188,10 @@ function refusal({ status, text: body, retryAfter }: HttpAnswer): ServiceRefusal
     ].join(': '),
     {
       hint: advice === '' ? undefined : shown(advice),
-      metadata: retryAfter === undefined ? {} : { retryAfter: String(retryAfter) },
+      metadata: {
+        ...(retryAfter === undefined ? {} : { retryAfter: String(retryAfter) }),
+        ...(status === 429 || status >= 500 ? { unavailable: String(status) } : {}),
+      },
     },
   );
 }

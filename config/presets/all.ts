@@ -1,3 +1,4 @@
+import { awsSts } from './aws-sts.ts';
 import { azureDevops } from './azure-devops.ts';
 import { bitbucket } from './bitbucket.ts';
 import { buddy } from './buddy.ts';
@@ -17,10 +18,10 @@ import { okta } from './okta.ts';
 import type { Preset } from './preset.ts';
 import { spire } from './spire.ts';
 
-/** Every provider that there is a preset for: CI systems, then people, then clusters. */
+/** Every provider that there is a preset for: CI systems, then people, then clusters and clouds. */
 export const PRESETS: readonly Preset[] = [
   ...[github, githubEnterprise, gitlab, gitlabSelfHosted, circleci, buildkite, codefresh, buddy, bitbucket],
   ...[forgejo, jenkins, azureDevops],
   ...[google, entra, okta, keycloak],
-  ...[kubernetes, eks, gke, aks, spire],
+  ...[kubernetes, eks, gke, aks, awsSts, spire],
 ];

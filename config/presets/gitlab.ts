@@ -1,7 +1,7 @@
 import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
 import { hostBlank, type Preset } from './preset.ts';
 
-// A pipeline whose configuration lies elsewhere has null here; Fulcio's own template would write "<nil>".
+// Null in some versions of GitLab where the configuration lies elsewhere; Fulcio's own template would write "<nil>".
 const CONFIG_DIGEST = '{{ if ne .ci_config_sha "<nil>" }}{{ .ci_config_sha }}{{ end }}';
 
 const gitlabProvider = (name: string, url: string): CiProviderDefinition => ({
@@ -32,6 +32,10 @@ const gitlabProvider = (name: string, url: string): CiProviderDefinition => ({
   ]),
 });
 
+/** The name is made of that claim, and null would be the same name for every such project. */
+const ELSEWHERE =
+  'A pipeline whose configuration lies in another project or at a URL, or that runs for a merge request of a fork, has null in ci_config_ref_uri, and is refused. Give the project a file of its own that includes the other one (`include:`), or put `{{ .url }}/{{ .project_path }}@{{ .ref_path }}` into subject-alternative-name-template and take out build-signer-uri and build-config-uri.';
+
 const COMMON = {
   type: 'ci-provider',
   claims: [
@@ -40,7 +44,10 @@ const COMMON = {
     ['ref_protected', 'text "true" or "false", as all truth values here'],
     ['ref_type', 'branch or tag'],
     ['pipeline_source', 'what started the pipeline: push, schedule, web, merge_request_event, ...'],
-    ['ci_config_ref_uri', "where the pipeline's configuration is: the name in the certificate"],
+    [
+      'ci_config_ref_uri',
+      "where the pipeline's configuration is: the name in the certificate; null where that is elsewhere",
+    ],
     ['environment', 'deployment environment; absent where the job names none'],
   ],
   rules: [
@@ -66,7 +73,7 @@ export const gitlab: Preset = {
   ...COMMON,
   name: 'gitlab',
   title: 'GitLab CI',
-  about: ['Jobs of pipelines on gitlab.com.'],
+  about: ['Jobs of pipelines on gitlab.com.', ELSEWHERE],
   blanks: [NAMESPACE],
   issuer: 'https://gitlab.com',
   provider: gitlabProvider('gitlab-pipeline', 'https://gitlab.com'),
@@ -79,7 +86,8 @@ export const gitlabSelfHosted: Preset = {
   title: 'GitLab CI, self-hosted',
   about: [
     'Jobs of pipelines on your own GitLab.',
-    'An instance with a certificate of a private CA needs ca-cert; one that this service cannot reach, mayfly.jwks-file.',
+    ELSEWHERE,
+    'An instance with a certificate of a private CA needs mayfly.ca-cert-file; one that this service cannot reach, mayfly.jwks-file.',
   ],
   blanks: [hostBlank('host name of your GitLab', 'gitlab.acme.example'), NAMESPACE],
   issuer: 'https://%host%',

@@ -34,7 +34,8 @@ export const kubernetes: Preset = {
   title: 'Kubernetes',
   about: [
     'Workloads of one cluster, by their service account. The issuer is what `kubectl get --raw /.well-known/openid-configuration` says.',
-    'Where this service runs in another cluster, or the issuer is no public address: save `kubectl get --raw /openid/v1/jwks` as a file and name it under mayfly as jwks-file (again after the keys of the cluster are rotated).',
+    'Where this service runs in a pod of that cluster, nothing else is needed: it asks the API server with its own service account.',
+    'Where it runs elsewhere, and the issuer is no public address: save `kubectl get --raw /openid/v1/jwks` as a file and name it under mayfly as jwks-file (again after the keys of the cluster are rotated).',
   ],
   blanks: [
     {

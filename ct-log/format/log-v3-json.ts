@@ -19,6 +19,17 @@ export interface LogDescription {
   /** Whether a stranger may rely on it. */
   readonly intendedUse: 'production' | 'test';
   readonly software: { readonly name: string; readonly version: string };
+  /** The last head of a log that has ended. */
+  readonly final?: FinalHead | undefined;
+}
+
+/** The last head of a log. Times are milliseconds since the epoch. */
+export interface FinalHead {
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly timestamp: number;
+  /** When the log ended. */
+  readonly frozenAt: number;
 }
 
 /** The merge delay that the log promises, in seconds. Entries are in the tree before their SCT leaves; the promise
@@ -27,7 +38,7 @@ const MMD_SECONDS = 60;
 
 /** The object to serve as `log.v3.json`. */
 export function logV3Json(log: LogDescription): Record<string, unknown> {
-  const url = log.url.replace(/\/*$/, '/');
+  const url = `${log.url.replace(/(?<!\/)\/+$/, '')}/`;
   return {
     description: log.origin,
     friendly_name: log.origin,
@@ -41,11 +52,20 @@ export function logV3Json(log: LogDescription): Record<string, unknown> {
     log_spec: 'static-ct-api',
     tls_only: url.startsWith('https:'),
     intended_use: log.intendedUse,
-    status: 'active',
-    status_timestamp: rfc3339(log.createdAt),
+    ...stateOf(log),
     submission_endpoint: { url },
     monitoring_endpoint: { url },
     log_software: log.software,
+  };
+}
+
+function stateOf({ createdAt, final }: LogDescription): Record<string, unknown> {
+  if (final === undefined) return { status: 'active', status_timestamp: rfc3339(createdAt) };
+  const { size, root, timestamp, frozenAt } = final;
+  return {
+    status: 'readonly',
+    status_timestamp: rfc3339(frozenAt),
+    final_tree_head: { sha256_root_hash: toBase64(root), tree_size: size, timestamp },
   };
 }
 

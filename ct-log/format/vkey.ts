@@ -6,6 +6,7 @@
  * the log id (SHA-256 of that) in the key's place.
  */
 import { concat, equalBytes, fromBase64, fromHex, toBase64, toHex, utf8 } from '../../core/bytes.ts';
+import { ed25519Fault } from '../../core/ed25519-point.ts';
 import { FormatError } from '../../core/errors.ts';
 import type { Sha256 } from '../../core/signer.ts';
 import { isKeyName } from './signed-note.ts';
@@ -28,14 +29,12 @@ const TYPE_BYTES: Readonly<Record<VkeyType, number>> = { ed25519: 1, cosignature
 const TYPES: ReadonlyMap<number | undefined, VkeyType> = new Map(
   (Object.keys(TYPE_BYTES) as VkeyType[]).map((type) => [TYPE_BYTES[type], type]),
 );
-const ED25519_LENGTH = 32;
 
 /** The vkey of that name and key. Throws {@link FormatError} for a name or an Ed25519 key that cannot be one. */
 export function makeVkey(sha256: Sha256, name: string, type: VkeyType, key: Uint8Array): Vkey {
   if (!isKeyName(name)) throw new FormatError('MALFORMED', 'the name of a key must not hold spaces or "+"');
-  if (type !== 'static-ct' && key.length !== ED25519_LENGTH) {
-    throw new FormatError('MALFORMED', 'an Ed25519 key has 32 bytes');
-  }
+  const fault = type === 'static-ct' ? undefined : ed25519Fault(key);
+  if (fault !== undefined) throw new FormatError('MALFORMED', `an Ed25519 key ${fault}`);
   const material = type === 'static-ct' ? sha256(key) : key;
   const hash = sha256(concat([utf8(`${name}\n`), Uint8Array.of(TYPE_BYTES[type]), material]));
   return { name, keyId: hash.subarray(0, 4), type, key };

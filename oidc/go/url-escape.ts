@@ -43,14 +43,23 @@ export function validEncoded(text: string, part: UrlPart): boolean {
 }
 
 const ESCAPE = /^%[0-9a-fA-F]{2}$/;
-/** A byte string between double quotes; bytes that a cut left without their character stand as `\x…` at the end. */
+
+/** A byte string between double quotes; bytes that are of no character stand as `\x…`, each by itself. */
 export function quoteBytes(bytes: string): string {
   const raw = Buffer.from(bytes, 'latin1');
-  let whole = raw.length;
-  while (!isUtf8(raw.subarray(0, whole))) whole--;
-  const rest = raw.toString('hex', whole).replace(/../g, '\\x$&');
-  return `${goQuote(raw.toString('utf8', 0, whole)).slice(0, -1)}${rest}"`;
+  if (isUtf8(raw)) return goQuote(raw.toString());
+  let out = '';
+  for (let at = 0; at < raw.length;) {
+    const character = raw.subarray(at, at + widthOf(raw[at] ?? 0));
+    const isWhole = isUtf8(character);
+    out += isWhole ? goQuote(character.toString()).slice(1, -1) : `\\x${raw.toString('hex', at, at + 1)}`;
+    at += isWhole ? character.length : 1;
+  }
+  return `"${out}"`;
 }
+
+/** How many bytes a character of UTF-8 has that begins with this one. */
+const widthOf = (first: number): number => (first < 0xe0 ? (first < 0xc0 ? 1 : 2) : first < 0xf0 ? 3 : 4);
 
 const badEscape = (bytes: string): GoUrlFault => new GoUrlFault(`invalid URL escape ${quoteBytes(bytes)}`);
 

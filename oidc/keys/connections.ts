@@ -1,10 +1,11 @@
 /** Which connection a document comes over: straight, or through the proxy that the environment names. */
-import { getCACertificates } from 'node:tls';
 import { Agent, ProxyAgent } from 'undici';
-import type { Dispatcher } from 'undici';
+import type { buildConnector, Dispatcher } from 'undici';
+import { IssuerFault } from './issuer-fault.ts';
 import { addressOf, proxiesOf } from './proxy-environment.ts';
-import type { Environment } from './proxy-environment.ts';
+import type { Environment, Proxies } from './proxy-environment.ts';
 import { publicConnector, refuseNearby } from './public-connector.ts';
+import { trustedCertificates, trusting } from './trust-store.ts';
 
 /** How a document is asked for. */
 export interface Connection {
@@ -21,33 +22,88 @@ export interface Connections {
   close(): Promise<void>;
 }
 
+/** Whose certificates are taken. */
+export interface Trust {
+  /** PEM certificates that count beside the others; undefined for none. */
+  readonly caCert?: string | undefined;
+  /** Whether nothing but `caCert` counts, as for a server that one CA alone may vouch for. */
+  readonly exclusive?: boolean | undefined;
+}
+
 const PER_HOST = { connections: 4 };
 
-/** Connections that trust what Node trusts (NODE_EXTRA_CA_CERTS too) and, beside that, the certificates of `caCert`
- * (PEM), and go through the proxies of `environment` as {@link proxiesOf} has them. Throws {@link DefinitionError} for a
- * proxy that cannot be used. */
-export function openConnections(caCert: string | undefined, environment: Environment): Connections {
-  const trust = caCert === undefined ? {} : { ca: [...getCACertificates('default'), caCert] };
-  const tls = { ...trust, minVersion: 'TLSv1.2' } as const;
-  const proxies = proxiesOf(environment);
-  const anywhere = new Agent({ ...PER_HOST, connect: tls });
-  const publicly = new Agent({ ...PER_HOST, connect: publicConnector(tls) });
-  // Plain HTTP is handed to the proxy as it is: most refuse a tunnel to anything but port 443.
-  const byProxy = new Map<URL | undefined, Connection>(
-    proxies.all.map((proxy) => {
-      const settings = { ...PER_HOST, uri: proxy.href, requestTls: tls, proxyTunnel: false };
-      return [proxy, { dispatcher: new ProxyAgent(settings), proxy: addressOf(proxy) }];
-    }),
-  );
-  return {
-    to: (url, publicOnly) => {
-      if (publicOnly) refuseNearby(url.hostname);
-      const straight = { dispatcher: publicOnly ? publicly : anywhere, proxy: undefined };
-      return byProxy.get(proxies.for(url)) ?? straight;
-    },
-    close: async () => {
-      const agents = [...byProxy.values()].map(({ dispatcher }) => dispatcher);
-      await Promise.all([anywhere, publicly, ...agents].map((agent) => agent.destroy()));
-    },
-  };
+/**
+ * A host with several addresses is tried at one after the other. Node gives up an address after 250 ms and never comes
+ * back to it, so that a slow one counts as dead, and an IPv6 address that leads nowhere may be the last that is left. Two
+ * seconds are more than a packet that is lost and sent again takes, and leave time for four more addresses.
+ */
+const FAMILIES = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 2_000 } as const;
+
+/** Connections with this trust through the proxies of `environment`, as {@link proxiesOf} has them; without `exclusive`
+ * they trust {@link trustedCertificates} too. Throws {@link DefinitionError} for a proxy or a store of certificates that
+ * cannot be used. */
+export function openConnections({ caCert, exclusive = false }: Trust, environment: Environment): Connections {
+  const known = trustedCertificates(environment);
+  const own = caCert === undefined ? [] : [caCert];
+  return new TrustedConnections(exclusive ? own : [...known, ...own], known, proxiesOf(environment));
+}
+
+type Tls = buildConnector.BuildOptions;
+
+/** What it needs is made when a document is first asked for: a configuration may name a thousand issuers. */
+class TrustedConnections implements Connections {
+  readonly #certificates: readonly string[];
+  readonly #proxyCertificates: readonly string[];
+  readonly #proxies: Proxies;
+  #tls: Tls | undefined;
+  #anywhere: Dispatcher | undefined;
+  #publicly: Dispatcher | undefined;
+  readonly #byProxy = new Map<URL, ProxyAgent>();
+  #isClosed = false;
+
+  /** `proxyCertificates`: an issuer's certificate authority does not vouch for a proxy. */
+  constructor(certificates: readonly string[], proxyCertificates: readonly string[], proxies: Proxies) {
+    this.#certificates = certificates;
+    this.#proxyCertificates = proxyCertificates;
+    this.#proxies = proxies;
+  }
+
+  to(url: URL, publicOnly: boolean): Connection {
+    if (this.#isClosed) throw new IssuerFault('UNREACHABLE', 'the service is closing');
+    if (publicOnly) refuseNearby(url.hostname);
+    const proxy = this.#proxies.for(url);
+    if (proxy !== undefined) return { dispatcher: this.#via(proxy), proxy: addressOf(proxy) };
+    return { dispatcher: this.#straight(publicOnly), proxy: undefined };
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const agents = [this.#anywhere, this.#publicly, ...this.#byProxy.values()];
+    await Promise.all(agents.filter((agent) => agent !== undefined).map((agent) => agent.destroy()));
+  }
+
+  #requestTls(): Tls {
+    return (this.#tls ??= { ...FAMILIES, secureContext: trusting(this.#certificates) });
+  }
+
+  #straight(publicOnly: boolean): Dispatcher {
+    const tls = this.#requestTls();
+    if (publicOnly) return (this.#publicly ??= new Agent({ ...PER_HOST, connect: publicConnector(tls) }));
+    return (this.#anywhere ??= new Agent({ ...PER_HOST, connect: tls }));
+  }
+
+  #via(proxy: URL): ProxyAgent {
+    const known = this.#byProxy.get(proxy);
+    if (known !== undefined) return known;
+    const made = new ProxyAgent({
+      ...PER_HOST,
+      uri: proxy.href,
+      requestTls: this.#requestTls(),
+      proxyTls: { ...FAMILIES, secureContext: trusting(this.#proxyCertificates) },
+      // Plain HTTP is handed to the proxy as it is: most refuse a tunnel to anything but port 443.
+      proxyTunnel: false,
+    });
+    this.#byProxy.set(proxy, made);
+    return made;
+  }
 }

@@ -1,8 +1,11 @@
 /** Fetching an issuer's JSON documents within bounds: time, size, redirects. */
 import { request } from 'undici';
 import type { Dispatcher } from 'undici';
+import { printable } from '../../core/printable.ts';
+import { USER_AGENT } from '../../core/version.ts';
 import { openConnections } from './connections.ts';
-import type { Connection, Connections } from './connections.ts';
+import type { Connection, Connections, Trust } from './connections.ts';
+import { ACCEPTED_ENCODING, decoded, tooLong } from './content-encoding.ts';
 import { IssuerFault } from './issuer-fault.ts';
 import type { Environment } from './proxy-environment.ts';
 
@@ -10,7 +13,7 @@ import type { Environment } from './proxy-environment.ts';
 export interface FetchLimits {
   /** For the whole document, redirects included, in milliseconds. */
   readonly timeout: number;
-  /** Of the body, in bytes. */
+  /** Of the body, in bytes, as it is sent and after it was decompressed. */
   readonly size: number;
   /** Whether the host must have a public address; for hosts that no operator named. */
   readonly publicOnly?: boolean | undefined;
@@ -30,13 +33,13 @@ export interface DocumentFetcher {
 
 const MAX_REDIRECTS = 5;
 
-/** A fetcher that trusts what Node trusts and, beside that, the certificates of `caCert` (PEM), and goes through the proxy
- * that `environment` names. Throws {@link DefinitionError} for a proxy that cannot be used. */
+/** A fetcher with this trust that goes through the proxy which `environment` names; see {@link openConnections}. Throws
+ * {@link DefinitionError} for a proxy or a store of certificates that cannot be used. */
 export function createDocumentFetcher(
-  caCert?: string,
+  trust: Trust = {},
   environment: Environment = process.env,
 ): DocumentFetcher {
-  const connections = openConnections(caCert, environment);
+  const connections = openConnections(trust, environment);
   return {
     fetch: (url, limits) => fetchDocument(connections, url, limits),
     close: () => connections.close(),
@@ -58,6 +61,14 @@ async function fetchDocument(connections: Connections, start: URL, limits: Fetch
   throw new IssuerFault('UNUSABLE', `${start.href} redirects more than ${MAX_REDIRECTS} times`);
 }
 
+/** A Kubernetes API server offers its keys as `application/jwk-set+json` alone, and answers 406 to a client that does not
+ * take that; some servers insist on the first. */
+const HEADERS = {
+  accept: 'application/json, application/jwk-set+json, */*;q=0.1',
+  'accept-encoding': ACCEPTED_ENCODING,
+  'user-agent': USER_AGENT,
+} as const;
+
 async function send(
   { dispatcher, proxy }: Connection,
   url: URL,
@@ -65,9 +76,8 @@ async function send(
   bearer: string | undefined,
 ): Promise<Dispatcher.ResponseData> {
   const authorization = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
-  const headers = { accept: 'application/json', ...authorization };
   try {
-    return await request(url, { dispatcher, signal, headers });
+    return await request(url, { dispatcher, signal, headers: { ...HEADERS, ...authorization } });
   } catch (cause) {
     if (cause instanceof IssuerFault) throw cause;
     throw unreachable({ url, proxy }, cause);
@@ -106,17 +116,47 @@ async function readJson(response: Dispatcher.ResponseData, asked: Asked, size: n
   const { url } = asked;
   if (response.statusCode !== 200) {
     discard(response);
-    throw new IssuerFault('UNREACHABLE', `${url.href} answers with status ${response.statusCode}`);
+    throw refused(url, response.statusCode);
   }
-  const text = await readBody(response, asked, size);
+  const body = await readBody(response, asked, size);
+  const bytes = await decoded(body, response.headers['content-encoding'], size, url.href);
   try {
-    return JSON.parse(text);
+    // Takes away a byte order mark, which servers of Microsoft's send.
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    throw new IssuerFault('UNUSABLE', `${url.href} answers with something that is not JSON`, { cause });
+    throw notJson(url, response.headers['content-type'], cause);
   }
 }
 
-async function readBody(response: Dispatcher.ResponseData, asked: Asked, size: number): Promise<string> {
+const MAX_SHOWN = 100;
+
+function notJson(url: URL, contentType: string | string[] | undefined, cause: unknown): IssuerFault {
+  const type = contentType === undefined ? '' : ` (${printable(String(contentType).slice(0, MAX_SHOWN))})`;
+  return new IssuerFault('UNUSABLE', `${url.href} answers with something that is not JSON${type}`, {
+    hint: 'A login page or a proxy may answer in its place: ask that address with curl from this machine.',
+    cause,
+  });
+}
+
+const WANTS_A_CALLER =
+  'It wants to know who asks, or a firewall refuses this machine. The keys of an issuer that cannot be asked can be ' +
+  'handed over: mayfly.jwks-file of its entry.';
+
+/** What a status is most often about. */
+const STATUS_HINTS: ReadonlyMap<number, string> = new Map([
+  [401, WANTS_A_CALLER],
+  [403, WANTS_A_CALLER],
+  [404, 'Nothing is published there: compare the URL of the issuer with what the issuer documents.'],
+  [406, 'It offers neither application/json nor application/jwk-set+json there.'],
+]);
+
+const refused = (url: URL, status: number): IssuerFault =>
+  new IssuerFault('UNREACHABLE', `${url.href} answers with status ${status}`, {
+    hint: STATUS_HINTS.get(status),
+    metadata: { status: String(status) },
+  });
+
+async function readBody(response: Dispatcher.ResponseData, asked: Asked, size: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let total = 0;
   try {
@@ -128,9 +168,8 @@ async function readBody(response: Dispatcher.ResponseData, asked: Asked, size: n
   } catch (cause) {
     throw unreachable(asked, cause);
   }
-  if (total > size)
-    throw new IssuerFault('UNUSABLE', `${asked.url.href} answers with more than ${size} bytes`);
-  return Buffer.concat(chunks).toString();
+  if (total > size) throw tooLong(asked.url.href, size);
+  return Buffer.concat(chunks);
 }
 
 function unreachable({ url, proxy }: Asked, cause: unknown): IssuerFault {

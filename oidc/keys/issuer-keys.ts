@@ -4,13 +4,17 @@
  * has seen.
  */
 import type { Clock } from '../../core/clock.ts';
-import type { Algorithm } from '../algorithms.ts';
-import { discover } from './discovery.ts';
-import type { ProviderMetadata } from './discovery.ts';
+import { ago } from '../duration.ts';
+import type { IssuerWarning } from '../issuer-warning.ts';
+import { algorithmsOf } from './accepted-algorithms.ts';
+import type { AcceptedAlgorithms } from './accepted-algorithms.ts';
+import { discover, discoveryUrl } from './discovery.ts';
 import type { FetchDocument } from './fetch-document.ts';
 import { IssuerFault } from './issuer-fault.ts';
 import { fetchKeySet } from './jwks.ts';
-import type { KeySet } from './jwks.ts';
+import type { KeyPlace } from './key-place.ts';
+import type { KeySet } from './key-set.ts';
+import type { SkippedKey } from './verification-key.ts';
 import { MAX_WAITING, WaitingRoom } from './waiting-room.ts';
 
 const MINUTE = 60_000;
@@ -26,7 +30,7 @@ export const RETRY_INTERVAL = 10_000;
 /** An issuer's keys of one moment. */
 export interface KeySnapshot {
   /** With which its tokens may be signed. */
-  readonly algorithms: ReadonlySet<Algorithm>;
+  readonly algorithms: AcceptedAlgorithms;
   readonly keys: KeySet;
 }
 
@@ -39,9 +43,9 @@ export interface KeyProvider {
   newerThan(known: KeySnapshot): Promise<KeySnapshot | undefined>;
 }
 
-/** Keys and what the issuer says about itself. */
+/** Keys and where they were found. */
 interface IssuerSnapshot extends KeySnapshot {
-  readonly metadata: ProviderMetadata;
+  readonly jwksUri: URL;
   /** When all of it was last fetched, in milliseconds since the epoch. A look for an unknown key does not count: else a
    * stranger's key ids could keep an old discovery document alive. */
   readonly fetchedAt: number;
@@ -50,6 +54,8 @@ interface IssuerSnapshot extends KeySnapshot {
 /** What {@link IssuerKeys} needs. */
 export interface IssuerKeysOptions {
   readonly issuer: string;
+  /** Default: the discovery document below the issuer's URL. */
+  readonly place?: KeyPlace | undefined;
   readonly fetch: FetchDocument;
   readonly clock: Clock;
   /** Of each document, in milliseconds; default 10 s. */
@@ -61,6 +67,9 @@ export interface IssuerKeysOptions {
   readonly namedHosts?: ReadonlySet<string> | undefined;
   /** Longest document that is read, in bytes, where it is less than what is read of any issuer. */
   readonly maxDocument?: number | undefined;
+  /** Called with what an operator should know of keys that are in use: those that are skipped, when they are not the same as
+   * before, and the first of several fetches that fail while earlier keys serve. */
+  readonly warn?: ((warning: IssuerWarning) => void) | undefined;
   /** Whether a first fetch starts although nobody can wait for it, for those who come later; default yes. Not for issuers
    * that strangers can name. */
   readonly eager?: boolean | undefined;
@@ -74,6 +83,8 @@ export class IssuerKeys implements KeyProvider {
   #searching: Promise<IssuerSnapshot> | undefined;
   #failure: { readonly fault: IssuerFault; readonly at: number } | undefined;
   #searchedAt: number | undefined;
+  /** What was last reported of keys that are skipped. */
+  #skipped = '';
   readonly #room: WaitingRoom;
   readonly #namedHosts: ReadonlySet<string>;
   #waiting = 0;
@@ -147,26 +158,74 @@ export class IssuerKeys implements KeyProvider {
   }
 
   async #fetchAll(): Promise<IssuerSnapshot> {
-    const { issuer, clock } = this.#options;
+    const { clock } = this.#options;
     try {
-      const metadata = await discover(issuer, this.#fetch);
+      const { jwksUri, algorithms } = await this.#locate();
       const fetchedAt = clock();
-      const keys = await fetchKeySet(metadata.jwksUri, this.#fetch);
+      const keys = await fetchKeySet(jwksUri, this.#fetch);
+      if (this.#isLoss(keys)) throw emptied(jwksUri);
       this.#failure = undefined;
-      return (this.#snapshot = { metadata, algorithms: metadata.algorithms, keys, fetchedAt });
+      this.#reportSkipped(keys);
+      return (this.#snapshot = { jwksUri, algorithms: algorithms ?? algorithmsOf(keys), keys, fetchedAt });
     } catch (error) {
-      if (error instanceof IssuerFault) this.#failure = { fault: error, at: clock() };
+      if (error instanceof IssuerFault) this.#fail(error);
       throw error;
     }
   }
 
+  /** Where the keys are, and with what tokens may be signed, as far as the issuer says so. */
+  async #locate(): Promise<{ readonly jwksUri: URL; readonly algorithms?: AcceptedAlgorithms }> {
+    const { issuer, place } = this.#options;
+    if (place === undefined) return discover({ url: discoveryUrl(issuer), issuer }, this.#fetch);
+    return place.kind === 'jwks' ? { jwksUri: place.url } : discover(place, this.#fetch);
+  }
+
   /** Keys only, from where they were found before. Its answer never replaces what a refresh brought in the meantime: it
-   * may be older, and hold a key that was withdrawn. */
+   * may be older, and hold a key that was withdrawn. Nor does an empty one: anybody can have it asked for, and a server that
+   * starts anew may have no keys for a moment. */
   async #search(known: IssuerSnapshot): Promise<IssuerSnapshot> {
-    const keys = await fetchKeySet(known.metadata.jwksUri, this.#fetch);
+    const keys = await fetchKeySet(known.jwksUri, this.#fetch);
     const latest = this.#snapshot;
     if (latest !== undefined && latest !== known) return latest;
-    return (this.#snapshot = { ...known, keys });
+    if (this.#isLoss(keys)) {
+      this.#fail(emptied(known.jwksUri));
+      return known;
+    }
+    this.#reportSkipped(keys);
+    const { algorithms } = known;
+    return (this.#snapshot = {
+      ...known,
+      algorithms: algorithms.source === 'keys' ? algorithmsOf(keys) : algorithms,
+      keys,
+    });
+  }
+
+  /** Whether a set of keys holds none that is of use while the ones before are not too old to serve. */
+  #isLoss({ keys }: KeySet): boolean {
+    const known = this.#snapshot;
+    if (known === undefined || keys.length > 0 || known.keys.keys.length === 0) return false;
+    return this.#since(known.fetchedAt) < STALE_AGE;
+  }
+
+  #fail(fault: IssuerFault): void {
+    const { issuer, clock, warn } = this.#options;
+    const isFirst = this.#failure === undefined;
+    this.#failure = { fault, at: clock() };
+    const known = this.#snapshot;
+    if (!isFirst || known === undefined) return;
+    const age = this.#since(known.fetchedAt);
+    if (age >= STALE_AGE) return;
+    const sentence = `${fault.message}; the keys of ${ago(age)} ago serve until they are ${ago(STALE_AGE)} old`;
+    warn?.({ issuer, sentence, hint: fault.hint ?? 'It is asked again all the while.' });
+  }
+
+  #reportSkipped({ skipped }: KeySet): void {
+    const { issuer, warn } = this.#options;
+    const faults = skipped.filter(({ isFault }) => isFault);
+    const text = JSON.stringify(faults);
+    if (text === this.#skipped) return;
+    this.#skipped = text;
+    for (const warning of skippedWarnings(issuer, faults)) warn?.(warning);
   }
 
   readonly #fetch: FetchDocument = (url, limits) => {
@@ -175,6 +234,24 @@ export class IssuerKeys implements KeyProvider {
     return fetch(url, { timeout, size: Math.min(limits.size, maxDocument), publicOnly });
   };
 }
+
+/** What is to be said of keys of an issuer that verify nothing. */
+export function skippedWarnings(issuer: string, skipped: readonly SkippedKey[]): IssuerWarning[] {
+  const hint =
+    'Tokens that are signed with it are refused (KEY_UNUSABLE). The operator of the issuer has to replace it.';
+  return skipped.slice(0, MAX_REPORTED).map(({ name, why }) => ({
+    issuer,
+    sentence: `${name} of ${issuer} is skipped: ${why}`,
+    hint,
+  }));
+}
+
+const MAX_REPORTED = 5;
+
+const emptied = (url: URL): IssuerFault =>
+  new IssuerFault('UNUSABLE', `${url.href} holds no key any more that can verify a token`, {
+    hint: 'If all keys were withdrawn, take the entry out: the earlier ones serve for up to an hour.',
+  });
 
 /** A promise whose failure ends nothing even when nobody waits for it. */
 function heard<T>(promise: Promise<T>): Promise<T> {

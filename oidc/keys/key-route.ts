@@ -3,6 +3,9 @@ import { X509Certificate } from 'node:crypto';
 import { decodePem } from '../../core/pem.ts';
 import { DefinitionError } from '../definition-error.ts';
 import type { IssuerDefinition } from '../issuer-definition.ts';
+import { placeOf } from './key-place.ts';
+import type { KeyPlace } from './key-place.ts';
+import { readNamedFile } from './named-file.ts';
 import { readStaticKeySet, staticKeys } from './static-keys.ts';
 import type { StaticKeys } from './static-keys.ts';
 
@@ -12,6 +15,8 @@ export interface KeyRoute {
   readonly url: string;
   /** PEM. */
   readonly caCert: string | undefined;
+  /** Which document is asked for first; undefined for a pattern, whose issuers have theirs at the usual place. */
+  readonly place: KeyPlace | undefined;
   /** Hosts that may have a private address. */
   readonly namedHosts: ReadonlySet<string>;
   /** Whether it is asked with the certificates and the token of the cluster around this service. */
@@ -34,16 +39,72 @@ export interface Asked {
  * all; throws {@link DefinitionError} when they contradict each other or say something that cannot be. */
 export function keyRoute(definitions: readonly IssuerDefinition[], asked: Asked): KeyRoute {
   const { url, isMeta, isInCluster } = asked;
-  const caCert = only(definitions, 'ca-cert', ({ caCert }) => (caCert === '' ? undefined : caCert));
-  if (caCert !== undefined) checkCertificates(caCert, definitions[0]);
+  const caCert = certificatesOf(definitions, url);
+  const place = isMeta ? undefined : placeOf(single(definitions, PLACE_FIELDS), url);
   const extraHosts = definitions.flatMap(({ jwksHosts = [] }) =>
     jwksHosts.map((host) => hostName(host, url)),
   );
-  if (isMeta && extraHosts.length > 0) throw notForMeta(url, 'jwks-hosts');
-  const namedHosts = isMeta ? [] : [new URL(url).hostname, ...extraHosts];
+  if (isMeta) refuseForMeta(definitions, url);
+  const hosts = place === undefined ? [] : [new URL(url).hostname, place.url.hostname, ...extraHosts];
   const keySet = keySetOf(definitions, asked);
-  const identity = JSON.stringify([url, isMeta, isInCluster, caCert, namedHosts.toSorted(), keySet?.text]);
-  return { url, caCert, namedHosts: new Set(namedHosts), isInCluster, staticKeys: keySet?.keys, identity };
+  if (keySet !== undefined) refuseBeside(place, url);
+  const places = place === undefined ? [] : [place.kind, place.url.href, place.issuer];
+  const namedHosts = new Set(hosts);
+  const identity = JSON.stringify([
+    ...[url, isMeta, isInCluster, caCert, [...namedHosts].toSorted(), keySet?.text],
+    places,
+  ]);
+  return { url, caCert, place, namedHosts, isInCluster, staticKeys: keySet?.keys, identity };
+}
+
+/** What the definitions say of each of these settings. */
+function single(
+  definitions: readonly IssuerDefinition[],
+  fields: typeof PLACE_FIELDS,
+): Readonly<Record<PlaceName, string | undefined>> {
+  return Object.fromEntries(
+    fields.map(([field, name]) => [name, only(definitions, field, (definition) => definition[name])]),
+  ) as Record<PlaceName, string | undefined>;
+}
+
+type PlaceName = 'discoveryUrl' | 'discoveryIssuer' | 'jwksUrl';
+
+const PLACE_FIELDS: readonly (readonly [field: string, name: PlaceName])[] = [
+  ['discovery-url', 'discoveryUrl'],
+  ['discovery-issuer', 'discoveryIssuer'],
+  ['jwks-url', 'jwksUrl'],
+];
+
+function refuseForMeta(definitions: readonly IssuerDefinition[], url: string): void {
+  for (const [field, name] of PLACE_FIELDS)
+    if (definitions.some((definition) => definition[name] !== undefined)) throw notForMeta(url, field);
+  if (definitions.some(({ jwksHosts = [] }) => jwksHosts.length > 0)) throw notForMeta(url, 'jwks-hosts');
+}
+
+/** Nobody is asked for keys that were handed over. */
+function refuseBeside(place: KeyPlace | undefined, issuer: string): void {
+  if (place?.isNamed !== true) return;
+  const field = place.kind === 'jwks' ? 'jwks-url' : 'discovery-url';
+  const sentence = `${field} of ${issuer} has no effect: the entry holds the keys`;
+  throw new DefinitionError('FIELD_INVALID', sentence, {
+    hint: 'Keep one of them.',
+    metadata: { issuer, field },
+  });
+}
+
+const MAX_CERTIFICATES = 256 * 1024;
+
+/** Certificates of the text and of the file together. */
+function certificatesOf(definitions: readonly IssuerDefinition[], issuer: string): string | undefined {
+  const text = only(definitions, 'ca-cert', ({ caCert }) => (caCert === '' ? undefined : caCert));
+  if (text !== undefined) checkCertificates(text, definitions[0], 'ca-cert');
+  const path = only(definitions, 'ca-cert-file', ({ caCertFile }) => caCertFile);
+  if (path === undefined) return text;
+  const field = 'ca-cert-file';
+  const hint = 'It holds certificates as PEM, from "-----BEGIN CERTIFICATE-----" on.';
+  const pem = readNamedFile({ path, field, issuer, size: MAX_CERTIFICATES, hint });
+  checkCertificates(pem, definitions[0], field, path);
+  return text === undefined ? pem : `${text}\n${pem}`;
 }
 
 /** The keys that the definitions hand over, and their text. */
@@ -96,7 +157,12 @@ function hostName(text: string, issuer: string): string {
   );
 }
 
-function checkCertificates(pem: string, definition: IssuerDefinition | undefined): void {
+function checkCertificates(
+  pem: string,
+  definition: IssuerDefinition | undefined,
+  field: string,
+  path?: string,
+): void {
   try {
     const blocks = decodePem(pem).filter(({ label }) => label === 'CERTIFICATE');
     for (const { bytes } of blocks) new X509Certificate(bytes);
@@ -106,8 +172,12 @@ function checkCertificates(pem: string, definition: IssuerDefinition | undefined
   }
   const { url = '', isMeta = false } = definition ?? {};
   const subject = isMeta ? 'meta issuer' : 'issuer';
-  throw new DefinitionError('FIELD_INVALID', `failed to parse CA certificate for ${subject} ${url}`, {
-    metadata: { issuer: url, field: 'ca-cert' },
-    hint: 'It takes the PEM text itself, from "-----BEGIN CERTIFICATE-----" on, and no name of a file.',
+  const where = path === undefined ? '' : ` in ${path}`;
+  throw new DefinitionError('FIELD_INVALID', `failed to parse CA certificate for ${subject} ${url}${where}`, {
+    metadata: { issuer: url, field },
+    hint:
+      path === undefined
+        ? 'It takes the PEM text itself, from "-----BEGIN CERTIFICATE-----" on; mayfly.ca-cert-file takes the name of a file.'
+        : 'The file holds certificates as PEM, from "-----BEGIN CERTIFICATE-----" on.',
   });
 }

@@ -3,25 +3,29 @@
  * takes over what it would have made anew, and each closes only what nobody else uses any more.
  */
 import type { Clock } from '../../core/clock.ts';
+import type { IssuerWarning } from '../issuer-warning.ts';
 import { createDocumentFetcher } from './fetch-document.ts';
 import type { DocumentFetcher } from './fetch-document.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import type { KeyProvider } from './issuer-keys.ts';
 import type { KeyRoute } from './key-route.ts';
+import type { Trust } from './connections.ts';
+import type { ClusterAccess } from './kubernetes-cluster.ts';
 import { createClusterFetcher } from './kubernetes-fetcher.ts';
-import type { ClusterFiles } from './kubernetes-fetcher.ts';
 import { StrangerKeys } from './stranger-keys.ts';
 import { MAX_WAITING_FOR_STRANGERS, WaitingRoom } from './waiting-room.ts';
 
 /** What {@link KeySources} needs. */
 export interface KeySourcesOptions {
   readonly clock: Clock;
-  /** Makes the fetcher for issuers with these extra certificates (PEM); default over the network. */
-  readonly createFetcher?: ((caCert: string | undefined) => DocumentFetcher) | undefined;
-  /** Where a pod finds its cluster's certificates and token; default where Kubernetes and Fulcio have them. */
-  readonly clusterFiles?: ClusterFiles | undefined;
+  /** Makes the fetcher for issuers that are trusted in this way; default over the network. */
+  readonly createFetcher?: ((trust: Trust) => DocumentFetcher) | undefined;
+  /** How a pod gets at its cluster's API server; default as Kubernetes and Fulcio have it. */
+  readonly cluster?: ClusterAccess | undefined;
   /** For each document of an issuer, in milliseconds; default 10 s. */
   readonly timeout?: number | undefined;
+  /** Called with what an operator should know of the keys of an issuer with an entry of its own, whenever it happens. */
+  readonly warn?: ((warning: IssuerWarning) => void) | undefined;
 }
 
 /** Connections, and how many use them. */
@@ -68,13 +72,13 @@ export class KeySources {
 
   /** The keys of the one issuer that `route` leads to. */
   exact(route: KeyRoute): KeyProvider {
-    const { identity, url, namedHosts, staticKeys } = route;
+    const { identity, url, place, namedHosts, staticKeys } = route;
     const known = this.#previous === undefined ? undefined : this.#previous.#exact.get(identity);
     if (staticKeys !== undefined) return this.#remember(this.#exact, identity, known ?? staticKeys);
     const { fetch } = this.#fetcherFor(route);
-    const { clock, timeout } = this.#options;
+    const { clock, timeout, warn } = this.#options;
     const make = (): KeyProvider =>
-      new IssuerKeys({ issuer: url, fetch, clock, timeout, room: this.#room, namedHosts });
+      new IssuerKeys({ issuer: url, place, fetch, clock, timeout, room: this.#room, namedHosts, warn });
     return this.#remember(this.#exact, identity, known ?? make());
   }
 
@@ -109,17 +113,26 @@ export class KeySources {
   /** One for each set of extra certificates: issuers that share it share connections. A cluster's has a token too, which
    * is for its own issuer alone. */
   #fetcherFor(route: KeyRoute): DocumentFetcher {
-    const { caCert, isInCluster, url } = route;
-    const name = JSON.stringify([caCert, isInCluster ? url : undefined]);
+    const { caCert, isInCluster, url, place } = route;
+    const name = JSON.stringify([
+      caCert,
+      ...(isInCluster ? [url, place?.isNamed === true ? place.url.href : undefined] : []),
+    ]);
     const before = this.#previous === undefined ? undefined : this.#previous.#fetchers.get(name);
     const shared = this.#fetchers.get(name) ?? before ?? new SharedFetcher(this.#makeFetcher(route));
     return this.#remember(this.#fetchers, name, shared).fetcher;
   }
 
-  #makeFetcher({ caCert, isInCluster, url }: KeyRoute): DocumentFetcher {
-    const { createFetcher = createDocumentFetcher, clusterFiles: files } = this.#options;
+  #makeFetcher({ caCert, isInCluster, url, place }: KeyRoute): DocumentFetcher {
+    const { createFetcher = createDocumentFetcher, cluster: access } = this.#options;
     return isInCluster
-      ? createClusterFetcher({ issuer: url, caCert, createFetcher, files })
-      : createFetcher(caCert);
+      ? createClusterFetcher({
+          issuer: url,
+          place: place?.isNamed === true ? place.url : undefined,
+          caCert,
+          createFetcher,
+          access,
+        })
+      : createFetcher({ caCert });
   }
 }

@@ -1,19 +1,38 @@
-/** Which issuers are asked as the cluster's own in which this server runs. */
+/** The cluster around this service, where there is one: its names, its files, and which issuers may be its own. */
 import type { IssuerDefinition } from '../issuer-definition.ts';
-import { IssuerPattern } from '../issuer-pattern.ts';
 
-/** The name under which every cluster knows itself. */
-export const CLUSTER_ISSUER = 'https://kubernetes.default.svc';
+/** How a pod gets at its cluster's API server. */
+export interface ClusterAccess {
+  /** PEM files of certificate authorities; what is missing is passed over. */
+  readonly ca: {
+    /** Mounted by Kubernetes into every pod: nothing else vouches for the API server where it is there. */
+    readonly mounted: string;
+    /** Where a deployment of Fulcio mounts them; counts for every issuer of type kubernetes with an entry of its own. */
+    readonly deployed: string;
+  };
+  /** The pod's token. Mounted by Kubernetes, and renewed by it. */
+  readonly token: string;
+  /** Hosts, with a port other than 443, under which the API server is reached. The first is asked for the documents of an
+   * issuer that has none of these names. */
+  readonly hosts: readonly string[];
+}
 
-/** Whether the configuration speaks of the cluster at all, by name or by a pattern: Fulcio takes this for the sign that
- * it runs in one. */
-export const coversCluster = (definitions: readonly IssuerDefinition[]): boolean =>
-  definitions.some(
-    ({ url, isMeta }) => url === CLUSTER_ISSUER || (isMeta && new IssuerPattern(url).matches(CLUSTER_ISSUER)),
-  );
+const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** Whether the issuer `url` is asked with the cluster's certificates and token, in a configuration that
- * {@link coversCluster}. `isExact`: an operator named that very URL; of those that a pattern admits it is only the
- * cluster's own name, because strangers choose the others. */
+/** As Kubernetes and Fulcio have it. */
+export const CLUSTER_ACCESS: ClusterAccess = {
+  ca: { mounted: `${ACCOUNT}/ca.crt`, deployed: '/var/run/fulcio/ca.crt' },
+  token: `${ACCOUNT}/token`,
+  hosts: ['kubernetes.default.svc', 'kubernetes.default.svc.cluster.local'],
+};
+
+/** The issuers that every cluster has by default: the first is OpenShift's, the second kubeadm's, kind's and k3s's. */
+export const CLUSTER_ISSUERS: readonly string[] = [
+  'https://kubernetes.default.svc',
+  'https://kubernetes.default.svc.cluster.local',
+];
+
+/** Whether the issuer `url` may be the cluster's own. `isExact`: an operator named that very URL; of those that a pattern
+ * admits it is only the cluster's own names, because untrusted callers choose the others. */
 export const isAskedInCluster = ({ type }: IssuerDefinition, url: string, isExact: boolean): boolean =>
-  type === 'kubernetes' && (isExact || url === CLUSTER_ISSUER);
+  type === 'kubernetes' && (isExact || CLUSTER_ISSUERS.includes(url));

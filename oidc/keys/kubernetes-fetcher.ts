@@ -1,120 +1,209 @@
-/** Fetching the documents of a cluster's issuer from inside: with the cluster's certificates, and with a token. */
-import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { decodePem } from '../../core/pem.ts';
-import type { DocumentFetcher } from './fetch-document.ts';
+/**
+ * Fetching the documents of a cluster's issuer from inside the cluster: what a Kubernetes API server says to a pod.
+ *
+ * The API server wants the pod's token, and a certificate of its own CA vouches for it. Its discovery document names an
+ * address of the control plane for the keys, which a pod need not reach; but every API server has them itself. So its two
+ * documents are asked for at the name that it has inside the cluster, whatever the address that a document names.
+ *
+ * The token opens that API. It goes over connections that trust the cluster's CA and nothing else, to the API server's
+ * own name; and, where that name does not lead to the document and the address that is named refuses to answer without a
+ * token, to that address, under the same condition and for the same two paths.
+ */
+import { claim } from '../claims.ts';
+import type { Claims } from '../claims.ts';
+import type { Trust } from './connections.ts';
+import { discoveryUrl } from './discovery.ts';
+import type { DocumentFetcher, FetchLimits } from './fetch-document.ts';
 import { IssuerFault } from './issuer-fault.ts';
-import { clusterBearer } from './kubernetes-bearer.ts';
+import { CLUSTER_ACCESS } from './kubernetes-cluster.ts';
+import type { ClusterAccess } from './kubernetes-cluster.ts';
+import { issuerOf, readClusterCertificates, readClusterToken } from './kubernetes-files.ts';
+import { RenewedFetcher } from './renewed-fetcher.ts';
 
-/** Where a pod finds what belongs to its cluster. */
-export interface ClusterFiles {
-  /** PEM. Mounted by whoever deploys the service. */
-  readonly ca: string;
-  /** Mounted by Kubernetes, and renewed by it. */
-  readonly token: string;
-}
-
-/** Where Fulcio has them. */
-export const CLUSTER_FILES: ClusterFiles = {
-  ca: '/var/run/fulcio/ca.crt',
-  token: '/var/run/secrets/kubernetes.io/serviceaccount/token',
-};
+/** Where an API server has its keys. */
+const KEYS_PATH = '/openid/v1/jwks';
+const DISCOVERY_PATH = '/.well-known/openid-configuration';
 
 /** What {@link createClusterFetcher} needs. */
 export interface ClusterFetcherOptions {
   readonly issuer: string;
+  /** The document that the operator names, if any: then it is asked for there. */
+  readonly place?: URL | undefined;
   /** PEM certificates of the definition, trusted too. */
   readonly caCert: string | undefined;
-  /** Makes the fetcher that does the work. */
-  readonly createFetcher: (caCert: string) => DocumentFetcher;
-  readonly files?: ClusterFiles | undefined;
+  /** Makes the fetchers that do the work. */
+  readonly createFetcher: (trust: Trust) => DocumentFetcher;
+  readonly access?: ClusterAccess | undefined;
 }
 
-/** A fetcher for one issuer. Both files are read again for each document. */
+/** A fetcher for one issuer of type kubernetes. Token and certificates are read again for each document. An issuer that is
+ * not the cluster's own is asked like any other, without the token. */
 export function createClusterFetcher(options: ClusterFetcherOptions): DocumentFetcher {
-  const { issuer, caCert, files = CLUSTER_FILES } = options;
-  const renewed = new RenewedFetcher(options.createFetcher);
+  const fetcher = new ClusterFetcher(options);
   return {
-    fetch: async (url, limits) => {
-      const trust = await clusterTrust(files.ca, caCert);
-      const bearer = await clusterBearer(files.token, url, issuer);
-      return renewed.use(trust, (fetcher) => fetcher.fetch(url, { ...limits, bearer }));
-    },
-    close: () => renewed.close(),
+    fetch: (url, limits) => fetcher.fetch(url, limits),
+    close: () => fetcher.close(),
   };
 }
 
-/** Connections that are made anew when the certificates change. Fetches under way keep theirs until they end. */
-class RenewedFetcher {
-  readonly #create: (caCert: string) => DocumentFetcher;
-  #current: { readonly trust: string; readonly fetcher: DocumentFetcher } | undefined;
-  readonly #users = new Map<DocumentFetcher, number>();
-  #closed = false;
+/** One way to a document. */
+type Way = (limits: FetchLimits) => Promise<unknown>;
 
-  constructor(create: (caCert: string) => DocumentFetcher) {
-    this.#create = create;
+class ClusterFetcher {
+  readonly #issuer: string;
+  readonly #place: URL | undefined;
+  readonly #caCert: string | undefined;
+  readonly #access: ClusterAccess;
+  readonly #inside: RenewedFetcher;
+  readonly #outside: RenewedFetcher;
+
+  constructor(options: ClusterFetcherOptions) {
+    const { createFetcher, access = CLUSTER_ACCESS } = options;
+    this.#issuer = options.issuer;
+    this.#place = options.place;
+    this.#caCert = options.caCert;
+    this.#access = access;
+    this.#inside = new RenewedFetcher(createFetcher, true);
+    this.#outside = new RenewedFetcher(createFetcher, false);
   }
 
-  async use<T>(trust: string, work: (fetcher: DocumentFetcher) => Promise<T>): Promise<T> {
-    const fetcher = this.#fetcherFor(trust);
-    this.#users.set(fetcher, (this.#users.get(fetcher) ?? 0) + 1);
-    try {
-      return await work(fetcher);
-    } finally {
-      await this.#leave(fetcher);
-    }
+  async fetch(url: URL, limits: FetchLimits): Promise<unknown> {
+    const named = this.#namedServer();
+    // The documents of another issuer must not steer requests with the token to the API server.
+    if (named !== undefined && this.#isServer(url)) return this.#askByName(url, limits);
+    const path = this.#place !== undefined && named === undefined ? undefined : this.#pathOf(url);
+    const isOwn = path !== undefined && (named !== undefined || (await this.#madeOurToken()));
+    if (!isOwn) return this.#askAnybody(url, limits);
+    const own = new URL(path, `https://${named ?? this.#access.hosts[0] ?? ''}`);
+    return firstOf(
+      [
+        async (bounds) => this.#checked(path, await this.#askServer(own, bounds)),
+        (bounds) => this.#askAnybody(url, bounds),
+        (bounds) => this.#askServer(url, bounds),
+      ],
+      limits,
+    );
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    const fetchers = new Set(this.#users.keys());
-    if (this.#current !== undefined) fetchers.add(this.#current.fetcher);
-    await Promise.all([...fetchers].map((fetcher) => fetcher.close()));
+    await Promise.all([this.#inside.close(), this.#outside.close()]);
   }
 
-  #fetcherFor(trust: string): DocumentFetcher {
-    if (this.#closed) throw new IssuerFault('UNREACHABLE', 'the service is closing');
-    if (this.#current?.trust === trust) return this.#current.fetcher;
-    const old = this.#current?.fetcher;
-    const fetcher = this.#create(trust);
-    this.#current = { trust, fetcher };
-    if (old !== undefined && !this.#users.has(old)) void old.close();
-    return fetcher;
+  #isServer({ protocol, host }: URL): boolean {
+    return protocol === 'https:' && this.#access.hosts.includes(host);
   }
 
-  async #leave(fetcher: DocumentFetcher): Promise<void> {
-    const others = (this.#users.get(fetcher) ?? 1) - 1;
-    if (others > 0) this.#users.set(fetcher, others);
-    else this.#users.delete(fetcher);
-    if (others === 0 && this.#current?.fetcher !== fetcher) await fetcher.close();
+  /** The path under which an API server has what `url` leads to; undefined for a document that is none of its two. */
+  #pathOf(url: URL): string | undefined {
+    if (url.protocol !== 'https:') return undefined;
+    if (url.href === discoveryUrl(this.#issuer).href) return DISCOVERY_PATH;
+    return url.pathname === KEYS_PATH && url.search === '' ? KEYS_PATH : undefined;
+  }
+
+  /** The API server's host, where the operator names it: as the issuer, or as the place of its documents. */
+  #namedServer(): string | undefined {
+    return [this.#place, new URL(this.#issuer)].find((url) => url !== undefined && this.#isServer(url))?.host;
+  }
+
+  /** Whether the issuer is that of this cluster, whatever its name. */
+  async #madeOurToken(): Promise<boolean> {
+    try {
+      const token = await readClusterToken(this.#access.token);
+      return token !== undefined && issuerOf(token) === this.#issuer;
+    } catch (error) {
+      // Of no consequence for the issuers of other clusters.
+      if (error instanceof IssuerFault) return false;
+      throw error;
+    }
+  }
+
+  /** A cluster whose issuer was changed may speak for the new one already; the old one's documents are elsewhere then. */
+  #checked(path: string, document: unknown): unknown {
+    const isObject = typeof document === 'object' && document !== null;
+    const named = isObject ? claim(document as Claims, 'issuer') : undefined;
+    if (path !== DISCOVERY_PATH || named === this.#issuer) return document;
+    throw new IssuerFault('UNUSABLE', "the cluster's API server speaks for another issuer");
+  }
+
+  /** Outside of a cluster its name may stand for something else, which is asked as any other issuer is. */
+  async #askByName(url: URL, limits: FetchLimits): Promise<unknown> {
+    const ways: Way[] = [(bounds) => this.#askServer(url, bounds)];
+    if ((await this.#certificates()) === undefined) ways.push((bounds) => this.#askAnybody(url, bounds));
+    return firstOf(ways, limits);
+  }
+
+  /** What Kubernetes mounts is the cluster's, and no more; the others may hold authorities of other issuers too. */
+  async #certificates(): Promise<string | undefined> {
+    const { mounted, deployed } = this.#access.ca;
+    const own = await readClusterCertificates(mounted);
+    return own ?? joined([await readClusterCertificates(deployed), this.#caCert]);
+  }
+
+  /** Asks with the token, over a connection for which the cluster's CA has to vouch. */
+  async #askServer(url: URL, limits: FetchLimits): Promise<unknown> {
+    const { ca, token } = this.#access;
+    const certificates = await this.#certificates();
+    if (certificates === undefined) throw withoutCertificates(url, [ca.mounted, ca.deployed]);
+    const bearer = await readClusterToken(token);
+    // Its certificate says whose it is, wherever it is.
+    const bounds = { ...limits, publicOnly: false, bearer };
+    try {
+      return await this.#inside.use(certificates, (fetcher) => fetcher.fetch(url, bounds));
+    } catch (error) {
+      throw error instanceof IssuerFault ? explained(error, bearer) : error;
+    }
+  }
+
+  async #askAnybody(url: URL, limits: FetchLimits): Promise<unknown> {
+    const certificates = joined([await readClusterCertificates(this.#access.ca.deployed), this.#caCert]);
+    return this.#outside.use(certificates, (fetcher) => fetcher.fetch(url, limits));
   }
 }
 
-/** What to trust beside the system's certificates. */
-async function clusterTrust(path: string, caCert: string | undefined): Promise<string> {
-  const cluster = await readCertificates(path, caCert !== undefined);
-  return [caCert, cluster].filter((pem) => pem !== undefined).join('\n');
+function joined(pems: readonly (string | undefined)[]): string | undefined {
+  const found = pems.filter((pem) => pem !== undefined);
+  return found.length === 0 ? undefined : found.join('\n');
 }
 
-async function readCertificates(path: string, isOptional: boolean): Promise<string | undefined> {
-  const hint = "It holds the cluster's CA certificate as PEM; the issuer's ca-cert can take its place.";
-  let pem: string;
-  try {
-    pem = await readFile(path, 'utf8');
-  } catch (cause) {
-    if (isOptional && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new IssuerFault('UNREACHABLE', `unable to read cluster CA file: ${path}`, { hint, cause });
+/** What the first way brings that does not fail, in the time that one alone would have: each but the last has half of what
+ * is left. Throws the fault of the first, with the others in its sentence. */
+async function firstOf(ways: readonly Way[], limits: FetchLimits): Promise<unknown> {
+  const deadline = performance.now() + limits.timeout;
+  const faults: IssuerFault[] = [];
+  for (const [index, way] of ways.entries()) {
+    const left = Math.max(1, Math.ceil(deadline - performance.now()));
+    try {
+      return await way({ ...limits, timeout: index === ways.length - 1 ? left : Math.ceil(left / 2) });
+    } catch (error) {
+      if (!(error instanceof IssuerFault)) throw error;
+      faults.push(error);
+    }
   }
-  if (holdsCertificates(pem)) return pem;
-  throw new IssuerFault('UNREACHABLE', `the cluster CA file ${path} holds no certificate`, { hint });
+  const [first] = faults;
+  const sentence = [...new Set(faults.map(({ message }) => message))].join('; and ');
+  throw new IssuerFault(first?.code ?? 'UNREACHABLE', sentence, { hint: first?.hint, cause: first?.cause });
 }
 
-function holdsCertificates(pem: string): boolean {
-  try {
-    const blocks = decodePem(pem).filter(({ label }) => label === 'CERTIFICATE');
-    for (const { bytes } of blocks) new X509Certificate(bytes);
-    return blocks.length > 0;
-  } catch {
-    return false;
-  }
+function withoutCertificates(url: URL, paths: readonly string[]): IssuerFault {
+  const sentence = `no certificate of the cluster is there to check ${url.host} with: unable to read cluster CA file`;
+  return new IssuerFault('UNREACHABLE', `${sentence} ${paths.join(' or ')}`, {
+    hint: 'Kubernetes mounts the first into every pod. Outside of a cluster, give the issuer a ca-cert or a jwks-file.',
+  });
+}
+
+const ROLE =
+  'The service account of this pod needs the cluster role system:service-account-issuer-discovery, which every service ' +
+  'account has by default: kubectl get clusterrolebinding system:service-account-issuer-discovery';
+
+/** A fault of the API server with what helps inside a cluster. */
+function explained(fault: IssuerFault, bearer: string | undefined): IssuerFault {
+  const { status } = fault.metadata;
+  if (status !== '401' && status !== '403') return fault;
+  const hint =
+    bearer === undefined
+      ? 'It wants the token of a pod, and none is mounted: see automountServiceAccountToken.'
+      : status === '401'
+        ? 'It does not take the token of this pod: is it of this cluster, and for its API server?'
+        : ROLE;
+  return new IssuerFault(fault.code, fault.message, { hint, metadata: fault.metadata, cause: fault });
 }

@@ -1,4 +1,11 @@
-/** Which proxy the environment names for a URL. */
+/**
+ * Which proxy the environment names for a URL, by the rules that Go and curl share.
+ *
+ * Our own rather than undici's `EnvHttpProxyAgent`, which (7.30) knows no ranges in `NO_PROXY`, reads the end of a bare
+ * IPv6 address as a port, and does not say which proxy a request went through: a proxy that fails is to be named.
+ */
+import { BlockList, isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
 import { DefinitionError } from '../definition-error.ts';
 
 /** Environment variables by their names. */
@@ -16,7 +23,7 @@ export function proxiesOf(environment: Environment): Proxies {
   const read = (name: string): string => environment[name.toLowerCase()] ?? environment[name] ?? '';
   const http = proxyUrl('HTTP_PROXY', read('HTTP_PROXY'));
   const https = proxyUrl('HTTPS_PROXY', read('HTTPS_PROXY')) ?? http;
-  const spared = read('NO_PROXY')
+  const spared = (environment['no_proxy'] || environment['NO_PROXY'] || '')
     .toLowerCase()
     .split(/[,\s]+/)
     .filter(Boolean)
@@ -24,7 +31,8 @@ export function proxiesOf(environment: Environment): Proxies {
   return {
     all: [http, https].filter((proxy) => proxy !== undefined),
     for: (url) => {
-      if (isLoopback(url.hostname) || spared.some((covers) => covers(url))) return undefined;
+      const target = targetOf(url);
+      if (isLoopback(url.hostname) || spared.some((covers) => covers(target))) return undefined;
       return url.protocol === 'https:' ? https : http;
     },
   };
@@ -50,14 +58,67 @@ function proxyUrl(name: string, text: string): URL | undefined {
   );
 }
 
-/** One name of NO_PROXY: it covers itself and all below it, on every port or on one. */
-function exceptionOf(text: string): (url: URL) => boolean {
-  const [, name = text, port] = /^(.+):(\d+)$/.exec(text) ?? [];
-  if (name === '*') return () => true;
-  const host = name.replace(/^\*?\./, '');
-  return (url) =>
-    (url.hostname === host || url.hostname.endsWith(`.${host}`)) &&
-    (port === undefined || Number(port) === portOf(url));
+/** What a URL leads to. */
+interface Target {
+  /** A name without the dot at its end, or an address without brackets. */
+  readonly host: string;
+  /** The kind of address; undefined for a name. */
+  readonly family: Family | undefined;
+  readonly port: number;
+}
+
+type Family = 'ipv4' | 'ipv6';
+
+const familyOf = (text: string): Family | undefined =>
+  (({ 4: 'ipv4', 6: 'ipv6' }) as const)[isIP(text) as 4 | 6];
+
+function targetOf(url: URL): Target {
+  const host = url.hostname.replace(/^\[|\]$|\.$/g, '');
+  return { host, family: familyOf(host), port: portOf(url) };
+}
+
+type Exception = (target: Target) => boolean;
+
+/** One word of NO_PROXY: `*`, a range of addresses (CIDR), an address, or a name, which covers all below it too; the last
+ * two with or without a port, behind which an IPv6 address needs brackets. */
+function exceptionOf(word: string): Exception {
+  if (word === '*') return () => true;
+  const range = rangeOf(word);
+  if (range !== undefined) return range;
+  const { v6, host, port } = WORD.exec(word)?.groups ?? { host: word };
+  const name = v6 ?? host ?? '';
+  const covers = familyOf(name) === undefined ? nameException(name) : addressException(name);
+  return (target) => (port === undefined || Number(port) === target.port) && covers(target);
+}
+
+const WORD = /^(?:\[(?<v6>[^\]]*)\]|(?<host>[^:]*))(?::(?<port>\d+))?$/;
+
+function rangeOf(word: string): Exception | undefined {
+  const { address = '', prefix = '' } = /^(?<address>[^/]+)\/(?<prefix>\d{1,3})$/.exec(word)?.groups ?? {};
+  const family = familyOf(address);
+  if (family === undefined || Number(prefix) > (family === 'ipv4' ? 32 : 128)) return undefined;
+  const list = new BlockList();
+  list.addSubnet(address, Number(prefix), family);
+  return listed(list);
+}
+
+function addressException(address: string): Exception {
+  const list = new BlockList();
+  list.addAddress(address, familyOf(address));
+  return listed(list);
+}
+
+const listed =
+  (list: BlockList): Exception =>
+  ({ host, family }) =>
+    family !== undefined && list.check(host, family);
+
+/** A leading dot is as good as none, as for curl; Go takes it for "only what is below". */
+function nameException(text: string): Exception {
+  const written = text.replace(/^\*?\./, '').replace(/\.$/, '');
+  const name = domainToASCII(written) || written;
+  return ({ host, family }) =>
+    family === undefined && name !== '' && (host === name || host.endsWith(`.${name}`));
 }
 
 const portOf = ({ port, protocol }: URL): number => Number(port) || (protocol === 'https:' ? 443 : 80);

@@ -1,13 +1,12 @@
 /** Keys that the operator hands over, for an issuer that cannot or must not be asked. */
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
-import type { Algorithm } from '../algorithms.ts';
 import { claim } from '../claims.ts';
 import type { Claims } from '../claims.ts';
 import { DefinitionError } from '../definition-error.ts';
 import type { StaticKeySet } from '../issuer-definition.ts';
 import type { KeyProvider, KeySnapshot } from './issuer-keys.ts';
-import { KeySet, MAX_KEYS } from './jwks.ts';
-import { readVerificationKey } from './verification-key.ts';
+import { algorithmsOf } from './accepted-algorithms.ts';
+import { KeySet, MAX_KEYS } from './key-set.ts';
+import { fileFault, readNamedFile } from './named-file.ts';
 
 /** Largest file that is read, in bytes. */
 const MAX_FILE = 512 * 1024;
@@ -33,11 +32,13 @@ export class StaticKeys implements KeyProvider {
  * of it. Throws {@link DefinitionError}. */
 export function readStaticKeySet(source: StaticKeySet, issuer: string): unknown {
   if (source.kind === 'inline') return source.jwks;
-  const text = readText(source.path, issuer);
+  const { path } = source;
+  const file = { path, field: 'jwks-file', issuer, size: MAX_FILE, hint: HINT };
+  const text = readNamedFile(file);
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw fault(issuer, 'jwks-file', `${source.path} is not JSON`);
+    throw fileFault(file, `${path} is not JSON`);
   }
 }
 
@@ -51,11 +52,11 @@ export function staticKeys(jwks: unknown, source: StaticKeySet, issuer: string):
   if (list.length > MAX_KEYS)
     throw fault(issuer, field, `the key set of ${issuer} has more than ${MAX_KEYS} keys`);
   for (const [index, jwk] of list.entries()) refuseSecret(jwk, index, field, issuer);
-  const keys = list.map(readVerificationKey).filter((key) => key !== undefined);
-  if (keys.length === 0)
-    throw fault(issuer, field, `the key set of ${issuer} has no key that can verify a token`);
-  const algorithms = new Set<Algorithm>(keys.flatMap((key) => key.algorithms));
-  return new StaticKeys({ algorithms, keys: new KeySet(keys) });
+  const keys = new KeySet(list);
+  if (keys.keys.length > 0) return new StaticKeys({ algorithms: algorithmsOf(keys), keys });
+  const [first] = keys.skipped;
+  const why = first === undefined ? '' : ` (${first.name}: ${first.why})`;
+  throw fault(issuer, field, `the key set of ${issuer} has no key that can verify a token${why}`);
 }
 
 /** Members of a JWK that are secret (RFC 7518 §6). */
@@ -72,38 +73,6 @@ function refuseSecret(jwk: unknown, index: number, field: string, issuer: string
     'Leave out its secret members, as the issuer does in its own JWKS. Whoever has the secret can make tokens: ' +
     'replace the key if this file was not meant to hold it.';
   throw fault(issuer, field, sentence, hint);
-}
-
-function readText(path: string, issuer: string): string {
-  try {
-    // Opening a pipe would wait for somebody to write into it.
-    if (!statSync(path).isFile()) throw fault(issuer, 'jwks-file', `${path} is not a file`);
-    return readAll(path, issuer);
-  } catch (error) {
-    if (error instanceof DefinitionError) throw error;
-    const { code = 'unreadable' } = error as NodeJS.ErrnoException;
-    throw fault(
-      issuer,
-      'jwks-file',
-      `cannot read ${path}: ${code}`,
-      'It is named by jwks-file of the entry.',
-    );
-  }
-}
-
-function readAll(path: string, issuer: string): string {
-  const file = openSync(path, 'r');
-  try {
-    if (fstatSync(file).size > MAX_FILE)
-      throw fault(issuer, 'jwks-file', `${path} has more than ${MAX_FILE} bytes`);
-    const bytes = Buffer.alloc(MAX_FILE);
-    let length = 0;
-    for (let read = -1; read !== 0 && length < MAX_FILE; length += read)
-      read = readSync(file, bytes, length, MAX_FILE - length, null);
-    return bytes.toString('utf8', 0, length);
-  } finally {
-    closeSync(file);
-  }
 }
 
 const HINT =

@@ -60,18 +60,28 @@ function buildCall(
   return { expression: call, source };
 }
 
-/** `index . "name"`, where the name is written there: a claim must not choose which claim is read. */
+/** `index . "name" "inner"`, where the names are written there: a claim must not choose which claim is read. */
 function buildIndex(at: number, rest: readonly Operand[], piped: Built | undefined, refuse: Refuse): Built {
-  const [where, key, ...more] = rest;
-  const expression =
-    key?.kind === 'value' ? key.expression : key === undefined ? piped?.expression : undefined;
-  const isWhole = more.length === 0 && (key === undefined || piped === undefined);
-  if (where?.kind === 'dot' && isWhole && expression?.kind === 'constant') {
-    const source = `index .${key?.kind === 'value' ? ` ${key.source}` : ''}`;
-    if (typeof expression.value === 'string')
-      return { expression: { kind: 'index', name: expression.value }, source };
-  }
-  throw refuse(at, 'index is understood only with a claim whose name stands there', 'Write index . "claim".');
+  const [where, ...keys] = rest;
+  const steps = keys.map((key) => (key.kind === 'value' ? stepOf(key.expression) : undefined));
+  if (piped !== undefined) steps.push(stepOf(piped.expression));
+  const [name, ...inner] = steps.filter((step) => step !== undefined);
+  const source = ['index .', ...keys.map((key) => (key.kind === 'value' ? key.source : ''))].join(' ');
+  const isWhole = where?.kind === 'dot' && inner.length + 1 === steps.length;
+  if (isWhole && typeof name === 'string')
+    return { expression: { kind: 'index', path: [name, ...inner.map(String)] }, source };
+  throw refuse(
+    at,
+    'index is understood only with a claim whose name stands there',
+    'Write index . "claim", or index . "claim" "inner".',
+  );
+}
+
+/** A name, or a place in a list. */
+function stepOf(expression: Expression): string | number | undefined {
+  if (expression.kind !== 'constant') return undefined;
+  const { value } = expression;
+  return typeof value === 'string' || (typeof value === 'number' && value >= 0) ? value : undefined;
 }
 
 function requireValue(operand: Operand, refuse: Refuse): Operand & { readonly kind: 'value' } {

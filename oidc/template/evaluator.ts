@@ -1,15 +1,26 @@
 /** What a template gives for the claims of one token. */
 import { comparisonWords, missingWords } from './go-words.ts';
 import { typeOf } from './tree.ts';
-import type { Call, Expression, FunctionName, Node, Value } from './tree.ts';
+import type { Call, ClaimPath, Expression, FunctionName, Node, Value } from './tree.ts';
 
-/** The value that a template finds under a name; undefined when there is none. */
-export type Lookup = (name: string) => string | undefined;
+/** The value that a template finds under a path; undefined when there is none. */
+export type Lookup = (path: ClaimPath) => string | undefined;
+
+/** What keeps the value under a path from standing in a name that must be of one token only; undefined when nothing
+ * does. */
+export type Judge = (path: ClaimPath) => string | undefined;
 
 /** Why a template gives nothing. */
 export type TemplateFailure =
   /** Nobody has a value of this name. */
   | { readonly reason: 'missing'; readonly name: string; readonly goMessage: string | undefined }
+  /** What is under this name cannot stand in a name: see {@link Judge}. */
+  | {
+      readonly reason: 'unfit';
+      readonly name: string;
+      readonly why: string;
+      readonly goMessage: string | undefined;
+    }
   /** An eq or ne met values of two types. */
   | { readonly reason: 'incomparable'; readonly goMessage: string }
   /** The result is longer than {@link MAX_RESULT_LENGTH}. */
@@ -18,15 +29,19 @@ export type TemplateFailure =
 /** Longest result, in UTF-16 units: more than any certificate takes, so that repeated claims cannot eat memory. */
 export const MAX_RESULT_LENGTH = 32 * 1024;
 
-/** Fills a template in. `text` is where the nodes came from, for error texts. The time is proportional to the
- * template's size and the result's. */
+/** How a path is written in a message and in the name of a default. */
+export const pathText = (path: ClaimPath): string => (path.length === 1 ? path[0] : path.join('.'));
+
+/** Fills a template in. `text` is where the nodes came from, for error texts. With `judge` what is printed must be fit for a
+ * name: of claims that it accepts, and not empty. The time is proportional to the template's size and the result's. */
 export function evaluateTemplate(
   text: string,
   nodes: readonly Node[],
   lookup: Lookup,
+  judge?: Judge,
 ): string | TemplateFailure {
   try {
-    return new Evaluation(text, lookup).run(nodes);
+    return new Evaluation(text, lookup, judge).run(nodes);
   } catch (error) {
     if (error instanceof Interruption) return error.failure;
     throw error;
@@ -48,11 +63,15 @@ const isTrue = (value: Value): boolean => value !== '' && value !== false && val
 class Evaluation {
   readonly #text: string;
   readonly #lookup: Lookup;
+  readonly #judge: Judge | undefined;
+  /** Whether what is evaluated will stand in a name. */
+  #isNamed = false;
   #out = '';
 
-  constructor(text: string, lookup: Lookup) {
+  constructor(text: string, lookup: Lookup, judge: Judge | undefined) {
     this.#text = text;
     this.#lookup = lookup;
+    this.#judge = judge;
   }
 
   run(nodes: readonly Node[]): string {
@@ -63,12 +82,27 @@ class Evaluation {
   #walk(nodes: readonly Node[]): void {
     for (const node of nodes) {
       if (node.kind === 'text') this.#write(node.text);
-      else if (node.kind === 'print') this.#write(String(this.#value(node.expression)));
+      else if (node.kind === 'print') this.#print(node.expression);
       else
         this.#walk(
           node.branches.find(({ condition }) => isTrue(this.#value(condition)))?.body ?? node.otherwise,
         );
     }
+  }
+
+  #print(expression: Expression): void {
+    this.#isNamed = this.#judge !== undefined;
+    const text = String(this.#value(expression));
+    this.#isNamed = false;
+    if (text === '' && this.#judge !== undefined) throw this.#unfit(expression, 'empty');
+    this.#write(text);
+  }
+
+  #unfit(expression: Expression, why: string): Interruption {
+    const isClaim = expression.kind === 'claim';
+    const name = isClaim || expression.kind === 'index' ? pathText(expression.path) : 'what it chooses';
+    const goMessage = isClaim ? missingWords(this.#text, expression.at, name) : undefined;
+    return new Interruption({ reason: 'unfit', name, why, goMessage });
   }
 
   #write(text: string): void {
@@ -78,12 +112,17 @@ class Evaluation {
 
   #value(expression: Expression): Value {
     if (expression.kind === 'constant') return expression.value;
-    if (expression.kind === 'index') return this.#lookup(expression.name) ?? '';
     if (expression.kind === 'call') return this.#call(expression);
-    const value = this.#lookup(expression.name);
+    const { path } = expression;
+    const why = this.#isNamed ? this.#judge?.(path) : undefined;
+    if (why !== undefined) throw this.#unfit(expression, why);
+    if (expression.kind === 'index') return this.#lookup(path) ?? '';
+    const value = this.#lookup(path);
     if (value !== undefined) return value;
-    const { name, at } = expression;
-    throw new Interruption({ reason: 'missing', name, goMessage: missingWords(this.#text, at, name) });
+    const name = pathText(path);
+    // Fulcio knows no members of claims, and so has no words for one that is missing.
+    const goMessage = path.length === 1 ? missingWords(this.#text, expression.at, name) : undefined;
+    throw new Interruption({ reason: 'missing', name, goMessage });
   }
 
   #call(call: Call): Value {

@@ -1,5 +1,5 @@
 /**
- * The part of Go's text/template that claims need: `{{ .claim }}`, `{{ index . "claim" }}`, if / else if / else / end,
+ * The part of Go's text/template that claims need: `{{ .claim }}`, `{{ .claim.inner }}`, `{{ index . "claim" }}`, if / else if / else / end,
  * eq, ne, and, or, not, texts, true, false and whole numbers, parentheses, pipes, comments and trim markers. All else
  * is refused here, with its place, so that a template that was read can only fail for want of a claim.
  */
@@ -123,11 +123,19 @@ class Parser {
     const { text, at } = token;
     if (token.kind === 'dot') return { kind: 'dot', at };
     if (token.kind === 'word') return this.#word(token);
-    if (token.kind === 'field') return value({ kind: 'claim', name: text.slice(1), at }, text, at);
+    if (token.kind === 'field') return this.#field(token);
     if (token.kind === 'number') return value({ kind: 'constant', value: this.#number(token) }, text, at);
     if (token.kind === 'string') return value({ kind: 'constant', value: this.#string(token) }, text, at);
     if (token.kind === 'leftParen') return this.#parenthesis(token);
     throw this.#refuse(token, `${text} cannot stand here`, UNKNOWN_WORD);
+  }
+
+  /** A claim, and the members inside of it that follow at once. */
+  #field({ text, at }: Token): Operand {
+    const names = [text];
+    while (this.#peek().kind === 'field') names.push(this.#take().text);
+    const [name = '', ...inner] = names.map((one) => one.slice(1));
+    return value({ kind: 'claim', path: [name, ...inner], at }, names.join(''), at);
   }
 
   #parenthesis(token: Token): Operand {
@@ -162,12 +170,9 @@ class Parser {
 
   #glued(): Error {
     const token = this.#peek();
-    if (token.kind !== 'field')
-      return this.#refuse(token, 'a blank is missing here', 'Part words with blanks.');
-    const before = this.#tokens[this.#next - 1];
-    const name = before?.kind === 'field' ? before.text.slice(1) : 'claim';
-    const hint = `A claim is one text. One with a dot in its name is {{ index . "${name}${token.text}" }}.`;
-    return this.#refuse(token, 'claims have no fields of their own', hint);
+    return token.kind === 'field'
+      ? this.#refuse(token, 'only a claim has members', 'Write .claim.inner, or index . "claim" "inner".')
+      : this.#refuse(token, 'a blank is missing here', 'Part words with blanks.');
   }
 
   #expectClose(word: string): void {

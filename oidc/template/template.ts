@@ -3,19 +3,26 @@
  * `parser.ts` says how much is understood.
  */
 import { evaluateTemplate } from './evaluator.ts';
-import type { Lookup, TemplateFailure } from './evaluator.ts';
+import type { Judge, Lookup, TemplateFailure } from './evaluator.ts';
 import { parseTemplate } from './parser.ts';
 
-/** A compiled text: what it gives for the values of one token, or why it gives nothing. */
-export type Template = (lookup: Lookup) => string | TemplateFailure;
+/** A compiled text: what it gives for the values of one token, or why it gives nothing. With `judge` it is a name; see
+ * {@link evaluateTemplate}. */
+export type Template = (lookup: Lookup, judge?: Judge) => string | TemplateFailure;
 
 /** Compiles `text`; a text without `{{` is the name of a claim. Throws {@link DefinitionError} with line and column, and
  * what to write instead, for what is not understood. */
 export function compileTemplate(text: string): Template {
-  if (!text.includes('{{')) {
-    // The words for it depend on the extension.
-    return (lookup) => lookup(text) ?? { reason: 'missing', name: text, goMessage: undefined };
-  }
+  // The words for a name alone depend on the extension.
+  if (!text.includes('{{')) return (lookup, judge) => valueAlone(text, lookup, judge);
   const nodes = parseTemplate(text);
-  return (lookup) => evaluateTemplate(text, nodes, lookup);
+  return (lookup, judge) => evaluateTemplate(text, nodes, lookup, judge);
+}
+
+function valueAlone(name: string, lookup: Lookup, judge: Judge | undefined): string | TemplateFailure {
+  const value = lookup([name]);
+  if (value === undefined) return { reason: 'missing', name, goMessage: undefined };
+  if (judge === undefined) return value;
+  const why = judge([name]) ?? (value === '' ? 'empty' : undefined);
+  return why === undefined ? value : { reason: 'unfit', name, why, goMessage: undefined };
 }

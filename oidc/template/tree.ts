@@ -6,6 +6,9 @@ export type Value = string | boolean | number;
 /** Go's name of a value's type; clients see it in error texts. */
 export type ValueType = 'string' | 'bool' | 'int';
 
+/** The name of a claim, then the names of members (or the places in lists, from 0) inside of it. */
+export type ClaimPath = readonly [name: string, ...inner: string[]];
+
 /** The functions there are. */
 export type FunctionName = 'eq' | 'ne' | 'and' | 'or' | 'not';
 
@@ -24,10 +27,10 @@ export interface Call {
 /** Something with a value. */
 export type Expression =
   | { readonly kind: 'constant'; readonly value: Value }
-  /** `.name`: a claim that must be there. */
-  | { readonly kind: 'claim'; readonly name: string; readonly at: number }
-  /** `index . "name"`: a claim that is empty where it is missing. */
-  | { readonly kind: 'index'; readonly name: string }
+  /** `.name` or `.name.inner`: a claim that must be there. */
+  | { readonly kind: 'claim'; readonly path: ClaimPath; readonly at: number }
+  /** `index . "name"` or `index . "name" "inner"`: a claim that is empty where it is missing. */
+  | { readonly kind: 'index'; readonly path: ClaimPath }
   | Call;
 
 /** A piece of a template. */

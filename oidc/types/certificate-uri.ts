@@ -1,19 +1,64 @@
+import { isUtf8 } from 'node:buffer';
 import type { SubjectAltName } from '../../core/subject-alt-name.ts';
 import { goQuote } from '../go/quote.ts';
 import { GoUrlError, parseGoUrl } from '../go/url.ts';
 import type { GoUrl } from '../go/url.ts';
 import { TokenError } from '../token-error.ts';
 
-/** The name of a certificate whose URI is `text`, in the form that Go gives it. Throws {@link TokenError} when Go would
- * not read the text, or not the certificate that carries it. */
-export function certificateUri(text: string): SubjectAltName {
+/** Makes a URI of what claims say, by Go's rules. */
+export type WriteUri = (spelled: string) => string;
+
+/** The name of a certificate whose URI is what `write` makes of `spelled`, in the form that Go gives it; `spelled` itself by
+ * default. Throws {@link TokenError} when Go would not read it, or not the certificate that carries it, and when other claims
+ * would give the same name. */
+export function certificateUri(spelled: string, write: WriteUri = asItIs): SubjectAltName {
+  const text = write(spelled);
   const first = readUrl(text);
-  return first.text === text ? named(first) : writtenUri(first.text);
+  return withOneSpelling(first.text === text ? named(first) : namedAgain(first.text), spelled, write);
 }
 
-/** The same for a URI that Go wrote itself, and reads for the first time in the certificate: it can write what it would
+/** The same where Go writes the URI itself, and reads it for the first time in the certificate: it can write what it would
  * not read again. */
-export const writtenUri = (text: string): SubjectAltName => named(readUrl(text, unreadable(text)));
+export const writtenUri = (spelled: string, write: WriteUri): SubjectAltName =>
+  withOneSpelling(namedAgain(write(spelled)), spelled, write);
+
+const asItIs: WriteUri = (spelled) => spelled;
+
+const namedAgain = (text: string): SubjectAltName => named(readUrl(text, unreadable(text)));
+
+/**
+ * Go writes many texts in one way: `ä` and `%C3%A4`, `HTTPS:` and `https:`, `a//b` and `a/b` where it joins paths. Of the
+ * texts that give one name, only the plainest is taken: the name with its escapes resolved, where that gives the name again;
+ * else the name itself. So two tokens with one name have the same claims in it.
+ */
+function withOneSpelling(name: SubjectAltName, spelled: string, write: WriteUri): SubjectAltName {
+  const plainest = plainestOf(name.value, write);
+  if (spelled === plainest) return name;
+  const sentence = `the URI ${goQuote(spelled)} would get the name of ${goQuote(plainest)}`;
+  throw new TokenError('IDENTITY_REFUSED', sentence, {
+    hint: 'Two names must not look alike to those who verify. Have the claim spelled in the plainest way, without escapes.',
+  });
+}
+
+function plainestOf(value: string, write: WriteUri): string {
+  if (!value.includes('%')) return value;
+  const resolved = value.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  const bytes = Buffer.from(resolved, 'latin1');
+  if (!isUtf8(bytes)) return value;
+  const plain = bytes.toString();
+  return givesName(plain, value, write) ? plain : value;
+}
+
+function givesName(spelled: string, value: string, write: WriteUri): boolean {
+  try {
+    return parseGoUrl(write(spelled)).text === value;
+  } catch (error) {
+    if (error instanceof GoUrlError || error instanceof TokenError) return false;
+    throw error;
+  }
+}
 
 const unreadable = (text: string): string => `x509: cannot parse URI ${goQuote(text)}: `;
 

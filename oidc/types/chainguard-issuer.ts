@@ -4,7 +4,7 @@ import type { Claims } from '../claims.ts';
 import { emailVerified } from './email-claims.ts';
 import { commonExtensions } from './extension-values.ts';
 import type { PrincipalReader } from './issuer-types.ts';
-import { joinedUri } from './joined-uri.ts';
+import { joinedBehind } from './joined-uri.ts';
 import { TokenError } from '../token-error.ts';
 
 /** Type chainguard-identity: an identity of Chainguard, named by its issuer's URL with its subject behind. The proof
@@ -18,7 +18,7 @@ export const chainguardIssuer =
       issuer,
       subject,
       challenge: provenName(claims, subject),
-      san: certificateUri(joinedUri(issuer, subject)),
+      san: certificateUri(`${issuer.replace(/\/$/, '')}/${subject}`, joinedBehind(issuer)),
       extensions: commonExtensions(issuer, subject),
     };
   };

@@ -1,6 +1,6 @@
 import { FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
 import { certificateUri } from './certificate-uri.ts';
-import { requiredText } from '../claims.ts';
+import { claim, requiredText } from '../claims.ts';
 import type { Claims } from '../claims.ts';
 import { DefinitionError } from '../definition-error.ts';
 import { verifiedEmail } from './email-claims.ts';
@@ -10,8 +10,10 @@ import type { CiProviderDefinition, IssuerDefinition } from '../issuer-definitio
 import type { PrincipalReader } from './issuer-types.ts';
 import { compileTemplate } from '../template/template.ts';
 import type { Template } from '../template/template.ts';
-import { MAX_RESULT_LENGTH } from '../template/evaluator.ts';
-import type { Lookup, TemplateFailure } from '../template/evaluator.ts';
+import { MAX_RESULT_LENGTH, pathText } from '../template/evaluator.ts';
+import type { Judge, Lookup, TemplateFailure } from '../template/evaluator.ts';
+import type { ClaimPath } from '../template/tree.ts';
+import { memberOf } from './json-path.ts';
 import { TokenError } from '../token-error.ts';
 
 /** One text of the provider, compiled. */
@@ -38,7 +40,7 @@ export function ciProviderIssuer(definition: IssuerDefinition): PrincipalReader 
     const { issuer, claims } = token;
     const subject = requiredText(claims, 'sub');
     const lookup = lookupIn(claims, provider);
-    const san = certificateUri(fill(subjectSlot, lookup, issuer));
+    const san = certificateUri(fill(subjectSlot, lookup, issuer, judgeIn(claims, provider)));
     return {
       issuer,
       subject,
@@ -54,15 +56,38 @@ export function ciProviderIssuer(definition: IssuerDefinition): PrincipalReader 
 function lookupIn(claims: Claims, { pinned, defaults }: CiProviderDefinition): Lookup {
   // Printing a large claim once is enough, however often it is asked for.
   const printed = new Map<string, string>();
-  return (name) => {
-    const fixed = pinned?.get(name) ?? printed.get(name);
+  return (path) => {
+    const name = pathText(path);
+    const fixed = pinned?.get(name);
     if (fixed !== undefined) return fixed;
-    if (!Object.hasOwn(claims, name)) return defaults.get(name);
-    const value = claims[name];
+    const value = valueAt(claims, path);
+    if (value === undefined) return defaults.get(name);
     if (typeof value === 'string') return value;
-    const text = claimText(value);
-    printed.set(name, text);
+    // A name may hold dots.
+    const key = path.length === 1 ? name : JSON.stringify(path);
+    const text = printed.get(key) ?? claimText(value);
+    printed.set(key, text);
     return text;
+  };
+}
+
+/** The claim, or what is inside of it; undefined when it is not there. */
+function valueAt(claims: Claims, [name, ...inner]: ClaimPath): unknown {
+  let value = claim(claims, name);
+  for (const step of inner) value = memberOf(value, step);
+  return value;
+}
+
+/** What would make the names of two tokens equal that say different things: nothing at all, text that Go makes of a list or
+ * a map, and numbers of which JSON holds several in one. */
+function judgeIn(claims: Claims, { pinned }: CiProviderDefinition): Judge {
+  return (path) => {
+    if (pinned?.has(pathText(path)) === true) return undefined;
+    const value = valueAt(claims, path);
+    if (value === null) return 'null';
+    if (typeof value === 'object') return 'a list or a map';
+    if (typeof value === 'number' && !Number.isSafeInteger(value)) return 'not a whole number below 2^53';
+    return undefined;
   };
 }
 
@@ -83,10 +108,11 @@ function fillAll(
   return values.set(24, subject);
 }
 
-function fill(slot: Slot, lookup: Lookup, issuer: string): string {
-  const value = slot.template(lookup);
+function fill(slot: Slot, lookup: Lookup, issuer: string, judge?: Judge): string {
+  const value = slot.template(lookup, judge);
   if (typeof value === 'string') return value;
   if (value.reason === 'missing') throw missing(value, slot.name, issuer);
+  if (value.reason === 'unfit') throw unfit(value, slot.name);
   throw new TokenError(
     'TEMPLATE_FAILED',
     `${slot.name} cannot be made from this token: ${WHY[value.reason]}`,
@@ -98,10 +124,12 @@ function fill(slot: Slot, lookup: Lookup, issuer: string): string {
   );
 }
 
-const WHY: Readonly<Record<Exclude<TemplateFailure['reason'], 'missing'>, string>> = {
+const WHY: Readonly<Record<Exclude<TemplateFailure['reason'], 'missing' | 'unfit'>, string>> = {
   incomparable: 'its template compares a text with something that is none',
   'too long': `it would be longer than ${MAX_RESULT_LENGTH} characters`,
 };
+
+const ASK = "Ask the issuer for this claim, or give it a default in the provider's default-template-values.";
 
 function missing(
   { name, goMessage }: TemplateFailure & { readonly reason: 'missing' },
@@ -109,10 +137,27 @@ function missing(
   issuer: string,
 ): TokenError {
   return new TokenError('TEMPLATE_FAILED', `the token has no "${name}", from which ${extension} is made`, {
-    hint: "Ask the issuer for this claim, or give it a default in the provider's default-template-values.",
+    hint: name.includes('.') ? `${ASK} A claim with a dot in its name is {{ index . "${name}" }}.` : ASK,
     metadata: { claim: name, extension },
     fulcioMessage: goMessage ?? missingNameWords(name, extension, issuer),
   });
+}
+
+function unfit(
+  { name, why, goMessage }: TemplateFailure & { readonly reason: 'unfit' },
+  extension: string,
+): TokenError {
+  return new TokenError(
+    'TEMPLATE_FAILED',
+    `the token's "${name}" is ${why}, and the name in the certificate is made of it`,
+    {
+      hint:
+        'Such a name could be that of another token too. Have the issuer fill the claim in, or make the name of others ' +
+        '(subject-alternative-name-template).',
+      metadata: { claim: name, extension },
+      fulcioMessage: goMessage,
+    },
+  );
 }
 
 function missingNameWords(name: string, extension: string, issuer: string): string {

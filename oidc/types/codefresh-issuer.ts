@@ -3,7 +3,7 @@ import { optionalText, requiredTexts } from '../claims.ts';
 import { goQuote } from '../go/quote.ts';
 import { GoUrlError, parseGoUrl } from '../go/url.ts';
 import type { PrincipalReader } from './issuer-types.ts';
-import { joinedUri } from './joined-uri.ts';
+import { joinedBehind, joinedUri } from './joined-uri.ts';
 import { TokenError } from '../token-error.ts';
 import { workloadPrincipal } from './workload-principal.ts';
 
@@ -15,10 +15,11 @@ export const codefreshIssuer = (): PrincipalReader => (token) => {
   const required = requiredTexts(claims, ['account_id', 'pipeline_id', 'workflow_id']);
   const platform = optionalText(claims, 'platform_url') || DEFAULT_PLATFORM;
   checkPlatform(platform);
-  const account = optionalText(claims, 'account_name');
-  const pipeline = `${optionalText(claims, 'pipeline_name')}:${required.account_id}/${required.pipeline_id}`;
+  const names = requiredTexts(claims, ['account_name', 'pipeline_name']);
+  const pipeline = `${names.pipeline_name}:${required.account_id}/${required.pipeline_id}`;
+  const name = `${platform}/${names.account_name}/${pipeline}`;
   const build = joinedUri(platform, 'build', required.workflow_id);
-  return workloadPrincipal(token, certificateUri(joinedUri(platform, account, pipeline)), [
+  return workloadPrincipal(token, certificateUri(name, joinedBehind(platform)), [
     [9, build],
     [11, optionalText(claims, 'runner_environment')],
     [12, optionalText(claims, 'scm_repo_url')],

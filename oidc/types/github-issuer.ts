@@ -1,7 +1,7 @@
 import { certificateUri } from './certificate-uri.ts';
 import { requiredTexts } from '../claims.ts';
 import type { PrincipalReader } from './issuer-types.ts';
-import { joinedUri } from './joined-uri.ts';
+import { joinedBehind, joinedUri } from './joined-uri.ts';
 import { workloadPrincipal } from './workload-principal.ts';
 
 const REQUIRED = [
@@ -23,32 +23,38 @@ const REQUIRED = [
   'run_attempt',
 ] as const;
 
-const onGithub = (...elements: readonly string[]): string => joinedUri('https://github.com/', ...elements);
+const GITHUB = 'https://github.com/';
+
+const onGithub = (...elements: readonly string[]): string => joinedUri(GITHUB, ...elements);
 
 /** Type github-workflow (deprecated by Fulcio): a job of GitHub Actions, always on github.com. */
 export const githubIssuer = (): PrincipalReader => (token) => {
   const claims = requiredTexts(token.claims, REQUIRED);
   const signer = onGithub(claims.job_workflow_ref);
   const run = ['actions/runs', claims.run_id, 'attempts', claims.run_attempt];
-  return workloadPrincipal(token, certificateUri(signer), [
-    [2, claims.event_name],
-    [3, claims.sha],
-    [4, claims.workflow],
-    [5, claims.repository],
-    [6, claims.ref],
-    [9, signer],
-    [10, claims.job_workflow_sha],
-    [11, claims.runner_environment],
-    [12, onGithub(claims.repository)],
-    [13, claims.sha],
-    [14, claims.ref],
-    [15, claims.repository_id],
-    [16, onGithub(claims.repository_owner)],
-    [17, claims.repository_owner_id],
-    [18, onGithub(claims.workflow_ref)],
-    [19, claims.workflow_sha],
-    [20, claims.event_name],
-    [21, onGithub(claims.repository, ...run)],
-    [22, claims.repository_visibility],
-  ]);
+  return workloadPrincipal(
+    token,
+    certificateUri(`${GITHUB}${claims.job_workflow_ref}`, joinedBehind(GITHUB)),
+    [
+      [2, claims.event_name],
+      [3, claims.sha],
+      [4, claims.workflow],
+      [5, claims.repository],
+      [6, claims.ref],
+      [9, signer],
+      [10, claims.job_workflow_sha],
+      [11, claims.runner_environment],
+      [12, onGithub(claims.repository)],
+      [13, claims.sha],
+      [14, claims.ref],
+      [15, claims.repository_id],
+      [16, onGithub(claims.repository_owner)],
+      [17, claims.repository_owner_id],
+      [18, onGithub(claims.workflow_ref)],
+      [19, claims.workflow_sha],
+      [20, claims.event_name],
+      [21, onGithub(claims.repository, ...run)],
+      [22, claims.repository_visibility],
+    ],
+  );
 };

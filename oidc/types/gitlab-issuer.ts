@@ -32,22 +32,28 @@ export const gitlabIssuer = (): PrincipalReader => (token) => {
   const visibility = optionalText(token.claims, 'project_visibility');
   checkRunner(token.claims);
   const config = configUri(claims.ci_config_ref_uri);
-  return workloadPrincipal(token, writtenUri(config), [
-    [9, config],
-    [10, digest],
-    [11, claims.runner_environment],
-    [12, onGitlab(claims.project_path)],
-    [13, claims.sha],
-    [14, gitRef(claims.ref_type, claims.ref)],
-    [15, claims.project_id],
-    [16, onGitlab(claims.namespace_path)],
-    [17, claims.namespace_id],
-    [18, config],
-    [19, digest],
-    [20, claims.pipeline_source],
-    [21, onGitlab(claims.project_path, '/-/jobs/', claims.job_id)],
-    [22, visibility],
-  ]);
+  return workloadPrincipal(
+    token,
+    writtenUri(`https://${claims.ci_config_ref_uri}`, (spelled) =>
+      configUri(spelled.slice('https://'.length)),
+    ),
+    [
+      [9, config],
+      [10, digest],
+      [11, claims.runner_environment],
+      [12, onGitlab(claims.project_path)],
+      [13, claims.sha],
+      [14, gitRef(claims.ref_type, claims.ref)],
+      [15, claims.project_id],
+      [16, onGitlab(claims.namespace_path)],
+      [17, claims.namespace_id],
+      [18, config],
+      [19, digest],
+      [20, claims.pipeline_source],
+      [21, onGitlab(claims.project_path, '/-/jobs/', claims.job_id)],
+      [22, visibility],
+    ],
+  );
 };
 
 function checkRunner(claims: Claims): void {

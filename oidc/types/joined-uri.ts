@@ -16,3 +16,9 @@ export function joinedUri(base: string, ...elements: readonly string[]): string 
     });
   }
 }
+
+/** {@link joinedUri} of `base` and what stands behind it in a text. */
+export function joinedBehind(base: string): (spelled: string) => string {
+  const start = base.endsWith('/') ? base : `${base}/`;
+  return (spelled) => (spelled.startsWith(start) ? joinedUri(base, spelled.slice(start.length)) : spelled);
+}

@@ -14,7 +14,7 @@ export function compileJsonPath(text: string): JsonPath {
   const steps = readSteps(text);
   return (document) => {
     let value = document;
-    for (const step of steps) value = stepInto(value, step);
+    for (const step of steps) value = memberOf(value, step);
     return value;
   };
 }
@@ -43,7 +43,8 @@ function notUnderstood(text: string, at: number): DefinitionError {
   );
 }
 
-function stepInto(value: unknown, step: string): unknown {
+/** The member of that name of a map, or the element at that place of a list; undefined when there is none. */
+export function memberOf(value: unknown, step: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
   if (Array.isArray(value)) return /^\d+$/.test(step) ? (value as unknown[])[Number(step)] : undefined;
   return Object.hasOwn(value, step) ? (value as Record<string, unknown>)[step] : undefined;

@@ -45,5 +45,5 @@ function issuerReason({ url, isMeta }: IssuerDefinition, { issuer }: Choice): st
 const plain = (url: string): string =>
   url
     .toLowerCase()
-    .replace(/\/+$/, '')
+    .replace(/(?<!\/)\/+$/, '')
     .replace(/^http:/, 'https:');

@@ -4,6 +4,7 @@
  */
 import type { CelError } from '@bufbuild/cel';
 import { placeOf } from './rule-error.ts';
+import { KINDS_DIFFER } from './equality.ts';
 import { isExhausted } from './meter.ts';
 import { accessOf, chainOf, pathOf } from './path.ts';
 import { nodesOf, type Syntax } from './syntax.ts';
@@ -13,6 +14,8 @@ import { InexactNumber } from './values.ts';
 export interface Failure {
   readonly reason: string;
   readonly hint: string;
+  /** Whether it is only that values of different kinds were compared. */
+  readonly isMismatch?: true | undefined;
 }
 
 const MISSING = 'field not found: ';
@@ -22,6 +25,7 @@ export function failureOf(syntax: Syntax, error: CelError): Failure {
   if (isExhausted()) return tooCostly;
   const where = whereOf(syntax, error.exprId);
   if (error.cause instanceof InexactNumber) return inexact;
+  if (error.message === KINDS_DIFFER) return mismatched(where);
   if (error.message.startsWith(MISSING)) return missing(syntax, error, where);
   if (/^index .* out of bounds/.test(error.message)) {
     return {
@@ -40,6 +44,13 @@ export function failureOf(syntax: Syntax, error: CelError): Failure {
     hint: 'A claim may be absent, out of range, or not what int(…), timestamp(…) and the like can read.',
   };
 }
+
+/** The failure of an expression that compares values of which only the kinds differ. */
+const mismatched = (where: string): Failure => ({
+  isMismatch: true,
+  reason: `values of different types are compared${where}`,
+  hint: 'Claims are text more often than numbers or bools: compare with "true" rather than true, or with both: … in ["true", true].',
+});
 
 /** The library's error has the number of the accessed node or of the start of its path, and the name that was sought.
  * The name is repeated only when the rule itself spells it. */

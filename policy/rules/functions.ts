@@ -3,13 +3,15 @@
  * stricter than the library's, so that nothing a token holds is taken for what it only resembles.
  */
 import { celEnv, celFunc, celMethod, CelScalar, isCelList, isCelMap, listType } from '@bufbuild/cel';
-import type { CelEnv, CelFunc, CelList, CelValue } from '@bufbuild/cel';
+import type { CelEnv, CelFunc, CelList } from '@bufbuild/cel';
+import { countingFunctions } from './code-points.ts';
 import { conversions, TIMESTAMP } from './conversions.ts';
-import { library, meteredFunctions } from './library.ts';
+import { equalities } from './equality.ts';
+import { meteredFunctions } from './library.ts';
 import { literalsInUse } from './literals.ts';
 import { charge, giveUp } from './meter.ts';
 import { calendarMethods } from './time.ts';
-import { append, chargeWalk, growingList } from './values.ts';
+import { append, growingList } from './values.ts';
 
 /** Functions that only the compiler writes; no expression can spell them. */
 export const LOOP = '@loop';
@@ -55,24 +57,8 @@ function concatLists(left: CelList, right: CelList): CelList {
   return all;
 }
 
-function characters(text: string): bigint {
-  charge(1 + (text.length >> 3));
-  let count = 0;
-  for (let at = 0; at < text.length; at++) if ((text.charCodeAt(at) & 0xfc00) !== 0xdc00) count++;
-  return BigInt(count);
-}
-
-function equal(left: CelValue, right: CelValue): boolean {
-  if (left === right) return true;
-  if (typeof left !== 'object' && typeof left === typeof right && typeof left !== 'string') return false;
-  chargeWalk(left);
-  chargeWalk(right);
-  return library('_==_', undefined, [left, right]) === true;
-}
-
 const OWN: readonly CelFunc[] = [
-  celFunc('_==_', [DYN, DYN], BOOL, equal),
-  celFunc('_!=_', [DYN, DYN], BOOL, (left, right) => !equal(left, right)),
+  ...equalities(),
   celMethod('matches', STRING, [STRING], BOOL, function (pattern) {
     return matches(this, pattern);
   }),
@@ -82,10 +68,7 @@ const OWN: readonly CelFunc[] = [
   }),
   celFunc('_+_', [STRING, STRING], STRING, concat),
   celFunc('_+_', [LIST, LIST], LIST, concatLists),
-  celFunc('size', [STRING], INT, characters),
-  celMethod('size', STRING, [], INT, function () {
-    return characters(this);
-  }),
+  ...countingFunctions(),
   ...conversions(),
   ...calendarMethods(TIMESTAMP),
 ];

@@ -57,9 +57,9 @@ function payForWalk(self: CelValue | undefined, values: readonly CelValue[]): vo
   for (const value of values) chargeWalk(value);
 }
 
-/** These go through a text character by character, compare it with another at each place, or put another between all
- * parts of a list. */
-function payForText(self: CelValue | undefined, values: readonly CelValue[]): void {
+/** Pays for what goes through a text character by character, compares it with another at each place, or puts another
+ * between all parts of a list. Throws `BudgetExhausted`. */
+export function payForText(self: CelValue | undefined, values: readonly CelValue[]): void {
   payForWalk(self, values);
   const length = typeof self === 'string' ? self.length : isCelList(self) ? self.size : 0;
   const other = typeof values[0] === 'string' ? values[0].length : 0;

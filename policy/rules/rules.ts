@@ -12,6 +12,7 @@ import { bindingsOf, type RuleInput } from './bindings.ts';
 import { compileExpression, type Bindings, type CompiledExpression } from './compile.ts';
 import { ruleError } from './rule-error.ts';
 import { failureOf, notBool, tooCostly, type Failure } from './failure.ts';
+import { useLeniency } from './equality.ts';
 import { useLiterals } from './literals.ts';
 import { isExhausted, MAX_ADDED_STEPS, refill, spend } from './meter.ts';
 
@@ -101,17 +102,28 @@ function outcomesOf(rules: readonly CompiledRule[], input: RuleInput): Outcome[]
   Error.stackTraceLimit = 0;
   try {
     refill(rules.length);
-    return rules.map(({ expression }) => evaluate(expression, bindings));
+    return rules.map((rule) => outcomeOf(rule, bindings));
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
+/** A comparison of values of which only the kinds differ fails a rule that denies: it was meant to decide and did not. A
+ * rule that allows does not hold then, unless it fails also where such values are merely unequal. */
+function outcomeOf({ definition: { effect }, expression }: CompiledRule, bindings: Bindings): Outcome {
+  const outcome = evaluate(expression, bindings, false);
+  if (typeof outcome !== 'object' || outcome.isMismatch !== true || effect === 'deny') return outcome;
+  const otherwise = evaluate(expression, bindings, true);
+  return typeof otherwise === 'object' ? otherwise : false;
+}
+
 function evaluate(
   { syntax, literals, steps, evaluate: run }: CompiledExpression,
   bindings: Bindings,
+  isLenient: boolean,
 ): Outcome {
   useLiterals(literals);
+  useLeniency(isLenient);
   spend(steps);
   // Nothing that it could say would count any more; with thousands of rules, asking them all the same takes long.
   if (isExhausted()) return tooCostly;

@@ -43,11 +43,15 @@ const hasEnd = (part: string): boolean => /(?:^|[^\\])(?:\\\\)*(?:\$|\\z)\)*$/.t
 function alternativesOf(pattern: string): string[] {
   const parts = [''];
   let depth = 0;
-  for (const [token] of pattern.matchAll(/\\[^]|\[\^?\]?(?:\\[^]|[^\]\\])*\]|[^]/g)) {
-    if (token === '(') depth++;
-    if (token === ')') depth--;
-    if (token === '|' && depth === 0) parts.push('');
+  /** What was read of a class such as `[^a|b]`, in which a first `]` stands for itself; undefined outside of one. */
+  let inside: string | undefined;
+  for (const [token] of pattern.matchAll(/\\[^]|[^]/g)) {
+    if (token === '|' && depth === 0 && inside === undefined) parts.push('');
     else parts.push((parts.pop() ?? '') + token);
+    if (inside !== undefined) inside = token === ']' && !/^\^?$/.test(inside) ? undefined : inside + token;
+    else if (token === '[') inside = '';
+    else if (token === '(') depth++;
+    else if (token === ')') depth--;
   }
   return parts;
 }

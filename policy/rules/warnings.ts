@@ -9,7 +9,7 @@ import { nodesOf, type Expr } from './syntax.ts';
 import { plainPath, type Found, type Look } from './warnings-look.ts';
 import { emptyLists } from './warnings-lists.ts';
 import { looseMatches, looseTexts } from './warnings-texts.ts';
-import { impossibleValues } from './warnings-values.ts';
+import { impossibleValues, unlikeKinds } from './warnings-values.ts';
 
 /** One warning; `line` and `column` count from 1 within the expression. */
 export interface RuleWarning {
@@ -119,5 +119,5 @@ const CHECKS = [
   looseMatches,
   looseTexts,
   emptyLists,
-  ({ nodes }: Look): Found[] => impossibleValues(nodes),
+  ({ nodes }: Look): Found[] => [...impossibleValues(nodes), ...unlikeKinds(nodes)],
 ];

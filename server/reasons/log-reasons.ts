@@ -50,6 +50,15 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
     cause: 'The service is shutting down.',
     mend: 'Try again when it is up.',
   },
+  LOG_FROZEN: {
+    ...LOG_DOWN,
+    retryAfter: 3600,
+    instead: undefined,
+    meaning:
+      'The operator has ended the log: this service issues no certificates any more. It can still be read.',
+    cause: 'Another service, or another log, has taken its place.',
+    mend: 'Ask the operator for the address of the new one.',
+  },
   LOG_HEAD_MOVED: {
     ...LOG_DOWN,
     meaning: 'The stored head is not the one that this service left: somebody else wrote.',

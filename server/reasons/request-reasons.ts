@@ -25,7 +25,8 @@ export const REQUEST_REASONS: ReasonRows<RequestReason> = {
   KEY_INSECURE: {
     ...INSECURE,
     meaning: 'The key can be broken, or not be relied on: too short, a bad exponent, a known weak modulus.',
-    cause: 'An old RSA key, or one made by a device with the ROCA fault.',
+    cause:
+      'An old RSA key, one made by a device with the ROCA fault, or a modulus that anybody can take apart.',
     mend: 'Make a new key: ECDSA P-256 is the usual one.',
   },
   KEY_UNSUPPORTED: {
@@ -74,7 +75,7 @@ export const REQUEST_REASONS: ReasonRows<RequestReason> = {
   IDENTITY_UNENCODABLE: {
     ...OWN_WORDS,
     meaning: 'The name cannot stand in a certificate.',
-    cause: 'It holds control characters, or characters that its type does not have.',
+    cause: 'It holds control or invisible characters, or characters that its type does not have.',
     mend: 'Whoever runs the issuer gives the account another name.',
   },
   IDENTITY_TOO_LARGE: {

@@ -62,6 +62,14 @@ export const TOKEN_REASONS: ReasonRows<TokenReason> = {
     cause: 'The issuer changed its keys since, or the token comes from another issuer of the same name.',
     mend: 'Get a new token. A key that is brand new is found within seconds.',
   },
+  KEY_UNUSABLE: {
+    ...TOKEN,
+    meaning:
+      'The issuer publishes the key that signed the token, but it is one that verifies nothing here: the sentence says which key, and why.',
+    cause:
+      'RSA of less than 2048 bits; an `alg` that is none (`RSA`), or another than that of the token; numbers in ordinary base64 instead of base64url; numbers that make no key.',
+    mend: 'The operator of the issuer: publish a key as RFC 7517 and RFC 7518 have it, and sign with it. The service log names such keys when they are fetched.',
+  },
   TOKEN_SIGNATURE_INVALID: {
     ...TOKEN,
     meaning: 'The signature of the token is wrong.',
@@ -117,7 +125,8 @@ export const TOKEN_REASONS: ReasonRows<TokenReason> = {
     ...TOKEN,
     meaning:
       'The name that the token would have in a certificate is not allowed for this entry, or is no such name.',
-    cause: 'The subject lies outside `subject-domain` or the trust domain, or a template made no URI.',
+    cause:
+      'The subject lies outside `subject-domain` or the trust domain, a template made no URI, or a claim holds escapes (`rel%C3%A4`) so that another claim (`relä`) would have the same name.',
     mend: 'The sentence says which rule the name breaks; the operator compares it with the entry.',
   },
   ISSUER_CLAIM_REFUSED: {
@@ -128,8 +137,10 @@ export const TOKEN_REASONS: ReasonRows<TokenReason> = {
   },
   TEMPLATE_FAILED: {
     ...TOKEN,
-    meaning: 'A template of the CI provider needs a claim that the token does not have.',
-    cause: 'The provider leaves the claim out for this kind of job, or the template has a typing error.',
+    meaning:
+      'A template of the CI provider needs a claim that the token does not have, or would make a name of one that is null, empty, a list or a map.',
+    cause:
+      'The provider leaves the claim out for this kind of job (GitLab: `ci_config_ref_uri` is null where the pipeline configuration lies elsewhere), or the template has a typing error.',
     mend: 'The operator compares the template with the claims; `mayfly explain` shows both.',
   },
 };

@@ -1,5 +1,17 @@
 import { expect } from 'chai';
-import { appendFile, mkdir, readFile, rename, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { AuditSinkError } from '../../audit/audit-error.ts';
 import { openAudit } from '../../audit/audit.ts';
@@ -151,6 +163,76 @@ describe('audit: a file', () => {
     expect(file.notes.events).to.deep.equal(['warn: audit file was moved; a new one is begun']);
   });
 
+  for (const [kind, options] of [
+    ['fail-closed', FAIL_CLOSED],
+    ['in the background', {}],
+  ] as const) {
+    it(`${kind}, loses no line to a program that copies the file and truncates it, again and again`, async () => {
+      const file = await open(options);
+      const copies: string[] = [];
+      const copyAndTruncate = async (): Promise<void> => {
+        const copy = join(file.directory, `copy-${copies.length}`);
+        copies.push(copy);
+        await copyFile(file.path, copy);
+        // Whatever is written between the two is in nobody's copy.
+        for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+        await truncate(file.path);
+      };
+      const ids = range(1000);
+      const issueSome = async (from: number): Promise<void> => {
+        for (const id of ids.slice(from, from + 20)) {
+          await issue(file, [id]);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      };
+      for (let from = 0; from < ids.length; from += 20)
+        await Promise.all([issueSome(from), copyAndTruncate()]);
+      await file.audit.close();
+      // A copy may end within a line.
+      const text = (await Promise.all([file.path, ...copies].map((path) => readFile(path, 'latin1')))).join(
+        '',
+      );
+      const found = new Set([...text.matchAll(/"requestId":"(r\d+)".*\}\n/g)].map(([, id]) => id));
+      expect(ids.filter((id) => !found.has(id))).to.deep.equal([]);
+      const { incidents } = file.audit.status().places[0] ?? {};
+      expect(incidents?.truncated).to.be.above(0);
+      expect(file.notes.events).to.include(
+        'error: audit file was truncated; lines that were written meanwhile may be lost',
+      );
+    });
+  }
+
+  it('counts and dates what other programs did to it', async () => {
+    const file = await open(FAIL_CLOSED);
+    const incidents = () => file.audit.status().places[0]?.incidents;
+    await file.audit.issued(issuedDecision('r0'));
+    expect(incidents()).to.deep.equal({ truncated: 0, deleted: 0, notRotated: 0, lastLoss: undefined });
+    file.time.skew = 1e9;
+    await truncate(file.path, 10);
+    await file.audit.issued(issuedDecision('r1'));
+    expect(incidents()).to.deep.include({ truncated: 1, deleted: 0 });
+    expect(incidents()?.lastLoss).to.be.within(Date.now() + 1e9 - 60_000, Date.now() + 1e9);
+    await unlink(file.path);
+    await file.audit.issued(issuedDecision('r2'));
+    expect(incidents()).to.deep.include({ truncated: 1, deleted: 1 });
+    await rename(file.path, join(file.directory, 'moved'));
+    await file.audit.issued(issuedDecision('r3'));
+    expect(incidents()).to.deep.include({ truncated: 1, deleted: 1 });
+  });
+
+  it('notices a truncation before it puts the file aside, and before it ends', async () => {
+    const file = await open({ file: { maxBytes: 1_500 }, ...FAIL_CLOSED });
+    await issue(file, ['r0', 'r1', 'r2']);
+    await truncate(file.path);
+    await issue(file, ['r3', 'r4', 'r5']);
+    expect(await file.names(), 'not put aside: it is small now').to.have.length(1);
+    expect(await file.ids()).to.deep.equal(range(6));
+    await truncate(file.path);
+    await file.audit.close();
+    expect(await file.ids()).to.deep.equal(range(6));
+    expect(file.audit.status().places[0]?.incidents?.truncated).to.equal(2);
+  });
+
   it('refuses the certificate while its directory is gone and cannot be made, and goes on afterwards', async () => {
     const file = await open({ ...FAIL_CLOSED, name: 'sub/audit.jsonl', parts: { limits: { retryMs: 1 } } });
     await file.audit.issued(issuedDecision('r0'));
@@ -158,7 +240,8 @@ describe('audit: a file', () => {
     await writeFile(join(file.directory, 'sub'), 'in the way');
     const refusal = await file.audit.issued(issuedDecision('r1'))?.catch((error: unknown) => error);
     expect(refusal).to.include({ code: 'AUDIT_UNAVAILABLE' });
-    expect(file.audit.status().places).to.deep.equal([{ name: 'file', isFailing: true, lost: 0 }]);
+    expect(file.audit.status().places).to.have.length(1);
+    expect(file.audit.status().places[0]).to.include({ name: 'file', isFailing: true, lost: 0 });
     file.audit.refused({ requestId: 'r1', client: '', reason: 'AUDIT_UNAVAILABLE' });
     await rm(join(file.directory, 'sub'));
     await file.notes.until('audit is written again');

@@ -87,8 +87,9 @@ describe('bin/mayfly.js', function () {
 
   /** Puts the Node that runs this test where `npm ci` puts the pinned one. */
   const installRuntime = (): void => {
-    mkdirSync(join(checkout, 'node_modules/node/bin'), { recursive: true });
-    symlinkSync(process.execPath, join(checkout, 'node_modules/node/bin/node'));
+    const folder = join(checkout, `node_modules/node-${process.platform}-${process.arch}/bin`);
+    mkdirSync(folder, { recursive: true });
+    symlinkSync(process.execPath, join(folder, 'node'));
   };
 
   function start(words: readonly [string, ...string[]], ...args: string[]) {

@@ -221,6 +221,13 @@ describe('ca/profile', () => {
     'a NUL in a name': { san: { type: 'email', value: 'alice@example.org\0.evil.org' } },
     'a newline in a username': { san: { type: 'username', value: 'a\nb!example.org' } },
     'an empty name': { san: { type: 'uri', value: '' } },
+    'a joiner in a username': { san: { type: 'username', value: 'a\u200db!example.org' } },
+    'an invisible character in the name of an issuer': {
+      extensions: new Map([
+        [1, 'https://i\u200b'],
+        [8, 'https://i\u200b'],
+      ]),
+    },
     'half a surrogate in a claim': {
       extensions: new Map([
         [1, 'https://i'],

@@ -128,7 +128,12 @@ describe('ca/request-key', () => {
       expectRefusal('KEY_UNSUPPORTED', pemOf(key));
     }
     const explicit = generateKeyPairSync('ec', { namedCurve: 'P-256', paramEncoding: 'explicit' }).publicKey;
-    expectRefusal('KEY_UNSUPPORTED', pemOf(explicit));
+    expect(() => readRequestKey(pemOf(explicit)))
+      .to.throw(RequestError, 'the key spells its curve out in numbers instead of naming it')
+      .that.includes({ code: 'KEY_UNSUPPORTED' })
+      .with.property('hint')
+      .that.contains('-param_enc named_curve')
+      .and.does.not.contain('P-256');
   });
 
   it('refuses RSA of another size or exponent as insecure, with the reason', () => {

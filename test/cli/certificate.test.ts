@@ -186,7 +186,7 @@ describe('mayfly certificate', function () {
     expect((await run('--json')).code).to.equal(0);
     const { code, stdout } = await run('--json');
     await limited.stop();
-    expect(code).to.equal(1);
+    expect(code, 'another try may end otherwise').to.equal(3);
     const { error } = JSON.parse(stdout) as { error: { code: string; retryAfterSeconds: number } };
     expect(error.code).to.equal('PRINCIPAL_RATE_LIMITED');
     expect(error.retryAfterSeconds).to.be.within(1, 30);

@@ -116,8 +116,8 @@ describe('mayfly config', function () {
       expect(broken.code).to.equal(1);
       expect(broken.stdout).to.match(/^broken\.yaml:1:5: error: [^]*\nbroken\.yaml: 1 error\n$/);
       const missing = await check('missing.yaml');
-      expect(missing.code).to.equal(1);
-      expect(missing.stdout).to.contain('missing.yaml: error: does not exist');
+      expect([missing.code, missing.stdout]).to.deep.equal([2, '']);
+      expect(missing.stderr).to.contain('missing.yaml: does not exist');
     });
 
     it('is used with one file', async () => {

@@ -89,7 +89,7 @@ describe('cli/log', function () {
     await once(server, 'listening');
     const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const none = await run('status', '--url', base);
-    expect([none.code, none.stderr]).to.deep.equal([1, `mayfly: the service at ${base} has no log\n`]);
+    expect([none.code, none.stderr]).to.deep.equal([3, `mayfly: the service at ${base} has no log\n`]);
     names.push('first');
     expect(json(await run('status', '--url', `${base}/`, '--trust', trust, '--json'))).to.include({
       size: 305,
@@ -135,7 +135,7 @@ describe('cli/log', function () {
     expect((await run('proof', certificate, '--url', base, '--trust', trust, ...token)).code).to.equal(0);
     expect([...seen]).to.deep.equal(['Bearer the-log-token']);
     const without = await run('status', '--url', base);
-    expect(without.code).to.equal(1);
+    expect(without.code).to.equal(3);
     expect(without.stderr).to.include('--access-token-file');
     const plain = await run('status', '--url', 'http://ca.example.com', ...token);
     expect(plain.stderr).to.include('plain HTTP');
@@ -207,9 +207,12 @@ describe('cli/log', function () {
     writeFileSync(join(other, 'log.vkey'), keys.map((key) => `${encodeVkey(key)}\n`).join(''));
     const remote = await run('check', '--url', server.url, '--trust', other);
     expect(remote.code).to.equal(1);
-    expect(remote.stderr).to.include('no signature of a known key');
+    expect(remote.stdout).to.match(/^WRONG: checkpoint: .*no signature of a known key/);
+    expect(json(await run('check', '--url', server.url, '--trust', other, '--json'))).to.include({
+      ...{ ok: false, where: 'checkpoint' },
+    });
     const local = await run('check', '--data', test.directory, '--trust', other);
-    expect(local.code).to.equal(1);
+    expect(local.code).to.equal(3);
     expect(local.stderr).to.include('not the one that --trust knows');
   });
 
@@ -242,9 +245,51 @@ describe('cli/log', function () {
       chmodSync(closed, 0);
       const { code, stderr } = await runCli(['log', 'check', '--data', data], { user: ordinaryUser });
       chmodSync(closed, 0o700);
-      expect(code).to.equal(1);
+      expect(code).to.equal(3);
       expect(stderr, closed).to.include('cannot be read\n  Check its owner and mode').and.include(closed);
     }
+  });
+
+  it('exits with 3 when a log cannot be judged, and with 1 when it is wrong or has no such certificate', async () => {
+    const answers = new Map<string, number>();
+    const busy = createServer((request, response) => {
+      const path = request.url?.replace('/log/2026/', '') ?? '';
+      const status = answers.get(path) ?? answers.get('*');
+      if (status !== undefined) response.writeHead(status, { 'retry-after': '3600' }).end('later');
+      else
+        void fetch(`${server.url}/${path}`).then(async (answer) => {
+          response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
+        });
+    }).listen(0, '127.0.0.1');
+    await once(busy, 'listening');
+    const url = `http://127.0.0.1:${(busy.address() as AddressInfo).port}/log/2026`;
+    const target = ['--url', url, '--trust', trust];
+    for (const [path, status] of [
+      ['*', 401],
+      ['*', 503],
+      ['tile/0/000', 500],
+      ['tile/0/000', 503],
+    ] as const) {
+      answers.clear();
+      answers.set(path, status);
+      const result = await run('check', ...target, '--json');
+      expect(result.code, `${status} ${path}`).to.equal(3);
+      expect(json(result), `${status} ${path}`).to.have.nested.property('error.code');
+      expect(json(result)).not.to.have.property('ok');
+    }
+    answers.clear();
+    answers.set('tile/0/000', 404);
+    const missing = await run('check', ...target, '--json');
+    expect([missing.code, json(missing)['where']]).to.deep.equal([1, 'tile/0/000']);
+    answers.set('*', 503);
+    expect((await run('proof', certificate, ...target)).code).to.equal(3);
+    answers.clear();
+    busy.closeAllConnections();
+    busy.close();
+    expect((await run('check', ...target)).code, 'nothing listens').to.equal(3);
+    const stranger = join(test.root, 'stranger.pem');
+    writeFileSync(stranger, encodePem('CERTIFICATE', test.ca.authority.chain[0] ?? new Uint8Array()));
+    expect((await run('proof', stranger, '--url', server.url, '--trust', trust)).code).to.equal(1);
   });
 
   it('says what to do when it is used wrongly', async () => {
@@ -254,11 +299,11 @@ describe('cli/log', function () {
     expect((await run('status', '--url', 'localhost')).code).to.equal(2);
     expect((await run('status', '--data', join(test.root, 'nowhere'))).stderr).to.include('mayfly init');
     const refused = await run('status', '--url', 'http://127.0.0.1:1/log/2026');
-    expect(refused.code).to.equal(1);
+    expect(refused.code).to.equal(3);
     expect(refused.stderr).to.include('cannot be read');
     expect((await run('status', '--url', `${server.base}/nowhere`)).stderr).to.include('/log/NAME');
     const noPem = await run('proof', join(trust, 'log.vkey'), '--data', test.directory);
-    expect(noPem.code).to.equal(1);
+    expect(noPem.code).to.equal(2);
     expect(noPem.stderr).to.include('no PEM certificate');
     expect((await run('proof', '--help')).stdout).to.include('Examples:');
   });

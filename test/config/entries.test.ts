@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { selfSigned } from '../support/tls-identity.ts';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -192,6 +193,43 @@ describe('config: what is wrong with the keys of an issuer', () => {
       'jwks-file',
       'is not a file',
     ],
+    [
+      'a file of certificates that is not there',
+      one('{ca-cert-file: /nowhere/ca.pem}'),
+      'ca-cert-file',
+      'cannot read /nowhere/ca.pem: ENOENT',
+    ],
+    [
+      'keys at two places',
+      one('{jwks-url: "https://b.example/jwks", discovery-url: "https://b.example/d"}'),
+      'discovery-url',
+      'has no effect: with jwks-url no discovery document is asked for',
+    ],
+    [
+      'keys at a place and in the file',
+      one(`{jwks-url: "https://b.example/jwks", jwks: ${PUBLIC}}`),
+      'jwks-url',
+      'has no effect: the entry holds the keys',
+    ],
+    ['keys at no URL', one('{jwks-url: /etc/keys.json}'), 'jwks-url', 'must be an http(s) URL'],
+    [
+      'keys at a user',
+      one('{jwks-url: "https://me@b.example/jwks"}'),
+      'jwks-url',
+      'is not the URL of a document',
+    ],
+    [
+      'other places in another entry',
+      two('{jwks-url: "https://b.example/1"}', '{jwks-url: "https://b.example/2"}'),
+      'jwks-url',
+      'different jwks-url',
+    ],
+    [
+      'a place for the keys of a pattern',
+      `meta-issuers: {"https://*.a.example": {client-id: x, type: email, mayfly: {jwks-url: "https://b.example/jwks"}}}`,
+      'jwks-url',
+      'cannot have jwks-url',
+    ],
     ['keys that are none', one('{jwks: {keys: []}}'), 'jwks', 'has no key that can verify a token'],
     ['a private key', one(`{jwks: ${SECRET}}`), 'jwks', 'is a private key'],
     [
@@ -229,6 +267,41 @@ describe('config: what is wrong with the keys of an issuer', () => {
       }
       expect.fail('nothing was said');
     });
+
+  it('hands over where the documents of an issuer are, and follows the file of certificates', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'mayfly-entries-'));
+    try {
+      await writeFile(join(directory, 'ca.pem'), (await selfSigned()).cert);
+      const block =
+        '{discovery-url: "https://b.example/d?p=x", discovery-issuer: "https://{tenantid}", ca-cert-file: ca.pem}';
+      const { issuers, files } = parseConfig(one(block), { directory });
+      expect(issuers[0]).to.include({
+        discoveryUrl: 'https://b.example/d?p=x',
+        discoveryIssuer: 'https://{tenantid}',
+        caCertFile: join(directory, 'ca.pem'),
+      });
+      expect(files).to.deep.equal([join(directory, 'ca.pem')]);
+      expect(parseConfig(one('{jwks-url: "https://b.example/jwks"}')).issuers[0]?.jwksUrl).to.equal(
+        'https://b.example/jwks',
+      );
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it('warns of documents that come over plain HTTP, wherever the issuer is', () => {
+    const codes = (url: string, block: string): string[] =>
+      parseConfig(`oidc-issuers: {"${url}": {client-id: x, type: email, mayfly: ${block}}}`).findings.flatMap(
+        ({ code, path }) => (code === 'PLAIN_HTTP' ? [path] : []),
+      );
+    const entry = (url: string): string => `oidc-issuers."${url}"`;
+    expect(codes('https://a.example', '{jwks-url: "http://b.example/k"}')).to.deep.equal([
+      `${entry('https://a.example')}.mayfly.jwks-url`,
+    ]);
+    expect(codes('http://a.example', '{discovery-url: "https://b.example/d"}')).to.deep.equal([]);
+    expect(codes('https://a.example', '{jwks-url: "http://127.0.0.1:1/k"}')).to.deep.equal([]);
+    expect(codes('http://a.example', '{}')).to.deep.equal([entry('http://a.example')]);
+  });
 
   it('takes the keys of one entry for the whole issuer', () => {
     expect(parseConfig(two(`{jwks: ${PUBLIC}}`, '{}')).entries).to.have.length(2);

@@ -179,7 +179,7 @@ const MISTAKES: readonly Mistake[] = [
     '5:14',
     `${ISSUER}.ca-cert`,
     'failed to parse CA certificate for issuer https://a.example',
-    'no name of a file',
+    'mayfly.ca-cert-file takes the name of a file',
   ],
   [
     'uri without a domain',

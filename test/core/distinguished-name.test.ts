@@ -34,6 +34,13 @@ describe('core/distinguished-name', () => {
     expect(describeName(evil)).to.equal('CN=a\\, O\\=Other\\u{1b}[2J\\u{202e}');
   });
 
+  it('cuts what is longer than any honest name', () => {
+    const many = name(...Array.from({ length: 5000 }, () => attribute(CN, der.utf8String('x'))));
+    expect(describeName(many)).to.match(/^(?:CN=x, ){32}… \(4968 more\)$/);
+    const long = name(attribute(CN, der.utf8String('x'.repeat(100_000))));
+    expect(describeName(long)).to.equal(`CN=${'x'.repeat(512)}…`);
+  });
+
   it('answers an empty text for an empty name', () => {
     expect(describeName(der.sequence())).to.equal('');
   });

@@ -295,7 +295,10 @@ describe('ct-log/log: a start that is refused', function () {
     },
     'another Ed25519 key in log.json': {
       spoil: () => {
-        edit((fields) => (fields['ed25519PublicKey'] = toBase64(new Uint8Array(32))));
+        edit(
+          (fields) =>
+            (fields['ed25519PublicKey'] = toBase64(logSigners().checkpoint.publicKey.subarray(-32))),
+        );
       },
       code: 'LOG_CORRUPT',
       names: /log\.json was edited.*ed25519PublicKey/,

@@ -83,11 +83,26 @@ const rows = {
     mayfly: 'refused',
     reason: 'no verifier can mean such an issuer',
   },
+  nameless: {
+    subject:
+      'a claim that the name is made of (templates, `codefresh-workflow`) and that is null, empty, a list, a map, or a number that is not whole or beyond 2⁵³',
+    fulcio: 'a name with `<nil>`, nothing, `[x y]`, `map[…]` or a rounded number in it',
+    mayfly: 'refused',
+    reason: 'such a name is that of every token without the claim',
+  },
+  spellings: {
+    subject:
+      'a URI that Go writes otherwise than the claims spell it, where another spelling is plainer: `rel%C3%A4` beside `relä`, `HTTPS:`, `#` at the end, `a//b` and `..` in the built-in CI types and `chainguard-identity`',
+    fulcio: 'one name for all spellings',
+    mayfly: 'the plainest is taken, the others are refused',
+    reason: 'two values of a claim must not give one name',
+  },
   controls: {
-    subject: 'a name with control characters, bidirectional ones too (type `username`)',
+    subject:
+      'a name (type `username`) or an issuer with control or invisible characters, joiners and variation selectors too',
     fulcio: 'as the token has it',
     mayfly: 'refused',
-    reason: 'they have no honest use, and NUL has cheated verifiers',
+    reason: 'two names that differ in them alone look the same, and NUL has cheated verifiers',
   },
   account: {
     subject: 'type `kubernetes` without namespace or service account',

@@ -27,6 +27,8 @@ type Sides = NonNullable<DifferentialCase['differs']>[1];
 
 /** Fulcio issues, Mayfly refuses. */
 export const STRICTER: Sides = { fulcio: ISSUED, mayfly: REFUSED };
+/** Fulcio issues; Mayfly refuses, in the words that Fulcio has for a claim that is missing. */
+export const STRICTER_IN_WORDS: Sides = { fulcio: ISSUED, mayfly: { status: 400 } };
 /** Fulcio refuses, Mayfly issues. */
 export const LOOSER: Sides = { fulcio: REFUSED, mayfly: ISSUED };
 

@@ -1,6 +1,7 @@
 /** Keys that change while requests are on their way, and keys that were withdrawn. */
 import { expect } from 'chai';
-import { MAX_AGE, RETRY_INTERVAL } from '../../oidc/keys/issuer-keys.ts';
+import { MAX_AGE, RETRY_INTERVAL, STALE_AGE } from '../../oidc/keys/issuer-keys.ts';
+import { makeIssuerKey } from '../support/oidc-issuer.ts';
 import { outcomeOf } from './support/attack.ts';
 import { startWorld, type World } from './support/world.ts';
 
@@ -68,13 +69,21 @@ describe('hostile: rotation of keys', () => {
     expect(await outcomeOf(world, forged)).to.equal('KEY_UNKNOWN');
   });
 
-  it('to no keys at all refuses everybody, and back again takes them after the interval', async () => {
-    expect(await outcomeOf(world, await world.honest())).to.equal('issued');
+  it('to no keys at all keeps those that were there for an hour, and no longer', async () => {
+    const good = (): Promise<string> => world.honest();
+    expect(await outcomeOf(world, await good())).to.equal('issued');
     const [key] = world.issuer.published.splice(0);
     world.service.skew = MAX_AGE;
-    expect(await outcomeOf(world, await world.honest())).to.equal('KEY_UNKNOWN');
+    expect(await outcomeOf(world, await good())).to.equal('issued');
+    // A token with an unknown key id has the keys looked for, and must not take them away either.
+    expect(await outcomeOf(world, await world.issuer.sign({}, { key: await makeIssuerKey() }))).to.equal(
+      'KEY_UNKNOWN',
+    );
+    expect(await outcomeOf(world, await good())).to.equal('issued');
+    world.service.skew = STALE_AGE;
+    expect(await outcomeOf(world, await good())).to.equal('KEY_UNKNOWN');
     if (key !== undefined) world.issuer.published.push(key);
     world.service.skew += RETRY_INTERVAL;
-    expect(await outcomeOf(world, await world.honest())).to.equal('issued');
+    expect(await outcomeOf(world, await good())).to.equal('issued');
   });
 });

@@ -4,6 +4,16 @@
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { utf8 } from '../../core/bytes.ts';
+import { FormatError } from '../../core/errors.ts';
+import { decodePem } from '../../core/pem.ts';
+import { printable, printableJson, printableLines } from '../../core/printable.ts';
+import { parseCheckpoint } from '../../ct-log/format/checkpoint.ts';
+import { parseLogV3Json } from '../../ct-log/format/log-v3-json.ts';
+import { parseTlogProof } from '../../ct-log/format/tlog-proof.ts';
+import { parseVkeys } from '../../ct-log/format/vkey.ts';
+import { compileRegularExpression } from '../../policy/regular-expression.ts';
+import { sha256 } from '../support/parsers.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { parseConfig } from '../../config/load.ts';
 import { readPolicyCases } from '../../config/policy-cases.ts';
@@ -106,6 +116,7 @@ const YAML = [
   ],
 ];
 const url = new URL('https://issuer.example/jwks');
+const DISCOVERY = { url: new URL('https://issuer.example/d'), issuer: 'https://issuer.example' };
 const document = (text: string): unknown => {
   try {
     return JSON.parse(text) as unknown;
@@ -135,7 +146,72 @@ const JSONS = [
   ' ',
 ];
 
+const NOTES = [
+  '\n',
+  '\n\n',
+  '— ',
+  'a',
+  ' ',
+  'AAAA',
+  '=',
+  '+',
+  '0',
+  'index ',
+  'extra ',
+  'c2sp.org/tlog-proof@v1\n',
+];
+const EXPRESSIONS = ['(.*/)*x', '((a*)*)*b', '(.*)*@(.*)*', '^(a|aa)+$', '(a?){30}a{30}'].map((source) =>
+  compileRegularExpression(source),
+);
+
 const PARSERS: readonly Parser[] = [
+  {
+    what: 'a PEM file',
+    parse: decodePem,
+    typed: FormatError,
+    words: ['-----BEGIN A-----\n', '-----END A-----', '-----BEGIN ', 'A', ' ', '\n', ':', '-', '\t', '='],
+    longest: 1024 * 1024,
+  },
+  {
+    what: 'a checkpoint',
+    parse: (text) => parseCheckpoint(utf8(text)),
+    typed: FormatError,
+    words: NOTES,
+    longest: 256 * 1024,
+  },
+  {
+    what: 'an inclusion proof',
+    parse: (text) => parseTlogProof(utf8(text)),
+    typed: FormatError,
+    words: NOTES,
+    longest: 256 * 1024,
+  },
+  {
+    what: 'keys of logs',
+    parse: (text) => parseVkeys(sha256, text),
+    typed: FormatError,
+    words: ['+', 'a', '0', '00000000', 'AAAA', '=', '\n', '\r\n'],
+    longest: 256 * 1024,
+  },
+  {
+    what: 'a description of a log',
+    parse: (text) => parseLogV3Json(sha256, text),
+    typed: FormatError,
+    words: JSONS,
+    longest: 256 * 1024,
+  },
+  {
+    what: 'a name that is held against expressions',
+    parse: (text) => EXPRESSIONS.map((expression) => [expression.isAllOf(text), expression.isFoundIn(text)]),
+    words: ['a', '/', '@', 'aa', 'b', 'x', '\n', 'é'],
+    longest: CLAIM,
+  },
+  {
+    what: 'a text that is shown',
+    parse: (text) => [printable(text), printableLines(text), printableJson(JSON.stringify(text))],
+    words: ['a', '\x1b[', '\n', '\u202e', '\u{e0041}', '\ud800', '\u00ad', ' '],
+    longest: 64 * 1024,
+  },
   {
     what: 'a token',
     parse: parseToken,
@@ -270,7 +346,7 @@ const PARSERS: readonly Parser[] = [
   },
   {
     what: 'a discovery document',
-    parse: (text) => discover('https://issuer.example', () => Promise.resolve(document(text))),
+    parse: (text) => discover(DISCOVERY, () => Promise.resolve(document(text))),
     typed: IssuerFault,
     words: [...JSONS, '"issuer"', '"https://issuer.example"', '"jwks_uri"'],
     longest: 256 * 1024,

@@ -9,6 +9,7 @@ import type { Authenticator } from '../../oidc/authenticate.ts';
 import { DefinitionError } from '../../oidc/definition-error.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import { RETRY_INTERVAL } from '../../oidc/keys/issuer-keys.ts';
+import { CLUSTER_ACCESS } from '../../oidc/keys/kubernetes-cluster.ts';
 import { MAX_CANDIDATES } from '../../oidc/meta-issuers.ts';
 import { NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND } from '../../oidc/keys/stranger-keys.ts';
 import type { TokenError } from '../../oidc/token-error.ts';
@@ -249,15 +250,19 @@ describe('Issuers that a pattern describes', () => {
 
   it("are the cluster's own by one URL alone, which may have a private address", async () => {
     const directory = await mkdtemp(join(tmpdir(), 'mayfly-meta-'));
-    const clusterFiles = { ca: join(directory, 'ca.crt'), token: join(directory, 'token') };
-    await writeFile(clusterFiles.ca, (await selfSigned()).cert);
+    const cluster = {
+      ...CLUSTER_ACCESS,
+      ca: { mounted: join(directory, 'ca.crt'), deployed: join(directory, 'fulcio.crt') },
+      token: join(directory, 'token'),
+    };
+    await writeFile(cluster.ca.mounted, (await selfSigned()).cert);
     const kubernetes = meta('https://kubernetes.*.svc', { type: 'kubernetes' });
     const { createFetcher } = tenants;
     const door = createAuthenticator({
       issuers: [kubernetes],
       clock: () => now,
       createFetcher,
-      clusterFiles,
+      cluster,
     });
     open.push(door);
     const claims = { 'kubernetes.io': { namespace: 'a', serviceaccount: { name: 'b' } } };

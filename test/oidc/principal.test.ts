@@ -154,10 +154,10 @@ describe('A principal', () => {
     const workload: Partial<IssuerDefinition> = { type: 'uri', subjectDomain: 'http://127.0.0.1' };
 
     it('is its subject in the form that Go gives it', async () => {
-      const made = await principal(workload, { sub: 'HTTP://127.0.0.1:8080/a/../b c' });
+      const made = await principal(workload, { sub: 'http://127.0.0.1:8080/a/../b c' });
       expect(made.san).to.deep.equal({ type: 'uri', value: 'http://127.0.0.1:8080/a/../b%20c' });
-      expect(made.challenge).to.equal('HTTP://127.0.0.1:8080/a/../b c');
-      expect(made.subject).to.equal('HTTP://127.0.0.1:8080/a/../b c');
+      expect(made.challenge).to.equal('http://127.0.0.1:8080/a/../b c');
+      expect(made.subject).to.equal('http://127.0.0.1:8080/a/../b c');
     });
 
     const bad: readonly (readonly [string, string])[] = [

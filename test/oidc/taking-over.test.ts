@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { Authenticator } from '../../oidc/authenticate.ts';
+import type { Trust } from '../../oidc/keys/connections.ts';
 import { createDocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import type { DocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
@@ -29,8 +30,8 @@ describe('A configuration that takes over from another', () => {
     await issuer.close();
   });
 
-  const createFetcher = (caCert: string | undefined): DocumentFetcher => {
-    const real = createDocumentFetcher(caCert);
+  const createFetcher = ({ caCert }: Trust): DocumentFetcher => {
+    const real = createDocumentFetcher({ caCert });
     const record = { caCert, closed: false };
     fetchers.push(record);
     const close = async (): Promise<void> => {

@@ -144,6 +144,29 @@ describe('A token before it is believed', () => {
     expect(refusal(rawToken(HEADER, '{"__proto__":{"iss":"x"}}')).code).to.equal('CLAIM_MISSING');
   });
 
+  it('says how it was spoilt on its way', () => {
+    const good = rawToken(HEADER, CLAIMS);
+    const table: readonly [token: string, words: string][] = [
+      [`bearer ${good}`, 'begins with the word "Bearer"'],
+      [`BEARER ${good}`, 'begins with the word "Bearer"'],
+      [`Bearer ${good}`, 'begins with the word "Bearer"'],
+      ['bearer', 'begins with the word "Bearer"'],
+      [`token ${good}`, 'another scheme'],
+      [`Basic dXNlcjpwYXNz`, 'another scheme'],
+      [` ${good}`, 'blanks or line breaks'],
+      [`${good}\n`, 'blanks or line breaks'],
+      [`"${good}"`, 'quotation marks'],
+      [`{"value":"${good}"}`, 'is JSON'],
+    ];
+    for (const [token, words] of table) {
+      const error = refusal(token);
+      expect(error.code).to.equal('TOKEN_MALFORMED');
+      expect(error.message).to.contain(words);
+      expect(`${error.message} ${error.hint}`).not.to.contain(good.slice(0, 10));
+    }
+    expect(refusal(`bearer ${good}`).hint).to.contain('capital B');
+  });
+
   it('is never repeated in an error', () => {
     for (const [, token] of BAD) {
       const error = refusal(token);

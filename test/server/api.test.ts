@@ -94,6 +94,7 @@ describe('server: the calls beside signing', () => {
       'log',
       'clock',
       'head',
+      'files',
     ]);
   });
 

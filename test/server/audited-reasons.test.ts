@@ -104,6 +104,10 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
     before: ({ issuer }) => (issuer.discovery.patch = { issuer: 'https://other.example' }),
   },
   KEY_UNKNOWN: { sign: { key: await makeIssuerKey() } },
+  KEY_UNUSABLE: {
+    change: () => ({}),
+    before: ({ issuer }) => (issuer.jwks.patch = { keys: [{ ...issuer.key.publicJwk, alg: 'RSA' }] }),
+  },
   TOKEN_SIGNATURE_INVALID: { token: (good) => tokenWith(good, {}) },
   TOKEN_EXPIRED: { claims: inAt(-240), known: VERIFIED },
   TOKEN_NOT_YET_VALID: {
@@ -175,6 +179,7 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
     },
     known: IDENTITY,
   },
+  LOG_FROZEN: { change: logFault('LOG_FROZEN'), known: IDENTITY },
   LOG_CLOSED: { change: () => ({}), before: ({ log }) => log.close(), known: IDENTITY },
   AUDIT_UNAVAILABLE: {
     change: () => ({}),

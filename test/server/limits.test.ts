@@ -143,6 +143,30 @@ describe('server: limits', () => {
     await service.close();
   });
 
+  it('keeps an idle connection longer than proxies do, or as long as it is told to', async () => {
+    /** Seconds for which each listener says that it keeps a connection. */
+    const kept = async (idleTimeoutMs?: number): Promise<(string | null)[]> => {
+      const limits = { maxInFlight: 4, readConcurrency: 4, idleTimeoutMs };
+      const service = await startTestService(() => ({ limits }));
+      const urls = [`${service.url}/healthz`, `${service.logUrl}/checkpoint`, service.metricsUrl];
+      const answers = await Promise.all(urls.map((url) => fetch(url)));
+      await Promise.all(answers.map((answer) => answer.text()));
+      await service.close();
+      return answers.map(({ headers }) => headers.get('keep-alive'));
+    };
+    // Google's load balancer keeps its own for 600 s, and cannot be told otherwise.
+    expect(await kept()).to.deep.equal(Array.from({ length: 3 }, () => 'timeout=620'));
+    expect(await kept(3_700_000)).to.deep.equal(Array.from({ length: 3 }, () => 'timeout=3700'));
+    const service = await startTestService(() => ({
+      limits: { maxInFlight: 4, readConcurrency: 4, idleTimeoutMs: 50 },
+    }));
+    const { port, hostname } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(`GET /healthz HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+    await once(socket.resume(), 'close');
+    await service.close();
+  });
+
   it('refuses a head that is too long, and takes a token of 32 KiB in it', async () => {
     const service = await startTestService();
     const sendHeader = async (length: number): Promise<number | undefined> => {

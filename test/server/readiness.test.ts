@@ -89,4 +89,29 @@ describe('server: readiness', () => {
     now += 86_400_000;
     expect(await failedChecks()).to.deep.equal(['authority', 'log']);
   });
+
+  it('reports for a day that lines were taken out of the audit file, and stays ready', async () => {
+    const incidents = { truncated: 1, deleted: 0, notRotated: 0, lastLoss: START };
+    const places = [{ name: 'file', isFailing: false, lost: 0, incidents }] as const;
+    const readiness = createReadiness({
+      signer: localSigner(await generateKey('p256')),
+      authorityNotBefore: START - 1000,
+      authorityNotAfter: START + 2 * 86_400_000,
+      log: () => status,
+      clock: () => now,
+      isClosing: () => false,
+      audit: {
+        isFailClosed: true,
+        status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, places }),
+      },
+    });
+    now = START + 86_000_000;
+    const { ready, checks } = await readiness();
+    expect(ready).to.equal(true);
+    const told = checks.filter(({ ok }) => !ok);
+    expect(told.map(({ name }) => name)).to.deep.equal(['audit-file']);
+    expect(told[0]?.detail).to.include('truncated or deleted').and.include('2026-11-22T00:00:00.000Z');
+    now = START + 86_400_000;
+    expect((await readiness()).checks.every(({ ok }) => ok)).to.equal(true);
+  });
 });

@@ -85,6 +85,69 @@ describe('server: TLS', () => {
     await service.close();
   });
 
+  it('shows a renewal that failed, and the end of what is served, to the operator', async () => {
+    await swapIn('followed');
+    const service = await startTestService(() => ({ tls: files() }));
+    const metrics = async (): Promise<Record<string, string>> => {
+      const text = await (await fetch(service.metricsUrl)).text();
+      const lines = [...text.matchAll(/^mayfly_tls_(\S+) (\S+)$/gm)];
+      return Object.fromEntries(lines.map(([, name = '', value = '']) => [name, value]));
+    };
+    const tlsCheck = async (): Promise<{ ready: boolean; ok: boolean; detail: string }> => {
+      const answer = await fetch(`${service.metricsUrl}/readyz`);
+      const { ready, checks } = (await answer.json()) as {
+        ready: boolean;
+        checks: { name: string; ok: boolean; detail: string }[];
+      };
+      const { ok = false, detail = '' } = checks.find(({ name }) => name === 'tls') ?? {};
+      return { ready, ok, detail };
+    };
+    const served = await loadTlsPair(files(), Date.now());
+    const end = String(served.notAfter / 1000);
+    expect(await metrics()).to.deep.equal({
+      last_renewal_success: '1',
+      not_after_seconds: end,
+      'renewals_total{outcome="success"}': '0',
+      'renewals_total{outcome="failure"}': '0',
+    });
+    expect(await tlsCheck()).to.include({ ready: true, ok: true });
+
+    await writeFile(files().keyFile, (await makePair('other')).key);
+    for (let i = 0; i < 3; i++) await service.checkTls();
+    expect(await metrics()).to.deep.equal({
+      last_renewal_success: '0',
+      not_after_seconds: end,
+      'renewals_total{outcome="success"}': '0',
+      'renewals_total{outcome="failure"}': '1',
+    });
+    const failed = await tlsCheck();
+    expect(failed).to.include({ ready: true, ok: false });
+    expect(failed.detail)
+      .to.include('is not the key of')
+      .and.include(new Date(served.notAfter).toISOString());
+
+    await swapIn('renewed');
+    await service.checkTls();
+    expect(await metrics()).to.include({
+      last_renewal_success: '1',
+      'renewals_total{outcome="success"}': '1',
+    });
+    expect(await tlsCheck()).to.include({ ready: true, ok: true });
+
+    // Nobody renewed it in time.
+    service.skew = served.notAfter - Date.now() + 86_400_000;
+    expect((await tlsCheck()).ok).to.equal(false);
+    expect((await tlsCheck()).detail).to.match(/the TLS certificate in use ended on/);
+    await service.close();
+  });
+
+  it('has nothing about TLS where a proxy speaks it', async () => {
+    const service = await startTestService();
+    expect(await (await fetch(service.metricsUrl)).text()).not.to.include('mayfly_tls');
+    expect(await (await fetch(`${service.metricsUrl}/readyz`)).text()).not.to.include('"tls"');
+    await service.close();
+  });
+
   it('says what is wrong with a pair', async () => {
     await swapIn('good');
     const good = files();

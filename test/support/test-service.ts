@@ -28,6 +28,8 @@ export interface TestService extends RunningService {
   /** What decides, unless the test put something else in its place. */
   readonly policy: LivePolicy;
   readonly requestLog: RequestLog;
+  /** Directory of its log. */
+  readonly logDirectory: string;
   /** What the service wrote into its log: parsed lines. */
   readonly lines: Record<string, unknown>[];
   /** Milliseconds that the service's clock is ahead of the real one. */
@@ -63,7 +65,8 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
   const time = { skew: 0 };
   const clock = () => Date.now() + time.skew;
   const authority = await testAuthority(clock);
-  const log = await testLog(join(directory, '2026'), authority, clock);
+  const logDirectory = join(directory, '2026');
+  const log = await testLog(logDirectory, authority, clock);
   const lines: Record<string, unknown>[] = [];
   const definition: IssuerDefinition = {
     name: 'people',
@@ -104,7 +107,7 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
   });
   return {
     ...service,
-    ...{ issuer, authority, log, policy, requestLog: values.requestLog, lines },
+    ...{ issuer, authority, log, logDirectory, policy, requestLog: values.requestLog, lines },
     get skew() {
       return time.skew;
     },

@@ -159,10 +159,10 @@ const CHAINGUARD: TypedToken = {
     ['an inside that is text', { internal: 'x' }, 'CLAIM_INVALID'],
     ['a service principal that is a number', { internal: { 'service-principal': 7 } }, 'CLAIM_INVALID'],
     ['a broken escape', { sub: 'a%zz' }, 'IDENTITY_REFUSED'],
+    ['a subject that climbs', { sub: '../../a//b/./c' }, 'IDENTITY_REFUSED'],
   ],
   taken: [
     ['a subject with a question mark', { sub: 'a?b#c d' }, '{issuer}/a%3Fb%23c%20d'],
-    ['a subject that climbs no further than the host', { sub: '../../a//b/./c' }, '{issuer}/a/b/c'],
     ['no actor', { act: null, internal: undefined }, '{issuer}/deadbeef/cafe'],
   ],
 };
@@ -198,14 +198,19 @@ const GITHUB: TypedToken = {
     ...['repository_visibility', 'workflow_ref', 'workflow_sha', 'run_id', 'run_attempt'],
   ],
   optional: [],
-  refused: [['a broken escape', { job_workflow_ref: 'o/r/x.yml@refs/heads/100%' }, 'IDENTITY_REFUSED']],
+  refused: [
+    ['a broken escape', { job_workflow_ref: 'o/r/x.yml@refs/heads/100%' }, 'IDENTITY_REFUSED'],
+    ['a path that climbs', { job_workflow_ref: '../../evil.example/x' }, 'IDENTITY_REFUSED'],
+    ['a slash too many', { job_workflow_ref: 'o//r/x.yml@refs/heads/main' }, 'IDENTITY_REFUSED'],
+    ['an escape for a letter', { job_workflow_ref: 'o/r/x.yml@refs/heads/f%C3%B6' }, 'IDENTITY_REFUSED'],
+    ['an escape for a question mark', { job_workflow_ref: 'o/r/x.yml@refs/heads/f%3F' }, 'IDENTITY_REFUSED'],
+  ],
   taken: [
     [
       'a branch with letters of its own',
       { job_workflow_ref: 'o/r/x.yml@refs/heads/fö#?' },
       'https://github.com/o/r/x.yml@refs/heads/f%C3%B6%23%3F',
     ],
-    ['a path that climbs', { job_workflow_ref: '../../evil.example/x' }, 'https://github.com/evil.example/x'],
   ],
 };
 
@@ -263,12 +268,14 @@ const GITLAB: TypedToken = {
     ['no host', { ci_config_ref_uri: '/g/p//x.yml@y' }, 'IDENTITY_REFUSED'],
     ['a configuration that is no URI', { ci_config_ref_uri: 'gitlab.com/g\n' }, 'IDENTITY_REFUSED'],
     ['a broken escape', { project_path: 'g/%' }, 'IDENTITY_REFUSED'],
+    ['a scheme of its own', { ci_config_ref_uri: 'http://gitlab.com/g/p//x.yml@y' }, 'IDENTITY_REFUSED'],
+    ['an escape for a letter', { ci_config_ref_uri: 'gitlab.com/g/p//x.yml@rel%C3%A4' }, 'IDENTITY_REFUSED'],
   ],
   taken: [
     [
-      'a configuration with a scheme of its own',
-      { ci_config_ref_uri: 'http://gitlab.com/g/p//x.yml@refs/tags/v1' },
-      'https://gitlab.com/g/p//x.yml@refs/tags/v1',
+      'a branch with letters of its own',
+      { ci_config_ref_uri: 'gitlab.com/g/p//x.yml@refs/heads/relä' },
+      'https://gitlab.com/g/p//x.yml@refs/heads/rel%C3%A4',
     ],
   ],
 };
@@ -297,25 +304,21 @@ const CODEFRESH: TypedToken = {
     18: 'https://cf.example/api/pipelines/65e5',
     21: 'https://cf.example/build/65e6',
   },
-  required: ['sub', 'account_id', 'pipeline_id', 'workflow_id'],
-  optional: [
-    'account_name',
-    'pipeline_name',
-    'platform_url',
-    'scm_repo_url',
-    'scm_ref',
-    'runner_environment',
-  ],
+  required: ['sub', 'account_id', 'pipeline_id', 'workflow_id', 'account_name', 'pipeline_name'],
+  optional: ['platform_url', 'scm_repo_url', 'scm_ref', 'runner_environment'],
   refused: [
     ['a platform that is no URL', { platform_url: 'https://[' }, 'IDENTITY_REFUSED'],
     ['a platform without a scheme', { platform_url: 'cf.example' }, 'IDENTITY_REFUSED'],
     ['a platform without a host', { platform_url: 'https:///x' }, 'IDENTITY_REFUSED'],
     ['a platform that is mail', { platform_url: 'mailto:a@b' }, 'IDENTITY_REFUSED'],
     ['a broken escape', { workflow_id: '%' }, 'IDENTITY_REFUSED'],
+    ['no names', { account_name: null, pipeline_name: null }, 'CLAIM_MISSING'],
+    ['a platform with a slash at its end', { platform_url: 'https://cf.example/' }, 'IDENTITY_REFUSED'],
+    ['an account that climbs', { account_name: 'x/..' }, 'IDENTITY_REFUSED'],
   ],
   taken: [
     ['no platform', { platform_url: '' }, 'https://g.codefresh.io/acme/app/release:628a/65e5'],
-    ['no names', { account_name: null, pipeline_name: null }, 'https://cf.example/:628a/65e5'],
+    ['letters of its own', { account_name: 'ä' }, 'https://cf.example/%C3%A4/app/release:628a/65e5'],
   ],
 };
 

@@ -1,13 +1,17 @@
+import { readFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { expect } from 'chai';
-import { exchange, requireSafeTransport } from '../../../cli/client/http.ts';
+import { exchange, exchangeRaw, requireSafeTransport } from '../../../cli/client/http.ts';
 import { identityToken } from '../../../cli/client/identity-token.ts';
 import { hasGithubIdentity, requestGithubToken } from '../../../cli/client/github-token.ts';
 import { ServiceClient, ServiceRefusal } from '../../../cli/client/service.ts';
 import { CommandError } from '../../../cli/command.ts';
 import type { MayflyError } from '../../../core/errors.ts';
+import { USER_AGENT, VERSION } from '../../../core/version.ts';
+import { projectRoot } from '../../support/project-root.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
 
 describe('cli/client: talking to a service', () => {
@@ -50,6 +54,22 @@ describe('cli/client: talking to a service', () => {
 
   const request = { token: 'the.secret.token', publicKey: 'PEM', proof: new Uint8Array([1]) };
 
+  it('says which program asks, with its version, for a library that brings its own requests too', async () => {
+    const seen: unknown[] = [];
+    answer = (req, res) => {
+      seen.push(req.headers['user-agent']);
+      json(200, {})(req, res);
+    };
+    await exchange(base, 'it');
+    await exchangeRaw(base, 'it', { headers: { 'User-Agent': 'openid-client/v6' } });
+    expect(seen).to.deep.equal([USER_AGENT, USER_AGENT]);
+    expect(USER_AGENT).to.equal(`mayfly/${VERSION}`);
+    const { version } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')) as {
+      version: string;
+    };
+    expect(VERSION).to.equal(version);
+  });
+
   it('reads when to try again, in seconds or as a date, and nothing else', async () => {
     const inMinute = new Date(Date.now() + 60_000).toUTCString();
     const cases = [
@@ -68,6 +88,49 @@ describe('cli/client: talking to a service', () => {
     expect(await read(inMinute)).to.be.within(50, 60);
     answer = json(503, {});
     expect((await exchange(base, 'it')).retryAfter).to.equal(undefined);
+  });
+
+  it('asks again when it is told to come back, as often as is reasonable', async () => {
+    let asked = 0;
+    const busyUntil = (times: number, header: string, good: RequestListener): RequestListener => {
+      asked = 0;
+      return (req, res) => {
+        if (++asked > times) good(req, res);
+        else res.writeHead(503, { 'retry-after': header }).end('too many reads at once');
+      };
+    };
+    answer = busyUntil(3, '0', json(200, { chains: [{ certificates: ['PEM'] }] }));
+    expect(await new ServiceClient(base).trustBundle()).to.deep.equal(['PEM']);
+    expect(asked).to.equal(4);
+    answer = busyUntil(Infinity, '0', json(200, {}));
+    expect((await failure(new ServiceClient(base).trustBundle())).metadata).to.include({ retryAfter: '0' });
+    expect(asked, 'tries').to.equal(10);
+    answer = busyUntil(Infinity, '3600', json(200, {}));
+    expect((await failure(new ServiceClient(base).trustBundle())).metadata).to.include({
+      retryAfter: '3600',
+    });
+    expect(asked, 'an hour is not waited for').to.equal(1);
+  });
+
+  it('sends a token again only when nobody had looked at it', async () => {
+    const refused: string[] = [];
+    const refusing = (reason: string): RequestListener => {
+      refused.length = 0;
+      return (_req, res) => {
+        refused.push(reason);
+        res.writeHead(503, { 'retry-after': '0', 'content-type': 'application/json' });
+        res.end(JSON.stringify({ code: 14, message: 'busy', details: [{ reason }] }));
+      };
+    };
+    for (const [reason, times] of [
+      ['TOO_BUSY', 10],
+      ['LOG_BUSY', 1],
+      ['AUDIT_UNAVAILABLE', 1],
+    ] as const) {
+      answer = refusing(reason);
+      const error = await failure(new ServiceClient(base).requestCertificate(request));
+      expect([error.code, refused.length]).to.deep.equal([reason, times]);
+    }
   });
 
   it('sends a token over TLS or to this machine, and nowhere else', () => {

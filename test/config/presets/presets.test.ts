@@ -10,11 +10,13 @@ import { AUDIENCE, examplesOf, filledPreset, presetNamed } from '../../support/f
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
 import { standingIn } from '../../support/standing-in.ts';
 import { PROVIDER_CASES } from '../../support/provider-claims/all.ts';
+import { ELSEWHERE } from '../../support/provider-claims/gitlab.ts';
+import { failureOf } from '../../support/raw-token.ts';
 
 const WANTED = [
   ...['github', 'github-enterprise', 'gitlab', 'gitlab-self-hosted', 'circleci', 'buildkite', 'codefresh'],
   ...['buddy', 'bitbucket', 'forgejo', 'jenkins', 'azure-devops', 'google', 'entra', 'okta', 'keycloak'],
-  ...['kubernetes', 'eks', 'gke', 'aks', 'spire'],
+  ...['kubernetes', 'eks', 'gke', 'aks', 'aws-sts', 'spire'],
 ];
 
 describe('config/presets', () => {
@@ -154,6 +156,44 @@ describe('config/presets', () => {
         await door.close();
       }
     }
+
+    for (const name of ['gitlab', 'gitlab-self-hosted'])
+      it(`names no project whose pipeline configuration lies elsewhere: ${name}`, async () => {
+        const claims = PROVIDER_CASES.find(({ preset }) => preset === name)?.claims;
+        const error = await failureOf(() => principalOf(definitionOf(name), { ...claims, ...ELSEWHERE }));
+        expect(error).to.include({ code: 'TEMPLATE_FAILED' });
+        expect((error as Error).message).to.equal(
+          'the token\'s "ci_config_ref_uri" is null, and the name in the certificate is made of it',
+        );
+        // As the preset says.
+        const text = filledPreset(name)
+          .replace(
+            /(subject-alternative-name-template: ).*/,
+            "$1'{{ .url }}/{{ .project_path }}@{{ .ref_path }}'",
+          )
+          .replace(/\n *(build-signer-uri|build-config-uri):.*/g, '');
+        const [definition = expect.fail()] = parseConfig(text).issuers;
+        const { san } = await principalOf(definition, { ...claims, ...ELSEWHERE });
+        expect(san.value).to.match(/^https:\/\/gitlab\.[a-z.]+\/grp\/app@refs\/heads\/main$/);
+      });
+
+    it('names nobody by a claim that is null or empty, whatever the preset', async () => {
+      for (const { preset, claims, san } of PROVIDER_CASES) {
+        const definition = definitionOf(preset);
+        if (definition.ciProvider === undefined) continue;
+        const used = [...definition.ciProvider.subjectTemplate.matchAll(/(?:\{\{ \.|index \. ")([\w./-]+)/g)];
+        for (const [, name = ''] of used) {
+          if (definition.ciProvider.pinned?.has(name) === true) continue;
+          for (const value of [null, '', [], {}, ['a'], { a: 'b' }, 2 ** 53, 0.1]) {
+            const error = await failureOf(() => principalOf(definition, { ...claims, [name]: value }));
+            const words = `${preset}: ${name}: ${JSON.stringify(value)} instead of what makes ${san}`;
+            expect(error, words)
+              .to.have.property('code')
+              .that.matches(/^(TEMPLATE_FAILED|CLAIM_(MISSING|INVALID))$/);
+          }
+        }
+      }
+    });
 
     PROVIDER_CASES.forEach(({ preset, claims, san, extensions }, index) => {
       it(`gives the expected name and extensions: ${preset} (${index})`, async () => {

@@ -148,4 +148,12 @@ export const deprecatedCases = explaining(
   ['escapes', STRICTER, /with "a%zz" as (?:job_workflow_ref|repository|project_path|pipeline_name)/],
   ['hostless', STRICTER, /^gitlab-pipeline with "(?:\/a|a:b)" as ci_config_ref_uri/],
   ['hostless', STRICTER, /^codefresh-workflow of a build on an instance that is none/],
+  [
+    'spellings',
+    STRICTER,
+    /^(?:github|codefresh)-workflow with "(?:a\/\.\.\/b|a\/\/b|\.\/a|\/a|:\/\/x|https:.*)" as (?:job_workflow_ref|pipeline_name)/,
+  ],
+  ['spellings', STRICTER, /^gitlab-pipeline with "https:.*" as ci_config_ref_uri/],
+  ['spellings', STRICTER, /^codefresh-workflow of a build on an instance with a slash/],
+  ['nameless', STRICTER, /^codefresh-workflow with(?:out| an empty| null as) (?:account|pipeline)_name$/],
 );

@@ -205,7 +205,19 @@ const USERNAMES = [
     'a\nb',
     'a\0b',
   ],
-  ...[' sue', 'sue ', 'sue%40', '"sue"', 'x'.repeat(300), '\u202esue', 'sue\u00a0', '😀', ''],
+  ...[
+    ' sue',
+    'sue ',
+    'sue%40',
+    '"sue"',
+    'x'.repeat(300),
+    '\u202esue',
+    'su\u200be',
+    'su\ufe0fe',
+    'sue\u00a0',
+    '😀',
+    '',
+  ],
 ];
 
 const usernameCases: readonly DifferentialCase[] = USERNAMES.map((sub) => ({
@@ -350,10 +362,22 @@ const UNREACHED = { fulcio: {}, mayfly: { ...REFUSED, status: 503 } };
 
 const UNENCODABLE = { status: 400, message: /^the identity of the token cannot stand in a certificate/ };
 
+const INVISIBLE_ISSUER = { status: 400, message: /^the issuer for extension \S+ holds control or invisible/ };
+
 export const peopleCases = explaining(
   all,
   ['private', UNREACHED, /^(?:mail\/a\.b\.example|connected\/a) by a pattern/],
   ['connector', STRICTER, /^dex of the connector (?:null|\[|\{)/],
-  ['controls', { fulcio: { status: 200 }, mayfly: UNENCODABLE }, /^username for the user "(?:a\\|\u202e)/],
+  [
+    'controls',
+    { fulcio: { status: 200 }, mayfly: UNENCODABLE },
+    /^username for the user "(?:a\\|\u202e|su(?:\u200b|\ufe0f))/,
+  ],
+  ['controls', { fulcio: { status: 200 }, mayfly: INVISIBLE_ISSUER }, /^dex of the connector "a\\nb"/],
   ['subject', STRICTER, /^username for the user ""/],
+  [
+    'spellings',
+    STRICTER,
+    /^uri for the subject "(?:HTTP|hTtP)|^uri for the subject "http:\/\/127\.0\.0\.1\/(?:a%20b|#)"/,
+  ],
 );

@@ -4,6 +4,9 @@ import { presetIssuer } from '../configuration.ts';
 import {
   casesOf,
   differing,
+  explaining,
+  STRICTER,
+  STRICTER_IN_WORDS,
   withoutEach,
   type CaseClaims,
   type DifferentialCase,
@@ -132,7 +135,7 @@ const HOSTS = [
   ],
 ];
 
-export const providerCases: readonly DifferentialCase[] = [
+const all: readonly DifferentialCase[] = [
   ...stock('github', github),
   ...stock('gitlab', gitlab),
   ...stock('codefresh', codefresh),
@@ -191,3 +194,26 @@ export const providerCases: readonly DifferentialCase[] = [
     claims: { ...odd, host },
   })),
 ];
+
+/** The claims that make the name, by the issuers of their templates. */
+const NAMES: Readonly<Record<string, string>> = {
+  github: 'job_workflow_ref',
+  gitlab: 'ci_config_ref_uri',
+  codefresh: '(?:account|pipeline)_(?:id|name)',
+  buildkite: '(?:organization|pipeline)_slug',
+  circleci: 'oidc\\.circleci\\.com/(?:project|pipeline-definition)-id',
+  buddy: '(?:workspace_domain|project_name|pipeline_id)',
+  terraform: 'terraform_(?:workspace|organization)_name',
+};
+
+const namesOf = Object.entries(NAMES).map(
+  ([issuer, claim]) => `${issuer} with (?:an empty|null as) ${claim}`,
+);
+
+export const providerCases = explaining(
+  all,
+  ['nameless', STRICTER_IN_WORDS, new RegExp(`^(?:${namesOf.join('|')})$`)],
+  ['nameless', STRICTER, /^circleci without oidc\.circleci\.com\/(?:project|pipeline-definition)-id$/],
+  ['nameless', STRICTER_IN_WORDS, /^odd with the (?:path|host) ""/],
+  ['spellings', STRICTER, /^odd with the (?:path "\/%20"|host "HTTPS:)/],
+);

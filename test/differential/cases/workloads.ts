@@ -193,4 +193,5 @@ export const workloadCases = explaining(
   ['unread', LOOSER, /^kubernetes with a pod/],
   ['subject', STRICTER, /^kubernetes without a subject/],
   ['escapes', STRICTER, /^chainguard with a broken escape/],
+  ['spellings', STRICTER, /^chainguard with (?:dots|a slash|a URL)/],
 );

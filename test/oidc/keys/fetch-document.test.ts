@@ -1,12 +1,14 @@
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import { createDocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
 import type { DocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
+import { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
 
@@ -17,15 +19,21 @@ describe('Fetching a document over HTTPS', () => {
   let fetcher: DocumentFetcher | undefined;
   let cert: string;
   let base: string;
-  let answer: string;
+  let answer: string | Buffer;
+  let status: number;
+  let headers: Readonly<Record<string, string>>;
+  /** Headers of the last request. */
+  let asked: IncomingHttpHeaders;
 
   before(async () => {
     const identity = await selfSigned();
     cert = identity.cert;
     server = createServer(identity, (request, response) => {
-      if (request.url === '/down') response.writeHead(302, { location: base.replace('https', 'http') });
+      if (request.url === '/down') [status, headers] = [302, { location: base.replace('https', 'http') }];
+      asked = request.headers;
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       if (request.url === '/endless') endless(response);
-      else response.end(answer);
+      else response.writeHead(status).end(answer);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     base = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -41,7 +49,9 @@ describe('Fetching a document over HTTPS', () => {
     more();
   }
 
-  beforeEach(() => (answer = '{"a":1}'));
+  beforeEach(() => {
+    [answer, status, headers] = ['{"a":1}', 200, {}];
+  });
 
   afterEach(async () => {
     await fetcher?.close();
@@ -54,7 +64,7 @@ describe('Fetching a document over HTTPS', () => {
   });
 
   const fetchWith = (caCert: string | undefined, path: string): Promise<unknown> => {
-    fetcher = createDocumentFetcher(caCert);
+    fetcher = createDocumentFetcher({ caCert });
     return fetcher.fetch(new URL(path, base), LIMITS);
   };
 
@@ -66,6 +76,96 @@ describe('Fetching a document over HTTPS', () => {
 
   it('trusts the certificates of ca-cert', async () => {
     expect(await fetchWith(cert, '/')).to.deep.equal({ a: 1 });
+  });
+
+  const faultOf = async (path = '/'): Promise<IssuerFault> => {
+    const fault: unknown = await fetchWith(cert, path).catch((error: unknown) => error);
+    expect(fault).to.be.instanceOf(IssuerFault);
+    return fault as IssuerFault;
+  };
+
+  it('says who asks, and takes what an API server of Kubernetes and what any other server offers', async () => {
+    await fetchWith(cert, '/');
+    expect(asked['user-agent']).to.match(/^mayfly\/\d+\.\d+\.\d+/);
+    expect(asked.accept)
+      .to.contain('application/json')
+      .and.contain('application/jwk-set+json')
+      .and.contain('*/*');
+  });
+
+  it('takes what is compressed, asked for or not', async () => {
+    const table: readonly [encoding: string, body: Buffer][] = [
+      ['gzip', gzipSync('{"a":1}')],
+      ['GZIP', gzipSync('{"a":1}')],
+      ['x-gzip', gzipSync('{"a":1}')],
+      ['deflate', deflateSync('{"a":1}')],
+      ['deflate', deflateRawSync('{"a":1}')],
+      ['br', brotliCompressSync('{"a":1}')],
+      ['identity', Buffer.from('{"a":1}')],
+    ];
+    for (const [encoding, body] of table) {
+      [answer, headers] = [body, { 'content-encoding': encoding }];
+      expect(await fetchWith(cert, '/'), encoding).to.deep.equal({ a: 1 });
+    }
+  });
+
+  it('decodes no more than it would read', async () => {
+    const long = Buffer.alloc(10_000_000, 0x20);
+    for (const [encoding, body] of [
+      ['gzip', gzipSync(long, { level: 9 })],
+      ['br', brotliCompressSync(long)],
+    ] as const) {
+      // What is sent is bounded too; a bomb of this size is shorter than it says.
+      [answer, headers] = [body.subarray(0, 900), { 'content-encoding': encoding }];
+      expect((await faultOf()).message, encoding).to.contain('more than 1000 bytes');
+    }
+  });
+
+  it('refuses what is broken, in an unknown encoding, or in several', async () => {
+    const good = gzipSync('{"a":1}');
+    const table: readonly [encoding: string, body: Buffer, words: string][] = [
+      ['gzip', good.subarray(0, -4), 'broken gzip'],
+      ['gzip', Buffer.from('{"a":1}'), 'broken gzip'],
+      ['br', good, 'broken br'],
+      ['gzip, gzip', gzipSync(good), 'the encoding "gzip, gzip"'],
+      ['zstd', good, 'the encoding "zstd"'],
+    ];
+    for (const [encoding, body, words] of table) {
+      [answer, headers] = [body, { 'content-encoding': encoding }];
+      const fault = await faultOf();
+      expect(fault, encoding).to.include({ code: 'UNUSABLE' });
+      expect(fault.message).to.contain(words);
+    }
+  });
+
+  it('takes a byte order mark for what it is', async () => {
+    answer = '\uFEFF{"a":1}';
+    expect(await fetchWith(cert, '/')).to.deep.equal({ a: 1 });
+    answer = '\uFEFF\uFEFF{"a":1}';
+    expect((await faultOf()).code).to.equal('UNUSABLE');
+  });
+
+  it('says what came where JSON should have', async () => {
+    [answer, headers] = ['<!doctype html>', { 'content-type': 'text/html; charset=utf-8' }];
+    const fault = await faultOf();
+    expect(fault.message).to.equal(
+      `${base}/ answers with something that is not JSON (text/html; charset=utf-8)`,
+    );
+    expect(fault.hint).to.contain('proxy');
+  });
+
+  it('says with which status a server refuses, and what that may mean', async () => {
+    for (const [code, words] of [
+      [401, 'firewall'],
+      [403, 'jwks-file'],
+      [404, 'issuer'],
+      [406, 'application/jwk-set+json'],
+    ] as const) {
+      status = code;
+      const fault = await faultOf();
+      expect(fault.message).to.equal(`${base}/ answers with status ${code}`);
+      expect(fault.hint).to.contain(words);
+    }
   });
 
   it('stops reading a body that never ends, and hangs up', async () => {

@@ -55,21 +55,35 @@ describe("An issuer's documents", () => {
       'discovery',
       { patch: { issuer: 'https://accounts.google.com' } },
       'ISSUER_METADATA_INVALID',
-      'another issuer',
+      'speaks for "https://accounts.google.com", not for "http://127.0.0.1',
     ],
     [
       'discovery for nobody',
       'discovery',
       { patch: { issuer: undefined } },
       'ISSUER_METADATA_INVALID',
-      'another issuer',
+      'speaks for none, not for "http://127.0.0.1',
     ],
     [
       'discovery without keys',
       'discovery',
       { patch: { jwks_uri: undefined } },
       'ISSUER_METADATA_INVALID',
-      'no HTTPS "jwks_uri"',
+      'no HTTPS "jwks_uri": what is there is none',
+    ],
+    [
+      'discovery with keys at a relative address',
+      'discovery',
+      { patch: { jwks_uri: '/jwks' } },
+      'ISSUER_METADATA_INVALID',
+      'no HTTPS "jwks_uri": what is there is "/jwks"',
+    ],
+    [
+      'discovery with a password in the address of keys',
+      'discovery',
+      { patch: { jwks_uri: 'https://user:secret@issuer.example/jwks' } },
+      'ISSUER_METADATA_INVALID',
+      'what is there is "https://…@issuer.example/jwks"',
     ],
     [
       'discovery with keys in a file',
@@ -228,6 +242,7 @@ describe("An issuer's documents", () => {
       door.identify(await silent.sign(PERSON, { key: await makeIssuerKey('ES256') })),
     );
     expect(error).to.include({ code: 'ALGORITHM_REFUSED' });
+    expect((error as TokenError).hint).to.contain('announces no algorithm, which means RS256 alone');
     await door.close();
     await silent.close();
   });

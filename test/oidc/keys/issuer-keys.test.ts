@@ -5,9 +5,10 @@ import type { DocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
 import { MAX_WAITING, MAX_WAITING_IN_ALL } from '../../../oidc/keys/waiting-room.ts';
 import { MAX_AGE, RETRY_INTERVAL, STALE_AGE } from '../../../oidc/keys/issuer-keys.ts';
 import { TokenError } from '../../../oidc/token-error.ts';
+import type { IssuerWarning } from '../../../oidc/issuer-warning.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../../support/oidc-issuer.ts';
-import type { SignOptions, TestIssuer } from '../../support/oidc-issuer.ts';
+import type { IssuerKey, SignOptions, TestIssuer } from '../../support/oidc-issuer.ts';
 import { tokenPart } from '../../support/raw-token.ts';
 
 const MINUTE = 60_000;
@@ -16,11 +17,17 @@ describe("An issuer's keys", () => {
   let now: number;
   let issuer: TestIssuer;
   let authenticator: Authenticator;
+  let warnings: IssuerWarning[];
 
   beforeEach(async () => {
     now = Date.UTC(2026, 10, 22, 10);
     issuer = await startIssuer();
-    authenticator = createAuthenticator({ issuers: [emailDefinition(issuer.url)], clock: () => now });
+    warnings = [];
+    authenticator = createAuthenticator({
+      issuers: [emailDefinition(issuer.url)],
+      clock: () => now,
+      warn: (warning) => warnings.push(warning),
+    });
   });
 
   afterEach(async () => {
@@ -243,6 +250,78 @@ describe("An issuer's keys", () => {
     const later = await Promise.all(tokens.slice(-MAX_WAITING).map((token) => door.identify(token)));
     expect(later).to.have.length(MAX_WAITING);
     await Promise.all([door.close(), ...hanging.map((one) => one.close())]);
+  });
+
+  describe('that a set does not hold any more', () => {
+    const withdrawn = (): IssuerKey[] => issuer.published.splice(0);
+
+    it('serve for an hour after an empty set, and the log has one line of it', async () => {
+      expect(await ask()).to.equal('ok');
+      withdrawn();
+      now += MAX_AGE;
+      for (let i = 0; i < 3; i++, now += RETRY_INTERVAL) expect(await ask()).to.equal('ok');
+      expect(warnings.map(({ sentence }) => sentence)).to.deep.equal([
+        `${issuer.url}/jwks holds no key any more that can verify a token; the keys of 10 min ago serve until they are 60 min old`,
+      ]);
+      now += STALE_AGE;
+      expect(await ask()).to.equal('KEY_UNKNOWN');
+    });
+
+    it('are not taken away by a token with an unknown key id', async () => {
+      const stranger = await makeIssuerKey('ES256');
+      expect(await ask()).to.equal('ok');
+      const keys = withdrawn();
+      expect(await ask({ key: stranger })).to.equal('KEY_UNKNOWN');
+      expect(issuer.requests.jwks).to.equal(2);
+      expect(await ask()).to.equal('ok');
+      expect(warnings).to.have.length(1);
+      issuer.published.push(...keys);
+      now += MAX_AGE;
+      expect(await ask()).to.equal('ok');
+    });
+
+    it('are as good as none when all that are left are skipped', async () => {
+      expect(await ask()).to.equal('ok');
+      issuer.jwks.patch = { keys: [{ ...issuer.key.publicJwk, alg: 'RSA' }] };
+      expect(await ask({ key: await makeIssuerKey('ES256') })).to.equal('KEY_UNKNOWN');
+      expect(await ask()).to.equal('ok');
+    });
+
+    it('do not matter where there were none before', async () => {
+      withdrawn();
+      expect(await ask()).to.equal('KEY_UNKNOWN');
+      await issuer.rotate();
+      now += RETRY_INTERVAL;
+      expect(await ask()).to.equal('ok');
+      expect(warnings).to.deep.equal([]);
+    });
+  });
+
+  it('that are skipped are named once, in the log and in the refusal', async () => {
+    const weak = { ...issuer.key.publicJwk, alg: 'RSA', kid: 'old' };
+    issuer.jwks.patch = { keys: [issuer.key.publicJwk, weak, { ...weak, use: 'enc', kid: 'enc' }] };
+    const error = await authenticator
+      .identify(await sign({ header: { kid: 'old' } }))
+      .catch((e: unknown) => e);
+    const why = 'its "alg" is "RSA"; a key of type EC P-256 signs with ES256';
+    expect(error).to.include({ code: 'KEY_UNUSABLE' });
+    expect((error as Error).message).to.contain(`key "old": ${why}`);
+    now += MAX_AGE;
+    expect(await ask()).to.equal('ok');
+    expect(warnings.map(({ sentence }) => sentence)).to.deep.equal([
+      `key "old" of ${issuer.url} is skipped: ${why}`,
+    ]);
+  });
+
+  it('that cannot be refreshed are reported once, with the reason and how long the earlier ones serve', async () => {
+    expect(await ask()).to.equal('ok');
+    issuer.discovery.status = 503;
+    now += MAX_AGE;
+    for (let i = 0; i < 3; i++, now += RETRY_INTERVAL) expect(await ask()).to.equal('ok');
+    const url = `${issuer.url}/.well-known/openid-configuration`;
+    expect(warnings.map(({ sentence }) => sentence)).to.deep.equal([
+      `${url} answers with status 503; the keys of 10 min ago serve until they are 60 min old`,
+    ]);
   });
 
   it('make nobody wait for an issuer that is known to be down', async () => {

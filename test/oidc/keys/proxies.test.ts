@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { expect } from 'chai';
-import type { Environment } from '../../../oidc/keys/proxy-environment.ts';
+import { proxiesOf, type Environment } from '../../../oidc/keys/proxy-environment.ts';
 import { DefinitionError } from '../../../oidc/definition-error.ts';
 import { createDocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
 import { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
@@ -77,7 +77,7 @@ describe('Fetching a document through a proxy', () => {
   });
 
   async function get(url: string, environment: Environment, publicOnly = false): Promise<unknown> {
-    const fetcher = createDocumentFetcher(identity.cert, environment);
+    const fetcher = createDocumentFetcher({ caCert: identity.cert }, environment);
     try {
       return await fetcher.fetch(new URL(url), { ...LIMITS, publicOnly });
     } finally {
@@ -97,7 +97,7 @@ describe('Fetching a document through a proxy', () => {
   });
 
   it('still demands a certificate that is trusted, for the name that was asked for', async () => {
-    const fetcher = createDocumentFetcher(undefined, { HTTPS_PROXY: proxy });
+    const fetcher = createDocumentFetcher({}, { HTTPS_PROXY: proxy });
     expect((await faultOf(fetcher.fetch(new URL(secure), LIMITS))).code).to.equal('UNREACHABLE');
     await fetcher.close();
     const other = await faultOf(get(secure.replace(HOST, 'other.example'), { HTTPS_PROXY: proxy }));
@@ -130,6 +130,51 @@ describe('Fetching a document through a proxy', () => {
     expect(seen).to.deep.equal([]);
     for (const NO_PROXY of ['ample', `x.${HOST}`, `${HOST}:1`, ' , '])
       expect(await get(plain, { HTTP_PROXY: proxy, NO_PROXY }), NO_PROXY).to.equal(new URL(plain).host);
+  });
+
+  describe('leaves out what NO_PROXY names, as Go and curl read it:', () => {
+    // Beyond example.com, from golang.org/x/net/http/httpproxy and curl's lib/noproxy.c.
+    const TABLE: readonly [noProxy: string, url: string, isSpared: boolean][] = [
+      ['fd00::1', 'https://[fd00::1]/', true],
+      ['FD00:0:0::1', 'https://[fd00::1]:8443/', true],
+      ['fd00::1', 'https://[fd00::11]/', false],
+      ['[fd00::1]', 'https://[fd00::1]/', true],
+      ['[fd00::1]:8443', 'https://[fd00::1]:8443/', true],
+      ['[fd00::1]:8443', 'https://[fd00::1]/', false],
+      ['fd00::/8', 'https://[fd12:3456::1]/', true],
+      ['fd00::/8', 'https://[fe80::1]/', false],
+      ['10.0.0.0/8', 'https://10.255.1.2/', true],
+      ['10.0.0.0/8', 'https://11.0.0.1/', false],
+      ['10.0.0.0/8', 'https://[::ffff:10.1.2.3]/', true],
+      ['10.0.0.0/8', 'https://10.0.0.1.example.com/', false],
+      ['192.168.0.0/16,example.com', 'https://192.168.7.7/', true],
+      ['172.18.0.2', 'https://172.18.0.2:6443/', true],
+      ['172.18.0.2:6443', 'https://172.18.0.2:6443/', true],
+      ['172.18.0.2:443', 'https://172.18.0.2/', true],
+      ['172.18.0.2:443', 'https://172.18.0.2:6443/', false],
+      ['18.0.2', 'https://172.18.0.2/', false],
+      ['10.0.0.0/33', 'https://10.0.0.1/', false],
+      ['10.0.0.0/', 'https://10.0.0.1/', false],
+      ['example.com', 'https://example.com/', true],
+      ['example.com.', 'https://www.example.com/', true],
+      ['example.com', 'https://example.com./', true],
+      ['example.com', 'https://badexample.com/', false],
+      ['bücher.example', 'https://xn--bcher-kva.example/', true],
+      ['.svc,.cluster.local', 'https://kubernetes.default.svc/', true],
+      [':443', 'https://example.com/', false],
+      ['a,,b example.com', 'https://example.com/', true],
+      ['*', 'https://example.com/', true],
+    ];
+    for (const [noProxy, url, isSpared] of TABLE)
+      it(`"${noProxy}" and ${url}: ${isSpared ? 'straight' : 'through the proxy'}`, () => {
+        const proxies = proxiesOf({ HTTPS_PROXY: 'http://proxy.example:3128', NO_PROXY: noProxy });
+        expect(proxies.for(new URL(url)) === undefined).to.equal(isSpared);
+      });
+
+    it('takes the name in capitals where that in small letters is empty', () => {
+      const proxies = proxiesOf({ HTTPS_PROXY: 'http://p:1', no_proxy: '', NO_PROXY: 'example.com' });
+      expect(proxies.for(new URL('https://example.com'))).to.equal(undefined);
+    });
   });
 
   it('says what the proxy answers when it does not want to', async () => {
@@ -199,7 +244,7 @@ describe('Fetching a document through a proxy', () => {
   it('does not begin with a proxy that cannot be one, and does not repeat it', () => {
     for (const text of ['socks5://p:1', 'http://', 'ftp://secret@x', 'http://a b', 'notaurl', 'a b:3128'])
       for (const name of ['HTTP_PROXY', 'https_proxy'])
-        expect(() => createDocumentFetcher(undefined, { [name]: text }))
+        expect(() => createDocumentFetcher({}, { [name]: text }))
           .to.throw(DefinitionError, /variable HTTPS?_PROXY is not/)
           .with.property('message')
           .that.does.not.contain('secret');

@@ -23,7 +23,6 @@ interface Row {
   readonly extensions?: Extensions;
 }
 
-const CIRCLE = 'https://circleci.com/api/v2/projects';
 const CIRCLE_RUN = 'https://app.circleci.com//workflow/9f8e7d6c-5b4a-4938-8271-605f4e3d2c1b/job/';
 
 const ROWS: readonly Row[] = [
@@ -92,18 +91,15 @@ const ROWS: readonly Row[] = [
     extensions: { 11: '""', 21: `${CIRCLE_RUN}1f2e3d4c-5b6a-4798-8089-7a6b5c4d3e2f` },
   },
   {
-    title: 'a job on CircleCI with a shell in it, without repository and definition',
+    title: 'a job on CircleCI with a shell in it, without repository',
     provider: 'circleci-job',
     preset: 'circleci',
     claims: {
       'oidc.circleci.com/ssh-rerun': true,
       'oidc.circleci.com/vcs-origin': undefined,
       'oidc.circleci.com/vcs-ref': undefined,
-      'oidc.circleci.com/pipeline-definition-id': undefined,
     },
-    san: `${CIRCLE}/a1c2d3e4-5f60-4718-92a3-b4c5d6e7f809/pipeline-definitions/`,
     extensions: {
-      9: `${CIRCLE}/a1c2d3e4-5f60-4718-92a3-b4c5d6e7f809/pipeline-definitions/`,
       11: 'ssh-rerun',
       12: undefined,
       14: undefined,

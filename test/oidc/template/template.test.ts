@@ -23,7 +23,7 @@ const values = new Map(Object.entries(data));
 /** What a template gives over the data; undefined when it is refused. */
 function outcome(template: string): { result: string } | { error: string | undefined } | undefined {
   try {
-    const value = compileTemplate(template)((name) => values.get(name));
+    const value = compileTemplate(template)(([name]) => values.get(name));
     if (typeof value === 'string') return { result: value };
     return { error: value.reason === 'too long' ? undefined : value.goMessage };
   } catch (error) {
@@ -91,7 +91,7 @@ const REFUSED: readonly (readonly [template: string, column: number, reason: str
   ['{{ repository }}', 4, 'no function repository', '{{ .repository }}'],
   ['{{ if eq .ref_type branch }}', 20, 'no function branch', '"branch"'],
   ['{{ .job-id }}', 4, 'character that no name', '{{ index . "job-id" }}'],
-  ['{{ .oidc.circleci }}', 9, 'no fields', '{{ index . "oidc.circleci" }}'],
+  ['{{ (.a).b }}', 8, 'only a claim has members', '.claim.inner'],
   ['{{ if .a == "x" }}', 10, 'no ==', 'eq .claim "text"'],
   ['{{ if !.a }}', 7, 'these signs', 'not .claim'],
   ["{{ if eq .a 'x' }}", 13, 'single quotes', '"text"'],
@@ -139,10 +139,16 @@ const PIECES = [
   ...['{{if .a}}', '{{else if .b}}', '{{else}}', '{{end}}', '$x', ':=', '*/}}', '\0', '\ud800', '😀', '\\'],
 ];
 
+/** Members of claims are ours: in Fulcio every claim is a text. */
+const isOurs = (error: string | undefined): boolean =>
+  error !== undefined && /can't evaluate field|cannot index|index of untyped/.test(error);
+
 describe('A template over claims', () => {
   describe("beside Go's text/template", () => {
     it('gives the same result, or the same error, wherever it is understood', () => {
-      const understood = vectors.filter(({ template }) => outcome(template) !== undefined);
+      const understood = vectors.filter(
+        ({ template, error }) => outcome(template) !== undefined && !isOurs(error),
+      );
       expect(understood.length).to.be.greaterThan(1200);
       for (const { template, result, error } of understood) {
         const wanted = error === undefined ? { result } : { error };

@@ -56,6 +56,30 @@ describe('policy/rules/warnings', () => {
     }
   });
 
+  it('finds claims that are compared with a value of another kind, in deny rules above all', () => {
+    for (const effect of ['allow', 'deny'] as const) {
+      expect(warnings('claims.ref_protected == true', 'https://gitlab.example', effect)).to.deep.equal([
+        '1:25 claims.ref_protected is text, and is compared with a bool',
+      ]);
+      expect(warnings('5 < 6 && claims["run_attempt"] in [1, 2]', GITHUB, effect)).to.deep.equal([
+        '1:36 claims.run_attempt is text, and is compared with a number',
+        '1:39 claims.run_attempt is text, and is compared with a number',
+      ]);
+      expect(warnings('claims.exp != "5"', GITHUB, effect)).to.deep.equal([
+        '1:15 claims.exp is a number, and is compared with text',
+      ]);
+      for (const fine of [
+        'claims.run_id in [1, "1"]',
+        'claims.ref == null',
+        'claims.other == true',
+        'claims.exp > 5',
+      ])
+        expect(warnings(`${fine} && claims.repository_owner_id == "1"`, GITHUB, effect), fine).to.deep.equal(
+          [],
+        );
+    }
+  });
+
   it('does not trust the subject of GitHub', () => {
     for (const issuer of [
       GITHUB,

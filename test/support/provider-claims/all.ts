@@ -1,3 +1,4 @@
+import { awsStsCases } from './aws-sts.ts';
 import { azureDevopsCases } from './azure-devops.ts';
 import { bitbucketCases } from './bitbucket.ts';
 import { buddyCases } from './buddy.ts';
@@ -16,5 +17,5 @@ import { workloadCases } from './workloads.ts';
 export const PROVIDER_CASES: readonly ProviderCase[] = [
   ...[...githubCases, ...gitlabCases, ...circleciCases, ...buildkiteCases, ...codefreshCases, ...buddyCases],
   ...[...bitbucketCases, ...forgejoCases, ...jenkinsCases, ...azureDevopsCases],
-  ...[...peopleCases, ...workloadCases],
+  ...[...peopleCases, ...workloadCases, ...awsStsCases],
 ];

@@ -60,10 +60,10 @@ const caseOn = (preset: string, host: string): ProviderCase => ({
   },
 });
 
-// The configuration lies in a file elsewhere, and the job names no environment.
+// Without a digest of the configuration, for a tag, and without an environment.
 const base = caseOn('gitlab', 'gitlab.com');
 const absent = [10, 19, 23];
-const remoteConfig: ProviderCase = {
+const withoutDigest: ProviderCase = {
   ...base,
   claims: { ...base.claims, ci_config_sha: null, environment: undefined, ref_type: 'tag', ref: 'v1' },
   extensions: {
@@ -74,8 +74,11 @@ const remoteConfig: ProviderCase = {
   },
 };
 
+/** What GitLab says of a pipeline whose configuration lies in another project or at a URL. */
+export const ELSEWHERE = { ci_config_ref_uri: null, ci_config_sha: null } as const;
+
 export const gitlabCases: readonly ProviderCase[] = [
   base,
-  remoteConfig,
+  withoutDigest,
   caseOn('gitlab-self-hosted', 'gitlab.acme.example'),
 ];

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { readRequestKey } from '../../ca/request-key.ts';
 import { RequestError } from '../../ca/request-error.ts';
-import { rsaWeakness } from '../../ca/rsa-weakness.ts';
+import { rsaWeakness, smallFactor } from '../../core/rsa-weakness.ts';
 import { sequence, unsignedInteger } from '../../core/der-writer.ts';
 import { encodePem } from '../../core/pem.ts';
-import { testKey } from './support/keys.ts';
+import { testKey } from '../ca/support/keys.ts';
 
 const E = Uint8Array.of(1, 0, 1);
 
@@ -44,26 +44,40 @@ function squareRoot(n: bigint): bigint {
   return root;
 }
 
-describe('ca/rsa-weakness', () => {
+describe('core/rsa-weakness', () => {
   it('finds nothing in keys that OpenSSL makes', () => {
     for (const type of ['RSA-2048', 'RSA-3072', 'RSA-4096'] as const) {
       const { n } = testKey(type).publicKey.export({ format: 'jwk' });
-      expect(rsaWeakness(Buffer.from(n ?? '', 'base64url'), E)).to.equal(undefined);
+      expect(rsaWeakness(Buffer.from(n ?? '', 'base64url'))).to.equal(undefined);
     }
   });
 
   it('finds every prime factor below 752 and none above', () => {
     const cofactor = withoutSmallFactor(number(2040, 7n));
     for (const prime of SMALL)
-      expect(rsaWeakness(bytesOf(cofactor * prime), E), String(prime)).to.match(/below 752/);
-    expect(rsaWeakness(bytesOf(cofactor * 757n), E)).to.equal(undefined);
+      expect(rsaWeakness(bytesOf(cofactor * prime)), String(prime)).to.match(/below 752/);
+    expect(rsaWeakness(bytesOf(cofactor * 757n))).to.equal(undefined);
   });
 
-  it('finds an exponent other than 65537', () => {
+  it('is joined by the exponent for keys of requests', () => {
     const modulus = bytesOf(withoutSmallFactor(number(2048, 9n)));
-    for (const e of [Uint8Array.of(3), Uint8Array.of(1), Uint8Array.of(1, 0, 3), new Uint8Array(0)]) {
-      expect(rsaWeakness(modulus, e)).to.match(/exponent/);
+    for (const e of [Uint8Array.of(3), Uint8Array.of(1), Uint8Array.of(1, 0, 3)]) {
+      const pkcs1 = sequence(unsignedInteger(modulus), unsignedInteger(e));
+      const content = new Uint8Array(Buffer.from(encodePem('RSA PUBLIC KEY', pkcs1)));
+      expect(() => readRequestKey(content))
+        .to.throw(RequestError, 'exponent')
+        .with.property('code', 'KEY_INSECURE');
     }
+  });
+
+  it('has a longer look for factors below 65,536', () => {
+    for (const prime of [757, 4099, 32_749, 65_521])
+      expect(smallFactor(bytesOf(BigInt(prime) ** 128n)), String(prime)).to.equal(prime);
+    for (const type of ['RSA-2048', 'RSA-4096'] as const) {
+      const { n } = testKey(type).publicKey.export({ format: 'jwk' });
+      expect(smallFactor(Buffer.from(n ?? '', 'base64url'))).to.equal(undefined);
+    }
+    expect(smallFactor(bytesOf(65_537n ** 120n))).to.equal(undefined);
   });
 
   it('finds the ROCA fingerprint, and its absence when one residue differs', () => {
@@ -82,17 +96,17 @@ describe('ca/rsa-weakness', () => {
     };
     const p = rocaLike(1234n, 3n);
     const q = rocaLike(4321n, 5n);
-    expect(rsaWeakness(bytesOf(p * q), E)).to.match(/ROCA/);
-    expect(rsaWeakness(bytesOf(p * withoutSmallFactor(q + 2n)), E)).to.equal(undefined);
+    expect(rsaWeakness(bytesOf(p * q))).to.match(/ROCA/);
+    expect(rsaWeakness(bytesOf(p * withoutSmallFactor(q + 2n)))).to.equal(undefined);
   });
 
   it('finds factors that lie close together, up to a hundred rounds of Fermat', () => {
     const p = withoutSmallFactor(number(1024, 11n));
     const near = withoutSmallFactor(p + 2n ** 500n);
-    expect(rsaWeakness(bytesOf(p * near), E)).to.match(/too close/);
-    expect(rsaWeakness(bytesOf(p * p), E)).to.match(/too close/);
+    expect(rsaWeakness(bytesOf(p * near))).to.match(/too close/);
+    expect(rsaWeakness(bytesOf(p * p))).to.match(/too close/);
     const far = withoutSmallFactor(p + 2n ** 1020n);
-    expect(rsaWeakness(bytesOf(p * far), E)).to.equal(undefined);
+    expect(rsaWeakness(bytesOf(p * far))).to.equal(undefined);
   });
 
   it('goes on for a hundred rounds and no more', () => {
@@ -103,9 +117,9 @@ describe('ca/rsa-weakness', () => {
     for (const rounds of [2n, 50n, 98n]) {
       const q = apart(rounds);
       expect(Number(roundsOf(p, q))).to.be.within(Number(rounds) - 1, Number(rounds) + 1);
-      expect(rsaWeakness(bytesOf(p * q), E), String(rounds)).to.match(/too close/);
+      expect(rsaWeakness(bytesOf(p * q)), String(rounds)).to.match(/too close/);
     }
-    expect(rsaWeakness(bytesOf(p * apart(103n)), E)).to.equal(undefined);
+    expect(rsaWeakness(bytesOf(p * apart(103n)))).to.equal(undefined);
   });
 
   it('is asked for every RSA key of a request', () => {

@@ -1,0 +1,45 @@
+/** A log as plain files, as `exportLog` writes them and any web server serves them. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FormatError, systemCode } from '../core/errors.ts';
+import { CHECKPOINT_FILE } from './checkpoint-file.ts';
+import { parseTilePath } from './format/tile.ts';
+import { issuerPath } from './issuers.ts';
+import { LogError, LogReadError, messageOf } from './log-error.ts';
+import type { LogSource } from './source.ts';
+
+/** Name of the log's description. */
+export const DESCRIPTION_FILE = 'log.v3.json';
+
+/** A source that also has its description. */
+export interface StaticSource extends LogSource {
+  /** The bytes of `log.v3.json`, not believed. Throws {@link LogReadError} `NOT_FOUND`. */
+  description(): Promise<Uint8Array>;
+}
+
+/** The log whose files are in `directory`. Methods throw LogError `LOG_STORAGE` for what cannot be read. */
+export function staticSource(directory: string): StaticSource {
+  const read = async (path: string): Promise<Uint8Array> => {
+    try {
+      return await readFile(join(directory, path));
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === 'ENOENT' || code === 'ENOTDIR')
+        throw new LogReadError('NOT_FOUND', `${join(directory, path)} does not exist`);
+      throw new LogError('LOG_STORAGE', `${path} cannot be read: ${messageOf(error)}`, { cause: error });
+    }
+  };
+  return {
+    name: directory,
+    checkpoint: () => read(CHECKPOINT_FILE),
+    description: () => read(DESCRIPTION_FILE),
+    tile: async (path) => {
+      parseTilePath(path);
+      return read(path);
+    },
+    issuer: (hex) => {
+      if (/^[0-9a-f]{64}$/.test(hex)) return read(issuerPath(hex));
+      return Promise.reject(new FormatError('MALFORMED', 'this is not the hash of an issuer'));
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, open, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { readWhole, UnfitFile, type ReadLimits } from '../../storage/read-whole.ts';
+
+describe('storage/read-whole', () => {
+  let directory: string;
+  beforeEach(async () => (directory = await mkdtemp(join(tmpdir(), 'mayfly-read-'))));
+  afterEach(() => rm(directory, { recursive: true }));
+
+  const path = (name: string): string => join(directory, name);
+  const pipe = (name: string): string => {
+    execFileSync('mkfifo', [path(name)]);
+    return path(name);
+  };
+  const refusal = async (name: string, limits: ReadLimits): Promise<string> => {
+    const error: unknown = await readWhole(name, limits).catch((thrown: unknown) => thrown);
+    expect(error).to.be.instanceOf(UnfitFile);
+    return (error as UnfitFile).message;
+  };
+
+  it('reads a file up to the limit, through a link too, and none beyond it', async () => {
+    const content = Buffer.alloc(200_000, 'x');
+    await writeFile(path('file'), content);
+    await symlink(path('file'), path('link'));
+    for (const name of ['file', 'link'])
+      expect((await readWhole(path(name), { size: content.length })).equals(content)).to.equal(true);
+    expect(await refusal(path('file'), { size: content.length - 1 })).to.include(
+      'is larger than 199999 bytes',
+    );
+    await writeFile(path('empty'), '');
+    expect(await readWhole(path('empty'), { size: 0 })).to.have.length(0);
+  });
+
+  it('reads no device without an end, and no directory', async () => {
+    expect(await refusal('/dev/zero', { size: 1024 })).to.equal('is not a file');
+    expect(await refusal(directory, { size: 1024 })).to.equal('is a directory');
+    const error: unknown = await readWhole(path('none'), { size: 1 }).catch((thrown: unknown) => thrown);
+    expect(error).to.have.property('code', 'ENOENT');
+  });
+
+  it('waits for no pipe where only a file will do, and not for ever where a pipe will', async () => {
+    const silent = pipe('silent');
+    expect(await refusal(silent, { size: 1024 })).to.equal('is not a file');
+    expect(await refusal(silent, { size: 1024, pipePatience: 50 })).to.include('nobody wrote');
+  });
+
+  it('reads what is written into a pipe, also later and in parts, up to the limit', async () => {
+    const reading = readWhole(pipe('slow'), { size: 100, pipePatience: 60_000 });
+    const writer = await open(path('slow'), 'r+');
+    await writer.write('one ');
+    await writer.write('two');
+    // The end of the pipe, once all is read.
+    void writer.close();
+    expect((await reading).toString()).to.equal('one two');
+    const flood = readWhole(pipe('flood'), { size: 100, pipePatience: 60_000 });
+    const flooder = await open(path('flood'), 'r+');
+    await flooder.write('x'.repeat(1000));
+    const error: unknown = await flood.catch((thrown: unknown) => thrown);
+    await flooder.close();
+    expect(error).to.be.instanceOf(UnfitFile).with.property('message').that.includes('larger than 100 bytes');
+  });
+});
