@@ -28,6 +28,7 @@ function fakeAudit(
   const refusals: Parameters<Audit['refused']>[0][] = [];
   return {
     isFailClosed: true,
+    refusal: () => undefined,
     issued,
     refusals,
     refused: (decision) => refusals.push(decision) > 0,
