@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { rfc3339 } from '../../core/clock.ts';
 import { ClockGuard, JUMP_TOLERANCE, LONGEST_DOUBT } from '../../ct-log/clock-guard.ts';
@@ -145,6 +146,17 @@ describe('ct-log/log whose clock is wrong for a minute', () => {
     expect(log.refusal()).to.equal(undefined);
     expect((await log.append(entry(1))).timestamp).to.equal(machine.wall());
     expect(log.status()).to.not.have.property('clockFailure');
+  });
+
+  it('looks at the clock by itself, so that small corrections do not add up', async () => {
+    let looks = 0;
+    const uptime = (): number => (looks++, machine.steady.uptime());
+    const log = await test.open({ clock: machine.wall, steadyClock: { ...machine.steady, uptime } });
+    for (let i = 0; i < 3; i++) {
+      machine.skew += JUMP_TOLERANCE - 1;
+      for (const before = looks; looks === before;) await delay(50);
+      expect(log.refusal()).to.equal(undefined);
+    }
   });
 
   it('dates no entry that waited while the clock jumped', async () => {

@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { CommitStore } from '../../ct-log/commit-store.ts';
@@ -6,7 +8,15 @@ import { LogError } from '../../ct-log/log-error.ts';
 import type { CtLog, OpenLog } from '../../ct-log/log.ts';
 import { sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
 import type { TileStore } from '../../ct-log/tile-store.ts';
-import { Fault, faultyCommits, faultySigner, faultyTiles, type FaultKind } from './support/faults.ts';
+import {
+  Fault,
+  faultyCommits,
+  faultySigner,
+  faultyTiles,
+  Outage,
+  outageCommits,
+  type FaultKind,
+} from './support/faults.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 
@@ -149,6 +159,39 @@ describe('ct-log/log under faults', () => {
     expect(log.status()).to.not.have.property('tileFailure');
   });
 
+  it('tries a tile that failed again while nothing is logged', async () => {
+    const fault = new Fault('not applied', 0);
+    const tiles = faultyTiles(fileTileStore(test.directory), /^tile\/data\//, fault);
+    const log = await test.open({ stores: { tiles } });
+    await appendAll(log, ledger, 0, 256, 256);
+    while (log.status().tileBacklog > 0) await delay(20);
+    expect(fault.count).to.equal(1);
+    expect(log.status()).to.not.have.property('tileFailure');
+  });
+
+  it('does not go on from a head that somebody else wrote while it was down', async () => {
+    const store = sqliteCommitStore(test.directory, test.identity);
+    const outage = new Outage('no space left on device');
+    const first = await test.open({
+      signers: ledger.watch(test.signers),
+      stores: { commits: outageCommits(store, outage) },
+    });
+    await appendAll(first, ledger, 0, 3, 1);
+    outage.isOn = true;
+    await appendAll(first, ledger, 3, 1, 1);
+    // The lock is lost with its file.
+    rmSync(join(test.directory, 'lock.db'));
+    const second = await test.open({ signers: ledger.watch(test.signers) });
+    await appendAll(second, ledger, 3, 2, 1);
+    outage.isOn = false;
+    while (first.status().blocked === undefined) await delay(20);
+    expect(first.status().blocked).to.include('another writer has changed the log');
+    expect(first.refusal()).to.have.property('code', 'LOG_UNAVAILABLE');
+    await second.close();
+    await first.close();
+    await ledger.expectKept(test.directory);
+  });
+
   it('stops at once, for good, when a tile is there with other bytes', async () => {
     const files = fileTileStore(test.directory);
     const refused = Promise.withResolvers<undefined>();
@@ -164,6 +207,7 @@ describe('ct-log/log under faults', () => {
     expect(await appendAll(log, ledger, 0, 256, 256)).to.deep.equal([]);
     await refused.promise;
     expect(log.status().failed).to.include('tile/data/000 exists with other bytes');
+    expect(log.status().blocked).to.equal(log.status().failed);
     const failures = await appendAll(log, ledger, 256, 10, 10);
     expect(failures.map(({ code }) => code)).to.deep.equal(Array(10).fill('LOG_UNAVAILABLE'));
     expect(ledger.heads.map(({ size }) => size)).to.deep.equal([0, 256]);
