@@ -3,14 +3,18 @@
 // itself on any Node from 20, while the program needs node:sqlite.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { openDoors } from './doors.js';
 import { endWithNpm, holdLifeline, spawnTied } from './lifeline.js';
 
 const NEEDED = [22, 16];
-const program = new URL('../dist/cli/main.js', import.meta.url);
+const built = new URL('../dist/cli/main.js', import.meta.url);
+/** Runs as it is in a checkout that is not built, and cannot be where the compiler was left out (`npm ci --omit=dev`). */
+const source = new URL('../cli/main.ts', import.meta.url);
+const readsTypeScript = Boolean(process.features.typescript) && existsSync(source);
+const program = !existsSync(built) && readsTypeScript ? source : built;
 const [major, minor] = process.versions.node.split('.').map(Number);
 const isNewEnough = major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1]);
 const words = process.argv.slice(2);
@@ -90,12 +94,13 @@ function canBecome() {
   return process.connected !== true && !process.argv.some((word) => /\/fd\/\d/.test(word));
 }
 
-/** Runs this file again under the runtime that `npm ci` brought into the checkout, and ends as it ends; it ends with
- * this process. */
+/** Runs this file again under the runtime that npm installed with the program, and ends as it ends; it ends with this
+ * process. */
 function handOver(runtime) {
   let isUp = false;
   const flags = serves ? missingFlags(runtime, []) : [];
-  const child = spawnTied([runtime, ...flags, fileURLToPath(import.meta.url), ...words], () => {
+  // The name it was called by is the one that it prints in commands to paste.
+  const child = spawnTied([runtime, ...flags, process.argv[1], ...words], () => {
     isUp = true;
   });
   for (const signal of [...STOP, 'SIGHUP']) {
@@ -114,10 +119,14 @@ function handOver(runtime) {
   });
 }
 
-/** Where the package of this platform keeps the runtime. */
-function runtimePath() {
+/** The runtime of this platform, in its package: npm puts that below this one, or beside it where a project depends on
+ * Mayfly. Undefined when it is not installed. Nowhere else is looked: another user may write above. */
+function installedRuntime() {
   const { platform, arch } = process;
-  return platform === 'win32' ? `node-win-${arch}/bin/node.exe` : `node-${platform}-${arch}/bin/node`;
+  const path = platform === 'win32' ? `node-win-${arch}/bin/node.exe` : `node-${platform}-${arch}/bin/node`;
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const beside = basename(dirname(root)) === 'node_modules' ? [join(dirname(root), path)] : [];
+  return [join(root, 'node_modules', path), ...beside].find((file) => existsSync(file));
 }
 
 function fail(message, hint, code = 'INTERNAL') {
@@ -146,13 +155,14 @@ const isTied = holdLifeline();
 const doors = command === 'serve' ? openDoors(process.execArgv, process.env) : [];
 if (doors.length > 0) await refuse(doors);
 else if (!isNewEnough) {
-  const runtime = fileURLToPath(new URL(`../node_modules/${runtimePath()}`, import.meta.url));
+  const runtime = installedRuntime();
   if (serves) endWithNpm();
-  if (existsSync(runtime)) handOver(runtime);
+  if (runtime !== undefined) handOver(runtime);
   else {
     fail(
-      `this is Node ${process.versions.node}; Mayfly needs Node ${NEEDED.join('.')} or newer. ` +
-        'In a checkout, `npm ci` brings one.',
+      `this is Node ${process.versions.node}; Mayfly needs Node ${NEEDED.join('.')} or newer.`,
+      'On Linux (x64, arm64) and Windows (x64) npm installs one with the program, as an optional dependency: install ' +
+        'it again (in a checkout: `npm ci`), without --omit=optional.',
     );
   }
 } else if (!existsSync(program)) {

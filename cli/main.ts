@@ -1,7 +1,9 @@
 /** The command line: a table of commands, and what is the same for all of them. */
 import { CommanderError } from 'commander';
 import { systemCode } from '../core/errors.ts';
+import { printableJson } from '../core/printable.ts';
 import { VERSION } from '../core/version.ts';
+import { buildLine, readBuild } from './build.ts';
 import { CommandError, exitCodeOf, tell, tellFailure, type RegisterCommand } from './command.ts';
 import { Program } from './program.ts';
 
@@ -42,6 +44,11 @@ Every command has more with --help, and answers one JSON object with --json.`;
 export async function main(argv: readonly string[]): Promise<void> {
   const json = argv.includes('--json');
   watchOutput();
+  if (asksForVersion(argv)) {
+    const build = readBuild();
+    process.stdout.write(`${json ? printableJson(JSON.stringify(build)) : buildLine(build)}\n`);
+    return;
+  }
   const words = helpAsOption(argv);
   try {
     await (await programFor(words, json)).parseAsync([...words], { from: 'user' });
@@ -55,6 +62,13 @@ export async function main(argv: readonly string[]): Promise<void> {
     tellFailure(failure, json);
     process.exitCode = exitCodeOf(failure);
   }
+}
+
+/** Whether the option stands before any command; `mayfly verify --version` is a slip. */
+function asksForVersion(argv: readonly string[]): boolean {
+  const command = argv.findIndex((word) => !word.startsWith('-'));
+  const ofProgram = command < 0 ? argv : argv.slice(0, command);
+  return ['--version', '-V'].some((option) => ofProgram.includes(option));
 }
 
 /** A reader that has gone, as `head -1` does, wanted no more: the command finishes what it does and ends as it would
@@ -78,7 +92,7 @@ async function programFor(words: readonly string[], json: boolean): Promise<Prog
     .description(
       'A certificate authority for code signing: OpenID token in, ten-minute logged certificate out.',
     )
-    .version(VERSION)
+    .version(VERSION, '-V, --version', 'print version, commit and runtime; with --json as an object')
     .addHelpText('after', EXAMPLES)
     .exitOverride();
   if (json) program.configureOutput({ writeErr: () => undefined });

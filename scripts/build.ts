@@ -1,11 +1,11 @@
 /**
- * Compiles the whole tree to `dist/`.
+ * Compiles the whole tree to `dist/`, and writes there which commit it is of.
  *
  * `dist` is emptied first when a source file was deleted or renamed: a stale compiled test would otherwise still run
  * and pass (or fail) for code that is gone.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, globSync, rmSync } from 'node:fs';
+import { existsSync, globSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -23,4 +23,28 @@ try {
   execFileSync(process.execPath, [tsc, '--project', root], { stdio: 'inherit' });
 } catch {
   process.exit(1);
+}
+writeFileSync(join(outDir, 'build.json'), `${JSON.stringify({ commit: commit() })}\n`);
+
+/** The commit that the tree is of, with `-dirty` when tracked files differ from it; null outside of a checkout of git.
+ * An image is built without the history: there MAYFLY_COMMIT names it. */
+function commit(): string | null {
+  const named = process.env['MAYFLY_COMMIT'] ?? '';
+  if (/^[0-9a-f]{40}(-dirty)?$/.test(named)) return named;
+  try {
+    // An unpacked archive may lie in a checkout of something else.
+    if (realpathSync(git('rev-parse', '--show-toplevel')) !== realpathSync(root)) return null;
+    const changes = git('status', '--porcelain', '--untracked-files=no');
+    return `${git('rev-parse', 'HEAD')}${changes === '' ? '' : '-dirty'}`;
+  } catch {
+    return null;
+  }
+}
+
+function git(...words: string[]): string {
+  return execFileSync('git', words, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }).trim();
 }
