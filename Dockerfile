@@ -1,6 +1,6 @@
 # Mayfly in a container: `serve` from one volume, as a user without rights.
 #
-#   docker build -t mayfly .
+#   docker build -t mayfly --build-arg COMMIT=$(git rev-parse HEAD) .
 #   docker run --rm -v mayfly:/var/lib/mayfly -v "$PWD/offline:/offline" mayfly \
 #     init --data /var/lib/mayfly --root-key-out /offline/root.key.pem --origin ca.example.org/log/2026
 #   (user 1000 writes to ./offline; move the root key away from there)
@@ -16,7 +16,9 @@ COPY package.json package-lock.json ./
 # Without the runtime for checkouts: the image is that very version.
 RUN npm ci --omit=optional --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN npm run build && rm -rf dist/test dist/bench dist/scripts dist/.tsbuildinfo
+# What `mayfly --version` names: the history is not in here.
+ARG COMMIT=
+RUN MAYFLY_COMMIT=$COMMIT npm run build && rm -rf dist/test dist/bench dist/scripts dist/.tsbuildinfo
 
 # What runs needs no compiler and no test tools. No package that runs has an install script.
 FROM ${NODE} AS dependencies

@@ -10,6 +10,7 @@ import { openService, type FollowingService } from './open-service.ts';
 import { ruleCount } from './reload/reload-report.ts';
 import { readSecretFile } from './secret-file.ts';
 import { serveReport } from './serve-report.ts';
+import { serviceManager } from './service-manager.ts';
 
 interface ServeOptions {
   readonly data: string;
@@ -58,11 +59,13 @@ export const register: RegisterCommand = (program) => {
     .addHelpText('after', EXAMPLES)
     .action(
       action(async (options: ServeOptions, speak) => {
+        const manager = serviceManager();
         await runService({
           hangup: 'reload',
           open: () => open(options, version),
           ready: (opened) => {
             tellReady(speak, opened, options);
+            manager.ready();
           },
         });
         return undefined;
