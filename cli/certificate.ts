@@ -18,7 +18,7 @@ import { ServiceClient } from './client/service.ts';
 import { readTokenClaims, type TokenClaims } from './client/token-claims.ts';
 import { loadTrust } from './client/trust.ts';
 import { action, tell, type RegisterCommand, type Speaker } from './command.ts';
-import { invocation, quoted } from './invocation.ts';
+import { invocation, quoted, quotedPath } from './invocation.ts';
 import { parseChoice } from './options.ts';
 import { readSecretFile } from './secret-file.ts';
 
@@ -146,7 +146,7 @@ function textOf(answer: CheckedAnswer, paths: CredentialPaths, options: Certific
   const identity = printable(answer.identity);
   const issuer = printable(answer.issuer);
   const next = [
-    `${invocation()} verify certificate ${quoted(paths.certificate)} --trust ${quoted(options.trust ?? 'DIR')}`,
+    `${invocation()} verify certificate ${quotedPath(paths.certificate)} --trust ${options.trust === undefined ? 'DIR' : quotedPath(options.trust)}`,
     `--identity ${quoted(identity)} --issuer ${quoted(issuer)}`,
   ];
   return [

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { MayflyError } from '../core/errors.ts';
 import { printable, printableJson, printableLines } from '../core/printable.ts';
+import { adviceUnderNpm } from './invocation.ts';
 
 /** One subcommand: adds itself, with its help and examples, to the program. */
 export type RegisterCommand = (program: Command) => void;
@@ -18,18 +19,31 @@ export interface Speaker {
   readonly json: boolean;
   /** The answer: `text` for a person, `result` with `--json`. Called once. */
   answer(result: Readonly<Record<string, unknown>>, text: string): void;
-  /** Progress or a warning; on stderr, silent with `--json`. */
+  /** A warning, or something that was done on the way; on stderr, silent with `--json`. */
   note(text: string): void;
+  /** How far long work has come; on stderr when that is a terminal, else silent, and silent with `--json`. Called as
+   * often as the work likes: a line comes every two seconds at most. */
+  progress(text: () => string): void;
 }
+
+/** Between two lines of progress. */
+const PROGRESS_MS = 2000;
 
 /** The speaker of a command line. */
 export function speaker(json: boolean): Speaker {
+  const isWatched = !json && process.stderr.isTTY;
+  let toldAt = Date.now();
   return {
     json,
     answer: (result, text) =>
       process.stdout.write(`${json ? printableJson(JSON.stringify(result)) : printableLines(text)}\n`),
     note: (text) => {
       if (!json) tell(text);
+    },
+    progress: (text) => {
+      if (!isWatched || Date.now() - toldAt < PROGRESS_MS) return;
+      toldAt = Date.now();
+      tell(text());
     },
   };
 }
@@ -72,7 +86,7 @@ const withoutTokens = (text: string): string => text.replace(/eyJ[\w-]{8,}(?:\.[
 export function tellFailure(error: unknown, json: boolean): void {
   const known: MayflyError | undefined = error instanceof MayflyError ? error : undefined;
   const message = withoutTokens(error instanceof Error ? error.message : String(error));
-  const hint = known?.hint === undefined ? undefined : withoutTokens(known.hint);
+  const hint = known?.hint === undefined ? undefined : adviceUnderNpm(withoutTokens(known.hint));
   if (json) {
     const retryAfter = known?.metadata['retryAfter'];
     const body = {

@@ -6,7 +6,7 @@
  */
 import { describe } from '../config/config-error.ts';
 import type { ConfigFinding, FindingCode } from '../config/findings.ts';
-import { invocation, quoted } from './invocation.ts';
+import { invocation, quotedPath } from './invocation.ts';
 
 /** The facts of one line. */
 export interface ConfigWarning {
@@ -37,7 +37,7 @@ function warningOf(file: string, alike: readonly ConfigFinding[]): ConfigWarning
   const [first] = alike as readonly [ConfigFinding];
   const told = alike.length === 1 ? [describe(file, first)] : [`${file}: ${together(alike)}`];
   if (first.hint !== undefined) told.push(first.hint);
-  const check = `\`${invocation()} config check ${quoted(file)}\``;
+  const check = `\`${invocation()} config check ${quotedPath(file)}\``;
   if (alike.length > 1) told.push(`${check} lists them all with line and column.`);
   else if (first.replacement !== undefined) told.push(`${check} prints it.`);
   const paths = alike.slice(0, MAX_PLACES).map(({ path }) => path);

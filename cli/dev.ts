@@ -1,9 +1,10 @@
 /** `mayfly dev`: CA, log and a real OpenID provider in one process, for trying and for tests. */
+import { resolve } from 'node:path';
 import { parseListenAddress } from '../server/listen-address.ts';
 import { action, type RegisterCommand, type Speaker } from './command.ts';
 import { requireLocal } from './dev/local-only.ts';
 import { startDev, type RunningDev } from './dev/start-dev.ts';
-import { invocation, quoted } from './invocation.ts';
+import { invocation, quotedPath } from './invocation.ts';
 import { runService } from './lifetime.ts';
 
 interface DevOptions {
@@ -98,14 +99,14 @@ function readyText(running: RunningDev, data: string): string {
     ['Log', `${running.logUrl}   (${running.logSize} entries)`],
     ['Issuer', `${running.issuerUrl}   (log in with any e-mail address)`],
     ['Metrics', `${running.metricsUrl}/metrics`],
-    ['Directory', data],
+    ['Directory', resolve(data)],
   ];
   return [
     '',
     'Mayfly is ready. INSECURE DEV: anybody can be anybody here.',
     ...rows.map(([name = '', value = '']) => `  ${name.padEnd(13)} ${value}`),
     '',
-    'Your first certificate: paste this line into another terminal, in this directory:',
+    'Your first certificate: paste this line into another terminal:',
     '',
     `  ${firstCertificate(running.url, data)}`,
     '',
@@ -113,10 +114,10 @@ function readyText(running: RunningDev, data: string): string {
   ].join('\n');
 }
 
-/** One line for any POSIX shell. Only what differs from the defaults is in it. */
+/** One line for any POSIX shell, in any directory. */
 function firstCertificate(url: string, data: string): string {
   const program = invocation();
-  const fromData = data === DEFAULT_DATA ? '' : ` --data ${quoted(data)}`;
+  const fromData = ` --data ${quotedPath(data)}`;
   const fromUrl = url === DEFAULT_URL ? '' : ` --url ${url}`;
   const token = `${program} token --email you@example.com${fromData}`;
   return `SIGSTORE_ID_TOKEN=$(${token}) ${program} certificate${fromUrl} --out first-certificate`;

@@ -3,7 +3,7 @@ import { isLoopback } from '../config/addresses.ts';
 import { toBase64 } from '../core/bytes.ts';
 import { rfc3339 } from '../core/clock.ts';
 import type { CertificateSummary, CreatedInstance } from './create-instance.ts';
-import { invocation, quoted } from './invocation.ts';
+import { invocation, quotedPath } from './invocation.ts';
 
 /** For machines. */
 export function initFacts(
@@ -50,9 +50,9 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
     '',
     'Next:',
     `  1. Say who may sign: take the "#" off the lines of an issuer in ${paths.config}, and fill in its rules`,
-    `     (other providers: ${invocation()} config preset --list; what is wrong or too open: ${invocation()} config check ${quoted(paths.config)})`,
+    `     (other providers: ${invocation()} config preset --list; what is wrong or too open: ${invocation()} config check ${quotedPath(paths.config)})`,
     `  2. ${serveCommand(context)}`,
-    `  3. ${invocation()} trust export --data ${quoted(context.data)} --out ./trust   (for those who verify)`,
+    `  3. ${invocation()} trust export --data ${quotedPath(context.data)} --out ./trust   (for those who verify)`,
   ].join('\n');
 }
 
@@ -89,6 +89,6 @@ function rootKeyLines({ rootKeyFile }: CreatedInstance, { keepRootKey }: ReportC
 }
 
 function serveCommand({ data, passphraseFile }: ReportContext): string {
-  const passphrase = passphraseFile === undefined ? '' : ` --passphrase-file ${quoted(passphraseFile)}`;
-  return `${invocation()} serve --data ${quoted(data)}${passphrase}`;
+  const passphrase = passphraseFile === undefined ? '' : ` --passphrase-file ${quotedPath(passphraseFile)}`;
+  return `${invocation()} serve --data ${quotedPath(data)}${passphrase}`;
 }

@@ -1,14 +1,45 @@
-import { relative } from 'node:path';
+/** Commands that the program prints: to be pasted into a shell in any directory. */
+import { realpathSync } from 'node:fs';
+import { delimiter, isAbsolute, join, resolve } from 'node:path';
 
-/** How this program was called, to be pasted into the same shell: `./bin/mayfly.js` in a checkout, else `mayfly`. */
-export function invocation(script = process.argv[1], directory = process.cwd()): string {
-  if (script === undefined || !/[/\\]bin[/\\]mayfly\.js$/.test(script)) return 'mayfly';
-  if (/[/\\]node_modules[/\\]/.test(script)) return 'npx mayfly';
-  const path = relative(directory, script);
-  return quoted(path.startsWith('..') ? script : `./${path}`);
+/** How this program is called: `mayfly` where the shell finds this very program by that name, else its absolute path. */
+export function invocation(script = process.argv[1], path = process.env['PATH']): string {
+  if (script === undefined || !/[/\\]mayfly(\.js)?$/.test(script)) return 'mayfly';
+  return isFoundByName(script, path ?? '') ? 'mayfly' : quoted(resolve(script));
 }
+
+/** Whether the first `mayfly` on the path is `script`. Folders that npm puts there for a script or for `npx` are not on
+ * the path of the shell behind it. */
+function isFoundByName(script: string, path: string): boolean {
+  const folders = path.split(delimiter).filter((folder) => isAbsolute(folder) && !/[/\\]\.bin$/.test(folder));
+  const names = process.platform === 'win32' ? ['mayfly.cmd'] : ['mayfly'];
+  const found = folders.flatMap((folder) => names.map((name) => realPath(join(folder, name)))).find(Boolean);
+  // What Windows finds is a script that starts this one.
+  return process.platform === 'win32'
+    ? found !== undefined
+    : found !== undefined && found === realPath(script);
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A file or directory that this process was given, as a word of a printed command. */
+export const quotedPath = (path: string): string => quoted(resolve(path));
 
 /** `word` for a POSIX shell; as it is when nothing in it is special. */
 export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Advice that names an option, for a program that `npm start` runs: npm takes options for its own that stand before
+ * `--`. Other advice is returned as it is. */
+export function adviceUnderNpm(advice: string, environment = process.env): string {
+  const [option] = /--[a-z][a-z-]+(?: [^\s,;]*[^\s,;.:)])?/.exec(advice) ?? [];
+  if (option === undefined || environment['npm_lifecycle_event'] !== 'start') return advice;
+  return `${advice} Started by npm, the option goes after "--": npm start -- ${option}`;
 }

@@ -58,15 +58,13 @@ async function runCheck(
   return checkDirectory(directory, progress);
 }
 
-/** A line on stderr now and then, for logs that take long. */
+/** For logs that take long. */
 function progressTo(speak: Speaker, size: number): (entries: number) => void {
   const started = Date.now();
-  let told = started;
   return (entries) => {
-    const now = Date.now();
-    if (now - told < 2000) return;
-    told = now;
-    const left = Math.round(((now - started) / entries) * (size - entries) * 0.001);
-    speak.note(`checked ${entries} of ${size} entries, about ${left} s to go`);
+    speak.progress(() => {
+      const left = Math.round(((Date.now() - started) / entries) * (size - entries) * 0.001);
+      return `checked ${entries} of ${size} entries, about ${left} s to go`;
+    });
   };
 }

@@ -32,7 +32,9 @@ export async function exportFiles(
     source,
     out,
     description,
-    progress: progressTo(speak),
+    progress: (files) => {
+      speak.progress(() => `${files} files so far`);
+    },
   });
   const { origin, size, root } = head;
   if (size < source.head.size) speak.note(behind(size, source.head.size));
@@ -70,12 +72,3 @@ const isForTrying = (data: string): Promise<boolean> =>
 const behind = (size: number, committed: number): string =>
   `note: the newest signed checkpoint has ${size} of ${committed} entries. The service writes it within a second; ` +
   'after a crash start it once, or end the log.';
-
-function progressTo(speak: Speaker): (files: number) => void {
-  let told = Date.now();
-  return (files) => {
-    if (Date.now() - told < 2000) return;
-    told = Date.now();
-    speak.note(`${files} files so far`);
-  };
-}

@@ -1,10 +1,9 @@
 /** The command line: a table of commands, and what is the same for all of them. */
 import { CommanderError } from 'commander';
 import { systemCode } from '../core/errors.ts';
-import { printableJson } from '../core/printable.ts';
 import { VERSION } from '../core/version.ts';
 import { buildLine, readBuild } from './build.ts';
-import { CommandError, exitCodeOf, tell, tellFailure, type RegisterCommand } from './command.ts';
+import { CommandError, exitCodeOf, speaker, tell, tellFailure, type RegisterCommand } from './command.ts';
 import { Program } from './program.ts';
 
 /**
@@ -20,20 +19,31 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
       async () => (await import('./certificate.ts')).register,
     ],
     ['init', 'Make a CA and its log for production', async () => (await import('./init.ts')).register],
-    ['config', 'Check a configuration', async () => (await import('./config.ts')).register],
+    ['config', 'Write, check and test a configuration', async () => (await import('./config.ts')).register],
     ['explain', 'Say what a token would get, and why', async () => (await import('./explain.ts')).register],
     ['serve', 'Run the service', async () => (await import('./serve.ts')).register],
     ['verify', 'Check what was issued, offline', async () => (await import('./verify.ts')).register],
     ['log', 'Read and check a transparency log', async () => (await import('./log.ts')).register],
     ['token', 'Print a token of the development issuer', async () => (await import('./token.ts')).register],
     ['trust', 'Write what verifiers need', async () => (await import('./trust.ts')).register],
+    [
+      'completion',
+      'Print a script that completes commands in a shell',
+      async () => (await import('./completion.ts')).register,
+    ],
   ];
 
 const EXAMPLES = `
-Examples:
-  mayfly dev                                                everything in one process, for trying
+To try it:
+  mayfly dev                            everything in one process
   mayfly token --email you@example.com | mayfly certificate --token-file -
-  mayfly init --data DIR --root-key-out root.key.pem        then, for production:
+
+For production:
+  mayfly init --data DIR --root-key-out root.key.pem
+  mayfly config preset github           an entry with its rules; --list has more
+  mayfly config check DIR/config.yaml   what is wrong or too open
+  mayfly config test cases.yaml         the policy against cases of yours, in CI
+  mayfly explain --data DIR --claims -  what a token would get, by which rule
   mayfly serve --data DIR
   mayfly trust export --data DIR --out trust
   mayfly verify certificate cert.pem --trust trust --any-identity
@@ -46,7 +56,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   watchOutput();
   if (asksForVersion(argv)) {
     const build = readBuild();
-    process.stdout.write(`${json ? printableJson(JSON.stringify(build)) : buildLine(build)}\n`);
+    speaker(json).answer({ ...build }, buildLine(build));
     return;
   }
   const words = helpAsOption(argv);
@@ -98,7 +108,8 @@ async function programFor(words: readonly string[], json: boolean): Promise<Prog
   if (json) program.configureOutput({ writeErr: () => undefined });
   const wanted = words.find((word) => !word.startsWith('-'));
   for (const [name, summary, load] of COMMANDS) {
-    if (wanted === name) (await load())(program);
+    // Completion is made from all of them.
+    if (wanted === name || wanted === 'completion') (await load())(program);
     else program.command(name).summary(summary).description(summary);
   }
   return program;

@@ -1,12 +1,29 @@
 /** The parser of the command line, which keeps what was typed out of its complaints. */
-import { Command, type ErrorOptions } from 'commander';
+import { Command, type AddHelpTextPosition, type ErrorOptions, type Help } from 'commander';
 import { CommandError } from './command.ts';
+import { HelpLayout, layOut, USUAL_WIDTH } from './help-layout.ts';
 
 /** A command whose complaints are {@link CommandError}s `USAGE`. What was typed may be a token or a passphrase in the
  * wrong place: nothing of it is repeated but a short plain word, where one looks for a slip of the finger. */
 export class Program extends Command {
   override createCommand(name?: string): Program {
     return new Program(name);
+  }
+
+  override createHelp(): Help {
+    return Object.assign(new HelpLayout(), this.configureHelp());
+  }
+
+  /** A text comes in the width of the terminal that it is written to. */
+  override addHelpText(
+    position: AddHelpTextPosition,
+    text: string | ((context: { error: boolean; command: Command }) => string),
+  ): this {
+    if (typeof text !== 'string') return super.addHelpText(position, text);
+    return super.addHelpText(position, ({ error }) => {
+      const { columns } = error ? process.stderr : process.stdout;
+      return layOut(text, columns || USUAL_WIDTH);
+    });
   }
 
   override error(message: string, { code = '' }: ErrorOptions = {}): never {

@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { readWhole, UnfitFile } from '../storage/read-whole.ts';
 import { CommandError, tell } from './command.ts';
-import { quoted } from './invocation.ts';
+import { quotedPath } from './invocation.ts';
 
 /** Told of a secret that is less secret than it should be. */
 export type Warn = (sentence: string) => void;
@@ -36,7 +36,7 @@ async function readOpen(path: string, what: string, warn: Warn): Promise<string>
   try {
     const text = await readWhole(path, { size: LIMIT, pipePatience: PIPE_PATIENCE });
     if (isForEverybody(await stat(path)))
-      warn(`everybody on this machine may read the ${what} file ${path}. Run: chmod 600 ${quoted(path)}`);
+      warn(`everybody on this machine may read the ${what} file ${path}. Run: chmod 600 ${quotedPath(path)}`);
     return text.toString();
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException;

@@ -1,7 +1,8 @@
 /** What `serve` says when it is ready. */
 import { isIP } from 'node:net';
+import { resolve } from 'node:path';
 import { isEveryInterface, parseListenAddress } from '../server/listen-address.ts';
-import { invocation, quoted } from './invocation.ts';
+import { invocation, quoted, quotedPath } from './invocation.ts';
 
 /** What there is to tell. URLs have no slash at the end. */
 export interface ReadyService {
@@ -24,6 +25,8 @@ export interface ReadyService {
   readonly data: string;
   /** The configuration that is in force. */
   readonly configFile: string;
+  /** Whether that is not the one of the data directory. */
+  readonly isOwnConfig: boolean;
 }
 
 /** For people: where everything is, and what to do next. */
@@ -67,12 +70,13 @@ function rulesText({ issuers, rules, openEntries }: ReadyService): string {
   return `${rules}   entries that allow by none, open to all whom the issuer vouches for: ${counted(openEntries)}`;
 }
 
-function nextSteps({ url, publicUrl, issuers, data, configFile }: ReadyService): string[] {
+function nextSteps({ url, publicUrl, issuers, data, configFile, isOwnConfig }: ReadyService): string[] {
   const program = invocation();
-  const exported = `${program} trust export --data ${quoted(data)} --out trust   (what verifiers need)`;
+  const config = isOwnConfig ? ` --config ${quotedPath(configFile)}` : '';
+  const exported = `${program} trust export --data ${quotedPath(data)}${config} --out trust   (what verifiers need)`;
   if (issuers.length === 0) {
     return [
-      `Say who may sign: an issuer under oidc-issuers in ${configFile}; it is in force seconds later.`,
+      `Say who may sign: an issuer under oidc-issuers in ${resolve(configFile)}; it is in force seconds later.`,
       exported,
     ];
   }

@@ -116,6 +116,7 @@ function tellReady(speak: Speaker, opened: OpenedService, options: ServeOptions)
     rules: ruleCount(config),
     openEntries: config.entries.filter(isOpen).map(({ definition }) => definition.name),
     configFile: options.config ?? directory.paths.config,
+    isOwnConfig: options.config !== undefined,
   });
   const urls = { url, metricsUrl, logUrl, issuerUrl: null };
   speak.answer({ event: 'ready', ...urls, listen, metricsListen }, text);

@@ -13,7 +13,7 @@ import { readWhole, UnfitFile } from '../storage/read-whole.ts';
 import { collectTrust, type TrustMaterial } from '../trust/collect.ts';
 import { exportTrust } from '../trust/export.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
-import { invocation, quoted } from './invocation.ts';
+import { invocation, quotedPath } from './invocation.ts';
 
 interface ExportOptions {
   readonly data: string;
@@ -159,6 +159,6 @@ function report(out: string, files: readonly string[], material: TrustMaterial):
     `  Log      ${log.origin}`,
     `  Log id   ${toBase64(log.logId)}`,
     'Check a certificate with it:',
-    `  ${invocation()} verify certificate cert.pem --trust ${quoted(out)} --identity NAME --issuer URL`,
+    `  ${invocation()} verify certificate cert.pem --trust ${quotedPath(out)} --identity NAME --issuer URL`,
   ].join('\n');
 }

@@ -73,7 +73,7 @@ const SENTENCES: Readonly<Record<string, readonly [ListenCode, string, string]>>
   EADDRINUSE: [
     'ADDRESS_IN_USE',
     'is taken by another program',
-    'Stop that program or pass another address; port 0 picks a free one.',
+    'Stop that program, or choose another address: OPTION picks a free port.',
   ],
   EADDRNOTAVAIL: [
     'ADDRESS_NOT_HERE',
@@ -132,5 +132,8 @@ export function explainListenFailure(fault: Error, address: ListenAddress, optio
   const [reason, sentence, hint] = known ?? OTHER;
   const detail = known === undefined ? ` (${code})` : '';
   const message = `${addressText(address)} (${option}) ${sentence}${detail}`;
-  return new ListenError(reason, message, { hint, cause: fault });
+  return new ListenError(reason, message, {
+    hint: hint.replace('OPTION', `${option} ${addressText({ ...address, port: 0 })}`),
+    cause: fault,
+  });
 }

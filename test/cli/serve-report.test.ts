@@ -15,6 +15,7 @@ describe('cli/serve-report', () => {
     openEntries: [],
     data: './data',
     configFile: '/srv/data/config.yaml',
+    isOwnConfig: false,
   };
   const script = process.argv[1];
   afterEach(() => {
@@ -59,7 +60,9 @@ describe('cli/serve-report', () => {
   it('prints lines that can be pasted: the program as it was called, and quoted paths', () => {
     process.argv[1] = '/opt/mayfly/bin/mayfly.js';
     const text = serveReport({ ...service, data: './my data' });
-    expect(text).to.contain("/opt/mayfly/bin/mayfly.js trust export --data './my data' --out trust");
+    expect(text).to.contain(
+      `/opt/mayfly/bin/mayfly.js trust export --data '${process.cwd()}/my data' --out trust`,
+    );
     expect(text).to.contain('/opt/mayfly/bin/mayfly.js certificate --url');
   });
 });
