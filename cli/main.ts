@@ -95,8 +95,9 @@ function watchOutput(): void {
 
 const incomplete = new CommandError('USAGE', 'say which command', { hint: 'See: mayfly --help' });
 
-/** The program with the command that `words` call; of the others it knows name and summary. */
-async function programFor(words: readonly string[], json: boolean): Promise<Program> {
+/** The program with the command that `words` call, or with all of them for `completion`; of the others it knows name and
+ * summary. With `json` it writes nothing to standard error. */
+export async function programFor(words: readonly string[], json: boolean): Promise<Program> {
   const program = new Program('mayfly');
   program
     .description(

@@ -20,9 +20,10 @@ export class Program extends Command {
     text: string | ((context: { error: boolean; command: Command }) => string),
   ): this {
     if (typeof text !== 'string') return super.addHelpText(position, text);
-    return super.addHelpText(position, ({ error }) => {
-      const { columns } = error ? process.stderr : process.stdout;
-      return layOut(text, columns || USUAL_WIDTH);
+    return super.addHelpText(position, ({ error, command }) => {
+      const output = command.configureOutput();
+      const width = error ? output.getErrHelpWidth?.() : output.getOutHelpWidth?.();
+      return layOut(text, width ?? USUAL_WIDTH);
     });
   }
 
