@@ -8,7 +8,7 @@ const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 type Shell = keyof typeof SCRIPTS;
 
 const EXAMPLES = `
-For this user, in the shell of your choice:
+Examples:
   mayfly completion bash > ~/.local/share/bash-completion/completions/mayfly
   mayfly completion zsh > ~/.zfunc/_mayfly
   mayfly completion fish > ~/.config/fish/completions/mayfly.fish

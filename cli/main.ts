@@ -34,7 +34,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ];
 
 const EXAMPLES = `
-To try it:
+Examples:
   mayfly dev                            everything in one process
   mayfly token --email you@example.com | mayfly certificate --token-file -
 

@@ -59,7 +59,7 @@ async function listen(server: Server, { host, port }: ProviderOptions): Promise<
       const sentence = taken
         ? `port ${port} on ${host} is taken`
         : `cannot listen on ${host} port ${port} (${cause.code ?? cause.message})`;
-      const hint = 'Choose another address with --issuer-listen, for example --issuer-listen 127.0.0.1:0.';
+      const hint = 'Choose another address: --issuer-listen 127.0.0.1:0 picks a free port.';
       reject(new DevError(taken ? 'DEV_PORT_TAKEN' : 'DEV_LISTEN_FAILED', sentence, { hint, cause }));
     });
     server.listen(port, host, () => {

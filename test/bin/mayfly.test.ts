@@ -109,6 +109,13 @@ describe('bin/mayfly.js', function () {
     expect(await stderr).to.match(/^mayfly: this checkout is not built yet: run `npm run build`[^\n]*\n$/);
   });
 
+  it('runs the sources of a checkout that is not built and whose compiler was left out', async () => {
+    mkdirSync(join(checkout, 'cli'));
+    writeFileSync(join(checkout, 'cli/main.ts'), STAND_IN.replace('main(words)', 'main(words: string[])'));
+    const { ended, stderr } = start([process.execPath], 'quick');
+    expect([await ended, await stderr]).to.deep.equal([7, '']);
+  });
+
   it('runs the built program in its own process when its Node is new enough', async () => {
     build();
     const { ended, stdout, stderr } = start([process.execPath], 'quick', '--json');
@@ -212,6 +219,27 @@ describe('bin/mayfly.js', function () {
           runtime: realpathSync(process.execPath),
           version: process.versions.node,
         });
+      });
+
+      it('finds the runtime that npm put beside the package, and looks nowhere above', async () => {
+        const modules = join(checkout, 'node_modules');
+        const runtime = join(modules, `node-${process.platform}-${process.arch}/bin`);
+        mkdirSync(runtime, { recursive: true });
+        symlinkSync(process.execPath, join(runtime, 'node'));
+        for (const [folder, expected] of [
+          ['mayfly', 7],
+          ['deeper/mayfly', 1],
+        ] as const) {
+          const there = join(modules, folder);
+          cpSync(join(projectRoot, 'bin'), join(there, 'bin'), { recursive: true });
+          mkdirSync(join(there, 'dist/cli'), { recursive: true });
+          writeFileSync(join(there, 'dist/cli/main.js'), STAND_IN);
+          writeFileSync(join(there, 'package.json'), '{"type":"module"}');
+          launcher = join(there, 'bin/mayfly.js');
+          const { ended, stdout } = startOld('quick');
+          expect(await ended, folder).to.equal(expected);
+          if (expected === 7) expect(await stdout).to.include(realpathSync(process.execPath));
+        }
       });
 
       it('passes signals on, and waits for what is under way', async () => {

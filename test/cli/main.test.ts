@@ -1,4 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
+import { buildLine, readBuild } from '../../cli/build.ts';
+import { VERSION } from '../../core/version.ts';
 import { runCli } from '../support/run-cli.ts';
 
 const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl';
@@ -83,5 +89,37 @@ describe('cli/main', function () {
       expect(code).to.equal(0);
       expect(stdout, args.join(' ')).to.contain('Examples:').and.to.contain('  mayfly ');
     }
+  });
+});
+
+describe('mayfly --version', () => {
+  it('names version, commit and runtime, for people and for machines', async () => {
+    const { stdout: line } = await runCli(['--version']);
+    expect(line).to.match(
+      /^mayfly \d+\.\d+\.\d+ \(commit (unknown|[0-9a-f]{7}(-dirty)?), Node \d+\.\d+\.\d+\)\n$/,
+    );
+    const { code, stdout } = await runCli(['--version', '--json']);
+    const { version, commit, runtime } = JSON.parse(stdout) as Record<string, unknown>;
+    expect([code, version, runtime]).to.deep.equal([
+      0,
+      VERSION,
+      { name: 'node', version: process.versions.node },
+    ]);
+    if (commit !== null) expect(commit).to.match(/^[0-9a-f]{40}(-dirty)?$/);
+  });
+
+  it('says what stands beside the program, and nothing that is no commit', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mayfly-build-'));
+    const file = join(folder, 'build.json');
+    const lineFor = (text: string): string => {
+      writeFileSync(file, text);
+      return buildLine(readBuild(pathToFileURL(file)));
+    };
+    const commit = '0123456789'.repeat(4);
+    expect(lineFor(JSON.stringify({ commit }))).to.include('(commit 0123456, ');
+    expect(lineFor(JSON.stringify({ commit: `${commit}-dirty` }))).to.include('(commit 0123456-dirty, ');
+    for (const text of ['', '{}', '{"commit":"\u001b[31m"}', '{"commit":7}'])
+      expect(lineFor(text), text).to.include('(commit unknown, ');
+    rmSync(folder, { recursive: true });
   });
 });

@@ -34,6 +34,12 @@ describe('server/listen-address', () => {
     expect(told('ENOBUFS').message).to.contain('(ENOBUFS)');
   });
 
+  it('names the option and the host for a port that is free', () => {
+    expect(told('EADDRINUSE', '--metrics-listen').hint).to.include(
+      '--metrics-listen [::1]:0 picks a free port',
+    );
+  });
+
   it('leaves other faults as they are', () => {
     const fault = new TypeError('a mistake');
     expect(explainListenFailure(fault, { host: 'x', port: 1 }, '--listen')).to.equal(fault);
