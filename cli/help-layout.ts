@@ -60,14 +60,13 @@ function example(line: string, width: number): string {
   return [pasteable(command, width), ...below].join('\n');
 }
 
-/** Words between spaces that stand in no quotes, an option with its value. */
-const WORDS = /(?:--[\w-]+ (?=[^-\s]))?(?:'[^']*'|"[^"]*"|[^\s'"])+/g;
+/** Words between spaces that stand in no quotes. */
+const WORDS = /(?:'[^']*'|"[^"]*"|[^\s'"])+/g;
 
 function pasteable(command: string, width: number): string {
   const indent = /^ */.exec(command)?.[0] ?? '';
   const lines: string[] = [];
-  const words = command.match(WORDS) ?? [];
-  for (const word of words.flatMap((each) => apart(each, width - indent.length - BELOW))) {
+  for (const word of withValues(command.match(WORDS) ?? [], width - indent.length - BELOW)) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + word.length + 3 <= width) lines.splice(-1, 1, `${last} ${word}`);
     else lines.push(`${last === undefined ? indent : `${indent}    `}${word}`);
@@ -75,9 +74,17 @@ function pasteable(command: string, width: number): string {
   return lines.join(' \\\n');
 }
 
-/** An option and its value, where one line does not hold both. */
-const apart = (word: string, room: number): string[] =>
-  word.length <= room ? [word] : word.split(/(?<=^--[\w-]+) /);
+/** Words, of which an option and its value are one where a line has room for both. */
+function withValues(words: readonly string[], room: number): string[] {
+  const joined: string[] = [];
+  for (const word of words) {
+    const last = joined.at(-1) ?? '';
+    const isValue = /^--[^ ]*$/.test(last) && !word.startsWith('-') && last.length + word.length < room;
+    if (isValue) joined.splice(-1, 1, `${last} ${word}`);
+    else joined.push(word);
+  }
+  return joined;
+}
 
 const indented = (text: string, indent: number, width: number): string =>
   wrapped(text, width - indent).replaceAll(/^/gm, ' '.repeat(indent));

@@ -17,7 +17,8 @@ describe('cli: a token typed as the value of another option', () => {
 
 describe('cli: progress of long work', () => {
   const { stderr } = process;
-  const { isTTY, write } = stderr;
+  const { isTTY } = stderr;
+  const write = stderr.write.bind(stderr);
   const { now } = Date;
   afterEach(() => {
     Object.assign(stderr, { isTTY, write });
