@@ -1,7 +1,6 @@
 /** Everything that docs/install.md tells a person to type, typed: as an ordinary user, from an empty place. What only
  * root may is done below that place instead, and programs that only root may use are stood in for. */
-import { readFileSync } from 'node:fs';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';

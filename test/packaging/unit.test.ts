@@ -8,7 +8,7 @@ import { runCli } from '../support/run-cli.ts';
 
 const FILE = join(projectRoot, 'packaging/systemd/mayfly.service');
 
-/** Tenths: a quarter of what systemd calls "medium" begins at 50. */
+/** As `--threshold` of systemd-analyze takes it, ten times the level of exposure: 1.5 of 10. */
 const MOST_EXPOSED = 15;
 
 describe('packaging/systemd/mayfly.service', () => {
