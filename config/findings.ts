@@ -5,6 +5,8 @@ export const FINDING_CODES = [
   'NO_ISSUER',
   /** A block of `mayfly config preset` whose marks nobody replaced. */
   'STILL_MARKED',
+  /** A variable of a shell or a template, or a YAML tag, that nothing replaced. */
+  'UNEXPANDED',
   'UNKNOWN_KEY',
   'PLAIN_HTTP',
   'EMAIL_UNVERIFIED',

@@ -5,6 +5,7 @@ import { memberOf, optionFor, takesOff, unwrap } from './schema-parts.ts';
 import { whereItBelongs } from './misplaced-key.ts';
 import { nearest } from '../core/nearest.ts';
 import type { Path, Report } from './report.ts';
+import { findUnread } from './unread-text.ts';
 
 /**
  * Fits the nodes of a file to a schema: gives each key its YAML name (Fulcio's JSON names count too, in any case),
@@ -21,6 +22,7 @@ export class Shaper {
   /** The plain value of `node` for `schema`. */
   shape(node: ConfigNode, schema: z.ZodType, path: Path, position: Position = node.position): unknown {
     this.#report.place(path, node.kind === 'scalar' ? node.position : position, node);
+    findUnread(node, path, this.#report);
     const inner = optionFor(node.kind, unwrap(schema));
     if (node.kind === 'map') return this.#map(node, inner, path);
     if (node.kind === 'list') return this.#list(node.items, inner, path);

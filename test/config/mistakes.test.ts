@@ -47,14 +47,7 @@ const MISTAKES: readonly Mistake[] = [
   ['an anchor that holds itself', 'define: &x [*x]', '1:13', '', 'no anchor "&x" stands before this alias'],
   ['a hostile key', '"__proto__": {}', '1:1', '', 'a key cannot be called "__proto__"'],
   ['a map as a key', '? {a: 1}\n: b', '1:3', '', 'a key must be plain text'],
-  [
-    'two documents',
-    'mayfly: {}\n---\nmayfly: {}',
-    '2:1',
-    '',
-    'Source contains multiple documents; please use YAML.parseAllDocuments()',
-    '---',
-  ],
+  ['two documents', 'mayfly: {}\n---\nmayfly: {}', '2:1', '', 'holds several documents', '---'],
   ['a merge of text', 'oidc-issuers:\n  <<: text', '2:3', '', 'only a map can be merged with "<<"'],
   [
     'issuers that are a list',
