@@ -8,6 +8,9 @@ export const FINDING_CODES = [
   /** A variable of a shell or a template, or a YAML tag, that nothing replaced. */
   'UNEXPANDED',
   'UNKNOWN_KEY',
+  'ISSUER_MISSPELT',
+  /** A type of entry by which no token of the provider gets a certificate. */
+  'TYPE_UNFIT',
   'PLAIN_HTTP',
   'EMAIL_UNVERIFIED',
   'SHARED_AUDIENCE',

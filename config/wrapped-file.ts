@@ -3,7 +3,8 @@ import type { ConfigNode, MapNode } from './config-node.ts';
 import type { Path } from './report.ts';
 
 /** Keys at the top of a configuration, in Fulcio's JSON and in YAML. */
-const TOP = /^[ \t]*(?:\{[ \t]*)?["']?(?:oidc-?issuers|meta-?issuers|ci-?issuer-?metadata|mayfly)["']?[ \t]*:/im;
+const TOP =
+  /^[ \t]*(?:\{[ \t]*)?["']?(?:oidc-?issuers|meta-?issuers|ci-?issuer-?metadata|mayfly)["']?[ \t]*:/im;
 const TOP_KEY = /^(?:oidc-?issuers|meta-?issuers|ci-?issuer-?metadata|mayfly)$/i;
 
 /** How deep in a file another one is looked for: `items`, an object, `data`, its file. */
