@@ -8,6 +8,10 @@ export const FINDING_CODES = [
   /** A variable of a shell or a template, or a YAML tag, that nothing replaced. */
   'UNEXPANDED',
   'UNKNOWN_KEY',
+  /** A time or size as a bare number. */
+  'UNIT_MISSING',
+  /** A file that is named and cannot be read, or holds nothing of use. */
+  'FILE_UNUSABLE',
   'ISSUER_MISSPELT',
   /** A type of entry by which no token of the provider gets a certificate. */
   'TYPE_UNFIT',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Position } from './config-error.ts';
 import type { ConfigNode, MapNode, ScalarNode } from './config-node.ts';
 import { memberOf, optionFor, takesOff, unwrap } from './schema-parts.ts';
+import { countOf, meaning, unitOf, written, type Unit } from './quantity.ts';
 import { whereItBelongs } from './misplaced-key.ts';
 import { nearest } from '../core/nearest.ts';
 import type { Path, Report } from './report.ts';
@@ -26,7 +27,18 @@ export class Shaper {
     const inner = optionFor(node.kind, unwrap(schema));
     if (node.kind === 'map') return this.#map(node, inner, path);
     if (node.kind === 'list') return this.#list(node.items, inner, path);
-    return scalar(node, schema, inner);
+    const unit = unitOf(inner);
+    return unit === undefined ? scalar(node, schema, inner) : this.#quantity(node, unit, path);
+  }
+
+  /** A number without a unit counts as it always has, but few know what it counts. */
+  #quantity({ source, value }: ScalarNode, unit: Unit, path: Path): unknown {
+    if (typeof value !== 'number') return countOf(unit, source) ?? value;
+    if (value !== 0)
+      this.#report.finding('UNIT_MISSING', path, `${source} without a unit means ${meaning(unit, value)}`, {
+        hint: `Write ${written(unit, value)}, if that is what is meant.`,
+      });
+    return value;
   }
 
   #map(node: MapNode, schema: z.ZodType, path: Path): Record<string, unknown> {

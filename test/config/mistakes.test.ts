@@ -390,7 +390,7 @@ describe('config: what is wrong', () => {
       [3, 'must be text, not a map of keys'],
       [5, 'SubjectDomain for uri must contain scheme'],
       [6, 'differs from the key "https://a.example"'],
-      [8, 'must be at most 60'],
+      [8, 'must be at most 60m'],
       [10, 'is missing; it must be text'],
       [10, 'there is no variable "clams"'],
       [11, 'must be text, not a map of keys'],
