@@ -70,7 +70,10 @@ export const register: RegisterCommand = (program) => {
     .option('--access-token-file <file>', 'file with the access token of the log, read only without --trust')
     .option('--out <dir>', 'where to write key.pem, cert.pem and chain.pem', '.')
     .option('--issuer <url>', 'log in here')
-    .option('--client-id <id>', "log in as this client (default: the service's audience, else sigstore)")
+    .option(
+      '--client-id <id>',
+      "log in as this client; in a GitHub Actions job, the token's audience (default: the service's for that issuer, else sigstore)",
+    )
     .option('--flow <kind>', `how to log in: ${FLOWS.join(' or ')}`)
     .option('--key-type <type>', KEY_TYPES.join(', '), 'p256')
     .option('--force', 'overwrite files that no earlier run wrote')

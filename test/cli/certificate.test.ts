@@ -12,6 +12,11 @@ import { ServiceClient } from '../../cli/client/service.ts';
 import { readTokenClaims } from '../../cli/client/token-claims.ts';
 import { loadTrust } from '../../cli/client/trust.ts';
 import { CommandError } from '../../cli/command.ts';
+import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
+import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import { compilePolicy } from '../../policy/snapshot.ts';
+import { startIssuer } from '../support/oidc-issuer.ts';
+import { OPEN_POLICY, startTestService } from '../support/test-service.ts';
 import { startDevInstance, type DevInstance } from '../support/dev-instance.ts';
 import { runCli, type CliOptions, type CliResult } from '../support/run-cli.ts';
 
@@ -145,6 +150,44 @@ describe('mayfly certificate', function () {
     server.close();
     expect(result.code, result.stderr).to.equal(0);
     expect(audience).to.equal('sigstore');
+  });
+
+  it('asks GitHub for the audience that the service wants of its jobs', async () => {
+    const issuer = await startIssuer({ path: '/_services/token' });
+    const ours = await startTestService();
+    const definition: IssuerDefinition = {
+      ...{ url: issuer.url, name: 'jobs', audiences: ['ca.acme.example', 'other'], isMeta: false },
+      ...{ type: 'email', skipEmailVerification: false },
+    };
+    const context = { clock: Date.now, permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS };
+    ours.policy.replace(await compilePolicy([{ definition, policy: OPEN_POLICY }], context));
+    const asked: (string | null)[] = [];
+    const server = createServer((req, res) => {
+      const audience = new URL(req.url ?? '', 'http://x').searchParams.get('audience');
+      asked.push(audience);
+      const claims = { aud: audience, email: 'job@example.com', email_verified: true };
+      void issuer.sign(claims).then((value) => res.end(JSON.stringify({ value })));
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    try {
+      const env = {
+        ACTIONS_ID_TOKEN_REQUEST_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/?a=b`,
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'job',
+        GITHUB_SERVER_URL: new URL(issuer.url).origin,
+      };
+      const run = (...args: string[]): Promise<CliResult> =>
+        runCli(['certificate', '--url', ours.url, '--out', 'job', ...args], { cwd: directory, env });
+      const result = await run();
+      expect(result.code, result.stderr).to.equal(0);
+      expect((await run('--client-id', 'other')).code).to.equal(0);
+      expect(asked).to.deep.equal(['ca.acme.example', 'other']);
+    } finally {
+      server.close();
+      await ours.close();
+      await issuer.close();
+    }
   });
 
   const refusals: readonly (readonly [string, string[], RegExp])[] = [

@@ -82,7 +82,10 @@ describe('mayfly config preset', () => {
       expect(await readFile(file, 'utf8')).to.equal(text);
       // The audience is the file's.
       const third = JSON.parse((await preset('okta', '--into', file, '--json')).stdout) as object;
-      expect(third).to.deep.include({ audience: issuers[0]?.audiences[0], missing: ['host', 'client-id', 'group'] });
+      expect(third).to.deep.include({
+        audience: issuers[0]?.audiences[0],
+        missing: ['host', 'client-id', 'group'],
+      });
     } finally {
       await rm(directory, { recursive: true });
     }
