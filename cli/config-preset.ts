@@ -1,5 +1,4 @@
 /** `mayfly config preset`: entries of providers for the configuration, ready to be pasted, or put into a file. */
-import { chmod, chown, realpath, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { nearest } from '../core/nearest.ts';
 import { utf8 } from '../core/bytes.ts';
@@ -10,7 +9,7 @@ import { audienceIn, presetsInto } from '../config/presets/into-text.ts';
 import { presetsYaml, presetYaml, type FilledPreset } from '../config/presets/preset-yaml.ts';
 import type { Preset } from '../config/presets/preset.ts';
 import { readConfigFile } from '../config/read-file.ts';
-import { writeDurably } from '../storage/durable-file.ts';
+import { replaceDurably } from '../storage/durable-file.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
 import { invocation, quoted } from './invocation.ts';
 import { fillPresets } from './preset-values.ts';
@@ -118,16 +117,10 @@ function unreadable(error: unknown): never {
   throw error instanceof ConfigError ? usage(error.message, error.hint ?? '') : error;
 }
 
-/** Puts the text in the place of the file that a link may lead to, with its mode and, where that is allowed, its owner. A
- * crash leaves the old file or the new one. */
+/** A crash leaves the old file or the new one. */
 async function replace(file: string, text: string): Promise<void> {
   try {
-    const path = await realpath(file);
-    const { mode, uid, gid } = await stat(path);
-    await writeDurably(path, utf8(text), mode & 0o777);
-    await chown(path, uid, gid).catch(() => undefined);
-    // The process's umask may have taken something away.
-    await chmod(path, mode & 0o777);
+    await replaceDurably(file, utf8(text));
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException;
     throw new CommandError('FAILED', `${file} cannot be written (${code})`, {

@@ -31,7 +31,7 @@ export interface FollowingService extends RunningService {
 /** Starts the service of an instance. What the instance holds open belongs to the
  * service from here on, also when starting fails. */
 export async function openService(instance: Instance, options: ServiceOptions): Promise<FollowingService> {
-  const { authority, log, policy, logAccess, config, directory, replay, requestLog } = instance;
+  const { authority, formerChains, log, policy, logAccess, config, directory, replay, requestLog } = instance;
   const { mayfly } = config;
   for (const warning of instance.warnings) requestLog.note('warn', 'warning', { sentence: warning });
   for (const warning of configWarnings(instance.configFile, instance.findings))
@@ -42,7 +42,7 @@ export async function openService(instance: Instance, options: ServiceOptions): 
   const audit = await openAuditOf(instance, requestLog, options.clock);
   const follower = follow(instance, requestLog);
   const service = await startService({
-    ...{ authority, log, policy, logAccess, requestLog, audit },
+    ...{ authority, formerChains, log, policy, logAccess, requestLog, audit },
     ...options,
     configuration: follower.state,
     replayGuard: () => replay.guard,

@@ -82,7 +82,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
       createApi({
         context: contextOf(metrics, guard, state),
         signing: routes,
-        calls: fixedCalls(authority, policy, readiness),
+        calls: fixedCalls(authority, values.formerChains ?? [], policy, readiness),
         log: logRead,
         reserve: (response, bytes) => {
           const client = clientNetwork(clientAddress(response.req));
