@@ -1,8 +1,20 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { makeDirectory } from '../../storage/durable-file.ts';
+import { makeDirectory, replaceDurably } from '../../storage/durable-file.ts';
 import { systemCode } from '../../core/errors.ts';
 
 describe('storage/durable-file', () => {
@@ -44,5 +56,41 @@ describe('storage/durable-file', () => {
     if (process.platform !== 'linux') this.skip();
     expect(await code('/proc/mayfly')).to.equal('ENOENT');
     expect(await code('/proc/mayfly/below')).to.equal('ENOENT');
+  });
+
+  it('replaces a file with its mode, whatever the umask, and behind a link', async () => {
+    const file = join(root, 'file');
+    writeFileSync(file, 'old');
+    symlinkSync('file', join(root, 'link'));
+    const umask = process.umask(0o077);
+    try {
+      for (const mode of [0o600, 0o644, 0o660]) {
+        chmodSync(file, mode);
+        await replaceDurably(join(root, 'link'), Buffer.from(`new ${mode}`));
+        expect(readFileSync(file, 'utf8')).to.equal(`new ${mode}`);
+        expect(statSync(file).mode & 0o777).to.equal(mode);
+      }
+    } finally {
+      process.umask(umask);
+    }
+    expect(lstatSync(join(root, 'link')).isSymbolicLink()).to.equal(true);
+    expect(readdirSync(root).sort()).to.deep.equal(['file', 'link']);
+  });
+
+  it('replaces a file of another user and leaves it theirs', async function () {
+    if (process.getuid?.() !== 0) this.skip();
+    const file = join(root, 'file');
+    writeFileSync(file, 'old', { mode: 0o600 });
+    chownSync(file, 12_345, 12_345);
+    await replaceDurably(file, Buffer.from('new'));
+    const { uid, gid, mode } = statSync(file);
+    expect({ uid, gid, mode: mode & 0o777 }).to.deep.equal({ uid: 12_345, gid: 12_345, mode: 0o600 });
+  });
+
+  it('leaves nothing where there is nothing to replace', async () => {
+    expect(
+      await replaceDurably(join(root, 'absent'), Buffer.from('x')).then(() => undefined, systemCode),
+    ).to.equal('ENOENT');
+    expect(readdirSync(root)).to.deep.equal([]);
   });
 });
