@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAudit, type Audit } from '../../audit/audit.ts';
 import { AuditError } from '../../audit/audit-error.ts';
+import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
+import { compilePolicy } from '../../policy/snapshot.ts';
 import { PolicyError } from '../../policy/policy-error.ts';
 import { auditLines } from '../audit/support/audit-schema.ts';
 import {
@@ -86,6 +88,20 @@ describe('server: the audit of decisions', () => {
     expect(certificate.serialNumber.toLowerCase()).to.contain(line?.['serial']);
     // The service log does not say the same again.
     expect(service.lines.map(({ event }) => event)).to.not.include('issued');
+  });
+
+  it('names the rule that allowed a certificate', async () => {
+    const audit = await open(true);
+    service = await startTestService(() => ({ audit }));
+    const { current } = service.policy;
+    const rules = [{ name: 'staff', effect: 'allow', expression: 'claims.email_verified' }] as const;
+    const entries = current.entries.map((entry) => ({ ...entry, policy: { ...entry.policy, rules } }));
+    const permittedAlgorithms = DEFAULT_SIGNING_ALGORITHMS;
+    service.policy.replace(
+      await compilePolicy(entries, { clock: Date.now, permittedAlgorithms, previous: current }),
+    );
+    expect((await sign(service)).status).to.equal(200);
+    expect((await lines())[0]).to.include({ event: 'issued', entry: 'people', rule: 'staff' });
   });
 
   it('tells of a refusal only what was verified by then', async () => {
