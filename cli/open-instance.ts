@@ -8,7 +8,7 @@ import { systemFault } from '../config/data-directory-error.ts';
 import type { Mode } from '../config/data-marker.ts';
 import type { ConfigFinding } from '../config/findings.ts';
 import { loadConfig, type LoadedConfig } from '../config/load.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Clock, SteadyClock } from '../core/clock.ts';
 import { equalBytes } from '../core/bytes.ts';
 import { parseCertificate } from '../core/certificate.ts';
 import { FormatError } from '../core/errors.ts';
@@ -17,12 +17,13 @@ import type { DataPaths } from '../config/data-paths.ts';
 import { readFormerChains } from '../trust/collect.ts';
 import { isMissing } from './input-file.ts';
 import type { Signer } from '../core/signer.ts';
-import { openLog, type CtLog } from '../ct-log/log.ts';
+import { prepareLog, type CtLog } from '../ct-log/log.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
 import { compilePolicy, type PolicyContext } from '../policy/snapshot.ts';
 import type { LogAccess } from '../server/log-access.ts';
-import { backgroundDestination, createRequestLog, type RequestLog } from '../server/request-log.ts';
+import { createRequestLog, type RequestLog } from '../server/request-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
+import { LogDestination } from './log-destination.ts';
 import { loadSettled } from './reload/settled-load.ts';
 import type { FileContent } from './reload/file-contents.ts';
 import { readSecretFile, type Warn } from './secret-file.ts';
@@ -36,6 +37,8 @@ export interface InstanceOptions {
   readonly configFile?: string | undefined;
   readonly passphrase?: string | undefined;
   readonly clock: Clock;
+  /** What the clock is held to, so that a wrong one does not date the log; without it every time is trusted. */
+  readonly steadyClock?: SteadyClock | undefined;
 }
 
 /** The opened parts. The log is locked for this process until it is closed. */
@@ -54,6 +57,8 @@ export interface Instance {
   readonly replay: LazyReplayGuard;
   /** Where the service says what it did: on stderr. */
   readonly requestLog: RequestLog;
+  /** What writes its lines. */
+  readonly logDestination: LogDestination;
   readonly logAccess: LogAccess;
   /** The configuration file, as people know it. */
   readonly configFile: string;
@@ -63,9 +68,8 @@ export interface Instance {
   readonly warnings: readonly string[];
 }
 
-const STDERR = 2;
-
-/** Opens everything, the cheap and likely faults first, the log last. The root key is never touched. Rejects with the
+/** Opens everything, the cheap and likely faults first, the log last; what is refused changed no file. The root key is
+ * never touched. Rejects with the
  * typed error of whatever is wrong, and then nothing stays open. */
 export async function openInstance(options: InstanceOptions): Promise<Instance> {
   const { clock, passphrase } = options;
@@ -86,8 +90,14 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
     treeHead: await readKey(ecdsaKey, passphrase),
     checkpoint: await readKey(ed25519Key, passphrase),
   };
+  // What is refused leaves every file as it was: so nothing is opened for writing before the log was found right.
+  const prepared = await prepareLog({
+    ...{ directory: logDirectory, signers, issuers: authority.chain },
+    ...{ clock, steadyClock: options.steadyClock },
+  });
   const replay = new LazyReplayGuard(paths.replay, clock);
-  const requestLog = createRequestLog(backgroundDestination(STDERR), config.mayfly.logLevel);
+  const logDestination = new LogDestination();
+  const requestLog = createRequestLog(logDestination, config.mayfly.logLevel);
   const policyContext: Instance['policyContext'] = {
     clock,
     openReplayGuard: () => replay.open(),
@@ -95,18 +105,19 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
       requestLog.note('warn', 'issuer warning', { ...warning });
     },
   };
-  const policy = await openPolicy(config, policyContext, replay);
-  const log = await openLog({ directory: logDirectory, signers, issuers: authority.chain, clock }).catch(
-    async (error: unknown) => {
-      await policy.close();
-      throw error;
-    },
-  );
+  const policy = await openPolicy(config, policyContext, replay).catch(async (error: unknown) => {
+    await prepared.close();
+    throw error;
+  });
+  const log = await prepared.open().catch(async (error: unknown) => {
+    await policy.close();
+    throw error;
+  });
   const warnings = [...directory.warnings, ...secretWarnings, ...log.warnings];
   return {
     ...{ directory, config, contents, authority, log, policy, policyContext, logAccess, warnings },
     formerChains: former.map((chain) => chain.map((der) => encodePem('CERTIFICATE', der))),
-    ...{ configFile, findings: config.findings, replay, requestLog },
+    ...{ configFile, findings: config.findings, replay, requestLog, logDestination },
   };
 }
 

@@ -26,7 +26,12 @@ export interface ServiceOptions {
 export interface FollowingService extends RunningService {
   /** Loads the configuration now, changed or not; the log says how it went. Never rejects. */
   reload(): Promise<void>;
+  /** Milliseconds for which {@link RunningService.close} goes on as before. */
+  readonly shutdownDelayMs: number;
 }
+
+/** Milliseconds for which the end waits for a slow reader of the log. */
+const LAST_LINES = 1_000;
 
 /** Starts the service of an instance. What the instance holds open belongs to the
  * service from here on, also when starting fails. */
@@ -49,6 +54,7 @@ export async function openService(instance: Instance, options: ServiceOptions): 
     publicUrl: mayfly.publicUrl,
     trustedProxies: mayfly.trustedProxies,
     limits: mayfly.limits,
+    shutdownDelayMs: mayfly.shutdownDelay * 1000,
     isForTrying: directory.marker.mode === 'dev',
   });
   // Keys are fetched in the background: an issuer that is down must not keep the service from starting.
@@ -58,10 +64,12 @@ export async function openService(instance: Instance, options: ServiceOptions): 
   follower.start();
   return {
     ...service,
+    shutdownDelayMs: mayfly.shutdownDelay * 1000,
     reload: () => follower.reload(),
     close: async () => {
       await follower.close();
       await service.close();
+      await instance.logDestination.drained(LAST_LINES);
     },
   };
 }

@@ -10,7 +10,7 @@ const whole = (minimum: number, maximum: number) => z.number().int().min(minimum
 const limitsSchema = z.strictObject({
   'max-in-flight': whole(1, 100_000).default(512).meta({
     description:
-      'Signing requests worked on at once. One more is answered 503 with `Retry-After` rather than queued.',
+      'Signing requests with a verified token that are worked on at once. One more is answered 503 with `Retry-After`.',
   }),
   'read-concurrency': whole(1, 10_000).default(4).meta({
     description: 'Reads of the log answered at once; they have this budget of their own beside issuing.',
@@ -64,6 +64,10 @@ export const mayflySchema = z.strictObject({
   limits: limitsSchema
     .prefault({})
     .meta({ description: 'What the service takes on at once; beyond it, it says "later" at once.' }),
+  'shutdown-delay': whole(0, 300).default(0).meta({
+    description:
+      "Seconds for which the service goes on as before after SIGTERM, while `/readyz` says 503, so that a load balancer sends nothing new by the time it stops. Give it a little more than two rounds of the balancer's probe; 0 where there is none.",
+  }),
   audit: auditSchema.optional().meta({
     description:
       'One line for each decision, issued or refused: see docs/audit.md. Without it there is only the service log.',

@@ -2,8 +2,8 @@
  * The service's own log: one JSON line for each certificate and each refusal, and for what happens to the service.
  *
  * What a caller claims is written only after it was verified; tokens, proofs and keys are never handed to this file.
- * Lines go out in the background; {@link RequestLog.flush} waits for nothing and loses nothing that was written.
  */
+import { MayflyError, systemCode } from '../core/errors.ts';
 import { printableJson } from '../core/printable.ts';
 import { pino, type DestinationStream, type Logger } from 'pino';
 
@@ -41,28 +41,8 @@ export interface RequestLog {
   refused(line: RefusedLine): void;
   /** Something about the service itself. */
   note(level: 'info' | 'warn' | 'error', event: string, facts: Readonly<Record<string, unknown>>): void;
+  /** Writes what its destination holds back, as far as that goes without waiting. */
   flush(): void;
-}
-
-/** Lines are written when this many bytes wait, and at the latest after {@link FLUSH_INTERVAL}: a write for each turn
- * of the event loop costs more than making its lines. */
-const WRITE_SIZE = 8192;
-
-/** Milliseconds. */
-const FLUSH_INTERVAL = 200;
-
-/** A destination that writes in the background to a file descriptor. What waits is written when the process ends by
- * itself, too; a process that is killed loses at most {@link FLUSH_INTERVAL} of it. */
-export function backgroundDestination(fd: number): DestinationStream & { flushSync(): void } {
-  const destination = pino.destination({
-    ...{ fd, sync: false },
-    minLength: WRITE_SIZE,
-    periodicFlush: FLUSH_INTERVAL,
-  });
-  process.once('exit', () => {
-    flushQuietly(destination);
-  });
-  return destination;
 }
 
 /** How much is written. No level writes tokens, proofs or keys. */
@@ -89,38 +69,50 @@ export function createRequestLog(
       logger.info({ event: 'issued', ...line });
     },
     refused: ({ cause, isRepeated, ...line }) => {
+      const under = cause === undefined ? undefined : underText(cause);
       const level = line.status >= 500 && isRepeated !== true ? 'error' : 'warn';
       logger[level]({
         event: 'refused',
         ...line,
-        ...(cause === undefined ? {} : { cause: causeText(cause) }),
+        ...(under === undefined ? {} : { cause: under }),
       });
     },
     note: (level, event, facts) => {
       logger[level]({ event, ...facts });
     },
     flush: () => {
-      flushQuietly(destination);
+      destination.flushSync?.();
     },
   };
 }
 
-/** The chain of faults, outermost first, with the stack of the innermost. For log lines, never for an answer. */
+/** Frames of a stack that a line holds. */
+const FRAMES = 6;
+
+/** The chain of faults, outermost first; the innermost with where it was thrown, unless it is one that was foreseen. For
+ * log lines, never for an answer. */
 export function causeText(cause: unknown): string {
   const lines: string[] = [];
   let at: unknown = cause;
   while (at instanceof Error && lines.length < 8) {
-    lines.push(at.cause instanceof Error ? `${at.name}: ${at.message}` : (at.stack ?? at.message));
+    lines.push(at.cause instanceof Error ? `${at.name}: ${at.message}` : innermost(at));
     at = at.cause;
   }
   return lines.length === 0 ? typeof cause : lines.join(' <- ');
 }
 
-/** A descriptor that was never written to is not open yet, and then there is nothing to flush. */
-function flushQuietly(destination: { flushSync?(): void }): void {
-  try {
-    destination.flushSync?.();
-  } catch {
-    // Nothing to flush.
-  }
+/** What the system or one of our own errors says needs no stack. */
+function innermost(error: Error): string {
+  if (error instanceof MayflyError || systemCode(error) !== undefined)
+    return `${error.name}: ${error.message}`;
+  return (error.stack ?? error.message)
+    .split('\n')
+    .slice(0, FRAMES + 1)
+    .join('\n');
+}
+
+/** What lies under an error whose own sentence is in the line already; undefined when nothing does. */
+function underText(error: unknown): string | undefined {
+  if (!(error instanceof MayflyError)) return causeText(error);
+  return error.cause === undefined ? undefined : causeText(error.cause);
 }

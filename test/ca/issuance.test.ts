@@ -131,6 +131,38 @@ describe('ca/issuance', () => {
     expect(stranger).to.deep.equal({});
   });
 
+  it('admits a request when its token is verified, and does nothing more for one that is not admitted', async () => {
+    const log = memoryLog(clock);
+    const busy = new Error('busy');
+    const refuse = (): void => {
+      throw busy;
+    };
+    expect(await issuing(log)(request(), {}, refuse).catch((error: unknown) => error)).to.equal(busy);
+    let admitted = 0;
+    const admit = (): void => {
+      admitted++;
+    };
+    const strict = openPolicy(emailPrincipal(), { identify: () => Promise.reject(new Error('unknown')) });
+    await issuing(log, () => strict)(request(), {}, admit).catch(() => undefined);
+    expect([admitted, log.entries.length]).to.deep.equal([0, 0]);
+    await issuing(log)(request(), {}, admit);
+    expect([admitted, log.entries.length]).to.deep.equal([1, 1]);
+  });
+
+  it('counts nothing against limits that did not get into the log, and everything that did', async () => {
+    let given = 0;
+    const counting = openPolicy(emailPrincipal(), {
+      authorize: () => ({ lifetimeSeconds: 600, refund: () => given++ }),
+    });
+    const full: MemoryLog = { ...memoryLog(clock), append: () => Promise.reject(new Error('full')) };
+    await issuing(full, () => counting)(request()).catch(() => undefined);
+    expect(given).to.equal(1);
+    await issuing(memoryLog(clock), () => counting)(request());
+    const lying = memoryLog(clock, (entry) => ({ ...entry, leafHash: new Uint8Array(32) }));
+    await issuing(lying, () => counting)(request()).catch(() => undefined);
+    expect(given).to.equal(1);
+  });
+
   const denied = new PolicyError('RULE_DENIED', 'no longer', { metadata: { rule: 'no-alice' } });
   const denying = openPolicy(emailPrincipal(), {
     confirm: () => {
@@ -178,5 +210,54 @@ describe('ca/issuance', () => {
     issued.confirm();
     policy = denying;
     expect(issued.confirm).to.throw(PolicyError, 'no longer');
+  });
+
+  it('asks for no grant, which may use up the token, while nothing can be issued', async () => {
+    const trouble = new Error('the log has stopped');
+    let granted = 0;
+    const good = openPolicy(emailPrincipal());
+    const policy: IssuancePolicy = {
+      ...good,
+      authorize: (...asked) => {
+        granted++;
+        return good.authorize(...asked);
+      },
+    };
+    const log = memoryLog(clock);
+    const issue = createIssuance({
+      policy: () => policy,
+      authority: ca.authority,
+      log,
+      clock,
+      trouble: () => trouble,
+    });
+    expect(await issue(request()).catch((error: unknown) => error)).to.equal(trouble);
+    const expired = createIssuance({
+      policy: () => policy,
+      authority: ca.authority,
+      log,
+      clock: () => NOW + 1e12,
+    });
+    expect(await expired(request()).catch((error: unknown) => error)).to.have.property(
+      'code',
+      'AUTHORITY_EXPIRED',
+    );
+    expect(granted).to.equal(0);
+  });
+
+  it('signs nothing when the trouble begins while the grant is asked for', async () => {
+    const trouble = new Error('the clock jumped');
+    let asked = 0;
+    let signed = 0;
+    const { signer } = ca.authority;
+    const counting = { ...signer, sign: (data: Uint8Array) => (signed++, signer.sign(data)) };
+    const issue = createIssuance({
+      policy: () => openPolicy(emailPrincipal()),
+      authority: { ...ca.authority, signer: counting },
+      ...{ log: memoryLog(clock), clock },
+      trouble: () => (++asked === 2 ? trouble : undefined),
+    });
+    expect(await issue(request()).catch((error: unknown) => error)).to.equal(trouble);
+    expect(signed).to.equal(0);
   });
 });
