@@ -128,6 +128,7 @@ describe('bin/mayfly.js: the process', function () {
       '--experimental-loader=data:text/javascript,',
       '--abort-on-uncaught-exception',
       '--insecure-http-parser',
+      '--tls-min-v1.0',
     ];
 
     for (const option of OPTIONS)
