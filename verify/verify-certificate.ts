@@ -53,7 +53,7 @@ export interface Verification {
 /** Verifies a certificate. Answers with failed steps whatever the certificate and the proof hold; throws VerifyError
  * `BAD_TRUST` when `trust` itself cannot be read. */
 export async function verifyCertificate(request: VerifyRequest): Promise<Verification> {
-  const trust = prepareTrust(request.trust, request.crypto.sha256);
+  const trust = await prepareTrust(request.trust, request.crypto);
   const record = new StepRecorder();
   const leaf = await record.run('certificate', () => readLeaf(request.certificate));
   if (leaf === undefined) {

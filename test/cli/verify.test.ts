@@ -271,6 +271,12 @@ describe('mayfly verify certificate', () => {
       /root certificate to be trusted cannot be read/,
       () => write('root.pem', encodePem('CERTIFICATE', new Uint8Array(4))),
     ],
+    [
+      'an intermediate in the place of the root',
+      ['cert.pem', '--trust', '.', ...WHO],
+      /"CN=Issuing" is trusted as a root and is none[^]*"CN=Root" issued it/,
+      () => write('root.pem', encodePem('CERTIFICATE', world.trust.intermediates[0] ?? new Uint8Array())),
+    ],
     ['nobody to expect', ['cert.pem', '--trust', '.'], /say whom[^]*--any-identity/],
     [
       'an identity without an issuer',

@@ -319,7 +319,7 @@ describe('verify/verify-certificate', () => {
       expect(failures(await verify(bend))).to.deep.equal([]);
     }
     const own = {
-      root: (plan: Plan) => ({ ...plan, key: KEYS.intermediate }),
+      root: (plan: Plan) => ({ ...plan, key: KEYS.intermediate, signer: KEYS.intermediate }),
       leaf: (plan: Plan) => ({ ...plan, issuer: rootName }),
     };
     const world = makeWorld(own);
@@ -463,6 +463,24 @@ describe('verify/verify-certificate', () => {
     for (const change of wrong) {
       const error: unknown = await verify({}, { trust: change }).catch((thrown: unknown) => thrown);
       expect(error).to.be.instanceOf(VerifyError).with.property('code', 'BAD_TRUST');
+    }
+  });
+
+  it('trusts nothing as a root that did not sign itself, and says which root to trust', async () => {
+    const { trust } = makeWorld();
+    const selfIssued = makeWorld({ root: (plan) => ({ ...plan, signer: KEYS.p521 }) }).trust.roots;
+    for (const [roots, issuer] of [
+      [trust.intermediates, 'CN=Root'],
+      [[...trust.roots, ...trust.intermediates], 'CN=Root'],
+      [selfIssued, 'CN=Root'],
+    ] as const) {
+      const error: unknown = await verify({}, { trust: { ...trust, roots } }).catch(
+        (thrown: unknown) => thrown,
+      );
+      expect(error).to.be.instanceOf(VerifyError).with.property('code', 'BAD_TRUST');
+      const { message, hint } = error as VerifyError;
+      expect(message).to.match(/"CN=(Issuing|Root)" is trusted as a root and is none/);
+      expect(hint).to.include(`"${issuer}" issued it`);
     }
   });
 
