@@ -175,14 +175,10 @@ async function request(
 function report(
   outcome: CertificateOutcome,
   { trust, keyOut }: CertificateOptions,
-  key: ClientKey,
+  { privatePem = '' }: ClientKey,
   speak: Speaker,
 ): void {
   const text = certificateText(outcome, trust);
-  if (keyOut !== '-') {
-    speak.answer(certificateFacts(outcome), text);
-    return;
-  }
-  tell(text);
-  process.stdout.write(key.privatePem ?? '');
+  if (keyOut === '-') tell(text);
+  speak.answer(certificateFacts(outcome), keyOut === '-' ? privatePem.replace(/\n$/, '') : text);
 }
