@@ -28,7 +28,7 @@ export default tseslint.config(
     // The engine backtracks, and most of what these expressions read was written by others: none may take more than
     // linear time. Expressions of an operator run in RE2 (policy/regular-expression.ts).
     files: ['**/*.ts', 'bin/*.js'],
-    ignores: ['test/**', 'bench/**', 'scripts/**'],
+    ignores: ['test/**', 'bench/**', 'abuse/**', 'scripts/**'],
     plugins: { regexp },
     rules: {
       'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
@@ -38,7 +38,7 @@ export default tseslint.config(
   {
     // What reaches a terminal goes through `cli/command.ts`, which lets nothing through that is not printable.
     files: ['**/*.ts'],
-    ignores: ['test/**', 'bench/**', 'scripts/**', 'cli/command.ts'],
+    ignores: ['test/**', 'bench/**', 'abuse/**', 'scripts/**', 'cli/command.ts'],
     rules: {
       'no-console': 'error',
       'no-restricted-syntax': [

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { own } from './process.ts';
 
 /** The release that Mayfly is compared with. */
 export const FULCIO_VERSION = 'v1.8.8';
@@ -65,7 +66,7 @@ export async function startFulcioProgram(options: FulcioOptions): Promise<Runnin
     ...['--host=127.0.0.1', `--port=${port}`, '--grpc-host=127.0.0.1', `--grpc-port=${grpc}`],
     ...[`--metrics-port=${metrics}`, `--legacy-unix-domain-socket=@mayfly-${process.pid}-${++started}`],
   ];
-  const child = spawn(command, args, { env: { ...process.env, ...options.env }, stdio: 'ignore' });
+  const child = own(spawn(command, args, { env: { ...process.env, ...options.env }, stdio: 'ignore' }));
   await untilHealthy(`http://127.0.0.1:${port}/healthz`, child);
   return { port, child };
 }
@@ -81,8 +82,12 @@ async function freePort(): Promise<number> {
 async function untilHealthy(url: string, child: ChildProcess): Promise<void> {
   for (let tries = 0; tries < 100; tries++) {
     if (child.exitCode !== null) throw new Error(`Fulcio ended with ${child.exitCode} while starting`);
-    const healthy = await fetch(url).then(
-      (response) => response.ok,
+    const healthy = await fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
+      async (response) => {
+        // A body that nobody reads keeps its connection.
+        await response.arrayBuffer();
+        return response.ok;
+      },
       () => false,
     );
     if (healthy) return;

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Measured, Order } from './load.ts';
-import { pinned, stop } from './process.ts';
+import { own, PATIENCE, pinned, stop } from './process.ts';
 
 /** A generator that waits for orders. */
 export interface LoadGenerator {
@@ -15,13 +15,16 @@ export interface LoadGenerator {
 /** Starts the generator on `core`. */
 export async function startLoadGenerator(core: number): Promise<LoadGenerator> {
   const [program = '', ...args] = pinned(core, [process.execPath, join(import.meta.dirname, 'load.js')]);
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = own(spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] }));
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   await answers.next();
   return {
     async measure(order) {
       child.stdin.write(`${JSON.stringify(order)}\n`);
+      // A service that leaves a request without an answer.
+      const impatience = setTimeout(() => child.kill('SIGKILL'), order.seconds * 1000 + PATIENCE);
       const answer = await answers.next();
+      clearTimeout(impatience);
       if (answer.done === true) throw new Error('the load generator has ended');
       const measured = JSON.parse(answer.value) as Measured;
       const { failures, firstFailure, certificates } = measured;

@@ -24,6 +24,31 @@ export function cpuSeconds(pid: number): number {
   }
 }
 
+const children = new Set<ChildProcess>();
+
+/** Takes a child for this benchmark's own: it does not outlive it, however the benchmark ends. */
+export function own<Child extends ChildProcess>(child: Child): Child {
+  endWithChildren();
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  return child;
+}
+
+let isEnding = false;
+
+/** A process that is told to end, or fails, leaves its children behind by default. */
+function endWithChildren(): void {
+  if (isEnding) return;
+  isEnding = true;
+  process.once('exit', () => {
+    for (const child of children) child.kill('SIGKILL');
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
+}
+
+/** Milliseconds within which a program is ready, or an answer is there after its time. */
+export const PATIENCE = 60_000;
+
 /** Starts a command and resolves with it and the first stdout line that `isReady` accepts. */
 export async function startUntil(
   command: readonly string[],
@@ -34,7 +59,10 @@ export async function startUntil(
   // A file, not a pipe: nobody has to wake up for the service's log lines while it is measured.
   const log = join(mkdtempSync(join(tmpdir(), 'mayfly-bench-log-')), 'stderr');
   const file = openSync(log, 'w');
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', file] });
+  const child = own(
+    spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', file] }),
+  );
+  const impatience = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
   closeSync(file);
   const { stdout } = child;
   if (stdout === null) throw new Error('the child has no stdout');
@@ -51,10 +79,11 @@ export async function startUntil(
       );
     });
   });
+  clearTimeout(impatience);
   return { child, line };
 }
 
-/** Ends a child and waits for it. */
+/** Ends a child and waits for it; one that takes longer than a service may is killed. */
 export async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise<void>((resolve) =>
@@ -63,7 +92,20 @@ export async function stop(child: ChildProcess): Promise<void> {
     }),
   );
   child.kill('SIGTERM');
+  const impatience = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
   await gone;
+  clearTimeout(impatience);
+}
+
+/** Milliseconds for which something may still hold a benchmark that is done. */
+const AFTERWARDS = 5_000;
+
+/** Called when everything is done: the process ends soon, and says what held it if something did. */
+export function endSoon(tell: (text: string) => void): void {
+  setTimeout(() => {
+    tell(`ending although something is still open: ${process.getActiveResourcesInfo().join(', ')}`);
+    process.exit();
+  }, AFTERWARDS).unref();
 }
 
 /** The middle value. */

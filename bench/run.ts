@@ -16,7 +16,7 @@ import { startLoadGenerator } from './load-generator.ts';
 import { createInstance, startMayfly } from './mayfly.ts';
 import { readOptions } from './options.ts';
 import { prefill } from './prefill.ts';
-import { canPin } from './process.ts';
+import { canPin, endSoon } from './process.ts';
 import { floorRates, printControl, printFloors, printRows, withShare } from './report.ts';
 import { measureFloor, rowsOf, type Bench, type Row } from './throughput.ts';
 
@@ -79,3 +79,4 @@ console.log(
 printFloors(costs);
 printRows(results);
 if (control !== undefined) printControl(control);
+endSoon(tell);

@@ -1,22 +1,110 @@
 #!/usr/bin/env node
 // Starts Mayfly under a Node that can run it. Plain JavaScript for old engines: this file must parse and explain
 // itself on any Node from 20, while the program needs node:sqlite.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { openDoors } from './doors.js';
+import { endWithNpm, holdLifeline, spawnTied } from './lifeline.js';
 
 const NEEDED = [22, 16];
 const program = new URL('../dist/cli/main.js', import.meta.url);
 const [major, minor] = process.versions.node.split('.').map(Number);
 const isNewEnough = major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1]);
+const words = process.argv.slice(2);
+const [command] = words.filter((word) => !word.startsWith('-'));
+const serves = ['serve', 'dev'].includes(command);
 
-/** Runs this file again under the runtime that `npm ci` brought into the checkout, and becomes its exit code. */
+/** Signals from the first line on; the command takes them over when it opens something. Node answers SIGUSR1 with a
+ * debugger for every user of the machine, and SIGUSR2 and SIGHUP with its end. */
+function listenForSignals() {
+  const ignore = () => undefined;
+  process.on('SIGUSR1', ignore);
+  if (!serves) return;
+  process.on('SIGUSR2', ignore);
+  // The configuration is not read yet, or the terminal of `dev` is gone.
+  process.on('SIGHUP', command === 'serve' ? ignore : () => process.exit(0));
+  endOnSignals();
+}
+
+const STOP = ['SIGINT', 'SIGTERM', 'SIGQUIT'];
+
+/** As long as nothing is open, an end needs no order. */
+function endOnSignals() {
+  for (const signal of STOP) process.on(signal, () => process.exit(0));
+}
+
+/** What a process that serves asks of the engine, which reads it at its very start.
+ *
+ * Issuance leaves some 30 KB outside the heap behind for each certificate. By default the engine takes that for pressure
+ * and marks the whole heap each time it comes to 8 MB, four times a second under load and once a second at leisure, for
+ * 10 to 20 ms; with room to grow it hardly ever does. And it lets the young generation grow until collecting that takes
+ * 10 ms; a small one takes 2. See docs/benchmarks.md. */
+const TUNED = ['--max-semi-space-size=8', '--heap-growing-percent=400'];
+
+/** Before the first line runs, too, SIGUSR1 opens no debugger. */
+const SHUT = '--disable-sigusr1';
+
+/** Flags of `runtime` that this process lacks for serving: those of the garbage collector unless whoever started it
+ * chose some of the kind, and none that the engine does not know, which would end it; trying costs 10 ms. */
+function missingFlags(runtime, execArgv) {
+  const chosen = `${execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`;
+  const isTuned = /semi[-_]space|heap[-_]growing/.test(chosen);
+  const flags = [
+    ...(isTuned ? [] : TUNED),
+    ...(/(^|\s)--disable[-_]sigusr1(\s|$)/.test(chosen) ? [] : [SHUT]),
+  ];
+  const isKnown = (some) =>
+    spawnSync(runtime, [...some, '--version'], { stdio: 'ignore', timeout: 5000 }).status === 0;
+  if (flags.length === 0 || isKnown(flags)) return flags;
+  return flags.includes(SHUT) && isKnown([SHUT]) ? [SHUT] : [];
+}
+
+/** Becomes the same process with those flags, where that is known to work; otherwise it goes on without them, which
+ * costs longer pauses. */
+async function becomeServing() {
+  if (!serves || !canBecome()) return;
+  try {
+    const flags = missingFlags(process.execPath, process.execArgv);
+    if (flags.length === 0) return;
+    // A signal that came while the flags were tried has its turn. One that comes from now on must not wait in a process
+    // that is about to go: the system answers it.
+    await turn();
+    for (const signal of STOP) process.removeAllListeners(signal);
+    const words = [process.argv0, ...process.execArgv, ...flags, ...process.argv.slice(1)];
+    process.execve(process.execPath, words, process.env);
+  } catch {
+    // Node's permission model forbids it.
+    endOnSignals();
+  }
+}
+
+/** Whether there is such a call, and the process would come out with all it has: a failed call ends it, and Node closes
+ * the files that it was started with, but for the first three, and the channel to a parent that is Node. */
+function canBecome() {
+  // Windows has no such call. Without /proc, Node does not know where it lies.
+  if (process.platform === 'win32' || process.execve === undefined || !isAbsolute(process.execPath))
+    return false;
+  return process.connected !== true && !process.argv.some((word) => /\/fd\/\d/.test(word));
+}
+
+/** Runs this file again under the runtime that `npm ci` brought into the checkout, and ends as it ends; it ends with
+ * this process. */
 function handOver(runtime) {
-  const child = spawn(runtime, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-    stdio: 'inherit',
+  let isUp = false;
+  const flags = serves ? missingFlags(runtime, []) : [];
+  const child = spawnTied([runtime, ...flags, fileURLToPath(import.meta.url), ...words], () => {
+    isUp = true;
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  for (const signal of [...STOP, 'SIGHUP']) {
+    process.removeAllListeners(signal);
+    process.on(signal, () => {
+      // Nothing is loaded yet that could be loaded again, and it would end the child.
+      if (signal !== 'SIGHUP' || isUp || command !== 'serve') child.kill(signal);
+    });
+  }
   child.on('error', (error) => fail(`cannot start ${runtime}: ${error.message}`));
   child.on('exit', (code, signal) => {
     if (signal) {
@@ -32,58 +120,34 @@ function runtimePath() {
   return platform === 'win32' ? `node-win-${arch}/bin/node.exe` : `node-${platform}-${arch}/bin/node`;
 }
 
-/** What a process that serves asks of the engine, which reads it at its very start.
- *
- * Issuance leaves some 30 KB outside the heap behind for each certificate. By default the engine takes that for pressure
- * and marks the whole heap each time it comes to 8 MB, four times a second under load and once a second at leisure, for
- * 10 to 20 ms; with room to grow it hardly ever does. And it lets the young generation grow until collecting that takes
- * 10 ms; a small one takes 2. See docs/benchmarks.md. */
-const FOR_SERVING = ['--max-semi-space-size=8', '--heap-growing-percent=400'];
-const SERVING = ['serve', 'dev'];
-
-/** Becomes the same process with those flags, where that is known to work; otherwise it goes on without them, which
- * costs nothing but longer pauses. */
-function tuneForServing() {
-  const [command] = process.argv.slice(2).filter((word) => !word.startsWith('-'));
-  if (!SERVING.includes(command) || isTuned() || wouldLose()) return;
-  try {
-    if (!canBecomeTuned()) return;
-    const words = [process.argv0, ...process.execArgv, ...FOR_SERVING, ...process.argv.slice(1)];
-    process.execve(process.execPath, words, process.env);
-  } catch {
-    // Node's permission model forbids it.
-  }
-}
-
-/** Whether this is that process already, or whoever started it chose flags of the kind. */
-function isTuned() {
-  const chosen = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`;
-  return /semi[-_]space|heap[-_]growing/.test(chosen);
-}
-
-/** Whether the process would come out with less than it has: Node closes the files that it was started with, but for the
- * first three, and the channel to a parent that is Node. */
-function wouldLose() {
-  return process.connected === true || process.argv.some((word) => /\/fd\/\d/.test(word));
-}
-
-/** Whether there is such a call and this Node takes the flags. A call that fails ends the process, and so would a flag
- * that another engine does not know; trying costs 10 ms. */
-function canBecomeTuned() {
-  // Windows has no such call. Without /proc, Node does not know where it lies.
-  if (process.platform === 'win32' || process.execve === undefined || !isAbsolute(process.execPath))
-    return false;
-  const words = [...FOR_SERVING, '--version'];
-  return spawnSync(process.execPath, words, { stdio: 'ignore', timeout: 5000 }).status === 0;
-}
-
-function fail(sentence) {
-  console.error(`mayfly: ${sentence}`);
+function fail(message, hint, code = 'INTERNAL') {
+  if (words.includes('--json')) console.log(JSON.stringify({ error: { code, message, hint } }));
+  else console.error(`mayfly: ${message}${hint === undefined ? '' : `\n  ${hint}`}`);
   process.exitCode = 1;
 }
 
-if (!isNewEnough) {
+/** Says what is open and ends at once. */
+async function refuse(doors) {
+  const hint = 'Start the service without it. To look inside Mayfly, use `mayfly dev`.';
+  fail(doors.join('; '), hint, 'RUNTIME_UNSAFE');
+  if (!(await isDebugged())) return;
+  // An ordinary end would wait until the debugger leaves.
+  if (canBecome()) process.execve(process.execPath, [process.argv0, '-e', 'process.exit(1)'], {});
+  process.kill(process.pid, 'SIGKILL');
+}
+
+/** Whether a debugger is open. Some builds of Node have none. */
+async function isDebugged() {
+  return process.features.inspector && (await import('node:inspector')).url() !== undefined;
+}
+
+listenForSignals();
+const isTied = holdLifeline();
+const doors = command === 'serve' ? openDoors(process.execArgv, process.env) : [];
+if (doors.length > 0) await refuse(doors);
+else if (!isNewEnough) {
   const runtime = fileURLToPath(new URL(`../node_modules/${runtimePath()}`, import.meta.url));
+  if (serves) endWithNpm();
   if (existsSync(runtime)) handOver(runtime);
   else {
     fail(
@@ -94,7 +158,11 @@ if (!isNewEnough) {
 } else if (!existsSync(program)) {
   fail('this checkout is not built yet: run `npm run build` first (`npm start` does it for you).');
 } else {
-  tuneForServing();
+  // One that is tied has its flags, and would lose the line.
+  if (!isTied) await becomeServing();
+  // By SIGUSR1 in the moment before the first line of this file.
+  if (command === 'serve' && (await isDebugged())) await refuse(['a debugger is open in the process']);
+  if (serves && !isTied) endWithNpm();
   const { main } = await import(program.href);
-  await main(process.argv.slice(2));
+  await main(words);
 }

@@ -11,6 +11,7 @@ import { FormatError } from '../core/errors.ts';
 import { decodePem } from '../core/pem.ts';
 import { csrAlgorithm, type CsrAlgorithm } from './csr-algorithms.ts';
 import { RequestError } from './request-error.ts';
+import { MAX_LENGTHS } from './signing-request.ts';
 
 /** A request that was parsed; its signature is not checked yet. */
 export interface ParsedCsr {
@@ -22,14 +23,12 @@ export interface ParsedCsr {
   readonly signature: Uint8Array;
 }
 
-/** A request beyond this is refused unread. */
-const MAX_TEXT = 64 * 1024;
 const LABELS = new Set(['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']);
 
 /** Parses the first PEM block of `pem`, which must be a certificate request. Throws {@link RequestError}
  * `CSR_MALFORMED`. */
 export function parseCsr(pem: Uint8Array): ParsedCsr {
-  if (pem.length > MAX_TEXT) throw malformedCsr(`it is longer than ${MAX_TEXT} bytes`);
+  if (pem.length > MAX_LENGTHS.request) throw malformedCsr(`it is longer than ${MAX_LENGTHS.request} bytes`);
   try {
     return parseDer(derOf(Buffer.from(pem).toString('latin1')));
   } catch (error) {

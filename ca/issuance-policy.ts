@@ -16,6 +16,9 @@ export interface Grant {
   readonly lifetimeSeconds: number;
   /** The rule that decided; undefined when none had to. */
   readonly rule?: string | undefined;
+  /** Refunds the limits that counted the request; undefined when none did. To be called when it is refused before its
+   * entry is in the log. */
+  readonly refund?: (() => void) | undefined;
 }
 
 /** The decisions. A configuration that is loaded later is another policy. */
@@ -23,7 +26,7 @@ export interface IssuancePolicy {
   /** Who asks; `trace` has what is certain of the token when it is refused. Rejects with TokenError. */
   identify(token: string, trace?: TokenTrace): Promise<Identity>;
   keyDemands(identity: Identity): KeyDemands;
-  /** Whether this identity may have a certificate for this key; counts against limits. Throws or rejects with
+  /** Whether this identity may have a certificate for this key; counts against limits, and not when it is refused. Throws or rejects with
    * PolicyError. Answers at once where nothing has to be waited for. `token` is the one that was identified: it may
    * have to be remembered. */
   authorize(identity: Identity, key: ProvenKey, token: string): Grant | Promise<Grant>;

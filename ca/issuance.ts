@@ -8,11 +8,12 @@ import type { Principal } from '../oidc/principal.ts';
 import type { Authority } from './authority.ts';
 import { signCertificate } from './certificate.ts';
 import type { DecisionTrace } from './decision-trace.ts';
-import type { IssuancePolicy } from './issuance-policy.ts';
+import type { Grant, IssuancePolicy } from './issuance-policy.ts';
 import { GOOD_KEYS } from './key-policy.ts';
 import { proveKey, type ProvenKey } from './possession.ts';
-import { signPrecertificate } from './precertificate.ts';
+import { signPrecertificate, type Precertificate } from './precertificate.ts';
 import type { PrecertificateLog } from './precertificate-log.ts';
+import type { LeafContent } from './profile.ts';
 import { RequestError } from './request-error.ts';
 import { newSerial, serialHex } from './serial.ts';
 import type { SigningRequest } from './signing-request.ts';
@@ -45,26 +46,37 @@ export interface Issued {
 /**
  * Issues one certificate. Rejects with `TokenError`, `RequestError`, `PolicyError`, the log's or the signer's
  * own error, or {@link ReleaseError}; after the log has committed the entry, a failure leaves an entry without a
- * certificate in the log, which is harmless and true: the CA had the intention. `trace` is filled on the way.
+ * certificate in the log, which is harmless and true: the CA had the intention. `trace` is filled on the way. `admit` is
+ * called once the token is verified, before anything else is done for the request; what it throws refuses the request.
  */
-export type Issue = (request: SigningRequest, trace?: DecisionTrace) => Promise<Issued>;
+export type Issue = (request: SigningRequest, trace?: DecisionTrace, admit?: () => void) => Promise<Issued>;
 
 /** Joins the parts. */
 export function createIssuance({ policy: current, authority, log, clock }: IssuanceParts): Issue {
-  return async (request, trace = {}) => {
+  const enter = async (key: ProvenKey, principal: Principal, grant: Grant): Promise<Entered> => {
+    if (key.type.startsWith('RSA')) await requireSoundModulus(key);
+    const validity = leafValidity(clock(), grant.lifetimeSeconds, authority.validity);
+    const content = { key, principal, validity, serial: newSerial() };
+    const precertificate = await signPrecertificate(authority, content);
+    return { content, precertificate, committed: await log.append(precertificate.entry) };
+  };
+  return async (request, trace = {}, admit) => {
     const policy = current();
     const identity = await policy.identify(request.token, trace);
     noteIdentity(trace, identity);
+    admit?.();
     const { principal } = identity;
     const key = proveKey(request.key, principal, policy.keyDemands(identity));
     // Also where the answer is there at once: waiting lets other requests catch up, and all of them sign in a row.
     const grant = await policy.authorize(identity, key, request.token);
     trace.rule = grant.rule;
-    if (key.type.startsWith('RSA')) await requireSoundModulus(key);
-    const validity = leafValidity(clock(), grant.lifetimeSeconds, authority.validity);
-    const content = { key, principal, validity, serial: newSerial() };
-    const precertificate = await signPrecertificate(authority, content);
-    const committed = await log.append(precertificate.entry);
+    const { content, precertificate, committed } = await enter(key, principal, grant).catch(
+      (error: unknown) => {
+        // A refused request counts against no limit, unless it left an entry in the log.
+        grant.refund?.();
+        throw error;
+      },
+    );
     trace.serial = serialHex(content.serial);
     trace.leafIndex = committed.index;
     // The log may have taken its time, and so may a key that lives elsewhere.
@@ -89,6 +101,13 @@ async function requireSoundModulus({ spki }: ProvenKey): Promise<void> {
   const weakness = info.type === 'rsa' ? await JUDGE.weaknessOf(info.modulus) : undefined;
   if (weakness !== undefined)
     throw new RequestError('KEY_INSECURE', `the key ${weakness}`, { hint: GOOD_KEYS });
+}
+
+/** What is in the log. */
+interface Entered {
+  readonly content: LeafContent;
+  readonly precertificate: Precertificate;
+  readonly committed: Committed;
 }
 
 function noteIdentity(trace: DecisionTrace, { principal, definition }: Identity): void {

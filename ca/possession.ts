@@ -15,7 +15,7 @@ import { derOfP1363 } from '../core/ecdsa-signature.ts';
 import { keyFromSpki, readRequestKey, type RequestKey } from './request-key.ts';
 import { RequestError } from './request-error.ts';
 import type { AlgorithmGate, ClientKeyType, ProofHash } from './signing-algorithms.ts';
-import type { KeyRequest } from './signing-request.ts';
+import { MAX_LENGTHS, type KeyRequest } from './signing-request.ts';
 
 /** How possession was shown; see the file's head for what each is worth. */
 export type ProvenBy = 'challenge' | 'csr';
@@ -84,9 +84,6 @@ const PROOF_HASH: Readonly<Record<ClientKeyType, ProofHash>> = {
   Ed25519: undefined,
 };
 
-/** No proof is longer: RSA 4096 makes 512 bytes. */
-const MAX_PROOF = 1024;
-
 function proveByChallenge(
   key: RequestKey,
   proof: Uint8Array,
@@ -96,8 +93,8 @@ function proveByChallenge(
   const hash = PROOF_HASH[key.type];
   const texts = [principal.challenge, principal.alternativeChallenge];
   if (proof.length === 0) throw invalidProof('the request holds no proof of possession');
-  if (proof.length > MAX_PROOF)
-    throw invalidProof(`the proof of possession is longer than ${MAX_PROOF} bytes`);
+  if (proof.length > MAX_LENGTHS.signature)
+    throw invalidProof(`the proof of possession is longer than ${MAX_LENGTHS.signature} bytes`);
   const good = texts.some((text) => text !== undefined && provesText(key, hash, text, proof));
   if (!good) {
     throw invalidProof('the proof of possession is not a signature by this key over the expected text');

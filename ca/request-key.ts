@@ -10,6 +10,7 @@ import { GOOD_KEYS, judgeKey } from './key-policy.ts';
 import { publicKeyPem } from './pem-text.ts';
 import { RequestError } from './request-error.ts';
 import type { ClientKeyType } from './signing-algorithms.ts';
+import { MAX_LENGTHS } from './signing-request.ts';
 
 /** A public key that the policy accepts. Possession is not proven yet. */
 export interface RequestKey {
@@ -22,9 +23,6 @@ export interface RequestKey {
   readonly handle: KeyObject;
 }
 
-/** Text or DER of a key beyond this is refused unread; RSA 4096 needs 800 bytes of PEM. */
-const MAX_CONTENT = 16 * 1024;
-
 /** The key in `content`: the first PEM block (`PUBLIC KEY` or `RSA PUBLIC KEY`; what follows is ignored), or DER
  * SubjectPublicKeyInfo. Throws {@link RequestError} `KEY_*`. */
 export function readRequestKey(content: Uint8Array): RequestKey {
@@ -33,7 +31,7 @@ export function readRequestKey(content: Uint8Array): RequestKey {
       hint: 'Send the public key as PEM, or send a certificate signing request.',
     });
   }
-  if (content.length > MAX_CONTENT) throw malformed(`is longer than ${MAX_CONTENT} bytes`);
+  if (content.length > MAX_LENGTHS.key) throw malformed(`is longer than ${MAX_LENGTHS.key} bytes`);
   return keyFromSpki(spkiOf(content));
 }
 

@@ -15,6 +15,10 @@ export type KeyRequest =
       readonly pem: Uint8Array;
     };
 
+/** Longest parts of a {@link KeyRequest} that are parsed, in bytes; RSA 4096 needs 800 of PEM and 512 of proof. A longer
+ * part is refused for its length alone, so a transport needs to keep one byte beyond the limit and no more. */
+export const MAX_LENGTHS = { key: 16 * 1024, signature: 1024, request: 64 * 1024 } as const;
+
 /** One request for a certificate. */
 export interface SigningRequest {
   /** The identity token, a compact JWS. A secret: never in a message or a log line. */

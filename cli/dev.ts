@@ -4,7 +4,7 @@ import { action, type RegisterCommand, type Speaker } from './command.ts';
 import { requireLocal } from './dev/local-only.ts';
 import { startDev, type RunningDev } from './dev/start-dev.ts';
 import { invocation, quoted } from './invocation.ts';
-import { untilStopped } from './until-stopped.ts';
+import { runService } from './lifetime.ts';
 
 interface DevOptions {
   readonly listen: string;
@@ -53,17 +53,28 @@ export const register: RegisterCommand = (program) => {
     )
     .option('--json', 'first line on stdout is {"event":"ready",…}; failures are JSON too')
     .addHelpText('after', EXAMPLES)
-    .action(action((options: DevOptions, speak) => dev(options, speak, version)));
+    .action(
+      action(async (options: DevOptions, speak) => {
+        await runService({
+          hangup: 'stop',
+          open: () => open(options, speak, version),
+          ready: (running) => {
+            tellReady(speak, running, options);
+          },
+        });
+        return undefined;
+      }),
+    );
 };
 
-async function dev(options: DevOptions, speak: Speaker, version: string): Promise<undefined> {
+async function open(options: DevOptions, speak: Speaker, version: string): Promise<RunningDev> {
   const addresses = {
     listen: parseListenAddress(options.listen),
     issuerListen: parseListenAddress(options.issuerListen),
     metricsListen: parseListenAddress(options.metricsListen),
   };
   requireLocal(addresses, options.insecurePublicHost);
-  const running = await startDev({
+  return startDev({
     ...addresses,
     data: options.data,
     publicHost: options.insecurePublicHost,
@@ -73,12 +84,12 @@ async function dev(options: DevOptions, speak: Speaker, version: string): Promis
       speak.note(text);
     },
   });
-  // Before anybody is told: who reads "ready" may stop it at once.
-  const stopped = untilStopped(() => running.close());
-  const { url, metricsUrl, logUrl, issuerUrl } = running;
-  speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl }, readyText(running, options.data));
-  await stopped;
-  return undefined;
+}
+
+function tellReady(speak: Speaker, running: RunningDev, { data }: DevOptions): void {
+  const { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen } = running;
+  const facts = { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen };
+  speak.answer({ event: 'ready', ...facts }, readyText(running, data));
 }
 
 function readyText(running: RunningDev, data: string): string {

@@ -1,7 +1,8 @@
 /** The command line: a table of commands, and what is the same for all of them. */
 import { CommanderError } from 'commander';
+import { systemCode } from '../core/errors.ts';
 import { VERSION } from '../core/version.ts';
-import { CommandError, exitCodeOf, tellFailure, type RegisterCommand } from './command.ts';
+import { CommandError, exitCodeOf, tell, tellFailure, type RegisterCommand } from './command.ts';
 import { Program } from './program.ts';
 
 /**
@@ -40,6 +41,7 @@ Every command has more with --help, and answers one JSON object with --json.`;
 /** Runs the command line; sets `process.exitCode`. `argv` is without node and script. */
 export async function main(argv: readonly string[]): Promise<void> {
   const json = argv.includes('--json');
+  watchOutput();
   const words = helpAsOption(argv);
   try {
     await (await programFor(words, json)).parseAsync([...words], { from: 'user' });
@@ -53,6 +55,18 @@ export async function main(argv: readonly string[]): Promise<void> {
     tellFailure(failure, json);
     process.exitCode = exitCodeOf(failure);
   }
+}
+
+/** A reader that has gone, as `head -1` does, wanted no more: the command finishes what it does and ends as it would
+ * have. Any other fault of standard output is a failure of the command. */
+function watchOutput(): void {
+  process.stdout.on('error', (error: Error) => {
+    if (systemCode(error) === 'EPIPE' || process.exitCode === 1) return;
+    process.exitCode = 1;
+    tell(`mayfly: standard output cannot be written: ${error.message}`);
+  });
+  // There is nowhere left to say so.
+  process.stderr.on('error', () => undefined);
 }
 
 const incomplete = new CommandError('USAGE', 'say which command', { hint: 'See: mayfly --help' });

@@ -14,8 +14,9 @@ import { openLog, type CtLog } from '../ct-log/log.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
 import { compilePolicy, type PolicyContext } from '../policy/snapshot.ts';
 import type { LogAccess } from '../server/log-access.ts';
-import { backgroundDestination, createRequestLog, type RequestLog } from '../server/request-log.ts';
+import { createRequestLog, type RequestLog } from '../server/request-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
+import { LogDestination } from './log-destination.ts';
 import { loadSettled } from './reload/settled-load.ts';
 import type { FileContent } from './reload/file-contents.ts';
 import { readSecretFile, type Warn } from './secret-file.ts';
@@ -45,6 +46,8 @@ export interface Instance {
   readonly replay: LazyReplayGuard;
   /** Where the service says what it did: on stderr. */
   readonly requestLog: RequestLog;
+  /** What writes its lines. */
+  readonly logDestination: LogDestination;
   readonly logAccess: LogAccess;
   /** The configuration file, as people know it. */
   readonly configFile: string;
@@ -53,8 +56,6 @@ export interface Instance {
   /** What else works but should be known, a line each. */
   readonly warnings: readonly string[];
 }
-
-const STDERR = 2;
 
 /** Opens everything, the cheap and likely faults first, the log last. The root key is never touched. Rejects with the
  * typed error of whatever is wrong, and then nothing stays open. */
@@ -76,7 +77,8 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
     checkpoint: await readKey(ed25519Key, passphrase),
   };
   const replay = new LazyReplayGuard(paths.replay, clock);
-  const requestLog = createRequestLog(backgroundDestination(STDERR), config.mayfly.logLevel);
+  const logDestination = new LogDestination();
+  const requestLog = createRequestLog(logDestination, config.mayfly.logLevel);
   const policyContext: Instance['policyContext'] = {
     clock,
     openReplayGuard: () => replay.open(),
@@ -95,7 +97,7 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
   const warnings = [...directory.warnings, ...secretWarnings, ...faults, ...log.warnings];
   return {
     ...{ directory, config, contents, authority, log, policy, policyContext, logAccess, warnings },
-    ...{ configFile, findings: config.findings, replay, requestLog },
+    ...{ configFile, findings: config.findings, replay, requestLog, logDestination },
   };
 }
 

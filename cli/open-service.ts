@@ -28,6 +28,9 @@ export interface FollowingService extends RunningService {
   reload(): Promise<void>;
 }
 
+/** Milliseconds for which the end waits for a slow reader of the log. */
+const LAST_LINES = 1_000;
+
 /** Starts the service of an instance. What the instance holds open belongs to the
  * service from here on, also when starting fails. */
 export async function openService(instance: Instance, options: ServiceOptions): Promise<FollowingService> {
@@ -62,6 +65,7 @@ export async function openService(instance: Instance, options: ServiceOptions): 
     close: async () => {
       await follower.close();
       await service.close();
+      await instance.logDestination.drained(LAST_LINES);
     },
   };
 }

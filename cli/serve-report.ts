@@ -1,10 +1,15 @@
 /** What `serve` says when it is ready. */
+import { isIP } from 'node:net';
+import { isEveryInterface, parseListenAddress } from '../server/listen-address.ts';
 import { invocation, quoted } from './invocation.ts';
 
 /** What there is to tell. URLs have no slash at the end. */
 export interface ReadyService {
-  /** Where the service listens. */
+  /** URL of the service for clients on this machine. */
   readonly url: string;
+  /** HOST:PORT of the listeners. */
+  readonly listen: string;
+  readonly metricsListen: string;
   /** Where clients reach it, when that is configured. */
   readonly publicUrl: string | undefined;
   readonly logUrl: string;
@@ -23,13 +28,14 @@ export interface ReadyService {
 
 /** For people: where everything is, and what to do next. */
 export function serveReport(service: ReadyService): string {
-  const { url, publicUrl, logUrl, logSize, metricsUrl, issuers } = service;
+  const { url, publicUrl, logUrl, logSize, metricsUrl, issuers, listen, metricsListen } = service;
   return [
     'Mayfly is ready.',
     row('Certificates', `${publicUrl ?? url}   (the Fulcio URL of clients)`),
-    ...(publicUrl === undefined ? [] : [row('Listener', url)]),
+    ...listenerRow('Listener', publicUrl === undefined ? undefined : url, listen),
     row('Log', `${logUrl}   (${logSize} entries)`),
     row('Metrics', `${metricsUrl}/metrics   readiness in detail: ${metricsUrl}/readyz`),
+    ...listenerRow('', undefined, metricsListen),
     row('Issuers', issuers.length === 0 ? 'none: every token is refused' : counted(issuers)),
     row('Rules', rulesText(service)),
     'Next:',
@@ -39,6 +45,14 @@ export function serveReport(service: ReadyService): string {
 }
 
 const row = (title: string, text: string): string => `  ${title.padEnd(13)} ${text}`;
+
+/** A row for a listener whose URL is not in another one, or that more can reach than its URL says. */
+function listenerRow(title: string, url: string | undefined, address: string): string[] {
+  const { host } = parseListenAddress(address);
+  const reach = isIP(host) === 6 ? 'every address of this machine' : 'every IPv4 address of this machine';
+  if (isEveryInterface(host)) return [row(title, `${address}   (${reach})`)];
+  return url === undefined ? [] : [row(title, url)];
+}
 
 const MAX_NAMES = 5;
 

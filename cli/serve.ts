@@ -3,12 +3,12 @@ import { isOpen } from '../policy/entry-policy.ts';
 import { parseListenAddress, requireProtectedTransport } from '../server/listen-address.ts';
 import type { TlsFiles } from '../server/tls-certificate.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
+import { runService } from './lifetime.ts';
 import { openInstance, type Instance } from './open-instance.ts';
 import { openService, type FollowingService } from './open-service.ts';
 import { ruleCount } from './reload/reload-report.ts';
 import { readSecretFile } from './secret-file.ts';
 import { serveReport } from './serve-report.ts';
-import { untilStopped } from './until-stopped.ts';
 
 interface ServeOptions {
   readonly data: string;
@@ -31,8 +31,8 @@ Examples:
 
 One JSON line on stderr tells each certificate and each refusal; with mayfly.audit in the configuration, certificates
 stand there instead. A change of the configuration is followed within seconds, sooner on SIGHUP; one that cannot be
-used leaves the last good one in force. SIGTERM and SIGINT finish what is under way; a second one a second later ends
-at once. The directory is made by \`mayfly init\`; to try things out, use \`mayfly dev\`.`;
+used leaves the last good one in force. SIGTERM and SIGINT finish what is under way; a second one, a second later or
+more, ends at once. The directory is made by \`mayfly init\`; to try things out, use \`mayfly dev\`.`;
 
 /** Adds `serve`. */
 export const register: RegisterCommand = (program) => {
@@ -55,10 +55,25 @@ export const register: RegisterCommand = (program) => {
     .option('--behind-tls-proxy', 'plain HTTP beyond loopback is fine: a proxy in front speaks TLS')
     .option('--json', 'first line on stdout is {"event":"ready",…}; failures are JSON too')
     .addHelpText('after', EXAMPLES)
-    .action(action((options: ServeOptions, speak) => serve(options, speak, version)));
+    .action(
+      action(async (options: ServeOptions, speak) => {
+        await runService({
+          hangup: 'reload',
+          open: () => open(options, version),
+          ready: (opened) => {
+            tellReady(speak, opened, options);
+          },
+        });
+        return undefined;
+      }),
+    );
 };
 
-async function serve(options: ServeOptions, speak: Speaker, version: string): Promise<undefined> {
+interface OpenedService extends FollowingService {
+  readonly instance: Instance;
+}
+
+async function open(options: ServeOptions, version: string): Promise<OpenedService> {
   const clock = Date.now;
   const tls = tlsFiles(options);
   const listen = parseListenAddress(options.listen);
@@ -76,10 +91,7 @@ async function serve(options: ServeOptions, speak: Speaker, version: string): Pr
     ...{ listen, metricsListen, tls, clock, version },
     behindTlsProxy,
   });
-  const stopped = untilStopped(() => service.close());
-  process.on('SIGHUP', () => void service.reload());
-  tellReady(speak, instance, service, options);
-  await stopped;
+  return { ...service, instance };
 }
 
 function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
@@ -89,21 +101,18 @@ function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
   throw new CommandError('USAGE', `${given} needs ${missing}`, { hint: 'TLS needs certificate and key.' });
 }
 
-function tellReady(
-  speak: Speaker,
-  instance: Instance,
-  service: FollowingService,
-  options: ServeOptions,
-): void {
-  const { url, metricsUrl, logUrl } = service;
+function tellReady(speak: Speaker, opened: OpenedService, options: ServeOptions): void {
+  const { url, metricsUrl, logUrl, listen, metricsListen, instance } = opened;
   const { config, directory, log } = instance;
   const text = serveReport({
-    ...{ url, metricsUrl, logUrl, data: options.data, publicUrl: config.mayfly.publicUrl },
+    ...{ url, metricsUrl, logUrl, listen, metricsListen },
+    ...{ data: options.data, publicUrl: config.mayfly.publicUrl },
     logSize: log.status().size,
     issuers: config.issuers.map((issuer) => issuer.url),
     rules: ruleCount(config),
     openEntries: config.entries.filter(isOpen).map(({ definition }) => definition.name),
     configFile: options.config ?? directory.paths.config,
   });
-  speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl: null }, text);
+  const urls = { url, metricsUrl, logUrl, issuerUrl: null };
+  speak.answer({ event: 'ready', ...urls, listen, metricsListen }, text);
 }

@@ -1,7 +1,8 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { utf8 } from '../core/bytes.ts';
 import { rfc3339, type Clock } from '../core/clock.ts';
+import { systemCode } from '../core/errors.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import { namesIn, unfinished } from './data-directory.ts';
 import { markerText, type Mode } from './data-marker.ts';
@@ -30,7 +31,7 @@ export async function createDataDirectory<T>(
   const paths = dataPaths(resolve(directory));
   const before = await namesIn(paths.root);
   refuseOccupied(paths, before ?? []);
-  await claim(paths, clock);
+  await claim(paths, mode, clock);
   try {
     for (const part of PARTS) await mkdir(join(paths.root, part), { mode: 0o700 });
     const result = await build(paths);
@@ -42,11 +43,33 @@ export async function createDataDirectory<T>(
   }
 }
 
+/** Removes what a process that ended while it made a directory for `dev` has left of it; resolves to whether there was
+ * such a thing. What was to be for production is left alone: somebody may look for a root key. */
+export async function discardUnfinished(directory: string): Promise<boolean> {
+  const paths = dataPaths(resolve(directory));
+  const claimed = await readFile(paths.unfinished, 'utf8').catch(() => '');
+  const [, maker] = / for dev by process (\d+)\n$/.exec(claimed) ?? [];
+  if (maker === undefined || isAtWork(Number(maker))) return false;
+  await undo(paths, false);
+  return true;
+}
+
+/** A process with the id of this one was another one, which has ended: in a container ids begin anew. */
+function isAtWork(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return systemCode(error) !== 'ESRCH';
+  }
+}
+
 /** Takes the directory for this process: of two, only one can make the file. */
-async function claim(paths: DataPaths, clock: Clock): Promise<void> {
+async function claim(paths: DataPaths, mode: Mode, clock: Clock): Promise<void> {
+  const claimed = `in the making since ${rfc3339(clock())} for ${mode} by process ${process.pid}\n`;
   try {
     await makeDirectory(paths.root);
-    await writeNew(paths.unfinished, `in the making since ${rfc3339(clock())}\n`, 0o600);
+    await writeNew(paths.unfinished, claimed, 0o600);
     await syncDirectory(paths.root);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw unfinished(paths.root);

@@ -1,19 +1,11 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { setPriority } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { ConfigError } from './config-error.ts';
 import { LoadProcessError } from './load-process-error.ts';
 import { joinParts, type LoadPart } from './load-parts.ts';
 import type { LoadedConfig } from './load.ts';
-
-/** What Node before 22.18 needs to run sources. */
-const FOR_SOURCES: readonly string[] = ['--experimental-strip-types', '--experimental-transform-types'];
-
-/** How much the process gives way to the one that answers requests, where both want the same core: it gets about a
- * tenth. Much less would let a busy service wait for a rule that denies. */
-const NICENESS = 10;
+import { startLoader, StarvedError, untilStarved } from './start-loader.ts';
 
 /** Milliseconds after which it is stuck: the largest file takes some seconds, and ten times that on a busy core. */
 const LONGEST = 120_000;
@@ -33,27 +25,44 @@ export interface LoadApartOptions {
  * it. A thread would not do: what the engine compiles and collects for it is done by threads of the whole process,
  * which have as much right to the core as the one that answers. And a file that eats all memory of a process of its own
  * ends no service. Throws {@link ConfigError}, and {@link LoadProcessError} when the process does not answer. No process
- * is left when it settles, or one that the system will end as soon as it can. */
+ * is left when it settles, or one that the system will end as soon as it can.
+ *
+ * The process has a low priority. A machine that is so busy that this leaves it no core would keep a rule that denies
+ * waiting for long, and a user without rights cannot raise the priority again: there it is started anew, with that of the
+ * service. */
 export async function loadConfigApart(path: string, options: LoadApartOptions = {}): Promise<LoadedConfig> {
   const { signal, longest = LONGEST } = options;
   signal?.throwIfAborted();
-  const child = start(path);
   const settled = new AbortController();
-  const broken = Promise.race([
-    ended(child),
-    delay(longest, undefined, { signal: settled.signal }).then(() => {
-      throw new LoadProcessError('LOAD_STUCK', `took longer than ${longest / 1000} s and was ended`);
-    }),
-    ...(signal === undefined ? [] : [aborted(signal, settled.signal)]),
-  ]);
+  const late = delay(longest, undefined, { signal: settled.signal }).then(() => {
+    throw new LoadProcessError('LOAD_STUCK', `took longer than ${longest / 1000} s and was ended`);
+  });
+  const broken = Promise.race([late, ...(signal === undefined ? [] : [aborted(signal, settled.signal)])]);
   broken.catch(() => undefined);
+  try {
+    return await loadBy(path, true, broken).catch((error: unknown) => {
+      if (error instanceof StarvedError) return loadBy(path, false, broken);
+      throw error;
+    });
+  } finally {
+    settled.abort();
+  }
+}
+
+/** Rejects as `broken` does, and with {@link StarvedError} where the process gives way and gets no core. */
+async function loadBy(path: string, politely: boolean, broken: Promise<never>): Promise<LoadedConfig> {
+  const child = start(path, politely);
+  const settled = new AbortController();
+  const starving = politely ? [untilStarved(child, settled.signal)] : [];
+  const ending = Promise.race([broken, ended(child), ...starving]);
+  ending.catch(() => undefined);
   const next = async (): Promise<LoadPart> => {
     // Reading a part takes a while too: those who ask get their turn in between.
-    await Promise.race([delay(1), broken]);
+    await Promise.race([delay(1), ending]);
     const answer = once(child, 'message', { signal: settled.signal });
     // What cannot be sent any more has its reason in how the process ended.
     child.send('next', () => undefined);
-    const [part] = (await Promise.race([answer, broken])) as [LoadPart];
+    const [part] = (await Promise.race([answer, ending])) as [LoadPart];
     return part;
   };
   try {
@@ -64,23 +73,9 @@ export async function loadConfigApart(path: string, options: LoadApartOptions = 
   }
 }
 
-function start(path: string): ChildProcess {
-  // The compiler rewrites imports but not URLs. The process's own flags (an inspector's port) are not for this one.
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const forSources = extension === 'ts' ? process.execArgv.filter((flag) => FOR_SOURCES.includes(flag)) : [];
-  const env = { ...process.env, NODE_OPTIONS: '' };
+function start(path: string, politely: boolean): ChildProcess {
   try {
-    // In the same session: Linux may weigh sessions against each other, whatever the priorities in them.
-    const child = fork(fileURLToPath(new URL(`./load-process.${extension}`, import.meta.url)), [path], {
-      // The engine's helpers would have the priority of this process.
-      execArgv: [...forSources, '--single-threaded'],
-      env,
-      serialization: 'advanced',
-      // The service's log is lines of JSON: what the engine says when it runs out of memory is not.
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
-    giveWay(child);
-    return child;
+    return startLoader(path, politely);
   } catch (cause) {
     throw cannotStart(cause);
   }
@@ -118,15 +113,4 @@ function end(child: ChildProcess): void {
   child.stderr?.destroy();
   if (child.connected) child.disconnect();
   child.unref();
-}
-
-/** Before it has threads: they get the priority that it has then. */
-function giveWay({ pid }: ChildProcess): void {
-  // It could not be started, and will say so.
-  if (pid === undefined) return;
-  try {
-    setPriority(pid, NICENESS);
-  } catch {
-    // Where the system does not allow that, the reload is only less polite.
-  }
 }

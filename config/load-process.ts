@@ -1,5 +1,4 @@
 /** The process of `load-apart.ts`: reads the configuration at the path that is its argument, and hands it over. */
-import { writeFileSync } from 'node:fs';
 import { ConfigError } from './config-error.ts';
 import { partsOf, type LoadPart } from './load-parts.ts';
 import { loadConfig } from './load.ts';
@@ -19,13 +18,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 // Not by `exit`, which waits for the threads: one may hang in a file system that does not answer.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-
-try {
-  // Where memory runs out, the system ends this process and not the service.
-  writeFileSync('/proc/self/oom_score_adj', '1000');
-} catch {
-  // No Linux, or no /proc.
-}
 
 const parts = answer(process.argv[2] ?? '');
 process.on('message', () => {

@@ -9,7 +9,7 @@ const whole = (minimum: number, maximum: number) => z.number().int().min(minimum
 const limitsSchema = z.strictObject({
   'max-in-flight': whole(1, 100_000).default(512).meta({
     description:
-      'Signing requests worked on at once. One more is answered 503 with `Retry-After` rather than queued.',
+      'Signing requests with a verified token that are worked on at once. One more is answered 503 with `Retry-After`.',
   }),
   'read-concurrency': whole(1, 10_000).default(4).meta({
     description: 'Reads of the log answered at once; they have this budget of their own beside issuing.',

@@ -117,7 +117,9 @@ export class HashIndex {
     const complete = Math.floor(size / GROUP);
     await this.#guard(async () => {
       await this.#readGroup(complete, size);
-      if (complete === 0) return;
+      // A thread that is started now would never be ended, and hold the process.
+      const isOver = this.#closed;
+      if (complete === 0 || isOver) return;
       const { covered = 0 } = await this.#worker().ask({ kind: 'covered', complete });
       for (let n = covered; n < complete && !this.#closed; n++) {
         await this.#readGroup(n, size);

@@ -1,4 +1,10 @@
-/** What one entry of the configuration decides: its rules, then its limits, then whether the token was used before. */
+/**
+ * What one entry of the configuration decides: its rules, then its limits, then whether the token was used before.
+ *
+ * A refused request counts against no limit. A token that is known to be used is refused before it is counted: the limit
+ * belongs to its owner, and a used token may be in other hands. A request that is counted and refused later, by the guard or
+ * by the log, is refunded.
+ */
 import { isDeepStrictEqual } from 'node:util';
 import type { Grant, KeyDemands } from '../ca/issuance-policy.ts';
 import { requireDemanded, type ProvenKey } from '../ca/possession.ts';
@@ -14,13 +20,16 @@ import { replayKey } from './replay/replay-key.ts';
 import type { RuleInput } from './rules/bindings.ts';
 import { compileRules, ruleRefusal, rulesRequired, type Rules, type RuleTrace } from './rules/rules.ts';
 
+/** What decides whether a token was used before. */
+export type ReplayCheck = Pick<ReplayGuard, 'claim' | 'wasUsed'>;
+
 /** What entries are compiled with. */
 export interface EntryContext {
   /** For entries that name none. */
   readonly permittedAlgorithms: readonly string[];
   readonly clock: Clock;
   /** Needed by entries that want one. */
-  readonly replayGuard: Pick<ReplayGuard, 'claim'> | undefined;
+  readonly replayGuard: ReplayCheck | undefined;
 }
 
 /** The decisions of one entry; see `ca/issuance-policy.ts` for what each promises. */
@@ -53,10 +62,16 @@ export class EntryDecision {
   /** Answers at once where there is no replay guard. */
   authorize(identity: Identity, key: ProvenKey, token: string): Grant | Promise<Grant> {
     const rule = this.#judge(identity, key);
-    this.#count(identity);
-    const { policy } = this.entry;
-    const grant = rule === undefined ? this.#plainGrant : { ...this.#plainGrant, rule };
-    return policy.replayGuard === 'off' ? grant : this.#claim(identity, token, policy.replayGuard, grant);
+    const { replayGuard } = this.entry.policy;
+    if (replayGuard === 'off') return this.#grant(rule, this.#count(identity));
+    const name = replayKey(token, identity.token, replayGuard);
+    if (this.#guard.wasUsed(name)) throw this.#replayed();
+    return this.#claim(identity, name, this.#grant(rule, this.#count(identity)));
+  }
+
+  #grant(rule: string | undefined, refund: Grant['refund']): Grant {
+    const plain = rule === undefined ? this.#plainGrant : { ...this.#plainGrant, rule };
+    return refund === undefined ? plain : { ...plain, refund };
   }
 
   /** `principal` is what the token stands for here: the certificate has that of `identity`, and a rule may name either. */
@@ -91,25 +106,49 @@ export class EntryDecision {
     return decision.rule;
   }
 
-  /** The principal first: who asks too often does not use up what all have together. */
-  #count({ principal: { issuer, san } }: Identity): void {
+  /** The principal first: who asks too often does not use up what all have together. Returns the function that
+   * refunds both. */
+  #count({ principal: { issuer, san } }: Identity): (() => void) | undefined {
+    const { issuer: all, principal: own } = this.#limiters;
+    if (own === undefined && all === undefined) return undefined;
     const { name } = this.entry.definition;
-    const own = this.#limiters.principal?.take(`${issuer}\0${san.value}`);
-    if (own?.ok === false) throw limited('PRINCIPAL_RATE_LIMITED', name, own.retryAfterSeconds);
-    const all = this.#limiters.issuer?.take('');
-    if (all?.ok === false) throw limited('ISSUER_RATE_LIMITED', name, all.retryAfterSeconds);
+    const who = `${issuer}\0${san.value}`;
+    const ofOwn = own?.take(who);
+    if (ofOwn?.ok === false) throw limited('PRINCIPAL_RATE_LIMITED', name, ofOwn.retryAfterSeconds);
+    const ofAll = all?.take('');
+    if (ofAll?.ok === false) {
+      own?.refund(who);
+      throw limited('ISSUER_RATE_LIMITED', name, ofAll.retryAfterSeconds);
+    }
+    return () => {
+      own?.refund(who);
+      all?.refund('');
+    };
   }
 
-  async #claim({ token }: Identity, compact: string, mode: 'jti' | 'token', grant: Grant): Promise<Grant> {
+  async #claim({ token }: Identity, name: Uint8Array, grant: Grant): Promise<Grant> {
     const { definition } = this.entry;
     const end = (Number(token.claims['exp']) + (definition.leewaySeconds ?? 0)) * 1000;
+    try {
+      if (await this.#guard.claim(name, Math.min(end, Number.MAX_SAFE_INTEGER))) return grant;
+    } catch (error) {
+      grant.refund?.();
+      throw error;
+    }
+    grant.refund?.();
+    throw this.#replayed();
+  }
+
+  get #guard(): ReplayCheck {
     const { replayGuard } = this.#context;
-    if (replayGuard === undefined) throw new TypeError(`${definition.name} has no replay guard`);
-    const key = replayKey(compact, token, mode);
-    if (await replayGuard.claim(key, Math.min(end, Number.MAX_SAFE_INTEGER))) return grant;
-    throw new PolicyError('TOKEN_REPLAYED', 'this token was used before, and works only once here', {
+    if (replayGuard === undefined) throw new TypeError(`${this.entry.definition.name} has no replay guard`);
+    return replayGuard;
+  }
+
+  #replayed(): PolicyError {
+    return new PolicyError('TOKEN_REPLAYED', 'this token was used before, and works only once here', {
       hint: 'Get a new token for each certificate.',
-      metadata: { entry: definition.name },
+      metadata: { entry: this.entry.definition.name },
     });
   }
 }

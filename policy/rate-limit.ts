@@ -19,6 +19,8 @@ export interface RateLimiter {
   readonly limit: RateLimit;
   /** Takes one request out of the bucket of that name, unless it is empty. */
   take(name: string): Taken;
+  /** Puts back one request that {@link take} let through and that was refused later. */
+  refund(name: string): void;
   /** Buckets that are held. */
   readonly size: number;
 }
@@ -61,7 +63,7 @@ class Buckets implements RateLimiter {
   }
 
   take(name: string): Taken {
-    const key = name.length > LONGEST_NAME ? hash('sha256', name, 'base64') : name;
+    const key = keyOf(name);
     const now = this.#now();
     const fullAt = Math.max(this.#fullAt.get(key) ?? now, now) + this.#interval;
     const excess = fullAt - now - this.#interval * this.limit.burst;
@@ -73,6 +75,12 @@ class Buckets implements RateLimiter {
     return OK;
   }
 
+  refund(name: string): void {
+    const key = keyOf(name);
+    const fullAt = this.#fullAt.get(key);
+    if (fullAt !== undefined) this.#fullAt.set(key, fullAt - this.#interval);
+  }
+
   /** Time that only goes forward: a clock that is set back stands still here until it moves on, and one that is set
    * ahead fills the buckets once. */
   #now(): number {
@@ -82,3 +90,5 @@ class Buckets implements RateLimiter {
     return this.#time;
   }
 }
+
+const keyOf = (name: string): string => (name.length > LONGEST_NAME ? hash('sha256', name, 'base64') : name);

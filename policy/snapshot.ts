@@ -9,10 +9,9 @@ import type { IssuerWarning } from '../oidc/issuer-warning.ts';
 import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
 import { DefinitionError } from '../oidc/definition-error.ts';
 import { issuerEntry } from '../oidc/issuer-entry.ts';
-import { EntryDecision } from './entry-decision.ts';
+import { EntryDecision, type ReplayCheck } from './entry-decision.ts';
 import type { ConfiguredEntry } from './entry-policy.ts';
 import { inSlices, stepsInSlices } from './in-slices.ts';
-import type { ReplayGuard } from './replay/replay-guard.ts';
 import { countUsers } from './users.ts';
 
 /** What a policy is compiled with. */
@@ -20,7 +19,7 @@ export interface PolicyContext extends Omit<AuthenticatorOptions, 'issuers' | 'p
   /** Names of `ca/signing-algorithms.ts`, for entries that name none. */
   readonly permittedAlgorithms: readonly string[];
   /** Called when an entry wants a replay guard; gives the same one each time. */
-  readonly openReplayGuard?: (() => Promise<Pick<ReplayGuard, 'claim'>>) | undefined;
+  readonly openReplayGuard?: (() => Promise<ReplayCheck>) | undefined;
   /** The policy that this one will replace. */
   readonly previous?: PolicySnapshot | undefined;
 }

@@ -1,14 +1,14 @@
 /**
  * The public listener: one table of Fulcio's calls, the log's read side beside it, and the order in which a request
- * meets them. The signing routes are looked up by their exact path before anything else runs; all the rest goes
- * through Express.
+ * meets them. Every path is looked up in a table; only the log's read side, whose paths have parts, goes through Express.
  */
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { RefusalLog } from './refusal-log.ts';
+import { busyUntilEnded } from './connection-guard.ts';
 import { answerPreflight, isPreflight } from './cross-origin.ts';
 import { Exchange, type ExchangeContext, type Reply } from './exchange.ts';
 import { problemOf } from './problem.ts';
-import type { RequestLog } from './request-log.ts';
 import type { AcceptHost } from './service-values.ts';
 import { TransportError } from './transport-error.ts';
 
@@ -30,16 +30,30 @@ export interface ApiParts {
   readonly log: { readonly path: string; readonly handler: RequestHandler; readonly list: RequestHandler };
   /** Counts an answer of so many bytes until it is sent; false when there is no room for it. */
   readonly reserve: (response: ServerResponse, bytes: number) => boolean;
-  readonly requestLog: RequestLog;
+  readonly refusalLog: RefusalLog;
   /** Asked before anything else; without it every name will do. */
   readonly acceptHost?: AcceptHost | undefined;
 }
 
-/** The handler of the public listener. */
+/** The handler of the public listener. What is not in a table costs a look into it and no more: only the log's read side
+ * goes through Express. */
 export function createApi(parts: ApiParts): RequestListener {
-  const { context, signing, acceptHost } = parts;
-  const app = createExpressApp(parts);
+  const { context, signing, acceptHost, log } = parts;
+  const calls = new Map(parts.calls.map((call) => [call.path, call]));
+  const reads = createReads(parts);
+  const isRead = (path: string): boolean =>
+    path === log.path || path === '/log/' || path.startsWith(`${log.path}/`);
+  const route = (path: string, request: IncomingMessage, response: ServerResponse): void => {
+    const call = calls.get(path);
+    if (isPreflight(request)) answerPreflight(response);
+    else if (call !== undefined) void answerCall(parts, call, request, response);
+    else if (isRead(path)) reads(request, response);
+    else if (signing.has(path)) fail(parts, request, response, notAllowed(request, response, 'POST'));
+    else fail(parts, request, response, notFound());
+  };
   return (request, response) => {
+    // Cut off for what it sent: nobody reads an answer.
+    if (request.socket.destroyed) return;
     takeAbsoluteTarget(request);
     if (acceptHost !== undefined && !acceptHost(request.headers.host)) {
       fail(parts, request, response, hostRefused());
@@ -48,21 +62,15 @@ export function createApi(parts: ApiParts): RequestListener {
     // Clients that put a base URL with a slash at its end before the path send two.
     const url = request.url ?? '/';
     if (url.startsWith('//')) request.url = url.replace(/^\/+/, '/');
-    if (request.method === 'POST') {
-      const handle = signing.get(pathOf(request.url ?? url));
-      if (handle !== undefined) {
-        handle(new Exchange(request, response, context));
-        return;
-      }
+    const path = pathOf(request.url ?? url);
+    const sign = request.method === 'POST' ? signing.get(path) : undefined;
+    if (sign !== undefined) {
+      sign(new Exchange(request, response, context));
+      return;
     }
     // Here for all routes but the hot ones, so that no route can forget to give its connection back.
-    const { socket } = request;
-    context.working(socket);
-    response.once('close', () => {
-      context.waiting(socket);
-    });
-    if (isPreflight(request)) answerPreflight(response);
-    else app(request, response);
+    busyUntilEnded(context, response);
+    route(path, request, response);
   };
 }
 
@@ -100,18 +108,12 @@ const notFound = (): TransportError =>
     hint: 'Check the base URL that the client was given; docs/http-api.md lists every path.',
   });
 
-function createExpressApp(parts: ApiParts): express.Express {
+function createReads(parts: ApiParts): express.Express {
   const app = express();
   for (const setting of ['x-powered-by', 'etag', 'query parser']) app.set(setting, false);
   for (const setting of ['case sensitive routing', 'strict routing']) app.set(setting, true);
   app.use(parts.log.path, parts.log.handler);
   app.all('/log/', parts.log.list);
-  for (const call of parts.calls) app.all(call.path, fixed(parts, call));
-  for (const path of parts.signing.keys()) {
-    app.all(path, (request, response) => {
-      fail(parts, request, response, notAllowed(request, response, 'POST'));
-    });
-  }
   app.use((request: Request, response: Response) => {
     fail(parts, request, response, notFound());
   });
@@ -121,20 +123,29 @@ function createExpressApp(parts: ApiParts): express.Express {
   return app;
 }
 
-function fixed(parts: ApiParts, call: FixedCall): RequestHandler {
-  return async (request, response) => {
-    const isServed = request.method === 'GET' || (request.method === 'HEAD' && call.allowsHead);
-    if (!isServed)
-      fail(parts, request, response, notAllowed(request, response, call.allowsHead ? 'GET, HEAD' : 'GET'));
-    else sendReply(parts, request, response, await call.reply());
-  };
+async function answerCall(
+  parts: ApiParts,
+  call: FixedCall,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const isServed = request.method === 'GET' || (request.method === 'HEAD' && call.allowsHead);
+  if (!isServed) {
+    fail(parts, request, response, notAllowed(request, response, call.allowsHead ? 'GET, HEAD' : 'GET'));
+    return;
+  }
+  try {
+    sendReply(parts, request, response, await call.reply());
+  } catch (error) {
+    fail(parts, request, response, error);
+  }
 }
 
 /** Bytes up to which an answer may be left unread: what kernels take of it, or nearly. */
 const SMALL = 16 * 1024;
 
 /** The configuration of a service with many issuers is long: like an answer of the log, it counts until it is read. */
-function sendReply(parts: ApiParts, request: Request, response: Response, reply: Reply): void {
+function sendReply(parts: ApiParts, request: IncomingMessage, response: ServerResponse, reply: Reply): void {
   if (reply.body.length <= SMALL || parts.reserve(response, reply.body.length))
     new Exchange(request, response, parts.context).send(reply);
   else fail(parts, request, response, unread());
@@ -155,7 +166,7 @@ function fail(parts: ApiParts, request: IncomingMessage, response: ServerRespons
   const problem = problemOf(error, exchange.requestId);
   exchange.send(problem.reply);
   if (problem.reason !== 'INTERNAL') return;
-  parts.requestLog.refused({
+  parts.refusalLog.refused(undefined, problem.reason, () => ({
     requestId: exchange.requestId,
     client: request.socket.remoteAddress ?? '',
     status: problem.status,
@@ -163,5 +174,5 @@ function fail(parts: ApiParts, request: IncomingMessage, response: ServerRespons
     sentence: problem.sentence,
     ms: 0,
     cause: error,
-  });
+  }));
 }

@@ -2,17 +2,21 @@
 import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { guardConnections } from './connection-guard.ts';
+import { watchConnections } from './drain.ts';
 import { createHandlers, logUrlOf } from './handlers.ts';
-import { createHttpServer, drain, listen } from './http-listener.ts';
+import { createHttpServer, listen, type Listening } from './http-listener.ts';
 import { requireTellableReaders } from './log-access.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { followTlsPair, loadTlsPair, type TlsFollower, type TlsPair } from './tls-certificate.ts';
 
 /** A service that answers. */
 export interface RunningService {
-  /** Base URL of the public listener as it really listens, no slash at the end. */
+  /** Base URLs of the listeners for clients on this machine, no slash at the end. */
   readonly url: string;
   readonly metricsUrl: string;
+  /** HOST:PORT of the listeners as they really listen. */
+  readonly listen: string;
+  readonly metricsListen: string;
   /** Where the log can be read from outside, no slash at the end. */
   readonly logUrl: string;
   /** Looks at once whether the TLS files were renewed; happens by itself every ten seconds. */
@@ -44,39 +48,47 @@ async function start(values: ServiceValues): Promise<RunningService> {
   const pair = tls === undefined ? undefined : await loadTlsPair(tls, values.clock());
   const handlers = createHandlers(values, state);
   const server = createHttpServer(pair, values.limits.idleTimeoutMs);
+  const drain = watchConnections(server);
   server.on(
     'request',
     handlers.createPublic(guardConnections(server, values.limits.connections ?? CONNECTIONS)),
   );
   const operator = createHttpServer(undefined, values.limits.idleTimeoutMs);
-  operator.on('request', handlers.operator);
-  guardConnections(operator, OPERATOR_CONNECTIONS);
+  const drainOperator = watchConnections(operator);
+  operator.on('request', handlers.createOperator(guardConnections(operator, OPERATOR_CONNECTIONS)));
   // The operator's listener first: when the public one answers, everything is up.
-  const metricsUrl = await listen(operator, values.metricsListen, '--metrics-listen');
+  const metrics = await listen(operator, values.metricsListen, '--metrics-listen');
+  const { url: metricsUrl, address: metricsListen } = metrics;
+  let listening: Listening;
   try {
-    state.url = await listen(server, values.listen, '--listen');
+    listening = await listen(server, values.listen, '--listen');
   } catch (error) {
-    await drain(operator, 0);
+    await drainOperator(0);
     throw error;
   }
+  state.url = listening.url;
+  const places = { listen: listening.address, metricsListen };
   const renewal = pair === undefined ? undefined : follow(values, server, pair);
   if (renewal !== undefined) state.tls = () => renewal.status();
   const logUrl = logUrlOf(values, state);
-  requestLog.note('info', 'started', { url: state.url, metricsUrl, logUrl, logSize: log.status().size });
+  const logSize = log.status().size;
+  requestLog.note('info', 'started', { url: state.url, metricsUrl, logUrl, logSize, ...places });
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     state.isClosing = true;
     renewal?.stop();
     requestLog.note('info', 'closing', { signing: handlers.signing() });
-    await drain(server, GRACE);
+    await drain(GRACE);
     // Only now is nobody left who could wait for the log.
-    await Promise.allSettled([log.close(), values.policy.close(), drain(operator, 0)]);
+    await Promise.allSettled([log.close(), values.policy.close(), drainOperator(0)]);
+    handlers.close();
     // And only now has everybody been answered of whom it has to tell.
     await values.audit?.close();
     requestLog.note('info', 'closed', {});
     requestLog.flush();
   };
   return {
+    ...places,
     url: state.url,
     metricsUrl,
     logUrl,

@@ -6,18 +6,20 @@ import { IssuerFault } from '../oidc/keys/issuer-fault.ts';
 import { TokenError } from '../oidc/token-error.ts';
 import { PolicyError } from '../policy/policy-error.ts';
 import { ReplayFault } from '../policy/replay/replay-fault.ts';
+import type { RefusalLog } from './refusal-log.ts';
 import type { ClientAddress } from './client-address.ts';
 import type { Exchange } from './exchange.ts';
 import type { Metrics } from './metrics.ts';
 import type { Problem } from './problem.ts';
-import type { RequestLog } from './request-log.ts';
+import type { RefusedLine, RequestLog } from './request-log.ts';
 
 /** Where decisions are kept. */
 export interface RecordParts {
   readonly metrics: Metrics;
   readonly requestLog: RequestLog;
-  /** With it, the service log has no lines for certificates, because the audit says the same and more, and as few for
-   * refusals. */
+  readonly refusalLog: RefusalLog;
+  /** With it, the service log has no lines for certificates, because the audit says the same and more, and has lines for
+   * the same refusals. */
   readonly audit?: Audit | undefined;
   readonly clientAddress: ClientAddress;
 }
@@ -49,7 +51,7 @@ export interface DecisionRecords {
 
 /** Joins the parts. */
 export function createDecisionRecords(parts: RecordParts): DecisionRecords {
-  const { metrics, audit } = parts;
+  const { metrics, audit, requestLog } = parts;
   return {
     releasing: (record) => audit?.issued(auditedCertificate(record, parts)),
     issued: (record) => {
@@ -59,7 +61,8 @@ export function createDecisionRecords(parts: RecordParts): DecisionRecords {
     refused: (record) => {
       metrics.refused(record.problem.reason, record.trace.entry);
       // A flood fills neither: a refusal that the audit only counts has no line in the service log either.
-      if (audit?.refused(auditedRefusal(record, parts)) !== false) logRefused(record, parts);
+      if (audit === undefined) logRefused(record, parts);
+      else if (audit.refused(auditedRefusal(record, parts))) requestLog.refused(refusedLine(record, parts));
     },
   };
 }
@@ -109,11 +112,15 @@ function logIssued({ exchange, issued }: IssuedRecord, { requestLog, clientAddre
   });
 }
 
-function logRefused(
+function logRefused(record: RefusedRecord, parts: RecordParts): void {
+  parts.refusalLog.refused(record.trace.entry, record.problem.reason, () => refusedLine(record, parts));
+}
+
+function refusedLine(
   { exchange, error, problem }: RefusedRecord,
-  { requestLog, clientAddress }: RecordParts,
-): void {
-  requestLog.refused({
+  { clientAddress }: RecordParts,
+): RefusedLine {
+  return {
     requestId: exchange.requestId,
     client: clientAddress(exchange.request),
     status: problem.status,
@@ -122,7 +129,7 @@ function logRefused(
     ms: Math.round(exchange.ms * 10) / 10,
     // What lies under a caller's fault may quote the caller; what lies under ours is needed to mend it.
     ...(isToldAlready(error) ? { isRepeated: true } : { cause: problem.status >= 500 ? error : undefined }),
-  });
+  };
 }
 
 /** Faults that a line has told. An issuer that is down, or a replay guard whose thread ended, is tried once in a while,

@@ -20,6 +20,7 @@ export interface ExchangeContext {
   /** See `connection-guard.ts`. */
   readonly working: (socket: Socket) => void;
   readonly waiting: (socket: Socket) => void;
+  readonly proven: (socket: Socket) => void;
   /** Whether the service is closing: connections are then not kept. */
   readonly isClosing: boolean;
 }
@@ -47,6 +48,11 @@ export class Exchange {
   /** The request is complete: its connection is no longer among those that may lose their place. */
   complete(): void {
     this.#context.working(this.request.socket);
+  }
+
+  /** The client gets a certificate: when connections have to be closed, its own is among the last. */
+  markProven(): void {
+    this.#context.proven(this.request.socket);
   }
 
   /** Sends the one answer; a second call does nothing. Text goes out in one write with the head. */

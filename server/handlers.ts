@@ -5,6 +5,8 @@ import { createIssuance } from '../ca/issuance.ts';
 import { Admission } from './admission.ts';
 import { createApi, type ApiParts } from './api.ts';
 import { clientNetwork, createClientAddress, type ClientAddress } from './client-address.ts';
+import { BodyMemory } from './body-memory.ts';
+import { RefusalLog } from './refusal-log.ts';
 import type { ConnectionGuard } from './connection-guard.ts';
 import { createDecisionRecords } from './decision-records.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
@@ -13,17 +15,19 @@ import { createAccessCheck } from './log-access.ts';
 import { createLogList, createLogRoutes, type LogRouteParts } from './log-routes.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createMetricsHandler } from './metrics-listener.ts';
+import { LargeBodyQueue } from './large-body-queue.ts';
 import { ReadBudget } from './read-budget.ts';
 import { createReadFaults } from './read-faults.ts';
 import { createReadiness } from './readiness.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { createAnswerV1, createAnswerV2 } from './signing-answers.ts';
+import { Wave } from './wave.ts';
 import { UnsentAnswers } from './unsent-answers.ts';
 import { createSigningEndpoint, type SigningParts } from './signing-endpoint.ts';
 import { decodeSigningRequestV1, decodeSigningRequestV2 } from './signing-request-json.ts';
 
-/** Bytes of request bodies that may be on their way at once. */
-const BODY_MEMORY = 64 * 1024 * 1024;
+/** Bytes of request bodies that may be held at once. */
+const BODY_MEMORY = 32 * 1024 * 1024;
 
 const MIB = 1024 * 1024;
 
@@ -32,11 +36,13 @@ const UNSENT_LIMITS = { total: 64 * MIB, perClient: 16 * MIB, smallPerConnection
 
 /** What the two listeners run. */
 export interface Handlers {
-  /** The public listener; the guard is the one of its sockets. */
+  /** Of each listener; the guard is the one of its sockets. */
   readonly createPublic: (guard: ConnectionGuard) => RequestListener;
-  readonly operator: RequestListener;
+  readonly createOperator: (guard: ConnectionGuard) => RequestListener;
   /** Signing requests under way. */
   readonly signing: () => number;
+  /** Writes what the service log owes: the last summary of refusals. */
+  readonly close: () => void;
 }
 
 /** The handlers of one service. */
@@ -72,16 +78,20 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     audit,
     tls: () => state.tls?.(),
   });
-  const routes = signingRoutes(values, metrics, signing, clientAddress);
+  const refusalLog = new RefusalLog(values.requestLog, clock);
   const unsent = new UnsentAnswers(UNSENT_LIMITS);
   const logRead = logMount(values, state, { metrics, budget: reading, unsent, clientAddress });
   return {
     signing: () => signing.used,
-    operator: createMetricsHandler(metrics, readiness, values.acceptHost),
+    close: () => {
+      refusalLog.close();
+    },
+    createOperator: (guard) =>
+      createMetricsHandler({ metrics, readiness, acceptHost: values.acceptHost }, guard),
     createPublic: (guard) =>
       createApi({
         context: contextOf(metrics, guard, state),
-        signing: routes,
+        signing: signingRoutes(values, { metrics, signing, clientAddress, refusalLog }, guard),
         calls: fixedCalls(authority, policy, readiness),
         log: logRead,
         reserve: (response, bytes) => {
@@ -90,7 +100,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
           unsent.hold(response, client, bytes);
           return true;
         },
-        requestLog: values.requestLog,
+        refusalLog,
         acceptHost: values.acceptHost,
       }),
   };
@@ -102,22 +112,33 @@ const contextOf = (metrics: Metrics, guard: ConnectionGuard, state: ServiceState
   },
   working: guard.working,
   waiting: guard.waiting,
+  proven: guard.proven,
   get isClosing() {
     return state.isClosing;
   },
 });
 
+interface SigningShared {
+  readonly signing: Admission;
+  readonly metrics: Metrics;
+  readonly clientAddress: ClientAddress;
+  readonly refusalLog: RefusalLog;
+}
+
 function signingRoutes(
   values: ServiceValues,
-  metrics: Metrics,
-  signing: Admission,
-  clientAddress: ClientAddress,
+  { signing, metrics, clientAddress, refusalLog }: SigningShared,
+  { accepted }: ConnectionGuard,
 ): ReadonlyMap<string, (exchange: Exchange) => void> {
   const { authority, policy, log, clock, requestLog, audit } = values;
   const issue = createIssuance({ policy: () => policy.current, authority, log, clock });
-  const memory = new Admission(BODY_MEMORY);
-  const records = createDecisionRecords({ metrics, requestLog, audit, clientAddress });
-  const parts: SigningParts = { issue, signing, memory, records };
+  const records = createDecisionRecords({ metrics, requestLog, refusalLog, audit, clientAddress });
+  const parts: SigningParts = {
+    ...{ issue, signing, records },
+    bodies: { memory: new BodyMemory(BODY_MEMORY), queue: new LargeBodyQueue(accepted) },
+    wave: new Wave(accepted),
+    distrusted: new WeakSet(),
+  };
   const [v1, v2] = [createAnswerV1(authority), createAnswerV2(authority)];
   return new Map([
     ['/api/v2/signingCert', createSigningEndpoint(parts, { decode: decodeSigningRequestV2, reply: v2 })],

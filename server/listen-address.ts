@@ -1,9 +1,14 @@
 import { isIP } from 'node:net';
-import { MayflyError } from '../core/errors.ts';
+import { MayflyError, systemCode } from '../core/errors.ts';
 
 /** Codes of {@link ListenError}. */
 export type ListenCode =
-  'ADDRESS_MALFORMED' | 'ADDRESS_IN_USE' | 'ADDRESS_NOT_HERE' | 'ADDRESS_FORBIDDEN' | 'PLAIN_HTTP';
+  | 'ADDRESS_MALFORMED'
+  | 'ADDRESS_IN_USE'
+  | 'ADDRESS_NOT_HERE'
+  | 'ADDRESS_FORBIDDEN'
+  | 'ADDRESS_UNUSABLE'
+  | 'PLAIN_HTTP';
 
 /** An address that cannot or must not be listened on. */
 export class ListenError extends MayflyError<ListenCode> {}
@@ -25,9 +30,19 @@ export function parseListenAddress(text: string): ListenAddress {
   const isGood = match !== null && port <= 65535 && (bracketed === undefined || isIP(bracketed) === 6);
   if (isGood) return { host: bracketed ?? bare, port };
   throw new ListenError('ADDRESS_MALFORMED', `"${text}" is not an address to listen on`, {
-    hint: 'Write HOST:PORT, for example 127.0.0.1:5555, [::1]:5555 or 0.0.0.0:0; port 0 picks a free one.',
+    hint: /^\[[^\]]+%/.test(text)
+      ? 'No URL can name an address together with its interface. Listen on [::] or on another address of it.'
+      : 'Write HOST:PORT, for example 127.0.0.1:5555, [::1]:5555 or 0.0.0.0:0; port 0 picks a free one.',
   });
 }
+
+/** `HOST:PORT`, with brackets around an IPv6 address. */
+export const addressText = ({ host, port }: ListenAddress): string =>
+  `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+
+/** Whether the host stands for every interface of the machine, and so is no address of a client. */
+export const isEveryInterface = (host: string): boolean =>
+  host === '0.0.0.0' || (isIP(host) === 6 && /^[0:]+$/.test(host));
 
 /** Whether only this machine can reach the host. A name other than `localhost` counts as reachable from outside. */
 export const isLoopback = (host: string): boolean =>
@@ -35,8 +50,7 @@ export const isLoopback = (host: string): boolean =>
 
 /** The host as a URL has it; an address that means "every interface" becomes the loopback one. */
 export function urlHost(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  if (host === '::') return '[::1]';
+  if (isEveryInterface(host)) return isIP(host) === 6 ? '[::1]' : '127.0.0.1';
   return isIP(host) === 6 ? `[${host}]` : host;
 }
 
@@ -71,19 +85,52 @@ const SENTENCES: Readonly<Record<string, readonly [ListenCode, string, string]>>
     'has a host name that does not resolve',
     'Use an address, for example 127.0.0.1.',
   ],
+  EAI_AGAIN: [
+    'ADDRESS_NOT_HERE',
+    'has a host name that cannot be looked up now',
+    'Use an address, for example 127.0.0.1.',
+  ],
+  EAFNOSUPPORT: [
+    'ADDRESS_NOT_HERE',
+    'is of a kind that this machine does not have',
+    'IPv6 may be switched off here: listen on 127.0.0.1, or on 0.0.0.0 for every interface.',
+  ],
+  EINVAL: [
+    'ADDRESS_UNUSABLE',
+    'cannot be listened on as it stands',
+    'A link-local address holds on one interface only: listen on [::] or on another address.',
+  ],
   EACCES: [
     'ADDRESS_FORBIDDEN',
     'may not be opened by this user',
     'Ports below 1024 need a privilege; use a higher one behind a proxy.',
   ],
+  EPERM: [
+    'ADDRESS_FORBIDDEN',
+    'may not be opened: the system forbids it',
+    'Look at the sandbox of the service, such as a profile of seccomp, SELinux or AppArmor.',
+  ],
+  EMFILE: [
+    'ADDRESS_UNUSABLE',
+    'cannot be opened, because the process has too many open files',
+    'Raise the limit: `ulimit -n`, or LimitNOFILE= of a systemd unit.',
+  ],
 };
 
-/** What a failed `listen` means, with what to do about it; other faults come back unchanged. */
+/** Any other complaint of the system. */
+const OTHER: readonly [ListenCode, string, string] = [
+  'ADDRESS_UNUSABLE',
+  'cannot be listened on',
+  'Try 127.0.0.1 and port 0, which picks a free one: if that works, it is the address.',
+];
+
+/** What a failed `listen` means, with what to do about it; what is no complaint of the system comes back unchanged. */
 export function explainListenFailure(fault: Error, address: ListenAddress, option: string): Error {
-  const code = 'code' in fault ? String(fault.code) : '';
+  const code = systemCode(fault);
+  if (code === undefined) return fault;
   const known = Object.hasOwn(SENTENCES, code) ? SENTENCES[code] : undefined;
-  if (known === undefined) return fault;
-  const host = isIP(address.host) === 6 ? `[${address.host}]` : address.host;
-  const sentence = `${host}:${address.port} (${option}) ${known[1]}`;
-  return new ListenError(known[0], sentence, { hint: known[2], cause: fault });
+  const [reason, sentence, hint] = known ?? OTHER;
+  const detail = known === undefined ? ` (${code})` : '';
+  const message = `${addressText(address)} (${option}) ${sentence}${detail}`;
+  return new ListenError(reason, message, { hint, cause: fault });
 }

@@ -9,6 +9,7 @@ import { registerAuditMetrics } from './audit-metrics.ts';
 import { decisionMetrics } from './decision-metrics.ts';
 import type { TlsStatus } from './tls-certificate.ts';
 import { registerTlsMetrics } from './tls-metrics.ts';
+import { registerEventLoopLag } from './event-loop-lag.ts';
 import { registerConfigurationMetrics, type ConfigurationSources } from './configuration-metrics.ts';
 
 /** What the gauges read when Prometheus asks; nothing of it is pushed. */
@@ -69,6 +70,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  registerEventLoopLag(registry);
   const fulcio = fulcioMetrics(registers, sources.version);
   const decisions = decisionMetrics(registers);
   if (sources.audit !== undefined) registerAuditMetrics(registers, sources.audit);

@@ -1,15 +1,25 @@
-/** Reads request bodies under two limits: one for each body and one for all that are being read. */
+/** Reads request bodies under two limits: one for each body and one for all that are held. */
 import type { IncomingMessage } from 'node:http';
-import type { Admission } from './admission.ts';
+import { SMALL_BODY, type BodyMemory } from './body-memory.ts';
+import { abortConnection } from './parser-limits.ts';
+import type { LargeBodyQueue } from './large-body-queue.ts';
 import { TransportError } from './transport-error.ts';
 
-/** Longest body that is read. Fulcio's is 4 MiB, but parsing that much JSON of a stranger's choice holds up everybody
- * else for a second; the largest request that can succeed is a token of 32 KiB with a key. */
+/** Longest body that is read. Fulcio's is 4 MiB, but the largest request that can succeed is a token of 32 KiB with a
+ * request for a certificate of 64 KiB. */
 export const BODY_LIMIT = 256 * 1024;
 
-/** A body that is too long is read on and dropped up to here, because a client that still writes would never see the
- * answer. */
+/** A body that is too long, or was dropped for want of memory, is read on and discarded up to here, because a client that
+ * still writes would never see the answer. */
 const DISCARD_LIMIT = 8 * 1024 * 1024;
+
+/** Chunks of a body that are kept as they came; more are copied into one buffer. */
+const LISTED_CHUNKS = 8;
+
+/** Chunks of a body that may have any size; those beyond must have {@link MIN_CHUNK} bytes on average. No network splits a
+ * body into smaller ones, and each costs as much time as an honest kilobyte. */
+const FREE_CHUNKS = 32;
+const MIN_CHUNK = 256;
 
 const tooLarge = (): TransportError =>
   new TransportError('BODY_TOO_LARGE', 'the request body is longer than 256 KiB', {
@@ -21,45 +31,133 @@ const tooBusy = (): TransportError =>
     hint: 'Try again in a second.',
   });
 
-/** Calls back once: with the whole body, or with a {@link TransportError}, or with undefined when the client went
- * away. `memory` counts the bytes that all unfinished bodies hold. */
+/** A complete body. Its memory is held until `release` is called, which may empty `bytes`. */
+export interface Body {
+  readonly bytes: Buffer;
+  readonly release: () => void;
+}
+
+/** What all bodies of a service share. */
+export interface BodyLimits {
+  readonly memory: BodyMemory;
+  readonly queue: LargeBodyQueue;
+}
+
+/** Calls back once: with the complete body, or with a {@link TransportError}, or with undefined when the connection
+ * ended. What a refused body held is freed at once. */
 export function readBody(
   request: IncomingMessage,
-  memory: Admission,
-  done: (result: Buffer | TransportError | undefined) => void,
+  { memory, queue }: BodyLimits,
+  done: (result: Body | TransportError | undefined) => void,
 ): void {
-  let chunks: Buffer[] = [];
-  let size = 0;
-  let held = 0;
+  const chunks = new Chunks();
   let failure: TransportError | undefined;
   let isDone = false;
-  const finish = (result: Buffer | TransportError | undefined): void => {
-    if (isDone) return;
-    isDone = true;
-    memory.leave(held);
-    done(result);
+  const held = memory.open(() => {
+    refuse(tooBusy());
+  });
+  const release = (): void => {
+    chunks.free();
+    held.release();
   };
   const refuse = (error: TransportError): void => {
     failure ??= error;
-    chunks = [];
+    release();
+  };
+  const finish = (result: Body | TransportError | undefined): void => {
+    if (isDone) return;
+    isDone = true;
+    if (result === undefined || result instanceof TransportError) release();
+    else held.complete();
+    done(result);
   };
   request.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > DISCARD_LIMIT) finish(failure);
-    else if (size > BODY_LIMIT) refuse(tooLarge());
-    else if (failure === undefined && !memory.enter(chunk.length)) refuse(tooBusy());
-    else if (failure === undefined) {
-      held += chunk.length;
-      chunks.push(chunk);
-    }
+    const grown = chunks.add(chunk);
+    if (chunks.isFragmented) abortConnection(request.socket);
+    else if (chunks.size > DISCARD_LIMIT) finish(failure);
+    else if (chunks.size > BODY_LIMIT) refuse(tooLarge());
+    else held.grow(grown);
+    if (chunks.size > SMALL_BODY && !isDone) queue.defer(request.socket);
   });
   request.on('end', () => {
-    const [only] = chunks;
-    finish(failure ?? (only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks)));
+    if (failure === undefined) finish({ bytes: chunks.whole(), release });
+    else finish(failure);
   });
   const gone = (): void => {
     finish(undefined);
   };
   request.on('error', gone);
   request.on('close', gone);
+}
+
+/** The chunks of a body: a list of the first few, and one buffer when there are more, because a small buffer takes a
+ * multiple of its content in memory. */
+class Chunks {
+  #list: Buffer[] = [];
+  #buffer: Buffer | undefined;
+  #isFreed = false;
+  #count = 0;
+  /** Bytes that arrived. */
+  size = 0;
+
+  /** Whether the chunks are smaller than any network makes them. */
+  get isFragmented(): boolean {
+    return this.#count > FREE_CHUNKS && this.size < (this.#count - FREE_CHUNKS) * MIN_CHUNK;
+  }
+
+  /** Returns by how many bytes the memory held grows. */
+  add(chunk: Buffer): number {
+    const offset = this.size;
+    this.size += chunk.length;
+    this.#count++;
+    if (this.#isFreed || this.size > BODY_LIMIT) {
+      freeMemory(chunk);
+      return 0;
+    }
+    if (this.#buffer === undefined && this.#count <= LISTED_CHUNKS) {
+      this.#list.push(chunk);
+      return chunk.length;
+    }
+    const before = this.#buffer?.length ?? offset;
+    const buffer = this.size <= before && this.#buffer !== undefined ? this.#buffer : this.#enlarge(offset);
+    chunk.copy(buffer, offset);
+    freeMemory(chunk);
+    return buffer.length - before;
+  }
+
+  /** All chunks in one buffer. To be called once, when no more are added. */
+  whole(): Buffer {
+    const [only] = this.#list;
+    if (this.#buffer === undefined && only !== undefined && this.#list.length === 1) return only;
+    return (this.#buffer ?? this.#enlarge(this.size)).subarray(0, this.size);
+  }
+
+  /** Frees all memory; what is added later is discarded. */
+  free(): void {
+    this.#isFreed = true;
+    for (const chunk of this.#list) freeMemory(chunk);
+    if (this.#buffer !== undefined) freeMemory(this.#buffer);
+    this.#list = [];
+    this.#buffer = undefined;
+  }
+
+  /** A larger buffer with the first `used` bytes in it. */
+  #enlarge(used: number): Buffer {
+    const room = used === this.size ? used : 2 * this.size;
+    const buffer = Buffer.allocUnsafe(Math.min(BODY_LIMIT, room));
+    let offset = 0;
+    for (const part of this.#buffer === undefined ? this.#list : [this.#buffer]) {
+      offset += part.copy(buffer, offset, 0, Math.min(part.length, used - offset));
+      freeMemory(part);
+    }
+    this.#list = [];
+    return (this.#buffer = buffer);
+  }
+}
+
+/** Frees the memory of a large buffer at once. The garbage collector would free it too, but it does not know how much
+ * memory a few small objects hold, and lets hundreds of megabytes pile up. */
+function freeMemory({ buffer, length }: Buffer): void {
+  if (length >= SMALL_BODY && buffer instanceof ArrayBuffer && buffer.byteLength === length)
+    buffer.transfer(0);
 }

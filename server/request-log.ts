@@ -2,7 +2,6 @@
  * The service's own log: one JSON line for each certificate and each refusal, and for what happens to the service.
  *
  * What a caller claims is written only after it was verified; tokens, proofs and keys are never handed to this file.
- * Lines go out in the background; {@link RequestLog.flush} waits for nothing and loses nothing that was written.
  */
 import { printableJson } from '../core/printable.ts';
 import { pino, type DestinationStream, type Logger } from 'pino';
@@ -41,28 +40,8 @@ export interface RequestLog {
   refused(line: RefusedLine): void;
   /** Something about the service itself. */
   note(level: 'info' | 'warn' | 'error', event: string, facts: Readonly<Record<string, unknown>>): void;
+  /** Writes what its destination holds back, as far as that goes without waiting. */
   flush(): void;
-}
-
-/** Lines are written when this many bytes wait, and at the latest after {@link FLUSH_INTERVAL}: a write for each turn
- * of the event loop costs more than making its lines. */
-const WRITE_SIZE = 8192;
-
-/** Milliseconds. */
-const FLUSH_INTERVAL = 200;
-
-/** A destination that writes in the background to a file descriptor. What waits is written when the process ends by
- * itself, too; a process that is killed loses at most {@link FLUSH_INTERVAL} of it. */
-export function backgroundDestination(fd: number): DestinationStream & { flushSync(): void } {
-  const destination = pino.destination({
-    ...{ fd, sync: false },
-    minLength: WRITE_SIZE,
-    periodicFlush: FLUSH_INTERVAL,
-  });
-  process.once('exit', () => {
-    flushQuietly(destination);
-  });
-  return destination;
 }
 
 /** How much is written. No level writes tokens, proofs or keys. */
@@ -100,7 +79,7 @@ export function createRequestLog(
       logger[level]({ event, ...facts });
     },
     flush: () => {
-      flushQuietly(destination);
+      destination.flushSync?.();
     },
   };
 }
@@ -114,13 +93,4 @@ export function causeText(cause: unknown): string {
     at = at.cause;
   }
   return lines.length === 0 ? typeof cause : lines.join(' <- ');
-}
-
-/** A descriptor that was never written to is not open yet, and then there is nothing to flush. */
-function flushQuietly(destination: { flushSync?(): void }): void {
-  try {
-    destination.flushSync?.();
-  } catch {
-    // Nothing to flush.
-  }
 }

@@ -1,25 +1,34 @@
 /**
  * The hot route: a signing request in, a certificate or a problem out. It runs straight under the HTTP server, and
  * what is the same in every answer of a CA is prepared once.
+ *
+ * An untrusted client can send any number of requests. So a request takes one of the places of `max-in-flight` only when
+ * its token is verified. Before that it holds memory alone, and it has low priority when its body is larger than an honest
+ * one or when the last token on its connection was refused.
  */
+import type { Socket } from 'node:net';
 import type { DecisionTrace } from '../ca/decision-trace.ts';
 import type { Issue, Issued } from '../ca/issuance.ts';
 import type { SigningRequest } from '../ca/signing-request.ts';
 import type { Admission } from './admission.ts';
+import { SMALL_BODY } from './body-memory.ts';
 import type { DecisionRecords } from './decision-records.ts';
 import type { Exchange, Reply } from './exchange.ts';
 import { problemOf } from './problem.ts';
-import { readBody } from './request-body.ts';
+import { readBody, type Body, type BodyLimits } from './request-body.ts';
 import { TransportError } from './transport-error.ts';
-import { Wave } from './wave.ts';
+import type { Wave } from './wave.ts';
 
 /** What both versions of the route work with. */
 export interface SigningParts {
   readonly issue: Issue;
-  /** Requests being worked on. A body still on its way is not one: whoever sends slowly takes no place. */
+  /** Requests whose token is verified and whose answer is not sent. */
   readonly signing: Admission;
-  /** Bytes of bodies on their way. */
-  readonly memory: Admission;
+  readonly bodies: BodyLimits;
+  /** Requests whose body is complete. */
+  readonly wave: Wave;
+  /** Connections whose last request was refused before its token was verified. */
+  readonly distrusted: WeakSet<Socket>;
   readonly records: DecisionRecords;
 }
 
@@ -39,19 +48,23 @@ export function createSigningEndpoint(
   parts: SigningParts,
   version: SigningVersion,
 ): (exchange: Exchange) => void {
-  const { signing } = parts;
-  const wave = new Wave();
+  const { bodies, wave, distrusted } = parts;
   return (exchange) => {
-    readBody(exchange.request, parts.memory, (body) => {
+    const { request } = exchange;
+    readBody(request, bodies, (body) => {
       // The client went away: nobody is left to answer.
       if (body === undefined) return;
       exchange.complete();
-      if (!(body instanceof Buffer)) refuse(parts, exchange, body);
-      else if (!signing.enter()) refuse(parts, exchange, busy());
+      if (body instanceof TransportError) refuse(parts, exchange, body);
       else {
-        wave.join(() => {
-          void sign(parts, version, exchange, body);
-        });
+        const isLow = body.bytes.length > SMALL_BODY || distrusted.has(request.socket);
+        wave.join(
+          () => {
+            if (request.socket.destroyed) body.release();
+            else void sign(parts, version, exchange, body);
+          },
+          isLow ? 'low' : 'normal',
+        );
       }
     });
   };
@@ -61,25 +74,49 @@ async function sign(
   parts: SigningParts,
   version: SigningVersion,
   exchange: Exchange,
-  body: Buffer,
+  body: Body,
 ): Promise<void> {
+  const { signing, distrusted, records } = parts;
+  const { headers, socket } = exchange.request;
   const trace: DecisionTrace = {};
+  const place = { isTaken: false };
+  const admit = (): void => {
+    distrusted.delete(socket);
+    place.isTaken = signing.enter();
+    if (!place.isTaken) throw busy();
+  };
   try {
-    const issued = await parts.issue(version.decode(body, exchange.request.headers.authorization), trace);
+    const issued = await parts.issue(decode(version, body, headers.authorization), trace, admit);
     const record = { exchange, issued, trace };
     // Asked in the very turn in which the certificate leaves: a rule that was loaded is a promise.
     issued.confirm();
-    const recorded = parts.records.releasing(record);
+    const recorded = records.releasing(record);
     if (recorded !== undefined) {
       await recorded;
       issued.confirm();
     }
+    exchange.markProven();
     exchange.send(version.reply(issued));
-    parts.records.issued(record);
+    records.issued(record);
   } catch (error) {
+    // With a verified token the client is known, whatever it was refused for then.
+    if (trace.issuer === undefined) distrusted.add(socket);
     refuse(parts, exchange, error, trace);
   } finally {
-    parts.signing.leave();
+    if (place.isTaken) signing.leave();
+  }
+}
+
+/** Decodes the body and frees it. */
+function decode(
+  version: SigningVersion,
+  { bytes, release }: Body,
+  authorization: string | undefined,
+): SigningRequest {
+  try {
+    return version.decode(bytes, authorization);
+  } finally {
+    release();
   }
 }
 

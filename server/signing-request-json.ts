@@ -7,8 +7,9 @@
  * here and are refused where Fulcio refuses them, the token first.
  */
 import { isUtf8 } from 'node:buffer';
-import type { KeyRequest, SigningRequest } from '../ca/signing-request.ts';
+import { MAX_LENGTHS, type KeyRequest, type SigningRequest } from '../ca/signing-request.ts';
 import { firstJsonValue } from './first-json-value.ts';
+import { hasTooManyValues, MAX_VALUES } from './json-bounds.ts';
 import { TransportError } from './transport-error.ts';
 
 type Message = Readonly<Record<string, unknown>>;
@@ -36,9 +37,9 @@ export function decodeSigningRequestV1(body: Buffer, authorization: string | und
   const message = parse(body);
   const publicKey = submessage(message, 'publicKey', 'publicKey');
   text(publicKey, 'algorithm', 'algorithm');
-  const content = bytes(publicKey, 'content', 'content');
-  const proof = bytes(message, 'signedEmailAddress', 'signedEmailAddress');
-  const pem = bytes(message, 'certificateSigningRequest', 'certificateSigningRequest');
+  const content = bytes(publicKey, 'content', MAX_LENGTHS.key);
+  const proof = bytes(message, 'signedEmailAddress', MAX_LENGTHS.signature);
+  const pem = bytes(message, 'certificateSigningRequest', MAX_LENGTHS.request);
   const key: KeyRequest = pem.length > 0 ? { kind: 'csr', pem } : { kind: 'publicKey', content, proof };
   return { token: bearer(authorization), key };
 }
@@ -59,16 +60,28 @@ function keyV2(message: Message): KeyRequest {
       'Send the public key with its proof of possession, or a certificate signing request.',
     );
   }
-  if (csr !== undefined) return { kind: 'csr', pem: base64(csr, 'certificateSigningRequest') };
+  if (csr !== undefined)
+    return { kind: 'csr', pem: base64(csr, 'certificateSigningRequest', MAX_LENGTHS.request) };
   const pair = object(request, 'publicKeyRequest');
   const publicKey = submessage(pair, 'publicKey', 'public_key');
   checkEnum(field(publicKey, 'algorithm', 'algorithm'));
-  const content = Buffer.from(text(publicKey, 'content', 'content'), 'utf8');
-  return { kind: 'publicKey', content, proof: bytes(pair, 'proofOfPossession', 'proof_of_possession') };
+  const content = utf8(text(publicKey, 'content', 'content'), MAX_LENGTHS.key);
+  const proof = field(pair, 'proofOfPossession', 'proof_of_possession');
+  return {
+    kind: 'publicKey',
+    content,
+    proof: optionalBytes(proof, 'proofOfPossession', MAX_LENGTHS.signature),
+  };
 }
 
 function parse(body: Buffer): Message {
   if (!isUtf8(body)) throw malformed('the request body is not UTF-8 text');
+  if (hasTooManyValues(body)) {
+    throw malformed(
+      `the request body has more than ${MAX_VALUES} values`,
+      'A signing request is a token and a key: ten values.',
+    );
+  }
   const json = body.toString('utf8');
   let value: unknown;
   try {
@@ -111,13 +124,15 @@ function text(message: Message, name: string, snakeName: string): string {
   throw malformed(`${name} must be a string, not ${kindOf(value)}`);
 }
 
-function bytes(message: Message, name: string, snakeName: string): Uint8Array {
-  const value = field(message, name, snakeName);
-  return value === undefined ? NO_BYTES : base64(value, name);
-}
+const bytes = (message: Message, name: string, limit: number): Uint8Array =>
+  optionalBytes(field(message, name, name), name, limit);
 
-/** Go's reading of base64: one alphabet throughout, padding exact or absent, line breaks skipped. */
-function base64(value: unknown, name: string): Uint8Array {
+const optionalBytes = (value: unknown, name: string, limit: number): Uint8Array =>
+  value === undefined ? NO_BYTES : base64(value, name, limit);
+
+/** Go's reading of base64: one alphabet throughout, padding exact or absent, line breaks skipped. Of what is longer than
+ * `limit` bytes only so much is decoded that it is still longer: a request may have to wait for the keys of its issuer. */
+function base64(value: unknown, name: string, limit: number): Uint8Array {
   if (typeof value !== 'string') throw malformed(`${name} must be a base64 string, not ${kindOf(value)}`);
   const bare = value.includes('\n') || value.includes('\r') ? value.replace(/[\r\n]/g, '') : value;
   const isPadded = bare.endsWith('=');
@@ -125,8 +140,11 @@ function base64(value: unknown, name: string): Uint8Array {
   if (!lengthIsRight || !(STANDARD.test(bare) || URL_SAFE.test(bare))) {
     throw malformed(`${name} is not base64`, 'Both alphabets are taken, with and without padding.');
   }
-  return Buffer.from(bare, 'base64');
+  return Buffer.from(bare.slice(0, 4 * Math.ceil((limit + 1) / 3)), 'base64');
 }
+
+/** The bytes of UTF-8, limited in the same way: a character has one byte at least. */
+const utf8 = (value: string, limit: number): Uint8Array => Buffer.from(value.slice(0, limit + 1), 'utf8');
 
 /** Fulcio reads the key's kind from the key and ignores this field, as long as it could be an enum. */
 function checkEnum(value: unknown): void {

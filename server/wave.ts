@@ -7,24 +7,51 @@
  * lets the others catch up: all tokens, then all proofs, then all signatures. Measured, that is a quarter of the
  * whole cost of a certificate.
  */
+import { AcceptPriority, type AcceptCount } from './accept-priority.ts';
 
 /** As many as share a turn: what they hold together still fits into the second cache, and who came first does not
  * wait for a crowd. */
 const WIDTH = 32;
 
-/** Work that begins at the end of the turn in which it came, at most {@link WIDTH} pieces a turn. */
+/** Pieces of low priority that begin in a turn, and milliseconds after which no more of them do; one piece always does. */
+const LOW_WIDTH = 4;
+const LOW_TIME = 2;
+
+/** Work of low priority is likely to be refused, or costs more than usual. It begins behind all other work, a few pieces a
+ * turn, and yields to new connections. */
+export type Priority = 'normal' | 'low';
+
+/** Work that begins at the end of the turn in which it came, at most about {@link WIDTH} pieces a turn. */
 export class Wave {
-  #waiting: (() => void)[] = [];
+  readonly #normal: (() => void)[] = [];
+  readonly #low: (() => void)[] = [];
+  readonly #acceptPriority: AcceptPriority;
+  #isRolling = false;
+
+  constructor(accepted: AcceptCount) {
+    this.#acceptPriority = new AcceptPriority(accepted);
+  }
 
   /** Calls `work` in this turn's end or, when many came before, a later one's. */
-  join(work: () => void): void {
-    this.#waiting.push(work);
-    if (this.#waiting.length === 1) setImmediate(this.#roll);
+  join(work: () => void, priority: Priority = 'normal'): void {
+    (priority === 'normal' ? this.#normal : this.#low).push(work);
+    if (this.#isRolling) return;
+    this.#isRolling = true;
+    setImmediate(this.#roll);
   }
 
   readonly #roll = (): void => {
-    const wave = this.#waiting.splice(0, WIDTH);
-    if (this.#waiting.length > 0) setImmediate(this.#roll);
-    for (const work of wave) work();
+    for (const work of this.#normal.splice(0, WIDTH)) work();
+    if (this.#low.length > 0 && this.#acceptPriority.mayRun()) this.#beginLow();
+    this.#isRolling = this.#normal.length + this.#low.length > 0;
+    if (this.#isRolling) setImmediate(this.#roll);
   };
+
+  #beginLow(): void {
+    const until = performance.now() + LOW_TIME;
+    let begun = 0;
+    do this.#low[begun++]?.();
+    while (begun < Math.min(LOW_WIDTH, this.#low.length) && performance.now() < until);
+    this.#low.splice(0, begun);
+  }
 }

@@ -1,4 +1,5 @@
 /** Starts everything of `mayfly dev` in order, and ends it in reverse. */
+import { discardUnfinished } from '../../config/create-data-directory.ts';
 import { DataDirectoryError } from '../../config/data-directory-error.ts';
 import { openDataDirectory } from '../../config/data-directory.ts';
 import { devConfig } from '../../config/template.ts';
@@ -33,6 +34,9 @@ export interface RunningDev {
   readonly metricsUrl: string;
   readonly logUrl: string;
   readonly issuerUrl: string;
+  /** HOST:PORT of the listeners of the service. */
+  readonly listen: string;
+  readonly metricsListen: string;
   /** Entries in the log at the start. */
   readonly logSize: number;
   /** Finishes what is under way. */
@@ -96,7 +100,7 @@ async function startService(
   });
   const { url, metricsUrl, logUrl } = service;
   return {
-    ...{ url, metricsUrl, logUrl, logSize },
+    ...{ url, metricsUrl, logUrl, logSize, listen: service.listen, metricsListen: service.metricsListen },
     issuerUrl: provider.issuer,
     close: async () => {
       await service.close();
@@ -122,12 +126,15 @@ function forTrying(instance: Instance, { publicHost }: DevOptions, issuer: strin
   };
 }
 
+/** Also when an earlier start was ended while it made the directory: nothing was issued from what it left. */
 async function isMissing(directory: string): Promise<boolean> {
   try {
     await openDataDirectory(directory);
     return false;
   } catch (error) {
-    if (error instanceof DataDirectoryError && error.code === 'DIRECTORY_MISSING') return true;
+    if (!(error instanceof DataDirectoryError)) throw error;
+    if (error.code === 'DIRECTORY_MISSING') return true;
+    if (error.code === 'DIRECTORY_UNFINISHED' && (await discardUnfinished(directory))) return true;
     throw error;
   }
 }

@@ -125,7 +125,7 @@ export class IssuerKeys implements KeyProvider {
     if (this.#waiting >= MAX_WAITING) {
       throw this.#crowded(start, `${MAX_WAITING} requests already wait for ${this.#options.issuer}`);
     }
-    if (!this.#room.enter()) {
+    if (!this.#room.enter(this.#waiting)) {
       throw this.#crowded(start, `${this.#room.places} requests already wait for issuers that do not answer`);
     }
     this.#waiting++;

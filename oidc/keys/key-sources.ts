@@ -67,7 +67,7 @@ export class KeySources {
     this.#previous = before;
     this.#room = before === undefined ? new WaitingRoom() : before.#room;
     this.#strangersRoom =
-      before === undefined ? new WaitingRoom(MAX_WAITING_FOR_STRANGERS) : before.#strangersRoom;
+      before === undefined ? new WaitingRoom(MAX_WAITING_FOR_STRANGERS, 0) : before.#strangersRoom;
   }
 
   /** The keys of the one issuer that `route` leads to. */

@@ -8,6 +8,7 @@ import { PolicyError } from '../policy-error.ts';
 import type { Claim } from './replay-database.ts';
 import { ReplayFault } from './replay-fault.ts';
 import type { ReplayReply, ReplayRequest } from './replay-guard-worker.ts';
+import { RecentTokens } from './recent-tokens.ts';
 
 /** See above. */
 export interface ReplayGuard {
@@ -16,6 +17,9 @@ export interface ReplayGuard {
    * accepted, leeway included. Rejects with PolicyError `REPLAY_GUARD_UNAVAILABLE`, whose cause is a {@link ReplayFault}; the
    * token may then count as used. */
   claim(key: Uint8Array, expiresAtMs: number): Promise<boolean>;
+  /** Whether the token is known to be used already, or to be claimed by another request at this moment, without asking
+   * the file. False means unknown: only {@link claim} decides. */
+  wasUsed(key: Uint8Array): boolean;
   /** What went wrong last, until something goes well again; for readiness and the log. */
   readonly fault: ReplayFault | undefined;
   /** Tokens that are remembered. */
@@ -63,6 +67,7 @@ class Guard implements ReplayGuard {
   #closing: Promise<void> | undefined;
   #fault: ReplayFault | undefined;
   #held = 0;
+  readonly #recent = new RecentTokens();
 
   constructor(path: string, clock: Clock, onThreadEnd: OnThreadEnd | undefined) {
     this.#path = path;
@@ -97,10 +102,17 @@ class Guard implements ReplayGuard {
     if (key.length !== KEY_LENGTH || !Number.isSafeInteger(end)) {
       return Promise.reject(new TypeError('a key has 32 bytes, and an end that is a number'));
     }
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<boolean>((resolve, reject) => {
       this.#waiting.push({ key, expires: end, resolve, reject });
       this.#work ??= this.#commitAll();
     });
+    void this.#recent.watch(key, answer);
+    return answer;
+  }
+
+  wasUsed(key: Uint8Array): boolean {
+    // While the file cannot be used, every token is refused for that.
+    return this.#fault === undefined && this.#recent.has(key);
   }
 
   close(): Promise<void> {

@@ -8,7 +8,7 @@ const NO_DECISION =
 export const TRANSPORT_REASONS: ReasonRows<TransportReason> = {
   BODY_MALFORMED: {
     grpc: 3,
-    meaning: 'The body is not the JSON that the call takes.',
+    meaning: 'The body is not the JSON that the call takes, or has more than 10,000 values.',
     cause: 'A client of the other version of the API, or a shell that ate the quotes.',
     mend: 'The sentence says what is wrong and where; http-api.md shows a body.',
   },
@@ -23,8 +23,8 @@ export const TRANSPORT_REASONS: ReasonRows<TransportReason> = {
     grpc: 14,
     message: 'the server is busy',
     retryAfter: 1,
-    meaning: 'The server works on as many requests as it can.',
-    cause: 'A burst of requests, or issuers that answer slowly.',
+    meaning: 'The server works on as many requests, or holds as many incomplete bodies, as it can.',
+    cause: 'A burst of requests. Or a large body that is sent slowly, while many others are.',
     mend: 'Try again in a second; the operator looks at `mayfly_signing_requests` and `limits.max-in-flight`.',
   },
   NOT_FOUND: {

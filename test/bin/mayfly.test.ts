@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   closeSync,
-  copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -34,7 +34,8 @@ export async function main(words) {
       process.on(signal, () => { console.log(signal); process.exit(7); });
   }
   console.log(JSON.stringify({ words, runtime: process.execPath, version: process.versions.node }));
-  if (words[0] === 'serve') console.log(JSON.stringify({ pid: process.pid, flags: process.execArgv }));
+  if (['serve', 'dev', 'idle'].includes(words[0]))
+    console.log(JSON.stringify({ pid: process.pid, flags: process.execArgv }));
 }`;
 
 /** How to start the launcher under a Node that is too old. */
@@ -62,6 +63,9 @@ function realOldNode(): [string] | undefined {
   return found === undefined ? undefined : [found];
 }
 
+/** The option that leaves SIGUSR1 without a meaning. */
+const SHUT = '--disable-sigusr1';
+
 describe('bin/mayfly.js', function () {
   this.timeout(60_000);
   let checkout: string;
@@ -71,8 +75,7 @@ describe('bin/mayfly.js', function () {
     // The real path: what process.execPath says knows no symbolic links on the way.
     checkout = realpathSync(mkdtempSync(join(tmpdir(), 'mayfly-bin-')));
     launcher = join(checkout, 'bin/mayfly.js');
-    mkdirSync(join(checkout, 'bin'));
-    copyFileSync(join(projectRoot, 'bin/mayfly.js'), launcher);
+    cpSync(join(projectRoot, 'bin'), join(checkout, 'bin'), { recursive: true });
     writeFileSync(join(checkout, 'package.json'), '{"type":"module"}');
   });
   afterEach(() => {
@@ -113,35 +116,41 @@ describe('bin/mayfly.js', function () {
     expect(JSON.parse(await stdout)).to.deep.include({ words: ['quick', '--json'] });
   });
 
-  /** What `serve` says of its process, and what the system does. */
-  async function served(
-    ...words: [string, ...string[]]
-  ): Promise<{ started: number | undefined; pid: number; flags: string[] }> {
-    const { child } = start(words, 'serve', '--data', 'a b');
+  interface Served {
+    readonly child: ChildProcess;
+    readonly pid: number;
+    readonly flags: readonly string[];
+  }
+
+  /** What a program that serves says of its process. */
+  async function served(child: ChildProcess): Promise<Served> {
+    if (child.stdout === null) throw new Error('no output');
     for await (const line of createInterface({ input: child.stdout }))
-      if (line.startsWith('{"pid"'))
-        return { started: child.pid, ...(JSON.parse(line) as { pid: number; flags: string[] }) };
+      if (line.startsWith('{"pid"')) return { child, ...(JSON.parse(line) as Omit<Served, 'child'>) };
     throw new Error('the program said nothing');
   }
 
+  const serve = (...words: [string, ...string[]]): Promise<Served> =>
+    served(start(words, 'serve', '--data', 'a b').child);
+
   it('gives a process that serves the flags of the engine that it needs, and stays that process', async () => {
     build();
-    const { started, pid, flags } = await served(process.execPath, '--no-deprecation');
-    expect(pid).to.equal(started);
-    expect(flags).to.include.members(['--no-deprecation', '--max-semi-space-size=8']);
+    const { child, pid, flags } = await serve(process.execPath, '--no-deprecation');
+    expect(pid).to.equal(child.pid);
+    expect(flags).to.include.members(['--no-deprecation', '--max-semi-space-size=8', SHUT]);
     expect(flags.filter((flag) => flag.includes('semi-space'))).to.have.length(1);
   });
 
   for (const flag of ['--max-semi-space-size=32', '--max_semi_space_size=32', '--heap-growing-percent=50'])
     it(`leaves the flags to whoever chose some: ${flag}`, async () => {
       build();
-      const { flags } = await served(process.execPath, flag);
-      expect(flags).to.deep.equal([flag]);
+      const { flags } = await serve(process.execPath, flag);
+      expect(flags).to.deep.equal([flag, SHUT]);
     });
 
   it('goes on without the flags where it may not become another process', async () => {
     build();
-    const { flags } = await served(process.execPath, '--permission', '--allow-fs-read=*');
+    const { flags } = await serve(process.execPath, '--permission', '--allow-fs-read=*');
     expect(flags).to.deep.equal(['--permission', '--allow-fs-read=*']);
   });
 
@@ -151,7 +160,8 @@ describe('bin/mayfly.js', function () {
     const older = `Object.defineProperty(process, 'execPath', { value: '/bin/false' });`;
     for (const fault of [nowhere, older]) {
       const module = `data:text/javascript,${encodeURIComponent(fault)}`;
-      const { flags } = await served(process.execPath, '--import', module);
+      // As `dev`: a process that serves in earnest takes no such option.
+      const { flags } = await served(start([process.execPath, '--import', module], 'dev').child);
       expect(flags).to.deep.equal(['--import', module]);
     }
   });
@@ -168,12 +178,7 @@ describe('bin/mayfly.js', function () {
       const words = [launcher, 'serve', '--passphrase-file', word];
       const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe', extra] });
       running.push(child);
-      if (child.stdout === null) throw new Error('no output');
-      for await (const line of createInterface({ input: child.stdout }))
-        if (line.startsWith('{"pid"')) {
-          expect((JSON.parse(line) as { flags: string[] }).flags, word).to.deep.equal([]);
-          break;
-        }
+      expect((await served(child)).flags, word).to.deep.equal([]);
     }
     closeSync(file);
   });

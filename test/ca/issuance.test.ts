@@ -131,6 +131,38 @@ describe('ca/issuance', () => {
     expect(stranger).to.deep.equal({});
   });
 
+  it('admits a request when its token is verified, and does nothing more for one that is not admitted', async () => {
+    const log = memoryLog(clock);
+    const busy = new Error('busy');
+    const refuse = (): void => {
+      throw busy;
+    };
+    expect(await issuing(log)(request(), {}, refuse).catch((error: unknown) => error)).to.equal(busy);
+    let admitted = 0;
+    const admit = (): void => {
+      admitted++;
+    };
+    const strict = openPolicy(emailPrincipal(), { identify: () => Promise.reject(new Error('unknown')) });
+    await issuing(log, () => strict)(request(), {}, admit).catch(() => undefined);
+    expect([admitted, log.entries.length]).to.deep.equal([0, 0]);
+    await issuing(log)(request(), {}, admit);
+    expect([admitted, log.entries.length]).to.deep.equal([1, 1]);
+  });
+
+  it('counts nothing against limits that did not get into the log, and everything that did', async () => {
+    let given = 0;
+    const counting = openPolicy(emailPrincipal(), {
+      authorize: () => ({ lifetimeSeconds: 600, refund: () => given++ }),
+    });
+    const full: MemoryLog = { ...memoryLog(clock), append: () => Promise.reject(new Error('full')) };
+    await issuing(full, () => counting)(request()).catch(() => undefined);
+    expect(given).to.equal(1);
+    await issuing(memoryLog(clock), () => counting)(request());
+    const lying = memoryLog(clock, (entry) => ({ ...entry, leafHash: new Uint8Array(32) }));
+    await issuing(lying, () => counting)(request()).catch(() => undefined);
+    expect(given).to.equal(1);
+  });
+
   const denied = new PolicyError('RULE_DENIED', 'no longer', { metadata: { rule: 'no-alice' } });
   const denying = openPolicy(emailPrincipal(), {
     confirm: () => {

@@ -1,12 +1,17 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { CommandError } from '../../cli/command.ts';
 import { requireLocal } from '../../cli/dev/local-only.ts';
 import { startDevInstance, type DevInstance } from '../support/dev-instance.ts';
-import { runCli } from '../support/run-cli.ts';
+import { cliWords, runCli } from '../support/run-cli.ts';
+
+const ANYWHERE = ['--listen', '--issuer-listen', '--metrics-listen'].flatMap((name) => [name, '127.0.0.1:0']);
 
 describe('mayfly dev', function () {
   this.timeout(60_000);
@@ -178,6 +183,44 @@ describe('mayfly dev', function () {
     // The directory still belongs to the one that runs: its issuer is the one that tokens name.
     expect((await readdir(data)).filter((name) => name.endsWith('.tmp'))).to.deep.equal([]);
     await certificateFor(running, join(directory, 'out'));
+  });
+
+  it('makes a directory anew whose making was cut off, but none that another process is making', async () => {
+    const data = join(directory, 'unfinished');
+    const leave = async (by: string): Promise<void> => {
+      await mkdir(join(data, 'keys'), { recursive: true });
+      await writeFile(join(data, 'keys', 'intermediate.key.pem'), 'half');
+      await writeFile(join(data, 'mayfly.unfinished'), `in the making since 2026-01-01T00:00:00Z ${by}\n`);
+    };
+    const ended = spawnSync(process.execPath, ['-e', '0']).pid;
+    for (const by of [`for dev by process ${process.pid}`, `for production by process ${ended}`, '']) {
+      await leave(by);
+      const { code, stdout } = await runCli(['dev', ...ANYWHERE, '--data', data, '--json']);
+      expect(code, by).to.equal(1);
+      expect(stdout, by).to.contain('DIRECTORY_UNFINISHED');
+    }
+    await leave(`for dev by process ${ended}`);
+    running = await startDevInstance(data);
+    await certificateFor(running, join(directory, 'out'));
+  });
+
+  it('starts again with the same words after it was killed, at any moment of its first start', async () => {
+    // How long a start takes here.
+    const begin = performance.now();
+    const first = await startDevInstance(join(directory, 'timed'));
+    const length = performance.now() - begin;
+    await first.stop('SIGKILL');
+    for (let part = 1; part <= 5; part++) {
+      const data = join(directory, `killed-${part}`);
+      const child = spawn(process.execPath, cliWords(['dev', ...ANYWHERE, '--data', data]), {
+        stdio: 'ignore',
+      });
+      await delay((length * part) / 5);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      running = await startDevInstance(data);
+      expect(await running.stop('SIGTERM'), String(part)).to.equal(0);
+    }
   });
 
   it('refuses a production directory', async () => {

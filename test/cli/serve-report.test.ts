@@ -8,6 +8,8 @@ describe('cli/serve-report', () => {
     logUrl: 'http://127.0.0.1:5555/log/2026',
     logSize: 7,
     metricsUrl: 'http://127.0.0.1:2112',
+    listen: '127.0.0.1:5555',
+    metricsListen: '127.0.0.1:2112',
     issuers: ['https://issuer.example'],
     rules: 2,
     openEntries: [],
@@ -27,6 +29,13 @@ describe('cli/serve-report', () => {
     expect(lines.join('\n')).to.contain('certificate --url https://ca.example.org --trust trust');
     expect(serveReport(service)).to.not.contain('Listener');
     expect(serveReport(service)).to.contain('certificate --url http://127.0.0.1:5555 ');
+  });
+
+  it('says which listeners other machines reach, and still gives clients a URL', () => {
+    const text = serveReport({ ...service, listen: '0.0.0.0:5555', metricsListen: '[::]:2112' });
+    expect(text).to.match(/Listener +0\.0\.0\.0:5555 +\(every IPv4 address of this machine\)/);
+    expect(text).to.match(/Metrics +http:\/\/127.*\n +\[::\]:2112 +\(every address of this machine\)/);
+    expect(text).to.contain('certificate --url http://127.0.0.1:5555 ');
   });
 
   it('offers no certificate when there is no issuer, and says how to add one', () => {

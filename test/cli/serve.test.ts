@@ -1,8 +1,7 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { request as httpRequest } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../support/ordinary-user.ts';
 import { runProgram, startProgram, type Program } from '../support/program.ts';
 import { PUBLIC_GOOD } from '../support/public-good.ts';
+import { rawToken } from '../support/raw-token.ts';
 import { bodyV2, clientKey, emailToken, post } from '../support/test-service.ts';
 
 const ANYWHERE = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
@@ -21,6 +21,8 @@ interface Ready {
   readonly metricsUrl: string;
   readonly logUrl: string;
   readonly issuerUrl: null;
+  readonly listen: string;
+  readonly metricsListen: string;
 }
 
 interface Warning {
@@ -66,7 +68,8 @@ describe('cli/serve', function () {
   it('says that it is ready, issues, drains on SIGTERM and goes on where it was', async () => {
     const data = await directory();
     const first = await serve('--data', data);
-    expect(Object.keys(first.ready)).to.deep.equal(['event', 'url', 'metricsUrl', 'logUrl', 'issuerUrl']);
+    const urls = ['event', 'url', 'metricsUrl', 'logUrl', 'issuerUrl'];
+    expect(Object.keys(first.ready)).to.deep.equal([...urls, 'listen', 'metricsListen']);
     expect(first.ready).to.include({ event: 'ready', issuerUrl: null });
     expect(first.ready.logUrl).to.equal(`${first.ready.url}/log/2026`);
     const body = bodyV2(await emailToken({ issuer }), clientKey());
@@ -182,17 +185,25 @@ describe('cli/serve', function () {
     expect(proxied.ready.url).to.match(/^http:\/\/127\.0\.0\.1:\d+$/);
   });
 
+  /** A service with one request under way, which waits for an issuer that never answers. */
+  async function busyService(): Promise<
+    Program & { readonly ready: Ready; readonly answered: Promise<unknown> }
+  > {
+    const silent = createServer().listen(0, '127.0.0.1').unref();
+    await once(silent, 'listening');
+    const iss = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const program = await serve('--data', await directory({ config: emailConfig(iss) }));
+    const claims = { iss, aud: 'sigstore', sub: 'me', iat: 0, exp: 9_999_999_999 };
+    const body = bodyV2(rawToken({ alg: 'RS256', kid: 'k' }, claims), clientKey());
+    const answered = post(`${program.ready.url}/api/v2/signingCert`, body).catch((error: unknown) => error);
+    const { metricsUrl } = program.ready;
+    while (!(await (await fetch(`${metricsUrl}/metrics`)).text()).includes('mayfly_signing_requests 1'))
+      await delay(20);
+    return { ...program, answered };
+  }
+
   it('ends on a second signal while a request holds it, but not on a copy of the first', async () => {
-    const data = await directory();
-    const program = await serve('--data', data);
-    const request = httpRequest(`${program.ready.url}/api/v2/signingCert`, {
-      method: 'POST',
-      headers: { expect: '100-continue' },
-    });
-    const cut = once(request, 'error');
-    request.flushHeaders();
-    // The server has read the head and now waits for a body that does not come.
-    await once(request, 'continue');
+    const program = await busyService();
     program.child.kill('SIGTERM');
     while (!program.stderr().includes('"closing"')) await once(program.child.stderr ?? process, 'data');
     // A launcher's copy of the same Ctrl-C: it must not cut short what the first one lets finish.
@@ -201,7 +212,20 @@ describe('cli/serve', function () {
     expect(program.child.exitCode).to.equal(null);
     program.child.kill('SIGTERM');
     expect(await program.ended).to.equal(1);
-    await cut;
+    await program.answered;
+  });
+
+  it('answers what is under way, whatever half requests of others are open', async () => {
+    const program = await busyService();
+    const { port } = new URL(program.ready.url);
+    const half = connect(Number(port), '127.0.0.1');
+    half.on('error', () => undefined).write('POST /api/v2/signingCert HTTP/1.1\r\nHost: x\r\nContent-Le');
+    await once(half, 'connect');
+    program.child.kill('SIGTERM');
+    await once(half, 'close');
+    expect(program.child.exitCode).to.equal(null);
+    expect(((await program.answered) as Response).status).to.equal(503);
+    expect(await program.ended).to.equal(0);
   });
 
   /** Runs `serve` that must refuse; gives what it says with --json. */
@@ -279,6 +303,19 @@ describe('cli/serve', function () {
       expect(refused.message).to.contain(`${address} (${option})`);
     }
     server.close();
+  });
+
+  it('says where it listens, with URLs that clients can use', async () => {
+    const everywhere = ['--listen', '0.0.0.0:0', '--metrics-listen', '0.0.0.0:0', '--behind-tls-proxy'];
+    const program = await serve('--data', await directory(), ...everywhere);
+    const { ready } = program;
+    const { port } = new URL(ready.url);
+    expect(ready.url).to.equal(`http://127.0.0.1:${port}`);
+    expect(ready.listen).to.equal(`0.0.0.0:${port}`);
+    expect(ready.metricsListen).to.equal(`0.0.0.0:${new URL(ready.metricsUrl).port}`);
+    program.child.kill('SIGTERM');
+    await program.ended;
+    expect(program.stderr()).to.contain(`"listen":"0.0.0.0:${port}"`);
   });
 
   it('refuses to send tokens in the clear over a network', async () => {

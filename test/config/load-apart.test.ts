@@ -1,13 +1,15 @@
 import { expect } from 'chai';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import { ConfigError } from '../../config/config-error.ts';
 import { loadConfigApart } from '../../config/load-apart.ts';
 import { LoadProcessError } from '../../config/load-process-error.ts';
 import { loadConfig } from '../../config/load.ts';
+import { startLoader } from '../../config/start-loader.ts';
 import { gone, loaderOf } from '../support/loader-process.ts';
 
 /** More entries and findings than go into one part. */
@@ -60,6 +62,51 @@ describe('config/load-apart', () => {
     expect((apart as ConfigError).message).to.equal(here.message);
     expect((apart as ConfigError).code).to.equal('CONFIG_INVALID');
     expect(here.problems.length).to.be.greaterThan(100);
+  });
+
+  it('is what Linux ends first when memory runs out, before its first line', async function () {
+    if (process.platform !== 'linux') this.skip();
+    await writeFile(file, 'oidc-issuers: {}\n');
+    const child = startLoader(file, true);
+    const score = readFileSync(`/proc/${child.pid ?? 0}/oom_score_adj`, 'utf8');
+    child.kill('SIGKILL');
+    expect(score.trim()).to.equal('1000');
+  });
+
+  it('gives way to the service, and no more than it was asked to', async () => {
+    await writeFile(file, 'oidc-issuers: {}\n');
+    for (const [politely, nicer] of [
+      [true, 10],
+      [false, 0],
+    ] as const) {
+      const child = startLoader(file, politely);
+      expect(getPriority(child.pid) - getPriority()).to.equal(nicer);
+      child.kill('SIGKILL');
+    }
+  });
+
+  it('starts anew, with the priority of the service, where others leave the process no core', async function () {
+    this.timeout(60_000);
+    const cores = spawnSync('taskset', ['-cp', String(process.pid)], { encoding: 'utf8' });
+    if (cores.status !== 0) this.skip();
+    // A core that this test may use, with four that want it for themselves.
+    const core = /: (\d+)/.exec(cores.stdout)?.[1] ?? '0';
+    const hogs = Array.from({ length: 4 }, () =>
+      spawn('taskset', ['-c', core, process.execPath, '-e', 'for (;;);'], { stdio: 'ignore' }),
+    );
+    try {
+      await writeFile(file, many());
+      const load = loadConfigApart(file);
+      const polite = await loaderOf(process.pid);
+      execFileSync('taskset', ['-cp', core, String(polite)], { stdio: 'ignore' });
+      await gone(polite, 30_000);
+      const second = await loaderOf(process.pid);
+      expect(second).to.not.equal(polite);
+      expect(getPriority(second)).to.equal(getPriority());
+      expect((await load).entries).to.have.length(120);
+    } finally {
+      for (const hog of hogs) hog.kill('SIGKILL');
+    }
   });
 
   describe('with a process that gives nothing', () => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { uint } from '../../core/tls.ts';
 import { GROUP, HashIndex } from '../../ct-log/hash-index.ts';
@@ -122,5 +123,19 @@ describe('ct-log/hash-index', function () {
     await damaged.settled();
     expect(damaged.failure).to.equal(undefined);
     expect(await damaged.candidates(leafHash(9))).to.deep.equal([9]);
+  });
+
+  it('leaves no thread behind that would hold the process, whenever it is closed', async () => {
+    const workers: Worker[] = [];
+    const remember = (worker: Worker): void => void workers.push(worker);
+    process.on('worker', remember);
+    // While the first tile is read, while the thread starts, and while it works.
+    for (const turns of [0, 1, 300, 1_000]) {
+      const made = index(GROUP + 1, LOG_ID, join(root, `${turns}.db`));
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      await made.close();
+    }
+    process.off('worker', remember);
+    expect(workers.filter(({ threadId }) => threadId !== -1)).to.deep.equal([]);
   });
 });

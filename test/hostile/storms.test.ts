@@ -169,7 +169,7 @@ describe('hostile: storms', function () {
     expect(tenants.connections).to.be.at.most(8);
   });
 
-  it('of lines in the log stay short: a refusal is a line, and no line repeats what a stranger wrote', async () => {
+  it('of lines in the log stay few and short: most refusals are counted, and no line repeats what a client wrote', async () => {
     const world = await start();
     const payload = { iss: `https://${'x'.repeat(20_000)}`, aud: 'sigstore', exp: 9e9 };
     await storm(
@@ -177,7 +177,8 @@ describe('hostile: storms', function () {
       Array.from({ length: 200 }, () => rawToken({ alg: 'ES256', kid: 'k'.repeat(900) }, payload)),
     );
     const lines = world.service.lines.filter(({ event }) => event === 'refused');
-    expect(lines).to.have.length(200);
+    // A minute's lines, and what became free while it went on.
+    expect(lines.length).to.be.within(60, 100);
     for (const line of lines) expect(JSON.stringify(line).length).to.be.lessThan(600);
   });
 });

@@ -70,6 +70,22 @@ describe('policy/rate-limit', () => {
     expect(limiter.size).to.equal(MAX_BUCKETS);
   });
 
+  it('puts back what came to nothing, and no more than was taken', () => {
+    const limiter = rateLimiter(LIMIT, clock);
+    const all = granted(limiter, 'a', 10);
+    for (let i = 0; i < 2; i++) limiter.refund('a');
+    expect(granted(limiter, 'a', 10)).to.equal(2);
+    limiter.refund('nobody');
+    for (let i = 0; i < 50; i++) limiter.refund('a');
+    limiter.take('a');
+    for (let i = 0; i < 5; i++) limiter.refund('a');
+    expect(granted(limiter, 'a', 20)).to.equal(all);
+    const long = 'n'.repeat(500);
+    expect(granted(limiter, long, 10)).to.equal(all);
+    limiter.refund(long);
+    expect(granted(limiter, long, 10)).to.equal(1);
+  });
+
   it('lives on in a new configuration with the same limit, and starts anew with another', () => {
     const first = rateLimiter(LIMIT, clock);
     granted(first, 'a', 10);

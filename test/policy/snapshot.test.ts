@@ -4,7 +4,8 @@ import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import type { Identity } from '../../oidc/identity.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import { PolicyError } from '../../policy/policy-error.ts';
-import type { ReplayGuard } from '../../policy/replay/replay-guard.ts';
+import type { ReplayCheck } from '../../policy/entry-decision.ts';
+import type { Grant } from '../../ca/issuance-policy.ts';
 import type { ConfiguredEntry, EntryPolicyDefinition, RuleDefinition } from '../../policy/entry-policy.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';
 import { compilePolicy, type PolicyContext, type PolicySnapshot } from '../../policy/snapshot.ts';
@@ -199,6 +200,27 @@ describe('policy/snapshot', () => {
       expect(await askAs('d@example.com')).to.equal('ISSUER_RATE_LIMITED');
     });
 
+    it('count a request against its principal only when the limit of all lets it through', async () => {
+      const own = { perMinute: 1, burst: 2 };
+      const all = { perMinute: 60, burst: 1 };
+      const policy = await compile([entry({ issuerRateLimit: all, principalRateLimit: own })]);
+      expect(await ask(policy)).to.be.an('object');
+      for (let i = 0; i < 5; i++) expect(await ask(policy)).to.equal('ISSUER_RATE_LIMITED');
+      time.skew = 1_500;
+      expect(await ask(policy)).to.be.an('object');
+      time.skew = 3_000;
+      expect(await ask(policy)).to.equal('PRINCIPAL_RATE_LIMITED');
+    });
+
+    it('take a request out again that came to nothing', async () => {
+      const policy = await compile([entry({ principalRateLimit: small, issuerRateLimit: small })]);
+      const grant = async () => (await ask(policy)) as Grant;
+      (await grant()).refund?.();
+      await grant();
+      await grant();
+      expect(await ask(policy)).to.equal('PRINCIPAL_RATE_LIMITED');
+    });
+
     it('go on counting in the next configuration when they did not change', async () => {
       const first = await compile([entry({ principalRateLimit: small })]);
       expect(await ask(first)).to.be.an('object');
@@ -221,7 +243,7 @@ describe('policy/snapshot', () => {
     }
     function memory(): {
       claimed: Claimed[];
-      openReplayGuard: () => Promise<Pick<ReplayGuard, 'claim'>>;
+      openReplayGuard: () => Promise<ReplayCheck>;
       opened: number;
     } {
       const used = new Set<string>();
@@ -236,6 +258,7 @@ describe('policy/snapshot', () => {
               made.claimed.push({ key, expiresAt });
               return Promise.resolve(!used.has(key) && used.add(key).size > 0);
             },
+            wasUsed: () => false,
           });
         },
       };
@@ -321,10 +344,67 @@ describe('policy/snapshot', () => {
       expect(made.claimed).to.deep.equal([]);
     });
 
+    it('lets nobody spend the limits of others by sending their used tokens', async () => {
+      const limit = { perMinute: 1, burst: 3 };
+      const guarded = entry({ replayGuard: 'jti', principalRateLimit: limit, issuerRateLimit: limit });
+      const policy = await compile([guarded], memory());
+      const used = await tokenFor({ jti: 'one' });
+      expect(await ask(policy, used)).to.be.an('object');
+      for (let i = 0; i < 50; i++) expect(await ask(policy, used)).to.equal('TOKEN_REPLAYED');
+      expect(await ask(policy, await tokenFor({ jti: 'two' }))).to.be.an('object');
+      expect(await ask(policy, await tokenFor({ jti: 'three' }))).to.be.an('object');
+      expect(await ask(policy, await tokenFor({ jti: 'four' }))).to.equal('PRINCIPAL_RATE_LIMITED');
+    });
+
+    it('is not even asked for a token that is known to be used, and such a token takes nothing for a moment', async () => {
+      const limit = { perMinute: 1, burst: 1 };
+      const guard = memory();
+      const known = new Set<string>();
+      const openReplayGuard = async (): Promise<ReplayCheck> => ({
+        ...(await guard.openReplayGuard()),
+        wasUsed: (key) => known.has(Buffer.from(key).toString('hex')),
+      });
+      const policy = await compile([entry({ replayGuard: 'jti', principalRateLimit: limit })], {
+        openReplayGuard,
+      });
+      time.skew = 0;
+      const used = await tokenFor({ jti: 'one' });
+      expect(await ask(policy, used)).to.be.an('object');
+      known.add(guard.claimed[0]?.key ?? '');
+      time.skew = 61_000;
+      const replays = Array.from({ length: 20 }, () => ask(policy, used));
+      expect(await ask(policy, await tokenFor({ jti: 'two', exp: 4_000_000_000 }))).to.be.an('object');
+      expect(new Set(await Promise.all(replays))).to.deep.equal(new Set(['TOKEN_REPLAYED']));
+      expect(guard.claimed).to.have.length(2);
+    });
+
+    it('counts nothing that it cannot tell', async () => {
+      let isBroken = true;
+      const good = memory();
+      const openReplayGuard = async (): Promise<ReplayCheck> => {
+        const { claim } = await good.openReplayGuard();
+        const broken = (): Promise<boolean> =>
+          Promise.reject(new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'who knows'));
+        return { claim: (...words) => (isBroken ? broken() : claim(...words)), wasUsed: () => false };
+      };
+      const limit = { perMinute: 1, burst: 1 };
+      const policy = await compile([entry({ replayGuard: 'jti', principalRateLimit: limit })], {
+        openReplayGuard,
+      });
+      for (let i = 0; i < 5; i++) {
+        expect(await ask(policy, await tokenFor({ jti: `broken ${i}` }))).to.equal(
+          'REPLAY_GUARD_UNAVAILABLE',
+        );
+      }
+      isBroken = false;
+      expect(await ask(policy, await tokenFor({ jti: 'good' }))).to.be.an('object');
+    });
+
     it('refuses when it cannot tell', async () => {
-      const openReplayGuard = (): Promise<Pick<ReplayGuard, 'claim'>> =>
+      const openReplayGuard = (): Promise<ReplayCheck> =>
         Promise.resolve({
           claim: () => Promise.reject(new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'who knows')),
+          wasUsed: () => false,
         });
       const policy = await compile([entry({ replayGuard: 'jti' })], { openReplayGuard });
       expect(await ask(policy)).to.equal('REPLAY_GUARD_UNAVAILABLE');

@@ -196,7 +196,7 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
   },
   BODY_MALFORMED: { body: () => '[1]' },
   BODY_TOO_LARGE: { body: () => `{"x":"${'a'.repeat(256 * 1024)}"}` },
-  TOO_BUSY: { change: () => ({ limits: { maxInFlight: 0, readConcurrency: 1 } }) },
+  TOO_BUSY: { change: () => ({ limits: { maxInFlight: 0, readConcurrency: 1 } }), known: IDENTITY },
   INTERNAL: {
     change: (values) =>
       changedPolicy(values, () => ({ identify: () => Promise.reject(new Error('inside')) })),
@@ -285,6 +285,7 @@ describe('server: every reason of a refusal, in the audit', () => {
     const openGuard = () =>
       Promise.resolve({
         claim: (key: Uint8Array, expires: number) => (isGuardBroken ? broken : guard).claim(key, expires),
+        wasUsed: (key: Uint8Array) => (isGuardBroken ? broken : guard).wasUsed(key),
       });
     const context = {
       clock: Date.now,

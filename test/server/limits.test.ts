@@ -2,6 +2,8 @@ import { expect } from 'chai';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { TokenError } from '../../oidc/token-error.ts';
+import { createHttpServer } from '../../server/http-listener.ts';
 import {
   bodyV2,
   changedPolicy,
@@ -24,15 +26,16 @@ describe('server: limits', () => {
     const { opened, open } = gate();
     let entered = 0;
     const both = gate();
-    const service = await startTestService((values) => ({
+    const service = await startTestService(({ log }) => ({
       limits: { maxInFlight: 2, readConcurrency: 1 },
-      ...changedPolicy(values, (good) => ({
-        identify: async (token) => {
+      log: {
+        ...log,
+        append: async (entry) => {
           if (++entered === 2) both.open();
           await opened;
-          return good.identify(token);
+          return log.append(entry);
         },
-      })),
+      },
     }));
     const body = bodyV2(await emailToken(service), clientKey());
     const send = () => post(`${service.url}/api/v2/signingCert`, body);
@@ -46,6 +49,51 @@ describe('server: limits', () => {
     open();
     expect((await Promise.all(held)).map(({ status }) => status)).to.deep.equal([200, 200]);
     expect((await send()).status).to.equal(200);
+    await service.close();
+  });
+
+  it('gives no place to a token that is not verified: who waits for an issuer keeps nobody out', async () => {
+    const { opened, open } = gate();
+    let waiting = 0;
+    const crowd = gate();
+    const service = await startTestService((values) => ({
+      limits: { maxInFlight: 2, readConcurrency: 1 },
+      ...changedPolicy(values, (good) => ({
+        identify: async (token, trace) => {
+          if (token !== 'of an issuer that hangs') return good.identify(token, trace);
+          if (++waiting === 20) crowd.open();
+          await opened;
+          throw new TokenError('ISSUER_UNREACHABLE', 'it hangs');
+        },
+      })),
+    }));
+    const send = (token: string) => post(`${service.url}/api/v2/signingCert`, bodyV2(token, clientKey()));
+    const held = Array.from({ length: 20 }, () => send('of an issuer that hangs'));
+    await crowd.opened;
+    expect((await send(await emailToken(service))).status).to.equal(200);
+    open();
+    expect(new Set((await Promise.all(held)).map(({ status }) => status))).to.deep.equal(new Set([503]));
+    await service.close();
+  });
+
+  it('lets honest bodies in beside any number of unfinished ones', async () => {
+    const service = await startTestService();
+    const { port, hostname } = new URL(service.url);
+    const crowd: Socket[] = [];
+    for (let i = 0; i < 300; i++) {
+      const socket = connect(Number(port), hostname).on('error', () => undefined);
+      socket.write('POST /api/v2/signingCert HTTP/1.1\r\nHost: x\r\nContent-Length: 262144\r\n\r\n');
+      // To the last kilobyte of what there is, and not a whole body.
+      socket.write(Buffer.alloc(255 * 1024, ' '));
+      await once(socket, 'connect');
+      crowd.push(socket);
+    }
+    const token = await emailToken(service);
+    for (let i = 0; i < 20; i++) {
+      const answer = await post(`${service.url}/api/v2/signingCert`, bodyV2(token, clientKey()));
+      expect(answer.status).to.equal(200);
+    }
+    for (const socket of crowd) socket.destroy();
     await service.close();
   });
 
@@ -165,6 +213,11 @@ describe('server: limits', () => {
     socket.write(`GET /healthz HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
     await once(socket.resume(), 'close');
     await service.close();
+  });
+
+  it('gives a request ten seconds, head and body together', () => {
+    const { headersTimeout, requestTimeout } = createHttpServer(undefined);
+    expect([headersTimeout, requestTimeout]).to.deep.equal([10_000, 10_000]);
   });
 
   it('refuses a head that is too long, and takes a token of 32 KiB in it', async () => {

@@ -8,7 +8,7 @@ async function turns(count: number): Promise<void> {
 
 describe('server: waves', () => {
   it('begin together, in the order in which they came, and not before the turn ends', async () => {
-    const wave = new Wave();
+    const wave = new Wave(() => 0);
     const begun: number[] = [];
     for (let i = 0; i < 5; i++) wave.join(() => begun.push(i));
     expect(begun).to.deep.equal([]);
@@ -17,7 +17,7 @@ describe('server: waves', () => {
   });
 
   it('go side by side: every await lets the others catch up', async () => {
-    const wave = new Wave();
+    const wave = new Wave(() => 0);
     const steps: string[] = [];
     const work = async (name: string): Promise<void> => {
       steps.push(`${name} checks`);
@@ -31,7 +31,7 @@ describe('server: waves', () => {
   });
 
   it('are bounded: a crowd takes several turns, and nobody is forgotten', async () => {
-    const wave = new Wave();
+    const wave = new Wave(() => 0);
     let begun = 0;
     for (let i = 0; i < 100; i++) wave.join(() => begun++);
     await turns(1);
@@ -41,5 +41,31 @@ describe('server: waves', () => {
     wave.join(() => begun++);
     await turns(1);
     expect(begun).to.equal(101);
+  });
+
+  it('begin little of low priority in a turn, behind everything else', async () => {
+    const wave = new Wave(() => 0);
+    const begun: string[] = [];
+    for (let i = 0; i < 100; i++) wave.join(() => begun.push('low'), 'low');
+    for (let i = 0; i < 5; i++) wave.join(() => begun.push('normal'), 'normal');
+    await turns(1);
+    expect(begun.slice(0, 5)).to.deep.equal(Array.from({ length: 5 }, () => 'normal'));
+    expect(begun.length).to.be.greaterThan(5).and.lessThan(12);
+    wave.join(() => begun.push('normal'));
+    await turns(1);
+    expect(begun.slice(6).indexOf('normal')).to.be.lessThan(10);
+    await turns(100);
+    expect(begun).to.have.length(106);
+  });
+
+  it('begin nothing of low priority while connections come in, and still forget nothing', async () => {
+    let arrivals = 0;
+    const wave = new Wave(() => ++arrivals);
+    const begun: number[] = [];
+    for (let i = 0; i < 3; i++) wave.join(() => begun.push(i), 'low');
+    await turns(3);
+    expect(begun).to.deep.equal([]);
+    await turns(30);
+    expect(begun).to.deep.equal([0, 1, 2]);
   });
 });

@@ -12,9 +12,10 @@ export async function loaderOf(parent: number): Promise<number> {
   throw new Error('no process loads a configuration');
 }
 
-/** Resolves once no process has that id, or one that has ended and waits to be noticed. Rejects after ten seconds. */
-export async function gone(pid: number): Promise<void> {
-  for (let look = 0; look < 2_000; look++) {
+/** Resolves once no process has that id, or one that has ended and waits to be noticed. Rejects after `ms` milliseconds
+ * or more. */
+export async function gone(pid: number, ms = 10_000): Promise<void> {
+  for (let look = 0; look < ms / 5; look++) {
     const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State:\tZ');
     if (status.includes('State:\tZ')) return;
     await delay(5);

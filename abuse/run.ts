@@ -1,0 +1,122 @@
+/**
+ * `npm run abuse`: attacks a real service as untrusted clients without a token can, while honest clients sign and read, and
+ * judges by the limits in `verdict.ts` what they saw. At the end, every certificate that was acknowledged has to be in the
+ * log.
+ */
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkLog, loggedSerials } from './acknowledged.ts';
+import type { AttackOrder } from './attacker.ts';
+import { ATTACKS } from './attacks.ts';
+import { HonestClients, type Phase } from './honest-clients.ts';
+import { readOptions } from './options.ts';
+import { printMeasured } from './report.ts';
+import { Environment, Target } from './target.ts';
+import { faultsOf, type Measured } from './verdict.ts';
+
+const options = readOptions(
+  process.argv.slice(2),
+  ATTACKS.map(({ name }) => name),
+);
+if (options.list) {
+  for (const { name, what } of ATTACKS) console.log(`${name.padEnd(24)}${what}`);
+  process.exit(0);
+}
+
+/** Milliseconds between an attack and the quiet period after it. */
+const SETTLE = 300;
+
+const environment = await Environment.make();
+process.once('exit', () => {
+  void target.stop('SIGKILL');
+});
+let target = await Target.start(environment);
+const honest = new HonestClients(environment.issuer);
+const seen: { readonly measured: Measured; readonly faults: readonly string[] }[] = [];
+
+/** Runs one attack; `before` is the quiet period before it. */
+async function attack(name: string, before: Phase): Promise<Measured> {
+  const usedToken = await honest.useToken(target.address);
+  const memory = { before: target.memory, peak: 0, after: 0 };
+  const watch = setInterval(() => (memory.peak = Math.max(memory.peak, target.memory)), 50);
+  const [processor, logBytes, began] = [target.processor, target.logBytes, performance.now()];
+  const attacker = startAttacker({ attack: name, target: { ...target.address, usedToken } });
+  const during = await honest.work(target.address, options.seconds);
+  const [now, seconds] = [target.processor, (performance.now() - began) / 1000];
+  const logBytesPerSecond = (target.logBytes - logBytes) / seconds;
+  await attacker.stop();
+  clearInterval(watch);
+  await sleep(SETTLE);
+  const after = await honest.work(target.address, options.quietSeconds);
+  memory.after = target.memory;
+  const [worked, waited] = [now.worked - processor.worked, now.waited - processor.waited];
+  const processorShare = worked > 0 ? worked / (worked + waited) : 1;
+  const { isRunning } = target;
+  return { attack: name, before, during, after, memory, logBytesPerSecond, isRunning, processorShare };
+}
+
+/** In a process of its own, so that attackers do not delay the honest clients' clock. */
+function startAttacker(order: AttackOrder): { stop(): Promise<void> } {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'attacker.js')], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  const gone = new Promise<void>((resolve) =>
+    child.once('exit', () => {
+      resolve();
+    }),
+  );
+  child.stdin.on('error', () => undefined).write(`${JSON.stringify(order)}\n`);
+  return {
+    stop: async () => {
+      child.stdin.end();
+      await gone;
+    },
+  };
+}
+
+/** Runs an attack, and once more if it failed: the machine may have stalled. Resolves to the quiet period after it. */
+async function judge(name: string, before: Phase): Promise<Phase> {
+  for (let quiet = before, attempt = 1; ; attempt++) {
+    const measured = await attack(name, quiet);
+    const faults = faultsOf(measured);
+    printMeasured(measured, faults);
+    quiet = faults.length === 0 ? measured.after : await startAnew();
+    if (faults.length > 0 && attempt === 1) continue;
+    seen.push({ measured, faults });
+    return quiet;
+  }
+}
+
+/** A new service for the next attack, and its quiet period. */
+async function startAnew(): Promise<Phase> {
+  await target.stop('SIGKILL');
+  target = await Target.start(environment);
+  await honest.work(target.address, 1);
+  return honest.work(target.address, options.quietSeconds);
+}
+
+const chosen = ATTACKS.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
+// Also for the engine, which compiles the hot path meanwhile.
+await honest.growLog(target.address, 600);
+let quiet = await honest.work(target.address, options.quietSeconds);
+for (const { name } of chosen) quiet = await judge(name, quiet);
+
+await target.stop();
+target = await Target.start(environment);
+const logged = await loggedSerials(target.address.logUrl);
+await target.stop();
+const lost = [...honest.acknowledged].filter((serial) => !logged.has(serial));
+checkLog(environment.data);
+honest.close();
+await environment.remove();
+
+if (options.json !== undefined)
+  writeFileSync(options.json, `${JSON.stringify({ lost, attacks: seen }, null, 2)}\n`);
+console.log(
+  `${honest.acknowledged.size} certificates were acknowledged, ${lost.length} of them are not in the log`,
+);
+const failed = seen.filter(({ faults }) => faults.length > 0).length;
+console.log(`${seen.length - failed} attacks passed, ${failed} failed`);
+process.exit(failed > 0 || lost.length > 0 ? 1 : 0);

@@ -1,0 +1,105 @@
+/** What attackers do with connections. Plain TCP, because HTTP clients are too polite. */
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** What an attacker does with one connection. */
+export type Behaviour = (socket: Socket) => Promise<void> | void;
+
+/** Keeps `count` connections to `url` open until `until`: when one ends, another begins, at most `perSecond` of them. */
+export async function keepOpen(
+  url: string,
+  { count, perSecond = 1000 }: { readonly count: number; readonly perSecond?: number },
+  until: AbortSignal,
+  behave: Behaviour,
+): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const place = async (): Promise<void> => {
+    while (!until.aborted) {
+      await pace(perSecond);
+      await oneConnection(Number(port), hostname, until, behave);
+    }
+  };
+  await Promise.all(Array.from({ length: count }, place));
+}
+
+let nextStart = 0;
+
+/** Limits the rate of new connections. */
+async function pace(perSecond: number): Promise<void> {
+  const now = performance.now();
+  nextStart = Math.max(now, nextStart + 1000 / perSecond);
+  await sleep(nextStart - now);
+}
+
+async function oneConnection(
+  port: number,
+  host: string,
+  until: AbortSignal,
+  behave: Behaviour,
+): Promise<void> {
+  const socket = connect({ port, host, noDelay: true });
+  const ended = new Promise<void>((resolve) => {
+    socket.once('close', () => {
+      resolve();
+    });
+  });
+  socket.on('error', () => undefined);
+  const end = (): void => {
+    socket.destroy();
+  };
+  until.addEventListener('abort', end);
+  try {
+    const connected = await Promise.race([
+      new Promise((resolve) =>
+        socket.once('connect', () => {
+          resolve(true);
+        }),
+      ),
+      ended,
+    ]);
+    if (connected === true) await behave(socket);
+    await ended;
+  } finally {
+    until.removeEventListener('abort', end);
+    socket.destroy();
+  }
+}
+
+/** Sends, and never reads an answer: what the service sends stays in the buffers between. */
+export const sendUnread = (socket: Socket, bytes: Buffer): void => {
+  socket.pause();
+  socket.write(bytes);
+};
+
+/** Sends one request after the other, each when the one before was answered. */
+export function inTurn(socket: Socket, request: Buffer): void {
+  let head = '';
+  let left: number | undefined;
+  socket.on('data', (chunk: Buffer) => {
+    if (left !== undefined) left -= chunk.length;
+    else {
+      head += chunk.toString('latin1');
+      const end = head.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      const [, length = '0'] = /content-length: *(\d+)/i.exec(head.slice(0, end)) ?? [];
+      left = end + 4 + Number(length) - head.length;
+    }
+    if (left > 0) return;
+    [head, left] = ['', undefined];
+    socket.write(request);
+  });
+  socket.write(request);
+}
+
+/** Writes `piece` again and again, one each `ms`, so many times or for ever. */
+export async function trickle(
+  socket: Socket,
+  piece: string | Buffer,
+  ms: number,
+  times = Number.POSITIVE_INFINITY,
+): Promise<void> {
+  for (let i = 0; i < times && !socket.destroyed; i++) {
+    socket.write(piece);
+    await sleep(ms);
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The service under attack: the real program with its own data directory and two issuers, one of which never responds. It
+ * is observed from outside: resident memory, processor time, size of its log.
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { startIssuer, type TestIssuer } from '../test/support/oidc-issuer.ts';
+
+const program = join(import.meta.dirname, '../../bin/mayfly.js');
+
+/** What attackers know of the service. Plain data: it is sent to another process as JSON. */
+export interface TargetAddress {
+  readonly url: string;
+  readonly metricsUrl: string;
+  readonly logUrl: string;
+  /** The honest client's issuer, and the id of its key. */
+  readonly issuer: string;
+  readonly keyId: string;
+  /** A configured issuer that accepts connections and never responds. */
+  readonly hangingIssuer: string;
+}
+
+/** Each token of the honest client works once, and its rate limit is twice what it needs: an attack that uses the limit up
+ * shows within seconds. */
+const configuration = (issuer: string, hanging: string): string => `oidc-issuers:
+  ${issuer}:
+    issuer-url: ${issuer}
+    client-id: sigstore
+    type: email
+    mayfly:
+      replay-guard: jti
+      rate-limit:
+        principal: { per-minute: 4800, burst: 100 }
+  ${hanging}:
+    issuer-url: ${hanging}
+    client-id: sigstore
+    type: email
+mayfly:
+  require-rules: false
+`;
+
+/** Issuers and data directory, which outlive a service. */
+export class Environment {
+  readonly data: string;
+  readonly issuer: TestIssuer;
+  readonly hangingIssuer: string;
+  readonly #hanging: Server;
+  readonly #work: string;
+
+  private constructor(work: string, issuer: TestIssuer, hanging: Server) {
+    this.#work = work;
+    this.data = join(work, 'data');
+    this.issuer = issuer;
+    this.#hanging = hanging;
+    this.hangingIssuer = `http://127.0.0.1:${(hanging.address() as AddressInfo).port}`;
+  }
+
+  static async make(): Promise<Environment> {
+    const work = mkdtempSync(join(tmpdir(), 'mayfly-abuse-'));
+    const made = new Environment(work, await startIssuer(), await startHangingServer());
+    const { data, issuer, hangingIssuer } = made;
+    execFileSync(process.execPath, [program, 'init', '--data', data, '--keep-root-key', '--json']);
+    writeFileSync(join(data, 'config.yaml'), configuration(issuer.url, hangingIssuer));
+    return made;
+  }
+
+  get logFile(): string {
+    return join(this.#work, 'service.log');
+  }
+
+  async remove(): Promise<void> {
+    this.#hanging.close();
+    await this.issuer.close();
+    rmSync(this.#work, { recursive: true, force: true });
+  }
+}
+
+/** A server that accepts connections and never responds. */
+async function startHangingServer(): Promise<Server> {
+  const server = createServer((socket) => socket.on('error', () => undefined).resume());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
+/** A running `mayfly serve`. */
+export class Target {
+  readonly address: TargetAddress;
+  readonly #child: ChildProcess;
+  readonly #logFile: string;
+
+  private constructor(child: ChildProcess, address: TargetAddress, logFile: string) {
+    this.#child = child;
+    this.address = address;
+    this.#logFile = logFile;
+  }
+
+  static async start({ data, issuer, hangingIssuer, logFile }: Environment): Promise<Target> {
+    const anywhere = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
+    const log = openSync(logFile, 'a');
+    const args = [program, 'serve', '--data', data, '--json', ...anywhere];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', log] });
+    closeSync(log);
+    const { url, metricsUrl, logUrl } = JSON.parse(await firstLine(child)) as TargetAddress;
+    const issuerFacts = { issuer: issuer.url, keyId: issuer.key.kid, hangingIssuer };
+    return new Target(child, { url, metricsUrl, logUrl, ...issuerFacts }, logFile);
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Resident bytes now; 0 where /proc is missing or the process is gone. */
+  get memory(): number {
+    const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(this.#proc('status')) ?? [];
+    return Number(kib ?? 0) * 1024;
+  }
+
+  /** Seconds for which the main thread has run, and has waited for a processor; 0 where /proc is missing. */
+  get processor(): { readonly worked: number; readonly waited: number } {
+    const [worked = 0, waited = 0] = this.#proc('schedstat').split(' ').map(Number);
+    return { worked: worked / 1e9, waited: waited / 1e9 };
+  }
+
+  /** Bytes of the service log. */
+  get logBytes(): number {
+    return statSync(this.#logFile).size;
+  }
+
+  /** Ends the service, in order unless `signal` says otherwise. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    if (!this.isRunning) return;
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill(signal);
+    await gone;
+  }
+
+  #proc(name: string): string {
+    try {
+      return readFileSync(`/proc/${this.#child.pid ?? 0}/${name}`, 'utf8');
+    } catch {
+      return '';
+    }
+  }
+}
+
+/** The first line of the child's stdout; rejects when it exits before. */
+async function firstLine(child: ChildProcess): Promise<string> {
+  const { stdout } = child;
+  if (stdout === null) throw new TypeError('the child has no stdout');
+  return new Promise<string>((resolve, reject) => {
+    const ended = (code: unknown): void => {
+      reject(new Error(`mayfly serve ended with ${String(code)} before it was ready`));
+    };
+    child.once('error', reject).once('exit', ended);
+    createInterface({ input: stdout }).once('line', (line) => {
+      child.off('exit', ended);
+      resolve(line);
+    });
+  });
+}

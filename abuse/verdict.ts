@@ -1,0 +1,69 @@
+/** Judges what was measured of an attack. */
+import type { Served, Phase } from './honest-clients.ts';
+
+/** Measurements of one attack. Memory in bytes. */
+export interface Measured {
+  readonly attack: string;
+  readonly before: Phase;
+  readonly during: Phase;
+  readonly after: Phase;
+  readonly memory: { readonly before: number; readonly peak: number; readonly after: number };
+  /** Growth of the service log during the attack. */
+  readonly logBytesPerSecond: number;
+  readonly isRunning: boolean;
+  /** Of the time in which the service's main thread was ready to run, the part in which it ran: 1 on an idle machine.
+   * Attackers run at the lowest priority, so other programs had the rest. */
+  readonly processorShare: number;
+}
+
+/** Milliseconds by which the p99 of honest clients may grow. */
+export const MAX_GROWTH = 250;
+
+/** Resident bytes. */
+export const MAX_MEMORY = 500_000_000;
+
+/** Part of the honest requests that may be refused. */
+const MAX_REFUSED = 0.01;
+
+/** Growth of the service log, bytes a second. */
+const MAX_LOG = 100_000;
+
+/** Below this share, latencies say more about the machine than about the service. */
+const LEAST_SHARE = 0.5;
+
+/** Whether the machine was too busy to judge latencies. */
+export const isTooBusy = ({ processorShare }: Measured): boolean => processorShare < LEAST_SHARE;
+
+/** What is wrong, a sentence each; empty when all limits hold. */
+export function faultsOf(measured: Measured): string[] {
+  const { before, during, after, memory, logBytesPerSecond, isRunning } = measured;
+  if (!isRunning) return ['the service ended'];
+  return [
+    ...(['signing', 'reading'] as const).flatMap((kind) => [
+      ...refusals(`honest ${kind} requests were refused`, during[kind], MAX_REFUSED),
+      ...refusals(`honest ${kind} requests were refused after the attack`, after[kind], 0),
+      ...(isTooBusy(measured) ? [] : slowness(kind, before[kind], during[kind], measured.processorShare)),
+    ]),
+    ...(memory.peak > MAX_MEMORY ? [`resident memory came to ${megabytes(memory.peak)} MB`] : []),
+    ...(logBytesPerSecond > MAX_LOG
+      ? [`the service log grew by ${Math.round(logBytesPerSecond / 1000)} kB a second`]
+      : []),
+  ];
+}
+
+/** In units of a million. */
+export const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
+
+function refusals(what: string, { served, refused, firstRefusal }: Served, most: number): string[] {
+  if (refused <= most * (served + refused)) return [];
+  return [`${refused} of ${served + refused} ${what}: ${firstRefusal ?? ''}`];
+}
+
+/** Latency is scaled by the processor share: waiting for a processor makes everything slower by that factor. */
+function slowness(kind: string, before: Served, during: Served, share: number): string[] {
+  const growth = during.p99 * share - before.p99;
+  if (growth <= MAX_GROWTH) return [];
+  return [`p99 of honest ${kind} requests grew from ${ms(before.p99)} to ${ms(during.p99)} ms`];
+}
+
+const ms = (value: number): string => value.toFixed(0);

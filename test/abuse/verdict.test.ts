@@ -1,0 +1,68 @@
+import { expect } from 'chai';
+import type { Served, Phase } from '../../abuse/honest-clients.ts';
+import { faultsOf, isTooBusy, type Measured } from '../../abuse/verdict.ts';
+
+const served = (over: Partial<Served> = {}): Served => ({ served: 100, refused: 0, p99: 20, ...over });
+const stretch = (signing: Partial<Served> = {}, reading: Partial<Served> = {}): Phase => ({
+  signing: served(signing),
+  reading: served(reading),
+});
+const measured = (over: Partial<Measured> = {}): Measured => ({
+  attack: 'test',
+  before: stretch(),
+  during: stretch({ p99: 250 }, { p99: 269 }),
+  after: stretch(),
+  memory: { before: 170e6, peak: 499e6, after: 300e6 },
+  logBytesPerSecond: 20_000,
+  isRunning: true,
+  processorShare: 1,
+  ...over,
+});
+
+describe('abuse/verdict', () => {
+  it('finds nothing where the measure holds', () => {
+    expect(faultsOf(measured())).to.deep.equal([]);
+    expect(faultsOf(measured({ during: stretch({ served: 99, refused: 1 }) }))).to.deep.equal([]);
+  });
+
+  const BROKEN: readonly (readonly [over: Partial<Measured>, fault: string])[] = [
+    [{ isRunning: false }, 'the service ended'],
+    [{ during: stretch({ p99: 271 }) }, 'p99 of honest signing requests grew from 20 to 271 ms'],
+    [{ during: stretch({}, { p99: 900 }) }, 'p99 of honest reading requests grew from 20 to 900 ms'],
+    [
+      { during: stretch({ served: 90, refused: 10, firstRefusal: '503 busy' }) },
+      '10 of 100 honest signing requests were refused: 503 busy',
+    ],
+    [
+      { after: stretch({}, { served: 39, refused: 1, firstRefusal: '429' }) },
+      '1 of 40 honest reading requests were refused after the attack: 429',
+    ],
+    [{ memory: { before: 170e6, peak: 501e6, after: 170e6 } }, 'resident memory came to 501 MB'],
+    [{ logBytesPerSecond: 9_000_000 }, 'the service log grew by 9000 kB a second'],
+  ];
+  for (const [over, fault] of BROKEN)
+    it(`finds that ${fault}`, () => {
+      expect(faultsOf(measured(over))).to.deep.equal([fault]);
+    });
+
+  it('finds that nobody was served, who then has no time at all', () => {
+    const nobody = stretch({
+      served: 0,
+      refused: 100,
+      p99: Number.POSITIVE_INFINITY,
+      firstRefusal: 'aborted',
+    });
+    expect(faultsOf(measured({ during: nobody }))).to.have.length(2);
+  });
+
+  it('takes from the time what the service waited for a processor, and does not judge it when that was most', () => {
+    const slow = stretch({ p99: 400 });
+    expect(faultsOf(measured({ during: slow }))).to.have.length(1);
+    expect(faultsOf(measured({ during: slow, processorShare: 0.6 }))).to.deep.equal([]);
+    const slower = measured({ during: stretch({ p99: 5000 }), processorShare: 0.4 });
+    expect(isTooBusy(slower)).to.equal(true);
+    expect(faultsOf(slower)).to.deep.equal([]);
+    const refusing = stretch({ served: 0, refused: 100, firstRefusal: 'no' });
+    expect(faultsOf(measured({ during: refusing, processorShare: 0.4 }))).to.have.length(1);
+  });
+});

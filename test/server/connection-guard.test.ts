@@ -1,0 +1,115 @@
+import { expect } from 'chai';
+import { once } from 'node:events';
+import { Agent, createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { guardConnections, busyUntilEnded } from '../../server/connection-guard.ts';
+import { bodyV2, clientKey, emailToken, startTestService } from '../support/test-service.ts';
+
+const SIGN = '/api/v2/signingCert';
+
+describe('server: places for connections', () => {
+  it('are kept by a client that got a certificate, whatever comes after it', async () => {
+    const service = await startTestService(() => ({
+      limits: { maxInFlight: 4, readConcurrency: 4, connections: 4 },
+    }));
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const body = JSON.stringify(bodyV2(await emailToken(service), clientKey()));
+    const sign = async (): Promise<readonly [status: number | undefined, reused: boolean]> => {
+      const sent = httpRequest(`${service.url}${SIGN}`, { method: 'POST', agent }).end(body);
+      const [response] = (await once(sent, 'response')) as [IncomingMessage];
+      response.resume();
+      await once(response, 'end');
+      return [response.statusCode, sent.reusedSocket];
+    };
+    expect(await sign()).to.deep.equal([200, false]);
+    const { port, hostname } = new URL(service.url);
+    let closed = 0;
+    const silent: Socket[] = [];
+    for (let i = 0; i < 20; i++) {
+      const socket = connect(Number(port), hostname).on('error', () => undefined);
+      socket.once('close', () => closed++);
+      silent.push(socket);
+    }
+    while (closed < 17) await new Promise((resolve) => setImmediate(resolve));
+    expect(await sign()).to.deep.equal([200, true]);
+    agent.destroy();
+    for (const socket of silent) socket.destroy();
+    await service.close();
+  });
+
+  it('are lost by those that send heads without end, before they fill the memory', async () => {
+    const service = await startTestService();
+    const { port, hostname } = new URL(service.url);
+    const crowd: Socket[] = [];
+    const closed: number[] = [];
+    let told = 0;
+    const head = `POST ${SIGN} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${'a'.repeat(60_000)}`;
+    // More than may be held of them, and a quarter of the places.
+    for (let i = 0; i < 1200; i++) {
+      const socket = connect(Number(port), hostname).on('error', () => undefined);
+      // Who is too slow is told so; these are not.
+      socket
+        .on('data', () => (told += 1))
+        .once('close', () => closed.push(i))
+        .write(head);
+      crowd.push(socket);
+      if (i % 50 === 0) await once(socket, 'connect');
+    }
+    while (closed.length < 50) await new Promise((resolve) => setImmediate(resolve));
+    expect(Math.max(...closed.slice(0, 50)), 'the oldest first').to.be.below(400);
+    expect(told).to.equal(0);
+    expect((await fetch(`${service.url}/healthz`)).status).to.equal(200);
+    for (const socket of crowd) socket.destroy();
+    await service.close();
+  });
+
+  describe('of answers that nobody reads', () => {
+    let server: Server;
+    let isHeld = false;
+    let release: () => void = () => undefined;
+    before(async () => {
+      server = createServer();
+      const guard = guardConnections(server, 4);
+      server.on('request', (request, response) => {
+        busyUntilEnded(guard, response);
+        if (isHeld) release = () => response.end('held');
+        else response.end(request.url === '/large' ? Buffer.alloc(20_000_000) : 'small');
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    });
+    after(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+
+    const port = (): number => (server.address() as AddressInfo).port;
+    const ask = async (path: string): Promise<Socket> => {
+      const socket = connect(port(), '127.0.0.1').on('error', () => undefined);
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await once(socket, 'data');
+      return socket.pause();
+    };
+
+    it('are taken by the next who comes, in the order of their age', async () => {
+      const unread = [await ask('/large'), await ask('/large'), await ask('/large'), await ask('/large')];
+      const served = await ask('/');
+      for (const socket of unread.slice(1)) expect(socket.destroyed).to.equal(false);
+      for (const socket of [...unread, served]) socket.destroy();
+    });
+
+    it('are not those of work that is under way', async () => {
+      isHeld = true;
+      const worked = connect(port(), '127.0.0.1').on('error', () => undefined);
+      const arrived = once(server, 'request');
+      worked.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await arrived;
+      isHeld = false;
+      const others: Socket[] = [];
+      for (let i = 0; i < 8; i++) others.push(await ask('/'));
+      release();
+      const [answer] = (await once(worked, 'data')) as [Buffer];
+      expect(answer.toString()).to.contain('held');
+      for (const socket of [worked, ...others]) socket.destroy();
+    });
+  });
+});

@@ -1,0 +1,164 @@
+import { expect } from 'chai';
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { watchConnections, type Drain } from '../../server/drain.ts';
+import { createHttpServer, listen } from '../../server/http-listener.ts';
+import { selfSigned } from '../support/tls-identity.ts';
+
+/** Much longer than any test may take: a drain that waits for it fails. */
+const GRACE = 300_000;
+
+/** Bytes of an answer that no socket takes at once. */
+const LARGE = 16 * 1024 * 1024;
+
+const POST = 'POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n';
+const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+
+interface Listener {
+  readonly port: number;
+  readonly drain: Drain;
+  /** Resolves when a request has come in. */
+  readonly asked: Promise<void>;
+  /** Lets the answers of `/slow` go. */
+  readonly answer: () => void;
+}
+
+/** Answers `/slow` when told to, `/large` with more than any socket takes, and everything else at once. */
+async function startListener(tls: boolean): Promise<Listener> {
+  const identity = tls ? { ...(await selfSigned()), notAfter: 0 } : undefined;
+  const server = createHttpServer(identity as Parameters<typeof createHttpServer>[0]);
+  const drain = watchConnections(server);
+  let answer = (): void => undefined;
+  const told = new Promise<void>((resolve) => (answer = resolve));
+  const asked = once(server, 'request').then(() => undefined);
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    request.resume();
+    if (request.url === '/slow') void told.then(() => response.end('late'));
+    else response.end(request.url === '/large' ? Buffer.alloc(LARGE) : 'ok');
+  });
+  const { url } = await listen(server, { host: '127.0.0.1', port: 0 }, '--listen');
+  return { port: Number(new URL(url).port), drain, asked, answer };
+}
+
+/** What a client does that ends nothing by itself. Resolves when it is done, and the listener has what it sent. */
+type Client = (socket: Socket, listener: Listener) => Promise<unknown>;
+
+const send =
+  (...parts: string[]): Client =>
+  async (socket) => {
+    for (const part of parts) await new Promise((resolve) => socket.write(part, resolve));
+  };
+
+/** A head, and of its body `more`. */
+const begin =
+  (more: string): Client =>
+  async (socket, { asked }) => {
+    socket.write(`${POST}${more}`);
+    await asked;
+  };
+
+/** One request and its answer, and then `more`. */
+const after =
+  (more: Client): Client =>
+  async (socket, listener) => {
+    socket.write(GET);
+    await once(socket, 'data');
+    await more(socket, listener);
+  };
+
+/** Sends a byte of its body again and again, and so never falls silent. */
+const trickle: Client = async (socket, { asked }) => {
+  socket.write(POST.replace('10', '1000000'));
+  const timer = setInterval(() => socket.write('x'), 20);
+  socket.once('close', () => {
+    clearInterval(timer);
+  });
+  await asked;
+};
+
+const readNothing: Client = async (socket) => {
+  socket.write(GET.replace('/ ', '/large '));
+  await once(socket, 'readable');
+};
+
+const CLIENTS: readonly (readonly [what: string, client: Client])[] = [
+  ['sends nothing', send()],
+  ['sends half a head', send('POST /slow HTTP/1.1\r\nHo')],
+  ['sends a head without its body', begin('')],
+  ['sends half a body', begin('half')],
+  ['sends a body without end, byte by byte', trickle],
+  ['keeps its connection', after(send())],
+  ['begins another request', after(send('GET / HT'))],
+  ['does not read its answer', readNothing],
+];
+
+describe('server: the end of a listener', function () {
+  this.timeout(60_000);
+  const sockets: Socket[] = [];
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+  });
+
+  async function open(port: number, tls: boolean): Promise<Socket> {
+    const socket = tls
+      ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+      : connect(port, '127.0.0.1');
+    sockets.push(socket);
+    // Being cut off is what this is about.
+    socket.on('error', () => undefined);
+    await once(socket, tls ? 'secureConnect' : 'connect');
+    return socket;
+  }
+
+  for (const tls of [false, true]) {
+    for (const [what, client] of CLIENTS)
+      it(`is not put off by a client that ${what}${tls ? ', over TLS' : ''}`, async () => {
+        const listener = await startListener(tls);
+        await client(await open(listener.port, tls), listener);
+        await listener.drain(GRACE);
+      });
+
+    it(`waits for answers under way${tls ? ', over TLS' : ''}`, async () => {
+      const { port, drain, asked, answer } = await startListener(tls);
+      const socket = await open(port, tls);
+      socket.write(`${POST}0123456789`);
+      await asked;
+      const idle = await open(port, tls);
+      const drained = drain(GRACE);
+      await once(idle, 'close');
+      const reply = once(socket, 'data');
+      answer();
+      expect(String((await reply)[0])).to.contain('late');
+      await drained;
+    });
+
+    it(`sends answers that are made to the end${tls ? ', over TLS' : ''}`, async () => {
+      const { port, drain } = await startListener(tls);
+      const socket = await open(port, tls);
+      socket.write(GET.replace('/ ', '/large '));
+      await once(socket, 'readable');
+      const drained = drain(GRACE);
+      let bytes = 0;
+      for await (const chunk of socket) bytes += (chunk as Buffer).length;
+      expect(bytes).to.be.greaterThan(LARGE);
+      await drained;
+    });
+  }
+
+  it('is not put off by a client that never begins the handshake of TLS, or never ends it', async () => {
+    const { port, drain } = await startListener(true);
+    await open(port, false);
+    const half = await open(port, false);
+    half.write(Buffer.from([22, 3, 1, 2, 0, 1]));
+    await drain(GRACE);
+  });
+
+  it('cuts off an answer that is never made when the time is over', async () => {
+    const { port, drain, asked } = await startListener(false);
+    (await open(port, false)).write(`${POST}0123456789`);
+    await asked;
+    await drain(1);
+  });
+});
