@@ -1,5 +1,9 @@
 /** Options that say whom a certificate must be for. */
-import { compileRegularExpression, PatternFault } from '../policy/regular-expression.ts';
+import {
+  compileRegularExpression,
+  PatternFault,
+  type RegularExpression,
+} from '../policy/regular-expression.ts';
 import {
   anything,
   exactly,
@@ -49,16 +53,19 @@ function textPolicy(
     throw new CommandError('USAGE', `give --${what} or --${what}-regexp, not both`);
   }
   if (exact !== undefined) return exactly(exact);
-  if (expression !== undefined) return readExpression(what, expression);
+  if (expression !== undefined) {
+    const compiled = readExpression(what, expression);
+    return matching(expression, (text) => compiled.isAllOf(text));
+  }
   throw new CommandError('USAGE', `--${what} or --${what}-regexp is missing`, {
     hint: 'An identity counts only together with the issuer that vouched for it.',
   });
 }
 
-function readExpression(what: string, expression: string): TextPolicy {
+/** The expression of the option `--WHAT-regexp`. Throws {@link CommandError} `USAGE`. */
+export function readExpression(what: string, expression: string): RegularExpression {
   try {
-    const compiled = compileRegularExpression(expression);
-    return matching(expression, (text) => compiled.isAllOf(text));
+    return compileRegularExpression(expression);
   } catch (error) {
     if (!(error instanceof PatternFault)) throw error;
     throw new CommandError('USAGE', `--${what}-regexp: the regular expression ${error.message}`, {
