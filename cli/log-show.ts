@@ -1,6 +1,7 @@
 /** `mayfly log show`: one entry of a log, with everything that its certificate says. */
 import { equalBytes, toBase64, toHex } from '../core/bytes.ts';
 import { rfc3339 } from '../core/clock.ts';
+import { FormatError } from '../core/errors.ts';
 import { FULCIO_EXTENSIONS } from '../core/fulcio-extensions.ts';
 import { encodePem } from '../core/pem.ts';
 import { printable } from '../core/printable.ts';
@@ -42,13 +43,16 @@ export async function show(
   const leaf = await leafAt(log, head, place);
   const entry = readEntry(leaf, place);
   if (audited !== undefined) requireSame(audited, entry);
-  const pem = encodePem('CERTIFICATE', precertificateOf(leaf, place));
+  const der = precertificateOf(leaf);
+  if (options.pem === true && der === undefined)
+    throw new LogError('LOG_CORRUPT', `the precertificate of entry ${place} is not the one that was logged`);
+  const pem = der && encodePem('CERTIFICATE', der);
   const { origin, size } = head;
   const leafHash = toBase64(hashLeaf(sha256, leaf.leaf));
   const key = 'spki' in entry ? { publicKey: encodePem('PUBLIC KEY', entry.spki) } : {};
   speak.answer(
-    { origin, size, ...entryFacts(entry), ...key, leafHash, precertificate: pem },
-    options.pem === true ? pem.trimEnd() : textOf(entry, leafHash),
+    { origin, size, ...entryFacts(entry), ...key, leafHash, precertificate: pem ?? null },
+    options.pem === true ? (pem ?? '').trimEnd() : textOf(entry, leafHash),
   );
   if (options.pem !== true) speak.note(WHERE_IT_IS);
   return undefined;
@@ -122,11 +126,15 @@ function requireSame({ serial, leafIndex }: AuditedCertificate, entry: FoundEntr
   );
 }
 
-/** The precertificate lies beside the leaf, which alone the tree covers: it must say the same. */
-function precertificateOf({ entry, precertificate }: TileLeaf, place: number): Uint8Array {
+/** The precertificate lies beside the leaf, which alone the tree covers: undefined where it does not say the same. */
+function precertificateOf({ entry, precertificate }: TileLeaf): Uint8Array | undefined {
   if (entry.type === 'x509') return entry.certificate;
-  if (precertificate !== undefined && equalBytes(loggedTbs(precertificate), entry.tbs)) return precertificate;
-  throw new LogError('LOG_CORRUPT', `the precertificate of entry ${place} is not the one that was logged`);
+  try {
+    return precertificate && equalBytes(loggedTbs(precertificate), entry.tbs) ? precertificate : undefined;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return undefined;
+  }
 }
 
 function textOf(entry: FoundEntry, leafHash: string): string {
