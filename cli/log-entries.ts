@@ -74,11 +74,12 @@ class EntryReport {
 
   /** False when nobody reads on. */
   async add(entry: FoundEntry): Promise<boolean> {
+    const line = this.#line(cellsOf(entry));
     if (this.count === 0 && !this.#speak.json) await this.#speak.record({}, this.#line(HEADINGS));
     this.count++;
     this.#last = entry.index;
     if ('unreadable' in entry) this.#unreadable++;
-    return this.#speak.record(entryFacts(entry), this.#line(cellsOf(entry)));
+    return this.#speak.record(entryFacts(entry), line);
   }
 
   /** Says how many there were, and how to go on where the limit ended it. */
