@@ -29,7 +29,11 @@ describe('audit: lines', () => {
   it('says of a job its repository, commit and run, where the certificate does', () => {
     const sources: [Record<number, string>, Record<string, string>][] = [
       [
-        { 12: 'https://github.com/a/b', 13: 'c0ffee', 21: 'https://github.com/a/b/actions/runs/1/attempts/1' },
+        {
+          12: 'https://github.com/a/b',
+          13: 'c0ffee',
+          21: 'https://github.com/a/b/actions/runs/1/attempts/1',
+        },
         {
           repository: 'https://github.com/a/b',
           commit: 'c0ffee',
