@@ -6,6 +6,7 @@
  */
 import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.ts';
+import type { AuditError } from './audit-error.ts';
 import type { AuditDefinition, SyslogDefinition } from './audit-definition.ts';
 import {
   issuedLine,
@@ -43,6 +44,8 @@ export interface Audit {
   /** Fail-closed: resolves when every place has the line, and rejects with AuditError when one has not. Else
    * undefined, and nobody waits. */
   issued(decision: IssuedDecision): Promise<void> | undefined;
+  /** Fail-closed, and a place is known to take no lines: what {@link Audit.issued} would reject with at once. Cheap. */
+  refusal(): AuditError | undefined;
   /** Whether the refusal has a line of its own; else it will be in a summary. Never throws, and nobody waits. */
   refused(decision: RefusedDecision): boolean;
   status(): AuditStatus;
@@ -93,6 +96,15 @@ class QueuedAudit implements Audit {
     const line = issuedLine(decision, this.#clock());
     if (this.isFailClosed) return this.#pushAndWait(line);
     this.#push(line);
+    return undefined;
+  }
+
+  refusal(): AuditError | undefined {
+    if (!this.isFailClosed) return undefined;
+    for (const queue of this.#queues) {
+      const refusal = queue.refusal();
+      if (refusal !== undefined) return refusal;
+    }
     return undefined;
   }
 

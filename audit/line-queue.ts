@@ -85,12 +85,17 @@ export class LineQueue {
   /** Resolves when the destination has the line. Rejects with {@link AuditError} when it does not take it; at once
    * while it is known to fail. */
   pushAndWait(line: string): Promise<void> {
-    const isTrying = this.#pause !== undefined || this.#running !== undefined;
-    if (this.#isClosed || (this.isFailing && isTrying))
-      return Promise.reject(unavailable(this.#trouble.cause));
+    const refusal = this.refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       this.#add({ line, waiter: { resolve, reject }, isAbandoned: false });
     });
+  }
+
+  /** What {@link pushAndWait} would reject with at once; undefined when it would try. */
+  refusal(): AuditError | undefined {
+    const isTrying = this.#pause !== undefined || this.#running !== undefined;
+    return this.#isClosed || (this.isFailing && isTrying) ? unavailable(this.#trouble.cause) : undefined;
   }
 
   /** Takes no more lines; resolves when those that wait are there, or were tried once more and are lost. */

@@ -26,6 +26,9 @@ export interface IssuanceParts {
   readonly authority: Authority;
   readonly log: PrecertificateLog;
   readonly clock: Clock;
+  /** What is known to keep every certificate from leaving now, as the error to refuse with; undefined while nothing is.
+   * Asked before a token counts as used, so that it still works when the trouble is over. */
+  readonly trouble?: (() => Error | undefined) | undefined;
 }
 
 /** A certificate that may leave. */
@@ -52,10 +55,17 @@ export interface Issued {
 export type Issue = (request: SigningRequest, trace?: DecisionTrace, admit?: () => void) => Promise<Issued>;
 
 /** Joins the parts. */
-export function createIssuance({ policy: current, authority, log, clock }: IssuanceParts): Issue {
+export function createIssuance(parts: IssuanceParts): Issue {
+  const { policy: current, authority, log, clock } = parts;
+  const requireReady = (): void => {
+    const trouble = parts.trouble?.();
+    if (trouble !== undefined) throw trouble;
+  };
   const enter = async (key: ProvenKey, principal: Principal, grant: Grant): Promise<Entered> => {
     if (key.type.startsWith('RSA')) await requireSoundModulus(key);
     const validity = leafValidity(clock(), grant.lifetimeSeconds, authority.validity);
+    // The clock that the validity was taken from may be what the trouble is about.
+    requireReady();
     const content = { key, principal, validity, serial: newSerial() };
     const precertificate = await signPrecertificate(authority, content);
     return { content, precertificate, committed: await log.append(precertificate.entry) };
@@ -67,6 +77,8 @@ export function createIssuance({ policy: current, authority, log, clock }: Issua
     admit?.();
     const { principal } = identity;
     const key = proveKey(request.key, principal, policy.keyDemands(identity));
+    leafValidity(clock(), 1, authority.validity);
+    requireReady();
     // Also where the answer is there at once: waiting lets other requests catch up, and all of them sign in a row.
     const grant = await policy.authorize(identity, key, request.token);
     trace.rule = grant.rule;

@@ -9,6 +9,8 @@ export interface Running {
   close(): Promise<void>;
   /** Loads the configuration again; never rejects. */
   reload?(): Promise<void>;
+  /** Milliseconds for which `close` goes on as before; the bound of the end comes later by as much. Default: 0. */
+  readonly shutdownDelayMs?: number | undefined;
 }
 
 /** How a service is run. */
@@ -42,7 +44,7 @@ const AFTERWARDS_MS = 1_000;
  *
  * SIGTERM, SIGINT and SIGQUIT ask for the end, and SIGHUP for it or for a reload, from now on: what comes before the
  * service is open is done then. A second request to end, a second later or more, ends the process at once with 1, and so
- * does the time: 30 s after the first. Where opening takes longer than two seconds more, it ends with 0.
+ * does the time: 30 s after the first, and the shutdown delay more. Where opening takes longer than two seconds more, it ends with 0.
  */
 export async function runService<Opened extends Running>(run: ServiceRun<Opened>): Promise<void> {
   const signals = new Signals(run.hangup);
@@ -93,7 +95,7 @@ class Signals {
   #stop(): void {
     const now = performance.now();
     if (this.#stoppedAt === undefined) {
-      setTimeout(endNow, LONGEST_END_MS, 1).unref();
+      this.#endIn(LONGEST_END_MS, now);
       setTimeout(() => {
         if (this.#running === undefined) endNow(0);
       }, LONGEST_START_MS).unref();
@@ -101,6 +103,16 @@ class Signals {
     this.#stoppedAt ??= now;
     if (now - this.#stoppedAt > SAME_REQUEST_MS) endNow(1);
     this.#resolve();
+  }
+
+  /** What is open by then says whether the end takes longer. */
+  #endIn(ms: number, stoppedAt: number): void {
+    setTimeout(() => {
+      const bound = LONGEST_END_MS + (this.#running?.shutdownDelayMs ?? 0);
+      const left = Math.ceil(stoppedAt + bound - performance.now());
+      if (left <= 0) endNow(1);
+      this.#endIn(left, stoppedAt);
+    }, ms).unref();
   }
 }
 

@@ -1,6 +1,6 @@
 /** The head that the commands on a log work with. */
 import { LogReadError } from '../ct-log/log-error.ts';
-import { verifyCheckpoint } from '../ct-log/verify-head.ts';
+import { requireEverySignature, verifyCheckpoint, type VerifiedCheckpoint } from '../ct-log/verify-head.ts';
 import { CommandError } from './command.ts';
 import type { LogTarget } from './log-target.ts';
 
@@ -16,7 +16,7 @@ export interface SeenHead {
 export async function verifiedCheckpoint({
   source,
   keys,
-}: LogTarget): Promise<{ bytes: Uint8Array; head: SeenHead }> {
+}: LogTarget): Promise<{ bytes: Uint8Array; head: VerifiedCheckpoint }> {
   const bytes = await source.checkpoint().catch((error: unknown) => {
     if (!(error instanceof LogReadError)) throw error;
     throw new CommandError('FAILED', error.message, { hint: error.hint });
@@ -24,8 +24,13 @@ export async function verifiedCheckpoint({
   return { bytes, head: verifyCheckpoint(bytes, keys) };
 }
 
-/** The newest head; throws what reading and checking the checkpoint throw. */
+/** The newest head; throws what reading and checking the checkpoint throw. Every key that is known must have signed it:
+ * a signature that nobody can use is noticed here, and not by whoever needs it. */
 export async function headOf(log: LogTarget): Promise<SeenHead> {
-  if (log.directory === undefined) return (await verifiedCheckpoint(log)).head;
+  if (log.directory === undefined) {
+    const { head } = await verifiedCheckpoint(log);
+    requireEverySignature(head, log.keys);
+    return head;
+  }
   return { ...log.directory.head, origin: log.directory.identity.origin };
 }

@@ -8,9 +8,9 @@ import { systemFault } from '../config/data-directory-error.ts';
 import type { Mode } from '../config/data-marker.ts';
 import type { ConfigFinding } from '../config/findings.ts';
 import { loadConfig, type LoadedConfig } from '../config/load.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Clock, SteadyClock } from '../core/clock.ts';
 import type { Signer } from '../core/signer.ts';
-import { openLog, type CtLog } from '../ct-log/log.ts';
+import { prepareLog, type CtLog } from '../ct-log/log.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
 import { compilePolicy, type PolicyContext } from '../policy/snapshot.ts';
 import type { LogAccess } from '../server/log-access.ts';
@@ -30,6 +30,8 @@ export interface InstanceOptions {
   readonly configFile?: string | undefined;
   readonly passphrase?: string | undefined;
   readonly clock: Clock;
+  /** What the clock is held to, so that a wrong one does not date the log; without it every time is trusted. */
+  readonly steadyClock?: SteadyClock | undefined;
 }
 
 /** The opened parts. The log is locked for this process until it is closed. */
@@ -57,7 +59,8 @@ export interface Instance {
   readonly warnings: readonly string[];
 }
 
-/** Opens everything, the cheap and likely faults first, the log last. The root key is never touched. Rejects with the
+/** Opens everything, the cheap and likely faults first, the log last; what is refused changed no file. The root key is
+ * never touched. Rejects with the
  * typed error of whatever is wrong, and then nothing stays open. */
 export async function openInstance(options: InstanceOptions): Promise<Instance> {
   const { clock, passphrase } = options;
@@ -76,6 +79,11 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
     treeHead: await readKey(ecdsaKey, passphrase),
     checkpoint: await readKey(ed25519Key, passphrase),
   };
+  // What is refused leaves every file as it was: so nothing is opened for writing before the log was found right.
+  const prepared = await prepareLog({
+    ...{ directory: logDirectory, signers, issuers: authority.chain },
+    ...{ clock, steadyClock: options.steadyClock },
+  });
   const replay = new LazyReplayGuard(paths.replay, clock);
   const logDestination = new LogDestination();
   const requestLog = createRequestLog(logDestination, config.mayfly.logLevel);
@@ -86,13 +94,14 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
       requestLog.note('warn', 'issuer warning', { ...warning });
     },
   };
-  const policy = await openPolicy(config, policyContext, replay);
-  const log = await openLog({ directory: logDirectory, signers, issuers: authority.chain, clock }).catch(
-    async (error: unknown) => {
-      await policy.close();
-      throw error;
-    },
-  );
+  const policy = await openPolicy(config, policyContext, replay).catch(async (error: unknown) => {
+    await prepared.close();
+    throw error;
+  });
+  const log = await prepared.open().catch(async (error: unknown) => {
+    await policy.close();
+    throw error;
+  });
   const faults = authority.faults.map(({ message, hint = '' }) => `${message}. ${hint}`);
   const warnings = [...directory.warnings, ...secretWarnings, ...faults, ...log.warnings];
   return {

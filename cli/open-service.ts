@@ -26,6 +26,8 @@ export interface ServiceOptions {
 export interface FollowingService extends RunningService {
   /** Loads the configuration now, changed or not; the log says how it went. Never rejects. */
   reload(): Promise<void>;
+  /** Milliseconds for which {@link RunningService.close} goes on as before. */
+  readonly shutdownDelayMs: number;
 }
 
 /** Milliseconds for which the end waits for a slow reader of the log. */
@@ -52,6 +54,7 @@ export async function openService(instance: Instance, options: ServiceOptions): 
     publicUrl: mayfly.publicUrl,
     trustedProxies: mayfly.trustedProxies,
     limits: mayfly.limits,
+    shutdownDelayMs: mayfly.shutdownDelay * 1000,
     isForTrying: directory.marker.mode === 'dev',
   });
   // Keys are fetched in the background: an issuer that is down must not keep the service from starting.
@@ -61,6 +64,7 @@ export async function openService(instance: Instance, options: ServiceOptions): 
   follower.start();
   return {
     ...service,
+    shutdownDelayMs: mayfly.shutdownDelay * 1000,
     reload: () => follower.reload(),
     close: async () => {
       await follower.close();

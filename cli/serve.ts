@@ -4,6 +4,7 @@ import { parseListenAddress, requireProtectedTransport } from '../server/listen-
 import type { TlsFiles } from '../server/tls-certificate.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
 import { runService } from './lifetime.ts';
+import { machineClock } from './machine-clock.ts';
 import { openInstance, type Instance } from './open-instance.ts';
 import { openService, type FollowingService } from './open-service.ts';
 import { ruleCount } from './reload/reload-report.ts';
@@ -85,7 +86,7 @@ async function open(options: ServeOptions, version: string): Promise<OpenedServi
     mode: 'production',
     configFile: options.config,
     passphrase: await readSecretFile(options.passphraseFile, 'passphrase'),
-    clock,
+    ...{ clock, steadyClock: machineClock() },
   });
   const service = await openService(instance, {
     ...{ listen, metricsListen, tls, clock, version },

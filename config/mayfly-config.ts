@@ -27,6 +27,8 @@ export interface MayflyConfig {
   /** For entries that do not set their own. */
   readonly rateLimits: RateLimits;
   readonly limits: Limits;
+  /** Seconds between the signal to stop and the end of accepting. */
+  readonly shutdownDelay: number;
   /** Undefined: decisions are written into the service log only. */
   readonly audit?: AuditDefinition | undefined;
   readonly logLevel: LogLevel;
@@ -61,6 +63,7 @@ export function mayflyConfigOf(entry: MayflyEntry, directory: string, report: Re
       readConcurrency: entry.limits['read-concurrency'],
       idleTimeoutMs: entry.limits['idle-timeout'] * 1000,
     },
+    shutdownDelay: entry['shutdown-delay'],
     ...(entry.audit === undefined ? {} : { audit: auditDefinitionOf(entry.audit, directory, report) }),
     logLevel: entry['log-level'],
   };

@@ -63,6 +63,10 @@ export const mayflySchema = z.strictObject({
   limits: limitsSchema
     .prefault({})
     .meta({ description: 'What the service takes on at once; beyond it, it says "later" at once.' }),
+  'shutdown-delay': whole(0, 300).default(0).meta({
+    description:
+      "Seconds for which the service goes on as before after SIGTERM, while `/readyz` says 503, so that a load balancer sends nothing new by the time it stops. Give it a little more than two rounds of the balancer's probe; 0 where there is none.",
+  }),
   audit: auditSchema.optional().meta({
     description:
       'One line for each decision, issued or refused: see docs/audit.md. Without it there is only the service log.',

@@ -1,6 +1,14 @@
 /** The current time in milliseconds since 1970-01-01T00:00:00Z. Handed in everywhere, so that a test owns the time. */
 export type Clock = () => number;
 
+/** How much time passed, whatever the {@link Clock} is set to. Both count milliseconds from some moment on. */
+export interface SteadyClock {
+  /** May stand still while the machine sleeps. */
+  readonly now: () => number;
+  /** Goes on while the machine sleeps. */
+  readonly uptime: () => number;
+}
+
 /** The last moment that JavaScript's calendar has, in September of the year 275760. */
 export const LAST_TIME = 8_640_000_000_000_000;
 

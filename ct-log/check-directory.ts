@@ -1,7 +1,9 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { equalBytes } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
 import { checkLog, type CheckOptions, type CheckResult } from './check.ts';
-import { Found } from './check-problem.ts';
+import { Found, type LogProblem } from './check-problem.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
 import type { DirectorySource } from './directory-source.ts';
 import { rootFrom } from './format/merkle-proof.ts';
@@ -11,11 +13,15 @@ import { logKeys } from './log-keys.ts';
 import { tileBeyond } from './rollback.ts';
 import { sha256 } from './sha256.ts';
 import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
-import { verifyCheckpoint, type VerifiedCheckpoint } from './verify-head.ts';
+import { requireEverySignature, verifyCheckpoint, type VerifiedCheckpoint } from './verify-head.ts';
+import { surveyWal } from './wal-survey.ts';
+
+/** Milliseconds between two looks at a WAL that seems damaged. */
+const WAL_SETTLES = 200;
 
 /**
  * The full check of a directory: the tree against the committed head ({@link checkLog}); the entries that commit store
- * and data tiles both hold; the checkpoint file, whose signatures must hold and whose root must be that of the same
+ * and data tiles both hold; the WAL beside the commit store; the checkpoint file, which all keys of the log must have signed and whose root must be that of the same
  * tree at its size; and that neither it nor a full tile is of a larger log, as they are beside an old commit store.
  * The file may be older than the head, or missing when the log was never opened.
  */
@@ -24,6 +30,8 @@ export async function checkDirectory(
   progress?: CheckOptions['progress'],
 ): Promise<CheckResult> {
   const { head, identity } = source;
+  const wal = await damagedWal(source);
+  if (wal !== undefined) return { ok: false, problem: wal };
   const result = await checkLog(source, {
     ...{ head, headName: COMMIT_DATABASE, sctExtensions: identity.sctExtensions, progress },
   });
@@ -37,6 +45,17 @@ export async function checkDirectory(
     if (error instanceof Found) return { ok: false, problem: error.problem };
     throw error;
   }
+}
+
+/** A server that runs may start the file anew while it is read: so it is looked at twice. */
+async function damagedWal({ name }: DirectorySource): Promise<LogProblem | undefined> {
+  const wal = `${COMMIT_DATABASE}-wal`;
+  const look = (): number | undefined => surveyWal(join(name, wal)).damagedAt;
+  const first = look();
+  if (first === undefined) return undefined;
+  await delay(WAL_SETTLES);
+  if (look() !== first) return undefined;
+  return { where: `${wal} at byte ${first}`, message: 'it is damaged, and later transactions follow there' };
 }
 
 /** What lies beside the commit store and may be ahead of `source`. A server that runs commits first and writes these
@@ -73,7 +92,10 @@ async function isThere(source: DirectorySource, path: string): Promise<boolean> 
 /** Undefined when the file is not there. */
 async function readCheckpoint(source: DirectorySource): Promise<VerifiedCheckpoint | undefined> {
   try {
-    return verifyCheckpoint(await source.checkpoint(), logKeys(source.identity));
+    const keys = logKeys(source.identity);
+    const verified = verifyCheckpoint(await source.checkpoint(), keys);
+    requireEverySignature(verified, keys);
+    return verified;
   } catch (error) {
     if (error instanceof LogReadError && error.code === 'NOT_FOUND') return undefined;
     if (error instanceof LogError || error instanceof FormatError)

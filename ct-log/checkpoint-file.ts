@@ -1,6 +1,5 @@
-import { constants } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeDurably } from '../storage/durable-file.ts';
 import { messageOf } from './log-error.ts';
 
 /** Name inside a log's directory. */
@@ -8,12 +7,10 @@ export const CHECKPOINT_FILE = 'checkpoint';
 
 const INTERVAL_MS = 1000;
 
-/** A new file or the one that a crash left, never what a link leads to. */
-const NO_LINK = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
-
 /**
- * Keeps the newest checkpoint in a file, for those who read the directory without the server. Derived and late: at
- * most one write a second, never synced, and nobody may rely on it being current. A crash leaves an older one.
+ * Keeps the newest checkpoint in a file, for those who read the directory without the server, and for the next start,
+ * which sees by it that an old commit store was put back. Derived and late: at most one write a second, synced, each
+ * into a new file. A crash leaves an older one. One that fails is tried again with the next second.
  */
 export class CheckpointFile {
   readonly #path: string;
@@ -23,13 +20,14 @@ export class CheckpointFile {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #failure: string | undefined;
+  #isClosed = false;
 
   constructor(directory: string, first: Uint8Array) {
     this.#path = join(directory, CHECKPOINT_FILE);
     this.#newest = first;
   }
 
-  /** Why the last write failed; undefined when it did not. */
+  /** Why the file is older than it should be; undefined while all is well. */
   get failure(): string | undefined {
     return this.#failure;
   }
@@ -37,29 +35,30 @@ export class CheckpointFile {
   /** Notes a newer checkpoint: written at once when the last write is a second ago, else when it is. */
   update(checkpoint: Uint8Array): void {
     this.#newest = checkpoint;
-    if (this.#timer !== undefined) return;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#isClosed) return;
     const wait = this.#lastWrite + INTERVAL_MS - performance.now();
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        // A failure is in `failure`, and passes: the next try comes in a second.
-        void this.flush().catch(() => {
-          this.update(this.#newest);
-        });
+        void this.#flush();
       },
       Math.max(0, wait),
     ).unref();
   }
 
-  /** Writes the newest checkpoint now, if the file has another. */
-  flush(): Promise<void> {
+  /** Writes the newest checkpoint now, if the file has another, and no more after that. Never rejects. */
+  close(): Promise<void> {
+    this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#writing = this.#writing.catch(() => undefined).then(() => this.#write());
-    this.#writing.then(
-      () => (this.#failure = undefined),
-      (error: unknown) => (this.#failure = messageOf(error)),
-    );
+    return this.#flush();
+  }
+
+  #flush(): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#write());
     return this.#writing;
   }
 
@@ -67,8 +66,13 @@ export class CheckpointFile {
     const bytes = this.#newest;
     if (bytes === this.#written) return;
     this.#lastWrite = performance.now();
-    await writeFile(`${this.#path}.tmp`, bytes, { mode: 0o644, flag: NO_LINK });
-    await rename(`${this.#path}.tmp`, this.#path);
-    this.#written = bytes;
+    try {
+      await writeDurably(this.#path, bytes, 0o644);
+      this.#written = bytes;
+      this.#failure = undefined;
+    } catch (error) {
+      this.#failure = messageOf(error);
+      this.#schedule();
+    }
   }
 }

@@ -2,17 +2,20 @@
  * The tables of `commit.db` and every statement on them. Synchronous: the writer runs it in a worker thread, readers
  * (`mayfly log …` beside a running server) in their own process.
  *
- *     meta(key, value)            log_id, format; frozen, once the log has ended
+ *     meta(key, value)            log_id, format; identity: the text of log.json, absent in a file of an older version;
+ *                                 frozen, once the log has ended
  *     head(one, size, root, timestamp)
  *     entry(idx, bytes)           TileLeaf bytes; only entries that are not yet in a full data tile
  */
 import { DatabaseSync } from 'node:sqlite';
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { equalBytes } from '../core/bytes.ts';
-import { DURABLE, isCorruption } from '../storage/sqlite.ts';
-import type { CommittedState, Head } from './commit-store.ts';
-import { LogError, messageOf, type LogReason } from './log-error.ts';
+import { utf8, utf8Text } from '../core/bytes.ts';
+import { FileFault } from '../storage/file-fault.ts';
+import { DURABLE, isCorruption, sqliteMessage } from '../storage/sqlite.ts';
+import type { CommittedState, Head, StoredIdentity } from './commit-store.ts';
+import { LogError, type LogReason } from './log-error.ts';
+import { identityText, type LogIdentity } from './log-identity.ts';
 
 /** Version of the tables. */
 const FORMAT = 1;
@@ -31,15 +34,20 @@ const SCHEMA = `
   CREATE TABLE entry (idx INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
 `;
 
+/** Bytes to which SQLite cuts the WAL when it starts it anew. In between a program that reads `commit.db` and does not
+ * finish makes it longer. */
+export const WAL_KEPT = 16 * 1024 * 1024;
+
 /** Turns a failure of SQLite into a {@link LogError} that names the file. */
 export function storageError(path: string, error: unknown): LogError {
   if (error instanceof LogError) return error;
+  if (error instanceof FileFault) return new LogError('LOG_STORAGE', error.message, { cause: error });
   const code: LogReason = isCorruption(error) ? 'LOG_CORRUPT' : 'LOG_STORAGE';
-  return new LogError(code, `${path}: ${messageOf(error)}`, { cause: error });
+  return new LogError(code, `${path}: ${sqliteMessage(error)}`, { cause: error });
 }
 
-/** Makes `path` with the tables of log `logId` and the first, empty head. */
-export function createCommitDatabase(path: string, logId: Uint8Array, head: Head): void {
+/** Makes `path` with the tables of a new log and its first, empty head. */
+export function createCommitDatabase(path: string, identity: LogIdentity, head: Head): void {
   const db = new DatabaseSync(path);
   try {
     // A page holds several entries of two to three kilobytes, so that a batch writes few pages.
@@ -47,8 +55,9 @@ export function createCommitDatabase(path: string, logId: Uint8Array, head: Head
     db.exec('BEGIN IMMEDIATE');
     db.exec(SCHEMA);
     const meta = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
-    meta.run('log_id', logId);
+    meta.run('log_id', identity.logId);
     meta.run('format', Uint8Array.of(FORMAT));
+    meta.run('identity', utf8(identityText(identity)));
     db.prepare('INSERT INTO head (one, size, root, timestamp) VALUES (1, ?, ?, ?)').run(
       head.size,
       head.root,
@@ -61,12 +70,11 @@ export function createCommitDatabase(path: string, logId: Uint8Array, head: Head
 }
 
 /** Opens for writing; throws {@link LogError}. */
-export function openForWriting(path: string, logId: Uint8Array): DatabaseSync {
+export function openForWriting(path: string): DatabaseSync {
   if (!existsSync(path)) throw missing(path);
   const db = new DatabaseSync(path, { timeout: 5000 });
   try {
-    db.exec(`PRAGMA journal_mode = WAL; ${DURABLE}`);
-    requireLog(db, path, logId);
+    db.exec(`PRAGMA journal_mode = WAL; ${DURABLE} PRAGMA journal_size_limit = ${WAL_KEPT};`);
     return db;
   } catch (error) {
     db.close();
@@ -75,16 +83,9 @@ export function openForWriting(path: string, logId: Uint8Array): DatabaseSync {
 }
 
 /** Opens for reading, beside a writer or alone; throws {@link LogError}. */
-export function openForReading(path: string, logId: Uint8Array): DatabaseSync {
+export function openForReading(path: string): DatabaseSync {
   if (!existsSync(path)) throw missing(path);
-  const db = openReadOnly(path);
-  try {
-    requireLog(db, path, logId);
-    return db;
-  } catch (error) {
-    db.close();
-    throw error;
-  }
+  return openReadOnly(path);
 }
 
 /** A copy on a medium that cannot be written has no shared-memory file and cannot get one. Without a WAL beside it
@@ -103,24 +104,30 @@ function openReadOnly(path: string): DatabaseSync {
   }
 }
 
-const missing = (path: string): LogError =>
+/** There is no `commit.db`. */
+export const missing = (path: string): LogError =>
   new LogError('LOG_MISSING', `there is no log: ${path} does not exist`, {
     hint: 'Make one with `mayfly init`, or name the directory that holds it.',
   });
 
-function requireLog(db: DatabaseSync, path: string, logId: Uint8Array): void {
+/** Whose store it is; throws {@link LogError} for a format that is not ours. */
+export function readStoredIdentity(db: DatabaseSync, path: string): StoredIdentity {
   const value = (key: string): unknown =>
     db.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'];
-  const format = value('format');
-  if (!(format instanceof Uint8Array) || format[0] !== FORMAT) {
+  const [format, logId, bound] = [value('format'), value('log_id'), value('identity')];
+  if (!(format instanceof Uint8Array) || format[0] !== FORMAT || !(logId instanceof Uint8Array)) {
     throw new LogError('LOG_CORRUPT', `${path} is of an unknown format`, {
       hint: 'It may come from a newer version of Mayfly.',
     });
   }
-  const stored = value('log_id');
-  if (!(stored instanceof Uint8Array) || !equalBytes(stored, logId)) {
-    throw new LogError('LOG_CORRUPT', `${path} belongs to another log than log.json says`);
-  }
+  return { logId, bound: bound instanceof Uint8Array ? utf8Text(bound) : undefined };
+}
+
+/** Writes the whole identity into a store of an older version, which knows the log's id alone. */
+export function bindIdentity(db: DatabaseSync, identity: LogIdentity): void {
+  db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('identity', ?)").run(
+    utf8(identityText(identity)),
+  );
 }
 
 /** The state as one snapshot, whatever a writer does meanwhile; throws {@link LogError}. */
@@ -148,7 +155,8 @@ function readFrozenAt(db: DatabaseSync): number | undefined {
   return value instanceof Uint8Array ? Number(Buffer.from(value).toString()) || 0 : undefined;
 }
 
-function readHead(db: DatabaseSync, path: string): Head {
+/** The committed head; throws {@link LogError}. */
+export function readHead(db: DatabaseSync, path: string): Head {
   const row = db.prepare('SELECT size, root, timestamp FROM head').get();
   const [size, root, timestamp] = [row?.['size'], row?.['root'], row?.['timestamp']];
   if (typeof size !== 'number' || !(root instanceof Uint8Array) || typeof timestamp !== 'number') {
@@ -166,8 +174,12 @@ function readHead(db: DatabaseSync, path: string): Head {
 export function copyAndSync(db: DatabaseSync, path: string): void {
   const row = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
   if (row?.['busy'] !== 0) {
-    throw new LogError('LOG_LOCKED', `${path} is held by a reader that does not finish`, {
-      hint: 'Stop other `mayfly log` commands on this directory, then start again.',
+    throw new LogError('LOG_LOCKED', `${path} is held by a program that reads it and does not finish`, {
+      hint: HELD,
     });
   }
 }
+
+/** What to do about a program that keeps the WAL from being copied. */
+export const HELD =
+  'End what reads it: a backup program, a `sqlite3` shell, or a `mayfly log` command (`fuser commit.db` names the processes).';

@@ -21,6 +21,24 @@ export interface CommittedState {
   readonly frozenAt?: number | undefined;
 }
 
+/** Whose store it is. */
+export interface StoredIdentity {
+  readonly logId: Uint8Array;
+  /** The text of `log.json` as the store keeps it; undefined in a store of an older version. */
+  readonly bound: string | undefined;
+}
+
+/** What {@link CommitStore.load} found. */
+export interface LoadedState extends CommittedState {
+  readonly identity: StoredIdentity;
+  /** The files that it was read from, for people. */
+  readonly files: string;
+  /** Entries that the store has without what is still to be copied into it. */
+  readonly sizeWithoutWal: number;
+  /** What lies there and cannot be read, as an interrupted write leaves it, or damage. */
+  readonly unreadable?: string;
+}
+
 /** One step of the log. */
 export interface Batch {
   /** The head this step builds on. */
@@ -38,17 +56,25 @@ export interface Batch {
  * - `commit` is one transaction: compare the stored head with `expected` (size, root and time), append, replace the
  *   head, drop what is pruned. When it resolves, all of it survives a power cut. When another head is stored, nothing
  *   changes and it rejects with LogError `LOG_HEAD_MOVED`.
- * - Any other rejection means *unknown*: the batch may or may not be stored. The caller must stop, open the store
- *   again and go on from what it finds.
+ * - Any other rejection means *unknown*: the batch may or may not be stored. The caller must stop, `load` and `recover`
+ *   again and go on from what it finds. Nothing is tried again on a file that failed to sync.
  * - One `commit` at a time: the next one only after the last one has resolved.
- * - `load` returns nothing that could still vanish: what an unclean end left in a cache is copied and synced first.
+ * - `load` takes the store for this writer and changes nothing in it: it may yet be refused.
+ * - `recover` is for a state that was found right. What was loaded may lie in a cache only: it is copied and synced, so
+ *   that nothing of it can vanish any more. Commits are possible from then on. It rejects when the store holds another
+ *   head by then.
  *
  * Trusted: whoever can change it can make the log contradict itself, though not unseen by those who keep heads.
  * No derived state is kept here; the right edge of the tree is computed from tiles and entries, and must give `root`.
  */
 export interface CommitStore {
-  load(): Promise<CommittedState>;
+  load(): Promise<LoadedState>;
+  recover(): Promise<void>;
   commit(batch: Batch): Promise<void>;
+  /** Bytes that wait to be moved to their place; absent where nothing does. */
+  readonly walBytes?: number;
+  /** Why those grow although they need not, for the operator; undefined while all is well. */
+  readonly growth?: string | undefined;
   /** Releases the store for the next writer. Idempotent. */
   close(): Promise<void>;
 }

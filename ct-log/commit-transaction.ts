@@ -23,6 +23,7 @@ export function committer(db: DatabaseSync): (batch: PackedBatch) => void {
   let bytes: Uint8Array = new Uint8Array();
   return ({ expected, next, memory, lengths, pruneBelow }) => {
     bytes = memory ?? bytes;
+    if (lengths.reduce((sum, length) => sum + length, 0) > bytes.length) throw memoryMissing();
     db.exec('BEGIN IMMEDIATE');
     try {
       const { changes } = replace.run(
@@ -44,6 +45,9 @@ export function committer(db: DatabaseSync): (batch: PackedBatch) => void {
     }
   };
 }
+
+/** The message named no memory, or another one than this. */
+const memoryMissing = (): LogError => new LogError('LOG_STORAGE', 'the entries of a batch did not arrive');
 
 /** Another writer replaced the head. */
 const headMoved = (): LogError =>

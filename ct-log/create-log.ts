@@ -42,7 +42,7 @@ export async function createLog(log: NewLog): Promise<LogIdentity> {
   const building = await mkdtemp(join(parent, `.${basename(log.directory)}-`));
   try {
     const head = { size: 0, root: sha256(new Uint8Array()), timestamp: identity.createdAt };
-    createCommitDatabase(join(building, COMMIT_DATABASE), identity.logId, head);
+    createCommitDatabase(join(building, COMMIT_DATABASE), identity, head);
     await writeIdentity(building, identity);
     await rename(building, log.directory);
   } catch (error) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { concat, equalBytes } from '../core/bytes.ts';
 import { systemCode } from '../core/errors.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
-import { openForReading, readState, storageError } from './commit-database.ts';
+import { openForReading, readState, readStoredIdentity, storageError } from './commit-database.ts';
 import type { CommittedState, Head } from './commit-store.ts';
 import { fileTileStore } from './file-tile-store.ts';
 import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
@@ -13,6 +13,7 @@ import { parseTileLeaf } from './format/leaf.ts';
 import { issuerPath } from './issuers.ts';
 import { LogReadError } from './log-error.ts';
 import { readIdentity, type LogIdentity } from './log-identity.ts';
+import { requireStoreOf } from './require-identity.ts';
 import { sha256 } from './sha256.ts';
 import type { LogSource } from './source.ts';
 import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
@@ -40,8 +41,9 @@ export async function openDirectorySource(directory: string): Promise<DirectoryS
 /** All of the commit store, after SQLite's own check of its structure. */
 function readCommitted(path: string, identity: LogIdentity): CommittedState {
   try {
-    const db = openForReading(path, identity.logId);
+    const db = openForReading(path);
     try {
+      requireStoreOf(identity, readStoredIdentity(db, path));
       return readState(db, path);
     } finally {
       db.close();

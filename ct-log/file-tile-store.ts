@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { equalBytes } from '../core/bytes.ts';
 import { systemCode } from '../core/errors.ts';
 import { makeDirectory, writeDurably } from '../storage/durable-file.ts';
+import { FileFault } from '../storage/file-fault.ts';
 import { LogError } from './log-error.ts';
 import type { TileStore } from './tile-store.ts';
 
@@ -14,7 +15,7 @@ async function readIfThere(path: string): Promise<Uint8Array | undefined> {
     return await readFile(path);
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
-    throw error;
+    throw new FileFault(path, 'read', error);
   }
 }
 

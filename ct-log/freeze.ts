@@ -6,11 +6,18 @@ import { equalBytes, utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
-import { FROZEN_KEY, openForWriting, readState, storageError } from './commit-database.ts';
+import {
+  FROZEN_KEY,
+  openForWriting,
+  readState,
+  readStoredIdentity,
+  storageError,
+} from './commit-database.ts';
 import type { Head } from './commit-store.ts';
 import { LogError } from './log-error.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { logKeys } from './log-keys.ts';
+import { requireStoreOf } from './require-identity.ts';
 import { COMMIT_DATABASE, LOCK_DATABASE } from './sqlite-commit-store.ts';
 import { verifyCheckpoint } from './verify-head.ts';
 
@@ -34,8 +41,9 @@ export async function freezeLog(directory: string, identity: LogIdentity, clock:
   const checkpointPath = join(directory, CHECKPOINT_FILE);
   const lock = takeLock(join(directory, LOCK_DATABASE));
   try {
-    const db = openForWriting(path, identity.logId);
+    const db = openForWriting(path);
     try {
+      requireStoreOf(identity, readStoredIdentity(db, path));
       const { head, frozenAt } = readState(db, path);
       if (frozenAt !== undefined) return { head, frozenAt };
       const checkpoint = await readFile(checkpointPath);
@@ -58,7 +66,7 @@ export async function freezeLog(directory: string, identity: LogIdentity, clock:
 function takeLock(path: string): DatabaseSync {
   const lock = new DatabaseSync(path, { timeout: 0 });
   try {
-    lock.exec('BEGIN EXCLUSIVE');
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return lock;
   } catch (cause) {
     lock.close();

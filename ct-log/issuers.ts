@@ -1,5 +1,6 @@
 /** The CA certificates that entries refer to by hash. They are served before the first entry names them. */
 import { concat, equalBytes, toHex } from '../core/bytes.ts';
+import { LogError } from './log-error.ts';
 import { sha256 } from './sha256.ts';
 import type { TileStore } from './tile-store.ts';
 
@@ -12,6 +13,22 @@ export interface Issuers {
   readonly certificates: readonly Uint8Array[];
   /** Whether every certificate of the chain (n × 32 bytes) is one of these. */
   knowsChain(fingerprints: Uint8Array): boolean;
+}
+
+/** Throws {@link LogError} `LOG_CORRUPT` for a file of one of these certificates that holds something else. Changes
+ * nothing. */
+export async function requireOwnIssuers(
+  certificates: readonly Uint8Array[],
+  tiles: TileStore,
+): Promise<void> {
+  for (const certificate of certificates) {
+    const path = issuerPath(toHex(sha256(certificate)));
+    const there = await tiles.get(path);
+    if (there === undefined || equalBytes(there, certificate)) continue;
+    throw new LogError('LOG_CORRUPT', `${path} is damaged: it is not the certificate of its name`, {
+      hint: 'Nothing was changed. Move that file away and start again: it is written anew from the chain of the CA.',
+    });
+  }
 }
 
 /** Makes the certificates durable under their names; an entry that names them may be logged afterwards. */

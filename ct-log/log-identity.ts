@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fromBase64, toBase64 } from '../core/bytes.ts';
+import { equalBytes, fromBase64, toBase64, utf8 } from '../core/bytes.ts';
 import { parseRfc3339 } from '../core/clock.ts';
 import { systemCode } from '../core/errors.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { LogError, messageOf } from './log-error.ts';
+import { logKeys } from './log-keys.ts';
+import { sha256 } from './sha256.ts';
 
 /** Whether SCTs say where their entry stands (static-ct-api), or carry no extension (plain RFC 6962). */
 export type SctExtensions = 'leaf_index' | 'none';
@@ -45,22 +47,23 @@ export function nameOfOrigin(origin: string): string {
   return name;
 }
 
+/** The text of `log.json`: the same for the same identity. */
+export function identityText(identity: LogIdentity): string {
+  const fields = {
+    version: 1,
+    origin: identity.origin,
+    logId: toBase64(identity.logId),
+    publicKey: toBase64(identity.publicKey),
+    ed25519PublicKey: toBase64(identity.ed25519PublicKey),
+    sctExtensions: identity.sctExtensions,
+    createdAt: new Date(identity.createdAt).toISOString(),
+  };
+  return `${JSON.stringify(fields, undefined, 2)}\n`;
+}
+
 /** Writes the identity of a new log into `directory`. */
 export async function writeIdentity(directory: string, identity: LogIdentity): Promise<void> {
-  const text = JSON.stringify(
-    {
-      version: 1,
-      origin: identity.origin,
-      logId: toBase64(identity.logId),
-      publicKey: toBase64(identity.publicKey),
-      ed25519PublicKey: toBase64(identity.ed25519PublicKey),
-      sctExtensions: identity.sctExtensions,
-      createdAt: new Date(identity.createdAt).toISOString(),
-    },
-    undefined,
-    2,
-  );
-  await writeDurably(join(directory, IDENTITY_FILE), new TextEncoder().encode(`${text}\n`), 0o644);
+  await writeDurably(join(directory, IDENTITY_FILE), utf8(identityText(identity)), 0o644);
 }
 
 /** Reads the identity of the log in `directory`; throws {@link LogError} `LOG_MISSING` or `LOG_CORRUPT`. */
@@ -75,7 +78,7 @@ export async function readIdentity(directory: string): Promise<LogIdentity> {
     );
   });
   try {
-    return parseIdentity(JSON.parse(text));
+    return parseIdentity(fieldsOf(text));
   } catch (error) {
     throw new LogError('LOG_CORRUPT', `${path} is damaged: ${messageOf(error)}`, {
       hint: 'Restore log.json from a copy; it never changes after the log is created.',
@@ -83,10 +86,12 @@ export async function readIdentity(directory: string): Promise<LogIdentity> {
   }
 }
 
-function parseIdentity(value: unknown): LogIdentity {
-  const fields = new Map<string, unknown>(
-    typeof value === 'object' && value !== null ? Object.entries(value) : [],
-  );
+function fieldsOf(text: string): Map<string, unknown> {
+  const value: unknown = JSON.parse(text);
+  return new Map(typeof value === 'object' && value !== null ? Object.entries(value) : []);
+}
+
+function parseIdentity(fields: ReadonlyMap<string, unknown>): LogIdentity {
   const text = (key: string): string => {
     const field = fields.get(key);
     if (typeof field !== 'string') throw new Error(`${key} is missing`);
@@ -104,12 +109,19 @@ function parseIdentity(value: unknown): LogIdentity {
   const createdAt = parseRfc3339(text('createdAt'));
   if (createdAt === undefined) throw new Error('createdAt is not a time');
   const origin = text('origin');
-  return {
+  const [publicKey, logId] = [bytes('publicKey'), bytes('logId', 32)];
+  if (!equalBytes(sha256(publicKey), logId)) throw new Error('logId is not the SHA-256 of publicKey');
+  const identity: LogIdentity = {
     ...{ origin, name: nameOfOrigin(origin), sctExtensions, createdAt },
-    ...{
-      logId: bytes('logId', 32),
-      publicKey: bytes('publicKey'),
-      ed25519PublicKey: bytes('ed25519PublicKey', 32),
-    },
+    ...{ logId, publicKey, ed25519PublicKey: bytes('ed25519PublicKey', 32) },
   };
+  // Throws for keys that nobody may use.
+  logKeys(identity);
+  return identity;
+}
+
+/** The names of the fields in which two texts of `log.json` differ. */
+export function identityDifferences(bound: string, file: string): string[] {
+  const [was, is] = [fieldsOf(bound), fieldsOf(file)];
+  return [...new Set([...was.keys(), ...is.keys()])].filter((key) => was.get(key) !== is.get(key));
 }

@@ -45,17 +45,15 @@ export class ProofReads {
   }
 
   async #find(hash: Uint8Array, treeSize: number): Promise<number> {
-    const candidates = await this.#index.candidates(hash);
-    if (candidates === undefined) {
-      throw new LogReadError('NOT_READY', 'the index of leaf hashes is being rebuilt', {
-        hint: 'Try again soon.',
-      });
-    }
+    const { indexes, isAll } = await this.#index.candidates(hash);
     const hashAt = this.#hashes(this.#size());
-    for (const index of candidates) {
+    for (const index of indexes) {
       if (index < treeSize && equalBytes(await hashAt(0, index), hash)) return index;
     }
-    throw new LogReadError('NOT_FOUND', 'no entry of this tree has this leaf hash');
+    if (isAll) throw new LogReadError('NOT_FOUND', 'no entry of this tree has this leaf hash');
+    throw new LogReadError('NOT_READY', 'the index of leaf hashes is being rebuilt', {
+      hint: 'Try again soon.',
+    });
   }
 
   #hashes(size: number): HashReader {

@@ -1,13 +1,15 @@
 /** Computes the right edge from full tiles and the committed entries, and believes it only if it gives the head. */
 import { equalBytes } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
-import type { CommittedState } from './commit-store.ts';
+import { BELONG_TOGETHER } from './commit-snapshot.ts';
+import type { LoadedState } from './commit-store.ts';
 import { parseTileLeaf } from './format/leaf.ts';
 import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
 import { hashInTile, TILE_WIDTH, tilePath } from './format/tile.ts';
-import { firstContradiction } from './edge-diagnosis.ts';
+import { wrongFile } from './edge-diagnosis.ts';
 import { LogError } from './log-error.ts';
 import { sha256 } from './sha256.ts';
+import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
 import { TreeEdge, type EdgeStart } from './tree-edge.ts';
 import type { TileStore } from './tile-store.ts';
 
@@ -16,32 +18,51 @@ import type { TileStore } from './tile-store.ts';
  * `LOG_CORRUPT`, naming the file, when a tile is missing or the root is not the head's: such a log must not be
  * signed, for its next head would contradict one that is already out.
  */
-export async function rebuildEdge(state: CommittedState, tiles: TileStore): Promise<TreeEdge> {
-  const edge = new TreeEdge(await readStart(state.firstEntry, tiles));
-  for (const [i, entry] of state.entries.entries()) {
-    edge.append(leafHashOf(entry, state.firstEntry + i), entry);
-  }
-  if (edge.size === state.head.size && equalBytes(edge.root(), state.head.root)) return edge;
-  throw corrupt(
-    (await firstContradiction(state, tiles)) ?? 'commit.db: its entries do not give the root of its head',
+export async function rebuildEdge(state: LoadedState, tiles: TileStore): Promise<TreeEdge> {
+  const edge = await edgeOf(state, tiles, state.entries);
+  if (givesHead(edge, state)) return edge;
+  const wrong = await wrongFile(state, tiles, async (others, entries) =>
+    givesHead(await edgeOf(state, others, entries), state),
   );
+  throw wrong === undefined ? unlikeHead(state) : corrupt(wrong);
 }
 
+async function edgeOf(
+  { firstEntry, files }: LoadedState,
+  tiles: TileStore,
+  entries: readonly Uint8Array[],
+): Promise<TreeEdge> {
+  const edge = new TreeEdge(await readStart(firstEntry, tiles));
+  for (const [i, entry] of entries.entries()) edge.append(leafHashOf(entry, firstEntry + i, files), entry);
+  return edge;
+}
+
+const givesHead = (edge: TreeEdge, { head }: LoadedState): boolean =>
+  edge.size === head.size && equalBytes(edge.root(), head.root);
+
+const unlikeHead = ({ files }: LoadedState): LogError =>
+  new LogError('LOG_CORRUPT', `${files}: the entries do not give the root of the head`, {
+    hint: `Nothing was changed, and nothing is signed. ${files === COMMIT_DATABASE ? RESTORE : BELONG_TOGETHER}`,
+  });
+
+const RESTORE =
+  'Put back the newest commit.db, with the commit.db-wal that lay beside it; docs/operations.md, "Backup and restore".';
+
 /** RFC 6962 leaf hash of a stored TileLeaf; throws {@link LogError} naming the entry when it cannot be read. */
-export function leafHashOf(tileLeaf: Uint8Array, index: number): Uint8Array {
+function leafHashOf(tileLeaf: Uint8Array, index: number, files: string): Uint8Array {
   try {
     const { leaf, next } = parseTileLeaf(tileLeaf, 0);
     if (next !== tileLeaf.length) throw new FormatError('TRAILING_BYTES', 'bytes follow the entry');
     return hashLeaf(sha256, leaf);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw corrupt(`commit.db: entry ${index} is damaged (${error.message})`);
+    throw corrupt(`${files}: entry ${index} is damaged (${error.message})`);
   }
 }
 
 const corrupt = (what: string): LogError =>
   new LogError('LOG_CORRUPT', what, {
-    hint: 'The log is not served, so that nothing wrong is signed. `mayfly log check` says more; restore the file.',
+    hint: 'Nothing was changed, and nothing is signed. Restore that file from a copy of the log; `mayfly log check` says more.',
   });
 
 /** The roots of the full tiles of each level that lie in no full tile of the level above. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
-import type { Signer } from '../core/signer.ts';
+import type { BatchSigner } from './batch-signer.ts';
 import type { CommitStore } from './commit-store.ts';
-import type { SignedHead, SignHead } from './head-signer.ts';
+import type { SignedHead } from './head-signer.ts';
 import type { LogIdentity } from './log-identity.ts';
 import type { SequencerLimits } from './sequencer-limits.ts';
 import type { TileWriter } from './tile-writer.ts';
@@ -14,13 +14,14 @@ export interface SequencerParts {
   readonly edge: TreeEdge;
   readonly tiles: TileWriter;
   readonly head: SignedHead;
-  readonly signHead: SignHead;
-  /** ECDSA P-256, for SCTs. */
-  readonly sctSigner: Signer;
+  readonly signer: BatchSigner;
+  /** Throws LogError `LOG_CLOCK` while it is not trusted. */
   readonly clock: Clock;
   /** Whether every certificate of this chain is served already (fingerprints, n × 32 bytes). */
   readonly knowsChain: (fingerprints: Uint8Array) => boolean;
   /** Told of each new head, with the leaf hashes it adds. */
   readonly published: (head: SignedHead, leafHashes: readonly Uint8Array[]) => void;
+  /** Called once, with the cause, when nothing is logged any more. */
+  readonly stopped: (cause: unknown) => void;
   readonly limits: SequencerLimits;
 }

@@ -6,37 +6,31 @@
  * A crash before the commit returns leaves the old head, or the new one that nobody has seen signed; start-up signs
  * whichever it finds. A crash after it loses nothing: the entries are durable and the head can be signed again. So two
  * signed heads of one size cannot exist, and no SCT without its entry.
+ *
+ * A failed commit ends this sequencer: nobody here knows what is stored. Whoever opened it opens the store again, and
+ * goes on with another one.
  */
 import { makeCommitted, type Committed } from './committed.ts';
 import type { Head } from './commit-store.ts';
 import type { PrecertificateEntry } from './format/leaf.ts';
 import type { SignedHead } from './head-signer.ts';
-import { timeAfter } from './head-time.ts';
+import { requireNotBehind, timeAfter } from './head-time.ts';
 import { LogError, messageOf } from './log-error.ts';
 import { entryPlacer, type PlacedEntry, type PlaceEntry } from './placed-entry.ts';
-import { signScts, type EntryWithSct } from './sct-maker.ts';
+import type { SignedBatch } from './batch-signer.ts';
 import type { SequencerParts } from './sequencer-parts.ts';
-
-interface Waiter {
-  readonly entry: PrecertificateEntry;
-  readonly resolve: (committed: Committed) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** What a batch logs; `waiters[i]` waits for `entries[i]`. */
-interface PlacedBatch {
-  readonly waiters: readonly Waiter[];
-  readonly entries: readonly PlacedEntry[];
-}
+import { WaitingEntries, type PlacedBatch, type Waiter } from './waiting-entries.ts';
 
 /** The one writer of a log; see above. */
 export class Sequencer {
   readonly #parts: SequencerParts;
   readonly #placeEntry: PlaceEntry;
   #head: SignedHead;
-  #queue: Waiter[] = [];
-  #inBatch: readonly Waiter[] = [];
+  readonly #waiting = new WaitingEntries();
   #running: Promise<void> | undefined;
+  #attempted: Head | undefined;
+  /** Called when signing takes longer than anybody is to wait. */
+  #onLate: (() => void) | undefined;
   #failure: LogError | undefined;
   #closed = false;
 
@@ -53,7 +47,12 @@ export class Sequencer {
 
   /** Entries whose place is not committed yet. */
   get queued(): number {
-    return this.#queue.length + this.#inBatch.length;
+    return this.#waiting.all;
+  }
+
+  /** The heads that the store may hold by now: the newest signed one, and the one whose commit was tried last. */
+  get possibleHeads(): readonly Head[] {
+    return this.#attempted === undefined ? [this.#head.head] : [this.#head.head, this.#attempted];
   }
 
   /** Why nothing is logged any more; undefined while all is well. */
@@ -61,35 +60,62 @@ export class Sequencer {
     return this.#failure === undefined ? undefined : messageOf(this.#failure.cause);
   }
 
+  /** Why a committed head is not signed yet; undefined while all is well. */
+  get signingFailure(): string | undefined {
+    return this.#parts.signer.failure;
+  }
+
   /** Resolves when the entry is durable, covered by a signed head, and its SCT is made. Rejects with {@link LogError}:
    * `LOG_BUSY`, `LOG_CLOCK`, `LOG_ENTRY_REFUSED` (others can go on), `LOG_UNAVAILABLE`, `LOG_CLOSED` (nobody can). */
   append(entry: PrecertificateEntry): Promise<Committed> {
-    const refusal = this.#refusal();
+    const refusal = this.refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ entry, resolve, reject });
-      this.#running ??= this.#run();
-    });
+    const committed = this.#waiting.add(entry);
+    this.#running ??= this.#run();
+    return committed;
   }
 
-  #refusal(): LogError | undefined {
+  /** What {@link append} would reject with at once; undefined when it would try. */
+  refusal(): LogError | undefined {
     if (this.#failure !== undefined) return this.#failure;
     if (this.#closed) return new LogError('LOG_CLOSED', 'the log is closed');
-    if (this.#queue.length < this.#parts.limits.queued) return undefined;
-    return new LogError('LOG_BUSY', 'too many entries wait to be logged', { hint: 'Try again in a moment.' });
+    const { signer, limits } = this.#parts;
+    if (signer.late !== undefined) return signer.late;
+    if (this.#waiting.queued >= limits.queued)
+      return new LogError('LOG_BUSY', 'too many entries wait to be logged', {
+        hint: 'Try again in a moment.',
+      });
+    return this.clockRefusal();
   }
 
-  /** Takes no more entries; resolves when those that wait are done and full tiles are written. */
+  /** Why the clock keeps entries out; undefined while it does not. */
+  clockRefusal(): LogError | undefined {
+    try {
+      requireNotBehind(this.#head.head.timestamp, this.#parts.clock());
+      return undefined;
+    } catch (error) {
+      if (error instanceof LogError) return error;
+      throw error;
+    }
+  }
+
+  /** Takes no more entries; resolves when those that wait are done and full tiles are written. A head that cannot be
+   * signed is left for the next start, which signs it. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#running;
-    await this.#parts.tiles.write(this.#head.head.size);
+    const { signer, tiles } = this.#parts;
+    signer.stop();
+    const late = new Promise<void>((resolve) => {
+      this.#onLate = resolve;
+    });
+    if (signer.late === undefined) await Promise.race([this.#running, late]);
+    await tiles.write(this.#head.head.size);
   }
 
   async #run(): Promise<void> {
     // Whatever arrives in the same turn of the event loop shares the batch; nothing waits for longer than that.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#queue.length > 0 && this.#failure === undefined) {
+    while (this.#waiting.queued > 0 && this.#failure === undefined) {
       await this.#batch().catch((error: unknown) => {
         this.#stop(error);
       });
@@ -97,19 +123,15 @@ export class Sequencer {
     this.#running = undefined;
   }
 
-  /** After a fault nobody here knows what is stored: only opening the log again can tell. */
+  /** After a fault nobody here knows what is stored: only opening the store again can tell. */
   #stop(cause: unknown): void {
-    this.#failure ??= new LogError(
-      'LOG_UNAVAILABLE',
-      'the log has stopped after a fault and accepts nothing',
-      {
-        hint: 'Restart the server: it recovers from what is durable. Its log and /readyz name the fault.',
-        cause,
-      },
-    );
-    for (const { reject } of [...this.#inBatch, ...this.#queue]) reject(this.#failure);
-    this.#inBatch = [];
-    this.#queue = [];
+    if (this.#failure !== undefined) return;
+    this.#failure = new LogError('LOG_UNAVAILABLE', 'the log has stopped after a fault and accepts nothing', {
+      hint: 'Try again later. The log of the server and /readyz name the fault.',
+      cause,
+    });
+    this.#waiting.rejectAll(this.#failure);
+    this.#parts.stopped(cause);
   }
 
   async #batch(): Promise<void> {
@@ -117,10 +139,11 @@ export class Sequencer {
     await tiles.waitBelow(limits.tileBacklog, this.#head.head.size);
     const timestamp = await this.#time();
     if (timestamp === undefined) return;
-    this.#inBatch = this.#queue.splice(0, limits.batch);
-    const placed = this.#place(this.#inBatch, timestamp);
+    const place = (entry: PrecertificateEntry, at: number): PlacedEntry =>
+      this.#placeEntry(entry, this.#parts.edge.size + at, timestamp);
+    const placed = this.#waiting.take(limits.batch, place);
     if (placed.entries.length > 0) await this.#log(placed, timestamp);
-    this.#inBatch = [];
+    this.#waiting.endBatch();
   }
 
   /** The time of the next head. While the clock is far behind, what waits is refused and the log goes on. */
@@ -129,30 +152,16 @@ export class Sequencer {
       return await timeAfter(this.#head.head.timestamp, this.#parts.clock);
     } catch (error) {
       if (!(error instanceof LogError)) throw error;
-      for (const { reject } of this.#queue.splice(0)) reject(error);
+      this.#waiting.rejectQueued(error);
       return undefined;
     }
   }
 
-  /** One that cannot be logged is refused alone and takes no number. */
-  #place(candidates: readonly Waiter[], timestamp: number): PlacedBatch {
-    const waiters: Waiter[] = [];
-    const entries: PlacedEntry[] = [];
-    for (const waiter of candidates) {
-      try {
-        entries.push(this.#placeEntry(waiter.entry, this.#parts.edge.size + entries.length, timestamp));
-        waiters.push(waiter);
-      } catch (error) {
-        waiter.reject(error);
-      }
-    }
-    return { waiters, entries };
-  }
-
   async #log({ waiters, entries }: PlacedBatch, timestamp: number): Promise<void> {
-    const { edge, store, tiles, signHead, sctSigner: signer, identity } = this.#parts;
+    const { edge, store, tiles, signer } = this.#parts;
     for (const { leafHash, tileLeaf } of entries) edge.append(leafHash, tileLeaf);
     const next: Head = { size: edge.size, root: edge.root(), timestamp };
+    this.#attempted = next;
     await store.commit({
       expected: this.#head.head,
       next,
@@ -161,25 +170,33 @@ export class Sequencer {
     });
     // From here on the entries are durable and `next` is the only head of its size there can ever be.
     this.#requireRunning();
-    const head = await signHead(next);
-    const signed = await signScts(entries, timestamp, { logId: identity.logId, signer });
+    // Whoever waits is refused after a while, and then everybody is, before their tokens are used up.
+    const signed = await signer.sign(next, entries, (late) => {
+      this.#waiting.rejectAll(late);
+      this.#onLate?.();
+    });
     this.#requireRunning();
-    this.#publish(head, waiters, signed);
+    this.#publish(signed, waiters);
     if (tiles.backlog(next.size) > 0) void this.#writeTiles();
   }
 
-  #publish(signed: SignedHead, waiters: readonly Waiter[], entries: readonly EntryWithSct[]): void {
-    this.#head = signed;
-    this.#inBatch = [];
+  #publish({ head, entries }: SignedBatch, waiters: readonly Waiter[]): void {
+    this.#head = head;
+    this.#waiting.endBatch();
     this.#parts.published(
-      signed,
+      head,
       entries.map(({ entry }) => entry.leafHash),
     );
-    const { size: treeSize, root, timestamp } = signed.head;
+    const { size: treeSize, root, timestamp } = head.head;
     for (const [i, { entry, sct }] of entries.entries()) {
       const { index, leafHash } = entry;
       waiters[i]?.resolve(makeCommitted({ index, timestamp, leafHash, treeSize, root, sct }));
     }
+  }
+
+  /** Tries again to write full tiles that failed. */
+  retryTiles(): void {
+    if (this.#failure === undefined && this.#parts.tiles.failure !== undefined) void this.#writeTiles();
   }
 
   /** In the background; what cannot pass by itself stops the log wherever the next batch is. */

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import type { Batch, CommitStore, CommittedState } from './commit-store.ts';
-import type { CommitReply, CommitRequest, CommitWorkerData } from './commit-store-worker.ts';
+import type { Batch, CommitStore } from './commit-store.ts';
+import type { CommitReply, CommitRequest, CommitWorkerData, Growth } from './commit-store-worker.ts';
 import type { PackedBatch } from './commit-transaction.ts';
 import { LogError } from './log-error.ts';
-import { startWorker } from '../storage/worker-channel.ts';
+import type { LogIdentity } from './log-identity.ts';
+import { startWorker, type WorkerChannel } from '../storage/worker-channel.ts';
 
 /** Names inside a log's directory. */
 export const COMMIT_DATABASE = 'commit.db';
@@ -41,35 +42,44 @@ class SharedRoom {
 /**
  * The {@link CommitStore} of one machine: SQLite in WAL mode with `synchronous=FULL`, one writing connection in a
  * thread of its own. `load` also takes the directory's lock (LogError `LOG_LOCKED`), which lasts until `close` or the
- * end of the process, however that comes.
+ * end of the process, however that comes. A thread that ended is started again by the next `load`; until then the lock
+ * is free.
  */
-export function sqliteCommitStore(directory: string, logId: Uint8Array): CommitStore {
+export function sqliteCommitStore(directory: string, identity: LogIdentity): CommitStore {
   const data: CommitWorkerData = {
     commitPath: join(directory, COMMIT_DATABASE),
     lockPath: join(directory, LOCK_DATABASE),
-    logId,
+    identity,
   };
-  const channel = startWorker<CommitRequest, CommitReply>({
-    beside: import.meta.url,
-    name: 'commit-store-worker',
-    workerData: data,
-    gone: (reason) => new LogError('LOG_STORAGE', reason),
-  });
-  const room = new SharedRoom();
-  const ask = async (request: CommitRequest): Promise<CommittedState | undefined> => {
+  let channel = start(data);
+  let room = new SharedRoom();
+  let growth: Growth = { bytes: 0 };
+  let closing: Promise<void> | undefined;
+  const ask = async (request: CommitRequest): Promise<Answered> => {
     const reply = await channel.ask(request);
     if (!reply.ok) throw new LogError(reply.code, reply.message, { hint: reply.hint });
-    return reply.state;
+    return reply;
   };
-  let closing: Promise<void> | undefined;
   return {
+    get walBytes() {
+      return growth.bytes;
+    },
+    get growth() {
+      return growth.why;
+    },
     async load() {
-      const state = await ask({ kind: 'load' });
+      if (channel.isGone && closing === undefined) channel = start(data);
+      // What writes after this knows no memory yet.
+      room = new SharedRoom();
+      const { state } = await ask({ kind: 'load' });
       if (state === undefined) throw new LogError('LOG_STORAGE', 'the commit store answered nothing');
       return state;
     },
+    async recover() {
+      await ask({ kind: 'recover' });
+    },
     async commit(batch) {
-      await ask({ kind: 'commit', batch: room.pack(batch) });
+      growth = (await ask({ kind: 'commit', batch: room.pack(batch) })).growth ?? growth;
     },
     close() {
       // A thread that cannot answer any more is ended all the same: that is what frees the lock.
@@ -80,3 +90,13 @@ export function sqliteCommitStore(directory: string, logId: Uint8Array): CommitS
     },
   };
 }
+
+type Answered = Extract<CommitReply, { ok: true }>;
+
+const start = (workerData: CommitWorkerData): WorkerChannel<CommitRequest, CommitReply> =>
+  startWorker({
+    beside: import.meta.url,
+    name: 'commit-store-worker',
+    workerData,
+    gone: (reason) => new LogError('LOG_STORAGE', reason),
+  });

@@ -55,6 +55,11 @@ export class TileWriter {
     return this.#running;
   }
 
+  /** Resolves when no attempt is under way. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
   /** A store that cannot keep up is waited for. One that fails while `limit` full data tiles of the tree of `size`
    * entries are not durable is the end, before commit store and memory fill up: rejects with LogError `LOG_STORAGE`. */
   async waitBelow(limit: number, size: number): Promise<void> {

@@ -12,13 +12,18 @@ const CACHED = 512;
 /** Any tile of a tree: from its edge in memory, else cut from the full tile in the store. Callers keep to widths that
  * the tree has. */
 export class TreeTiles {
-  readonly #edge: TreeEdge;
+  #edge: TreeEdge;
   readonly #files: NeededFiles;
   readonly #cache = new Map<string, Uint8Array>();
 
   constructor(edge: TreeEdge, files: NeededFiles) {
     this.#edge = edge;
     this.#files = files;
+  }
+
+  /** Cuts from another edge of the same tree from now on: one that was computed anew from the stores. */
+  follow(edge: TreeEdge): void {
+    this.#edge = edge;
   }
 
   /** The bytes of a tile; throws LogError `LOG_CORRUPT` when a file that must be there is missing or cut off. */

@@ -22,6 +22,8 @@ export interface VerifiedCheckpoint {
   readonly root: Uint8Array;
   /** Milliseconds since the epoch; undefined when only an Ed25519 key was known. */
   readonly timestamp: number | undefined;
+  /** The known keys whose signatures it carries. */
+  readonly signedBy: readonly Vkey[];
 }
 
 /**
@@ -31,20 +33,29 @@ export interface VerifiedCheckpoint {
  */
 export function verifyCheckpoint(bytes: Uint8Array, keys: readonly Vkey[]): VerifiedCheckpoint {
   const checkpoint = parseCheckpoint(bytes);
-  let known = 0;
+  const signedBy: Vkey[] = [];
   let timestamp: number | undefined;
   for (const { name, keyId, signature } of checkpoint.signatures) {
     const vkey = keys.find((key) => key.name === name && equalBytes(key.keyId, keyId));
     if (vkey === undefined || vkey.type === 'cosignature' || vkey.name !== checkpoint.origin) continue;
     timestamp = checkSignature(checkpoint, vkey, signature) ?? timestamp;
-    known++;
+    signedBy.push(vkey);
   }
   const { origin, size, root } = checkpoint;
-  if (known > 0) return { origin, size, root, timestamp };
+  if (signedBy.length > 0) return { origin, size, root, timestamp, signedBy };
   throw new LogError(
     'LOG_CORRUPT',
     `the checkpoint of "${origin}" carries no signature of a known key of that log`,
   );
+}
+
+/** Throws {@link LogError} `LOG_CORRUPT` unless every one of the log's `keys` has signed: a line whose key id is damaged
+ * counts as that of a stranger, and {@link verifyCheckpoint} is content with the other one. */
+export function requireEverySignature({ signedBy }: VerifiedCheckpoint, keys: readonly Vkey[]): void {
+  const missing = keys.find((key) => key.type !== 'cosignature' && !signedBy.includes(key));
+  if (missing === undefined) return;
+  const kind = missing.type === 'ed25519' ? 'Ed25519' : 'ECDSA';
+  throw new LogError('LOG_CORRUPT', `the checkpoint lacks the signature of the log's ${kind} key`);
 }
 
 /** Throws unless the signature holds; the time that a type 0x05 signature covers. */

@@ -5,7 +5,9 @@ import { guardConnections } from './connection-guard.ts';
 import { watchConnections } from './drain.ts';
 import { createHandlers, logUrlOf } from './handlers.ts';
 import { createHttpServer, listen, type Listening } from './http-listener.ts';
+import { lameDuck } from './lame-duck.ts';
 import { requireTellableReaders } from './log-access.ts';
+import { LogWatch } from './log-watch.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import { followTlsPair, loadTlsPair, type TlsFollower, type TlsPair } from './tls-certificate.ts';
 
@@ -21,7 +23,8 @@ export interface RunningService {
   readonly logUrl: string;
   /** Looks at once whether the TLS files were renewed; happens by itself every ten seconds. */
   checkTls(): Promise<void>;
-  /** Stops accepting, finishes what is under way (at most 25 s), then closes log, policy and audit. */
+  /** Is not ready any more; goes on for as long as it was told to; stops accepting, finishes what is under way (at most
+   * 25 s), then closes log, policy and audit. */
   close(): Promise<void>;
 }
 
@@ -74,11 +77,19 @@ async function start(values: ServiceValues): Promise<RunningService> {
   const logSize = log.status().size;
   requestLog.note('info', 'started', { url: state.url, metricsUrl, logUrl, logSize, ...places });
   let closed: Promise<void> | undefined;
+  const watch = new LogWatch(
+    () => log.status(),
+    (level, event, facts) => {
+      requestLog.note(level, event, facts);
+    },
+  );
   const close = async (): Promise<void> => {
     state.isClosing = true;
     renewal?.stop();
     requestLog.note('info', 'closing', { signing: handlers.signing() });
+    await lameDuck(server, values.shutdownDelayMs ?? 0);
     await drain(GRACE);
+    watch.stop();
     // Only now is nobody left who could wait for the log.
     await Promise.allSettled([log.close(), values.policy.close(), drainOperator(0)]);
     handlers.close();

@@ -1,9 +1,11 @@
 /** What is kept of each decision over a signing request: numbers, the service log, and the audit where there is one. */
+import { AuditError } from '../audit/audit-error.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { DecisionTrace } from '../ca/decision-trace.ts';
 import type { Issued } from '../ca/issuance.ts';
+import { MayflyError } from '../core/errors.ts';
+import { LogError } from '../ct-log/log-error.ts';
 import { IssuerFault } from '../oidc/keys/issuer-fault.ts';
-import { TokenError } from '../oidc/token-error.ts';
 import { PolicyError } from '../policy/policy-error.ts';
 import { ReplayFault } from '../policy/replay/replay-fault.ts';
 import type { RefusalLog } from './refusal-log.ts';
@@ -133,14 +135,22 @@ function refusedLine(
   };
 }
 
-/** Faults that a line has told. An issuer that is down, or a replay guard whose thread ended, is tried once in a while,
- * and until then every token that needs it fails with the one fault of that try: they must not fill the log with it. */
-const told = new WeakSet<IssuerFault | ReplayFault>();
+/** Faults that a line has told. An issuer that is down, a replay guard whose thread ended, a log that stopped or an audit
+ * that fails is tried once in a while, and until then every request that needs it fails with the one fault of that try:
+ * they must not fill the log with it. */
+const told = new WeakSet<Error>();
 
 function isToldAlready(error: unknown): boolean {
-  const fault = error instanceof TokenError || error instanceof PolicyError ? error.cause : undefined;
-  if (!(fault instanceof IssuerFault || fault instanceof ReplayFault)) return false;
+  const fault = lastingFault(error);
+  if (fault === undefined) return false;
   if (told.has(fault)) return true;
   told.add(fault);
   return false;
+}
+
+function lastingFault(error: unknown): Error | undefined {
+  if (!(error instanceof MayflyError) || !(error.cause instanceof Error)) return undefined;
+  const { cause } = error;
+  const lasts = error instanceof LogError || error instanceof AuditError;
+  return lasts || cause instanceof IssuerFault || cause instanceof ReplayFault ? cause : undefined;
 }

@@ -1,7 +1,7 @@
 /** Conditions that the operator should know of and that keep nobody from signing: the service stays ready. */
 import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../core/clock.ts';
-import type { LogStatus } from '../ct-log/log.ts';
+import type { LogStatus } from '../ct-log/log-status.ts';
 import type { Check } from './readiness.ts';
 import type { TlsStatus } from './tls-certificate.ts';
 

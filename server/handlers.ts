@@ -131,7 +131,8 @@ function signingRoutes(
   { accepted }: ConnectionGuard,
 ): ReadonlyMap<string, (exchange: Exchange) => void> {
   const { authority, policy, log, clock, requestLog, audit } = values;
-  const issue = createIssuance({ policy: () => policy.current, authority, log, clock });
+  const trouble = (): Error | undefined => log.refusal() ?? audit?.refusal();
+  const issue = createIssuance({ policy: () => policy.current, authority, log, clock, trouble });
   const records = createDecisionRecords({ metrics, requestLog, refusalLog, audit, clientAddress });
   const parts: SigningParts = {
     ...{ issue, signing, records },

@@ -11,22 +11,13 @@ import type { TlsStatus } from './tls-certificate.ts';
 import { registerTlsMetrics } from './tls-metrics.ts';
 import { registerEventLoopLag } from './event-loop-lag.ts';
 import { registerConfigurationMetrics, type ConfigurationSources } from './configuration-metrics.ts';
+import type { LogStatus } from '../ct-log/log-status.ts';
+import { isDegraded, registerLogMetrics } from './log-metrics.ts';
 
 /** What the gauges read when Prometheus asks; nothing of it is pushed. */
 export interface MetricSources extends ConfigurationSources {
   readonly version: string;
-  readonly log: () => {
-    readonly size: number;
-    readonly timestamp: number;
-    readonly queued: number;
-    readonly tileBacklog: number;
-    readonly failed?: string;
-    readonly tileFailure?: string;
-    readonly indexFailure?: string;
-    readonly frozenAt?: number;
-    readonly unreadable?: { readonly count: number };
-    readonly checkpointFailure?: string;
-  };
+  readonly log: () => LogStatus;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** End of the issuing CA's validity, milliseconds since the epoch. */
@@ -87,6 +78,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     registers,
   });
   registerGauges(registers, sources);
+  registerLogMetrics(registers, sources.log);
   registerConfigurationMetrics(registers, sources);
   let lastTreeSize = 0;
   return {
@@ -145,13 +137,6 @@ function fulcioMetrics(
   };
 }
 
-const degraded = (status: ReturnType<MetricSources['log']>): number =>
-  [status.tileFailure, status.indexFailure, status.checkpointFailure, status.unreadable].every(
-    (trouble) => trouble === undefined,
-  )
-    ? 0
-    : 1;
-
 function registerGauges(registers: Registry[], sources: MetricSources): void {
   const { log, clock } = sources;
   const rows: readonly (readonly [name: string, help: string, read: () => number])[] = [
@@ -160,8 +145,8 @@ function registerGauges(registers: Registry[], sources: MetricSources): void {
     ['mayfly_log_queue', 'Entries that wait for the next commit.', () => log().queued],
     [
       'mayfly_log_failed',
-      '1 when the log takes no more entries until a restart.',
-      () => (log().failed === undefined ? 0 : 1),
+      '1 when the log takes no entries: it has stopped, or cannot sign what it committed.',
+      () => (log().failed === undefined && log().signingFailure === undefined ? 0 : 1),
     ],
     [
       'mayfly_log_frozen',
@@ -171,8 +156,8 @@ function registerGauges(registers: Registry[], sources: MetricSources): void {
     ['mayfly_log_tile_backlog', 'Full tiles that are no durable files yet.', () => log().tileBacklog],
     [
       'mayfly_log_degraded',
-      '1 when files of the log cannot be written or read, or leaf hashes not looked up.',
-      () => degraded(log()),
+      '1 when files of the log cannot be written or read, leaf hashes not looked up, or the commit store grows.',
+      () => (isDegraded(log()) ? 1 : 0),
     ],
     [
       'mayfly_log_unreadable_files',

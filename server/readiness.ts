@@ -3,7 +3,7 @@ import { utf8 } from '../core/bytes.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Signer } from '../core/signer.ts';
-import type { LogStatus } from '../ct-log/log.ts';
+import type { LogStatus } from '../ct-log/log-status.ts';
 import type { ConfigurationState } from './configuration-state.ts';
 import { auditFileCheck, filesCheck, tlsCheck } from './degraded-checks.ts';
 import type { ReplayGuardStatus } from './service-values.ts';
@@ -15,6 +15,7 @@ export interface Check {
     | 'authority'
     | 'signer'
     | 'log'
+    | 'clock'
     | 'head'
     | 'open'
     | 'files'
@@ -78,6 +79,7 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
       authorityCheck(sources),
       signer,
       logCheck(status),
+      clockCheck(status),
       headCheck(status, now, waitedAt(status, now)),
     ];
     const audit = auditCheck(sources);
@@ -180,10 +182,18 @@ function createQueueWatch(): (status: LogStatus, now: number) => number {
   };
 }
 
-const logCheck = (status: LogStatus): Check => ({
-  name: 'log',
-  ok: status.failed === undefined,
-  detail: status.failed ?? takesEntries(status),
+function logCheck(status: LogStatus): Check {
+  const { failed, signingFailure } = status;
+  const unsigned =
+    signingFailure && `a committed head cannot be signed: ${signingFailure}; it is tried again`;
+  const trouble = failed ?? unsigned;
+  return { name: 'log', ok: trouble === undefined, detail: trouble ?? takesEntries(status) };
+}
+
+const clockCheck = ({ clockFailure }: LogStatus): Check => ({
+  name: 'clock',
+  ok: clockFailure === undefined,
+  detail: clockFailure ?? 'the clock agrees with the time that passed',
 });
 
 function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: number): Check {
@@ -193,14 +203,16 @@ function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: 
   const detail = isStuck
     ? `${queued} entries wait and the head has not moved for ${waited} ms`
     : isAhead
-      ? `the head is ${-age} ms ahead of the clock`
+      ? `the head is ${-age} ms ahead of the clock: the log takes entries from ${new Date(timestamp).toISOString()} on`
       : `size ${size}, signed ${age} ms ago, ${queued} waiting`;
   return { name: 'head', ok: !isStuck && !isAhead, detail };
 }
 
 /** Tiles and index are derived from what is committed: their trouble is reported but keeps nobody from signing. */
-const takesEntries = ({ tileFailure, indexFailure, frozenAt }: LogStatus): string =>
-  [stateText(frozenAt), tileFailure, indexFailure].filter((part) => part !== undefined).join('; ');
+const takesEntries = ({ tileFailure, indexFailure, storeGrowth, frozenAt }: LogStatus): string =>
+  [stateText(frozenAt), tileFailure, indexFailure, storeGrowth]
+    .filter((part) => part !== undefined)
+    .join('; ');
 
 /** A log that was ended on purpose is there to be read: the service is ready for that. */
 const stateText = (frozenAt: number | undefined): string =>

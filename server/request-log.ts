@@ -3,6 +3,7 @@
  *
  * What a caller claims is written only after it was verified; tokens, proofs and keys are never handed to this file.
  */
+import { MayflyError, systemCode } from '../core/errors.ts';
 import { printableJson } from '../core/printable.ts';
 import { pino, type DestinationStream, type Logger } from 'pino';
 
@@ -68,11 +69,12 @@ export function createRequestLog(
       logger.info({ event: 'issued', ...line });
     },
     refused: ({ cause, isRepeated, ...line }) => {
+      const under = cause === undefined ? undefined : underText(cause);
       const level = line.status >= 500 && isRepeated !== true ? 'error' : 'warn';
       logger[level]({
         event: 'refused',
         ...line,
-        ...(cause === undefined ? {} : { cause: causeText(cause) }),
+        ...(under === undefined ? {} : { cause: under }),
       });
     },
     note: (level, event, facts) => {
@@ -84,13 +86,33 @@ export function createRequestLog(
   };
 }
 
-/** The chain of faults, outermost first, with the stack of the innermost. For log lines, never for an answer. */
+/** Frames of a stack that a line holds. */
+const FRAMES = 6;
+
+/** The chain of faults, outermost first; the innermost with where it was thrown, unless it is one that was foreseen. For
+ * log lines, never for an answer. */
 export function causeText(cause: unknown): string {
   const lines: string[] = [];
   let at: unknown = cause;
   while (at instanceof Error && lines.length < 8) {
-    lines.push(at.cause instanceof Error ? `${at.name}: ${at.message}` : (at.stack ?? at.message));
+    lines.push(at.cause instanceof Error ? `${at.name}: ${at.message}` : innermost(at));
     at = at.cause;
   }
   return lines.length === 0 ? typeof cause : lines.join(' <- ');
+}
+
+/** What the system or one of our own errors says needs no stack. */
+function innermost(error: Error): string {
+  if (error instanceof MayflyError || systemCode(error) !== undefined)
+    return `${error.name}: ${error.message}`;
+  return (error.stack ?? error.message)
+    .split('\n')
+    .slice(0, FRAMES + 1)
+    .join('\n');
+}
+
+/** What lies under an error whose own sentence is in the line already; undefined when nothing does. */
+function underText(error: unknown): string | undefined {
+  if (!(error instanceof MayflyError)) return causeText(error);
+  return error.cause === undefined ? undefined : causeText(error.cause);
 }

@@ -32,6 +32,8 @@ export interface ServiceValues {
   /** Whether the operator says that a proxy in front speaks TLS; default: no. */
   readonly behindTlsProxy?: boolean | undefined;
   readonly limits: ServiceLimits;
+  /** Milliseconds for which the service goes on after `close`, not ready; default 0. */
+  readonly shutdownDelayMs?: number | undefined;
   readonly requestLog: RequestLog;
   /** Without it decisions stand in the request log only. */
   readonly audit?: Audit | undefined;

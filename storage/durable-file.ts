@@ -1,14 +1,16 @@
-/** Files that are there whole, or not at all, whenever the power goes. */
+/** Files that are there whole, or not at all, whenever the power goes. Whatever fails is a FileFault. */
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { systemCode } from '../core/errors.ts';
+import { naming } from './file-fault.ts';
 import { ensureDirectory } from './make-directory.ts';
 
 /** Makes what happened to the names in `directory` durable. */
 export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
+  const handle = await naming(directory, 'opened', open(directory, 'r'));
   try {
-    await handle.sync();
+    await naming(directory, 'synced', handle.sync());
   } finally {
     await handle.close();
   }
@@ -16,31 +18,50 @@ export async function syncDirectory(directory: string): Promise<void> {
 
 /** Makes `directory` and its missing parents, mode 0700, and every name on the way down from `root` durable in its
  * parent, also when it was there before: an earlier attempt may have failed between making and syncing. `root` must
- * exist; default is the directory that holds the topmost one that had to be made. Rejects with the system's error. */
+ * exist; default is the directory that holds the topmost one that had to be made. */
 export async function makeDirectory(directory: string, root?: string): Promise<void> {
   const end = resolve(directory);
-  const [topmost] = await ensureDirectory(end, 0o700);
+  const [topmost] = await naming(end, 'made', ensureDirectory(end, 0o700));
   const made = topmost === undefined ? end : dirname(topmost);
   const top = root === undefined ? made : resolve(root);
   for (let at = end; at !== top && dirname(at) !== at; at = dirname(at)) await syncDirectory(dirname(at));
 }
 
 /** Writes `bytes` to `path`: temporary file in the same directory, fsync, rename, fsync of the directory. A crash
- * leaves the old file or the new one, and perhaps a temporary file that nobody reads. */
+ * leaves the old file or the new one, and perhaps a temporary file that nobody reads: see {@link removeTemporary}. */
 export async function writeDurably(path: string, bytes: Uint8Array, mode: number): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    const handle = await open(temporary, 'wx', mode);
+    const handle = await naming(temporary, 'opened', open(temporary, 'wx', mode));
     try {
-      await handle.writeFile(bytes);
-      await handle.sync();
+      await writeAndSync(temporary, handle, bytes);
     } finally {
       await handle.close();
     }
-    await rename(temporary, path);
+    await naming(path, 'renamed', rename(temporary, path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw error;
   }
   await syncDirectory(dirname(path));
+}
+
+async function writeAndSync(path: string, handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  await naming(path, 'written', handle.writeFile(bytes));
+  await naming(path, 'synced', handle.sync());
+}
+
+/** The names that {@link writeDurably} gives to its temporary files. */
+const TEMPORARY = /^\..+\.[0-9a-f]{12}\.tmp$/;
+
+/** Removes what a crash left of {@link writeDurably} in `directory`, which may be missing; resolves with how many files
+ * that were. Only for whoever is the only writer there. */
+export async function removeTemporary(directory: string): Promise<number> {
+  const names = await readdir(directory).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return [];
+    throw error;
+  });
+  const left = names.filter((name) => TEMPORARY.test(name));
+  for (const name of left) await rm(join(directory, name), { force: true });
+  return left.length;
 }

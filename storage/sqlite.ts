@@ -11,3 +11,26 @@ export function isCorruption(error: unknown): boolean {
   const errcode = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
   return typeof errcode === 'number' && CORRUPT.has(errcode & 0xff);
 }
+
+/** What SQLite's `disk I/O error` was about, by its extended code. */
+const IO_ACTS: ReadonlyMap<number, string> = new Map([
+  [266, 'read'],
+  [522, 'read to its end'],
+  [778, 'written'],
+  [1034, 'synced'],
+  [1290, 'synced in its directory'],
+  [1546, 'cut'],
+  [1802, 'looked at'],
+  [2570, 'removed'],
+  [3850, 'locked'],
+  [4874, 'sized'],
+  [5386, 'shared (-shm)'],
+]);
+
+/** SQLite's message, with what could not be done where it says no more than `disk I/O error`. */
+export function sqliteMessage(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const errcode = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
+  const act = typeof errcode === 'number' ? IO_ACTS.get(errcode) : undefined;
+  return act === undefined ? message : `${message}: it cannot be ${act}`;
+}

@@ -8,10 +8,12 @@
  * twice. Each batch deletes more expired keys than it adds, and SQLite uses their pages again: the file grows to what one
  * lifetime of tokens needs, and no further.
  */
-import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { DURABLE, isCorruption } from '../../storage/sqlite.ts';
+import { lookAtCopy, removeCopies } from '../../storage/database-copy.ts';
+import { FileFault } from '../../storage/file-fault.ts';
+import { DURABLE, isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
 import { ReplayFault } from './replay-fault.ts';
 
 /** Version of the tables. */
@@ -52,8 +54,16 @@ export class ReplayDatabase {
   readonly #prune: StatementSync;
   #held: number;
 
-  constructor(path: string) {
+  /** `isFirst` when nobody in this process has opened the file before: then it is held to its format before anything is
+   * changed. */
+  constructor(path: string, isFirst = true) {
     this.#path = path;
+    if (isFirst) {
+      this.#guard(() => {
+        requireUsable(path);
+        removeCopies(path);
+      });
+    }
     this.#db = this.#guard(() => open(path));
     try {
       [this.#insert, this.#prune, this.#held] = this.#guard(() => [
@@ -113,15 +123,44 @@ export class ReplayDatabase {
   }
 }
 
+/** Bytes of a file that is looked at in a copy first: those of three million tokens. */
+const MAX_COPIED = 256 * 1024 * 1024;
+
+/** What an unclean end left is looked at in a copy first: a file that is refused stays as it is, with its WAL. */
+function requireUsable(path: string): void {
+  const file = statSync(path, { throwIfNoEntry: false });
+  if (file === undefined || file.size > MAX_COPIED || !existsSync(`${path}-wal`)) return;
+  lookAtCopy(path, (copy) => {
+    copy.addWal();
+    const db = openFor(copy.path, path);
+    try {
+      db.prepare('SELECT count(*) FROM used').get();
+    } finally {
+      db.close();
+    }
+  });
+}
+
 function open(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: 5000 });
+  const db = openFor(path);
   try {
-    db.exec(`PRAGMA journal_mode = WAL; ${DURABLE} PRAGMA journal_size_limit = ${16 * 1024 * 1024};`);
-    if (db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined) create(db, path);
-    const format = db.prepare("SELECT value FROM meta WHERE key = 'format'").get()?.['value'];
-    if (format !== FORMAT) throw unknownFormat(path);
     // After an unclean end, what was read back may never have reached the medium: written anew, and synced.
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Opens `file`, making the tables where there are none; `path` is its name for people. */
+function openFor(file: string, path = file): DatabaseSync {
+  const db = new DatabaseSync(file, { timeout: 5000 });
+  try {
+    db.exec(`PRAGMA journal_mode = WAL; ${DURABLE} PRAGMA journal_size_limit = ${16 * 1024 * 1024};`);
+    if (db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined) create(db, file);
+    const format = db.prepare("SELECT value FROM meta WHERE key = 'format'").get()?.['value'];
+    if (format !== FORMAT) throw unknownFormat(path);
     return db;
   } catch (error) {
     db.close();
@@ -139,7 +178,9 @@ function create(db: DatabaseSync, path: string): void {
 
 function faultOf(path: string, error: unknown): ReplayFault {
   if (error instanceof ReplayFault) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof FileFault)
+    return new ReplayFault('REPLAY_GUARD_STORAGE', error.message, { cause: error });
+  const message = sqliteMessage(error);
   return isCorruption(error)
     ? new ReplayFault('REPLAY_GUARD_CORRUPT', `${path}: ${message}`, { hint: MEND, cause: error })
     : new ReplayFault('REPLAY_GUARD_STORAGE', `${path}: ${message}`, { cause: error });

@@ -21,6 +21,7 @@ export type ReplayReply =
 
 const path = workerData as string;
 let database: ReplayDatabase | undefined;
+let isFirst = true;
 
 function answer(request: ReplayRequest): ReplayReply {
   try {
@@ -28,7 +29,8 @@ function answer(request: ReplayRequest): ReplayReply {
       database?.close();
       return { ok: true, won: [], held: 0 };
     }
-    database ??= new ReplayDatabase(path);
+    database ??= new ReplayDatabase(path, isFirst);
+    isFirst = false;
     const won = request.kind === 'claim' ? database.claim(request.claims, request.now) : [];
     return { ok: true, won, held: database.held };
   } catch (error) {

@@ -15,7 +15,9 @@ const LOG_DOWN: Wire = {
 
 const AT_START = 'The service finds it when it opens the log, and then does not start.';
 const STOPS =
-  'Met while running, it stops the log: requests get `LOG_UNAVAILABLE`, and the service log has this one.';
+  'Met while running, it stops the log: requests get `LOG_UNAVAILABLE`, and the service log has this one. The log does not go on by itself.';
+const PAUSES =
+  'Met while running, it stops the log until it could be opened again: requests get `LOG_UNAVAILABLE`, and the service log has this one.';
 const WHEN_MADE = 'It comes when a log is made, by `mayfly init`.';
 
 /** The transparency log did not take the entry; no certificate leaves. */
@@ -30,15 +32,17 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
   },
   LOG_UNAVAILABLE: {
     ...LOG_DOWN,
-    meaning: 'The log stopped after a fault and takes nothing until the service is started again.',
-    cause: 'A full or failing disk; the first fault stands in the service log and in `/readyz`.',
-    mend: 'The operator mends the cause, then restarts: the log goes on from what is durable.',
+    meaning:
+      'The log stopped after a fault, or its keys cannot sign what it committed. A request that comes while that is known uses up no token.',
+    cause: 'A full or failing disk, or a key that cannot be reached; the service log and `/readyz` name it.',
+    mend: 'Try again later. The operator fixes the cause; the log goes on by itself: operations.md, “The log stops”.',
   },
   LOG_CLOCK: {
     ...LOG_DOWN,
-    meaning: 'The clock is behind the last head of the log. Nothing was logged.',
-    cause: 'The clock was set back.',
-    mend: 'The operator sets the clock right; the log goes on by itself.',
+    meaning:
+      'The clock is behind the last head of the log, or jumped and is not trusted yet. Nothing was logged. A request that comes while that is known uses up no token.',
+    cause: 'The clock was set, or was wrong for a while.',
+    mend: 'The operator sets the clock right; the log goes on by itself: operations.md, “Clock problems”.',
   },
   LOG_CLOSED: {
     ...LOG_DOWN,
@@ -66,20 +70,20 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
     ...LOG_DOWN,
     meaning: 'What is stored contradicts itself.',
     cause: 'A damaged file, or files of two histories.',
-    mend: 'See operations.md, “A tile that exists with other bytes”.',
+    mend: 'The message names the file and says what to do with it: operations.md, “A start that is refused”.',
     neverAnswered: STOPS,
   },
   LOG_STORAGE: {
     ...LOG_DOWN,
     meaning: 'The storage under the log failed.',
-    cause: 'A full disk, or rights that changed.',
-    mend: 'The operator finds the file in the service log.',
-    neverAnswered: STOPS,
+    cause: 'A full disk, a disk that fails, or rights that changed.',
+    mend: 'The operator finds the file, and what could not be done with it, in the service log.',
+    neverAnswered: PAUSES,
   },
   LOG_LOCKED: {
     ...LOG_DOWN,
-    meaning: 'Another process writes to the log.',
-    cause: 'A second service on the same directory.',
+    meaning: 'Another process writes to the log, or reads `commit.db` and does not finish.',
+    cause: 'A second service on the same directory; a backup program or a `sqlite3` shell.',
     mend: 'Stop the other one.',
     neverAnswered: AT_START,
   },
@@ -87,7 +91,7 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
     ...LOG_DOWN,
     meaning: 'The log was larger before, or was another.',
     cause: 'An old `commit.db` was put back.',
-    mend: 'See operations.md, “Why an old commit store must not be restored”.',
+    mend: 'See operations.md, “A start that is refused” and “Why an old commit store must not be restored”.',
     neverAnswered: AT_START,
   },
   LOG_UNSUITABLE_STORAGE: {

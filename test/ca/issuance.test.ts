@@ -211,4 +211,53 @@ describe('ca/issuance', () => {
     policy = denying;
     expect(issued.confirm).to.throw(PolicyError, 'no longer');
   });
+
+  it('asks for no grant, which may use up the token, while nothing can be issued', async () => {
+    const trouble = new Error('the log has stopped');
+    let granted = 0;
+    const good = openPolicy(emailPrincipal());
+    const policy: IssuancePolicy = {
+      ...good,
+      authorize: (...asked) => {
+        granted++;
+        return good.authorize(...asked);
+      },
+    };
+    const log = memoryLog(clock);
+    const issue = createIssuance({
+      policy: () => policy,
+      authority: ca.authority,
+      log,
+      clock,
+      trouble: () => trouble,
+    });
+    expect(await issue(request()).catch((error: unknown) => error)).to.equal(trouble);
+    const expired = createIssuance({
+      policy: () => policy,
+      authority: ca.authority,
+      log,
+      clock: () => NOW + 1e12,
+    });
+    expect(await expired(request()).catch((error: unknown) => error)).to.have.property(
+      'code',
+      'AUTHORITY_EXPIRED',
+    );
+    expect(granted).to.equal(0);
+  });
+
+  it('signs nothing when the trouble begins while the grant is asked for', async () => {
+    const trouble = new Error('the clock jumped');
+    let asked = 0;
+    let signed = 0;
+    const { signer } = ca.authority;
+    const counting = { ...signer, sign: (data: Uint8Array) => (signed++, signer.sign(data)) };
+    const issue = createIssuance({
+      policy: () => openPolicy(emailPrincipal()),
+      authority: { ...ca.authority, signer: counting },
+      ...{ log: memoryLog(clock), clock },
+      trouble: () => (++asked === 2 ? trouble : undefined),
+    });
+    expect(await issue(request()).catch((error: unknown) => error)).to.equal(trouble);
+    expect(signed).to.equal(0);
+  });
 });

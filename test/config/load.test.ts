@@ -37,9 +37,10 @@ describe('config: what a file means', () => {
     const { mayfly } = parseConfig('');
     expect(mayfly.logAccess).to.equal('public');
     expect(mayfly.limits).to.deep.equal({ maxInFlight: 512, readConcurrency: 4, idleTimeoutMs: 620_000 });
+    expect(mayfly.shutdownDelay).to.equal(0);
     expect(mayfly.clientSigningAlgorithms).to.have.length(7);
     const text =
-      'mayfly: {public-url: "https://ca.example/", log-access: token, log-access-token-file: secret/token, log-level: debug, limits: {idle-timeout: 90, read-concurrency: 2}, trusted-proxies: [10.0.0.1, "fd00::/8"], client-signing-algorithms: [ed25519, ed25519]}';
+      'mayfly: {public-url: "https://ca.example/", log-access: token, log-access-token-file: secret/token, log-level: debug, limits: {idle-timeout: 90, read-concurrency: 2}, shutdown-delay: 15, trusted-proxies: [10.0.0.1, "fd00::/8"], client-signing-algorithms: [ed25519, ed25519]}';
     expect(parseConfig(text, { directory: '/etc/mayfly' }).mayfly).to.deep.equal({
       publicUrl: 'https://ca.example',
       logAccess: 'token',
@@ -49,6 +50,7 @@ describe('config: what a file means', () => {
       requireRules: false,
       rateLimits: { issuer: undefined, principal: { perMinute: 600, burst: 600 } },
       limits: { maxInFlight: 512, readConcurrency: 2, idleTimeoutMs: 90_000 },
+      shutdownDelay: 15,
       logLevel: 'debug',
     });
   });

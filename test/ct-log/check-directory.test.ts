@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { checkDirectory } from '../../ct-log/check-directory.ts';
@@ -44,6 +44,52 @@ describe('ct-log/check-directory', function () {
     expect(await checkDirectory(at300)).to.include({ ok: true, entries: 300 });
   });
 
+  /** What the check says when the checkpoint file has other bytes. */
+  const withCheckpoint = async (change: (text: string) => string): Promise<unknown> => {
+    const good = readFileSync(file('checkpoint'), 'utf8');
+    writeFileSync(file('checkpoint'), change(good));
+    try {
+      const result = await checkDirectory(await openDirectorySource(test.directory));
+      return result.ok ? 'ok' : `${result.problem.where}: ${result.problem.message}`;
+    } finally {
+      writeFileSync(file('checkpoint'), good);
+    }
+  };
+
+  for (const [line, kind] of [
+    [5, 'ECDSA'],
+    [6, 'Ed25519'],
+  ] as const) {
+    it(`is not content with a checkpoint whose ${kind} signature nobody can use`, async () => {
+      const change = (edit: (words: string[]) => void) => (text: string) => {
+        const lines = text.split('\n');
+        const words = lines[line - 1]?.split(' ') ?? [];
+        edit(words);
+        lines[line - 1] = words.join(' ');
+        return lines.join('\n');
+      };
+      const otherId = change(
+        (words) =>
+          (words[2] = Buffer.from(words[2] ?? '', 'base64')
+            .fill(7, 0, 4)
+            .toString('base64')),
+      );
+      const otherName = change((words) => (words[1] = 'localhost/log/2027'));
+      for (const edit of [
+        otherId,
+        otherName,
+        (text: string) =>
+          text
+            .split('\n')
+            .toSpliced(line - 1, 1)
+            .join('\n'),
+      ])
+        expect(await withCheckpoint(edit)).to.equal(
+          `checkpoint: the checkpoint lacks the signature of the log's ${kind} key`,
+        );
+    });
+  }
+
   it('tells an old commit store by the checkpoint, and without it by the tiles', async () => {
     expect(await withOldStore())
       .to.include('commit.db: it holds 300 entries')
@@ -53,5 +99,25 @@ describe('ct-log/check-directory', function () {
     expect(await withOldStore()).to.include('at least 512 before (tile/data/001)');
     writeFileSync(file('checkpoint'), checkpoint);
     expect(await checkDirectory(await openDirectorySource(test.directory))).to.include({ ok: true });
+  });
+
+  it('names a damaged WAL of a log that was killed', async () => {
+    const clone = join(test.root, 'clone');
+    const log = await test.open();
+    for (let i = 0; i < 4; i++) await test.issueWith(log, 1);
+    cpSync(test.directory, clone, { recursive: true });
+    await log.close();
+    const check = async (): Promise<unknown> => checkDirectory(await openDirectorySource(clone));
+    expect(await check()).to.include({ ok: true });
+    const wal = join(clone, 'commit.db-wal');
+    const bytes = readFileSync(wal);
+    bytes[100] = (bytes[100] ?? 0) ^ 1;
+    writeFileSync(wal, bytes);
+    expect(await check()).to.deep.include({
+      problem: {
+        where: 'commit.db-wal at byte 32',
+        message: 'it is damaged, and later transactions follow there',
+      },
+    });
   });
 });

@@ -198,7 +198,7 @@ describe('ct-log/check', function () {
     writeFileSync(file, good);
     chmodSync(file, 0o444);
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
-    expect((failure as LogError).message).to.include('tile/0/001 at byte 64');
+    expect((failure as LogError).message).to.include('tile/0/001 is damaged at byte 64');
     await (await test.open()).close();
     expect(await check()).to.include({ ok: true });
   });

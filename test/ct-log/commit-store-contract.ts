@@ -1,6 +1,6 @@
 /** What every CommitStore must keep, whatever it is made of. Call this from the test of each backend. */
 import { expect } from 'chai';
-import type { Batch, CommitStore, Head } from '../../ct-log/commit-store.ts';
+import type { Batch, CommitStore, Head, LoadedState } from '../../ct-log/commit-store.ts';
 import { LogError } from '../../ct-log/log-error.ts';
 
 /** A place where one log's state lies; each `open` is a new writer. */
@@ -32,16 +32,19 @@ export function commitStoreContract(name: string, place: () => Promise<CommitSto
       here = await place();
       store = await here.open();
       empty = (await store.load()).head;
+      await store.recover();
     });
     afterEach(async () => {
       await store.close();
       await here.remove();
     });
 
-    const reopened = async (): Promise<ReturnType<CommitStore['load']>> => {
+    const reopened = async (): Promise<LoadedState> => {
       await store.close();
       store = await here.open();
-      return store.load();
+      const state = await store.load();
+      await store.recover();
+      return state;
     };
 
     const refused = async (attempt: Batch): Promise<void> => {
@@ -50,7 +53,7 @@ export function commitStoreContract(name: string, place: () => Promise<CommitSto
     };
 
     it('begins empty', async () => {
-      expect(await reopened()).to.deep.equal({ head: empty, firstEntry: 0, entries: [] });
+      expect(await reopened()).to.deep.include({ head: empty, firstEntry: 0, entries: [] });
       expect(empty.size).to.equal(0);
     });
 
@@ -71,7 +74,7 @@ export function commitStoreContract(name: string, place: () => Promise<CommitSto
       await refused(batch({ ...next, root: new Uint8Array(32) }, 1));
       await refused(batch({ ...next, timestamp: next.timestamp + 1 }, 1));
       await refused(batch({ ...next, size: 1 }, 1));
-      expect(await reopened()).to.deep.equal({ head: next, firstEntry: 0, entries: [bytes(0), bytes(1)] });
+      expect(await reopened()).to.deep.include({ head: next, firstEntry: 0, entries: [bytes(0), bytes(1)] });
     });
 
     it('drops what is pruned, in the same step, and only when that step is made', async () => {

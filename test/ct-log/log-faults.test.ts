@@ -1,3 +1,6 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { CommitStore } from '../../ct-log/commit-store.ts';
 import { fileTileStore } from '../../ct-log/file-tile-store.ts';
@@ -5,15 +8,24 @@ import { LogError } from '../../ct-log/log-error.ts';
 import type { CtLog, OpenLog } from '../../ct-log/log.ts';
 import { sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
 import type { TileStore } from '../../ct-log/tile-store.ts';
-import { Fault, faultyCommits, faultySigner, faultyTiles, type FaultKind } from './support/faults.ts';
+import {
+  Fault,
+  faultyCommits,
+  faultySigner,
+  faultyTiles,
+  Outage,
+  outageCommits,
+  type FaultKind,
+} from './support/faults.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 
 const KINDS: readonly FaultKind[] = ['not applied', 'applied but reported failed'];
 
-/** A durable step: how to open a log that fails there, and whether the log must stop for it. */
+/** A durable step: how to open a log that fails there, at which calls (the first is 0), and whether the log stops for it. */
 interface Step {
   readonly stops: boolean;
+  readonly calls: readonly number[];
   readonly open: (test: TestLog, ledger: Ledger, fault: Fault) => Promise<CtLog>;
 }
 
@@ -24,43 +36,67 @@ const withStores =
 
 const failingTile = (path: RegExp): Step => ({
   stops: false,
+  calls: [0],
   open: withStores(({ directory }, fault) => ({ tiles: faultyTiles(fileTileStore(directory), path, fault) })),
 });
 
-const failingSigner = (length: (n: number) => boolean): Step => ({
-  stops: true,
+/** The first head is signed when the log is opened, which is a case of its own below. */
+const failingSigner = (which: 'treeHead' | 'checkpoint', counts: (length: number) => boolean): Step => ({
+  stops: false,
+  calls: [1],
   open: (test, ledger, fault) => {
-    const { treeHead, checkpoint } = ledger.watch(test.signers);
-    return test.open({
-      signers: { checkpoint, treeHead: faultySigner(treeHead, (data) => length(data.length), fault) },
-    });
+    const signers = ledger.watch(test.signers);
+    const failing = faultySigner(signers[which], (data) => counts(data.length), fault);
+    return test.open({ signers: { ...signers, [which]: failing } });
   },
+});
+
+/** A commit fails, and then the given step of opening the store again, which was made once when the log was opened. */
+const failingReopen = (step: 'load' | 'recover'): Step => ({
+  stops: true,
+  calls: [1],
+  open: withStores(({ directory, identity }, fault) => ({
+    commits: faultyCommits(sqliteCommitStore(directory, identity), {
+      commit: new Fault('applied but reported failed', 2),
+      [step]: fault,
+    }),
+  })),
 });
 
 const STEPS: Record<string, Step> = {
   'the commit': {
     stops: true,
+    calls: [0, 3],
     open: withStores(({ directory, identity }, fault) => ({
-      commits: faultyCommits(sqliteCommitStore(directory, identity.logId), fault),
+      commits: faultyCommits(sqliteCommitStore(directory, identity), { commit: fault }),
     })),
   },
-  // The first head is signed when the log is opened, which is a case of its own below.
-  'the signature of a head': failingSigner((length) => length === 50),
-  'the signature of an SCT': failingSigner((length) => length !== 50),
+  'reading the store again': failingReopen('load'),
+  'making durable what it holds': failingReopen('recover'),
+  'the signature of a head': failingSigner('treeHead', (length) => length === 50),
+  'the signature of an SCT': failingSigner('treeHead', (length) => length !== 50),
+  'the second signature of a checkpoint': failingSigner('checkpoint', () => true),
   'a data tile': failingTile(/^tile\/data\//),
   'a hash tile': failingTile(/^tile\/0\//),
 };
 
-/** Appends `count` entries in batches of `width`; how each ended. */
+/** Resolves when the log takes entries, which it does by itself after a fault. */
+async function untilGoesOn(log: CtLog): Promise<void> {
+  while (log.refusal() !== undefined) await delay(20);
+}
+
+/** Appends `count` entries in batches of `width`, each when `ready`; resolves with those that failed. */
 async function appendAll(
   log: CtLog,
   ledger: Ledger,
   first: number,
   count: number,
   width: number,
+  ready: (log: CtLog) => Promise<void> = () => Promise.resolve(),
 ): Promise<LogError[]> {
   const failures: LogError[] = [];
   for (let at = first; at < first + count; at += width) {
+    await ready(log);
     const batch = Array.from({ length: width }, (_, i) => log.append(entry(at + i)));
     for (const result of await Promise.allSettled(batch)) {
       if (result.status === 'fulfilled') ledger.note(result.value);
@@ -81,26 +117,33 @@ describe('ct-log/log under faults', () => {
 
   for (const [name, step] of Object.entries(STEPS)) {
     for (const kind of KINDS) {
-      for (const nth of [1, 2]) {
-        it(`keeps every promise when ${name} fails (${kind}, call ${nth})`, async () => {
-          const fault = new Fault(kind, nth - (step.stops ? 0 : 1));
-          const log = await step.open(test, ledger, fault);
-          const failures = await appendAll(log, ledger, 0, 600, 100);
-          await log.close();
-          expect(fault.count).to.equal(1);
-          expect(failures.map(({ code }) => code)).to.satisfy((codes: string[]) =>
-            step.stops
-              ? codes.length > 0 && codes.every((code) => code === 'LOG_UNAVAILABLE')
-              : codes.length === 0,
-          );
-          expect(log.status().failed === undefined).to.equal(!step.stops);
-          await ledger.expectKept(test.directory);
-
-          const again = await test.open({ signers: ledger.watch(test.signers) });
-          expect(await appendAll(again, ledger, 600, 300, 100)).to.deep.equal([]);
-          await again.close();
-          await ledger.expectKept(test.directory);
-        });
+      for (const call of step.calls) {
+        for (const after of ['in place', 'after a restart'] as const) {
+          it(`keeps every promise when ${name} fails (${kind}, call ${call}), and goes on ${after}`, async () => {
+            const fault = new Fault(kind, call);
+            let log = await step.open(test, ledger, fault);
+            const ready = after === 'in place' ? untilGoesOn : undefined;
+            const failures = await appendAll(log, ledger, 0, 400, 80, ready);
+            expect(failures.map(({ code }) => code)).to.satisfy((codes: string[]) =>
+              step.stops
+                ? codes.length > 0 && codes.every((code) => code === 'LOG_UNAVAILABLE')
+                : codes.length === 0,
+            );
+            if (after === 'after a restart') {
+              await log.close();
+              await ledger.expectKept(test.directory);
+              log = await test.open({ signers: ledger.watch(test.signers) });
+            } else {
+              await untilGoesOn(log);
+              expect(log.status().stops).to.equal(step.stops ? 1 : 0);
+            }
+            expect(await appendAll(log, ledger, 400, 200, 100)).to.deep.equal([]);
+            expect(log.status()).to.not.have.any.keys('failed', 'signingFailure');
+            await log.close();
+            if (after === 'in place') expect(fault.count).to.equal(1);
+            await ledger.expectKept(test.directory);
+          });
+        }
       }
     }
   }
@@ -114,6 +157,39 @@ describe('ct-log/log under faults', () => {
     await log.close();
     expect(await fileTileStore(test.directory).get('tile/data/000')).to.be.instanceOf(Uint8Array);
     expect(log.status()).to.not.have.property('tileFailure');
+  });
+
+  it('tries a tile that failed again while nothing is logged', async () => {
+    const fault = new Fault('not applied', 0);
+    const tiles = faultyTiles(fileTileStore(test.directory), /^tile\/data\//, fault);
+    const log = await test.open({ stores: { tiles } });
+    await appendAll(log, ledger, 0, 256, 256);
+    while (log.status().tileBacklog > 0) await delay(20);
+    expect(fault.count).to.equal(1);
+    expect(log.status()).to.not.have.property('tileFailure');
+  });
+
+  it('does not go on from a head that somebody else wrote while it was down', async () => {
+    const store = sqliteCommitStore(test.directory, test.identity);
+    const outage = new Outage('no space left on device');
+    const first = await test.open({
+      signers: ledger.watch(test.signers),
+      stores: { commits: outageCommits(store, outage) },
+    });
+    await appendAll(first, ledger, 0, 3, 1);
+    outage.isOn = true;
+    await appendAll(first, ledger, 3, 1, 1);
+    // The lock is lost with its file.
+    rmSync(join(test.directory, 'lock.db'));
+    const second = await test.open({ signers: ledger.watch(test.signers) });
+    await appendAll(second, ledger, 3, 2, 1);
+    outage.isOn = false;
+    while (first.status().blocked === undefined) await delay(20);
+    expect(first.status().blocked).to.include('another writer has changed the log');
+    expect(first.refusal()).to.have.property('code', 'LOG_UNAVAILABLE');
+    await second.close();
+    await first.close();
+    await ledger.expectKept(test.directory);
   });
 
   it('stops at once, for good, when a tile is there with other bytes', async () => {
@@ -131,6 +207,7 @@ describe('ct-log/log under faults', () => {
     expect(await appendAll(log, ledger, 0, 256, 256)).to.deep.equal([]);
     await refused.promise;
     expect(log.status().failed).to.include('tile/data/000 exists with other bytes');
+    expect(log.status().blocked).to.equal(log.status().failed);
     const failures = await appendAll(log, ledger, 256, 10, 10);
     expect(failures.map(({ code }) => code)).to.deep.equal(Array(10).fill('LOG_UNAVAILABLE'));
     expect(ledger.heads.map(({ size }) => size)).to.deep.equal([0, 256]);
@@ -141,7 +218,7 @@ describe('ct-log/log under faults', () => {
 
   it('signs nothing more when a tile is found with other bytes while a batch is being committed', async () => {
     const files = fileTileStore(test.directory);
-    const commits = sqliteCommitStore(test.directory, test.identity.logId);
+    const commits = sqliteCommitStore(test.directory, test.identity);
     const committing = Promise.withResolvers<undefined>();
     const refused = Promise.withResolvers<undefined>();
     const tiles: TileStore = {
@@ -203,10 +280,9 @@ describe('ct-log/log under faults', () => {
   });
 
   it('answers nothing after a fault until it is opened again', async () => {
-    const commits = faultyCommits(
-      sqliteCommitStore(test.directory, test.identity.logId),
-      new Fault('not applied', 0),
-    );
+    const commits = faultyCommits(sqliteCommitStore(test.directory, test.identity), {
+      commit: new Fault('not applied', 0),
+    });
     const log = await test.open({ stores: { commits } });
     await expectRejection(log.append(entry(0)), LogError, 'stopped');
     await expectRejection(log.append(entry(1)), LogError, 'stopped');

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { CommittedState } from '../../ct-log/commit-store.ts';
+import type { LoadedState } from '../../ct-log/commit-store.ts';
 import { fileTileStore } from '../../ct-log/file-tile-store.ts';
 import { LogError } from '../../ct-log/log-error.ts';
 import { logKeys } from '../../ct-log/log-keys.ts';
@@ -111,8 +111,8 @@ describe('ct-log/log with an old commit store', () => {
     expect(message).to.include('tile/data/000');
   });
 
-  const committed = async (): Promise<CommittedState> => {
-    const store = sqliteCommitStore(test.directory, test.identity.logId);
+  const committed = async (): Promise<LoadedState> => {
+    const store = sqliteCommitStore(test.directory, test.identity);
     return store.load().finally(() => store.close());
   };
 
@@ -141,7 +141,7 @@ describe('ct-log/log with an old commit store', () => {
     const { directory, identity } = test;
     const tiles = fileTileStore(directory);
     const failure: unknown = await refuseRollback({
-      ...{ directory, keys: logKeys(identity), head: state.head, edge, tiles },
+      ...{ checkpoint: older, keys: logKeys(identity), state, edge, tiles },
     }).catch((error: unknown) => error);
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
     expect((failure as LogError).message).to.include('200');

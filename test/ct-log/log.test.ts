@@ -1,5 +1,16 @@
-import { cpSync, existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { isCommitted } from '../../ct-log/committed.ts';
 import { parseLeafIndex } from '../../ct-log/format/leaf-index.ts';
@@ -61,5 +72,53 @@ describe('log', () => {
     expect(second.status().size).to.equal(300);
     expect(second.status().root).to.deep.equal(before.root);
     expect((await second.append(entry(300))).index).to.equal(300);
+  });
+
+  it('removes the temporary files that a crash left, and no other', async () => {
+    const first = await test.open();
+    await Promise.all(Array.from({ length: 600 }, (_, i) => first.append(entry(i))));
+    await first.close();
+    const left = [
+      ...['.checkpoint.0123456789ab.tmp', 'checkpoint.tmp', '.opening-commit.db-abc123/commit.db'],
+      ...['tile/data/.002.0123456789ab.tmp', 'tile/0/.001.0123456789ab.tmp', 'tile/1/.000.0123456789ab.tmp'],
+      `issuer/.${'0'.repeat(64)}.0123456789ab.tmp`,
+    ];
+    const others = ['notes.tmp', '.notes.tmp', 'tile/data/.002.tmp', '.openings'];
+    for (const name of [...left, ...others]) {
+      const path = join(test.directory, name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, 'left');
+    }
+    const second = await test.open();
+    const names = readdirSync(test.directory, { recursive: true }) as string[];
+    for (const name of left) expect(names).to.not.include(name);
+    for (const name of others) expect(names).to.include(name);
+    expect(names.some((name) => name.startsWith('.opening-'))).to.equal(false);
+    expect((await second.append(entry(600))).index).to.equal(600);
+  });
+
+  it('names file and act when the file system refuses something', async () => {
+    const log = await test.open();
+    await log.append(entry(1));
+    await log.close();
+    rmSync(join(test.directory, 'checkpoint'));
+    mkdirSync(join(test.directory, 'checkpoint'));
+    const failure: unknown = await test.open().catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_STORAGE');
+    expect((failure as LogError).message).to.match(/2026\/checkpoint cannot be read \(EISDIR: /);
+  });
+
+  it('says that the checkpoint file cannot be written, and writes it when it can', async () => {
+    const log = await test.open();
+    const path = join(test.directory, 'checkpoint');
+    while (!existsSync(path)) await delay(10);
+    rmSync(path);
+    mkdirSync(join(path, 'in the way'), { recursive: true });
+    await log.append(entry(1));
+    while (log.status().checkpointFailure === undefined) await delay(10);
+    expect(log.status().checkpointFailure).to.match(/checkpoint cannot be renamed \(E/);
+    rmSync(path, { recursive: true });
+    while (log.status().checkpointFailure !== undefined) await delay(10);
+    expect(readFileSync(path, 'utf8')).to.include('\n1\n');
   });
 });

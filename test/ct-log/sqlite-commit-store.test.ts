@@ -10,15 +10,20 @@ import {
 } from '../../ct-log/commit-database.ts';
 import { committer } from '../../ct-log/commit-transaction.ts';
 import { LogError } from '../../ct-log/log-error.ts';
+import type { LogIdentity } from '../../ct-log/log-identity.ts';
+import { sha256 } from '../../ct-log/sha256.ts';
 import { COMMIT_DATABASE, sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
 import { commitStoreContract } from './commit-store-contract.ts';
 
-const LOG_ID = new Uint8Array(32).fill(7);
+const IDENTITY: LogIdentity = {
+  ...{ origin: 'localhost/log/2026', name: '2026', sctExtensions: 'leaf_index', createdAt: 1000 },
+  ...{ publicKey: Uint8Array.of(7), logId: sha256(Uint8Array.of(7)), ed25519PublicKey: new Uint8Array(32) },
+};
 const EMPTY = { size: 0, root: new Uint8Array(32), timestamp: 1000 };
 
 function directory(): string {
   const path = mkdtempSync(join(tmpdir(), 'mayfly-commit-'));
-  createCommitDatabase(join(path, COMMIT_DATABASE), LOG_ID, EMPTY);
+  createCommitDatabase(join(path, COMMIT_DATABASE), IDENTITY, EMPTY);
   return path;
 }
 
@@ -30,7 +35,7 @@ const remove = (path: string): Promise<void> => {
 commitStoreContract('ct-log/sqlite-commit-store', () => {
   const path = directory();
   return Promise.resolve({
-    open: () => Promise.resolve(sqliteCommitStore(path, LOG_ID)),
+    open: () => Promise.resolve(sqliteCommitStore(path, IDENTITY)),
     remove: () => remove(path),
   });
 });
@@ -43,10 +48,11 @@ describe('ct-log/sqlite-commit-store', () => {
   afterEach(() => remove(path));
 
   it('lets others read while it writes, each a whole state', async () => {
-    const store = sqliteCommitStore(path, LOG_ID);
+    const store = sqliteCommitStore(path, IDENTITY);
     await store.load();
+    await store.recover();
     const file = join(path, COMMIT_DATABASE);
-    const reader = openForReading(file, LOG_ID);
+    const reader = openForReading(file);
     const next = { size: 1, root: new Uint8Array(32).fill(1), timestamp: 1001 };
     expect(readState(reader, file).head).to.deep.equal(EMPTY);
     await store.commit({ expected: EMPTY, next, entries: [Uint8Array.of(9)], pruneBelow: 0 });
@@ -56,7 +62,7 @@ describe('ct-log/sqlite-commit-store', () => {
   });
 
   it('writes through to the medium with every commit', () => {
-    const db = openForWriting(join(path, COMMIT_DATABASE), LOG_ID);
+    const db = openForWriting(join(path, COMMIT_DATABASE));
     expect(db.prepare('PRAGMA synchronous').get()?.['synchronous']).to.equal(2);
     expect(db.prepare('PRAGMA fullfsync').get()?.['fullfsync']).to.equal(1);
     expect(db.prepare('PRAGMA journal_mode').get()?.['journal_mode']).to.equal('wal');
@@ -67,34 +73,35 @@ describe('ct-log/sqlite-commit-store', () => {
     const left = directory();
     const [from, to] = [path, left].map((place) => join(place, COMMIT_DATABASE)) as [string, string];
     const next = { size: 1, root: new Uint8Array(32).fill(1), timestamp: 1001 };
-    const killed = openForWriting(from, LOG_ID);
+    const killed = openForWriting(from);
     const batch = { memory: Uint8Array.of(9), lengths: [1], pruneBelow: 0 };
     committer(killed)({ expected: EMPTY, next, ...batch });
     for (const suffix of ['', '-wal']) cpSync(from + suffix, to + suffix);
     killed.close();
     expect(statSync(`${to}-wal`).size).to.be.greaterThan(0);
 
-    const store = sqliteCommitStore(left, LOG_ID);
+    const store = sqliteCommitStore(left, IDENTITY);
+    const before = statSync(to).size;
     expect((await store.load()).head).to.deep.equal(next);
+    expect(statSync(to).size).to.equal(before);
+    expect(statSync(`${to}-wal`).size).to.be.greaterThan(0);
+    await store.recover();
     expect(statSync(`${to}-wal`).size).to.equal(0);
     await store.close();
     await remove(left);
   });
 
-  it('does not take the database of another log, nor none', async () => {
-    const other = sqliteCommitStore(path, new Uint8Array(32));
-    const failure: unknown = await other.load().catch((error: unknown) => error);
-    await other.close();
-    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
-    const nowhere = sqliteCommitStore(join(path, 'nowhere'), LOG_ID);
+  it('does not make a database where there is none', async () => {
+    const nowhere = sqliteCommitStore(join(path, 'nowhere'), IDENTITY);
     const missing: unknown = await nowhere.load().catch((error: unknown) => error);
     await nowhere.close();
     expect(missing).to.be.instanceOf(LogError);
   });
 
   it('answers with an error, not with silence, when it is asked after its end', async () => {
-    const store = sqliteCommitStore(path, LOG_ID);
+    const store = sqliteCommitStore(path, IDENTITY);
     await store.load();
+    await store.recover();
     await store.close();
     await store.close();
     const failure: unknown = await store

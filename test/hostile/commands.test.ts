@@ -158,7 +158,10 @@ describe('hostile: what leads a command on', function () {
         return Promise.resolve(tile);
       },
     } as unknown as LogSource;
-    const verified = { origin: ORIGIN, size: 2 ** 40, root: new Uint8Array(32), timestamp: T0 + 300 };
+    const verified = {
+      ...{ origin: ORIGIN, size: 2 ** 40, root: new Uint8Array(32), timestamp: T0 + 300 },
+      signedBy: [],
+    };
     const logId = sha256(KEYS.log.spki);
     const failure: unknown = await proveCertificate(
       { source, logId, checkpoint: new Uint8Array(), verified },

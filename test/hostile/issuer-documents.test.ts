@@ -208,6 +208,14 @@ const uris: readonly unknown[] = [
   ],
   ...['http://user:password@127.0.0.1/jwks', null, 7, {}, [], `https://example.com/${'a'.repeat(200_000)}`],
 ];
+const keys = (...list: readonly unknown[]): Answer => patched(() => ({ keys: list }));
+const RS256 = { alg: 'RS256', kid: 'k' };
+/** A token that holds, by the algorithm that an issuer means which announces none. */
+const SIGNED = {
+  jwks: keys(GOOD.jwk),
+  header: RS256,
+  sign: (input: string) => sign('sha256', Buffer.from(input), GOOD.key),
+};
 const LIES: readonly Evil[] = [
   ...['https://accounts.google.com', '', null, 7, [], {}, true].map((issuer) => ({
     what: `issuer ${JSON.stringify(issuer)}`,
@@ -250,7 +258,14 @@ const LIES: readonly Evil[] = [
   {
     what: 'only algorithms that nobody should use',
     discovery: patched(() => ({ id_token_signing_alg_values_supported: ['none', 'HS256'] })),
+    ...SIGNED,
     outcome: 'ALGORITHM_REFUSED',
+  },
+  {
+    what: 'no algorithm at all, which means RS256',
+    discovery: patched(() => ({ id_token_signing_alg_values_supported: [] })),
+    ...SIGNED,
+    outcome: 'issued',
   },
   {
     what: '10,000 algorithms, a good one among them',
@@ -261,8 +276,6 @@ const LIES: readonly Evil[] = [
   },
 ];
 
-const keys = (...list: readonly unknown[]): Answer => patched(() => ({ keys: list }));
-const RS256 = { alg: 'RS256', kid: 'k' };
 const number = (bytes: number): string => base64url(Buffer.alloc(bytes, 255));
 const KEYS: readonly Evil[] = [
   { what: '10,000 keys', jwks: keys(...Array<unknown>(10_000).fill({ kty: 'RSA' })), outcome: BAD },
@@ -307,9 +320,7 @@ const KEYS: readonly Evil[] = [
   },
   {
     what: 'RSA with 2,048 bits and a right signature',
-    jwks: keys(GOOD.jwk),
-    header: RS256,
-    sign: (input) => sign('sha256', Buffer.from(input), GOOD.key),
+    ...SIGNED,
     outcome: 'issued',
   },
   {
@@ -335,7 +346,7 @@ const KEYS: readonly Evil[] = [
     what: 'RSA with an even modulus',
     jwks: keys({ ...GOOD.jwk, n: base64url(Buffer.alloc(256, 0xfe)) }),
     header: RS256,
-    outcome: 'TOKEN_SIGNATURE_INVALID',
+    outcome: 'KEY_UNUSABLE',
   },
   {
     what: 'a shared secret',

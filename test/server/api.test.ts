@@ -92,6 +92,7 @@ describe('server: the calls beside signing', () => {
       'authority',
       'signer',
       'log',
+      'clock',
       'head',
       'files',
     ]);

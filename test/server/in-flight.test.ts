@@ -145,6 +145,7 @@ describe('server: a request that waits for the log while the configuration chang
         reader: log.reader,
         warnings: log.warnings,
         status: () => log.status(),
+        refusal: () => log.refusal(),
         close: () => log.close(),
         append: async (entry) => {
           await door.pass();

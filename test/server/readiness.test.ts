@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { generateKey } from '../../ca/signers/key-types.ts';
 import { localSigner } from '../../ca/signers/local-signer.ts';
-import type { LogStatus } from '../../ct-log/log.ts';
+import type { LogStatus } from '../../ct-log/log-status.ts';
 import { createReadiness, type Check } from '../../server/readiness.ts';
 
 const START = Date.UTC(2026, 10, 22);
@@ -13,7 +13,15 @@ describe('server: readiness', () => {
 
   beforeEach(async () => {
     now = START;
-    status = { size: 7, root: new Uint8Array(32), timestamp: START, queued: 0, tileBacklog: 0 };
+    status = {
+      size: 7,
+      root: new Uint8Array(32),
+      timestamp: START,
+      queued: 0,
+      tileBacklog: 0,
+      walBytes: 0,
+      stops: 0,
+    };
     const readiness = createReadiness({
       signer: localSigner(await generateKey('p256')),
       authorityNotBefore: START - 1000,

@@ -1,8 +1,21 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect } from 'chai';
-import { makeDirectory } from '../../storage/durable-file.ts';
+import { makeDirectory, removeTemporary, syncDirectory, writeDurably } from '../../storage/durable-file.ts';
+import { FileFault } from '../../storage/file-fault.ts';
 import { systemCode } from '../../core/errors.ts';
 
 describe('storage/durable-file', () => {
@@ -44,5 +57,63 @@ describe('storage/durable-file', () => {
     if (process.platform !== 'linux') this.skip();
     expect(await code('/proc/mayfly')).to.equal('ENOENT');
     expect(await code('/proc/mayfly/below')).to.equal('ENOENT');
+  });
+
+  /** What is synced while `step` runs: the path of each, and whether `watched` was there by then. */
+  async function syncsDuring(step: () => Promise<void>, watched: string): Promise<[string, boolean][]> {
+    const handle = await open(root, 'r');
+    const prototype = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    const { sync } = prototype;
+    const seen: [string, boolean][] = [];
+    prototype.sync = function (this: FileHandle) {
+      seen.push([basename(readlinkSync(`/proc/self/fd/${this.fd}`)), existsSync(watched)]);
+      return sync.call(this);
+    };
+    try {
+      await step();
+    } finally {
+      prototype.sync = sync;
+    }
+    return seen;
+  }
+
+  it('syncs a file before it has its name, and its directory afterwards', async function () {
+    if (!existsSync('/proc/self/fd')) this.skip();
+    const path = join(root, 'file');
+    const syncs = await syncsDuring(() => writeDurably(path, Buffer.from('text'), 0o640), path);
+    expect(syncs).to.have.length(2);
+    expect(syncs[0]?.[0]).to.match(/^\.file\.[0-9a-f]{12}\.tmp$/);
+    expect(syncs[0]?.[1]).to.equal(false);
+    expect(syncs[1]).to.deep.equal([basename(root), true]);
+    expect(readFileSync(path, 'utf8')).to.equal('text');
+    expect(statSync(path).mode & 0o777).to.equal(0o640);
+  });
+
+  it('leaves no temporary file when something fails, and names the file and what failed', async () => {
+    mkdirSync(join(root, 'there', 'inside'), { recursive: true });
+    const failure: unknown = await writeDurably(join(root, 'there'), Buffer.from('x'), 0o600).catch(
+      (error: unknown) => error,
+    );
+    expect(failure).to.be.instanceOf(FileFault);
+    expect((failure as FileFault).message).to.match(/there cannot be renamed \(E[A-Z]+: [a-z ]+\)$/);
+    expect(readdirSync(root)).to.deep.equal(['there']);
+    const nowhere: unknown = await syncDirectory(join(root, 'nowhere')).catch((error: unknown) => error);
+    expect((nowhere as FileFault).message).to.match(/nowhere cannot be opened \(ENOENT: [a-z ]+\)$/);
+    expect(systemCode(nowhere)).to.equal('ENOENT');
+  });
+
+  it('removes the temporary files that a crash left, and no other', async () => {
+    for (const name of [
+      '.a.0123456789ab.tmp',
+      '.b.c.ffffffffffff.tmp',
+      '.a.tmp',
+      'a.0123456789ab.tmp',
+      '.a.0123.tmp',
+    ])
+      writeFileSync(join(root, name), '');
+    expect(await removeTemporary(root)).to.equal(2);
+    expect(readdirSync(root).sort()).to.deep.equal(['.a.0123.tmp', '.a.tmp', 'a.0123456789ab.tmp']);
+    expect(await removeTemporary(join(root, 'nowhere'))).to.equal(0);
   });
 });

@@ -55,8 +55,10 @@ const root = (change: Readonly<Record<string, Uint8Array | undefined>>): Bend =>
 const unknownCritical = { odd: extension('1.2.3', hex('0500'), true) };
 const twoNames = extension('2.5.29.17', der.sequence(hex('81 01 61'), hex('82 01 62')), true);
 
+type WrongRow = readonly [what: string, bend: Bend, step: StepName, detail: RegExp];
+
 /** Each with exactly one thing wrong: the first step that must fail, and what it must say. */
-const WRONG: readonly (readonly [what: string, bend: Bend, step: StepName, detail: RegExp])[] = [
+const WRONG: readonly WrongRow[] = [
   ['a precertificate', leaf({ poison: extension(POISON_OID, hex('0500'), true) }), 'certificate', /poison/],
   [
     'a poison that is not critical',
@@ -257,12 +259,14 @@ const WRONG: readonly (readonly [what: string, bend: Bend, step: StepName, detai
     'issuer',
     /evil/,
   ],
-  [
-    'two issuers that disagree',
-    leaf({ issuer1: fulcio(1, utf8('https://evil.example')) }),
-    'issuer',
-    /two different/,
-  ],
+  ...['https://evil.example', ISSUER.replace(/.$/, 'f'), ISSUER.replace('https', 'httpx'), `${ISSUER}/`].map(
+    (issuer): WrongRow => [
+      `two issuers that disagree: ${issuer}`,
+      leaf({ issuer1: fulcio(1, utf8(issuer)) }),
+      'issuer',
+      /two different/,
+    ],
+  ),
   ['no current issuer extension', leaf({ issuer8: undefined }), 'issuer', /does not name/],
   [
     'an empty issuer',
@@ -459,6 +463,10 @@ describe('verify/verify-certificate', () => {
       { ...trust, roots: [hex('3000')] },
       { ...trust, intermediates: [hex('00')] },
       { ...trust, logs: [{ ...log, publicKey: KEYS.rsa.spki }] },
+      ...[KEYS.ed25519, KEYS.root, KEYS.p521].map(({ spki }) => ({
+        ...trust,
+        logs: [{ ...log, publicKey: spki }],
+      })),
       { ...trust, logs: [{ ...log, ed25519PublicKey: hex('00') }] },
     ];
     for (const change of wrong) {

@@ -1,5 +1,6 @@
 /** Stores and keys that fail once, at a chosen call, in either of the two ways that matter. */
 import type { Signer } from '../../../core/signer.ts';
+import { LogError } from '../../../ct-log/log-error.ts';
 import type { CommitStore } from '../../../ct-log/commit-store.ts';
 import type { TileStore } from '../../../ct-log/tile-store.ts';
 
@@ -26,11 +27,19 @@ export class Fault {
   }
 }
 
-export const faultyCommits = (store: CommitStore, fault: Fault): CommitStore => ({
-  load: () => store.load(),
-  commit: (batch) => fault.run(() => store.commit(batch)),
-  close: () => store.close(),
-});
+/** Faults in the steps of a commit store. */
+export type CommitFaults = Partial<Record<'load' | 'recover' | 'commit', Fault>>;
+
+export const faultyCommits = (store: CommitStore, faults: CommitFaults): CommitStore => {
+  const through = <T>(fault: Fault | undefined, step: () => Promise<T>): Promise<T> =>
+    fault === undefined ? step() : fault.run(step);
+  return {
+    load: () => through(faults.load, () => store.load()),
+    recover: () => through(faults.recover, () => store.recover()),
+    commit: (batch) => through(faults.commit, () => store.commit(batch)),
+    close: () => store.close(),
+  };
+};
 
 /** Only paths that match `path` count. */
 export const faultyTiles = (store: TileStore, path: RegExp, fault: Fault): TileStore => ({
@@ -46,4 +55,31 @@ export const faultySigner = (
 ): Signer => ({
   ...signer,
   sign: (data) => (counts(data) ? fault.run(() => signer.sign(data)) : signer.sign(data)),
+});
+
+/** Fails everything while it is on. */
+export class Outage {
+  isOn = false;
+  readonly #message: string;
+
+  constructor(message: string) {
+    this.#message = message;
+  }
+
+  async run<T>(step: () => Promise<T>): Promise<T> {
+    if (this.isOn) throw new LogError('LOG_STORAGE', this.#message);
+    return step();
+  }
+}
+
+export const outageCommits = (store: CommitStore, outage: Outage): CommitStore => ({
+  load: () => outage.run(() => store.load()),
+  recover: () => outage.run(() => store.recover()),
+  commit: (batch) => outage.run(() => store.commit(batch)),
+  close: () => store.close(),
+});
+
+export const outageSigner = (signer: Signer, outage: Outage): Signer => ({
+  ...signer,
+  sign: (data) => outage.run(() => signer.sign(data)),
 });

@@ -13,6 +13,8 @@ export interface IssuingLog extends TestLog {
   readonly ca: TestAuthority;
   /** Opens the log, issues `count` certificates, and answers them with the log still open. */
   issue(count: number, options?: Partial<OpenLog>): Promise<{ log: CtLog; issued: Issued[] }>;
+  /** Issues `count` certificates, all at once, with an open log. */
+  issueWith(log: CtLog, count: number): Promise<Issued[]>;
 }
 
 /** Makes an {@link IssuingLog}. */
@@ -20,20 +22,22 @@ export async function issuingLog(sctExtensions: SctExtensions = 'leaf_index'): P
   const test = await testLog({ sctExtensions });
   const ca = await testAuthority('p256', Date.now());
   const open: TestLog['open'] = (options) => test.open({ issuers: ca.authority.chain, ...options });
+  const issueWith: IssuingLog['issueWith'] = (log, count) => {
+    const issue = createIssuance({
+      policy: () => openPolicy(emailPrincipal()),
+      ...{ authority: ca.authority, log, clock: Date.now },
+    });
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const proof = sign('sha256', Buffer.from('alice@example.org'), privateKey);
+    const key = { kind: 'publicKey', content: pemOf(publicKey), proof } as const;
+    return Promise.all(Array.from({ length: count }, () => issue({ token: 'token', key })));
+  };
   return {
     ...test,
-    ...{ ca, open },
+    ...{ ca, open, issueWith },
     async issue(count, options) {
       const log = await open(options);
-      const issue = createIssuance({
-        policy: () => openPolicy(emailPrincipal()),
-        ...{ authority: ca.authority, log, clock: Date.now },
-      });
-      const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-      const proof = sign('sha256', Buffer.from('alice@example.org'), privateKey);
-      const key = { kind: 'publicKey', content: pemOf(publicKey), proof } as const;
-      const issued = await Promise.all(Array.from({ length: count }, () => issue({ token: 'token', key })));
-      return { log, issued };
+      return { log, issued: await issueWith(log, count) };
     },
   };
 }

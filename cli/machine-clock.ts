@@ -1,0 +1,17 @@
+import { uptime } from 'node:os';
+import type { SteadyClock } from '../core/clock.ts';
+
+/** The machine's own count of the time that passed. Where it cannot say how long it slept, it never did. */
+export function machineClock(): SteadyClock {
+  const now = (): number => performance.now();
+  return {
+    now,
+    uptime: () => {
+      try {
+        return uptime() * 1000;
+      } catch {
+        return now();
+      }
+    },
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * Holds `log.json`, the commit store and the keys to one log. Each names the log, and one of them can be edited, be of
+ * another log, or be of an old copy: where two agree, the third is the wrong one.
+ */
+import { equalBytes, toBase64 } from '../core/bytes.ts';
+import type { StoredIdentity } from './commit-store.ts';
+import { parseCheckpoint } from './format/checkpoint.ts';
+import { parseTileLeaf } from './format/leaf.ts';
+import type { LogSigners } from './head-signer.ts';
+import { LogError } from './log-error.ts';
+import {
+  identityDifferences,
+  IDENTITY_FILE,
+  identityText,
+  type LogIdentity,
+  type SctExtensions,
+} from './log-identity.ts';
+import { logKeys } from './log-keys.ts';
+import { sha256 } from './sha256.ts';
+import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
+import { verifyCheckpoint } from './verify-head.ts';
+
+/** Throws {@link LogError} `LOG_CORRUPT` when the commit store is not that of the log which `identity` (log.json) names,
+ * as a whole. */
+export function requireStoreOf(identity: LogIdentity, stored: StoredIdentity): void {
+  if (!equalBytes(stored.logId, identity.logId)) throw differ(COMMIT_DATABASE, identity, stored);
+  const { bound } = stored;
+  if (bound === undefined) return;
+  const changed = identityDifferences(bound, identityText(identity));
+  if (changed.length > 0) throw edited(bound, changed);
+}
+
+/** {@link requireStoreOf}, and that `signers` are the keys of this log: a signer of another log would make heads that
+ * nobody can check, or worse, heads of two trees under one key. Throws `LOG_WRONG_KEY`, or `LOG_CORRUPT` when it is not
+ * the keys that are wrong. */
+export function requireOneLog(identity: LogIdentity, stored: StoredIdentity, signers: LogSigners): void {
+  const isOfKeys = equalBytes(sha256(signers.treeHead.publicKey), stored.logId);
+  if (isOfKeys && !equalBytes(stored.logId, identity.logId)) throw differ(IDENTITY_FILE, identity, stored);
+  requireStoreOf(identity, stored);
+  const { treeHead, checkpoint } = signers;
+  const right = treeHead.algorithm === 'ecdsa-p256-sha256' && checkpoint.algorithm === 'ed25519';
+  if (right && equalBytes(treeHead.publicKey, identity.publicKey)) {
+    if (equalBytes(checkpoint.publicKey.subarray(-32), identity.ed25519PublicKey)) return;
+  }
+  throw new LogError('LOG_WRONG_KEY', `the keys given are not those of the log "${identity.origin}"`, {
+    hint: `Give the ECDSA and Ed25519 keys that were made with the log (keys/log-${identity.name}-*.key.pem).`,
+  });
+}
+
+/** What a store of an older version, which does not keep the whole identity, is held to before it is bound to `log.json`:
+ * the name on the signed checkpoint, and the extensions of an entry that was logged (a TileLeaf). Throws `LOG_CORRUPT`
+ * when log.json was edited. */
+export function requireUnedited(
+  identity: LogIdentity,
+  checkpoint: Uint8Array | undefined,
+  entry: Uint8Array | undefined,
+): void {
+  const origin = checkpoint === undefined ? undefined : signedOrigin(identity, checkpoint);
+  if (origin !== undefined && origin !== identity.origin) throw unlike('origin', origin, 'checkpoint');
+  if (entry === undefined) return;
+  const made: SctExtensions = parseTileLeaf(entry).extensions.length > 0 ? 'leaf_index' : 'none';
+  if (made !== identity.sctExtensions) throw unlike('sctExtensions', made, 'entries');
+}
+
+/** The name on a checkpoint that this log's keys signed; undefined when they did not. */
+function signedOrigin(identity: LogIdentity, checkpoint: Uint8Array): string | undefined {
+  try {
+    const { origin } = parseCheckpoint(checkpoint);
+    return verifyCheckpoint(checkpoint, logKeys({ ...identity, origin })).origin;
+  } catch {
+    return undefined;
+  }
+}
+
+const unlike = (field: string, was: string, where: string): LogError =>
+  new LogError(
+    'LOG_CORRUPT',
+    `${IDENTITY_FILE} was edited: ${field} is "${was}" by the ${where} of this log`,
+    {
+      hint: `Write that into ${IDENTITY_FILE} again. Nothing was changed.`,
+    },
+  );
+
+const differ = (wrong: string, { origin, logId }: LogIdentity, stored: StoredIdentity): LogError =>
+  new LogError(
+    'LOG_CORRUPT',
+    `${IDENTITY_FILE} names the log "${origin}" with the id ${toBase64(logId)}, ` +
+      `${COMMIT_DATABASE} is of the log with the id ${toBase64(stored.logId)}`,
+    { hint: `${wrong} was replaced or edited: put the one of this log back. Nothing was changed.` },
+  );
+
+function edited(bound: string, changed: readonly string[]): LogError {
+  const fields = JSON.parse(bound) as Record<string, unknown>;
+  const was = changed.map((name) => `${name} ${JSON.stringify(fields[name])}`).join(', ');
+  return new LogError(
+    'LOG_CORRUPT',
+    `${IDENTITY_FILE} was edited: the log was made with ${was} (${COMMIT_DATABASE} keeps it)`,
+    {
+      hint: `Write that into ${IDENTITY_FILE} again. A log keeps its name and its kind; for others, make a new log.`,
+    },
+  );
+}
