@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { PolicyError } from '../../../policy/policy-error.ts';
-import { KEPT_LONGER, ReplayDatabase } from '../../../policy/replay/replay-database.ts';
+import { KEPT_LONGER, MAX_KEYS, ReplayDatabase } from '../../../policy/replay/replay-database.ts';
 import { ReplayFault } from '../../../policy/replay/replay-fault.ts';
 import { openReplayGuard, RESTART_INTERVAL, type ReplayGuard } from '../../../policy/replay/replay-guard.ts';
 
@@ -127,6 +127,36 @@ describe('policy/replay/replay-guard', () => {
     now = expires + KEPT_LONGER + 1;
     await first.claim(keyOf('c'), now + MINUTE);
     expect(first.held).to.equal(2);
+  });
+
+  it('keeps a token for an hour after its end, and holds ten million', () => {
+    expect([KEPT_LONGER, MAX_KEYS]).to.deep.equal([3_600_000, 10_000_000]);
+  });
+
+  it('lets nobody through while it is full, and everybody again when tokens have expired', () => {
+    const database = new ReplayDatabase(path, true, 3);
+    const claim = (...names: string[]): boolean[] =>
+      database.claim(
+        names.map((name) => ({ key: keyOf(name), expires: now + MINUTE })),
+        now,
+      );
+    try {
+      expect(claim('a', 'b')).to.deep.equal([true, true]);
+      for (const names of [
+        ['c', 'd'],
+        ['c', 'd', 'e'],
+      ])
+        expect(() => claim(...names))
+          .to.throw(ReplayFault)
+          .with.property('code', 'REPLAY_GUARD_FULL');
+      expect(database.held).to.equal(2);
+      expect(claim('c')).to.deep.equal([true]);
+      expect(() => claim('a')).to.throw(ReplayFault, 'holds 3 tokens');
+      now += MINUTE + KEPT_LONGER + 1;
+      expect(claim('d', 'e')).to.deep.equal([true, true]);
+    } finally {
+      database.close();
+    }
   });
 
   it('grows to what one lifetime of tokens needs, and no further', async () => {
