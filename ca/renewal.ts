@@ -23,6 +23,7 @@ import {
 } from './certify.ts';
 import { checkChain } from './chain-checks.ts';
 import { judgeKey } from './key-policy.ts';
+import { verifierFaults } from './verifier-rules.ts';
 import * as x509 from './x509.ts';
 
 /** Upper bound of CN in X.509 (ub-common-name). */
@@ -80,7 +81,7 @@ export interface RequestToSign {
 }
 
 /** Signs a request with the root, for three years and never past its end; of the request it takes key and name alone.
- * The chain, PEM, has passed the checks that `loadAuthority` makes. Rejects with {@link CeremonyError} or
+ * The chain, PEM, has passed the checks that `adoptAuthority` makes. Rejects with {@link CeremonyError} or
  * {@link AuthorityError}. */
 export async function signIntermediate({ request, root, rootKey, clock }: RequestToSign): Promise<string> {
   const rootDer = rootOf(root, rootKey);
@@ -95,7 +96,10 @@ export async function signIntermediate({ request, root, rootKey, clock }: Reques
     await intermediateExtensions(rootCert),
   );
   const ders = [derOf(intermediate), rootDer];
-  checkChain(ders.map(parseCertificate), now);
+  const chain = ders.map(parseCertificate);
+  checkChain(chain, now);
+  const [fault] = verifierFaults(chain);
+  if (fault !== undefined) throw fault;
   return ders.map((der) => encodePem('CERTIFICATE', der)).join('');
 }
 

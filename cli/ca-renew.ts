@@ -1,13 +1,12 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadAuthority } from '../ca/authority.ts';
+import { adoptAuthority } from '../ca/adopt.ts';
 import { CA_KEY_TYPES, caKeyTypeOf } from '../ca/certify.ts';
 import { intermediateRequest, nextCommonName } from '../ca/renewal.ts';
 import { readPrivateKey, writeKeyPem } from '../ca/signers/key-file.ts';
 import { KeyFileError } from '../ca/signers/key-error.ts';
 import { generateKey } from '../ca/signers/key-types.ts';
-import { localSigner } from '../ca/signers/local-signer.ts';
 import { openDataDirectory } from '../config/data-directory.ts';
 import { systemFault } from '../config/data-directory-error.ts';
 import type { DataPaths } from '../config/data-paths.ts';
@@ -118,17 +117,16 @@ async function putInForce(file: string, opened: Opened, speak: Speaker): Promise
   const { paths, passphrase } = opened;
   const text = Buffer.from(await readLimited(file, '--install')).toString('latin1');
   if (await isMissing(paths.nextIntermediateKey)) throw notBegun(paths);
-  const key = await openKey(paths.nextIntermediateKey, passphrase);
-  const { chain, chainPems } = await loadAuthority({
-    ...{ chainPem: text, signer: localSigner(key), clock: Date.now },
-  });
+  const key = await readLimited(paths.nextIntermediateKey, '--data');
+  const adoption = adoptAuthority({ key, chainPem: text, passphrase, clock: Date.now });
+  const { authority, chainPem } = await naming(paths.nextIntermediateKey, adoption);
+  const { chain } = authority;
   const old = await chainIn(paths);
   requireSameRoot(chain, old);
-  const chainPem = chainPems.join('');
   try {
     if (!equalBytes(chain[0] ?? new Uint8Array(), old[0])) await keepFormer(paths, old[0]);
     await replaceDurably(paths.chain, utf8(chainPem));
-    await replaceDurably(paths.intermediateKey, await readFile(paths.nextIntermediateKey));
+    await replaceDurably(paths.intermediateKey, key);
     await rm(paths.nextIntermediateKey);
     await syncDirectory(paths.keys);
   } catch (error) {
@@ -171,12 +169,15 @@ function requireSameRoot(chain: readonly Uint8Array[], old: readonly Uint8Array[
   });
 }
 
-async function openKey(path: string, passphrase: string | undefined): Promise<KeyObject> {
-  return readPrivateKey(await readLimited(path, '--data'), passphrase).catch((error: unknown) => {
+const openKey = async (path: string, passphrase: string | undefined): Promise<KeyObject> =>
+  naming(path, readPrivateKey(await readLimited(path, '--data'), passphrase));
+
+/** A complaint about a key names its file. */
+const naming = <T>(path: string, step: Promise<T>): Promise<T> =>
+  step.catch((error: unknown) => {
     if (!(error instanceof KeyFileError)) throw error;
     throw new KeyFileError(error.code, `${path}: ${error.message}`, { hint: error.hint });
   });
-}
 
 const notBegun = ({ nextIntermediateKey }: DataPaths): CommandError =>
   new CommandError('REFUSED', `no renewal was begun: there is no ${nextIntermediateKey}`, {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -131,6 +131,19 @@ describe('cli/serve', function () {
       expect(sentences[0]).to.contain('the root key lies on the server');
       expect(sentences[1]).to.contain('no issuer is configured');
     }
+  });
+
+  it('goes on with a chain that an earlier version adopted, and says that verifiers refuse it', async () => {
+    const data = await directory();
+    const file = join(data, 'ca', 'chain.pem');
+    const [issuing = ''] = (await readFile(file, 'utf8')).split(/(?<=END CERTIFICATE-----\n)/);
+    await chmod(file, 0o600);
+    await writeFile(file, issuing);
+    const program = await serve('--data', data);
+    program.child.kill('SIGTERM');
+    expect(await program.ended).to.equal(0);
+    const sentences = warningsOf(program).map(({ sentence }) => sentence);
+    expect(sentences.filter((sentence) => sentence.includes('no root'))).to.have.length(1);
   });
 
   it('says in one line what is to be said of many entries alike', async () => {

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkLog } from '../../ct-log/check.ts';
@@ -120,10 +121,22 @@ describe('ct-log/export-log', function () {
         issuer: (hex: string) => (left-- > 0 ? source.issuer(hex) : Promise.reject(new Error('broken off'))),
       };
       const outcome = await codeOf(run({ source: breaking }));
-      if (outcome !== 'none') expect(outcome).to.equal('Error: broken off');
+      if (outcome !== 'none') {
+        expect(outcome).to.equal('Error: broken off');
+        expect(existsSync(join(out, 'checkpoint')), 'the checkpoint is last').to.equal(false);
+      }
       await run();
       expect(await check(), `after ${steps} steps`).to.deep.include({ ok: true, entries: 300 });
     }
+  });
+
+  it('writes a file again that is there and empty, as a power cut leaves one', async () => {
+    await issue(300);
+    await run();
+    const files = (await names()).filter((name) => /^(tile|issuer)\//.test(name));
+    for (const name of files) await writeFile(join(out, name), '');
+    expect((await run()).written).to.equal(files.length + 2);
+    expect(await check()).to.deep.include({ ok: true, entries: 300 });
   });
 
   it('copies one moment of a log that is being written', async () => {

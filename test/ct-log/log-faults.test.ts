@@ -1,7 +1,8 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import type { Signer } from '../../core/signer.ts';
 import type { CommitStore } from '../../ct-log/commit-store.ts';
 import { fileTileStore } from '../../ct-log/file-tile-store.ts';
 import { LogError } from '../../ct-log/log-error.ts';
@@ -17,7 +18,7 @@ import {
   outageCommits,
   type FaultKind,
 } from './support/faults.ts';
-import { Ledger } from './support/ledger.ts';
+import { Ledger, readTreeHead } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 
 const KINDS: readonly FaultKind[] = ['not applied', 'applied but reported failed'];
@@ -248,6 +249,39 @@ describe('ct-log/log under faults', () => {
     await log.close();
     expect(ledger.heads.map(({ size }) => size)).to.deep.equal([0, 256]);
     expect(log.status().failed).to.include('other bytes');
+  });
+
+  it('publishes no head that was being signed when a tile was found with other bytes', async () => {
+    const files = fileTileStore(test.directory);
+    const [signing, refused] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const tiles: TileStore = {
+      get: (path) => files.get(path),
+      put: async (path, bytes) => {
+        if (path.startsWith('tile/')) await signing.promise;
+        await files.put(path, bytes).finally(() => {
+          if (path.startsWith('tile/')) setImmediate(refused.resolve, undefined);
+        });
+      },
+    };
+    const { treeHead } = test.signers;
+    const slow: Signer = {
+      ...treeHead,
+      sign: async (data) => {
+        if (readTreeHead(data)?.size === 257) {
+          signing.resolve(undefined);
+          await refused.promise;
+        }
+        return treeHead.sign(data);
+      },
+    };
+    const log = await test.open({ signers: { ...test.signers, treeHead: slow }, stores: { tiles } });
+    await files.put('tile/data/000', Uint8Array.of(1, 2, 3));
+    await appendAll(log, ledger, 0, 256, 256);
+    const [failure] = await appendAll(log, ledger, 256, 1, 1);
+    expect(failure).to.have.property('code', 'LOG_UNAVAILABLE');
+    expect(log.reader.getSth().tree_size).to.equal(256);
+    await log.close();
+    expect(readFileSync(join(test.directory, 'checkpoint'), 'utf8')).to.include('\n256\n');
   });
 
   it('stops before memory and disk fill up when tiles cannot be written for long', async () => {

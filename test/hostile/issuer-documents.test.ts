@@ -399,6 +399,8 @@ const MOST_CONNECTIONS = 4;
 describe('hostile: documents of issuers', () => {
   let evil: EvilIssuers;
   let world: World;
+  /** For what is awaited in vain. Elsewhere nothing is slow but a busy machine. */
+  let hasty: World;
   const named = Object.entries(FAMILIES).flatMap(([family, rows]) =>
     rows.map((row, i) => ({ family, row, name: `${family.toLowerCase()}-${i}` })),
   );
@@ -406,16 +408,19 @@ describe('hostile: documents of issuers', () => {
   before(async () => {
     evil = await EvilIssuers.start();
     for (const { name, row } of named) evil.set(name, row);
-    world = await startWorld({
-      context: { timeout: 500 },
-      entries: (own) =>
-        [own, ...named.map(({ name }) => evil.url(name))].map((url) =>
-          entry(emailDefinition(url, { name: url })),
-        ),
-    });
+    const start = (timeout: number): Promise<World> =>
+      startWorld({
+        context: { timeout },
+        entries: (own) =>
+          [own, ...named.map(({ name }) => evil.url(name))].map((url) =>
+            entry(emailDefinition(url, { name: url })),
+          ),
+      });
+    [world, hasty] = [await start(15_000), await start(500)];
   });
   after(async () => {
     await world.close();
+    await hasty.close();
     await evil.close();
   });
 
@@ -434,18 +439,20 @@ describe('hostile: documents of issuers', () => {
 
   for (const { family, name, row } of named) {
     it(`${family.toLowerCase()}: ${row.what}: ${row.outcome}`, async () => {
-      const [lines, sent] = [world.service.lines.length, evil.sent];
-      expect(await outcomeOf(world, tokenOf(name, row))).to.equal(row.outcome);
-      expect(evil.open).to.be.at.most(MOST_CONNECTIONS);
+      const asked = row.outcome === DOWN ? hasty : world;
+      const [lines, sent] = [asked.service.lines.length, evil.sent];
+      expect(await outcomeOf(asked, tokenOf(name, row))).to.equal(row.outcome);
+      expect(evil.open).to.be.at.most(2 * MOST_CONNECTIONS);
       // What is in the buffers of both sockets counts too.
       expect(evil.sent - sent).to.be.lessThan(48 * 1024 * 1024);
-      expect(JSON.stringify(world.service.lines.slice(lines)).length).to.be.lessThan(40_000);
+      expect(JSON.stringify(asked.service.lines.slice(lines)).length).to.be.lessThan(40_000);
     });
   }
 
   it('cost no more than these connections and requests, and stop nobody else', async () => {
     expect(evil.sent).to.be.lessThan(256 * 1024 * 1024);
-    expect(evil.mostOpen).to.be.at.most(MOST_CONNECTIONS);
+    // Of both services.
+    expect(evil.mostOpen).to.be.at.most(2 * MOST_CONNECTIONS);
     for (const path of new Set(evil.asked)) {
       const times = evil.asked.filter((one) => one === path).length;
       expect(times, path).to.be.at.most(path.startsWith('/redirects') ? 6 : 3);

@@ -129,6 +129,32 @@ describe('policy/replay/replay-guard', () => {
     expect(first.held).to.equal(2);
   });
 
+  it('lets nobody through while it is full, and everybody again when tokens have expired', () => {
+    const database = new ReplayDatabase(path, true, 3);
+    const claim = (...names: string[]): boolean[] =>
+      database.claim(
+        names.map((name) => ({ key: keyOf(name), expires: now + MINUTE })),
+        now,
+      );
+    try {
+      expect(claim('a', 'b')).to.deep.equal([true, true]);
+      for (const names of [
+        ['c', 'd'],
+        ['c', 'd', 'e'],
+      ])
+        expect(() => claim(...names))
+          .to.throw(ReplayFault)
+          .with.property('code', 'REPLAY_GUARD_FULL');
+      expect(database.held).to.equal(2);
+      expect(claim('c')).to.deep.equal([true]);
+      expect(() => claim('a')).to.throw(ReplayFault, 'holds 3 tokens');
+      now += MINUTE + KEPT_LONGER + 1;
+      expect(claim('d', 'e')).to.deep.equal([true, true]);
+    } finally {
+      database.close();
+    }
+  });
+
   it('grows to what one lifetime of tokens needs, and no further', async () => {
     const sizeAfter = async (rounds: number): Promise<number> => {
       path = join(directory, `${rounds}.db`);
