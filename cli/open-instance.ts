@@ -102,7 +102,8 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
     await policy.close();
     throw error;
   });
-  const warnings = [...directory.warnings, ...secretWarnings, ...log.warnings];
+  const faults = authority.faults.map(({ message, hint = '' }) => `${message}. ${hint}`);
+  const warnings = [...directory.warnings, ...secretWarnings, ...faults, ...log.warnings];
   return {
     ...{ directory, config, contents, authority, log, policy, policyContext, logAccess, warnings },
     ...{ configFile, findings: config.findings, replay, requestLog, logDestination },

@@ -67,8 +67,8 @@ export async function openService(instance: Instance, options: ServiceOptions): 
     shutdownDelayMs: mayfly.shutdownDelay * 1000,
     reload: () => follower.reload(),
     close: async () => {
-      await follower.close();
-      await service.close();
+      // Together: a file system that does not answer must not put off the end, nor that readiness tells of it.
+      await Promise.all([service.close(), follower.close()]);
       await instance.logDestination.drained(LAST_LINES);
     },
   };

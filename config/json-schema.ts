@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { denyListSchema } from './deny-list.ts';
 import { policyCasesSchema } from './policy-cases-schema.ts';
 import { configSchema } from './schema.ts';
 
@@ -12,6 +13,10 @@ export const configJsonSchema = (): JsonSchema => jsonSchemaOf(configSchema, 'Co
 /** The same of the file of `mayfly config test`. */
 export const policyCasesJsonSchema = (): JsonSchema =>
   jsonSchemaOf(policyCasesSchema, 'Cases for a configuration of Mayfly');
+
+/** The same of the file of `mayfly verify certificate --deny`. */
+export const denyListJsonSchema = (): JsonSchema =>
+  jsonSchemaOf(denyListSchema, 'Deny list of Mayfly, version 1');
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
