@@ -45,14 +45,14 @@ describe('cli/reload: a configuration that is followed', () => {
   let policy: LivePolicy;
   let follower: Follower;
   let loads: number;
-  /** Called while a policy is compiled. */
-  let whenCompiled: () => void;
+  /** Called when somebody asks for the time: among others the limits of an entry that is compiled. */
+  let whenAsked: () => void;
   const time = { now: Date.UTC(2026, 10, 22) };
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'mayfly-reload-'));
     file = join(directory, 'config.yaml');
-    whenCompiled = () => undefined;
+    whenAsked = () => undefined;
   });
   afterEach(async () => {
     await follower.close();
@@ -64,7 +64,7 @@ describe('cli/reload: a configuration that is followed', () => {
   async function follow(path = file, load: Load = loadConfig, settle = 1): Promise<PolicySnapshot> {
     const started = await loadSettled(path, loadConfig);
     // Nothing listens there, and nobody asks.
-    const context = { clock: () => time.now, createFetcher: () => (whenCompiled(), silent) };
+    const context = { clock: () => (whenAsked(), time.now), createFetcher: () => silent };
     const { clientSigningAlgorithms: permittedAlgorithms } = started.config.mayfly;
     policy = new LivePolicy(await compilePolicy(started.config.entries, { ...context, permittedAlgorithms }));
     lines = [];
@@ -284,12 +284,14 @@ describe('cli/reload: a configuration that is followed', () => {
   it('puts nothing in force that is compiled when it is closed', async () => {
     await writeFile(file, configOf({ people: '' }));
     const first = await follow();
-    let closing: Promise<void> | undefined;
-    whenCompiled = () => (closing ??= follower.close());
+    const closing: Promise<void>[] = [];
+    whenAsked = () => {
+      if (closing.length === 0) closing.push(follower.close());
+    };
     await writeFile(file, configOf({ robots: '' }));
     await follower.reload();
-    await closing;
-    expect(closing, 'closed').to.be.instanceOf(Promise);
+    expect(closing).to.have.length(1);
+    await closing[0];
     expect(policy.current).to.equal(first);
     expect(lines).to.deep.equal([]);
   });
