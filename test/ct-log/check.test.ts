@@ -168,6 +168,30 @@ describe('ct-log/check', function () {
     expect(await dated([10, 20, 30, 9e15], undefined)).to.equal('ok');
   });
 
+  it('names the first wrong byte of a tile above, which a reader would be given', async () => {
+    const real = await openDirectorySource(test.directory);
+    const { head } = real;
+    for (const at of [0, 31, 32, 63]) {
+      const source: LogSource = {
+        name: real.name,
+        checkpoint: () => real.checkpoint(),
+        issuer: (hex) => real.issuer(hex),
+        tile: async (path) => {
+          const bytes = Buffer.from(await real.tile(path));
+          return path === 'tile/1/000.p/2' ? flip(at)(bytes) : bytes;
+        },
+      };
+      const result = await checkLog(source, { head, headName: 'commit.db', sctExtensions: 'leaf_index' });
+      expect(result).to.deep.equal({
+        ok: false,
+        problem: {
+          where: `tile/1/000.p/2 at byte ${at}`,
+          message: `hash ${Math.floor(at / 32)} does not follow from the level below`,
+        },
+      });
+    }
+  });
+
   it('names a damaged issuer', async () => {
     const [issuing] = test.ca.authority.chain;
     const path = `issuer/${toHex(sha256(issuing ?? new Uint8Array()))}`;

@@ -193,6 +193,60 @@ describe('ct-log/log under faults', () => {
     await ledger.expectKept(test.directory);
   });
 
+  it('serves what was committed although its commit was reported as failed', async () => {
+    const commits = faultyCommits(sqliteCommitStore(test.directory, test.identity), {
+      commit: new Fault('applied but reported failed', 1),
+    });
+    const log = await test.open({ stores: { commits } });
+    await appendAll(log, ledger, 0, 3, 3);
+    expect(await appendAll(log, ledger, 3, 257, 257)).to.have.length(257);
+    await untilGoesOn(log);
+    await appendAll(log, ledger, 260, 2, 2);
+    const { entries } = await log.reader.getEntries(0, 261);
+    expect(entries).to.have.length(262);
+    const hashes = Buffer.concat([
+      await log.reader.tile('tile/0/000'),
+      await log.reader.tile('tile/0/001.p/6'),
+    ]);
+    for (const index of [0, 2, 3, 255, 256, 259, 260, 261]) {
+      const leafHash = hashes.subarray(index * 32, (index + 1) * 32);
+      expect(await log.reader.getProofByHash(leafHash, 262)).to.have.property('leaf_index', index);
+    }
+  });
+
+  it('writes no tile twice at a time when it goes on while one is being written', async () => {
+    const files = fileTileStore(test.directory);
+    const store = sqliteCommitStore(test.directory, test.identity);
+    const [begun, reopened] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    let loads = 0;
+    let [writing, most] = [0, 0];
+    const commits: CommitStore = {
+      ...faultyCommits(store, { commit: new Fault('not applied', 1) }),
+      load: () => (loads++ === 0 ? undefined : reopened.resolve(undefined), store.load()),
+    };
+    const tiles: TileStore = {
+      get: (path) => files.get(path),
+      put: async (path, bytes) => {
+        most = Math.max(most, ++writing);
+        if (path.startsWith('tile/data/')) {
+          begun.resolve(undefined);
+          // Longer than it takes until the stores are opened again.
+          await Promise.race([reopened.promise.then(() => delay(100)), delay(300)]);
+        }
+        await files.put(path, bytes);
+        writing--;
+      },
+    };
+    const log = await test.open({ stores: { commits, tiles } });
+    await appendAll(log, ledger, 0, 256, 256);
+    await begun.promise;
+    await appendAll(log, ledger, 256, 1, 1);
+    await untilGoesOn(log);
+    expect(await appendAll(log, ledger, 257, 1, 1)).to.deep.equal([]);
+    await log.close();
+    expect(most).to.equal(1);
+  });
+
   it('stops at once, for good, when a tile is there with other bytes', async () => {
     const files = fileTileStore(test.directory);
     const refused = Promise.withResolvers<undefined>();

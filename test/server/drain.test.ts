@@ -29,6 +29,9 @@ interface Listener {
 async function startListener(tls: boolean): Promise<Listener> {
   const identity = tls ? { ...(await selfSigned()), notAfter: 0 } : undefined;
   const server = createHttpServer(identity as Parameters<typeof createHttpServer>[0]);
+  // Its own limits would end what a drain forgets.
+  server.headersTimeout = server.requestTimeout = 0;
+  server.setTimeout(0);
   const drain = watchConnections(server);
   let answer = (): void => undefined;
   const told = new Promise<void>((resolve) => (answer = resolve));

@@ -71,7 +71,11 @@ describe('server: reading a request body', () => {
     const whole = await read(Buffer.alloc(100_000));
     expect(memory.used).to.be.at.least(100_000);
     const others: ClientRequest[] = [];
-    for (let i = 0; i < 20; i++) others.push(await begin(60_000));
+    const dropped = once(arrivals, 'result') as Promise<[Result]>;
+    for (let i = 0; i < 40; i++) others.push(await begin(60_000));
+    // The first of the others has lost its place.
+    others[0]?.end();
+    expect((await dropped)[0]).to.include({ code: 'TOO_BUSY' });
     expect(bytesOf(whole)).to.have.length(100_000);
     for (const other of others) other.destroy();
   });

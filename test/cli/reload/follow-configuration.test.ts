@@ -45,11 +45,14 @@ describe('cli/reload: a configuration that is followed', () => {
   let policy: LivePolicy;
   let follower: Follower;
   let loads: number;
+  /** Called when somebody asks for the time: among others the limits of an entry that is compiled. */
+  let whenAsked: () => void;
   const time = { now: Date.UTC(2026, 10, 22) };
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'mayfly-reload-'));
     file = join(directory, 'config.yaml');
+    whenAsked = () => undefined;
   });
   afterEach(async () => {
     await follower.close();
@@ -61,7 +64,7 @@ describe('cli/reload: a configuration that is followed', () => {
   async function follow(path = file, load: Load = loadConfig, settle = 1): Promise<PolicySnapshot> {
     const started = await loadSettled(path, loadConfig);
     // Nothing listens there, and nobody asks.
-    const context = { clock: () => time.now, createFetcher: () => silent };
+    const context = { clock: () => (whenAsked(), time.now), createFetcher: () => silent };
     const { clientSigningAlgorithms: permittedAlgorithms } = started.config.mayfly;
     policy = new LivePolicy(await compilePolicy(started.config.entries, { ...context, permittedAlgorithms }));
     lines = [];
@@ -253,6 +256,7 @@ describe('cli/reload: a configuration that is followed', () => {
   it('looking by itself, loads no file that is being written, and the next look does', async () => {
     await writeFile(file, configOf({ people: '' }));
     await follow(file, loadConfig, 100);
+    await writeFile(file, configOf({ robots: '' }));
     await whileWritten(() => follower.check());
     expect(loads).to.equal(0);
     await writeFile(file, configOf({ people: '', robots: '' }));
@@ -273,6 +277,21 @@ describe('cli/reload: a configuration that is followed', () => {
     const closing = follower.close();
     gate.resolve(undefined);
     await Promise.all([asked, closing]);
+    expect(policy.current).to.equal(first);
+    expect(lines).to.deep.equal([]);
+  });
+
+  it('puts nothing in force that is compiled when it is closed', async () => {
+    await writeFile(file, configOf({ people: '' }));
+    const first = await follow();
+    const closing: Promise<void>[] = [];
+    whenAsked = () => {
+      if (closing.length === 0) closing.push(follower.close());
+    };
+    await writeFile(file, configOf({ robots: '' }));
+    await follower.reload();
+    expect(closing).to.have.length(1);
+    await closing[0];
     expect(policy.current).to.equal(first);
     expect(lines).to.deep.equal([]);
   });

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -127,6 +128,22 @@ describe('policy/replay/replay-guard', () => {
     now = expires + KEPT_LONGER + 1;
     await first.claim(keyOf('c'), now + MINUTE);
     expect(first.held).to.equal(2);
+  });
+
+  it('writes anew what a kill left in the cache alone, before it relies on it', () => {
+    const killed = new ReplayDatabase(path);
+    killed.claim([{ key: keyOf('a'), expires: now + MINUTE }], now);
+    const left = join(directory, 'left.db');
+    for (const suffix of ['', '-wal']) cpSync(path + suffix, left + suffix);
+    killed.close();
+    expect(statSync(`${left}-wal`).size).to.be.greaterThan(0);
+    const again = new ReplayDatabase(left);
+    try {
+      expect(statSync(`${left}-wal`).size).to.equal(0);
+      expect(again.claim([{ key: keyOf('a'), expires: now + MINUTE }], now)).to.deep.equal([false]);
+    } finally {
+      again.close();
+    }
   });
 
   it('lets nobody through while it is full, and everybody again when tokens have expired', () => {
