@@ -4,6 +4,7 @@
  * `docs/audit.schema.json`.
  */
 import { hash } from 'node:crypto';
+import type { ExtensionValues } from '../core/fulcio-extensions.ts';
 import { asciiJson } from '../core/printable.ts';
 
 /** Of the schema; it changes when a reader of the old one would misread a line. */
@@ -25,6 +26,8 @@ export interface IssuedDecision {
   readonly leafIndex: number;
   /** DER. */
   readonly certificate: Uint8Array;
+  /** Values of Fulcio's extensions in it, by number. */
+  readonly extensions: ExtensionValues;
   /** Milliseconds since the epoch. */
   readonly notAfter: number;
 }
@@ -62,7 +65,21 @@ export function issuedLine(decision: IssuedDecision, now: number): string {
     ...{ requestId, client, entry, issuer, principal, rule, serial, leafIndex },
     certificateSha256: hash('sha256', decision.certificate, 'hex'),
     notAfter: rfc3339ms(decision.notAfter),
+    ...sourceOf(decision.extensions),
   });
+}
+
+/** Where a CI job came from, by the extensions for it or else by the older ones of GitHub alone. */
+const sourceOf = (extensions: ExtensionValues): Record<string, string | undefined> => ({
+  repository: valueOf(extensions, 12, 5),
+  commit: valueOf(extensions, 13, 3),
+  run: valueOf(extensions, 21),
+});
+
+/** The first that is there; the certificate leaves empty ones out. */
+function valueOf(extensions: ExtensionValues, ...numbers: readonly number[]): string | undefined {
+  const number = numbers.find((candidate) => (extensions.get(candidate) ?? '') !== '');
+  return number === undefined ? undefined : extensions.get(number);
 }
 
 /** The line for a refusal, decided at `now`. */

@@ -16,7 +16,7 @@ const OPTIONS = [
   [/^(tls-keylog|trace-tls)$/, TRAFFIC],
   [/^(r|require|import|loader|experimental-loader|i|interactive|snapshot-blob)$/, CODE],
   [/^(env-file|experimental-config-file|experimental-default-config-file)/, OTHERS],
-  [/^(insecure-http-parser|security-revert)$/, TRUST],
+  [/^(insecure-http-parser|security-revert|tls-min-v1\.[01])$/, TRUST],
 ];
 
 /** Variables of the environment, what each does, and the value that does it; undefined for any. */

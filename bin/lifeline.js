@@ -16,7 +16,7 @@ const INTERVAL = 500;
 export function spawnTied([program, ...words], onUp) {
   const stdio = ['inherit', 'inherit', 'inherit'];
   for (const word of words) {
-    const named = Number(/^\/(?:dev|proc\/self)\/fd\/(\d)$/.exec(word)?.[1] ?? 0);
+    const named = Number(/^(?:--?[\w-]+=)?\/(?:dev|proc\/self)\/fd\/(\d)$/.exec(word)?.[1] ?? 0);
     if (named > 2) stdio[named] = named;
   }
   const lifeline = stdio.length;

@@ -30,13 +30,15 @@ export interface AdoptedAuthority {
   readonly authority: Authority;
 }
 
-/** Reads and checks key and chain. Rejects with {@link KeyFileError}, {@link AuthorityError} or {@link CeremonyError}
+/** Reads and checks key and chain, also for what verifiers refuse. Rejects with {@link KeyFileError}, {@link AuthorityError} or {@link CeremonyError}
  * `CHAIN_MISSING`. */
 export async function adoptAuthority(request: AdoptionRequest): Promise<AdoptedAuthority> {
   const { privateKey, certificates } = await readKey(request);
   const chainPem = request.chainPem ?? chainFor(privateKey, certificates);
   const signer = localSigner(privateKey);
   const authority = await loadAuthority({ chainPem, signer, clock: request.clock });
+  const [fault] = authority.faults;
+  if (fault !== undefined) throw fault;
   return { privateKey, chainPem: authority.chainPems.join(''), authority };
 }
 

@@ -17,6 +17,7 @@ import { certificatePem, certificatePemInJson } from './pem-text.ts';
 import { checkChain } from './chain-checks.ts';
 import { judgeKey } from './key-policy.ts';
 import { prepareProfile, type Profile } from './profile.ts';
+import { verifierFaults } from './verifier-rules.ts';
 import type { Validity } from './validity.ts';
 
 /** A CA that may issue. */
@@ -39,6 +40,9 @@ export interface Authority {
   /** When every certificate of the chain is valid. */
   readonly validity: Validity;
   readonly profile: Profile;
+  /** What verifiers refuse in the chain; empty for every CA that `init` makes or adopts. A service that was set up before
+   * that was asked goes on with it. */
+  readonly faults: readonly AuthorityError[];
 }
 
 /** Loads a chain of PEM certificates and checks it with its signer at the clock's time. Rejects with
@@ -143,6 +147,7 @@ function prepare(certificates: readonly Certificate[], issuing: Certificate, sig
     chainFingerprints: concat(chain.map(sha256)),
     validity: commonValidity(certificates),
     profile: prepareProfile({ name: issuing.subject, keyId: subjectKeyIdentifier(issuing), algorithm }),
+    faults: verifierFaults(certificates),
   };
 }
 

@@ -2,18 +2,23 @@
  * Making a CA: a root that signs one intermediate and then goes offline, and the intermediate that issues. Both
  * follow Fulcio's certificate specification.
  */
-import { createPublicKey, webcrypto, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
+import {
+  certify,
+  CA_KEY_TYPES,
+  YEAR,
+  derOf,
+  intermediateExtensions,
+  INTERMEDIATE_LIFETIME,
+  rootExtensions,
+  type CaKeyType,
+  type Issuer,
+  type Subject,
+} from './certify.ts';
 import { CeremonyError } from './ceremony-error.ts';
-import { newSerial, serialHex } from './serial.ts';
 import { generateKey } from './signers/key-types.ts';
 import * as x509 from './x509.ts';
-
-/** What the keys of a CA may be. */
-export const CA_KEY_TYPES = ['p256', 'p384', 'rsa3072', 'rsa4096'] as const;
-
-/** One of {@link CA_KEY_TYPES}. */
-export type CaKeyType = (typeof CA_KEY_TYPES)[number];
 
 /** What is asked of a new CA. */
 export interface CeremonyRequest {
@@ -36,33 +41,9 @@ export interface AuthorityChain {
   readonly intermediateDer: Uint8Array;
 }
 
-const YEAR = 365.25 * 24 * 3600 * 1000;
 const ROOT_LIFETIME = 10 * YEAR;
-const INTERMEDIATE_LIFETIME = 3 * YEAR;
 /** Upper bound of CN and O in X.509 (ub-common-name, ub-organization-name). */
 const MAX_NAME = 64;
-
-const EC = (namedCurve: string, hash: string): SigningParameters => ({
-  import: { name: 'ECDSA', namedCurve },
-  sign: { name: 'ECDSA', hash },
-});
-const RSA: SigningParameters = {
-  import: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
-  sign: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
-};
-
-/** How WebCrypto, which the library signs with, calls a key. */
-interface SigningParameters {
-  readonly import: RsaHashedImportParams | EcKeyImportParams;
-  readonly sign: Algorithm | EcdsaParams;
-}
-
-const PARAMETERS: Readonly<Record<CaKeyType, SigningParameters>> = {
-  p256: EC('P-256', 'SHA-256'),
-  p384: EC('P-384', 'SHA-384'),
-  rsa3072: RSA,
-  rsa4096: RSA,
-};
 
 /** Makes both keys and both certificates: the root for ten years, the intermediate for three and never past its root.
  * Rejects with {@link CeremonyError} for a key type or a name that does not do. */
@@ -72,13 +53,15 @@ export async function createAuthorityChain(request: CeremonyRequest): Promise<Au
   const [rootKey, intermediateKey] = await Promise.all([generateKey(keyType), generateKey(keyType)]);
   const now = Math.floor(request.clock() / 1000) * 1000;
   const root = { key: rootKey, name: names.root, keyType };
-  const rootCert = await certify(root, root, now, now + ROOT_LIFETIME, rootExtensions());
+  const rootCert = await certify(subjectOf(root), root, now, now + ROOT_LIFETIME, rootExtensions());
   const notAfter = Math.min(now + INTERMEDIATE_LIFETIME, rootCert.notAfter.getTime());
   const intermediate = { key: intermediateKey, name: names.intermediate, keyType };
   const extensions = await intermediateExtensions(rootCert);
-  const intermediateCert = await certify(intermediate, root, now, notAfter, extensions);
+  const intermediateCert = await certify(subjectOf(intermediate), root, now, notAfter, extensions);
   return { rootKey, intermediateKey, rootDer: derOf(rootCert), intermediateDer: derOf(intermediateCert) };
 }
+
+const subjectOf = ({ key, name }: Issuer): Subject => ({ publicKey: createPublicKey(key), name });
 
 function caKeyType(text: string): CaKeyType {
   const found = CA_KEY_TYPES.find((type) => type === text);
@@ -121,59 +104,3 @@ function subjectNames({ organization, commonName, dev }: CeremonyRequest): {
   };
   return { root: name(`${mark}${commonName}`), intermediate: name(`${mark}${commonName} intermediate`) };
 }
-
-interface Party {
-  readonly key: KeyObject;
-  readonly name: x509.Name;
-  readonly keyType: CaKeyType;
-}
-
-const CA_KEY_USAGE: x509.KeyUsageFlags = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
-
-const rootExtensions = (): x509.Extension[] => [
-  new x509.KeyUsagesExtension(CA_KEY_USAGE, true),
-  new x509.BasicConstraintsExtension(true, undefined, true),
-];
-
-const intermediateExtensions = async (root: x509.X509Certificate): Promise<x509.Extension[]> => [
-  new x509.KeyUsagesExtension(CA_KEY_USAGE, true),
-  new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.codeSigning], false),
-  new x509.BasicConstraintsExtension(true, 0, true),
-  await x509.AuthorityKeyIdentifierExtension.create(root.publicKey, false, CRYPTO),
-];
-
-const CRYPTO = webcrypto as Crypto;
-
-async function certify(
-  subject: Party,
-  issuer: Party,
-  notBefore: number,
-  notAfter: number,
-  extensions: x509.Extension[],
-): Promise<x509.X509Certificate> {
-  const { import: imported, sign } = PARAMETERS[issuer.keyType];
-  const publicKey = webKey(createPublicKey(subject.key), imported, 'verify');
-  return x509.X509CertificateGenerator.create(
-    {
-      serialNumber: serialHex(newSerial()),
-      subject: subject.name,
-      issuer: issuer.name,
-      notBefore: new Date(notBefore),
-      notAfter: new Date(notAfter),
-      publicKey,
-      signingKey: webKey(issuer.key, imported, 'sign'),
-      signingAlgorithm: sign,
-      extensions: [...extensions, await x509.SubjectKeyIdentifierExtension.create(publicKey, false, CRYPTO)],
-    },
-    CRYPTO,
-  );
-}
-
-/** Node's own CryptoKey and the DOM's are one thing with two declarations. */
-const webKey = (
-  key: KeyObject,
-  algorithm: SigningParameters['import'],
-  usage: 'sign' | 'verify',
-): CryptoKey => key.toCryptoKey(algorithm, usage === 'verify', [usage]) as CryptoKey;
-
-const derOf = (cert: x509.X509Certificate): Uint8Array => new Uint8Array(cert.rawData);

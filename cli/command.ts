@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Command } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { MayflyError } from '../core/errors.ts';
@@ -19,6 +20,9 @@ export interface Speaker {
   readonly json: boolean;
   /** The answer: `text` for a person, `result` with `--json`. Called once. */
   answer(result: Readonly<Record<string, unknown>>, text: string): void;
+  /** The next of an answer that is a sequence: a line each, of JSON with `--json`. Resolves when there is room for another,
+   * with false when standard output takes no more, as with `head -1`. */
+  record(result: Readonly<Record<string, unknown>>, text: string): Promise<boolean>;
   /** A warning, or something that was done on the way; on stderr, silent with `--json`. */
   note(text: string): void;
   /** How far long work has come; on stderr when that is a terminal, else silent, and silent with `--json`. Called as
@@ -33,10 +37,21 @@ const PROGRESS_MS = 2000;
 export function speaker(json: boolean): Speaker {
   const isWatched = !json && process.stderr.isTTY;
   let toldAt = Date.now();
+  let isRead: boolean | undefined;
   return {
     json,
     answer: (result, text) =>
       process.stdout.write(`${json ? printableJson(JSON.stringify(result)) : printableLines(text)}\n`),
+    record: async (result, text) => {
+      if (isRead === undefined) {
+        isRead = true;
+        process.stdout.once('error', () => (isRead = false));
+      }
+      const line = json ? printableJson(JSON.stringify(result)) : printable(text);
+      // A fault of standard output is reported by who watches it.
+      if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain').catch(() => undefined);
+      return isRead;
+    },
     note: (text) => {
       if (!json) tell(text);
     },

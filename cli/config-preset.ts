@@ -1,10 +1,18 @@
-/** `mayfly config preset`: a provider's entry for the configuration, ready to be pasted. */
+/** `mayfly config preset`: entries of providers for the configuration, ready to be pasted, or put into a file. */
+import { dirname, resolve } from 'node:path';
 import { nearest } from '../core/nearest.ts';
+import { utf8 } from '../core/bytes.ts';
+import { ConfigError } from '../config/config-error.ts';
 import { newAudience } from '../config/new-audience.ts';
 import { PRESETS } from '../config/presets/all.ts';
-import { isBlankValue, presetYaml } from '../config/presets/preset-yaml.ts';
+import { audienceIn, presetsInto } from '../config/presets/into-text.ts';
+import { presetsYaml, presetYaml, type FilledPreset } from '../config/presets/preset-yaml.ts';
 import type { Preset } from '../config/presets/preset.ts';
+import { readConfigFile } from '../config/read-file.ts';
+import { replaceDurably } from '../storage/durable-file.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from './command.ts';
+import { invocation, quotedPath } from './invocation.ts';
+import { fillPresets } from './preset-values.ts';
 
 interface PresetOptions {
   readonly list?: boolean;
@@ -12,15 +20,19 @@ interface PresetOptions {
   readonly host?: string;
   readonly org?: string;
   readonly set: readonly string[];
+  readonly into?: string;
 }
 
 const EXAMPLES = `
-The block goes into config.yaml: its entry below your own oidc-issuers, its templates below ci-issuer-metadata. What
-is marked EDIT-ME matches nobody until it is filled in, there or here with --set.
+The block goes into config.yaml: its entry below your own oidc-issuers, its templates below ci-issuer-metadata. --into
+puts it there: comments and everything else in the file stay, an issuer that has an entry already is refused, and
+nothing is written that could not be used. What is marked EDIT-ME matches nobody until it is filled in, there or here
+with --set. Several presets share an audience; with --into, that of the file if it has one.
 
 Examples:
   mayfly config preset --list
   mayfly config preset github --set owner-id=123456
+  mayfly config preset github gitlab --set owner-id=123456 --set namespace-id=72 --into config.yaml
   mayfly config preset gitlab-self-hosted --host gitlab.example.org --audience https://ca.example.org
   mayfly config preset kubernetes --set issuer=https://kubernetes.default.svc.cluster.local`;
 
@@ -30,7 +42,7 @@ const collect = (value: string, before: readonly string[]): readonly string[] =>
 export const registerPreset: RegisterCommand = (group) => {
   group
     .command('preset')
-    .argument('[NAME]', 'the provider')
+    .argument('[NAME...]', 'the provider, or several')
     .summary('print the entry of a provider of tokens, with a narrow rule')
     .description(
       'Print the entry of a provider of tokens for the configuration: commented, with an audience of its own and a rule that admits only what it names.',
@@ -40,17 +52,18 @@ export const registerPreset: RegisterCommand = (group) => {
     .option('--host <name>', 'host name of a provider that you run yourself')
     .option('--org <name>', 'your organisation there')
     .option('--set <name=value>', 'fill in what is marked EDIT-ME-name (again for more)', collect, [])
+    .option('--into <file>', 'put it into this configuration rather than print it')
     .option('--json', 'print {"preset":…,"yaml":…,"missing":[…]}')
     .addHelpText('after', EXAMPLES)
     .action(action(preset));
 };
 
-async function preset(options: PresetOptions, speak: Speaker, args: readonly string[]): Promise<undefined> {
-  const [name] = args;
+async function preset(options: PresetOptions, speak: Speaker, names: readonly string[]): Promise<undefined> {
   if (options.list === true) list(speak);
-  else if (name === undefined) throw usage('say which preset', 'See: mayfly config preset --list');
-  else print(presetOf(name), options, speak);
-  return Promise.resolve(undefined);
+  else if (names.length === 0) throw usage('say which preset', 'See: mayfly config preset --list');
+  else if (options.into === undefined) print(chosenOf(names), options, speak);
+  else await putInto(options.into, chosenOf(names), options, speak);
+  return undefined;
 }
 
 function list(speak: Speaker): void {
@@ -65,11 +78,71 @@ function list(speak: Speaker): void {
   speak.answer({ presets: rows }, text.join('\n'));
 }
 
-function print(chosen: Preset, options: PresetOptions, speak: Speaker): void {
-  const values = valuesOf(chosen, options);
-  const missing = chosen.blanks.map(({ name }) => name).filter((name) => !values.has(name));
-  const yaml = presetYaml(chosen, values);
-  speak.answer({ preset: chosen.name, yaml, missing }, yaml.trimEnd());
+function print(chosen: readonly Preset[], options: PresetOptions, speak: Speaker): void {
+  const filled = fillPresets(chosen, options, options.audience ?? newAudience());
+  const [only, ...more] = filled;
+  const missing = missingIn(filled);
+  if (only !== undefined && more.length === 0) {
+    const yaml = presetYaml(only.preset, only.values);
+    speak.answer({ preset: only.preset.name, yaml, missing }, yaml.trimEnd());
+    return;
+  }
+  const yaml = presetsYaml(filled);
+  speak.answer({ presets: chosen.map(({ name }) => name), yaml, missing }, yaml.trimEnd());
+}
+
+async function putInto(
+  file: string,
+  chosen: readonly Preset[],
+  options: PresetOptions,
+  speak: Speaker,
+): Promise<void> {
+  const text = await readConfigFile(file).catch(unreadable);
+  const directory = dirname(resolve(file));
+  const audience = options.audience ?? audienceIn(text, file, directory) ?? newAudience();
+  const filled = fillPresets(chosen, options, audience);
+  await replace(file, presetsInto(text, file, directory, filled));
+  const missing = missingIn(filled);
+  const names = chosen.map(({ name }) => name);
+  const lines = [
+    `Put into ${file}: ${names.join(', ')}, for the audience ${audience}.`,
+    ...(missing.length === 0 ? [] : [`Still to be filled in, marked EDIT-ME: ${missing.join(', ')}.`]),
+    `Next: ${invocation()} config check ${quotedPath(file)}`,
+  ];
+  speak.answer({ file, presets: names, audience, missing }, lines.join('\n'));
+}
+
+/** A file that cannot be read was named wrongly. */
+function unreadable(error: unknown): never {
+  throw error instanceof ConfigError ? usage(error.message, error.hint ?? '') : error;
+}
+
+/** A crash leaves the old file or the new one. */
+async function replace(file: string, text: string): Promise<void> {
+  try {
+    await replaceDurably(file, utf8(text));
+  } catch (cause) {
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+    throw new CommandError('FAILED', `${file} cannot be written (${code})`, {
+      hint: 'Nothing was changed. Check the owner and mode of its directory, or print the preset without --into.',
+      cause,
+    });
+  }
+}
+
+/** What is still to be filled in; of several presets with their names in front. */
+const missingIn = (filled: readonly FilledPreset[]): readonly string[] =>
+  filled.flatMap(({ preset: { name: of, blanks }, values }) =>
+    blanks
+      .filter(({ name }) => !values.has(name))
+      .map(({ name }) => (filled.length === 1 ? name : `${of}.${name}`)),
+  );
+
+function chosenOf(names: readonly string[]): readonly Preset[] {
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  const chosen = names.map(presetOf);
+  if (twice !== undefined) throw usage(`the preset ${twice} is named twice`, 'Name each of them once.');
+  return chosen;
 }
 
 function presetOf(name: string): Preset {
@@ -82,44 +155,6 @@ function presetOf(name: string): Preset {
     // A long or odd word may be a secret in the wrong place.
     /^[\w-]{1,32}$/.test(name) ? `there is no preset "${name}"` : 'there is no such preset',
     near === undefined ? known : `Did you mean "${near}"? ${known}`,
-  );
-}
-
-function valuesOf(chosen: Preset, options: PresetOptions): Map<string, string> {
-  const values = new Map([['audience', options.audience ?? newAudience()]]);
-  for (const [option, value] of [
-    ['host', options.host],
-    ['org', options.org],
-  ] as const)
-    if (value !== undefined) values.set(blankNamed(option, chosen, `--${option}`), value);
-  for (const pair of options.set) {
-    const [, name = '', value = ''] = /^([^=]*)=(.*)$/s.exec(pair) ?? [];
-    if (value === '') throw usage('--set takes name=value', `Names are: ${namesOf(chosen)}.`);
-    values.set(blankNamed(name, chosen, '--set'), value);
-  }
-  for (const [name, value] of values) values.set(name, checked(name, value));
-  return values;
-}
-
-const namesOf = ({ blanks }: Preset): string => blanks.map(({ name }) => name).join(', ');
-
-function blankNamed(name: string, chosen: Preset, option: string): string {
-  if (chosen.blanks.some((blank) => blank.name === name)) return name;
-  throw usage(
-    option === '--set'
-      ? `the preset ${chosen.name} has nothing of that name to fill in`
-      : `the preset ${chosen.name} takes no ${option}`,
-    `Names are: ${namesOf(chosen)}.`,
-  );
-}
-
-function checked(name: string, value: string): string {
-  // People paste the address of their instance.
-  const plain = name === 'host' ? value.replace(/^https:\/\//, '').replace(/\/$/, '') : value;
-  if (isBlankValue(plain)) return plain;
-  throw usage(
-    `the value for ${name} has characters that cannot stand in a URL or a rule`,
-    'Letters, digits and - . _ ~ : / @ + go; print the block without it, and edit.',
   );
 }
 

@@ -47,8 +47,10 @@ export interface InstanceRequest {
   /** See {@link LogIdentity.origin}; `defaultOrigin` gives the usual one. */
   readonly origin: string;
   readonly sctExtensions: SctExtensions;
-  /** Encrypts every key that is written. */
+  /** Encrypts every key that is written, but for the root's if that has one of its own. */
   readonly passphrase?: string | undefined;
+  /** Encrypts the root key instead. */
+  readonly rootPassphrase?: string | undefined;
   /** Content of `config.yaml`. */
   readonly configText: string;
   readonly clock: Clock;
@@ -117,14 +119,14 @@ async function authorityOf({ authority, mode, clock }: InstanceRequest): Promise
 
 /** Written before anything that it signed is complete: a CA without its root key could never be renewed. */
 async function writeRootKey(
-  { authority, passphrase }: InstanceRequest,
+  { authority, passphrase, rootPassphrase = passphrase }: InstanceRequest,
   paths: DataPaths,
   key: KeyObject | undefined,
 ): Promise<string | undefined> {
   if (key === undefined || !('rootKey' in authority)) return undefined;
   const file = authority.rootKey === 'keep' ? paths.rootKey : resolve(authority.rootKey.file);
   try {
-    await writeNew(file, writeKeyPem(key, passphrase), 0o600);
+    await writeNew(file, writeKeyPem(key, rootPassphrase), 0o600);
     await syncDirectory(dirname(file));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw systemFault(file, 'write', error);

@@ -28,6 +28,8 @@ export interface ReportContext {
   readonly keepRootKey?: boolean | undefined;
   readonly passphraseFile?: string | undefined;
   readonly encrypted: boolean;
+  /** With what the root key is encrypted: a passphrase of its own, or the server's. */
+  readonly rootEncryption: 'own' | 'shared' | 'none';
   /** What was made but is perhaps not what was meant, a line each. */
   readonly warnings: readonly string[];
 }
@@ -79,14 +81,29 @@ const certificateLines = (
   { subject, notAfter, fingerprint }: CertificateSummary,
 ): string[] => [row(title, `${subject}, until ${rfc3339(notAfter)}`), row('', `SHA-256 ${fingerprint}`)];
 
-function rootKeyLines({ rootKeyFile }: CreatedInstance, { keepRootKey }: ReportContext): string[] {
+function rootKeyLines(
+  { rootKeyFile }: CreatedInstance,
+  { keepRootKey, rootEncryption }: ReportContext,
+): string[] {
   if (rootKeyFile === undefined) return [];
   const advice =
     keepRootKey === true
       ? 'The service never opens it and will warn of it: move it offline before you go into production.'
       : 'Take it offline now. Only a new intermediate, in three years or after a loss, needs it.';
-  return [row('Root key', rootKeyFile), row('', advice)];
+  const encryption = ROOT_ENCRYPTION[rootEncryption];
+  return [
+    row('Root key', rootKeyFile),
+    ...(encryption === undefined ? [] : [row('', encryption)]),
+    row('', advice),
+  ];
 }
+
+const ROOT_ENCRYPTION: Readonly<Record<ReportContext['rootEncryption'], string | undefined>> = {
+  own: 'encrypted with a passphrase of its own',
+  shared:
+    "encrypted with the server's passphrase; another one: `mayfly keys passphrase --key FILE`, or --root-passphrase-file here",
+  none: undefined,
+};
 
 function serveCommand({ data, passphraseFile }: ReportContext): string {
   const passphrase = passphraseFile === undefined ? '' : ` --passphrase-file ${quotedPath(passphraseFile)}`;

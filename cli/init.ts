@@ -29,13 +29,15 @@ interface InitOptions {
   readonly keyType?: string;
   readonly sctExtensions: string;
   readonly passphraseFile?: string;
+  readonly rootPassphraseFile?: string;
   readonly caChain?: string;
   readonly caKey?: string;
 }
 
 const EXAMPLES = `
 Examples:
-  mayfly init --data /var/lib/mayfly --root-key-out /media/usb/root.key.pem --passphrase-file pass.txt
+  mayfly init --data /var/lib/mayfly --root-key-out /media/usb/root.key.pem --passphrase-file pass.txt \\
+      --root-passphrase-file /media/usb2/root-pass.txt
   mayfly init --data ./data --keep-root-key --origin ca.example.org/log/2026 --public-url https://ca.example.org
   mayfly init --data ./data --root-key-out root.key.pem --organization "Example Ltd" --common-name "Example signing"
   mayfly init --data ./data --ca-chain chain.pem --ca-key issuing.key.pem
@@ -43,7 +45,8 @@ Examples:
 
 The root signs one intermediate and is then no longer needed: keep its key offline. Nothing is ever overwritten. With
 --ca-key an existing CA is adopted: PEM (PKCS#8, PKCS#1, SEC1, encrypted or not) or PKCS#12, which may hold the chain
-too. The passphrase opens that key and encrypts every key that is written; its file's first line is taken.`;
+too. The passphrase opens that key and encrypts every key that is written; its file's first line is taken. The root key
+should have another one (--root-passphrase-file): who breaks into the server has the server's.`;
 
 /** Adds `init`. */
 export const register: RegisterCommand = (program) => {
@@ -61,6 +64,7 @@ export const register: RegisterCommand = (program) => {
     .option('--key-type <type>', 'of the CA keys: p256, p384, rsa3072 or rsa4096 (default: p256)')
     .option('--sct-extensions <kind>', 'leaf_index (static-ct-api) or none (RFC 6962 only)', 'leaf_index')
     .option('--passphrase-file <file>', 'encrypt the keys with the first line of this file')
+    .option('--root-passphrase-file <file>', 'encrypt the root key with the first line of this file instead')
     .option('--ca-chain <file>', 'adopt a CA: its certificates, issuing CA first')
     .option('--ca-key <file>', 'adopt a CA: its private key, or PKCS#12')
     .option('--json', 'print one JSON object')
@@ -75,23 +79,56 @@ async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
   const origin = options.origin === undefined ? defaultOrigin(clock) : checkOrigin(options.origin);
   const sctExtensions = parseChoice(options.sctExtensions, '--sct-extensions', ['leaf_index', 'none']);
   const warnings: string[] = [];
-  const passphrase = await readSecretFile(options.passphraseFile, 'passphrase', (sentence) => {
+  const warn = (sentence: string): void => {
     warnings.push(sentence);
-  });
+  };
+  const passphrase = await readSecretFile(options.passphraseFile, 'passphrase', warn);
+  const rootPassphrase = await readSecretFile(options.rootPassphraseFile, 'root passphrase', warn);
   const authority = await authorityOf(options, passphrase);
   const instance = await createInstance({
-    ...{ data: options.data, mode: 'production', authority, origin, sctExtensions, passphrase, clock },
+    ...{
+      data: options.data,
+      mode: 'production',
+      authority,
+      origin,
+      sctExtensions,
+      passphrase,
+      rootPassphrase,
+      clock,
+    },
     configText: productionConfig({ publicUrl }),
   }).catch(usageFault);
   if (options.origin === undefined) warnings.push(...originWarnings(origin, publicUrl));
-  tell(options, instance, { encrypted: passphrase !== undefined, warnings }, speak);
+  const encrypted = passphrase !== undefined;
+  tell(
+    options,
+    instance,
+    { encrypted, rootEncryption: encryptionOf(passphrase, rootPassphrase), warnings },
+    speak,
+  );
+}
+
+function encryptionOf(
+  passphrase: string | undefined,
+  root: string | undefined,
+): ReportContext['rootEncryption'] {
+  if (root !== undefined) return root === passphrase ? 'shared' : 'own';
+  return passphrase === undefined ? 'none' : 'shared';
 }
 
 /** Options that belong to a new CA only. */
-const NEW_ONLY = ['rootKeyOut', 'keepRootKey', 'organization', 'commonName', 'keyType'] as const;
+const NEW_ONLY = [
+  'rootKeyOut',
+  'keepRootKey',
+  'rootPassphraseFile',
+  'organization',
+  'commonName',
+  'keyType',
+] as const;
 const FLAGS: Readonly<Record<(typeof NEW_ONLY)[number], string>> = {
   rootKeyOut: '--root-key-out',
   keepRootKey: '--keep-root-key',
+  rootPassphraseFile: '--root-passphrase-file',
   organization: '--organization',
   commonName: '--common-name',
   keyType: '--key-type',
@@ -161,7 +198,7 @@ function usageFault(error: unknown): never {
 
 const usage = (message: string, hint: string): CommandError => new CommandError('USAGE', message, { hint });
 
-type Told = Pick<ReportContext, 'encrypted' | 'warnings'>;
+type Told = Pick<ReportContext, 'encrypted' | 'rootEncryption' | 'warnings'>;
 
 function tell(options: InitOptions, instance: CreatedInstance, told: Told, speak: Speaker): void {
   speak.answer(initFacts(instance, told.warnings), initReport(instance, { ...options, ...told }));

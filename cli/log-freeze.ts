@@ -22,7 +22,11 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
   const clock = Date.now;
   const directory = await openDataDirectory(options.data, { write: true });
   const { directory: logDirectory, ecdsaKey, ed25519Key } = onlyLog(directory);
-  const { chain, log: identity } = await collectTrust({ chainFile: directory.paths.chain, logDirectory });
+  const { chain, log: identity } = await collectTrust({
+    chainFile: directory.paths.chain,
+    formerChains: directory.paths.formerChains,
+    logDirectory,
+  });
   const { origin } = identity;
   requireConfirmed(options.confirm, origin);
   const passphrase = await readSecretFile(options.passphraseFile, 'passphrase');

@@ -4,17 +4,24 @@ import { rfc3339 } from '../core/clock.ts';
 import type { Command } from 'commander';
 import { action, exitCodeOfJudge, type RegisterCommand, type Speaker } from './command.ts';
 import { isLogVerdict } from './log-verdict.ts';
+import { list, search } from './log-entries.ts';
 import { headOf } from './log-head.ts';
 import { check } from './log-check.ts';
 import { exportFiles, type LogExportOptions } from './log-export.ts';
 import type { FreezeOptions } from './log-freeze.ts';
 import { proof } from './log-proof.ts';
+import { show } from './log-show.ts';
 import { openTarget, type TargetOptions } from './log-target.ts';
 
 const EXAMPLES = `
 Examples:
   mayfly log status --data ./.mayfly                        size, head and time of the log in a directory
   mayfly log status --url http://127.0.0.1:5555/log/2026    the same of a server
+  mayfly log list --data ./.mayfly --since 1h               who got certificates in the last hour
+  mayfly log search --data ./.mayfly --identity-prefix https://github.com/acme/app/ --since 2026-11-22T09:00:00Z
+  mayfly log search --url URL --trust trust --extension source-repository-digest=COMMIT --json
+  mayfly log show 4711 --data ./.mayfly                     all that entry 4711 says
+  mayfly log show --certificate cert.pem --data ./.mayfly   the entry of a certificate
   mayfly log proof cert.pem --data ./.mayfly                a proof that the certificate is logged, on stdout
   mayfly log proof cert.pem --url URL --trust trust --out cert.tlog-proof
   mayfly log check --data ./.mayfly                         every byte against the head; also beside a running server
@@ -23,7 +30,7 @@ Examples:
   mayfly log export --data /var/lib/mayfly --out /srv/log   files for any web server; again, to bring them up to date
   mayfly log freeze --data /var/lib/mayfly --confirm ca.example.org/log/2026    after the service has ended
 
-Exit status: 0 all is right, 1 the log is wrong (or, for proof, does not have the certificate), 2 wrong use, 3 it cannot be
+Exit status: 0 all is right, 1 the log is wrong (or, for proof and show, does not have the certificate), 2 wrong use, 3 it cannot be
 judged: not reachable, not readable, or too busy. With --json, 1 is {"ok":false,…} of check, and 3 an object "error".
 `;
 
@@ -58,8 +65,67 @@ export const register: RegisterCommand = (program) => {
       'most time for the whole check of a log at --url; default is any, while tiles come',
     )
     .action(action(check, exitCodeOfLog));
+  registerEntryReaders(log);
   registerWriters(log, program.version() ?? 'unknown');
 };
+
+/** The commands that say whom certificates were issued to. */
+function registerEntryReaders(log: Command): void {
+  range(
+    target(log.command('list'), 'list the newest entries, or those of a time', ENTRY_JSON),
+    '100, or all of a span',
+  ).action(action(list, exitCodeOfLog));
+  range(
+    filters(
+      target(log.command('search'), 'list the entries of a name, issuer, serial or extension', ENTRY_JSON),
+    ),
+    'all',
+  ).action(action(search, exitCodeOfLog));
+  withDeadline(
+    log.command('show').argument('[INDEX]', 'place of the entry in the log, from 0'),
+    'show all that one entry says',
+    '{"index":…,"identity":…,"issuer":…,"serial":…,"extensions":{…},"precertificate":…}',
+  )
+    .option('--certificate <file>', 'the entry of this certificate, PEM or DER; - for stdin')
+    .option('--certificate-sha256 <hex>', 'the entry of the certificate with this SHA-256, by --audit')
+    .option(
+      '--audit <file>',
+      'file with lines of the audit, - for stdin; may be given several times',
+      collect,
+    )
+    .option('--pem', 'print the precertificate, PEM')
+    .action(action(show, exitCodeOfLog));
+}
+
+const ENTRY_JSON =
+  'a line {"index":…,"time":…,"identity":…,"issuer":…,"serial":…,"extensions":{…}} for each entry';
+
+const collect = (value: string, values: readonly string[] = []): string[] => [...values, value];
+
+/** Options of {@link RangeOptions}. */
+const range = (command: Command, all: string): Command =>
+  command
+    .option('--since <time>', 'logged then or later: 2026-11-22T10:00:00Z, or 90s, 15m, 1h, 7d ago')
+    .option('--until <time>', 'logged then or earlier')
+    .option('--from <index>', 'from this entry on')
+    .option('--before <index>', 'before this entry')
+    .option('--oldest-first', 'default is newest first')
+    .option('--limit <number>', `most entries; default is ${all}`)
+    .option('--timeout <seconds>', 'most time for the whole command; default is any, while tiles come');
+
+/** Options of {@link FilterOptions}: all that are given must hold. */
+const filters = (command: Command): Command =>
+  command
+    .option('--identity <text>', 'the name in the certificate; case does not count')
+    .option('--identity-prefix <text>', 'what the name begins with; case does not count')
+    .option('--identity-regexp <expression>', 'an expression (RE2) that covers the whole name')
+    .option('--issuer <url>', 'the OpenID issuer; case does not count')
+    .option('--serial <hex>', 'the serial number, with colons or without')
+    .option(
+      '--extension <name=value>',
+      "value of one of Fulcio's extensions, by name or number (1.21=URL); may be given several times",
+      collect,
+    );
 
 /** The commands that write. */
 function registerWriters(log: Command, version: string): void {

@@ -25,6 +25,8 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
     ['verify', 'Check what was issued, offline', async () => (await import('./verify.ts')).register],
     ['log', 'Read and check a transparency log', async () => (await import('./log.ts')).register],
     ['token', 'Print a token of the development issuer', async () => (await import('./token.ts')).register],
+    ['ca', 'Renew the issuing CA', async () => (await import('./ca.ts')).register],
+    ['keys', 'Change the passphrase of keys', async () => (await import('./keys.ts')).register],
     ['trust', 'Write what verifiers need', async () => (await import('./trust.ts')).register],
     [
       'completion',

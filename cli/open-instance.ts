@@ -9,6 +9,13 @@ import type { Mode } from '../config/data-marker.ts';
 import type { ConfigFinding } from '../config/findings.ts';
 import { loadConfig, type LoadedConfig } from '../config/load.ts';
 import type { Clock, SteadyClock } from '../core/clock.ts';
+import { equalBytes } from '../core/bytes.ts';
+import { parseCertificate } from '../core/certificate.ts';
+import { FormatError } from '../core/errors.ts';
+import { decodePem, encodePem } from '../core/pem.ts';
+import type { DataPaths } from '../config/data-paths.ts';
+import { readFormerChains } from '../trust/collect.ts';
+import { isMissing } from './input-file.ts';
 import type { Signer } from '../core/signer.ts';
 import { prepareLog, type CtLog } from '../ct-log/log.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
@@ -39,6 +46,8 @@ export interface Instance {
   readonly directory: DataDirectory;
   readonly config: LoadedConfig;
   readonly authority: Authority;
+  /** See `ServiceValues.formerChains`. */
+  readonly formerChains: readonly (readonly string[])[];
   readonly log: CtLog;
   /** What the files of the configuration held; the first is the configuration itself. */
   readonly contents: readonly FileContent[];
@@ -72,8 +81,10 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
   const logAccess = await logAccessOf(config, (sentence) => {
     secretWarnings.push(sentence);
   });
-  const signer = await readKey(paths.intermediateKey, passphrase);
-  const authority = await loadAuthority({ chainPem: (await read(paths.chain)).toString(), signer, clock });
+  const chainPem = (await read(paths.chain)).toString();
+  const signer = await issuingSigner(paths, chainPem, passphrase);
+  const authority = await loadAuthority({ chainPem, signer, clock });
+  const former = await readFormerChains(paths.formerChains, authority.chain);
   const { directory: logDirectory, ecdsaKey, ed25519Key } = onlyLog(directory);
   const signers = {
     treeHead: await readKey(ecdsaKey, passphrase),
@@ -102,9 +113,11 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
     await policy.close();
     throw error;
   });
-  const warnings = [...directory.warnings, ...secretWarnings, ...log.warnings];
+  const faults = authority.faults.map(({ message, hint = '' }) => `${message}. ${hint}`);
+  const warnings = [...directory.warnings, ...secretWarnings, ...faults, ...log.warnings];
   return {
     ...{ directory, config, contents, authority, log, policy, policyContext, logAccess, warnings },
+    formerChains: former.map((chain) => chain.map((der) => encodePem('CERTIFICATE', der))),
     ...{ configFile, findings: config.findings, replay, requestLog, logDestination },
   };
 }
@@ -135,6 +148,30 @@ async function read(path: string): Promise<Buffer> {
     return await readFile(path);
   } catch (error) {
     throw systemFault(path, 'read', error);
+  }
+}
+
+/** The signer of the issuing CA. A renewal puts its chain in force first and its key into its place then: where it was
+ * interrupted between the two, the key of the renewal is the one that issues. */
+async function issuingSigner(
+  paths: DataPaths,
+  chainPem: string,
+  passphrase: string | undefined,
+): Promise<Signer> {
+  const signer = await readKey(paths.intermediateKey, passphrase);
+  if (isKeyOf(chainPem, signer) || (await isMissing(paths.nextIntermediateKey))) return signer;
+  const next = await readKey(paths.nextIntermediateKey, passphrase);
+  return isKeyOf(chainPem, next) ? next : signer;
+}
+
+/** What is wrong with a chain is for `loadAuthority` to say. */
+function isKeyOf(chainPem: string, { publicKey }: Signer): boolean {
+  try {
+    const [first] = decodePem(chainPem);
+    return first !== undefined && equalBytes(parseCertificate(first.bytes).spki, publicKey);
+  } catch (error) {
+    if (error instanceof FormatError) return true;
+    throw error;
   }
 }
 

@@ -36,7 +36,7 @@ const LAST_LINES = 1_000;
 /** Starts the service of an instance. What the instance holds open belongs to the
  * service from here on, also when starting fails. */
 export async function openService(instance: Instance, options: ServiceOptions): Promise<FollowingService> {
-  const { authority, log, policy, logAccess, config, directory, replay, requestLog } = instance;
+  const { authority, formerChains, log, policy, logAccess, config, directory, replay, requestLog } = instance;
   const { mayfly } = config;
   for (const warning of instance.warnings) requestLog.note('warn', 'warning', { sentence: warning });
   for (const warning of configWarnings(instance.configFile, instance.findings))
@@ -47,7 +47,7 @@ export async function openService(instance: Instance, options: ServiceOptions): 
   const audit = await openAuditOf(instance, requestLog, options.clock);
   const follower = follow(instance, requestLog);
   const service = await startService({
-    ...{ authority, log, policy, logAccess, requestLog, audit },
+    ...{ authority, formerChains, log, policy, logAccess, requestLog, audit },
     ...options,
     configuration: follower.state,
     replayGuard: () => replay.guard,
@@ -67,8 +67,8 @@ export async function openService(instance: Instance, options: ServiceOptions): 
     shutdownDelayMs: mayfly.shutdownDelay * 1000,
     reload: () => follower.reload(),
     close: async () => {
-      await follower.close();
-      await service.close();
+      // Together: a file system that does not answer must not put off the end, nor that readiness tells of it.
+      await Promise.all([service.close(), follower.close()]);
       await instance.logDestination.drained(LAST_LINES);
     },
   };

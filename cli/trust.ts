@@ -57,7 +57,11 @@ async function exportFiles(options: ExportOptions, speak: Speaker, version: stri
   refuseInside(resolve(options.data), out);
   const directory = await openDataDirectory(options.data);
   const log = onlyLog(directory);
-  const material = await collectTrust({ chainFile: directory.paths.chain, logDirectory: log.directory });
+  const material = await collectTrust({
+    chainFile: directory.paths.chain,
+    formerChains: directory.paths.formerChains,
+    logDirectory: log.directory,
+  });
   const logUrl =
     options.config === undefined
       ? await usualUrlOf(directory.paths.config, material, speak)

@@ -1,31 +1,20 @@
 /** `mayfly verify certificate`: the offline verifier. */
 import type { Command } from 'commander';
 import { parseRfc3339 } from '../core/clock.ts';
-import { compileRegularExpression, PatternFault } from '../policy/regular-expression.ts';
-import {
-  anything,
-  exactly,
-  matching,
-  type IdentityPolicy,
-  type TextPolicy,
-} from '../verify/identity-policy.ts';
 import type { StepName } from '../verify/step.ts';
-import { VerifyError } from '../verify/verify-error.ts';
-import { verifyCertificate } from '../verify/verify-certificate.ts';
+import { VerifyError, type VerifyCode } from '../verify/verify-error.ts';
+import { verifyCertificate, type VerifyRequest } from '../verify/verify-certificate.ts';
 import { readCertificateFile } from './certificate-file.ts';
 import { action, CommandError, exitCodeOfJudge, type RegisterCommand, type Speaker } from './command.ts';
+import type { DenyOptions } from './deny-file.ts';
+import { identityPolicy, type IdentityOptions } from './identity-options.ts';
 import { readFileOrStdin } from './input-file.ts';
 import { platformCrypto } from './platform-crypto.ts';
 import { readTrustDirectory } from './trust-directory.ts';
 import { verificationFacts, verificationReport, verificationText } from './verification-report.ts';
 
-interface VerifyOptions {
+interface VerifyOptions extends DenyOptions, IdentityOptions {
   readonly trust?: string;
-  readonly identity?: string;
-  readonly issuer?: string;
-  readonly identityRegexp?: string;
-  readonly issuerRegexp?: string;
-  readonly anyIdentity?: true;
   readonly at?: string;
   readonly proof?: string;
   readonly requireInclusion?: true;
@@ -36,11 +25,19 @@ Nothing is asked of any network: the certificate, the trust directory (mayfly tr
 proof (mayfly log proof) are all that is read. Exit status: 0 every step passed, 1 one failed, 2 wrong
 use or a file that cannot be used, 3 it could not be judged.
 
+A certificate says who held its key in its ten minutes. No signature is looked at here, and the key signs as well a year
+later: only a trusted timestamp shows when a signature was made.
+
+--deny names certificates that your team does not believe any more, by serial, name, issuer, CA key or time. The list must be
+pinned (--deny-sha256) or signed (--deny-key); one that is missing, changed or expired is an error (2), never an empty list.
+
 Examples:
   mayfly verify certificate cert.pem --trust trust --identity you@example.com --issuer https://accounts.example.com
   mayfly verify certificate cert.pem --trust trust --issuer https://token.actions.githubusercontent.com \\
     --identity-regexp 'https://github\\.com/our-org/.*'
   mayfly verify certificate cert.pem --trust trust --any-identity --proof cert.tlog-proof --require-inclusion
+  mayfly verify certificate cert.pem --trust trust --identity you@example.com --issuer https://accounts.example.com \\
+    --deny deny.json --deny-key team.pub.pem
   mayfly verify certificate cert.pem --trust trust --any-identity --at 2026-11-22T10:00:00Z --json
 `;
 
@@ -76,6 +73,10 @@ export const register: RegisterCommand = (program) => {
     )
     .option('--proof <file>', 'inclusion proof (.tlog-proof) to check; - for stdin')
     .option('--require-inclusion', 'fail without an inclusion proof')
+    .option('--deny <file>', 'list of what is not believed (JSON or YAML); needs one of the next two')
+    .option('--deny-sha256 <hex>', 'SHA-256 that the list must have')
+    .option('--deny-key <file>', 'public key (PEM) that must have signed the list')
+    .option('--deny-signature <file>', 'that signature, raw or base64; default is FILE.sig beside the list')
     .option(
       '--json',
       'print {"ok":…,"at":…,"identity":…,"issuer":…,"steps":[…],"failed":[…],"skipped":[…],"notChecked":[…]}',
@@ -106,7 +107,7 @@ function suggest(group: Command): never {
 }
 
 async function verify(options: VerifyOptions, speak: Speaker, args: readonly string[]): Promise<boolean> {
-  const policy = policyOf(options);
+  const policy = identityPolicy(options);
   const at = timeOf(options.at);
   const trust = await readTrustDirectory(trustOf(options.trust));
   const [file = ''] = args;
@@ -117,17 +118,31 @@ async function verify(options: VerifyOptions, speak: Speaker, args: readonly str
   const certificate = await readCertificateFile(file);
   const proof =
     options.proof === undefined ? undefined : await readFileOrStdin(options.proof, '--proof', PROOF_HINT);
+  const deny = await usable(() => denyOf(options));
   const { requireInclusion } = options;
-  const request = { certificate, trust, policy, at, proof, requireInclusion, crypto: platformCrypto };
-  const verification = await usable(() => verifyCertificate(request), 'the trust directory');
+  const request = { certificate, trust, policy, at, proof, requireInclusion, deny, crypto: platformCrypto };
+  const verification = await usable(() => verifyCertificate(request));
   const report = verificationReport(verification, notCheckedOf(options));
   speak.answer(verificationFacts(report), verificationText(report));
   if (options.anyIdentity === true) speak.note('Not checked: whom the certificate is for (--any-identity).');
   if (proof === undefined && requireInclusion !== true) {
     speak.note('Not checked: that the log still has it. The SCT is its promise; --proof FILE checks that.');
   }
+  speak.note(NO_SIGNATURE);
   return verification.ok;
 }
+
+/** Loads what reads YAML only where there is a list. */
+async function denyOf(options: VerifyOptions): Promise<VerifyRequest['deny']> {
+  const { deny, denySha256, denyKey, denySignature } = options;
+  if ([deny, denySha256, denyKey, denySignature].every((option) => option === undefined)) return undefined;
+  const list = await (await import('./deny-file.ts')).readDenyFile(options);
+  return list && { list, now: Date.now() };
+}
+
+/** What no option of this command checks, however good the certificate is. */
+const NO_SIGNATURE =
+  'Not checked: any signature, and when it was made. The key can sign after the end of the certificate; only a trusted timestamp tells.';
 
 const PROOF_HINT = 'Make one with: mayfly log proof CERT --url URL';
 
@@ -150,59 +165,19 @@ function timeOf(text: string | undefined): number | undefined {
   });
 }
 
-function policyOf(options: VerifyOptions): IdentityPolicy {
-  const { identity, identityRegexp, issuer, issuerRegexp } = options;
-  const named = [identity, identityRegexp, issuer, issuerRegexp].some((value) => value !== undefined);
-  if (options.anyIdentity === true) {
-    if (!named) return { identity: anything, issuer: anything };
-    throw new CommandError('USAGE', '--any-identity contradicts the identity or issuer beside it', {
-      hint: 'Leave one of them out.',
-    });
-  }
-  if (!named) {
-    throw new CommandError('USAGE', 'say whom the certificate must be for: --identity and --issuer', {
-      hint: 'A certificate that is merely genuine says little: anyone can get one. To see whose it is: --any-identity.',
-    });
-  }
-  return {
-    identity: textPolicy('identity', identity, identityRegexp),
-    issuer: textPolicy('issuer', issuer, issuerRegexp),
-  };
-}
+/** What each fault is about that keeps anything from being judged. */
+const SUBJECTS: Readonly<Record<VerifyCode, string>> = {
+  REFUSED: 'the certificate',
+  BAD_TRUST: 'the trust directory',
+  BAD_DENY_LIST: '--deny',
+};
 
-function textPolicy(
-  what: 'identity' | 'issuer',
-  exact: string | undefined,
-  expression: string | undefined,
-): TextPolicy {
-  if (exact !== undefined && expression !== undefined) {
-    throw new CommandError('USAGE', `give --${what} or --${what}-regexp, not both`);
-  }
-  if (exact !== undefined) return exactly(exact);
-  if (expression !== undefined) return readExpression(what, expression);
-  throw new CommandError('USAGE', `--${what} or --${what}-regexp is missing`, {
-    hint: 'An identity counts only together with the issuer that vouched for it.',
-  });
-}
-
-function readExpression(what: string, expression: string): TextPolicy {
-  try {
-    const compiled = compileRegularExpression(expression);
-    return matching(expression, (text) => compiled.isAllOf(text));
-  } catch (error) {
-    if (!(error instanceof PatternFault)) throw error;
-    throw new CommandError('USAGE', `--${what}-regexp: the regular expression ${error.message}`, {
-      hint: 'Write it as RE2 and Go do, without look-around and back-references, e.g. "\\." for a dot.',
-    });
-  }
-}
-
-async function usable<T>(run: () => Promise<T>, what: string): Promise<T> {
+async function usable<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
     if (!(error instanceof VerifyError)) throw error;
-    throw new CommandError('USAGE', `${what}: ${error.message}`, { hint: error.hint });
+    throw new CommandError('USAGE', `${SUBJECTS[error.code]}: ${error.message}`, { hint: error.hint });
   }
 }
 

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { AuditDefinition, AuditFileDefinition, SyslogDefinition } from '../audit/audit-definition.ts';
 import { syslogAddress } from './addresses.ts';
 import type { AuditEntry } from './audit-schema.ts';
+import { findUnusableFile } from './file-checks.ts';
 import type { Report } from './report.ts';
 
 const MIB = 1024 * 1024;
@@ -27,7 +28,7 @@ function fileOf(file: AuditEntry['file'], directory: string): AuditFileDefinitio
   const hours = file['max-age'];
   return {
     path: resolve(directory, file.path),
-    maxBytes: file['max-size'] * MIB,
+    maxBytes: Math.round(file['max-size'] * MIB),
     maxAgeMs: hours === undefined ? undefined : hours * HOUR,
     keep: file.keep,
   };
@@ -55,4 +56,6 @@ function checkAudit(entry: AuditEntry, syslog: SyslogDefinition | undefined, rep
     );
   if (entry.syslog?.['ca-file'] !== undefined && syslog !== undefined && syslog.transport !== 'tls')
     report.finding('NO_EFFECT', [...AT, 'syslog', 'ca-file'], `has no effect: the address is not tls://`);
+  if (syslog?.caFile !== undefined && syslog.transport === 'tls')
+    findUnusableFile(syslog.caFile, 'these certificates', [...AT, 'syslog', 'ca-file'], report);
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SYSLOG_FACILITIES, type SyslogFacility } from '../audit/audit-definition.ts';
 import { syslogAddress } from './addresses.ts';
+import { quantity } from './quantity.ts';
 
 const whole = (minimum: number, maximum: number) => z.number().int().min(minimum).max(maximum);
 
@@ -10,11 +11,11 @@ const fileSchema = z.strictObject({
   path: path.meta({
     description: 'The file. A relative path starts at the directory of the configuration file.',
   }),
-  'max-size': whole(1, 1_000_000).default(100).meta({
-    description: 'Size in MiB at which the file is put aside under its name and the time.',
+  'max-size': quantity('MiB', 1, 1_000_000).default(100).meta({
+    description: 'Size at which the file is put aside under its name and the time.',
   }),
-  'max-age': whole(1, 8784).optional().meta({
-    description: 'Hours after which the file is put aside, whatever its size.',
+  'max-age': quantity('hours', 1, 8784).optional().meta({
+    description: 'How old the file gets before it is put aside, whatever its size.',
   }),
   keep: whole(1, 100_000)
     .default(30)

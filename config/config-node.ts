@@ -3,10 +3,23 @@ import type { Position } from './config-error.ts';
 /** A value of the file, with its place. What an alias stands for is the very node of its anchor. */
 export type ConfigNode = MapNode | ListNode | ScalarNode;
 
-/** Keys and values in the order of the file. */
-export interface MapNode {
-  readonly kind: 'map';
+/** What nodes of every kind have. */
+interface AnyNode {
   readonly position: Position;
+  /** The YAML tag in front of it, if it is one that nothing here understands. */
+  readonly tag?: ForeignTag | undefined;
+}
+
+/** A tag such as `!vault`, or what a condition without quotes begins with. */
+export interface ForeignTag {
+  readonly name: string;
+  /** How the line would be written with its value in quotes, where that can be told. */
+  readonly inQuotes?: string | undefined;
+}
+
+/** Keys and values in the order of the file. */
+export interface MapNode extends AnyNode {
+  readonly kind: 'map';
   readonly entries: ReadonlyMap<string, MapEntry>;
 }
 
@@ -17,16 +30,14 @@ export interface MapEntry {
 }
 
 /** A sequence. */
-export interface ListNode {
+export interface ListNode extends AnyNode {
   readonly kind: 'list';
-  readonly position: Position;
   readonly items: readonly ConfigNode[];
 }
 
 /** Text, a number, a truth value or nothing. */
-export interface ScalarNode {
+export interface ScalarNode extends AnyNode {
   readonly kind: 'scalar';
-  readonly position: Position;
   readonly value: string | number | boolean | null;
   /** As the file spells it (without quotes): what Go's decoder puts into a field of text. */
   readonly source: string;

@@ -10,8 +10,12 @@ export interface DataPaths {
   readonly config: string;
   /** CA certificates in PEM, issuing first, root last. */
   readonly chain: string;
+  /** Chains that issued before the one in force: one PEM file each; there after a renewal only. */
+  readonly formerChains: string;
   readonly keys: string;
   readonly intermediateKey: string;
+  /** The key of a renewal that was begun. It is the issuing key as soon as the chain is its own. */
+  readonly nextIntermediateKey: string;
   /** Only with `--keep-root-key`; never opened by the service. */
   readonly rootKey: string;
   /** Used tokens, where an entry has a replay guard (also -wal, -shm). */
@@ -42,7 +46,9 @@ export function dataPaths(root: string): DataPaths {
     unfinished: join(root, 'mayfly.unfinished'),
     config: join(root, 'config.yaml'),
     chain: join(root, 'ca', 'chain.pem'),
+    formerChains: join(root, 'ca', 'former'),
     keys,
+    nextIntermediateKey: join(keys, 'intermediate.next.key.pem'),
     intermediateKey: join(keys, 'intermediate.key.pem'),
     rootKey: join(keys, 'root.key.pem'),
     replay: join(root, 'replay.db'),

@@ -1,10 +1,11 @@
-import { parseDocument, type Document } from 'yaml';
+import { parseDocument, type Document, type YAMLError } from 'yaml';
 import { mendAliasKeys, type MendedText } from './alias-keys.ts';
 import { ConfigError } from './config-error.ts';
 import type { ConfigNode } from './config-node.ts';
 import { excessiveNesting } from './nesting.ts';
 import { MAX_DEPTH, NodeReader, TOO_DEEP } from './node-reader.ts';
 import { SourceText } from './source-text.ts';
+import { unquotedValue } from './unquoted-value.ts';
 
 /** Largest file in characters; 1,000 issuers with a rule each need about 400,000. */
 export const MAX_LENGTH = 1 << 21;
@@ -57,10 +58,18 @@ function parse(mended: MendedText, source: SourceText): Parsed {
   const options = { prettyErrors: false, uniqueKeys: false, logLevel: 'error' } as const;
   const document = parseDocument(mended.text, options);
   for (const error of document.errors) {
-    const message = error.message.includes('call stack') ? TOO_DEEP : error.message;
-    source.problem(mended.original(error.pos[0]), message, HINTS[error.code]);
+    const offset = mended.original(error.pos[0]);
+    const unquoted = unquotedValue(source.text, offset);
+    if (unquoted !== undefined) source.problem(unquoted.offset, unquoted.message, unquoted.hint);
+    else source.problem(offset, sentenceOf(error), HINTS[error.code]);
   }
   return { document, mended };
+}
+
+/** The parser's own words, where they are for whoever writes a file and not for its programmer. */
+function sentenceOf({ code, message }: YAMLError): string {
+  if (message.includes('call stack')) return TOO_DEEP;
+  return code === 'MULTIPLE_DOCS' ? 'holds several documents' : message;
 }
 
 /** What usually stands behind a fault that the YAML parser names. */

@@ -1,6 +1,7 @@
 import type { ConfiguredEntry } from '../policy/entry-policy.ts';
 import { ruleWarnings } from '../policy/rules/warnings.ts';
 import { findDeprecatedType } from './deprecated-types.ts';
+import { findIssuerSlips } from './issuer-slips.ts';
 import { isRegistrable, openTo } from './open-issuers.ts';
 import { isUnset } from './presets/preset.ts';
 import type { Path, Report } from './report.ts';
@@ -8,6 +9,7 @@ import type { Path, Report } from './report.ts';
 /** Finds what an entry opens, or closes, to whom. */
 export function findInEntry(entry: ConfiguredEntry, path: Path, report: Report): void {
   findMarks(entry, path, report);
+  findIssuerSlips(entry.definition, path, report);
   findOpenness(entry, path, report);
   findBroadPattern(entry, path, report);
   findWeakRules(entry, path, report);
@@ -73,7 +75,9 @@ function findBroadPattern(
 function findWeakRules({ definition, policy }: ConfiguredEntry, path: Path, report: Report): void {
   policy.rules.forEach((rule, index) => {
     const at = [...path, 'mayfly', 'rules', index, rule.effect];
-    for (const { line, column, message, hint } of ruleWarnings(rule, definition.url))
+    // What is still to be replaced is compared with nothing yet.
+    if (report.isFound(at, 'STILL_MARKED', 'UNEXPANDED')) return;
+    for (const { line, column, message, hint } of ruleWarnings(rule, definition))
       report.finding('RULE_WEAK', at, `rule "${rule.name}": ${message}`, {
         hint,
         at: report.inside(at, line, column),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SIGNING_ALGORITHM_NAMES } from '../ca/signing-algorithms.ts';
+import { quantity } from './quantity.ts';
 
 /**
  * What is ours in an entry of an issuer: the block `mayfly:` in it. Strict, so that no rule is lost to a typo. What
@@ -80,8 +81,8 @@ export const entrySchema = z.strictObject({
     "What audit lines, metrics and `mayfly explain` call the entry; unique in the file. Without it the issuer's URL, with `#2`, `#3` … for further entries of a list.",
   ),
   lifetime: described(
-    whole(1, 60).default(10),
-    'How long a certificate lives, in minutes; never past the CA.',
+    quantity('minutes', 1, 60).default(10),
+    'How long a certificate lives; never past the CA.',
   ),
   'key-algorithms': described(
     z.array(algorithmSchema).min(1, 'must name at least one algorithm').optional(),
@@ -92,8 +93,8 @@ export const entrySchema = z.strictObject({
     'Whether a certificate signing request is taken in place of a proof of possession. It proves its key once, not for whom. sigstore-python sends nothing else.',
   ),
   leeway: described(
-    whole(0, 300).default(0),
-    "How far the issuer's clock may be off, in seconds, when it says until when and from when a token holds.",
+    quantity('seconds', 0, 300).default(0),
+    "How far the issuer's clock may be off when it says until when and from when a token holds.",
   ),
   'issuer-claim-values': described(
     z.array(words(2000)).min(1, 'must name at least one value').optional(),

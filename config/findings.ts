@@ -5,7 +5,16 @@ export const FINDING_CODES = [
   'NO_ISSUER',
   /** A block of `mayfly config preset` whose marks nobody replaced. */
   'STILL_MARKED',
+  /** A variable of a shell or a template, or a YAML tag, that nothing replaced. */
+  'UNEXPANDED',
   'UNKNOWN_KEY',
+  /** A time or size as a bare number. */
+  'UNIT_MISSING',
+  /** A file that is named and cannot be read, or holds nothing of use. */
+  'FILE_UNUSABLE',
+  'ISSUER_MISSPELT',
+  /** A type of entry by which no token of the provider gets a certificate. */
+  'TYPE_UNFIT',
   'PLAIN_HTTP',
   'EMAIL_UNVERIFIED',
   'SHARED_AUDIENCE',

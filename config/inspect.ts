@@ -14,6 +14,7 @@ import { Report } from './report.ts';
 import { check } from './schema-issues.ts';
 import { configSchema } from './schema.ts';
 import { Shaper } from './shape.ts';
+import { wrappedFile } from './wrapped-file.ts';
 
 /** A configuration and everything that is to be said of it. */
 export interface Inspection {
@@ -39,6 +40,8 @@ export function inspectText(text: string, file: string, directory: string): Insp
     const message = 'must be a map of keys such as "oidc-issuers"';
     throw new ConfigError('CONFIG_INVALID', file, [{ path: '', ...root.position, message }]);
   }
+  const wrapped = wrappedFile(root);
+  if (wrapped !== undefined) throw new ConfigError('CONFIG_INVALID', file, [wrapped]);
   const shaped = new Shaper(report).shape(root, configSchema, []) as Shaped;
   const mayfly = mayflyOf(shaped, directory, report);
   const providers = providersOf(shaped, report);

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { denyListSchema } from './deny-list.ts';
+import { textPattern, written, type Unit } from './quantity.ts';
 import { policyCasesSchema } from './policy-cases-schema.ts';
 import { configSchema } from './schema.ts';
 
@@ -12,6 +14,10 @@ export const configJsonSchema = (): JsonSchema => jsonSchemaOf(configSchema, 'Co
 /** The same of the file of `mayfly config test`. */
 export const policyCasesJsonSchema = (): JsonSchema =>
   jsonSchemaOf(policyCasesSchema, 'Cases for a configuration of Mayfly');
+
+/** The same of the file of `mayfly verify certificate --deny`. */
+export const denyListJsonSchema = (): JsonSchema =>
+  jsonSchemaOf(denyListSchema, 'Deny list of Mayfly, version 1');
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -31,10 +37,20 @@ function adapted(value: unknown): unknown {
   delete node['json'];
   delete node['propertyNames'];
   if (isNode(node['default']) && Object.keys(node['default']).length === 0) delete node['default'];
+  if (typeof node['unit'] === 'string') return withUnit(node, node['unit'] as Unit);
   if (node['type'] !== 'boolean') return node;
   // YAML 1.1's words for truth values count, as they do for Go.
   delete node['type'];
   return { ...node, enum: [true, false, 'on', 'off', 'yes', 'no'] };
+}
+
+/** A time or size: a text with its unit, or a bare number as in old files. */
+function withUnit({ unit: _, type, minimum, maximum, default: fallback, ...node }: Node, of: Unit): Node {
+  const more = typeof fallback === 'number' ? { default: written(of, fallback) } : {};
+  const bare = Object.fromEntries(
+    Object.entries({ type, minimum, maximum }).filter(([, value]) => value !== undefined),
+  );
+  return { ...node, ...more, anyOf: [{ type: 'string', pattern: textPattern(of) }, bare] };
 }
 
 /** A key without a value is as good as no key: below it everything may be switched off. */

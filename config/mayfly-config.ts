@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { AuditDefinition } from '../audit/audit-definition.ts';
 import { auditDefinitionOf } from './audit-config.ts';
+import { findUnusableFile } from './file-checks.ts';
 import type { MayflyEntry } from './mayfly-schema.ts';
 import { DEFAULT_RATE_LIMITS, rateLimitsOf, type RateLimits } from './rate-limits.ts';
 import type { Report } from './report.ts';
@@ -47,7 +48,7 @@ export interface Limits {
 /** The values of an entry; reports and warns of what does not fit together. */
 export function mayflyConfigOf(entry: MayflyEntry, directory: string, report: Report): MayflyConfig {
   const tokenFile = entry['log-access-token-file'];
-  checkLogAccess(entry, report);
+  checkLogAccess(entry, directory, report);
   checkProxies(entry, report);
   checkPublicUrl(entry, report);
   return {
@@ -69,8 +70,11 @@ export function mayflyConfigOf(entry: MayflyEntry, directory: string, report: Re
   };
 }
 
-function checkLogAccess(entry: MayflyEntry, report: Report): void {
-  const hasFile = entry['log-access-token-file'] !== undefined;
+function checkLogAccess(entry: MayflyEntry, directory: string, report: Report): void {
+  const file = entry['log-access-token-file'];
+  const hasFile = file !== undefined;
+  if (hasFile && entry['log-access'] === 'token')
+    findUnusableFile(resolve(directory, file), 'the token', ['mayfly', 'log-access-token-file'], report);
   if (entry['log-access'] === 'token' && !hasFile)
     report.problem(
       ['mayfly', 'log-access'],

@@ -3,6 +3,7 @@ import { DEFAULT_SIGNING_ALGORITHMS } from '../ca/signing-algorithms.ts';
 import { isNetwork, isPublicUrl } from './addresses.ts';
 import { auditSchema } from './audit-schema.ts';
 import { algorithmSchema, rateLimitSchema } from './entry-schema.ts';
+import { quantity } from './quantity.ts';
 
 const whole = (minimum: number, maximum: number) => z.number().int().min(minimum).max(maximum);
 
@@ -14,9 +15,9 @@ const limitsSchema = z.strictObject({
   'read-concurrency': whole(1, 10_000).default(4).meta({
     description: 'Reads of the log answered at once; they have this budget of their own beside issuing.',
   }),
-  'idle-timeout': whole(5, 86_400).default(620).meta({
+  'idle-timeout': quantity('seconds', 5, 86_400).default(620).meta({
     description:
-      'Seconds for which an idle connection is kept. Must be longer than a proxy in front keeps its own idle connections, or it answers 502 now and then: see docs/operations.md.',
+      'How long an idle connection is kept. Must be longer than a proxy in front keeps its own idle connections, or it answers 502 now and then: see docs/operations.md.',
   }),
 });
 

@@ -1,9 +1,10 @@
-import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type Scalar } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, isSeq, type Node, type Pair, type Scalar } from 'yaml';
 import type { MendedText } from './alias-keys.ts';
 import type { Position } from './config-error.ts';
-import type { ConfigNode, MapEntry, ScalarNode } from './config-node.ts';
+import type { ConfigNode, ForeignTag, MapEntry, MapNode, ScalarNode } from './config-node.ts';
 import { scalarOrigin } from './scalar-origin.ts';
 import type { SourceText } from './source-text.ts';
+import { unquotedValue } from './unquoted-value.ts';
 
 /** How many levels a file may have. */
 export const MAX_DEPTH = 32;
@@ -50,18 +51,32 @@ export class NodeReader {
       if (target === undefined) this.#problem(offset, `no anchor "&${node.source}" stands before this alias`);
       return target ?? nothing(position);
     }
-    if (isMap<Node, Node | null>(node)) return this.#map(node.items, position, depth);
+    const tag = this.#tag(node);
+    if (isMap<Node, Node | null>(node)) return this.#map(node.items, { position, tag }, depth);
     if (isSeq<Node>(node)) {
       const items = node.items.map((item) => this.#node(item, depth + 1));
-      return { node: { kind: 'list', position, items: items.map((item) => item.node) }, size: sum(items) };
+      return {
+        node: { kind: 'list', position, tag, items: items.map((item) => item.node) },
+        size: sum(items),
+      };
     }
     return isScalar(node) ? { node: this.#scalar(node, position), size: 1 } : nothing(position);
+  }
+
+  /** None of YAML's own, which are words: what a condition without quotes begins with has brackets or dots. */
+  #tag(node: Node | null): ForeignTag | undefined {
+    const tag = isNode(node) && !isAlias(node) ? node.tag : undefined;
+    if (tag === undefined || /^tag:yaml\.org,2002:[a-z]+$/.test(tag)) return undefined;
+    const offset = this.#text.original(node?.range?.[0] ?? 0);
+    const name = tag.replace(/^tag:yaml\.org,2002:/, '!!');
+    return { name, inQuotes: unquotedValue(this.#source.text, offset)?.hint };
   }
 
   #scalar(node: Scalar, position: Position): ScalarNode {
     const value = isPlain(node.value) ? node.value : (node.source ?? '');
     const source = typeof value === 'string' ? value : (node.source ?? String(value));
-    return { kind: 'scalar', position, value, source, locate: this.#locator(node, position, source) };
+    const tag = this.#tag(node);
+    return { kind: 'scalar', position, tag, value, source, locate: this.#locator(node, position, source) };
   }
 
   /** Worked out only when somebody asks. */
@@ -76,7 +91,11 @@ export class NodeReader {
     };
   }
 
-  #map(pairs: readonly Pair<Node, Node | null>[], position: Position, depth: number): Sized {
+  #map(
+    pairs: readonly Pair<Node, Node | null>[],
+    common: Pick<MapNode, 'position' | 'tag'>,
+    depth: number,
+  ): Sized {
     const entries = new Map<string, MapEntry>();
     const values: Sized[] = [];
     const merged: { readonly offset: number; readonly node: ConfigNode }[] = [];
@@ -92,7 +111,7 @@ export class NodeReader {
       else entries.set(key.source, { keyPosition: this.#position(offset), value: value.node });
     }
     for (const { offset, node } of merged) this.#merge(entries, node, offset);
-    return { node: { kind: 'map', position, entries }, size: sum(values) };
+    return { node: { kind: 'map', ...common, entries }, size: sum(values) };
   }
 
   /** A merge key's maps give what the map itself and earlier maps do not. */

@@ -2,7 +2,7 @@ import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
 
 /** Issuers where anybody can have an account or a job, and who that is then. The URL, or what it begins with when it
  * ends with a slash. */
-const ANYBODY: readonly (readonly [url: string, who: string])[] = [
+export const ANYBODY: readonly (readonly [url: string, who: string])[] = [
   ['https://token.actions.githubusercontent.com', 'every workflow on github.com'],
   ['https://gitlab.com', 'every pipeline on gitlab.com'],
   [

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { KEY_TYPES } from '../policy/explain/trial-key.ts';
+import type { Unit } from './quantity.ts';
 
 /** The file of `mayfly config test`: what is expected of a configuration. Strict, as an expectation that is lost to a slip
  * of the finger would be met by anything. */
@@ -21,8 +22,14 @@ const issuedSchema = z.strictObject({
   ),
   'exact-extensions': extensions('The same, and there are no others.'),
   lifetime: described(
-    z.number().positive().max(60).optional(),
-    'How long the certificate lives, in minutes.',
+    // The end of the CA may leave a part of a minute.
+    z
+      .number()
+      .positive()
+      .max(60)
+      .meta({ unit: 'minutes' satisfies Unit })
+      .optional(),
+    'How long the certificate lives.',
   ),
 });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { unitOf, written } from './quantity.ts';
 import { configSchema } from './schema.ts';
 import { optionsOf, unwrap } from './schema-parts.ts';
 
@@ -91,6 +92,9 @@ function kindOf(schema: z.ZodType): string {
     return [...schema.values].map((value) => `\`${String(value)}\``).join(', ');
   if (schema instanceof z.ZodEnum) return schema.options.map((option) => `\`${option}\``).join(', ');
   if (schema instanceof z.ZodArray) return `list of ${listed(schema)}`;
+  const unit = unitOf(schema);
+  if (schema instanceof z.ZodNumber && unit !== undefined)
+    return `${written(unit, schema.minValue ?? 0)} to ${written(unit, schema.maxValue ?? 0)}`;
   if (schema instanceof z.ZodNumber)
     return `whole number, ${String(schema.minValue)} to ${String(schema.maxValue)}`;
   return KINDS[schema.type] ?? schema.type;
@@ -118,6 +122,8 @@ function fallbackOf(schema: z.ZodType): string {
   const value: unknown = result.data;
   if (value === undefined || value === '' || unwrap(schema) instanceof z.ZodObject) return '';
   if (unwrap(schema) instanceof z.ZodRecord) return '';
+  const unit = unitOf(unwrap(schema));
+  if (unit !== undefined) return `\`${written(unit, value as number)}\``;
   if (Array.isArray(value) && value.length > 3) return `${value.length} of them`;
   return Array.isArray(value) && value.length === 0
     ? 'none'

@@ -17,6 +17,7 @@ export interface FindingDetails {
 export class Report {
   readonly problems: ConfigProblem[] = [];
   readonly findings: ConfigFinding[] = [];
+  readonly #found = new Set<string>();
   readonly #places = new Map<string, { readonly position: Position; readonly node: ConfigNode }>();
 
   /** Remembers where the value of `path` stands. */
@@ -45,10 +46,16 @@ export class Report {
     return this.problems.some((problem) => problem.path === text || problem.path.startsWith(`${text}.`));
   }
 
+  /** Whether one of these was found at `path`. */
+  isFound(path: Path, ...codes: readonly FindingCode[]): boolean {
+    return codes.some((code) => this.#found.has(`${code} ${pathText(path)}`));
+  }
+
   /** Something that works but should be known. */
   finding(code: FindingCode, path: Path, message: string, details: FindingDetails = {}): void {
     const { hint, replacement, at = this.#positionOf(path) } = details;
     const more = replacement === undefined ? {} : { replacement };
+    this.#found.add(`${code} ${pathText(path)}`);
     this.findings.push({ code, path: pathText(path), ...at, message, hint, ...more });
   }
 

@@ -40,6 +40,8 @@ interface Sentence {
 
 /** Zod's words are for programmers; these are for whoever wrote the file. */
 function sentence(issue: z.core.$ZodIssue): Sentence {
+  // What the schema itself says of the value.
+  if (issue.message.startsWith('must ') && issue.input !== undefined) return { message: issue.message };
   if (issue.code === 'invalid_type') return { message: wrongKind(KINDS[issue.expected], issue.input) };
   if (issue.code === 'invalid_value') return notOneOf(issue.values.map(String), issue.input);
   if (issue.code === 'invalid_union') return { message: wrongKind(kindsOf(issue), issue.input) };

@@ -2,9 +2,11 @@ import { z } from 'zod';
 import type { Position } from './config-error.ts';
 import type { ConfigNode, MapNode, ScalarNode } from './config-node.ts';
 import { memberOf, optionFor, takesOff, unwrap } from './schema-parts.ts';
+import { countOf, meaning, unitOf, written, type Unit } from './quantity.ts';
 import { whereItBelongs } from './misplaced-key.ts';
 import { nearest } from '../core/nearest.ts';
 import type { Path, Report } from './report.ts';
+import { findUnread } from './unread-text.ts';
 
 /**
  * Fits the nodes of a file to a schema: gives each key its YAML name (Fulcio's JSON names count too, in any case),
@@ -21,10 +23,22 @@ export class Shaper {
   /** The plain value of `node` for `schema`. */
   shape(node: ConfigNode, schema: z.ZodType, path: Path, position: Position = node.position): unknown {
     this.#report.place(path, node.kind === 'scalar' ? node.position : position, node);
+    findUnread(node, path, this.#report);
     const inner = optionFor(node.kind, unwrap(schema));
     if (node.kind === 'map') return this.#map(node, inner, path);
     if (node.kind === 'list') return this.#list(node.items, inner, path);
-    return scalar(node, schema, inner);
+    const unit = unitOf(inner);
+    return unit === undefined ? scalar(node, schema, inner) : this.#quantity(node, unit, path);
+  }
+
+  /** A number without a unit counts as it always has, but few know what it counts. */
+  #quantity({ source, value }: ScalarNode, unit: Unit, path: Path): unknown {
+    if (typeof value !== 'number') return countOf(unit, source) ?? value;
+    if (value !== 0)
+      this.#report.finding('UNIT_MISSING', path, `${source} without a unit means ${meaning(unit, value)}`, {
+        hint: `Write ${written(unit, value)}, if that is what is meant.`,
+      });
+    return value;
   }
 
   #map(node: MapNode, schema: z.ZodType, path: Path): Record<string, unknown> {

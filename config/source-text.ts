@@ -5,9 +5,11 @@ const MAX_PROBLEMS = 20;
 /** The text of a file: finds lines and columns in it, and collects what is wrong there. */
 export class SourceText {
   readonly problems: ConfigProblem[] = [];
+  readonly text: string;
   readonly #lineStarts: readonly number[];
 
   constructor(text: string) {
+    this.text = text;
     this.#lineStarts = [0, ...Array.from(text.matchAll(/\n/g), (match) => match.index + 1)];
   }
 

@@ -63,9 +63,20 @@ export function parseCertificate(der: Uint8Array): Certificate {
   return { der, tbs: tbs.raw, ...fields, signatureAlgorithm, signature };
 }
 
+/** What the issuer of a certificate signs. */
+export type TbsCertificate = Omit<Certificate, 'der' | 'signatureAlgorithm' | 'signature'>;
+
+/** The one TBSCertificate that `der` holds. Throws {@link FormatError} as {@link parseCertificate} does. */
+export const parseTbsCertificate = (der: Uint8Array): TbsCertificate => ({
+  tbs: der,
+  ...parseTbs(readOnly(der, Tag.sequence).value),
+});
+
 /** The extension with that dotted object identifier, if the certificate has it. */
-export const findExtension = (certificate: Certificate, oid: string): CertificateExtension | undefined =>
-  certificate.extensions.find((extension) => extension.oid === oid);
+export const findExtension = (
+  certificate: Pick<Certificate, 'extensions'>,
+  oid: string,
+): CertificateExtension | undefined => certificate.extensions.find((extension) => extension.oid === oid);
 
 type TbsFields = Omit<Certificate, 'der' | 'tbs' | 'signatureAlgorithm' | 'signature'> & {
   readonly innerAlgorithm: Uint8Array;

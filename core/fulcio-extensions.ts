@@ -52,5 +52,21 @@ export const FULCIO_EXTENSIONS = [
   row(24, 'TokenSubject'),
 ] as const satisfies readonly FulcioExtension[];
 
+const BY_NAME: ReadonlyMap<string, FulcioExtension> = new Map(
+  FULCIO_EXTENSIONS.flatMap((extension) =>
+    [`${FULCIO_ARC}.${extension.number}`, `1.${extension.number}`, plainName(extension.name)].map((name) => [
+      name,
+      extension,
+    ]),
+  ),
+);
+
+function plainName(name: string): string {
+  return name.toLowerCase().replaceAll('-', '');
+}
+
+/** The extension that people mean: `SourceRepositoryURI`, `source-repository-uri`, `1.12` or the whole object identifier. */
+export const fulcioExtensionOf = (name: string): FulcioExtension | undefined => BY_NAME.get(plainName(name));
+
 /** Extension values by number; an absent or empty one leaves the extension out. Number 1 and 8 are always there. */
 export type ExtensionValues = ReadonlyMap<number, string>;

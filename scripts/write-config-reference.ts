@@ -1,10 +1,11 @@
 /**
- * Writes the tables of docs/configuration.md, between its two marks, and docs/config.schema.json from the schema. A test
+ * Writes the tables of docs/configuration.md, between its two marks, and docs/config.schema.json from the schema, and
+ * docs/deny-list.schema.json from its own. A test
  * says when they are stale; then run: node scripts/write-config-reference.ts && npm run format
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { configJsonSchema } from '../config/json-schema.ts';
+import { configJsonSchema, denyListJsonSchema } from '../config/json-schema.ts';
 import { configReference } from '../config/reference.ts';
 
 const docs = join(dirname(import.meta.dirname), 'docs');
@@ -17,3 +18,4 @@ writeFileSync(
   text.replace(between, () => `\n${configReference()}\n`),
 );
 writeFileSync(join(docs, 'config.schema.json'), JSON.stringify(configJsonSchema()));
+writeFileSync(join(docs, 'deny-list.schema.json'), JSON.stringify(denyListJsonSchema()));

@@ -83,6 +83,7 @@ function auditedCertificate(
     serial: issued.serialHex,
     leafIndex: issued.committed.index,
     certificate: issued.certificate,
+    extensions: issued.principal.extensions,
     notAfter: issued.notAfter,
   };
 }

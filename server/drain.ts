@@ -21,6 +21,8 @@ export type Drain = (graceMs: number) => Promise<void>;
 export function watchConnections(server: Server | TlsServer): Drain {
   // With TLS a connection begins bare, and a client may never begin the handshake; the encrypted socket takes its place.
   const open = new Map<string, Socket>();
+  // Bytes that a connection had sent when nothing was owed on it.
+  const settled = new WeakMap<Socket, number>();
   // Of several requests on a connection the last is answered last.
   const last = new WeakMap<Socket, Exchange>();
   server.on('connection', (socket: Socket) => {
@@ -31,9 +33,12 @@ export function watchConnections(server: Server | TlsServer): Drain {
   server.on('secureConnection', (socket: Socket) => {
     const name = nameOf(socket);
     if (open.has(name)) open.set(name, socket);
+    settled.set(socket, socket.bytesRead);
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    last.set(request.socket, { request, response });
+    const { socket } = request;
+    last.set(socket, { request, response });
+    response.once('finish', () => settled.set(socket, socket.bytesRead));
   });
   return async (graceMs) => {
     if (!server.listening) return;
@@ -47,7 +52,8 @@ export function watchConnections(server: Server | TlsServer): Drain {
     const look = (): void => {
       const elapsed = performance.now() - begin;
       for (const socket of open.values()) {
-        const patience = patienceFor(last.get(socket));
+        const hasBegun = socket.bytesRead > (settled.get(socket) ?? 0);
+        const patience = patienceFor(last.get(socket)) || (hasBegun ? SENDING : 0);
         if (patience === 0) socket.destroySoon();
         if (elapsed >= Math.min(patience || SENDING, graceMs)) socket.destroy();
       }

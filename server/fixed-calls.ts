@@ -9,14 +9,17 @@ import type { ServicePolicy } from './service-values.ts';
 
 const json = (body: string, status = 200): Reply => ({ status, contentType: 'application/json', body });
 
-/** The table of these calls. What does not change is made once. */
+/** The table of these calls; `former` are the chains, in PEM, that issued before the authority's. What does not change is made once. */
 export function fixedCalls(
   authority: Authority,
+  former: readonly (readonly string[])[],
   policy: ServicePolicy,
   readiness: () => Promise<Readiness>,
 ): FixedCall[] {
   const pems = authority.chainPems;
-  const trustBundle = json(JSON.stringify({ chains: [{ certificates: pems }] }));
+  const trustBundle = json(
+    JSON.stringify({ chains: [pems, ...former].map((certificates) => ({ certificates })) }),
+  );
   const rootCert: Reply = {
     status: 200,
     contentType: 'application/pem-certificate-chain',

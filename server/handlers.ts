@@ -92,7 +92,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
       createApi({
         context: contextOf(metrics, guard, state),
         signing: signingRoutes(values, { metrics, signing, clientAddress, refusalLog }, guard),
-        calls: fixedCalls(authority, policy, readiness),
+        calls: fixedCalls(authority, values.formerChains ?? [], policy, readiness),
         log: logRead,
         reserve: (response, bytes) => {
           const client = clientNetwork(clientAddress(response.req));

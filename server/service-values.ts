@@ -13,6 +13,8 @@ import type { TlsFiles, TlsStatus } from './tls-certificate.ts';
 /** Everything a service is made of. `log`, `policy` and `audit` belong to the service from here on: it closes them. */
 export interface ServiceValues {
   readonly authority: Authority;
+  /** Chains that issued before, PEM, issuing CA first: verifiers go on trusting them. */
+  readonly formerChains?: readonly (readonly string[])[] | undefined;
   readonly log: CtLog;
   readonly policy: ServicePolicy;
   /** Of the configuration that is followed while the service runs; without it none is. */

@@ -1,6 +1,6 @@
 /** Files that are there whole, or not at all, whenever the power goes. Whatever fails is a FileFault. */
 import { randomBytes } from 'node:crypto';
-import { open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { chown, open, readdir, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { systemCode } from '../core/errors.ts';
 import { naming } from './file-fault.ts';
@@ -30,10 +30,36 @@ export async function makeDirectory(directory: string, root?: string): Promise<v
 /** Writes `bytes` to `path`: temporary file in the same directory, fsync, rename, fsync of the directory. A crash
  * leaves the old file or the new one, and perhaps a temporary file that nobody reads: see {@link removeTemporary}. */
 export async function writeDurably(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  await write(path, bytes, { mode });
+}
+
+/** {@link writeDurably} in the place of a file that is there: with its mode and its owner, so that a service that runs as
+ * another user than this process can go on reading it. A link is followed. Rejects with the system's error, also when
+ * the owner cannot be kept, and then the old file stays. */
+export async function replaceDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const target = await realpath(path);
+  const { mode, uid, gid } = await stat(target);
+  await write(target, bytes, { mode: mode & 0o7777, uid, gid });
+}
+
+/** Gives a new file or directory the owner of `like`, where this user may; others have no need to. */
+export async function shareOwner(path: string, like: string): Promise<void> {
+  const { uid, gid } = await stat(like);
+  await chown(path, uid, gid).catch(() => undefined);
+}
+
+interface Attributes {
+  readonly mode: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+async function write(path: string, bytes: Uint8Array, attributes: Attributes): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    const handle = await naming(temporary, 'opened', open(temporary, 'wx', mode));
+    const handle = await naming(temporary, 'opened', open(temporary, 'wx', attributes.mode));
     try {
+      await keep(handle, attributes);
       await writeAndSync(temporary, handle, bytes);
     } finally {
       await handle.close();
@@ -44,6 +70,14 @@ export async function writeDurably(path: string, bytes: Uint8Array, mode: number
     throw error;
   }
   await syncDirectory(dirname(path));
+}
+
+/** What the process's umask and user would make another. */
+async function keep(handle: FileHandle, { mode, uid, gid }: Attributes): Promise<void> {
+  if (uid === undefined || gid === undefined) return;
+  const made = await handle.stat();
+  if (made.uid !== uid || made.gid !== gid) await handle.chown(uid, gid);
+  await handle.chmod(mode);
 }
 
 async function writeAndSync(path: string, handle: FileHandle, bytes: Uint8Array): Promise<void> {

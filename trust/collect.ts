@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { equalBytes } from '../core/bytes.ts';
 import { parseCertificate } from '../core/certificate.ts';
-import { FormatError } from '../core/errors.ts';
+import { FormatError, systemCode } from '../core/errors.ts';
 import { decodePem } from '../core/pem.ts';
 import { readIdentity, type LogIdentity } from '../ct-log/log-identity.ts';
 import { TrustError } from './trust-error.ts';
@@ -9,6 +11,8 @@ import { TrustError } from './trust-error.ts';
 export interface TrustMaterial {
   /** DER certificates, issuing CA first, root last; at least one. */
   readonly chain: readonly Uint8Array[];
+  /** Chains that issued before, each as `chain`; what they issued must still verify. */
+  readonly former: readonly (readonly Uint8Array[])[];
   readonly log: LogIdentity;
 }
 
@@ -16,6 +20,8 @@ export interface TrustMaterial {
 export interface TrustSources {
   /** PEM, issuing CA first, root last. */
   readonly chainFile: string;
+  /** Directory with a file of that form for each chain that issued before; it need not be there. */
+  readonly formerChains: string;
   /** The log's directory. */
   readonly logDirectory: string;
 }
@@ -23,15 +29,40 @@ export interface TrustSources {
 /** Collects the public parts of an instance. Opens no key and nothing that a running server writes. Rejects with
  * {@link TrustError} or `LogError`. */
 export async function collectTrust(sources: TrustSources): Promise<TrustMaterial> {
-  const text = await readFile(sources.chainFile, 'utf8').catch((cause: unknown) => {
-    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
-    throw new TrustError('CHAIN_UNREADABLE', `${sources.chainFile} cannot be read (${code})`, {
-      hint: 'Check that this user may read the data directory, or restore the file from a backup.',
-      cause,
-    });
-  });
-  return { chain: parseChain(sources.chainFile, text), log: await readIdentity(sources.logDirectory) };
+  const chain = await readChain(sources.chainFile);
+  const former = await readFormerChains(sources.formerChains, chain);
+  return { chain, former, log: await readIdentity(sources.logDirectory) };
 }
+
+/** The chains that issued before the one in force. A renewal keeps its predecessor before it puts another one in force:
+ * what an interrupted one kept is still in force, and left out. Rejects with {@link TrustError}. */
+export async function readFormerChains(
+  directory: string,
+  [issuing]: readonly Uint8Array[],
+): Promise<readonly (readonly Uint8Array[])[]> {
+  const names = await readdir(directory).catch((cause: unknown) => {
+    if (systemCode(cause) === 'ENOENT') return [];
+    throw unreadable(directory, cause);
+  });
+  const chains: (readonly Uint8Array[])[] = [];
+  for (const name of names.filter((file) => /^\w+\.pem$/.test(file)).sort())
+    chains.push(await readChain(join(directory, name)));
+  return chains.filter(([first]) => !equalBytes(first ?? new Uint8Array(), issuing ?? new Uint8Array()));
+}
+
+const readChain = async (file: string): Promise<Uint8Array[]> =>
+  parseChain(
+    file,
+    await readFile(file, 'utf8').catch((cause: unknown) => {
+      throw unreadable(file, cause);
+    }),
+  );
+
+const unreadable = (path: string, cause: unknown): TrustError =>
+  new TrustError('CHAIN_UNREADABLE', `${path} cannot be read (${systemCode(cause) ?? 'unknown'})`, {
+    hint: 'Check that this user may read the data directory, or restore the file from a backup.',
+    cause,
+  });
 
 function parseChain(file: string, text: string): Uint8Array[] {
   const broken = (why: string, cause?: unknown): TrustError =>

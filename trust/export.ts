@@ -24,7 +24,7 @@ export type TrustFile =
  *
  * - `root.pem`: the root alone, the anchor;
  * - `intermediate.pem`: what stands between it and a leaf, issuing CA first (a root that issues by itself stands here
- *   too, so that the file is never empty);
+ *   too, so that the file is never empty), and behind it the intermediates of chains that issued before;
  * - `chain.pem`: both, as `GET /api/v1/rootCert` gives them;
  * - `log.pub.pem`: the key of SCTs and tree heads;
  * - `log.vkey`: the keys of checkpoints, one a line: static-ct-api (0x05, the whole SubjectPublicKeyInfo as material)
@@ -32,13 +32,15 @@ export type TrustFile =
  * - `log.v3.json`: the log's description, as the log serves it.
  */
 export function exportTrust(
-  { chain, log }: TrustMaterial,
+  { chain, former, log }: TrustMaterial,
   notes: ExportNotes,
 ): ReadonlyMap<TrustFile, string> {
   const pems = chain.map((der) => encodePem('CERTIFICATE', der));
+  const issuing = pems.length > 1 ? pems.slice(0, -1) : pems;
+  const before = former.flatMap((ders) => ders.slice(0, -1).map((der) => encodePem('CERTIFICATE', der)));
   return new Map([
     ['root.pem', pems.slice(-1).join('')],
-    ['intermediate.pem', (pems.length > 1 ? pems.slice(0, -1) : pems).join('')],
+    ['intermediate.pem', [...new Set([...issuing, ...before])].join('')],
     ['chain.pem', pems.join('')],
     ['log.pub.pem', encodePem('PUBLIC KEY', log.publicKey)],
     ['log.vkey', vkeys(log)],

@@ -29,7 +29,8 @@ export async function findPath(
   throw search.reason ?? refused(`no trusted CA is named "${describeName(leaf.issuer)}"`);
 }
 
-type Path = readonly [...intermediates: Certificate[], root: Certificate];
+/** The CA certificates above a leaf, issuing CA first, root last; at least the root. */
+export type Path = readonly [...intermediates: Certificate[], root: Certificate];
 
 /** Goes up one CA at a time on all ways at once, and to each intermediate by its shortest way only: with fewer CAs below
  * it, it allows no less. So the work is bounded by the square of the number of CAs, also where they sign each other. */

@@ -23,7 +23,7 @@ export interface ProvenPlace {
 }
 
 /** The place of `leaf` in the SCT's log, by the text of a proof (UTF-8). Throws a refusal or FormatError when the
- * checkpoint is not signed by that log, is older than the SCT, or the path does not lead to its root. */
+ * checkpoint is not signed by all keys of that log, is older than the SCT, or the path does not lead to its root. */
 export async function checkInclusion(
   proofText: Uint8Array,
   found: FoundSct,
@@ -45,25 +45,30 @@ export async function checkInclusion(
   return { index, size };
 }
 
-/** Throws a refusal unless the log signed the checkpoint: every line by one of its keys must hold, one is enough.
- * Lines of other keys (witnesses) are passed over. */
+/** Throws a refusal unless the log signed the checkpoint with every key that is trusted for it: the ECDSA key of its SCTs
+ * always, the Ed25519 key where the trust names one. Each covers what the other does not (the time of the head; the
+ * origin), and a line that is missing may have been cut off. Lines of other keys (witnesses) are passed over. */
 async function checkCheckpoint(checkpoint: Checkpoint, found: FoundSct, crypto: VerifyCrypto): Promise<void> {
   const { origin } = found.log;
   if (checkpoint.origin !== origin) {
     throw refused(`the proof's checkpoint is of another log than the SCT, which is of ${origin}`);
   }
-  let good = 0;
   for (const key of logKeys(found.log, crypto)) {
-    for (const line of checkpoint.signatures) {
-      if (line.name !== key.name || !equalBytes(line.keyId, key.keyId)) continue;
+    const lines = checkpoint.signatures.filter(
+      ({ name, keyId }) => name === key.name && equalBytes(keyId, key.keyId),
+    );
+    const kind = KEY_NAMES[key.type];
+    if (lines.length === 0)
+      throw refused(`the proof's checkpoint is not signed with the ${kind} key of the log ${origin}`);
+    for (const line of lines) {
       if (!(await LINE_CHECKS[key.type](line, key, { checkpoint, found, crypto }))) {
-        throw refused(`a signature of the log ${origin} on the proof's checkpoint does not hold`);
+        throw refused(`the ${kind} signature of the log ${origin} on the proof's checkpoint does not hold`);
       }
-      good++;
     }
   }
-  if (good === 0) throw refused(`the proof's checkpoint is not signed by the log ${origin}`);
 }
+
+const KEY_NAMES: Readonly<Record<LogKey['type'], string>> = { 'static-ct': 'ECDSA', ed25519: 'Ed25519' };
 
 type LogKey = Vkey & { readonly type: 'static-ct' | 'ed25519' };
 

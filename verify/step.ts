@@ -4,7 +4,7 @@ import { VerifyError } from './verify-error.ts';
 /** The checks, in the order in which they are made. */
 export const STEP_NAMES = [
   ...(['certificate', 'sct', 'chain', 'sct-signature', 'sct-time'] as const),
-  ...(['identity', 'issuer', 'inclusion'] as const),
+  ...(['identity', 'issuer', 'deny', 'inclusion'] as const),
 ] as const;
 
 /** One of the checks. */

@@ -7,9 +7,10 @@ import { rfc3339 } from '../core/clock.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import { printable } from '../core/printable.ts';
-import { findPath } from './certificate-path.ts';
+import { findPath, type Path } from './certificate-path.ts';
 import { checkLeaf, checkValidity } from './certificate-rules.ts';
 import type { VerifyCrypto } from './crypto.ts';
+import { requireCurrent, requireNotDenied, type DenyList } from './deny-list.ts';
 import { demand, readIdentity, readIssuer } from './identity.ts';
 import type { IdentityPolicy } from './identity-policy.ts';
 import { checkInclusion } from './inclusion.ts';
@@ -32,6 +33,8 @@ export interface VerifyRequest {
   readonly proof?: Uint8Array | undefined;
   /** Whether a certificate without a proof is refused. */
   readonly requireInclusion?: boolean | undefined;
+  /** What is not believed, and the time (milliseconds since the epoch) at which the list must still be good. */
+  readonly deny?: { readonly list: DenyList; readonly now: number } | undefined;
   readonly crypto: VerifyCrypto;
 }
 
@@ -51,29 +54,33 @@ export interface Verification {
 }
 
 /** Verifies a certificate. Answers with failed steps whatever the certificate and the proof hold; throws VerifyError
- * `BAD_TRUST` when `trust` itself cannot be read. */
+ * `BAD_TRUST` when `trust` itself cannot be read, and `BAD_DENY_LIST` when the deny list has expired. */
 export async function verifyCertificate(request: VerifyRequest): Promise<Verification> {
-  const trust = prepareTrust(request.trust, request.crypto.sha256);
+  if (request.deny !== undefined) requireCurrent(request.deny.list, request.deny.now);
+  const trust = await prepareTrust(request.trust, request.crypto);
   const record = new StepRecorder();
   const leaf = await record.run('certificate', () => readLeaf(request.certificate));
   if (leaf === undefined) {
-    record.skip('certificate', 'sct', 'chain', ...NEED_LOGGED, 'identity', 'issuer', ...placeOf(request));
+    record.skip('certificate', 'sct', 'chain', ...NEED_LOGGED, 'identity', 'issuer', ...denyOf(request));
+    record.skip('certificate', ...placeOf(request));
     return conclude(record, {});
   }
   const { certificate } = leaf;
   const found = await record.run('sct', () => describeSct(certificate, trust));
   const at = request.at ?? found?.sct.timestamp;
   if (at === undefined) record.skip('sct', 'chain');
-  const issuer =
+  const path =
     at === undefined ? undefined : await checkChain(record, certificate, trust, at, request.crypto);
   const logged = found &&
-    issuer && { found, leaf: loggedLeaf(certificate, issuer, found.sct, request.crypto) };
+    path && { found, path, leaf: loggedLeaf(certificate, path[0], found.sct, request.crypto) };
   if (logged) await checkSct(record, certificate, logged, request.crypto);
   else record.skip(found ? 'chain' : 'sct', ...NEED_LOGGED, ...placeOf(request));
   // Anybody can write any name into a certificate, and what is matched with it costs what its author likes: names count
   // only once somebody trusted stands for them.
   if (record.failed === undefined) await checkNames(record, certificate, request.policy);
   else record.skip(record.failed, 'identity', 'issuer');
+  if (logged && record.failed === undefined) await checkDenied(record, certificate, logged, request);
+  else if (record.failed !== undefined) record.skip(record.failed, ...denyOf(request));
   if (logged) await checkPlace(record, logged, request);
   const says = {
     identity: said(() => readIdentity(certificate).value),
@@ -88,6 +95,9 @@ const NEED_LOGGED: readonly StepName[] = ['sct-signature', 'sct-time'];
 /** The check of the proof, if it is asked for. */
 const placeOf = ({ proof, requireInclusion }: VerifyRequest): readonly StepName[] =>
   proof === undefined && requireInclusion !== true ? [] : ['inclusion'];
+
+/** The check against the deny list, if there is one. */
+const denyOf = ({ deny }: VerifyRequest): readonly StepName[] => (deny === undefined ? [] : ['deny']);
 
 function conclude(
   { steps, skipped }: StepRecorder,
@@ -120,15 +130,17 @@ const checkChain = (
   trust: PreparedTrust,
   at: number,
   crypto: VerifyCrypto,
-): Promise<Certificate | undefined> =>
+): Promise<Path | undefined> =>
   record.run('chain', async () => {
     const path = await findPath(leaf, trust, at, crypto);
     const names = path.map(({ subject }) => `"${describeName(subject)}"`).join(' under ');
-    return [`issued by ${names}, all valid at ${rfc3339(at)}`, path[0]];
+    return [`issued by ${names}, all valid at ${rfc3339(at)}`, path];
   });
 
 interface Logged {
   readonly found: FoundSct;
+  /** The CAs above it. */
+  readonly path: Path;
   /** MerkleTreeLeaf. */
   readonly leaf: Uint8Array;
 }
@@ -163,6 +175,20 @@ async function checkNames(
     const issuer = readIssuer(certificate);
     demand(policy.issuer, issuer, 'OpenID issuer');
     return [`"${printable(issuer)}"`, undefined];
+  });
+}
+
+async function checkDenied(
+  record: StepRecorder,
+  certificate: Certificate,
+  { path, found }: Logged,
+  { deny, crypto }: VerifyRequest,
+): Promise<void> {
+  if (deny === undefined) return;
+  const { list } = deny;
+  await record.run('deny', () => {
+    requireNotDenied(list, { certificate, path, loggedAt: found.sct.timestamp }, crypto);
+    return [`none of ${list.rules.length} rules, good until ${rfc3339(list.expires)}`, undefined];
   });
 }
 

@@ -1,61 +1,66 @@
 /**
- * The files that `mayfly certificate` writes: `key.pem` (0600), `cert.pem`, `chain.pem`.
+ * The files that `mayfly certificate` writes: `cert.pem` and `chain.pem`, and the key (0600) where it is asked for.
  *
- * A certificate lives ten minutes, so a run replaces what the run before it wrote. It replaces nothing else: `key.pem`
- * is a common name, and a stranger's key would be gone for good. What an earlier run wrote is told by the
- * certificate: one with an identity issuer in it, for the very key beside it.
+ * A certificate lives ten minutes, so a run replaces what the run before it wrote. It replaces nothing else: the names are
+ * common ones, and somebody's key would be gone for good. The certificate says what an earlier run wrote: it names an
+ * identity issuer, and a key is its own only if the certificate is for it.
  */
 import { createPrivateKey, createPublicKey, randomUUID } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
-import { findExtension, parseCertificate } from '../../core/certificate.ts';
+import { findExtension, parseCertificate, type Certificate } from '../../core/certificate.ts';
 import { decodePem } from '../../core/pem.ts';
 import { ensureDirectory } from '../../storage/make-directory.ts';
 import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 import { CommandError } from '../command.ts';
 
-/** Paths of the three files. */
+/** Paths of the files. */
 export interface CredentialPaths {
-  readonly key: string;
   readonly certificate: string;
   readonly chain: string;
+  /** Where the private key is kept; undefined when it is not. */
+  readonly key: string | undefined;
 }
 
-/** Their content in PEM. */
-export type Credentials = Readonly<Record<keyof CredentialPaths, string>>;
+/** Their content in PEM; `key` is written only where its path is named. */
+export interface Credentials {
+  readonly certificate: string;
+  readonly chain: string;
+  readonly key: string | undefined;
+}
 
-const MODES: Readonly<Record<keyof CredentialPaths, number>> = {
-  key: 0o600,
-  certificate: 0o644,
-  chain: 0o644,
-};
-
-/** Key first: a crash in between leaves a key that nothing certifies, and the next run says what to do. */
-const ORDER = ['key', 'certificate', 'chain'] as const;
-
-/** The files in `directory`. */
-export const credentialPaths = (directory: string): CredentialPaths => ({
-  key: join(directory, 'key.pem'),
+/** The files in `directory`, and the key's where it is to be kept. */
+export const credentialPaths = (directory: string, key: string | undefined): CredentialPaths => ({
   certificate: join(directory, 'cert.pem'),
   chain: join(directory, 'chain.pem'),
+  key,
 });
 
 /** Throws {@link CommandError} `REFUSED` when one of the files is there and was not written by an earlier run. */
 export async function requireReplaceable(paths: CredentialPaths): Promise<void> {
-  const texts = await Promise.all(ORDER.map((part) => textOf(paths[part])));
-  const found = ORDER.filter((_part, i) => texts[i] !== undefined);
-  const [key, certificate] = texts;
-  if (found.length === 0) return;
-  if (key !== undefined && certificate !== undefined && isEarlierRun(key, certificate)) return;
-  const names = found.map((part) => paths[part]).join(', ');
+  const certificate = certificateOfRun(await textOf(paths.certificate));
+  const foreign: string[] = [];
+  for (const path of [paths.certificate, paths.chain])
+    if (certificate === undefined && (await textOf(path)) !== undefined) foreign.push(path);
+  const key = paths.key === undefined ? undefined : await textOf(paths.key);
+  if (paths.key !== undefined && key !== undefined && !isKeyOf(certificate, key)) foreign.push(paths.key);
+  if (foreign.length === 0) return;
   throw new CommandError(
     'REFUSED',
-    `${names}: not written by an earlier run of this command, so not replaced`,
-    {
-      hint: 'Name another directory with --out, or say --force to overwrite.',
-    },
+    `${foreign.join(', ')}: not written by an earlier run of this command, so not replaced`,
+    { hint: 'Name other places with --out and --key-out, or say --force to overwrite.' },
   );
+}
+
+/** The key that an earlier version kept beside its certificate without being asked, if it is still there: the next
+ * certificate is not for it. Look before the certificate is replaced. */
+export async function keyLeftBehind(directory: string, paths: CredentialPaths): Promise<string | undefined> {
+  const path = join(directory, 'key.pem');
+  if (paths.key !== undefined && resolve(path) === resolve(paths.key)) return undefined;
+  const key = await textOf(path);
+  const certificate = certificateOfRun(await textOf(paths.certificate));
+  return key !== undefined && isKeyOf(certificate, key) ? path : undefined;
 }
 
 /** Beyond what a run writes. */
@@ -75,29 +80,50 @@ async function textOf(path: string): Promise<string | undefined> {
 /** Fulcio's issuer extension, old and new. */
 const ISSUER_OIDS = ['1.3.6.1.4.1.57264.1.1', '1.3.6.1.4.1.57264.1.8'];
 
-function isEarlierRun(key: string, certificate: string): boolean {
+/** The certificate, if an earlier run wrote it. */
+function certificateOfRun(text = ''): Certificate | undefined {
   try {
-    const [block] = decodePem(certificate);
-    if (block?.label !== 'CERTIFICATE') return false;
-    const parsed = parseCertificate(block.bytes);
+    const [block] = decodePem(text);
+    if (block?.label !== 'CERTIFICATE') return undefined;
+    const certificate = parseCertificate(block.bytes);
+    const isNamed = ISSUER_OIDS.some((oid) => findExtension(certificate, oid) !== undefined);
+    return isNamed ? certificate : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isKeyOf(certificate: Certificate | undefined, key: string): boolean {
+  try {
     const spki = createPublicKey(createPrivateKey(key)).export({ format: 'der', type: 'spki' });
-    const named = ISSUER_OIDS.some((oid) => findExtension(parsed, oid) !== undefined);
-    return named && equalBytes(spki, parsed.spki);
+    return certificate !== undefined && equalBytes(spki, certificate.spki);
   } catch {
     return false;
   }
 }
 
-/** Writes all three, each whole or not at all. Throws {@link CommandError} `FAILED`. */
+interface Output {
+  readonly path: string;
+  readonly text: string;
+  readonly mode: number;
+}
+
+/** Writes all of them, each whole or not at all; the key first, so that a crash in between leaves a key that nothing
+ * certifies, and the next run says what to do. Throws {@link CommandError} `FAILED`. */
 export async function writeCredentials(paths: CredentialPaths, credentials: Credentials): Promise<void> {
-  const temporary = ORDER.map((part) => `${paths[part]}.${randomUUID()}.tmp`);
+  const outputs: Output[] = [
+    { path: paths.certificate, text: credentials.certificate, mode: 0o644 },
+    { path: paths.chain, text: credentials.chain, mode: 0o644 },
+  ];
+  if (paths.key !== undefined && credentials.key !== undefined)
+    outputs.unshift({ path: paths.key, text: credentials.key, mode: 0o600 });
+  const temporary = outputs.map(({ path }) => `${path}.${randomUUID()}.tmp`);
   try {
-    for (const [i, part] of ORDER.entries())
-      await writeSynced(temporary[i] ?? '', credentials[part], MODES[part]);
-    for (const [i, part] of ORDER.entries()) await rename(temporary[i] ?? '', paths[part]);
+    for (const [i, output] of outputs.entries()) await writeSynced(temporary[i] ?? '', output);
+    for (const [i, { path }] of outputs.entries()) await rename(temporary[i] ?? '', path);
   } catch (error) {
     await Promise.all(temporary.map((path) => rm(path, { force: true })));
-    throw systemFault(paths.key, error);
+    throw systemFault(outputs[0]?.path ?? '', error);
   }
 }
 
@@ -110,7 +136,7 @@ export async function makeOutputDirectory(directory: string): Promise<void> {
   }
 }
 
-async function writeSynced(path: string, text: string, mode: number): Promise<void> {
+async function writeSynced(path: string, { text, mode }: Output): Promise<void> {
   const file = await open(path, 'wx', mode);
   try {
     await file.writeFile(text);
@@ -133,5 +159,5 @@ const REASONS: Readonly<Record<string, string>> = {
 function systemFault(path: string, cause: unknown): CommandError {
   const code = String((cause as NodeJS.ErrnoException).code);
   const sentence = `${path} cannot be written: ${REASONS[code] ?? code}`;
-  return new CommandError('FAILED', sentence, { hint: 'Name another directory with --out.', cause });
+  return new CommandError('FAILED', sentence, { hint: 'Name another place with --out or --key-out.', cause });
 }

@@ -8,6 +8,23 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export const hasGithubIdentity = (env: Environment): boolean =>
   Boolean(env['ACTIONS_ID_TOKEN_REQUEST_URL']) && Boolean(env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']);
 
+/** The issuers among `offered` that tokens of this job may come from: those of github.com (an enterprise may have one of
+ * its own there), of ghe.com, of a server of one's own, or of a Forgejo, which has the same variables. */
+export function issuersOfJob<T extends { readonly url: string }>(
+  env: Environment,
+  offered: readonly T[],
+): readonly T[] {
+  const server = (env['GITHUB_SERVER_URL'] ?? 'https://github.com').replace(/(?<!\/)\/+$/, '');
+  const tenant = /^https:\/\/([\w-]+\.ghe\.com)$/i.exec(server)?.[1];
+  const hosted =
+    tenant ?? (server.toLowerCase() === 'https://github.com' ? 'githubusercontent.com' : undefined);
+  const urls =
+    hosted === undefined
+      ? [`${server}/_services/token`, `${server}/api/actions`]
+      : [`https://token.actions.${hosted}`];
+  return offered.filter(({ url }) => urls.some((known) => url === known || url.startsWith(`${known}/`)));
+}
+
 /** Asks GitHub for a token of this job for `audience`. Throws {@link CommandError}. */
 export async function requestGithubToken(env: Environment, audience: string): Promise<string> {
   const url = parseUrl(env['ACTIONS_ID_TOKEN_REQUEST_URL'] ?? '', 'ACTIONS_ID_TOKEN_REQUEST_URL');

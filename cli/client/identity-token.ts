@@ -1,7 +1,7 @@
 /** Where the token comes from: told, ambient, or by logging in; in that order. */
 import { CommandError } from '../command.ts';
 import { readInput } from '../input-file.ts';
-import { hasGithubIdentity, requestGithubToken } from './github-token.ts';
+import { hasGithubIdentity, issuersOfJob, requestGithubToken } from './github-token.ts';
 import { logIn, type LoginFlow, type LoginOptions } from './login.ts';
 import { canOpenBrowser, openBrowser } from './open-browser.ts';
 import { printable } from '../../core/printable.ts';
@@ -11,7 +11,7 @@ import type { OfferedIssuer, ServiceClient } from './service.ts';
 export interface TokenSource {
   readonly tokenFile?: string | undefined;
   readonly issuer?: string | undefined;
-  /** Default: what the service says for the issuer, else `sigstore`. */
+  /** Of a login the client, of a job the audience; default what the service says for the issuer, else `sigstore`. */
   readonly clientId?: string | undefined;
   readonly flow?: LoginFlow | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -29,11 +29,30 @@ export async function identityToken(source: TokenSource, service: ServiceClient)
   if (fromEnv !== '') return fromEnv;
   const wantsLogin = source.issuer !== undefined || source.flow !== undefined;
   if (!wantsLogin && hasGithubIdentity(source.env)) {
-    return await requestGithubToken(source.env, source.clientId ?? DEFAULT_CLIENT);
+    return await requestGithubToken(
+      source.env,
+      source.clientId ?? (await audienceOfJob(source.env, service)),
+    );
   }
   if (!wantsLogin && source.env['GITHUB_ACTIONS'] === 'true') throw noPermission();
   if (!source.interactive && source.flow === undefined) throw noToken();
   return await logIn(await loginOptions(source, service));
+}
+
+/** The audience that the service wants of such jobs; `sigstore` where it does not say: their issuer may be one of many
+ * that fit a pattern. */
+async function audienceOfJob(env: TokenSource['env'], service: ServiceClient): Promise<string> {
+  const audiences = issuersOfJob(env, await service.issuers()).map(({ audience }) => audience);
+  const [audience = DEFAULT_CLIENT, ...more] = new Set(audiences.filter((text) => text !== ''));
+  if (more.length === 0) return audience;
+  const listed = [audience, ...more].map(printable).join(', ');
+  throw new CommandError(
+    'USAGE',
+    `the service takes several audiences for jobs of GitHub Actions: ${listed}`,
+    {
+      hint: 'Say which one with --client-id; which jobs may use it, whoever runs the service knows.',
+    },
+  );
 }
 
 const noPermission = (): CommandError =>

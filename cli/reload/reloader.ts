@@ -76,6 +76,11 @@ export class Reloader {
       permittedAlgorithms: config.mayfly.clientSigningAlgorithms,
       previous: policy.current,
     });
+    if (this.#closing.signal.aborted) {
+      // Nobody would close it after the one in force.
+      await next.close();
+      return;
+    }
     policy.replace(next);
     const { reloads } = this.#state;
     const restart = this.#restartSettings(settled);

@@ -41,6 +41,7 @@ const COMMON = {
   claims: [
     ['namespace_id', 'number of the group or user that owns the project; a subgroup has its own'],
     ['project_id', 'number of the project: of the fork, in a merge request pipeline of a fork'],
+    ['job_project_id', 'number of the project that the job runs in; since GitLab 18.4'],
     ['ref_protected', 'text "true" or "false", as all truth values here'],
     ['ref_type', 'branch or tag'],
     ['pipeline_source', 'what started the pipeline: push, schedule, web, merge_request_event, ...'],
@@ -56,6 +57,14 @@ const COMMON = {
       effect: 'allow',
       expression: 'claims.namespace_id == "%namespace-id%" && claims.ref_protected == "true"',
       why: 'By number, because paths are given to others. For one project alone, compare project_id instead.',
+    },
+    {
+      name: 'no-merge-requests',
+      effect: 'deny',
+      expression:
+        'claims.pipeline_source == "merge_request_event" || has(claims.job_project_id) && claims.job_project_id != claims.project_id',
+      message: 'Pipelines for merge requests cannot sign; merge first.',
+      why: "A pipeline for a merge request of a fork runs the fork's code in your project. Before GitLab 18.2.2 all of its numbers are your project's; since 18.4 job_project_id is your project's and project_id the fork's, also in the pipelines that it starts. To let merge requests of your own branches sign, on 18.4 or later, take out the first comparison.",
     },
   ],
   token:

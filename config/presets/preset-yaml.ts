@@ -12,13 +12,49 @@ type Fill = (text: string) => string;
  */
 export function presetYaml(preset: Preset, values: BlankValues): string {
   const fill = fillerOf(preset, values);
+  const { provider } = blockOf({ preset, values });
   return [
     ...heading(preset, values, fill),
     'oidc-issuers:',
     indented(2, entryYaml(preset, fill)),
-    ...providerYaml(preset, fill),
+    ...(provider === undefined
+      ? []
+      : [prose(0, TEMPLATES), 'ci-issuer-metadata:', indented(2, provider.yaml)]),
     '',
   ].join('\n');
+}
+
+/** A preset, and what is known for its blanks: always `audience`. */
+export interface FilledPreset {
+  readonly preset: Preset;
+  readonly values: BlankValues;
+}
+
+/** The parts of a preset's block, each to stand below its own key of the file. */
+export interface PresetBlock {
+  readonly issuer: string;
+  /** The entry with what is to be known of it as comment above. */
+  readonly entry: string;
+  readonly provider?: { readonly name: string; readonly yaml: string } | undefined;
+}
+
+/** What {@link presetYaml} puts into one block, in parts. */
+export function blockOf({ preset, values }: FilledPreset): PresetBlock {
+  const fill = fillerOf(preset, values);
+  const entry = [...heading(preset, values, fill), entryYaml(preset, fill)].join('\n');
+  return { issuer: fill(preset.issuer), entry, provider: providerOf(preset, fill) };
+}
+
+/** The block of several presets: a whole file, but for what is still to be filled in. */
+export function presetsYaml(presets: readonly FilledPreset[]): string {
+  const blocks = presets.map(blockOf);
+  const entries = blocks.map(({ entry }) => indented(2, entry));
+  const providers = blocks.flatMap(({ provider }) => (provider === undefined ? [] : [provider.yaml]));
+  const templates =
+    providers.length === 0
+      ? []
+      : [prose(0, TEMPLATES), 'ci-issuer-metadata:', ...providers.map((yaml) => indented(2, yaml))];
+  return ['oidc-issuers:', ...entries, ...templates, ''].join('\n');
 }
 
 /** Whether a value can stand in a URL, in a text of a rule and in YAML without being anything else there. */
@@ -70,7 +106,8 @@ const OWN_AUDIENCE =
 
 function ruleYaml(rule: PresetRule, fill: Fill): string {
   return [
-    prose(0, rule.why),
+    // As wide as the others once it is in its place.
+    prose(8, rule.why).replace(/^ {8}/gm, ''),
     `- name: ${rule.name}`,
     `  ${rule.effect}: ${condition(fill(rule.expression))}`,
     ...(rule.message === undefined ? [] : [`  message: ${rule.message}`]),
@@ -84,14 +121,10 @@ function condition(expression: string): string {
   return isPlain ? expression : ['>-', ...parts.map((part) => `    ${part}`)].join('\n');
 }
 
-function providerYaml({ provider }: Preset, fill: Fill): string[] {
-  if (provider === undefined) return [];
+function providerOf({ provider }: Preset, fill: Fill): PresetBlock['provider'] {
+  if (provider === undefined) return undefined;
   const pinned = [...(provider.pinned ?? [])].map(([name, value]) => [name, fill(value)] as const);
-  return [
-    prose(0, TEMPLATES),
-    'ci-issuer-metadata:',
-    indented(2, ciProviderYaml({ ...provider, pinned: new Map(pinned) })),
-  ];
+  return { name: provider.name, yaml: ciProviderYaml({ ...provider, pinned: new Map(pinned) }) };
 }
 
 const TEMPLATES =

@@ -52,12 +52,14 @@ export class ReplayDatabase {
   readonly #db: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #prune: StatementSync;
+  readonly #mostKeys: number;
   #held: number;
 
   /** `isFirst` when nobody in this process has opened the file before: then it is held to its format before anything is
-   * changed. */
-  constructor(path: string, isFirst = true) {
+   * changed. It holds `mostKeys` at most. */
+  constructor(path: string, isFirst = true, mostKeys = MAX_KEYS) {
     this.#path = path;
+    this.#mostKeys = mostKeys;
     if (isFirst) {
       this.#guard(() => {
         requireUsable(path);
@@ -92,7 +94,7 @@ export class ReplayDatabase {
       try {
         let held =
           this.#held - Number(this.#prune.run(now - KEPT_LONGER, 2 * claims.length + PRUNED).changes);
-        if (held + claims.length > MAX_KEYS) throw full(this.#path);
+        if (held + claims.length > this.#mostKeys) throw full(this.#path, held);
         const won = claims.map(({ key, expires }) => this.#insert.run(key, expires).changes === 1);
         for (const one of won) if (one) held++;
         this.#db.exec('COMMIT');
@@ -195,7 +197,7 @@ const unknownFormat = (path: string): ReplayFault =>
     hint: `It may come from a newer version of Mayfly. ${MEND}`,
   });
 
-const full = (path: string): ReplayFault =>
-  new ReplayFault('REPLAY_GUARD_FULL', `${path} holds ${MAX_KEYS} tokens that have not expired`, {
+const full = (path: string, held: number): ReplayFault =>
+  new ReplayFault('REPLAY_GUARD_FULL', `${path} holds ${held} tokens that have not expired`, {
     hint: 'An issuer makes tokens that are valid for very long, or very many of them.',
   });

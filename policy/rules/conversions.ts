@@ -37,6 +37,13 @@ function timestampOfSeconds(seconds: bigint): CelInput {
   return message({ $typeName: 'google.protobuf.Timestamp', seconds, nanos: 0 });
 }
 
+/** NumericDate of RFC 7519 may have a fraction, which rules see down to the millisecond. */
+function timestampOfFraction(seconds: number): CelInput {
+  charge(CONVERSION);
+  if (!(seconds >= Number(FIRST_SECOND) && seconds <= Number(LAST_SECOND))) throw new Error('out of range');
+  return celOfMoment(seconds * 1000);
+}
+
 const message = (fields: { readonly $typeName: string } & Record<string, unknown>): CelInput => fields;
 
 /** A moment as rules see it. */
@@ -60,4 +67,5 @@ export const conversions = (): CelFunc[] => [
   read('timestamp', TIMESTAMP, /^\d{4}-/),
   read('duration', DURATION, /^./),
   celFunc('timestamp', [INT], TIMESTAMP, timestampOfSeconds),
+  celFunc('timestamp', [DOUBLE], TIMESTAMP, timestampOfFraction),
 ];

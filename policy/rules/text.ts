@@ -63,7 +63,8 @@ function endOfString(text: string, start: number, token: string, quote: string):
     if (text[at] === '\\' && !raw) at++;
     else if (text[at] === '\n' && quote.length === 1) break;
   }
-  throw new ExpressionFault(start, 'the text in quotes does not end', `Close it with ${quote}.`);
+  const hint = `Close it with ${quote}. If there is " #" in it, put all of the condition in single quotes: to YAML, what follows is a comment.`;
+  throw new ExpressionFault(start, 'the text in quotes does not end', hint);
 }
 
 function checkToken(
@@ -88,6 +89,8 @@ function checkToken(
     throw new ExpressionFault(offset, '"=" alone means nothing here', 'Compare with "==".');
   } else if (token === '&' || token === '|') {
     throw new ExpressionFault(offset, `"${token}" alone means nothing here`, `Write "${token}${token}".`);
+  } else if (/^[“”„‘’«»]$/.test(token)) {
+    throw new ExpressionFault(offset, `"${token}" is no quote of CEL`, 'Write " or \' on both sides.');
   } else if (before !== '.' && FOREIGN.has(token.toLowerCase())) {
     const mend = FOREIGN.get(token.toLowerCase()) ?? '';
     throw new ExpressionFault(offset, `"${token}" is not a word of CEL`, `Write "${mend}".`);

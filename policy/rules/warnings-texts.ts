@@ -1,5 +1,15 @@
 /** Conditions on texts that more texts meet than their author may think. */
-import { callsOn, type Found, type Look } from './warnings-look.ts';
+import { literalText } from './path.ts';
+import { nodesOf } from './syntax.ts';
+import {
+  alternativesOf,
+  callOf,
+  callsOn,
+  pathBehind,
+  plainPath,
+  type Found,
+  type Look,
+} from './warnings-look.ts';
 
 /** Claims made of names with `/`, `:` or `@` between them. */
 const COMPOSED: ReadonlySet<string> = new Set([
@@ -26,7 +36,7 @@ const ENDS: ReadonlySet<string> = new Set([
 export function looseMatches(look: Look): Found[] {
   if (look.rule.effect !== 'allow') return [];
   return [...callsOn(look, 'matches')].flatMap(({ node, path, text }) => {
-    const parts = alternativesOf(text);
+    const parts = branchesOf(text);
     const start = look.expression.literals.matchers.get(text)?.anchored === true || parts.every(hasStart);
     const end = parts.every(hasEnd);
     if (start && end) return [];
@@ -40,7 +50,7 @@ const hasStart = (part: string): boolean => /^(?:\(\?\w+\)|\((?:\?:)?)*(?:\^|\\A
 const hasEnd = (part: string): boolean => /(?:^|[^\\])(?:\\\\)*(?:\$|\\z)\)*$/.test(part);
 
 /** The parts of a pattern between `|` outside of brackets. */
-function alternativesOf(pattern: string): string[] {
+function branchesOf(pattern: string): string[] {
   const parts = [''];
   let depth = 0;
   /** What was read of a class such as `[^a|b]`, in which a first `]` stands for itself; undefined outside of one. */
@@ -79,4 +89,31 @@ export function looseTexts(look: Look): Found[] {
       hint: 'Begin the text with the sign before the name: "@", "/", ":" or ".".',
     }));
   return [...contained, ...begun, ...ended];
+}
+
+const ADDRESSES: ReadonlySet<string> = new Set(['claims.email', 'principal.san', 'principal.subject']);
+const PARTS: ReadonlySet<string> = new Set(['endsWith', 'contains', 'matches', 'split', 'substring']);
+/** A domain of Google's own: nobody else can have an address there. */
+const SERVICE_ACCOUNTS = 'gserviceaccount.com';
+
+/** Who is known by a part of an address, at an issuer where everybody may have an account with an address of whatever
+ * domain. */
+export function borrowedAddresses({ rule, provider, expression }: Look): Found[] {
+  const membership = provider?.membership;
+  if (rule.effect !== 'allow' || membership === undefined) return [];
+  return alternativesOf(expression.syntax.root).flatMap((branch) => {
+    const nodes = [...nodesOf(branch)];
+    if (nodes.some((node) => plainPath(node) === `claims.${membership}`)) return [];
+    const node = nodes.find((part) => {
+      const call = callOf(part);
+      const [subject, argument] = call?.target === undefined ? [] : [call.target, call.args[0]];
+      const path = subject && pathBehind(subject);
+      const isPart = call !== undefined && PARTS.has(call.function) && ADDRESSES.has(path ?? '');
+      return isPart && literalText(argument)?.includes(SERVICE_ACCOUNTS) !== true;
+    });
+    if (node === undefined) return [];
+    const message = `${provider?.title ?? 'the issuer'} vouches for such addresses of private accounts too, also of people who have left`;
+    const hint = `Compare claims.${membership}, which only accounts of the organisation have: has(claims.${membership}) && claims.${membership} == "example.com".`;
+    return [{ node, message, hint }];
+  });
 }

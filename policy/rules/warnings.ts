@@ -3,13 +3,17 @@
  * off the syntax tree, so neither complete nor always right; for `mayfly config check`.
  */
 import type { RuleDefinition } from '../entry-policy.ts';
+import { githubActions } from '../providers/github.ts';
+import type { IssuerFacts } from '../providers/provider.ts';
+import { providerOf } from '../providers/providers.ts';
 import { compileExpression, type CompiledExpression } from './compile.ts';
 import { placeOf } from './rule-error.ts';
 import { nodesOf, type Expr } from './syntax.ts';
-import { plainPath, type Found, type Look } from './warnings-look.ts';
+import { alternativesOf, plainPath, type Found, type Look } from './warnings-look.ts';
+import { contradictions, impossibleStarts, impossibleTexts, misspeltClaims } from './warnings-forms.ts';
+import { unlikeKinds } from './warnings-kinds.ts';
 import { emptyLists } from './warnings-lists.ts';
-import { looseMatches, looseTexts } from './warnings-texts.ts';
-import { impossibleValues, unlikeKinds } from './warnings-values.ts';
+import { borrowedAddresses, looseMatches, looseTexts } from './warnings-texts.ts';
 
 /** One warning; `line` and `column` count from 1 within the expression. */
 export interface RuleWarning {
@@ -35,18 +39,14 @@ const IDS: ReadonlyMap<string, readonly string[]> = new Map([
   ['pipeline_name', ['pipeline_id', 'account_id']],
 ]);
 
-/** github.com, GitHub Enterprise Cloud with a name of its own, and GitHub Enterprise Server. */
-const GITHUB =
-  /^https:\/\/(?:token\.actions\.(?:[\w-]+\.ghe\.com|githubusercontent\.com)(?:\/|$)|[^/]+\/_services\/token$)/;
-
-/** Warnings for a rule of an entry for `issuer` (its URL or pattern), in the order of the text; none for a rule that
- * cannot be compiled, which `compileRules` refuses. */
-export function ruleWarnings(rule: RuleDefinition, issuer: string): RuleWarning[] {
+/** Warnings for a rule of an entry for `issuer`, in the order of the text; none for a rule that cannot be compiled, which
+ * `compileRules` refuses. */
+export function ruleWarnings(rule: RuleDefinition, issuer: IssuerFacts): RuleWarning[] {
   const expression = compiled(rule);
   if (expression === undefined) return [];
   const nodes = [...nodesOf(expression.syntax.root)];
   const paths = new Set(nodes.map(plainPath).filter((path) => path !== undefined));
-  const look: Look = { rule, issuer, expression, nodes, paths };
+  const look: Look = { rule, issuer, provider: providerOf(issuer), expression, nodes, paths };
   return CHECKS.flatMap((check) => check(look))
     .map(({ node, message, hint }) => {
       const place = placeOf(rule.expression, expression.syntax.offsetOf(node));
@@ -79,7 +79,7 @@ function admitsAll({ rule, paths, expression }: Look): Found[] {
 }
 
 function subjectOfGithub(look: Look): Found[] {
-  if (!GITHUB.test(look.issuer)) return [];
+  if (look.provider !== githubActions) return [];
   return ['claims.sub', 'principal.subject'].flatMap((path) => {
     const node = firstReading(look, path);
     if (node === undefined) return [];
@@ -91,7 +91,7 @@ function subjectOfGithub(look: Look): Found[] {
 }
 
 function namesWithoutIds(look: Look): Found[] {
-  const branches = alternativesOfRoot(look.expression.syntax.root).map((branch) => {
+  const branches = alternativesOf(look.expression.syntax.root).map((branch) => {
     const nodes = [...nodesOf(branch)];
     return { nodes, paths: nodes.map(plainPath) };
   });
@@ -106,18 +106,17 @@ function namesWithoutIds(look: Look): Found[] {
   });
 }
 
-/** What stands between the `||` of the whole rule: each decides alone, so an id in one says nothing of the others. */
-function alternativesOfRoot(root: Expr): Expr[] {
-  const call = root.exprKind.case === 'callExpr' ? root.exprKind.value : undefined;
-  return call?.function === '_||_' ? call.args.flatMap(alternativesOfRoot) : [root];
-}
-
 const CHECKS = [
   admitsAll,
   subjectOfGithub,
   namesWithoutIds,
   looseMatches,
   looseTexts,
+  borrowedAddresses,
   emptyLists,
-  ({ nodes }: Look): Found[] => [...impossibleValues(nodes), ...unlikeKinds(nodes)],
+  unlikeKinds,
+  impossibleTexts,
+  impossibleStarts,
+  contradictions,
+  misspeltClaims,
 ];

@@ -26,6 +26,36 @@ describe('audit: lines', () => {
     });
   });
 
+  it('says of a job its repository, commit and run, where the certificate does', () => {
+    const sources: [Record<number, string>, Record<string, string>][] = [
+      [
+        {
+          12: 'https://github.com/a/b',
+          13: 'c0ffee',
+          21: 'https://github.com/a/b/actions/runs/1/attempts/1',
+        },
+        {
+          repository: 'https://github.com/a/b',
+          commit: 'c0ffee',
+          run: 'https://github.com/a/b/actions/runs/1/attempts/1',
+        },
+      ],
+      [
+        { 3: 'c0ffee', 5: 'a/b', 12: '' },
+        { repository: 'a/b', commit: 'c0ffee' },
+      ],
+      [{ 1: 'https://i.example', 8: 'https://i.example' }, {}],
+    ];
+    for (const [values, source] of sources) {
+      const extensions = new Map(Object.entries(values).map(([number, value]) => [Number(number), value]));
+      const { repository, commit, run, ...rest } = auditLine(
+        issuedLine({ ...issuedDecision(), extensions }, NOW),
+      );
+      expect(JSON.parse(JSON.stringify({ repository, commit, run }))).to.deep.equal(source);
+      expect(rest).to.include({ event: 'issued', serial: '0a1b' });
+    }
+  });
+
   it('says of a refusal what was known by then, and leaves the rest out', () => {
     const bare = auditLine(refusedLine({ requestId: 'r2', client: '', reason: 'TOKEN_MALFORMED' }, NOW));
     expect(bare).to.deep.equal({

@@ -50,8 +50,9 @@ describe('bin/mayfly.js: the process', function () {
     cpSync(join(projectRoot, 'bin'), join(checkout, 'bin'), { recursive: true });
     mkdirSync(join(checkout, 'dist/cli'), { recursive: true });
     writeFileSync(join(checkout, 'dist/cli/main.js'), STAND_IN);
-    mkdirSync(join(checkout, 'node_modules/node/bin'), { recursive: true });
-    symlinkSync(process.execPath, join(checkout, 'node_modules/node/bin/node'));
+    const runtime = join(checkout, `node_modules/node-${process.platform}-${process.arch}/bin`);
+    mkdirSync(runtime, { recursive: true });
+    symlinkSync(process.execPath, join(runtime, 'node'));
     mkdirSync(join(checkout, 'node_modules/.bin'));
     symlinkSync('../../bin/mayfly.js', join(checkout, 'node_modules/.bin/mayfly'));
     const { scripts } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
@@ -127,6 +128,7 @@ describe('bin/mayfly.js: the process', function () {
       '--experimental-loader=data:text/javascript,',
       '--abort-on-uncaught-exception',
       '--insecure-http-parser',
+      '--tls-min-v1.0',
     ];
 
     for (const option of OPTIONS)

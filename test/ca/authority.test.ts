@@ -48,15 +48,18 @@ describe('ca/authority', () => {
     expect((await load([root])).chain).to.have.length(1);
   });
 
-  it('takes the last certificate on trust, whoever signed it', async () => {
+  it('loads a chain that verifiers refuse, for a service that has it, and says so', async () => {
     const root = await caNode({ name: 'root' });
     const cross = await caNode({ name: 'cross', parent: root });
     const issuing = await caNode({ name: 'issuing', parent: cross, usages: [codeSigning] });
-    expect((await load([issuing, cross])).chain).to.have.length(2);
-  });
-
-  it('accepts a code-signing certificate in a CA without key usage', async () => {
-    expect((await load(await chain({ keyUsage: null }, { keyUsage: null }))).chain).to.have.length(2);
+    const codes = async (nodes: readonly CaNode[]): Promise<AuthorityReason[]> =>
+      (await load(nodes)).faults.map(({ code }) => code);
+    expect(await codes([issuing, cross])).to.deep.equal(['NOT_A_ROOT']);
+    expect(await codes(await chain({ keyUsage: null }, { keyUsage: null }))).to.deep.equal([
+      'KEY_USAGE',
+      'KEY_USAGE',
+    ]);
+    expect(await codes(await chain())).to.deep.equal([]);
   });
 
   const flaws: [AuthorityReason, string, Partial<CaOptions>, Partial<CaOptions>, RegExp?][] = [

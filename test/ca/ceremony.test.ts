@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { expect } from 'chai';
 import { basicConstraints, extendedKeyUsages, subjectKeyIdentifier } from '../../ca/ca-extensions.ts';
-import { CA_KEY_TYPES, createAuthorityChain, type AuthorityChain } from '../../ca/ceremony.ts';
+import { createAuthorityChain, type AuthorityChain } from '../../ca/ceremony.ts';
+import { CA_KEY_TYPES } from '../../ca/certify.ts';
 import { CeremonyError } from '../../ca/ceremony-error.ts';
 import { loadAuthority } from '../../ca/authority.ts';
 import { localSigner } from '../../ca/signers/local-signer.ts';

@@ -10,7 +10,8 @@ import {
   SIGNING_ALGORITHM_NAMES,
 } from '../../ca/signing-algorithms.ts';
 import * as x509 from '../../ca/x509.ts';
-import { Tag } from '../../core/der-tag.ts';
+import { readOnly } from '../../core/der-reader.ts';
+import { contextTag, Tag } from '../../core/der-tag.ts';
 import { explicit, oid, sequence, tlv, utf8String } from '../../core/der-writer.ts';
 import { decodePem } from '../../core/pem.ts';
 import { csrOf, type CsrOptions } from './support/csr.ts';
@@ -54,6 +55,15 @@ describe('ca/csr', () => {
   const malformed: Record<string, CsrOptions> = {
     'another version': { version: 1 },
     'bytes behind it': { edit: (der) => Uint8Array.of(...der, 0) },
+    'a fourth member': {
+      edit: (der) => sequence(readOnly(der, Tag.sequence).value, Uint8Array.of(5, 0)),
+    },
+    'a member behind its attributes': {
+      attributes: Uint8Array.of(...tlv(contextTag(0, true)), 5, 0),
+    },
+    'its attributes twice': {
+      attributes: Uint8Array.of(...tlv(contextTag(0, true)), ...tlv(contextTag(0, true))),
+    },
     'a cut end': { edit: (der) => der.subarray(0, der.length - 3) },
     'another label': { label: 'CERTIFICATE' },
     'a key that is none': { spki: sequence(oid('1.2.3')) },

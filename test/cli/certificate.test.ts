@@ -12,8 +12,13 @@ import { ServiceClient } from '../../cli/client/service.ts';
 import { readTokenClaims } from '../../cli/client/token-claims.ts';
 import { loadTrust } from '../../cli/client/trust.ts';
 import { CommandError } from '../../cli/command.ts';
+import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
+import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import { compilePolicy } from '../../policy/snapshot.ts';
+import { startIssuer } from '../support/oidc-issuer.ts';
+import { OPEN_POLICY, startTestService } from '../support/test-service.ts';
 import { startDevInstance, type DevInstance } from '../support/dev-instance.ts';
-import { runCli, type CliOptions, type CliResult } from '../support/run-cli.ts';
+import { cliWords, runCli, type CliOptions, type CliResult } from '../support/run-cli.ts';
 
 describe('mayfly certificate', function () {
   this.timeout(60_000);
@@ -45,7 +50,7 @@ describe('mayfly certificate', function () {
   const file = (...parts: string[]): Promise<string> => readFile(join(directory, ...parts), 'utf8');
 
   it('gets one from the token in the environment, and writes what openssl and Node understand', async () => {
-    const result = await certificate('first');
+    const result = await certificate('first', ['--key-out', 'first/key.pem']);
     expect(result, result.stderr).to.include({ code: 0, stderr: '' });
     expect(result.stdout)
       .to.contain('Certificate for ada@example.com')
@@ -105,23 +110,96 @@ describe('mayfly certificate', function () {
     const before = await file('renewed', 'cert.pem');
     expect((await certificate('renewed')).code).to.equal(0);
     expect(await file('renewed', 'cert.pem')).to.not.equal(before);
-    expect((await readdir(join(directory, 'renewed'))).sort()).to.deep.equal([
-      'cert.pem',
-      'chain.pem',
-      'key.pem',
-    ]);
+    expect((await readdir(join(directory, 'renewed'))).sort()).to.deep.equal(['cert.pem', 'chain.pem']);
+  });
+
+  it('keeps no private key unless it is asked to, and says so', async () => {
+    const result = await certificate('forgotten');
+    expect(result.stdout).to.contain('The private key was not kept').and.contain('--key-out');
+    expect((await readdir(join(directory, 'forgotten'))).sort()).to.deep.equal(['cert.pem', 'chain.pem']);
+    const { stdout } = await certificate('forgotten', ['--json']);
+    expect((JSON.parse(stdout) as { key: string | null }).key).to.equal(null);
+  });
+
+  it('says that the key of an earlier version lies there, and leaves it alone', async () => {
+    await certificate('old', ['--key-out', 'old/key.pem']);
+    const key = await file('old', 'key.pem');
+    const { code, stdout } = await certificate('old');
+    expect(code).to.equal(0);
+    expect(stdout).to.contain('old/key.pem is the key of the certificate that was replaced: delete it');
+    expect(await file('old', 'key.pem')).to.equal(key);
+  });
+
+  const publicDer = (pem: string): Buffer => createPublicKey(pem).export({ format: 'der', type: 'spki' });
+  const certified = async (out: string): Promise<Buffer> =>
+    new X509Certificate(await file(out, 'cert.pem')).publicKey.export({ format: 'der', type: 'spki' });
+
+  it('hands the key to a pipe, so that it is in no file, and signs with it', async () => {
+    const { code, stdout, stderr } = await certificate('piped', ['--key-out', '-']);
+    expect(code, stderr).to.equal(0);
+    expect(stdout).to.match(/^-----BEGIN PRIVATE KEY-----\n[^-]+-----END PRIVATE KEY-----\n$/);
+    expect(stderr).to.contain('Certificate for ada@example.com').and.contain('without a timestamp');
+    expect(publicDer(stdout)).to.deep.equal(await certified('piped'));
+    expect((await readdir(join(directory, 'piped'))).sort()).to.deep.equal(['cert.pem', 'chain.pem']);
+    const paste = '"$@" | openssl dgst -sha256 -sign /dev/stdin -out app.sig piped/chain.pem';
+    const words = ['certificate', '--url', service.url, '--out', 'piped', '--key-out', '-'];
+    execFileSync('sh', ['-c', paste, 'sh', process.execPath, ...cliWords(words)], {
+      ...{ cwd: directory, stdio: 'pipe' },
+      env: { PATH: process.env['PATH'], SIGSTORE_ID_TOKEN: await token() },
+    });
+    await writeFile(
+      join(directory, 'public.pem'),
+      new X509Certificate(await file('piped', 'cert.pem')).publicKey.export({ format: 'pem', type: 'spki' }),
+    );
+    const check = ['dgst', '-sha256', '-verify', 'public.pem', '-signature', 'app.sig', 'piped/chain.pem'];
+    expect(execFileSync('openssl', check, { cwd: directory, encoding: 'utf8' })).to.contain('Verified OK');
+  });
+
+  it('says JSON that stdout cannot hold both it and a key', async () => {
+    const { code, stdout } = await certificate('wrong', ['--key-out', '-', '--json'], { env: {} });
+    expect(code).to.equal(2);
+    expect((JSON.parse(stdout) as { error: { message: string } }).error.message).to.contain('stdout');
+  });
+
+  it('opens no encrypted key, and says how to hand it over', async () => {
+    const words = ['genpkey', '-algorithm', 'ED25519', '-aes256', '-pass', 'pass:correct-horse'];
+    const stdin = execFileSync('openssl', words, { encoding: 'utf8', stdio: 'pipe' });
+    const { code, stderr } = await certificate('wrong', ['--key', '-'], { stdin });
+    expect([code, stderr]).to.satisfy(
+      ([status, text]: [number, string]) => status === 2 && /is encrypted[^]*openssl pkey/.test(text),
+    );
+  });
+
+  it('certifies a key that is there already, of every kind and form, and copies it nowhere', async () => {
+    const kinds: readonly (readonly [string, string[]])[] = [
+      ['sec1', ['ecparam', '-name', 'prime256v1', '-genkey', '-noout']],
+      ['p384', ['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384']],
+      ['rsa', ['genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048']],
+      ['ed25519', ['genpkey', '-algorithm', 'ED25519']],
+    ];
+    for (const [name, words] of kinds) {
+      const pem = execFileSync('openssl', words, { encoding: 'utf8', stdio: 'pipe' });
+      await writeFile(join(directory, `${name}.key`), pem);
+      const result = await certificate(`own-${name}`, ['--key', `${name}.key`]);
+      expect(result.code, result.stderr).to.equal(0);
+      expect(publicDer(pem)).to.deep.equal(await certified(`own-${name}`));
+      expect((await readdir(join(directory, `own-${name}`))).sort()).to.deep.equal(['cert.pem', 'chain.pem']);
+      const piped = await certificate(`own-${name}`, ['--key', '-'], { stdin: pem });
+      expect(piped.code, piped.stderr).to.equal(0);
+    }
   });
 
   it("asks for nothing when somebody else's key lies there, unless forced", async () => {
     await mkdir(join(directory, 'foreign'));
     await writeFile(join(directory, 'foreign', 'key.pem'), 'precious');
     const size = await logSize();
-    const result = await certificate('foreign');
+    const key = ['--key-out', 'foreign/key.pem'];
+    const result = await certificate('foreign', key);
     expect(result.code).to.equal(1);
     expect(result.stderr).to.contain('--force');
     expect(await file('foreign', 'key.pem')).to.equal('precious');
     expect(await logSize()).to.equal(size);
-    expect((await certificate('foreign', ['--force'])).code).to.equal(0);
+    expect((await certificate('foreign', [...key, '--force'])).code).to.equal(0);
   });
 
   async function logSize(): Promise<number> {
@@ -145,6 +223,44 @@ describe('mayfly certificate', function () {
     server.close();
     expect(result.code, result.stderr).to.equal(0);
     expect(audience).to.equal('sigstore');
+  });
+
+  it('asks GitHub for the audience that the service wants of its jobs', async () => {
+    const issuer = await startIssuer({ path: '/_services/token' });
+    const ours = await startTestService();
+    const definition: IssuerDefinition = {
+      ...{ url: issuer.url, name: 'jobs', audiences: ['ca.acme.example', 'other'], isMeta: false },
+      ...{ type: 'email', skipEmailVerification: false },
+    };
+    const context = { clock: Date.now, permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS };
+    ours.policy.replace(await compilePolicy([{ definition, policy: OPEN_POLICY }], context));
+    const asked: (string | null)[] = [];
+    const server = createServer((req, res) => {
+      const audience = new URL(req.url ?? '', 'http://x').searchParams.get('audience');
+      asked.push(audience);
+      const claims = { aud: audience, email: 'job@example.com', email_verified: true };
+      void issuer.sign(claims).then((value) => res.end(JSON.stringify({ value })));
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    try {
+      const env = {
+        ACTIONS_ID_TOKEN_REQUEST_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/?a=b`,
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'job',
+        GITHUB_SERVER_URL: new URL(issuer.url).origin,
+      };
+      const run = (...args: string[]): Promise<CliResult> =>
+        runCli(['certificate', '--url', ours.url, '--out', 'job', ...args], { cwd: directory, env });
+      const result = await run();
+      expect(result.code, result.stderr).to.equal(0);
+      expect((await run('--client-id', 'other')).code).to.equal(0);
+      expect(asked).to.deep.equal(['ca.acme.example', 'other']);
+    } finally {
+      server.close();
+      await ours.close();
+      await issuer.close();
+    }
   });
 
   const refusals: readonly (readonly [string, string[], RegExp])[] = [
@@ -197,6 +313,11 @@ describe('mayfly certificate', function () {
     ['no token and nobody to log in', [], 1, /SIGSTORE_ID_TOKEN/],
     ['what is no token', ['--token-file', '-'], 1, /not an identity token/],
     ['a key type that is none', ['--key-type', 'dsa'], 2, /--key-type must be one of/],
+    ['a key that is none', ['--key', '-'], 2, /--key: the key file holds no PEM block[^]*Use PEM/],
+    ['a fresh key and an own one', ['--key', 'k', '--key-out', 'x'], 2, /--key names your own/],
+    ['a type for an own key', ['--key', 'k', '--key-type', 'p256'], 2, /--key names your own/],
+    ['a key and a token on stdin', ['--key', '-', '--token-file', '-'], 2, /stdin can be only one/],
+    ['a key in the place of the certificate', ['--key-out', 'wrong/./cert.pem'], 2, /certificates go to/],
     ['a flow that is none', ['--flow', 'telepathy'], 2, /--flow must be one of/],
     ['an address that is none', ['--url', 'localhost'], 2, /--url/],
     ['plain HTTP to another machine', ['--url', 'http://ca.example.com'], 1, /plain HTTP/],

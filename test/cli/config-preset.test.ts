@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { parseConfig } from '../../config/load.ts';
 import { PRESETS } from '../../config/presets/all.ts';
@@ -49,10 +52,61 @@ describe('mayfly config preset', () => {
     expect(presets).to.have.length(PRESETS.length);
   });
 
+  it('puts several into a file, keeps its mode, and says what is left to do', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'mayfly-preset-'));
+    try {
+      const file = join(directory, 'config.yaml');
+      await writeFile(file, '# Ours.\noidc-issuers:\n', { mode: 0o640 });
+      const args = [
+        'github',
+        'gitlab',
+        '--set',
+        'owner-id=1',
+        '--set',
+        'gitlab.namespace-id=2',
+        '--into',
+        file,
+      ];
+      const { code, stdout } = await preset(...args);
+      expect(code).to.equal(0);
+      expect(stdout).to.match(/^Put into .*: github, gitlab, for the audience mayfly-[0-9a-f]{12}\.\nNext: /);
+      const text = await readFile(file, 'utf8');
+      expect(text.startsWith('# Ours.\noidc-issuers:\n')).to.equal(true);
+      const { issuers, findings } = parseConfig(text);
+      expect(findings).to.deep.equal([]);
+      expect(new Set(issuers.flatMap(({ audiences }) => audiences))).to.have.property('size', 1);
+      expect((await stat(file)).mode & 0o777).to.equal(0o640);
+      const again = await preset('gitlab', '--into', file);
+      expect(again.code).to.equal(1);
+      expect(again.stderr).to.include('is there already');
+      expect(await readFile(file, 'utf8')).to.equal(text);
+      // The audience is the file's.
+      const third = JSON.parse((await preset('okta', '--into', file, '--json')).stdout) as object;
+      expect(third).to.deep.include({
+        audience: issuers[0]?.audiences[0],
+        missing: ['host', 'client-id', 'group'],
+      });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it('prints several as one block', async () => {
+    const { stdout } = await preset('github', 'gitlab', '--audience', 'ca.acme.example');
+    expect(parseConfig(stdout).issuers.map(({ name }) => name)).to.deep.equal(['github', 'gitlab']);
+  });
+
   const refusals: readonly (readonly [what: string, args: readonly string[], says: RegExp])[] = [
     ['a name that is nearly right', ['githb'], /there is no preset "githb"\n +Did you mean "github"\?/],
     ['a name that is not there', ['sourceforge'], /there is no preset "sourceforge"\n +There are github, /],
     ['no name', [], /say which preset/],
+    ['a name that is given twice', ['github', 'github'], /the preset github is named twice/],
+    [
+      'a value that two of them have',
+      ['github-enterprise', 'gitlab-self-hosted', '--host', 'x'],
+      /several of the presets have a host.*\n.*--set gitlab-self-hosted\.host=/,
+    ],
+    ['a file that is not there', ['github', '--into', '/nowhere/config.yaml'], /does not exist/],
     ['a host for a provider that has none', ['github', '--host', 'x'], /the preset github takes no --host/],
     ['a blank that is not there', ['github', '--set', 'owner=1'], /nothing of that name.*\n.*owner-id/],
     ['a setting without a value', ['github', '--set', 'owner-id'], /--set takes name=value/],

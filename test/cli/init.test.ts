@@ -342,6 +342,7 @@ describe('mayfly init', function () {
         ['--ca-chain', 'wrong.pem', '--ca-key', 'root.key'],
         'is not its issuer',
       ],
+      ['a chain without its root', ['--ca-chain', 'int.crt', '--ca-key', 'int.key'], 'up to the root'],
       [
         'a wrong passphrase',
         ['--ca-chain', 'chain.pem', '--ca-key', 'locked.key', '--passphrase-file', 'pass'],

@@ -108,6 +108,17 @@ describe('cli/log-destination', () => {
     expect(reader.lines).to.have.length(3);
   });
 
+  it('has written at its end what was waiting for more, and from then on every line at once', async () => {
+    log.write(line(1));
+    const drained = log.drained(60_000);
+    await reader.take();
+    await drained;
+    expect(reader.lines).to.have.length(1);
+    log.write(line(2));
+    await reader.take();
+    expect(reader.lines).to.have.length(2);
+  });
+
   it('waits no longer than it is told to', async () => {
     log.write(line(1));
     await log.drained(1);

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { generateKeyPairSync, hash, sign } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -72,7 +73,7 @@ describe('mayfly verify certificate', () => {
 
   it('prints every step, whose certificate it is, and exits 0', async () => {
     const { code, stdout, stderr } = await good(...WHO, '--proof', 'cert.tlog-proof', '--require-inclusion');
-    expect(stderr).to.equal('');
+    expect(stderr).to.match(/^Not checked: any signature, and when it was made\.[^\n]*timestamp[^\n]*\n$/);
     expect(stdout.split('\n').map((line) => line.split(/ +/).slice(0, 2).join(' '))).to.deep.equal([
       ...[
         'ok certificate',
@@ -152,6 +153,125 @@ describe('mayfly verify certificate', () => {
   it('says what it did not check', async () => {
     const { stderr } = await good('--any-identity');
     expect(stderr).to.include('whom the certificate is for').and.to.include('that the log still has it');
+    expect(stderr).to.include('any signature, and when it was made');
+  });
+
+  describe('with a list of what is not believed', () => {
+    const FUTURE = '2126-01-01T00:00:00Z';
+    const list = (deny: unknown, expires = FUTURE): string => JSON.stringify({ version: 1, expires, deny });
+    const alice = [{ reason: 'a stolen laptop', identity: IDENTITY }];
+    const sha256Of = (text: string): string => hash('sha256', text, 'hex');
+
+    async function verifyPinned(text: string, ...more: string[]): Promise<CliResult> {
+      await write('deny.json', text);
+      return good(...WHO, '--deny', 'deny.json', '--deny-sha256', sha256Of(text), ...more);
+    }
+
+    it('refuses whom it names, with the reason, and nobody else', async () => {
+      const denied = await verifyPinned(list(alice));
+      expect(denied.code).to.equal(1);
+      expect(denied.stdout).to.match(/^FAILED +deny +rule 1 of the deny list denies it: a stolen laptop$/m);
+      const json = await verifyPinned(list(alice), '--json');
+      expect((JSON.parse(json.stdout) as JsonAnswer).failed).to.deep.equal(['deny']);
+      const others = await verifyPinned(list([{ reason: 'x', identity: 'bob@example.com' }]));
+      expect(others.code, others.stderr).to.equal(0);
+      expect(others.stdout).to.match(/^ok +deny +none of 1 rules, good until 2126-/m);
+      expect((await verifyPinned(list([]))).stdout).to.match(/^ok +deny +none of 0 rules/m);
+    });
+
+    it('takes YAML', async () => {
+      const text = `version: 1\nexpires: ${FUTURE}\ndeny:\n  - reason: gone\n    serial: 2A # 42\n`;
+      expect((await verifyPinned(text)).stdout).to.match(/^FAILED +deny .* gone$/m);
+    });
+
+    it('names the list even where the certificate fails for another reason', async () => {
+      await write('cert.pem', encodePem('CERTIFICATE', makeWorld({ sct: flipped }).certificate));
+      const { stdout } = await verifyPinned(list(alice), '--json');
+      expect((JSON.parse(stdout) as JsonAnswer).skipped).to.deep.equal(['identity', 'issuer', 'deny']);
+    });
+
+    for (const [kind, key, algorithm] of [
+      ['ECDSA', generateKeyPairSync('ec', { namedCurve: 'P-384' }), 'sha256'],
+      ['RSA', generateKeyPairSync('rsa', { modulusLength: 2048 }), 'sha256'],
+      ['Ed25519', generateKeyPairSync('ed25519'), null],
+    ] as const)
+      it(`takes one that the team signed with ${kind}, and no other`, async () => {
+        const text = list(alice);
+        const words = ['--deny', 'deny.json', '--deny-key', 'team.pem'];
+        await write('deny.json', text);
+        await write('team.pem', key.publicKey.export({ format: 'pem', type: 'spki' }));
+        const signature = sign(algorithm, Buffer.from(text), key.privateKey);
+        for (const written of [signature, `${signature.toString('base64')}\n`]) {
+          await write('deny.json.sig', written);
+          expect((await good(...WHO, ...words)).code).to.equal(1);
+        }
+        await write('deny.json', list([]));
+        const altered = await good(...WHO, ...words);
+        expect([altered.code, altered.stdout]).to.deep.equal([2, '']);
+        expect(altered.stderr).to.include('signature over the deny list does not hold');
+        await rm(path('deny.json.sig'));
+        const unsigned = await good(...WHO, ...words);
+        expect([unsigned.code, unsigned.stderr]).to.satisfy(
+          ([code, said]: [number, string]) => code === 2 && said.includes('deny.json.sig does not exist'),
+        );
+        await write('elsewhere', sign(algorithm, Buffer.from(list([])), key.privateKey));
+        expect((await good(...WHO, ...words, '--deny-signature', 'elsewhere')).code).to.equal(0);
+      });
+
+    /** A list that cannot be used is an error, and never one that denies nothing. */
+    const useless: [what: string, words: string[], says: RegExp, text?: string][] = [
+      ['a missing list', ['--deny', 'none', '--deny-sha256', sha256Of('')], /--deny: none does not exist/],
+      ['a list that nothing vouches for', ['--deny', 'deny.json'], /known to be your own: --deny-sha256/],
+      [
+        'a list that is not the pinned one',
+        ['--deny', 'deny.json', '--deny-sha256', sha256Of('another')],
+        /not the pinned one: its SHA-256 is [0-9a-f]{64}/,
+      ],
+      ['a pin that is none', ['--deny', 'deny.json', '--deny-sha256', 'abc'], /64 digits/],
+      ['a pin without a list', ['--deny-sha256', sha256Of('')], /--deny, which is missing/],
+      ['a key without a list', ['--deny-key', 'team.pem'], /--deny, which is missing/],
+      [
+        'a signature without a key',
+        ['--deny', 'deny.json', '--deny-sha256', sha256Of(''), '--deny-signature', 'x'],
+        /needs --deny-key/,
+      ],
+      ['a key that is none', ['--deny', 'deny.json', '--deny-key', 'cert.pem'], /no public key in PEM/],
+    ];
+    for (const [what, words, says] of useless)
+      it(`is an error for ${what}`, async () => {
+        await write('deny.json', list([]));
+        const { code, stdout, stderr } = await good(...WHO, ...words);
+        expect(stderr).to.match(says);
+        expect([code, stdout]).to.deep.equal([2, '']);
+      });
+
+    const wrong: [what: string, text: string, says: RegExp][] = [
+      ['has expired', list([], '2026-01-01T00:00:00Z'), /was good until 2026-01-01T00:00:00Z[^]*newest/],
+      ['is empty', '', /version/],
+      ['is no list', '[]', /deny\.json/],
+      ['is cut off', list(alice).slice(0, -5), /deny\.json/],
+      ['is of another version', list(alice).replace('"version":1', '"version":2'), /version/],
+      ['says nothing of what it denies', '{"version":1,"expires":"2126-01-01T00:00:00Z"}', /deny/],
+      ['says until when in no time', list([], 'soon'), /expires: is no RFC 3339 time/],
+      ['has a rule for every certificate', list([{ reason: 'all' }]), /denies every certificate/],
+      ['has a rule without a reason', list([{ serial: '2a' }]), /reason/],
+      ['has a word that nobody knows', list([{ reason: 'x', identiy: 'a' }]), /unknown key "identiy"/],
+      ['has a serial that is none', list([{ reason: 'x', serial: 'forty-two' }]), /serial/],
+      ['has a rule without a value', list([{ reason: 'x', issuer: 'y', serial: null }]), /has no value/],
+      [
+        'has a rule that says a thing twice',
+        list(alice).replace('"identity"', '"identity":"b","identity"'),
+        /identity/,
+      ],
+    ];
+    for (const [what, text, says] of wrong)
+      it(`is an error for a list that ${what}`, async () => {
+        const { code, stdout, stderr } = await verifyPinned(text);
+        expect(stderr)
+          .to.match(/^mayfly: --deny: /)
+          .and.match(says);
+        expect([code, stdout]).to.deep.equal([2, '']);
+      });
   });
 
   it('names the step that failed and exits 1', async () => {
@@ -270,6 +390,12 @@ describe('mayfly verify certificate', () => {
       ['cert.pem', '--trust', '.', ...WHO],
       /root certificate to be trusted cannot be read/,
       () => write('root.pem', encodePem('CERTIFICATE', new Uint8Array(4))),
+    ],
+    [
+      'an intermediate in the place of the root',
+      ['cert.pem', '--trust', '.', ...WHO],
+      /"CN=Issuing" is trusted as a root and is none[^]*"CN=Root" issued it/,
+      () => write('root.pem', encodePem('CERTIFICATE', world.trust.intermediates[0] ?? new Uint8Array())),
     ],
     ['nobody to expect', ['cert.pem', '--trust', '.'], /say whom[^]*--any-identity/],
     [

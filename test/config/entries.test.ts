@@ -31,10 +31,10 @@ oidc-issuers:
       issuer-claim: $.via
       mayfly:
         name: people
-        lifetime: 60
+        lifetime: 60m
         key-algorithms: [ed25519, ed25519]
         csr: off
-        leeway: 300
+        leeway: 5m
         issuer-claim-values: [https://b.example]
         jwks-file: keys/a.json
         replay-guard: token
@@ -312,7 +312,9 @@ describe('config: what should be known of an entry', () => {
   const ALLOW = 'rules: [{name: a, allow: claims.sub == "1"}]';
   const entry = (rest: string, url = 'https://a.example'): string =>
     `oidc-issuers: {"${url}": {client-id: x, type: email, ${rest}}}`;
-  const meta = (pattern: string, rest = `mayfly: {${ALLOW}}`): string =>
+  /** By a claim that the tokens of every provider have. */
+  const BY_ID = 'rules: [{name: a, allow: claims.jti == "1"}]';
+  const meta = (pattern: string, rest = `mayfly: {${BY_ID}}`): string =>
     `meta-issuers: {"${pattern}": {client-id: x, type: kubernetes, ${rest}}}`;
 
   const FINDINGS: readonly (readonly [name: string, text: string, codes: readonly FindingCode[]])[] = [
@@ -371,12 +373,12 @@ describe('config: what should be known of an entry', () => {
   for (const type of DEPRECATED)
     it(`shows what to write for the deprecated type ${type}, and that works`, () => {
       const url = 'https://ci.example';
-      const text = `oidc-issuers: {"${url}": {client-id: x, type: ${type}, mayfly: {${ALLOW}}}}`;
+      const text = `oidc-issuers: {"${url}": {client-id: x, type: ${type}, mayfly: {${BY_ID}}}}`;
       const [finding, ...others] = parseConfig(text).findings;
       expect(others).to.deep.equal([]);
       expect(finding).to.include({ code: 'DEPRECATED_TYPE', line: 1 });
       const replacement = finding?.replacement ?? '';
-      const mended = replacement.replace('    type:', `    client-id: x\n    mayfly: {${ALLOW}}\n    type:`);
+      const mended = replacement.replace('    type:', `    client-id: x\n    mayfly: {${BY_ID}}\n    type:`);
       const { issuers, findings } = parseConfig(mended);
       expect(findings).to.deep.equal([]);
       expect(issuers.map((issuer) => [issuer.url, issuer.ciProvider?.name])).to.deep.equal([[url, type]]);

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { toHex } from '../../core/bytes.ts';
 import { checkDirectory } from '../../ct-log/check-directory.ts';
-import type { CheckResult } from '../../ct-log/check.ts';
+import { checkLog, type CheckResult } from '../../ct-log/check.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
+import { CompactRange } from '../../ct-log/format/compact-range.ts';
 import { parseTileLeaf } from '../../ct-log/format/leaf.ts';
+import { hashLeaf } from '../../ct-log/format/merkle.ts';
 import { LogError } from '../../ct-log/log-error.ts';
 import { sha256 } from '../../ct-log/sha256.ts';
+import type { LogSource } from '../../ct-log/source.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
 
 /** 600 certificates: two full tiles in files, 88 entries in the commit store. */
@@ -122,6 +125,71 @@ describe('ct-log/check', function () {
     expect(await withChanged('tile/data/001', (bytes) => bytes.subarray(0, -1))).to.match(
       /^tile\/data\/001 at byte \d+: entry 511 is damaged/,
     );
+  });
+
+  /** What the check says of a log that dated its first entries so, and signed such a head over them. */
+  async function dated(times: readonly number[], headTime: number | undefined): Promise<string> {
+    const bytes = readFileSync(join(test.directory, 'tile/data/000'));
+    const range = new CompactRange(sha256);
+    const [entries, hashes]: [Uint8Array[], Uint8Array[]] = [[], []];
+    for (const [i, time] of times.entries()) {
+      const { start, end } = partsOf(i);
+      const entry = Buffer.from(bytes.subarray(start, end));
+      entry.writeBigUInt64BE(BigInt(time));
+      const leafHash = hashLeaf(sha256, parseTileLeaf(entry).leaf);
+      range.append(leafHash);
+      entries.push(entry);
+      hashes.push(leafHash);
+    }
+    const real = await openDirectorySource(test.directory);
+    const source: LogSource = {
+      name: 'a log',
+      checkpoint: () => Promise.reject(new Error('not asked for')),
+      tile: (path) => Promise.resolve(Buffer.concat(path.startsWith('tile/data') ? entries : hashes)),
+      issuer: (hex) => real.issuer(hex),
+    };
+    const head = { size: times.length, root: range.root(), timestamp: headTime };
+    const result = await checkLog(source, { head, headName: 'checkpoint', sctExtensions: 'leaf_index' });
+    return result.ok ? 'ok' : `${result.problem.where}: ${result.problem.message}`;
+  }
+
+  it('names the first entry that is dated before another one, or after the head', async () => {
+    for (const times of [[10], [10, 20, 20, 30], [0, 0, 30, 30]])
+      expect(await dated(times, 30)).to.equal('ok');
+    const late = 'its time is after that of the head';
+    const early = 'its time is before that of the entry before';
+    const at = (index: number): string =>
+      `tile/data/000.p/4 at byte ${partsOf(index).start}: entry ${index}: `;
+    expect(await dated([10, 20, 30, 31], 30)).to.equal(at(3) + late);
+    expect(await dated([10, 31, 20, 30], 30)).to.equal(at(1) + late);
+    expect(await dated([10, 20, 19, 30], 30)).to.equal(at(2) + early);
+    expect(await dated([30, 10, 20, 30], 30)).to.equal(at(1) + early);
+    expect(await dated([10, 20, 30, 29], undefined)).to.equal(at(3) + early);
+    expect(await dated([10, 20, 30, 9e15], undefined)).to.equal('ok');
+  });
+
+  it('names the first wrong byte of a tile above, which a reader would be given', async () => {
+    const real = await openDirectorySource(test.directory);
+    const { head } = real;
+    for (const at of [0, 31, 32, 63]) {
+      const source: LogSource = {
+        name: real.name,
+        checkpoint: () => real.checkpoint(),
+        issuer: (hex) => real.issuer(hex),
+        tile: async (path) => {
+          const bytes = Buffer.from(await real.tile(path));
+          return path === 'tile/1/000.p/2' ? flip(at)(bytes) : bytes;
+        },
+      };
+      const result = await checkLog(source, { head, headName: 'commit.db', sctExtensions: 'leaf_index' });
+      expect(result).to.deep.equal({
+        ok: false,
+        problem: {
+          where: `tile/1/000.p/2 at byte ${at}`,
+          message: `hash ${Math.floor(at / 32)} does not follow from the level below`,
+        },
+      });
+    }
   });
 
   it('names a damaged issuer', async () => {

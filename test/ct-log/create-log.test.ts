@@ -94,6 +94,10 @@ describe('ct-log/create-log', () => {
     const damages = [
       { version: 2 },
       { logId: 'AAAA' },
+      // Of the right length, and the id of another key.
+      { logId: Buffer.alloc(32).toString('base64') },
+      { publicKey: Buffer.from(logSigners().treeHead.publicKey).toString('base64') },
+      { ed25519PublicKey: Buffer.alloc(31, 1).toString('base64') },
       { origin: 7 },
       { sctExtensions: 'x' },
       { createdAt: 'x' },

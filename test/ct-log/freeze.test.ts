@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { toBase64 } from '../../core/bytes.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { freezeLog } from '../../ct-log/freeze.ts';
@@ -76,6 +77,23 @@ describe('ct-log/freeze', () => {
     expect((await log.append(entry(1))).index).to.equal(1);
     await log.close();
     expect((await freeze()).head.size).to.equal(2);
+  });
+
+  it('holds the log while it ends it', async () => {
+    await fill(0, 3);
+    let other: unknown;
+    const clock = (): number => {
+      const lock = new DatabaseSync(join(test.directory, 'lock.db'), { timeout: 0 });
+      try {
+        lock.exec('BEGIN EXCLUSIVE');
+      } catch (error) {
+        other = error;
+      }
+      lock.close();
+      return NOW;
+    };
+    expect((await freezeLog(test.directory, test.identity, clock)).frozenAt).to.equal(NOW);
+    expect(String(other)).to.include('locked');
   });
 
   it('ends no log that has gone on since its last head was signed', async () => {

@@ -1,11 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { uint } from '../../core/tls.ts';
 import { hashInTile } from '../../ct-log/format/tile.ts';
-import { GROUP } from '../../ct-log/hash-group.ts';
+import { GROUP, prefixOf } from '../../ct-log/hash-group.ts';
 import { HashIndex } from '../../ct-log/hash-index.ts';
 import { sha256 } from '../../ct-log/sha256.ts';
 
@@ -135,14 +136,19 @@ describe('ct-log/hash-index', function () {
     const first = index(GROUP);
     await first.settled();
     await first.close();
-    const smaller = index(10);
-    await smaller.settled();
-    expect(await look(smaller, 3)).to.deep.equal([3]);
-    await smaller.close();
+    const database = new DatabaseSync(join(root, 'index.db'));
+    database.exec('UPDATE mark SET covered = 2');
+    database.close();
+    reads = 0;
+    const shorter = index(GROUP);
+    await shorter.settled();
+    expect(reads, 'ahead of the log').to.equal(256);
+    expect(await look(shorter, 3)).to.deep.equal([3]);
+    await shorter.close();
     reads = 0;
     const other = index(GROUP, new Uint8Array(32));
     await other.settled();
-    expect(reads).to.equal(256);
+    expect(reads, 'of another log').to.equal(256);
     await other.close();
     writeFileSync(
       join(root, 'index.db'),
@@ -186,6 +192,29 @@ describe('ct-log/hash-index', function () {
       expect(await look(made, GROUP + 3)).to.deep.equal([]);
     });
   }
+
+  it('denies no entry whose bucket was changed, lost, or is another one', async () => {
+    await whole();
+    const bucket = Math.floor(prefixOf(leafHash(5)) / 2 ** 36);
+    const flip = `rows = CAST(substr(rows, 1, 1) || x'ff' || substr(rows, 3) AS BLOB)`;
+    for (const [i, statement] of [
+      ...[`UPDATE leaf SET ${flip} WHERE bucket = ${bucket}`, `DELETE FROM leaf WHERE bucket = ${bucket}`],
+      `UPDATE leaf SET rows = (SELECT rows FROM leaf WHERE bucket = ${bucket ^ 1}) WHERE bucket = ${bucket}`,
+      `UPDATE leaf SET rows = CAST(substr(rows, 7) AS BLOB) WHERE bucket = ${bucket}`,
+      `UPDATE leaf SET rows = x'' WHERE bucket = ${bucket}`,
+    ].entries()) {
+      const path = join(root, `${i}.db`);
+      copyFileSync(join(root, 'index.db'), path);
+      const database = new DatabaseSync(path);
+      expect(database.prepare(statement).run().changes).to.equal(1);
+      database.close();
+      const made = index(GROUP + 3, LOG_ID, path);
+      await made.settled();
+      expect(await look(made, 5), statement).to.deep.equal(['?']);
+      expect(made.failure).to.include(`${i}.db`);
+      await made.close();
+    }
+  });
 
   it('takes no hash from a tile that does not give the hash above it', async () => {
     leaves = (n, width) => {

@@ -1,7 +1,8 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import type { Signer } from '../../core/signer.ts';
 import type { CommitStore } from '../../ct-log/commit-store.ts';
 import { fileTileStore } from '../../ct-log/file-tile-store.ts';
 import { LogError } from '../../ct-log/log-error.ts';
@@ -17,7 +18,7 @@ import {
   outageCommits,
   type FaultKind,
 } from './support/faults.ts';
-import { Ledger } from './support/ledger.ts';
+import { Ledger, readTreeHead } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 
 const KINDS: readonly FaultKind[] = ['not applied', 'applied but reported failed'];
@@ -192,6 +193,60 @@ describe('ct-log/log under faults', () => {
     await ledger.expectKept(test.directory);
   });
 
+  it('serves what was committed although its commit was reported as failed', async () => {
+    const commits = faultyCommits(sqliteCommitStore(test.directory, test.identity), {
+      commit: new Fault('applied but reported failed', 1),
+    });
+    const log = await test.open({ stores: { commits } });
+    await appendAll(log, ledger, 0, 3, 3);
+    expect(await appendAll(log, ledger, 3, 257, 257)).to.have.length(257);
+    await untilGoesOn(log);
+    await appendAll(log, ledger, 260, 2, 2);
+    const { entries } = await log.reader.getEntries(0, 261);
+    expect(entries).to.have.length(262);
+    const hashes = Buffer.concat([
+      await log.reader.tile('tile/0/000'),
+      await log.reader.tile('tile/0/001.p/6'),
+    ]);
+    for (const index of [0, 2, 3, 255, 256, 259, 260, 261]) {
+      const leafHash = hashes.subarray(index * 32, (index + 1) * 32);
+      expect(await log.reader.getProofByHash(leafHash, 262)).to.have.property('leaf_index', index);
+    }
+  });
+
+  it('writes no tile twice at a time when it goes on while one is being written', async () => {
+    const files = fileTileStore(test.directory);
+    const store = sqliteCommitStore(test.directory, test.identity);
+    const [begun, reopened] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    let loads = 0;
+    let [writing, most] = [0, 0];
+    const commits: CommitStore = {
+      ...faultyCommits(store, { commit: new Fault('not applied', 1) }),
+      load: () => (loads++ === 0 ? undefined : reopened.resolve(undefined), store.load()),
+    };
+    const tiles: TileStore = {
+      get: (path) => files.get(path),
+      put: async (path, bytes) => {
+        most = Math.max(most, ++writing);
+        if (path.startsWith('tile/data/')) {
+          begun.resolve(undefined);
+          // Longer than it takes until the stores are opened again.
+          await Promise.race([reopened.promise.then(() => delay(100)), delay(300)]);
+        }
+        await files.put(path, bytes);
+        writing--;
+      },
+    };
+    const log = await test.open({ stores: { commits, tiles } });
+    await appendAll(log, ledger, 0, 256, 256);
+    await begun.promise;
+    await appendAll(log, ledger, 256, 1, 1);
+    await untilGoesOn(log);
+    expect(await appendAll(log, ledger, 257, 1, 1)).to.deep.equal([]);
+    await log.close();
+    expect(most).to.equal(1);
+  });
+
   it('stops at once, for good, when a tile is there with other bytes', async () => {
     const files = fileTileStore(test.directory);
     const refused = Promise.withResolvers<undefined>();
@@ -248,6 +303,39 @@ describe('ct-log/log under faults', () => {
     await log.close();
     expect(ledger.heads.map(({ size }) => size)).to.deep.equal([0, 256]);
     expect(log.status().failed).to.include('other bytes');
+  });
+
+  it('publishes no head that was being signed when a tile was found with other bytes', async () => {
+    const files = fileTileStore(test.directory);
+    const [signing, refused] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const tiles: TileStore = {
+      get: (path) => files.get(path),
+      put: async (path, bytes) => {
+        if (path.startsWith('tile/')) await signing.promise;
+        await files.put(path, bytes).finally(() => {
+          if (path.startsWith('tile/')) setImmediate(refused.resolve, undefined);
+        });
+      },
+    };
+    const { treeHead } = test.signers;
+    const slow: Signer = {
+      ...treeHead,
+      sign: async (data) => {
+        if (readTreeHead(data)?.size === 257) {
+          signing.resolve(undefined);
+          await refused.promise;
+        }
+        return treeHead.sign(data);
+      },
+    };
+    const log = await test.open({ signers: { ...test.signers, treeHead: slow }, stores: { tiles } });
+    await files.put('tile/data/000', Uint8Array.of(1, 2, 3));
+    await appendAll(log, ledger, 0, 256, 256);
+    const [failure] = await appendAll(log, ledger, 256, 1, 1);
+    expect(failure).to.have.property('code', 'LOG_UNAVAILABLE');
+    expect(log.reader.getSth().tree_size).to.equal(256);
+    await log.close();
+    expect(readFileSync(join(test.directory, 'checkpoint'), 'utf8')).to.include('\n256\n');
   });
 
   it('stops before memory and disk fill up when tiles cannot be written for long', async () => {

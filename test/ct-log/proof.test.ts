@@ -10,9 +10,11 @@ import { logKeys } from '../../ct-log/log-keys.ts';
 import { proveCertificate, type CertificateProof, type ProofLog } from '../../ct-log/proof.ts';
 import { sha256 } from '../../ct-log/sha256.ts';
 import type { LogSource } from '../../ct-log/source.ts';
+import { readEntries } from '../../ct-log/tree-tiles.ts';
 import { verifyCheckpoint } from '../../ct-log/verify-head.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
 import { serveReader } from './support/serve-reader.ts';
+import { testLog } from './support/test-log.ts';
 
 for (const sctExtensions of ['leaf_index', 'none'] as const) {
   describe(`ct-log/proof in a log with SCT extensions: ${sctExtensions}`, function () {
@@ -98,6 +100,41 @@ for (const sctExtensions of ['leaf_index', 'none'] as const) {
         issued[0]?.certificate ?? new Uint8Array(),
       ).catch((error: unknown) => error);
       expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+    });
+
+    it('proves no other entry for a certificate: another one of its time, or its own of another time', async () => {
+      // A log with the same keys, whose history is another one: as a log that was rolled back, or cheats.
+      const time = Date.now() + 5000;
+      const other = await issuingLog(sctExtensions, test.signers);
+      const again = await issuingLog(sctExtensions, test.signers);
+      try {
+        const { log: first, issued: mine } = await again.issue(1, { clock: () => time });
+        const [certificate] = mine.map((one) => one.certificate);
+        const [entry] = readEntries(await first.reader.tile('tile/data/000.p/1'), 1);
+        await first.close();
+        if (certificate === undefined || entry?.entry.type !== 'precert')
+          throw new Error('nothing was logged');
+        const prove = async (directory: string): Promise<unknown> =>
+          proveCertificate(await proofLog(await openDirectorySource(directory)), certificate).catch(
+            (error: unknown) => error,
+          );
+        expect(await prove(again.directory)).to.have.property('index', 0);
+        await (await other.issue(1, { clock: () => time })).log.close();
+        const later = await testLog({ sctExtensions, signers: test.signers });
+        const log = await later.open({ issuers: again.ca.authority.chain, clock: () => time + 1 });
+        const { issuerKeyHash, tbs } = entry.entry;
+        const { precertificate = new Uint8Array(), chainFingerprints } = entry;
+        await log.append({ issuerKeyHash, tbs, precertificate, chainFingerprints });
+        await log.close();
+        for (const { directory } of [other, later])
+          expect(await prove(directory))
+            .to.be.instanceOf(LogReadError)
+            .with.property('code', 'NOT_FOUND');
+        await later.remove();
+      } finally {
+        await other.remove();
+        await again.remove();
+      }
     });
 
     it('refuses certificates of other logs and without an SCT', async () => {

@@ -180,6 +180,11 @@ describe('ct-log/reader', function () {
     const known = hashes[700] ?? new Uint8Array();
     expect(await failure(() => reader.getProofByHash(known, 700))).to.equal('NOT_FOUND');
     expect(await failure(() => reader.getProofByHash(new Uint8Array(32), SIZE))).to.equal('NOT_FOUND');
+    // The index knows the beginning of a hash alone.
+    for (const at of [6, 31]) {
+      const alike = Uint8Array.from(known, (byte, i) => (i === at ? byte ^ 1 : byte));
+      expect(await failure(() => reader.getProofByHash(alike, SIZE)), `byte ${at}`).to.equal('NOT_FOUND');
+    }
     expect(await failure(() => reader.getProofByHash(known, 0))).to.equal('BAD_PARAMETER');
     expect(await failure(() => reader.getProofByHash(known, SIZE + 1))).to.equal('BAD_PARAMETER');
     expect(await failure(() => reader.getProofByHash(new Uint8Array(31), SIZE))).to.equal('BAD_PARAMETER');

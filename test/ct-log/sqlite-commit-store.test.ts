@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'chai';
 import {
   createCommitDatabase,
@@ -46,6 +47,23 @@ describe('ct-log/sqlite-commit-store', () => {
     path = directory();
   });
   afterEach(() => remove(path));
+
+  it('does not go on when another program changes the head while it is opened', async () => {
+    for (const change of ['size = 7', "root = x'" + '11'.repeat(32) + "'", 'timestamp = 5']) {
+      const other = directory();
+      const store = sqliteCommitStore(other, IDENTITY);
+      expect((await store.load()).head).to.deep.equal(EMPTY);
+      const db = new DatabaseSync(join(other, COMMIT_DATABASE));
+      db.exec(`UPDATE head SET ${change}`);
+      if (change === 'size = 7')
+        for (let i = 0; i < 7; i++) db.prepare("INSERT INTO entry (idx, bytes) VALUES (?, x'00')").run(i);
+      db.close();
+      const failure: unknown = await store.recover().catch((error: unknown) => error);
+      expect(failure, change).to.be.instanceOf(LogError).with.property('code', 'LOG_HEAD_MOVED');
+      await store.close();
+      await remove(other);
+    }
+  });
 
   it('lets others read while it writes, each a whole state', async () => {
     const store = sqliteCommitStore(path, IDENTITY);

@@ -208,6 +208,14 @@ const uris: readonly unknown[] = [
   ],
   ...['http://user:password@127.0.0.1/jwks', null, 7, {}, [], `https://example.com/${'a'.repeat(200_000)}`],
 ];
+const keys = (...list: readonly unknown[]): Answer => patched(() => ({ keys: list }));
+const RS256 = { alg: 'RS256', kid: 'k' };
+/** A token that holds, by the algorithm that an issuer means which announces none. */
+const SIGNED = {
+  jwks: keys(GOOD.jwk),
+  header: RS256,
+  sign: (input: string) => sign('sha256', Buffer.from(input), GOOD.key),
+};
 const LIES: readonly Evil[] = [
   ...['https://accounts.google.com', '', null, 7, [], {}, true].map((issuer) => ({
     what: `issuer ${JSON.stringify(issuer)}`,
@@ -250,7 +258,14 @@ const LIES: readonly Evil[] = [
   {
     what: 'only algorithms that nobody should use',
     discovery: patched(() => ({ id_token_signing_alg_values_supported: ['none', 'HS256'] })),
+    ...SIGNED,
     outcome: 'ALGORITHM_REFUSED',
+  },
+  {
+    what: 'no algorithm at all, which means RS256',
+    discovery: patched(() => ({ id_token_signing_alg_values_supported: [] })),
+    ...SIGNED,
+    outcome: 'issued',
   },
   {
     what: '10,000 algorithms, a good one among them',
@@ -261,8 +276,6 @@ const LIES: readonly Evil[] = [
   },
 ];
 
-const keys = (...list: readonly unknown[]): Answer => patched(() => ({ keys: list }));
-const RS256 = { alg: 'RS256', kid: 'k' };
 const number = (bytes: number): string => base64url(Buffer.alloc(bytes, 255));
 const KEYS: readonly Evil[] = [
   { what: '10,000 keys', jwks: keys(...Array<unknown>(10_000).fill({ kty: 'RSA' })), outcome: BAD },
@@ -307,9 +320,7 @@ const KEYS: readonly Evil[] = [
   },
   {
     what: 'RSA with 2,048 bits and a right signature',
-    jwks: keys(GOOD.jwk),
-    header: RS256,
-    sign: (input) => sign('sha256', Buffer.from(input), GOOD.key),
+    ...SIGNED,
     outcome: 'issued',
   },
   {
@@ -335,7 +346,7 @@ const KEYS: readonly Evil[] = [
     what: 'RSA with an even modulus',
     jwks: keys({ ...GOOD.jwk, n: base64url(Buffer.alloc(256, 0xfe)) }),
     header: RS256,
-    outcome: 'TOKEN_SIGNATURE_INVALID',
+    outcome: 'KEY_UNUSABLE',
   },
   {
     what: 'a shared secret',
@@ -388,6 +399,8 @@ const MOST_CONNECTIONS = 4;
 describe('hostile: documents of issuers', () => {
   let evil: EvilIssuers;
   let world: World;
+  /** For what is awaited in vain. Elsewhere nothing is slow but a busy machine. */
+  let hasty: World;
   const named = Object.entries(FAMILIES).flatMap(([family, rows]) =>
     rows.map((row, i) => ({ family, row, name: `${family.toLowerCase()}-${i}` })),
   );
@@ -395,16 +408,19 @@ describe('hostile: documents of issuers', () => {
   before(async () => {
     evil = await EvilIssuers.start();
     for (const { name, row } of named) evil.set(name, row);
-    world = await startWorld({
-      context: { timeout: 500 },
-      entries: (own) =>
-        [own, ...named.map(({ name }) => evil.url(name))].map((url) =>
-          entry(emailDefinition(url, { name: url })),
-        ),
-    });
+    const start = (timeout: number): Promise<World> =>
+      startWorld({
+        context: { timeout },
+        entries: (own) =>
+          [own, ...named.map(({ name }) => evil.url(name))].map((url) =>
+            entry(emailDefinition(url, { name: url })),
+          ),
+      });
+    [world, hasty] = [await start(15_000), await start(500)];
   });
   after(async () => {
     await world.close();
+    await hasty.close();
     await evil.close();
   });
 
@@ -423,18 +439,20 @@ describe('hostile: documents of issuers', () => {
 
   for (const { family, name, row } of named) {
     it(`${family.toLowerCase()}: ${row.what}: ${row.outcome}`, async () => {
-      const [lines, sent] = [world.service.lines.length, evil.sent];
-      expect(await outcomeOf(world, tokenOf(name, row))).to.equal(row.outcome);
-      expect(evil.open).to.be.at.most(MOST_CONNECTIONS);
+      const asked = row.outcome === DOWN ? hasty : world;
+      const [lines, sent] = [asked.service.lines.length, evil.sent];
+      expect(await outcomeOf(asked, tokenOf(name, row))).to.equal(row.outcome);
+      expect(evil.open).to.be.at.most(2 * MOST_CONNECTIONS);
       // What is in the buffers of both sockets counts too.
       expect(evil.sent - sent).to.be.lessThan(48 * 1024 * 1024);
-      expect(JSON.stringify(world.service.lines.slice(lines)).length).to.be.lessThan(40_000);
+      expect(JSON.stringify(asked.service.lines.slice(lines)).length).to.be.lessThan(40_000);
     });
   }
 
   it('cost no more than these connections and requests, and stop nobody else', async () => {
     expect(evil.sent).to.be.lessThan(256 * 1024 * 1024);
-    expect(evil.mostOpen).to.be.at.most(MOST_CONNECTIONS);
+    // Of both services.
+    expect(evil.mostOpen).to.be.at.most(2 * MOST_CONNECTIONS);
     for (const path of new Set(evil.asked)) {
       const times = evil.asked.filter((one) => one === path).length;
       expect(times, path).to.be.at.most(path.startsWith('/redirects') ? 6 : 3);

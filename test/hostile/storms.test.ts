@@ -1,7 +1,6 @@
 /** Floods of tokens that anybody can make up. Fetches, sockets and turns of the event loop are counted; nothing is timed. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { expect } from 'chai';
 import { RETRY_INTERVAL } from '../../oidc/keys/issuer-keys.ts';
 import { NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND } from '../../oidc/keys/stranger-keys.ts';
@@ -9,7 +8,7 @@ import { emailDefinition } from '../support/issuer-definitions.ts';
 import { rawToken } from '../support/raw-token.ts';
 import { TenantIssuers } from '../support/tenant-issuers.ts';
 import { bodyV2, clientKey } from '../support/test-service.ts';
-import { outcomeOf } from './support/attack.ts';
+import { costOf, outcomeOf } from './support/attack.ts';
 import { entry, startWorld, type World, type WorldOptions } from './support/world.ts';
 
 const KEY = clientKey();
@@ -72,15 +71,6 @@ async function honestDuring<T>(
   return { result: await over, outcomes, count };
 }
 
-/** The longest time in milliseconds for which the event loop did nothing else while `work` was done. */
-async function lagDuring<T>(work: () => Promise<T>): Promise<[T, number]> {
-  const delay = monitorEventLoopDelay({ resolution: 5 });
-  delay.enable();
-  const result = await work();
-  delay.disable();
-  return [result, delay.max / 1e6];
-}
-
 const STORM = 10_000;
 
 describe('hostile: storms', function () {
@@ -104,22 +94,28 @@ describe('hostile: storms', function () {
     );
     // The same number of requests that are refused before anything is asked, as a measure for what this machine can do.
     const harmless = tokens.map(() => 'x.y.z');
-    const [before, calm] = await lagDuring(() => storm(world, harmless));
-    expect(before).to.deep.equal({ TOKEN_MALFORMED: STORM });
+    const calm = await costOf(async () =>
+      expect(await storm(world, harmless)).to.deep.equal({ TOKEN_MALFORMED: STORM }),
+    );
     expect(await outcomeOf(world, await world.honest())).to.equal('issued');
+    const honest = await world.honestCost();
+    const asked = world.issuer.requests.jwks;
 
     const began = Date.now();
-    const [{ result, outcomes, count }, lag] = await lagDuring(() =>
-      honestDuring(world, storm(world, tokens), () => world.honest()),
-    );
-    expect(result).to.deep.equal({ KEY_UNKNOWN: STORM });
-    expect([...outcomes]).to.deep.equal(['issued']);
+    let count = 0;
+    const cost = await costOf(async () => {
+      const during = await honestDuring(world, storm(world, tokens), () => world.honest());
+      expect(during.result).to.deep.equal({ KEY_UNKNOWN: STORM });
+      expect([...during.outcomes]).to.deep.equal(['issued']);
+      ({ count } = during);
+    });
     expect(count).to.be.greaterThan(10);
     const intervals = Math.ceil((Date.now() - began) / RETRY_INTERVAL);
     expect(world.issuer.requests.discovery).to.equal(1);
-    expect(world.issuer.requests.jwks).to.be.at.most(1 + intervals);
+    expect(world.issuer.requests.jwks - asked).to.be.at.most(intervals);
     expect(world.issuer.sockets.opened).to.be.at.most(2);
-    expect(lag).to.be.lessThan(20 * calm + 200);
+    // In time of the processor, that of the honest ones aside: other programs on the machine must not matter.
+    expect(cost).to.be.lessThan(20 * calm + 3 * count * honest);
   });
 
   it('of 2,000 key ids while the issuer is down open no more sockets than tries', async () => {
@@ -172,13 +168,14 @@ describe('hostile: storms', function () {
   it('of lines in the log stay few and short: most refusals are counted, and no line repeats what a client wrote', async () => {
     const world = await start();
     const payload = { iss: `https://${'x'.repeat(20_000)}`, aud: 'sigstore', exp: 9e9 };
+    const began = Date.now();
     await storm(
       world,
       Array.from({ length: 200 }, () => rawToken({ alg: 'ES256', kid: 'k'.repeat(900) }, payload)),
     );
     const lines = world.service.lines.filter(({ event }) => event === 'refused');
     // A minute's lines, and what became free while it went on.
-    expect(lines.length).to.be.within(60, 100);
+    expect(lines.length).to.be.within(60, 61 + (Date.now() - began) / 1000);
     for (const line of lines) expect(JSON.stringify(line).length).to.be.lessThan(600);
   });
 });

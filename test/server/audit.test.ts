@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAudit, type Audit } from '../../audit/audit.ts';
 import { AuditError } from '../../audit/audit-error.ts';
+import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
+import { compilePolicy } from '../../policy/snapshot.ts';
 import { PolicyError } from '../../policy/policy-error.ts';
 import { auditLines } from '../audit/support/audit-schema.ts';
 import {
@@ -44,10 +46,10 @@ describe('server: the audit of decisions', () => {
   let directory: string;
   let path: string;
   let service: TestService | undefined;
-  const open = (failClosed = false) =>
+  const open = (failClosed = false, clock = Date.now) =>
     openAudit(
       { stdout: false, file: { path, maxBytes: 1e9, keep: 1 }, failClosed, refusalsPerMinute: 60 },
-      { clock: Date.now, note: () => undefined },
+      { clock, note: () => undefined },
     );
   const lines = async () => auditLines(await readFile(path, 'latin1'));
   const sign = async (to: TestService, token?: string, key = clientKey()): Promise<Response> =>
@@ -88,6 +90,20 @@ describe('server: the audit of decisions', () => {
     expect(service.lines.map(({ event }) => event)).to.not.include('issued');
   });
 
+  it('names the rule that allowed a certificate', async () => {
+    const audit = await open(true);
+    service = await startTestService(() => ({ audit }));
+    const { current } = service.policy;
+    const rules = [{ name: 'staff', effect: 'allow', expression: 'claims.email_verified' }] as const;
+    const entries = current.entries.map((entry) => ({ ...entry, policy: { ...entry.policy, rules } }));
+    const permittedAlgorithms = DEFAULT_SIGNING_ALGORITHMS;
+    service.policy.replace(
+      await compilePolicy(entries, { clock: Date.now, permittedAlgorithms, previous: current }),
+    );
+    expect((await sign(service)).status).to.equal(200);
+    expect((await lines())[0]).to.include({ event: 'issued', entry: 'people', rule: 'staff' });
+  });
+
   it('tells of a refusal only what was verified by then', async () => {
     const audit = await open();
     service = await startTestService(() => ({ audit }));
@@ -102,8 +118,10 @@ describe('server: the audit of decisions', () => {
   });
 
   it('lets a flood of refusals fill neither itself nor the service log', async () => {
-    const audit = await open();
-    service = await startTestService(() => ({ audit }));
+    // A clock that stands: no line becomes free while the flood lasts, however long that is.
+    const now = Date.now();
+    const audit = await open(false, () => now);
+    service = await startTestService(() => ({ audit, clock: () => now }));
     const running = service;
     for (let i = 0; i < 8; i++) await Promise.all(Array.from({ length: 10 }, () => sign(running, 'x')));
     expect(service.lines.filter(({ event }) => event === 'refused')).to.have.length(60);

@@ -29,6 +29,9 @@ interface Listener {
 async function startListener(tls: boolean): Promise<Listener> {
   const identity = tls ? { ...(await selfSigned()), notAfter: 0 } : undefined;
   const server = createHttpServer(identity as Parameters<typeof createHttpServer>[0]);
+  // Its own limits would end what a drain forgets.
+  server.headersTimeout = server.requestTimeout = 0;
+  server.setTimeout(0);
   const drain = watchConnections(server);
   let answer = (): void => undefined;
   const told = new Promise<void>((resolve) => (answer = resolve));
@@ -133,6 +136,25 @@ describe('server: the end of a listener', function () {
       expect(String((await reply)[0])).to.contain('late');
       await drained;
     });
+
+    for (const what of ['its first', 'another'])
+      it(`answers a client that is just sending ${what} request${tls ? ', over TLS' : ''}`, async () => {
+        const { port, drain } = await startListener(tls);
+        const socket = await open(port, tls);
+        if (what === 'another') {
+          socket.write(GET);
+          await once(socket, 'data');
+        }
+        await new Promise((resolve) => socket.write(GET.slice(0, 9), resolve));
+        // A whole exchange later, the half that was sent before is there.
+        (await open(port, tls)).write(GET);
+        await once(sockets.at(-1) ?? socket, 'data');
+        const drained = drain(GRACE);
+        const reply = once(socket, 'data');
+        socket.write(GET.slice(9));
+        expect(String((await reply)[0])).to.contain('200 OK');
+        await drained;
+      });
 
     it(`sends answers that are made to the end${tls ? ', over TLS' : ''}`, async () => {
       const { port, drain } = await startListener(tls);

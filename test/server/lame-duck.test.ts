@@ -1,5 +1,7 @@
+import { Server } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
+import { lameDuck } from '../../server/lame-duck.ts';
 import { bodyV2, clientKey, emailToken, post, startTestService } from '../support/test-service.ts';
 
 const CLIENTS = 32;
@@ -39,6 +41,28 @@ describe('server: the end of a service that is asked meanwhile', () => {
     Atomics.wait(shared, 0, 0, 10_000);
     await service.close();
     expect(await answers).to.deep.equal(Array(CLIENTS).fill('HTTP/1.1 200 OK'));
+  });
+
+  it('is put off by clients that keep coming for a second, and no longer', async () => {
+    const own = Object.getOwnPropertyDescriptor(performance, 'now');
+    let time = 0;
+    let rounds = 0;
+    const server = new Server();
+    const busy = (): void => {
+      server.emit('connection', {});
+      if (rounds++ < 100_000) setImmediate(busy);
+    };
+    Object.defineProperty(performance, 'now', { value: () => (time += 10), configurable: true });
+    try {
+      busy();
+      await lameDuck(server, 0);
+      expect(time).to.be.within(1_000, 1_100);
+    } finally {
+      Reflect.deleteProperty(performance, 'now');
+      if (own !== undefined) Object.defineProperty(performance, 'now', own);
+      rounds = Infinity;
+    }
+    expect(server.listenerCount('connection')).to.equal(0);
   });
 
   it('goes on as before for the time it was told to, and says that it is not ready', async () => {

@@ -215,9 +215,11 @@ describe('server: limits', () => {
     await service.close();
   });
 
-  it('gives a request ten seconds, head and body together', () => {
-    const { headersTimeout, requestTimeout } = createHttpServer(undefined);
-    expect([headersTimeout, requestTimeout]).to.deep.equal([10_000, 10_000]);
+  it('gives a request ten seconds, head and body together, and a silent connection a minute', () => {
+    expect(createHttpServer(undefined)).to.include({
+      ...{ headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 },
+      ...{ keepAliveTimeout: 620_000, timeout: 60_000 },
+    });
   });
 
   it('refuses a head that is too long, and takes a token of 32 KiB in it', async () => {

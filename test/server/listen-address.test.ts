@@ -7,6 +7,7 @@ import {
   isEveryInterface,
   ListenError,
   parseListenAddress,
+  requireProtectedTransport,
   urlHost,
 } from '../../server/listen-address.ts';
 
@@ -66,6 +67,39 @@ describe('server/listen-address', () => {
     }
     for (const host of ['127.0.0.1', '::1', '0.0.0.1', 'localhost', '10.0.0.0', 'fe80::1', '1::'])
       expect(isEveryInterface(host), host).to.equal(false);
+  });
+
+  it('sends tokens in the clear to this machine alone', () => {
+    const clear =
+      (host: string): (() => void) =>
+      () => {
+        requireProtectedTransport({ host, port: 5555 }, { tls: false, behindTlsProxy: false });
+      };
+    for (const host of ['localhost', '127.0.0.1', '127.0.0.53', '127.255.255.254', '::1'])
+      expect(clear(host), host).to.not.throw();
+    for (const host of [
+      ...[
+        '0.0.0.0',
+        '::',
+        '0::',
+        '::0',
+        '0:0:0:0:0:0:0:0',
+        '10.0.0.1',
+        '192.168.1.1',
+        '126.0.0.1',
+        '128.0.0.1',
+      ],
+      ...['fe80::1', 'fd00::1', '::2', '::ffff:10.0.0.1', '1::', '::1:1'],
+      ...['127.evil.example', '127.0.0.1.evil.example', 'localhost.evil.example', 'xlocalhost', 'mayfly', ''],
+    ])
+      expect(clear(host), host).to.throw(ListenError).with.property('code', 'PLAIN_HTTP');
+    for (const protection of [
+      { tls: true, behindTlsProxy: false },
+      { tls: false, behindTlsProxy: true },
+    ])
+      expect(() => {
+        requireProtectedTransport({ host: '::', port: 5555 }, protection);
+      }).to.not.throw();
   });
 
   it('says why an address with its interface is refused', () => {

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { once } from 'node:events';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
@@ -139,6 +140,17 @@ describe('server: what one connection may ask for at once', () => {
     });
     socket.write(request('GET /healthz'));
     await done;
+    socket.destroy();
+  });
+
+  it('counts the headers of each request for itself', async () => {
+    const headers = Array.from({ length: 60 }, (_, i) => `X-A${i}: b`);
+    const socket = open(service.url);
+    for (let i = 0; i < 10; i++) {
+      socket.write(request('GET /healthz', headers));
+      const [chunk] = (await once(socket, 'data')) as [Buffer];
+      expect(chunk.toString('latin1'), String(i)).to.contain('HTTP/1.1 200');
+    }
     socket.destroy();
   });
 

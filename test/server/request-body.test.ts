@@ -7,6 +7,8 @@ import { LargeBodyQueue } from '../../server/large-body-queue.ts';
 import { BODY_LIMIT, readBody, type Body } from '../../server/request-body.ts';
 import { TransportError } from '../../server/transport-error.ts';
 
+const MIB = 1024 * 1024;
+
 type Result = Body | TransportError | undefined;
 
 describe('server: reading a request body', () => {
@@ -17,11 +19,12 @@ describe('server: reading a request body', () => {
   let server: Server;
   before(async () => {
     server = createServer((incoming: IncomingMessage, response) => {
+      // Before it is read: what is discarded has no length any more.
+      incoming.on('data', (chunk: Buffer) => arrivals.emit('data', chunk.length));
       readBody(incoming, { memory, queue }, (result) => {
         arrivals.emit('result', result);
         response.end();
       });
-      incoming.on('data', (chunk: Buffer) => arrivals.emit('data', chunk.length));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   });
@@ -68,7 +71,11 @@ describe('server: reading a request body', () => {
     const whole = await read(Buffer.alloc(100_000));
     expect(memory.used).to.be.at.least(100_000);
     const others: ClientRequest[] = [];
-    for (let i = 0; i < 20; i++) others.push(await begin(60_000));
+    const dropped = once(arrivals, 'result') as Promise<[Result]>;
+    for (let i = 0; i < 40; i++) others.push(await begin(60_000));
+    // The first of the others has lost its place.
+    others[0]?.end();
+    expect((await dropped)[0]).to.include({ code: 'TOO_BUSY' });
     expect(bytesOf(whole)).to.have.length(100_000);
     for (const other of others) other.destroy();
   });
@@ -108,6 +115,24 @@ describe('server: reading a request body', () => {
     const result = once(arrivals, 'result') as Promise<[Result]>;
     slow.end();
     expect((await result)[0]).to.include({ code: 'BODY_TOO_LARGE' });
+  });
+
+  it('waits for the end of no body that is longer than 8 MiB', async () => {
+    let arrived = 0;
+    const count = (length: number): void => void (arrived += length);
+    arrivals.on('data', count);
+    const result = once(arrivals, 'result') as Promise<[Result]>;
+    const endless = open();
+    const more = (): void => {
+      while (!endless.destroyed && arrived < 16 * MIB && endless.write(Buffer.alloc(65_536)));
+      endless.once('drain', more);
+    };
+    more();
+    expect((await result)[0]).to.include({ code: 'BODY_TOO_LARGE' });
+    expect(arrived).to.be.within(8 * MIB - 65_536, 9 * MIB);
+    expect(memory.used).to.equal(0);
+    arrivals.off('data', count);
+    endless.destroy();
   });
 
   it('gives back what a client held that went away', async () => {

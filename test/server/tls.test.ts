@@ -9,6 +9,7 @@ import { TLSSocket } from 'node:tls';
 import type { IncomingMessage } from 'node:http';
 import { createAuthorityChain } from '../../ca/ceremony.ts';
 import { encodePem } from '../../core/pem.ts';
+import { createHttpServer } from '../../server/http-listener.ts';
 import { loadTlsPair, TlsError } from '../../server/tls-certificate.ts';
 import { startTestService } from '../support/test-service.ts';
 
@@ -51,6 +52,19 @@ describe('server: TLS', () => {
   const files = () => ({
     certFile: join(scratch, 'current', 'tls.crt'),
     keyFile: join(scratch, 'current', 'tls.key'),
+  });
+
+  it('speaks no version that has been broken, and waits ten seconds for a handshake', async () => {
+    const { cert, key } = await makePair('versions');
+    const pair = { cert: Buffer.from(cert), key: Buffer.from(key), notAfter: 0, fingerprint: '' };
+    const server = createHttpServer(pair) as unknown as Readonly<Record<string, unknown>>;
+    expect(server['minVersion']).to.equal('TLSv1.2');
+    expect(server['maxVersion']).to.equal(undefined);
+    // Where the runtime keeps it: no option of a server can be read back.
+    const handshake = Object.getOwnPropertySymbols(server).find(
+      ({ description }) => description === 'handshake-timeout',
+    );
+    expect(handshake === undefined ? undefined : Reflect.get(server, handshake)).to.equal(10_000);
   });
 
   async function servedBy(url: string): Promise<string> {

@@ -175,11 +175,19 @@ describe('server/unsent-answers', () => {
       else unsent.sendSmall(response.writeHead(200), small);
     };
     const [socket] = await stall('/first');
+    // Nothing else closes it.
+    server.keepAliveTimeout = 0;
     const closed = once(socket, 'close');
+    let answers = 0;
+    socket.on(
+      'data',
+      (data: Buffer) => (answers += data.toString('latin1').split('HTTP/1.1 200').length - 1),
+    );
     for (let i = 0; i < 3; i++) write(socket, '/small');
     await new Promise((resolve) => server.on('request', resolve));
     socket.resume();
     await closed;
+    expect(answers, 'what was made before is gone with it').to.equal(0);
     expect((await read('/small'))[1], 'read one by one').to.equal(40);
   });
 });

@@ -1,20 +1,26 @@
 import {
-  existsSync,
+  chmodSync,
+  chownSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { expect } from 'chai';
-import { makeDirectory, removeTemporary, syncDirectory, writeDurably } from '../../storage/durable-file.ts';
+import {
+  makeDirectory,
+  removeTemporary,
+  replaceDurably,
+  syncDirectory,
+  writeDurably,
+} from '../../storage/durable-file.ts';
 import { FileFault } from '../../storage/file-fault.ts';
 import { systemCode } from '../../core/errors.ts';
 
@@ -59,33 +65,45 @@ describe('storage/durable-file', () => {
     expect(await code('/proc/mayfly/below')).to.equal('ENOENT');
   });
 
-  /** What is synced while `step` runs: the path of each, and whether `watched` was there by then. */
-  async function syncsDuring(step: () => Promise<void>, watched: string): Promise<[string, boolean][]> {
-    const handle = await open(root, 'r');
-    const prototype = Object.getPrototypeOf(handle) as FileHandle;
-    await handle.close();
-    const { sync } = prototype;
-    const seen: [string, boolean][] = [];
-    prototype.sync = function (this: FileHandle) {
-      seen.push([basename(readlinkSync(`/proc/self/fd/${this.fd}`)), existsSync(watched)]);
-      return sync.call(this);
-    };
+  it('replaces a file with its mode, whatever the umask, and behind a link', async () => {
+    const file = join(root, 'file');
+    writeFileSync(file, 'old');
+    symlinkSync('file', join(root, 'link'));
+    const umask = process.umask(0o077);
     try {
-      await step();
+      for (const mode of [0o600, 0o644, 0o660]) {
+        chmodSync(file, mode);
+        await replaceDurably(join(root, 'link'), Buffer.from(`new ${mode}`));
+        expect(readFileSync(file, 'utf8')).to.equal(`new ${mode}`);
+        expect(statSync(file).mode & 0o777).to.equal(mode);
+      }
     } finally {
-      prototype.sync = sync;
+      process.umask(umask);
     }
-    return seen;
-  }
+    expect(lstatSync(join(root, 'link')).isSymbolicLink()).to.equal(true);
+    expect(readdirSync(root).sort()).to.deep.equal(['file', 'link']);
+  });
 
-  it('syncs a file before it has its name, and its directory afterwards', async function () {
-    if (!existsSync('/proc/self/fd')) this.skip();
+  it('replaces a file of another user and leaves it theirs', async function () {
+    if (process.getuid?.() !== 0) this.skip();
+    const file = join(root, 'file');
+    writeFileSync(file, 'old', { mode: 0o600 });
+    chownSync(file, 12_345, 12_345);
+    await replaceDurably(file, Buffer.from('new'));
+    const { uid, gid, mode } = statSync(file);
+    expect({ uid, gid, mode: mode & 0o777 }).to.deep.equal({ uid: 12_345, gid: 12_345, mode: 0o600 });
+  });
+
+  it('leaves nothing where there is nothing to replace', async () => {
+    expect(
+      await replaceDurably(join(root, 'absent'), Buffer.from('x')).then(() => undefined, systemCode),
+    ).to.equal('ENOENT');
+    expect(readdirSync(root)).to.deep.equal([]);
+  });
+
+  it('writes what it was given, with the mode it was given', async () => {
     const path = join(root, 'file');
-    const syncs = await syncsDuring(() => writeDurably(path, Buffer.from('text'), 0o640), path);
-    expect(syncs).to.have.length(2);
-    expect(syncs[0]?.[0]).to.match(/^\.file\.[0-9a-f]{12}\.tmp$/);
-    expect(syncs[0]?.[1]).to.equal(false);
-    expect(syncs[1]).to.deep.equal([basename(root), true]);
+    await writeDurably(path, Buffer.from('text'), 0o640);
     expect(readFileSync(path, 'utf8')).to.equal('text');
     expect(statSync(path).mode & 0o777).to.equal(0o640);
   });

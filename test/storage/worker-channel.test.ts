@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 import { testLog } from '../ct-log/support/test-log.ts';
+import type { EchoRequest } from './support/echo-worker.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const STORE = new URL(`../../ct-log/sqlite-commit-store.${extension}`, import.meta.url);
@@ -23,5 +25,56 @@ describe('storage/worker-channel', () => {
     );
     expect(stdout).to.equal('0\n');
     await test.remove();
+  });
+
+  describe('with a thread', () => {
+    let reasons: string[];
+    let channel: WorkerChannel<EchoRequest, string>;
+    beforeEach(() => {
+      reasons = [];
+      channel = startWorker<EchoRequest, string>({
+        beside: import.meta.url,
+        name: 'support/echo-worker',
+        workerData: undefined,
+        gone: (reason) => {
+          reasons.push(reason);
+          return new Error(`gone: ${reason}`);
+        },
+      });
+    });
+    afterEach(() => channel.terminate());
+    const failure = (work: Promise<unknown>): Promise<string> =>
+      work.then(
+        () => 'none',
+        (error: unknown) => (error as Error).message,
+      );
+
+    it('gives each question its own answer', async () => {
+      const answers = ['a', 'b', 'c', 'd'].map((text) => channel.ask({ text }));
+      expect(await Promise.all(answers)).to.deep.equal(['a!', 'b!', 'c!', 'd!']);
+      expect(channel.isGone).to.equal(false);
+    });
+
+    for (const [request, why] of [
+      ['end', 'exit code 3'],
+      ['throw', 'it broke'],
+    ] as const)
+      it(`fails every open and later question with one error when the thread ends: ${request}`, async () => {
+        const open = [channel.ask({ text: 'a' }), channel.ask(request), channel.ask({ text: 'b' })];
+        const [first, ...others] = await Promise.all(open.map(failure));
+        const gone = `gone: the thread support/echo-worker ended: ${why}`;
+        expect([first, ...others]).to.deep.equal(['none', gone, gone]);
+        expect(channel.isGone).to.equal(true);
+        expect(await failure(channel.ask({ text: 'c' }))).to.equal(gone);
+        expect(reasons).to.have.length(1);
+      });
+
+    it('ends the thread whatever it does', async () => {
+      const asked = failure(channel.ask({ text: 'a' }));
+      await channel.terminate();
+      await channel.terminate();
+      expect(await asked).to.match(/^(none|gone: the thread support\/echo-worker ended: exit code \d)$/);
+      expect(await failure(channel.ask({ text: 'b' }))).to.match(/ended: exit code \d$/);
+    });
   });
 });

@@ -2,7 +2,7 @@
  * A CA and a log of the tests' own, made of DER writers and node:crypto and of nothing that issues: every part can be
  * bent, so that the verifier can be shown each mistake alone.
  */
-import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { constants, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { concat, utf8 } from '../../core/bytes.ts';
 import { Tag } from '../../core/der-tag.ts';
 import * as der from '../../core/der-writer.ts';
@@ -34,6 +34,8 @@ export interface TestKey {
   readonly hash: string | undefined;
   /** DER AlgorithmIdentifier. */
   readonly algorithm: Uint8Array;
+  /** Of RSASSA-PSS, which it then signs with. */
+  readonly saltLength?: number;
 }
 
 const ecdsa = (last: number): Uint8Array => der.sequence(der.oid(`1.2.840.10045.4.3.${last}`));
@@ -176,7 +178,12 @@ export function makeWorld(bend: Bend = {}): World {
 export function certificateOf(plan: Plan): Uint8Array {
   const { algorithm = plan.signer.algorithm, signer } = plan;
   const tbs = tbsOf(plan, algorithm);
-  return der.sequence(tbs, algorithm, der.bitString(sign(signer.hash, tbs, signer.privateKey)));
+  return der.sequence(tbs, algorithm, der.bitString(signature(tbs, signer)));
+}
+
+function signature(tbs: Uint8Array, { hash, privateKey: key, saltLength }: TestKey): Uint8Array {
+  if (saltLength === undefined) return sign(hash, tbs, key);
+  return sign(hash, tbs, { key, saltLength, padding: constants.RSA_PKCS1_PSS_PADDING });
 }
 
 function tbsOf(plan: Plan, algorithm: Uint8Array): Uint8Array {

@@ -11,6 +11,7 @@ import { anything, exactly, matching } from '../../verify/identity-policy.ts';
 import type { VerifyCrypto } from '../../verify/crypto.ts';
 import type { StepName } from '../../verify/step.ts';
 import { verifyCertificate, type Verification, type VerifyRequest } from '../../verify/verify-certificate.ts';
+import type { TrustedLog } from '../../verify/trust.ts';
 import { VerifyError } from '../../verify/verify-error.ts';
 import { hex } from '../support/parsers.ts';
 import {
@@ -54,8 +55,10 @@ const root = (change: Readonly<Record<string, Uint8Array | undefined>>): Bend =>
 const unknownCritical = { odd: extension('1.2.3', hex('0500'), true) };
 const twoNames = extension('2.5.29.17', der.sequence(hex('81 01 61'), hex('82 01 62')), true);
 
+type WrongRow = readonly [what: string, bend: Bend, step: StepName, detail: RegExp];
+
 /** Each with exactly one thing wrong: the first step that must fail, and what it must say. */
-const WRONG: readonly (readonly [what: string, bend: Bend, step: StepName, detail: RegExp])[] = [
+const WRONG: readonly WrongRow[] = [
   ['a precertificate', leaf({ poison: extension(POISON_OID, hex('0500'), true) }), 'certificate', /poison/],
   [
     'a poison that is not critical',
@@ -256,12 +259,14 @@ const WRONG: readonly (readonly [what: string, bend: Bend, step: StepName, detai
     'issuer',
     /evil/,
   ],
-  [
-    'two issuers that disagree',
-    leaf({ issuer1: fulcio(1, utf8('https://evil.example')) }),
-    'issuer',
-    /two different/,
-  ],
+  ...['https://evil.example', ISSUER.replace(/.$/, 'f'), ISSUER.replace('https', 'httpx'), `${ISSUER}/`].map(
+    (issuer): WrongRow => [
+      `two issuers that disagree: ${issuer}`,
+      leaf({ issuer1: fulcio(1, utf8(issuer)) }),
+      'issuer',
+      /two different/,
+    ],
+  ),
   ['no current issuer extension', leaf({ issuer8: undefined }), 'issuer', /does not name/],
   [
     'an empty issuer',
@@ -319,7 +324,7 @@ describe('verify/verify-certificate', () => {
       expect(failures(await verify(bend))).to.deep.equal([]);
     }
     const own = {
-      root: (plan: Plan) => ({ ...plan, key: KEYS.intermediate }),
+      root: (plan: Plan) => ({ ...plan, key: KEYS.intermediate, signer: KEYS.intermediate }),
       leaf: (plan: Plan) => ({ ...plan, issuer: rootName }),
     };
     const world = makeWorld(own);
@@ -458,11 +463,33 @@ describe('verify/verify-certificate', () => {
       { ...trust, roots: [hex('3000')] },
       { ...trust, intermediates: [hex('00')] },
       { ...trust, logs: [{ ...log, publicKey: KEYS.rsa.spki }] },
+      ...[KEYS.ed25519, KEYS.root, KEYS.p521].map(({ spki }) => ({
+        ...trust,
+        logs: [{ ...log, publicKey: spki }],
+      })),
       { ...trust, logs: [{ ...log, ed25519PublicKey: hex('00') }] },
     ];
     for (const change of wrong) {
       const error: unknown = await verify({}, { trust: change }).catch((thrown: unknown) => thrown);
       expect(error).to.be.instanceOf(VerifyError).with.property('code', 'BAD_TRUST');
+    }
+  });
+
+  it('trusts nothing as a root that did not sign itself, and says which root to trust', async () => {
+    const { trust } = makeWorld();
+    const selfIssued = makeWorld({ root: (plan) => ({ ...plan, signer: KEYS.p521 }) }).trust.roots;
+    for (const [roots, issuer] of [
+      [trust.intermediates, 'CN=Root'],
+      [[...trust.roots, ...trust.intermediates], 'CN=Root'],
+      [selfIssued, 'CN=Root'],
+    ] as const) {
+      const error: unknown = await verify({}, { trust: { ...trust, roots } }).catch(
+        (thrown: unknown) => thrown,
+      );
+      expect(error).to.be.instanceOf(VerifyError).with.property('code', 'BAD_TRUST');
+      const { message, hint } = error as VerifyError;
+      expect(message).to.match(/"CN=(Issuing|Root)" is trusted as a root and is none/);
+      expect(hint).to.include(`"${issuer}" issued it`);
     }
   });
 
@@ -495,10 +522,14 @@ describe('verify/verify-certificate', () => {
     }
   });
 
-  for (const line of [0, 1]) {
-    it(`never accepts a certificate or a proof with a byte changed, and never throws (signature ${line})`, async () => {
-      // One signature line only: a second one that still holds would excuse a change in the first one's name.
-      const world = makeWorld({ lines: (lines) => lines.slice(line, line + 1) });
+  for (const keys of ['both keys', 'the ECDSA key'] as const) {
+    it(`never accepts a certificate or a proof with a byte changed, and never throws (${keys} of the log)`, async () => {
+      // Without the witness, whose line nobody checks.
+      const { trust, ...files } = makeWorld({
+        lines: (lines) => lines.slice(0, keys === 'both keys' ? 2 : 1),
+      });
+      const logs = keys === 'both keys' ? trust.logs : trust.logs.map(withoutEd25519);
+      const world = { ...files, trust: { ...trust, logs } };
       const bent = fc.tuple(
         fc.constantFrom('certificate' as const, 'proof' as const),
         fc.nat(),
@@ -536,12 +567,18 @@ describe('verify/inclusion', () => {
     return answer.ok ? 'ok' : (answer.steps.at(-1)?.detail ?? '');
   };
 
-  it('takes either signature of the log, and passes over witnesses', async () => {
-    for (const bend of [{}, drop(0), drop(1), drop(2), bendLine(2)])
-      expect(await inclusion(bend)).to.equal('ok');
-    const world = makeWorld(drop(1));
-    const logs = world.trust.logs.map(({ origin, publicKey }) => ({ origin, publicKey }));
-    expect(await inclusion(drop(1), { trust: { ...world.trust, logs } })).to.equal('ok');
+  it('wants the signature of every key that is trusted for the log, and passes over witnesses', async () => {
+    for (const bend of [{}, drop(2), bendLine(2)]) expect(await inclusion(bend)).to.equal('ok');
+    expect(await inclusion(drop(0))).to.match(/not signed with the ECDSA key/);
+    expect(await inclusion(drop(1))).to.match(/not signed with the Ed25519 key/);
+  });
+
+  it('wants the ECDSA signature alone of a log whose Ed25519 key nobody knows', async () => {
+    const { trust } = makeWorld();
+    const change = { trust: { ...trust, logs: trust.logs.map(withoutEd25519) } };
+    for (const bend of [{}, drop(1), bendLine(1)]) expect(await inclusion(bend, change)).to.equal('ok');
+    expect(await inclusion(drop(0), change)).to.match(/not signed with the ECDSA key/);
+    expect(await inclusion(bendLine(0), change)).to.match(/ECDSA signature.* does not hold/);
   });
 
   it('takes an SCT without an index, as plain RFC 6962 logs make them', async () => {
@@ -550,11 +587,24 @@ describe('verify/inclusion', () => {
 
   it('refuses a checkpoint without a signature of the log, or with one that does not hold', async () => {
     const onlyWitness: Bend = { lines: (lines) => lines.slice(2) };
-    expect(await inclusion(onlyWitness)).to.match(/not signed by the log/);
-    expect(await inclusion(bendLine(0))).to.match(/does not hold/);
-    expect(await inclusion(bendLine(1))).to.match(/does not hold/);
-    const otherName: Bend = { lines: (lines) => lines.map((line) => ({ ...line, name: 'other' })) };
-    expect(await inclusion(otherName)).to.match(/not signed by the log/);
+    expect(await inclusion(onlyWitness)).to.match(/not signed with/);
+    expect(await inclusion(bendLine(0))).to.match(/ECDSA signature.* does not hold/);
+    expect(await inclusion(bendLine(1))).to.match(/Ed25519 signature.* does not hold/);
+    const twice = (at: number): Bend => ({
+      lines: (lines) => {
+        const extra = lines
+          .slice(at, at + 1)
+          .map((line) => ({ ...line, signature: flipped(line.signature) }));
+        return [...lines, ...extra];
+      },
+    });
+    for (const at of [0, 1]) expect(await inclusion(twice(at))).to.match(/does not hold/);
+    for (const at of [0, 1]) {
+      const otherName: Bend = {
+        lines: (lines) => lines.map((line, i) => (i === at ? { ...line, name: 'other' } : line)),
+      };
+      expect(await inclusion(otherName)).to.match(/not signed with/);
+    }
   });
 
   it('refuses a checkpoint of another log, an old one, and one with unsigned lines', async () => {
@@ -563,10 +613,12 @@ describe('verify/inclusion', () => {
     );
     expect(await inclusion({ headTime: T0 + 249 })).to.match(/older than the SCT/);
     const insert: Bend = {
-      ...drop(1),
       note: (note) => Buffer.from(Buffer.from(note).toString().replace('\n\n', '\nextra\n\n')),
     };
     expect(await inclusion(insert)).to.match(/nobody signed/);
+    const { trust } = makeWorld();
+    const change = { trust: { ...trust, logs: trust.logs.map(withoutEd25519) } };
+    expect(await inclusion({ ...drop(1), ...insert }, change)).to.match(/nobody signed/);
   });
 
   it('refuses another index, size, root or path', async () => {
@@ -589,5 +641,7 @@ describe('verify/inclusion', () => {
     expect((await verify({}, { proof: undefined })).ok).to.equal(true);
   });
 });
+
+const withoutEd25519 = ({ origin, publicKey }: TrustedLog): TrustedLog => ({ origin, publicKey });
 
 const rootName = der.sequence(der.set(der.sequence(der.oid('2.5.4.3'), der.utf8String('Root'))));

@@ -11,6 +11,7 @@ export const issuedDecision = (requestId = 'r1'): IssuedDecision => ({
   serial: '0a1b',
   leafIndex: 7,
   certificate: Buffer.from('certificate'),
+  extensions: new Map(),
   notAfter: Date.UTC(2026, 0, 1),
 });
 

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import {
   credentialPaths,
+  keyLeftBehind,
   makeOutputDirectory,
   requireReplaceable,
   writeCredentials,
+  type CredentialPaths,
 } from '../../../cli/client/credential-files.ts';
 import { CommandError } from '../../../cli/command.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, refusalAsOrdinaryUser } from '../../support/ordinary-user.ts';
@@ -43,9 +45,15 @@ describe('cli/client/credential-files', () => {
     return { key, certificate };
   }
 
-  async function refusal(): Promise<CommandError | undefined> {
+  const kept = (): string => join(directory, 'key.pem');
+  const allPaths = (): CredentialPaths & { key: string } => ({
+    ...credentialPaths(directory, kept()),
+    key: kept(),
+  });
+
+  async function refusal(paths: CredentialPaths = allPaths()): Promise<CommandError | undefined> {
     try {
-      await requireReplaceable(credentialPaths(directory));
+      await requireReplaceable(paths);
       return undefined;
     } catch (error) {
       if (error instanceof CommandError) return error;
@@ -54,13 +62,13 @@ describe('cli/client/credential-files', () => {
   }
 
   async function place(files: { key: string; certificate: string }): Promise<void> {
-    const paths = credentialPaths(directory);
+    const paths = allPaths();
     await writeFile(paths.key, await readFile(files.key));
     await writeFile(paths.certificate, await readFile(files.certificate));
   }
 
   it('writes into an empty directory and lets only the owner read the key', async () => {
-    const paths = credentialPaths(directory);
+    const paths = allPaths();
     expect(await refusal()).to.equal(undefined);
     await writeCredentials(paths, { key: 'k', certificate: 'c', chain: 'h' });
     expect((await stat(paths.key)).mode & 0o777).to.equal(0o600);
@@ -71,7 +79,7 @@ describe('cli/client/credential-files', () => {
   it('replaces what an earlier run wrote', async () => {
     await place(makePair('https://issuer.example.com'));
     expect(await refusal()).to.equal(undefined);
-    await writeCredentials(credentialPaths(directory), { key: 'new', certificate: 'c', chain: 'h' });
+    await writeCredentials(allPaths(), { key: 'new', certificate: 'c', chain: 'h' });
     expect(await readFile(join(directory, 'key.pem'), 'utf8')).to.equal('new');
   });
 
@@ -90,8 +98,33 @@ describe('cli/client/credential-files', () => {
     expect(await refusal()).to.not.equal(undefined);
   });
 
+  it('looks at no key that is not asked for, and writes none', async () => {
+    const paths = credentialPaths(directory, undefined);
+    await writeFile(kept(), 'precious');
+    expect(await refusal(paths)).to.equal(undefined);
+    await writeCredentials(paths, { key: 'k', certificate: 'c', chain: 'h' });
+    expect(await readFile(kept(), 'utf8')).to.equal('precious');
+    expect((await readdir(directory)).sort()).to.deep.equal(['cert.pem', 'chain.pem', 'key.pem']);
+    expect((await refusal(paths))?.message, 'a certificate that names no issuer').to.contain('cert.pem');
+  });
+
+  it('replaces no chain that stands alone', async () => {
+    await writeFile(join(directory, 'chain.pem'), 'a chain');
+    expect((await refusal(credentialPaths(directory, undefined)))?.message).to.contain('chain.pem');
+  });
+
+  it('finds the key that an earlier version left beside its certificate, and no other', async () => {
+    const without = credentialPaths(directory, undefined);
+    expect(await keyLeftBehind(directory, without)).to.equal(undefined);
+    await place(makePair('https://issuer.example.com'));
+    expect(await keyLeftBehind(directory, without)).to.equal(kept());
+    expect(await keyLeftBehind(directory, allPaths()), 'it is replaced').to.equal(undefined);
+    await writeFile(kept(), await readFile(makePair().key));
+    expect(await keyLeftBehind(directory, without)).to.equal(undefined);
+  });
+
   it('leaves nothing half-written behind when a file cannot be put in place', async () => {
-    const paths = credentialPaths(directory);
+    const paths = allPaths();
     await mkdir(paths.key);
     let thrown: unknown;
     try {
@@ -116,7 +149,7 @@ describe('cli/client/credential-files', () => {
     await chmod(directory, 0o500);
     const contents = { key: 'k', certificate: 'c', chain: 'h' };
     const words = ['cli/client/credential-files', 'writeCredentials'] as const;
-    const thrown = refusalAsOrdinaryUser(...words, credentialPaths(directory), contents);
+    const thrown = refusalAsOrdinaryUser(...words, allPaths(), contents);
     await chmod(directory, 0o700);
     expect(thrown?.message).to.contain('this user may not');
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { exchange, exchangeRaw, requireSafeTransport } from '../../../cli/client/http.ts';
 import { identityToken } from '../../../cli/client/identity-token.ts';
-import { hasGithubIdentity, requestGithubToken } from '../../../cli/client/github-token.ts';
+import { hasGithubIdentity, issuersOfJob, requestGithubToken } from '../../../cli/client/github-token.ts';
 import { ServiceClient, ServiceRefusal } from '../../../cli/client/service.ts';
 import { CommandError } from '../../../cli/command.ts';
 import type { MayflyError } from '../../../core/errors.ts';
@@ -338,6 +338,31 @@ describe('cli/client: talking to a service', () => {
       expect(error.hint).to.contain('permissions: id-token: write');
       const login = await failure(identityToken({ ...source, issuer: 'https://issuer.example' }, client));
       expect(login.message).to.contain('nobody here to log in');
+    });
+
+    it('knows the issuers of its server', () => {
+      const urls = [
+        ...[
+          'https://token.actions.githubusercontent.com',
+          'https://token.actions.githubusercontent.com/acme',
+        ],
+        ...['https://token.actions.acme.ghe.com', 'https://ghes.example/_services/token'],
+        ...[
+          'https://forgejo.example/api/actions',
+          'https://token.actions.githubusercontent.com.evil.example',
+        ],
+      ];
+      const offered = urls.map((url) => ({ url }));
+      const of = (server?: string): number[] =>
+        issuersOfJob(server === undefined ? {} : { GITHUB_SERVER_URL: server }, offered).map((issuer) =>
+          offered.indexOf(issuer),
+        );
+      expect(of()).to.deep.equal([0, 1]);
+      expect(of('https://github.com')).to.deep.equal([0, 1]);
+      expect(of('https://acme.ghe.com')).to.deep.equal([2]);
+      expect(of('https://ghes.example/')).to.deep.equal([3]);
+      expect(of('https://forgejo.example')).to.deep.equal([4]);
+      expect(of('https://other.example')).to.deep.equal([]);
     });
 
     it('knows when it is in none', () => {

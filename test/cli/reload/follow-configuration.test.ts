@@ -45,11 +45,14 @@ describe('cli/reload: a configuration that is followed', () => {
   let policy: LivePolicy;
   let follower: Follower;
   let loads: number;
+  /** Called when somebody asks for the time: among others the limits of an entry that is compiled. */
+  let whenAsked: () => void;
   const time = { now: Date.UTC(2026, 10, 22) };
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'mayfly-reload-'));
     file = join(directory, 'config.yaml');
+    whenAsked = () => undefined;
   });
   afterEach(async () => {
     await follower.close();
@@ -61,7 +64,7 @@ describe('cli/reload: a configuration that is followed', () => {
   async function follow(path = file, load: Load = loadConfig, settle = 1): Promise<PolicySnapshot> {
     const started = await loadSettled(path, loadConfig);
     // Nothing listens there, and nobody asks.
-    const context = { clock: () => time.now, createFetcher: () => silent };
+    const context = { clock: () => (whenAsked(), time.now), createFetcher: () => silent };
     const { clientSigningAlgorithms: permittedAlgorithms } = started.config.mayfly;
     policy = new LivePolicy(await compilePolicy(started.config.entries, { ...context, permittedAlgorithms }));
     lines = [];
@@ -226,21 +229,80 @@ describe('cli/reload: a configuration that is followed', () => {
     expect(policy.current.entries[0]?.policy.rules.map(({ name }) => name)).to.deep.equal(['no-eve']);
   });
 
-  it('asked to load a file that never comes to rest, loads it after a while', async () => {
-    await writeFile(file, configOf({ people: '' }));
-    await follow(file, loadConfig, 20);
+  /** Writes the file again and again until `work` is done. Renamed into place, so that what is read is whole. */
+  async function whileWritten(work: () => Promise<void>): Promise<void> {
     const end = new AbortController();
     const writer = (async () => {
       for (let n = 0; !end.signal.aborted; n++) {
-        // Renamed into place, so that what is read is whole.
         await writeFile(`${file}.new`, `${configOf({ people: '' })}# ${n}\n`);
         await rename(`${file}.new`, file);
       }
     })();
-    await follower.reload();
-    end.abort();
-    await writer;
+    try {
+      await work();
+    } finally {
+      end.abort();
+      await writer;
+    }
+  }
+
+  it('asked to load a file that never comes to rest, loads it after a while', async () => {
+    await writeFile(file, configOf({ people: '' }));
+    await follow(file, loadConfig, 20);
+    await whileWritten(() => follower.reload());
     expect(eventsOf('configuration loaded')).to.have.length(1);
+  });
+
+  it('looking by itself, loads no file that is being written, and the next look does', async () => {
+    await writeFile(file, configOf({ people: '' }));
+    await follow(file, loadConfig, 100);
+    await writeFile(file, configOf({ robots: '' }));
+    await whileWritten(() => follower.check());
+    expect(loads).to.equal(0);
+    await writeFile(file, configOf({ people: '', robots: '' }));
+    await follower.check();
+    expect([loads, namesInForce()]).to.deep.equal([1, ['people', 'robots']]);
+  });
+
+  it('puts nothing in force that is loaded when it is closed', async () => {
+    await writeFile(file, configOf({ people: '' }));
+    const [begun, gate] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const first = await follow(file, async (path) => {
+      begun.resolve(undefined);
+      await gate.promise;
+      return loadConfig(path);
+    });
+    const asked = follower.reload();
+    await begun.promise;
+    const closing = follower.close();
+    gate.resolve(undefined);
+    await Promise.all([asked, closing]);
+    expect(policy.current).to.equal(first);
+    expect(lines).to.deep.equal([]);
+  });
+
+  it('puts nothing in force that is compiled when it is closed', async () => {
+    await writeFile(file, configOf({ people: '' }));
+    const first = await follow();
+    const closing: Promise<void>[] = [];
+    whenAsked = () => {
+      if (closing.length === 0) closing.push(follower.close());
+    };
+    await writeFile(file, configOf({ robots: '' }));
+    await follower.reload();
+    expect(closing).to.have.length(1);
+    await closing[0];
+    expect(policy.current).to.equal(first);
+    expect(lines).to.deep.equal([]);
+  });
+
+  it('fetches the keys of issuers as soon as they are in force, and warns of new ones alone', async () => {
+    await writeFile(file, configOf({ people: '' }));
+    await follow();
+    await writeFile(file, configOf({ people: '', robots: '' }));
+    await follower.check();
+    while (eventsOf('issuer warning').length === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(eventsOf('issuer warning').map(({ issuer }) => issuer)).to.deep.equal(['https://robots.example']);
   });
 
   it('loads once for all who ask while it is busy', async () => {

@@ -1,6 +1,7 @@
 /** A log with a real CA in front of it: its entries are precertificates, and whoever asks gets the certificate. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { createIssuance, type Issued } from '../../../ca/issuance.ts';
+import type { LogSigners } from '../../../ct-log/head-signer.ts';
 import type { CtLog, OpenLog } from '../../../ct-log/log.ts';
 import type { SctExtensions } from '../../../ct-log/log-identity.ts';
 import { pemOf, testAuthority, type TestAuthority } from '../../ca/support/authority.ts';
@@ -18,8 +19,11 @@ export interface IssuingLog extends TestLog {
 }
 
 /** Makes an {@link IssuingLog}. */
-export async function issuingLog(sctExtensions: SctExtensions = 'leaf_index'): Promise<IssuingLog> {
-  const test = await testLog({ sctExtensions });
+export async function issuingLog(
+  sctExtensions: SctExtensions = 'leaf_index',
+  signers?: LogSigners,
+): Promise<IssuingLog> {
+  const test = await testLog({ sctExtensions, ...(signers === undefined ? {} : { signers }) });
   const ca = await testAuthority('p256', Date.now());
   const open: TestLog['open'] = (options) => test.open({ issuers: ca.authority.chain, ...options });
   const issueWith: IssuingLog['issueWith'] = (log, count) => {

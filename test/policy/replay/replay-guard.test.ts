@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -127,6 +128,48 @@ describe('policy/replay/replay-guard', () => {
     now = expires + KEPT_LONGER + 1;
     await first.claim(keyOf('c'), now + MINUTE);
     expect(first.held).to.equal(2);
+  });
+
+  it('writes anew what a kill left in the cache alone, before it relies on it', () => {
+    const killed = new ReplayDatabase(path);
+    killed.claim([{ key: keyOf('a'), expires: now + MINUTE }], now);
+    const left = join(directory, 'left.db');
+    for (const suffix of ['', '-wal']) cpSync(path + suffix, left + suffix);
+    killed.close();
+    expect(statSync(`${left}-wal`).size).to.be.greaterThan(0);
+    const again = new ReplayDatabase(left);
+    try {
+      expect(statSync(`${left}-wal`).size).to.equal(0);
+      expect(again.claim([{ key: keyOf('a'), expires: now + MINUTE }], now)).to.deep.equal([false]);
+    } finally {
+      again.close();
+    }
+  });
+
+  it('lets nobody through while it is full, and everybody again when tokens have expired', () => {
+    const database = new ReplayDatabase(path, true, 3);
+    const claim = (...names: string[]): boolean[] =>
+      database.claim(
+        names.map((name) => ({ key: keyOf(name), expires: now + MINUTE })),
+        now,
+      );
+    try {
+      expect(claim('a', 'b')).to.deep.equal([true, true]);
+      for (const names of [
+        ['c', 'd'],
+        ['c', 'd', 'e'],
+      ])
+        expect(() => claim(...names))
+          .to.throw(ReplayFault)
+          .with.property('code', 'REPLAY_GUARD_FULL');
+      expect(database.held).to.equal(2);
+      expect(claim('c')).to.deep.equal([true]);
+      expect(() => claim('a')).to.throw(ReplayFault, 'holds 3 tokens');
+      now += MINUTE + KEPT_LONGER + 1;
+      expect(claim('d', 'e')).to.deep.equal([true, true]);
+    } finally {
+      database.close();
+    }
   });
 
   it('grows to what one lifetime of tokens needs, and no further', async () => {

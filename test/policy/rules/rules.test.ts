@@ -169,6 +169,7 @@ describe('policy/rules', () => {
       'now.getHours("Europe/Berlin") == 11 && now.getHours("-11:30") == 22 && now.getDate("-11:30") == 21',
       'now.getMinutes("Asia/Kolkata") == 30 && now.getSeconds("UTC") == 0',
       'timestamp("2026-07-01T00:30:00Z").getDate("America/New_York") == 30',
+      'timestamp(double(claims.iat) + 0.5) == timestamp("2026-11-22T09:59:00.500Z")',
       'timestamp("0001-01-01T00:00:00Z").getFullYear() == 1',
       'claims.environment == "x" || claims.ref == "refs/heads/main"',
       'true ? claims.ref != "x" : false',

@@ -1,11 +1,17 @@
 import { expect } from 'chai';
+import type { IssuerFacts } from '../../../policy/providers/provider.ts';
 import { ruleWarnings } from '../../../policy/rules/warnings.ts';
 
 const GITHUB = 'https://token.actions.githubusercontent.com';
 
 describe('policy/rules/warnings', () => {
-  const warnings = (expression: string, issuer = GITHUB, effect: 'allow' | 'deny' = 'allow'): string[] =>
-    ruleWarnings({ name: 'r', effect, expression }, issuer).map(
+  const warnings = (
+    expression: string,
+    url = GITHUB,
+    effect: 'allow' | 'deny' = 'allow',
+    type: IssuerFacts['type'] = 'ci-provider',
+  ): string[] =>
+    ruleWarnings({ name: 'r', effect, expression }, { url, isMeta: false, type }).map(
       ({ line, column, message }) => `${line}:${column} ${message}`,
     );
 
@@ -21,10 +27,11 @@ describe('policy/rules/warnings', () => {
       'principal.san == "ops@example.com"',
       'claims.email.lowerAscii().endsWith("@example.com") || claims.email.endsWith("-ci@ops.example")',
       'claims.workflow_ref.endsWith("@refs/heads/main")',
-      'key.type in ["P-256", "Ed25519"] && key.provenBy != "csr" && "email" == principal.sanType',
+      'key.type in ["P-256", "Ed25519"] && key.provenBy != "csr" && "uri" == principal.sanType',
     ]) {
       expect(warnings(expression), expression).to.deep.equal([]);
     }
+    expect(warnings('principal.sanType == "email"', 'https://a.example', 'allow', 'email')).to.deep.equal([]);
   });
 
   it('names the claims that can change hands, and those that cannot', () => {

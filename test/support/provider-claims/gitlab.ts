@@ -57,6 +57,13 @@ const caseOn = (preset: string, host: string): ProviderCase => ({
   strangers: {
     'another group': { namespace_id: '73' },
     'a ref that anybody may push': { ref_protected: 'false' },
+    'a merge request, of a fork too before 18.2.2': {
+      pipeline_source: 'merge_request_event',
+      ref_path: 'refs/merge-requests/7/head',
+    },
+    'a pipeline that was started for a merge request of a fork in our group': {
+      ...{ project_id: '21', project_path: 'grp/fork', pipeline_source: 'parent_pipeline' },
+    },
   },
 });
 

@@ -1,0 +1,62 @@
+/**
+ * The bounds that other tests take from the code, each with its value once more: a test that takes both sides from one
+ * place would be content with any. Who changes one changes it here, too, and sees what it protects.
+ */
+import { expect } from 'chai';
+import { MAX_LENGTH } from '../config/document.ts';
+import { JUMP_TOLERANCE, LONGEST_DOUBT } from '../ct-log/clock-guard.ts';
+import { GROUP } from '../ct-log/hash-group.ts';
+import { MAX_ENTRIES, MAX_ENTRIES_BYTES } from '../ct-log/read-entries.ts';
+import { MAX_PATTERN_LENGTH } from '../oidc/issuer-pattern.ts';
+import { MAX_AGE, RETRY_INTERVAL, STALE_AGE } from '../oidc/keys/issuer-keys.ts';
+import { MAX_KEYS as MAX_KEYS_OF_ISSUER } from '../oidc/keys/key-set.ts';
+import { NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND } from '../oidc/keys/stranger-keys.ts';
+import {
+  MAX_WAITING,
+  MAX_WAITING_FOR_STRANGERS,
+  MAX_WAITING_IN_ALL,
+  RESERVED_PER_ISSUER,
+} from '../oidc/keys/waiting-room.ts';
+import { MAX_CANDIDATES } from '../oidc/meta-issuers.ts';
+import { MAX_RESULT_LENGTH } from '../oidc/template/evaluator.ts';
+import { MAX_TEMPLATE_LENGTH } from '../oidc/template/lexer.ts';
+import { MAX_TOKEN_LENGTH } from '../oidc/token.ts';
+import { MAX_BUCKETS } from '../policy/rate-limit.ts';
+import { MAX_RECENT } from '../policy/replay/recent-tokens.ts';
+import { KEPT_LONGER, MAX_KEYS } from '../policy/replay/replay-database.ts';
+import { RESTART_INTERVAL } from '../policy/replay/replay-guard.ts';
+import { SMALL_BODY } from '../server/body-memory.ts';
+import { MAX_VALUES } from '../server/json-bounds.ts';
+import { MAX_HEADERS, MAX_UNANSWERED } from '../server/parser-limits.ts';
+import { BODY_LIMIT } from '../server/request-body.ts';
+
+describe('Bounds', () => {
+  it('have the values that were chosen for them', () => {
+    expect({ MAX_LENGTH, MAX_PATTERN_LENGTH, MAX_CANDIDATES }).to.deep.equal({
+      ...{ MAX_LENGTH: 2_097_152, MAX_PATTERN_LENGTH: 1024, MAX_CANDIDATES: 256 },
+    });
+    expect({ JUMP_TOLERANCE, LONGEST_DOUBT, GROUP, MAX_ENTRIES, MAX_ENTRIES_BYTES }).to.deep.equal({
+      ...{ JUMP_TOLERANCE: 10_000, LONGEST_DOUBT: 600_000, GROUP: 65_536 },
+      ...{ MAX_ENTRIES: 1000, MAX_ENTRIES_BYTES: 8_388_608 },
+    });
+    expect({ MAX_AGE, STALE_AGE, RETRY_INTERVAL, MAX_KEYS_OF_ISSUER }).to.deep.equal({
+      ...{ MAX_AGE: 600_000, STALE_AGE: 3_600_000, RETRY_INTERVAL: 10_000, MAX_KEYS_OF_ISSUER: 100 },
+    });
+    expect({ NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND }).to.deep.equal({
+      ...{ NEW_ISSUERS_BURST: 100, NEW_ISSUERS_PER_SECOND: 10 },
+    });
+    expect([MAX_WAITING, MAX_WAITING_IN_ALL, MAX_WAITING_FOR_STRANGERS, RESERVED_PER_ISSUER]).to.deep.equal([
+      ...[128, 256, 64, 8],
+    ]);
+    expect({ MAX_TOKEN_LENGTH, MAX_TEMPLATE_LENGTH, MAX_RESULT_LENGTH }).to.deep.equal({
+      ...{ MAX_TOKEN_LENGTH: 32_768, MAX_TEMPLATE_LENGTH: 16_384, MAX_RESULT_LENGTH: 32_768 },
+    });
+    expect({ MAX_BUCKETS, MAX_RECENT, MAX_KEYS, KEPT_LONGER, RESTART_INTERVAL }).to.deep.equal({
+      ...{ MAX_BUCKETS: 20_000, MAX_RECENT: 20_000, MAX_KEYS: 10_000_000 },
+      ...{ KEPT_LONGER: 3_600_000, RESTART_INTERVAL: 5_000 },
+    });
+    expect({ BODY_LIMIT, SMALL_BODY, MAX_VALUES, MAX_HEADERS, MAX_UNANSWERED }).to.deep.equal({
+      ...{ BODY_LIMIT: 262_144, SMALL_BODY: 16_384, MAX_VALUES: 10_000, MAX_HEADERS: 192, MAX_UNANSWERED: 8 },
+    });
+  });
+});

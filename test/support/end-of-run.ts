@@ -1,0 +1,13 @@
+/** Milliseconds that the process has for its end once every test is over. */
+const LONGEST_END = 20_000;
+
+/** Called by mocha when every test is over. A test that failed half-way may leave a server, a thread or a loop behind, and
+ * one that passed may have a leak: then the process would never end, and nobody would see why. */
+export function mochaGlobalTeardown(): void {
+  setTimeout(() => {
+    const held = Object.entries(Object.groupBy(process.getActiveResourcesInfo(), (kind) => kind));
+    const kinds = held.map(([kind, all = []]) => `${all.length} ${kind}`).join(', ');
+    console.error(`\nEvery test is over, but the process does not end. It is held by: ${kinds || 'a loop'}.`);
+    process.exit(1);
+  }, LONGEST_END).unref();
+}

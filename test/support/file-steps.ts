@@ -1,0 +1,103 @@
+import { constants, type PathLike } from 'node:fs';
+import fs from 'node:fs';
+import promises, { type FileHandle } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { relative } from 'node:path';
+
+/**
+ * What is done below `root` while `work` runs, each when it is done: `mkdir a`, `create a`, `write a`, `sync a`,
+ * `rename a b`, and what `work` says with `mark`. A part of a name that differs each time is `*`. What SQLite does is not
+ * seen, nor what is done with files that were opened before.
+ */
+export async function fileSteps(
+  root: string,
+  work: (mark: (text: string) => void) => unknown,
+): Promise<string[]> {
+  const steps: string[] = [];
+  const note = (act: string, ...paths: PathLike[]): void => {
+    const names = paths.map((path) => relative(root, String(path)).replace(RANDOM, '*') || '.');
+    if (!names.some((name) => name.startsWith('..'))) steps.push([act, ...names].join(' '));
+  };
+  const restore = [await watchHandles(root, note), watchNames(note)];
+  syncBuiltinESMExports();
+  try {
+    await work((text) => steps.push(text));
+    return steps;
+  } finally {
+    for (const undo of restore) undo();
+    syncBuiltinESMExports();
+  }
+}
+
+/** Random letters of temporary files and of directories being made, and the time of files that were put aside. */
+const RANDOM = /[0-9a-f]{12}(?=\.tmp$)|(?<=^(?:.*\/)?\.\w+-)\w{6}(?=\/|$)|\d{8}T\d{9}Z/g;
+
+type Note = (act: string, ...paths: PathLike[]) => void;
+
+const replace = (target: object, changes: object): (() => void) => {
+  const before = Object.fromEntries(Object.keys(changes).map((name) => [name, Reflect.get(target, name)]));
+  Object.assign(target, changes);
+  return () => {
+    Object.assign(target, before);
+  };
+};
+
+function watchNames(note: Note): () => void {
+  const { open, mkdir, rename } = promises;
+  const { openSync, fsyncSync } = fs;
+  const descriptors = new Map<number, PathLike>();
+  const undo = [
+    replace(promises, {
+      open: async (path: PathLike, flags: string | number = 'r', ...more: [number?]) => {
+        const handle = await open(path, flags, ...more);
+        PATHS.set(handle, path);
+        if (flags === 'wx' || (typeof flags === 'number' && (flags & constants.O_CREAT) !== 0))
+          note('create', path);
+        return handle;
+      },
+      mkdir: async (path: PathLike, ...more: []) => {
+        await mkdir(path, ...more);
+        note('mkdir', path);
+      },
+      rename: async (from: PathLike, to: PathLike) => {
+        await rename(from, to);
+        note('rename', from, to);
+      },
+    }),
+    replace(fs, {
+      openSync: (path: PathLike, ...more: [string]) => {
+        const descriptor = openSync(path, ...more);
+        descriptors.set(descriptor, path);
+        return descriptor;
+      },
+      fsyncSync: (descriptor: number) => {
+        fsyncSync(descriptor);
+        note('sync', descriptors.get(descriptor) ?? '');
+      },
+    }),
+  ];
+  return () => {
+    for (const one of undo) one();
+  };
+}
+
+const PATHS = new WeakMap<FileHandle, PathLike>();
+
+async function watchHandles(root: string, note: Note): Promise<() => void> {
+  const handle = await promises.open(root, 'r');
+  await handle.close();
+  const prototype = Object.getPrototypeOf(handle) as FileHandle;
+  const noted = (act: string, method: 'writeFile' | 'write' | 'sync' | 'datasync'): unknown => {
+    const own = Reflect.get(prototype, method) as (...words: unknown[]) => Promise<unknown>;
+    return async function (this: FileHandle, ...words: unknown[]) {
+      const result = await own.apply(this, words);
+      const path = PATHS.get(this);
+      if (path !== undefined) note(act, path);
+      return result;
+    };
+  };
+  return replace(prototype, {
+    ...{ writeFile: noted('write', 'writeFile'), write: noted('write', 'write') },
+    ...{ sync: noted('sync', 'sync'), datasync: noted('sync', 'datasync') },
+  });
+}
