@@ -103,6 +103,23 @@ describe('cli/serve: signals', function () {
     expect(service.logged()).to.not.contain('Debugger');
   });
 
+  it('loads its configuration once it is ready when the only SIGHUP came before', async function () {
+    if (!existsSync('/proc/self/status')) this.skip();
+    const pipe = join(scratch, 'later');
+    execFileSync('mkfifo', [pipe]);
+    const service = start('--passphrase-file', pipe);
+    while (!listensFor(service.child.pid ?? 0, HUP)) await delay(1);
+    service.child.kill('SIGHUP');
+    // Until then it cannot have been opened.
+    await writeFile(pipe, 'passphrase\n');
+    await settled(service);
+    while (service.child.exitCode === null && !service.logged().includes('"configuration loaded"'))
+      await delay(10);
+    service.child.kill('SIGTERM');
+    expect(await service.ended).to.equal(0);
+    expect(service.logged()).to.include('"configuration loaded"');
+  });
+
   it('does not wait for a start that hangs, such as for a passphrase that nobody writes', async () => {
     const pipe = join(scratch, 'passphrase');
     execFileSync('mkfifo', [pipe]);
