@@ -98,10 +98,16 @@ function openReadOnly(path: string): DatabaseSync {
   } catch (error) {
     db.close();
     if (existsSync(`${path}-wal`)) throw error;
-    const url = pathToFileURL(path);
-    url.searchParams.set('immutable', '1');
-    return new DatabaseSync(url, { readOnly: true });
+    return openUnchanging(path);
   }
+}
+
+/** Opens a file that nobody changes, for reading: without its WAL, without a lock, and without a file beside it. Not while
+ * this process has the file open otherwise: closing it drops the locks on it. */
+export function openUnchanging(path: string): DatabaseSync {
+  const url = pathToFileURL(path);
+  url.searchParams.set('immutable', '1');
+  return new DatabaseSync(url, { readOnly: true });
 }
 
 /** There is no `commit.db`. */

@@ -11,7 +11,7 @@ import { LogError } from './log-error.ts';
 import { readIdentity, type LogIdentity } from './log-identity.ts';
 import type { LogStatus } from './log-status.ts';
 import type { LogReader } from './reader.ts';
-import { inspectLog, recoverLog, removeLeftovers, type LogSources, type LogStores } from './recovery.ts';
+import { inspectLog, recoverAtStart, removeLeftovers, type LogSources, type LogStores } from './recovery.ts';
 import { SEQUENCER_LIMITS, type SequencerLimits } from './sequencer-limits.ts';
 import { sqliteCommitStore } from './sqlite-commit-store.ts';
 import { judgeStorage } from './storage-medium.ts';
@@ -86,7 +86,7 @@ export async function prepareLog(options: OpenLog): Promise<PreparedLog> {
     open: () =>
       closingOnFailure(close, async () => {
         await removeLeftovers(directory, inspected.state);
-        const recovered = await recoverLog(sources, inspected);
+        const recovered = await recoverAtStart(sources, inspected);
         const clock = new ClockGuard(options.clock, options.steadyClock);
         const limits = { ...SEQUENCER_LIMITS, ...options.limits };
         return live(new LiveLog({ sources, clock, limits }, recovered), identity, warnings);

@@ -92,6 +92,23 @@ export async function recoverLog(sources: LogSources, { state, edge }: Inspected
   return { edge, issuers, writer, head, frozenAt: state.frozenAt };
 }
 
+/** How often the store is judged again when it shows another head once it is open. */
+const JUDGED_AGAIN = 3;
+
+/** {@link recoverLog} at a start, when no head was signed yet that what the store holds could contradict: what an
+ * interrupted commit left is judged as the store shows it ({@link CommitStore.recover}). */
+export async function recoverAtStart(sources: LogSources, inspected: InspectedLog): Promise<RecoveredLog> {
+  let judged = inspected;
+  for (let left = JUDGED_AGAIN; ; left--) {
+    try {
+      return await recoverLog(sources, judged);
+    } catch (error) {
+      if (!(error instanceof LogError && error.code === 'LOG_STALE') || left === 0) throw error;
+      judged = await inspectLog(sources);
+    }
+  }
+}
+
 /** After a fault, the store holds the newest head that was signed or the one whose commit failed: `possible`. Another
  * one was written by somebody else, and what was signed here must not be signed again. Throws `LOG_HEAD_MOVED`. */
 export function requirePossible({ head }: LoadedState, possible: readonly Head[]): void {

@@ -3,7 +3,7 @@
  * when the last connection closes, and the WAL of another database, or a damaged one, is gone then. So both files are
  * copied, and the copy is opened, before anything is opened for good.
  */
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { constants, copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { FileFault, type FileAct } from './file-fault.ts';
 
@@ -25,12 +25,12 @@ export function lookAtCopy<T>(path: string, look: (copy: DatabaseCopy) => T): T 
   try {
     const copy = join(scratch, basename(path));
     naming(path, 'copied', () => {
-      copyFileSync(path, copy);
+      copyFileSync(path, copy, constants.COPYFILE_FICLONE);
     });
     const addWal = (): void => {
       const wal = `${path}-wal`;
       naming(wal, 'copied', () => {
-        if (existsSync(wal)) copyFileSync(wal, `${copy}-wal`);
+        if (existsSync(wal)) copyFileSync(wal, `${copy}-wal`, constants.COPYFILE_FICLONE);
       });
     };
     return look({ path: copy, addWal });
