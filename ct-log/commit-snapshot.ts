@@ -1,13 +1,5 @@
 /** Reads `commit.db` without touching it: nothing of the log's is changed before everything else was found right, too. */
-import {
-  closeSync,
-  existsSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { lookAtCopy } from '../storage/database-copy.ts';
