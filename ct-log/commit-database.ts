@@ -2,7 +2,7 @@
  * The tables of `commit.db` and every statement on them. Synchronous: the writer runs it in a worker thread, readers
  * (`mayfly log …` beside a running server) in their own process.
  *
- *     meta(key, value)            log_id, format; identity: the text of log.json, absent in a file of an older version;
+ *     meta(key, value)            log_id; format: 1, 2 once the log has ended; identity: the text of log.json, absent in a file of an older version;
  *                                 frozen, once the log has ended
  *     head(one, size, root, timestamp)
  *     entry(idx, bytes)           TileLeaf bytes; only entries that are not yet in a full data tile
@@ -20,8 +20,11 @@ import { identityText, type LogIdentity } from './log-identity.ts';
 /** Version of the tables. */
 const FORMAT = 1;
 
+/** Version in a store whose log has ended. Programs that do not know the end refuse it: they would go on signing. */
+const ENDED_FORMAT = 2;
+
 /** Key in `meta` of a log that has ended; the value is the time, decimal milliseconds since the epoch. */
-export const FROZEN_KEY = 'frozen';
+const FROZEN_KEY = 'frozen';
 
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -121,7 +124,8 @@ export function readStoredIdentity(db: DatabaseSync, path: string): StoredIdenti
   const value = (key: string): unknown =>
     db.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'];
   const [format, logId, bound] = [value('format'), value('log_id'), value('identity')];
-  if (!(format instanceof Uint8Array) || format[0] !== FORMAT || !(logId instanceof Uint8Array)) {
+  const version = format instanceof Uint8Array ? format[0] : undefined;
+  if ((version !== FORMAT && version !== ENDED_FORMAT) || !(logId instanceof Uint8Array)) {
     throw new LogError('LOG_CORRUPT', `${path} is of an unknown format`, {
       hint: 'It may come from a newer version of Mayfly.',
     });
@@ -152,6 +156,19 @@ export function readState(db: DatabaseSync, path: string): CommittedState {
     return { head, firstEntry, entries, ...(frozenAt === undefined ? {} : { frozenAt }) };
   } finally {
     db.exec('ROLLBACK');
+  }
+}
+
+/** Notes, in one transaction, that the log ended at `at`, milliseconds since the epoch. */
+export function writeEnd(db: DatabaseSync, at: number): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)').run(FROZEN_KEY, utf8(String(at)));
+    db.prepare("UPDATE meta SET value = ? WHERE key = 'format'").run(Uint8Array.of(ENDED_FORMAT));
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
   }
 }
 
