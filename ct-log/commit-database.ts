@@ -8,7 +8,7 @@
  *     entry(idx, bytes)           TileLeaf bytes; only entries that are not yet in a full data tile
  */
 import { DatabaseSync } from 'node:sqlite';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { utf8, utf8Text } from '../core/bytes.ts';
 import { FileFault } from '../storage/file-fault.ts';
@@ -74,7 +74,7 @@ export function createCommitDatabase(path: string, identity: LogIdentity, head: 
 
 /** Opens for writing; throws {@link LogError}. */
 export function openForWriting(path: string): DatabaseSync {
-  if (!existsSync(path)) throw missing(path);
+  requireFile(path);
   const db = new DatabaseSync(path, { timeout: 5000 });
   try {
     db.exec(`PRAGMA journal_mode = WAL; ${DURABLE} PRAGMA journal_size_limit = ${WAL_KEPT};`);
@@ -87,8 +87,17 @@ export function openForWriting(path: string): DatabaseSync {
 
 /** Opens for reading, beside a writer or alone; throws {@link LogError}. */
 export function openForReading(path: string): DatabaseSync {
-  if (!existsSync(path)) throw missing(path);
+  requireFile(path);
   return openReadOnly(path);
+}
+
+/** Throws {@link LogError} when there is no database at `path`, or when it or what lies beside it is no file: SQLite would
+ * wait for ever for a pipe that nobody writes to. */
+export function requireFile(path: string): void {
+  if (!existsSync(path)) throw missing(path);
+  for (const name of [path, `${path}-wal`, `${path}-shm`])
+    if (statSync(name, { throwIfNoEntry: false })?.isFile() === false)
+      throw new LogError('LOG_STORAGE', `${name} is not a file`);
 }
 
 /** A copy on a medium that cannot be written has no shared-memory file and cannot get one. Without a WAL beside it

@@ -1,15 +1,15 @@
 /** Reads `commit.db` without touching it: nothing of the log's is changed before everything else was found right, too. */
-import { closeSync, existsSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { lookAtCopy } from '../storage/database-copy.ts';
 import { FileFault } from '../storage/file-fault.ts';
 import {
-  missing,
   openUnchanging,
   readHead,
   readState,
   readStoredIdentity,
+  requireFile,
   storageError,
 } from './commit-database.ts';
 import type { LoadedState } from './commit-store.ts';
@@ -18,16 +18,16 @@ import { surveyWal, type WalPages, type WalSurvey } from './wal-survey.ts';
 
 /** What the files at `path` hold; throws {@link LogError} and FileFault. */
 export function readSnapshot(path: string): LoadedState {
-  if (!existsSync(path)) throw missing(path);
+  requireFile(path);
   const wal = `${path}-wal`;
   const survey = surveyWal(wal);
   if (survey.damagedAt !== undefined) throw damagedWal(wal, survey.damagedAt);
-  if (survey.frames === 0) return readFile(path, path, survey);
+  if (survey.frames === 0) return readDatabase(path, path, survey);
   const sizeWithoutWal = sizeOf(path);
   try {
     return lookAtCopy(path, (copy) => {
       writePages(copy.path, wal, survey.pages);
-      return { ...readFile(copy.path, path, survey), sizeWithoutWal };
+      return { ...readDatabase(copy.path, path, survey), sizeWithoutWal };
     });
   } catch (error) {
     throw error instanceof FileFault && isFull(error) ? noRoom(path, survey, error) : error;
@@ -73,7 +73,7 @@ function withDatabase<T>(path: string, read: (db: DatabaseSync) => T): T {
 }
 
 /** Reads `file`, which is the database at `path` or a copy of it with the pages of its WAL. */
-function readFile(file: string, path: string, { frames, tornAt }: WalSurvey): LoadedState {
+function readDatabase(file: string, path: string, { frames, tornAt }: WalSurvey): LoadedState {
   const [name, wal] = [basename(path), `${basename(path)}-wal`];
   const files = frames > 0 ? `${name} with ${wal}` : name;
   const unreadable = tornAt === undefined ? undefined : `${wal} from byte ${tornAt} on`;

@@ -1,5 +1,4 @@
 /** The end of a log: from then on it has one head, and nobody gets another one. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { equalBytes } from '../core/bytes.ts';
@@ -9,6 +8,7 @@ import { CHECKPOINT_FILE } from './checkpoint-file.ts';
 import { openForWriting, readState, readStoredIdentity, storageError, writeEnd } from './commit-database.ts';
 import type { Head } from './commit-store.ts';
 import { LogError } from './log-error.ts';
+import { readLogFile } from './log-file.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { logKeys } from './log-keys.ts';
 import { requireStoreOf } from './require-identity.ts';
@@ -41,7 +41,8 @@ export async function freezeLog(directory: string, identity: LogIdentity, clock:
       requireStoreOf(identity, readStoredIdentity(db, path));
       const { head, frozenAt } = readState(db, path);
       if (frozenAt !== undefined) return { head, frozenAt };
-      const checkpoint = await readFile(checkpointPath);
+      const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
+      if (checkpoint === undefined) throw new LogError('LOG_MISSING', `${checkpointPath} does not exist`);
       requireLast(head, checkpoint, identity);
       await writeDurably(checkpointPath, checkpoint, 0o644);
       const now = clock();
