@@ -2,6 +2,7 @@
 import type { Clock, SteadyClock } from '../core/clock.ts';
 import { FileFault } from '../storage/file-fault.ts';
 import { ClockGuard } from './clock-guard.ts';
+import { ClockRecord } from './clock-record.ts';
 import type { Committed } from './committed.ts';
 import { fileTileStore } from './file-tile-store.ts';
 import type { PrecertificateEntry } from './format/leaf.ts';
@@ -87,9 +88,10 @@ export async function prepareLog(options: OpenLog): Promise<PreparedLog> {
       closingOnFailure(close, async () => {
         await removeLeftovers(directory, inspected.state);
         const recovered = await recoverAtStart(sources, inspected);
-        const clock = new ClockGuard(options.clock, options.steadyClock);
+        const record = new ClockRecord(directory, options.steadyClock?.boot);
+        const clock = new ClockGuard(options.clock, options.steadyClock, await record.read());
         const limits = { ...SEQUENCER_LIMITS, ...options.limits };
-        return live(new LiveLog({ sources, clock, limits }, recovered), identity, warnings);
+        return live(new LiveLog({ sources, clock, record, limits }, recovered), identity, warnings);
       }),
   };
 }
