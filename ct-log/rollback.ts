@@ -12,7 +12,6 @@ import { verifyConsistency } from './format/merkle-verify.ts';
 import { hashesFromTiles, TILE_WIDTH, tilePath } from './format/tile.ts';
 import type { Vkey } from './format/vkey.ts';
 import { LogError, messageOf } from './log-error.ts';
-import { readLogFile } from './log-file.ts';
 import { NeededFiles } from './needed-files.ts';
 import { requireOwnTiles } from './own-tiles.ts';
 import { sha256 } from './sha256.ts';
