@@ -48,7 +48,8 @@ export class LogCopy {
   async #prepare(directory: string): Promise<void> {
     if (this.#ready.has(directory)) return;
     await ensureDirectory(directory, 0o755);
-    await removeTemporary(directory);
+    // What cannot be removed is in nobody's way.
+    await removeTemporary(directory).catch(() => undefined);
     this.#ready.add(directory);
   }
 

@@ -5,7 +5,6 @@
  */
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { removeCopies } from '../storage/database-copy.ts';
 import { removeTemporary } from '../storage/durable-file.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
 import type { CommitStore, Head, LoadedState } from './commit-store.ts';
@@ -19,9 +18,8 @@ import type { LogIdentity } from './log-identity.ts';
 import { logKeys } from './log-keys.ts';
 import { NeededFiles } from './needed-files.ts';
 import { rebuildEdge } from './rebuild-edge.ts';
-import { requireOneLog, requireUnedited } from './require-identity.ts';
+import { requireOneLog, requireUnedited, type Witnesses } from './require-identity.ts';
 import { refuseRollback } from './rollback.ts';
-import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
 import type { TileStore } from './tile-store.ts';
 import { TileWriter } from './tile-writer.ts';
 import type { TreeEdge } from './tree-edge.ts';
@@ -69,12 +67,26 @@ export async function inspectLog(sources: LogSources): Promise<InspectedLog> {
   const state = await stores.commits.load();
   requireOneLog(identity, state.identity, signers);
   const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
-  if (state.identity.bound === undefined) requireUnedited(identity, checkpoint, state.entries[0]);
   const edge = await rebuildEdge(state, stores.tiles);
+  const isBound = state.identity.bound !== undefined;
+  const unwitnessed = isBound
+    ? []
+    : requireUnedited(identity, await witnessesOf(state, checkpoint, stores.tiles));
   const opening = { keys: logKeys(identity), state, edge, tiles: stores.tiles, checkpoint };
-  const warnings = await refuseRollback(opening);
+  const warnings = [...unwitnessed, ...(await refuseRollback(opening))];
   await requireOwnIssuers(issuers, stores.tiles);
   return { state, edge, warnings };
+}
+
+/** The newest data tile has an entry when the store holds none: the log is as large as its full tiles. */
+async function witnessesOf(
+  { head: { size }, entries }: LoadedState,
+  checkpoint: Uint8Array | undefined,
+  tiles: TileStore,
+): Promise<Witnesses> {
+  const newest = tilePath({ level: 'data', n: Math.ceil(size / TILE_WIDTH) - 1, width: TILE_WIDTH });
+  const entry = entries[0] ?? (size === 0 ? undefined : await tiles.get(newest));
+  return { checkpoint, entry, size };
 }
 
 /** The second half: everything that is committed, synced; issuers and full tiles that a crash left unwritten; the
@@ -137,10 +149,11 @@ export async function removeLeftovers(directory: string, { head, firstEntry }: L
       for (const at of [n, Math.max(0, n - 1)])
         places.add(dirname(join(directory, tilePath({ level, n: at, width: TILE_WIDTH }))));
     }
-  for (const place of places) await removeTemporary(place);
-  removeCopies(join(directory, COMMIT_DATABASE));
+  // What cannot be removed, as a file of another user, is in nobody's way.
+  const ignore = (): undefined => undefined;
+  for (const place of places) await removeTemporary(place).catch(ignore);
   // Older versions wrote the checkpoint under this name.
-  await rm(join(directory, `${CHECKPOINT_FILE}.tmp`), { force: true });
+  await rm(join(directory, `${CHECKPOINT_FILE}.tmp`), { force: true }).catch(ignore);
 }
 
 /** The leaf hashes of the entries from `size` on: what was committed although the commit was reported as failed. */

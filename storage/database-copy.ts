@@ -39,11 +39,16 @@ export function lookAtCopy<T>(path: string, look: (copy: DatabaseCopy) => T): T 
   }
 }
 
-/** Removes copies of the database at `path` that a crash left. Only for whoever is the only one to open it. */
+/** Removes copies of the database at `path` that a crash left, as far as the system lets it: nobody needs them, and they are
+ * in nobody's way. Only for whoever is the only one to open it. */
 export function removeCopies(path: string): void {
   const directory = dirname(path);
-  for (const name of readdirSync(directory))
-    if (name.startsWith(prefixOf(path))) rmSync(join(directory, name), { recursive: true, force: true });
+  try {
+    for (const name of readdirSync(directory))
+      if (name.startsWith(prefixOf(path))) rmSync(join(directory, name), { recursive: true, force: true });
+  } catch {
+    // Copies of another user, say.
+  }
 }
 
 function naming<T>(path: string, act: FileAct, step: () => T): T {
