@@ -86,7 +86,7 @@ export class ClockGuard {
 
   /** By how much more the clock went than the steady one, which stands still while the machine sleeps. */
   #drift(wall: number): number {
-    const [base] = this.#trusted;
+    const base = this.#trusted[0];
     if (this.#steady === undefined || base === undefined) return 0;
     return wall - base.wall - (this.#steady.now() - base.steady);
   }
@@ -112,7 +112,7 @@ export class ClockGuard {
   }
 
   #slept({ steady, uptime }: Reading): number {
-    const [base] = this.#trusted;
+    const base = this.#trusted[0];
     if (base === undefined) return 0;
     return Math.max(0, uptime - base.uptime - (steady - base.steady));
   }
