@@ -1,5 +1,5 @@
 /** Reads `commit.db` without touching it: nothing of the log's is changed before everything else was found right, too. */
-import { closeSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { lookAtCopy } from '../storage/database-copy.ts';
@@ -36,7 +36,7 @@ export function readSnapshot(path: string): LoadedState {
 
 /** Does what SQLite will do with the WAL, in a copy of the database. The WAL itself may be many times as large as the
  * database, and is not copied. */
-function writePages(copy: string, wal: string, { size, count, places }: WalPages): void {
+function writePages(copy: string, wal: string, { size, places }: WalPages): void {
   const [from, to] = [openSync(wal, 'r'), openSync(copy, 'r+')];
   try {
     const bytes = new Uint8Array(size);
@@ -44,7 +44,6 @@ function writePages(copy: string, wal: string, { size, count, places }: WalPages
       readSync(from, bytes, 0, size, at);
       writeSync(to, bytes, 0, size, (page - 1) * size);
     }
-    ftruncateSync(to, count * size);
   } catch (error) {
     throw new FileFault(copy, 'written', error);
   } finally {

@@ -130,6 +130,28 @@ describe('ct-log/log beside a program that reads commit.db and does not finish',
     expect((await test.open()).status().size).to.equal(2);
   });
 
+  it('changes nothing while it opens another head than was judged', async () => {
+    const commits = new Failing();
+    const log = await test.open({ stores: { commits } });
+    await log.append(entry(0));
+    const killed = join(test.root, 'judged');
+    execFileSync('cp', ['-r', test.directory, killed]);
+    execFileSync('rm', [join(killed, 'commit.db-shm')]);
+    const foreign = await foreignReader(join(killed, 'commit.db'));
+    commits.failNext = killed;
+    await log.append(entry(1)).catch(() => undefined);
+    const store = sqliteCommitStore(killed, test.identity);
+    expect((await store.load()).head.size).to.equal(2);
+    const wal = readFileSync(join(killed, 'commit.db-wal'));
+    const stale: unknown = await store.recover().catch((error: unknown) => error);
+    expect(stale).to.be.instanceOf(LogError).with.property('code', 'LOG_STALE');
+    expect(readFileSync(join(killed, 'commit.db-wal'))).to.deep.equal(wal);
+    expect((await store.load()).head.size).to.equal(1);
+    await store.recover();
+    await store.close();
+    await foreign.close();
+  });
+
   it('starts after a kill between the sync of a commit and its end, with what that program can see', async () => {
     const commits = new Failing();
     const log = await test.open({ stores: { commits } });
