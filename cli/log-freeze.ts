@@ -3,6 +3,8 @@ import { onlyLog, openDataDirectory } from '../config/data-directory.ts';
 import { toBase64 } from '../core/bytes.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { freezeLog } from '../ct-log/freeze.ts';
+import { LogError } from '../ct-log/log-error.ts';
+import type { LogStatus } from '../ct-log/log-status.ts';
 import { openLog } from '../ct-log/log.ts';
 import { collectTrust } from '../trust/collect.ts';
 import { CommandError, type Speaker } from './command.ts';
@@ -36,6 +38,7 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
   };
   const log = await openLog({ directory: logDirectory, signers, issuers: chain, clock });
   await log.close();
+  requireCheckpoint(log.status());
   const { head, frozenAt } = await freezeLog(logDirectory, identity, clock);
   const { size, root } = head;
   speak.answer(
@@ -46,6 +49,14 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
     ].join('\n'),
   );
   return undefined;
+}
+
+/** The end is that of a head whose checkpoint is on the disk. Throws `LOG_STORAGE`. */
+function requireCheckpoint({ checkpointFailure }: LogStatus): void {
+  if (checkpointFailure === undefined) return;
+  throw new LogError('LOG_STORAGE', `the checkpoint of the last head is not written: ${checkpointFailure}`, {
+    hint: 'The log has not ended. Free space, or find what is in the way, and end it again.',
+  });
 }
 
 /** It cannot be taken back: whoever does it must know which log it is. */

@@ -10,7 +10,7 @@ import { writeDurably } from '../storage/durable-file.ts';
 import { CommandError, type Speaker } from './command.ts';
 import { readInput } from './input-file.ts';
 import { verifiedCheckpoint } from './log-head.ts';
-import { openTarget, type TargetOptions } from './log-target.ts';
+import { endingSoon, openTarget, type TargetOptions } from './log-target.ts';
 
 /** Writes the proof to stdout or `out`; `args[0]` is the file of the certificate. */
 export async function proof(
@@ -19,7 +19,7 @@ export async function proof(
   args: readonly string[],
 ): Promise<undefined> {
   const certificate = await readCertificate(args[0] ?? '-');
-  const log = await openTarget(options, speak);
+  const log = await openTarget(endingSoon(options), speak);
   const { bytes, head } = await verifiedCheckpoint(log);
   const { source, logId } = log;
   const found = await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, certificate);

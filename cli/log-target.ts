@@ -33,6 +33,10 @@ export interface TargetOptions {
   readonly timeout?: string;
 }
 
+/** For a command that asks little: a server gets two minutes for it, unless there is another word. */
+export const endingSoon = <T extends TargetOptions>(options: T): T =>
+  options.url === undefined ? options : { timeout: '120', ...options };
+
 /** A log and the keys that its checkpoints are checked with. */
 export interface LogTarget {
   readonly source: LogSource;
@@ -58,9 +62,15 @@ export async function openTarget(options: TargetOptions, speak: Speaker): Promis
   return urlTarget(options.url ?? '', options, speak);
 }
 
+const deadlineOf = ({ timeout }: TargetOptions): AbortSignal | undefined =>
+  timeout === undefined
+    ? undefined
+    : AbortSignal.timeout(parseInteger(timeout, '--timeout', 1, 86_400) * 1000);
+
 async function directoryTarget(data: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
-  if (await holdsExport(data)) return keyedTarget(staticSource(data), options, speak);
-  const source = await openDirectorySource(await logDirectory(data, options.name));
+  const deadline = deadlineOf(options);
+  if (await holdsExport(data)) return keyedTarget(staticSource(data, deadline), options, speak);
+  const source = await openDirectorySource(await logDirectory(data, options.name), deadline);
   const { logId } = source.identity;
   const keys = await trustedKeys(options.trust);
   if (keys === undefined) {
@@ -160,17 +170,15 @@ async function ownWord(source: StaticSource): Promise<Uint8Array> {
 }
 
 /** The log at a URL, or, of a server, its log of that name or its only one. */
-async function urlSource(
-  url: string,
-  { name, accessTokenFile, timeout }: TargetOptions,
-): Promise<HttpSource> {
+async function urlSource(url: string, options: TargetOptions): Promise<HttpSource> {
+  const { name, accessTokenFile } = options;
   const base = /^https?:\/\/[^/?#][^?#]*$/.test(url) ? url.replace(/(?<!\/)\/+$/, '') : undefined;
   if (base === undefined) {
     throw new CommandError('USAGE', `"${url}" is not the URL of a log`, {
       hint: 'It looks like http://127.0.0.1:5555/log/2026.',
     });
   }
-  const deadline = timeout === undefined ? undefined : AbortSignal.timeout(secondsOf(timeout) * 1000);
+  const deadline = deadlineOf(options);
   const accessToken = await readSecretFile(accessTokenFile, 'access token');
   if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');
   const at = (path: string): HttpSource => httpSource(`${base}${path}`, { accessToken, deadline });
@@ -179,8 +187,6 @@ async function urlSource(
   if (await hasCheckpoint(log)) return log;
   throw noLog(log.name, base);
 }
-
-const secondsOf = (text: string): number => parseInteger(text, '--timeout', 1, 86_400);
 
 const noLog = (where: string, base: string): CommandError =>
   new CommandError('FAILED', `there is no log at ${where}`, {

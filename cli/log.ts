@@ -11,7 +11,7 @@ import { exportFiles, type LogExportOptions } from './log-export.ts';
 import type { FreezeOptions } from './log-freeze.ts';
 import { proof } from './log-proof.ts';
 import { show } from './log-show.ts';
-import { openTarget, type TargetOptions } from './log-target.ts';
+import { endingSoon, openTarget, type TargetOptions } from './log-target.ts';
 
 const EXAMPLES = `
 Examples:
@@ -60,10 +60,7 @@ export const register: RegisterCommand = (program) => {
     'check the whole tree against its head; names the first wrong byte',
     '{"ok":…,"size":…} or {"ok":false,"where":…}',
   )
-    .option(
-      '--timeout <seconds>',
-      'most time for the whole check of a log at --url; default is any, while tiles come',
-    )
+    .option('--timeout <seconds>', 'most time for the whole check; default is any, while tiles come')
     .action(action(check, exitCodeOfLog));
   registerEntryReaders(log);
   registerWriters(log, program.version() ?? 'unknown');
@@ -164,7 +161,10 @@ const exitCodeOfLog = (error: unknown): number => exitCodeOfJudge(error, isLogVe
 
 /** A subcommand that asks little of a server, and ends soon. */
 const withDeadline = (command: Command, summary: string, json: string): Command =>
-  target(command, summary, json).option('--timeout <seconds>', 'most time for the whole command', '120');
+  target(command, summary, json).option(
+    '--timeout <seconds>',
+    'most time for the whole command; with --url 120, unless it is given',
+  );
 
 /** The options that every subcommand has. */
 function target(command: Command, summary: string, json: string): Command {
@@ -184,7 +184,7 @@ function target(command: Command, summary: string, json: string): Command {
 }
 
 async function status(options: TargetOptions, speak: Speaker): Promise<undefined> {
-  const log = await openTarget(options, speak);
+  const log = await openTarget(endingSoon(options), speak);
   const { origin, size, root, timestamp } = await headOf(log);
   const time = timestamp === undefined ? undefined : rfc3339(timestamp);
   const frozenAt = log.directory?.frozenAt;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import type { SteadyClock } from '../core/clock.ts';
 
@@ -6,6 +7,7 @@ export function machineClock(): SteadyClock {
   const now = (): number => performance.now();
   return {
     now,
+    boot: bootId(),
     uptime: () => {
       try {
         return uptime() * 1000;
@@ -14,4 +16,13 @@ export function machineClock(): SteadyClock {
       }
     },
   };
+}
+
+/** Only Linux says it in a file. */
+function bootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim() || undefined;
+  } catch {
+    return undefined;
+  }
 }

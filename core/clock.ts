@@ -7,6 +7,8 @@ export interface SteadyClock {
   readonly now: () => number;
   /** Goes on while the machine sleeps. */
   readonly uptime: () => number;
+  /** Names the time since the machine was started, and no other; undefined where the system has no such name. */
+  readonly boot?: string | undefined;
 }
 
 /** The last moment that JavaScript's calendar has, in September of the year 275760. */

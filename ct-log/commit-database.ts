@@ -2,13 +2,13 @@
  * The tables of `commit.db` and every statement on them. Synchronous: the writer runs it in a worker thread, readers
  * (`mayfly log …` beside a running server) in their own process.
  *
- *     meta(key, value)            log_id, format; identity: the text of log.json, absent in a file of an older version;
+ *     meta(key, value)            log_id; format: 1, 2 once the log has ended; identity: the text of log.json, absent in a file of an older version;
  *                                 frozen, once the log has ended
  *     head(one, size, root, timestamp)
  *     entry(idx, bytes)           TileLeaf bytes; only entries that are not yet in a full data tile
  */
 import { DatabaseSync } from 'node:sqlite';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { utf8, utf8Text } from '../core/bytes.ts';
 import { FileFault } from '../storage/file-fault.ts';
@@ -20,8 +20,11 @@ import { identityText, type LogIdentity } from './log-identity.ts';
 /** Version of the tables. */
 const FORMAT = 1;
 
+/** Version in a store whose log has ended. Programs that do not know the end refuse it: they would go on signing. */
+const ENDED_FORMAT = 2;
+
 /** Key in `meta` of a log that has ended; the value is the time, decimal milliseconds since the epoch. */
-export const FROZEN_KEY = 'frozen';
+const FROZEN_KEY = 'frozen';
 
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -71,7 +74,7 @@ export function createCommitDatabase(path: string, identity: LogIdentity, head: 
 
 /** Opens for writing; throws {@link LogError}. */
 export function openForWriting(path: string): DatabaseSync {
-  if (!existsSync(path)) throw missing(path);
+  requireFile(path);
   const db = new DatabaseSync(path, { timeout: 5000 });
   try {
     db.exec(`PRAGMA journal_mode = WAL; ${DURABLE} PRAGMA journal_size_limit = ${WAL_KEPT};`);
@@ -84,8 +87,17 @@ export function openForWriting(path: string): DatabaseSync {
 
 /** Opens for reading, beside a writer or alone; throws {@link LogError}. */
 export function openForReading(path: string): DatabaseSync {
-  if (!existsSync(path)) throw missing(path);
+  requireFile(path);
   return openReadOnly(path);
+}
+
+/** Throws {@link LogError} when there is no database at `path`, or when it or what lies beside it is no file: SQLite would
+ * wait for ever for a pipe that nobody writes to. */
+export function requireFile(path: string): void {
+  if (!existsSync(path)) throw missing(path);
+  for (const name of [path, `${path}-wal`, `${path}-shm`])
+    if (statSync(name, { throwIfNoEntry: false })?.isFile() === false)
+      throw new LogError('LOG_STORAGE', `${name} is not a file`);
 }
 
 /** A copy on a medium that cannot be written has no shared-memory file and cannot get one. Without a WAL beside it
@@ -98,10 +110,16 @@ function openReadOnly(path: string): DatabaseSync {
   } catch (error) {
     db.close();
     if (existsSync(`${path}-wal`)) throw error;
-    const url = pathToFileURL(path);
-    url.searchParams.set('immutable', '1');
-    return new DatabaseSync(url, { readOnly: true });
+    return openUnchanging(path);
   }
+}
+
+/** Opens a file that nobody changes, for reading: without its WAL, without a lock, and without a file beside it. Not while
+ * this process has the file open otherwise: closing it drops the locks on it. */
+export function openUnchanging(path: string): DatabaseSync {
+  const url = pathToFileURL(path);
+  url.searchParams.set('immutable', '1');
+  return new DatabaseSync(url, { readOnly: true });
 }
 
 /** There is no `commit.db`. */
@@ -115,7 +133,8 @@ export function readStoredIdentity(db: DatabaseSync, path: string): StoredIdenti
   const value = (key: string): unknown =>
     db.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'];
   const [format, logId, bound] = [value('format'), value('log_id'), value('identity')];
-  if (!(format instanceof Uint8Array) || format[0] !== FORMAT || !(logId instanceof Uint8Array)) {
+  const version = format instanceof Uint8Array ? format[0] : undefined;
+  if ((version !== FORMAT && version !== ENDED_FORMAT) || !(logId instanceof Uint8Array)) {
     throw new LogError('LOG_CORRUPT', `${path} is of an unknown format`, {
       hint: 'It may come from a newer version of Mayfly.',
     });
@@ -146,6 +165,19 @@ export function readState(db: DatabaseSync, path: string): CommittedState {
     return { head, firstEntry, entries, ...(frozenAt === undefined ? {} : { frozenAt }) };
   } finally {
     db.exec('ROLLBACK');
+  }
+}
+
+/** Notes, in one transaction, that the log ended at `at`, milliseconds since the epoch. */
+export function writeEnd(db: DatabaseSync, at: number): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)').run(FROZEN_KEY, utf8(String(at)));
+    db.prepare("UPDATE meta SET value = ? WHERE key = 'format'").run(Uint8Array.of(ENDED_FORMAT));
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
   }
 }
 

@@ -6,6 +6,7 @@ import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import { equalBytes } from '../core/bytes.ts';
+import { removeCopies } from '../storage/database-copy.ts';
 import { isCorruption } from '../storage/sqlite.ts';
 import {
   bindIdentity,
@@ -15,7 +16,7 @@ import {
   storageError,
   WAL_KEPT,
 } from './commit-database.ts';
-import { readSnapshot } from './commit-snapshot.ts';
+import { readLoaded, readSnapshot } from './commit-snapshot.ts';
 import type { Head, LoadedState } from './commit-store.ts';
 import { committer, type PackedBatch } from './commit-transaction.ts';
 import { LogError } from './log-error.ts';
@@ -93,36 +94,56 @@ const damagedLock = (): LogError =>
 let lock: DatabaseSync | undefined;
 let database: DatabaseSync | undefined;
 let loaded: Head | undefined;
+/** Whether the database that is open shows another head than what was loaded: the next load reads there. */
+let isAnother = false;
 let commit: ((batch: PackedBatch) => void) | undefined;
 let lookedAt = 0;
 let growth: Growth = { bytes: 0 };
 
 /** Also after a failure: what was open then is closed, and nothing of it is used again. */
 function load(): LoadedState {
-  release();
-  lock ??= takeLock();
-  const state = readSnapshot(commitPath);
+  const opened = isAnother ? database : undefined;
+  isAnother = false;
+  if (opened === undefined) release();
+  takeOver();
+  const state = opened === undefined ? readSnapshot(commitPath) : readLoaded(opened, commitPath);
   loaded = state.head;
   return state;
 }
 
+/** The lock, and away with the copies that a killed start left: on a full disk nothing else makes room for another. */
+function takeOver(): void {
+  lock ??= takeLock();
+  removeCopies(commitPath);
+}
+
+/** Nothing is moved and nothing cut before the opened database shows what was judged. */
 function recover(): void {
-  const opened = openForWriting(commitPath);
-  database = opened;
-  copyAndSync(opened, commitPath);
-  bindIdentity(opened, identity);
+  database ??= openForWriting(commitPath);
+  requireLoaded(database);
+  copyAndSync(database, commitPath);
+  bindIdentity(database, identity);
+  requireLoaded(database);
+  commit = committer(database);
+}
+
+/** The files show a commit that failed or was killed between its sync and its end as a whole one. A database that another
+ * program has open does not show it: what is right is what SQLite goes on from, and that is judged next. */
+function requireLoaded(opened: DatabaseSync): void {
   const { head } = readState(opened, commitPath);
-  if (loaded === undefined || !isSame(head, loaded)) throw changedMeanwhile();
-  commit = committer(opened);
+  if (loaded !== undefined && isSame(head, loaded)) return;
+  isAnother = true;
+  throw new LogError(
+    'LOG_STALE',
+    `${commitPath} holds another head than its files showed before it was opened`,
+    {
+      hint: 'Another program has it open (`fuser commit.db` names the processes), or writes there. End it, then start again.',
+    },
+  );
 }
 
 const isSame = (a: Head, b: Head): boolean =>
   a.size === b.size && a.timestamp === b.timestamp && equalBytes(a.root, b.root);
-
-const changedMeanwhile = (): LogError =>
-  new LogError('LOG_HEAD_MOVED', `${commitPath} was changed by another program while it was opened`, {
-    hint: 'Find out what writes there, stop it, and start again.',
-  });
 
 function release(): void {
   const old = database;

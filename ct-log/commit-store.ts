@@ -61,8 +61,8 @@ export interface Batch {
  * - One `commit` at a time: the next one only after the last one has resolved.
  * - `load` takes the store for this writer and changes nothing in it: it may yet be refused.
  * - `recover` is for a state that was found right. What was loaded may lie in a cache only: it is copied and synced, so
- *   that nothing of it can vanish any more. Commits are possible from then on. It rejects when the store holds another
- *   head by then.
+ *   that nothing of it can vanish any more. Commits are possible from then on. When the store turns out to hold another
+ *   head, nothing changes and it rejects with LogError `LOG_STALE`: `load` again, and judge what that returns.
  *
  * Trusted: whoever can change it can make the log contradict itself, though not unseen by those who keep heads.
  * No derived state is kept here; the right edge of the tree is computed from tiles and entries, and must give `root`.

@@ -1,8 +1,6 @@
 /** The log in a directory, read beside a running server, after a clean end, or after a crash. Writes nothing. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { concat, equalBytes } from '../core/bytes.ts';
-import { systemCode } from '../core/errors.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
 import { openForReading, readState, readStoredIdentity, storageError } from './commit-database.ts';
 import type { CommittedState, Head } from './commit-store.ts';
@@ -12,10 +10,11 @@ import { hashInTile, parseTilePath, TILE_WIDTH, tilePath, type Tile } from './fo
 import { parseTileLeaf } from './format/leaf.ts';
 import { issuerPath } from './issuers.ts';
 import { LogReadError } from './log-error.ts';
+import { readLogFile } from './log-file.ts';
 import { readIdentity, type LogIdentity } from './log-identity.ts';
 import { requireStoreOf } from './require-identity.ts';
 import { sha256 } from './sha256.ts';
-import type { LogSource } from './source.ts';
+import { requireTime, type LogSource } from './source.ts';
 import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
 import type { TileStore } from './tile-store.ts';
 
@@ -32,10 +31,15 @@ export interface DirectorySource extends LogSource {
   reread(): Promise<DirectorySource>;
 }
 
-/** Opens the log in `directory`; throws {@link LogError} `LOG_MISSING`, `LOG_CORRUPT` or `LOG_STORAGE`. */
-export async function openDirectorySource(directory: string): Promise<DirectorySource> {
+/** Opens the log in `directory`, which is read until `deadline`; throws {@link LogError} `LOG_MISSING`, `LOG_CORRUPT` or
+ * `LOG_STORAGE`. */
+export async function openDirectorySource(
+  directory: string,
+  deadline?: AbortSignal,
+): Promise<DirectorySource> {
   const identity = await readIdentity(directory);
-  return new Snapshot(directory, identity, readCommitted(join(directory, COMMIT_DATABASE), identity));
+  const state = readCommitted(join(directory, COMMIT_DATABASE), identity);
+  return new Snapshot({ directory, identity, deadline }, state);
 }
 
 /** All of the commit store, after SQLite's own check of its structure. */
@@ -53,14 +57,22 @@ function readCommitted(path: string, identity: LogIdentity): CommittedState {
   }
 }
 
+interface Opened {
+  readonly directory: string;
+  readonly identity: LogIdentity;
+  readonly deadline: AbortSignal | undefined;
+}
+
 class Snapshot implements DirectorySource {
   readonly name: string;
   readonly identity: LogIdentity;
   readonly #state: CommittedState;
   readonly #tiles: TileStore;
+  readonly #deadline: AbortSignal | undefined;
 
-  constructor(directory: string, identity: LogIdentity, state: CommittedState) {
+  constructor({ directory, identity, deadline }: Opened, state: CommittedState) {
     this.name = directory;
+    this.#deadline = deadline;
     this.identity = identity;
     this.#state = state;
     this.#tiles = fileTileStore(directory);
@@ -75,11 +87,11 @@ class Snapshot implements DirectorySource {
   }
 
   async checkpoint(): Promise<Uint8Array> {
-    return readFile(join(this.name, CHECKPOINT_FILE)).catch((error: unknown) => {
-      if (systemCode(error) !== 'ENOENT') throw error;
-      throw new LogReadError('NOT_FOUND', `${this.name} has no checkpoint file yet`, {
-        hint: 'The server writes it within a second of its start. Start it once, or ask it with --url.',
-      });
+    requireTime(this.#deadline, this.name);
+    const bytes = await readLogFile(this.name, CHECKPOINT_FILE);
+    if (bytes !== undefined) return bytes;
+    throw new LogReadError('NOT_FOUND', `${this.name} has no checkpoint file yet`, {
+      hint: 'The server writes it within a second of its start. Start it once, or ask it with --url.',
     });
   }
 
@@ -88,6 +100,7 @@ class Snapshot implements DirectorySource {
   }
 
   async tile(path: string): Promise<Uint8Array> {
+    requireTime(this.#deadline, this.name);
     const tile = parseTilePath(path);
     const file = await this.#tiles.get(tilePath({ ...tile, width: TILE_WIDTH }));
     if (file !== undefined) return file;
@@ -109,7 +122,7 @@ class Snapshot implements DirectorySource {
   }
 
   reread(): Promise<DirectorySource> {
-    return openDirectorySource(this.name);
+    return openDirectorySource(this.name, this.#deadline);
   }
 
   async firstDifference(): Promise<string | undefined> {
@@ -152,6 +165,7 @@ class Snapshot implements DirectorySource {
   }
 
   async #need(path: string): Promise<Uint8Array> {
+    requireTime(this.#deadline, this.name);
     const bytes = path === 'issuer' ? undefined : await this.#tiles.get(path);
     if (bytes === undefined) throw notFound(path);
     return bytes;

@@ -1,21 +1,29 @@
 /** A copy of a log as files that any web server can serve (c2sp.org/static-ct-api). */
-import { readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { equalBytes, utf8Text } from '../core/bytes.ts';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { concat, equalBytes, utf8Text } from '../core/bytes.ts';
 import { FormatError, systemCode } from '../core/errors.ts';
-import { writeDurably } from '../storage/durable-file.ts';
-import { ensureDirectory } from '../storage/make-directory.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
 import type { DirectorySource } from './directory-source.ts';
 import { parseLogV3Json } from './format/log-v3-json.ts';
 import { rootFrom } from './format/merkle-proof.ts';
-import { HASH_LENGTH } from './format/merkle.ts';
-import { hashesFromTiles, TILE_WIDTH, tilePath, tilesOf, type Tile } from './format/tile.ts';
+import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
+import {
+  hashesFromTiles,
+  hashInTile,
+  TILE_WIDTH,
+  tilePath,
+  tilesOf,
+  tileWidth,
+  type Tile,
+} from './format/tile.ts';
 import { issuerPath } from './issuers.ts';
+import { LogCopy } from './log-copy.ts';
 import { LogError, LogReadError } from './log-error.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { logKeys } from './log-keys.ts';
 import { sha256 } from './sha256.ts';
+import type { LogSource } from './source.ts';
 import { DESCRIPTION_FILE, staticSource } from './static-source.ts';
 import { readEntries } from './tree-tiles.ts';
 import { verifyCheckpoint, type VerifiedCheckpoint } from './verify-head.ts';
@@ -45,8 +53,9 @@ export interface ExportOptions {
  * Copies the log at its newest signed checkpoint: all tiles of that size, the partial ones too, the issuers, the
  * description, and the checkpoint last. So whoever reads the copy at any moment finds all that its checkpoint implies, and
  * after a crash a second run writes what is missing. A copy of an earlier size is brought up to date in the same way;
- * files that are there are not written again, for their bytes never change. Throws LogError `LOG_CORRUPT` when the tiles do
- * not give the root of the checkpoint, `LOG_EXISTS` when the directory holds another log or a larger copy of this one,
+ * files that are there are not written again, for their bytes never change, and not read again either, but for the tiles
+ * of its checkpoint's root (`checkLog` reads all). Throws LogError `LOG_CORRUPT` when tiles, here or there, do not belong to
+ * their checkpoint, `LOG_EXISTS` when the directory holds another log, a larger copy of this one or one of another history,
  * and the system's errors.
  */
 export async function exportLog(options: ExportOptions): Promise<LogExport> {
@@ -57,11 +66,11 @@ export async function exportLog(options: ExportOptions): Promise<LogExport> {
   const source = head.size > options.source.head.size ? await options.source.reread() : options.source;
   await requireRoot(source, head);
   await requireSameLog(source, head, out);
-  const copy = new Copy(out);
+  const copy = new LogCopy(out);
   // The first file says whose the others are.
   await copy.begin(DESCRIPTION_FILE, Buffer.from(description));
   for (const tile of tilesOf(head.size)) {
-    await copy.add(tilePath(tile), () => exactTile(source, tile));
+    await copy.add(tilePath(tile), () => ownTile(source, tile, head.size), lengthOf(tile));
     progress?.(copy.files);
   }
   for (const hex of await issuersOf(source.name)) await copy.add(issuerPath(hex), () => source.issuer(hex));
@@ -70,65 +79,63 @@ export async function exportLog(options: ExportOptions): Promise<LogExport> {
   return { head, written: copy.written, present: copy.files - copy.written };
 }
 
-/** Files below a directory that a web server, most likely another user, must be able to read. */
-class Copy {
-  written = 0;
-  files = 0;
-  readonly #out: string;
-
-  constructor(out: string) {
-    this.#out = out;
-  }
-
-  /** Writes a file unless it is there; it is counted when it is replaced. */
-  async begin(path: string, bytes: Uint8Array): Promise<void> {
-    if (!(await isThere(join(this.#out, path)))) await this.#write(path, bytes);
-  }
-
-  /** Writes an immutable file unless it is there. One that is empty was being made when the power went. */
-  async add(path: string, bytes: () => Promise<Uint8Array>): Promise<void> {
-    this.files++;
-    if (await isThere(join(this.#out, path))) return;
-    await this.#write(path, await bytes());
-    this.written++;
-  }
-
-  async replace(path: string, bytes: Uint8Array): Promise<void> {
-    this.files++;
-    this.written++;
-    await this.#write(path, bytes);
-  }
-
-  async #write(path: string, bytes: Uint8Array): Promise<void> {
-    const file = join(this.#out, path);
-    await ensureDirectory(dirname(file), 0o755);
-    await writeDurably(file, bytes, 0o644);
-  }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).size > 0;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
-
 /** The bytes of exactly this tile: a source may answer a partial one with what it has grown to since. */
-async function exactTile(source: DirectorySource, tile: Tile): Promise<Uint8Array> {
+async function exactTile(source: LogSource, tile: Tile): Promise<Uint8Array> {
   const bytes = await source.tile(tilePath(tile));
   if (tile.width === TILE_WIDTH) return bytes;
   if (tile.level !== 'data') return bytes.subarray(0, tile.width * HASH_LENGTH);
   return bytes.subarray(0, readEntries(bytes, tile.width).at(-1)?.next ?? 0);
 }
 
+/** Undefined for a data tile: entries are of any length. */
+const lengthOf = ({ level, width }: Tile): number | undefined =>
+  level === 'data' ? undefined : width * HASH_LENGTH;
+
+/** {@link exactTile}, when it is the one of this tree. A tile at the edge is: the root was computed from it. */
+async function ownTile(source: DirectorySource, tile: Tile, size: number): Promise<Uint8Array> {
+  const bytes = await exactTile(source, tile);
+  const { level, n, width } = tile;
+  if (level === 'data') {
+    const leaves = await exactTile(source, { level: 0, n, width });
+    if (!equalBytes(hashesOf(bytes, width), leaves)) throw damaged(source, tile);
+  } else if (width === TILE_WIDTH) {
+    const up = { level: level + 1, n: Math.floor(n / TILE_WIDTH) };
+    const above = await exactTile(source, { ...up, width: tileWidth(up.level, up.n, size) });
+    const at = (n % TILE_WIDTH) * HASH_LENGTH;
+    const hash = hashInTile(sha256, { level, n, first: 0, count: TILE_WIDTH }, bytes);
+    if (!equalBytes(hash, above.subarray(at, at + HASH_LENGTH))) throw damaged(source, tile);
+  }
+  return bytes;
+}
+
+/** The leaf hashes of a data tile; nothing when it does not hold just its entries. */
+function hashesOf(bytes: Uint8Array, width: number): Uint8Array {
+  try {
+    const entries = readEntries(bytes, width);
+    const isWhole = entries.at(-1)?.next === bytes.length;
+    return isWhole ? concat(entries.map(({ leaf }) => hashLeaf(sha256, leaf))) : new Uint8Array();
+  } catch (error) {
+    if (error instanceof FormatError) return new Uint8Array();
+    throw error;
+  }
+}
+
+const damaged = ({ name }: DirectorySource, tile: Tile): LogError =>
+  new LogError('LOG_CORRUPT', `${join(name, tilePath(tile))} is not of the tree of this log`, {
+    hint: 'Run `mayfly log check` to see what is wrong.',
+  });
+
+const rootOf = (source: LogSource, size: number): Promise<Uint8Array> =>
+  rootFrom(
+    sha256,
+    size,
+    hashesFromTiles(sha256, size, (tile) => exactTile(source, tile)),
+  );
+
 async function requireRoot(source: DirectorySource, { size, root }: VerifiedCheckpoint): Promise<void> {
   // The root of nothing needs no tile.
   if (size === 0) return;
-  const hashes = hashesFromTiles(sha256, size, async (tile) => exactTile(source, tile));
-  const own = await rootFrom(sha256, size, hashes);
-  if (equalBytes(own, root)) return;
+  if (equalBytes(await rootOf(source, size), root)) return;
   throw new LogError('LOG_CORRUPT', `the tiles of ${source.name} do not give the root of its checkpoint`, {
     hint: 'Run `mayfly log check` to see what is wrong.',
   });
@@ -145,9 +152,35 @@ async function requireSameLog(source: DirectorySource, head: VerifiedCheckpoint,
     await requireFree(out, description === undefined ? [] : ['tile', 'issuer', DESCRIPTION_FILE]);
     return;
   }
-  const { size } = verifyCheckpoint(checkpoint, logKeys(source.identity));
+  const { size, root } = verifyCheckpoint(checkpoint, logKeys(source.identity));
   if (size > head.size) throw inTheWay(out, `a copy of ${size} entries, and this log has ${head.size}`);
+  if (size === 0) return;
+  if (!equalBytes(await rootOf(source, size), root)) throw otherHistory(out);
+  if (!(await gives(there, size, root))) throw damagedCopy(out);
 }
+
+/** Whether the tiles of a copy give its root. Those that are missing are written soon. */
+async function gives(copy: LogSource, size: number, root: Uint8Array): Promise<boolean> {
+  try {
+    return equalBytes(await rootOf(copy, size), root);
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    if (error instanceof LogReadError) return true;
+    throw error;
+  }
+}
+
+const otherHistory = (out: string): LogError =>
+  new LogError('LOG_EXISTS', `${out} holds a copy of another history of this log`, {
+    hint:
+      'Keep it: two heads of one log that contradict each other show that it was continued twice. Run `mayfly log ' +
+      'check` on both, and export to another directory.',
+  });
+
+const damagedCopy = (out: string): LogError =>
+  new LogError('LOG_CORRUPT', `${out} holds tiles that do not give the root of the checkpoint beside them`, {
+    hint: 'Run `mayfly log check --data` on it, delete the file that it names, and export again.',
+  });
 
 function isOf({ logId }: LogIdentity, description: Uint8Array): boolean {
   try {

@@ -1,20 +1,14 @@
 /** The end of a log: from then on it has one head, and nobody gets another one. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { equalBytes, utf8 } from '../core/bytes.ts';
+import { equalBytes } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
-import {
-  FROZEN_KEY,
-  openForWriting,
-  readState,
-  readStoredIdentity,
-  storageError,
-} from './commit-database.ts';
+import { openForWriting, readState, readStoredIdentity, storageError, writeEnd } from './commit-database.ts';
 import type { Head } from './commit-store.ts';
 import { LogError } from './log-error.ts';
+import { readLogFile } from './log-file.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { logKeys } from './log-keys.ts';
 import { requireStoreOf } from './require-identity.ts';
@@ -30,7 +24,8 @@ export interface FrozenLog {
 }
 
 /**
- * Ends the log in `directory`: the commit store then says so, and no program appends to it any more. To be called when
+ * Ends the log in `directory`: the commit store then says so, and no program appends to it any more, an
+ * older version included: it does not know the format. To be called when
  * the log was opened and closed before, so that its checkpoint file holds the signed form of the last head; it is made
  * durable here. A log that has ended stays as it is. Throws {@link LogError}: `LOG_LOCKED` while another process writes,
  * `LOG_HEAD_MOVED` when one has written since the checkpoint, and what opening throws. A crash here leaves the log open or
@@ -46,11 +41,12 @@ export async function freezeLog(directory: string, identity: LogIdentity, clock:
       requireStoreOf(identity, readStoredIdentity(db, path));
       const { head, frozenAt } = readState(db, path);
       if (frozenAt !== undefined) return { head, frozenAt };
-      const checkpoint = await readFile(checkpointPath);
+      const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
+      if (checkpoint === undefined) throw new LogError('LOG_MISSING', `${checkpointPath} does not exist`);
       requireLast(head, checkpoint, identity);
       await writeDurably(checkpointPath, checkpoint, 0o644);
       const now = clock();
-      db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)').run(FROZEN_KEY, utf8(String(now)));
+      writeEnd(db, now);
       return { head, frozenAt: now };
     } finally {
       db.close();

@@ -1,11 +1,8 @@
 import { RETRY_LIMITS, retryAfterSeconds, retryDelay, retrying } from '../core/retry.ts';
 import { LogError, LogReadError, messageOf } from './log-error.ts';
-import type { LogSource } from './source.ts';
+import { mostBytes } from './log-file.ts';
+import { tooLong, type LogSource } from './source.ts';
 
-/** What a server may send for a data tile, which holds certificates: no tile of this log's entries comes near it. */
-const MAX_DATA_TILE = 64 * 1024 * 1024;
-/** The same for everything else. */
-const MAX_SMALL = 1024 * 1024;
 /** Milliseconds until one answer must be there. */
 const TIMEOUT_MS = 30_000;
 const MAX_REDIRECTS = 5;
@@ -29,14 +26,13 @@ export function httpSource(url: string, { accessToken, deadline }: HttpSourceOpt
   const base = url.replace(/(?<!\/)\/+$/, '');
   const headers: Record<string, string> =
     accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` };
-  const read = (path: string, limit: number): Promise<Uint8Array> =>
-    download(`${base}/${path}`, { headers, limit, deadline });
-  const get = (path: string): Promise<Uint8Array> => read(path, MAX_SMALL);
+  const get = (path: string): Promise<Uint8Array> =>
+    download(`${base}/${path}`, { headers, limit: mostBytes(path), deadline });
   return {
     name: base,
     get,
     checkpoint: () => get('checkpoint'),
-    tile: (path) => read(path, path.startsWith('tile/data/') ? MAX_DATA_TILE : MAX_SMALL),
+    tile: get,
     issuer: (hex) => get(`issuer/${hex}`),
   };
 }
@@ -90,11 +86,6 @@ async function fetchWithin(url: string, init: RequestInit): Promise<Response> {
 const redirected = (url: string, to: URL | null): LogError =>
   new LogError('LOG_STORAGE', `${url} cannot be read: it redirects to ${to?.origin ?? 'no address'}`, {
     hint: 'Redirects are followed within one scheme, host and port, and not for ever. Give the address that it leads to.',
-  });
-
-const tooLong = (url: string): LogError =>
-  new LogError('LOG_STORAGE', `${url} cannot be read: the time for the whole command is up`, {
-    hint: 'Give more with --timeout, if the log is worth waiting for.',
   });
 
 /** A log that is read by many at once says when to come back. */

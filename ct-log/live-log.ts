@@ -9,6 +9,7 @@ import { rfc3339 } from '../core/clock.ts';
 import { BatchSigner } from './batch-signer.ts';
 import { CheckpointFile } from './checkpoint-file.ts';
 import type { ClockGuard } from './clock-guard.ts';
+import type { ClockRecord } from './clock-record.ts';
 import type { Committed } from './committed.ts';
 import type { PrecertificateEntry } from './format/leaf.ts';
 import { HashIndex } from './hash-index.ts';
@@ -34,6 +35,7 @@ import { TreeTiles } from './tree-tiles.ts';
 export interface LiveLogParts {
   readonly sources: LogSources;
   readonly clock: ClockGuard;
+  readonly record: ClockRecord;
   readonly limits: SequencerLimits;
 }
 
@@ -96,8 +98,10 @@ export class LiveLog {
       ...{ identity, head: () => this.#sequencer.head, tiles: this.#tiles, frozenAt },
       ...{ files: this.#files, index: this.#index, issuers: issuers.certificates },
     });
+    parts.record.note(parts.clock.baseline);
     this.#ticker = setInterval(() => {
       parts.clock.look();
+      parts.record.note(parts.clock.baseline);
       this.#sequencer.retryTiles();
     }, TICK).unref();
   }
@@ -155,6 +159,7 @@ export class LiveLog {
       this.#files.close();
       await this.#index.close();
       await this.#file.close();
+      await this.#parts.record.idle();
       await this.#parts.sources.stores.commits.close();
     })();
     return this.#closing;

@@ -15,6 +15,8 @@ import { MayflyError } from '../core/errors.ts';
  * - `LOG_EXISTS`, `LOG_MISSING`: there is, or is not, a log in the directory.
  * - `LOG_WRONG_KEY`: the signers are not the keys of this log.
  * - `LOG_HEAD_MOVED`: the stored head is not the one this writer left: somebody else wrote.
+ * - `LOG_STALE`: the store holds another head than was loaded from it; nothing was changed, and what it holds can be
+ *   loaded and judged again.
  * - `LOG_ENTRY_REFUSED`: this entry can never be logged; others can.
  * - `LOG_BAD_ORIGIN`: no log can have this origin.
  * - `LOG_STORAGE`: the storage underneath failed.
@@ -33,6 +35,7 @@ export type LogReason =
   | 'LOG_MISSING'
   | 'LOG_WRONG_KEY'
   | 'LOG_HEAD_MOVED'
+  | 'LOG_STALE'
   | 'LOG_ENTRY_REFUSED'
   | 'LOG_BAD_ORIGIN'
   | 'LOG_STORAGE';

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { equalBytes, fromBase64, toBase64, utf8 } from '../core/bytes.ts';
+import { equalBytes, fromBase64, toBase64, utf8, utf8Text } from '../core/bytes.ts';
 import { parseRfc3339 } from '../core/clock.ts';
-import { systemCode } from '../core/errors.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { LogError, messageOf } from './log-error.ts';
+import { readLogFile } from './log-file.ts';
 import { logKeys } from './log-keys.ts';
 import { sha256 } from './sha256.ts';
 
@@ -69,16 +68,15 @@ export async function writeIdentity(directory: string, identity: LogIdentity): P
 /** Reads the identity of the log in `directory`; throws {@link LogError} `LOG_MISSING` or `LOG_CORRUPT`. */
 export async function readIdentity(directory: string): Promise<LogIdentity> {
   const path = join(directory, IDENTITY_FILE);
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    const absent = systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR';
-    throw new LogError(
-      absent ? 'LOG_MISSING' : 'LOG_STORAGE',
-      absent ? `there is no log in ${directory}` : `${path} cannot be read: ${messageOf(error)}`,
-      { hint: absent ? 'Make one with `mayfly init`, or name the directory that holds it.' : undefined },
-    );
+  const bytes = await readLogFile(directory, IDENTITY_FILE).catch((cause: unknown) => {
+    throw new LogError('LOG_STORAGE', messageOf(cause), { cause });
   });
+  if (bytes === undefined)
+    throw new LogError('LOG_MISSING', `there is no log in ${directory}`, {
+      hint: 'Make one with `mayfly init`, or name the directory that holds it.',
+    });
   try {
-    return parseIdentity(fieldsOf(text));
+    return parseIdentity(fieldsOf(utf8Text(bytes)));
   } catch (error) {
     throw new LogError('LOG_CORRUPT', `${path} is damaged: ${messageOf(error)}`, {
       hint: 'Restore log.json from a copy; it never changes after the log is created.',

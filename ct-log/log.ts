@@ -2,6 +2,7 @@
 import type { Clock, SteadyClock } from '../core/clock.ts';
 import { FileFault } from '../storage/file-fault.ts';
 import { ClockGuard } from './clock-guard.ts';
+import { ClockRecord } from './clock-record.ts';
 import type { Committed } from './committed.ts';
 import { fileTileStore } from './file-tile-store.ts';
 import type { PrecertificateEntry } from './format/leaf.ts';
@@ -11,7 +12,7 @@ import { LogError } from './log-error.ts';
 import { readIdentity, type LogIdentity } from './log-identity.ts';
 import type { LogStatus } from './log-status.ts';
 import type { LogReader } from './reader.ts';
-import { inspectLog, recoverLog, removeLeftovers, type LogSources, type LogStores } from './recovery.ts';
+import { inspectLog, recoverAtStart, removeLeftovers, type LogSources, type LogStores } from './recovery.ts';
 import { SEQUENCER_LIMITS, type SequencerLimits } from './sequencer-limits.ts';
 import { sqliteCommitStore } from './sqlite-commit-store.ts';
 import { judgeStorage } from './storage-medium.ts';
@@ -86,10 +87,11 @@ export async function prepareLog(options: OpenLog): Promise<PreparedLog> {
     open: () =>
       closingOnFailure(close, async () => {
         await removeLeftovers(directory, inspected.state);
-        const recovered = await recoverLog(sources, inspected);
-        const clock = new ClockGuard(options.clock, options.steadyClock);
+        const recovered = await recoverAtStart(sources, inspected);
+        const record = new ClockRecord(directory, options.steadyClock?.boot);
+        const clock = new ClockGuard(options.clock, options.steadyClock, await record.read());
         const limits = { ...SEQUENCER_LIMITS, ...options.limits };
-        return live(new LiveLog({ sources, clock, limits }, recovered), identity, warnings);
+        return live(new LiveLog({ sources, clock, record, limits }, recovered), identity, warnings);
       }),
   };
 }

@@ -4,8 +4,10 @@ import type { TileStore } from './tile-store.ts';
 /** Milliseconds between two looks at a file that could not be read. */
 const RECHECK_INTERVAL = 10_000;
 
-/** Files that are remembered as unreadable, and looked at again in one round. */
+/** Files that are remembered as unreadable. */
 const REMEMBERED = 1_000;
+
+/** Files that are still unreadable in one round, after which the others wait for the next. */
 const RECHECKED = 16;
 
 /** Files of the log that reads needed and could not have. */
@@ -23,8 +25,8 @@ interface Trouble {
 
 /**
  * Reads files that must be there (full tiles, and the issuers that entries name), and remembers those that are not: a
- * lost file concerns only who asks for it, and the operator should know before that. A file that is back is noticed within
- * ten seconds, or when it is read.
+ * lost file concerns only who asks for it, and the operator should know before that. When files are back, a round every ten
+ * seconds notices all of them, unless more than a handful is still lost; each is noticed when it is read.
  */
 export class NeededFiles {
   readonly #store: TileStore;
@@ -89,11 +91,13 @@ export class NeededFiles {
   }
 
   async #recheck(): Promise<void> {
-    for (const [path, trouble] of [...this.#troubles].slice(0, RECHECKED)) {
+    let lost = 0;
+    for (const [path, trouble] of [...this.#troubles]) {
+      if (lost === RECHECKED || this.#isClosed) break;
       // To the end of the line, so that all get their turn.
       this.#troubles.delete(path);
       this.#troubles.set(path, trouble);
-      await trouble.check().catch(() => undefined);
+      await trouble.check().catch(() => lost++);
     }
     this.#timer = this.#later();
   }

@@ -5,7 +5,6 @@
  */
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { removeCopies } from '../storage/database-copy.ts';
 import { removeTemporary } from '../storage/durable-file.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
 import type { CommitStore, Head, LoadedState } from './commit-store.ts';
@@ -14,13 +13,13 @@ import { TILE_WIDTH, tilePath } from './format/tile.ts';
 import type { LogSigners, SignedHead, SignHead } from './head-signer.ts';
 import { putIssuers, requireOwnIssuers, type Issuers } from './issuers.ts';
 import { LogError } from './log-error.ts';
+import { readLogFile } from './log-file.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { logKeys } from './log-keys.ts';
 import { NeededFiles } from './needed-files.ts';
 import { rebuildEdge } from './rebuild-edge.ts';
-import { requireOneLog, requireUnedited } from './require-identity.ts';
-import { readCheckpoint, refuseRollback } from './rollback.ts';
-import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
+import { requireOneLog, requireUnedited, type Witnesses } from './require-identity.ts';
+import { refuseRollback } from './rollback.ts';
 import type { TileStore } from './tile-store.ts';
 import { TileWriter } from './tile-writer.ts';
 import type { TreeEdge } from './tree-edge.ts';
@@ -67,13 +66,27 @@ export async function inspectLog(sources: LogSources): Promise<InspectedLog> {
   const { directory, identity, signers, issuers, stores } = sources;
   const state = await stores.commits.load();
   requireOneLog(identity, state.identity, signers);
-  const checkpoint = await readCheckpoint(directory);
-  if (state.identity.bound === undefined) requireUnedited(identity, checkpoint, state.entries[0]);
+  const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
   const edge = await rebuildEdge(state, stores.tiles);
+  const isBound = state.identity.bound !== undefined;
+  const unwitnessed = isBound
+    ? []
+    : requireUnedited(identity, await witnessesOf(state, checkpoint, stores.tiles));
   const opening = { keys: logKeys(identity), state, edge, tiles: stores.tiles, checkpoint };
-  const warnings = await refuseRollback(opening);
+  const warnings = [...unwitnessed, ...(await refuseRollback(opening))];
   await requireOwnIssuers(issuers, stores.tiles);
   return { state, edge, warnings };
+}
+
+/** The newest data tile has an entry when the store holds none: the log is as large as its full tiles. */
+async function witnessesOf(
+  { head: { size }, entries }: LoadedState,
+  checkpoint: Uint8Array | undefined,
+  tiles: TileStore,
+): Promise<Witnesses> {
+  const newest = tilePath({ level: 'data', n: Math.ceil(size / TILE_WIDTH) - 1, width: TILE_WIDTH });
+  const entry = entries[0] ?? (size === 0 ? undefined : await tiles.get(newest));
+  return { checkpoint, entry, size };
 }
 
 /** The second half: everything that is committed, synced; issuers and full tiles that a crash left unwritten; the
@@ -90,6 +103,23 @@ export async function recoverLog(sources: LogSources, { state, edge }: Inspected
   const head = await signHead(state.head);
   requireCheckpointOf(state.head, head.checkpoint, logKeys(identity));
   return { edge, issuers, writer, head, frozenAt: state.frozenAt };
+}
+
+/** How often the store is judged again when it shows another head once it is open. */
+const JUDGED_AGAIN = 3;
+
+/** {@link recoverLog} at a start, when no head was signed yet that what the store holds could contradict: what an
+ * interrupted commit left is judged as the store shows it ({@link CommitStore.recover}). */
+export async function recoverAtStart(sources: LogSources, inspected: InspectedLog): Promise<RecoveredLog> {
+  let judged = inspected;
+  for (let left = JUDGED_AGAIN; ; left--) {
+    try {
+      return await recoverLog(sources, judged);
+    } catch (error) {
+      if (!(error instanceof LogError && error.code === 'LOG_STALE') || left === 0) throw error;
+      judged = await inspectLog(sources);
+    }
+  }
 }
 
 /** After a fault, the store holds the newest head that was signed or the one whose commit failed: `possible`. Another
@@ -119,10 +149,11 @@ export async function removeLeftovers(directory: string, { head, firstEntry }: L
       for (const at of [n, Math.max(0, n - 1)])
         places.add(dirname(join(directory, tilePath({ level, n: at, width: TILE_WIDTH }))));
     }
-  for (const place of places) await removeTemporary(place);
-  removeCopies(join(directory, COMMIT_DATABASE));
+  // What cannot be removed, as a file of another user, is in nobody's way.
+  const ignore = (): undefined => undefined;
+  for (const place of places) await removeTemporary(place).catch(ignore);
   // Older versions wrote the checkpoint under this name.
-  await rm(join(directory, `${CHECKPOINT_FILE}.tmp`), { force: true });
+  await rm(join(directory, `${CHECKPOINT_FILE}.tmp`), { force: true }).catch(ignore);
 }
 
 /** The leaf hashes of the entries from `size` on: what was committed although the commit was reported as failed. */

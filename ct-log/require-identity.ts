@@ -3,6 +3,7 @@
  * another log, or be of an old copy: where two agree, the third is the wrong one.
  */
 import { equalBytes, toBase64 } from '../core/bytes.ts';
+import { FormatError } from '../core/errors.ts';
 import type { StoredIdentity } from './commit-store.ts';
 import { parseCheckpoint } from './format/checkpoint.ts';
 import { parseTileLeaf } from './format/leaf.ts';
@@ -47,20 +48,42 @@ export function requireOneLog(identity: LogIdentity, stored: StoredIdentity, sig
   });
 }
 
-/** What a store of an older version, which does not keep the whole identity, is held to before it is bound to `log.json`:
- * the name on the signed checkpoint, and the extensions of an entry that was logged (a TileLeaf). Throws `LOG_CORRUPT`
- * when log.json was edited. */
-export function requireUnedited(
-  identity: LogIdentity,
-  checkpoint: Uint8Array | undefined,
-  entry: Uint8Array | undefined,
-): void {
+/** What a store of an older version says of its identity, of which it keeps no more than the id. */
+export interface Witnesses {
+  /** The file of that name. */
+  readonly checkpoint: Uint8Array | undefined;
+  /** An entry that was logged, a TileLeaf. */
+  readonly entry: Uint8Array | undefined;
+  /** Entries of the log. */
+  readonly size: number;
+}
+
+/** Holds log.json to what it will be bound to it with: the name on the signed checkpoint, and the extensions of an entry.
+ * Returns what nothing vouches for, a sentence each. Throws `LOG_CORRUPT` when log.json was edited. */
+export function requireUnedited(identity: LogIdentity, { checkpoint, entry, size }: Witnesses): string[] {
   const origin = checkpoint === undefined ? undefined : signedOrigin(identity, checkpoint);
   if (origin !== undefined && origin !== identity.origin) throw unlike('origin', origin, 'checkpoint');
-  if (entry === undefined) return;
-  const made: SctExtensions = parseTileLeaf(entry).extensions.length > 0 ? 'leaf_index' : 'none';
-  if (made !== identity.sctExtensions) throw unlike('sctExtensions', made, 'entries');
+  const made = entry === undefined ? undefined : extensionsOf(entry);
+  if (made !== undefined && made !== identity.sctExtensions) throw unlike('sctExtensions', made, 'entries');
+  return [
+    ...(origin === undefined ? [unwitnessed('origin', identity.origin)] : []),
+    ...(made === undefined && size > 0 ? [unwitnessed('sctExtensions', identity.sctExtensions)] : []),
+  ];
 }
+
+/** Undefined when it cannot be read. */
+function extensionsOf(entry: Uint8Array): SctExtensions | undefined {
+  try {
+    return parseTileLeaf(entry).extensions.length > 0 ? 'leaf_index' : 'none';
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
+const unwitnessed = (field: string, value: string): string =>
+  `${COMMIT_DATABASE} is of an older version and is bound to ${IDENTITY_FILE} from now on; that its ${field} is still ` +
+  `"${value}" is shown by no other file of this log`;
 
 /** The name on a checkpoint that this log's keys signed; undefined when they did not. */
 function signedOrigin(identity: LogIdentity, checkpoint: Uint8Array): string | undefined {

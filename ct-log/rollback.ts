@@ -4,11 +4,7 @@
  * commit store: the checkpoint file (at most about a second old) and the full tiles. So this catches an old `commit.db`
  * among newer files; a directory that was restored or cloned as a whole looks right to itself.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { equalBytes } from '../core/bytes.ts';
-import { systemCode } from '../core/errors.ts';
-import { FileFault } from '../storage/file-fault.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
 import type { LoadedState } from './commit-store.ts';
 import { consistencyProof, rootFrom } from './format/merkle-proof.ts';
@@ -52,17 +48,6 @@ export async function refuseRollback(opening: Opening): Promise<string[]> {
   if (typeof signed === 'string') return [signed];
   await requireContinued(signed, opening);
   return [];
-}
-
-/** The bytes of the checkpoint file; undefined when it is missing. Rejects with a FileFault. */
-export async function readCheckpoint(directory: string): Promise<Uint8Array | undefined> {
-  const path = join(directory, CHECKPOINT_FILE);
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw new FileFault(path, 'read', error);
-  }
 }
 
 /** What a checkpoint of this log says; a sentence when it is none. Older versions did not sync the file, so after a

@@ -1,3 +1,5 @@
+import { LogError } from './log-error.ts';
+
 /** A log as its readers see it: the resources of static-ct-api, wherever they lie. */
 export interface LogSource {
   /** Where this is, for messages: a directory or a URL. */
@@ -12,3 +14,14 @@ export interface LogSource {
   /** Where the byte at `offset` of the resource at `path` really lies, when that is not the path itself. */
   locate?(path: string, offset: number): string;
 }
+
+/** Throws {@link LogError} `LOG_STORAGE` when the time for all reading from `where` is up. */
+export function requireTime(deadline: AbortSignal | undefined, where: string): void {
+  if (deadline?.aborted === true) throw tooLong(where);
+}
+
+/** The time for all reading is up. */
+export const tooLong = (where: string): LogError =>
+  new LogError('LOG_STORAGE', `${where} cannot be read: the time for the whole command is up`, {
+    hint: 'Give more with --timeout, if the log is worth waiting for.',
+  });

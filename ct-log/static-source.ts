@@ -1,12 +1,12 @@
 /** A log as plain files, as `exportLog` writes them and any web server serves them. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FormatError, systemCode } from '../core/errors.ts';
+import { FormatError } from '../core/errors.ts';
 import { CHECKPOINT_FILE } from './checkpoint-file.ts';
 import { parseTilePath } from './format/tile.ts';
 import { issuerPath } from './issuers.ts';
 import { LogError, LogReadError, messageOf } from './log-error.ts';
-import type { LogSource } from './source.ts';
+import { readLogFile } from './log-file.ts';
+import { requireTime, type LogSource } from './source.ts';
 
 /** Name of the log's description. */
 export const DESCRIPTION_FILE = 'log.v3.json';
@@ -17,17 +17,16 @@ export interface StaticSource extends LogSource {
   description(): Promise<Uint8Array>;
 }
 
-/** The log whose files are in `directory`. Methods throw LogError `LOG_STORAGE` for what cannot be read. */
-export function staticSource(directory: string): StaticSource {
+/** The log whose files are in `directory`. Methods throw LogError `LOG_STORAGE` for what cannot be read, is no file, is
+ * too large, or comes after `deadline`. */
+export function staticSource(directory: string, deadline?: AbortSignal): StaticSource {
   const read = async (path: string): Promise<Uint8Array> => {
-    try {
-      return await readFile(join(directory, path));
-    } catch (error) {
-      const code = systemCode(error);
-      if (code === 'ENOENT' || code === 'ENOTDIR')
-        throw new LogReadError('NOT_FOUND', `${join(directory, path)} does not exist`);
-      throw new LogError('LOG_STORAGE', `${path} cannot be read: ${messageOf(error)}`, { cause: error });
-    }
+    requireTime(deadline, directory);
+    const bytes = await readLogFile(directory, path).catch((cause: unknown) => {
+      throw new LogError('LOG_STORAGE', messageOf(cause), { cause });
+    });
+    if (bytes === undefined) throw new LogReadError('NOT_FOUND', `${join(directory, path)} does not exist`);
+    return bytes;
   };
   return {
     name: directory,

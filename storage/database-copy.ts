@@ -3,7 +3,7 @@
  * when the last connection closes, and the WAL of another database, or a damaged one, is gone then. So both files are
  * copied, and the copy is opened, before anything is opened for good.
  */
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { constants, copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { FileFault, type FileAct } from './file-fault.ts';
 
@@ -25,12 +25,12 @@ export function lookAtCopy<T>(path: string, look: (copy: DatabaseCopy) => T): T 
   try {
     const copy = join(scratch, basename(path));
     naming(path, 'copied', () => {
-      copyFileSync(path, copy);
+      copyFileSync(path, copy, constants.COPYFILE_FICLONE);
     });
     const addWal = (): void => {
       const wal = `${path}-wal`;
       naming(wal, 'copied', () => {
-        if (existsSync(wal)) copyFileSync(wal, `${copy}-wal`);
+        if (existsSync(wal)) copyFileSync(wal, `${copy}-wal`, constants.COPYFILE_FICLONE);
       });
     };
     return look({ path: copy, addWal });
@@ -39,11 +39,16 @@ export function lookAtCopy<T>(path: string, look: (copy: DatabaseCopy) => T): T 
   }
 }
 
-/** Removes copies of the database at `path` that a crash left. Only for whoever is the only one to open it. */
+/** Removes copies of the database at `path` that a crash left, as far as the system lets it: nobody needs them, and they are
+ * in nobody's way. Only for whoever is the only one to open it. */
 export function removeCopies(path: string): void {
   const directory = dirname(path);
-  for (const name of readdirSync(directory))
-    if (name.startsWith(prefixOf(path))) rmSync(join(directory, name), { recursive: true, force: true });
+  try {
+    for (const name of readdirSync(directory))
+      if (name.startsWith(prefixOf(path))) rmSync(join(directory, name), { recursive: true, force: true });
+  } catch {
+    // Copies of another user, say.
+  }
 }
 
 function naming<T>(path: string, act: FileAct, step: () => T): T {

@@ -30,10 +30,22 @@ export async function readWhole(path: string, { size, pipePatience }: ReadLimits
     if (stats.isDirectory()) throw new UnfitFile('is a directory');
     if (stats.isFIFO() && pipePatience !== undefined) return await readPipe(file, size, pipePatience);
     if (!stats.isFile()) throw new UnfitFile('is not a file');
-    return await readAll(size, (buffer) => file.read(buffer).then(({ bytesRead }) => bytesRead));
+    return await readFile(file, size, stats.size);
   } finally {
     await file.close();
   }
+}
+
+/** As long as it was when it was opened; what is appended meanwhile is not read. */
+async function readFile(file: FileHandle, size: number, length: number): Promise<Buffer> {
+  const read = (buffer: Buffer): Promise<number> => file.read(buffer).then(({ bytesRead }) => bytesRead);
+  // A file that the system makes up says that it is empty.
+  if (length === 0) return readAll(size, read);
+  if (length > size) throw tooLarge(size);
+  const whole = Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  for (let count = -1; at < length && count !== 0; at += count) count = await read(whole.subarray(at));
+  return whole.subarray(0, at);
 }
 
 /** Nothing to read is no end, as long as nobody has written anything. */
@@ -69,10 +81,12 @@ async function readAll(size: number, read: (buffer: Buffer) => Promise<number>):
     const count = await read(buffer);
     if (count === 0) return Buffer.concat(chunks);
     length += count;
-    if (length > size) throw new UnfitFile(`is larger than ${sizeText(size)}`);
+    if (length > size) throw tooLarge(size);
     chunks.push(buffer.subarray(0, count));
   }
 }
+
+const tooLarge = (size: number): UnfitFile => new UnfitFile(`is larger than ${sizeText(size)}`);
 
 const sizeText = (size: number): string =>
   size % (1 << 20) === 0

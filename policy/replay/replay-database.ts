@@ -8,7 +8,7 @@
  * twice. Each batch deletes more expired keys than it adds, and SQLite uses their pages again: the file grows to what one
  * lifetime of tokens needs, and no further.
  */
-import { closeSync, existsSync, fsyncSync, openSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { lookAtCopy, removeCopies } from '../../storage/database-copy.ts';
@@ -62,8 +62,9 @@ export class ReplayDatabase {
     this.#mostKeys = mostKeys;
     if (isFirst) {
       this.#guard(() => {
-        requireUsable(path);
+        // Those that a killed start left may take the room that the next one needs.
         removeCopies(path);
+        requireUsable(path);
       });
     }
     this.#db = this.#guard(() => open(path));
@@ -125,13 +126,14 @@ export class ReplayDatabase {
   }
 }
 
-/** Bytes of a file that is looked at in a copy first: those of three million tokens. */
+/** Bytes of a file and its WAL that are looked at in a copy first: those of three million tokens. */
 const MAX_COPIED = 256 * 1024 * 1024;
 
 /** What an unclean end left is looked at in a copy first: a file that is refused stays as it is, with its WAL. */
 function requireUsable(path: string): void {
   const file = statSync(path, { throwIfNoEntry: false });
-  if (file === undefined || file.size > MAX_COPIED || !existsSync(`${path}-wal`)) return;
+  const wal = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  if (file === undefined || wal === undefined || file.size + wal.size > MAX_COPIED) return;
   lookAtCopy(path, (copy) => {
     copy.addWal();
     const db = openFor(copy.path, path);

@@ -66,6 +66,13 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
     mend: 'The operator stops all of them and runs `mayfly log check`.',
     neverAnswered: STOPS,
   },
+  LOG_STALE: {
+    ...LOG_DOWN,
+    meaning: 'The commit store showed another head when it was opened than its files had shown.',
+    cause: 'A commit that failed or was killed, while another program has `commit.db` open.',
+    mend: 'It is loaded and judged again by itself. If it stays, end what has `commit.db` open (`fuser` names it).',
+    neverAnswered: PAUSES,
+  },
   LOG_CORRUPT: {
     ...LOG_DOWN,
     meaning: 'What is stored contradicts itself.',

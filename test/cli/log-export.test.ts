@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { emailConfig, makeDataDirectory } from '../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { startProgram, type Program } from '../support/program.ts';
-import { runCli, type CliResult } from '../support/run-cli.ts';
+import { cliWords, runCli, type CliResult } from '../support/run-cli.ts';
 import { bodyV2, clientKey, emailToken, post, refusalOf } from '../support/test-service.ts';
 
 const ORIGIN = 'localhost/log/2026';
@@ -172,6 +172,20 @@ describe('cli/log export and freeze', function () {
     );
     expect((await fetch(`${logUrl}/checkpoint`)).status).to.equal(200);
     await stop(program);
+  });
+
+  it('ends no log of which the last checkpoint cannot be written, and says that it is this', async function () {
+    const checkpoint = join(data, 'logs', '2026', 'checkpoint');
+    // A file that is a mount point cannot be replaced, whoever tries.
+    const script = 'mount --bind "$1" "$1" && shift && exec "$@"';
+    const words = ['log', 'freeze', '--data', data, '--confirm', ORIGIN, '--json'];
+    const args = ['-rm', '/bin/sh', '-c', script, 'sh', checkpoint, process.execPath, ...cliWords(words)];
+    const { stdout } = spawnSync('unshare', args, { encoding: 'utf8' });
+    // A machine that lets nobody mount.
+    if (stdout === '') return this.skip();
+    expect(JSON.parse(stdout)).to.have.nested.property('error.code', 'LOG_STORAGE');
+    expect(stdout).to.match(/the checkpoint of the last head is not written: .*EBUSY/);
+    expect(json(await log('status', '--data', data, '--json'))).to.not.have.property('frozenAt');
   });
 
   it('ends a log: it is read as before, issues nothing, and its files are final', async () => {

@@ -1,8 +1,11 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { rfc3339 } from '../../core/clock.ts';
-import { ClockGuard, JUMP_TOLERANCE, LONGEST_DOUBT } from '../../ct-log/clock-guard.ts';
+import { CLOCK_WINDOW, ClockGuard, JUMP_TOLERANCE, LONGEST_DOUBT } from '../../ct-log/clock-guard.ts';
 import { LogError } from '../../ct-log/log-error.ts';
+import type { CtLog } from '../../ct-log/log.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 
 const DAY = 86_400_000;
@@ -56,12 +59,63 @@ describe('ct-log/clock-guard', () => {
     }
   };
 
-  it('trusts a clock that goes with the time, and small corrections however many there are', () => {
-    for (let i = 0; i < 50; i++) {
-      run(60_000);
-      machine.skew += i % 3 === 0 ? JUMP_TOLERANCE : -400;
+  it('trusts a clock that goes with the time, and corrections that come to little in ten minutes', () => {
+    for (let i = 0; i < 20; i++) {
+      run(CLOCK_WINDOW + 60_000);
+      machine.skew += i % 3 === 0 ? -JUMP_TOLERANCE : JUMP_TOLERANCE;
       expect(doubt()).to.equal(undefined);
     }
+    run(CLOCK_WINDOW + 60_000);
+    for (let i = 0; i < 100; i++) {
+      run(60_000);
+      machine.skew += i % 2 === 0 ? JUMP_TOLERANCE : -JUMP_TOLERANCE;
+      expect(doubt()).to.equal(undefined);
+    }
+  });
+
+  it('lets no corrections add up to more than one may be', () => {
+    for (let i = 0; i < 4; i++) {
+      run(120_000);
+      machine.skew += 2_500;
+      expect(doubt()).to.equal(undefined);
+    }
+    machine.skew += 1;
+    expect(doubt()).to.match(/^the clock jumped 10 s ahead/);
+  });
+
+  for (const rate of [9_900, 5_000, 1_000, 500, 200, 50])
+    it(`is not led away by a clock that goes ${rate} ms too far each second`, () => {
+      for (let passed = 1_000; passed <= 3_600_000; passed += 1_000) {
+        machine.skew += rate;
+        run(1_000);
+        if (doubt() === undefined) expect(machine.skew).to.be.at.most(JUMP_TOLERANCE + 1_000 + passed / 10);
+      }
+    });
+
+  it('trusts a clock again that a daemon sets right little by little', () => {
+    machine.skew = -120_000;
+    let trusted = 0;
+    for (; machine.skew < 0; machine.skew += 80) {
+      run(1_000);
+      if (doubt() === undefined) trusted++;
+    }
+    expect(trusted).to.be.greaterThan(1_000);
+  });
+
+  it('goes on from what an earlier run of the same machine trusted', () => {
+    run(5_000);
+    const { baseline } = guard;
+    machine.pass(3_600_000);
+    guard = new ClockGuard(machine.wall, machine.steady, baseline);
+    expect(doubt()).to.equal(undefined);
+    machine.skew = DAY;
+    guard = new ClockGuard(machine.wall, machine.steady, baseline);
+    expect(doubt()).to.match(/jumped 86400 s ahead/);
+    run(LONGEST_DOUBT);
+    expect(doubt()).to.equal(undefined);
+    // Of a machine that was on for longer: not this one.
+    guard = new ClockGuard(machine.wall, machine.steady, { wall: 0, uptime: machine.steady.uptime() + 1 });
+    expect(doubt()).to.equal(undefined);
   });
 
   for (const [direction, skew] of [
@@ -152,10 +206,45 @@ describe('ct-log/log whose clock is wrong for a minute', () => {
     let looks = 0;
     const uptime = (): number => (looks++, machine.steady.uptime());
     const log = await test.open({ clock: machine.wall, steadyClock: { ...machine.steady, uptime } });
-    for (let i = 0; i < 3; i++) {
+    for (const code of [undefined, 'LOG_CLOCK']) {
       machine.skew += JUMP_TOLERANCE - 1;
       for (const before = looks; looks === before;) await delay(50);
+      expect(log.refusal()?.code).to.equal(code);
+    }
+    machine.skew = 0;
+    expect(log.refusal()).to.equal(undefined);
+  });
+
+  it('does not trust a jump after a restart in the bad minute, unless the machine was started anew', async () => {
+    const [record, boot] = [join(test.directory, 'clock.json'), 'a'];
+    const open = (named: string): Promise<CtLog> =>
+      test.open({ clock: machine.wall, steadyClock: { ...machine.steady, boot: named } });
+    const first = await open(boot);
+    await first.append(entry(0));
+    await first.close();
+    machine.pass(60_000);
+    machine.skew = DAY;
+    for (let restart = 0; restart < 2; restart++) {
+      const log = await open(boot);
+      expect(log.refusal()?.message).to.include('jumped 86400 s ahead');
+      await log.close();
+    }
+    machine.skew = 0;
+    const right = await open(boot);
+    expect((await right.append(entry(1))).timestamp).to.equal(machine.wall());
+    await right.close();
+    const kept = readFileSync(record);
+    machine.skew = DAY;
+    for (const forget of [
+      () => open('b'),
+      () => (rmSync(record), open(boot)),
+      () => (writeFileSync(record, 'damaged'), open(boot)),
+      () => (writeFileSync(record, JSON.stringify({ boot, wall: '1', uptime: null })), open(boot)),
+    ]) {
+      writeFileSync(record, kept);
+      const log = await forget();
       expect(log.refusal()).to.equal(undefined);
+      await log.close();
     }
   });
 

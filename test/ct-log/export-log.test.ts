@@ -1,16 +1,19 @@
 import { expect } from 'chai';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkLog } from '../../ct-log/check.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { exportLog, type LogExport } from '../../ct-log/export-log.ts';
 import { logV3Json } from '../../ct-log/format/log-v3-json.ts';
-import { tilePath, tilesOf } from '../../ct-log/format/tile.ts';
+import { rootFrom } from '../../ct-log/format/merkle-proof.ts';
+import { hashesFromTiles, hashInTile, tilePath, tilesOf, type Tile } from '../../ct-log/format/tile.ts';
+import { headSigner } from '../../ct-log/head-signer.ts';
 import { LogError } from '../../ct-log/log-error.ts';
 import type { CtLog } from '../../ct-log/log.ts';
 import type { LogIdentity } from '../../ct-log/log-identity.ts';
 import { logKeys } from '../../ct-log/log-keys.ts';
+import { sha256 } from '../../ct-log/sha256.ts';
 import { staticSource } from '../../ct-log/static-source.ts';
 import { verifyCheckpoint } from '../../ct-log/verify-head.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
@@ -195,17 +198,129 @@ describe('ct-log/export-log', function () {
     expect(await codeOf(run()), 'older').to.equal('LOG_EXISTS');
   });
 
+  it('refuses a copy of another history of the same log', async () => {
+    await issue(3);
+    const fork = join(test.root, 'fork');
+    await cp(test.directory, fork, { recursive: true });
+    await issue(2);
+    const { log } = await test.issue(4, { directory: fork });
+    await log.close();
+    await exportLog({
+      source: await openDirectorySource(test.directory),
+      ...{ out, description: describeLog(test.identity) },
+    });
+    const before = await readFile(join(out, 'checkpoint'));
+    const failure: unknown = await run({ source: await openDirectorySource(fork) }).catch(
+      (error: unknown) => error,
+    );
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_EXISTS');
+    expect((failure as LogError).message).to.include('holds a copy of another history of this log');
+    expect(await readFile(join(out, 'checkpoint'))).to.deep.equal(before);
+  });
+
+  it('says that tiles of the copy are damaged, and writes them again when they are gone', async () => {
+    await issue(300);
+    await run();
+    for (const name of ['tile/0/001.p/44', 'tile/1/000.p/1']) {
+      await flip(join(out, name), 5);
+      expect(await codeOf(run()), name).to.equal('LOG_CORRUPT');
+      await rm(join(out, name));
+      await run();
+      expect(await check(), name).to.deep.include({ ok: true, entries: 300 });
+    }
+    await writeFile(join(out, 'tile/0/000'), 'cut off');
+    await run();
+    expect(await check(), 'cut off').to.deep.include({ ok: true, entries: 300 });
+  });
+
+  it('removes what a run that was broken off left half written', async () => {
+    await issue(300);
+    await run();
+    const left = [
+      'tile/data/001.p/.44.0123456789ab.tmp',
+      'tile/0/.000.0123456789ab.tmp',
+      '.x.0123456789ab.tmp',
+    ];
+    for (const name of left) await writeFile(join(out, name), 'half');
+    for (const name of ['tile/data/001.p/44', 'tile/0/000']) await rm(join(out, name));
+    await run();
+    expect(await names()).to.not.include.members(left);
+  });
+
+  it('copies no data tile whose entries are not those of the tree', async () => {
+    await issue(300);
+    await flip(join(test.directory, 'tile/data/000'), 20);
+    const failure: unknown = await run().catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+    expect((failure as LogError).message).to.match(/tile\/data\/000 is not of the tree of this log/);
+    expect(await names()).to.not.include('checkpoint');
+  });
+
+  it('copies no tile inside the tree that is not of it', async () => {
+    // Large enough that the root needs no tile of the lowest level but the last one.
+    const size = 256 * 256 + 256;
+    const tiles = new Map<string, Uint8Array>();
+    const get = (tile: Tile): Uint8Array => tiles.get(tilePath(tile)) ?? new Uint8Array();
+    for (const tile of tilesOf(size)) {
+      const { level, n, width } = tile;
+      if (level === 'data') continue;
+      const hash = (i: number): Uint8Array => {
+        const below = { level: level - 1, n: n * 256 + i };
+        if (level === 0) return sha256(Buffer.from(`leaf ${below.n}`));
+        return hashInTile(sha256, { ...below, first: 0, count: 256 }, get({ ...below, width: 256 }));
+      };
+      tiles.set(tilePath(tile), Buffer.concat(Array.from({ length: width }, (_, i) => hash(i))));
+    }
+    // These have no entries: the copy has something there.
+    await mkdir(join(out, 'tile/data'), { recursive: true });
+    for (const tile of tilesOf(size))
+      if (tile.level === 'data') await writeFile(join(out, tilePath(tile)), 'entries');
+    await writeFile(join(out, 'log.v3.json'), describeLog(test.identity));
+    await issue(0);
+    const root = await rootFrom(sha256, size, hashesFromTiles(sha256, size, get));
+    const { checkpoint } = await headSigner(test.identity, test.signers)({ size, root, timestamp: 1 });
+    const real = await openDirectorySource(test.directory);
+    const source = {
+      ...{
+        name: test.directory,
+        identity: test.identity,
+        head: { size, root, timestamp: 1 },
+        frozenAt: undefined,
+      },
+      checkpoint: () => Promise.resolve(checkpoint),
+      tile: (path: string) => Promise.resolve(tiles.get(path) ?? new Uint8Array()),
+      issuer: (hex: string) => real.issuer(hex),
+      ...{ reread: () => real.reread(), firstDifference: () => real.firstDifference() },
+    };
+    for (const path of ['tile/0/005', 'tile/1/000']) {
+      const right = tiles.get(path) ?? new Uint8Array();
+      tiles.set(
+        path,
+        right.map((byte, at) => (at === 7000 ? byte ^ 1 : byte)),
+      );
+      const failure: unknown = await run({ source }).catch((error: unknown) => error);
+      expect(failure, path).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+      expect((failure as LogError).message).to.match(/tile\/[01]\/\d+ is not of the tree of this log/);
+      tiles.set(path, right);
+      for (const name of ['tile/0', 'tile/1']) await rm(join(out, name), { recursive: true, force: true });
+    }
+    expect((await run({ source })).head.size).to.equal(size);
+  });
+
   it('writes no checkpoint over tiles that do not give its root', async () => {
     await issue(300);
-    const tile = join(test.directory, 'tile/0/000');
-    const bytes = await readFile(tile);
-    bytes[5] = (bytes[5] ?? 0) ^ 1;
-    await chmod(tile, 0o600);
-    await writeFile(tile, bytes);
+    await flip(join(test.directory, 'tile/0/000'), 5);
     expect(await codeOf(run())).to.equal('LOG_CORRUPT');
     expect(await codeOf(stat(out))).to.match(/ENOENT/);
   });
 });
+
+async function flip(path: string, at: number): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await chmod(path, 0o600);
+  await writeFile(path, bytes);
+}
 
 /** Another one when the file was written again. */
 const inodeOf = async (path: string): Promise<number> => (await stat(path)).ino;

@@ -1,10 +1,16 @@
-import { cpSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, cpSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import { openForWriting } from '../../ct-log/commit-database.ts';
+import type { Batch, CommitStore } from '../../ct-log/commit-store.ts';
+import { committer } from '../../ct-log/commit-transaction.ts';
 import { LogError } from '../../ct-log/log-error.ts';
 import type { CtLog } from '../../ct-log/log.ts';
+import { sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
+import { foreignReader } from './support/foreign-reader.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 
 /** As a backup program or a `sqlite3` shell holds a database that it reads. */
@@ -62,5 +68,105 @@ describe('ct-log/log beside a program that reads commit.db and does not finish',
     expect((failure as LogError).hint).to.match(/backup program.*sqlite3.*mayfly log.*fuser/);
     foreign.close();
     expect((await test.open({ directory: killed })).status().size).to.equal(1);
+  });
+
+  /** The commit store in `directory` copied, by another process: to close a file is to drop this process's locks on it. */
+  const copied = (directory: string, name: string): string => {
+    const copy = join(test.root, name);
+    mkdirSync(copy);
+    for (const file of ['commit.db', 'commit.db-wal'])
+      execFileSync('cp', [join(directory, file), join(copy, file)]);
+    return join(copy, 'commit.db');
+  };
+
+  /** Leaves in the WAL of `directory` what a commit leaves of which the sync failed: all its frames, which SQLite does not
+   * know of as long as somebody has the database open. */
+  const leaveFrames = (directory: string, { expected, next, entries, pruneBelow }: Batch): void => {
+    const path = copied(directory, `of-${next.size}`);
+    const before = statSync(`${path}-wal`).size;
+    const db = openForWriting(path);
+    const lengths = entries.map(({ length }) => length);
+    committer(db)({ expected, next, memory: Buffer.concat(entries), lengths, pruneBelow });
+    appendFileSync(join(directory, 'commit.db-wal'), readFileSync(`${path}-wal`).subarray(before));
+    db.close();
+  };
+
+  /** The store of the log, of which the sync of the next commit fails when `failNext` names a directory: the frames are
+   * left there. */
+  class Failing implements CommitStore {
+    failNext: string | undefined;
+    readonly #store = sqliteCommitStore(test.directory, test.identity);
+
+    readonly load = (): ReturnType<CommitStore['load']> => this.#store.load();
+    readonly recover = (): Promise<void> => this.#store.recover();
+    readonly close = (): Promise<void> => this.#store.close();
+
+    async commit(batch: Batch): Promise<void> {
+      const directory = this.failNext;
+      if (directory === undefined) return this.#store.commit(batch);
+      this.failNext = undefined;
+      leaveFrames(directory, batch);
+      throw new LogError('LOG_STORAGE', 'EIO');
+    }
+  }
+
+  it('goes on by itself after a commit that failed, although that program keeps it from the view', async () => {
+    const commits = new Failing();
+    const log = await test.open({ stores: { commits } });
+    await log.append(entry(0));
+    const foreign = await foreignReader(join(test.directory, 'commit.db'));
+    expect(foreign.size).to.equal(1);
+    commits.failNext = test.directory;
+    const failure: unknown = await log.append(entry(1)).catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(LogError);
+    while (log.status().failed !== undefined) {
+      expect(log.status().blocked).to.equal(undefined);
+      await delay(20);
+    }
+    expect(log.status().size).to.equal(1);
+    expect((await log.append(entry(2))).index).to.equal(1);
+    await log.close();
+    await foreign.close();
+    expect((await test.open()).status().size).to.equal(2);
+  });
+
+  it('changes nothing while it opens another head than was judged', async () => {
+    const commits = new Failing();
+    const log = await test.open({ stores: { commits } });
+    await log.append(entry(0));
+    const killed = join(test.root, 'judged');
+    execFileSync('cp', ['-r', test.directory, killed]);
+    execFileSync('rm', [join(killed, 'commit.db-shm')]);
+    const foreign = await foreignReader(join(killed, 'commit.db'));
+    commits.failNext = killed;
+    await log.append(entry(1)).catch(() => undefined);
+    const store = sqliteCommitStore(killed, test.identity);
+    expect((await store.load()).head.size).to.equal(2);
+    const wal = readFileSync(join(killed, 'commit.db-wal'));
+    const stale: unknown = await store.recover().catch((error: unknown) => error);
+    expect(stale).to.be.instanceOf(LogError).with.property('code', 'LOG_STALE');
+    expect(readFileSync(join(killed, 'commit.db-wal'))).to.deep.equal(wal);
+    expect((await store.load()).head.size).to.equal(1);
+    await store.recover();
+    await store.close();
+    await foreign.close();
+  });
+
+  it('starts after a kill between the sync of a commit and its end, with what that program can see', async () => {
+    const commits = new Failing();
+    const log = await test.open({ stores: { commits } });
+    await log.append(entry(0));
+    const killed = join(test.root, 'killed');
+    execFileSync('cp', ['-r', test.directory, killed]);
+    execFileSync('rm', [join(killed, 'commit.db-shm')]);
+    const foreign = await foreignReader(join(killed, 'commit.db'));
+    commits.failNext = killed;
+    await log.append(entry(1)).catch(() => undefined);
+    const started = await test.open({ directory: killed });
+    expect(started.status().size).to.equal(1);
+    expect((await started.append(entry(2))).index).to.equal(1);
+    await started.close();
+    await foreign.close();
+    expect((await test.open({ directory: killed })).status().size).to.equal(2);
   });
 });

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { toBase64 } from '../../core/bytes.ts';
+import { openForReading } from '../../ct-log/commit-database.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { freezeLog } from '../../ct-log/freeze.ts';
 import { LogError } from '../../ct-log/log-error.ts';
@@ -61,6 +62,23 @@ describe('ct-log/freeze', () => {
     }
     const source = await openDirectorySource(test.directory);
     expect(source.frozenAt).to.equal(NOW);
+  });
+
+  it('is known by its format, so that an older version refuses it in place of going on', async () => {
+    await fill(0, 3);
+    const format = (): unknown => {
+      const db = openForReading(join(test.directory, 'commit.db'));
+      const value = db.prepare("SELECT value FROM meta WHERE key = 'format'").get()?.['value'];
+      db.close();
+      return value;
+    };
+    expect(format()).to.deep.equal(Uint8Array.of(1));
+    await freeze();
+    expect(format()).to.deep.equal(Uint8Array.of(2));
+    const db = new DatabaseSync(join(test.directory, 'commit.db'));
+    db.prepare("UPDATE meta SET value = ? WHERE key = 'format'").run(Uint8Array.of(3));
+    db.close();
+    expect(await codeOf(test.open())).to.equal('LOG_CORRUPT');
   });
 
   it('leaves a log that has ended as it is', async () => {

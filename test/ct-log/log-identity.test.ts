@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'chai';
@@ -19,11 +19,14 @@ describe('ct-log: the identity of a log', () => {
     writeFileSync(path('log.json'), JSON.stringify({ ...old, ...fields }));
   };
 
+  const change = (sql: string): void => {
+    const db = new DatabaseSync(path('commit.db'));
+    db.exec(sql);
+    db.close();
+  };
   /** As a version left it that kept no more than the log's id. */
   const forget = (): void => {
-    const db = new DatabaseSync(path('commit.db'));
-    db.exec("DELETE FROM meta WHERE key = 'identity'");
-    db.close();
+    change("DELETE FROM meta WHERE key = 'identity'");
   };
   const grow = async (count: number): Promise<void> => {
     const log = await test.open();
@@ -76,5 +79,35 @@ describe('ct-log: the identity of a log', () => {
     expect((await refusal()).message).to.include('sctExtensions is "leaf_index" by the entries');
     edit({ sctExtensions: 'leaf_index' });
     await grow(1);
+  });
+
+  it('is held to a full tile when the commit store has no entry', async () => {
+    await grow(256);
+    forget();
+    change('DELETE FROM entry');
+    edit({ sctExtensions: 'none' });
+    expect((await refusal()).message).to.include('sctExtensions is "leaf_index" by the entries');
+  });
+
+  it('is bound with a word about it when nothing vouches for it', async () => {
+    await grow(256);
+    forget();
+    change('DELETE FROM entry');
+    rmSync(path('checkpoint'));
+    rmSync(path('tile/data/000'));
+    const log = await test.open();
+    for (const field of ['origin', 'sctExtensions'])
+      expect(log.warnings.join('\n')).to.match(
+        new RegExp(`bound to log\\.json from now on; that its ${field} is still`),
+      );
+    await log.close();
+    expect((await test.open()).warnings).to.deep.equal([]);
+  });
+
+  it('leaves the first word to what names the file that is damaged', async () => {
+    await grow(3);
+    forget();
+    change('UPDATE entry SET bytes = zeroblob(3) WHERE idx = 0');
+    expect((await refusal()).message).to.match(/^commit\.db: entry 0 is damaged/);
   });
 });

@@ -74,6 +74,20 @@ describe('log', () => {
     expect((await second.append(entry(300))).index).to.equal(300);
   });
 
+  it('is not kept from opening by what cannot be removed', async () => {
+    const log = await test.open();
+    await log.append(entry(0));
+    await log.close();
+    // As files of another user are to everybody but the superuser.
+    const left = [
+      '.checkpoint.0123456789ab.tmp',
+      'checkpoint.tmp',
+      `issuer/.${'0'.repeat(64)}.0123456789ab.tmp`,
+    ];
+    for (const name of left) mkdirSync(join(test.directory, name));
+    expect((await test.open()).status().size).to.equal(1);
+  });
+
   it('removes the temporary files that a crash left, and no other', async () => {
     const first = await test.open();
     await Promise.all(Array.from({ length: 600 }, (_, i) => first.append(entry(i))));
@@ -105,7 +119,7 @@ describe('log', () => {
     mkdirSync(join(test.directory, 'checkpoint'));
     const failure: unknown = await test.open().catch((error: unknown) => error);
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_STORAGE');
-    expect((failure as LogError).message).to.match(/2026\/checkpoint cannot be read \(EISDIR: /);
+    expect((failure as LogError).message).to.match(/2026\/checkpoint cannot be read \(is a directory\)/);
   });
 
   it('says that the checkpoint file cannot be written, and writes it when it can', async () => {

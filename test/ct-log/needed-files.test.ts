@@ -90,6 +90,28 @@ describe('ct-log: files that reads need', () => {
     expect((await log.append(entry(300))).index).to.equal(300);
   });
 
+  it('notices all files that are back in one round, and asks for few that are not', async () => {
+    const stored = new Map<string, Uint8Array>();
+    let asked: string[] = [];
+    const get = (path: string): Promise<Uint8Array | undefined> => {
+      asked.push(path);
+      return Promise.resolve(stored.get(path));
+    };
+    const files = new NeededFiles({ get, put: () => Promise.resolve() }, 200);
+    for (let i = 0; i < 500; i++) await failure(files.read(`tile/0/${i}`, (bytes) => bytes));
+    asked = [];
+    const round = async (): Promise<string[]> => {
+      while (asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      await new Promise((resolve) => setImmediate(resolve));
+      return asked.splice(0);
+    };
+    expect(await round()).to.have.length(16);
+    for (let i = 0; i < 500; i++) stored.set(`tile/0/${i}`, Uint8Array.of(1));
+    expect(await round()).to.have.length(500);
+    expect(files.unreadable).to.equal(undefined);
+    files.close();
+  });
+
   it('notices by itself that a file is back, and remembers no more than it may', async () => {
     const stored = new Map<string, Uint8Array>();
     const files = new NeededFiles(

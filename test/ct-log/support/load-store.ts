@@ -1,0 +1,19 @@
+/** Loads the commit store in the directory that is named, and says what that gave, as one line of JSON. */
+import { sha256 } from '../../../ct-log/sha256.ts';
+import { LogError } from '../../../ct-log/log-error.ts';
+import { sqliteCommitStore } from '../../../ct-log/sqlite-commit-store.ts';
+
+const [directory = ''] = process.argv.slice(2);
+const publicKey = Uint8Array.of(7);
+const store = sqliteCommitStore(directory, {
+  ...{ origin: 'localhost/log/2026', name: '2026', sctExtensions: 'leaf_index', createdAt: 1000 },
+  ...{ publicKey, logId: sha256(publicKey), ed25519PublicKey: new Uint8Array(32) },
+});
+try {
+  const { head, entries } = await store.load();
+  console.log(JSON.stringify({ size: head.size, entries: entries.length }));
+} catch (error) {
+  if (!(error instanceof LogError)) throw error;
+  console.log(JSON.stringify({ code: error.code, message: error.message, hint: error.hint }));
+}
+await store.close();
