@@ -20,7 +20,7 @@ import { CommandError, type Speaker } from './command.ts';
 import { placeOf } from './entry-options.ts';
 import { entryFacts } from './log-entries.ts';
 import { headOf, verifiedCheckpoint, type SeenHead } from './log-head.ts';
-import { openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
+import { endingSoon, openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
 
 /** Options that say which entry. */
 export interface ShowOptions extends TargetOptions {
@@ -38,7 +38,7 @@ export async function show(
 ): Promise<undefined> {
   checkCombination(options, index);
   const audited = await auditedOf(options);
-  const log = await openTarget(options, speak);
+  const log = await openTarget(endingSoon(options), speak);
   const [place, head] = await placeIn(log, options, audited?.leafIndex ?? index);
   const leaf = await leafAt(log, head, place);
   const entry = readEntry(leaf, place);

@@ -159,13 +159,12 @@ async function requireSameLog(source: DirectorySource, head: VerifiedCheckpoint,
   if (!(await gives(there, size, root))) throw damagedCopy(out);
 }
 
-/** Whether the tiles of a copy give its root. Those that are missing are written soon. */
+/** Whether the tiles of a copy give its root. Those that are missing, empty or cut off are written again soon. */
 async function gives(copy: LogSource, size: number, root: Uint8Array): Promise<boolean> {
   try {
     return equalBytes(await rootOf(copy, size), root);
   } catch (error) {
-    if (error instanceof FormatError) return false;
-    if (error instanceof LogReadError) return true;
+    if (error instanceof FormatError || error instanceof LogReadError) return true;
     throw error;
   }
 }
