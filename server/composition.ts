@@ -58,7 +58,8 @@ async function start(values: ServiceValues): Promise<RunningService> {
   );
   const operator = createHttpServer(undefined, values.limits.idleTimeoutMs);
   const drainOperator = watchConnections(operator);
-  operator.on('request', handlers.createOperator(guardConnections(operator, OPERATOR_CONNECTIONS)));
+  guardConnections(operator, OPERATOR_CONNECTIONS);
+  operator.on('request', handlers.createOperator());
   // The operator's listener first: when the public one answers, everything is up.
   const metrics = await listen(operator, values.metricsListen, '--metrics-listen');
   const { url: metricsUrl, address: metricsListen } = metrics;

@@ -32,13 +32,13 @@ const BODY_MEMORY = 32 * 1024 * 1024;
 const MIB = 1024 * 1024;
 
 /** What answers of the log that wait for their readers may hold. */
-const UNSENT_LIMITS = { total: 64 * MIB, perClient: 16 * MIB, smallPerConnection: MIB / 4, stallMs: 1_000 };
+const UNSENT_LIMITS = { total: 64 * MIB, perClient: 16 * MIB, stallMs: 1_000 };
 
 /** What the two listeners run. */
 export interface Handlers {
   /** Of each listener; the guard is the one of its sockets. */
   readonly createPublic: (guard: ConnectionGuard) => RequestListener;
-  readonly createOperator: (guard: ConnectionGuard) => RequestListener;
+  readonly createOperator: () => RequestListener;
   /** Signing requests under way. */
   readonly signing: () => number;
   /** Writes what the service log owes: the last summary of refusals. */
@@ -86,11 +86,10 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     close: () => {
       refusalLog.close();
     },
-    createOperator: (guard) =>
-      createMetricsHandler({ metrics, readiness, acceptHost: values.acceptHost }, guard),
+    createOperator: () => createMetricsHandler({ metrics, readiness, acceptHost: values.acceptHost }),
     createPublic: (guard) =>
       createApi({
-        context: contextOf(metrics, guard, state),
+        context: contextOf(metrics, state),
         signing: signingRoutes(values, { metrics, signing, clientAddress, refusalLog }, guard),
         calls: fixedCalls(authority, policy, readiness),
         log: logRead,
@@ -106,13 +105,10 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
   };
 }
 
-const contextOf = (metrics: Metrics, guard: ConnectionGuard, state: ServiceState): ExchangeContext => ({
+const contextOf = (metrics: Metrics, state: ServiceState): ExchangeContext => ({
   answered: (status, method, seconds) => {
     metrics.answered(status, method, seconds);
   },
-  working: guard.working,
-  waiting: guard.waiting,
-  proven: guard.proven,
   get isClosing() {
     return state.isClosing;
   },
