@@ -29,6 +29,9 @@ import { decodeSigningRequestV1, decodeSigningRequestV2 } from './signing-reques
 /** Bytes of request bodies that may be held at once. */
 const BODY_MEMORY = 32 * 1024 * 1024;
 
+/** Requests whose RSA key waits to be looked at, one after the other: some 20 ms each with 4096 bits. */
+const KEY_CHECKS = 128;
+
 const MIB = 1024 * 1024;
 
 /** What answers of the log that wait for their readers may hold. */
@@ -132,6 +135,7 @@ function signingRoutes(
   const records = createDecisionRecords({ metrics, requestLog, refusalLog, audit, clientAddress });
   const parts: SigningParts = {
     ...{ issue, signing, records },
+    keyChecks: new Admission(KEY_CHECKS),
     bodies: { memory: new BodyMemory(BODY_MEMORY), queue: new LargeBodyQueue(accepted) },
     wave: new Wave(accepted),
     distrusted: new WeakSet(),

@@ -8,7 +8,7 @@
  */
 import type { Socket } from 'node:net';
 import type { DecisionTrace } from '../ca/decision-trace.ts';
-import type { Issue, Issued } from '../ca/issuance.ts';
+import type { Issue, Issued, RequestPlace } from '../ca/issuance.ts';
 import type { SigningRequest } from '../ca/signing-request.ts';
 import type { Admission } from './admission.ts';
 import { SMALL_BODY } from './body-memory.ts';
@@ -22,8 +22,10 @@ import type { Wave } from './wave.ts';
 /** What both versions of the route work with. */
 export interface SigningParts {
   readonly issue: Issue;
-  /** Requests whose token is verified and whose answer is not sent. */
+  /** Requests whose token is verified and whose answer is not sent, but for those in `keyChecks`. */
   readonly signing: Admission;
+  /** Requests whose key is looked at, or will be. */
+  readonly keyChecks: Admission;
   readonly bodies: BodyLimits;
   /** Requests whose body is complete. */
   readonly wave: Wave;
@@ -76,17 +78,14 @@ async function sign(
   exchange: Exchange,
   body: Body,
 ): Promise<void> {
-  const { signing, distrusted, records } = parts;
+  const { distrusted, records } = parts;
   const { headers, socket } = exchange.request;
   const trace: DecisionTrace = {};
-  const place = { isTaken: false };
-  const admit = (): void => {
+  const place = new Place(parts, () => {
     distrusted.delete(socket);
-    place.isTaken = signing.enter();
-    if (!place.isTaken) throw busy();
-  };
+  });
   try {
-    const issued = await parts.issue(decode(version, body, headers.authorization), trace, admit);
+    const issued = await parts.issue(decode(version, body, headers.authorization), trace, place);
     const record = { exchange, issued, trace };
     // Asked in the very turn in which the certificate leaves: a rule that was loaded is a promise.
     issued.confirm();
@@ -103,7 +102,48 @@ async function sign(
     if (trace.issuer === undefined) distrusted.add(socket);
     refuse(parts, exchange, error, trace);
   } finally {
-    if (place.isTaken) signing.leave();
+    place.leave();
+  }
+}
+
+/** At most one place: of those that sign, or of those whose key is looked at. */
+class Place implements RequestPlace {
+  readonly #signing: Admission;
+  readonly #keyChecks: Admission;
+  readonly #onVerified: () => void;
+  #held: Admission | undefined;
+
+  constructor({ signing, keyChecks }: SigningParts, onVerified: () => void) {
+    this.#signing = signing;
+    this.#keyChecks = keyChecks;
+    this.#onVerified = onVerified;
+  }
+
+  admit(): void {
+    this.#onVerified();
+    this.#enter(this.#signing);
+  }
+
+  toKeyCheck(): void {
+    this.leave();
+    this.#enter(this.#keyChecks);
+  }
+
+  /** Refuses nobody: the token may be used up by now, and those who come back are few. */
+  fromKeyCheck(): void {
+    this.leave();
+    this.#signing.enterAgain();
+    this.#held = this.#signing;
+  }
+
+  leave(): void {
+    this.#held?.leave();
+    this.#held = undefined;
+  }
+
+  #enter(admission: Admission): void {
+    if (!admission.enter()) throw busy();
+    this.#held = admission;
   }
 }
 

@@ -85,7 +85,13 @@ describe('server: readers that take more than their share', () => {
         ...log,
         reader: {
           ...log.reader,
-          tile: () => new Promise<Uint8Array>((resolve) => (end = () => { resolve(Buffer.alloc(32)); })),
+          tile: () =>
+            new Promise<Uint8Array>(
+              (resolve) =>
+                (end = () => {
+                  resolve(Buffer.alloc(32));
+                }),
+            ),
         },
       },
     }));

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -73,6 +74,49 @@ describe('server: limits', () => {
     expect((await send(await emailToken(service))).status).to.equal(200);
     open();
     expect(new Set((await Promise.all(held)).map(({ status }) => status))).to.deep.equal(new Set([503]));
+    await service.close();
+  });
+
+  it('gives no place to a key that is looked at, and bounds how many are', async () => {
+    const { opened, open } = gate();
+    let counted = 0;
+    const crowd = gate();
+    const service = await startTestService((values) => ({
+      limits: { maxInFlight: 1, readConcurrency: 1 },
+      ...changedPolicy(values, (good) => ({
+        authorize: async (identity, key, token) => {
+          if (key.type.startsWith('RSA')) {
+            if (++counted === 128) crowd.open();
+            await opened;
+          }
+          return good.authorize(identity, key, token);
+        },
+      })),
+    }));
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    const proof = sign('sha256', Buffer.from('alice@example.com'), privateKey).toString('base64');
+    const token = await emailToken(service);
+    const rsa = () =>
+      post(`${service.url}/api/v2/signingCert`, bodyV2(token, { ...clientKey(), pem, proof }));
+    const until = async (count: number): Promise<Promise<Response>[]> => {
+      const sent: Promise<Response>[] = [];
+      while (counted < count) {
+        const before = counted;
+        sent.push(rsa());
+        // One after the other: each takes the only place for a moment.
+        while (counted === before) await new Promise((resolve) => setImmediate(resolve));
+      }
+      return sent;
+    };
+    const held = await until(128);
+    await crowd.opened;
+    expect((await refusalOf(await rsa())).details[0].reason).to.equal('TOO_BUSY');
+    expect(counted, 'nothing is counted or used up').to.equal(128);
+    const other = await post(`${service.url}/api/v2/signingCert`, bodyV2(token, clientKey()));
+    expect(other.status).to.equal(200);
+    open();
+    expect(new Set((await Promise.all(held)).map(({ status }) => status))).to.deep.equal(new Set([200]));
     await service.close();
   });
 
