@@ -38,11 +38,14 @@ export function guardConnections(server: Server, limit: number): ConnectionGuard
   // With TLS the account is of the encrypted socket, while the server counts the bare one below it.
   const handshakes = new Map<string, Socket>();
   let accepted = 0;
-  const checks = setInterval(() => {
-    connections.closeLargest(MAX_INCOMPLETE);
-  }, CHECK_INTERVAL).unref();
-  server.once('close', () => {
-    clearInterval(checks);
+  // A server that never listens never closes.
+  server.once('listening', () => {
+    const checks = setInterval(() => {
+      connections.closeLargest(MAX_INCOMPLETE);
+    }, CHECK_INTERVAL).unref();
+    server.once('close', () => {
+      clearInterval(checks);
+    });
   });
   server.on('connection', (socket: Socket) => {
     accepted++;

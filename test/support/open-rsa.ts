@@ -44,7 +44,10 @@ export function signOpenly({ modulus, order }: Pick<OpenRsa, 'modulus' | 'order'
 }
 
 /** A key with a prime number for its modulus. */
-export function openRsa(prime: Buffer): { readonly modulus: Buffer; sign(text: Uint8Array): Buffer } {
+export function openRsa(prime: Buffer): {
+  readonly modulus: Buffer;
+  readonly sign: (text: Uint8Array) => Buffer;
+} {
   const modulus = numberOf(prime);
   return { modulus: prime, sign: (text) => signOpenly({ modulus, order: modulus - 1n }, text) };
 }
