@@ -8,6 +8,7 @@ import { clientNetwork, createClientAddress, type ClientAddress } from './client
 import { BodyMemory } from './body-memory.ts';
 import { RefusalLog } from './refusal-log.ts';
 import type { ConnectionGuard } from './connection-guard.ts';
+import { ConnectionTurns } from './connection-turns.ts';
 import { createDecisionRecords } from './decision-records.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
 import { fixedCalls } from './fixed-calls.ts';
@@ -138,6 +139,7 @@ function signingRoutes(
     keyChecks: new Admission(KEY_CHECKS),
     bodies: { memory: new BodyMemory(BODY_MEMORY), queue: new LargeBodyQueue(accepted) },
     wave: new Wave(accepted),
+    turns: new ConnectionTurns(),
     distrusted: new WeakSet(),
   };
   const [v1, v2] = [createAnswerV1(authority), createAnswerV2(authority)];

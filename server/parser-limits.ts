@@ -37,6 +37,23 @@ export function abortConnection(socket: Socket): void {
  * it and belong to earlier requests. Undefined where the parser does not tell. */
 export const incompleteHead = (socket: Socket): number | undefined => connections.get(socket)?.incompleteHead;
 
+/** Milliseconds for which a closing connection is still read. */
+const LINGER = 1_000;
+
+/** Parses nothing more of a connection, calls `answer`, and closes the connection when what it wrote is sent. What the client
+ * still sends is read and discarded for a second: closing at once would take the answer from it. */
+export function closeAnswered(socket: Socket, answer: () => void): void {
+  connections.get(socket)?.stopParser();
+  answer();
+  socket.end();
+  const timer = setTimeout(() => {
+    socket.destroy();
+  }, LINGER);
+  socket.once('close', () => {
+    clearTimeout(timer);
+  });
+}
+
 /** The runtime's parser of a connection. It is not part of the documented interface; Node 22, 24 and 26 have it so. Where
  * it differs, only the count of responses limits a connection. */
 interface Parser {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { TokenError } from '../../oidc/token-error.ts';
 import { createHttpServer } from '../../server/http-listener.ts';
@@ -117,6 +117,61 @@ describe('server: limits', () => {
     expect(other.status).to.equal(200);
     open();
     expect(new Set((await Promise.all(held)).map(({ status }) => status))).to.deep.equal(new Set([200]));
+    await service.close();
+  });
+
+  it('serves signing requests of one connection one after the other, and in their order', async () => {
+    const { opened, open } = gate();
+    let entered = 0;
+    const service = await startTestService(({ log }) => ({
+      log: {
+        ...log,
+        append: async (entry) => {
+          entered++;
+          await opened;
+          return log.append(entry);
+        },
+      },
+    }));
+    const body = JSON.stringify(bodyV2(await emailToken(service), clientKey()));
+    const { port, hostname } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    const one = (id: string): string =>
+      [
+        'POST /api/v2/signingCert HTTP/1.1\r\nHost: a\r\nContent-Type: application/json',
+        `X-Request-Id: ${id}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      ].join('\r\n');
+    socket.write(one('first') + one('second') + one('third'));
+    while (entered < 1) await new Promise((resolve) => setImmediate(resolve));
+    // Another client is served meanwhile, and nothing more of this one.
+    const other = post(`${service.url}/api/v2/signingCert`, body);
+    while (entered < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect((await fetch(`${service.url}/healthz`)).status).to.equal(200);
+    expect(entered).to.equal(2);
+    open();
+    expect((await other).status).to.equal(200);
+    let text = '';
+    for await (const chunk of socket) {
+      text += (chunk as Buffer).toString();
+      if (text.includes('third') && text.split('signedCertificateEmbeddedSct').length === 4) break;
+    }
+    expect(text.match(/HTTP\/1\.1 200 OK/g)).to.have.length(3);
+    expect(text).to.match(/first.*second.*third/s);
+    await service.close();
+  });
+
+  it('says why it does not take a body in crumbs', async () => {
+    const service = await startTestService();
+    const body = JSON.stringify(bodyV2(await emailToken(service), clientKey()));
+    const sent = httpRequest(`${service.url}/api/v2/signingCert`, { method: 'POST' });
+    for (let at = 0; at < body.length; at += 10) sent.write(body.slice(at, at + 10));
+    sent.end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    let text = '';
+    for await (const chunk of response) text += String(chunk);
+    expect(response.statusCode).to.equal(400);
+    expect(text).to.contain('BODY_MALFORMED').and.contain('Content-Length');
+    expect(service.lines.at(-1)).to.include({ event: 'refused', reason: 'BODY_MALFORMED' });
     await service.close();
   });
 
