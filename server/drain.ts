@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { Server as NetServer, type Socket } from 'node:net';
 import { accountOf } from './connection-account.ts';
+import { takeNoMore } from './parser-limits.ts';
 
 /** Milliseconds that a client has for the rest of its request. */
 const SENDING = 1_000;
@@ -32,8 +33,9 @@ export function watchConnections(server: Server | TlsServer): Drain {
       });
     });
     // A client that keeps asking is answered once more.
-    server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
+    server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
       response.shouldKeepAlive = false;
+      takeNoMore(socket);
     });
     const workedAt = new WeakMap<Socket, number>();
     const look = (): void => {

@@ -61,7 +61,9 @@ export class Exchange {
     const headers = ['Content-Type', reply.contentType, 'Content-Length', String(length)];
     headers.push('X-Request-Id', this.requestId, ...crossOriginHeaders(request));
     if (reply.headers !== undefined) headers.push(...reply.headers);
-    if (this.#context.isClosing) headers.push('Connection', 'close');
+    // Not while other requests of the connection wait for their answers: they would get none.
+    const others = (accountOf(request.socket)?.unanswered ?? 1) - 1;
+    if (this.#context.isClosing && others === 0) headers.push('Connection', 'close');
     response.writeHead(reply.status, headers);
     if (typeof body !== 'string') response.end(body);
     else response.end(body, length === body.length ? 'latin1' : 'utf8');

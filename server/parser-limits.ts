@@ -37,6 +37,11 @@ export function abortConnection(socket: Socket): void {
  * it and belong to earlier requests. Undefined where the parser does not tell. */
 export const incompleteHead = (socket: Socket): number | undefined => connections.get(socket)?.incompleteHead;
 
+/** Takes no further request from a connection; the one that is being received goes on. */
+export function takeNoMore(socket: Socket): void {
+  connections.get(socket)?.takeNoMore();
+}
+
 /** Milliseconds for which a closing connection is still read. */
 const LINGER = 1_000;
 
@@ -119,7 +124,7 @@ class Connection {
   stopParser(): void {
     const parser = this.#parser;
     if (parser === undefined) return;
-    parser.onIncoming = () => STOP;
+    this.takeNoMore();
     for (const name of ['kOnHeaders', 'kOnBody'] as const) {
       const [number, own] = callbackOf(parser, name) ?? [];
       if (number === undefined) continue;
@@ -128,6 +133,10 @@ class Connection {
         parser[number] = own;
       });
     }
+  }
+
+  takeNoMore(): void {
+    if (this.#parser !== undefined) this.#parser.onIncoming = () => STOP;
   }
 
   #countRequests(parser: Parser): void {

@@ -160,6 +160,47 @@ describe('server: limits', () => {
     await service.close();
   });
 
+  it('answers every request of a connection when it closes, and takes no more than one further', async () => {
+    const { opened, open } = gate();
+    let entered = 0;
+    const service = await startTestService(({ log }) => ({
+      log: {
+        ...log,
+        append: async (entry) => {
+          entered++;
+          await opened;
+          return log.append(entry);
+        },
+      },
+    }));
+    const body = JSON.stringify(bodyV2(await emailToken(service), clientKey()));
+    const head = `POST /api/v2/signingCert HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const { port, hostname } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    socket.write((head + body).repeat(2));
+    while (entered < 1) await new Promise((resolve) => setImmediate(resolve));
+    const closed = service.close();
+    // Its end has begun when it takes nothing new.
+    while (
+      await fetch(`${service.url}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    );
+    socket.write((head + body).repeat(3));
+    open();
+    let text = '';
+    for await (const chunk of socket) text += String(chunk);
+    // Both answers that were owed, and one more if it came before the last of them was made.
+    const answers = text.split('HTTP/1.1 200 OK').slice(1);
+    expect(answers.length).to.be.within(2, 3);
+    expect(answers.map((answer) => answer.includes('Connection: close')).indexOf(true)).to.equal(
+      answers.length - 1,
+    );
+    await closed;
+    expect(entered, 'nothing was logged of which no answer was sent').to.equal(answers.length);
+  });
+
   it('says why it does not take a body in crumbs', async () => {
     const service = await startTestService();
     const body = JSON.stringify(bodyV2(await emailToken(service), clientKey()));
