@@ -12,6 +12,7 @@ export function printMeasured(measured: Measured, faults: readonly string[]): vo
       `service log ${(logBytesPerSecond / 1000).toFixed(1)} kB/s`,
   );
   console.log(`  after   ${stretch(after)}, ${megabytes(memory.after)} MB`);
+  if (measured.endMs !== undefined) console.log(`  end     ${measured.endMs.toFixed(0)} ms`);
   if (processorShare < 0.9) console.log(`  ${busy(measured)}`);
   for (const fault of faults) console.log(`  FAILED: ${fault.trimEnd()}`);
 }

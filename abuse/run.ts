@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkLog, loggedSerials } from './acknowledged.ts';
 import type { AttackOrder } from './attacker.ts';
-import { ATTACKS } from './attacks.ts';
+import { ATTACKS, type Attack } from './attacks.ts';
 import { HonestClients, type Phase } from './honest-clients.ts';
 import { readOptions } from './options.ts';
 import { printMeasured } from './report.ts';
@@ -34,10 +34,13 @@ process.once('exit', () => {
 });
 let target = await Target.start(environment);
 const honest = new HonestClients(environment.issuer);
-const seen: { readonly measured: Measured; readonly faults: readonly string[] }[] = [];
+/** Every attempt, also the first of an attack that failed it and passed the second. */
+const seen: { readonly attempt: number; readonly measured: Measured; readonly faults: readonly string[] }[] =
+  [];
+let failed = 0;
 
 /** Runs one attack; `before` is the quiet period before it. */
-async function attack(name: string, before: Phase): Promise<Measured> {
+async function attack({ name, endsService = false }: Attack, before: Phase): Promise<Measured> {
   const usedToken = await honest.useToken(target.address);
   const memory = { before: target.memory, peak: 0, after: 0 };
   const watch = setInterval(() => (memory.peak = Math.max(memory.peak, target.memory)), 50);
@@ -46,15 +49,25 @@ async function attack(name: string, before: Phase): Promise<Measured> {
   const during = await honest.work(target.address, options.seconds);
   const [now, seconds] = [target.processor, (performance.now() - began) / 1000];
   const logBytesPerSecond = (target.logBytes - logBytes) / seconds;
+  const ran = target.isRunning;
+  const endMs = endsService ? await endOf(target) : undefined;
   await attacker.stop();
   clearInterval(watch);
+  if (endsService) target = await Target.start(environment);
   await sleep(SETTLE);
   const after = await honest.work(target.address, options.quietSeconds);
   memory.after = target.memory;
   const [worked, waited] = [now.worked - processor.worked, now.waited - processor.waited];
   const processorShare = worked > 0 ? worked / (worked + waited) : 1;
-  const { isRunning } = target;
-  return { attack: name, before, during, after, memory, logBytesPerSecond, isRunning, processorShare };
+  const isRunning = ran && target.isRunning;
+  return { attack: name, before, during, after, memory, logBytesPerSecond, isRunning, endMs, processorShare };
+}
+
+/** Ends the service as a supervisor does; resolves to the milliseconds that it took. */
+async function endOf(service: Target): Promise<number> {
+  const began = performance.now();
+  await service.stop();
+  return performance.now() - began;
 }
 
 /** In a process of its own, so that attackers do not delay the honest clients' clock. */
@@ -77,14 +90,16 @@ function startAttacker(order: AttackOrder): { stop(): Promise<void> } {
 }
 
 /** Runs an attack, and once more if it failed: the machine may have stalled. Resolves to the quiet period after it. */
-async function judge(name: string, before: Phase): Promise<Phase> {
+async function judge(chosen: Attack, before: Phase): Promise<Phase> {
   for (let quiet = before, attempt = 1; ; attempt++) {
-    const measured = await attack(name, quiet);
+    const measured = await attack(chosen, quiet);
     const faults = faultsOf(measured);
+    seen.push({ attempt, measured, faults });
     printMeasured(measured, faults);
     quiet = faults.length === 0 ? measured.after : await startAnew();
     if (faults.length > 0 && attempt === 1) continue;
-    seen.push({ measured, faults });
+    if (faults.length > 0) failed++;
+    else if (attempt > 1) console.log(`  WARNING: ${chosen.name} failed once and then held`);
     return quiet;
   }
 }
@@ -101,7 +116,7 @@ const chosen = ATTACKS.filter(({ name }) => options.only.length === 0 || options
 // Also for the engine, which compiles the hot path meanwhile.
 await honest.growLog(target.address, 600);
 let quiet = await honest.work(target.address, options.quietSeconds);
-for (const { name } of chosen) quiet = await judge(name, quiet);
+for (const one of chosen) quiet = await judge(one, quiet);
 
 await target.stop();
 target = await Target.start(environment);
@@ -117,6 +132,8 @@ if (options.json !== undefined)
 console.log(
   `${honest.acknowledged.size} certificates were acknowledged, ${lost.length} of them are not in the log`,
 );
-const failed = seen.filter(({ faults }) => faults.length > 0).length;
-console.log(`${seen.length - failed} attacks passed, ${failed} failed`);
+const again = seen.filter(({ attempt }) => attempt > 1).length;
+console.log(
+  `${chosen.length - failed} attacks passed (${again - failed} at the second attempt), ${failed} failed`,
+);
 process.exit(failed > 0 || lost.length > 0 ? 1 : 0);

@@ -71,11 +71,12 @@ export const sendUnread = (socket: Socket, bytes: Buffer): void => {
   socket.write(bytes);
 };
 
-/** Sends one request after the other, each when the one before was answered. */
-export function inTurn(socket: Socket, request: Buffer): void {
+/** Sends one request after the other, each when the one before was answered; or `count` at once in `request`. */
+export function inTurn(socket: Socket, request: Buffer, count = 1): void {
+  let due = count;
   let head = '';
   let left: number | undefined;
-  socket.on('data', (chunk: Buffer) => {
+  const take = (chunk: Buffer): void => {
     if (left !== undefined) left -= chunk.length;
     else {
       head += chunk.toString('latin1');
@@ -85,9 +86,16 @@ export function inTurn(socket: Socket, request: Buffer): void {
       left = end + 4 + Number(length) - head.length;
     }
     if (left > 0) return;
+    // What came behind this answer begins the next.
+    const rest = chunk.subarray(chunk.length + left);
     [head, left] = ['', undefined];
-    socket.write(request);
-  });
+    if (--due === 0) {
+      due = count;
+      socket.write(request);
+    }
+    if (rest.length > 0) take(rest);
+  };
+  socket.on('data', take);
   socket.write(request);
 }
 

@@ -11,6 +11,8 @@ export interface Measured {
   /** Growth of the service log during the attack. */
   readonly logBytesPerSecond: number;
   readonly isRunning: boolean;
+  /** Milliseconds that the service took to end while the attack went on, where it was told to. */
+  readonly endMs?: number | undefined;
   /** Of the time in which the service's main thread was ready to run, the part in which it ran: 1 on an idle machine.
    * Attackers run at the lowest priority, so other programs had the rest. */
   readonly processorShare: number;
@@ -21,6 +23,9 @@ export const MAX_GROWTH = 250;
 
 /** Resident bytes. */
 export const MAX_MEMORY = 500_000_000;
+
+/** Milliseconds of an end. Clients that read nothing have three seconds. */
+const MAX_END = 10_000;
 
 /** Part of the honest requests that may be refused. */
 const MAX_REFUSED = 0.01;
@@ -36,7 +41,7 @@ export const isTooBusy = ({ processorShare }: Measured): boolean => processorSha
 
 /** What is wrong, a sentence each; empty when all limits hold. */
 export function faultsOf(measured: Measured): string[] {
-  const { before, during, after, memory, logBytesPerSecond, isRunning } = measured;
+  const { before, during, after, memory, logBytesPerSecond, isRunning, endMs = 0 } = measured;
   if (!isRunning) return ['the service ended'];
   return [
     ...(['signing', 'reading'] as const).flatMap((kind) => [
@@ -45,6 +50,7 @@ export function faultsOf(measured: Measured): string[] {
       ...(isTooBusy(measured) ? [] : slowness(kind, before[kind], during[kind], measured.processorShare)),
     ]),
     ...(memory.peak > MAX_MEMORY ? [`resident memory came to ${megabytes(memory.peak)} MB`] : []),
+    ...(endMs > MAX_END ? [`the service took ${ms(endMs)} ms to end`] : []),
     ...(logBytesPerSecond > MAX_LOG
       ? [`the service log grew by ${Math.round(logBytesPerSecond / 1000)} kB a second`]
       : []),

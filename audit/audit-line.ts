@@ -43,7 +43,7 @@ export interface RefusedDecision {
   readonly principal?: string | undefined;
   /** The rule that refused it. */
   readonly rule?: string | undefined;
-  /** Of the precertificate, where one was logged before the refusal. */
+  /** Of the precertificate, where one was logged before the refusal, or may have been: then the serial alone. */
   readonly serial?: string | undefined;
   readonly leafIndex?: number | undefined;
 }

@@ -12,7 +12,7 @@ export interface DecisionTrace extends TokenTrace {
   principal?: string | undefined;
   /** Name of the rule that allowed it. A refusal names its rule in the metadata of the error. */
   rule?: string | undefined;
-  /** Lower-case hexadecimal: of the precertificate that the log took. */
+  /** Lower-case hexadecimal: of the precertificate that the log took, or may have taken. */
   serial?: string | undefined;
   /** Its place in the log. */
   leafIndex?: number | undefined;

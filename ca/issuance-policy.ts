@@ -16,8 +16,8 @@ export interface Grant {
   readonly lifetimeSeconds: number;
   /** The rule that decided; undefined when none had to. */
   readonly rule?: string | undefined;
-  /** Refunds the limits that counted the request; undefined when none did. To be called when it is refused before its
-   * entry is in the log. */
+  /** Refunds the limits that counted the request; undefined when none did. To be called when it is refused and its entry is
+   * certainly not in the log. */
   readonly refund?: (() => void) | undefined;
 }
 

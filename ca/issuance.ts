@@ -12,7 +12,7 @@ import type { Grant, IssuancePolicy } from './issuance-policy.ts';
 import { GOOD_KEYS } from './key-policy.ts';
 import { proveKey, type ProvenKey } from './possession.ts';
 import { signPrecertificate, type Precertificate } from './precertificate.ts';
-import type { PrecertificateLog } from './precertificate-log.ts';
+import { isNotLogged, type PrecertificateLog } from './precertificate-log.ts';
 import type { LeafContent } from './profile.ts';
 import { RequestError } from './request-error.ts';
 import { newSerial, serialHex } from './serial.ts';
@@ -46,13 +46,24 @@ export interface Issued {
   readonly confirm: () => void;
 }
 
+/** The places of one request in what the service has under way at once. They are of the caller, who also gives back the one
+ * that is held at the end. */
+export interface RequestPlace {
+  /** The token is verified: takes a place, before anything else is done. Throws what refuses the request. */
+  admit(): void;
+  /** The key will be looked at for milliseconds: from now on the request holds a place among those that wait for that, and no
+   * other. Nothing is counted or used up yet. Throws what refuses the request. */
+  toKeyCheck(): void;
+  /** The key was looked at: the request holds its first place again. */
+  fromKeyCheck(): void;
+}
+
 /**
  * Issues one certificate. Rejects with `TokenError`, `RequestError`, `PolicyError`, the log's or the signer's
  * own error, or {@link ReleaseError}; after the log has committed the entry, a failure leaves an entry without a
- * certificate in the log, which is harmless and true: the CA had the intention. `trace` is filled on the way. `admit` is
- * called once the token is verified, before anything else is done for the request; what it throws refuses the request.
+ * certificate in the log, which is harmless and true: the CA had the intention. `trace` is filled on the way.
  */
-export type Issue = (request: SigningRequest, trace?: DecisionTrace, admit?: () => void) => Promise<Issued>;
+export type Issue = (request: SigningRequest, trace?: DecisionTrace, place?: RequestPlace) => Promise<Issued>;
 
 /** Joins the parts. */
 export function createIssuance(parts: IssuanceParts): Issue {
@@ -61,34 +72,45 @@ export function createIssuance(parts: IssuanceParts): Issue {
     const trouble = parts.trouble?.();
     if (trouble !== undefined) throw trouble;
   };
-  const enter = async (key: ProvenKey, principal: Principal, grant: Grant): Promise<Entered> => {
-    if (key.type.startsWith('RSA')) await requireSoundModulus(key);
+  const enter = async (key: ProvenKey, principal: Principal, grant: Grant): Promise<Entering> => {
     const validity = leafValidity(clock(), grant.lifetimeSeconds, authority.validity);
     // The clock that the validity was taken from may be what the trouble is about.
     requireReady();
     const content = { key, principal, validity, serial: newSerial() };
     const precertificate = await signPrecertificate(authority, content);
-    return { content, precertificate, committed: await log.append(precertificate.entry) };
+    return { content, precertificate };
   };
-  return async (request, trace = {}, admit) => {
+  return async (request, trace = {}, place) => {
     const policy = current();
     const identity = await policy.identify(request.token, trace);
     noteIdentity(trace, identity);
-    admit?.();
+    place?.admit();
     const { principal } = identity;
     const key = proveKey(request.key, principal, policy.keyDemands(identity));
     leafValidity(clock(), 1, authority.validity);
     requireReady();
+    const isRsa = key.type.startsWith('RSA');
+    if (isRsa) place?.toKeyCheck();
     // Also where the answer is there at once: waiting lets other requests catch up, and all of them sign in a row.
     const grant = await policy.authorize(identity, key, request.token);
     trace.rule = grant.rule;
-    const { content, precertificate, committed } = await enter(key, principal, grant).catch(
-      (error: unknown) => {
-        // A refused request counts against no limit, unless it left an entry in the log.
-        grant.refund?.();
-        throw error;
-      },
-    );
+    // A request that is refused counts against no limit, but for one that left an entry in the log or cost much time.
+    const refund = (error: unknown): never => {
+      grant.refund?.();
+      throw error;
+    };
+    if (isRsa) {
+      const weakness = await weaknessOf(key).catch(refund);
+      place?.fromKeyCheck();
+      if (weakness !== undefined)
+        throw new RequestError('KEY_INSECURE', `the key ${weakness}`, { hint: GOOD_KEYS });
+    }
+    const { content, precertificate } = await enter(key, principal, grant).catch(refund);
+    const committed = await log.append(precertificate.entry).catch((error: unknown) => {
+      if (isNotLogged(error)) return refund(error);
+      trace.serial = serialHex(content.serial);
+      throw error;
+    });
     trace.serial = serialHex(content.serial);
     trace.leafIndex = committed.index;
     // The log may have taken its time, and so may a key that lives elsewhere.
@@ -106,20 +128,17 @@ export function createIssuance(parts: IssuanceParts): Issue {
 /** One for all clients' keys. */
 const JUDGE = new ModulusJudge();
 
-/** Throws {@link RequestError} `KEY_INSECURE` for a key that anybody can use. Takes milliseconds, in another thread, and so
- * comes after the limits. */
-async function requireSoundModulus({ spki }: ProvenKey): Promise<void> {
+/** Why anybody can use the key; undefined when nobody is known to. Takes milliseconds, in another thread, and so comes after
+ * the limits. */
+async function weaknessOf({ spki }: ProvenKey): Promise<string | undefined> {
   const info = parsePublicKey(spki);
-  const weakness = info.type === 'rsa' ? await JUDGE.weaknessOf(info.modulus) : undefined;
-  if (weakness !== undefined)
-    throw new RequestError('KEY_INSECURE', `the key ${weakness}`, { hint: GOOD_KEYS });
+  return info.type === 'rsa' ? JUDGE.weaknessOf(info.modulus) : undefined;
 }
 
-/** What is in the log. */
-interface Entered {
+/** What is about to be logged. */
+interface Entering {
   readonly content: LeafContent;
   readonly precertificate: Precertificate;
-  readonly committed: Committed;
 }
 
 function noteIdentity(trace: DecisionTrace, { principal, definition }: Identity): void {

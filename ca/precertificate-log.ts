@@ -4,6 +4,10 @@ import type { PrecertificateEntry } from '../ct-log/format/leaf.ts';
 /** All that issuing asks of a transparency log. */
 export interface PrecertificateLog {
   /** Resolves once the entry is durably in the tree and covered by a signed head. Rejects, with an error of the log's
-   * own, when that is not known to be so: then no certificate may leave. */
+   * own, when that is not known to be so: then no certificate may leave. See {@link isNotLogged}. */
   append(entry: PrecertificateEntry): Promise<Committed>;
 }
+
+/** Whether an error of the log says that the entry is certainly not in the tree. */
+export const isNotLogged = (error: unknown): boolean =>
+  error instanceof Error && 'mayBeLogged' in error && error.mayBeLogged === false;

@@ -41,7 +41,16 @@ export type LogReason =
   | 'LOG_STORAGE';
 
 /** The log cannot be opened or written. */
-export class LogError extends MayflyError<LogReason> {}
+export class LogError extends MayflyError<LogReason> {
+  /** Whether the entry that was to be appended may stand in the log all the same. */
+  readonly mayBeLogged: boolean = false;
+
+  /** The same error for an entry that was handed to the store, so that it may stand in the log. */
+  ofStored(): LogError {
+    const { code, message, hint, metadata, cause } = this;
+    return Object.assign(new LogError(code, message, { hint, metadata, cause }), { mayBeLogged: true });
+  }
+}
 
 /** Codes of {@link LogReadError}: `NOT_READY` passes by itself (the hash index is being rebuilt). */
 export type LogReadReason = 'NOT_FOUND' | 'BAD_PARAMETER' | 'NOT_READY';

@@ -66,7 +66,8 @@ export class Sequencer {
   }
 
   /** Resolves when the entry is durable, covered by a signed head, and its SCT is made. Rejects with {@link LogError}:
-   * `LOG_BUSY`, `LOG_CLOCK`, `LOG_ENTRY_REFUSED` (others can go on), `LOG_UNAVAILABLE`, `LOG_CLOSED` (nobody can). */
+   * `LOG_BUSY`, `LOG_CLOCK`, `LOG_ENTRY_REFUSED` (others can go on), `LOG_UNAVAILABLE`, `LOG_CLOSED` (nobody can). Its
+   * `mayBeLogged` says whether the entry may be durable all the same. */
   append(entry: PrecertificateEntry): Promise<Committed> {
     const refusal = this.refusal();
     if (refusal !== undefined) return Promise.reject(refusal);

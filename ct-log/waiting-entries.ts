@@ -1,6 +1,7 @@
 /** Entries that wait to be logged, with those who wait for them. */
 import type { Committed } from './committed.ts';
 import type { PrecertificateEntry } from './format/leaf.ts';
+import type { LogError } from './log-error.ts';
 import type { PlacedEntry } from './placed-entry.ts';
 
 /** One entry and what becomes of it. */
@@ -64,8 +65,9 @@ export class WaitingEntries {
     for (const { reject } of this.#queue.splice(0)) reject(error);
   }
 
-  rejectAll(error: unknown): void {
-    for (const { reject } of this.#inBatch) reject(error);
+  /** Rejects everybody. The entries of the batch may have been stored. */
+  rejectAll(error: LogError): void {
+    for (const { reject } of this.#inBatch) reject(error.ofStored());
     this.#inBatch = [];
     this.rejectQueued(error);
   }

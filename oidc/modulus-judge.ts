@@ -1,52 +1,70 @@
 /**
- * RSA moduli that anybody can take apart, as far as finding out takes longer than `core/rsa-weakness.ts`: whoever has
- * the public key has the private one. A modulus is looked at once and remembered. Asked last, when signatures and limits
- * have held, so that nobody without a key of that modulus can cause the work.
+ * Judges RSA moduli in a thread of its own: whoever has the public key of an open one has the private key. A modulus is looked
+ * at once and remembered. Asked last, when signatures and limits have held, so that nobody without a key of that modulus can
+ * cause the work.
  */
-import { checkPrime, createHash } from 'node:crypto';
-import { promisify } from 'node:util';
+import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { smallFactor } from '../core/rsa-weakness.ts';
-
-const isPrime = promisify((modulus: Uint8Array, done: (error: Error | null, answer?: boolean) => void) => {
-  // A composite number nearly always fails the first round. A prime one takes all rounds of OpenSSL, whatever is asked
-  // for: seconds of a thread, but as long as it took to find that prime.
-  checkPrime(modulus, { checks: 1 }, (error, answer) => {
-    done(error, answer);
-  });
-});
+import { startWorker, type WorkerChannel } from '../storage/worker-channel.ts';
 
 const REMEMBERED = 2000;
 /** Bytes of a modulus of 4096 bits. */
 const USUAL = 512;
 
-/** Judges one modulus after the other, in a thread of the pool; longer ones than usual wait for each other alone. */
+/** A modulus that waits to be judged. */
+interface Question {
+  readonly modulus: Uint8Array;
+  readonly resolve: (weakness: string | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Judges one modulus after the other; those that are longer than usual wait until no other does. */
 export class ModulusJudge {
   readonly #known = new LRUCache<string, Promise<string | undefined>>({ max: REMEMBERED });
-  /** What the next modulus waits for, by whether it is longer than usual. */
-  readonly #last = new Map<boolean, Promise<unknown>>();
+  readonly #usual: Question[] = [];
+  readonly #long: Question[] = [];
+  #thread: WorkerChannel<Uint8Array, string | undefined> | undefined;
+  #isJudging = false;
 
   /** Why nobody may rely on the modulus (unsigned, big-endian), as the end of a sentence that begins with "the key";
-   * undefined when nothing is known against it. */
+   * undefined when nothing is known against it. Rejects when the thread dies; the next question starts another. */
   weaknessOf(modulus: Uint8Array): Promise<string | undefined> {
     const name = createHash('sha256').update(modulus).digest('base64');
     const known = this.#known.get(name);
     if (known !== undefined) return known;
-    const isLong = modulus.length > USUAL;
-    const answer = Promise.resolve(this.#last.get(isLong)).then(() => judge(modulus));
+    const answer = new Promise<string | undefined>((resolve, reject) => {
+      (modulus.length > USUAL ? this.#long : this.#usual).push({ modulus, resolve, reject });
+    });
     this.#known.set(name, answer);
-    this.#last.set(
-      isLong,
-      answer.catch(() => {
-        this.#known.delete(name);
-      }),
-    );
+    answer.catch(() => this.#known.delete(name));
+    if (!this.#isJudging) void this.#judge();
     return answer;
   }
-}
 
-async function judge(modulus: Uint8Array): Promise<string | undefined> {
-  const factor = smallFactor(modulus);
-  if (factor !== undefined) return `has a modulus with the prime factor ${factor}`;
-  return (await isPrime(modulus)) === true ? 'has a prime number for its modulus' : undefined;
+  async #judge(): Promise<void> {
+    this.#isJudging = true;
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      try {
+        next.resolve(await this.#running().ask(next.modulus));
+      } catch (error) {
+        next.reject(error);
+      }
+    }
+    this.#isJudging = false;
+  }
+
+  #next(): Question | undefined {
+    return this.#usual.shift() ?? this.#long.shift();
+  }
+
+  #running(): WorkerChannel<Uint8Array, string | undefined> {
+    if (this.#thread?.isGone === true) this.#thread = undefined;
+    return (this.#thread ??= startWorker({
+      beside: import.meta.url,
+      name: 'modulus-judge-worker',
+      workerData: undefined,
+      gone: (reason) => new Error(reason),
+      isIdleWhenUnasked: true,
+    }));
+  }
 }

@@ -117,12 +117,12 @@ export class EntryDecision {
     if (ofOwn?.ok === false) throw limited('PRINCIPAL_RATE_LIMITED', name, ofOwn.retryAfterSeconds);
     const ofAll = all?.take('');
     if (ofAll?.ok === false) {
-      own?.refund(who);
+      if (ofOwn !== undefined) own?.refund(ofOwn);
       throw limited('ISSUER_RATE_LIMITED', name, ofAll.retryAfterSeconds);
     }
     return () => {
-      own?.refund(who);
-      all?.refund('');
+      if (ofOwn !== undefined) own?.refund(ofOwn);
+      if (ofAll !== undefined) all?.refund(ofAll);
     };
   }
 

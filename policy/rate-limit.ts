@@ -12,15 +12,23 @@ import type { Clock } from '../core/clock.ts';
 import type { RateLimit } from './entry-policy.ts';
 
 /** Whether a request may go on, or in how many whole seconds (at least 1) it may. */
-export type Taken = { readonly ok: true } | { readonly ok: false; readonly retryAfterSeconds: number };
+export type Taken =
+  { readonly ok: true; readonly bucket: Bucket } | { readonly ok: false; readonly retryAfterSeconds: number };
+
+/** A bucket from when it stops being full until it is full again. */
+interface Bucket {
+  /** When it will be full, in the limiter's own time. */
+  fullAt: number;
+}
 
 /** Buckets of one size. */
 export interface RateLimiter {
   readonly limit: RateLimit;
   /** Takes one request out of the bucket of that name, unless it is empty. */
   take(name: string): Taken;
-  /** Puts back one request that {@link take} let through and that was refused later. */
-  refund(name: string): void;
+  /** Puts back, once, the request that {@link take} let through with this answer and that was refused later. Does nothing
+   * when the bucket was full since: it holds no more than a burst. */
+  refund(taken: Taken): void;
   /** Buckets that are held. */
   readonly size: number;
 }
@@ -32,7 +40,6 @@ export const MAX_BUCKETS = 20_000;
 const LONGEST_NAME = 64;
 
 const MINUTE = 60_000;
-const OK: Taken = { ok: true };
 
 /** A limiter; `previous` itself, with what it remembers, when it has the same limit, so that loading a configuration
  * again gives nobody a fresh burst. */
@@ -46,8 +53,8 @@ class Buckets implements RateLimiter {
   readonly #clock: Clock;
   /** Milliseconds until one request comes back. */
   readonly #interval: number;
-  /** Name → when the bucket is full again, in the limiter's own time. Grows with use: sized by count, not up front. */
-  readonly #fullAt = new LRUCache<string, number>({ maxSize: MAX_BUCKETS, sizeCalculation: () => 1 });
+  /** By name; one that is full again is as good as none. Grows with use: sized by count, not up front. */
+  readonly #buckets = new LRUCache<string, Bucket>({ maxSize: MAX_BUCKETS, sizeCalculation: () => 1 });
   #time = 0;
   #lastRead: number;
 
@@ -59,26 +66,26 @@ class Buckets implements RateLimiter {
   }
 
   get size(): number {
-    return this.#fullAt.size;
+    return this.#buckets.size;
   }
 
   take(name: string): Taken {
     const key = keyOf(name);
     const now = this.#now();
-    const fullAt = Math.max(this.#fullAt.get(key) ?? now, now) + this.#interval;
-    const excess = fullAt - now - this.#interval * this.limit.burst;
+    const known = this.#buckets.get(key);
+    const bucket = known === undefined || known.fullAt <= now ? { fullAt: now } : known;
+    const excess = bucket.fullAt + this.#interval - now - this.#interval * this.limit.burst;
     // A rounding error must not cost a request.
     if (excess > 1e-6 * this.#interval) {
       return { ok: false, retryAfterSeconds: Math.max(1, Math.ceil(excess / 1000)) };
     }
-    this.#fullAt.set(key, fullAt);
-    return OK;
+    bucket.fullAt += this.#interval;
+    if (bucket !== known) this.#buckets.set(key, bucket);
+    return { ok: true, bucket };
   }
 
-  refund(name: string): void {
-    const key = keyOf(name);
-    const fullAt = this.#fullAt.get(key);
-    if (fullAt !== undefined) this.#fullAt.set(key, fullAt - this.#interval);
+  refund(taken: Taken): void {
+    if (taken.ok && taken.bucket.fullAt > this.#now()) taken.bucket.fullAt -= this.#interval;
   }
 
   /** Time that only goes forward: a clock that is set back stands still here until it moves on, and one that is set

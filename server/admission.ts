@@ -22,6 +22,11 @@ export class Admission {
     return true;
   }
 
+  /** Takes one that was held before and is needed again, whatever the limit. */
+  enterAgain(): void {
+    this.#used++;
+  }
+
   /** Gives back what {@link enter} gave. */
   leave(amount = 1): void {
     this.#used -= amount;

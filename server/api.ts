@@ -5,7 +5,7 @@
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { RefusalLog } from './refusal-log.ts';
-import { busyUntilEnded } from './connection-guard.ts';
+import { workUntilEnded } from './connection-account.ts';
 import { answerPreflight, isPreflight } from './cross-origin.ts';
 import { Exchange, type ExchangeContext, type Reply } from './exchange.ts';
 import { problemOf } from './problem.ts';
@@ -69,7 +69,7 @@ export function createApi(parts: ApiParts): RequestListener {
       return;
     }
     // Here for all routes but the hot ones, so that no route can forget to give its connection back.
-    busyUntilEnded(context, response);
+    workUntilEnded(response);
     route(path, request, response);
   };
 }

@@ -1,7 +1,7 @@
 /**
  * The memory that request bodies may hold until they are decoded.
  *
- * When it is full, the incomplete body that arrived first is dropped. Small bodies have a share of their own that large ones
+ * When it is full, the body that arrived first is dropped, of those that are incomplete or whose turn is not near. Small bodies have a share of their own that large ones
  * cannot take. So clients that send half a body and stop lose their own bodies to one another, while an honest body, which
  * is a few KiB and complete within milliseconds, finds room.
  */
@@ -13,7 +13,7 @@ export const SMALL_BODY = 16 * 1024;
 export interface HeldBody {
   /** Adds `bytes`, which may drop other bodies or this one. A dropped body holds nothing and stays dropped. */
   grow(bytes: number): void;
-  /** The body is complete: from now on it is not dropped for others. */
+  /** The body is needed: from now on it is not dropped for others. */
   complete(): void;
   /** Frees what the body holds. Idempotent. */
   readonly release: () => void;

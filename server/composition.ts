@@ -58,17 +58,20 @@ async function start(values: ServiceValues): Promise<RunningService> {
   );
   const operator = createHttpServer(undefined, values.limits.idleTimeoutMs);
   const drainOperator = watchConnections(operator);
-  operator.on('request', handlers.createOperator(guardConnections(operator, OPERATOR_CONNECTIONS)));
+  guardConnections(operator, OPERATOR_CONNECTIONS);
+  operator.on('request', handlers.createOperator());
   // The operator's listener first: when the public one answers, everything is up.
-  const metrics = await listen(operator, values.metricsListen, '--metrics-listen');
-  const { url: metricsUrl, address: metricsListen } = metrics;
+  let metrics: Listening;
   let listening: Listening;
   try {
+    metrics = await listen(operator, values.metricsListen, '--metrics-listen');
     listening = await listen(server, values.listen, '--listen');
   } catch (error) {
+    handlers.close();
     await drainOperator(0);
     throw error;
   }
+  const { url: metricsUrl, address: metricsListen } = metrics;
   state.url = listening.url;
   const places = { listen: listening.address, metricsListen };
   const renewal = pair === undefined ? undefined : follow(values, server, pair);

@@ -4,26 +4,21 @@
  * Node's own limit refuses the newest connection when all places are taken, which is what someone who opens
  * connections and lets them sit wants. Here the one that has waited longest without a complete request is closed, so that
  * such connections push out one another and an honest request, done in milliseconds, gets through. Connections on which a
- * certificate was issued are closed last. Waiting connections are also closed when together they have sent more bytes of
- * incomplete requests than the service is willing to hold.
+ * certificate was issued are closed last. Connections are also closed when together they have sent more bytes of incomplete
+ * heads than the service is willing to hold.
  */
-import type { ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
+import { accountOf } from './connection-account.ts';
+import { incompleteHead } from './parser-limits.ts';
 
-/** Tells the guard for which connections the service works. All others wait for their client, to send or to read. */
+/** Goes by the account of each connection: it waits unless the service works for it. */
 export interface ConnectionGuard {
-  /** A complete request came in on the socket. */
-  readonly working: (socket: Socket) => void;
-  /** The request was answered. */
-  readonly waiting: (socket: Socket) => void;
-  /** A certificate was issued on the socket. */
-  readonly proven: (socket: Socket) => void;
   /** Returns the number of connections accepted so far. */
   readonly accepted: () => number;
 }
 
-/** Bytes of incomplete requests that all waiting connections together may have sent. The runtime's parser keeps a head in
- * memory until it is complete, and needs half as much again for it. */
+/** Bytes of incomplete heads that all connections together may have sent. The runtime's parser keeps a head in memory until
+ * it is complete, and needs half as much again for it. */
 const MAX_INCOMPLETE = 32 * 1024 * 1024;
 
 /** Bytes that count for one connection at most: no head may be longer, and bodies are counted where they are read. */
@@ -32,108 +27,99 @@ const MAX_COUNTED = 64 * 1024;
 /** Connections that have sent no more than this are not closed for it: an honest request is a few kilobytes. */
 const FEW_BYTES = 4096;
 
-/** Milliseconds between two checks of what waiting connections have sent. */
+/** Milliseconds between two checks of what incomplete heads hold. */
 const CHECK_INTERVAL = 250;
-
-/** The connection of `response` is working until the answer is ended. Whether the client reads it does not matter: waiting
- * for a reader is no work. */
-export function busyUntilEnded(
-  { working, waiting }: Pick<ConnectionGuard, 'working' | 'waiting'>,
-  response: ServerResponse,
-): void {
-  const { socket } = response.req;
-  working(socket);
-  const end = response.end.bind(response) as (...words: unknown[]) => ServerResponse;
-  // Set on the response itself: Express replaces its prototype.
-  response.end = ((...words: unknown[]) => {
-    end(...words);
-    waiting(socket);
-    return response;
-  }) as typeof response.end;
-}
 
 const nameOf = (socket: Socket): string => `${socket.remoteAddress ?? ''} ${socket.remotePort ?? 0}`;
 
-/** Limits `server` to `limit` connections, counting those whose TLS handshake is not done. */
+/** Limits `server`, which keeps accounts, to `limit` connections, counting those whose TLS handshake is not done. */
 export function guardConnections(server: Server, limit: number): ConnectionGuard {
-  const waiting = new WaitingConnections();
-  // With TLS a request knows the encrypted socket, while the server counts the bare one below it.
-  const bareOf = new WeakMap<Socket, Socket>();
+  const connections = new GuardedConnections();
+  // With TLS the account is of the encrypted socket, while the server counts the bare one below it.
   const handshakes = new Map<string, Socket>();
-  let open = 0;
   let accepted = 0;
-  const checks = setInterval(() => {
-    waiting.closeLargest(MAX_INCOMPLETE);
-  }, CHECK_INTERVAL).unref();
-  server.once('close', () => {
-    clearInterval(checks);
+  // A server that never listens never closes.
+  server.once('listening', () => {
+    const checks = setInterval(() => {
+      connections.closeLargest(MAX_INCOMPLETE);
+    }, CHECK_INTERVAL).unref();
+    server.once('close', () => {
+      clearInterval(checks);
+    });
   });
   server.on('connection', (socket: Socket) => {
-    open++;
     accepted++;
-    waiting.add(socket);
+    connections.add(socket);
+    follow(socket, socket);
     const name = nameOf(socket);
     handshakes.set(name, socket);
     socket.once('close', () => {
-      open--;
-      waiting.remove(socket);
+      connections.remove(socket);
       if (handshakes.get(name) === socket) handshakes.delete(name);
     });
-    if (open > limit) (waiting.oldest() ?? socket).destroy();
+    if (connections.size > limit) (connections.oldest() ?? socket).destroy();
   });
   server.on('secureConnection', (socket: Socket) => {
     const bare = handshakes.get(nameOf(socket));
-    if (bare !== undefined) bareOf.set(socket, bare);
+    if (bare !== undefined) follow(bare, socket);
   });
-  const bare = (socket: Socket): Socket => bareOf.get(socket) ?? socket;
-  return {
-    accepted: () => accepted,
-    working: (socket) => {
-      waiting.remove(bare(socket));
-    },
-    waiting: (socket) => {
-      if (!socket.destroyed) waiting.add(bare(socket));
-    },
-    proven: (socket) => {
-      waiting.markProven(bare(socket));
-    },
+  const follow = (bare: Socket, socket: Socket): void => {
+    accountOf(socket)?.watch((isWorking) => {
+      connections.note(bare, isWorking, accountOf(socket)?.isProven === true);
+    });
+    connections.readBy(bare, socket);
   };
+  return { accepted: () => accepted };
 }
 
-/** The connections that wait, each with the bytes that had been read from it when it began to. */
-class WaitingConnections {
-  // In order of age: a Map keeps the order in which sockets began to wait.
+/** The open connections. */
+class GuardedConnections {
+  // In order of age: a Map keeps the order in which sockets began to wait. The values are the bytes that had been read then.
   readonly #unproven = new Map<Socket, number>();
   readonly #proven = new Map<Socket, number>();
-  readonly #isProven = new WeakSet<Socket>();
+  readonly #working = new Set<Socket>();
+  /** The socket that the parser reads, by the bare one. */
+  readonly #readers = new WeakMap<Socket, Socket>();
+
+  /** Open connections. */
+  get size(): number {
+    return this.#unproven.size + this.#proven.size + this.#working.size;
+  }
 
   add(socket: Socket): void {
-    this.remove(socket);
-    const sockets = this.#isProven.has(socket) ? this.#proven : this.#unproven;
-    sockets.set(socket, socket.bytesRead);
+    this.#unproven.set(socket, socket.bytesRead);
   }
 
   remove(socket: Socket): void {
     this.#unproven.delete(socket);
     this.#proven.delete(socket);
+    this.#working.delete(socket);
   }
 
-  /** Takes effect when the socket waits again. */
-  markProven(socket: Socket): void {
-    this.#isProven.add(socket);
+  readBy(bare: Socket, reader: Socket): void {
+    this.#readers.set(bare, reader);
   }
 
+  /** The service began to work for the socket, or waits for its client from now on. */
+  note(socket: Socket, isWorking: boolean, isProven: boolean): void {
+    if (socket.destroyed) return;
+    this.remove(socket);
+    if (isWorking) this.#working.add(socket);
+    else (isProven ? this.#proven : this.#unproven).set(socket, socket.bytesRead);
+  }
+
+  /** The one that has waited longest, of those that have no certificate if there are any. */
   oldest(): Socket | undefined {
     const [oldest] = this.#unproven.size > 0 ? this.#unproven.keys() : this.#proven.keys();
     return oldest;
   }
 
-  /** Closes the oldest connections that have sent more than {@link FEW_BYTES} until the rest has sent no more than `limit`
-   * together. */
+  /** Closes the oldest connections that have sent more than {@link FEW_BYTES} of a head until the rest has sent no more than
+   * `limit` together; those for which the service works last. */
   closeLargest(limit: number): void {
-    if ((this.#unproven.size + this.#proven.size) * MAX_COUNTED <= limit) return;
-    const large = [...this.#unproven, ...this.#proven]
-      .map(([socket, before]) => ({ socket, bytes: Math.min(socket.bytesRead - before, MAX_COUNTED) }))
+    if (this.size * MAX_COUNTED <= limit) return;
+    const large = [...this.#unproven, ...this.#proven, ...[...this.#working].map((one) => [one, 0] as const)]
+      .map(([socket, before]) => ({ socket, bytes: Math.min(this.#incomplete(socket, before), MAX_COUNTED) }))
       .filter(({ bytes }) => bytes > FEW_BYTES);
     let held = large.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const { socket, bytes } of large) {
@@ -141,5 +127,12 @@ class WaitingConnections {
       socket.destroy();
       held -= bytes;
     }
+  }
+
+  /** Where the parser does not tell: what was read since the connection began to wait. */
+  #incomplete(socket: Socket, before: number): number {
+    const told = incompleteHead(this.#readers.get(socket) ?? socket);
+    if (told !== undefined) return told;
+    return this.#working.has(socket) ? 0 : socket.bytesRead - before;
   }
 }

@@ -2,44 +2,27 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { Server as NetServer, type Socket } from 'node:net';
+import { accountOf } from './connection-account.ts';
+import { takeNoMore } from './parser-limits.ts';
 
 /** Milliseconds that a client has for the rest of its request. */
 const SENDING = 1_000;
 
-/** Milliseconds that a client has for reading its answer. */
+/** Milliseconds that a client has for reading its answers, from when the last one is made. */
 const READING = 3_000;
 
 /** Milliseconds between two looks at the connections. */
 const LOOK_INTERVAL = 50;
 
 /** Stops accepting and resolves when no connection is left. One without a request is closed at once; one whose client has
- * not sent a whole request, a second later; one whose client does not read its answer, three seconds later; one whose
- * answer is being made when that is sent. After `graceMs` milliseconds all are closed. */
+ * not sent a whole request, a second later; one whose client does not read its answers, three seconds later, however large
+ * they are; one for which an answer is being made when that and those before it are sent. After `graceMs` milliseconds all
+ * are closed. */
 export type Drain = (graceMs: number) => Promise<void>;
 
-/** Watches the connections of a server from now on, so that it can be drained. */
+/** Watches the connections of a server, which keeps accounts, from now on, so that it can be drained. */
 export function watchConnections(server: Server | TlsServer): Drain {
-  // With TLS a connection begins bare, and a client may never begin the handshake; the encrypted socket takes its place.
-  const open = new Map<string, Socket>();
-  // Bytes that a connection had sent when nothing was owed on it.
-  const settled = new WeakMap<Socket, number>();
-  // Of several requests on a connection the last is answered last.
-  const last = new WeakMap<Socket, Exchange>();
-  server.on('connection', (socket: Socket) => {
-    const name = nameOf(socket);
-    open.set(name, socket);
-    socket.once('close', () => open.delete(name));
-  });
-  server.on('secureConnection', (socket: Socket) => {
-    const name = nameOf(socket);
-    if (open.has(name)) open.set(name, socket);
-    settled.set(socket, socket.bytesRead);
-  });
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    const { socket } = request;
-    last.set(socket, { request, response });
-    response.once('finish', () => settled.set(socket, socket.bytesRead));
-  });
+  const connections = new OpenConnections(server);
   return async (graceMs) => {
     if (!server.listening) return;
     const begin = performance.now();
@@ -49,13 +32,22 @@ export function watchConnections(server: Server | TlsServer): Drain {
         resolve();
       });
     });
+    // A client that keeps asking is answered once more.
+    server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      response.shouldKeepAlive = false;
+      takeNoMore(socket);
+    });
+    const workedAt = new WeakMap<Socket, number>();
     const look = (): void => {
       const elapsed = performance.now() - begin;
-      for (const socket of open.values()) {
-        const hasBegun = socket.bytesRead > (settled.get(socket) ?? 0);
-        const patience = patienceFor(last.get(socket)) || (hasBegun ? SENDING : 0);
+      for (const socket of connections) {
+        const { making, sending, receiving } = accountOf(socket)?.requests ?? NONE;
+        if (making > 0) workedAt.set(socket, elapsed);
+        const isAsking = receiving > 0 || connections.hasBegun(socket);
+        const patience = making > 0 ? Infinity : sending > 0 ? READING : isAsking ? SENDING : 0;
         if (patience === 0) socket.destroySoon();
-        if (elapsed >= Math.min(patience || SENDING, graceMs)) socket.destroy();
+        const until = (workedAt.get(socket) ?? 0) + (patience || SENDING);
+        if (elapsed >= Math.min(until, graceMs)) socket.destroy();
       }
     };
     look();
@@ -67,17 +59,52 @@ export function watchConnections(server: Server | TlsServer): Drain {
   };
 }
 
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+const NONE = { making: 0, sending: 0, receiving: 0 };
+
+/** The open connections of a server. */
+class OpenConnections {
+  readonly #open = new Set<Socket>();
+  /** With TLS a connection begins bare, and a client may never begin the handshake; the encrypted socket takes its place.
+   * Keyed by what both have in common. */
+  readonly #bare = new Map<string, Socket>();
+  /** Bytes that a connection had sent when nothing was owed on it. */
+  readonly #settled = new WeakMap<Socket, number>();
+
+  constructor(server: Server | TlsServer) {
+    server.on('connection', (socket: Socket) => {
+      const name = nameOf(socket);
+      this.#add(socket);
+      this.#bare.set(name, socket);
+      socket.once('close', () => {
+        if (this.#bare.get(name) === socket) this.#bare.delete(name);
+      });
+    });
+    server.on('secureConnection', (socket: Socket) => {
+      const bare = this.#bare.get(nameOf(socket));
+      if (bare !== undefined) this.#open.delete(bare);
+      this.#add(socket);
+      this.#settled.set(socket, socket.bytesRead);
+    });
+    server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      response.once('finish', () => this.#settled.set(socket, socket.bytesRead));
+    });
+  }
+
+  [Symbol.iterator](): Iterator<Socket> {
+    return this.#open.values();
+  }
+
+  /** Whether the client has sent something that is not answered. */
+  hasBegun(socket: Socket): boolean {
+    return socket.bytesRead > (this.#settled.get(socket) ?? 0);
+  }
+
+  #add(socket: Socket): void {
+    if (socket.destroyed) return;
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
+  }
 }
 
-/** Milliseconds that a connection is left open for. */
-function patienceFor(exchange: Exchange | undefined): number {
-  if (exchange === undefined || exchange.response.writableFinished) return 0;
-  if (exchange.response.writableEnded) return READING;
-  return exchange.request.complete ? Infinity : SENDING;
-}
-
-/** Unique among the open connections of a listener. */
+/** Unique among the open connections of a listener whose peers are there. */
 const nameOf = (socket: Socket): string => `${socket.remoteAddress ?? ''} ${socket.remotePort ?? 0}`;

@@ -1,6 +1,6 @@
 /** One request of the public listener and the single way in which it is answered. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { accountOf, entryOf } from './connection-account.ts';
 import { crossOriginHeaders } from './cross-origin.ts';
 import { requestIdOf } from './request-id.ts';
 
@@ -17,10 +17,6 @@ export interface Reply {
 export interface ExchangeContext {
   /** Told of each answer: for the metrics. `seconds` is the time since the request's head was read. */
   answered(status: number, method: string, seconds: number): void;
-  /** See `connection-guard.ts`. */
-  readonly working: (socket: Socket) => void;
-  readonly waiting: (socket: Socket) => void;
-  readonly proven: (socket: Socket) => void;
   /** Whether the service is closing: connections are then not kept. */
   readonly isClosing: boolean;
 }
@@ -47,12 +43,13 @@ export class Exchange {
 
   /** The request is complete: its connection is no longer among those that may lose their place. */
   complete(): void {
-    this.#context.working(this.request.socket);
+    entryOf(this.response)?.complete();
   }
 
   /** The client gets a certificate: when connections have to be closed, its own is among the last. */
   markProven(): void {
-    this.#context.proven(this.request.socket);
+    const account = accountOf(this.request.socket);
+    if (account !== undefined) account.isProven = true;
   }
 
   /** Sends the one answer; a second call does nothing. Text goes out in one write with the head. */
@@ -64,11 +61,13 @@ export class Exchange {
     const headers = ['Content-Type', reply.contentType, 'Content-Length', String(length)];
     headers.push('X-Request-Id', this.requestId, ...crossOriginHeaders(request));
     if (reply.headers !== undefined) headers.push(...reply.headers);
-    if (this.#context.isClosing) headers.push('Connection', 'close');
+    // Not while other requests of the connection wait for their answers: they would get none.
+    const others = (accountOf(request.socket)?.unanswered ?? 1) - 1;
+    if (this.#context.isClosing && others === 0) headers.push('Connection', 'close');
     response.writeHead(reply.status, headers);
     if (typeof body !== 'string') response.end(body);
     else response.end(body, length === body.length ? 'latin1' : 'utf8');
+    entryOf(response)?.made(length);
     this.#context.answered(reply.status, request.method ?? '', this.ms / 1000);
-    this.#context.waiting(request.socket);
   }
 }

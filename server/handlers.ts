@@ -8,6 +8,7 @@ import { clientNetwork, createClientAddress, type ClientAddress } from './client
 import { BodyMemory } from './body-memory.ts';
 import { RefusalLog } from './refusal-log.ts';
 import type { ConnectionGuard } from './connection-guard.ts';
+import { ConnectionTurns } from './connection-turns.ts';
 import { createDecisionRecords } from './decision-records.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
 import { fixedCalls } from './fixed-calls.ts';
@@ -29,16 +30,19 @@ import { decodeSigningRequestV1, decodeSigningRequestV2 } from './signing-reques
 /** Bytes of request bodies that may be held at once. */
 const BODY_MEMORY = 32 * 1024 * 1024;
 
+/** Requests whose RSA key waits to be looked at, one after the other: some 20 ms each with 4096 bits. */
+const KEY_CHECKS = 128;
+
 const MIB = 1024 * 1024;
 
 /** What answers of the log that wait for their readers may hold. */
-const UNSENT_LIMITS = { total: 64 * MIB, perClient: 16 * MIB, smallPerConnection: MIB / 4, stallMs: 1_000 };
+const UNSENT_LIMITS = { total: 64 * MIB, perClient: 16 * MIB, stallMs: 1_000 };
 
 /** What the two listeners run. */
 export interface Handlers {
   /** Of each listener; the guard is the one of its sockets. */
   readonly createPublic: (guard: ConnectionGuard) => RequestListener;
-  readonly createOperator: (guard: ConnectionGuard) => RequestListener;
+  readonly createOperator: () => RequestListener;
   /** Signing requests under way. */
   readonly signing: () => number;
   /** Writes what the service log owes: the last summary of refusals. */
@@ -86,11 +90,10 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     close: () => {
       refusalLog.close();
     },
-    createOperator: (guard) =>
-      createMetricsHandler({ metrics, readiness, acceptHost: values.acceptHost }, guard),
+    createOperator: () => createMetricsHandler({ metrics, readiness, acceptHost: values.acceptHost }),
     createPublic: (guard) =>
       createApi({
-        context: contextOf(metrics, guard, state),
+        context: contextOf(metrics, state),
         signing: signingRoutes(values, { metrics, signing, clientAddress, refusalLog }, guard),
         calls: fixedCalls(authority, values.formerChains ?? [], policy, readiness),
         log: logRead,
@@ -106,13 +109,10 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
   };
 }
 
-const contextOf = (metrics: Metrics, guard: ConnectionGuard, state: ServiceState): ExchangeContext => ({
+const contextOf = (metrics: Metrics, state: ServiceState): ExchangeContext => ({
   answered: (status, method, seconds) => {
     metrics.answered(status, method, seconds);
   },
-  working: guard.working,
-  waiting: guard.waiting,
-  proven: guard.proven,
   get isClosing() {
     return state.isClosing;
   },
@@ -136,8 +136,10 @@ function signingRoutes(
   const records = createDecisionRecords({ metrics, requestLog, refusalLog, audit, clientAddress });
   const parts: SigningParts = {
     ...{ issue, signing, records },
+    keyChecks: new Admission(KEY_CHECKS),
     bodies: { memory: new BodyMemory(BODY_MEMORY), queue: new LargeBodyQueue(accepted) },
     wave: new Wave(accepted),
+    turns: new ConnectionTurns(),
     distrusted: new WeakSet(),
   };
   const [v1, v2] = [createAnswerV1(authority), createAnswerV2(authority)];

@@ -3,7 +3,8 @@ import { createServer as createPlainServer, type Server, type ServerOptions } fr
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { addressText, explainListenFailure, urlHost, type ListenAddress } from './listen-address.ts';
-import { CountedResponse, limitParser } from './parser-limits.ts';
+import { CountedResponse, openAccounts } from './connection-account.ts';
+import { limitParser } from './parser-limits.ts';
 import type { TlsPair } from './tls-certificate.ts';
 
 /** Milliseconds a client may take for a request, head and body together, and for a TLS handshake. An honest request is a
@@ -50,6 +51,7 @@ export function createHttpServer(tls: TlsPair | undefined, idleMs = IDLE_TIMEOUT
         });
   // Also a client that does not read its answer loses its place after a while.
   server.setTimeout(SILENCE_TIMEOUT);
+  openAccounts(server);
   limitParser(server);
   return server;
 }

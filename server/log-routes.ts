@@ -98,7 +98,7 @@ function serveSmall(parts: LogRouteParts, endpoint: string, read: SmallRead): Re
       const answer = read(parts.reader, parts.describe);
       const [body = Buffer.alloc(0)] = bytesOf(answer);
       writeHead(parts, response, answer, body.length);
-      parts.unsent.sendSmall(response, body);
+      response.end(body);
       parts.metrics.logRead(endpoint, 200);
     } catch (error) {
       explain(parts, response, endpoint, error);
@@ -111,10 +111,11 @@ function serve(parts: LogRouteParts, endpoint: string, read: Read): RequestHandl
     if (!isAllowed(parts, endpoint, request, response)) return;
     const client = clientNetwork(parts.clientAddress(request));
     try {
-      // Nobody is left to read for when the connection closed while the read waited for its turn.
+      // No client is left when the connection closed while the read waited for its turn.
       const answer = await parts.budget.run(client, async () =>
         request.socket.destroyed ? undefined : read(parts.reader, request),
       );
+      if (request.socket.destroyed) return;
       if (answer === undefined) tooBusy(parts, response, endpoint);
       else send(parts, response, { endpoint, client, answer });
     } catch (error) {
@@ -159,7 +160,8 @@ function writeHead(parts: LogRouteParts, response: Response, answer: Answer, len
   });
 }
 
-/** Refusals are never cached: what is missing today may be there tomorrow. */
+/** Refusals are never cached: what is missing today may be there tomorrow. A client that is gone is told nothing, and nothing
+ * is counted. */
 function refuse(
   parts: LogRouteParts,
   response: Response,
@@ -167,6 +169,7 @@ function refuse(
   status: number,
   text: string,
 ): void {
+  if (response.req.socket.destroyed) return;
   if (parts.isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
   const body = Buffer.from(`${text}\n`);
   response.writeHead(status, {
@@ -174,7 +177,7 @@ function refuse(
     'Content-Length': body.length,
     'Cache-Control': 'no-store',
   });
-  parts.unsent.sendSmall(response, body);
+  response.end(body);
   parts.metrics.logRead(endpoint, status);
 }
 

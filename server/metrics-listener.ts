@@ -2,7 +2,7 @@
  * belongs on an address that only the operator reaches. */
 import type { RequestListener } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { busyUntilEnded, type ConnectionGuard } from './connection-guard.ts';
+import { workUntilEnded } from './connection-account.ts';
 import type { Metrics } from './metrics.ts';
 import type { Readiness } from './readiness.ts';
 import type { AcceptHost } from './service-values.ts';
@@ -15,11 +15,12 @@ export interface OperatorParts {
   readonly acceptHost?: AcceptHost | undefined;
 }
 
-/** The handler of the metrics listener; the guard is the one of its sockets. */
-export function createMetricsHandler(
-  { metrics, readiness, acceptHost = () => true }: OperatorParts,
-  guard: ConnectionGuard,
-): RequestListener {
+/** The handler of the metrics listener. */
+export function createMetricsHandler({
+  metrics,
+  readiness,
+  acceptHost = () => true,
+}: OperatorParts): RequestListener {
   const metricsText = coalesce(() => metrics.text());
   const answer = async (
     path: string,
@@ -30,7 +31,7 @@ export function createMetricsHandler(
   };
   return ({ headers, socket, url = '/' }, response) => {
     if (socket.destroyed) return;
-    busyUntilEnded(guard, response);
+    workUntilEnded(response);
     if (!acceptHost(headers.host)) {
       response.writeHead(403, { 'Content-Type': 'text/plain; charset=utf-8' });
       response.end('this listener does not answer to that host name\n');

@@ -6,12 +6,10 @@
  * them. No client of this service needs more than a handful. A connection that sends more is closed, and the rest of what
  * was read is discarded.
  */
-import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-
-/** Requests of one connection whose responses are not sent as a whole. */
-export const MAX_UNANSWERED = 8;
+import { accountOf, MAX_UNANSWERED } from './connection-account.ts';
 
 /** Headers that the parser delivers in one call; a request with fewer is delivered without such a call. */
 const HEADERS_PER_CALL = 32;
@@ -21,26 +19,8 @@ export const MAX_HEADERS = 6 * HEADERS_PER_CALL;
 
 const TOO_MANY_HEADERS = 'HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n';
 
-/** A response that counts as unanswered until it is sent. For the `ServerResponse` option of a server that
- * {@link limitParser} limits. */
-export class CountedResponse<
-  Request extends IncomingMessage = IncomingMessage,
-> extends ServerResponse<Request> {
-  constructor(request: Request, options?: object) {
-    // The runtime passes options on to the base class, which the type of its constructor does not mention.
-    super(...([request, options] as unknown as [Request]));
-    const connection = connections.get(request.socket);
-    if (connection === undefined) return;
-    connection.unanswered++;
-    this.once('close', () => {
-      connection.unanswered--;
-    });
-    // If the parser could not be stopped, this still keeps responses from piling up.
-    if (connection.unanswered > MAX_UNANSWERED) request.socket.destroy();
-  }
-}
-
-/** Limits every connection of `server`, also for requests that the runtime answers by itself without an event. */
+/** Limits every connection of `server`, which keeps accounts, also for requests that the runtime answers by itself without
+ * an event. */
 export function limitParser(server: Server | TlsServer): void {
   server.on('setSecureContext' in server ? 'secureConnection' : 'connection', (socket: Socket) => {
     connections.set(socket, new Connection(socket));
@@ -53,8 +33,34 @@ export function abortConnection(socket: Socket): void {
   connections.get(socket)?.stopParser();
 }
 
+/** Bytes that the parser holds of a head that is not complete. They may include up to 64 KiB that were read together with
+ * it and belong to earlier requests. Undefined where the parser does not tell. */
+export const incompleteHead = (socket: Socket): number | undefined => connections.get(socket)?.incompleteHead;
+
+/** Takes no further request from a connection; the one that is being received goes on. */
+export function takeNoMore(socket: Socket): void {
+  connections.get(socket)?.takeNoMore();
+}
+
+/** Milliseconds for which a closing connection is still read. */
+const LINGER = 1_000;
+
+/** Parses nothing more of a connection, calls `answer`, and closes the connection when what it wrote is sent. What the client
+ * still sends is read and discarded for a second: closing at once would take the answer from it. */
+export function closeAnswered(socket: Socket, answer: () => void): void {
+  connections.get(socket)?.stopParser();
+  answer();
+  socket.end();
+  const timer = setTimeout(() => {
+    socket.destroy();
+  }, LINGER);
+  socket.once('close', () => {
+    clearTimeout(timer);
+  });
+}
+
 /** The runtime's parser of a connection. It is not part of the documented interface; Node 22, 24 and 26 have it so. Where
- * it differs, only {@link CountedResponse} limits a connection. */
+ * it differs, only the count of responses limits a connection. */
 interface Parser {
   readonly socket?: Socket | null;
   /** Called for each head. Returns 0 to go on, 2 to stop parsing behind this message. */
@@ -63,7 +69,7 @@ interface Parser {
   [callback: number]: unknown;
 }
 
-type CallbackName = 'kOnHeaders' | 'kOnBody';
+type CallbackName = 'kOnMessageBegin' | 'kOnHeaders' | 'kOnBody';
 type Callback = (this: Parser, ...words: unknown[]) => unknown;
 
 const STOP = 2;
@@ -73,8 +79,12 @@ const connections = new WeakMap<Socket, Connection>();
 const countingParsers = new WeakSet<Parser>();
 
 class Connection {
-  unanswered = 0;
   #headerCalls = 0;
+  /** Bytes read at the last event of the parser, and before the read in which that was. */
+  #read = 0;
+  #readBefore = 0;
+  #isHeadPending = false;
+  #tellsBegins = false;
   readonly #socket: Socket;
   readonly #parser: Parser | undefined;
 
@@ -85,12 +95,27 @@ class Connection {
     this.#parser = parser;
     this.#countRequests(parser);
     countHeaders(parser);
+    this.#tellsBegins = tellBegins(parser);
+  }
+
+  get incompleteHead(): number | undefined {
+    if (!this.#tellsBegins) return undefined;
+    return this.#isHeadPending ? this.#socket.bytesRead - this.#readBefore : 0;
+  }
+
+  /** The parser found the first byte of a head, or the end of one. Everything that was read at once is parsed at once, so
+   * that a head may begin anywhere in what came since the last event. */
+  noteHead(isPending: boolean): void {
+    const { bytesRead } = this.#socket;
+    if (bytesRead !== this.#read) this.#readBefore = this.#read;
+    this.#read = bytesRead;
+    this.#isHeadPending = isPending;
   }
 
   /** The parser delivered {@link HEADERS_PER_CALL} headers of a longer head. */
   countHeaderCall(): void {
     if (++this.#headerCalls * HEADERS_PER_CALL < MAX_HEADERS) return;
-    if (this.unanswered === 0) this.#socket.write(TOO_MANY_HEADERS);
+    if (accountOf(this.#socket)?.unanswered === 0) this.#socket.write(TOO_MANY_HEADERS);
     this.#socket.destroySoon();
     this.stopParser();
   }
@@ -99,7 +124,7 @@ class Connection {
   stopParser(): void {
     const parser = this.#parser;
     if (parser === undefined) return;
-    parser.onIncoming = () => STOP;
+    this.takeNoMore();
     for (const name of ['kOnHeaders', 'kOnBody'] as const) {
       const [number, own] = callbackOf(parser, name) ?? [];
       if (number === undefined) continue;
@@ -110,12 +135,17 @@ class Connection {
     }
   }
 
+  takeNoMore(): void {
+    if (this.#parser !== undefined) this.#parser.onIncoming = () => STOP;
+  }
+
   #countRequests(parser: Parser): void {
     const deliver = parser.onIncoming;
     if (typeof deliver !== 'function') return;
     parser.onIncoming = (request, keepAlive) => {
       this.#headerCalls = 0;
-      if (this.unanswered < MAX_UNANSWERED) return deliver(request, keepAlive);
+      this.noteHead(false);
+      if ((accountOf(this.#socket)?.unanswered ?? 0) < MAX_UNANSWERED) return deliver(request, keepAlive);
       abortConnection(this.#socket);
       return STOP;
     };
@@ -134,8 +164,27 @@ function countHeaders(parser: Parser): void {
   };
 }
 
-function callbackOf(parser: Parser, name: CallbackName): readonly [number, Callback] | undefined {
+/** Has the parser tell where a head begins. The runtime calls this back where it finds a function, has none of its own, and
+ * takes it away when the connection ends. */
+function tellBegins(parser: Parser): boolean {
+  const number = numberOf(parser, 'kOnMessageBegin');
+  if (number === undefined || typeof parser[number] === 'function') return false;
+  parser[number] = noteBegin;
+  return true;
+}
+
+function noteBegin(this: Parser): void {
+  const { socket } = this;
+  if (socket !== undefined && socket !== null) connections.get(socket)?.noteHead(true);
+}
+
+function numberOf(parser: Parser, name: CallbackName): number | undefined {
   const number = (parser.constructor as Partial<Record<CallbackName, unknown>>)[name];
-  const own = typeof number === 'number' ? parser[number] : undefined;
-  return typeof number === 'number' && typeof own === 'function' ? [number, own as Callback] : undefined;
+  return typeof number === 'number' ? number : undefined;
+}
+
+function callbackOf(parser: Parser, name: CallbackName): readonly [number, Callback] | undefined {
+  const number = numberOf(parser, name);
+  const own = number === undefined ? undefined : parser[number];
+  return number !== undefined && typeof own === 'function' ? [number, own as Callback] : undefined;
 }

@@ -1,7 +1,7 @@
 /** Reads request bodies under two limits: one for each body and one for all that are held. */
 import type { IncomingMessage } from 'node:http';
 import { SMALL_BODY, type BodyMemory } from './body-memory.ts';
-import { abortConnection } from './parser-limits.ts';
+import { closeAnswered } from './parser-limits.ts';
 import type { LargeBodyQueue } from './large-body-queue.ts';
 import { TransportError } from './transport-error.ts';
 
@@ -13,11 +13,15 @@ export const BODY_LIMIT = 256 * 1024;
  * still writes would never see the answer. */
 const DISCARD_LIMIT = 8 * 1024 * 1024;
 
+/** Bytes that no honest body has, and that every chunk has which is worth freeing. */
+const LARGER = 12 * 1024;
+const WORTH_FREEING = 1024;
+
 /** Chunks of a body that are kept as they came; more are copied into one buffer. */
 const LISTED_CHUNKS = 8;
 
 /** Chunks of a body that may have any size; those beyond must have {@link MIN_CHUNK} bytes on average. No network splits a
- * body into smaller ones, and each costs as much time as an honest kilobyte. */
+ * body into smaller ones, but a client with chunked encoding can, and each costs as much time as an honest kilobyte. */
 const FREE_CHUNKS = 32;
 const MIN_CHUNK = 256;
 
@@ -26,14 +30,22 @@ const tooLarge = (): TransportError =>
     hint: 'A signing request is a token and a key; a few kilobytes.',
   });
 
-const tooBusy = (): TransportError =>
+const fragmented = (): TransportError =>
+  new TransportError('BODY_MALFORMED', 'the request body comes in chunks of less than 256 bytes on average', {
+    hint: 'Send it as a whole, with Content-Length: a signing request is a few kilobytes.',
+  });
+
+/** What a body is refused with that was dropped for want of memory. */
+export const tooBusy = (): TransportError =>
   new TransportError('TOO_BUSY', 'the server is reading as much as it can hold', {
     hint: 'Try again in a second.',
   });
 
-/** A complete body. Its memory is held until `release` is called, which may empty `bytes`. */
+/** A complete body. Until it is taken it may be dropped for others, like an incomplete one. */
 export interface Body {
-  readonly bytes: Buffer;
+  readonly size: number;
+  /** Its bytes, whose memory is held until `release` is called, which may empty them; undefined when it was dropped. */
+  take(): Buffer | undefined;
   readonly release: () => void;
 }
 
@@ -44,11 +56,12 @@ export interface BodyLimits {
 }
 
 /** Calls back once: with the complete body, or with a {@link TransportError}, or with undefined when the connection
- * ended. What a refused body held is freed at once. */
+ * ended. What a refused body held is freed at once. While `isCrowded` says so, it is read like a large one. */
 export function readBody(
   request: IncomingMessage,
   { memory, queue }: BodyLimits,
   done: (result: Body | TransportError | undefined) => void,
+  isCrowded: () => boolean = () => false,
 ): void {
   const chunks = new Chunks();
   let failure: TransportError | undefined;
@@ -62,26 +75,37 @@ export function readBody(
   };
   const refuse = (error: TransportError): void => {
     failure ??= error;
+    chunks.free(WORTH_FREEING);
     release();
   };
   const finish = (result: Body | TransportError | undefined): void => {
     if (isDone) return;
     isDone = true;
     if (result === undefined || result instanceof TransportError) release();
-    else held.complete();
     done(result);
   };
   request.on('data', (chunk: Buffer) => {
     const grown = chunks.add(chunk);
-    if (chunks.isFragmented) abortConnection(request.socket);
-    else if (chunks.size > DISCARD_LIMIT) finish(failure);
+    if (chunks.isFragmented) {
+      closeAnswered(request.socket, () => {
+        finish(fragmented());
+      });
+    } else if (chunks.size > DISCARD_LIMIT) finish(failure);
     else if (chunks.size > BODY_LIMIT) refuse(tooLarge());
     else held.grow(grown);
-    if (chunks.size > SMALL_BODY && !isDone) queue.defer(request.socket);
+    if (!isDone && (chunks.size > SMALL_BODY || isCrowded())) queue.defer(request.socket);
   });
   request.on('end', () => {
-    if (failure === undefined) finish({ bytes: chunks.whole(), release });
-    else finish(failure);
+    if (failure !== undefined) {
+      finish(failure);
+      return;
+    }
+    const take = (): Buffer | undefined => {
+      if (failure !== undefined) return undefined;
+      held.complete();
+      return chunks.whole();
+    };
+    finish({ size: chunks.size, take, release });
   });
   const gone = (): void => {
     finish(undefined);
@@ -132,11 +156,11 @@ class Chunks {
     return (this.#buffer ?? this.#enlarge(this.size)).subarray(0, this.size);
   }
 
-  /** Frees all memory; what is added later is discarded. */
-  free(): void {
+  /** Frees all memory, that of buffers of at least so many bytes at once; what is added later is discarded. */
+  free(least = LARGER): void {
     this.#isFreed = true;
-    for (const chunk of this.#list) freeMemory(chunk);
-    if (this.#buffer !== undefined) freeMemory(this.#buffer);
+    for (const chunk of this.#list) freeMemory(chunk, least);
+    if (this.#buffer !== undefined) freeMemory(this.#buffer, least);
     this.#list = [];
     this.#buffer = undefined;
   }
@@ -155,9 +179,8 @@ class Chunks {
   }
 }
 
-/** Frees the memory of a large buffer at once. The garbage collector would free it too, but it does not know how much
- * memory a few small objects hold, and lets hundreds of megabytes pile up. */
-function freeMemory({ buffer, length }: Buffer): void {
-  if (length >= SMALL_BODY && buffer instanceof ArrayBuffer && buffer.byteLength === length)
-    buffer.transfer(0);
+/** Frees the memory of a buffer at once, if it is larger than an honest body. The garbage collector would free it too, but it
+ * does not know how much memory a few small objects hold, and lets hundreds of megabytes pile up. */
+function freeMemory({ buffer, length }: Buffer, least = LARGER): void {
+  if (length >= least && buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0);
 }

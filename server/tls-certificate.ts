@@ -111,6 +111,14 @@ export interface TlsFollower {
   stop(): void;
 }
 
+/** What the files are now, as far as they can be read. */
+async function stateOf({ certFile, keyFile }: TlsFiles): Promise<string> {
+  const [cert, key] = await Promise.all(
+    [certFile, keyFile].map((file) => read(file).catch(() => Buffer.alloc(0))),
+  );
+  return fingerprintOf(cert ?? Buffer.alloc(0), key ?? Buffer.alloc(0));
+}
+
 /** Follows the files. `onRenewed` gets each new good pair, `onRefused` each new bad one once: the old pair then stays in
  * use. */
 export function followTlsPair(options: {
@@ -125,6 +133,8 @@ export function followTlsPair(options: {
   let failure: string | undefined;
   let renewals = 0;
   let failures = 0;
+  /** The failure and the files with which it was reported. */
+  let reported: string | undefined;
   const check = async (): Promise<void> => {
     try {
       const pair = await loadTlsPair(options.files, options.clock());
@@ -133,11 +143,12 @@ export function followTlsPair(options: {
         current = pair;
         renewals++;
       }
-      failure = undefined;
+      failure = reported = undefined;
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      if (text === failure) return;
-      failure = text;
+      failure = error instanceof Error ? error.message : String(error);
+      const now = `${failure}\n${await stateOf(options.files)}`;
+      if (now === reported) return;
+      reported = now;
       failures++;
       options.onRefused(error);
     }

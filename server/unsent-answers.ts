@@ -1,5 +1,6 @@
 /**
- * Bytes of answers that are made but not sent: a client that does not read leaves them in memory.
+ * Bytes of large answers that are made but not sent: a client that does not read leaves them in memory. Small answers are in
+ * the account of their connection.
  *
  * Answers go out in pieces, so that it shows whether a connection takes anything. When memory is short, a connection that
  * holds an answer and takes nothing is closed first, and then one of the client that holds most: a reader that reads is
@@ -7,6 +8,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { accountOf, entryOf } from './connection-account.ts';
 
 /** How much may be held. */
 export interface UnsentLimits {
@@ -14,8 +16,6 @@ export interface UnsentLimits {
   readonly total: number;
   /** Bytes of one client. */
   readonly perClient: number;
-  /** Bytes of small answers on one connection; they count for no client. */
-  readonly smallPerConnection: number;
   /** Milliseconds after which a connection that takes nothing may be closed for the sake of others. */
   readonly stallMs: number;
 }
@@ -24,26 +24,26 @@ export interface UnsentLimits {
 const PIECE = 64 * 1024;
 
 /** An answer that is not sent yet. */
-export interface HeldAnswer {
-  readonly socket: Socket;
+interface HeldAnswer {
+  readonly connection: Connection;
   readonly client: string;
   readonly bytes: number;
-  /** Milliseconds of the clock, when its connection last took something of it. */
-  tookAt: number;
 }
 
 /** What waits on one connection. An answer behind another one never learns that the connection closed; this does. */
 interface Connection {
+  readonly socket: Socket;
   readonly answers: Set<HeldAnswer>;
-  small: number;
+  /** Milliseconds of the clock, when it last took something of any answer, or got one while it held none. */
+  tookAt: number;
 }
 
 /** Sends answers and knows what is held of them. */
 export class UnsentAnswers {
   readonly #limits: UnsentLimits;
   readonly #clock: () => number;
-  /** The one whose connection has taken nothing for longest is the first: a Set keeps the order of adding. */
-  readonly #held = new Set<HeldAnswer>();
+  /** Those that hold answers. The one that has taken nothing for longest is the first: a Set keeps the order of adding. */
+  readonly #holders = new Set<Connection>();
   readonly #clients = new Map<string, number>();
   readonly #connections = new WeakMap<Socket, Connection>();
   #total = 0;
@@ -66,7 +66,7 @@ export class UnsentAnswers {
     const { total, perClient } = this.#limits;
     // A single answer is never too large: a tile of the longest certificates has to be readable, too.
     while (this.#heldBy(client) > 0 && this.#heldBy(client) + bytes > perClient) {
-      const stalled = this.#first((answer) => answer.client === client);
+      const stalled = this.#firstOf(client);
       if (stalled === undefined || !this.#isStalled(stalled, now)) return false;
       this.#drop(stalled);
     }
@@ -86,32 +86,25 @@ export class UnsentAnswers {
     if (answer !== undefined) this.#write(response, answer, parts.flatMap(piecesOf));
   }
 
-  /** Counts an answer of so many bytes that somebody else ends at once. Undefined when its connection is gone: nothing is
-   * kept for it then, and nothing would say when to give it back. */
+  /** Counts an answer of so many bytes that somebody else ends at once, and whose making is over. Undefined when its
+   * connection is gone: nothing is kept for it then, and nothing would say when to give it back. */
   hold(response: ServerResponse, client: string, bytes: number): HeldAnswer | undefined {
     const { socket } = response.req;
     if (socket.destroyed) return undefined;
-    const answer = { socket, client, bytes, tookAt: this.#clock() };
-    this.#held.add(answer);
-    this.#connectionOf(socket).answers.add(answer);
-    this.#count(answer, bytes);
-    const release = (): void => {
-      this.#release(answer);
-    };
-    response.once('finish', release);
-    response.once('close', release);
-    return answer;
-  }
-
-  /** Ends `response` with a small body, whatever room there is. A connection that leaves too many of them unread is
-   * closed. */
-  sendSmall(response: ServerResponse, body: Uint8Array): void {
-    const { socket } = response.req;
+    entryOf(response)?.made(0);
     const connection = this.#connectionOf(socket);
-    connection.small += body.length;
-    response.once('finish', () => (connection.small -= body.length));
-    if (connection.small > this.#limits.smallPerConnection) socket.destroy();
-    else response.end(body);
+    const answer = { connection, client, bytes };
+    if (connection.answers.size === 0) this.#took(connection);
+    connection.answers.add(answer);
+    this.#count(answer, bytes);
+    response.once('finish', () => {
+      if (connection.answers.has(answer)) this.#took(connection);
+      this.#release(answer);
+    });
+    response.once('close', () => {
+      this.#release(answer);
+    });
+    return answer;
   }
 
   #write(response: ServerResponse, answer: HeldAnswer, pieces: readonly Uint8Array[], at = 0): void {
@@ -122,20 +115,22 @@ export class UnsentAnswers {
     }
     response.write(piece, (error) => {
       if (error instanceof Error) return;
-      this.#took(answer);
+      this.#took(answer.connection);
+      accountOf(answer.connection.socket)?.took();
       this.#write(response, answer, pieces, at + 1);
     });
   }
 
-  #took(answer: HeldAnswer): void {
-    if (!this.#held.delete(answer)) return;
-    answer.tookAt = this.#clock();
-    this.#held.add(answer);
+  #took(connection: Connection): void {
+    connection.tookAt = this.#clock();
+    this.#holders.delete(connection);
+    this.#holders.add(connection);
   }
 
   #release(answer: HeldAnswer): void {
-    if (!this.#held.delete(answer)) return;
-    this.#connections.get(answer.socket)?.answers.delete(answer);
+    const { connection } = answer;
+    if (!connection.answers.delete(answer)) return;
+    if (connection.answers.size === 0) this.#holders.delete(connection);
     this.#count(answer, -answer.bytes);
   }
 
@@ -153,21 +148,25 @@ export class UnsentAnswers {
   #connectionOf(socket: Socket): Connection {
     const known = this.#connections.get(socket);
     if (known !== undefined) return known;
-    const connection: Connection = { answers: new Set(), small: 0 };
+    const connection: Connection = { socket, answers: new Set(), tookAt: 0 };
     this.#connections.set(socket, connection);
     socket.once('close', () => {
-      for (const answer of connection.answers) this.#release(answer);
+      this.#releaseAll(connection);
     });
     return connection;
   }
 
-  /** Which answer makes way for `bytes` more of `client` when memory is full. */
-  #loserTo(client: string, bytes: number, now: number): HeldAnswer | undefined {
-    const [first] = this.#held;
+  #releaseAll({ answers }: Connection): void {
+    for (const answer of answers) this.#release(answer);
+  }
+
+  /** Which connection makes way for `bytes` more of `client` when memory is full. */
+  #loserTo(client: string, bytes: number, now: number): Connection | undefined {
+    const [first] = this.#holders;
     if (first !== undefined && this.#isStalled(first, now)) return first;
     const [heaviest, held] = this.#heaviest();
     if (heaviest === client || held <= this.#heldBy(client) + bytes) return undefined;
-    return this.#first((answer) => answer.client === heaviest);
+    return this.#firstOf(heaviest);
   }
 
   #heaviest(): readonly [client: string, bytes: number] {
@@ -176,19 +175,21 @@ export class UnsentAnswers {
     return heaviest;
   }
 
-  #first(matches: (answer: HeldAnswer) => boolean): HeldAnswer | undefined {
-    for (const answer of this.#held) if (matches(answer)) return answer;
+  /** The connection with an answer of `client` that has taken nothing for longest. */
+  #firstOf(client: string): Connection | undefined {
+    for (const connection of this.#holders)
+      for (const answer of connection.answers) if (answer.client === client) return connection;
     return undefined;
   }
 
-  #isStalled({ tookAt }: HeldAnswer, now: number): boolean {
+  #isStalled({ tookAt }: Connection, now: number): boolean {
     return now - tookAt >= this.#limits.stallMs;
   }
 
-  /** Closes the connection of an answer, and with it gives back all that waits there. */
-  #drop({ socket }: HeldAnswer): void {
-    for (const answer of this.#connectionOf(socket).answers) this.#release(answer);
-    socket.destroy();
+  /** Closes a connection, and with it gives back all that waits there. */
+  #drop(connection: Connection): void {
+    this.#releaseAll(connection);
+    connection.socket.destroy();
   }
 }
 

@@ -22,13 +22,15 @@ export interface WorkerStart {
   readonly workerData: unknown;
   /** Makes the error for questions to a worker that ended, from a sentence that says so. Called once, when it ends. */
   readonly gone: (reason: string) => Error;
+  /** Whether the thread keeps the process alive only while a question waits for its reply. */
+  readonly isIdleWhenUnasked?: boolean;
 }
 
 /** Starts a worker: `.js` in a build, `.ts` when Node runs the sources, for the compiler rewrites imports but not URLs.
  * The process's own flags stay with the process: an inspector's port is taken by then, and what is meant for `--eval`
  * keeps a worker from starting. */
 export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<Request, Reply> {
-  const { beside, name, workerData } = start;
+  const { beside, name, workerData, isIdleWhenUnasked = false } = start;
   const extension = beside.endsWith('.ts') ? 'ts' : 'js';
   const execArgv = extension === 'ts' ? process.execArgv.filter((flag) => FOR_SOURCES.includes(flag)) : [];
   const file = new URL(`./${name}.${extension}`, beside);
@@ -39,7 +41,13 @@ export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<R
     gone ??= start.gone(`the thread ${name} ended: ${reason}`);
     for (const { reject } of waiting.splice(0)) reject(gone);
   };
-  worker.on('message', (reply: Reply) => waiting.shift()?.resolve(reply));
+  const rest = (): void => {
+    if (isIdleWhenUnasked && waiting.length === 0) worker.unref();
+  };
+  worker.on('message', (reply: Reply) => {
+    waiting.shift()?.resolve(reply);
+    rest();
+  });
   worker.on('messageerror', (error) => {
     fail(error.message);
   });
@@ -49,6 +57,7 @@ export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<R
   worker.on('exit', (code) => {
     fail(`exit code ${code}`);
   });
+  rest();
   return {
     get isGone() {
       return gone !== undefined;
@@ -57,6 +66,7 @@ export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<R
       if (gone !== undefined) return Promise.reject(gone);
       return new Promise((resolve, reject) => {
         waiting.push({ resolve, reject });
+        if (isIdleWhenUnasked) worker.ref();
         worker.postMessage(request);
       });
     },

@@ -26,8 +26,9 @@ import { MAX_RECENT } from '../policy/replay/recent-tokens.ts';
 import { KEPT_LONGER, MAX_KEYS } from '../policy/replay/replay-database.ts';
 import { RESTART_INTERVAL } from '../policy/replay/replay-guard.ts';
 import { SMALL_BODY } from '../server/body-memory.ts';
+import { MAX_UNANSWERED } from '../server/connection-account.ts';
 import { MAX_VALUES } from '../server/json-bounds.ts';
-import { MAX_HEADERS, MAX_UNANSWERED } from '../server/parser-limits.ts';
+import { MAX_HEADERS } from '../server/parser-limits.ts';
 import { BODY_LIMIT } from '../server/request-body.ts';
 
 describe('Bounds', () => {

@@ -58,6 +58,10 @@ export class VerificationKey {
     if (n === undefined) return true;
     this.#isSound ??= JUDGE.weaknessOf(fromBase64Url(n)).then(
       (weakness) => (this.#isSound = weakness === undefined),
+      (error: unknown) => {
+        this.#isSound = undefined;
+        throw error;
+      },
     );
     return this.#isSound;
   }

@@ -11,6 +11,7 @@
 import { closeSync, fsyncSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { lookAtCopy, removeCopies } from '../../storage/database-copy.ts';
 import { FileFault } from '../../storage/file-fault.ts';
 import { DURABLE, isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
@@ -129,11 +130,16 @@ export class ReplayDatabase {
 /** Bytes of a file and its WAL that are looked at in a copy first: those of three million tokens. */
 const MAX_COPIED = 256 * 1024 * 1024;
 
-/** What an unclean end left is looked at in a copy first: a file that is refused stays as it is, with its WAL. */
+/** A file that is refused stays as it is, with its WAL: opening it for writing would change it. What an unclean end left is
+ * looked at in a copy. */
 function requireUsable(path: string): void {
   const file = statSync(path, { throwIfNoEntry: false });
+  if (file === undefined) return;
   const wal = statSync(`${path}-wal`, { throwIfNoEntry: false });
-  if (file === undefined || wal === undefined || file.size + wal.size > MAX_COPIED) return;
+  if (wal === undefined || file.size + wal.size > MAX_COPIED) {
+    lookAt(path);
+    return;
+  }
   lookAtCopy(path, (copy) => {
     copy.addWal();
     const db = openFor(copy.path, path);
@@ -143,6 +149,28 @@ function requireUsable(path: string): void {
       db.close();
     }
   });
+}
+
+/** Judges the file without its WAL, in the way in which SQLite locks nothing and makes no file beside it. */
+function lookAt(path: string): void {
+  const url = pathToFileURL(path);
+  url.searchParams.set('immutable', '1');
+  const db = new DatabaseSync(url, { readOnly: true });
+  try {
+    if (!isEmpty(db)) requireFormat(db, path);
+  } finally {
+    db.close();
+  }
+}
+
+const isEmpty = (db: DatabaseSync): boolean => db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined;
+
+function requireFormat(db: DatabaseSync, path: string): void {
+  const hasMeta = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== undefined;
+  const format = hasMeta
+    ? db.prepare("SELECT value FROM meta WHERE key = 'format'").get()?.['value']
+    : undefined;
+  if (format !== FORMAT) throw unknownFormat(path);
 }
 
 function open(path: string): DatabaseSync {
@@ -162,9 +190,8 @@ function openFor(file: string, path = file): DatabaseSync {
   const db = new DatabaseSync(file, { timeout: 5000 });
   try {
     db.exec(`PRAGMA journal_mode = WAL; ${DURABLE} PRAGMA journal_size_limit = ${16 * 1024 * 1024};`);
-    if (db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined) create(db, file);
-    const format = db.prepare("SELECT value FROM meta WHERE key = 'format'").get()?.['value'];
-    if (format !== FORMAT) throw unknownFormat(path);
+    if (isEmpty(db)) create(db, file);
+    requireFormat(db, path);
     return db;
   } catch (error) {
     db.close();

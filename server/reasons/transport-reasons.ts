@@ -8,8 +8,10 @@ const NO_DECISION =
 export const TRANSPORT_REASONS: ReasonRows<TransportReason> = {
   BODY_MALFORMED: {
     grpc: 3,
-    meaning: 'The body is not the JSON that the call takes, or has more than 10,000 values.',
-    cause: 'A client of the other version of the API, or a shell that ate the quotes.',
+    meaning:
+      'The body is not the JSON that the call takes, has more than 10,000 values, or comes in chunks of a few bytes.',
+    cause:
+      'A client of the other version of the API, a shell that ate the quotes, or a client that sends each piece of its JSON in a chunk.',
     mend: 'The sentence says what is wrong and where; http-api.md shows a body.',
   },
   BODY_TOO_LARGE: {

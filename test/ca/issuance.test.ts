@@ -1,12 +1,13 @@
-import { generateKeyPairSync, sign, X509Certificate } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, getDiffieHellman, sign, X509Certificate } from 'node:crypto';
 import { expect } from 'chai';
 import type { DecisionTrace } from '../../ca/decision-trace.ts';
 import type { IssuancePolicy } from '../../ca/issuance-policy.ts';
-import { createIssuance } from '../../ca/issuance.ts';
+import { createIssuance, type RequestPlace } from '../../ca/issuance.ts';
 import { ReleaseError } from '../../ca/release-error.ts';
 import { permitAlgorithms } from '../../ca/signing-algorithms.ts';
 import type { SigningRequest } from '../../ca/signing-request.ts';
 import type { CommittedEntry } from '../../ct-log/committed.ts';
+import { LogError } from '../../ct-log/log-error.ts';
 import { PolicyError } from '../../policy/policy-error.ts';
 import { NOW, pemOf, testAuthority, type TestAuthority } from './support/authority.ts';
 import { csrOf } from './support/csr.ts';
@@ -14,14 +15,39 @@ import { testKey } from './support/keys.ts';
 import { memoryLog, type MemoryLog } from './support/memory-log.ts';
 import { openPolicy } from './support/open-policy.ts';
 import { emailPrincipal } from './support/principal.ts';
+import { openRsa } from '../support/open-rsa.ts';
 
 const clock = (): number => NOW;
+
+const OPEN_RSA = openRsa(getDiffieHellman('modp14').getPrime());
 
 function request(challenge = 'alice@example.org'): SigningRequest {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const proof = sign('sha256', Buffer.from(challenge), privateKey);
   return { token: 'token-1', key: { kind: 'publicKey', content: pemOf(publicKey), proof } };
 }
+
+/** A request with an RSA key, and one with a prime number for a modulus, which needs no private key. */
+function rsaRequest(): SigningRequest {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const proof = sign('sha256', Buffer.from('alice@example.org'), privateKey);
+  return { token: 'token-1', key: { kind: 'publicKey', content: pemOf(publicKey), proof } };
+}
+
+function openRequest(): SigningRequest {
+  const { modulus, sign: signOpenly } = OPEN_RSA;
+  const key = { kty: 'RSA', e: 'AQAB', n: modulus.toString('base64url') };
+  const content = pemOf(createPublicKey({ key, format: 'jwk' }));
+  const proof = signOpenly(Buffer.from('alice@example.org'));
+  return { token: 'token-1', key: { kind: 'publicKey', content, proof } };
+}
+
+/** A place that is always there. */
+const placeOf = (admit: () => void): RequestPlace => ({
+  admit,
+  toKeyCheck: () => undefined,
+  fromKeyCheck: () => undefined,
+});
 
 describe('ca/issuance', () => {
   let ca: TestAuthority;
@@ -134,19 +160,60 @@ describe('ca/issuance', () => {
   it('admits a request when its token is verified, and does nothing more for one that is not admitted', async () => {
     const log = memoryLog(clock);
     const busy = new Error('busy');
-    const refuse = (): void => {
+    const refuse = (): never => {
       throw busy;
     };
-    expect(await issuing(log)(request(), {}, refuse).catch((error: unknown) => error)).to.equal(busy);
+    expect(await issuing(log)(request(), {}, placeOf(refuse)).catch((error: unknown) => error)).to.equal(
+      busy,
+    );
     let admitted = 0;
     const admit = (): void => {
       admitted++;
     };
     const strict = openPolicy(emailPrincipal(), { identify: () => Promise.reject(new Error('unknown')) });
-    await issuing(log, () => strict)(request(), {}, admit).catch(() => undefined);
+    await issuing(log, () => strict)(request(), {}, placeOf(admit)).catch(() => undefined);
     expect([admitted, log.entries.length]).to.deep.equal([0, 0]);
-    await issuing(log)(request(), {}, admit);
+    await issuing(log)(request(), {}, placeOf(admit));
     expect([admitted, log.entries.length]).to.deep.equal([1, 1]);
+  });
+
+  it('lets a request with an RSA key change its place before anything is used up, and back before it is logged', async () => {
+    const steps: string[] = [];
+    const place: RequestPlace = {
+      admit: () => steps.push('admitted'),
+      toKeyCheck: () => steps.push('to the check'),
+      fromKeyCheck: () => steps.push('from the check'),
+    };
+    const policy = openPolicy(emailPrincipal(), {
+      authorize: () => {
+        steps.push('counted');
+        return { lifetimeSeconds: 600 };
+      },
+    });
+    const log = memoryLog(clock);
+    const noting: MemoryLog = {
+      ...log,
+      append: (entry) => {
+        steps.push('logged');
+        return log.append(entry);
+      },
+    };
+    await issuing(noting, () => policy)(rsaRequest(), {}, place);
+    expect(steps).to.deep.equal(['admitted', 'to the check', 'counted', 'from the check', 'logged']);
+    steps.splice(0);
+    await issuing(noting, () => policy)(request(), {}, place);
+    expect(steps).to.deep.equal(['admitted', 'counted', 'logged']);
+  });
+
+  it('counts a request whose key anybody can use: finding that out cost as much as a certificate', async () => {
+    let refunds = 0;
+    const counting = openPolicy(emailPrincipal(), {
+      authorize: () => ({ lifetimeSeconds: 600, refund: () => refunds++ }),
+    });
+    const log = memoryLog(clock);
+    const failure: unknown = await issuing(log, () => counting)(openRequest()).catch((e: unknown) => e);
+    expect(failure).to.have.property('code', 'KEY_INSECURE');
+    expect([refunds, log.entries.length]).to.deep.equal([0, 0]);
   });
 
   it('counts nothing against limits that did not get into the log, and everything that did', async () => {
@@ -154,9 +221,20 @@ describe('ca/issuance', () => {
     const counting = openPolicy(emailPrincipal(), {
       authorize: () => ({ lifetimeSeconds: 600, refund: () => given++ }),
     });
-    const full: MemoryLog = { ...memoryLog(clock), append: () => Promise.reject(new Error('full')) };
-    await issuing(full, () => counting)(request()).catch(() => undefined);
-    expect(given).to.equal(1);
+    const refusing = (error: Error): MemoryLog => ({
+      ...memoryLog(clock),
+      append: () => Promise.reject(error),
+    });
+    const full = new LogError('LOG_BUSY', 'full');
+    const refused: DecisionTrace = {};
+    await issuing(refusing(full), () => counting)(request(), refused).catch(() => undefined);
+    expect([given, refused.serial]).to.deep.equal([1, undefined]);
+    // Nobody knows whether these are in the log.
+    for (const unknown of [full.ofStored(), new Error('whatever')]) {
+      const trace: DecisionTrace = {};
+      await issuing(refusing(unknown), () => counting)(request(), trace).catch(() => undefined);
+      expect(trace.serial).to.match(/^[0-9a-f]{32,40}$/);
+    }
     await issuing(memoryLog(clock), () => counting)(request());
     const lying = memoryLog(clock, (entry) => ({ ...entry, leafHash: new Uint8Array(32) }));
     await issuing(lying, () => counting)(request()).catch(() => undefined);

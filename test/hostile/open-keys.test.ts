@@ -2,7 +2,7 @@
  * Keys with which anybody can sign: points of small order and other spellings of a point, moduli that anybody can take
  * apart. Refused wherever a key comes from: clients, issuers, logs, witnesses, chains.
  */
-import { createHash, createPublicKey, generatePrimeSync, getDiffieHellman, verify } from 'node:crypto';
+import { createPublicKey, generatePrimeSync, getDiffieHellman, verify } from 'node:crypto';
 import { expect } from 'chai';
 import type { JWK } from 'jose';
 import { platformCrypto } from '../../cli/platform-crypto.ts';
@@ -16,6 +16,7 @@ import { anything } from '../../verify/identity-policy.ts';
 import { verifyCertificate } from '../../verify/verify-certificate.ts';
 import { VerifyError } from '../../verify/verify-error.ts';
 import { makeIssuerKey, type IssuerKey } from '../support/oidc-issuer.ts';
+import { bytesOf, F4, numberOf, signOpenly, type OpenRsa } from '../support/open-rsa.ts';
 import { sha256 } from '../support/parsers.ts';
 import { rawToken } from '../support/raw-token.ts';
 import { bodyV2, clientKey, post, refusalOf } from '../support/test-service.ts';
@@ -41,54 +42,12 @@ const FOR_ANYTHING = Buffer.from(`01${'00'.repeat(63)}`, 'hex');
 const ed25519Spki = (point: string): Uint8Array =>
   der.sequence(der.sequence(der.oid('1.3.101.112')), der.bitString(fromHex(point)));
 
-/** RSA keys made of numbers alone. */
-const F4 = 65_537n;
-const numberOf = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
-const bytesOf = (n: bigint): Buffer =>
-  Buffer.from(n.toString(16).padStart(Math.ceil(n.toString(16).length / 2) * 2, '0'), 'hex');
-
-function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
-  let [out, factor] = [1n, base % modulus];
-  for (let e = exponent; e > 0n; e >>= 1n) {
-    if ((e & 1n) === 1n) out = (out * factor) % modulus;
-    factor = (factor * factor) % modulus;
-  }
-  return out;
-}
-
-function inverse(a: bigint, modulus: bigint): bigint {
-  let [r, next, s, following] = [modulus, a % modulus, 0n, 1n];
-  while (next !== 0n) {
-    const quotient = r / next;
-    [r, next] = [next, r - quotient * next];
-    [s, following] = [following, s - quotient * following];
-  }
-  return ((s % modulus) + modulus) % modulus;
-}
-
-/** A key that anybody can make who knows the modulus: `order` is what its factors make known. */
-interface OpenRsa {
-  readonly what: string;
-  readonly modulus: bigint;
-  readonly order: bigint;
-}
-
 const PRIME = numberOf(getDiffieHellman('modp14').getPrime());
 const COFACTOR = generatePrimeSync(2038, { bigint: true });
 const OPEN: readonly OpenRsa[] = [
   { what: 'a prime number', modulus: PRIME, order: PRIME - 1n },
   { what: 'a prime number times 757', modulus: COFACTOR * 757n, order: (COFACTOR - 1n) * 756n },
 ];
-
-/** RSASSA-PKCS1-v1_5 with SHA-256. */
-function signOpenly({ modulus, order }: OpenRsa, text: Uint8Array): Buffer {
-  const info = Buffer.from('3031300d060960864801650304020105000420', 'hex');
-  const tail = Buffer.concat([info, createHash('sha256').update(text).digest()]);
-  const length = bytesOf(modulus).length;
-  const padding = Buffer.alloc(length - tail.length - 3, 0xff);
-  const padded = Buffer.concat([Buffer.from([0, 1]), padding, Buffer.from([0]), tail]);
-  return bytesOf(power(numberOf(padded), inverse(F4, order), modulus));
-}
 
 describe('hostile: keys that anybody can use', () => {
   let world: World;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { MAX_BUCKETS, rateLimiter, type RateLimiter } from '../../policy/rate-limit.ts';
+import { MAX_BUCKETS, rateLimiter, type RateLimiter, type Taken } from '../../policy/rate-limit.ts';
 
 describe('policy/rate-limit', () => {
   let now: number;
@@ -33,7 +33,7 @@ describe('policy/rate-limit', () => {
     now += 29_000;
     expect(limiter.take('a')).to.deep.equal({ ok: false, retryAfterSeconds: 1 });
     now += 1000;
-    expect(limiter.take('a')).to.deep.equal({ ok: true });
+    expect(limiter.take('a').ok).to.equal(true);
   });
 
   it('keeps names apart, also long ones', () => {
@@ -72,18 +72,25 @@ describe('policy/rate-limit', () => {
 
   it('puts back what came to nothing, and no more than was taken', () => {
     const limiter = rateLimiter(LIMIT, clock);
-    const all = granted(limiter, 'a', 10);
-    for (let i = 0; i < 2; i++) limiter.refund('a');
+    const takeAll = (name: string): Taken[] => Array.from({ length: LIMIT.burst }, () => limiter.take(name));
+    const taken = takeAll('a');
+    for (const one of taken.slice(1)) limiter.refund(one);
     expect(granted(limiter, 'a', 10)).to.equal(2);
-    limiter.refund('nobody');
-    for (let i = 0; i < 50; i++) limiter.refund('a');
-    limiter.take('a');
-    for (let i = 0; i < 5; i++) limiter.refund('a');
-    expect(granted(limiter, 'a', 20)).to.equal(all);
-    const long = 'n'.repeat(500);
-    expect(granted(limiter, long, 10)).to.equal(all);
-    limiter.refund(long);
-    expect(granted(limiter, long, 10)).to.equal(1);
+    limiter.refund(limiter.take('a'));
+    expect(granted(limiter, 'a', 10), 'a refusal took nothing').to.equal(0);
+    const [long] = takeAll('n'.repeat(500));
+    if (long !== undefined) limiter.refund(long);
+    expect(granted(limiter, 'n'.repeat(500), 10)).to.equal(1);
+  });
+
+  it('puts nothing back into a bucket that was full meanwhile', () => {
+    const limiter = rateLimiter(LIMIT, clock);
+    const early = limiter.take('a');
+    now += 10_000;
+    limiter.refund(early);
+    expect(granted(limiter, 'a', 10)).to.equal(LIMIT.burst);
+    limiter.refund(early);
+    expect(granted(limiter, 'a', 10)).to.equal(0);
   });
 
   it('lives on in a new configuration with the same limit, and starts anew with another', () => {
@@ -93,22 +100,36 @@ describe('policy/rate-limit', () => {
     expect(granted(rateLimiter({ ...LIMIT, burst: 5 }, clock, first), 'a', 10)).to.equal(5);
   });
 
-  it('never lets more through than burst and rate allow, however the requests come', () => {
-    const pauses = fc.array(fc.nat({ max: 5000 }), { maxLength: 200 });
+  it('never lets more through than burst and rate allow, however the requests come and are refused', () => {
+    const steps = fc.array(
+      fc.record({ pause: fc.nat({ max: 5000 }), refund: fc.option(fc.nat({ max: 20 })) }),
+      {
+        maxLength: 200,
+      },
+    );
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 600 }),
         fc.integer({ min: 1, max: 50 }),
-        pauses,
+        steps,
         (perMinute, burst, all) => {
           now = 0;
           const limiter = rateLimiter({ perMinute, burst }, clock);
-          let count = 0;
-          for (const pause of all) {
+          /** Requests that were let through and not refused, in their order. */
+          const open: { readonly at: number; readonly taken: Taken }[] = [];
+          for (const { pause, refund } of all) {
             now += pause;
-            if (limiter.take('a').ok) count++;
+            const taken = limiter.take('a');
+            if (taken.ok) open.push({ at: now, taken });
+            const [refused] = refund === null ? [] : open.splice(-1 - (refund % (open.length || 1)), 1);
+            if (refused !== undefined) limiter.refund(refused.taken);
           }
-          expect(count).to.be.at.most(burst + (now * perMinute) / 60_000 + 1e-3);
+          // In every stretch of time, not only in the whole.
+          for (let from = 0; from < open.length; from++)
+            for (let to = from; to < open.length; to++) {
+              const ms = (open[to]?.at ?? 0) - (open[from]?.at ?? 0);
+              expect(to - from + 1).to.be.at.most(burst + (ms * perMinute) / 60_000 + 1e-3);
+            }
         },
       ),
     );

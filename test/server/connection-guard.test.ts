@@ -1,8 +1,17 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
-import { Agent, createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
+import {
+  Agent,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { guardConnections, busyUntilEnded } from '../../server/connection-guard.ts';
+import { workUntilEnded } from '../../server/connection-account.ts';
+import { guardConnections } from '../../server/connection-guard.ts';
+import { createHttpServer } from '../../server/http-listener.ts';
+import { UnsentAnswers } from '../../server/unsent-answers.ts';
 import { bodyV2, clientKey, emailToken, startTestService } from '../support/test-service.ts';
 
 const SIGN = '/api/v2/signingCert';
@@ -37,43 +46,52 @@ describe('server: places for connections', () => {
     await service.close();
   });
 
-  it('are lost by those that send heads without end, before they fill the memory', async () => {
-    const service = await startTestService();
-    const { port, hostname } = new URL(service.url);
-    const crowd: Socket[] = [];
-    const closed: number[] = [];
-    let told = 0;
-    const head = `POST ${SIGN} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${'a'.repeat(60_000)}`;
-    // More than may be held of them, and a quarter of the places.
-    for (let i = 0; i < 1200; i++) {
-      const socket = connect(Number(port), hostname).on('error', () => undefined);
-      // Who is too slow is told so; these are not.
-      socket
-        .on('data', () => (told += 1))
-        .once('close', () => closed.push(i))
-        .write(head);
-      crowd.push(socket);
-      if (i % 50 === 0) await once(socket, 'connect');
-    }
-    // 32 MiB are held, of some 560.
-    while (closed.length < 600) await new Promise((resolve) => setImmediate(resolve));
-    expect(Math.max(...closed), 'the oldest').to.be.below(700);
-    expect(told).to.equal(0);
-    expect((await fetch(`${service.url}/healthz`)).status).to.equal(200);
-    for (const socket of crowd) socket.destroy();
-    await service.close();
-  });
+  const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n';
+  const CROWDS: readonly (readonly [what: string, first: string])[] = [
+    ['', ''],
+    [', also behind a request that is answered', HEALTH],
+    [', also behind several', HEALTH.repeat(3)],
+  ];
+  for (const [what, first] of CROWDS)
+    it(`are lost by those that send heads without end${what}, before they fill the memory`, async () => {
+      const service = await startTestService();
+      const { port, hostname } = new URL(service.url);
+      const crowd: Socket[] = [];
+      const closed: number[] = [];
+      let tooSlow = 0;
+      const head = `POST ${SIGN} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${'a'.repeat(60_000)}`;
+      // More than may be held of them, and a quarter of the places.
+      for (let i = 0; i < 1200; i++) {
+        const socket = connect(Number(port), hostname).on('error', () => undefined);
+        // A client that is too slow is answered with 408; these are not.
+        socket
+          .on('data', (answer: Buffer) => (tooSlow += answer.includes(' 408 ') ? 1 : 0))
+          .once('close', () => closed.push(i))
+          .write(first + head);
+        crowd.push(socket);
+        if (i % 50 === 0) await once(socket, 'connect');
+      }
+      // 32 MiB are held, of some 560.
+      while (closed.length < 600) await new Promise((resolve) => setImmediate(resolve));
+      expect(Math.max(...closed), 'the oldest').to.be.below(700);
+      expect(tooSlow).to.equal(0);
+      expect((await fetch(`${service.url}/healthz`)).status).to.equal(200);
+      for (const socket of crowd) socket.destroy();
+      await service.close();
+    });
 
   describe('of answers that nobody reads', () => {
     let server: Server;
-    let isHeld = false;
     let release: () => void = () => undefined;
     before(async () => {
-      server = createServer();
-      const guard = guardConnections(server, 4);
-      server.on('request', (request, response) => {
-        busyUntilEnded(guard, response);
-        if (isHeld) release = () => response.end('held');
+      server = createHttpServer(undefined);
+      guardConnections(server, 4);
+      const MANY = 1_000_000_000;
+      const unsent = new UnsentAnswers({ total: MANY, perClient: MANY, stallMs: MANY });
+      server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+        workUntilEnded(response);
+        if (request.url === '/held') release = () => response.end('held');
+        else if (request.url === '/pieces') unsent.send(response, '', [Buffer.alloc(20_000_000)]);
         else response.end(request.url === '/large' ? Buffer.alloc(20_000_000) : 'small');
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -91,26 +109,37 @@ describe('server: places for connections', () => {
       return socket.pause();
     };
 
-    it('are taken by the next who comes, in the order of their age', async () => {
-      const unread = [await ask('/large'), await ask('/large'), await ask('/large'), await ask('/large')];
-      const served = await ask('/');
-      for (const socket of unread.slice(1)) expect(socket.destroyed).to.equal(false);
-      for (const socket of [...unread, served]) socket.destroy();
-    });
+    for (const [what, path] of [
+      ['', '/large'],
+      [', also when they are sent in pieces', '/pieces'],
+    ] as const)
+      it(`are taken by the next client, in the order of their age${what}`, async () => {
+        const unread = [await ask(path), await ask(path), await ask(path), await ask(path)];
+        const served = await ask('/');
+        for (const socket of unread.slice(1)) expect(socket.destroyed).to.equal(false);
+        for (const socket of [...unread, served]) socket.destroy();
+      });
 
-    it('are not those of work that is under way', async () => {
-      isHeld = true;
-      const worked = connect(port(), '127.0.0.1').on('error', () => undefined);
-      const arrived = once(server, 'request');
-      worked.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-      await arrived;
-      isHeld = false;
-      const others: Socket[] = [];
-      for (let i = 0; i < 8; i++) others.push(await ask('/'));
-      release();
-      const [answer] = (await once(worked, 'data')) as [Buffer];
-      expect(answer.toString()).to.contain('held');
-      for (const socket of [worked, ...others]) socket.destroy();
-    });
+    for (const [what, behind] of [
+      ['', ''],
+      [', whatever else was asked for on them', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2)],
+    ] as const)
+      it(`are not those of work that is under way${what}`, async () => {
+        const worked = connect(port(), '127.0.0.1').on('error', () => undefined);
+        let asked = 0;
+        const arrived = new Promise<void>((resolve) => {
+          server.on('request', () => {
+            if (++asked === (behind === '' ? 1 : 3)) resolve();
+          });
+        });
+        worked.write(`GET /held HTTP/1.1\r\nHost: a\r\n\r\n${behind}`);
+        await arrived;
+        const others: Socket[] = [];
+        for (let i = 0; i < 8; i++) others.push(await ask('/'));
+        release();
+        const [answer] = (await once(worked, 'data')) as [Buffer];
+        expect(answer.toString()).to.contain('held');
+        for (const socket of [worked, ...others]) socket.destroy();
+      });
   });
 });

@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { workUntilEnded } from '../../server/connection-account.ts';
 import { watchConnections, type Drain } from '../../server/drain.ts';
 import { createHttpServer, listen } from '../../server/http-listener.ts';
+import { UnsentAnswers } from '../../server/unsent-answers.ts';
 import { selfSigned } from '../support/tls-identity.ts';
 
 /** Much longer than any test may take: a drain that waits for it fails. */
@@ -19,13 +21,16 @@ const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 interface Listener {
   readonly port: number;
   readonly drain: Drain;
+  /** Connections on this side, in their order. */
+  readonly accepted: readonly Socket[];
   /** Resolves when a request has come in. */
   readonly asked: Promise<void>;
   /** Lets the answers of `/slow` go. */
   readonly answer: () => void;
 }
 
-/** Answers `/slow` when told to, `/large` with more than any socket takes, and everything else at once. */
+/** Answers `/slow` when told to, `/large` with more than any socket takes, `/pieces` with as much in the way of the log's
+ * routes, and everything else at once. */
 async function startListener(tls: boolean): Promise<Listener> {
   const identity = tls ? { ...(await selfSigned()), notAfter: 0 } : undefined;
   const server = createHttpServer(identity as Parameters<typeof createHttpServer>[0]);
@@ -33,16 +38,27 @@ async function startListener(tls: boolean): Promise<Listener> {
   server.headersTimeout = server.requestTimeout = 0;
   server.setTimeout(0);
   const drain = watchConnections(server);
+  const accepted: Socket[] = [];
+  server.on('connection', (socket: Socket) => accepted.push(socket));
   let answer = (): void => undefined;
   const told = new Promise<void>((resolve) => (answer = resolve));
   const asked = once(server, 'request').then(() => undefined);
+  const unsent = new UnsentAnswers({ total: GRACE * LARGE, perClient: GRACE * LARGE, stallMs: GRACE });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     request.resume();
-    if (request.url === '/slow') void told.then(() => response.end('late'));
+    if (request.url === '/slow') {
+      request.once('end', () => {
+        workUntilEnded(response);
+        void told.then(() => response.end('late'));
+      });
+      return;
+    }
+    workUntilEnded(response);
+    if (request.url === '/pieces') unsent.send(response, '', [Buffer.alloc(LARGE)]);
     else response.end(request.url === '/large' ? Buffer.alloc(LARGE) : 'ok');
   });
   const { url } = await listen(server, { host: '127.0.0.1', port: 0 }, '--listen');
-  return { port: Number(new URL(url).port), drain, asked, answer };
+  return { port: Number(new URL(url).port), drain, accepted, asked, answer };
 }
 
 /** What a client does that ends nothing by itself. Resolves when it is done, and the listener has what it sent. */
@@ -81,10 +97,12 @@ const trickle: Client = async (socket, { asked }) => {
   await asked;
 };
 
-const readNothing: Client = async (socket) => {
-  socket.write(GET.replace('/ ', '/large '));
-  await once(socket, 'readable');
-};
+const readNothing =
+  (path: string, times = 1): Client =>
+  async (socket) => {
+    socket.write(GET.replace('/ ', `${path} `).repeat(times));
+    await once(socket, 'readable');
+  };
 
 const CLIENTS: readonly (readonly [what: string, client: Client])[] = [
   ['sends nothing', send()],
@@ -94,7 +112,9 @@ const CLIENTS: readonly (readonly [what: string, client: Client])[] = [
   ['sends a body without end, byte by byte', trickle],
   ['keeps its connection', after(send())],
   ['begins another request', after(send('GET / HT'))],
-  ['does not read its answer', readNothing],
+  ['does not read its answer', readNothing('/large')],
+  ['does not read its answer, which is sent in pieces', readNothing('/pieces')],
+  ['does not read any of its answers', readNothing('/pieces', 3)],
 ];
 
 describe('server: the end of a listener', function () {
@@ -134,6 +154,26 @@ describe('server: the end of a listener', function () {
       const reply = once(socket, 'data');
       answer();
       expect(String((await reply)[0])).to.contain('late');
+      await drained;
+    });
+
+    it(`waits for answers under way that others of their connection wait for${tls ? ', over TLS' : ''}`, async () => {
+      const listener = await startListener(tls);
+      const { port, drain, accepted, asked, answer } = listener;
+      const socket = await open(port, tls);
+      socket.write(`${POST}0123456789${GET}`);
+      await asked;
+      const unread = await open(port, tls);
+      await readNothing('/pieces')(unread, listener);
+      const drained = drain(GRACE);
+      // When the time for reading is over.
+      await once(accepted[1] ?? unread, 'close');
+      let text = '';
+      const ended = once(socket, 'close');
+      socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      answer();
+      await ended;
+      expect(text).to.match(/late.*200 OK.*ok$/s);
       await drained;
     });
 

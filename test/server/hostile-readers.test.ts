@@ -63,6 +63,55 @@ describe('server: readers that take more than their share', () => {
     });
   });
 
+  it('because they do not read put the end of the service off by seconds alone', async function () {
+    this.timeout(60_000);
+    const tile = Buffer.alloc(3 * MIB);
+    const service = await startTestService(({ log }) => ({
+      log: { ...log, reader: { ...log.reader, tile: () => Promise.resolve(tile) } },
+    }));
+    const stalled = await askAndStall(new URL(`${service.logUrl}/tile/0/000`), HONEST, 3);
+    const began = performance.now();
+    await service.close();
+    // Three seconds, and not the 25 that answers have which are being made.
+    expect(performance.now() - began).to.be.below(15_000);
+    stalled.destroy();
+  });
+
+  it('because they go away while they wait are counted nowhere', async () => {
+    let end: () => void = () => undefined;
+    const service = await startTestService(({ log }) => ({
+      limits: { maxInFlight: 4, readConcurrency: 1 },
+      log: {
+        ...log,
+        reader: {
+          ...log.reader,
+          tile: () =>
+            new Promise<Uint8Array>(
+              (resolve) =>
+                (end = () => {
+                  resolve(Buffer.alloc(32));
+                }),
+            ),
+        },
+      },
+    }));
+    const url = new URL(`${service.logUrl}/tile/0/000`);
+    const first = status(url.href, HONEST);
+    const gone = connect(Number(url.port), url.hostname).on('error', () => undefined);
+    gone.write(`GET ${url.pathname} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    // The one runs, the other waits.
+    expect(await queued(service, first)).to.equal(true);
+    gone.destroy();
+    await status(`${service.logUrl}/checkpoint`, HONEST);
+    end();
+    expect(await first).to.equal(200);
+    const { metricsUrl } = service;
+    const text = await (await fetch(metricsUrl)).text();
+    expect(text).to.match(/mayfly_log_reads_total\{[^}]*tile[^}]*200[^}]*\} 1\n/);
+    expect(text).to.not.match(/mayfly_log_reads_total\{[^}]*tile[^}]*503/);
+    await service.close();
+  });
+
   it('because they leave a long configuration unread leave it to others', async () => {
     const service = await startTestService((values) => ({
       trustedProxies: ['127.0.0.1'],

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { TokenError } from '../../oidc/token-error.ts';
 import { createHttpServer } from '../../server/http-listener.ts';
@@ -73,6 +74,145 @@ describe('server: limits', () => {
     expect((await send(await emailToken(service))).status).to.equal(200);
     open();
     expect(new Set((await Promise.all(held)).map(({ status }) => status))).to.deep.equal(new Set([503]));
+    await service.close();
+  });
+
+  it('gives no place to a key that is looked at, and bounds how many are', async () => {
+    const { opened, open } = gate();
+    let counted = 0;
+    const crowd = gate();
+    const service = await startTestService((values) => ({
+      limits: { maxInFlight: 1, readConcurrency: 1 },
+      ...changedPolicy(values, (good) => ({
+        authorize: async (identity, key, token) => {
+          if (key.type.startsWith('RSA')) {
+            if (++counted === 128) crowd.open();
+            await opened;
+          }
+          return good.authorize(identity, key, token);
+        },
+      })),
+    }));
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    const proof = sign('sha256', Buffer.from('alice@example.com'), privateKey).toString('base64');
+    const token = await emailToken(service);
+    const rsa = () =>
+      post(`${service.url}/api/v2/signingCert`, bodyV2(token, { ...clientKey(), pem, proof }));
+    const until = async (count: number): Promise<Promise<Response>[]> => {
+      const sent: Promise<Response>[] = [];
+      while (counted < count) {
+        const before = counted;
+        sent.push(rsa());
+        // One after the other: each takes the only place for a moment.
+        while (counted === before) await new Promise((resolve) => setImmediate(resolve));
+      }
+      return sent;
+    };
+    const held = await until(128);
+    await crowd.opened;
+    expect((await refusalOf(await rsa())).details[0].reason).to.equal('TOO_BUSY');
+    expect(counted, 'nothing is counted or used up').to.equal(128);
+    const other = await post(`${service.url}/api/v2/signingCert`, bodyV2(token, clientKey()));
+    expect(other.status).to.equal(200);
+    open();
+    expect(new Set((await Promise.all(held)).map(({ status }) => status))).to.deep.equal(new Set([200]));
+    await service.close();
+  });
+
+  it('serves signing requests of one connection one after the other, and in their order', async () => {
+    const { opened, open } = gate();
+    let entered = 0;
+    const service = await startTestService(({ log }) => ({
+      log: {
+        ...log,
+        append: async (entry) => {
+          entered++;
+          await opened;
+          return log.append(entry);
+        },
+      },
+    }));
+    const body = JSON.stringify(bodyV2(await emailToken(service), clientKey()));
+    const { port, hostname } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    const one = (id: string): string =>
+      [
+        'POST /api/v2/signingCert HTTP/1.1\r\nHost: a\r\nContent-Type: application/json',
+        `X-Request-Id: ${id}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      ].join('\r\n');
+    socket.write(one('first') + one('second') + one('third'));
+    while (entered < 1) await new Promise((resolve) => setImmediate(resolve));
+    // Another client is served meanwhile, and nothing more of this one.
+    const other = post(`${service.url}/api/v2/signingCert`, body);
+    while (entered < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect((await fetch(`${service.url}/healthz`)).status).to.equal(200);
+    expect(entered).to.equal(2);
+    open();
+    expect((await other).status).to.equal(200);
+    let text = '';
+    for await (const chunk of socket) {
+      text += (chunk as Buffer).toString();
+      if (text.includes('third') && text.split('signedCertificateEmbeddedSct').length === 4) break;
+    }
+    expect(text.match(/HTTP\/1\.1 200 OK/g)).to.have.length(3);
+    expect(text).to.match(/first.*second.*third/s);
+    await service.close();
+  });
+
+  it('answers every request of a connection when it closes, and takes no more than one further', async () => {
+    const { opened, open } = gate();
+    let entered = 0;
+    const service = await startTestService(({ log }) => ({
+      log: {
+        ...log,
+        append: async (entry) => {
+          entered++;
+          await opened;
+          return log.append(entry);
+        },
+      },
+    }));
+    const body = JSON.stringify(bodyV2(await emailToken(service), clientKey()));
+    const head = `POST /api/v2/signingCert HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const { port, hostname } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    socket.write((head + body).repeat(2));
+    while (entered < 1) await new Promise((resolve) => setImmediate(resolve));
+    const closed = service.close();
+    // Its end has begun when it takes nothing new.
+    while (
+      await fetch(`${service.url}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    );
+    socket.write((head + body).repeat(3));
+    open();
+    let text = '';
+    for await (const chunk of socket) text += String(chunk);
+    // Both answers that were owed, and one more if it came before the last of them was made.
+    const answers = text.split('HTTP/1.1 200 OK').slice(1);
+    expect(answers.length).to.be.within(2, 3);
+    expect(answers.map((answer) => answer.includes('Connection: close')).indexOf(true)).to.equal(
+      answers.length - 1,
+    );
+    await closed;
+    expect(entered, 'nothing was logged of which no answer was sent').to.equal(answers.length);
+  });
+
+  it('says why it does not take a body in crumbs', async () => {
+    const service = await startTestService();
+    const body = JSON.stringify(bodyV2(await emailToken(service), clientKey()));
+    const sent = httpRequest(`${service.url}/api/v2/signingCert`, { method: 'POST' });
+    for (let at = 0; at < body.length; at += 10) sent.write(body.slice(at, at + 10));
+    sent.end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    let text = '';
+    for await (const chunk of response) text += String(chunk);
+    expect(response.statusCode).to.equal(400);
+    expect(text).to.contain('BODY_MALFORMED').and.contain('Content-Length');
+    expect(service.lines.at(-1)).to.include({ event: 'refused', reason: 'BODY_MALFORMED' });
     await service.close();
   });
 

@@ -7,6 +7,7 @@ import { AuditError } from '../../audit/audit-error.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import type { CtLog } from '../../ct-log/log.ts';
 import { sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
+import type { EntryPolicyDefinition } from '../../policy/entry-policy.ts';
 import { openReplayGuard, type ReplayGuard } from '../../policy/replay/replay-guard.ts';
 import { compilePolicy } from '../../policy/snapshot.ts';
 import { Outage, outageCommits, outageSigner } from '../ct-log/support/faults.ts';
@@ -46,6 +47,7 @@ describe('server: a log that does not work for a while', () => {
   async function start(
     open: Partial<Parameters<TestLog['open']>[0]>,
     change: Change = () => ({}),
+    over: Partial<EntryPolicyDefinition> = {},
   ): Promise<void> {
     service = await startTestService((values) => change(values));
     const { authority, policy } = service;
@@ -55,7 +57,7 @@ describe('server: a log that does not work for a while', () => {
     const definition = service.policy.current.entries[0]?.definition;
     if (definition === undefined) throw new Error('there is an entry');
     service.policy.replace(
-      await compilePolicy([{ definition, policy: { ...OPEN_POLICY, replayGuard: 'token' } }], {
+      await compilePolicy([{ definition, policy: { ...OPEN_POLICY, replayGuard: 'token', ...over } }], {
         clock: Date.now,
         permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
         openReplayGuard: () => Promise.resolve(guard),
@@ -153,6 +155,38 @@ describe('server: a log that does not work for a while', () => {
     await until(() => log.refusal() === undefined);
     expect(await sign(kept)).to.equal('issued');
     expect(log.status().size).to.equal(2);
+  });
+
+  it('counts a request whose entry is in the log although it was refused, and says which it is', async () => {
+    const outage = new Outage('the key does not answer');
+    const { treeHead, checkpoint } = test.signers;
+    const refusals: { reason: string; serial?: string | undefined }[] = [];
+    const audit = {
+      isFailClosed: true,
+      refusal: () => undefined,
+      issued: () => Promise.resolve(),
+      refused: (refusal: (typeof refusals)[number]) => refusals.push(refusal) > 0,
+      status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, places: [] }),
+      close: () => Promise.resolve(),
+    };
+    await start(
+      {
+        signers: { checkpoint, treeHead: outageSigner(treeHead, outage) },
+        limits: { signingPatienceMs: 100 },
+      },
+      () => ({ audit }),
+      { principalRateLimit: { perMinute: 1, burst: 1 } },
+    );
+    outage.isOn = true;
+    expect(await sign(await token())).to.equal('LOG_UNAVAILABLE');
+    outage.isOn = false;
+    await until(() => log.refusal() === undefined);
+    expect(log.status().size).to.equal(1);
+    expect(await sign(await token())).to.equal('PRINCIPAL_RATE_LIMITED');
+    expect(refusals.map(({ reason, serial }) => [reason, serial !== undefined])).to.deep.equal([
+      ['LOG_UNAVAILABLE', true],
+      ['PRINCIPAL_RATE_LIMITED', false],
+    ]);
   });
 
   it('asks for no token while a fail-closed audit takes no lines', async () => {

@@ -6,7 +6,8 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { MAX_HEADERS, MAX_UNANSWERED } from '../../server/parser-limits.ts';
+import { MAX_UNANSWERED } from '../../server/connection-account.ts';
+import { MAX_HEADERS } from '../../server/parser-limits.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 import { selfSigned } from '../support/tls-identity.ts';
 

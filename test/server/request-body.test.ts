@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { EventEmitter, once } from 'node:events';
-import { createServer, request, type ClientRequest, type IncomingMessage, type Server } from 'node:http';
+import { request, type ClientRequest, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { BodyMemory, SMALL_BODY } from '../../server/body-memory.ts';
+import { createHttpServer } from '../../server/http-listener.ts';
 import { LargeBodyQueue } from '../../server/large-body-queue.ts';
 import { BODY_LIMIT, readBody, type Body } from '../../server/request-body.ts';
 import { TransportError } from '../../server/transport-error.ts';
@@ -18,7 +19,7 @@ describe('server: reading a request body', () => {
   const arrivals = new EventEmitter();
   let server: Server;
   before(async () => {
-    server = createServer((incoming: IncomingMessage, response) => {
+    server = createHttpServer(undefined).on('request', (incoming: IncomingMessage, response) => {
       // Before it is read: what is discarded has no length any more.
       incoming.on('data', (chunk: Buffer) => arrivals.emit('data', chunk.length));
       readBody(incoming, { memory, queue }, (result) => {
@@ -45,7 +46,7 @@ describe('server: reading a request body', () => {
   };
   const bytesOf = (result: Result): Buffer => {
     if (result === undefined || result instanceof TransportError) throw new Error('there is no body');
-    const bytes = Buffer.from(result.bytes);
+    const bytes = Buffer.from(result.take() ?? []);
     result.release();
     return bytes;
   };
@@ -67,8 +68,10 @@ describe('server: reading a request body', () => {
     expect(memory.used).to.equal(0);
   });
 
-  it('counts a whole body until it is released, and drops it for no other', async () => {
+  it('counts a body that was taken until it is released, and drops it for no other', async () => {
     const whole = await read(Buffer.alloc(100_000));
+    if (whole === undefined || whole instanceof TransportError) throw new Error('there is no body');
+    whole.take();
     expect(memory.used).to.be.at.least(100_000);
     const others: ClientRequest[] = [];
     const dropped = once(arrivals, 'result') as Promise<[Result]>;
@@ -78,6 +81,17 @@ describe('server: reading a request body', () => {
     expect((await dropped)[0]).to.include({ code: 'TOO_BUSY' });
     expect(bytesOf(whole)).to.have.length(100_000);
     for (const other of others) other.destroy();
+  });
+
+  it('drops a whole body that nobody has taken when there is no room', async () => {
+    const waiting = await read(Buffer.alloc(SMALL_BODY));
+    if (waiting === undefined || waiting instanceof TransportError) throw new Error('there is no body');
+    const others: Result[] = [];
+    for (let held = 0; held < LIMIT; held += SMALL_BODY) others.push(await read(Buffer.alloc(SMALL_BODY)));
+    expect(memory.used).to.be.at.most(LIMIT / 2);
+    expect(waiting.take()).to.equal(undefined);
+    const last = others.at(-1);
+    expect(bytesOf(last)).to.have.length(SMALL_BODY);
   });
 
   it('drops the large body that began first when there is no room, and gives back what it held at once', async () => {
@@ -146,7 +160,7 @@ describe('server: reading a request body', () => {
   it('frees a large body when it is released, without the garbage collector', async () => {
     const whole = await read(Buffer.alloc(200_000, 'a'));
     if (whole === undefined || whole instanceof TransportError) throw new Error('there is no body');
-    const { bytes } = whole;
+    const bytes = whole.take();
     expect(bytes).to.have.length(200_000);
     whole.release();
     expect(bytes).to.have.length(0);
@@ -168,10 +182,16 @@ describe('server: reading a request body', () => {
     const result = once(arrivals, 'result') as Promise<[Result]>;
     const socket = connect(port(), '127.0.0.1').on('error', () => undefined);
     const closed = once(socket, 'close');
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
     socket.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
     socket.write('1\r\na\r\n'.repeat(500));
-    expect((await result)[0]).to.equal(undefined);
+    expect((await result)[0]).to.include({ code: 'BODY_MALFORMED' });
+    // Also a client that goes on sending gets its answer.
+    const sending = setInterval(() => socket.write('1\r\na\r\n'.repeat(50)), 5);
     await closed;
+    clearInterval(sending);
+    expect(answer).to.match(/^HTTP\/1\.1 200 OK\r\n/);
     expect(memory.used).to.equal(0);
   });
 });

@@ -93,6 +93,13 @@ describe('server: TLS', () => {
     const loud = service.lines.filter(({ level }) => level === 'error');
     expect(loud).to.have.length(1);
     expect(loud[0]?.['sentence']).to.contain('is not the key of');
+    // Another renewal that is bad in the same way.
+    await writeFile(files().keyFile, (await makePair('yet another')).key);
+    for (let i = 0; i < 2; i++) await service.checkTls();
+    expect(service.lines.filter(({ level }) => level === 'error')).to.have.length(2);
+    expect(await (await fetch(service.metricsUrl)).text()).to.contain(
+      'mayfly_tls_renewals_total{outcome="failure"} 2\n',
+    );
     const third = await swapIn('three');
     await service.checkTls();
     expect(await servedBy(service.url)).to.equal(third);

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
@@ -219,6 +220,31 @@ describe('policy/replay/replay-guard', () => {
     expect(await failure(guard())).to.have.property('code', 'REPLAY_GUARD_CORRUPT');
     path = join(directory, 'nowhere', 'replay.db');
     expect(await failure(guard())).to.have.property('code', 'REPLAY_GUARD_STORAGE');
+  });
+
+  it('changes nothing of a file that it refuses', () => {
+    const FOREIGN: readonly (readonly [what: string, statements: string])[] = [
+      ['of another program', 'CREATE TABLE x (a)'],
+      [
+        'of another program with such a name in it',
+        'CREATE TABLE meta (key, value); CREATE TABLE used (key)',
+      ],
+      ['of a newer version', "CREATE TABLE meta (key, value); INSERT INTO meta VALUES ('format', 2)"],
+    ];
+    for (const [what, statements] of FOREIGN) {
+      for (const mode of ['delete', 'wal']) {
+        rmSync(path, { force: true });
+        const db = new DatabaseSync(path);
+        db.exec(`PRAGMA journal_mode = ${mode}; ${statements}`);
+        db.close();
+        const before = readFileSync(path);
+        expect(() => new ReplayDatabase(path), what)
+          .to.throw(ReplayFault)
+          .with.property('code', 'REPLAY_GUARD_CORRUPT');
+        expect(readFileSync(path).equals(before), `${what}, ${mode}`).to.equal(true);
+        expect(readdirSync(directory), `${what}, ${mode}`).to.deep.equal(['replay.db']);
+      }
+    }
   });
 
   it('starts anew with what a crash at its first start left', async () => {
