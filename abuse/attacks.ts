@@ -216,7 +216,7 @@ export const ATTACKS: readonly Attack[] = [
     what: '2 connections ask for entries three times at once and read nothing, while the service is told to end',
     endsService: true,
     run: ({ url, logUrl }, until) =>
-      // Less than one client may leave unread: the honest reader has the same address.
+      // Less than one client may leave unread: all of it waits when the service is told to end.
       keepOpen(url, { count: 2 }, until, (socket) => {
         const read = request(`GET ${pathOf(logUrl)}/ct/v1/get-entries?start=0&end=999`);
         sendUnread(socket, segment(read, 3 * read.length));

@@ -22,6 +22,11 @@ export async function keepOpen(
   await Promise.all(Array.from({ length: count }, place));
 }
 
+/** Attackers have one address, and honest clients another: capacity for reading is shared by it. Of Linux' loopback
+ * network every address can be used. */
+const FROM = '127.0.0.2';
+const isOwnLoopback = (host: string): boolean => process.platform === 'linux' && host.startsWith('127.');
+
 let nextStart = 0;
 
 /** Limits the rate of new connections. */
@@ -37,7 +42,12 @@ async function oneConnection(
   until: AbortSignal,
   behave: Behaviour,
 ): Promise<void> {
-  const socket = connect({ port, host, noDelay: true });
+  const socket = connect({
+    port,
+    host,
+    noDelay: true,
+    ...(isOwnLoopback(host) ? { localAddress: FROM } : {}),
+  });
   const ended = new Promise<void>((resolve) => {
     socket.once('close', () => {
       resolve();
