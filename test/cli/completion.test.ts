@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -7,13 +7,13 @@ import type { Command } from 'commander';
 import { programFor } from '../../cli/main.ts';
 import { runCli } from '../support/run-cli.ts';
 
-/** Words that bash offers behind the line; the last one is being typed. */
-function offered(script: string, ...words: string[]): string[] {
+/** Words that bash offers in `folder` behind the line; the last one is being typed. */
+function offered(script: string, folder: string, words: readonly string[]): string[] {
   const typed = words.map((word) => `'${word}'`).join(' ');
   const test = `${script}\nCOMP_WORDS=(mayfly ${typed}); COMP_CWORD=${words.length}; _mayfly; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const { status, stdout, stderr } = spawnSync('bash', ['-u', '-c', test], {
     encoding: 'utf8',
-    cwd: import.meta.dirname,
+    cwd: folder,
   });
   expect([status, stderr], words.join(' ')).to.deep.equal([0, '']);
   return stdout.split('\n').filter((word) => word !== '');
@@ -25,6 +25,8 @@ describe('mayfly completion', function () {
   let folder: string;
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'mayfly-completion-'));
+    mkdirSync(join(folder, 'client'));
+    writeFileSync(join(folder, 'cases.yaml'), '');
     for (const shell of ['bash', 'zsh', 'fish']) {
       const { code, stdout, stderr } = await runCli(['completion', shell]);
       expect([code, stderr]).to.deep.equal([0, '']);
@@ -34,7 +36,7 @@ describe('mayfly completion', function () {
   after(() => {
     rmSync(folder, { recursive: true });
   });
-  const bash = (...words: string[]): string[] => offered(scripts['bash'] ?? '', ...words);
+  const bash = (...words: string[]): string[] => offered(scripts['bash'] ?? '', folder, words);
 
   /** Skips the test, aloud, where the shell is not there. */
   function need(test: Mocha.Context, shell: string): void {
@@ -57,8 +59,8 @@ describe('mayfly completion', function () {
   it('offers files and directories where a value is one, past options and their values', () => {
     expect(bash('serve', '--data', 'clie')).to.deep.equal(['client']);
     expect(bash('serve', '--data', '=', 'clie')).to.deep.equal(['client']);
-    expect(bash('config', 'check', 'completion.test')).to.have.length(1);
-    expect(bash('serve', '--data', 'log', '--passphrase-file', 'completion.test')).to.have.length(1);
+    expect(bash('config', 'check', 'case')).to.deep.equal(['cases.yaml']);
+    expect(bash('serve', '--data', 'log', '--passphrase-file', 'case')).to.deep.equal(['cases.yaml']);
     expect(bash('serve', '--listen', '')).to.deep.equal([]);
     expect(bash('log', '--json', 'chec')).to.deep.equal(['check']);
   });
@@ -69,7 +71,7 @@ describe('mayfly completion', function () {
     const ask = (line: string): string[] =>
       spawnSync('fish', ['-c', `source '${join(folder, 'mayfly.fish')}'; complete -C '${line}'`], {
         encoding: 'utf8',
-        cwd: import.meta.dirname,
+        cwd: folder,
         env: { ...process.env, HOME: folder },
       })
         .stdout.split('\n')
