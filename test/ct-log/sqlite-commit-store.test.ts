@@ -59,7 +59,7 @@ describe('ct-log/sqlite-commit-store', () => {
         for (let i = 0; i < 7; i++) db.prepare("INSERT INTO entry (idx, bytes) VALUES (?, x'00')").run(i);
       db.close();
       const failure: unknown = await store.recover().catch((error: unknown) => error);
-      expect(failure, change).to.be.instanceOf(LogError).with.property('code', 'LOG_HEAD_MOVED');
+      expect(failure, change).to.be.instanceOf(LogError).with.property('code', 'LOG_STALE');
       await store.close();
       await remove(other);
     }
