@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { parseListenAddress } from '../server/listen-address.ts';
 import { action, type RegisterCommand, type Speaker } from './command.ts';
 import { requireLocal } from './dev/local-only.ts';
-import { startDev, type RunningDev } from './dev/start-dev.ts';
+import type { RunningDev } from './dev/start-dev.ts';
 import { invocation, quotedPath } from './invocation.ts';
 import { runService } from './lifetime.ts';
 
@@ -75,6 +75,8 @@ async function open(options: DevOptions, speak: Speaker, version: string): Promi
     metricsListen: parseListenAddress(options.metricsListen),
   };
   requireLocal(addresses, options.insecurePublicHost);
+  // Only now: help and completion need no provider.
+  const { startDev } = await import('./dev/start-dev.ts');
   return startDev({
     ...addresses,
     data: options.data,
