@@ -93,7 +93,7 @@ function startAttacker(order: AttackOrder): { stop(): Promise<void> } {
 async function judge(chosen: Attack, before: Phase): Promise<Phase> {
   for (let quiet = before, attempt = 1; ; attempt++) {
     const measured = await attack(chosen, quiet);
-    const faults = faultsOf(measured);
+    const faults = faultsOf(measured, options.maxGrowth);
     seen.push({ attempt, measured, faults });
     printMeasured(measured, faults);
     quiet = faults.length === 0 ? measured.after : await startAnew();
