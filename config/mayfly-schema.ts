@@ -13,7 +13,8 @@ const limitsSchema = z.strictObject({
       'Signing requests with a verified token that are worked on at once. One more is answered 503 with `Retry-After`.',
   }),
   'read-concurrency': whole(1, 10_000).default(4).meta({
-    description: 'Reads of the log answered at once; they have this budget of their own beside issuing.',
+    description:
+      'Reads of the log answered at once, those of one client by half of them; they have this budget of their own beside issuing.',
   }),
   'idle-timeout': quantity('seconds', 5, 86_400).default(620).meta({
     description:

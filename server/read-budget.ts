@@ -2,7 +2,7 @@
 
 /** How much of the budget there is. */
 export interface ReadLimits {
-  /** Reads that run at once. */
+  /** Reads that run at once; those of one client take half of it, rounded up. */
   readonly concurrency: number;
   /** Reads of one client that may wait; default four times as many as run. */
   readonly waitingPerClient?: number | undefined;
@@ -13,19 +13,23 @@ export interface ReadLimits {
 /** What one client waits for: called with whether the read may begin. */
 type Waiter = (mayBegin: boolean) => void;
 
-/** Lets a bounded number of reads run and a bounded number wait, and refuses the rest. Clients that wait take turns, so
- * that a client with many connections delays another by one read, and not by all that it has asked for. */
+/** Lets a bounded number of reads run and a bounded number wait, and refuses the rest. One client's reads take half of the
+ * concurrency, so that those of another begin at once, and clients that wait take turns. */
 export class ReadBudget {
   readonly #concurrency: number;
+  readonly #runningPerClient: number;
   readonly #perClient: number;
   readonly #all: number;
   /** By client, in the order of their turns; none is empty. */
   readonly #queues = new Map<string, Waiter[]>();
   #waiting = 0;
+  /** By client; none is 0. */
+  readonly #runningOf = new Map<string, number>();
   #running = 0;
 
   constructor({ concurrency, waitingPerClient, waiting }: ReadLimits) {
     this.#concurrency = concurrency;
+    this.#runningPerClient = Math.ceil(concurrency / 2);
     this.#perClient = waitingPerClient ?? 4 * concurrency;
     this.#all = waiting ?? 64 * concurrency;
   }
@@ -45,15 +49,31 @@ export class ReadBudget {
       });
       return await read();
     } finally {
-      this.#running--;
+      this.#end(client);
       this.#callNext();
     }
   }
 
+  #mayBegin(client: string): boolean {
+    return this.#running < this.#concurrency && (this.#runningOf.get(client) ?? 0) < this.#runningPerClient;
+  }
+
+  #begin(client: string): void {
+    this.#running++;
+    this.#runningOf.set(client, (this.#runningOf.get(client) ?? 0) + 1);
+  }
+
+  #end(client: string): void {
+    this.#running--;
+    const left = (this.#runningOf.get(client) ?? 1) - 1;
+    if (left === 0) this.#runningOf.delete(client);
+    else this.#runningOf.set(client, left);
+  }
+
   /** Resolves to whether the read may begin, and then it counts as running. */
   async #turn(client: string): Promise<boolean> {
-    if (this.#running < this.#concurrency) {
-      this.#running++;
+    if (this.#mayBegin(client)) {
+      this.#begin(client);
       return true;
     }
     if (!this.#hasRoomFor(client)) return false;
@@ -67,11 +87,12 @@ export class ReadBudget {
 
   #callNext(): void {
     for (const [client, queue] of this.#queues) {
+      if (!this.#mayBegin(client)) continue;
       const waiter = queue.shift();
       this.#queues.delete(client);
       if (queue.length > 0) this.#queues.set(client, queue);
       this.#waiting--;
-      this.#running++;
+      this.#begin(client);
       waiter?.(true);
       return;
     }

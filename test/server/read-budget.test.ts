@@ -41,6 +41,18 @@ describe('server/read-budget', () => {
     expect(budget.running).to.equal(0);
   });
 
+  it('leaves half of the places to others, however many reads one client has', async () => {
+    const reads = new Reads();
+    const budget = new ReadBudget({ concurrency: 4 });
+    const greedy = ['a1', 'a2', 'a3', 'a4', 'a5'].map((name) => budget.run('a', reads.read(name)));
+    const modest = budget.run('b', reads.read('b1'));
+    for (let i = 0; i < 3; i++) await settle();
+    expect(reads.begun).to.deep.equal(['a1', 'a2', 'b1']);
+    await reads.endAll();
+    expect(await Promise.all([...greedy, modest])).to.deep.equal(['a1', 'a2', 'a3', 'a4', 'a5', 'b1']);
+    expect(budget.running).to.equal(0);
+  });
+
   it('refuses what one client has waiting beyond its share, and nothing of another', async () => {
     const reads = new Reads();
     const budget = new ReadBudget({ concurrency: 1, waitingPerClient: 2, waiting: 8 });
