@@ -2,36 +2,12 @@
  * lost to a slip of the finger would deny nothing. */
 import { z } from 'zod';
 import { parseRfc3339 } from '../core/clock.ts';
+import type { DenyList, DenyRule } from '../verify/deny-list.ts';
 import { ConfigError } from './config-error.ts';
 import { readDocument } from './document.ts';
 import { Report, type Path } from './report.ts';
 import { check } from './schema-issues.ts';
 import { Shaper } from './shape.ts';
-
-/** Certificates that are not believed: those for which all that is given holds. Texts are compared without regard to
- * case. */
-export interface DenyRule {
-  /** Why, for whoever asks. */
-  readonly reason: string;
-  /** Lower-case hexadecimal without leading zeros. */
-  readonly serial?: string | undefined;
-  /** SHA-256 of the SubjectPublicKeyInfo of a CA above the certificate, lower-case hexadecimal. */
-  readonly caKeySha256?: string | undefined;
-  readonly identity?: string | undefined;
-  readonly identityPrefix?: string | undefined;
-  /** The OpenID issuer. */
-  readonly issuer?: string | undefined;
-  /** Milliseconds since the epoch, both included: when the certificate was issued. */
-  readonly from?: number | undefined;
-  readonly until?: number | undefined;
-}
-
-/** What a team does not believe. */
-export interface DenyList {
-  /** Milliseconds since the epoch: until when the list may be used. */
-  readonly expires: number;
-  readonly rules: readonly DenyRule[];
-}
 
 const MAX_RULES = 10_000;
 const MAX_REASON = 500;

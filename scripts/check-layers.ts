@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   policy: ['core', 'oidc', 'ca', 'storage'],
   audit: ['core', 'storage'],
   trust: ['core', 'ct-log', 'ct-log/format', 'ca'],
-  config: ['core', 'storage', 'ct-log', 'ct-log/format', 'oidc', 'ca', 'policy', 'audit', 'trust'],
+  config: ['core', 'storage', 'ct-log', 'ct-log/format', 'oidc', 'ca', 'policy', 'audit', 'trust', 'verify'],
   server: ['core', 'ct-log', 'ct-log/format', 'oidc', 'ca', 'policy', 'audit', 'trust', 'verify'],
   dev: ['core', 'storage'],
   cli: [

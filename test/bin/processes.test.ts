@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { gone } from '../support/loader-process.ts';
 import { projectRoot } from '../support/project-root.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 /** Stands in for the built program. Says who it is, and on SIGWINCH whether a debugger is open; `busy` never returns to
  * its event loop. */
@@ -248,7 +249,7 @@ describe('bin/mayfly.js: the process', function () {
     for (const [way, words, signals] of NPM)
       for (const signal of signals)
         it(`ends with ${way} that gets ${signal}`, async function () {
-          if (!existsSync('/proc/self/stat')) this.skip();
+          skipUnless(this, existsSync('/proc/self/stat'), 'there is no /proc');
           const { child, pid } = await run(words);
           child.kill(signal);
           await gone(pid);

@@ -8,6 +8,7 @@ import { writeKeyPem } from '../../ca/signers/key-file.ts';
 import { MayflyError } from '../../core/errors.ts';
 import { chainOf, NOW, testAuthority, type TestAuthority } from './support/authority.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const PASS = 'password123';
 const clock = (): number => NOW;
@@ -48,7 +49,7 @@ describe('ca/adopt', () => {
 
   for (const keyType of ['p256', 'p384', 'rsa3072']) {
     it(`adopts a PKCS#12 file with ${keyType}, and orders its certificates`, async function () {
-      if (!hasOpenssl()) return this.skip();
+      skipUnless(this, hasOpenssl(), 'there is no openssl');
       const own = await testAuthority(keyType);
       for (const options of [
         [],
@@ -63,21 +64,21 @@ describe('ca/adopt', () => {
   }
 
   it('adopts a PKCS#12 file encrypted in the way of the last century', async function () {
-    if (!hasOpenssl()) return this.skip();
+    skipUnless(this, hasOpenssl(), 'there is no openssl');
     const options = ['-keypbe', 'PBE-SHA1-3DES', '-certpbe', 'PBE-SHA1-3DES', '-macalg', 'sha1'];
     const adopted = await adoptAuthority({ key: pkcs12(ca, options), passphrase: PASS, clock });
     expect(adopted.chainPem).to.equal(ca.chainPem);
   });
 
   it('prefers the chain that it is given', async function () {
-    if (!hasOpenssl()) return this.skip();
+    skipUnless(this, hasOpenssl(), 'there is no openssl');
     const key = pkcs12(ca, [], PASS, false);
     const adopted = await adoptAuthority({ key, chainPem: ca.chainPem, passphrase: PASS, clock });
     expect(adopted.chainPem).to.equal(ca.chainPem);
   });
 
   it('says when a passphrase is wrong or missing, without saying it', async function () {
-    if (!hasOpenssl()) return this.skip();
+    skipUnless(this, hasOpenssl(), 'there is no openssl');
     const files = [bytes(writeKeyPem(ca.intermediateKey, PASS)), pkcs12(ca, [])];
     for (const key of files) {
       const wrong = await refusal(

@@ -10,6 +10,7 @@ import { findExtension, parseCertificate } from '../../core/certificate.ts';
 import { describeName } from '../../core/distinguished-name.ts';
 import { chainOf, NOW } from './support/authority.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const clock = (): number => NOW;
 const make = (
@@ -32,7 +33,7 @@ describe('ca/ceremony', () => {
       const chainPem = chainOf(made.intermediateDer, made.rootDer);
       const authority = await loadAuthority({ chainPem, signer: localSigner(made.intermediateKey), clock });
       expect(authority.chain).to.have.length(2);
-      if (!hasOpenssl()) return this.skip();
+      skipUnless(this, hasOpenssl(), 'there is no openssl');
       const files = { 'root.pem': chainOf(made.rootDer), 'intermediate.pem': chainOf(made.intermediateDer) };
       const at = String(Math.floor(NOW / 1000) + 1);
       const verify = ['verify', '-x509_strict', '-attime', at, '-CAfile', 'root.pem', 'intermediate.pem'];

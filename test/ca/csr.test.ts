@@ -18,6 +18,7 @@ import { csrOf, type CsrOptions } from './support/csr.ts';
 import { KEY_TYPES, testKey } from './support/keys.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
 import { emailPrincipal } from './support/principal.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const standard = permitAlgorithms(DEFAULT_SIGNING_ALGORITHMS);
 const prove = (pem: Uint8Array, gate = standard): ProvenKey =>
@@ -152,7 +153,7 @@ describe('ca/csr', () => {
   });
 
   it('reads what openssl writes', function () {
-    if (!hasOpenssl()) return this.skip();
+    skipUnless(this, hasOpenssl(), 'there is no openssl');
     for (const type of KEY_TYPES) {
       const key = testKey(type);
       const digest = key.hash === undefined ? [] : [`-${key.hash}`];

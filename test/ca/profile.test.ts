@@ -26,6 +26,7 @@ import { KEY_TYPES, proofOf, testKey } from './support/keys.ts';
 import { memoryLog } from './support/memory-log.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
 import { emailPrincipal, workflowPrincipal } from './support/principal.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const demands = { permit: permitAlgorithms(DEFAULT_SIGNING_ALGORITHMS), csr: true };
 
@@ -150,7 +151,7 @@ describe('ca/profile', () => {
 
   for (const keyType of ['p256', 'p384', 'rsa3072']) {
     it(`is accepted by openssl below a CA with ${keyType}`, async function () {
-      if (!hasOpenssl()) return this.skip();
+      skipUnless(this, hasOpenssl(), 'there is no openssl');
       const own = await testAuthority(keyType);
       const { final } = await make(own, emailPrincipal());
       const pem = (der: Uint8Array): string => new X509Certificate(Buffer.from(der)).toString();
@@ -179,7 +180,7 @@ describe('ca/profile', () => {
   }
 
   it('shows openssl a username as an otherName with UTF-8 inside', async function () {
-    if (!hasOpenssl()) return this.skip();
+    skipUnless(this, hasOpenssl(), 'there is no openssl');
     const principal = emailPrincipal({ san: { type: 'username', value: 'joe!example.org' } });
     const { final } = await make(ca, principal);
     const text = openssl(

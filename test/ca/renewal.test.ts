@@ -10,6 +10,7 @@ import { localSigner } from '../../ca/signers/local-signer.ts';
 import { decodePem, encodePem } from '../../core/pem.ts';
 import { chainOf, NOW, testAuthority } from './support/authority.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const clock = (): number => NOW;
 const DAY = 24 * 3600 * 1000;
@@ -84,7 +85,7 @@ describe('ca/renewal', () => {
   });
 
   it('refuses keys that no CA should have', async function () {
-    if (!hasOpenssl()) this.skip();
+    skipUnless(this, hasOpenssl(), 'there is no openssl');
     const ca = await testAuthority();
     for (const { privateKey } of [
       generateKeyPairSync('ed25519'),

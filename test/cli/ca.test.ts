@@ -11,6 +11,7 @@ import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { projectRoot } from '../support/project-root.ts';
 import { runCli, type CliResult } from '../support/run-cli.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 /** The commands of a section of docs/operations.md, each in one line. */
 async function commandsOf(section: string): Promise<readonly string[]> {
@@ -113,7 +114,7 @@ describe('mayfly ca and keys', function () {
   describe('renewing, by the book', () => {
     for (const how of ['mayfly', 'openssl'] as const)
       it(`makes a new intermediate with the root key elsewhere: ${how}`, async function () {
-        if (how === 'openssl' && !hasOpenssl()) this.skip();
+        skipUnless(this, how !== 'openssl' || hasOpenssl(), 'there is no openssl');
         const [ask = '', sign = '', install = '', openssl = ''] = await commandsOf('Renew the issuing CA');
         let url = await serve();
         const before = await issue(url, 'before');

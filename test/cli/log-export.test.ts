@@ -12,6 +12,7 @@ import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { cliWords, runCli, type CliResult } from '../support/run-cli.ts';
 import { bodyV2, clientKey, emailToken, post, refusalOf } from '../support/test-service.ts';
+import { needMounts, skipUnless } from '../support/skipped.ts';
 
 const ORIGIN = 'localhost/log/2026';
 const ANYWHERE = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
@@ -117,7 +118,8 @@ describe('cli/log export and freeze', function () {
     ['python3 -m http.server', pythonServer],
   ] as const) {
     it(`writes files that check and proof accept, from the directory and from ${name}`, async function () {
-      if (start === pythonServer && spawnSync('python3', ['--version']).status !== 0) this.skip();
+      const hasServer = start !== pythonServer || spawnSync('python3', ['--version']).status === 0;
+      skipUnless(this, hasServer, 'there is no python3');
       const directory = join(scratch, name.replaceAll(/\W/g, ''));
       const exported = await log('export', '--data', data, '--out', directory, '--json');
       expect(exported.code, exported.stderr).to.equal(0);
@@ -175,14 +177,13 @@ describe('cli/log export and freeze', function () {
   });
 
   it('ends no log of which the last checkpoint cannot be written, and says that it is this', async function () {
+    needMounts(this);
     const checkpoint = join(data, 'logs', '2026', 'checkpoint');
     // A file that is a mount point cannot be replaced, whoever tries.
     const script = 'mount --bind "$1" "$1" && shift && exec "$@"';
     const words = ['log', 'freeze', '--data', data, '--confirm', ORIGIN, '--json'];
     const args = ['-rm', '/bin/sh', '-c', script, 'sh', checkpoint, process.execPath, ...cliWords(words)];
     const { stdout } = spawnSync('unshare', args, { encoding: 'utf8' });
-    // A machine that lets nobody mount.
-    if (stdout === '') return this.skip();
     expect(JSON.parse(stdout)).to.have.nested.property('error.code', 'LOG_STORAGE');
     expect(stdout).to.match(/the checkpoint of the last head is not written: .*EBUSY/);
     expect(json(await log('status', '--data', data, '--json'))).to.not.have.property('frozenAt');

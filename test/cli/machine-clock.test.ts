@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import { machineClock } from '../../cli/machine-clock.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 describe('cli/machine-clock', () => {
   it('names the boot of the machine by what another process sees, too', function () {
-    if (process.platform !== 'linux') this.skip();
+    skipUnless(this, process.platform === 'linux', 'this is not Linux');
     const seen = execFileSync('cat', ['/proc/sys/kernel/random/boot_id'], { encoding: 'utf8' });
     expect(machineClock().boot).to.match(/^[0-9a-f-]{36}$/);
     expect(machineClock().boot).to.equal(seen.trim());

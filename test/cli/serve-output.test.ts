@@ -13,6 +13,7 @@ import { emailConfig, makeDataDirectory } from '../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { cliWords } from '../support/run-cli.ts';
 import { bodyV2, clientKey, emailToken, post } from '../support/test-service.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const ANYWHERE = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
 
@@ -111,7 +112,7 @@ describe('cli: readers of the output', function () {
     });
 
     it('a file on a disk that is full', async function () {
-      if (!existsSync('/dev/full')) this.skip();
+      skipUnless(this, existsSync('/dev/full'), 'there is no /dev/full');
       const full = openSync('/dev/full', 'w');
       const child = start(['serve', ...ANYWHERE, '--data', data, '--json'], ['ignore', 'pipe', full]);
       closeSync(full);
@@ -203,7 +204,7 @@ describe('cli: readers of the output', function () {
       });
 
     it('that has no room is a failure, in one sentence', async function () {
-      if (!existsSync('/dev/full')) this.skip();
+      skipUnless(this, existsSync('/dev/full'), 'there is no /dev/full');
       const full = openSync('/dev/full', 'w');
       const child = start(['config', 'schema'], ['ignore', full, 'pipe']);
       closeSync(full);

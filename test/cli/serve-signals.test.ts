@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { makeDataDirectory } from '../support/data-directory.ts';
 import { projectRoot } from '../support/project-root.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 /** The bit of SIGHUP in a mask of signals. */
 const HUP = 1;
@@ -85,7 +86,7 @@ describe('cli/serve: signals', function () {
   });
 
   it('is not ended by SIGHUP before it is ready, and loads its configuration once it is', async function () {
-    if (!existsSync('/proc/self/status')) this.skip();
+    skipUnless(this, existsSync('/proc/self/status'), 'there is no /proc');
     const service = start();
     const pid = service.child.pid ?? 0;
     // From its first line on; before, and in the moment in which it takes its flags, it is the system that answers.
@@ -104,7 +105,7 @@ describe('cli/serve: signals', function () {
   });
 
   it('loads its configuration once it is ready when the only SIGHUP came before', async function () {
-    if (!existsSync('/proc/self/status')) this.skip();
+    skipUnless(this, existsSync('/proc/self/status'), 'there is no /proc');
     const pipe = join(scratch, 'later');
     execFileSync('mkfifo', [pipe]);
     const service = start('--passphrase-file', pipe);

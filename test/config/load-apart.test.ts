@@ -11,6 +11,7 @@ import { LoadProcessError } from '../../config/load-process-error.ts';
 import { loadConfig } from '../../config/load.ts';
 import { startLoader } from '../../config/start-loader.ts';
 import { gone, loaderOf } from '../support/loader-process.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 /** More entries and findings than go into one part. */
 const many = (): string =>
@@ -65,7 +66,7 @@ describe('config/load-apart', () => {
   });
 
   it('is what Linux ends first when memory runs out, before its first line', async function () {
-    if (process.platform !== 'linux') this.skip();
+    skipUnless(this, process.platform === 'linux', 'this is not Linux');
     await writeFile(file, 'oidc-issuers: {}\n');
     const child = startLoader(file, true);
     const score = readFileSync(`/proc/${child.pid ?? 0}/oom_score_adj`, 'utf8');
@@ -88,7 +89,7 @@ describe('config/load-apart', () => {
   it('starts anew, with the priority of the service, where others leave the process no core', async function () {
     this.timeout(60_000);
     const cores = spawnSync('taskset', ['-cp', String(process.pid)], { encoding: 'utf8' });
-    if (cores.status !== 0) this.skip();
+    skipUnless(this, cores.status === 0, 'there is no taskset');
     // A core that this test may use, with four that want it for themselves.
     const core = /: (\d+)/.exec(cores.stdout)?.[1] ?? '0';
     const hogs = Array.from({ length: 4 }, () =>

@@ -8,6 +8,7 @@ import { nameOfOrigin, readIdentity } from '../../ct-log/log-identity.ts';
 import { sha256 } from '../../ct-log/sha256.ts';
 import { fileSystemWarning, judgeStorage, refusedFileSystem } from '../../ct-log/storage-medium.ts';
 import { logSigners } from './support/log-keys.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 describe('ct-log/create-log', () => {
   let root: string;
@@ -56,7 +57,7 @@ describe('ct-log/create-log', () => {
   });
 
   it('says so, and does not try for ever, where no directory can be made', async function () {
-    if (process.platform !== 'linux') this.skip();
+    skipUnless(this, process.platform === 'linux', 'this is not Linux');
     writeFileSync(join(root, 'file'), '');
     for (const parent of [
       '/proc/mayfly',

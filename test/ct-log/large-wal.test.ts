@@ -11,6 +11,7 @@ import { committer } from '../../ct-log/commit-transaction.ts';
 import type { LogIdentity } from '../../ct-log/log-identity.ts';
 import { sha256 } from '../../ct-log/sha256.ts';
 import { sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
+import { needMounts } from '../support/skipped.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const LOAD = fileURLToPath(new URL(`./support/load-store.${extension}`, import.meta.url));
@@ -105,14 +106,9 @@ describe('ct-log/commit-snapshot of a WAL that is much larger than its database'
     const script =
       `mount -t tmpfs -o size=${bytes + 256 * 1024} none "$1" && cp "$2"/commit.db* "$1" && ` +
       `exec "$0" --no-warnings "$3" "$1"`;
-    let stdout: string;
-    try {
-      const args = ['-rm', '/bin/sh', '-c', script, process.execPath, mount, killed, LOAD];
-      stdout = execFileSync('unshare', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-    } catch {
-      // A machine that lets nobody mount.
-      return this.skip();
-    }
+    needMounts(this);
+    const args = ['-rm', '/bin/sh', '-c', script, process.execPath, mount, killed, LOAD];
+    const stdout = execFileSync('unshare', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
     const { code, message, hint } = JSON.parse(stdout) as Record<string, string>;
     expect(code).to.equal('LOG_STORAGE');
     expect(message).to.match(/cannot be (written|copied) \(ENOSPC/);

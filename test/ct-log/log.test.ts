@@ -17,6 +17,7 @@ import { parseLeafIndex } from '../../ct-log/format/leaf-index.ts';
 import { parseSct } from '../../ct-log/format/sct.ts';
 import { LogError } from '../../ct-log/log-error.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 describe('log', () => {
   let test: TestLog;
@@ -50,8 +51,8 @@ describe('log', () => {
   it('warns of a directory that lies in memory', async function () {
     const memory = '/dev/shm';
     // statfs says what /dev/shm is on this machine; where it is no tmpfs there is nothing to show.
-    if (process.platform !== 'linux' || !existsSync(memory)) this.skip();
-    if (statfsSync(memory).type !== 0x01021994) this.skip();
+    const isInMemory = existsSync(memory) && statfsSync(memory).type === 0x01021994;
+    skipUnless(this, process.platform === 'linux' && isInMemory, 'there is no tmpfs at /dev/shm');
     const root = mkdtempSync(join(memory, 'mayfly-log-'));
     const directory = join(root, '2026');
     cpSync(test.directory, directory, { recursive: true });

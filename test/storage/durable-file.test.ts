@@ -23,6 +23,7 @@ import {
 } from '../../storage/durable-file.ts';
 import { FileFault } from '../../storage/file-fault.ts';
 import { systemCode } from '../../core/errors.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 describe('storage/durable-file', () => {
   let root: string;
@@ -60,7 +61,7 @@ describe('storage/durable-file', () => {
   });
 
   it('rejects where the system lets nobody make a directory', async function () {
-    if (process.platform !== 'linux') this.skip();
+    skipUnless(this, process.platform === 'linux', 'this is not Linux');
     expect(await code('/proc/mayfly')).to.equal('ENOENT');
     expect(await code('/proc/mayfly/below')).to.equal('ENOENT');
   });
@@ -85,7 +86,7 @@ describe('storage/durable-file', () => {
   });
 
   it('replaces a file of another user and leaves it theirs', async function () {
-    if (process.getuid?.() !== 0) this.skip();
+    skipUnless(this, process.getuid?.() === 0, 'only root can do this');
     const file = join(root, 'file');
     writeFileSync(file, 'old', { mode: 0o600 });
     chownSync(file, 12_345, 12_345);

@@ -10,6 +10,7 @@ import { decodePem, encodePem } from '../../../core/pem.ts';
 import { SIGNATURE_ALGORITHMS } from '../../../core/signature-algorithm.ts';
 import { hasOpenssl, openssl } from '../support/openssl.ts';
 import { testKey } from '../support/keys.ts';
+import { skipUnless } from '../../support/skipped.ts';
 
 const PASS = 'password123';
 const TYPES: KeyType[] = ['p256', 'p384', 'p521', 'rsa2048', 'ed25519'];
@@ -91,7 +92,7 @@ describe('ca/signers/key-file', () => {
 
   for (const [name, { types, args, encrypted }] of Object.entries(FORMS)) {
     it(`loads ${name}, as openssl writes it`, async function () {
-      if (!hasOpenssl()) return this.skip();
+      skipUnless(this, hasOpenssl(), 'there is no openssl');
       for (const type of types) {
         const key = await generateKey(type);
         const pass = encrypted ? ['-passout', `pass:${PASS}`] : [];
@@ -112,7 +113,7 @@ describe('ca/signers/key-file', () => {
   }
 
   it('writes what openssl opens with the passphrase, and only with it', async function () {
-    if (!hasOpenssl()) return this.skip();
+    skipUnless(this, hasOpenssl(), 'there is no openssl');
     const key = await generateKey('p256');
     const files = { 'key.pem': writeKeyPem(key, PASS) };
     const open = (pass: string): string =>
@@ -122,7 +123,7 @@ describe('ca/signers/key-file', () => {
   });
 
   it('skips the parameters of the curve that openssl writes in front of a key', async function () {
-    if (!hasOpenssl()) return this.skip();
+    skipUnless(this, hasOpenssl(), 'there is no openssl');
     const pem = openssl({}, [['ecparam', '-name', 'prime256v1', '-genkey']], ({ stdout }) => stdout);
     expect(pem).to.match(/BEGIN EC PARAMETERS/);
     expect((await loadKeyFile(pem)).algorithm).to.equal('ecdsa-p256-sha256');

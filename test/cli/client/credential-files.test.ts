@@ -13,6 +13,7 @@ import {
 } from '../../../cli/client/credential-files.ts';
 import { CommandError } from '../../../cli/command.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, refusalAsOrdinaryUser } from '../../support/ordinary-user.ts';
+import { skipUnless } from '../../support/skipped.ts';
 
 describe('cli/client/credential-files', () => {
   let directory: string;
@@ -137,7 +138,7 @@ describe('cli/client/credential-files', () => {
   });
 
   it('says at once when the directory cannot be made', async function () {
-    if (process.platform !== 'linux') this.skip();
+    skipUnless(this, process.platform === 'linux', 'this is not Linux');
     const thrown: unknown = await makeOutputDirectory('/proc/mayfly/out').catch((error: unknown) => error);
     expect(thrown).to.be.instanceOf(CommandError);
     expect((thrown as CommandError).message).to.contain('no directory can be made there');
