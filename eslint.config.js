@@ -36,9 +36,9 @@ export default tseslint.config(
     },
   },
   {
-    // What reaches a terminal goes through `cli/command.ts`, which lets nothing through that is not printable.
+    // What reaches a terminal goes through `cli/program/command.ts`, which lets nothing through that is not printable.
     files: ['**/*.ts'],
-    ignores: ['test/**', 'bench/**', 'abuse/**', 'scripts/**', 'cli/command.ts'],
+    ignores: ['test/**', 'bench/**', 'abuse/**', 'scripts/**', 'cli/program/command.ts'],
     rules: {
       'no-console': 'error',
       'no-restricted-syntax': [
@@ -46,7 +46,8 @@ export default tseslint.config(
         {
           selector:
             "CallExpression[callee.property.name='write'][callee.object.property.name=/^(stdout|stderr)$/]",
-          message: 'Write with the Speaker or `tell` of cli/command.ts: they escape what is not printable.',
+          message:
+            'Write with the Speaker or `tell` of cli/program/command.ts: they escape what is not printable.',
         },
       ],
     },

@@ -18,7 +18,7 @@ import { AppendFile, type Place } from './append-file.ts';
 import type { AuditFileDefinition } from './audit-definition.ts';
 import { AuditSinkError } from './audit-error.ts';
 import type { Destination, FileIncidents, Note } from './destination.ts';
-import { putAside, removeOldest } from './put-aside.ts';
+import { rotateFile, removeOldest } from './rotate-file.ts';
 import { RecentWrites } from './recent-writes.ts';
 
 /** Milliseconds until a file that could not be put aside is tried again. */
@@ -158,7 +158,7 @@ class FileDestination implements Destination {
 
   async #rotate(file: AppendFile, now: number): Promise<void> {
     const { path, keep } = this.#definition;
-    const aside = await putAside(path, now);
+    const aside = await rotateFile(path, now);
     // Should this fail, the file that was put aside takes the lines, until somebody finds that its path is gone.
     this.#file = await AppendFile.open(path);
     this.#recent.clear();

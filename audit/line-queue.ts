@@ -7,7 +7,7 @@
  */
 import { AuditError, AuditSinkError } from './audit-error.ts';
 import type { Destination, FileIncidents, Note } from './destination.ts';
-import { Trouble } from './trouble.ts';
+import { DestinationHealth } from './destination-health.ts';
 
 /** Limits, all with defaults. */
 export interface LineQueueLimits {
@@ -21,7 +21,7 @@ export interface LineQueueLimits {
 
 const WAITING = 16 * 1024 * 1024;
 const RETRY = 1_000;
-const PATIENCE = 5_000;
+const WRITE_TIMEOUT_MS = 5_000;
 
 /** Lines that go together at most. */
 const BATCH = 1_000;
@@ -36,7 +36,7 @@ interface Waiting {
 /** See above. */
 export class LineQueue {
   readonly #destination: Destination;
-  readonly #trouble: Trouble;
+  readonly #trouble: DestinationHealth;
   readonly #limits: Readonly<Record<'waiting' | 'retryMs' | 'patienceMs', number>>;
   #waiting: Waiting[] = [];
   #inBatch: Waiting[] = [];
@@ -47,11 +47,11 @@ export class LineQueue {
 
   constructor(destination: Destination, note: Note, limits: LineQueueLimits = {}) {
     this.#destination = destination;
-    this.#trouble = new Trouble(destination.name, note);
+    this.#trouble = new DestinationHealth(destination.name, note);
     this.#limits = {
       waiting: limits.waiting ?? WAITING,
       retryMs: limits.retryMs ?? RETRY,
-      patienceMs: limits.patienceMs ?? PATIENCE,
+      patienceMs: limits.patienceMs ?? WRITE_TIMEOUT_MS,
     };
   }
 

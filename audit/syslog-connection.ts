@@ -8,7 +8,7 @@ import type { Destination } from './destination.ts';
 import { octetCounted } from './syslog-message.ts';
 
 /** Milliseconds for a connection to be made, and for the server to take what is sent. */
-const PATIENCE = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Milliseconds between probes of an idle connection, so that a server that is gone is found out. */
 const KEEP_ALIVE = 30_000;
@@ -114,7 +114,7 @@ async function settled(
     await new Promise<void>((resolve, reject) => {
       timer = setTimeout(() => {
         reject(new AuditSinkError('AUDIT_SERVER_UNREACHABLE', `${where} does not answer`));
-      }, PATIENCE);
+      }, CONNECT_TIMEOUT_MS);
       start(resolve, reject);
     });
   } finally {

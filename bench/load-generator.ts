@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Measured, Order } from './load.ts';
-import { own, PATIENCE, pinned, stop } from './process.ts';
+import { own, PROCESS_TIMEOUT_MS, pinned, stop } from './process.ts';
 
 /** A generator that waits for orders. */
 export interface LoadGenerator {
@@ -22,7 +22,7 @@ export async function startLoadGenerator(core: number): Promise<LoadGenerator> {
     async measure(order) {
       child.stdin.write(`${JSON.stringify(order)}\n`);
       // A service that leaves a request without an answer.
-      const impatience = setTimeout(() => child.kill('SIGKILL'), order.seconds * 1000 + PATIENCE);
+      const impatience = setTimeout(() => child.kill('SIGKILL'), order.seconds * 1000 + PROCESS_TIMEOUT_MS);
       const answer = await answers.next();
       clearTimeout(impatience);
       if (answer.done === true) throw new Error('the load generator has ended');

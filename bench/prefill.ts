@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { readdirSync, readFileSync } from 'node:fs';
 import { decodePem } from '../core/pem.ts';
-import { loadKeyFile } from '../ca/signers/key-file.ts';
-import { openLog } from '../ct-log/log.ts';
+import { loadKeyFile } from '../signers/key-file.ts';
+import { openLog } from '../tlog/log.ts';
 
 const WAITING = 1000;
 

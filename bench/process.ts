@@ -47,7 +47,7 @@ function endWithChildren(): void {
 }
 
 /** Milliseconds within which a program is ready, or an answer is there after its time. */
-export const PATIENCE = 60_000;
+export const PROCESS_TIMEOUT_MS = 60_000;
 
 /** Starts a command and resolves with it and the first stdout line that `isReady` accepts. */
 export async function startUntil(
@@ -62,7 +62,7 @@ export async function startUntil(
   const child = own(
     spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', file] }),
   );
-  const impatience = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+  const impatience = setTimeout(() => child.kill('SIGKILL'), PROCESS_TIMEOUT_MS);
   closeSync(file);
   const { stdout } = child;
   if (stdout === null) throw new Error('the child has no stdout');
@@ -92,7 +92,7 @@ export async function stop(child: ChildProcess): Promise<void> {
     }),
   );
   child.kill('SIGTERM');
-  const impatience = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+  const impatience = setTimeout(() => child.kill('SIGKILL'), PROCESS_TIMEOUT_MS);
   await gone;
   clearTimeout(impatience);
 }

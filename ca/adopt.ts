@@ -8,9 +8,9 @@ import { encodePem } from '../core/pem.ts';
 import { loadAuthority, type Authority } from './authority.ts';
 import { AuthorityError } from './authority-error.ts';
 import { CeremonyError } from './ceremony-error.ts';
-import { readPrivateKey } from './signers/key-file.ts';
-import { localSigner } from './signers/local-signer.ts';
-import { readPkcs12 } from './signers/pkcs12.ts';
+import { readPrivateKey } from '../signers/key-file.ts';
+import { localSigner } from '../signers/local-signer.ts';
+import { readPkcs12 } from '../signers/pkcs12.ts';
 
 /** What is adopted. */
 export interface AdoptionRequest {

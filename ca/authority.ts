@@ -10,7 +10,7 @@ import { FormatError } from '../core/errors.ts';
 import { decodePem, encodePem } from '../core/pem.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import { SIGNATURE_ALGORITHMS } from '../core/signature-algorithm.ts';
-import type { Signer } from '../core/signer.ts';
+import type { Signer } from '../signers/signer.ts';
 import { AuthorityError } from './authority-error.ts';
 import { subjectKeyIdentifier } from './ca-extensions.ts';
 import { certificatePem, certificatePemInJson } from './pem-text.ts';

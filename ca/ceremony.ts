@@ -17,7 +17,7 @@ import {
   type Subject,
 } from './certify.ts';
 import { CeremonyError } from './ceremony-error.ts';
-import { generateKey } from './signers/key-types.ts';
+import { generateKey } from '../signers/key-types.ts';
 import * as x509 from './x509.ts';
 
 /** What is asked of a new CA. */

@@ -1,7 +1,7 @@
 /** From a request to a certificate: the steps of the product, in their order. */
 import type { Clock } from '../core/clock.ts';
 import { parsePublicKey } from '../core/public-key.ts';
-import type { Committed } from '../ct-log/committed.ts';
+import type { Committed } from '../tlog/committed.ts';
 import type { Identity } from '../oidc/identity.ts';
 import { ModulusJudge } from '../oidc/modulus-judge.ts';
 import type { Principal } from '../oidc/principal.ts';

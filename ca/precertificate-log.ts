@@ -1,4 +1,4 @@
-import type { Committed } from '../ct-log/committed.ts';
+import type { Committed } from '../tlog/committed.ts';
 import type { PrecertificateEntry } from '../ct-log/format/leaf.ts';
 
 /** All that issuing asks of a transparency log. */

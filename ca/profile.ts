@@ -8,7 +8,7 @@ import { explicit, sequence, unsignedInteger } from '../core/der-writer.ts';
 import { FormatError } from '../core/errors.ts';
 import { hasInvisible } from '../core/printable.ts';
 import { encodeSubjectAltName, type SubjectAltName } from '../core/subject-alt-name.ts';
-import { goQuote } from '../oidc/go/quote.ts';
+import { goQuote } from '../core/go/quote.ts';
 import type { Principal } from '../oidc/principal.ts';
 import { authorityKeyIdentifier, writeExtensions } from './extension-writer.ts';
 import type { ProvenKey } from './possession.ts';

@@ -2,9 +2,16 @@
 import { CommanderError } from 'commander';
 import { systemCode } from '../core/errors.ts';
 import { VERSION } from '../core/version.ts';
-import { buildLine, readBuild } from './build.ts';
-import { CommandError, exitCodeOf, speaker, tell, tellFailure, type RegisterCommand } from './command.ts';
-import { Program } from './program.ts';
+import { buildLine, readBuild } from './program/build.ts';
+import {
+  CommandError,
+  exitCodeOf,
+  speaker,
+  notify,
+  reportFailure,
+  type RegisterCommand,
+} from './program/command.ts';
+import { Program } from './program/program.ts';
 
 /**
  * Commands, each loaded only when it is called (or for the top-level help): `serve` must never load the development
@@ -12,26 +19,46 @@ import { Program } from './program.ts';
  */
 const COMMANDS: readonly (readonly [name: string, summary: string, load: () => Promise<RegisterCommand>])[] =
   [
-    ['dev', 'Run everything in one process, for trying', async () => (await import('./dev.ts')).register],
+    [
+      'dev',
+      'Run everything in one process, for trying',
+      async () => (await import('./instance/dev.ts')).register,
+    ],
     [
       'certificate',
       'Get a certificate for a fresh key',
-      async () => (await import('./certificate.ts')).register,
+      async () => (await import('./certificate/certificate.ts')).register,
     ],
-    ['init', 'Make a CA and its log for production', async () => (await import('./init.ts')).register],
-    ['config', 'Write, check and test a configuration', async () => (await import('./config.ts')).register],
-    ['explain', 'Say what a token would get, and why', async () => (await import('./explain.ts')).register],
-    ['serve', 'Run the service', async () => (await import('./serve.ts')).register],
-    ['verify', 'Check what was issued, offline', async () => (await import('./verify.ts')).register],
-    ['log', 'Read and check a transparency log', async () => (await import('./log.ts')).register],
-    ['token', 'Print a token of the development issuer', async () => (await import('./token.ts')).register],
-    ['ca', 'Renew the issuing CA', async () => (await import('./ca.ts')).register],
-    ['keys', 'Change the passphrase of keys', async () => (await import('./keys.ts')).register],
-    ['trust', 'Write what verifiers need', async () => (await import('./trust.ts')).register],
+    [
+      'init',
+      'Make a CA and its log for production',
+      async () => (await import('./instance/init.ts')).register,
+    ],
+    [
+      'config',
+      'Write, check and test a configuration',
+      async () => (await import('./config/config.ts')).register,
+    ],
+    [
+      'explain',
+      'Say what a token would get, and why',
+      async () => (await import('./config/explain.ts')).register,
+    ],
+    ['serve', 'Run the service', async () => (await import('./instance/serve.ts')).register],
+    ['verify', 'Check what was issued, offline', async () => (await import('./verify/verify.ts')).register],
+    ['log', 'Read and check a transparency log', async () => (await import('./log/log.ts')).register],
+    [
+      'token',
+      'Print a token of the development issuer',
+      async () => (await import('./certificate/token.ts')).register,
+    ],
+    ['ca', 'Renew the issuing CA', async () => (await import('./ca/ca.ts')).register],
+    ['keys', 'Change the passphrase of keys', async () => (await import('./instance/keys.ts')).register],
+    ['trust', 'Write what verifiers need', async () => (await import('./verify/trust.ts')).register],
     [
       'completion',
       'Print a script that completes commands in a shell',
-      async () => (await import('./completion.ts')).register,
+      async () => (await import('./program/completion.ts')).register,
     ],
   ];
 
@@ -71,7 +98,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       return;
     }
     const failure = error instanceof CommanderError ? incomplete : error;
-    tellFailure(failure, json);
+    reportFailure(failure, json);
     process.exitCode = exitCodeOf(failure);
   }
 }
@@ -89,7 +116,7 @@ function watchOutput(): void {
   process.stdout.on('error', (error: Error) => {
     if (systemCode(error) === 'EPIPE' || process.exitCode === 1) return;
     process.exitCode = 1;
-    tell(`mayfly: standard output cannot be written: ${error.message}`);
+    notify(`mayfly: standard output cannot be written: ${error.message}`);
   });
   // There is nowhere left to say so.
   process.stderr.on('error', () => undefined);

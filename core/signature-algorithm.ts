@@ -1,7 +1,10 @@
 /** Signature algorithms as certificates name them (RFC 5758, 4055, 8410). */
 import { Tag } from './der-tag.ts';
 import { oid, sequence } from './der-writer.ts';
-import type { SignatureAlgorithm } from './signer.ts';
+
+/** How a {@link Signer} signs. The name says key and hash; signatures are DER for ECDSA, PKCS#1 v1.5 for RSA. */
+export type SignatureAlgorithm =
+  'ecdsa-p256-sha256' | 'ecdsa-p384-sha384' | 'ecdsa-p521-sha512' | 'rsa-pkcs1-sha256' | 'ed25519';
 
 /** What a signature's algorithm asks of key and hash; Ed25519 hashes by itself. */
 export interface SignatureScheme {

@@ -3,18 +3,22 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { equalBytes } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
 import { checkLog, type CheckOptions, type CheckResult } from './check.ts';
-import { Found, type LogProblem } from './check-problem.ts';
-import { CHECKPOINT_FILE } from './checkpoint-file.ts';
+import { CheckFailure, type LogProblem } from './check-failure.ts';
+import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
 import type { DirectorySource } from './directory-source.ts';
-import { rootFrom } from './format/merkle-proof.ts';
-import { hashesFromTiles, tilePath } from './format/tile.ts';
-import { LogError, LogReadError } from './log-error.ts';
-import { logKeys } from './log-keys.ts';
-import { tileBeyond } from './rollback.ts';
-import { sha256 } from './sha256.ts';
-import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
-import { requireEverySignature, verifyCheckpoint, type VerifiedCheckpoint } from './verify-head.ts';
-import { surveyWal } from './wal-survey.ts';
+import { rootFrom } from '../tlog/format/merkle-proof.ts';
+import { hashesFromTiles, tilePath } from '../tlog/format/tile.ts';
+import { LogError, LogReadError } from '../tlog/log-error.ts';
+import { logKeys } from '../tlog/log-keys.ts';
+import { tileBeyond } from '../tlog/rollback.ts';
+import { sha256 } from '../tlog/sha256.ts';
+import { COMMIT_DATABASE } from '../tlog/store/sqlite-commit-store.ts';
+import {
+  requireEverySignature,
+  verifyCheckpoint,
+  type VerifiedCheckpoint,
+} from '../tlog/tree/verify-head.ts';
+import { surveyWal } from '../storage/wal-survey.ts';
 
 /** Milliseconds between two looks at a WAL that seems damaged. */
 const WAL_SETTLES = 200;
@@ -38,11 +42,11 @@ export async function checkDirectory(
   if (!result.ok) return result;
   try {
     const difference = await source.firstDifference();
-    if (difference !== undefined) throw new Found(COMMIT_DATABASE, difference);
+    if (difference !== undefined) throw new CheckFailure(COMMIT_DATABASE, difference);
     await checkPast(source);
     return result;
   } catch (error) {
-    if (error instanceof Found) return { ok: false, problem: error.problem };
+    if (error instanceof CheckFailure) return { ok: false, problem: error.problem };
     throw error;
   }
 }
@@ -69,12 +73,12 @@ async function checkPast(source: DirectorySource): Promise<void> {
   if (checkpoint === undefined || checkpoint.size === 0) return;
   const root = await rootAt(checkpoint.size > source.head.size ? now : source, checkpoint.size);
   if (equalBytes(root, checkpoint.root)) return;
-  throw new Found(CHECKPOINT_FILE, `its root is not that of the first ${checkpoint.size} entries`);
+  throw new CheckFailure(CHECKPOINT_FILE, `its root is not that of the first ${checkpoint.size} entries`);
 }
 
 function requireReached({ head }: DirectorySource, size: number, where: string): void {
   if (head.size >= size) return;
-  throw new Found(
+  throw new CheckFailure(
     COMMIT_DATABASE,
     `it holds ${head.size} entries, but the log had at least ${size} before (${where}): an old one was put back`,
   );
@@ -99,7 +103,7 @@ async function readCheckpoint(source: DirectorySource): Promise<VerifiedCheckpoi
   } catch (error) {
     if (error instanceof LogReadError && error.code === 'NOT_FOUND') return undefined;
     if (error instanceof LogError || error instanceof FormatError)
-      throw new Found(CHECKPOINT_FILE, error.message);
+      throw new CheckFailure(CHECKPOINT_FILE, error.message);
     throw error;
   }
 }

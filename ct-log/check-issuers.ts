@@ -1,11 +1,11 @@
 import { toHex } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
-import { Found } from './check-problem.ts';
+import { CheckFailure } from './check-failure.ts';
 import { issuerKey, type IssuerKey } from './entry-check.ts';
-import { HASH_LENGTH } from './format/merkle.ts';
+import { HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { issuerPath } from './issuers.ts';
-import { LogReadError } from './log-error.ts';
-import { sha256 } from './sha256.ts';
+import { LogReadError } from '../tlog/log-error.ts';
+import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
 
 /** Certificates that a chain may have, and a log altogether: what a log names is fetched and kept. */
@@ -28,15 +28,15 @@ export class CheckedIssuers {
 
   /** The key of the first certificate of a chain (n × 32 bytes), all of which must be there and hash to their names;
    * undefined when the chain is empty. `locate` says where the fingerprint at an offset of the chain is written.
-   * Throws {@link Found}. */
+   * Throws {@link CheckFailure}. */
   async ofChain(fingerprints: Uint8Array, locate: (at: number) => string): Promise<IssuerKey | undefined> {
     if (fingerprints.length > MAX_CHAIN * HASH_LENGTH)
-      throw new Found(locate(MAX_CHAIN * HASH_LENGTH), `has more than ${MAX_CHAIN} certificates`);
+      throw new CheckFailure(locate(MAX_CHAIN * HASH_LENGTH), `has more than ${MAX_CHAIN} certificates`);
     for (let at = 0; at < fingerprints.length; at += HASH_LENGTH) {
       const hex = toHex(fingerprints.subarray(at, at + HASH_LENGTH));
       if (this.#known.has(hex)) continue;
       if (this.#known.size >= MAX_ISSUERS)
-        throw new Found(locate(at), `is the issuer beyond ${MAX_ISSUERS} others`);
+        throw new CheckFailure(locate(at), `is the issuer beyond ${MAX_ISSUERS} others`);
       this.#known.set(hex, await this.#fetch(hex, () => locate(at)));
     }
     return this.#known.get(toHex(fingerprints.subarray(0, HASH_LENGTH)));
@@ -46,15 +46,15 @@ export class CheckedIssuers {
     const path = issuerPath(hex);
     const der = await this.#source.issuer(hex).catch((error: unknown) => {
       if (!(error instanceof LogReadError)) throw error;
-      throw new Found(path, `is missing, but named in ${namedAt()}`);
+      throw new CheckFailure(path, `is missing, but named in ${namedAt()}`);
     });
     const hash = toHex(sha256(der));
-    if (hash !== hex) throw new Found(`${path} at byte 0`, `its SHA-256 is ${hash}, not its name`);
+    if (hash !== hex) throw new CheckFailure(`${path} at byte 0`, `its SHA-256 is ${hash}, not its name`);
     try {
       return issuerKey(der);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      throw new Found(`${path} at byte 0`, error.message);
+      throw new CheckFailure(`${path} at byte 0`, error.message);
     }
   }
 }

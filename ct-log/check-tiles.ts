@@ -1,13 +1,13 @@
-/** Reads the tiles of a log for a check: what is missing, cut off or unreadable ends it ({@link Found}). */
+/** Reads the tiles of a log for a check: what is missing, cut off or unreadable ends it ({@link CheckFailure}). */
 import { equalBytes } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
-import { Found } from './check-problem.ts';
+import { CheckFailure } from './check-failure.ts';
 import { parseTileLeaf, type TileLeaf } from './format/leaf.ts';
-import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
-import { rootFrom } from './format/merkle-proof.ts';
-import { hashInTile, placeOf, TILE_WIDTH, tilePath, tileWidth, type Tile } from './format/tile.ts';
-import { LogReadError } from './log-error.ts';
-import { sha256 } from './sha256.ts';
+import { hashLeaf, HASH_LENGTH } from '../tlog/format/merkle.ts';
+import { rootFrom } from '../tlog/format/merkle-proof.ts';
+import { hashInTile, placeOf, TILE_WIDTH, tilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
+import { LogReadError } from '../tlog/log-error.ts';
+import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
 
 /** One entry as it was read. */
@@ -46,7 +46,7 @@ export class CheckedTiles {
     }
     // A source may answer a partial tile with the full one; a full one must end with its last entry.
     if (tile.width < TILE_WIDTH || end === bytes.length) return reads;
-    throw new Found(this.locate(path, end), `bytes follow the last of ${TILE_WIDTH} entries`);
+    throw new CheckFailure(this.locate(path, end), `bytes follow the last of ${TILE_WIDTH} entries`);
   }
 
   #parse(path: string, bytes: Uint8Array, offset: number, index: number): Read {
@@ -56,7 +56,7 @@ export class CheckedTiles {
       return { entry, index, offset, leafHash, bytes: bytes.subarray(offset, entry.next) };
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      throw new Found(this.locate(path, offset), `entry ${index} is damaged (${error.message})`);
+      throw new CheckFailure(this.locate(path, offset), `entry ${index} is damaged (${error.message})`);
     }
   }
 
@@ -68,7 +68,7 @@ export class CheckedTiles {
     const full = TILE_WIDTH * HASH_LENGTH;
     if (bytes.length === length || (bytes.length === full && tile.width < TILE_WIDTH))
       return bytes.subarray(0, length);
-    throw new Found(
+    throw new CheckFailure(
       `${path} at byte ${Math.min(bytes.length, length)}`,
       `has ${bytes.length} bytes, not ${length}`,
     );
@@ -76,8 +76,8 @@ export class CheckedTiles {
 
   async #fetch(path: string): Promise<Uint8Array> {
     return this.#source.tile(path).catch((error: unknown) => {
-      if (error instanceof LogReadError) throw new Found(path, 'is missing');
-      if (error instanceof FormatError) throw new Found(path, error.message);
+      if (error instanceof LogReadError) throw new CheckFailure(path, 'is missing');
+      if (error instanceof FormatError) throw new CheckFailure(path, error.message);
       throw error;
     });
   }

@@ -1,16 +1,16 @@
 /** The full check of a log: everything that a head implies is there, and right to the byte. */
 import { concat, equalBytes } from '../core/bytes.ts';
 import { CheckedIssuers } from './check-issuers.ts';
-import { Found, type LogProblem } from './check-problem.ts';
+import { CheckFailure, type LogProblem } from './check-failure.ts';
 import { CheckedTiles, type Read } from './check-tiles.ts';
 import { entryFault, firstDifference, type EntryFault } from './entry-check.ts';
 import type { TileLeaf } from './format/leaf.ts';
-import { HASH_LENGTH } from './format/merkle.ts';
-import { hashInTile, TILE_WIDTH, tilePath, tileWidth, type Tile } from './format/tile.ts';
-import type { SctExtensions } from './log-identity.ts';
-import { sha256 } from './sha256.ts';
+import { HASH_LENGTH } from '../tlog/format/merkle.ts';
+import { hashInTile, TILE_WIDTH, tilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
+import type { SctExtensions } from '../tlog/log-identity.ts';
+import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
-import { TreeEdge } from './tree-edge.ts';
+import { TreeEdge } from '../tlog/tree/tree-edge.ts';
 
 /** The result of {@link checkLog}. */
 export type CheckResult =
@@ -43,7 +43,7 @@ export async function checkLog(source: LogSource, options: CheckOptions): Promis
     await check.run();
     return { ok: true, entries: options.head.size, tiles: check.tiles, issuers: check.issuers };
   } catch (error) {
-    if (error instanceof Found) return { ok: false, problem: error.problem };
+    if (error instanceof CheckFailure) return { ok: false, problem: error.problem };
     throw error;
   }
 }
@@ -82,7 +82,7 @@ class Check {
     await this.#partialUpperTiles(size);
     if (!equalBytes(this.#edge.root(), root)) {
       const message = `the root of the head is not that of the ${size} entries, which agree with each other`;
-      throw new Found(this.#options.headName, message);
+      throw new CheckFailure(this.#options.headName, message);
     }
   }
 
@@ -106,7 +106,7 @@ class Check {
     if (!leafHolds && (await this.#hashIsWrong(pair, read))) {
       const at = (index % TILE_WIDTH) * HASH_LENGTH + firstDifference(stored, read.leafHash);
       const path = tilePath({ ...tile, level: 0 });
-      throw new Found(
+      throw new CheckFailure(
         this.#read.locate(path, at),
         `hash ${index % TILE_WIDTH} is not that of entry ${index}`,
       );
@@ -115,7 +115,7 @@ class Check {
     const fault =
       (await this.#fault(tile, read, leafHolds)) ?? (leafHolds ? this.#timeFault(read.entry) : unlike);
     if (fault === undefined) return;
-    throw new Found(
+    throw new CheckFailure(
       this.#read.locate(tilePath(tile), offset + fault.offset),
       `entry ${index}: ${fault.message}`,
     );
@@ -182,7 +182,7 @@ class Check {
     if (equalBytes(computed, stored)) return;
     const at = firstDifference(computed, stored);
     const message = `hash ${Math.floor(at / HASH_LENGTH)} does not follow from the level below`;
-    throw new Found(this.#read.locate(tilePath(tile), at), message);
+    throw new CheckFailure(this.#read.locate(tilePath(tile), at), message);
   }
 }
 

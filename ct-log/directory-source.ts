@@ -1,22 +1,27 @@
 /** The log in a directory, read beside a running server, after a clean end, or after a crash. Writes nothing. */
 import { join } from 'node:path';
 import { concat, equalBytes } from '../core/bytes.ts';
-import { CHECKPOINT_FILE } from './checkpoint-file.ts';
-import { openForReading, readState, readStoredIdentity, storageError } from './commit-database.ts';
-import type { CommittedState, Head } from './commit-store.ts';
-import { fileTileStore } from './file-tile-store.ts';
-import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
-import { hashInTile, parseTilePath, TILE_WIDTH, tilePath, type Tile } from './format/tile.ts';
+import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
+import {
+  openForReading,
+  readState,
+  readStoredIdentity,
+  storageError,
+} from '../tlog/store/commit-database.ts';
+import type { CommittedState, Head } from '../tlog/store/commit-store.ts';
+import { fileTileStore } from '../tlog/store/file-tile-store.ts';
+import { hashLeaf, HASH_LENGTH } from '../tlog/format/merkle.ts';
+import { hashInTile, parseTilePath, TILE_WIDTH, tilePath, type Tile } from '../tlog/format/tile.ts';
 import { parseTileLeaf } from './format/leaf.ts';
 import { issuerPath } from './issuers.ts';
-import { LogReadError } from './log-error.ts';
-import { readLogFile } from './log-file.ts';
-import { readIdentity, type LogIdentity } from './log-identity.ts';
-import { requireStoreOf } from './require-identity.ts';
-import { sha256 } from './sha256.ts';
+import { LogReadError } from '../tlog/log-error.ts';
+import { readLogFile } from '../tlog/store/log-file.ts';
+import { readIdentity, type LogIdentity } from '../tlog/log-identity.ts';
+import { requireStoreOf } from '../tlog/require-identity.ts';
+import { sha256 } from '../tlog/sha256.ts';
 import { requireTime, type LogSource } from './source.ts';
-import { COMMIT_DATABASE } from './sqlite-commit-store.ts';
-import type { TileStore } from './tile-store.ts';
+import { COMMIT_DATABASE } from '../tlog/store/sqlite-commit-store.ts';
+import type { TileStore } from '../tlog/store/tile-store.ts';
 
 /** A log in a directory, as it was at one moment: head and entries come from one snapshot, tiles never change. */
 export interface DirectorySource extends LogSource {

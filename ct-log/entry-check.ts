@@ -10,9 +10,9 @@ import { FormatError } from '../core/errors.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import type { TileLeaf } from './format/leaf.ts';
 import { leafIndexExtension } from './format/leaf-index.ts';
-import type { SctExtensions } from './log-identity.ts';
+import type { SctExtensions } from '../tlog/log-identity.ts';
 import { loggedTbs } from './logged-tbs.ts';
-import { sha256 } from './sha256.ts';
+import { sha256 } from '../tlog/sha256.ts';
 
 /** What is wrong with an entry, and at which byte of its TileLeaf. */
 export interface EntryFault {

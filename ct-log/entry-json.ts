@@ -2,7 +2,7 @@
 import { concat } from '../core/bytes.ts';
 import { vector } from '../core/tls.ts';
 import type { TileLeaf } from './format/leaf.ts';
-import { HASH_LENGTH } from './format/merkle.ts';
+import { HASH_LENGTH } from '../tlog/format/merkle.ts';
 
 /** One entry of `get-entries`, base64. */
 export interface EntryJson {

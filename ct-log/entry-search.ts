@@ -1,7 +1,7 @@
 /** A search through the entries of a log. Memory does not grow with the log or with what is found. */
 import { FormatError } from '../core/errors.ts';
 import type { TileLeaf } from './format/leaf.ts';
-import { TILE_WIDTH } from './format/tile.ts';
+import { TILE_WIDTH } from '../tlog/format/tile.ts';
 import { readLoggedCertificate, type LoggedCertificate } from './logged-certificate.ts';
 import { ProvenEntries, type KnownHead } from './proven-entries.ts';
 import type { LogSource } from './source.ts';

@@ -3,11 +3,11 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { concat, equalBytes, utf8Text } from '../core/bytes.ts';
 import { FormatError, systemCode } from '../core/errors.ts';
-import { CHECKPOINT_FILE } from './checkpoint-file.ts';
+import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
 import type { DirectorySource } from './directory-source.ts';
 import { parseLogV3Json } from './format/log-v3-json.ts';
-import { rootFrom } from './format/merkle-proof.ts';
-import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
+import { rootFrom } from '../tlog/format/merkle-proof.ts';
+import { hashLeaf, HASH_LENGTH } from '../tlog/format/merkle.ts';
 import {
   hashesFromTiles,
   hashInTile,
@@ -16,17 +16,17 @@ import {
   tilesOf,
   tileWidth,
   type Tile,
-} from './format/tile.ts';
+} from '../tlog/format/tile.ts';
 import { issuerPath } from './issuers.ts';
-import { LogCopy } from './log-copy.ts';
-import { LogError, LogReadError } from './log-error.ts';
-import type { LogIdentity } from './log-identity.ts';
-import { logKeys } from './log-keys.ts';
-import { sha256 } from './sha256.ts';
+import { LogCopy } from '../tlog/store/log-copy.ts';
+import { LogError, LogReadError } from '../tlog/log-error.ts';
+import type { LogIdentity } from '../tlog/log-identity.ts';
+import { logKeys } from '../tlog/log-keys.ts';
+import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
 import { DESCRIPTION_FILE, staticSource } from './static-source.ts';
-import { readEntries } from './tree-tiles.ts';
-import { verifyCheckpoint, type VerifiedCheckpoint } from './verify-head.ts';
+import { readEntries } from '../tlog/tree/tree-tiles.ts';
+import { verifyCheckpoint, type VerifiedCheckpoint } from '../tlog/tree/verify-head.ts';
 
 /** What was written. */
 export interface LogExport {

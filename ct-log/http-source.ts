@@ -1,6 +1,6 @@
 import { RETRY_LIMITS, retryAfterSeconds, retryDelay, retrying } from '../core/retry.ts';
-import { LogError, LogReadError, messageOf } from './log-error.ts';
-import { mostBytes } from './log-file.ts';
+import { LogError, LogReadError, messageOf } from '../tlog/log-error.ts';
+import { mostBytes } from '../tlog/store/log-file.ts';
 import { tooLong, type LogSource } from './source.ts';
 
 /** Milliseconds until one answer must be there. */

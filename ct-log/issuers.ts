@@ -1,8 +1,8 @@
 /** The CA certificates that entries refer to by hash. They are served before the first entry names them. */
 import { concat, equalBytes, toHex } from '../core/bytes.ts';
-import { LogError } from './log-error.ts';
-import { sha256 } from './sha256.ts';
-import type { TileStore } from './tile-store.ts';
+import { LogError } from '../tlog/log-error.ts';
+import { sha256 } from '../tlog/sha256.ts';
+import type { TileStore } from '../tlog/store/tile-store.ts';
 
 /** Path of the certificate with that hash, inside a log. */
 export const issuerPath = (hex: string): string => `issuer/${hex}`;

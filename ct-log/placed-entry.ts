@@ -2,9 +2,9 @@
 import { FormatError } from '../core/errors.ts';
 import { encodeEntry, type PrecertificateEntry } from './format/leaf.ts';
 import { leafIndexExtension } from './format/leaf-index.ts';
-import { LogError } from './log-error.ts';
-import type { LogIdentity } from './log-identity.ts';
-import { sha256 } from './sha256.ts';
+import { LogError } from '../tlog/log-error.ts';
+import type { LogIdentity } from '../tlog/log-identity.ts';
+import { sha256 } from '../tlog/sha256.ts';
 
 /** See above. */
 export interface PlacedEntry {

@@ -3,18 +3,18 @@ import { equalBytes } from '../core/bytes.ts';
 import { findExtension, parseCertificate } from '../core/certificate.ts';
 import type { TileLeaf } from './format/leaf.ts';
 import { parseLeafIndex } from './format/leaf-index.ts';
-import { inclusionProof } from './format/merkle-proof.ts';
-import { verifyInclusion } from './format/merkle-verify.ts';
-import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
+import { inclusionProof } from '../tlog/format/merkle-proof.ts';
+import { verifyInclusion } from '../tlog/format/merkle-verify.ts';
+import { hashLeaf, HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { parseSct, parseSctList, SCT_LIST_OID, type Sct } from './format/sct.ts';
-import { hashesFromTiles, TILE_WIDTH, tilePath, tileWidth } from './format/tile.ts';
-import { encodeTlogProof } from './format/tlog-proof.ts';
-import { LogError, LogReadError } from './log-error.ts';
+import { hashesFromTiles, TILE_WIDTH, tilePath, tileWidth } from '../tlog/format/tile.ts';
+import { encodeTlogProof } from '../tlog/format/tlog-proof.ts';
+import { LogError, LogReadError } from '../tlog/log-error.ts';
 import { loggedTbs } from './logged-tbs.ts';
-import { sha256 } from './sha256.ts';
+import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
-import { readEntries } from './tree-tiles.ts';
-import type { VerifiedCheckpoint } from './verify-head.ts';
+import { readEntries } from '../tlog/tree/tree-tiles.ts';
+import type { VerifiedCheckpoint } from '../tlog/tree/verify-head.ts';
 
 /** Where a certificate stands. */
 export interface CertificateProof {

@@ -5,13 +5,13 @@
 import { concat, equalBytes } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
 import type { TileLeaf } from './format/leaf.ts';
-import { hashLeaf, HASH_LENGTH } from './format/merkle.ts';
-import { rootFrom } from './format/merkle-proof.ts';
-import { hashInTile, TILE_WIDTH, tilePath, tileWidth, placeOf } from './format/tile.ts';
-import { LogError, LogReadError } from './log-error.ts';
-import { sha256 } from './sha256.ts';
+import { hashLeaf, HASH_LENGTH } from '../tlog/format/merkle.ts';
+import { rootFrom } from '../tlog/format/merkle-proof.ts';
+import { hashInTile, TILE_WIDTH, tilePath, tileWidth, placeOf } from '../tlog/format/tile.ts';
+import { LogError, LogReadError } from '../tlog/log-error.ts';
+import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
-import { readEntries } from './tree-tiles.ts';
+import { readEntries } from '../tlog/tree/tree-tiles.ts';
 
 /** A head that is known to be the log's. */
 export interface KnownHead {

@@ -2,13 +2,13 @@
 import { toHex } from '../core/bytes.ts';
 import { encodeChain, entryJson, type EntryJson } from './entry-json.ts';
 import type { TileLeaf } from './format/leaf.ts';
-import { TILE_WIDTH } from './format/tile.ts';
+import { TILE_WIDTH } from '../tlog/format/tile.ts';
 import { issuerPath } from './issuers.ts';
-import { LogReadError } from './log-error.ts';
+import { LogReadError } from '../tlog/log-error.ts';
 import { badParameter, isCount } from './read-parameters.ts';
-import { sha256 } from './sha256.ts';
-import type { NeededFiles } from './needed-files.ts';
-import type { TreeTiles } from './tree-tiles.ts';
+import { sha256 } from '../tlog/sha256.ts';
+import type { NeededFiles } from '../tlog/tree/needed-files.ts';
+import type { TreeTiles } from '../tlog/tree/tree-tiles.ts';
 
 /** Entries of one get-entries answer, at most; as many as Google's log server returns. Some monitors ask once for all
  * that is new and take the answer for all: they must be able to count on this number. */

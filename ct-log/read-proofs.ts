@@ -1,13 +1,13 @@
 /** The proofs of the read side (RFC 6962 §4.4, §4.5), base64. */
 import { equalBytes } from '../core/bytes.ts';
-import { consistencyProof, inclusionProof, type HashReader } from './format/merkle-proof.ts';
-import { HASH_LENGTH } from './format/merkle.ts';
-import { hashesFromTiles } from './format/tile.ts';
-import type { HashIndex } from './hash-index.ts';
-import { LogReadError } from './log-error.ts';
+import { consistencyProof, inclusionProof, type HashReader } from '../tlog/format/merkle-proof.ts';
+import { HASH_LENGTH } from '../tlog/format/merkle.ts';
+import { hashesFromTiles } from '../tlog/format/tile.ts';
+import type { HashIndex } from '../tlog/index/hash-index.ts';
+import { LogReadError } from '../tlog/log-error.ts';
 import { badParameter, isCount, requireReached, requireTree } from './read-parameters.ts';
-import { sha256 } from './sha256.ts';
-import type { TreeTiles } from './tree-tiles.ts';
+import { sha256 } from '../tlog/sha256.ts';
+import type { TreeTiles } from '../tlog/tree/tree-tiles.ts';
 
 const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');

@@ -6,16 +6,16 @@ import { FormatError } from '../core/errors.ts';
 import type { EntryJson } from './entry-json.ts';
 import { encodeDigitallySigned } from './format/digitally-signed.ts';
 import { logV3Json, type LogDescription } from './format/log-v3-json.ts';
-import { parseTilePath, tileWidth, type Tile } from './format/tile.ts';
-import type { HashIndex } from './hash-index.ts';
-import type { SignedHead } from './head-signer.ts';
-import { LogReadError } from './log-error.ts';
-import type { LogIdentity } from './log-identity.ts';
+import { parseTilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
+import type { HashIndex } from '../tlog/index/hash-index.ts';
+import type { SignedHead } from '../tlog/sequence/head-signer.ts';
+import { LogReadError } from '../tlog/log-error.ts';
+import type { LogIdentity } from '../tlog/log-identity.ts';
 import { EntryReads } from './read-entries.ts';
-import type { NeededFiles } from './needed-files.ts';
+import type { NeededFiles } from '../tlog/tree/needed-files.ts';
 import { badParameter, isCount, requireTree } from './read-parameters.ts';
 import { ProofReads } from './read-proofs.ts';
-import type { TreeTiles } from './tree-tiles.ts';
+import type { TreeTiles } from '../tlog/tree/tree-tiles.ts';
 
 /** RFC 6962 §4.3. */
 export interface SthJson {

@@ -1,7 +1,7 @@
 /** Signs the SCTs of a batch, after the commit that covers it. */
-import type { Signer } from '../core/signer.ts';
+import type { Signer } from '../signers/signer.ts';
 import { encodeSct } from './format/sct.ts';
-import { LogError } from './log-error.ts';
+import { LogError } from '../tlog/log-error.ts';
 import type { PlacedEntry } from './placed-entry.ts';
 
 /** An entry with its serialized SCT. */

@@ -1,11 +1,11 @@
 /** A log as plain files, as `exportLog` writes them and any web server serves them. */
 import { join } from 'node:path';
 import { FormatError } from '../core/errors.ts';
-import { CHECKPOINT_FILE } from './checkpoint-file.ts';
-import { parseTilePath } from './format/tile.ts';
+import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
+import { parseTilePath } from '../tlog/format/tile.ts';
 import { issuerPath } from './issuers.ts';
-import { LogError, LogReadError, messageOf } from './log-error.ts';
-import { readLogFile } from './log-file.ts';
+import { LogError, LogReadError, messageOf } from '../tlog/log-error.ts';
+import { readLogFile } from '../tlog/store/log-file.ts';
 import { requireTime, type LogSource } from './source.ts';
 
 /** Name of the log's description. */

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
-import { allowClientHabits } from './client-habits.ts';
+import { acceptKnownClients } from './client-compatibility.ts';
 import { DevError } from './dev-error.ts';
 import { hostCheck, isLoopbackHost } from './host-check.ts';
 import type { IssuerJwk } from './issuer-key.ts';
@@ -103,7 +103,7 @@ function buildProvider(issuer: string, options: ProviderOptions): Provider {
   provider.use(landingPage(issuer));
   provider.use(forgetLogin as Parameters<Provider['use']>[0]);
   addLogin(provider);
-  allowClientHabits(provider);
+  acceptKnownClients(provider);
   return provider;
 }
 

@@ -7,7 +7,7 @@ import type { KeyProvider } from './keys/issuer-keys.ts';
 import type { Issuer } from './issuer-pool.ts';
 import { isPlainUrl, MAX_PATTERN_LENGTH } from './issuer-pattern.ts';
 import type { IssuerPattern } from './issuer-pattern.ts';
-import type { StrangerKeys } from './keys/stranger-keys.ts';
+import type { UnknownIssuerKeys } from './keys/unknown-issuer-keys.ts';
 
 /** URLs that are looked into at a time. */
 export const MAX_CANDIDATES = 256;
@@ -17,7 +17,7 @@ export const MAX_LIVE = 2048;
 /** All entries of one pattern. */
 export interface MetaIssuer extends Pick<Issuer, 'definitions' | 'entries' | 'clock'> {
   readonly pattern: IssuerPattern;
-  readonly keys: StrangerKeys;
+  readonly keys: UnknownIssuerKeys;
 }
 
 /** A URL that fits a pattern. */
@@ -33,7 +33,7 @@ export class MetaIssuers {
   readonly #candidates = new LRUCache<string, Concrete>({ max: MAX_CANDIDATES });
 
   /** No two of the same pattern. The order does not matter. With `previous`, the keys of its live issuers are taken over
-   * where they come from the same {@link StrangerKeys}. */
+   * where they come from the same {@link UnknownIssuerKeys}. */
   constructor(metas: readonly MetaIssuer[], previous: MetaIssuers | undefined) {
     this.#metas = metas.toSorted(byWeight);
     if (previous !== undefined) this.#takeOver(previous);

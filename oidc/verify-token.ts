@@ -50,7 +50,7 @@ export type VerifiedToken = VerifiedTokenValue;
 export const isVerifiedToken = (value: object): value is VerifiedToken => VerifiedTokenValue.isOne(value);
 
 /** Claims that are taken as if they had been verified, to explain what would become of them. Only
- * `policy/explain/explain-claims.ts` may import this: what it makes never gets near a certificate, and
+ * `explain/explain-claims.ts` may import this: what it makes never gets near a certificate, and
  * {@link isVerifiedToken} says no. */
 export const assumeVerified = (issuer: string, claims: Claims): VerifiedToken =>
   new VerifiedTokenValue(issuer, optionalText(claims, 'sub'), claims, false);

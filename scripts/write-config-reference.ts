@@ -5,8 +5,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { configJsonSchema, denyListJsonSchema } from '../config/json-schema.ts';
-import { configReference } from '../config/reference.ts';
+import { configJsonSchema, denyListJsonSchema } from '../config/reference/json-schema.ts';
+import { configReference } from '../config/reference/reference.ts';
 
 const docs = join(dirname(import.meta.dirname), 'docs');
 const path = join(docs, 'configuration.md');

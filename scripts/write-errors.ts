@@ -4,6 +4,6 @@
  */
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errorReference } from '../server/error-reference.ts';
+import { errorReference } from '../server/operator/error-reference.ts';
 
 writeFileSync(join(dirname(import.meta.dirname), 'docs/errors.md'), errorReference());

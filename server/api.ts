@@ -4,13 +4,13 @@
  */
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { RefusalLog } from './refusal-log.ts';
-import { workUntilEnded } from './connection-account.ts';
-import { answerPreflight, isPreflight } from './cross-origin.ts';
-import { Exchange, type ExchangeContext, type Reply } from './exchange.ts';
-import { problemOf } from './problem.ts';
-import type { AcceptHost } from './service-values.ts';
-import { TransportError } from './transport-error.ts';
+import type { RefusalLog } from './operator/refusal-log.ts';
+import { workUntilEnded } from './http/connection-account.ts';
+import { answerPreflight, isPreflight } from './http/cross-origin.ts';
+import { Exchange, type ExchangeContext, type Reply } from './http/exchange.ts';
+import { problemOf } from './reasons/problem.ts';
+import type { AcceptHost } from '../service/service-values.ts';
+import { TransportError } from './http/transport-error.ts';
 
 /** A call whose answer needs nothing of the request. */
 export interface FixedCall {

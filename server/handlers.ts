@@ -2,30 +2,30 @@
  * anything. */
 import type { RequestListener } from 'node:http';
 import { createIssuance } from '../ca/issuance.ts';
-import { Admission } from './admission.ts';
+import { ConcurrencyLimit } from './http/concurrency-limit.ts';
 import { createApi, type ApiParts } from './api.ts';
-import { clientNetwork, createClientAddress, type ClientAddress } from './client-address.ts';
-import { BodyMemory } from './body-memory.ts';
-import { RefusalLog } from './refusal-log.ts';
-import type { ConnectionGuard } from './connection-guard.ts';
-import { ConnectionTurns } from './connection-turns.ts';
-import { createDecisionRecords } from './decision-records.ts';
-import type { Exchange, ExchangeContext } from './exchange.ts';
-import { fixedCalls } from './fixed-calls.ts';
-import { createAccessCheck } from './log-access.ts';
-import { createLogList, createLogRoutes, type LogRouteParts } from './log-routes.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
-import { createMetricsHandler } from './metrics-listener.ts';
-import { LargeBodyQueue } from './large-body-queue.ts';
-import { ReadBudget } from './read-budget.ts';
-import { createReadFaults } from './read-faults.ts';
-import { createReadiness } from './readiness.ts';
-import type { ServiceState, ServiceValues } from './service-values.ts';
-import { createAnswerV1, createAnswerV2 } from './signing-answers.ts';
-import { Wave } from './wave.ts';
-import { UnsentAnswers } from './unsent-answers.ts';
-import { createSigningEndpoint, type SigningParts } from './signing-endpoint.ts';
-import { decodeSigningRequestV1, decodeSigningRequestV2 } from './signing-request-json.ts';
+import { clientNetwork, createClientAddress, type ClientAddress } from './http/client-address.ts';
+import { BodyMemory } from './http/body-memory.ts';
+import { RefusalLog } from './operator/refusal-log.ts';
+import type { ConnectionGuard } from './http/connection-guard.ts';
+import { ConnectionTurns } from './http/connection-turns.ts';
+import { createDecisionRecords } from './fulcio/decision-records.ts';
+import type { Exchange, ExchangeContext } from './http/exchange.ts';
+import { fixedCalls } from './fulcio/fixed-calls.ts';
+import { createAccessCheck } from './log/log-access.ts';
+import { createLogList, createLogRoutes, type LogRouteParts } from './log/log-routes.ts';
+import { createMetrics, type Metrics } from './operator/metrics.ts';
+import { createMetricsHandler } from './operator/metrics-listener.ts';
+import { LargeBodyQueue } from './http/large-body-queue.ts';
+import { ReadLimiter } from './log/read-limiter.ts';
+import { createReadFaults } from './log/read-faults.ts';
+import { createReadiness } from './operator/readiness.ts';
+import type { ServiceState, ServiceValues } from '../service/service-values.ts';
+import { createAnswerV1, createAnswerV2 } from './fulcio/signing-answers.ts';
+import { Batcher } from './http/batcher.ts';
+import { UnsentResponseLimit } from './http/unsent-response-limit.ts';
+import { createSigningEndpoint, type SigningParts } from './fulcio/signing-endpoint.ts';
+import { decodeSigningRequestV1, decodeSigningRequestV2 } from './fulcio/signing-request-json.ts';
 
 /** Bytes of request bodies that may be held at once. */
 const BODY_MEMORY = 32 * 1024 * 1024;
@@ -52,8 +52,8 @@ export interface Handlers {
 /** The handlers of one service. */
 export function createHandlers(values: ServiceValues, state: ServiceState): Handlers {
   const { log, clock, authority, limits, policy, configuration, replayGuard, audit, tls } = values;
-  const signing = new Admission(limits.maxInFlight);
-  const reading = new ReadBudget({ concurrency: limits.readConcurrency });
+  const signing = new ConcurrencyLimit(limits.maxInFlight);
+  const reading = new ReadLimiter({ concurrency: limits.readConcurrency });
   const clientAddress = createClientAddress(values.trustedProxies);
   const { notBefore, notAfter } = authority.validity;
   const status = () => log.status();
@@ -83,7 +83,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     tls: () => state.tls?.(),
   });
   const refusalLog = new RefusalLog(values.requestLog, clock);
-  const unsent = new UnsentAnswers(UNSENT_LIMITS);
+  const unsent = new UnsentResponseLimit(UNSENT_LIMITS);
   const logRead = logMount(values, state, { metrics, budget: reading, unsent, clientAddress });
   return {
     signing: () => signing.used,
@@ -119,7 +119,7 @@ const contextOf = (metrics: Metrics, state: ServiceState): ExchangeContext => ({
 });
 
 interface SigningShared {
-  readonly signing: Admission;
+  readonly signing: ConcurrencyLimit;
   readonly metrics: Metrics;
   readonly clientAddress: ClientAddress;
   readonly refusalLog: RefusalLog;
@@ -136,9 +136,9 @@ function signingRoutes(
   const records = createDecisionRecords({ metrics, requestLog, refusalLog, audit, clientAddress });
   const parts: SigningParts = {
     ...{ issue, signing, records },
-    keyChecks: new Admission(KEY_CHECKS),
+    keyChecks: new ConcurrencyLimit(KEY_CHECKS),
     bodies: { memory: new BodyMemory(BODY_MEMORY), queue: new LargeBodyQueue(accepted) },
-    wave: new Wave(accepted),
+    wave: new Batcher(accepted),
     turns: new ConnectionTurns(),
     distrusted: new WeakSet(),
   };
@@ -162,7 +162,7 @@ function logMount(
     isPublic: logAccess.kind === 'public',
     describe: () => ({
       url: logUrlOf(values, state),
-      intendedUse: values.isForTrying ? 'test' : 'production',
+      intendedUse: values.isDevelopment ? 'test' : 'production',
       software: { name: 'mayfly', version: values.version },
     }),
     list: () => [{ origin: log.identity.origin, name: log.identity.name, url: logUrlOf(values, state) }],

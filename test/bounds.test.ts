@@ -3,20 +3,20 @@
  * place would be content with any. Who changes one changes it here, too, and sees what it protects.
  */
 import { expect } from 'chai';
-import { MAX_LENGTH } from '../config/document.ts';
-import { JUMP_TOLERANCE, LONGEST_DOUBT } from '../ct-log/clock-guard.ts';
-import { GROUP } from '../ct-log/hash-group.ts';
+import { MAX_LENGTH } from '../config/yaml/document.ts';
+import { JUMP_TOLERANCE, LONGEST_DOUBT } from '../tlog/sequence/clock-guard.ts';
+import { GROUP } from '../tlog/index/hash-group.ts';
 import { MAX_ENTRIES, MAX_ENTRIES_BYTES } from '../ct-log/read-entries.ts';
 import { MAX_PATTERN_LENGTH } from '../oidc/issuer-pattern.ts';
 import { MAX_AGE, RETRY_INTERVAL, STALE_AGE } from '../oidc/keys/issuer-keys.ts';
 import { MAX_KEYS as MAX_KEYS_OF_ISSUER } from '../oidc/keys/key-set.ts';
-import { NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND } from '../oidc/keys/stranger-keys.ts';
+import { NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND } from '../oidc/keys/unknown-issuer-keys.ts';
 import {
   MAX_WAITING,
-  MAX_WAITING_FOR_STRANGERS,
+  MAX_WAITING_FOR_UNKNOWN_ISSUERS,
   MAX_WAITING_IN_ALL,
   RESERVED_PER_ISSUER,
-} from '../oidc/keys/waiting-room.ts';
+} from '../oidc/keys/wait-limit.ts';
 import { MAX_CANDIDATES } from '../oidc/meta-issuers.ts';
 import { MAX_RESULT_LENGTH } from '../oidc/template/evaluator.ts';
 import { MAX_TEMPLATE_LENGTH } from '../oidc/template/lexer.ts';
@@ -25,11 +25,11 @@ import { MAX_BUCKETS } from '../policy/rate-limit.ts';
 import { MAX_RECENT } from '../policy/replay/recent-tokens.ts';
 import { KEPT_LONGER, MAX_KEYS } from '../policy/replay/replay-database.ts';
 import { RESTART_INTERVAL } from '../policy/replay/replay-guard.ts';
-import { SMALL_BODY } from '../server/body-memory.ts';
-import { MAX_UNANSWERED } from '../server/connection-account.ts';
-import { MAX_VALUES } from '../server/json-bounds.ts';
-import { MAX_HEADERS } from '../server/parser-limits.ts';
-import { BODY_LIMIT } from '../server/request-body.ts';
+import { SMALL_BODY } from '../server/http/body-memory.ts';
+import { MAX_UNANSWERED } from '../server/http/connection-account.ts';
+import { MAX_VALUES } from '../server/http/json-bounds.ts';
+import { MAX_HEADERS } from '../server/http/parser-limits.ts';
+import { BODY_LIMIT } from '../server/http/request-body.ts';
 
 describe('Bounds', () => {
   it('have the values that were chosen for them', () => {
@@ -46,9 +46,12 @@ describe('Bounds', () => {
     expect({ NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND }).to.deep.equal({
       ...{ NEW_ISSUERS_BURST: 100, NEW_ISSUERS_PER_SECOND: 10 },
     });
-    expect([MAX_WAITING, MAX_WAITING_IN_ALL, MAX_WAITING_FOR_STRANGERS, RESERVED_PER_ISSUER]).to.deep.equal([
-      ...[128, 256, 64, 8],
-    ]);
+    expect([
+      MAX_WAITING,
+      MAX_WAITING_IN_ALL,
+      MAX_WAITING_FOR_UNKNOWN_ISSUERS,
+      RESERVED_PER_ISSUER,
+    ]).to.deep.equal([...[128, 256, 64, 8]]);
     expect({ MAX_TOKEN_LENGTH, MAX_TEMPLATE_LENGTH, MAX_RESULT_LENGTH }).to.deep.equal({
       ...{ MAX_TOKEN_LENGTH: 32_768, MAX_TEMPLATE_LENGTH: 16_384, MAX_RESULT_LENGTH: 32_768 },
     });

@@ -4,7 +4,7 @@ import { equalBytes } from '../core/bytes.ts';
 import { parseCertificate } from '../core/certificate.ts';
 import { FormatError, systemCode } from '../core/errors.ts';
 import { decodePem } from '../core/pem.ts';
-import { readIdentity, type LogIdentity } from '../ct-log/log-identity.ts';
+import { readIdentity, type LogIdentity } from '../tlog/log-identity.ts';
 import { TrustError } from './trust-error.ts';
 
 /** What verifiers have to trust. All of it is public. */

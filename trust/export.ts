@@ -1,8 +1,8 @@
 import { encodePem } from '../core/pem.ts';
 import { logV3Json } from '../ct-log/format/log-v3-json.ts';
-import { encodeVkey, makeVkey } from '../ct-log/format/vkey.ts';
-import type { LogIdentity } from '../ct-log/log-identity.ts';
-import { sha256 } from '../ct-log/sha256.ts';
+import { encodeVkey, makeVkey } from '../tlog/format/vkey.ts';
+import type { LogIdentity } from '../tlog/log-identity.ts';
+import { sha256 } from '../tlog/sha256.ts';
 import type { TrustMaterial } from './collect.ts';
 
 /** What the export says besides the material itself; nothing of it is trusted. */
@@ -10,7 +10,7 @@ export interface ExportNotes {
   /** Where the log can be read, with its scheme. */
   readonly logUrl: string;
   /** Whether certificates of this instance mean nothing to anybody else. */
-  readonly isForTrying: boolean;
+  readonly isDevelopment: boolean;
   /** Version of the program. */
   readonly version: string;
 }
@@ -53,10 +53,10 @@ const vkeys = ({ origin, publicKey, ed25519PublicKey }: LogIdentity): string =>
     .map((vkey) => `${encodeVkey(vkey)}\n`)
     .join('');
 
-function description(log: LogIdentity, { logUrl, isForTrying, version }: ExportNotes): string {
+function description(log: LogIdentity, { logUrl, isDevelopment, version }: ExportNotes): string {
   const fields = logV3Json({
     ...{ origin: log.origin, logId: log.logId, publicKey: log.publicKey, createdAt: log.createdAt },
-    ...{ url: logUrl, intendedUse: isForTrying ? 'test' : 'production' },
+    ...{ url: logUrl, intendedUse: isDevelopment ? 'test' : 'production' },
     software: { name: 'mayfly', version },
   });
   return `${JSON.stringify(fields, undefined, 2)}\n`;

@@ -1,5 +1,5 @@
 import type { SignatureScheme } from '../core/signature-algorithm.ts';
-import type { Sha256 } from '../core/signer.ts';
+import type { Sha256 } from '../core/hash.ts';
 
 /** The cryptography that a verifier needs, handed in: Node's in the command line, WebCrypto's in a browser. */
 export interface VerifyCrypto {

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ConfigError, pathText, type ConfigProblem } from '../config-error.ts';
-import type { ConfigNode, MapNode } from '../config-node.ts';
-import { readDocument } from '../document.ts';
-import { inspectText, type Inspection } from '../inspect.ts';
-import { indented } from '../yaml-text.ts';
+import { ConfigError, pathText, type ConfigProblem } from '../findings/config-error.ts';
+import type { ConfigNode, MapNode } from '../yaml/config-node.ts';
+import { readDocument } from '../yaml/document.ts';
+import { inspectText, type Inspection } from '../load/inspect.ts';
+import { indented } from '../yaml/yaml-text.ts';
 import { blockOf, type FilledPreset, type PresetBlock } from './preset-yaml.ts';
 
 /** The keys of the file that parts of presets stand below: both of Fulcio's spellings. */

@@ -1,5 +1,5 @@
-import { ciProviderYaml } from '../ci-provider-yaml.ts';
-import { indented, prose, quote } from '../yaml-text.ts';
+import { ciProviderYaml } from '../issuers/ci-provider-yaml.ts';
+import { indented, prose, quote } from '../yaml/yaml-text.ts';
 import { unsetValue, type BlankValues, type Preset, type PresetRule } from './preset.ts';
 
 /** Fills the blanks in a text. */

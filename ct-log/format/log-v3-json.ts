@@ -3,7 +3,7 @@
 import { equalBytes, fromBase64, toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { FormatError } from '../../core/errors.ts';
-import type { Sha256 } from '../../core/signer.ts';
+import type { Sha256 } from '../../core/hash.ts';
 
 /** What a log knows of itself. */
 export interface LogDescription {

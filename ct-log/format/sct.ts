@@ -11,7 +11,7 @@ import { readOnly } from '../../core/der-reader.ts';
 import { Tag } from '../../core/der-tag.ts';
 import { FormatError } from '../../core/errors.ts';
 import { TlsReader, writeUint64, writeVector } from '../../core/tls.ts';
-import { readTime } from './time.ts';
+import { readTime } from '../../tlog/format/time.ts';
 import { readDigitallySigned, TLS_ECDSA, TLS_SHA256, type DigitallySigned } from './digitally-signed.ts';
 
 /** The parts that a log puts into an SCT. */

@@ -8,8 +8,8 @@ import { concat } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { TlsReader, uint, writeUint64 } from '../../core/tls.ts';
 import { encodeDigitallySigned, readDigitallySigned, type DigitallySigned } from './digitally-signed.ts';
-import { HASH_LENGTH } from './merkle.ts';
-import { readTime } from './time.ts';
+import { HASH_LENGTH } from '../../tlog/format/merkle.ts';
+import { readTime } from '../../tlog/format/time.ts';
 
 /** A tree at one moment. */
 export interface TreeHead {

@@ -15,7 +15,7 @@ import { fetchKeySet } from './jwks.ts';
 import type { KeyPlace } from './key-place.ts';
 import type { KeySet } from './key-set.ts';
 import type { SkippedKey } from './verification-key.ts';
-import { MAX_WAITING, WaitingRoom } from './waiting-room.ts';
+import { MAX_WAITING, WaitLimit } from './wait-limit.ts';
 
 const MINUTE = 60_000;
 /** From this age on, keys are fetched again beside the work. */
@@ -61,7 +61,7 @@ export interface IssuerKeysOptions {
   /** Of each document, in milliseconds; default 10 s. */
   readonly timeout?: number | undefined;
   /** Shared with the other issuers of the same server; one of its own by default. */
-  readonly room?: WaitingRoom | undefined;
+  readonly room?: WaitLimit | undefined;
   /** Host names and addresses (as `URL.hostname` has them) that the operator agreed to, wherever they are; any other must
    * have a public address. Default: the issuer's own host. */
   readonly namedHosts?: ReadonlySet<string> | undefined;
@@ -85,13 +85,13 @@ export class IssuerKeys implements KeyProvider {
   #searchedAt: number | undefined;
   /** What was last reported of keys that are skipped. */
   #skipped = '';
-  readonly #room: WaitingRoom;
+  readonly #room: WaitLimit;
   readonly #namedHosts: ReadonlySet<string>;
   #waiting = 0;
 
   constructor(options: IssuerKeysOptions) {
     this.#options = options;
-    this.#room = options.room ?? new WaitingRoom();
+    this.#room = options.room ?? new WaitLimit();
     this.#namedHosts = options.namedHosts ?? new Set([new URL(options.issuer).hostname]);
   }
 
@@ -101,7 +101,7 @@ export class IssuerKeys implements KeyProvider {
     if (known === undefined) return this.#inLine(() => this.#refresh());
     const age = this.#since(known.fetchedAt);
     if (age < REFRESH_AGE) return known;
-    const refreshing = heard(this.#refresh());
+    const refreshing = ignoreRejection(this.#refresh());
     // While an issuer is down nobody waits for it as long as its old keys will do.
     if (age < MAX_AGE || (age < STALE_AGE && this.#failure !== undefined)) return known;
     return this.#inLine(() => (age < STALE_AGE ? refreshing.catch(() => known) : refreshing));
@@ -116,7 +116,7 @@ export class IssuerKeys implements KeyProvider {
     if (searching !== undefined) return this.#inLine(() => searching);
     if (this.#searchedAt !== undefined && this.#since(this.#searchedAt) < RETRY_INTERVAL) return undefined;
     this.#searchedAt = this.#options.clock();
-    const search = heard(this.#search(latest).finally(() => (this.#searching = undefined)));
+    const search = ignoreRejection(this.#search(latest).finally(() => (this.#searching = undefined)));
     this.#searching = search;
     return this.#inLine(() => search);
   }
@@ -254,7 +254,7 @@ const emptied = (url: URL): IssuerFault =>
   });
 
 /** A promise whose failure ends nothing even when nobody waits for it. */
-function heard<T>(promise: Promise<T>): Promise<T> {
+function ignoreRejection<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }

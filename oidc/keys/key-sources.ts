@@ -12,8 +12,8 @@ import type { KeyRoute } from './key-route.ts';
 import type { Trust } from './connections.ts';
 import type { ClusterAccess } from './kubernetes-cluster.ts';
 import { createClusterFetcher } from './kubernetes-fetcher.ts';
-import { StrangerKeys } from './stranger-keys.ts';
-import { MAX_WAITING_FOR_STRANGERS, WaitingRoom } from './waiting-room.ts';
+import { UnknownIssuerKeys } from './unknown-issuer-keys.ts';
+import { MAX_WAITING_FOR_UNKNOWN_ISSUERS, WaitLimit } from './wait-limit.ts';
 
 /** What {@link KeySources} needs. */
 export interface KeySourcesOptions {
@@ -53,9 +53,9 @@ export class KeySources {
   readonly #fetchers = new Map<string, SharedFetcher>();
   /** By the identity of their routes. */
   readonly #exact = new Map<string, KeyProvider>();
-  readonly #strangers = new Map<string, StrangerKeys>();
-  readonly #room: WaitingRoom;
-  readonly #strangersRoom: WaitingRoom;
+  readonly #strangers = new Map<string, UnknownIssuerKeys>();
+  readonly #room: WaitLimit;
+  readonly #strangersRoom: WaitLimit;
   #previous: KeySources | undefined;
   #isClosed = false;
 
@@ -65,9 +65,9 @@ export class KeySources {
     // What a closed one had is of no use to anybody.
     const before = previous === undefined || previous.#isClosed ? undefined : previous;
     this.#previous = before;
-    this.#room = before === undefined ? new WaitingRoom() : before.#room;
+    this.#room = before === undefined ? new WaitLimit() : before.#room;
     this.#strangersRoom =
-      before === undefined ? new WaitingRoom(MAX_WAITING_FOR_STRANGERS, 0) : before.#strangersRoom;
+      before === undefined ? new WaitLimit(MAX_WAITING_FOR_UNKNOWN_ISSUERS, 0) : before.#strangersRoom;
   }
 
   /** The keys of the one issuer that `route` leads to. */
@@ -83,12 +83,13 @@ export class KeySources {
   }
 
   /** The keys of the issuers that the pattern of `route` describes. */
-  strangers(route: KeyRoute): StrangerKeys {
+  strangers(route: KeyRoute): UnknownIssuerKeys {
     const { identity } = route;
     const known = this.#previous === undefined ? undefined : this.#previous.#strangers.get(identity);
     const { fetch } = this.#fetcherFor(route);
     const { clock, timeout } = this.#options;
-    const make = (): StrangerKeys => new StrangerKeys({ fetch, clock, timeout, room: this.#strangersRoom });
+    const make = (): UnknownIssuerKeys =>
+      new UnknownIssuerKeys({ fetch, clock, timeout, room: this.#strangersRoom });
     return this.#remember(this.#strangers, identity, known ?? make());
   }
 

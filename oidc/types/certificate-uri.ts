@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { SubjectAltName } from '../../core/subject-alt-name.ts';
-import { goQuote } from '../go/quote.ts';
-import { GoUrlError, parseGoUrl } from '../go/url.ts';
-import type { GoUrl } from '../go/url.ts';
+import { goQuote } from '../../core/go/quote.ts';
+import { GoUrlError, parseGoUrl } from '../../core/go/url.ts';
+import type { GoUrl } from '../../core/go/url.ts';
 import { TokenError } from '../token-error.ts';
 
 /** Makes a URI of what claims say, by Go's rules. */

@@ -1,7 +1,7 @@
 import { certificateUri } from './certificate-uri.ts';
 import { optionalText, requiredTexts } from '../claims.ts';
-import { goQuote } from '../go/quote.ts';
-import { GoUrlError, parseGoUrl } from '../go/url.ts';
+import { goQuote } from '../../core/go/quote.ts';
+import { GoUrlError, parseGoUrl } from '../../core/go/url.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { joinedBehind, joinedUri } from './joined-uri.ts';
 import { TokenError } from '../token-error.ts';

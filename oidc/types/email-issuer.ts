@@ -3,7 +3,7 @@ import { requiredText } from '../claims.ts';
 import { isEmailAddress } from './email-address.ts';
 import { emailVerified } from './email-claims.ts';
 import { commonExtensions } from './extension-values.ts';
-import { printValue } from '../go/value.ts';
+import { printValue } from '../../core/go/value.ts';
 import type { IssuerDefinition } from '../issuer-definition.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { compileJsonPath } from './json-path.ts';

@@ -1,8 +1,8 @@
 import { writtenUri } from './certificate-uri.ts';
 import { claim, optionalText, requiredTexts } from '../claims.ts';
 import type { Claims } from '../claims.ts';
-import { goQuote } from '../go/quote.ts';
-import { GoUrlError, replaceScheme } from '../go/url.ts';
+import { goQuote } from '../../core/go/quote.ts';
+import { GoUrlError, replaceScheme } from '../../core/go/url.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { joinedUri } from './joined-uri.ts';
 import { TokenError } from '../token-error.ts';

@@ -1,6 +1,6 @@
-import { goQuote } from '../go/quote.ts';
-import { joinPath } from '../go/join-path.ts';
-import { GoUrlError } from '../go/url.ts';
+import { goQuote } from '../../core/go/quote.ts';
+import { joinPath } from '../../core/go/join-path.ts';
+import { GoUrlError } from '../../core/go/url.ts';
 import { TokenError } from '../token-error.ts';
 
 /** {@link joinPath} of what claims say. Throws {@link TokenError}. */

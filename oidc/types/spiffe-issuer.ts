@@ -1,7 +1,7 @@
 import { certificateUri } from './certificate-uri.ts';
 import { requiredText } from '../claims.ts';
 import { DefinitionError } from '../definition-error.ts';
-import { goQuote } from '../go/quote.ts';
+import { goQuote } from '../../core/go/quote.ts';
 import type { IssuerDefinition } from '../issuer-definition.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { readTrustDomain, trustDomainOf } from './spiffe-id.ts';

@@ -1,7 +1,7 @@
 /** Which domains the subjects of an issuer may be put under, with Fulcio's words where it refuses one. */
 import { DefinitionError } from '../definition-error.ts';
-import { GoUrlError, parseGoUrl } from '../go/url.ts';
-import type { GoUrl } from '../go/url.ts';
+import { GoUrlError, parseGoUrl } from '../../core/go/url.ts';
+import type { GoUrl } from '../../core/go/url.ts';
 import type { IssuerDefinition } from '../issuer-definition.ts';
 
 const FIELD = 'subject-domain';

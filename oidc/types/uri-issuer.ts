@@ -1,8 +1,8 @@
 import { certificateUri } from './certificate-uri.ts';
 import { requiredText } from '../claims.ts';
 import { isEmailAddress } from './email-address.ts';
-import { GoUrlError, parseGoUrl } from '../go/url.ts';
-import type { GoUrl } from '../go/url.ts';
+import { GoUrlError, parseGoUrl } from '../../core/go/url.ts';
+import type { GoUrl } from '../../core/go/url.ts';
 import type { IssuerDefinition } from '../issuer-definition.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { hostMismatch, readSubjectDomain } from './subject-domain.ts';

@@ -4,7 +4,7 @@ import { oneOf, TEXT, type ClaimKind, type ClaimShape } from '../providers/claim
 import { shapeOf } from '../providers/providers.ts';
 import { accessOf } from './path.ts';
 import type { Expr } from './syntax.ts';
-import { plainPath, type Look } from './warnings-look.ts';
+import { plainPath, type RuleUnderCheck } from './rule-under-check.ts';
 
 /** A part that reads something known. */
 export interface Known {
@@ -14,7 +14,7 @@ export interface Known {
 }
 
 /** What is known of the value of a part; undefined for what is computed, and for claims that nobody knows. */
-export function knownShape(node: Expr, look: Look): Known | undefined {
+export function knownShape(node: Expr, look: RuleUnderCheck): Known | undefined {
   const path = plainPath(node);
   if (path === undefined) return undefined;
   const names = claimNames(node);
@@ -40,7 +40,7 @@ const OWN: ReadonlyMap<string, ClaimShape> = new Map([
 ]);
 
 /** What every token of an issuer says alike. */
-function ofIssuer(path: string, { issuer: { url, isMeta, type } }: Look): ClaimShape | undefined {
+function ofIssuer(path: string, { issuer: { url, isMeta, type } }: RuleUnderCheck): ClaimShape | undefined {
   if (path === 'principal.sanType') return oneOf(SAN_TYPES[type] ?? 'uri');
   return !isMeta && (path === 'issuer' || path === 'claims.iss') ? oneOf(url) : undefined;
 }

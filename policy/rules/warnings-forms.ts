@@ -4,12 +4,12 @@ import { adviceOf, type TextForm } from '../providers/claim-shape.ts';
 import { claimNames, knownShape } from './known-shape.ts';
 import { accessOf, literalText } from './path.ts';
 import type { Call, Expr } from './syntax.ts';
-import { callOf, callsOn, plainPath, type Found, type Look } from './warnings-look.ts';
+import { callOf, callsOn, plainPath, type Weakness, type RuleUnderCheck } from './rule-under-check.ts';
 
 const EQUALITIES: ReadonlySet<string> = new Set(['_==_', '_!=_']);
 
 /** The texts that a value is compared with which it never has: a deny rule would never hold, and nobody would see. */
-export function impossibleTexts(look: Look): Found[] {
+export function impossibleTexts(look: RuleUnderCheck): Weakness[] {
   return look.nodes.flatMap((node) => {
     const call = callOf(node);
     if (call === undefined || (!EQUALITIES.has(call.function) && call.function !== '@in')) return [];
@@ -30,7 +30,7 @@ function literalsBeside(side: Expr, { args, function: name }: Call): readonly Ex
   return nodes.filter((node) => literalText(node) !== undefined);
 }
 
-function formless(side: Expr, compared: readonly Expr[], look: Look): Found[] {
+function formless(side: Expr, compared: readonly Expr[], look: RuleUnderCheck): Weakness[] {
   const known = knownShape(side, look);
   const form = known?.shape.form;
   const path = plainPath(side) ?? '';
@@ -43,7 +43,7 @@ function formless(side: Expr, compared: readonly Expr[], look: Look): Found[] {
   });
 }
 
-const never = (node: Expr, path: string, text: string, form: TextForm): Found => ({
+const never = (node: Expr, path: string, text: string, form: TextForm): Weakness => ({
   node,
   message: `${path} is ${form.isOpen === true ? 'not known to be' : 'never'} ${JSON.stringify(text)}`,
   hint: adviceFor(form, text),
@@ -54,7 +54,7 @@ const STAR = 'A star stands for itself here: use startsWith(â€¦), or matches("^â
 const adviceFor = (form: TextForm, text: string): string =>
   text.includes('*') ? `${STAR} ${form.like}` : adviceOf(form, text);
 
-const starred = (node: Expr, path: string, text: string): Found => ({
+const starred = (node: Expr, path: string, text: string): Weakness => ({
   node,
   message: `${path} is compared with ${JSON.stringify(text)}, and "==" knows no patterns`,
   hint: STAR,
@@ -66,7 +66,7 @@ const CASES: ReadonlyMap<string, (text: string) => string> = new Map([
 ]);
 
 /** `claims.email.lowerAscii() == "Sue@example.com"` */
-function miscased(side: Expr, compared: readonly Expr[]): Found[] {
+function miscased(side: Expr, compared: readonly Expr[]): Weakness[] {
   const call = callOf(side);
   const change = call?.target && CASES.get(call.function);
   if (call === undefined || change === undefined) return [];
@@ -79,7 +79,7 @@ function miscased(side: Expr, compared: readonly Expr[]): Found[] {
 }
 
 /** Beginnings that no value of a claim has. */
-export function impossibleStarts(look: Look): Found[] {
+export function impossibleStarts(look: RuleUnderCheck): Weakness[] {
   const texts = [...callsOn(look, 'startsWith')];
   const patterns = [...callsOn(look, 'matches')].flatMap(({ text, ...rest }) => {
     const start = /^\^([\w/@:-]+)(?![*?{|])/.exec(text)?.[1];
@@ -96,7 +96,7 @@ export function impossibleStarts(look: Look): Found[] {
 }
 
 /** One value that is said to be two, and one that is asked to be other than all. */
-export function contradictions(look: Look): Found[] {
+export function contradictions(look: RuleUnderCheck): Weakness[] {
   return look.nodes.flatMap((node) => {
     const call = callOf(node);
     const wanted = call && ALL_OF.get(call.function);
@@ -133,7 +133,12 @@ function comparisonIn(part: Expr, operator: string): { path: string; text: strin
   return path === undefined || text === undefined ? undefined : { path, text };
 }
 
-function contradiction(node: Expr, path: string, texts: readonly [string, string], operator: string): Found {
+function contradiction(
+  node: Expr,
+  path: string,
+  texts: readonly [string, string],
+  operator: string,
+): Weakness {
   const [one, other] = texts.map((text) => JSON.stringify(text)) as [string, string];
   const list = `${path} in [${one}, ${other}]`;
   return operator === '_==_'
@@ -142,7 +147,7 @@ function contradiction(node: Expr, path: string, texts: readonly [string, string
 }
 
 /** Claims that the provider is not known to have, but one that is called nearly so. */
-export function misspeltClaims(look: Look): Found[] {
+export function misspeltClaims(look: RuleUnderCheck): Weakness[] {
   const { provider } = look;
   if (provider === undefined) return [];
   const names = Object.keys(provider.claims).filter((name) => !name.includes('\n'));

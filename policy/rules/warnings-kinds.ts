@@ -3,15 +3,15 @@
 import type { ClaimKind } from '../providers/claim-shape.ts';
 import { knownShape, literalKind, type Known } from './known-shape.ts';
 import type { Expr } from './syntax.ts';
-import { callOf, type Found, type Look } from './warnings-look.ts';
+import { callOf, type Weakness, type RuleUnderCheck } from './rule-under-check.ts';
 
 /** The uses of claims of another kind: no rule that allows holds by that, and one that denies fails. */
-export const unlikeKinds = (look: Look): Found[] => [
+export const unlikeKinds = (look: RuleUnderCheck): Weakness[] => [
   ...look.nodes.flatMap((node) => USES.flatMap((use) => use(node, look))),
   ...asTruth(look.expression.syntax.root, look),
 ];
 
-type Use = (node: Expr, look: Look) => Found[];
+type Use = (node: Expr, look: RuleUnderCheck) => Weakness[];
 
 const EQUALITIES: ReadonlySet<string> = new Set(['_==_', '_!=_']);
 const ORDERS: ReadonlySet<string> = new Set(['_<_', '_<=_', '_>_', '_>=_']);
@@ -100,7 +100,7 @@ const holds = ({ shape }: Known, ...kinds: ClaimKind[]): boolean =>
 const kindsOf = ({ shape }: Known): string => shape.kinds.join(' or ');
 
 /** The literals of which none is of a kind that the claim has. */
-function unlike(known: Known, nodes: readonly Expr[]): Found[] {
+function unlike(known: Known, nodes: readonly Expr[]): Weakness[] {
   const literals = nodes.flatMap((node) => {
     const kind = literalKind(node);
     return kind === undefined ? [] : [{ node, kind }];
@@ -120,14 +120,14 @@ function hintFor({ path, shape: { kinds } }: Known, compared: ClaimKind): string
   return kinds.includes('text') ? 'Put the value between quotes.' : 'Write the value without quotes.';
 }
 
-const noContainer = (node: Expr, known: Known): Found => ({
+const noContainer = (node: Expr, known: Known): Weakness => ({
   node,
   message: `${known.path} is ${kindsOf(known)}, and "in" looks into a list or a map`,
   hint: `Compare with "==", or write ${known.path} in ["…", "…"]. A part of a text: ${known.path}.startsWith("…").`,
 });
 
 /** Where true or false is asked for. */
-function asTruth(node: Expr, look: Look): Found[] {
+function asTruth(node: Expr, look: RuleUnderCheck): Weakness[] {
   const known = knownShape(node, look);
   // has(…) is a bool, whatever it asks for.
   const isTest = node.exprKind.case === 'selectExpr' && node.exprKind.value.testOnly;

@@ -5,17 +5,18 @@
 import { pathOf } from './path.ts';
 import { partsOf, type Comprehension, type Expr } from './syntax.ts';
 import { VARIABLES } from './value-type.ts';
-import type { Found, Look } from './warnings-look.ts';
+import type { Weakness, RuleUnderCheck } from './rule-under-check.ts';
 
 /** The first `all` over each list of which the rule does not demand an element. */
-export function emptyLists({ rule, nodes, expression: { syntax } }: Look): Found[] {
+export function emptyLists({ rule, nodes, expression: { syntax } }: RuleUnderCheck): Weakness[] {
   if (rule.effect !== 'allow') return [];
   const told = new Set<string>();
   return nodes.flatMap((node) => {
     const range = syntax.macroOf(node) === 'all' ? rangeOf(node) : undefined;
     if (range === undefined || isNeverEmpty(range)) return [];
     const shape = shapeOf(range);
-    const outcome = (held: boolean): number => chance(new Trial(shape, node, held).valueOf(syntax.root));
+    const outcome = (held: boolean): number =>
+      chance(new EmptyListEvaluation(shape, node, held).valueOf(syntax.root));
     const holding = outcome(true);
     if (told.has(shape) || holding === 0 || holding <= outcome(false)) return [];
     told.add(shape);
@@ -101,7 +102,7 @@ const STRICT: ReadonlyMap<string, Evaluate> = new Map([
 ]);
 
 /** One evaluation, with the list of that shape empty and one `all` settled. */
-class Trial {
+class EmptyListEvaluation {
   readonly #empty: string;
   readonly #all: Expr;
   readonly #held: boolean;

@@ -7,9 +7,9 @@ import {
   callsOn,
   pathBehind,
   plainPath,
-  type Found,
-  type Look,
-} from './warnings-look.ts';
+  type Weakness,
+  type RuleUnderCheck,
+} from './rule-under-check.ts';
 
 /** Claims made of names with `/`, `:` or `@` between them. */
 const COMPOSED: ReadonlySet<string> = new Set([
@@ -33,7 +33,7 @@ const ENDS: ReadonlySet<string> = new Set([
 ]);
 
 /** Patterns that are found within a longer text. */
-export function looseMatches(look: Look): Found[] {
+export function looseMatches(look: RuleUnderCheck): Weakness[] {
   if (look.rule.effect !== 'allow') return [];
   return [...callsOn(look, 'matches')].flatMap(({ node, path, text }) => {
     const parts = branchesOf(text);
@@ -67,7 +67,7 @@ function branchesOf(pattern: string): string[] {
 }
 
 /** Beginnings, ends and parts that longer names have too. */
-export function looseTexts(look: Look): Found[] {
+export function looseTexts(look: RuleUnderCheck): Weakness[] {
   if (look.rule.effect !== 'allow') return [];
   const contained = [...callsOn(look, 'contains')].map(({ node, path }) => ({
     node,
@@ -98,7 +98,7 @@ const SERVICE_ACCOUNTS = 'gserviceaccount.com';
 
 /** Who is known by a part of an address, at an issuer where everybody may have an account with an address of whatever
  * domain. */
-export function borrowedAddresses({ rule, provider, expression }: Look): Found[] {
+export function borrowedAddresses({ rule, provider, expression }: RuleUnderCheck): Weakness[] {
   const membership = provider?.membership;
   if (rule.effect !== 'allow' || membership === undefined) return [];
   return alternativesOf(expression.syntax.root).flatMap((branch) => {

@@ -9,7 +9,7 @@ import { providerOf } from '../providers/providers.ts';
 import { compileExpression, type CompiledExpression } from './compile.ts';
 import { placeOf } from './rule-error.ts';
 import { nodesOf, type Expr } from './syntax.ts';
-import { alternativesOf, plainPath, type Found, type Look } from './warnings-look.ts';
+import { alternativesOf, plainPath, type Weakness, type RuleUnderCheck } from './rule-under-check.ts';
 import { contradictions, impossibleStarts, impossibleTexts, misspeltClaims } from './warnings-forms.ts';
 import { unlikeKinds } from './warnings-kinds.ts';
 import { emptyLists } from './warnings-lists.ts';
@@ -46,7 +46,7 @@ export function ruleWarnings(rule: RuleDefinition, issuer: IssuerFacts): RuleWar
   if (expression === undefined) return [];
   const nodes = [...nodesOf(expression.syntax.root)];
   const paths = new Set(nodes.map(plainPath).filter((path) => path !== undefined));
-  const look: Look = { rule, issuer, provider: providerOf(issuer), expression, nodes, paths };
+  const look: RuleUnderCheck = { rule, issuer, provider: providerOf(issuer), expression, nodes, paths };
   return CHECKS.flatMap((check) => check(look))
     .map(({ node, message, hint }) => {
       const place = placeOf(rule.expression, expression.syntax.offsetOf(node));
@@ -64,11 +64,11 @@ function compiled({ expression }: RuleDefinition): CompiledExpression | undefine
 }
 
 /** The first node of a path, so that a claim that is read thrice is told of once. */
-function firstReading({ nodes }: Look, path: string): Expr | undefined {
+function firstReading({ nodes }: RuleUnderCheck, path: string): Expr | undefined {
   return nodes.find((node) => plainPath(node) === path);
 }
 
-function admitsAll({ rule, paths, expression }: Look): Found[] {
+function admitsAll({ rule, paths, expression }: RuleUnderCheck): Weakness[] {
   const looks = ['claims', 'principal', 'issuer', 'key', 'now'].some((name) => paths.has(name));
   if (rule.effect !== 'allow' || looks) return [];
   const message =
@@ -78,7 +78,7 @@ function admitsAll({ rule, paths, expression }: Look): Found[] {
   ];
 }
 
-function subjectOfGithub(look: Look): Found[] {
+function subjectOfGithub(look: RuleUnderCheck): Weakness[] {
   if (look.provider !== githubActions) return [];
   return ['claims.sub', 'principal.subject'].flatMap((path) => {
     const node = firstReading(look, path);
@@ -90,7 +90,7 @@ function subjectOfGithub(look: Look): Found[] {
   });
 }
 
-function namesWithoutIds(look: Look): Found[] {
+function namesWithoutIds(look: RuleUnderCheck): Weakness[] {
   const branches = alternativesOf(look.expression.syntax.root).map((branch) => {
     const nodes = [...nodesOf(branch)];
     return { nodes, paths: nodes.map(plainPath) };

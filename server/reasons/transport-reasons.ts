@@ -1,4 +1,4 @@
-import type { TransportReason } from '../transport-error.ts';
+import type { TransportReason } from '../http/transport-error.ts';
 import type { ReasonRows } from './reason-row.ts';
 
 const NO_DECISION =

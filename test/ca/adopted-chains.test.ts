@@ -6,8 +6,8 @@
 import { expect } from 'chai';
 import { adoptAuthority } from '../../ca/adopt.ts';
 import { AuthorityError } from '../../ca/authority-error.ts';
-import { writeKeyPem } from '../../ca/signers/key-file.ts';
-import { platformCrypto } from '../../cli/platform-crypto.ts';
+import { writeKeyPem } from '../../signers/key-file.ts';
+import { platformCrypto } from '../../cli/verify/platform-crypto.ts';
 import { encodePem } from '../../core/pem.ts';
 import * as der from '../../core/der-writer.ts';
 import { anything } from '../../verify/identity-policy.ts';

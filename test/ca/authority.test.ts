@@ -2,9 +2,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { expect } from 'chai';
 import { loadAuthority, type Authority } from '../../ca/authority.ts';
 import { AuthorityError, type AuthorityReason } from '../../ca/authority-error.ts';
-import { localSigner } from '../../ca/signers/local-signer.ts';
+import { localSigner } from '../../signers/local-signer.ts';
 import * as x509 from '../../ca/x509.ts';
-import type { Signer } from '../../core/signer.ts';
+import type { Signer } from '../../signers/signer.ts';
 import { chainOf, NOW, testAuthority } from './support/authority.ts';
 import { caNode, type CaNode, type CaOptions } from './support/ca-certificates.ts';
 

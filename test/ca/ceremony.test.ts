@@ -5,7 +5,7 @@ import { createAuthorityChain, type AuthorityChain } from '../../ca/ceremony.ts'
 import { CA_KEY_TYPES } from '../../ca/certify.ts';
 import { CeremonyError } from '../../ca/ceremony-error.ts';
 import { loadAuthority } from '../../ca/authority.ts';
-import { localSigner } from '../../ca/signers/local-signer.ts';
+import { localSigner } from '../../signers/local-signer.ts';
 import { findExtension, parseCertificate } from '../../core/certificate.ts';
 import { describeName } from '../../core/distinguished-name.ts';
 import { chainOf, NOW } from './support/authority.ts';

@@ -13,7 +13,7 @@ import { withoutExtension } from '../../ca/without-extension.ts';
 import * as x509 from '../../ca/x509.ts';
 import { findExtension, parseCertificate } from '../../core/certificate.ts';
 import { oid } from '../../core/der-writer.ts';
-import { platformCrypto } from '../../cli/platform-crypto.ts';
+import { platformCrypto } from '../../cli/verify/platform-crypto.ts';
 import { FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
 import { decodeSubjectAltNames } from '../../core/subject-alt-name.ts';
 import { POISON_OID, SCT_LIST_OID } from '../../ct-log/format/sct.ts';

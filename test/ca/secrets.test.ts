@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { adoptAuthority } from '../../ca/adopt.ts';
 import { createIssuance } from '../../ca/issuance.ts';
-import { loadKeyFile, writeKeyPem } from '../../ca/signers/key-file.ts';
+import { loadKeyFile, writeKeyPem } from '../../signers/key-file.ts';
 import type { KeyRequest } from '../../ca/signing-request.ts';
 import { MayflyError } from '../../core/errors.ts';
 import { NOW, pemOf, testAuthority } from './support/authority.ts';

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
 import type { Command } from 'commander';
-import { layOut } from '../../cli/help-layout.ts';
+import { layOut } from '../../cli/program/help-layout.ts';
 import { programFor } from '../../cli/main.ts';
 import { cliWords, runCli } from '../support/run-cli.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
-import { buildLine, readBuild } from '../../cli/build.ts';
+import { buildLine, readBuild } from '../../cli/program/build.ts';
 import { VERSION } from '../../core/version.ts';
 import { runCli } from '../support/run-cli.ts';
 

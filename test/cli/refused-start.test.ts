@@ -3,8 +3,8 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { generateKey } from '../../ca/signers/key-types.ts';
-import { writeKeyPem } from '../../ca/signers/key-file.ts';
+import { generateKey } from '../../signers/key-types.ts';
+import { writeKeyPem } from '../../signers/key-file.ts';
 import { emailConfig, makeDataDirectory } from '../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { runProgram, startProgram } from '../support/program.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { ConfigError } from '../../config/config-error.ts';
-import { parseConfig } from '../../config/load.ts';
+import { ConfigError } from '../../config/findings/config-error.ts';
+import { parseConfig } from '../../config/load/load.ts';
 import { issuer, ISSUER, problemsOf, tellMistakes, type Mistake } from './support/mistakes.ts';
 
 const MISTAKES: readonly Mistake[] = [

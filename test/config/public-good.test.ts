@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { parse } from 'yaml';
-import { mendAliasKeys } from '../../config/alias-keys.ts';
-import { EXTENSION_NUMBERS } from '../../config/fulcio-schema.ts';
-import { parseConfig } from '../../config/load.ts';
+import { fixAliasKeys } from '../../config/yaml/alias-keys.ts';
+import { EXTENSION_NUMBERS } from '../../config/schema/fulcio-schema.ts';
+import { parseConfig } from '../../config/load/load.ts';
 import { FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
 import { PUBLIC_GOOD as TEXT } from '../support/public-good.ts';
 
@@ -29,7 +29,7 @@ const JSON_NAMES: ReadonlyMap<string, string> = new Map([
 
 /** The same in Fulcio's JSON names, as an operator who prefers JSON has it. */
 function asJson(text: string, spell: (name: string) => string): string {
-  const value: unknown = parse(mendAliasKeys(text).text);
+  const value: unknown = parse(fixAliasKeys(text).text);
   return JSON.stringify(value, (key, member: unknown) => {
     if (typeof member !== 'object' || member === null || Array.isArray(member)) return member;
     // The operator's own names (claims) stay what they are.

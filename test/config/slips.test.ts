@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { parseConfig } from '../../config/load.ts';
+import { parseConfig } from '../../config/load/load.ts';
 
 /** What is found in an entry with one rule, without what is said of its type alone. */
 function found(url: string, type: string, allow: string): string[] {

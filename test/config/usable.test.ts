@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { ConfigError } from '../../config/config-error.ts';
-import { parseConfig, type LoadedConfig } from '../../config/load.ts';
+import { ConfigError } from '../../config/findings/config-error.ts';
+import { parseConfig, type LoadedConfig } from '../../config/load/load.ts';
 import { IssuerPool } from '../../oidc/issuer-pool.ts';
 import { compileRules } from '../../policy/rules/rules.ts';
 

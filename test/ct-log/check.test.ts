@@ -6,11 +6,11 @@ import { toHex } from '../../core/bytes.ts';
 import { checkDirectory } from '../../ct-log/check-directory.ts';
 import { checkLog, type CheckResult } from '../../ct-log/check.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
-import { CompactRange } from '../../ct-log/format/compact-range.ts';
+import { CompactRange } from '../../tlog/format/compact-range.ts';
 import { parseTileLeaf } from '../../ct-log/format/leaf.ts';
-import { hashLeaf } from '../../ct-log/format/merkle.ts';
-import { LogError } from '../../ct-log/log-error.ts';
-import { sha256 } from '../../ct-log/sha256.ts';
+import { hashLeaf } from '../../tlog/format/merkle.ts';
+import { LogError } from '../../tlog/log-error.ts';
+import { sha256 } from '../../tlog/sha256.ts';
 import type { LogSource } from '../../ct-log/source.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
 

@@ -1,7 +1,7 @@
 /** What every CommitStore must keep, whatever it is made of. Call this from the test of each backend. */
 import { expect } from 'chai';
-import type { Batch, CommitStore, Head, LoadedState } from '../../ct-log/commit-store.ts';
-import { LogError } from '../../ct-log/log-error.ts';
+import type { Batch, CommitStore, Head, LoadedState } from '../../tlog/store/commit-store.ts';
+import { LogError } from '../../tlog/log-error.ts';
 
 /** A place where one log's state lies; each `open` is a new writer. */
 export interface CommitStorePlace {

@@ -6,10 +6,10 @@ import { checkDirectory } from '../../ct-log/check-directory.ts';
 import { checkLog } from '../../ct-log/check.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { exportLog } from '../../ct-log/export-log.ts';
-import { LogError } from '../../ct-log/log-error.ts';
-import { logKeys } from '../../ct-log/log-keys.ts';
+import { LogError } from '../../tlog/log-error.ts';
+import { logKeys } from '../../tlog/log-keys.ts';
 import { staticSource } from '../../ct-log/static-source.ts';
-import { verifyCheckpoint } from '../../ct-log/verify-head.ts';
+import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { runCli } from '../support/run-cli.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
 

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import { openForWriting } from '../../ct-log/commit-database.ts';
-import type { Batch, CommitStore } from '../../ct-log/commit-store.ts';
-import { committer } from '../../ct-log/commit-transaction.ts';
-import { LogError } from '../../ct-log/log-error.ts';
-import type { CtLog } from '../../ct-log/log.ts';
-import { sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
+import { openForWriting } from '../../tlog/store/commit-database.ts';
+import type { Batch, CommitStore } from '../../tlog/store/commit-store.ts';
+import { committer } from '../../tlog/store/commit-transaction.ts';
+import { LogError } from '../../tlog/log-error.ts';
+import type { CtLog } from '../../tlog/log.ts';
+import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
 import { foreignReader } from './support/foreign-reader.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 

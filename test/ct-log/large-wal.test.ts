@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { createCommitDatabase, openForWriting } from '../../ct-log/commit-database.ts';
-import type { Head } from '../../ct-log/commit-store.ts';
-import { committer } from '../../ct-log/commit-transaction.ts';
-import type { LogIdentity } from '../../ct-log/log-identity.ts';
-import { sha256 } from '../../ct-log/sha256.ts';
-import { sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
+import { createCommitDatabase, openForWriting } from '../../tlog/store/commit-database.ts';
+import type { Head } from '../../tlog/store/commit-store.ts';
+import { committer } from '../../tlog/store/commit-transaction.ts';
+import type { LogIdentity } from '../../tlog/log-identity.ts';
+import { sha256 } from '../../tlog/sha256.ts';
+import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
 import { needMounts } from '../support/skipped.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';

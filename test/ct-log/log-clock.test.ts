@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { LogError } from '../../ct-log/log-error.ts';
+import { LogError } from '../../tlog/log-error.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 

@@ -2,13 +2,13 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { Signer } from '../../core/signer.ts';
-import type { CommitStore } from '../../ct-log/commit-store.ts';
-import { fileTileStore } from '../../ct-log/file-tile-store.ts';
-import { LogError } from '../../ct-log/log-error.ts';
-import type { CtLog, OpenLog } from '../../ct-log/log.ts';
-import { sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
-import type { TileStore } from '../../ct-log/tile-store.ts';
+import type { Signer } from '../../signers/signer.ts';
+import type { CommitStore } from '../../tlog/store/commit-store.ts';
+import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
+import { LogError } from '../../tlog/log-error.ts';
+import type { CtLog, OpenLog } from '../../tlog/log.ts';
+import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
+import type { TileStore } from '../../tlog/store/tile-store.ts';
 import {
   Fault,
   faultyCommits,

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { fromBase64, toHex } from '../../core/bytes.ts';
-import type { CommittedEntry } from '../../ct-log/committed.ts';
-import { verifyConsistency, verifyInclusion } from '../../ct-log/format/merkle-verify.ts';
-import type { CtLog } from '../../ct-log/log.ts';
-import { sha256 } from '../../ct-log/sha256.ts';
+import type { CommittedEntry } from '../../tlog/committed.ts';
+import { verifyConsistency, verifyInclusion } from '../../tlog/format/merkle-verify.ts';
+import type { CtLog } from '../../tlog/log.ts';
+import { sha256 } from '../../tlog/sha256.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 

@@ -1,13 +1,13 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { LoadedState } from '../../ct-log/commit-store.ts';
-import { fileTileStore } from '../../ct-log/file-tile-store.ts';
-import { LogError } from '../../ct-log/log-error.ts';
-import { logKeys } from '../../ct-log/log-keys.ts';
-import { rebuildEdge } from '../../ct-log/rebuild-edge.ts';
-import { refuseRollback } from '../../ct-log/rollback.ts';
-import { sqliteCommitStore } from '../../ct-log/sqlite-commit-store.ts';
+import type { LoadedState } from '../../tlog/store/commit-store.ts';
+import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
+import { LogError } from '../../tlog/log-error.ts';
+import { logKeys } from '../../tlog/log-keys.ts';
+import { rebuildEdge } from '../../tlog/tree/rebuild-edge.ts';
+import { refuseRollback } from '../../tlog/rollback.ts';
+import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 

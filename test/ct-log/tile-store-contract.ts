@@ -1,7 +1,7 @@
 /** What every TileStore must keep, whatever it is made of. Call this from the test of each backend. */
 import { expect } from 'chai';
-import { LogError } from '../../ct-log/log-error.ts';
-import type { TileStore } from '../../ct-log/tile-store.ts';
+import { LogError } from '../../tlog/log-error.ts';
+import type { TileStore } from '../../tlog/store/tile-store.ts';
 
 /** A place where tiles lie; each `open` sees what the others put. */
 export interface TileStorePlace {

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { tokenPart } from '../support/raw-token.ts';
-import type { Reason } from '../../server/problem.ts';
+import type { Reason } from '../../server/reasons/problem.ts';
 import { outcomeOf } from './support/attack.ts';
 import { EvilIssuers, json, patched, respond, streamed, type Answer } from './support/evil-issuers.ts';
 import { signatureOf } from './support/forged-token.ts';

@@ -5,12 +5,12 @@
 import { createPublicKey, generatePrimeSync, getDiffieHellman, verify } from 'node:crypto';
 import { expect } from 'chai';
 import type { JWK } from 'jose';
-import { platformCrypto } from '../../cli/platform-crypto.ts';
+import { platformCrypto } from '../../cli/verify/platform-crypto.ts';
 import { fromHex, toBase64 } from '../../core/bytes.ts';
 import * as der from '../../core/der-writer.ts';
 import { FormatError } from '../../core/errors.ts';
 import { encodePem } from '../../core/pem.ts';
-import { makeVkey, parseVkey } from '../../ct-log/format/vkey.ts';
+import { makeVkey, parseVkey } from '../../tlog/format/vkey.ts';
 import { readVerificationKey, VerificationKey } from '../../oidc/keys/verification-key.ts';
 import { anything } from '../../verify/identity-policy.ts';
 import { verifyCertificate } from '../../verify/verify-certificate.ts';

@@ -1,7 +1,7 @@
 /** Attacks on rules: texts that ruin other engines, claims that mean something to the machine, work without end. */
 import { expect } from 'chai';
 import { emailDefinition } from '../support/issuer-definitions.ts';
-import type { Reason } from '../../server/problem.ts';
+import type { Reason } from '../../server/reasons/problem.ts';
 import { attack, itRefuses, type Attack } from './support/attack.ts';
 import { entry, startWorld, type World } from './support/world.ts';
 

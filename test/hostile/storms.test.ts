@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { RETRY_INTERVAL } from '../../oidc/keys/issuer-keys.ts';
-import { NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND } from '../../oidc/keys/stranger-keys.ts';
+import { NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND } from '../../oidc/keys/unknown-issuer-keys.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { rawToken } from '../support/raw-token.ts';
 import { TenantIssuers } from '../support/tenant-issuers.ts';

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { refusedLine } from '../../audit/audit-line.ts';
 import { deviceConfirmPage, errorNote, loginPage, outOfBandPage } from '../../dev/pages.ts';
-import { createRequestLog } from '../../server/request-log.ts';
+import { createRequestLog } from '../../server/operator/request-log.ts';
 import { runCli } from '../support/run-cli.ts';
 import { rawToken } from '../support/raw-token.ts';
 

@@ -11,9 +11,9 @@ import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import { RETRY_INTERVAL } from '../../oidc/keys/issuer-keys.ts';
 import { CLUSTER_ACCESS } from '../../oidc/keys/kubernetes-cluster.ts';
 import { MAX_CANDIDATES } from '../../oidc/meta-issuers.ts';
-import { NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND } from '../../oidc/keys/stranger-keys.ts';
+import { NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND } from '../../oidc/keys/unknown-issuer-keys.ts';
 import type { TokenError } from '../../oidc/token-error.ts';
-import { MAX_WAITING_FOR_STRANGERS } from '../../oidc/keys/waiting-room.ts';
+import { MAX_WAITING_FOR_UNKNOWN_ISSUERS } from '../../oidc/keys/wait-limit.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { makeIssuerKey } from '../support/oidc-issuer.ts';
 import { TenantIssuers } from '../support/tenant-issuers.ts';
@@ -235,16 +235,16 @@ describe('Issuers that a pattern describes', () => {
     const door = make([meta(PATTERN), emailDefinition('https://named.example')]);
     let release: (value?: unknown) => void = () => undefined;
     tenants.until = new Promise((resolve) => (release = resolve));
-    const many = MAX_WAITING_FOR_STRANGERS + 30;
+    const many = MAX_WAITING_FOR_UNKNOWN_ISSUERS + 30;
     const tokens = await Promise.all(Array.from({ length: many }, (_, i) => tenants.sign(issuerOf(i))));
     const outcomes = tokens.map((token) => outcome(door, token));
-    const refused = await Promise.all(outcomes.slice(MAX_WAITING_FOR_STRANGERS));
+    const refused = await Promise.all(outcomes.slice(MAX_WAITING_FOR_UNKNOWN_ISSUERS));
     expect(new Set(refused)).to.deep.equal(new Set(['ISSUER_UNREACHABLE']));
-    expect(tenants.asked).to.have.length(MAX_WAITING_FOR_STRANGERS);
+    expect(tenants.asked).to.have.length(MAX_WAITING_FOR_UNKNOWN_ISSUERS);
     const exact = ask(door, 'https://named.example');
     release();
     expect(await exact).to.contain('named');
-    for (const good of await Promise.all(outcomes.slice(0, MAX_WAITING_FOR_STRANGERS)))
+    for (const good of await Promise.all(outcomes.slice(0, MAX_WAITING_FOR_UNKNOWN_ISSUERS)))
       expect(good).to.contain(PATTERN);
   });
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { REASONS } from '../../server/problem.ts';
+import { REASONS } from '../../server/reasons/problem.ts';
 import { projectRoot } from '../support/project-root.ts';
 import { startTestService } from '../support/test-service.ts';
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { TokenError } from '../../oidc/token-error.ts';
-import { createHttpServer } from '../../server/http-listener.ts';
+import { createHttpServer } from '../../server/http/http-listener.ts';
 import {
   bodyV2,
   changedPolicy,

@@ -9,8 +9,8 @@ import { TLSSocket } from 'node:tls';
 import type { IncomingMessage } from 'node:http';
 import { createAuthorityChain } from '../../ca/ceremony.ts';
 import { encodePem } from '../../core/pem.ts';
-import { createHttpServer } from '../../server/http-listener.ts';
-import { loadTlsPair, TlsError } from '../../server/tls-certificate.ts';
+import { createHttpServer } from '../../server/http/http-listener.ts';
+import { loadTlsPair, TlsError } from '../../server/http/tls-certificate.ts';
 import { startTestService } from '../support/test-service.ts';
 
 /** A certificate that TLS can serve (nobody checks it here), and its key. */

@@ -1,14 +1,14 @@
 /** A data directory as `mayfly init` leaves it, for tests of what opens one. */
 import { writeFile } from 'node:fs/promises';
 import { createAuthorityChain } from '../../ca/ceremony.ts';
-import { writeKeyPem } from '../../ca/signers/key-file.ts';
-import { generateKey } from '../../ca/signers/key-types.ts';
-import { localSigner } from '../../ca/signers/local-signer.ts';
-import { createDataDirectory } from '../../config/create-data-directory.ts';
-import type { Mode } from '../../config/data-marker.ts';
-import { logPaths, type DataPaths } from '../../config/data-paths.ts';
+import { writeKeyPem } from '../../signers/key-file.ts';
+import { generateKey } from '../../signers/key-types.ts';
+import { localSigner } from '../../signers/local-signer.ts';
+import { createDataDirectory } from '../../instance/create-data-directory.ts';
+import type { Mode } from '../../instance/data-marker.ts';
+import { logPaths, type DataPaths } from '../../instance/data-paths.ts';
 import { encodePem } from '../../core/pem.ts';
-import { createLog } from '../../ct-log/create-log.ts';
+import { createLog } from '../../tlog/create-log.ts';
 
 /** How the directory deviates from a plain production one. */
 export interface TestDirectory {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseConfig } from '../../config/load.ts';
+import { parseConfig } from '../../config/load/load.ts';
 import type { CiProviderDefinition, IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import { vectorPath } from './vectors.ts';
 

@@ -5,19 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadAuthority, type Authority } from '../../ca/authority.ts';
 import { createAuthorityChain } from '../../ca/ceremony.ts';
-import { generateKey } from '../../ca/signers/key-types.ts';
-import { localSigner } from '../../ca/signers/local-signer.ts';
+import { generateKey } from '../../signers/key-types.ts';
+import { localSigner } from '../../signers/local-signer.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { encodePem } from '../../core/pem.ts';
-import { createLog } from '../../ct-log/create-log.ts';
-import { openLog, type CtLog } from '../../ct-log/log.ts';
+import { createLog } from '../../tlog/create-log.ts';
+import { openLog, type CtLog } from '../../tlog/log.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import type { EntryPolicyDefinition } from '../../policy/entry-policy.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';
 import { compilePolicy, type PolicySnapshot } from '../../policy/snapshot.ts';
-import { startService, type RunningService } from '../../server/composition.ts';
-import { createRequestLog, type RequestLog } from '../../server/request-log.ts';
-import type { ServiceValues } from '../../server/service-values.ts';
+import { startService, type RunningService } from '../../service/composition.ts';
+import { createRequestLog, type RequestLog } from '../../server/operator/request-log.ts';
+import type { ServiceValues } from '../../service/service-values.ts';
 import { startIssuer, type TestIssuer } from './oidc-issuer.ts';
 
 /** A running service and what it is made of. */
@@ -95,7 +95,7 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
       'info',
     ),
     version: 'test',
-    isForTrying: true,
+    isDevelopment: true,
   };
   const clean = async (): Promise<void> => {
     await issuer.close();

@@ -76,7 +76,11 @@ describe('trust/collect', () => {
     writeFileSync(join(former(), '.cc.pem.0123456789ab.tmp'), 'half');
     const material = await collect(pemOf(chain));
     expect(material.former).to.deep.equal([before]);
-    const files = exportTrust(material, { logUrl: 'https://a.example', isForTrying: true, version: 'test' });
+    const files = exportTrust(material, {
+      logUrl: 'https://a.example',
+      isDevelopment: true,
+      version: 'test',
+    });
     expect(files.get('intermediate.pem')).to.equal(pemOf([...chain.slice(0, 1), ...before.slice(0, 1)]));
     expect(files.get('chain.pem')).to.equal(pemOf(chain));
     expect(files.get('root.pem')).to.equal(pemOf(chain.slice(-1)));

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { platformCrypto } from '../../cli/platform-crypto.ts';
+import { platformCrypto } from '../../cli/verify/platform-crypto.ts';
 import { toHex } from '../../core/bytes.ts';
 import type { DenyList, DenyRule } from '../../verify/deny-list.ts';
 import { anything } from '../../verify/identity-policy.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { platformCrypto } from '../../cli/platform-crypto.ts';
+import { platformCrypto } from '../../cli/verify/platform-crypto.ts';
 import { fromBase64 } from '../../core/bytes.ts';
-import { parseCheckpoint } from '../../ct-log/format/checkpoint.ts';
-import { encodeTlogProof } from '../../ct-log/format/tlog-proof.ts';
+import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
+import { encodeTlogProof } from '../../tlog/format/tlog-proof.ts';
 import { exactly } from '../../verify/identity-policy.ts';
 import type { Trust } from '../../verify/trust.ts';
 import { verifyCertificate } from '../../verify/verify-certificate.ts';

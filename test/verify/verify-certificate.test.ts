@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { utf8 } from '../../core/bytes.ts';
-import { platformCrypto } from '../../cli/platform-crypto.ts';
+import { platformCrypto } from '../../cli/verify/platform-crypto.ts';
 import { DerReader, readOnly } from '../../core/der-reader.ts';
 import { Tag } from '../../core/der-tag.ts';
 import * as der from '../../core/der-writer.ts';

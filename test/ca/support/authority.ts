@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { loadAuthority, type Authority } from '../../../ca/authority.ts';
 import { createAuthorityChain, type AuthorityChain } from '../../../ca/ceremony.ts';
-import { localSigner } from '../../../ca/signers/local-signer.ts';
+import { localSigner } from '../../../signers/local-signer.ts';
 import { encodePem } from '../../../core/pem.ts';
 
 /** A time inside the validity of everything below: 2026-11-22T10:00:00.250Z. */

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, webcrypto, type KeyObject } from 'node:crypto';
-import { localSigner } from '../../../ca/signers/local-signer.ts';
+import { localSigner } from '../../../signers/local-signer.ts';
 import * as x509 from '../../../ca/x509.ts';
-import type { Signer } from '../../../core/signer.ts';
+import type { Signer } from '../../../signers/signer.ts';
 import { NOW } from './authority.ts';
 
 /** What may be wrong with a CA certificate. */

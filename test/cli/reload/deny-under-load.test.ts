@@ -2,9 +2,9 @@ import { expect } from 'chai';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { followConfiguration, type Follower } from '../../../cli/reload/follow-configuration.ts';
-import { loadSettled } from '../../../cli/reload/settled-load.ts';
-import { loadConfig } from '../../../config/load.ts';
+import { followConfiguration, type Follower } from '../../../service/reload/follow-configuration.ts';
+import { loadSettled } from '../../../service/reload/settled-load.ts';
+import { loadConfig } from '../../../config/load/load.ts';
 import {
   bodyV2,
   clientKey,

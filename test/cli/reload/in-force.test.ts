@@ -3,12 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { followConfiguration, type Follower } from '../../../cli/reload/follow-configuration.ts';
-import { restartSettings } from '../../../cli/reload/restart-settings.ts';
-import { loadSettled } from '../../../cli/reload/settled-load.ts';
-import { loadConfig, parseConfig } from '../../../config/load.ts';
-import type { MayflyConfig } from '../../../config/mayfly-config.ts';
-import { mayflySchema } from '../../../config/mayfly-schema.ts';
+import { followConfiguration, type Follower } from '../../../service/reload/follow-configuration.ts';
+import { restartSettings } from '../../../service/reload/restart-settings.ts';
+import { loadSettled } from '../../../service/reload/settled-load.ts';
+import { loadConfig, parseConfig } from '../../../config/load/load.ts';
+import type { MayflyConfig } from '../../../config/settings/mayfly-config.ts';
+import { mayflySchema } from '../../../config/schema/mayfly-schema.ts';
 import { settingName } from '../../../policy/changes.ts';
 import {
   bodyV2,

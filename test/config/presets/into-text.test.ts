@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { productionConfig } from '../../../config/template.ts';
-import { ConfigError } from '../../../config/config-error.ts';
-import { parseConfig } from '../../../config/load.ts';
+import { productionConfig } from '../../../config/presets/template.ts';
+import { ConfigError } from '../../../config/findings/config-error.ts';
+import { parseConfig } from '../../../config/load/load.ts';
 import { PRESETS } from '../../../config/presets/all.ts';
 import { audienceIn, presetsInto } from '../../../config/presets/into-text.ts';
 import type { FilledPreset } from '../../../config/presets/preset-yaml.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { parseConfig } from '../../../config/load.ts';
+import { parseConfig } from '../../../config/load/load.ts';
 import { PRESETS } from '../../../config/presets/all.ts';
 import { fillerOf, isBlankValue, presetYaml } from '../../../config/presets/preset-yaml.ts';
 import { isUnset } from '../../../config/presets/preset.ts';

@@ -1,7 +1,7 @@
 /** Tables of mistakes in a configuration: what is said of each, and where. */
 import { expect } from 'chai';
-import { ConfigError, type ConfigProblem } from '../../../config/config-error.ts';
-import { parseConfig } from '../../../config/load.ts';
+import { ConfigError, type ConfigProblem } from '../../../config/findings/config-error.ts';
+import { parseConfig } from '../../../config/load/load.ts';
 
 /** Sentence · text · line:column · path · message · part of the hint. */
 export type Mistake = readonly [string, string, string, string, string, string?];

@@ -12,7 +12,7 @@ import {
   type PrecertificateEntry,
 } from '../../../ct-log/format/leaf.ts';
 import { leafIndexExtension, parseLeafIndex } from '../../../ct-log/format/leaf-index.ts';
-import { hashLeaf } from '../../../ct-log/format/merkle.ts';
+import { hashLeaf } from '../../../tlog/format/merkle.ts';
 import { expectTypedErrors, hex, refusalOf, sha256 } from '../../support/parsers.ts';
 
 const TIME = 1700000000123;

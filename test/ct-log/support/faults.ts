@@ -1,8 +1,8 @@
 /** Stores and keys that fail once, at a chosen call, in either of the two ways that matter. */
-import type { Signer } from '../../../core/signer.ts';
-import { LogError } from '../../../ct-log/log-error.ts';
-import type { CommitStore } from '../../../ct-log/commit-store.ts';
-import type { TileStore } from '../../../ct-log/tile-store.ts';
+import type { Signer } from '../../../signers/signer.ts';
+import { LogError } from '../../../tlog/log-error.ts';
+import type { CommitStore } from '../../../tlog/store/commit-store.ts';
+import type { TileStore } from '../../../tlog/store/tile-store.ts';
 
 /** Whether the failed step had its effect all the same. */
 export type FaultKind = 'not applied' | 'applied but reported failed';

@@ -1,9 +1,9 @@
 /** A log with a real CA in front of it: its entries are precertificates, and whoever asks gets the certificate. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { createIssuance, type Issued } from '../../../ca/issuance.ts';
-import type { LogSigners } from '../../../ct-log/head-signer.ts';
-import type { CtLog, OpenLog } from '../../../ct-log/log.ts';
-import type { SctExtensions } from '../../../ct-log/log-identity.ts';
+import type { LogSigners } from '../../../tlog/sequence/head-signer.ts';
+import type { CtLog, OpenLog } from '../../../tlog/log.ts';
+import type { SctExtensions } from '../../../tlog/log-identity.ts';
 import { pemOf, testAuthority, type TestAuthority } from '../../ca/support/authority.ts';
 import { openPolicy } from '../../ca/support/open-policy.ts';
 import { emailPrincipal } from '../../ca/support/principal.ts';

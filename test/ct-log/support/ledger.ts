@@ -1,15 +1,15 @@
 /** What the outside knows of a log: every head that its key ever signed, every answer that it ever gave. */
 import { expect } from 'chai';
 import { toHex } from '../../../core/bytes.ts';
-import type { Signer } from '../../../core/signer.ts';
-import type { CommittedEntry } from '../../../ct-log/committed.ts';
+import type { Signer } from '../../../signers/signer.ts';
+import type { CommittedEntry } from '../../../tlog/committed.ts';
 import { checkDirectory } from '../../../ct-log/check-directory.ts';
 import { openDirectorySource } from '../../../ct-log/directory-source.ts';
-import { CompactRange } from '../../../ct-log/format/compact-range.ts';
+import { CompactRange } from '../../../tlog/format/compact-range.ts';
 import { parseSct } from '../../../ct-log/format/sct.ts';
-import { tilePath, tileWidth } from '../../../ct-log/format/tile.ts';
-import type { LogSigners } from '../../../ct-log/head-signer.ts';
-import { sha256 } from '../../../ct-log/sha256.ts';
+import { tilePath, tileWidth } from '../../../tlog/format/tile.ts';
+import type { LogSigners } from '../../../tlog/sequence/head-signer.ts';
+import { sha256 } from '../../../tlog/sha256.ts';
 
 /** A head as it was signed. */
 export interface SeenHead {

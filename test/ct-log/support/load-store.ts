@@ -1,7 +1,7 @@
 /** Loads the commit store in the directory that is named, and says what that gave, as one line of JSON. */
-import { sha256 } from '../../../ct-log/sha256.ts';
-import { LogError } from '../../../ct-log/log-error.ts';
-import { sqliteCommitStore } from '../../../ct-log/sqlite-commit-store.ts';
+import { sha256 } from '../../../tlog/sha256.ts';
+import { LogError } from '../../../tlog/log-error.ts';
+import { sqliteCommitStore } from '../../../tlog/store/sqlite-commit-store.ts';
 
 const [directory = ''] = process.argv.slice(2);
 const publicKey = Uint8Array.of(7);

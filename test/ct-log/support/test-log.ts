@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { uint } from '../../../core/tls.ts';
-import { createLog } from '../../../ct-log/create-log.ts';
+import { createLog } from '../../../tlog/create-log.ts';
 import type { PrecertificateEntry } from '../../../ct-log/format/leaf.ts';
-import type { LogSigners } from '../../../ct-log/head-signer.ts';
-import { openLog, type CtLog, type OpenLog } from '../../../ct-log/log.ts';
-import type { LogIdentity, SctExtensions } from '../../../ct-log/log-identity.ts';
-import { sha256 } from '../../../ct-log/sha256.ts';
+import type { LogSigners } from '../../../tlog/sequence/head-signer.ts';
+import { openLog, type CtLog, type OpenLog } from '../../../tlog/log.ts';
+import type { LogIdentity, SctExtensions } from '../../../tlog/log-identity.ts';
+import { sha256 } from '../../../tlog/sha256.ts';
 import { logSigners } from './log-keys.ts';
 
 /** Any bytes do as an issuer for the log, which does not parse it. */

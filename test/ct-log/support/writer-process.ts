@@ -5,8 +5,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { toHex } from '../../../core/bytes.ts';
-import { LogError } from '../../../ct-log/log-error.ts';
-import { openLog, type CtLog } from '../../../ct-log/log.ts';
+import { LogError } from '../../../tlog/log-error.ts';
+import { openLog, type CtLog } from '../../../tlog/log.ts';
 import { readTreeHead } from './ledger.ts';
 import { signersOf, type KeyTexts } from './log-keys.ts';
 import { entry, ISSUER } from './test-log.ts';

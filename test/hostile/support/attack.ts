@@ -4,7 +4,7 @@
  * line in the log, and not a word of the token in either.
  */
 import { expect } from 'chai';
-import type { Reason } from '../../../server/problem.ts';
+import type { Reason } from '../../../server/reasons/problem.ts';
 import { bodyV2, clientKey, post, refusalOf } from '../../support/test-service.ts';
 import type { World } from './world.ts';
 

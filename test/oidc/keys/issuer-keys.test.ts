@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
 import type { DocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
-import { RESERVED_PER_ISSUER, MAX_WAITING, MAX_WAITING_IN_ALL } from '../../../oidc/keys/waiting-room.ts';
+import { RESERVED_PER_ISSUER, MAX_WAITING, MAX_WAITING_IN_ALL } from '../../../oidc/keys/wait-limit.ts';
 import { MAX_AGE, RETRY_INTERVAL, STALE_AGE } from '../../../oidc/keys/issuer-keys.ts';
 import { TokenError } from '../../../oidc/token-error.ts';
 import type { IssuerWarning } from '../../../oidc/issuer-warning.ts';

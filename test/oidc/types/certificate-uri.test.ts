@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { GoUrlError } from '../../../oidc/go/url.ts';
+import { GoUrlError } from '../../../core/go/url.ts';
 import { TokenError } from '../../../oidc/token-error.ts';
 import { certificateUri } from '../../../oidc/types/certificate-uri.ts';
 import { joinedBehind } from '../../../oidc/types/joined-uri.ts';

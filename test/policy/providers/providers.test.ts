@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { parseConfig } from '../../../config/load.ts';
+import { parseConfig } from '../../../config/load/load.ts';
 import { PRESETS } from '../../../config/presets/all.ts';
 import type { ClaimKind } from '../../../policy/providers/claim-shape.ts';
 import { providerOf, PROVIDERS, shapeOf } from '../../../policy/providers/providers.ts';

@@ -1,0 +1,35 @@
+import { readPrivateKey } from '../../signers/key-file.ts';
+import { signIntermediate } from '../../ca/renewal.ts';
+import type { Speaker } from '../program/command.ts';
+import { certificateLine, writeOutput } from './ca-output.ts';
+import { readInput, readLimited } from '../program/input-file.ts';
+import { readSecretFile } from '../program/secret-file.ts';
+
+/** Options of `mayfly ca sign`. */
+export interface SignOptions {
+  readonly root: string;
+  readonly rootKey: string;
+  readonly passphraseFile?: string;
+  readonly out: string;
+}
+
+/** Signs a request with the root and writes the chain. Rejects with the typed error of what does not fit. */
+export async function sign(
+  options: SignOptions,
+  speak: Speaker,
+  [file = '']: readonly string[],
+): Promise<undefined> {
+  const request = await readInput(file, 'the request');
+  const root = Buffer.from(await readLimited(options.root, '--root')).toString('latin1');
+  const passphrase = await readSecretFile(options.passphraseFile, 'passphrase');
+  const rootKey = await readPrivateKey(await readLimited(options.rootKey, '--root-key'), passphrase);
+  const chain = await signIntermediate({ request, root, rootKey, clock: Date.now });
+  await writeOutput(options.out, chain, '--out');
+  const lines = [
+    `Signed ${certificateLine(chain)}`,
+    `Written to ${options.out}: take it to the server, and there:`,
+    '  mayfly ca renew --data DIR --install CHAIN',
+  ];
+  speak.answer({ chain, out: options.out }, lines.join('\n'));
+  return undefined;
+}

@@ -1,0 +1,53 @@
+/** `mayfly ca`: a new issuing CA below the same root. */
+import type { Command } from 'commander';
+import { action, type RegisterCommand, type Speaker } from '../program/command.ts';
+import { renew, type RenewOptions } from './ca-renew.ts';
+import { sign } from './ca-sign.ts';
+
+const EXAMPLES = `
+Examples, in this order:
+  mayfly ca renew --data /var/lib/mayfly --csr request.pem --passphrase-file pass.txt        on the server: a new key
+  mayfly ca sign request.pem --root root.pem --root-key root.key.pem --passphrase-file root-pass.txt --out chain.pem
+                                                                          where the root key is; any X.509 tool does
+  mayfly ca renew --data /var/lib/mayfly --install chain.pem --passphrase-file pass.txt      on the server again
+  then start the service anew
+
+The service runs on meanwhile, with the old key. The chain is checked as \`init\` checks one, and must end at the same
+root: verifiers need nothing new, and what was issued before goes on verifying.`;
+
+/** Adds `ca`. */
+export const register: RegisterCommand = (program) => {
+  const ca: Command = program
+    .command('ca')
+    .summary('renew the issuing CA')
+    .description('A new issuing CA below the same root, whose key stays where it is.')
+    .addHelpText('after', EXAMPLES);
+  ca.command('renew')
+    .summary('ask for a new issuing CA (--csr), and put it in force (--install)')
+    .description('Makes a new key and a request for it, or puts the chain that was made of it in force.')
+    .requiredOption('--data <dir>', 'the data directory; the service may run on it')
+    .option('--csr <file>', 'make a new key and write the certificate signing request there')
+    .option('--install <chain>', 'put this chain in force: PEM, new issuing CA first, root last')
+    .option('--passphrase-file <file>', 'file whose first line opens the keys of the directory')
+    .option(
+      '--key-type <type>',
+      'of the new key: p256, p384, rsa3072 or rsa4096 (default: that of the old one)',
+    )
+    .option('--common-name <name>', 'CN to ask for (default: that of the old one with the next number)')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(action((options: RenewOptions, speak: Speaker) => renew(options, speak)));
+  ca.command('sign')
+    .argument('<CSR>', 'the certificate signing request')
+    .summary('sign a request with the root key')
+    .description(
+      'Signs the request of `ca renew` with the root key: for three years, for code signing alone.',
+    )
+    .requiredOption('--root <file>', "the root's certificate, PEM; of a chain the last one")
+    .requiredOption('--root-key <file>', 'its key')
+    .option('--passphrase-file <file>', 'file whose first line opens the root key')
+    .requiredOption('--out <file>', 'where to write the chain; must not be there')
+    .option('--json', 'print {"chain":…,"out":…}')
+    .addHelpText('after', EXAMPLES)
+    .action(action(sign));
+};

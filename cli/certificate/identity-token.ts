@@ -1,0 +1,91 @@
+/** Where the token comes from: told, ambient, or by logging in; in that order. */
+import { CommandError } from '../program/command.ts';
+import { readInput } from '../program/input-file.ts';
+import { hasGithubIdentity, issuersOfJob, requestGithubToken } from './github-token.ts';
+import { logIn, type LoginFlow, type LoginOptions } from './login.ts';
+import { canOpenBrowser, openBrowser } from './open-browser.ts';
+import { printable } from '../../core/printable.ts';
+import type { OfferedIssuer, ServiceClient } from './service.ts';
+
+/** What decides it. */
+export interface TokenSource {
+  readonly tokenFile?: string | undefined;
+  readonly issuer?: string | undefined;
+  /** Of a login the client, of a job the audience; default what the service says for the issuer, else `sigstore`. */
+  readonly clientId?: string | undefined;
+  readonly flow?: LoginFlow | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether a person sits there. */
+  readonly interactive: boolean;
+  readonly notify: (text: string) => void;
+}
+
+const DEFAULT_CLIENT = 'sigstore';
+
+/** The token, without white space around it. Throws {@link CommandError}. */
+export async function identityToken(source: TokenSource, service: ServiceClient): Promise<string> {
+  if (source.tokenFile !== undefined) return (await readInput(source.tokenFile, '--token-file')).trim();
+  const fromEnv = source.env['SIGSTORE_ID_TOKEN']?.trim() ?? '';
+  if (fromEnv !== '') return fromEnv;
+  const wantsLogin = source.issuer !== undefined || source.flow !== undefined;
+  if (!wantsLogin && hasGithubIdentity(source.env)) {
+    return await requestGithubToken(
+      source.env,
+      source.clientId ?? (await audienceOfJob(source.env, service)),
+    );
+  }
+  if (!wantsLogin && source.env['GITHUB_ACTIONS'] === 'true') throw noPermission();
+  if (!source.interactive && source.flow === undefined) throw noToken();
+  return await logIn(await loginOptions(source, service));
+}
+
+/** The audience that the service wants of such jobs; `sigstore` where it does not say: their issuer may be one of many
+ * that fit a pattern. */
+async function audienceOfJob(env: TokenSource['env'], service: ServiceClient): Promise<string> {
+  const audiences = issuersOfJob(env, await service.issuers()).map(({ audience }) => audience);
+  const [audience = DEFAULT_CLIENT, ...more] = new Set(audiences.filter((text) => text !== ''));
+  if (more.length === 0) return audience;
+  const listed = [audience, ...more].map(printable).join(', ');
+  throw new CommandError(
+    'USAGE',
+    `the service takes several audiences for jobs of GitHub Actions: ${listed}`,
+    {
+      hint: 'Say which one with --client-id; which jobs may use it, whoever runs the service knows.',
+    },
+  );
+}
+
+const noPermission = (): CommandError =>
+  new CommandError('FAILED', 'this GitHub Actions job may not ask for an identity token', {
+    hint: 'Give the job `permissions: id-token: write`; a pull request from a fork never gets it.',
+  });
+
+const noToken = (): CommandError =>
+  new CommandError('FAILED', 'there is no identity token, and nobody here to log in', {
+    hint: 'Set SIGSTORE_ID_TOKEN, give --token-file, or --flow device to log in from elsewhere.',
+  });
+
+async function loginOptions(source: TokenSource, service: ServiceClient): Promise<LoginOptions> {
+  const offered = await service.issuers();
+  const issuer = source.issuer ?? onlyIssuer(offered).url;
+  const audience = offered.find(({ url }) => url === issuer)?.audience ?? '';
+  return {
+    issuer,
+    clientId: source.clientId ?? (audience === '' ? DEFAULT_CLIENT : audience),
+    flow: source.flow ?? 'auto',
+    notify: source.notify,
+    openBrowser: canOpenBrowser(source.env) ? openBrowser : undefined,
+  };
+}
+
+/** The issuer that people log in at: the only one, or the only one for e-mail addresses. */
+function onlyIssuer(offered: readonly OfferedIssuer[]): OfferedIssuer {
+  const people = offered.filter(({ type }) => type === 'email');
+  const [found, ...more] = people.length > 0 ? people : offered;
+  if (found !== undefined && more.length === 0) return found;
+  if (found === undefined) throw new CommandError('FAILED', 'the service offers no issuer to log in at');
+  const urls = [found, ...more].map(({ url }) => printable(url)).join(', ');
+  throw new CommandError('USAGE', `the service takes tokens of several issuers: ${urls}`, {
+    hint: 'Say which one with --issuer.',
+  });
+}

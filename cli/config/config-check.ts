@@ -1,0 +1,119 @@
+/** `mayfly config check`: everything that is wrong with a configuration, and what should be known of it. */
+import { ConfigError, describe, type ConfigProblem } from '../../config/findings/config-error.ts';
+import type { ConfigFinding } from '../../config/findings/findings.ts';
+import { inspectFile, inspectText, type Inspection } from '../../config/load/inspect.ts';
+import {
+  action,
+  CommandError,
+  exitCodeOfJudge,
+  type RegisterCommand,
+  type Speaker,
+} from '../program/command.ts';
+import { readInput } from '../program/input-file.ts';
+
+interface CheckOptions {
+  readonly strict?: true;
+}
+
+const EXAMPLES = `
+Examples:
+  mayfly config check config.yaml
+  mayfly config check config.yaml --strict         for a CI job: warnings fail it too
+  mayfly config check config.yaml --json | jq '.warnings[].code'
+  mayfly config preset github --set owner-id=123456 | mayfly config check -
+
+Exits with 0 when the file can be used, with 1 when it cannot (or, with --strict, when there is a warning), with 2 when
+the command is used wrongly or the file cannot be read. No issuer is asked anything.`;
+
+/** Adds `check`. */
+export const registerCheck: RegisterCommand = (group) => {
+  group
+    .command('check')
+    .argument('<FILE>', 'the configuration file ("-" reads stdin)')
+    .summary('say everything that is wrong, and what should be known')
+    .description(
+      'Says everything that is wrong with a configuration at once, and what should be known of it.',
+    )
+    .option('--strict', 'warnings fail too')
+    .option('--json', 'print {"ok":…,"errors":[…],"warnings":[…],"issuers":…,"metaIssuers":…,"rules":…}')
+    .addHelpText('after', EXAMPLES)
+    .action(action(check, exitCodeOfJudge));
+};
+
+async function check(
+  options: CheckOptions,
+  speak: Speaker,
+  [file = '']: readonly string[],
+): Promise<boolean> {
+  const { problems, findings, entries } = await inspected(file);
+  const isUsable = problems.length === 0;
+  const ok = isUsable && (options.strict !== true || findings.length === 0);
+  // Of a file with errors only a part is understood.
+  const counts = isUsable ? countsOf(entries) : undefined;
+  const lines = [
+    ...problems.map((problem) => lineOf(file, 'error', problem)),
+    ...findings.map((finding, index) =>
+      lineOf(file, 'warning', withoutRepeats(finding, findings.slice(0, index))),
+    ),
+    [file, ...summary(counts), verdict(problems.length, findings.length)].join(': '),
+  ];
+  speak.answer({ ok, file, errors: problems, warnings: findings, ...counts }, lines.join('\n'));
+  return ok;
+}
+
+type Inspected = Pick<Inspection, 'problems' | 'findings' | 'entries'>;
+
+/** A file that is no YAML has nothing but its errors. */
+async function inspected(file: string): Promise<Inspected> {
+  try {
+    if (file !== '-') return await inspectFile(file);
+    return inspectText(await readInput(file, 'the configuration'), file, '.');
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // Nothing can be said of what is in it.
+    if (error.code === 'CONFIG_UNREADABLE')
+      throw new CommandError('USAGE', error.message, { hint: error.hint });
+    return { problems: error.problems, findings: [], entries: [] };
+  }
+}
+
+/** What a configuration holds. */
+interface Counts {
+  readonly issuers: number;
+  readonly metaIssuers: number;
+  readonly rules: number;
+}
+
+/** Several entries of an issuer are one issuer. */
+function countsOf(entries: Inspected['entries']): Counts {
+  const urls = (isMeta: boolean): number =>
+    new Set(entries.filter(({ definition }) => definition.isMeta === isMeta).map((e) => e.definition.url))
+      .size;
+  const rules = entries.reduce((sum, { policy }) => sum + policy.rules.length, 0);
+  return { issuers: urls(false), metaIssuers: urls(true), rules };
+}
+
+function summary(counts: Counts | undefined): string[] {
+  if (counts === undefined) return [];
+  const { issuers, metaIssuers, rules } = counts;
+  return [[plural(issuers, 'issuer'), plural(metaIssuers, 'meta issuer'), plural(rules, 'rule')].join(', ')];
+}
+
+function verdict(errors: number, warnings: number): string {
+  const told = warnings === 0 ? [] : [plural(warnings, 'warning')];
+  return errors === 0 ? ['ok', ...told].join(', with ') : [plural(errors, 'error'), ...told].join(', ');
+}
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+/** Thirty entries may need the same advice; it is given with the first of them. */
+const withoutRepeats = (finding: ConfigFinding, before: readonly ConfigFinding[]): ConfigFinding =>
+  before.some(({ hint }) => hint === finding.hint) ? { ...finding, hint: undefined } : finding;
+
+/** As compilers say it, so that editors can jump there; below it what to do. */
+function lineOf(file: string, kind: string, problem: ConfigProblem | ConfigFinding): string {
+  const { hint } = problem;
+  const replacement = 'replacement' in problem ? problem.replacement : undefined;
+  const advice = [hint, replacement].filter((text) => text !== undefined).flatMap((text) => text.split('\n'));
+  return [describe(file, problem, kind), ...advice.map((line) => `    ${line}`)].join('\n');
+}

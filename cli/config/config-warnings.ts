@@ -1,0 +1,61 @@
+/**
+ * What the log of a service says of a configuration that works but should be known: a line for each kind of warning.
+ *
+ * Fulcio's public configuration would be 64 lines, and nobody reads the one among them that matters. `config check`
+ * tells every one.
+ */
+import { describe } from '../../config/findings/config-error.ts';
+import type { ConfigFinding, FindingCode } from '../../config/findings/findings.ts';
+import { invocation, quotedPath } from '../program/invocation.ts';
+
+/** The facts of one line. */
+export interface ConfigWarning {
+  readonly code: FindingCode;
+  /** How many places of the file it stands for. */
+  readonly count: number;
+  /** The first of them. */
+  readonly paths: readonly string[];
+  readonly sentence: string;
+}
+
+/** Places that are named; more are counted. */
+const MAX_PLACES = 5;
+
+/** The warnings of `file`, those of one code and one advice together, each where the first of its kind stood. */
+export function configWarnings(file: string, findings: readonly ConfigFinding[]): ConfigWarning[] {
+  const kinds = new Map<string, ConfigFinding[]>();
+  for (const finding of findings) {
+    const kind = JSON.stringify([finding.code, finding.hint]);
+    const alike = kinds.get(kind);
+    if (alike === undefined) kinds.set(kind, [finding]);
+    else alike.push(finding);
+  }
+  return [...kinds.values()].map((alike) => warningOf(file, alike));
+}
+
+function warningOf(file: string, alike: readonly ConfigFinding[]): ConfigWarning {
+  const [first] = alike as readonly [ConfigFinding];
+  const told = alike.length === 1 ? [describe(file, first)] : [`${file}: ${together(alike)}`];
+  if (first.hint !== undefined) told.push(first.hint);
+  const check = `\`${invocation()} config check ${quotedPath(file)}\``;
+  if (alike.length > 1) told.push(`${check} lists them all with line and column.`);
+  else if (first.replacement !== undefined) told.push(`${check} prints it.`);
+  const paths = alike.slice(0, MAX_PLACES).map(({ path }) => path);
+  return { code: first.code, count: alike.length, paths, sentence: joined(told) };
+}
+
+/** In one sentence what is said of several places. */
+function together(alike: readonly ConfigFinding[]): string {
+  const [{ message: common }] = alike as readonly [ConfigFinding];
+  const isSame = alike.every(({ message }) => message === common);
+  const shown = alike.slice(0, MAX_PLACES);
+  const places = shown.map(({ path, message }) => (isSame ? path : `${path}: ${message}`)).join('; ');
+  const more = alike.length > shown.length ? `; and ${alike.length - shown.length} more` : '';
+  return isSame
+    ? `${common} (${alike.length} places: ${places}${more})`
+    : `${alike.length} places of one kind: ${places}${more}`;
+}
+
+/** Each ends as a sentence does before the next begins. */
+const joined = (sentences: readonly string[]): string =>
+  sentences.map((text, i) => (i === sentences.length - 1 ? text : text.replace(/[.:]?$/, '.'))).join(' ');

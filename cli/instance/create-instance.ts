@@ -1,0 +1,177 @@
+/** Makes a data directory with everything in it: what `init` and `dev` have in common. */
+import { createPublicKey, hash, type KeyObject } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { createAuthorityChain } from '../../ca/ceremony.ts';
+import { writeKeyPem } from '../../signers/key-file.ts';
+import { generateKey } from '../../signers/key-types.ts';
+import { createDataDirectory } from '../../instance/create-data-directory.ts';
+import { systemFault } from '../../instance/data-directory-error.ts';
+import type { Mode } from '../../instance/data-marker.ts';
+import { logPaths, type DataPaths } from '../../instance/data-paths.ts';
+import { writeNew } from '../../storage/write-file.ts';
+import { toHex } from '../../core/bytes.ts';
+import { parseCertificate } from '../../core/certificate.ts';
+import type { Clock } from '../../core/clock.ts';
+import { describeName } from '../../core/distinguished-name.ts';
+import { decodePem, encodePem } from '../../core/pem.ts';
+import { parsePublicKey } from '../../core/public-key.ts';
+import { createLog } from '../../tlog/create-log.ts';
+import { syncDirectory } from '../../storage/durable-file.ts';
+import { nameOfOrigin, type LogIdentity, type SctExtensions } from '../../tlog/log-identity.ts';
+import { CommandError } from '../program/command.ts';
+
+/** A CA to be made. */
+export interface NewAuthority {
+  readonly organization: string;
+  readonly commonName: string;
+  /** One of `CA_KEY_TYPES`. */
+  readonly keyType: string;
+  /** Where the root key goes: a file of its own, or `keep`: into the data directory. */
+  readonly rootKey: { readonly file: string } | 'keep';
+}
+
+/** A CA that exists, checked already (`ca/adopt.ts`). */
+export interface ExistingAuthority {
+  readonly privateKey: KeyObject;
+  /** PEM, issuing CA first, root last. */
+  readonly chainPem: string;
+}
+
+/** What an instance is made of. */
+export interface InstanceRequest {
+  readonly data: string;
+  /** `dev` puts INSECURE DEV into the names of a new CA. */
+  readonly mode: Mode;
+  readonly authority: NewAuthority | ExistingAuthority;
+  /** See {@link LogIdentity.origin}; `defaultOrigin` gives the usual one. */
+  readonly origin: string;
+  readonly sctExtensions: SctExtensions;
+  /** Encrypts every key that is written, but for the root's if that has one of its own. */
+  readonly passphrase?: string | undefined;
+  /** Encrypts the root key instead. */
+  readonly rootPassphrase?: string | undefined;
+  /** Content of `config.yaml`. */
+  readonly configText: string;
+  readonly clock: Clock;
+}
+
+/** A certificate of the chain, for people. */
+export interface CertificateSummary {
+  readonly subject: string;
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+  /** SHA-256 of the DER, lower-case hexadecimal. */
+  readonly fingerprint: string;
+}
+
+/** What was made. */
+export interface CreatedInstance {
+  readonly paths: DataPaths;
+  /** Issuing CA first, root last. */
+  readonly chain: readonly CertificateSummary[];
+  readonly log: LogIdentity;
+  /** Absolute path of the root key; undefined for an adopted CA. */
+  readonly rootKeyFile?: string | undefined;
+}
+
+/** `localhost/log/<year>`. */
+export const defaultOrigin = (clock: Clock): string => `localhost/log/${new Date(clock()).getUTCFullYear()}`;
+
+/**
+ * Makes the data directory. All or nothing: a failure removes what was made, a crash leaves a directory that says of
+ * itself that it is unfinished (see `createDataDirectory`). Rejects with the typed error of whoever refuses:
+ * DataDirectoryError, CeremonyError, LogError, or {@link CommandError} about the root key's file.
+ */
+export async function createInstance(request: InstanceRequest): Promise<CreatedInstance> {
+  const name = nameOfOrigin(request.origin);
+  const { data, mode, clock } = request;
+  return createDataDirectory(data, mode, clock, async (paths) => {
+    const authority = await authorityOf(request);
+    const rootKeyFile = await writeRootKey(request, paths, authority.rootKey);
+    try {
+      await write(paths.intermediateKey, writeKeyPem(authority.issuingKey, request.passphrase), 0o600);
+      await write(paths.chain, authority.chainPem, 0o644);
+      await write(paths.config, request.configText, 0o600);
+      const log = await makeLog(request, paths, name);
+      return { paths, chain: summaries(authority.chainPem), log, rootKeyFile };
+    } catch (error) {
+      // A root key of a CA that never was is only good for confusion.
+      if (rootKeyFile !== undefined) await rm(rootKeyFile, { force: true });
+      throw error;
+    }
+  });
+}
+
+interface AuthorityParts {
+  readonly issuingKey: KeyObject;
+  readonly rootKey?: KeyObject | undefined;
+  readonly chainPem: string;
+}
+
+async function authorityOf({ authority, mode, clock }: InstanceRequest): Promise<AuthorityParts> {
+  if ('privateKey' in authority) return { issuingKey: authority.privateKey, chainPem: authority.chainPem };
+  const { organization, commonName, keyType } = authority;
+  const made = await createAuthorityChain({ organization, commonName, keyType, clock, dev: mode === 'dev' });
+  const chainPem = [made.intermediateDer, made.rootDer].map((der) => encodePem('CERTIFICATE', der)).join('');
+  return { issuingKey: made.intermediateKey, rootKey: made.rootKey, chainPem };
+}
+
+/** Written before anything that it signed is complete: a CA without its root key could never be renewed. */
+async function writeRootKey(
+  { authority, passphrase, rootPassphrase = passphrase }: InstanceRequest,
+  paths: DataPaths,
+  key: KeyObject | undefined,
+): Promise<string | undefined> {
+  if (key === undefined || !('rootKey' in authority)) return undefined;
+  const file = authority.rootKey === 'keep' ? paths.rootKey : resolve(authority.rootKey.file);
+  try {
+    await writeNew(file, writeKeyPem(key, rootPassphrase), 0o600);
+    await syncDirectory(dirname(file));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw systemFault(file, 'write', error);
+    throw new CommandError('REFUSED', `${file} exists already; a root key is never overwritten`, {
+      hint: 'Name a new file with --root-key-out.',
+      cause: error,
+    });
+  }
+  return file;
+}
+
+async function makeLog(request: InstanceRequest, paths: DataPaths, name: string): Promise<LogIdentity> {
+  const files = logPaths(paths, name);
+  // Keys of their own: a key that signs two trees makes their heads ambiguous.
+  const ecdsa = await generateKey('p256');
+  const ed25519 = await generateKey('ed25519');
+  await write(files.ecdsaKey, writeKeyPem(ecdsa, request.passphrase), 0o600);
+  await write(files.ed25519Key, writeKeyPem(ed25519, request.passphrase), 0o600);
+  return createLog({
+    directory: files.directory,
+    origin: request.origin,
+    sctExtensions: request.sctExtensions,
+    ecdsaPublicKey: spkiOf(ecdsa),
+    ed25519PublicKey: rawEd25519(spkiOf(ed25519)),
+    clock: request.clock,
+  });
+}
+
+async function write(path: string, content: string, mode: number): Promise<void> {
+  await writeNew(path, content, mode).catch((error: unknown) => {
+    throw systemFault(path, 'write', error);
+  });
+}
+
+const spkiOf = (key: KeyObject): Uint8Array =>
+  new Uint8Array(createPublicKey(key).export({ type: 'spki', format: 'der' }));
+
+function rawEd25519(spki: Uint8Array): Uint8Array {
+  const key = parsePublicKey(spki);
+  if (key.type !== 'ed25519') throw new TypeError('this is not an Ed25519 key');
+  return key.key;
+}
+
+const summaries = (chainPem: string): CertificateSummary[] =>
+  decodePem(chainPem).map(({ bytes }) => {
+    const { subject, notAfter } = parseCertificate(bytes);
+    return { subject: describeName(subject), notAfter, fingerprint: toHex(hash('sha256', bytes, 'buffer')) };
+  });

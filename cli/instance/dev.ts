@@ -1,0 +1,126 @@
+/** `mayfly dev`: CA, log and a real OpenID provider in one process, for trying and for tests. */
+import { resolve } from 'node:path';
+import { parseListenAddress } from '../../server/http/listen-address.ts';
+import { action, type RegisterCommand, type Speaker } from '../program/command.ts';
+import { requireLocal } from './dev/local-only.ts';
+import type { RunningDev } from './dev/start-dev.ts';
+import { invocation, quotedPath } from '../program/invocation.ts';
+import { runService } from './lifetime.ts';
+
+interface DevOptions {
+  readonly listen: string;
+  readonly issuerListen: string;
+  readonly metricsListen: string;
+  readonly data: string;
+  readonly insecurePublicHost?: string;
+}
+
+const DEFAULT_URL = 'http://127.0.0.1:5555';
+const DEFAULT_DATA = './.mayfly';
+
+const EXAMPLES = `
+INSECURE: the provider lets everybody be anybody, so a certificate of this CA means nothing to anybody else. The
+directory is marked, the CA says so in its name, and \`mayfly serve\` refuses to run it. For production there are
+\`mayfly init\` and \`mayfly serve\`.
+
+The directory is made when it is not there, and remembers the issuer's address. Ctrl-C ends everything in order.
+
+Examples:
+  mayfly dev
+  mayfly dev --listen 127.0.0.1:0 --issuer-listen 127.0.0.1:0 --json       any free ports, for scripts
+  mayfly dev --data /tmp/try                                               another instance
+  mayfly dev --listen 0.0.0.0:5555 --issuer-listen 0.0.0.0:5556 --insecure-public-host build.lan
+                            for a network where everybody may be anybody
+`;
+
+/** Adds the command. */
+export const register: RegisterCommand = (program) => {
+  const version = program.version() ?? 'unknown';
+  program
+    .command('dev')
+    .summary('run everything in one process, for trying')
+    .description('Run CA, log and an OpenID provider that lets anybody be anybody, for trying and for tests.')
+    .option(
+      '--listen <address>',
+      'where clients reach the service; port 0 picks a free one',
+      '127.0.0.1:5555',
+    )
+    .option('--issuer-listen <address>', 'where the OpenID provider listens', '127.0.0.1:5556')
+    .option('--metrics-listen <address>', 'where metrics and /readyz are read', '127.0.0.1:0')
+    .option('--data <dir>', 'the directory; made when it is not there', DEFAULT_DATA)
+    .option(
+      '--insecure-public-host <name>',
+      'let other machines in under this name; whoever can reach it can be anybody',
+    )
+    .option('--json', 'first line on stdout is {"event":"ready",…}; failures are JSON too')
+    .addHelpText('after', EXAMPLES)
+    .action(
+      action(async (options: DevOptions, speak) => {
+        await runService({
+          hangup: 'stop',
+          open: () => open(options, speak, version),
+          ready: (running) => {
+            tellReady(speak, running, options);
+          },
+        });
+        return undefined;
+      }),
+    );
+};
+
+async function open(options: DevOptions, speak: Speaker, version: string): Promise<RunningDev> {
+  const addresses = {
+    listen: parseListenAddress(options.listen),
+    issuerListen: parseListenAddress(options.issuerListen),
+    metricsListen: parseListenAddress(options.metricsListen),
+  };
+  requireLocal(addresses, options.insecurePublicHost);
+  // Only now: help and completion need no provider.
+  const { startDev } = await import('./dev/start-dev.ts');
+  return startDev({
+    ...addresses,
+    data: options.data,
+    publicHost: options.insecurePublicHost,
+    clock: Date.now,
+    version,
+    note: (text) => {
+      speak.note(text);
+    },
+  });
+}
+
+function tellReady(speak: Speaker, running: RunningDev, { data }: DevOptions): void {
+  const { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen } = running;
+  const facts = { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen };
+  speak.answer({ event: 'ready', ...facts }, readyText(running, data));
+}
+
+function readyText(running: RunningDev, data: string): string {
+  const rows = [
+    ['Certificates', `${running.url}   (the Fulcio URL of clients)`],
+    ['Log', `${running.logUrl}   (${running.logSize} entries)`],
+    ['Issuer', `${running.issuerUrl}   (log in with any e-mail address)`],
+    ['Metrics', `${running.metricsUrl}/metrics`],
+    ['Directory', resolve(data)],
+  ];
+  return [
+    '',
+    'Mayfly is ready. INSECURE DEV: anybody can be anybody here.',
+    ...rows.map(([name = '', value = '']) => `  ${name.padEnd(13)} ${value}`),
+    '',
+    'Your first certificate: paste this line into another terminal:',
+    '',
+    `  ${firstCertificate(running.url, data)}`,
+    '',
+    'Ctrl-C ends it; what is under way is finished first.',
+  ].join('\n');
+}
+
+/** One line for any POSIX shell, in any directory. */
+function firstCertificate(url: string, data: string): string {
+  const program = invocation();
+  const fromData = ` --data ${quotedPath(data)}`;
+  const fromUrl = url === DEFAULT_URL ? '' : ` --url ${url}`;
+  const token = `${program} token --email you@example.com${fromData}`;
+  return `SIGSTORE_ID_TOKEN=$(${token}) ${program} certificate${fromUrl} --out first-certificate`;
+}

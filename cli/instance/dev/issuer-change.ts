@@ -1,0 +1,66 @@
+/** Keeps a development directory and the address of its issuer in step. */
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, rm } from 'node:fs/promises';
+import type { DataPaths } from '../../../instance/data-paths.ts';
+import { loadConfig } from '../../../config/load/load.ts';
+import { writeNew } from '../../../storage/write-file.ts';
+import { readDevIssuer, writeDevIssuer } from '../../../dev/issuer-file.ts';
+import { CommandError } from '../../program/command.ts';
+
+/** A change of the directory that is prepared and not made yet: another process may still be using the directory, and
+ * only whoever holds the lock of the log may change it. */
+export interface IssuerChange {
+  /** The configuration that trusts the new address, beside `config.yaml` or that file itself. */
+  readonly configFile: string;
+  /** Makes the change; call it once the log is locked. A crash in between is mended by the next start: the file that
+   * remembers the address is written last. */
+  commit(): Promise<void>;
+  /** Forgets it. */
+  discard(): Promise<void>;
+}
+
+/**
+ * Prepares that `config.yaml` trusts `issuer`, the address under which the provider listens now, in place of the one
+ * it had before; everything else in the file stays as it is. `note` is told of the change when it is made.
+ *
+ * Throws ConfigError when the file is wrong, and {@link CommandError} when it knows neither address, because somebody
+ * has taken the issuer out.
+ */
+export async function prepareIssuer(
+  paths: DataPaths,
+  issuer: string,
+  note: (text: string) => void,
+): Promise<IssuerChange> {
+  const { issuers } = await loadConfig(paths.config);
+  const known = issuers.map(({ url }) => url);
+  const remember = (): Promise<void> => writeDevIssuer(paths.root, issuer);
+  if (known.includes(issuer)) {
+    return { configFile: paths.config, commit: remember, discard: () => Promise.resolve() };
+  }
+  const before = (await readDevIssuer(paths.root)) ?? known[0] ?? '';
+  if (!known.includes(before)) throw issuerGone(paths.config, issuer);
+  const configFile = `${paths.config}.${randomUUID()}.tmp`;
+  await writeNew(configFile, await textWith(paths.config, before, issuer), 0o600);
+  return {
+    configFile,
+    commit: async () => {
+      await rename(configFile, paths.config);
+      await remember();
+      // Port 0 stands only in a directory that was made a moment ago.
+      if (!before.endsWith(':0'))
+        note(`The issuer is ${issuer} now; ${paths.config} said ${before} and was changed.`);
+    },
+    discard: () => rm(configFile, { force: true }),
+  };
+}
+
+async function textWith(path: string, before: string, now: string): Promise<string> {
+  // Not where the old address is only the beginning of another one. (RegExp.escape is younger than our oldest Node.)
+  const whole = new RegExp(`${before.replace(/[^\w]/g, '\\$&')}(?![\\w/.-])`, 'g');
+  return (await readFile(path, 'utf8')).replaceAll(whole, now);
+}
+
+const issuerGone = (path: string, issuer: string): CommandError =>
+  new CommandError('FAILED', `${path} does not trust the development issuer ${issuer}`, {
+    hint: 'Put it back under oidc-issuers (client-id: sigstore, type: email), or use another --data directory.',
+  });

@@ -1,0 +1,27 @@
+import { isLoopbackHost } from '../../../dev/host-check.ts';
+import { urlHost, type ListenAddress } from '../../../server/http/listen-address.ts';
+import type { AcceptHost } from '../../../service/service-values.ts';
+
+/** What `mayfly dev` listens on. */
+export interface OwnAddresses {
+  readonly listen: ListenAddress;
+  readonly metricsListen: ListenAddress;
+  /** The name under which other machines may come. */
+  readonly publicHost?: string | undefined;
+}
+
+/**
+ * A test for `Host` that keeps out web pages which make their own name point here (DNS rebinding): loopback names, the
+ * addresses that are listened on, and the public host. Case does not matter.
+ *
+ * The port does not matter either: a page cannot change the name that its browser sends, and behind a tunnel or a
+ * container's port mapping the port is another one.
+ */
+export function ownHosts({ listen, metricsListen, publicHost }: OwnAddresses): AcceptHost {
+  const own = [urlHost(listen.host), urlHost(metricsListen.host), publicHost ?? 'localhost'];
+  const names = new Set(own.map((name) => name.toLowerCase()));
+  return (header) => {
+    const name = header?.toLowerCase().replace(/:\d+$/, '');
+    return name !== undefined && (isLoopbackHost(name) || names.has(name));
+  };
+}

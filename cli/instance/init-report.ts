@@ -1,0 +1,111 @@
+/** What `init` says of what it made. */
+import { isLoopback } from '../../config/settings/addresses.ts';
+import { toBase64 } from '../../core/bytes.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import type { CertificateSummary, CreatedInstance } from './create-instance.ts';
+import { invocation, quotedPath } from '../program/invocation.ts';
+
+/** For machines. */
+export function initFacts(
+  { paths, chain, log, rootKeyFile }: CreatedInstance,
+  warnings: readonly string[],
+): Record<string, unknown> {
+  return {
+    directory: paths.root,
+    config: paths.config,
+    chain: chain.map(({ subject, notAfter, fingerprint }) => ({
+      ...{ subject, notAfter: rfc3339(notAfter), sha256: fingerprint },
+    })),
+    log: { origin: log.origin, name: log.name, logId: toBase64(log.logId), sctExtensions: log.sctExtensions },
+    ...(rootKeyFile === undefined ? {} : { rootKey: rootKeyFile }),
+    warnings,
+  };
+}
+
+/** How the directory was asked for. */
+export interface ReportContext {
+  readonly data: string;
+  readonly keepRootKey?: boolean | undefined;
+  readonly passphraseFile?: string | undefined;
+  readonly encrypted: boolean;
+  /** With what the root key is encrypted: a passphrase of its own, or the server's. */
+  readonly rootEncryption: 'own' | 'shared' | 'none';
+  /** What was made but is perhaps not what was meant, a line each. */
+  readonly warnings: readonly string[];
+}
+
+/** For people: what there is, what to keep where, and what to do next. */
+export function initReport(instance: CreatedInstance, context: ReportContext): string {
+  const { paths, chain, log } = instance;
+  return [
+    `Made ${paths.root}`,
+    '',
+    ...chain.flatMap((certificate, index) => certificateLines(titleOf(index, chain.length), certificate)),
+    row('Log', log.origin),
+    row('', `log id ${toBase64(log.logId)}`),
+    row(
+      'Keys',
+      context.encrypted ? 'encrypted with the passphrase' : 'not encrypted; give --passphrase-file for that',
+    ),
+    ...rootKeyLines(instance, context),
+    ...context.warnings.map((warning) => row('Warning', warning)),
+    '',
+    'Next:',
+    `  1. Say who may sign: take the "#" off the lines of an issuer in ${paths.config}, and fill in its rules`,
+    `     (other providers: ${invocation()} config preset --list; what is wrong or too open: ${invocation()} config check ${quotedPath(paths.config)})`,
+    `  2. ${serveCommand(context)}`,
+    `  3. ${invocation()} trust export --data ${quotedPath(context.data)} --out ./trust   (for those who verify)`,
+  ].join('\n');
+}
+
+/** What to say when a service with a public URL has a log that nobody named: its name can never be changed. */
+export function originWarnings(origin: string, publicUrl: string | undefined): string[] {
+  if (publicUrl === undefined) return [];
+  const { host, hostname } = new URL(publicUrl);
+  if (isLoopback(hostname)) return [];
+  const wanted = `${host}/${origin.replace(/^[^/]*\//, '')}`;
+  return [
+    `the log is named ${origin} for good; for production start again with --origin ${wanted} (in a directory that is empty)`,
+  ];
+}
+
+const row = (title: string, text: string): string => `  ${title.padEnd(12)} ${text}`;
+
+const titleOf = (index: number, length: number): string => {
+  if (index === length - 1) return 'Root CA';
+  return index === 0 ? 'Issuing CA' : 'CA';
+};
+
+const certificateLines = (
+  title: string,
+  { subject, notAfter, fingerprint }: CertificateSummary,
+): string[] => [row(title, `${subject}, until ${rfc3339(notAfter)}`), row('', `SHA-256 ${fingerprint}`)];
+
+function rootKeyLines(
+  { rootKeyFile }: CreatedInstance,
+  { keepRootKey, rootEncryption }: ReportContext,
+): string[] {
+  if (rootKeyFile === undefined) return [];
+  const advice =
+    keepRootKey === true
+      ? 'The service never opens it and will warn of it: move it offline before you go into production.'
+      : 'Take it offline now. Only a new intermediate, in three years or after a loss, needs it.';
+  const encryption = ROOT_ENCRYPTION[rootEncryption];
+  return [
+    row('Root key', rootKeyFile),
+    ...(encryption === undefined ? [] : [row('', encryption)]),
+    row('', advice),
+  ];
+}
+
+const ROOT_ENCRYPTION: Readonly<Record<ReportContext['rootEncryption'], string | undefined>> = {
+  own: 'encrypted with a passphrase of its own',
+  shared:
+    "encrypted with the server's passphrase; another one: `mayfly keys passphrase --key FILE`, or --root-passphrase-file here",
+  none: undefined,
+};
+
+function serveCommand({ data, passphraseFile }: ReportContext): string {
+  const passphrase = passphraseFile === undefined ? '' : ` --passphrase-file ${quotedPath(passphraseFile)}`;
+  return `${invocation()} serve --data ${quotedPath(data)}${passphrase}`;
+}

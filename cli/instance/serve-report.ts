@@ -1,0 +1,85 @@
+/** What `serve` says when it is ready. */
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { isEveryInterface, parseListenAddress } from '../../server/http/listen-address.ts';
+import { invocation, quoted, quotedPath } from '../program/invocation.ts';
+
+/** What there is to tell. URLs have no slash at the end. */
+export interface ReadyService {
+  /** URL of the service for clients on this machine. */
+  readonly url: string;
+  /** HOST:PORT of the listeners. */
+  readonly listen: string;
+  readonly metricsListen: string;
+  /** Where clients reach it, when that is configured. */
+  readonly publicUrl: string | undefined;
+  readonly logUrl: string;
+  readonly logSize: number;
+  readonly metricsUrl: string;
+  readonly issuers: readonly string[];
+  /** How many rules there are. */
+  readonly rules: number;
+  /** Names of entries without an allow rule. */
+  readonly openEntries: readonly string[];
+  /** The data directory as it was given. */
+  readonly data: string;
+  /** The configuration that is in force. */
+  readonly configFile: string;
+  /** Whether that is not the one of the data directory. */
+  readonly isOwnConfig: boolean;
+}
+
+/** For people: where everything is, and what to do next. */
+export function serveReport(service: ReadyService): string {
+  const { url, publicUrl, logUrl, logSize, metricsUrl, issuers, listen, metricsListen } = service;
+  return [
+    'Mayfly is ready.',
+    row('Certificates', `${publicUrl ?? url}   (the Fulcio URL of clients)`),
+    ...listenerRow('Listener', publicUrl === undefined ? undefined : url, listen),
+    row('Log', `${logUrl}   (${logSize} entries)`),
+    row('Metrics', `${metricsUrl}/metrics   readiness in detail: ${metricsUrl}/readyz`),
+    ...listenerRow('', undefined, metricsListen),
+    row('Issuers', issuers.length === 0 ? 'none: every token is refused' : counted(issuers)),
+    row('Rules', rulesText(service)),
+    'Next:',
+    ...nextSteps(service).map((step) => `  ${step}`),
+    'Ctrl-C ends the service; what is under way is finished first.',
+  ].join('\n');
+}
+
+const row = (title: string, text: string): string => `  ${title.padEnd(13)} ${text}`;
+
+/** A row for a listener whose URL is not in another one, or that more can reach than its URL says. */
+function listenerRow(title: string, url: string | undefined, address: string): string[] {
+  const { host } = parseListenAddress(address);
+  const reach = isIP(host) === 6 ? 'every address of this machine' : 'every IPv4 address of this machine';
+  if (isEveryInterface(host)) return [row(title, `${address}   (${reach})`)];
+  return url === undefined ? [] : [row(title, url)];
+}
+
+const MAX_NAMES = 5;
+
+/** How many, and the first of them. */
+function counted(names: readonly string[]): string {
+  const more = names.length > MAX_NAMES ? `, and ${names.length - MAX_NAMES} more` : '';
+  return `${names.length}: ${names.slice(0, MAX_NAMES).join(', ')}${more}`;
+}
+
+function rulesText({ issuers, rules, openEntries }: ReadyService): string {
+  if (openEntries.length === 0 || issuers.length === 0) return String(rules);
+  return `${rules}   entries that allow by none, open to all whom the issuer vouches for: ${counted(openEntries)}`;
+}
+
+function nextSteps({ url, publicUrl, issuers, data, configFile, isOwnConfig }: ReadyService): string[] {
+  const program = invocation();
+  const config = isOwnConfig ? ` --config ${quotedPath(configFile)}` : '';
+  const exported = `${program} trust export --data ${quotedPath(data)}${config} --out trust   (what verifiers need)`;
+  if (issuers.length === 0) {
+    return [
+      `Say who may sign: an issuer under oidc-issuers in ${resolve(configFile)}; it is in force seconds later.`,
+      exported,
+    ];
+  }
+  const client = `${program} certificate --url ${quoted(publicUrl ?? url)} --trust trust   (a certificate)`;
+  return [exported, client];
+}

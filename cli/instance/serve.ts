@@ -1,0 +1,123 @@
+/** `mayfly serve`: the service. */
+import { isOpen } from '../../policy/entry-policy.ts';
+import { parseListenAddress, requireProtectedTransport } from '../../server/http/listen-address.ts';
+import type { TlsFiles } from '../../server/http/tls-certificate.ts';
+import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
+import { runService } from './lifetime.ts';
+import { machineClock } from '../../service/machine-clock.ts';
+import { openInstance, type Instance } from '../../service/open-instance.ts';
+import { openService, type FollowingService } from '../../service/open-service.ts';
+import { ruleCount } from '../../service/reload/reload-report.ts';
+import { readSecretFile } from '../program/secret-file.ts';
+import { serveReport } from './serve-report.ts';
+import { serviceManager } from './service-manager.ts';
+
+interface ServeOptions {
+  readonly data: string;
+  readonly config?: string;
+  readonly listen: string;
+  readonly metricsListen: string;
+  readonly passphraseFile?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly behindTlsProxy?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  mayfly serve --data /var/lib/mayfly
+  mayfly serve --data /var/lib/mayfly --passphrase-file /run/secrets/mayfly
+  mayfly serve --data DIR --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem
+  mayfly serve --data DIR --listen 0.0.0.0:5555 --behind-tls-proxy
+  mayfly serve --data DIR --listen '[::1]:0' --metrics-listen 127.0.0.1:0 --json
+
+One JSON line on stderr tells each certificate and each refusal; with mayfly.audit in the configuration, certificates
+stand there instead. A change of the configuration is followed within seconds, sooner on SIGHUP; one that cannot be
+used leaves the last good one in force. SIGTERM and SIGINT finish what is under way; a second one, a second later or
+more, ends at once. The directory is made by \`mayfly init\`; to try things out, use \`mayfly dev\`.`;
+
+/** Adds `serve`. */
+export const register: RegisterCommand = (program) => {
+  const version = program.version() ?? 'unknown';
+  program
+    .command('serve')
+    .summary('run the service')
+    .description('Runs CA and log from a data directory until it is told to stop.')
+    .requiredOption('--data <dir>', 'the data directory that `mayfly init` made')
+    .option('--config <file>', "configuration instead of the directory's config.yaml")
+    .option(
+      '--listen <address>',
+      'where clients reach the service; port 0 picks a free one',
+      '127.0.0.1:5555',
+    )
+    .option('--metrics-listen <address>', 'where the operator reads metrics and /readyz', '127.0.0.1:2112')
+    .option('--passphrase-file <file>', 'file whose first line opens the keys')
+    .option('--tls-cert <file>', 'PEM certificate chain; followed as it is renewed')
+    .option('--tls-key <file>', 'PEM private key of --tls-cert')
+    .option('--behind-tls-proxy', 'plain HTTP beyond loopback is fine: a proxy in front speaks TLS')
+    .option('--json', 'first line on stdout is {"event":"ready",…}; failures are JSON too')
+    .addHelpText('after', EXAMPLES)
+    .action(
+      action(async (options: ServeOptions, speak) => {
+        const manager = serviceManager();
+        await runService({
+          hangup: 'reload',
+          open: () => open(options, version),
+          ready: (opened) => {
+            tellReady(speak, opened, options);
+            manager.ready();
+          },
+        });
+        return undefined;
+      }),
+    );
+};
+
+interface OpenedService extends FollowingService {
+  readonly instance: Instance;
+}
+
+async function open(options: ServeOptions, version: string): Promise<OpenedService> {
+  const clock = Date.now;
+  const tls = tlsFiles(options);
+  const listen = parseListenAddress(options.listen);
+  const metricsListen = parseListenAddress(options.metricsListen);
+  const behindTlsProxy = options.behindTlsProxy === true;
+  requireProtectedTransport(listen, { tls: tls !== undefined, behindTlsProxy });
+  const instance = await openInstance({
+    data: options.data,
+    mode: 'production',
+    configFile: options.config,
+    passphrase: await readSecretFile(options.passphraseFile, 'passphrase'),
+    ...{ clock, steadyClock: machineClock() },
+  });
+  const service = await openService(instance, {
+    ...{ listen, metricsListen, tls, clock, version },
+    behindTlsProxy,
+  });
+  return { ...service, instance };
+}
+
+function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert !== undefined && tlsKey !== undefined) return { certFile: tlsCert, keyFile: tlsKey };
+  const [given, missing] = tlsKey === undefined ? ['--tls-cert', '--tls-key'] : ['--tls-key', '--tls-cert'];
+  throw new CommandError('USAGE', `${given} needs ${missing}`, { hint: 'TLS needs certificate and key.' });
+}
+
+function tellReady(speak: Speaker, opened: OpenedService, options: ServeOptions): void {
+  const { url, metricsUrl, logUrl, listen, metricsListen, instance } = opened;
+  const { config, directory, log } = instance;
+  const text = serveReport({
+    ...{ url, metricsUrl, logUrl, listen, metricsListen },
+    ...{ data: options.data, publicUrl: config.mayfly.publicUrl },
+    logSize: log.status().size,
+    issuers: config.issuers.map((issuer) => issuer.url),
+    rules: ruleCount(config),
+    openEntries: config.entries.filter(isOpen).map(({ definition }) => definition.name),
+    configFile: options.config ?? directory.paths.config,
+    isOwnConfig: options.config !== undefined,
+  });
+  const urls = { url, metricsUrl, logUrl, issuerUrl: null };
+  speak.answer({ event: 'ready', ...urls, listen, metricsListen }, text);
+}

@@ -1,0 +1,40 @@
+/** The head that the commands on a log work with. */
+import { LogReadError } from '../../tlog/log-error.ts';
+import {
+  requireEverySignature,
+  verifyCheckpoint,
+  type VerifiedCheckpoint,
+} from '../../tlog/tree/verify-head.ts';
+import { CommandError } from '../program/command.ts';
+import type { LogTarget } from './log-target.ts';
+
+/** For a directory the committed one, for a URL the signed checkpoint. */
+export interface SeenHead {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly timestamp: number | undefined;
+}
+
+/** A checkpoint and what it says, its signatures checked. */
+export async function verifiedCheckpoint({
+  source,
+  keys,
+}: LogTarget): Promise<{ bytes: Uint8Array; head: VerifiedCheckpoint }> {
+  const bytes = await source.checkpoint().catch((error: unknown) => {
+    if (!(error instanceof LogReadError)) throw error;
+    throw new CommandError('FAILED', error.message, { hint: error.hint });
+  });
+  return { bytes, head: verifyCheckpoint(bytes, keys) };
+}
+
+/** The newest head; throws what reading and checking the checkpoint throw. Every key that is known must have signed it:
+ * a signature that nobody can use is noticed here, and not by whoever needs it. */
+export async function headOf(log: LogTarget): Promise<SeenHead> {
+  if (log.directory === undefined) {
+    const { head } = await verifiedCheckpoint(log);
+    requireEverySignature(head, log.keys);
+    return head;
+  }
+  return { ...log.directory.head, origin: log.directory.identity.origin };
+}

@@ -1,0 +1,167 @@
+/** `mayfly log show`: one entry of a log, with everything that its certificate says. */
+import { equalBytes, toBase64, toHex } from '../../core/bytes.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import { FormatError } from '../../core/errors.ts';
+import { FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
+import { encodePem } from '../../core/pem.ts';
+import { printable } from '../../core/printable.ts';
+import type { TileLeaf } from '../../ct-log/format/leaf.ts';
+import { hashLeaf } from '../../tlog/format/merkle.ts';
+import { TILE_WIDTH } from '../../tlog/format/tile.ts';
+import { readEntry, type FoundEntry } from '../../ct-log/entry-search.ts';
+import { LogError, LogReadError } from '../../tlog/log-error.ts';
+import { loggedTbs } from '../../ct-log/logged-tbs.ts';
+import { proveCertificate } from '../../ct-log/proof.ts';
+import { ProvenEntries } from '../../ct-log/proven-entries.ts';
+import { sha256 } from '../../tlog/sha256.ts';
+import { findAuditedCertificate, type AuditedCertificate } from './audit-lookup.ts';
+import { readCertificateFile } from '../verify/certificate-file.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { placeOf } from './entry-options.ts';
+import { entryFacts } from './log-entries.ts';
+import { headOf, verifiedCheckpoint, type SeenHead } from './log-head.ts';
+import { endingSoon, openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
+
+/** Options that say which entry. */
+export interface ShowOptions extends TargetOptions {
+  readonly certificate?: string;
+  readonly certificateSha256?: string;
+  readonly audit?: readonly string[];
+  readonly pem?: true;
+}
+
+/** Shows the entry at `args[0]`, of a certificate, or of a line of the audit. */
+export async function show(
+  options: ShowOptions,
+  speak: Speaker,
+  [index]: readonly string[],
+): Promise<undefined> {
+  checkCombination(options, index);
+  const audited = await auditedOf(options);
+  const log = await openTarget(endingSoon(options), speak);
+  const [place, head] = await placeIn(log, options, audited?.leafIndex ?? index);
+  const leaf = await leafAt(log, head, place);
+  const entry = readEntry(leaf, place);
+  if (audited !== undefined) requireSame(audited, entry);
+  const der = precertificateOf(leaf);
+  if (options.pem === true && der === undefined)
+    throw new LogError('LOG_CORRUPT', `the precertificate of entry ${place} is not the one that was logged`);
+  const pem = der && encodePem('CERTIFICATE', der);
+  const { origin, size } = head;
+  const leafHash = toBase64(hashLeaf(sha256, leaf.leaf));
+  const key = 'spki' in entry ? { publicKey: encodePem('PUBLIC KEY', entry.spki) } : {};
+  speak.answer(
+    { origin, size, ...entryFacts(entry), ...key, leafHash, precertificate: pem ?? null },
+    options.pem === true ? (pem ?? '').trimEnd() : textOf(entry, leafHash),
+  );
+  if (options.pem !== true) speak.note(WHERE_IT_IS);
+  return undefined;
+}
+
+const WHERE_IT_IS =
+  'The log holds the precertificate (--pem): the certificate without its SCT. The certificate itself is with its owner and with what ' +
+  'was signed; the audit line with this serial has its SHA-256 (certificateSha256).';
+
+function checkCombination(
+  { certificate, certificateSha256, audit, pem, ...rest }: ShowOptions,
+  index?: string,
+): void {
+  const ways = [index, certificate, certificateSha256].filter((way) => way !== undefined);
+  if (ways.length !== 1)
+    throw new CommandError(
+      'USAGE',
+      'say which entry: INDEX, --certificate FILE or --certificate-sha256 HEX',
+      {
+        hint: 'mayfly log list and search show the index of each.',
+      },
+    );
+  if ((certificateSha256 === undefined) !== (audit === undefined))
+    throw new CommandError('USAGE', '--certificate-sha256 and --audit go together', {
+      hint: 'The log holds no hash of a finished certificate, which got its SCT later; the lines of the audit do.',
+    });
+  if (pem === true && 'json' in rest)
+    throw new CommandError('USAGE', 'give --pem or --json, not both: the JSON has the precertificate, too');
+}
+
+const auditedOf = async ({
+  certificateSha256,
+  audit = [],
+}: ShowOptions): Promise<AuditedCertificate | undefined> =>
+  certificateSha256 === undefined ? undefined : findAuditedCertificate(certificateSha256, audit);
+
+/** The place, and a head that covers it. */
+async function placeIn(
+  log: LogTarget,
+  { certificate }: ShowOptions,
+  index: string | number = '',
+): Promise<readonly [place: number, head: SeenHead]> {
+  if (certificate !== undefined) {
+    const { bytes, head } = await verifiedCheckpoint(log);
+    const { source, logId } = log;
+    const der = await readCertificateFile(certificate);
+    return [(await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, der)).index, head];
+  }
+  const head = await headOf(log);
+  const place = typeof index === 'number' ? index : placeOf(index, 'INDEX');
+  if (place < head.size) return [place, head];
+  throw new LogReadError('NOT_FOUND', `the log has ${head.size} entries, and none at ${place}`, {
+    hint: 'Entries count from 0.',
+  });
+}
+
+async function leafAt({ source }: LogTarget, head: SeenHead, place: number): Promise<TileLeaf> {
+  const n = Math.floor(place / TILE_WIDTH);
+  const leaf = (await new ProvenEntries(source, head).tile(n))[place - n * TILE_WIDTH];
+  if (leaf === undefined) throw new LogError('LOG_CORRUPT', `the log has no entry ${place}`);
+  return leaf;
+}
+
+function requireSame({ serial, leafIndex }: AuditedCertificate, entry: FoundEntry): void {
+  const found = 'serial' in entry ? `serial ${entry.serial}` : 'nothing that can be read';
+  if (found === `serial ${serial}`) return;
+  throw new LogError(
+    'LOG_CORRUPT',
+    `the audit says serial ${serial} for entry ${leafIndex}, the log has ${found} there`,
+    { hint: 'Is it the audit of this log? If it is, one of them was changed.' },
+  );
+}
+
+/** The precertificate lies beside the leaf, which alone the tree covers: undefined where it does not say the same. */
+function precertificateOf({ entry, precertificate }: TileLeaf): Uint8Array | undefined {
+  if (entry.type === 'x509') return entry.certificate;
+  try {
+    return precertificate && equalBytes(loggedTbs(precertificate), entry.tbs) ? precertificate : undefined;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return undefined;
+  }
+}
+
+function textOf(entry: FoundEntry, leafHash: string): string {
+  const rows = rowsOf(entry, leafHash);
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n');
+}
+
+function rowsOf(entry: FoundEntry, leafHash: string): (readonly [string, string])[] {
+  const place = [
+    ['entry', String(entry.index)],
+    ['logged', rfc3339(entry.timestamp)],
+    ['leaf hash', leafHash],
+  ] as const;
+  if ('unreadable' in entry) return [...place, ['unreadable', entry.unreadable]];
+  const { identity, issuer = '-', caKeySha256 = '-' } = entry;
+  return [
+    ...place,
+    ['identity', identity === undefined ? '-' : `${identity.value} (${identity.type})`],
+    ['issuer', issuer],
+    ['serial', entry.serial],
+    ['valid', `${rfc3339(entry.notBefore)} to ${rfc3339(entry.notAfter)}`],
+    ['key', `SHA-256 ${toHex(sha256(entry.spki))}`],
+    ['CA key', `SHA-256 ${caKeySha256}`],
+    ...FULCIO_EXTENSIONS.flatMap(({ number, name }) => {
+      const value = entry.extensions.get(number);
+      return value === undefined ? [] : [[`1.${number} ${name}`, value] as const];
+    }),
+  ];
+}

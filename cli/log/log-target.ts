@@ -1,0 +1,238 @@
+/** The log that a `mayfly log` command is asked about: in a directory or behind a URL, with the keys to trust. */
+import { access, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemFault } from '../../instance/data-directory-error.ts';
+import { equalBytes, utf8Text } from '../../core/bytes.ts';
+import { FormatError } from '../../core/errors.ts';
+import { openDirectorySource, type DirectorySource } from '../../ct-log/directory-source.ts';
+import { makeVkey, parseVkeys, type Vkey } from '../../tlog/format/vkey.ts';
+import { parseLogV3Json } from '../../ct-log/format/log-v3-json.ts';
+import { CHECKPOINT_FILE } from '../../tlog/store/checkpoint-file.ts';
+import { httpSource, type HttpSource } from '../../ct-log/http-source.ts';
+import { LogReadError } from '../../tlog/log-error.ts';
+import { IDENTITY_FILE } from '../../tlog/log-identity.ts';
+import { logKeys } from '../../tlog/log-keys.ts';
+import { sha256 } from '../../tlog/sha256.ts';
+import type { LogSource } from '../../ct-log/source.ts';
+import { DESCRIPTION_FILE, staticSource, type StaticSource } from '../../ct-log/static-source.ts';
+import { requireSafeTransport } from '../certificate/http.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { readLimited } from '../program/input-file.ts';
+import { parseInteger } from '../program/options.ts';
+import { parseLogNames } from '../verify/log-list.ts';
+import { readSecretFile } from '../program/secret-file.ts';
+
+/** Options that say which log. */
+export interface TargetOptions {
+  readonly data?: string;
+  readonly url?: string;
+  readonly name?: string;
+  readonly trust?: string;
+  readonly accessTokenFile?: string;
+  /** Seconds for the whole command; undefined for any time, as long as something comes. */
+  readonly timeout?: string;
+}
+
+/** For a command that asks little: a server gets two minutes for it, unless there is another word. */
+export const endingSoon = <T extends TargetOptions>(options: T): T =>
+  options.url === undefined ? options : { timeout: '120', ...options };
+
+/** A log and the keys that its checkpoints are checked with. */
+export interface LogTarget {
+  readonly source: LogSource;
+  /** The same source, when it is a directory. */
+  readonly directory: DirectorySource | undefined;
+  readonly keys: readonly Vkey[];
+  /** SHA-256 of its ECDSA key, 32 bytes. */
+  readonly logId: Uint8Array;
+  /** Whose word the keys are: `directory`, `trust` (--trust) or `server` (its own, which proves nothing). */
+  readonly trusted: 'directory' | 'trust' | 'server';
+}
+
+/** Finds the log; throws {@link CommandError} or LogError with what to do. */
+export async function openTarget(options: TargetOptions, speak: Speaker): Promise<LogTarget> {
+  if ((options.data === undefined) === (options.url === undefined)) {
+    throw new CommandError('USAGE', 'give either --data or --url', {
+      hint: '--data is the directory of `mayfly serve` or `dev`, --url a log such as http://127.0.0.1:5555/log/2026.',
+    });
+  }
+  if (options.data !== undefined && options.accessTokenFile !== undefined)
+    throw new CommandError('USAGE', '--access-token-file is for --url: a directory asks for none');
+  if (options.data !== undefined) return directoryTarget(options.data, options, speak);
+  return urlTarget(options.url ?? '', options, speak);
+}
+
+const deadlineOf = ({ timeout }: TargetOptions): AbortSignal | undefined =>
+  timeout === undefined
+    ? undefined
+    : AbortSignal.timeout(parseInteger(timeout, '--timeout', 1, 86_400) * 1000);
+
+async function directoryTarget(data: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
+  const deadline = deadlineOf(options);
+  if (await holdsExport(data)) return keyedTarget(staticSource(data, deadline), options, speak);
+  const source = await openDirectorySource(await logDirectory(data, options.name), deadline);
+  const { logId } = source.identity;
+  const keys = await trustedKeys(options.trust);
+  if (keys === undefined) {
+    return { source, directory: source, logId, keys: logKeys(source.identity), trusted: 'directory' };
+  }
+  if (equalBytes(logIdOf(keys), logId)) return { source, directory: source, logId, keys, trusted: 'trust' };
+  throw new CommandError('FAILED', `the log in ${source.name} is not the one that --trust knows`, {
+    hint: 'Export the trust directory again, or name the directory of the log that you mean.',
+  });
+}
+
+/** Directory of the log in `data`: `data` itself when it is a log's directory, else the one in its `logs` that is meant. */
+export async function logDirectory(data: string, name: string | undefined): Promise<string> {
+  if (await holdsLog(data)) return data;
+  const logs = join(data, 'logs');
+  const names = await logNames(logs);
+  const wanted = name ?? (names.length === 1 ? names[0] : undefined);
+  if (wanted !== undefined && names.includes(wanted)) return join(logs, wanted);
+  if (names.length === 0) {
+    throw new CommandError('FAILED', `${data} holds no log`, {
+      hint: 'Name the directory that `mayfly init` or `mayfly dev` made.',
+    });
+  }
+  const problem = wanted === undefined ? 'holds several logs' : `holds no log "${wanted}"`;
+  throw new CommandError('USAGE', `${data} ${problem}`, {
+    hint: `Say which with --name: ${names.join(', ')}.`,
+  });
+}
+
+/** Names of the logs in the directory `logs`, sorted; none when it is not there. */
+async function logNames(logs: string): Promise<string[]> {
+  const found = (await unlessMissing(logs, readdir(logs))) ?? [];
+  const hold = await Promise.all(found.map((entry) => holdsLog(join(logs, entry))));
+  return found.filter((_, index) => hold[index]).sort();
+}
+
+async function holdsLog(directory: string): Promise<boolean> {
+  const identity = join(directory, IDENTITY_FILE);
+  return (
+    (await unlessMissing(
+      identity,
+      access(identity).then(() => true),
+    )) ?? false
+  );
+}
+
+/** Whether it is what `mayfly log export` wrote. */
+async function holdsExport(directory: string): Promise<boolean> {
+  if (await holdsLog(directory)) return false;
+  const needed = [CHECKPOINT_FILE, DESCRIPTION_FILE].map((name) => join(directory, name));
+  const found = await Promise.all(
+    needed.map((path) =>
+      unlessMissing(
+        path,
+        access(path).then(() => true),
+      ),
+    ),
+  );
+  return found.every((isThere) => isThere === true);
+}
+
+/** Undefined when nothing is at `path`; that this user may not look is another matter and thrown. */
+async function unlessMissing<T>(path: string, found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw systemFault(path, 'read', error);
+  }
+}
+
+async function urlTarget(url: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
+  const source = await urlSource(url, options);
+  return keyedTarget({ ...source, description: () => source.get(DESCRIPTION_FILE) }, options, speak);
+}
+
+/** A log that is checked with the keys in --trust, or else with what it says of itself. */
+async function keyedTarget(source: StaticSource, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
+  const keys = await trustedKeys(options.trust);
+  if (keys !== undefined)
+    return { source, directory: undefined, keys, logId: logIdOf(keys), trusted: 'trust' };
+  speak.note("note: the log's key is the server's own word (log.v3.json); name --trust DIR to be sure");
+  const { origin, publicKey, logId } = parseLogV3Json(sha256, utf8Text(await ownWord(source)));
+  const own = [makeVkey(sha256, origin, 'static-ct', publicKey)];
+  return { source, directory: undefined, keys: own, logId, trusted: 'server' };
+}
+
+/** What the log says of its key. */
+async function ownWord(source: StaticSource): Promise<Uint8Array> {
+  return source.description().catch((error: unknown) => {
+    if (!(error instanceof LogReadError)) throw error;
+    throw new CommandError('FAILED', `${source.name} does not say what its key is: log.v3.json is missing`, {
+      hint: 'Name a trust directory with --trust DIR.',
+    });
+  });
+}
+
+/** The log at a URL, or, of a server, its log of that name or its only one. */
+async function urlSource(url: string, options: TargetOptions): Promise<HttpSource> {
+  const { name, accessTokenFile } = options;
+  const base = /^https?:\/\/[^/?#][^?#]*$/.test(url) ? url.replace(/(?<!\/)\/+$/, '') : undefined;
+  if (base === undefined) {
+    throw new CommandError('USAGE', `"${url}" is not the URL of a log`, {
+      hint: 'It looks like http://127.0.0.1:5555/log/2026.',
+    });
+  }
+  const deadline = deadlineOf(options);
+  const accessToken = await readSecretFile(accessTokenFile, 'access token');
+  if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');
+  const at = (path: string): HttpSource => httpSource(`${base}${path}`, { accessToken, deadline });
+  if (name === undefined && (await hasCheckpoint(at('')))) return at('');
+  const log = at(`/log/${name ?? (await onlyName(at('/log')))}`);
+  if (await hasCheckpoint(log)) return log;
+  throw noLog(log.name, base);
+}
+
+const noLog = (where: string, base: string): CommandError =>
+  new CommandError('FAILED', `there is no log at ${where}`, {
+    hint: `Give the log's own URL, as the server prints it at its start: ${base}/log/NAME.`,
+  });
+
+/** The name of the only log of a server, out of its list. */
+async function onlyName(list: HttpSource): Promise<string> {
+  const base = list.name.replace(/\/log$/, '');
+  const text = await list.get('').catch((error: unknown) => {
+    throw error instanceof LogReadError ? noLog(base, base) : error;
+  });
+  const names = parseLogNames(utf8Text(text));
+  const [only] = names;
+  if (only === undefined) throw new CommandError('FAILED', `the service at ${base} has no log`);
+  if (names.length === 1) return only;
+  throw new CommandError('USAGE', `the service at ${base} has several logs`, {
+    hint: `Say which with --name: ${names.join(', ')}.`,
+  });
+}
+
+async function hasCheckpoint(log: HttpSource): Promise<boolean> {
+  try {
+    await log.checkpoint();
+    return true;
+  } catch (error) {
+    if (error instanceof LogReadError) return false;
+    throw error;
+  }
+}
+
+async function trustedKeys(directory: string | undefined): Promise<Vkey[] | undefined> {
+  if (directory === undefined) return undefined;
+  const path = join(directory, 'log.vkey');
+  const hint = 'Make the directory with `mayfly trust export --data DIR --out DIR`.';
+  const text = Buffer.from(await readLimited(path, '--trust', hint, true)).toString();
+  try {
+    return parseVkeys(sha256, text);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new CommandError('FAILED', `--trust: ${path}: ${error.message}`);
+  }
+}
+
+function logIdOf(keys: readonly Vkey[]): Uint8Array {
+  const key = keys.find(({ type }) => type === 'static-ct');
+  if (key !== undefined) return sha256(key.key);
+  throw new CommandError('FAILED', '--trust: log.vkey holds no key of a log (type 05)');
+}

@@ -1,0 +1,212 @@
+/** `mayfly log`: what a log holds, a proof for a certificate, and the full check. */
+import { toBase64 } from '../../core/bytes.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import type { Command } from 'commander';
+import { action, exitCodeOfJudge, type RegisterCommand, type Speaker } from '../program/command.ts';
+import { isLogVerdict } from './log-verdict.ts';
+import { list, search } from './log-entries.ts';
+import { headOf } from './log-head.ts';
+import { check } from './log-check.ts';
+import { exportFiles, type LogExportOptions } from './log-export.ts';
+import type { FreezeOptions } from './log-freeze.ts';
+import { proof } from './log-proof.ts';
+import { show } from './log-show.ts';
+import { endingSoon, openTarget, type TargetOptions } from './log-target.ts';
+
+const EXAMPLES = `
+Examples:
+  mayfly log status --data ./.mayfly                        size, head and time of the log in a directory
+  mayfly log status --url http://127.0.0.1:5555/log/2026    the same of a server
+  mayfly log list --data ./.mayfly --since 1h               who got certificates in the last hour
+  mayfly log search --data ./.mayfly --identity-prefix https://github.com/acme/app/ --since 2026-11-22T09:00:00Z
+  mayfly log search --url URL --trust trust --extension source-repository-digest=COMMIT --json
+  mayfly log show 4711 --data ./.mayfly                     all that entry 4711 says
+  mayfly log show --certificate cert.pem --data ./.mayfly   the entry of a certificate
+  mayfly log proof cert.pem --data ./.mayfly                a proof that the certificate is logged, on stdout
+  mayfly log proof cert.pem --url URL --trust trust --out cert.tlog-proof
+  mayfly log check --data ./.mayfly                         every byte against the head; also beside a running server
+  mayfly log check --url https://ca.example.org/log/2026 --trust trust
+  mayfly log check --url https://ca.example.org --trust trust --access-token-file log-token
+  mayfly log export --data /var/lib/mayfly --out /srv/log   files for any web server; again, to bring them up to date
+  mayfly log freeze --data /var/lib/mayfly --confirm ca.example.org/log/2026    after the service has ended
+
+Exit status: 0 all is right, 1 the log is wrong (or, for proof and show, does not have the certificate), 2 wrong use, 3 it cannot be
+judged: not reachable, not readable, or too busy. With --json, 1 is {"ok":false,…} of check, and 3 an object "error".
+`;
+
+/** Adds the command with its subcommands. */
+export const register: RegisterCommand = (program) => {
+  const log = program
+    .command('log')
+    .summary('read and check a transparency log')
+    .description('Read a transparency log and check it, in a directory or over HTTP; copy it; end it.')
+    .addHelpText('after', EXAMPLES);
+  withDeadline(
+    log.command('status'),
+    'say how large the log is, and of when',
+    '{"origin":…,"size":…,"root":…,"time":…,"logId":…}',
+  ).action(action(status, exitCodeOfLog));
+  withDeadline(
+    log
+      .command('proof')
+      .argument('<CERT>', 'the certificate, PEM; of a chain the first one ("-" reads stdin)'),
+    'write an inclusion proof (c2sp.org/tlog-proof) for a certificate',
+    '{"index":…,"proof":…}',
+  )
+    .option('--out <file>', 'write the proof there; default is stdout')
+    .action(action(proof, exitCodeOfLog));
+  target(
+    log.command('check'),
+    'check the whole tree against its head; names the first wrong byte',
+    '{"ok":…,"size":…} or {"ok":false,"where":…}',
+  )
+    .option('--timeout <seconds>', 'most time for the whole check; default is any, while tiles come')
+    .action(action(check, exitCodeOfLog));
+  registerEntryReaders(log);
+  registerWriters(log, program.version() ?? 'unknown');
+};
+
+/** The commands that say whom certificates were issued to. */
+function registerEntryReaders(log: Command): void {
+  range(
+    target(log.command('list'), 'list the newest entries, or those of a time', ENTRY_JSON),
+    '100, or all of a span',
+  ).action(action(list, exitCodeOfLog));
+  range(
+    filters(
+      target(log.command('search'), 'list the entries of a name, issuer, serial or extension', ENTRY_JSON),
+    ),
+    'all',
+  ).action(action(search, exitCodeOfLog));
+  withDeadline(
+    log.command('show').argument('[INDEX]', 'place of the entry in the log, from 0'),
+    'show all that one entry says',
+    '{"index":…,"identity":…,"issuer":…,"serial":…,"extensions":{…},"precertificate":…}',
+  )
+    .option('--certificate <file>', 'the entry of this certificate, PEM or DER; - for stdin')
+    .option('--certificate-sha256 <hex>', 'the entry of the certificate with this SHA-256, by --audit')
+    .option(
+      '--audit <file>',
+      'file with lines of the audit, - for stdin; may be given several times',
+      collect,
+    )
+    .option('--pem', 'print the precertificate, PEM')
+    .action(action(show, exitCodeOfLog));
+}
+
+const ENTRY_JSON =
+  'a line {"index":…,"time":…,"identity":…,"issuer":…,"serial":…,"extensions":{…}} for each entry';
+
+const collect = (value: string, values: readonly string[] = []): string[] => [...values, value];
+
+/** Options of {@link RangeOptions}. */
+const range = (command: Command, all: string): Command =>
+  command
+    .option('--since <time>', 'logged then or later: 2026-11-22T10:00:00Z, or 90s, 15m, 1h, 7d ago')
+    .option('--until <time>', 'logged then or earlier')
+    .option('--from <index>', 'from this entry on')
+    .option('--before <index>', 'before this entry')
+    .option('--oldest-first', 'default is newest first')
+    .option('--limit <number>', `most entries; default is ${all}`)
+    .option('--timeout <seconds>', 'most time for the whole command; default is any, while tiles come');
+
+/** Options of {@link FilterOptions}: all that are given must hold. */
+const filters = (command: Command): Command =>
+  command
+    .option('--identity <text>', 'the name in the certificate; case does not count')
+    .option('--identity-prefix <text>', 'what the name begins with; case does not count')
+    .option('--identity-regexp <expression>', 'an expression (RE2) that covers the whole name')
+    .option('--issuer <url>', 'the OpenID issuer; case does not count')
+    .option('--serial <hex>', 'the serial number, with colons or without')
+    .option(
+      '--extension <name=value>',
+      "value of one of Fulcio's extensions, by name or number (1.21=URL); may be given several times",
+      collect,
+    );
+
+/** The commands that write. */
+function registerWriters(log: Command, version: string): void {
+  log
+    .command('export')
+    .summary('write the log as files that any web server can serve')
+    .description('Writes the log at its newest checkpoint as files that any web server can serve.')
+    .requiredOption('--data <dir>', 'data directory, also beside a running server')
+    .requiredOption('--out <dir>', 'where to write; made if it is not there, brought up to date if it is')
+    .option('--name <name>', 'which log, when there are several')
+    .option('--public-url <url>', 'where the files will be served; default is https:// and the origin')
+    .option('--json', 'print {"origin":…,"size":…,"root":…,"final":…,"out":…,"written":…,"present":…}')
+    .addHelpText('after', EXAMPLES)
+    .action(action((options: LogExportOptions, speak) => exportFiles(options, speak, version)));
+  log
+    .command('freeze')
+    .summary('end the log: it takes no entries any more, for good')
+    .description(
+      'Ends the log of a stopped service: its last head is signed, and no entry follows, for good.',
+    )
+    .requiredOption('--data <dir>', 'the data directory; no service may be running on it')
+    .requiredOption('--confirm <origin>', 'the origin of the log, so that no other one is ended')
+    .option('--passphrase-file <file>', 'file whose first line opens the keys')
+    .option('--json', 'print {"origin":…,"size":…,"root":…,"frozenAt":…}')
+    .addHelpText('after', EXAMPLES)
+    // Loads what a service is made of, which no reader needs.
+    .action(
+      action(async (options: FreezeOptions, speak) =>
+        (await import('./log-freeze.ts')).freeze(options, speak),
+      ),
+    );
+}
+
+/** A log that cannot be reached is not a wrong one. */
+const exitCodeOfLog = (error: unknown): number => exitCodeOfJudge(error, isLogVerdict);
+
+/** A subcommand that asks little of a server, and ends soon. */
+const withDeadline = (command: Command, summary: string, json: string): Command =>
+  target(command, summary, json).option(
+    '--timeout <seconds>',
+    'most time for the whole command; with --url 120, unless it is given',
+  );
+
+/** The options that every subcommand has. */
+function target(command: Command, summary: string, json: string): Command {
+  return command
+    .summary(summary)
+    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
+    .option('--data <dir>', 'data directory, also beside a running server; or an exported log')
+    .option('--url <url>', 'URL of the log, or of a server with one log')
+    .option('--name <name>', 'which log, when there are several')
+    .option('--access-token-file <file>', 'file with the access token of the log at --url')
+    .option(
+      '--trust <dir>',
+      'directory of `mayfly trust export`; its log.vkey is trusted, not what the log says',
+    )
+    .option('--json', `print ${json}`)
+    .addHelpText('after', EXAMPLES);
+}
+
+async function status(options: TargetOptions, speak: Speaker): Promise<undefined> {
+  const log = await openTarget(endingSoon(options), speak);
+  const { origin, size, root, timestamp } = await headOf(log);
+  const time = timestamp === undefined ? undefined : rfc3339(timestamp);
+  const frozenAt = log.directory?.frozenAt;
+  const lines = [
+    `log    ${origin}`,
+    `size   ${size}`,
+    `root   ${toBase64(root)}`,
+    `time   ${time ?? 'not known'}`,
+    ...(frozenAt === undefined ? [] : [`ended  ${rfc3339(frozenAt)}`]),
+  ];
+  speak.answer(
+    {
+      origin,
+      size,
+      root: toBase64(root),
+      time,
+      frozenAt: frozenAt === undefined ? undefined : rfc3339(frozenAt),
+      logId: toBase64(log.logId),
+      source: log.source.name,
+      keys: log.trusted,
+    },
+    lines.join('\n'),
+  );
+  return undefined;
+}

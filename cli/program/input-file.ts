@@ -1,0 +1,60 @@
+/** Files named on the command line, read with a limit. */
+import { stat } from 'node:fs/promises';
+import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
+import { CommandError } from './command.ts';
+
+/** Beyond every certificate, chain, key list or proof. */
+const LIMIT = 1024 * 1024;
+
+/** How long a pipe that is named in the place of a file may be silent, in milliseconds. */
+const PIPE_TIMEOUT_MS = 60_000;
+
+const REASONS: ReadonlyMap<string | undefined, string> = new Map([
+  ['ENOENT', 'does not exist'],
+  ['ENOTDIR', 'is not there: a part of its path is no directory'],
+  ['EISDIR', 'is a directory'],
+  ['EACCES', 'may not be read by this user'],
+]);
+
+/** The bytes of a file; throws {@link CommandError} `USAGE` when it cannot be read or is too large. `what` is named
+ * in the sentence, `hint` says what to do. A pipe will do where the file itself was named, not where it was found. */
+export async function readLimited(
+  path: string,
+  what: string,
+  hint?: string,
+  found = false,
+): Promise<Uint8Array> {
+  try {
+    return await readWhole(path, { size: LIMIT, pipePatience: found ? undefined : PIPE_TIMEOUT_MS });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason = cause instanceof UnfitFile ? cause.message : (REASONS.get(code) ?? 'cannot be read');
+    throw new CommandError('USAGE', `${what}: ${path} ${reason}`, { hint, cause });
+  }
+}
+
+/** The bytes of a file, or of stdin when `path` is `-`; limit and errors as {@link readLimited}. */
+export async function readFileOrStdin(path: string, what: string, hint?: string): Promise<Uint8Array> {
+  if (path !== '-') return readLimited(path, what, hint);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > LIMIT) throw new CommandError('USAGE', `${what}: stdin is larger than 1 MiB`, { hint });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The text of a file, or of stdin when `path` is `-`; throws {@link CommandError} as {@link readLimited}. */
+export async function readInput(path: string, option: string): Promise<string> {
+  return Buffer.from(await readFileOrStdin(path, option)).toString();
+}
+
+/** Whether nothing is at `path`. */
+export async function isMissing(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => false,
+    (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT',
+  );
+}

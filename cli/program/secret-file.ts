@@ -1,0 +1,54 @@
+import type { Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
+import { CommandError, notify } from './command.ts';
+import { quotedPath } from './invocation.ts';
+
+/** Told of a secret that is less secret than it should be. */
+export type Warn = (sentence: string) => void;
+
+const toStderr: Warn = (sentence) => {
+  notify(`mayfly: warning: ${sentence}`);
+};
+
+/** The first line of a file that holds a passphrase or an access token; undefined when no file is named. `what` names
+ * the secret in a complaint; `warn` hears of a file that everybody on this machine may read. Throws {@link CommandError} when the file cannot be read or its first line is empty. */
+export async function readSecretFile(
+  path: string | undefined,
+  what: string,
+  warn: Warn = toStderr,
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const text = await readOpen(path, what, warn);
+  const [line = ''] = text.split(/\r?\n/, 1);
+  if (line !== '') return line;
+  throw new CommandError('FAILED', `the ${what} file ${path} is empty`, {
+    hint: `Write the ${what} into its first line.`,
+  });
+}
+
+/** Beyond every passphrase and access token. */
+const LIMIT = 64 * 1024;
+/** How long whoever writes a secret into a pipe may take, in milliseconds. */
+const PIPE_TIMEOUT_MS = 300_000;
+
+async function readOpen(path: string, what: string, warn: Warn): Promise<string> {
+  try {
+    const text = await readWhole(path, { size: LIMIT, pipePatience: PIPE_TIMEOUT_MS });
+    if (isForEverybody(await stat(path)))
+      warn(`everybody on this machine may read the ${what} file ${path}. Run: chmod 600 ${quotedPath(path)}`);
+    return text.toString();
+  } catch (cause) {
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+    const reason = cause instanceof UnfitFile ? cause.message : `cannot be read (${code})`;
+    throw new CommandError('FAILED', `the ${what} file ${path} ${reason}`, {
+      hint: 'Check the path and that this user may read it.',
+      cause,
+    });
+  }
+}
+
+/** Pipes have no readers but who holds them. A group may be how the service gets the file (Kubernetes does so), and
+ * modes say nothing on Windows. */
+const isForEverybody = (stats: Stats): boolean =>
+  process.platform !== 'win32' && stats.isFile() && (stats.mode & 0o004) !== 0;

@@ -1,0 +1,35 @@
+import { FormatError } from '../../core/errors.ts';
+import { decodePem, type PemBlock } from '../../core/pem.ts';
+import { CommandError } from '../program/command.ts';
+import { readFileOrStdin } from '../program/input-file.ts';
+
+const HINT = 'Give the certificate itself, e.g. the cert.pem that `mayfly certificate` wrote.';
+const SEQUENCE = 0x30;
+
+/** The certificate in a file (or stdin, `-`), DER: the first block of a PEM file (what follows are its issuers, which are taken from
+ * the trust directory and not from here), or the file itself. Throws {@link CommandError} `USAGE` with what the file
+ * is instead. */
+export async function readCertificateFile(file: string): Promise<Uint8Array> {
+  const bytes = await readFileOrStdin(file, 'CERT', HINT);
+  const path = file === '-' ? 'stdin' : file;
+  if (bytes[0] === SEQUENCE) return bytes;
+  const [first] = readBlocks(path, bytes);
+  if (first === undefined) throw wrong(`${path} holds no certificate: it is neither PEM nor DER`);
+  if (first.label === 'CERTIFICATE') return first.bytes;
+  throw wrong(`${path} begins with a ${describe(first.label)}, not with a certificate`);
+}
+
+function readBlocks(path: string, bytes: Uint8Array): PemBlock[] {
+  try {
+    return decodePem(Buffer.from(bytes).toString('utf8'));
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw wrong(`${path} is no PEM file: ${error.message}`);
+  }
+}
+
+const describe = (label: string): string =>
+  label.includes('PRIVATE KEY') ? 'private key' : label.toLowerCase();
+
+const wrong = (message: string): CommandError =>
+  new CommandError('USAGE', `CERT: ${message}`, { hint: HINT });

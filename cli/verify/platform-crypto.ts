@@ -1,0 +1,16 @@
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import type { VerifyCrypto } from '../../verify/crypto.ts';
+
+/** The verifier's cryptography by Node's OpenSSL. */
+export const platformCrypto: VerifyCrypto = {
+  sha256: (data) => createHash('sha256').update(data).digest(),
+  verify: (scheme, spki, data, signature) => {
+    try {
+      const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+      return verify(scheme.hash, data, key, signature);
+    } catch {
+      // OpenSSL could not make sense of the key or the signature.
+      return false;
+    }
+  },
+};

@@ -1,0 +1,196 @@
+/** `mayfly verify certificate`: the offline verifier. */
+import type { Command } from 'commander';
+import { parseRfc3339 } from '../../core/clock.ts';
+import type { StepName } from '../../verify/step.ts';
+import { VerifyError, type VerifyCode } from '../../verify/verify-error.ts';
+import { verifyCertificate, type VerifyRequest } from '../../verify/verify-certificate.ts';
+import { readCertificateFile } from './certificate-file.ts';
+import {
+  action,
+  CommandError,
+  exitCodeOfJudge,
+  type RegisterCommand,
+  type Speaker,
+} from '../program/command.ts';
+import type { DenyOptions } from './deny-file.ts';
+import { identityPolicy, type IdentityOptions } from './identity-options.ts';
+import { readFileOrStdin } from '../program/input-file.ts';
+import { platformCrypto } from './platform-crypto.ts';
+import { readTrustDirectory } from './trust-directory.ts';
+import { verificationFacts, verificationReport, verificationText } from './verification-report.ts';
+
+interface VerifyOptions extends DenyOptions, IdentityOptions {
+  readonly trust?: string;
+  readonly at?: string;
+  readonly proof?: string;
+  readonly requireInclusion?: true;
+}
+
+const EXAMPLES = `
+Nothing is asked of any network: the certificate, the trust directory (mayfly trust export) and, for inclusion, a
+proof (mayfly log proof) are all that is read. Exit status: 0 every step passed, 1 one failed, 2 wrong
+use or a file that cannot be used, 3 it could not be judged.
+
+A certificate says who held its key in its ten minutes. No signature is looked at here, and the key signs as well a year
+later: only a trusted timestamp shows when a signature was made.
+
+--deny names certificates that your team does not believe any more, by serial, name, issuer, CA key or time. The list must be
+pinned (--deny-sha256) or signed (--deny-key); one that is missing, changed or expired is an error (2), never an empty list.
+
+Examples:
+  mayfly verify certificate cert.pem --trust trust --identity you@example.com --issuer https://accounts.example.com
+  mayfly verify certificate cert.pem --trust trust --issuer https://token.actions.githubusercontent.com \\
+    --identity-regexp 'https://github\\.com/our-org/.*'
+  mayfly verify certificate cert.pem --trust trust --any-identity --proof cert.tlog-proof --require-inclusion
+  mayfly verify certificate cert.pem --trust trust --identity you@example.com --issuer https://accounts.example.com \\
+    --deny deny.json --deny-key team.pub.pem
+  mayfly verify certificate cert.pem --trust trust --any-identity --at 2026-11-22T10:00:00Z --json
+`;
+
+/** Adds the command. */
+export const register: RegisterCommand = (program) => {
+  const group = program
+    .command('verify')
+    .summary('check what was issued, offline')
+    .description('Check what was issued, from files alone.')
+    .addHelpText('after', EXAMPLES);
+  group
+    .command('certificate')
+    .summary('check a certificate step by step')
+    .description(
+      'Check a certificate: its use, its SCT, its chain at that time, whom it is for, and that the log has it.',
+    )
+    .argument('<CERT>', 'the certificate, PEM or DER; of a chain the first one; - for stdin')
+    .option('--trust <dir>', 'directory with root.pem, intermediate.pem, log.pub.pem and log.vkey')
+    .option('--identity <text>', 'the identity that the certificate must be for, exactly')
+    .option('--issuer <url>', 'the OpenID issuer that must have vouched for it, exactly')
+    .option(
+      '--identity-regexp <expression>',
+      'the same as an expression (RE2) that must cover the whole identity',
+    )
+    .option(
+      '--issuer-regexp <expression>',
+      'the same as an expression (RE2) that must cover the whole issuer',
+    )
+    .option('--any-identity', 'do not check whom the certificate is for')
+    .option(
+      '--at <time>',
+      'RFC 3339 time at which the chain must have been valid; default is the time of the SCT',
+    )
+    .option('--proof <file>', 'inclusion proof (.tlog-proof) to check; - for stdin')
+    .option('--require-inclusion', 'fail without an inclusion proof')
+    .option('--deny <file>', 'list of what is not believed (JSON or YAML); needs one of the next two')
+    .option('--deny-sha256 <hex>', 'SHA-256 that the list must have')
+    .option('--deny-key <file>', 'public key (PEM) that must have signed the list')
+    .option('--deny-signature <file>', 'that signature, raw or base64; default is FILE.sig beside the list')
+    .option(
+      '--json',
+      'print {"ok":…,"at":…,"identity":…,"issuer":…,"steps":[…],"failed":[…],"skipped":[…],"notChecked":[…]}',
+    )
+    .addHelpText('after', EXAMPLES)
+    .action(action(verify, exitCodeOfJudge));
+  suggestFor(group);
+};
+
+/** Called last: what is allowed here would otherwise be allowed to the subcommands too. */
+function suggestFor(group: Command): void {
+  group
+    .usage('[options] [command]')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(() => {
+      suggest(group);
+    });
+}
+
+/** Answers `mayfly verify` with anything but a subcommand behind it, most often the certificate itself. Nothing of it
+ * is repeated: it may be a secret in the wrong place. */
+function suggest(group: Command): never {
+  if (group.args.length === 0) group.help({ error: true });
+  throw new CommandError('USAGE', 'the word after `verify` must say what to check', {
+    hint: 'Give it: mayfly verify certificate CERT --trust DIR …  See: mayfly verify certificate --help',
+  });
+}
+
+async function verify(options: VerifyOptions, speak: Speaker, args: readonly string[]): Promise<boolean> {
+  const policy = identityPolicy(options);
+  const at = timeOf(options.at);
+  const trust = await readTrustDirectory(trustOf(options.trust));
+  const [file = ''] = args;
+  if (file === '-' && options.proof === '-')
+    throw new CommandError('USAGE', 'stdin can be only one of CERT and --proof', {
+      hint: 'Write the other one into a file.',
+    });
+  const certificate = await readCertificateFile(file);
+  const proof =
+    options.proof === undefined ? undefined : await readFileOrStdin(options.proof, '--proof', PROOF_HINT);
+  const deny = await usable(() => denyOf(options));
+  const { requireInclusion } = options;
+  const request = { certificate, trust, policy, at, proof, requireInclusion, deny, crypto: platformCrypto };
+  const verification = await usable(() => verifyCertificate(request));
+  const report = verificationReport(verification, notCheckedOf(options));
+  speak.answer(verificationFacts(report), verificationText(report));
+  if (options.anyIdentity === true) speak.note('Not checked: whom the certificate is for (--any-identity).');
+  if (proof === undefined && requireInclusion !== true) {
+    speak.note('Not checked: that the log still has it. The SCT is its promise; --proof FILE checks that.');
+  }
+  speak.note(NO_SIGNATURE);
+  return verification.ok;
+}
+
+/** Loads what reads YAML only where there is a list. */
+async function denyOf(options: VerifyOptions): Promise<VerifyRequest['deny']> {
+  const { deny, denySha256, denyKey, denySignature } = options;
+  if ([deny, denySha256, denyKey, denySignature].every((option) => option === undefined)) return undefined;
+  const list = await (await import('./deny-file.ts')).readDenyFile(options);
+  return list && { list, now: Date.now() };
+}
+
+/** What no option of this command checks, however good the certificate is. */
+const NO_SIGNATURE =
+  'Not checked: any signature, and when it was made. The key can sign after the end of the certificate; only a trusted timestamp tells.';
+
+const PROOF_HINT = 'Make one with: mayfly log proof CERT --url URL';
+
+function trustOf(directory: string | undefined): string {
+  if (directory !== undefined) return directory;
+  throw new CommandError(
+    'USAGE',
+    'give --trust: without roots and log keys of your own nothing can be judged',
+    {
+      hint: 'The operator of the CA makes the directory with: mayfly trust export --data DIR --out DIR',
+    },
+  );
+}
+
+function timeOf(text: string | undefined): number | undefined {
+  const at = text === undefined ? undefined : parseRfc3339(text);
+  if (text === undefined || at !== undefined) return at;
+  throw new CommandError('USAGE', `--at: "${text}" is no RFC 3339 time`, {
+    hint: 'Write it with date, time and zone, e.g. 2026-11-22T10:00:00Z or 2026-11-22T11:00:00+01:00.',
+  });
+}
+
+/** What each fault is about that keeps anything from being judged. */
+const SUBJECTS: Readonly<Record<VerifyCode, string>> = {
+  REFUSED: 'the certificate',
+  BAD_TRUST: 'the trust directory',
+  BAD_DENY_LIST: '--deny',
+};
+
+async function usable<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof VerifyError)) throw error;
+    throw new CommandError('USAGE', `${SUBJECTS[error.code]}: ${error.message}`, { hint: error.hint });
+  }
+}
+
+/** What the options leave unchecked. */
+function notCheckedOf({ anyIdentity, proof, requireInclusion }: VerifyOptions): StepName[] {
+  return [
+    ...(anyIdentity === true ? (['identity', 'issuer'] as const) : []),
+    ...(proof === undefined && requireInclusion !== true ? (['inclusion'] as const) : []),
+  ];
+}

@@ -1,0 +1,48 @@
+import { DefinitionError } from '../../oidc/definition-error.ts';
+import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
+import { compileTemplate } from '../../oidc/template/template.ts';
+import { EXTENSION_NUMBERS, type CiProviderEntry } from '../schema/fulcio-schema.ts';
+import type { Path, Report } from '../findings/report.ts';
+
+/** CI providers by name; undefined for one whose entry is wrong and was reported already. */
+export type CiProviders = ReadonlyMap<string, CiProviderDefinition | undefined>;
+
+/** The definition of an entry of `ci-issuer-metadata`. */
+export function ciProviderOf(name: string, entry: CiProviderEntry, report: Report): CiProviderDefinition {
+  const path = ['ci-issuer-metadata', name];
+  const templates = new Map<number, string>();
+  for (const [key, number] of EXTENSION_NUMBERS) {
+    const template =
+      (entry['extension-templates'] as Readonly<Record<string, string | undefined>>)[key] ?? '';
+    if (template.trim() === '') continue;
+    templates.set(number, template);
+    checkTemplate(template, [...path, 'extension-templates', key], report);
+  }
+  const subjectTemplate = entry['subject-alternative-name-template'];
+  checkSubject(subjectTemplate, [...path, 'subject-alternative-name-template'], report);
+  const defaults = new Map(Object.entries(entry['default-template-values']));
+  const definition = { name, defaults, extensionTemplates: templates, subjectTemplate };
+  const pinned = new Map(Object.entries(entry.mayfly.pinned));
+  return pinned.size === 0 ? definition : { ...definition, pinned };
+}
+
+function checkSubject(template: string, path: Path, report: Report): void {
+  checkTemplate(template, path, report);
+  if (template.trim() === '')
+    report.problem(
+      path,
+      'SubjectAlternativeNameTemplate should not be empty',
+      'Without it the certificate would have no name.',
+    );
+}
+
+/** Reports a template that cannot be compiled, at the place in the file that its line and column mean. */
+function checkTemplate(text: string, path: Path, report: Report): void {
+  try {
+    compileTemplate(text);
+  } catch (error) {
+    if (!(error instanceof DefinitionError)) throw error;
+    const [line, column] = [Number(error.metadata['line'] ?? 1), Number(error.metadata['column'] ?? 1)];
+    report.problemInside(path, line, column, error.message, error.hint);
+  }
+}

@@ -1,0 +1,108 @@
+import type { ConfiguredEntry } from '../../policy/entry-policy.ts';
+import { findInEntry } from './entry-findings.ts';
+import { issuerSchema } from '../schema/fulcio-schema.ts';
+import { checkType } from './issuer-checks.ts';
+import { issuerEntryOf, type EntryContext, type EntryPlace } from './issuer-entry.ts';
+import { checkKeys } from './key-checks.ts';
+import type { Path, Report } from '../findings/report.ts';
+import { check } from '../schema/schema-issues.ts';
+
+/** A file's values, each under its YAML name. */
+export type Shaped = Readonly<Record<string, unknown>>;
+
+const SECTIONS: readonly string[] = ['oidc-issuers', 'meta-issuers'];
+
+/** All entries of issuers and meta issuers, in the order of the file. */
+export function entriesOf(shaped: Shaped, context: EntryContext): ConfiguredEntry[] {
+  const names = new Names(context.report);
+  return Object.keys(shaped)
+    .filter((section) => SECTIONS.includes(section))
+    .flatMap((section) =>
+      membersOf(shaped, section, context.report).flatMap(([key, value]) =>
+        entriesOfIssuer(section, key, value, context, names),
+      ),
+    );
+}
+
+/** The entries of a map at the top; a report and nothing if it is no map. */
+export function membersOf(shaped: Shaped, key: string, report: Report): [string, unknown][] {
+  const section = shaped[key] ?? {};
+  if (typeof section === 'object' && !Array.isArray(section)) return Object.entries(section);
+  report.problem([key], 'must be a map of keys');
+  return [];
+}
+
+/** An issuer has one entry, or a list of them. */
+function entriesOfIssuer(
+  section: string,
+  key: string,
+  value: unknown,
+  context: EntryContext,
+  names: Names,
+): ConfiguredEntry[] {
+  const { report } = context;
+  if (Array.isArray(value) && value.length === 0) report.problem([section, key], 'must not be an empty list');
+  const audiences = new Audiences(report);
+  const placed = [value].flat().flatMap((item: unknown, index) => {
+    const path = Array.isArray(value) ? [section, key, index] : [section, key];
+    checkType(key, item, path, report);
+    const values = check(issuerSchema, item, path, report);
+    if (values === undefined) return [];
+    const defaultName = index === 0 ? key : `${key}#${index + 1}`;
+    const place: EntryPlace = { path, key, isMeta: section === 'meta-issuers', defaultName };
+    names.claim(values.mayfly.name ?? defaultName, path);
+    audiences.claim([values['client-id']].flat(), path);
+    const entry = issuerEntryOf(place, values, context);
+    if (entry === undefined) return [];
+    return [{ entry, path }];
+  });
+  checkKeys(
+    placed.map(({ entry: { definition }, path }) => ({ definition, path })),
+    report,
+  );
+  // What is wrong with an entry may be the very rule that is missed.
+  for (const { entry, path } of placed) if (!report.isWrong(path)) findInEntry(entry, path, report);
+  return placed.map(({ entry }) => entry);
+}
+
+/** The names of a file's entries. */
+class Names {
+  readonly #taken = new Set<string>();
+  readonly #report: Report;
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  claim(name: string, path: Path): void {
+    if (this.#taken.has(name))
+      this.#report.problem(
+        [...path, 'mayfly', 'name'],
+        `the name "${name}" is given twice`,
+        'Audit lines and metrics tell entries apart by it: choose another one.',
+      );
+    this.#taken.add(name);
+  }
+}
+
+/** The audiences of one issuer's entries: a token that fits two of them is refused, so that none may be shared. */
+class Audiences {
+  readonly #taken = new Set<string>();
+  readonly #report: Report;
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  claim(audiences: readonly string[], path: Path): void {
+    const fresh = new Set(audiences);
+    for (const audience of fresh)
+      if (this.#taken.has(audience))
+        this.#report.problem(
+          [...path, 'client-id'],
+          `another entry of this issuer has the audience "${audience}" too`,
+          'The audience chooses the entry, so a token for it would always be refused: give each its own.',
+        );
+    for (const audience of fresh) this.#taken.add(audience);
+  }
+}

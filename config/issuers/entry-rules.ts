@@ -1,0 +1,58 @@
+import type { RuleDefinition } from '../../policy/entry-policy.ts';
+import { ExpressionFault, RuleError } from '../../policy/rules/rule-error.ts';
+import { compileRules, MAX_FIXED_STEPS } from '../../policy/rules/rules.ts';
+import type { RuleEntry } from '../schema/entry-schema.ts';
+import type { Path, Report } from '../findings/report.ts';
+
+/** The rules of an entry, each compiled once to see whether it can be; `path` is that of their list. */
+export function rulesOf(entries: readonly RuleEntry[], path: Path, report: Report): RuleDefinition[] {
+  const names = new Set<string>();
+  let steps = 0;
+  const rules = entries.flatMap((entry, index) => {
+    const at = [...path, index];
+    if (names.has(entry.name))
+      report.problem([...at, 'name'], `the rule name "${entry.name}" is given twice`, 'Choose another one.');
+    names.add(entry.name);
+    const rule = ruleOf(entry, at, report);
+    if (rule === undefined) return [];
+    // What YAML left of a condition is not what was written.
+    if (!report.isWrong([...at, rule.effect])) steps += checkExpression(rule, [...at, rule.effect], report);
+    return [rule];
+  });
+  if (steps > MAX_FIXED_STEPS)
+    report.problem(
+      path,
+      `the rules have ${steps} parts together, and each token would have to pay for all of them; ${MAX_FIXED_STEPS} are allowed`,
+      'Compare with a list, as in claims.repository_id in ["1", "2"], in place of a rule for each; or divide the entry by audience.',
+    );
+  return rules;
+}
+
+function ruleOf(entry: RuleEntry, path: Path, report: Report): RuleDefinition | undefined {
+  const { name, allow, deny, message } = entry;
+  if (allow !== undefined && deny !== undefined)
+    report.problem(path, 'has both allow and deny', 'Make two rules of it.');
+  else if (allow !== undefined) return { name, effect: 'allow', expression: allow, message };
+  else if (deny !== undefined) return { name, effect: 'deny', expression: deny, message };
+  // A misspelt one was told already.
+  else if (!report.isWrong(path))
+    report.problem(path, 'has neither allow nor deny', 'Say in CEL who may, or who may not.');
+  return undefined;
+}
+
+/** Reports an expression that cannot be used, at the place in the file that its line and column mean; gives the steps
+ * that one costs which can be. */
+function checkExpression(rule: RuleDefinition, path: Path, report: Report): number {
+  try {
+    return compileRules([rule]).steps;
+  } catch (error) {
+    if (!(error instanceof RuleError)) throw error;
+    const { line, column } = error.metadata;
+    report.problemInside(path, Number(line), Number(column), sentenceOf(error), error.hint);
+    return 0;
+  }
+}
+
+/** The place within the expression is told as a place in the file, so the sentence goes without it. */
+const sentenceOf = (error: RuleError): string =>
+  error.cause instanceof ExpressionFault ? error.cause.message : error.message;

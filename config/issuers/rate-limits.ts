@@ -1,0 +1,29 @@
+import type { RateLimit } from '../../policy/entry-policy.ts';
+import type { RateLimitEntry } from '../schema/entry-schema.ts';
+
+/** The limits of an entry; undefined: none. */
+export interface RateLimits {
+  /** For all tokens of the entry together. */
+  readonly issuer?: RateLimit | undefined;
+  readonly principal?: RateLimit | undefined;
+}
+
+/** What holds where a file says nothing: nobody signs more often than ten times a second for long. */
+export const DEFAULT_RATE_LIMITS: RateLimits = { principal: { perMinute: 600, burst: 600 } };
+
+/** The limits that a file gives, and `fallback` for those of which it says nothing. */
+export function rateLimitsOf(entry: RateLimitEntry | undefined, fallback: RateLimits): RateLimits {
+  if (entry === 'off') return {};
+  return {
+    issuer: limitOf(entry?.issuer, fallback.issuer),
+    principal: limitOf(entry?.principal, fallback.principal),
+  };
+}
+
+type Bucket = Exclude<RateLimitEntry, 'off'>['issuer'];
+
+function limitOf(bucket: Bucket, fallback: RateLimit | undefined): RateLimit | undefined {
+  if (bucket === undefined) return fallback;
+  if (bucket === 'off') return undefined;
+  return { perMinute: bucket['per-minute'], burst: bucket.burst ?? bucket['per-minute'] };
+}

@@ -1,0 +1,58 @@
+import { dirname, resolve } from 'node:path';
+import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { ConfiguredEntry } from '../../policy/entry-policy.ts';
+import { ConfigError } from '../findings/config-error.ts';
+import type { ConfigFinding } from '../findings/findings.ts';
+import { inspectText, type Inspection } from './inspect.ts';
+import type { MayflyConfig } from '../settings/mayfly-config.ts';
+import { readConfigFile } from './read-file.ts';
+
+/** What a configuration file says, ready to be handed down: plain data, which can be sent to another thread. */
+export interface LoadedConfig {
+  /** Issuers and meta issuers, in the order of the file. Empty: no certificate can be issued. */
+  readonly entries: readonly ConfiguredEntry[];
+  /** The definitions of the entries. */
+  readonly issuers: readonly IssuerDefinition[];
+  readonly mayfly: MayflyConfig;
+  /** What works but should be known, in the order of the file. */
+  readonly findings: readonly ConfigFinding[];
+  /** Absolute paths of every file whose change changes what is configured: the file itself first, then those that it
+   * names. */
+  readonly files: readonly string[];
+}
+
+/** Reads and checks the configuration file at `path`. Throws {@link ConfigError}, and nothing else, with everything
+ * that is wrong. Relative paths inside start at the file's directory. */
+export async function loadConfig(path: string): Promise<LoadedConfig> {
+  const text = await readConfigFile(path);
+  const absolute = resolve(path);
+  const loaded = parseConfig(text, { file: path, directory: dirname(absolute) });
+  return { ...loaded, files: [absolute, ...loaded.files] };
+}
+
+/** What {@link parseConfig} may be told. */
+export interface ParseOptions {
+  /** The name that messages give the text. */
+  readonly file?: string | undefined;
+  /** Where relative paths start; default: the current directory. */
+  readonly directory?: string | undefined;
+}
+
+/** Checks a configuration text, YAML or JSON; `files` are then those that it names. Throws {@link ConfigError}, and
+ * nothing else. */
+export function parseConfig(text: string, options: ParseOptions = {}): LoadedConfig {
+  const file = options.file ?? 'config.yaml';
+  const { problems, findings, entries, mayfly } = inspectText(text, file, options.directory ?? '.');
+  if (problems.length > 0) throw new ConfigError('CONFIG_INVALID', file, problems);
+  const issuers = entries.map(({ definition }) => definition);
+  return { entries, issuers, mayfly, findings, files: filesIn(entries, mayfly) };
+}
+
+function filesIn(entries: Inspection['entries'], mayfly: MayflyConfig): string[] {
+  const keyFiles = entries.flatMap(({ definition: { staticKeys, caCertFile } }) => [
+    staticKeys?.kind === 'file' ? staticKeys.path : undefined,
+    caCertFile,
+  ]);
+  const others = [...keyFiles, mayfly.logAccessTokenFile, mayfly.audit?.syslog?.caFile];
+  return [...new Set(others.filter((path) => path !== undefined))];
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
+import { isNetwork, isPublicUrl } from '../settings/addresses.ts';
+import { auditSchema } from './audit-schema.ts';
+import { algorithmSchema, rateLimitSchema } from './entry-schema.ts';
+import { quantity } from './quantity.ts';
+
+const whole = (minimum: number, maximum: number) => z.number().int().min(minimum).max(maximum);
+
+const limitsSchema = z.strictObject({
+  'max-in-flight': whole(1, 100_000).default(512).meta({
+    description:
+      'Signing requests with a verified token that are worked on at once. One more is answered 503 with `Retry-After`.',
+  }),
+  'read-concurrency': whole(1, 10_000).default(4).meta({
+    description:
+      'Reads of the log answered at once, those of one client by half of them; they have this budget of their own beside issuing.',
+  }),
+  'idle-timeout': quantity('seconds', 5, 86_400).default(620).meta({
+    description:
+      'How long an idle connection is kept. Must be longer than a proxy in front keeps its own idle connections, or it answers 502 now and then: see docs/operations.md.',
+  }),
+});
+
+/** Everything under `mayfly:`. Strict: a key that is not here is an error. */
+export const mayflySchema = z.strictObject({
+  'public-url': z
+    .string()
+    .refine(isPublicUrl, 'must be an http(s) URL without credentials, query and fragment')
+    .optional()
+    .meta({
+      description:
+        'Where clients reach this service, e.g. `https://ca.example.com`. Goes into `log.v3.json` and printed advice. Without it the address of the listener is told.',
+    }),
+  'log-access': z.enum(['public', 'token', 'loopback']).default('public').meta({
+    description:
+      'Who may read the log: `public` everybody; `token` who sends the token of `log-access-token-file` as a bearer; `loopback` only this machine. Entries hold the names, and so the e-mail addresses, of those who signed.',
+  }),
+  'log-access-token-file': z.string().min(1, 'must not be empty').optional().meta({
+    description:
+      'File whose first line is the token for `log-access: token`. A relative path starts at the directory of this file.',
+  }),
+  'trusted-proxies': z
+    .array(z.string().refine(isNetwork, 'must be an address or a network such as "10.0.0.0/8" or "fd00::/8"'))
+    .default([])
+    .meta({
+      description:
+        'Addresses and networks (CIDR) of the proxies in front. `X-Forwarded-For` is believed from nobody else.',
+    }),
+  'client-signing-algorithms': z
+    .array(algorithmSchema)
+    .min(1, 'must name at least one algorithm')
+    .default([...DEFAULT_SIGNING_ALGORITHMS])
+    .meta({
+      description: "Keys and hashes that a client may use; Fulcio's flag `--client-signing-algorithms`.",
+    }),
+  'require-rules': z.boolean().default(false).meta({
+    description:
+      'Whether an entry of an issuer without any `allow` rule refuses everybody. Off, as in Fulcio, such an entry admits whoever holds a token of the issuer. On, an `issuer-claim` needs `issuer-claim-values` too.',
+  }),
+  'rate-limit': rateLimitSchema.default({ principal: { 'per-minute': 600, burst: 600 } }).meta({
+    description:
+      'Limits of requests for entries that do not set their own; 429 with `Retry-After` beyond them.',
+  }),
+  limits: limitsSchema
+    .prefault({})
+    .meta({ description: 'What the service takes on at once; beyond it, it says "later" at once.' }),
+  'shutdown-delay': whole(0, 300).default(0).meta({
+    description:
+      "Seconds for which the service goes on as before after SIGTERM, while `/readyz` says 503, so that a load balancer sends nothing new by the time it stops. Give it a little more than two rounds of the balancer's probe; 0 where there is none.",
+  }),
+  audit: auditSchema.optional().meta({
+    description:
+      'One line for each decision, issued or refused: see docs/audit.md. Without it there is only the service log.',
+  }),
+  'log-level': z.enum(['error', 'warn', 'info', 'debug']).default('info').meta({
+    description: 'How much the service writes about itself. No level writes tokens, proofs or keys.',
+  }),
+});
+
+/** The values under `mayfly:`, as the file spells them. */
+export type MayflyEntry = z.output<typeof mayflySchema>;

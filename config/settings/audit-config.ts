@@ -1,0 +1,61 @@
+import { resolve } from 'node:path';
+import type { AuditDefinition, AuditFileDefinition, SyslogDefinition } from '../../audit/audit-definition.ts';
+import { syslogAddress } from './addresses.ts';
+import type { AuditEntry } from '../schema/audit-schema.ts';
+import { findUnusableFile } from './file-checks.ts';
+import type { Report } from '../findings/report.ts';
+
+const MIB = 1024 * 1024;
+const HOUR = 3_600_000;
+
+const AT = ['mayfly', 'audit'] as const;
+
+/** What `mayfly.audit` means, with absolute paths; reports what does not fit together. */
+export function auditDefinitionOf(entry: AuditEntry, directory: string, report: Report): AuditDefinition {
+  const syslog = syslogOf(entry.syslog, directory);
+  checkAudit(entry, syslog, report);
+  return {
+    stdout: entry.stdout,
+    file: fileOf(entry.file, directory),
+    syslog,
+    failClosed: entry['fail-closed'],
+    refusalsPerMinute: entry['refusals-per-minute'],
+  };
+}
+
+function fileOf(file: AuditEntry['file'], directory: string): AuditFileDefinition | undefined {
+  if (file === undefined) return undefined;
+  const hours = file['max-age'];
+  return {
+    path: resolve(directory, file.path),
+    maxBytes: Math.round(file['max-size'] * MIB),
+    maxAgeMs: hours === undefined ? undefined : hours * HOUR,
+    keep: file.keep,
+  };
+}
+
+function syslogOf(syslog: AuditEntry['syslog'], directory: string): SyslogDefinition | undefined {
+  const address = syslog && syslogAddress(syslog.address);
+  if (syslog === undefined || address === undefined) return undefined;
+  const caFile = syslog['ca-file'];
+  return {
+    ...address,
+    facility: syslog.facility,
+    caFile: caFile === undefined ? undefined : resolve(directory, caFile),
+  };
+}
+
+function checkAudit(entry: AuditEntry, syslog: SyslogDefinition | undefined, report: Report): void {
+  if (!entry.stdout && entry.file === undefined && entry.syslog === undefined)
+    report.problem(AT, 'names no place for its lines', 'Add file, stdout: true or syslog below it.');
+  if (entry['fail-closed'] && syslog?.transport === 'udp')
+    report.problem(
+      [...AT, 'fail-closed'],
+      'needs a place that says whether it took a line, and syslog over UDP does not',
+      'Use tcp:// or tls:// for syslog, or a file beside a service that is not fail-closed.',
+    );
+  if (entry.syslog?.['ca-file'] !== undefined && syslog !== undefined && syslog.transport !== 'tls')
+    report.finding('NO_EFFECT', [...AT, 'syslog', 'ca-file'], `has no effect: the address is not tls://`);
+  if (syslog?.caFile !== undefined && syslog.transport === 'tls')
+    findUnusableFile(syslog.caFile, 'these certificates', [...AT, 'syslog', 'ca-file'], report);
+}

@@ -1,0 +1,112 @@
+import { resolve } from 'node:path';
+import type { AuditDefinition } from '../../audit/audit-definition.ts';
+import { auditDefinitionOf } from './audit-config.ts';
+import { findUnusableFile } from './file-checks.ts';
+import type { MayflyEntry } from '../schema/mayfly-schema.ts';
+import { DEFAULT_RATE_LIMITS, rateLimitsOf, type RateLimits } from '../issuers/rate-limits.ts';
+import type { Report } from '../findings/report.ts';
+
+/** Who may read the log over HTTP. */
+export type LogAccess = 'public' | 'token' | 'loopback';
+
+/** How much the service writes about itself. */
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** What stands under `mayfly:`, with defaults filled in and paths made absolute. */
+export interface MayflyConfig {
+  /** Where clients reach the service; no slash at the end. */
+  readonly publicUrl?: string | undefined;
+  readonly logAccess: LogAccess;
+  /** With access `token`: absolute path of the file whose first line is the token. */
+  readonly logAccessTokenFile?: string | undefined;
+  /** Addresses and networks in CIDR form. */
+  readonly trustedProxies: readonly string[];
+  /** Names of `ca/signing-algorithms.ts`. */
+  readonly clientSigningAlgorithms: readonly string[];
+  /** Whether an entry without any allow rule refuses everybody. */
+  readonly requireRules: boolean;
+  /** For entries that do not set their own. */
+  readonly rateLimits: RateLimits;
+  readonly limits: Limits;
+  /** Seconds between the signal to stop and the end of accepting. */
+  readonly shutdownDelay: number;
+  /** Undefined: decisions are written into the service log only. */
+  readonly audit?: AuditDefinition | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/** What the service takes on at once. */
+export interface Limits {
+  /** Signing requests. */
+  readonly maxInFlight: number;
+  /** Reads of the log. */
+  readonly readConcurrency: number;
+  /** Milliseconds an idle connection is kept. */
+  readonly idleTimeoutMs: number;
+}
+
+/** The values of an entry; reports and warns of what does not fit together. */
+export function mayflyConfigOf(entry: MayflyEntry, directory: string, report: Report): MayflyConfig {
+  const tokenFile = entry['log-access-token-file'];
+  checkLogAccess(entry, directory, report);
+  checkProxies(entry, report);
+  checkPublicUrl(entry, report);
+  return {
+    publicUrl: entry['public-url']?.replace(/(?<!\/)\/+$/, ''),
+    logAccess: entry['log-access'],
+    logAccessTokenFile: tokenFile === undefined ? undefined : resolve(directory, tokenFile),
+    trustedProxies: entry['trusted-proxies'],
+    clientSigningAlgorithms: [...new Set(entry['client-signing-algorithms'])],
+    requireRules: entry['require-rules'],
+    rateLimits: rateLimitsOf(entry['rate-limit'], DEFAULT_RATE_LIMITS),
+    limits: {
+      maxInFlight: entry.limits['max-in-flight'],
+      readConcurrency: entry.limits['read-concurrency'],
+      idleTimeoutMs: entry.limits['idle-timeout'] * 1000,
+    },
+    shutdownDelay: entry['shutdown-delay'],
+    ...(entry.audit === undefined ? {} : { audit: auditDefinitionOf(entry.audit, directory, report) }),
+    logLevel: entry['log-level'],
+  };
+}
+
+function checkLogAccess(entry: MayflyEntry, directory: string, report: Report): void {
+  const file = entry['log-access-token-file'];
+  const hasFile = file !== undefined;
+  if (hasFile && entry['log-access'] === 'token')
+    findUnusableFile(resolve(directory, file), 'the token', ['mayfly', 'log-access-token-file'], report);
+  if (entry['log-access'] === 'token' && !hasFile)
+    report.problem(
+      ['mayfly', 'log-access'],
+      'token needs log-access-token-file',
+      'Write a long random token into a file of mode 0600 and name it there.',
+    );
+  if (entry['log-access'] !== 'token' && hasFile)
+    report.finding(
+      'NO_EFFECT',
+      ['mayfly', 'log-access-token-file'],
+      `has no effect: log-access is "${entry['log-access']}"`,
+      { hint: 'Set log-access to token if readers must show it.' },
+    );
+}
+
+function checkProxies(entry: MayflyEntry, report: Report): void {
+  entry['trusted-proxies'].forEach((network, index) => {
+    if (network.endsWith('/0'))
+      report.finding(
+        'PROXIES_UNLIMITED',
+        ['mayfly', 'trusted-proxies', index],
+        `"${network}" trusts every address`,
+        { hint: 'Any client can then choose the address that limits and logs see.' },
+      );
+  });
+}
+
+function checkPublicUrl(entry: MayflyEntry, report: Report): void {
+  const url = entry['public-url'];
+  if (url === undefined) return;
+  if (!['', '/'].includes(new URL(url).pathname))
+    report.finding('PUBLIC_URL_PATH', ['mayfly', 'public-url'], 'has a path', {
+      hint: 'sigstore-python asks at the root of the host only; give the service a host name of its own.',
+    });
+}

@@ -1,0 +1,155 @@
+import { isAlias, isMap, isNode, isScalar, isSeq, type Node, type Pair, type Scalar } from 'yaml';
+import type { MendedText } from './alias-keys.ts';
+import type { Position } from '../findings/config-error.ts';
+import type { ConfigNode, ForeignTag, MapEntry, MapNode, ScalarNode } from './config-node.ts';
+import { scalarOrigin } from './scalar-origin.ts';
+import type { SourceText } from './source-text.ts';
+import { unquotedValue } from './unquoted-value.ts';
+
+/** How many levels a file may have. */
+export const MAX_DEPTH = 32;
+/** The parser recurses, so nesting of thousands of levels exhausts its stack; it reports that in two ways. */
+export const TOO_DEEP = `is nested more than ${MAX_DEPTH} levels deep`;
+
+/** A node under construction: `size` is the number of nodes it means with aliases expanded. */
+interface Sized {
+  readonly node: ConfigNode;
+  readonly size: number;
+}
+
+/** Makes our nodes out of the library's: resolves aliases and merges, and keeps the place of everything. */
+export class NodeReader {
+  readonly #text: MendedText;
+  readonly #source: SourceText;
+  readonly #anchors = new Map<string, Sized>();
+
+  /** `source` is the text as the file has it; what is wrong is noted there. */
+  constructor(text: MendedText, source: SourceText) {
+    this.#text = text;
+    this.#source = source;
+  }
+
+  read(node: Node): Sized {
+    return this.#node(node, 0);
+  }
+
+  #node(node: Node | null, depth: number): Sized {
+    const sized = this.#convert(node, depth);
+    if (node !== null && !isAlias(node) && node.anchor !== undefined) this.#anchors.set(node.anchor, sized);
+    return sized;
+  }
+
+  #convert(node: Node | null, depth: number): Sized {
+    const offset = node?.range?.[0] ?? 0;
+    const position = this.#position(offset);
+    if (depth > MAX_DEPTH) {
+      this.#problem(offset, TOO_DEEP);
+      return nothing(position);
+    }
+    if (isAlias(node)) {
+      const target = this.#anchors.get(node.source);
+      if (target === undefined) this.#problem(offset, `no anchor "&${node.source}" stands before this alias`);
+      return target ?? nothing(position);
+    }
+    const tag = this.#tag(node);
+    if (isMap<Node, Node | null>(node)) return this.#map(node.items, { position, tag }, depth);
+    if (isSeq<Node>(node)) {
+      const items = node.items.map((item) => this.#node(item, depth + 1));
+      return {
+        node: { kind: 'list', position, tag, items: items.map((item) => item.node) },
+        size: sum(items),
+      };
+    }
+    return isScalar(node) ? { node: this.#scalar(node, position), size: 1 } : nothing(position);
+  }
+
+  /** None of YAML's own, which are words: what a condition without quotes begins with has brackets or dots. */
+  #tag(node: Node | null): ForeignTag | undefined {
+    const tag = isNode(node) && !isAlias(node) ? node.tag : undefined;
+    if (tag === undefined || /^tag:yaml\.org,2002:[a-z]+$/.test(tag)) return undefined;
+    const offset = this.#text.original(node?.range?.[0] ?? 0);
+    const name = tag.replace(/^tag:yaml\.org,2002:/, '!!');
+    return { name, inQuotes: unquotedValue(this.#source.text, offset)?.hint };
+  }
+
+  #scalar(node: Scalar, position: Position): ScalarNode {
+    const value = isPlain(node.value) ? node.value : (node.source ?? '');
+    const source = typeof value === 'string' ? value : (node.source ?? String(value));
+    const tag = this.#tag(node);
+    return { kind: 'scalar', position, tag, value, source, locate: this.#locator(node, position, source) };
+  }
+
+  /** Worked out only when somebody asks. */
+  #locator(node: Scalar, position: Position, source: string): ScalarNode['locate'] {
+    return (index) => {
+      const [start, end] = node.range ?? [0, 0];
+      const raw = this.#text.text.slice(start, end);
+      const origin = node.type && scalarOrigin(raw, node.type, source);
+      // What lies behind the last character, e.g. a missing bracket, is at the end.
+      const at = origin?.[Math.min(index, origin.length - 1)];
+      return at === undefined ? position : this.#position(start + at);
+    };
+  }
+
+  #map(
+    pairs: readonly Pair<Node, Node | null>[],
+    common: Pick<MapNode, 'position' | 'tag'>,
+    depth: number,
+  ): Sized {
+    const entries = new Map<string, MapEntry>();
+    const values: Sized[] = [];
+    const merged: { readonly offset: number; readonly node: ConfigNode }[] = [];
+    for (const pair of pairs) {
+      const offset = pair.key.range?.[0] ?? 0;
+      const key = this.#node(pair.key, depth + 1).node;
+      const value = this.#node(pair.value, depth + 1);
+      values.push(value);
+      if (key.kind !== 'scalar') this.#problem(offset, 'a key must be plain text');
+      else if (key.source === '<<') merged.push({ offset, node: value.node });
+      else if (key.source === '__proto__') this.#problem(offset, 'a key cannot be called "__proto__"');
+      else if (entries.has(key.source)) this.#repeated(offset, key.source, entries.get(key.source));
+      else entries.set(key.source, { keyPosition: this.#position(offset), value: value.node });
+    }
+    for (const { offset, node } of merged) this.#merge(entries, node, offset);
+    return { node: { kind: 'map', ...common, entries }, size: sum(values) };
+  }
+
+  /** A merge key's maps give what the map itself and earlier maps do not. */
+  #merge(entries: Map<string, MapEntry>, from: ConfigNode, offset: number): void {
+    for (const source of from.kind === 'list' ? from.items : [from]) {
+      if (source.kind !== 'map') this.#problem(offset, 'only a map can be merged with "<<"');
+      else for (const [key, entry] of source.entries) if (!entries.has(key)) entries.set(key, entry);
+    }
+  }
+
+  #position(offset: number): Position {
+    return this.#source.position(this.#text.original(offset));
+  }
+
+  /** As where a printed block was put at the end of a file. */
+  #repeated(offset: number, key: string, first: MapEntry | undefined): void {
+    const { line = 1 } = first?.keyPosition ?? {};
+    const hint = `The other one is in line ${line}: put what both hold under one of them.`;
+    this.#problem(offset, `the key "${shorten(key)}" is given twice`, hint);
+  }
+
+  #problem(offset: number, message: string, hint?: string): void {
+    this.#source.problem(this.#text.original(offset), message, hint);
+  }
+}
+
+const nothing = (position: Position): Sized => ({
+  node: { kind: 'scalar', position, value: null, source: '', locate: () => position },
+  size: 1,
+});
+
+const isPlain = (value: unknown): value is ScalarNode['value'] =>
+  value === null || ['string', 'number', 'boolean'].includes(typeof value);
+
+const sum = (parts: readonly Sized[]): number =>
+  Math.min(
+    Number.MAX_SAFE_INTEGER,
+    parts.reduce((total, part) => total + part.size, 1),
+  );
+
+const shorten = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}…` : text);

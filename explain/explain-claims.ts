@@ -1,0 +1,151 @@
+/** From a question to an identity: the checks of a token, or of claims that nobody signed. */
+import { toBase64Url, utf8 } from '../core/bytes.ts';
+import { unknownIssuer } from '../oidc/authenticate.ts';
+import { claim } from '../oidc/claims.ts';
+import type { Identity } from '../oidc/identity.ts';
+import type { IssuerEntry } from '../oidc/issuer-entry.ts';
+import type { Issuer, IssuerPool } from '../oidc/issuer-pool.ts';
+import { TokenError } from '../oidc/token-error.ts';
+import { parseToken, type UnverifiedToken } from '../oidc/token.ts';
+import { checkExpiry, checkNotBefore } from '../oidc/token-times.ts';
+import { assumeVerified, verifySignature } from '../oidc/verify-token.ts';
+import type { CheckRecorder } from './check-recorder.ts';
+
+/** What is to be judged. */
+export type Evidence =
+  | { readonly kind: 'token'; readonly compact: string }
+  /** JSON of claims that nobody signed; times that they do not hold are not asked for. */
+  | { readonly kind: 'claims'; readonly json: string };
+
+/** How far a question came; what is not there failed. */
+export interface Reading {
+  readonly token?: UnverifiedToken | undefined;
+  readonly issuer?: Issuer | undefined;
+  readonly entry?: IssuerEntry | undefined;
+  readonly identity?: Identity | undefined;
+}
+
+/** Reads `evidence` as of `at` (milliseconds) and records each check. For a token, its issuer is asked for keys. */
+export async function readEvidence(
+  evidence: Evidence,
+  at: number,
+  pool: IssuerPool,
+  course: CheckRecorder,
+): Promise<Reading> {
+  const token = readToken(evidence, course);
+  if (token === undefined) return {};
+  const issuer = course.run(
+    'issuer',
+    () => pool.find(token.issuer) ?? unknownIssuer(),
+    ({ definitions }) => issuerWords(token.issuer, definitions),
+  );
+  if (issuer === undefined) return { token };
+  await checkAuthenticity(evidence, token, issuer, course);
+  const entry = chooseEntry(token, issuer, course);
+  if (entry === undefined) return { token, issuer };
+  checkTimes(evidence, token, entry, at, course);
+  return { token, issuer, entry, identity: identify(token, issuer, entry, course) };
+}
+
+/** Claims travel as a token without a signature, so that the limits of tokens hold for them too. */
+const wrapped = (json: string): string => `${HEADER}.${toBase64Url(utf8(json))}.AA`;
+const HEADER = toBase64Url(utf8('{"alg":"RS256"}'));
+
+function readToken(evidence: Evidence, course: CheckRecorder): UnverifiedToken | undefined {
+  const isToken = evidence.kind === 'token';
+  const token = course.run(
+    'token',
+    () => parseToken(isToken ? evidence.compact : wrapped(evidence.json)),
+    () => (isToken ? 'three parts that can be read' : 'claims that can be read'),
+  );
+  // Known to be readable as far as the fault that was found.
+  if (course.has('algorithm') || course.has('issuer')) course.note('token', 'ok', 'can be read');
+  return token;
+}
+
+function issuerWords(issuer: string, definitions: Issuer['definitions']): string {
+  const [first] = definitions;
+  const pattern = first?.isMeta === true ? `, by the pattern ${first.url}` : '';
+  return `${issuer}${pattern}: ${definitions.length === 1 ? 'one entry' : `${definitions.length} entries`}`;
+}
+
+async function checkAuthenticity(
+  evidence: Evidence,
+  token: UnverifiedToken,
+  issuer: Issuer,
+  course: CheckRecorder,
+): Promise<void> {
+  if (evidence.kind === 'claims') {
+    course.note('algorithm', 'not checked', 'claims have none');
+    course.note('signature', 'not checked', 'claims have none: whoever sends them must first be believed');
+    return;
+  }
+  try {
+    await verifySignature(token, issuer.keys);
+    course.note('signature', 'ok', 'made with a key that the issuer publishes');
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+    if (error.code === 'ISSUER_UNREACHABLE') course.note('signature', 'not checked', unreachable(error));
+    else course.fail('signature', error);
+  }
+  course.note('algorithm', 'ok', token.algorithm);
+}
+
+const unreachable = ({ message, cause }: TokenError): string =>
+  `${message} from here${cause instanceof Error ? `: ${cause.message}` : ''}`;
+
+function chooseEntry(
+  { claims }: UnverifiedToken,
+  { entries }: Issuer,
+  course: CheckRecorder,
+): IssuerEntry | undefined {
+  return course.run(
+    'audience',
+    () => entries.choose(claim(claims, 'aud')),
+    ({ definition }) => `chooses the entry ${definition.name}`,
+  );
+}
+
+function checkTimes(
+  { kind }: Evidence,
+  { claims }: UnverifiedToken,
+  { leeway }: IssuerEntry,
+  at: number,
+  course: CheckRecorder,
+): void {
+  const exp = claim(claims, 'exp');
+  if (exp === undefined && kind === 'claims')
+    course.note('expiry', 'not checked', 'the claims have no "exp"');
+  else
+    course.run(
+      'expiry',
+      () => {
+        checkExpiry(exp, at, leeway);
+      },
+      () => 'in the future',
+    );
+  const nbf = claim(claims, 'nbf');
+  course.run(
+    'not-before',
+    () => {
+      checkNotBefore(nbf, at, leeway);
+    },
+    () => (nbf === undefined ? 'the token has none' : 'reached'),
+  );
+}
+
+function identify(
+  { claims }: UnverifiedToken,
+  { url }: Issuer,
+  { definition, principalOf }: IssuerEntry,
+  course: CheckRecorder,
+): Identity | undefined {
+  return course.run(
+    'identity',
+    () => {
+      const token = assumeVerified(url, claims);
+      return { principal: principalOf(token), token, definition };
+    },
+    ({ principal: { san } }) => `${san.type} "${san.value}", as the type ${definition.type} names it`,
+  );
+}

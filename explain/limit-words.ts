@@ -1,0 +1,21 @@
+import type { EntryPolicyDefinition, RateLimit } from '../policy/entry-policy.ts';
+
+/** What limits an entry has; they are not counted against by an explanation. */
+export function limitWords({ issuerRateLimit, principalRateLimit }: EntryPolicyDefinition): string {
+  const limits = [
+    ...(issuerRateLimit === undefined ? [] : [`${rate(issuerRateLimit)} for the whole entry`]),
+    ...(principalRateLimit === undefined ? [] : [`${rate(principalRateLimit)} for each principal`]),
+  ];
+  return limits.length === 0 ? 'there is none' : limits.join(', ');
+}
+
+const rate = ({ perMinute, burst }: RateLimit): string => `${perMinute} a minute (at once ${burst})`;
+
+const GUARDS: Readonly<Record<EntryPolicyDefinition['replayGuard'], string>> = {
+  off: 'a token may be used again while it lasts',
+  jti: 'a token works once, told by its "jti"',
+  token: 'a token works once',
+};
+
+/** Whether tokens of an entry work more than once. */
+export const replayWords = ({ replayGuard }: EntryPolicyDefinition): string => GUARDS[replayGuard];

@@ -1,0 +1,66 @@
+/**
+ * The keys of issuers that one pattern describes. Whoever sends a token chooses which of them is asked, so that asking
+ * is held within bounds that an operator's own issuers do not need.
+ */
+import type { Clock } from '../../core/clock.ts';
+import type { FetchDocument } from './fetch-document.ts';
+import { IssuerKeys } from './issuer-keys.ts';
+import { TokenError } from '../token-error.ts';
+import type { WaitLimit } from './wait-limit.ts';
+
+/** Issuers of one pattern that nobody has seen before: so many at once after a quiet time, … */
+export const NEW_ISSUERS_BURST = 100;
+/** … and so many a second in the long run. */
+export const NEW_ISSUERS_PER_SECOND = 10;
+/** Longest document that is read, in bytes. */
+const MAX_DOCUMENT = 64 * 1024;
+
+/** What {@link UnknownIssuerKeys} needs. */
+export interface UnknownIssuerKeysOptions {
+  readonly fetch: FetchDocument;
+  readonly clock: Clock;
+  /** Of each document, in milliseconds; default 10 s. */
+  readonly timeout: number | undefined;
+  /** For tokens that wait for issuers of this kind, whatever their pattern. */
+  readonly room: WaitLimit;
+}
+
+/** See the top of the file. */
+export class UnknownIssuerKeys {
+  readonly #options: UnknownIssuerKeysOptions;
+  #left = NEW_ISSUERS_BURST;
+  #countedAt = -Infinity;
+
+  constructor(options: UnknownIssuerKeysOptions) {
+    this.#options = options;
+  }
+
+  /** Keys of an issuer that is not known yet. Nothing is fetched until they are asked for. Throws {@link TokenError}
+   * `ISSUER_UNREACHABLE` when there were too many such issuers lately. */
+  of(issuer: string): IssuerKeys {
+    if (!this.#mayAsk()) {
+      throw new TokenError(
+        'ISSUER_UNREACHABLE',
+        'too many issuers that nobody has seen before are asked for',
+        {
+          hint: 'Try again in some seconds. An issuer of your own should have an entry of its own in oidc-issuers.',
+        },
+      );
+    }
+    const { fetch, clock, timeout, room } = this.#options;
+    // No host was named by the operator, and no fetch starts for which nobody waits.
+    const bounds = { namedHosts: new Set<string>(), maxDocument: MAX_DOCUMENT, eager: false };
+    return new IssuerKeys({ issuer, fetch, clock, timeout, room, ...bounds });
+  }
+
+  #mayAsk(): boolean {
+    const now = this.#options.clock();
+    // A clock that was set back gives nothing.
+    const elapsed = Math.max(0, now - this.#countedAt);
+    this.#left = Math.min(NEW_ISSUERS_BURST, this.#left + (elapsed / 1000) * NEW_ISSUERS_PER_SECOND);
+    this.#countedAt = now;
+    if (this.#left < 1) return false;
+    this.#left--;
+    return true;
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * The rooms of the source tree: what each holds and what it may import. `scripts/check-layers.ts` holds the code to
+ * this table, and `npm run docs` writes it into docs/architecture.md.
+ */
+
+/** One folder of the tree. A file belongs to the longest room that its path starts with. */
+export interface Room {
+  readonly holds: string;
+  /** Rooms, or single files of rooms. Every room may import itself. */
+  readonly mayImport: readonly string[];
+  /** npm packages that it may import, as it is their owner. */
+  readonly packages?: readonly string[];
+  /** Whether it loads in a browser: nothing of Node's own, no npm package. */
+  readonly browser?: true;
+}
+
+/** Room → what it is, from the ground up. Tests, benchmarks and attacks may import anything. */
+export const ROOMS: Readonly<Record<string, Room>> = {
+  core: {
+    holds: 'bytes, DER, TLS structs, PEM, certificates (reading), public keys, errors, clock',
+    mayImport: [],
+    browser: true,
+  },
+  'core/go': {
+    holds: "what Go's standard library makes of URLs, paths, quotes, numbers and JSON, to the byte",
+    mayImport: ['core'],
+  },
+  'tlog/format': {
+    holds:
+      'byte formats of any tile log: Merkle tree, tile, checkpoint, signed note, verifier key, proof file',
+    mayImport: ['core'],
+    browser: true,
+  },
+  'ct-log/format': {
+    holds: 'byte formats of the certificate log: leaf, SCT, tree head, log list',
+    mayImport: ['core', 'tlog/format'],
+    browser: true,
+  },
+  verify: {
+    holds: 'the offline verifier',
+    mayImport: ['core', 'tlog/format', 'ct-log/format'],
+    browser: true,
+  },
+  storage: {
+    holds:
+      'what every store on disk shares: directories and files that are there whole, worker threads, SQLite, group commit',
+    mayImport: ['core'],
+  },
+  signers: {
+    holds: 'the one interface to a private key, and key files',
+    mayImport: ['core'],
+    packages: ['node-forge'],
+  },
+  tlog: {
+    holds: 'a tile log of opaque entries: opening, recovery, freezing, the interface to a kind of log',
+    mayImport: ['core', 'storage', 'tlog/format', 'tlog/store', 'tlog/tree', 'tlog/sequence', 'tlog/index'],
+  },
+  'tlog/store': {
+    holds: 'the two stores: the small trusted commit store, the big untrusted tile store',
+    mayImport: ['core', 'storage', 'tlog'],
+  },
+  'tlog/tree': {
+    holds: 'the tree over the stores: edge, tiles, verified heads',
+    mayImport: ['core', 'tlog', 'tlog/format', 'tlog/store'],
+  },
+  'tlog/sequence': {
+    holds: 'from waiting entries to a signed head: batches, the clock of heads, signatures',
+    mayImport: ['core', 'storage', 'signers', 'tlog', 'tlog/format', 'tlog/store', 'tlog/tree'],
+  },
+  'tlog/index': {
+    holds: 'leaf hash → index of the entry',
+    mayImport: ['core', 'storage', 'tlog', 'tlog/format'],
+  },
+  'ct-log': {
+    holds: 'the certificate log, a kind of tile log: entries, SCTs, both read sides, check, proof and export',
+    mayImport: [
+      'core',
+      'storage',
+      'signers',
+      'tlog',
+      'tlog/format',
+      'tlog/store',
+      'tlog/tree',
+      'tlog/sequence',
+      'tlog/index',
+      'ct-log/format',
+    ],
+  },
+  oidc: {
+    holds: 'token → principal: claims, verification, the choice of issuer and issuer block',
+    mayImport: ['core', 'storage', 'oidc/keys', 'oidc/types'],
+    packages: ['lru-cache'],
+  },
+  'oidc/keys': {
+    holds: "how an issuer's keys are fetched, kept fresh and used",
+    mayImport: ['core', 'oidc'],
+    packages: ['jose', 'undici'],
+  },
+  'oidc/template': { holds: "the part of Go's text/template that claims need", mayImport: ['oidc'] },
+  'oidc/types': {
+    holds: 'one file for each issuer type, from verified token to principal',
+    mayImport: ['core', 'core/go', 'oidc', 'oidc/template'],
+  },
+  ca: {
+    holds: 'key and proof of possession of a request, certificate profile, authority, ceremonies',
+    mayImport: ['core', 'core/go', 'signers', 'ct-log/format', 'tlog/committed.ts', 'oidc'],
+    packages: ['@peculiar/x509', 'reflect-metadata'],
+  },
+  policy: {
+    holds:
+      'who may: the decision over an identity, rate limits, one configuration compiled, and the one in force',
+    mayImport: ['core', 'oidc', 'ca', 'policy/rules', 'policy/replay'],
+    packages: ['@bufbuild/re2', 'lru-cache'],
+  },
+  'policy/providers': {
+    holds: 'the claims of the providers that there is a preset for, for warnings',
+    mayImport: ['core', 'oidc'],
+  },
+  'policy/rules': {
+    holds: 'conditions in CEL: parsing, checking, metering, evaluating, warnings',
+    mayImport: ['core', 'oidc', 'ca', 'policy', 'policy/providers'],
+    packages: ['@bufbuild/cel'],
+  },
+  'policy/replay': {
+    holds: 'the memory of used tokens, with the thread that owns its file',
+    mayImport: ['core', 'storage', 'oidc', 'policy'],
+    packages: ['lru-cache'],
+  },
+  explain: {
+    holds: 'what a configuration would do with a token, check by check: a tool over policy',
+    mayImport: ['core', 'oidc', 'ca', 'policy', 'policy/rules'],
+  },
+  audit: { holds: 'one line for each decision, and where it goes', mayImport: ['core', 'storage'] },
+  trust: {
+    holds: 'what verifiers are given',
+    mayImport: ['core', 'tlog', 'tlog/format', 'ct-log/format'],
+  },
+  instance: {
+    holds: 'the data directory: its files, its marker, making and opening it',
+    mayImport: ['core', 'storage'],
+  },
+  'config/yaml': {
+    holds: 'YAML and JSON as text with positions',
+    mayImport: ['config/findings'],
+    packages: ['yaml'],
+  },
+  'config/findings': {
+    holds: 'what is wrong with a file, and where',
+    mayImport: ['core', 'config/yaml'],
+  },
+  'config/schema': {
+    holds: 'what may stand in the files, and the reference made from it',
+    mayImport: [
+      'core',
+      'oidc',
+      'ca',
+      'audit',
+      'explain',
+      'config/yaml',
+      'config/findings',
+      'config/settings',
+    ],
+    packages: ['zod'],
+  },
+  'config/settings': {
+    holds: 'the section `mayfly`',
+    mayImport: ['audit', 'config/findings', 'config/schema', 'config/issuers'],
+  },
+  'config/issuers': {
+    holds: 'issuer blocks: what they mean and what is wrong with them',
+    mayImport: [
+      ...['core', 'oidc', 'oidc/keys', 'oidc/types', 'oidc/template'],
+      ...['policy', 'policy/providers', 'policy/rules'],
+      ...['config/yaml', 'config/findings', 'config/schema', 'config/settings', 'config/presets'],
+    ],
+  },
+  'config/presets': {
+    holds: 'issuer blocks ready for each provider',
+    mayImport: [
+      ...['core', 'storage', 'oidc', 'oidc/types', 'config/yaml', 'config/findings', 'config/schema'],
+      ...['config/settings', 'config/issuers', 'config/load'],
+    ],
+    packages: ['zod'],
+  },
+  'config/lists': {
+    holds: 'the other files that operators write: deny lists, policy cases',
+    mayImport: ['core', 'ca', 'explain', 'verify', 'config/yaml', 'config/findings', 'config/schema'],
+    packages: ['zod'],
+  },
+  'config/reference': {
+    holds: 'the schemas and the reference of the files, written from what the loader reads',
+    mayImport: ['config/schema', 'config/lists'],
+  },
+  'config/load': {
+    holds: 'a configuration file, read, checked and compiled; in a process of its own while the service runs',
+    mayImport: [
+      ...['core', 'storage', 'oidc', 'policy'],
+      ...['config/yaml', 'config/findings', 'config/schema', 'config/settings', 'config/issuers'],
+    ],
+  },
+  'server/http': {
+    holds: 'connections, bodies and answers of HTTP, with their limits',
+    mayImport: ['core'],
+    packages: ['proxy-addr'],
+  },
+  'server/reasons': {
+    holds: 'fault → HTTP status, gRPC code, sentence, reason and hint',
+    mayImport: ['core', 'tlog', 'oidc', 'ca', 'policy', 'audit', 'server/http'],
+  },
+  'server/operator': {
+    holds: 'metrics, readiness and the request log',
+    mayImport: ['core', 'signers', 'tlog', 'policy', 'audit', 'server/http', 'server/reasons', 'server/log'],
+    packages: ['prom-client', 'pino'],
+  },
+  'server/log': {
+    holds: "the log's read side over HTTP",
+    mayImport: ['core', 'tlog', 'ct-log', 'audit', 'server/http', 'server/operator'],
+    packages: ['express', 'prom-client'],
+  },
+  'server/fulcio': {
+    holds: "the signing calls of Fulcio's API",
+    mayImport: [
+      ...['core', 'tlog', 'oidc/keys', 'oidc/types', 'ca', 'policy', 'policy/replay', 'audit'],
+      ...['server/http', 'server/operator', 'server/reasons'],
+    ],
+  },
+  server: {
+    holds: 'both listeners put together from the folders below',
+    mayImport: [
+      'core',
+      'ca',
+      'server/http',
+      'server/reasons',
+      'server/operator',
+      'server/log',
+      'server/fulcio',
+    ],
+    packages: ['express'],
+  },
+  dev: {
+    holds: 'the OpenID provider of `mayfly dev` and of the tests',
+    mayImport: ['core', 'storage'],
+    packages: ['oidc-provider', 'jose'],
+  },
+  service: {
+    holds:
+      'the composition root: opens everything in order, closes it in the other, follows the configuration',
+    mayImport: [
+      ...['core', 'storage', 'signers', 'tlog', 'ct-log', 'ca', 'policy', 'policy/replay', 'audit', 'trust'],
+      ...['instance', 'config/findings', 'config/settings', 'config/load'],
+      ...['server', 'server/http', 'server/log', 'server/operator'],
+    ],
+    packages: ['pino'],
+  },
+  cli: {
+    holds: 'the commands, a folder for each family',
+    mayImport: [
+      ...['core', 'storage', 'signers', 'tlog', 'tlog/format', 'tlog/store', 'tlog/tree'],
+      ...[
+        'ct-log',
+        'ct-log/format',
+        'oidc',
+        'ca',
+        'policy',
+        'audit',
+        'trust',
+        'verify',
+        'explain',
+        'instance',
+      ],
+      ...['config/findings', 'config/reference', 'config/settings', 'config/presets'],
+      ...['config/lists', 'config/load', 'server/http', 'service', 'dev'],
+    ],
+    packages: ['commander', 'openid-client'],
+  },
+  scripts: {
+    holds: 'build, lint and documentation helpers',
+    mayImport: ['config/presets', 'config/reference', 'server/operator'],
+  },
+};
+
+/** Exports that make a proof type: name → the only file that may import it. */
+export const MAKERS: Readonly<Record<string, string>> = {
+  makeCommitted: 'tlog/sequence/sequencer.ts',
+  assumeVerified: 'explain/explain-claims.ts',
+};

@@ -1,0 +1,14 @@
+import { MayflyError } from '../../core/errors.ts';
+
+/** What can be wrong with a request before anybody looked at its token or key, or with the server itself. */
+export type TransportReason =
+  | 'BODY_MALFORMED'
+  | 'BODY_TOO_LARGE'
+  | 'NOT_FOUND'
+  | 'METHOD_NOT_ALLOWED'
+  | 'HOST_REFUSED'
+  | 'TOO_BUSY'
+  | 'INTERNAL';
+
+/** A request that HTTP or JSON already refuses. Its sentence never repeats the body: a token may be in it. */
+export class TransportError extends MayflyError<TransportReason> {}

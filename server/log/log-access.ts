@@ -1,0 +1,77 @@
+/** Who may read the log. Its entries hold the names, and so the e-mail addresses, of everybody who signed. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { MayflyError } from '../../core/errors.ts';
+import type { ClientAddress } from '../http/client-address.ts';
+import { isLoopback } from '../http/listen-address.ts';
+
+/** Everybody; whoever sends the token as a bearer; whoever is on this machine. */
+export type LogAccess =
+  | { readonly kind: 'public' }
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'loopback' };
+
+/** Why a read is refused: an HTTP status and a sentence. */
+export interface AccessRefusal {
+  readonly status: 401 | 403;
+  readonly sentence: string;
+}
+
+/** Tells whether a request may read; undefined when it may. */
+export type AccessCheck = (request: IncomingMessage) => AccessRefusal | undefined;
+
+/** An access rule that would not hold. */
+export class LogAccessError extends MayflyError<'LOOPBACK_BEHIND_PROXY'> {}
+
+/** Throws {@link LogAccessError} for `loopback` behind a proxy that the operator told of: a proxy on this machine that
+ * marks nothing makes everybody look local. */
+export function requireIdentifiableReaders(
+  access: LogAccess,
+  proxies: { readonly behindTlsProxy: boolean; readonly trustedProxies: readonly string[] },
+): void {
+  if (access.kind !== 'loopback') return;
+  if (!proxies.behindTlsProxy && proxies.trustedProxies.length === 0) return;
+  const told = proxies.behindTlsProxy ? '--behind-tls-proxy' : 'trusted-proxies';
+  throw new LogAccessError(
+    'LOOPBACK_BEHIND_PROXY',
+    `reading the log is for this machine only, but with ${told} a stranger's request may come from it too`,
+    { hint: 'Set mayfly.log-access to token or public, or run without the proxy.' },
+  );
+}
+
+/** The check that `access` asks for. */
+export function createAccessCheck(access: LogAccess, clientAddress: ClientAddress): AccessCheck {
+  if (access.kind === 'public') return () => undefined;
+  if (access.kind === 'token') return tokenCheck(access.token);
+  return loopbackCheck(clientAddress);
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** Digests of equal length are compared, so that time tells neither the token nor its length. */
+function tokenCheck(token: string): AccessCheck {
+  const expected = digest(token);
+  return ({ headers: { authorization = '' } }) => {
+    const [, sent] = /^Bearer +(\S+)$/i.exec(authorization) ?? [];
+    if (sent !== undefined && timingSafeEqual(digest(sent), expected)) return undefined;
+    return { status: 401, sentence: 'reading this log needs its access token as a bearer' };
+  };
+}
+
+/** What proxies add to a request, each its own choice of them; names are lower-case here. */
+const FORWARDING = /^(?:via|forwarded|x-real-ip|x-forwarded-.*)$/;
+
+/** A request that came through a proxy is not from this machine, even where the proxy runs on it; and a page that
+ * made its own name point here (DNS rebinding) gives itself away by the Host that the browser sends. */
+function loopbackCheck(clientAddress: ClientAddress): AccessCheck {
+  const refusal: AccessRefusal = { status: 403, sentence: 'this log can be read from its own machine only' };
+  return (request) => {
+    const { headers } = request;
+    const isForwarded = Object.keys(headers).some((name) => FORWARDING.test(name));
+    const host = (headers.host ?? '')
+      .toLowerCase()
+      .replace(/:\d+$/, '')
+      .replace(/^\[(.*)\]$/, '$1');
+    return !isForwarded && isLoopback(clientAddress(request)) && isLoopback(host) ? undefined : refusal;
+  };
+}

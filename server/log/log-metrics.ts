@@ -1,0 +1,39 @@
+/** What Prometheus may know about the parts of the log that can fail. */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { LogStatus } from '../../tlog/log-status.ts';
+import { LOG_PARTS } from './log-parts.ts';
+
+/** Registers a gauge for each part that can fail, and what they need to be understood. */
+export function registerLogMetrics(registers: Registry[], log: () => LogStatus): void {
+  new Gauge({
+    name: 'mayfly_log_trouble',
+    help: '1 while a part of the log fails; the detail is in /readyz and in the service log.',
+    labelNames: ['part'] as const,
+    registers,
+    collect() {
+      const status = log();
+      for (const { part, failure } of LOG_PARTS) this.set({ part }, failure(status) === undefined ? 0 : 1);
+    },
+  });
+  new Counter({
+    name: 'mayfly_log_stops_total',
+    help: 'How often the log has stopped; it opens its files again by itself.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(log().stops);
+    },
+  });
+  new Gauge({
+    name: 'mayfly_log_wal_bytes',
+    help: 'Bytes of commit.db-wal: some 8 MB, unless something keeps it from being emptied.',
+    registers,
+    collect() {
+      this.set(log().walBytes);
+    },
+  });
+}
+
+/** Whether something that is derived from the log, or its size on disk, is not as it should be. */
+export const isDegraded = (status: LogStatus): boolean =>
+  LOG_PARTS.some(({ isDerived, failure }) => isDerived && failure(status) !== undefined);

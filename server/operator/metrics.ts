@@ -1,0 +1,185 @@
+/**
+ * What the service counts, for Prometheus. The first names are Fulcio's, so that its dashboards and alerts keep
+ * working; everything of ours begins with `mayfly_`. Every label has a closed set of values: nothing that a caller
+ * sends can make a new time series.
+ */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Audit } from '../../audit/audit.ts';
+import { registerAuditMetrics } from './audit-metrics.ts';
+import { decisionMetrics } from './decision-metrics.ts';
+import type { TlsStatus } from '../http/tls-certificate.ts';
+import { registerTlsMetrics } from './tls-metrics.ts';
+import { registerEventLoopLag } from '../http/event-loop-lag.ts';
+import { registerConfigurationMetrics, type ConfigurationSources } from './configuration-metrics.ts';
+import type { LogStatus } from '../../tlog/log-status.ts';
+import { isDegraded, registerLogMetrics } from '../log/log-metrics.ts';
+
+/** What the gauges read when Prometheus asks; nothing of it is pushed. */
+export interface MetricSources extends ConfigurationSources {
+  readonly version: string;
+  readonly log: () => LogStatus;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** End of the issuing CA's validity, milliseconds since the epoch. */
+  readonly authorityNotAfter: number;
+  /** Signing requests and log reads under way. */
+  readonly signing: () => number;
+  readonly reading: () => number;
+  readonly audit?: Pick<Audit, 'status'> | undefined;
+  /** Of the certificate that is served; without it none is. */
+  readonly tls?: (() => TlsStatus | undefined) | undefined;
+}
+
+/** The counters of one service. */
+export interface Metrics {
+  /** A request to the Fulcio API was answered. */
+  answered(status: number, method: string, seconds: number): void;
+  /** A certificate was released; `treeSize` is the size of the head that covers it, `entry` the name of the
+   * configuration's entry. */
+  issued(treeSize: number, entry: string | undefined): void;
+  /** A signing request was refused for a reason of the closed table in `problem.ts`. */
+  refused(reason: string, entry: string | undefined): void;
+  /** A log read was answered; `endpoint` is one of the route names. */
+  logRead(endpoint: string, status: number): void;
+  /** Everything in Prometheus' text format, and its content type. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+const METHODS = new Map(
+  ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'NOTIFY'].map((method) => [
+    method,
+    method.toLowerCase(),
+  ]),
+);
+
+/** Go's `prometheus.DefBuckets`, as Fulcio's histogram has them. */
+const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Counters in a registry of their own, so that two services in one process do not mix. */
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  registerEventLoopLag(registry);
+  const fulcio = fulcioMetrics(registers, sources.version);
+  const decisions = decisionMetrics(registers);
+  if (sources.audit !== undefined) registerAuditMetrics(registers, sources.audit);
+  if (sources.tls !== undefined) registerTlsMetrics(registers, sources.tls);
+  const reads = new Counter({
+    name: 'mayfly_log_reads_total',
+    help: 'Answers of the log read side, by endpoint and status.',
+    labelNames: ['endpoint', 'code'] as const,
+    registers,
+  });
+  const heads = new Counter({
+    name: 'mayfly_log_heads_total',
+    help: 'Tree heads that covered a released certificate; fulcio_new_certs over this is the size of a batch.',
+    registers,
+  });
+  registerGauges(registers, sources);
+  registerLogMetrics(registers, sources.log);
+  registerConfigurationMetrics(registers, sources);
+  let lastTreeSize = 0;
+  return {
+    answered: fulcio.answered,
+    issued: (treeSize, entry) => {
+      fulcio.newCerts.inc();
+      decisions.issued(entry);
+      if (treeSize <= lastTreeSize) return;
+      lastTreeSize = treeSize;
+      heads.inc();
+    },
+    refused: decisions.refused,
+    logRead: (endpoint, status) => {
+      reads.inc({ endpoint, code: status });
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+function fulcioMetrics(
+  registers: Registry[],
+  version: string,
+): { newCerts: Counter; answered: Metrics['answered'] } {
+  const labelNames = ['code', 'method'] as const;
+  const latency = new Histogram({
+    name: 'fulcio_api_latency',
+    help: 'Seconds from the head of a request to its answer, by status and method.',
+    labelNames,
+    buckets: BUCKETS,
+    registers,
+  });
+  const requests = new Counter({
+    name: 'http_requests_total',
+    help: 'Requests to the API, by status and method.',
+    labelNames,
+    registers,
+  });
+  const newCerts = new Counter({ name: 'fulcio_new_certs', help: 'Certificates released.', registers });
+  new Gauge({
+    name: 'fulcio_build_info',
+    help: 'Always 1; the build is in the labels.',
+    labelNames: ['version', 'revision', 'build_date', 'goversion'] as const,
+    registers,
+  }).set(
+    { version, revision: 'unknown', build_date: 'unknown', goversion: `node${process.versions.node}` },
+    1,
+  );
+  return {
+    newCerts,
+    answered: (status, method, seconds) => {
+      const labels = { code: status, method: METHODS.get(method) ?? 'unknown' };
+      latency.observe(labels, seconds);
+      requests.inc(labels);
+    },
+  };
+}
+
+function registerGauges(registers: Registry[], sources: MetricSources): void {
+  const { log, clock } = sources;
+  const rows: readonly (readonly [name: string, help: string, read: () => number])[] = [
+    ['mayfly_log_size', 'Entries that the signed head covers.', () => log().size],
+    ['mayfly_log_head_age_seconds', 'Age of the signed head.', () => (clock() - log().timestamp) / 1000],
+    ['mayfly_log_queue', 'Entries that wait for the next commit.', () => log().queued],
+    [
+      'mayfly_log_failed',
+      '1 when the log takes no entries: it has stopped, or cannot sign what it committed.',
+      () => (log().failed === undefined && log().signingFailure === undefined ? 0 : 1),
+    ],
+    [
+      'mayfly_log_frozen',
+      '1 when the operator has ended the log: it is read only.',
+      () => (log().frozenAt === undefined ? 0 : 1),
+    ],
+    ['mayfly_log_tile_backlog', 'Full tiles that are no durable files yet.', () => log().tileBacklog],
+    [
+      'mayfly_log_degraded',
+      '1 when files of the log cannot be written or read, leaf hashes not looked up, or the commit store grows.',
+      () => (isDegraded(log()) ? 1 : 0),
+    ],
+    [
+      'mayfly_log_unreadable_files',
+      'Tiles and issuers that a read needed and that are missing or damaged.',
+      () => log().unreadable?.count ?? 0,
+    ],
+    ['mayfly_signing_requests', 'Signing requests under way.', sources.signing],
+    ['mayfly_log_reads_in_progress', 'Log reads under way.', sources.reading],
+    [
+      'mayfly_authority_not_after_seconds',
+      'End of the issuing CA, Unix time.',
+      () => sources.authorityNotAfter / 1000,
+    ],
+  ];
+  for (const [name, help, read] of rows) {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+}

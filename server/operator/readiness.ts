@@ -1,0 +1,221 @@
+/** Whether the service can do its one job now: sign, commit, and show a head that is not stale. */
+import { utf8 } from '../../core/bytes.ts';
+import type { Audit } from '../../audit/audit.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Signer } from '../../signers/signer.ts';
+import type { LogStatus } from '../../tlog/log-status.ts';
+import type { ConfigurationState } from './configuration-state.ts';
+import { auditFileCheck, filesCheck, tlsCheck } from './degraded-checks.ts';
+import type { ReplayGuardStatus } from '../../service/service-values.ts';
+import type { TlsStatus } from '../http/tls-certificate.ts';
+
+/** One condition of readiness. */
+export interface Check {
+  readonly name:
+    | 'authority'
+    | 'signer'
+    | 'log'
+    | 'clock'
+    | 'head'
+    | 'open'
+    | 'files'
+    | 'tls'
+    | 'configuration'
+    | 'audit'
+    | 'audit-file'
+    | 'replay-guard';
+  readonly ok: boolean;
+  /** For the operator; never shown on the public listener. */
+  readonly detail: string;
+}
+
+/** The conditions, and whether all hold that issuing needs. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly checks: readonly Check[];
+}
+
+/** What readiness looks at. Times are milliseconds since the epoch. */
+export interface ReadinessSources {
+  readonly signer: Signer;
+  readonly authorityNotBefore: number;
+  readonly authorityNotAfter: number;
+  readonly log: () => LogStatus;
+  readonly clock: Clock;
+  readonly isClosing: () => boolean;
+  /** Of a configuration that is followed. */
+  readonly configuration?: (() => ConfigurationState) | undefined;
+  /** Of used tokens; undefined when no entry wants one. */
+  readonly replayGuard?: (() => ReplayGuardStatus | undefined) | undefined;
+  readonly audit?: Pick<Audit, 'isFailClosed' | 'status'> | undefined;
+  /** Of the certificate that is served; undefined when none is. */
+  readonly tls?: (() => TlsStatus | undefined) | undefined;
+}
+
+/** Milliseconds for which one trial signature speaks: a probe must not become load on a KMS. */
+const SIGNER_MEMORY = 10_000;
+
+/** A trial signature that takes longer than this counts as failed. */
+const SIGNER_TIMEOUT_MS = 5_000;
+
+/** Entries that wait longer than this while the head stays say that the sequencer is stuck. */
+const QUEUE_STUCK_MS = 10_000;
+
+/** How far a head may be ahead of the clock. */
+const CLOCK_TOLERANCE = 1_000;
+
+/** No DER begins with this, so the signature can never be taken for one over a certificate. */
+const PROBE = utf8('mayfly readiness probe');
+
+/** A function that tells the readiness at the moment of the call. It never rejects. */
+export function createReadiness(sources: ReadinessSources): () => Promise<Readiness> {
+  const signerCheck = createSignerCheck(sources);
+  const waitedAt = createQueueWatch();
+  return async () => {
+    const signer = await signerCheck();
+    const [status, now] = [sources.log(), sources.clock()];
+    const checks = [
+      openCheck(sources),
+      authorityCheck(sources),
+      signer,
+      logCheck(status),
+      clockCheck(status),
+      headCheck(status, now, waitedAt(status, now)),
+    ];
+    const audit = auditCheck(sources);
+    const ready = checks.every((check) => check.ok) && (audit?.ok !== false || !sources.audit?.isFailClosed);
+    const told = audit === undefined ? [] : [audit, ...auditFileCheck(sources.audit, sources.clock)];
+    return {
+      ready,
+      checks: [
+        ...checks,
+        filesCheck(status),
+        ...tlsCheck(sources.tls?.(), sources.clock),
+        ...configurationCheck(sources),
+        ...replayCheck(sources),
+        ...told,
+      ],
+    };
+  };
+}
+
+function openCheck({ isClosing }: ReadinessSources): Check {
+  const ok = !isClosing();
+  return { name: 'open', ok, detail: ok ? 'accepting requests' : 'shutting down' };
+}
+
+/** A configuration that cannot be loaded keeps nobody from signing: the last good one goes on. */
+function configurationCheck({ configuration }: ReadinessSources): Check[] {
+  if (configuration === undefined) return [];
+  const { loadedAt, failure, restart } = configuration();
+  const told = [`the configuration in force was loaded at ${new Date(loadedAt).toISOString()}`];
+  if (restart !== undefined) told.push(`these settings changed and need a restart: ${restart.join(', ')}`);
+  if (failure !== undefined) told.push(`the last try failed: ${failure}`);
+  return [{ name: 'configuration', ok: failure === undefined, detail: told.join('; ') }];
+}
+
+/** Lines that cannot be written keep nobody from signing, unless the audit is fail-closed. */
+function auditCheck({ audit }: ReadinessSources): Check | undefined {
+  if (audit === undefined) return undefined;
+  const failing = audit.status().places.filter(({ isFailing }) => isFailing);
+  const ok = failing.length === 0;
+  const detail = ok
+    ? 'decisions are written'
+    : `not written to ${failing.map(({ name }) => name).join(', ')}`;
+  return { name: 'audit', ok, detail };
+}
+
+/** Only entries with a replay guard need it: the others go on. */
+function replayCheck({ replayGuard }: ReadinessSources): Check[] {
+  const status = replayGuard?.();
+  if (status === undefined) return [];
+  const { fault, held } = status;
+  const detail = fault === undefined ? `used tokens that are remembered: ${held}` : fault.message;
+  return [{ name: 'replay-guard', ok: fault === undefined, detail }];
+}
+
+function authorityCheck({ authorityNotBefore, authorityNotAfter, clock }: ReadinessSources): Check {
+  const now = clock();
+  const ok = authorityNotBefore <= now && now < authorityNotAfter;
+  const validity = `${new Date(authorityNotBefore).toISOString()} to ${new Date(authorityNotAfter).toISOString()}`;
+  return { name: 'authority', ok, detail: `the issuing certificate is valid from ${validity}` };
+}
+
+/** A real signature now and then; callers at the same time share one. */
+function createSignerCheck({ signer, clock }: ReadinessSources): () => Promise<Check> {
+  let last: { readonly at: number; readonly check: Promise<Check> } | undefined;
+  return () => {
+    const now = clock();
+    if (last === undefined || now - last.at > SIGNER_MEMORY || now < last.at)
+      last = { at: now, check: probe(signer) };
+    return last.check;
+  };
+}
+
+async function probe(signer: Signer): Promise<Check> {
+  const timeout = AbortSignal.timeout(SIGNER_TIMEOUT_MS);
+  const late = new Promise<never>((_, reject) => {
+    timeout.addEventListener('abort', () => {
+      reject(new Error('the key did not answer in time'));
+    });
+  });
+  try {
+    await Promise.race([signer.sign(PROBE), late]);
+    return { name: 'signer', ok: true, detail: 'the issuing key signs' };
+  } catch (error) {
+    return {
+      name: 'signer',
+      ok: false,
+      detail: error instanceof Error ? error.message : 'the key cannot be used',
+    };
+  }
+}
+
+/** Tells for how many milliseconds, as far as earlier calls saw, entries have waited without a commit. The age of the
+ * head says nothing about that: on an idle log it is old when the first entry comes. */
+function createQueueWatch(): (status: LogStatus, now: number) => number {
+  let seen: { readonly size: number; readonly since: number } | undefined;
+  return ({ queued, size }, now) => {
+    if (queued === 0) seen = undefined;
+    else if (seen?.size !== size || now < seen.since) seen = { size, since: now };
+    return seen === undefined ? 0 : now - seen.since;
+  };
+}
+
+function logCheck(status: LogStatus): Check {
+  const { failed, signingFailure } = status;
+  const unsigned =
+    signingFailure && `a committed head cannot be signed: ${signingFailure}; it is tried again`;
+  const trouble = failed ?? unsigned;
+  return { name: 'log', ok: trouble === undefined, detail: trouble ?? takesEntries(status) };
+}
+
+const clockCheck = ({ clockFailure }: LogStatus): Check => ({
+  name: 'clock',
+  ok: clockFailure === undefined,
+  detail: clockFailure ?? 'the clock agrees with the time that passed',
+});
+
+function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: number): Check {
+  const age = now - timestamp;
+  const isStuck = waited > QUEUE_STUCK_MS;
+  const isAhead = age < -CLOCK_TOLERANCE;
+  const detail = isStuck
+    ? `${queued} entries wait and the head has not moved for ${waited} ms`
+    : isAhead
+      ? `the head is ${-age} ms ahead of the clock: the log takes entries from ${new Date(timestamp).toISOString()} on`
+      : `size ${size}, signed ${age} ms ago, ${queued} waiting`;
+  return { name: 'head', ok: !isStuck && !isAhead, detail };
+}
+
+/** Tiles and index are derived from what is committed: their trouble is reported but keeps nobody from signing. */
+const takesEntries = ({ tileFailure, indexFailure, storeGrowth, frozenAt }: LogStatus): string =>
+  [stateText(frozenAt), tileFailure, indexFailure, storeGrowth]
+    .filter((part) => part !== undefined)
+    .join('; ');
+
+/** A log that was ended on purpose is there to be read: the service is ready for that. */
+const stateText = (frozenAt: number | undefined): string =>
+  frozenAt === undefined
+    ? 'the log takes entries'
+    : `the log ended at ${new Date(frozenAt).toISOString()}: it is read only, and no certificate is issued`;

@@ -1,0 +1,118 @@
+/**
+ * The service's own log: one JSON line for each certificate and each refusal, and for what happens to the service.
+ *
+ * What a caller claims is written only after it was verified; tokens, proofs and keys are never handed to this file.
+ */
+import { MayflyError, systemCode } from '../../core/errors.ts';
+import { printableJson } from '../../core/printable.ts';
+import { pino, type DestinationStream, type Logger } from 'pino';
+
+/** One certificate. */
+export interface IssuedLine {
+  readonly requestId: string;
+  readonly client: string;
+  readonly issuer: string;
+  readonly principal: string;
+  /** Hexadecimal serial number of the certificate. */
+  readonly serial: string;
+  readonly leafIndex: number;
+  readonly ms: number;
+}
+
+/** One refusal. */
+export interface RefusedLine {
+  readonly requestId: string;
+  readonly client: string;
+  readonly status: number;
+  readonly reason: string;
+  /** Our own sentence about the fault, free of secrets. */
+  readonly sentence: string;
+  readonly ms: number;
+  /** The fault underneath, where it is the server's. */
+  readonly cause?: unknown;
+  /** Whether an earlier line told the same fault of ours: then a warning will do. */
+  readonly isRepeated?: boolean | undefined;
+}
+
+/** Where the service says what it did. */
+export interface RequestLog {
+  issued(line: IssuedLine): void;
+  /** A warning for a caller's fault, an error for one of ours (status 500 and above). */
+  refused(line: RefusedLine): void;
+  /** Something about the service itself. */
+  note(level: 'info' | 'warn' | 'error', event: string, facts: Readonly<Record<string, unknown>>): void;
+  /** Writes what its destination holds back, as far as that goes without waiting. */
+  flush(): void;
+}
+
+/** How much is written. No level writes tokens, proofs or keys. */
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** A log that writes to `destination` what is of `level` or graver. */
+export function createRequestLog(
+  destination: DestinationStream & { flushSync?(): void },
+  level: LogLevel,
+): RequestLog {
+  const logger: Logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      // Whoever reads the log does so on a terminal, and names in it are of others.
+      hooks: { streamWrite: printableJson },
+    },
+    destination,
+  );
+  return {
+    issued: (line) => {
+      logger.info({ event: 'issued', ...line });
+    },
+    refused: ({ cause, isRepeated, ...line }) => {
+      const under = cause === undefined ? undefined : underText(cause);
+      const level = line.status >= 500 && isRepeated !== true ? 'error' : 'warn';
+      logger[level]({
+        event: 'refused',
+        ...line,
+        ...(under === undefined ? {} : { cause: under }),
+      });
+    },
+    note: (level, event, facts) => {
+      logger[level]({ event, ...facts });
+    },
+    flush: () => {
+      destination.flushSync?.();
+    },
+  };
+}
+
+/** Frames of a stack that a line holds. */
+const FRAMES = 6;
+
+/** The chain of faults, outermost first; the innermost with where it was thrown, unless it is one that was foreseen. For
+ * log lines, never for an answer. */
+export function causeText(cause: unknown): string {
+  const lines: string[] = [];
+  let at: unknown = cause;
+  while (at instanceof Error && lines.length < 8) {
+    lines.push(at.cause instanceof Error ? `${at.name}: ${at.message}` : innermost(at));
+    at = at.cause;
+  }
+  return lines.length === 0 ? typeof cause : lines.join(' <- ');
+}
+
+/** What the system or one of our own errors says needs no stack. */
+function innermost(error: Error): string {
+  if (error instanceof MayflyError || systemCode(error) !== undefined)
+    return `${error.name}: ${error.message}`;
+  return (error.stack ?? error.message)
+    .split('\n')
+    .slice(0, FRAMES + 1)
+    .join('\n');
+}
+
+/** What lies under an error whose own sentence is in the line already; undefined when nothing does. */
+function underText(error: unknown): string | undefined {
+  if (!(error instanceof MayflyError)) return causeText(error);
+  return error.cause === undefined ? undefined : causeText(error.cause);
+}

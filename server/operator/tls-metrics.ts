@@ -1,0 +1,34 @@
+/** What Prometheus may know about the server's TLS certificate. */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { TlsStatus } from '../http/tls-certificate.ts';
+
+/** Registers counters and gauges that read the status when they are asked; `status` is undefined until TLS is served. */
+export function registerTlsMetrics(registers: Registry[], status: () => TlsStatus | undefined): void {
+  new Counter({
+    name: 'mayfly_tls_renewals_total',
+    help: 'Changed certificate files by what became of them: in use (success), or not usable (failure).',
+    labelNames: ['outcome'] as const,
+    registers,
+    collect() {
+      this.reset();
+      this.inc({ outcome: 'success' }, status()?.renewals ?? 0);
+      this.inc({ outcome: 'failure' }, status()?.failures ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'mayfly_tls_last_renewal_success',
+    help: '0 while the certificate files cannot be used and an older certificate is served.',
+    registers,
+    collect() {
+      this.set(status()?.failure === undefined ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'mayfly_tls_not_after_seconds',
+    help: 'End of the TLS certificate that is served, Unix time.',
+    registers,
+    collect() {
+      this.set((status()?.notAfter ?? 0) / 1000);
+    },
+  });
+}

@@ -1,0 +1,116 @@
+/**
+ * What a failure looks like on the wire: Fulcio's code and message for old clients, and a `google.rpc.ErrorInfo` in
+ * `details`, which they ignore, with the real reason, a sentence and what to do.
+ *
+ * One row for each reason that any room can raise; a reason without a row does not compile. The rows are in
+ * `reasons/`, with what `docs/errors.md` says of them.
+ */
+import { AuditError } from '../../audit/audit-error.ts';
+import type { MayflyError } from '../../core/errors.ts';
+import { RequestError } from '../../ca/request-error.ts';
+import { LogError } from '../../tlog/log-error.ts';
+import { TokenError } from '../../oidc/token-error.ts';
+import { PolicyError } from '../../policy/policy-error.ts';
+import type { Reply } from '../http/exchange.ts';
+import { AUDIT_REASONS } from './audit-reasons.ts';
+import { LOG_REASONS } from './log-reasons.ts';
+import { POLICY_REASONS } from './policy-reasons.ts';
+import { HTTP_STATUS, type ReasonRow, type Wire } from './reason-row.ts';
+import { REQUEST_REASONS } from './request-reasons.ts';
+import { TOKEN_REASONS } from './token-reasons.ts';
+import { TRANSPORT_REASONS } from './transport-reasons.ts';
+import { TransportError } from '../http/transport-error.ts';
+
+/** Every reason that an answer can carry. */
+export type Reason =
+  | keyof typeof TOKEN_REASONS
+  | keyof typeof REQUEST_REASONS
+  | keyof typeof POLICY_REASONS
+  | keyof typeof LOG_REASONS
+  | keyof typeof AUDIT_REASONS
+  | keyof typeof TRANSPORT_REASONS;
+
+/** Reasons that belong together, for people. */
+export interface ReasonDomain {
+  readonly title: string;
+  readonly error: new (...args: never[]) => MayflyError;
+  readonly rows: Readonly<Record<string, ReasonRow>>;
+}
+
+/** Which errors of ours may reach a caller, and the rows of each. */
+export const REASON_DOMAINS: readonly ReasonDomain[] = [
+  { title: 'The token', error: TokenError, rows: TOKEN_REASONS },
+  { title: 'The key, the proof and the certificate', error: RequestError, rows: REQUEST_REASONS },
+  { title: 'Rules and limits', error: PolicyError, rows: POLICY_REASONS },
+  { title: 'The transparency log', error: LogError, rows: LOG_REASONS },
+  { title: 'The audit', error: AuditError, rows: AUDIT_REASONS },
+  { title: 'The request and the server', error: TransportError, rows: TRANSPORT_REASONS },
+];
+
+/** Every reason that an answer can carry. */
+export const REASONS: readonly string[] = REASON_DOMAINS.flatMap(({ rows }) => Object.keys(rows));
+
+/** A failure, ready to be sent and to be written into the log. */
+export interface Problem {
+  readonly status: number;
+  readonly reason: Reason;
+  /** The sentence that the log may see, and the caller where nothing is hidden. */
+  readonly sentence: string;
+  readonly reply: Reply;
+}
+
+/** What `error` means to the caller of `requestId`. Anything but our own typed errors becomes INTERNAL, without a
+ * word of its text. */
+export function problemOf(error: unknown, requestId: string): Problem {
+  for (const { error: domain, rows } of REASON_DOMAINS) {
+    if (!(error instanceof domain)) continue;
+    const found = Object.hasOwn(rows, error.code) ? rows[error.code] : undefined;
+    if (found !== undefined) return describe(error, found, requestId);
+  }
+  const internal = new TransportError('INTERNAL', 'the server failed while it worked on the request', {
+    hint: 'Give the operator the request id; the cause is in the log of the server.',
+  });
+  return describe(internal, TRANSPORT_REASONS.INTERNAL, requestId);
+}
+
+function describe(error: MayflyError, found: Wire, requestId: string): Problem {
+  const status = HTTP_STATUS[found.grpc];
+  const { sentence, hint } = found.instead ?? { sentence: error.message, hint: error.hint };
+  const info = {
+    '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
+    reason: error.code,
+    domain: 'mayfly',
+    metadata: {
+      ...(found.instead === undefined ? error.metadata : {}),
+      sentence,
+      ...(hint === undefined ? {} : { hint }),
+      requestId,
+    },
+  };
+  const body = { code: found.grpc, message: fulcioMessage(error, found), details: [info] };
+  const retryAfter = retryAfterOf(error, found);
+  return {
+    status,
+    reason: error.code as Reason,
+    sentence: error.message,
+    reply: {
+      status,
+      contentType: 'application/json',
+      body: JSON.stringify(body),
+      headers: retryAfter === undefined ? undefined : ['Retry-After', retryAfter],
+    },
+  };
+}
+
+/** The error's own Fulcio text where Fulcio words the single case, else the row's. */
+function fulcioMessage(error: MayflyError, found: Wire): string {
+  const own = error instanceof TokenError ? error.fulcioMessage : undefined;
+  return own ?? found.message ?? error.message;
+}
+
+/** Seconds; the error knows better than its row when it says so. Only where the row expects a second try. */
+function retryAfterOf(error: MayflyError, { retryAfter }: Wire): string | undefined {
+  if (retryAfter === undefined) return undefined;
+  const own = error.metadata['retryAfter'];
+  return own !== undefined && /^\d{1,9}$/.test(own) ? own : String(retryAfter);
+}

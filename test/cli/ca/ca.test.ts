@@ -1,0 +1,303 @@
+import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { readPrivateKey } from '../../../signers/key-file.ts';
+import { hasOpenssl } from '../../ca/support/openssl.ts';
+import { emailConfig } from '../../support/data-directory.ts';
+import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
+import { startProgram, type Program } from '../../support/program.ts';
+import { projectRoot } from '../../support/project-root.ts';
+import { runCli, type CliResult } from '../../support/run-cli.ts';
+import { skipUnless } from '../../support/skipped.ts';
+
+/** The commands of a section of docs/operations.md, each in one line. */
+async function commandsOf(section: string): Promise<readonly string[]> {
+  const text = await readFile(join(projectRoot, 'docs/operations.md'), 'utf8');
+  const [, said = ''] = new RegExp(`^## ${section}\\n([^]*?)^## `, 'm').exec(text) ?? [];
+  const blocks = [...said.matchAll(/^```\n([^]*?)^```$/gm)].map(([, block = '']) => block);
+  return blocks.map((block) => block.replaceAll('\\\n', ' ').trim());
+}
+
+describe('mayfly ca and keys', function () {
+  this.timeout(120_000);
+  let scratch: string;
+  let issuer: TestIssuer;
+  let service: Program | undefined;
+
+  before(async () => (issuer = await startIssuer()));
+  after(() => issuer.close());
+
+  beforeEach(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'mayfly-ca-'));
+    for (const [name, secret] of [
+      ['pass', 'of the server'],
+      ['root-passphrase', 'of the root'],
+      ['new-passphrase', 'another one'],
+      ['new-root-passphrase', 'another one of the root'],
+    ] as const)
+      await writeFile(join(scratch, name), `${secret}\n`, { mode: 0o600 });
+    const words = ['--root-key-out', 'root.key.pem', '--passphrase-file', 'pass'];
+    const made = await run('init', '--data', 'data', ...words, '--root-passphrase-file', 'root-passphrase');
+    expect(made.code, made.stderr).to.equal(0);
+    expect(made.stdout).to.include('encrypted with a passphrase of its own');
+    await writeFile(path('data', 'config.yaml'), emailConfig(issuer.url));
+    const root = (await readFile(path('data', 'ca', 'chain.pem'), 'utf8')).split(
+      /(?<=END CERTIFICATE-----\n)/,
+    );
+    await writeFile(path('root.pem'), root.at(-1) ?? '');
+  });
+  afterEach(async () => {
+    await stop();
+    await rm(scratch, { recursive: true });
+  });
+
+  const path = (...parts: string[]): string => join(scratch, ...parts);
+  const run = (...args: string[]): Promise<CliResult> => runCli(args, { cwd: scratch });
+
+  /** A line of the documentation, here. */
+  async function follow(command: string): Promise<CliResult> {
+    const here = command.replaceAll('/var/lib/mayfly', 'data').replaceAll('/run/secrets/mayfly', 'pass');
+    const result = await run(...here.split(/\s+/).slice(1));
+    expect(result.code, `${here}: ${result.stderr}`).to.equal(0);
+    return result;
+  }
+
+  async function serve(passphrase = 'pass'): Promise<string> {
+    const listen = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
+    const words = [
+      'serve',
+      ...listen,
+      '--json',
+      '--data',
+      path('data'),
+      '--passphrase-file',
+      path(passphrase),
+    ];
+    service = startProgram(words);
+    return (JSON.parse(await service.firstLine) as { url: string }).url;
+  }
+
+  async function stop(): Promise<void> {
+    service?.child.kill('SIGTERM');
+    await service?.ended;
+    service = undefined;
+  }
+
+  /** A certificate in the folder `out`. */
+  async function issue(url: string, out: string): Promise<X509Certificate> {
+    await writeFile(path('token'), await issuer.sign({ email: 'sue@example.com', email_verified: true }));
+    const result = await run('certificate', '--url', url, '--token-file', 'token', '--out', out);
+    expect(result.code, result.stderr).to.equal(0);
+    return new X509Certificate(await readFile(path(out, 'cert.pem')));
+  }
+
+  /** Whether the certificate in `folder` verifies by the export in `trust`. */
+  async function verifies(folder: string, trust: string): Promise<void> {
+    const words = ['--identity', 'sue@example.com', '--issuer', issuer.url];
+    const result = await run('verify', 'certificate', join(folder, 'cert.pem'), '--trust', trust, ...words);
+    expect(result.code, `${folder} by ${trust}: ${result.stdout}`).to.equal(0);
+  }
+
+  async function exportTo(out: string): Promise<void> {
+    const result = await run('trust', 'export', '--data', 'data', '--out', out);
+    expect(result.code, result.stderr).to.equal(0);
+  }
+
+  const issuingCa = async (): Promise<X509Certificate> =>
+    new X509Certificate(await readFile(path('data', 'ca', 'chain.pem')));
+
+  const keysOf = async (): Promise<string[]> => (await readdir(path('data', 'keys'))).sort();
+
+  describe('renewing, by the book', () => {
+    for (const how of ['mayfly', 'openssl'] as const)
+      it(`makes a new intermediate with the root key elsewhere: ${how}`, async function () {
+        skipUnless(this, how !== 'openssl' || hasOpenssl(), 'there is no openssl');
+        const [ask = '', sign = '', install = '', openssl = ''] = await commandsOf('Renew the issuing CA');
+        let url = await serve();
+        const before = await issue(url, 'before');
+        await exportTo('old-trust');
+        const old = await issuingCa();
+
+        // While the service runs.
+        expect((await follow(ask)).stdout).to.include('CN=Mayfly CA intermediate 2');
+        if (how === 'mayfly') await follow(sign);
+        else execFileSync('/bin/sh', ['-e', '-c', openssl], { cwd: scratch, stdio: 'pipe' });
+        await follow(install);
+        expect((await issue(url, 'meanwhile')).issuer).to.equal(before.issuer);
+        await stop();
+        url = await serve();
+        const after = await issue(url, 'after');
+        await exportTo('new-trust');
+
+        const renewed = await issuingCa();
+        expect(after.checkIssued(renewed)).to.equal(true);
+        expect(after.checkIssued(old)).to.equal(false);
+        expect(renewed.checkIssued(new X509Certificate(await readFile(path('root.pem'))))).to.equal(true);
+        expect(renewed.publicKey.equals(old.publicKey)).to.equal(false);
+        expect(await keysOf()).not.to.include('intermediate.next.key.pem');
+        for (const folder of ['before', 'meanwhile', 'after']) await verifies(folder, 'new-trust');
+        for (const folder of ['before', 'meanwhile']) await verifies(folder, 'old-trust');
+        // The root is the same; what comes with the certificate is what an old export lacks.
+        const chain = await readFile(path('old-trust', 'intermediate.pem'), 'utf8');
+        await writeFile(
+          path('old-trust', 'intermediate.pem'),
+          `${chain}${await readFile(path('after', 'chain.pem'), 'utf8')}`,
+        );
+        await verifies('after', 'old-trust');
+        const bundle = (await (await fetch(`${url}/api/v2/trustBundle`)).json()) as {
+          chains: { certificates: string[] }[];
+        };
+        const first = bundle.chains.map(
+          ({ certificates }) => new X509Certificate(certificates[0] ?? '').subject,
+        );
+        expect(first).to.deep.equal([renewed.subject, old.subject]);
+        const check = await run('log', 'check', '--data', 'data');
+        expect(check.code, check.stderr).to.equal(0);
+      });
+
+    it('starts with either chain wherever it is interrupted, and finishes when it is run again', async () => {
+      const [ask = '', sign = '', install = ''] = await commandsOf('Renew the issuing CA');
+      await follow(ask);
+      await follow(sign);
+      // As after the chain was put in force, and before its key took its place.
+      await mkdir(path('data', 'ca', 'former'));
+      await copyFile(path('data', 'ca', 'chain.pem'), path('data', 'ca', 'former', 'ab.pem'));
+      let url = await serve();
+      expect((await issue(url, 'old')).checkIssued(await issuingCa())).to.equal(true);
+      const bundle = (await (await fetch(`${url}/api/v2/trustBundle`)).json()) as { chains: unknown[] };
+      expect(bundle.chains).to.have.length(1);
+      await stop();
+      await copyFile(path('chain.pem'), path('data', 'ca', 'chain.pem'));
+      url = await serve();
+      expect((await issue(url, 'new')).checkIssued(await issuingCa())).to.equal(true);
+      await stop();
+      await follow(install);
+      expect(await keysOf()).not.to.include('intermediate.next.key.pem');
+      url = await serve();
+      expect((await issue(url, 'last')).checkIssued(await issuingCa())).to.equal(true);
+      await exportTo('trust');
+      for (const folder of ['old', 'new', 'last']) await verifies(folder, 'trust');
+    });
+
+    it('asks for the same key again, and refuses what does not fit without a change', async () => {
+      const [ask = '', sign = ''] = await commandsOf('Renew the issuing CA');
+      const none = await run(
+        'ca',
+        'renew',
+        '--data',
+        'data',
+        '--install',
+        'root.pem',
+        '--passphrase-file',
+        'pass',
+      );
+      expect(none.code).to.equal(1);
+      expect(none.stderr).to.include('no renewal was begun');
+      await follow(ask);
+      await follow(ask.replace('request.pem', 'again.pem'));
+      // Name and key, without the length of the whole, which the signature changes.
+      const key = async (file: string): Promise<Buffer> =>
+        Buffer.from((await readFile(path(file), 'utf8')).replace(/-.*-/g, ''), 'base64').subarray(3, 150);
+      expect(await key('again.pem')).to.deep.equal(await key('request.pem'));
+      await follow(sign);
+      const before = await readFile(path('data', 'ca', 'chain.pem'), 'utf8');
+      const chain = (await readFile(path('chain.pem'), 'utf8')).split(/(?<=END CERTIFICATE-----\n)/);
+      await writeFile(path('turned.pem'), [...chain].reverse().join(''));
+      await writeFile(path('short.pem'), chain[0] ?? '');
+      // A root of somebody else's with the same names.
+      const other = ['--root-key-out', 'other.key.pem'];
+      expect((await run('init', '--data', 'other', ...other)).code).to.equal(0);
+      const foreign = [
+        'ca',
+        'sign',
+        'request.pem',
+        '--root',
+        'other/ca/chain.pem',
+        '--root-key',
+        'other.key.pem',
+      ];
+      expect((await run(...foreign, '--out', 'foreign.pem')).code).to.equal(0);
+      for (const [file, says] of [
+        ['turned.pem', /does not belong to the chain|is not|issue/],
+        ['short.pem', /root/],
+        ['foreign.pem', /ends at another root/],
+        ['request.pem', /something else than certificates/],
+        ['nowhere.pem', /does not exist/],
+      ] as const) {
+        const result = await run(
+          'ca',
+          'renew',
+          '--data',
+          'data',
+          '--install',
+          file,
+          '--passphrase-file',
+          'pass',
+        );
+        expect(result.code, file).to.be.above(0);
+        expect(result.stderr, file).to.match(says);
+        expect(await readFile(path('data', 'ca', 'chain.pem'), 'utf8')).to.equal(before);
+        expect(await keysOf()).to.include('intermediate.next.key.pem');
+      }
+      // Every key of the wrong root, passphrase or request.
+      for (const [words, says] of [
+        [['--root', 'root.pem', '--root-key', 'other.key.pem'], /does not belong to the root/],
+        [
+          ['--root', 'root.pem', '--root-key', 'root.key.pem', '--passphrase-file', 'pass'],
+          /passphrase is wrong/,
+        ],
+        [['--root', 'request.pem', '--root-key', 'other.key.pem'], /root/],
+      ] as const) {
+        const result = await run('ca', 'sign', 'request.pem', ...words, '--out', 'x.pem');
+        expect(result.code).to.equal(1);
+        expect(result.stderr).to.match(says);
+      }
+    });
+  });
+
+  describe('passphrases', () => {
+    it('are changed by the book, and those of the root apart', async () => {
+      const [server = '', root = ''] = await commandsOf('Change a passphrase');
+      await follow(server);
+      await follow(root);
+      const url = await serve('new-passphrase');
+      await issue(url, 'out');
+      await stop();
+      const old = await run('serve', '--data', 'data', '--passphrase-file', 'pass');
+      expect(old.code).to.equal(1);
+      expect(old.stderr).to.include('passphrase is wrong');
+      await readPrivateKey(await readFile(path('root.key.pem')), 'another one of the root');
+      for (const file of await keysOf())
+        expect((await stat(path('data', 'keys', file))).mode & 0o777).to.equal(0o600);
+      expect((await readdir(path('data', 'keys'))).filter((name) => name.endsWith('.tmp'))).to.deep.equal([]);
+    });
+
+    it('are changed by the same command where it was interrupted', async () => {
+      const [server = ''] = await commandsOf('Change a passphrase');
+      const [first = ''] = await keysOf();
+      const words = ['--passphrase-file', 'pass', '--new-passphrase-file', 'new-passphrase'];
+      expect((await run('keys', 'passphrase', '--key', join('data/keys', first), ...words)).code).to.equal(0);
+      const { stdout } = await follow(server);
+      expect(stdout).to.match(/with the new passphrase already .*intermediate\.key\.pem/);
+      for (const file of await keysOf())
+        await readPrivateKey(await readFile(path('data', 'keys', file)), 'another one');
+    });
+
+    it('are not changed in part where one key does not open', async () => {
+      const files = await keysOf();
+      await copyFile(path('root.key.pem'), path('data', 'keys', files.at(-1) ?? ''));
+      const all = (): Promise<string[]> =>
+        Promise.all(files.map((file) => readFile(path('data', 'keys', file), 'utf8')));
+      const before = await all();
+      const words = ['--passphrase-file', 'pass', '--new-passphrase-file', 'new-passphrase'];
+      const result = await run('keys', 'passphrase', '--data', 'data', ...words);
+      expect(result.code).to.equal(1);
+      expect(result.stderr).to.match(/ed25519.*passphrase is wrong.*nothing was changed/);
+      expect(await all()).to.deep.equal(before);
+      expect((await run('keys', 'passphrase', ...words)).stderr).to.include('say which keys');
+    });
+  });
+});

@@ -1,0 +1,187 @@
+import { execFileSync } from 'node:child_process';
+import { expect } from 'chai';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readTrustDirectory } from '../../../cli/verify/trust-directory.ts';
+import { decodePem } from '../../../core/pem.ts';
+import { parseLogV3Json } from '../../../ct-log/format/log-v3-json.ts';
+import { parseVkeys } from '../../../tlog/format/vkey.ts';
+import { readIdentity } from '../../../tlog/log-identity.ts';
+import { sha256 } from '../../../tlog/sha256.ts';
+import { runCli, type CliResult } from '../../support/run-cli.ts';
+
+const FILES = ['chain.pem', 'intermediate.pem', 'log.pub.pem', 'log.v3.json', 'log.vkey', 'root.pem'];
+
+describe('mayfly trust export', function () {
+  this.timeout(60_000);
+  let cwd: string;
+  before(async () => {
+    cwd = await mkdtemp(join(tmpdir(), 'mayfly-trust-'));
+    const { code } = await runCli(
+      ['init', '--data', 'data', '--keep-root-key', '--origin', 'ca.example/log/one'],
+      { cwd },
+    );
+    expect(code).to.equal(0);
+  });
+  after(() => rm(cwd, { recursive: true }));
+
+  const exportTo = (out: string, ...args: string[]): Promise<CliResult> =>
+    runCli(['trust', 'export', '--data', 'data', '--out', out, ...args], { cwd });
+  const text = (...path: string[]): Promise<string> => readFile(join(cwd, ...path), 'utf8');
+
+  it('writes what the verifier reads', async () => {
+    const { code, stderr, stdout } = await exportTo('deep/trust');
+    expect([code, stderr]).to.deep.equal([0, '']);
+    expect(stdout).to.match(/verify certificate cert\.pem --trust \/\S+\/deep\/trust /);
+    expect((await readdir(join(cwd, 'deep/trust'))).sort()).to.deep.equal(FILES);
+    const trust = await readTrustDirectory(join(cwd, 'deep/trust'));
+    const identity = await readIdentity(join(cwd, 'data/logs/one'));
+    const [issuing, root] = decodePem(await text('data/ca/chain.pem')).map(({ bytes }) => bytes);
+    expect(trust.roots).to.deep.equal([root]);
+    expect(trust.intermediates).to.deep.equal([issuing]);
+    expect(trust.logs).to.deep.equal([
+      {
+        origin: 'ca.example/log/one',
+        publicKey: identity.publicKey,
+        ed25519PublicKey: identity.ed25519PublicKey,
+      },
+    ]);
+  });
+
+  it('writes the keys of checkpoints as verifier keys, and the log as it describes itself', async () => {
+    await exportTo('keys');
+    const identity = await readIdentity(join(cwd, 'data/logs/one'));
+    const vkeys = parseVkeys(sha256, await text('keys/log.vkey'));
+    expect(vkeys.map(({ name, type }) => `${type} ${name}`)).to.deep.equal([
+      'static-ct ca.example/log/one',
+      'ed25519 ca.example/log/one',
+    ]);
+    expect(vkeys.map(({ key }) => key)).to.deep.equal([identity.publicKey, identity.ed25519PublicKey]);
+    const described = parseLogV3Json(sha256, await text('keys/log.v3.json'));
+    expect(described.logId).to.deep.equal(identity.logId);
+    expect(JSON.parse(await text('keys/log.v3.json'))).to.include({
+      monitoring_url: 'https://ca.example/log/one/',
+      intended_use: 'production',
+    });
+  });
+
+  it('satisfies openssl', async () => {
+    await exportTo('judged');
+    const openssl = (...args: string[]): string =>
+      execFileSync('openssl', args, { cwd: join(cwd, 'judged'), encoding: 'utf8' });
+    expect(openssl('verify', '-CAfile', 'root.pem', 'intermediate.pem')).to.equal('intermediate.pem: OK\n');
+    expect(openssl('pkey', '-pubin', '-in', 'log.pub.pem', '-noout', '-text')).to.include('P-256');
+    expect(await text('judged/chain.pem')).to.equal(
+      (await text('judged/intermediate.pem')) + (await text('judged/root.pem')),
+    );
+  });
+
+  it('replaces old files, leaves others alone, and opens no key', async () => {
+    await exportTo('again');
+    await writeFile(join(cwd, 'again/log.vkey'), 'old');
+    await writeFile(join(cwd, 'again/mine.txt'), 'mine');
+    const keys = join(cwd, 'data/keys');
+    const names = await readdir(keys);
+    // A file that holds no key: whoever opened one would fail.
+    const contents = await Promise.all(names.map((name) => readFile(join(keys, name))));
+    await Promise.all(names.map((name) => writeFile(join(keys, name), 'not a key')));
+    try {
+      const { code, stdout } = await exportTo('again', '--json');
+      expect(code).to.equal(0);
+      expect((JSON.parse(stdout) as { files: string[] }).files.sort()).to.deep.equal(FILES);
+    } finally {
+      await Promise.all(names.map((name, i) => writeFile(join(keys, name), contents[i] ?? '')));
+    }
+    expect(await text('again/log.vkey')).not.to.equal('old');
+    expect(decodePem(await text('again/root.pem'))).to.have.length(1);
+    expect(await text('again/mine.txt')).to.equal('mine');
+    expect((await readdir(join(cwd, 'again'))).sort()).to.deep.equal([...FILES, 'mine.txt'].sort());
+  });
+
+  it('replaces the root of another CA only when it is forced to', async () => {
+    await exportTo('other');
+    const root = await text('other/root.pem');
+    await writeFile(join(cwd, 'other/root.pem'), 'another');
+    await writeFile(join(cwd, 'other/log.vkey'), 'another');
+    const refused = await exportTo('other');
+    expect([refused.code, refused.stdout]).to.deep.equal([1, '']);
+    expect(refused.stderr).to.include('is not the root of this CA').and.to.include('--force');
+    expect([await text('other/root.pem'), await text('other/log.vkey')]).to.deep.equal([
+      ...['another', 'another'],
+    ]);
+    expect((await exportTo('other', '--force')).code).to.equal(0);
+    expect(await text('other/root.pem')).to.equal(root);
+  });
+
+  it('takes the configuration that the service is given', async () => {
+    await writeFile(join(cwd, 'elsewhere.yaml'), 'mayfly: {public-url: "https://else.example"}');
+    await exportTo('elsewhere', '--config', 'elsewhere.yaml');
+    expect(JSON.parse(await text('elsewhere/log.v3.json'))).to.include({
+      monitoring_url: 'https://else.example/log/one/',
+    });
+    const { code, stderr } = await exportTo('elsewhere', '--config', 'nix.yaml');
+    expect([code, stderr.includes('nix.yaml')], stderr).to.deep.equal([1, true]);
+  });
+
+  it('takes the public URL of the configuration, and does without a broken one aloud', async () => {
+    const config = await text('data/config.yaml');
+    try {
+      await writeFile(join(cwd, 'data/config.yaml'), 'mayfly: {public-url: "https://sign.example"}');
+      await exportTo('url');
+      expect(JSON.parse(await text('url/log.v3.json'))).to.include({
+        monitoring_url: 'https://sign.example/log/one/',
+      });
+      await writeFile(join(cwd, 'data/config.yaml'), 'mayfly: [');
+      const { code, stderr } = await exportTo('url');
+      expect([code, stderr.includes('the configuration is wrong')]).to.deep.equal([0, true]);
+      expect(JSON.parse(await text('url/log.v3.json'))).to.include({
+        monitoring_url: 'https://ca.example/log/one/',
+      });
+    } finally {
+      await writeFile(join(cwd, 'data/config.yaml'), config);
+    }
+  });
+
+  const MISTAKES: readonly (readonly [
+    name: string,
+    data: string,
+    out: string,
+    code: number,
+    part: string,
+  ])[] = [
+    ['a directory that is not there', 'nix', 'out', 1, 'there is no directory'],
+    ['a place inside the data directory', 'data', 'data/trust', 2, 'inside the data directory'],
+    ['the data directory itself', 'data', 'data', 2, 'inside the data directory'],
+    ['a file in the way', 'data', 'data/config.yaml/../../file', 2, 'is a file'],
+    ['a place where nobody can make a directory', 'data', '/proc/mayfly/trust', 1, 'cannot be written'],
+    ['a file on the way', 'data', 'file/trust', 1, 'A part of the path is a file'],
+  ];
+  for (const [name, data, out, expected, part] of MISTAKES)
+    it(`refuses ${name}`, async () => {
+      await writeFile(join(cwd, 'file'), '');
+      const { code, stderr } = await runCli(['trust', 'export', '--data', data, '--out', out], { cwd });
+      expect([code, stderr.includes(part)], stderr).to.deep.equal([expected, true]);
+    });
+
+  it('says which file of the instance is damaged', async () => {
+    const chain = await text('data/ca/chain.pem');
+    try {
+      for (const [content, part] of [
+        ['', 'it holds no certificate'],
+        ['-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n', 'it holds a block "PRIVATE KEY"'],
+        [chain.replaceAll('-----END', '-----ENDE'), 'has no end line'],
+      ] as const) {
+        await writeFile(join(cwd, 'data/ca/chain.pem'), content);
+        const { code, stderr } = await exportTo('damaged');
+        expect([code, stderr.includes('chain.pem is damaged'), stderr.includes(part)], stderr).to.deep.equal([
+          1,
+          true,
+          true,
+        ]);
+      }
+    } finally {
+      await writeFile(join(cwd, 'data/ca/chain.pem'), chain);
+    }
+  });
+});

@@ -1,0 +1,146 @@
+import { expect } from 'chai';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { getPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual, promisify } from 'node:util';
+import { ConfigError } from '../../../config/findings/config-error.ts';
+import { loadConfigApart } from '../../../config/load/load-apart.ts';
+import { LoadProcessError } from '../../../config/load/load-process-error.ts';
+import { loadConfig } from '../../../config/load/load.ts';
+import { startLoader } from '../../../config/load/start-loader.ts';
+import { gone, loaderOf } from '../../support/loader-process.ts';
+import { skipUnless } from '../../support/skipped.ts';
+
+/** More entries and findings than go into one part. */
+const many = (): string =>
+  `oidc-issuers:\n${Array.from(
+    { length: 120 },
+    (_, n) => `  http://issuer-${n}.example.com:
+    client-id: [team-${n}, people-${n}]
+    type: email
+    mayfly:
+      jwks: {keys: [{kty: OKP, crv: Ed25519, kid: one, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}
+      rules: [{name: team, allow: 'claims.email.endsWith("@team-${n}.example.com")', message: Ask us.}]
+`,
+  ).join('')}mayfly: { require-rules: true, audit: { file: { path: audit.jsonl } } }\n`;
+
+describe('config/load/load-apart', () => {
+  let directory: string;
+  let file: string;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'mayfly-load-'));
+    file = join(directory, 'config.yaml');
+  });
+  afterEach(() => rm(directory, { recursive: true, force: true }));
+
+  it('hands over the whole configuration, as it is loaded here', async () => {
+    await writeFile(file, many());
+    const apart = await loadConfigApart(file);
+    expect(apart.entries).to.have.length(120);
+    expect(apart.findings.length).to.be.greaterThan(100);
+    expect(isDeepStrictEqual(apart, await loadConfig(file))).to.equal(true);
+  });
+
+  it('hands over a configuration without issuers', async () => {
+    await writeFile(file, 'oidc-issuers: {}\n');
+    expect(await loadConfigApart(file)).to.deep.equal(await loadConfig(file));
+  });
+
+  it('tells everything that is wrong, with its places', async () => {
+    await writeFile(file, `${many()}meta-issuers: 5\n`.replaceAll('client-id', 'client-name'));
+    const errorOf = (load: Promise<unknown>): Promise<unknown> =>
+      load.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    const apart = await errorOf(loadConfigApart(file));
+    const here = (await errorOf(loadConfig(file))) as ConfigError;
+    expect(apart).to.be.instanceOf(ConfigError);
+    expect((apart as ConfigError).problems).to.deep.equal(here.problems);
+    expect((apart as ConfigError).message).to.equal(here.message);
+    expect((apart as ConfigError).code).to.equal('CONFIG_INVALID');
+    expect(here.problems.length).to.be.greaterThan(100);
+  });
+
+  it('is what Linux ends first when memory runs out, before its first line', async function () {
+    skipUnless(this, process.platform === 'linux', 'this is not Linux');
+    await writeFile(file, 'oidc-issuers: {}\n');
+    const child = startLoader(file, true);
+    const score = readFileSync(`/proc/${child.pid ?? 0}/oom_score_adj`, 'utf8');
+    child.kill('SIGKILL');
+    expect(score.trim()).to.equal('1000');
+  });
+
+  it('gives way to the service, and no more than it was asked to', async () => {
+    await writeFile(file, 'oidc-issuers: {}\n');
+    for (const [politely, nicer] of [
+      [true, 10],
+      [false, 0],
+    ] as const) {
+      const child = startLoader(file, politely);
+      expect(getPriority(child.pid) - getPriority()).to.equal(nicer);
+      child.kill('SIGKILL');
+    }
+  });
+
+  it('starts anew, with the priority of the service, where others leave the process no core', async function () {
+    this.timeout(60_000);
+    const cores = spawnSync('taskset', ['-cp', String(process.pid)], { encoding: 'utf8' });
+    skipUnless(this, cores.status === 0, 'there is no taskset');
+    // A core that this test may use, with four that want it for themselves.
+    const core = /: (\d+)/.exec(cores.stdout)?.[1] ?? '0';
+    const hogs = Array.from({ length: 4 }, () =>
+      spawn('taskset', ['-c', core, process.execPath, '-e', 'for (;;);'], { stdio: 'ignore' }),
+    );
+    try {
+      await writeFile(file, many());
+      const load = loadConfigApart(file);
+      const polite = await loaderOf(process.pid);
+      execFileSync('taskset', ['-cp', core, String(polite)], { stdio: 'ignore' });
+      await gone(polite, 30_000);
+      const second = await loaderOf(process.pid);
+      expect(second).to.not.equal(polite);
+      expect(getPriority(second)).to.equal(getPriority());
+      expect((await load).entries).to.have.length(120);
+    } finally {
+      for (const hog of hogs) hog.kill('SIGKILL');
+    }
+  });
+
+  describe('with a process that gives nothing', () => {
+    // Whoever opens a pipe waits until somebody writes into it.
+    beforeEach(() => promisify(execFile)('mkfifo', [file]));
+
+    const failed = async (load: Promise<unknown>): Promise<LoadProcessError> => {
+      const error: unknown = await load.catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(LoadProcessError);
+      return error as LoadProcessError;
+    };
+
+    it('tells how it ended', async () => {
+      const load = failed(loadConfigApart(file));
+      process.kill(await loaderOf(process.pid), 'SIGKILL');
+      const { code, message } = await load;
+      expect([code, message]).to.deep.equal(['LOAD_ENDED', 'the process that loads it ended with SIGKILL']);
+    });
+
+    it('waits no longer than it should, and leaves no process behind', async () => {
+      const load = failed(loadConfigApart(file, { longest: 500 }));
+      const pid = await loaderOf(process.pid);
+      expect((await load).code).to.equal('LOAD_STUCK');
+      await gone(pid);
+    });
+
+    it('ends it when nobody waits any more', async () => {
+      const stop = new AbortController();
+      const load = loadConfigApart(file, { signal: stop.signal }).catch((reason: unknown) => reason);
+      const pid = await loaderOf(process.pid);
+      stop.abort(new Error('closing'));
+      expect(String(await load)).to.contain('closing');
+      await gone(pid);
+    });
+  });
+});

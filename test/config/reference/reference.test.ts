@@ -1,0 +1,57 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect } from 'chai';
+import { FINDING_CODES } from '../../../config/findings/findings.ts';
+import { configReference } from '../../../config/reference/reference.ts';
+import { parseConfig } from '../../../config/load/load.ts';
+
+/** The checkout: tests run from its source and from `dist`. */
+function checkout(): string {
+  let directory = import.meta.dirname;
+  while (!existsSync(join(directory, 'docs/configuration.md'))) directory = dirname(directory);
+  return directory;
+}
+
+/** Without the padding that the formatter gives to tables. */
+const plain = (markdown: string): string => markdown.replace(/ +/g, ' ').replace(/-{3,}/g, '---').trim();
+
+describe('docs/configuration.md', () => {
+  const text = readFileSync(join(checkout(), 'docs/configuration.md'), 'utf8');
+
+  it('says of every key what the schema says (else: node scripts/write-config-reference.ts && npm run format)', () => {
+    const found = /<!-- reference -->\n([^]*)<!-- end of reference -->/.exec(text)?.[1] ?? '';
+    expect(plain(found)).to.equal(plain(configReference()));
+  });
+
+  it('describes every key', () => {
+    for (const line of configReference().split('\n'))
+      if (line.startsWith('| `')) expect(line, line).not.to.match(/\| *\|$/);
+  });
+
+  it('shows examples that load', () => {
+    const examples = [...text.matchAll(/```yaml\n([^]*?)```/g)].map((match) => match[1] ?? '');
+    expect(examples).to.have.length.above(1);
+    for (const example of examples) expect(parseConfig(example).issuers).to.have.length.above(0);
+  });
+
+  it('explains every code of a warning', () => {
+    const table = /^## What is warned of\n([^]*?)^## /m.exec(text)?.[1] ?? '';
+    const codes = [...table.matchAll(/^\| `([A-Z_]+)`/gm)].map((match) => match[1]);
+    expect(codes).to.have.members([...FINDING_CODES]);
+  });
+
+  it('shows the message that really comes', () => {
+    const file = [
+      'oidc-issuers:',
+      '  https://login.example.com:',
+      '    type: emial',
+      '    client-id: sigstore',
+      'mayfly:',
+      '  public-ulr: https://ca.example.com',
+    ].join('\n');
+    const shown = /```\nmayfly: ([^]*?)```/.exec(text)?.[1]?.trim();
+    expect(() => parseConfig(file))
+      .to.throw()
+      .with.property('message', shown);
+  });
+});

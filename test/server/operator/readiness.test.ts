@@ -1,0 +1,117 @@
+import { expect } from 'chai';
+import { generateKey } from '../../../signers/key-types.ts';
+import { localSigner } from '../../../signers/local-signer.ts';
+import type { LogStatus } from '../../../tlog/log-status.ts';
+import { createReadiness, type Check } from '../../../server/operator/readiness.ts';
+
+const START = Date.UTC(2026, 10, 22);
+
+describe('server: readiness', () => {
+  let now: number;
+  let status: LogStatus;
+  let failedChecks: () => Promise<Check['name'][]>;
+
+  beforeEach(async () => {
+    now = START;
+    status = {
+      size: 7,
+      root: new Uint8Array(32),
+      timestamp: START,
+      queued: 0,
+      tileBacklog: 0,
+      walBytes: 0,
+      stops: 0,
+    };
+    const readiness = createReadiness({
+      signer: localSigner(await generateKey('p256')),
+      authorityNotBefore: START - 1000,
+      authorityNotAfter: START + 86_400_000,
+      log: () => status,
+      clock: () => now,
+      isClosing: () => false,
+    });
+    failedChecks = async () => (await readiness()).checks.filter(({ ok }) => !ok).map(({ name }) => name);
+  });
+
+  it('holds for an idle log that gets a burst, however old its head is', async () => {
+    now += 3_600_000;
+    expect(await failedChecks()).to.deep.equal([]);
+    status = { ...status, queued: 500 };
+    expect(await failedChecks()).to.deep.equal([]);
+    now += 9_000;
+    expect(await failedChecks()).to.deep.equal([]);
+  });
+
+  it('holds for a log that commits under load without a pause', async () => {
+    for (let size = 8; size < 40; size++) {
+      now += 2_000;
+      status = { ...status, size, timestamp: now - 500, queued: 300 };
+      expect(await failedChecks()).to.deep.equal([]);
+    }
+  });
+
+  it('ends when entries wait for ten seconds and the head does not move, and comes back when it does', async () => {
+    now += 3_600_000;
+    status = { ...status, queued: 3 };
+    expect(await failedChecks()).to.deep.equal([]);
+    now += 10_001;
+    expect(await failedChecks()).to.deep.equal(['head']);
+    status = { ...status, size: 10, timestamp: now, queued: 1 };
+    expect(await failedChecks()).to.deep.equal([]);
+  });
+
+  it('forgets a queue that was empty in between', async () => {
+    status = { ...status, queued: 3 };
+    await failedChecks();
+    status = { ...status, queued: 0 };
+    now += 9_000;
+    await failedChecks();
+    status = { ...status, queued: 2 };
+    now += 9_000;
+    expect(await failedChecks()).to.deep.equal([]);
+  });
+
+  it('counts anew when the clock was set back', async () => {
+    status = { ...status, queued: 3 };
+    await failedChecks();
+    now -= 500;
+    expect(await failedChecks()).to.deep.equal([]);
+    now += 10_001;
+    expect(await failedChecks()).to.deep.equal(['head']);
+  });
+
+  it('ends for a head ahead of the clock, a log that failed, and a CA out of its validity', async () => {
+    status = { ...status, timestamp: now + 1_001 };
+    expect(await failedChecks()).to.deep.equal(['head']);
+    status = { ...status, timestamp: now, failed: 'the disk is full' };
+    expect(await failedChecks()).to.deep.equal(['log']);
+    status = { ...status, timestamp: now + 86_400_000, failed: 'the disk is full' };
+    now += 86_400_000;
+    expect(await failedChecks()).to.deep.equal(['authority', 'log']);
+  });
+
+  it('reports for a day that lines were taken out of the audit file, and stays ready', async () => {
+    const incidents = { truncated: 1, deleted: 0, notRotated: 0, lastLoss: START };
+    const places = [{ name: 'file', isFailing: false, lost: 0, incidents }] as const;
+    const readiness = createReadiness({
+      signer: localSigner(await generateKey('p256')),
+      authorityNotBefore: START - 1000,
+      authorityNotAfter: START + 2 * 86_400_000,
+      log: () => status,
+      clock: () => now,
+      isClosing: () => false,
+      audit: {
+        isFailClosed: true,
+        status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, places }),
+      },
+    });
+    now = START + 86_000_000;
+    const { ready, checks } = await readiness();
+    expect(ready).to.equal(true);
+    const told = checks.filter(({ ok }) => !ok);
+    expect(told.map(({ name }) => name)).to.deep.equal(['audit-file']);
+    expect(told[0]?.detail).to.include('truncated or deleted').and.include('2026-11-22T00:00:00.000Z');
+    now = START + 86_400_000;
+    expect((await readiness()).checks.every(({ ok }) => ok)).to.equal(true);
+  });
+});

@@ -1,0 +1,74 @@
+import { expect } from 'chai';
+import { RefusalLog } from '../../../server/operator/refusal-log.ts';
+import { createRequestLog } from '../../../server/operator/request-log.ts';
+import { bodyV2, clientKey, emailToken, post, startTestService } from '../../support/test-service.ts';
+
+const START = 1_000_000;
+
+describe('server: lines of the service log that callers cause', () => {
+  const time = { now: START };
+  const lines: Record<string, unknown>[] = [];
+  const requestLog = createRequestLog(
+    { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+    'info',
+  );
+  beforeEach(() => {
+    time.now = START;
+    lines.length = 0;
+  });
+  const refuse = (on: RefusalLog, count: number, reason = 'TOKEN_MISSING', entry?: string): void => {
+    for (let i = 0; i < count; i++) {
+      on.refused(entry, reason, () => ({
+        ...{ requestId: String(i), client: '127.0.0.1', status: 400, reason, sentence: 'no', ms: 1 },
+      }));
+    }
+  };
+
+  it('are as many a minute as in the audit for each reason and entry, and the rest is one line', () => {
+    const all = new RefusalLog(requestLog, () => time.now);
+    refuse(all, 1000);
+    refuse(all, 1000, 'RULE_DENIED', 'people');
+    refuse(all, 5, 'RULE_DENIED', 'robots');
+    expect(lines).to.have.length(125);
+    time.now += 30_000;
+    refuse(all, 1000);
+    expect(lines).to.have.length(155);
+    all.close();
+    expect(lines.slice(155)).to.deep.include.members([
+      {
+        ...{ level: 'warn', time: lines[155]?.['time'], event: 'suppressed', reason: 'TOKEN_MISSING' },
+        ...{ count: 1910, from: new Date(START).toISOString(), to: new Date(time.now).toISOString() },
+      },
+    ]);
+    expect(lines.at(-1)).to.include({ entry: 'people', reason: 'RULE_DENIED', count: 940 });
+  });
+
+  it('are summed up once in a while, and only when something had none', async () => {
+    const all = new RefusalLog(requestLog, () => time.now, 5);
+    refuse(all, 61);
+    while (lines.length < 61) await new Promise((resolve) => setImmediate(resolve));
+    expect(lines.at(-1)).to.include({ event: 'suppressed', count: 1 });
+    all.close();
+    expect(lines).to.have.length(61);
+  });
+
+  it('are bounded in a service without an audit, and the end says what had none', async () => {
+    const service = await startTestService();
+    const refused = async (body: unknown): Promise<void> => {
+      await (await post(`${service.url}/api/v2/signingCert`, body)).arrayBuffer();
+    };
+    for (let i = 0; i < 150; i++) await refused({});
+    for (let i = 0; i < 150; i++) await refused('no JSON');
+    const good = bodyV2(await emailToken(service), clientKey());
+    expect((await post(`${service.url}/api/v2/signingCert`, good)).status).to.equal(200);
+    await service.close();
+    const of = (event: string): Record<string, unknown>[] =>
+      service.lines.filter((one) => one['event'] === event);
+    // A slow machine may have filled the budget a little meanwhile.
+    expect(of('refused').length).to.be.within(120, 200);
+    expect(of('issued')).to.have.length(1);
+    const suppressed = of('suppressed').reduce((sum, { count }) => sum + Number(count), 0);
+    expect(of('refused').length + suppressed).to.equal(300);
+    expect(service.lines.at(-1)).to.include({ event: 'closed' });
+  });
+});

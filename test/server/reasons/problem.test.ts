@@ -1,0 +1,60 @@
+import { expect } from 'chai';
+import { LogError } from '../../../tlog/log-error.ts';
+import { PolicyError } from '../../../policy/policy-error.ts';
+import { problemOf } from '../../../server/reasons/problem.ts';
+
+describe('server: what a failure of the log looks like to a caller', () => {
+  const sentence = 'the file /var/lib/mayfly/logs/2026/commit.db cannot be written';
+  const fault = (code: 'LOG_STORAGE' | 'LOG_BUSY') =>
+    new LogError(code, sentence, { hint: 'Look at the disk sda1.', metadata: { file: 'commit.db' } });
+
+  it('names no file, disk or detail, which the log line has', () => {
+    const problem = problemOf(fault('LOG_STORAGE'), 'r1');
+    expect(problem.status).to.equal(503);
+    expect(problem.sentence).to.equal(sentence);
+    expect(problem.reply.body).not.to.match(/mayfly\/|commit\.db|sda1/);
+    expect(problem.reply.body).to.contain('the transparency log takes no entries at the moment');
+  });
+
+  it('shows the words of a log that is only busy', () => {
+    expect(problemOf(fault('LOG_BUSY'), 'r1').reply.body).to.contain('sda1');
+  });
+});
+
+describe('server: what a refusal by rules and limits looks like to a caller', () => {
+  const answerOf = (error: PolicyError) => {
+    const { status, reply } = problemOf(error, 'r1');
+    return {
+      status,
+      headers: reply.headers,
+      body: JSON.parse(String(reply.body)) as Record<string, unknown>,
+    };
+  };
+
+  it('tells also old clients the message of the rule', () => {
+    const error = new PolicyError('RULE_DENIED', 'Pull requests cannot sign; merge first.', {
+      metadata: { rule: 'no-forks', entry: 'ci' },
+    });
+    const { status, body } = answerOf(error);
+    expect(status).to.equal(403);
+    expect(body).to.include({ code: 7, message: 'Pull requests cannot sign; merge first.' });
+    expect(JSON.stringify(body['details'])).to.contain('"rule":"no-forks"');
+  });
+
+  it('says when to try again, as the limit knows it', () => {
+    const limited = (retryAfter: string) =>
+      new PolicyError('PRINCIPAL_RATE_LIMITED', 'later', { metadata: { retryAfter } });
+    const { status, headers, body } = answerOf(limited('17'));
+    expect([status, body['code'], headers]).to.deep.equal([429, 8, ['Retry-After', '17']]);
+    expect(answerOf(limited('soon\r\nX: y')).headers).to.deep.equal(['Retry-After', '1']);
+  });
+
+  it('names no file of the replay guard', () => {
+    const error = new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'cannot write /var/lib/mayfly/used.db', {
+      metadata: { file: '/var/lib/mayfly/used.db' },
+    });
+    const { status, headers, body } = answerOf(error);
+    expect([status, body['code'], headers]).to.deep.equal([503, 14, ['Retry-After', '5']]);
+    expect(JSON.stringify(body)).to.not.contain('used.db');
+  });
+});

@@ -1,0 +1,88 @@
+/** The end of a log: from then on it has one head, and nobody gets another one. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { equalBytes } from '../core/bytes.ts';
+import type { Clock } from '../core/clock.ts';
+import { writeDurably } from '../storage/durable-file.ts';
+import { CHECKPOINT_FILE } from './store/checkpoint-file.ts';
+import {
+  openForWriting,
+  readState,
+  readStoredIdentity,
+  storageError,
+  writeEnd,
+} from './store/commit-database.ts';
+import type { Head } from './store/commit-store.ts';
+import { LogError } from './log-error.ts';
+import { readLogFile } from './store/log-file.ts';
+import type { LogIdentity } from './log-identity.ts';
+import { logKeys } from './log-keys.ts';
+import { requireStoreOf } from './require-identity.ts';
+import { COMMIT_DATABASE, LOCK_DATABASE } from './store/sqlite-commit-store.ts';
+import { verifyCheckpoint } from './tree/verify-head.ts';
+
+/** A log that has ended. */
+export interface FrozenLog {
+  /** Its last head. */
+  readonly head: Head;
+  /** Milliseconds since the epoch, when it ended. */
+  readonly frozenAt: number;
+}
+
+/**
+ * Ends the log in `directory`: the commit store then says so, and no program appends to it any more, an
+ * older version included: it does not know the format. To be called when
+ * the log was opened and closed before, so that its checkpoint file holds the signed form of the last head; it is made
+ * durable here. A log that has ended stays as it is. Throws {@link LogError}: `LOG_LOCKED` while another process writes,
+ * `LOG_HEAD_MOVED` when one has written since the checkpoint, and what opening throws. A crash here leaves the log open or
+ * ended.
+ */
+export async function freezeLog(directory: string, identity: LogIdentity, clock: Clock): Promise<FrozenLog> {
+  const path = join(directory, COMMIT_DATABASE);
+  const checkpointPath = join(directory, CHECKPOINT_FILE);
+  const lock = takeLock(join(directory, LOCK_DATABASE));
+  try {
+    const db = openForWriting(path);
+    try {
+      requireStoreOf(identity, readStoredIdentity(db, path));
+      const { head, frozenAt } = readState(db, path);
+      if (frozenAt !== undefined) return { head, frozenAt };
+      const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
+      if (checkpoint === undefined) throw new LogError('LOG_MISSING', `${checkpointPath} does not exist`);
+      requireLast(head, checkpoint, identity);
+      await writeDurably(checkpointPath, checkpoint, 0o644);
+      const now = clock();
+      writeEnd(db, now);
+      return { head, frozenAt: now };
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    throw storageError(path, error);
+  } finally {
+    lock.close();
+  }
+}
+
+/** As the writer takes it, and released by closing. Nothing else in this process may have the file open. */
+function takeLock(path: string): DatabaseSync {
+  const lock = new DatabaseSync(path, { timeout: 0 });
+  try {
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return lock;
+  } catch (cause) {
+    lock.close();
+    throw new LogError('LOG_LOCKED', `another process writes to the log: it holds ${path}`, {
+      hint: 'Stop the service first, then end its log.',
+      cause,
+    });
+  }
+}
+
+function requireLast(head: Head, checkpoint: Uint8Array, identity: LogIdentity): void {
+  const { size, root } = verifyCheckpoint(checkpoint, logKeys(identity));
+  if (size === head.size && equalBytes(root, head.root)) return;
+  throw new LogError('LOG_HEAD_MOVED', 'the log has gone on since its checkpoint was written', {
+    hint: 'Stop the service, then end its log again.',
+  });
+}

@@ -1,0 +1,241 @@
+/**
+ * A log while it runs. Its sequencer ends with a fault of the stores, because then nobody knows what is stored; the
+ * stores are opened again, as at a start, and another sequencer goes on from what is there. Readers see the newest
+ * signed head throughout. What contradicts the log's history ends it until somebody looks and starts it again.
+ */
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { rfc3339 } from '../core/clock.ts';
+import { BatchSigner } from './sequence/batch-signer.ts';
+import { CheckpointFile } from './store/checkpoint-file.ts';
+import type { ClockGuard } from './sequence/clock-guard.ts';
+import type { ClockRecord } from './sequence/clock-record.ts';
+import type { Committed } from './committed.ts';
+import type { PrecertificateEntry } from '../ct-log/format/leaf.ts';
+import { HashIndex } from './index/hash-index.ts';
+import type { SignedHead } from './sequence/head-signer.ts';
+import { LogError, messageOf, type LogReason } from './log-error.ts';
+import { whatIsWrong, type LogStatus } from './log-status.ts';
+import { NeededFiles } from './tree/needed-files.ts';
+import { logReader, type LogReader } from '../ct-log/reader.ts';
+import {
+  inspectLog,
+  leafHashesSince,
+  recoverLog,
+  requirePossible,
+  type LogSources,
+  type RecoveredLog,
+} from './recovery.ts';
+import type { SequencerLimits } from './sequence/sequencer-limits.ts';
+import { Sequencer } from './sequence/sequencer.ts';
+import type { TileWriter } from './sequence/tile-writer.ts';
+import { TreeTiles } from './tree/tree-tiles.ts';
+
+/** What a live log works with. */
+export interface LiveLogParts {
+  readonly sources: LogSources;
+  readonly clock: ClockGuard;
+  readonly record: ClockRecord;
+  readonly limits: SequencerLimits;
+}
+
+/** Milliseconds until the stores are opened again, the first time and at most. */
+const FIRST_REOPEN = 200;
+const LONGEST_REOPEN = 10_000;
+
+/** Milliseconds between two looks at the clock and at tiles that failed. */
+const TICK = 1_000;
+
+/** What does not pass by itself: a file that is wrong, or another writer. */
+const FINAL: ReadonlySet<LogReason> = new Set([
+  'LOG_CORRUPT',
+  'LOG_ROLLED_BACK',
+  'LOG_HEAD_MOVED',
+  'LOG_WRONG_KEY',
+]);
+
+const isFinal = (error: unknown): boolean => error instanceof LogError && FINAL.has(error.code);
+
+/** See above. */
+export class LiveLog {
+  readonly reader: LogReader;
+  readonly #parts: LiveLogParts;
+  readonly #files: NeededFiles;
+  readonly #tiles: TreeTiles;
+  readonly #file: CheckpointFile;
+  readonly #index: HashIndex;
+  /** What is rejected with when the log has ended. */
+  readonly #frozen: LogError | undefined;
+  readonly #frozenAt: number | undefined;
+  readonly #abort = new AbortController();
+  readonly #ticker: NodeJS.Timeout;
+  #writer: TileWriter;
+  #sequencer: Sequencer;
+  /** Why the stores could not be opened again, the last time. */
+  #reopenFailure: string | undefined;
+  #stops = 0;
+  #lastStop: string | undefined;
+  /** Whether somebody has to look before the log goes on. */
+  #isFinal = false;
+  #reopening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: LiveLogParts, recovered: RecoveredLog) {
+    const { directory, identity, stores } = parts.sources;
+    const { head, issuers, frozenAt } = recovered;
+    this.#frozen = frozenAt === undefined ? undefined : frozen(frozenAt);
+    this.#frozenAt = frozenAt;
+    this.#parts = parts;
+    this.#files = new NeededFiles(stores.tiles);
+    this.#tiles = new TreeTiles(recovered.edge, this.#files);
+    this.#file = new CheckpointFile(directory, head.checkpoint);
+    const data = { path: join(directory, 'index.db'), logId: identity.logId };
+    this.#index = new HashIndex(data, head.head.size, (tile) => this.#tiles.tile(tile));
+    this.#writer = recovered.writer;
+    this.#sequencer = this.#sequence(recovered);
+    this.#file.update(head.checkpoint);
+    this.reader = logReader({
+      ...{ identity, head: () => this.#sequencer.head, tiles: this.#tiles, frozenAt },
+      ...{ files: this.#files, index: this.#index, issuers: issuers.certificates },
+    });
+    parts.record.note(parts.clock.baseline);
+    this.#ticker = setInterval(() => {
+      parts.clock.look();
+      parts.record.note(parts.clock.baseline);
+      this.#sequencer.retryTiles();
+    }, TICK).unref();
+  }
+
+  /** See {@link Sequencer.append}. */
+  append(entry: PrecertificateEntry): Promise<Committed> {
+    return this.#frozen === undefined ? this.#sequencer.append(entry) : Promise.reject(this.#frozen);
+  }
+
+  /** See {@link Sequencer.refusal}. */
+  refusal(): LogError | undefined {
+    return this.#frozen ?? this.#sequencer.refusal();
+  }
+
+  status(): LogStatus {
+    const { head } = this.#sequencer.head;
+    const { stores } = this.#parts.sources;
+    const optional = {
+      frozenAt: this.#frozenAt,
+      lastStop: this.#lastStop,
+      blocked: this.#isFinal ? this.#failure() : undefined,
+      failed: this.#failure(),
+      signingFailure: this.#sequencer.signingFailure,
+      clockFailure: this.#sequencer.clockRefusal()?.message,
+      tileFailure: this.#writer.failure,
+      indexFailure: this.#index.failure,
+      checkpointFailure: this.#file.failure,
+      unreadable: this.#files.unreadable,
+      storeGrowth: stores.commits.growth,
+    };
+    return {
+      ...head,
+      stops: this.#stops,
+      walBytes: stores.commits.walBytes ?? 0,
+      queued: this.#sequencer.queued,
+      tileBacklog: this.#writer.backlog(head.size),
+      ...whatIsWrong(optional),
+    };
+  }
+
+  #failure(): string | undefined {
+    const { failure } = this.#sequencer;
+    if (failure === undefined) return undefined;
+    const again = this.#reopenFailure;
+    return again === undefined || again === failure ? failure : `${failure}; opening it again: ${again}`;
+  }
+
+  /** Finishes what waits, writes the checkpoint file, releases the directory. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#abort.abort();
+      clearInterval(this.#ticker);
+      await this.#reopening;
+      await this.#sequencer.close();
+      this.#files.close();
+      await this.#index.close();
+      await this.#file.close();
+      await this.#parts.record.idle();
+      await this.#parts.sources.stores.commits.close();
+    })();
+    return this.#closing;
+  }
+
+  #sequence({ edge, issuers, writer, head }: RecoveredLog): Sequencer {
+    const { clock, limits, sources } = this.#parts;
+    const { identity, signers, signHead, stores } = sources;
+    const signer = new BatchSigner({
+      ...{ signHead, sctSigner: signers.treeHead, logId: identity.logId },
+      patienceMs: limits.signingPatienceMs,
+    });
+    return new Sequencer({
+      ...{ identity, store: stores.commits, edge, tiles: writer, head, signer, limits },
+      clock: () => clock.now(),
+      knowsChain: (fingerprints) => issuers.knowsChain(fingerprints),
+      published: (signed, leafHashes) => {
+        this.#published(signed, leafHashes);
+      },
+      stopped: (cause) => {
+        this.#stops++;
+        this.#lastStop = messageOf(cause);
+        this.#isFinal = isFinal(cause);
+        if (!this.#isFinal) this.#reopening ??= this.#reopen();
+      },
+    });
+  }
+
+  #published({ checkpoint, head: { size } }: SignedHead, leafHashes: readonly Uint8Array[]): void {
+    for (const [i, hash] of leafHashes.entries()) this.#index.add(hash, size - leafHashes.length + i);
+    this.#file.update(checkpoint);
+  }
+
+  /** Until it works, or shows what does not pass by itself. */
+  async #reopen(): Promise<void> {
+    const { signal } = this.#abort;
+    for (let wait = FIRST_REOPEN; ; wait = Math.min(2 * wait, LONGEST_REOPEN)) {
+      await delay(wait, undefined, { ref: false, signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        await this.#goOn(await this.#openAgain());
+        return;
+      } catch (error) {
+        this.#reopenFailure = messageOf(error);
+        this.#isFinal = isFinal(error);
+        if (this.#isFinal) return;
+      }
+    }
+  }
+
+  async #openAgain(): Promise<RecoveredLog> {
+    // Full tiles of the old edge may be on their way; they are those of a published head, and must not be written twice
+    // at a time.
+    await this.#writer.idle();
+    const { sources } = this.#parts;
+    const inspected = await inspectLog(sources);
+    requirePossible(inspected.state, this.#sequencer.possibleHeads);
+    return recoverLog(sources, inspected);
+  }
+
+  /** Puts what was recovered in the place of what stopped. */
+  async #goOn(recovered: RecoveredLog): Promise<void> {
+    const added = await leafHashesSince(this.#sequencer.head.head.size, recovered, this.#parts.sources);
+    this.#tiles.follow(recovered.edge);
+    this.#writer = recovered.writer;
+    this.#sequencer = this.#sequence(recovered);
+    this.#reopenFailure = undefined;
+    this.#reopening = undefined;
+    this.#published(recovered.head, added);
+  }
+}
+
+/** A log that has ended takes nothing. */
+export const frozen = (at: number): LogError =>
+  new LogError(
+    'LOG_FROZEN',
+    `the log of this service ended at ${rfc3339(at)}: no certificate is issued any more`,
+    { hint: 'Ask the operator which service has taken its place.' },
+  );

@@ -1,0 +1,174 @@
+/**
+ * How a log is opened, at the start and after a fault, in two halves. The first looks at everything and changes nothing:
+ * whatever is refused stays as it was, so that the right file can still be put back. The second makes durable what was
+ * found, writes what a crash left unwritten, and signs.
+ */
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { removeTemporary } from '../storage/durable-file.ts';
+import { CHECKPOINT_FILE } from './store/checkpoint-file.ts';
+import type { CommitStore, Head, LoadedState } from './store/commit-store.ts';
+import { HASH_LENGTH } from './format/merkle.ts';
+import { TILE_WIDTH, tilePath } from './format/tile.ts';
+import type { LogSigners, SignedHead, SignHead } from './sequence/head-signer.ts';
+import { putIssuers, requireOwnIssuers, type Issuers } from '../ct-log/issuers.ts';
+import { LogError } from './log-error.ts';
+import { readLogFile } from './store/log-file.ts';
+import type { LogIdentity } from './log-identity.ts';
+import { logKeys } from './log-keys.ts';
+import { NeededFiles } from './tree/needed-files.ts';
+import { rebuildEdge } from './tree/rebuild-edge.ts';
+import { requireOneLog, requireUnedited, type Witnesses } from './require-identity.ts';
+import { refuseRollback } from './rollback.ts';
+import type { TileStore } from './store/tile-store.ts';
+import { TileWriter } from './sequence/tile-writer.ts';
+import type { TreeEdge } from './tree/tree-edge.ts';
+import { TreeTiles } from './tree/tree-tiles.ts';
+import { requireCheckpointOf } from './tree/verify-head.ts';
+
+/** Where a log keeps what it holds. */
+export interface LogStores {
+  readonly commits: CommitStore;
+  readonly tiles: TileStore;
+}
+
+/** What a log is opened from. */
+export interface LogSources {
+  readonly directory: string;
+  readonly identity: LogIdentity;
+  readonly signers: LogSigners;
+  readonly signHead: SignHead;
+  /** The CA chain, DER, issuing CA first, root last. */
+  readonly issuers: readonly Uint8Array[];
+  readonly stores: LogStores;
+}
+
+/** A log that was found right; nothing was changed. */
+export interface InspectedLog {
+  readonly state: LoadedState;
+  readonly edge: TreeEdge;
+  /** What should be known, a sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** A log that can be written. */
+export interface RecoveredLog {
+  readonly edge: TreeEdge;
+  readonly issuers: Issuers;
+  readonly writer: TileWriter;
+  readonly head: SignedHead;
+  /** When the log ended, milliseconds since the epoch; undefined while it goes on. */
+  readonly frozenAt: number | undefined;
+}
+
+/** The first half: takes the stores, and holds them to one log with one history. Throws {@link LogError}. */
+export async function inspectLog(sources: LogSources): Promise<InspectedLog> {
+  const { directory, identity, signers, issuers, stores } = sources;
+  const state = await stores.commits.load();
+  requireOneLog(identity, state.identity, signers);
+  const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
+  const edge = await rebuildEdge(state, stores.tiles);
+  const isBound = state.identity.bound !== undefined;
+  const unwitnessed = isBound
+    ? []
+    : requireUnedited(identity, await witnessesOf(state, checkpoint, stores.tiles));
+  const opening = { keys: logKeys(identity), state, edge, tiles: stores.tiles, checkpoint };
+  const warnings = [...unwitnessed, ...(await refuseRollback(opening))];
+  await requireOwnIssuers(issuers, stores.tiles);
+  return { state, edge, warnings };
+}
+
+/** The newest data tile has an entry when the store holds none: the log is as large as its full tiles. */
+async function witnessesOf(
+  { head: { size }, entries }: LoadedState,
+  checkpoint: Uint8Array | undefined,
+  tiles: TileStore,
+): Promise<Witnesses> {
+  const newest = tilePath({ level: 'data', n: Math.ceil(size / TILE_WIDTH) - 1, width: TILE_WIDTH });
+  const entry = entries[0] ?? (size === 0 ? undefined : await tiles.get(newest));
+  return { checkpoint, entry, size };
+}
+
+/** The second half: everything that is committed, synced; issuers and full tiles that a crash left unwritten; the
+ * signature of the committed head, checked with the log's own keys. Throws {@link LogError}, and the key's own error. */
+export async function recoverLog(sources: LogSources, { state, edge }: InspectedLog): Promise<RecoveredLog> {
+  const { identity, stores, signHead } = sources;
+  await stores.commits.recover();
+  const issuers = await putIssuers(sources.issuers, stores.tiles);
+  const writer = new TileWriter(edge, stores.tiles);
+  await writer.write(state.head.size);
+  if (writer.contradiction !== undefined) throw writer.contradiction;
+  if (writer.failure !== undefined)
+    throw new LogError('LOG_STORAGE', `a full tile cannot be written: ${writer.failure}`);
+  const head = await signHead(state.head);
+  requireCheckpointOf(state.head, head.checkpoint, logKeys(identity));
+  return { edge, issuers, writer, head, frozenAt: state.frozenAt };
+}
+
+/** How often the store is judged again when it shows another head once it is open. */
+const JUDGED_AGAIN = 3;
+
+/** {@link recoverLog} at a start, when no head was signed yet that what the store holds could contradict: what an
+ * interrupted commit left is judged as the store shows it ({@link CommitStore.recover}). */
+export async function recoverAtStart(sources: LogSources, inspected: InspectedLog): Promise<RecoveredLog> {
+  let judged = inspected;
+  for (let left = JUDGED_AGAIN; ; left--) {
+    try {
+      return await recoverLog(sources, judged);
+    } catch (error) {
+      if (!(error instanceof LogError && error.code === 'LOG_STALE') || left === 0) throw error;
+      judged = await inspectLog(sources);
+    }
+  }
+}
+
+/** After a fault, the store holds the newest head that was signed or the one whose commit failed: `possible`. Another
+ * one was written by somebody else, and what was signed here must not be signed again. Throws `LOG_HEAD_MOVED`. */
+export function requirePossible({ head }: LoadedState, possible: readonly Head[]): void {
+  const isOne = possible.some(
+    ({ size, root, timestamp }) =>
+      size === head.size && timestamp === head.timestamp && Buffer.compare(root, head.root) === 0,
+  );
+  if (isOne) return;
+  throw new LogError(
+    'LOG_HEAD_MOVED',
+    `another writer has changed the log: its head has size ${head.size} now`,
+    {
+      hint: 'Two servers must not share a log. Stop both, find out which one is to stay, and start that one alone.',
+    },
+  );
+}
+
+/** Removes the temporary files that a crash left where this log writes. Only at the start, under the lock, and before
+ * anything is written: they are in the directories of the tiles at the edge, of the issuers and of the log itself. */
+export async function removeLeftovers(directory: string, { head, firstEntry }: LoadedState): Promise<void> {
+  const places = new Set([directory, join(directory, 'issuer')]);
+  for (const size of [firstEntry, head.size])
+    for (const level of ['data', 0, 1, 2, 3, 4, 5] as const) {
+      const n = Math.floor(size / TILE_WIDTH ** (level === 'data' ? 1 : level + 1));
+      for (const at of [n, Math.max(0, n - 1)])
+        places.add(dirname(join(directory, tilePath({ level, n: at, width: TILE_WIDTH }))));
+    }
+  // What cannot be removed, as a file of another user, is in nobody's way.
+  const ignore = (): undefined => undefined;
+  for (const place of places) await removeTemporary(place).catch(ignore);
+  // Older versions wrote the checkpoint under this name.
+  await rm(join(directory, `${CHECKPOINT_FILE}.tmp`), { force: true }).catch(ignore);
+}
+
+/** The leaf hashes of the entries from `size` on: what was committed although the commit was reported as failed. */
+export async function leafHashesSince(
+  size: number,
+  { edge, head: { head } }: RecoveredLog,
+  { stores }: LogSources,
+): Promise<Uint8Array[]> {
+  const tiles = new TreeTiles(edge, new NeededFiles(stores.tiles, 0));
+  const out: Uint8Array[] = [];
+  for (let at = size; at < head.size; at++) {
+    const n = Math.floor(at / TILE_WIDTH);
+    const width = Math.min(TILE_WIDTH, head.size - n * TILE_WIDTH);
+    const place = (at - n * TILE_WIDTH) * HASH_LENGTH;
+    out.push((await tiles.tile({ level: 0, n, width })).subarray(place, place + HASH_LENGTH));
+  }
+  return out;
+}

@@ -1,0 +1,126 @@
+/**
+ * Finds out that a log was once larger than its commit store says: somebody put an old `commit.db` back. Signing on
+ * from there would give sizes that are out in the world a second root. What is known of the past lies beside the
+ * commit store: the checkpoint file (at most about a second old) and the full tiles. So this catches an old `commit.db`
+ * among newer files; a directory that was restored or cloned as a whole looks right to itself.
+ */
+import { equalBytes } from '../core/bytes.ts';
+import { CHECKPOINT_FILE } from './store/checkpoint-file.ts';
+import type { LoadedState } from './store/commit-store.ts';
+import { consistencyProof, rootFrom } from './format/merkle-proof.ts';
+import { verifyConsistency } from './format/merkle-verify.ts';
+import { hashesFromTiles, TILE_WIDTH, tilePath } from './format/tile.ts';
+import type { Vkey } from './format/vkey.ts';
+import { LogError, messageOf } from './log-error.ts';
+import { NeededFiles } from './tree/needed-files.ts';
+import { requireOwnTiles } from './tree/own-tiles.ts';
+import { sha256 } from './sha256.ts';
+import type { TileStore } from './store/tile-store.ts';
+import type { TreeEdge } from './tree/tree-edge.ts';
+import { TreeTiles } from './tree/tree-tiles.ts';
+import { verifyCheckpoint, type VerifiedCheckpoint } from './tree/verify-head.ts';
+
+/** What a log is opened from. `edge` gives the root of the committed head. */
+export interface Opening {
+  /** The file's bytes; undefined when it is missing. */
+  readonly checkpoint: Uint8Array | undefined;
+  readonly keys: readonly Vkey[];
+  readonly state: LoadedState;
+  readonly edge: TreeEdge;
+  readonly tiles: TileStore;
+}
+
+/** To be called before anything is signed or written; resolves with what weakens the look at the past, a sentence each.
+ * Throws {@link LogError} `LOG_ROLLED_BACK` when the log was larger before, or was another; `LOG_CORRUPT` when it is a
+ * damaged file that makes it look so. */
+export async function refuseRollback(opening: Opening): Promise<string[]> {
+  const { checkpoint, keys, state, edge, tiles } = opening;
+  const { head } = state;
+  const signed = checkpoint === undefined ? undefined : signedHead(checkpoint, keys);
+  if (typeof signed !== 'string' && signed !== undefined && signed.size > head.size)
+    throw smaller(state, signed.size, `the signed ${CHECKPOINT_FILE}`);
+  const beyond = await tileBeyond(head.size, async (path) => (await tiles.get(path)) !== undefined);
+  if (beyond !== undefined) throw smaller(state, beyond.size, beyond.path);
+  await requireOwnTiles({ head, edge, tiles }, (path) =>
+    rolledBack(state, `its entries are not those of ${path}, which is whole`),
+  );
+  if (signed === undefined) return [];
+  if (typeof signed === 'string') return [signed];
+  await requireContinued(signed, opening);
+  return [];
+}
+
+/** What a checkpoint of this log says; a sentence when it is none. Older versions did not sync the file, so after a
+ * power cut it may be cut off. Then it says nothing about the past, and is written anew soon. */
+function signedHead(checkpoint: Uint8Array, keys: readonly Vkey[]): VerifiedCheckpoint | string {
+  try {
+    return verifyCheckpoint(checkpoint, keys);
+  } catch (error) {
+    return (
+      `the file ${CHECKPOINT_FILE} is damaged (${messageOf(error)}): that the log was not longer before is seen from ` +
+      'its tiles alone. It is written anew'
+    );
+  }
+}
+
+/** The full tile of a log that was larger than `size`; `size` of the answer is what it had at least. A full tile is
+ * put only after the commit that covers it, and tiles are put in order: so if any lies beyond the tree, the first
+ * one does, by its data tile or, should that be gone, by its hash tile. */
+export async function tileBeyond(
+  size: number,
+  isThere: (path: string) => Promise<boolean>,
+): Promise<{ size: number; path: string } | undefined> {
+  const n = Math.floor(size / TILE_WIDTH);
+  for (const level of ['data', 0] as const) {
+    const path = tilePath({ level, n, width: TILE_WIDTH });
+    if (await isThere(path)) return { size: (n + 1) * TILE_WIDTH, path };
+  }
+  return undefined;
+}
+
+/** A tile that is not the tree's would give another root, too: only if our own root of that size is consistent with
+ * the committed head, it is the checkpoint that is of another history. */
+async function requireContinued({ size, root }: VerifiedCheckpoint, opening: Opening): Promise<void> {
+  const { state, edge, tiles } = opening;
+  const { head } = state;
+  if (size === 0) return;
+  const treeTiles = new TreeTiles(edge, new NeededFiles(tiles, 0));
+  const read = hashesFromTiles(sha256, head.size, (tile) => treeTiles.tile(tile));
+  const own = await rootFrom(sha256, size, read);
+  if (equalBytes(own, root)) return;
+  const proof = await consistencyProof(sha256, size, head.size, read);
+  if (verifyConsistency(sha256, { size, root: own }, head, proof)) {
+    throw rolledBack(state, `its entries do not continue the ${size} of the signed ${CHECKPOINT_FILE}`);
+  }
+  throw new LogError('LOG_CORRUPT', `the tiles below entry ${size} do not follow from the committed head`, {
+    hint: 'Nothing was changed. `mayfly log check` names the file; restore it from a copy of the log.',
+  });
+}
+
+/** The store holds less than there was. A WAL whose end cannot be read, or one that is older than the database beside
+ * it, explains that better than a database that was put back. */
+function smaller(state: LoadedState, before: number, where: string): LogError {
+  const { head, unreadable, sizeWithoutWal } = state;
+  const known = `holds ${head.size} entries, but the log had at least ${before} before (${where})`;
+  if (sizeWithoutWal > head.size)
+    return new LogError('LOG_CORRUPT', `commit.db-wal is older than commit.db: with it, the store ${known}`, {
+      hint:
+        'Nothing was changed. Put the commit.db-wal back that lay beside this commit.db. If there was none, because ' +
+        'the service was stopped in order, move this one away (keep it).',
+    });
+  if (unreadable !== undefined)
+    return new LogError('LOG_CORRUPT', `${unreadable} cannot be read: what can be read ${known}`, {
+      hint:
+        'Nothing was changed. Put a good copy of commit.db-wal back, of this very moment. Do not remove it. Without a ' +
+        'copy, start a new log with a new key; docs/operations.md says how, under "Backup and restore".',
+    });
+  return rolledBack(state, `the log had at least ${before} before (${where})`);
+}
+
+const rolledBack = ({ head, files }: LoadedState, contradiction: string): LogError =>
+  new LogError('LOG_ROLLED_BACK', `${files} holds ${head.size} entries, but ${contradiction}`, {
+    hint:
+      'Nothing was changed. Never put an old commit.db back: the log would sign a second history. Put the newest one ' +
+      'back, with the commit.db-wal that lay beside it, or start a new log with a new key; docs/operations.md says ' +
+      'how, under "Backup and restore".',
+  });

@@ -1,0 +1,74 @@
+/** Entries that wait to be logged, with those who wait for them. */
+import type { Committed } from '../committed.ts';
+import type { PrecertificateEntry } from '../../ct-log/format/leaf.ts';
+import type { LogError } from '../log-error.ts';
+import type { PlacedEntry } from '../../ct-log/placed-entry.ts';
+
+/** One entry and what becomes of it. */
+export interface Waiter {
+  readonly entry: PrecertificateEntry;
+  readonly resolve: (committed: Committed) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What a batch logs; `waiters[i]` waits for `entries[i]`. */
+export interface PlacedBatch {
+  readonly waiters: readonly Waiter[];
+  readonly entries: readonly PlacedEntry[];
+}
+
+/** See above. Whoever was answered stays so: later answers change nothing. */
+export class WaitingEntries {
+  #queue: Waiter[] = [];
+  #inBatch: readonly Waiter[] = [];
+
+  /** Entries that are in no batch yet. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Entries whose batch is not done yet, with those in none. */
+  get all(): number {
+    return this.#queue.length + this.#inBatch.length;
+  }
+
+  add(entry: PrecertificateEntry): Promise<Committed> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ entry, resolve, reject });
+    });
+  }
+
+  /** Begins a batch of the first `limit` entries. `place` says where each goes, by its place in the batch; one for which it
+   * throws is refused alone and takes no place. */
+  take(limit: number, place: (entry: PrecertificateEntry, at: number) => PlacedEntry): PlacedBatch {
+    this.#inBatch = this.#queue.splice(0, limit);
+    const waiters: Waiter[] = [];
+    const entries: PlacedEntry[] = [];
+    for (const waiter of this.#inBatch) {
+      try {
+        entries.push(place(waiter.entry, entries.length));
+        waiters.push(waiter);
+      } catch (error) {
+        waiter.reject(error);
+      }
+    }
+    return { waiters, entries };
+  }
+
+  /** The batch is done. */
+  endBatch(): void {
+    this.#inBatch = [];
+  }
+
+  /** Rejects those in no batch yet. */
+  rejectQueued(error: unknown): void {
+    for (const { reject } of this.#queue.splice(0)) reject(error);
+  }
+
+  /** Rejects everybody. The entries of the batch may have been stored. */
+  rejectAll(error: LogError): void {
+    for (const { reject } of this.#inBatch) reject(error.ofStored());
+    this.#inBatch = [];
+    this.rejectQueued(error);
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * The tables of `commit.db` and every statement on them. Synchronous: the writer runs it in a worker thread, readers
+ * (`mayfly log …` beside a running server) in their own process.
+ *
+ *     meta(key, value)            log_id; format: 1, 2 once the log has ended; identity: the text of log.json, absent in a file of an older version;
+ *                                 frozen, once the log has ended
+ *     head(one, size, root, timestamp)
+ *     entry(idx, bytes)           TileLeaf bytes; only entries that are not yet in a full data tile
+ */
+import { DatabaseSync } from 'node:sqlite';
+import { existsSync, statSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { utf8, utf8Text } from '../../core/bytes.ts';
+import { FileFault } from '../../storage/file-fault.ts';
+import { DURABLE, isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
+import type { CommittedState, Head, StoredIdentity } from './commit-store.ts';
+import { LogError, type LogReason } from '../log-error.ts';
+import { identityText, type LogIdentity } from '../log-identity.ts';
+
+/** Version of the tables. */
+const FORMAT = 1;
+
+/** Version in a store whose log has ended. Programs that do not know the end refuse it: they would go on signing. */
+const ENDED_FORMAT = 2;
+
+/** Key in `meta` of a log that has ended; the value is the time, decimal milliseconds since the epoch. */
+const FROZEN_KEY = 'frozen';
+
+const SCHEMA = `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE head (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    size INTEGER NOT NULL CHECK (size >= 0),
+    root BLOB NOT NULL CHECK (length(root) = 32),
+    timestamp INTEGER NOT NULL CHECK (timestamp >= 0)
+  ) STRICT;
+  CREATE TABLE entry (idx INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+`;
+
+/** Bytes to which SQLite cuts the WAL when it starts it anew. In between a program that reads `commit.db` and does not
+ * finish makes it longer. */
+export const WAL_KEPT = 16 * 1024 * 1024;
+
+/** Turns a failure of SQLite into a {@link LogError} that names the file. */
+export function storageError(path: string, error: unknown): LogError {
+  if (error instanceof LogError) return error;
+  if (error instanceof FileFault) return new LogError('LOG_STORAGE', error.message, { cause: error });
+  const code: LogReason = isCorruption(error) ? 'LOG_CORRUPT' : 'LOG_STORAGE';
+  return new LogError(code, `${path}: ${sqliteMessage(error)}`, { cause: error });
+}
+
+/** Makes `path` with the tables of a new log and its first, empty head. */
+export function createCommitDatabase(path: string, identity: LogIdentity, head: Head): void {
+  const db = new DatabaseSync(path);
+  try {
+    // A page holds several entries of two to three kilobytes, so that a batch writes few pages.
+    db.exec(`PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; ${DURABLE}`);
+    db.exec('BEGIN IMMEDIATE');
+    db.exec(SCHEMA);
+    const meta = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
+    meta.run('log_id', identity.logId);
+    meta.run('format', Uint8Array.of(FORMAT));
+    meta.run('identity', utf8(identityText(identity)));
+    db.prepare('INSERT INTO head (one, size, root, timestamp) VALUES (1, ?, ?, ?)').run(
+      head.size,
+      head.root,
+      head.timestamp,
+    );
+    db.exec('COMMIT');
+  } finally {
+    db.close();
+  }
+}
+
+/** Opens for writing; throws {@link LogError}. */
+export function openForWriting(path: string): DatabaseSync {
+  requireFile(path);
+  const db = new DatabaseSync(path, { timeout: 5000 });
+  try {
+    db.exec(`PRAGMA journal_mode = WAL; ${DURABLE} PRAGMA journal_size_limit = ${WAL_KEPT};`);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Opens for reading, beside a writer or alone; throws {@link LogError}. */
+export function openForReading(path: string): DatabaseSync {
+  requireFile(path);
+  return openReadOnly(path);
+}
+
+/** Throws {@link LogError} when there is no database at `path`, or when it or what lies beside it is no file: SQLite would
+ * wait for ever for a pipe that nobody writes to. */
+export function requireFile(path: string): void {
+  if (!existsSync(path)) throw missing(path);
+  for (const name of [path, `${path}-wal`, `${path}-shm`])
+    if (statSync(name, { throwIfNoEntry: false })?.isFile() === false)
+      throw new LogError('LOG_STORAGE', `${name} is not a file`);
+}
+
+/** A copy on a medium that cannot be written has no shared-memory file and cannot get one. Without a WAL beside it
+ * the database alone is everything, and may be read as unchangeable. */
+function openReadOnly(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
+  try {
+    db.prepare('SELECT 1 FROM sqlite_schema').get();
+    return db;
+  } catch (error) {
+    db.close();
+    if (existsSync(`${path}-wal`)) throw error;
+    return openUnchanging(path);
+  }
+}
+
+/** Opens a file that nobody changes, for reading: without its WAL, without a lock, and without a file beside it. Not while
+ * this process has the file open otherwise: closing it drops the locks on it. */
+export function openUnchanging(path: string): DatabaseSync {
+  const url = pathToFileURL(path);
+  url.searchParams.set('immutable', '1');
+  return new DatabaseSync(url, { readOnly: true });
+}
+
+/** There is no `commit.db`. */
+export const missing = (path: string): LogError =>
+  new LogError('LOG_MISSING', `there is no log: ${path} does not exist`, {
+    hint: 'Make one with `mayfly init`, or name the directory that holds it.',
+  });
+
+/** Whose store it is; throws {@link LogError} for a format that is not ours. */
+export function readStoredIdentity(db: DatabaseSync, path: string): StoredIdentity {
+  const value = (key: string): unknown =>
+    db.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'];
+  const [format, logId, bound] = [value('format'), value('log_id'), value('identity')];
+  const version = format instanceof Uint8Array ? format[0] : undefined;
+  if ((version !== FORMAT && version !== ENDED_FORMAT) || !(logId instanceof Uint8Array)) {
+    throw new LogError('LOG_CORRUPT', `${path} is of an unknown format`, {
+      hint: 'It may come from a newer version of Mayfly.',
+    });
+  }
+  return { logId, bound: bound instanceof Uint8Array ? utf8Text(bound) : undefined };
+}
+
+/** Writes the whole identity into a store of an older version, which knows the log's id alone. */
+export function bindIdentity(db: DatabaseSync, identity: LogIdentity): void {
+  db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('identity', ?)").run(
+    utf8(identityText(identity)),
+  );
+}
+
+/** The state as one snapshot, whatever a writer does meanwhile; throws {@link LogError}. */
+export function readState(db: DatabaseSync, path: string): CommittedState {
+  db.exec('BEGIN');
+  try {
+    const head = readHead(db, path);
+    const rows = db.prepare('SELECT idx, bytes FROM entry ORDER BY idx').all();
+    const entries = rows.map((row) => row['bytes']).filter((bytes) => bytes instanceof Uint8Array);
+    const firstEntry = rows.length === 0 ? head.size : Number(rows[0]?.['idx']);
+    const gapless = rows.every((row, i) => row['idx'] === firstEntry + i);
+    if (!gapless || firstEntry % 256 !== 0 || firstEntry + entries.length !== head.size) {
+      throw new LogError('LOG_CORRUPT', `${path}: the entries do not end where the head does`);
+    }
+    const frozenAt = readFrozenAt(db);
+    return { head, firstEntry, entries, ...(frozenAt === undefined ? {} : { frozenAt }) };
+  } finally {
+    db.exec('ROLLBACK');
+  }
+}
+
+/** Notes, in one transaction, that the log ended at `at`, milliseconds since the epoch. */
+export function writeEnd(db: DatabaseSync, at: number): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)').run(FROZEN_KEY, utf8(String(at)));
+    db.prepare("UPDATE meta SET value = ? WHERE key = 'format'").run(Uint8Array.of(ENDED_FORMAT));
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function readFrozenAt(db: DatabaseSync): number | undefined {
+  const value = db.prepare('SELECT value FROM meta WHERE key = ?').get(FROZEN_KEY)?.['value'];
+  // Whatever the value is, the key says that the log has ended.
+  return value instanceof Uint8Array ? Number(Buffer.from(value).toString()) || 0 : undefined;
+}
+
+/** The committed head; throws {@link LogError}. */
+export function readHead(db: DatabaseSync, path: string): Head {
+  const row = db.prepare('SELECT size, root, timestamp FROM head').get();
+  const [size, root, timestamp] = [row?.['size'], row?.['root'], row?.['timestamp']];
+  if (typeof size !== 'number' || !(root instanceof Uint8Array) || typeof timestamp !== 'number') {
+    throw new LogError('LOG_CORRUPT', `${path}: the head is missing`);
+  }
+  return { size, root, timestamp };
+}
+
+/**
+ * After an unclean end, believe nothing that only the page cache may hold. A sync that failed leaves pages that read
+ * back well and are marked clean, so that a later sync of the same pages "succeeds" without writing them; and the
+ * head we find here is about to be signed. So the WAL is copied into the database file now, which writes those pages
+ * anew, the database is synced, and the WAL emptied. Throws when a reader keeps part of the WAL from being copied.
+ */
+export function copyAndSync(db: DatabaseSync, path: string): void {
+  const row = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+  if (row?.['busy'] !== 0) {
+    throw new LogError('LOG_LOCKED', `${path} is held by a program that reads it and does not finish`, {
+      hint: HELD,
+    });
+  }
+}
+
+/** What to do about a program that keeps the WAL from being copied. */
+export const HELD =
+  'End what reads it: a backup program, a `sqlite3` shell, or a `mayfly log` command (`fuser commit.db` names the processes).';

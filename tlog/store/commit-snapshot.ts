@@ -1,0 +1,133 @@
+/** Reads `commit.db` without touching it: nothing of the log's is changed before everything else was found right, too. */
+import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { lookAtCopy } from '../../storage/database-copy.ts';
+import { FileFault } from '../../storage/file-fault.ts';
+import {
+  openUnchanging,
+  readHead,
+  readState,
+  readStoredIdentity,
+  requireFile,
+  storageError,
+} from './commit-database.ts';
+import type { LoadedState } from './commit-store.ts';
+import { LogError } from '../log-error.ts';
+import { surveyWal, type WalPages, type WalSurvey } from '../../storage/wal-survey.ts';
+
+/** What the files at `path` hold; throws {@link LogError} and FileFault. */
+export function readSnapshot(path: string): LoadedState {
+  requireFile(path);
+  const wal = `${path}-wal`;
+  const survey = surveyWal(wal);
+  if (survey.damagedAt !== undefined) throw damagedWal(wal, survey.damagedAt);
+  if (survey.frames === 0) return readDatabase(path, path, survey);
+  const sizeWithoutWal = sizeOf(path);
+  try {
+    return lookAtCopy(path, (copy) => {
+      writePages(copy.path, wal, survey.pages);
+      return { ...readDatabase(copy.path, path, survey), sizeWithoutWal };
+    });
+  } catch (error) {
+    throw error instanceof FileFault && isFull(error) ? noRoom(path, survey, error) : error;
+  }
+}
+
+/** Does what SQLite will do with the WAL, in a copy of the database. The WAL itself may be many times as large as the
+ * database, and is not copied. */
+function writePages(copy: string, wal: string, { size, places }: WalPages): void {
+  const [from, to] = [openSync(wal, 'r'), openSync(copy, 'r+')];
+  try {
+    const bytes = new Uint8Array(size);
+    for (const [page, at] of places) {
+      readSync(from, bytes, 0, size, at);
+      writeSync(to, bytes, 0, size, (page - 1) * size);
+    }
+  } catch (error) {
+    throw new FileFault(copy, 'written', error);
+  } finally {
+    closeSync(from);
+    closeSync(to);
+  }
+}
+
+/** 0 when it cannot be read: moving the WAL into it may have been interrupted. */
+function sizeOf(path: string): number {
+  try {
+    return withDatabase(path, (db) => readHead(db, path).size);
+  } catch {
+    return 0;
+  }
+}
+
+/** Nobody changes the file meanwhile; SQLite makes no file beside it and moves nothing into it then. */
+function withDatabase<T>(path: string, read: (db: DatabaseSync) => T): T {
+  const db = openUnchanging(path);
+  try {
+    return read(db);
+  } finally {
+    db.close();
+  }
+}
+
+/** Reads `file`, which is the database at `path` or a copy of it with the pages of its WAL. */
+function readDatabase(file: string, path: string, { frames, tornAt }: WalSurvey): LoadedState {
+  const [name, wal] = [basename(path), `${basename(path)}-wal`];
+  const files = frames > 0 ? `${name} with ${wal}` : name;
+  const unreadable = tornAt === undefined ? undefined : `${wal} from byte ${tornAt} on`;
+  try {
+    return withDatabase(file, (db) => {
+      const found = { ...readLoaded(db, path), files };
+      return unreadable === undefined ? found : { ...found, unreadable };
+    });
+  } catch (error) {
+    const fault = storageError(path, error);
+    throw frames > 0 && fault.code === 'LOG_CORRUPT' ? mismatch(path, fault) : fault;
+  }
+}
+
+/** What the open database at `path` holds, which may be less than its files do: an interrupted commit is in the WAL as a
+ * whole, and while another program has the database open SQLite goes by the memory that both share, which does not know
+ * of it. Throws {@link LogError}. */
+export function readLoaded(db: DatabaseSync, path: string): LoadedState {
+  const identity = readStoredIdentity(db, path);
+  const state = readState(db, path);
+  return { ...state, identity, files: basename(path), sizeWithoutWal: state.head.size };
+}
+
+const isFull = ({ code }: FileFault): boolean => code === 'ENOSPC' || code === 'EDQUOT';
+
+const noRoom = (path: string, { pages }: WalSurvey, cause: FileFault): LogError => {
+  const bytes = Math.max(statSync(path).size, pages.count * pages.size);
+  return new LogError('LOG_STORAGE', cause.message, {
+    hint:
+      `${NOT_CHANGED}${path} and its -wal are judged in a copy beside them: ` +
+      `make room for ${Math.ceil(bytes / 1e6) + 1} MB on that disk, and for what is logged afterwards.`,
+    cause,
+  });
+};
+
+const NOT_CHANGED = 'Nothing was changed. ';
+
+/** What a WAL is worth, for a hint. */
+const KEEP_WAL =
+  'Do not remove it: the log would go on without entries that were acknowledged, and contradict itself. ' +
+  'Without a good copy, start a new log: docs/operations.md, "Backup and restore".';
+
+const damagedWal = (wal: string, at: number): LogError =>
+  new LogError('LOG_CORRUPT', `${wal} is damaged at byte ${at}, and later transactions follow there`, {
+    hint: `${NOT_CHANGED}Put a good copy of commit.db-wal back, of this very moment. ${KEEP_WAL}`,
+  });
+
+const mismatch = (path: string, fault: LogError): LogError =>
+  new LogError(
+    'LOG_CORRUPT',
+    `${path} and its -wal do not belong together, or one of them is damaged (${fault.message})`,
+    { hint: `${NOT_CHANGED}${BELONG_TOGETHER}`, cause: fault },
+  );
+
+/** What to do when the two files of a store do not fit each other. */
+export const BELONG_TOGETHER =
+  'Put back the commit.db that lay beside this commit.db-wal: the one was replaced or damaged, and the other holds the ' +
+  'newest entries. Remove neither.';

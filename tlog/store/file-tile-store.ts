@@ -1,0 +1,39 @@
+import { dirname, join } from 'node:path';
+import { equalBytes } from '../../core/bytes.ts';
+import { makeDirectory, writeDurably } from '../../storage/durable-file.ts';
+import { LogError } from '../log-error.ts';
+import { readLogFile } from './log-file.ts';
+import type { TileStore } from './tile-store.ts';
+
+/** Only these may become a path below the log's directory. */
+const PATH = /^(?:tile\/(?:data|[0-9]{1,2})(?:\/x[0-9]{3})*\/[0-9]{3}|issuer\/[0-9a-f]{64})$/;
+
+/** A {@link TileStore} of read-only files below the log's `directory`. */
+export function fileTileStore(directory: string): TileStore {
+  const read = async (path: string): Promise<Uint8Array | undefined> => {
+    if (!PATH.test(path))
+      throw new LogError('LOG_STORAGE', `"${path}" is not the path of a tile or an issuer`);
+    return readLogFile(directory, path);
+  };
+  const made = new Set<string>();
+  const makeOnce = async (parent: string): Promise<void> => {
+    if (made.has(parent)) return;
+    await makeDirectory(parent, directory);
+    made.add(parent);
+  };
+  return {
+    async put(path, bytes) {
+      const present = await read(path);
+      const file = join(directory, path);
+      if (present !== undefined && !equalBytes(present, bytes)) {
+        throw new LogError('LOG_CORRUPT', `${file} exists with other bytes`, {
+          hint: 'Run `mayfly log check` on the directory; restore the file from a copy of the log.',
+        });
+      }
+      // Equal bytes may be there in the page cache alone, from a run whose sync failed: written anew, never believed.
+      await makeOnce(dirname(file));
+      await writeDurably(file, bytes, 0o444);
+    },
+    get: read,
+  };
+}

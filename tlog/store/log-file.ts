@@ -1,0 +1,26 @@
+/** Files of a log, wherever they come from: how large one may be, and how it is read. */
+import { join } from 'node:path';
+import { systemCode } from '../../core/errors.ts';
+import { FileFault } from '../../storage/file-fault.ts';
+import { readWhole } from '../../storage/read-whole.ts';
+
+/** What a data tile may have, which holds certificates: no tile of this log's entries comes near it. */
+const MAX_DATA_TILE = 64 * 1024 * 1024;
+/** The same for everything else. */
+const MAX_SMALL = 1024 * 1024;
+
+/** Most bytes of the file at `path` in a log. */
+export const mostBytes = (path: string): number =>
+  path.startsWith('tile/data/') ? MAX_DATA_TILE : MAX_SMALL;
+
+/** The bytes of the file at `path` in the log's `directory`; undefined when there is none. A directory may have been made
+ * by somebody else: what is no file, or too large, is not read. Rejects with a FileFault. */
+export async function readLogFile(directory: string, path: string): Promise<Uint8Array | undefined> {
+  const file = join(directory, path);
+  try {
+    return await readWhole(file, { size: mostBytes(path) });
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
+    throw new FileFault(file, 'read', error);
+  }
+}

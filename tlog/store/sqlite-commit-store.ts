@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+import type { Batch, CommitStore } from './commit-store.ts';
+import type { CommitReply, CommitRequest, CommitWorkerData, Growth } from './commit-store-worker.ts';
+import type { PackedBatch } from './commit-transaction.ts';
+import { LogError } from '../log-error.ts';
+import type { LogIdentity } from '../log-identity.ts';
+import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
+
+/** Names inside a log's directory. */
+export const COMMIT_DATABASE = 'commit.db';
+export const LOCK_DATABASE = 'lock.db';
+
+const FIRST_ROOM = 1024 * 1024;
+
+/** The memory that both threads see. One commit is under way at a time, so one buffer serves all: handing over a new
+ * one for each batch costs more than the rest of the message. */
+class SharedRoom {
+  #room = new Uint8Array(new SharedArrayBuffer(FIRST_ROOM));
+  #told = false;
+
+  /** Copies the entries in, end to end. The message names the memory when it is new to the thread. */
+  pack({ expected, next, entries, pruneBelow }: Batch): PackedBatch {
+    const lengths = entries.map((entry) => entry.length);
+    this.#fit(lengths.reduce((sum, length) => sum + length, 0));
+    let at = 0;
+    for (const entry of entries) {
+      this.#room.set(entry, at);
+      at += entry.length;
+    }
+    const memory = this.#told ? undefined : this.#room;
+    this.#told = true;
+    return { expected, next, lengths, pruneBelow, memory };
+  }
+
+  #fit(length: number): void {
+    if (length <= this.#room.length) return;
+    this.#room = new Uint8Array(new SharedArrayBuffer(2 * length));
+    this.#told = false;
+  }
+}
+
+/**
+ * The {@link CommitStore} of one machine: SQLite in WAL mode with `synchronous=FULL`, one writing connection in a
+ * thread of its own. `load` also takes the directory's lock (LogError `LOG_LOCKED`), which lasts until `close` or the
+ * end of the process, however that comes. A thread that ended is started again by the next `load`; until then the lock
+ * is free.
+ */
+export function sqliteCommitStore(directory: string, identity: LogIdentity): CommitStore {
+  const data: CommitWorkerData = {
+    commitPath: join(directory, COMMIT_DATABASE),
+    lockPath: join(directory, LOCK_DATABASE),
+    identity,
+  };
+  let channel = start(data);
+  let room = new SharedRoom();
+  let growth: Growth = { bytes: 0 };
+  let closing: Promise<void> | undefined;
+  const ask = async (request: CommitRequest): Promise<Answered> => {
+    const reply = await channel.ask(request);
+    if (!reply.ok) throw new LogError(reply.code, reply.message, { hint: reply.hint });
+    return reply;
+  };
+  return {
+    get walBytes() {
+      return growth.bytes;
+    },
+    get growth() {
+      return growth.why;
+    },
+    async load() {
+      if (channel.isGone && closing === undefined) channel = start(data);
+      // What writes after this knows no memory yet.
+      room = new SharedRoom();
+      const { state } = await ask({ kind: 'load' });
+      if (state === undefined) throw new LogError('LOG_STORAGE', 'the commit store answered nothing');
+      return state;
+    },
+    async recover() {
+      await ask({ kind: 'recover' });
+    },
+    async commit(batch) {
+      growth = (await ask({ kind: 'commit', batch: room.pack(batch) })).growth ?? growth;
+    },
+    close() {
+      // A thread that cannot answer any more is ended all the same: that is what frees the lock.
+      closing ??= ask({ kind: 'close' })
+        .catch(() => undefined)
+        .then(() => channel.terminate());
+      return closing;
+    },
+  };
+}
+
+type Answered = Extract<CommitReply, { ok: true }>;
+
+const start = (workerData: CommitWorkerData): WorkerChannel<CommitRequest, CommitReply> =>
+  startWorker({
+    beside: import.meta.url,
+    name: 'commit-store-worker',
+    workerData,
+    gone: (reason) => new LogError('LOG_STORAGE', reason),
+  });

@@ -1,0 +1,104 @@
+/** Computes the right edge from full tiles and the committed entries, and believes it only if it gives the head. */
+import { equalBytes } from '../../core/bytes.ts';
+import { FormatError } from '../../core/errors.ts';
+import { BELONG_TOGETHER } from '../store/commit-snapshot.ts';
+import type { LoadedState } from '../store/commit-store.ts';
+import { parseTileLeaf } from '../../ct-log/format/leaf.ts';
+import { hashLeaf, HASH_LENGTH } from '../format/merkle.ts';
+import { hashInTile, TILE_WIDTH, tilePath } from '../format/tile.ts';
+import { wrongFile } from './edge-diagnosis.ts';
+import { LogError } from '../log-error.ts';
+import { sha256 } from '../sha256.ts';
+import { COMMIT_DATABASE } from '../store/sqlite-commit-store.ts';
+import { TreeEdge, type EdgeStart } from './tree-edge.ts';
+import type { TileStore } from '../store/tile-store.ts';
+
+/**
+ * The edge of the committed tree. Reads at most 255 tiles a level, whatever the log's size. Throws LogError
+ * `LOG_CORRUPT`, naming the file, when a tile is missing or the root is not the head's: such a log must not be
+ * signed, for its next head would contradict one that is already out.
+ */
+export async function rebuildEdge(state: LoadedState, tiles: TileStore): Promise<TreeEdge> {
+  const edge = await edgeOf(state, tiles, state.entries);
+  if (givesHead(edge, state)) return edge;
+  const wrong = await wrongFile(state, tiles, async (others, entries) =>
+    givesHead(await edgeOf(state, others, entries), state),
+  );
+  throw wrong === undefined ? unlikeHead(state) : corrupt(wrong);
+}
+
+async function edgeOf(
+  { firstEntry, files }: LoadedState,
+  tiles: TileStore,
+  entries: readonly Uint8Array[],
+): Promise<TreeEdge> {
+  const edge = new TreeEdge(await readStart(firstEntry, tiles));
+  for (const [i, entry] of entries.entries()) edge.append(leafHashOf(entry, firstEntry + i, files), entry);
+  return edge;
+}
+
+const givesHead = (edge: TreeEdge, { head }: LoadedState): boolean =>
+  edge.size === head.size && equalBytes(edge.root(), head.root);
+
+const unlikeHead = ({ files }: LoadedState): LogError =>
+  new LogError('LOG_CORRUPT', `${files}: the entries do not give the root of the head`, {
+    hint: `Nothing was changed, and nothing is signed. ${files === COMMIT_DATABASE ? RESTORE : BELONG_TOGETHER}`,
+  });
+
+const RESTORE =
+  'Put back the newest commit.db, with the commit.db-wal that lay beside it; docs/operations.md, "Backup and restore".';
+
+/** RFC 6962 leaf hash of a stored TileLeaf; throws {@link LogError} naming the entry when it cannot be read. */
+function leafHashOf(tileLeaf: Uint8Array, index: number, files: string): Uint8Array {
+  try {
+    const { leaf, next } = parseTileLeaf(tileLeaf, 0);
+    if (next !== tileLeaf.length) throw new FormatError('TRAILING_BYTES', 'bytes follow the entry');
+    return hashLeaf(sha256, leaf);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw corrupt(`${files}: entry ${index} is damaged (${error.message})`);
+  }
+}
+
+const corrupt = (what: string): LogError =>
+  new LogError('LOG_CORRUPT', what, {
+    hint: 'Nothing was changed, and nothing is signed. Restore that file from a copy of the log; `mayfly log check` says more.',
+  });
+
+/** The roots of the full tiles of each level that lie in no full tile of the level above. */
+async function readStart(size: number, tiles: TileStore): Promise<EdgeStart> {
+  const upperTiles: Uint8Array[] = [];
+  for (let level = 1; TILE_WIDTH ** level <= size; level++) {
+    const end = Math.floor(size / TILE_WIDTH ** level);
+    const hashes = new Uint8Array((end % TILE_WIDTH) * HASH_LENGTH);
+    for (let i = 0; i < end % TILE_WIDTH; i++) {
+      hashes.set(await rootOfTile(level - 1, end - (end % TILE_WIDTH) + i, tiles), i * HASH_LENGTH);
+    }
+    upperTiles.push(hashes);
+  }
+  return { size, upperTiles, frontier: frontierOf(upperTiles) };
+}
+
+async function rootOfTile(level: number, n: number, tiles: TileStore): Promise<Uint8Array> {
+  const path = tilePath({ level, n, width: TILE_WIDTH });
+  const bytes = await tiles.get(path);
+  if (bytes === undefined) throw corrupt(`${path} is missing`);
+  if (bytes.length !== TILE_WIDTH * HASH_LENGTH)
+    throw corrupt(`${path} has ${bytes.length} bytes instead of 8192`);
+  return hashInTile(sha256, { level, n, first: 0, count: TILE_WIDTH }, bytes);
+}
+
+/** The subtrees of a tree whose size is a multiple of 256, largest first: in each level's partial tile, one for each
+ * bit of its width. */
+function frontierOf(upperTiles: readonly Uint8Array[]): Uint8Array[] {
+  const out: Uint8Array[] = [];
+  for (const [i, hashes] of [...upperTiles.entries()].reverse()) {
+    let first = 0;
+    for (let count = TILE_WIDTH / 2; count >= 1; count /= 2) {
+      if ((hashes.length / HASH_LENGTH - first) / count < 1) continue;
+      out.push(hashInTile(sha256, { level: i + 1, n: 0, first, count }, hashes));
+      first += count;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,118 @@
+/**
+ * The part of the tree that is not in files yet, in memory: the frontier, the partial tile of every level, and full
+ * tiles until they are durable. It only grows to the right and never rewrites a byte, so that a reader who keeps to
+ * the size of a published head is right whatever is appended meanwhile.
+ */
+import { concat } from '../../core/bytes.ts';
+import { CompactRange } from '../format/compact-range.ts';
+import { HASH_LENGTH } from '../format/merkle.ts';
+import { TILE_WIDTH, tilePath, type Tile } from '../format/tile.ts';
+import { sha256 } from '../sha256.ts';
+
+const TILE_HEIGHT = 8;
+
+/** What the edge of a tree of some size is made of, when that size is a multiple of 256. */
+export interface EdgeStart {
+  readonly size: number;
+  /** The frontier, largest subtree first. */
+  readonly frontier: readonly Uint8Array[];
+  /** The hashes of the partial tile of level 1, 2, …; empty ones included. */
+  readonly upperTiles: readonly Uint8Array[];
+}
+
+/** The right edge; see above. */
+export class TreeEdge {
+  readonly #range: CompactRange;
+  /** By level, by number: 256 hashes of room, filled from the left. */
+  readonly #hashes: Map<number, Uint8Array>[] = [];
+  readonly #entries = new Map<number, Uint8Array[]>();
+
+  constructor(start: EdgeStart = { size: 0, frontier: [], upperTiles: [] }) {
+    this.#range = new CompactRange(sha256, start.size, start.frontier);
+    for (const [i, hashes] of start.upperTiles.entries()) {
+      const level = i + 1;
+      const n = Math.floor(start.size / TILE_WIDTH ** (level + 1));
+      this.#room(level, n).set(hashes);
+    }
+  }
+
+  /** Number of entries, published or not. */
+  get size(): number {
+    return this.#range.size;
+  }
+
+  /** Root over all of them. */
+  root(): Uint8Array {
+    return this.#range.root();
+  }
+
+  /** Adds an entry by its leaf hash and its TileLeaf. */
+  append(leafHash: Uint8Array, tileLeaf: Uint8Array): void {
+    const n = Math.floor(this.size / TILE_WIDTH);
+    const entries = this.#entries.get(n);
+    if (entries === undefined) this.#entries.set(n, [tileLeaf]);
+    else entries.push(tileLeaf);
+    this.#range.append(leafHash, (height, index, hash) => {
+      if (height % TILE_HEIGHT === 0) this.#put(height / TILE_HEIGHT, index, hash);
+    });
+  }
+
+  #put(level: number, index: number, hash: Uint8Array): void {
+    const n = Math.floor(index / TILE_WIDTH);
+    this.#room(level, n).set(hash, (index - n * TILE_WIDTH) * HASH_LENGTH);
+  }
+
+  #room(level: number, n: number): Uint8Array {
+    const tiles = (this.#hashes[level] ??= new Map());
+    let room = tiles.get(n);
+    if (room === undefined) tiles.set(n, (room = new Uint8Array(TILE_WIDTH * HASH_LENGTH)));
+    return room;
+  }
+
+  /** The first `width` hashes of a tile, or undefined if it is not held here. The caller vouches that the tree has
+   * that many. */
+  hashes(level: number, n: number, width: number): Uint8Array | undefined {
+    return this.#hashes[level]?.get(n)?.subarray(0, width * HASH_LENGTH);
+  }
+
+  /** The first `width` TileLeafs of a data tile, or undefined if it is not held here. */
+  entries(n: number, width: number): readonly Uint8Array[] | undefined {
+    return this.#entries.get(n)?.slice(0, width);
+  }
+
+  /** Number of the first data tile held here. */
+  get firstTile(): number {
+    for (const n of this.#entries.keys()) return n;
+    return Math.floor(this.size / TILE_WIDTH);
+  }
+
+  /** The full tiles that exist since data tile `n` is full, with their bytes: what the edge holds of `n` may be
+   * dropped when all of them are durable. The data tile comes first. */
+  fullTiles(n: number): { tile: Tile; path: string; bytes: Uint8Array }[] {
+    const out = [
+      { tile: { level: 'data', n, width: TILE_WIDTH } as Tile, bytes: concat(this.#entries.get(n) ?? []) },
+    ];
+    for (const { level, n: number } of hashTilesEndingAt(n)) {
+      const bytes = this.#hashes[level]?.get(number);
+      if (bytes !== undefined) out.push({ tile: { level, n: number, width: TILE_WIDTH }, bytes });
+    }
+    return out.map(({ tile, bytes }) => ({ tile, path: tilePath(tile), bytes }));
+  }
+
+  /** Forgets the tiles of {@link fullTiles}. */
+  drop(n: number): void {
+    this.#entries.delete(n);
+    for (const { level, n: number } of hashTilesEndingAt(n)) this.#hashes[level]?.delete(number);
+  }
+}
+
+/** The hash tiles that data tile `n` completes: its own of level 0, and one above for each that is complete too. */
+function hashTilesEndingAt(n: number): { level: number; n: number }[] {
+  const out = [{ level: 0, n }];
+  let at = n;
+  for (let level = 1; at % TILE_WIDTH === TILE_WIDTH - 1; level++) {
+    at = Math.floor(at / TILE_WIDTH);
+    out.push({ level, n: at });
+  }
+  return out;
+}

@@ -1,0 +1,84 @@
+import { concat } from '../../core/bytes.ts';
+import { parseTileLeaf, type TileLeaf } from '../../ct-log/format/leaf.ts';
+import { HASH_LENGTH } from '../format/merkle.ts';
+import { TILE_WIDTH, tilePath, type Tile } from '../format/tile.ts';
+import { LogError } from '../log-error.ts';
+import type { NeededFiles } from './needed-files.ts';
+import type { TreeEdge } from './tree-edge.ts';
+
+/** Full hash tiles kept in memory, 8 KB each: the upper levels, and the proofs that people ask for again. */
+const CACHED = 512;
+
+/** Any tile of a tree: from its edge in memory, else cut from the full tile in the store. Callers keep to widths that
+ * the tree has. */
+export class TreeTiles {
+  #edge: TreeEdge;
+  readonly #files: NeededFiles;
+  readonly #cache = new Map<string, Uint8Array>();
+
+  constructor(edge: TreeEdge, files: NeededFiles) {
+    this.#edge = edge;
+    this.#files = files;
+  }
+
+  /** Cuts from another edge of the same tree from now on: one that was computed anew from the stores. */
+  follow(edge: TreeEdge): void {
+    this.#edge = edge;
+  }
+
+  /** The bytes of a tile; throws LogError `LOG_CORRUPT` when a file that must be there is missing or cut off. */
+  async tile({ level, n, width }: Tile): Promise<Uint8Array> {
+    if (level === 'data') return this.#dataTile(n, width);
+    const held = this.#edge.hashes(level, n, width);
+    const bytes = held ?? (await this.#fullHashTile(level, n));
+    return bytes.subarray(0, width * HASH_LENGTH);
+  }
+
+  /** The first `width` entries of a data tile. */
+  async entries(n: number, width: number): Promise<TileLeaf[]> {
+    const held = this.#edge.entries(n, width);
+    if (held !== undefined) return held.map((entry) => parseTileLeaf(entry, 0));
+    return this.#files.read(fullPath('data', n), (bytes) => readEntries(bytes, width));
+  }
+
+  async #dataTile(n: number, width: number): Promise<Uint8Array> {
+    const held = this.#edge.entries(n, width);
+    if (held !== undefined) return concat(held);
+    return this.#files.read(fullPath('data', n), (bytes) =>
+      width === TILE_WIDTH ? bytes : bytes.subarray(0, readEntries(bytes, width).at(-1)?.next ?? 0),
+    );
+  }
+
+  async #fullHashTile(level: number, n: number): Promise<Uint8Array> {
+    const key = `${level}/${n}`;
+    const path = fullPath(level, n);
+    const bytes = this.#cache.get(key) ?? (await this.#files.read(path, (read) => requireHashes(path, read)));
+    // Last used, last out: a Map keeps the order in which keys were set.
+    this.#cache.delete(key);
+    this.#cache.set(key, bytes);
+    const oldest = this.#cache.keys().next();
+    if (this.#cache.size > CACHED && oldest.done !== true) this.#cache.delete(oldest.value);
+    return bytes;
+  }
+}
+
+const fullPath = (level: Tile['level'], n: number): string => tilePath({ level, n, width: TILE_WIDTH });
+
+function requireHashes(path: string, bytes: Uint8Array): Uint8Array {
+  const length = TILE_WIDTH * HASH_LENGTH;
+  if (bytes.length === length) return bytes;
+  throw new LogError('LOG_CORRUPT', `${path} has ${bytes.length} bytes, not ${length}`, {
+    hint: 'Restore it from a copy of the log.',
+  });
+}
+
+/** The first `width` entries of a data tile's bytes; throws FormatError. */
+export function readEntries(bytes: Uint8Array, width: number): TileLeaf[] {
+  const out: TileLeaf[] = [];
+  for (let at = 0; out.length < width;) {
+    const entry = parseTileLeaf(bytes, at);
+    out.push(entry);
+    at = entry.next;
+  }
+  return out;
+}
