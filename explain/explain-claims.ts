@@ -3,7 +3,7 @@ import { toBase64Url, utf8 } from '../core/bytes.ts';
 import { unknownIssuer } from '../oidc/authenticate.ts';
 import { claim } from '../oidc/claims.ts';
 import type { Identity } from '../oidc/identity.ts';
-import type { IssuerEntry } from '../oidc/issuer-entry.ts';
+import type { IssuerBlock } from '../oidc/issuer-block.ts';
 import type { Issuer, IssuerPool } from '../oidc/issuer-pool.ts';
 import { TokenError } from '../oidc/token-error.ts';
 import { parseToken, type UnverifiedToken } from '../oidc/token.ts';
@@ -21,7 +21,7 @@ export type Evidence =
 export interface Reading {
   readonly token?: UnverifiedToken | undefined;
   readonly issuer?: Issuer | undefined;
-  readonly entry?: IssuerEntry | undefined;
+  readonly entry?: IssuerBlock | undefined;
   readonly identity?: Identity | undefined;
 }
 
@@ -98,7 +98,7 @@ function chooseEntry(
   { claims }: UnverifiedToken,
   { entries }: Issuer,
   course: CheckRecorder,
-): IssuerEntry | undefined {
+): IssuerBlock | undefined {
   return course.run(
     'audience',
     () => entries.choose(claim(claims, 'aud')),
@@ -109,7 +109,7 @@ function chooseEntry(
 function checkTimes(
   { kind }: Evidence,
   { claims }: UnverifiedToken,
-  { leeway }: IssuerEntry,
+  { leeway }: IssuerBlock,
   at: number,
   course: CheckRecorder,
 ): void {
@@ -137,7 +137,7 @@ function checkTimes(
 function identify(
   { claims }: UnverifiedToken,
   { url }: Issuer,
-  { definition, principalOf }: IssuerEntry,
+  { definition, principalOf }: IssuerBlock,
   course: CheckRecorder,
 ): Identity | undefined {
   return course.run(

@@ -12,11 +12,11 @@ import type { Identity } from '../oidc/identity.ts';
 import { IssuerPool, type IssuerPoolOptions } from '../oidc/issuer-pool.ts';
 import { previewOf, requireEncodable } from './certificate-preview.ts';
 import { CheckRecorder } from './check-recorder.ts';
-import { EntryDecision } from '../policy/entry-decision.ts';
-import type { ConfiguredEntry } from '../policy/entry-policy.ts';
-import { entryVerdicts } from './entry-verdicts.ts';
+import { IssuerPolicy } from '../policy/issuer-policy.ts';
+import type { ConfiguredIssuer } from '../policy/issuer-policy-definition.ts';
+import { entryVerdicts } from './issuer-verdicts.ts';
 import { readEvidence, type Evidence, type Reading } from './explain-claims.ts';
-import type { CertificatePreview, EntryVerdict, Explanation, RuleVerdict } from './explanation.ts';
+import type { CertificatePreview, IssuerVerdict, Explanation, RuleVerdict } from './explanation.ts';
 import { limitWords, replayWords } from './limit-words.ts';
 import type { RuleOutcome } from '../policy/rules/rules.ts';
 import { TrialKeys } from './trial-key.ts';
@@ -32,7 +32,7 @@ export interface Question {
 
 /** What an {@link Explainer} is made of. */
 export interface ExplainerOptions extends Omit<IssuerPoolOptions, 'clock'> {
-  readonly entries: readonly ConfiguredEntry[];
+  readonly entries: readonly ConfiguredIssuer[];
   /** For entries that name none; names of `ca/signing-algorithms.ts`. */
   readonly permittedAlgorithms: readonly string[];
   /** Of the CA's certificates, where they are known. */
@@ -83,7 +83,7 @@ export class Explainer {
     return this.#pool.close();
   }
 
-  #verdicts({ token, issuer, entry }: Reading): EntryVerdict[] {
+  #verdicts({ token, issuer, entry }: Reading): IssuerVerdict[] {
     return entryVerdicts(this.#options.entries, {
       issuer: token?.issuer,
       candidates: issuer?.definitions ?? [],
@@ -96,7 +96,7 @@ export class Explainer {
     const entry = entries.find(({ definition }) => definition === identity.definition) ?? missing();
     const { policy } = entry;
     const context = { permittedAlgorithms, clock: () => at, replayGuard: undefined };
-    const decision = new EntryDecision(entry, context);
+    const decision = new IssuerPolicy(entry, context);
     const key = this.#proveKey(identity, decision.demands, keyType, course);
     const decided = decideByRules(identity, decision, key, course);
     course.note('rate-limit', 'not checked', limitWords(policy));
@@ -143,7 +143,7 @@ const missing = (): never => {
 
 function decideByRules(
   identity: Identity,
-  decision: EntryDecision,
+  decision: IssuerPolicy,
   key: ProvenKey,
   course: CheckRecorder,
 ): Decided {

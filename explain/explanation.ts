@@ -28,7 +28,7 @@ export interface Refusal {
 }
 
 /** An entry of the configuration, and why it is or is not the one. */
-export interface EntryVerdict {
+export interface IssuerVerdict {
   readonly name: string;
   /** The issuer's URL, or the pattern of a meta issuer. */
   readonly url: string;
@@ -68,7 +68,7 @@ export interface Explanation {
   readonly refusal?: Refusal | undefined;
   /** One for each of {@link CHECKS}. */
   readonly checks: readonly Check[];
-  readonly entries: readonly EntryVerdict[];
+  readonly entries: readonly IssuerVerdict[];
   /** Of the entry that was chosen. */
   readonly rules: readonly RuleVerdict[];
   /** The rule that decides among them, whatever else refuses. */

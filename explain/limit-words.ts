@@ -1,7 +1,7 @@
-import type { EntryPolicyDefinition, RateLimit } from '../policy/entry-policy.ts';
+import type { IssuerPolicyDefinition, RateLimit } from '../policy/issuer-policy-definition.ts';
 
 /** What limits an entry has; they are not counted against by an explanation. */
-export function limitWords({ issuerRateLimit, principalRateLimit }: EntryPolicyDefinition): string {
+export function limitWords({ issuerRateLimit, principalRateLimit }: IssuerPolicyDefinition): string {
   const limits = [
     ...(issuerRateLimit === undefined ? [] : [`${rate(issuerRateLimit)} for the whole entry`]),
     ...(principalRateLimit === undefined ? [] : [`${rate(principalRateLimit)} for each principal`]),
@@ -11,11 +11,11 @@ export function limitWords({ issuerRateLimit, principalRateLimit }: EntryPolicyD
 
 const rate = ({ perMinute, burst }: RateLimit): string => `${perMinute} a minute (at once ${burst})`;
 
-const GUARDS: Readonly<Record<EntryPolicyDefinition['replayGuard'], string>> = {
+const GUARDS: Readonly<Record<IssuerPolicyDefinition['replayGuard'], string>> = {
   off: 'a token may be used again while it lasts',
   jti: 'a token works once, told by its "jti"',
   token: 'a token works once',
 };
 
 /** Whether tokens of an entry work more than once. */
-export const replayWords = ({ replayGuard }: EntryPolicyDefinition): string => GUARDS[replayGuard];
+export const replayWords = ({ replayGuard }: IssuerPolicyDefinition): string => GUARDS[replayGuard];

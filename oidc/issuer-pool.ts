@@ -2,8 +2,8 @@ import type { Clock } from '../core/clock.ts';
 import { AudienceChoice } from './audience-choice.ts';
 import { DefinitionError } from './definition-error.ts';
 import type { IssuerDefinition } from './issuer-definition.ts';
-import { issuerEntries } from './issuer-entry.ts';
-import type { IssuerEntry } from './issuer-entry.ts';
+import { issuerBlocks } from './issuer-block.ts';
+import type { IssuerBlock } from './issuer-block.ts';
 import { compileIssuerPattern } from './issuer-pattern.ts';
 import { keyRoute } from './keys/key-route.ts';
 import type { KeyRoute } from './keys/key-route.ts';
@@ -15,7 +15,7 @@ import type { MetaIssuer } from './meta-issuers.ts';
 import type { TokenPolicy } from './verify-token.ts';
 
 /** An issuer with all its entries. */
-export interface Issuer extends TokenPolicy<IssuerEntry> {
+export interface Issuer extends TokenPolicy<IssuerBlock> {
   /** Those of its definitions, in their order. */
   readonly definitions: readonly IssuerDefinition[];
   /** The document that is asked for first; undefined where none is. */
@@ -85,7 +85,7 @@ export class IssuerPool {
   }
 
   /** The entries of the issuer of that URL, for a token whose signature needs no keys any more. */
-  entriesFor(url: string): AudienceChoice<IssuerEntry> | undefined {
+  entriesFor(url: string): AudienceChoice<IssuerBlock> | undefined {
     return (this.#issuers.get(url) ?? this.#metas.match(url))?.entries;
   }
 
@@ -103,14 +103,14 @@ export class IssuerPool {
     const url = definitions[0]?.url ?? '';
     checkUrl(url);
     const isInCluster = definitions.some((definition) => isAskedInCluster(definition, url, true));
-    const entries = new AudienceChoice(issuerEntries(definitions));
+    const entries = new AudienceChoice(issuerBlocks(definitions));
     const route = keyRoute(definitions, { url, isMeta: false, isInCluster });
     this.#add({ url, definitions, entries, clock: this.#clock }, route);
   }
 
   #metaOf(definitions: readonly IssuerDefinition[]): MetaIssuer {
     const pattern = compileIssuerPattern(definitions[0]?.url ?? '');
-    const entries = new AudienceChoice(issuerEntries(definitions));
+    const entries = new AudienceChoice(issuerBlocks(definitions));
     const route = keyRoute(definitions, { url: pattern.text, isMeta: true, isInCluster: false });
     return { pattern, definitions, entries, keys: this.#sources.strangers(route), clock: this.#clock };
   }

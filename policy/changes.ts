@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ConfiguredEntry, RuleDefinition } from './entry-policy.ts';
+import type { ConfiguredIssuer, RuleDefinition } from './issuer-policy-definition.ts';
 import { inSlices } from './in-slices.ts';
 
 /** What another configuration does to the entries; names only, in the order of the files. */
@@ -19,8 +19,8 @@ type Lists = { [List in keyof PolicyChanges]: string[] };
 /** What is different in `after`. Entries and rules are compared by their names; `files` are the paths whose content is
  * another one now. */
 export async function changesBetween(
-  before: readonly ConfiguredEntry[],
-  after: readonly ConfiguredEntry[],
+  before: readonly ConfiguredIssuer[],
+  after: readonly ConfiguredIssuer[],
   files: readonly string[],
 ): Promise<PolicyChanges> {
   const changed = new Set(files);
@@ -41,8 +41,8 @@ export async function changesBetween(
 }
 
 function compareEntries(
-  before: ConfiguredEntry,
-  after: ConfiguredEntry,
+  before: ConfiguredIssuer,
+  after: ConfiguredIssuer,
   files: ReadonlySet<string>,
   lists: Lists,
 ): void {
@@ -57,7 +57,11 @@ function compareEntries(
 }
 
 /** Whether the same file hands over other keys; another file is another setting. */
-function hasOtherKeys(before: ConfiguredEntry, after: ConfiguredEntry, files: ReadonlySet<string>): boolean {
+function hasOtherKeys(
+  before: ConfiguredIssuer,
+  after: ConfiguredIssuer,
+  files: ReadonlySet<string>,
+): boolean {
   const { staticKeys } = after.definition;
   return (
     staticKeys?.kind === 'file' &&

@@ -9,7 +9,7 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock.ts';
-import type { RateLimit } from './entry-policy.ts';
+import type { RateLimit } from './issuer-policy-definition.ts';
 
 /** Whether a request may go on, or in how many whole seconds (at least 1) it may. */
 export type Taken =

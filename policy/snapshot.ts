@@ -8,9 +8,9 @@ import { prepareAuthenticator, type Authenticator, type AuthenticatorOptions } f
 import type { IssuerWarning } from '../oidc/issuer-warning.ts';
 import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
 import { DefinitionError } from '../oidc/definition-error.ts';
-import { issuerEntry } from '../oidc/issuer-entry.ts';
-import { EntryDecision, type ReplayCheck } from './entry-decision.ts';
-import type { ConfiguredEntry } from './entry-policy.ts';
+import { issuerBlock } from '../oidc/issuer-block.ts';
+import { IssuerPolicy, type ReplayCheck } from './issuer-policy.ts';
+import type { ConfiguredIssuer } from './issuer-policy-definition.ts';
 import { inSlices, stepsInSlices } from './in-slices.ts';
 import { countUsers } from './users.ts';
 
@@ -27,11 +27,11 @@ export interface PolicyContext extends Omit<AuthenticatorOptions, 'issuers' | 'p
 /** See the top of the file. */
 export interface PolicySnapshot extends IssuancePolicy {
   /** What it was made of, in the order of the file. */
-  readonly entries: readonly ConfiguredEntry[];
+  readonly entries: readonly ConfiguredIssuer[];
   /** Hands over keys and connections to the next one. */
   readonly authenticator: Authenticator;
   /** By the name of the entry; hands over counts and compiled rules to the next one. */
-  readonly decisions: ReadonlyMap<string, EntryDecision>;
+  readonly decisions: ReadonlyMap<string, IssuerPolicy>;
   /** Fetches every issuer's keys ahead of the first token. What fails is a warning. Never throws. */
   start(): Promise<IssuerWarning[]>;
   /** Says that another policy is in force. Closes, once the last token is read, what that one did not take over. */
@@ -43,20 +43,20 @@ export interface PolicySnapshot extends IssuancePolicy {
 /** Compiles `entries`, in slices: others get their turn in between. Rejects with `DefinitionError`, `RuleError` or
  * `SigningAlgorithmError` for what cannot work, and with `ReplayFault`. */
 export async function compilePolicy(
-  entries: readonly ConfiguredEntry[],
+  entries: readonly ConfiguredIssuer[],
   context: PolicyContext,
 ): Promise<PolicySnapshot> {
   const { clock, permittedAlgorithms, previous } = context;
   const isGuarded = entries.some(({ policy }) => policy.replayGuard !== 'off');
   const replayGuard = isGuarded ? await context.openReplayGuard?.() : undefined;
-  const decisions = new Map<string, EntryDecision>();
+  const decisions = new Map<string, IssuerPolicy>();
   await inSlices(entries, (entry) => {
     const { name } = entry.definition;
     // Prepared here one by one: they are taken by issuer below, and an issuer may have a thousand.
-    issuerEntry(entry.definition);
+    issuerBlock(entry.definition);
     const before = previous?.decisions.get(name);
     if (decisions.has(name)) throw givenTwice(entry);
-    decisions.set(name, new EntryDecision(entry, { clock, permittedAlgorithms, replayGuard }, before));
+    decisions.set(name, new IssuerPolicy(entry, { clock, permittedAlgorithms, replayGuard }, before));
   });
   const authenticator = await stepsInSlices(
     prepareAuthenticator({
@@ -69,18 +69,18 @@ export async function compilePolicy(
 }
 
 /** Decisions are found by the name of the entry: with two of one name, one would decide by the rules of the other. */
-const givenTwice = ({ definition: { name, url } }: ConfiguredEntry): DefinitionError =>
+const givenTwice = ({ definition: { name, url } }: ConfiguredIssuer): DefinitionError =>
   new DefinitionError('ISSUER_DUPLICATE', `two entries have the name "${name}"`, {
     metadata: { issuer: url, field: 'name', entry: name },
   });
 
 function snapshotOf(
-  entries: readonly ConfiguredEntry[],
-  decisions: ReadonlyMap<string, EntryDecision>,
+  entries: readonly ConfiguredIssuer[],
+  decisions: ReadonlyMap<string, IssuerPolicy>,
   authenticator: Authenticator,
 ): PolicySnapshot {
   const users = countUsers();
-  const decisionsOf = ({ name }: IssuerDefinition): EntryDecision => {
+  const decisionsOf = ({ name }: IssuerDefinition): IssuerPolicy => {
     const decision = decisions.get(name);
     if (decision === undefined) throw new TypeError(`the entry ${name} belongs to another policy`);
     return decision;
@@ -95,7 +95,7 @@ function snapshotOf(
     confirm: (identity, key) => {
       // Not by the name of the entry: names move on when an entry is put before another, and may be given anew.
       const definition = authenticator.entryOf(identity.token);
-      decisionsOf(definition).confirm(identity, issuerEntry(definition).principalOf(identity.token), key);
+      decisionsOf(definition).confirm(identity, issuerBlock(definition).principalOf(identity.token), key);
     },
     start: () => authenticator.start(),
     retire: () => {

@@ -190,6 +190,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'config/reference': {
     holds: 'the schemas and the reference of the files, written from what the loader reads',
     mayImport: ['config/schema', 'config/lists'],
+    packages: ['zod'],
   },
   'config/load': {
     holds: 'a configuration file, read, checked and compiled; in a process of its own while the service runs',

@@ -3,7 +3,7 @@ import { printable } from '../../core/printable.ts';
 import type {
   CertificatePreview,
   Check,
-  EntryVerdict,
+  IssuerVerdict,
   Explanation,
   RuleVerdict,
 } from '../../explain/explanation.ts';
@@ -53,7 +53,7 @@ function checkLines(checks: readonly Check[]): string[] {
 /** Entries beyond this many that have nothing to do with the token are only counted. */
 const SHOWN = 8;
 
-function entryLines(entries: readonly EntryVerdict[]): string[] {
+function entryLines(entries: readonly IssuerVerdict[]): string[] {
   const lines = entries.slice(0, SHOWN).map(({ name, url, chosen, why }) => {
     const where = name === url ? '' : ` (${url})`;
     return (chosen ? 'chosen' : 'not').padEnd(13) + `${name}${where}: ${why}`;

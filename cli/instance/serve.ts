@@ -1,5 +1,5 @@
 /** `mayfly serve`: the service. */
-import { isOpen } from '../../policy/entry-policy.ts';
+import { isOpen } from '../../policy/issuer-policy-definition.ts';
 import { parseListenAddress, requireProtectedTransport } from '../../server/http/listen-address.ts';
 import type { TlsFiles } from '../../server/http/tls-certificate.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';

@@ -1,14 +1,14 @@
 import { DefinitionError } from '../../oidc/definition-error.ts';
 import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
 import { compileTemplate } from '../../oidc/template/template.ts';
-import { EXTENSION_NUMBERS, type CiProviderEntry } from '../schema/fulcio-schema.ts';
+import { EXTENSION_NUMBERS, type CiProviderValues } from '../schema/fulcio-schema.ts';
 import type { Path, Report } from '../findings/report.ts';
 
 /** CI providers by name; undefined for one whose entry is wrong and was reported already. */
 export type CiProviders = ReadonlyMap<string, CiProviderDefinition | undefined>;
 
 /** The definition of an entry of `ci-issuer-metadata`. */
-export function ciProviderOf(name: string, entry: CiProviderEntry, report: Report): CiProviderDefinition {
+export function ciProviderOf(name: string, entry: CiProviderValues, report: Report): CiProviderDefinition {
   const path = ['ci-issuer-metadata', name];
   const templates = new Map<number, string>();
   for (const [key, number] of EXTENSION_NUMBERS) {

@@ -3,8 +3,8 @@ import { ISSUER_TYPES, isIssuerType } from '../../oidc/issuer-definition.ts';
 import { compileIssuerPattern } from '../../oidc/issuer-pattern.ts';
 import { ISSUER_TYPE_TABLE } from '../../oidc/types/issuer-types.ts';
 import { isLoopback } from '../settings/addresses.ts';
-import type { IssuerEntry } from '../schema/fulcio-schema.ts';
-import type { EntryPlace } from './issuer-entry.ts';
+import type { IssuerValues } from '../schema/fulcio-schema.ts';
+import type { IssuerBlockPosition } from './issuer-block.ts';
 import { nearest } from '../../core/nearest.ts';
 import type { Path, Report } from '../findings/report.ts';
 
@@ -23,7 +23,7 @@ export function checkType(key: string, entry: unknown, path: Path, report: Repor
 }
 
 /** The URL or pattern of an entry. */
-export function checkAddress(place: EntryPlace, entry: IssuerEntry, report: Report): void {
+export function checkAddress(place: IssuerBlockPosition, entry: IssuerValues, report: Report): void {
   const { key, path, isMeta } = place;
   const url = entry['issuer-url'] ?? key;
   const at = [...path, 'issuer-url'];
@@ -43,7 +43,12 @@ export function checkAddress(place: EntryPlace, entry: IssuerEntry, report: Repo
 }
 
 /** What is asked for the issuer's keys: its own URL, unless the entry names another. */
-function checkTransport({ path }: EntryPlace, url: string, { mayfly }: IssuerEntry, report: Report): void {
+function checkTransport(
+  { path }: IssuerBlockPosition,
+  url: string,
+  { mayfly }: IssuerValues,
+  report: Report,
+): void {
   const named = (['jwks-url', 'discovery-url'] as const).find((name) => mayfly[name] !== undefined);
   const asked = named === undefined ? url : (mayfly[named] ?? '');
   if (!/^http:/i.test(asked) || isLoopback(URL.parse(asked)?.hostname ?? '')) return;
@@ -87,8 +92,8 @@ export function checkAudiences(path: Path, audiences: readonly string[], report:
 
 /** What decides which issuer the certificate names. */
 export function checkIssuerClaim(
-  { path, isMeta }: EntryPlace,
-  entry: IssuerEntry,
+  { path, isMeta }: IssuerBlockPosition,
+  entry: IssuerValues,
   requireRules: boolean,
   report: Report,
 ): void {

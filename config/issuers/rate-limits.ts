@@ -1,5 +1,5 @@
-import type { RateLimit } from '../../policy/entry-policy.ts';
-import type { RateLimitEntry } from '../schema/entry-schema.ts';
+import type { RateLimit } from '../../policy/issuer-policy-definition.ts';
+import type { RateLimitValues } from '../schema/issuer-schema.ts';
 
 /** The limits of an entry; undefined: none. */
 export interface RateLimits {
@@ -12,7 +12,7 @@ export interface RateLimits {
 export const DEFAULT_RATE_LIMITS: RateLimits = { principal: { perMinute: 600, burst: 600 } };
 
 /** The limits that a file gives, and `fallback` for those of which it says nothing. */
-export function rateLimitsOf(entry: RateLimitEntry | undefined, fallback: RateLimits): RateLimits {
+export function rateLimitsOf(entry: RateLimitValues | undefined, fallback: RateLimits): RateLimits {
   if (entry === 'off') return {};
   return {
     issuer: limitOf(entry?.issuer, fallback.issuer),
@@ -20,7 +20,7 @@ export function rateLimitsOf(entry: RateLimitEntry | undefined, fallback: RateLi
   };
 }
 
-type Bucket = Exclude<RateLimitEntry, 'off'>['issuer'];
+type Bucket = Exclude<RateLimitValues, 'off'>['issuer'];
 
 function limitOf(bucket: Bucket, fallback: RateLimit | undefined): RateLimit | undefined {
   if (bucket === undefined) return fallback;

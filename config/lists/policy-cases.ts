@@ -5,7 +5,7 @@ import type { ClientKeyType } from '../../ca/signing-algorithms.ts';
 import type { Expectation, ExpectedExtension } from '../../explain/expectation.ts';
 import { ConfigError } from '../findings/config-error.ts';
 import { readDocument } from '../yaml/document.ts';
-import { policyCasesSchema, type CaseEntry } from '../schema/policy-cases-schema.ts';
+import { policyCasesSchema, type PolicyCaseValues } from '../schema/policy-cases-schema.ts';
 import { Report, type Path } from '../findings/report.ts';
 import { check } from '../schema/schema-issues.ts';
 import { Shaper } from '../schema/shape.ts';
@@ -45,7 +45,7 @@ export function readPolicyCases(text: string, file: string): PolicyCases {
   return { config: values?.config, cases };
 }
 
-function caseOf(entry: CaseEntry, path: Path, at: number | undefined, report: Report): PolicyCase {
+function caseOf(entry: PolicyCaseValues, path: Path, at: number | undefined, report: Report): PolicyCase {
   if (entry.claims === undefined && entry['claims-file'] === undefined)
     report.problem(path, 'has no claims', 'Give it claims, claims-file, or both.');
   return {
@@ -67,7 +67,7 @@ function timeOf(text: string | undefined, path: Path, report: Report): number | 
   return at;
 }
 
-function expectationOf(expect: CaseEntry['expect'], path: Path, report: Report): Expectation {
+function expectationOf(expect: PolicyCaseValues['expect'], path: Path, report: Report): Expectation {
   const { issued, refused } = typeof expect === 'string' ? BARE[expect] : expect;
   if ((issued === undefined) === (refused === undefined))
     report.problem(path, 'must say either issued or refused', 'A case has one outcome.');
@@ -86,7 +86,7 @@ function expectationOf(expect: CaseEntry['expect'], path: Path, report: Report):
 }
 
 /** An outcome of which nothing else is expected. */
-const BARE: Readonly<Record<'issued' | 'refused', Exclude<CaseEntry['expect'], string>>> = {
+const BARE: Readonly<Record<'issued' | 'refused', Exclude<PolicyCaseValues['expect'], string>>> = {
   issued: { issued: {} },
   refused: { refused: {} },
 };

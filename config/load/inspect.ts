@@ -1,10 +1,10 @@
 import { dirname, resolve } from 'node:path';
 import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
-import type { ConfiguredEntry } from '../../policy/entry-policy.ts';
+import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import { ciProviderOf, type CiProviders } from '../issuers/ci-providers.ts';
 import { ConfigError, type ConfigProblem } from '../findings/config-error.ts';
 import { readDocument } from '../yaml/document.ts';
-import { entriesOf, membersOf, type Shaped } from '../issuers/entries.ts';
+import { entriesOf, membersOf, type Shaped } from '../issuers/issuer-blocks.ts';
 import type { ConfigFinding } from '../findings/findings.ts';
 import { ciProviderSchema } from '../schema/fulcio-schema.ts';
 import { mayflyConfigOf, type MayflyConfig } from '../settings/mayfly-config.ts';
@@ -23,7 +23,7 @@ export interface Inspection {
   /** What works but should be known, in the order of the file. */
   readonly findings: readonly ConfigFinding[];
   /** In the order of the file; those that are wrong are left out. */
-  readonly entries: readonly ConfiguredEntry[];
+  readonly entries: readonly ConfiguredIssuer[];
   readonly mayfly: MayflyConfig;
 }
 

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
-import type { ConfiguredEntry } from '../../policy/entry-policy.ts';
+import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import { ConfigError } from '../findings/config-error.ts';
 import type { ConfigFinding } from '../findings/findings.ts';
 import { inspectText, type Inspection } from './inspect.ts';
@@ -10,7 +10,7 @@ import { readConfigFile } from './read-file.ts';
 /** What a configuration file says, ready to be handed down: plain data, which can be sent to another thread. */
 export interface LoadedConfig {
   /** Issuers and meta issuers, in the order of the file. Empty: no certificate can be issued. */
-  readonly entries: readonly ConfiguredEntry[];
+  readonly entries: readonly ConfiguredIssuer[];
   /** The definitions of the entries. */
   readonly issuers: readonly IssuerDefinition[];
   readonly mayfly: MayflyConfig;

@@ -58,4 +58,4 @@ export const auditSchema = z.strictObject({
 });
 
 /** The values under `mayfly.audit`, as the file spells them. */
-export type AuditEntry = z.output<typeof auditSchema>;
+export type AuditValues = z.output<typeof auditSchema>;

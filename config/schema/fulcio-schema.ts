@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { FULCIO_EXTENSIONS, type FulcioExtension } from '../../core/fulcio-extensions.ts';
 import { ISSUER_TYPES } from '../../oidc/issuer-definition.ts';
-import { entrySchema } from './entry-schema.ts';
+import { mayflyIssuerSchema } from './issuer-schema.ts';
 
 /**
  * The part of the configuration that Fulcio defined. Each field's `json` is its name in Fulcio's JSON form, which is
@@ -65,14 +65,14 @@ export const issuerSchema = z
       'SkipEmailVerification',
       'Type `email`: take addresses that the issuer does not call verified. Whoever can register any address there can then sign as anybody.',
     ),
-    mayfly: entrySchema
+    mayfly: mayflyIssuerSchema
       .prefault({})
       .meta({ description: 'What only Mayfly has for an entry: who may, how often, for how long.' }),
   })
   .meta({ id: 'issuer' });
 
 /** The values of one issuer entry. */
-export type IssuerEntry = z.output<typeof issuerSchema>;
+export type IssuerValues = z.output<typeof issuerSchema>;
 
 /** The extensions that a template may fill: issuer and subject always come from the token. */
 const TEMPLATED = FULCIO_EXTENSIONS.filter(({ number }) => ![1, 8, 24].includes(number));
@@ -124,7 +124,7 @@ export const ciProviderSchema = z.object({
 });
 
 /** The values of one CI provider. */
-export type CiProviderEntry = z.output<typeof ciProviderSchema>;
+export type CiProviderValues = z.output<typeof ciProviderSchema>;
 
 /** The keys at the top of the file, ours (`mayfly`) left out. */
 export const fulcioShape = {

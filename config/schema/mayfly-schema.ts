@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { isNetwork, isPublicUrl } from '../settings/addresses.ts';
 import { auditSchema } from './audit-schema.ts';
-import { algorithmSchema, rateLimitSchema } from './entry-schema.ts';
+import { algorithmSchema, rateLimitSchema } from './issuer-schema.ts';
 import { quantity } from './quantity.ts';
 
 const whole = (minimum: number, maximum: number) => z.number().int().min(minimum).max(maximum);
@@ -79,4 +79,4 @@ export const mayflySchema = z.strictObject({
 });
 
 /** The values under `mayfly:`, as the file spells them. */
-export type MayflyEntry = z.output<typeof mayflySchema>;
+export type MayflyValues = z.output<typeof mayflySchema>;

@@ -62,7 +62,7 @@ const caseSchema = z.strictObject({
 });
 
 /** The values of one case. */
-export type CaseEntry = z.output<typeof caseSchema>;
+export type PolicyCaseValues = z.output<typeof caseSchema>;
 
 /** The whole file. */
 export const policyCasesSchema = z.strictObject({

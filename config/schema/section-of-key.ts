@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { nearest } from '../../core/nearest.ts';
-import { entrySchema } from './entry-schema.ts';
+import { mayflyIssuerSchema } from './issuer-schema.ts';
 import { mayflySchema } from './mayfly-schema.ts';
 import { unwrap } from './schema-parts.ts';
 
@@ -17,7 +17,7 @@ const namesOf = (schema: z.ZodType): string[] => {
 /** Our blocks, and how to find them. `name` is too common a word to be taken for ours. */
 const BLOCKS: readonly Block[] = [
   {
-    names: namesOf(entrySchema).filter((name) => name !== 'name'),
+    names: namesOf(mayflyIssuerSchema).filter((name) => name !== 'name'),
     place: 'the block "mayfly" of an entry, below oidc-issuers or meta-issuers',
   },
   { names: namesOf(mayflySchema), place: 'the block "mayfly" at the top of the file' },

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { AuditDefinition, AuditFileDefinition, SyslogDefinition } from '../../audit/audit-definition.ts';
 import { syslogAddress } from './addresses.ts';
-import type { AuditEntry } from '../schema/audit-schema.ts';
+import type { AuditValues } from '../schema/audit-schema.ts';
 import { findUnusableFile } from './file-checks.ts';
 import type { Report } from '../findings/report.ts';
 
@@ -11,7 +11,7 @@ const HOUR = 3_600_000;
 const AT = ['mayfly', 'audit'] as const;
 
 /** What `mayfly.audit` means, with absolute paths; reports what does not fit together. */
-export function auditDefinitionOf(entry: AuditEntry, directory: string, report: Report): AuditDefinition {
+export function auditDefinitionOf(entry: AuditValues, directory: string, report: Report): AuditDefinition {
   const syslog = syslogOf(entry.syslog, directory);
   checkAudit(entry, syslog, report);
   return {
@@ -23,7 +23,7 @@ export function auditDefinitionOf(entry: AuditEntry, directory: string, report: 
   };
 }
 
-function fileOf(file: AuditEntry['file'], directory: string): AuditFileDefinition | undefined {
+function fileOf(file: AuditValues['file'], directory: string): AuditFileDefinition | undefined {
   if (file === undefined) return undefined;
   const hours = file['max-age'];
   return {
@@ -34,7 +34,7 @@ function fileOf(file: AuditEntry['file'], directory: string): AuditFileDefinitio
   };
 }
 
-function syslogOf(syslog: AuditEntry['syslog'], directory: string): SyslogDefinition | undefined {
+function syslogOf(syslog: AuditValues['syslog'], directory: string): SyslogDefinition | undefined {
   const address = syslog && syslogAddress(syslog.address);
   if (syslog === undefined || address === undefined) return undefined;
   const caFile = syslog['ca-file'];
@@ -45,7 +45,7 @@ function syslogOf(syslog: AuditEntry['syslog'], directory: string): SyslogDefini
   };
 }
 
-function checkAudit(entry: AuditEntry, syslog: SyslogDefinition | undefined, report: Report): void {
+function checkAudit(entry: AuditValues, syslog: SyslogDefinition | undefined, report: Report): void {
   if (!entry.stdout && entry.file === undefined && entry.syslog === undefined)
     report.problem(AT, 'names no place for its lines', 'Add file, stdout: true or syslog below it.');
   if (entry['fail-closed'] && syslog?.transport === 'udp')

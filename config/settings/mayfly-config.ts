@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { AuditDefinition } from '../../audit/audit-definition.ts';
 import { auditDefinitionOf } from './audit-config.ts';
 import { findUnusableFile } from './file-checks.ts';
-import type { MayflyEntry } from '../schema/mayfly-schema.ts';
+import type { MayflyValues } from '../schema/mayfly-schema.ts';
 import { DEFAULT_RATE_LIMITS, rateLimitsOf, type RateLimits } from '../issuers/rate-limits.ts';
 import type { Report } from '../findings/report.ts';
 
@@ -46,7 +46,7 @@ export interface Limits {
 }
 
 /** The values of an entry; reports and warns of what does not fit together. */
-export function mayflyConfigOf(entry: MayflyEntry, directory: string, report: Report): MayflyConfig {
+export function mayflyConfigOf(entry: MayflyValues, directory: string, report: Report): MayflyConfig {
   const tokenFile = entry['log-access-token-file'];
   checkLogAccess(entry, directory, report);
   checkProxies(entry, report);
@@ -70,7 +70,7 @@ export function mayflyConfigOf(entry: MayflyEntry, directory: string, report: Re
   };
 }
 
-function checkLogAccess(entry: MayflyEntry, directory: string, report: Report): void {
+function checkLogAccess(entry: MayflyValues, directory: string, report: Report): void {
   const file = entry['log-access-token-file'];
   const hasFile = file !== undefined;
   if (hasFile && entry['log-access'] === 'token')
@@ -90,7 +90,7 @@ function checkLogAccess(entry: MayflyEntry, directory: string, report: Report): 
     );
 }
 
-function checkProxies(entry: MayflyEntry, report: Report): void {
+function checkProxies(entry: MayflyValues, report: Report): void {
   entry['trusted-proxies'].forEach((network, index) => {
     if (network.endsWith('/0'))
       report.finding(
@@ -102,7 +102,7 @@ function checkProxies(entry: MayflyEntry, report: Report): void {
   });
 }
 
-function checkPublicUrl(entry: MayflyEntry, report: Report): void {
+function checkPublicUrl(entry: MayflyValues, report: Report): void {
   const url = entry['public-url'];
   if (url === undefined) return;
   if (!['', '/'].includes(new URL(url).pathname))

@@ -20,11 +20,11 @@ export interface ForeignTag {
 /** Keys and values in the order of the file. */
 export interface MapNode extends AnyNode {
   readonly kind: 'map';
-  readonly entries: ReadonlyMap<string, MapEntry>;
+  readonly entries: ReadonlyMap<string, MapMember>;
 }
 
 /** One line of a map. */
-export interface MapEntry {
+export interface MapMember {
   readonly keyPosition: Position;
   readonly value: ConfigNode;
 }

@@ -1,7 +1,7 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, type Node, type Pair, type Scalar } from 'yaml';
 import type { MendedText } from './alias-keys.ts';
 import type { Position } from '../findings/config-error.ts';
-import type { ConfigNode, ForeignTag, MapEntry, MapNode, ScalarNode } from './config-node.ts';
+import type { ConfigNode, ForeignTag, MapMember, MapNode, ScalarNode } from './config-node.ts';
 import { scalarOrigin } from './scalar-origin.ts';
 import type { SourceText } from './source-text.ts';
 import { unquotedValue } from './unquoted-value.ts';
@@ -96,7 +96,7 @@ export class NodeReader {
     common: Pick<MapNode, 'position' | 'tag'>,
     depth: number,
   ): Sized {
-    const entries = new Map<string, MapEntry>();
+    const entries = new Map<string, MapMember>();
     const values: Sized[] = [];
     const merged: { readonly offset: number; readonly node: ConfigNode }[] = [];
     for (const pair of pairs) {
@@ -115,7 +115,7 @@ export class NodeReader {
   }
 
   /** A merge key's maps give what the map itself and earlier maps do not. */
-  #merge(entries: Map<string, MapEntry>, from: ConfigNode, offset: number): void {
+  #merge(entries: Map<string, MapMember>, from: ConfigNode, offset: number): void {
     for (const source of from.kind === 'list' ? from.items : [from]) {
       if (source.kind !== 'map') this.#problem(offset, 'only a map can be merged with "<<"');
       else for (const [key, entry] of source.entries) if (!entries.has(key)) entries.set(key, entry);
@@ -127,7 +127,7 @@ export class NodeReader {
   }
 
   /** As where a printed block was put at the end of a file. */
-  #repeated(offset: number, key: string, first: MapEntry | undefined): void {
+  #repeated(offset: number, key: string, first: MapMember | undefined): void {
     const { line = 1 } = first?.keyPosition ?? {};
     const hint = `The other one is in line ${line}: put what both hold under one of them.`;
     this.#problem(offset, `the key "${shorten(key)}" is given twice`, hint);

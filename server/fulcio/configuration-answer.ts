@@ -1,9 +1,9 @@
 import { challengeClaimOf } from '../../oidc/types/issuer-types.ts';
-import type { ConfiguredEntry } from '../../policy/entry-policy.ts';
+import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 
 /** The JSON of `GET /api/v2/configuration`: one object for each entry. As Fulcio's gateway does, empty fields are there
  * too. Of several audiences the first is shown: a client needs only one. */
-export function configurationJson(entries: readonly ConfiguredEntry[]): string {
+export function configurationJson(entries: readonly ConfiguredIssuer[]): string {
   const issuers = entries.map(({ definition }) => ({
     [definition.isMeta ? 'wildcardIssuerUrl' : 'issuerUrl']: definition.url,
     audience: definition.audiences[0] ?? '',

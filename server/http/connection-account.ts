@@ -71,7 +71,7 @@ export class ConnectionAccount {
 }
 
 /** One request in the account of its connection. Each stage is entered once; later calls do nothing. */
-export class RequestEntry {
+export class RequestAccount {
   readonly #account: ConnectionAccount;
   #stage: Stage | undefined = 'receiving';
   #bytes: number;
@@ -119,14 +119,14 @@ function headBytes({ rawHeaders }: IncomingMessage): number {
 export class CountedResponse<
   Request extends IncomingMessage = IncomingMessage,
 > extends ServerResponse<Request> {
-  readonly entry: RequestEntry | undefined;
+  readonly entry: RequestAccount | undefined;
 
   constructor(request: Request, options?: object) {
     // The runtime passes options on to the base class, which the type of its constructor does not mention.
     super(...([request, options] as unknown as [Request]));
     const account = accountOf(request.socket);
     if (account === undefined) return;
-    const entry = new RequestEntry(account, request);
+    const entry = new RequestAccount(account, request);
     this.entry = entry;
     this.once('close', () => {
       entry.close();
@@ -137,7 +137,7 @@ export class CountedResponse<
 }
 
 /** The entry of a response; undefined where its server keeps no accounts. */
-export const entryOf = (response: ServerResponse): RequestEntry | undefined =>
+export const entryOf = (response: ServerResponse): RequestAccount | undefined =>
   (response as Partial<CountedResponse>).entry;
 
 /** The service works for the request of `response` from now on, and until the answer is ended or its entry is told that it

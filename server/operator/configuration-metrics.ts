@@ -1,12 +1,12 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { isOpen, type ConfiguredEntry } from '../../policy/entry-policy.ts';
+import { isOpen, type ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import type { ConfigurationState } from './configuration-state.ts';
 import type { ReplayGuardStatus } from '../../service/service-values.ts';
 
 /** Where the numbers come from. */
 export interface ConfigurationSources {
   /** Of the configuration in force. */
-  readonly entries: () => readonly ConfiguredEntry[];
+  readonly entries: () => readonly ConfiguredIssuer[];
   /** Of a configuration that is followed. */
   readonly configuration?: (() => ConfigurationState) | undefined;
   /** Of used tokens; undefined when no entry wants one. */

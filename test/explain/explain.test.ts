@@ -3,7 +3,7 @@ import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { parseConfig } from '../../config/load/load.ts';
 import { MayflyError } from '../../core/errors.ts';
 import { createAuthenticator } from '../../oidc/authenticate.ts';
-import type { ConfiguredEntry } from '../../policy/entry-policy.ts';
+import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import { Explainer } from '../../explain/explain.ts';
 import type { Evidence } from '../../explain/explain-claims.ts';
 import { CHECKS, type CheckName, type Explanation } from '../../explain/explanation.ts';
@@ -22,7 +22,7 @@ const outcomeOf = ({ checks }: Explanation, name: CheckName): string | undefined
 
 /** What the service decides of a token. */
 async function decisionOf(
-  entries: readonly ConfiguredEntry[],
+  entries: readonly ConfiguredIssuer[],
   compact: string,
   createFetcher: ReturnType<typeof standingIn>,
 ): Promise<object> {
@@ -53,7 +53,7 @@ describe('policy/explain/explain', () => {
   });
 
   async function explain(
-    entries: readonly ConfiguredEntry[],
+    entries: readonly ConfiguredIssuer[],
     evidence: Evidence,
     options: Partial<ConstructorParameters<typeof Explainer>[0]> = {},
     keyType: (typeof KEY_TYPES)[number] = 'P-256',
@@ -140,7 +140,7 @@ describe('policy/explain/explain', () => {
         '    type: email',
         ...(lines.length === 0 ? [] : ['    mayfly:', ...lines.map((line) => `      ${line}`)]),
       ].join('\n');
-    const entriesOf = (lines?: readonly string[]): readonly ConfiguredEntry[] =>
+    const entriesOf = (lines?: readonly string[]): readonly ConfiguredIssuer[] =>
       parseConfig(yaml(lines)).entries;
     const sue = (): Record<string, unknown> => ({
       iss: issuer.url,

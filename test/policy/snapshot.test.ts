@@ -4,9 +4,13 @@ import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import type { Identity } from '../../oidc/identity.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import { PolicyError } from '../../policy/policy-error.ts';
-import type { ReplayCheck } from '../../policy/entry-decision.ts';
+import type { ReplayCheck } from '../../policy/issuer-policy.ts';
 import type { Grant } from '../../ca/issuance-policy.ts';
-import type { ConfiguredEntry, EntryPolicyDefinition, RuleDefinition } from '../../policy/entry-policy.ts';
+import type {
+  ConfiguredIssuer,
+  IssuerPolicyDefinition,
+  RuleDefinition,
+} from '../../policy/issuer-policy-definition.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';
 import { compilePolicy, type PolicyContext, type PolicySnapshot } from '../../policy/snapshot.ts';
 import { pemOf } from '../ca/support/authority.ts';
@@ -41,9 +45,9 @@ describe('policy/snapshot', () => {
   after(() => issuer.close());
 
   function entry(
-    policy: Partial<EntryPolicyDefinition> = {},
+    policy: Partial<IssuerPolicyDefinition> = {},
     definition: Partial<IssuerDefinition> = {},
-  ): ConfiguredEntry {
+  ): ConfiguredIssuer {
     return {
       definition: {
         ...{ name: 'people', url: issuer.url, isMeta: false, audiences: ['sigstore'], type: 'email' },
@@ -54,7 +58,7 @@ describe('policy/snapshot', () => {
   }
 
   async function compile(
-    entries: readonly ConfiguredEntry[],
+    entries: readonly ConfiguredIssuer[],
     context: Partial<PolicyContext> = {},
   ): Promise<PolicySnapshot> {
     const clock = (): number => Date.now() + time.skew;
@@ -413,8 +417,8 @@ describe('policy/snapshot', () => {
 
   describe('confirming an identity of an older configuration', () => {
     async function confirmation(
-      older: readonly ConfiguredEntry[],
-      newer: readonly ConfiguredEntry[],
+      older: readonly ConfiguredIssuer[],
+      newer: readonly ConfiguredIssuer[],
       token: string,
     ): Promise<unknown> {
       const before = await compile(older);
@@ -431,7 +435,7 @@ describe('policy/snapshot', () => {
 
     it('asks the rules of the entry that the token falls to now, whatever its name', async () => {
       const token = await tokenFor({ aud: 'second' });
-      const of = (audience: string, name: string, rules: readonly RuleDefinition[]): ConfiguredEntry =>
+      const of = (audience: string, name: string, rules: readonly RuleDefinition[]): ConfiguredIssuer =>
         entry({ rules }, { name, audiences: [audience] });
       const older = [of('first', 'a', []), of('second', 'b', [])];
       expect(await confirmation(older, [of('second', 'a', []), of('first', 'b', [DENY])], token)).to.equal(
@@ -444,7 +448,7 @@ describe('policy/snapshot', () => {
 
     it('asks the entry of the very issuer, not that of a pattern that fits it too', async () => {
       const pattern = issuer.url.replace('127.0.0.1', '127.0.0.*');
-      const meta = (rules: readonly RuleDefinition[]): ConfiguredEntry =>
+      const meta = (rules: readonly RuleDefinition[]): ConfiguredIssuer =>
         entry({ rules }, { name: 'pattern', url: pattern, isMeta: true });
       const token = await tokenFor();
       expect(await confirmation([entry()], [meta([]), entry({ rules: [DENY] })], token)).to.equal(

@@ -12,7 +12,11 @@ import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { oid, sequence } from '../../core/der-writer.ts';
 import { LogError, type LogReason } from '../../tlog/log-error.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
-import type { ConfiguredEntry, EntryPolicyDefinition, RuleDefinition } from '../../policy/entry-policy.ts';
+import type {
+  ConfiguredIssuer,
+  IssuerPolicyDefinition,
+  RuleDefinition,
+} from '../../policy/issuer-policy-definition.ts';
 import { openReplayGuard, type ReplayGuard } from '../../policy/replay/replay-guard.ts';
 import { compilePolicy } from '../../policy/snapshot.ts';
 import { REASON_DOMAINS } from '../../server/reasons/problem.ts';
@@ -206,12 +210,12 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
 const deny = (name: string, expression: string): RuleDefinition => ({ name, effect: 'deny', expression });
 
 /** Entries of the one issuer, told apart by audience. */
-function entriesOf({ url }: { readonly url: string }): ConfiguredEntry[] {
+function entriesOf({ url }: { readonly url: string }): ConfiguredIssuer[] {
   const entry = (
     name: string,
-    policy: Partial<EntryPolicyDefinition> = {},
+    policy: Partial<IssuerPolicyDefinition> = {},
     definition: Partial<IssuerDefinition> = {},
-  ): ConfiguredEntry => ({
+  ): ConfiguredIssuer => ({
     definition: {
       ...{ name, url, audiences: [name], isMeta: false, type: 'email', skipEmailVerification: false },
       ...definition,

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
-import type { ConfiguredEntry, EntryPolicyDefinition } from '../../policy/entry-policy.ts';
+import type { ConfiguredIssuer, IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import { compilePolicy } from '../../policy/snapshot.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { csrOf } from '../ca/support/csr.ts';
@@ -44,7 +44,7 @@ interface Case {
   readonly before?: Partial<IssuerDefinition>;
   readonly after: readonly (readonly [
     definition: Partial<IssuerDefinition>,
-    policy?: Partial<EntryPolicyDefinition>,
+    policy?: Partial<IssuerPolicyDefinition>,
   ])[];
   readonly claims?: Readonly<Record<string, unknown>>;
   readonly csr?: boolean;
@@ -60,7 +60,7 @@ const ci = (san: string): Partial<IssuerDefinition> => ({
     subjectTemplate: san,
   },
 });
-const deny = (expression: string): Partial<EntryPolicyDefinition> => ({
+const deny = (expression: string): Partial<IssuerPolicyDefinition> => ({
   rules: [{ name: 'no', effect: 'deny', expression }],
 });
 const CONNECTOR = { issuerClaim: '$.federated' };
@@ -158,8 +158,8 @@ describe('server: a request that waits for the log while the configuration chang
 
   const entryOf = (
     definition: Partial<IssuerDefinition> = {},
-    policy: Partial<EntryPolicyDefinition> = {},
-  ): ConfiguredEntry => ({
+    policy: Partial<IssuerPolicyDefinition> = {},
+  ): ConfiguredIssuer => ({
     definition: {
       ...{ name: 'people', url: service.issuer.url, audiences: ['sigstore'], isMeta: false, type: 'email' },
       ...{ skipEmailVerification: false, ...definition },
@@ -167,7 +167,7 @@ describe('server: a request that waits for the log while the configuration chang
     policy: { ...OPEN_POLICY, ...policy },
   });
 
-  async function load(entries: readonly ConfiguredEntry[]): Promise<void> {
+  async function load(entries: readonly ConfiguredIssuer[]): Promise<void> {
     const { current: previous } = service.policy;
     const permittedAlgorithms = DEFAULT_SIGNING_ALGORITHMS;
     service.policy.replace(await compilePolicy(entries, { clock: Date.now, permittedAlgorithms, previous }));

@@ -7,7 +7,7 @@ import { AuditError } from '../../audit/audit-error.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import type { CtLog } from '../../tlog/log.ts';
 import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
-import type { EntryPolicyDefinition } from '../../policy/entry-policy.ts';
+import type { IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import { openReplayGuard, type ReplayGuard } from '../../policy/replay/replay-guard.ts';
 import { compilePolicy } from '../../policy/snapshot.ts';
 import { Outage, outageCommits, outageSigner } from '../ct-log/support/faults.ts';
@@ -47,7 +47,7 @@ describe('server: a log that does not work for a while', () => {
   async function start(
     open: Partial<Parameters<TestLog['open']>[0]>,
     change: Change = () => ({}),
-    over: Partial<EntryPolicyDefinition> = {},
+    over: Partial<IssuerPolicyDefinition> = {},
   ): Promise<void> {
     service = await startTestService((values) => change(values));
     const { authority, policy } = service;

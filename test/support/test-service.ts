@@ -12,7 +12,7 @@ import { encodePem } from '../../core/pem.ts';
 import { createLog } from '../../tlog/create-log.ts';
 import { openLog, type CtLog } from '../../tlog/log.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
-import type { EntryPolicyDefinition } from '../../policy/entry-policy.ts';
+import type { IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';
 import { compilePolicy, type PolicySnapshot } from '../../policy/snapshot.ts';
 import { startService, type RunningService } from '../../service/composition.ts';
@@ -42,7 +42,7 @@ export type Change = (values: ServiceValues) => Partial<ServiceValues>;
 const EMAIL = 'alice@example.com';
 
 /** Everybody whom the issuer vouches for, without limits. */
-export const OPEN_POLICY: EntryPolicyDefinition = {
+export const OPEN_POLICY: IssuerPolicyDefinition = {
   rules: [],
   requireRules: false,
   lifetimeSeconds: 600,

@@ -1,7 +1,7 @@
 /** A whole service whose entries a test chooses, with one real issuer behind them. */
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../../ca/signing-algorithms.ts';
 import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
-import type { ConfiguredEntry, EntryPolicyDefinition } from '../../../policy/entry-policy.ts';
+import type { ConfiguredIssuer, IssuerPolicyDefinition } from '../../../policy/issuer-policy-definition.ts';
 import { LivePolicy } from '../../../policy/live-policy.ts';
 import { compilePolicy, type PolicyContext } from '../../../policy/snapshot.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
@@ -22,7 +22,7 @@ export interface World {
 
 /** What may differ from one issuer of type email without rules. */
 export interface WorldOptions {
-  readonly entries?: ((issuer: string) => readonly ConfiguredEntry[]) | undefined;
+  readonly entries?: ((issuer: string) => readonly ConfiguredIssuer[]) | undefined;
   readonly issuer?: IssuerOptions | undefined;
   readonly context?: Partial<PolicyContext> | undefined;
 }
@@ -30,8 +30,8 @@ export interface WorldOptions {
 /** An entry with the open policy, or with `policy` laid over it. */
 export const entry = (
   definition: IssuerDefinition,
-  policy: Partial<EntryPolicyDefinition> = {},
-): ConfiguredEntry => ({ definition, policy: { ...OPEN_POLICY, ...policy } });
+  policy: Partial<IssuerPolicyDefinition> = {},
+): ConfiguredIssuer => ({ definition, policy: { ...OPEN_POLICY, ...policy } });
 
 /** Starts issuer and service. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { RuleDefinition } from '../../../policy/entry-policy.ts';
+import type { RuleDefinition } from '../../../policy/issuer-policy-definition.ts';
 import { PolicyError } from '../../../policy/policy-error.ts';
 import { RuleError } from '../../../policy/rules/rule-error.ts';
 import { compileRules, ruleRefusal, rulesRequired } from '../../../policy/rules/rules.ts';

@@ -58,7 +58,7 @@ export const rateLimitSchema = named(
 );
 
 /** The values of `rate-limit`. */
-export type RateLimitEntry = z.output<typeof rateLimitSchema>;
+export type RateLimitValues = z.output<typeof rateLimitSchema>;
 
 const ruleSchema = named(
   'rule',
@@ -72,10 +72,10 @@ const ruleSchema = named(
 );
 
 /** The values of one rule. */
-export type RuleEntry = z.output<typeof ruleSchema>;
+export type RuleValues = z.output<typeof ruleSchema>;
 
 /** The block `mayfly:` of an entry of `oidc-issuers` or `meta-issuers`. */
-export const entrySchema = z.strictObject({
+export const mayflyIssuerSchema = z.strictObject({
   name: described(
     words(300).optional(),
     "What audit lines, metrics and `mayfly explain` call the entry; unique in the file. Without it the issuer's URL, with `#2`, `#3` … for further entries of a list.",
@@ -147,4 +147,4 @@ export const entrySchema = z.strictObject({
 });
 
 /** The values of the block. */
-export type EntryBlock = z.output<typeof entrySchema>;
+export type MayflyIssuerValues = z.output<typeof mayflyIssuerSchema>;

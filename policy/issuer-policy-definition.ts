@@ -18,7 +18,7 @@ export interface RateLimit {
 }
 
 /** What the security team decided for one entry of an issuer, beyond whom it authenticates. */
-export interface EntryPolicyDefinition {
+export interface IssuerPolicyDefinition {
   readonly rules: readonly RuleDefinition[];
   /** Whether an entry without any allow rule refuses everybody. */
   readonly requireRules: boolean;
@@ -37,11 +37,11 @@ export interface EntryPolicyDefinition {
 }
 
 /** One entry of the configuration: whom it authenticates, and what they may. */
-export interface ConfiguredEntry {
+export interface ConfiguredIssuer {
   readonly definition: IssuerDefinition;
-  readonly policy: EntryPolicyDefinition;
+  readonly policy: IssuerPolicyDefinition;
 }
 
 /** Whether an entry gives a certificate to everybody whom its issuer vouches for and no deny rule names. */
-export const isOpen = ({ policy }: ConfiguredEntry): boolean =>
+export const isOpen = ({ policy }: ConfiguredIssuer): boolean =>
   !policy.requireRules && !policy.rules.some(({ effect }) => effect === 'allow');

@@ -6,9 +6,9 @@ import { join, resolve } from 'node:path';
 import { parseConfig, type LoadedConfig } from '../../../config/load/load.ts';
 import { ConfigError } from '../../../config/findings/config-error.ts';
 import type { FindingCode } from '../../../config/findings/findings.ts';
-import type { EntryPolicyDefinition } from '../../../policy/entry-policy.ts';
+import type { IssuerPolicyDefinition } from '../../../policy/issuer-policy-definition.ts';
 
-const DEFAULTS: EntryPolicyDefinition = {
+const DEFAULTS: IssuerPolicyDefinition = {
   rules: [],
   requireRules: false,
   lifetimeSeconds: 600,
@@ -53,7 +53,7 @@ meta-issuers:
 const entriesOf = (text: string, directory?: string): LoadedConfig['entries'] =>
   parseConfig(text, { directory }).entries;
 
-const policyOf = (block: string, top = ''): EntryPolicyDefinition | undefined =>
+const policyOf = (block: string, top = ''): IssuerPolicyDefinition | undefined =>
   entriesOf(`${top}\noidc-issuers: {"https://a.example": {client-id: x, type: email, mayfly: ${block}}}`)[0]
     ?.policy;
 

@@ -1,4 +1,4 @@
-import type { ConfiguredEntry } from '../../policy/entry-policy.ts';
+import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import { ruleWarnings } from '../../policy/rules/warnings.ts';
 import { findDeprecatedType } from './deprecated-types.ts';
 import { findIssuerSlips } from './issuer-slips.ts';
@@ -7,7 +7,7 @@ import { isUnset } from '../presets/preset.ts';
 import type { Path, Report } from '../findings/report.ts';
 
 /** Finds what an entry opens, or closes, to whom. */
-export function findInEntry(entry: ConfiguredEntry, path: Path, report: Report): void {
+export function findInIssuerBlock(entry: ConfiguredIssuer, path: Path, report: Report): void {
   findMarks(entry, path, report);
   findIssuerSlips(entry.definition, path, report);
   findOpenness(entry, path, report);
@@ -27,7 +27,7 @@ export function findInEntry(entry: ConfiguredEntry, path: Path, report: Report):
 }
 
 /** Marks of `mayfly config preset` that nobody replaced. */
-function findMarks({ definition, policy }: ConfiguredEntry, path: Path, report: Report): void {
+function findMarks({ definition, policy }: ConfiguredIssuer, path: Path, report: Report): void {
   const marked = (at: Path): void => {
     report.finding('STILL_MARKED', at, 'still holds "EDIT-ME" of the preset', {
       hint: 'Put your own value there. As it is, it fits nobody.',
@@ -44,7 +44,7 @@ function findMarks({ definition, policy }: ConfiguredEntry, path: Path, report: 
 const ALLOW =
   'Say who may with an allow rule under mayfly.rules of the entry, best on ids that cannot change hands.';
 
-function findOpenness({ definition, policy }: ConfiguredEntry, path: Path, report: Report): void {
+function findOpenness({ definition, policy }: ConfiguredIssuer, path: Path, report: Report): void {
   if (policy.rules.some(({ effect }) => effect === 'allow')) return;
   if (policy.requireRules) {
     report.finding('NOTHING_ALLOWED', path, 'has no allow rule, so it refuses everybody (require-rules)', {
@@ -62,7 +62,7 @@ function findOpenness({ definition, policy }: ConfiguredEntry, path: Path, repor
 }
 
 function findBroadPattern(
-  { definition: { url, isMeta } }: ConfiguredEntry,
+  { definition: { url, isMeta } }: ConfiguredIssuer,
   path: Path,
   report: Report,
 ): void {
@@ -72,7 +72,7 @@ function findBroadPattern(
     });
 }
 
-function findWeakRules({ definition, policy }: ConfiguredEntry, path: Path, report: Report): void {
+function findWeakRules({ definition, policy }: ConfiguredIssuer, path: Path, report: Report): void {
   policy.rules.forEach((rule, index) => {
     const at = [...path, 'mayfly', 'rules', index, rule.effect];
     // What is still to be replaced is compared with nothing yet.
@@ -85,7 +85,7 @@ function findWeakRules({ definition, policy }: ConfiguredEntry, path: Path, repo
   });
 }
 
-function findLimits({ policy }: ConfiguredEntry, path: Path, report: Report): void {
+function findLimits({ policy }: ConfiguredIssuer, path: Path, report: Report): void {
   if (policy.principalRateLimit !== undefined) return;
   report.finding('RATE_LIMIT_OFF', path, 'has no rate limit for a principal', {
     hint: 'One job that goes wild can fill the log, which nothing is ever removed from. Say rate-limit: {principal: {per-minute: 600}}.',

@@ -1,7 +1,7 @@
 import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
 import { IssuerPattern } from '../oidc/issuer-pattern.ts';
-import type { ConfiguredEntry } from '../policy/entry-policy.ts';
-import type { EntryVerdict } from './explanation.ts';
+import type { ConfiguredIssuer } from '../policy/issuer-policy-definition.ts';
+import type { IssuerVerdict } from './explanation.ts';
 
 /** What is known of a token's way to an entry. */
 export interface Choice {
@@ -13,16 +13,16 @@ export interface Choice {
 }
 
 /** Says of each entry why it is or is not the one for a token: the one that is first, then those that are near. */
-export function entryVerdicts(entries: readonly ConfiguredEntry[], choice: Choice): EntryVerdict[] {
+export function entryVerdicts(entries: readonly ConfiguredIssuer[], choice: Choice): IssuerVerdict[] {
   const verdicts = entries.map(({ definition }) => verdictOn(definition, choice));
   return [0, 1, 2].flatMap((rank) => verdicts.filter((verdict) => rankOf(verdict) === rank));
 }
 
 const OTHER = 'another issuer';
 
-const rankOf = ({ chosen, why }: EntryVerdict): number => (chosen ? 0 : why === OTHER ? 2 : 1);
+const rankOf = ({ chosen, why }: IssuerVerdict): number => (chosen ? 0 : why === OTHER ? 2 : 1);
 
-function verdictOn(definition: IssuerDefinition, choice: Choice): EntryVerdict {
+function verdictOn(definition: IssuerDefinition, choice: Choice): IssuerVerdict {
   const { name, url, audiences } = definition;
   const chosen = definition === choice.chosen;
   if (chosen) return { name, url, chosen, why: 'issuer and audience fit' };

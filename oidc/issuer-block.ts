@@ -6,14 +6,14 @@ import type { PrincipalReader } from './types/issuer-types.ts';
 import type { Acceptance } from './verify-token.ts';
 
 /** One definition with all that its tokens need, prepared once. */
-export interface IssuerEntry extends Acceptance {
+export interface IssuerBlock extends Acceptance {
   readonly definition: IssuerDefinition;
   readonly principalOf: PrincipalReader;
 }
 
 /** All entries of one issuer, ready for tokens. Throws {@link DefinitionError}. */
-export function issuerEntries(definitions: readonly IssuerDefinition[]): IssuerEntry[] {
-  const entries = definitions.map(issuerEntry);
+export function issuerBlocks(definitions: readonly IssuerDefinition[]): IssuerBlock[] {
+  const entries = definitions.map(issuerBlock);
   const shared = sharedAudience(entries);
   if (shared === undefined) return entries;
   const [audience, { definition: first }, { definition: second }] = shared;
@@ -26,11 +26,11 @@ export function issuerEntries(definitions: readonly IssuerDefinition[]): IssuerE
 }
 
 /** Definitions never change, so that each has to be compiled once. */
-const COMPILED = new WeakMap<IssuerDefinition, IssuerEntry>();
+const COMPILED = new WeakMap<IssuerDefinition, IssuerBlock>();
 
 /** One definition, ready for tokens. The same definition gives the same entry again, at no cost: who has many of them can
  * have them compiled one after the other, ahead of the pool that needs them all. Throws {@link DefinitionError}. */
-export function issuerEntry(definition: IssuerDefinition): IssuerEntry {
+export function issuerBlock(definition: IssuerDefinition): IssuerBlock {
   const known = COMPILED.get(definition);
   if (known !== undefined) return known;
   const entry = compileEntry(definition);
@@ -40,7 +40,7 @@ export function issuerEntry(definition: IssuerDefinition): IssuerEntry {
 
 const MAX_LEEWAY_SECONDS = 300;
 
-function compileEntry(definition: IssuerDefinition): IssuerEntry {
+function compileEntry(definition: IssuerDefinition): IssuerBlock {
   const { url, audiences, leewaySeconds = 0 } = definition;
   if (audiences.length === 0 || audiences.includes(''))
     throw entryError('FIELD_MISSING', definition, 'client-id', `the issuer ${url} has no client-id`);

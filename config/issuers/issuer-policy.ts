@@ -1,17 +1,17 @@
-import type { EntryPolicyDefinition } from '../../policy/entry-policy.ts';
-import { rulesOf } from './entry-rules.ts';
-import type { EntryBlock } from '../schema/entry-schema.ts';
+import type { IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
+import { rulesOf } from './issuer-rules.ts';
+import type { MayflyIssuerValues } from '../schema/issuer-schema.ts';
 import type { MayflyConfig } from '../settings/mayfly-config.ts';
 import { rateLimitsOf } from './rate-limits.ts';
 import type { Path, Report } from '../findings/report.ts';
 
 /** What the block `mayfly` of an entry decides; `path` is the block's. Reports what cannot be. */
 export function entryPolicyOf(
-  block: EntryBlock,
+  block: MayflyIssuerValues,
   path: Path,
   mayfly: MayflyConfig,
   report: Report,
-): EntryPolicyDefinition {
+): IssuerPolicyDefinition {
   checkAlgorithms(block, path, mayfly, report);
   const limits = rateLimitsOf(block['rate-limit'], mayfly.rateLimits);
   return {
@@ -26,7 +26,7 @@ export function entryPolicyOf(
   };
 }
 
-function checkAlgorithms(block: EntryBlock, path: Path, mayfly: MayflyConfig, report: Report): void {
+function checkAlgorithms(block: MayflyIssuerValues, path: Path, mayfly: MayflyConfig, report: Report): void {
   block['key-algorithms']?.forEach((name, index) => {
     if (mayfly.clientSigningAlgorithms.includes(name)) return;
     report.problem(

@@ -1,8 +1,8 @@
-import type { ConfiguredEntry } from '../../policy/entry-policy.ts';
-import { findInEntry } from './entry-findings.ts';
+import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
+import { findInIssuerBlock } from './issuer-findings.ts';
 import { issuerSchema } from '../schema/fulcio-schema.ts';
 import { checkType } from './issuer-checks.ts';
-import { issuerEntryOf, type EntryContext, type EntryPlace } from './issuer-entry.ts';
+import { issuerBlockOf, type IssuerBlockContext, type IssuerBlockPosition } from './issuer-block.ts';
 import { checkKeys } from './key-checks.ts';
 import type { Path, Report } from '../findings/report.ts';
 import { check } from '../schema/schema-issues.ts';
@@ -13,7 +13,7 @@ export type Shaped = Readonly<Record<string, unknown>>;
 const SECTIONS: readonly string[] = ['oidc-issuers', 'meta-issuers'];
 
 /** All entries of issuers and meta issuers, in the order of the file. */
-export function entriesOf(shaped: Shaped, context: EntryContext): ConfiguredEntry[] {
+export function entriesOf(shaped: Shaped, context: IssuerBlockContext): ConfiguredIssuer[] {
   const names = new Names(context.report);
   return Object.keys(shaped)
     .filter((section) => SECTIONS.includes(section))
@@ -37,9 +37,9 @@ function entriesOfIssuer(
   section: string,
   key: string,
   value: unknown,
-  context: EntryContext,
+  context: IssuerBlockContext,
   names: Names,
-): ConfiguredEntry[] {
+): ConfiguredIssuer[] {
   const { report } = context;
   if (Array.isArray(value) && value.length === 0) report.problem([section, key], 'must not be an empty list');
   const audiences = new Audiences(report);
@@ -49,10 +49,10 @@ function entriesOfIssuer(
     const values = check(issuerSchema, item, path, report);
     if (values === undefined) return [];
     const defaultName = index === 0 ? key : `${key}#${index + 1}`;
-    const place: EntryPlace = { path, key, isMeta: section === 'meta-issuers', defaultName };
+    const place: IssuerBlockPosition = { path, key, isMeta: section === 'meta-issuers', defaultName };
     names.claim(values.mayfly.name ?? defaultName, path);
     audiences.claim([values['client-id']].flat(), path);
-    const entry = issuerEntryOf(place, values, context);
+    const entry = issuerBlockOf(place, values, context);
     if (entry === undefined) return [];
     return [{ entry, path }];
   });
@@ -61,7 +61,7 @@ function entriesOfIssuer(
     report,
   );
   // What is wrong with an entry may be the very rule that is missed.
-  for (const { entry, path } of placed) if (!report.isWrong(path)) findInEntry(entry, path, report);
+  for (const { entry, path } of placed) if (!report.isWrong(path)) findInIssuerBlock(entry, path, report);
   return placed.map(({ entry }) => entry);
 }
 

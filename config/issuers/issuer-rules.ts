@@ -1,11 +1,11 @@
-import type { RuleDefinition } from '../../policy/entry-policy.ts';
+import type { RuleDefinition } from '../../policy/issuer-policy-definition.ts';
 import { ExpressionFault, RuleError } from '../../policy/rules/rule-error.ts';
 import { compileRules, MAX_FIXED_STEPS } from '../../policy/rules/rules.ts';
-import type { RuleEntry } from '../schema/entry-schema.ts';
+import type { RuleValues } from '../schema/issuer-schema.ts';
 import type { Path, Report } from '../findings/report.ts';
 
 /** The rules of an entry, each compiled once to see whether it can be; `path` is that of their list. */
-export function rulesOf(entries: readonly RuleEntry[], path: Path, report: Report): RuleDefinition[] {
+export function rulesOf(entries: readonly RuleValues[], path: Path, report: Report): RuleDefinition[] {
   const names = new Set<string>();
   let steps = 0;
   const rules = entries.flatMap((entry, index) => {
@@ -28,7 +28,7 @@ export function rulesOf(entries: readonly RuleEntry[], path: Path, report: Repor
   return rules;
 }
 
-function ruleOf(entry: RuleEntry, path: Path, report: Report): RuleDefinition | undefined {
+function ruleOf(entry: RuleValues, path: Path, report: Report): RuleDefinition | undefined {
   const { name, allow, deny, message } = entry;
   if (allow !== undefined && deny !== undefined)
     report.problem(path, 'has both allow and deny', 'Make two rules of it.');

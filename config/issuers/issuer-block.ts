@@ -7,18 +7,18 @@ import {
   type StaticKeySet,
 } from '../../oidc/issuer-definition.ts';
 import { compileIssuer } from '../../oidc/types/issuer-types.ts';
-import type { ConfiguredEntry } from '../../policy/entry-policy.ts';
+import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import type { CiProviders } from './ci-providers.ts';
-import { entryPolicyOf } from './entry-policy.ts';
-import type { EntryBlock } from '../schema/entry-schema.ts';
-import type { IssuerEntry } from '../schema/fulcio-schema.ts';
+import { entryPolicyOf } from './issuer-policy.ts';
+import type { MayflyIssuerValues } from '../schema/issuer-schema.ts';
+import type { IssuerValues } from '../schema/fulcio-schema.ts';
 import { checkAddress, checkAudiences, checkIssuerClaim } from './issuer-checks.ts';
 import type { MayflyConfig } from '../settings/mayfly-config.ts';
 import { nearest } from '../../core/nearest.ts';
 import type { Path, Report } from '../findings/report.ts';
 
 /** Where an entry stands. */
-export interface EntryPlace {
+export interface IssuerBlockPosition {
   readonly path: Path;
   /** The URL or pattern that is its key. */
   readonly key: string;
@@ -28,7 +28,7 @@ export interface EntryPlace {
 }
 
 /** What the rest of the file says that an entry depends on. */
-export interface EntryContext {
+export interface IssuerBlockContext {
   readonly providers: CiProviders;
   readonly mayfly: MayflyConfig;
   /** Where relative paths start. */
@@ -38,11 +38,11 @@ export interface EntryContext {
 
 /** What an entry of an issuer means; reports whatever makes it impossible, and finds what it opens. A type that
  * does not exist gives nothing: `checkType` refuses it. */
-export function issuerEntryOf(
-  place: EntryPlace,
-  entry: IssuerEntry,
-  context: EntryContext,
-): ConfiguredEntry | undefined {
+export function issuerBlockOf(
+  place: IssuerBlockPosition,
+  entry: IssuerValues,
+  context: IssuerBlockContext,
+): ConfiguredIssuer | undefined {
   const { report } = context;
   const before = report.problems.length;
   checkAddress(place, entry, report);
@@ -79,15 +79,15 @@ export function issuerEntryOf(
   return isMissing || report.problems.length > before ? undefined : { definition, policy };
 }
 
-const audiencesOf = (entry: IssuerEntry): readonly string[] => [...new Set([entry['client-id']].flat())];
+const audiencesOf = (entry: IssuerValues): readonly string[] => [...new Set([entry['client-id']].flat())];
 
 const given = (text: string | undefined): string | undefined => (text === '' ? undefined : text);
 
 /** The provider that an entry of type ci-provider names. */
 function providerOf(
-  { path, key }: EntryPlace,
-  entry: IssuerEntry,
-  { providers, report }: EntryContext,
+  { path, key }: IssuerBlockPosition,
+  entry: IssuerValues,
+  { providers, report }: IssuerBlockContext,
 ): CiProviderDefinition | undefined {
   if (entry.type !== 'ci-provider') return undefined;
   const name = entry['ci-provider'] ?? '';
@@ -107,8 +107,8 @@ function providerOf(
 
 /** Where the keys of the issuer are, and whom to trust there. */
 function keyPlaceOf(
-  block: EntryBlock,
-  { directory }: EntryContext,
+  block: MayflyIssuerValues,
+  { directory }: IssuerBlockContext,
 ): Pick<IssuerDefinition, 'caCertFile' | 'discoveryUrl' | 'discoveryIssuer' | 'jwksUrl'> {
   const file = block['ca-cert-file'];
   return {
@@ -119,7 +119,11 @@ function keyPlaceOf(
   };
 }
 
-function staticKeysOf(block: EntryBlock, path: Path, context: EntryContext): StaticKeySet | undefined {
+function staticKeysOf(
+  block: MayflyIssuerValues,
+  path: Path,
+  context: IssuerBlockContext,
+): StaticKeySet | undefined {
   const file = block['jwks-file'];
   if (file !== undefined && block.jwks !== undefined) {
     const message = 'has both jwks and jwks-file';

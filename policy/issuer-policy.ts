@@ -12,7 +12,7 @@ import { permitAlgorithms } from '../ca/signing-algorithms.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Identity } from '../oidc/identity.ts';
 import type { Principal } from '../oidc/principal.ts';
-import type { ConfiguredEntry, RateLimit } from './entry-policy.ts';
+import type { ConfiguredIssuer, RateLimit } from './issuer-policy-definition.ts';
 import { PolicyError, type PolicyReason } from './policy-error.ts';
 import type { ReplayGuard } from './replay/replay-guard.ts';
 import { rateLimiter, type RateLimiter } from './rate-limit.ts';
@@ -24,7 +24,7 @@ import { compileRules, ruleRefusal, rulesRequired, type Rules, type RuleTrace } 
 export type ReplayCheck = Pick<ReplayGuard, 'claim' | 'wasUsed'>;
 
 /** What entries are compiled with. */
-export interface EntryContext {
+export interface IssuerPolicyContext {
   /** For entries that name none. */
   readonly permittedAlgorithms: readonly string[];
   readonly clock: Clock;
@@ -33,17 +33,17 @@ export interface EntryContext {
 }
 
 /** The decisions of one entry; see `ca/issuance-policy.ts` for what each promises. */
-export class EntryDecision {
-  readonly entry: ConfiguredEntry;
+export class IssuerPolicy {
+  readonly entry: ConfiguredIssuer;
   readonly demands: KeyDemands;
-  readonly #context: EntryContext;
+  readonly #context: IssuerPolicyContext;
   readonly #rules: Rules;
   readonly #limiters: Limiters;
   readonly #plainGrant: Grant;
 
   /** Takes over from `previous`, the decisions of the same entry in an older configuration, what is the same in both.
    * Throws `RuleError` and `SigningAlgorithmError`. */
-  constructor(entry: ConfiguredEntry, context: EntryContext, previous?: EntryDecision) {
+  constructor(entry: ConfiguredIssuer, context: IssuerPolicyContext, previous?: IssuerPolicy) {
     const { policy } = entry;
     this.entry = entry;
     this.#context = context;
