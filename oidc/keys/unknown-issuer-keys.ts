@@ -1,8 +1,9 @@
 /**
- * The keys of issuers that one pattern describes. Whoever sends a token chooses which of them is asked, so that asking
- * is held within bounds that an operator's own issuers do not need.
+ * The keys of issuers that one pattern describes. The sender of a token chooses which of them is asked, so that asking is
+ * held within limits that an operator's own issuers do not need.
  */
 import type { Clock } from '../../core/clock.ts';
+import { TokenBuckets, type TokenBucket } from '../../core/token-bucket.ts';
 import type { FetchDocument } from './fetch-document.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import { TokenError } from '../token-error.ts';
@@ -25,20 +26,21 @@ export interface UnknownIssuerKeysOptions {
   readonly room: WaitLimit;
 }
 
-/** See the top of the file. */
+/** Makes the keys of one pattern's issuers, a limited number of them at a time. */
 export class UnknownIssuerKeys {
   readonly #options: UnknownIssuerKeysOptions;
-  #left = NEW_ISSUERS_BURST;
-  #countedAt = -Infinity;
+  readonly #fetches: TokenBucket;
 
   constructor(options: UnknownIssuerKeysOptions) {
     this.#options = options;
+    const size = { burst: NEW_ISSUERS_BURST, interval: 1000 / NEW_ISSUERS_PER_SECOND };
+    this.#fetches = new TokenBuckets(size, options.clock).open();
   }
 
   /** Keys of an issuer that is not known yet. Nothing is fetched until they are asked for. Throws {@link TokenError}
    * `ISSUER_UNREACHABLE` when there were too many such issuers lately. */
   of(issuer: string): IssuerKeys {
-    if (!this.#mayAsk()) {
+    if (this.#fetches.take() > 0) {
       throw new TokenError(
         'ISSUER_UNREACHABLE',
         'too many issuers that nobody has seen before are asked for',
@@ -51,16 +53,5 @@ export class UnknownIssuerKeys {
     // No host was named by the operator, and no fetch starts for which nobody waits.
     const bounds = { namedHosts: new Set<string>(), maxDocument: MAX_DOCUMENT, eager: false };
     return new IssuerKeys({ issuer, fetch, clock, timeout, room, ...bounds });
-  }
-
-  #mayAsk(): boolean {
-    const now = this.#options.clock();
-    // A clock that was set back gives nothing.
-    const elapsed = Math.max(0, now - this.#countedAt);
-    this.#left = Math.min(NEW_ISSUERS_BURST, this.#left + (elapsed / 1000) * NEW_ISSUERS_PER_SECOND);
-    this.#countedAt = now;
-    if (this.#left < 1) return false;
-    this.#left--;
-    return true;
   }
 }
