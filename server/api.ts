@@ -8,8 +8,8 @@ import type { RefusalLog } from './operator/refusal-log.ts';
 import { workUntilEnded } from './http/connection-account.ts';
 import { answerPreflight, isPreflight } from './http/cross-origin.ts';
 import { Exchange, type ExchangeContext, type Reply } from './http/exchange.ts';
+import type { AcceptHost } from './http/http-listener.ts';
 import { problemOf } from './reasons/problem.ts';
-import type { AcceptHost } from '../service/service-values.ts';
 import { TransportError } from './http/transport-error.ts';
 
 /** A call whose answer needs nothing of the request. */

@@ -13,12 +13,12 @@ import { createDecisionRecords } from './fulcio/decision-records.ts';
 import type { Exchange, ExchangeContext } from './http/exchange.ts';
 import { fixedCalls } from './fulcio/fixed-calls.ts';
 import { createAccessCheck } from './log/log-access.ts';
-import { createLogList, createLogRoutes, type LogRouteParts } from './log/log-routes.ts';
+import { createLogList, createLogRoutes, type LogRouteOptions } from './log/log-routes.ts';
 import { createMetrics, type Metrics } from './operator/metrics.ts';
 import { createMetricsHandler } from './operator/metrics-listener.ts';
 import { LargeBodyQueue } from './http/large-body-queue.ts';
 import { ReadLimiter } from './log/read-limiter.ts';
-import { createReadFaults } from './log/read-faults.ts';
+import { createReadFaults } from './operator/read-faults.ts';
 import { createReadiness } from './operator/readiness.ts';
 import type { ServiceState, ServiceValues } from '../service/service-values.ts';
 import { createAnswerV1, createAnswerV2 } from './fulcio/signing-answers.ts';
@@ -84,7 +84,10 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
   });
   const refusalLog = new RefusalLog(values.requestLog, clock);
   const unsent = new UnsentResponseLimit(UNSENT_LIMITS);
-  const logRead = logMount(values, state, { metrics, budget: reading, unsent, clientAddress });
+  const onRead = (endpoint: string, code: number): void => {
+    metrics.logRead(endpoint, code);
+  };
+  const logRead = logMount(values, state, { onRead, limiter: reading, unsent, clientAddress });
   return {
     signing: () => signing.used,
     close: () => {
@@ -152,10 +155,10 @@ function signingRoutes(
 function logMount(
   values: ServiceValues,
   state: ServiceState,
-  shared: Pick<LogRouteParts, 'metrics' | 'budget' | 'unsent' | 'clientAddress'>,
+  shared: Pick<LogRouteOptions, 'onRead' | 'limiter' | 'unsent' | 'clientAddress'>,
 ): ApiParts['log'] {
   const { log, logAccess, requestLog, clock } = values;
-  const parts: LogRouteParts = {
+  const parts: LogRouteOptions = {
     reader: log.reader,
     ...shared,
     access: createAccessCheck(logAccess, shared.clientAddress),

@@ -7,7 +7,7 @@ import { createHandlers, logUrlOf } from '../server/handlers.ts';
 import { createHttpServer, listen, type Listening } from '../server/http/http-listener.ts';
 import { lameDuck } from '../server/http/lame-duck.ts';
 import { requireIdentifiableReaders } from '../server/log/log-access.ts';
-import { LogWatch } from '../server/log/log-watch.ts';
+import { LogWatch } from '../server/operator/log-watch.ts';
 import type { ServiceState, ServiceValues } from './service-values.ts';
 import {
   followTlsPair,

@@ -20,7 +20,7 @@ import type { Signer } from '../signers/signer.ts';
 import { prepareLog, type CtLog } from '../tlog/log.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
 import { compilePolicy, type PolicyContext } from '../policy/snapshot.ts';
-import type { LogAccess } from '../server/log/log-access.ts';
+import type { LogAccessRule } from '../server/log/log-access.ts';
 import { createRequestLog, type RequestLog } from '../server/operator/request-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
 import { LogDestination } from './log-destination.ts';
@@ -59,7 +59,7 @@ export interface Instance {
   readonly requestLog: RequestLog;
   /** What writes its lines. */
   readonly logDestination: LogDestination;
-  readonly logAccess: LogAccess;
+  readonly logAccess: LogAccessRule;
   /** The configuration file, as people know it. */
   readonly configFile: string;
   /** What is to be told of the configuration. */
@@ -137,7 +137,7 @@ async function openPolicy(
   }
 }
 
-async function logAccessOf({ mayfly }: LoadedConfig, warn: Warn): Promise<LogAccess> {
+async function logAccessOf({ mayfly }: LoadedConfig, warn: Warn): Promise<LogAccessRule> {
   if (mayfly.logAccess !== 'token') return { kind: mayfly.logAccess };
   const token = await readSecretFile(mayfly.logAccessTokenFile, 'log access token', warn);
   return { kind: 'token', token: token ?? '' };

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { startService, type RunningService } from './composition.ts';
 import type { ListenAddress } from '../server/http/listen-address.ts';
 import type { RequestLog } from '../server/operator/request-log.ts';
-import type { AcceptHost } from './service-values.ts';
+import type { AcceptHost } from '../server/http/http-listener.ts';
 import type { TlsFiles } from '../server/http/tls-certificate.ts';
 import { configWarnings } from '../cli/config/config-warnings.ts';
 import type { Instance } from './open-instance.ts';

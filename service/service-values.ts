@@ -2,11 +2,12 @@ import type { Audit } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
 import type { Clock } from '../core/clock.ts';
 import type { CtLog } from '../tlog/log.ts';
-import type { ReplayGuard } from '../policy/replay/replay-guard.ts';
+import type { ReplayGuardStatus } from '../policy/replay/replay-guard.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { ConfigurationState } from '../server/operator/configuration-state.ts';
+import type { AcceptHost } from '../server/http/http-listener.ts';
 import type { ListenAddress } from '../server/http/listen-address.ts';
-import type { LogAccess } from '../server/log/log-access.ts';
+import type { LogAccessRule } from '../server/log/log-access.ts';
 import type { RequestLog } from '../server/operator/request-log.ts';
 import type { TlsFiles, TlsStatus } from '../server/http/tls-certificate.ts';
 
@@ -28,7 +29,7 @@ export interface ServiceValues {
   readonly tls?: TlsFiles | undefined;
   /** Where clients reach the service, no slash at the end; default: the address of the listener. */
   readonly publicUrl?: string | undefined;
-  readonly logAccess: LogAccess;
+  readonly logAccess: LogAccessRule;
   /** Addresses and CIDR blocks. */
   readonly trustedProxies: readonly string[];
   /** Whether the operator says that a proxy in front speaks TLS; default: no. */
@@ -46,17 +47,11 @@ export interface ServiceValues {
   readonly acceptHost?: AcceptHost | undefined;
 }
 
-/** How the memory of used tokens is. */
-export type ReplayGuardStatus = Pick<ReplayGuard, 'fault' | 'held'>;
-
 /** What decides over requests. `current` is another one when a configuration was loaded. */
 export interface ServicePolicy {
   readonly current: PolicySnapshot;
   close(): Promise<void>;
 }
-
-/** A test for the `Host` header of a request, as sent; undefined when there was none. */
-export type AcceptHost = (host: string | undefined) => boolean;
 
 /** What the service takes on at once. */
 export interface ServiceLimits {

@@ -28,6 +28,9 @@ export interface ReplayGuard {
   close(): Promise<void>;
 }
 
+/** How the memory of used tokens is: for readiness and metrics. */
+export type ReplayGuardStatus = Pick<ReplayGuard, 'fault' | 'held'>;
+
 interface Waiting extends Claim {
   readonly resolve: (won: boolean) => void;
   readonly reject: (error: PolicyError) => void;

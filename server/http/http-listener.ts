@@ -56,6 +56,9 @@ export function createHttpServer(tls: TlsPair | undefined, idleMs = IDLE_TIMEOUT
   return server;
 }
 
+/** Whether to answer a request with this `Host` header, as sent; undefined when it has none. */
+export type AcceptHost = (host: string | undefined) => boolean;
+
 /** Where a server listens. */
 export interface Listening {
   /** Base URL for clients on this machine, without a slash at the end. */

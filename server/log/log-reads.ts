@@ -1,7 +1,7 @@
 /** What can be read of the log over HTTP, and how long it stays true: one row for each path. */
 import type { Request } from 'express';
 import type { LogReader } from '../../ct-log/reader.ts';
-import { QueryParameters } from '../http/query-parameters.ts';
+import { QueryParameters } from './query-parameters.ts';
 
 /** Makes what `log.v3.json` says beyond the identity of the log. */
 export type DescribeLog = () => Parameters<LogReader['logV3Json']>[0];
@@ -11,17 +11,17 @@ export type Freshness = 'changing' | 'brief' | 'immutable';
 
 /** What a read returns. */
 export interface Answer {
-  /** As text, as bytes, or as bytes in parts that follow one another. */
+  /** As text, as bytes, or as chunks of bytes that follow one another. */
   readonly body: string | Uint8Array | readonly Uint8Array[];
   readonly contentType: string;
   readonly freshness: Freshness;
 }
 
 /** Reads tiles of the log for one request. Rejects with `LogReadError` when it asks for what is not there. */
-export type Read = (reader: LogReader, request: Request) => Promise<Answer>;
+export type StoreRead = (reader: LogReader, request: Request) => Promise<Answer>;
 
 /** Returns what lies in memory and is small. */
-export type SmallRead = (reader: LogReader, describe: DescribeLog) => Answer;
+export type MemoryRead = (reader: LogReader, describe: DescribeLog) => Answer;
 
 /** Content type of text. */
 export const TEXT = 'text/plain; charset=utf-8';
@@ -34,17 +34,17 @@ export const json = (value: unknown, freshness: Freshness): Answer => ({
   freshness,
 });
 
-/** Path → read of what is small and in memory. It costs no more than a refusal, and everybody who follows the log needs
- * it: these reads wait for no budget. The path also names the endpoint in the metrics. */
-export const SMALL_READS: Readonly<Record<string, SmallRead>> = {
+/** Path → read of what is small and in memory. It costs no more than a refusal, and every follower of the log needs it,
+ * so that these reads have no limit. The path also names the endpoint in the metrics. */
+export const MEMORY_READS: Readonly<Record<string, MemoryRead>> = {
   '/checkpoint': (reader) => ({ body: reader.checkpoint(), contentType: TEXT, freshness: 'changing' }),
   '/log.v3.json': (reader, describe) => json(reader.logV3Json(describe()), 'brief'),
   '/ct/v1/get-sth': (reader) => json(reader.getSth(), 'changing'),
   '/ct/v1/get-roots': (reader) => json(reader.getRoots(), 'brief'),
 };
 
-/** Path → read that may need tiles, and so a place in the budget. */
-export const READS: Readonly<Record<string, Read>> = {
+/** Path → read that may need tiles, and so counts for the limit of reads. */
+export const STORE_READS: Readonly<Record<string, StoreRead>> = {
   '/tile/*path': async (reader, request) => ({
     body: await reader.tile(request.path.slice(1)),
     contentType: BINARY,
@@ -84,21 +84,21 @@ export const READS: Readonly<Record<string, Read>> = {
  * wait for all of it. */
 const ENTRIES_PER_TURN = 32;
 
-/** `{"entries":[…]}` in parts. */
+/** `{"entries":[…]}` in chunks. */
 async function entriesJson(entries: readonly unknown[]): Promise<Uint8Array[]> {
-  const parts: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   for (let at = 0; at < entries.length; at += ENTRIES_PER_TURN) {
     const some = JSON.stringify(entries.slice(at, at + ENTRIES_PER_TURN)).slice(1, -1);
-    parts.push(Buffer.from(at === 0 ? `{"entries":[${some}` : `,${some}`));
+    chunks.push(Buffer.from(at === 0 ? `{"entries":[${some}` : `,${some}`));
     await new Promise<void>((resolve) => {
       setImmediate(resolve);
     });
   }
-  parts.push(Buffer.from(parts.length === 0 ? '{"entries":[]}' : ']}'));
-  return parts;
+  chunks.push(Buffer.from(chunks.length === 0 ? '{"entries":[]}' : ']}'));
+  return chunks;
 }
 
-/** The front door, for people who follow the log's URL; what can be read below it, with the questions it takes. */
+/** For people who open the log's URL: the paths below it, with their parameters. */
 export const DIRECTORY: Answer = {
   body: [
     'A transparency log (c2sp.org/static-ct-api, RFC 6962). Below this path can be read:',

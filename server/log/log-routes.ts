@@ -7,32 +7,33 @@ import { LogReadError, type LogReadReason } from '../../tlog/log-error.ts';
 import type { LogReader } from '../../ct-log/reader.ts';
 import { clientNetwork, type ClientAddress } from '../http/client-address.ts';
 import type { AccessCheck } from './log-access.ts';
-import { DIRECTORY, json, READS, SMALL_READS, TEXT } from './log-reads.ts';
-import type { Answer, DescribeLog, Freshness, Read, SmallRead } from './log-reads.ts';
-import type { Metrics } from '../operator/metrics.ts';
+import { DIRECTORY, json, MEMORY_READS, STORE_READS, TEXT } from './log-reads.ts';
+import type { Answer, DescribeLog, Freshness, MemoryRead, StoreRead } from './log-reads.ts';
 import type { ReadLimiter } from './read-limiter.ts';
 import type { UnsentResponseLimit } from '../http/unsent-response-limit.ts';
 
-/** What the routes work with. */
-export interface LogRouteParts {
+/** What the routes of one log need. */
+export interface LogRouteOptions {
   readonly reader: LogReader;
   readonly access: AccessCheck;
   readonly clientAddress: ClientAddress;
   /** Whether everybody may read: caches in between may then keep answers, and pages of any origin may read them. */
   readonly isPublic: boolean;
-  readonly budget: ReadLimiter;
-  /** Sends the answers; the budget ends when an answer is made. */
+  /** Holds a read from when it begins until its answer is made. */
+  readonly limiter: ReadLimiter;
+  /** Sends the answers. */
   readonly unsent: UnsentResponseLimit;
-  readonly metrics: Metrics;
   readonly describe: DescribeLog;
   /** The logs of the service. */
   readonly list: () => readonly ListedLog[];
-  /** Told of faults that are ours. */
+  /** Called with every response: `endpoint` is one of a closed set of names. */
+  readonly onRead: (endpoint: string, status: number) => void;
+  /** Called with each failure that is the service's own. */
   readonly onFault: (endpoint: string, error: unknown) => void;
 }
 
-/** A log as the list of logs tells it. */
-export interface ListedLog {
+/** A log as the list of logs names it. */
+interface ListedLog {
   readonly origin: string;
   /** What stands after `/log/` in its path. */
   readonly name: string;
@@ -53,145 +54,152 @@ const READ_STATUS: Readonly<Record<LogReadReason, number>> = {
 };
 
 /** The router that stands at the log's path. */
-export function createLogRoutes(parts: LogRouteParts): RequestHandler {
+export function createLogRoutes(options: LogRouteOptions): RequestHandler {
   const router = Router({ caseSensitive: true, strict: true });
   // The router also sees the log's path without a slash at the end as "/".
+  const directory = new Endpoint(options, 'directory');
   router.all(
     '/',
-    serveSmall(parts, 'directory', () => DIRECTORY),
+    directory.serveFromMemory(() => DIRECTORY),
   );
-  for (const [path, read] of Object.entries(SMALL_READS))
-    router.all(path, serveSmall(parts, endpointOf(path), read));
-  for (const [path, read] of Object.entries(READS)) router.all(path, serve(parts, endpointOf(path), read));
+  for (const [path, read] of Object.entries(MEMORY_READS))
+    router.all(path, new Endpoint(options, endpointOf(path)).serveFromMemory(read));
+  for (const [path, read] of Object.entries(STORE_READS))
+    router.all(path, new Endpoint(options, endpointOf(path)).serveFromStore(read));
+  const unknown = new Endpoint(options, 'unknown');
   router.use((_request: Request, response: Response) => {
-    refuse(parts, response, 'unknown', 404, 'this log has nothing at this path');
+    unknown.refuse(response, 404, 'this log has nothing at this path');
   });
   return router;
 }
 
 /** The handler of the path above all logs: their list, under the same rules as their entries. */
-export function createLogList(parts: LogRouteParts): RequestHandler {
-  return serveSmall(parts, 'logs', () => json({ logs: parts.list() }, 'brief'));
-}
+export const createLogList = (options: LogRouteOptions): RequestHandler =>
+  new Endpoint(options, 'logs').serveFromMemory(() => json({ logs: options.list() }, 'brief'));
 
 /** `tile`, `issuer`, `get-sth`, …: the name in the metrics. */
 const endpointOf = (path: string): string => path.replace(/^\/(?:ct\/v1\/)?/, '').split('/', 1)[0] ?? '';
 
-/** Whether the request may be answered; refuses it otherwise. */
-function isAllowed(parts: LogRouteParts, endpoint: string, request: Request, response: Response): boolean {
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.setHeader('Allow', 'GET, HEAD');
-    refuse(parts, response, endpoint, 405, 'only GET and HEAD are served here');
+/** Responds to the requests for one path. */
+class Endpoint {
+  readonly #options: LogRouteOptions;
+  readonly #name: string;
+
+  constructor(options: LogRouteOptions, name: string) {
+    this.#options = options;
+    this.#name = name;
+  }
+
+  serveFromMemory(read: MemoryRead): RequestHandler {
+    const { reader, describe, onRead } = this.#options;
+    return (request, response) => {
+      if (!this.#isAllowed(request, response)) return;
+      try {
+        const answer = read(reader, describe);
+        const [body = Buffer.alloc(0)] = bytesOf(answer);
+        this.#writeHead(response, answer, body.length);
+        response.end(body);
+        onRead(this.#name, 200);
+      } catch (error) {
+        this.#explain(response, error);
+      }
+    };
+  }
+
+  serveFromStore(read: StoreRead): RequestHandler {
+    const { reader, limiter, clientAddress } = this.#options;
+    return async (request, response) => {
+      if (!this.#isAllowed(request, response)) return;
+      const client = clientNetwork(clientAddress(request));
+      try {
+        // No client is left when the connection closed while the read waited for its turn.
+        const answer = await limiter.run(client, async () =>
+          request.socket.destroyed ? undefined : read(reader, request),
+        );
+        if (request.socket.destroyed) return;
+        if (answer === undefined) this.#refuseBusy(response);
+        else this.#send(response, client, answer);
+      } catch (error) {
+        this.#explain(response, error);
+      }
+    };
+  }
+
+  /** Refusals are never cached: what is missing today may be there tomorrow. When the client is gone, nothing is written
+   * and nothing is counted. */
+  refuse(response: Response, status: number, text: string): void {
+    if (response.req.socket.destroyed) return;
+    if (this.#options.isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
+    const body = Buffer.from(`${text}\n`);
+    response.writeHead(status, {
+      'Content-Type': TEXT,
+      'Content-Length': body.length,
+      'Cache-Control': 'no-store',
+    });
+    response.end(body);
+    this.#options.onRead(this.#name, status);
+  }
+
+  /** Whether the request may be answered; refuses it otherwise. */
+  #isAllowed(request: Request, response: Response): boolean {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('Allow', 'GET, HEAD');
+      this.refuse(response, 405, 'only GET and HEAD are served here');
+      return false;
+    }
+    const refusal = this.#options.access(request);
+    if (refusal === undefined) return true;
+    if (refusal.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
+    this.refuse(response, refusal.status, refusal.sentence);
     return false;
   }
-  const refusal = parts.access(request);
-  if (refusal === undefined) return true;
-  if (refusal.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
-  refuse(parts, response, endpoint, refusal.status, refusal.sentence);
-  return false;
-}
 
-function serveSmall(parts: LogRouteParts, endpoint: string, read: SmallRead): RequestHandler {
-  return (request, response) => {
-    if (!isAllowed(parts, endpoint, request, response)) return;
-    try {
-      const answer = read(parts.reader, parts.describe);
-      const [body = Buffer.alloc(0)] = bytesOf(answer);
-      writeHead(parts, response, answer, body.length);
-      response.end(body);
-      parts.metrics.logRead(endpoint, 200);
-    } catch (error) {
-      explain(parts, response, endpoint, error);
+  #send(response: Response, client: string, answer: Answer): void {
+    const { unsent, onRead } = this.#options;
+    const bytes = bytesOf(answer);
+    const length = bytes.reduce((sum, part) => sum + part.length, 0);
+    if (response.req.method === 'HEAD') {
+      this.#writeHead(response, answer, length);
+      response.end();
+    } else if (unsent.hasRoom(client, length)) {
+      this.#writeHead(response, answer, length);
+      unsent.send(response, client, bytes);
+    } else {
+      this.#refuseBusy(response);
+      return;
     }
-  };
-}
-
-function serve(parts: LogRouteParts, endpoint: string, read: Read): RequestHandler {
-  return async (request, response) => {
-    if (!isAllowed(parts, endpoint, request, response)) return;
-    const client = clientNetwork(parts.clientAddress(request));
-    try {
-      // No client is left when the connection closed while the read waited for its turn.
-      const answer = await parts.budget.run(client, async () =>
-        request.socket.destroyed ? undefined : read(parts.reader, request),
-      );
-      if (request.socket.destroyed) return;
-      if (answer === undefined) tooBusy(parts, response, endpoint);
-      else send(parts, response, { endpoint, client, answer });
-    } catch (error) {
-      explain(parts, response, endpoint, error);
-    }
-  };
-}
-
-function send(
-  parts: LogRouteParts,
-  response: Response,
-  { endpoint, client, answer }: { endpoint: string; client: string; answer: Answer },
-): void {
-  const bytes = bytesOf(answer);
-  const length = bytes.reduce((sum, part) => sum + part.length, 0);
-  if (response.req.method === 'HEAD') {
-    writeHead(parts, response, answer, length);
-    response.end();
-  } else if (parts.unsent.hasRoom(client, length)) {
-    writeHead(parts, response, answer, length);
-    parts.unsent.send(response, client, bytes);
-  } else {
-    tooBusy(parts, response, endpoint);
-    return;
+    onRead(this.#name, 200);
   }
-  parts.metrics.logRead(endpoint, 200);
+
+  #writeHead(response: Response, answer: Answer, length: number): void {
+    const { isPublic } = this.#options;
+    const scope = answer.freshness === 'changing' ? '' : isPublic ? 'public, ' : 'private, ';
+    if (isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
+    response.writeHead(200, {
+      'Content-Type': answer.contentType,
+      'Content-Length': length,
+      'Cache-Control': scope + MAX_AGE[answer.freshness],
+      'X-Content-Type-Options': 'nosniff',
+    });
+  }
+
+  #refuseBusy(response: Response): void {
+    response.setHeader('Retry-After', '1');
+    this.refuse(response, 503, 'too many reads at once; try again in a second');
+  }
+
+  #explain(response: Response, error: unknown): void {
+    if (error instanceof LogReadError) {
+      if (error.code === 'NOT_READY') response.setHeader('Retry-After', '2');
+      this.refuse(response, READ_STATUS[error.code], error.message);
+      return;
+    }
+    this.refuse(response, 500, 'the log could not read this');
+    this.#options.onFault(this.#name, error);
+  }
 }
 
 function bytesOf({ body }: Answer): readonly Uint8Array[] {
   if (typeof body === 'string') return [Buffer.from(body)];
   return body instanceof Uint8Array ? [body] : body;
-}
-
-function writeHead(parts: LogRouteParts, response: Response, answer: Answer, length: number): void {
-  const scope = answer.freshness === 'changing' ? '' : parts.isPublic ? 'public, ' : 'private, ';
-  if (parts.isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
-  response.writeHead(200, {
-    'Content-Type': answer.contentType,
-    'Content-Length': length,
-    'Cache-Control': scope + MAX_AGE[answer.freshness],
-    'X-Content-Type-Options': 'nosniff',
-  });
-}
-
-/** Refusals are never cached: what is missing today may be there tomorrow. A client that is gone is told nothing, and nothing
- * is counted. */
-function refuse(
-  parts: LogRouteParts,
-  response: Response,
-  endpoint: string,
-  status: number,
-  text: string,
-): void {
-  if (response.req.socket.destroyed) return;
-  if (parts.isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
-  const body = Buffer.from(`${text}\n`);
-  response.writeHead(status, {
-    'Content-Type': TEXT,
-    'Content-Length': body.length,
-    'Cache-Control': 'no-store',
-  });
-  response.end(body);
-  parts.metrics.logRead(endpoint, status);
-}
-
-function tooBusy(parts: LogRouteParts, response: Response, endpoint: string): void {
-  response.setHeader('Retry-After', '1');
-  refuse(parts, response, endpoint, 503, 'too many reads at once; try again in a second');
-}
-
-function explain(parts: LogRouteParts, response: Response, endpoint: string, error: unknown): void {
-  if (error instanceof LogReadError) {
-    if (error.code === 'NOT_READY') response.setHeader('Retry-After', '2');
-    refuse(parts, response, endpoint, READ_STATUS[error.code], error.message);
-    return;
-  }
-  refuse(parts, response, endpoint, 500, 'the log could not read this');
-  parts.onFault(endpoint, error);
 }

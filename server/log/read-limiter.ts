@@ -1,7 +1,7 @@
-/** The budget of the log's read side: reads wait for one another, never an issuance for a read. */
+/** The concurrency limit of the log's read side. Reads wait for one another; issuing never waits for a read. */
 
-/** How much of the budget there is. */
-export interface ReadLimits {
+/** How many reads may run and wait. */
+interface ReadLimiterOptions {
   /** Reads that run at once; those of one client take half of it, rounded up. */
   readonly concurrency: number;
   /** Reads of one client that may wait; default four times as many as run. */
@@ -10,7 +10,7 @@ export interface ReadLimits {
   readonly waiting?: number | undefined;
 }
 
-/** What one client waits for: called with whether the read may begin. */
+/** A read in a queue: called with whether it may begin. */
 type Waiter = (mayBegin: boolean) => void;
 
 /** Lets a bounded number of reads run and a bounded number wait, and refuses the rest. One client's reads take half of the
@@ -18,8 +18,8 @@ type Waiter = (mayBegin: boolean) => void;
 export class ReadLimiter {
   readonly #concurrency: number;
   readonly #runningPerClient: number;
-  readonly #perClient: number;
-  readonly #all: number;
+  readonly #waitingPerClient: number;
+  readonly #waitingLimit: number;
   /** By client, in the order of their turns; none is empty. */
   readonly #queues = new Map<string, Waiter[]>();
   #waiting = 0;
@@ -27,11 +27,11 @@ export class ReadLimiter {
   readonly #runningOf = new Map<string, number>();
   #running = 0;
 
-  constructor({ concurrency, waitingPerClient, waiting }: ReadLimits) {
+  constructor({ concurrency, waitingPerClient, waiting }: ReadLimiterOptions) {
     this.#concurrency = concurrency;
     this.#runningPerClient = Math.ceil(concurrency / 2);
-    this.#perClient = waitingPerClient ?? 4 * concurrency;
-    this.#all = waiting ?? 64 * concurrency;
+    this.#waitingPerClient = waitingPerClient ?? 4 * concurrency;
+    this.#waitingLimit = waiting ?? 64 * concurrency;
   }
 
   /** Reads that run. */
@@ -42,7 +42,7 @@ export class ReadLimiter {
   /** Runs `read` when its turn comes; undefined when too many of the client's or of all wait already. Each read begins
    * in a turn of the event loop of its own, so that signing requests get theirs in between. */
   async run<T>(client: string, read: () => Promise<T>): Promise<T | undefined> {
-    if (!(await this.#turn(client))) return undefined;
+    if (!(await this.#waitForTurn(client))) return undefined;
     try {
       await new Promise<void>((resolve) => {
         setImmediate(resolve);
@@ -50,7 +50,7 @@ export class ReadLimiter {
       return await read();
     } finally {
       this.#end(client);
-      this.#callNext();
+      this.#beginNext();
     }
   }
 
@@ -71,12 +71,12 @@ export class ReadLimiter {
   }
 
   /** Resolves to whether the read may begin, and then it counts as running. */
-  async #turn(client: string): Promise<boolean> {
+  async #waitForTurn(client: string): Promise<boolean> {
     if (this.#mayBegin(client)) {
       this.#begin(client);
       return true;
     }
-    if (!this.#hasRoomFor(client)) return false;
+    if (!this.#mayWait(client)) return false;
     return new Promise((resolve) => {
       const queue = this.#queues.get(client);
       if (queue === undefined) this.#queues.set(client, [resolve]);
@@ -85,7 +85,7 @@ export class ReadLimiter {
     });
   }
 
-  #callNext(): void {
+  #beginNext(): void {
     for (const [client, queue] of this.#queues) {
       if (!this.#mayBegin(client)) continue;
       const waiter = queue.shift();
@@ -99,10 +99,10 @@ export class ReadLimiter {
   }
 
   /** A full queue is shared: the client that waits for most loses its newest read to a client that waits for less. */
-  #hasRoomFor(client: string): boolean {
+  #mayWait(client: string): boolean {
     const own = this.#queues.get(client)?.length ?? 0;
-    if (own >= this.#perClient) return false;
-    if (this.#waiting < this.#all) return true;
+    if (own >= this.#waitingPerClient) return false;
+    if (this.#waiting < this.#waitingLimit) return true;
     const longest = this.#longestQueue();
     if (longest.length <= own + 1) return false;
     longest.pop()?.(false);

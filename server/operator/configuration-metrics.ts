@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { isOpen, type ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import type { ConfigurationState } from './configuration-state.ts';
-import type { ReplayGuardStatus } from '../../service/service-values.ts';
+import type { ReplayGuardStatus } from '../../policy/replay/replay-guard.ts';
 
 /** Where the numbers come from. */
 export interface ConfigurationSources {

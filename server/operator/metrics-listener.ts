@@ -3,9 +3,9 @@
 import type { RequestListener } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { workUntilEnded } from '../http/connection-account.ts';
+import type { AcceptHost } from '../http/http-listener.ts';
 import type { Metrics } from './metrics.ts';
 import type { Readiness } from './readiness.ts';
-import type { AcceptHost } from '../../service/service-values.ts';
 
 /** What the listener answers with. */
 export interface OperatorParts {

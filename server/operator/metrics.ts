@@ -9,10 +9,10 @@ import { registerAuditMetrics } from './audit-metrics.ts';
 import { decisionMetrics } from './decision-metrics.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 import { registerTlsMetrics } from './tls-metrics.ts';
-import { registerEventLoopLag } from '../http/event-loop-lag.ts';
+import { registerEventLoopLag } from './event-loop-lag.ts';
 import { registerConfigurationMetrics, type ConfigurationSources } from './configuration-metrics.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
-import { isDegraded, registerLogMetrics } from '../log/log-metrics.ts';
+import { isDegraded, registerLogMetrics } from './log-metrics.ts';
 
 /** What the gauges read when Prometheus asks; nothing of it is pushed. */
 export interface MetricSources extends ConfigurationSources {

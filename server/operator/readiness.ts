@@ -6,7 +6,7 @@ import type { Signer } from '../../signers/signer.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
 import type { ConfigurationState } from './configuration-state.ts';
 import { auditFileCheck, filesCheck, tlsCheck } from './degraded-checks.ts';
-import type { ReplayGuardStatus } from '../../service/service-values.ts';
+import type { ReplayGuardStatus } from '../../policy/replay/replay-guard.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 
 /** One condition of readiness. */

@@ -1,6 +1,6 @@
 import { isLoopbackHost } from '../../../dev/host-check.ts';
 import { urlHost, type ListenAddress } from '../../../server/http/listen-address.ts';
-import type { AcceptHost } from '../../../service/service-values.ts';
+import type { AcceptHost } from '../../../server/http/http-listener.ts';
 
 /** What `mayfly dev` listens on. */
 export interface OwnAddresses {

@@ -21,8 +21,7 @@ export class QueryParameters {
     throw new LogReadError('BAD_PARAMETER', `${name} must be a decimal number from 0 to 2^53-1`);
   }
 
-  /** 32 bytes in standard base64. A plus sign that came through as a blank, because the caller did not escape it,
-   * is taken for what it was. */
+  /** 32 bytes in standard base64. A blank counts as the plus sign that a caller did not escape. */
   hash(name: string): Uint8Array {
     const text = this.#one(name).replaceAll(' ', '+');
     if (HASH.test(text)) return Buffer.from(text, 'base64');

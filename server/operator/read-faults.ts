@@ -1,8 +1,8 @@
-/** Lines about reads of the log that fail for a fault of ours. A lost file fails as often as anybody asks for it, and the
- * service log must not grow with the asking. */
+/** Lines about reads of the log that fail by a fault of the service. A read of a lost file fails each time that a client
+ * asks for it, so that the number of lines has a limit. */
 import { RefusalBudget } from '../../audit/refusal-budget.ts';
 import type { Clock } from '../../core/clock.ts';
-import { causeText, type RequestLog } from '../operator/request-log.ts';
+import { causeText, type RequestLog } from './request-log.ts';
 
 /** Lines of each endpoint a minute. */
 const LINES_PER_MINUTE = 10;
@@ -21,7 +21,7 @@ export function createReadFaults(
       return;
     }
     withoutLine.delete(endpoint);
-    const facts = { endpoint, cause: causeText(error), ...(count === 0 ? {} : { withoutLine: count }) };
-    requestLog.note('error', 'log read failed', facts);
+    const facts = { endpoint, cause: causeText(error) };
+    requestLog.note('error', 'log read failed', count === 0 ? facts : { ...facts, withoutLine: count });
   };
 }

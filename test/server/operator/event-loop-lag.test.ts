@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { LagWindow, WINDOW } from '../../../server/http/event-loop-lag.ts';
+import { LagWindow, WINDOW } from '../../../server/operator/event-loop-lag.ts';
 import { startTestService, type TestService } from '../../support/test-service.ts';
 
 /** Keeps the event loop of this process for so many milliseconds. */

@@ -1,9 +1,9 @@
-/** What Prometheus may know about the parts of the log that can fail. */
+/** The metrics of the log's components that can fail. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { LogStatus } from '../../tlog/log-status.ts';
-import { LOG_PARTS } from './log-parts.ts';
+import { LOG_COMPONENTS } from './log-components.ts';
 
-/** Registers a gauge for each part that can fail, and what they need to be understood. */
+/** Registers a gauge for each component that can fail, how often the log stopped, and the size of its write-ahead file. */
 export function registerLogMetrics(registers: Registry[], log: () => LogStatus): void {
   new Gauge({
     name: 'mayfly_log_trouble',
@@ -12,7 +12,8 @@ export function registerLogMetrics(registers: Registry[], log: () => LogStatus):
     registers,
     collect() {
       const status = log();
-      for (const { part, failure } of LOG_PARTS) this.set({ part }, failure(status) === undefined ? 0 : 1);
+      for (const { name, failure } of LOG_COMPONENTS)
+        this.set({ part: name }, failure(status) === undefined ? 0 : 1);
     },
   });
   new Counter({
@@ -36,4 +37,4 @@ export function registerLogMetrics(registers: Registry[], log: () => LogStatus):
 
 /** Whether something that is derived from the log, or its size on disk, is not as it should be. */
 export const isDegraded = (status: LogStatus): boolean =>
-  LOG_PARTS.some(({ isDerived, failure }) => isDerived && failure(status) !== undefined);
+  LOG_COMPONENTS.some(({ isDerived, failure }) => isDerived && failure(status) !== undefined);
