@@ -279,7 +279,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   scripts: {
     holds: 'build, lint and documentation helpers',
-    mayImport: ['config/presets', 'config/reference', 'server/operator'],
+    mayImport: [
+      'config/presets',
+      'config/reference',
+      'server/operator',
+      'test/differential/difference-table.ts',
+    ],
+    packages: ['prettier'],
   },
 };
 

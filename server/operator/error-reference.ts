@@ -7,7 +7,7 @@ Every refusal carries a \`reason\`, in the answer (\`details[0].reason\`, see
 [http-api.md](http-api.md#refusals)), in the service log, in the audit ([audit.md](audit.md)) and as a label of
 \`mayfly_refusals_total\`. Each of them stands here, with what it means, how it usually comes about, and what to do.
 
-This page is made from the table in the code (\`node scripts/write-errors.ts\`).
+This page is written from the table in the code by \`npm run docs\`.
 `;
 
 /** The text of `docs/errors.md`, made from the rows of all reasons. */

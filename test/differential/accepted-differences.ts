@@ -1,7 +1,7 @@
 /**
  * Every difference between Fulcio v1.8.8 and Mayfly that the suite beside this file meets, and why it is accepted. The
  * suite fails when an answer differs that no row explains, and when a row explains nothing any more. The table also
- * stands in docs/compatibility.md (`node test/differential/write-table.ts`).
+ * stands in docs/compatibility.md, where `npm run docs` writes it.
  */
 
 /** One accepted difference. */

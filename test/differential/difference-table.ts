@@ -9,6 +9,3 @@ export const differenceTable = (): string =>
       ({ subject, fulcio, mayfly, reason }) => `| ${[subject, fulcio, mayfly, reason].join(' | ')} |`,
     ),
   ].join('\n');
-
-/** What stands between the two marks of the page. */
-export const BETWEEN_MARKS = /(?<=<!-- differences -->\n)[^]*(?=<!-- end of differences -->)/;

@@ -91,9 +91,7 @@ deny:
     );
   });
 
-  it('has a schema in the docs that is the one of the source, and takes the example there', () => {
-    const file = readFileSync(join(projectRoot, 'docs/deny-list.schema.json'), 'utf8');
-    expect(JSON.parse(file)).to.deep.equal(denyListJsonSchema());
+  it('has a schema that takes the example of the docs', () => {
     const validate = new Ajv2020({ strict: false }).compile(denyListJsonSchema());
     const page = readFileSync(join(projectRoot, 'docs/deny-list.md'), 'utf8');
     const [, example = ''] = /```json\n([^]*?)```/.exec(page) ?? [];
