@@ -27,7 +27,7 @@ export interface PolicyContext extends Omit<AuthenticatorOptions, 'issuers' | 'p
 /** See the top of the file. */
 export interface PolicySnapshot extends IssuancePolicy {
   /** What it was made of, in the order of the file. */
-  readonly entries: readonly ConfiguredIssuer[];
+  readonly issuers: readonly ConfiguredIssuer[];
   /** Hands over keys and connections to the next one. */
   readonly authenticator: Authenticator;
   /** By the name of the entry; hands over counts and compiled rules to the next one. */
@@ -40,17 +40,17 @@ export interface PolicySnapshot extends IssuancePolicy {
   close(): Promise<void>;
 }
 
-/** Compiles `entries`, in slices: others get their turn in between. Rejects with `DefinitionError`, `RuleError` or
+/** Compiles `issuers`, in slices: others get their turn in between. Rejects with `DefinitionError`, `RuleError` or
  * `SigningAlgorithmError` for what cannot work, and with `ReplayFault`. */
 export async function compilePolicy(
-  entries: readonly ConfiguredIssuer[],
+  issuers: readonly ConfiguredIssuer[],
   context: PolicyContext,
 ): Promise<PolicySnapshot> {
   const { clock, permittedAlgorithms, previous } = context;
-  const isGuarded = entries.some(({ policy }) => policy.replayGuard !== 'off');
+  const isGuarded = issuers.some(({ policy }) => policy.replayGuard !== 'off');
   const replayGuard = isGuarded ? await context.openReplayGuard?.() : undefined;
   const decisions = new Map<string, IssuerPolicy>();
-  await inSlices(entries, (entry) => {
+  await inSlices(issuers, (entry) => {
     const { name } = entry.definition;
     // Prepared here one by one: they are taken by issuer below, and an issuer may have a thousand.
     issuerBlock(entry.definition);
@@ -61,11 +61,11 @@ export async function compilePolicy(
   const authenticator = await stepsInSlices(
     prepareAuthenticator({
       ...context,
-      issuers: entries.map(({ definition }) => definition),
+      issuers: issuers.map(({ definition }) => definition),
       previous: previous?.authenticator,
     }),
   );
-  return snapshotOf(entries, decisions, authenticator);
+  return snapshotOf(issuers, decisions, authenticator);
 }
 
 /** Decisions are found by the name of the entry: with two of one name, one would decide by the rules of the other. */
@@ -75,7 +75,7 @@ const givenTwice = ({ definition: { name, url } }: ConfiguredIssuer): Definition
   });
 
 function snapshotOf(
-  entries: readonly ConfiguredIssuer[],
+  issuers: readonly ConfiguredIssuer[],
   decisions: ReadonlyMap<string, IssuerPolicy>,
   authenticator: Authenticator,
 ): PolicySnapshot {
@@ -86,7 +86,7 @@ function snapshotOf(
     return decision;
   };
   return {
-    entries,
+    issuers,
     authenticator,
     decisions,
     identify: (token, trace) => users.during(authenticator.identify(token, trace)),

@@ -64,7 +64,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     authorityNotAfter: notAfter,
     signing: () => signing.used,
     reading: () => reading.running,
-    entries: () => policy.current.entries,
+    entries: () => policy.current.issuers,
     configuration,
     replayGuard,
     audit,

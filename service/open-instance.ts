@@ -123,14 +123,14 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
 }
 
 async function openPolicy(
-  { entries, mayfly }: LoadedConfig,
+  { issuers, mayfly }: LoadedConfig,
   context: Instance['policyContext'],
   replay: LazyReplayGuard,
 ): Promise<LivePolicy> {
   const permittedAlgorithms = mayfly.clientSigningAlgorithms;
   const close = (): Promise<void> => replay.close();
   try {
-    return new LivePolicy(await compilePolicy(entries, { ...context, permittedAlgorithms }), close);
+    return new LivePolicy(await compilePolicy(issuers, { ...context, permittedAlgorithms }), close);
   } catch (error) {
     await close();
     throw error;

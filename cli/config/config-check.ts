@@ -45,11 +45,11 @@ async function check(
   speak: Speaker,
   [file = '']: readonly string[],
 ): Promise<boolean> {
-  const { problems, findings, entries } = await inspected(file);
+  const { problems, findings, issuers } = await inspected(file);
   const isUsable = problems.length === 0;
   const ok = isUsable && (options.strict !== true || findings.length === 0);
   // Of a file with errors only a part is understood.
-  const counts = isUsable ? countsOf(entries) : undefined;
+  const counts = isUsable ? countsOf(issuers) : undefined;
   const lines = [
     ...problems.map((problem) => lineOf(file, 'error', problem)),
     ...findings.map((finding, index) =>
@@ -61,7 +61,7 @@ async function check(
   return ok;
 }
 
-type Inspected = Pick<Inspection, 'problems' | 'findings' | 'entries'>;
+type Inspected = Pick<Inspection, 'problems' | 'findings' | 'issuers'>;
 
 /** A file that is no YAML has nothing but its errors. */
 async function inspected(file: string): Promise<Inspected> {
@@ -73,7 +73,7 @@ async function inspected(file: string): Promise<Inspected> {
     // Nothing can be said of what is in it.
     if (error.code === 'CONFIG_UNREADABLE')
       throw new CommandError('USAGE', error.message, { hint: error.hint });
-    return { problems: error.problems, findings: [], entries: [] };
+    return { problems: error.problems, findings: [], issuers: [] };
   }
 }
 
@@ -84,12 +84,12 @@ interface Counts {
   readonly rules: number;
 }
 
-/** Several entries of an issuer are one issuer. */
-function countsOf(entries: Inspected['entries']): Counts {
+/** Several blocks of an issuer are one issuer. */
+function countsOf(issuers: Inspected['issuers']): Counts {
   const urls = (isMeta: boolean): number =>
-    new Set(entries.filter(({ definition }) => definition.isMeta === isMeta).map((e) => e.definition.url))
+    new Set(issuers.filter(({ definition }) => definition.isMeta === isMeta).map((e) => e.definition.url))
       .size;
-  const rules = entries.reduce((sum, { policy }) => sum + policy.rules.length, 0);
+  const rules = issuers.reduce((sum, { policy }) => sum + policy.rules.length, 0);
   return { issuers: urls(false), metaIssuers: urls(true), rules };
 }
 

@@ -24,10 +24,10 @@ export async function openExplainer({ config, data }: ExplainerSource): Promise<
       hint: 'For example: --config config.yaml',
     });
   }
-  const { entries, mayfly } = await loadConfig(path).catch(asUsage);
+  const { issuers, mayfly } = await loadConfig(path).catch(asUsage);
   const chain = directory && (await readInput(directory.paths.chain, '--data'));
   return new Explainer({
-    entries,
+    entries: issuers,
     permittedAlgorithms: mayfly.clientSigningAlgorithms,
     authority: chain === undefined ? undefined : chainValidity(chain),
   });

@@ -112,9 +112,9 @@ function tellReady(speak: Speaker, opened: OpenedService, options: ServeOptions)
     ...{ url, metricsUrl, logUrl, listen, metricsListen },
     ...{ data: options.data, publicUrl: config.mayfly.publicUrl },
     logSize: log.status().size,
-    issuers: config.issuers.map((issuer) => issuer.url),
+    issuers: config.issuers.map(({ definition }) => definition.url),
     rules: ruleCount(config),
-    openEntries: config.entries.filter(isOpen).map(({ definition }) => definition.name),
+    openEntries: config.issuers.filter(isOpen).map(({ definition }) => definition.name),
     configFile: options.config ?? directory.paths.config,
     isOwnConfig: options.config !== undefined,
   });

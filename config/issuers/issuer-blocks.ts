@@ -13,7 +13,7 @@ export type Shaped = Readonly<Record<string, unknown>>;
 const SECTIONS: readonly string[] = ['oidc-issuers', 'meta-issuers'];
 
 /** All entries of issuers and meta issuers, in the order of the file. */
-export function entriesOf(shaped: Shaped, context: IssuerBlockContext): ConfiguredIssuer[] {
+export function issuerBlocksOf(shaped: Shaped, context: IssuerBlockContext): ConfiguredIssuer[] {
   const names = new Names(context.report);
   return Object.keys(shaped)
     .filter((section) => SECTIONS.includes(section))

@@ -4,7 +4,7 @@ import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts'
 import { ciProviderOf, type CiProviders } from '../issuers/ci-providers.ts';
 import { ConfigError, type ConfigProblem } from '../findings/config-error.ts';
 import { readDocument } from '../yaml/document.ts';
-import { entriesOf, membersOf, type Shaped } from '../issuers/issuer-blocks.ts';
+import { issuerBlocksOf, membersOf, type Shaped } from '../issuers/issuer-blocks.ts';
 import type { ConfigFinding } from '../findings/findings.ts';
 import { ciProviderSchema } from '../schema/fulcio-schema.ts';
 import { mayflyConfigOf, type MayflyConfig } from '../settings/mayfly-config.ts';
@@ -23,7 +23,7 @@ export interface Inspection {
   /** What works but should be known, in the order of the file. */
   readonly findings: readonly ConfigFinding[];
   /** In the order of the file; those that are wrong are left out. */
-  readonly entries: readonly ConfiguredIssuer[];
+  readonly issuers: readonly ConfiguredIssuer[];
   readonly mayfly: MayflyConfig;
 }
 
@@ -45,10 +45,10 @@ export function inspectText(text: string, file: string, directory: string): Insp
   const shaped = new Shaper(report).shape(root, configSchema, []) as Shaped;
   const mayfly = mayflyOf(shaped, directory, report);
   const providers = providersOf(shaped, report);
-  const entries = entriesOf(shaped, { providers, mayfly, directory, report });
-  if (entries.length === 0 && report.problems.length === 0)
+  const issuers = issuerBlocksOf(shaped, { providers, mayfly, directory, report });
+  if (issuers.length === 0 && report.problems.length === 0)
     report.finding('NO_ISSUER', ['oidc-issuers'], 'no issuer is configured, so no certificate can be issued');
-  return { problems: inOrder(report.problems), findings: inOrder(report.findings), entries, mayfly };
+  return { problems: inOrder(report.problems), findings: inOrder(report.findings), issuers, mayfly };
 }
 
 /** The global block; where it is wrong, what holds without one, so that the rest can be judged too. */

@@ -11,7 +11,7 @@ export type LoadPart =
   | { readonly [List in LongList]?: LoadedConfig[List] }
   | 'end';
 
-type LongList = 'entries' | 'findings' | 'files';
+type LongList = 'issuers' | 'findings' | 'files';
 
 /** Items of a part: read in less than a millisecond. */
 const ITEMS = 25;
@@ -19,11 +19,11 @@ const ITEMS = 25;
 /** All of it. */
 export function* partsOf(config: LoadedConfig): Generator<LoadPart, undefined> {
   yield { mayfly: config.mayfly };
-  const { entries, findings, files } = config;
-  for (let at = 0; at < Math.max(entries.length, findings.length, files.length); at += ITEMS) {
+  const { issuers, findings, files } = config;
+  for (let at = 0; at < Math.max(issuers.length, findings.length, files.length); at += ITEMS) {
     const some = <Item>(list: readonly Item[]): readonly Item[] => list.slice(at, at + ITEMS);
     yield {
-      entries: some(entries),
+      issuers: some(issuers),
       findings: some(findings),
       files: some(files),
     };
@@ -37,7 +37,7 @@ export async function joinParts(
   fail: (code: ConfigCode, problems: readonly ConfigProblem[]) => Error,
 ): Promise<LoadedConfig> {
   let mayfly: LoadedConfig['mayfly'] | undefined;
-  const lists = { entries: [], findings: [], files: [] } as {
+  const lists = { issuers: [], findings: [], files: [] } as {
     [List in LongList]: LoadedConfig[List][number][];
   };
   for (;;) {
@@ -46,11 +46,11 @@ export async function joinParts(
     if ('code' in part) throw fail(part.code, part.problems);
     if ('mayfly' in part) mayfly = part.mayfly;
     else {
-      lists.entries.push(...(part.entries ?? []));
+      lists.issuers.push(...(part.issuers ?? []));
       lists.findings.push(...(part.findings ?? []));
       lists.files.push(...(part.files ?? []));
     }
   }
   if (mayfly === undefined) throw new TypeError('a configuration without settings of its own');
-  return { ...lists, mayfly, issuers: lists.entries.map(({ definition }) => definition) };
+  return { ...lists, mayfly };
 }

@@ -1,5 +1,4 @@
 import { dirname, resolve } from 'node:path';
-import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import { ConfigError } from '../findings/config-error.ts';
 import type { ConfigFinding } from '../findings/findings.ts';
@@ -10,9 +9,7 @@ import { readConfigFile } from './read-file.ts';
 /** What a configuration file says, ready to be handed down: plain data, which can be sent to another thread. */
 export interface LoadedConfig {
   /** Issuers and meta issuers, in the order of the file. Empty: no certificate can be issued. */
-  readonly entries: readonly ConfiguredIssuer[];
-  /** The definitions of the entries. */
-  readonly issuers: readonly IssuerDefinition[];
+  readonly issuers: readonly ConfiguredIssuer[];
   readonly mayfly: MayflyConfig;
   /** What works but should be known, in the order of the file. */
   readonly findings: readonly ConfigFinding[];
@@ -42,14 +39,13 @@ export interface ParseOptions {
  * nothing else. */
 export function parseConfig(text: string, options: ParseOptions = {}): LoadedConfig {
   const file = options.file ?? 'config.yaml';
-  const { problems, findings, entries, mayfly } = inspectText(text, file, options.directory ?? '.');
+  const { problems, findings, issuers, mayfly } = inspectText(text, file, options.directory ?? '.');
   if (problems.length > 0) throw new ConfigError('CONFIG_INVALID', file, problems);
-  const issuers = entries.map(({ definition }) => definition);
-  return { entries, issuers, mayfly, findings, files: filesIn(entries, mayfly) };
+  return { issuers, mayfly, findings, files: filesIn(issuers, mayfly) };
 }
 
-function filesIn(entries: Inspection['entries'], mayfly: MayflyConfig): string[] {
-  const keyFiles = entries.flatMap(({ definition: { staticKeys, caCertFile } }) => [
+function filesIn(issuers: Inspection['issuers'], mayfly: MayflyConfig): string[] {
+  const keyFiles = issuers.flatMap(({ definition: { staticKeys, caCertFile } }) => [
     staticKeys?.kind === 'file' ? staticKeys.path : undefined,
     caCertFile,
   ]);

@@ -46,7 +46,7 @@ export function presetsInto(
 /** The audience that all entries of a usable text share; undefined when there is none, or it is everybody's. Throws
  * {@link ConfigError}. */
 export function audienceIn(text: string, file: string, directory: string): string | undefined {
-  const audiences = usable(text, file, directory).entries.flatMap(({ definition }) => definition.audiences);
+  const audiences = usable(text, file, directory).issuers.flatMap(({ definition }) => definition.audiences);
   const [only, ...others] = new Set(audiences);
   return others.length === 0 && only !== 'sigstore' ? only : undefined;
 }
@@ -184,26 +184,26 @@ class Lines {
 const shifted = (indent: number, block: string): readonly string[] => indented(indent, block).split('\n');
 
 /** What became of the whole; a text with a fault in its structure has nothing but that. */
-function inspected(text: string, file: string, directory: string): Pick<Inspection, 'problems' | 'entries'> {
+function inspected(text: string, file: string, directory: string): Pick<Inspection, 'problems' | 'issuers'> {
   try {
     return inspectText(text, file, directory);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { problems: error.problems, entries: [] };
+    return { problems: error.problems, issuers: [] };
   }
 }
 
 /** The entries that were there, unchanged, and the new ones. */
 function requireBoth(
   before: Inspection,
-  after: Pick<Inspection, 'problems' | 'entries'>,
+  after: Pick<Inspection, 'problems' | 'issuers'>,
   blocks: readonly PresetBlock[],
   file: string,
 ): void {
-  const issuers = new Set(blocks.map(({ issuer }) => issuer));
-  const old = after.entries.filter(({ definition }) => !issuers.has(definition.url));
+  const added = new Set(blocks.map(({ issuer }) => issuer));
+  const old = after.issuers.filter(({ definition }) => !added.has(definition.url));
   const isWhole =
-    isDeepStrictEqual(old, before.entries) && after.entries.length === old.length + blocks.length;
+    isDeepStrictEqual(old, before.issuers) && after.issuers.length === old.length + blocks.length;
   if (isWhole && after.problems.length === 0) return;
   const [problem] = after.problems;
   const reason = problem === undefined ? 'other entries would change' : `${problem.path}: ${problem.message}`;

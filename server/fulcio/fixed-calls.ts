@@ -46,7 +46,7 @@ function createConfigurationReply(policy: ServicePolicy): () => Reply {
   let made: { readonly of: PolicySnapshot; readonly reply: Reply } | undefined;
   return () => {
     const { current } = policy;
-    if (made?.of !== current) made = { of: current, reply: json(configurationJson(current.entries)) };
+    if (made?.of !== current) made = { of: current, reply: json(configurationJson(current.issuers)) };
     return made.reply;
   };
 }

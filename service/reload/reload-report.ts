@@ -27,7 +27,7 @@ export function reportLoaded(log: RequestLog, report: LoadedReport): void {
   const { before, after, changes, files, restart } = report;
   log.note('info', 'configuration loaded', {
     files: bounded(files),
-    issuers: after.entries.length,
+    issuers: after.issuers.length,
     rules: ruleCount(after),
     ...Object.fromEntries(
       Object.entries(changes)
@@ -54,9 +54,9 @@ export function reportFailure(log: RequestLog, failure: LoadFailure): void {
   });
 }
 
-/** Rules of all entries. */
-export const ruleCount = ({ entries }: Pick<LoadedConfig, 'entries'>): number =>
-  entries.reduce((sum, { policy }) => sum + policy.rules.length, 0);
+/** Rules of all issuer blocks. */
+export const ruleCount = ({ issuers }: Pick<LoadedConfig, 'issuers'>): number =>
+  issuers.reduce((sum, { policy }) => sum + policy.rules.length, 0);
 
 const bounded = (names: readonly string[]): string[] =>
   names.length <= MAX_NAMES

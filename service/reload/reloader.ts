@@ -70,8 +70,8 @@ export class Reloader {
     const before = this.#inForce;
     const { config } = settled;
     const files = changedFiles(before.contents, settled.contents);
-    const changes = await changesBetween(before.config.entries, config.entries, files);
-    const next = await compilePolicy(config.entries, {
+    const changes = await changesBetween(before.config.issuers, config.issuers, files);
+    const next = await compilePolicy(config.issuers, {
       ...context,
       permittedAlgorithms: config.mayfly.clientSigningAlgorithms,
       previous: policy.current,
@@ -112,7 +112,7 @@ export class Reloader {
   /** Fetches the keys of issuers that are new; the others are known, and were warned of. */
   #warmUp({ issuers }: LoadedConfig): void {
     const { policy, log } = this.#options;
-    const known = new Set(issuers.map(({ url }) => url));
+    const known = new Set(issuers.map(({ definition }) => definition.url));
     void policy.current.start().then((warnings) => {
       for (const warning of warnings)
         if (!known.has(warning.issuer)) log.note('warn', 'issuer warning', { ...warning });

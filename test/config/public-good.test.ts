@@ -41,23 +41,24 @@ function asJson(text: string, spell: (name: string) => string): string {
 }
 
 describe("config: the configuration of Fulcio's public instance", () => {
-  const { entries, issuers, mayfly, findings } = parseConfig(TEXT);
+  const { issuers, mayfly, findings } = parseConfig(TEXT);
+  const definitions = issuers.map(({ definition }) => definition);
 
   it('loads unchanged: 22 issuers, 9 patterns, 6 CI providers', () => {
-    expect(issuers.filter(({ isMeta }) => !isMeta)).to.have.length(22);
-    expect(issuers.filter(({ isMeta }) => isMeta)).to.have.length(9);
-    expect(new Set(issuers.flatMap(({ ciProvider }) => ciProvider?.name ?? []))).to.deep.equal(
+    expect(definitions.filter(({ isMeta }) => !isMeta)).to.have.length(22);
+    expect(definitions.filter(({ isMeta }) => isMeta)).to.have.length(9);
+    expect(new Set(definitions.flatMap(({ ciProvider }) => ciProvider?.name ?? []))).to.deep.equal(
       new Set([
         ...['github-workflow', 'gitlab-pipeline', 'codefresh-workflow'],
         ...['buildkite-job', 'circleci-job', 'buddy-pipeline'],
       ]),
     );
-    expect(issuers.every(({ audiences }) => audiences.join() === 'sigstore')).to.equal(true);
+    expect(definitions.every(({ audiences }) => audiences.join() === 'sigstore')).to.equal(true);
   });
 
   it("keeps Fulcio's meaning: no rules are asked for, and a certificate lives ten minutes", () => {
     expect(mayfly.requireRules).to.equal(false);
-    for (const { policy, definition } of entries) {
+    for (const { policy, definition } of issuers) {
       expect(policy).to.deep.include({ rules: [], requireRules: false, lifetimeSeconds: 600, csr: true });
       expect(policy).to.deep.include({ replayGuard: 'off', keyAlgorithms: undefined });
       expect(definition.issuerClaimValues).to.equal(undefined);
@@ -66,13 +67,13 @@ describe("config: the configuration of Fulcio's public instance", () => {
   });
 
   it('names entries by their keys, in the order of the file', () => {
-    expect(issuers.map(({ name }) => name)).to.deep.equal(issuers.map(({ url }) => url));
-    expect(issuers[0]?.url).to.equal('https://accounts.google.com');
-    expect(issuers.at(-1)?.url).to.equal('https://token.actions.githubusercontent.com/*');
+    expect(definitions.map(({ name }) => name)).to.deep.equal(definitions.map(({ url }) => url));
+    expect(definitions[0]?.url).to.equal('https://accounts.google.com');
+    expect(definitions.at(-1)?.url).to.equal('https://token.actions.githubusercontent.com/*');
   });
 
   it('reads aliases as keys, templates and defaults', () => {
-    const provider = issuers.find(({ url }) => url === 'https://gitlab.com')?.ciProvider;
+    const provider = definitions.find(({ url }) => url === 'https://gitlab.com')?.ciProvider;
     expect(provider?.defaults).to.deep.equal(
       new Map([
         ['url', 'https://gitlab.com'],
@@ -95,7 +96,7 @@ describe("config: the configuration of Fulcio's public instance", () => {
       const known = new Set(JSON_NAMES.values());
       const json = asJson(TEXT, (key) => (known.has(key) ? spell(key) : key));
       expect(json).to.not.include('"client-id"');
-      expect(parseConfig(json).entries).to.deep.equal(entries);
+      expect(parseConfig(json).issuers).to.deep.equal(issuers);
     });
 
   it('says of every entry that it is open, and to whom where that is everybody', () => {

@@ -83,7 +83,7 @@ describe('policy/explain/explain', () => {
     after(() => other.close());
 
     PROVIDER_CASES.forEach(({ preset, claims, san, extensions, strangers }, index) => {
-      const { entries } = parseConfig(filledPreset(preset));
+      const { issuers: entries } = parseConfig(filledPreset(preset));
       const definition = entries[0]?.definition ?? expect.fail();
       const token = async (changes: object = {}): Promise<{ readonly compact: string }> => {
         const aud = definition.audiences.at(-1);
@@ -141,7 +141,7 @@ describe('policy/explain/explain', () => {
         ...(lines.length === 0 ? [] : ['    mayfly:', ...lines.map((line) => `      ${line}`)]),
       ].join('\n');
     const entriesOf = (lines?: readonly string[]): readonly ConfiguredIssuer[] =>
-      parseConfig(yaml(lines)).entries;
+      parseConfig(yaml(lines)).issuers;
     const sue = (): Record<string, unknown> => ({
       iss: issuer.url,
       aud: AUDIENCE,
@@ -243,7 +243,7 @@ describe('policy/explain/explain', () => {
         close: () => Promise.resolve(),
       });
       const gone = await startIssuer();
-      const elsewhere = parseConfig(yaml().replaceAll(issuer.url, gone.url)).entries;
+      const elsewhere = parseConfig(yaml().replaceAll(issuer.url, gone.url)).issuers;
       const token = await gone.sign({ ...sue(), iss: gone.url });
       await gone.close();
       const explanation = await explain(elsewhere, { kind: 'token', compact: token });
@@ -284,7 +284,7 @@ describe('policy/explain/explain', () => {
     });
 
     it('refuses where rules are required and there is none', async () => {
-      const { entries } = parseConfig(`${yaml()}\nmayfly:\n  require-rules: true\n`);
+      const { issuers: entries } = parseConfig(`${yaml()}\nmayfly:\n  require-rules: true\n`);
       expect((await explain(entries, claimsOf(sue()))).refusal?.reason).to.equal('RULES_REQUIRED');
     });
 
@@ -322,7 +322,7 @@ describe('policy/explain/explain', () => {
         '    {client-id: ca.acme.example, type: email, mayfly: {name: slash}}',
         '  https://login.example.com: {client-id: ca.acme.example, type: email}',
       ].join('\n');
-      const { entries } = await explain(parseConfig(text).entries, claimsOf(sue()));
+      const { entries } = await explain(parseConfig(text).issuers, claimsOf(sue()));
       expect(entries.map(({ name, chosen }) => [name, chosen])).to.deep.equal([
         ['people', true],
         ['others', false],
@@ -342,7 +342,7 @@ describe('policy/explain/explain', () => {
         '  https://*.other.example: {client-id: ca.acme.example, type: email, mayfly: {name: other}}',
       ].join('\n');
       const claims = claimsOf({ ...sue(), iss: 'https://eu.clusters.example/7' });
-      const { issued, entries } = await explain(parseConfig(text).entries, claims);
+      const { issued, entries } = await explain(parseConfig(text).issuers, claims);
       expect(issued).to.equal(true);
       expect(entries.map(({ name }) => name)).to.deep.equal(['eu', 'wide', 'other']);
       expect(entries[1]?.why).to.include('the pattern fits too');

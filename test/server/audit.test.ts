@@ -95,7 +95,7 @@ describe('server: the audit of decisions', () => {
     service = await startTestService(() => ({ audit }));
     const { current } = service.policy;
     const rules = [{ name: 'staff', effect: 'allow', expression: 'claims.email_verified' }] as const;
-    const entries = current.entries.map((entry) => ({ ...entry, policy: { ...entry.policy, rules } }));
+    const entries = current.issuers.map((entry) => ({ ...entry, policy: { ...entry.policy, rules } }));
     const permittedAlgorithms = DEFAULT_SIGNING_ALGORITHMS;
     service.policy.replace(
       await compilePolicy(entries, { clock: Date.now, permittedAlgorithms, previous: current }),

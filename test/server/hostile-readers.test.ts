@@ -115,8 +115,8 @@ describe('server: readers that take more than their share', () => {
   it('because they leave a long configuration unread leave it to others', async () => {
     const service = await startTestService((values) => ({
       trustedProxies: ['127.0.0.1'],
-      ...changedPolicy(values, ({ entries }) => ({
-        entries: Array.from({ length: 60_000 }, () => entries).flat(),
+      ...changedPolicy(values, ({ issuers }) => ({
+        issuers: Array.from({ length: 60_000 }, () => issuers).flat(),
       })),
     }));
     const url = new URL(`${service.url}/api/v2/configuration`);

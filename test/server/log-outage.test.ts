@@ -54,7 +54,7 @@ describe('server: a log that does not work for a while', () => {
     log = await test.open({ issuers: authority.chain, ...open });
     await service.close();
     service = await startTestService((values) => ({ ...change(values), log, authority }));
-    const definition = service.policy.current.entries[0]?.definition;
+    const definition = service.policy.current.issuers[0]?.definition;
     if (definition === undefined) throw new Error('there is an entry');
     service.policy.replace(
       await compilePolicy([{ definition, policy: { ...OPEN_POLICY, replayGuard: 'token', ...over } }], {

@@ -26,7 +26,7 @@ describe('server: a replay guard whose thread ended', () => {
     const guard = await openReplayGuard(join(directory, 'replay.db'), () => Date.now() + service.skew);
     try {
       const { policy } = service;
-      const definition = policy.current.entries[0]?.definition;
+      const definition = policy.current.issuers[0]?.definition;
       if (definition === undefined) throw new Error('there is an entry');
       const context = {
         clock: Date.now,

@@ -7,7 +7,8 @@ import { vectorPath } from './vectors.ts';
 export const PUBLIC_GOOD = readFileSync(vectorPath('fulcio-public-good.yaml'), 'utf8');
 
 /** All issuers and patterns of {@link PUBLIC_GOOD}. */
-export const publicGoodIssuers = (): readonly IssuerDefinition[] => parseConfig(PUBLIC_GOOD).issuers;
+export const publicGoodIssuers = (): readonly IssuerDefinition[] =>
+  parseConfig(PUBLIC_GOOD).issuers.map(({ definition }) => definition);
 
 /** The CI providers of {@link PUBLIC_GOOD}, by name. */
 export function publicGoodProviders(): ReadonlyMap<string, CiProviderDefinition> {

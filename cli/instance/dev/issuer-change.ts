@@ -32,7 +32,7 @@ export async function prepareIssuer(
   note: (text: string) => void,
 ): Promise<IssuerChange> {
   const { issuers } = await loadConfig(paths.config);
-  const known = issuers.map(({ url }) => url);
+  const known = issuers.map(({ definition }) => definition.url);
   const remember = (): Promise<void> => writeDevIssuer(paths.root, issuer);
   if (known.includes(issuer)) {
     return { configFile: paths.config, commit: remember, discard: () => Promise.resolve() };

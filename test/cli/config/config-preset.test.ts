@@ -18,15 +18,17 @@ describe('mayfly config preset', () => {
       'ca.acme.example',
     );
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
-    const { entries, findings } = parseConfig(stdout);
+    const { issuers, findings } = parseConfig(stdout);
     expect(findings).to.deep.equal([]);
-    expect(entries[0]?.definition.audiences).to.deep.equal(['ca.acme.example']);
-    expect(entries[0]?.policy.rules[0]?.expression).to.include('claims.repository_owner_id == "123456"');
+    expect(issuers[0]?.definition.audiences).to.deep.equal(['ca.acme.example']);
+    expect(issuers[0]?.policy.rules[0]?.expression).to.include('claims.repository_owner_id == "123456"');
   });
 
   it('makes an audience of its own, another one each time', async () => {
     const audiences = await Promise.all(
-      [1, 2].map(async () => parseConfig((await preset('gitlab')).stdout).issuers[0]?.audiences[0]),
+      [1, 2].map(
+        async () => parseConfig((await preset('gitlab')).stdout).issuers[0]?.definition.audiences[0],
+      ),
     );
     for (const audience of audiences) expect(audience).to.match(/^mayfly-[0-9a-f]{12}$/);
     expect(audiences[0]).not.to.equal(audiences[1]);
@@ -41,7 +43,7 @@ describe('mayfly config preset', () => {
 
   it('takes the address of an instance for its host', async () => {
     const { stdout } = await preset('gitlab-self-hosted', '--host', 'https://gitlab.acme.example/');
-    expect(parseConfig(stdout).issuers[0]?.url).to.equal('https://gitlab.acme.example');
+    expect(parseConfig(stdout).issuers[0]?.definition.url).to.equal('https://gitlab.acme.example');
   });
 
   it('lists what there is', async () => {
@@ -74,7 +76,7 @@ describe('mayfly config preset', () => {
       expect(text.startsWith('# Ours.\noidc-issuers:\n')).to.equal(true);
       const { issuers, findings } = parseConfig(text);
       expect(findings).to.deep.equal([]);
-      expect(new Set(issuers.flatMap(({ audiences }) => audiences))).to.have.property('size', 1);
+      expect(new Set(issuers.flatMap(({ definition }) => definition.audiences))).to.have.property('size', 1);
       expect((await stat(file)).mode & 0o777).to.equal(0o640);
       const again = await preset('gitlab', '--into', file);
       expect(again.code).to.equal(1);
@@ -83,7 +85,7 @@ describe('mayfly config preset', () => {
       // The audience is the file's.
       const third = JSON.parse((await preset('okta', '--into', file, '--json')).stdout) as object;
       expect(third).to.deep.include({
-        audience: issuers[0]?.audiences[0],
+        audience: issuers[0]?.definition.audiences[0],
         missing: ['host', 'client-id', 'group'],
       });
     } finally {
@@ -93,7 +95,10 @@ describe('mayfly config preset', () => {
 
   it('prints several as one block', async () => {
     const { stdout } = await preset('github', 'gitlab', '--audience', 'ca.acme.example');
-    expect(parseConfig(stdout).issuers.map(({ name }) => name)).to.deep.equal(['github', 'gitlab']);
+    expect(parseConfig(stdout).issuers.map(({ definition }) => definition.name)).to.deep.equal([
+      'github',
+      'gitlab',
+    ]);
   });
 
   const refusals: readonly (readonly [what: string, args: readonly string[], says: RegExp])[] = [

@@ -50,26 +50,26 @@ meta-issuers:
     - {client-id: two, type: kubernetes, mayfly: {name: clusters}}
 `;
 
-const entriesOf = (text: string, directory?: string): LoadedConfig['entries'] =>
-  parseConfig(text, { directory }).entries;
+const issuersOf = (text: string, directory?: string): LoadedConfig['issuers'] =>
+  parseConfig(text, { directory }).issuers;
 
 const policyOf = (block: string, top = ''): IssuerPolicyDefinition | undefined =>
-  entriesOf(`${top}\noidc-issuers: {"https://a.example": {client-id: x, type: email, mayfly: ${block}}}`)[0]
+  issuersOf(`${top}\noidc-issuers: {"https://a.example": {client-id: x, type: email, mayfly: ${block}}}`)[0]
     ?.policy;
 
 describe('config: entries of issuers', () => {
   let directory: string;
-  let entries: LoadedConfig['entries'];
+  let issuers: LoadedConfig['issuers'];
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'mayfly-entries-'));
     await mkdir(join(directory, 'keys'));
     await writeFile(join(directory, 'keys/a.json'), JSON.stringify(JWKS));
-    entries = entriesOf(SEVERAL, directory);
+    issuers = issuersOf(SEVERAL, directory);
   });
   after(() => rm(directory, { recursive: true }));
 
   it('reads what an entry may say', () => {
-    expect(entries[0]?.policy).to.deep.equal({
+    expect(issuers[0]?.policy).to.deep.equal({
       rules: [
         {
           name: 'ours',
@@ -87,7 +87,7 @@ describe('config: entries of issuers', () => {
       principalRateLimit: { perMinute: 6, burst: 6 },
       replayGuard: 'token',
     });
-    expect(entries[0]?.definition).to.deep.include({
+    expect(issuers[0]?.definition).to.deep.include({
       name: 'people',
       url: 'https://a.example',
       isMeta: false,
@@ -100,12 +100,12 @@ describe('config: entries of issuers', () => {
   });
 
   it('fills in what an entry does not say', () => {
-    expect(entries[1]?.policy).to.deep.equal(DEFAULTS);
-    expect(entries[1]?.definition).to.deep.include({ leewaySeconds: 0, staticKeys: undefined });
+    expect(issuers[1]?.policy).to.deep.equal(DEFAULTS);
+    expect(issuers[1]?.definition).to.deep.include({ leewaySeconds: 0, staticKeys: undefined });
   });
 
   it('names entries by their place in the list where they have no name', () => {
-    expect(entries.map(({ definition: { name, isMeta } }) => [name, isMeta])).to.deep.equal([
+    expect(issuers.map(({ definition: { name, isMeta } }) => [name, isMeta])).to.deep.equal([
       ['people', false],
       ['https://a.example#2', false],
       ['https://a.example#3', false],
@@ -117,7 +117,7 @@ describe('config: entries of issuers', () => {
   it('keeps the order of the file, whichever part comes first', () => {
     const text = 'meta-issuers: {"https://*.a": {client-id: x, type: email}}\n';
     const other = 'oidc-issuers: {"https://b": {client-id: x, type: email}}\n';
-    const urls = (config: string): string[] => entriesOf(config).map(({ definition }) => definition.url);
+    const urls = (config: string): string[] => issuersOf(config).map(({ definition }) => definition.url);
     expect(urls(text + other)).to.deep.equal(['https://*.a', 'https://b']);
     expect(urls(other + text)).to.deep.equal(['https://b', 'https://*.a']);
   });
@@ -165,7 +165,7 @@ describe('config: entries of issuers', () => {
   it('pins values of a CI provider', () => {
     const text = `oidc-issuers: {"https://a.example": {client-id: x, type: ci-provider, ci-provider: p}}
 ci-issuer-metadata: {p: {subject-alternative-name-template: "{{ .url }}/x", mayfly: {pinned: {url: https://a.example}}}}`;
-    const provider = entriesOf(text)[0]?.definition.ciProvider;
+    const provider = issuersOf(text)[0]?.definition.ciProvider;
     expect(provider?.pinned).to.deep.equal(new Map([['url', 'https://a.example']]));
   });
 });
@@ -275,15 +275,15 @@ describe('config: what is wrong with the keys of an issuer', () => {
       const block =
         '{discovery-url: "https://b.example/d?p=x", discovery-issuer: "https://{tenantid}", ca-cert-file: ca.pem}';
       const { issuers, files } = parseConfig(one(block), { directory });
-      expect(issuers[0]).to.include({
+      expect(issuers[0]?.definition).to.include({
         discoveryUrl: 'https://b.example/d?p=x',
         discoveryIssuer: 'https://{tenantid}',
         caCertFile: join(directory, 'ca.pem'),
       });
       expect(files).to.deep.equal([join(directory, 'ca.pem')]);
-      expect(parseConfig(one('{jwks-url: "https://b.example/jwks"}')).issuers[0]?.jwksUrl).to.equal(
-        'https://b.example/jwks',
-      );
+      expect(
+        parseConfig(one('{jwks-url: "https://b.example/jwks"}')).issuers[0]?.definition.jwksUrl,
+      ).to.equal('https://b.example/jwks');
     } finally {
       await rm(directory, { recursive: true });
     }
@@ -304,7 +304,7 @@ describe('config: what is wrong with the keys of an issuer', () => {
   });
 
   it('takes the keys of one entry for the whole issuer', () => {
-    expect(parseConfig(two(`{jwks: ${PUBLIC}}`, '{}')).entries).to.have.length(2);
+    expect(parseConfig(two(`{jwks: ${PUBLIC}}`, '{}')).issuers).to.have.length(2);
   });
 });
 
@@ -381,7 +381,9 @@ describe('config: what should be known of an entry', () => {
       const mended = replacement.replace('    type:', `    client-id: x\n    mayfly: {${BY_ID}}\n    type:`);
       const { issuers, findings } = parseConfig(mended);
       expect(findings).to.deep.equal([]);
-      expect(issuers.map((issuer) => [issuer.url, issuer.ciProvider?.name])).to.deep.equal([[url, type]]);
+      expect(issuers.map(({ definition }) => [definition.url, definition.ciProvider?.name])).to.deep.equal([
+        [url, type],
+      ]);
     });
 
   it('says nothing of an entry that cannot be used but what is wrong with it', () => {

@@ -39,7 +39,7 @@ describe('config/load/load-apart', () => {
   it('hands over the whole configuration, as it is loaded here', async () => {
     await writeFile(file, many());
     const apart = await loadConfigApart(file);
-    expect(apart.entries).to.have.length(120);
+    expect(apart.issuers).to.have.length(120);
     expect(apart.findings.length).to.be.greaterThan(100);
     expect(isDeepStrictEqual(apart, await loadConfig(file))).to.equal(true);
   });
@@ -104,7 +104,7 @@ describe('config/load/load-apart', () => {
       const second = await loaderOf(process.pid);
       expect(second).to.not.equal(polite);
       expect(getPriority(second)).to.equal(getPriority());
-      expect((await load).entries).to.have.length(120);
+      expect((await load).issuers).to.have.length(120);
     } finally {
       for (const hog of hogs) hog.kill('SIGKILL');
     }

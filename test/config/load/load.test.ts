@@ -17,7 +17,7 @@ const email = (rest = ''): string =>
 describe('config: what a file means', () => {
   it("reads scalars as Go's decoder does", () => {
     const text = email('    contact: 0x10\n    skip-email-verification: Yes\n    description:\n');
-    const [issuer] = parseConfig(text).issuers;
+    const issuer = parseConfig(text).issuers[0]?.definition;
     expect(issuer?.contact).to.equal('0x10');
     expect(issuer?.skipEmailVerification).to.equal(true);
     expect(issuer?.description).to.equal(undefined);
@@ -25,12 +25,15 @@ describe('config: what a file means', () => {
 
   it('merges maps, the written key first', () => {
     const text = `define:\n  - &base {client-id: one, type: email}\noidc-issuers:\n  https://a.example: {client-id: two, <<: *base}\n  https://b.example: {<<: [*base]}`;
-    expect(parseConfig(text).issuers.map((issuer) => issuer.audiences[0])).to.deep.equal(['two', 'one']);
+    expect(parseConfig(text).issuers.map(({ definition }) => definition.audiences[0])).to.deep.equal([
+      'two',
+      'one',
+    ]);
   });
 
   it('leaves a star at the start of text alone', () => {
     const text = `define:\n  - &note x\n${email('    description: |\n      *note:\n      *note: y\n')}`;
-    expect(parseConfig(text).issuers[0]?.description).to.equal('*note:\n*note: y\n');
+    expect(parseConfig(text).issuers[0]?.definition.description).to.equal('*note:\n*note: y\n');
   });
 
   it('fills in our defaults, and takes what is set', () => {

@@ -60,23 +60,23 @@ describe('config/presets/into-text', () => {
     const names = PRESETS.map(({ name }) => name);
     const text = productionConfig({ publicUrl: undefined });
     for (const name of names) {
-      const { entries, findings } = parseConfig(into(text, name));
-      expect(entries.map(({ definition }) => definition.name)).to.deep.equal([name]);
+      const { issuers, findings } = parseConfig(into(text, name));
+      expect(issuers.map(({ definition }) => definition.name)).to.deep.equal([name]);
       expect(findings, name).to.deep.equal([]);
     }
     const all = into(text, ...names);
-    expect(parseConfig(all).entries.map(({ definition }) => definition.name)).to.deep.equal(names);
+    expect(parseConfig(all).issuers.map(({ definition }) => definition.name)).to.deep.equal(names);
     expect(withoutNew(text, all)).to.equal(text);
     // One after the other is the same as all at once, but for the order.
     const stepwise = names.reduce((before, name) => into(before, name), text);
-    expect(parseConfig(stepwise).issuers.map(({ name }) => name)).to.have.members(names);
+    expect(parseConfig(stepwise).issuers.map(({ definition }) => definition.name)).to.have.members(names);
   });
 
   it('keeps comments, indentation and every other line', () => {
     const after = into(OURS, 'github', 'gitlab');
     expect(withoutNew(OURS, after)).to.equal(OURS);
-    const { entries } = parseConfig(after);
-    expect(entries.map(({ definition }) => definition.name)).to.deep.equal([
+    const { issuers } = parseConfig(after);
+    expect(issuers.map(({ definition }) => definition.name)).to.deep.equal([
       ...['https://login.example.com', 'github', 'gitlab'],
     ]);
     expect(after).to.include('\n    https://token.actions.githubusercontent.com:\n');
@@ -100,7 +100,7 @@ describe('config/presets/into-text', () => {
     const moved = once.replaceAll('token.actions.githubusercontent.com', 'issuer.example');
     const twice = into(moved.replace('name: github\n', 'name: old\n'), 'github');
     expect(twice.match(/^ {2}github-workflow:$/gm)).to.have.length(1);
-    expect(parseConfig(twice).entries).to.have.length(2);
+    expect(parseConfig(twice).issuers).to.have.length(2);
   });
 
   for (const [what, text, says] of [

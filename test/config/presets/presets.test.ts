@@ -30,10 +30,10 @@ describe('config/presets', () => {
 
   for (const preset of PRESETS) {
     describe(preset.name, () => {
-      const one = (text: string): ReturnType<typeof parseConfig>['entries'][number] => {
-        const { entries } = parseConfig(text);
-        expect(entries).to.have.length(1);
-        return entries[0] ?? expect.fail();
+      const one = (text: string): ReturnType<typeof parseConfig>['issuers'][number] => {
+        const { issuers } = parseConfig(text);
+        expect(issuers).to.have.length(1);
+        return issuers[0] ?? expect.fail();
       };
 
       it('loads as it is printed, marked where it must be edited, and lets a rule decide', () => {
@@ -96,8 +96,8 @@ describe('config/presets', () => {
         return block?.[1] ?? '';
       });
     const text = ['oidc-issuers', 'ci-issuer-metadata'].map((title) => `${title}:\n${below(title).join('')}`);
-    const { entries, findings } = parseConfig(text.join(''));
-    expect(entries.map(({ definition }) => definition.name)).to.deep.equal(PRESETS.map(({ name }) => name));
+    const { issuers, findings } = parseConfig(text.join(''));
+    expect(issuers.map(({ definition }) => definition.name)).to.deep.equal(PRESETS.map(({ name }) => name));
     expect(findings).to.deep.equal([]);
   });
 
@@ -118,7 +118,7 @@ describe('config/presets', () => {
         ['owner-id', '1'],
         ['audience', AUDIENCE],
       ]);
-      return parseConfig(presetYaml(presetNamed('github-enterprise'), values)).issuers[0]?.url;
+      return parseConfig(presetYaml(presetNamed('github-enterprise'), values)).issuers[0]?.definition.url;
     };
     expect(issuerOf('github.acme.example')).to.equal('https://github.acme.example/_services/token');
     expect(issuerOf('acme.ghe.com')).to.equal('https://token.actions.acme.ghe.com');
@@ -142,7 +142,7 @@ describe('config/presets', () => {
     after(() => issuer.close());
 
     const definitionOf = (name: string): IssuerDefinition =>
-      parseConfig(filledPreset(name)).issuers[0] ?? expect.fail();
+      parseConfig(filledPreset(name)).issuers[0]?.definition ?? expect.fail();
 
     async function principalOf(definition: IssuerDefinition, claims: object): Promise<Principal> {
       const door = createAuthenticator({
@@ -173,7 +173,7 @@ describe('config/presets', () => {
             "$1'{{ .url }}/{{ .project_path }}@{{ .ref_path }}'",
           )
           .replace(/\n *(build-signer-uri|build-config-uri):.*/g, '');
-        const [definition = expect.fail()] = parseConfig(text).issuers;
+        const definition = parseConfig(text).issuers[0]?.definition ?? expect.fail();
         const { san } = await principalOf(definition, { ...claims, ...ELSEWHERE });
         expect(san.value).to.match(/^https:\/\/gitlab\.[a-z.]+\/grp\/app@refs\/heads\/main$/);
       });

@@ -22,21 +22,21 @@ describe('config/presets/template', () => {
 
   it('writes settings that are ready: GitHub Actions and e-mail addresses', () => {
     const { issuers } = parseConfig(switchedOn(productionConfig()));
-    expect(issuers.map(({ url, type }) => [url, type])).to.deep.equal([
+    expect(issuers.map(({ definition: { url, type } }) => [url, type])).to.deep.equal([
       [GITHUB_ISSUER, 'ci-provider'],
       ['https://login.example.com', 'email'],
     ]);
-    expect(issuers[0]?.ciProvider).to.deep.equal(PROVIDER);
+    expect(issuers[0]?.definition.ciProvider).to.deep.equal(PROVIDER);
   });
 
   it('lets jobs of GitHub in when the lines of the issuer alone are switched on', () => {
     const [head = '', tail = ''] = productionConfig().split('ci-issuer-metadata:');
     const github = head.replace(/^ {2}#https:\/\/token\.actions[\s\S]*?(?=\n\n)/m, switchedOn);
-    const { issuers, entries, findings } = parseConfig(`${github}ci-issuer-metadata:${tail}`);
-    expect(issuers.map(({ url }) => url)).to.deep.equal([GITHUB_ISSUER]);
-    expect(issuers[0]?.ciProvider).to.deep.equal(PROVIDER);
+    const { issuers, findings } = parseConfig(`${github}ci-issuer-metadata:${tail}`);
+    expect(issuers.map(({ definition }) => definition.url)).to.deep.equal([GITHUB_ISSUER]);
+    expect(issuers[0]?.definition.ciProvider).to.deep.equal(PROVIDER);
     expect(findings.map(({ code }) => code)).to.deep.equal(['STILL_MARKED']);
-    expect(entries[0]?.policy.rules.map(({ name }) => name)).to.deep.equal([
+    expect(issuers[0]?.policy.rules.map(({ name }) => name)).to.deep.equal([
       'our-main-branches',
       'no-pull-requests',
     ]);
@@ -45,14 +45,14 @@ describe('config/presets/template', () => {
   it('has examples with nothing to find fault with once their marks are filled in', () => {
     const [head = '', tail = ''] = productionConfig().split('ci-issuer-metadata:');
     const edited = switchedOn(head).replaceAll('EDIT-ME-owner-id', '123456');
-    const { entries, findings } = parseConfig(`${edited}ci-issuer-metadata:${tail}`);
-    expect(entries).to.have.length(2);
+    const { issuers, findings } = parseConfig(`${edited}ci-issuer-metadata:${tail}`);
+    expect(issuers).to.have.length(2);
     expect(findings).to.deep.equal([]);
   });
 
   it('shows an audience that no other deployment has, and how a job asks for it', () => {
     const audienceIn = (text: string): string | undefined =>
-      parseConfig(switchedOn(text)).issuers[0]?.audiences[0];
+      parseConfig(switchedOn(text)).issuers[0]?.definition.audiences[0];
     const text = productionConfig();
     const audience = audienceIn(text);
     expect(audience).to.match(/^mayfly-[0-9a-f]{12}$/);
@@ -71,8 +71,8 @@ describe('config/presets/template', () => {
 
   it('asks for rules, also when everything else is as it was written', () => {
     expect(parseConfig(productionConfig()).mayfly.requireRules).to.equal(true);
-    const { entries } = parseConfig(switchedOn(productionConfig()));
-    for (const { policy } of entries) {
+    const { issuers } = parseConfig(switchedOn(productionConfig()));
+    for (const { policy } of issuers) {
       expect(policy.requireRules).to.equal(true);
       expect(policy.rules.some(({ effect }) => effect === 'allow')).to.equal(true);
     }
@@ -97,9 +97,9 @@ describe('config/presets/template', () => {
       await writeDevConfig(path, { issuerUrl: 'http://127.0.0.1:1' });
       await writeDevConfig(path, { issuerUrl: 'http://127.0.0.1:5556', publicUrl: 'http://127.0.0.1:5555' });
       const { issuers, mayfly, findings } = await loadConfig(path);
-      expect(issuers.map(({ url, audiences, type }) => [url, audiences[0], type])).to.deep.equal([
-        ['http://127.0.0.1:5556', 'sigstore', 'email'],
-      ]);
+      expect(
+        issuers.map(({ definition: { url, audiences, type } }) => [url, audiences[0], type]),
+      ).to.deep.equal([['http://127.0.0.1:5556', 'sigstore', 'email']]);
       expect(mayfly.publicUrl).to.equal('http://127.0.0.1:5555');
       expect(findings.map(({ code }) => code)).to.deep.equal(['SHARED_AUDIENCE']);
       expect((await stat(path)).mode & 0o777).to.equal(0o600);

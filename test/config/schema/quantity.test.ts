@@ -20,8 +20,8 @@ describe('config/schema/quantity', () => {
       ['0.5h', 1800],
       ["'5m'", 300],
     ] as const) {
-      const { entries, findings } = parseConfig(withLifetime(value));
-      expect(entries[0]?.policy.lifetimeSeconds, value).to.equal(seconds);
+      const { issuers, findings } = parseConfig(withLifetime(value));
+      expect(issuers[0]?.policy.lifetimeSeconds, value).to.equal(seconds);
       expect(findings, value).to.deep.equal([]);
     }
     const { mayfly } = parseConfig('mayfly: {limits: {idle-timeout: 1h1m}}');
@@ -50,7 +50,7 @@ describe('config/schema/quantity', () => {
     expect(found(withSize('1000000'))).to.deep.equal([
       '1:45 1000000 without a unit means 1000000 MiB (976.6 GiB). Write 1000000MiB, if that is what is meant.',
     ]);
-    expect(parseConfig(withLifetime('5')).entries[0]?.policy.lifetimeSeconds).to.equal(300);
+    expect(parseConfig(withLifetime('5')).issuers[0]?.policy.lifetimeSeconds).to.equal(300);
     expect(found(withLifetime('5'))[0]).to.include('5 without a unit means 5 minutes. Write 5m,');
     expect(found('mayfly: {limits: {idle-timeout: 700}}')[0]).to.include('700 seconds (11.7 minutes)');
     expect(found('mayfly: {audit: {file: {path: /a, max-age: 48}}}')[0]).to.include('48 hours (2 days)');

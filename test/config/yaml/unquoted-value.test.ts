@@ -42,7 +42,7 @@ const written = (condition: string): string =>
 /** The rule of a file; undefined when the file is refused. */
 function loaded(text: string): string | undefined {
   try {
-    return parseConfig(text).entries[0]?.policy.rules[0]?.expression;
+    return parseConfig(text).issuers[0]?.policy.rules[0]?.expression;
   } catch (error) {
     expect(error).to.be.instanceOf(ConfigError);
     return undefined;

@@ -24,7 +24,7 @@ function* claimsIn(value: object, above: readonly string[] = []): Generator<[rea
 }
 
 const issuerOf = (preset: string): Parameters<typeof providerOf>[0] =>
-  parseConfig(filledPreset(preset)).issuers[0] ?? expect.fail();
+  parseConfig(filledPreset(preset)).issuers[0]?.definition ?? expect.fail();
 
 describe('policy/providers', () => {
   it('knows the provider of every preset by its entry', () => {

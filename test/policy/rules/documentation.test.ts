@@ -53,9 +53,9 @@ describe('docs/rules.md', () => {
     const [, name = ''] = /- name: (\S+)/.exec(block) ?? [];
     it(`shows what can be used as it is, and admits whom it says: ${name}`, () => {
       const [preset, claims] = BLOCKS[name] ?? expect.fail();
-      const { problems, findings, entries } = inspectText(inPlace(block, preset), 'config.yaml', '.');
+      const { problems, findings, issuers } = inspectText(inPlace(block, preset), 'config.yaml', '.');
       expect([problems, findings]).to.deep.equal([[], []]);
-      const rules = compileRules(rulesOf(entries));
+      const rules = compileRules(rulesOf(issuers));
       expect(rules.decide({ ...ruleInput(), claims })).to.deep.equal({ allowed: true, rule: name });
       const nobody = rules.decide({ ...ruleInput(), claims: { environment: 'other' } });
       expect(nobody.allowed).to.equal(false);
@@ -98,5 +98,5 @@ function inPlace(block: string, preset: string): string {
   return filledPreset(preset).replace(/^ {6}rules:\n(?: {7}.*\n)+/m, `${rules}\n`);
 }
 
-const rulesOf = (entries: Inspection['entries']): readonly RuleDefinition[] =>
-  entries.flatMap(({ policy }) => policy.rules);
+const rulesOf = (issuers: Inspection['issuers']): readonly RuleDefinition[] =>
+  issuers.flatMap(({ policy }) => policy.rules);

@@ -66,7 +66,7 @@ describe('cli/reload: a configuration that is followed', () => {
     // Nothing listens there, and nobody asks.
     const context = { clock: () => (whenAsked(), time.now), createFetcher: () => silent };
     const { clientSigningAlgorithms: permittedAlgorithms } = started.config.mayfly;
-    policy = new LivePolicy(await compilePolicy(started.config.entries, { ...context, permittedAlgorithms }));
+    policy = new LivePolicy(await compilePolicy(started.config.issuers, { ...context, permittedAlgorithms }));
     lines = [];
     loads = 0;
     const log = createRequestLog(
@@ -82,7 +82,7 @@ describe('cli/reload: a configuration that is followed', () => {
     fetch: () => Promise.reject(new Error('nobody is there')),
     close: () => Promise.resolve(),
   };
-  const namesInForce = (): string[] => policy.current.entries.map(({ definition }) => definition.name);
+  const namesInForce = (): string[] => policy.current.issuers.map(({ definition }) => definition.name);
   const eventsOf = (event: string): Record<string, unknown>[] =>
     lines.filter((line) => line['event'] === event);
 
@@ -226,7 +226,7 @@ describe('cli/reload: a configuration that is followed', () => {
     await asked;
     expect(loads).to.equal(1);
     expect(eventsOf('configuration loaded')).to.have.length(1);
-    expect(policy.current.entries[0]?.policy.rules.map(({ name }) => name)).to.deep.equal(['no-eve']);
+    expect(policy.current.issuers[0]?.policy.rules.map(({ name }) => name)).to.deep.equal(['no-eve']);
   });
 
   /** Writes the file again and again until `work` is done. Renamed into place, so that what is read is whole. */
@@ -342,7 +342,7 @@ describe('cli/reload: a configuration that is followed', () => {
         return loaded;
       });
       const [seen] = await contentsOf([path]);
-      return [config.entries[0]?.definition.name ?? '', String(seen?.digest === contents[0]?.digest)];
+      return [config.issuers[0]?.definition.name ?? '', String(seen?.digest === contents[0]?.digest)];
     };
     expect(await during(file, 0)).to.deep.equal(['v0', 'true']);
     expect(await during(file, 1)).to.deep.equal(['v1', 'true']);
