@@ -3,8 +3,8 @@
  */
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import { isLoopbackHostname } from '../core/loopback.ts';
 import { CLIENT_ID } from './provider-configuration.ts';
-import { isLoopbackHost } from './host-check.ts';
 import { outOfBandPage } from './pages.ts';
 
 /** Where a client that cannot open a port wants the code shown to a person (old OAuth "out of band"). */
@@ -25,7 +25,7 @@ export function isRedirectAllowed(uri: string): boolean {
   if (uri === OUT_OF_BAND) return true;
   const parsed = URL.parse(uri);
   if (parsed?.protocol !== 'http:' || parsed.username !== '' || parsed.password !== '') return false;
-  return isLoopbackHost(parsed.hostname) && !uri.includes('#');
+  return isLoopbackHostname(parsed.hostname) && !uri.includes('#');
 }
 
 /** sigstore-python calls the token endpoint with HTTP Basic, its client id and an empty password. For oidc-provider a

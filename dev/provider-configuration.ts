@@ -1,6 +1,7 @@
 /** What oidc-provider is told: one public client, two flows, no memory of who logged in. */
 import { randomBytes } from 'node:crypto';
 import { interactionPolicy, type Configuration } from 'oidc-provider';
+import { LOOPBACK_NAMES } from '../core/loopback.ts';
 import { deviceCodePage, deviceConfirmPage, errorNote, page } from './pages.ts';
 import { emailClaims } from './mint-token.ts';
 import type { IssuerJwk } from './issuer-key.ts';
@@ -54,12 +55,18 @@ export function providerConfiguration(jwk: IssuerJwk): Configuration {
     cookies: cookies(),
     features: features(),
     ttl: lifetimes(),
-    clientBasedCORS: (_ctx, origin) => /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(origin),
+    clientBasedCORS: (_ctx, origin) => isOwnOrigin(origin),
     renderError: (ctx, out) => {
       ctx.type = 'html';
       ctx.body = page('This login cannot go on', errorNote(out.error_description ?? out.error));
     },
   };
+}
+
+/** Whether the page that asks comes from this machine, over plain HTTP and under one of the three usual names. */
+function isOwnOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return url?.protocol === 'http:' && url.origin === text && LOOPBACK_NAMES.includes(url.hostname);
 }
 
 function client(): NonNullable<Configuration['clients']>[number] {

@@ -8,7 +8,8 @@ import type { AddressInfo } from 'node:net';
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
 import { acceptKnownClients } from './client-compatibility.ts';
 import { DevError } from './dev-error.ts';
-import { hostCheck, isLoopbackHost } from './host-check.ts';
+import { isLoopbackListener } from '../core/loopback.ts';
+import { hostCheck } from './host-check.ts';
 import type { IssuerJwk } from './issuer-key.ts';
 import { addLogin } from './login.ts';
 import { page, STYLE } from './pages.ts';
@@ -40,7 +41,7 @@ export interface RunningProvider {
  * when it cannot be listened on. */
 export async function startProvider(options: ProviderOptions): Promise<RunningProvider> {
   const urlHost = options.host.includes(':') ? `[${options.host}]` : options.host;
-  if (!isLoopbackHost(urlHost) && options.publicHost === undefined) {
+  if (!isLoopbackListener(options.host) && options.publicHost === undefined) {
     throw new DevError('DEV_ADDRESS_REFUSED', `the development issuer does not listen on ${options.host}`, {
       hint: 'Anyone who can reach it can be anybody. Listen on 127.0.0.1.',
     });

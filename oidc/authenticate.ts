@@ -1,4 +1,5 @@
 /** From an identity token to a principal: the one door of this room. */
+import { isLoopbackHostname } from '../core/loopback.ts';
 import { claim } from './claims.ts';
 import type { Identity } from './identity.ts';
 import type { IssuerDefinition } from './issuer-definition.ts';
@@ -108,7 +109,7 @@ async function warmUp(pool: IssuerPool): Promise<IssuerWarning[]> {
 }
 
 function plainHttp({ url, asked }: Issuer): IssuerWarning[] {
-  if (asked === undefined || asked.protocol === 'https:' || isLoopback(asked.hostname)) return [];
+  if (asked === undefined || asked.protocol === 'https:' || isLoopbackHostname(asked.hostname)) return [];
   return [
     {
       issuer: url,
@@ -117,9 +118,6 @@ function plainHttp({ url, asked }: Issuer): IssuerWarning[] {
     },
   ];
 }
-
-const isLoopback = (hostname: string): boolean =>
-  hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d+){3}$/.test(hostname);
 
 async function fetchKeys({ url, keys }: Issuer): Promise<IssuerWarning[]> {
   try {

@@ -1,6 +1,7 @@
 /** How a command talks to a service: bounded in time and size, never redirected, and secrets only where they are safe. */
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { CommandError } from '../program/command.ts';
+import { isLoopbackHostname } from '../../core/loopback.ts';
 import { printable } from '../../core/printable.ts';
 import { retryAfterSeconds } from '../../core/retry.ts';
 import { USER_AGENT } from '../../core/version.ts';
@@ -32,7 +33,7 @@ export interface HttpAnswer {
  * the secret's target in the sentence, e.g. "the service". */
 export function requireSafeTransport(url: URL, what: string): void {
   if (url.protocol === 'https:') return;
-  if (url.protocol === 'http:' && isThisMachine(url.hostname)) return;
+  if (url.protocol === 'http:' && isLoopbackHostname(url.hostname)) return;
   if (url.protocol === 'http:') {
     throw new CommandError(
       'REFUSED',
@@ -44,9 +45,6 @@ export function requireSafeTransport(url: URL, what: string): void {
   }
   throw new CommandError('USAGE', `${printable(url.href)} is not an https:// or http:// address`);
 }
-
-const isThisMachine = (host: string): boolean =>
-  host === 'localhost' || host === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 
 /** The URL that a person typed; throws {@link CommandError} `USAGE`. */
 export function parseUrl(text: string, option: string): URL {

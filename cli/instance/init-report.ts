@@ -1,5 +1,5 @@
 /** What `init` says of what it made. */
-import { isLoopback } from '../../config/settings/addresses.ts';
+import { isLoopbackHostname } from '../../core/loopback.ts';
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import type { CertificateSummary, CreatedInstance } from './create-instance.ts';
@@ -62,7 +62,7 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
 export function originWarnings(origin: string, publicUrl: string | undefined): string[] {
   if (publicUrl === undefined) return [];
   const { host, hostname } = new URL(publicUrl);
-  if (isLoopback(hostname)) return [];
+  if (isLoopbackHostname(hostname)) return [];
   const wanted = `${host}/${origin.replace(/^[^/]*\//, '')}`;
   return [
     `the log is named ${origin} for good; for production start again with --origin ${wanted} (in a directory that is empty)`,

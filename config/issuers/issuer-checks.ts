@@ -2,7 +2,7 @@ import { DefinitionError } from '../../oidc/definition-error.ts';
 import { ISSUER_TYPES, isIssuerType } from '../../oidc/issuer-definition.ts';
 import { compileIssuerPattern } from '../../oidc/issuer-pattern.ts';
 import { ISSUER_TYPE_TABLE } from '../../oidc/types/issuer-types.ts';
-import { isLoopback } from '../settings/addresses.ts';
+import { isLoopbackHostname } from '../../core/loopback.ts';
 import type { IssuerValues } from '../schema/fulcio-schema.ts';
 import type { IssuerBlockPosition } from './issuer-block.ts';
 import { nearest } from '../../core/nearest.ts';
@@ -51,7 +51,7 @@ function checkTransport(
 ): void {
   const named = (['jwks-url', 'discovery-url'] as const).find((name) => mayfly[name] !== undefined);
   const asked = named === undefined ? url : (mayfly[named] ?? '');
-  if (!/^http:/i.test(asked) || isLoopback(URL.parse(asked)?.hostname ?? '')) return;
+  if (!/^http:/i.test(asked) || isLoopbackHostname(URL.parse(asked)?.hostname ?? '')) return;
   const at = named === undefined ? path : [...path, 'mayfly', named];
   report.finding('PLAIN_HTTP', at, 'is reached over plain HTTP', {
     hint: 'Whoever can change traffic on the way to it decides who gets certificates. Use https.',

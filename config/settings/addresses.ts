@@ -16,10 +16,6 @@ export function isPublicUrl(text: string): boolean {
   return url.username === '' && url.password === '' && !/[?#\s]/.test(text);
 }
 
-/** Whether a URL's host name can only be this machine. */
-export const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
-
 /** Where a syslog server listens. */
 export interface SyslogAddress {
   readonly transport: 'udp' | 'tcp' | 'tls';

@@ -6,6 +6,7 @@
  */
 import { BlockList, isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
+import { isLocalToMachine } from '../../core/loopback.ts';
 import { DefinitionError } from '../definition-error.ts';
 
 /** Environment variables by their names. */
@@ -32,7 +33,7 @@ export function proxiesOf(environment: Environment): Proxies {
     all: [http, https].filter((proxy) => proxy !== undefined),
     for: (url) => {
       const target = targetOf(url);
-      if (isLoopback(url.hostname) || spared.some((covers) => covers(target))) return undefined;
+      if (isLocalToMachine(url.hostname) || spared.some((covers) => covers(target))) return undefined;
       return url.protocol === 'https:' ? https : http;
     },
   };
@@ -122,6 +123,3 @@ function nameException(text: string): Exception {
 }
 
 const portOf = ({ port, protocol }: URL): number => Number(port) || (protocol === 'https:' ? 443 : 80);
-
-const isLoopback = (hostname: string): boolean =>
-  /^(?:.+\.)?localhost$|^\[::1\]$|^127(?:\.\d+){3}$/.test(hostname);

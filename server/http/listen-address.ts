@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { MayflyError, systemCode } from '../../core/errors.ts';
+import { isLoopbackListener } from '../../core/loopback.ts';
 
 /** Codes of {@link ListenError}. */
 export type ListenCode =
@@ -44,10 +45,6 @@ export const addressText = ({ host, port }: ListenAddress): string =>
 export const isEveryInterface = (host: string): boolean =>
   host === '0.0.0.0' || (isIP(host) === 6 && /^[0:]+$/.test(host));
 
-/** Whether only this machine can reach the host. A name other than `localhost` counts as reachable from outside. */
-export const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-
 /** The host as a URL has it; an address that means "every interface" becomes the loopback one. */
 export function urlHost(host: string): string {
   if (isEveryInterface(host)) return isIP(host) === 6 ? '[::1]' : '127.0.0.1';
@@ -59,7 +56,7 @@ export function requireProtectedTransport(
   address: ListenAddress,
   protection: { readonly tls: boolean; readonly behindTlsProxy: boolean },
 ): void {
-  if (isLoopback(address.host) || protection.tls || protection.behindTlsProxy) return;
+  if (isLoopbackListener(address.host) || protection.tls || protection.behindTlsProxy) return;
   throw new ListenError(
     'PLAIN_HTTP',
     `plain HTTP on ${address.host} would let identity tokens be read on the way`,

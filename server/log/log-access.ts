@@ -2,8 +2,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { MayflyError } from '../../core/errors.ts';
+import { isLoopbackAddress, isLoopbackHostname } from '../../core/loopback.ts';
 import type { ClientAddress } from '../http/client-address.ts';
-import { isLoopback } from '../http/listen-address.ts';
 
 /** Everybody; clients that send the token as a bearer; clients on this machine. */
 export type LogAccessRule =
@@ -68,10 +68,8 @@ function loopbackCheck(clientAddress: ClientAddress): AccessCheck {
   return (request) => {
     const { headers } = request;
     const isForwarded = Object.keys(headers).some((name) => FORWARDING.test(name));
-    const host = (headers.host ?? '')
-      .toLowerCase()
-      .replace(/:\d+$/, '')
-      .replace(/^\[(.*)\]$/, '$1');
-    return !isForwarded && isLoopback(clientAddress(request)) && isLoopback(host) ? undefined : refusal;
+    const hostname = (headers.host ?? '').toLowerCase().replace(/:\d+$/, '');
+    const isLocal = isLoopbackAddress(clientAddress(request)) && isLoopbackHostname(hostname);
+    return isLocal && !isForwarded ? undefined : refusal;
   };
 }

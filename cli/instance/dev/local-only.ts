@@ -1,4 +1,5 @@
-import { isLoopback, type ListenAddress } from '../../../server/http/listen-address.ts';
+import { isLoopbackListener } from '../../../core/loopback.ts';
+import type { ListenAddress } from '../../../server/http/listen-address.ts';
 import { CommandError } from '../../program/command.ts';
 
 /** Throws {@link CommandError} when an address can be reached by other machines and nobody said that they may. */
@@ -14,7 +15,7 @@ export function requireLocal(
     );
   }
   for (const { host } of Object.values(addresses)) {
-    if (isLoopback(host)) continue;
+    if (isLoopbackListener(host)) continue;
     throw new CommandError('REFUSED', `\`mayfly dev\` does not listen on ${host}: others could reach it`, {
       hint:
         'Whoever reaches it can be anybody. Listen on 127.0.0.1, or say --insecure-public-host NAME if that is ' +

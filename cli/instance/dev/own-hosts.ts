@@ -1,4 +1,4 @@
-import { isLoopbackHost } from '../../../dev/host-check.ts';
+import { isLoopbackHostname } from '../../../core/loopback.ts';
 import { urlHost, type ListenAddress } from '../../../server/http/listen-address.ts';
 import type { AcceptHost } from '../../../server/http/http-listener.ts';
 
@@ -22,6 +22,6 @@ export function ownHosts({ listen, metricsListen, publicHost }: OwnAddresses): A
   const names = new Set(own.map((name) => name.toLowerCase()));
   return (header) => {
     const name = header?.toLowerCase().replace(/:\d+$/, '');
-    return name !== undefined && (isLoopbackHost(name) || names.has(name));
+    return name !== undefined && (isLoopbackHostname(name) || names.has(name));
   };
 }
