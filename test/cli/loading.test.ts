@@ -14,7 +14,7 @@ const recorder = new URL(`../support/loaded-modules.${extension}`, import.meta.u
 const root = pathToFileURL(`${projectRoot}/`).href;
 
 /** The development provider: our rooms for it, and the library below it. */
-const PROVIDER = /^(dist\/)?(cli\/)?dev[/.]|(^|\/)node_modules\/oidc-provider\//;
+const PROVIDER = /^(dist\/)?(cli\/instance\/)?dev[/.]|(^|\/)node_modules\/oidc-provider\//;
 
 describe('cli: what a process loads', function () {
   this.timeout(60_000);
@@ -46,7 +46,7 @@ describe('cli: what a process loads', function () {
     await makeDataDirectory(data);
     const anywhere = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
     const loaded = await loadedBy('serve', '--data', data, ...anywhere, '--json');
-    expect(loaded.some((path) => path.includes('server/composition.'))).to.equal(true);
+    expect(loaded.some((path) => path.includes('server/http/http-listener.'))).to.equal(true);
     expect(loaded.filter((path) => PROVIDER.test(path))).to.deep.equal([]);
   });
 
@@ -58,14 +58,14 @@ describe('cli: what a process loads', function () {
     const loaded = await loadedBy('dev', '--data', join(scratch, 'dev'), ...ports, '--json');
     const seen = loaded.filter((path) => PROVIDER.test(path));
     expect(seen.some((path) => path.includes('oidc-provider'))).to.equal(true);
-    expect(seen.some((path) => /(^|\/)cli\/dev\./.test(path))).to.equal(true);
+    expect(seen.some((path) => /(^|\/)cli\/instance\/dev\./.test(path))).to.equal(true);
   });
 
   it('loads no server into the client', async () => {
     const loaded = await loadedBy('certificate', '--help');
-    expect(loaded.some((path) => path.includes('cli/certificate.'))).to.equal(true);
+    expect(loaded.some((path) => path.includes('cli/certificate/certificate.'))).to.equal(true);
     expect(
-      loaded.filter((path) => /^(dist\/)?server\/|(^|\/)node_modules\/express\//.test(path)),
+      loaded.filter((path) => /^(dist\/)?(?:server|service)\/|(^|\/)node_modules\/express\//.test(path)),
     ).to.deep.equal([]);
   });
 });

@@ -29,7 +29,7 @@ describe('the tarball of npm pack', function () {
       (name) =>
         !/^(bin\/\w+\.js|docs\/[\w.-]+|packaging\/systemd\/mayfly\.service|package\.json)$/.test(name) &&
         !/^(README\.md|CHANGELOG\.md|LICENSE|dist\/build\.json)$/.test(name) &&
-        !/^dist\/(audit|ca|cli|config|core|ct-log|dev|oidc|policy|server|storage|trust|verify)\/.+\.js$/.test(
+        !/^dist\/(audit|ca|cli|config|core|ct-log|dev|explain|instance|oidc|policy|server|service|signers|storage|tlog|trust|verify)\/.+\.js$/.test(
           name,
         ),
     );

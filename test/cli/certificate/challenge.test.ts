@@ -18,7 +18,7 @@ const offered = (more: Partial<OfferedIssuer>): OfferedIssuer => ({
   ...more,
 });
 
-describe('cli/client/token-claims', () => {
+describe('cli/certificate/token-claims', () => {
   it('reads what it needs of a token', () => {
     const claims = claimsOf({ email: 'a@b.c', email_verified: 'true', exp: 5 });
     expect(claims).to.include({
@@ -50,7 +50,7 @@ describe('cli/client/token-claims', () => {
   });
 });
 
-describe('cli/client/challenge', () => {
+describe('cli/certificate/challenge', () => {
   it('signs the verified e-mail address, else the subject', () => {
     expect(challengeOf(claimsOf({ email: 'a@b.c', email_verified: true }), undefined)).to.equal('a@b.c');
     expect(challengeOf(claimsOf({}), undefined)).to.equal('s');

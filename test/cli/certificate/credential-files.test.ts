@@ -15,7 +15,7 @@ import { CommandError } from '../../../cli/program/command.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, refusalAsOrdinaryUser } from '../../support/ordinary-user.ts';
 import { skipUnless } from '../../support/skipped.ts';
 
-describe('cli/client/credential-files', () => {
+describe('cli/certificate/credential-files', () => {
   let directory: string;
 
   beforeEach(async () => {
@@ -149,7 +149,7 @@ describe('cli/client/credential-files', () => {
     await giveToOrdinaryUser(directory);
     await chmod(directory, 0o500);
     const contents = { key: 'k', certificate: 'c', chain: 'h' };
-    const words = ['cli/client/credential-files', 'writeCredentials'] as const;
+    const words = ['cli/certificate/credential-files', 'writeCredentials'] as const;
     const thrown = refusalAsOrdinaryUser(...words, allPaths(), contents);
     await chmod(directory, 0o700);
     expect(thrown?.message).to.contain('this user may not');

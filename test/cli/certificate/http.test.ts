@@ -18,7 +18,7 @@ import { USER_AGENT, VERSION } from '../../../core/version.ts';
 import { projectRoot } from '../../support/project-root.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
 
-describe('cli/client: talking to a service', () => {
+describe('cli/certificate: talking to a service', () => {
   let server: Server;
   let base: URL;
   let answer: RequestListener;

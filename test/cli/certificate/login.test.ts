@@ -11,7 +11,7 @@ import { ensureIssuerKey } from '../../../dev/issuer-key.ts';
 import { startProvider, type RunningProvider } from '../../../dev/provider.ts';
 import { approveDevice, Browser, logIn as fillForm } from '../../support/browser.ts';
 
-describe('cli/client/login', () => {
+describe('cli/certificate/login', () => {
   let directory: string;
   let provider: RunningProvider;
 
