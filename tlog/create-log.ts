@@ -8,7 +8,7 @@ import { LogError, messageOf } from './log-error.ts';
 import { nameOfOrigin, writeIdentity, type LogIdentity, type SctExtensions } from './log-identity.ts';
 import { sha256 } from './sha256.ts';
 import { COMMIT_DATABASE } from './store/sqlite-commit-store.ts';
-import { judgeStorage } from '../storage/storage-medium.ts';
+import { judgeStorage } from './judge-storage.ts';
 
 /** A log to be made. */
 export interface NewLog {

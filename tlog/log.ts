@@ -15,7 +15,7 @@ import type { LogReader } from '../ct-log/reader.ts';
 import { inspectLog, recoverAtStart, removeLeftovers, type LogSources, type LogStores } from './recovery.ts';
 import { SEQUENCER_LIMITS, type SequencerLimits } from './sequence/sequencer-limits.ts';
 import { sqliteCommitStore } from './store/sqlite-commit-store.ts';
-import { judgeStorage } from '../storage/storage-medium.ts';
+import { judgeStorage } from './judge-storage.ts';
 
 /** How a log is opened. */
 export interface OpenLog {
