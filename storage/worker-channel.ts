@@ -1,17 +1,20 @@
-/** Question and answer with a worker thread, in order. */
-import { Worker } from 'node:worker_threads';
+/**
+ * Question and answer with a worker thread, in order: {@link startWorker} on one side, {@link answerRequests} on the other.
+ * An error of Mayfly's own that the thread throws is thrown by the question; its class would be lost on the way, so its
+ * code, message and hint are sent. Any other error ends the thread.
+ */
+import { parentPort, Worker } from 'node:worker_threads';
+import { MayflyError, type ErrorDetails } from '../core/errors.ts';
+import { moduleBeside } from './module-beside.ts';
 
-/** One worker. One that died answers every open and later question with the error that its starter made for that. */
+/** One worker. When it has ended, every open and later question rejects with the error that `gone` made of that. */
 export interface WorkerChannel<Request, Reply> {
   ask(request: Request): Promise<Reply>;
-  /** Whether it died. */
+  /** Whether it ended. */
   readonly isGone: boolean;
   /** Ends the thread, whatever it does. Its database connections and locks end with it. Idempotent. */
   terminate(): Promise<void>;
 }
-
-/** What Node before 22.18 needs to run sources. */
-const FOR_SOURCES: readonly string[] = ['--experimental-strip-types', '--experimental-transform-types'];
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -20,42 +23,52 @@ export interface WorkerStart {
   /** The worker's file in the same folder, without extension. */
   readonly name: string;
   readonly workerData: unknown;
+  /** The class of the errors that the thread throws on purpose; none by default. */
+  readonly errors?: new (code: never, message: string, details: ErrorDetails) => Error;
   /** Makes the error for questions to a worker that ended, from a sentence that says so. Called once, when it ends. */
   readonly gone: (reason: string) => Error;
   /** Whether the thread keeps the process alive only while a question waits for its reply. */
   readonly isIdleWhenUnasked?: boolean;
 }
 
-/** Starts a worker: `.js` in a build, `.ts` when Node runs the sources, for the compiler rewrites imports but not URLs.
- * The process's own flags stay with the process: an inspector's port is taken by then, and what is meant for `--eval`
- * keeps a worker from starting. */
+/** What of an error reaches another thread. */
+interface SentError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+/** What the thread posts for each request. */
+type Answer<Reply> = { readonly reply: Reply } | { readonly error: SentError };
+
+/** Starts a worker. */
 export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<Request, Reply> {
   const { beside, name, workerData, isIdleWhenUnasked = false } = start;
-  const extension = beside.endsWith('.ts') ? 'ts' : 'js';
-  const execArgv = extension === 'ts' ? process.execArgv.filter((flag) => FOR_SOURCES.includes(flag)) : [];
-  const file = new URL(`./${name}.${extension}`, beside);
-  const worker = new Worker(file, { workerData, execArgv });
+  const { url, execArgv } = moduleBeside(beside, name);
+  const worker = new Worker(url, { workerData, execArgv: [...execArgv] });
   const waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void }[] = [];
   let gone: Error | undefined;
-  const fail = (reason: string): void => {
+  const end = (reason: string): void => {
     gone ??= start.gone(`the thread ${name} ended: ${reason}`);
     for (const { reject } of waiting.splice(0)) reject(gone);
   };
   const rest = (): void => {
     if (isIdleWhenUnasked && waiting.length === 0) worker.unref();
   };
-  worker.on('message', (reply: Reply) => {
-    waiting.shift()?.resolve(reply);
+  worker.on('message', (answer: Answer<Reply>) => {
+    const asker = waiting.shift();
+    if ('reply' in answer) asker?.resolve(answer.reply);
+    else asker?.reject(thrownAgain(answer.error, start));
     rest();
   });
   worker.on('messageerror', (error) => {
-    fail(error.message);
+    end(error.message);
   });
   worker.on('error', (error: unknown) => {
-    fail(error instanceof Error ? error.message : String(error));
+    end(error instanceof Error ? error.message : String(error));
   });
   worker.on('exit', (code) => {
-    fail(`exit code ${code}`);
+    end(`exit code ${code}`);
   });
   rest();
   return {
@@ -74,4 +87,23 @@ export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<R
       await worker.terminate();
     },
   };
+}
+
+const thrownAgain = ({ code, message, hint }: SentError, { errors }: WorkerStart): Error =>
+  errors === undefined ? new Error(message) : new errors(code as never, message, { hint });
+
+/** In the thread: `answer` is called with one request after the other. A {@link MayflyError} that it throws goes back to the
+ * question; any other error ends the thread. */
+export function answerRequests<Request, Reply>(answer: (request: Request) => Reply): void {
+  parentPort?.on('message', (request: Request) => parentPort?.postMessage(attempt(answer, request)));
+}
+
+function attempt<Request, Reply>(answer: (request: Request) => Reply, request: Request): Answer<Reply> {
+  try {
+    return { reply: answer(request) };
+  } catch (error) {
+    if (!(error instanceof MayflyError)) throw error;
+    const { code, message, hint } = error;
+    return { error: { code, message, hint } };
+  }
 }

@@ -5,9 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { getPriority, setPriority, totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-
-/** What Node before 22.18 needs to run sources. */
-const FOR_SOURCES: readonly string[] = ['--experimental-strip-types', '--experimental-transform-types'];
+import { moduleBeside } from '../../storage/module-beside.ts';
 
 /** How much a process gives way to the one that answers requests, where both want the same core: it gets about a
  * tenth. */
@@ -25,13 +23,11 @@ const LARGE_MEMORY = 4 * 1024 ** 3;
 /** Starts the process that loads the configuration at `path`; throws the system's error. `politely`: it gives way to this
  * one. Before it runs its first line, it is the one that Linux ends when memory runs out. */
 export function startLoader(path: string, politely: boolean): ChildProcess {
-  // The compiler rewrites imports but not URLs. The process's own flags (an inspector's port) are not for this one.
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const forSources = extension === 'ts' ? process.execArgv.filter((flag) => FOR_SOURCES.includes(flag)) : [];
+  const { url, execArgv } = moduleBeside(import.meta.url, 'load-process');
   // In the same session: Linux may weigh sessions against each other, whatever the priorities in them.
-  const child = fork(fileURLToPath(new URL(`./load-process.${extension}`, import.meta.url)), [path], {
+  const child = fork(fileURLToPath(url), [path], {
     // The engine's helpers would have the priority of this process. And SIGUSR1 opens no debugger.
-    execArgv: [...forSources, ...heapLimit(), '--single-threaded', '--disable-sigusr1'],
+    execArgv: [...execArgv, ...heapLimit(), '--single-threaded', '--disable-sigusr1'],
     env: { ...process.env, NODE_OPTIONS: '' },
     serialization: 'advanced',
     // The service's log is lines of JSON: what the engine says when it runs out of memory is not.

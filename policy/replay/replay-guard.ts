@@ -154,6 +154,7 @@ class Guard implements ReplayGuard {
       beside: import.meta.url,
       name: 'replay-guard-worker',
       workerData: this.#path,
+      errors: ReplayFault,
       gone: (reason) => {
         const fault = new ReplayFault('REPLAY_GUARD_CLOSED', reason, {
           hint: 'It is started again with the next token that needs it. If it ends again and again, restart the service.',
@@ -180,7 +181,6 @@ class Guard implements ReplayGuard {
   async #ask(request: ReplayRequest): Promise<readonly boolean[]> {
     try {
       const reply = await this.#channel.ask(request);
-      if (!reply.ok) throw new ReplayFault(reply.code, reply.message, { hint: reply.hint });
       this.#fault = undefined;
       this.#held = reply.held;
       return reply.won;

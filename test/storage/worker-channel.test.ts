@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { FormatError } from '../../core/errors.ts';
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 import { testLog } from '../ct-log/support/test-log.ts';
 import type { EchoRequest } from './support/echo-worker.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-const STORE = new URL(`../../ct-log/sqlite-commit-store.${extension}`, import.meta.url);
+const STORE = new URL(`../../tlog/store/sqlite-commit-store.${extension}`, import.meta.url);
 
 describe('storage/worker-channel', () => {
   it('starts its threads whatever flags the process was started with', async () => {
@@ -36,6 +37,7 @@ describe('storage/worker-channel', () => {
         beside: import.meta.url,
         name: 'support/echo-worker',
         workerData: undefined,
+        errors: FormatError,
         gone: (reason) => {
           reasons.push(reason);
           return new Error(`gone: ${reason}`);
@@ -49,10 +51,17 @@ describe('storage/worker-channel', () => {
         (error: unknown) => (error as Error).message,
       );
 
-    it('gives each question its own answer', async () => {
+    it('answers each question, in order', async () => {
       const answers = ['a', 'b', 'c', 'd'].map((text) => channel.ask({ text }));
       expect(await Promise.all(answers)).to.deep.equal(['a!', 'b!', 'c!', 'd!']);
       expect(channel.isGone).to.equal(false);
+    });
+
+    it('rejects a question with the error that the thread threw on purpose, and goes on', async () => {
+      const refused: unknown = await channel.ask('refuse').catch((error: unknown) => error);
+      expect(refused).to.be.instanceOf(FormatError);
+      expect(refused).to.include({ code: 'TOO_LARGE', message: 'it is too long', hint: 'Cut it.' });
+      expect(await channel.ask({ text: 'a' })).to.equal('a!');
     });
 
     for (const [request, why] of [

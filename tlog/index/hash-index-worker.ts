@@ -10,9 +10,11 @@
 import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import { equalBytes } from '../../core/bytes.ts';
 import { isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
+import { answerRequests } from '../../storage/worker-channel.ts';
+import { LogError } from '../log-error.ts';
 
 /** What the worker is started with. */
 export interface HashIndexData {
@@ -26,12 +28,11 @@ export type HashIndexRequest =
   | { readonly kind: 'store'; readonly group: number; readonly prefixes: Float64Array }
   | { readonly kind: 'find'; readonly prefix: number; readonly covered: number; readonly size: number };
 
-/** The worker's answer to `covered` (groups) and `find`; or why there is none, and whether the file is to blame. */
+/** The worker's answer to `covered` (groups) and `find`. Instead of one it may throw {@link LogError}: `LOG_CORRUPT` when the
+ * file is damaged, else `LOG_STORAGE`. */
 export interface HashIndexReply {
   readonly covered?: number;
   readonly indexes?: readonly number[];
-  readonly failure?: string;
-  readonly isDamaged?: boolean;
 }
 
 /** Version of the tables. */
@@ -180,8 +181,8 @@ function answer(request: HashIndexRequest): HashIndexReply {
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');
     const isDamaged = error instanceof Damage || isCorruption(error);
-    return { failure: `${path}: ${sqliteMessage(error)}`, isDamaged };
+    throw new LogError(isDamaged ? 'LOG_CORRUPT' : 'LOG_STORAGE', `${path}: ${sqliteMessage(error)}`);
   }
 }
 
-parentPort?.on('message', (request: HashIndexRequest) => parentPort?.postMessage(answer(request)));
+answerRequests(answer);

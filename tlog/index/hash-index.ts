@@ -220,11 +220,14 @@ export class HashIndex {
       beside: import.meta.url,
       name: 'hash-index-worker',
       workerData: this.#data,
+      errors: LogError,
       gone: (reason) => new LogError('LOG_STORAGE', `${this.#data.path}: ${reason}`),
     });
-    const reply = await this.#channel.ask(request);
-    if (reply.failure === undefined) return reply;
-    this.#isDamaged ||= reply.isDamaged === true;
-    throw new LogError('LOG_STORAGE', reply.failure);
+    try {
+      return await this.#channel.ask(request);
+    } catch (error) {
+      this.#isDamaged ||= error instanceof LogError && error.code === 'LOG_CORRUPT';
+      throw error;
+    }
   }
 }

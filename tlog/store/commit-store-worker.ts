@@ -4,10 +4,11 @@
  */
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import { equalBytes } from '../../core/bytes.ts';
 import { removeCopies } from '../../storage/database-copy.ts';
 import { isCorruption } from '../../storage/sqlite.ts';
+import { answerRequests } from '../../storage/worker-channel.ts';
 import {
   bindIdentity,
   copyAndSync,
@@ -42,15 +43,13 @@ export type CommitRequest =
   | { readonly kind: 'commit'; readonly batch: PackedBatch }
   | { readonly kind: 'close' };
 
-/** The worker's answer: an error travels as its parts, for its class would be lost on the way. */
-export type CommitReply =
-  | { readonly ok: true; readonly state?: LoadedState; readonly growth?: Growth }
-  | {
-      readonly ok: false;
-      readonly code: LogError['code'];
-      readonly message: string;
-      readonly hint: string | undefined;
-    };
+/** The worker's answer; instead of one it may throw {@link LogError}. */
+export interface CommitReply {
+  /** What was loaded. */
+  readonly state?: LoadedState;
+  /** After a commit. */
+  readonly growth?: Growth;
+}
 
 const { commitPath, lockPath, identity } = workerData as CommitWorkerData;
 const SQLITE_BUSY = 5;
@@ -180,23 +179,22 @@ function write(batch: PackedBatch): CommitReply {
   if (commit === undefined) throw new LogError('LOG_STORAGE', 'the commit store was not opened for writing');
   commit(batch);
   lookAtGrowth();
-  return { ok: true, growth };
+  return { growth };
 }
 
 function answer(request: CommitRequest): CommitReply {
   try {
-    if (request.kind === 'load') return { ok: true, state: load() };
+    if (request.kind === 'load') return { state: load() };
     if (request.kind === 'commit') return write(request.batch);
     if (request.kind === 'recover') recover();
     else {
       release();
       lock?.close();
     }
-    return { ok: true };
+    return {};
   } catch (error) {
-    const { code, message, hint } = storageError(commitPath, error);
-    return { ok: false, code, message, hint };
+    throw storageError(commitPath, error);
   }
 }
 
-parentPort?.on('message', (request: CommitRequest) => parentPort?.postMessage(answer(request)));
+answerRequests(answer);

@@ -55,11 +55,7 @@ export function sqliteCommitStore(directory: string, identity: LogIdentity): Com
   let room = new SharedRoom();
   let growth: Growth = { bytes: 0 };
   let closing: Promise<void> | undefined;
-  const ask = async (request: CommitRequest): Promise<Answered> => {
-    const reply = await channel.ask(request);
-    if (!reply.ok) throw new LogError(reply.code, reply.message, { hint: reply.hint });
-    return reply;
-  };
+  const ask = (request: CommitRequest): Promise<CommitReply> => channel.ask(request);
   return {
     get walBytes() {
       return growth.bytes;
@@ -91,12 +87,11 @@ export function sqliteCommitStore(directory: string, identity: LogIdentity): Com
   };
 }
 
-type Answered = Extract<CommitReply, { ok: true }>;
-
 const start = (workerData: CommitWorkerData): WorkerChannel<CommitRequest, CommitReply> =>
   startWorker({
     beside: import.meta.url,
     name: 'commit-store-worker',
     workerData,
+    errors: LogError,
     gone: (reason) => new LogError('LOG_STORAGE', reason),
   });

@@ -1,11 +1,13 @@
-/** A thread that answers what it is asked, after as many turns as it is told to, and ends when it is asked to. */
-import { parentPort } from 'node:worker_threads';
+/** A thread that answers each text with itself, and fails or ends when it is asked to. */
+import { FormatError } from '../../../core/errors.ts';
+import { answerRequests } from '../../../storage/worker-channel.ts';
 
 /** Asks the thread. */
-export type EchoRequest = 'end' | 'throw' | { readonly text: string };
+export type EchoRequest = 'end' | 'throw' | 'refuse' | { readonly text: string };
 
-parentPort?.on('message', (request: EchoRequest) => {
+answerRequests((request: EchoRequest) => {
   if (request === 'end') process.exit(3);
   if (request === 'throw') throw new Error('it broke');
-  parentPort?.postMessage(`${request.text}!`);
+  if (request === 'refuse') throw new FormatError('TOO_LARGE', 'it is too long', { hint: 'Cut it.' });
+  return `${request.text}!`;
 });
