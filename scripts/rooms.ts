@@ -139,65 +139,57 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds: 'the data directory: its files, its marker, making and opening it',
     mayImport: ['core', 'storage'],
   },
+  'config/findings': {
+    holds: 'what is wrong with a file, or should be known of it, and where',
+    mayImport: ['core'],
+  },
   'config/yaml': {
     holds: 'YAML and JSON as text with positions',
     mayImport: ['config/findings'],
     packages: ['yaml'],
   },
-  'config/findings': {
-    holds: 'what is wrong with a file, and where',
-    mayImport: ['core', 'config/yaml'],
-  },
   'config/schema': {
-    holds: 'what may stand in the files, and the reference made from it',
-    mayImport: [
-      'core',
-      'oidc',
-      'ca',
-      'audit',
-      'explain',
-      'config/yaml',
-      'config/findings',
-      'config/settings',
-    ],
+    holds: 'what may stand in a configuration: keys, kinds of values, defaults',
+    mayImport: ['core', 'oidc', 'ca', 'audit', 'config/findings', 'config/yaml'],
     packages: ['zod'],
   },
   'config/settings': {
     holds: 'the section `mayfly`',
-    mayImport: ['audit', 'config/findings', 'config/schema', 'config/issuers'],
+    mayImport: ['audit', 'policy', 'config/findings', 'config/schema'],
+  },
+  'config/presets': {
+    holds: 'issuer blocks ready for each provider, and the first file of an installation',
+    mayImport: ['core', 'storage', 'oidc', 'oidc/types', 'config/yaml', 'config/schema'],
+    packages: ['zod'],
   },
   'config/issuers': {
     holds: 'issuer blocks: what they mean and what is wrong with them',
     mayImport: [
       ...['core', 'oidc', 'oidc/keys', 'oidc/types', 'oidc/template'],
       ...['policy', 'policy/providers', 'policy/rules'],
-      ...['config/yaml', 'config/findings', 'config/schema', 'config/settings', 'config/presets'],
+      ...['config/findings', 'config/yaml', 'config/schema', 'config/settings', 'config/presets'],
     ],
   },
-  'config/presets': {
-    holds: 'issuer blocks ready for each provider',
+  'config/load': {
+    holds: 'a configuration file, read, checked and compiled; in a process of its own while the service runs',
     mayImport: [
-      ...['core', 'storage', 'oidc', 'oidc/types', 'config/yaml', 'config/findings', 'config/schema'],
-      ...['config/settings', 'config/issuers', 'config/load'],
+      ...['core', 'storage', 'oidc', 'policy'],
+      ...['config/findings', 'config/yaml', 'config/schema', 'config/settings', 'config/issuers'],
     ],
-    packages: ['zod'],
+  },
+  'config/edit': {
+    holds: 'presets put into the text of a configuration',
+    mayImport: ['config/findings', 'config/yaml', 'config/presets', 'config/load'],
   },
   'config/lists': {
     holds: 'the other files that operators write: deny lists, policy cases',
-    mayImport: ['core', 'ca', 'explain', 'verify', 'config/yaml', 'config/findings', 'config/schema'],
+    mayImport: ['core', 'ca', 'explain', 'verify', 'config/findings', 'config/yaml', 'config/schema'],
     packages: ['zod'],
   },
   'config/reference': {
     holds: 'the schemas and the reference of the files, written from what the loader reads',
     mayImport: ['config/schema', 'config/lists'],
     packages: ['zod'],
-  },
-  'config/load': {
-    holds: 'a configuration file, read, checked and compiled; in a process of its own while the service runs',
-    mayImport: [
-      ...['core', 'storage', 'oidc', 'policy'],
-      ...['config/yaml', 'config/findings', 'config/schema', 'config/settings', 'config/issuers'],
-    ],
   },
   'server/http': {
     holds: 'connections, bodies and answers of HTTP, with their limits',
@@ -272,8 +264,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'explain',
         'instance',
       ],
-      ...['config/findings', 'config/reference', 'config/settings', 'config/presets'],
-      ...['config/lists', 'config/load', 'server/http', 'service', 'dev'],
+      ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
+      ...['config/lists', 'config/reference', 'server/http', 'service', 'dev'],
     ],
     packages: ['commander', 'openid-client'],
   },

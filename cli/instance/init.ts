@@ -2,7 +2,7 @@
 import { relative, resolve } from 'node:path';
 import { adoptAuthority } from '../../ca/adopt.ts';
 import { CeremonyError } from '../../ca/ceremony-error.ts';
-import { isPublicUrl } from '../../config/settings/addresses.ts';
+import { isPublicUrl } from '../../config/schema/addresses.ts';
 import { productionConfig } from '../../config/presets/template.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
 import {

@@ -1,12 +1,18 @@
 import { pathText, type ConfigProblem, type Position } from './config-error.ts';
-import type { ConfigNode } from '../yaml/config-node.ts';
 import type { ConfigFinding, FindingCode } from './findings.ts';
 
 /** Steps from the top of the file to a value. */
 export type Path = readonly (string | number)[];
 
-/** What may be told of a finding besides its sentence. */
-export interface FindingDetails {
+/** A value of the file. A text also knows where each of its characters stands. */
+interface Placed {
+  readonly position: Position;
+  readonly source?: string;
+  readonly locate?: (index: number) => Position;
+}
+
+/** What a finding may have besides its sentence. */
+interface FindingDetails {
   readonly hint?: string | undefined;
   readonly replacement?: string | undefined;
   /** Where, if not at the path. */
@@ -18,11 +24,11 @@ export class Report {
   readonly problems: ConfigProblem[] = [];
   readonly findings: ConfigFinding[] = [];
   readonly #found = new Set<string>();
-  readonly #places = new Map<string, { readonly position: Position; readonly node: ConfigNode }>();
+  readonly #places = new Map<string, { readonly position: Position; readonly value: Placed }>();
 
-  /** Remembers where the value of `path` stands. */
-  place(path: Path, position: Position, node: ConfigNode): void {
-    this.#places.set(JSON.stringify(path), { position, node });
+  /** Remembers where the value of `path` is reported to stand, and the value, for places inside its text. */
+  place(path: Path, position: Position, value: Placed): void {
+    this.#places.set(JSON.stringify(path), { position, value });
   }
 
   /** Something wrong at `path`, or at the nearest thing above it that stands in the file. */
@@ -61,16 +67,16 @@ export class Report {
 
   /** The place in the file of a line and column inside the text at `path`; the column counts characters. */
   inside(path: Path, line: number, column: number): Position | undefined {
-    const node = this.#places.get(JSON.stringify(path))?.node;
-    if (node?.kind !== 'scalar') return this.#positionOf(path);
-    const lines = node.source.split('\n');
+    const { source, locate } = this.#places.get(JSON.stringify(path))?.value ?? {};
+    if (source === undefined || locate === undefined) return this.#positionOf(path);
+    const lines = source.split('\n');
     const before = lines
       .slice(0, Math.max(0, line - 1))
       .reduce((offset, text) => offset + text.length + 1, 0);
     const within = Array.from(lines[line - 1] ?? '')
       .slice(0, Math.max(0, column - 1))
       .join('').length;
-    return node.locate(before + within);
+    return locate(before + within);
   }
 
   #positionOf(path: Path): Position | undefined {

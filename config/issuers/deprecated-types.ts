@@ -1,6 +1,6 @@
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import { ISSUER_TYPE_TABLE } from '../../oidc/types/issuer-types.ts';
-import { ciProviderYaml } from './ci-provider-yaml.ts';
+import { ciProviderYaml } from '../presets/ci-provider-yaml.ts';
 import { PRESETS } from '../presets/all.ts';
 import type { Path, Report } from '../findings/report.ts';
 import { indented } from '../yaml/yaml-text.ts';

@@ -2,7 +2,7 @@ import type { IssuerPolicyDefinition } from '../../policy/issuer-policy-definiti
 import { rulesOf } from './issuer-rules.ts';
 import type { MayflyIssuerValues } from '../schema/issuer-schema.ts';
 import type { MayflyConfig } from '../settings/mayfly-config.ts';
-import { rateLimitsOf } from './rate-limits.ts';
+import { rateLimitsOf } from '../settings/rate-limits.ts';
 import type { Path, Report } from '../findings/report.ts';
 
 /** What the block `mayfly` of an entry decides; `path` is the block's. Reports what cannot be. */

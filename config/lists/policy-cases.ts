@@ -5,7 +5,7 @@ import type { ClientKeyType } from '../../ca/signing-algorithms.ts';
 import type { Expectation, ExpectedExtension } from '../../explain/expectation.ts';
 import { ConfigError } from '../findings/config-error.ts';
 import { readDocument } from '../yaml/document.ts';
-import { policyCasesSchema, type PolicyCaseValues } from '../schema/policy-cases-schema.ts';
+import { policyCasesSchema, type PolicyCaseValues } from './policy-cases-schema.ts';
 import { Report, type Path } from '../findings/report.ts';
 import { check } from '../schema/schema-issues.ts';
 import { Shaper } from '../schema/shape.ts';

@@ -12,9 +12,9 @@ import { mayflySchema } from '../schema/mayfly-schema.ts';
 import { readConfigFile } from './read-file.ts';
 import { Report } from '../findings/report.ts';
 import { check } from '../schema/schema-issues.ts';
-import { configSchema } from '../schema/schema.ts';
+import { configSchema } from '../schema/config-schema.ts';
 import { Shaper } from '../schema/shape.ts';
-import { wrappedFile } from '../yaml/wrapped-file.ts';
+import { wrappedFile } from './wrapped-file.ts';
 
 /** A configuration and everything that is to be said of it. */
 export interface Inspection {

@@ -1,4 +1,4 @@
-import { ciProviderYaml } from '../issuers/ci-provider-yaml.ts';
+import { ciProviderYaml } from './ci-provider-yaml.ts';
 import { indented, prose, quote } from '../yaml/yaml-text.ts';
 import { unsetValue, type BlankValues, type Preset, type PresetRule } from './preset.ts';
 
@@ -6,7 +6,7 @@ import { unsetValue, type BlankValues, type Preset, type PresetRule } from './pr
 type Fill = (text: string) => string;
 
 /**
- * The commented block of a preset: `oidc-issuers` with one entry, and `ci-issuer-metadata` where the type needs it.
+ * The commented block of a preset: `oidc-issuers` with one issuer block, and `ci-issuer-metadata` where the type needs it.
  * `values` hold what the operator knows, always `audience`; they are put in as they are, so {@link isBlankValue} has to
  * hold for each. What is missing stays marked, and a rule with a mark matches nobody.
  */
@@ -16,7 +16,7 @@ export function presetYaml(preset: Preset, values: BlankValues): string {
   return [
     ...heading(preset, values, fill),
     'oidc-issuers:',
-    indented(2, entryYaml(preset, fill)),
+    indented(2, issuerBlockYaml(preset, fill)),
     ...(provider === undefined
       ? []
       : [prose(0, TEMPLATES), 'ci-issuer-metadata:', indented(2, provider.yaml)]),
@@ -33,28 +33,28 @@ export interface FilledPreset {
 /** The parts of a preset's block, each to stand below its own key of the file. */
 export interface PresetBlock {
   readonly issuer: string;
-  /** The entry with what is to be known of it as comment above. */
-  readonly entry: string;
+  /** The issuer block with what is to be known of it as comment above. */
+  readonly issuerBlock: string;
   readonly provider?: { readonly name: string; readonly yaml: string } | undefined;
 }
 
 /** What {@link presetYaml} puts into one block, in parts. */
 export function blockOf({ preset, values }: FilledPreset): PresetBlock {
   const fill = fillerOf(preset, values);
-  const entry = [...heading(preset, values, fill), entryYaml(preset, fill)].join('\n');
-  return { issuer: fill(preset.issuer), entry, provider: providerOf(preset, fill) };
+  const issuerBlock = [...heading(preset, values, fill), issuerBlockYaml(preset, fill)].join('\n');
+  return { issuer: fill(preset.issuer), issuerBlock, provider: providerOf(preset, fill) };
 }
 
 /** The block of several presets: a whole file, but for what is still to be filled in. */
 export function presetsYaml(presets: readonly FilledPreset[]): string {
   const blocks = presets.map(blockOf);
-  const entries = blocks.map(({ entry }) => indented(2, entry));
+  const issuerBlocks = blocks.map(({ issuerBlock }) => indented(2, issuerBlock));
   const providers = blocks.flatMap(({ provider }) => (provider === undefined ? [] : [provider.yaml]));
   const templates =
     providers.length === 0
       ? []
       : [prose(0, TEMPLATES), 'ci-issuer-metadata:', ...providers.map((yaml) => indented(2, yaml))];
-  return ['oidc-issuers:', ...entries, ...templates, ''].join('\n');
+  return ['oidc-issuers:', ...issuerBlocks, ...templates, ''].join('\n');
 }
 
 /** Whether a value can stand in a URL, in a text of a rule and in YAML without being anything else there. */
@@ -81,7 +81,7 @@ function heading(preset: Preset, values: BlankValues, fill: Fill): string[] {
 
 const TO_FILL_IN = 'Still to be filled in; until then nobody gets a certificate by this:';
 
-function entryYaml(preset: Preset, fill: Fill): string {
+function issuerBlockYaml(preset: Preset, fill: Fill): string {
   const issuer = fill(preset.issuer);
   const audiences = (preset.audiences ?? ['%audience%']).map(fill);
   return [

@@ -1,4 +1,5 @@
 /** What a preset of a provider is made of. The texts stand in one file per provider; `preset-yaml.ts` puts them together. */
+import { randomBytes } from 'node:crypto';
 import type { CiProviderDefinition, IssuerType } from '../../oidc/issuer-definition.ts';
 
 /** Something that only the operator knows. Texts of a preset hold it as `%name%`. */
@@ -66,3 +67,6 @@ export const hostBlank = (about: string, example: string): Blank => ({
   // A name that never resolves (RFC 2606).
   unset: 'host.edit-me.example',
 });
+
+/** An audience for a deployment: not guessable from another one's, so nobody has a token for it by accident. */
+export const newAudience = (): string => `mayfly-${randomBytes(6).toString('hex')}`;

@@ -2,10 +2,10 @@ import type { z } from 'zod';
 import { utf8 } from '../../core/bytes.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import { GITHUB_ISSUER } from '../../oidc/types/github-provider.ts';
-import { ciProviderYaml } from '../issuers/ci-provider-yaml.ts';
+import { ciProviderYaml } from './ci-provider-yaml.ts';
 import { mayflySchema } from '../schema/mayfly-schema.ts';
-import { newAudience } from '../settings/new-audience.ts';
 import { githubProvider } from './github.ts';
+import { newAudience } from './preset.ts';
 import { indented, off, prose, quote } from '../yaml/yaml-text.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { denyListSchema } from '../lists/deny-list.ts';
 import { textPattern, written, type Unit } from '../schema/quantity.ts';
-import { policyCasesSchema } from '../schema/policy-cases-schema.ts';
-import { configSchema } from '../schema/schema.ts';
+import { policyCasesSchema } from '../lists/policy-cases-schema.ts';
+import { configSchema } from '../schema/config-schema.ts';
 
 /**
  * The JSON Schema (2020-12) of a configuration in YAML, for editors, from the source that reading it uses. It knows the

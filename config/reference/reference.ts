@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { unitOf, written } from '../schema/quantity.ts';
-import { configSchema } from '../schema/schema.ts';
+import { configSchema } from '../schema/config-schema.ts';
 import { optionsOf, unwrap } from '../schema/schema-parts.ts';
 
 /** What the table says of one key. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SYSLOG_FACILITIES, type SyslogFacility } from '../../audit/audit-definition.ts';
-import { syslogAddress } from '../settings/addresses.ts';
+import { syslogAddress } from './addresses.ts';
 import { quantity } from './quantity.ts';
 
 const whole = (minimum: number, maximum: number) => z.number().int().min(minimum).max(maximum);

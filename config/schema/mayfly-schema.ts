@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
-import { isNetwork, isPublicUrl } from '../settings/addresses.ts';
+import { isNetwork, isPublicUrl } from './addresses.ts';
 import { auditSchema } from './audit-schema.ts';
 import { algorithmSchema, rateLimitSchema } from './issuer-schema.ts';
 import { quantity } from './quantity.ts';

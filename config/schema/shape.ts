@@ -6,7 +6,7 @@ import { countOf, meaning, unitOf, written, type Unit } from './quantity.ts';
 import { sectionAdvice } from './section-of-key.ts';
 import { nearest } from '../../core/nearest.ts';
 import type { Path, Report } from '../findings/report.ts';
-import { findUnread } from '../yaml/unread-text.ts';
+import { findUnread } from './unread-text.ts';
 
 /**
  * Fits the nodes of a file to a schema: gives each key its YAML name (Fulcio's JSON names count too, in any case),
@@ -44,7 +44,7 @@ export class Shaper {
   #map(node: MapNode, schema: z.ZodType, path: Path): Record<string, unknown> {
     const result = Object.create(null) as Record<string, unknown>;
     const spelt = new Map<string, string>();
-    for (const [key, { keyPosition, value }] of node.entries) {
+    for (const [key, { keyPosition, value }] of node.members) {
       const name = schema instanceof z.ZodObject ? knownName(key, schema) : key;
       if (name === undefined) {
         this.#unknownKey(key, schema as z.ZodObject, path, keyPosition);

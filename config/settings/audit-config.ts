@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { AuditDefinition, AuditFileDefinition, SyslogDefinition } from '../../audit/audit-definition.ts';
-import { syslogAddress } from './addresses.ts';
+import { syslogAddress } from '../schema/addresses.ts';
 import type { AuditValues } from '../schema/audit-schema.ts';
 import { findUnusableFile } from './file-checks.ts';
 import type { Report } from '../findings/report.ts';

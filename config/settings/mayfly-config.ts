@@ -3,7 +3,7 @@ import type { AuditDefinition } from '../../audit/audit-definition.ts';
 import { auditDefinitionOf } from './audit-config.ts';
 import { findUnusableFile } from './file-checks.ts';
 import type { MayflyValues } from '../schema/mayfly-schema.ts';
-import { DEFAULT_RATE_LIMITS, rateLimitsOf, type RateLimits } from '../issuers/rate-limits.ts';
+import { DEFAULT_RATE_LIMITS, rateLimitsOf, type RateLimits } from './rate-limits.ts';
 import type { Report } from '../findings/report.ts';
 
 /** Who may read the log over HTTP. */

@@ -20,7 +20,7 @@ export interface ForeignTag {
 /** Keys and values in the order of the file. */
 export interface MapNode extends AnyNode {
   readonly kind: 'map';
-  readonly entries: ReadonlyMap<string, MapMember>;
+  readonly members: ReadonlyMap<string, MapMember>;
 }
 
 /** One line of a map. */

@@ -28,7 +28,7 @@ export function readDocument(text: string, file: string): ConfigNode {
 }
 
 function readRoot(text: string, source: SourceText): ConfigNode {
-  const empty: ConfigNode = { kind: 'map', position: { line: 1, column: 1 }, entries: new Map() };
+  const empty: ConfigNode = { kind: 'map', position: { line: 1, column: 1 }, members: new Map() };
   const parsed = guarded(text, source);
   if (parsed?.document.contents == null || source.problems.length > 0) return empty;
   const { node, size } = new NodeReader(parsed.mended, source).read(parsed.document.contents);

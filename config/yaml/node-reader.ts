@@ -96,7 +96,7 @@ export class NodeReader {
     common: Pick<MapNode, 'position' | 'tag'>,
     depth: number,
   ): Sized {
-    const entries = new Map<string, MapMember>();
+    const members = new Map<string, MapMember>();
     const values: Sized[] = [];
     const merged: { readonly offset: number; readonly node: ConfigNode }[] = [];
     for (const pair of pairs) {
@@ -107,18 +107,18 @@ export class NodeReader {
       if (key.kind !== 'scalar') this.#problem(offset, 'a key must be plain text');
       else if (key.source === '<<') merged.push({ offset, node: value.node });
       else if (key.source === '__proto__') this.#problem(offset, 'a key cannot be called "__proto__"');
-      else if (entries.has(key.source)) this.#repeated(offset, key.source, entries.get(key.source));
-      else entries.set(key.source, { keyPosition: this.#position(offset), value: value.node });
+      else if (members.has(key.source)) this.#repeated(offset, key.source, members.get(key.source));
+      else members.set(key.source, { keyPosition: this.#position(offset), value: value.node });
     }
-    for (const { offset, node } of merged) this.#merge(entries, node, offset);
-    return { node: { kind: 'map', ...common, entries }, size: sum(values) };
+    for (const { offset, node } of merged) this.#merge(members, node, offset);
+    return { node: { kind: 'map', ...common, members }, size: sum(values) };
   }
 
   /** A merge key's maps give what the map itself and earlier maps do not. */
-  #merge(entries: Map<string, MapMember>, from: ConfigNode, offset: number): void {
+  #merge(members: Map<string, MapMember>, from: ConfigNode, offset: number): void {
     for (const source of from.kind === 'list' ? from.items : [from]) {
       if (source.kind !== 'map') this.#problem(offset, 'only a map can be merged with "<<"');
-      else for (const [key, entry] of source.entries) if (!entries.has(key)) entries.set(key, entry);
+      else for (const [key, member] of source.members) if (!members.has(key)) members.set(key, member);
     }
   }
 

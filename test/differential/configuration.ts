@@ -1,5 +1,5 @@
 /** The configuration that both programs read: the public-good templates, and an issuer of each type and provider. */
-import { ciProviderYaml } from '../../config/issuers/ci-provider-yaml.ts';
+import { ciProviderYaml } from '../../config/presets/ci-provider-yaml.ts';
 import { PRESETS } from '../../config/presets/all.ts';
 import type { Preset } from '../../config/presets/preset.ts';
 import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';

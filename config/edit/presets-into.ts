@@ -3,15 +3,8 @@ import { ConfigError, pathText, type ConfigProblem } from '../findings/config-er
 import type { ConfigNode, MapNode } from '../yaml/config-node.ts';
 import { readDocument } from '../yaml/document.ts';
 import { inspectText, type Inspection } from '../load/inspect.ts';
-import { indented } from '../yaml/yaml-text.ts';
-import { blockOf, type FilledPreset, type PresetBlock } from './preset-yaml.ts';
-
-/** The keys of the file that parts of presets stand below: both of Fulcio's spellings. */
-const KEYS = {
-  'oidc-issuers': /^oidc-?issuers$/i,
-  'ci-issuer-metadata': /^ci-?issuer-?metadata$/i,
-} as const;
-type Key = keyof typeof KEYS;
+import { ConfigLines, memberOf } from './config-lines.ts';
+import { blockOf, type FilledPreset, type PresetBlock } from '../presets/preset-yaml.ts';
 
 /**
  * The text of a configuration with presets put in: each entry below `oidc-issuers`, behind what is there, and its
@@ -35,9 +28,9 @@ export function presetsInto(
       ? []
       : [provider.yaml],
   );
-  const entries = blocks.map(({ entry }) => entry);
-  const whole = new Lines(text, root, file)
-    .with('oidc-issuers', entries)
+  const issuerBlocks = blocks.map(({ issuerBlock }) => issuerBlock);
+  const whole = new ConfigLines(text, root, file)
+    .with('oidc-issuers', issuerBlocks)
     .with('ci-issuer-metadata', providers);
   requireBoth(before, inspected(whole.text, file, directory), blocks, file);
   return whole.text;
@@ -63,18 +56,18 @@ const conflictsOf = (block: PresetBlock, root: MapNode): ConfigProblem[] => [
 ];
 
 function sameIssuer({ issuer }: PresetBlock, root: MapNode): ConfigProblem[] {
-  const entry = memberOf(root, 'oidc-issuers', issuer);
-  if (entry === undefined) return [];
+  const member = memberOf(root, 'oidc-issuers', issuer);
+  if (member === undefined) return [];
   const path = pathText(['oidc-issuers', issuer]);
   const hint =
     'Nothing was changed. An issuer may have a list of entries, each with its audience: print the preset without --into, and put its entry beside yours (docs/configuration.md, "Several entries for one issuer").';
-  return [{ path, ...entry.keyPosition, message: 'is there already', hint }];
+  return [{ path, ...member.keyPosition, message: 'is there already', hint }];
 }
 
 function otherTemplates({ provider }: PresetBlock, root: MapNode): ConfigProblem[] {
   const templates = provider && memberOf(root, 'ci-issuer-metadata', provider.name);
   if (provider === undefined || templates === undefined) return [];
-  const ours = (readDocument(provider.yaml, '') as MapNode).entries.get(provider.name)?.value;
+  const ours = (readDocument(provider.yaml, '') as MapNode).members.get(provider.name)?.value;
   if (isDeepStrictEqual(plainOf(templates.value), plainOf(ours))) return [];
   const path = pathText(['ci-issuer-metadata', provider.name]);
   const message = "is there already, and differs from the preset's";
@@ -83,105 +76,12 @@ function otherTemplates({ provider }: PresetBlock, root: MapNode): ConfigProblem
   return [{ path, ...templates.keyPosition, message, hint }];
 }
 
-const entryOf = (root: MapNode, key: Key): readonly [string, MapNode['entries']] | undefined => {
-  const found = [...root.entries].find(([candidate]) => KEYS[key].test(candidate));
-  if (found === undefined) return undefined;
-  const [name, { value }] = found;
-  return [name, value.kind === 'map' ? value.entries : new Map<string, never>()];
-};
-
-const memberOf = (root: MapNode, key: Key, name: string) => entryOf(root, key)?.[1].get(name);
-
 /** Values without their places; the order of keys does not count. */
 function plainOf(node: ConfigNode | undefined): unknown {
   if (node?.kind === 'map')
-    return new Map([...node.entries].map(([key, { value }]) => [key, plainOf(value)] as const));
+    return new Map([...node.members].map(([key, { value }]) => [key, plainOf(value)] as const));
   return node?.kind === 'list' ? node.items.map(plainOf) : node?.source;
 }
-
-/** The text in lines, whose ends stay what they are. */
-class Lines {
-  readonly #lines: readonly string[];
-  /** What new lines have before their line feed. */
-  readonly #return: string;
-  readonly #root: MapNode;
-  readonly #file: string;
-
-  constructor(text: string, root: MapNode, file: string) {
-    this.#return = /\r\n/.test(text) ? '\r' : '';
-    this.#lines = text.split('\n');
-    this.#root = root;
-    this.#file = file;
-  }
-
-  get text(): string {
-    return this.#lines.join('\n');
-  }
-
-  /** With blocks below a key, behind what stands there; the key is put at the end where there is none. */
-  with(key: Key, blocks: readonly string[]): Lines {
-    if (blocks.length === 0) return this;
-    const [name] = entryOf(this.#root, key) ?? [];
-    if (name === undefined) return this.#atEnd([`${key}:`, ...blocks.flatMap((block) => shifted(2, block))]);
-    const at = this.#lineOf(key, name);
-    return this.#insert(
-      this.#lastBelow(at) + 1,
-      (indent) => blocks.flatMap((block) => shifted(indent, block)),
-      at,
-    );
-  }
-
-  /** The line, counted from 0, of a key that has its values on lines of their own. */
-  #lineOf(key: Key, name: string): number {
-    const form = /^(["']?)([\w-]+)\1[ \t]*:[ \t]*(?:&[\w-]+[ \t]*)?(?:#.*)?\r?$/;
-    const at = this.#lines.findIndex((line) => form.exec(line.replace(/^\uFEFF/, ''))?.[2] === name);
-    if (at !== -1) return at;
-    throw new ConfigError('CONFIG_INVALID', this.#file, [
-      {
-        ...{ path: key, ...this.#root.entries.get(name)?.keyPosition },
-        message: 'does not have its entries on lines of their own, so nothing can be put between',
-        hint: 'Nothing was changed. Print the preset without --into, and put it in by hand.',
-      },
-    ]);
-  }
-
-  /** The last line with a value below the key in line `at`, or that line itself. */
-  #lastBelow(at: number): number {
-    let last = at;
-    for (let i = at + 1; i < this.#lines.length; i++) {
-      const line = this.#lines[i] ?? '';
-      if (/^[^ \t#\r]/.test(line)) break;
-      if (/^[ \t]+[^ \t#\r]/.test(line)) last = i;
-    }
-    return last;
-  }
-
-  #insert(index: number, blocks: (indent: number) => readonly string[], at: number): Lines {
-    const first = this.#lines.slice(at + 1, index).find((line) => /^ +[^ #\r]/.test(line));
-    const indent = first === undefined ? 2 : first.length - first.trimStart().length;
-    return this.#like([
-      ...this.#lines.slice(0, index),
-      ...this.#ended(blocks(indent)),
-      ...this.#lines.slice(index),
-    ]);
-  }
-
-  #atEnd(added: readonly string[]): Lines {
-    const isOpen = this.#lines.at(-1) !== '';
-    return this.#like([...(isOpen ? this.#lines : this.#lines.slice(0, -1)), ...this.#ended(added), '']);
-  }
-
-  #ended(lines: readonly string[]): readonly string[] {
-    return lines.map((line) => `${line}${this.#return}`);
-  }
-
-  /** Both keys are looked for by their names, so that the places of the old text do. */
-  #like(lines: readonly string[]): Lines {
-    return new Lines(lines.join('\n'), this.#root, this.#file);
-  }
-}
-
-const shifted = (indent: number, block: string): readonly string[] => indented(indent, block).split('\n');
 
 /** What became of the whole; a text with a fault in its structure has nothing but that. */
 function inspected(text: string, file: string, directory: string): Pick<Inspection, 'problems' | 'issuers'> {

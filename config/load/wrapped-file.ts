@@ -1,5 +1,5 @@
 import { pathText, type ConfigProblem } from '../findings/config-error.ts';
-import type { ConfigNode, MapNode } from './config-node.ts';
+import type { ConfigNode, MapNode } from '../yaml/config-node.ts';
 import type { Path } from '../findings/report.ts';
 
 /** Keys at the top of a configuration, in Fulcio's JSON and in YAML. */
@@ -15,7 +15,7 @@ const MAX_DEPTH = 5;
  * kind of Kubernetes object: all of its keys are unknown, so it would be taken for a configuration without issuers.
  */
 export function wrappedFile(root: MapNode): ConfigProblem | undefined {
-  if ([...root.entries.keys()].some((key) => TOP_KEY.test(key))) return undefined;
+  if ([...root.members.keys()].some((key) => TOP_KEY.test(key))) return undefined;
   const kind = textOf(root, 'kind');
   const isKubernetes = kind !== undefined && textOf(root, 'apiVersion') !== undefined;
   const inside = findInside(root, []);
@@ -31,7 +31,7 @@ export function wrappedFile(root: MapNode): ConfigProblem | undefined {
 }
 
 function textOf(map: MapNode, key: string): string | undefined {
-  const value = map.entries.get(key)?.value;
+  const value = map.members.get(key)?.value;
   return value?.kind === 'scalar' ? value.source : undefined;
 }
 
@@ -41,7 +41,7 @@ function findInside(node: ConfigNode, path: Path): Path | undefined {
     return typeof node.value === 'string' && TOP.test(node.value) ? path : undefined;
   if (path.length === MAX_DEPTH) return undefined;
   const members: Iterable<readonly [string | number, ConfigNode]> =
-    node.kind === 'list' ? node.items.entries() : [...node.entries].map(([key, { value }]) => [key, value]);
+    node.kind === 'list' ? node.items.entries() : [...node.members].map(([key, { value }]) => [key, value]);
   for (const [key, value] of members) {
     const found = findInside(value, [...path, key]);
     if (found !== undefined) return found;

@@ -1,4 +1,4 @@
-import type { ConfigNode, ForeignTag } from './config-node.ts';
+import type { ConfigNode, ForeignTag } from '../yaml/config-node.ts';
 import type { Path, Report } from '../findings/report.ts';
 
 /**
@@ -9,7 +9,7 @@ export function findUnread(node: ConfigNode, path: Path, report: Report): void {
   if (node.tag !== undefined) findTag(node.tag, path, report);
   if (node.kind === 'scalar' && typeof node.value === 'string') findVariables(node.value, path, report);
   if (node.kind !== 'map') return;
-  for (const [key, { keyPosition }] of node.entries) {
+  for (const [key, { keyPosition }] of node.members) {
     const found = variableIn(key, path);
     if (found !== undefined)
       report.finding('UNEXPANDED', path, sentenceOf(found), { hint: EXPAND, at: keyPosition });

@@ -3,7 +3,7 @@ import { productionConfig } from '../../../config/presets/template.ts';
 import { ConfigError } from '../../../config/findings/config-error.ts';
 import { parseConfig } from '../../../config/load/load.ts';
 import { PRESETS } from '../../../config/presets/all.ts';
-import { audienceIn, presetsInto } from '../../../config/presets/into-text.ts';
+import { audienceIn, presetsInto } from '../../../config/edit/presets-into.ts';
 import type { FilledPreset } from '../../../config/presets/preset-yaml.ts';
 import { AUDIENCE, examplesOf, presetNamed } from '../../support/filled-preset.ts';
 
@@ -55,7 +55,7 @@ oidc-issuers:
 # The end.
 `;
 
-describe('config/presets/into-text', () => {
+describe('config/edit/presets-into', () => {
   it('puts every preset into the file that init writes, and then all of them', () => {
     const names = PRESETS.map(({ name }) => name);
     const text = productionConfig({ publicUrl: undefined });
@@ -114,8 +114,8 @@ describe('config/presets/into-text', () => {
       'ci-issuer-metadata:\n  gitlab-pipeline:\n    subject-alternative-name-template: project_path\n',
       /^config\.yaml:2:3: ci-issuer-metadata\.gitlab-pipeline: is there already, and differs from/,
     ],
-    ['JSON', '{"oidc-issuers": {}}', /oidc-issuers: does not have its entries on lines of their own/],
-    ['a map in one line', 'oidc-issuers: {}\n', /^config\.yaml:1:1: oidc-issuers: does not have its entries/],
+    ['JSON', '{"oidc-issuers": {}}', /oidc-issuers: does not have its values on lines of their own/],
+    ['a map in one line', 'oidc-issuers: {}\n', /^config\.yaml:1:1: oidc-issuers: does not have its values/],
     ['a file that cannot be used', 'oidc-issuers:\n  - x\n', /must be a map of keys/],
     [
       'a name that is taken',
@@ -126,7 +126,7 @@ describe('config/presets/into-text', () => {
     [
       'an anchor that new entries would be cut off from',
       'define: &all\n  https://a.example: {client-id: x, type: email}\noidc-issuers: *all\n',
-      /does not have its entries on lines of their own/,
+      /does not have its values on lines of their own/,
     ],
   ] as const)
     it(`refuses, and says why: ${what}`, () => {

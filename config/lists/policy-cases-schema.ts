@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { KEY_TYPES } from '../../explain/trial-key.ts';
-import type { Unit } from './quantity.ts';
+import type { Unit } from '../schema/quantity.ts';
 
 /** The file of `mayfly config test`: what is expected of a configuration. Strict, as an expectation that is lost to a slip
  * of the finger would be met by anything. */
