@@ -20,7 +20,7 @@ const PAGES: Readonly<Record<string, (now: string) => string>> = {
   'docs/architecture.md': (now) => withPart(now, 'rooms', roomsTable()),
   'docs/compatibility.md': (now) => withPart(now, 'differences', differenceTable()),
   'docs/config.schema.json': () => JSON.stringify(configJsonSchema()),
-  'docs/configuration.md': (now) => withPart(now, 'reference', configReference()),
+  'docs/configuration-reference.md': (now) => withPart(now, 'reference', configReference()),
   'docs/deny-list.schema.json': () => JSON.stringify(denyListJsonSchema()),
   'docs/errors.md': () => errorReference(),
   'docs/providers.md': (now) => withPart(now, 'presets', PRESETS.map(presetSection).join('\n\n')),

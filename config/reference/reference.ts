@@ -27,7 +27,7 @@ const SAME_AS: Readonly<Record<string, string>> = { 'meta-issuers': 'oidc-issuer
 export function configReference(): string {
   const shape = configSchema.shape as Readonly<Record<string, z.ZodType>>;
   return Object.entries(shape)
-    .map(([name, schema]) => `### \`${name}\`\n\n${descriptionOf(schema)}\n${keysOf(name, schema)}`)
+    .map(([name, schema]) => `## \`${name}\`\n\n${descriptionOf(schema)}\n${keysOf(name, schema)}`)
     .join('\n');
 }
 

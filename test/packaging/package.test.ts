@@ -27,7 +27,9 @@ describe('the tarball of npm pack', function () {
     const ours = files.filter((name) => !name.startsWith('node_modules/'));
     const strange = ours.filter(
       (name) =>
-        !/^(bin\/\w+\.js|docs\/[\w.-]+|packaging\/systemd\/mayfly\.service|package\.json)$/.test(name) &&
+        !/^(bin\/\w+\.js|docs\/(decisions\/)?[\w.-]+|packaging\/systemd\/mayfly\.service|package\.json)$/.test(
+          name,
+        ) &&
         !/^(README\.md|CHANGELOG\.md|LICENSE|dist\/build\.json)$/.test(name) &&
         !/^dist\/(audit|ca|cli|config|core|ct-log|dev|explain|instance|oidc|policy|server|service|signers|storage|tlog|trust|verify)\/.+\.js$/.test(
           name,

@@ -13,10 +13,10 @@ import { projectRoot } from '../../support/project-root.ts';
 import { runCli, type CliResult } from '../../support/run-cli.ts';
 import { skipUnless } from '../../support/skipped.ts';
 
-/** The commands of a section of docs/operations.md, each in one line. */
+/** The commands of a section of docs/keys-and-backups.md, each in one line. */
 async function commandsOf(section: string): Promise<readonly string[]> {
-  const text = await readFile(join(projectRoot, 'docs/operations.md'), 'utf8');
-  const [, said = ''] = new RegExp(`^## ${section}\\n([^]*?)^## `, 'm').exec(text) ?? [];
+  const text = await readFile(join(projectRoot, 'docs/keys-and-backups.md'), 'utf8');
+  const [, said = ''] = new RegExp(`^## ${section}\\n([^]*?)(?:^## |$(?![^]))`, 'm').exec(text) ?? [];
   const blocks = [...said.matchAll(/^```\n([^]*?)^```$/gm)].map(([, block = '']) => block);
   return blocks.map((block) => block.replaceAll('\\\n', ' ').trim());
 }

@@ -1,4 +1,4 @@
-/** Who got certificates: a real service with two issuers and an audit, and the procedure of docs/operations.md. */
+/** Who got certificates: a real service with two issuers and an audit, and the procedure of docs/incidents.md. */
 import { spawn } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
@@ -272,7 +272,7 @@ describe('cli/log list, search and show', function () {
     }
   });
 
-  it('is the procedure of docs/operations.md, line by line', async () => {
+  it('is the procedure of docs/incidents.md, line by line', async () => {
     const work = await mkdtemp(join(scratch, 'incident-'));
     const { pem = '', line = {} } = got[2] ?? {};
     const [bystander] = got;
@@ -331,7 +331,7 @@ describe('cli/log list, search and show', function () {
 
 /** Commands and deny list of the section, without their indentation. */
 async function incidentBlocks(): Promise<readonly [shell: string, denyList: string]> {
-  const text = await readFile(join(projectRoot, 'docs/operations.md'), 'utf8');
+  const text = await readFile(join(projectRoot, 'docs/incidents.md'), 'utf8');
   const section = /\n## After an incident\n(.*?)\n## /s.exec(text)?.[1] ?? '';
   const blocks = [...section.matchAll(/^ {3}```(\w*)\n(.*?)^ {3}```$/gms)].map(
     ([, kind, body = '']) => [kind, body.replaceAll(/^ {3}/gm, '')] as const,

@@ -1,0 +1,127 @@
+/** Every link, path and quoted section of the documentation, and every page that the code names: all of them exist. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, normalize } from 'node:path';
+import { expect } from 'chai';
+import { projectRoot } from './support/project-root.ts';
+
+const PAGES = ['docs', 'README.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+
+/** Folders of the data directory, which have the names of folders here. */
+const OF_THE_DATA_DIRECTORY = new Set(['ca/former', 'ca/chain.pem']);
+
+const read = (file: string): string => readFileSync(join(projectRoot, file), 'utf8');
+
+const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], {
+  cwd: projectRoot,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((file) => file !== '' && existsSync(join(projectRoot, file)));
+const pages = files.filter(
+  (file) => file.endsWith('.md') && PAGES.some((page) => file === page || file.startsWith(`${page}/`)),
+);
+const folders = new Set(files.flatMap(foldersOf));
+const names = new Set(files.map((file) => basename(file)));
+
+function foldersOf(file: string): string[] {
+  const folder = dirname(file);
+  return folder === '.' ? [] : [folder, ...foldersOf(folder)];
+}
+
+/** A page without its blocks of code. */
+const proseOf = (page: string): string => read(page).replaceAll(/^( *)```[^]*?^\1```$/gm, '');
+
+const headingsOf = (page: string): string[] =>
+  [...proseOf(page).matchAll(/^#{1,6} (.*)$/gm)].map(([, heading = '']) => heading.replaceAll('`', ''));
+
+/** What a link to a page may have behind its `#`: the headings as GitHub names them, and anchors written out. */
+function anchorsOf(page: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const heading of headingsOf(page)) {
+    const name = heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-');
+    let anchor = name;
+    for (let n = 1; anchors.has(anchor); n++) anchor = `${name}-${n}`;
+    anchors.add(anchor);
+  }
+  for (const [, id = ''] of proseOf(page).matchAll(/<a id="([^"]+)">/g)) anchors.add(id);
+  return anchors;
+}
+
+/** What is wrong with one link of a page; undefined when nothing is. */
+function linkFault(page: string, link: string): string | undefined {
+  const [path = '', anchor] = link.split('#');
+  const target = path === '' ? page : normalize(join(dirname(page), path));
+  if (!existsSync(join(projectRoot, target))) return `${page}: ${link}: there is no ${target}`;
+  if (anchor === undefined || !target.endsWith('.md') || anchorsOf(target).has(anchor)) return undefined;
+  return `${page}: ${link}: ${target} has no such heading`;
+}
+
+/** Whether a text in backticks is a path of this repository that does not exist. */
+function isMissing(text: string): boolean {
+  if (/^[\w.-]+\.(?:test\.)?ts$/.test(text)) return !names.has(text);
+  const path = text.replace(/\/$/, '');
+  if (!/^[\w.-]+(?:\/[\w.-]+)+$/.test(path) || OF_THE_DATA_DIRECTORY.has(path)) return false;
+  const [first = ''] = path.split('/');
+  const isOurs = folders.has(first) && (/\.(?:ts|js|md|yaml|json)$/.test(path) || !/\.\w+$/.test(path));
+  return isOurs && !files.includes(path) && !folders.has(path);
+}
+
+describe('the documentation', () => {
+  it('has only links that lead to a page and a heading', () => {
+    const faults: string[] = [];
+    for (const page of pages)
+      for (const [, link = ''] of proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^[a-z]+:/.test(link)) continue;
+        const fault = linkFault(page, link);
+        if (fault !== undefined) faults.push(fault);
+      }
+    expect(pages.length).to.be.above(20);
+    expect(faults).to.deep.equal([]);
+  });
+
+  it('names only paths that exist', () => {
+    const faults: string[] = [];
+    for (const page of pages)
+      for (const [, text = ''] of proseOf(page).matchAll(/`([^`\n]+)`/g))
+        if (isMissing(text)) faults.push(`${page}: ${text}`);
+    expect(faults).to.deep.equal([]);
+  });
+
+  it('names tests by titles that they have', () => {
+    const faults: string[] = [];
+    let titles = 0;
+    for (const page of pages)
+      for (const [, test = '', said = ''] of proseOf(page).matchAll(
+        /`(test\/[\w./-]+\.ts)`: ((?:_[^_|]+_(?:; | and )?)+)/g,
+      ))
+        for (const [, title = ''] of said.matchAll(/_([^_]+)_/g)) {
+          titles++;
+          const source = existsSync(join(projectRoot, test)) ? read(test) : '';
+          // An ellipsis stands for what differs between several titles.
+          for (const part of title.split(/ ?… ?/))
+            if (!source.includes(part.replaceAll("'", "\\'")) && !source.includes(part))
+              faults.push(`${page}: ${test}: ${title}`);
+        }
+    expect(titles).to.be.above(10);
+    expect(faults).to.deep.equal([]);
+  });
+
+  it('has every page that the code names, with the section that it names', () => {
+    const faults: string[] = [];
+    const sources = files.filter((file) => /^(?!test\/|node_modules\/).*\.(?:ts|js|service)$/.test(file));
+    for (const file of sources) {
+      const text = read(file);
+      for (const [, page = ''] of text.matchAll(/\b(docs\/[\w./-]*\w\.(?:md|json|yaml))\b/g))
+        if (!existsSync(join(projectRoot, page))) faults.push(`${file}: ${page}`);
+      for (const [, page = '', section = ''] of text.matchAll(
+        /\b(?:docs\/)?([a-z-]+\.md),?[^"“\n]{0,20}["“]([A-Z][^"”]+)["”]/g,
+      ))
+        if (!read(`docs/${page}`).includes(section)) faults.push(`${file}: ${page}, ${section}`);
+    }
+    expect(faults).to.deep.equal([]);
+  });
+});
