@@ -5,6 +5,7 @@
  * A line that somebody waits for is tried once: it is there, or its request is refused. Any other is kept and tried
  * again until it is there; only when more waits than memory is for is one lost, and that is counted and told.
  */
+import { GroupCommit } from '../storage/group-commit.ts';
 import { AuditError, AuditSinkError } from './audit-error.ts';
 import type { Destination, FileIncidents, Note } from './destination.ts';
 import { DestinationHealth } from './destination-health.ts';
@@ -41,7 +42,11 @@ export class LineQueue {
   #waiting: Waiting[] = [];
   #inBatch: Waiting[] = [];
   #characters = 0;
-  #running: Promise<void> | undefined;
+  readonly #deliveries = new GroupCommit({
+    isDue: () => this.#pause === undefined && this.#waiting.length > 0,
+    commit: () => this.#deliver(this.#takeBatch()),
+    gathers: true,
+  });
   #pause: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -94,7 +99,7 @@ export class LineQueue {
 
   /** What {@link pushAndWait} would reject with at once; undefined when it would try. */
   refusal(): AuditError | undefined {
-    const isTrying = this.#pause !== undefined || this.#running !== undefined;
+    const isTrying = this.#pause !== undefined || this.#deliveries.running !== undefined;
     return this.#isClosed || (this.isFailing && isTrying) ? unavailable(this.#trouble.cause) : undefined;
   }
 
@@ -103,8 +108,8 @@ export class LineQueue {
     this.#isClosed = true;
     clearTimeout(this.#pause);
     this.#pause = undefined;
-    this.#start();
-    await inTime(this.#running, this.#limits.patienceMs);
+    this.#deliveries.start();
+    await inTime(this.#deliveries.running, this.#limits.patienceMs);
     const left = [...this.#inBatch, ...this.#waiting];
     this.#waiting = [];
     this.#abandon(left, this.#trouble.cause);
@@ -115,28 +120,18 @@ export class LineQueue {
   #add(entry: Waiting): void {
     this.#waiting.push(entry);
     this.#characters += entry.line.length;
-    this.#start();
+    this.#deliveries.start();
   }
 
-  #start(): void {
-    if (this.#pause === undefined && this.#waiting.length > 0) this.#running ??= this.#run();
+  #takeBatch(): readonly Waiting[] {
+    const taken = this.#waiting.splice(0, BATCH);
+    this.#characters -= charactersOf(taken);
+    this.#inBatch = taken.filter(({ isAbandoned }) => !isAbandoned);
+    return this.#inBatch;
   }
 
-  async #run(): Promise<void> {
-    // Whatever is decided in the same turn of the event loop goes together; nothing waits for longer than that.
-    await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0 && this.#pause === undefined) {
-      const batch = this.#waiting.splice(0, BATCH);
-      this.#characters -= charactersOf(batch);
-      this.#inBatch = batch.filter(({ isAbandoned }) => !isAbandoned);
-      if (!(await this.#deliver())) break;
-    }
-    this.#running = undefined;
-  }
-
-  /** Whether to go on with the next lines. */
-  async #deliver(): Promise<boolean> {
-    const batch = this.#inBatch;
+  /** Resolves to whether to go on with the next lines. */
+  async #deliver(batch: readonly Waiting[]): Promise<boolean> {
     const impatience = setTimeout(() => {
       const fault = new AuditSinkError('AUDIT_NOT_TAKEN', `no answer for ${this.#limits.patienceMs} ms`);
       this.#trouble.begin(fault, this.#undelivered());
@@ -176,7 +171,7 @@ export class LineQueue {
     if (this.#isClosed) return;
     this.#pause = setTimeout(() => {
       this.#pause = undefined;
-      this.#start();
+      this.#deliveries.start();
     }, this.#limits.retryMs);
     this.#pause.unref();
   }

@@ -92,18 +92,20 @@ export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<R
 const thrownAgain = ({ code, message, hint }: SentError, { errors }: WorkerStart): Error =>
   errors === undefined ? new Error(message) : new errors(code as never, message, { hint });
 
-/** In the thread: `answer` is called with one request after the other. A {@link MayflyError} that it throws goes back to the
- * question; any other error ends the thread. */
-export function answerRequests<Request, Reply>(answer: (request: Request) => Reply): void {
+/** In the thread: calls `answer` with one request after the other, and sends what it returns. A {@link MayflyError} that it
+ * throws goes back to the question; any other error ends the thread. */
+export function answerRequests<Request, Reply>(answer: Answering<Request, Reply>): void {
   parentPort?.on('message', (request: Request) => parentPort?.postMessage(attempt(answer, request)));
 }
 
-function attempt<Request, Reply>(answer: (request: Request) => Reply, request: Request): Answer<Reply> {
+type Answering<Request, Reply> = (request: Request) => Reply;
+
+function attempt<Request, Reply>(answer: Answering<Request, Reply>, request: Request): Answer<Reply> {
   try {
     return { reply: answer(request) };
   } catch (error) {
     if (!(error instanceof MayflyError)) throw error;
-    const { code, message, hint } = error;
+    const { code, message, hint } = error as MayflyError;
     return { error: { code, message, hint } };
   }
 }

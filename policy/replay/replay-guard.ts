@@ -3,6 +3,7 @@
  * sudden, opens no gap. Whoever cannot be remembered is not let through.
  */
 import type { Clock } from '../../core/clock.ts';
+import { GroupCommit } from '../../storage/group-commit.ts';
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 import { PolicyError } from '../policy-error.ts';
 import type { Claim } from './replay-database.ts';
@@ -65,8 +66,12 @@ class Guard implements ReplayGuard {
   #channel: WorkerChannel<ReplayRequest, ReplayReply>;
   #startedAt: number;
   #isEnding = false;
-  #waiting: Waiting[] = [];
-  #work: Promise<void> | undefined;
+  readonly #waiting: Waiting[] = [];
+  readonly #commits = new GroupCommit({
+    isDue: () => this.#waiting.length > 0,
+    commit: () => this.#commit(this.#waiting.splice(0, MAX_BATCH)),
+    gathers: false,
+  });
   #closing: Promise<void> | undefined;
   #fault: ReplayFault | undefined;
   #held = 0;
@@ -107,7 +112,7 @@ class Guard implements ReplayGuard {
     }
     const answer = new Promise<boolean>((resolve, reject) => {
       this.#waiting.push({ key, expires: end, resolve, reject });
-      this.#work ??= this.#commitAll();
+      this.#commits.start();
     });
     void this.#recent.watch(key, answer);
     return answer;
@@ -120,7 +125,7 @@ class Guard implements ReplayGuard {
 
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      await this.#work;
+      await this.#commits.running;
       // A thread that cannot answer any more is ended all the same.
       await this.#ask({ kind: 'close' }).catch(() => undefined);
       this.#isEnding = true;
@@ -129,16 +134,7 @@ class Guard implements ReplayGuard {
     return this.#closing;
   }
 
-  /** What arrives while a transaction is under way shares the next one. */
-  async #commitAll(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, MAX_BATCH);
-      await this.#commit(batch);
-    }
-    this.#work = undefined;
-  }
-
-  async #commit(batch: readonly Waiting[]): Promise<void> {
+  async #commit(batch: readonly Waiting[]): Promise<true> {
     try {
       await this.#restart();
       const claims = batch.map(({ key, expires }) => ({ key, expires }));
@@ -147,6 +143,7 @@ class Guard implements ReplayGuard {
     } catch (error) {
       for (const { reject } of batch) reject(unavailable(error));
     }
+    return true;
   }
 
   #start(): WorkerChannel<ReplayRequest, ReplayReply> {
