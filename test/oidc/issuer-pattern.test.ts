@@ -84,17 +84,16 @@ describe('A pattern of issuers', () => {
     });
   }
 
-  it('means what a regular expression of it would mean', () => {
-    const letters = fc.constantFrom('a', 'b', '.', '/', '-', '*', '*');
-    const pattern = fc.array(letters, { maxLength: 9 }).map((list) => list.join(''));
-    const text = fc
-      .array(fc.constantFrom('a', 'b', 'b', '.', '/', '-'), { maxLength: 14 })
-      .map((l) => l.join(''));
-    const check = fc.property(pattern, text, (wanted, url) => {
-      expect(new IssuerPattern(wanted).matches(url)).to.equal(meaningOf(wanted).test(url));
+  // The fewer the characters, the more ways there are to divide a URL between the stars.
+  for (const letters of ['ab./-', 'ab', 'ab.', 'a'])
+    it(`means what a regular expression of it would mean, of the characters ${letters}`, () => {
+      const url = fc.string({ unit: fc.constantFrom(...letters), maxLength: 20 });
+      const pattern = fc.string({ unit: fc.constantFrom(...letters, '*', '*'), maxLength: 10 });
+      const check = fc.property(pattern, url, (wanted, text) => {
+        expect(new IssuerPattern(wanted).matches(text)).to.equal(meaningOf(wanted).test(text));
+      });
+      fc.assert(check, { numRuns: 3000 });
     });
-    fc.assert(check, { numRuns: 3000 });
-  });
 
   it('fits what is made from it', () => {
     const word = fc.stringMatching(/^[-_a-zA-Z0-9]{1,6}$/);
@@ -110,13 +109,14 @@ describe('A pattern of issuers', () => {
     fc.assert(check);
   });
 
-  it('costs no more steps than the URL is long, whatever it is', () => {
+  it('costs microseconds, whatever it is', () => {
     // Any of these would keep a backtracking engine busy beyond the end of the test.
     const long = 'a'.repeat(MAX_PATTERN_LENGTH - 30);
     for (const pattern of [
       `https://x/${'*a'.repeat(500)}b`,
       `https://x/${'*'.repeat(900)}/`,
       `https://x/*${'a'.repeat(400)}b*`,
+      `https://x/*${'a'.repeat(250)}b${'a'.repeat(250)}*`,
     ])
       for (let i = 0; i < 200; i++)
         expect(new IssuerPattern(pattern).matches(`https://x/${long}`)).to.equal(false);
