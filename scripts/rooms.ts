@@ -194,7 +194,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'server/http': {
     holds: 'connections, bodies and answers of HTTP, with their limits',
     mayImport: ['core'],
-    packages: ['proxy-addr'],
+    packages: ['proxy-addr', 'lru-cache'],
   },
   'server/reasons': {
     holds: 'fault → HTTP status, gRPC code, sentence, reason and hint',
