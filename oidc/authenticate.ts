@@ -108,13 +108,14 @@ async function warmUp(pool: IssuerPool): Promise<IssuerWarning[]> {
   return warnings;
 }
 
-function plainHttp({ url, asked }: Issuer): IssuerWarning[] {
-  if (asked === undefined || asked.protocol === 'https:' || isLoopbackHostname(asked.hostname)) return [];
+function plainHttp({ url, firstDocument }: Issuer): IssuerWarning[] {
+  if (firstDocument === undefined || firstDocument.protocol === 'https:') return [];
+  if (isLoopbackHostname(firstDocument.hostname)) return [];
   return [
     {
       issuer: url,
       sentence: `the keys of ${url} are fetched over plain HTTP`,
-      hint: 'Whoever can change that traffic can become anybody of this issuer. Use HTTPS.',
+      hint: 'Anyone who can change that traffic can become anybody of this issuer. Use HTTPS.',
     },
   ];
 }

@@ -19,7 +19,7 @@ export interface Issuer extends TokenPolicy<IssuerBlock> {
   /** Those of its definitions, in their order. */
   readonly definitions: readonly IssuerDefinition[];
   /** The document that is asked for first; undefined where none is. */
-  readonly asked: URL | undefined;
+  readonly firstDocument: URL | undefined;
   /** To be called when a token of this issuer was accepted, if there is anybody to call. */
   readonly accepted: (() => void) | undefined;
 }
@@ -112,7 +112,7 @@ export class IssuerPool {
     const pattern = compileIssuerPattern(definitions[0]?.url ?? '');
     const entries = new AudienceChoice(issuerBlocks(definitions));
     const route = keyRoute(definitions, { url: pattern.text, isMeta: true, isInCluster: false });
-    return { pattern, definitions, entries, keys: this.#sources.strangers(route), clock: this.#clock };
+    return { pattern, definitions, entries, keys: this.#sources.unknownIssuers(route), clock: this.#clock };
   }
 
   /** A URL behind a pattern that no untrusted caller made up: the cluster is asked as an issuer with an entry of its own is,
@@ -128,8 +128,8 @@ export class IssuerPool {
 
   #add(issuer: Pick<Issuer, 'url' | 'definitions' | 'entries' | 'clock'>, route: KeyRoute): void {
     const keys = this.#sources.exact(route);
-    const asked = route.staticKeys === undefined ? route.place?.url : undefined;
-    this.#issuers.set(issuer.url, { ...issuer, keys, asked, accepted: undefined });
+    const asked = route.staticKeys === undefined ? route.location?.url : undefined;
+    this.#issuers.set(issuer.url, { ...issuer, keys, firstDocument: asked, accepted: undefined });
   }
 }
 

@@ -85,7 +85,7 @@ function concrete(
   keys: KeyProvider,
   accepted: (() => void) | undefined,
 ): Issuer {
-  return { url, definitions, entries, keys, clock, asked: undefined, accepted };
+  return { url, definitions, entries, keys, clock, firstDocument: undefined, accepted };
 }
 
 function byWeight({ pattern: a }: MetaIssuer, { pattern: b }: MetaIssuer): number {

@@ -3,7 +3,7 @@ import { Agent, ProxyAgent } from 'undici';
 import type { buildConnector, Dispatcher } from 'undici';
 import { IssuerFault } from './issuer-fault.ts';
 import { addressOf, proxiesOf } from './proxy-environment.ts';
-import type { Environment, Proxies } from './proxy-environment.ts';
+import type { EnvironmentVariables, Proxies } from './proxy-environment.ts';
 import { publicConnector, refuseNearby } from './public-connector.ts';
 import { trustedCertificates, trusting } from './trust-store.ts';
 
@@ -23,7 +23,7 @@ export interface Connections {
 }
 
 /** Whose certificates are taken. */
-export interface Trust {
+export interface ServerTrust {
   /** PEM certificates that count beside the others; undefined for none. */
   readonly caCert?: string | undefined;
   /** Whether nothing but `caCert` counts, as for a server that one CA alone may vouch for. */
@@ -42,7 +42,10 @@ const FAMILIES = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 2_000
 /** Connections with this trust through the proxies of `environment`, as {@link proxiesOf} has them; without `exclusive`
  * they trust {@link trustedCertificates} too. Throws {@link DefinitionError} for a proxy or a store of certificates that
  * cannot be used. */
-export function openConnections({ caCert, exclusive = false }: Trust, environment: Environment): Connections {
+export function openConnections(
+  { caCert, exclusive = false }: ServerTrust,
+  environment: EnvironmentVariables,
+): Connections {
   const known = trustedCertificates(environment);
   const own = caCert === undefined ? [] : [caCert];
   return new TrustedConnections(exclusive ? own : [...known, ...own], known, proxiesOf(environment));

@@ -4,10 +4,10 @@ import type { Dispatcher } from 'undici';
 import { printable } from '../../core/printable.ts';
 import { USER_AGENT } from '../../core/version.ts';
 import { openConnections } from './connections.ts';
-import type { Connection, Connections, Trust } from './connections.ts';
+import type { Connection, Connections, ServerTrust } from './connections.ts';
 import { ACCEPTED_ENCODING, decoded, tooLong } from './content-encoding.ts';
 import { IssuerFault } from './issuer-fault.ts';
-import type { Environment } from './proxy-environment.ts';
+import type { EnvironmentVariables } from './proxy-environment.ts';
 
 /** What one fetch may cost. */
 export interface FetchLimits {
@@ -36,8 +36,8 @@ const MAX_REDIRECTS = 5;
 /** A fetcher with this trust that goes through the proxy which `environment` names; see {@link openConnections}. Throws
  * {@link DefinitionError} for a proxy or a store of certificates that cannot be used. */
 export function createDocumentFetcher(
-  trust: Trust = {},
-  environment: Environment = process.env,
+  trust: ServerTrust = {},
+  environment: EnvironmentVariables = process.env,
 ): DocumentFetcher {
   const connections = openConnections(trust, environment);
   return {
@@ -84,7 +84,7 @@ async function send(
   }
 }
 
-// Dropping an unread body makes its stream report an abort; unheard, that would end the process.
+// Dropping an unread body makes its stream emit an error. Without a listener, that would end the process.
 function discard(response: Dispatcher.ResponseData): void {
   response.body.on('error', () => undefined).destroy();
 }
@@ -96,7 +96,7 @@ function redirectOf(response: Dispatcher.ResponseData): string | undefined {
   return REDIRECTS.includes(response.statusCode) && typeof location === 'string' ? location : undefined;
 }
 
-// Another host was never named by the operator, and a weaker scheme would give the keys to whoever is on the way.
+// Another host was not named by the operator. With a weaker scheme, anyone on the network path could replace the keys.
 function redirected(from: URL, location: string): URL {
   const to = URL.parse(location, from.href);
   if (to?.host !== from.host || to.protocol !== from.protocol) {

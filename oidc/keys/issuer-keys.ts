@@ -1,7 +1,6 @@
 /**
- * The keys of one issuer, kept fresh. However many tokens come, the issuer sees at most one refresh at a time, one
- * try per {@link RETRY_INTERVAL} while it fails, and one extra look per {@link RETRY_INTERVAL} for keys that nobody
- * has seen.
+ * The keys of one issuer, kept fresh. However many tokens come, the issuer sees at most one refresh at a time, one attempt
+ * per {@link RETRY_INTERVAL} while it fails, and one extra fetch per {@link RETRY_INTERVAL} for keys that are not known yet.
  */
 import type { Clock } from '../../core/clock.ts';
 import { ago } from '../duration.ts';
@@ -12,19 +11,19 @@ import { discover, discoveryUrl } from './discovery.ts';
 import type { FetchDocument } from './fetch-document.ts';
 import { IssuerFault } from './issuer-fault.ts';
 import { fetchKeySet } from './jwks.ts';
-import type { KeyPlace } from './key-place.ts';
+import type { KeyLocation } from './key-location.ts';
 import type { KeySet } from './key-set.ts';
 import type { SkippedKey } from './verification-key.ts';
 import { MAX_WAITING, WaitLimit } from './wait-limit.ts';
 
 const MINUTE = 60_000;
-/** From this age on, keys are fetched again beside the work. */
+/** From this age on, keys are fetched again in the background. */
 const REFRESH_AGE = 8 * MINUTE;
 /** From this age on, a token waits for newer keys. */
 export const MAX_AGE = 10 * MINUTE;
 /** Up to this age, keys still serve while the issuer is down. */
 export const STALE_AGE = 60 * MINUTE;
-/** Between two tries at an issuer that fails, and between two looks for an unknown key. */
+/** Between two attempts to reach an issuer that fails, and between two fetches for an unknown key. */
 export const RETRY_INTERVAL = 10_000;
 
 /** An issuer's keys of one moment. */
@@ -46,22 +45,22 @@ export interface KeyProvider {
 /** Keys and where they were found. */
 interface IssuerSnapshot extends KeySnapshot {
   readonly jwksUri: URL;
-  /** When all of it was last fetched, in milliseconds since the epoch. A look for an unknown key does not count: else a
-   * stranger's key ids could keep an old discovery document alive. */
+  /** When all of it was last fetched, in milliseconds since the epoch. A fetch for an unknown key does not count: else the
+   * key ids of an untrusted caller could keep an old discovery document alive. */
   readonly fetchedAt: number;
 }
 
 /** What {@link IssuerKeys} needs. */
-export interface IssuerKeysOptions {
+interface IssuerKeysOptions {
   readonly issuer: string;
   /** Default: the discovery document below the issuer's URL. */
-  readonly place?: KeyPlace | undefined;
+  readonly location?: KeyLocation | undefined;
   readonly fetch: FetchDocument;
   readonly clock: Clock;
   /** Of each document, in milliseconds; default 10 s. */
   readonly timeout?: number | undefined;
   /** Shared with the other issuers of the same server; one of its own by default. */
-  readonly room?: WaitLimit | undefined;
+  readonly waitLimit?: WaitLimit | undefined;
   /** Host names and addresses (as `URL.hostname` has them) that the operator agreed to, wherever they are; any other must
    * have a public address. Default: the issuer's own host. */
   readonly namedHosts?: ReadonlySet<string> | undefined;
@@ -70,12 +69,12 @@ export interface IssuerKeysOptions {
   /** Called with what an operator should know of keys that are in use: those that are skipped, when they are not the same as
    * before, and the first of several fetches that fail while earlier keys serve. */
   readonly warn?: ((warning: IssuerWarning) => void) | undefined;
-  /** Whether a first fetch starts although nobody can wait for it, for those who come later; default yes. Not for issuers
-   * that strangers can name. */
+  /** Whether a first fetch starts even when its token is refused because too many wait, for the tokens that come later;
+   * default yes. Not for issuers that untrusted callers can name. */
   readonly eager?: boolean | undefined;
 }
 
-/** See the top of the file. */
+/** The keys of one issuer, fetched when they are needed, cached, and renewed. */
 export class IssuerKeys implements KeyProvider {
   readonly #options: IssuerKeysOptions;
   #snapshot: IssuerSnapshot | undefined;
@@ -85,26 +84,26 @@ export class IssuerKeys implements KeyProvider {
   #searchedAt: number | undefined;
   /** What was last reported of keys that are skipped. */
   #skipped = '';
-  readonly #room: WaitLimit;
+  readonly #waitLimit: WaitLimit;
   readonly #namedHosts: ReadonlySet<string>;
   #waiting = 0;
 
   constructor(options: IssuerKeysOptions) {
     this.#options = options;
-    this.#room = options.room ?? new WaitLimit();
+    this.#waitLimit = options.waitLimit ?? new WaitLimit();
     this.#namedHosts = options.namedHosts ?? new Set([new URL(options.issuer).hostname]);
   }
 
-  /** Keys that may be used now. Throws {@link IssuerFault} when there are none and the issuer gives none. */
+  /** Keys that may be used now. Throws {@link IssuerFault} when there are none and none can be fetched. */
   async current(): Promise<IssuerSnapshot> {
     const known = this.#snapshot;
-    if (known === undefined) return this.#inLine(() => this.#refresh());
+    if (known === undefined) return this.#withinWaitLimits(() => this.#refresh());
     const age = this.#since(known.fetchedAt);
     if (age < REFRESH_AGE) return known;
     const refreshing = ignoreRejection(this.#refresh());
-    // While an issuer is down nobody waits for it as long as its old keys will do.
+    // While an issuer is down, no token waits for it as long as its old keys may be used.
     if (age < MAX_AGE || (age < STALE_AGE && this.#failure !== undefined)) return known;
-    return this.#inLine(() => (age < STALE_AGE ? refreshing.catch(() => known) : refreshing));
+    return this.#withinWaitLimits(() => (age < STALE_AGE ? refreshing.catch(() => known) : refreshing));
   }
 
   /** Keys newer than `known`, for a token that none of those verifies; undefined when it is too early to ask again.
@@ -113,31 +112,34 @@ export class IssuerKeys implements KeyProvider {
     const latest = this.#snapshot;
     if (latest === undefined || latest !== known) return latest;
     const searching = this.#searching;
-    if (searching !== undefined) return this.#inLine(() => searching);
+    if (searching !== undefined) return this.#withinWaitLimits(() => searching);
     if (this.#searchedAt !== undefined && this.#since(this.#searchedAt) < RETRY_INTERVAL) return undefined;
     this.#searchedAt = this.#options.clock();
     const search = ignoreRejection(this.#search(latest).finally(() => (this.#searching = undefined)));
     this.#searching = search;
-    return this.#inLine(() => search);
+    return this.#withinWaitLimits(() => search);
   }
 
-  async #inLine(start: () => Promise<IssuerSnapshot>): Promise<IssuerSnapshot> {
+  async #withinWaitLimits(start: () => Promise<IssuerSnapshot>): Promise<IssuerSnapshot> {
     if (this.#waiting >= MAX_WAITING) {
-      throw this.#crowded(start, `${MAX_WAITING} requests already wait for ${this.#options.issuer}`);
+      throw this.#tooManyWaiting(start, `${MAX_WAITING} requests already wait for ${this.#options.issuer}`);
     }
-    if (!this.#room.enter(this.#waiting)) {
-      throw this.#crowded(start, `${this.#room.places} requests already wait for issuers that do not answer`);
+    if (!this.#waitLimit.enter(this.#waiting)) {
+      throw this.#tooManyWaiting(
+        start,
+        `${this.#waitLimit.limit} requests already wait for issuers that do not answer`,
+      );
     }
     this.#waiting++;
     try {
       return await start();
     } finally {
       this.#waiting--;
-      this.#room.leave();
+      this.#waitLimit.leave();
     }
   }
 
-  #crowded(start: () => Promise<unknown>, sentence: string): IssuerFault {
+  #tooManyWaiting(start: () => Promise<unknown>, sentence: string): IssuerFault {
     if (this.#options.eager !== false) start().catch(() => undefined);
     return new IssuerFault('UNREACHABLE', sentence);
   }
@@ -175,14 +177,14 @@ export class IssuerKeys implements KeyProvider {
 
   /** Where the keys are, and with what tokens may be signed, as far as the issuer says so. */
   async #locate(): Promise<{ readonly jwksUri: URL; readonly algorithms?: AcceptedAlgorithms }> {
-    const { issuer, place } = this.#options;
-    if (place === undefined) return discover({ url: discoveryUrl(issuer), issuer }, this.#fetch);
-    return place.kind === 'jwks' ? { jwksUri: place.url } : discover(place, this.#fetch);
+    const { issuer, location } = this.#options;
+    if (location === undefined) return discover({ url: discoveryUrl(issuer), issuer }, this.#fetch);
+    return location.kind === 'jwks' ? { jwksUri: location.url } : discover(location, this.#fetch);
   }
 
-  /** Keys only, from where they were found before. Its answer never replaces what a refresh brought in the meantime: it
-   * may be older, and hold a key that was withdrawn. Nor does an empty one: anybody can have it asked for, and a server that
-   * starts anew may have no keys for a moment. */
+  /** Fetches the keys only, from where they were found before. The answer never replaces what a refresh has brought in the
+   * meantime: it may be older, and hold a key that was withdrawn. An empty answer replaces nothing either: any caller can
+   * cause this fetch, and a server that has just started may have no keys for a moment. */
   async #search(known: IssuerSnapshot): Promise<IssuerSnapshot> {
     const keys = await fetchKeySet(known.jwksUri, this.#fetch);
     const latest = this.#snapshot;
@@ -235,7 +237,7 @@ export class IssuerKeys implements KeyProvider {
   };
 }
 
-/** What is to be said of keys of an issuer that verify nothing. */
+/** Warnings about keys of an issuer that verify nothing. */
 export function skippedWarnings(issuer: string, skipped: readonly SkippedKey[]): IssuerWarning[] {
   const hint =
     'Tokens that are signed with it are refused (KEY_UNUSABLE). The operator of the issuer has to replace it.';
@@ -253,7 +255,7 @@ const emptied = (url: URL): IssuerFault =>
     hint: 'If all keys were withdrawn, take the entry out: the earlier ones serve for up to an hour.',
   });
 
-/** A promise whose failure ends nothing even when nobody waits for it. */
+/** A promise whose rejection does not end the process when no waiter is left. */
 function ignoreRejection<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;

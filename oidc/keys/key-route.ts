@@ -1,90 +1,90 @@
-/** How the keys of an issuer are got: what all its definitions say about that, brought together and checked. */
+/** How the keys of an issuer are fetched: what all its definitions say about that, brought together and checked. */
 import { X509Certificate } from 'node:crypto';
 import { decodePem } from '../../core/pem.ts';
 import { DefinitionError } from '../definition-error.ts';
 import type { IssuerDefinition } from '../issuer-definition.ts';
-import { placeOf } from './key-place.ts';
-import type { KeyPlace } from './key-place.ts';
+import { keyLocationOf } from './key-location.ts';
+import type { KeyLocation } from './key-location.ts';
 import { readNamedFile } from './named-file.ts';
 import { readStaticKeySet, staticKeys } from './static-keys.ts';
 import type { StaticKeys } from './static-keys.ts';
 
-/** See the top of the file. */
+/** How the keys of one issuer, or of the issuers that one pattern describes, are fetched. */
 export interface KeyRoute {
   /** The issuer's URL, or the pattern. */
   readonly url: string;
   /** PEM. */
   readonly caCert: string | undefined;
-  /** Which document is asked for first; undefined for a pattern, whose issuers have theirs at the usual place. */
-  readonly place: KeyPlace | undefined;
+  /** Which document is fetched first; undefined for a pattern, whose issuers have theirs at the usual URL. */
+  readonly location: KeyLocation | undefined;
   /** Hosts that may have a private address. */
   readonly namedHosts: ReadonlySet<string>;
-  /** Whether it is asked with the certificates and the token of the cluster around this service. */
+  /** Whether it is fetched with the certificates and the token of the cluster around this service. */
   readonly isInCluster: boolean;
-  /** Keys for which nobody has to be asked. */
+  /** Keys that the operator handed over, so that none are fetched. */
   readonly staticKeys: StaticKeys | undefined;
   /** Equal for two routes exactly when keys that came by the one may be used by the other. */
   readonly identity: string;
 }
 
-/** How an issuer is asked. */
-export interface Asked {
+/** Whose keys a route leads to. */
+interface RouteSubject {
   /** The issuer's URL; the pattern, if that is all that is known. */
   readonly url: string;
   readonly isMeta: boolean;
   readonly isInCluster: boolean;
 }
 
-/** The way to the keys of the issuer that all of `definitions` (at least one) describe. What one of them says counts for
- * all; throws {@link DefinitionError} when they contradict each other or say something that cannot be. */
-export function keyRoute(definitions: readonly IssuerDefinition[], asked: Asked): KeyRoute {
-  const { url, isMeta, isInCluster } = asked;
+/** The route to the keys of the issuer that all of `definitions` (at least one) describe. What one of them says counts for
+ * all. Throws {@link DefinitionError} when they contradict each other, or when a setting cannot be used. */
+export function keyRoute(definitions: readonly IssuerDefinition[], subject: RouteSubject): KeyRoute {
+  const { url, isMeta, isInCluster } = subject;
   const caCert = certificatesOf(definitions, url);
-  const place = isMeta ? undefined : placeOf(single(definitions, PLACE_FIELDS), url);
+  const location = isMeta ? undefined : keyLocationOf(single(definitions, LOCATION_FIELDS), url);
   const extraHosts = definitions.flatMap(({ jwksHosts = [] }) =>
     jwksHosts.map((host) => hostName(host, url)),
   );
   if (isMeta) refuseForMeta(definitions, url);
-  const hosts = place === undefined ? [] : [new URL(url).hostname, place.url.hostname, ...extraHosts];
-  const keySet = keySetOf(definitions, asked);
-  if (keySet !== undefined) refuseBeside(place, url);
-  const places = place === undefined ? [] : [place.kind, place.url.href, place.issuer];
+  const hosts = location === undefined ? [] : [new URL(url).hostname, location.url.hostname, ...extraHosts];
+  const keySet = keySetOf(definitions, subject);
+  if (keySet !== undefined) refuseBeside(location, url);
+  const locationFields = location === undefined ? [] : [location.kind, location.url.href, location.issuer];
   const namedHosts = new Set(hosts);
   const identity = JSON.stringify([
     ...[url, isMeta, isInCluster, caCert, [...namedHosts].toSorted(), keySet?.text],
-    places,
+    locationFields,
   ]);
-  return { url, caCert, place, namedHosts, isInCluster, staticKeys: keySet?.keys, identity };
+  return { url, caCert, location, namedHosts, isInCluster, staticKeys: keySet?.keys, identity };
 }
 
 /** What the definitions say of each of these settings. */
 function single(
   definitions: readonly IssuerDefinition[],
-  fields: typeof PLACE_FIELDS,
-): Readonly<Record<PlaceName, string | undefined>> {
+  fields: typeof LOCATION_FIELDS,
+): Readonly<Record<LocationField, string | undefined>> {
   return Object.fromEntries(
     fields.map(([field, name]) => [name, only(definitions, field, (definition) => definition[name])]),
-  ) as Record<PlaceName, string | undefined>;
+  ) as Record<LocationField, string | undefined>;
 }
 
-type PlaceName = 'discoveryUrl' | 'discoveryIssuer' | 'jwksUrl';
+type LocationField = 'discoveryUrl' | 'discoveryIssuer' | 'jwksUrl';
 
-const PLACE_FIELDS: readonly (readonly [field: string, name: PlaceName])[] = [
+const LOCATION_FIELDS: readonly (readonly [field: string, name: LocationField])[] = [
   ['discovery-url', 'discoveryUrl'],
   ['discovery-issuer', 'discoveryIssuer'],
   ['jwks-url', 'jwksUrl'],
 ];
 
 function refuseForMeta(definitions: readonly IssuerDefinition[], url: string): void {
-  for (const [field, name] of PLACE_FIELDS)
+  for (const [field, name] of LOCATION_FIELDS)
     if (definitions.some((definition) => definition[name] !== undefined)) throw notForMeta(url, field);
   if (definitions.some(({ jwksHosts = [] }) => jwksHosts.length > 0)) throw notForMeta(url, 'jwks-hosts');
 }
 
-/** Nobody is asked for keys that were handed over. */
-function refuseBeside(place: KeyPlace | undefined, issuer: string): void {
-  if (place?.isNamed !== true) return;
-  const field = place.kind === 'jwks' ? 'jwks-url' : 'discovery-url';
+/** Keys that were handed over are not fetched. */
+function refuseBeside(location: KeyLocation | undefined, issuer: string): void {
+  if (location?.isNamed !== true) return;
+  const field = location.kind === 'jwks' ? 'jwks-url' : 'discovery-url';
   const sentence = `${field} of ${issuer} has no effect: the entry holds the keys`;
   throw new DefinitionError('FIELD_INVALID', sentence, {
     hint: 'Keep one of them.',
@@ -110,7 +110,7 @@ function certificatesOf(definitions: readonly IssuerDefinition[], issuer: string
 /** The keys that the definitions hand over, and their text. */
 function keySetOf(
   definitions: readonly IssuerDefinition[],
-  { url, isMeta }: Asked,
+  { url, isMeta }: RouteSubject,
 ): { readonly text: string; readonly keys: StaticKeys } | undefined {
   const source = only(definitions, 'jwks', (definition) => definition.staticKeys);
   if (source === undefined) return undefined;
@@ -168,7 +168,7 @@ function checkCertificates(
     for (const { bytes } of blocks) new X509Certificate(bytes);
     if (blocks.length > 0) return;
   } catch {
-    // Said below, in the words that Fulcio's users know.
+    // The error below has Fulcio's words.
   }
   const { url = '', isMeta = false } = definition ?? {};
   const subject = isMeta ? 'meta issuer' : 'issuer';

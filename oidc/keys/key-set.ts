@@ -22,8 +22,8 @@ export class KeySet {
     this.skipped = read.filter((key): key is SkippedKey => !(key instanceof VerificationKey));
   }
 
-  /** The keys with which a token of this header may be verified: the first ones, when an issuer gives many keys one key
-   * id, or none to its tokens. */
+  /** The keys with which a token of this header may be verified. They are the first ones where an issuer has many keys of
+   * one key id, or puts no key id into its tokens. */
   candidates(algorithm: Algorithm, keyId: string | undefined): VerificationKey[] {
     return this.keys.filter((key) => key.fits(algorithm, keyId)).slice(0, MAX_TRIED);
   }

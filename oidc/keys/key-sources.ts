@@ -1,6 +1,6 @@
 /**
- * Where the keys of issuers come from: connections and caches, which outlive a configuration. A later configuration
- * takes over what it would have made anew, and each closes only what nobody else uses any more.
+ * Where the keys of issuers come from: connections and caches, which outlive a configuration. A later configuration takes
+ * over the connections and caches that it needs too. Each configuration closes only what no other one uses.
  */
 import type { Clock } from '../../core/clock.ts';
 import type { IssuerWarning } from '../issuer-warning.ts';
@@ -9,7 +9,7 @@ import type { DocumentFetcher } from './fetch-document.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import type { KeyProvider } from './issuer-keys.ts';
 import type { KeyRoute } from './key-route.ts';
-import type { Trust } from './connections.ts';
+import type { ServerTrust } from './connections.ts';
 import type { ClusterAccess } from './kubernetes-cluster.ts';
 import { createClusterFetcher } from './kubernetes-fetcher.ts';
 import { UnknownIssuerKeys } from './unknown-issuer-keys.ts';
@@ -19,7 +19,7 @@ import { MAX_WAITING_FOR_UNKNOWN_ISSUERS, WaitLimit } from './wait-limit.ts';
 export interface KeySourcesOptions {
   readonly clock: Clock;
   /** Makes the fetcher for issuers that are trusted in this way; default over the network. */
-  readonly createFetcher?: ((trust: Trust) => DocumentFetcher) | undefined;
+  readonly createFetcher?: ((trust: ServerTrust) => DocumentFetcher) | undefined;
   /** How a pod gets at its cluster's API server; default as Kubernetes and Fulcio have it. */
   readonly cluster?: ClusterAccess | undefined;
   /** For each document of an issuer, in milliseconds; default 10 s. */
@@ -47,50 +47,59 @@ class SharedFetcher {
   }
 }
 
-/** See the top of the file. */
+/** The connections and cached keys of one configuration, some of them shared with the one before. */
 export class KeySources {
   readonly #options: KeySourcesOptions;
   readonly #fetchers = new Map<string, SharedFetcher>();
   /** By the identity of their routes. */
   readonly #exact = new Map<string, KeyProvider>();
-  readonly #strangers = new Map<string, UnknownIssuerKeys>();
-  readonly #room: WaitLimit;
-  readonly #strangersRoom: WaitLimit;
+  readonly #unknownIssuers = new Map<string, UnknownIssuerKeys>();
+  readonly #waitLimit: WaitLimit;
+  readonly #unknownWaitLimit: WaitLimit;
   #previous: KeySources | undefined;
   #isClosed = false;
 
-  /** With `previous`, what is asked for is taken from there when it is there. */
+  /** With `previous`, connections and keys are taken from there when it has them. */
   constructor(options: KeySourcesOptions, previous: KeySources | undefined) {
     this.#options = options;
-    // What a closed one had is of no use to anybody.
+    // The connections of a closed one are closed.
     const before = previous === undefined || previous.#isClosed ? undefined : previous;
     this.#previous = before;
-    this.#room = before === undefined ? new WaitLimit() : before.#room;
-    this.#strangersRoom =
-      before === undefined ? new WaitLimit(MAX_WAITING_FOR_UNKNOWN_ISSUERS, 0) : before.#strangersRoom;
+    this.#waitLimit = before === undefined ? new WaitLimit() : before.#waitLimit;
+    this.#unknownWaitLimit =
+      before === undefined ? new WaitLimit(MAX_WAITING_FOR_UNKNOWN_ISSUERS, 0) : before.#unknownWaitLimit;
   }
 
   /** The keys of the one issuer that `route` leads to. */
   exact(route: KeyRoute): KeyProvider {
-    const { identity, url, place, namedHosts, staticKeys } = route;
+    const { identity, url, location, namedHosts, staticKeys } = route;
     const known = this.#previous === undefined ? undefined : this.#previous.#exact.get(identity);
     if (staticKeys !== undefined) return this.#remember(this.#exact, identity, known ?? staticKeys);
     const { fetch } = this.#fetcherFor(route);
     const { clock, timeout, warn } = this.#options;
     const make = (): KeyProvider =>
-      new IssuerKeys({ issuer: url, place, fetch, clock, timeout, room: this.#room, namedHosts, warn });
+      new IssuerKeys({
+        issuer: url,
+        location,
+        fetch,
+        clock,
+        timeout,
+        waitLimit: this.#waitLimit,
+        namedHosts,
+        warn,
+      });
     return this.#remember(this.#exact, identity, known ?? make());
   }
 
   /** The keys of the issuers that the pattern of `route` describes. */
-  strangers(route: KeyRoute): UnknownIssuerKeys {
+  unknownIssuers(route: KeyRoute): UnknownIssuerKeys {
     const { identity } = route;
-    const known = this.#previous === undefined ? undefined : this.#previous.#strangers.get(identity);
+    const known = this.#previous === undefined ? undefined : this.#previous.#unknownIssuers.get(identity);
     const { fetch } = this.#fetcherFor(route);
     const { clock, timeout } = this.#options;
     const make = (): UnknownIssuerKeys =>
-      new UnknownIssuerKeys({ fetch, clock, timeout, room: this.#strangersRoom });
-    return this.#remember(this.#strangers, identity, known ?? make());
+      new UnknownIssuerKeys({ fetch, clock, timeout, waitLimit: this.#unknownWaitLimit });
+    return this.#remember(this.#unknownIssuers, identity, known ?? make());
   }
 
   /** Says that all was asked for. Until then nothing is held, and {@link KeySources.close} would have nothing to do. */
@@ -114,22 +123,22 @@ export class KeySources {
   /** One for each set of extra certificates: issuers that share it share connections. A cluster's has a token too, which
    * is for its own issuer alone. */
   #fetcherFor(route: KeyRoute): DocumentFetcher {
-    const { caCert, isInCluster, url, place } = route;
+    const { caCert, isInCluster, url, location } = route;
     const name = JSON.stringify([
       caCert,
-      ...(isInCluster ? [url, place?.isNamed === true ? place.url.href : undefined] : []),
+      ...(isInCluster ? [url, location?.isNamed === true ? location.url.href : undefined] : []),
     ]);
     const before = this.#previous === undefined ? undefined : this.#previous.#fetchers.get(name);
     const shared = this.#fetchers.get(name) ?? before ?? new SharedFetcher(this.#makeFetcher(route));
     return this.#remember(this.#fetchers, name, shared).fetcher;
   }
 
-  #makeFetcher({ caCert, isInCluster, url, place }: KeyRoute): DocumentFetcher {
+  #makeFetcher({ caCert, isInCluster, url, location }: KeyRoute): DocumentFetcher {
     const { createFetcher = createDocumentFetcher, cluster: access } = this.#options;
     return isInCluster
       ? createClusterFetcher({
           issuer: url,
-          place: place?.isNamed === true ? place.url : undefined,
+          location: location?.isNamed === true ? location.url : undefined,
           caCert,
           createFetcher,
           access,

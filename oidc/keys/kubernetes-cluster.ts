@@ -1,11 +1,11 @@
 /** The cluster around this service, where there is one: its names, its files, and which issuers may be its own. */
 import type { IssuerDefinition } from '../issuer-definition.ts';
 
-/** How a pod gets at its cluster's API server. */
+/** How a pod reaches its cluster's API server. */
 export interface ClusterAccess {
-  /** PEM files of certificate authorities; what is missing is passed over. */
+  /** PEM files of certificate authorities. A missing file is ignored. */
   readonly ca: {
-    /** Mounted by Kubernetes into every pod: nothing else vouches for the API server where it is there. */
+    /** Mounted by Kubernetes into every pod. Where it exists, the API server is checked against it alone. */
     readonly mounted: string;
     /** Where a deployment of Fulcio mounts them; counts for every issuer of type kubernetes with an entry of its own. */
     readonly deployed: string;

@@ -1,17 +1,18 @@
 /**
- * Fetching the documents of a cluster's issuer from inside the cluster: what a Kubernetes API server says to a pod.
+ * Fetching the documents of a cluster's issuer from inside the cluster, from its Kubernetes API server.
  *
- * The API server wants the pod's token, and a certificate of its own CA vouches for it. Its discovery document names an
- * address of the control plane for the keys, which a pod need not reach; but every API server has them itself. So its two
- * documents are asked for at the name that it has inside the cluster, whatever the address that a document names.
+ * The API server requires the pod's token, and its certificate is issued by the cluster's own CA. Its discovery document
+ * names an address of the control plane for the keys, which a pod may not be able to reach. But every API server serves the
+ * keys itself. So the two documents are fetched from the name that the API server has inside the cluster, whatever address
+ * a document names.
  *
- * The token opens that API. It goes over connections that trust the cluster's CA and nothing else, to the API server's
- * own name; and, where that name does not lead to the document and the address that is named refuses to answer without a
- * token, to that address, under the same condition and for the same two paths.
+ * The token opens the API of the cluster. It is sent only over connections that trust the cluster's CA and nothing else, and
+ * only for these two paths. It goes to the API server's own name first. When that name does not lead to the document, and
+ * the address that is named refuses to answer without a token, it goes to that address.
  */
 import { claim } from '../claims.ts';
 import type { Claims } from '../claims.ts';
-import type { Trust } from './connections.ts';
+import type { ServerTrust } from './connections.ts';
 import { discoveryUrl } from './discovery.ts';
 import type { DocumentFetcher, FetchLimits } from './fetch-document.ts';
 import { IssuerFault } from './issuer-fault.ts';
@@ -25,14 +26,14 @@ const KEYS_PATH = '/openid/v1/jwks';
 const DISCOVERY_PATH = '/.well-known/openid-configuration';
 
 /** What {@link createClusterFetcher} needs. */
-export interface ClusterFetcherOptions {
+interface ClusterFetcherOptions {
   readonly issuer: string;
-  /** The document that the operator names, if any: then it is asked for there. */
-  readonly place?: URL | undefined;
+  /** The URL of the document, where the operator names it. */
+  readonly location?: URL | undefined;
   /** PEM certificates of the definition, trusted too. */
   readonly caCert: string | undefined;
   /** Makes the fetchers that do the work. */
-  readonly createFetcher: (trust: Trust) => DocumentFetcher;
+  readonly createFetcher: (trust: ServerTrust) => DocumentFetcher;
   readonly access?: ClusterAccess | undefined;
 }
 
@@ -46,12 +47,12 @@ export function createClusterFetcher(options: ClusterFetcherOptions): DocumentFe
   };
 }
 
-/** One way to a document. */
-type Way = (limits: FetchLimits) => Promise<unknown>;
+/** One attempt to fetch a document. */
+type Attempt = (limits: FetchLimits) => Promise<unknown>;
 
 class ClusterFetcher {
   readonly #issuer: string;
-  readonly #place: URL | undefined;
+  readonly #location: URL | undefined;
   readonly #caCert: string | undefined;
   readonly #access: ClusterAccess;
   readonly #inside: RenewedFetcher;
@@ -60,7 +61,7 @@ class ClusterFetcher {
   constructor(options: ClusterFetcherOptions) {
     const { createFetcher, access = CLUSTER_ACCESS } = options;
     this.#issuer = options.issuer;
-    this.#place = options.place;
+    this.#location = options.location;
     this.#caCert = options.caCert;
     this.#access = access;
     this.#inside = new RenewedFetcher(createFetcher, true);
@@ -71,14 +72,14 @@ class ClusterFetcher {
     const named = this.#namedServer();
     // The documents of another issuer must not steer requests with the token to the API server.
     if (named !== undefined && this.#isServer(url)) return this.#askByName(url, limits);
-    const path = this.#place !== undefined && named === undefined ? undefined : this.#pathOf(url);
+    const path = this.#location !== undefined && named === undefined ? undefined : this.#pathOf(url);
     const isOwn = path !== undefined && (named !== undefined || (await this.#madeOurToken()));
-    if (!isOwn) return this.#askAnybody(url, limits);
+    if (!isOwn) return this.#askWithoutToken(url, limits);
     const own = new URL(path, `https://${named ?? this.#access.hosts[0] ?? ''}`);
     return firstOf(
       [
         async (bounds) => this.#checked(path, await this.#askServer(own, bounds)),
-        (bounds) => this.#askAnybody(url, bounds),
+        (bounds) => this.#askWithoutToken(url, bounds),
         (bounds) => this.#askServer(url, bounds),
       ],
       limits,
@@ -93,19 +94,20 @@ class ClusterFetcher {
     return protocol === 'https:' && this.#access.hosts.includes(host);
   }
 
-  /** The path under which an API server has what `url` leads to; undefined for a document that is none of its two. */
+  /** The path under which an API server serves the document at `url`; undefined when it is none of its two. */
   #pathOf(url: URL): string | undefined {
     if (url.protocol !== 'https:') return undefined;
     if (url.href === discoveryUrl(this.#issuer).href) return DISCOVERY_PATH;
     return url.pathname === KEYS_PATH && url.search === '' ? KEYS_PATH : undefined;
   }
 
-  /** The API server's host, where the operator names it: as the issuer, or as the place of its documents. */
+  /** The API server's host, where the operator names it: as the issuer, or in the URL of its documents. */
   #namedServer(): string | undefined {
-    return [this.#place, new URL(this.#issuer)].find((url) => url !== undefined && this.#isServer(url))?.host;
+    return [this.#location, new URL(this.#issuer)].find((url) => url !== undefined && this.#isServer(url))
+      ?.host;
   }
 
-  /** Whether the issuer is that of this cluster, whatever its name. */
+  /** Whether the issuer is that of this cluster, whatever its URL. */
   async #madeOurToken(): Promise<boolean> {
     try {
       const token = await readClusterToken(this.#access.token);
@@ -117,7 +119,7 @@ class ClusterFetcher {
     }
   }
 
-  /** A cluster whose issuer was changed may speak for the new one already; the old one's documents are elsewhere then. */
+  /** A cluster whose issuer was changed may already have the documents of the new one. Those of the old one are elsewhere. */
   #checked(path: string, document: unknown): unknown {
     const isObject = typeof document === 'object' && document !== null;
     const named = isObject ? claim(document as Claims, 'issuer') : undefined;
@@ -125,27 +127,29 @@ class ClusterFetcher {
     throw new IssuerFault('UNUSABLE', "the cluster's API server speaks for another issuer");
   }
 
-  /** Outside of a cluster its name may stand for something else, which is asked as any other issuer is. */
+  /** Outside of a cluster the name may belong to another server, which is asked as any other issuer is. */
   async #askByName(url: URL, limits: FetchLimits): Promise<unknown> {
-    const ways: Way[] = [(bounds) => this.#askServer(url, bounds)];
-    if ((await this.#certificates()) === undefined) ways.push((bounds) => this.#askAnybody(url, bounds));
-    return firstOf(ways, limits);
+    const attempts: Attempt[] = [(bounds) => this.#askServer(url, bounds)];
+    if ((await this.#certificates()) === undefined)
+      attempts.push((bounds) => this.#askWithoutToken(url, bounds));
+    return firstOf(attempts, limits);
   }
 
-  /** What Kubernetes mounts is the cluster's, and no more; the others may hold authorities of other issuers too. */
+  /** The file that Kubernetes mounts holds the cluster's CA alone. The other sources may hold authorities of other issuers
+   * too. */
   async #certificates(): Promise<string | undefined> {
     const { mounted, deployed } = this.#access.ca;
     const own = await readClusterCertificates(mounted);
     return own ?? joined([await readClusterCertificates(deployed), this.#caCert]);
   }
 
-  /** Asks with the token, over a connection for which the cluster's CA has to vouch. */
+  /** Sends the token, over a connection that trusts the cluster's CA alone. */
   async #askServer(url: URL, limits: FetchLimits): Promise<unknown> {
     const { ca, token } = this.#access;
     const certificates = await this.#certificates();
     if (certificates === undefined) throw withoutCertificates(url, [ca.mounted, ca.deployed]);
     const bearer = await readClusterToken(token);
-    // Its certificate says whose it is, wherever it is.
+    // Its certificate proves that it is the API server, whatever its address.
     const bounds = { ...limits, publicOnly: false, bearer };
     try {
       return await this.#inside.use(certificates, (fetcher) => fetcher.fetch(url, bounds));
@@ -154,7 +158,7 @@ class ClusterFetcher {
     }
   }
 
-  async #askAnybody(url: URL, limits: FetchLimits): Promise<unknown> {
+  async #askWithoutToken(url: URL, limits: FetchLimits): Promise<unknown> {
     const certificates = joined([await readClusterCertificates(this.#access.ca.deployed), this.#caCert]);
     return this.#outside.use(certificates, (fetcher) => fetcher.fetch(url, limits));
   }
@@ -165,15 +169,16 @@ function joined(pems: readonly (string | undefined)[]): string | undefined {
   return found.length === 0 ? undefined : found.join('\n');
 }
 
-/** What the first way brings that does not fail, in the time that one alone would have: each but the last has half of what
- * is left. Throws the fault of the first, with the others in its sentence. */
-async function firstOf(ways: readonly Way[], limits: FetchLimits): Promise<unknown> {
+/** The document of the first attempt that does not fail. All attempts together take no longer than one alone may: each but
+ * the last has half of the time that is left. Throws the fault of the first, with the others in its sentence. */
+async function firstOf(attempts: readonly Attempt[], limits: FetchLimits): Promise<unknown> {
   const deadline = performance.now() + limits.timeout;
   const faults: IssuerFault[] = [];
-  for (const [index, way] of ways.entries()) {
+  for (const [index, attempt] of attempts.entries()) {
     const left = Math.max(1, Math.ceil(deadline - performance.now()));
     try {
-      return await way({ ...limits, timeout: index === ways.length - 1 ? left : Math.ceil(left / 2) });
+      const timeout = index === attempts.length - 1 ? left : Math.ceil(left / 2);
+      return await attempt({ ...limits, timeout });
     } catch (error) {
       if (!(error instanceof IssuerFault)) throw error;
       faults.push(error);

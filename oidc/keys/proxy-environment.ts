@@ -1,8 +1,10 @@
 /**
  * Which proxy the environment names for a URL, by the rules that Go and curl share.
  *
- * Our own rather than undici's `EnvHttpProxyAgent`, which (7.30) knows no ranges in `NO_PROXY`, reads the end of a bare
- * IPv6 address as a port, and does not say which proxy a request went through: a proxy that fails is to be named.
+ * Not undici's `EnvHttpProxyAgent`, which was tried (7.30.2). It does not say which proxy a request went through, and an
+ * error has to name the proxy. In `NO_PROXY` it knows no ranges of addresses (`10.0.0.0/8`), takes the end of a bare IPv6
+ * address for a port, takes `*` only where it stands alone, and fits neither `bücher.example` nor `example.com.`. It also
+ * asks the proxy for `localhost` and `127.0.0.1`.
  */
 import { BlockList, isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
@@ -10,7 +12,7 @@ import { isLocalToMachine } from '../../core/loopback.ts';
 import { DefinitionError } from '../definition-error.ts';
 
 /** Environment variables by their names. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
 
 /** The proxies that are named, and which of them is for a URL; undefined where none is to be asked. */
 export interface Proxies {
@@ -20,7 +22,7 @@ export interface Proxies {
 
 /** What `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of `environment` say, in small letters first; the own machine is never
  * asked through a proxy. Throws {@link DefinitionError} for a proxy that cannot be used. */
-export function proxiesOf(environment: Environment): Proxies {
+export function proxiesOf(environment: EnvironmentVariables): Proxies {
   const read = (name: string): string => environment[name.toLowerCase()] ?? environment[name] ?? '';
   const http = proxyUrl('HTTP_PROXY', read('HTTP_PROXY'));
   const https = proxyUrl('HTTPS_PROXY', read('HTTPS_PROXY')) ?? http;
@@ -39,7 +41,7 @@ export function proxiesOf(environment: Environment): Proxies {
   };
 }
 
-/** A proxy's host and port: what may be told of it, for the rest of its URL may hold a password. */
+/** A proxy's host and port, for messages: the rest of its URL may hold a password. */
 export const addressOf = (proxy: URL): string => `${proxy.hostname}:${portOf(proxy)}`;
 
 // The value is not repeated: it may hold a password. Without a scheme it needs a port, as people write it for curl and

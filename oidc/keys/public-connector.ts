@@ -1,6 +1,6 @@
 /**
- * Connections that reach public addresses only. The decision falls where the connection is made: a name that was
- * looked up before, to be judged, could mean another address the next time.
+ * Connections that reach public addresses only. The address is checked when the connection is made: a name that was
+ * looked up for a check before could lead to another address the next time.
  */
 import { lookup as resolve } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
@@ -22,8 +22,8 @@ export function publicConnector(
   };
 }
 
-/** Throws {@link IssuerFault} `UNUSABLE` for a host that says itself that it is not public: a special-use address, or a
- * name that only a machine or a network of one's own can have. All that can be told where a proxy finds the address. */
+/** Throws {@link IssuerFault} `UNUSABLE` for a host that is plainly not public: a special-use address, or a name that only
+ * a machine or a private network can have. All that can be checked where a proxy looks the address up. */
 export function refuseNearby(hostname: string): void {
   if (isNearbyAddress(hostname) || isNearbyName(hostname)) throw notPublic(hostname);
 }

@@ -1,18 +1,18 @@
-import type { Trust } from './connections.ts';
+import type { ServerTrust } from './connections.ts';
 import type { DocumentFetcher } from './fetch-document.ts';
 import { IssuerFault } from './issuer-fault.ts';
 
 /** Connections that are made anew when the certificates that they trust change. Fetches under way keep theirs until they
  * end. */
 export class RenewedFetcher {
-  readonly #create: (trust: Trust) => DocumentFetcher;
+  readonly #create: (trust: ServerTrust) => DocumentFetcher;
   readonly #exclusive: boolean;
   #current: { readonly caCert: string | undefined; readonly fetcher: DocumentFetcher } | undefined;
   readonly #users = new Map<DocumentFetcher, number>();
   #closed = false;
 
   /** `exclusive`: whether nothing but the certificates that {@link RenewedFetcher.use} is handed counts. */
-  constructor(create: (trust: Trust) => DocumentFetcher, exclusive: boolean) {
+  constructor(create: (trust: ServerTrust) => DocumentFetcher, exclusive: boolean) {
     this.#create = create;
     this.#exclusive = exclusive;
   }

@@ -62,7 +62,7 @@ export function staticKeys(jwks: unknown, source: StaticKeySet, issuer: string):
 /** Members of a JWK that are secret (RFC 7518 §6). */
 const SECRETS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
-// An operator who hands over the issuer's private key by mistake must learn it: it has been copied to one place more.
+// An operator who hands over the issuer's private key by mistake must learn of it: there is one more copy of it now.
 function refuseSecret(jwk: unknown, index: number, field: string, issuer: string): void {
   if (typeof jwk !== 'object' || jwk === null) return;
   const members = jwk as Claims;
@@ -70,7 +70,7 @@ function refuseSecret(jwk: unknown, index: number, field: string, issuer: string
   const what = claim(members, 'kty') === 'oct' ? 'a symmetric key' : 'a private key';
   const sentence = `key ${index + 1} of the key set of ${issuer} is ${what}; only public keys belong here`;
   const hint =
-    'Leave out its secret members, as the issuer does in its own JWKS. Whoever has the secret can make tokens: ' +
+    'Leave out its secret members, as the issuer does in its own JWKS. Anyone who has the secret can make tokens: ' +
     'replace the key if this file was not meant to hold it.';
   throw fault(issuer, field, sentence, hint);
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import type { SecureContext } from 'node:tls';
 import { DefinitionError } from '../definition-error.ts';
-import type { Environment } from './proxy-environment.ts';
+import type { EnvironmentVariables } from './proxy-environment.ts';
 
 /** Where Linux has its own; Node writes a line of its own to stderr where it is missing. */
 const LINUX_DIRECTORY = '/etc/ssl/certs';
@@ -12,7 +12,7 @@ const LINUX_DIRECTORY = '/etc/ssl/certs';
  * and those that Node brings. With `SSL_CERT_FILE` or `SSL_CERT_DIR` in the environment the system's alone, which are then
  * where these say, as for OpenSSL and Go. `NODE_EXTRA_CA_CERTS` counts in any case. Throws {@link DefinitionError} when
  * the variables lead to no certificate: with an empty store every issuer would fail. */
-export function trustedCertificates(environment: Environment): readonly string[] {
+export function trustedCertificates(environment: EnvironmentVariables): readonly string[] {
   const names = ['SSL_CERT_FILE', 'SSL_CERT_DIR'].filter((name) => (environment[name] ?? '') !== '');
   const brought = getCACertificates(names.length === 0 ? 'default' : 'extra');
   const system = names.length > 0 || hasStore() ? getCACertificates('system') : [];

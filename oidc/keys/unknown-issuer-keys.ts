@@ -9,21 +9,21 @@ import { IssuerKeys } from './issuer-keys.ts';
 import { TokenError } from '../token-error.ts';
 import type { WaitLimit } from './wait-limit.ts';
 
-/** Issuers of one pattern that nobody has seen before: so many at once after a quiet time, … */
+/** Budget for issuers of one pattern that were not seen before: so many at once after a quiet time. */
 export const NEW_ISSUERS_BURST = 100;
-/** … and so many a second in the long run. */
+/** The same in the long run, per second. */
 export const NEW_ISSUERS_PER_SECOND = 10;
 /** Longest document that is read, in bytes. */
 const MAX_DOCUMENT = 64 * 1024;
 
 /** What {@link UnknownIssuerKeys} needs. */
-export interface UnknownIssuerKeysOptions {
+interface UnknownIssuerKeysOptions {
   readonly fetch: FetchDocument;
   readonly clock: Clock;
   /** Of each document, in milliseconds; default 10 s. */
   readonly timeout: number | undefined;
-  /** For tokens that wait for issuers of this kind, whatever their pattern. */
-  readonly room: WaitLimit;
+  /** Counts the tokens that wait for issuers of this kind, whatever their pattern. */
+  readonly waitLimit: WaitLimit;
 }
 
 /** Makes the keys of one pattern's issuers, a limited number of them at a time. */
@@ -49,9 +49,17 @@ export class UnknownIssuerKeys {
         },
       );
     }
-    const { fetch, clock, timeout, room } = this.#options;
-    // No host was named by the operator, and no fetch starts for which nobody waits.
-    const bounds = { namedHosts: new Set<string>(), maxDocument: MAX_DOCUMENT, eager: false };
-    return new IssuerKeys({ issuer, fetch, clock, timeout, room, ...bounds });
+    const { fetch, clock, timeout, waitLimit } = this.#options;
+    return new IssuerKeys({
+      issuer,
+      fetch,
+      clock,
+      timeout,
+      waitLimit,
+      // The operator named no host.
+      namedHosts: new Set<string>(),
+      maxDocument: MAX_DOCUMENT,
+      eager: false,
+    });
   }
 }

@@ -38,8 +38,8 @@ export class VerificationKey {
   import(algorithm: Algorithm): Promise<ImportedKey | undefined> {
     let key = this.#imported.get(algorithm);
     if (key === undefined) {
-      // The JWK has no secret and is no `oct` key, so that the importer never gives plain bytes.
-      // Looked at here, not for each key of a set: it takes 0.2 ms.
+      // The JWK has no secret and is no `oct` key, so that the importer never returns plain bytes.
+      // Weakness is checked here, not for each key of a set, because the check takes 0.2 ms.
       key = isBroken(this.#jwk)
         ? Promise.resolve(undefined)
         : importJWK(this.#jwk, algorithm).then(
@@ -75,13 +75,13 @@ const isBroken = ({ n }: JWK): boolean => n !== undefined && rsaWeakness(fromBas
 /** A member of a key set that verifies nothing here. */
 export interface SkippedKey extends KeyFlaw {
   readonly keyId: string | undefined;
-  /** `key "2026-11"`, or by its place where it has no id; may be shown to people. */
+  /** `key "2026-11"`, or by its index where it has no id; may be shown to people. */
   readonly name: string;
 }
 
 /** The key that one member of a JWKS describes, or why it is none that may verify a token: another use, another kind, a
  * symmetric key, RSA that is too short, a spelling that is wrong. An issuer may publish such keys, so they are skipped, not
- * refused. `index` is its place in the set, from 0. */
+ * refused. `index` is its index in the set, from 0. */
 export function readVerificationKey(jwk: unknown, index: number): VerificationKey | SkippedKey {
   const isObject = typeof jwk === 'object' && jwk !== null && !Array.isArray(jwk);
   const members = isObject ? (jwk as Claims) : {};
@@ -101,8 +101,8 @@ export function readVerificationKey(jwk: unknown, index: number): VerificationKe
 
 const MAX_SHOWN = 100;
 
-/** How a message calls a key. */
-export function nameOf(keyId: string | undefined, index: number): string {
+/** The name of a key in messages. */
+function nameOf(keyId: string | undefined, index: number): string {
   if (keyId === undefined) return `key ${index + 1} of the set`;
   return `key ${printable(JSON.stringify(keyId.length > MAX_SHOWN ? `${keyId.slice(0, MAX_SHOWN)}…` : keyId))}`;
 }

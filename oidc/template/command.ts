@@ -1,7 +1,7 @@
 /** One command of a template: a value alone, or a function with its arguments. */
 import type { DefinitionError } from '../definition-error.ts';
 import { argumentsOf, typesOf } from './tree.ts';
-import type { Call, Expression, FunctionName, ValueType } from './tree.ts';
+import type { FunctionCall, Expression, FunctionName, GoType } from './tree.ts';
 
 /** A word of a command. */
 export type Operand =
@@ -54,7 +54,7 @@ function buildCall(
   const values = rest.map((operand) => requireValue(operand, refuse));
   const args = values.map(({ expression }) => expression);
   const source = [name, ...values.map((value) => value.source)].join(' ');
-  const call: Call = { kind: 'call', name, args, piped: piped?.expression, source, at };
+  const call: FunctionCall = { kind: 'call', name, args, piped: piped?.expression, source, at };
   checkCount(call, refuse);
   if (name === 'eq' || name === 'ne') checkTypes(call, refuse);
   return { expression: call, source };
@@ -99,7 +99,7 @@ function requireValue(operand: Operand, refuse: Refuse): Operand & { readonly ki
   );
 }
 
-function checkCount(call: Call, refuse: Refuse): void {
+function checkCount(call: FunctionCall, refuse: Refuse): void {
   const [least, most, example] = FUNCTIONS.get(call.name) ?? [0, Infinity, ''];
   const count = argumentsOf(call).length;
   if (count >= least && count <= most) return;
@@ -107,14 +107,14 @@ function checkCount(call: Call, refuse: Refuse): void {
   throw refuse(call.at, `${call.name} wants ${wish} and has ${count}`, `Write ${example}.`);
 }
 
-const NOUNS: Readonly<Record<ValueType, string>> = {
+const NOUNS: Readonly<Record<GoType, string>> = {
   string: 'a text',
   bool: 'true or false',
   int: 'a number',
 };
 
 /** In Go, comparing different types is a fault each time that it is evaluated. */
-function checkTypes(call: Call, refuse: Refuse): void {
+function checkTypes(call: FunctionCall, refuse: Refuse): void {
   const [first = [], ...others] = argumentsOf(call).map(typesOf);
   for (const other of others) {
     if (other.some((type) => first.includes(type))) continue;

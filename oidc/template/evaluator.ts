@@ -1,7 +1,7 @@
 /** What a template gives for the claims of one token. */
 import { comparisonWords, missingWords } from './go-words.ts';
 import { typeOf } from './tree.ts';
-import type { Call, ClaimPath, Expression, FunctionName, Node, Value } from './tree.ts';
+import type { FunctionCall, ClaimPath, Expression, FunctionName, TemplateNode, Value } from './tree.ts';
 
 /** The value that a template finds under a path; undefined when there is none. */
 export type Lookup = (path: ClaimPath) => string | undefined;
@@ -36,7 +36,7 @@ export const pathText = (path: ClaimPath): string => (path.length === 1 ? path[0
  * name: of claims that it accepts, and not empty. The time is proportional to the template's size and the result's. */
 export function evaluateTemplate(
   text: string,
-  nodes: readonly Node[],
+  nodes: readonly TemplateNode[],
   lookup: Lookup,
   judge?: Judge,
 ): string | TemplateFailure {
@@ -74,12 +74,12 @@ class Evaluation {
     this.#judge = judge;
   }
 
-  run(nodes: readonly Node[]): string {
+  run(nodes: readonly TemplateNode[]): string {
     this.#walk(nodes);
     return this.#out;
   }
 
-  #walk(nodes: readonly Node[]): void {
+  #walk(nodes: readonly TemplateNode[]): void {
     for (const node of nodes) {
       if (node.kind === 'text') this.#write(node.text);
       else if (node.kind === 'print') this.#print(node.expression);
@@ -125,7 +125,7 @@ class Evaluation {
     throw new Interruption({ reason: 'missing', name, goMessage });
   }
 
-  #call(call: Call): Value {
+  #call(call: FunctionCall): Value {
     // A pipe's left side is evaluated even where and, or need not look at it.
     const piped = call.piped === undefined ? undefined : this.#value(call.piped);
     if (call.name === 'and' || call.name === 'or') return this.#choose(call, call.name === 'or', piped);
@@ -135,7 +135,7 @@ class Evaluation {
   }
 
   /** The first argument whose truth is `wanted`, without looking at those behind it; else the last one. */
-  #choose(call: Call, wanted: boolean, piped: Value | undefined): Value {
+  #choose(call: FunctionCall, wanted: boolean, piped: Value | undefined): Value {
     let value: Value = '';
     for (const arg of call.args) {
       value = this.#value(arg);
@@ -144,7 +144,7 @@ class Evaluation {
     return piped ?? value;
   }
 
-  #areEqual(call: Call, a: Value, b: Value): boolean {
+  #areEqual(call: FunctionCall, a: Value, b: Value): boolean {
     if (typeof a === typeof b) return a === b;
     const goMessage = comparisonWords(this.#text, call, typeOf(a), typeOf(b));
     throw new Interruption({ reason: 'incomparable', goMessage });

@@ -9,13 +9,13 @@ import { readTokens } from './lexer.ts';
 import type { Token, TokenKind } from './lexer.ts';
 import { unquote } from './literal.ts';
 import { INSTEAD, refuseTemplate } from './refusal.ts';
-import type { Branch, Node } from './tree.ts';
+import type { Branch, TemplateNode } from './tree.ts';
 
 /** How deep parentheses, pipes and ifs may be nested, each. */
 const MAX_DEPTH = 50;
 
 /** Reads a template. Throws {@link DefinitionError} with line, column and what to write instead. */
-export function parseTemplate(text: string): readonly Node[] {
+export function parseTemplate(text: string): readonly TemplateNode[] {
   const parser = new Parser(text, readTokens(text));
   return parser.template();
 }
@@ -37,15 +37,15 @@ class Parser {
     this.#tokens = tokens;
   }
 
-  template(): readonly Node[] {
+  template(): readonly TemplateNode[] {
     const [nodes, stop, token] = this.#nodes();
     if (stop === 'end of template') return nodes;
     throw this.#refuse(token, `there is no if to which this ${stop} belongs`, 'Take it out.');
   }
 
   /** Pieces up to what they do not contain, which is read too: `{{ end`, `{{ else`, or the end of the template. */
-  #nodes(): [readonly Node[], Stop, Token] {
-    const nodes: Node[] = [];
+  #nodes(): [readonly TemplateNode[], Stop, Token] {
+    const nodes: TemplateNode[] = [];
     for (;;) {
       const token = this.#take();
       if (token.kind === 'text') nodes.push({ kind: 'text', text: token.text });
@@ -59,14 +59,14 @@ class Parser {
     }
   }
 
-  #print(): Node {
+  #print(): TemplateNode {
     return { kind: 'print', expression: this.#pipeline('close').expression };
   }
 
-  #if(keyword: Token): Node {
+  #if(keyword: Token): TemplateNode {
     this.#descend(keyword);
     const branches: Branch[] = [];
-    let otherwise: readonly Node[] = [];
+    let otherwise: readonly TemplateNode[] = [];
     let [stop, token] = this.#branch(branches);
     while (stop === 'else' && this.#peekWord().text === 'if') {
       this.#take();

@@ -4,7 +4,7 @@
 export type Value = string | boolean | number;
 
 /** Go's name of a value's type; clients see it in error texts. */
-export type ValueType = 'string' | 'bool' | 'int';
+export type GoType = 'string' | 'bool' | 'int';
 
 /** The name of a claim, then the names of members (or the places in lists, from 0) inside of it. */
 export type ClaimPath = readonly [name: string, ...inner: string[]];
@@ -13,7 +13,7 @@ export type ClaimPath = readonly [name: string, ...inner: string[]];
 export type FunctionName = 'eq' | 'ne' | 'and' | 'or' | 'not';
 
 /** A function with its arguments. */
-export interface Call {
+export interface FunctionCall {
   readonly kind: 'call';
   readonly name: FunctionName;
   readonly args: readonly Expression[];
@@ -31,26 +31,30 @@ export type Expression =
   | { readonly kind: 'claim'; readonly path: ClaimPath; readonly at: number }
   /** `index . "name"` or `index . "name" "inner"`: a claim that is empty where it is missing. */
   | { readonly kind: 'index'; readonly path: ClaimPath }
-  | Call;
+  | FunctionCall;
 
 /** A piece of a template. */
-export type Node =
+export type TemplateNode =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'print'; readonly expression: Expression }
-  | { readonly kind: 'if'; readonly branches: readonly Branch[]; readonly otherwise: readonly Node[] };
+  | {
+      readonly kind: 'if';
+      readonly branches: readonly Branch[];
+      readonly otherwise: readonly TemplateNode[];
+    };
 
 /** One condition of an `if` and what it guards. */
 export interface Branch {
   readonly condition: Expression;
-  readonly body: readonly Node[];
+  readonly body: readonly TemplateNode[];
 }
 
 /** Go's type of a value. */
-export const typeOf = (value: Value): ValueType =>
+export const typeOf = (value: Value): GoType =>
   typeof value === 'string' ? 'string' : typeof value === 'number' ? 'int' : 'bool';
 
 /** The types that an expression can give: and, or give one of their arguments. */
-export function typesOf(expression: Expression): readonly ValueType[] {
+export function typesOf(expression: Expression): readonly GoType[] {
   if (expression.kind === 'claim' || expression.kind === 'index') return ['string'];
   if (expression.kind === 'constant') return [typeOf(expression.value)];
   if (expression.name !== 'and' && expression.name !== 'or') return ['bool'];
@@ -58,5 +62,5 @@ export function typesOf(expression: Expression): readonly ValueType[] {
 }
 
 /** All arguments of a call, in the order in which the function sees them. */
-export const argumentsOf = ({ args, piped }: Call): readonly Expression[] =>
+export const argumentsOf = ({ args, piped }: FunctionCall): readonly Expression[] =>
   piped === undefined ? args : [...args, piped];

@@ -2,14 +2,14 @@
 import type { Audit } from '../../audit/audit.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
-import type { Check } from './readiness.ts';
+import type { ReadinessCheck } from './readiness.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 
 /** How long a loss of audit lines is reported, milliseconds. */
 const LOSS_MEMORY = 86_400_000;
 
 /** Files that readers of the log need. Signing does not. */
-export function filesCheck({ unreadable, checkpointFailure }: LogStatus): Check {
+export function filesCheck({ unreadable, checkpointFailure }: LogStatus): ReadinessCheck {
   const troubles: string[] = [];
   if (unreadable !== undefined) {
     const others = unreadable.count === 1 ? '' : `, and ${unreadable.count - 1} more`;
@@ -23,7 +23,7 @@ export function filesCheck({ unreadable, checkpointFailure }: LogStatus): Check 
 
 /** Of the certificate that is served. Where a proxy in front does not look at it, an old one serves as well as a new
  * one. */
-export function tlsCheck(status: TlsStatus | undefined, clock: Clock): Check[] {
+export function tlsCheck(status: TlsStatus | undefined, clock: Clock): ReadinessCheck[] {
   if (status === undefined) return [];
   const { notAfter, failure } = status;
   const isOver = clock() >= notAfter;
@@ -36,7 +36,7 @@ export function tlsCheck(status: TlsStatus | undefined, clock: Clock): Check[] {
 
 /** Lines that somebody took out of the audit file are lost for good, and no certificate is safer for being refused
  * now. */
-export function auditFileCheck(audit: Pick<Audit, 'status'> | undefined, clock: Clock): Check[] {
+export function auditFileCheck(audit: Pick<Audit, 'status'> | undefined, clock: Clock): ReadinessCheck[] {
   const losses = audit?.status().places.flatMap(({ incidents }) => incidents?.lastLoss ?? []) ?? [];
   const [last] = losses.filter((at) => clock() - at < LOSS_MEMORY);
   if (last === undefined) return [];

@@ -10,7 +10,7 @@ import type { ReplayGuardStatus } from '../../policy/replay/replay-guard.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 
 /** One condition of readiness. */
-export interface Check {
+export interface ReadinessCheck {
   readonly name:
     | 'authority'
     | 'signer'
@@ -32,7 +32,7 @@ export interface Check {
 /** The conditions, and whether all hold that issuing needs. */
 export interface Readiness {
   readonly ready: boolean;
-  readonly checks: readonly Check[];
+  readonly checks: readonly ReadinessCheck[];
 }
 
 /** What readiness looks at. Times are milliseconds since the epoch. */
@@ -99,13 +99,13 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
   };
 }
 
-function openCheck({ isClosing }: ReadinessSources): Check {
+function openCheck({ isClosing }: ReadinessSources): ReadinessCheck {
   const ok = !isClosing();
   return { name: 'open', ok, detail: ok ? 'accepting requests' : 'shutting down' };
 }
 
 /** A configuration that cannot be loaded keeps nobody from signing: the last good one goes on. */
-function configurationCheck({ configuration }: ReadinessSources): Check[] {
+function configurationCheck({ configuration }: ReadinessSources): ReadinessCheck[] {
   if (configuration === undefined) return [];
   const { loadedAt, failure, restart } = configuration();
   const told = [`the configuration in force was loaded at ${new Date(loadedAt).toISOString()}`];
@@ -115,7 +115,7 @@ function configurationCheck({ configuration }: ReadinessSources): Check[] {
 }
 
 /** Lines that cannot be written keep nobody from signing, unless the audit is fail-closed. */
-function auditCheck({ audit }: ReadinessSources): Check | undefined {
+function auditCheck({ audit }: ReadinessSources): ReadinessCheck | undefined {
   if (audit === undefined) return undefined;
   const failing = audit.status().places.filter(({ isFailing }) => isFailing);
   const ok = failing.length === 0;
@@ -126,7 +126,7 @@ function auditCheck({ audit }: ReadinessSources): Check | undefined {
 }
 
 /** Only entries with a replay guard need it: the others go on. */
-function replayCheck({ replayGuard }: ReadinessSources): Check[] {
+function replayCheck({ replayGuard }: ReadinessSources): ReadinessCheck[] {
   const status = replayGuard?.();
   if (status === undefined) return [];
   const { fault, held } = status;
@@ -134,7 +134,7 @@ function replayCheck({ replayGuard }: ReadinessSources): Check[] {
   return [{ name: 'replay-guard', ok: fault === undefined, detail }];
 }
 
-function authorityCheck({ authorityNotBefore, authorityNotAfter, clock }: ReadinessSources): Check {
+function authorityCheck({ authorityNotBefore, authorityNotAfter, clock }: ReadinessSources): ReadinessCheck {
   const now = clock();
   const ok = authorityNotBefore <= now && now < authorityNotAfter;
   const validity = `${new Date(authorityNotBefore).toISOString()} to ${new Date(authorityNotAfter).toISOString()}`;
@@ -142,8 +142,8 @@ function authorityCheck({ authorityNotBefore, authorityNotAfter, clock }: Readin
 }
 
 /** A real signature now and then; callers at the same time share one. */
-function createSignerCheck({ signer, clock }: ReadinessSources): () => Promise<Check> {
-  let last: { readonly at: number; readonly check: Promise<Check> } | undefined;
+function createSignerCheck({ signer, clock }: ReadinessSources): () => Promise<ReadinessCheck> {
+  let last: { readonly at: number; readonly check: Promise<ReadinessCheck> } | undefined;
   return () => {
     const now = clock();
     if (last === undefined || now - last.at > SIGNER_MEMORY || now < last.at)
@@ -152,7 +152,7 @@ function createSignerCheck({ signer, clock }: ReadinessSources): () => Promise<C
   };
 }
 
-async function probe(signer: Signer): Promise<Check> {
+async function probe(signer: Signer): Promise<ReadinessCheck> {
   const timeout = AbortSignal.timeout(SIGNER_TIMEOUT_MS);
   const late = new Promise<never>((_, reject) => {
     timeout.addEventListener('abort', () => {
@@ -182,7 +182,7 @@ function createQueueWatch(): (status: LogStatus, now: number) => number {
   };
 }
 
-function logCheck(status: LogStatus): Check {
+function logCheck(status: LogStatus): ReadinessCheck {
   const { failed, signingFailure } = status;
   const unsigned =
     signingFailure && `a committed head cannot be signed: ${signingFailure}; it is tried again`;
@@ -190,13 +190,13 @@ function logCheck(status: LogStatus): Check {
   return { name: 'log', ok: trouble === undefined, detail: trouble ?? takesEntries(status) };
 }
 
-const clockCheck = ({ clockFailure }: LogStatus): Check => ({
+const clockCheck = ({ clockFailure }: LogStatus): ReadinessCheck => ({
   name: 'clock',
   ok: clockFailure === undefined,
   detail: clockFailure ?? 'the clock agrees with the time that passed',
 });
 
-function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: number): Check {
+function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: number): ReadinessCheck {
   const age = now - timestamp;
   const isStuck = waited > QUEUE_STUCK_MS;
   const isAhead = age < -CLOCK_TOLERANCE;

@@ -231,7 +231,7 @@ describe('Issuers that a pattern describes', () => {
     expect(await ask(door, issuerOf(1))).to.contain(issuerOf(1));
   });
 
-  it('that hang hold only so many places and sockets, and none of those of the others', async () => {
+  it('that hang hold only so many tokens and sockets, and none of the limit of the others', async () => {
     const door = make([meta(PATTERN), emailDefinition('https://named.example')]);
     let release: (value?: unknown) => void = () => undefined;
     tenants.until = new Promise((resolve) => (release = resolve));

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { Authenticator } from '../../oidc/authenticate.ts';
-import type { Trust } from '../../oidc/keys/connections.ts';
+import type { ServerTrust } from '../../oidc/keys/connections.ts';
 import { createDocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import type { DocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
@@ -30,7 +30,7 @@ describe('A configuration that takes over from another', () => {
     await issuer.close();
   });
 
-  const createFetcher = ({ caCert }: Trust): DocumentFetcher => {
+  const createFetcher = ({ caCert }: ServerTrust): DocumentFetcher => {
     const real = createDocumentFetcher({ caCert });
     const record = { caCert, closed: false };
     fetchers.push(record);

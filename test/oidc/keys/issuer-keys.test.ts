@@ -225,7 +225,7 @@ describe("An issuer's keys", () => {
     expect(new Set(await Promise.all(outcomes.slice(0, MAX_WAITING)))).to.deep.equal(new Set(['ok']));
   });
 
-  it('of several issuers that hang leave places for one that answers, also for the first time', async () => {
+  it('of several issuers that hang leave one that answers its reserve, also for the first time', async () => {
     const hanging = await Promise.all([startIssuer(), startIssuer(), startIssuer()]);
     let release: (value: undefined) => void = () => undefined;
     const until = new Promise<undefined>((resolve) => (release = resolve));
@@ -247,7 +247,7 @@ describe("An issuer's keys", () => {
     release(undefined);
     const waited = await Promise.all(outcomes.slice(0, waiting));
     expect(new Set(waited)).to.deep.equal(new Set(['ok']));
-    // The places are given back.
+    // All of them have left the limit.
     const later = await Promise.all(tokens.slice(-MAX_WAITING).map((token) => door.identify(token)));
     expect(later).to.have.length(MAX_WAITING);
     await Promise.all([door.close(), ...hanging.map((one) => one.close())]);

@@ -56,7 +56,7 @@ describe("Fetching the documents of the cluster's own issuer", () => {
     await writeFile(access.token, `${text}\n`);
   }
 
-  function fetcherOf(changes: { issuer?: string; caCert?: string; place?: URL } = {}): DocumentFetcher {
+  function fetcherOf(changes: { issuer?: string; caCert?: string; location?: URL } = {}): DocumentFetcher {
     const fetcher = createClusterFetcher({
       ...{ issuer: server.url, caCert: undefined, createFetcher: createDocumentFetcher, access },
       ...changes,
@@ -229,24 +229,24 @@ describe("Fetching the documents of the cluster's own issuer", () => {
     });
   });
 
-  it('asks the API server where the operator names it as the place of the documents', async () => {
+  it('asks the API server where the operator names it in the URL of the documents', async () => {
     const issuer = 'https://oidc.example.com/clusters/one';
     server.settings.issuer = issuer;
     await mount('opaque');
-    const discovery = fetcherOf({ issuer, place: new URL(server.url + DISCOVERY) });
+    const discovery = fetcherOf({ issuer, location: new URL(server.url + DISCOVERY) });
     expect(await get(server.url + DISCOVERY, discovery)).to.include({ issuer });
     expect(await get(server.nodeUrl + KEYS, discovery)).to.have.property('keys');
-    const keys = fetcherOf({ issuer, place: new URL(server.url + KEYS) });
+    const keys = fetcherOf({ issuer, location: new URL(server.url + KEYS) });
     expect(await get(server.url + KEYS, keys)).to.have.property('keys');
     expect(server.seen.map(({ host, token: sent }) => [host, sent])).to.deep.equal(
       Array(3).fill([server.host, 'opaque']),
     );
   });
 
-  it('asks nobody but the place that the operator names, where that is another', async () => {
+  it('asks nothing but the URL that the operator names, where that is another', async () => {
     const fetcher = fetcherOf({
       issuer: server.nodeUrl,
-      place: new URL('https://keys.example/openid/v1/jwks'),
+      location: new URL('https://keys.example/openid/v1/jwks'),
     });
     await mount(tokenOf(server.nodeUrl));
     expect((await faultOf(() => get(server.nodeUrl + KEYS, fetcher))).message).to.contain(

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { expect } from 'chai';
-import { proxiesOf, type Environment } from '../../../oidc/keys/proxy-environment.ts';
+import { proxiesOf, type EnvironmentVariables } from '../../../oidc/keys/proxy-environment.ts';
 import { DefinitionError } from '../../../oidc/definition-error.ts';
 import { createDocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
 import { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
@@ -76,7 +76,7 @@ describe('Fetching a document through a proxy', () => {
     }
   });
 
-  async function get(url: string, environment: Environment, publicOnly = false): Promise<unknown> {
+  async function get(url: string, environment: EnvironmentVariables, publicOnly = false): Promise<unknown> {
     const fetcher = createDocumentFetcher({ caCert: identity.cert }, environment);
     try {
       return await fetcher.fetch(new URL(url), { ...LIMITS, publicOnly });

@@ -2,14 +2,14 @@ import { expect } from 'chai';
 import { generateKey } from '../../../signers/key-types.ts';
 import { localSigner } from '../../../signers/local-signer.ts';
 import type { LogStatus } from '../../../tlog/log-status.ts';
-import { createReadiness, type Check } from '../../../server/operator/readiness.ts';
+import { createReadiness, type ReadinessCheck } from '../../../server/operator/readiness.ts';
 
 const START = Date.UTC(2026, 10, 22);
 
 describe('server: readiness', () => {
   let now: number;
   let status: LogStatus;
-  let failedChecks: () => Promise<Check['name'][]>;
+  let failedChecks: () => Promise<ReadinessCheck['name'][]>;
 
   beforeEach(async () => {
     now = START;

@@ -3,7 +3,7 @@ import { DefinitionError } from '../definition-error.ts';
 import { discoveryUrl } from './discovery.ts';
 
 /** A discovery document, or the key set itself. */
-export interface KeyPlace {
+export interface KeyLocation {
   readonly kind: 'discovery' | 'jwks';
   readonly url: URL;
   /** What the `issuer` of a discovery document has to be. */
@@ -12,15 +12,15 @@ export interface KeyPlace {
   readonly isNamed: boolean;
 }
 
-/** What the configuration says of it. */
-export interface PlaceSettings {
+/** The settings of the configuration that name it. */
+interface LocationSettings {
   readonly discoveryUrl: string | undefined;
   readonly discoveryIssuer: string | undefined;
   readonly jwksUrl: string | undefined;
 }
 
-/** The place for the issuer `url`. Throws {@link DefinitionError} for settings that contradict each other or are no URLs. */
-export function placeOf({ jwksUrl, ...settings }: PlaceSettings, url: string): KeyPlace {
+/** The location for the issuer `url`. Throws {@link DefinitionError} for settings that contradict each other or are no URLs. */
+export function keyLocationOf({ jwksUrl, ...settings }: LocationSettings, url: string): KeyLocation {
   const { discoveryIssuer: issuer = url, discoveryUrl: text } = settings;
   if (jwksUrl !== undefined) {
     for (const [field, value] of [
