@@ -83,6 +83,12 @@ describe('the documentation', () => {
     expect(faults).to.deep.equal([]);
   });
 
+  it('lists every page in docs/README.md', () => {
+    const text = read('docs/README.md');
+    const others = pages.filter((page) => page.startsWith('docs/') && page !== 'docs/README.md');
+    expect(others.filter((page) => !text.includes(`](${page.slice('docs/'.length)})`))).to.deep.equal([]);
+  });
+
   it('names only paths that exist', () => {
     const faults: string[] = [];
     for (const page of pages)
