@@ -18,7 +18,8 @@ import type { ReplayGuard } from './replay/replay-guard.ts';
 import { rateLimiter, type RateLimiter } from './rate-limit.ts';
 import { replayKey } from './replay/replay-key.ts';
 import type { RuleInput } from './rules/bindings.ts';
-import { compileRules, ruleRefusal, rulesRequired, type Rules, type RuleTrace } from './rules/rules.ts';
+import { ruleRefusal, rulesRequired } from './rules/rule-decision.ts';
+import { compileRules, type Rules, type RuleTrace } from './rules/rules.ts';
 
 /** What decides whether a token was used before. */
 export type ReplayCheck = Pick<ReplayGuard, 'claim' | 'wasUsed'>;

@@ -1,6 +1,6 @@
 import type { RuleDefinition } from '../../policy/issuer-policy-definition.ts';
 import { ExpressionFault, RuleError } from '../../policy/rules/rule-error.ts';
-import { compileRules, MAX_FIXED_STEPS } from '../../policy/rules/rules.ts';
+import { compileRule, MAX_FIXED_STEPS } from '../../policy/rules/rules.ts';
 import type { RuleValues } from '../schema/issuer-schema.ts';
 import type { Path, Report } from '../findings/report.ts';
 
@@ -44,7 +44,7 @@ function ruleOf(entry: RuleValues, path: Path, report: Report): RuleDefinition |
  * that one costs which can be. */
 function checkExpression(rule: RuleDefinition, path: Path, report: Report): number {
   try {
-    return compileRules([rule]).steps;
+    return compileRule(rule).steps;
   } catch (error) {
     if (!(error instanceof RuleError)) throw error;
     const { line, column } = error.metadata;

@@ -6,8 +6,9 @@ import type { RuleDefinition } from '../issuer-policy-definition.ts';
 import { githubActions } from '../providers/github.ts';
 import type { IssuerFacts } from '../providers/provider.ts';
 import { providerOf } from '../providers/providers.ts';
-import { compileExpression, type CompiledExpression } from './compile.ts';
+import type { CompiledExpression } from './compile.ts';
 import { placeOf } from './rule-error.ts';
+import { compileRule } from './rules.ts';
 import { nodesOf, type Expr } from './syntax.ts';
 import { alternativesOf, plainPath, type Weakness, type RuleUnderCheck } from './rule-under-check.ts';
 import { contradictions, impossibleStarts, impossibleTexts, misspeltClaims } from './warnings-forms.ts';
@@ -55,9 +56,9 @@ export function ruleWarnings(rule: RuleDefinition, issuer: IssuerFacts): RuleWar
     .sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
-function compiled({ expression }: RuleDefinition): CompiledExpression | undefined {
+function compiled(rule: RuleDefinition): CompiledExpression | undefined {
   try {
-    return compileExpression(expression);
+    return compileRule(rule);
   } catch {
     return undefined;
   }

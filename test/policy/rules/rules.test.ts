@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import type { RuleDefinition } from '../../../policy/issuer-policy-definition.ts';
 import { PolicyError } from '../../../policy/policy-error.ts';
 import { RuleError } from '../../../policy/rules/rule-error.ts';
-import { compileRules, ruleRefusal, rulesRequired } from '../../../policy/rules/rules.ts';
+import { ruleRefusal, rulesRequired } from '../../../policy/rules/rule-decision.ts';
+import { compileRule, compileRules } from '../../../policy/rules/rules.ts';
+import { ruleWarnings } from '../../../policy/rules/warnings.ts';
 import { outcomeOf, ruleInput } from './support/rule-input.ts';
 
 const allow = (name: string, expression: string, message?: string): RuleDefinition => ({
@@ -118,7 +120,26 @@ describe('policy/rules', () => {
       expect(outcomes[2]?.failure?.reason).to.equal('claims.nope is not there');
     });
 
-    it('and tells as an error what it decided', () => {
+    it('by an expression that is compiled once, however many ask for it', () => {
+      let reads = 0;
+      const rule: RuleDefinition = {
+        ...allow('a', ''),
+        get expression() {
+          reads++;
+          return 'claims.ref == "refs/heads/main"';
+        },
+      };
+      // The check of the configuration, its warnings, and the policies of two configurations that have it.
+      expect(compileRule(rule).steps).to.be.greaterThan(0);
+      expect(ruleWarnings(rule, { url: 'https://a.example', isMeta: false, type: 'email' })).to.deep.equal(
+        [],
+      );
+      for (const rules of [compileRules([rule]), compileRules([rule])])
+        expect(rules.decide(ruleInput())).to.deep.equal({ allowed: true, rule: 'a' });
+      expect(reads).to.equal(1);
+    });
+
+    it('and returns as an error what it decided', () => {
       const decision = compileRules([deny('d', 'true', 'Merge first.')]).decide(ruleInput());
       if (decision.allowed) throw new Error('it was allowed');
       const error = ruleRefusal(decision, 'github');
