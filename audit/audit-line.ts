@@ -5,48 +5,11 @@
  */
 import { hash } from 'node:crypto';
 import type { ExtensionValues } from '../core/fulcio-extensions.ts';
+import type { IssuedDecision, RefusedDecision } from '../ca/decision.ts';
 import { asciiJson } from '../core/printable.ts';
 
 /** Of the schema; it changes when a reader of the old one would misread a line. */
 export const AUDIT_VERSION = 1;
-
-/** A certificate that is about to leave. Issuer, principal and entry were verified. */
-export interface IssuedDecision {
-  readonly requestId: string;
-  /** Address of the client; empty when the socket is gone. */
-  readonly client: string;
-  /** Name of the configuration's entry. */
-  readonly entry: string | undefined;
-  readonly issuer: string;
-  readonly principal: string;
-  /** The rule that allowed it; undefined when none had to. */
-  readonly rule: string | undefined;
-  /** Lower-case hexadecimal. */
-  readonly serial: string;
-  readonly leafIndex: number;
-  /** DER. */
-  readonly certificate: Uint8Array;
-  /** Values of Fulcio's extensions in it, by number. */
-  readonly extensions: ExtensionValues;
-  /** Milliseconds since the epoch. */
-  readonly notAfter: number;
-}
-
-/** A request that gets no certificate. What was not verified by then is undefined; `issuer` is the token's until there is
- * a principal. */
-export interface RefusedDecision {
-  readonly requestId: string;
-  readonly client: string;
-  readonly reason: string;
-  readonly entry?: string | undefined;
-  readonly issuer?: string | undefined;
-  readonly principal?: string | undefined;
-  /** The rule that refused it. */
-  readonly rule?: string | undefined;
-  /** Of the precertificate, where one was logged before the refusal, or may have been: then the serial alone. */
-  readonly serial?: string | undefined;
-  readonly leafIndex?: number | undefined;
-}
 
 /** Refusals that got no line of their own. Times are milliseconds since the epoch. */
 export interface SuppressedRefusals {
@@ -60,9 +23,15 @@ export interface SuppressedRefusals {
 
 /** The line for a certificate, decided at `now`. No line has a newline at its end. */
 export function issuedLine(decision: IssuedDecision, now: number): string {
-  const { requestId, client, entry, issuer, principal, rule, serial, leafIndex } = decision;
   return line(now, 'issued', {
-    ...{ requestId, client, entry, issuer, principal, rule, serial, leafIndex },
+    requestId: decision.caller.requestId,
+    client: decision.caller.address,
+    entry: decision.issuerBlock,
+    issuer: decision.issuer,
+    principal: decision.principal,
+    rule: decision.rule,
+    serial: decision.serial,
+    leafIndex: decision.leafIndex,
     certificateSha256: hash('sha256', decision.certificate, 'hex'),
     notAfter: rfc3339ms(decision.notAfter),
     ...sourceOf(decision.extensions),
@@ -82,13 +51,19 @@ function valueOf(extensions: ExtensionValues, ...numbers: readonly number[]): st
   return number === undefined ? undefined : extensions.get(number);
 }
 
-/** The line for a refusal, decided at `now`. */
-export function refusedLine(decision: RefusedDecision, now: number): string {
-  const { requestId, client, entry, issuer, principal, rule, reason, serial, leafIndex } = decision;
-  return line(now, 'refused', {
-    ...{ requestId, client, entry, issuer, principal, rule, reason, serial, leafIndex },
+/** The line for a refusal, decided at `now`; `reason` is the code of the answer. */
+export const refusedLine = (decision: RefusedDecision, reason: string, now: number): string =>
+  line(now, 'refused', {
+    requestId: decision.caller.requestId,
+    client: decision.caller.address,
+    entry: decision.issuerBlock,
+    issuer: decision.issuer,
+    principal: decision.principal,
+    rule: decision.rule,
+    reason,
+    serial: decision.serial,
+    leafIndex: decision.leafIndex,
   });
-}
 
 /** The line that stands for refusals without one. */
 export function suppressedLine({ entry, reason, count, from, to }: SuppressedRefusals, now: number): string {

@@ -8,13 +8,8 @@ import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.ts';
 import type { AuditError } from './audit-error.ts';
 import type { AuditDefinition, SyslogDefinition } from './audit-definition.ts';
-import {
-  issuedLine,
-  refusedLine,
-  suppressedLine,
-  type IssuedDecision,
-  type RefusedDecision,
-} from './audit-line.ts';
+import type { IssuedDecision, RefusedDecision } from '../ca/decision.ts';
+import { issuedLine, refusedLine, suppressedLine } from './audit-line.ts';
 import { descriptorDestination } from './descriptor-destination.ts';
 import type { Destination, FileIncidents, Note } from './destination.ts';
 import { openFileDestination } from './file-destination.ts';
@@ -46,8 +41,9 @@ export interface Audit {
   issued(decision: IssuedDecision): Promise<void> | undefined;
   /** Fail-closed, and a place is known to take no lines: what {@link Audit.issued} would reject with at once. Cheap. */
   refusal(): AuditError | undefined;
-  /** Whether the refusal has a line of its own; else it will be in a summary. Never throws, and nobody waits. */
-  refused(decision: RefusedDecision): boolean;
+  /** Whether the refusal, answered with `reason`, has a line of its own; else it will be in a summary. Never throws, and
+   * returns at once. */
+  refused(decision: RefusedDecision, reason: string): boolean;
   status(): AuditStatus;
   /** Writes what waits and ends. Decisions after it are lost, and told. */
   close(): Promise<void>;
@@ -108,11 +104,11 @@ class QueuedAudit implements Audit {
     return undefined;
   }
 
-  refused(decision: RefusedDecision): boolean {
-    const isTold = this.#budget.take(decision.entry, decision.reason);
-    this.#lines[isTold ? 'refused' : 'suppressed']++;
-    if (isTold) this.#push(refusedLine(decision, this.#clock()));
-    return isTold;
+  refused(decision: RefusedDecision, reason: string): boolean {
+    const hasLine = this.#budget.take(decision.issuerBlock, reason);
+    this.#lines[hasLine ? 'refused' : 'suppressed']++;
+    if (hasLine) this.#push(refusedLine(decision, reason, this.#clock()));
+    return hasLine;
   }
 
   status(): AuditStatus {

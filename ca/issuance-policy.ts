@@ -1,10 +1,9 @@
 /** What decides over a request, as issuing sees it: one immutable policy for the whole of a request. */
 import type { Identity } from '../oidc/identity.ts';
-import type { TokenTrace } from '../oidc/verify-token.ts';
 import type { AlgorithmGate } from './signing-algorithms.ts';
 import type { ProvenKey } from './possession.ts';
 
-/** What the entry that accepted a token demands of the key. */
+/** What the issuer block that accepted a token demands of the key. */
 export interface KeyDemands {
   readonly permit: AlgorithmGate;
   /** Whether a certificate signing request will do in place of a proof over the challenge. */
@@ -23,8 +22,8 @@ export interface Grant {
 
 /** The decisions. A configuration that is loaded later is another policy. */
 export interface IssuancePolicy {
-  /** Who asks; `trace` has what is certain of the token when it is refused. Rejects with TokenError. */
-  identify(token: string, trace?: TokenTrace): Promise<Identity>;
+  /** Who asks. Rejects with TokenError, which names what is certain of the token. */
+  identify(token: string): Promise<Identity>;
   keyDemands(identity: Identity): KeyDemands;
   /** Whether this identity may have a certificate for this key; counts against limits, and not when it is refused. Throws or rejects with
    * PolicyError. Answers at once where nothing has to be waited for. `token` is the one that was identified: it may

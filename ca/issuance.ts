@@ -1,17 +1,23 @@
 /** From a request to a certificate: the steps of the product, in their order. */
 import type { Clock } from '../core/clock.ts';
 import { parsePublicKey } from '../core/public-key.ts';
-import type { Committed } from '../tlog/committed.ts';
 import type { Identity } from '../oidc/identity.ts';
 import { ModulusJudge } from '../oidc/modulus-judge.ts';
-import type { Principal } from '../oidc/principal.ts';
+import { TokenError } from '../oidc/token-error.ts';
+import type { Committed } from '../tlog/committed.ts';
 import type { Authority } from './authority.ts';
 import { signCertificate } from './certificate.ts';
-import type { DecisionTrace } from './decision-trace.ts';
+import {
+  refusedDecision,
+  type Caller,
+  type CertainFacts,
+  type IssuedDecision,
+  type RefusedDecision,
+} from './decision.ts';
 import type { Grant, IssuancePolicy } from './issuance-policy.ts';
 import { GOOD_KEYS } from './key-policy.ts';
 import { proveKey, type ProvenKey } from './possession.ts';
-import { signPrecertificate, type Precertificate } from './precertificate.ts';
+import { signPrecertificate } from './precertificate.ts';
 import { isNotLogged, type PrecertificateLog } from './precertificate-log.ts';
 import type { LeafContent } from './profile.ts';
 import { RequestError } from './request-error.ts';
@@ -20,35 +26,18 @@ import type { SigningRequest } from './signing-request.ts';
 import { leafValidity } from './validity.ts';
 
 /** What issuing needs. */
-export interface IssuanceParts {
-  /** The policy that is in force now. A request is decided by the one that it began with. */
-  readonly policy: () => IssuancePolicy;
+export interface IssuanceOptions {
+  /** `current` is the policy that is in force now. A request is decided by the one that it began with. */
+  readonly policy: { readonly current: IssuancePolicy };
   readonly authority: Authority;
   readonly log: PrecertificateLog;
   readonly clock: Clock;
-  /** What is known to keep every certificate from leaving now, as the error to refuse with; undefined while nothing is.
-   * Asked before a token counts as used, so that it still works when the trouble is over. */
-  readonly trouble?: (() => Error | undefined) | undefined;
+  /** `refusal` is what is known to keep every certificate from being recorded now; undefined while nothing is. */
+  readonly audit?: { refusal(): Error | undefined } | undefined;
 }
 
-/** A certificate that may leave. */
-export interface Issued {
-  /** DER. */
-  readonly certificate: Uint8Array;
-  readonly principal: Principal;
-  /** Lower-case hexadecimal. */
-  readonly serialHex: string;
-  readonly committed: Committed;
-  /** Milliseconds since the epoch. */
-  readonly notAfter: number;
-  /** Whoever lets the certificate wait before it leaves calls this right before it does: throws PolicyError or
-   * TokenError when a policy that was loaded meanwhile refuses it. */
-  readonly confirm: () => void;
-}
-
-/** The places of one request in what the service has under way at once. They are of the caller, who also gives back the one
- * that is held at the end. */
-export interface RequestPlace {
+/** The place of one request in the limits on what is under way at once. */
+export interface ConcurrencySlot {
   /** The token is verified: takes a place, before anything else is done. Throws what refuses the request. */
   admit(): void;
   /** The key will be looked at for milliseconds: from now on the request holds a place among those that wait for that, and no
@@ -58,72 +47,140 @@ export interface RequestPlace {
   fromKeyCheck(): void;
 }
 
-/**
- * Issues one certificate. Rejects with `TokenError`, `RequestError`, `PolicyError`, the log's or the signer's
- * own error, or {@link ReleaseError}; after the log has committed the entry, a failure leaves an entry without a
- * certificate in the log, which is harmless and true: the CA had the intention. `trace` is filled on the way.
- */
-export type Issue = (request: SigningRequest, trace?: DecisionTrace, place?: RequestPlace) => Promise<Issued>;
-
-/** Joins the parts. */
-export function createIssuance(parts: IssuanceParts): Issue {
-  const { policy: current, authority, log, clock } = parts;
-  const requireReady = (): void => {
-    const trouble = parts.trouble?.();
-    if (trouble !== undefined) throw trouble;
-  };
-  const enter = async (key: ProvenKey, principal: Principal, grant: Grant): Promise<Entering> => {
-    const validity = leafValidity(clock(), grant.lifetimeSeconds, authority.validity);
-    // The clock that the validity was taken from may be what the trouble is about.
-    requireReady();
-    const content = { key, principal, validity, serial: newSerial() };
-    const precertificate = await signPrecertificate(authority, content);
-    return { content, precertificate };
-  };
-  return async (request, trace = {}, place) => {
-    const policy = current();
-    const identity = await policy.identify(request.token, trace);
-    noteIdentity(trace, identity);
-    place?.admit();
-    const { principal } = identity;
-    const key = proveKey(request.key, principal, policy.keyDemands(identity));
-    leafValidity(clock(), 1, authority.validity);
-    requireReady();
-    const isRsa = key.type.startsWith('RSA');
-    if (isRsa) place?.toKeyCheck();
-    // Also where the answer is there at once: waiting lets other requests catch up, and all of them sign in a row.
-    const grant = await policy.authorize(identity, key, request.token);
-    trace.rule = grant.rule;
-    // A request that is refused counts against no limit, but for one that left an entry in the log or cost much time.
-    const refund = (error: unknown): never => {
-      grant.refund?.();
-      throw error;
-    };
-    if (isRsa) {
-      const weakness = await weaknessOf(key).catch(refund);
-      place?.fromKeyCheck();
-      if (weakness !== undefined)
-        throw new RequestError('KEY_INSECURE', `the key ${weakness}`, { hint: GOOD_KEYS });
-    }
-    const { content, precertificate } = await enter(key, principal, grant).catch(refund);
-    const committed = await log.append(precertificate.entry).catch((error: unknown) => {
-      if (isNotLogged(error)) return refund(error);
-      trace.serial = serialHex(content.serial);
-      throw error;
-    });
-    trace.serial = serialHex(content.serial);
-    trace.leafIndex = committed.index;
-    // The log may have taken its time, and so may a key that lives elsewhere.
-    const confirm = (): void => {
-      const now = current();
-      if (now !== policy) now.confirm(identity, key);
-    };
-    confirm();
-    const certificate = await signCertificate(authority, precertificate, committed);
-    confirm();
-    return { ...describe(certificate, content, committed), confirm };
-  };
+/** A certificate that is signed, and that {@link Issuance.confirm} is asked about before it leaves. */
+export interface PendingCertificate {
+  readonly outcome: 'pending';
+  /** What is decided if nothing refuses the certificate any more. */
+  readonly decision: IssuedDecision;
+  /** What it was decided by. */
+  readonly policy: IssuancePolicy;
+  readonly identity: Identity;
+  readonly key: ProvenKey;
 }
+
+/**
+ * Issues certificates, in two steps: {@link issue} makes one, and {@link confirm} has the last word right before it
+ * leaves.
+ */
+export class Issuance {
+  readonly #options: IssuanceOptions;
+
+  constructor(options: IssuanceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Issues one certificate, or says why not; never rejects. The error of a refusal is a `TokenError`, `RequestError`,
+   * `PolicyError`, the log's or the signer's own error, or a `ReleaseError`. After the log has committed the entry, a
+   * failure leaves an entry without a certificate in the log, which is harmless and true: the CA had the intention.
+   */
+  async issue(
+    request: SigningRequest,
+    caller: Caller,
+    slot?: ConcurrencySlot,
+  ): Promise<PendingCertificate | RefusedDecision> {
+    const { authority, log } = this.#options;
+    const policy = this.#options.policy.current;
+    let facts: CertainFacts = NOTHING;
+    // A request that is refused counts against no limit, but for one that left an entry in the log or cost much time.
+    let refundable: Grant | undefined;
+    try {
+      const identity = await policy.identify(request.token);
+      const verified = factsOf(identity);
+      facts = verified;
+      slot?.admit();
+      const key = proveKey(request.key, identity.principal, policy.keyDemands(identity));
+      this.#validity(1);
+      const isRsa = key.type.startsWith('RSA');
+      if (isRsa) slot?.toKeyCheck();
+      // Also where the answer is there at once: waiting lets other requests catch up, and all of them sign in a row.
+      const grant = await policy.authorize(identity, key, request.token);
+      refundable = grant;
+      if (isRsa) {
+        const weakness = await weaknessOf(key);
+        slot?.fromKeyCheck();
+        if (weakness !== undefined) {
+          refundable = undefined;
+          throw new RequestError('KEY_INSECURE', `the key ${weakness}`, { hint: GOOD_KEYS });
+        }
+      }
+      const content = this.#contentOf(identity, key, grant);
+      const precertificate = await signPrecertificate(authority, content);
+      const serial = serialHex(content.serial);
+      let committed: Committed;
+      try {
+        committed = await log.append(precertificate.entry);
+      } catch (error) {
+        if (isNotLogged(error)) throw error;
+        refundable = undefined;
+        facts = { ...verified, serial };
+        throw error;
+      }
+      refundable = undefined;
+      const logged = { ...verified, serial, leafIndex: committed.index };
+      facts = logged;
+      // The log may have taken its time, and so may a key that lives elsewhere.
+      this.#requireConfirmed(policy, identity, key);
+      const certificate = await signCertificate(authority, precertificate, committed);
+      this.#requireConfirmed(policy, identity, key);
+      const decision: IssuedDecision = {
+        outcome: 'issued',
+        caller,
+        ...logged,
+        rule: grant.rule,
+        treeSize: committed.treeSize,
+        certificate,
+        extensions: identity.principal.extensions,
+        notAfter: content.validity.notAfter,
+      };
+      return { outcome: 'pending', decision, policy, identity, key };
+    } catch (error) {
+      refundable?.refund?.();
+      return refusedDecision(caller, error, error instanceof TokenError ? (error.certain ?? facts) : facts);
+    }
+  }
+
+  /** The second step, in the very turn in which the certificate leaves, and once more after everything that it waited
+   * for: a rule that was loaded is a promise. Returns the refusal of a policy that was loaded meanwhile; undefined when the
+   * certificate may leave. */
+  confirm({ decision, policy, identity, key }: PendingCertificate): RefusedDecision | undefined {
+    try {
+      this.#requireConfirmed(policy, identity, key);
+      return undefined;
+    } catch (error) {
+      return refusedDecision(decision.caller, error, decision);
+    }
+  }
+
+  /** Throws what the newest policy refuses, when it is not the one that decided. */
+  #requireConfirmed(decidedBy: IssuancePolicy, identity: Identity, key: ProvenKey): void {
+    const { current } = this.#options.policy;
+    if (current !== decidedBy) current.confirm(identity, key);
+  }
+
+  /** The validity of a certificate that is made now. Throws what is known to keep every certificate from leaving: asked
+   * before a token counts as used, so that it still works when that is over. */
+  #validity(lifetimeSeconds: number): LeafContent['validity'] {
+    const { authority, log, audit, clock } = this.#options;
+    const validity = leafValidity(clock(), lifetimeSeconds, authority.validity);
+    // After the clock was read: the log may refuse because of what it says.
+    const refusal = log.refusal() ?? audit?.refusal();
+    if (refusal !== undefined) throw refusal;
+    return validity;
+  }
+
+  #contentOf({ principal }: Identity, key: ProvenKey, { lifetimeSeconds }: Grant): LeafContent {
+    return { key, principal, validity: this.#validity(lifetimeSeconds), serial: newSerial() };
+  }
+}
+
+const NOTHING: CertainFacts = {};
+
+const factsOf = ({ principal, definition }: Identity) => ({
+  issuerBlock: definition.name,
+  issuer: principal.issuer,
+  principal: principal.san.value,
+});
 
 /** One for all clients' keys. */
 const JUDGE = new ModulusJudge();
@@ -133,30 +190,4 @@ const JUDGE = new ModulusJudge();
 async function weaknessOf({ spki }: ProvenKey): Promise<string | undefined> {
   const info = parsePublicKey(spki);
   return info.type === 'rsa' ? JUDGE.weaknessOf(info.modulus) : undefined;
-}
-
-/** What is about to be logged. */
-interface Entering {
-  readonly content: LeafContent;
-  readonly precertificate: Precertificate;
-}
-
-function noteIdentity(trace: DecisionTrace, { principal, definition }: Identity): void {
-  trace.entry = definition.name;
-  trace.issuer = principal.issuer;
-  trace.principal = principal.san.value;
-}
-
-function describe(
-  certificate: Uint8Array,
-  content: Parameters<Authority['profile']>[0],
-  committed: Committed,
-): Omit<Issued, 'confirm'> {
-  return {
-    certificate,
-    principal: content.principal,
-    serialHex: serialHex(content.serial),
-    committed,
-    notAfter: content.validity.notAfter,
-  };
 }

@@ -10,15 +10,15 @@ import type { Issuer, IssuerPoolOptions } from './issuer-pool.ts';
 import { skippedWarnings } from './keys/issuer-keys.ts';
 import { StaticKeys } from './keys/static-keys.ts';
 import { parseToken } from './token.ts';
-import { TokenError } from './token-error.ts';
+import { rethrowWith, TokenError } from './token-error.ts';
 import { verifyToken } from './verify-token.ts';
-import type { TokenTrace, VerifiedToken } from './verify-token.ts';
+import type { VerifiedToken } from './verify-token.ts';
 
 /** Turns tokens into principals. */
 export interface Authenticator {
-  /** Who the token speaks for, with its claims and the entry that accepted them; `trace` is filled on the way. Throws
-   * {@link TokenError}. */
-  identify(token: string, trace?: TokenTrace): Promise<Identity>;
+  /** Who the token speaks for, with its claims and the issuer block that accepted them. Throws {@link TokenError}, which
+   * names what is certain of the token. */
+  identify(token: string): Promise<Identity>;
   /** The entry that a token which was verified before, perhaps by an older configuration, falls to here. Asks nobody.
    * Throws {@link TokenError} when there is none. */
   entryOf(token: VerifiedToken): IssuerDefinition;
@@ -60,8 +60,8 @@ class PooledAuthenticator implements Authenticator {
     this.pool = pool;
   }
 
-  identify(token: string, trace?: TokenTrace): Promise<Identity> {
-    return identify(token, this.pool, trace);
+  identify(token: string): Promise<Identity> {
+    return identify(token, this.pool);
   }
 
   entryOf(token: VerifiedToken): IssuerDefinition {
@@ -78,12 +78,17 @@ class PooledAuthenticator implements Authenticator {
   }
 }
 
-async function identify(compact: string, pool: IssuerPool, trace: TokenTrace | undefined): Promise<Identity> {
+async function identify(compact: string, pool: IssuerPool): Promise<Identity> {
   const unverified = parseToken(compact);
   const issuer = pool.find(unverified.issuer) ?? unknownIssuer();
-  const { token, entry } = await verifyToken(unverified, issuer, trace);
+  const { token, entry } = await verifyToken(unverified, issuer);
   issuer.accepted?.();
-  return { principal: entry.principalOf(token), token, definition: entry.definition };
+  const { definition } = entry;
+  try {
+    return { principal: entry.principalOf(token), token, definition };
+  } catch (error) {
+    return rethrowWith(error, { issuer: issuer.url, issuerBlock: definition.name });
+  }
 }
 
 /** Refuses a token of an issuer that is not there: throws {@link TokenError}. */

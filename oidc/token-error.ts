@@ -24,23 +24,43 @@ export type TokenReason =
   | 'IDENTITY_REFUSED'
   | 'TEMPLATE_FAILED';
 
-/** {@link ErrorDetails} and what an old client is told. */
+/** What is certain of a token that was refused: its signature was verified. */
+export interface CertainOfToken {
+  /** Its `iss`. */
+  readonly issuer: string;
+  /** Name of the issuer block that it falls to by its audience; undefined when it falls to none. */
+  readonly issuerBlock?: string | undefined;
+}
+
+/** {@link ErrorDetails} and what only a {@link TokenError} has. */
 export interface TokenErrorDetails extends ErrorDetails {
   /** See {@link TokenError.fulcioMessage}. */
   readonly fulcioMessage?: string | undefined;
+  /** See {@link TokenError.certain}. */
+  readonly certain?: CertainOfToken | undefined;
 }
 
 /**
  * A token that is refused. The sentence quotes claim values only when the signature was verified before; until then
- * they are a stranger's text.
+ * they are the text of an untrusted caller.
  */
 export class TokenError extends MayflyError<TokenReason> {
   /** The `message` that Fulcio itself sends here, where it sends more than its general "There was an error processing
    * the identity token": faults of templates and of the name they make. */
   readonly fulcioMessage: string | undefined;
+  /** Undefined for a token whose signature was not verified. */
+  readonly certain: CertainOfToken | undefined;
 
   constructor(reason: TokenReason, sentence: string, details: TokenErrorDetails = {}) {
     super(reason, sentence, details);
     this.fulcioMessage = details.fulcioMessage;
+    this.certain = details.certain;
   }
+}
+
+/** Throws `error` on; a {@link TokenError} with what is certain of its token. */
+export function rethrowWith(error: unknown, certain: CertainOfToken): never {
+  if (!(error instanceof TokenError)) throw error;
+  const { code, message, hint, metadata, cause, fulcioMessage } = error;
+  throw new TokenError(code, message, { hint, metadata, cause, fulcioMessage, certain });
 }

@@ -10,7 +10,7 @@ import type { KeyProvider, KeySnapshot } from './keys/issuer-keys.ts';
 import type { KeySet } from './keys/key-set.ts';
 import { isSignedBy } from './keys/signature-check.ts';
 import type { UnverifiedToken } from './token.ts';
-import { TokenError } from './token-error.ts';
+import { rethrowWith, TokenError } from './token-error.ts';
 import { checkExpiry, checkNotBefore } from './token-times.ts';
 import type { VerificationKey } from './keys/verification-key.ts';
 
@@ -78,24 +78,14 @@ export interface Accepted<E> {
   readonly entry: E;
 }
 
-/** What is known of a token, also when it is refused then. Nothing is before its signature was verified. */
-export interface TokenTrace {
-  /** Its `iss`. */
-  issuer?: string | undefined;
-  /** Name of the configuration's entry that it falls to by its audience. */
-  entry?: string | undefined;
-}
-
-/** Checks signature, issuer, audience and times, once however many entries there are; `trace` is filled on the way.
- * Throws {@link TokenError}. */
+/** Checks signature, issuer, audience and times, once however many entries there are. Throws {@link TokenError}. */
 export async function verifyToken<E extends Acceptance>(
   token: UnverifiedToken,
   policy: TokenPolicy<E>,
-  trace: TokenTrace = {},
 ): Promise<Accepted<E>> {
   await verifySignature(token, policy.keys);
   const { claims } = token;
-  const entry = checkClaims(claims, policy, trace);
+  const entry = checkClaims(claims, policy);
   return { token: new VerifiedTokenValue(policy.url, optionalText(claims, 'sub'), claims, true), entry };
 }
 
@@ -195,16 +185,20 @@ const unusable = (why: string): TokenError =>
     hint: 'The operator of the issuer has to publish a key that can be used, and sign with it.',
   });
 
-function checkClaims<E extends Acceptance>(claims: Claims, policy: TokenPolicy<E>, trace: TokenTrace): E {
+function checkClaims<E extends Acceptance>(claims: Claims, policy: TokenPolicy<E>): E {
   // The issuer was looked up by this very claim; checked again so that this function stands alone.
   if (claim(claims, 'iss') !== policy.url) {
     throw new TokenError('ISSUER_UNKNOWN', 'the token comes from another issuer than its keys');
   }
-  trace.issuer = policy.url;
-  const entry = policy.entries.choose(claim(claims, 'aud'));
-  trace.entry = entry.name;
-  const now = policy.clock();
-  checkExpiry(claim(claims, 'exp'), now, entry.leeway);
-  checkNotBefore(claim(claims, 'nbf'), now, entry.leeway);
-  return entry;
+  let issuerBlock: string | undefined;
+  try {
+    const entry = policy.entries.choose(claim(claims, 'aud'));
+    issuerBlock = entry.name;
+    const now = policy.clock();
+    checkExpiry(claim(claims, 'exp'), now, entry.leeway);
+    checkNotBefore(claim(claims, 'nbf'), now, entry.leeway);
+    return entry;
+  } catch (error) {
+    return rethrowWith(error, { issuer: policy.url, issuerBlock });
+  }
 }

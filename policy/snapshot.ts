@@ -89,7 +89,7 @@ function snapshotOf(
     issuers,
     authenticator,
     decisions,
-    identify: (token, trace) => users.during(authenticator.identify(token, trace)),
+    identify: (token) => users.during(authenticator.identify(token)),
     keyDemands: ({ definition }) => decisionsOf(definition).demands,
     authorize: (identity, key, token) => decisionsOf(identity.definition).authorize(identity, key, token),
     confirm: (identity, key) => {

@@ -130,7 +130,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds: 'what a configuration would do with a token, check by check: a tool over policy',
     mayImport: ['core', 'oidc', 'ca', 'policy', 'policy/rules'],
   },
-  audit: { holds: 'one line for each decision, and where it goes', mayImport: ['core', 'storage'] },
+  audit: {
+    holds: 'one line for each decision, and where it goes',
+    mayImport: ['core', 'storage', 'ca/decision.ts'],
+  },
   trust: {
     holds: 'what verifiers are given',
     mayImport: ['core', 'tlog', 'tlog/format', 'ct-log/format'],
@@ -203,7 +206,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'server/operator': {
     holds: 'what the operator sees: metrics, readiness, the request log and notes about the log',
     mayImport: [
-      ...['core', 'signers', 'tlog', 'policy', 'policy/replay', 'audit'],
+      ...['core', 'signers', 'tlog', 'ca/decision.ts', 'policy', 'policy/replay', 'audit'],
       ...['server/http', 'server/reasons'],
     ],
     packages: ['prom-client', 'pino'],

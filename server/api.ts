@@ -5,6 +5,9 @@
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { RefusalLog } from './operator/refusal-log.ts';
+import type { RequestLog } from './operator/request-log.ts';
+import type { FixedCall } from './fulcio/fixed-calls.ts';
+import type { SigningEndpoint } from './fulcio/signing-endpoint.ts';
 import { workUntilEnded } from './http/connection-account.ts';
 import { answerPreflight, isPreflight } from './http/cross-origin.ts';
 import { Exchange, type ExchangeContext, type Reply } from './http/exchange.ts';
@@ -12,24 +15,17 @@ import type { AcceptHost } from './http/http-listener.ts';
 import { problemOf } from './reasons/problem.ts';
 import { TransportError } from './http/transport-error.ts';
 
-/** A call whose answer needs nothing of the request. */
-export interface FixedCall {
-  readonly path: string;
-  readonly reply: () => Reply | Promise<Reply>;
-  /** Whether HEAD is answered too. Fulcio's own calls refuse it. */
-  readonly allowsHead: boolean;
-}
-
 /** What the public listener serves. */
 export interface ApiParts {
   readonly context: ExchangeContext;
-  /** Path → handler of the calls that take a POST. */
-  readonly signing: ReadonlyMap<string, (exchange: Exchange) => void>;
+  /** The calls that take a POST. */
+  readonly signing: SigningEndpoint;
   readonly calls: readonly FixedCall[];
   /** The log's read side and the path it stands at, and the list of logs. */
   readonly log: { readonly path: string; readonly handler: RequestHandler; readonly list: RequestHandler };
   /** Counts an answer of so many bytes until it is sent; false when there is no room for it. */
   readonly reserve: (response: ServerResponse, bytes: number) => boolean;
+  readonly requestLog: RequestLog;
   readonly refusalLog: RefusalLog;
   /** Asked before anything else; without it every name will do. */
   readonly acceptHost?: AcceptHost | undefined;
@@ -48,7 +44,8 @@ export function createApi(parts: ApiParts): RequestListener {
     if (isPreflight(request)) answerPreflight(response);
     else if (call !== undefined) void answerCall(parts, call, request, response);
     else if (isRead(path)) reads(request, response);
-    else if (signing.has(path)) fail(parts, request, response, notAllowed(request, response, 'POST'));
+    else if (signing.versionAt(path) !== undefined)
+      fail(parts, request, response, notAllowed(request, response, 'POST'));
     else fail(parts, request, response, notFound());
   };
   return (request, response) => {
@@ -63,9 +60,9 @@ export function createApi(parts: ApiParts): RequestListener {
     const url = request.url ?? '/';
     if (url.startsWith('//')) request.url = url.replace(/^\/+/, '/');
     const path = pathOf(request.url ?? url);
-    const sign = request.method === 'POST' ? signing.get(path) : undefined;
-    if (sign !== undefined) {
-      sign(new Exchange(request, response, context));
+    const version = signing.versionAt(path);
+    if (version !== undefined && request.method === 'POST') {
+      signing.answer(new Exchange(request, response, context), version);
       return;
     }
     // Here for all routes but the hot ones, so that no route can forget to give its connection back.
@@ -165,8 +162,8 @@ function fail(parts: ApiParts, request: IncomingMessage, response: ServerRespons
   const exchange = new Exchange(request, response, parts.context);
   const problem = problemOf(error, exchange.requestId);
   exchange.send(problem.reply);
-  if (problem.reason !== 'INTERNAL') return;
-  parts.refusalLog.refused(undefined, problem.reason, () => ({
+  if (problem.reason !== 'INTERNAL' || !parts.refusalLog.take(undefined, problem.reason)) return;
+  parts.requestLog.refused({
     requestId: exchange.requestId,
     client: request.socket.remoteAddress ?? '',
     status: problem.status,
@@ -174,5 +171,5 @@ function fail(parts: ApiParts, request: IncomingMessage, response: ServerRespons
     sentence: problem.sentence,
     ms: 0,
     cause: error,
-  }));
+  });
 }

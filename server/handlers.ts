@@ -1,37 +1,27 @@
 /** Joins identity, CA and log into the handlers of the two listeners, by passing values. Nothing here decides
  * anything. */
 import type { RequestListener } from 'node:http';
-import { createIssuance } from '../ca/issuance.ts';
-import { ConcurrencyLimit } from './http/concurrency-limit.ts';
+import { Issuance } from '../ca/issuance.ts';
 import { createApi, type ApiParts } from './api.ts';
 import { clientNetwork, createClientAddress, type ClientAddress } from './http/client-address.ts';
-import { BodyMemory } from './http/body-memory.ts';
 import { RefusalLog } from './operator/refusal-log.ts';
 import type { ConnectionGuard } from './http/connection-guard.ts';
-import { ConnectionTurns } from './http/connection-turns.ts';
-import { createDecisionRecords } from './fulcio/decision-records.ts';
-import type { Exchange, ExchangeContext } from './http/exchange.ts';
+import { DecisionRecords } from './fulcio/decision-records.ts';
+import type { ExchangeContext } from './http/exchange.ts';
 import { fixedCalls } from './fulcio/fixed-calls.ts';
 import { createAccessCheck } from './log/log-access.ts';
 import { createLogList, createLogRoutes, type LogRouteOptions } from './log/log-routes.ts';
 import { createMetrics, type Metrics } from './operator/metrics.ts';
 import { createMetricsHandler } from './operator/metrics-listener.ts';
-import { LargeBodyQueue } from './http/large-body-queue.ts';
 import { ReadLimiter } from './log/read-limiter.ts';
 import { createReadFaults } from './operator/read-faults.ts';
 import { createReadiness } from './operator/readiness.ts';
 import type { ServiceState, ServiceValues } from '../service/service-values.ts';
-import { createAnswerV1, createAnswerV2 } from './fulcio/signing-answers.ts';
-import { Batcher } from './http/batcher.ts';
 import { UnsentResponseLimit } from './http/unsent-response-limit.ts';
-import { createSigningEndpoint, type SigningParts } from './fulcio/signing-endpoint.ts';
-import { decodeSigningRequestV1, decodeSigningRequestV2 } from './fulcio/signing-request-json.ts';
-
-/** Bytes of request bodies that may be held at once. */
-const BODY_MEMORY = 32 * 1024 * 1024;
-
-/** Requests whose RSA key waits to be looked at, one after the other: some 20 ms each with 4096 bits. */
-const KEY_CHECKS = 128;
+import { InFlightLimit } from './fulcio/in-flight-limit.ts';
+import { SigningCalls } from './fulcio/signing-calls.ts';
+import { SigningEndpoint } from './fulcio/signing-endpoint.ts';
+import { SigningV1, SigningV2 } from './fulcio/signing-versions.ts';
 
 const MIB = 1024 * 1024;
 
@@ -52,7 +42,7 @@ export interface Handlers {
 /** The handlers of one service. */
 export function createHandlers(values: ServiceValues, state: ServiceState): Handlers {
   const { log, clock, authority, limits, policy, configuration, replayGuard, audit, tls } = values;
-  const signing = new ConcurrencyLimit(limits.maxInFlight);
+  const inFlight = new InFlightLimit(limits.maxInFlight);
   const reading = new ReadLimiter({ concurrency: limits.readConcurrency });
   const clientAddress = createClientAddress(values.trustedProxies);
   const { notBefore, notAfter } = authority.validity;
@@ -62,7 +52,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     log: status,
     clock,
     authorityNotAfter: notAfter,
-    signing: () => signing.used,
+    signing: () => inFlight.signing,
     reading: () => reading.running,
     entries: () => policy.current.issuers,
     configuration,
@@ -89,7 +79,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
   };
   const logRead = logMount(values, state, { onRead, limiter: reading, unsent, clientAddress });
   return {
-    signing: () => signing.used,
+    signing: () => inFlight.signing,
     close: () => {
       refusalLog.close();
     },
@@ -97,7 +87,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
     createPublic: (guard) =>
       createApi({
         context: contextOf(metrics, state),
-        signing: signingRoutes(values, { metrics, signing, clientAddress, refusalLog }, guard),
+        signing: signingEndpoint(values, { metrics, inFlight, clientAddress, refusalLog }, guard),
         calls: fixedCalls(authority, values.formerChains ?? [], policy, readiness),
         log: logRead,
         reserve: (response, bytes) => {
@@ -106,6 +96,7 @@ export function createHandlers(values: ServiceValues, state: ServiceState): Hand
           unsent.hold(response, client, bytes);
           return true;
         },
+        requestLog: values.requestLog,
         refusalLog,
         acceptHost: values.acceptHost,
       }),
@@ -122,34 +113,23 @@ const contextOf = (metrics: Metrics, state: ServiceState): ExchangeContext => ({
 });
 
 interface SigningShared {
-  readonly signing: ConcurrencyLimit;
+  readonly inFlight: InFlightLimit;
   readonly metrics: Metrics;
   readonly clientAddress: ClientAddress;
   readonly refusalLog: RefusalLog;
 }
 
-function signingRoutes(
+function signingEndpoint(
   values: ServiceValues,
-  { signing, metrics, clientAddress, refusalLog }: SigningShared,
+  { inFlight, metrics, clientAddress, refusalLog }: SigningShared,
   { accepted }: ConnectionGuard,
-): ReadonlyMap<string, (exchange: Exchange) => void> {
+): SigningEndpoint {
   const { authority, policy, log, clock, requestLog, audit } = values;
-  const trouble = (): Error | undefined => log.refusal() ?? audit?.refusal();
-  const issue = createIssuance({ policy: () => policy.current, authority, log, clock, trouble });
-  const records = createDecisionRecords({ metrics, requestLog, refusalLog, audit, clientAddress });
-  const parts: SigningParts = {
-    ...{ issue, signing, records },
-    keyChecks: new ConcurrencyLimit(KEY_CHECKS),
-    bodies: { memory: new BodyMemory(BODY_MEMORY), queue: new LargeBodyQueue(accepted) },
-    wave: new Batcher(accepted),
-    turns: new ConnectionTurns(),
-    distrusted: new WeakSet(),
-  };
-  const [v1, v2] = [createAnswerV1(authority), createAnswerV2(authority)];
-  return new Map([
-    ['/api/v2/signingCert', createSigningEndpoint(parts, { decode: decodeSigningRequestV2, reply: v2 })],
-    ['/api/v1/signingCert', createSigningEndpoint(parts, { decode: decodeSigningRequestV1, reply: v1 })],
-  ]);
+  const issuance = new Issuance({ policy, authority, log, clock, audit });
+  const records = new DecisionRecords({ metrics, requestLog, refusalLog, audit });
+  const calls = new SigningCalls(issuance, records, inFlight);
+  const versions = [new SigningV2(authority), new SigningV1(authority)];
+  return new SigningEndpoint({ calls, versions, clientAddress, accepted });
 }
 
 function logMount(

@@ -1,11 +1,22 @@
-/** Fulcio's calls that only tell: trust bundle, root certificates, configuration, health, and our readiness. */
+/** Fulcio's calls that only report: trust bundle, root certificates, configuration, health, and our readiness. */
 import type { Authority } from '../../ca/authority.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
-import type { FixedCall } from '../api.ts';
 import { configurationJson } from './configuration-answer.ts';
 import type { Reply } from '../http/exchange.ts';
 import type { Readiness } from '../operator/readiness.ts';
-import type { ServicePolicy } from '../../service/service-values.ts';
+
+/** A call whose answer needs nothing of the request. */
+export interface FixedCall {
+  readonly path: string;
+  readonly reply: () => Reply | Promise<Reply>;
+  /** Whether HEAD is answered too. Fulcio's own calls refuse it. */
+  readonly allowsHead: boolean;
+}
+
+/** Holds the policy that is in force. */
+interface PolicySource {
+  readonly current: PolicySnapshot;
+}
 
 const json = (body: string, status = 200): Reply => ({ status, contentType: 'application/json', body });
 
@@ -13,7 +24,7 @@ const json = (body: string, status = 200): Reply => ({ status, contentType: 'app
 export function fixedCalls(
   authority: Authority,
   former: readonly (readonly string[])[],
-  policy: ServicePolicy,
+  policy: PolicySource,
   readiness: () => Promise<Readiness>,
 ): FixedCall[] {
   const pems = authority.chainPems;
@@ -42,7 +53,7 @@ export function fixedCalls(
 }
 
 /** Made anew when another configuration is in force, and not before. */
-function createConfigurationReply(policy: ServicePolicy): () => Reply {
+function createConfigurationReply(policy: PolicySource): () => Reply {
   let made: { readonly of: PolicySnapshot; readonly reply: Reply } | undefined;
   return () => {
     const { current } = policy;

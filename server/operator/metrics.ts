@@ -6,7 +6,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Audit } from '../../audit/audit.ts';
 import { registerAuditMetrics } from './audit-metrics.ts';
-import { decisionMetrics } from './decision-metrics.ts';
+import type { CertainFacts, IssuedDecision } from '../../ca/decision.ts';
+import { DecisionMetrics } from './decision-metrics.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 import { registerTlsMetrics } from './tls-metrics.ts';
 import { registerEventLoopLag } from './event-loop-lag.ts';
@@ -34,11 +35,10 @@ export interface MetricSources extends ConfigurationSources {
 export interface Metrics {
   /** A request to the Fulcio API was answered. */
   answered(status: number, method: string, seconds: number): void;
-  /** A certificate was released; `treeSize` is the size of the head that covers it, `entry` the name of the
-   * configuration's entry. */
-  issued(treeSize: number, entry: string | undefined): void;
+  /** A certificate was released. */
+  issued(decision: IssuedDecision): void;
   /** A signing request was refused for a reason of the closed table in `problem.ts`. */
-  refused(reason: string, entry: string | undefined): void;
+  refused(decision: CertainFacts, reason: string): void;
   /** A log read was answered; `endpoint` is one of the route names. */
   logRead(endpoint: string, status: number): void;
   /** Everything in Prometheus' text format, and its content type. */
@@ -63,7 +63,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   collectDefaultMetrics({ register: registry });
   registerEventLoopLag(registry);
   const fulcio = fulcioMetrics(registers, sources.version);
-  const decisions = decisionMetrics(registers);
+  const decisions = new DecisionMetrics(registers);
   if (sources.audit !== undefined) registerAuditMetrics(registers, sources.audit);
   if (sources.tls !== undefined) registerTlsMetrics(registers, sources.tls);
   const reads = new Counter({
@@ -83,14 +83,16 @@ export function createMetrics(sources: MetricSources): Metrics {
   let lastTreeSize = 0;
   return {
     answered: fulcio.answered,
-    issued: (treeSize, entry) => {
+    issued: (decision) => {
       fulcio.newCerts.inc();
-      decisions.issued(entry);
-      if (treeSize <= lastTreeSize) return;
-      lastTreeSize = treeSize;
+      decisions.issued(decision);
+      if (decision.treeSize <= lastTreeSize) return;
+      lastTreeSize = decision.treeSize;
       heads.inc();
     },
-    refused: decisions.refused,
+    refused: (decision, reason) => {
+      decisions.refused(decision, reason);
+    },
     logRead: (endpoint, status) => {
       reads.inc({ endpoint, code: status });
     },

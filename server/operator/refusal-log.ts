@@ -1,18 +1,19 @@
 /**
- * Lines of the service log for refusals, within a budget: an untrusted client can be refused any number of times a second.
- * Each reason of each entry gets as many lines a minute as in the audit by default; the rest is counted in a summary line.
+ * A budget for the lines of refusals in the service log: an untrusted client can be refused any number of times a second.
+ * Each reason of each issuer block gets as many lines a minute as in the audit by default; the rest is counted in a summary
+ * line.
  */
 import { RefusalBudget } from '../../audit/refusal-budget.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { RefusedLine, RequestLog } from './request-log.ts';
+import type { RequestLog } from './request-log.ts';
 
-/** Lines for each reason of each entry: the audit's default. */
+/** Lines for each reason of each issuer block: the audit's default. */
 const PER_MINUTE = 60;
 
 /** Milliseconds between two summaries. */
 const SUMMARY = 60_000;
 
-/** See the top of the file. */
+/** Says which refusals have a line of their own, and sums up the others. */
 export class RefusalLog {
   readonly #log: RequestLog;
   readonly #budget: RefusalBudget;
@@ -26,10 +27,10 @@ export class RefusalLog {
     }, summaryMs).unref();
   }
 
-  /** Writes or counts a refusal. `entry` is the configuration's entry of the token, undefined before it is verified. `line`
-   * is called only when it is written. */
-  refused(entry: string | undefined, reason: string, line: () => RefusedLine): void {
-    if (this.#budget.take(entry, reason)) this.#log.refused(line());
+  /** Whether a refusal may have a line; else it is counted. `issuerBlock` is the one of the token, undefined before it is
+   * verified. */
+  take(issuerBlock: string | undefined, reason: string): boolean {
+    return this.#budget.take(issuerBlock, reason);
   }
 
   /** Writes the last summary. */

@@ -3,21 +3,10 @@
  *
  * What a caller claims is written only after it was verified; tokens, proofs and keys are never handed to this file.
  */
+import type { IssuedDecision } from '../../ca/decision.ts';
 import { MayflyError, systemCode } from '../../core/errors.ts';
 import { printableJson } from '../../core/printable.ts';
 import { pino, type DestinationStream, type Logger } from 'pino';
-
-/** One certificate. */
-export interface IssuedLine {
-  readonly requestId: string;
-  readonly client: string;
-  readonly issuer: string;
-  readonly principal: string;
-  /** Hexadecimal serial number of the certificate. */
-  readonly serial: string;
-  readonly leafIndex: number;
-  readonly ms: number;
-}
 
 /** One refusal. */
 export interface RefusedLine {
@@ -30,13 +19,14 @@ export interface RefusedLine {
   readonly ms: number;
   /** The fault underneath, where it is the server's. */
   readonly cause?: unknown;
-  /** Whether an earlier line told the same fault of ours: then a warning will do. */
+  /** Whether an earlier line reported the same fault of ours: then a warning will do. */
   readonly isRepeated?: boolean | undefined;
 }
 
 /** Where the service says what it did. */
 export interface RequestLog {
-  issued(line: IssuedLine): void;
+  /** A certificate was released. */
+  issued(decision: IssuedDecision): void;
   /** A warning for a caller's fault, an error for one of ours (status 500 and above). */
   refused(line: RefusedLine): void;
   /** Something about the service itself. */
@@ -65,8 +55,10 @@ export function createRequestLog(
     destination,
   );
   return {
-    issued: (line) => {
-      logger.info({ event: 'issued', ...line });
+    issued: ({ caller, issuer, principal, serial, leafIndex }) => {
+      const { requestId, address: client } = caller;
+      const ms = roundedMs(caller.ms);
+      logger.info({ event: 'issued', requestId, client, issuer, principal, serial, leafIndex, ms });
     },
     refused: ({ cause, isRepeated, ...line }) => {
       const under = cause === undefined ? undefined : underText(cause);
@@ -85,6 +77,9 @@ export function createRequestLog(
     },
   };
 }
+
+/** Milliseconds as they stand in a line. */
+export const roundedMs = (ms: number): number => Math.round(ms * 10) / 10;
 
 /** Frames of a stack that a line holds. */
 const FRAMES = 6;

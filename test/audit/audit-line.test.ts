@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { issuedLine, refusedLine, suppressedLine } from '../../audit/audit-line.ts';
 import { auditLine } from './support/audit-schema.ts';
+import { refusedDecision as recordOf } from '../../ca/decision.ts';
+import { PolicyError } from '../../policy/policy-error.ts';
 import { issuedDecision } from './support/decisions.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 14, 51, 50, 123);
@@ -57,14 +59,32 @@ describe('audit: lines', () => {
   });
 
   it('says of a refusal what was known by then, and leaves the rest out', () => {
-    const bare = auditLine(refusedLine({ requestId: 'r2', client: '', reason: 'TOKEN_MALFORMED' }, NOW));
-    expect(bare).to.deep.equal({
-      ...{ version: 1, time: '2026-11-22T14:51:50.123Z', event: 'refused' },
-      ...{ requestId: 'r2', client: '', reason: 'TOKEN_MALFORMED' },
+    const unknown = recordOf({ requestId: 'r2', address: '', ms: 1 }, new Error('malformed'), {});
+    expect(auditLine(refusedLine(unknown, 'TOKEN_MALFORMED', NOW))).to.deep.equal({
+      version: 1,
+      time: '2026-11-22T14:51:50.123Z',
+      event: 'refused',
+      requestId: 'r2',
+      client: '',
+      reason: 'TOKEN_MALFORMED',
     });
-    const denied = { requestId: 'r3', client: '::1', reason: 'RULE_DENIED', entry: 'ci', rule: 'no-forks' };
-    const late = { ...denied, issuer: 'https://i.example', principal: 'a', serial: '01', leafIndex: 0 };
-    expect(auditLine(refusedLine(late, NOW))).to.include(late);
+    const denied = new PolicyError('RULE_DENIED', 'no forks', { metadata: { rule: 'no-forks' } });
+    const logged = { issuer: 'https://i.example', principal: 'a', serial: '01', leafIndex: 0 };
+    const late = recordOf({ requestId: 'r3', address: '::1', ms: 1 }, denied, {
+      issuerBlock: 'ci',
+      ...logged,
+    });
+    expect(auditLine(refusedLine(late, 'RULE_DENIED', NOW))).to.deep.equal({
+      version: 1,
+      time: '2026-11-22T14:51:50.123Z',
+      event: 'refused',
+      requestId: 'r3',
+      client: '::1',
+      entry: 'ci',
+      rule: 'no-forks',
+      reason: 'RULE_DENIED',
+      ...logged,
+    });
   });
 
   it('sums up refusals without a line', () => {
@@ -81,9 +101,9 @@ describe('audit: lines', () => {
       fc.constantFrom('\n', '\u2028', '\u202e', '\ud800', '"'),
     );
     fc.assert(
-      fc.property(text, text, text, (entry, issuer, principal) => {
-        const line = auditLine(issuedLine({ ...issuedDecision(), entry, issuer, principal }, NOW));
-        expect(line).to.include({ entry, issuer, principal });
+      fc.property(text, text, text, (issuerBlock, issuer, principal) => {
+        const line = auditLine(issuedLine({ ...issuedDecision(), issuerBlock, issuer, principal }, NOW));
+        expect(line).to.include({ entry: issuerBlock, issuer, principal });
       }),
     );
   });

@@ -8,10 +8,10 @@ describe('audit', () => {
   it('bounds the lines of refusals, never those of certificates, and says how many it left out', async () => {
     const file = await openFileAudit({ definition: { refusalsPerMinute: 3 } });
     for (let i = 0; i < 100; i++) {
-      file.audit.refused(refusedDecision('TOKEN_MISSING'));
+      file.audit.refused(refusedDecision(), 'TOKEN_MISSING');
       void file.audit.issued(issuedDecision(`r${i}`));
     }
-    file.audit.refused(refusedDecision('RULE_DENIED', 'ci'));
+    file.audit.refused(refusedDecision('ci'), 'RULE_DENIED');
     expect(file.audit.status().lines).to.deep.equal({ issued: 100, refused: 4, suppressed: 97 });
     await file.audit.close();
     const lines = auditLines(await readFile(file.path, 'latin1'));
@@ -26,7 +26,7 @@ describe('audit', () => {
       definition: { refusalsPerMinute: 1 },
       parts: { summaryMs: 5 },
     });
-    for (let i = 0; i < 5; i++) file.audit.refused(refusedDecision('TOKEN_MISSING', 'people'));
+    for (let i = 0; i < 5; i++) file.audit.refused(refusedDecision('people'), 'TOKEN_MISSING');
     while (!(await readFile(file.path, 'latin1')).includes('suppressed'))
       await new Promise((resolve) => setTimeout(resolve, 5));
     const lines = auditLines(await readFile(file.path, 'latin1'));

@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { AuditSinkError } from '../../audit/audit-error.ts';
 import { openAudit } from '../../audit/audit.ts';
-import { issuedDecision } from './support/decisions.ts';
+import { issuedDecision, refusedDecision } from './support/decisions.ts';
 import { openFileAudit, type FileAudit, type FileAuditOptions } from './support/file-audit.ts';
 
 const range = (count: number): string[] => Array.from({ length: count }, (_, i) => `r${i}`);
@@ -242,7 +242,7 @@ describe('audit: a file', () => {
     expect(refusal).to.include({ code: 'AUDIT_UNAVAILABLE' });
     expect(file.audit.status().places).to.have.length(1);
     expect(file.audit.status().places[0]).to.include({ name: 'file', isFailing: true, lost: 0 });
-    file.audit.refused({ requestId: 'r1', client: '', reason: 'AUDIT_UNAVAILABLE' });
+    file.audit.refused(refusedDecision(undefined, 'r1'), 'AUDIT_UNAVAILABLE');
     await rm(join(file.directory, 'sub'));
     await file.notes.until('audit is written again');
     await file.audit.issued(issuedDecision('r2'));

@@ -72,7 +72,7 @@ describe('audit: syslog', () => {
         return messages;
       })();
       void audit.issued(issuedDecision());
-      audit.refused(refusedDecision());
+      audit.refused(refusedDecision(), 'TOKEN_EXPIRED');
       const [first, second] = (await received).map(parse);
       expect(first?.line).to.include({ event: 'issued', requestId: 'r1' });
       expect(first?.header).to.deep.equal([
@@ -174,7 +174,7 @@ describe('audit: syslog', () => {
         (error: unknown) => (error as { code?: string }).code,
       ) ?? Promise.resolve();
     while ((await tryOnce('r1')) === 'taken') await new Promise((resolve) => setImmediate(resolve));
-    audit.refused(refusedDecision('AUDIT_UNAVAILABLE'));
+    audit.refused(refusedDecision(), 'AUDIT_UNAVAILABLE');
     expect(await tryOnce('r2')).to.equal('AUDIT_UNAVAILABLE');
     const again = new SyslogServer();
     await again.listen(port);

@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { createIssuance, type Issue, type Issued } from '../../ca/issuance.ts';
+import type { IssuedDecision } from '../../ca/decision.ts';
+import { Issuance } from '../../ca/issuance.ts';
 import type { SigningRequest } from '../../ca/signing-request.ts';
 import { generateKey } from '../../signers/key-types.ts';
 import { localSigner } from '../../signers/local-signer.ts';
@@ -17,6 +18,7 @@ import { openLog, type CtLog } from '../../tlog/log.ts';
 import { loggedTbs } from '../../ct-log/logged-tbs.ts';
 import { pemOf, testAuthority, type TestAuthority } from './support/authority.ts';
 import { csrOf } from './support/csr.ts';
+import { issued, refused } from './support/issuing.ts';
 import { KEY_TYPES, proofOf, testKey, type TestKey } from './support/keys.ts';
 import { openPolicy } from './support/open-policy.ts';
 import { workflowPrincipal } from './support/principal.ts';
@@ -36,7 +38,7 @@ describe('ca/issuance into the real log', () => {
   let directory: string;
   let ca: TestAuthority;
   let log: CtLog;
-  let issue: Issue;
+  let issuance: Issuance;
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'mayfly-issuance-'));
@@ -61,8 +63,8 @@ describe('ca/issuance into the real log', () => {
       issuers: ca.authority.chain,
       clock,
     });
-    issue = createIssuance({
-      policy: () => openPolicy(workflowPrincipal()),
+    issuance = new Issuance({
+      policy: { current: openPolicy(workflowPrincipal()) },
       authority: ca.authority,
       log,
       clock,
@@ -74,15 +76,15 @@ describe('ca/issuance into the real log', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  function checkSct(issued: Issued): void {
-    const cert = parseCertificate(issued.certificate);
+  function checkSct({ certificate }: IssuedDecision): void {
+    const cert = parseCertificate(certificate);
     const list = parseSctList(findExtension(cert, SCT_LIST_OID)?.value ?? new Uint8Array(0));
     expect(list).to.have.length(1);
     const sct = parseSct(list[0] ?? new Uint8Array(0));
     expect(sct.logId).to.deep.equal(log.identity.logId);
     expect(sct.timestamp).to.be.within(cert.notBefore, cert.notAfter);
     const issuerKeyHash = sha256(parseCertificate(ca.intermediateDer).spki);
-    const entry = { type: 'precert', issuerKeyHash, tbs: loggedTbs(issued.certificate) } as const;
+    const entry = { type: 'precert', issuerKeyHash, tbs: loggedTbs(certificate) } as const;
     const signed = encodeLeaf({ entry, timestamp: sct.timestamp, extensions: sct.extensions });
     const key = createPublicKey({ key: Buffer.from(log.identity.publicKey), format: 'der', type: 'spki' });
     expect(verify('sha256', signed, key, sct.signature)).to.equal(true);
@@ -90,34 +92,35 @@ describe('ca/issuance into the real log', () => {
 
   for (const [way, request] of [['proof', byProof] as const, ['certificate request', byRequest] as const]) {
     it(`issues for every kind of key at once, by ${way}, each with an SCT that verifies`, async () => {
-      const issued = await Promise.all(KEY_TYPES.map((type) => issue(request(testKey(type)))));
-      expect(new Set(issued.map(({ serialHex }) => serialHex)).size).to.equal(KEY_TYPES.length);
-      for (const one of issued) checkSct(one);
+      const all = await Promise.all(KEY_TYPES.map((type) => issued(issuance, request(testKey(type)))));
+      expect(new Set(all.map(({ serial }) => serial)).size).to.equal(KEY_TYPES.length);
+      for (const one of all) checkSct(one);
     });
   }
 
   it('leaves an entry whose precertificate belongs to the certificate, under a signed head', async () => {
-    const issued = await issue(byProof(testKey('P-256')));
-    const { index } = issued.committed;
+    const { certificate, leafIndex: index } = await issued(issuance, byProof(testKey('P-256')));
     const { tree_size: size, sha256_root_hash: root } = log.reader.getSth();
-    const proof = await log.reader.getProofByHash(issued.committed.leafHash, size);
+    const [entry] = (await log.reader.getEntries(index, index)).entries;
+    const leaf = Buffer.from(entry?.leaf_input ?? '', 'base64');
+    expect(leaf.includes(Buffer.from(loggedTbs(certificate)))).to.equal(true);
+    const leafHash = sha256(Buffer.concat([Uint8Array.of(0), leaf]));
+    const proof = await log.reader.getProofByHash(leafHash, size);
     expect(proof.leaf_index).to.equal(index);
     const path = proof.audit_path.map((hash) => new Uint8Array(Buffer.from(hash, 'base64')));
     const holds = verifyInclusion(
       sha256,
-      { index, size, leafHash: issued.committed.leafHash },
+      { index, size, leafHash },
       path,
       new Uint8Array(Buffer.from(root, 'base64')),
     );
     expect(holds).to.equal(true);
-    const [entry] = (await log.reader.getEntries(index, index)).entries;
-    const leaf = Buffer.from(entry?.leaf_input ?? '', 'base64');
-    expect(leaf.includes(Buffer.from(loggedTbs(issued.certificate)))).to.equal(true);
   });
 
-  it('gives no certificate once the log is closed', async () => {
+  it('issues no certificate once the log is closed', async () => {
     await log.close();
-    const failure: unknown = await issue(byProof(testKey('P-256'))).catch((error: unknown) => error);
-    expect(failure).to.be.instanceOf(Error).with.property('name', 'LogError');
+    expect((await refused(issuance, byProof(testKey('P-256')))).error)
+      .to.be.instanceOf(Error)
+      .with.property('name', 'LogError');
   });
 });

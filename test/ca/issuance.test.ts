@@ -1,16 +1,17 @@
 import { createPublicKey, generateKeyPairSync, getDiffieHellman, sign, X509Certificate } from 'node:crypto';
 import { expect } from 'chai';
-import type { DecisionTrace } from '../../ca/decision-trace.ts';
 import type { IssuancePolicy } from '../../ca/issuance-policy.ts';
-import { createIssuance, type RequestPlace } from '../../ca/issuance.ts';
+import { Issuance, type ConcurrencySlot, type PendingCertificate } from '../../ca/issuance.ts';
 import { ReleaseError } from '../../ca/release-error.ts';
 import { permitAlgorithms } from '../../ca/signing-algorithms.ts';
 import type { SigningRequest } from '../../ca/signing-request.ts';
 import type { CommittedEntry } from '../../tlog/committed.ts';
 import { LogError } from '../../tlog/log-error.ts';
+import { TokenError } from '../../oidc/token-error.ts';
 import { PolicyError } from '../../policy/policy-error.ts';
 import { NOW, pemOf, testAuthority, type TestAuthority } from './support/authority.ts';
 import { csrOf } from './support/csr.ts';
+import { CALLER, issued, refused } from './support/issuing.ts';
 import { testKey } from './support/keys.ts';
 import { memoryLog, type MemoryLog } from './support/memory-log.ts';
 import { openPolicy } from './support/open-policy.ts';
@@ -42,8 +43,8 @@ function openRequest(): SigningRequest {
   return { token: 'token-1', key: { kind: 'publicKey', content, proof } };
 }
 
-/** A place that is always there. */
-const placeOf = (admit: () => void): RequestPlace => ({
+/** A slot that is always there. */
+const slotOf = (admit: () => void): ConcurrencySlot => ({
   admit,
   toKeyCheck: () => undefined,
   fromKeyCheck: () => undefined,
@@ -55,28 +56,31 @@ describe('ca/issuance', () => {
     ca = await testAuthority();
   });
 
-  const issuing = (
-    log: MemoryLog,
-    policy: () => IssuancePolicy = () => openPolicy(emailPrincipal()),
-  ): ReturnType<typeof createIssuance> =>
-    createIssuance({
-      policy,
-      authority: ca.authority,
-      log,
-      clock,
-    });
+  const issuing = (log: MemoryLog, policy: IssuancePolicy = openPolicy(emailPrincipal())): Issuance =>
+    new Issuance({ policy: { current: policy }, authority: ca.authority, log, clock });
 
   it('issues a ten-minute certificate that the intermediate signed', async () => {
     const log = memoryLog(clock);
-    const issued = await issuing(log)(request());
-    const parsed = new X509Certificate(issued.certificate);
+    const { certificate, notAfter, serial, ...rest } = await issued(issuing(log), request());
+    const parsed = new X509Certificate(certificate);
     const intermediate = new X509Certificate(Buffer.from(ca.intermediateDer));
     expect(parsed.verify(intermediate.publicKey)).to.equal(true);
     expect(parsed.subjectAltName).to.equal('email:alice@example.org');
     expect(parsed.validFromDate.getTime()).to.equal(NOW - 250);
     expect(parsed.validToDate.getTime()).to.equal(NOW - 250 + 600_000);
-    expect(issued.notAfter).to.equal(NOW - 250 + 600_000);
-    expect(parsed.serialNumber.toLowerCase()).to.equal(issued.serialHex);
+    expect(notAfter).to.equal(NOW - 250 + 600_000);
+    expect(parsed.serialNumber.toLowerCase()).to.equal(serial);
+    expect(rest).to.deep.equal({
+      outcome: 'issued',
+      caller: CALLER,
+      issuerBlock: 'test',
+      issuer: 'https://issuer.example.org',
+      principal: 'alice@example.org',
+      rule: undefined,
+      leafIndex: 0,
+      treeSize: 1,
+      extensions: emailPrincipal().extensions,
+    });
     expect(log.entries).to.have.length(1);
   });
 
@@ -89,15 +93,15 @@ describe('ca/issuance', () => {
   };
   for (const [name, [code, distort]] of Object.entries(lies)) {
     it(`releases nothing when the log answers with ${name}`, async () => {
-      const failure: unknown = await issuing(memoryLog(clock, distort))(request()).catch((e: unknown) => e);
-      expect(failure).to.be.instanceOf(ReleaseError).with.property('code', code);
+      const { error } = await refused(issuing(memoryLog(clock, distort)), request());
+      expect(error).to.be.instanceOf(ReleaseError).with.property('code', code);
     });
   }
 
   it('releases nothing when the SCT lies outside the validity', async () => {
     const late = memoryLog(() => NOW + 601_000);
-    const failure: unknown = await issuing(late)(request()).catch((e: unknown) => e);
-    expect(failure).to.be.instanceOf(ReleaseError).with.property('code', 'SCT_OUTSIDE_VALIDITY');
+    const { error } = await refused(issuing(late), request());
+    expect(error).to.be.instanceOf(ReleaseError).with.property('code', 'SCT_OUTSIDE_VALIDITY');
   });
 
   it('releases nothing for a value that only looks committed', async () => {
@@ -106,55 +110,72 @@ describe('ca/issuance', () => {
       ...real,
       append: async (entry) => Object.assign({}, await real.append(entry)),
     };
-    const failure: unknown = await issuing(forged)(request()).catch((e: unknown) => e);
-    expect(failure).to.be.instanceOf(ReleaseError).with.property('code', 'NOT_COMMITTED');
+    const { error } = await refused(issuing(forged), request());
+    expect(error).to.be.instanceOf(ReleaseError).with.property('code', 'NOT_COMMITTED');
   });
 
   it('asks the log for nothing when the proof is wrong', async () => {
     const log = memoryLog(clock);
-    const failure: unknown = await issuing(log)(request('mallory@example.org')).catch((e: unknown) => e);
-    expect(failure).to.have.property('code', 'PROOF_INVALID');
+    const { error } = await refused(issuing(log), request('mallory@example.org'));
+    expect(error).to.have.property('code', 'PROOF_INVALID');
     expect(log.entries).to.have.length(0);
   });
 
   it('takes lifetime, keys and requests from the policy, never past the end of the CA', async () => {
     const log = memoryLog(clock);
-    const lifetime = (lifetimeSeconds: number): (() => IssuancePolicy) => {
-      const policy = openPolicy(emailPrincipal(), { authorize: () => Promise.resolve({ lifetimeSeconds }) });
-      return () => policy;
-    };
-    const hour = await issuing(log, lifetime(3600))(request());
+    const lifetime = (lifetimeSeconds: number): IssuancePolicy =>
+      openPolicy(emailPrincipal(), { authorize: () => Promise.resolve({ lifetimeSeconds }) });
+    const hour = await issued(issuing(log, lifetime(3600)), request());
     expect(hour.notAfter).to.equal(NOW - 250 + 3_600_000);
-    const longest = await issuing(log, lifetime(1e9))(request());
+    const longest = await issued(issuing(log, lifetime(1e9)), request());
     expect(longest.notAfter).to.equal(ca.authority.validity.notAfter);
     const strict = openPolicy(emailPrincipal(), {
       keyDemands: () => ({ permit: permitAlgorithms(['ed25519']), csr: false }),
     });
-    const refusalOf = (key: SigningRequest['key']): Promise<unknown> =>
-      issuing(log, () => strict)({ token: 'token', key }).catch((error: unknown) => error);
+    const refusalOf = async (key: SigningRequest['key']): Promise<unknown> =>
+      (await refused(issuing(log, strict), { token: 'token', key })).error;
     expect(await refusalOf(request().key)).to.have.property('code', 'ALGORITHM_NOT_PERMITTED');
     const csr = { kind: 'csr', pem: csrOf(testKey('Ed25519')) } as const;
     expect(await refusalOf(csr)).to.have.property('code', 'CSR_NOT_ACCEPTED');
     expect(log.entries).to.have.length(2);
   });
 
-  it('tells how far it came', async () => {
+  it('records how far a request came', async () => {
     const log = memoryLog(clock);
-    const known = { entry: 'test', issuer: 'https://issuer.example.org', principal: 'alice@example.org' };
-    const trace: DecisionTrace = {};
     const allowing = openPolicy(emailPrincipal(), {
       authorize: () => ({ lifetimeSeconds: 600, rule: 'everybody' }),
     });
-    const { serialHex, committed } = await issuing(log, () => allowing)(request(), trace);
-    const logged = { serial: serialHex, leafIndex: committed.index };
-    expect(trace).to.deep.equal({ ...known, rule: 'everybody', ...logged });
-    const unproven: DecisionTrace = {};
-    await issuing(log)(request('mallory@example.org'), unproven).catch(() => undefined);
-    expect(unproven).to.deep.equal(known);
-    const stranger: DecisionTrace = {};
-    const strict = openPolicy(emailPrincipal(), { identify: () => Promise.reject(new Error('unknown')) });
-    await issuing(log, () => strict)(request(), stranger).catch(() => undefined);
-    expect(stranger).to.deep.equal({});
+    expect(await issued(issuing(log, allowing), request())).to.include({ rule: 'everybody', leafIndex: 0 });
+    const { error, ...unproven } = await refused(issuing(log), request('mallory@example.org'));
+    expect(error).to.have.property('code', 'PROOF_INVALID');
+    const verified = {
+      issuerBlock: 'test',
+      issuer: 'https://issuer.example.org',
+      principal: 'alice@example.org',
+    };
+    const notLogged = { outcome: 'refused', caller: CALLER, serial: undefined, leafIndex: undefined };
+    expect(unproven).to.deep.equal({ ...notLogged, ...verified, rule: undefined });
+    const lying = memoryLog(clock, (entry) => ({ ...entry, leafHash: new Uint8Array(32) }));
+    const { serial, leafIndex, rule } = await refused(issuing(lying, allowing), request());
+    expect(serial).to.match(/^[0-9a-f]{32,40}$/);
+    // The rule did not refuse it.
+    expect([leafIndex, rule]).to.deep.equal([0, undefined]);
+  });
+
+  it('records of a token that is refused only what is certain of it', async () => {
+    const identifying = (error: Error): Issuance =>
+      issuing(memoryLog(clock), openPolicy(emailPrincipal(), { identify: () => Promise.reject(error) }));
+    const unverified = new TokenError('TOKEN_SIGNATURE_INVALID', 'wrong');
+    const nothing = { issuerBlock: undefined, issuer: undefined, principal: undefined };
+    for (const error of [unverified, new Error('unknown')])
+      expect(await refused(identifying(error), request())).to.deep.include({ ...nothing, error });
+    const certain = { issuer: 'https://issuer.example.org', issuerBlock: 'people' };
+    const expired = new TokenError('TOKEN_EXPIRED', 'expired', { certain });
+    expect(await refused(identifying(expired), request())).to.deep.include({
+      ...certain,
+      principal: undefined,
+      error: expired,
+    });
   });
 
   it('admits a request when its token is verified, and does nothing more for one that is not admitted', async () => {
@@ -163,23 +184,21 @@ describe('ca/issuance', () => {
     const refuse = (): never => {
       throw busy;
     };
-    expect(await issuing(log)(request(), {}, placeOf(refuse)).catch((error: unknown) => error)).to.equal(
-      busy,
-    );
+    expect((await refused(issuing(log), request(), slotOf(refuse))).error).to.equal(busy);
     let admitted = 0;
     const admit = (): void => {
       admitted++;
     };
     const strict = openPolicy(emailPrincipal(), { identify: () => Promise.reject(new Error('unknown')) });
-    await issuing(log, () => strict)(request(), {}, placeOf(admit)).catch(() => undefined);
+    await refused(issuing(log, strict), request(), slotOf(admit));
     expect([admitted, log.entries.length]).to.deep.equal([0, 0]);
-    await issuing(log)(request(), {}, placeOf(admit));
+    await issued(issuing(log), request(), slotOf(admit));
     expect([admitted, log.entries.length]).to.deep.equal([1, 1]);
   });
 
-  it('lets a request with an RSA key change its place before anything is used up, and back before it is logged', async () => {
+  it('lets a request with an RSA key change its slot before anything is used up, and back before it is logged', async () => {
     const steps: string[] = [];
-    const place: RequestPlace = {
+    const slot: ConcurrencySlot = {
       admit: () => steps.push('admitted'),
       toKeyCheck: () => steps.push('to the check'),
       fromKeyCheck: () => steps.push('from the check'),
@@ -198,10 +217,10 @@ describe('ca/issuance', () => {
         return log.append(entry);
       },
     };
-    await issuing(noting, () => policy)(rsaRequest(), {}, place);
+    await issued(issuing(noting, policy), rsaRequest(), slot);
     expect(steps).to.deep.equal(['admitted', 'to the check', 'counted', 'from the check', 'logged']);
     steps.splice(0);
-    await issuing(noting, () => policy)(request(), {}, place);
+    await issued(issuing(noting, policy), request(), slot);
     expect(steps).to.deep.equal(['admitted', 'counted', 'logged']);
   });
 
@@ -211,8 +230,8 @@ describe('ca/issuance', () => {
       authorize: () => ({ lifetimeSeconds: 600, refund: () => refunds++ }),
     });
     const log = memoryLog(clock);
-    const failure: unknown = await issuing(log, () => counting)(openRequest()).catch((e: unknown) => e);
-    expect(failure).to.have.property('code', 'KEY_INSECURE');
+    const { error } = await refused(issuing(log, counting), openRequest());
+    expect(error).to.have.property('code', 'KEY_INSECURE');
     expect([refunds, log.entries.length]).to.deep.equal([0, 0]);
   });
 
@@ -226,18 +245,16 @@ describe('ca/issuance', () => {
       append: () => Promise.reject(error),
     });
     const full = new LogError('LOG_BUSY', 'full');
-    const refused: DecisionTrace = {};
-    await issuing(refusing(full), () => counting)(request(), refused).catch(() => undefined);
-    expect([given, refused.serial]).to.deep.equal([1, undefined]);
+    const { serial } = await refused(issuing(refusing(full), counting), request());
+    expect([given, serial]).to.deep.equal([1, undefined]);
     // Nobody knows whether these are in the log.
     for (const unknown of [full.ofStored(), new Error('whatever')]) {
-      const trace: DecisionTrace = {};
-      await issuing(refusing(unknown), () => counting)(request(), trace).catch(() => undefined);
-      expect(trace.serial).to.match(/^[0-9a-f]{32,40}$/);
+      const decision = await refused(issuing(refusing(unknown), counting), request());
+      expect(decision.serial).to.match(/^[0-9a-f]{32,40}$/);
     }
-    await issuing(memoryLog(clock), () => counting)(request());
+    await issued(issuing(memoryLog(clock), counting), request());
     const lying = memoryLog(clock, (entry) => ({ ...entry, leafHash: new Uint8Array(32) }));
-    await issuing(lying, () => counting)(request()).catch(() => undefined);
+    await refused(issuing(lying, counting), request());
     expect(given).to.equal(1);
   });
 
@@ -249,93 +266,92 @@ describe('ca/issuance', () => {
   });
 
   it('asks a policy that came during the commit before it signs the certificate', async () => {
-    const first = openPolicy(emailPrincipal());
-    let policy: IssuancePolicy = first;
+    const live = { current: openPolicy(emailPrincipal()) };
     const log = memoryLog(clock);
     let signed = 0;
     const { signer } = ca.authority;
     const counting = { ...signer, sign: (data: Uint8Array) => (signed++, signer.sign(data)) };
-    const issue = createIssuance({
-      policy: () => policy,
+    const issuance = new Issuance({
+      policy: live,
       authority: { ...ca.authority, signer: counting },
       log: {
+        ...log,
         append: (entry) => {
-          policy = denying;
+          live.current = denying;
           return log.append(entry);
         },
       },
       clock,
     });
-    expect(await issue(request()).catch((error: unknown) => error)).to.equal(denied);
+    expect((await refused(issuance, request())).error).to.equal(denied);
     expect(signed, 'the precertificate alone').to.equal(1);
   });
 
   it('asks a policy that came while the key was signing, or before the certificate left', async () => {
     const first = openPolicy(emailPrincipal());
-    let policy: IssuancePolicy = first;
+    const live = { current: first };
     let signed = 0;
     const { signer } = ca.authority;
     const sign = async (data: Uint8Array): Promise<Uint8Array> => {
       const signature = await signer.sign(data);
-      if (++signed === 2) policy = denying;
+      if (++signed === 2) live.current = denying;
       return signature;
     };
     const authority = { ...ca.authority, signer: { ...signer, sign } };
-    const issue = createIssuance({ policy: () => policy, authority, log: memoryLog(clock), clock });
-    expect(await issue(request()).catch((error: unknown) => error)).to.equal(denied);
-    policy = first;
-    const issued = await issue(request());
-    issued.confirm();
-    policy = denying;
-    expect(issued.confirm).to.throw(PolicyError, 'no longer');
+    const issuance = new Issuance({ policy: live, authority, log: memoryLog(clock), clock });
+    expect((await refused(issuance, request())).error).to.equal(denied);
+    live.current = first;
+    const pending = (await issuance.issue(request(), CALLER)) as PendingCertificate;
+    expect(issuance.confirm(pending)).to.equal(undefined);
+    live.current = denying;
+    const { serial, leafIndex, principal } = pending.decision;
+    expect(issuance.confirm(pending)).to.deep.include({
+      outcome: 'refused',
+      error: denied,
+      rule: 'no-alice',
+      serial,
+      leafIndex,
+      principal,
+    });
   });
 
   it('asks for no grant, which may use up the token, while nothing can be issued', async () => {
     const trouble = new Error('the log has stopped');
     let granted = 0;
     const good = openPolicy(emailPrincipal());
-    const policy: IssuancePolicy = {
+    const current: IssuancePolicy = {
       ...good,
       authorize: (...asked) => {
         granted++;
         return good.authorize(...asked);
       },
     };
-    const log = memoryLog(clock);
-    const issue = createIssuance({
-      policy: () => policy,
-      authority: ca.authority,
-      log,
-      clock,
-      trouble: () => trouble,
-    });
-    expect(await issue(request()).catch((error: unknown) => error)).to.equal(trouble);
-    const expired = createIssuance({
-      policy: () => policy,
-      authority: ca.authority,
-      log,
-      clock: () => NOW + 1e12,
-    });
-    expect(await expired(request()).catch((error: unknown) => error)).to.have.property(
-      'code',
-      'AUTHORITY_EXPIRED',
-    );
+    const options = { policy: { current }, authority: ca.authority, log: memoryLog(clock), clock };
+    const stopped = { ...options.log, refusal: () => trouble };
+    const broken = { refusal: () => trouble };
+    for (const issuance of [
+      new Issuance({ ...options, log: stopped }),
+      new Issuance({ ...options, audit: broken }),
+    ])
+      expect((await refused(issuance, request())).error).to.equal(trouble);
+    const expired = new Issuance({ ...options, clock: () => NOW + 1e12 });
+    expect((await refused(expired, request())).error).to.have.property('code', 'AUTHORITY_EXPIRED');
     expect(granted).to.equal(0);
   });
 
-  it('signs nothing when the trouble begins while the grant is asked for', async () => {
+  it('signs nothing when the log begins to refuse while the grant is asked for', async () => {
     const trouble = new Error('the clock jumped');
     let asked = 0;
     let signed = 0;
     const { signer } = ca.authority;
     const counting = { ...signer, sign: (data: Uint8Array) => (signed++, signer.sign(data)) };
-    const issue = createIssuance({
-      policy: () => openPolicy(emailPrincipal()),
+    const issuance = new Issuance({
+      policy: { current: openPolicy(emailPrincipal()) },
       authority: { ...ca.authority, signer: counting },
-      ...{ log: memoryLog(clock), clock },
-      trouble: () => (++asked === 2 ? trouble : undefined),
+      log: { ...memoryLog(clock), refusal: () => (++asked === 2 ? trouble : undefined) },
+      clock,
     });
-    expect(await issue(request()).catch((error: unknown) => error)).to.equal(trouble);
+    expect((await refused(issuance, request())).error).to.equal(trouble);
     expect(signed).to.equal(0);
   });
 });

@@ -3,13 +3,14 @@ import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { adoptAuthority } from '../../ca/adopt.ts';
-import { createIssuance } from '../../ca/issuance.ts';
+import { Issuance } from '../../ca/issuance.ts';
 import { loadKeyFile, writeKeyPem } from '../../signers/key-file.ts';
 import type { KeyRequest } from '../../ca/signing-request.ts';
 import { MayflyError } from '../../core/errors.ts';
 import { NOW, pemOf, testAuthority } from './support/authority.ts';
 import { csrOf } from './support/csr.ts';
 import { testKey } from './support/keys.ts';
+import { refused } from './support/issuing.ts';
 import { memoryLog } from './support/memory-log.ts';
 import { openPolicy } from './support/open-policy.ts';
 import { emailPrincipal } from './support/principal.ts';
@@ -38,8 +39,8 @@ const failureOf = async (run: () => Promise<unknown>): Promise<unknown> => {
 describe('ca: no error shows a secret', () => {
   it('neither token nor proof nor key of a request', async () => {
     const { authority } = await testAuthority();
-    const issue = createIssuance({
-      policy: () => openPolicy(emailPrincipal()),
+    const issuance = new Issuance({
+      policy: { current: openPolicy(emailPrincipal()) },
       authority,
       log: memoryLog(() => NOW),
       clock: () => NOW,
@@ -61,7 +62,7 @@ describe('ca: no error shows a secret', () => {
     const spki = Buffer.from(pemOf(key.publicKey)).toString().split('\n')[1] ?? '';
     const secrets = [TOKEN, body, spki, proof.toString('base64'), proof.toString('hex')];
     for (const request of requests) {
-      const error = await failureOf(() => issue({ token: TOKEN, key: request }));
+      const { error } = await refused(issuance, { token: TOKEN, key: request });
       expect(error).to.be.instanceOf(MayflyError);
       for (const secret of secrets) expect(everythingIn(error)).not.to.include(secret);
     }

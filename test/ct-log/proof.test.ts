@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Issued } from '../../ca/issuance.ts';
+import type { Issued } from './support/issuing-log.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { verifyInclusion } from '../../tlog/format/merkle-verify.ts';
 import { parseTlogProof } from '../../tlog/format/tlog-proof.ts';

@@ -10,6 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { refusedLine } from '../../audit/audit-line.ts';
+import { refusedDecision } from '../../ca/decision.ts';
+import { issuedDecision } from '../audit/support/decisions.ts';
 import { deviceConfirmPage, errorNote, loginPage, outOfBandPage } from '../../dev/pages.ts';
 import { createRequestLog } from '../../server/operator/request-log.ts';
 import { runCli } from '../support/run-cli.ts';
@@ -106,12 +108,20 @@ describe('hostile: what reaches a terminal', function () {
   it('or stands in the service log and the audit, which people read on one', () => {
     const lines: string[] = [];
     const log = createRequestLog({ write: (line) => void lines.push(line) }, 'info');
-    const line = { requestId: 'r', client: '127.0.0.1', issuer: EVIL, principal: EVIL, serial: '00' };
-    log.issued({ ...line, leafIndex: 1, ms: 1 });
-    log.refused({ ...line, status: 500, reason: 'X', sentence: EVIL, ms: 1, cause: new Error(EVIL) });
+    const evil = { issuerBlock: EVIL, issuer: EVIL, principal: EVIL };
+    log.issued({ ...issuedDecision(), ...evil });
+    log.refused({
+      requestId: 'r',
+      client: '127.0.0.1',
+      status: 500,
+      reason: 'X',
+      sentence: EVIL,
+      ms: 1,
+      cause: new Error(EVIL),
+    });
     log.note('error', EVIL, { [EVIL]: EVIL });
     lines.push(
-      refusedLine({ requestId: 'r', client: '', reason: 'X', entry: EVIL, issuer: EVIL, principal: EVIL }, 0),
+      refusedLine(refusedDecision({ requestId: 'r', address: '', ms: 1 }, new Error(EVIL), evil), 'X', 0),
     );
     expect(lines).to.have.length(4);
     for (const one of lines) {

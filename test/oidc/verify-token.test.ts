@@ -9,7 +9,6 @@ import { createDocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import { parseToken } from '../../oidc/token.ts';
 import { TokenError } from '../../oidc/token-error.ts';
 import { isVerifiedToken, verifyToken } from '../../oidc/verify-token.ts';
-import type { TokenTrace } from '../../oidc/verify-token.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../support/oidc-issuer.ts';
 import type { SignOptions, TestIssuer } from '../support/oidc-issuer.ts';
@@ -66,17 +65,14 @@ describe('Verifying a token', () => {
     }
   });
 
-  it('tells of a refused token what was certain by then, and nothing before its signature was', async () => {
-    const traceOf = async (claims: Readonly<Record<string, unknown>>, options: SignOptions = {}) => {
-      const trace: TokenTrace = {};
-      await failureOf(async () => authenticator.identify(await sign(claims, options), trace));
-      return trace;
-    };
-    const entry = emailDefinition(issuer.url).name;
-    expect(await traceOf({}, { key: await makeIssuerKey() })).to.deep.equal({});
-    expect(await traceOf({ aud: 'other' })).to.deep.equal({ issuer: issuer.url });
+  it('names what was certain of a refused token, and nothing before its signature was', async () => {
+    const certainOf = async (claims: Readonly<Record<string, unknown>>, options: SignOptions = {}) =>
+      (await refusal(await sign(claims, options))).certain;
+    const issuerBlock = emailDefinition(issuer.url).name;
+    expect(await certainOf({}, { key: await makeIssuerKey() })).to.equal(undefined);
+    expect(await certainOf({ aud: 'other' })).to.deep.equal({ issuer: issuer.url, issuerBlock: undefined });
     for (const claims of [{ exp: SECONDS - 1 }, { nbf: SECONDS + 900 }, { email: undefined }])
-      expect(await traceOf(claims)).to.deep.equal({ issuer: issuer.url, entry });
+      expect(await certainOf(claims)).to.deep.equal({ issuer: issuer.url, issuerBlock });
   });
 
   it('refuses an expired token and says how long ago', async () => {

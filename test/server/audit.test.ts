@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAudit, type Audit } from '../../audit/audit.ts';
+import type { RefusedDecision } from '../../ca/decision.ts';
 import { AuditError } from '../../audit/audit-error.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { compilePolicy } from '../../policy/snapshot.ts';
@@ -26,14 +27,14 @@ interface AnswerV2 {
 /** An audit that does what a test says, and remembers what it was told. */
 function fakeAudit(
   issued: Audit['issued'],
-): Audit & { readonly refusals: Parameters<Audit['refused']>[0][] } {
-  const refusals: Parameters<Audit['refused']>[0][] = [];
+): Audit & { readonly refusals: (RefusedDecision & { readonly reason: string })[] } {
+  const refusals: (RefusedDecision & { readonly reason: string })[] = [];
   return {
     isFailClosed: true,
     refusal: () => undefined,
     issued,
     refusals,
-    refused: (decision) => refusals.push(decision) > 0,
+    refused: (decision, reason) => refusals.push({ ...decision, reason }) > 0,
     status: () => ({
       lines: { issued: 0, refused: 0, suppressed: 0 },
       places: [{ name: 'file', isFailing: true, lost: 3 }],
@@ -151,7 +152,11 @@ describe('server: the audit of decisions', () => {
     expect(text).to.contain('AUDIT_UNAVAILABLE').and.not.contain('CERTIFICATE').and.not.contain('ENOSPC');
     expect(audit.refusals).to.have.length(1);
     // The log has the entry, so that whoever compares it with the audit finds out why there is no certificate.
-    expect(audit.refusals[0]).to.include({ reason: 'AUDIT_UNAVAILABLE', entry: 'people', leafIndex: 0 });
+    expect(audit.refusals[0]).to.include({
+      reason: 'AUDIT_UNAVAILABLE',
+      issuerBlock: 'people',
+      leafIndex: 0,
+    });
     expect(audit.refusals[0]?.serial).to.match(/^[0-9a-f]+$/);
     expect(service.lines.at(-1)).to.include({ level: 'error', reason: 'AUDIT_UNAVAILABLE' });
     expect(service.lines.at(-1)?.['cause']).to.contain('ENOSPC');

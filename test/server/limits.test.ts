@@ -60,8 +60,8 @@ describe('server: limits', () => {
     const service = await startTestService((values) => ({
       limits: { maxInFlight: 2, readConcurrency: 1 },
       ...changedPolicy(values, (good) => ({
-        identify: async (token, trace) => {
-          if (token !== 'of an issuer that hangs') return good.identify(token, trace);
+        identify: async (token) => {
+          if (token !== 'of an issuer that hangs') return good.identify(token);
           if (++waiting === 20) crowd.open();
           await opened;
           throw new TokenError('ISSUER_UNREACHABLE', 'it hangs');

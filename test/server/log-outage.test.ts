@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import type { RefusedDecision } from '../../ca/decision.ts';
 import { AuditError } from '../../audit/audit-error.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import type { CtLog } from '../../tlog/log.ts';
@@ -160,12 +161,13 @@ describe('server: a log that does not work for a while', () => {
   it('counts a request whose entry is in the log although it was refused, and says which it is', async () => {
     const outage = new Outage('the key does not answer');
     const { treeHead, checkpoint } = test.signers;
-    const refusals: { reason: string; serial?: string | undefined }[] = [];
+    const refusals: [reason: string, isLogged: boolean][] = [];
     const audit = {
       isFailClosed: true,
       refusal: () => undefined,
       issued: () => Promise.resolve(),
-      refused: (refusal: (typeof refusals)[number]) => refusals.push(refusal) > 0,
+      refused: ({ serial }: RefusedDecision, reason: string) =>
+        refusals.push([reason, serial !== undefined]) > 0,
       status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, places: [] }),
       close: () => Promise.resolve(),
     };
@@ -183,7 +185,7 @@ describe('server: a log that does not work for a while', () => {
     await until(() => log.refusal() === undefined);
     expect(log.status().size).to.equal(1);
     expect(await sign(await token())).to.equal('PRINCIPAL_RATE_LIMITED');
-    expect(refusals.map(({ reason, serial }) => [reason, serial !== undefined])).to.deep.equal([
+    expect(refusals).to.deep.equal([
       ['LOG_UNAVAILABLE', true],
       ['PRINCIPAL_RATE_LIMITED', false],
     ]);

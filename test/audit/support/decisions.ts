@@ -1,27 +1,28 @@
-import type { IssuedDecision, RefusedDecision } from '../../../audit/audit-line.ts';
+import {
+  refusedDecision as recordOf,
+  type IssuedDecision,
+  type RefusedDecision,
+} from '../../../ca/decision.ts';
 
 /** A certificate; `requestId` tells it from others. */
 export const issuedDecision = (requestId = 'r1'): IssuedDecision => ({
-  requestId,
-  client: '192.0.2.1',
-  entry: 'people',
+  outcome: 'issued',
+  caller: { requestId, address: '192.0.2.1', ms: 1 },
+  issuerBlock: 'people',
   issuer: 'https://login.example.com',
   principal: 'alice@example.com',
   rule: 'staff',
   serial: '0a1b',
   leafIndex: 7,
+  treeSize: 8,
   certificate: Buffer.from('certificate'),
   extensions: new Map(),
   notAfter: Date.UTC(2026, 0, 1),
 });
 
-/** A refusal before anything was verified. */
-export const refusedDecision = (reason = 'TOKEN_EXPIRED', entry?: string): RefusedDecision => ({
-  requestId: 'r2',
-  client: '192.0.2.1',
-  reason,
-  entry,
-});
+/** A refusal of which nothing but the issuer block was verified. */
+export const refusedDecision = (issuerBlock?: string, requestId = 'r2'): RefusedDecision =>
+  recordOf({ requestId, address: '192.0.2.1', ms: 1 }, new Error('refused'), { issuerBlock });
 
 /** Notes in memory, and a wait for one. */
 export class Notes {

@@ -5,7 +5,7 @@
  */
 import { renameSync } from 'node:fs';
 import { openAudit } from '../../../audit/audit.ts';
-import { issuedDecision } from './decisions.ts';
+import { issuedDecision, refusedDecision } from './decisions.ts';
 
 const [, , path = ''] = process.argv;
 const issued: string[] = [];
@@ -26,7 +26,7 @@ for (let i = 0; i < 40; i++) {
     issued.push(requestId);
   } catch {
     refused.push(requestId);
-    audit.refused({ requestId, client: '', reason: 'AUDIT_UNAVAILABLE' });
+    audit.refused(refusedDecision(undefined, requestId), 'AUDIT_UNAVAILABLE');
     renameSync(path, `${path}.full-${refused.length}`);
     while (audit.status().places[0]?.isFailing === true)
       await new Promise((resolve) => setTimeout(resolve, 1));

@@ -35,5 +35,5 @@ export function memoryLog(
     const committed = { index, timestamp, leafHash, treeSize: index + 1, root: leafHash, sct };
     return Promise.resolve(makeCommitted(distort(committed)));
   };
-  return { entries, publicKey, append };
+  return { entries, publicKey, append, refusal: () => undefined };
 }

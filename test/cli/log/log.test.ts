@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { encodePem } from '../../../core/pem.ts';
-import type { Issued } from '../../../ca/issuance.ts';
+import type { Issued } from '../../ct-log/support/issuing-log.ts';
 import { encodeVkey } from '../../../tlog/format/vkey.ts';
 import { parseTlogProof } from '../../../tlog/format/tlog-proof.ts';
 import { utf8 } from '../../../core/bytes.ts';

@@ -1,15 +1,23 @@
-/** A log with a real CA in front of it: its entries are precertificates, and whoever asks gets the certificate. */
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { createIssuance, type Issued } from '../../../ca/issuance.ts';
+import { Issuance } from '../../../ca/issuance.ts';
+import type { PrecertificateLog } from '../../../ca/precertificate-log.ts';
 import type { LogSigners } from '../../../tlog/sequence/head-signer.ts';
 import type { CtLog, OpenLog } from '../../../tlog/log.ts';
 import type { SctExtensions } from '../../../tlog/log-identity.ts';
 import { pemOf, testAuthority, type TestAuthority } from '../../ca/support/authority.ts';
 import { openPolicy } from '../../ca/support/open-policy.ts';
 import { emailPrincipal } from '../../ca/support/principal.ts';
+import { issued } from '../../ca/support/issuing.ts';
+import type { Committed } from '../../../tlog/committed.ts';
 import { testLog, type TestLog } from './test-log.ts';
 
-/** See above. */
+/** A certificate and what the log said of its entry. */
+export interface Issued {
+  readonly certificate: Uint8Array;
+  readonly committed: Committed;
+}
+
+/** A log with a real CA in front of it: its entries are precertificates, and everyone who asks gets the certificate. */
 export interface IssuingLog extends TestLog {
   readonly ca: TestAuthority;
   /** Opens the log, issues `count` certificates, and answers them with the log still open. */
@@ -27,14 +35,17 @@ export async function issuingLog(
   const ca = await testAuthority('p256', Date.now());
   const open: TestLog['open'] = (options) => test.open({ issuers: ca.authority.chain, ...options });
   const issueWith: IssuingLog['issueWith'] = (log, count) => {
-    const issue = createIssuance({
-      policy: () => openPolicy(emailPrincipal()),
-      ...{ authority: ca.authority, log, clock: Date.now },
-    });
+    const policy = { current: openPolicy(emailPrincipal()) };
+    const issueOne = async (): Promise<Issued> => {
+      const watched = new WatchedLog(log);
+      const issuance = new Issuance({ policy, authority: ca.authority, log: watched, clock: Date.now });
+      const { certificate } = await issued(issuance, { token: 'token', key });
+      return { certificate, committed: watched.committed };
+    };
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const proof = sign('sha256', Buffer.from('alice@example.org'), privateKey);
     const key = { kind: 'publicKey', content: pemOf(publicKey), proof } as const;
-    return Promise.all(Array.from({ length: count }, () => issue({ token: 'token', key })));
+    return Promise.all(Array.from({ length: count }, issueOne));
   };
   return {
     ...test,
@@ -44,4 +55,27 @@ export async function issuingLog(
       return { log, issued: await issueWith(log, count) };
     },
   };
+}
+
+/** Remembers what the log said of its one entry. */
+class WatchedLog implements PrecertificateLog {
+  readonly #log: CtLog;
+  #committed: Committed | undefined;
+
+  constructor(log: CtLog) {
+    this.#log = log;
+  }
+
+  get committed(): Committed {
+    if (this.#committed === undefined) throw new Error('nothing was logged');
+    return this.#committed;
+  }
+
+  async append(...entry: Parameters<PrecertificateLog['append']>): Promise<Committed> {
+    return (this.#committed = await this.#log.append(...entry));
+  }
+
+  refusal(): Error | undefined {
+    return this.#log.refusal();
+  }
 }

@@ -1,16 +1,16 @@
 import { expect } from 'chai';
 import { Registry } from 'prom-client';
-import { decisionMetrics } from '../../../server/operator/decision-metrics.ts';
+import { DecisionMetrics } from '../../../server/operator/decision-metrics.ts';
 
-describe('server: decisions by entry, for Prometheus', () => {
-  it('counts certificates and refusals by the entry of the configuration, and by none before one is known', async () => {
+describe('server: decisions by issuer block, for Prometheus', () => {
+  it('counts certificates and refusals by issuer block, and by none before one is known', async () => {
     const registry = new Registry();
-    const { issued, refused } = decisionMetrics([registry]);
-    issued('ci');
-    issued('ci');
-    issued('people');
-    refused('RULE_DENIED', 'ci');
-    refused('TOKEN_MISSING', undefined);
+    const metrics = new DecisionMetrics([registry]);
+    metrics.issued({ issuerBlock: 'ci' });
+    metrics.issued({ issuerBlock: 'ci' });
+    metrics.issued({ issuerBlock: 'people' });
+    metrics.refused({ issuerBlock: 'ci' }, 'RULE_DENIED');
+    metrics.refused({}, 'TOKEN_MISSING');
     const text = await registry.metrics();
     for (const line of [
       'mayfly_certificates_total{entry="ci"} 2',
@@ -21,12 +21,12 @@ describe('server: decisions by entry, for Prometheus', () => {
       expect(text).to.contain(line);
   });
 
-  it('makes no more than 200 names of entries, however many configurations follow each other', async () => {
+  it('makes no more than 200 names of issuer blocks, however many configurations follow each other', async () => {
     const registry = new Registry();
-    const { issued, refused } = decisionMetrics([registry]);
+    const metrics = new DecisionMetrics([registry]);
     for (let i = 0; i < 1_000; i++) {
-      issued(`entry ${i}`);
-      refused('RULE_DENIED', `entry ${i}`);
+      metrics.issued({ issuerBlock: `block ${i}` });
+      metrics.refused({ issuerBlock: `block ${i}` }, 'RULE_DENIED');
     }
     const text = await registry.metrics();
     expect(text).to.contain('mayfly_certificates_total{entry="other"} 800');

@@ -1,0 +1,74 @@
+/**
+ * The limits on signing requests that are under way at once, whatever protocol they came by. An untrusted client can send
+ * any number of requests, so a request counts against `max-in-flight` only when its token is verified.
+ */
+import type { ConcurrencySlot } from '../../ca/issuance.ts';
+import { ConcurrencyLimit } from '../http/concurrency-limit.ts';
+import { TransportError } from '../http/transport-error.ts';
+
+/** Requests whose RSA key waits to be looked at, one after the other: some 20 ms each with 4096 bits. */
+const KEY_CHECKS = 128;
+
+/** The limits of one service. */
+export class InFlightLimit {
+  readonly #signing: ConcurrencyLimit;
+  readonly #keyChecks = new ConcurrencyLimit(KEY_CHECKS);
+
+  constructor(maxInFlight: number) {
+    this.#signing = new ConcurrencyLimit(maxInFlight);
+  }
+
+  /** Requests whose token is verified and that are not decided, but for those whose key waits to be looked at. */
+  get signing(): number {
+    return this.#signing.used;
+  }
+
+  /** The slot of one request. */
+  slot(): InFlightSlot {
+    return new InFlightSlot(this.#signing, this.#keyChecks);
+  }
+}
+
+/** Holds at most one place: among the requests that sign, or among those whose key is looked at. */
+class InFlightSlot implements ConcurrencySlot {
+  readonly #signing: ConcurrencyLimit;
+  readonly #keyChecks: ConcurrencyLimit;
+  #held: ConcurrencyLimit | undefined;
+
+  constructor(signing: ConcurrencyLimit, keyChecks: ConcurrencyLimit) {
+    this.#signing = signing;
+    this.#keyChecks = keyChecks;
+  }
+
+  admit(): void {
+    this.#enter(this.#signing);
+  }
+
+  toKeyCheck(): void {
+    this.leave();
+    this.#enter(this.#keyChecks);
+  }
+
+  /** Refuses nobody: the token may be used up by now, and requests that come back are few. */
+  fromKeyCheck(): void {
+    this.leave();
+    this.#signing.enterAgain();
+    this.#held = this.#signing;
+  }
+
+  /** Returns what is held; to be called when the request is decided. */
+  leave(): void {
+    this.#held?.leave();
+    this.#held = undefined;
+  }
+
+  #enter(limit: ConcurrencyLimit): void {
+    if (!limit.enter()) throw busy();
+    this.#held = limit;
+  }
+}
+
+const busy = (): TransportError =>
+  new TransportError('TOO_BUSY', 'the server works on as many requests as it can', {
+    hint: 'Try again in a second.',
+  });
