@@ -48,7 +48,7 @@ const rows = {
     subject: 'a header with `crit`',
     fulcio: '`b64` is taken',
     mayfly: 'refused',
-    reason: 'RFC 7515 has it refused by whoever does not know the extension',
+    reason: 'RFC 7515 demands a refusal from an implementation that does not know the extension',
   },
   blanks: {
     subject: 'blanks and line breaks around a token',
@@ -75,7 +75,7 @@ const rows = {
     fulcio: 'asked for its keys',
     mayfly: '503; it needs an exact entry',
     reason:
-      'a stranger chooses what fits the pattern, and must not steer requests into the network of the operator',
+      'an untrusted caller chooses what fits the pattern, and must not steer requests into the network of the operator',
   },
   connector: {
     subject: 'an `issuer-claim` whose value is null, a list or a map',
