@@ -60,7 +60,7 @@ function sameIssuer({ issuer }: PresetBlock, root: MapNode): ConfigProblem[] {
   if (member === undefined) return [];
   const path = pathText(['oidc-issuers', issuer]);
   const hint =
-    'Nothing was changed. An issuer may have a list of entries, each with its audience: print the preset without --into, and put its entry beside yours (docs/configuration.md, "Several entries for one issuer").';
+    'Nothing was changed. An issuer may have a list of entries, each with its audience: print the preset without --into, and put its entry beside yours (docs/configuration.md, "Several issuer blocks for one issuer").';
   return [{ path, ...member.keyPosition, message: 'is there already', hint }];
 }
 

@@ -73,7 +73,7 @@ const rows = {
     subject:
       'an issuer that a pattern of `meta-issuers` fits, at a loopback, private or otherwise special address',
     fulcio: 'asked for its keys',
-    mayfly: '503; it needs an exact entry',
+    mayfly: '503; it needs an exact issuer block',
     reason:
       'an untrusted caller chooses what fits the pattern, and must not steer requests into the network of the operator',
   },
