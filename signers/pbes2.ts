@@ -1,8 +1,10 @@
 /**
  * PBES2 (RFC 8018 §6.2) with PBKDF2 and AES-CBC or triple DES: how PKCS#8 keys are encrypted.
  *
- * Own code, for two reasons. Reading: OpenSSL refuses keys whose PRF carries parameters other than NULL, which some
- * tools write. Writing: Node lets nobody choose the number of iterations, and OpenSSL's default of 2048 is of 1999.
+ * Own code, because no library here does it as well. Writing: `KeyObject.export` takes no number of iterations, and
+ * OpenSSL's default of 2048 is of 1999. Reading: OpenSSL derives for as long as the file says, on the event loop, and in one
+ * of 256 cases calls a wrong passphrase an unknown scheme. node-forge does both, but derives in JavaScript: 600,000
+ * iterations take it 15 seconds instead of a fifth of one.
  *
  *     EncryptedPrivateKeyInfo ::= SEQUENCE { SEQUENCE { pbes2, SEQUENCE { kdf, cipher } }, OCTET STRING }
  *     kdf    ::= SEQUENCE { pbkdf2, SEQUENCE { salt, iterations, [keyLength], [prf] } }

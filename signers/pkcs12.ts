@@ -8,7 +8,7 @@ import { encodePem } from '../core/pem.ts';
 import { KeyFileError } from './key-error.ts';
 
 /** What a PKCS#12 file held. */
-export interface Pkcs12Content {
+interface Pkcs12Content {
   readonly privateKey: KeyObject;
   /** DER, in the order of the file, which says nothing. */
   readonly certificates: readonly Uint8Array[];

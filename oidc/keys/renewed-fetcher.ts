@@ -1,3 +1,4 @@
+import { Tally } from '../../core/tally.ts';
 import type { ServerTrust } from './connections.ts';
 import type { DocumentFetcher } from './fetch-document.ts';
 import { IssuerFault } from './issuer-fault.ts';
@@ -8,7 +9,7 @@ export class RenewedFetcher {
   readonly #create: (trust: ServerTrust) => DocumentFetcher;
   readonly #exclusive: boolean;
   #current: { readonly caCert: string | undefined; readonly fetcher: DocumentFetcher } | undefined;
-  readonly #users = new Map<DocumentFetcher, number>();
+  readonly #users = new Tally<DocumentFetcher>();
   #closed = false;
 
   /** `exclusive`: whether nothing but the certificates that {@link RenewedFetcher.use} is handed counts. */
@@ -20,7 +21,7 @@ export class RenewedFetcher {
   /** Runs `work` with a fetcher that trusts `caCert` (PEM). Throws {@link IssuerFault} after {@link RenewedFetcher.close}. */
   async use<T>(caCert: string | undefined, work: (fetcher: DocumentFetcher) => Promise<T>): Promise<T> {
     const fetcher = this.#fetcherFor(caCert);
-    this.#users.set(fetcher, (this.#users.get(fetcher) ?? 0) + 1);
+    this.#users.add(fetcher, 1);
     try {
       return await work(fetcher);
     } finally {
@@ -31,7 +32,7 @@ export class RenewedFetcher {
   /** Closes all connections; a fetch under way fails. */
   async close(): Promise<void> {
     this.#closed = true;
-    const fetchers = new Set(this.#users.keys());
+    const fetchers = new Set([...this.#users].map(([fetcher]) => fetcher));
     if (this.#current !== undefined) fetchers.add(this.#current.fetcher);
     await Promise.all([...fetchers].map((fetcher) => fetcher.close()));
   }
@@ -42,14 +43,12 @@ export class RenewedFetcher {
     const old = this.#current?.fetcher;
     const fetcher = this.#create({ caCert, exclusive: this.#exclusive });
     this.#current = { caCert, fetcher };
-    if (old !== undefined && !this.#users.has(old)) void old.close();
+    if (old !== undefined && this.#users.of(old) === 0) void old.close();
     return fetcher;
   }
 
   async #leave(fetcher: DocumentFetcher): Promise<void> {
-    const others = (this.#users.get(fetcher) ?? 1) - 1;
-    if (others > 0) this.#users.set(fetcher, others);
-    else this.#users.delete(fetcher);
+    const others = this.#users.add(fetcher, -1);
     if (others === 0 && this.#current?.fetcher !== fetcher) await fetcher.close();
   }
 }

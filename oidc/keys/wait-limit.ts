@@ -1,5 +1,6 @@
 /** Limits on tokens that wait for the documents of issuers. Without them, issuers that do not answer would hold all
  * requests of the service. */
+import { ConcurrencyLimit } from '../../core/concurrency-limit.ts';
 
 /** Tokens that may wait for one issuer at a time. */
 export const MAX_WAITING = 128;
@@ -17,26 +18,30 @@ export const MAX_WAITING_FOR_UNKNOWN_ISSUERS = 64;
 
 /** Counts the tokens that wait for any of the issuers that share it. */
 export class WaitLimit {
-  /** How many may wait at a time. */
-  readonly limit: number;
+  readonly #waiting: ConcurrencyLimit;
   readonly #reservedPerIssuer: number;
-  #waiting = 0;
 
   /** `reservedPerIssuer` has to be 0 where an untrusted client can make up issuers. */
   constructor(limit = MAX_WAITING_IN_ALL, reservedPerIssuer = RESERVED_PER_ISSUER) {
-    this.limit = limit;
+    this.#waiting = new ConcurrencyLimit(limit);
     this.#reservedPerIssuer = reservedPerIssuer;
+  }
+
+  /** How many may wait at a time. */
+  get limit(): number {
+    return this.#waiting.limit;
   }
 
   /** Counts one more token of an issuer for which `ofIssuer` tokens wait already; returns false when the limit is reached. */
   enter(ofIssuer: number): boolean {
-    if (this.#waiting >= this.limit && ofIssuer >= this.#reservedPerIssuer) return false;
-    this.#waiting++;
+    if (this.#waiting.enter()) return true;
+    if (ofIssuer >= this.#reservedPerIssuer) return false;
+    this.#waiting.enterAnyway();
     return true;
   }
 
   /** Counts one token less. */
   leave(): void {
-    this.#waiting--;
+    this.#waiting.leave();
   }
 }

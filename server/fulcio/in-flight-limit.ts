@@ -3,7 +3,7 @@
  * any number of requests, so a request counts against `max-in-flight` only when its token is verified.
  */
 import type { ConcurrencySlot } from '../../ca/issuance.ts';
-import { ConcurrencyLimit } from '../http/concurrency-limit.ts';
+import { ConcurrencyLimit } from '../../core/concurrency-limit.ts';
 import { TransportError } from '../http/transport-error.ts';
 
 /** Requests whose RSA key waits to be looked at, one after the other: some 20 ms each with 4096 bits. */
@@ -52,7 +52,7 @@ class InFlightSlot implements ConcurrencySlot {
   /** Refuses nobody: the token may be used up by now, and requests that come back are few. */
   fromKeyCheck(): void {
     this.leave();
-    this.#signing.enterAgain();
+    this.#signing.enterAnyway();
     this.#held = this.#signing;
   }
 

@@ -8,6 +8,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Tally } from '../../core/tally.ts';
 import { accountOf, entryOf } from './connection-account.ts';
 
 /** How much may be held. */
@@ -44,7 +45,7 @@ export class UnsentResponseLimit {
   readonly #clock: () => number;
   /** Those that hold answers. The one that has taken nothing for longest is the first: a Set keeps the order of adding. */
   readonly #holders = new Set<Connection>();
-  readonly #clients = new Map<string, number>();
+  readonly #clients = new Tally<string>();
   readonly #connections = new WeakMap<Socket, Connection>();
   #total = 0;
 
@@ -65,7 +66,7 @@ export class UnsentResponseLimit {
     const now = this.#clock();
     const { total, perClient } = this.#limits;
     // A single answer is never too large: a tile of the longest certificates has to be readable, too.
-    while (this.#heldBy(client) > 0 && this.#heldBy(client) + bytes > perClient) {
+    while (this.#clients.of(client) > 0 && this.#clients.of(client) + bytes > perClient) {
       const stalled = this.#firstOf(client);
       if (stalled === undefined || !this.#isStalled(stalled, now)) return false;
       this.#drop(stalled);
@@ -136,13 +137,7 @@ export class UnsentResponseLimit {
 
   #count({ client }: HeldAnswer, bytes: number): void {
     this.#total += bytes;
-    const held = this.#heldBy(client) + bytes;
-    if (held > 0) this.#clients.set(client, held);
-    else this.#clients.delete(client);
-  }
-
-  #heldBy(client: string): number {
-    return this.#clients.get(client) ?? 0;
+    this.#clients.add(client, bytes);
   }
 
   #connectionOf(socket: Socket): Connection {
@@ -165,7 +160,7 @@ export class UnsentResponseLimit {
     const [first] = this.#holders;
     if (first !== undefined && this.#isStalled(first, now)) return first;
     const [heaviest, held] = this.#heaviest();
-    if (heaviest === client || held <= this.#heldBy(client) + bytes) return undefined;
+    if (heaviest === client || held <= this.#clients.of(client) + bytes) return undefined;
     return this.#firstOf(heaviest);
   }
 

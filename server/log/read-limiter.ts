@@ -1,4 +1,5 @@
 /** The concurrency limit of the log's read side. Reads wait for one another; issuing never waits for a read. */
+import { Tally } from '../../core/tally.ts';
 
 /** How many reads may run and wait. */
 interface ReadLimiterOptions {
@@ -23,8 +24,7 @@ export class ReadLimiter {
   /** By client, in the order of their turns; none is empty. */
   readonly #queues = new Map<string, Waiter[]>();
   #waiting = 0;
-  /** By client; none is 0. */
-  readonly #runningOf = new Map<string, number>();
+  readonly #runningOf = new Tally<string>();
   #running = 0;
 
   constructor({ concurrency, waitingPerClient, waiting }: ReadLimiterOptions) {
@@ -55,19 +55,17 @@ export class ReadLimiter {
   }
 
   #mayBegin(client: string): boolean {
-    return this.#running < this.#concurrency && (this.#runningOf.get(client) ?? 0) < this.#runningPerClient;
+    return this.#running < this.#concurrency && this.#runningOf.of(client) < this.#runningPerClient;
   }
 
   #begin(client: string): void {
     this.#running++;
-    this.#runningOf.set(client, (this.#runningOf.get(client) ?? 0) + 1);
+    this.#runningOf.add(client, 1);
   }
 
   #end(client: string): void {
     this.#running--;
-    const left = (this.#runningOf.get(client) ?? 1) - 1;
-    if (left === 0) this.#runningOf.delete(client);
-    else this.#runningOf.set(client, left);
+    this.#runningOf.add(client, -1);
   }
 
   /** Resolves to whether the read may begin, and then it counts as running. */
