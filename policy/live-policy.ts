@@ -3,12 +3,9 @@ import type { PolicySnapshot } from './snapshot.ts';
 /** The policy that is in force. Replacing it is one assignment: a request sees the old one or the new one, whole. */
 export class LivePolicy {
   #current: PolicySnapshot;
-  readonly #onClose: () => Promise<void>;
 
-  /** `onClose` ends what all policies share. */
-  constructor(first: PolicySnapshot, onClose: () => Promise<void> = () => Promise.resolve()) {
+  constructor(first: PolicySnapshot) {
     this.#current = first;
-    this.#onClose = onClose;
   }
 
   get current(): PolicySnapshot {
@@ -22,8 +19,8 @@ export class LivePolicy {
     old.retire();
   }
 
-  /** Closes the connections of the policy in force, and what all share. */
-  async close(): Promise<void> {
-    await Promise.all([this.#current.close(), this.#onClose()]);
+  /** Closes the connections of the policy in force. */
+  close(): Promise<void> {
+    return this.#current.close();
   }
 }

@@ -16,7 +16,7 @@ import { problemOf } from './reasons/problem.ts';
 import { TransportError } from './http/transport-error.ts';
 
 /** What the public listener serves. */
-export interface ApiParts {
+export interface ApiOptions {
   readonly context: ExchangeContext;
   /** The calls that take a POST. */
   readonly signing: SigningEndpoint;
@@ -33,27 +33,27 @@ export interface ApiParts {
 
 /** The handler of the public listener. What is not in a table costs a look into it and no more: only the log's read side
  * goes through Express. */
-export function createApi(parts: ApiParts): RequestListener {
-  const { context, signing, acceptHost, log } = parts;
-  const calls = new Map(parts.calls.map((call) => [call.path, call]));
-  const reads = createReads(parts);
+export function createApi(options: ApiOptions): RequestListener {
+  const { context, signing, acceptHost, log } = options;
+  const calls = new Map(options.calls.map((call) => [call.path, call]));
+  const reads = createReads(options);
   const isRead = (path: string): boolean =>
     path === log.path || path === '/log/' || path.startsWith(`${log.path}/`);
   const route = (path: string, request: IncomingMessage, response: ServerResponse): void => {
     const call = calls.get(path);
     if (isPreflight(request)) answerPreflight(response);
-    else if (call !== undefined) void answerCall(parts, call, request, response);
+    else if (call !== undefined) void answerCall(options, call, request, response);
     else if (isRead(path)) reads(request, response);
     else if (signing.versionAt(path) !== undefined)
-      fail(parts, request, response, notAllowed(request, response, 'POST'));
-    else fail(parts, request, response, notFound());
+      fail(options, request, response, notAllowed(request, response, 'POST'));
+    else fail(options, request, response, notFound());
   };
   return (request, response) => {
     // Cut off for what it sent: nobody reads an answer.
     if (request.socket.destroyed) return;
     takeAbsoluteTarget(request);
     if (acceptHost !== undefined && !acceptHost(request.headers.host)) {
-      fail(parts, request, response, hostRefused());
+      fail(options, request, response, hostRefused());
       return;
     }
     // Clients that put a base URL with a slash at its end before the path send two.
@@ -88,7 +88,7 @@ function pathOf(url: string): string {
 /** Says which methods the path has, in the sentence and as `Allow` (RFC 9110 §10.2.1). */
 function notAllowed(request: IncomingMessage, response: ServerResponse, allow: string): TransportError {
   response.setHeader('Allow', allow);
-  // Node's parser takes only methods that it knows: nothing of a stranger's own goes into the sentence.
+  // Node's parser takes only methods that it knows: no text of an untrusted client goes into the sentence.
   const method = request.method ?? '';
   return new TransportError('METHOD_NOT_ALLOWED', `the path exists, but not for ${method}: use ${allow}`, {
     hint: 'docs/http-api.md lists every path with its method.',
@@ -105,36 +105,36 @@ const notFound = (): TransportError =>
     hint: 'Check the base URL that the client was given; docs/http-api.md lists every path.',
   });
 
-function createReads(parts: ApiParts): express.Express {
+function createReads(options: ApiOptions): express.Express {
   const app = express();
   for (const setting of ['x-powered-by', 'etag', 'query parser']) app.set(setting, false);
   for (const setting of ['case sensitive routing', 'strict routing']) app.set(setting, true);
-  app.use(parts.log.path, parts.log.handler);
-  app.all('/log/', parts.log.list);
+  app.use(options.log.path, options.log.handler);
+  app.all('/log/', options.log.list);
   app.use((request: Request, response: Response) => {
-    fail(parts, request, response, notFound());
+    fail(options, request, response, notFound());
   });
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
-    fail(parts, request, response, isBadUrl(error) ? notFound() : error);
+    fail(options, request, response, isBadUrl(error) ? notFound() : error);
   });
   return app;
 }
 
 async function answerCall(
-  parts: ApiParts,
+  options: ApiOptions,
   call: FixedCall,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const isServed = request.method === 'GET' || (request.method === 'HEAD' && call.allowsHead);
   if (!isServed) {
-    fail(parts, request, response, notAllowed(request, response, call.allowsHead ? 'GET, HEAD' : 'GET'));
+    fail(options, request, response, notAllowed(request, response, call.allowsHead ? 'GET, HEAD' : 'GET'));
     return;
   }
   try {
-    sendReply(parts, request, response, await call.reply());
+    sendReply(options, request, response, await call.reply());
   } catch (error) {
-    fail(parts, request, response, error);
+    fail(options, request, response, error);
   }
 }
 
@@ -142,10 +142,15 @@ async function answerCall(
 const SMALL = 16 * 1024;
 
 /** The configuration of a service with many issuers is long: like an answer of the log, it counts until it is read. */
-function sendReply(parts: ApiParts, request: IncomingMessage, response: ServerResponse, reply: Reply): void {
-  if (reply.body.length <= SMALL || parts.reserve(response, reply.body.length))
-    new Exchange(request, response, parts.context).send(reply);
-  else fail(parts, request, response, unread());
+function sendReply(
+  options: ApiOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  reply: Reply,
+): void {
+  if (reply.body.length <= SMALL || options.reserve(response, reply.body.length))
+    new Exchange(request, response, options.context).send(reply);
+  else fail(options, request, response, unread());
 }
 
 const unread = (): TransportError =>
@@ -153,17 +158,17 @@ const unread = (): TransportError =>
     hint: 'Try again in a second; read answers as they come.',
   });
 
-/** Express tells a path that is not valid percent-encoding by an error with status 400. */
+/** Express reports a path that is not valid percent-encoding by an error with status 400. */
 const isBadUrl = (error: unknown): boolean =>
   error instanceof URIError || (error instanceof Error && 'status' in error && error.status === 400);
 
-/** Only faults of ours are worth a line here: a stranger's wrong path would let strangers fill the log. */
-function fail(parts: ApiParts, request: IncomingMessage, response: ServerResponse, error: unknown): void {
-  const exchange = new Exchange(request, response, parts.context);
+/** Only faults of ours are worth a line here: with one for each wrong path, untrusted clients could fill the log. */
+function fail(options: ApiOptions, request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  const exchange = new Exchange(request, response, options.context);
   const problem = problemOf(error, exchange.requestId);
   exchange.send(problem.reply);
-  if (problem.reason !== 'INTERNAL' || !parts.refusalLog.take(undefined, problem.reason)) return;
-  parts.requestLog.refused({
+  if (problem.reason !== 'INTERNAL' || !options.refusalLog.take(undefined, problem.reason)) return;
+  options.requestLog.refused({
     requestId: exchange.requestId,
     client: request.socket.remoteAddress ?? '',
     status: problem.status,

@@ -1,26 +1,29 @@
 import type { Clock } from '../core/clock.ts';
-import { openReplayGuard, type OnThreadEnd, type ReplayGuard } from '../policy/replay/replay-guard.ts';
+import { openReplayGuard, type ReplayGuard } from '../policy/replay/replay-guard.ts';
+import type { RequestLog } from '../server/operator/request-log.ts';
 
-/** The replay guard of a data directory, opened when an entry of the configuration first wants it. */
+/** The replay guard of a data directory, opened when the first configuration wants it. */
 export class LazyReplayGuard {
   readonly #path: string;
   readonly #clock: Clock;
+  readonly #requestLog: RequestLog;
   #opening: Promise<ReplayGuard> | undefined;
   #guard: ReplayGuard | undefined;
-  /** Whoever has a log to tell it to. */
-  onThreadEnd: OnThreadEnd | undefined;
 
-  constructor(path: string, clock: Clock) {
+  /** `requestLog` gets a line when the guard's thread ends although nothing closed it. */
+  constructor(path: string, clock: Clock, requestLog: RequestLog) {
     this.#path = path;
     this.#clock = clock;
+    this.#requestLog = requestLog;
   }
 
-  /** Undefined until somebody wanted it. */
+  /** The guard; undefined until it was opened. */
   get guard(): ReplayGuard | undefined {
     return this.#guard;
   }
 
-  /** The same one each time. Rejects with `ReplayFault`; the next call tries again. */
+  /** Opens it with the first call; every call resolves to the same guard. Rejects with `ReplayFault`; the next call tries
+   * again. */
   open(): Promise<ReplayGuard> {
     this.#opening ??= this.#open();
     return this.#opening;
@@ -36,7 +39,9 @@ export class LazyReplayGuard {
 
   async #open(): Promise<ReplayGuard> {
     try {
-      this.#guard = await openReplayGuard(this.#path, this.#clock, (fault) => this.onThreadEnd?.(fault));
+      this.#guard = await openReplayGuard(this.#path, this.#clock, ({ message, hint }) => {
+        this.#requestLog.note('error', 'replay guard ended', { sentence: message, hint });
+      });
       return this.#guard;
     } catch (error) {
       this.#opening = undefined;

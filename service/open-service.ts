@@ -1,95 +1,209 @@
+/** The composition root: opens a data directory and everything of a running service in order, and ends it in order. */
 import { openAudit, type Audit } from '../audit/audit.ts';
-import type { Clock } from '../core/clock.ts';
-import { startService, type RunningService } from './composition.ts';
+import { loadConfig, type LoadedConfig } from '../config/load/load.ts';
+import type { MayflyConfig } from '../config/settings/mayfly-config.ts';
+import type { Clock, SteadyClock } from '../core/clock.ts';
+import { onlyLog, openDataDirectory, type DataDirectory } from '../instance/data-directory.ts';
+import { LivePolicy } from '../policy/live-policy.ts';
+import type { ReplayGuard } from '../policy/replay/replay-guard.ts';
 import type { ListenAddress } from '../server/http/listen-address.ts';
-import type { RequestLog } from '../server/operator/request-log.ts';
-import type { AcceptHost } from '../server/http/http-listener.ts';
+import { ownHosts } from '../server/http/own-hosts.ts';
 import type { TlsFiles } from '../server/http/tls-certificate.ts';
-import { configWarnings } from '../cli/config/config-warnings.ts';
-import type { Instance } from './open-instance.ts';
-import { followConfiguration, type Follower } from './reload/follow-configuration.ts';
+import type { LogAccessRule } from '../server/log/log-access.ts';
+import { createRequestLog, type LogLevel, type RequestLog } from '../server/operator/request-log.ts';
+import { readSecretFile, type Warn } from '../storage/secret-file.ts';
+import { prepareLog, type CtLog } from '../tlog/log.ts';
+import { configWarnings } from './config-warnings.ts';
+import { developmentAccess, newsOf, type Development } from './development.ts';
+import { LazyReplayGuard } from './lazy-replay-guard.ts';
+import { startListeners, type Listeners } from './listeners.ts';
+import { LogDestination } from './log-destination.ts';
+import { openAuthority, readKey, type OpenedAuthority } from './open-authority.ts';
+import { PolicyCompiler } from './policy-compiler.ts';
+import { followConfiguration } from './reload/follow-configuration.ts';
+import { loadSettled, type SettledConfig } from './reload/settled-load.ts';
+import { ShutdownOrder } from './shutdown-order.ts';
 
-/** How an opened instance is put on the network. */
+/** A service to be opened. */
 export interface ServiceOptions {
+  /** The data directory. One that was made for the other mode is refused. */
+  readonly data: string;
+  /** Instead of the directory's own `config.yaml`; not for development. */
+  readonly configFile?: string | undefined;
+  /** Opens the keys. */
+  readonly passphrase?: string | undefined;
   readonly listen: ListenAddress;
   readonly metricsListen: ListenAddress;
+  /** Without it the public listener speaks plain HTTP. */
   readonly tls?: TlsFiles | undefined;
-  readonly clock: Clock;
-  readonly version: string;
   /** Whether the operator says that a proxy in front speaks TLS. */
   readonly behindTlsProxy?: boolean | undefined;
-  /** The names that the listeners answer to; default: any. */
-  readonly acceptHost?: AcceptHost | undefined;
+  readonly clock: Clock;
+  /** What the clock is held to, so that a wrong one does not date the log; without it every time is trusted. */
+  readonly steadyClock?: SteadyClock | undefined;
+  readonly version: string;
+  /** How a shell calls this program: for commands that the log advises. */
+  readonly program: string;
+  /** Without it the service is for production. */
+  readonly development?: Development | undefined;
 }
 
-/** A service whose configuration is followed. */
-export interface FollowingService extends RunningService {
+/** A service that answers and follows its configuration. */
+export interface RunningService extends Listeners {
+  /** The configuration that it was started with, and where that file is. */
+  readonly config: LoadedConfig;
+  readonly configFile: string;
+  /** Entries in the log at the start. */
+  readonly logSize: number;
+  /** Milliseconds for which {@link close} goes on as before. */
+  readonly shutdownDelayMs: number;
   /** Loads the configuration now, changed or not; the log says how it went. Never rejects. */
   reload(): Promise<void>;
-  /** Milliseconds for which {@link RunningService.close} goes on as before. */
-  readonly shutdownDelayMs: number;
+  /** Ends the service in the order of {@link ShutdownOrder}: it is not ready any more; goes on for `shutdownDelayMs`; stops
+   * accepting and finishes what is under way, in at most 25 s; then closes everything. Never rejects. */
+  close(): Promise<void>;
 }
 
 /** Milliseconds for which the end waits for a slow reader of the log. */
-const LAST_LINES = 1_000;
+const DRAIN_LOG_MS = 1_000;
 
-/** Starts the service of an instance. What the instance holds open belongs to the
- * service from here on, also when starting fails. */
-export async function openService(instance: Instance, options: ServiceOptions): Promise<FollowingService> {
-  const { authority, formerChains, log, policy, logAccess, config, directory, replay, requestLog } = instance;
+/** Opens everything in order: first what is cheap and likely to be wrong, the log last. What is refused changed no file.
+ * Rejects with the typed error of what is wrong, and then nothing stays open. */
+export async function openService(options: ServiceOptions): Promise<RunningService> {
+  const shutdown = new ShutdownOrder();
+  try {
+    return await open(options, shutdown);
+  } catch (error) {
+    await shutdown.close();
+    throw error;
+  }
+}
+
+async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<RunningService> {
+  const { clock, development, program } = options;
+  const mode = development === undefined ? 'production' : 'dev';
+  const directory = await openDataDirectory(options.data, { mode, write: true });
+  const configFile = options.configFile ?? directory.paths.config;
+  const started = await openConfiguration(configFile, development);
+  const { config } = started;
   const { mayfly } = config;
-  for (const warning of instance.warnings) requestLog.note('warn', 'warning', { sentence: warning });
-  for (const warning of configWarnings(instance.configFile, instance.findings))
+  const requestLog = openRequestLog(mayfly.logLevel, shutdown);
+  const warnings = [...directory.warnings];
+  const access = await openLogAccess(mayfly, (sentence) => warnings.push(sentence));
+  const stores = await openStores(options, directory, config, requestLog, shutdown);
+  const { authority, log, policy, compiler } = stores;
+  await development?.configuration.commit();
+  warnings.push(...authority.faults.map(({ message, hint = '' }) => `${message}. ${hint}`), ...log.warnings);
+  for (const sentence of warnings) requestLog.note('warn', 'warning', { sentence });
+  const findings = development === undefined ? config.findings : newsOf(config.findings, development);
+  for (const warning of configWarnings(configFile, findings, program))
     requestLog.note('warn', 'warning', { ...warning });
-  replay.onThreadEnd = ({ message, hint }) => {
-    requestLog.note('error', 'replay guard ended', { sentence: message, hint });
-  };
-  const audit = await openAuditOf(instance, requestLog, options.clock);
-  const follower = follow(instance, requestLog);
-  const service = await startService({
-    ...{ authority, formerChains, log, policy, logAccess, requestLog, audit },
-    ...options,
-    configuration: follower.state,
-    replayGuard: () => replay.guard,
-    publicUrl: mayfly.publicUrl,
-    trustedProxies: mayfly.trustedProxies,
-    limits: mayfly.limits,
-    shutdownDelayMs: mayfly.shutdownDelay * 1000,
-    isDevelopment: directory.marker.mode === 'dev',
-  });
+  const audit = await openAuditOf(mayfly, clock, requestLog, shutdown);
+  const follower = followConfiguration({ started, policy, compiler, clock, log: requestLog, program });
+  shutdown.following.add(() => follower.close());
+  const shutdownDelayMs = mayfly.shutdownDelay * 1000;
+  const logSize = log.status().size;
+  const listeners = await startListeners(
+    { ...stores, clock, requestLog, audit, configuration: follower.state },
+    {
+      version: options.version,
+      listen: options.listen,
+      metricsListen: options.metricsListen,
+      tls: options.tls,
+      behindTlsProxy: options.behindTlsProxy,
+      acceptHost: development && ownHosts({ ...options, publicHost: development.publicHost }),
+      publicUrl: mayfly.publicUrl,
+      logAccess: development === undefined ? access : developmentAccess(access, development),
+      trustedProxies: mayfly.trustedProxies,
+      limits: mayfly.limits,
+      shutdownDelayMs,
+      isDevelopment: development !== undefined,
+    },
+    shutdown,
+  );
   // Keys are fetched in the background: an issuer that is down must not keep the service from starting.
   void policy.current.start().then((warnings) => {
     for (const warning of warnings) requestLog.note('warn', 'issuer warning', { ...warning });
   });
   follower.start();
   return {
-    ...service,
-    shutdownDelayMs: mayfly.shutdownDelay * 1000,
+    ...listeners,
+    config,
+    configFile,
+    logSize,
+    shutdownDelayMs,
     reload: () => follower.reload(),
-    close: async () => {
-      // Together: a file system that does not answer must not put off the end, nor that readiness tells of it.
-      await Promise.all([service.close(), follower.close()]);
-      await instance.logDestination.drained(LAST_LINES);
-    },
+    close: () => shutdown.close(),
   };
 }
 
-/** Undefined without `mayfly.audit`. What the instance holds open is closed when the audit cannot be opened. */
-async function openAuditOf(
-  { config, log, policy }: Instance,
+/** The configuration, as if it was read from `file`: a staged one will be there. */
+async function openConfiguration(file: string, development?: Development): Promise<SettledConfig> {
+  const { config, contents } = await loadSettled(development?.configuration.file ?? file, loadConfig);
+  const [first, ...named] = contents;
+  return { config, contents: first === undefined ? [] : [{ ...first, path: file }, ...named] };
+}
+
+function openRequestLog(level: LogLevel, shutdown: ShutdownOrder): RequestLog {
+  const destination = new LogDestination();
+  shutdown.serviceLog.add(() => destination.drained(DRAIN_LOG_MS));
+  return createRequestLog(destination, level);
+}
+
+async function openLogAccess(mayfly: MayflyConfig, warn: Warn): Promise<LogAccessRule> {
+  if (mayfly.logAccess !== 'token') return { kind: mayfly.logAccess };
+  const token = await readSecretFile(mayfly.logAccessTokenFile, 'log access token', warn);
+  return { kind: 'token', token: token ?? '' };
+}
+
+/** What the service reads and writes in its data directory. */
+interface Stores extends OpenedAuthority {
+  readonly log: CtLog;
+  readonly policy: LivePolicy;
+  readonly compiler: PolicyCompiler;
+  readonly replayGuard: () => ReplayGuard | undefined;
+}
+
+/** Opens CA, policy and log. The log is found right and locked before anything is opened for writing, so that what is
+ * refused leaves every file as it was. */
+async function openStores(
+  { clock, steadyClock, passphrase }: ServiceOptions,
+  directory: DataDirectory,
+  config: LoadedConfig,
   requestLog: RequestLog,
+  shutdown: ShutdownOrder,
+): Promise<Stores> {
+  const { authority, formerChains } = await openAuthority(directory.paths, passphrase, clock);
+  const { directory: logDirectory, ecdsaKey, ed25519Key } = onlyLog(directory);
+  const treeHead = await readKey(ecdsaKey, passphrase);
+  const checkpoint = await readKey(ed25519Key, passphrase);
+  const signers = { treeHead, checkpoint };
+  const issuers = authority.chain;
+  const prepared = await prepareLog({ directory: logDirectory, signers, issuers, clock, steadyClock });
+  let locked: Pick<CtLog, 'close'> = prepared;
+  shutdown.stores.add(() => locked.close());
+  const replay = new LazyReplayGuard(directory.paths.replay, clock, requestLog);
+  shutdown.stores.add(() => replay.close());
+  const compiler = new PolicyCompiler({ clock, requestLog, replayGuard: replay });
+  const policy = new LivePolicy(await compiler.compile(config));
+  shutdown.stores.add(() => policy.close());
+  const log = await prepared.open();
+  locked = log;
+  return { authority, formerChains, log, policy, compiler, replayGuard: () => replay.guard };
+}
+
+/** Undefined without `mayfly.audit`. */
+async function openAuditOf(
+  { audit: definition }: MayflyConfig,
   clock: Clock,
+  requestLog: RequestLog,
+  shutdown: ShutdownOrder,
 ): Promise<Audit | undefined> {
-  const { audit } = config.mayfly;
-  if (audit === undefined) return undefined;
+  if (definition === undefined) return undefined;
   const note: RequestLog['note'] = (level, event, facts) => {
     requestLog.note(level, event, facts);
   };
-  return openAudit(audit, { clock, note }).catch(async (error: unknown) => {
-    await Promise.allSettled([log.close(), policy.close()]);
-    throw error;
-  });
+  const audit = await openAudit(definition, { clock, note });
+  shutdown.records.add(() => audit.close());
+  return audit;
 }
-
-const follow = ({ config, contents, policy, policyContext }: Instance, log: RequestLog): Follower =>
-  followConfiguration({ started: { config, contents }, policy, context: policyContext, log });

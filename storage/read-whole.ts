@@ -3,7 +3,7 @@
  * that nobody writes to, to a device without an end, or to a file that still grows.
  */
 import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** Why a file is not read, as the end of a sentence that begins with its name. */
@@ -94,3 +94,11 @@ const sizeText = (size: number): string =>
     : size % 1024 === 0
       ? `${size / 1024} KiB`
       : `${size} bytes`;
+
+/** Whether nothing is at `path`. */
+export async function isMissing(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => false,
+    (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT',
+  );
+}

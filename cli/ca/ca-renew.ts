@@ -22,10 +22,11 @@ import {
 } from '../../storage/durable-file.ts';
 import { certificateLine, writeOutput } from './ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { isMissing, readLimited } from '../program/input-file.ts';
-import { invocation, quoted, quotedPath } from '../program/invocation.ts';
+import { readLimited, readSecret } from '../program/input-file.ts';
+import { isMissing } from '../../storage/read-whole.ts';
+import { invocation } from '../program/invocation.ts';
+import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 import { parseChoice } from '../program/options.ts';
-import { readSecretFile } from '../program/secret-file.ts';
 
 /** Options of `mayfly ca renew`. */
 export interface RenewOptions {
@@ -45,7 +46,7 @@ export async function renew(options: RenewOptions, speak: Speaker): Promise<unde
   if (install !== undefined && (options.keyType ?? options.commonName) !== undefined)
     throw usage('--key-type and --common-name belong to --csr', 'Leave them out.');
   const { paths } = await openDataDirectory(options.data, { write: true });
-  const passphrase = await readSecretFile(options.passphraseFile, 'passphrase');
+  const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   if (csr !== undefined) await request(csr, options, { paths, passphrase }, speak);
   else await putInForce(install ?? '', { paths, passphrase }, speak);
   return undefined;

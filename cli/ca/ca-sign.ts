@@ -2,8 +2,7 @@ import { readPrivateKey } from '../../signers/key-file.ts';
 import { signIntermediate } from '../../ca/renewal.ts';
 import type { Speaker } from '../program/command.ts';
 import { certificateLine, writeOutput } from './ca-output.ts';
-import { readInput, readLimited } from '../program/input-file.ts';
-import { readSecretFile } from '../program/secret-file.ts';
+import { readInput, readLimited, readSecret } from '../program/input-file.ts';
 
 /** Options of `mayfly ca sign`. */
 export interface SignOptions {
@@ -21,7 +20,7 @@ export async function sign(
 ): Promise<undefined> {
   const request = await readInput(file, 'the request');
   const root = Buffer.from(await readLimited(options.root, '--root')).toString('latin1');
-  const passphrase = await readSecretFile(options.passphraseFile, 'passphrase');
+  const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const rootKey = await readPrivateKey(await readLimited(options.rootKey, '--root-key'), passphrase);
   const chain = await signIntermediate({ request, root, rootKey, clock: Date.now });
   await writeOutput(options.out, chain, '--out');

@@ -3,7 +3,8 @@ import { rfc3339 } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
 import type { CheckedAnswer } from './check-answer.ts';
 import type { CredentialPaths } from './credential-files.ts';
-import { invocation, quoted, quotedPath } from '../program/invocation.ts';
+import { invocation } from '../program/invocation.ts';
+import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 
 /** A certificate that was written. */
 export interface CertificateOutcome {

@@ -10,7 +10,8 @@ import { newAudience, type Preset } from '../../config/presets/preset.ts';
 import { readConfigFile } from '../../config/load/read-file.ts';
 import { replaceDurably } from '../../storage/durable-file.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
-import { invocation, quotedPath } from '../program/invocation.ts';
+import { invocation } from '../program/invocation.ts';
+import { quotedPath } from '../../storage/quoted-path.ts';
 import { fillPresets } from './preset-values.ts';
 
 interface PresetOptions {

@@ -4,7 +4,8 @@ import { parseListenAddress } from '../../server/http/listen-address.ts';
 import { action, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { requireLocal } from './dev/local-only.ts';
 import type { RunningDev } from './dev/start-dev.ts';
-import { invocation, quotedPath } from '../program/invocation.ts';
+import { invocation } from '../program/invocation.ts';
+import { quotedPath } from '../../storage/quoted-path.ts';
 import { runService } from './lifetime.ts';
 
 interface DevOptions {

@@ -13,10 +13,9 @@ import {
   type NewAuthority,
 } from './create-instance.ts';
 import { initFacts, initReport, originWarnings, type ReportContext } from './init-report.ts';
-import { readLimited } from '../program/input-file.ts';
+import { readLimited, readSecret } from '../program/input-file.ts';
 import { checkOrigin } from '../log/log-origin.ts';
 import { parseChoice } from '../program/options.ts';
-import { readSecretFile } from '../program/secret-file.ts';
 
 interface InitOptions {
   readonly data: string;
@@ -82,8 +81,8 @@ async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
   const warn = (sentence: string): void => {
     warnings.push(sentence);
   };
-  const passphrase = await readSecretFile(options.passphraseFile, 'passphrase', warn);
-  const rootPassphrase = await readSecretFile(options.rootPassphraseFile, 'root passphrase', warn);
+  const passphrase = await readSecret(options.passphraseFile, 'passphrase', warn);
+  const rootPassphrase = await readSecret(options.rootPassphraseFile, 'root passphrase', warn);
   const authority = await authorityOf(options, passphrase);
   const instance = await createInstance({
     ...{

@@ -8,8 +8,7 @@ import { systemFault } from '../../instance/data-directory-error.ts';
 import { utf8 } from '../../core/bytes.ts';
 import { replaceDurably } from '../../storage/durable-file.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
-import { readLimited } from '../program/input-file.ts';
-import { readSecretFile } from '../program/secret-file.ts';
+import { readLimited, readSecret } from '../program/input-file.ts';
 
 interface PassphraseOptions {
   readonly data?: string;
@@ -51,8 +50,8 @@ export const register: RegisterCommand = (program) => {
 
 async function changePassphrase(options: PassphraseOptions, speak: Speaker): Promise<undefined> {
   const files = await filesOf(options);
-  const old = await readSecretFile(options.passphraseFile, 'passphrase');
-  const passphrase = (await readSecretFile(options.newPassphraseFile, 'new passphrase')) ?? '';
+  const old = await readSecret(options.passphraseFile, 'passphrase');
+  const passphrase = (await readSecret(options.newPassphraseFile, 'new passphrase')) ?? '';
   const keys: OpenedKey[] = [];
   for (const file of files) keys.push(await open(file, old, passphrase));
   const changed = keys.filter(({ isDone }) => !isDone);

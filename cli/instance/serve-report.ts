@@ -2,7 +2,8 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { isEveryInterface, parseListenAddress } from '../../server/http/listen-address.ts';
-import { invocation, quoted, quotedPath } from '../program/invocation.ts';
+import { invocation } from '../program/invocation.ts';
+import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 
 /** What there is to tell. URLs have no slash at the end. */
 export interface ReadyService {

@@ -3,12 +3,12 @@ import { isOpen } from '../../policy/issuer-policy-definition.ts';
 import { parseListenAddress, requireProtectedTransport } from '../../server/http/listen-address.ts';
 import type { TlsFiles } from '../../server/http/tls-certificate.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
+import { readSecret } from '../program/input-file.ts';
+import { invocation } from '../program/invocation.ts';
 import { runService } from './lifetime.ts';
 import { machineClock } from '../../service/machine-clock.ts';
-import { openInstance, type Instance } from '../../service/open-instance.ts';
-import { openService, type FollowingService } from '../../service/open-service.ts';
+import { openService, type RunningService } from '../../service/open-service.ts';
 import { ruleCount } from '../../service/reload/reload-report.ts';
-import { readSecretFile } from '../program/secret-file.ts';
 import { serveReport } from './serve-report.ts';
 import { serviceManager } from './service-manager.ts';
 
@@ -63,8 +63,8 @@ export const register: RegisterCommand = (program) => {
         await runService({
           hangup: 'reload',
           open: () => open(options, version),
-          ready: (opened) => {
-            tellReady(speak, opened, options);
+          ready: (service) => {
+            sayReady(speak, service, options);
             manager.ready();
           },
         });
@@ -73,29 +73,25 @@ export const register: RegisterCommand = (program) => {
     );
 };
 
-interface OpenedService extends FollowingService {
-  readonly instance: Instance;
-}
-
-async function open(options: ServeOptions, version: string): Promise<OpenedService> {
-  const clock = Date.now;
+async function open(options: ServeOptions, version: string): Promise<RunningService> {
   const tls = tlsFiles(options);
   const listen = parseListenAddress(options.listen);
   const metricsListen = parseListenAddress(options.metricsListen);
   const behindTlsProxy = options.behindTlsProxy === true;
   requireProtectedTransport(listen, { tls: tls !== undefined, behindTlsProxy });
-  const instance = await openInstance({
+  return openService({
     data: options.data,
-    mode: 'production',
     configFile: options.config,
-    passphrase: await readSecretFile(options.passphraseFile, 'passphrase'),
-    ...{ clock, steadyClock: machineClock() },
-  });
-  const service = await openService(instance, {
-    ...{ listen, metricsListen, tls, clock, version },
+    passphrase: await readSecret(options.passphraseFile, 'passphrase'),
+    listen,
+    metricsListen,
+    tls,
     behindTlsProxy,
+    clock: Date.now,
+    steadyClock: machineClock(),
+    version,
+    program: invocation(),
   });
-  return { ...service, instance };
 }
 
 function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
@@ -105,19 +101,22 @@ function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
   throw new CommandError('USAGE', `${given} needs ${missing}`, { hint: 'TLS needs certificate and key.' });
 }
 
-function tellReady(speak: Speaker, opened: OpenedService, options: ServeOptions): void {
-  const { url, metricsUrl, logUrl, listen, metricsListen, instance } = opened;
-  const { config, directory, log } = instance;
+function sayReady(speak: Speaker, service: RunningService, options: ServeOptions): void {
+  const { url, metricsUrl, logUrl, listen, metricsListen, config } = service;
   const text = serveReport({
-    ...{ url, metricsUrl, logUrl, listen, metricsListen },
-    ...{ data: options.data, publicUrl: config.mayfly.publicUrl },
-    logSize: log.status().size,
+    url,
+    metricsUrl,
+    logUrl,
+    listen,
+    metricsListen,
+    data: options.data,
+    publicUrl: config.mayfly.publicUrl,
+    logSize: service.logSize,
     issuers: config.issuers.map(({ definition }) => definition.url),
     rules: ruleCount(config),
     openEntries: config.issuers.filter(isOpen).map(({ definition }) => definition.name),
-    configFile: options.config ?? directory.paths.config,
+    configFile: service.configFile,
     isOwnConfig: options.config !== undefined,
   });
-  const urls = { url, metricsUrl, logUrl, issuerUrl: null };
-  speak.answer({ event: 'ready', ...urls, listen, metricsListen }, text);
+  speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl: null, listen, metricsListen }, text);
 }

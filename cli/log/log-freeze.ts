@@ -8,8 +8,8 @@ import type { LogStatus } from '../../tlog/log-status.ts';
 import { openLog } from '../../tlog/log.ts';
 import { collectTrust } from '../../trust/collect.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { readKey } from '../../service/open-instance.ts';
-import { readSecretFile } from '../program/secret-file.ts';
+import { readSecret } from '../program/input-file.ts';
+import { readKey } from '../../service/open-authority.ts';
 
 /** Options of the command. */
 export interface FreezeOptions {
@@ -31,7 +31,7 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
   });
   const { origin } = identity;
   requireConfirmed(options.confirm, origin);
-  const passphrase = await readSecretFile(options.passphraseFile, 'passphrase');
+  const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const signers = {
     treeHead: await readKey(ecdsaKey, passphrase),
     checkpoint: await readKey(ed25519Key, passphrase),

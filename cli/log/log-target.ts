@@ -17,10 +17,9 @@ import type { LogSource } from '../../ct-log/source.ts';
 import { DESCRIPTION_FILE, staticSource, type StaticSource } from '../../ct-log/static-source.ts';
 import { requireSafeTransport } from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { readLimited } from '../program/input-file.ts';
+import { readLimited, readSecret } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
 import { parseLogNames } from '../verify/log-list.ts';
-import { readSecretFile } from '../program/secret-file.ts';
 
 /** Options that say which log. */
 export interface TargetOptions {
@@ -179,7 +178,7 @@ async function urlSource(url: string, options: TargetOptions): Promise<HttpSourc
     });
   }
   const deadline = deadlineOf(options);
-  const accessToken = await readSecretFile(accessTokenFile, 'access token');
+  const accessToken = await readSecret(accessTokenFile, 'access token');
   if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');
   const at = (path: string): HttpSource => httpSource(`${base}${path}`, { accessToken, deadline });
   if (name === undefined && (await hasCheckpoint(at('')))) return at('');

@@ -1,7 +1,7 @@
 /** Files named on the command line, read with a limit. */
-import { stat } from 'node:fs/promises';
 import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
-import { CommandError } from './command.ts';
+import { readSecretFile, type Warn } from '../../storage/secret-file.ts';
+import { CommandError, notify } from './command.ts';
 
 /** Beyond every certificate, chain, key list or proof. */
 const LIMIT = 1024 * 1024;
@@ -51,10 +51,13 @@ export async function readInput(path: string, option: string): Promise<string> {
   return Buffer.from(await readFileOrStdin(path, option)).toString();
 }
 
-/** Whether nothing is at `path`. */
-export async function isMissing(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => false,
-    (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT',
-  );
-}
+const toStderr: Warn = (sentence) => {
+  notify(`mayfly: warning: ${sentence}`);
+};
+
+/** The first line of a file that holds a secret; limits and errors as {@link readSecretFile}. */
+export const readSecret = (
+  path: string | undefined,
+  what: string,
+  warn: Warn = toStderr,
+): Promise<string | undefined> => readSecretFile(path, what, warn);

@@ -1,6 +1,7 @@
 /** Commands that the program prints: to be pasted into a shell in any directory. */
 import { realpathSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { quoted } from '../../storage/quoted-path.ts';
 
 /** How this program is called: `mayfly` where the shell finds this very program by that name, else its absolute path. */
 export function invocation(script = process.argv[1], path = process.env['PATH']): string {
@@ -26,14 +27,6 @@ function realPath(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A file or directory that this process was given, as a word of a printed command. */
-export const quotedPath = (path: string): string => quoted(resolve(path));
-
-/** `word` for a POSIX shell; as it is when nothing in it is special. */
-export function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Advice that names an option, for a program that `npm start` runs: npm takes options for its own that stand before

@@ -7,7 +7,8 @@ import { parseLogV3Json } from '../../ct-log/format/log-v3-json.ts';
 import { parseVkeys, type Vkey } from '../../tlog/format/vkey.ts';
 import type { Trust, TrustedLog } from '../../verify/trust.ts';
 import { CommandError } from '../program/command.ts';
-import { isMissing, readLimited } from '../program/input-file.ts';
+import { readLimited } from '../program/input-file.ts';
+import { isMissing } from '../../storage/read-whole.ts';
 import { platformCrypto } from './platform-crypto.ts';
 
 const EXPORT_HINT = 'Make the directory again with: mayfly trust export --data DIR --out DIR';

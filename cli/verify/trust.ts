@@ -13,7 +13,8 @@ import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 import { collectTrust, type TrustMaterial } from '../../trust/collect.ts';
 import { exportTrust } from '../../trust/export.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
-import { invocation, quotedPath } from '../program/invocation.ts';
+import { invocation } from '../program/invocation.ts';
+import { quotedPath } from '../../storage/quoted-path.ts';
 
 interface ExportOptions {
   readonly data: string;

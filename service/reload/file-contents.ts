@@ -12,7 +12,7 @@ export interface FileContent {
  * way (Kubernetes) is a change like any other. Never rejects. */
 export async function contentsOf(paths: readonly string[]): Promise<FileContent[]> {
   const contents: FileContent[] = [];
-  // One after the other: there may be a thousand, and nobody waits for this.
+  // One after the other: there may be a thousand, and no request waits for this.
   for (const path of paths) contents.push({ path, digest: await digestOf(path) });
   return contents;
 }

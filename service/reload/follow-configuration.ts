@@ -1,6 +1,6 @@
 /**
- * Follows the configuration of a running service: looks at its files every two seconds, and loads when told to.
- * What can be used is put in force whole, by one assignment; what cannot leaves the last good one in force and is told
+ * Follows the configuration of a running service: looks at its files every two seconds, and loads on request.
+ * What can be used is put in force whole, by one assignment; what cannot leaves the last good one in force and is reported
  * in the log, in the metrics and in the detail of readiness.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -69,7 +69,8 @@ export function followConfiguration(options: FollowOptions): Follower {
     timer = setTimeout(() => void check().then(start), interval).unref();
   };
   return {
-    ...{ start, check },
+    start,
+    check,
     state: () => reloader.state,
     reload: () =>
       (waiting ??= next(async () => {
@@ -104,16 +105,16 @@ class Watch {
     if (changedFiles(before, now).length === 0) return hasFailed && ++this.#looks % RETRY_LOOKS === 0;
     this.#looks = 0;
     await delay(this.#settle);
-    // Still being written: the next look will tell.
+    // Still being written: the next look decides.
     const later = await this.#now();
     if (changedFiles(now, later).length > 0) return false;
     this.seen = later;
     return true;
   }
 
-  /** Takes what is there for seen, once it stays as it is: whoever says that it is to be loaded now may be early, and of a
-   * file that is half written the rule that denies may be missing. Where it changes all the time that was said all the
-   * same, and loading goes on as `loadSettled` has it. */
+  /** Takes what is there for seen, once it stays as it is: a request to load may come early, and of a file that is half
+   * written the rule that denies may be missing. A file that changes all the time is loaded all the same, as
+   * `loadSettled` does it. */
   async settle(): Promise<void> {
     let before = this.seen;
     for (let looks = 0; ; looks++) {

@@ -3,7 +3,7 @@ import type { LoadedConfig } from '../../config/load/load.ts';
 import type { PolicyChanges } from '../../policy/changes.ts';
 import type { RequestLog } from '../../server/operator/request-log.ts';
 import { causeText } from '../../server/operator/request-log.ts';
-import { configWarnings } from '../../cli/config/config-warnings.ts';
+import { configWarnings } from '../config-warnings.ts';
 import type { LoadFailure } from './failure-text.ts';
 
 /** A configuration that was put in force. */
@@ -22,8 +22,8 @@ export interface LoadedReport {
 /** Names of a list that are written; more are counted. */
 const MAX_NAMES = 50;
 
-/** Tells what was loaded and what it changed. */
-export function reportLoaded(log: RequestLog, report: LoadedReport): void {
+/** Logs what was loaded and what it changed. `program` is how a shell calls this program. */
+export function reportLoaded(log: RequestLog, report: LoadedReport, program: string): void {
   const { before, after, changes, files, restart } = report;
   log.note('info', 'configuration loaded', {
     files: bounded(files),
@@ -38,14 +38,14 @@ export function reportLoaded(log: RequestLog, report: LoadedReport): void {
   });
   const known = new Set(before.findings.map(({ path, message }) => `${path}: ${message}`));
   const fresh = after.findings.filter(({ path, message }) => !known.has(`${path}: ${message}`));
-  for (const warning of configWarnings(after.files[0] ?? '', fresh))
+  for (const warning of configWarnings(after.files[0] ?? '', fresh, program))
     log.note('warn', 'warning', { ...warning });
   if (restart.length === 0) return;
   const sentence = `these settings changed and need a restart: ${restart.join(', ')}`;
   log.note('warn', 'needs a restart', { settings: restart, sentence });
 }
 
-/** Tells why a configuration is not in force, and that the last good one is. */
+/** Logs why a configuration is not in force, and that the last good one is. */
 export function reportFailure(log: RequestLog, failure: LoadFailure): void {
   log.note('error', 'configuration not loaded', {
     sentence: 'the configuration cannot be used; the last good one stays in force',

@@ -3,7 +3,8 @@ import type { LoadedConfig } from '../../config/load/load.ts';
 import { loadConfigApart } from '../../config/load/load-apart.ts';
 import { changesBetween } from '../../policy/changes.ts';
 import type { LivePolicy } from '../../policy/live-policy.ts';
-import { compilePolicy, type PolicyContext } from '../../policy/snapshot.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { PolicyCompiler } from '../policy-compiler.ts';
 import type { ConfigurationState } from '../../server/operator/configuration-state.ts';
 import type { RequestLog } from '../../server/operator/request-log.ts';
 import { loadFailure } from './failure-text.ts';
@@ -17,26 +18,29 @@ export interface ReloaderOptions {
   /** The configuration that the service was started with. */
   readonly started: SettledConfig;
   readonly policy: LivePolicy;
-  readonly context: Omit<PolicyContext, 'previous' | 'permittedAlgorithms'>;
+  readonly compiler: PolicyCompiler;
+  readonly clock: Clock;
   readonly log: RequestLog;
+  /** How a shell calls this program: for commands that the log advises. */
+  readonly program: string;
   /** Default: in a process of its own. */
   readonly load?: Load | undefined;
 }
 
-/** See the top of the file. */
+/** Loads into one service, one configuration after another. */
 export class Reloader {
   readonly #options: ReloaderOptions;
   /** The configuration in force, and what its files held. */
   #inForce: SettledConfig;
   #state: ConfigurationState;
-  /** What was told of the last failure. */
-  #told: string | undefined;
+  /** What was logged of the last failure. */
+  #logged: string | undefined;
   readonly #closing = new AbortController();
 
   constructor(options: ReloaderOptions) {
     this.#options = options;
     this.#inForce = options.started;
-    this.#state = { loadedAt: options.context.clock(), reloads: { success: 0, failure: 0 } };
+    this.#state = { loadedAt: options.clock(), reloads: { success: 0, failure: 0 } };
   }
 
   get state(): ConfigurationState {
@@ -44,7 +48,7 @@ export class Reloader {
   }
 
   /** Tries once. `seen` is what the files held a moment before; the answer is what they held at the try. A failure is
-   * told once for the same files, unless somebody `asked`; what {@link close} interrupts is none. Never rejects. */
+   * logged once for the same files, unless somebody `asked`; what {@link close} interrupts is none. Never rejects. */
   async load(seen: readonly FileContent[], asked: boolean): Promise<readonly FileContent[]> {
     const file = this.#inForce.contents[0]?.path ?? '';
     const begin = performance.now();
@@ -66,16 +70,12 @@ export class Reloader {
   }
 
   async #putInForce(settled: SettledConfig, begin: number): Promise<void> {
-    const { policy, context, log } = this.#options;
+    const { policy, compiler, clock, log, program } = this.#options;
     const before = this.#inForce;
     const { config } = settled;
     const files = changedFiles(before.contents, settled.contents);
     const changes = await changesBetween(before.config.issuers, config.issuers, files);
-    const next = await compilePolicy(config.issuers, {
-      ...context,
-      permittedAlgorithms: config.mayfly.clientSigningAlgorithms,
-      previous: policy.current,
-    });
+    const next = await compiler.compile(config, policy.current);
     if (this.#closing.signal.aborted) {
       // Nobody would close it after the one in force.
       await next.close();
@@ -85,16 +85,14 @@ export class Reloader {
     const { reloads } = this.#state;
     const restart = this.#restartSettings(settled);
     this.#inForce = settled;
-    this.#told = undefined;
+    this.#logged = undefined;
     this.#state = {
-      loadedAt: context.clock(),
+      loadedAt: clock(),
       ...(restart.length === 0 ? {} : { restart }),
       reloads: { ...reloads, success: reloads.success + 1 },
     };
-    reportLoaded(log, {
-      ...{ before: before.config, after: config, changes, files, restart },
-      ms: performance.now() - begin,
-    });
+    const ms = performance.now() - begin;
+    reportLoaded(log, { before: before.config, after: config, changes, files, restart, ms }, program);
     this.#warmUp(before.config);
   }
 
@@ -127,9 +125,9 @@ export class Reloader {
       failure: failure.summary,
       reloads: { ...reloads, failure: reloads.failure + 1 },
     };
-    const telling = JSON.stringify([failure.problems, seen]);
-    if (telling === this.#told && !asked) return;
-    this.#told = telling;
+    const logged = JSON.stringify([failure.problems, seen]);
+    if (logged === this.#logged && !asked) return;
+    this.#logged = logged;
     reportFailure(this.#options.log, failure);
   }
 }

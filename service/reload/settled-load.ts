@@ -3,7 +3,7 @@ import type { LoadedConfig } from '../../config/load/load.ts';
 import { contentsOf, NO_FILE, type FileContent } from './file-contents.ts';
 
 /** Reads and checks the configuration at a path; rejects with ConfigError, and with the reason of `signal` when that
- * says that nobody waits any more. */
+ * is aborted. */
 export type Load = (path: string, options: { readonly signal?: AbortSignal }) => Promise<LoadedConfig>;
 
 /** A configuration and what its files held. */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { BlockList } from 'node:net';
 import { requireSafeTransport } from '../../cli/certificate/http.ts';
 import { requireLocal } from '../../cli/instance/dev/local-only.ts';
-import { ownHosts } from '../../cli/instance/dev/own-hosts.ts';
+import { ownHosts } from '../../server/http/own-hosts.ts';
 import { originWarnings } from '../../cli/instance/init-report.ts';
 import {
   isLocalToMachine,

@@ -15,13 +15,14 @@ import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import type { IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';
 import { compilePolicy, type PolicySnapshot } from '../../policy/snapshot.ts';
-import { startService, type RunningService } from '../../service/composition.ts';
+import { startListeners, type ListenerOptions, type Listeners } from '../../service/listeners.ts';
+import type { ServiceBackend } from '../../service/handlers.ts';
+import { ShutdownOrder } from '../../service/shutdown-order.ts';
 import { createRequestLog, type RequestLog } from '../../server/operator/request-log.ts';
-import type { ServiceValues } from '../../service/service-values.ts';
 import { startIssuer, type TestIssuer } from './oidc-issuer.ts';
 
 /** A running service and what it is made of. */
-export interface TestService extends RunningService {
+export interface TestService extends Listeners {
   readonly issuer: TestIssuer;
   readonly authority: Authority;
   readonly log: CtLog;
@@ -34,9 +35,16 @@ export interface TestService extends RunningService {
   readonly lines: Record<string, unknown>[];
   /** Milliseconds that the service's clock is ahead of the real one. */
   skew: number;
+  /** Ends it, in the order of every service. */
+  close(): Promise<void>;
 }
 
-/** The parts that a test may replace, made from the good ones. */
+/** What a service is made of. */
+export interface ServiceValues extends ServiceBackend, ListenerOptions {
+  readonly policy: ServiceBackend['policy'] & { close(): Promise<void> };
+}
+
+/** What a test replaces, made from the good values. */
 export type Change = (values: ServiceValues) => Partial<ServiceValues>;
 
 const EMAIL = 'alice@example.com';
@@ -83,7 +91,10 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
     }),
   );
   const values: ServiceValues = {
-    ...{ authority, log, clock },
+    authority,
+    formerChains: [],
+    log,
+    clock,
     policy,
     listen: { host: '127.0.0.1', port: 0 },
     metricsListen: { host: '127.0.0.1', port: 0 },
@@ -97,26 +108,35 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
     version: 'test',
     isDevelopment: true,
   };
-  const clean = async (): Promise<void> => {
+  const shutdown = new ShutdownOrder();
+  const close = async (): Promise<void> => {
+    await shutdown.close();
     await issuer.close();
     await rm(directory, { recursive: true, force: true });
   };
-  const service = await startService({ ...values, ...change(values) }).catch(async (error: unknown) => {
-    await clean();
+  const changed = { ...values, ...change(values) };
+  shutdown.stores.add(() => changed.log.close());
+  shutdown.stores.add(() => changed.policy.close());
+  shutdown.records.add(() => changed.audit?.close());
+  const listeners = await startListeners(changed, changed, shutdown).catch(async (error: unknown) => {
+    await close();
     throw error;
   });
   return {
-    ...service,
-    ...{ issuer, authority, log, logDirectory, policy, requestLog: values.requestLog, lines },
+    ...listeners,
+    issuer,
+    authority,
+    log,
+    logDirectory,
+    policy,
+    requestLog: values.requestLog,
+    lines,
+    close,
     get skew() {
       return time.skew;
     },
     set skew(ms) {
       time.skew = ms;
-    },
-    close: async () => {
-      await service.close();
-      await clean();
     },
   };
 }

@@ -5,28 +5,24 @@ import type { DataPaths } from '../../../instance/data-paths.ts';
 import { loadConfig } from '../../../config/load/load.ts';
 import { writeNew } from '../../../storage/write-file.ts';
 import { readDevIssuer, writeDevIssuer } from '../../../dev/issuer-file.ts';
+import type { StagedConfiguration } from '../../../service/development.ts';
 import { CommandError } from '../../program/command.ts';
 
-/** A change of the directory that is prepared and not made yet: another process may still be using the directory, and
- * only whoever holds the lock of the log may change it. */
-export interface IssuerChange {
-  /** The configuration that trusts the new address, beside `config.yaml` or that file itself. */
-  readonly configFile: string;
-  /** Makes the change; call it once the log is locked. A crash in between is mended by the next start: the file that
-   * remembers the address is written last. */
-  commit(): Promise<void>;
+/** A configuration that trusts the new address. */
+export interface IssuerChange extends StagedConfiguration {
   /** Forgets it. */
   discard(): Promise<void>;
 }
 
 /**
  * Prepares that `config.yaml` trusts `issuer`, the address under which the provider listens now, in place of the one
- * it had before; everything else in the file stays as it is. `note` is told of the change when it is made.
+ * it had before; everything else in the file stays as it is. `note` gets a sentence when the change is made. A crash
+ * between its two steps is fixed by the next start: the file that remembers the address is written last.
  *
  * Throws ConfigError when the file is wrong, and {@link CommandError} when it knows neither address, because somebody
  * has taken the issuer out.
  */
-export async function prepareIssuer(
+export async function stageIssuer(
   paths: DataPaths,
   issuer: string,
   note: (text: string) => void,
@@ -35,22 +31,22 @@ export async function prepareIssuer(
   const known = issuers.map(({ definition }) => definition.url);
   const remember = (): Promise<void> => writeDevIssuer(paths.root, issuer);
   if (known.includes(issuer)) {
-    return { configFile: paths.config, commit: remember, discard: () => Promise.resolve() };
+    return { file: paths.config, commit: remember, discard: () => Promise.resolve() };
   }
   const before = (await readDevIssuer(paths.root)) ?? known[0] ?? '';
   if (!known.includes(before)) throw issuerGone(paths.config, issuer);
-  const configFile = `${paths.config}.${randomUUID()}.tmp`;
-  await writeNew(configFile, await textWith(paths.config, before, issuer), 0o600);
+  const file = `${paths.config}.${randomUUID()}.tmp`;
+  await writeNew(file, await textWith(paths.config, before, issuer), 0o600);
   return {
-    configFile,
+    file,
     commit: async () => {
-      await rename(configFile, paths.config);
+      await rename(file, paths.config);
       await remember();
       // Port 0 stands only in a directory that was made a moment ago.
       if (!before.endsWith(':0'))
         note(`The issuer is ${issuer} now; ${paths.config} said ${before} and was changed.`);
     },
-    discard: () => rm(configFile, { force: true }),
+    discard: () => rm(file, { force: true }),
   };
 }
 

@@ -1,18 +1,17 @@
 /** Starts everything of `mayfly dev` in order, and ends it in reverse. */
 import { discardUnfinished } from '../../../instance/create-data-directory.ts';
+import type { DataPaths } from '../../../instance/data-paths.ts';
 import { DataDirectoryError } from '../../../instance/data-directory-error.ts';
 import { openDataDirectory } from '../../../instance/data-directory.ts';
 import { devConfig } from '../../../config/presets/template.ts';
-import type { DataPaths } from '../../../instance/data-paths.ts';
+import { invocation } from '../../program/invocation.ts';
 import type { Clock } from '../../../core/clock.ts';
 import { ensureIssuerKey } from '../../../dev/issuer-key.ts';
 import { startProvider, type RunningProvider } from '../../../dev/provider.ts';
 import { urlHost, type ListenAddress } from '../../../server/http/listen-address.ts';
 import { createInstance, defaultOrigin } from '../create-instance.ts';
-import { openInstance, type Instance } from '../../../service/open-instance.ts';
 import { openService } from '../../../service/open-service.ts';
-import { prepareIssuer } from './issuer-change.ts';
-import { ownHosts } from './own-hosts.ts';
+import { stageIssuer } from './issuer-change.ts';
 
 /** What is started. */
 export interface DevOptions {
@@ -24,7 +23,7 @@ export interface DevOptions {
   readonly publicHost?: string | undefined;
   readonly clock: Clock;
   readonly version: string;
-  /** Told what was made or changed. */
+  /** Gets a sentence about what was made or changed. */
   readonly note: (text: string) => void;
 }
 
@@ -57,72 +56,47 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
     },
   });
   try {
-    const instance = await openWith(paths, provider.issuer, options);
-    return await startService(instance, provider, options);
+    return await startService(paths, provider, options);
   } catch (error) {
     await provider.close();
     throw error;
   }
 }
 
-/** The instance, with a configuration that trusts `issuer`. */
-async function openWith(paths: DataPaths, issuer: string, options: DevOptions): Promise<Instance> {
-  const change = await prepareIssuer(paths, issuer, options.note);
-  const { configFile } = change;
-  let instance: Instance | undefined;
-  try {
-    instance = await openInstance({ data: options.data, mode: 'dev', configFile, clock: options.clock });
-    await change.commit();
-  } catch (error) {
-    await change.discard();
-    await Promise.allSettled([instance?.log.close(), instance?.policy.close()]);
-    throw error;
-  }
-  // The file is at its own place now, and is followed there.
-  const [, ...others] = instance.contents;
-  const contents = instance.contents.slice(0, 1).map((file) => ({ ...file, path: paths.config }));
-  return { ...instance, contents: [...contents, ...others], configFile: paths.config };
-}
-
+/** The service, with a configuration that trusts the provider. */
 async function startService(
-  instance: Instance,
+  paths: DataPaths,
   provider: RunningProvider,
   options: DevOptions,
 ): Promise<RunningDev> {
-  const { clock, listen, metricsListen, version } = options;
-  const logSize = instance.log.status().size;
-  const service = await openService(forTrying(instance, options, provider.issuer), {
+  const { issuer } = provider;
+  const { data, listen, metricsListen, publicHost, clock, version } = options;
+  const change = await stageIssuer(paths, issuer, options.note);
+  const development = { issuer, publicHost, configuration: change };
+  const service = await openService({
+    data,
     listen,
     metricsListen,
     clock,
     version,
-    acceptHost: ownHosts(options),
+    program: invocation(),
+    development,
+  }).catch(async (error: unknown) => {
+    await change.discard();
+    throw error;
   });
-  const { url, metricsUrl, logUrl } = service;
   return {
-    ...{ url, metricsUrl, logUrl, logSize, listen: service.listen, metricsListen: service.metricsListen },
-    issuerUrl: provider.issuer,
+    url: service.url,
+    metricsUrl: service.metricsUrl,
+    logUrl: service.logUrl,
+    issuerUrl: issuer,
+    listen: service.listen,
+    metricsListen: service.metricsListen,
+    logSize: service.logSize,
     close: async () => {
       await service.close();
       await provider.close();
     },
-  };
-}
-
-/**
- * What differs from a service in earnest.
- *
- * On a loopback address "public" means this machine.
- *
- * That other services share the audience of the development issuer is no news: nobody else trusts that issuer.
- */
-function forTrying(instance: Instance, { publicHost }: DevOptions, issuer: string): Instance {
-  const { logAccess } = instance;
-  const isLocal = publicHost === undefined && logAccess.kind === 'public';
-  return {
-    ...instance,
-    logAccess: isLocal ? { kind: 'loopback' } : logAccess,
-    findings: instance.findings.filter(({ path }) => !path.endsWith(`.${JSON.stringify(issuer)}.client-id`)),
   };
 }
 

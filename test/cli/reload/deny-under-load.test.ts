@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PolicyCompiler } from '../../../service/policy-compiler.ts';
 import { followConfiguration, type Follower } from '../../../service/reload/follow-configuration.ts';
 import { loadSettled } from '../../../service/reload/settled-load.ts';
 import { loadConfig } from '../../../config/load/load.ts';
@@ -81,7 +82,9 @@ describe('cli/reload: a deny rule that is loaded under load', function () {
     follower = followConfiguration({
       started: await loadSettled(file, loadConfig),
       policy: service.policy,
-      context: { clock: Date.now },
+      compiler: new PolicyCompiler({ clock: Date.now, requestLog: service.requestLog }),
+      clock: Date.now,
+      program: 'mayfly',
       log: service.requestLog,
       settle: 1,
     });

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { PolicyCompiler } from '../../../service/policy-compiler.ts';
 import { followConfiguration, type Follower } from '../../../service/reload/follow-configuration.ts';
 import { restartSettings } from '../../../service/reload/restart-settings.ts';
 import { loadSettled } from '../../../service/reload/settled-load.ts';
@@ -52,10 +53,13 @@ describe('cli/reload: what is in force', () => {
     directory = await mkdtemp(join(tmpdir(), 'mayfly-in-force-'));
     service = await startTestService();
     await write('');
+    const clock = (): number => Date.now() + service.skew;
     follower = followConfiguration({
       started: await loadSettled(file(), loadConfig),
       policy: service.policy,
-      context: { clock: () => Date.now() + service.skew },
+      compiler: new PolicyCompiler({ clock, requestLog: service.requestLog }),
+      clock,
+      program: 'mayfly',
       log: service.requestLog,
       settle: 1,
       load: loadConfig,

@@ -10,7 +10,8 @@ import { contentsOf } from '../../../service/reload/file-contents.ts';
 import { loadSettled, type Load } from '../../../service/reload/settled-load.ts';
 import { loadConfig } from '../../../config/load/load.ts';
 import { LivePolicy } from '../../../policy/live-policy.ts';
-import { compilePolicy, type PolicySnapshot } from '../../../policy/snapshot.ts';
+import type { PolicySnapshot } from '../../../policy/snapshot.ts';
+import { PolicyCompiler } from '../../../service/policy-compiler.ts';
 import { createRequestLog } from '../../../server/operator/request-log.ts';
 import { makeIssuerKey } from '../../support/oidc-issuer.ts';
 
@@ -64,17 +65,26 @@ describe('cli/reload: a configuration that is followed', () => {
   async function follow(path = file, load: Load = loadConfig, settle = 1): Promise<PolicySnapshot> {
     const started = await loadSettled(path, loadConfig);
     // Nothing listens there, and nobody asks.
-    const context = { clock: () => (whenAsked(), time.now), createFetcher: () => silent };
-    const { clientSigningAlgorithms: permittedAlgorithms } = started.config.mayfly;
-    policy = new LivePolicy(await compilePolicy(started.config.issuers, { ...context, permittedAlgorithms }));
     lines = [];
     loads = 0;
     const log = createRequestLog(
       { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
       'info',
     );
+    const clock = (): number => (whenAsked(), time.now);
+    const compiler = new PolicyCompiler({ clock, requestLog: log, createFetcher: () => silent });
+    policy = new LivePolicy(await compiler.compile(started.config));
     const counted: Load = (at, options) => (loads++, load(at, options));
-    follower = followConfiguration({ started, policy, context, log, settle, load: counted });
+    follower = followConfiguration({
+      started,
+      policy,
+      compiler,
+      clock,
+      log,
+      program: 'mayfly',
+      settle,
+      load: counted,
+    });
     return policy.current;
   }
 

@@ -2,11 +2,11 @@
  * What the log of a service says of a configuration that works but should be known: a line for each kind of warning.
  *
  * Fulcio's public configuration would be 64 lines, and nobody reads the one among them that matters. `config check`
- * tells every one.
+ * lists every one.
  */
-import { describe } from '../../config/findings/config-error.ts';
-import type { ConfigFinding, FindingCode } from '../../config/findings/findings.ts';
-import { invocation, quotedPath } from '../program/invocation.ts';
+import { describe } from '../config/findings/config-error.ts';
+import type { ConfigFinding, FindingCode } from '../config/findings/findings.ts';
+import { quotedPath } from '../storage/quoted-path.ts';
 
 /** The facts of one line. */
 export interface ConfigWarning {
@@ -21,8 +21,13 @@ export interface ConfigWarning {
 /** Places that are named; more are counted. */
 const MAX_PLACES = 5;
 
-/** The warnings of `file`, those of one code and one advice together, each where the first of its kind stood. */
-export function configWarnings(file: string, findings: readonly ConfigFinding[]): ConfigWarning[] {
+/** The warnings of `file`, those of one code and one advice together, each where the first of its kind stood. `program` is
+ * how a shell calls this program. */
+export function configWarnings(
+  file: string,
+  findings: readonly ConfigFinding[],
+  program: string,
+): ConfigWarning[] {
   const kinds = new Map<string, ConfigFinding[]>();
   for (const finding of findings) {
     const kind = JSON.stringify([finding.code, finding.hint]);
@@ -30,18 +35,18 @@ export function configWarnings(file: string, findings: readonly ConfigFinding[])
     if (alike === undefined) kinds.set(kind, [finding]);
     else alike.push(finding);
   }
-  return [...kinds.values()].map((alike) => warningOf(file, alike));
+  return [...kinds.values()].map((alike) => warningOf(file, alike, program));
 }
 
-function warningOf(file: string, alike: readonly ConfigFinding[]): ConfigWarning {
+function warningOf(file: string, alike: readonly ConfigFinding[], program: string): ConfigWarning {
   const [first] = alike as readonly [ConfigFinding];
-  const told = alike.length === 1 ? [describe(file, first)] : [`${file}: ${together(alike)}`];
-  if (first.hint !== undefined) told.push(first.hint);
-  const check = `\`${invocation()} config check ${quotedPath(file)}\``;
-  if (alike.length > 1) told.push(`${check} lists them all with line and column.`);
-  else if (first.replacement !== undefined) told.push(`${check} prints it.`);
+  const sentences = alike.length === 1 ? [describe(file, first)] : [`${file}: ${together(alike)}`];
+  if (first.hint !== undefined) sentences.push(first.hint);
+  const check = `\`${program} config check ${quotedPath(file)}\``;
+  if (alike.length > 1) sentences.push(`${check} lists them all with line and column.`);
+  else if (first.replacement !== undefined) sentences.push(`${check} prints it.`);
   const paths = alike.slice(0, MAX_PLACES).map(({ path }) => path);
-  return { code: first.code, count: alike.length, paths, sentence: joined(told) };
+  return { code: first.code, count: alike.length, paths, sentence: joined(sentences) };
 }
 
 /** In one sentence what is said of several places. */

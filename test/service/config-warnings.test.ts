@@ -1,17 +1,19 @@
 import { expect } from 'chai';
-import { configWarnings } from '../../../cli/config/config-warnings.ts';
-import { parseConfig } from '../../../config/load/load.ts';
-import { PUBLIC_GOOD } from '../../support/public-good.ts';
+import { configWarnings, type ConfigWarning } from '../../service/config-warnings.ts';
+import { parseConfig } from '../../config/load/load.ts';
+import { PUBLIC_GOOD } from '../support/public-good.ts';
 
-describe('cli/config/config-warnings', () => {
+describe('service/config-warnings', () => {
+  const warningsOf = (file: string, findings: ReturnType<typeof parseConfig>['findings']): ConfigWarning[] =>
+    configWarnings(file, findings, 'npx mayfly');
   const entry = (url: string, more = ''): string =>
     `"${url}": {client-id: ours, type: email, mayfly: {rules: [{name: all, allow: has(claims.email)}]}${more}}`;
   const findingsOf = (...entries: string[]): ReturnType<typeof parseConfig>['findings'] =>
     parseConfig(`oidc-issuers: {${entries.join(', ')}}`).findings;
 
-  it("tells every kind of warning of Fulcio's public configuration once, with how many there are", () => {
+  it("reports every kind of warning of Fulcio's public configuration once, with how many there are", () => {
     const { findings } = parseConfig(PUBLIC_GOOD);
-    const warnings = configWarnings('config.yaml', findings);
+    const warnings = warningsOf('config.yaml', findings);
     expect(warnings.map(({ code, count }) => [code, count])).to.deep.equal([
       ['OPEN_TO_THE_WORLD', 23],
       ['SHARED_AUDIENCE', 31],
@@ -23,19 +25,21 @@ describe('cli/config/config-warnings', () => {
       expect(warnings.some(({ sentence }) => sentence.includes(hint))).to.equal(true);
   });
 
-  it('names the first five places, and where all of them are told', () => {
-    const warnings = configWarnings('my config.yaml', parseConfig(PUBLIC_GOOD).findings);
+  it('names the first five places, and where all of them are listed', () => {
+    const warnings = warningsOf('my config.yaml', parseConfig(PUBLIC_GOOD).findings);
     const shared = warnings.find(({ code }) => code === 'SHARED_AUDIENCE');
     expect(shared?.paths).to.have.length(5);
     expect(shared?.sentence)
       .to.match(/^my config\.yaml: the audience "sigstore" is shared with .* \(31 places: /)
       .and.include('oidc-issuers."https://accounts.google.com".client-id; ')
       .and.include('; and 26 more). Who receives')
-      .and.match(/`\S+ config check '\/[^']*\/my config\.yaml'` lists them all with line and column\.$/);
+      .and.match(
+        /`npx mayfly config check '\/[^']*\/my config\.yaml'` lists them all with line and column\.$/,
+      );
   });
 
-  it('tells each of them in its own words where these differ', () => {
-    const [open] = configWarnings('config.yaml', parseConfig(PUBLIC_GOOD).findings);
+  it('describes each of them in its own words where these differ', () => {
+    const [open] = warningsOf('config.yaml', parseConfig(PUBLIC_GOOD).findings);
     expect(open?.sentence)
       .to.include('23 places of one kind: oidc-issuers."https://accounts.google.com": has no allow rule')
       .and.include('everybody with a Google account')
@@ -44,7 +48,7 @@ describe('cli/config/config-warnings', () => {
   });
 
   it('keeps a single one as it is, with its place', () => {
-    const [warning, ...others] = configWarnings('config.yaml', findingsOf(entry('http://one.example')));
+    const [warning, ...others] = warningsOf('config.yaml', findingsOf(entry('http://one.example')));
     expect(others).to.deep.equal([]);
     expect(warning).to.deep.equal({
       code: 'PLAIN_HTTP',
@@ -56,7 +60,7 @@ describe('cli/config/config-warnings', () => {
   });
 
   it('keeps apart what needs different advice', () => {
-    const [near, far] = configWarnings(
+    const [near, far] = warningsOf(
       'config.yaml',
       findingsOf(
         entry('https://one.example', ', client-idd: x'),

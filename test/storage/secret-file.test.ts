@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readSecretFile } from '../../../cli/program/secret-file.ts';
-import { runCli } from '../../support/run-cli.ts';
+import { readSecretFile } from '../../storage/secret-file.ts';
+import { runCli } from '../support/run-cli.ts';
 
-describe('cli/program/secret-file', function () {
+describe('storage/secret-file', function () {
   this.timeout(60_000);
   let cwd: string;
   let file: string;
@@ -25,7 +25,7 @@ describe('cli/program/secret-file', function () {
     return warnings;
   }
 
-  it('warns of a file that everybody may read, with the command that mends it', async () => {
+  it('warns of a file that everybody may read, with the command that fixes it', async () => {
     for (const mode of [0o600, 0o400, 0o640]) expect(await warningsOf(mode)).to.deep.equal([]);
     const [warning = '', ...more] = await warningsOf(0o644);
     expect(more).to.deep.equal([]);

@@ -1,8 +1,8 @@
-import { isLoopbackHostname } from '../../../core/loopback.ts';
-import { urlHost, type ListenAddress } from '../../../server/http/listen-address.ts';
-import type { AcceptHost } from '../../../server/http/http-listener.ts';
+import { isLoopbackHostname } from '../../core/loopback.ts';
+import type { AcceptHost } from './http-listener.ts';
+import { urlHost, type ListenAddress } from './listen-address.ts';
 
-/** What `mayfly dev` listens on. */
+/** Where a service for one machine listens. */
 export interface OwnAddresses {
   readonly listen: ListenAddress;
   readonly metricsListen: ListenAddress;

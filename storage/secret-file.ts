@@ -1,35 +1,35 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
-import { CommandError, notify } from './command.ts';
-import { quotedPath } from './invocation.ts';
+import { MayflyError } from '../core/errors.ts';
+import { readWhole, UnfitFile } from './read-whole.ts';
+import { quotedPath } from './quoted-path.ts';
 
-/** Told of a secret that is less secret than it should be. */
+/** A secret that cannot be read, or is empty. */
+export class SecretFileError extends MayflyError<'FAILED'> {}
+
+/** Gets a warning about a secret that is less secret than it should be. */
 export type Warn = (sentence: string) => void;
 
-const toStderr: Warn = (sentence) => {
-  notify(`mayfly: warning: ${sentence}`);
-};
-
 /** The first line of a file that holds a passphrase or an access token; undefined when no file is named. `what` names
- * the secret in a complaint; `warn` hears of a file that everybody on this machine may read. Throws {@link CommandError} when the file cannot be read or its first line is empty. */
+ * the secret in messages; `warn` gets a sentence about a file that everybody on this machine may read. Throws
+ * {@link SecretFileError} when the file cannot be read or its first line is empty. */
 export async function readSecretFile(
   path: string | undefined,
   what: string,
-  warn: Warn = toStderr,
+  warn: Warn,
 ): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const text = await readOpen(path, what, warn);
   const [line = ''] = text.split(/\r?\n/, 1);
   if (line !== '') return line;
-  throw new CommandError('FAILED', `the ${what} file ${path} is empty`, {
+  throw new SecretFileError('FAILED', `the ${what} file ${path} is empty`, {
     hint: `Write the ${what} into its first line.`,
   });
 }
 
 /** Beyond every passphrase and access token. */
 const LIMIT = 64 * 1024;
-/** How long whoever writes a secret into a pipe may take, in milliseconds. */
+/** How long the writer of a secret may leave a pipe silent, in milliseconds. */
 const PIPE_TIMEOUT_MS = 300_000;
 
 async function readOpen(path: string, what: string, warn: Warn): Promise<string> {
@@ -41,7 +41,7 @@ async function readOpen(path: string, what: string, warn: Warn): Promise<string>
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException;
     const reason = cause instanceof UnfitFile ? cause.message : `cannot be read (${code})`;
-    throw new CommandError('FAILED', `the ${what} file ${path} ${reason}`, {
+    throw new SecretFileError('FAILED', `the ${what} file ${path} ${reason}`, {
       hint: 'Check the path and that this user may read it.',
       cause,
     });

@@ -1,0 +1,47 @@
+/** Closes something that was opened. */
+export type Closing = () => unknown;
+
+/** In which order a stack closes: the last opened first, or all at the same time. */
+type Order = 'reverse' | 'together';
+
+/**
+ * What is open, to be closed in reverse: at the end, or when a later step of the start fails.
+ *
+ * `AsyncDisposableStack` would do the same, but the oldest Node that Mayfly runs on does not have it.
+ */
+export class ClosingStack {
+  readonly #order: Order;
+  readonly #closings: Closing[] = [];
+  #closed: Promise<void> | undefined;
+
+  constructor(order: Order = 'reverse') {
+    this.#order = order;
+  }
+
+  /** Registers what closes a thing that is open now. */
+  add(closing: Closing): void {
+    this.#closings.push(closing);
+  }
+
+  /** Reserves a place in the order for things that are opened later: a stack that closes when this one comes to it. */
+  section(order?: Order): ClosingStack {
+    const section = new ClosingStack(order);
+    this.add(() => section.close());
+    return section;
+  }
+
+  /** Closes everything, once. One that fails keeps no other from closing, and is not reported here: each thing logs its own
+   * faults. Never rejects. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const closings = this.#closings.reverse();
+    if (this.#order === 'together') await Promise.allSettled(closings.map(started));
+    else for (const closing of closings) await Promise.allSettled([started(closing)]);
+  }
+}
+
+const started = (closing: Closing): Promise<unknown> => Promise.resolve().then(closing);

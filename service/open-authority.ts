@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises';
+import { loadAuthority, type Authority } from '../ca/authority.ts';
+import { equalBytes } from '../core/bytes.ts';
+import { parseCertificate } from '../core/certificate.ts';
+import type { Clock } from '../core/clock.ts';
+import { FormatError } from '../core/errors.ts';
+import { decodePem, encodePem } from '../core/pem.ts';
+import { systemFault } from '../instance/data-directory-error.ts';
+import type { DataPaths } from '../instance/data-paths.ts';
+import { KeyFileError } from '../signers/key-error.ts';
+import { loadKeyFile } from '../signers/key-file.ts';
+import type { Signer } from '../signers/signer.ts';
+import { isMissing } from '../storage/read-whole.ts';
+import { readFormerChains } from '../trust/collect.ts';
+
+/** The CA of a data directory. */
+export interface OpenedAuthority {
+  readonly authority: Authority;
+  /** Chains that issued before, PEM, issuing CA first. */
+  readonly formerChains: readonly (readonly string[])[];
+}
+
+/** Opens the issuing CA; the root key is never touched. Rejects with DataDirectoryError, KeyFileError or what
+ * `loadAuthority` rejects with. */
+export async function openAuthority(
+  paths: DataPaths,
+  passphrase: string | undefined,
+  clock: Clock,
+): Promise<OpenedAuthority> {
+  const chainPem = (await read(paths.chain)).toString();
+  const signer = await issuingSigner(paths, chainPem, passphrase);
+  const authority = await loadAuthority({ chainPem, signer, clock });
+  const former = await readFormerChains(paths.formerChains, authority.chain);
+  return {
+    authority,
+    formerChains: former.map((chain) => chain.map((der) => encodePem('CERTIFICATE', der))),
+  };
+}
+
+/** The signer of one key file. Rejects with DataDirectoryError, or with KeyFileError that names the file. */
+export async function readKey(path: string, passphrase: string | undefined): Promise<Signer> {
+  return loadKeyFile(await read(path), passphrase).catch((error: unknown) => {
+    if (!(error instanceof KeyFileError)) throw error;
+    throw new KeyFileError(error.code, `${path}: ${error.message}`, { hint: error.hint });
+  });
+}
+
+async function read(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw systemFault(path, 'read', error);
+  }
+}
+
+/** The signer of the issuing CA. A renewal puts its chain in force first and then moves its key to its place: where it was
+ * interrupted between the two, the key of the renewal is the one that issues. */
+async function issuingSigner(
+  paths: DataPaths,
+  chainPem: string,
+  passphrase: string | undefined,
+): Promise<Signer> {
+  const signer = await readKey(paths.intermediateKey, passphrase);
+  if (isKeyOf(chainPem, signer) || (await isMissing(paths.nextIntermediateKey))) return signer;
+  const next = await readKey(paths.nextIntermediateKey, passphrase);
+  return isKeyOf(chainPem, next) ? next : signer;
+}
+
+/** Also true for a malformed chain: `loadAuthority` refuses that. */
+function isKeyOf(chainPem: string, { publicKey }: Signer): boolean {
+  try {
+    const [first] = decodePem(chainPem);
+    return first !== undefined && equalBytes(parseCertificate(first.bytes).spki, publicKey);
+  } catch (error) {
+    if (error instanceof FormatError) return true;
+    throw error;
+  }
+}
