@@ -38,7 +38,9 @@ describe('service/closing-stack', () => {
   it('closes together what may not wait for one another', async () => {
     const stack = new ClosingStack('together');
     let release: () => void = () => undefined;
-    stack.add(() => { release(); });
+    stack.add(() => {
+      release();
+    });
     stack.add(() => new Promise<void>((resolve) => (release = resolve)));
     await stack.close();
   });
