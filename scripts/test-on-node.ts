@@ -1,5 +1,5 @@
 /**
- * Runs the compiled suite on another Node: `node scripts/test-on-node.ts 26 [mocha options]`. The runtime comes from npm
+ * Runs compiled test files on another Node: `node scripts/test-on-node.ts 26 FILE… [mocha options]`. The runtime comes from npm
  * by version and hash, like the pinned one, and is kept under `node_modules/.cache`: only the first run downloads it.
  */
 import { spawnSync } from 'node:child_process';
@@ -68,6 +68,6 @@ function install(version: string, hash: string): string {
 }
 
 const mocha = join(root, 'node_modules/mocha/bin/mocha.js');
-const words = [mocha, ...process.argv.slice(3)];
+const words = [mocha, '--config', '.mocharc.built.json', ...process.argv.slice(3)];
 const tests = spawnSync(install(runtime.version, integrity), words, { cwd: root, stdio: 'inherit' });
 process.exit(tests.status ?? 1);

@@ -2,7 +2,7 @@
  * An API server of Kubernetes as far as a pod sees it that wants the keys of service accounts: the two documents, and
  * everything else that such a server answers. Made after k8s.io/kubernetes `pkg/routes/openidmetadata.go` (what is
  * registered), go-restful 3 (its router: 404, 405, 406) and k8s.io/apiserver (401, 403, the form of a Status, headers).
- * `test/judges/kubernetes-router.test.ts` holds it against go-restful itself.
+ * `test/judges/kubernetes-router.long.test.ts` holds it against go-restful itself.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';

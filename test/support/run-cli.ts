@@ -23,6 +23,12 @@ export interface CliOptions {
   readonly user?: User | undefined;
 }
 
+/** What a child needs of this process's environment: where programs are, and where compiled sources are kept. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
+  return { PATH, HOME, ...(NODE_COMPILE_CACHE === undefined ? undefined : { NODE_COMPILE_CACHE }) };
+}
+
 /** Words of the runtime that start the command line with `args`. */
 export const cliWords = (args: readonly string[]): string[] => [entry, ...args];
 
@@ -31,7 +37,7 @@ export function runCli(args: readonly string[], options: CliOptions = {}): Promi
   const child = spawn(process.execPath, cliWords(args), {
     cwd: options.cwd,
     ...options.user,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
+    env: { ...plainEnvironment(), ...options.env },
   });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { projectRoot } from './project-root.ts';
+import { cliWords } from './run-cli.ts';
 
 /** What a command printed and how it ended. */
 export interface CommandResult {
@@ -29,7 +30,8 @@ export interface RunningMayfly {
   stop(): Promise<void>;
 }
 
-const program = join(projectRoot, 'bin/mayfly.js');
+/** Built, the program is bin/mayfly.js itself; from source, what that would load: a build may be there, and old. */
+const program = import.meta.url.endsWith('.js') ? [join(projectRoot, 'bin/mayfly.js')] : cliWords([]);
 
 /** Runs `mayfly` with those words; never rejects. */
 export function mayfly(
@@ -38,7 +40,7 @@ export function mayfly(
 ): Promise<CommandResult> {
   const env = { ...process.env, ...options.env };
   return new Promise((resolve) => {
-    execFile(process.execPath, [program, ...args], { ...options, env }, (error, stdout, stderr) => {
+    execFile(process.execPath, [...program, ...args], { ...options, env }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({ code, stdout, stderr });
     });
@@ -53,7 +55,7 @@ export async function startMayfly(): Promise<RunningMayfly> {
     flag,
     '127.0.0.1:0',
   ]);
-  const args = [program, 'dev', ...anywhere, '--data', data, '--json'];
+  const args = [...program, 'dev', ...anywhere, '--data', data, '--json'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let complaints = '';
   child.stderr.on('data', (chunk: Buffer) => {

@@ -1,3 +1,12 @@
+/** What mocha requires before any test file, in its main process and in each that runs files. */
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
+import { projectRoot } from './project-root.ts';
+
+// From source, every process that a test starts strips the types of some three hundred files. Kept, that costs a third.
+process.env['NODE_COMPILE_CACHE'] ??= join(projectRoot, 'node_modules/.cache/compiled');
+enableCompileCache(process.env['NODE_COMPILE_CACHE']);
+
 /** Milliseconds that the process has for its end once every test is over. */
 const LONGEST_END = 20_000;
 
