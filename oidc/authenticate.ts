@@ -1,4 +1,4 @@
-/** From an identity token to a principal: the one door of this room. */
+/** From an identity token to a principal: what other rooms call. */
 import { isLoopbackHostname } from '../core/loopback.ts';
 import { claim } from './claims.ts';
 import type { Identity } from './identity.ts';
@@ -29,23 +29,16 @@ export interface Authenticator {
   close(): Promise<void>;
 }
 
-/** What {@link createAuthenticator} needs. */
+/** What {@link prepareAuthenticator} needs. */
 export interface AuthenticatorOptions extends IssuerPoolOptions {
   readonly issuers: readonly IssuerDefinition[];
-  /** One that {@link createAuthenticator} made, whose keys and connections live on where issuers are fetched in the same
-   * way. It works on until it is closed, and then closes only what was not taken over. */
+  /** One that {@link prepareAuthenticator} made. Its keys and connections are taken over where issuers are fetched in the
+   * same way. It works until it is closed, and then closes only what was not taken over. */
   readonly previous?: Authenticator | undefined;
 }
 
-/** An authenticator for `issuers`. Throws {@link DefinitionError} when one of them cannot work. */
-export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const steps = prepareAuthenticator(options);
-  let step = steps.next();
-  while (step.done !== true) step = steps.next();
-  return step.value;
-}
-
-/** The same in steps of less than a millisecond each, for whoever has other work to do in between. */
+/** Makes an authenticator for `issuers` in steps of less than a millisecond each, so that other work can run in between.
+ * Throws {@link DefinitionError} when one of the issuers cannot work. */
 export function* prepareAuthenticator(options: AuthenticatorOptions): Generator<void, Authenticator> {
   const { issuers, previous } = options;
   const pool = new IssuerPool(options, previous instanceof PooledAuthenticator ? previous.pool : undefined);

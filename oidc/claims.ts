@@ -12,7 +12,7 @@ export function optionalText(claims: Claims, name: string): string {
   const value = claim(claims, name) ?? '';
   if (typeof value !== 'string') {
     throw new TokenError('CLAIM_INVALID', `the token's "${name}" is not text`, {
-      hint: `This is for whoever runs the issuer: "${name}" has to be a string.`,
+      hint: `This is for the operator of the issuer: "${name}" has to be a string.`,
     });
   }
   return value;

@@ -1,7 +1,7 @@
 import { MayflyError } from '../core/errors.ts';
 
 /** What is wrong with an {@link IssuerDefinition}. */
-export type DefinitionReason =
+type DefinitionReason =
   'ISSUER_TYPE_UNKNOWN' | 'ISSUER_DUPLICATE' | 'FIELD_MISSING' | 'FIELD_INVALID' | 'TEMPLATE_INVALID';
 
 /**

@@ -11,7 +11,7 @@ export interface IssuerBlock extends Acceptance {
   readonly principalOf: PrincipalReader;
 }
 
-/** All entries of one issuer, ready for tokens. Throws {@link DefinitionError}. */
+/** All issuer blocks of one issuer, ready for tokens. Throws {@link DefinitionError}. */
 export function issuerBlocks(definitions: readonly IssuerDefinition[]): IssuerBlock[] {
   const entries = definitions.map(issuerBlock);
   const shared = sharedAudience(entries);
@@ -28,8 +28,8 @@ export function issuerBlocks(definitions: readonly IssuerDefinition[]): IssuerBl
 /** Definitions never change, so that each has to be compiled once. */
 const COMPILED = new WeakMap<IssuerDefinition, IssuerBlock>();
 
-/** One definition, ready for tokens. The same definition gives the same entry again, at no cost: who has many of them can
- * have them compiled one after the other, ahead of the pool that needs them all. Throws {@link DefinitionError}. */
+/** One definition, ready for tokens. The same definition returns the same block again, at no cost. So many definitions can
+ * be compiled one by one, ahead of the pool that needs them all. Throws {@link DefinitionError}. */
 export function issuerBlock(definition: IssuerDefinition): IssuerBlock {
   const known = COMPILED.get(definition);
   if (known !== undefined) return known;

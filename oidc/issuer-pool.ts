@@ -14,7 +14,7 @@ import { MetaIssuers } from './meta-issuers.ts';
 import type { MetaIssuer } from './meta-issuers.ts';
 import type { TokenPolicy } from './verify-token.ts';
 
-/** An issuer with all its entries. */
+/** An issuer with all its issuer blocks. */
 export interface Issuer extends TokenPolicy<IssuerBlock> {
   /** Those of its definitions, in their order. */
   readonly definitions: readonly IssuerDefinition[];

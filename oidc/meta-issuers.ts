@@ -1,6 +1,6 @@
 /**
- * Issuers that a pattern describes. Strangers choose their URLs, so that nothing here may grow with what they make up:
- * a URL is a candidate until a token was verified with its keys, and candidates push out only candidates.
+ * Issuers that a pattern describes. Untrusted callers choose their URLs, so that nothing here may grow with the URLs that
+ * they make up. A URL is a candidate until a token was verified with its keys, and candidates evict only candidates.
  */
 import { LRUCache } from 'lru-cache';
 import type { KeyProvider } from './keys/issuer-keys.ts';
@@ -9,12 +9,12 @@ import { isPlainUrl, MAX_PATTERN_LENGTH } from './issuer-pattern.ts';
 import type { IssuerPattern } from './issuer-pattern.ts';
 import type { UnknownIssuerKeys } from './keys/unknown-issuer-keys.ts';
 
-/** URLs that are looked into at a time. */
+/** Most URLs of which no token was verified yet. */
 export const MAX_CANDIDATES = 256;
-/** URLs whose keys have verified a token. */
-export const MAX_LIVE = 2048;
+/** Most URLs whose keys have verified a token. */
+const MAX_LIVE = 2048;
 
-/** All entries of one pattern. */
+/** All issuer blocks of one pattern. */
 export interface MetaIssuer extends Pick<Issuer, 'definitions' | 'entries' | 'clock'> {
   readonly pattern: IssuerPattern;
   readonly keys: UnknownIssuerKeys;
@@ -26,7 +26,7 @@ interface Concrete {
   readonly issuer: Issuer;
 }
 
-/** See the top of the file. */
+/** The patterns, and the issuers that tokens have named, within limits. */
 export class MetaIssuers {
   readonly #metas: readonly MetaIssuer[];
   readonly #live = new LRUCache<string, Concrete>({ max: MAX_LIVE });

@@ -1,13 +1,13 @@
 /**
- * Judges RSA moduli in a thread of its own: whoever has the public key of an open one has the private key. A modulus is looked
- * at once and remembered. Asked last, when signatures and limits have held, so that nobody without a key of that modulus can
- * cause the work.
+ * Judges RSA moduli in a thread of its own. A modulus is open when anybody can compute the private key from the public one.
+ * Each modulus is judged once, and the result is cached. It is judged last, after the signature and the limits were checked,
+ * so that only a caller with a key of that modulus can cause the work.
  */
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { startWorker, type WorkerChannel } from '../storage/worker-channel.ts';
 
-const REMEMBERED = 2000;
+const CACHED_MODULI = 2000;
 /** Bytes of a modulus of 4096 bits. */
 const USUAL = 512;
 
@@ -20,7 +20,7 @@ interface Question {
 
 /** Judges one modulus after the other; those that are longer than usual wait until no other does. */
 export class ModulusJudge {
-  readonly #known = new LRUCache<string, Promise<string | undefined>>({ max: REMEMBERED });
+  readonly #known = new LRUCache<string, Promise<string | undefined>>({ max: CACHED_MODULI });
   readonly #usual: Question[] = [];
   readonly #long: Question[] = [];
   #thread: WorkerChannel<Uint8Array, string | undefined> | undefined;

@@ -25,7 +25,7 @@ const DER_OF_ONE = '020101';
  *
  * Nothing in the runtime raises a number to a power quickly but key agreement does: the public key of the private key n−1
  * with base 2 modulo n is that power. Node's own test for primes takes one round for a product, as this does, but 64 or 128
- * for a prime, whatever is asked for: seconds in which whoever found the prime keeps others waiting.
+ * for a prime, whatever is asked for. That takes seconds, in which one caller with a prime would delay all others.
  */
 function isLikePrime(modulus: Uint8Array): boolean {
   const exponent = Uint8Array.from(modulus);

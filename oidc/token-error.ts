@@ -33,16 +33,16 @@ export interface CertainOfToken {
 }
 
 /** {@link ErrorDetails} and what only a {@link TokenError} has. */
-export interface TokenErrorDetails extends ErrorDetails {
-  /** See {@link TokenError.fulcioMessage}. */
+interface TokenErrorDetails extends ErrorDetails {
+  /** The value of {@link TokenError.fulcioMessage}. */
   readonly fulcioMessage?: string | undefined;
-  /** See {@link TokenError.certain}. */
+  /** The value of {@link TokenError.certain}. */
   readonly certain?: CertainOfToken | undefined;
 }
 
 /**
- * A token that is refused. The sentence quotes claim values only when the signature was verified before; until then
- * they are the text of an untrusted caller.
+ * A token that is refused. The sentence quotes claim values only when the signature was verified before. Until then they
+ * are the text of an untrusted caller.
  */
 export class TokenError extends MayflyError<TokenReason> {
   /** The `message` that Fulcio itself sends here, where it sends more than its general "There was an error processing

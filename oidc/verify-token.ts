@@ -1,4 +1,4 @@
-/** From a stranger's text to claims that its issuer stands for. */
+/** From the token of an untrusted caller to claims that its issuer signed. */
 import type { Clock } from '../core/clock.ts';
 import type { Addressee, AudienceChoice } from './audience-choice.ts';
 import { claim, optionalText } from './claims.ts';
@@ -23,22 +23,18 @@ interface VerifiedClaims {
   readonly claims: Claims;
 }
 
-// Nominal by its private field: only this file can make one.
+// Nominal by its protected field: only this file can make one.
 class VerifiedTokenValue implements VerifiedClaims {
   readonly issuer: string;
   readonly subject: string;
   readonly claims: Claims;
-  readonly #vouched: boolean;
+  /** Only for TypeScript, which then takes no other object for this class. */
+  declare protected readonly isMadeHere: true;
 
-  constructor(issuer: string, subject: string, claims: Claims, vouched: boolean) {
+  constructor(issuer: string, subject: string, claims: Claims) {
     this.issuer = issuer;
     this.subject = subject;
     this.claims = claims;
-    this.#vouched = vouched;
-  }
-
-  static isOne(value: object): value is VerifiedTokenValue {
-    return #vouched in value && value.#vouched;
   }
 }
 
@@ -46,14 +42,10 @@ class VerifiedTokenValue implements VerifiedClaims {
  * {@link assumeVerified} one that leads to no certificate. */
 export type VerifiedToken = VerifiedTokenValue;
 
-/** Whether {@link verifyToken} really made this value, whatever the types were told. */
-export const isVerifiedToken = (value: object): value is VerifiedToken => VerifiedTokenValue.isOne(value);
-
-/** Claims that are taken as if they had been verified, to explain what would become of them. Only
- * `explain/explain-claims.ts` may import this: what it makes never gets near a certificate, and
- * {@link isVerifiedToken} says no. */
+/** Claims as if they had been verified, to explain what a configuration would do with them. Only
+ * `explain/explain-claims.ts` may import this, which makes no certificate. */
 export const assumeVerified = (issuer: string, claims: Claims): VerifiedToken =>
-  new VerifiedTokenValue(issuer, optionalText(claims, 'sub'), claims, false);
+  new VerifiedTokenValue(issuer, optionalText(claims, 'sub'), claims);
 
 /** What one way of accepting tokens asks of them. */
 export interface Acceptance extends Addressee {
@@ -72,8 +64,8 @@ export interface TokenPolicy<E extends Acceptance> {
   readonly clock: Clock;
 }
 
-/** A token that was accepted, and by which entry. */
-export interface Accepted<E> {
+/** A token that was accepted, and by which issuer block. */
+interface Accepted<E> {
   readonly token: VerifiedToken;
   readonly entry: E;
 }
@@ -86,7 +78,7 @@ export async function verifyToken<E extends Acceptance>(
   await verifySignature(token, policy.keys);
   const { claims } = token;
   const entry = checkClaims(claims, policy);
-  return { token: new VerifiedTokenValue(policy.url, optionalText(claims, 'sub'), claims, true), entry };
+  return { token: new VerifiedTokenValue(policy.url, optionalText(claims, 'sub'), claims), entry };
 }
 
 /** The step of {@link verifyToken} that looks at the signature. Throws {@link TokenError}. */
@@ -151,7 +143,7 @@ function unavailable(error: unknown): never {
     });
   }
   throw new TokenError('ISSUER_METADATA_INVALID', "the issuer's own documents cannot be used", {
-    hint: 'This is for whoever runs this service or the issuer; the log says what is wrong.',
+    hint: 'This is for the operator of this service or of the issuer; the log says what is wrong.',
     cause: error,
   });
 }

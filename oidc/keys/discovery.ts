@@ -7,8 +7,8 @@ import type { AcceptedAlgorithms } from './accepted-algorithms.ts';
 import type { FetchDocument } from './fetch-document.ts';
 import { IssuerFault } from './issuer-fault.ts';
 
-/** What an issuer says about itself. */
-export interface ProviderMetadata {
+/** What an issuer publishes about itself. */
+interface ProviderMetadata {
   readonly jwksUri: URL;
   readonly algorithms: AcceptedAlgorithms;
 }
@@ -20,8 +20,8 @@ const MAX_URL_LENGTH = 2048;
 export const discoveryUrl = (issuer: string): URL =>
   new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
 
-/** Which document speaks for an issuer. */
-export interface DiscoveryPlace {
+/** A discovery document to fetch. */
+interface DiscoveryLocation {
   readonly url: URL;
   /** What its `issuer` has to be. */
   readonly issuer: string;
@@ -29,7 +29,7 @@ export interface DiscoveryPlace {
 
 /** Fetches and checks a discovery document. Throws {@link IssuerFault}. */
 export async function discover(
-  { url, issuer }: DiscoveryPlace,
+  { url, issuer }: DiscoveryLocation,
   fetch: FetchDocument,
 ): Promise<ProviderMetadata> {
   const document = await fetch(url, LIMITS);

@@ -1,7 +1,7 @@
 import { MayflyError } from '../../core/errors.ts';
 
 /** Why an issuer's documents could not be had: it does not answer, or what it answers cannot be used. */
-export type IssuerFaultReason = 'UNREACHABLE' | 'UNUSABLE';
+type IssuerFaultReason = 'UNREACHABLE' | 'UNUSABLE';
 
 /** A fault on the issuer's side. For operators: it may name addresses. Clients get a {@link TokenError} instead. `metadata`
  * has `status` where a server answered with another status than 200. */

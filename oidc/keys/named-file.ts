@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { DefinitionError } from '../definition-error.ts';
 
 /** Where a file is named, and what it has to be. */
-export interface NamedFile {
+interface NamedFile {
   readonly path: string;
   /** The setting that names it. */
   readonly field: string;

@@ -16,8 +16,8 @@ export interface Built {
   readonly source: string;
 }
 
-/** Makes the refusal of what stands at an offset. */
-export type Refuse = (at: number, reason: string, hint: string) => DefinitionError;
+/** Makes the error for what stands at an offset. */
+type Refuse = (at: number, reason: string, hint: string) => DefinitionError;
 
 /** How many arguments a function takes. */
 const FUNCTIONS: ReadonlyMap<string, readonly [least: number, most: number, example: string]> = new Map([
@@ -77,7 +77,7 @@ function buildIndex(at: number, rest: readonly Operand[], piped: Built | undefin
   );
 }
 
-/** A name, or a place in a list. */
+/** A name, or an index in a list. */
 function stepOf(expression: Expression): string | number | undefined {
   if (expression.kind !== 'constant') return undefined;
   const { value } = expression;

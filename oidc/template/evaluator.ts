@@ -1,20 +1,27 @@
-/** What a template gives for the claims of one token. */
-import { comparisonWords, missingWords } from './go-words.ts';
+/** Evaluates a template over the claims of one token. */
 import { typeOf } from './tree.ts';
-import type { FunctionCall, ClaimPath, Expression, FunctionName, TemplateNode, Value } from './tree.ts';
+import type {
+  FunctionCall,
+  ClaimPath,
+  Expression,
+  FunctionName,
+  GoType,
+  TemplateNode,
+  Value,
+} from './tree.ts';
 
 /** The value that a template finds under a path; undefined when there is none. */
 export type Lookup = (path: ClaimPath) => string | undefined;
 
-/** What keeps the value under a path from standing in a name that must be of one token only; undefined when nothing
- * does. */
+/** Why the value under a path must not stand in the name of a certificate, which has to be of one token only; undefined when
+ * it may. */
 export type Judge = (path: ClaimPath) => string | undefined;
 
-/** Why a template gives nothing. */
+/** Why a template has no result. */
 export type TemplateFailure =
-  /** Nobody has a value of this name. */
+  /** There is no value of this name. */
   | { readonly reason: 'missing'; readonly name: string; readonly goMessage: string | undefined }
-  /** What is under this name cannot stand in a name: see {@link Judge}. */
+  /** The value of this name cannot stand in the name of a certificate, by the {@link Judge}. */
   | {
       readonly reason: 'unfit';
       readonly name: string;
@@ -160,3 +167,19 @@ const COMPARE: Readonly<
   ne: ([first = '', other = ''], areEqual) => !areEqual(first, other),
   not: ([value = '']) => !isTrue(value),
 };
+
+/** What Go's text/template says where it cannot fill a template in, which clients of Fulcio are shown. Line from 1, column in bytes of UTF-8 from 0, as Go counts. */
+function goPosition(text: string, at: number): string {
+  const start = text.lastIndexOf('\n', at - 1) + 1;
+  const line = text.slice(0, start).split('\n').length;
+  return `template: :${line}:${Buffer.byteLength(text.slice(start, at))}`;
+}
+
+/** A claim that is missing, whose name begins with its dot at `at`. */
+const missingWords = (text: string, at: number, name: string): string =>
+  `${goPosition(text, at)}: executing "" at <.${name}>: map has no entry for key "${name}"`;
+
+/** Two values that eq or ne cannot compare. */
+const comparisonWords = (text: string, call: FunctionCall, a: GoType, b: GoType): string =>
+  `${goPosition(text, call.at)}: executing "" at <${call.source}>: error calling ${call.name}: ` +
+  `incompatible types for comparison: ${a} and ${b}`;

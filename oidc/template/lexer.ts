@@ -68,7 +68,7 @@ export function readTokens(text: string): readonly Token[] {
   return tokens;
 }
 
-/** Reads the text up to the next action, and the action; gives where to go on. */
+/** Reads the text up to the next action, and the action; returns the offset behind both. */
 function readTextAndAction(text: string, start: number, tokens: Token[]): number {
   const open = text.indexOf('{{', start);
   const end = open < 0 ? text.length : open;
@@ -130,7 +130,7 @@ function matchAt(pattern: RegExp, text: string, at: number): string | undefined 
   return pattern.exec(text)?.[0];
 }
 
-/** What to say about something that begins no word: its first characters tell what was meant. */
+/** What to say about characters that begin no word, by what the author probably meant. */
 const STRANGE: readonly (readonly [RegExp, reason: string, hint: string])[] = [
   [/\$/uy, 'variables are not understood', 'Write the claim itself each time: {{ .claim }}.'],
   [/"/uy, 'the text between quotes is never closed on its line', 'Close it with ".'],

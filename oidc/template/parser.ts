@@ -1,7 +1,7 @@
 /**
  * The part of Go's text/template that claims need: `{{ .claim }}`, `{{ .claim.inner }}`, `{{ index . "claim" }}`, if / else if / else / end,
  * eq, ne, and, or, not, texts, true, false and whole numbers, parentheses, pipes, comments and trim markers. All else
- * is refused here, with its place, so that a template that was read can only fail for want of a claim.
+ * is refused here, with line and column, so that a template that was read can only fail for want of a claim.
  */
 import { buildCommand } from './command.ts';
 import type { Built, Operand } from './command.ts';

@@ -6,7 +6,7 @@ import { evaluateTemplate } from './evaluator.ts';
 import type { Judge, Lookup, TemplateFailure } from './evaluator.ts';
 import { parseTemplate } from './parser.ts';
 
-/** A compiled text: what it gives for the values of one token, or why it gives nothing. With `judge` it is a name; see
+/** A compiled text: returns its result for the values of one token, or why it has none. `judge` is as in
  * {@link evaluateTemplate}. */
 export type Template = (lookup: Lookup, judge?: Judge) => string | TemplateFailure;
 

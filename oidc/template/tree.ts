@@ -1,12 +1,12 @@
 /** What a template says, once it is understood. */
 
-/** What an expression can give: a claim's text, what eq, ne and not give, or a number that was written there. */
+/** The value of an expression: a claim's text, the result of eq, ne or not, or a number that was written there. */
 export type Value = string | boolean | number;
 
 /** Go's name of a value's type; clients see it in error texts. */
 export type GoType = 'string' | 'bool' | 'int';
 
-/** The name of a claim, then the names of members (or the places in lists, from 0) inside of it. */
+/** The name of a claim, then the names of members (or the indexes in lists, from 0) inside of it. */
 export type ClaimPath = readonly [name: string, ...inner: string[]];
 
 /** The functions there are. */
@@ -53,7 +53,7 @@ export interface Branch {
 export const typeOf = (value: Value): GoType =>
   typeof value === 'string' ? 'string' : typeof value === 'number' ? 'int' : 'bool';
 
-/** The types that an expression can give: and, or give one of their arguments. */
+/** The types that an expression can have: and, or return one of their arguments. */
 export function typesOf(expression: Expression): readonly GoType[] {
   if (expression.kind === 'claim' || expression.kind === 'index') return ['string'];
   if (expression.kind === 'constant') return [typeOf(expression.value)];

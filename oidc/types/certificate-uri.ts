@@ -5,12 +5,12 @@ import { GoUrlError, parseGoUrl } from '../../core/go/url.ts';
 import type { GoUrl } from '../../core/go/url.ts';
 import { TokenError } from '../token-error.ts';
 
-/** Makes a URI of what claims say, by Go's rules. */
-export type WriteUri = (spelled: string) => string;
+/** Makes a URI of the text of claims, by Go's rules. */
+type WriteUri = (spelled: string) => string;
 
-/** The name of a certificate whose URI is what `write` makes of `spelled`, in the form that Go gives it; `spelled` itself by
- * default. Throws {@link TokenError} when Go would not read it, or not the certificate that carries it, and when other claims
- * would give the same name. */
+/** The name of a certificate whose URI is what `write` makes of `spelled`, in the form that Go writes it; by default
+ * `spelled` itself. Throws {@link TokenError} when Go would not read it, or not the certificate that carries it, and when
+ * other claims would lead to the same name. */
 export function certificateUri(spelled: string, write: WriteUri = asItIs): SubjectAltName {
   const text = write(spelled);
   const first = readUrl(text);
@@ -28,8 +28,8 @@ const namedAgain = (text: string): SubjectAltName => named(readUrl(text, unreada
 
 /**
  * Go writes many texts in one way: `ä` and `%C3%A4`, `HTTPS:` and `https:`, `a//b` and `a/b` where it joins paths. Of the
- * texts that give one name, only the plainest is taken: the name with its escapes resolved, where that gives the name again;
- * else the name itself. So two tokens with one name have the same claims in it.
+ * texts that lead to one name, only the plainest is accepted. That is the name with its escapes resolved, if Go makes the
+ * name of it again, and else the name itself. So two tokens with one name have the same claims in it.
  */
 function withOneSpelling(name: SubjectAltName, spelled: string, write: WriteUri): SubjectAltName {
   const plainest = plainestOf(name.value, write);
@@ -48,10 +48,10 @@ function plainestOf(value: string, write: WriteUri): string {
   const bytes = Buffer.from(resolved, 'latin1');
   if (!isUtf8(bytes)) return value;
   const plain = bytes.toString();
-  return givesName(plain, value, write) ? plain : value;
+  return leadsTo(plain, value, write) ? plain : value;
 }
 
-function givesName(spelled: string, value: string, write: WriteUri): boolean {
+function leadsTo(spelled: string, value: string, write: WriteUri): boolean {
   try {
     return parseGoUrl(write(spelled)).text === value;
   } catch (error) {

@@ -44,7 +44,7 @@ function optionalObject(claims: Claims, name: string): Claims {
   const value = claim(claims, name) ?? {};
   if (typeof value === 'object' && !Array.isArray(value)) return value as Claims;
   throw new TokenError('CLAIM_INVALID', `the token's "${name}" is not an object`, {
-    hint: `This is for whoever runs the issuer: "${name}" has to be an object of texts.`,
+    hint: `This is for the operator of the issuer: "${name}" has to be an object of texts.`,
     metadata: { claim: name },
   });
 }

@@ -78,8 +78,8 @@ function valueAt(claims: Claims, [name, ...inner]: ClaimPath): unknown {
   return value;
 }
 
-/** What would make the names of two tokens equal that say different things: nothing at all, text that Go makes of a list or
- * a map, and numbers of which JSON holds several in one. */
+/** Refuses values with which two tokens of different claims could get one name: null, a list or a map, of which Go makes a
+ * text, and numbers of which JSON makes one. */
 function judgeIn(claims: Claims, { pinned }: CiProviderDefinition): Judge {
   return (path) => {
     if (pinned?.has(pathText(path)) === true) return undefined;
@@ -117,7 +117,7 @@ function fill(slot: Slot, lookup: Lookup, issuer: string, judge?: Judge): string
     'TEMPLATE_FAILED',
     `${slot.name} cannot be made from this token: ${WHY[value.reason]}`,
     {
-      hint: 'This is for whoever runs this service: mend the template in ci-issuer-metadata.',
+      hint: 'This is for the operator of this service: correct the template in ci-issuer-metadata.',
       metadata: { extension: slot.name },
       fulcioMessage: value.reason === 'incomparable' ? value.goMessage : undefined,
     },

@@ -19,7 +19,7 @@ export function emailVerified(claims: Claims): boolean {
   const verified = SPELLINGS.get(claim(claims, 'email_verified'));
   if (verified !== undefined) return verified;
   throw new TokenError('CLAIM_INVALID', 'the token\'s "email_verified" is neither true nor false', {
-    hint: 'This is for whoever runs the issuer: the claim has to be true or false.',
+    hint: 'This is for the operator of the issuer: the claim has to be true or false.',
     metadata: { claim: 'email_verified' },
   });
 }

@@ -19,12 +19,12 @@ import type { VerifiedToken } from '../verify-token.ts';
 export type PrincipalReader = (token: VerifiedToken) => Principal;
 
 /** What a type of issuers means. */
-export interface IssuerTypeRow {
+interface IssuerTypeRow {
   /** The claim that a proof of possession signs, as the configuration call shows it. */
   readonly challengeClaim: string;
   /** Compiles a definition of this type once; throws {@link DefinitionError} when it lacks what the type needs. */
   readonly compile: (definition: IssuerDefinition) => PrincipalReader;
-  /** For types that Fulcio has deprecated: the one that takes their place. */
+  /** For types that Fulcio has deprecated: the type to use instead. */
   readonly replacement?: IssuerType | undefined;
 }
 
@@ -50,7 +50,7 @@ export const ISSUER_TYPE_TABLE: Readonly<Record<IssuerType, IssuerTypeRow>> = {
  * {@link DefinitionError}. */
 export function compileIssuer(definition: IssuerDefinition): PrincipalReader {
   const { type, url } = definition;
-  // The type may come straight from a file, whatever TypeScript was told.
+  // The type may come from a file that nothing has checked.
   if (!isIssuerType(type)) {
     throw new DefinitionError(
       'ISSUER_TYPE_UNKNOWN',

@@ -1,7 +1,7 @@
 import { DefinitionError } from '../definition-error.ts';
 
-/** Takes one value out of a JSON document; undefined when it is not there. */
-export type JsonPath = (document: unknown) => unknown;
+/** Reads one value of a JSON document; undefined when it is not there. */
+type JsonPath = (document: unknown) => unknown;
 
 // `.name`, `['text']`, `["text"]` or `[0]`; sticky, so that each step starts where the last one ended.
 const STEP = /\.([\p{L}_][\p{L}\p{Nd}_]*)|\['([^'\\]*)'\]|\["([^"\\]*)"\]|\[(0|[1-9][0-9]{0,8})\]/uy;
@@ -43,7 +43,7 @@ function notUnderstood(text: string, at: number): DefinitionError {
   );
 }
 
-/** The member of that name of a map, or the element at that place of a list; undefined when there is none. */
+/** The member of that name of a map, or the element at that index of a list; undefined when there is none. */
 export function memberOf(value: unknown, step: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
   if (Array.isArray(value)) return /^\d+$/.test(step) ? (value as unknown[])[Number(step)] : undefined;

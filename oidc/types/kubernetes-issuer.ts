@@ -43,11 +43,11 @@ const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 function requiredName(claims: Claims, name: string): string {
   const value = requiredText(claims, name);
   if (NAME.test(value)) return value;
-  throw invalid(`the token's "${name}" is not a name that Kubernetes gives`);
+  throw invalid(`the token's "${name}" is not a name that Kubernetes allows`);
 }
 
 const invalid = (sentence: string): TokenError =>
   new TokenError('CLAIM_INVALID', sentence, {
-    hint: 'This is for whoever runs the issuer: the claims of a service account have a fixed form.',
+    hint: 'This is for the operator of the issuer: the claims of a service account have a fixed form.',
     metadata: { claim: CLUSTER },
   });

@@ -4,9 +4,9 @@ import { verifiedEmail } from './email-claims.ts';
 import type { Principal } from '../principal.ts';
 import type { VerifiedToken } from '../verify-token.ts';
 
-/** A principal that proves itself with its subject, as all do but people. `job` holds what else the certificate tells:
- * extension number (2–6, 9–23) and value, an empty one left out. Throws {@link TokenError} when the token has no
- * subject: the proof would sign nothing. */
+/** A principal whose proof signs its subject, as all do but people. `job` holds further extensions of the certificate:
+ * number (2–6, 9–23) and value, of which empty ones are left out. Throws {@link TokenError} when the token has no subject:
+ * the proof would sign nothing. */
 export function workloadPrincipal(
   token: VerifiedToken,
   san: SubjectAltName,

@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { parseConfig } from '../../config/load/load.ts';
 import { MayflyError } from '../../core/errors.ts';
-import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import { Explainer } from '../../explain/explain.ts';
 import type { Evidence } from '../../explain/explain-claims.ts';
@@ -14,6 +13,7 @@ import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { PROVIDER_CASES } from '../support/provider-claims/all.ts';
 import { failureOf } from '../support/raw-token.ts';
 import { standingIn } from '../support/standing-in.ts';
+import { createAuthenticator } from '../support/authenticator.ts';
 
 const AT = Date.UTC(2026, 10, 22, 12);
 

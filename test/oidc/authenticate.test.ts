@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { Authenticator } from '../../oidc/authenticate.ts';
 import { githubClaims } from '../support/github-claims.ts';
 import { emailDefinition, githubDefinition } from '../support/issuer-definitions.ts';
 import { startIssuer } from '../support/oidc-issuer.ts';
 import type { TestIssuer } from '../support/oidc-issuer.ts';
+import { createAuthenticator } from '../support/authenticator.ts';
 
 describe('From a token to a principal', () => {
   const issuers: TestIssuer[] = [];

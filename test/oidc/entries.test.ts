@@ -1,11 +1,11 @@
 import { expect } from 'chai';
-import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { Authenticator } from '../../oidc/authenticate.ts';
 import type { TokenError } from '../../oidc/token-error.ts';
 import { githubClaims } from '../support/github-claims.ts';
 import { emailDefinition, githubDefinition } from '../support/issuer-definitions.ts';
 import { startIssuer } from '../support/oidc-issuer.ts';
 import type { TestIssuer } from '../support/oidc-issuer.ts';
+import { createAuthenticator } from '../support/authenticator.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 10);
 const SECONDS = NOW / 1000;

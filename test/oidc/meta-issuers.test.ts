@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { Authenticator } from '../../oidc/authenticate.ts';
 import { DefinitionError } from '../../oidc/definition-error.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
@@ -18,6 +17,7 @@ import { emailDefinition } from '../support/issuer-definitions.ts';
 import { makeIssuerKey } from '../support/oidc-issuer.ts';
 import { TenantIssuers } from '../support/tenant-issuers.ts';
 import { selfSigned } from '../support/tls-identity.ts';
+import { createAuthenticator } from '../support/authenticator.ts';
 
 const PATTERN = 'https://*.tenants.example/id/*';
 const issuerOf = (name: string | number): string => `https://eu.tenants.example/id/${name}`;

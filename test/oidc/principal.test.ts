@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { Authenticator } from '../../oidc/authenticate.ts';
 import type { CiProviderDefinition, IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import type { Principal } from '../../oidc/principal.ts';
@@ -8,6 +7,7 @@ import { emailDefinition } from '../support/issuer-definitions.ts';
 import { startIssuer } from '../support/oidc-issuer.ts';
 import type { TestIssuer } from '../support/oidc-issuer.ts';
 import { failureOf } from '../support/raw-token.ts';
+import { createAuthenticator } from '../support/authenticator.ts';
 
 type Claims = Record<string, unknown>;
 

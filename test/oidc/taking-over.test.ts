@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { createAuthenticator } from '../../oidc/authenticate.ts';
 import type { Authenticator } from '../../oidc/authenticate.ts';
 import type { ServerTrust } from '../../oidc/keys/connections.ts';
 import { createDocumentFetcher } from '../../oidc/keys/fetch-document.ts';
@@ -10,6 +9,7 @@ import { emailDefinition } from '../support/issuer-definitions.ts';
 import { startIssuer } from '../support/oidc-issuer.ts';
 import type { TestIssuer } from '../support/oidc-issuer.ts';
 import { selfSigned } from '../support/tls-identity.ts';
+import { createAuthenticator } from '../support/authenticator.ts';
 
 describe('A configuration that takes over from another', () => {
   let issuer: TestIssuer;

@@ -3,7 +3,6 @@ import { parseConfig } from '../../../config/load/load.ts';
 import { PRESETS } from '../../../config/presets/all.ts';
 import { fillerOf, isBlankValue, presetYaml } from '../../../config/presets/preset-yaml.ts';
 import { isUnset } from '../../../config/presets/preset.ts';
-import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
 import type { Principal } from '../../../oidc/principal.ts';
 import { AUDIENCE, examplesOf, filledPreset, presetNamed } from '../../support/filled-preset.ts';
@@ -12,6 +11,7 @@ import { standingIn } from '../../support/standing-in.ts';
 import { PROVIDER_CASES } from '../../support/provider-claims/all.ts';
 import { ELSEWHERE } from '../../support/provider-claims/gitlab.ts';
 import { failureOf } from '../../support/raw-token.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
 
 const WANTED = [
   ...['github', 'github-enterprise', 'gitlab', 'gitlab-self-hosted', 'circleci', 'buildkite', 'codefresh'],

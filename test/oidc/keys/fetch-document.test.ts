@@ -5,12 +5,12 @@ import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import { createDocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
 import type { DocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
 import { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
 
 /** Nothing here is slow but a busy machine. */
 const LIMITS = { timeout: 15_000, size: 1000 };

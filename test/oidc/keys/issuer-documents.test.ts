@@ -2,7 +2,6 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
-import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
 import { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
 import { TokenError } from '../../../oidc/token-error.ts';
@@ -10,6 +9,7 @@ import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../../support/oidc-issuer.ts';
 import type { Misbehaviour, TestIssuer } from '../../support/oidc-issuer.ts';
 import { failureOf } from '../../support/raw-token.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
 
 const PERSON = { email: 'sue@example.com', email_verified: true };
 const LATE = 'it took too long';

@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
 import type { DocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
 import { RESERVED_PER_ISSUER, MAX_WAITING, MAX_WAITING_IN_ALL } from '../../../oidc/keys/wait-limit.ts';
@@ -10,6 +9,7 @@ import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../../support/oidc-issuer.ts';
 import type { IssuerKey, SignOptions, TestIssuer } from '../../support/oidc-issuer.ts';
 import { tokenPart } from '../../support/raw-token.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
 
 const MINUTE = 60_000;
 

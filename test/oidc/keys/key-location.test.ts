@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
 import { DefinitionError } from '../../../oidc/definition-error.ts';
 import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
@@ -14,6 +13,7 @@ import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
 import { failureOf } from '../../support/raw-token.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
 
 /** What its tokens say, and nobody here can reach. */
 const ISSUER = 'https://login.example.com/realms/acme';

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { exportJWK } from 'jose';
-import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
 import { DefinitionError } from '../../../oidc/definition-error.ts';
 import type { IssuerDefinition, StaticKeySet } from '../../../oidc/issuer-definition.ts';
@@ -13,6 +12,7 @@ import type { TokenError } from '../../../oidc/token-error.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../../support/oidc-issuer.ts';
 import type { IssuerKey, TestIssuer } from '../../support/oidc-issuer.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
 
 const inline = (...keys: readonly unknown[]): StaticKeySet => ({ kind: 'inline', jwks: { keys } });
 

@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import type { Principal } from '../../../oidc/principal.ts';
 import { TokenError } from '../../../oidc/token-error.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
@@ -8,6 +7,7 @@ import type { TestIssuer } from '../../support/oidc-issuer.ts';
 import { PROVIDER_CASES } from '../../support/provider-claims/all.ts';
 import { publicGoodProviders } from '../../support/public-good.ts';
 import { failureOf } from '../../support/raw-token.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
 
 type Claims = Readonly<Record<string, unknown>>;
 type Extensions = Readonly<Record<number, string | undefined>>;

@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import { DefinitionError } from '../../../oidc/definition-error.ts';
 import { GITHUB_ISSUER, GITHUB_PROVIDER } from '../../../oidc/types/github-provider.ts';
 import { ISSUER_TYPES } from '../../../oidc/issuer-definition.ts';
@@ -7,6 +6,7 @@ import type { CiProviderDefinition, IssuerDefinition, IssuerType } from '../../.
 import { challengeClaimOf, compileIssuer, ISSUER_TYPE_TABLE } from '../../../oidc/types/issuer-types.ts';
 import { emailDefinition, githubDefinition } from '../../support/issuer-definitions.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
 
 const URL_OF_ISSUER = 'https://accounts.example.com';
 

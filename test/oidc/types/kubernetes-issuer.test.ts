@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { SignJWT } from 'jose';
-import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
 import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
 import type { ClusterAccess } from '../../../oidc/keys/kubernetes-cluster.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { startApiServer, type ApiServer } from '../../support/kubernetes-api-server.ts';
 import { failureOf } from '../../support/raw-token.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
 
 describe("A cluster's own issuer, behind the cluster's certificate, that wants to know who asks", () => {
   let directory: string;

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { createAuthenticator } from '../../../oidc/authenticate.ts';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
 import { ISSUER_TYPES } from '../../../oidc/issuer-definition.ts';
 import { compileIssuer } from '../../../oidc/types/issuer-types.ts';
@@ -12,6 +11,7 @@ import { startIssuer } from '../../support/oidc-issuer.ts';
 import type { TestIssuer } from '../../support/oidc-issuer.ts';
 import { failureOf } from '../../support/raw-token.ts';
 import { TYPED_TOKENS } from '../../support/typed-tokens.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
 
 type Claims = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 /** Names are compared as a whole: whatever is one letter more, less or other, at either end, is another name. */
 import { expect } from 'chai';
-import { createAuthenticator, type Authenticator } from '../../../oidc/authenticate.ts';
+import type { Authenticator } from '../../../oidc/authenticate.ts';
 import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
 import type { Principal } from '../../../oidc/principal.ts';
 import { GITHUB_PROVIDER } from '../../../oidc/types/github-provider.ts';
@@ -11,6 +11,7 @@ import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
 import { failureOf } from '../../support/raw-token.ts';
 import { standingIn } from '../../support/standing-in.ts';
 import { TYPED_TOKENS } from '../../support/typed-tokens.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
 
 /** Names beside `name`, a host of two labels at least. */
 const beside = (name: string): string[] => [
