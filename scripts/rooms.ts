@@ -261,7 +261,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'server/operator',
       'test/differential/difference-table.ts',
     ],
-    packages: ['prettier'],
+    packages: ['prettier', 'typescript'],
   },
 };
 
