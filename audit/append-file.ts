@@ -3,10 +3,11 @@ import { constants, type BigIntStats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeDirectory, syncDirectory } from '../storage/durable-file.ts';
+import { systemCode } from '../core/errors.ts';
 import { AuditSinkError } from './audit-error.ts';
 
 /** What became of the file while it was open: `truncated` is the same one with fewer bytes than were written. */
-export type Place = 'same' | 'moved' | 'deleted' | 'truncated';
+export type FileFate = 'same' | 'moved' | 'deleted' | 'truncated';
 
 const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
 
@@ -30,7 +31,7 @@ export class AppendFile {
     this.begun = Number(facts.birthtimeMs > 0n ? facts.birthtimeMs : facts.ctimeMs);
   }
 
-  /** Opens or makes (mode 0600) the file and makes its directory (mode 0700); a last line that was torn is ended. Throws
+  /** Opens or makes (mode 0600) the file and makes its directory (mode 0700); the names of both are durable. A last line that was torn is ended. Throws
    * {@link AuditSinkError} for what is no file, and the system's errors. */
   static async open(path: string): Promise<AppendFile> {
     await makeDirectory(dirname(path));
@@ -64,9 +65,9 @@ export class AppendFile {
 
   /** Whether the path still leads to this file, and the file still holds what was written. Takes its size as it is now: a
    * second call says `same`. */
-  async place(): Promise<Place> {
+  async fate(): Promise<FileFate> {
     const there = await stat(this.#path, { bigint: true }).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (systemCode(error) === 'ENOENT') return undefined;
       throw error;
     });
     if (there?.ino === this.#inode && there.dev === this.#device) {

@@ -12,18 +12,18 @@ export const SYSLOG_FACILITIES = {
   local7: 23,
 } as const;
 
-/** See {@link SYSLOG_FACILITIES}. */
+/** The name of a facility. */
 export type SyslogFacility = keyof typeof SYSLOG_FACILITIES;
 
 /** A file that takes lines, and when another one is begun. */
 export interface AuditFileDefinition {
   /** Absolute. */
   readonly path: string;
-  /** Bytes after which the file is put aside. */
+  /** Bytes after which the file is rotated. */
   readonly maxBytes: number;
-  /** Milliseconds after which the file is put aside; undefined: only by size. */
+  /** Milliseconds after which the file is rotated; undefined: only by size. */
   readonly maxAgeMs?: number | undefined;
-  /** How many of those put aside are kept. */
+  /** How many rotated files are kept. */
   readonly keep: number;
 }
 
@@ -37,12 +37,12 @@ export interface SyslogDefinition {
   readonly caFile?: string | undefined;
 }
 
-/** What is written of decisions, and where. At least one place is there. */
+/** What is written of decisions, and where. At least one destination is there. */
 export interface AuditDefinition {
   readonly stdout: boolean;
   readonly file?: AuditFileDefinition | undefined;
   readonly syslog?: SyslogDefinition | undefined;
-  /** Whether a certificate leaves only after every place has taken its line. */
+  /** Whether a certificate leaves only after every destination has taken its line. */
   readonly failClosed: boolean;
   /** Lines of refusals that one entry may cause for one reason in a minute; more are counted and summed up. */
   readonly refusalsPerMinute: number;

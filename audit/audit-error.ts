@@ -7,9 +7,8 @@ export type AuditReason = 'AUDIT_UNAVAILABLE';
  * does. */
 export class AuditError extends MayflyError<AuditReason> {}
 
-/** Codes of {@link AuditSinkError}. */
-export type AuditSinkReason =
+type AuditSinkReason =
   'AUDIT_FILE_UNUSABLE' | 'AUDIT_CA_UNUSABLE' | 'AUDIT_SERVER_UNREACHABLE' | 'AUDIT_NOT_TAKEN';
 
-/** A place for lines cannot be used: at the start (the first two), or while running. For the operator. */
+/** A destination cannot be used: at the start (the first two), or while running. For the operator. */
 export class AuditSinkError extends MayflyError<AuditSinkReason> {}

@@ -8,8 +8,8 @@ import type { ExtensionValues } from '../core/fulcio-extensions.ts';
 import type { IssuedDecision, RefusedDecision } from '../ca/decision.ts';
 import { asciiJson } from '../core/printable.ts';
 
-/** Of the schema; it changes when a reader of the old one would misread a line. */
-export const AUDIT_VERSION = 1;
+/** Version of the schema; it changes when a reader of the old one would misread a line. */
+const AUDIT_VERSION = 1;
 
 /** Refusals that got no line of their own. Times are milliseconds since the epoch. */
 export interface SuppressedRefusals {

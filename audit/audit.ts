@@ -1,8 +1,8 @@
 /**
- * The audit: one line for each decision of the CA, issued or refused, in every place that is configured.
+ * The audit: one line for each decision of the CA, issued or refused, in every destination that is configured.
  *
  * Fail-closed, a certificate may leave only when {@link Audit.issued} has resolved; otherwise lines go out in the
- * background, trouble is told to the operator, and nobody waits.
+ * background, no request waits for them, and the operator gets a note when a destination fails.
  */
 import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.ts';
@@ -23,7 +23,8 @@ import { syslogFormatter } from './syslog-message.ts';
 export interface AuditStatus {
   /** Decisions by what became of their line; `suppressed` ones were counted and stand in a summary. */
   readonly lines: Readonly<Record<'issued' | 'refused' | 'suppressed', number>>;
-  readonly places: readonly {
+  /** Where lines go, in no order. */
+  readonly destinations: readonly {
     readonly name: Destination['name'];
     readonly isFailing: boolean;
     /** Lines that are nowhere. */
@@ -36,21 +37,21 @@ export interface AuditStatus {
 /** Writes decisions down. */
 export interface Audit {
   readonly isFailClosed: boolean;
-  /** Fail-closed: resolves when every place has the line, and rejects with AuditError when one has not. Else
-   * undefined, and nobody waits. */
+  /** Fail-closed: resolves when every destination has the line, and rejects with AuditError when one has not.
+   * Otherwise undefined: there is nothing to wait for. */
   issued(decision: IssuedDecision): Promise<void> | undefined;
-  /** Fail-closed, and a place is known to take no lines: what {@link Audit.issued} would reject with at once. Cheap. */
+  /** Fail-closed, and a destination is known to take no lines: what {@link Audit.issued} would reject with at once. Cheap. */
   refusal(): AuditError | undefined;
   /** Whether the refusal, answered with `reason`, has a line of its own; else it will be in a summary. Never throws, and
    * returns at once. */
   refused(decision: RefusedDecision, reason: string): boolean;
   status(): AuditStatus;
-  /** Writes what waits and ends. Decisions after it are lost, and told. */
+  /** Writes what waits and ends. Decisions after it are lost, which is noted. */
   close(): Promise<void>;
 }
 
 /** What {@link openAudit} needs beside the definition. */
-export interface AuditParts {
+export interface AuditOptions {
   readonly clock: Clock;
   readonly note: Note;
   readonly limits?: LineQueueLimits | undefined;
@@ -61,12 +62,12 @@ export interface AuditParts {
 const STDOUT = 1;
 const SUMMARY = 60_000;
 
-/** Opens every place. Rejects with AuditSinkError when the file or the certificates cannot be used, and then nothing
+/** Opens every destination. Rejects with AuditSinkError when the file or the certificates cannot be used, and then nothing
  * stays open; a syslog server may be down. */
-export async function openAudit(definition: AuditDefinition, parts: AuditParts): Promise<Audit> {
-  const destinations = await openDestinations(definition, parts);
-  const queues = destinations.map((destination) => new LineQueue(destination, parts.note, parts.limits));
-  return new QueuedAudit(definition, parts, queues);
+export async function openAudit(definition: AuditDefinition, options: AuditOptions): Promise<Audit> {
+  const destinations = await openDestinations(definition, options);
+  const queues = destinations.map((destination) => new LineQueue(destination, options.note, options.limits));
+  return new QueuedAudit(definition, options, queues);
 }
 
 class QueuedAudit implements Audit {
@@ -77,14 +78,18 @@ class QueuedAudit implements Audit {
   readonly #summaries: NodeJS.Timeout;
   readonly #lines = { issued: 0, refused: 0, suppressed: 0 };
 
-  constructor({ failClosed, refusalsPerMinute }: AuditDefinition, parts: AuditParts, queues: LineQueue[]) {
+  constructor(
+    { failClosed, refusalsPerMinute }: AuditDefinition,
+    options: AuditOptions,
+    queues: LineQueue[],
+  ) {
     this.isFailClosed = failClosed;
-    this.#clock = parts.clock;
+    this.#clock = options.clock;
     this.#queues = queues;
-    this.#budget = new RefusalBudget(refusalsPerMinute, parts.clock);
+    this.#budget = new RefusalBudget(refusalsPerMinute, options.clock);
     this.#summaries = setInterval(() => {
       this.#sumUp();
-    }, parts.summaryMs ?? SUMMARY).unref();
+    }, options.summaryMs ?? SUMMARY).unref();
   }
 
   issued(decision: IssuedDecision): Promise<void> | undefined {
@@ -112,11 +117,13 @@ class QueuedAudit implements Audit {
   }
 
   status(): AuditStatus {
-    const places = this.#queues.map(({ name, isFailing, lost, incidents }) => ({
-      ...{ name, isFailing, lost },
-      ...(incidents === undefined ? {} : { incidents }),
+    const destinations = this.#queues.map(({ name, isFailing, lost, incidents }) => ({
+      name,
+      isFailing,
+      lost,
+      incidents,
     }));
-    return { lines: { ...this.#lines }, places };
+    return { lines: { ...this.#lines }, destinations };
   }
 
   async close(): Promise<void> {
@@ -139,9 +146,11 @@ class QueuedAudit implements Audit {
   }
 }
 
-async function openDestinations(definition: AuditDefinition, parts: AuditParts): Promise<Destination[]> {
+async function openDestinations(
+  definition: AuditDefinition,
+  { clock, note }: AuditOptions,
+): Promise<Destination[]> {
   const { stdout, file, syslog, failClosed: isDurable } = definition;
-  const { clock, note } = parts;
   const destinations: Destination[] = [];
   if (stdout) destinations.push(descriptorDestination(STDOUT));
   // Before the file, which would have to be closed again.

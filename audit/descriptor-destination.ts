@@ -2,7 +2,7 @@
 import { openOutput } from '../storage/output.ts';
 import type { Destination } from './destination.ts';
 
-/** Writes in the background: a reader that does not read holds up nobody but the lines. The descriptor stays open. */
+/** Writes in the background: a reader that does not read delays the lines alone. The descriptor stays open. */
 export function descriptorDestination(fd: number): Destination {
   const output = openOutput(fd);
   return {

@@ -1,26 +1,25 @@
-/** What is wrong with one destination, and what the operator was told of it. */
 import type { Destination, Note } from './destination.ts';
 
-/** Milliseconds between two notes about the same trouble. */
+/** Milliseconds between two notes about the same failure. */
 const NOTE_INTERVAL = 60_000;
 
 interface Failure {
   readonly cause: unknown;
-  /** Whether the operator was told, and so is told when it is over. */
-  readonly isTold: boolean;
+  /** Whether it was noted: then its end is noted as well. */
+  readonly isNoted: boolean;
 }
 
-/** See above. */
+/** What is wrong with one destination, and what was noted of it for the operator. */
 export class DestinationHealth {
-  readonly #place: Destination['name'];
+  readonly #destination: Destination['name'];
   readonly #note: Note;
   #failure: Failure | undefined;
-  #failureToldAt = -Infinity;
+  #failureNotedAt = -Infinity;
   #lost = 0;
-  #lostToldAt = -Infinity;
+  #lostNotedAt = -Infinity;
 
-  constructor(place: Destination['name'], note: Note) {
-    this.#place = place;
+  constructor(destination: Destination['name'], note: Note) {
+    this.#destination = destination;
     this.#note = note;
   }
 
@@ -39,33 +38,38 @@ export class DestinationHealth {
     return this.#failure?.cause;
   }
 
-  /** The destination failed, and so many lines wait. One that fails and recovers all the time is told of once in a
+  /** The destination failed, and so many lines wait. One that fails and recovers all the time is noted once in a
    * while, too. */
   begin(cause: unknown, waiting: number): void {
     const now = performance.now();
-    const tells = now - this.#failureToldAt >= NOTE_INTERVAL;
-    this.#failure = { cause, isTold: tells || this.#failure?.isTold === true };
-    if (!tells) return;
-    this.#failureToldAt = now;
+    const isNoteDue = now - this.#failureNotedAt >= NOTE_INTERVAL;
+    this.#failure = { cause, isNoted: isNoteDue || this.#failure?.isNoted === true };
+    if (!isNoteDue) return;
+    this.#failureNotedAt = now;
     const sentence = cause instanceof Error ? cause.message : String(cause);
-    this.#note('error', 'audit is not written', { place: this.#place, sentence, waiting, lost: this.#lost });
+    this.#note('error', 'audit is not written', {
+      place: this.#destination,
+      sentence,
+      waiting,
+      lost: this.#lost,
+    });
   }
 
   /** The destination took lines. */
   end(): void {
     const failure = this.#failure;
     this.#failure = undefined;
-    if (failure?.isTold === true)
-      this.#note('warn', 'audit is written again', { place: this.#place, lost: this.#lost });
+    if (failure?.isNoted === true)
+      this.#note('warn', 'audit is written again', { place: this.#destination, lost: this.#lost });
   }
 
-  /** So many lines are nowhere; told once in a while, and each time when they are the last. */
+  /** So many lines are nowhere. That is noted once in a while, and each time when they are the last. */
   lose(count: number, areLast: boolean): void {
     if (count === 0) return;
     this.#lost += count;
     const now = performance.now();
-    if (now - this.#lostToldAt < NOTE_INTERVAL && !areLast) return;
-    this.#lostToldAt = now;
-    this.#note('error', 'audit lines lost', { place: this.#place, lost: this.#lost });
+    if (now - this.#lostNotedAt < NOTE_INTERVAL && !areLast) return;
+    this.#lostNotedAt = now;
+    this.#note('error', 'audit lines lost', { place: this.#destination, lost: this.#lost });
   }
 }

@@ -3,7 +3,7 @@ export interface FileIncidents {
   /** Cut off in place, as `logrotate` does with `copytruncate`: lines that were written meanwhile may be lost. */
   readonly truncated: number;
   readonly deleted: number;
-  /** Could not be put aside, so that it goes on growing; or old ones could not be removed. */
+  /** Could not be rotated, so that it goes on growing; or old ones could not be removed. */
   readonly notRotated: number;
   /** When lines may have been lost by the first two, milliseconds since the epoch; undefined: never. */
   readonly lastLoss: number | undefined;
@@ -20,7 +20,7 @@ export interface Destination {
   readonly incidents?: () => FileIncidents;
 }
 
-/** Tells the operator about something that is not a decision. */
+/** Writes a line for the operator about something that is not a decision. */
 export type Note = (
   level: 'info' | 'warn' | 'error',
   event: string,

@@ -1,34 +1,31 @@
 /**
- * Lines in a file that is put aside when it is large or old enough. No line is lost on the way: a file is put aside
- * between two writes, and when that fails the old one goes on. A crash between the two leaves a file that was put
- * aside and no new one, which the next start makes.
+ * Lines in a file that is rotated when it is large or old enough. No line is lost on the way: a file is rotated between two
+ * writes, and when that fails the old one goes on. A crash in between leaves a rotated file and no new one, which the next
+ * start makes.
  *
- * Whoever moves the file away gets all that was written until then, and a new file is begun. When somebody deletes
+ * Another program may move the file away: it has all that was written until then, and a new file is begun. When one deletes
  * it, the lines of the last write are written again into a new one.
  *
- * Whoever copies the file and then truncates it (`copytruncate`) loses the lines that came in between. So each write looks
- * whether the file still has all its bytes. If not, the lines of the last seconds are written again before anybody is
- * told that the new ones are there: a line may then stand twice, and is lost only when copying and truncating lay further
- * apart.
+ * A program that copies the file and then truncates it (`copytruncate`) loses the lines that came in between. So each write
+ * looks whether the file still has all its bytes. If not, the lines of the last seconds are written again before the new ones
+ * count as delivered: a line may then stand twice, and is lost only when copying and truncating lay further apart.
  */
-import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import { syncDirectory } from '../storage/durable-file.ts';
-import { AppendFile, type Place } from './append-file.ts';
+import { AppendFile, type FileFate } from './append-file.ts';
 import type { AuditFileDefinition } from './audit-definition.ts';
 import { AuditSinkError } from './audit-error.ts';
 import type { Destination, FileIncidents, Note } from './destination.ts';
 import { rotateFile, removeOldest } from './rotate-file.ts';
 import { RecentWrites } from './recent-writes.ts';
 
-/** Milliseconds until a file that could not be put aside is tried again. */
+/** Milliseconds until the rotation of a file is tried again. */
 const ROTATION_PAUSE = 60_000;
 
 /** How often the file may be taken away while one batch is written. */
 const MAX_TAKEN_AWAY = 3;
 
 /** What {@link openFileDestination} needs beside the definition. */
-export interface FileDestinationParts {
+interface FileDestinationOptions {
   readonly clock: Clock;
   readonly note: Note;
   /** Whether lines count only when they are on the disk. */
@@ -38,18 +35,18 @@ export interface FileDestinationParts {
 /** Opens the file. Rejects with {@link AuditSinkError} when it cannot be written. */
 export async function openFileDestination(
   definition: AuditFileDefinition,
-  parts: FileDestinationParts,
+  options: FileDestinationOptions,
 ): Promise<Destination> {
   const file = await AppendFile.open(definition.path).catch((error: unknown) => {
     throw unusable(definition.path, error);
   });
-  return new FileDestination(definition, parts, file);
+  return new FileDestination(definition, options, file);
 }
 
 class FileDestination implements Destination {
   readonly name = 'file';
   readonly #definition: AuditFileDefinition;
-  readonly #parts: FileDestinationParts;
+  readonly #options: FileDestinationOptions;
   /** Undefined after a failure: nothing more is written to a descriptor that failed. */
   #file: AppendFile | undefined;
   #rotateFrom = 0;
@@ -64,9 +61,9 @@ class FileDestination implements Destination {
     lastLoss: undefined as number | undefined,
   };
 
-  constructor(definition: AuditFileDefinition, parts: FileDestinationParts, file: AppendFile) {
+  constructor(definition: AuditFileDefinition, options: FileDestinationOptions, file: AppendFile) {
     this.#definition = definition;
-    this.#parts = parts;
+    this.#options = options;
     this.#file = file;
   }
 
@@ -101,38 +98,38 @@ class FileDestination implements Destination {
     await this.#rotateIfDue(bytes.length);
     const file = (this.#file ??= await AppendFile.open(this.#definition.path));
     await file.append(this.#owesRecent ? Buffer.concat([this.#recent.bytes, bytes]) : bytes);
-    if (this.#parts.isDurable) await file.sync();
-    // After the flush: nobody may be told that the line is there when the file was cut off meanwhile.
-    const place = await this.#look(file);
-    if (place === 'truncated') return false;
+    if (this.#options.isDurable) await file.sync();
+    // After the flush: the line does not count as delivered when the file was cut off meanwhile.
+    const fate = await this.#look(file);
+    if (fate === 'truncated') return false;
     this.#owesRecent = false;
-    if (place === 'same') this.#recent.add(bytes);
-    else await this.#beginAnew(place);
-    return place !== 'deleted';
+    if (fate === 'same') this.#recent.add(bytes);
+    else await this.#beginAnew(fate);
+    return fate !== 'deleted';
   }
 
-  /** What became of the file; of one that was truncated, the next write repeats what may be in nobody's copy. */
-  async #look(file: AppendFile): Promise<Place> {
-    const place = await file.place();
-    if (place !== 'truncated') return place;
+  /** What became of the file. After a truncation the next write repeats what may be in no copy. */
+  async #look(file: AppendFile): Promise<FileFate> {
+    const fate = await file.fate();
+    if (fate !== 'truncated') return fate;
     this.#owesRecent = true;
     this.#lost('truncated', 'audit file was truncated; lines that were written meanwhile may be lost');
-    return place;
+    return fate;
   }
 
-  async #beginAnew(place: 'moved' | 'deleted'): Promise<void> {
+  async #beginAnew(fate: 'moved' | 'deleted'): Promise<void> {
     await this.#drop();
     this.#recent.clear();
     this.#file = await AppendFile.open(this.#definition.path);
     const { path } = this.#definition;
-    if (place === 'moved') this.#parts.note('warn', 'audit file was moved; a new one is begun', { path });
+    if (fate === 'moved') this.#options.note('warn', 'audit file was moved; a new one is begun', { path });
     else this.#lost('deleted', 'audit file was deleted; a new one is begun');
   }
 
   #lost(incident: 'truncated' | 'deleted', event: string): void {
     this.#incidents[incident]++;
-    this.#incidents.lastLoss = this.#parts.clock();
-    this.#parts.note('error', event, { path: this.#definition.path });
+    this.#incidents.lastLoss = this.#options.clock();
+    this.#options.note('error', event, { path: this.#definition.path });
   }
 
   async #drop(): Promise<void> {
@@ -144,30 +141,30 @@ class FileDestination implements Destination {
   async #rotateIfDue(more: number): Promise<void> {
     const file = this.#file;
     const { maxBytes, maxAgeMs = Infinity } = this.#definition;
-    const now = this.#parts.clock();
+    const now = this.#options.clock();
     if (file === undefined || file.size === 0 || now < this.#rotateFrom) return;
     if (file.size + more <= maxBytes && now - file.begun < maxAgeMs) return;
-    // It is not that large, and what is put aside is looked at no more.
+    // It is not that large, and a rotated file is looked at no more.
     if ((await this.#look(file)) === 'truncated' || this.#owesRecent) return;
     await file.sync();
     await this.#rotate(file, now).catch((error: unknown) => {
       this.#rotateFrom = now + ROTATION_PAUSE;
-      this.#complain('audit file cannot be put aside; it goes on growing', error);
+      this.#complain('audit file cannot be rotated; it goes on growing', error);
     });
   }
 
   async #rotate(file: AppendFile, now: number): Promise<void> {
     const { path, keep } = this.#definition;
-    const aside = await rotateFile(path, now);
-    // Should this fail, the file that was put aside takes the lines, until somebody finds that its path is gone.
+    const rotated = await rotateFile(path, now);
+    // Should this fail, the rotated file takes the lines, until a write finds that its path is gone. The directory is synced
+    // by it, and so both names are durable.
     this.#file = await AppendFile.open(path);
     this.#recent.clear();
     await file.close();
-    await syncDirectory(dirname(path));
-    this.#parts.note('info', 'audit file put aside', { path: aside });
+    this.#options.note('info', 'audit file rotated', { path: rotated });
     try {
       for (const old of await removeOldest(path, keep))
-        this.#parts.note('info', 'old audit file removed', { path: old });
+        this.#options.note('info', 'old audit file removed', { path: old });
     } catch (error) {
       this.#complain('old audit files cannot be removed', error);
     }
@@ -175,7 +172,7 @@ class FileDestination implements Destination {
 
   #complain(event: string, error: unknown): void {
     this.#incidents.notRotated++;
-    this.#parts.note('error', event, { path: this.#definition.path, sentence: messageOf(error) });
+    this.#options.note('error', event, { path: this.#definition.path, sentence: messageOf(error) });
   }
 }
 

@@ -1,23 +1,16 @@
-/**
- * Lines on their way to one destination. Those that wait go together, so that one flush of a disk or one segment of
- * a connection carries many; while it is under way the next ones gather.
- *
- * A line that somebody waits for is tried once: it is there, or its request is refused. Any other is kept and tried
- * again until it is there; only when more waits than memory is for is one lost, and that is counted and told.
- */
 import { GroupCommit } from '../storage/group-commit.ts';
 import { AuditError, AuditSinkError } from './audit-error.ts';
 import type { Destination, FileIncidents, Note } from './destination.ts';
 import { DestinationHealth } from './destination-health.ts';
 
-/** Limits, all with defaults. */
+/** Limits of a {@link LineQueue}, all with defaults. */
 export interface LineQueueLimits {
   /** Characters that may wait. */
   readonly waiting?: number | undefined;
   /** Milliseconds between two tries of a destination that fails. */
   readonly retryMs?: number | undefined;
   /** Milliseconds after which a destination that does not answer counts as failed. */
-  readonly patienceMs?: number | undefined;
+  readonly writeTimeoutMs?: number | undefined;
 }
 
 const WAITING = 16 * 1024 * 1024;
@@ -27,20 +20,27 @@ const WRITE_TIMEOUT_MS = 5_000;
 /** Lines that go together at most. */
 const BATCH = 1_000;
 
-interface Waiting {
+interface WaitingLine {
   readonly line: string;
-  /** Whoever waits for the line; undefined when nobody does, or no more. */
+  /** The request that waits for the line; undefined when none does. */
   waiter: { readonly resolve: () => void; readonly reject: (error: AuditError) => void } | undefined;
+  /** Whether its request was refused meanwhile: then it is not tried again. */
   isAbandoned: boolean;
 }
 
-/** See above. */
+/**
+ * Lines on their way to one destination. Those that wait go together, so that one flush of a disk or one segment of
+ * a connection carries many.
+ *
+ * A line that a request waits for is tried once: it is there, or its request is refused. Any other is kept and tried
+ * again until it is there. One is lost only when more lines wait than there is memory for, and that is counted and noted.
+ */
 export class LineQueue {
   readonly #destination: Destination;
-  readonly #trouble: DestinationHealth;
-  readonly #limits: Readonly<Record<'waiting' | 'retryMs' | 'patienceMs', number>>;
-  #waiting: Waiting[] = [];
-  #inBatch: Waiting[] = [];
+  readonly #health: DestinationHealth;
+  readonly #limits: Readonly<Record<'waiting' | 'retryMs' | 'writeTimeoutMs', number>>;
+  #waiting: WaitingLine[] = [];
+  #inBatch: WaitingLine[] = [];
   #characters = 0;
   readonly #deliveries = new GroupCommit({
     isDue: () => this.#pause === undefined && this.#waiting.length > 0,
@@ -52,11 +52,11 @@ export class LineQueue {
 
   constructor(destination: Destination, note: Note, limits: LineQueueLimits = {}) {
     this.#destination = destination;
-    this.#trouble = new DestinationHealth(destination.name, note);
+    this.#health = new DestinationHealth(destination.name, note);
     this.#limits = {
       waiting: limits.waiting ?? WAITING,
       retryMs: limits.retryMs ?? RETRY,
-      patienceMs: limits.patienceMs ?? WRITE_TIMEOUT_MS,
+      writeTimeoutMs: limits.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
     };
   }
 
@@ -72,18 +72,18 @@ export class LineQueue {
 
   /** Lines that were lost so far. */
   get lost(): number {
-    return this.#trouble.lost;
+    return this.#health.lost;
   }
 
-  /** Whether the destination took the last lines that were tried. */
+  /** Whether the destination did not take the last lines that were tried. */
   get isFailing(): boolean {
-    return this.#trouble.isFailing;
+    return this.#health.isFailing;
   }
 
-  /** Takes a line that nobody waits for. Never throws. */
+  /** Takes a line that no request waits for. Never throws. */
   push(line: string): void {
     if (this.#isClosed || this.#characters + line.length > this.#limits.waiting)
-      this.#trouble.lose(1, this.#isClosed);
+      this.#health.lose(1, this.#isClosed);
     else this.#add({ line, waiter: undefined, isAbandoned: false });
   }
 
@@ -100,7 +100,7 @@ export class LineQueue {
   /** What {@link pushAndWait} would reject with at once; undefined when it would try. */
   refusal(): AuditError | undefined {
     const isTrying = this.#pause !== undefined || this.#deliveries.running !== undefined;
-    return this.#isClosed || (this.isFailing && isTrying) ? unavailable(this.#trouble.cause) : undefined;
+    return this.#isClosed || (this.isFailing && isTrying) ? unavailable(this.#health.cause) : undefined;
   }
 
   /** Takes no more lines; resolves when those that wait are there, or were tried once more and are lost. */
@@ -109,21 +109,21 @@ export class LineQueue {
     clearTimeout(this.#pause);
     this.#pause = undefined;
     this.#deliveries.start();
-    await inTime(this.#deliveries.running, this.#limits.patienceMs);
+    await inTime(this.#deliveries.running, this.#limits.writeTimeoutMs);
     const left = [...this.#inBatch, ...this.#waiting];
     this.#waiting = [];
-    this.#abandon(left, this.#trouble.cause);
-    this.#trouble.lose(left.filter(({ isAbandoned }) => !isAbandoned).length, true);
-    await inTime(this.#destination.close(), this.#limits.patienceMs);
+    this.#abandon(left, this.#health.cause);
+    this.#health.lose(left.filter(({ isAbandoned }) => !isAbandoned).length, true);
+    await inTime(this.#destination.close(), this.#limits.writeTimeoutMs);
   }
 
-  #add(entry: Waiting): void {
+  #add(entry: WaitingLine): void {
     this.#waiting.push(entry);
     this.#characters += entry.line.length;
     this.#deliveries.start();
   }
 
-  #takeBatch(): readonly Waiting[] {
+  #takeBatch(): readonly WaitingLine[] {
     const taken = this.#waiting.splice(0, BATCH);
     this.#characters -= charactersOf(taken);
     this.#inBatch = taken.filter(({ isAbandoned }) => !isAbandoned);
@@ -131,29 +131,29 @@ export class LineQueue {
   }
 
   /** Resolves to whether to go on with the next lines. */
-  async #deliver(batch: readonly Waiting[]): Promise<boolean> {
-    const impatience = setTimeout(() => {
-      const fault = new AuditSinkError('AUDIT_NOT_TAKEN', `no answer for ${this.#limits.patienceMs} ms`);
-      this.#trouble.begin(fault, this.#undelivered());
-      this.#abandon([...batch, ...this.#waiting], this.#trouble.cause);
-    }, this.#limits.patienceMs);
+  async #deliver(batch: readonly WaitingLine[]): Promise<boolean> {
+    const timer = setTimeout(() => {
+      const fault = new AuditSinkError('AUDIT_NOT_TAKEN', `no answer for ${this.#limits.writeTimeoutMs} ms`);
+      this.#health.begin(fault, this.#undelivered());
+      this.#abandon([...batch, ...this.#waiting], this.#health.cause);
+    }, this.#limits.writeTimeoutMs);
     try {
       if (batch.length > 0) await this.#destination.deliver(batch.map(({ line }) => line));
       this.#inBatch = [];
       for (const { waiter } of batch) waiter?.resolve();
-      this.#trouble.end();
+      this.#health.end();
       return true;
     } catch (error) {
-      this.#trouble.begin(error, this.#undelivered());
+      this.#health.begin(error, this.#undelivered());
       this.#keep(batch, error);
       return false;
     } finally {
-      clearTimeout(impatience);
+      clearTimeout(timer);
     }
   }
 
-  /** Nobody waits for these lines any more: their requests are refused. */
-  #abandon(entries: readonly Waiting[], cause: unknown): void {
+  /** Refuses the requests that wait for these lines. */
+  #abandon(entries: readonly WaitingLine[], cause: unknown): void {
     for (const entry of entries) {
       if (entry.waiter === undefined) continue;
       entry.waiter.reject(unavailable(cause));
@@ -162,8 +162,8 @@ export class LineQueue {
     }
   }
 
-  /** After a failure: what nobody waits for stays, in its order, for the next try. */
-  #keep(batch: readonly Waiting[], cause: unknown): void {
+  /** After a failure: lines that no request waited for stay, in their order, for the next try. */
+  #keep(batch: readonly WaitingLine[], cause: unknown): void {
     this.#abandon([...batch, ...this.#waiting], cause);
     this.#waiting = [...batch, ...this.#waiting].filter(({ isAbandoned }) => !isAbandoned);
     this.#inBatch = [];
@@ -181,7 +181,7 @@ export class LineQueue {
   }
 }
 
-const charactersOf = (entries: readonly Waiting[]): number =>
+const charactersOf = (entries: readonly WaitingLine[]): number =>
   entries.reduce((sum, { line }) => sum + line.length, 0);
 
 const unavailable = (cause: unknown): AuditError =>
@@ -190,7 +190,7 @@ const unavailable = (cause: unknown): AuditError =>
     cause,
   });
 
-/** Waits for `work`, but not longer than `ms`; a rejection of it is nobody's any more. */
+/** Waits for `work`, but not longer than `ms`; a rejection of it is ignored. */
 async function inTime(work: Promise<void> | undefined, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {

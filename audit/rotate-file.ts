@@ -1,12 +1,13 @@
-/** Names of files that were put aside, and which of them are kept. */
+/** Names of rotated files, and which of them are kept. */
 import { lstat, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { systemCode } from '../core/errors.ts';
 
 /** `audit.jsonl` becomes `audit.jsonl.20261122T145150123Z`, so that the order of names is that of time. */
 const stamp = (now: number): string => new Date(now).toISOString().replace(/[-:.]/g, '');
 
 /** A second file of the same millisecond, or of a clock that was set back, gets `-2`, `-3`, … */
-const ASIDE = /^\.\d{8}T\d{9}Z(?:-\d+)?$/;
+const ROTATED = /^\.\d{8}T\d{9}Z(?:-\d+)?$/;
 
 /** Renames the file at `path`; resolves to its new name. An existing file is never replaced. */
 export async function rotateFile(path: string, now: number): Promise<string> {
@@ -17,13 +18,13 @@ export async function rotateFile(path: string, now: number): Promise<string> {
   return name;
 }
 
-/** Removes the oldest files that were put aside, so that `keep` are left; resolves to the names that are gone. */
+/** Removes the oldest rotated files, so that `keep` are left; resolves to the names that are gone. */
 export async function removeOldest(path: string, keep: number): Promise<string[]> {
   const directory = dirname(path);
   const base = basename(path);
-  const isAside = (name: string): boolean => name.startsWith(base) && ASIDE.test(name.slice(base.length));
-  const aside = (await readdir(directory)).filter(isAside).sort(byTime);
-  const old = aside.slice(0, Math.max(0, aside.length - keep)).map((name) => join(directory, name));
+  const isRotated = (name: string): boolean => name.startsWith(base) && ROTATED.test(name.slice(base.length));
+  const rotated = (await readdir(directory)).filter(isRotated).sort(byTime);
+  const old = rotated.slice(0, Math.max(0, rotated.length - keep)).map((name) => join(directory, name));
   for (const name of old) await unlink(name);
   return old;
 }
@@ -37,7 +38,7 @@ const exists = (path: string): Promise<boolean> =>
   lstat(path).then(
     () => true,
     (error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      if (systemCode(error) === 'ENOENT') return false;
       throw error;
     },
   );

@@ -15,7 +15,7 @@ const KEEP_ALIVE = 30_000;
 
 /**
  * Keeps one connection and makes another when it is needed. A line counts as taken when the system took it for
- * sending: syslog has no receipts, so what was on its way when a connection broke is lost without a word.
+ * sending: syslog has no receipts, so what was on its way when a connection broke is lost unnoticed.
  */
 export class SyslogConnection implements Destination {
   readonly name = 'syslog';

@@ -1,17 +1,17 @@
-/** Syslog over UDP (RFC 5426): one message in a datagram, and nobody says whether it arrived. */
+/** Syslog over UDP (RFC 5426): one message in a datagram, without a receipt. */
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import type { SyslogDefinition } from './audit-definition.ts';
 import type { Destination, Note } from './destination.ts';
 
-/** Sends each line as a datagram. A message too large for one is lost, which is told. */
+/** Sends each line as a datagram. A message too large for one is lost, which is noted. */
 export class SyslogDatagrams implements Destination {
   readonly name = 'syslog';
   readonly #definition: SyslogDefinition;
   readonly #format: (line: string) => string;
   readonly #note: Note;
   #socket: Promise<Socket> | undefined;
-  /** What the system said since the last send, such as that nobody listens there. */
+  /** What the system said since the last send, such as that no server listens there. */
   #fault: Error | undefined;
 
   constructor(definition: SyslogDefinition, format: (line: string) => string, note: Note) {
@@ -38,7 +38,7 @@ export class SyslogDatagrams implements Destination {
     if (socket !== undefined) await new Promise<void>((resolve) => void socket.close(resolve));
   }
 
-  /** Connected, so that the system tells when nobody listens there. */
+  /** Connected, so that the system reports when no server listens there. */
   async #open(): Promise<Socket> {
     const { host, port } = this.#definition;
     const { address, family } = await lookup(host);

@@ -6,7 +6,7 @@ const WARNING = 4;
 const NOTICE = 5;
 
 /** What stays the same in all messages of a service. */
-export interface SyslogSender {
+interface SyslogSender {
   readonly facility: SyslogFacility;
   readonly hostname: string;
   readonly processId: number;
@@ -26,7 +26,7 @@ export function syslogFormatter(sender: SyslogSender): (line: string) => string 
 /** The message with its length in octets before it; it has to be ASCII. */
 export const octetCounted = (message: string): string => `${message.length} ${message}`;
 
-/** The beginning of every line; see `audit-line.ts`. */
+/** The beginning of every line that `audit-line.ts` makes. */
 const HEAD = /^\{"version":\d+,"time":"([^"]+)","event":"(\w+)"/;
 
 function headerOf(line: string): { readonly time: string; readonly event: string } {

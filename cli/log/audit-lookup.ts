@@ -29,7 +29,7 @@ export async function findAuditedCertificate(
     }
   }
   throw new CommandError('REFUSED', 'no line of the audit is about a certificate with this hash', {
-    hint: 'Name the files that were put aside, too (--audit once for each). Packed ones: zcat FILE | mayfly log show … --audit -',
+    hint: 'Name the rotated files, too (--audit once for each). Packed ones: zcat FILE | mayfly log show … --audit -',
   });
 }
 

@@ -21,7 +21,7 @@ export function registerAuditMetrics(registers: Registry[], audit: Pick<Audit, '
     registers,
     collect() {
       this.reset();
-      for (const { name, lost } of audit.status().places) this.inc({ place: name }, lost);
+      for (const { name, lost } of audit.status().destinations) this.inc({ place: name }, lost);
     },
   });
   new Counter({
@@ -31,7 +31,7 @@ export function registerAuditMetrics(registers: Registry[], audit: Pick<Audit, '
     registers,
     collect() {
       this.reset();
-      for (const { incidents } of audit.status().places) {
+      for (const { incidents } of audit.status().destinations) {
         if (incidents === undefined) continue;
         this.inc({ kind: 'truncated' }, incidents.truncated);
         this.inc({ kind: 'deleted' }, incidents.deleted);
@@ -45,7 +45,7 @@ export function registerAuditMetrics(registers: Registry[], audit: Pick<Audit, '
     labelNames: ['place'] as const,
     registers,
     collect() {
-      for (const { name, isFailing } of audit.status().places) this.set({ place: name }, isFailing ? 1 : 0);
+      for (const { name, isFailing } of audit.status().destinations) this.set({ place: name }, isFailing ? 1 : 0);
     },
   });
 }

@@ -37,7 +37,7 @@ export function tlsCheck(status: TlsStatus | undefined, clock: Clock): Readiness
 /** Lines that somebody took out of the audit file are lost for good, and no certificate is safer for being refused
  * now. */
 export function auditFileCheck(audit: Pick<Audit, 'status'> | undefined, clock: Clock): ReadinessCheck[] {
-  const losses = audit?.status().places.flatMap(({ incidents }) => incidents?.lastLoss ?? []) ?? [];
+  const losses = audit?.status().destinations.flatMap(({ incidents }) => incidents?.lastLoss ?? []) ?? [];
   const [last] = losses.filter((at) => clock() - at < LOSS_MEMORY);
   if (last === undefined) return [];
   const when = new Date(last).toISOString();

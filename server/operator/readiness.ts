@@ -117,7 +117,7 @@ function configurationCheck({ configuration }: ReadinessSources): ReadinessCheck
 /** Lines that cannot be written keep nobody from signing, unless the audit is fail-closed. */
 function auditCheck({ audit }: ReadinessSources): ReadinessCheck | undefined {
   if (audit === undefined) return undefined;
-  const failing = audit.status().places.filter(({ isFailing }) => isFailing);
+  const failing = audit.status().destinations.filter(({ isFailing }) => isFailing);
   const ok = failing.length === 0;
   const detail = ok
     ? 'decisions are written'

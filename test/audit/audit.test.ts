@@ -35,7 +35,7 @@ describe('audit', () => {
     await file.remove();
   });
 
-  it('tells of decisions that come after its end', async () => {
+  it('notes decisions that come after its end', async () => {
     const file = await openFileAudit();
     await file.audit.close();
     expect(file.audit.issued(issuedDecision())).to.equal(undefined);

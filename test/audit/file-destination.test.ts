@@ -86,7 +86,7 @@ describe('audit: a file', () => {
     expect(JSON.parse(lines[2] ?? '')).to.include({ requestId: 'r1' });
   });
 
-  it('is put aside when it is large enough, between two lines, and loses none and repeats none', async () => {
+  it('is rotated when it is large enough, between two lines, and loses none and repeats none', async () => {
     const file = await open({ file: { maxBytes: 10_000 }, ...FAIL_CLOSED });
     const ids = range(1000);
     for (let i = 0; i < ids.length; i += 10) await issue(file, ids.slice(i, i + 10));
@@ -102,7 +102,7 @@ describe('audit: a file', () => {
     expect(new Set(found)).to.deep.equal(new Set(ids));
   });
 
-  it('keeps as many files as it is told, the newest', async () => {
+  it('keeps as many files as are configured, the newest', async () => {
     const file = await open({ file: { maxBytes: 1, keep: 2 }, ...FAIL_CLOSED });
     await writeFile(join(file.directory, 'audit.jsonl.old'), 'not ours');
     for (const id of range(6)) await file.audit.issued(issuedDecision(id));
@@ -114,7 +114,7 @@ describe('audit: a file', () => {
     expect(file.notes.events.filter((event) => event.includes('removed'))).to.have.length(3);
   });
 
-  it('is put aside when it is old enough', async () => {
+  it('is rotated when it is old enough', async () => {
     const file = await open({ file: { maxAgeMs: 86_400_000 }, ...FAIL_CLOSED });
     await file.audit.issued(issuedDecision('r0'));
     file.time.skew = 86_000_000;
@@ -126,7 +126,7 @@ describe('audit: a file', () => {
     expect(await file.ids()).to.deep.equal(['r2']);
   });
 
-  it('never replaces a file that was put aside, though the clock stands still', async () => {
+  it('never replaces a rotated file, though the clock stands still', async () => {
     const clock = (): number => Date.UTC(2026, 0, 1);
     const file = await open({ file: { maxBytes: 1 }, ...FAIL_CLOSED, parts: { clock } });
     for (const id of range(12)) await file.audit.issued(issuedDecision(id));
@@ -135,12 +135,12 @@ describe('audit: a file', () => {
     for (const name of names) expect(await file.ids(name), name).to.have.length(1);
   });
 
-  it('goes on in the old file, aloud, when it cannot be put aside', async () => {
+  it('goes on in the old file, aloud, when it cannot be rotated', async () => {
     // With the time behind it the name would be longer than file systems allow.
     const file = await open({ name: 'a'.repeat(250), file: { maxBytes: 500 }, ...FAIL_CLOSED });
     for (const id of range(8)) await file.audit.issued(issuedDecision(id));
     expect(await file.ids()).to.deep.equal(range(8));
-    expect(file.notes.events).to.deep.equal(['error: audit file cannot be put aside; it goes on growing']);
+    expect(file.notes.events).to.deep.equal(['error: audit file cannot be rotated; it goes on growing']);
   });
 
   it('writes the line again into a new file, aloud, when somebody deletes the old one', async () => {
@@ -194,7 +194,7 @@ describe('audit: a file', () => {
       );
       const found = new Set([...text.matchAll(/"requestId":"(r\d+)".*\}\n/g)].map(([, id]) => id));
       expect(ids.filter((id) => !found.has(id))).to.deep.equal([]);
-      const { incidents } = file.audit.status().places[0] ?? {};
+      const { incidents } = file.audit.status().destinations[0] ?? {};
       expect(incidents?.truncated).to.be.above(0);
       expect(file.notes.events).to.include(
         'error: audit file was truncated; lines that were written meanwhile may be lost',
@@ -204,7 +204,7 @@ describe('audit: a file', () => {
 
   it('counts and dates what other programs did to it', async () => {
     const file = await open(FAIL_CLOSED);
-    const incidents = () => file.audit.status().places[0]?.incidents;
+    const incidents = () => file.audit.status().destinations[0]?.incidents;
     await file.audit.issued(issuedDecision('r0'));
     expect(incidents()).to.deep.equal({ truncated: 0, deleted: 0, notRotated: 0, lastLoss: undefined });
     file.time.skew = 1e9;
@@ -225,12 +225,12 @@ describe('audit: a file', () => {
     await issue(file, ['r0', 'r1', 'r2']);
     await truncate(file.path);
     await issue(file, ['r3', 'r4', 'r5']);
-    expect(await file.names(), 'not put aside: it is small now').to.have.length(1);
+    expect(await file.names(), 'not rotated: it is small now').to.have.length(1);
     expect(await file.ids()).to.deep.equal(range(6));
     await truncate(file.path);
     await file.audit.close();
     expect(await file.ids()).to.deep.equal(range(6));
-    expect(file.audit.status().places[0]?.incidents?.truncated).to.equal(2);
+    expect(file.audit.status().destinations[0]?.incidents?.truncated).to.equal(2);
   });
 
   it('refuses the certificate while its directory is gone and cannot be made, and goes on afterwards', async () => {
@@ -240,8 +240,8 @@ describe('audit: a file', () => {
     await writeFile(join(file.directory, 'sub'), 'in the way');
     const refusal = await file.audit.issued(issuedDecision('r1'))?.catch((error: unknown) => error);
     expect(refusal).to.include({ code: 'AUDIT_UNAVAILABLE' });
-    expect(file.audit.status().places).to.have.length(1);
-    expect(file.audit.status().places[0]).to.include({ name: 'file', isFailing: true, lost: 0 });
+    expect(file.audit.status().destinations).to.have.length(1);
+    expect(file.audit.status().destinations[0]).to.include({ name: 'file', isFailing: true, lost: 0 });
     file.audit.refused(refusedDecision(undefined, 'r1'), 'AUDIT_UNAVAILABLE');
     await rm(join(file.directory, 'sub'));
     await file.notes.until('audit is written again');
@@ -263,7 +263,7 @@ describe('audit: a file', () => {
     await file.notes.until('audit is written again');
     await file.audit.close();
     expect(await file.ids()).to.deep.equal(range(50));
-    expect(file.audit.status().places[0]?.lost).to.equal(0);
+    expect(file.audit.status().destinations[0]?.lost).to.equal(0);
   });
 
   describe('does not start with', () => {

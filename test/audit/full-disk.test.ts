@@ -49,7 +49,7 @@ describe('audit: a full disk', () => {
     await rm(directory, { recursive: true });
   });
 
-  it('is told once, in words, and counted, where standard output is a full device', async () => {
+  it('is noted once, in words, and counted, where standard output is a full device', async () => {
     const fd = openSync('/dev/full', 'w');
     const notes = new Notes();
     const queue = new LineQueue(descriptorDestination(fd), notes.note, { retryMs: 1, waiting: 100 });

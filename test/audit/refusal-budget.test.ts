@@ -41,7 +41,7 @@ describe('audit: lines for refusals', () => {
     expect(lines.takeSuppressed()).to.deep.equal([]);
   });
 
-  it('gives no lines away when the clock jumps back', () => {
+  it('fills no bucket when the clock jumps back', () => {
     const lines = budget(60);
     takeMany(lines, 60);
     time.now -= 3_600_000;
@@ -53,7 +53,11 @@ describe('audit: lines for refusals', () => {
     for (let i = 0; i < 4_096; i++) lines.take(`entry ${i}`, 'RULE_DENIED');
     expect(takeMany(lines, 3, 'one more', 'RULE_DENIED')).to.equal(1);
     expect(lines.takeSuppressed()).to.deep.include({
-      ...{ entry: undefined, reason: 'RULE_DENIED', count: 2, from: START, to: START },
+      entry: undefined,
+      reason: 'RULE_DENIED',
+      count: 2,
+      from: START,
+      to: START,
     });
   });
 });

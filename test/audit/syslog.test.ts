@@ -6,7 +6,7 @@ import { createServer, type AddressInfo, type Socket as TcpSocket } from 'node:n
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SyslogDefinition } from '../../audit/audit-definition.ts';
-import { openAudit, type Audit, type AuditParts } from '../../audit/audit.ts';
+import { openAudit, type Audit, type AuditOptions } from '../../audit/audit.ts';
 import { issuedLine } from '../../audit/audit-line.ts';
 import { octetCounted, syslogFormatter } from '../../audit/syslog-message.ts';
 import { selfSigned } from '../support/tls-identity.ts';
@@ -28,12 +28,14 @@ describe('audit: syslog', () => {
   const open = async (
     syslog: Partial<SyslogDefinition> & Pick<SyslogDefinition, 'transport' | 'port'>,
     failClosed = false,
-    parts: Partial<AuditParts> = {},
+    parts: Partial<AuditOptions> = {},
   ): Promise<Audit> => {
     notes.all.length = 0;
     const audit = await openAudit(
       {
-        ...{ stdout: false, failClosed, refusalsPerMinute: 60 },
+        stdout: false,
+        failClosed,
+        refusalsPerMinute: 60,
         syslog: { host: '127.0.0.1', facility: 'authpriv', ...syslog },
       },
       { clock: Date.now, note: notes.note, limits: { retryMs: 5 }, ...parts },
@@ -86,7 +88,7 @@ describe('audit: syslog', () => {
       expect(second?.line).to.include({ event: 'refused', reason: 'TOKEN_EXPIRED' });
     });
 
-    it('tells of a line that no datagram can hold, and goes on with the next', async () => {
+    it('notes a line that no datagram can hold, and goes on with the next', async () => {
       const audit = await open({ transport: 'udp', port });
       const received = once(server, 'message');
       void audit.issued({ ...issuedDecision(), principal: 'a'.repeat(70_000) });
@@ -96,7 +98,7 @@ describe('audit: syslog', () => {
       expect(notes.events).to.deep.equal(['error: audit line too long for a datagram']);
     });
 
-    it('tells that nobody listens', async () => {
+    it('notes that no server listens', async () => {
       const gone = createSocket('udp4').bind(0, '127.0.0.1');
       await once(gone, 'listening');
       const audit = await open({ transport: 'udp', port: gone.address().port });
@@ -143,19 +145,21 @@ describe('audit: syslog', () => {
     await second.close();
   });
 
-  it('holds as much as it is told while the server is down, and counts what is lost', async () => {
+  it('holds as much as its limit while the server is down, and counts what is lost', async () => {
     const audit = await open({ transport: 'tcp', port: 1 }, false, {
       limits: { retryMs: 5, waiting: 4_000 },
     });
     for (let i = 0; i < 100; i++) void audit.issued(issuedDecision(`r${i}`));
     await notes.until('audit is not written');
-    const [place] = audit.status().places;
+    const [place] = audit.status().destinations;
     expect(place).to.include({ name: 'syslog', isFailing: true });
     expect(place?.lost).to.be.within(85, 95);
     await audit.close();
-    expect(audit.status().places[0]?.lost).to.equal(100);
+    expect(audit.status().destinations[0]?.lost).to.equal(100);
     expect(notes.all.at(-1)).to.deep.equal({
-      ...{ level: 'error', event: 'audit lines lost', facts: { place: 'syslog', lost: 100 } },
+      level: 'error',
+      event: 'audit lines lost',
+      facts: { place: 'syslog', lost: 100 },
     });
   });
 
@@ -193,7 +197,9 @@ describe('audit: syslog', () => {
     const server = createServer({ pauseOnConnect: true }, (socket) => sockets.push(socket));
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = server.address() as AddressInfo;
-    const audit = await open({ transport: 'tcp', port }, true, { limits: { retryMs: 5, patienceMs: 100 } });
+    const audit = await open({ transport: 'tcp', port }, true, {
+      limits: { retryMs: 5, writeTimeoutMs: 100 },
+    });
     // More than any socket's buffers hold.
     const large = { ...issuedDecision(), principal: 'a'.repeat(20_000_000) };
     const refusal = await audit.issued(large)?.catch((error: unknown) => error);

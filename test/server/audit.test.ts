@@ -37,7 +37,7 @@ function fakeAudit(
     refused: (decision, reason) => refusals.push({ ...decision, reason }) > 0,
     status: () => ({
       lines: { issued: 0, refused: 0, suppressed: 0 },
-      places: [{ name: 'file', isFailing: true, lost: 3 }],
+      destinations: [{ name: 'file', isFailing: true, lost: 3 }],
     }),
     close: () => Promise.resolve(),
   };

@@ -168,7 +168,7 @@ describe('server: a log that does not work for a while', () => {
       issued: () => Promise.resolve(),
       refused: ({ serial }: RefusedDecision, reason: string) =>
         refusals.push([reason, serial !== undefined]) > 0,
-      status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, places: [] }),
+      status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, destinations: [] }),
       close: () => Promise.resolve(),
     };
     await start(
@@ -201,7 +201,7 @@ describe('server: a log that does not work for a while', () => {
       refusal: () => refusal,
       issued: () => Promise.resolve(),
       refused: () => true,
-      status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, places: [] }),
+      status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, destinations: [] }),
       close: () => Promise.resolve(),
     };
     await start({}, () => ({ audit }));

@@ -55,8 +55,11 @@ describe('storage: the order of syncs', () => {
   const directory = (): string => join(root, 'logs/2026');
   const newLog = () =>
     createLog({
-      ...{ directory: directory(), origin: 'localhost/log/2026', sctExtensions: 'leaf_index' },
-      ...{ ecdsaPublicKey: treeHead.publicKey, ed25519PublicKey: checkpoint.publicKey.subarray(-32) },
+      directory: directory(),
+      origin: 'localhost/log/2026',
+      sctExtensions: 'leaf_index',
+      ecdsaPublicKey: treeHead.publicKey,
+      ed25519PublicKey: checkpoint.publicKey.subarray(-32),
       clock: Date.now,
     });
 
@@ -80,8 +83,10 @@ describe('storage: the order of syncs', () => {
     expect(await steps(() => file.close())).to.deep.equal(whole('checkpoint'));
     const identity = await newLog();
     const log = await openLog({
-      ...{ directory: directory(), signers: { treeHead, checkpoint } },
-      ...{ issuers: [], clock: Date.now },
+      directory: directory(),
+      signers: { treeHead, checkpoint },
+      issuers: [],
+      clock: Date.now,
     });
     await log.close();
     const frozen = await steps(() => freezeLog(directory(), identity, Date.now));
@@ -107,7 +112,7 @@ describe('storage: the order of syncs', () => {
       const opened = await openFileAudit({ definition, file: { path: path(), ...file } });
       mark('opened');
       for (const id of ['r1', 'r2']) await opened.audit.issued(issuedDecision(id));
-      mark('told');
+      mark('delivered');
       await opened.audit.close();
       await opened.remove();
     });
@@ -115,23 +120,23 @@ describe('storage: the order of syncs', () => {
   it('of a line of the audit on which a certificate waits', async () => {
     expect(await audited({ failClosed: true })).to.deep.equal([
       ...['create audit.jsonl', 'sync .', 'opened'],
-      ...['write audit.jsonl', 'sync audit.jsonl', 'write audit.jsonl', 'sync audit.jsonl', 'told'],
+      ...['write audit.jsonl', 'sync audit.jsonl', 'write audit.jsonl', 'sync audit.jsonl', 'delivered'],
       'sync audit.jsonl',
     ]);
   });
 
   it('of the last lines of an audit on which nothing waits', async () => {
     expect(await audited({})).to.deep.equal([
-      ...['create audit.jsonl', 'sync .', 'opened', 'told'],
+      ...['create audit.jsonl', 'sync .', 'opened', 'delivered'],
       ...['write audit.jsonl', 'sync audit.jsonl'],
     ]);
   });
 
-  it('of a file of the audit that is put aside', async () => {
+  it('of a file of the audit that is rotated', async () => {
     const all = await audited({ failClosed: true }, { maxBytes: 100 });
-    expect(all.slice(all.indexOf('opened'), all.indexOf('told'))).to.deep.equal([
+    expect(all.slice(all.indexOf('opened'), all.indexOf('delivered'))).to.deep.equal([
       ...['opened', 'write audit.jsonl', 'sync audit.jsonl'],
-      ...['sync audit.jsonl', 'rename audit.jsonl audit.jsonl.*', 'create audit.jsonl', 'sync .', 'sync .'],
+      ...['sync audit.jsonl', 'rename audit.jsonl audit.jsonl.*', 'create audit.jsonl', 'sync .'],
       ...['write audit.jsonl', 'sync audit.jsonl'],
     ]);
   });

@@ -4,7 +4,7 @@ import {
   type RefusedDecision,
 } from '../../../ca/decision.ts';
 
-/** A certificate; `requestId` tells it from others. */
+/** A certificate; `requestId` distinguishes it from others. */
 export const issuedDecision = (requestId = 'r1'): IssuedDecision => ({
   outcome: 'issued',
   caller: { requestId, address: '192.0.2.1', ms: 1 },

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuditDefinition, AuditFileDefinition } from '../../../audit/audit-definition.ts';
-import { openAudit, type Audit, type AuditParts } from '../../../audit/audit.ts';
+import { openAudit, type Audit, type AuditOptions } from '../../../audit/audit.ts';
 import { auditLines } from './audit-schema.ts';
 import { Notes } from './decisions.ts';
 
@@ -25,7 +25,7 @@ export interface FileAudit {
 export interface FileAuditOptions {
   readonly file?: Partial<AuditFileDefinition>;
   readonly definition?: Partial<AuditDefinition>;
-  readonly parts?: Partial<AuditParts>;
+  readonly parts?: Partial<AuditOptions>;
   readonly name?: string;
 }
 
@@ -48,7 +48,11 @@ export async function openFileAudit(options: FileAuditOptions = {}): Promise<Fil
     ...options.parts,
   });
   return {
-    ...{ audit, directory, path, notes, time },
+    audit,
+    directory,
+    path,
+    notes,
+    time,
     ids: async (name = path) =>
       auditLines(await readFile(join(directory, name.replace(`${directory}/`, '')), 'latin1')).map(
         ({ requestId }) => requestId,

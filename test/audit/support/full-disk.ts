@@ -1,6 +1,6 @@
 /**
  * A program whose files cannot grow: started below `ulimit -f`, its writes are cut short and then fail, as on a full
- * disk. It writes lines one after another, tells what became of each, and when one is refused moves the file away, so
+ * disk. It writes lines one after another, prints what became of each, and when one is refused moves the file away, so
  * that there is room again. Argument: the file.
  */
 import { renameSync } from 'node:fs';
@@ -28,7 +28,7 @@ for (let i = 0; i < 40; i++) {
     refused.push(requestId);
     audit.refused(refusedDecision(undefined, requestId), 'AUDIT_UNAVAILABLE');
     renameSync(path, `${path}.full-${refused.length}`);
-    while (audit.status().places[0]?.isFailing === true)
+    while (audit.status().destinations[0]?.isFailing === true)
       await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
