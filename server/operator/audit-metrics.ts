@@ -45,7 +45,8 @@ export function registerAuditMetrics(registers: Registry[], audit: Pick<Audit, '
     labelNames: ['place'] as const,
     registers,
     collect() {
-      for (const { name, isFailing } of audit.status().destinations) this.set({ place: name }, isFailing ? 1 : 0);
+      for (const { name, isFailing } of audit.status().destinations)
+        this.set({ place: name }, isFailing ? 1 : 0);
     },
   });
 }
