@@ -16,13 +16,13 @@ import { configSchema } from '../schema/config-schema.ts';
 import { Shaper } from '../schema/shape.ts';
 import { wrappedFile } from './wrapped-file.ts';
 
-/** A configuration and everything that is to be said of it. */
+/** What a configuration means, and everything that is to be said of it. */
 export interface Inspection {
   /** What keeps it from being used, in the order of the file. */
   readonly problems: readonly ConfigProblem[];
   /** What works but should be known, in the order of the file. */
   readonly findings: readonly ConfigFinding[];
-  /** In the order of the file; those that are wrong are left out. */
+  /** The issuers and meta issuers, in the order of the file; those that are wrong are left out. */
   readonly issuers: readonly ConfiguredIssuer[];
   readonly mayfly: MayflyConfig;
 }

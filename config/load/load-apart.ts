@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { MayflyError } from '../../core/errors.ts';
 import { ConfigError } from '../findings/config-error.ts';
-import { LoadProcessError } from './load-process-error.ts';
-import { joinParts, type LoadPart } from './load-parts.ts';
 import type { LoadedConfig } from './load.ts';
+import { unpacked, type LoadAnswer } from './packed-config.ts';
 import { startLoader, StarvedError, untilStarved } from './start-loader.ts';
 
 /** Milliseconds after which it is stuck: the largest file takes some seconds, and ten times that on a busy core. */
@@ -13,8 +13,25 @@ const LONGEST = 120_000;
 /** Characters of what the process says before it ends that are kept. */
 const MAX_STDERR_LENGTH = 2_000;
 
+type LoadProcessCode = 'LOAD_NOT_STARTED' | 'LOAD_ENDED' | 'LOAD_STUCK';
+
+const HINTS: Readonly<Record<LoadProcessCode, string>> = {
+  LOAD_NOT_STARTED: 'May this user start another process, and is there memory for it?',
+  LOAD_ENDED: 'Is there memory for another process? The system says if it ended it.',
+  LOAD_STUCK:
+    'Do the file systems of the configuration and of the files that it names answer, and may it start threads (a limit of pids)?',
+};
+
+/** The process that should have loaded a configuration sent none. Says nothing about the configuration. */
+export class LoadProcessError extends MayflyError<LoadProcessCode> {
+  /** `fate`: what became of the process, without the subject of the sentence. */
+  constructor(code: LoadProcessCode, fate: string, cause?: unknown) {
+    super(code, `the process that loads it ${fate}`, { hint: HINTS[code], cause });
+  }
+}
+
 /** How a configuration is loaded apart. */
-export interface LoadApartOptions {
+interface LoadApartOptions {
   /** Ends the process; the load rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds that it may take; default two minutes. */
@@ -49,24 +66,17 @@ export async function loadConfigApart(path: string, options: LoadApartOptions = 
   }
 }
 
-/** Rejects as `broken` does, and with {@link StarvedError} where the process gives way and gets no core. */
+/** Rejects as `broken` does, and with {@link StarvedError} where the process has a low priority and gets no core. */
 async function loadBy(path: string, politely: boolean, broken: Promise<never>): Promise<LoadedConfig> {
   const child = start(path, politely);
   const settled = new AbortController();
-  const starving = politely ? [untilStarved(child, settled.signal)] : [];
-  const ending = Promise.race([broken, ended(child), ...starving]);
-  ending.catch(() => undefined);
-  const next = async (): Promise<LoadPart> => {
-    // Reading a part takes a while too: those who ask get their turn in between.
-    await Promise.race([delay(1), ending]);
-    const answer = once(child, 'message', { signal: settled.signal });
-    // What cannot be sent any more has its reason in how the process ended.
-    child.send('next', () => undefined);
-    const [part] = (await Promise.race([answer, ending])) as [LoadPart];
-    return part;
-  };
+  const { signal } = settled;
+  const starved = politely ? [untilStarved(child, signal)] : [];
+  const sent = once(child, 'message', { signal });
   try {
-    return await joinParts(next, (code, problems) => new ConfigError(code, path, problems));
+    const [answer] = (await Promise.race([sent, broken, ended(child), ...starved])) as [LoadAnswer];
+    if ('code' in answer) throw new ConfigError(answer.code, path, answer.problems);
+    return await Promise.race([unpacked(answer), broken]);
   } finally {
     settled.abort();
     end(child);
@@ -84,30 +94,30 @@ function start(path: string, politely: boolean): ChildProcess {
 const cannotStart = (cause: unknown): LoadProcessError =>
   new LoadProcessError('LOAD_NOT_STARTED', 'could not be started', cause);
 
-/** Rejects when the process cannot be started or ends, and tells how. */
+/** Rejects when the process cannot be started or ends, and says how. */
 function ended(child: ChildProcess): Promise<never> {
-  let words = '';
+  let stderr = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    words = (words + text).slice(0, MAX_STDERR_LENGTH);
+    stderr = (stderr + text).slice(0, MAX_STDERR_LENGTH);
   });
   return new Promise((_, reject) => {
     child.on('error', (cause) => {
       reject(cannotStart(cause));
     });
     child.on('close', (code, signal) => {
-      const cause = words.trim() === '' ? undefined : new Error(`its last words: ${words.trim()}`);
+      const cause = stderr.trim() === '' ? undefined : new Error(`it wrote: ${stderr.trim()}`);
       reject(new LoadProcessError('LOAD_ENDED', `ended with ${code ?? String(signal)}`, cause));
     });
   });
 }
 
-/** Rejects with the reason of `signal`; hears no more of it once `settled`. */
+/** Rejects with the reason of `signal`; stops listening once `settled`. */
 async function aborted(signal: AbortSignal, settled: AbortSignal): Promise<never> {
   await once(signal, 'abort', { signal: settled });
   throw signal.reason;
 }
 
-/** One that hangs in a file system that does not answer lives until that does: nobody waits for it. */
+/** Does not wait: a process that hangs in a file system that does not answer lives until that does. */
 function end(child: ChildProcess): void {
   child.kill('SIGKILL');
   child.stderr?.destroy();

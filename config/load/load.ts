@@ -1,18 +1,12 @@
 import { dirname, resolve } from 'node:path';
-import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import { ConfigError } from '../findings/config-error.ts';
-import type { ConfigFinding } from '../findings/findings.ts';
 import { inspectText, type Inspection } from './inspect.ts';
 import type { MayflyConfig } from '../settings/mayfly-config.ts';
 import { readConfigFile } from './read-file.ts';
 
-/** What a configuration file says, ready to be handed down: plain data, which can be sent to another thread. */
-export interface LoadedConfig {
-  /** Issuers and meta issuers, in the order of the file. Empty: no certificate can be issued. */
-  readonly issuers: readonly ConfiguredIssuer[];
-  readonly mayfly: MayflyConfig;
-  /** What works but should be known, in the order of the file. */
-  readonly findings: readonly ConfigFinding[];
+/** What a configuration file says: plain data, which can be sent to another process. Without issuers no certificate can
+ * be issued. */
+export interface LoadedConfig extends Omit<Inspection, 'problems'> {
   /** Absolute paths of every file whose change changes what is configured: the file itself first, then those that it
    * names. */
   readonly files: readonly string[];
@@ -27,9 +21,9 @@ export async function loadConfig(path: string): Promise<LoadedConfig> {
   return { ...loaded, files: [absolute, ...loaded.files] };
 }
 
-/** What {@link parseConfig} may be told. */
-export interface ParseOptions {
-  /** The name that messages give the text. */
+/** Where a text comes from. */
+interface ParseOptions {
+  /** The name of the text in messages. */
   readonly file?: string | undefined;
   /** Where relative paths start; default: the current directory. */
   readonly directory?: string | undefined;
