@@ -17,14 +17,18 @@ import { ROOMS, type Room } from './rooms.ts';
 
 /** Page → its whole text, before it is formatted, from the text that it has now. */
 const PAGES: Readonly<Record<string, (now: string) => string>> = {
-  'docs/architecture.md': (now) => withPart(now, 'rooms', roomsTable()),
-  'docs/compatibility.md': (now) => withPart(now, 'differences', differenceTable()),
+  'docs/architecture.md': (now) => withPart(now, 'rooms', unpadded(roomsTable())),
+  'docs/compatibility.md': (now) => withPart(now, 'differences', unpadded(differenceTable())),
   'docs/config.schema.json': () => JSON.stringify(configJsonSchema()),
-  'docs/configuration-reference.md': (now) => withPart(now, 'reference', configReference()),
+  'docs/configuration-reference.md': (now) => withPart(now, 'reference', unpadded(configReference())),
   'docs/deny-list.schema.json': () => JSON.stringify(denyListJsonSchema()),
   'docs/errors.md': () => errorReference(),
   'docs/providers.md': (now) => withPart(now, 'presets', PRESETS.map(presetSection).join('\n\n')),
 };
+
+/** Keeps the formatter from padding a table: a longer cell would then change every line of it. */
+const unpadded = (table: string): string =>
+  `<!-- prettier-ignore-start -->\n\n${table}\n\n<!-- prettier-ignore-end -->`;
 
 /** A page with another text between `<!-- NAME -->` and `<!-- end of NAME -->`. */
 function withPart(page: string, name: string, text: string): string {
