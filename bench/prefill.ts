@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { readdirSync, readFileSync } from 'node:fs';
 import { decodePem } from '../core/pem.ts';
 import { loadKeyFile } from '../signers/key-file.ts';
-import { openLog } from '../tlog/log.ts';
+import { openCtLog } from '../ct-log/ct-log.ts';
 
 const WAITING = 1000;
 
@@ -16,10 +16,10 @@ export async function prefill(data: string, size: number): Promise<void> {
   const [name = ''] = readdirSync(join(data, 'logs'));
   const key = (kind: string): Promise<Awaited<ReturnType<typeof loadKeyFile>>> =>
     loadKeyFile(readFileSync(join(data, 'keys', `log-${name}-${kind}.key.pem`)));
-  const issuers = decodePem(readFileSync(join(data, 'ca/chain.pem'), 'utf8')).map((block) => block.bytes);
+  const chain = decodePem(readFileSync(join(data, 'ca/chain.pem'), 'utf8')).map((block) => block.bytes);
   const signers = { treeHead: await key('ecdsa'), checkpoint: await key('ed25519') };
-  const log = await openLog({ directory: join(data, 'logs', name), signers, issuers, clock: Date.now });
-  const fingerprints = Buffer.concat(issuers.map((der) => createHash('sha256').update(der).digest()));
+  const log = await openCtLog({ directory: join(data, 'logs', name), signers, chain, clock: Date.now });
+  const fingerprints = Buffer.concat(chain.map((der) => createHash('sha256').update(der).digest()));
   const issuerKeyHash = new Uint8Array(32).fill(7);
   const grow = async (): Promise<void> => {
     for (let i = log.status().size; i < size; i = log.status().size) {

@@ -7,7 +7,7 @@ import { equalBytes } from '../core/bytes.ts';
 import { oid } from '../core/der-writer.ts';
 import { isCommitted, type Committed } from '../tlog/committed.ts';
 import { encodeEntry } from '../ct-log/format/leaf.ts';
-import { encodeSctList, parseSct, SCT_LIST_OID } from '../ct-log/format/sct.ts';
+import { encodeSctList, parseSct, SCT_LIST_OID, type SctReceipt } from '../ct-log/format/sct.ts';
 import type { Authority } from './authority.ts';
 import { extension } from './extension-writer.ts';
 import type { Precertificate } from './precertificate.ts';
@@ -22,12 +22,12 @@ const SCT_LIST = oid(SCT_LIST_OID);
 export async function signCertificate(
   authority: Authority,
   precertificate: Precertificate,
-  committed: Committed,
+  committed: Committed<SctReceipt>,
 ): Promise<Uint8Array> {
   if (!isCommitted(committed)) {
     throw new ReleaseError('NOT_COMMITTED', 'the entry is not known to be committed to the log');
   }
-  const list = extension(SCT_LIST, encodeSctList([committed.sct]));
+  const list = extension(SCT_LIST, encodeSctList([committed.receipt.sct]));
   const tbs = assembleTbs(precertificate.parts, list);
   checkRelease(tbs, precertificate, committed);
   return assembleCertificate(tbs, authority.algorithm, await authority.signer.sign(tbs));
@@ -37,12 +37,16 @@ export async function signCertificate(
  * What a verifier will do with the certificate, done here first and from the final bytes: take the SCT list out, and
  * hash what is left with the SCT's own time and extensions. It must be the leaf that the log committed.
  */
-function checkRelease(tbs: Uint8Array, { entry, content }: Precertificate, committed: Committed): void {
+function checkRelease(
+  tbs: Uint8Array,
+  { entry, content }: Precertificate,
+  committed: Committed<SctReceipt>,
+): void {
   const logged = withoutExtension(tbs, SCT_LIST);
   if (logged === undefined || !equalBytes(logged, entry.tbs)) {
     throw new ReleaseError('TBS_MISMATCH', 'the certificate is not the one that was logged');
   }
-  const sct = parseSct(committed.sct);
+  const sct = parseSct(committed.receipt.sct);
   const { hashInput } = encodeEntry({ ...entry, tbs: logged }, sct.timestamp, sct.extensions);
   if (!equalBytes(hash('sha256', hashInput, 'buffer'), committed.leafHash)) {
     throw new ReleaseError('LEAF_MISMATCH', 'the SCT is not for the entry that was committed');

@@ -4,6 +4,7 @@ import { parsePublicKey } from '../core/public-key.ts';
 import type { Identity } from '../oidc/identity.ts';
 import { ModulusJudge } from '../oidc/modulus-judge.ts';
 import { TokenError } from '../oidc/token-error.ts';
+import type { SctReceipt } from '../ct-log/format/sct.ts';
 import type { Committed } from '../tlog/committed.ts';
 import type { Authority } from './authority.ts';
 import { signCertificate } from './certificate.ts';
@@ -107,7 +108,7 @@ export class Issuance {
       const content = this.#contentOf(identity, key, grant);
       const precertificate = await signPrecertificate(authority, content);
       const serial = serialHex(content.serial);
-      let committed: Committed;
+      let committed: Committed<SctReceipt>;
       try {
         committed = await log.append(precertificate.entry);
       } catch (error) {

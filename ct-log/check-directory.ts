@@ -9,7 +9,7 @@ import type { DirectorySource } from './directory-source.ts';
 import { rootFrom } from '../tlog/format/merkle-proof.ts';
 import { hashesFromTiles, tilePath } from '../tlog/format/tile.ts';
 import { LogError, LogReadError } from '../tlog/log-error.ts';
-import { logKeys } from '../tlog/log-keys.ts';
+import { logKeys } from './log-keys.ts';
 import { tileBeyond } from '../tlog/rollback.ts';
 import { sha256 } from '../tlog/sha256.ts';
 import { COMMIT_DATABASE } from '../tlog/store/sqlite-commit-store.ts';
@@ -66,7 +66,7 @@ async function damagedWal({ name }: DirectorySource): Promise<LogProblem | undef
  * afterwards: so the commit store is read again after them, and must have caught up. */
 async function checkPast(source: DirectorySource): Promise<void> {
   const checkpoint = await readCheckpoint(source);
-  const beyond = await tileBeyond(source.head.size, (path) => isThere(source, path));
+  const beyond = await tileBeyond(source.head.size, 'data', (path) => isThere(source, path));
   const now = await source.reread();
   if (checkpoint !== undefined) requireReached(now, checkpoint.size, CHECKPOINT_FILE);
   if (beyond !== undefined) requireReached(now, beyond.size, beyond.path);

@@ -3,7 +3,7 @@ import { FormatError } from '../core/errors.ts';
 import { CheckFailure } from './check-failure.ts';
 import { issuerKey, type IssuerKey } from './entry-check.ts';
 import { HASH_LENGTH } from '../tlog/format/merkle.ts';
-import { issuerPath } from './issuers.ts';
+import { chainCertificatePath } from './chain-certificates.ts';
 import { LogReadError } from '../tlog/log-error.ts';
 import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
@@ -43,7 +43,7 @@ export class CheckedIssuers {
   }
 
   async #fetch(hex: string, namedAt: () => string): Promise<IssuerKey> {
-    const path = issuerPath(hex);
+    const path = chainCertificatePath(hex);
     const der = await this.#source.issuer(hex).catch((error: unknown) => {
       if (!(error instanceof LogReadError)) throw error;
       throw new CheckFailure(path, `is missing, but named in ${namedAt()}`);

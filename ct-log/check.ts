@@ -1,13 +1,13 @@
 /** The full check of a log: everything that a head implies is there, and right to the byte. */
-import { concat, equalBytes } from '../core/bytes.ts';
+import { concat, equalBytes, firstDifference } from '../core/bytes.ts';
 import { CheckedIssuers } from './check-issuers.ts';
 import { CheckFailure, type LogProblem } from './check-failure.ts';
 import { CheckedTiles, type Read } from './check-tiles.ts';
-import { entryFault, firstDifference, type EntryFault } from './entry-check.ts';
+import { entryFault, type EntryFault } from './entry-check.ts';
 import type { TileLeaf } from './format/leaf.ts';
 import { HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { hashInTile, TILE_WIDTH, tilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
-import type { SctExtensions } from '../tlog/log-identity.ts';
+import type { SctExtensions } from './log-identity.ts';
 import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
 import { TreeEdge } from '../tlog/tree/tree-edge.ts';
@@ -59,7 +59,7 @@ class Check {
   tiles = 0;
   readonly #read: CheckedTiles;
   readonly #options: CheckOptions;
-  readonly #edge = new TreeEdge();
+  readonly #edge = new TreeEdge('data');
   readonly #issuers: CheckedIssuers;
   #lastTimestamp = 0;
 
@@ -160,7 +160,7 @@ class Check {
   /** The hash tiles above level 0 that are full since data tile `n` is. */
   async #completed(n: number): Promise<void> {
     for (const { tile, bytes } of this.#edge.fullTiles(n)) {
-      if (tile.level !== 'data' && tile.level > 0)
+      if (typeof tile.level === 'number' && tile.level > 0)
         this.#compare(tile, bytes, await this.#read.hashTile(tile));
     }
     this.#edge.drop(n);

@@ -13,10 +13,10 @@ import { fileTileStore } from '../tlog/store/file-tile-store.ts';
 import { hashLeaf, HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { hashInTile, parseTilePath, TILE_WIDTH, tilePath, type Tile } from '../tlog/format/tile.ts';
 import { parseTileLeaf } from './format/leaf.ts';
-import { issuerPath } from './issuers.ts';
+import { chainCertificatePath } from './chain-certificates.ts';
 import { LogReadError } from '../tlog/log-error.ts';
 import { readLogFile } from '../tlog/store/log-file.ts';
-import { readIdentity, type LogIdentity } from '../tlog/log-identity.ts';
+import { readIdentity, type CtLogIdentity } from './log-identity.ts';
 import { requireStoreOf } from '../tlog/require-identity.ts';
 import { sha256 } from '../tlog/sha256.ts';
 import { requireTime, type LogSource } from './source.ts';
@@ -25,7 +25,7 @@ import type { TileStore } from '../tlog/store/tile-store.ts';
 
 /** A log in a directory, as it was at one moment: head and entries come from one snapshot, tiles never change. */
 export interface DirectorySource extends LogSource {
-  readonly identity: LogIdentity;
+  readonly identity: CtLogIdentity;
   /** The committed head. Its signatures are not stored; the checkpoint may be older. */
   readonly head: Head;
   /** When the log ended, milliseconds since the epoch; undefined while it goes on. */
@@ -48,7 +48,7 @@ export async function openDirectorySource(
 }
 
 /** All of the commit store, after SQLite's own check of its structure. */
-function readCommitted(path: string, identity: LogIdentity): CommittedState {
+function readCommitted(path: string, identity: CtLogIdentity): CommittedState {
   try {
     const db = openForReading(path);
     try {
@@ -64,13 +64,13 @@ function readCommitted(path: string, identity: LogIdentity): CommittedState {
 
 interface Opened {
   readonly directory: string;
-  readonly identity: LogIdentity;
+  readonly identity: CtLogIdentity;
   readonly deadline: AbortSignal | undefined;
 }
 
 class Snapshot implements DirectorySource {
   readonly name: string;
-  readonly identity: LogIdentity;
+  readonly identity: CtLogIdentity;
   readonly #state: CommittedState;
   readonly #tiles: TileStore;
   readonly #deadline: AbortSignal | undefined;
@@ -101,20 +101,20 @@ class Snapshot implements DirectorySource {
   }
 
   async issuer(hex: string): Promise<Uint8Array> {
-    return this.#need(/^[0-9a-f]{64}$/.test(hex) ? issuerPath(hex) : 'issuer');
+    return this.#need(/^[0-9a-f]{64}$/.test(hex) ? chainCertificatePath(hex) : 'issuer');
   }
 
   async tile(path: string): Promise<Uint8Array> {
     requireTime(this.#deadline, this.name);
-    const tile = parseTilePath(path);
+    const tile = parseTilePath(path, 'data');
     const file = await this.#tiles.get(tilePath({ ...tile, width: TILE_WIDTH }));
     if (file !== undefined) return file;
-    return tile.level === 'data' ? concat(this.#entries(tile)) : this.#hashes(tile.level, tile);
+    return typeof tile.level === 'number' ? this.#hashes(tile.level, tile) : concat(this.#entries(tile));
   }
 
   /** Entries that are in no file yet lie in the commit store. */
   locate(path: string, offset: number): string {
-    const tile = parseTilePath(path);
+    const tile = parseTilePath(path, 'data');
     if (tile.level !== 'data' || !this.#isStored(tile)) return `${path} at byte ${offset}`;
     let at = offset;
     let index = tile.n * TILE_WIDTH;

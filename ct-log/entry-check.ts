@@ -4,13 +4,13 @@
  * the Merkle tree covers only the leaf, so this finds what no hash would, and where.
  */
 import { createPublicKey, verify, type KeyObject } from 'node:crypto';
-import { equalBytes } from '../core/bytes.ts';
+import { equalBytes, firstDifference } from '../core/bytes.ts';
 import { parseCertificate } from '../core/certificate.ts';
 import { FormatError } from '../core/errors.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import type { TileLeaf } from './format/leaf.ts';
 import { leafIndexExtension } from './format/leaf-index.ts';
-import type { SctExtensions } from '../tlog/log-identity.ts';
+import type { SctExtensions } from './log-identity.ts';
 import { loggedTbs } from './logged-tbs.ts';
 import { sha256 } from '../tlog/sha256.ts';
 
@@ -132,10 +132,3 @@ const HASHES: ReadonlyMap<string, string | null> = new Map([
   ['1.2.840.113549.1.1.13', 'sha512'],
   ['1.3.101.112', null],
 ]);
-
-/** Offset of the first byte in which the two differ; the shorter length when one begins with the other. */
-export function firstDifference(a: Uint8Array, b: Uint8Array): number {
-  let at = 0;
-  while (at < a.length && at < b.length && a[at] === b[at]) at++;
-  return at;
-}

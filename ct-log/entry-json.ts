@@ -22,15 +22,15 @@ export function entryJson(entry: TileLeaf, chain: Uint8Array): EntryJson {
   };
 }
 
-/** v24 of the v24 certificates whose SHA-256 hashes stand behind one another in `fingerprints`; `issuer` answers the
- * DER of one. */
+/** v24 of the v24 certificates whose SHA-256 hashes stand behind one another in `fingerprints`; `certificateOf` returns
+ * the DER of one. */
 export async function encodeChain(
   fingerprints: Uint8Array,
-  issuer: (fingerprint: Uint8Array) => Promise<Uint8Array>,
+  certificateOf: (fingerprint: Uint8Array) => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
   const chain: Uint8Array[] = [];
   for (let at = 0; at < fingerprints.length; at += HASH_LENGTH) {
-    chain.push(vector(3, await issuer(fingerprints.subarray(at, at + HASH_LENGTH))));
+    chain.push(vector(3, await certificateOf(fingerprints.subarray(at, at + HASH_LENGTH))));
   }
   return vector(3, concat(chain));
 }

@@ -17,15 +17,16 @@ import {
   tileWidth,
   type Tile,
 } from '../tlog/format/tile.ts';
-import { issuerPath } from './issuers.ts';
+import { chainCertificatePath } from './chain-certificates.ts';
 import { LogCopy } from '../tlog/store/log-copy.ts';
 import { LogError, LogReadError } from '../tlog/log-error.ts';
-import type { LogIdentity } from '../tlog/log-identity.ts';
-import { logKeys } from '../tlog/log-keys.ts';
+import type { CtLogIdentity } from './log-identity.ts';
+import { logKeys } from './log-keys.ts';
 import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
 import { DESCRIPTION_FILE, staticSource } from './static-source.ts';
-import { readEntries } from '../tlog/tree/tree-tiles.ts';
+import { TILE_LEAVES } from './tile-leaves.ts';
+import { firstEntries, readEntries } from '../tlog/tree/entry-bundle.ts';
 import { verifyCheckpoint, type VerifiedCheckpoint } from '../tlog/tree/verify-head.ts';
 
 /** What was written. */
@@ -69,11 +70,12 @@ export async function exportLog(options: ExportOptions): Promise<LogExport> {
   const copy = new LogCopy(out);
   // The first file says whose the others are.
   await copy.begin(DESCRIPTION_FILE, Buffer.from(description));
-  for (const tile of tilesOf(head.size)) {
+  for (const tile of tilesOf(head.size, 'data')) {
     await copy.add(tilePath(tile), () => ownTile(source, tile, head.size), lengthOf(tile));
     progress?.(copy.files);
   }
-  for (const hex of await issuersOf(source.name)) await copy.add(issuerPath(hex), () => source.issuer(hex));
+  for (const hex of await issuersOf(source.name))
+    await copy.add(chainCertificatePath(hex), () => source.issuer(hex));
   await copy.replace(DESCRIPTION_FILE, Buffer.from(description));
   await copy.replace(CHECKPOINT_FILE, checkpoint);
   return { head, written: copy.written, present: copy.files - copy.written };
@@ -83,19 +85,19 @@ export async function exportLog(options: ExportOptions): Promise<LogExport> {
 async function exactTile(source: LogSource, tile: Tile): Promise<Uint8Array> {
   const bytes = await source.tile(tilePath(tile));
   if (tile.width === TILE_WIDTH) return bytes;
-  if (tile.level !== 'data') return bytes.subarray(0, tile.width * HASH_LENGTH);
-  return bytes.subarray(0, readEntries(bytes, tile.width).at(-1)?.next ?? 0);
+  if (typeof tile.level === 'number') return bytes.subarray(0, tile.width * HASH_LENGTH);
+  return firstEntries(TILE_LEAVES, bytes, tile.width);
 }
 
 /** Undefined for a data tile: entries are of any length. */
 const lengthOf = ({ level, width }: Tile): number | undefined =>
-  level === 'data' ? undefined : width * HASH_LENGTH;
+  typeof level === 'number' ? width * HASH_LENGTH : undefined;
 
 /** {@link exactTile}, when it is the one of this tree. A tile at the edge is: the root was computed from it. */
 async function ownTile(source: DirectorySource, tile: Tile, size: number): Promise<Uint8Array> {
   const bytes = await exactTile(source, tile);
   const { level, n, width } = tile;
-  if (level === 'data') {
+  if (typeof level === 'string') {
     const leaves = await exactTile(source, { level: 0, n, width });
     if (!equalBytes(hashesOf(bytes, width), leaves)) throw damaged(source, tile);
   } else if (width === TILE_WIDTH) {
@@ -111,7 +113,7 @@ async function ownTile(source: DirectorySource, tile: Tile, size: number): Promi
 /** The leaf hashes of a data tile; nothing when it does not hold just its entries. */
 function hashesOf(bytes: Uint8Array, width: number): Uint8Array {
   try {
-    const entries = readEntries(bytes, width);
+    const entries = readEntries(TILE_LEAVES, bytes, width);
     const isWhole = entries.at(-1)?.next === bytes.length;
     return isWhole ? concat(entries.map(({ leaf }) => hashLeaf(sha256, leaf))) : new Uint8Array();
   } catch (error) {
@@ -181,7 +183,7 @@ const damagedCopy = (out: string): LogError =>
     hint: 'Run `mayfly log check --data` on it, delete the file that it names, and export again.',
   });
 
-function isOf({ logId }: LogIdentity, description: Uint8Array): boolean {
+function isOf({ logId }: CtLogIdentity, description: Uint8Array): boolean {
   try {
     return equalBytes(parseLogV3Json(sha256, utf8Text(description)).logId, logId);
   } catch (error) {

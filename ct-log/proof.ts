@@ -13,7 +13,8 @@ import { LogError, LogReadError } from '../tlog/log-error.ts';
 import { loggedTbs } from './logged-tbs.ts';
 import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
-import { readEntries } from '../tlog/tree/tree-tiles.ts';
+import { TILE_LEAVES } from './tile-leaves.ts';
+import { readEntries } from '../tlog/tree/entry-bundle.ts';
 import type { VerifiedCheckpoint } from '../tlog/tree/verify-head.ts';
 
 /** Where a certificate stands. */
@@ -126,7 +127,7 @@ class Entries {
   async #read(n: number): Promise<TileLeaf[]> {
     const width = tileWidth('data', n, this.#log.verified.size);
     const bytes = await this.#log.source.tile(tilePath({ level: 'data', n, width }));
-    return readEntries(bytes, width);
+    return readEntries(TILE_LEAVES, bytes, width);
   }
 
   /** Index of the entry of that time for which `isIt` holds. */

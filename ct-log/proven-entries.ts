@@ -11,7 +11,8 @@ import { hashInTile, TILE_WIDTH, tilePath, tileWidth, placeOf } from '../tlog/fo
 import { LogError, LogReadError } from '../tlog/log-error.ts';
 import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
-import { readEntries } from '../tlog/tree/tree-tiles.ts';
+import { TILE_LEAVES } from './tile-leaves.ts';
+import { readEntries } from '../tlog/tree/entry-bundle.ts';
 
 /** A head that is known to be the log's. */
 export interface KnownHead {
@@ -110,7 +111,7 @@ export class ProvenEntries {
 
   #parse(path: string, bytes: Uint8Array, width: number): TileLeaf[] {
     try {
-      return readEntries(bytes, width);
+      return readEntries(TILE_LEAVES, bytes, width);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       throw this.#corrupt(`${path} is damaged (${error.message})`);

@@ -2,13 +2,12 @@
 import { toHex } from '../core/bytes.ts';
 import { encodeChain, entryJson, type EntryJson } from './entry-json.ts';
 import type { TileLeaf } from './format/leaf.ts';
+import type { PublishedTree } from '../tlog/live-log.ts';
 import { TILE_WIDTH } from '../tlog/format/tile.ts';
-import { issuerPath } from './issuers.ts';
+import { chainCertificatePath } from './chain-certificates.ts';
 import { LogReadError } from '../tlog/log-error.ts';
 import { badParameter, isCount } from './read-parameters.ts';
 import { sha256 } from '../tlog/sha256.ts';
-import type { NeededFiles } from '../tlog/tree/needed-files.ts';
-import type { TreeTiles } from '../tlog/tree/tree-tiles.ts';
 
 /** Entries of one get-entries answer, at most; as many as Google's log server returns. Some monitors ask once for all
  * that is new and take the answer for all: they must be able to count on this number. */
@@ -25,39 +24,33 @@ const otherWork = (): Promise<void> =>
     setImmediate(resolve);
   });
 
-/** What entries are read from. */
-export interface EntryParts {
-  readonly tiles: TreeTiles;
-  readonly files: NeededFiles;
-  /** DER of the certificates that are known without a look into the store. */
-  readonly issuers: readonly Uint8Array[];
-  /** The published size. */
-  readonly size: () => number;
-}
-
-/** Answers entries and issuers; throws {@link LogReadError}. */
+/** Reads entries and chain certificates; throws {@link LogReadError}. */
 export class EntryReads {
-  readonly #parts: EntryParts;
-  readonly #issuers = new Map<string, Uint8Array>();
+  readonly #tree: PublishedTree<TileLeaf>;
+  readonly #size: () => number;
+  readonly #certificates: ReadonlyMap<string, Uint8Array>;
   /** Encoded chains by their fingerprints: as many as this log ever had issuing chains. */
   readonly #chains = new Map<string, Uint8Array>();
 
-  constructor(parts: EntryParts) {
-    this.#parts = parts;
-    for (const certificate of parts.issuers) this.#issuers.set(toHex(sha256(certificate)), certificate);
+  /** `chain`: DER of the certificates that are known without reading the store; `size` is the published one. */
+  constructor(tree: PublishedTree<TileLeaf>, chain: readonly Uint8Array[], size: () => number) {
+    this.#tree = tree;
+    this.#size = size;
+    this.#certificates = new Map(chain.map((certificate) => [toHex(sha256(certificate)), certificate]));
   }
 
-  async issuer(hex: string): Promise<Uint8Array> {
-    const known = this.#issuers.get(hex);
+  async chainCertificate(hex: string): Promise<Uint8Array> {
+    const known = this.#certificates.get(hex);
     if (known !== undefined) return known;
-    const stored = /^[0-9a-f]{64}$/.test(hex) ? await this.#parts.files.find(issuerPath(hex)) : undefined;
+    const path = chainCertificatePath(hex);
+    const stored = /^[0-9a-f]{64}$/.test(hex) ? await this.#tree.files.find(path) : undefined;
     if (stored === undefined) throw new LogReadError('NOT_FOUND', 'no entry names an issuer with this hash');
     return stored;
   }
 
   async entries(start: number, end: number): Promise<{ entries: EntryJson[] }> {
     if (!isCount(start) || !isCount(end) || start > end) throw badParameter('start must not exceed end');
-    const size = this.#parts.size();
+    const size = this.#size();
     if (start >= size) throw badParameter(`the tree has ${size} entries; start must be below that`);
     const stop = Math.min(end + 1, size, start + MAX_ENTRIES);
     const entries: EntryJson[] = [];
@@ -87,19 +80,20 @@ export class EntryReads {
   async #from(start: number, stop: number): Promise<TileLeaf[]> {
     const n = Math.floor(start / TILE_WIDTH);
     const width = Math.min(TILE_WIDTH, stop - n * TILE_WIDTH);
-    return (await this.#parts.tiles.entries(n, width)).slice(start - n * TILE_WIDTH);
+    return (await this.#tree.tiles.entries(n, width)).slice(start - n * TILE_WIDTH);
   }
 
-  /** An issuer that an entry names. It was stored before the entry: that it is missing is no answer, but a fault. */
-  async #chainIssuer(hex: string): Promise<Uint8Array> {
-    return this.#issuers.get(hex) ?? (await this.#parts.files.read(issuerPath(hex), (der) => der));
+  /** A chain certificate that an entry names. It was stored before the entry: that it is missing is a fault of the log. */
+  async #namedCertificate(hex: string): Promise<Uint8Array> {
+    const path = chainCertificatePath(hex);
+    return this.#certificates.get(hex) ?? (await this.#tree.files.read(path, (der) => der));
   }
 
   async #json(entry: TileLeaf): Promise<EntryJson> {
     const name = toHex(entry.chainFingerprints);
     const known = this.#chains.get(name);
     if (known !== undefined) return entryJson(entry, known);
-    const chain = await encodeChain(entry.chainFingerprints, (hash) => this.#chainIssuer(toHex(hash)));
+    const chain = await encodeChain(entry.chainFingerprints, (hash) => this.#namedCertificate(toHex(hash)));
     this.#chains.set(name, chain);
     return entryJson(entry, chain);
   }

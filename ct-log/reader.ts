@@ -4,18 +4,17 @@
  */
 import { FormatError } from '../core/errors.ts';
 import type { EntryJson } from './entry-json.ts';
-import { encodeDigitallySigned } from './format/digitally-signed.ts';
+import { treeHeadSignatureIn } from './format/tree-head.ts';
 import { logV3Json, type LogDescription } from './format/log-v3-json.ts';
 import { parseTilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
-import type { HashIndex } from '../tlog/index/hash-index.ts';
+import type { TileLeaf } from './format/leaf.ts';
+import type { PublishedTree } from '../tlog/live-log.ts';
 import type { SignedHead } from '../tlog/sequence/head-signer.ts';
 import { LogReadError } from '../tlog/log-error.ts';
-import type { LogIdentity } from '../tlog/log-identity.ts';
+import type { CtLogIdentity } from './log-identity.ts';
 import { EntryReads } from './read-entries.ts';
-import type { NeededFiles } from '../tlog/tree/needed-files.ts';
 import { badParameter, isCount, requireTree } from './read-parameters.ts';
 import { ProofReads } from './read-proofs.ts';
-import type { TreeTiles } from '../tlog/tree/tree-tiles.ts';
 
 /** RFC 6962 §4.3. */
 export interface SthJson {
@@ -52,33 +51,23 @@ export interface LogReader {
   logV3Json(about: Pick<LogDescription, 'url' | 'intendedUse' | 'software'>): Record<string, unknown>;
 }
 
-/** What a reader reads from. */
-export interface ReaderParts {
-  readonly identity: LogIdentity;
-  /** The newest signed head. */
-  readonly head: () => SignedHead;
-  /** When the log ended, milliseconds since the epoch. */
-  readonly frozenAt?: number | undefined;
-  readonly tiles: TreeTiles;
-  readonly files: NeededFiles;
-  readonly index: HashIndex;
-  /** DER, issuing CA first, root last. */
-  readonly issuers: readonly Uint8Array[];
-}
-
 const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
 
-/** Makes the read side of an open log. */
-export function logReader(parts: ReaderParts): LogReader {
-  const { identity, head, tiles, files, index, issuers, frozenAt } = parts;
+/** Makes the read side of an open log; `chain` is that of its CA, DER, issuing CA first, root last. */
+export function logReader(
+  identity: CtLogIdentity,
+  tree: PublishedTree<TileLeaf>,
+  chain: readonly Uint8Array[],
+): LogReader {
+  const { head, tiles, frozenAt } = tree;
   const size = (): number => head().head.size;
-  const proofs = new ProofReads(tiles, index, size);
-  const entries = new EntryReads({ tiles, files, issuers, size });
+  const proofs = new ProofReads(tiles, tree.index, size);
+  const entries = new EntryReads(tree, chain, size);
   return {
     checkpoint: () => head().checkpoint,
     tile: async (path) => tiles.tile(reachedTile(path, size())),
-    issuer: (hex) => entries.issuer(hex),
+    issuer: (hex) => entries.chainCertificate(hex),
     getSth: () => sthJson(head()),
     getSthConsistency: (first, second) => proofs.consistency(first, second),
     getProofByHash: (hash, treeSize) => proofs.byHash(hash, treeSize),
@@ -88,21 +77,22 @@ export function logReader(parts: ReaderParts): LogReader {
       if (!isCount(at) || at >= treeSize) throw badParameter('leaf_index must be below tree_size');
       return { ...(await entries.entry(at)), audit_path: await proofs.auditPath(at, treeSize) };
     },
-    getRoots: () => ({ certificates: issuers.slice(-1).map(base64) }),
+    getRoots: () => ({ certificates: chain.slice(-1).map(base64) }),
     logV3Json: (about) =>
       logV3Json({
-        ...{ ...identity, ...about },
+        ...identity,
+        ...about,
         final: frozenAt === undefined ? undefined : { ...head().head, frozenAt },
       }),
   };
 }
 
-function sthJson({ head, treeHeadSignature }: SignedHead): SthJson {
+function sthJson({ head, signatures: [ecdsa] }: SignedHead): SthJson {
   return {
     tree_size: head.size,
     timestamp: head.timestamp,
     sha256_root_hash: base64(head.root),
-    tree_head_signature: base64(encodeDigitallySigned(treeHeadSignature)),
+    tree_head_signature: base64(treeHeadSignatureIn(ecdsa?.signature ?? new Uint8Array())),
   };
 }
 
@@ -115,7 +105,7 @@ function reachedTile(path: string, size: number): Tile {
 
 function tileOf(path: string): Tile {
   try {
-    return parseTilePath(path);
+    return parseTilePath(path, 'data');
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     throw new LogReadError('NOT_FOUND', error.message);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FormatError } from '../core/errors.ts';
 import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
 import { parseTilePath } from '../tlog/format/tile.ts';
-import { issuerPath } from './issuers.ts';
+import { chainCertificatePath } from './chain-certificates.ts';
 import { LogError, LogReadError, messageOf } from '../tlog/log-error.ts';
 import { readLogFile } from '../tlog/store/log-file.ts';
 import { requireTime, type LogSource } from './source.ts';
@@ -33,11 +33,11 @@ export function staticSource(directory: string, deadline?: AbortSignal): StaticS
     checkpoint: () => read(CHECKPOINT_FILE),
     description: () => read(DESCRIPTION_FILE),
     tile: async (path) => {
-      parseTilePath(path);
+      parseTilePath(path, 'data');
       return read(path);
     },
     issuer: (hex) => {
-      if (/^[0-9a-f]{64}$/.test(hex)) return read(issuerPath(hex));
+      if (/^[0-9a-f]{64}$/.test(hex)) return read(chainCertificatePath(hex));
       return Promise.reject(new FormatError('MALFORMED', 'this is not the hash of an issuer'));
     },
   };

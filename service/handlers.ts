@@ -29,7 +29,7 @@ import { createMetricsHandler } from '../server/operator/metrics-listener.ts';
 import { createReadiness, type Readiness } from '../server/operator/readiness.ts';
 import { RefusalLog } from '../server/operator/refusal-log.ts';
 import type { RequestLog } from '../server/operator/request-log.ts';
-import type { CtLog } from '../tlog/log.ts';
+import type { CtLog } from '../ct-log/ct-log.ts';
 
 const MIB = 1024 * 1024;
 

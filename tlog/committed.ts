@@ -4,10 +4,10 @@
  */
 
 /** What the log knows of one entry after the commit that covers it. */
-export interface CommittedEntry {
+export interface CommittedEntry<Receipt> {
   /** Position in the tree, from 0. */
   readonly index: number;
-  /** Milliseconds since the epoch: the SCT's time. */
+  /** Milliseconds since the epoch: the time of the head that covers the entry. */
   readonly timestamp: number;
   /** RFC 6962 leaf hash, 32 bytes. */
   readonly leafHash: Uint8Array;
@@ -15,39 +15,40 @@ export interface CommittedEntry {
   readonly treeSize: number;
   /** Root hash of that head, 32 bytes. */
   readonly root: Uint8Array;
-  /** The serialized SignedCertificateTimestamp (RFC 6962 §3.2), signed after the commit. */
-  readonly sct: Uint8Array;
+  /** What the caller takes away, made after the commit: its form is that of the kind of log. */
+  readonly receipt: Receipt;
 }
 
 // Nominal by its private field, which nothing outside this file can set or copy, and which costs nothing to look for.
-class CommittedValue implements CommittedEntry {
+class CommittedValue<Receipt> implements CommittedEntry<Receipt> {
   readonly index: number;
   readonly timestamp: number;
   readonly leafHash: Uint8Array;
   readonly treeSize: number;
   readonly root: Uint8Array;
-  readonly sct: Uint8Array;
+  readonly receipt: Receipt;
   readonly #vouched = true;
 
-  constructor(entry: CommittedEntry) {
+  constructor(entry: CommittedEntry<Receipt>) {
     this.index = entry.index;
     this.timestamp = entry.timestamp;
     this.leafHash = entry.leafHash;
     this.treeSize = entry.treeSize;
     this.root = entry.root;
-    this.sct = entry.sct;
+    this.receipt = entry.receipt;
   }
 
-  static isOne(value: object): value is CommittedValue {
+  static isOne(value: object): value is CommittedValue<unknown> {
     return #vouched in value && value.#vouched;
   }
 }
 
 /** A {@link CommittedEntry} that the sequencer vouches for. */
-export type Committed = CommittedValue;
+export type Committed<Receipt> = CommittedValue<Receipt>;
 
 /** For the sequencer alone, after the store said that the commit is durable and the head was signed. */
-export const makeCommitted = (entry: CommittedEntry): Committed => new CommittedValue(entry);
+export const makeCommitted = <Receipt>(entry: CommittedEntry<Receipt>): Committed<Receipt> =>
+  new CommittedValue(entry);
 
-/** The check at release: whether the sequencer really made this value, whatever the types were told. */
-export const isCommitted = (value: object): value is Committed => CommittedValue.isOne(value);
+/** The check at release: whether the sequencer really made this value, whatever its type says. */
+export const isCommitted = (value: object): value is Committed<unknown> => CommittedValue.isOne(value);

@@ -1,4 +1,4 @@
-/** The end of a log: from then on it has one head, and nobody gets another one. */
+/** The end of a log: from then on it has one head, and never gets another one. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { equalBytes } from '../core/bytes.ts';
@@ -16,10 +16,9 @@ import type { Head } from './store/commit-store.ts';
 import { LogError } from './log-error.ts';
 import { readLogFile } from './store/log-file.ts';
 import type { LogIdentity } from './log-identity.ts';
-import { logKeys } from './log-keys.ts';
 import { requireStoreOf } from './require-identity.ts';
 import { COMMIT_DATABASE, LOCK_DATABASE } from './store/sqlite-commit-store.ts';
-import { verifyCheckpoint } from './tree/verify-head.ts';
+import { verifyCheckpoint, type CheckpointKey } from './tree/verify-head.ts';
 
 /** A log that has ended. */
 export interface FrozenLog {
@@ -37,7 +36,12 @@ export interface FrozenLog {
  * `LOG_HEAD_MOVED` when one has written since the checkpoint, and what opening throws. A crash here leaves the log open or
  * ended.
  */
-export async function freezeLog(directory: string, identity: LogIdentity, clock: Clock): Promise<FrozenLog> {
+export async function freezeLog(
+  directory: string,
+  identity: LogIdentity,
+  keys: readonly CheckpointKey[],
+  clock: Clock,
+): Promise<FrozenLog> {
   const path = join(directory, COMMIT_DATABASE);
   const checkpointPath = join(directory, CHECKPOINT_FILE);
   const lock = takeLock(join(directory, LOCK_DATABASE));
@@ -49,7 +53,7 @@ export async function freezeLog(directory: string, identity: LogIdentity, clock:
       if (frozenAt !== undefined) return { head, frozenAt };
       const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
       if (checkpoint === undefined) throw new LogError('LOG_MISSING', `${checkpointPath} does not exist`);
-      requireLast(head, checkpoint, identity);
+      requireLast(head, checkpoint, keys);
       await writeDurably(checkpointPath, checkpoint, 0o644);
       const now = clock();
       writeEnd(db, now);
@@ -79,8 +83,8 @@ function takeLock(path: string): DatabaseSync {
   }
 }
 
-function requireLast(head: Head, checkpoint: Uint8Array, identity: LogIdentity): void {
-  const { size, root } = verifyCheckpoint(checkpoint, logKeys(identity));
+function requireLast(head: Head, checkpoint: Uint8Array, keys: readonly CheckpointKey[]): void {
+  const { size, root } = verifyCheckpoint(checkpoint, keys);
   if (size === head.size && equalBytes(root, head.root)) return;
   throw new LogError('LOG_HEAD_MOVED', 'the log has gone on since its checkpoint was written', {
     hint: 'Stop the service, then end its log again.',

@@ -11,13 +11,14 @@ import { CheckpointFile } from './store/checkpoint-file.ts';
 import type { ClockGuard } from './sequence/clock-guard.ts';
 import type { ClockRecord } from './sequence/clock-record.ts';
 import type { Committed } from './committed.ts';
-import type { PrecertificateEntry } from '../ct-log/format/leaf.ts';
+import { hashesFromTiles } from './format/tile.ts';
+import type { HashReader } from './format/merkle-proof.ts';
 import { HashIndex } from './index/hash-index.ts';
 import type { SignedHead } from './sequence/head-signer.ts';
 import { LogError, messageOf, type LogReason } from './log-error.ts';
+import type { LogKind, PlacedEntry, StoredEntry, StoredLog } from './log-kind.ts';
 import { whatIsWrong, type LogStatus } from './log-status.ts';
 import { NeededFiles } from './tree/needed-files.ts';
-import { logReader, type LogReader } from '../ct-log/reader.ts';
 import {
   inspectLog,
   leafHashesSince,
@@ -29,21 +30,31 @@ import {
 import type { SequencerLimits } from './sequence/sequencer-limits.ts';
 import { Sequencer } from './sequence/sequencer.ts';
 import type { TileWriter } from './sequence/tile-writer.ts';
+import { sha256 } from './sha256.ts';
 import { TreeTiles } from './tree/tree-tiles.ts';
 
-/** What a live log works with. */
-export interface LiveLogParts {
-  readonly sources: LogSources;
-  readonly clock: ClockGuard;
+/** The clock of a live log, and the file that keeps what it was held to. */
+export interface LogClock {
+  readonly guard: ClockGuard;
   readonly record: ClockRecord;
-  readonly limits: SequencerLimits;
+}
+
+/** What a running log serves to readers: the tree of its newest signed head, and what leads into it. */
+export interface PublishedTree<Stored extends StoredEntry> {
+  /** The newest signed head. */
+  readonly head: () => SignedHead;
+  /** When the log ended, milliseconds since the epoch. */
+  readonly frozenAt: number | undefined;
+  readonly tiles: TreeTiles<Stored>;
+  readonly files: NeededFiles;
+  readonly index: HashIndex;
 }
 
 /** Milliseconds until the stores are opened again, the first time and at most. */
 const FIRST_REOPEN = 200;
 const LONGEST_REOPEN = 10_000;
 
-/** Milliseconds between two looks at the clock and at tiles that failed. */
+/** Milliseconds between two readings of the clock, and between two attempts to write tiles that failed. */
 const TICK = 1_000;
 
 /** What does not pass by itself: a file that is wrong, or another writer. */
@@ -56,12 +67,14 @@ const FINAL: ReadonlySet<LogReason> = new Set([
 
 const isFinal = (error: unknown): boolean => error instanceof LogError && FINAL.has(error.code);
 
-/** See above. */
-export class LiveLog {
-  readonly reader: LogReader;
-  readonly #parts: LiveLogParts;
+/** An open log. */
+export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends StoredEntry> {
+  readonly tree: PublishedTree<Stored>;
+  readonly #sources: LogSources<LogKind<Entry, Receipt, Placed, Stored>>;
+  readonly #clock: LogClock;
+  readonly #limits: SequencerLimits;
   readonly #files: NeededFiles;
-  readonly #tiles: TreeTiles;
+  readonly #tiles: TreeTiles<Stored>;
   readonly #file: CheckpointFile;
   readonly #index: HashIndex;
   /** What is rejected with when the log has ended. */
@@ -70,7 +83,7 @@ export class LiveLog {
   readonly #abort = new AbortController();
   readonly #ticker: NodeJS.Timeout;
   #writer: TileWriter;
-  #sequencer: Sequencer;
+  #sequencer: Sequencer<Entry, Receipt, Placed>;
   /** Why the stores could not be opened again, the last time. */
   #reopenFailure: string | undefined;
   #stops = 0;
@@ -80,34 +93,44 @@ export class LiveLog {
   #reopening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(parts: LiveLogParts, recovered: RecoveredLog) {
-    const { directory, identity, stores } = parts.sources;
-    const { head, issuers, frozenAt } = recovered;
-    this.#frozen = frozenAt === undefined ? undefined : frozen(frozenAt);
+  constructor(
+    sources: LogSources<LogKind<Entry, Receipt, Placed, Stored>>,
+    recovered: RecoveredLog,
+    clock: LogClock,
+    limits: SequencerLimits,
+  ) {
+    const { directory, log, stores } = sources;
+    const { head, frozenAt } = recovered;
+    this.#frozen = frozenAt === undefined ? undefined : frozen(log, frozenAt);
     this.#frozenAt = frozenAt;
-    this.#parts = parts;
+    this.#sources = sources;
+    this.#clock = clock;
+    this.#limits = limits;
     this.#files = new NeededFiles(stores.tiles);
-    this.#tiles = new TreeTiles(recovered.edge, this.#files);
+    this.#tiles = new TreeTiles(log.entries, recovered.edge, this.#files);
     this.#file = new CheckpointFile(directory, head.checkpoint);
-    const data = { path: join(directory, 'index.db'), logId: identity.logId };
+    const data = { path: join(directory, 'index.db'), logId: log.identity.logId };
     this.#index = new HashIndex(data, head.head.size, (tile) => this.#tiles.tile(tile));
     this.#writer = recovered.writer;
     this.#sequencer = this.#sequence(recovered);
     this.#file.update(head.checkpoint);
-    this.reader = logReader({
-      ...{ identity, head: () => this.#sequencer.head, tiles: this.#tiles, frozenAt },
-      ...{ files: this.#files, index: this.#index, issuers: issuers.certificates },
-    });
-    parts.record.note(parts.clock.baseline);
+    this.tree = {
+      head: () => this.#sequencer.head,
+      frozenAt,
+      tiles: this.#tiles,
+      files: this.#files,
+      index: this.#index,
+    };
+    clock.record.note(clock.guard.baseline);
     this.#ticker = setInterval(() => {
-      parts.clock.look();
-      parts.record.note(parts.clock.baseline);
+      clock.guard.look();
+      clock.record.note(clock.guard.baseline);
       this.#sequencer.retryTiles();
     }, TICK).unref();
   }
 
   /** See {@link Sequencer.append}. */
-  append(entry: PrecertificateEntry): Promise<Committed> {
+  append(entry: Entry): Promise<Committed<Receipt>> {
     return this.#frozen === undefined ? this.#sequencer.append(entry) : Promise.reject(this.#frozen);
   }
 
@@ -118,7 +141,7 @@ export class LiveLog {
 
   status(): LogStatus {
     const { head } = this.#sequencer.head;
-    const { stores } = this.#parts.sources;
+    const { stores } = this.#sources;
     const optional = {
       frozenAt: this.#frozenAt,
       lastStop: this.#lastStop,
@@ -159,23 +182,22 @@ export class LiveLog {
       this.#files.close();
       await this.#index.close();
       await this.#file.close();
-      await this.#parts.record.idle();
-      await this.#parts.sources.stores.commits.close();
+      await this.#clock.record.idle();
+      await this.#sources.stores.commits.close();
     })();
     return this.#closing;
   }
 
-  #sequence({ edge, issuers, writer, head }: RecoveredLog): Sequencer {
-    const { clock, limits, sources } = this.#parts;
-    const { identity, signers, signHead, stores } = sources;
-    const signer = new BatchSigner({
-      ...{ signHead, sctSigner: signers.treeHead, logId: identity.logId },
-      patienceMs: limits.signingPatienceMs,
-    });
-    return new Sequencer({
-      ...{ identity, store: stores.commits, edge, tiles: writer, head, signer, limits },
-      clock: () => clock.now(),
-      knowsChain: (fingerprints) => issuers.knowsChain(fingerprints),
+  #sequence(recovered: RecoveredLog): Sequencer<Entry, Receipt, Placed> {
+    const { log, signHead, stores } = this.#sources;
+    const limits = this.#limits;
+    const receipts = (entries: readonly Placed[], head: SignedHead): Promise<readonly Receipt[]> =>
+      log.receipts(entries, head, this.#hashes(head.head.size));
+    return new Sequencer(log, recovered, {
+      store: stores.commits,
+      signer: new BatchSigner(signHead, receipts, limits.signingPatienceMs),
+      limits,
+      clock: () => this.#clock.guard.now(),
       published: (signed, leafHashes) => {
         this.#published(signed, leafHashes);
       },
@@ -186,6 +208,11 @@ export class LiveLog {
         if (!this.#isFinal) this.#reopening ??= this.#reopen();
       },
     });
+  }
+
+  /** The hashes of the tree of that size, which the log has reached. */
+  #hashes(size: number): HashReader {
+    return hashesFromTiles(sha256, size, (tile) => this.#tiles.tile(tile));
   }
 
   #published({ checkpoint, head: { size } }: SignedHead, leafHashes: readonly Uint8Array[]): void {
@@ -214,7 +241,7 @@ export class LiveLog {
     // Full tiles of the old edge may be on their way; they are those of a published head, and must not be written twice
     // at a time.
     await this.#writer.idle();
-    const { sources } = this.#parts;
+    const sources = this.#sources;
     const inspected = await inspectLog(sources);
     requirePossible(inspected.state, this.#sequencer.possibleHeads);
     return recoverLog(sources, inspected);
@@ -222,7 +249,7 @@ export class LiveLog {
 
   /** Puts what was recovered in the place of what stopped. */
   async #goOn(recovered: RecoveredLog): Promise<void> {
-    const added = await leafHashesSince(this.#sequencer.head.head.size, recovered, this.#parts.sources);
+    const added = await leafHashesSince(this.#sequencer.head.head.size, recovered, this.#sources);
     this.#tiles.follow(recovered.edge);
     this.#writer = recovered.writer;
     this.#sequencer = this.#sequence(recovered);
@@ -232,10 +259,8 @@ export class LiveLog {
   }
 }
 
-/** A log that has ended takes nothing. */
-export const frozen = (at: number): LogError =>
-  new LogError(
-    'LOG_FROZEN',
-    `the log of this service ended at ${rfc3339(at)}: no certificate is issued any more`,
-    { hint: 'Ask the operator which service has taken its place.' },
-  );
+/** What a log that has ended rejects entries with. */
+export const frozen = ({ endNotice }: StoredLog, at: number): LogError =>
+  new LogError('LOG_FROZEN', `the log of this service ended at ${rfc3339(at)}: ${endNotice}`, {
+    hint: 'Ask the operator which service has taken its place.',
+  });

@@ -10,15 +10,13 @@ import { CHECKPOINT_FILE } from './store/checkpoint-file.ts';
 import type { CommitStore, Head, LoadedState } from './store/commit-store.ts';
 import { HASH_LENGTH } from './format/merkle.ts';
 import { TILE_WIDTH, tilePath } from './format/tile.ts';
-import type { LogSigners, SignedHead, SignHead } from './sequence/head-signer.ts';
-import { putIssuers, requireOwnIssuers, type Issuers } from '../ct-log/issuers.ts';
+import type { SignedHead, SignHead } from './sequence/head-signer.ts';
 import { LogError } from './log-error.ts';
+import type { EntryFormat, IdentityEvidence, StoredLog } from './log-kind.ts';
 import { readLogFile } from './store/log-file.ts';
-import type { LogIdentity } from './log-identity.ts';
-import { logKeys } from './log-keys.ts';
 import { NeededFiles } from './tree/needed-files.ts';
 import { rebuildEdge } from './tree/rebuild-edge.ts';
-import { requireOneLog, requireUnedited, type Witnesses } from './require-identity.ts';
+import { requireOneLog, requireUnedited } from './require-identity.ts';
 import { refuseRollback } from './rollback.ts';
 import type { TileStore } from './store/tile-store.ts';
 import { TileWriter } from './sequence/tile-writer.ts';
@@ -33,13 +31,10 @@ export interface LogStores {
 }
 
 /** What a log is opened from. */
-export interface LogSources {
+export interface LogSources<Log extends StoredLog = StoredLog> {
   readonly directory: string;
-  readonly identity: LogIdentity;
-  readonly signers: LogSigners;
+  readonly log: Log;
   readonly signHead: SignHead;
-  /** The CA chain, DER, issuing CA first, root last. */
-  readonly issuers: readonly Uint8Array[];
   readonly stores: LogStores;
 }
 
@@ -54,7 +49,6 @@ export interface InspectedLog {
 /** A log that can be written. */
 export interface RecoveredLog {
   readonly edge: TreeEdge;
-  readonly issuers: Issuers;
   readonly writer: TileWriter;
   readonly head: SignedHead;
   /** When the log ended, milliseconds since the epoch; undefined while it goes on. */
@@ -63,46 +57,47 @@ export interface RecoveredLog {
 
 /** The first half: takes the stores, and holds them to one log with one history. Throws {@link LogError}. */
 export async function inspectLog(sources: LogSources): Promise<InspectedLog> {
-  const { directory, identity, signers, issuers, stores } = sources;
+  const { directory, log, stores } = sources;
   const state = await stores.commits.load();
-  requireOneLog(identity, state.identity, signers);
+  requireOneLog(log, state.identity);
   const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
-  const edge = await rebuildEdge(state, stores.tiles);
+  const edge = await rebuildEdge(log.entries, state, stores.tiles);
   const isBound = state.identity.bound !== undefined;
-  const unwitnessed = isBound
+  const unconfirmed = isBound
     ? []
-    : requireUnedited(identity, await witnessesOf(state, checkpoint, stores.tiles));
-  const opening = { keys: logKeys(identity), state, edge, tiles: stores.tiles, checkpoint };
-  const warnings = [...unwitnessed, ...(await refuseRollback(opening))];
-  await requireOwnIssuers(issuers, stores.tiles);
+    : requireUnedited(log, await evidenceOf(log.entries, state, checkpoint, stores.tiles));
+  const opening = { log, state, edge, tiles: stores.tiles, checkpoint };
+  const warnings = [...unconfirmed, ...(await refuseRollback(opening))];
+  await log.companions?.inspect(stores.tiles);
   return { state, edge, warnings };
 }
 
-/** The newest data tile has an entry when the store holds none: the log is as large as its full tiles. */
-async function witnessesOf(
+/** The newest bundle has an entry when the store holds none: the log is as large as its full tiles. */
+async function evidenceOf(
+  { bundle }: EntryFormat,
   { head: { size }, entries }: LoadedState,
   checkpoint: Uint8Array | undefined,
   tiles: TileStore,
-): Promise<Witnesses> {
-  const newest = tilePath({ level: 'data', n: Math.ceil(size / TILE_WIDTH) - 1, width: TILE_WIDTH });
+): Promise<IdentityEvidence> {
+  const newest = tilePath({ level: bundle, n: Math.ceil(size / TILE_WIDTH) - 1, width: TILE_WIDTH });
   const entry = entries[0] ?? (size === 0 ? undefined : await tiles.get(newest));
   return { checkpoint, entry, size };
 }
 
-/** The second half: everything that is committed, synced; issuers and full tiles that a crash left unwritten; the
+/** The second half: everything that is committed, synced; companion files and full tiles that a crash left unwritten; the
  * signature of the committed head, checked with the log's own keys. Throws {@link LogError}, and the key's own error. */
 export async function recoverLog(sources: LogSources, { state, edge }: InspectedLog): Promise<RecoveredLog> {
-  const { identity, stores, signHead } = sources;
+  const { log, stores, signHead } = sources;
   await stores.commits.recover();
-  const issuers = await putIssuers(sources.issuers, stores.tiles);
+  await log.companions?.store(stores.tiles);
   const writer = new TileWriter(edge, stores.tiles);
   await writer.write(state.head.size);
   if (writer.contradiction !== undefined) throw writer.contradiction;
   if (writer.failure !== undefined)
     throw new LogError('LOG_STORAGE', `a full tile cannot be written: ${writer.failure}`);
   const head = await signHead(state.head);
-  requireCheckpointOf(state.head, head.checkpoint, logKeys(identity));
-  return { edge, issuers, writer, head, frozenAt: state.frozenAt };
+  requireCheckpointOf(state.head, head.checkpoint, log.keys);
+  return { edge, writer, head, frozenAt: state.frozenAt };
 }
 
 /** How often the store is judged again when it shows another head once it is open. */
@@ -140,12 +135,19 @@ export function requirePossible({ head }: LoadedState, possible: readonly Head[]
 }
 
 /** Removes the temporary files that a crash left where this log writes. Only at the start, under the lock, and before
- * anything is written: they are in the directories of the tiles at the edge, of the issuers and of the log itself. */
-export async function removeLeftovers(directory: string, { head, firstEntry }: LoadedState): Promise<void> {
-  const places = new Set([directory, join(directory, 'issuer')]);
+ * anything is written: they are in the directories of the tiles at the edge, of the companion files and of the log itself. */
+export async function removeLeftovers(
+  directory: string,
+  { entries, companions }: StoredLog,
+  { head, firstEntry }: LoadedState,
+): Promise<void> {
+  const places = new Set([
+    directory,
+    ...(companions === undefined ? [] : [join(directory, companions.folder)]),
+  ]);
   for (const size of [firstEntry, head.size])
-    for (const level of ['data', 0, 1, 2, 3, 4, 5] as const) {
-      const n = Math.floor(size / TILE_WIDTH ** (level === 'data' ? 1 : level + 1));
+    for (const level of [entries.bundle, 0, 1, 2, 3, 4, 5] as const) {
+      const n = Math.floor(size / TILE_WIDTH ** (typeof level === 'number' ? level + 1 : 1));
       for (const at of [n, Math.max(0, n - 1)])
         places.add(dirname(join(directory, tilePath({ level, n: at, width: TILE_WIDTH }))));
     }
@@ -160,9 +162,9 @@ export async function removeLeftovers(directory: string, { head, firstEntry }: L
 export async function leafHashesSince(
   size: number,
   { edge, head: { head } }: RecoveredLog,
-  { stores }: LogSources,
+  { log, stores }: LogSources,
 ): Promise<Uint8Array[]> {
-  const tiles = new TreeTiles(edge, new NeededFiles(stores.tiles, 0));
+  const tiles = new TreeTiles(log.entries, edge, new NeededFiles(stores.tiles, 0));
   const out: Uint8Array[] = [];
   for (let at = size; at < head.size; at++) {
     const n = Math.floor(at / TILE_WIDTH);

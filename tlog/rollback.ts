@@ -9,22 +9,22 @@ import { CHECKPOINT_FILE } from './store/checkpoint-file.ts';
 import type { LoadedState } from './store/commit-store.ts';
 import { consistencyProof, rootFrom } from './format/merkle-proof.ts';
 import { verifyConsistency } from './format/merkle-verify.ts';
-import { hashesFromTiles, TILE_WIDTH, tilePath } from './format/tile.ts';
-import type { Vkey } from './format/vkey.ts';
+import { hashesFromTiles, TILE_WIDTH, tilePath, type BundleName } from './format/tile.ts';
 import { LogError, messageOf } from './log-error.ts';
+import type { StoredLog } from './log-kind.ts';
 import { NeededFiles } from './tree/needed-files.ts';
 import { requireOwnTiles } from './tree/own-tiles.ts';
 import { sha256 } from './sha256.ts';
 import type { TileStore } from './store/tile-store.ts';
 import type { TreeEdge } from './tree/tree-edge.ts';
 import { TreeTiles } from './tree/tree-tiles.ts';
-import { verifyCheckpoint, type VerifiedCheckpoint } from './tree/verify-head.ts';
+import { verifyCheckpoint, type CheckpointKey, type VerifiedCheckpoint } from './tree/verify-head.ts';
 
 /** What a log is opened from. `edge` gives the root of the committed head. */
 export interface Opening {
+  readonly log: Pick<StoredLog, 'entries' | 'keys'>;
   /** The file's bytes; undefined when it is missing. */
   readonly checkpoint: Uint8Array | undefined;
-  readonly keys: readonly Vkey[];
   readonly state: LoadedState;
   readonly edge: TreeEdge;
   readonly tiles: TileStore;
@@ -34,14 +34,15 @@ export interface Opening {
  * Throws {@link LogError} `LOG_ROLLED_BACK` when the log was larger before, or was another; `LOG_CORRUPT` when it is a
  * damaged file that makes it look so. */
 export async function refuseRollback(opening: Opening): Promise<string[]> {
-  const { checkpoint, keys, state, edge, tiles } = opening;
+  const { log, checkpoint, state, edge, tiles } = opening;
   const { head } = state;
-  const signed = checkpoint === undefined ? undefined : signedHead(checkpoint, keys);
+  const signed = checkpoint === undefined ? undefined : signedHead(checkpoint, log.keys);
   if (typeof signed !== 'string' && signed !== undefined && signed.size > head.size)
     throw smaller(state, signed.size, `the signed ${CHECKPOINT_FILE}`);
-  const beyond = await tileBeyond(head.size, async (path) => (await tiles.get(path)) !== undefined);
+  const { bundle } = log.entries;
+  const beyond = await tileBeyond(head.size, bundle, async (path) => (await tiles.get(path)) !== undefined);
   if (beyond !== undefined) throw smaller(state, beyond.size, beyond.path);
-  await requireOwnTiles({ head, edge, tiles }, (path) =>
+  await requireOwnTiles({ format: log.entries, head, edge, tiles }, (path) =>
     rolledBack(state, `its entries are not those of ${path}, which is whole`),
   );
   if (signed === undefined) return [];
@@ -52,7 +53,7 @@ export async function refuseRollback(opening: Opening): Promise<string[]> {
 
 /** What a checkpoint of this log says; a sentence when it is none. Older versions did not sync the file, so after a
  * power cut it may be cut off. Then it says nothing about the past, and is written anew soon. */
-function signedHead(checkpoint: Uint8Array, keys: readonly Vkey[]): VerifiedCheckpoint | string {
+function signedHead(checkpoint: Uint8Array, keys: readonly CheckpointKey[]): VerifiedCheckpoint | string {
   try {
     return verifyCheckpoint(checkpoint, keys);
   } catch (error) {
@@ -65,13 +66,14 @@ function signedHead(checkpoint: Uint8Array, keys: readonly Vkey[]): VerifiedChec
 
 /** The full tile of a log that was larger than `size`; `size` of the answer is what it had at least. A full tile is
  * put only after the commit that covers it, and tiles are put in order: so if any lies beyond the tree, the first
- * one does, by its data tile or, should that be gone, by its hash tile. */
+ * one does, by its bundle of entries or, should that be gone, by its hash tile. */
 export async function tileBeyond(
   size: number,
+  bundle: BundleName,
   isThere: (path: string) => Promise<boolean>,
 ): Promise<{ size: number; path: string } | undefined> {
   const n = Math.floor(size / TILE_WIDTH);
-  for (const level of ['data', 0] as const) {
+  for (const level of [bundle, 0] as const) {
     const path = tilePath({ level, n, width: TILE_WIDTH });
     if (await isThere(path)) return { size: (n + 1) * TILE_WIDTH, path };
   }
@@ -81,10 +83,10 @@ export async function tileBeyond(
 /** A tile that is not the tree's would give another root, too: only if our own root of that size is consistent with
  * the committed head, it is the checkpoint that is of another history. */
 async function requireContinued({ size, root }: VerifiedCheckpoint, opening: Opening): Promise<void> {
-  const { state, edge, tiles } = opening;
+  const { log, state, edge, tiles } = opening;
   const { head } = state;
   if (size === 0) return;
-  const treeTiles = new TreeTiles(edge, new NeededFiles(tiles, 0));
+  const treeTiles = new TreeTiles(log.entries, edge, new NeededFiles(tiles, 0));
   const read = hashesFromTiles(sha256, head.size, (tile) => treeTiles.tile(tile));
   const own = await rootFrom(sha256, size, read);
   if (equalBytes(own, root)) return;

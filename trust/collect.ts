@@ -4,7 +4,7 @@ import { equalBytes } from '../core/bytes.ts';
 import { parseCertificate } from '../core/certificate.ts';
 import { FormatError, systemCode } from '../core/errors.ts';
 import { decodePem } from '../core/pem.ts';
-import { readIdentity, type LogIdentity } from '../tlog/log-identity.ts';
+import { readIdentity, type CtLogIdentity } from '../ct-log/log-identity.ts';
 import { TrustError } from './trust-error.ts';
 
 /** What verifiers have to trust. All of it is public. */
@@ -13,7 +13,7 @@ export interface TrustMaterial {
   readonly chain: readonly Uint8Array[];
   /** Chains that issued before, each as `chain`; what they issued must still verify. */
   readonly former: readonly (readonly Uint8Array[])[];
-  readonly log: LogIdentity;
+  readonly log: CtLogIdentity;
 }
 
 /** Where to collect from. */

@@ -1,7 +1,7 @@
 import { encodePem } from '../core/pem.ts';
 import { logV3Json } from '../ct-log/format/log-v3-json.ts';
 import { encodeVkey, makeVkey } from '../tlog/format/vkey.ts';
-import type { LogIdentity } from '../tlog/log-identity.ts';
+import type { CtLogIdentity } from '../ct-log/log-identity.ts';
 import { sha256 } from '../tlog/sha256.ts';
 import type { TrustMaterial } from './collect.ts';
 
@@ -48,12 +48,12 @@ export function exportTrust(
   ]);
 }
 
-const vkeys = ({ origin, publicKey, ed25519PublicKey }: LogIdentity): string =>
+const vkeys = ({ origin, publicKey, ed25519PublicKey }: CtLogIdentity): string =>
   [makeVkey(sha256, origin, 'static-ct', publicKey), makeVkey(sha256, origin, 'ed25519', ed25519PublicKey)]
     .map((vkey) => `${encodeVkey(vkey)}\n`)
     .join('');
 
-function description(log: LogIdentity, { logUrl, isDevelopment, version }: ExportNotes): string {
+function description(log: CtLogIdentity, { logUrl, isDevelopment, version }: ExportNotes): string {
   const fields = logV3Json({
     ...{ origin: log.origin, logId: log.logId, publicKey: log.publicKey, createdAt: log.createdAt },
     ...{ url: logUrl, intendedUse: isDevelopment ? 'test' : 'production' },

@@ -16,9 +16,10 @@ import type { Clock } from '../../core/clock.ts';
 import { describeName } from '../../core/distinguished-name.ts';
 import { decodePem, encodePem } from '../../core/pem.ts';
 import { parsePublicKey } from '../../core/public-key.ts';
-import { createLog } from '../../tlog/create-log.ts';
+import { createCtLog } from '../../ct-log/create-log.ts';
 import { syncDirectory } from '../../storage/durable-file.ts';
-import { nameOfOrigin, type LogIdentity, type SctExtensions } from '../../tlog/log-identity.ts';
+import { nameOfOrigin } from '../../tlog/log-identity.ts';
+import type { CtLogIdentity, SctExtensions } from '../../ct-log/log-identity.ts';
 import { CommandError } from '../program/command.ts';
 
 /** A CA to be made. */
@@ -44,7 +45,7 @@ export interface InstanceRequest {
   /** `dev` puts INSECURE DEV into the names of a new CA. */
   readonly mode: Mode;
   readonly authority: NewAuthority | ExistingAuthority;
-  /** See {@link LogIdentity.origin}; `defaultOrigin` gives the usual one. */
+  /** See {@link CtLogIdentity.origin}; `defaultOrigin` gives the usual one. */
   readonly origin: string;
   readonly sctExtensions: SctExtensions;
   /** Encrypts every key that is written, but for the root's if that has one of its own. */
@@ -70,7 +71,7 @@ export interface CreatedInstance {
   readonly paths: DataPaths;
   /** Issuing CA first, root last. */
   readonly chain: readonly CertificateSummary[];
-  readonly log: LogIdentity;
+  readonly log: CtLogIdentity;
   /** Absolute path of the root key; undefined for an adopted CA. */
   readonly rootKeyFile?: string | undefined;
 }
@@ -138,14 +139,14 @@ async function writeRootKey(
   return file;
 }
 
-async function makeLog(request: InstanceRequest, paths: DataPaths, name: string): Promise<LogIdentity> {
+async function makeLog(request: InstanceRequest, paths: DataPaths, name: string): Promise<CtLogIdentity> {
   const files = logPaths(paths, name);
   // Keys of their own: a key that signs two trees makes their heads ambiguous.
   const ecdsa = await generateKey('p256');
   const ed25519 = await generateKey('ed25519');
   await write(files.ecdsaKey, writeKeyPem(ecdsa, request.passphrase), 0o600);
   await write(files.ed25519Key, writeKeyPem(ed25519, request.passphrase), 0o600);
-  return createLog({
+  return createCtLog({
     directory: files.directory,
     origin: request.origin,
     sctExtensions: request.sctExtensions,

@@ -5,7 +5,8 @@ import { rfc3339 } from '../../core/clock.ts';
 import { freezeLog } from '../../tlog/freeze.ts';
 import { LogError } from '../../tlog/log-error.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
-import { openLog } from '../../tlog/log.ts';
+import { logKeys } from '../../ct-log/log-keys.ts';
+import { openCtLog } from '../../ct-log/ct-log.ts';
 import { collectTrust } from '../../trust/collect.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
@@ -36,10 +37,10 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
     treeHead: await readKey(ecdsaKey, passphrase),
     checkpoint: await readKey(ed25519Key, passphrase),
   };
-  const log = await openLog({ directory: logDirectory, signers, issuers: chain, clock });
+  const log = await openCtLog({ directory: logDirectory, signers, chain, clock });
   await log.close();
   requireCheckpoint(log.status());
-  const { head, frozenAt } = await freezeLog(logDirectory, identity, clock);
+  const { head, frozenAt } = await freezeLog(logDirectory, identity, logKeys(identity), clock);
   const { size, root } = head;
   speak.answer(
     { origin, size, root: toBase64(root), frozenAt: rfc3339(frozenAt) },

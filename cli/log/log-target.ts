@@ -11,7 +11,7 @@ import { CHECKPOINT_FILE } from '../../tlog/store/checkpoint-file.ts';
 import { httpSource, type HttpSource } from '../../ct-log/http-source.ts';
 import { LogReadError } from '../../tlog/log-error.ts';
 import { IDENTITY_FILE } from '../../tlog/log-identity.ts';
-import { logKeys } from '../../tlog/log-keys.ts';
+import { logKeys, logKeysAmong, type CtCheckpointKey } from '../../ct-log/log-keys.ts';
 import { sha256 } from '../../tlog/sha256.ts';
 import type { LogSource } from '../../ct-log/source.ts';
 import { DESCRIPTION_FILE, staticSource, type StaticSource } from '../../ct-log/static-source.ts';
@@ -41,7 +41,7 @@ export interface LogTarget {
   readonly source: LogSource;
   /** The same source, when it is a directory. */
   readonly directory: DirectorySource | undefined;
-  readonly keys: readonly Vkey[];
+  readonly keys: readonly CtCheckpointKey[];
   /** SHA-256 of its ECDSA key, 32 bytes. */
   readonly logId: Uint8Array;
   /** Whose word the keys are: `directory`, `trust` (--trust) or `server` (its own, which proves nothing). */
@@ -154,7 +154,7 @@ async function keyedTarget(source: StaticSource, options: TargetOptions, speak: 
     return { source, directory: undefined, keys, logId: logIdOf(keys), trusted: 'trust' };
   speak.note("note: the log's key is the server's own word (log.v3.json); name --trust DIR to be sure");
   const { origin, publicKey, logId } = parseLogV3Json(sha256, utf8Text(await ownWord(source)));
-  const own = [makeVkey(sha256, origin, 'static-ct', publicKey)];
+  const own = logKeysAmong([makeVkey(sha256, origin, 'static-ct', publicKey)]);
   return { source, directory: undefined, keys: own, logId, trusted: 'server' };
 }
 
@@ -217,13 +217,13 @@ async function hasCheckpoint(log: HttpSource): Promise<boolean> {
   }
 }
 
-async function trustedKeys(directory: string | undefined): Promise<Vkey[] | undefined> {
+async function trustedKeys(directory: string | undefined): Promise<CtCheckpointKey[] | undefined> {
   if (directory === undefined) return undefined;
   const path = join(directory, 'log.vkey');
   const hint = 'Make the directory with `mayfly trust export --data DIR --out DIR`.';
   const text = Buffer.from(await readLimited(path, '--trust', hint, true)).toString();
   try {
-    return parseVkeys(sha256, text);
+    return logKeysAmong(parseVkeys(sha256, text));
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     throw new CommandError('FAILED', `--trust: ${path}: ${error.message}`);

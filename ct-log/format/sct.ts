@@ -26,6 +26,12 @@ export interface SctParts {
   readonly signature: Uint8Array;
 }
 
+/** What a certificate log returns for an entry. */
+export interface SctReceipt {
+  /** The serialized SignedCertificateTimestamp (RFC 6962 §3.2), signed after the commit. */
+  readonly sct: Uint8Array;
+}
+
 /** An SCT that was read. */
 export type Sct = SctParts & DigitallySigned;
 

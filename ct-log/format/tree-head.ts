@@ -37,6 +37,9 @@ export function encodeTreeHead({ timestamp, size, root }: TreeHead): Uint8Array 
 export const encodeTreeHeadSignature = (timestamp: number, ecdsaSignature: Uint8Array): Uint8Array =>
   concat([uint(8, timestamp), encodeDigitallySigned(ecdsaSignature)]);
 
+/** The DigitallySigned in what {@link encodeTreeHeadSignature} makes: the signature of the tree head as `get-sth` has it. */
+export const treeHeadSignatureIn = (bytes: Uint8Array): Uint8Array => bytes.subarray(8);
+
 /** Reads what {@link encodeTreeHeadSignature} makes; throws {@link FormatError}. */
 export function parseTreeHeadSignature(bytes: Uint8Array): DigitallySigned & { readonly timestamp: number } {
   const reader = new TlsReader(bytes);

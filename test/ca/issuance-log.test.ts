@@ -13,8 +13,8 @@ import { findExtension, parseCertificate } from '../../core/certificate.ts';
 import { encodeLeaf } from '../../ct-log/format/leaf.ts';
 import { verifyInclusion } from '../../tlog/format/merkle-verify.ts';
 import { parseSct, parseSctList, SCT_LIST_OID } from '../../ct-log/format/sct.ts';
-import { createLog } from '../../tlog/create-log.ts';
-import { openLog, type CtLog } from '../../tlog/log.ts';
+import { createCtLog } from '../../ct-log/create-log.ts';
+import { openCtLog, type CtLog } from '../../ct-log/ct-log.ts';
 import { loggedTbs } from '../../ct-log/logged-tbs.ts';
 import { pemOf, testAuthority, type TestAuthority } from './support/authority.ts';
 import { csrOf } from './support/csr.ts';
@@ -49,7 +49,7 @@ describe('ca/issuance into the real log', () => {
     );
     if (treeHead === undefined || checkpoint === undefined) throw new Error('no keys');
     const place = join(directory, '2026');
-    await createLog({
+    await createCtLog({
       directory: place,
       origin: 'localhost/log/2026',
       sctExtensions: 'leaf_index',
@@ -57,10 +57,10 @@ describe('ca/issuance into the real log', () => {
       ed25519PublicKey: checkpoint.publicKey.slice(-32),
       clock,
     });
-    log = await openLog({
+    log = await openCtLog({
       directory: place,
       signers: { treeHead, checkpoint },
-      issuers: ca.authority.chain,
+      chain: ca.authority.chain,
       clock,
     });
     issuance = new Issuance({

@@ -5,6 +5,7 @@ import { Issuance, type ConcurrencySlot, type PendingCertificate } from '../../c
 import { ReleaseError } from '../../ca/release-error.ts';
 import { permitAlgorithms } from '../../ca/signing-algorithms.ts';
 import type { SigningRequest } from '../../ca/signing-request.ts';
+import type { SctReceipt } from '../../ct-log/format/sct.ts';
 import type { CommittedEntry } from '../../tlog/committed.ts';
 import { LogError } from '../../tlog/log-error.ts';
 import { TokenError } from '../../oidc/token-error.ts';
@@ -84,11 +85,17 @@ describe('ca/issuance', () => {
     expect(log.entries).to.have.length(1);
   });
 
-  const lies: Record<string, [code: string, (entry: CommittedEntry) => CommittedEntry]> = {
+  const lies: Record<
+    string,
+    [code: string, (entry: CommittedEntry<SctReceipt>) => CommittedEntry<SctReceipt>]
+  > = {
     'another leaf hash': ['LEAF_MISMATCH', (e) => ({ ...e, leafHash: new Uint8Array(32) })],
     'an SCT of another time': [
       'LEAF_MISMATCH',
-      (e) => ({ ...e, sct: Uint8Array.from(e.sct, (byte, i) => (i === 40 ? byte ^ 1 : byte)) }),
+      (e) => ({
+        ...e,
+        receipt: { sct: Uint8Array.from(e.receipt.sct, (byte, i) => (i === 40 ? byte ^ 1 : byte)) },
+      }),
     ],
   };
   for (const [name, [code, distort]] of Object.entries(lies)) {

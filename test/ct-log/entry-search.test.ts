@@ -57,7 +57,10 @@ describe('ct-log/entry-search', function () {
     for (; times.length < 600; time.now += 1000) {
       const count = Math.min(90, 600 - times.length);
       const receipts = await Promise.all(Array.from({ length: count }, () => log.append(entryOf(tbs))));
-      for (const { sct } of receipts) times.push(parseSct(sct).timestamp);
+      for (const {
+        receipt: { sct },
+      } of receipts)
+        times.push(parseSct(sct).timestamp);
     }
     await log.append(entryOf(withName(tbs, HOSTILE)));
     time.now++;

@@ -10,16 +10,16 @@ import { rootFrom } from '../../tlog/format/merkle-proof.ts';
 import { hashesFromTiles, hashInTile, tilePath, tilesOf, type Tile } from '../../tlog/format/tile.ts';
 import { headSigner } from '../../tlog/sequence/head-signer.ts';
 import { LogError } from '../../tlog/log-error.ts';
-import type { CtLog } from '../../tlog/log.ts';
-import type { LogIdentity } from '../../tlog/log-identity.ts';
-import { logKeys } from '../../tlog/log-keys.ts';
+import type { CtLog } from '../../ct-log/ct-log.ts';
+import type { CtLogIdentity } from '../../ct-log/log-identity.ts';
+import { checkpointSigners, logKeys } from '../../ct-log/log-keys.ts';
 import { sha256 } from '../../tlog/sha256.ts';
 import { staticSource } from '../../ct-log/static-source.ts';
 import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
 import { entry, testLog } from './support/test-log.ts';
 
-const describeLog = (identity: LogIdentity): string =>
+const describeLog = (identity: CtLogIdentity): string =>
   JSON.stringify(
     logV3Json({
       ...identity,
@@ -70,7 +70,7 @@ describe('ct-log/export-log', function () {
       expect((await run()).head.size).to.equal(size);
       const issuers = await readdir(join(test.directory, 'issuer'));
       const expected = [
-        ...[...tilesOf(size)].map(tilePath),
+        ...[...tilesOf(size, 'data')].map(tilePath),
         ...issuers.map((name) => `issuer/${name}`),
         ...['checkpoint', 'log.v3.json'],
       ];
@@ -162,7 +162,7 @@ describe('ct-log/export-log', function () {
         await rm(out, { recursive: true, force: true });
         const [{ head }] = await Promise.all([copy(), append(log, 4)]);
         expect(head.size).to.be.within(200 * round, 200 * (round + 1));
-        for (const path of [...tilesOf(head.size)].map(tilePath)) {
+        for (const path of [...tilesOf(head.size, 'data')].map(tilePath)) {
           const own = Buffer.from(await log.reader.tile(path));
           expect(await readFile(join(out, path)), path).to.deep.equal(own);
         }
@@ -261,9 +261,9 @@ describe('ct-log/export-log', function () {
     const size = 256 * 256 + 256;
     const tiles = new Map<string, Uint8Array>();
     const get = (tile: Tile): Uint8Array => tiles.get(tilePath(tile)) ?? new Uint8Array();
-    for (const tile of tilesOf(size)) {
+    for (const tile of tilesOf(size, 'data')) {
       const { level, n, width } = tile;
-      if (level === 'data') continue;
+      if (typeof level === 'string') continue;
       const hash = (i: number): Uint8Array => {
         const below = { level: level - 1, n: n * 256 + i };
         if (level === 0) return sha256(Buffer.from(`leaf ${below.n}`));
@@ -273,12 +273,15 @@ describe('ct-log/export-log', function () {
     }
     // These have no entries: the copy has something there.
     await mkdir(join(out, 'tile/data'), { recursive: true });
-    for (const tile of tilesOf(size))
+    for (const tile of tilesOf(size, 'data'))
       if (tile.level === 'data') await writeFile(join(out, tilePath(tile)), 'entries');
     await writeFile(join(out, 'log.v3.json'), describeLog(test.identity));
     await issue(0);
     const root = await rootFrom(sha256, size, hashesFromTiles(sha256, size, get));
-    const { checkpoint } = await headSigner(test.identity, test.signers)({ size, root, timestamp: 1 });
+    const { checkpoint } = await headSigner(
+      test.identity.origin,
+      checkpointSigners(test.identity, test.signers),
+    )({ size, root, timestamp: 1 });
     const real = await openDirectorySource(test.directory);
     const source = {
       ...{

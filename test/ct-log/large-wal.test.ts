@@ -8,8 +8,7 @@ import { expect } from 'chai';
 import { createCommitDatabase, openForWriting } from '../../tlog/store/commit-database.ts';
 import type { Head } from '../../tlog/store/commit-store.ts';
 import { committer } from '../../tlog/store/commit-transaction.ts';
-import type { LogIdentity } from '../../tlog/log-identity.ts';
-import { sha256 } from '../../tlog/sha256.ts';
+import { ctLogIdentity } from '../../ct-log/log-identity.ts';
 import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
 import { needMounts } from '../support/skipped.ts';
 
@@ -18,10 +17,13 @@ const LOAD = fileURLToPath(new URL(`./support/load-store.${extension}`, import.m
 const MB = 1024 * 1024;
 const BATCH = 64;
 
-const IDENTITY: LogIdentity = {
-  ...{ origin: 'localhost/log/2026', name: '2026', sctExtensions: 'leaf_index', createdAt: 1000 },
-  ...{ publicKey: Uint8Array.of(7), logId: sha256(Uint8Array.of(7)), ed25519PublicKey: new Uint8Array(32) },
-};
+const IDENTITY = ctLogIdentity({
+  origin: 'localhost/log/2026',
+  sctExtensions: 'leaf_index',
+  createdAt: 1000,
+  publicKey: Uint8Array.of(7),
+  ed25519PublicKey: new Uint8Array(32),
+});
 const head = (size: number): Head => ({
   size,
   root: new Uint8Array(32).fill(size % 251),

@@ -6,7 +6,7 @@ import type { Signer } from '../../signers/signer.ts';
 import type { CommitStore } from '../../tlog/store/commit-store.ts';
 import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
 import { LogError } from '../../tlog/log-error.ts';
-import type { CtLog, OpenLog } from '../../tlog/log.ts';
+import type { CtLog, CtLogOptions } from '../../ct-log/ct-log.ts';
 import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
 import type { TileStore } from '../../tlog/store/tile-store.ts';
 import {
@@ -31,7 +31,7 @@ interface Step {
 }
 
 const withStores =
-  (wrap: (test: TestLog, fault: Fault) => OpenLog['stores']): Step['open'] =>
+  (wrap: (test: TestLog, fault: Fault) => CtLogOptions['stores']): Step['open'] =>
   (test, ledger, fault) =>
     test.open({ signers: ledger.watch(test.signers), stores: wrap(test, fault) });
 

@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { fromBase64, toHex } from '../../core/bytes.ts';
+import type { SctReceipt } from '../../ct-log/format/sct.ts';
 import type { CommittedEntry } from '../../tlog/committed.ts';
 import { verifyConsistency, verifyInclusion } from '../../tlog/format/merkle-verify.ts';
-import type { CtLog } from '../../tlog/log.ts';
+import type { CtLog } from '../../ct-log/ct-log.ts';
 import { sha256 } from '../../tlog/sha256.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
@@ -19,7 +20,7 @@ describe('ct-log/log as it grows', function () {
   });
   afterEach(() => test.remove());
 
-  const grow = async (log: CtLog, to: number): Promise<CommittedEntry[]> => {
+  const grow = async (log: CtLog, to: number): Promise<CommittedEntry<SctReceipt>[]> => {
     const from = log.status().size;
     const answers = await Promise.all(
       Array.from({ length: to - from }, (_, i) => log.append(entry(from + i))),

@@ -4,7 +4,8 @@ import { expect } from 'chai';
 import type { LoadedState } from '../../tlog/store/commit-store.ts';
 import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
 import { LogError } from '../../tlog/log-error.ts';
-import { logKeys } from '../../tlog/log-keys.ts';
+import { checkpointSigners } from '../../ct-log/log-keys.ts';
+import { TILE_LEAVES } from '../../ct-log/tile-leaves.ts';
 import { rebuildEdge } from '../../tlog/tree/rebuild-edge.ts';
 import { refuseRollback } from '../../tlog/rollback.ts';
 import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
@@ -135,13 +136,17 @@ describe('ct-log/log with an old commit store', () => {
     await grow(100, 200);
     await grow(1, 300);
     const state = await committed();
-    const edge = await rebuildEdge(state, fileTileStore(test.directory));
+    const edge = await rebuildEdge(TILE_LEAVES, state, fileTileStore(test.directory));
     writeFileSync(file('checkpoint'), older);
     damage('tile/0/000', 5);
-    const { directory, identity } = test;
+    const { directory, identity, signers } = test;
     const tiles = fileTileStore(directory);
     const failure: unknown = await refuseRollback({
-      ...{ checkpoint: older, keys: logKeys(identity), state, edge, tiles },
+      log: { entries: TILE_LEAVES, keys: checkpointSigners(identity, signers) },
+      checkpoint: older,
+      state,
+      edge,
+      tiles,
     }).catch((error: unknown) => error);
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
     expect((failure as LogError).message).to.include('200');

@@ -5,12 +5,13 @@ import { verifyInclusion } from '../../tlog/format/merkle-verify.ts';
 import { parseTlogProof } from '../../tlog/format/tlog-proof.ts';
 import { httpSource } from '../../ct-log/http-source.ts';
 import { LogError, LogReadError } from '../../tlog/log-error.ts';
-import type { CtLog } from '../../tlog/log.ts';
-import { logKeys } from '../../tlog/log-keys.ts';
+import type { CtLog } from '../../ct-log/ct-log.ts';
+import { logKeys } from '../../ct-log/log-keys.ts';
 import { proveCertificate, type CertificateProof, type ProofLog } from '../../ct-log/proof.ts';
 import { sha256 } from '../../tlog/sha256.ts';
 import type { LogSource } from '../../ct-log/source.ts';
-import { readEntries } from '../../tlog/tree/tree-tiles.ts';
+import { TILE_LEAVES } from '../../ct-log/tile-leaves.ts';
+import { readEntries } from '../../tlog/tree/entry-bundle.ts';
 import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
 import { serveReader } from './support/serve-reader.ts';
@@ -110,7 +111,7 @@ for (const sctExtensions of ['leaf_index', 'none'] as const) {
       try {
         const { log: first, issued: mine } = await again.issue(1, { clock: () => time });
         const [certificate] = mine.map((one) => one.certificate);
-        const [entry] = readEntries(await first.reader.tile('tile/data/000.p/1'), 1);
+        const [entry] = readEntries(TILE_LEAVES, await first.reader.tile('tile/data/000.p/1'), 1);
         await first.close();
         if (certificate === undefined || entry?.entry.type !== 'precert')
           throw new Error('nothing was logged');
@@ -121,7 +122,7 @@ for (const sctExtensions of ['leaf_index', 'none'] as const) {
         expect(await prove(again.directory)).to.have.property('index', 0);
         await (await other.issue(1, { clock: () => time })).log.close();
         const later = await testLog({ sctExtensions, signers: test.signers });
-        const log = await later.open({ issuers: again.ca.authority.chain, clock: () => time + 1 });
+        const log = await later.open({ chain: again.ca.authority.chain, clock: () => time + 1 });
         const { issuerKeyHash, tbs } = entry.entry;
         const { precertificate = new Uint8Array(), chainFingerprints } = entry;
         await log.append({ issuerKeyHash, tbs, precertificate, chainFingerprints });

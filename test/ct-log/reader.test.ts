@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { concat, fromBase64, toBase64, toHex, utf8Text } from '../../core/bytes.ts';
 import { TlsReader } from '../../core/tls.ts';
+import type { SctReceipt } from '../../ct-log/format/sct.ts';
 import type { CommittedEntry } from '../../tlog/committed.ts';
 import { parseDigitallySigned } from '../../ct-log/format/digitally-signed.ts';
 import { encodeEntry, parseLeaf, parseTileLeaf } from '../../ct-log/format/leaf.ts';
@@ -11,8 +12,8 @@ import { hashLeaf } from '../../tlog/format/merkle.ts';
 import { tilesOf, tilePath } from '../../tlog/format/tile.ts';
 import { encodeTreeHead } from '../../ct-log/format/tree-head.ts';
 import { LogReadError, type LogReadReason } from '../../tlog/log-error.ts';
-import type { CtLog } from '../../tlog/log.ts';
-import { logKeys } from '../../tlog/log-keys.ts';
+import type { CtLog } from '../../ct-log/ct-log.ts';
+import { logKeys } from '../../ct-log/log-keys.ts';
 import { MAX_ENTRIES } from '../../ct-log/read-entries.ts';
 import type { LogReader } from '../../ct-log/reader.ts';
 import { sha256 } from '../../tlog/sha256.ts';
@@ -29,7 +30,7 @@ describe('ct-log/reader', function () {
   let test: TestLog;
   let log: CtLog;
   let reader: LogReader;
-  let answers: CommittedEntry[];
+  let answers: CommittedEntry<SctReceipt>[];
   let hashes: Uint8Array[];
   before(async () => {
     test = await testLog();
@@ -81,9 +82,9 @@ describe('ct-log/reader', function () {
   });
 
   it('serves every tile of the tree, full from files and partial ones of any width', async () => {
-    for (const tile of tilesOf(SIZE)) {
+    for (const tile of tilesOf(SIZE, 'data')) {
       const bytes = await reader.tile(tilePath(tile));
-      if (tile.level === 'data') continue;
+      if (typeof tile.level === 'string') continue;
       const span = 256 ** tile.level;
       const expected = Array.from({ length: tile.width }, (_, i) => {
         const from = (tile.n * 256 + i) * span;

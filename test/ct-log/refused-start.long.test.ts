@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { toBase64 } from '../../core/bytes.ts';
 import type { PrecertificateEntry } from '../../ct-log/format/leaf.ts';
 import { LogError } from '../../tlog/log-error.ts';
-import type { CtLog } from '../../tlog/log.ts';
+import type { CtLog } from '../../ct-log/ct-log.ts';
 import { ecdsaSigner, logSigners } from './support/log-keys.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';

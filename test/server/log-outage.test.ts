@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import type { RefusedDecision } from '../../ca/decision.ts';
 import { AuditError } from '../../audit/audit-error.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
-import type { CtLog } from '../../tlog/log.ts';
+import type { CtLog } from '../../ct-log/ct-log.ts';
 import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
 import type { IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import { openReplayGuard, type ReplayGuard } from '../../policy/replay/replay-guard.ts';
@@ -52,7 +52,7 @@ describe('server: a log that does not work for a while', () => {
   ): Promise<void> {
     service = await startTestService((values) => change(values));
     const { authority, policy } = service;
-    log = await test.open({ issuers: authority.chain, ...open });
+    log = await test.open({ chain: authority.chain, ...open });
     await service.close();
     service = await startTestService((values) => ({ ...change(values), log, authority }));
     const definition = service.policy.current.issuers[0]?.definition;

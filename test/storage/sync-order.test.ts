@@ -9,10 +9,11 @@ import { expect } from 'chai';
 import type { AuditDefinition, AuditFileDefinition } from '../../audit/audit-definition.ts';
 import { createDataDirectory } from '../../instance/create-data-directory.ts';
 import { CheckpointFile } from '../../tlog/store/checkpoint-file.ts';
-import { createLog } from '../../tlog/create-log.ts';
+import { createCtLog } from '../../ct-log/create-log.ts';
 import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
 import { freezeLog } from '../../tlog/freeze.ts';
-import { openLog } from '../../tlog/log.ts';
+import { openCtLog } from '../../ct-log/ct-log.ts';
+import { logKeys } from '../../ct-log/log-keys.ts';
 import { ReplayDatabase } from '../../policy/replay/replay-database.ts';
 import { makeDirectory, writeDurably } from '../../storage/durable-file.ts';
 import { issuedDecision } from '../audit/support/decisions.ts';
@@ -54,7 +55,7 @@ describe('storage: the order of syncs', () => {
   const { treeHead, checkpoint } = logSigners();
   const directory = (): string => join(root, 'logs/2026');
   const newLog = () =>
-    createLog({
+    createCtLog({
       directory: directory(),
       origin: 'localhost/log/2026',
       sctExtensions: 'leaf_index',
@@ -82,14 +83,14 @@ describe('storage: the order of syncs', () => {
     const file = new CheckpointFile(root, bytes);
     expect(await steps(() => file.close())).to.deep.equal(whole('checkpoint'));
     const identity = await newLog();
-    const log = await openLog({
+    const log = await openCtLog({
       directory: directory(),
       signers: { treeHead, checkpoint },
-      issuers: [],
+      chain: [],
       clock: Date.now,
     });
     await log.close();
-    const frozen = await steps(() => freezeLog(directory(), identity, Date.now));
+    const frozen = await steps(() => freezeLog(directory(), identity, logKeys(identity), Date.now));
     expect(frozen).to.deep.equal(whole('logs/2026/checkpoint'));
   });
 

@@ -8,7 +8,7 @@ import { createDataDirectory } from '../../instance/create-data-directory.ts';
 import type { Mode } from '../../instance/data-marker.ts';
 import { logPaths, type DataPaths } from '../../instance/data-paths.ts';
 import { encodePem } from '../../core/pem.ts';
-import { createLog } from '../../tlog/create-log.ts';
+import { createCtLog } from '../../ct-log/create-log.ts';
 
 /** How the directory deviates from a plain production one. */
 export interface TestDirectory {
@@ -52,7 +52,7 @@ async function writeLog(paths: DataPaths, passphrase: string | undefined): Promi
   const { directory, ecdsaKey, ed25519Key } = logPaths(paths, '2026');
   await writeFile(ecdsaKey, writeKeyPem(ecdsa, passphrase), { mode: 0o600 });
   await writeFile(ed25519Key, writeKeyPem(ed25519, passphrase), { mode: 0o600 });
-  await createLog({
+  await createCtLog({
     directory,
     origin: 'localhost/log/2026',
     sctExtensions: 'leaf_index',

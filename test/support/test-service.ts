@@ -9,8 +9,8 @@ import { generateKey } from '../../signers/key-types.ts';
 import { localSigner } from '../../signers/local-signer.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { encodePem } from '../../core/pem.ts';
-import { createLog } from '../../tlog/create-log.ts';
-import { openLog, type CtLog } from '../../tlog/log.ts';
+import { createCtLog } from '../../ct-log/create-log.ts';
+import { openCtLog, type CtLog } from '../../ct-log/ct-log.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import type { IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';
@@ -156,7 +156,7 @@ async function testAuthority(clock: () => number): Promise<Authority> {
 async function testLog(directory: string, authority: Authority, clock: () => number): Promise<CtLog> {
   const treeHead = localSigner(await generateKey('p256'));
   const checkpoint = localSigner(await generateKey('ed25519'));
-  await createLog({
+  await createCtLog({
     directory,
     origin: 'localhost/log/2026',
     sctExtensions: 'leaf_index',
@@ -164,7 +164,7 @@ async function testLog(directory: string, authority: Authority, clock: () => num
     ed25519PublicKey: checkpoint.publicKey.subarray(-32),
     clock,
   });
-  return openLog({ directory, signers: { treeHead, checkpoint }, issuers: authority.chain, clock });
+  return openCtLog({ directory, signers: { treeHead, checkpoint }, chain: authority.chain, clock });
 }
 
 /** A good token of the service's issuer, for {@link EMAIL} unless `claims` say otherwise. */

@@ -2,9 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { createLog, type NewLog } from '../../tlog/create-log.ts';
+import { createCtLog, type NewCtLog } from '../../ct-log/create-log.ts';
 import { LogError, type LogReason } from '../../tlog/log-error.ts';
-import { nameOfOrigin, readIdentity } from '../../tlog/log-identity.ts';
+import { nameOfOrigin } from '../../tlog/log-identity.ts';
+import { readIdentity } from '../../ct-log/log-identity.ts';
 import { sha256 } from '../../tlog/sha256.ts';
 import { judgeStorage } from '../../tlog/judge-storage.ts';
 import { logSigners } from '../ct-log/support/log-keys.ts';
@@ -20,8 +21,8 @@ describe('tlog/create-log', () => {
   });
 
   const { treeHead, checkpoint } = logSigners();
-  const make = (over: Partial<NewLog> = {}): ReturnType<typeof createLog> =>
-    createLog({
+  const make = (over: Partial<NewCtLog> = {}): ReturnType<typeof createCtLog> =>
+    createCtLog({
       ...{ directory: join(root, 'logs', '2026'), origin: 'ca.example.org/log/2026', sctExtensions: 'none' },
       ...{ ecdsaPublicKey: treeHead.publicKey, ed25519PublicKey: checkpoint.publicKey.subarray(-32) },
       clock: () => 1_700_000_000_123,

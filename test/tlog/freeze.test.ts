@@ -7,7 +7,7 @@ import { openForReading } from '../../tlog/store/commit-database.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { freezeLog } from '../../tlog/freeze.ts';
 import { LogError } from '../../tlog/log-error.ts';
-import { logKeys } from '../../tlog/log-keys.ts';
+import { logKeys } from '../../ct-log/log-keys.ts';
 import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { entry, testLog, type TestLog } from '../ct-log/support/test-log.ts';
 
@@ -20,7 +20,7 @@ describe('tlog/freeze', () => {
   });
   afterEach(() => test.remove());
 
-  const freeze = () => freezeLog(test.directory, test.identity, () => NOW);
+  const freeze = () => freezeLog(test.directory, test.identity, logKeys(test.identity), () => NOW);
   const codeOf = (run: Promise<unknown>): Promise<string> =>
     run.then(
       () => 'none',
@@ -84,7 +84,7 @@ describe('tlog/freeze', () => {
   it('leaves a log that has ended as it is', async () => {
     await fill(0, 3);
     await freeze();
-    const again = await freezeLog(test.directory, test.identity, () => NOW + 1e9);
+    const again = await freezeLog(test.directory, test.identity, logKeys(test.identity), () => NOW + 1e9);
     expect(again.frozenAt).to.equal(NOW);
   });
 
@@ -110,7 +110,9 @@ describe('tlog/freeze', () => {
       lock.close();
       return NOW;
     };
-    expect((await freezeLog(test.directory, test.identity, clock)).frozenAt).to.equal(NOW);
+    expect((await freezeLog(test.directory, test.identity, logKeys(test.identity), clock)).frozenAt).to.equal(
+      NOW,
+    );
     expect(String(other)).to.include('locked');
   });
 

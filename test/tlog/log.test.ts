@@ -30,7 +30,7 @@ describe('log', () => {
     const log = await test.open();
     const committed = await log.append(entry(1));
     expect(isCommitted(committed)).to.equal(true);
-    const sct = parseSct(committed.sct);
+    const sct = parseSct(committed.receipt.sct);
     expect(sct.timestamp).to.equal(committed.timestamp);
     expect(parseLeafIndex(sct.extensions)).to.equal(0);
     expect(log.status()).to.include({ size: 1, queued: 0 });

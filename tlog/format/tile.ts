@@ -1,6 +1,6 @@
 /**
  * Tiles (c2sp.org/tlog-tiles; c2sp.org/static-ct-api): 256 neighbouring hashes of every eighth level, and beside
- * level 0 the entries themselves (`data`). A tile that is not full yet is a prefix of the full one.
+ * level 0 the entries themselves, in bundles. A tile that is not full yet is a prefix of the full one.
  */
 import { FormatError } from '../../core/errors.ts';
 import type { Sha256 } from '../../core/hash.ts';
@@ -13,9 +13,13 @@ const TILE_HEIGHT = 8;
 /** 2^40 entries need the levels 0 to 4; static-ct-api allows one more. */
 const MAX_LEVEL = 5;
 
+/** Where the bundles of entries of a log lie: `data` by static-ct-api, `entries` by tlog-tiles. */
+export type BundleName = 'data' | 'entries';
+
 /** Which tile: the `n`-th of its level, with `width` hashes or entries (256 when full). */
 export interface Tile {
-  readonly level: number | 'data';
+  /** A bundle of entries has the name of its log's bundles in the place of a level. */
+  readonly level: number | BundleName;
   readonly n: number;
   readonly width: number;
 }
@@ -29,19 +33,20 @@ export function tilePath({ level, n, width }: Tile): string {
   return `tile/${level}/${groups.join('/')}${width === TILE_WIDTH ? '' : `.p/${width}`}`;
 }
 
-const TILE_PATH = /^tile\/([0-9]|data)\/((?:x[0-9]{3}\/){0,4}[0-9]{3})(?:\.p\/([1-9][0-9]{0,2}))?$/;
+const TILE_PATH = /^tile\/([0-9]|[a-z]+)\/((?:x[0-9]{3}\/){0,4}[0-9]{3})(?:\.p\/([1-9][0-9]{0,2}))?$/;
 
-/** The tile of a path. There is one spelling for each tile: everything else throws {@link FormatError}. */
-export function parseTilePath(path: string): Tile {
+/** The tile of a path in a log with bundles of that name. There is one spelling for each tile: everything else throws
+ * {@link FormatError}. */
+export function parseTilePath(path: string, bundle: BundleName): Tile {
   const match = TILE_PATH.exec(path);
   if (match === null) throw new FormatError('MALFORMED', 'this is not the path of a tile');
   const [, level = '', index = '', width] = match;
   const tile: Tile = {
-    level: level === 'data' ? 'data' : Number(level),
+    level: level === bundle ? bundle : Number(level),
     n: Number(index.replace(/[x/]/g, '')),
     width: width === undefined ? TILE_WIDTH : Number(width),
   };
-  const inRange = level === 'data' || Number(level) <= MAX_LEVEL;
+  const inRange = level === bundle || Number(level) <= MAX_LEVEL;
   if (!inRange || !Number.isSafeInteger(tile.n) || tilePath(tile) !== path) {
     throw new FormatError('MALFORMED', 'this is not the path of a tile');
   }
@@ -49,25 +54,25 @@ export function parseTilePath(path: string): Tile {
 }
 
 /** The width that tile `n` of `level` has in the tree of `size` leaves: 256 when full, 0 when it does not exist. */
-export function tileWidth(level: number | 'data', n: number, size: number): number {
-  const hashes = Math.floor(size / TILE_WIDTH ** (level === 'data' ? 0 : level));
+export function tileWidth(level: Tile['level'], n: number, size: number): number {
+  const hashes = Math.floor(size / TILE_WIDTH ** (typeof level === 'number' ? level : 0));
   return Math.max(0, Math.min(TILE_WIDTH, hashes - n * TILE_WIDTH));
 }
 
-/** Every tile of the tree of `size` leaves, level by level, the data tiles last; each level ends with its partial
+/** Every tile of the tree of `size` leaves, level by level, the bundles of entries last; each level ends with its partial
  * tile if it has one. */
-export const tilesOf = (size: number): Generator<Tile> => tilesBetween(0, size);
+export const tilesOf = (size: number, bundle: BundleName): Generator<Tile> => tilesBetween(0, size, bundle);
 
 /** The tiles that the tree of `to` leaves has and that of `from` leaves has not, in the order of {@link tilesOf}. */
-export function* tilesBetween(from: number, to: number): Generator<Tile> {
+export function* tilesBetween(from: number, to: number, bundle: BundleName): Generator<Tile> {
   for (let level = 0; level <= MAX_LEVEL && tileWidth(level, 0, to) > 0; level++) {
     yield* levelBetween(level, from, to);
   }
-  yield* levelBetween('data', from, to);
+  yield* levelBetween(bundle, from, to);
 }
 
-function* levelBetween(level: number | 'data', from: number, to: number): Generator<Tile> {
-  const covered = TILE_WIDTH ** (level === 'data' ? 1 : level + 1);
+function* levelBetween(level: Tile['level'], from: number, to: number): Generator<Tile> {
+  const covered = TILE_WIDTH ** (typeof level === 'number' ? level + 1 : 1);
   for (let n = Math.floor(from / covered); tileWidth(level, n, to) > 0; n++) {
     const width = tileWidth(level, n, to);
     if (width > tileWidth(level, n, from)) yield { level, n, width };

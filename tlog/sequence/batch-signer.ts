@@ -3,42 +3,40 @@
  * ever be, so a signature that fails changes nothing: the same head is signed again, and the same entries.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Signer } from '../../signers/signer.ts';
 import type { Head } from '../store/commit-store.ts';
 import type { SignedHead, SignHead } from './head-signer.ts';
 import { LogError, messageOf } from '../log-error.ts';
-import type { PlacedEntry } from '../../ct-log/placed-entry.ts';
-import { signScts, type EntryWithSct } from '../../ct-log/sct-maker.ts';
 
 /** Milliseconds until a failed signature is tried again, the first and the longest. */
 const FIRST_RETRY = 50;
 const LONGEST_RETRY = 5_000;
 
-/** What signs. */
-export interface BatchSignerParts {
-  readonly signHead: SignHead;
-  /** ECDSA P-256, for SCTs. */
-  readonly sctSigner: Signer;
-  readonly logId: Uint8Array;
-  /** Milliseconds after which nobody is to wait any more. */
-  readonly patienceMs: number;
-}
+/** Makes the receipts of a batch, in its order, after its head was signed. */
+export type MakeReceipts<Placed, Receipt> = (
+  entries: readonly Placed[],
+  head: SignedHead,
+) => Promise<readonly Receipt[]>;
 
 /** A committed batch with its signatures. */
-export interface SignedBatch {
+export interface SignedBatch<Receipt> {
   readonly head: SignedHead;
-  readonly entries: readonly EntryWithSct[];
+  readonly receipts: readonly Receipt[];
 }
 
-/** See above. */
-export class BatchSigner {
-  readonly #parts: BatchSignerParts;
+/** The keys of one log, as its sequencer uses them. */
+export class BatchSigner<Placed, Receipt> {
+  readonly #signHead: SignHead;
+  readonly #makeReceipts: MakeReceipts<Placed, Receipt>;
+  readonly #timeoutMs: number;
   readonly #abort = new AbortController();
   #failure: string | undefined;
   #late: LogError | undefined;
 
-  constructor(parts: BatchSignerParts) {
-    this.#parts = parts;
+  /** `timeoutMs`: milliseconds after which signing takes too long. */
+  constructor(signHead: SignHead, makeReceipts: MakeReceipts<Placed, Receipt>, timeoutMs: number) {
+    this.#signHead = signHead;
+    this.#makeReceipts = makeReceipts;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Why the last signature failed, or is not there yet; undefined while all is well. */
@@ -46,22 +44,22 @@ export class BatchSigner {
     return this.#failure ?? (this.#late === undefined ? undefined : NO_ANSWER);
   }
 
-  /** What to reject with while signing takes longer than anybody is to wait. */
+  /** What to reject with while signing takes too long. */
   get late(): LogError | undefined {
     return this.#late;
   }
 
-  /** The head and the SCTs of `entries`, once both could be signed; `onLate` is called when that takes too long. Rejects
+  /** The head and the receipts of `entries`, once both could be signed; `onLate` is called when that takes too long. Rejects
    * after {@link stop} only. */
   async sign(
     next: Head,
-    entries: readonly PlacedEntry[],
+    entries: readonly Placed[],
     onLate: (error: LogError) => void,
-  ): Promise<SignedBatch> {
+  ): Promise<SignedBatch<Receipt>> {
     const timer = setTimeout(() => {
       this.#late = lateness(this.#failure ?? NO_ANSWER);
       onLate(this.#late);
-    }, this.#parts.patienceMs);
+    }, this.#timeoutMs);
     try {
       return await this.#untilSigned(next, entries);
     } finally {
@@ -70,15 +68,15 @@ export class BatchSigner {
     }
   }
 
-  async #untilSigned(next: Head, entries: readonly PlacedEntry[]): Promise<SignedBatch> {
-    const { signHead, logId, sctSigner: signer } = this.#parts;
+  async #untilSigned(next: Head, entries: readonly Placed[]): Promise<SignedBatch<Receipt>> {
     let head: SignedHead | undefined;
     for (let wait = FIRST_RETRY; ; wait = Math.min(2 * wait, LONGEST_RETRY)) {
       try {
-        head ??= await signHead(next);
-        const signed = await signScts(entries, next.timestamp, { logId, signer });
+        head ??= await this.#signHead(next);
+        const receipts = await this.#makeReceipts(entries, head);
+        if (receipts.length !== entries.length) throw new LogError('LOG_STORAGE', 'a receipt is missing');
         this.#failure = undefined;
-        return { head, entries: signed };
+        return { head, receipts };
       } catch (error) {
         this.#failure = messageOf(error);
         await this.#pause(wait);

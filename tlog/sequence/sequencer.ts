@@ -1,43 +1,75 @@
 /**
  * Gives every entry its place. One batch at a time, and each step only after the one before:
  *
- *     collect → time → hash → commit entries and unsigned head → sign that head → sign SCTs → resolve → tiles
+ *     collect → time → hash → commit entries and unsigned head → sign that head → make receipts → resolve → tiles
  *
  * A crash before the commit returns leaves the old head, or the new one that nobody has seen signed; start-up signs
  * whichever it finds. A crash after it loses nothing: the entries are durable and the head can be signed again. So two
- * signed heads of one size cannot exist, and no SCT without its entry.
+ * signed heads of one size cannot exist, and no receipt without its entry.
  *
  * A failed commit ends this sequencer: nobody here knows what is stored. Whoever opened it opens the store again, and
  * goes on with another one.
  */
 import { makeCommitted, type Committed } from '../committed.ts';
-import type { Head } from '../store/commit-store.ts';
-import type { PrecertificateEntry } from '../../ct-log/format/leaf.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { CommitStore, Head } from '../store/commit-store.ts';
 import type { SignedHead } from './head-signer.ts';
 import { requireNotBehind, timeAfter } from './head-time.ts';
 import { LogError, messageOf } from '../log-error.ts';
-import { entryPlacer, type PlacedEntry, type PlaceEntry } from '../../ct-log/placed-entry.ts';
-import type { SignedBatch } from './batch-signer.ts';
-import type { SequencerParts } from './sequencer-parts.ts';
-import { WaitingEntries, type PlacedBatch, type Waiter } from './waiting-entries.ts';
+import type { LogKind, PlacedEntry } from '../log-kind.ts';
+import type { TreeEdge } from '../tree/tree-edge.ts';
+import type { BatchSigner, SignedBatch } from './batch-signer.ts';
+import type { SequencerLimits } from './sequencer-limits.ts';
+import type { TileWriter } from './tile-writer.ts';
+import { WaitingEntries, type PlacedBatch } from './waiting-entries.ts';
 
-/** The one writer of a log; see above. */
-export class Sequencer {
-  readonly #parts: SequencerParts;
-  readonly #placeEntry: PlaceEntry;
+/** Where a sequencer begins. */
+export interface SequencerStart {
+  /** The newest head, committed and signed. */
+  readonly head: SignedHead;
+  /** The edge of its tree, and what writes the full tiles of that. */
+  readonly edge: TreeEdge;
+  readonly writer: TileWriter;
+}
+
+/** What a sequencer works with. */
+export interface SequencerOptions<Placed, Receipt> {
+  readonly store: CommitStore;
+  readonly signer: BatchSigner<Placed, Receipt>;
+  /** Throws LogError `LOG_CLOCK` while it is not trusted. */
+  readonly clock: Clock;
+  readonly limits: SequencerLimits;
+  /** Called with each new head and the leaf hashes that it adds. */
+  readonly published: (head: SignedHead, leafHashes: readonly Uint8Array[]) => void;
+  /** Called once, with the cause, when nothing is logged any more. */
+  readonly stopped: (cause: unknown) => void;
+}
+
+/** The one writer of a log. */
+export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
+  readonly #kind: Pick<LogKind<Entry, Receipt, Placed>, 'place'>;
+  readonly #edge: TreeEdge;
+  readonly #tiles: TileWriter;
+  readonly #options: SequencerOptions<Placed, Receipt>;
   #head: SignedHead;
-  readonly #waiting = new WaitingEntries();
+  readonly #waiting = new WaitingEntries<Entry, Receipt, Placed>();
   #running: Promise<void> | undefined;
   #attempted: Head | undefined;
-  /** Called when signing takes longer than anybody is to wait. */
+  /** Called when signing takes too long. */
   #onLate: (() => void) | undefined;
   #failure: LogError | undefined;
   #closed = false;
 
-  constructor(parts: SequencerParts) {
-    this.#parts = parts;
-    this.#placeEntry = entryPlacer(parts.identity, parts.knowsChain);
-    this.#head = parts.head;
+  constructor(
+    kind: Pick<LogKind<Entry, Receipt, Placed>, 'place'>,
+    { head, edge, writer }: SequencerStart,
+    options: SequencerOptions<Placed, Receipt>,
+  ) {
+    this.#kind = kind;
+    this.#edge = edge;
+    this.#tiles = writer;
+    this.#head = head;
+    this.#options = options;
   }
 
   /** The newest signed head. */
@@ -62,13 +94,13 @@ export class Sequencer {
 
   /** Why a committed head is not signed yet; undefined while all is well. */
   get signingFailure(): string | undefined {
-    return this.#parts.signer.failure;
+    return this.#options.signer.failure;
   }
 
-  /** Resolves when the entry is durable, covered by a signed head, and its SCT is made. Rejects with {@link LogError}:
+  /** Resolves when the entry is durable, covered by a signed head, and its receipt is made. Rejects with {@link LogError}:
    * `LOG_BUSY`, `LOG_CLOCK`, `LOG_ENTRY_REFUSED` (others can go on), `LOG_UNAVAILABLE`, `LOG_CLOSED` (nobody can). Its
    * `mayBeLogged` says whether the entry may be durable all the same. */
-  append(entry: PrecertificateEntry): Promise<Committed> {
+  append(entry: Entry): Promise<Committed<Receipt>> {
     const refusal = this.refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
     const committed = this.#waiting.add(entry);
@@ -80,7 +112,7 @@ export class Sequencer {
   refusal(): LogError | undefined {
     if (this.#failure !== undefined) return this.#failure;
     if (this.#closed) return new LogError('LOG_CLOSED', 'the log is closed');
-    const { signer, limits } = this.#parts;
+    const { signer, limits } = this.#options;
     if (signer.late !== undefined) return signer.late;
     if (this.#waiting.queued >= limits.queued)
       return new LogError('LOG_BUSY', 'too many entries wait to be logged', {
@@ -92,7 +124,7 @@ export class Sequencer {
   /** Why the clock keeps entries out; undefined while it does not. */
   clockRefusal(): LogError | undefined {
     try {
-      requireNotBehind(this.#head.head.timestamp, this.#parts.clock());
+      requireNotBehind(this.#head.head.timestamp, this.#options.clock());
       return undefined;
     } catch (error) {
       if (error instanceof LogError) return error;
@@ -104,13 +136,13 @@ export class Sequencer {
    * signed is left for the next start, which signs it. */
   async close(): Promise<void> {
     this.#closed = true;
-    const { signer, tiles } = this.#parts;
+    const { signer } = this.#options;
     signer.stop();
     const late = new Promise<void>((resolve) => {
       this.#onLate = resolve;
     });
     if (signer.late === undefined) await Promise.race([this.#running, late]);
-    await tiles.write(this.#head.head.size);
+    await this.#tiles.write(this.#head.head.size);
   }
 
   async #run(): Promise<void> {
@@ -132,16 +164,16 @@ export class Sequencer {
       cause,
     });
     this.#waiting.rejectAll(this.#failure);
-    this.#parts.stopped(cause);
+    this.#options.stopped(cause);
   }
 
   async #batch(): Promise<void> {
-    const { tiles, limits } = this.#parts;
-    await tiles.waitBelow(limits.tileBacklog, this.#head.head.size);
+    const { limits } = this.#options;
+    await this.#tiles.waitBelow(limits.tileBacklog, this.#head.head.size);
     const timestamp = await this.#time();
     if (timestamp === undefined) return;
-    const place = (entry: PrecertificateEntry, at: number): PlacedEntry =>
-      this.#placeEntry(entry, this.#parts.edge.size + at, timestamp);
+    const first = this.#edge.size;
+    const place = (entry: Entry, at: number): Placed => this.#kind.place(entry, first + at, timestamp);
     const placed = this.#waiting.take(limits.batch, place);
     if (placed.entries.length > 0) await this.#log(placed, timestamp);
     this.#waiting.endBatch();
@@ -150,7 +182,7 @@ export class Sequencer {
   /** The time of the next head. While the clock is far behind, what waits is refused and the log goes on. */
   async #time(): Promise<number | undefined> {
     try {
-      return await timeAfter(this.#head.head.timestamp, this.#parts.clock);
+      return await timeAfter(this.#head.head.timestamp, this.#options.clock);
     } catch (error) {
       if (!(error instanceof LogError)) throw error;
       this.#waiting.rejectQueued(error);
@@ -158,53 +190,58 @@ export class Sequencer {
     }
   }
 
-  async #log({ waiters, entries }: PlacedBatch, timestamp: number): Promise<void> {
-    const { edge, store, tiles, signer } = this.#parts;
-    for (const { leafHash, tileLeaf } of entries) edge.append(leafHash, tileLeaf);
-    const next: Head = { size: edge.size, root: edge.root(), timestamp };
+  async #log(batch: PlacedBatch<Entry, Receipt, Placed>, timestamp: number): Promise<void> {
+    const { entries } = batch;
+    const { store, signer } = this.#options;
+    for (const { leafHash, bytes } of entries) this.#edge.append(leafHash, bytes);
+    const next: Head = { size: this.#edge.size, root: this.#edge.root(), timestamp };
     this.#attempted = next;
     await store.commit({
       expected: this.#head.head,
       next,
-      entries: entries.map(({ tileLeaf }) => tileLeaf),
-      pruneBelow: tiles.durableBelow,
+      entries: entries.map(({ bytes }) => bytes),
+      pruneBelow: this.#tiles.durableBelow,
     });
     // From here on the entries are durable and `next` is the only head of its size there can ever be.
     this.#requireRunning();
-    // Whoever waits is refused after a while, and then everybody is, before their tokens are used up.
+    // After a while those that wait are refused, and so is every later caller, before a token is used up.
     const signed = await signer.sign(next, entries, (late) => {
       this.#waiting.rejectAll(late);
       this.#onLate?.();
     });
     this.#requireRunning();
-    this.#publish(signed, waiters);
-    if (tiles.backlog(next.size) > 0) void this.#writeTiles();
+    this.#publish(batch, signed);
+    if (this.#tiles.backlog(next.size) > 0) void this.#writeTiles();
   }
 
-  #publish({ head, entries }: SignedBatch, waiters: readonly Waiter[]): void {
+  #publish(
+    { waiters, entries }: PlacedBatch<Entry, Receipt, Placed>,
+    { head, receipts }: SignedBatch<Receipt>,
+  ): void {
     this.#head = head;
     this.#waiting.endBatch();
-    this.#parts.published(
+    this.#options.published(
       head,
-      entries.map(({ entry }) => entry.leafHash),
+      entries.map(({ leafHash }) => leafHash),
     );
     const { size: treeSize, root, timestamp } = head.head;
-    for (const [i, { entry, sct }] of entries.entries()) {
+    for (const [i, receipt] of receipts.entries()) {
+      const entry = entries[i];
+      if (entry === undefined) continue;
       const { index, leafHash } = entry;
-      waiters[i]?.resolve(makeCommitted({ index, timestamp, leafHash, treeSize, root, sct }));
+      waiters[i]?.resolve(makeCommitted({ index, timestamp, leafHash, treeSize, root, receipt }));
     }
   }
 
   /** Tries again to write full tiles that failed. */
   retryTiles(): void {
-    if (this.#failure === undefined && this.#parts.tiles.failure !== undefined) void this.#writeTiles();
+    if (this.#failure === undefined && this.#tiles.failure !== undefined) void this.#writeTiles();
   }
 
   /** In the background; what cannot pass by itself stops the log wherever the next batch is. */
   async #writeTiles(): Promise<void> {
-    const { tiles } = this.#parts;
-    await tiles.write(this.#head.head.size);
-    if (tiles.contradiction !== undefined) this.#stop(tiles.contradiction);
+    await this.#tiles.write(this.#head.head.size);
+    if (this.#tiles.contradiction !== undefined) this.#stop(this.#tiles.contradiction);
   }
 
   /** The log may have stopped while a batch was waiting for a store or a key. */

@@ -1,26 +1,24 @@
 /** Entries that wait to be logged, with those who wait for them. */
 import type { Committed } from '../committed.ts';
-import type { PrecertificateEntry } from '../../ct-log/format/leaf.ts';
 import type { LogError } from '../log-error.ts';
-import type { PlacedEntry } from '../../ct-log/placed-entry.ts';
 
 /** One entry and what becomes of it. */
-export interface Waiter {
-  readonly entry: PrecertificateEntry;
-  readonly resolve: (committed: Committed) => void;
+export interface Waiter<Entry, Receipt> {
+  readonly entry: Entry;
+  readonly resolve: (committed: Committed<Receipt>) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** What a batch logs; `waiters[i]` waits for `entries[i]`. */
-export interface PlacedBatch {
-  readonly waiters: readonly Waiter[];
-  readonly entries: readonly PlacedEntry[];
+export interface PlacedBatch<Entry, Receipt, Placed> {
+  readonly waiters: readonly Waiter<Entry, Receipt>[];
+  readonly entries: readonly Placed[];
 }
 
-/** See above. Whoever was answered stays so: later answers change nothing. */
-export class WaitingEntries {
-  #queue: Waiter[] = [];
-  #inBatch: readonly Waiter[] = [];
+/** The queue of a sequencer. A waiter that was resolved or rejected stays so: what comes later changes nothing. */
+export class WaitingEntries<Entry, Receipt, Placed> {
+  #queue: Waiter<Entry, Receipt>[] = [];
+  #inBatch: readonly Waiter<Entry, Receipt>[] = [];
 
   /** Entries that are in no batch yet. */
   get queued(): number {
@@ -32,7 +30,7 @@ export class WaitingEntries {
     return this.#queue.length + this.#inBatch.length;
   }
 
-  add(entry: PrecertificateEntry): Promise<Committed> {
+  add(entry: Entry): Promise<Committed<Receipt>> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ entry, resolve, reject });
     });
@@ -40,10 +38,10 @@ export class WaitingEntries {
 
   /** Begins a batch of the first `limit` entries. `place` says where each goes, by its place in the batch; one for which it
    * throws is refused alone and takes no place. */
-  take(limit: number, place: (entry: PrecertificateEntry, at: number) => PlacedEntry): PlacedBatch {
+  take(limit: number, place: (entry: Entry, at: number) => Placed): PlacedBatch<Entry, Receipt, Placed> {
     this.#inBatch = this.#queue.splice(0, limit);
-    const waiters: Waiter[] = [];
-    const entries: PlacedEntry[] = [];
+    const waiters: Waiter<Entry, Receipt>[] = [];
+    const entries: Placed[] = [];
     for (const waiter of this.#inBatch) {
       try {
         entries.push(place(waiter.entry, entries.length));
@@ -65,7 +63,7 @@ export class WaitingEntries {
     for (const { reject } of this.#queue.splice(0)) reject(error);
   }
 
-  /** Rejects everybody. The entries of the batch may have been stored. */
+  /** Rejects all. The entries of the batch may have been stored. */
   rejectAll(error: LogError): void {
     for (const { reject } of this.#inBatch) reject(error.ofStored());
     this.#inBatch = [];

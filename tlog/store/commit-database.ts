@@ -5,7 +5,7 @@
  *     meta(key, value)            log_id; format: 1, 2 once the log has ended; identity: the text of log.json, absent in a file of an older version;
  *                                 frozen, once the log has ended
  *     head(one, size, root, timestamp)
- *     entry(idx, bytes)           TileLeaf bytes; only entries that are not yet in a full data tile
+ *     entry(idx, bytes)           as in its bundle; only entries that are not yet in a full one
  */
 import { DatabaseSync } from 'node:sqlite';
 import { existsSync, statSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { FileFault } from '../../storage/file-fault.ts';
 import { DURABLE, isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
 import type { CommittedState, Head, StoredIdentity } from './commit-store.ts';
 import { LogError, type LogReason } from '../log-error.ts';
-import { identityText, type LogIdentity } from '../log-identity.ts';
+import type { LogIdentity } from '../log-identity.ts';
 
 /** Version of the tables. */
 const FORMAT = 1;
@@ -60,7 +60,7 @@ export function createCommitDatabase(path: string, identity: LogIdentity, head: 
     const meta = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
     meta.run('log_id', identity.logId);
     meta.run('format', Uint8Array.of(FORMAT));
-    meta.run('identity', utf8(identityText(identity)));
+    meta.run('identity', utf8(identity.text));
     db.prepare('INSERT INTO head (one, size, root, timestamp) VALUES (1, ?, ?, ?)').run(
       head.size,
       head.root,
@@ -144,9 +144,7 @@ export function readStoredIdentity(db: DatabaseSync, path: string): StoredIdenti
 
 /** Writes the whole identity into a store of an older version, which knows the log's id alone. */
 export function bindIdentity(db: DatabaseSync, identity: LogIdentity): void {
-  db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('identity', ?)").run(
-    utf8(identityText(identity)),
-  );
+  db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('identity', ?)").run(utf8(identity.text));
 }
 
 /** The state as one snapshot, whatever a writer does meanwhile; throws {@link LogError}. */

@@ -15,7 +15,7 @@ export interface CommittedState {
   readonly head: Head;
   /** Index of `entries[0]`: a multiple of 256. Everything below is in full tiles. */
   readonly firstEntry: number;
-  /** Tile leaves (static-ct-api TileLeaf) of `firstEntry` … `head.size - 1`. */
+  /** As bundles hold them: entries `firstEntry` … `head.size - 1`. */
   readonly entries: readonly Uint8Array[];
   /** When the log ended, milliseconds since the epoch; undefined while it goes on. Nothing is committed afterwards. */
   readonly frozenAt?: number | undefined;
@@ -44,7 +44,7 @@ export interface Batch {
   /** The head this step builds on. */
   readonly expected: Head;
   readonly next: Head;
-  /** Tile leaves of `expected.size` … `next.size - 1`. */
+  /** As bundles hold them: entries `expected.size` … `next.size - 1`. */
   readonly entries: readonly Uint8Array[];
   /** Entries below this index are durable in full tiles and may go. */
   readonly pruneBelow: number;

@@ -5,14 +5,17 @@ import { LogError } from '../log-error.ts';
 import { readLogFile } from './log-file.ts';
 import type { TileStore } from './tile-store.ts';
 
-/** Only these may become a path below the log's directory. */
-const PATH = /^(?:tile\/(?:data|[0-9]{1,2})(?:\/x[0-9]{3})*\/[0-9]{3}|issuer\/[0-9a-f]{64})$/;
+/** Only these may become a path below the log's directory: full tiles, and files named by their hash in a folder. */
+const PATH = /^(?:tile\/(?:data|entries|[0-9]{1,2})(?:\/x[0-9]{3})*\/[0-9]{3}|[a-z]{1,32}\/[0-9a-f]{64})$/;
 
 /** A {@link TileStore} of read-only files below the log's `directory`. */
 export function fileTileStore(directory: string): TileStore {
   const read = async (path: string): Promise<Uint8Array | undefined> => {
     if (!PATH.test(path))
-      throw new LogError('LOG_STORAGE', `"${path}" is not the path of a tile or an issuer`);
+      throw new LogError(
+        'LOG_STORAGE',
+        `"${path}" is not the path of a tile or of a file that its hash names`,
+      );
     return readLogFile(directory, path);
   };
   const made = new Set<string>();

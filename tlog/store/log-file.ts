@@ -4,14 +4,14 @@ import { systemCode } from '../../core/errors.ts';
 import { FileFault } from '../../storage/file-fault.ts';
 import { readWhole } from '../../storage/read-whole.ts';
 
-/** What a data tile may have, which holds certificates: no tile of this log's entries comes near it. */
-const MAX_DATA_TILE = 64 * 1024 * 1024;
+/** What a bundle of entries may have: none that this program writes comes near it. */
+const MAX_BUNDLE = 64 * 1024 * 1024;
 /** The same for everything else. */
 const MAX_SMALL = 1024 * 1024;
 
 /** Most bytes of the file at `path` in a log. */
 export const mostBytes = (path: string): number =>
-  path.startsWith('tile/data/') ? MAX_DATA_TILE : MAX_SMALL;
+  /^tile\/(?:data|entries)\//.test(path) ? MAX_BUNDLE : MAX_SMALL;
 
 /** The bytes of the file at `path` in the log's `directory`; undefined when there is none. A directory may have been made
  * by somebody else: what is no file, or too large, is not read. Rejects with a FileFault. */

@@ -1,6 +1,6 @@
 /**
- * The large, immutable part of a log: full hash tiles, full data tiles, issuer certificates. Names are the paths of
- * static-ct-api (`tile/0/x001/000`, `tile/data/000`, `issuer/<hex>`).
+ * The large, immutable part of a log: full hash tiles, full bundles of entries, companion files. Names are the paths under
+ * which they are served (`tile/0/x001/000`, `tile/data/000`, `issuer/<hex>`).
  *
  * Not trusted: every byte that comes back is checked against the committed head before it is signed again, and
  * `mayfly log check` checks all of them.

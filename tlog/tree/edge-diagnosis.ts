@@ -1,12 +1,11 @@
 /** Finds the file to blame when the right edge does not give the committed root. */
-import { concat, equalBytes } from '../../core/bytes.ts';
-import { FormatError } from '../../core/errors.ts';
+import { concat, equalBytes, firstDifference } from '../../core/bytes.ts';
 import type { LoadedState } from '../store/commit-store.ts';
-import { firstDifference } from '../../ct-log/entry-check.ts';
-import { parseTileLeaf } from '../../ct-log/format/leaf.ts';
-import { hashLeaf, HASH_LENGTH } from '../format/merkle.ts';
+import { HASH_LENGTH } from '../format/merkle.ts';
 import { hashInTile, TILE_WIDTH, tilePath } from '../format/tile.ts';
+import type { EntryFormat } from '../log-kind.ts';
 import { sha256 } from '../sha256.ts';
+import { leafHashOf, splitBundle } from './entry-bundle.ts';
 import type { TileStore } from '../store/tile-store.ts';
 
 /** Whether the head's root comes out with these tiles and these entries. */
@@ -15,23 +14,27 @@ export type GivesRoot = (tiles: TileStore, entries: readonly Uint8Array[]) => Pr
 /** What is wrong, as a sentence that names the file; undefined when nothing shows it. Whatever gives the committed root
  * in the place of something else is right, and the other is wrong. */
 export async function wrongFile(
+  format: EntryFormat,
   state: LoadedState,
   tiles: TileStore,
   givesRoot: GivesRoot,
 ): Promise<string | undefined> {
-  return (await wrongEntry(state, tiles, givesRoot)) ?? (await wrongTile(state, tiles, givesRoot));
+  return (
+    (await wrongEntry(format, state, tiles, givesRoot)) ?? (await wrongTile(format, state, tiles, givesRoot))
+  );
 }
 
-/** An entry of the commit store that is also in a full data tile, and right there. */
+/** An entry of the commit store that is also in a full bundle, and right there. */
 async function wrongEntry(
+  format: EntryFormat,
   { files, firstEntry, entries }: LoadedState,
   tiles: TileStore,
   givesRoot: GivesRoot,
 ): Promise<string | undefined> {
   for (let from = 0; from + TILE_WIDTH <= entries.length; from += TILE_WIDTH) {
     const n = (firstEntry + from) / TILE_WIDTH;
-    const path = tilePath({ level: 'data', n, width: TILE_WIDTH });
-    const there = splitTile((await tiles.get(path)) ?? new Uint8Array());
+    const path = tilePath({ level: format.bundle, n, width: TILE_WIDTH });
+    const there = splitBundle(format, (await tiles.get(path)) ?? new Uint8Array());
     if (typeof there === 'string') continue;
     const at = there.findIndex((entry, i) => !equalBytes(entry, entries[from + i] ?? new Uint8Array()));
     if (at < 0 || !(await givesRoot(tiles, entries.toSpliced(from, TILE_WIDTH, ...there)))) continue;
@@ -42,6 +45,7 @@ async function wrongEntry(
 
 /** A hash tile at the edge that does not follow from what lies below it. */
 async function wrongTile(
+  format: EntryFormat,
   state: LoadedState,
   tiles: TileStore,
   givesRoot: GivesRoot,
@@ -49,7 +53,7 @@ async function wrongTile(
   for (let level = 0; TILE_WIDTH ** (level + 1) <= state.firstEntry; level++) {
     const end = Math.floor(state.firstEntry / TILE_WIDTH ** (level + 1));
     for (let n = end - (end % TILE_WIDTH); n < end; n++) {
-      const wrong = await tileContradiction(level, n, tiles);
+      const wrong = await tileContradiction(format, level, n, tiles);
       if (wrong === undefined) continue;
       if (wrong.expected === undefined) return wrong.message;
       const { path, expected } = wrong;
@@ -77,49 +81,31 @@ export interface TileContradiction {
 
 /** Looks at the full hash tile `n` of `level`; undefined when it follows from what lies below it. */
 export async function tileContradiction(
+  format: EntryFormat,
   level: number,
   n: number,
   tiles: TileStore,
 ): Promise<TileContradiction | undefined> {
   const path = tilePath({ level, n, width: TILE_WIDTH });
   const stored = (await tiles.get(path)) ?? new Uint8Array();
-  const below = level === 0 ? await leafHashes(n, tiles) : await tileRoots(level, n, tiles);
+  const below = level === 0 ? await leafHashes(format, n, tiles) : await tileRoots(level, n, tiles);
   if (typeof below === 'string') return { path, message: below };
   const expected = concat(below);
   if (equalBytes(expected, stored)) return undefined;
   const at = firstDifference(expected, stored);
-  const from = level === 0 ? tilePath({ level: 'data', n, width: TILE_WIDTH }) : `level ${level - 1}`;
+  const from = level === 0 ? tilePath({ level: format.bundle, n, width: TILE_WIDTH }) : `level ${level - 1}`;
   const message = `${path} at byte ${at}: hash ${Math.floor(at / HASH_LENGTH)} does not follow from ${from}`;
   return { path, at, expected, message };
 }
 
-/** The TileLeafs of a full data tile, or where it is damaged: `at byte 12: entry 0 is damaged (…)`. */
-export function splitTile(bytes: Uint8Array): Uint8Array[] | string {
-  const out: Uint8Array[] = [];
-  let at = 0;
-  try {
-    while (out.length < TILE_WIDTH) {
-      const { next } = parseTileLeaf(bytes, at);
-      out.push(bytes.subarray(at, next));
-      at = next;
-    }
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    return `at byte ${at}: entry ${out.length} of the tile is damaged (${error.message})`;
-  }
-  return at === bytes.length ? out : `at byte ${at}: bytes follow the last entry`;
-}
-
-/** The leaf hash of an entry that {@link splitTile} read. */
-export const leafHashIn = (tileLeaf: Uint8Array): Uint8Array =>
-  hashLeaf(sha256, parseTileLeaf(tileLeaf, 0).leaf);
-
-async function leafHashes(n: number, tiles: TileStore): Promise<Uint8Array[] | string> {
-  const path = tilePath({ level: 'data', n, width: TILE_WIDTH });
+async function leafHashes(format: EntryFormat, n: number, tiles: TileStore): Promise<Uint8Array[] | string> {
+  const path = tilePath({ level: format.bundle, n, width: TILE_WIDTH });
   const bytes = await tiles.get(path);
   if (bytes === undefined) return `${path} is missing`;
-  const entries = splitTile(bytes);
-  return typeof entries === 'string' ? `${path} ${entries}` : entries.map(leafHashIn);
+  const entries = splitBundle(format, bytes);
+  return typeof entries === 'string'
+    ? `${path} ${entries}`
+    : entries.map((entry) => leafHashOf(format, entry));
 }
 
 async function tileRoots(level: number, n: number, tiles: TileStore): Promise<Uint8Array[] | string> {

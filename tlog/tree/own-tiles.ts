@@ -3,73 +3,74 @@
  * the log would write. Where it is not, either the file is damaged, or it is of another history of this log. Only the
  * second one is the end of the log, so the two must not be taken for each other.
  */
-import { equalBytes } from '../../core/bytes.ts';
+import { equalBytes, firstDifference } from '../../core/bytes.ts';
 import type { Head } from '../store/commit-store.ts';
-import { leafHashIn, splitTile, tileContradiction } from './edge-diagnosis.ts';
-import { entryFault, firstDifference } from '../../ct-log/entry-check.ts';
-import { parseTileLeaf } from '../../ct-log/format/leaf.ts';
+import { tileContradiction } from './edge-diagnosis.ts';
+import { leafHashOf, splitBundle } from './entry-bundle.ts';
 import { TILE_WIDTH, tilePath } from '../format/tile.ts';
 import { LogError } from '../log-error.ts';
+import type { EntryFormat } from '../log-kind.ts';
 import { COMMIT_DATABASE } from '../store/sqlite-commit-store.ts';
 import type { TileStore } from '../store/tile-store.ts';
 import type { TreeEdge } from './tree-edge.ts';
 
 /** What the tiles are held to; `edge` gives the root of `head`. */
 export interface OwnTiles {
+  readonly format: EntryFormat;
   readonly head: Head;
   readonly edge: TreeEdge;
   readonly tiles: TileStore;
 }
 
-/** Throws {@link LogError} `LOG_CORRUPT` for a file that is damaged, and what `foreign` makes of the path of a whole data
- * tile of another history. */
+/** Throws {@link LogError} `LOG_CORRUPT` for a file that is damaged, and what `foreign` makes of the path of a whole
+ * bundle of another history. */
 export async function requireOwnTiles(own: OwnTiles, foreign: (path: string) => LogError): Promise<void> {
   const { head, edge, tiles } = own;
   for (let n = edge.firstTile; (n + 1) * TILE_WIDTH <= head.size; n++) {
     for (const { tile, path, bytes } of edge.fullTiles(n)) {
       const there = await tiles.get(path);
       if (there === undefined || equalBytes(there, bytes)) continue;
-      if (tile.level !== 'data') throw damaged(path, firstDifference(there, bytes));
+      if (typeof tile.level === 'number') throw damaged(path, firstDifference(there, bytes));
       if (await isOfAnotherHistory(own, n, there)) throw foreign(path);
-      throw damagedDataTile(own, n, there);
+      throw damagedBundle(own, n, there);
     }
   }
 }
 
-/** Whether data tile `n` is whole and holds other entries than ours. Its hash tile tells; without one, every entry behind
+/** Whether bundle `n` is whole and holds other entries than ours. Its hash tile tells; without one, every entry behind
  * the first other one must be another one, as they are after a fork. */
-async function isOfAnotherHistory({ edge, tiles }: OwnTiles, n: number, there: Uint8Array): Promise<boolean> {
-  const theirs = splitTile(there);
+async function isOfAnotherHistory(
+  { format, edge, tiles }: OwnTiles,
+  n: number,
+  there: Uint8Array,
+): Promise<boolean> {
+  const theirs = splitBundle(format, there);
   if (typeof theirs === 'string') return false;
   const ours = edge.entries(n, TILE_WIDTH) ?? [];
-  const others = theirs.map((entry, i) => !equalBytes(leafHashIn(entry), leafHashIn(ours[i] ?? entry)));
+  const isOther = (entry: Uint8Array, i: number): boolean =>
+    !equalBytes(leafHashOf(format, entry), leafHashOf(format, ours[i] ?? entry));
+  const others = theirs.map(isOther);
   const first = others.indexOf(true);
   if (first < 0) return false;
   const hashTile = await tiles.get(tilePath({ level: 0, n, width: TILE_WIDTH }));
-  if (hashTile === undefined) return others.slice(first).every((isOther) => isOther);
-  return (await tileContradiction(0, n, tiles)) === undefined;
+  if (hashTile === undefined) return others.slice(first).every(Boolean);
+  return (await tileContradiction(format, 0, n, tiles)) === undefined;
 }
 
 /** Both copies have the same leaf hashes, or one of them a hash that is not in the tree: the commit store's give the
  * root, so the tile is the wrong one. What no hash covers (precertificate, chain) is held to the rest of the entry. */
-function damagedDataTile({ edge }: OwnTiles, n: number, there: Uint8Array): LogError {
-  const path = tilePath({ level: 'data', n, width: TILE_WIDTH });
-  const theirs = splitTile(there);
+function damagedBundle({ format, edge }: OwnTiles, n: number, there: Uint8Array): LogError {
+  const path = tilePath({ level: format.bundle, n, width: TILE_WIDTH });
+  const theirs = splitBundle(format, there);
   if (typeof theirs === 'string') return damaged(path, theirs);
   const ours = edge.entries(n, TILE_WIDTH) ?? [];
   const at = theirs.findIndex((entry, i) => !equalBytes(entry, ours[i] ?? entry));
   const [own, other] = [ours[at] ?? new Uint8Array(), theirs[at] ?? new Uint8Array()];
   const offset = other.byteOffset - there.byteOffset + firstDifference(own, other);
-  const isOwnSound = isSound(own);
-  if (isSound(other) && !isOwnSound && equalBytes(leafHashIn(own), leafHashIn(other)))
+  const isSound = (entry: Uint8Array): boolean => format.isSound(format.parse(entry, 0));
+  if (isSound(other) && !isSound(own) && equalBytes(leafHashOf(format, own), leafHashOf(format, other)))
     return damagedStore(n * TILE_WIDTH + at, path);
   return damaged(path, offset);
-}
-
-function isSound(tileLeaf: Uint8Array): boolean {
-  const entry = parseTileLeaf(tileLeaf, 0);
-  const fault = entryFault(entry, { index: 0, sctExtensions: undefined, issuer: undefined, leafHolds: true });
-  return fault === undefined || fault.message.startsWith('the extension');
 }
 
 const damaged = (path: string, where: number | string): LogError =>

@@ -3,11 +3,12 @@ import { equalBytes } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { BELONG_TOGETHER } from '../store/commit-snapshot.ts';
 import type { LoadedState } from '../store/commit-store.ts';
-import { parseTileLeaf } from '../../ct-log/format/leaf.ts';
-import { hashLeaf, HASH_LENGTH } from '../format/merkle.ts';
+import { HASH_LENGTH } from '../format/merkle.ts';
 import { hashInTile, TILE_WIDTH, tilePath } from '../format/tile.ts';
 import { wrongFile } from './edge-diagnosis.ts';
+import { leafHashOf } from './entry-bundle.ts';
 import { LogError } from '../log-error.ts';
+import type { EntryFormat } from '../log-kind.ts';
 import { sha256 } from '../sha256.ts';
 import { COMMIT_DATABASE } from '../store/sqlite-commit-store.ts';
 import { TreeEdge, type EdgeStart } from './tree-edge.ts';
@@ -18,22 +19,28 @@ import type { TileStore } from '../store/tile-store.ts';
  * `LOG_CORRUPT`, naming the file, when a tile is missing or the root is not the head's: such a log must not be
  * signed, for its next head would contradict one that is already out.
  */
-export async function rebuildEdge(state: LoadedState, tiles: TileStore): Promise<TreeEdge> {
-  const edge = await edgeOf(state, tiles, state.entries);
+export async function rebuildEdge(
+  format: EntryFormat,
+  state: LoadedState,
+  tiles: TileStore,
+): Promise<TreeEdge> {
+  const edge = await edgeOf(format, state, tiles, state.entries);
   if (givesHead(edge, state)) return edge;
-  const wrong = await wrongFile(state, tiles, async (others, entries) =>
-    givesHead(await edgeOf(state, others, entries), state),
+  const wrong = await wrongFile(format, state, tiles, async (others, entries) =>
+    givesHead(await edgeOf(format, state, others, entries), state),
   );
   throw wrong === undefined ? unlikeHead(state) : corrupt(wrong);
 }
 
 async function edgeOf(
+  format: EntryFormat,
   { firstEntry, files }: LoadedState,
   tiles: TileStore,
   entries: readonly Uint8Array[],
 ): Promise<TreeEdge> {
-  const edge = new TreeEdge(await readStart(firstEntry, tiles));
-  for (const [i, entry] of entries.entries()) edge.append(leafHashOf(entry, firstEntry + i, files), entry);
+  const edge = new TreeEdge(format.bundle, await readStart(firstEntry, tiles));
+  for (const [i, entry] of entries.entries())
+    edge.append(committedLeafHash(format, entry, `${files}: entry ${firstEntry + i}`), entry);
   return edge;
 }
 
@@ -48,15 +55,13 @@ const unlikeHead = ({ files }: LoadedState): LogError =>
 const RESTORE =
   'Put back the newest commit.db, with the commit.db-wal that lay beside it; docs/operations.md, "Backup and restore".';
 
-/** RFC 6962 leaf hash of a stored TileLeaf; throws {@link LogError} naming the entry when it cannot be read. */
-function leafHashOf(tileLeaf: Uint8Array, index: number, files: string): Uint8Array {
+/** The leaf hash of an entry of the commit store; throws {@link LogError} with its `name` when it cannot be read. */
+function committedLeafHash(format: EntryFormat, bytes: Uint8Array, name: string): Uint8Array {
   try {
-    const { leaf, next } = parseTileLeaf(tileLeaf, 0);
-    if (next !== tileLeaf.length) throw new FormatError('TRAILING_BYTES', 'bytes follow the entry');
-    return hashLeaf(sha256, leaf);
+    return leafHashOf(format, bytes);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw corrupt(`${files}: entry ${index} is damaged (${error.message})`);
+    throw corrupt(`${name} is damaged (${error.message})`);
   }
 }
 

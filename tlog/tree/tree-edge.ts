@@ -6,7 +6,7 @@
 import { concat } from '../../core/bytes.ts';
 import { CompactRange } from '../format/compact-range.ts';
 import { HASH_LENGTH } from '../format/merkle.ts';
-import { TILE_WIDTH, tilePath, type Tile } from '../format/tile.ts';
+import { TILE_WIDTH, tilePath, type BundleName, type Tile } from '../format/tile.ts';
 import { sha256 } from '../sha256.ts';
 
 const TILE_HEIGHT = 8;
@@ -20,19 +20,22 @@ export interface EdgeStart {
   readonly upperTiles: readonly Uint8Array[];
 }
 
-/** The right edge; see above. */
+/** The right edge of a tree. */
 export class TreeEdge {
+  readonly #bundle: BundleName;
   readonly #range: CompactRange;
-  /** By level, by number: 256 hashes of room, filled from the left. */
+  /** By level, by number: space for 256 hashes, filled from the left. */
   readonly #hashes: Map<number, Uint8Array>[] = [];
   readonly #entries = new Map<number, Uint8Array[]>();
 
-  constructor(start: EdgeStart = { size: 0, frontier: [], upperTiles: [] }) {
+  /** `bundle` names the bundles of entries, for the paths of {@link fullTiles}. */
+  constructor(bundle: BundleName, start: EdgeStart = { size: 0, frontier: [], upperTiles: [] }) {
+    this.#bundle = bundle;
     this.#range = new CompactRange(sha256, start.size, start.frontier);
     for (const [i, hashes] of start.upperTiles.entries()) {
       const level = i + 1;
       const n = Math.floor(start.size / TILE_WIDTH ** (level + 1));
-      this.#room(level, n).set(hashes);
+      this.#tileAt(level, n).set(hashes);
     }
   }
 
@@ -46,12 +49,12 @@ export class TreeEdge {
     return this.#range.root();
   }
 
-  /** Adds an entry by its leaf hash and its TileLeaf. */
-  append(leafHash: Uint8Array, tileLeaf: Uint8Array): void {
+  /** Adds an entry by its leaf hash and its bytes in a bundle. */
+  append(leafHash: Uint8Array, bytes: Uint8Array): void {
     const n = Math.floor(this.size / TILE_WIDTH);
     const entries = this.#entries.get(n);
-    if (entries === undefined) this.#entries.set(n, [tileLeaf]);
-    else entries.push(tileLeaf);
+    if (entries === undefined) this.#entries.set(n, [bytes]);
+    else entries.push(bytes);
     this.#range.append(leafHash, (height, index, hash) => {
       if (height % TILE_HEIGHT === 0) this.#put(height / TILE_HEIGHT, index, hash);
     });
@@ -59,14 +62,14 @@ export class TreeEdge {
 
   #put(level: number, index: number, hash: Uint8Array): void {
     const n = Math.floor(index / TILE_WIDTH);
-    this.#room(level, n).set(hash, (index - n * TILE_WIDTH) * HASH_LENGTH);
+    this.#tileAt(level, n).set(hash, (index - n * TILE_WIDTH) * HASH_LENGTH);
   }
 
-  #room(level: number, n: number): Uint8Array {
+  #tileAt(level: number, n: number): Uint8Array {
     const tiles = (this.#hashes[level] ??= new Map());
-    let room = tiles.get(n);
-    if (room === undefined) tiles.set(n, (room = new Uint8Array(TILE_WIDTH * HASH_LENGTH)));
-    return room;
+    let tile = tiles.get(n);
+    if (tile === undefined) tiles.set(n, (tile = new Uint8Array(TILE_WIDTH * HASH_LENGTH)));
+    return tile;
   }
 
   /** The first `width` hashes of a tile, or undefined if it is not held here. The caller vouches that the tree has
@@ -75,23 +78,22 @@ export class TreeEdge {
     return this.#hashes[level]?.get(n)?.subarray(0, width * HASH_LENGTH);
   }
 
-  /** The first `width` TileLeafs of a data tile, or undefined if it is not held here. */
+  /** The first `width` entries of bundle `n`, or undefined if it is not held here. */
   entries(n: number, width: number): readonly Uint8Array[] | undefined {
     return this.#entries.get(n)?.slice(0, width);
   }
 
-  /** Number of the first data tile held here. */
+  /** Number of the first bundle held here. */
   get firstTile(): number {
     for (const n of this.#entries.keys()) return n;
     return Math.floor(this.size / TILE_WIDTH);
   }
 
-  /** The full tiles that exist since data tile `n` is full, with their bytes: what the edge holds of `n` may be
-   * dropped when all of them are durable. The data tile comes first. */
+  /** The full tiles that exist since bundle `n` is full, with their bytes: what the edge holds of `n` may be dropped when
+   * all of them are durable. The bundle comes first. */
   fullTiles(n: number): { tile: Tile; path: string; bytes: Uint8Array }[] {
-    const out = [
-      { tile: { level: 'data', n, width: TILE_WIDTH } as Tile, bytes: concat(this.#entries.get(n) ?? []) },
-    ];
+    const bundle: Tile = { level: this.#bundle, n, width: TILE_WIDTH };
+    const out = [{ tile: bundle, bytes: concat(this.#entries.get(n) ?? []) }];
     for (const { level, n: number } of hashTilesEndingAt(n)) {
       const bytes = this.#hashes[level]?.get(number);
       if (bytes !== undefined) out.push({ tile: { level, n: number, width: TILE_WIDTH }, bytes });
@@ -106,7 +108,7 @@ export class TreeEdge {
   }
 }
 
-/** The hash tiles that data tile `n` completes: its own of level 0, and one above for each that is complete too. */
+/** The hash tiles that bundle `n` completes: its own of level 0, and one above for each that is complete too. */
 function hashTilesEndingAt(n: number): { level: number; n: number }[] {
   const out = [{ level: 0, n }];
   let at = n;

@@ -1,8 +1,9 @@
 import { concat } from '../../core/bytes.ts';
-import { parseTileLeaf, type TileLeaf } from '../../ct-log/format/leaf.ts';
 import { HASH_LENGTH } from '../format/merkle.ts';
 import { TILE_WIDTH, tilePath, type Tile } from '../format/tile.ts';
 import { LogError } from '../log-error.ts';
+import type { EntryFormat, StoredEntry } from '../log-kind.ts';
+import { firstEntries, readEntries } from './entry-bundle.ts';
 import type { NeededFiles } from './needed-files.ts';
 import type { TreeEdge } from './tree-edge.ts';
 
@@ -11,12 +12,14 @@ const CACHED = 512;
 
 /** Any tile of a tree: from its edge in memory, else cut from the full tile in the store. Callers keep to widths that
  * the tree has. */
-export class TreeTiles {
+export class TreeTiles<Stored extends StoredEntry = StoredEntry> {
+  readonly #format: EntryFormat<Stored>;
   #edge: TreeEdge;
   readonly #files: NeededFiles;
   readonly #cache = new Map<string, Uint8Array>();
 
-  constructor(edge: TreeEdge, files: NeededFiles) {
+  constructor(format: EntryFormat<Stored>, edge: TreeEdge, files: NeededFiles) {
+    this.#format = format;
     this.#edge = edge;
     this.#files = files;
   }
@@ -26,26 +29,27 @@ export class TreeTiles {
     this.#edge = edge;
   }
 
-  /** The bytes of a tile; throws LogError `LOG_CORRUPT` when a file that must be there is missing or cut off. */
+  /** The bytes of a tile, which is not of other bundles than the log's; throws LogError `LOG_CORRUPT` when a file that must be there is missing or cut off. */
   async tile({ level, n, width }: Tile): Promise<Uint8Array> {
-    if (level === 'data') return this.#dataTile(n, width);
+    if (typeof level === 'string') return this.#bundle(n, width);
     const held = this.#edge.hashes(level, n, width);
     const bytes = held ?? (await this.#fullHashTile(level, n));
     return bytes.subarray(0, width * HASH_LENGTH);
   }
 
-  /** The first `width` entries of a data tile. */
-  async entries(n: number, width: number): Promise<TileLeaf[]> {
+  /** The first `width` entries of bundle `n`. */
+  async entries(n: number, width: number): Promise<Stored[]> {
     const held = this.#edge.entries(n, width);
-    if (held !== undefined) return held.map((entry) => parseTileLeaf(entry, 0));
-    return this.#files.read(fullPath('data', n), (bytes) => readEntries(bytes, width));
+    if (held !== undefined) return held.map((entry) => this.#format.parse(entry, 0));
+    const path = fullPath(this.#format.bundle, n);
+    return this.#files.read(path, (bytes) => readEntries(this.#format, bytes, width));
   }
 
-  async #dataTile(n: number, width: number): Promise<Uint8Array> {
+  async #bundle(n: number, width: number): Promise<Uint8Array> {
     const held = this.#edge.entries(n, width);
     if (held !== undefined) return concat(held);
-    return this.#files.read(fullPath('data', n), (bytes) =>
-      width === TILE_WIDTH ? bytes : bytes.subarray(0, readEntries(bytes, width).at(-1)?.next ?? 0),
+    return this.#files.read(fullPath(this.#format.bundle, n), (bytes) =>
+      width === TILE_WIDTH ? bytes : firstEntries(this.#format, bytes, width),
     );
   }
 
@@ -70,15 +74,4 @@ function requireHashes(path: string, bytes: Uint8Array): Uint8Array {
   throw new LogError('LOG_CORRUPT', `${path} has ${bytes.length} bytes, not ${length}`, {
     hint: 'Restore it from a copy of the log.',
   });
-}
-
-/** The first `width` entries of a data tile's bytes; throws FormatError. */
-export function readEntries(bytes: Uint8Array, width: number): TileLeaf[] {
-  const out: TileLeaf[] = [];
-  for (let at = 0; out.length < width;) {
-    const entry = parseTileLeaf(bytes, at);
-    out.push(entry);
-    at = entry.next;
-  }
-  return out;
 }

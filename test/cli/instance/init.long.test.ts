@@ -10,8 +10,8 @@ import { loadConfig } from '../../../config/load/load.ts';
 import { parseCertificate } from '../../../core/certificate.ts';
 import { describeName } from '../../../core/distinguished-name.ts';
 import { decodePem } from '../../../core/pem.ts';
-import { readIdentity } from '../../../tlog/log-identity.ts';
-import { openLog } from '../../../tlog/log.ts';
+import { readIdentity } from '../../../ct-log/log-identity.ts';
+import { openCtLog } from '../../../ct-log/ct-log.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../../support/ordinary-user.ts';
 import { runCli, type CliResult } from '../../support/run-cli.ts';
 
@@ -51,13 +51,13 @@ describe('mayfly init', function () {
     const chainPem = await text('ca', 'chain.pem');
     const authority = await loadAuthority({ chainPem, signer, clock: Date.now });
     const log = onlyLog(directory);
-    const opened = await openLog({
+    const opened = await openCtLog({
       directory: log.directory,
       signers: {
         treeHead: await loadKeyFile(await readFile(log.ecdsaKey)),
         checkpoint: await loadKeyFile(await readFile(log.ed25519Key)),
       },
-      issuers: authority.chain,
+      chain: authority.chain,
       clock: Date.now,
     });
     expect(opened.status().size).to.equal(0);

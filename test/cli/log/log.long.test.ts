@@ -9,12 +9,12 @@ import type { Issued } from '../../ct-log/support/issuing-log.ts';
 import { encodeVkey } from '../../../tlog/format/vkey.ts';
 import { parseTlogProof } from '../../../tlog/format/tlog-proof.ts';
 import { utf8 } from '../../../core/bytes.ts';
-import type { CtLog } from '../../../tlog/log.ts';
-import { logKeys } from '../../../tlog/log-keys.ts';
+import type { CtLog } from '../../../ct-log/ct-log.ts';
+import { logKeys } from '../../../ct-log/log-keys.ts';
 import { issuingLog, type IssuingLog } from '../../ct-log/support/issuing-log.ts';
 import { logSigners } from '../../ct-log/support/log-keys.ts';
 import { serveReader } from '../../ct-log/support/serve-reader.ts';
-import { createLog } from '../../../tlog/create-log.ts';
+import { createCtLog } from '../../../ct-log/create-log.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../../support/ordinary-user.ts';
 import { runCli, type CliResult } from '../../support/run-cli.ts';
 
@@ -220,7 +220,7 @@ describe('cli/log/log', function () {
     const data = join(test.root, 'data');
     const { treeHead, checkpoint } = logSigners();
     for (const name of ['2025', '2026']) {
-      await createLog({
+      await createCtLog({
         ...{ directory: join(data, 'logs', name), origin: `localhost/log/${name}`, sctExtensions: 'none' },
         ...{ ecdsaPublicKey: treeHead.publicKey, ed25519PublicKey: checkpoint.publicKey.subarray(-32) },
         clock: Date.now,

@@ -7,7 +7,7 @@ import { readTrustDirectory } from '../../../cli/verify/trust-directory.ts';
 import { decodePem } from '../../../core/pem.ts';
 import { parseLogV3Json } from '../../../ct-log/format/log-v3-json.ts';
 import { parseVkeys } from '../../../tlog/format/vkey.ts';
-import { readIdentity } from '../../../tlog/log-identity.ts';
+import { readIdentity } from '../../../ct-log/log-identity.ts';
 import { sha256 } from '../../../tlog/sha256.ts';
 import { runCli, type CliResult } from '../../support/run-cli.ts';
 

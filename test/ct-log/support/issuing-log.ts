@@ -1,9 +1,10 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { Issuance } from '../../../ca/issuance.ts';
 import type { PrecertificateLog } from '../../../ca/precertificate-log.ts';
-import type { LogSigners } from '../../../tlog/sequence/head-signer.ts';
-import type { CtLog, OpenLog } from '../../../tlog/log.ts';
-import type { SctExtensions } from '../../../tlog/log-identity.ts';
+import type { SctReceipt } from '../../../ct-log/format/sct.ts';
+import type { LogSigners } from '../../../ct-log/log-keys.ts';
+import type { CtLog, CtLogOptions } from '../../../ct-log/ct-log.ts';
+import type { SctExtensions } from '../../../ct-log/log-identity.ts';
 import { pemOf, testAuthority, type TestAuthority } from '../../ca/support/authority.ts';
 import { openPolicy } from '../../ca/support/open-policy.ts';
 import { emailPrincipal } from '../../ca/support/principal.ts';
@@ -14,14 +15,14 @@ import { testLog, type TestLog } from './test-log.ts';
 /** A certificate and what the log said of its entry. */
 export interface Issued {
   readonly certificate: Uint8Array;
-  readonly committed: Committed;
+  readonly committed: Committed<SctReceipt>;
 }
 
 /** A log with a real CA in front of it: its entries are precertificates, and everyone who asks gets the certificate. */
 export interface IssuingLog extends TestLog {
   readonly ca: TestAuthority;
   /** Opens the log, issues `count` certificates, and answers them with the log still open. */
-  issue(count: number, options?: Partial<OpenLog>): Promise<{ log: CtLog; issued: Issued[] }>;
+  issue(count: number, options?: Partial<CtLogOptions>): Promise<{ log: CtLog; issued: Issued[] }>;
   /** Issues `count` certificates, all at once, with an open log. */
   issueWith(log: CtLog, count: number): Promise<Issued[]>;
 }
@@ -33,7 +34,7 @@ export async function issuingLog(
 ): Promise<IssuingLog> {
   const test = await testLog({ sctExtensions, ...(signers === undefined ? {} : { signers }) });
   const ca = await testAuthority('p256', Date.now());
-  const open: TestLog['open'] = (options) => test.open({ issuers: ca.authority.chain, ...options });
+  const open: TestLog['open'] = (options) => test.open({ chain: ca.authority.chain, ...options });
   const issueWith: IssuingLog['issueWith'] = (log, count) => {
     const policy = { current: openPolicy(emailPrincipal()) };
     const issueOne = async (): Promise<Issued> => {
@@ -60,18 +61,18 @@ export async function issuingLog(
 /** Remembers what the log said of its one entry. */
 class WatchedLog implements PrecertificateLog {
   readonly #log: CtLog;
-  #committed: Committed | undefined;
+  #committed: Committed<SctReceipt> | undefined;
 
   constructor(log: CtLog) {
     this.#log = log;
   }
 
-  get committed(): Committed {
+  get committed(): Committed<SctReceipt> {
     if (this.#committed === undefined) throw new Error('nothing was logged');
     return this.#committed;
   }
 
-  async append(...entry: Parameters<PrecertificateLog['append']>): Promise<Committed> {
+  async append(...entry: Parameters<PrecertificateLog['append']>): Promise<Committed<SctReceipt>> {
     return (this.#committed = await this.#log.append(...entry));
   }
 

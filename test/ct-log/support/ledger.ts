@@ -6,9 +6,9 @@ import type { CommittedEntry } from '../../../tlog/committed.ts';
 import { checkDirectory } from '../../../ct-log/check-directory.ts';
 import { openDirectorySource } from '../../../ct-log/directory-source.ts';
 import { CompactRange } from '../../../tlog/format/compact-range.ts';
-import { parseSct } from '../../../ct-log/format/sct.ts';
+import { parseSct, type SctReceipt } from '../../../ct-log/format/sct.ts';
 import { tilePath, tileWidth } from '../../../tlog/format/tile.ts';
-import type { LogSigners } from '../../../tlog/sequence/head-signer.ts';
+import type { LogSigners } from '../../../ct-log/log-keys.ts';
 import { sha256 } from '../../../tlog/sha256.ts';
 
 /** A head as it was signed. */
@@ -32,7 +32,7 @@ export function readTreeHead(data: Uint8Array): SeenHead | undefined {
 /** The ledger of one log over all its runs. */
 export class Ledger {
   readonly heads: SeenHead[] = [];
-  readonly answers: Pick<CommittedEntry, 'index' | 'timestamp' | 'leafHash'>[] = [];
+  readonly answers: Pick<CommittedEntry<SctReceipt>, 'index' | 'timestamp' | 'leafHash'>[] = [];
 
   /** `signers` that write down each head before they sign it. */
   watch(signers: LogSigners): LogSigners {
@@ -48,8 +48,8 @@ export class Ledger {
   }
 
   /** Writes an answer down. */
-  note(committed: CommittedEntry): void {
-    expect(parseSct(committed.sct).timestamp).to.equal(committed.timestamp);
+  note(committed: CommittedEntry<SctReceipt>): void {
+    expect(parseSct(committed.receipt.sct).timestamp).to.equal(committed.timestamp);
     this.answers.push(committed);
   }
 

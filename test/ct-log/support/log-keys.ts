@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import type { SignatureAlgorithm } from '../../../core/signature-algorithm.ts';
 import type { Signer } from '../../../signers/signer.ts';
-import type { LogSigners } from '../../../tlog/sequence/head-signer.ts';
+import type { LogSigners } from '../../../ct-log/log-keys.ts';
 
 function signer(key: KeyObject, publicKey: KeyObject, algorithm: SignatureAlgorithm): Signer {
   const hash = algorithm === 'ed25519' ? null : 'sha256';

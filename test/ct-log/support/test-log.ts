@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { uint } from '../../../core/tls.ts';
-import { createLog } from '../../../tlog/create-log.ts';
+import { createCtLog } from '../../../ct-log/create-log.ts';
 import type { PrecertificateEntry } from '../../../ct-log/format/leaf.ts';
-import type { LogSigners } from '../../../tlog/sequence/head-signer.ts';
-import { openLog, type CtLog, type OpenLog } from '../../../tlog/log.ts';
-import type { LogIdentity, SctExtensions } from '../../../tlog/log-identity.ts';
+import type { LogSigners } from '../../../ct-log/log-keys.ts';
+import { openCtLog, type CtLog, type CtLogOptions } from '../../../ct-log/ct-log.ts';
+import type { CtLogIdentity, SctExtensions } from '../../../ct-log/log-identity.ts';
 import { sha256 } from '../../../tlog/sha256.ts';
 import { logSigners } from './log-keys.ts';
 
@@ -25,9 +25,9 @@ export const entry = (i: number): PrecertificateEntry => ({
 export interface TestLog {
   readonly root: string;
   readonly directory: string;
-  readonly identity: LogIdentity;
+  readonly identity: CtLogIdentity;
   readonly signers: LogSigners;
-  open(options?: Partial<OpenLog>): Promise<CtLog>;
+  open(options?: Partial<CtLogOptions>): Promise<CtLog>;
   /** Closes whatever is open and removes the directory. */
   remove(): Promise<void>;
 }
@@ -39,7 +39,7 @@ export async function testLog(
   const root = mkdtempSync(join(tmpdir(), 'mayfly-log-'));
   const directory = join(root, '2026');
   const signers = options.signers ?? logSigners();
-  const identity = await createLog({
+  const identity = await createCtLog({
     ...{ directory, origin: 'localhost/log/2026', sctExtensions: options.sctExtensions ?? 'leaf_index' },
     ...{
       ecdsaPublicKey: signers.treeHead.publicKey,
@@ -51,7 +51,7 @@ export async function testLog(
   return {
     ...{ root, directory, identity, signers },
     async open(more) {
-      const log = await openLog({ directory, signers, issuers: [ISSUER], clock: Date.now, ...more });
+      const log = await openCtLog({ directory, signers, chain: [ISSUER], clock: Date.now, ...more });
       open.push(log);
       return log;
     },

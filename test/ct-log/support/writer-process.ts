@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { toHex } from '../../../core/bytes.ts';
 import { LogError } from '../../../tlog/log-error.ts';
-import { openLog, type CtLog } from '../../../tlog/log.ts';
+import { openCtLog, type CtLog } from '../../../ct-log/ct-log.ts';
 import { readTreeHead } from './ledger.ts';
 import { signersOf, type KeyTexts } from './log-keys.ts';
 import { entry, ISSUER } from './test-log.ts';
@@ -27,7 +27,7 @@ async function open(): Promise<CtLog> {
       return signers.treeHead.sign(data);
     },
   };
-  return openLog({ directory, signers: { ...signers, treeHead }, issuers: [ISSUER], clock: Date.now });
+  return openCtLog({ directory, signers: { ...signers, treeHead }, chain: [ISSUER], clock: Date.now });
 }
 
 async function appendForever(log: CtLog, seed: number): Promise<never> {

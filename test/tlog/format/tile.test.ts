@@ -36,13 +36,14 @@ describe('ct-log/format/tile paths', () => {
 
   it('round-trips every tile', () => {
     const tile = fc.record({
-      level: fc.oneof(fc.nat(5), fc.constant('data' as const)),
+      level: fc.oneof(fc.nat(5), fc.constantFrom('data' as const, 'entries' as const)),
       n: fc.oneof(fc.nat(), fc.maxSafeNat(), fc.nat(2000)).filter((n) => n < 1e15),
       width: fc.integer({ min: 1, max: 256 }),
     });
     fc.assert(
       fc.property(tile, (value) => {
-        expect(parseTilePath(tilePath(value))).to.deep.equal(value);
+        const bundle = typeof value.level === 'string' ? value.level : 'data';
+        expect(parseTilePath(tilePath(value), bundle)).to.deep.equal(value);
       }),
     );
   });
@@ -69,19 +70,22 @@ describe('ct-log/format/tile paths', () => {
       'tile/0/x001/x002',
       'tile/data/',
       'tile/names/000',
+      'tile/entries/000',
       'tile/0/x1/000',
       'tile/0/٠٠٠',
     ];
-    for (const path of wrong) expect(() => parseTilePath(path), path).to.throw(FormatError);
-    expectTypedErrorsOnText(parseTilePath, ['tile/0/x001/x234/067.p/12', 'tile/data/000']);
+    const parse = (path: string): Tile => parseTilePath(path, 'data');
+    for (const path of wrong) expect(() => parse(path), path).to.throw(FormatError);
+    expect(() => parseTilePath('tile/data/000', 'entries')).to.throw(FormatError);
+    expectTypedErrorsOnText(parse, ['tile/0/x001/x234/067.p/12', 'tile/data/000']);
   });
 });
 
 describe('ct-log/format/tile trees', () => {
   it('lists the tiles of the sizes in the specification', () => {
-    expect(paths(tilesOf(0))).to.be.empty;
-    expect(paths(tilesOf(256))).to.deep.equal(['tile/0/000', 'tile/1/000.p/1', 'tile/data/000']);
-    const many = paths(tilesOf(70000));
+    expect(paths(tilesOf(0, 'data'))).to.be.empty;
+    expect(paths(tilesOf(256, 'data'))).to.deep.equal(['tile/0/000', 'tile/1/000.p/1', 'tile/data/000']);
+    const many = paths(tilesOf(70000, 'data'));
     expect(many.filter((path) => path.startsWith('tile/0/'))).to.have.length(274);
     expect(many).to.include.members([
       'tile/0/273.p/112',
@@ -98,9 +102,9 @@ describe('ct-log/format/tile trees', () => {
     fc.assert(
       fc.property(size, size, (a, b) => {
         const [from, to] = a < b ? [a, b] : [b, a];
-        const before = new Set(paths(tilesOf(from)));
-        const expected = paths(tilesOf(to)).filter((path) => !before.has(path));
-        expect(paths(tilesBetween(from, to))).to.deep.equal(expected);
+        const before = new Set(paths(tilesOf(from, 'data')));
+        const expected = paths(tilesOf(to, 'data')).filter((path) => !before.has(path));
+        expect(paths(tilesBetween(from, to, 'data'))).to.deep.equal(expected);
       }),
       { numRuns: 40 },
     );

@@ -10,7 +10,7 @@ import {
   LONGEST_DOUBT,
 } from '../../../tlog/sequence/clock-guard.ts';
 import { LogError } from '../../../tlog/log-error.ts';
-import type { CtLog } from '../../../tlog/log.ts';
+import type { CtLog } from '../../../ct-log/ct-log.ts';
 import { entry, testLog, type TestLog } from '../../ct-log/support/test-log.ts';
 
 const DAY = 86_400_000;

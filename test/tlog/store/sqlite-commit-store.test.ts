@@ -11,15 +11,17 @@ import {
 } from '../../../tlog/store/commit-database.ts';
 import { committer } from '../../../tlog/store/commit-transaction.ts';
 import { LogError } from '../../../tlog/log-error.ts';
-import type { LogIdentity } from '../../../tlog/log-identity.ts';
-import { sha256 } from '../../../tlog/sha256.ts';
+import { ctLogIdentity } from '../../../ct-log/log-identity.ts';
 import { COMMIT_DATABASE, sqliteCommitStore } from '../../../tlog/store/sqlite-commit-store.ts';
 import { commitStoreContract } from '../../ct-log/commit-store-contract.ts';
 
-const IDENTITY: LogIdentity = {
-  ...{ origin: 'localhost/log/2026', name: '2026', sctExtensions: 'leaf_index', createdAt: 1000 },
-  ...{ publicKey: Uint8Array.of(7), logId: sha256(Uint8Array.of(7)), ed25519PublicKey: new Uint8Array(32) },
-};
+const IDENTITY = ctLogIdentity({
+  origin: 'localhost/log/2026',
+  sctExtensions: 'leaf_index',
+  createdAt: 1000,
+  publicKey: Uint8Array.of(7),
+  ed25519PublicKey: new Uint8Array(32),
+});
 const EMPTY = { size: 0, root: new Uint8Array(32), timestamp: 1000 };
 
 function directory(): string {

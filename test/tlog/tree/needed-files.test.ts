@@ -2,11 +2,12 @@ import { expect } from 'chai';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toHex } from '../../../core/bytes.ts';
-import type { CtLog } from '../../../tlog/log.ts';
+import type { CtLog } from '../../../ct-log/ct-log.ts';
 import { LogError } from '../../../tlog/log-error.ts';
 import { NeededFiles } from '../../../tlog/tree/needed-files.ts';
 import { sha256 } from '../../../tlog/sha256.ts';
 import { TreeEdge } from '../../../tlog/tree/tree-edge.ts';
+import { TILE_LEAVES } from '../../../ct-log/tile-leaves.ts';
 import { TreeTiles } from '../../../tlog/tree/tree-tiles.ts';
 import { entry, ISSUER, testLog, type TestLog } from '../../ct-log/support/test-log.ts';
 
@@ -22,7 +23,7 @@ describe('ct-log: files that reads need', () => {
     await Promise.all(Array.from({ length: 300 }, (_, i) => log.append(entry(i))));
     // What is full is in files alone after a restart.
     await log.close();
-    log = await test.open({ issuers: [Uint8Array.of(0x30, 0x03, 0x02, 0x01, 0x08)] });
+    log = await test.open({ chain: [Uint8Array.of(0x30, 0x03, 0x02, 0x01, 0x08)] });
   });
   afterEach(() => test.remove());
 
@@ -64,7 +65,7 @@ describe('ct-log: files that reads need', () => {
       { get: (path) => Promise.resolve(stored.get(path)), put: () => Promise.resolve() },
       0,
     );
-    const tiles = new TreeTiles(new TreeEdge(), files);
+    const tiles = new TreeTiles(TILE_LEAVES, new TreeEdge('data'), files);
     const tile = (n: number): Promise<Uint8Array> => tiles.tile({ level: 0, n, width: 256 });
     expect(await failure(tile(0))).to.have.property('message', 'tile/0/000 has 8191 bytes, not 8192');
     expect(await failure(tile(1))).to.have.property('message', 'tile/0/001 is missing');

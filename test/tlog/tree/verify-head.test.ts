@@ -4,8 +4,8 @@ import type { Head } from '../../../tlog/store/commit-store.ts';
 import { FormatError } from '../../../core/errors.ts';
 import { headSigner } from '../../../tlog/sequence/head-signer.ts';
 import { LogError } from '../../../tlog/log-error.ts';
-import type { LogIdentity } from '../../../tlog/log-identity.ts';
-import { logKeys } from '../../../tlog/log-keys.ts';
+import { ctLogIdentity, type CtLogIdentity } from '../../../ct-log/log-identity.ts';
+import { checkpointSigners, logKeys } from '../../../ct-log/log-keys.ts';
 import { sha256 } from '../../../tlog/sha256.ts';
 import {
   requireCheckpointOf,
@@ -18,16 +18,22 @@ import { logSigners } from '../../ct-log/support/log-keys.ts';
 const ORIGIN = 'localhost/log/2026';
 const HEAD: Head = { size: 7, root: sha256(Uint8Array.of(1)), timestamp: 1_764_000_000_000 };
 const signers = logSigners();
-const identityOf = (origin: string): LogIdentity => ({
-  ...{ origin, name: '2026', sctExtensions: 'leaf_index', createdAt: 0 },
-  ...{ publicKey: signers.treeHead.publicKey, logId: sha256(signers.treeHead.publicKey) },
-  ed25519PublicKey: signers.checkpoint.publicKey.subarray(-32),
-});
+const identityOf = (origin: string): CtLogIdentity =>
+  ctLogIdentity({
+    origin,
+    sctExtensions: 'leaf_index',
+    createdAt: 0,
+    publicKey: signers.treeHead.publicKey,
+    ed25519PublicKey: signers.checkpoint.publicKey.subarray(-32),
+  });
 const KEYS = logKeys(identityOf(ORIGIN));
 
 describe('tlog/tree/verify-head', () => {
   let good: Uint8Array;
-  before(async () => ({ checkpoint: good } = await headSigner(identityOf(ORIGIN), signers)(HEAD)));
+  before(
+    async () =>
+      ({ checkpoint: good } = await headSigner(ORIGIN, checkpointSigners(identityOf(ORIGIN), signers))(HEAD)),
+  );
 
   /** The lines of the good checkpoint: origin, size, root, an empty one, the ECDSA signature, the Ed25519 one. */
   const edited = (edit: (lines: string[]) => void): Uint8Array => {
@@ -44,7 +50,7 @@ describe('tlog/tree/verify-head', () => {
       return (error as Error).message;
     }
   };
-  const kinds = ({ signedBy }: VerifiedCheckpoint): string[] => signedBy.map(({ type }) => type);
+  const kinds = ({ signedBy }: VerifiedCheckpoint): string[] => signedBy.map(({ algorithm }) => algorithm);
   const [ECDSA, ED25519] = [4, 5];
   /** Flips a bit in a signature, behind the id of its key. */
   const flipped = (line: number, at: number): Uint8Array =>
@@ -60,9 +66,9 @@ describe('tlog/tree/verify-head', () => {
     const verified = verifyCheckpoint(good, KEYS);
     expect(verified).to.deep.include({ origin: ORIGIN, size: 7, timestamp: HEAD.timestamp });
     expect([...verified.root]).to.deep.equal([...HEAD.root]);
-    expect(kinds(verified)).to.deep.equal(['static-ct', 'ed25519']);
+    expect(kinds(verified)).to.deep.equal(['ECDSA', 'Ed25519']);
     const alone = verifyCheckpoint(good, KEYS.slice(1));
-    expect([kinds(alone), alone.timestamp]).to.deep.equal([['ed25519'], undefined]);
+    expect([kinds(alone), alone.timestamp]).to.deep.equal([['Ed25519'], undefined]);
   });
 
   it('takes no text that a key did not sign: another size, root or time', () => {
@@ -149,7 +155,7 @@ describe('tlog/tree/verify-head', () => {
 const lineOf = (checkpoint: Uint8Array, line: number): string => utf8Text(checkpoint).split('\n')[line] ?? '';
 
 /** Keys of another log. */
-function ofOthers(): Pick<LogIdentity, 'publicKey' | 'ed25519PublicKey'> {
+function ofOthers(): Pick<CtLogIdentity, 'publicKey' | 'ed25519PublicKey'> {
   const { treeHead, checkpoint } = logSigners();
   return { publicKey: treeHead.publicKey, ed25519PublicKey: checkpoint.publicKey.subarray(-32) };
 }

@@ -1,0 +1,83 @@
+/** The certificate log as a kind of tile log: its entries are precertificates, its receipts SCTs. */
+import { FormatError } from '../core/errors.ts';
+import type { Signer } from '../signers/signer.ts';
+import { LogError } from '../tlog/log-error.ts';
+import type { LogKind, PlacedEntry } from '../tlog/log-kind.ts';
+import { sha256 } from '../tlog/sha256.ts';
+import { ChainCertificates } from './chain-certificates.ts';
+import { encodeEntry, type PrecertificateEntry, type TileLeaf } from './format/leaf.ts';
+import { leafIndexExtension } from './format/leaf-index.ts';
+import { encodeSct, type SctReceipt } from './format/sct.ts';
+import type { CtLogIdentity } from './log-identity.ts';
+import { checkpointSigners, requireSigners, type LogSigners } from './log-keys.ts';
+import { TILE_LEAVES } from './tile-leaves.ts';
+import { requireUnedited } from './unbound-identity.ts';
+
+/** A precertificate with its place in the log. */
+interface PlacedPrecertificate extends PlacedEntry {
+  /** MerkleTreeLeaf: what the SCT signs. */
+  readonly leaf: Uint8Array;
+  /** CtExtensions of leaf and SCT. */
+  readonly extensions: Uint8Array;
+}
+
+/** The certificate log. */
+export type CtLogKind = LogKind<PrecertificateEntry, SctReceipt, PlacedPrecertificate, TileLeaf>;
+
+/** The kind for the log of that identity, with its private keys and the chain whose certificates it takes (DER, issuing CA
+ * first, root last). */
+export function ctLogKind(
+  identity: CtLogIdentity,
+  signers: LogSigners,
+  chain: readonly Uint8Array[],
+): CtLogKind {
+  const companions = new ChainCertificates(chain);
+  return {
+    identity,
+    entries: TILE_LEAVES,
+    keys: checkpointSigners(identity, signers),
+    logIdOfKeys: sha256(signers.treeHead.publicKey),
+    companions,
+    endNotice: 'no certificate is issued any more',
+    requireKeys: () => {
+      requireSigners(identity, signers);
+    },
+    requireUnedited: (evidence) => requireUnedited(identity, evidence),
+    place: entryPlacer(identity.sctExtensions === 'leaf_index', companions),
+    receipts: (entries, { head }) =>
+      signScts(entries, head.timestamp, { logId: identity.logId, signer: signers.treeHead }),
+  };
+}
+
+const NO_EXTENSIONS = new Uint8Array();
+
+function entryPlacer(withIndex: boolean, chain: ChainCertificates): CtLogKind['place'] {
+  return (entry, index, timestamp) => {
+    if (!chain.knows(entry.chainFingerprints))
+      throw refused('the chain of the entry is not that of this log');
+    try {
+      const extensions = withIndex ? leafIndexExtension(index) : NO_EXTENSIONS;
+      const { leaf, tileLeaf, hashInput } = encodeEntry(entry, timestamp, extensions);
+      return { index, leaf, bytes: tileLeaf, leafHash: sha256(hashInput), extensions };
+    } catch (error) {
+      throw error instanceof FormatError ? refused(error.message, error) : error;
+    }
+  };
+}
+
+const refused = (message: string, cause?: unknown): LogError =>
+  new LogError('LOG_ENTRY_REFUSED', message, { cause });
+
+/** Signs all of them at once, for a key that is far away, and in order. Rejects when the key cannot be reached. */
+async function signScts(
+  entries: readonly PlacedPrecertificate[],
+  timestamp: number,
+  { logId, signer }: { readonly logId: Uint8Array; readonly signer: Signer },
+): Promise<SctReceipt[]> {
+  const signatures = await Promise.all(entries.map(({ leaf }) => signer.sign(leaf)));
+  return entries.map(({ extensions }, i) => {
+    const signature = signatures[i];
+    if (signature === undefined) throw new LogError('LOG_STORAGE', 'a signature is missing');
+    return { sct: encodeSct({ logId, timestamp, extensions, signature }) };
+  });
+}

@@ -1,0 +1,20 @@
+import type { EntryFormat } from '../tlog/log-kind.ts';
+import { entryFault } from './entry-check.ts';
+import { parseTileLeaf, type TileLeaf } from './format/leaf.ts';
+
+/** How entries lie in the data tiles of a certificate log. */
+export const TILE_LEAVES: EntryFormat<TileLeaf> = {
+  bundle: 'data',
+  parse: parseTileLeaf,
+  // The tree does not cover the precertificate and the chain beside the leaf. Which index the extension says is no matter
+  // of the entry alone.
+  isSound(entry) {
+    const fault = entryFault(entry, {
+      index: 0,
+      sctExtensions: undefined,
+      issuer: undefined,
+      leafHolds: true,
+    });
+    return fault === undefined || fault.message.startsWith('the extension');
+  },
+};

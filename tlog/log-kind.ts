@@ -1,0 +1,93 @@
+/**
+ * What one kind of log has of its own. The tree, the stores and the sequencer are the same for all of them, and know
+ * nothing of certificates or artifacts. A value of these types belongs to one log: it holds that log's identity and keys.
+ */
+import type { TileStore } from './store/tile-store.ts';
+import type { BundleName } from './format/tile.ts';
+import type { HashReader } from './format/merkle-proof.ts';
+import type { LogIdentity } from './log-identity.ts';
+import type { CheckpointSigner, SignedHead } from './sequence/head-signer.ts';
+
+/** An entry as it is read back from a bundle. */
+export interface StoredEntry {
+  /** What its leaf hash covers, without the prefix of RFC 6962. */
+  readonly leaf: Uint8Array;
+  /** Offset of the first byte behind the entry. */
+  readonly next: number;
+}
+
+/** How the entries of a log lie in its bundles, and in the commit store before a bundle is full. */
+export interface EntryFormat<Stored extends StoredEntry = StoredEntry> {
+  /** Where full bundles lie: `tile/data` by static-ct-api, `tile/entries` by tlog-tiles. */
+  readonly bundle: BundleName;
+  /** Reads the entry that starts at `offset`; throws FormatError. */
+  parse(bytes: Uint8Array, offset: number): Stored;
+  /** Whether an entry that `parse` could read agrees with itself where no hash covers it. Always true when its leaf is
+   * all that is stored. */
+  isSound(entry: Stored): boolean;
+}
+
+/** Files beside the tiles that entries refer to, such as the certificates of a chain. */
+export interface CompanionFiles {
+  /** Their folder in the log's directory: lower-case letters. Each file's name in it is its SHA-256 in hexadecimal. */
+  readonly folder: string;
+  /** Throws LogError `LOG_CORRUPT` for a file that holds something else. Changes nothing. */
+  inspect(tiles: TileStore): Promise<void>;
+  /** Makes them durable. Entries that refer to them may be logged afterwards. */
+  store(tiles: TileStore): Promise<void>;
+}
+
+/** What a log says of itself in other places than `log.json`. */
+export interface IdentityEvidence {
+  /** The file of that name. */
+  readonly checkpoint: Uint8Array | undefined;
+  /** An entry that was logged, as it is stored. */
+  readonly entry: Uint8Array | undefined;
+  /** Entries of the log. */
+  readonly size: number;
+}
+
+/** What the files and keys of a log are held to when it is opened. */
+export interface StoredLog<Stored extends StoredEntry = StoredEntry> {
+  readonly identity: LogIdentity;
+  readonly entries: EntryFormat<Stored>;
+  /** Every one of them signs every checkpoint, with a line each in this order. */
+  readonly keys: readonly CheckpointSigner[];
+  /** The log id that belongs to the keys given, 32 bytes: another one than the identity's when they are of another log. */
+  readonly logIdOfKeys: Uint8Array;
+  readonly companions?: CompanionFiles;
+  /** What callers are told of a log that has ended, after "the log of this service ended at TIME: ". */
+  readonly endNotice: string;
+  /** Throws LogError `LOG_WRONG_KEY` unless the keys given are those of the identity. */
+  requireKeys(): void;
+  /** Holds `log.json` to what else is known of the log. For a commit store of an older version, which keeps the log's id
+   * alone; a kind without it has no such stores. Returns what nothing confirms, a sentence each. Throws LogError
+   * `LOG_CORRUPT` when `log.json` was edited. */
+  requireUnedited?(evidence: IdentityEvidence): string[];
+}
+
+/** An entry with its index and time, encoded as the log keeps it. */
+export interface PlacedEntry {
+  readonly index: number;
+  readonly leafHash: Uint8Array;
+  /** The entry as a bundle holds it. */
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * A kind of log, for one log: what callers hand in (`Entry`), how that is kept, and what they get for it (`Receipt`).
+ * `Placed` may carry more than every kind has, for the receipt; `Stored` is an entry as it is read back.
+ */
+export interface LogKind<
+  Entry,
+  Receipt,
+  Placed extends PlacedEntry = PlacedEntry,
+  Stored extends StoredEntry = StoredEntry,
+> extends StoredLog<Stored> {
+  /** Encodes an entry at its place; `timestamp` is that of the head that will cover it, in milliseconds since the epoch.
+   * Throws LogError `LOG_ENTRY_REFUSED` for one that can never be logged. Runs for every entry: cheap. */
+  place(entry: Entry, index: number, timestamp: number): Placed;
+  /** The receipts of a batch, in its order, after `head`, which covers it, was committed and signed. `hashes` reads the
+   * tree of that head. Rejects when a key cannot be reached; it is called again then. */
+  receipts(entries: readonly Placed[], head: SignedHead, hashes: HashReader): Promise<readonly Receipt[]>;
+}

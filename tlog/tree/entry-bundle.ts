@@ -1,0 +1,49 @@
+/** Reads bundles of entries, in the format of their kind of log. */
+import { FormatError } from '../../core/errors.ts';
+import { hashLeaf } from '../format/merkle.ts';
+import { TILE_WIDTH } from '../format/tile.ts';
+import type { EntryFormat, StoredEntry } from '../log-kind.ts';
+import { sha256 } from '../sha256.ts';
+
+/** The first `width` entries of a bundle's bytes; throws FormatError. */
+export function readEntries<Stored extends StoredEntry>(
+  format: EntryFormat<Stored>,
+  bytes: Uint8Array,
+  width: number,
+): Stored[] {
+  const out: Stored[] = [];
+  for (let at = 0; out.length < width;) {
+    const entry = format.parse(bytes, at);
+    out.push(entry);
+    at = entry.next;
+  }
+  return out;
+}
+
+/** The bytes of the first `width` entries of a bundle; throws FormatError. */
+export const firstEntries = (format: EntryFormat, bytes: Uint8Array, width: number): Uint8Array =>
+  bytes.subarray(0, readEntries(format, bytes, width).at(-1)?.next ?? 0);
+
+/** The bytes of each entry of a full bundle, or where it is damaged: `at byte 12: entry 0 is damaged (…)`. */
+export function splitBundle(format: EntryFormat, bytes: Uint8Array): Uint8Array[] | string {
+  const out: Uint8Array[] = [];
+  let at = 0;
+  try {
+    while (out.length < TILE_WIDTH) {
+      const { next } = format.parse(bytes, at);
+      out.push(bytes.subarray(at, next));
+      at = next;
+    }
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return `at byte ${at}: entry ${out.length} of the tile is damaged (${error.message})`;
+  }
+  return at === bytes.length ? out : `at byte ${at}: bytes follow the last entry`;
+}
+
+/** The leaf hash of one stored entry. Throws FormatError unless `bytes` is exactly one. */
+export function leafHashOf(format: EntryFormat, bytes: Uint8Array): Uint8Array {
+  const { leaf, next } = format.parse(bytes, 0);
+  if (next !== bytes.length) throw new FormatError('TRAILING_BYTES', 'bytes follow the entry');
+  return hashLeaf(sha256, leaf);
+}
