@@ -142,7 +142,7 @@ export function createHandlers(
       log: logReads(backend, options, state, { onRead, limiter: reads, unsent, clientAddress }),
       reserve: (response, bytes) => {
         const client = clientNetwork(clientAddress(response.req));
-        if (!unsent.hasRoom(client, bytes)) return false;
+        if (!unsent.ensureFree(client, bytes)) return false;
         unsent.hold(response, client, bytes);
         return true;
       },

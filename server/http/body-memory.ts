@@ -1,16 +1,16 @@
 /**
- * The memory that request bodies may hold until they are decoded.
+ * A limit on the memory that request bodies hold until they are decoded.
  *
- * When it is full, the body that arrived first is dropped, of those that are incomplete or whose turn is not near. Small bodies have a share of their own that large ones
- * cannot take. So clients that send half a body and stop lose their own bodies to one another, while an honest body, which
- * is a few KiB and complete within milliseconds, finds room.
+ * When it is reached, the oldest body is dropped of those that are incomplete or not needed yet. Small bodies have a share of
+ * their own that large ones cannot use. So clients that send half a body and stop displace one another, while an honest body,
+ * which is a few KiB and complete within milliseconds, is kept.
  */
 
 /** The first bytes of each body, which count for the share of small bodies. An honest body is 2 to 10 KiB. */
 export const SMALL_BODY = 16 * 1024;
 
-/** One body's part of the memory. */
-export interface HeldBody {
+/** The memory of one body. */
+interface HeldBody {
   /** Adds `bytes`, which may drop other bodies or this one. A dropped body holds nothing and stays dropped. */
   grow(bytes: number): void;
   /** The body is needed: from now on it is not dropped for others. */
@@ -19,7 +19,7 @@ export interface HeldBody {
   readonly release: () => void;
 }
 
-/** See the top of the file. */
+/** The memory of all bodies of a service. */
 export class BodyMemory {
   readonly #small: Share;
   readonly #large: Share;
@@ -57,8 +57,8 @@ export class BodyMemory {
         held.large += bytes - ofSmall;
         if (ofSmall > 0) small.add(drop, ofSmall);
         if (bytes > ofSmall) large.add(drop, bytes - ofSmall);
-        small.makeRoom(drop);
-        large.makeRoom(drop);
+        small.dropUntilFree(drop);
+        large.dropUntilFree(drop);
       },
       complete: () => {
         small.keep(drop);
@@ -97,7 +97,7 @@ class Share {
   }
 
   /** Drops the oldest incomplete bodies until the rest fits; `newest` when all others are complete. */
-  makeRoom(newest: Drop): void {
+  dropUntilFree(newest: Drop): void {
     while (this.used > this.#limit) {
       const [oldest = newest] = this.#incomplete;
       oldest();

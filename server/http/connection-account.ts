@@ -1,6 +1,6 @@
 /**
- * What a connection asked for and what it holds in memory: the one account by which the limits on connections, on memory and
- * on the end of a listener go.
+ * What a connection asked for and what it holds in memory. The limits on connections and on memory, and the end of a
+ * listener, all use this one account.
  *
  * A request is in one of three stages. It is `receiving` until it is complete, `making` while the service works for it, and
  * `sending` from when its answer is made until the client has taken it. The runtime keeps the request, its head included,
@@ -20,8 +20,8 @@ const MAX_HELD = 32 * 1024 * 1024;
 /** Bytes that the runtime needs for a request and its response beside their content. */
 const OBJECTS = 4096;
 
-/** See the top of the file. */
-export type Stage = 'receiving' | 'making' | 'sending';
+/** Where a request is: being received, being worked on by the service, or its answer being sent. */
+type Stage = 'receiving' | 'making' | 'sending';
 
 /** The account of one connection. */
 export class ConnectionAccount {
@@ -54,9 +54,9 @@ export class ConnectionAccount {
     this.#onWork = onWork;
   }
 
-  /** The client took something: among those that hold memory, the connection is now the last to be closed. */
-  took(): void {
-    this.#memory.touch(this);
+  /** The client has read something: among those that hold memory, the connection is now the last to be closed. */
+  noteRead(): void {
+    this.#memory.moveToEnd(this);
   }
 
   /** Moves a request from one stage to another; undefined is before the first and behind the last. */
@@ -71,7 +71,7 @@ export class ConnectionAccount {
 }
 
 /** One request in the account of its connection. Each stage is entered once; later calls do nothing. */
-export class RequestAccount {
+class RequestAccount {
   readonly #account: ConnectionAccount;
   #stage: Stage | undefined = 'receiving';
   #bytes: number;
@@ -96,7 +96,7 @@ export class RequestAccount {
   close(): void {
     if (this.#stage === undefined) return;
     this.#enter(undefined, -this.#bytes);
-    this.#account.took();
+    this.#account.noteRead();
   }
 
   #enter(stage: Stage | undefined, bytes: number): void {
@@ -119,38 +119,38 @@ function headBytes({ rawHeaders }: IncomingMessage): number {
 export class CountedResponse<
   Request extends IncomingMessage = IncomingMessage,
 > extends ServerResponse<Request> {
-  readonly entry: RequestAccount | undefined;
+  readonly requestAccount: RequestAccount | undefined;
 
   constructor(request: Request, options?: object) {
     // The runtime passes options on to the base class, which the type of its constructor does not mention.
     super(...([request, options] as unknown as [Request]));
     const account = accountOf(request.socket);
     if (account === undefined) return;
-    const entry = new RequestAccount(account, request);
-    this.entry = entry;
+    const requestAccount = new RequestAccount(account, request);
+    this.requestAccount = requestAccount;
     this.once('close', () => {
-      entry.close();
+      requestAccount.close();
     });
     // If the parser could not be stopped, this still keeps responses from piling up.
     if (account.unanswered > MAX_UNANSWERED) request.socket.destroy();
   }
 }
 
-/** The entry of a response; undefined where its server keeps no accounts. */
-export const entryOf = (response: ServerResponse): RequestAccount | undefined =>
-  (response as Partial<CountedResponse>).entry;
+/** The account of the request of a response; undefined where its server keeps no accounts. */
+export const requestAccountOf = (response: ServerResponse): RequestAccount | undefined =>
+  (response as Partial<CountedResponse>).requestAccount;
 
-/** The service works for the request of `response` from now on, and until the answer is ended or its entry is told that it
- * is made. Whether the client reads it does not matter: waiting for a reader is no work. */
+/** Counts the service as working for the request of `response` from now on, until the answer is ended or its account notes
+ * that it is made. Whether the client reads the answer does not matter: waiting for a reader is no work. */
 export function workUntilEnded(response: ServerResponse): void {
-  const entry = entryOf(response);
-  entry?.complete();
-  const end = response.end.bind(response) as (...words: unknown[]) => ServerResponse;
+  const account = requestAccountOf(response);
+  account?.complete();
+  const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
   // Set on the response itself: Express replaces its prototype.
-  response.end = ((...words: unknown[]) => {
-    end(...words);
-    const [body] = words;
-    entry?.made(typeof body === 'string' || body instanceof Uint8Array ? body.length : 0);
+  response.end = ((...args: unknown[]) => {
+    end(...args);
+    const [body] = args;
+    account?.made(typeof body === 'string' || body instanceof Uint8Array ? body.length : 0);
     return response;
   }) as typeof response.end;
 }
@@ -168,8 +168,8 @@ const accounts = new WeakMap<Socket, ConnectionAccount>();
 /** The account of a connection, with TLS that of its encrypted socket; undefined where its server keeps none. */
 export const accountOf = (socket: Socket): ConnectionAccount | undefined => accounts.get(socket);
 
-/** The memory that requests and small answers hold. When it is full, the connection that has taken nothing for longest is
- * closed, among those for which the service does not work. */
+/** The memory that requests and small answers hold. When it is full, connections are closed for which the service does not
+ * work. The one whose client has read nothing for longest is the first. */
 class HeldMemory {
   readonly #limit: number;
   readonly #holders = new Set<ConnectionAccount>();
@@ -187,7 +187,7 @@ class HeldMemory {
     if (bytes > 0 && this.#total > this.#limit) this.#closeSome();
   }
 
-  touch(account: ConnectionAccount): void {
+  moveToEnd(account: ConnectionAccount): void {
     if (this.#holders.delete(account)) this.#holders.add(account);
   }
 

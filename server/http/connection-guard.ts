@@ -1,17 +1,17 @@
 /**
- * Keeps connections that send nothing useful from shutting others out.
+ * A limit on connections that an attacker cannot use up.
  *
- * Node's own limit refuses the newest connection when all places are taken, which is what someone who opens
- * connections and lets them sit wants. Here the one that has waited longest without a complete request is closed, so that
- * such connections push out one another and an honest request, done in milliseconds, gets through. Connections on which a
- * certificate was issued are closed last. Connections are also closed when together they have sent more bytes of incomplete
- * heads than the service is willing to hold.
+ * Node's own limit refuses the newest connection when it is reached. So a client that opens connections and leaves them idle
+ * would shut all others out. Here the connection is closed that has waited longest without a complete request. Idle
+ * connections then displace one another, and an honest request, which takes milliseconds, gets through. Connections on which
+ * a certificate was issued are closed last. Connections are also closed when together they have sent more bytes of
+ * incomplete heads than the service may hold.
  */
 import type { Server, Socket } from 'node:net';
 import { accountOf } from './connection-account.ts';
 import { incompleteHead } from './parser-limits.ts';
 
-/** Goes by the account of each connection: it waits unless the service works for it. */
+/** A limit that uses the account of each connection: it is idle unless the service works for it. */
 export interface ConnectionGuard {
   /** Returns the number of connections accepted so far. */
   readonly accepted: () => number;
@@ -129,10 +129,10 @@ class GuardedConnections {
     }
   }
 
-  /** Where the parser does not tell: what was read since the connection began to wait. */
+  /** Bytes of an incomplete head, as the parser reports them, else what was read since the connection began to wait. */
   #incomplete(socket: Socket, before: number): number {
-    const told = incompleteHead(this.#readers.get(socket) ?? socket);
-    if (told !== undefined) return told;
+    const reported = incompleteHead(this.#readers.get(socket) ?? socket);
+    if (reported !== undefined) return reported;
     return this.#working.has(socket) ? 0 : socket.bytesRead - before;
   }
 }

@@ -1,10 +1,9 @@
-/** Signing requests of one connection take turns: a client that sends several at once is served them one after the other, and
- * delays other clients by one. */
 import type { Socket } from 'node:net';
 
-/** See the top of the file. */
+/** Signing requests of one connection take turns. A client that sends several at once is served one after the other, and
+ * delays other clients by one request only. */
 export class ConnectionTurns {
-  /** By connection, what waits for the request that has the turn. */
+  /** By connection, the requests that wait for the one that has the turn. */
   readonly #waiting = new WeakMap<Socket, (() => void)[]>();
 
   /** Whether a request of the connection has the turn. */

@@ -1,4 +1,4 @@
-/** An orderly end of a listener: requests under way are answered, and no client can put the end off. */
+/** An orderly end of a listener: requests under way are answered, and no client can delay the end without limit. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { Server as NetServer, type Socket } from 'node:net';
@@ -11,13 +11,13 @@ const SENDING = 1_000;
 /** Milliseconds that a client has for reading its answers, from when the last one is made. */
 const READING = 3_000;
 
-/** Milliseconds between two looks at the connections. */
-const LOOK_INTERVAL = 50;
+/** Milliseconds between two checks of the connections. */
+const CHECK_INTERVAL = 50;
 
-/** Stops accepting and resolves when no connection is left. One without a request is closed at once; one whose client has
- * not sent a whole request, a second later; one whose client does not read its answers, three seconds later, however large
- * they are; one for which an answer is being made when that and those before it are sent. After `graceMs` milliseconds all
- * are closed. */
+/** Stops accepting and resolves when no connection is left. A connection without a request is closed at once. One whose
+ * client has not sent a whole request is closed a second later. One whose client does not read its answers is closed three
+ * seconds later, however large they are. One for which an answer is being made is closed when that answer and those before
+ * it are sent. After `graceMs` milliseconds all are closed. */
 export type Drain = (graceMs: number) => Promise<void>;
 
 /** Watches the connections of a server, which keeps accounts, from now on, so that it can be drained. */
@@ -38,23 +38,23 @@ export function watchConnections(server: Server | TlsServer): Drain {
       takeNoMore(socket);
     });
     const workedAt = new WeakMap<Socket, number>();
-    const look = (): void => {
+    const check = (): void => {
       const elapsed = performance.now() - begin;
       for (const socket of connections) {
         const { making, sending, receiving } = accountOf(socket)?.requests ?? NONE;
         if (making > 0) workedAt.set(socket, elapsed);
         const isAsking = receiving > 0 || connections.hasBegun(socket);
-        const patience = making > 0 ? Infinity : sending > 0 ? READING : isAsking ? SENDING : 0;
-        if (patience === 0) socket.destroySoon();
-        const until = (workedAt.get(socket) ?? 0) + (patience || SENDING);
+        const timeout = making > 0 ? Infinity : sending > 0 ? READING : isAsking ? SENDING : 0;
+        if (timeout === 0) socket.destroySoon();
+        const until = (workedAt.get(socket) ?? 0) + (timeout || SENDING);
         if (elapsed >= Math.min(until, graceMs)) socket.destroy();
       }
     };
-    look();
-    const looks = setInterval(look, LOOK_INTERVAL);
+    check();
+    const checks = setInterval(check, CHECK_INTERVAL);
     await closed;
-    clearInterval(looks);
-    // And its timer.
+    clearInterval(checks);
+    // Also ends the timer of the HTTP server.
     server.close();
   };
 }
@@ -64,10 +64,10 @@ const NONE = { making: 0, sending: 0, receiving: 0 };
 /** The open connections of a server. */
 class OpenConnections {
   readonly #open = new Set<Socket>();
-  /** With TLS a connection begins bare, and a client may never begin the handshake; the encrypted socket takes its place.
-   * Keyed by what both have in common. */
+  /** TCP sockets of connections that may become TLS. A client may never begin the handshake; when it is done, the encrypted
+   * socket is watched instead. Keyed by what both sockets have in common. */
   readonly #bare = new Map<string, Socket>();
-  /** Bytes that a connection had sent when nothing was owed on it. */
+  /** Bytes that a connection had sent when all its requests were answered. */
   readonly #settled = new WeakMap<Socket, number>();
 
   constructor(server: Server | TlsServer) {

@@ -1,8 +1,17 @@
 /** One request of the public listener and the single way in which it is answered. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { accountOf, entryOf } from './connection-account.ts';
+import { accountOf, requestAccountOf } from './connection-account.ts';
 import { crossOriginHeaders } from './cross-origin.ts';
-import { requestIdOf } from './request-id.ts';
+import { randomUUID } from 'node:crypto';
+
+/** The ids of callers that are used. An id is repeated in a header and in the log, where no character of it may have a
+ * meaning. */
+const ACCEPTED_ID = /^[\w.:~+/=@-]{1,128}$/;
+
+/** The id of a request in its answer, its log line and its error details: the caller's `X-Request-Id` if it is accepted,
+ * else a new one. */
+const requestIdOf = (header: string | string[] | undefined): string =>
+  typeof header === 'string' && ACCEPTED_ID.test(header) ? header : randomUUID();
 
 /** An answer before it is bytes on a socket. */
 export interface Reply {
@@ -15,7 +24,7 @@ export interface Reply {
 
 /** What all exchanges of one service share. */
 export interface ExchangeContext {
-  /** Told of each answer: for the metrics. `seconds` is the time since the request's head was read. */
+  /** Called with each answer, for the metrics. `seconds` is the time since the request's head was read. */
   answered(status: number, method: string, seconds: number): void;
   /** Whether the service is closing: connections are then not kept. */
   readonly isClosing: boolean;
@@ -41,9 +50,9 @@ export class Exchange {
     return performance.now() - this.#startedAt;
   }
 
-  /** The request is complete: its connection is no longer among those that may lose their place. */
+  /** The request is complete: its connection is no longer among those that may be closed for others. */
   complete(): void {
-    entryOf(this.response)?.complete();
+    requestAccountOf(this.response)?.complete();
   }
 
   /** The client gets a certificate: when connections have to be closed, its own is among the last. */
@@ -61,13 +70,13 @@ export class Exchange {
     const headers = ['Content-Type', reply.contentType, 'Content-Length', String(length)];
     headers.push('X-Request-Id', this.requestId, ...crossOriginHeaders(request));
     if (reply.headers !== undefined) headers.push(...reply.headers);
-    // Not while other requests of the connection wait for their answers: they would get none.
+    // Not while other requests of the connection wait for their answers, which would be lost.
     const others = (accountOf(request.socket)?.unanswered ?? 1) - 1;
     if (this.#context.isClosing && others === 0) headers.push('Connection', 'close');
     response.writeHead(reply.status, headers);
     if (typeof body !== 'string') response.end(body);
     else response.end(body, length === body.length ? 'latin1' : 'utf8');
-    entryOf(response)?.made(length);
+    requestAccountOf(response)?.made(length);
     this.#context.answered(reply.status, request.method ?? '', this.ms / 1000);
   }
 }

@@ -1,4 +1,4 @@
-/** Sockets: limits that Fulcio has and a few it lacks, and listening. */
+/** HTTP servers, with limits that Fulcio has and a few more, and listening. */
 import { createServer as createPlainServer, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -11,9 +11,9 @@ import type { TlsPair } from './tls-certificate.ts';
  * few kilobytes. */
 const REQUEST_TIMEOUT = 10_000;
 
-/** Milliseconds an idle connection is kept unless the configuration says otherwise: longer than the pools of common proxies
- * keep theirs (Google's load balancer 600 s), so that the proxy closes it. Who closes a connection that the other side is
- * just using makes that side answer 502. */
+/** Milliseconds an idle connection is kept unless the configuration says otherwise. It is longer than the pools of common
+ * proxies keep theirs (Google's load balancer 600 s), so that the proxy closes it. If this side closes a connection that the
+ * proxy has just begun to use, the proxy answers 502. */
 const IDLE_TIMEOUT = 620_000;
 
 /** Milliseconds a connection may be silent while it owes an answer or is owed one. */
@@ -32,7 +32,7 @@ const OPTIONS: ServerOptions = {
 };
 
 /** Connections that the kernel may hold until they are accepted, where it allows as many. It drops what comes then, and
- * the client tries again a second later: of a crowd of more than Node's 511, some would wait for that. */
+ * the client tries again a second later. With Node's default of 511, some clients of a burst would wait that long. */
 const BACKLOG = 4096;
 
 /** A server with the limits above, speaking TLS when there is a pair for it. An idle connection is kept for `idleMs`
@@ -49,7 +49,7 @@ export function createHttpServer(tls: TlsPair | undefined, idleMs = IDLE_TIMEOUT
           minVersion: 'TLSv1.2',
           handshakeTimeout: REQUEST_TIMEOUT,
         });
-  // Also a client that does not read its answer loses its place after a while.
+  // Also closes the connection of a client that does not read its answer.
   server.setTimeout(SILENCE_TIMEOUT);
   openAccounts(server);
   limitParser(server);
@@ -60,7 +60,7 @@ export function createHttpServer(tls: TlsPair | undefined, idleMs = IDLE_TIMEOUT
 export type AcceptHost = (host: string | undefined) => boolean;
 
 /** Where a server listens. */
-export interface Listening {
+interface Listening {
   /** Base URL for clients on this machine, without a slash at the end. */
   readonly url: string;
   /** HOST:PORT as it was asked for, with the port that was picked. */

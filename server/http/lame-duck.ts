@@ -1,14 +1,14 @@
 import type { Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Milliseconds for which clients that keep coming put off the end. */
+/** Milliseconds for which new connections may delay the end. */
 const LONGEST_SETTLING = 1_000;
 
 /**
- * The time between the wish to stop and the end of accepting. Whoever looks at readiness learns that the service ends,
- * and sends nothing new; requests are answered as before. Resolves after `delayMs`, and then as soon as a whole turn of
- * the event loop brought no new connection: closing resets those that the kernel holds for us, with requests that were
- * sent before anybody could know. To be followed by closing in the same turn.
+ * The time between the decision to stop and the end of accepting. Load balancers see in the readiness that the service ends,
+ * and send nothing new. Requests are answered as before. Resolves after `delayMs`, and then as soon as a whole turn of the
+ * event loop brought no new connection. Closing resets the connections that the kernel has not handed over yet, with
+ * requests that were sent before the client could know. The caller has to close in the same turn.
  */
 export async function lameDuck(server: Server, delayMs: number): Promise<void> {
   let accepted = 0;

@@ -1,11 +1,10 @@
-/** Reads large request bodies a few at a time, so that requests of ordinary size are read in between. */
 import type { Socket } from 'node:net';
 import { AcceptPriority, type AcceptCount } from './accept-priority.ts';
 
 /** Connections that are resumed in one turn of the event loop. Each delivers up to 64 KiB. */
-const WIDTH = 8;
+const PER_TURN = 8;
 
-/** See the top of the file. */
+/** Reads large request bodies a few at a time, so that requests of ordinary size are read in between. */
 export class LargeBodyQueue {
   readonly #paused = new Set<Socket>();
   readonly #acceptPriority: AcceptPriority;
@@ -22,7 +21,7 @@ export class LargeBodyQueue {
   }
 
   readonly #resumeSome = (): void => {
-    let left = this.#acceptPriority.mayRun() ? WIDTH : 0;
+    let left = this.#acceptPriority.mayRun() ? PER_TURN : 0;
     for (const socket of this.#paused) {
       if (left-- === 0) break;
       this.#paused.delete(socket);

@@ -3,7 +3,7 @@ import { MayflyError, systemCode } from '../../core/errors.ts';
 import { isLoopbackListener } from '../../core/loopback.ts';
 
 /** Codes of {@link ListenError}. */
-export type ListenCode =
+type ListenCode =
   | 'ADDRESS_MALFORMED'
   | 'ADDRESS_IN_USE'
   | 'ADDRESS_NOT_HERE'

@@ -3,7 +3,7 @@ import type { AcceptHost } from './http-listener.ts';
 import { urlHost, type ListenAddress } from './listen-address.ts';
 
 /** Where a service for one machine listens. */
-export interface OwnAddresses {
+interface OwnAddresses {
   readonly listen: ListenAddress;
   readonly metricsListen: ListenAddress;
   /** The name under which other machines may come. */

@@ -28,13 +28,13 @@ export function limitParser(server: Server | TlsServer): void {
 }
 
 /** Closes a connection and discards what was read from it and is not parsed yet. */
-export function abortConnection(socket: Socket): void {
+function abortConnection(socket: Socket): void {
   socket.destroy();
   connections.get(socket)?.stopParser();
 }
 
 /** Bytes that the parser holds of a head that is not complete. They may include up to 64 KiB that were read together with
- * it and belong to earlier requests. Undefined where the parser does not tell. */
+ * it and belong to earlier requests. Undefined where the parser does not report it. */
 export const incompleteHead = (socket: Socket): number | undefined => connections.get(socket)?.incompleteHead;
 
 /** Takes no further request from a connection; the one that is being received goes on. */
@@ -70,7 +70,7 @@ interface Parser {
 }
 
 type CallbackName = 'kOnMessageBegin' | 'kOnHeaders' | 'kOnBody';
-type Callback = (this: Parser, ...words: unknown[]) => unknown;
+type Callback = (this: Parser, ...args: unknown[]) => unknown;
 
 const STOP = 2;
 const connections = new WeakMap<Socket, Connection>();
@@ -84,7 +84,7 @@ class Connection {
   #read = 0;
   #readBefore = 0;
   #isHeadPending = false;
-  #tellsBegins = false;
+  #reportsBegins = false;
   readonly #socket: Socket;
   readonly #parser: Parser | undefined;
 
@@ -95,11 +95,11 @@ class Connection {
     this.#parser = parser;
     this.#countRequests(parser);
     countHeaders(parser);
-    this.#tellsBegins = tellBegins(parser);
+    this.#reportsBegins = reportBegins(parser);
   }
 
   get incompleteHead(): number | undefined {
-    if (!this.#tellsBegins) return undefined;
+    if (!this.#reportsBegins) return undefined;
     return this.#isHeadPending ? this.#socket.bytesRead - this.#readBefore : 0;
   }
 
@@ -157,16 +157,16 @@ function countHeaders(parser: Parser): void {
   countingParsers.add(parser);
   const [number, own] = callbackOf(parser, 'kOnHeaders') ?? [];
   if (number === undefined || own === undefined) return;
-  parser[number] = function (this: Parser, ...words: unknown[]): unknown {
+  parser[number] = function (this: Parser, ...args: unknown[]): unknown {
     const { socket } = this;
     if (socket !== undefined && socket !== null) connections.get(socket)?.countHeaderCall();
-    return own.apply(this, words);
+    return own.apply(this, args);
   };
 }
 
-/** Has the parser tell where a head begins. The runtime calls this back where it finds a function, has none of its own, and
- * takes it away when the connection ends. */
-function tellBegins(parser: Parser): boolean {
+/** Has the parser report where a head begins; returns whether it does. The runtime calls a function under this number if
+ * there is one, has none of its own, and removes it when the connection ends. */
+function reportBegins(parser: Parser): boolean {
   const number = numberOf(parser, 'kOnMessageBegin');
   if (number === undefined || typeof parser[number] === 'function') return false;
   parser[number] = noteBegin;

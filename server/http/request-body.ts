@@ -1,4 +1,4 @@
-/** Reads request bodies under two limits: one for each body and one for all that are held. */
+/** Reads request bodies within two limits: on the size of each body, and on the memory of all. */
 import type { IncomingMessage } from 'node:http';
 import { SMALL_BODY, type BodyMemory } from './body-memory.ts';
 import { closeAnswered } from './parser-limits.ts';
@@ -9,12 +9,13 @@ import { TransportError } from './transport-error.ts';
  * request for a certificate of 64 KiB. */
 export const BODY_LIMIT = 256 * 1024;
 
-/** A body that is too long, or was dropped for want of memory, is read on and discarded up to here, because a client that
- * still writes would never see the answer. */
+/** A body that is too long, or was dropped because of the memory limit, is read and discarded up to here: a client that is
+ * still writing would not see the answer otherwise. */
 const DISCARD_LIMIT = 8 * 1024 * 1024;
 
-/** Bytes that no honest body has, and that every chunk has which is worth freeing. */
+/** Bytes of a buffer that is freed at once: more than an honest body has. */
 const LARGER = 12 * 1024;
+/** The same for the buffers of a refused body. */
 const WORTH_FREEING = 1024;
 
 /** Chunks of a body that are kept as they came; more are copied into one buffer. */
@@ -35,7 +36,7 @@ const fragmented = (): TransportError =>
     hint: 'Send it as a whole, with Content-Length: a signing request is a few kilobytes.',
   });
 
-/** What a body is refused with that was dropped for want of memory. */
+/** The error for a body that was dropped because of the memory limit. */
 export const tooBusy = (): TransportError =>
   new TransportError('TOO_BUSY', 'the server is reading as much as it can hold', {
     hint: 'Try again in a second.',
@@ -167,8 +168,8 @@ class Chunks {
 
   /** A larger buffer with the first `used` bytes in it. */
   #enlarge(used: number): Buffer {
-    const room = used === this.size ? used : 2 * this.size;
-    const buffer = Buffer.allocUnsafe(Math.min(BODY_LIMIT, room));
+    const capacity = used === this.size ? used : 2 * this.size;
+    const buffer = Buffer.allocUnsafe(Math.min(BODY_LIMIT, capacity));
     let offset = 0;
     for (const part of this.#buffer === undefined ? this.#list : [this.#buffer]) {
       offset += part.copy(buffer, offset, 0, Math.min(part.length, used - offset));

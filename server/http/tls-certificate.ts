@@ -10,7 +10,7 @@ import { readFile } from 'node:fs/promises';
 import { MayflyError } from '../../core/errors.ts';
 
 /** Codes of {@link TlsError}. */
-export type TlsCode = 'TLS_FILE_UNREADABLE' | 'TLS_FILE_MALFORMED' | 'TLS_PAIR_MISMATCH' | 'TLS_EXPIRED';
+type TlsCode = 'TLS_FILE_UNREADABLE' | 'TLS_FILE_MALFORMED' | 'TLS_PAIR_MISMATCH' | 'TLS_EXPIRED';
 
 /** A certificate and key that cannot serve TLS. */
 export class TlsError extends MayflyError<TlsCode> {}
@@ -92,7 +92,7 @@ function parsed<T>(file: string, { what, hint }: Expected, parse: () => T): T {
   }
 }
 
-/** How the certificate that is served is. */
+/** The state of the certificate that is served. */
 export interface TlsStatus {
   /** Its end, milliseconds since the epoch. */
   readonly notAfter: number;
@@ -111,7 +111,7 @@ export interface TlsFollower {
   stop(): void;
 }
 
-/** What the files are now, as far as they can be read. */
+/** A fingerprint of the files as they are now, as far as they can be read. */
 async function stateOf({ certFile, keyFile }: TlsFiles): Promise<string> {
   const [cert, key] = await Promise.all(
     [certFile, keyFile].map((file) => read(file).catch(() => Buffer.alloc(0))),

@@ -1,15 +1,15 @@
 /**
- * Bytes of large answers that are made but not sent: a client that does not read leaves them in memory. Small answers are in
- * the account of their connection.
+ * A limit on the bytes of large answers that are made but not sent. They stay in memory while a client does not read. Small
+ * answers are in the account of their connection.
  *
- * Answers go out in pieces, so that it shows whether a connection takes anything. When memory is short, a connection that
- * holds an answer and takes nothing is closed first, and then one of the client that holds most: a reader that reads is
- * served beside any number that do not.
+ * Answers are written in pieces, which shows whether the client of a connection reads. When the limit is reached, connections
+ * are closed whose client reads nothing, and after them those of the client that holds most. So a client that reads is served
+ * beside any number of clients that do not.
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Tally } from '../../core/tally.ts';
-import { accountOf, entryOf } from './connection-account.ts';
+import { accountOf, requestAccountOf } from './connection-account.ts';
 
 /** How much may be held. */
 export interface UnsentLimits {
@@ -17,11 +17,11 @@ export interface UnsentLimits {
   readonly total: number;
   /** Bytes of one client. */
   readonly perClient: number;
-  /** Milliseconds after which a connection that takes nothing may be closed for the sake of others. */
+  /** Milliseconds after which a connection whose client reads nothing may be closed for others. */
   readonly stallMs: number;
 }
 
-/** Bytes handed to a connection at once. It is given more when it has taken these. */
+/** Bytes written to a connection at once. More are written when these have been sent. */
 const PIECE = 64 * 1024;
 
 /** An answer that is not sent yet. */
@@ -35,15 +35,17 @@ interface HeldAnswer {
 interface Connection {
   readonly socket: Socket;
   readonly answers: Set<HeldAnswer>;
-  /** Milliseconds of the clock, when it last took something of any answer, or got one while it held none. */
-  tookAt: number;
+  /** Milliseconds of the clock, when its client last read something of any answer, or when it got an answer while it held
+   * none. */
+  readAt: number;
 }
 
 /** Sends answers and knows what is held of them. */
 export class UnsentResponseLimit {
   readonly #limits: UnsentLimits;
   readonly #clock: () => number;
-  /** Those that hold answers. The one that has taken nothing for longest is the first: a Set keeps the order of adding. */
+  /** Those that hold answers. The one whose client has read nothing for longest is the first: a Set keeps the order of
+   * adding. */
   readonly #holders = new Set<Connection>();
   readonly #clients = new Tally<string>();
   readonly #connections = new WeakMap<Socket, Connection>();
@@ -60,46 +62,46 @@ export class UnsentResponseLimit {
     return this.#total;
   }
 
-  /** Makes room for `bytes` of an answer to `client`, at the cost of connections that take nothing if need be. Returns
-   * false when there is none: then the answer must not be sent. */
-  hasRoom(client: string, bytes: number): boolean {
+  /** Whether `bytes` of an answer to `client` are within the limits, if need be after closing connections whose client reads
+   * nothing. If not, the answer must not be sent. */
+  ensureFree(client: string, bytes: number): boolean {
     const now = this.#clock();
     const { total, perClient } = this.#limits;
     // A single answer is never too large: a tile of the longest certificates has to be readable, too.
     while (this.#clients.of(client) > 0 && this.#clients.of(client) + bytes > perClient) {
-      const stalled = this.#firstOf(client);
+      const stalled = this.#longestWaitingOf(client);
       if (stalled === undefined || !this.#isStalled(stalled, now)) return false;
-      this.#drop(stalled);
+      this.#close(stalled);
     }
     while (this.#total > 0 && this.#total + bytes > total) {
-      const loser = this.#loserTo(client, bytes, now);
-      if (loser === undefined) return false;
-      this.#drop(loser);
+      const other = this.#toCloseFor(client, bytes, now);
+      if (other === undefined) return false;
+      this.#close(other);
     }
     return true;
   }
 
-  /** Ends `response`, whose head is written, with the body in `parts`. It counts for `client` until it is sent or its
+  /** Ends `response`, whose head is written, with the body in `chunks`. It counts for `client` until it is sent or its
    * connection is gone. */
-  send(response: ServerResponse, client: string, parts: readonly Uint8Array[]): void {
-    const bytes = parts.reduce((sum, { length }) => sum + length, 0);
+  send(response: ServerResponse, client: string, chunks: readonly Uint8Array[]): void {
+    const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
     const answer = this.hold(response, client, bytes);
-    if (answer !== undefined) this.#write(response, answer, parts.flatMap(piecesOf));
+    if (answer !== undefined) this.#write(response, answer, chunks.flatMap(piecesOf));
   }
 
-  /** Counts an answer of so many bytes that somebody else ends at once, and whose making is over. Undefined when its
-   * connection is gone: nothing is kept for it then, and nothing would say when to give it back. */
+  /** Counts an answer of so many bytes that is made, and that the caller ends at once. Undefined when its
+   * connection is gone: then nothing is held, and no event would release it. */
   hold(response: ServerResponse, client: string, bytes: number): HeldAnswer | undefined {
     const { socket } = response.req;
     if (socket.destroyed) return undefined;
-    entryOf(response)?.made(0);
+    requestAccountOf(response)?.made(0);
     const connection = this.#connectionOf(socket);
     const answer = { connection, client, bytes };
-    if (connection.answers.size === 0) this.#took(connection);
+    if (connection.answers.size === 0) this.#noteRead(connection);
     connection.answers.add(answer);
     this.#count(answer, bytes);
     response.once('finish', () => {
-      if (connection.answers.has(answer)) this.#took(connection);
+      if (connection.answers.has(answer)) this.#noteRead(connection);
       this.#release(answer);
     });
     response.once('close', () => {
@@ -116,14 +118,14 @@ export class UnsentResponseLimit {
     }
     response.write(piece, (error) => {
       if (error instanceof Error) return;
-      this.#took(answer.connection);
-      accountOf(answer.connection.socket)?.took();
+      this.#noteRead(answer.connection);
+      accountOf(answer.connection.socket)?.noteRead();
       this.#write(response, answer, pieces, at + 1);
     });
   }
 
-  #took(connection: Connection): void {
-    connection.tookAt = this.#clock();
+  #noteRead(connection: Connection): void {
+    connection.readAt = this.#clock();
     this.#holders.delete(connection);
     this.#holders.add(connection);
   }
@@ -143,7 +145,7 @@ export class UnsentResponseLimit {
   #connectionOf(socket: Socket): Connection {
     const known = this.#connections.get(socket);
     if (known !== undefined) return known;
-    const connection: Connection = { socket, answers: new Set(), tookAt: 0 };
+    const connection: Connection = { socket, answers: new Set(), readAt: 0 };
     this.#connections.set(socket, connection);
     socket.once('close', () => {
       this.#releaseAll(connection);
@@ -156,12 +158,12 @@ export class UnsentResponseLimit {
   }
 
   /** Which connection makes way for `bytes` more of `client` when memory is full. */
-  #loserTo(client: string, bytes: number, now: number): Connection | undefined {
+  #toCloseFor(client: string, bytes: number, now: number): Connection | undefined {
     const [first] = this.#holders;
     if (first !== undefined && this.#isStalled(first, now)) return first;
     const [heaviest, held] = this.#heaviest();
     if (heaviest === client || held <= this.#clients.of(client) + bytes) return undefined;
-    return this.#firstOf(heaviest);
+    return this.#longestWaitingOf(heaviest);
   }
 
   #heaviest(): readonly [client: string, bytes: number] {
@@ -170,19 +172,19 @@ export class UnsentResponseLimit {
     return heaviest;
   }
 
-  /** The connection with an answer of `client` that has taken nothing for longest. */
-  #firstOf(client: string): Connection | undefined {
+  /** Of the connections with an answer to `client`, the one on which nothing was read for longest. */
+  #longestWaitingOf(client: string): Connection | undefined {
     for (const connection of this.#holders)
       for (const answer of connection.answers) if (answer.client === client) return connection;
     return undefined;
   }
 
-  #isStalled({ tookAt }: Connection, now: number): boolean {
-    return now - tookAt >= this.#limits.stallMs;
+  #isStalled({ readAt }: Connection, now: number): boolean {
+    return now - readAt >= this.#limits.stallMs;
   }
 
-  /** Closes a connection, and with it gives back all that waits there. */
-  #drop(connection: Connection): void {
+  /** Closes a connection, which releases all answers that it holds. */
+  #close(connection: Connection): void {
     this.#releaseAll(connection);
     connection.socket.destroy();
   }

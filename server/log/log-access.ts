@@ -21,7 +21,7 @@ interface AccessRefusal {
 export type AccessCheck = (request: IncomingMessage) => AccessRefusal | undefined;
 
 /** An access rule that would not hold. */
-export class LogAccessError extends MayflyError<'LOOPBACK_BEHIND_PROXY'> {}
+class LogAccessError extends MayflyError<'LOOPBACK_BEHIND_PROXY'> {}
 
 /** Throws {@link LogAccessError} for `loopback` behind a proxy that the operator named. A proxy on this machine that adds
  * no header makes every client look local. */

@@ -161,7 +161,7 @@ class Endpoint {
     if (response.req.method === 'HEAD') {
       this.#writeHead(response, answer, length);
       response.end();
-    } else if (unsent.hasRoom(client, length)) {
+    } else if (unsent.ensureFree(client, length)) {
       this.#writeHead(response, answer, length);
       unsent.send(response, client, bytes);
     } else {

@@ -1,4 +1,4 @@
-/** What Prometheus may know about the audit. */
+/** The metrics of the audit. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Audit } from '../../audit/audit.ts';
 

@@ -13,7 +13,7 @@ export interface ConfigurationSources {
   readonly replayGuard?: (() => ReplayGuardStatus | undefined) | undefined;
 }
 
-/** Registers what Prometheus may know about the configuration. */
+/** Registers the metrics of the configuration. */
 export function registerConfigurationMetrics(registers: Registry[], sources: ConfigurationSources): void {
   const { entries, configuration, replayGuard } = sources;
   gauge(registers, 'mayfly_entries', 'Entries of issuers in the configuration.', () => entries().length);

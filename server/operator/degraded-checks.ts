@@ -1,11 +1,11 @@
-/** Conditions that the operator should know of and that keep nobody from signing: the service stays ready. */
+/** Conditions that the operator should know of and that do not stop signing: the service stays ready. */
 import type { Audit } from '../../audit/audit.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
 import type { ReadinessCheck } from './readiness.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 
-/** How long a loss of audit lines is reported, milliseconds. */
+/** For how many milliseconds a loss of audit lines is reported. */
 const LOSS_MEMORY = 86_400_000;
 
 /** Files that readers of the log need. Signing does not. */
@@ -27,15 +27,15 @@ export function tlsCheck(status: TlsStatus | undefined, clock: Clock): Readiness
   if (status === undefined) return [];
   const { notAfter, failure } = status;
   const isOver = clock() >= notAfter;
-  const told = [
+  const details = [
     `the TLS certificate in use ${isOver ? 'ended' : 'ends'} on ${new Date(notAfter).toISOString()}`,
   ];
-  if (failure !== undefined) told.push(`its files cannot be used: ${failure}`);
-  return [{ name: 'tls', ok: !isOver && failure === undefined, detail: told.join('; ') }];
+  if (failure !== undefined) details.push(`its files cannot be used: ${failure}`);
+  return [{ name: 'tls', ok: !isOver && failure === undefined, detail: details.join('; ') }];
 }
 
-/** Lines that somebody took out of the audit file are lost for good, and no certificate is safer for being refused
- * now. */
+/** Lines that another program removed from the audit file are lost for good. Refusing certificates now would not bring them
+ * back. */
 export function auditFileCheck(audit: Pick<Audit, 'status'> | undefined, clock: Clock): ReadinessCheck[] {
   const losses = audit?.status().destinations.flatMap(({ incidents }) => incidents?.lastLoss ?? []) ?? [];
   const [last] = losses.filter((at) => clock() - at < LOSS_MEMORY);

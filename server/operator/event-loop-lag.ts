@@ -13,7 +13,7 @@ const RESOLUTION = 10;
 export const WINDOW = 10_000;
 
 /** Lag over a period, in seconds. */
-export interface Lag {
+interface Lag {
   readonly min: number;
   readonly max: number;
   readonly mean: number;
@@ -61,8 +61,15 @@ function summary(histogram: RecordableHistogram): Lag {
     number,
   ];
   const { min, max, mean, stddev } = histogram;
-  const spread = { min: seconds(min), max: seconds(max), mean: seconds(mean), stddev: seconds(stddev) };
-  return { ...spread, p50, p90, p99 };
+  return {
+    min: seconds(min),
+    max: seconds(max),
+    mean: seconds(mean),
+    stddev: seconds(stddev),
+    p50,
+    p90,
+    p99,
+  };
 }
 
 let running: LagWindow | undefined;

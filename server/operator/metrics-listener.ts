@@ -7,11 +7,11 @@ import type { AcceptHost } from '../http/http-listener.ts';
 import type { Metrics } from './metrics.ts';
 import type { Readiness } from './readiness.ts';
 
-/** What the listener answers with. */
-export interface OperatorParts {
+/** What the handler needs. */
+interface MetricsHandlerOptions {
   readonly metrics: Metrics;
   readonly readiness: () => Promise<Readiness>;
-  /** Without it every name will do. */
+  /** By default every name is accepted. */
   readonly acceptHost?: AcceptHost | undefined;
 }
 
@@ -20,7 +20,7 @@ export function createMetricsHandler({
   metrics,
   readiness,
   acceptHost = () => true,
-}: OperatorParts): RequestListener {
+}: MetricsHandlerOptions): RequestListener {
   const metricsText = coalesce(() => metrics.text());
   const answer = async (
     path: string,
@@ -67,7 +67,7 @@ export function coalesce(make: () => Promise<string>): () => Promise<string> {
     await last;
     const pause = pauseEnds - performance.now();
     if (pause > 0) await sleep(pause);
-    // A later call has to see what happens from here on.
+    // Later calls need a new rendering: this one does not include what happens from here on.
     next = undefined;
     const began = performance.now();
     const text = make();

@@ -16,7 +16,7 @@ import type { LogStatus } from '../../tlog/log-status.ts';
 import { isDegraded, registerLogMetrics } from './log-metrics.ts';
 
 /** What the gauges read when Prometheus asks; nothing of it is pushed. */
-export interface MetricSources extends ConfigurationSources {
+interface MetricSources extends ConfigurationSources {
   readonly version: string;
   readonly log: () => LogStatus;
   /** Milliseconds since the epoch. */

@@ -36,7 +36,7 @@ export interface Readiness {
 }
 
 /** What readiness looks at. Times are milliseconds since the epoch. */
-export interface ReadinessSources {
+interface ReadinessSources {
   readonly signer: Signer;
   readonly authorityNotBefore: number;
   readonly authorityNotAfter: number;
@@ -67,7 +67,7 @@ const CLOCK_TOLERANCE = 1_000;
 /** No DER begins with this, so the signature can never be taken for one over a certificate. */
 const PROBE = utf8('mayfly readiness probe');
 
-/** A function that tells the readiness at the moment of the call. It never rejects. */
+/** A function that returns the readiness at the moment of the call. It never rejects. */
 export function createReadiness(sources: ReadinessSources): () => Promise<Readiness> {
   const signerCheck = createSignerCheck(sources);
   const waitedAt = createQueueWatch();
@@ -84,7 +84,7 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
     ];
     const audit = auditCheck(sources);
     const ready = checks.every((check) => check.ok) && (audit?.ok !== false || !sources.audit?.isFailClosed);
-    const told = audit === undefined ? [] : [audit, ...auditFileCheck(sources.audit, sources.clock)];
+    const auditChecks = audit === undefined ? [] : [audit, ...auditFileCheck(sources.audit, sources.clock)];
     return {
       ready,
       checks: [
@@ -93,7 +93,7 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
         ...tlsCheck(sources.tls?.(), sources.clock),
         ...configurationCheck(sources),
         ...replayCheck(sources),
-        ...told,
+        ...auditChecks,
       ],
     };
   };
@@ -104,17 +104,17 @@ function openCheck({ isClosing }: ReadinessSources): ReadinessCheck {
   return { name: 'open', ok, detail: ok ? 'accepting requests' : 'shutting down' };
 }
 
-/** A configuration that cannot be loaded keeps nobody from signing: the last good one goes on. */
+/** A configuration that cannot be loaded does not stop signing: the last good one stays in force. */
 function configurationCheck({ configuration }: ReadinessSources): ReadinessCheck[] {
   if (configuration === undefined) return [];
   const { loadedAt, failure, restart } = configuration();
-  const told = [`the configuration in force was loaded at ${new Date(loadedAt).toISOString()}`];
-  if (restart !== undefined) told.push(`these settings changed and need a restart: ${restart.join(', ')}`);
-  if (failure !== undefined) told.push(`the last try failed: ${failure}`);
-  return [{ name: 'configuration', ok: failure === undefined, detail: told.join('; ') }];
+  const details = [`the configuration in force was loaded at ${new Date(loadedAt).toISOString()}`];
+  if (restart !== undefined) details.push(`these settings changed and need a restart: ${restart.join(', ')}`);
+  if (failure !== undefined) details.push(`the last try failed: ${failure}`);
+  return [{ name: 'configuration', ok: failure === undefined, detail: details.join('; ') }];
 }
 
-/** Lines that cannot be written keep nobody from signing, unless the audit is fail-closed. */
+/** Lines that cannot be written do not stop signing, unless the audit is fail-closed. */
 function auditCheck({ audit }: ReadinessSources): ReadinessCheck | undefined {
   if (audit === undefined) return undefined;
   const failing = audit.status().destinations.filter(({ isFailing }) => isFailing);
@@ -171,8 +171,8 @@ async function probe(signer: Signer): Promise<ReadinessCheck> {
   }
 }
 
-/** Tells for how many milliseconds, as far as earlier calls saw, entries have waited without a commit. The age of the
- * head says nothing about that: on an idle log it is old when the first entry comes. */
+/** Returns for how many milliseconds entries have waited without a commit, as far as earlier calls saw. The age of the head
+ * does not show that: on an idle log it is old when the first entry comes. */
 function createQueueWatch(): (status: LogStatus, now: number) => number {
   let seen: { readonly size: number; readonly since: number } | undefined;
   return ({ queued, size }, now) => {

@@ -49,7 +49,7 @@ export function createRequestLog(
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      // Whoever reads the log does so on a terminal, and names in it are of others.
+      // The log is read on terminals, and untrusted callers choose the names in it.
       hooks: { streamWrite: printableJson },
     },
     destination,

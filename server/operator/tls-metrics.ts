@@ -1,4 +1,4 @@
-/** What Prometheus may know about the server's TLS certificate. */
+/** The metrics of the server's TLS certificate. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 

@@ -28,7 +28,7 @@ describe('server/http/unsent-response-limit', () => {
     // The first letter of the path is the client.
     answer = (response, path) => {
       const client = path.slice(1, 2);
-      if (unsent.hasRoom(client, BIG.length)) unsent.send(response.writeHead(200), client, [BIG]);
+      if (unsent.ensureFree(client, BIG.length)) unsent.send(response.writeHead(200), client, [BIG]);
       else response.writeHead(503).end();
     };
     server = createServer((request, response) => {
@@ -108,10 +108,10 @@ describe('server/http/unsent-response-limit', () => {
   });
 
   it('refuses no answer for its size alone', async () => {
-    expect(unsent.hasRoom('a', 2 * LIMITS.total)).to.equal(true);
+    expect(unsent.ensureFree('a', 2 * LIMITS.total)).to.equal(true);
     await stall('/a');
-    expect(unsent.hasRoom('a', 2 * LIMITS.perClient)).to.equal(false);
-    expect(unsent.hasRoom('b', LIMITS.perClient + MIB)).to.equal(true);
+    expect(unsent.ensureFree('a', 2 * LIMITS.perClient)).to.equal(false);
+    expect(unsent.ensureFree('b', LIMITS.perClient + MIB)).to.equal(true);
   });
 
   it('closes the connection of a client that has taken nothing for longest, when the client asks for more', async () => {
@@ -180,7 +180,7 @@ describe('server/http/unsent-response-limit', () => {
     reader.resume();
     while (taken <= 8 * MIB) await once(reader, 'data');
     // Room for one more, if only the second answer of the reader were dropped.
-    expect(unsent.hasRoom('b', LIMITS.perClient - BIG.length + 1)).to.equal(false);
+    expect(unsent.ensureFree('b', LIMITS.perClient - BIG.length + 1)).to.equal(false);
     expect(unsent.total).to.equal(2 * BIG.length);
   });
 });
