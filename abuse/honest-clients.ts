@@ -6,6 +6,7 @@
 import { generateKeyPairSync, sign, X509Certificate, type KeyObject } from 'node:crypto';
 import { Agent, request as httpRequest, type RequestOptions } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf, systemCode } from '../core/errors.ts';
 import type { TestIssuer } from '../test/support/oidc-issuer.ts';
 import type { TargetAddress } from './target.ts';
 
@@ -156,7 +157,7 @@ export class HonestClients {
         },
       );
       const failed = (error: Error): void => {
-        const isStale = request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+        const isStale = request.reusedSocket && systemCode(error) === 'ECONNRESET';
         reject(isStale ? new StaleConnection() : error);
       };
       request.on('error', failed).end(body);
@@ -193,7 +194,7 @@ class Tally {
       return body;
     } catch (error) {
       this.#refused++;
-      this.#firstRefusal ??= error instanceof Error ? error.message : String(error);
+      this.#firstRefusal ??= messageOf(error);
       return undefined;
     }
   }

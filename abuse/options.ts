@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { orUsage, parseWords, positive, printHelp, UsageError } from '../bench/command-line.ts';
 import { MAX_GROWTH } from './verdict.ts';
 
 /** How the attacks are run. */
@@ -29,52 +29,26 @@ certificate that was acknowledged and is not in the log.
   --json FILE    write all measurements
 `;
 
-/** A command line that cannot be understood. */
-export class UsageError extends Error {}
-
 /** Reads the command line. Help, and a usage error of one line, end the process: with 0 and with 2. */
-export function readOptions(argv: readonly string[], attacks: readonly string[]): AbuseOptions {
-  try {
-    return parseOptions(argv, attacks);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`abuse: ${error.message} (--help lists the options)\n`);
-    process.exit(2);
-  }
-}
+export const readOptions = (argv: readonly string[], attacks: readonly string[]): AbuseOptions =>
+  orUsage('abuse', () => parseOptions(argv, attacks));
 
-/** The options that `argv` gives; throws {@link UsageError}. Prints the help and exits when asked. */
+/** The options in `argv`; throws {@link UsageError}. Prints the help and exits when asked. */
 export function parseOptions(argv: readonly string[], attacks: readonly string[]): AbuseOptions {
-  const values = parseWords(argv);
-  if (values.help) {
-    process.stdout.write(HELP);
-    process.exit(0);
-  }
+  const values = parseWords(argv, OPTIONS);
+  if (values.help) printHelp(HELP);
   const { list, only = [], short, seconds = short ? '2.5' : '10', json } = values;
   const unknown = only.find((name) => !attacks.includes(name));
   if (unknown !== undefined) throw new UsageError(`there is no attack "${unknown}"; --list names all`);
-  if (!/^\d{1,4}(\.\d+)?$/.test(seconds) || Number(seconds) <= 0)
-    throw new UsageError(`--seconds: "${seconds}" is not a number above 0`);
   const [quietSeconds, maxGrowth] = short ? [1, 2 * MAX_GROWTH] : [4, MAX_GROWTH];
-  return { list, only, seconds: Number(seconds), quietSeconds, maxGrowth, json };
+  return { list, only, seconds: positive('seconds', seconds), quietSeconds, maxGrowth, json };
 }
 
-function parseWords(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: {
-        list: { type: 'boolean', default: false },
-        only: { type: 'string', multiple: true },
-        seconds: { type: 'string' },
-        short: { type: 'boolean', default: false },
-        json: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    // The runtime's own complaint; what stands behind its first sentence is advice for programmers.
-    const [sentence = ''] = (error as Error).message.split(/[.\n]\s*/);
-    throw new UsageError(sentence);
-  }
-}
+const OPTIONS = {
+  list: { type: 'boolean', default: false },
+  only: { type: 'string', multiple: true },
+  seconds: { type: 'string' },
+  short: { type: 'boolean', default: false },
+  json: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const;

@@ -1,3 +1,4 @@
+import { messageOf } from '../core/errors.ts';
 import type { Destination, Note } from './destination.ts';
 
 /** Milliseconds between two notes about the same failure. */
@@ -46,7 +47,7 @@ export class DestinationHealth {
     this.#failure = { cause, isNoted: isNoteDue || this.#failure?.isNoted === true };
     if (!isNoteDue) return;
     this.#failureNotedAt = now;
-    const sentence = cause instanceof Error ? cause.message : String(cause);
+    const sentence = messageOf(cause);
     this.#note('error', 'audit is not written', {
       place: this.#destination,
       sentence,

@@ -10,6 +10,7 @@
  * looks whether the file still has all its bytes. If not, the lines of the last seconds are written again before the new ones
  * count as delivered: a line may then stand twice, and is lost only when copying and truncating lay further apart.
  */
+import { messageOf, systemCode } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppendFile, type FileFate } from './append-file.ts';
 import type { AuditFileDefinition } from './audit-definition.ts';
@@ -176,8 +177,6 @@ class FileDestination implements Destination {
   }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 /** What the system says about the more likely mistakes, in words. */
 const FAULTS: Readonly<Record<string, string>> = {
   EACCES: 'This user may not write there.',
@@ -191,9 +190,8 @@ const FAULTS: Readonly<Record<string, string>> = {
 };
 
 function unusable(path: string, error: unknown): AuditSinkError {
-  const { code = '' } = error as NodeJS.ErrnoException;
   return new AuditSinkError('AUDIT_FILE_UNUSABLE', `the audit file ${path} cannot be written`, {
-    hint: FAULTS[code] ?? messageOf(error),
+    hint: FAULTS[systemCode(error) ?? ''] ?? messageOf(error),
     cause: error,
   });
 }

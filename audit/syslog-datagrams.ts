@@ -1,6 +1,7 @@
 /** Syslog over UDP (RFC 5426): one message in a datagram, without a receipt. */
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
+import { systemCode } from '../core/errors.ts';
 import type { SyslogDefinition } from './audit-definition.ts';
 import type { Destination, Note } from './destination.ts';
 
@@ -59,7 +60,7 @@ export class SyslogDatagrams implements Destination {
     return new Promise((resolve, reject) => {
       socket.send(message, (error) => {
         if (error === null) resolve();
-        else if ((error as NodeJS.ErrnoException).code !== 'EMSGSIZE') reject(error);
+        else if (systemCode(error) !== 'EMSGSIZE') reject(error);
         else {
           this.#note('error', 'audit line too long for a datagram', { characters: message.length });
           resolve();

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { orUsage, parseWords, positive, printHelp, UsageError } from './command-line.ts';
 
 /** How a benchmark runs. */
 export interface BenchOptions {
@@ -38,26 +38,12 @@ const HELP = `npm run bench -- [options]
 `;
 
 /** Reads the command line. Help, and a usage error of one line, end the process: with 0 and with 2. */
-export function readOptions(argv: readonly string[]): BenchOptions {
-  try {
-    return parseOptions(argv);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`bench: ${error.message} (--help lists the options)\n`);
-    process.exit(2);
-  }
-}
+export const readOptions = (argv: readonly string[]): BenchOptions => orUsage('bench', () => parseOptions(argv));
 
-/** A command line that cannot be understood. */
-export class UsageError extends Error {}
-
-/** The options that `argv` gives; throws {@link UsageError}. Prints the help and exits when asked. */
+/** The options in `argv`; throws {@link UsageError}. Prints the help and exits when asked. */
 export function parseOptions(argv: readonly string[]): BenchOptions {
-  const values = parseWords(argv);
-  if (values.help) {
-    process.stdout.write(HELP);
-    process.exit(0);
-  }
+  const values = parseWords(argv, OPTIONS);
+  if (values.help) printHelp(HELP);
   const { smoke } = values;
   const sizes = values.sizes ?? (smoke ? '0,2000' : '0,100000,1000000');
   return {
@@ -93,24 +79,8 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 } as const;
 
-function parseWords(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], allowNegative: true, options: OPTIONS }).values;
-  } catch (error) {
-    // The runtime's own complaint; what stands behind its first sentence is advice for programmers.
-    const [sentence = ''] = (error as Error).message.split(/[.\n]\s*/);
-    throw new UsageError(sentence);
-  }
-}
-
 function whole(name: string, text: string, least: number): number {
   const value = Number(text);
   if (/^\d{1,12}$/.test(text) && value >= least) return value;
   throw new UsageError(`--${name}: "${text}" is not a whole number of at least ${least}`);
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (/^\d{1,6}(\.\d+)?$/.test(text) && value > 0) return value;
-  throw new UsageError(`--${name}: "${text}" is not a number above 0`);
 }

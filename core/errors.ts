@@ -37,6 +37,9 @@ export type FormatCode = 'MALFORMED' | 'TRUNCATED' | 'TRAILING_BYTES' | 'TOO_LAR
  * this and nothing else. */
 export class FormatError extends MayflyError<FormatCode> {}
 
+/** The message of whatever was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** The `code` of a system error such as `ENOENT`, else undefined. */
 export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;

@@ -2,6 +2,7 @@
  * name it as `iss`, so `mayfly token` has to know it without asking a running process. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemCode } from '../core/errors.ts';
 import { utf8 } from '../core/bytes.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { ensureDirectory } from '../storage/make-directory.ts';
@@ -16,7 +17,7 @@ export async function readDevIssuer(directory: string): Promise<string | undefin
     const { issuer } = JSON.parse(await readFile(path, 'utf8')) as { issuer?: unknown };
     if (typeof issuer === 'string' && URL.canParse(issuer)) return issuer;
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (systemCode(cause) === 'ENOENT') return undefined;
     if (!(cause instanceof SyntaxError)) throw cause;
   }
   throw new DevError('DEV_NOT_SET_UP', `${path} does not say which issuer this is`, {

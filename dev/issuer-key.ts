@@ -7,6 +7,7 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { chmod, link, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemCode } from '../core/errors.ts';
 import { calculateJwkThumbprint, importJWK, type CryptoKey, type JWK } from 'jose';
 import { ensureDirectory } from '../storage/make-directory.ts';
 import { DevError } from './dev-error.ts';
@@ -28,7 +29,7 @@ export async function readIssuerKey(directory: string): Promise<IssuerJwk> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
+    if (systemCode(cause) === 'ENOENT') {
       throw new DevError('DEV_NOT_SET_UP', `there is no development issuer in ${directory}`, {
         hint: 'Run `npm start` (or `mayfly dev`) first; it makes one. Another directory goes in by --data.',
         cause,
@@ -74,7 +75,7 @@ async function writeOnce(directory: string, text: string): Promise<void> {
   try {
     await link(temporary, keyPath(directory));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (systemCode(error) !== 'EEXIST') throw error;
   } finally {
     await rm(temporary, { force: true });
   }

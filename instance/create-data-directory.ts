@@ -72,7 +72,7 @@ async function claim(paths: DataPaths, mode: Mode, clock: Clock): Promise<void> 
     await writeNew(paths.unfinished, claimed, 0o600);
     await syncDirectory(paths.root);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw unfinished(paths.root);
+    if (systemCode(error) === 'EEXIST') throw unfinished(paths.root);
     throw systemFault(paths.root, 'write', error);
   }
   // Another process may have finished between our look and our claim; what it made is not ours to touch.

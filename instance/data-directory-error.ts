@@ -1,4 +1,4 @@
-import { MayflyError } from '../core/errors.ts';
+import { MayflyError, messageOf, systemCode } from '../core/errors.ts';
 
 /** Codes of {@link DataDirectoryError}. */
 export type DataDirectoryReason =
@@ -24,9 +24,8 @@ export class DataDirectoryError extends MayflyError<DataDirectoryReason> {}
 
 /** The error for what the system said while `path` was read or written. */
 export function systemFault(path: string, doing: 'read' | 'write', cause: unknown): DataDirectoryError {
-  const { code = '', message } = cause as NodeJS.ErrnoException;
   const reason = doing === 'read' ? 'DIRECTORY_UNREADABLE' : 'DIRECTORY_UNWRITABLE';
-  const hint = HINTS[code] ?? `The system says: ${message}`;
+  const hint = HINTS[systemCode(cause) ?? ''] ?? `The system says: ${messageOf(cause)}`;
   return new DataDirectoryError(reason, `${path} cannot be ${doing === 'read' ? 'read' : 'written'}`, {
     hint,
     cause,

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { systemCode } from '../core/errors.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import { readMarker, type Marker, type Mode } from './data-marker.ts';
 import { dataPaths, logPaths, type DataPaths, type LogPaths } from './data-paths.ts';
@@ -57,7 +58,7 @@ export async function namesIn(path: string): Promise<string[] | undefined> {
   try {
     return (await readdir(path)).filter((name) => !IGNORED.has(name));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = systemCode(error);
     if (code === 'ENOENT') return undefined;
     throw code === 'ENOTDIR' ? notADirectory(path) : systemFault(path, 'read', error);
   }
@@ -74,7 +75,7 @@ const IGNORED: ReadonlySet<string> = new Set(['lost+found', '.DS_Store']);
 
 async function reach(root: string, write: boolean): Promise<void> {
   const found = await stat(root).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw missing(root);
+    if (systemCode(error) === 'ENOENT') throw missing(root);
     throw systemFault(root, 'read', error);
   });
   if (!found.isDirectory()) throw notADirectory(root);

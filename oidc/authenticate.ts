@@ -1,4 +1,5 @@
 /** From an identity token to a principal: what other rooms call. */
+import { messageOf } from '../core/errors.ts';
 import { isLoopbackHostname } from '../core/loopback.ts';
 import { claim } from './claims.ts';
 import type { Identity } from './identity.ts';
@@ -132,6 +133,6 @@ async function fetchKeys({ url, keys }: Issuer): Promise<IssuerWarning[]> {
     const hint =
       (error instanceof IssuerFault ? error.hint : undefined) ??
       'Its tokens are refused until it answers; it is asked again when one comes.';
-    return [{ issuer: url, sentence: error instanceof Error ? error.message : String(error), hint }];
+    return [{ issuer: url, sentence: messageOf(error), hint }];
   }
 }

@@ -1,5 +1,5 @@
 /** Failures of the file system that say which file it was, and what was done with it. */
-import { systemCode } from '../core/errors.ts';
+import { systemCode, messageOf } from '../core/errors.ts';
 
 /** What was done with a file when it failed. */
 export type FileAct = 'opened' | 'read' | 'written' | 'synced' | 'renamed' | 'made' | 'removed' | 'copied';
@@ -18,7 +18,7 @@ export class FileFault extends Error {
 
 /** `EIO: i/o error` of `EIO: i/o error, fsync`: call and path are said before. */
 function reasonOf(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = messageOf(cause);
   return systemCode(cause) === undefined ? message : message.replace(/, .*$/s, '');
 }
 

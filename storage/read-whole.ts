@@ -5,6 +5,7 @@
 import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { systemCode } from '../core/errors.ts';
 
 /** Why a file is not read, as the end of a sentence that begins with its name. */
 export class UnfitFile extends Error {}
@@ -69,7 +70,7 @@ async function readNow(file: FileHandle, buffer: Buffer): Promise<number | undef
   try {
     return (await file.read(buffer)).bytesRead;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined;
+    if (systemCode(error) === 'EAGAIN') return undefined;
     throw error;
   }
 }
@@ -99,6 +100,6 @@ const sizeText = (size: number): string =>
 export async function isMissing(path: string): Promise<boolean> {
   return stat(path).then(
     () => false,
-    (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT',
+    (error: unknown) => systemCode(error) === 'ENOENT',
   );
 }

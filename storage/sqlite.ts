@@ -1,3 +1,5 @@
+import { messageOf } from '../core/errors.ts';
+
 /** What every SQLite file of ours has in common. */
 
 /** What an fsync means on macOS, where a plain one stops at the drive's cache; no effect elsewhere. */
@@ -29,7 +31,7 @@ const IO_ACTS: ReadonlyMap<number, string> = new Map([
 
 /** SQLite's message, with what could not be done where it says no more than `disk I/O error`. */
 export function sqliteMessage(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const errcode = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
   const act = typeof errcode === 'number' ? IO_ACTS.get(errcode) : undefined;
   return act === undefined ? message : `${message}: it cannot be ${act}`;

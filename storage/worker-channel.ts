@@ -4,7 +4,7 @@
  * code, message and hint are sent. Any other error ends the thread.
  */
 import { parentPort, Worker } from 'node:worker_threads';
-import { MayflyError, type ErrorDetails } from '../core/errors.ts';
+import { MayflyError, type ErrorDetails, messageOf } from '../core/errors.ts';
 import { moduleBeside } from './module-beside.ts';
 
 /** One worker. When it has ended, every open and later question rejects with the error that `gone` made of that. */
@@ -65,7 +65,7 @@ export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<R
     end(error.message);
   });
   worker.on('error', (error: unknown) => {
-    end(error instanceof Error ? error.message : String(error));
+    end(messageOf(error));
   });
   worker.on('exit', (code) => {
     end(`exit code ${code}`);

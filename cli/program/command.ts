@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
 import { ConfigError } from '../../config/findings/config-error.ts';
-import { MayflyError } from '../../core/errors.ts';
+import { MayflyError, messageOf } from '../../core/errors.ts';
 import { printable, printableJson, printableLines } from '../../core/printable.ts';
 import { adviceUnderNpm } from './invocation.ts';
 
@@ -100,7 +100,7 @@ const withoutTokens = (text: string): string => text.replace(/eyJ[\w-]{8,}(?:\.[
  * one of our typed errors shows its stack when MAYFLY_DEBUG is set. */
 export function reportFailure(error: unknown, json: boolean): void {
   const known: MayflyError | undefined = error instanceof MayflyError ? error : undefined;
-  const message = withoutTokens(error instanceof Error ? error.message : String(error));
+  const message = withoutTokens(messageOf(error));
   const hint = known?.hint === undefined ? undefined : adviceUnderNpm(withoutTokens(known.hint));
   if (json) {
     const retryAfter = known?.metadata['retryAfter'];

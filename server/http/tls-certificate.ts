@@ -7,7 +7,7 @@
  */
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { MayflyError } from '../../core/errors.ts';
+import { MayflyError, messageOf } from '../../core/errors.ts';
 
 /** Codes of {@link TlsError}. */
 type TlsCode = 'TLS_FILE_UNREADABLE' | 'TLS_FILE_MALFORMED' | 'TLS_PAIR_MISMATCH' | 'TLS_EXPIRED';
@@ -145,7 +145,7 @@ export function followTlsPair(options: {
       }
       failure = reported = undefined;
     } catch (error) {
-      failure = error instanceof Error ? error.message : String(error);
+      failure = messageOf(error);
       const now = `${failure}\n${await stateOf(options.files)}`;
       if (now === reported) return;
       reported = now;

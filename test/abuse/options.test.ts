@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { ATTACKS } from '../../abuse/attacks.ts';
-import { parseOptions, UsageError } from '../../abuse/options.ts';
+import { parseOptions } from '../../abuse/options.ts';
+import { UsageError } from '../../bench/command-line.ts';
 
 const NAMES = ATTACKS.map(({ name }) => name);
 
@@ -11,7 +12,9 @@ describe('abuse/options', () => {
     expect(parseOptions(['--short', '--seconds', '7'], NAMES)).to.include({ seconds: 7 });
     const words = ['--only', 'refusals', '--only', 'one-reader', '--json', 'out.json', '--list'];
     expect(parseOptions(words, NAMES)).to.deep.include({
-      ...{ only: ['refusals', 'one-reader'], json: 'out.json', list: true },
+      only: ['refusals', 'one-reader'],
+      json: 'out.json',
+      list: true,
     });
   });
 

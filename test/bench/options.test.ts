@@ -1,12 +1,15 @@
 import { expect } from 'chai';
-import { parseOptions, UsageError } from '../../bench/options.ts';
+import { UsageError } from '../../bench/command-line.ts';
+import { parseOptions } from '../../bench/options.ts';
 
 describe('bench/options', () => {
   it('has values for everything, and others for a smoke test', () => {
     expect(parseOptions([])).to.deep.include({ seconds: 4, sizes: [0, 100_000, 1_000_000], fulcio: true });
     expect(parseOptions(['--smoke'])).to.deep.include({ seconds: 1, sizes: [0, 2000], fulcio: false });
     expect(parseOptions(['--sizes', '5,6', '--seconds', '0.5', '--no-fulcio'])).to.deep.include({
-      ...{ seconds: 0.5, sizes: [5, 6], fulcio: false },
+      seconds: 0.5,
+      sizes: [5, 6],
+      fulcio: false,
     });
   });
 
