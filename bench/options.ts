@@ -38,7 +38,8 @@ const HELP = `npm run bench -- [options]
 `;
 
 /** Reads the command line. Help, and a usage error of one line, end the process: with 0 and with 2. */
-export const readOptions = (argv: readonly string[]): BenchOptions => orUsage('bench', () => parseOptions(argv));
+export const readOptions = (argv: readonly string[]): BenchOptions =>
+  orUsage('bench', () => parseOptions(argv));
 
 /** The options in `argv`; throws {@link UsageError}. Prints the help and exits when asked. */
 export function parseOptions(argv: readonly string[]): BenchOptions {
