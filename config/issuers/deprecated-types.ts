@@ -17,7 +17,7 @@ export function findDeprecatedType(definition: IssuerDefinition, path: Path, rep
   });
 }
 
-/** The keys that change in the entry, and the templates. The preset's provider is called as the type was. */
+/** The keys that change in the issuer block, and the templates. The preset's provider is called as the type was. */
 function replacementOf({ type, url, isMeta }: IssuerDefinition): string | undefined {
   const provider = PRESETS.find((preset) => preset.provider?.name === type)?.provider;
   if (provider === undefined) return undefined;

@@ -1,9 +1,9 @@
 import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import { findInIssuerBlock } from './issuer-findings.ts';
 import { issuerSchema } from '../schema/fulcio-schema.ts';
-import { checkType } from './issuer-checks.ts';
 import { issuerBlockOf, type IssuerBlockContext, type IssuerBlockPosition } from './issuer-block.ts';
-import { checkKeys } from './key-checks.ts';
+import { checkKeys } from './issuer-keys.ts';
+import { checkType } from './issuer-type.ts';
 import type { Path, Report } from '../findings/report.ts';
 import { check } from '../schema/schema-issues.ts';
 
@@ -12,19 +12,19 @@ export type Shaped = Readonly<Record<string, unknown>>;
 
 const SECTIONS: readonly string[] = ['oidc-issuers', 'meta-issuers'];
 
-/** All entries of issuers and meta issuers, in the order of the file. */
+/** All blocks of issuers and meta issuers, in the order of the file. */
 export function issuerBlocksOf(shaped: Shaped, context: IssuerBlockContext): ConfiguredIssuer[] {
   const names = new Names(context.report);
   return Object.keys(shaped)
     .filter((section) => SECTIONS.includes(section))
     .flatMap((section) =>
       membersOf(shaped, section, context.report).flatMap(([key, value]) =>
-        entriesOfIssuer(section, key, value, context, names),
+        blocksOfIssuer(section, key, value, context, names),
       ),
     );
 }
 
-/** The entries of a map at the top; a report and nothing if it is no map. */
+/** The members of a map at the top; a report and nothing if it is no map. */
 export function membersOf(shaped: Shaped, key: string, report: Report): [string, unknown][] {
   const section = shaped[key] ?? {};
   if (typeof section === 'object' && !Array.isArray(section)) return Object.entries(section);
@@ -32,8 +32,8 @@ export function membersOf(shaped: Shaped, key: string, report: Report): [string,
   return [];
 }
 
-/** An issuer has one entry, or a list of them. */
-function entriesOfIssuer(
+/** An issuer has one block, or a list of them. */
+function blocksOfIssuer(
   section: string,
   key: string,
   value: unknown,
@@ -52,20 +52,19 @@ function entriesOfIssuer(
     const place: IssuerBlockPosition = { path, key, isMeta: section === 'meta-issuers', defaultName };
     names.claim(values.mayfly.name ?? defaultName, path);
     audiences.claim([values['client-id']].flat(), path);
-    const entry = issuerBlockOf(place, values, context);
-    if (entry === undefined) return [];
-    return [{ entry, path }];
+    const issuer = issuerBlockOf(values, place, context);
+    return issuer === undefined ? [] : [{ issuer, path }];
   });
   checkKeys(
-    placed.map(({ entry: { definition }, path }) => ({ definition, path })),
+    placed.map(({ issuer: { definition }, path }) => ({ definition, path })),
     report,
   );
-  // What is wrong with an entry may be the very rule that is missed.
-  for (const { entry, path } of placed) if (!report.isWrong(path)) findInIssuerBlock(entry, path, report);
-  return placed.map(({ entry }) => entry);
+  // What is wrong with a block may be the very rule that is missed.
+  for (const { issuer, path } of placed) if (!report.isWrong(path)) findInIssuerBlock(issuer, path, report);
+  return placed.map(({ issuer }) => issuer);
 }
 
-/** The names of a file's entries. */
+/** The names of a file's issuer blocks. */
 class Names {
   readonly #taken = new Set<string>();
   readonly #report: Report;
@@ -79,13 +78,13 @@ class Names {
       this.#report.problem(
         [...path, 'mayfly', 'name'],
         `the name "${name}" is given twice`,
-        'Audit lines and metrics tell entries apart by it: choose another one.',
+        'Audit lines and metrics distinguish issuer blocks by it: choose another one.',
       );
     this.#taken.add(name);
   }
 }
 
-/** The audiences of one issuer's entries: a token that fits two of them is refused, so that none may be shared. */
+/** The audiences of one issuer's blocks: a token that fits two of them is refused, so that none may be shared. */
 class Audiences {
   readonly #taken = new Set<string>();
   readonly #report: Report;
@@ -100,8 +99,8 @@ class Audiences {
       if (this.#taken.has(audience))
         this.#report.problem(
           [...path, 'client-id'],
-          `another entry of this issuer has the audience "${audience}" too`,
-          'The audience chooses the entry, so a token for it would always be refused: give each its own.',
+          `another block of this issuer has the audience "${audience}" too`,
+          'The audience chooses the issuer block, so a token for it would always be refused: give each its own.',
         );
     for (const audience of fresh) this.#taken.add(audience);
   }

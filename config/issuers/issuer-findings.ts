@@ -1,27 +1,27 @@
 import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import { ruleWarnings } from '../../policy/rules/warnings.ts';
 import { findDeprecatedType } from './deprecated-types.ts';
-import { findIssuerSlips } from './issuer-slips.ts';
+import { findUnfitIssuer } from './unfit-issuers.ts';
 import { isRegistrable, openTo } from './open-issuers.ts';
 import { isUnset } from '../presets/preset.ts';
 import type { Path, Report } from '../findings/report.ts';
 
-/** Finds what an entry opens, or closes, to whom. */
-export function findInIssuerBlock(entry: ConfiguredIssuer, path: Path, report: Report): void {
-  findMarks(entry, path, report);
-  findIssuerSlips(entry.definition, path, report);
-  findOpenness(entry, path, report);
-  findBroadPattern(entry, path, report);
-  findWeakRules(entry, path, report);
-  findLimits(entry, path, report);
-  findDeprecatedType(entry.definition, path, report);
-  if (entry.definition.skipEmailVerification)
+/** Finds what works in an issuer block but should be known: whom it lets in, or keeps out. */
+export function findInIssuerBlock(issuer: ConfiguredIssuer, path: Path, report: Report): void {
+  findMarks(issuer, path, report);
+  findUnfitIssuer(issuer.definition, path, report);
+  findOpenness(issuer, path, report);
+  findBroadPattern(issuer, path, report);
+  findWeakRules(issuer, path, report);
+  findLimits(issuer, path, report);
+  findDeprecatedType(issuer.definition, path, report);
+  if (issuer.definition.skipEmailVerification)
     report.finding(
       'EMAIL_UNVERIFIED',
       [...path, 'skip-email-verification'],
       'addresses that the issuer does not call verified are taken',
       {
-        hint: 'Whoever can register any address at this issuer can sign as anybody. Use it only where the issuer owns all its addresses.',
+        hint: 'Anyone who can register any address at this issuer can sign as anybody. Use it only where the issuer owns all its addresses.',
       },
     );
 }
@@ -42,7 +42,7 @@ function findMarks({ definition, policy }: ConfiguredIssuer, path: Path, report:
 }
 
 const ALLOW =
-  'Say who may with an allow rule under mayfly.rules of the entry, best on ids that cannot change hands.';
+  'Say who may with an allow rule under mayfly.rules of the issuer block, best on ids that cannot change hands.';
 
 function findOpenness({ definition, policy }: ConfiguredIssuer, path: Path, report: Report): void {
   if (policy.rules.some(({ effect }) => effect === 'allow')) return;
@@ -68,7 +68,7 @@ function findBroadPattern(
 ): void {
   if (isMeta && isRegistrable(url))
     report.finding('PATTERN_BROAD', path, 'fits host names that anybody can get', {
-      hint: 'Whoever has one runs an issuer there, and then chooses every claim that rules look at. Write the registered domain out.',
+      hint: 'Anyone who has one runs an issuer there, and then chooses every claim that rules look at. Write the registered domain out.',
     });
 }
 

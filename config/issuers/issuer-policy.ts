@@ -5,8 +5,8 @@ import type { MayflyConfig } from '../settings/mayfly-config.ts';
 import { rateLimitsOf } from '../settings/rate-limits.ts';
 import type { Path, Report } from '../findings/report.ts';
 
-/** What the block `mayfly` of an entry decides; `path` is the block's. Reports what cannot be. */
-export function entryPolicyOf(
+/** What the block `mayfly` of an issuer block decides; `path` is the block's. Reports what cannot be. */
+export function issuerPolicyOf(
   block: MayflyIssuerValues,
   path: Path,
   mayfly: MayflyConfig,
@@ -32,7 +32,7 @@ function checkAlgorithms(block: MayflyIssuerValues, path: Path, mayfly: MayflyCo
     report.problem(
       [...path, 'key-algorithms', index],
       `${name} is not permitted by mayfly.client-signing-algorithms`,
-      'An entry can only narrow what the service permits: add it there, or take it out here.',
+      'An issuer block can only narrow what the service permits: add it there, or take it out here.',
     );
   });
 }

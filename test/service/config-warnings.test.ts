@@ -55,7 +55,7 @@ describe('service/config-warnings', () => {
       count: 1,
       paths: ['oidc-issuers."http://one.example"'],
       sentence:
-        'config.yaml:1:16: oidc-issuers."http://one.example": is reached over plain HTTP. Whoever can change traffic on the way to it decides who gets certificates. Use https.',
+        'config.yaml:1:16: oidc-issuers."http://one.example": is reached over plain HTTP. Anyone who can change traffic on the way to it decides who gets certificates. Use https.',
     });
   });
 

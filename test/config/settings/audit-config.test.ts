@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { ConfigError } from '../../config/findings/config-error.ts';
-import { parseConfig } from '../../config/load/load.ts';
+import { ConfigError } from '../../../config/findings/config-error.ts';
+import { parseConfig } from '../../../config/load/load.ts';
 
 const ISSUER = 'oidc-issuers: {"https://a.example": {client-id: x, type: email}}\n';
 

@@ -3,9 +3,9 @@ import { providerOf } from '../../policy/providers/providers.ts';
 import { ANYBODY } from './open-issuers.ts';
 import type { Path, Report } from '../findings/report.ts';
 
-/** Finds issuers whose tokens never fit their entry: their URL is not the one that tokens name, or the type of the entry
- * asks for what they do not hold. */
-export function findIssuerSlips(definition: IssuerDefinition, path: Path, report: Report): void {
+/** Finds an issuer whose tokens never fit its block: its URL is not the one that tokens name, or the type of the block asks
+ * for what they do not hold. */
+export function findUnfitIssuer(definition: IssuerDefinition, path: Path, report: Report): void {
   const meant = definition.isMeta ? undefined : urlMeant(definition.url);
   if (meant !== undefined)
     report.finding('ISSUER_MISSPELT', path, 'is not what its tokens name as their issuer', { hint: meant });
@@ -16,7 +16,7 @@ export function findIssuerSlips(definition: IssuerDefinition, path: Path, report
     [...path, 'type'],
     `tokens of ${provider.title} get no certificate by the type "${definition.type}": they do not hold what it asks for`,
     {
-      hint: `Take the type ${provider.types[0] ?? ''}; \`mayfly config preset ${provider.preset}\` prints the entry.`,
+      hint: `Take the type ${provider.types[0] ?? ''}; \`mayfly config preset ${provider.preset}\` prints the block.`,
     },
   );
 }

@@ -1,5 +1,5 @@
-import { SIGNING_ALGORITHM_NAMES } from '../../ca/signing-algorithms.ts';
-import { issuer, ISSUER, tellMistakes, type Mistake } from './support/mistakes.ts';
+import { SIGNING_ALGORITHM_NAMES } from '../../../ca/signing-algorithms.ts';
+import { issuer, ISSUER, tellMistakes, type Mistake } from '../support/mistakes.ts';
 
 /** That many rules of 1,000 parts each. */
 const heavyRules = (count: number): string =>
@@ -115,11 +115,11 @@ const MISTAKES: readonly Mistake[] = [
     'must be a map of keys, not text',
   ],
   [
-    'an audience that two entries have',
+    'an audience that two blocks have',
     issuer('\n    - {client-id: [x, y], type: email}\n    - {client-id: [z, y], type: email}'),
     '4:8',
     `${ISSUER}.1.client-id`,
-    'another entry of this issuer has the audience "y" too',
+    'another block of this issuer has the audience "y" too',
     'a token for it would always be refused',
   ],
   [
@@ -361,6 +361,6 @@ function block(text: string, more?: string): string {
   );
 }
 
-describe('config: what is wrong with our part of an entry', () => {
+describe('config: what is wrong with our part of an issuer block', () => {
   tellMistakes(MISTAKES);
 });
