@@ -79,10 +79,10 @@ function readChain(pem: string): Certificate[] {
   if (blocks.length > MAX_CHAIN) {
     throw new AuthorityError('CHAIN_MALFORMED', `the chain has more than ${MAX_CHAIN} certificates`);
   }
-  const stranger = blocks.find(({ label }) => label !== 'CERTIFICATE');
-  if (stranger !== undefined) {
+  const other = blocks.find(({ label }) => label !== 'CERTIFICATE');
+  if (other !== undefined) {
     throw new AuthorityError('CHAIN_MALFORMED', 'the chain file holds something else than certificates', {
-      hint: `Take the block "${stranger.label}" out of it.`,
+      hint: `Take the block "${other.label}" out of it.`,
     });
   }
   return blocks.map(({ bytes }) => guarded(() => parseCertificate(bytes)));

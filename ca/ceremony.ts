@@ -13,7 +13,7 @@ import {
   INTERMEDIATE_LIFETIME,
   rootExtensions,
   type CaKeyType,
-  type Issuer,
+  type CertificateSigner,
   type Subject,
 } from './certify.ts';
 import { CeremonyError } from './ceremony-error.ts';
@@ -61,7 +61,7 @@ export async function createAuthorityChain(request: CeremonyRequest): Promise<Au
   return { rootKey, intermediateKey, rootDer: derOf(rootCert), intermediateDer: derOf(intermediateCert) };
 }
 
-const subjectOf = ({ key, name }: Issuer): Subject => ({ publicKey: createPublicKey(key), name });
+const subjectOf = ({ key, name }: CertificateSigner): Subject => ({ publicKey: createPublicKey(key), name });
 
 function caKeyType(text: string): CaKeyType {
   const found = CA_KEY_TYPES.find((type) => type === text);

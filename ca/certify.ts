@@ -71,7 +71,7 @@ export interface Subject {
 }
 
 /** Who signs a certificate. */
-export interface Issuer {
+export interface CertificateSigner {
   readonly key: KeyObject;
   readonly name: x509.Name;
   readonly keyType: CaKeyType;
@@ -107,7 +107,7 @@ export const CRYPTO = webcrypto as Crypto;
 /** A certificate for the subject, signed by the issuer; times in milliseconds. */
 export async function certify(
   subject: Subject,
-  issuer: Issuer,
+  issuer: CertificateSigner,
   notBefore: number,
   notAfter: number,
   extensions: x509.Extension[],

@@ -1,4 +1,4 @@
-/** Signature algorithms of certificate requests, with the names that Go's crypto/x509 gives them. */
+/** Signature algorithms of certificate requests, with their names in Go's crypto/x509. */
 import { DerReader, oidText, type Tlv } from '../core/der-reader.ts';
 import { contextTag, Tag } from '../core/der-tag.ts';
 import { SIGNATURE_SCHEMES, type SignatureScheme } from '../core/signature-algorithm.ts';

@@ -2,7 +2,7 @@
  * Proof of possession: the client shows that it holds the private key, by a signature over the principal's challenge
  * or by the signature of its certificate request. Only this file makes a {@link ProvenKey}.
  *
- * The challenge's proof is bound to a name, not to a token or a time: it may be used again by whoever sees it. A
+ * The challenge's proof is bound to a name, not to a token or a time: everybody who sees it may use it again. A
  * request's signature is bound to nobody: it says that the key was proven once, not for whom. That is the protocol;
  * the token is what says who is asking.
  */
@@ -48,7 +48,7 @@ class ProvenKeyValue implements RequestKey {
 /** A key whose private half the client has shown to hold. */
 export type ProvenKey = ProvenKeyValue;
 
-/** Whether this file made the value, whatever the types were told. */
+/** Whether this file made the value, whatever the type says. */
 export const isProven = (value: object): value is ProvenKey => ProvenKeyValue.isOne(value);
 
 /** Checks key and proof of a request. Throws {@link RequestError} with what is wrong, in Fulcio's order: parse, weak

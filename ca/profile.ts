@@ -77,7 +77,7 @@ function encodeIdentity({ san, issuer, extensions }: Principal): Uint8Array {
 /** Names that verifiers compare and people read, beside the subject alternative name: the issuer. */
 const ISSUER_EXTENSIONS = [1, 8];
 
-/** Whether nobody could tell the name from another one that looks the same: NUL has cheated verifiers, and what is
+/** Whether nobody could distinguish the name from another one that looks the same: NUL has cheated verifiers, and what is
  * invisible or turns what follows around cheats people. What is not ASCII in an address or a URI is refused as Fulcio
  * words it. */
 const isUnreadable = ({ type, value }: SubjectAltName): boolean =>

@@ -137,7 +137,7 @@ async function readRequest(pem: string): Promise<Asked> {
   if (request.subjectName.getField('CN').length === 0) throw unsuitable('it names no common name');
   const publicKey = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
   caKeyTypeOf(publicKey);
-  // Whoever asks must hold the key.
+  // The requester must hold the key.
   if (!(await request.verify(CRYPTO).catch(() => false))) throw unsuitable('its signature is wrong');
   return { publicKey, name: request.subjectName };
 }

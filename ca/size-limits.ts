@@ -1,5 +1,5 @@
 /**
- * How large a certificate may grow. Whoever can choose claims could otherwise make the log keep megabytes for ever, or
+ * How large a certificate may grow. A client that can choose claims could otherwise make the log keep megabytes for ever, or
  * get certificates that no verifier reads: `verify` stops at 64 KiB.
  */
 import type { Principal } from '../oidc/principal.ts';

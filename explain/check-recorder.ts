@@ -1,7 +1,7 @@
 import { MayflyError } from '../core/errors.ts';
-import { CHECKS, type Check, type CheckName, type Refusal } from './explanation.ts';
+import { CHECKS, type ExplainedCheck, type CheckName, type ExplainedRefusal } from './explanation.ts';
 
-/** Codes that tell of another check than the one under way, because one function of the service does both. */
+/** Codes that belong to another check than the one under way, because one function of the service does both. */
 const CHECK_OF_CODE: ReadonlyMap<string, CheckName> = new Map([
   ['ALGORITHM_REFUSED', 'algorithm'],
   ['ISSUER_UNKNOWN', 'issuer'],
@@ -9,10 +9,10 @@ const CHECK_OF_CODE: ReadonlyMap<string, CheckName> = new Map([
 
 /** The checks of one explanation, as they are made. The first failure is the service's answer; later checks go on. */
 export class CheckRecorder {
-  readonly #done = new Map<CheckName, Check>();
-  #refusal: Refusal | undefined;
+  readonly #done = new Map<CheckName, ExplainedCheck>();
+  #refusal: ExplainedRefusal | undefined;
 
-  /** Runs a check; gives its value, or nothing when it fails with one of our own errors. `say` words a good outcome. */
+  /** Runs a check; returns its value, or undefined when it fails with one of our own errors. `say` words a good outcome. */
   run<T>(name: CheckName, work: () => T, say: (value: T) => string): T | undefined {
     try {
       const value = work();
@@ -32,7 +32,7 @@ export class CheckRecorder {
   }
 
   /** Records any outcome; the first one of a check stays. */
-  note(name: CheckName, outcome: Check['outcome'], detail: string): void {
+  note(name: CheckName, outcome: ExplainedCheck['outcome'], detail: string): void {
     if (!this.#done.has(name)) this.#done.set(name, { name, outcome, detail });
   }
 
@@ -42,12 +42,12 @@ export class CheckRecorder {
   }
 
   /** Why the service would refuse; undefined when it would not. */
-  get refusal(): Refusal | undefined {
+  get refusal(): ExplainedRefusal | undefined {
     return this.#refusal;
   }
 
   /** All checks in the service's order; what was not reached is skipped. */
-  all(): Check[] {
+  all(): ExplainedCheck[] {
     return CHECKS.map(
       (name) => this.#done.get(name) ?? { name, outcome: 'skipped', detail: 'an earlier check failed' },
     );

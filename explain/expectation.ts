@@ -1,4 +1,3 @@
-/** What somebody expects of a policy, and where an explanation differs. */
 import type { Explanation } from './explanation.ts';
 
 /** An extension that a certificate must have; an empty value: must not have. */
@@ -12,7 +11,7 @@ export interface ExpectedExtension {
 /** A certificate with these properties. What is not said may be anything. */
 export interface ExpectedCertificate {
   readonly outcome: 'issued';
-  readonly entry?: string | undefined;
+  readonly issuerBlock?: string | undefined;
   /** The rule that allows. */
   readonly rule?: string | undefined;
   readonly san?: string | undefined;
@@ -25,13 +24,13 @@ export interface ExpectedCertificate {
 /** A refusal with these properties. */
 export interface ExpectedRefusal {
   readonly outcome: 'refused';
-  readonly entry?: string | undefined;
+  readonly issuerBlock?: string | undefined;
   /** The rule that refuses. */
   readonly rule?: string | undefined;
   readonly reason?: string | undefined;
 }
 
-/** See the top of the file. */
+/** What somebody expects of a policy: a certificate or a refusal. */
 export type Expectation = ExpectedCertificate | ExpectedRefusal;
 
 /** Something that is not as expected. */
@@ -53,13 +52,13 @@ export function differencesFrom(expected: Expectation, explanation: Explanation)
   return [
     ...unlike('reason', expected.reason, explanation.refusal?.reason, refusalText(explanation)),
     ...unlike('rule', expected.rule, explanation.refusal?.rule),
-    ...unlike('entry', expected.entry, chosenEntry(explanation)),
+    ...unlike('entry', expected.issuerBlock, chosenBlock(explanation)),
   ];
 }
 
 const NONE = 'none';
 
-/** Nothing when `expected` says nothing or is what is there. `shown` is what a person is told of it. */
+/** Nothing when `expected` says nothing or is what is there. `shown` is what a person reads of it. */
 function unlike(
   what: string,
   expected: string | undefined,
@@ -70,8 +69,8 @@ function unlike(
   return [{ what, expected: expected === '' ? NONE : expected, found: shown ?? NONE }];
 }
 
-const chosenEntry = ({ entries }: Explanation): string | undefined =>
-  entries.find(({ chosen }) => chosen)?.name;
+const chosenBlock = ({ issuers }: Explanation): string | undefined =>
+  issuers.find(({ chosen }) => chosen)?.name;
 
 function refusalText({ refusal }: Explanation): string {
   if (refusal === undefined) return '';
@@ -88,7 +87,7 @@ function certificateDifferences(expected: ExpectedCertificate, explanation: Expl
   if (certificate === undefined) return [];
   const seconds = (certificate.notAfter - certificate.notBefore) / 1000;
   return [
-    ...unlike('entry', expected.entry, chosenEntry(explanation)),
+    ...unlike('entry', expected.issuerBlock, chosenBlock(explanation)),
     ...unlike('rule', expected.rule, rule),
     ...unlike('name', expected.san, certificate.san.value),
     ...extensionDifferences(expected, certificate.extensions),

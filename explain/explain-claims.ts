@@ -21,7 +21,7 @@ export type Evidence =
 export interface Reading {
   readonly token?: UnverifiedToken | undefined;
   readonly issuer?: Issuer | undefined;
-  readonly entry?: IssuerBlock | undefined;
+  readonly block?: IssuerBlock | undefined;
   readonly identity?: Identity | undefined;
 }
 
@@ -41,10 +41,10 @@ export async function readEvidence(
   );
   if (issuer === undefined) return { token };
   await checkAuthenticity(evidence, token, issuer, course);
-  const entry = chooseEntry(token, issuer, course);
-  if (entry === undefined) return { token, issuer };
-  checkTimes(evidence, token, entry, at, course);
-  return { token, issuer, entry, identity: identify(token, issuer, entry, course) };
+  const block = chooseBlock(token, issuer, course);
+  if (block === undefined) return { token, issuer };
+  checkTimes(evidence, token, block, at, course);
+  return { token, issuer, block, identity: identify(token, issuer, block, course) };
 }
 
 /** Claims travel as a token without a signature, so that the limits of tokens hold for them too. */
@@ -66,7 +66,7 @@ function readToken(evidence: Evidence, course: CheckRecorder): UnverifiedToken |
 function issuerWords(issuer: string, definitions: Issuer['definitions']): string {
   const [first] = definitions;
   const pattern = first?.isMeta === true ? `, by the pattern ${first.url}` : '';
-  return `${issuer}${pattern}: ${definitions.length === 1 ? 'one entry' : `${definitions.length} entries`}`;
+  return `${issuer}${pattern}: ${definitions.length === 1 ? 'one issuer block' : `${definitions.length} issuer blocks`}`;
 }
 
 async function checkAuthenticity(
@@ -77,7 +77,7 @@ async function checkAuthenticity(
 ): Promise<void> {
   if (evidence.kind === 'claims') {
     course.note('algorithm', 'not checked', 'claims have none');
-    course.note('signature', 'not checked', 'claims have none: whoever sends them must first be believed');
+    course.note('signature', 'not checked', 'claims have none: the sender would have to be believed');
     return;
   }
   try {
@@ -94,7 +94,7 @@ async function checkAuthenticity(
 const unreachable = ({ message, cause }: TokenError): string =>
   `${message} from here${cause instanceof Error ? `: ${cause.message}` : ''}`;
 
-function chooseEntry(
+function chooseBlock(
   { claims }: UnverifiedToken,
   { entries }: Issuer,
   course: CheckRecorder,
@@ -102,7 +102,7 @@ function chooseEntry(
   return course.run(
     'audience',
     () => entries.choose(claim(claims, 'aud')),
-    ({ definition }) => `chooses the entry ${definition.name}`,
+    ({ definition }) => `chooses the issuer block ${definition.name}`,
   );
 }
 

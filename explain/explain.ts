@@ -14,7 +14,7 @@ import { previewOf, requireEncodable } from './certificate-preview.ts';
 import { CheckRecorder } from './check-recorder.ts';
 import { IssuerPolicy } from '../policy/issuer-policy.ts';
 import type { ConfiguredIssuer } from '../policy/issuer-policy-definition.ts';
-import { entryVerdicts } from './issuer-verdicts.ts';
+import { issuerVerdicts } from './issuer-verdicts.ts';
 import { readEvidence, type Evidence, type Reading } from './explain-claims.ts';
 import type { CertificatePreview, IssuerVerdict, Explanation, RuleVerdict } from './explanation.ts';
 import { limitWords, replayWords } from './limit-words.ts';
@@ -32,8 +32,8 @@ export interface Question {
 
 /** What an {@link Explainer} is made of. */
 export interface ExplainerOptions extends Omit<IssuerPoolOptions, 'clock'> {
-  readonly entries: readonly ConfiguredIssuer[];
-  /** For entries that name none; names of `ca/signing-algorithms.ts`. */
+  readonly issuers: readonly ConfiguredIssuer[];
+  /** For issuer blocks that name none; names of `ca/signing-algorithms.ts`. */
   readonly permittedAlgorithms: readonly string[];
   /** Of the CA's certificates, where they are known. */
   readonly authority?: Validity | undefined;
@@ -48,7 +48,7 @@ interface Decided {
 
 const NOTHING: Decided = { rules: [] };
 
-/** See the top of the file. */
+/** Explains what one configuration would do. */
 export class Explainer {
   readonly #options: ExplainerOptions;
   readonly #pool: IssuerPool;
@@ -57,7 +57,7 @@ export class Explainer {
   /** Throws `DefinitionError` for definitions that cannot work. */
   constructor(options: ExplainerOptions) {
     this.#options = options;
-    const definitions = options.entries.map(({ definition }) => definition);
+    const definitions = options.issuers.map(({ definition }) => definition);
     // Keys age by the real clock, whatever time the question is about.
     this.#pool = IssuerPool.of(definitions, { ...options, clock: Date.now });
   }
@@ -73,7 +73,7 @@ export class Explainer {
       issued: refusal === undefined,
       refusal,
       checks: course.all(),
-      entries: this.#verdicts(reading),
+      issuers: this.#verdicts(reading),
       ...decided,
     };
   }
@@ -83,20 +83,20 @@ export class Explainer {
     return this.#pool.close();
   }
 
-  #verdicts({ token, issuer, entry }: Reading): IssuerVerdict[] {
-    return entryVerdicts(this.#options.entries, {
+  #verdicts({ token, issuer, block }: Reading): IssuerVerdict[] {
+    return issuerVerdicts(this.#options.issuers, {
       issuer: token?.issuer,
       candidates: issuer?.definitions ?? [],
-      chosen: entry?.definition,
+      chosen: block?.definition,
     });
   }
 
   #decide(identity: Identity, { keyType, at }: Question, course: CheckRecorder): Decided {
-    const { permittedAlgorithms, entries, authority = EVER } = this.#options;
-    const entry = entries.find(({ definition }) => definition === identity.definition) ?? missing();
-    const { policy } = entry;
+    const { permittedAlgorithms, issuers, authority = EVER } = this.#options;
+    const issuer = issuers.find(({ definition }) => definition === identity.definition) ?? missing();
+    const { policy } = issuer;
     const context = { permittedAlgorithms, clock: () => at, replayGuard: undefined };
-    const decision = new IssuerPolicy(entry, context);
+    const decision = new IssuerPolicy(issuer, context);
     const key = this.#proveKey(identity, decision.demands, keyType, course);
     const decided = decideByRules(identity, decision, key, course);
     course.note('rate-limit', 'not checked', limitWords(policy));
@@ -138,7 +138,7 @@ export class Explainer {
 const EVER: Validity = { notBefore: 0, notAfter: Date.UTC(9999, 11, 31) };
 
 const missing = (): never => {
-  throw new TypeError('an identity belongs to no entry');
+  throw new TypeError('an identity belongs to no issuer block');
 };
 
 function decideByRules(
@@ -170,5 +170,5 @@ const verdictOf = ({ rule, effect, outcome, failure }: RuleOutcome): RuleVerdict
 
 function allowedWords(rule: string | undefined, count: number): string {
   if (rule !== undefined) return `"${rule}" allows`;
-  return count === 0 ? 'there are none: whomever the issuer authenticates may sign' : 'none denies';
+  return count === 0 ? 'there are none: everybody whom the issuer authenticates may sign' : 'none denies';
 }

@@ -11,7 +11,7 @@ export const CHECKS = [
 export type CheckName = (typeof CHECKS)[number];
 
 /** What became of one of them. */
-export interface Check {
+export interface ExplainedCheck {
   readonly name: CheckName;
   /** `not checked`: it cannot be, here; `skipped`: it needs one that failed. */
   readonly outcome: 'ok' | 'failed' | 'not checked' | 'skipped';
@@ -19,7 +19,7 @@ export interface Check {
 }
 
 /** Why the service would refuse: the reason, sentence and hint that it would answer with. */
-export interface Refusal {
+export interface ExplainedRefusal {
   readonly reason: string;
   readonly sentence: string;
   readonly hint?: string | undefined;
@@ -27,7 +27,7 @@ export interface Refusal {
   readonly rule?: string | undefined;
 }
 
-/** An entry of the configuration, and why it is or is not the one. */
+/** An issuer block of the configuration, and why it is or is not the one. */
 export interface IssuerVerdict {
   readonly name: string;
   /** The issuer's URL, or the pattern of a meta issuer. */
@@ -65,11 +65,11 @@ export interface RuleVerdict {
 export interface Explanation {
   readonly issued: boolean;
   /** Set exactly when not `issued`: the first in the service's order. */
-  readonly refusal?: Refusal | undefined;
+  readonly refusal?: ExplainedRefusal | undefined;
   /** One for each of {@link CHECKS}. */
-  readonly checks: readonly Check[];
-  readonly entries: readonly IssuerVerdict[];
-  /** Of the entry that was chosen. */
+  readonly checks: readonly ExplainedCheck[];
+  readonly issuers: readonly IssuerVerdict[];
+  /** Of the issuer block that was chosen. */
   readonly rules: readonly RuleVerdict[];
   /** The rule that decides among them, whatever else refuses. */
   readonly rule?: string | undefined;

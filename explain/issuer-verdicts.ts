@@ -3,7 +3,7 @@ import { IssuerPattern } from '../oidc/issuer-pattern.ts';
 import type { ConfiguredIssuer } from '../policy/issuer-policy-definition.ts';
 import type { IssuerVerdict } from './explanation.ts';
 
-/** What is known of a token's way to an entry. */
+/** What is known of a token's way to an issuer block. */
 export interface Choice {
   /** The token's `iss`; undefined when it could not be read. */
   readonly issuer: string | undefined;
@@ -12,9 +12,9 @@ export interface Choice {
   readonly chosen: IssuerDefinition | undefined;
 }
 
-/** Says of each entry why it is or is not the one for a token: the one that is first, then those that are near. */
-export function entryVerdicts(entries: readonly ConfiguredIssuer[], choice: Choice): IssuerVerdict[] {
-  const verdicts = entries.map(({ definition }) => verdictOn(definition, choice));
+/** Says of each issuer block why it is or is not the one for a token: the one that is first, then those that are near. */
+export function issuerVerdicts(issuers: readonly ConfiguredIssuer[], choice: Choice): IssuerVerdict[] {
+  const verdicts = issuers.map(({ definition }) => verdictOn(definition, choice));
   return [0, 1, 2].flatMap((rank) => verdicts.filter((verdict) => rankOf(verdict) === rank));
 }
 
@@ -36,7 +36,7 @@ function verdictOn(definition: IssuerDefinition, choice: Choice): IssuerVerdict 
 function issuerReason({ url, isMeta }: IssuerDefinition, { issuer }: Choice): string {
   if (issuer === undefined) return 'the token does not say who issued it';
   if (isMeta && new IssuerPattern(url).matches(issuer))
-    return 'the pattern fits too, but the issuer has an entry of its own, or a pattern with more letters';
+    return 'the pattern fits too, but the issuer has an issuer block of its own, or a pattern with more letters';
   return plain(url) === plain(issuer)
     ? 'nearly the same URL: compare to the letter, with http or https and a slash at the end'
     : OTHER;

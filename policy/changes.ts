@@ -2,13 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ConfiguredIssuer, RuleDefinition } from './issuer-policy-definition.ts';
 import { inSlices } from './in-slices.ts';
 
-/** What another configuration does to the entries; names only, in the order of the files. */
+/** What another configuration does to the issuer blocks; names only, in the order of the files. */
 export interface PolicyChanges {
   readonly issuersAdded: readonly string[];
   readonly issuersRemoved: readonly string[];
   /** Each with the names of the settings that differ, and `keys` where its file of keys holds others. */
   readonly issuersChanged: readonly string[];
-  /** Rules of entries that are in both, as `entry: rule`. */
+  /** Rules of issuer blocks that are in both, as `block: rule`. */
   readonly rulesAdded: readonly string[];
   readonly rulesRemoved: readonly string[];
   readonly rulesChanged: readonly string[];
@@ -16,7 +16,7 @@ export interface PolicyChanges {
 
 type Lists = { [List in keyof PolicyChanges]: string[] };
 
-/** What is different in `after`. Entries and rules are compared by their names; `files` are the paths whose content is
+/** What is different in `after`. Issuer blocks and rules are compared by their names; `files` are the paths whose content is
  * another one now. */
 export async function changesBetween(
   before: readonly ConfiguredIssuer[],
@@ -25,22 +25,26 @@ export async function changesBetween(
 ): Promise<PolicyChanges> {
   const changed = new Set(files);
   const lists: Lists = {
-    ...{ issuersAdded: [], issuersRemoved: [], issuersChanged: [] },
-    ...{ rulesAdded: [], rulesRemoved: [], rulesChanged: [] },
+    issuersAdded: [],
+    issuersRemoved: [],
+    issuersChanged: [],
+    rulesAdded: [],
+    rulesRemoved: [],
+    rulesChanged: [],
   };
-  const known = new Map(before.map((entry) => [entry.definition.name, entry]));
-  await inSlices(after, (entry) => {
-    const { name } = entry.definition;
+  const known = new Map(before.map((issuer) => [issuer.definition.name, issuer]));
+  await inSlices(after, (issuer) => {
+    const { name } = issuer.definition;
     const old = known.get(name);
     known.delete(name);
     if (old === undefined) lists.issuersAdded.push(name);
-    else compareEntries(old, entry, changed, lists);
+    else compareBlocks(old, issuer, changed, lists);
   });
   lists.issuersRemoved.push(...known.keys());
   return lists;
 }
 
-function compareEntries(
+function compareBlocks(
   before: ConfiguredIssuer,
   after: ConfiguredIssuer,
   files: ReadonlySet<string>,
@@ -71,7 +75,7 @@ function hasOtherKeys(
 }
 
 function compareRules(
-  entry: string,
+  block: string,
   before: readonly RuleDefinition[],
   after: readonly RuleDefinition[],
   lists: Lists,
@@ -80,10 +84,10 @@ function compareRules(
   for (const rule of after) {
     const old = known.get(rule.name);
     known.delete(rule.name);
-    if (old === undefined) lists.rulesAdded.push(`${entry}: ${rule.name}`);
-    else if (!isDeepStrictEqual(old, rule)) lists.rulesChanged.push(`${entry}: ${rule.name}`);
+    if (old === undefined) lists.rulesAdded.push(`${block}: ${rule.name}`);
+    else if (!isDeepStrictEqual(old, rule)) lists.rulesChanged.push(`${block}: ${rule.name}`);
   }
-  for (const name of known.keys()) lists.rulesRemoved.push(`${entry}: ${name}`);
+  for (const name of known.keys()) lists.rulesRemoved.push(`${block}: ${name}`);
 }
 
 /** The settings whose values differ, by the names that the configuration file has for them. */

@@ -7,7 +7,7 @@ const SLICE = 1;
  * wait for them all. */
 const REST = 2;
 
-/** Does `work` for each item, in order, and lets the event loop run in between, so that nobody waits for the whole.
+/** Does `work` for each item, in order, and lets the event loop run in between, so that no request waits for the whole.
  * Rejects with what `work` throws, at the first item that makes it. */
 export async function inSlices<Item>(items: Iterable<Item>, work: (item: Item) => void): Promise<void> {
   await stepsInSlices(doing(items, work));
@@ -20,7 +20,7 @@ function* doing<Item>(items: Iterable<Item>, work: (item: Item) => void): Genera
   }
 }
 
-/** Takes all steps, and lets the event loop run in between, as {@link inSlices}; the answer is what comes out in the
+/** Takes all steps, and lets the event loop run in between, as {@link inSlices}. Returns what comes out in the
  * end. */
 export async function stepsInSlices<Outcome>(steps: Iterator<void, Outcome>): Promise<Outcome> {
   let until = performance.now() + SLICE;

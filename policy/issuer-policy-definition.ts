@@ -2,12 +2,12 @@ import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
 
 /** A condition in CEL, as the configuration has it. */
 export interface RuleDefinition {
-  /** Unique in its entry. */
+  /** Unique in its issuer block. */
   readonly name: string;
   readonly effect: 'allow' | 'deny';
-  /** CEL over `claims`, `principal`, `issuer`, `key` and `now`; must give a bool. */
+  /** CEL over `claims`, `principal`, `issuer`, `key` and `now`; its value must be a bool. */
   readonly expression: string;
-  /** What a person whom the rule refuses is told. */
+  /** What a person whom the rule refuses reads. */
   readonly message?: string | undefined;
 }
 
@@ -17,10 +17,10 @@ export interface RateLimit {
   readonly burst: number;
 }
 
-/** What the security team decided for one entry of an issuer, beyond whom it authenticates. */
+/** What the security team decided for one issuer block, beyond whom it authenticates. */
 export interface IssuerPolicyDefinition {
   readonly rules: readonly RuleDefinition[];
-  /** Whether an entry without any allow rule refuses everybody. */
+  /** Whether an issuer block without any allow rule refuses everybody. */
   readonly requireRules: boolean;
   /** Of its certificates, in seconds; 60 to 3600. */
   readonly lifetimeSeconds: number;
@@ -28,7 +28,7 @@ export interface IssuerPolicyDefinition {
   readonly keyAlgorithms?: readonly string[] | undefined;
   /** Whether a certificate signing request is taken in place of a proof over the challenge. */
   readonly csr: boolean;
-  /** For all tokens of the entry together, and for each principal; undefined: no limit. */
+  /** For all tokens of the issuer block together, and for each principal; undefined: no limit. */
   readonly issuerRateLimit?: RateLimit | undefined;
   readonly principalRateLimit?: RateLimit | undefined;
   /** What is remembered of a token until it expires, so that it works once: nothing, its `jti` (its hash when it has
@@ -36,12 +36,12 @@ export interface IssuerPolicyDefinition {
   readonly replayGuard: 'off' | 'jti' | 'token';
 }
 
-/** One entry of the configuration: whom it authenticates, and what they may. */
+/** One issuer block of the configuration: whom it authenticates, and what they may. */
 export interface ConfiguredIssuer {
   readonly definition: IssuerDefinition;
   readonly policy: IssuerPolicyDefinition;
 }
 
-/** Whether an entry gives a certificate to everybody whom its issuer vouches for and no deny rule names. */
+/** Whether everybody gets a certificate the issuer vouches for and no deny rule names. */
 export const isOpen = ({ policy }: ConfiguredIssuer): boolean =>
   !policy.requireRules && !policy.rules.some(({ effect }) => effect === 'allow');

@@ -1,5 +1,5 @@
 /**
- * What one entry of the configuration decides: its rules, then its limits, then whether the token was used before.
+ * What one issuer block of the configuration decides: its rules, then its limits, then whether the token was used before.
  *
  * A refused request counts against no limit. A token that is known to be used is refused before it is counted: the limit
  * belongs to its owner, and a used token may be in other hands. A request that is counted and refused later, by the guard or
@@ -24,33 +24,33 @@ import { compileRules, type Rules, type RuleTrace } from './rules/rules.ts';
 /** What decides whether a token was used before. */
 export type ReplayCheck = Pick<ReplayGuard, 'claim' | 'wasUsed'>;
 
-/** What entries are compiled with. */
+/** What issuer blocks are compiled with. */
 export interface IssuerPolicyContext {
-  /** For entries that name none. */
+  /** For issuer blocks that name none. */
   readonly permittedAlgorithms: readonly string[];
   readonly clock: Clock;
-  /** Needed by entries that want one. */
+  /** Needed by issuer blocks that want one. */
   readonly replayGuard: ReplayCheck | undefined;
 }
 
-/** The decisions of one entry; see `ca/issuance-policy.ts` for what each promises. */
+/** The decisions of one issuer block; see `ca/issuance-policy.ts` for what each promises. */
 export class IssuerPolicy {
-  readonly entry: ConfiguredIssuer;
+  readonly issuer: ConfiguredIssuer;
   readonly demands: KeyDemands;
   readonly #context: IssuerPolicyContext;
   readonly #rules: Rules;
   readonly #limiters: Limiters;
   readonly #plainGrant: Grant;
 
-  /** Takes over from `previous`, the decisions of the same entry in an older configuration, what is the same in both.
+  /** Takes over from `previous`, the decisions of the same issuer block in an older configuration, what is the same in both.
    * Throws `RuleError` and `SigningAlgorithmError`. */
-  constructor(entry: ConfiguredIssuer, context: IssuerPolicyContext, previous?: IssuerPolicy) {
-    const { policy } = entry;
-    this.entry = entry;
+  constructor(issuer: ConfiguredIssuer, context: IssuerPolicyContext, previous?: IssuerPolicy) {
+    const { policy } = issuer;
+    this.issuer = issuer;
     this.#context = context;
     const permit = permitAlgorithms(policy.keyAlgorithms ?? context.permittedAlgorithms);
     this.demands = { permit, csr: policy.csr };
-    const known = previous !== undefined && isDeepStrictEqual(previous.entry.policy.rules, policy.rules);
+    const known = previous !== undefined && isDeepStrictEqual(previous.issuer.policy.rules, policy.rules);
     this.#rules = known ? previous.#rules : compileRules(policy.rules);
     const before = previous === undefined ? undefined : previous.#limiters;
     this.#limiters = {
@@ -63,7 +63,7 @@ export class IssuerPolicy {
   /** Answers at once where there is no replay guard. */
   authorize(identity: Identity, key: ProvenKey, token: string): Grant | Promise<Grant> {
     const rule = this.#judge(identity, key);
-    const { replayGuard } = this.entry.policy;
+    const { replayGuard } = this.issuer.policy;
     if (replayGuard === 'off') return this.#grant(rule, this.#count(identity));
     const name = replayKey(token, identity.token, replayGuard);
     if (this.#guard.wasUsed(name)) throw this.#replayed();
@@ -99,7 +99,7 @@ export class IssuerPolicy {
 
   /** The rule that allows; undefined when none has to. Throws PolicyError. */
   #judge(identity: Identity, key: ProvenKey): string | undefined {
-    const { policy, definition } = this.entry;
+    const { policy, definition } = this.issuer;
     if (policy.requireRules && !this.#rules.hasAllow) throw rulesRequired(definition.name);
     if (policy.rules.length === 0) return undefined;
     const decision = this.#rules.decide(this.#inputOf(identity, key));
@@ -107,12 +107,12 @@ export class IssuerPolicy {
     return decision.rule;
   }
 
-  /** The principal first: who asks too often does not use up what all have together. Returns the function that
+  /** The principal first: one that asks too often does not use up what all have together. Returns the function that
    * refunds both. */
   #count({ principal: { issuer, san } }: Identity): (() => void) | undefined {
     const { issuer: all, principal: own } = this.#limiters;
     if (own === undefined && all === undefined) return undefined;
-    const { name } = this.entry.definition;
+    const { name } = this.issuer.definition;
     const who = `${issuer}\0${san.value}`;
     const ofOwn = own?.take(who);
     if (ofOwn?.ok === false) throw limited('PRINCIPAL_RATE_LIMITED', name, ofOwn.retryAfterSeconds);
@@ -128,7 +128,7 @@ export class IssuerPolicy {
   }
 
   async #claim({ token }: Identity, name: Uint8Array, grant: Grant): Promise<Grant> {
-    const { definition } = this.entry;
+    const { definition } = this.issuer;
     const end = (Number(token.claims['exp']) + (definition.leewaySeconds ?? 0)) * 1000;
     try {
       if (await this.#guard.claim(name, Math.min(end, Number.MAX_SAFE_INTEGER))) return grant;
@@ -142,14 +142,14 @@ export class IssuerPolicy {
 
   get #guard(): ReplayCheck {
     const { replayGuard } = this.#context;
-    if (replayGuard === undefined) throw new TypeError(`${this.entry.definition.name} has no replay guard`);
+    if (replayGuard === undefined) throw new TypeError(`${this.issuer.definition.name} has no replay guard`);
     return replayGuard;
   }
 
   #replayed(): PolicyError {
     return new PolicyError('TOKEN_REPLAYED', 'this token was used before, and works only once here', {
       hint: 'Get a new token for each certificate.',
-      metadata: { entry: this.entry.definition.name },
+      metadata: { entry: this.issuer.definition.name },
     });
   }
 }
@@ -171,8 +171,8 @@ const LIMITED = {
   ISSUER_RATE_LIMITED: 'the tokens of this issuer asked for more certificates than they may have at a time',
 } as const satisfies Partial<Record<PolicyReason, string>>;
 
-const limited = (reason: keyof typeof LIMITED, entry: string, retryAfterSeconds: number): PolicyError =>
+const limited = (reason: keyof typeof LIMITED, issuerBlock: string, retryAfterSeconds: number): PolicyError =>
   new PolicyError(reason, LIMITED[reason], {
     hint: `Try again in ${retryAfterSeconds} s; the operator sets the limit.`,
-    metadata: { entry, retryAfter: String(retryAfterSeconds) },
+    metadata: { entry: issuerBlock, retryAfter: String(retryAfterSeconds) },
   });

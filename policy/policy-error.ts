@@ -11,6 +11,6 @@ export type PolicyReason =
   | 'TOKEN_REPLAYED'
   | 'REPLAY_GUARD_UNAVAILABLE';
 
-/** A refusal by what the security team configured. `metadata` names the `rule` and the `entry` where there is one, and
+/** A refusal by what the security team configured. `metadata` names the `rule`, and the issuer block as `entry`, where there is one, and
  * `retryAfter` in whole seconds for the rate limits. */
 export class PolicyError extends MayflyError<PolicyReason> {}

@@ -37,7 +37,7 @@ const LONGEST_NAME = 64;
 const MINUTE = 60_000;
 
 /** A limiter; `previous` itself, with what it remembers, when it has the same limit, so that loading a configuration
- * again gives nobody a fresh burst. */
+ * again is no fresh burst for anybody. */
 export function rateLimiter(limit: RateLimit, clock: Clock, previous?: RateLimiter): RateLimiter {
   const same = previous?.limit.perMinute === limit.perMinute && previous.limit.burst === limit.burst;
   return previous !== undefined && same ? previous : new NamedBuckets(limit, clock);

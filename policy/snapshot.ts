@@ -1,7 +1,7 @@
 /**
  * One configuration as decisions. A snapshot never changes; a configuration that is loaded later becomes another one,
  * which takes over from `previous` what both have in common: keys and connections of issuers, and the counts of rate
- * limits, so that loading gives nobody a fresh allowance.
+ * limits, so that loading is no fresh allowance for anybody.
  */
 import type { IssuancePolicy } from '../ca/issuance-policy.ts';
 import { prepareAuthenticator, type Authenticator, type AuthenticatorOptions } from '../oidc/authenticate.ts';
@@ -16,21 +16,21 @@ import { countUsers } from './users.ts';
 
 /** What a policy is compiled with. */
 export interface PolicyContext extends Omit<AuthenticatorOptions, 'issuers' | 'previous'> {
-  /** Names of `ca/signing-algorithms.ts`, for entries that name none. */
+  /** Names of `ca/signing-algorithms.ts`, for issuer blocks that name none. */
   readonly permittedAlgorithms: readonly string[];
-  /** Called when an entry wants a replay guard; gives the same one each time. */
+  /** Called when an issuer block wants a replay guard; returns the same one each time. */
   readonly openReplayGuard?: (() => Promise<ReplayCheck>) | undefined;
   /** The policy that this one will replace. */
   readonly previous?: PolicySnapshot | undefined;
 }
 
-/** See the top of the file. */
+/** The decisions of one configuration. */
 export interface PolicySnapshot extends IssuancePolicy {
   /** What it was made of, in the order of the file. */
   readonly issuers: readonly ConfiguredIssuer[];
   /** Hands over keys and connections to the next one. */
   readonly authenticator: Authenticator;
-  /** By the name of the entry; hands over counts and compiled rules to the next one. */
+  /** By the name of the issuer block; hands over counts and compiled rules to the next one. */
   readonly decisions: ReadonlyMap<string, IssuerPolicy>;
   /** Fetches every issuer's keys ahead of the first token. What fails is a warning. Never throws. */
   start(): Promise<IssuerWarning[]>;
@@ -50,13 +50,13 @@ export async function compilePolicy(
   const isGuarded = issuers.some(({ policy }) => policy.replayGuard !== 'off');
   const replayGuard = isGuarded ? await context.openReplayGuard?.() : undefined;
   const decisions = new Map<string, IssuerPolicy>();
-  await inSlices(issuers, (entry) => {
-    const { name } = entry.definition;
+  await inSlices(issuers, (issuer) => {
+    const { name } = issuer.definition;
     // Prepared here one by one: they are taken by issuer below, and an issuer may have a thousand.
-    issuerBlock(entry.definition);
+    issuerBlock(issuer.definition);
     const before = previous?.decisions.get(name);
-    if (decisions.has(name)) throw givenTwice(entry);
-    decisions.set(name, new IssuerPolicy(entry, { clock, permittedAlgorithms, replayGuard }, before));
+    if (decisions.has(name)) throw sharedName(issuer);
+    decisions.set(name, new IssuerPolicy(issuer, { clock, permittedAlgorithms, replayGuard }, before));
   });
   const authenticator = await stepsInSlices(
     prepareAuthenticator({
@@ -68,9 +68,9 @@ export async function compilePolicy(
   return snapshotOf(issuers, decisions, authenticator);
 }
 
-/** Decisions are found by the name of the entry: with two of one name, one would decide by the rules of the other. */
-const givenTwice = ({ definition: { name, url } }: ConfiguredIssuer): DefinitionError =>
-  new DefinitionError('ISSUER_DUPLICATE', `two entries have the name "${name}"`, {
+/** Decisions are found by the name of the issuer block: with two of one name, one would decide by the rules of the other. */
+const sharedName = ({ definition: { name, url } }: ConfiguredIssuer): DefinitionError =>
+  new DefinitionError('ISSUER_DUPLICATE', `two issuer blocks have the name "${name}"`, {
     metadata: { issuer: url, field: 'name', entry: name },
   });
 
@@ -82,7 +82,7 @@ function snapshotOf(
   const users = countUsers();
   const decisionsOf = ({ name }: IssuerDefinition): IssuerPolicy => {
     const decision = decisions.get(name);
-    if (decision === undefined) throw new TypeError(`the entry ${name} belongs to another policy`);
+    if (decision === undefined) throw new TypeError(`the issuer block ${name} belongs to another policy`);
     return decision;
   };
   return {
@@ -93,7 +93,7 @@ function snapshotOf(
     keyDemands: ({ definition }) => decisionsOf(definition).demands,
     authorize: (identity, key, token) => decisionsOf(identity.definition).authorize(identity, key, token),
     confirm: (identity, key) => {
-      // Not by the name of the entry: names move on when an entry is put before another, and may be given anew.
+      // Not by the name of the issuer block: names move on when one is put before another, and may be given anew.
       const definition = authenticator.entryOf(identity.token);
       decisionsOf(definition).confirm(identity, issuerBlock(definition).principalOf(identity.token), key);
     },

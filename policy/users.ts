@@ -1,12 +1,12 @@
-/** Counts who is using something that will be closed one day. */
+/** Counts the users of something that will be closed one day. */
 export interface Users {
-  /** The same answer; whoever waits for it counts as a user until it is there. */
+  /** Resolves as `work` does, and counts as a user until then. */
   during<Answer>(work: Promise<Answer>): Promise<Answer>;
-  /** Resolves when nobody is left. To be asked once, when nobody new will come. */
+  /** Resolves when no user is left. To be asked once, when no new one will come. */
   none(): Promise<void>;
 }
 
-/** A new count, at nobody. */
+/** A new count, of no users. */
 export function countUsers(): Users {
   let count = 0;
   let empty: () => void = () => undefined;

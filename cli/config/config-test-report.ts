@@ -52,7 +52,7 @@ function unreachedBy(results: readonly CaseResult[]): Unreached[] {
   const held = new Map<string, boolean>();
   const known = new Map<string, Unreached>();
   for (const { explanation } of results) {
-    const entry = explanation.entries.find(({ chosen }) => chosen)?.name ?? '';
+    const entry = explanation.issuers.find(({ chosen }) => chosen)?.name ?? '';
     for (const { rule, outcome } of explanation.rules) {
       const key = JSON.stringify([entry, rule]);
       known.set(key, { entry, rule });

@@ -2,28 +2,36 @@ import { rfc3339 } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
 import type {
   CertificatePreview,
-  Check,
+  ExplainedCheck,
   IssuerVerdict,
   Explanation,
   RuleVerdict,
 } from '../../explain/explanation.ts';
 
 /** An explanation for machines; times are RFC 3339, as wherever the program answers with JSON. */
-export function explanationFacts({ certificate, ...others }: Explanation): Record<string, unknown> {
-  if (certificate === undefined) return others;
-  const { notBefore, notAfter } = certificate;
+export function explanationFacts(explanation: Explanation): Record<string, unknown> {
+  const { issued, refusal, checks, issuers, rules, rule, certificate } = explanation;
   return {
-    ...others,
-    certificate: { ...certificate, notBefore: rfc3339(notBefore), notAfter: rfc3339(notAfter) },
+    issued,
+    refusal,
+    checks,
+    entries: issuers,
+    rules,
+    rule,
+    certificate: certificate && {
+      ...certificate,
+      notBefore: rfc3339(certificate.notBefore),
+      notAfter: rfc3339(certificate.notAfter),
+    },
   };
 }
 
 /** An explanation for a person. Texts of the token are made harmless for a terminal. */
 export function explanationText(explanation: Explanation): string {
-  const { checks, entries, rules, certificate } = explanation;
+  const { checks, issuers, rules, certificate } = explanation;
   return [
     section('Checks', checkLines(checks)),
-    section('Entries', entryLines(entries)),
+    section('Entries', issuerLines(issuers)),
     section('Rules', rules.map(ruleLine)),
     certificate === undefined ? '' : section(certificateTitle(explanation), certificateLines(certificate)),
     verdict(explanation),
@@ -39,7 +47,7 @@ const row = (outcome: string, name: string, detail: string): string =>
   `${outcome.padEnd(13)}${name.padEnd(12)}${detail}`;
 
 /** What was skipped, for one failure often most of them, takes a line together. */
-function checkLines(checks: readonly Check[]): string[] {
+function checkLines(checks: readonly ExplainedCheck[]): string[] {
   const lines = checks
     .filter(({ outcome }) => outcome !== 'skipped')
     .map(({ outcome, name, detail }) => row(outcome === 'failed' ? 'FAILED' : outcome, name, detail));
@@ -50,15 +58,15 @@ function checkLines(checks: readonly Check[]): string[] {
   return [...lines, `${first.outcome.padEnd(13)}${names}: ${first.detail}`];
 }
 
-/** Entries beyond this many that have nothing to do with the token are only counted. */
+/** Issuer blocks beyond this many that have nothing to do with the token are only counted. */
 const SHOWN = 8;
 
-function entryLines(entries: readonly IssuerVerdict[]): string[] {
-  const lines = entries.slice(0, SHOWN).map(({ name, url, chosen, why }) => {
+function issuerLines(issuers: readonly IssuerVerdict[]): string[] {
+  const lines = issuers.slice(0, SHOWN).map(({ name, url, chosen, why }) => {
     const where = name === url ? '' : ` (${url})`;
     return (chosen ? 'chosen' : 'not').padEnd(13) + `${name}${where}: ${why}`;
   });
-  const more = entries.length - SHOWN;
+  const more = issuers.length - SHOWN;
   return more > 0 ? [...lines, `and ${more} more`] : lines;
 }
 

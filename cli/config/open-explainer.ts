@@ -27,7 +27,7 @@ export async function openExplainer({ config, data }: ExplainerSource): Promise<
   const { issuers, mayfly } = await loadConfig(path).catch(asUsage);
   const chain = directory && (await readInput(directory.paths.chain, '--data'));
   return new Explainer({
-    entries: issuers,
+    issuers,
     permittedAlgorithms: mayfly.clientSigningAlgorithms,
     authority: chain === undefined ? undefined : chainValidity(chain),
   });

@@ -71,14 +71,19 @@ function expectationOf(expect: PolicyCaseValues['expect'], path: Path, report: R
   const { issued, refused } = typeof expect === 'string' ? BARE[expect] : expect;
   if ((issued === undefined) === (refused === undefined))
     report.problem(path, 'must say either issued or refused', 'A case has one outcome.');
-  if (refused !== undefined) return { outcome: 'refused', ...refused };
+  if (refused !== undefined) {
+    const { entry: issuerBlock, rule, reason } = refused;
+    return { outcome: 'refused', issuerBlock, rule, reason };
+  }
   const { entry, rule, san, lifetime, extensions, 'exact-extensions': exact } = issued ?? {};
   if (extensions !== undefined && exact !== undefined)
     report.problem([...path, 'issued'], 'has both extensions and exact-extensions', 'Keep one of them.');
   const key = exact === undefined ? 'extensions' : 'exact-extensions';
   return {
     outcome: 'issued',
-    ...{ entry, rule, san },
+    issuerBlock: entry,
+    rule,
+    san,
     extensions: extensionsOf(exact ?? extensions ?? {}, [...path, 'issued', key], report),
     exact: exact !== undefined,
     lifetimeSeconds: lifetime === undefined ? undefined : lifetime * 60,

@@ -13,9 +13,9 @@ import {
   TEXT,
   UUID,
 } from './claim-shape.ts';
-import { at, claims, COMMON, type Claims, type Provider } from './provider.ts';
+import { at, claims, COMMON, type ClaimShapes, type Provider } from './provider.ts';
 
-const prefixed = (prefix: string, inner: Claims): Claims =>
+const prefixed = (prefix: string, inner: ClaimShapes): ClaimShapes =>
   Object.fromEntries(Object.entries(inner).map(([name, shape]) => [`${prefix}${name}`, shape]));
 
 const circleci: Provider = {

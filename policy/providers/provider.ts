@@ -1,42 +1,42 @@
-/** What is known of a provider of tokens, whoever it is. */
+/** What is known of any provider of tokens. */
 import type { IssuerDefinition, IssuerType } from '../../oidc/issuer-definition.ts';
 import { NUMBER, oneOf, TEXT, TEXT_OR_LIST, type ClaimShape } from './claim-shape.ts';
 
-/** What decides whose tokens an entry of an issuer takes. */
+/** What decides whose tokens an issuer block takes. */
 export type IssuerFacts = Pick<IssuerDefinition, 'url' | 'isMeta' | 'type' | 'ciProvider'>;
 
 /** Shapes by the name of the claim; what is inside a claim, by its names with a line feed between them. */
-export type Claims = Readonly<Record<string, ClaimShape>>;
+export type ClaimShapes = Readonly<Record<string, ClaimShape>>;
 
 /** A provider of tokens. */
 export interface Provider {
   readonly title: string;
-  /** The preset that prints its entry. */
+  /** The preset that prints its issuer block. */
   readonly preset: string;
-  /** Whether an entry is for it. */
+  /** Whether an issuer block is for it. */
   readonly isOf: (issuer: IssuerFacts) => boolean;
-  /** The types of entries by which its tokens can get a certificate. */
+  /** The types of issuer blocks by which its tokens can get a certificate. */
   readonly types: readonly IssuerType[];
-  readonly claims: Claims;
+  readonly claims: ClaimShapes;
   /** Of an issuer that vouches for addresses of whatever domain: the claim that says whose an account is. */
   readonly membership?: string | undefined;
 }
 
 /** Claims of a shape, by their names with blanks between them. */
-export const claims = (...rows: readonly (readonly [shape: ClaimShape, names: string])[]): Claims =>
+export const claims = (...rows: readonly (readonly [shape: ClaimShape, names: string])[]): ClaimShapes =>
   Object.fromEntries(rows.flatMap(([shape, names]) => names.split(' ').map((name) => [name, shape])));
 
 /** The same for what is inside the claim `outer`. */
-export const inside = (outer: string, inner: Claims): Claims =>
+export const inside = (outer: string, inner: ClaimShapes): ClaimShapes =>
   Object.fromEntries(Object.entries(inner).map(([name, shape]) => [`${outer}\n${name}`, shape]));
 
-/** Entries whose URL or pattern fits. */
+/** Issuer blocks whose URL or pattern fits. */
 export const at =
   (pattern: RegExp) =>
   ({ url }: IssuerFacts): boolean =>
     pattern.test(url);
 
-/** Entries whose certificates are named by a claim: an instance of one's own has any URL. */
+/** Issuer blocks whose certificates are named by a claim: an instance of one's own has any URL. */
 export const isNamedBy = ({ type, ciProvider }: IssuerFacts, claim: string): boolean =>
   type === 'ci-provider' && ciProvider?.subjectTemplate.includes(`.${claim} `) === true;
 

@@ -16,7 +16,7 @@ export const PROVIDERS: readonly Provider[] = [
   ...[...CI_SYSTEMS, ...PEOPLE, ...WORKLOADS],
 ];
 
-/** Whose tokens an entry takes, where that is known. */
+/** Whose tokens an issuer block takes, where that is known. */
 export const providerOf = (issuer: IssuerFacts): Provider | undefined =>
   PROVIDERS.find(({ isOf }) => isOf(issuer));
 

@@ -28,12 +28,12 @@ function entry(reason: string, row: ReasonRow): string {
     '',
     `- **Answer:** ${answer(row)}`,
     `- **Likely cause:** ${row.cause}`,
-    `- **What to do:** ${row.mend}`,
+    `- **What to do:** ${row.remedy}`,
   ];
   return `${lines.join('\n')}\n`;
 }
 
-function answer({ grpc, message, retryAfter, neverAnswered }: ReasonRow): string {
+function answer({ grpc, fulcioMessage: message, retryAfter, neverAnswered }: ReasonRow): string {
   if (neverAnswered !== undefined) return `none to a signing request. ${neverAnswered}`;
   const words = message === undefined ? 'the sentence itself' : `“${message}”`;
   const again = retryAfter === undefined ? '' : ', with `Retry-After`';

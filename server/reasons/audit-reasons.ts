@@ -5,11 +5,11 @@ import type { ReasonRows } from './reason-row.ts';
 export const AUDIT_REASONS: ReasonRows<AuditReason> = {
   AUDIT_UNAVAILABLE: {
     grpc: 14,
-    message: 'the decision cannot be recorded',
+    fulcioMessage: 'the decision cannot be recorded',
     retryAfter: 5,
     meaning:
       'The audit is `fail-closed` and one of its places did not take the line, so the certificate was not sent.',
     cause: 'A full disk, a file without rights, or a syslog server that is down.',
-    mend: 'Try again; the operator finds place and cause in the service log and in `mayfly_audit_failing`.',
+    remedy: 'Try again; the operator finds place and cause in the service log and in `mayfly_audit_failing`.',
   },
 };

@@ -8,7 +8,7 @@ const INSTEAD = {
 
 const LOG_DOWN: Wire = {
   grpc: 14,
-  message: 'Error entering certificate in CTL',
+  fulcioMessage: 'Error entering certificate in CTL',
   retryAfter: 5,
   instead: INSTEAD,
 };
@@ -28,27 +28,28 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
     instead: undefined,
     meaning: 'Too many entries wait for the log already.',
     cause: 'More requests than the disk can commit.',
-    mend: 'Try again in a second; the operator limits the clients or takes a faster disk.',
+    remedy: 'Try again in a second; the operator limits the clients or takes a faster disk.',
   },
   LOG_UNAVAILABLE: {
     ...LOG_DOWN,
     meaning:
       'The log stopped after a fault, or its keys cannot sign what it committed. A request that comes while that is known uses up no token.',
     cause: 'A full or failing disk, or a key that cannot be reached; the service log and `/readyz` name it.',
-    mend: 'Try again later. The operator fixes the cause; the log goes on by itself: operations.md, “The log stops”.',
+    remedy:
+      'Try again later. The operator fixes the cause; the log goes on by itself: operations.md, “The log stops”.',
   },
   LOG_CLOCK: {
     ...LOG_DOWN,
     meaning:
       'The clock is behind the last head of the log, or jumped and is not trusted yet. Nothing was logged. A request that comes while that is known uses up no token.',
     cause: 'The clock was set, or was wrong for a while.',
-    mend: 'The operator sets the clock right; the log goes on by itself: operations.md, “Clock problems”.',
+    remedy: 'The operator sets the clock right; the log goes on by itself: operations.md, “Clock problems”.',
   },
   LOG_CLOSED: {
     ...LOG_DOWN,
     meaning: 'The log is closed.',
     cause: 'The service is shutting down.',
-    mend: 'Try again when it is up.',
+    remedy: 'Try again when it is up.',
   },
   LOG_FROZEN: {
     ...LOG_DOWN,
@@ -57,83 +58,86 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
     meaning:
       'The operator has ended the log: this service issues no certificates any more. It can still be read.',
     cause: 'Another service, or another log, has taken its place.',
-    mend: 'Ask the operator for the address of the new one.',
+    remedy: 'Ask the operator for the address of the new one.',
   },
   LOG_HEAD_MOVED: {
     ...LOG_DOWN,
     meaning: 'The stored head is not the one that this service left: somebody else wrote.',
     cause: 'Two services on one directory, or a file that was put back.',
-    mend: 'The operator stops all of them and runs `mayfly log check`.',
+    remedy: 'The operator stops all of them and runs `mayfly log check`.',
     neverAnswered: STOPS,
   },
   LOG_STALE: {
     ...LOG_DOWN,
     meaning: 'The commit store showed another head when it was opened than its files had shown.',
     cause: 'A commit that failed or was killed, while another program has `commit.db` open.',
-    mend: 'It is loaded and judged again by itself. If it stays, end what has `commit.db` open (`fuser` names it).',
+    remedy:
+      'It is loaded and judged again by itself. If it stays, end what has `commit.db` open (`fuser` names it).',
     neverAnswered: PAUSES,
   },
   LOG_CORRUPT: {
     ...LOG_DOWN,
     meaning: 'What is stored contradicts itself.',
     cause: 'A damaged file, or files of two histories.',
-    mend: 'The message names the file and says what to do with it: operations.md, “A start that is refused”.',
+    remedy:
+      'The message names the file and says what to do with it: operations.md, “A start that is refused”.',
     neverAnswered: STOPS,
   },
   LOG_STORAGE: {
     ...LOG_DOWN,
     meaning: 'The storage under the log failed.',
     cause: 'A full disk, a disk that fails, or rights that changed.',
-    mend: 'The operator finds the file, and what could not be done with it, in the service log.',
+    remedy: 'The operator finds the file, and what could not be done with it, in the service log.',
     neverAnswered: PAUSES,
   },
   LOG_LOCKED: {
     ...LOG_DOWN,
     meaning: 'Another process writes to the log, or reads `commit.db` and does not finish.',
     cause: 'A second service on the same directory; a backup program or a `sqlite3` shell.',
-    mend: 'Stop the other one.',
+    remedy: 'Stop the other one.',
     neverAnswered: AT_START,
   },
   LOG_ROLLED_BACK: {
     ...LOG_DOWN,
     meaning: 'The log was larger before, or was another.',
     cause: 'An old `commit.db` was put back.',
-    mend: 'See operations.md, “A start that is refused” and “Why an old commit store must not be restored”.',
+    remedy:
+      'See operations.md, “A start that is refused” and “Why an old commit store must not be restored”.',
     neverAnswered: AT_START,
   },
   LOG_UNSUITABLE_STORAGE: {
     ...LOG_DOWN,
     meaning: 'The file system cannot promise what the log promises.',
     cause: 'A network or shared file system.',
-    mend: 'Move the directory to a local disk.',
+    remedy: 'Move the directory to a local disk.',
     neverAnswered: AT_START,
   },
   LOG_MISSING: {
     ...LOG_DOWN,
     meaning: 'There is no log in the directory.',
     cause: 'A wrong path, or a directory that was not copied whole.',
-    mend: 'Check the path.',
+    remedy: 'Check the path.',
     neverAnswered: AT_START,
   },
   LOG_WRONG_KEY: {
     ...LOG_DOWN,
     meaning: 'The keys are not those of this log.',
     cause: 'Key files of another log.',
-    mend: 'Put the right key files back.',
+    remedy: 'Put the right key files back.',
     neverAnswered: AT_START,
   },
   LOG_EXISTS: {
     ...LOG_DOWN,
     meaning: 'There is a log in the directory already.',
     cause: '`init` was run twice.',
-    mend: 'Choose another directory.',
+    remedy: 'Choose another directory.',
     neverAnswered: WHEN_MADE,
   },
   LOG_BAD_ORIGIN: {
     ...LOG_DOWN,
     meaning: 'No log can have this origin.',
     cause: 'A scheme, a space or a capital letter in `--origin`.',
-    mend: 'Give host name and path in lower case.',
+    remedy: 'Give host name and path in lower case.',
     neverAnswered: WHEN_MADE,
   },
   LOG_ENTRY_REFUSED: {
@@ -142,7 +146,7 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
     retryAfter: undefined,
     meaning: 'This entry can never be logged; others can.',
     cause: 'A precertificate too large for the format of the log.',
-    mend: 'Report it: the limits on certificates should have refused the request before.',
+    remedy: 'Report it: the limits on certificates should have refused the request before.',
     neverAnswered: 'Certificates are held to 32 KiB before (`IDENTITY_TOO_LARGE`), the log takes 16 MiB.',
   },
 };

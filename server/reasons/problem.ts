@@ -105,7 +105,7 @@ function describe(error: MayflyError, found: Wire, requestId: string): Problem {
 /** The error's own Fulcio text where Fulcio words the single case, else the row's. */
 function fulcioMessage(error: MayflyError, found: Wire): string {
   const own = error instanceof TokenError ? error.fulcioMessage : undefined;
-  return own ?? found.message ?? error.message;
+  return own ?? found.fulcioMessage ?? error.message;
 }
 
 /** Seconds; the error knows better than its row when it says so. Only where the row expects a second try. */

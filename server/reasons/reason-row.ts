@@ -5,10 +5,10 @@ export const HTTP_STATUS = { 3: 400, 5: 404, 7: 403, 8: 429, 12: 501, 13: 500, 1
 export interface Wire {
   readonly grpc: keyof typeof HTTP_STATUS;
   /** Fulcio's message; undefined where the sentence of the error itself is sent. */
-  readonly message?: string | undefined;
+  readonly fulcioMessage?: string | undefined;
   /** Seconds after which trying again may help; the error's own metadata `retryAfter` counts more. */
   readonly retryAfter?: number | undefined;
-  /** What a caller is told instead of a sentence and hint that speak of files, disks and servers. */
+  /** What a caller reads instead of a sentence and hint that speak of files, disks and servers. */
   readonly instead?: { readonly sentence: string; readonly hint: string } | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface ReasonRow extends Wire {
   /** How that usually comes about. */
   readonly cause: string;
   /** What to do, and who. */
-  readonly mend: string;
+  readonly remedy: string;
   /** Why no signing request is ever answered with this reason; undefined when some are. */
   readonly neverAnswered?: string | undefined;
 }

@@ -60,7 +60,7 @@ describe('policy/explain/explain', () => {
     at?: number,
   ): Promise<Explanation> {
     const explainer = new Explainer({
-      entries,
+      issuers: entries,
       permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
       createFetcher: undefined,
       ...options,
@@ -322,7 +322,7 @@ describe('policy/explain/explain', () => {
         '    {client-id: ca.acme.example, type: email, mayfly: {name: slash}}',
         '  https://login.example.com: {client-id: ca.acme.example, type: email}',
       ].join('\n');
-      const { entries } = await explain(parseConfig(text).issuers, claimsOf(sue()));
+      const { issuers: entries } = await explain(parseConfig(text).issuers, claimsOf(sue()));
       expect(entries.map(({ name, chosen }) => [name, chosen])).to.deep.equal([
         ['people', true],
         ['others', false],
@@ -342,7 +342,7 @@ describe('policy/explain/explain', () => {
         '  https://*.other.example: {client-id: ca.acme.example, type: email, mayfly: {name: other}}',
       ].join('\n');
       const claims = claimsOf({ ...sue(), iss: 'https://eu.clusters.example/7' });
-      const { issued, entries } = await explain(parseConfig(text).issuers, claims);
+      const { issued, issuers: entries } = await explain(parseConfig(text).issuers, claims);
       expect(issued).to.equal(true);
       expect(entries.map(({ name }) => name)).to.deep.equal(['eu', 'wide', 'other']);
       expect(entries[1]?.why).to.include('the pattern fits too');

@@ -150,7 +150,10 @@ describe('policy/snapshot', () => {
   it('refuses two entries of one name, of which one would decide by the rules of the other', async () => {
     const twins = [entry({ rules: [DENY] }), entry({}, { audiences: ['other'] })];
     const failure = await compile(twins).catch((error: unknown) => error);
-    expect(failure).to.include({ code: 'ISSUER_DUPLICATE', message: 'two entries have the name "people"' });
+    expect(failure).to.include({
+      code: 'ISSUER_DUPLICATE',
+      message: 'two issuer blocks have the name "people"',
+    });
   });
 
   it('refuses a configuration whose rule cannot be compiled', async () => {

@@ -32,7 +32,7 @@ async function differencesOf(text: string): Promise<Difference[]> {
   const [first] = readPolicyCases(text, '-').cases;
   const { claims, keyType, at, expected } = first ?? expect.fail();
   const { issuers } = parseConfig(CONFIG);
-  const explainer = new Explainer({ entries: issuers, permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS });
+  const explainer = new Explainer({ issuers, permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS });
   const evidence = { kind: 'claims', json: JSON.stringify(claims) } as const;
   return differencesFrom(expected, await explainer.explain({ evidence, keyType, at: at ?? expect.fail() }));
 }
