@@ -51,8 +51,8 @@ const TUNED = ['--max-semi-space-size=8', '--heap-growing-percent=400'];
 /** Before the first line runs, too, SIGUSR1 opens no debugger. */
 const SHUT = '--disable-sigusr1';
 
-/** Flags of `runtime` that this process lacks for serving: those of the garbage collector unless whoever started it
- * chose some of the kind, and none that the engine does not know, which would end it; trying costs 10 ms. */
+/** Flags of `runtime` that this process lacks for serving: those of the garbage collector unless its caller chose
+ * some of the kind, and none that the engine does not know, which would end it; trying costs 10 ms. */
 function missingFlags(runtime, execArgv) {
   const chosen = `${execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`;
   const isTuned = /semi[-_]space|heap[-_]growing/.test(chosen);

@@ -21,7 +21,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   [
     [
       'dev',
-      'Run everything in one process, for trying',
+      'Run everything in one process, for development',
       async () => (await import('./instance/dev.ts')).register,
     ],
     [

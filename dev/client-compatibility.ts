@@ -1,5 +1,5 @@
 /**
- * What signing clients do that an OpenID provider does not expect. Each habit names who has it.
+ * What signing clients do that an OpenID provider does not expect. Each function names the clients that do it.
  */
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
@@ -15,8 +15,8 @@ type Middleware = (ctx: KoaContextWithOIDC, next: () => Promise<void>) => Promis
 /** Teaches `provider` all of them. */
 export function acceptKnownClients(provider: Provider): void {
   provider.Client.prototype.redirectUriAllowed = isRedirectAllowed;
-  const habits: Middleware[] = [basicWithoutPassword, showCodeOutOfBand, identityTokenTwice, shortPolling];
-  for (const habit of habits) provider.use(habit as Parameters<Provider['use']>[0]);
+  const all: Middleware[] = [basicWithoutPassword, showCodeOutOfBand, identityTokenTwice, shortPolling];
+  for (const middleware of all) provider.use(middleware as Parameters<Provider['use']>[0]);
 }
 
 /** Any port and any path of this machine over plain HTTP, or out of band. sigstore-go and sigstore-python listen at a
@@ -65,7 +65,7 @@ const identityTokenTwice: Middleware = async (ctx, next) => {
   }
 };
 
-/** Device clients wait five seconds between two questions unless they are told otherwise; here nobody has to be spared. */
+/** Device clients wait five seconds between two questions unless the provider says otherwise; here there is no load to spare. */
 const shortPolling: Middleware = async (ctx, next) => {
   await next();
   const body = ctx.body as { device_code?: unknown; interval?: number } | null | undefined;

@@ -2,7 +2,7 @@
  * The signing key of the development issuer: `DIR/dev/issuer.jwk.json`, one private JWK (RS256, RSA 2048), mode 0600.
  *
  * The provider and `mayfly token` sign with the same key, so that a token of either is good for the running service.
- * Whoever can read the file can be anybody for that CA; that is the point of a development issuer.
+ * Anyone who can read the file can be anybody for that CA; that is the point of a development issuer.
  */
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { chmod, link, open, readFile, rm } from 'node:fs/promises';

@@ -9,7 +9,7 @@ interface Stored {
   readonly expires: number;
 }
 
-/** More than this many records push out the oldest: a stranger who opens logins cannot fill the memory. */
+/** More than this many records push out the oldest: an untrusted client that opens logins cannot fill the memory. */
 const MAX_RECORDS = 10_000;
 
 /** A fresh store and the adapters onto it, one for each of the provider's models. */

@@ -22,7 +22,7 @@ export const emailClaims = (email: string): Claims => ({ sub: email, email, emai
 
 /**
  * A compact JWS (RS256) with `claims`. `iss`, `aud`, `iat` and `exp` are filled in where they are absent and kept where
- * they are given, right or wrong: refusing them is the business of whoever verifies. `iat` never lies after `exp`.
+ * they are given, right or wrong: refusing them is for the verifier. `iat` never lies after `exp`.
  * Throws {@link DevError} `CLAIMS_INVALID` when a time claim is not a number.
  */
 export async function mintToken(

@@ -1,4 +1,4 @@
-/** What oidc-provider is told: one public client, two flows, no memory of who logged in. */
+/** The configuration of oidc-provider: one public client, two flows, no memory of who logged in. */
 import { randomBytes } from 'node:crypto';
 import { interactionPolicy, type Configuration } from 'oidc-provider';
 import { LOOPBACK_NAMES } from '../core/loopback.ts';
@@ -76,12 +76,12 @@ function client(): NonNullable<Configuration['clients']>[number] {
     token_endpoint_auth_method: 'none',
     grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
     response_types: ['code'],
-    // For the schema's sake; client-habits.ts says which ones are really taken.
+    // For the schema's sake; client-compatibility.ts decides which ones are really taken.
     redirect_uris: ['http://localhost/auth/callback', 'http://127.0.0.1/auth/callback'],
   };
 }
 
-/** Whoever logged in grants what was asked. */
+/** A user who logged in grants what was asked. */
 const grantEverything: NonNullable<Configuration['loadExistingGrant']> = async (ctx) => {
   const { client: asking, session, provider, requestParamScopes } = ctx.oidc;
   if (asking === undefined || session?.accountId === undefined) return undefined;

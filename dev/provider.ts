@@ -25,7 +25,7 @@ export interface ProviderOptions {
    * can reach it may be anybody. As in a URL. */
   readonly publicHost?: string | undefined;
   readonly key: IssuerJwk;
-  /** Told about faults of the provider itself; never about a login that was refused. */
+  /** Called with faults of the provider itself; never about a login that was refused. */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 

@@ -93,7 +93,7 @@ async function finish(paths: DataPaths, mode: Mode, clock: Clock): Promise<void>
 async function undo(paths: DataPaths, rootIsOurs: boolean): Promise<void> {
   const names = ((await namesIn(paths.root)) ?? []).filter((name) => name !== basename(paths.unfinished));
   for (const name of names) await rm(join(paths.root, name), { recursive: true, force: true });
-  // Last, so that a crash in between still tells what this is.
+  // Last, so that a crash in between still says what this is.
   await rm(paths.unfinished, { force: true });
   if (rootIsOurs) await rm(paths.root, { recursive: true, force: true });
 }

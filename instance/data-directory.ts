@@ -12,7 +12,7 @@ export interface DataDirectory {
   readonly marker: Marker;
   /** Names of the logs in it, sorted. */
   readonly logNames: readonly string[];
-  /** Things to tell the operator, a line each. */
+  /** What the operator should know, a line each. */
   readonly warnings: readonly string[];
 }
 
@@ -134,7 +134,7 @@ function wrongMode(root: string, actual: Mode): DataDirectoryError {
 
 const WRONG_MODE: Readonly<Record<Mode, readonly [message: string, hint: string]>> = {
   dev: [
-    'was made by `mayfly dev`; its CA is for trying only',
+    'was made by `mayfly dev`; its CA is for development only',
     'Make a directory for production with `mayfly init --data DIR --root-key-out FILE`.',
   ],
   production: [

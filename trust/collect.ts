@@ -73,8 +73,8 @@ function parseChain(file: string, text: string): Uint8Array[] {
   try {
     const blocks = decodePem(text);
     if (blocks.length === 0) throw broken('it holds no certificate');
-    const stranger = blocks.find(({ label }) => label !== 'CERTIFICATE');
-    if (stranger !== undefined) throw broken(`it holds a block "${stranger.label}"`);
+    const other = blocks.find(({ label }) => label !== 'CERTIFICATE');
+    if (other !== undefined) throw broken(`it holds a block "${other.label}"`);
     for (const { bytes } of blocks) parseCertificate(bytes);
     return blocks.map(({ bytes }) => bytes);
   } catch (error) {

@@ -25,7 +25,7 @@ export type TrustFile =
  * - `root.pem`: the root alone, the anchor;
  * - `intermediate.pem`: what stands between it and a leaf, issuing CA first (a root that issues by itself stands here
  *   too, so that the file is never empty), and behind it the intermediates of chains that issued before;
- * - `chain.pem`: both, as `GET /api/v1/rootCert` gives them;
+ * - `chain.pem`: both, as `GET /api/v1/rootCert` returns them;
  * - `log.pub.pem`: the key of SCTs and tree heads;
  * - `log.vkey`: the keys of checkpoints, one a line: static-ct-api (0x05, the whole SubjectPublicKeyInfo as material)
  *   and Ed25519 (0x01);
@@ -55,8 +55,12 @@ const vkeys = ({ origin, publicKey, ed25519PublicKey }: CtLogIdentity): string =
 
 function description(log: CtLogIdentity, { logUrl, isDevelopment, version }: ExportNotes): string {
   const fields = logV3Json({
-    ...{ origin: log.origin, logId: log.logId, publicKey: log.publicKey, createdAt: log.createdAt },
-    ...{ url: logUrl, intendedUse: isDevelopment ? 'test' : 'production' },
+    origin: log.origin,
+    logId: log.logId,
+    publicKey: log.publicKey,
+    createdAt: log.createdAt,
+    url: logUrl,
+    intendedUse: isDevelopment ? 'test' : 'production',
     software: { name: 'mayfly', version },
   });
   return `${JSON.stringify(fields, undefined, 2)}\n`;

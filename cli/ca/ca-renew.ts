@@ -99,7 +99,7 @@ async function newKey({ paths, passphrase }: Opened, { keyType }: RenewOptions):
 async function keep(key: KeyObject, { paths, passphrase }: Opened): Promise<void> {
   const { nextIntermediateKey: file } = paths;
   try {
-    // Encrypted as the others are: whoever starts the service has one passphrase, or none.
+    // Encrypted as the others are: the service is started with one passphrase, or none.
     const isEncrypted = /ENCRYPTED/.test(await readFile(paths.intermediateKey, 'latin1'));
     await writeNew(file, writeKeyPem(key, isEncrypted ? passphrase : undefined), 0o600);
     await shareOwner(file, paths.intermediateKey);

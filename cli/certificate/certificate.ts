@@ -45,7 +45,7 @@ Written are cert.pem and chain.pem (the CA's certificates), after the answer was
 the key is ours and the name is the token's. Files of an earlier run are replaced, others are not (--force). Without --trust
 the service is checked against its own word only.
 
-The private key is forgotten, unless --key-out says where it goes: whoever has it signs in the name of the certificate, also
+The private key is forgotten, unless --key-out says where it goes: anyone who has it signs in the name of the certificate, also
 when that has ended, and no verifier sees the difference unless a timestamp shows when. Delete it when all is signed; on
 stdout (--key-out -) it need not lie on a disk at all. --key certifies a key that you have already, and copies it nowhere.
 

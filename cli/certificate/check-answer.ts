@@ -57,7 +57,8 @@ export async function checkAnswer(check: AnswerCheck): Promise<CheckedAnswer> {
     chainPem: trustedIssuers(issuers, check)
       .map((der) => encodePem('CERTIFICATE', der))
       .join(''),
-    ...{ identity, issuer },
+    identity,
+    issuer,
     serial: toHex(certificate.serial),
     notBefore: certificate.notBefore,
     notAfter: certificate.notAfter,

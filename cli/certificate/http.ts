@@ -39,7 +39,7 @@ export function requireSafeTransport(url: URL, what: string): void {
       'REFUSED',
       `${what} at ${url.origin} is reached over plain HTTP: no token goes there`,
       {
-        hint: 'Whoever can read the line could use the token. Use an https:// address.',
+        hint: 'Anyone who can read the line could use the token. Use an https:// address.',
       },
     );
   }
@@ -129,7 +129,7 @@ const REASONS: Readonly<Record<string, string>> = {
 const UNTRUSTED =
   'If it is of a CA of your own: NODE_EXTRA_CA_CERTS=ca.pem in the environment, with its certificate in that file.';
 const HINTS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'Is it running? `npm start` starts one for trying; --url names another.',
+  ECONNREFUSED: 'Is it running? `npm start` starts one for development; --url names another.',
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,

@@ -1,4 +1,4 @@
-/** Where the token comes from: told, ambient, or by logging in; in that order. */
+/** Where the token comes from: named, ambient, or by logging in; in that order. */
 import { CommandError } from '../program/command.ts';
 import { readInput } from '../program/input-file.ts';
 import { hasGithubIdentity, issuersOfJob, requestGithubToken } from './github-token.ts';
@@ -50,7 +50,7 @@ async function audienceOfJob(env: TokenSource['env'], service: ServiceClient): P
     'USAGE',
     `the service takes several audiences for jobs of GitHub Actions: ${listed}`,
     {
-      hint: 'Say which one with --client-id; which jobs may use it, whoever runs the service knows.',
+      hint: 'Say which one with --client-id; the operator of the service knows which jobs may use it.',
     },
   );
 }

@@ -5,7 +5,7 @@ import { CommandError } from '../program/command.ts';
 
 /** Waits for one answer of an issuer. */
 export interface LoginCallback {
-  /** What the issuer is told: `http://localhost:PORT/auth/callback`. */
+  /** Where the issuer sends the browser: `http://localhost:PORT/auth/callback`. */
   readonly redirectUri: string;
   /** The URL that the browser came back with: the first one whose `state` is `state`. Rejects with
    * {@link CommandError} after `timeoutMs`. */

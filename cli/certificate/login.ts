@@ -48,7 +48,7 @@ async function discover(options: LoginOptions): Promise<oidc.Configuration> {
   requireSafeTransport(issuer, 'the issuer');
   const config = await oidc.discovery(issuer, options.clientId, undefined, oidc.None(), {
     // Plain HTTP is held back by our own fetch: to this machine it is safe, to any other it is refused.
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- see above
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- our own fetch decides
     execute: [oidc.allowInsecureRequests],
     [oidc.customFetch]: guardedFetch,
     timeout: 30,

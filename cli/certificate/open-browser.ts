@@ -18,7 +18,7 @@ export function canOpenBrowser(env: Environment, platform: NodeJS.Platform = pro
   return OPENERS[platform] !== undefined && hasDisplay;
 }
 
-/** Opens `url` in the person's browser and does not wait for it. That it did not work is not told: the URL has been
+/** Opens `url` in the person's browser and does not wait for it. A failure is not reported: the URL has been
  * printed too. */
 export function openBrowser(url: URL, platform: NodeJS.Platform = process.platform): void {
   const [command, ...words] = OPENERS[platform] ?? [];

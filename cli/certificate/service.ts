@@ -35,7 +35,7 @@ export interface CertificateRequest {
 export class ServiceClient {
   readonly #base: URL;
   /** Milliseconds that may still be waited for answers, all together. */
-  #patience = 120_000;
+  #waitingMs = 120_000;
   readonly #logToken: string | undefined;
 
   /** `base` may have a path prefix; `logToken` is shown to the log, where reading it needs one. Throws
@@ -77,7 +77,7 @@ export class ServiceClient {
     return strings(field(field(embedded, 'chain'), 'certificates'), 'the certificate chain');
   }
 
-  /** The CA chain that the service gives out for itself: PEM, issuing CA first. Only its own word. */
+  /** The CA chain that the service publishes for itself: PEM, issuing CA first. Only its own word. */
   async trustBundle(): Promise<readonly string[]> {
     const chains = field(parsed(await this.#get('api/v2/trustBundle')), 'chains');
     const first: unknown = Array.isArray(chains) ? chains[0] : undefined;
@@ -120,7 +120,7 @@ export class ServiceClient {
     delayOf: (answer: HttpAnswer) => number | undefined,
   ): Promise<HttpAnswer> {
     const start = performance.now();
-    const left = (): number => Math.max(1, Math.ceil(this.#patience - (performance.now() - start)));
+    const left = (): number => Math.max(1, Math.ceil(this.#waitingMs - (performance.now() - start)));
     const send = (): Promise<HttpAnswer> =>
       exchange(new URL(path, this.#base), SERVICE, {
         ...request,
@@ -130,7 +130,7 @@ export class ServiceClient {
     try {
       return await retrying(send, delayOf, { ...RETRY_LIMITS, seconds });
     } finally {
-      this.#patience -= performance.now() - start;
+      this.#waitingMs -= performance.now() - start;
     }
   }
 }

@@ -38,7 +38,7 @@ export const register: RegisterCommand = (program) => {
     .command('token')
     .summary('print a token of the development issuer')
     .description(
-      'Print an identity token of the development issuer (`mayfly dev`), for trying and for tests.',
+      'Print an identity token of the development issuer (`mayfly dev`), for development and for tests.',
     )
     .option('--email <address>', 'who to be')
     .option('--claims <file>', 'JSON file with the claims to make instead ("-" reads stdin)')

@@ -35,7 +35,7 @@ export async function loadTrust(directory: string | undefined, service: ServiceC
 }
 
 /** The logs that the service lists, each by what it says of itself; none at a service that lists none. They are read at
- * the address that the service was reached at, whatever URLs the list gives. */
+ * the address that the service was reached at, whatever URLs the list has. */
 async function findLogs(service: ServiceClient): Promise<TrustedLog[]> {
   const list = await service.log('');
   const logs: TrustedLog[] = [];

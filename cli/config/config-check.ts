@@ -100,8 +100,8 @@ function summary(counts: Counts | undefined): string[] {
 }
 
 function verdict(errors: number, warnings: number): string {
-  const told = warnings === 0 ? [] : [plural(warnings, 'warning')];
-  return errors === 0 ? ['ok', ...told].join(', with ') : [plural(errors, 'error'), ...told].join(', ');
+  const warned = warnings === 0 ? [] : [plural(warnings, 'warning')];
+  return errors === 0 ? ['ok', ...warned].join(', with ') : [plural(errors, 'error'), ...warned].join(', ');
 }
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -23,7 +23,13 @@ export function testReport(file: string, results: readonly CaseResult[]) {
   const passed = results.length - failed;
   const unreached = unreachedBy(results);
   const cases = results.map(({ name, line, differences, explanation: { issued, refusal, rule } }) => ({
-    ...{ name, line, ok: differences.length === 0, issued, refusal, rule, differences },
+    name,
+    line,
+    ok: differences.length === 0,
+    issued,
+    refusal,
+    rule,
+    differences,
   }));
   const lines = [
     ...results.flatMap((result) => caseLines(file, result)),

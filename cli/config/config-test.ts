@@ -95,7 +95,7 @@ function objectIn(text: string, file: string): object {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch {
-    // Told below: the parser's own words would repeat the file.
+    // Reported below: the parser's own words would repeat the file.
   }
   throw new CommandError('USAGE', `${file} is not a JSON object of claims`);
 }

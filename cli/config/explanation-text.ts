@@ -76,7 +76,7 @@ function ruleLine({ rule, effect, outcome, detail }: RuleVerdict): string {
 }
 
 const certificateTitle = ({ issued }: Explanation): string =>
-  issued ? 'Certificate' : 'The certificate, if that were mended';
+  issued ? 'Certificate' : 'The certificate, if that were fixed';
 
 function certificateLines({ san, extensions, notBefore, notAfter }: CertificatePreview): string[] {
   const width = Math.max(0, ...extensions.map(({ name }) => name.length));

@@ -45,7 +45,7 @@ export interface InstanceRequest {
   /** `dev` puts INSECURE DEV into the names of a new CA. */
   readonly mode: Mode;
   readonly authority: NewAuthority | ExistingAuthority;
-  /** See {@link CtLogIdentity.origin}; `defaultOrigin` gives the usual one. */
+  /** See {@link CtLogIdentity.origin}; `defaultOrigin` makes the usual one. */
   readonly origin: string;
   readonly sctExtensions: SctExtensions;
   /** Encrypts every key that is written, but for the root's if that has one of its own. */
@@ -81,7 +81,7 @@ export const defaultOrigin = (clock: Clock): string => `localhost/log/${new Date
 
 /**
  * Makes the data directory. All or nothing: a failure removes what was made, a crash leaves a directory that says of
- * itself that it is unfinished (see `createDataDirectory`). Rejects with the typed error of whoever refuses:
+ * itself that it is unfinished (see `createDataDirectory`). Rejects with the typed error of the step that fails:
  * DataDirectoryError, CeremonyError, LogError, or {@link CommandError} about the root key's file.
  */
 export async function createInstance(request: InstanceRequest): Promise<CreatedInstance> {

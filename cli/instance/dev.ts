@@ -1,4 +1,4 @@
-/** `mayfly dev`: CA, log and a real OpenID provider in one process, for trying and for tests. */
+/** `mayfly dev`: CA, log and a real OpenID provider in one process, for development and tests. */
 import { resolve } from 'node:path';
 import { parseListenAddress } from '../../server/http/listen-address.ts';
 import { action, type RegisterCommand, type Speaker } from '../program/command.ts';
@@ -39,8 +39,8 @@ export const register: RegisterCommand = (program) => {
   const version = program.version() ?? 'unknown';
   program
     .command('dev')
-    .summary('run everything in one process, for trying')
-    .description('Run CA, log and an OpenID provider that lets anybody be anybody, for trying and for tests.')
+    .summary('run everything in one process, for development')
+    .description('Run CA, log and an OpenID provider that lets anybody be anybody, for development and tests.')
     .option(
       '--listen <address>',
       'where clients reach the service; port 0 picks a free one',
@@ -51,7 +51,7 @@ export const register: RegisterCommand = (program) => {
     .option('--data <dir>', 'the directory; made when it is not there', DEFAULT_DATA)
     .option(
       '--insecure-public-host <name>',
-      'let other machines in under this name; whoever can reach it can be anybody',
+      'let other machines in under this name; anyone who reaches it can be anybody',
     )
     .option('--json', 'first line on stdout is {"event":"ready",…}; failures are JSON too')
     .addHelpText('after', EXAMPLES)

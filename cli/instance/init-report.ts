@@ -15,7 +15,9 @@ export function initFacts(
     directory: paths.root,
     config: paths.config,
     chain: chain.map(({ subject, notAfter, fingerprint }) => ({
-      ...{ subject, notAfter: rfc3339(notAfter), sha256: fingerprint },
+      subject,
+      notAfter: rfc3339(notAfter),
+      sha256: fingerprint,
     })),
     log: { origin: log.origin, name: log.name, logId: toBase64(log.logId), sctExtensions: log.sctExtensions },
     ...(rootKeyFile === undefined ? {} : { rootKey: rootKeyFile }),

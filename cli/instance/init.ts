@@ -199,6 +199,6 @@ const usage = (message: string, hint: string): CommandError => new CommandError(
 
 type Reported = Pick<ReportContext, 'encrypted' | 'rootEncryption' | 'warnings'>;
 
-function report(options: InitOptions, instance: CreatedInstance, told: Reported, speak: Speaker): void {
-  speak.answer(initFacts(instance, told.warnings), initReport(instance, { ...options, ...told }));
+function report(options: InitOptions, instance: CreatedInstance, reported: Reported, speak: Speaker): void {
+  speak.answer(initFacts(instance, reported.warnings), initReport(instance, { ...options, ...reported }));
 }

@@ -5,7 +5,7 @@ import { isEveryInterface, parseListenAddress } from '../../server/http/listen-a
 import { invocation } from '../program/invocation.ts';
 import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 
-/** What there is to tell. URLs have no slash at the end. */
+/** What the report says. URLs have no slash at the end. */
 export interface ReadyService {
   /** URL of the service for clients on this machine. */
   readonly url: string;

@@ -31,7 +31,7 @@ Examples:
   mayfly serve --data DIR --listen 0.0.0.0:5555 --behind-tls-proxy
   mayfly serve --data DIR --listen '[::1]:0' --metrics-listen 127.0.0.1:0 --json
 
-One JSON line on stderr tells each certificate and each refusal; with mayfly.audit in the configuration, certificates
+One JSON line on stderr reports each certificate and each refusal; with mayfly.audit in the configuration, certificates
 stand there instead. A change of the configuration is followed within seconds, sooner on SIGHUP; one that cannot be
 used leaves the last good one in force. SIGTERM and SIGINT finish what is under way; a second one, a second later or
 more, ends at once. The directory is made by \`mayfly init\`; to try things out, use \`mayfly dev\`.`;
@@ -42,7 +42,7 @@ export const register: RegisterCommand = (program) => {
   program
     .command('serve')
     .summary('run the service')
-    .description('Runs CA and log from a data directory until it is told to stop.')
+    .description('Runs CA and log from a data directory until it is asked to stop.')
     .requiredOption('--data <dir>', 'the data directory that `mayfly init` made')
     .option('--config <file>', "configuration instead of the directory's config.yaml")
     .option(

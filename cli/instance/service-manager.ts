@@ -1,4 +1,4 @@
-/** What a service manager such as systemd is told of the process (sd_notify). */
+/** Notices of the process to a service manager such as systemd (sd_notify). */
 import { spawn } from 'node:child_process';
 import { notify } from '../program/command.ts';
 
@@ -31,5 +31,5 @@ export function serviceManager(environment = process.env, program = 'systemd-not
 }
 
 const warn = (reason: string): void => {
-  notify(`mayfly: warning: systemd-notify cannot tell the service manager that Mayfly is ready: ${reason}`);
+  notify(`mayfly: warning: systemd-notify cannot notify the service manager that Mayfly is ready: ${reason}`);
 };

@@ -58,7 +58,11 @@ export function queryOf(options: RangeOptions & FilterOptions, now: number): Ent
   if (since !== undefined && until !== undefined && until < since)
     throw new CommandError('USAGE', '--until is before --since');
   return {
-    ...{ identity, identityPrefix, issuer, since, until },
+    identity,
+    identityPrefix,
+    issuer,
+    since,
+    until,
     identityMatches: identityRegexp === undefined ? undefined : expressionOf(identityRegexp),
     serial: serial === undefined ? undefined : serialOf(serial),
     extensions: new Map(extension.map(extensionOf)),

@@ -55,7 +55,8 @@ async function describe(
     publicUrl === undefined ? `https://${identity.origin}` : parseUrl(publicUrl, '--public-url').href;
   const fields = logV3Json({
     ...identity,
-    ...{ url, intendedUse: (await isDevelopment(data)) ? 'test' : 'production' },
+    url,
+    intendedUse: (await isDevelopment(data)) ? 'test' : 'production',
     software: { name: 'mayfly', version },
     final: frozenAt === undefined ? undefined : { ...head, frozenAt },
   });

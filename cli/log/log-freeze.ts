@@ -60,7 +60,7 @@ function requireCheckpoint({ checkpointFailure }: LogStatus): void {
   });
 }
 
-/** It cannot be taken back: whoever does it must know which log it is. */
+/** It cannot be taken back: the operator must know which log it is. */
 function requireConfirmed(confirm: string, origin: string): void {
   if (confirm === origin) return;
   throw new CommandError('USAGE', `--confirm does not name the log in this directory, which is ${origin}`, {

@@ -29,7 +29,7 @@ export async function verifiedCheckpoint({
 }
 
 /** The newest head; throws what reading and checking the checkpoint throw. Every key that is known must have signed it:
- * a signature that nobody can use is noticed here, and not by whoever needs it. */
+ * a signature that nobody can use is noticed here, and not by the verifier that needs it. */
 export async function headOf(log: LogTarget): Promise<SeenHead> {
   if (log.directory === undefined) {
     const { head } = await verifiedCheckpoint(log);

@@ -47,7 +47,7 @@ async function tellProof(
   );
 }
 
-/** Never through a symbolic link, into a pipe or a device: whoever made that means another file than the one named. */
+/** Never through a symbolic link, into a pipe or a device: that would be another file than the one named. */
 async function replaceFile(out: string, bytes: Uint8Array): Promise<void> {
   const there = await lstat(out).catch(() => undefined);
   if (there !== undefined && !there.isFile())

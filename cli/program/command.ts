@@ -83,7 +83,7 @@ export function exitCodeOf(error: unknown): number {
   return retryAfter === undefined && unavailable === undefined ? NO : NOT_JUDGED;
 }
 
-/** Exit status of a command that judges something: its failure is no verdict. `isVerdict` tells of errors that are one. */
+/** Exit status of a command that judges something: its failure is no verdict. `isVerdict` names the errors that are one. */
 export function exitCodeOfJudge(
   error: unknown,
   isVerdict: (error: unknown) => boolean = () => false,
@@ -95,7 +95,7 @@ export function exitCodeOfJudge(
 /** What looks like a token, typed where something else belongs, is never repeated: terminals and CI jobs keep logs. */
 const withoutTokens = (text: string): string => text.replace(/eyJ[\w-]{8,}(?:\.[\w-]*)*/g, '(a token)');
 
-/** Tells a failure: one sentence and what to do about it; with `--json` an object with `error`, which has
+/** Prints a failure: one sentence and what to do about it; with `--json` an object with `error`, which has
  * `retryAfterSeconds` where the error's metadata says `retryAfter`. A fault that is not
  * one of our typed errors shows its stack when MAYFLY_DEBUG is set. */
 export function reportFailure(error: unknown, json: boolean): void {
@@ -105,7 +105,9 @@ export function reportFailure(error: unknown, json: boolean): void {
   if (json) {
     const retryAfter = known?.metadata['retryAfter'];
     const body = {
-      ...{ code: known?.code ?? 'INTERNAL', message, hint },
+      code: known?.code ?? 'INTERNAL',
+      message,
+      hint,
       retryAfterSeconds: retryAfter === undefined ? undefined : Number(retryAfter),
     };
     process.stdout.write(`${printableJson(JSON.stringify({ error: body }))}\n`);
@@ -124,7 +126,7 @@ const frames = ({ stack = '' }: Error): string =>
     .filter((line) => /^ +at /.test(line))
     .join('\n');
 
-/** Wraps a command's action: gives it a {@link Speaker}, turns its failure into a sentence and an exit code. The
+/** Wraps a command's action: passes it a {@link Speaker}, turns its failure into a sentence and an exit code. The
  * action returns false when the answer is "no" (exit 1). `exitOf` says what its failures exit with. Options are unknown to the compiler: each command says what
  * its own options are by the type of `run`'s first parameter, next to their declaration. */
 export function action(

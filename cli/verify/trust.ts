@@ -30,7 +30,7 @@ Examples:
   mayfly trust export --data /var/lib/mayfly --config /etc/mayfly.yaml --out ./trust
 
 Reads public parts only and opens no key; works beside a running server. Files in --out are replaced, but
-those of another CA only with --force. Hand the directory to verifiers over a channel that they trust: whoever can change root.pem decides what they accept.`;
+those of another CA only with --force. Hand the directory to verifiers over a channel that they trust: anyone who can change root.pem decides what they accept.`;
 
 /** Adds `trust`. */
 export const register: RegisterCommand = (program) => {
@@ -93,7 +93,7 @@ async function refuseOther(out: string, root: string): Promise<void> {
   const there = await readThere(join(out, ROOT)).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;
     if (error instanceof UnfitFile) return undefined;
-    // What else is in the way is told when it is written.
+    // What else is in the way is reported when it is written.
     if (code === 'ENOENT' || code === 'ENOTDIR') return root;
     throw systemFault(join(out, ROOT), 'read', error);
   });
@@ -116,7 +116,7 @@ async function logUrlOf(config: string, { log }: TrustMaterial): Promise<string>
 }
 
 /** The same by the directory's own configuration, which may be broken: only a hint in log.v3.json depends on it, and
- * certificates and keys do not wait for it to be mended. */
+ * certificates and keys do not wait for it to be fixed. */
 async function usualUrlOf(config: string, material: TrustMaterial, speak: Speaker): Promise<string> {
   try {
     return await logUrlOf(config, material);

@@ -8,7 +8,7 @@ import type { Verification } from '../../verify/verify-certificate.ts';
 export type VerificationReport = Verification & { readonly notChecked: readonly StepName[] };
 
 /** The report of a verification that left those steps unchecked. A name that cannot even be read stays a failed step,
- * whoever it is for. */
+ * whatever name was expected. */
 export function verificationReport(
   verification: Verification,
   left: readonly StepName[],

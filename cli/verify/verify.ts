@@ -148,7 +148,7 @@ async function denyOf(options: VerifyOptions): Promise<VerifyRequest['deny']> {
 
 /** What no option of this command checks, however good the certificate is. */
 const NO_SIGNATURE =
-  'Not checked: any signature, and when it was made. The key can sign after the end of the certificate; only a trusted timestamp tells.';
+  'Not checked: any signature, and when it was made. The key can sign after the end of the certificate; only a trusted timestamp shows when.';
 
 const PROOF_HINT = 'Make one with: mayfly log proof CERT --url URL';
 

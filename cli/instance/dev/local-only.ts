@@ -18,7 +18,7 @@ export function requireLocal(
     if (isLoopbackListener(host)) continue;
     throw new CommandError('REFUSED', `\`mayfly dev\` does not listen on ${host}: others could reach it`, {
       hint:
-        'Whoever reaches it can be anybody. Listen on 127.0.0.1, or say --insecure-public-host NAME if that is ' +
+        'Anyone who reaches it can be anybody. Listen on 127.0.0.1, or say --insecure-public-host NAME if that is ' +
         'what you want. For real use there is `mayfly init`.',
     });
   }

@@ -115,7 +115,7 @@ async function isMissing(directory: string): Promise<boolean> {
 
 async function makeDirectory({ data, issuerListen, publicHost, clock, note }: DevOptions): Promise<void> {
   const host = publicHost ?? urlHost(issuerListen.host);
-  note(`Making ${data}: a CA, a log and their keys, for trying only.`);
+  note(`Making ${data}: a CA, a log and their keys, for development only.`);
   await createInstance({
     data,
     mode: 'dev',

@@ -263,6 +263,6 @@ describe('mayfly dev', function () {
     const data = join(directory, 'fresh');
     const result = await runCli(['serve', '--data', data, '--listen', '127.0.0.1:0']);
     expect(result).to.include({ code: 1, stdout: '' });
-    expect(result.stderr).to.contain('for trying');
+    expect(result.stderr).to.contain('for development');
   });
 });

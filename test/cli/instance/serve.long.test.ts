@@ -244,7 +244,7 @@ describe('cli/instance/serve', function () {
     return { status: result.status, ...error };
   }
 
-  it('refuses a directory that is missing, foreign, unwritable or for trying', async () => {
+  it('refuses a directory that is missing, foreign, unwritable or for development', async () => {
     const foreign = await mkdtemp(join(scratch, 'foreign-'));
     await writeFile(join(foreign, 'a'), '');
     const dev = await directory({ mode: 'dev' });

@@ -81,7 +81,7 @@ describe('cli/service-manager: serve with NOTIFY_SOCKET', function () {
     const next = linesOf(child.stderr);
     let line = '';
     while (!line.includes('warning: systemd-notify')) line = await next();
-    expect(line).to.include('cannot tell the service manager that Mayfly is ready');
+    expect(line).to.include('cannot notify the service manager that Mayfly is ready');
     child.kill('SIGTERM');
     expect(await new Promise((resolve) => child.once('close', resolve))).to.equal(0);
   });
