@@ -140,7 +140,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   instance: {
     holds: 'the data directory: its files, its marker, making and opening it',
-    mayImport: ['core', 'storage'],
+    mayImport: ['core', 'storage', 'signers', 'tlog', 'ct-log', 'ca'],
   },
   'config/findings': {
     holds: 'what is wrong with a file, or should be known of it, and where',
@@ -238,7 +238,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'the composition root: opens everything in order, closes it in the other, follows the configuration',
     mayImport: [
       ...['core', 'storage', 'signers', 'ct-log', 'ca', 'policy', 'policy/replay', 'audit', 'trust'],
-      ...['instance', 'config/findings', 'config/settings', 'config/load'],
+      ...['instance', 'config/findings', 'config/settings', 'config/presets', 'config/load', 'dev'],
       ...['server', 'server/http', 'server/log', 'server/operator', 'server/fulcio'],
     ],
     packages: ['pino'],

@@ -14,7 +14,7 @@ import { createRequestLog, type LogLevel, type RequestLog } from '../server/oper
 import { readSecretFile, type Warn } from '../storage/secret-file.ts';
 import { prepareCtLog, type CtLog } from '../ct-log/ct-log.ts';
 import { configWarnings } from './config-warnings.ts';
-import { developmentAccess, newsOf, type Development } from './development.ts';
+import { developmentAccess, newsOf, type Development } from './development/settings.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
 import { startListeners, type Listeners } from './listeners.ts';
 import { LogDestination } from './log-destination.ts';

@@ -2,11 +2,11 @@
 import { resolve } from 'node:path';
 import { parseListenAddress } from '../../server/http/listen-address.ts';
 import { action, type RegisterCommand, type Speaker } from '../program/command.ts';
-import { requireLocal } from './dev/local-only.ts';
-import type { RunningDev } from './dev/start-dev.ts';
+import { requireLocal } from './local-only.ts';
+import type { RunningDev } from '../../service/development/start-dev.ts';
 import { invocation } from '../program/invocation.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
-import { runService } from './lifetime.ts';
+import { runService } from '../../service/lifetime.ts';
 
 interface DevOptions {
   readonly listen: string;
@@ -40,7 +40,9 @@ export const register: RegisterCommand = (program) => {
   program
     .command('dev')
     .summary('run everything in one process, for development')
-    .description('Run CA, log and an OpenID provider that lets anybody be anybody, for development and tests.')
+    .description(
+      'Run CA, log and an OpenID provider that lets anybody be anybody, for development and tests.',
+    )
     .option(
       '--listen <address>',
       'where clients reach the service; port 0 picks a free one',
@@ -77,13 +79,14 @@ async function open(options: DevOptions, speak: Speaker, version: string): Promi
   };
   requireLocal(addresses, options.insecurePublicHost);
   // Only now: help and completion need no provider.
-  const { startDev } = await import('./dev/start-dev.ts');
+  const { startDev } = await import('../../service/development/start-dev.ts');
   return startDev({
     ...addresses,
     data: options.data,
     publicHost: options.insecurePublicHost,
     clock: Date.now,
     version,
+    program: invocation(),
     note: (text) => {
       speak.note(text);
     },

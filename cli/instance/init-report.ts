@@ -2,7 +2,7 @@
 import { isLoopbackHostname } from '../../core/loopback.ts';
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
-import type { CertificateSummary, CreatedInstance } from './create-instance.ts';
+import type { CertificateSummary, CreatedInstance } from '../../instance/create-instance.ts';
 import { invocation } from '../program/invocation.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 

@@ -11,7 +11,7 @@ import {
   type CreatedInstance,
   type ExistingAuthority,
   type NewAuthority,
-} from './create-instance.ts';
+} from '../../instance/create-instance.ts';
 import { initFacts, initReport, originWarnings, type ReportContext } from './init-report.ts';
 import { readLimited, readSecret } from '../program/input-file.ts';
 import { checkOrigin } from '../log/log-origin.ts';

@@ -2,15 +2,15 @@
 import { isOpen } from '../../policy/issuer-policy-definition.ts';
 import { parseListenAddress, requireProtectedTransport } from '../../server/http/listen-address.ts';
 import type { TlsFiles } from '../../server/http/tls-certificate.ts';
-import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
+import { action, CommandError, notify, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
 import { invocation } from '../program/invocation.ts';
-import { runService } from './lifetime.ts';
+import { runService } from '../../service/lifetime.ts';
 import { machineClock } from '../../service/machine-clock.ts';
 import { openService, type RunningService } from '../../service/open-service.ts';
 import { ruleCount } from '../../service/reload/reload-report.ts';
 import { serveReport } from './serve-report.ts';
-import { serviceManager } from './service-manager.ts';
+import { serviceManager } from '../../service/service-manager.ts';
 
 interface ServeOptions {
   readonly data: string;
@@ -59,7 +59,9 @@ export const register: RegisterCommand = (program) => {
     .addHelpText('after', EXAMPLES)
     .action(
       action(async (options: ServeOptions, speak) => {
-        const manager = serviceManager();
+        const manager = serviceManager((sentence) => {
+          notify(`mayfly: warning: ${sentence}`);
+        });
         await runService({
           hangup: 'reload',
           open: () => open(options, version),

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { BlockList } from 'node:net';
 import { requireSafeTransport } from '../../cli/certificate/http.ts';
-import { requireLocal } from '../../cli/instance/dev/local-only.ts';
+import { requireLocal } from '../../cli/instance/local-only.ts';
 import { ownHosts } from '../../server/http/own-hosts.ts';
 import { originWarnings } from '../../cli/instance/init-report.ts';
 import {

@@ -115,8 +115,9 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
     await rm(directory, { recursive: true, force: true });
   };
   const changed = { ...values, ...change(values) };
-  shutdown.stores.add(() => changed.log.close());
-  shutdown.stores.add(() => changed.policy.close());
+  // Also what the test replaced by something of its own.
+  for (const store of new Set([log, changed.log, policy, changed.policy]))
+    shutdown.stores.add(() => store.close());
   shutdown.records.add(() => changed.audit?.close());
   const listeners = await startListeners(changed, changed, shutdown).catch(async (error: unknown) => {
     await close();

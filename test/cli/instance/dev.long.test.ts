@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { CommandError } from '../../../cli/program/command.ts';
-import { requireLocal } from '../../../cli/instance/dev/local-only.ts';
+import { requireLocal } from '../../../cli/instance/local-only.ts';
 import { startDevInstance, type DevInstance } from '../../support/dev-instance.ts';
 import { cliWords, runCli } from '../../support/run-cli.ts';
 

@@ -1,6 +1,5 @@
 /** Notices of the process to a service manager such as systemd (sd_notify). */
 import { spawn } from 'node:child_process';
-import { notify } from '../program/command.ts';
 
 /** Sends one notice: `ready` is called once. */
 export interface ServiceManager {
@@ -11,8 +10,12 @@ export interface ServiceManager {
  * The variable is taken out: no process that this one starts speaks for the service. Without it nothing is sent.
  *
  * Node cannot send to a socket of datagrams, so `program` does, in the background. A notice that cannot be sent is a
- * warning on standard error: the manager ends the service once its own time for a start is over. */
-export function serviceManager(environment = process.env, program = 'systemd-notify'): ServiceManager {
+ * call of `warn`: the manager ends the service once its own time for a start is over. */
+export function serviceManager(
+  warn: (sentence: string) => void,
+  environment = process.env,
+  program = 'systemd-notify',
+): ServiceManager {
   const { NOTIFY_SOCKET } = environment;
   delete environment['NOTIFY_SOCKET'];
   if ((NOTIFY_SOCKET ?? '') === '') return { ready: () => undefined };
@@ -21,15 +24,14 @@ export function serviceManager(environment = process.env, program = 'systemd-not
       const env = { PATH: environment['PATH'], NOTIFY_SOCKET };
       const child = spawn(program, ['--ready', '--status=Ready'], { env, stdio: 'ignore' });
       child.on('error', (error) => {
-        warn(error.message);
+        warn(unsent(error.message));
       });
       child.on('exit', (status) => {
-        if (status !== 0) warn(`it ended with ${status ?? 'a signal'}`);
+        if (status !== 0) warn(unsent(`it ended with ${status ?? 'a signal'}`));
       });
     },
   };
 }
 
-const warn = (reason: string): void => {
-  notify(`mayfly: warning: systemd-notify cannot notify the service manager that Mayfly is ready: ${reason}`);
-};
+const unsent = (reason: string): string =>
+  `systemd-notify cannot notify the service manager that Mayfly is ready: ${reason}`;

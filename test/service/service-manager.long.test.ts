@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'chai';
-import { cliWords, runCli } from '../../support/run-cli.ts';
+import { cliWords, runCli } from '../support/run-cli.ts';
 
 /** What systemd listens with. Prints "listening", then each notice. */
 const LISTENER = `
@@ -17,7 +17,7 @@ while True: print(notices.recv(4096).decode().replace("\\n", " "), flush=True)
 
 const ANY = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
 
-describe('cli/service-manager: serve with NOTIFY_SOCKET', function () {
+describe('service/service-manager: serve with NOTIFY_SOCKET', function () {
   this.timeout(60_000);
   let folder: string;
   let data: string;

@@ -2,25 +2,28 @@
 import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { createAuthorityChain } from '../../ca/ceremony.ts';
-import { writeKeyPem } from '../../signers/key-file.ts';
-import { generateKey } from '../../signers/key-types.ts';
-import { createDataDirectory } from '../../instance/create-data-directory.ts';
-import { systemFault } from '../../instance/data-directory-error.ts';
-import type { Mode } from '../../instance/data-marker.ts';
-import { logPaths, type DataPaths } from '../../instance/data-paths.ts';
-import { writeNew } from '../../storage/write-file.ts';
-import { toHex } from '../../core/bytes.ts';
-import { parseCertificate } from '../../core/certificate.ts';
-import type { Clock } from '../../core/clock.ts';
-import { describeName } from '../../core/distinguished-name.ts';
-import { decodePem, encodePem } from '../../core/pem.ts';
-import { parsePublicKey } from '../../core/public-key.ts';
-import { createCtLog } from '../../ct-log/create-log.ts';
-import { syncDirectory } from '../../storage/durable-file.ts';
-import { nameOfOrigin } from '../../tlog/log-identity.ts';
-import type { CtLogIdentity, SctExtensions } from '../../ct-log/log-identity.ts';
-import { CommandError } from '../program/command.ts';
+import { createAuthorityChain } from '../ca/ceremony.ts';
+import { writeKeyPem } from '../signers/key-file.ts';
+import { generateKey } from '../signers/key-types.ts';
+import { createDataDirectory } from './create-data-directory.ts';
+import { systemFault } from './data-directory-error.ts';
+import type { Mode } from './data-marker.ts';
+import { logPaths, type DataPaths } from './data-paths.ts';
+import { writeNew } from '../storage/write-file.ts';
+import { toHex } from '../core/bytes.ts';
+import { parseCertificate } from '../core/certificate.ts';
+import type { Clock } from '../core/clock.ts';
+import { describeName } from '../core/distinguished-name.ts';
+import { decodePem, encodePem } from '../core/pem.ts';
+import { parsePublicKey } from '../core/public-key.ts';
+import { createCtLog } from '../ct-log/create-log.ts';
+import { syncDirectory } from '../storage/durable-file.ts';
+import { nameOfOrigin } from '../tlog/log-identity.ts';
+import type { CtLogIdentity, SctExtensions } from '../ct-log/log-identity.ts';
+import { MayflyError } from '../core/errors.ts';
+
+/** A file that is to hold the root key exists already. */
+export class RootKeyError extends MayflyError<'REFUSED'> {}
 
 /** A CA to be made. */
 export interface NewAuthority {
@@ -82,7 +85,7 @@ export const defaultOrigin = (clock: Clock): string => `localhost/log/${new Date
 /**
  * Makes the data directory. All or nothing: a failure removes what was made, a crash leaves a directory that says of
  * itself that it is unfinished (see `createDataDirectory`). Rejects with the typed error of the step that fails:
- * DataDirectoryError, CeremonyError, LogError, or {@link CommandError} about the root key's file.
+ * DataDirectoryError, CeremonyError, LogError, or {@link RootKeyError}.
  */
 export async function createInstance(request: InstanceRequest): Promise<CreatedInstance> {
   const name = nameOfOrigin(request.origin);
@@ -104,13 +107,13 @@ export async function createInstance(request: InstanceRequest): Promise<CreatedI
   });
 }
 
-interface AuthorityParts {
+interface WrittenAuthority {
   readonly issuingKey: KeyObject;
   readonly rootKey?: KeyObject | undefined;
   readonly chainPem: string;
 }
 
-async function authorityOf({ authority, mode, clock }: InstanceRequest): Promise<AuthorityParts> {
+async function authorityOf({ authority, mode, clock }: InstanceRequest): Promise<WrittenAuthority> {
   if ('privateKey' in authority) return { issuingKey: authority.privateKey, chainPem: authority.chainPem };
   const { organization, commonName, keyType } = authority;
   const made = await createAuthorityChain({ organization, commonName, keyType, clock, dev: mode === 'dev' });
@@ -131,7 +134,7 @@ async function writeRootKey(
     await syncDirectory(dirname(file));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw systemFault(file, 'write', error);
-    throw new CommandError('REFUSED', `${file} exists already; a root key is never overwritten`, {
+    throw new RootKeyError('REFUSED', `${file} exists already; a root key is never overwritten`, {
       hint: 'Name a new file with --root-key-out.',
       cause: error,
     });

@@ -1,6 +1,6 @@
-import { isLoopbackListener } from '../../../core/loopback.ts';
-import type { ListenAddress } from '../../../server/http/listen-address.ts';
-import { CommandError } from '../../program/command.ts';
+import { isLoopbackListener } from '../../core/loopback.ts';
+import type { ListenAddress } from '../../server/http/listen-address.ts';
+import { CommandError } from '../program/command.ts';
 
 /** Throws {@link CommandError} when an address can be reached by other machines and nobody said that they may. */
 export function requireLocal(

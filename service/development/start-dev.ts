@@ -1,16 +1,16 @@
 /** Starts everything of `mayfly dev` in order, and ends it in reverse. */
-import { discardUnfinished } from '../../../instance/create-data-directory.ts';
-import type { DataPaths } from '../../../instance/data-paths.ts';
-import { DataDirectoryError } from '../../../instance/data-directory-error.ts';
-import { openDataDirectory } from '../../../instance/data-directory.ts';
-import { devConfig } from '../../../config/presets/template.ts';
-import { invocation } from '../../program/invocation.ts';
-import type { Clock } from '../../../core/clock.ts';
-import { ensureIssuerKey } from '../../../dev/issuer-key.ts';
-import { startProvider, type RunningProvider } from '../../../dev/provider.ts';
-import { urlHost, type ListenAddress } from '../../../server/http/listen-address.ts';
-import { createInstance, defaultOrigin } from '../create-instance.ts';
-import { openService } from '../../../service/open-service.ts';
+import { discardUnfinished } from '../../instance/create-data-directory.ts';
+import type { DataPaths } from '../../instance/data-paths.ts';
+import { DataDirectoryError } from '../../instance/data-directory-error.ts';
+import { openDataDirectory } from '../../instance/data-directory.ts';
+import { devConfig } from '../../config/presets/template.ts';
+import type { Clock } from '../../core/clock.ts';
+import { ensureIssuerKey } from '../../dev/issuer-key.ts';
+import { startProvider } from '../../dev/provider.ts';
+import { urlHost, type ListenAddress } from '../../server/http/listen-address.ts';
+import { createInstance, defaultOrigin } from '../../instance/create-instance.ts';
+import { ClosingStack } from '../closing-stack.ts';
+import { openService, type RunningService } from '../open-service.ts';
 import { stageIssuer } from './issuer-change.ts';
 
 /** What is started. */
@@ -23,6 +23,8 @@ export interface DevOptions {
   readonly publicHost?: string | undefined;
   readonly clock: Clock;
   readonly version: string;
+  /** How a shell calls this program. */
+  readonly program: string;
   /** Gets a sentence about what was made or changed. */
   readonly note: (text: string) => void;
 }
@@ -42,8 +44,18 @@ export interface RunningDev {
   close(): Promise<void>;
 }
 
-/** Starts. Rejects with the typed error of whatever is wrong, and then nothing listens. */
+/** Starts. Rejects with the typed error of what is wrong, and then nothing listens. */
 export async function startDev(options: DevOptions): Promise<RunningDev> {
+  const closing = new ClosingStack();
+  try {
+    return await start(options, closing);
+  } catch (error) {
+    await closing.close();
+    throw error;
+  }
+}
+
+async function start(options: DevOptions, closing: ClosingStack): Promise<RunningDev> {
   if (await isMissing(options.data)) await makeDirectory(options);
   const { paths } = await openDataDirectory(options.data, { mode: 'dev', write: true });
   // The provider before the service: with port 0 only its listener knows the address that the configuration needs.
@@ -55,49 +67,24 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
       options.note(`the development issuer failed: ${error.message}`);
     },
   });
-  try {
-    return await startService(paths, provider, options);
-  } catch (error) {
-    await provider.close();
-    throw error;
-  }
+  closing.add(() => provider.close());
+  const service = await startService(paths, provider.issuer, options);
+  closing.add(() => service.close());
+  const { url, metricsUrl, logUrl, listen, metricsListen, logSize } = service;
+  const close = (): Promise<void> => closing.close();
+  return { url, metricsUrl, logUrl, issuerUrl: provider.issuer, listen, metricsListen, logSize, close };
 }
 
-/** The service, with a configuration that trusts the provider. */
-async function startService(
-  paths: DataPaths,
-  provider: RunningProvider,
-  options: DevOptions,
-): Promise<RunningDev> {
-  const { issuer } = provider;
-  const { data, listen, metricsListen, publicHost, clock, version } = options;
-  const change = await stageIssuer(paths, issuer, options.note);
-  const development = { issuer, publicHost, configuration: change };
-  const service = await openService({
-    data,
-    listen,
-    metricsListen,
-    clock,
-    version,
-    program: invocation(),
-    development,
-  }).catch(async (error: unknown) => {
-    await change.discard();
+/** The service, with a configuration that trusts `issuer`. */
+async function startService(paths: DataPaths, issuer: string, options: DevOptions): Promise<RunningService> {
+  const { data, listen, metricsListen, publicHost, clock, version, program } = options;
+  const configuration = await stageIssuer(paths, issuer, options.note);
+  const development = { issuer, publicHost, configuration };
+  const service = openService({ data, listen, metricsListen, clock, version, program, development });
+  return service.catch(async (error: unknown) => {
+    await configuration.discard();
     throw error;
   });
-  return {
-    url: service.url,
-    metricsUrl: service.metricsUrl,
-    logUrl: service.logUrl,
-    issuerUrl: issuer,
-    listen: service.listen,
-    metricsListen: service.metricsListen,
-    logSize: service.logSize,
-    close: async () => {
-      await service.close();
-      await provider.close();
-    },
-  };
 }
 
 /** Also when an earlier start was ended while it made the directory: nothing was issued from what it left. */

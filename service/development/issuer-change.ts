@@ -1,12 +1,15 @@
 /** Keeps a development directory and the address of its issuer in step. */
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm } from 'node:fs/promises';
-import type { DataPaths } from '../../../instance/data-paths.ts';
-import { loadConfig } from '../../../config/load/load.ts';
-import { writeNew } from '../../../storage/write-file.ts';
-import { readDevIssuer, writeDevIssuer } from '../../../dev/issuer-file.ts';
-import type { StagedConfiguration } from '../../../service/development.ts';
-import { CommandError } from '../../program/command.ts';
+import type { DataPaths } from '../../instance/data-paths.ts';
+import { loadConfig } from '../../config/load/load.ts';
+import { writeNew } from '../../storage/write-file.ts';
+import { readDevIssuer, writeDevIssuer } from '../../dev/issuer-file.ts';
+import type { StagedConfiguration } from './settings.ts';
+import { MayflyError } from '../../core/errors.ts';
+
+/** A configuration that does not trust the development issuer any more. */
+export class IssuerGoneError extends MayflyError<'FAILED'> {}
 
 /** A configuration that trusts the new address. */
 export interface IssuerChange extends StagedConfiguration {
@@ -19,7 +22,7 @@ export interface IssuerChange extends StagedConfiguration {
  * it had before; everything else in the file stays as it is. `note` gets a sentence when the change is made. A crash
  * between its two steps is fixed by the next start: the file that remembers the address is written last.
  *
- * Throws ConfigError when the file is wrong, and {@link CommandError} when it knows neither address, because somebody
+ * Throws ConfigError when the file is wrong, and {@link IssuerGoneError} when it knows neither address, because somebody
  * has taken the issuer out.
  */
 export async function stageIssuer(
@@ -56,7 +59,7 @@ async function textWith(path: string, before: string, now: string): Promise<stri
   return (await readFile(path, 'utf8')).replaceAll(whole, now);
 }
 
-const issuerGone = (path: string, issuer: string): CommandError =>
-  new CommandError('FAILED', `${path} does not trust the development issuer ${issuer}`, {
+const issuerGone = (path: string, issuer: string): IssuerGoneError =>
+  new IssuerGoneError('FAILED', `${path} does not trust the development issuer ${issuer}`, {
     hint: 'Put it back under oidc-issuers (client-id: sigstore, type: email), or use another --data directory.',
   });
