@@ -159,7 +159,10 @@ describe('hostile: what leads a command on', function () {
       },
     } as unknown as LogSource;
     const verified = {
-      ...{ origin: ORIGIN, size: 2 ** 40, root: new Uint8Array(32), timestamp: T0 + 300 },
+      origin: ORIGIN,
+      size: 2 ** 40,
+      root: new Uint8Array(32),
+      timestamp: T0 + 300,
       signedBy: [],
     };
     const logId = sha256(KEYS.log.spki);

@@ -1,4 +1,4 @@
-/** Attacks by issuers, or by whoever sits between them and us: documents that are lies, bombs, or never come. */
+/** Attacks by issuers, or by attackers on the network path: documents that lie, that are bombs, or that never come. */
 import type { KeyObject } from 'node:crypto';
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { gzipSync } from 'node:zlib';

@@ -7,24 +7,28 @@ import { startWorld, type World } from './support/world.ts';
 describe('hostile: key ids', () => {
   let world: World;
   let other: IssuerKey;
-  let stranger: IssuerKey;
+  let unpublished: IssuerKey;
 
   before(async () => {
     world = await startWorld();
-    stranger = await makeIssuerKey();
+    unpublished = await makeIssuerKey();
     other = await makeIssuerKey();
     world.issuer.published.push(other);
   });
   after(() => world.close());
 
   const claims = (w: World): Record<string, unknown> => ({
-    ...{ iss: w.issuer.url, aud: 'sigstore', sub: 's', exp: Math.floor(Date.now() / 1000) + 300 },
-    ...{ email: 'alice@example.com', email_verified: true },
+    iss: w.issuer.url,
+    aud: 'sigstore',
+    sub: 's',
+    exp: Math.floor(Date.now() / 1000) + 300,
+    email: 'alice@example.com',
+    email_verified: true,
   });
   const forged =
     (kid: unknown) =>
     (w: World): string =>
-      signedRaw(stranger, { alg: 'ES256', kid }, claims(w));
+      signedRaw(unpublished, { alg: 'ES256', kid }, claims(w));
 
   const NAMES: readonly string[] = [
     ...['../../etc/passwd', '/dev/null', 'file:///dev/null', '..\\..\\windows\\win.ini', 'C:\\', '%2e%2e%2f'],
@@ -63,12 +67,12 @@ describe('hostile: key ids', () => {
     attack('100 KB', forged('x'.repeat(100_000)), 'TOKEN_TOO_LARGE'),
     attack(
       'half a surrogate pair',
-      (w) => signedRaw(stranger, '{"alg":"ES256","kid":"\\ud800"}', claims(w)),
+      (w) => signedRaw(unpublished, '{"alg":"ES256","kid":"\\ud800"}', claims(w)),
       'TOKEN_MALFORMED',
     ),
     attack(
       'two of them',
-      (w) => signedRaw(stranger, `{"alg":"ES256","kid":"x","kid":"${w.issuer.key.kid}"}`, claims(w)),
+      (w) => signedRaw(unpublished, `{"alg":"ES256","kid":"x","kid":"${w.issuer.key.kid}"}`, claims(w)),
       'TOKEN_MALFORMED',
     ),
     attack("the issuer's, with another's key", (w) => forged(w.issuer.key.kid)(w), 'TOKEN_SIGNATURE_INVALID'),

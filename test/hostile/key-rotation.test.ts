@@ -38,7 +38,7 @@ describe('hostile: rotation of keys', () => {
     expect(await outcomeOf(world, old)).to.equal('TOKEN_SIGNATURE_INVALID');
   });
 
-  it('that withdraws a key ends its tokens with the next refresh, and those of strangers do not put that off', async () => {
+  it('that withdraws a key ends its tokens with the next refresh, and those of unknown keys do not delay that', async () => {
     const stolen = world.issuer.key;
     const forge = async (): Promise<string> =>
       outcomeOf(
@@ -50,7 +50,7 @@ describe('hostile: rotation of keys', () => {
       );
     expect(await forge()).to.equal('issued');
     await world.issuer.rotate();
-    // Old keys may serve until they are ten minutes old, whoever asks for unknown ones meanwhile.
+    // Old keys may serve until they are ten minutes old, also while tokens ask for unknown ones.
     world.service.skew = MAX_AGE;
     expect(await forge()).to.equal('KEY_UNKNOWN');
     expect(await outcomeOf(world, await world.honest())).to.equal('issued');

@@ -59,8 +59,12 @@ describe('hostile: keys that anybody can use', () => {
 
   const payload = (): string =>
     JSON.stringify({
-      ...{ iss: world.issuer.url, aud: 'sigstore', sub: 's', exp: Math.floor(Date.now() / 1000) + 300 },
-      ...{ email: 'alice@example.com', email_verified: true },
+      iss: world.issuer.url,
+      aud: 'sigstore',
+      sub: 's',
+      exp: Math.floor(Date.now() / 1000) + 300,
+      email: 'alice@example.com',
+      email_verified: true,
     });
 
   /** Publishes a key that has no private half. */
@@ -104,7 +108,10 @@ describe('hostile: keys that anybody can use', () => {
     const policy = { identity: anything, issuer: anything };
     const open = { ...log, ed25519PublicKey: fromHex(POINTS[0] ?? '') };
     const failure: unknown = await verifyCertificate({
-      ...{ certificate, policy, crypto: platformCrypto, trust: { ...trust, logs: [open] } },
+      certificate,
+      policy,
+      crypto: platformCrypto,
+      trust: { ...trust, logs: [open] },
     }).catch((error: unknown) => error);
     expect(failure).to.be.instanceOf(VerifyError).with.property('code', 'BAD_TRUST');
     const key: TestKey = { ...KEYS.ed25519, spki: ed25519Spki(POINTS[0] ?? '') };

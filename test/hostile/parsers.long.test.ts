@@ -1,5 +1,5 @@
 /**
- * Every parser that reads what an operator, an issuer or a stranger wrote, with texts made of its own words in runs of
+ * Every parser that reads what an operator, an issuer or an untrusted client wrote, with texts made of its own words in runs of
  * any length: it throws nothing but its typed error, and its cost grows with the text, not with the square of it.
  */
 import { expect } from 'chai';

@@ -60,7 +60,7 @@ describe('hostile: names that change their meaning', () => {
     await agent.close();
   });
 
-  it('are judged even when the lookup gives one address where several were asked for', async () => {
+  it('are judged even when the lookup returns one address where several were asked for', async () => {
     const agent = new Agent({
       connect: publicConnector({}, (_name, _options, callback) => {
         callback(null, '127.0.0.1', 4);

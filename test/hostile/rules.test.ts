@@ -161,7 +161,7 @@ describe('hostile: rules', () => {
   );
   itRefuses(() => world, attacks);
 
-  it('tell the person refused nothing of the claims', () => {
+  it('show the person refused nothing of the claims', () => {
     const said = JSON.stringify(world.service.lines);
     expect(said).not.to.contain('aaaaaaaa');
     expect(said).not.to.contain('аdmin');

@@ -19,7 +19,7 @@ describe('hostile: signatures', () => {
   let world: World;
   let rsa: IssuerKey;
   let ec: IssuerKey;
-  let stranger: IssuerKey;
+  let unpublished: IssuerKey;
   let trap: Server;
   let trapUrl: string;
   let trapped = 0;
@@ -28,11 +28,11 @@ describe('hostile: signatures', () => {
     world = await startWorld({ issuer: { alg: 'RS256', algorithms: ANNOUNCED } });
     rsa = world.issuer.key;
     ec = await makeIssuerKey('ES256');
-    stranger = await makeIssuerKey('RS256');
+    unpublished = await makeIssuerKey('RS256');
     world.issuer.published.push(ec);
     trap = createServer((_request, response) => {
       trapped++;
-      response.end(JSON.stringify({ keys: [stranger.publicJwk] }));
+      response.end(JSON.stringify({ keys: [unpublished.publicJwk] }));
     });
     await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve));
     trapUrl = `http://127.0.0.1:${(trap.address() as AddressInfo).port}/`;
@@ -43,8 +43,12 @@ describe('hostile: signatures', () => {
   });
 
   const payload = (): Record<string, unknown> => ({
-    ...{ iss: world.issuer.url, aud: 'sigstore', sub: 's', exp: Math.floor(Date.now() / 1000) + 300 },
-    ...{ email: 'alice@example.com', email_verified: true },
+    iss: world.issuer.url,
+    aud: 'sigstore',
+    sub: 's',
+    exp: Math.floor(Date.now() / 1000) + 300,
+    email: 'alice@example.com',
+    email_verified: true,
   });
   const withAlg = (alg: unknown, signature?: string): string =>
     rawToken({ alg, kid: rsa.kid }, payload(), signature);
@@ -66,7 +70,7 @@ describe('hostile: signatures', () => {
   const ecToken = (signature: Buffer): string => signed({ alg: 'ES256', kid: ec.kid }, signature);
   const rsaToken = (signature: Buffer): string => signed({ alg: 'RS256', kid: rsa.kid }, signature);
   const foreign = (header: Record<string, unknown>): string =>
-    signedRaw(stranger, { alg: 'RS256', ...header }, payload());
+    signedRaw(unpublished, { alg: 'RS256', ...header }, payload());
   const number = (value: number, length: number): Buffer => {
     const bytes = Buffer.alloc(length);
     bytes.writeUInt32BE(value, length - 4);
@@ -204,14 +208,15 @@ describe('hostile: signatures', () => {
 
   const BROUGHT_ALONG: readonly Attack[] = [
     ...(['own', 'issuer', 'none'] as const).flatMap((name) => {
-      const kid = (): string | undefined => ({ own: stranger.kid, issuer: rsa.kid, none: undefined })[name];
+      const kid = (): string | undefined =>
+        ({ own: unpublished.kid, issuer: rsa.kid, none: undefined })[name];
       const outcome = name === 'own' ? 'KEY_UNKNOWN' : 'TOKEN_SIGNATURE_INVALID';
       const headers: readonly (readonly [string, () => Record<string, unknown>])[] = [
-        ['jwk', () => ({ jwk: stranger.publicJwk })],
+        ['jwk', () => ({ jwk: unpublished.publicJwk })],
         ['jku', () => ({ jku: `${trapUrl}jwks` })],
         ['x5u', () => ({ x5u: `${trapUrl}chain.pem` })],
         ['x5c', () => ({ x5c: ['MIIB'], x5t: 'AAAA', 'x5t#S256': 'AAAA' })],
-        ['all of them', () => ({ jwk: stranger.publicJwk, jku: trapUrl, x5u: trapUrl, x5c: ['MIIB'] })],
+        ['all of them', () => ({ jwk: unpublished.publicJwk, jku: trapUrl, x5u: trapUrl, x5c: ['MIIB'] })],
       ];
       return headers.map(([what, header]) =>
         attack(`${what} with the key id: ${name}`, () => foreign({ ...header(), kid: kid() }), outcome),
@@ -219,7 +224,8 @@ describe('hostile: signatures', () => {
     }),
     attack(
       'jku and jwk beside a right signature',
-      () => signedRaw(rsa, { alg: 'RS256', kid: rsa.kid, jku: trapUrl, jwk: stranger.publicJwk }, payload()),
+      () =>
+        signedRaw(rsa, { alg: 'RS256', kid: rsa.kid, jku: trapUrl, jwk: unpublished.publicJwk }, payload()),
       'issued',
     ),
   ];

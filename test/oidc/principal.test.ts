@@ -153,7 +153,7 @@ describe('A principal', () => {
   describe('of type uri', () => {
     const workload: Partial<IssuerDefinition> = { type: 'uri', subjectDomain: 'http://127.0.0.1' };
 
-    it('is its subject in the form that Go gives it', async () => {
+    it('is its subject in the form that Go writes it', async () => {
       const made = await principal(workload, { sub: 'http://127.0.0.1:8080/a/../b c' });
       expect(made.san).to.deep.equal({ type: 'uri', value: 'http://127.0.0.1:8080/a/../b%20c' });
       expect(made.challenge).to.equal('http://127.0.0.1:8080/a/../b c');
@@ -325,7 +325,7 @@ describe('A principal', () => {
       );
     });
 
-    it('is named by the form that Go gives a URI', async () => {
+    it('is named by the URI as Go writes it', async () => {
       const made = await principal(provider({}), { job: 'a b/../ü' });
       expect(made.san).to.deep.equal({ type: 'uri', value: 'https://ci.example/a%20b/../%C3%BC' });
     });

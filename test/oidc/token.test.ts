@@ -100,7 +100,7 @@ const BAD: readonly (readonly [string, string, TokenReason])[] = [
 ];
 
 describe('A token before it is believed', () => {
-  it('gives what is needed to find its key', () => {
+  it('has what is needed to find its key', () => {
     const token = parseToken(rawToken(HEADER, { ...CLAIMS, sub: 'é' }));
     expect(token).to.include({ algorithm: 'ES256', keyId: 'k', issuer: 'https://issuer.example' });
     expect(token.claims).to.deep.equal({ ...CLAIMS, sub: 'é' });

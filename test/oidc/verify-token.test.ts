@@ -81,7 +81,7 @@ describe('Verifying a token', () => {
     expect(error.message).to.equal("the token expired 4 min ago by the server's clock");
   });
 
-  it('gives an expiry no leeway', async () => {
+  it('allows an expiry no leeway', async () => {
     expect((await refusal(await sign({ exp: SECONDS }))).code).to.equal('TOKEN_EXPIRED');
   });
 

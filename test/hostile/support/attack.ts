@@ -19,7 +19,9 @@ export interface Attack {
 
 /** One row in short. */
 export const attack = (what: string, token: Attack['token'], outcome: Attack['outcome']): Attack => ({
-  ...{ what, token, outcome },
+  what,
+  token,
+  outcome,
 });
 
 /** A value of JSON, or of none, for a title. */

@@ -39,7 +39,8 @@ export const TYPE_CASES: readonly TypeCase[] = [
     naming: ['job_workflow_ref'],
   },
   ...TYPED_TOKENS.map(({ definition, claims }) => ({
-    ...{ definition, claims },
+    definition,
+    claims,
     naming: NAMING[definition.type] ?? ['sub'],
   })),
 ];

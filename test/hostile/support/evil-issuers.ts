@@ -58,7 +58,7 @@ export const streamed =
     more();
   };
 
-/** See the top of the file. */
+/** A server whose issuers answer as a test chooses. */
 export class EvilIssuers {
   /** Paths that were asked. */
   readonly asked: string[] = [];
@@ -94,7 +94,7 @@ export class EvilIssuers {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** From now on the issuer of that name answers so; else it tells the truth. */
+  /** From now on the issuer of that name answers so; else it answers honestly. */
   set(
     name: string,
     answers: { readonly discovery?: Answer | undefined; readonly jwks?: Answer | undefined },

@@ -9,7 +9,7 @@ import { startIssuer, type IssuerOptions, type TestIssuer } from '../../support/
 import { OPEN_POLICY, startTestService, type TestService } from '../../support/test-service.ts';
 import { costOf, outcomeOf } from './attack.ts';
 
-/** See the top of the file. */
+/** A running service with its issuer. */
 export interface World {
   readonly service: TestService;
   readonly issuer: TestIssuer;
@@ -55,7 +55,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   skew = () => service.skew;
   let cost: Promise<number> | undefined;
   const world: World = {
-    ...{ service, issuer },
+    service,
+    issuer,
     honest: (claims = {}) =>
       issuer.sign(
         { email: 'alice@example.com', email_verified: true, ...claims },

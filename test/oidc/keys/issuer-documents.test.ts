@@ -264,12 +264,12 @@ describe("An issuer's documents", () => {
     const others = await Promise.all(
       Array.from({ length: 10 }, () => makeIssuerKey('ES256', issuer.key.kid)),
     );
-    const strangers = others.map((key) => key.publicJwk);
-    issuer.jwks.patch = { keys: [...strangers.slice(1), issuer.key.publicJwk] };
+    const otherKeys = others.map((key) => key.publicJwk);
+    issuer.jwks.patch = { keys: [...otherKeys.slice(1), issuer.key.publicJwk] };
     await ask();
     await authenticator.close();
     authenticator = createAuthenticator({ issuers: [emailDefinition(issuer.url)], clock: Date.now });
-    issuer.jwks.patch = { keys: [...strangers, issuer.key.publicJwk] };
+    issuer.jwks.patch = { keys: [...otherKeys, issuer.key.publicJwk] };
     expect(await failureOf(ask)).to.include({ code: 'TOKEN_SIGNATURE_INVALID' });
   });
 

@@ -72,9 +72,9 @@ describe("An issuer's keys", () => {
 
   it('cost an issuer one look for a storm of unknown key ids', async () => {
     expect(await ask()).to.equal('ok');
-    const stranger = await makeIssuerKey('ES256');
+    const unpublished = await makeIssuerKey('ES256');
     const tokens = await Promise.all(
-      Array.from({ length: 100 }, (_, i) => sign({ key: stranger, header: { kid: `storm-${i}` } })),
+      Array.from({ length: 100 }, (_, i) => sign({ key: unpublished, header: { kid: `storm-${i}` } })),
     );
     const outcomes = await Promise.all(tokens.map(outcome));
     expect(new Set(outcomes)).to.deep.equal(new Set(['KEY_UNKNOWN']));
@@ -83,8 +83,8 @@ describe("An issuer's keys", () => {
 
   it('cost one look and at most four connections for a storm of 10,000 unknown key ids, and hold up nobody', async () => {
     expect(await ask()).to.equal('ok');
-    const stranger = await makeIssuerKey('ES256');
-    const [, payload, signature] = (await sign({ key: stranger })).split('.');
+    const unpublished = await makeIssuerKey('ES256');
+    const [, payload, signature] = (await sign({ key: unpublished })).split('.');
     const tokens = Array.from({ length: 10_000 }, (_, i) =>
       [tokenPart({ alg: 'ES256', kid: `storm-${i}` }), payload, signature].join('.'),
     );
@@ -97,7 +97,7 @@ describe("An issuer's keys", () => {
     expect(await ask()).to.equal('ok');
     release();
     const outcomes = new Set([...(await first), ...(await Promise.all(tokens.slice(5000).map(outcome)))]);
-    // Those for whom there was no place to wait are told at once.
+    // Those beyond the limit are refused at once.
     expect([...outcomes].sort()).to.deep.equal(['ISSUER_UNREACHABLE', 'KEY_UNKNOWN']);
     expect(issuer.requests).to.deep.equal({ discovery: 1, jwks: 2, other: 0 });
     expect(issuer.connections).to.be.at.most(4);
@@ -123,9 +123,9 @@ describe("An issuer's keys", () => {
   });
 
   it('are looked for again only after the interval', async () => {
-    const stranger = await makeIssuerKey('ES256');
+    const unpublished = await makeIssuerKey('ES256');
     expect(await ask()).to.equal('ok');
-    expect(await ask({ key: stranger })).to.equal('KEY_UNKNOWN');
+    expect(await ask({ key: unpublished })).to.equal('KEY_UNKNOWN');
     await issuer.rotate();
     now += RETRY_INTERVAL - 1;
     expect(await ask()).to.equal('KEY_UNKNOWN');
@@ -154,12 +154,12 @@ describe("An issuer's keys", () => {
 
   it('that were withdrawn do not come back with a late answer to a look for an unknown one', async () => {
     const withdrawn = issuer.key;
-    const stranger = await makeIssuerKey('ES256');
+    const unpublished = await makeIssuerKey('ES256');
     expect(await ask()).to.equal('ok');
     let answer: (value: undefined) => void = () => undefined;
     issuer.jwks.until = new Promise<undefined>((resolve) => (answer = resolve));
     const looking = new Promise<void>((resolve) => (issuer.jwks.onRequest = resolve));
-    const late = ask({ key: stranger });
+    const late = ask({ key: unpublished });
     await looking;
     issuer.jwks.until = undefined;
     await issuer.rotate();
@@ -167,17 +167,17 @@ describe("An issuer's keys", () => {
     expect(await ask()).to.equal('ok');
     answer(undefined);
     expect(await late).to.equal('KEY_UNKNOWN');
-    // Now nobody could tell any more that the key was withdrawn, but who remembers it.
+    // Now only the remembered set shows that the key was withdrawn.
     await issuer.close();
     expect(await ask({ key: withdrawn })).to.equal('ISSUER_UNREACHABLE');
     expect(await ask()).to.equal('ok');
   });
 
-  it('are not kept young by the key ids of strangers', async () => {
-    const stranger = await makeIssuerKey('ES256');
+  it('are not kept fresh by the key ids of untrusted callers', async () => {
+    const unpublished = await makeIssuerKey('ES256');
     expect(await ask()).to.equal('ok');
     now += 7 * MINUTE;
-    expect(await ask({ key: stranger })).to.equal('KEY_UNKNOWN');
+    expect(await ask({ key: unpublished })).to.equal('KEY_UNKNOWN');
     now += MAX_AGE - 7 * MINUTE;
     expect(await ask()).to.equal('ok');
     expect(issuer.requests).to.deep.equal({ discovery: 2, jwks: 3, other: 0 });
@@ -214,7 +214,7 @@ describe("An issuer's keys", () => {
     expect(await ask()).to.equal('ok');
   });
 
-  it('of an issuer that hangs hold only so many requests; the others are told at once', async () => {
+  it('of an issuer that hangs hold only so many requests; the others are refused at once', async () => {
     let release: (value: undefined) => void = () => undefined;
     issuer.discovery.until = new Promise<undefined>((resolve) => (release = resolve));
     const tokens = await Promise.all(Array.from({ length: MAX_WAITING + 20 }, () => sign()));
@@ -269,10 +269,10 @@ describe("An issuer's keys", () => {
     });
 
     it('are not taken away by a token with an unknown key id', async () => {
-      const stranger = await makeIssuerKey('ES256');
+      const unpublished = await makeIssuerKey('ES256');
       expect(await ask()).to.equal('ok');
       const keys = withdrawn();
-      expect(await ask({ key: stranger })).to.equal('KEY_UNKNOWN');
+      expect(await ask({ key: unpublished })).to.equal('KEY_UNKNOWN');
       expect(issuer.requests.jwks).to.equal(2);
       expect(await ask()).to.equal('ok');
       expect(warnings).to.have.length(1);
@@ -337,11 +337,11 @@ describe("An issuer's keys", () => {
   });
 
   it('that nobody can look for are no reason to forget the others', async () => {
-    const stranger = await makeIssuerKey('ES256');
+    const unpublished = await makeIssuerKey('ES256');
     expect(await ask()).to.equal('ok');
     issuer.jwks.status = 500;
-    expect(await ask({ key: stranger })).to.equal('ISSUER_UNREACHABLE');
-    expect(await ask({ key: stranger })).to.equal('KEY_UNKNOWN');
+    expect(await ask({ key: unpublished })).to.equal('ISSUER_UNREACHABLE');
+    expect(await ask({ key: unpublished })).to.equal('KEY_UNKNOWN');
     expect(await ask()).to.equal('ok');
   });
 

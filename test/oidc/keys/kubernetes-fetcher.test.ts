@@ -58,7 +58,10 @@ describe("Fetching the documents of the cluster's own issuer", () => {
 
   function fetcherOf(changes: { issuer?: string; caCert?: string; location?: URL } = {}): DocumentFetcher {
     const fetcher = createClusterFetcher({
-      ...{ issuer: server.url, caCert: undefined, createFetcher: createDocumentFetcher, access },
+      issuer: server.url,
+      caCert: undefined,
+      createFetcher: createDocumentFetcher,
+      access,
       ...changes,
     });
     open.push(fetcher);

@@ -46,7 +46,8 @@ describe('A key of an issuer', () => {
       ['PS256', constants.RSA_PKCS1_PSS_PADDING],
     ] as const) {
       const made = sign('sha256', Buffer.from(input), {
-        ...{ key: SHORT.privateKey, padding },
+        key: SHORT.privateKey,
+        padding,
         ...(algorithm === 'PS256' ? { saltLength: constants.RSA_PSS_SALTLEN_DIGEST } : {}),
       });
       const imported = await key?.import(algorithm);

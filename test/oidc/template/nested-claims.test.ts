@@ -14,7 +14,7 @@ const CLAIMS = {
   text: 'plain',
 };
 
-/** What a template gives as an extension; of a claim that is missing, how the refusal calls it. */
+/** The extension that a template makes; of a claim that is missing, its name in the refusal. */
 function extensionOf(template: string, more: Partial<CiProviderDefinition> = {}): string | undefined {
   const ciProvider: CiProviderDefinition = {
     name: 'p',

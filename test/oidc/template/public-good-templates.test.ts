@@ -155,7 +155,9 @@ describe("Fulcio's public-good templates", () => {
       const subject = String(base.claims['sub']);
       expect(made.san).to.deep.equal({ type: 'uri', value: row.san ?? base.san });
       expect(Object.fromEntries(made.extensions)).to.deep.equal({
-        ...{ 1: issuer.url, 8: issuer.url, 24: subject },
+        1: issuer.url,
+        8: issuer.url,
+        24: subject,
         ...Object.fromEntries(wanted),
       });
     });

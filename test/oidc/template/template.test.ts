@@ -20,7 +20,7 @@ type Rows = [{ readonly data: Record<string, string> }, ...Vector[]];
 const [{ data }, ...vectors] = JSON.parse(readFileSync(vectorPath('go-templates.json'), 'utf8')) as Rows;
 const values = new Map(Object.entries(data));
 
-/** What a template gives over the data; undefined when it is refused. */
+/** The result of a template over the data; undefined when it is refused. */
 function outcome(template: string): { result: string } | { error: string | undefined } | undefined {
   try {
     const value = compileTemplate(template)(([name]) => values.get(name));
@@ -145,7 +145,7 @@ const isOurs = (error: string | undefined): boolean =>
 
 describe('A template over claims', () => {
   describe("beside Go's text/template", () => {
-    it('gives the same result, or the same error, wherever it is understood', () => {
+    it('has the same result, or the same error, wherever it is understood', () => {
       const understood = vectors.filter(
         ({ template, error }) => outcome(template) !== undefined && !isOurs(error),
       );

@@ -96,7 +96,7 @@ describe("An issuer's definition", () => {
     }
   });
 
-  it('shows the claim that a proof signs, or the one that it was told to show', () => {
+  it('shows the claim that a proof signs, or the one that its definition names', () => {
     for (const type of ISSUER_TYPES) {
       expect(challengeClaimOf(person({ type })), type).to.equal(type === 'email' ? 'email' : 'sub');
     }

@@ -15,7 +15,7 @@ interface Vector {
 type Rows = [{ readonly document: unknown }, ...Vector[]];
 const [{ document }, ...vectors] = JSON.parse(readFileSync(vectorPath('go-jsonpath.json'), 'utf8')) as Rows;
 
-/** What the path gives: its value printed, null when there is none, undefined when it is not understood. */
+/** The value of the path: printed, null when there is none, undefined when it is not understood. */
 function outcome(path: string): string | null | undefined {
   try {
     const value = compileJsonPath(path)(document);

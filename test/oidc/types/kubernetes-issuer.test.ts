@@ -41,7 +41,12 @@ describe("A cluster's own issuer, behind the cluster's certificate, that wants t
     const now = Math.floor(Date.now() / 1000);
     const { kid, privateKey } = server.key;
     return new SignJWT({
-      ...{ aud: ['sigstore'], exp: now + 600, iat: now, nbf: now, iss, sub },
+      aud: ['sigstore'],
+      exp: now + 600,
+      iat: now,
+      nbf: now,
+      iss,
+      sub,
       'kubernetes.io': { namespace: 'build', serviceaccount: { name: 'signer', uid: '4f1e' } },
     })
       .setProtectedHeader({ alg: 'RS256', kid })

@@ -38,7 +38,7 @@ describe('A token of an issuer', () => {
         return error as TokenError;
       }
 
-      it('gives name, proof and extensions', async () => {
+      it('has name, proof and extensions', async () => {
         const made = await principal();
         expect(made.issuer).to.equal(issuer.url);
         expect(made.subject).to.equal(claims.sub);

@@ -95,7 +95,7 @@ describe('server: the account of a connection', () => {
     expect(seen).to.deep.equal([true, false]);
   });
 
-  it('counts what unread answers keep, their requests included, and gives it back when the connection closes', async () => {
+  it('counts what unread answers keep, their requests included, and releases it when the connection closes', async () => {
     const [socket, account] = await stalled();
     const before = account.bytes;
     await ask(socket, BIG_HEAD);

@@ -29,7 +29,7 @@ interface Listener {
   readonly answer: () => void;
 }
 
-/** Answers `/slow` when told to, `/large` with more than any socket takes, `/pieces` with as much in the way of the log's
+/** Answers `/slow` when asked to, `/large` with more than any socket takes, `/pieces` with as much in the way of the log's
  * routes, and everything else at once. */
 async function startListener(tls: boolean): Promise<Listener> {
   const identity = tls ? { ...(await selfSigned()), notAfter: 0 } : undefined;
@@ -41,7 +41,7 @@ async function startListener(tls: boolean): Promise<Listener> {
   const accepted: Socket[] = [];
   server.on('connection', (socket: Socket) => accepted.push(socket));
   let answer = (): void => undefined;
-  const told = new Promise<void>((resolve) => (answer = resolve));
+  const released = new Promise<void>((resolve) => (answer = resolve));
   const asked = once(server, 'request').then(() => undefined);
   const unsent = new UnsentResponseLimit({ total: GRACE * LARGE, perClient: GRACE * LARGE, stallMs: GRACE });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -49,7 +49,7 @@ async function startListener(tls: boolean): Promise<Listener> {
     if (request.url === '/slow') {
       request.once('end', () => {
         workUntilEnded(response);
-        void told.then(() => response.end('late'));
+        void released.then(() => response.end('late'));
       });
       return;
     }

@@ -65,7 +65,7 @@ describe('server: the end of a service that is asked meanwhile', () => {
     expect(server.listenerCount('connection')).to.equal(0);
   });
 
-  it('goes on as before for the time it was told to, and says that it is not ready', async () => {
+  it('goes on as before for the delay, and says that it is not ready', async () => {
     const service = await startTestService(() => ({ shutdownDelayMs: 1_500 }));
     const body = bodyV2(await emailToken(service), clientKey());
     const closing = service.close();

@@ -12,7 +12,7 @@ import {
 } from '../../../server/http/listen-address.ts';
 
 /** What is said of a failure with that code. */
-function told(code: string, option = '--listen'): { readonly message: string; readonly hint: string } {
+function explained(code: string, option = '--listen'): { readonly message: string; readonly hint: string } {
   const fault = Object.assign(new Error('listen'), { code });
   const error = explainListenFailure(fault, { host: '::1', port: 5555 }, option);
   if (!(error instanceof ListenError)) throw new TypeError(`nothing is said of ${code}`);
@@ -24,19 +24,19 @@ describe('server/http/listen-address', () => {
     const codes = [...getSystemErrorMap().values()].map(([code]) => code);
     expect(codes).to.include.members(['EADDRINUSE', 'EAFNOSUPPORT', 'EINVAL', 'EPERM', 'EAI_AGAIN']);
     for (const code of codes) {
-      const { message, hint } = told(code, '--metrics-listen');
+      const { message, hint } = explained(code, '--metrics-listen');
       expect(message, code).to.match(/^\[::1\]:5555 \(--metrics-listen\) [a-z]/);
       expect(hint, code).to.match(/^[A-Z].*\.$/);
     }
   });
 
   it('says what to do where IPv6 is missing, and names an error that it does not know', () => {
-    expect(told('EAFNOSUPPORT').hint).to.contain('127.0.0.1').and.to.contain('0.0.0.0');
-    expect(told('ENOBUFS').message).to.contain('(ENOBUFS)');
+    expect(explained('EAFNOSUPPORT').hint).to.contain('127.0.0.1').and.to.contain('0.0.0.0');
+    expect(explained('ENOBUFS').message).to.contain('(ENOBUFS)');
   });
 
   it('names the option and the host for a port that is free', () => {
-    expect(told('EADDRINUSE', '--metrics-listen').hint).to.include(
+    expect(explained('EADDRINUSE', '--metrics-listen').hint).to.include(
       '--metrics-listen [::1]:0 picks a free port',
     );
   });

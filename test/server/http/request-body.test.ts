@@ -94,14 +94,14 @@ describe('server: reading a request body', () => {
     expect(bytesOf(last)).to.have.length(SMALL_BODY);
   });
 
-  it('drops the large body that began first when there is no room, and gives back what it held at once', async () => {
+  it('drops the large body that began first when the limit is reached, and frees what it held at once', async () => {
     const slow: ClientRequest[] = [];
     for (let i = 0; i < 15; i++) slow.push(await begin(80_000));
     expect(memory.used).to.equal(15 * 80_000);
     const held = memory.used;
     expect(bytesOf(await read(Buffer.alloc(250_000)))).to.have.length(250_000);
     expect(memory.used).to.be.below(held);
-    // The oldest have lost theirs, and are told when they have sent the rest.
+    // The oldest have lost theirs, and are refused when they have sent the rest.
     const [first, last] = [slow.at(0), slow.at(-1)];
     const ofFirst = once(arrivals, 'result') as Promise<[Result]>;
     first?.end();
@@ -149,7 +149,7 @@ describe('server: reading a request body', () => {
     endless.destroy();
   });
 
-  it('gives back what a client held that went away', async () => {
+  it('frees what a client held that went away', async () => {
     const gone = await begin(30_000);
     const result = once(arrivals, 'result') as Promise<[Result]>;
     gone.destroy();

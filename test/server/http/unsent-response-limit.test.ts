@@ -66,7 +66,7 @@ describe('server/http/unsent-response-limit', () => {
     return [response.status, (await response.arrayBuffer()).byteLength];
   };
 
-  it('sends a large answer whole, and gives back once what it held', async () => {
+  it('sends a large answer whole, and releases once what it held', async () => {
     for (let i = 0; i < 3; i++) expect(await read('/a')).to.deep.equal([200, BIG.length]);
     while (unsent.total > 0) await new Promise((resolve) => setImmediate(resolve));
     answer = (response) => {
@@ -80,7 +80,7 @@ describe('server/http/unsent-response-limit', () => {
     while (unsent.total > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 
-  it('gives back what a connection held when it closes, also for an answer behind another', async () => {
+  it('releases what a connection held when it closes, also for an answer behind another', async () => {
     const accepted = once(server, 'connection') as Promise<[Socket]>;
     const socket = await open();
     const [serverSide] = await accepted;

@@ -3,7 +3,7 @@ import { ReadLimiter } from '../../../server/log/read-limiter.ts';
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Reads that begin in some order and end when they are told to. */
+/** Reads that begin in some order and end when the test says so. */
 class Reads {
   readonly begun: string[] = [];
   readonly #ends: (() => void)[] = [];
@@ -41,7 +41,7 @@ describe('server/log/read-limiter', () => {
     expect(budget.running).to.equal(0);
   });
 
-  it('leaves half of the places to others, however many reads one client has', async () => {
+  it('leaves half of the limit to others, however many reads one client has', async () => {
     const reads = new Reads();
     const budget = new ReadLimiter({ concurrency: 4 });
     const greedy = ['a1', 'a2', 'a3', 'a4', 'a5'].map((name) => budget.run('a', reads.read(name)));
@@ -76,7 +76,7 @@ describe('server/log/read-limiter', () => {
     expect(reads.begun).to.deep.equal(['a1', 'a2', 'b1', 'a3', 'b2']);
   });
 
-  it('gives a place back when a read fails', async () => {
+  it('begins the next read when one fails', async () => {
     const budget = new ReadLimiter({ concurrency: 1 });
     const failed = budget.run('a', () => Promise.reject(new Error('no tile')));
     const next = budget.run('b', () => Promise.resolve('read'));

@@ -108,9 +108,9 @@ describe('server: readiness', () => {
     now = START + 86_000_000;
     const { ready, checks } = await readiness();
     expect(ready).to.equal(true);
-    const told = checks.filter(({ ok }) => !ok);
-    expect(told.map(({ name }) => name)).to.deep.equal(['audit-file']);
-    expect(told[0]?.detail).to.include('truncated or deleted').and.include('2026-11-22T00:00:00.000Z');
+    const failing = checks.filter(({ ok }) => !ok);
+    expect(failing.map(({ name }) => name)).to.deep.equal(['audit-file']);
+    expect(failing[0]?.detail).to.include('truncated or deleted').and.include('2026-11-22T00:00:00.000Z');
     now = START + 86_400_000;
     expect((await readiness()).checks.every(({ ok }) => ok)).to.equal(true);
   });
