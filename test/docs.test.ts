@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, normalize } from 'node:path';
 import { expect } from 'chai';
+import type { Command } from 'commander';
+import { programFor } from '../cli/main.ts';
 import { projectRoot } from './support/project-root.ts';
 
 const PAGES = ['docs', 'README.md', 'CONTRIBUTING.md', 'SECURITY.md'];
@@ -70,6 +72,33 @@ function isMissing(text: string): boolean {
   return isOurs && !files.includes(path) && !folders.has(path);
 }
 
+/** The words behind each `mayfly` of a page's code, up to what ends a command in a shell. */
+function* invocations(page: string): Generator<readonly string[]> {
+  const text = read(page).replaceAll(/\\\n\s*/g, ' ');
+  for (const [, words = ''] of text.matchAll(
+    /(?:`|^ *(?:\$ )?|[\s(/])mayfly(?:\.js)? ([a-z-][^`\n|>#;&)]*)/gm,
+  ))
+    yield words.trim().split(/\s+/);
+}
+
+/** What is wrong with a command line; undefined when nothing is, or when it is none. */
+function invocationFault(program: Command, words: readonly string[]): string | undefined {
+  let command = program;
+  let depth = 0;
+  for (const word of words) {
+    const next = command.commands.find((one) => one.name() === word);
+    if (next === undefined) break;
+    command = next;
+    depth++;
+  }
+  const options = words.flatMap((word) => /^--[a-z][a-z0-9-]*/.exec(word) ?? []);
+  // A sentence that goes on behind the name, or an option of the program itself.
+  if (depth === 0) return undefined;
+  const known = new Set(['--help', '--version', '--json', ...command.options.map(({ long }) => long)]);
+  const unknown = options.filter((option) => !known.has(option));
+  return unknown.length === 0 ? undefined : `${words.join(' ')}: no ${unknown.join(', ')}`;
+}
+
 describe('the documentation', () => {
   it('has only links that lead to a page and a heading', () => {
     const faults: string[] = [];
@@ -94,6 +123,20 @@ describe('the documentation', () => {
     for (const page of pages)
       for (const [, text = ''] of proseOf(page).matchAll(/`([^`\n]+)`/g))
         if (isMissing(text)) faults.push(`${page}: ${text}`);
+    expect(faults).to.deep.equal([]);
+  });
+
+  it('calls only commands that exist, with options that they have', async () => {
+    const program = await programFor(['completion'], false);
+    const faults: string[] = [];
+    let calls = 0;
+    for (const page of pages)
+      for (const words of invocations(page)) {
+        calls++;
+        const fault = invocationFault(program, words);
+        if (fault !== undefined) faults.push(`${page}: ${fault}`);
+      }
+    expect(calls).to.be.above(100);
     expect(faults).to.deep.equal([]);
   });
 
