@@ -24,6 +24,21 @@ describe('docs of the HTTP API', () => {
     for (const reason of named) expect(REASONS, reason).to.include(reason);
   });
 
+  it('lists every metric and every check of readiness', async () => {
+    const service = await startTestService();
+    const metrics = await (await fetch(`${service.metricsUrl}/metrics`)).text();
+    const readiness = await (await fetch(`${service.metricsUrl}/readyz`)).text();
+    await service.close();
+    const pages = [read('monitoring.md'), read('operations.md'), read('audit.md')].join('\n');
+    const names = [...metrics.matchAll(/^# TYPE (\w+)/gm)].map(([, name = '']) => name);
+    const ours = names.filter((name) => !/^(?:process|nodejs)_/.test(name));
+    expect(ours.length).to.be.above(20);
+    expect(ours.filter((name) => !pages.includes(name))).to.deep.equal([]);
+    const checks = [...readiness.matchAll(/"name": ?"([a-z-]+)"/g)].map(([, name = '']) => name);
+    expect(checks.length).to.be.above(4);
+    expect(checks.filter((name) => !pages.includes(`| \`${name}\``))).to.deep.equal([]);
+  });
+
   it('describes, in OpenAPI, paths and methods that the service has', async () => {
     const { paths } = parse(read('openapi.yaml')) as OpenApi;
     expect(Object.keys(paths)).to.have.length.greaterThan(15);
