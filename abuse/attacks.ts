@@ -16,7 +16,7 @@ export interface Attack {
   readonly what: string;
   /** Attacks until `until` is aborted. */
   readonly run: (target: AttackedService, until: AbortSignal) => Promise<void>;
-  /** Whether the service is told to end while the attack goes on. */
+  /** Whether the service gets the signal to end while the attack goes on. */
   readonly endsService?: boolean;
 }
 
@@ -213,10 +213,10 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'unread-at-the-end',
-    what: '2 connections ask for entries three times at once and read nothing, while the service is told to end',
+    what: '2 connections ask for entries three times at once and read nothing, while the service ends',
     endsService: true,
     run: ({ url, logUrl }, until) =>
-      // Less than one client may leave unread: all of it waits when the service is told to end.
+      // Less than one client may leave unread: all of it waits when the service gets the signal to end.
       keepOpen(url, { count: 2 }, until, (socket) => {
         const read = request(`GET ${pathOf(logUrl)}/ct/v1/get-entries?start=0&end=999`);
         sendUnread(socket, segment(read, 3 * read.length));

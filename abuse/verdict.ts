@@ -11,7 +11,7 @@ export interface Measured {
   /** Growth of the service log during the attack. */
   readonly logBytesPerSecond: number;
   readonly isRunning: boolean;
-  /** Milliseconds that the service took to end while the attack went on, where it was told to. */
+  /** Milliseconds that the service took to end while the attack went on, where it got the signal to. */
   readonly endMs?: number | undefined;
   /** Of the time in which the service's main thread was ready to run, the part in which it ran: 1 on an idle machine.
    * Attackers run at the lowest priority, so other programs had the rest. */

@@ -9,25 +9,25 @@ import { own } from './process.ts';
 /** The release that Mayfly is compared with. */
 export const FULCIO_VERSION = 'v1.8.8';
 
-/** Where the program is, built with Go if it is not there yet; undefined, with the reason told, where it cannot be had. */
-export function findFulcio(tell: (text: string) => void): string | undefined {
+/** Where the program is, built with Go if it is not there yet; undefined, with the reason logged, where it cannot be had. */
+export function findFulcio(log: (text: string) => void): string | undefined {
   const folder = join(checkout(), 'node_modules/.cache/mayfly-bench', `fulcio-${FULCIO_VERSION}`);
   const program = join(folder, 'fulcio');
   if (existsSync(program)) return program;
   try {
     execFileSync('go', ['version'], { stdio: 'ignore' });
   } catch {
-    tell(`no comparison with Fulcio: there is no Go here to build ${FULCIO_VERSION} with`);
+    log(`no comparison with Fulcio: there is no Go here to build ${FULCIO_VERSION} with`);
     return undefined;
   }
-  tell(`building Fulcio ${FULCIO_VERSION} with Go, once (some two minutes) …`);
+  log(`building Fulcio ${FULCIO_VERSION} with Go, once (some two minutes) …`);
   try {
     mkdirSync(folder, { recursive: true });
     const env = { ...process.env, GOBIN: folder };
     execFileSync('go', ['install', `github.com/sigstore/fulcio@${FULCIO_VERSION}`], { env, stdio: 'ignore' });
     return program;
   } catch {
-    tell('no comparison with Fulcio: Go could not build it here');
+    log('no comparison with Fulcio: Go could not build it here');
     return undefined;
   }
 }
@@ -84,7 +84,7 @@ async function untilHealthy(url: string, child: ChildProcess): Promise<void> {
     if (child.exitCode !== null) throw new Error(`Fulcio ended with ${child.exitCode} while starting`);
     const healthy = await fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
       async (response) => {
-        // A body that nobody reads keeps its connection.
+        // A body that is not read keeps its connection.
         await response.arrayBuffer();
         return response.ok;
       },

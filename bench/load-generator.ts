@@ -1,4 +1,4 @@
-/** The load generator as a child process on its own core, and the orders that it is given. */
+/** The load generator as a child process on its own core, and its orders. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -7,7 +7,7 @@ import { own, PROCESS_TIMEOUT_MS, pinned, stop } from './process.ts';
 
 /** A generator that waits for orders. */
 export interface LoadGenerator {
-  /** Rejects when not one certificate was issued. Requests that fail beside others are told on stderr and counted. */
+  /** Rejects when not one certificate was issued. Requests that fail beside others are printed on stderr and counted. */
   measure(order: Order): Promise<Measured>;
   close(): Promise<void>;
 }

@@ -46,7 +46,7 @@ function requestsOf(order: Order): Buffer[] {
   return requests;
 }
 
-interface Tally {
+interface Results {
   readonly until: number;
   readonly latencies: number[];
   failures: number;
@@ -54,17 +54,17 @@ interface Tally {
 }
 
 /** Sends one request after the other on a connection until the time is over. */
-async function drive(order: Order, requests: readonly Buffer[], tally: Tally): Promise<void> {
+async function drive(order: Order, requests: readonly Buffer[], results: Results): Promise<void> {
   const socket = connect({ host: order.host, port: order.port, noDelay: true });
   await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
-  while (performance.now() < tally.until) {
+  while (performance.now() < results.until) {
     const request = requests[next++ % requests.length] ?? Buffer.alloc(0);
     const begin = performance.now();
     const answer = await exchange(socket, request);
-    if (answer.startsWith('HTTP/1.1 200')) tally.latencies.push(performance.now() - begin);
+    if (answer.startsWith('HTTP/1.1 200')) results.latencies.push(performance.now() - begin);
     else {
-      tally.failures++;
-      tally.firstFailure ||= answer;
+      results.failures++;
+      results.firstFailure ||= answer;
     }
     if (order.pause !== undefined) await setTimeout(order.pause);
   }
@@ -102,16 +102,26 @@ function exchange(socket: Socket, request: Buffer): Promise<string> {
 async function measure(order: Order): Promise<Measured> {
   const requests = requestsOf(order);
   const begin = performance.now();
-  const tally: Tally = { until: begin + order.seconds * 1000, latencies: [], failures: 0, firstFailure: '' };
-  await Promise.all(Array.from({ length: order.connections }, () => drive(order, requests, tally)));
-  const sorted = tally.latencies.sort((a, b) => a - b);
+  const results: Results = {
+    until: begin + order.seconds * 1000,
+    latencies: [],
+    failures: 0,
+    firstFailure: '',
+  };
+  await Promise.all(Array.from({ length: order.connections }, () => drive(order, requests, results)));
+  const sorted = results.latencies.sort((a, b) => a - b);
   const at = (share: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? -1;
-  const { failures, firstFailure } = tally;
+  const { failures, firstFailure } = results;
   const seconds = (performance.now() - begin) / 1000;
   return {
-    ...{ certificates: sorted.length, failures, firstFailure, seconds },
-    ...{ p50: at(0.5), p99: at(0.99), slowest: at(1) },
+    certificates: sorted.length,
+    failures,
+    firstFailure,
+    seconds,
+    p50: at(0.5),
+    p99: at(0.99),
+    slowest: at(1),
   };
 }
 

@@ -22,8 +22,8 @@ export interface MayflySystem extends System {
   readonly metricsUrl: string;
 }
 
-/** All requests of a benchmark come from one workflow, in whose name nobody honest asks two thousand times a second;
- * and its plain Fulcio file has no rules. */
+/** All requests of a benchmark come from one workflow, which asks far more often than the default rate limit allows; and its
+ * plain Fulcio file has no rules. */
 const OURS = `mayfly:
   require-rules: false
   rate-limit:
@@ -54,7 +54,11 @@ export async function startMayfly(data: string, core: number): Promise<MayflySys
   const { url, metricsUrl } = JSON.parse(line) as { url: string; metricsUrl: string };
   const { hostname, port } = new URL(url);
   return {
-    ...{ host: hostname, port: Number(port), pid: child.pid ?? 0, child, metricsUrl },
+    host: hostname,
+    port: Number(port),
+    pid: child.pid ?? 0,
+    child,
+    metricsUrl,
     close: () => stop(child),
   };
 }

@@ -36,7 +36,7 @@ export function own<Child extends ChildProcess>(child: Child): Child {
 
 let isEnding = false;
 
-/** A process that is told to end, or fails, leaves its children behind by default. */
+/** A process that gets a signal to end, or fails, leaves its children behind by default. */
 function endWithChildren(): void {
   if (isEnding) return;
   isEnding = true;
@@ -56,13 +56,13 @@ export async function startUntil(
   env: NodeJS.ProcessEnv = {},
 ): Promise<{ child: ChildProcess; line: string }> {
   const [program = '', ...args] = command;
-  // A file, not a pipe: nobody has to wake up for the service's log lines while it is measured.
+  // A file, not a pipe: no process has to wake up for the service's log lines while it is measured.
   const log = join(mkdtempSync(join(tmpdir(), 'mayfly-bench-log-')), 'stderr');
   const file = openSync(log, 'w');
   const child = own(
     spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', file] }),
   );
-  const impatience = setTimeout(() => child.kill('SIGKILL'), PROCESS_TIMEOUT_MS);
+  const timer = setTimeout(() => child.kill('SIGKILL'), PROCESS_TIMEOUT_MS);
   closeSync(file);
   const { stdout } = child;
   if (stdout === null) throw new Error('the child has no stdout');
@@ -79,7 +79,7 @@ export async function startUntil(
       );
     });
   });
-  clearTimeout(impatience);
+  clearTimeout(timer);
   return { child, line };
 }
 
@@ -92,18 +92,18 @@ export async function stop(child: ChildProcess): Promise<void> {
     }),
   );
   child.kill('SIGTERM');
-  const impatience = setTimeout(() => child.kill('SIGKILL'), PROCESS_TIMEOUT_MS);
+  const timer = setTimeout(() => child.kill('SIGKILL'), PROCESS_TIMEOUT_MS);
   await gone;
-  clearTimeout(impatience);
+  clearTimeout(timer);
 }
 
 /** Milliseconds for which something may still hold a benchmark that is done. */
 const AFTERWARDS = 5_000;
 
 /** Called when everything is done: the process ends soon, and says what held it if something did. */
-export function endSoon(tell: (text: string) => void): void {
+export function endSoon(log: (text: string) => void): void {
   setTimeout(() => {
-    tell(`ending although something is still open: ${process.getActiveResourcesInfo().join(', ')}`);
+    log(`ending although something is still open: ${process.getActiveResourcesInfo().join(', ')}`);
     process.exit();
   }, AFTERWARDS).unref();
 }

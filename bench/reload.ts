@@ -1,18 +1,17 @@
-/**
- * What a reload costs those who are asking at that moment, under a load that leaves the service room to breathe (at
- * saturation every answer waits anyway). The machine has hiccups of its own, of the disk above all; so stretches with a
- * reload and stretches without take turns, and the slowest answer of the typical stretch is what counts.
- */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadGenerator } from './load-generator.ts';
 import type { Measured } from './load.ts';
-import { manyEntriesYaml } from './many-entries.ts';
+import { manyIssuersYaml } from './many-issuers.ts';
 import { configure, type MayflySystem } from './mayfly.ts';
 import { median } from './process.ts';
 
-/** See the top of the file. */
+/**
+ * What a reload costs the requests of that moment, under a load well below saturation, where every answer waits anyway.
+ * The machine has delays of its own, of the disk above all. So stretches with a reload and stretches without take turns, and
+ * the slowest answer of the typical stretch is what counts.
+ */
 export interface ReloadCost {
-  readonly entries: number;
+  readonly issuers: number;
   readonly reloads: number;
   readonly failures: number;
   readonly calm: Latencies;
@@ -34,7 +33,7 @@ export interface ReloadPlan {
   readonly data: string;
   readonly issuer: string;
   readonly bodies: string;
-  readonly entries: number;
+  readonly issuers: number;
   /** Stretches of each kind. */
   readonly stretches: number;
   /** Of one stretch, and of the load before the first. */
@@ -79,13 +78,13 @@ export async function measureReload(
   for (let turn = 1; turn <= plan.stretches; turn++) {
     calm.push(await load.measure(gentle));
     // Another text each time: a file that did not change is no reload.
-    configure(plan.data, manyEntriesYaml(plan.issuer, plan.entries, `claims.run_attempt != "turn-${turn}"`));
+    configure(plan.data, manyIssuersYaml(plan.issuer, plan.issuers, `claims.run_attempt != "turn-${turn}"`));
     child.kill('SIGHUP');
     reloading.push(await load.measure(gentle));
     await reloaded(system, before + turn);
   }
   return {
-    entries: plan.entries,
+    issuers: plan.issuers,
     reloads: plan.stretches,
     failures: [...calm, ...reloading].reduce((sum, { failures }) => sum + failures, 0),
     calm: latenciesOf(calm),
@@ -97,7 +96,9 @@ function latenciesOf(stretches: readonly Measured[]): Latencies {
   const all = (name: 'p50' | 'p99' | 'slowest'): number[] =>
     stretches.map((stretch) => Number(stretch[name].toFixed(2)));
   return {
-    ...{ p50: median(all('p50')), p99: median(all('p99')), slowest: median(all('slowest')) },
+    p50: median(all('p50')),
+    p99: median(all('p99')),
+    slowest: median(all('slowest')),
     slowestOfEach: all('slowest').sort((a, b) => a - b),
   };
 }

@@ -68,7 +68,7 @@ export function printControl({ others, same, many, rule, decision, reload }: Con
   console.log(compared('no rule, and one rule', rule));
   console.log(`one decision by one rule, alone in a loop: ${decision.microseconds.toFixed(1)} µs`);
   console.log(
-    `${reload.reloads} reloads of ${reload.entries} issuers under load: ${reload.failures} failed requests; slowest answer ` +
+    `${reload.reloads} reloads of ${reload.issuers} issuers under load: ${reload.failures} failed requests; slowest answer ` +
       `of a stretch with a reload ${reloading.slowest} ms (${listed(reloading.slowestOfEach)}), without ${calm.slowest} ms ` +
       `(${listed(calm.slowestOfEach)}); p99 ${reloading.p99} and ${calm.p99} ms`,
   );

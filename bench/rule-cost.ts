@@ -2,7 +2,7 @@
 import type { Claims } from '../oidc/claims.ts';
 import { compileRules } from '../policy/rules/rules.ts';
 import { githubClaims } from './corpus.ts';
-import { RULE } from './many-entries.ts';
+import { RULE } from './many-issuers.ts';
 import { median } from './process.ts';
 
 /** Of one decision, in microseconds. */

@@ -21,13 +21,13 @@ import { floorRates, printControl, printFloors, printRows, withShare } from './r
 import { measureFloor, rowsOf, type Bench, type Row } from './throughput.ts';
 
 const options = readOptions(process.argv.slice(2));
-const tell = (text: string): void => void process.stderr.write(`${text}\n`);
+const log = (text: string): void => void process.stderr.write(`${text}\n`);
 const work = mkdtempSync(join(tmpdir(), 'mayfly-bench-'));
 
 const algorithms: readonly TokenAlgorithm[] = ['RS256', 'ES256'];
 const keys = algorithms.map(createIssuerKey);
 const issuer = await startBenchIssuer(keys);
-tell(`making ${options.distinct} distinct token-key-proof sets for each of ${algorithms.join(', ')} …`);
+log(`making ${options.distinct} distinct token-key-proof sets for each of ${algorithms.join(', ')} …`);
 const bodies = new Map(
   keys.map((key) => {
     const file = join(work, `${key.algorithm}.jsonl`);
@@ -36,20 +36,20 @@ const bodies = new Map(
   }),
 );
 const load = await startLoadGenerator(options.loadCore);
-const bench: Bench = { options, load, bodies, tell, floorSamples: { idle: [], busy: [] } };
+const bench: Bench = { options, load, bodies, log, floorSamples: { idle: [], busy: [] } };
 
 const rows: Row[] = [];
 const data = createInstance(issuer.url);
 for (const size of options.sizes) {
   if (size > 0) {
-    tell(`growing the log to ${size} entries …`);
+    log(`growing the log to ${size} entries …`);
     await prefill(data, size);
   }
   const system = await startMayfly(data, options.serverCore);
   rows.push(...(await rowsOf(bench, 'mayfly, durable log', size, system)));
   await system.close();
 }
-const fulcio = options.fulcio ? findFulcio(tell) : undefined;
+const fulcio = options.fulcio ? findFulcio(log) : undefined;
 if (fulcio !== undefined) {
   const system = await startFulcio(fulcio, issuer.url, options.serverCore);
   rows.push(...(await rowsOf(bench, 'fulcio v1.8.8, no log', null, system)));
@@ -79,4 +79,4 @@ console.log(
 printFloors(costs);
 printRows(results);
 if (control !== undefined) printControl(control);
-endSoon(tell);
+endSoon(log);

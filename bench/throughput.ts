@@ -30,14 +30,14 @@ export interface Bench {
   readonly load: LoadGenerator;
   /** Algorithm of the tokens → file of request bodies. */
   readonly bodies: ReadonlyMap<TokenAlgorithm, string>;
-  readonly tell: (text: string) => void;
+  readonly log: (text: string) => void;
   /** Raw costs, measured again and again: with the load's core idle, and with it as busy as under load. */
   readonly floorSamples: { readonly idle: RawCosts[]; readonly busy: RawCosts[] };
 }
 
 /** Measures the floor now: between the systems, so that both see the same machine. */
-export async function measureFloor({ options, floorSamples, tell }: Bench): Promise<void> {
-  tell('measuring the floor …');
+export async function measureFloor({ options, floorSamples, log }: Bench): Promise<void> {
+  log('measuring the floor …');
   floorSamples.idle.push(measureRawCosts(options.serverCore, 1));
   const busy = pinned(options.loadCore, [process.execPath, join(import.meta.dirname, 'busy.js')]);
   const { child } = await startUntil(busy, (line) => line === 'ready');
@@ -52,7 +52,7 @@ export async function rowsOf(
   logSize: number | null,
   system: System,
 ): Promise<Row[]> {
-  const { options, load, tell } = bench;
+  const { options, load, log } = bench;
   const rows: Row[] = [];
   await measureFloor(bench);
   for (const [tokens, bodies] of bench.bodies) {
@@ -60,7 +60,7 @@ export async function rowsOf(
     const seconds = rows.length === 0 ? options.warmup : options.warmup / 4;
     await load.measure({ ...order, connections: BUSY, seconds });
     rows.push(await rowOf(bench, { name, logSize, tokens, order, system }));
-    tell(`  ${name} ${logSize ?? ''} ${tokens}: ${rows.at(-1)?.certificatesPerSecond ?? 0}/s`);
+    log(`  ${name} ${logSize ?? ''} ${tokens}: ${rows.at(-1)?.certificatesPerSecond ?? 0}/s`);
   }
   return rows;
 }
@@ -84,7 +84,9 @@ async function rowOf({ options, load }: Bench, subject: Subject): Promise<Row> {
   }
   const middle = (pick: (run: (typeof busy)[number]) => number): number => median(busy.map(pick));
   return {
-    ...{ system: name, logSize, tokens },
+    system: name,
+    logSize,
+    tokens,
     certificatesPerSecond: Math.round(middle((run) => run.certificates / run.seconds)),
     cpuMicroseconds: Math.round(middle((run) => (1e6 * run.cpu) / run.certificates)),
     aloneP50: Number(alone.p50.toFixed(2)),

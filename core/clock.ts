@@ -19,7 +19,7 @@ const RFC3339_FIRST = -62_167_219_200_000;
 const RFC3339_LAST = 253_402_300_799_999;
 
 /** `ms` as RFC 3339 in UTC with whole seconds, e.g. `2026-11-22T10:00:00Z`. A time whose year has not four digits is
- * given as its number: never throws, because strangers write times too. */
+ * written as its number. Never throws, because untrusted callers write times too. */
 export const rfc3339 = (ms: number): string =>
   ms >= RFC3339_FIRST && ms <= RFC3339_LAST
     ? `${new Date(ms).toISOString().slice(0, 19)}Z`

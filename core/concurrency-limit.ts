@@ -13,7 +13,7 @@ export class ConcurrencyLimit {
     return this.#used;
   }
 
-  /** Takes `amount` if that much is left, and returns whether it did. To be given back once by {@link leave}. */
+  /** Takes `amount` if that much is left, and returns whether it did. To be freed once by {@link leave}. */
   enter(amount = 1): boolean {
     if (this.#used + amount > this.limit) return false;
     this.#used += amount;
@@ -25,7 +25,7 @@ export class ConcurrencyLimit {
     this.#used++;
   }
 
-  /** Gives back what was taken. */
+  /** Frees what was taken. */
   leave(amount = 1): void {
     this.#used -= amount;
   }

@@ -20,7 +20,7 @@ const SMALL_ORDER: ReadonlySet<string> = new Set([
 ]);
 
 /** What is wrong with the raw key, as the end of a sentence that begins with "an Ed25519 key"; undefined when nothing
- * is. Whether there is a point of that coordinate is for whoever imports it. */
+ * is. Whether there is a point of that coordinate is checked where the key is imported. */
 export function ed25519Fault(key: Uint8Array): string | undefined {
   if (key.length !== LENGTH) return 'has 32 bytes';
   const y = Uint8Array.from(key);

@@ -10,15 +10,15 @@ export interface ErrorDetails {
 
 /**
  * The root of every error that Mayfly raises on purpose. `code` is stable and belongs to a closed union of its
- * domain; `message` is a sentence that may be shown to whoever caused it. Each domain has one nominal subclass, so
- * that `instanceof` tells where a fault comes from and a `Record<Code, …>` table must cover every code.
+ * domain; `message` is a sentence that may be shown to the client that caused it. Each domain has one nominal subclass, so
+ * that `instanceof` says where a fault comes from and a `Record<Code, …>` table must cover every code.
  */
 export abstract class MayflyError<Code extends string = string> extends Error {
   /** Stable, UPPER_SNAKE_CASE. */
   readonly code: Code;
-  /** See {@link ErrorDetails.hint}. */
+  /** What the person who sees the error can do about it. */
   readonly hint: string | undefined;
-  /** See {@link ErrorDetails.metadata}. */
+  /** Facts for machines. */
   readonly metadata: Readonly<Record<string, string>>;
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {

@@ -13,7 +13,7 @@ export type PublicKeyInfo =
   | {
       readonly type: 'ec';
       readonly curve: Curve;
-      /** Uncompressed: 04 ‖ x ‖ y. Whether it lies on the curve is for whoever imports the key. */
+      /** Uncompressed: 04 ‖ x ‖ y. Whether it lies on the curve is checked where the key is imported. */
       readonly point: Uint8Array;
     }
   | {

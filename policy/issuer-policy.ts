@@ -22,7 +22,7 @@ import { ruleRefusal, rulesRequired } from './rules/rule-decision.ts';
 import { compileRules, type Rules, type RuleTrace } from './rules/rules.ts';
 
 /** What decides whether a token was used before. */
-export type ReplayCheck = Pick<ReplayGuard, 'claim' | 'wasUsed'>;
+export type ReplayCheck = Pick<ReplayGuard, 'markUsed' | 'wasUsed'>;
 
 /** What issuer blocks are compiled with. */
 export interface IssuerPolicyContext {
@@ -67,7 +67,7 @@ export class IssuerPolicy {
     if (replayGuard === 'off') return this.#grant(rule, this.#count(identity));
     const name = replayKey(token, identity.token, replayGuard);
     if (this.#guard.wasUsed(name)) throw this.#replayed();
-    return this.#claim(identity, name, this.#grant(rule, this.#count(identity)));
+    return this.#markUsed(identity, name, this.#grant(rule, this.#count(identity)));
   }
 
   #grant(rule: string | undefined, refund: Grant['refund']): Grant {
@@ -127,11 +127,11 @@ export class IssuerPolicy {
     };
   }
 
-  async #claim({ token }: Identity, name: Uint8Array, grant: Grant): Promise<Grant> {
+  async #markUsed({ token }: Identity, name: Uint8Array, grant: Grant): Promise<Grant> {
     const { definition } = this.issuer;
     const end = (Number(token.claims['exp']) + (definition.leewaySeconds ?? 0)) * 1000;
     try {
-      if (await this.#guard.claim(name, Math.min(end, Number.MAX_SAFE_INTEGER))) return grant;
+      if (await this.#guard.markUsed(name, Math.min(end, Number.MAX_SAFE_INTEGER))) return grant;
     } catch (error) {
       grant.refund?.();
       throw error;

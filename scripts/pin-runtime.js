@@ -1,6 +1,6 @@
 // Runs at the end of `npm ci` in a checkout, under whatever Node the machine has, and so in plain JavaScript: from here
 // on the npm scripts run under the pinned runtime, or the installation fails. It is the script `dependencies`, which npm
-// does not run for whoever installs the package.
+// does not run where the package is installed as a dependency.
 //
 // The runtime is an optional dependency, one package for each platform, so that package-lock.json holds its hash. What
 // is optional npm leaves out without a word when its bytes are not the ones that the lockfile names; everything would

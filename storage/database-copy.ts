@@ -39,8 +39,8 @@ export function lookAtCopy<T>(path: string, look: (copy: DatabaseCopy) => T): T 
   }
 }
 
-/** Removes copies of the database at `path` that a crash left, as far as the system lets it: nobody needs them, and they are
- * in nobody's way. Only for whoever is the only one to open it. */
+/** Removes copies of the database at `path` that a crash left, as far as the system lets it. They are of no use, and do no
+ * harm. Only for the one process that opens the database. */
 export function removeCopies(path: string): void {
   const directory = dirname(path);
   try {

@@ -42,7 +42,7 @@ export async function replaceDurably(path: string, bytes: Uint8Array): Promise<v
   await write(target, bytes, { mode: mode & 0o7777, uid, gid });
 }
 
-/** Gives a new file or directory the owner of `like`, where this user may; others have no need to. */
+/** Sets the owner of a new file or directory to that of `like`, where this user may; others have no need to. */
 export async function shareOwner(path: string, like: string): Promise<void> {
   const { uid, gid } = await stat(like);
   await chown(path, uid, gid).catch(() => undefined);
@@ -85,11 +85,11 @@ async function writeAndSync(path: string, handle: FileHandle, bytes: Uint8Array)
   await naming(path, 'synced', handle.sync());
 }
 
-/** The names that {@link writeDurably} gives to its temporary files. */
+/** The names of the temporary files of {@link writeDurably}. */
 const TEMPORARY = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
 /** Removes what a crash left of {@link writeDurably} in `directory`, which may be missing; resolves with how many files
- * that were. Only for whoever is the only writer there. */
+ * that were. Only for the one writer there. */
 export async function removeTemporary(directory: string): Promise<number> {
   const names = await readdir(directory).catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return [];

@@ -50,10 +50,10 @@ async function readFile(file: FileHandle, size: number, length: number): Promise
 }
 
 /** Nothing to read is no end, as long as nobody has written anything. */
-function readPipe(file: FileHandle, size: number, patience: number): Promise<Buffer> {
+function readPipe(file: FileHandle, size: number, waitMs: number): Promise<Buffer> {
   let hasBegun = false;
   return readAll(size, async (buffer) => {
-    for (let waited = 0; waited <= patience; waited += ASK) {
+    for (let waited = 0; waited <= waitMs; waited += ASK) {
       const length = await readNow(file, buffer);
       if (length !== undefined && (length > 0 || hasBegun)) {
         hasBegun = true;
@@ -61,7 +61,7 @@ function readPipe(file: FileHandle, size: number, patience: number): Promise<Buf
       }
       await pause(ASK);
     }
-    throw new UnfitFile(`is a pipe to which nobody wrote for ${patience / 1000} s`);
+    throw new UnfitFile(`is a pipe to which nobody wrote for ${waitMs / 1000} s`);
   });
 }
 

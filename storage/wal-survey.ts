@@ -191,8 +191,13 @@ function* framesOf(file: number, { pageSize, little }: Header): Generator<Frame>
       const sum = pairAt(view, start + 16);
       const databasePages = view.getUint32(start + 4);
       yield {
-        ...{ n, at: HEADER + n * length, page: view.getUint32(start), salt: pairAt(view, start + 8), sum },
-        ...{ databasePages, isCommit: databasePages !== 0 },
+        n,
+        at: HEADER + n * length,
+        page: view.getUint32(start),
+        salt: pairAt(view, start + 8),
+        sum,
+        databasePages,
+        isCommit: databasePages !== 0,
         follows: (before) => {
           const head = sumOf(words, start / 4, (start + 8) / 4, before);
           return same(sumOf(words, (start + FRAME_HEADER) / 4, (start + length) / 4, head), sum);

@@ -3,7 +3,7 @@ import { replacePath } from './url.ts';
 
 /** `String()` of the URL `base` with `elements` behind its path: `//`, `.` and `..` are resolved, and what may not stand
  * in a path is escaped, a question mark too. Elements are in escaped form; one with a broken escape throws, where Go
- * silently gives `base` alone. Throws {@link GoUrlError}. */
+ * silently returns `base` alone. Throws {@link GoUrlError}. */
 export function joinPath(base: string, ...elements: readonly string[]): string {
   const added = elements.map((element) => Buffer.from(element).toString('latin1'));
   return replacePath(base, (path) => join(path, added));

@@ -72,7 +72,7 @@ export function parseSlowly(text: string): GoUrl {
 }
 
 /** Go's `String()` of the URL `text` with another path. `change` gets the old path, escaped and as a byte string (see
- * `url-escape.ts`), and gives the new one in the same form. Throws {@link GoUrlError}. */
+ * `url-escape.ts`), and returns the new one in the same form. Throws {@link GoUrlError}. */
 export function replacePath(text: string, change: (path: string) => string): string {
   const { parts, suffix } = takeApart(text);
   const path = change(escapedPath(parts.path));

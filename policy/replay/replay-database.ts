@@ -39,8 +39,8 @@ const SCHEMA = `
   INSERT OR IGNORE INTO meta (key, value) VALUES ('format', ${FORMAT});
 `;
 
-/** A token that is to be used. */
-export interface Claim {
+/** A use of a token. */
+export interface TokenUse {
   /** 32 bytes. */
   readonly key: Uint8Array;
   /** Until when the token is valid, in milliseconds since the epoch. */
@@ -56,7 +56,7 @@ export class ReplayDatabase {
   readonly #mostKeys: number;
   #held: number;
 
-  /** `isFirst` when nobody in this process has opened the file before: then it is held to its format before anything is
+  /** `isFirst` when this process has not opened the file before: then it is held to its format before anything is
    * changed. It holds `mostKeys` at most. */
   constructor(path: string, isFirst = true, mostKeys = MAX_KEYS) {
     this.#path = path;
@@ -88,20 +88,19 @@ export class ReplayDatabase {
     return this.#held;
   }
 
-  /** For each claim whether its key was not there yet; all that were not are durable on return. Of two equal keys the
-   * first wins. */
-  claim(claims: readonly Claim[], now: number): boolean[] {
+  /** For each use whether its key was not there yet; all that were not are durable on return. Of two equal keys the first
+   * one was not. */
+  markUsed(uses: readonly TokenUse[], now: number): boolean[] {
     return this.#guard(() => {
       this.#db.exec('BEGIN IMMEDIATE');
       try {
-        let held =
-          this.#held - Number(this.#prune.run(now - KEPT_LONGER, 2 * claims.length + PRUNED).changes);
-        if (held + claims.length > this.#mostKeys) throw full(this.#path, held);
-        const won = claims.map(({ key, expires }) => this.#insert.run(key, expires).changes === 1);
-        for (const one of won) if (one) held++;
+        let held = this.#held - Number(this.#prune.run(now - KEPT_LONGER, 2 * uses.length + PRUNED).changes);
+        if (held + uses.length > this.#mostKeys) throw full(this.#path, held);
+        const isFirst = uses.map(({ key, expires }) => this.#insert.run(key, expires).changes === 1);
+        for (const first of isFirst) if (first) held++;
         this.#db.exec('COMMIT');
         this.#held = held;
-        return won;
+        return isFirst;
       } catch (error) {
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
         throw error;
@@ -213,17 +212,17 @@ function faultOf(path: string, error: unknown): ReplayFault {
     return new ReplayFault('REPLAY_GUARD_STORAGE', error.message, { cause: error });
   const message = sqliteMessage(error);
   return isCorruption(error)
-    ? new ReplayFault('REPLAY_GUARD_CORRUPT', `${path}: ${message}`, { hint: MEND, cause: error })
+    ? new ReplayFault('REPLAY_GUARD_CORRUPT', `${path}: ${message}`, { hint: REMEDY, cause: error })
     : new ReplayFault('REPLAY_GUARD_STORAGE', `${path}: ${message}`, { cause: error });
 }
 
-const MEND =
+const REMEDY =
   'Stop the service, move the file away together with its -wal and -shm, and start again. Tokens that were used ' +
   'before can then be used once more until they expire.';
 
 const unknownFormat = (path: string): ReplayFault =>
   new ReplayFault('REPLAY_GUARD_CORRUPT', `${path} is of an unknown format`, {
-    hint: `It may come from a newer version of Mayfly. ${MEND}`,
+    hint: `It may come from a newer version of Mayfly. ${REMEDY}`,
   });
 
 const full = (path: string, held: number): ReplayFault =>

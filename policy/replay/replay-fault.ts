@@ -5,6 +5,6 @@ import { MayflyError } from '../../core/errors.ts';
 export type ReplayFaultCode =
   'REPLAY_GUARD_CORRUPT' | 'REPLAY_GUARD_STORAGE' | 'REPLAY_GUARD_FULL' | 'REPLAY_GUARD_CLOSED';
 
-/** What is wrong with the replay guard, for whoever runs the service; the message names the file. Who asks for a
- * certificate gets a PolicyError `REPLAY_GUARD_UNAVAILABLE` instead. */
+/** What is wrong with the replay guard, for the operator; the message names the file. A client gets a PolicyError
+ * `REPLAY_GUARD_UNAVAILABLE` instead. */
 export class ReplayFault extends MayflyError<ReplayFaultCode> {}

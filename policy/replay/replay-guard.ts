@@ -1,51 +1,50 @@
-/**
- * Lets each token through once. What was used is remembered on disk until the token has expired, so a restart, however
- * sudden, opens no gap. Whoever cannot be remembered is not let through.
- */
 import type { Clock } from '../../core/clock.ts';
 import { GroupCommit } from '../../storage/group-commit.ts';
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 import { PolicyError } from '../policy-error.ts';
-import type { Claim } from './replay-database.ts';
+import type { TokenUse } from './replay-database.ts';
 import { ReplayFault } from './replay-fault.ts';
 import type { ReplayReply, ReplayRequest } from './replay-guard-worker.ts';
 import { RecentTokens } from './recent-tokens.ts';
 
-/** See above. */
+/**
+ * Lets each token through once. What was used is remembered on disk until the token has expired, so that a restart, however
+ * sudden, opens no gap. A token that cannot be remembered is not let through.
+ */
 export interface ReplayGuard {
-  /** Whether this token is used for the first time. True only when that is durable; of claims of one key at the same
-   * time exactly one gets it. `key` is 32 bytes of `replayKey`; `expiresAtMs` says until when the token would be
+  /** Marks the token as used; resolves to whether this is its first use. True only when that is durable; of uses of one key
+   * at the same time exactly one is the first. `key` is 32 bytes of `replayKey`; `expiresAtMs` says until when the token would be
    * accepted, leeway included. Rejects with PolicyError `REPLAY_GUARD_UNAVAILABLE`, whose cause is a {@link ReplayFault}; the
    * token may then count as used. */
-  claim(key: Uint8Array, expiresAtMs: number): Promise<boolean>;
-  /** Whether the token is known to be used already, or to be claimed by another request at this moment, without asking
-   * the file. False means unknown: only {@link claim} decides. */
+  markUsed(key: Uint8Array, expiresAtMs: number): Promise<boolean>;
+  /** Whether the token is known to be used already, or to be marked by another request at this moment, without asking
+   * the file. False means unknown: only {@link markUsed} decides. */
   wasUsed(key: Uint8Array): boolean;
   /** What went wrong last, until something goes well again; for readiness and the log. */
   readonly fault: ReplayFault | undefined;
   /** Tokens that are remembered. */
   readonly held: number;
-  /** Waits for claims under way. Idempotent. */
+  /** Waits for uses that are being written. Idempotent. */
   close(): Promise<void>;
 }
 
 /** How the memory of used tokens is: for readiness and metrics. */
 export type ReplayGuardStatus = Pick<ReplayGuard, 'fault' | 'held'>;
 
-interface Waiting extends Claim {
-  readonly resolve: (won: boolean) => void;
+interface WaitingUse extends TokenUse {
+  readonly resolve: (isFirst: boolean) => void;
   readonly reject: (error: PolicyError) => void;
 }
 
 const KEY_LENGTH = 32;
 
-/** Claims of one transaction. */
+/** Uses of one transaction. */
 const MAX_BATCH = 1000;
 
 /** Milliseconds between two starts of the thread: one that dies of what it is asked must not be all that happens. */
 export const RESTART_INTERVAL = 5000;
 
-/** Told when the guard's thread ended although nobody closed it. */
+/** Called when the guard's thread ended although the guard was not closed. */
 export type OnThreadEnd = (fault: ReplayFault) => void;
 
 /** Opens the file at `path`, or makes it. Rejects with {@link ReplayFault} when it cannot be used. */
@@ -54,19 +53,19 @@ export async function openReplayGuard(
   clock: Clock,
   onThreadEnd?: OnThreadEnd,
 ): Promise<ReplayGuard> {
-  const guard = new Guard(path, clock, onThreadEnd);
+  const guard = new DurableReplayGuard(path, clock, onThreadEnd);
   await guard.open();
   return guard;
 }
 
-class Guard implements ReplayGuard {
+class DurableReplayGuard implements ReplayGuard {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #onThreadEnd: OnThreadEnd | undefined;
   #channel: WorkerChannel<ReplayRequest, ReplayReply>;
   #startedAt: number;
   #isEnding = false;
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: WaitingUse[] = [];
   readonly #commits = new GroupCommit({
     isDue: () => this.#waiting.length > 0,
     commit: () => this.#commit(this.#waiting.splice(0, MAX_BATCH)),
@@ -103,9 +102,9 @@ class Guard implements ReplayGuard {
     }
   }
 
-  claim(key: Uint8Array, expires: number): Promise<boolean> {
+  markUsed(key: Uint8Array, expires: number): Promise<boolean> {
     if (this.#closing !== undefined) return Promise.reject(unavailable(closed()));
-    // One that the table refuses would take the others of its transaction with it.
+    // One that the table refuses would fail the others of its transaction as well.
     const end = Math.min(Math.ceil(expires), Number.MAX_SAFE_INTEGER);
     if (key.length !== KEY_LENGTH || !Number.isSafeInteger(end)) {
       return Promise.reject(new TypeError('a key has 32 bytes, and an end that is a number'));
@@ -134,12 +133,12 @@ class Guard implements ReplayGuard {
     return this.#closing;
   }
 
-  async #commit(batch: readonly Waiting[]): Promise<true> {
+  async #commit(batch: readonly WaitingUse[]): Promise<true> {
     try {
       await this.#restart();
-      const claims = batch.map(({ key, expires }) => ({ key, expires }));
-      const won = await this.#ask({ kind: 'claim', claims, now: this.#clock() });
-      for (const [i, { resolve }] of batch.entries()) resolve(won[i] === true);
+      const uses = batch.map(({ key, expires }) => ({ key, expires }));
+      const isFirst = await this.#ask({ kind: 'markUsed', uses, now: this.#clock() });
+      for (const [i, { resolve }] of batch.entries()) resolve(isFirst[i] === true);
     } catch (error) {
       for (const { reject } of batch) reject(unavailable(error));
     }
@@ -165,7 +164,7 @@ class Guard implements ReplayGuard {
   }
 
   /** Replaces a thread that ended, unless it was started a moment ago; then its end goes on to be the answer. What it had
-   * told to be used is durable, and its database connection is gone with it. */
+   * reported as used is durable, and its database connection is gone with it. */
   async #restart(): Promise<void> {
     const now = this.#clock();
     // A clock that was set back delays nothing.
@@ -180,7 +179,7 @@ class Guard implements ReplayGuard {
       const reply = await this.#channel.ask(request);
       this.#fault = undefined;
       this.#held = reply.held;
-      return reply.won;
+      return reply.isFirst;
     } catch (error) {
       if (error instanceof ReplayFault) this.#fault = error;
       throw error;
@@ -191,7 +190,11 @@ class Guard implements ReplayGuard {
 const closed = (): ReplayFault => new ReplayFault('REPLAY_GUARD_CLOSED', 'the replay guard was closed');
 
 const unavailable = (cause: unknown): PolicyError =>
-  new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'whether the token was used before cannot be told just now', {
-    hint: 'Try again with a new token. If it lasts, this is for whoever runs the service: its log says what is wrong.',
-    cause,
-  });
+  new PolicyError(
+    'REPLAY_GUARD_UNAVAILABLE',
+    'whether the token was used before cannot be checked just now',
+    {
+      hint: 'Try again with a new token. If it lasts, this is for the operator of the service: its log says what is wrong.',
+      cause,
+    },
+  );

@@ -3,12 +3,12 @@ import { claim } from '../../oidc/claims.ts';
 import type { VerifiedToken } from '../../oidc/verify-token.ts';
 
 /**
- * What stands for a token in the memory of used ones: 32 bytes, from which nobody gets the token back.
+ * What stands for a token in the memory of used ones: 32 bytes, from which the token cannot be found out.
  *
  * With `jti`, the issuer and the claim of that name (RFC 7519 §4.1.7), so that a token that is signed anew under its old
- * id counts as used; a token without one, or with one that is not text, is told by its hash. The hash is over header and
- * payload alone, as they are spelled: of one token there may be several good signatures, and whoever can make another
- * (ECDSA lets anybody) must not get another use out of it.
+ * id counts as used. A token without one, or with one that is not text, is known by its hash. The hash is over header and
+ * payload alone, as they are spelled: one token can have several good signatures, and a client that makes another one (with
+ * ECDSA any client can) must not get another use out of it.
  */
 export function replayKey(
   compact: string,

@@ -244,25 +244,25 @@ describe('policy/snapshot', () => {
   });
 
   describe('a replay guard', () => {
-    interface Claimed {
+    interface Marked {
       readonly key: string;
       readonly expiresAt: number;
     }
     function memory(): {
-      claimed: Claimed[];
+      marked: Marked[];
       openReplayGuard: () => Promise<ReplayCheck>;
       opened: number;
     } {
       const used = new Set<string>();
       const made = {
-        claimed: [] as Claimed[],
+        marked: [] as Marked[],
         opened: 0,
         openReplayGuard: () => {
           made.opened++;
           return Promise.resolve({
-            claim: (bytes: Uint8Array, expiresAt: number) => {
+            markUsed: (bytes: Uint8Array, expiresAt: number) => {
               const key = Buffer.from(bytes).toString('hex');
-              made.claimed.push({ key, expiresAt });
+              made.marked.push({ key, expiresAt });
               return Promise.resolve(!used.has(key) && used.add(key).size > 0);
             },
             wasUsed: () => false,
@@ -273,7 +273,7 @@ describe('policy/snapshot', () => {
     }
 
     it('lets a token work once, as long as it could be used', async () => {
-      const { claimed, openReplayGuard } = memory();
+      const { marked, openReplayGuard } = memory();
       const policy = await compile([entry({ replayGuard: 'token' }, { leewaySeconds: 30 })], {
         openReplayGuard,
       });
@@ -281,8 +281,8 @@ describe('policy/snapshot', () => {
       const token = await tokenFor({ exp, jti: 'one' });
       expect(await ask(policy, token)).to.be.an('object');
       expect(await ask(policy, token)).to.equal('TOKEN_REPLAYED');
-      expect(claimed[0]?.expiresAt).to.equal((exp + 30) * 1000);
-      expect(Buffer.from(claimed[0]?.key ?? '', 'hex')).to.have.length(32);
+      expect(marked[0]?.expiresAt).to.equal((exp + 30) * 1000);
+      expect(Buffer.from(marked[0]?.key ?? '', 'hex')).to.have.length(32);
       expect(await ask(policy, await tokenFor({ exp, jti: 'one', nonce: 'another token' }))).to.be.an(
         'object',
       );
@@ -348,7 +348,7 @@ describe('policy/snapshot', () => {
       expect(made.opened).to.equal(0);
       const denying = await compile([entry({ replayGuard: 'jti', rules: [DENY] })], made);
       expect(await ask(denying)).to.equal('RULE_DENIED');
-      expect(made.claimed).to.deep.equal([]);
+      expect(made.marked).to.deep.equal([]);
     });
 
     it('lets nobody spend the limits of others by sending their used tokens', async () => {
@@ -377,22 +377,22 @@ describe('policy/snapshot', () => {
       time.skew = 0;
       const used = await tokenFor({ jti: 'one' });
       expect(await ask(policy, used)).to.be.an('object');
-      known.add(guard.claimed[0]?.key ?? '');
+      known.add(guard.marked[0]?.key ?? '');
       time.skew = 61_000;
       const replays = Array.from({ length: 20 }, () => ask(policy, used));
       expect(await ask(policy, await tokenFor({ jti: 'two', exp: 4_000_000_000 }))).to.be.an('object');
       expect(new Set(await Promise.all(replays))).to.deep.equal(new Set(['TOKEN_REPLAYED']));
-      expect(guard.claimed).to.have.length(2);
+      expect(guard.marked).to.have.length(2);
     });
 
     it('counts nothing that it cannot tell', async () => {
       let isBroken = true;
       const good = memory();
       const openReplayGuard = async (): Promise<ReplayCheck> => {
-        const { claim } = await good.openReplayGuard();
+        const { markUsed } = await good.openReplayGuard();
         const broken = (): Promise<boolean> =>
           Promise.reject(new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'who knows'));
-        return { claim: (...words) => (isBroken ? broken() : claim(...words)), wasUsed: () => false };
+        return { markUsed: (...words) => (isBroken ? broken() : markUsed(...words)), wasUsed: () => false };
       };
       const limit = { perMinute: 1, burst: 1 };
       const policy = await compile([entry({ replayGuard: 'jti', principalRateLimit: limit })], {
@@ -410,7 +410,7 @@ describe('policy/snapshot', () => {
     it('refuses when it cannot tell', async () => {
       const openReplayGuard = (): Promise<ReplayCheck> =>
         Promise.resolve({
-          claim: () => Promise.reject(new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'who knows')),
+          markUsed: () => Promise.reject(new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'who knows')),
           wasUsed: () => false,
         });
       const policy = await compile([entry({ replayGuard: 'jti' })], { openReplayGuard });

@@ -288,7 +288,8 @@ describe('server: every reason of a refusal, in the audit', () => {
     guard = await guardIn('replay.db');
     const openGuard = () =>
       Promise.resolve({
-        claim: (key: Uint8Array, expires: number) => (isGuardBroken ? broken : guard).claim(key, expires),
+        markUsed: (key: Uint8Array, expires: number) =>
+          (isGuardBroken ? broken : guard).markUsed(key, expires),
         wasUsed: (key: Uint8Array) => (isGuardBroken ? broken : guard).wasUsed(key),
       });
     const context = {

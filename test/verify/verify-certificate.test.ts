@@ -358,8 +358,12 @@ describe('verify/verify-certificate', () => {
     const world = makeWorld();
     const plan = (subject: Uint8Array, issuer: Uint8Array): Uint8Array =>
       certificateOf({
-        ...{ subject, issuer, key: KEYS.intermediate, signer: KEYS.intermediate },
-        ...{ notBefore: T0 - 1000, notAfter: T0 + 1e9 },
+        subject,
+        issuer,
+        key: KEYS.intermediate,
+        signer: KEYS.intermediate,
+        notBefore: T0 - 1000,
+        notAfter: T0 + 1e9,
         extensions: { bc: caConstraints(), ku: usage('01 06') },
       });
     const issuing = der.sequence(der.set(der.sequence(der.oid('2.5.4.3'), der.utf8String('Issuing'))));
@@ -374,8 +378,12 @@ describe('verify/verify-certificate', () => {
     const issuing = der.sequence(der.set(der.sequence(der.oid('2.5.4.3'), der.utf8String('Issuing'))));
     const intermediates = Array.from({ length: 16 }, (_, i) =>
       certificateOf({
-        ...{ subject: issuing, issuer: issuing, key: KEYS.intermediate, signer: KEYS.intermediate },
-        ...{ notBefore: T0 - 1000 * (i + 1), notAfter: T0 + 1e9 },
+        subject: issuing,
+        issuer: issuing,
+        key: KEYS.intermediate,
+        signer: KEYS.intermediate,
+        notBefore: T0 - 1000 * (i + 1),
+        notAfter: T0 + 1e9,
         extensions: { bc: caConstraints(), ku: usage('01 06') },
       }),
     );
@@ -493,7 +501,7 @@ describe('verify/verify-certificate', () => {
     }
   });
 
-  it('shows nothing of a stranger’s text that could paint on a terminal', async () => {
+  it('shows nothing of an untrusted text that could paint on a terminal', async () => {
     const answer = await verify(leaf({ san: altName({ type: 'username', value: 'a\u001b[2J!b\u202e' }) }));
     const detail = answer.steps.find(({ name }) => name === 'identity')?.detail ?? '';
     expect(detail).to.include('a\\u{1b}[2J!b\\u{202e}');
@@ -636,7 +644,7 @@ describe('verify/inclusion', () => {
     expect(await inclusion({}, { proof: utf8('nonsense') })).to.match(/no checkpoint/);
   });
 
-  it('asks for a proof only when told to', async () => {
+  it('asks for a proof only when that is demanded', async () => {
     expect(await inclusion({}, { proof: undefined })).to.match(/none was given/);
     expect((await verify({}, { proof: undefined })).ok).to.equal(true);
   });

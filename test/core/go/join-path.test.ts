@@ -33,7 +33,7 @@ function outcome(make: () => string): { string?: string; error?: string } {
 describe("Go's JoinPath", () => {
   const vectors = read('go-join-path.json') as readonly Joined[];
 
-  it('gives what Go gives', () => {
+  it('returns what Go returns', () => {
     for (const { base, elements, string } of vectors.filter(({ error }) => error === undefined)) {
       expect(joinPath(base, ...elements), JSON.stringify({ base, elements })).to.equal(string);
     }
@@ -43,7 +43,7 @@ describe("Go's JoinPath", () => {
     const bad = vectors.filter(({ error }) => error !== undefined);
     expect(bad.length).to.be.greaterThan(100);
     for (const { base, elements, error = '' } of bad) {
-      // Go's JoinPath tells only of the escape.
+      // Go's JoinPath reports only the escape.
       expect(outcome(() => joinPath(base, ...elements)).error, JSON.stringify({ base, elements })).to.equal(
         `parse "${base}": ${error}`,
       );

@@ -45,7 +45,7 @@ describe("Go's URL rules", () => {
     }
   });
 
-  it('gives the same by the short cut', () => {
+  it('returns the same by the short cut', () => {
     for (const { input, string } of good) expect(parseGoUrl(input)).to.include({ text: string });
   });
 
@@ -106,7 +106,7 @@ describe("Go's URL rules", () => {
     );
   });
 
-  it('gives a text that stays what it is', () => {
+  it('returns a text that stays what it is', () => {
     for (const { string } of good) {
       let again: string;
       try {

@@ -5,7 +5,7 @@ import { MAX_RECENT, RecentTokens } from '../../../policy/replay/recent-tokens.t
 const keyOf = (name: string | number): Uint8Array => createHash('sha256').update(String(name)).digest();
 
 describe('policy/replay/recent-tokens', () => {
-  it('knows a token that was used, for the first time or not, and none of which nobody could tell', async () => {
+  it('knows a token that was used, for the first time or not, and none whose use is undecided', async () => {
     const seen = new RecentTokens();
     await seen.watch(keyOf('won'), Promise.resolve(true));
     await seen.watch(keyOf('lost'), Promise.resolve(false));

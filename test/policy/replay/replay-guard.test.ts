@@ -60,16 +60,16 @@ describe('policy/replay/replay-guard', () => {
 
   it('lets each token through once', async () => {
     const first = await guard();
-    expect(await first.claim(keyOf('a'), now + MINUTE)).to.equal(true);
-    expect(await first.claim(keyOf('a'), now + MINUTE)).to.equal(false);
-    expect(await first.claim(keyOf('b'), now + MINUTE)).to.equal(true);
+    expect(await first.markUsed(keyOf('a'), now + MINUTE)).to.equal(true);
+    expect(await first.markUsed(keyOf('a'), now + MINUTE)).to.equal(false);
+    expect(await first.markUsed(keyOf('b'), now + MINUTE)).to.equal(true);
     expect(first.held).to.equal(2);
   });
 
   it('knows without asking which tokens were used last, and which are being asked for', async () => {
     const first = await guard();
     expect(first.wasUsed(keyOf('a'))).to.equal(false);
-    const asked = first.claim(keyOf('a'), now + MINUTE);
+    const asked = first.markUsed(keyOf('a'), now + MINUTE);
     expect(first.wasUsed(keyOf('a'))).to.equal(true);
     expect(await asked).to.equal(true);
     expect(first.wasUsed(keyOf('a'))).to.equal(true);
@@ -78,27 +78,27 @@ describe('policy/replay/replay-guard', () => {
     // After a restart only the file knows, and then it is known again.
     const second = await guard();
     expect(second.wasUsed(keyOf('a'))).to.equal(false);
-    expect(await second.claim(keyOf('a'), now + MINUTE)).to.equal(false);
+    expect(await second.markUsed(keyOf('a'), now + MINUTE)).to.equal(false);
     expect(second.wasUsed(keyOf('a'))).to.equal(true);
   });
 
   it('remembers over a restart', async () => {
     const first = await guard();
-    await first.claim(keyOf('a'), now + MINUTE);
+    await first.markUsed(keyOf('a'), now + MINUTE);
     await first.close();
     const second = await guard();
     expect(second.held).to.equal(1);
-    expect(await second.claim(keyOf('a'), now + MINUTE)).to.equal(false);
+    expect(await second.markUsed(keyOf('a'), now + MINUTE)).to.equal(false);
   });
 
-  it('gives one of many claims of the same token what it asks for, also from two processes', async () => {
+  it('lets one of many uses of the same token through, also from two processes', async () => {
     const guards = [await guard(), await guard()];
-    const claims = Array.from({ length: 400 }, (_, i) => {
+    const uses = Array.from({ length: 400 }, (_, i) => {
       const one = guards[i % 2];
       if (one === undefined) throw new Error('there are two');
-      return one.claim(keyOf(i % 40), now + MINUTE);
+      return one.markUsed(keyOf(i % 40), now + MINUTE);
     });
-    const won = await Promise.all(claims);
+    const won = await Promise.all(uses);
     expect(won.filter(Boolean)).to.have.length(40);
     for (let k = 0; k < 40; k++) expect(won.filter((yes, i) => yes && i % 40 === k)).to.have.length(1);
   });
@@ -113,27 +113,27 @@ describe('policy/replay/replay-guard', () => {
     expect(given.length).to.be.at.least(200);
     now = Date.now();
     const after = await guard();
-    const again = await Promise.all(given.map((name) => after.claim(keyOf(name), now + MINUTE)));
+    const again = await Promise.all(given.map((name) => after.markUsed(keyOf(name), now + MINUTE)));
     expect(again.filter(Boolean)).to.have.length(0);
   });
 
   it('forgets a token only long after it has expired, and not when the clock is set back', async () => {
     const first = await guard();
     const expires = now + MINUTE;
-    await first.claim(keyOf('a'), expires);
+    await first.markUsed(keyOf('a'), expires);
     now = expires + KEPT_LONGER;
-    expect(await first.claim(keyOf('b'), now + MINUTE)).to.equal(true);
-    expect(await first.claim(keyOf('a'), expires)).to.equal(false);
+    expect(await first.markUsed(keyOf('b'), now + MINUTE)).to.equal(true);
+    expect(await first.markUsed(keyOf('a'), expires)).to.equal(false);
     now -= 86_400_000;
-    expect(await first.claim(keyOf('a'), expires)).to.equal(false);
+    expect(await first.markUsed(keyOf('a'), expires)).to.equal(false);
     now = expires + KEPT_LONGER + 1;
-    await first.claim(keyOf('c'), now + MINUTE);
+    await first.markUsed(keyOf('c'), now + MINUTE);
     expect(first.held).to.equal(2);
   });
 
   it('writes anew what a kill left in the cache alone, before it relies on it', () => {
     const killed = new ReplayDatabase(path);
-    killed.claim([{ key: keyOf('a'), expires: now + MINUTE }], now);
+    killed.markUsed([{ key: keyOf('a'), expires: now + MINUTE }], now);
     const left = join(directory, 'left.db');
     for (const suffix of ['', '-wal']) cpSync(path + suffix, left + suffix);
     killed.close();
@@ -141,7 +141,7 @@ describe('policy/replay/replay-guard', () => {
     const again = new ReplayDatabase(left);
     try {
       expect(statSync(`${left}-wal`).size).to.equal(0);
-      expect(again.claim([{ key: keyOf('a'), expires: now + MINUTE }], now)).to.deep.equal([false]);
+      expect(again.markUsed([{ key: keyOf('a'), expires: now + MINUTE }], now)).to.deep.equal([false]);
     } finally {
       again.close();
     }
@@ -150,7 +150,7 @@ describe('policy/replay/replay-guard', () => {
   it('lets nobody through while it is full, and everybody again when tokens have expired', () => {
     const database = new ReplayDatabase(path, true, 3);
     const claim = (...names: string[]): boolean[] =>
-      database.claim(
+      database.markUsed(
         names.map((name) => ({ key: keyOf(name), expires: now + MINUTE })),
         now,
       );
@@ -180,7 +180,7 @@ describe('policy/replay/replay-guard', () => {
       for (let round = 0; round < rounds; round++) {
         now += KEPT_LONGER + 2 * MINUTE;
         const names = Array.from({ length: 1000 }, (_, i) => `${round} ${i}`);
-        await Promise.all(names.map((name) => one.claim(keyOf(name), now + MINUTE)));
+        await Promise.all(names.map((name) => one.markUsed(keyOf(name), now + MINUTE)));
         expect(one.held).to.be.below(3000);
       }
       expect(statSync(`${path}-wal`).size).to.be.below(8 * 1024 * 1024);
@@ -193,16 +193,16 @@ describe('policy/replay/replay-guard', () => {
   it('takes odd ends of tokens without harm to others', async () => {
     const first = await guard();
     const ends = [now + 0.25, Number.MAX_VALUE, Infinity, -5];
-    const won = await Promise.all(ends.map((end, i) => first.claim(keyOf(i), end)));
+    const won = await Promise.all(ends.map((end, i) => first.markUsed(keyOf(i), end)));
     expect(won).to.deep.equal([true, true, true, true]);
-    expect(await failure(first.claim(keyOf('x'), NaN))).to.be.instanceOf(TypeError);
-    expect(await failure(first.claim(keyOf('x').subarray(1), now))).to.be.instanceOf(TypeError);
-    expect(await first.claim(keyOf('y'), now + MINUTE)).to.equal(true);
+    expect(await failure(first.markUsed(keyOf('x'), NaN))).to.be.instanceOf(TypeError);
+    expect(await failure(first.markUsed(keyOf('x').subarray(1), now))).to.be.instanceOf(TypeError);
+    expect(await first.markUsed(keyOf('y'), now + MINUTE)).to.equal(true);
   });
 
   it('does not open a damaged or foreign file, and says what to do', async () => {
     const first = await guard();
-    await first.claim(keyOf('a'), now + MINUTE);
+    await first.markUsed(keyOf('a'), now + MINUTE);
     await first.close();
     const good = readFileSync(path);
     const truncated = good.subarray(0, 5000);
@@ -249,16 +249,16 @@ describe('policy/replay/replay-guard', () => {
 
   it('starts anew with what a crash at its first start left', async () => {
     writeFileSync(path, '');
-    expect(await (await guard()).claim(keyOf('a'), now + MINUTE)).to.equal(true);
+    expect(await (await guard()).markUsed(keyOf('a'), now + MINUTE)).to.equal(true);
   });
 
   it('lets nobody through while its file cannot be used, and goes on when it can', async () => {
     const first = await guard();
-    await first.claim(keyOf('a'), now + MINUTE);
+    await first.markUsed(keyOf('a'), now + MINUTE);
     const other = new DatabaseSync(path);
     other.exec('ALTER TABLE used RENAME TO gone');
     const errors = await Promise.all(
-      ['a', 'b'].map((name) => failure(first.claim(keyOf(name), now + MINUTE))),
+      ['a', 'b'].map((name) => failure(first.markUsed(keyOf(name), now + MINUTE))),
     );
     for (const error of errors) {
       expect(error).to.be.instanceOf(PolicyError).with.property('code', 'REPLAY_GUARD_UNAVAILABLE');
@@ -268,14 +268,14 @@ describe('policy/replay/replay-guard', () => {
     expect(first.fault?.code).to.equal('REPLAY_GUARD_STORAGE');
     other.exec('ALTER TABLE gone RENAME TO used');
     other.close();
-    expect(await first.claim(keyOf('a'), now + MINUTE)).to.equal(false);
-    expect(await first.claim(keyOf('c'), now + MINUTE)).to.equal(true);
+    expect(await first.markUsed(keyOf('a'), now + MINUTE)).to.equal(false);
+    expect(await first.markUsed(keyOf('c'), now + MINUTE)).to.equal(true);
     expect(first.fault).to.equal(undefined);
   });
 
   describe('when its thread ends', () => {
     let workers: Worker[];
-    let told: ReplayFault[];
+    let reported: ReplayFault[];
     const remember = (worker: Worker): void => {
       workers.push(worker);
     };
@@ -284,64 +284,64 @@ describe('policy/replay/replay-guard', () => {
       // The thread is gone; the news of it come with the next turn.
       await new Promise((resolve) => setImmediate(resolve));
     };
-    const openTold = async (): Promise<ReplayGuard> => {
+    const openReporting = async (): Promise<ReplayGuard> => {
       const opened = await openReplayGuard(
         path,
         () => now,
-        (fault) => told.push(fault),
+        (fault) => reported.push(fault),
       );
       open.push(opened);
       return opened;
     };
-    const claimFault = async (one: ReplayGuard, name: string): Promise<ReplayFault> => {
-      const error = await failure(one.claim(keyOf(name), now + MINUTE));
+    const markFault = async (one: ReplayGuard, name: string): Promise<ReplayFault> => {
+      const error = await failure(one.markUsed(keyOf(name), now + MINUTE));
       expect(error).to.be.instanceOf(PolicyError).with.property('code', 'REPLAY_GUARD_UNAVAILABLE');
       return (error as PolicyError).cause as ReplayFault;
     };
 
     beforeEach(() => {
       workers = [];
-      told = [];
+      reported = [];
       process.on('worker', remember);
     });
     afterEach(() => {
       process.off('worker', remember);
     });
 
-    it('lets nobody through, tells it once, and starts again after a while with all that it knew', async () => {
-      const one = await openTold();
-      expect(await one.claim(keyOf('a'), now + MINUTE)).to.equal(true);
+    it('lets nobody through, reports it once, and starts again after a while with all that it knew', async () => {
+      const one = await openReporting();
+      expect(await one.markUsed(keyOf('a'), now + MINUTE)).to.equal(true);
       await kill();
       expect(one.fault?.code).to.equal('REPLAY_GUARD_CLOSED');
-      for (const name of ['a', 'b', 'c']) expect(await claimFault(one, name)).to.equal(told[0]);
+      for (const name of ['a', 'b', 'c']) expect(await markFault(one, name)).to.equal(reported[0]);
       now += RESTART_INTERVAL;
-      expect(await one.claim(keyOf('a'), now + MINUTE)).to.equal(false);
-      expect(await one.claim(keyOf('b'), now + MINUTE)).to.equal(true);
+      expect(await one.markUsed(keyOf('a'), now + MINUTE)).to.equal(false);
+      expect(await one.markUsed(keyOf('b'), now + MINUTE)).to.equal(true);
       expect(one.fault).to.equal(undefined);
       expect(one.held).to.equal(2);
-      expect(told).to.have.length(1);
+      expect(reported).to.have.length(1);
       expect(workers).to.have.length(2);
     });
 
     it('is started at most once in a while, however often it ends', async () => {
-      const one = await openTold();
+      const one = await openReporting();
       for (let starts = 2; starts < 5; starts++) {
         now += RESTART_INTERVAL;
         await kill();
-        expect(await one.claim(keyOf(starts), now + MINUTE)).to.equal(true);
+        expect(await one.markUsed(keyOf(starts), now + MINUTE)).to.equal(true);
         await kill();
         now += RESTART_INTERVAL - 1;
-        expect(await claimFault(one, 'x')).to.have.property('code', 'REPLAY_GUARD_CLOSED');
+        expect(await markFault(one, 'x')).to.have.property('code', 'REPLAY_GUARD_CLOSED');
         expect(workers).to.have.length(starts);
       }
     });
 
-    it('gives no token away twice when it ends in the middle of its work', async () => {
-      const one = await openTold();
+    it('lets no token through twice when it ends in the middle of its work', async () => {
+      const one = await openReporting();
       const names = Array.from({ length: 3000 }, (_, i) => i);
-      const claimAll = () => Promise.allSettled(names.map((name) => one.claim(keyOf(name), now + MINUTE)));
+      const claimAll = () => Promise.allSettled(names.map((name) => one.markUsed(keyOf(name), now + MINUTE)));
       const first = claimAll();
-      await one.claim(keyOf('first batch'), now + MINUTE).catch(() => undefined);
+      await one.markUsed(keyOf('first batch'), now + MINUTE).catch(() => undefined);
       const second = claimAll();
       await kill();
       const before = [await first, await second];
@@ -355,33 +355,33 @@ describe('policy/replay/replay-guard', () => {
     });
 
     it('stays closed while its file cannot be used, and then goes on', async () => {
-      const one = await openTold();
-      expect(await one.claim(keyOf('a'), now + MINUTE)).to.equal(true);
+      const one = await openReporting();
+      expect(await one.markUsed(keyOf('a'), now + MINUTE)).to.equal(true);
       await kill();
       const files = ['', '-wal', '-shm'].map((end) => `${path}${end}`).filter((file) => existsSync(file));
       for (const file of files) renameSync(file, `${file}.away`);
       mkdirSync(path);
       now += RESTART_INTERVAL;
-      expect(await claimFault(one, 'a')).to.have.property('code', 'REPLAY_GUARD_STORAGE');
+      expect(await markFault(one, 'a')).to.have.property('code', 'REPLAY_GUARD_STORAGE');
       rmdirSync(path);
       for (const file of files) renameSync(`${file}.away`, file);
-      expect(await one.claim(keyOf('a'), now + MINUTE)).to.equal(false);
+      expect(await one.markUsed(keyOf('a'), now + MINUTE)).to.equal(false);
     });
 
-    it('is not told of when it was closed', async () => {
-      const one = await openTold();
+    it('does not report that it was closed', async () => {
+      const one = await openReporting();
       await one.close();
-      expect(told).to.deep.equal([]);
+      expect(reported).to.deep.equal([]);
     });
   });
 
   it('finishes what is under way when it is closed, and lets nobody through afterwards', async () => {
     const first = await guard();
-    const last = first.claim(keyOf('a'), now + MINUTE);
+    const last = first.markUsed(keyOf('a'), now + MINUTE);
     await first.close();
     await first.close();
     expect(await last).to.equal(true);
-    const error = await failure(first.claim(keyOf('b'), now + MINUTE));
+    const error = await failure(first.markUsed(keyOf('b'), now + MINUTE));
     expect(error).to.have.property('code', 'REPLAY_GUARD_UNAVAILABLE');
   });
 
@@ -390,7 +390,7 @@ describe('policy/replay/replay-guard', () => {
     try {
       expect(database.pragma('synchronous')).to.equal(2);
       expect(database.pragma('journal_mode')).to.equal('wal');
-      expect(database.claim([{ key: keyOf('a'), expires: now }], now)).to.deep.equal([true]);
+      expect(database.markUsed([{ key: keyOf('a'), expires: now }], now)).to.deep.equal([true]);
     } finally {
       database.close();
     }

@@ -9,7 +9,7 @@ for (let n = 0; ; n += 8) {
     Array.from({ length: 8 }, async (_, i) => {
       const name = String(n + i);
       const key = createHash('sha256').update(name).digest();
-      if (await guard.claim(key, Date.now() + 3_600_000)) process.stdout.write(`${name}\n`);
+      if (await guard.markUsed(key, Date.now() + 3_600_000)) process.stdout.write(`${name}\n`);
     }),
   );
 }

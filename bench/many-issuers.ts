@@ -14,7 +14,7 @@ export const ruleYaml = (expression = RULE): string => `    mayfly:
 // Keys of their own, so that starting does not ask a thousand servers that do not exist.
 const KEYS = '{keys: [{kty: OKP, crv: Ed25519, kid: one, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}';
 
-const stranger = (n: number): string => `  https://issuer-${n}.example.com:
+const otherIssuer = (n: number): string => `  https://issuer-${n}.example.com:
     client-id: sigstore
     type: email
     mayfly:
@@ -25,9 +25,9 @@ const stranger = (n: number): string => `  https://issuer-${n}.example.com:
 `;
 
 /** The benchmark's issuer with one rule, and `others` issuers with a rule each. */
-export function manyEntriesYaml(issuer: string, others: number, expression?: string): string {
+export function manyIssuersYaml(issuer: string, others: number, expression?: string): string {
   const yaml = githubProviderYaml(issuer);
   const at = yaml.indexOf('ci-issuer-metadata:');
-  const strangers = Array.from({ length: others }, (_, n) => stranger(n)).join('');
-  return `${yaml.slice(0, at)}${ruleYaml(expression)}${strangers}${yaml.slice(at)}`;
+  const otherIssuers = Array.from({ length: others }, (_, n) => otherIssuer(n)).join('');
+  return `${yaml.slice(0, at)}${ruleYaml(expression)}${otherIssuers}${yaml.slice(at)}`;
 }
