@@ -13,7 +13,7 @@ import { localSigner } from '../signers/local-signer.ts';
 import { readPkcs12 } from '../signers/pkcs12.ts';
 
 /** What is adopted. */
-export interface AdoptionRequest {
+interface AdoptionRequest {
   /** PEM chain, issuing CA first; may be left out when the key comes in a PKCS#12 file with its certificates. */
   readonly chainPem?: string | undefined;
   /** Content of the key file: any form of `key-file.ts`, or PKCS#12. */
@@ -23,7 +23,7 @@ export interface AdoptionRequest {
 }
 
 /** A CA that was adopted. */
-export interface AdoptedAuthority {
+interface AdoptedAuthority {
   readonly privateKey: KeyObject;
   /** The chain to keep: PEM, issuing CA first, a newline at the end. */
   readonly chainPem: string;

@@ -4,7 +4,7 @@ import { booleanValue, DerReader, oidText, readOnly, unsignedMagnitude } from '.
 import { Tag } from '../core/der-tag.ts';
 
 /** BasicConstraints ::= SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER OPTIONAL }. */
-export interface BasicConstraints {
+interface BasicConstraints {
   readonly ca: boolean;
   /** CA certificates that may stand between this one and a leaf; undefined for any number. */
   readonly pathLength: number | undefined;

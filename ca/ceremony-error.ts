@@ -1,7 +1,7 @@
 import { MayflyError } from '../core/errors.ts';
 
 /** Codes of {@link CeremonyError}. */
-export type CeremonyReason =
+type CeremonyReason =
   'KEY_TYPE_UNSUITABLE' | 'NAME_UNSUITABLE' | 'CHAIN_MISSING' | 'REQUEST_UNSUITABLE';
 
 /** A CA that cannot be made or adopted as asked. */

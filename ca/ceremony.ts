@@ -21,7 +21,7 @@ import { generateKey } from '../signers/key-types.ts';
 import * as x509 from './x509.ts';
 
 /** What is asked of a new CA. */
-export interface CeremonyRequest {
+interface CeremonyRequest {
   /** O of both subjects. */
   readonly organization: string;
   /** CN of the root; the intermediate's is this and ` intermediate`. */

@@ -28,7 +28,7 @@ const RSA: SigningParameters = {
 };
 
 /** How WebCrypto, which the library signs with, calls a key. */
-export interface SigningParameters {
+interface SigningParameters {
   readonly import: RsaHashedImportParams | EcKeyImportParams;
   readonly sign: Algorithm | EcdsaParams;
 }

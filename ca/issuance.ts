@@ -27,7 +27,7 @@ import type { SigningRequest } from './signing-request.ts';
 import { leafValidity } from './validity.ts';
 
 /** What issuing needs. */
-export interface IssuanceOptions {
+interface IssuanceOptions {
   /** `current` is the policy that is in force now. A request is decided by the one that it began with. */
   readonly policy: { readonly current: IssuancePolicy };
   readonly authority: Authority;

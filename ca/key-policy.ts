@@ -8,7 +8,7 @@ import { rsaWeakness } from '../core/rsa-weakness.ts';
 import type { ClientKeyType } from './signing-algorithms.ts';
 
 /** What the policy says of a key. `reason` ends a sentence that begins with "the key". */
-export type KeyVerdict =
+type KeyVerdict =
   | { readonly good: true; readonly type: ClientKeyType }
   | { readonly good: false; readonly code: 'KEY_INSECURE' | 'KEY_UNSUPPORTED'; readonly reason: string };
 

@@ -18,7 +18,7 @@ import type { TbsParts } from './tbs-template.ts';
 import { encodeTime, type Validity } from './validity.ts';
 
 /** What the profile needs to know of the CA. */
-export interface ProfileIssuer {
+interface ProfileIssuer {
   /** DER Name. */
   readonly name: Uint8Array;
   /** Subject key identifier of the CA, if it has one. */

@@ -1,7 +1,7 @@
 import { MayflyError } from '../core/errors.ts';
 
 /** Codes of {@link ReleaseError}. */
-export type ReleaseReason =
+type ReleaseReason =
   'NOT_PROVEN' | 'NOT_COMMITTED' | 'TBS_MISMATCH' | 'LEAF_MISMATCH' | 'SCT_OUTSIDE_VALIDITY';
 
 /** A check before release failed: a fault of ours, never of the client. No certificate leaves. */

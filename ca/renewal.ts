@@ -71,7 +71,7 @@ export function nextCommonName(issuing: Uint8Array): string {
 const nameOf = (der: Uint8Array): x509.Name => new x509.X509Certificate(der.slice()).subjectName;
 
 /** What the holder of the root signs with. */
-export interface RequestToSign {
+interface RequestToSign {
   /** PEM. */
   readonly request: string;
   /** PEM with the certificate of the root, alone or as the last one of a chain. */

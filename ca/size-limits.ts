@@ -8,11 +8,11 @@ import { tlvSize, type TbsParts } from './tbs-template.ts';
 
 const KIB = 1024;
 /** Of the DER of the subject alternative name. */
-export const MAX_SAN = 8 * KIB;
+const MAX_SAN = 8 * KIB;
 /** Of one value of Fulcio's extensions, in bytes of UTF-8. */
-export const MAX_EXTENSION_VALUE = 8 * KIB;
+const MAX_EXTENSION_VALUE = 8 * KIB;
 /** Of the TBSCertificate as it is logged, DER. The SCT and the signature add less than 2 KiB. */
-export const MAX_TBS = 32 * KIB;
+const MAX_TBS = 32 * KIB;
 
 /** Throws {@link RequestError} `IDENTITY_TOO_LARGE` for a subject alternative name (DER) or a value that is too long. */
 export function requireSizes(san: Uint8Array, { extensions }: Principal): void {

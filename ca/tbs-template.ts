@@ -17,7 +17,7 @@ export interface TbsParts {
 }
 
 /** Bytes that a DER length takes. */
-export function lengthSize(length: number): number {
+function lengthSize(length: number): number {
   return length < 0x80 ? 1 : length < 0x100 ? 2 : length < 0x10000 ? 3 : 4;
 }
 

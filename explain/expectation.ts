@@ -9,7 +9,7 @@ export interface ExpectedExtension {
 }
 
 /** A certificate with these properties. What is not said may be anything. */
-export interface ExpectedCertificate {
+interface ExpectedCertificate {
   readonly outcome: 'issued';
   readonly issuerBlock?: string | undefined;
   /** The rule that allows. */
@@ -22,7 +22,7 @@ export interface ExpectedCertificate {
 }
 
 /** A refusal with these properties. */
-export interface ExpectedRefusal {
+interface ExpectedRefusal {
   readonly outcome: 'refused';
   readonly issuerBlock?: string | undefined;
   /** The rule that refuses. */

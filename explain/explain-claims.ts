@@ -30,36 +30,36 @@ export async function readEvidence(
   evidence: Evidence,
   at: number,
   pool: IssuerPool,
-  course: CheckRecorder,
+  recorder: CheckRecorder,
 ): Promise<Reading> {
-  const token = readToken(evidence, course);
+  const token = readToken(evidence, recorder);
   if (token === undefined) return {};
-  const issuer = course.run(
+  const issuer = recorder.run(
     'issuer',
     () => pool.find(token.issuer) ?? unknownIssuer(),
     ({ definitions }) => issuerWords(token.issuer, definitions),
   );
   if (issuer === undefined) return { token };
-  await checkAuthenticity(evidence, token, issuer, course);
-  const block = chooseBlock(token, issuer, course);
+  await checkAuthenticity(evidence, token, issuer, recorder);
+  const block = chooseBlock(token, issuer, recorder);
   if (block === undefined) return { token, issuer };
-  checkTimes(evidence, token, block, at, course);
-  return { token, issuer, block, identity: identify(token, issuer, block, course) };
+  checkTimes(evidence, token, block, at, recorder);
+  return { token, issuer, block, identity: identify(token, issuer, block, recorder) };
 }
 
 /** Claims travel as a token without a signature, so that the limits of tokens hold for them too. */
 const wrapped = (json: string): string => `${HEADER}.${toBase64Url(utf8(json))}.AA`;
 const HEADER = toBase64Url(utf8('{"alg":"RS256"}'));
 
-function readToken(evidence: Evidence, course: CheckRecorder): UnverifiedToken | undefined {
+function readToken(evidence: Evidence, recorder: CheckRecorder): UnverifiedToken | undefined {
   const isToken = evidence.kind === 'token';
-  const token = course.run(
+  const token = recorder.run(
     'token',
     () => parseToken(isToken ? evidence.compact : wrapped(evidence.json)),
     () => (isToken ? 'three parts that can be read' : 'claims that can be read'),
   );
   // Known to be readable as far as the fault that was found.
-  if (course.has('algorithm') || course.has('issuer')) course.note('token', 'ok', 'can be read');
+  if (recorder.has('algorithm') || recorder.has('issuer')) recorder.note('token', 'ok', 'can be read');
   return token;
 }
 
@@ -73,22 +73,22 @@ async function checkAuthenticity(
   evidence: Evidence,
   token: UnverifiedToken,
   issuer: Issuer,
-  course: CheckRecorder,
+  recorder: CheckRecorder,
 ): Promise<void> {
   if (evidence.kind === 'claims') {
-    course.note('algorithm', 'not checked', 'claims have none');
-    course.note('signature', 'not checked', 'claims have none: the sender would have to be believed');
+    recorder.note('algorithm', 'not checked', 'claims have none');
+    recorder.note('signature', 'not checked', 'claims have none: the sender would have to be believed');
     return;
   }
   try {
     await verifySignature(token, issuer.keys);
-    course.note('signature', 'ok', 'made with a key that the issuer publishes');
+    recorder.note('signature', 'ok', 'made with a key that the issuer publishes');
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
-    if (error.code === 'ISSUER_UNREACHABLE') course.note('signature', 'not checked', unreachable(error));
-    else course.fail('signature', error);
+    if (error.code === 'ISSUER_UNREACHABLE') recorder.note('signature', 'not checked', unreachable(error));
+    else recorder.fail('signature', error);
   }
-  course.note('algorithm', 'ok', token.algorithm);
+  recorder.note('algorithm', 'ok', token.algorithm);
 }
 
 const unreachable = ({ message, cause }: TokenError): string =>
@@ -97,9 +97,9 @@ const unreachable = ({ message, cause }: TokenError): string =>
 function chooseBlock(
   { claims }: UnverifiedToken,
   { entries }: Issuer,
-  course: CheckRecorder,
+  recorder: CheckRecorder,
 ): IssuerBlock | undefined {
-  return course.run(
+  return recorder.run(
     'audience',
     () => entries.choose(claim(claims, 'aud')),
     ({ definition }) => `chooses the issuer block ${definition.name}`,
@@ -111,13 +111,13 @@ function checkTimes(
   { claims }: UnverifiedToken,
   { leeway }: IssuerBlock,
   at: number,
-  course: CheckRecorder,
+  recorder: CheckRecorder,
 ): void {
   const exp = claim(claims, 'exp');
   if (exp === undefined && kind === 'claims')
-    course.note('expiry', 'not checked', 'the claims have no "exp"');
+    recorder.note('expiry', 'not checked', 'the claims have no "exp"');
   else
-    course.run(
+    recorder.run(
       'expiry',
       () => {
         checkExpiry(exp, at, leeway);
@@ -125,7 +125,7 @@ function checkTimes(
       () => 'in the future',
     );
   const nbf = claim(claims, 'nbf');
-  course.run(
+  recorder.run(
     'not-before',
     () => {
       checkNotBefore(nbf, at, leeway);
@@ -138,9 +138,9 @@ function identify(
   { claims }: UnverifiedToken,
   { url }: Issuer,
   { definition, principalOf }: IssuerBlock,
-  course: CheckRecorder,
+  recorder: CheckRecorder,
 ): Identity | undefined {
-  return course.run(
+  return recorder.run(
     'identity',
     () => {
       const token = assumeVerified(url, claims);

@@ -37,7 +37,7 @@ export interface IssuerVerdict {
 }
 
 /** One of Fulcio's extensions in the certificate. */
-export interface ExtensionPreview {
+interface ExtensionPreview {
   readonly number: number;
   readonly name: string;
   readonly value: string;

@@ -4,7 +4,7 @@ import type { ConfiguredIssuer } from '../policy/issuer-policy-definition.ts';
 import type { IssuerVerdict } from './explanation.ts';
 
 /** What is known of a token's way to an issuer block. */
-export interface Choice {
+interface Choice {
   /** The token's `iss`; undefined when it could not be read. */
   readonly issuer: string | undefined;
   /** Definitions among which the audience chooses. */

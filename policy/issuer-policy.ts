@@ -25,7 +25,7 @@ import { compileRules, type Rules, type RuleTrace } from './rules/rules.ts';
 export type ReplayCheck = Pick<ReplayGuard, 'markUsed' | 'wasUsed'>;
 
 /** What issuer blocks are compiled with. */
-export interface IssuerPolicyContext {
+interface IssuerPolicyContext {
   /** For issuer blocks that name none. */
   readonly permittedAlgorithms: readonly string[];
   readonly clock: Clock;

@@ -1,5 +1,5 @@
 /** Counts the users of something that will be closed one day. */
-export interface Users {
+interface Users {
   /** Resolves as `work` does, and counts as a user until then. */
   during<Answer>(work: Promise<Answer>): Promise<Answer>;
   /** Resolves when no user is left. To be asked once, when no new one will come. */

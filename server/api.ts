@@ -12,7 +12,7 @@ import { workUntilEnded } from './http/connection-account.ts';
 import { answerPreflight, isPreflight } from './http/cross-origin.ts';
 import { Exchange, type ExchangeContext, type Reply } from './http/exchange.ts';
 import type { AcceptHost } from './http/http-listener.ts';
-import { problemOf } from './reasons/problem.ts';
+import { problemOf, problemReply } from './reasons/problem.ts';
 import { TransportError } from './http/transport-error.ts';
 
 /** What the public listener serves. */
@@ -166,7 +166,7 @@ const isBadUrl = (error: unknown): boolean =>
 function fail(options: ApiOptions, request: IncomingMessage, response: ServerResponse, error: unknown): void {
   const exchange = new Exchange(request, response, options.context);
   const problem = problemOf(error, exchange.requestId);
-  exchange.send(problem.reply);
+  exchange.send(problemReply(problem));
   if (problem.reason !== 'INTERNAL' || !options.refusalLog.take(undefined, problem.reason)) return;
   options.requestLog.refused({
     requestId: exchange.requestId,

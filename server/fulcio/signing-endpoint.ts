@@ -18,6 +18,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { LargeBodyQueue } from '../http/large-body-queue.ts';
 import { readBody, tooBusy, type Body, type BodyLimits } from '../http/request-body.ts';
 import { TransportError } from '../http/transport-error.ts';
+import { problemReply } from '../reasons/problem.ts';
 import type { SigningAnswer, SigningCalls } from './signing-calls.ts';
 import type { SigningVersion } from './signing-versions.ts';
 
@@ -25,7 +26,7 @@ import type { SigningVersion } from './signing-versions.ts';
 const BODY_MEMORY = 32 * 1024 * 1024;
 
 /** What an endpoint works with. */
-export interface SigningEndpointOptions {
+interface SigningEndpointOptions {
   readonly calls: SigningCalls;
   readonly versions: readonly SigningVersion[];
   readonly clientAddress: ClientAddress;
@@ -116,7 +117,7 @@ export class SigningEndpoint {
     if (problem === undefined) {
       exchange.markProven();
       exchange.send(version.reply(decision.certificate));
-    } else exchange.send(problem.reply);
+    } else exchange.send(problemReply(problem));
   }
 
   /** With a verified token the client is known, whatever it was refused for then. */
@@ -132,7 +133,8 @@ export class SigningEndpoint {
   }
 
   #refuse(exchange: Exchange, error: unknown): void {
-    exchange.send(this.#calls.refuse(this.#callerOf(exchange), error).problem.reply);
+    const { problem } = this.#calls.refuse(this.#callerOf(exchange), error);
+    exchange.send(problemReply(problem));
   }
 
   #callerOf(exchange: Exchange): Caller {

@@ -50,13 +50,28 @@ export const REASON_DOMAINS: readonly ReasonDomain[] = [
 /** Every reason that an answer can carry. */
 export const REASONS: readonly string[] = REASON_DOMAINS.flatMap(({ rows }) => Object.keys(rows));
 
-/** A failure, ready to be sent and to be written into the log. */
+/** A failure, ready to be sent by any protocol and to be written into the log. */
 export interface Problem {
+  /** Of gRPC. */
+  readonly code: Wire['grpc'];
+  /** Of HTTP. */
   readonly status: number;
   readonly reason: Reason;
+  /** Fulcio's message. */
+  readonly message: string;
+  /** What a client that reads `details` learns beyond the message. */
+  readonly info: ErrorInfo;
+  /** Seconds after which trying again may help. */
+  readonly retryAfter: string | undefined;
   /** The sentence that the log may see, and the caller where nothing is hidden. */
   readonly sentence: string;
-  readonly reply: Reply;
+}
+
+/** A `google.rpc.ErrorInfo`. */
+interface ErrorInfo {
+  readonly reason: string;
+  readonly domain: 'mayfly';
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** What `error` means to the caller of `requestId`. Anything but our own typed errors becomes INTERNAL, without a
@@ -73,32 +88,36 @@ export function problemOf(error: unknown, requestId: string): Problem {
   return describe(internal, TRANSPORT_REASONS.INTERNAL, requestId);
 }
 
-function describe(error: MayflyError, found: Wire, requestId: string): Problem {
-  const status = HTTP_STATUS[found.grpc];
-  const { sentence, hint } = found.instead ?? { sentence: error.message, hint: error.hint };
-  const info = {
-    '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
-    reason: error.code,
-    domain: 'mayfly',
-    metadata: {
-      ...(found.instead === undefined ? error.metadata : {}),
-      sentence,
-      ...(hint === undefined ? {} : { hint }),
-      requestId,
-    },
-  };
-  const body = { code: found.grpc, message: fulcioMessage(error, found), details: [info] };
-  const retryAfter = retryAfterOf(error, found);
+/** The answer over HTTP. */
+export function problemReply({ code, status, message, info, retryAfter }: Problem): Reply {
+  const details = [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', ...info }];
   return {
     status,
+    contentType: 'application/json',
+    body: JSON.stringify({ code, message, details }),
+    headers: retryAfter === undefined ? undefined : ['Retry-After', retryAfter],
+  };
+}
+
+function describe(error: MayflyError, found: Wire, requestId: string): Problem {
+  const { sentence, hint } = found.instead ?? { sentence: error.message, hint: error.hint };
+  return {
+    code: found.grpc,
+    status: HTTP_STATUS[found.grpc],
     reason: error.code as Reason,
-    sentence: error.message,
-    reply: {
-      status,
-      contentType: 'application/json',
-      body: JSON.stringify(body),
-      headers: retryAfter === undefined ? undefined : ['Retry-After', retryAfter],
+    message: fulcioMessage(error, found),
+    info: {
+      reason: error.code,
+      domain: 'mayfly',
+      metadata: {
+        ...(found.instead === undefined ? error.metadata : {}),
+        sentence,
+        ...(hint === undefined ? {} : { hint }),
+        requestId,
+      },
     },
+    retryAfter: retryAfterOf(error, found),
+    sentence: error.message,
   };
 }
 

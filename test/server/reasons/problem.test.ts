@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { LogError } from '../../../tlog/log-error.ts';
 import { PolicyError } from '../../../policy/policy-error.ts';
-import { problemOf } from '../../../server/reasons/problem.ts';
+import { problemOf, problemReply } from '../../../server/reasons/problem.ts';
 
 describe('server: what a failure of the log looks like to a caller', () => {
   const sentence = 'the file /var/lib/mayfly/logs/2026/commit.db cannot be written';
@@ -12,26 +12,23 @@ describe('server: what a failure of the log looks like to a caller', () => {
     const problem = problemOf(fault('LOG_STORAGE'), 'r1');
     expect(problem.status).to.equal(503);
     expect(problem.sentence).to.equal(sentence);
-    expect(problem.reply.body).not.to.match(/mayfly\/|commit\.db|sda1/);
-    expect(problem.reply.body).to.contain('the transparency log takes no entries at the moment');
+    const { body } = problemReply(problem);
+    expect(body).not.to.match(/mayfly\/|commit\.db|sda1/);
+    expect(body).to.contain('the transparency log takes no entries at the moment');
   });
 
   it('shows the words of a log that is only busy', () => {
-    expect(problemOf(fault('LOG_BUSY'), 'r1').reply.body).to.contain('sda1');
+    expect(problemReply(problemOf(fault('LOG_BUSY'), 'r1')).body).to.contain('sda1');
   });
 });
 
 describe('server: what a refusal by rules and limits looks like to a caller', () => {
   const answerOf = (error: PolicyError) => {
-    const { status, reply } = problemOf(error, 'r1');
-    return {
-      status,
-      headers: reply.headers,
-      body: JSON.parse(String(reply.body)) as Record<string, unknown>,
-    };
+    const { status, headers, body } = problemReply(problemOf(error, 'r1'));
+    return { status, headers, body: JSON.parse(String(body)) as Record<string, unknown> };
   };
 
-  it('tells also old clients the message of the rule', () => {
+  it('shows the message of the rule to old clients too', () => {
     const error = new PolicyError('RULE_DENIED', 'Pull requests cannot sign; merge first.', {
       metadata: { rule: 'no-forks', entry: 'ci' },
     });
