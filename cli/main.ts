@@ -1,4 +1,5 @@
 /** The command line: a table of commands, and what is the same for all of them. */
+import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { CommanderError } from 'commander';
 import { systemCode } from '../core/errors.ts';
 import { VERSION } from '../core/version.ts';
@@ -139,11 +140,14 @@ export async function programFor(words: readonly string[], json: boolean): Promi
   const wanted = words.find((word) => !word.startsWith('-'));
   for (const [name, summary, load] of COMMANDS) {
     // Completion is made from all of them.
-    if (wanted === name || wanted === 'completion') (await load())(program);
+    if (wanted === name || wanted === 'completion') (await load())(typed(program));
     else program.command(name).summary(summary).description(summary);
   }
   return program;
 }
+
+/** The same program to the compiler: with types for the options that are declared on it. */
+const typed = (program: Program): CommandUnknownOpts => program as unknown as CommandUnknownOpts;
 
 /** `help verify certificate` as `verify certificate --help`: commander's own `help` goes one word deep. */
 function helpAsOption(argv: readonly string[]): readonly string[] {

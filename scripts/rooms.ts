@@ -251,7 +251,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'dev'],
     ],
-    packages: ['commander', 'openid-client'],
+    packages: ['commander', '@commander-js/extra-typings', 'openid-client'],
   },
   scripts: {
     holds: 'build, lint and documentation helpers',

@@ -1,7 +1,6 @@
 /** `mayfly ca`: a new issuing CA below the same root. */
-import type { Command } from 'commander';
-import { action, type RegisterCommand, type Speaker } from '../program/command.ts';
-import { renew, type RenewOptions } from './ca-renew.ts';
+import { action, type RegisterCommand } from '../program/command.ts';
+import { renew } from './ca-renew.ts';
 import { sign } from './ca-sign.ts';
 
 const EXAMPLES = `
@@ -17,7 +16,7 @@ root: verifiers need nothing new, and what was issued before goes on verifying.`
 
 /** Adds `ca`. */
 export const register: RegisterCommand = (program) => {
-  const ca: Command = program
+  const ca = program
     .command('ca')
     .summary('renew the issuing CA')
     .description('A new issuing CA below the same root, whose key stays where it is.')
@@ -36,7 +35,7 @@ export const register: RegisterCommand = (program) => {
     .option('--common-name <name>', 'CN to ask for (default: that of the old one with the next number)')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
-    .action(action((options: RenewOptions, speak: Speaker) => renew(options, speak)));
+    .action(action(renew));
   ca.command('sign')
     .argument('<CSR>', 'the certificate signing request')
     .summary('sign a request with the root key')

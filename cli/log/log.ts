@@ -1,7 +1,7 @@
 /** `mayfly log`: what a log holds, a proof for a certificate, and the full check. */
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
-import type { Command } from 'commander';
+import type { Command, CommandUnknownOpts, OptionValues } from '@commander-js/extra-typings';
 import { action, exitCodeOfJudge, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { isLogVerdict } from './log-verdict.ts';
 import { list, search } from './log-entries.ts';
@@ -47,12 +47,11 @@ export const register: RegisterCommand = (program) => {
     '{"origin":…,"size":…,"root":…,"time":…,"logId":…}',
   ).action(action(status, exitCodeOfLog));
   withDeadline(
-    log
-      .command('proof')
-      .argument('<CERT>', 'the certificate, PEM; of a chain the first one ("-" reads stdin)'),
+    log.command('proof'),
     'write an inclusion proof (c2sp.org/tlog-proof) for a certificate',
     '{"index":…,"proof":…}',
   )
+    .argument('<CERT>', 'the certificate, PEM; of a chain the first one ("-" reads stdin)')
     .option('--out <file>', 'write the proof there; default is stdout')
     .action(action(proof, exitCodeOfLog));
   target(
@@ -67,7 +66,7 @@ export const register: RegisterCommand = (program) => {
 };
 
 /** The commands that say whom certificates were issued to. */
-function registerEntryReaders(log: Command): void {
+function registerEntryReaders(log: CommandUnknownOpts): void {
   range(
     target(log.command('list'), 'list the newest entries, or those of a time', ENTRY_JSON),
     '100, or all of a span',
@@ -79,10 +78,11 @@ function registerEntryReaders(log: Command): void {
     'all',
   ).action(action(search, exitCodeOfLog));
   withDeadline(
-    log.command('show').argument('[INDEX]', 'place of the entry in the log, from 0'),
+    log.command('show'),
     'show all that one entry says',
     '{"index":…,"identity":…,"issuer":…,"serial":…,"extensions":{…},"precertificate":…}',
   )
+    .argument('[INDEX]', 'place of the entry in the log, from 0')
     .option('--certificate <file>', 'the entry of this certificate, PEM or DER; - for stdin')
     .option('--certificate-sha256 <hex>', 'the entry of the certificate with this SHA-256, by --audit')
     .option(
@@ -94,13 +94,16 @@ function registerEntryReaders(log: Command): void {
     .action(action(show, exitCodeOfLog));
 }
 
+/** A subcommand with the options so far; those that a function adds are inferred. */
+type LogCommand<Options extends OptionValues> = Command<[], Options, OptionValues>;
+
 const ENTRY_JSON =
   'a line {"index":…,"time":…,"identity":…,"issuer":…,"serial":…,"extensions":{…}} for each entry';
 
 const collect = (value: string, values: readonly string[] = []): string[] => [...values, value];
 
 /** Options of {@link RangeOptions}. */
-const range = (command: Command, all: string): Command =>
+const range = <Options extends OptionValues>(command: LogCommand<Options>, all: string) =>
   command
     .option('--since <time>', 'logged then or later: 2026-11-22T10:00:00Z, or 90s, 15m, 1h, 7d ago')
     .option('--until <time>', 'logged then or earlier')
@@ -111,7 +114,7 @@ const range = (command: Command, all: string): Command =>
     .option('--timeout <seconds>', 'most time for the whole command; default is any, while tiles come');
 
 /** Options of {@link FilterOptions}: all that are given must hold. */
-const filters = (command: Command): Command =>
+const filters = <Options extends OptionValues>(command: LogCommand<Options>) =>
   command
     .option('--identity <text>', 'the name in the certificate; case does not count')
     .option('--identity-prefix <text>', 'what the name begins with; case does not count')
@@ -125,7 +128,7 @@ const filters = (command: Command): Command =>
     );
 
 /** The commands that write. */
-function registerWriters(log: Command, version: string): void {
+function registerWriters(log: CommandUnknownOpts, version: string): void {
   log
     .command('export')
     .summary('write the log as files that any web server can serve')
@@ -160,15 +163,19 @@ function registerWriters(log: Command, version: string): void {
 const exitCodeOfLog = (error: unknown): number => exitCodeOfJudge(error, isLogVerdict);
 
 /** A subcommand that asks little of a server, and ends soon. */
-const withDeadline = (command: Command, summary: string, json: string): Command =>
+const withDeadline = <Options extends OptionValues>(
+  command: LogCommand<Options>,
+  summary: string,
+  json: string,
+) =>
   target(command, summary, json).option(
     '--timeout <seconds>',
     'most time for the whole command; with --url 120, unless it is given',
   );
 
 /** The options that every subcommand has. */
-function target(command: Command, summary: string, json: string): Command {
-  return command
+const target = <Options extends OptionValues>(command: LogCommand<Options>, summary: string, json: string) =>
+  command
     .summary(summary)
     .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
     .option('--data <dir>', 'data directory, also beside a running server; or an exported log')
@@ -181,7 +188,6 @@ function target(command: Command, summary: string, json: string): Command {
     )
     .option('--json', `print ${json}`)
     .addHelpText('after', EXAMPLES);
-}
 
 async function status(options: TargetOptions, speak: Speaker): Promise<undefined> {
   const log = await openTarget(endingSoon(options), speak);

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
-import type { Command } from 'commander';
+import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { ConfigError } from '../../config/findings/config-error.ts';
 import { MayflyError, messageOf } from '../../core/errors.ts';
 import { printable, printableJson, printableLines } from '../../core/printable.ts';
 import { adviceUnderNpm } from './invocation.ts';
 
 /** One subcommand: adds itself, with its help and examples, to the program. */
-export type RegisterCommand = (program: Command) => void;
+export type RegisterCommand = (program: CommandUnknownOpts) => void;
 
 /** Codes of {@link CommandError}; `UNREACHABLE`: the other side did not answer. */
 export type CommandCode = 'USAGE' | 'REFUSED' | 'FAILED' | 'UNREACHABLE';
@@ -126,19 +126,17 @@ const frames = ({ stack = '' }: Error): string =>
     .filter((line) => /^ +at /.test(line))
     .join('\n');
 
-/** Wraps a command's action: passes it a {@link Speaker}, turns its failure into a sentence and an exit code. The
- * action returns false when the answer is "no" (exit 1). `exitOf` says what its failures exit with. Options are unknown to the compiler: each command says what
- * its own options are by the type of `run`'s first parameter, next to their declaration. */
-export function action(
-  run: (options: never, speak: Speaker, args: readonly string[]) => Promise<boolean | undefined>,
+/** Wraps a command's action: passes it the command's options and a {@link Speaker}, turns its failure into a sentence and
+ * an exit code. The action returns false when the answer is "no" (exit 1). `exitOf` says what its failures exit with. */
+export function action<Options>(
+  run: (options: Options, speak: Speaker, args: readonly string[]) => Promise<boolean | undefined>,
   exitOf: (error: unknown) => number = exitCodeOf,
-): (...received: unknown[]) => Promise<void> {
+): (...received: [...args: unknown[], options: Options, command: unknown]) => Promise<void> {
   return async (...received) => {
-    const command = received.at(-1) as Command;
-    const options = command.opts<{ json?: boolean }>();
+    const [options, command] = received.slice(-2) as [Options & { json?: boolean }, CommandUnknownOpts];
     const json = options.json === true;
     try {
-      const yes = await run(options as never, speaker(json), command.args);
+      const yes = await run(options, speaker(json), command.args);
       if (yes === false) process.exitCode = NO;
     } catch (error) {
       reportFailure(error, json);

@@ -1,5 +1,5 @@
 /** `mayfly verify certificate`: the offline verifier. */
-import type { Command } from 'commander';
+import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { parseRfc3339 } from '../../core/clock.ts';
 import type { StepName } from '../../verify/step.ts';
 import { VerifyError, type VerifyCode } from '../../verify/verify-error.ts';
@@ -93,7 +93,7 @@ export const register: RegisterCommand = (program) => {
 };
 
 /** Called last: what is allowed here would otherwise be allowed to the subcommands too. */
-function suggestFor(group: Command): void {
+function suggestFor(group: CommandUnknownOpts): void {
   group
     .usage('[options] [command]')
     .allowUnknownOption()
@@ -105,7 +105,7 @@ function suggestFor(group: Command): void {
 
 /** Answers `mayfly verify` with anything but a subcommand behind it, most often the certificate itself. Nothing of it
  * is repeated: it may be a secret in the wrong place. */
-function suggest(group: Command): never {
+function suggest(group: CommandUnknownOpts): never {
   if (group.args.length === 0) group.help({ error: true });
   throw new CommandError('USAGE', 'the word after `verify` must say what to check', {
     hint: 'Give it: mayfly verify certificate CERT --trust DIR …  See: mayfly verify certificate --help',

@@ -1,5 +1,5 @@
 /** Commands and options of the program as shells complete them. */
-import type { Command, Option } from 'commander';
+import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 
 /** What a shell offers for a value. */
 export type ValueKind = 'file' | 'directory' | 'other';
@@ -23,7 +23,7 @@ export interface CompletedCommand {
 }
 
 /** The program and all of its commands, deep ones too. */
-export function commandTree(command: Command, path = ''): CompletedCommand[] {
+export function commandTree(command: CommandUnknownOpts, path = ''): CompletedCommand[] {
   const help = command.createHelp();
   const own: CompletedCommand = {
     path,
