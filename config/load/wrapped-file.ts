@@ -25,7 +25,7 @@ export function wrappedFile(root: MapNode): ConfigProblem | undefined {
     : 'is not a configuration, but holds one as a text';
   const hint =
     inside === undefined
-      ? 'Name the file that it gives to the pod: mounted as a volume, each key of a ConfigMap is a file.'
+      ? 'Name the file that the pod has of it: mounted as a volume, each key of a ConfigMap is a file.'
       : `The configuration is the text at ${pathText(inside)}: save that as a file of its own, or mount the ConfigMap as a volume and name the file in there.`;
   return { path: '', ...root.position, message, hint };
 }

@@ -1,7 +1,7 @@
 import { Lexer } from 'yaml';
 
-/** A text whose alias keys were mended, and the way back to the places of the original. */
-export interface MendedText {
+/** A text whose alias keys every parser reads alike, and the way back to the places of the original. */
+export interface FixedText {
   readonly text: string;
   /** The offset in the original of an offset in `text`. */
   readonly original: (offset: number) => number;
@@ -13,7 +13,7 @@ export interface MendedText {
  * This inserts the space that makes both agree. It asks the lexer where aliases are, so that a `*word:` inside a
  * block of text or a string stays what it is.
  */
-export function fixAliasKeys(text: string): MendedText {
+export function fixAliasKeys(text: string): FixedText {
   if (!text.includes('*')) return { text, original: (offset) => offset };
   const inserted: number[] = [];
   const parts: string[] = [];

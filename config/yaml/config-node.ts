@@ -13,7 +13,7 @@ interface AnyNode {
 /** A tag such as `!vault`, or what a condition without quotes begins with. */
 export interface ForeignTag {
   readonly name: string;
-  /** How the line would be written with its value in quotes, where that can be told. */
+  /** How the line would be written with its value in quotes, where that is known. */
   readonly inQuotes?: string | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface MapMember {
 }
 
 /** A sequence. */
-export interface ListNode extends AnyNode {
+interface ListNode extends AnyNode {
   readonly kind: 'list';
   readonly items: readonly ConfigNode[];
 }
@@ -41,6 +41,6 @@ export interface ScalarNode extends AnyNode {
   readonly value: string | number | boolean | null;
   /** As the file spells it (without quotes): what Go's decoder puts into a field of text. */
   readonly source: string;
-  /** Where in the file a character of `source` stands, by its index; the scalar's place where that cannot be told. */
+  /** Where in the file a character of `source` stands, by its index; the scalar's place where that is not known. */
   readonly locate: (index: number) => Position;
 }

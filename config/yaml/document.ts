@@ -1,5 +1,5 @@
 import { parseDocument, type Document, type YAMLError } from 'yaml';
-import { fixAliasKeys, type MendedText } from './alias-keys.ts';
+import { fixAliasKeys, type FixedText } from './alias-keys.ts';
 import { ConfigError } from '../findings/config-error.ts';
 import type { ConfigNode } from './config-node.ts';
 import { excessiveNesting } from './nesting.ts';
@@ -31,14 +31,14 @@ function readRoot(text: string, source: SourceText): ConfigNode {
   const empty: ConfigNode = { kind: 'map', position: { line: 1, column: 1 }, members: new Map() };
   const parsed = guarded(text, source);
   if (parsed?.document.contents == null || source.problems.length > 0) return empty;
-  const { node, size } = new NodeReader(parsed.mended, source).read(parsed.document.contents);
+  const { node, size } = new NodeReader(parsed.fixed, source).read(parsed.document.contents);
   if (size > MAX_NODES) source.problem(0, 'its aliases expand to too many values');
   return node;
 }
 
 interface Parsed {
   readonly document: Document.Parsed;
-  readonly mended: MendedText;
+  readonly fixed: FixedText;
 }
 
 /** Whatever the library throws at a hostile text is a fault of the text. */
@@ -53,20 +53,20 @@ function guarded(text: string, source: SourceText): Parsed | undefined {
   return undefined;
 }
 
-function parse(mended: MendedText, source: SourceText): Parsed {
+function parse(fixed: FixedText, source: SourceText): Parsed {
   // Key uniqueness is checked by the reader in linear time; the library compares every pair.
   const options = { prettyErrors: false, uniqueKeys: false, logLevel: 'error' } as const;
-  const document = parseDocument(mended.text, options);
+  const document = parseDocument(fixed.text, options);
   for (const error of document.errors) {
-    const offset = mended.original(error.pos[0]);
+    const offset = fixed.original(error.pos[0]);
     const unquoted = unquotedValue(source.text, offset);
     if (unquoted !== undefined) source.problem(unquoted.offset, unquoted.message, unquoted.hint);
     else source.problem(offset, sentenceOf(error), HINTS[error.code]);
   }
-  return { document, mended };
+  return { document, fixed };
 }
 
-/** The parser's own words, where they are for whoever writes a file and not for its programmer. */
+/** The parser's own words, unless they are for a programmer rather than for the author of a file. */
 function sentenceOf({ code, message }: YAMLError): string {
   if (message.includes('call stack')) return TOO_DEEP;
   return code === 'MULTIPLE_DOCS' ? 'holds several documents' : message;

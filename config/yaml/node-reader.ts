@@ -1,5 +1,5 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, type Node, type Pair, type Scalar } from 'yaml';
-import type { MendedText } from './alias-keys.ts';
+import type { FixedText } from './alias-keys.ts';
 import type { Position } from '../findings/config-error.ts';
 import type { ConfigNode, ForeignTag, MapMember, MapNode, ScalarNode } from './config-node.ts';
 import { scalarOrigin } from './scalar-origin.ts';
@@ -19,12 +19,12 @@ interface Sized {
 
 /** Makes our nodes out of the library's: resolves aliases and merges, and keeps the place of everything. */
 export class NodeReader {
-  readonly #text: MendedText;
+  readonly #text: FixedText;
   readonly #source: SourceText;
   readonly #anchors = new Map<string, Sized>();
 
   /** `source` is the text as the file has it; what is wrong is noted there. */
-  constructor(text: MendedText, source: SourceText) {
+  constructor(text: FixedText, source: SourceText) {
     this.#text = text;
     this.#source = source;
   }
@@ -79,7 +79,7 @@ export class NodeReader {
     return { kind: 'scalar', position, tag, value, source, locate: this.#locator(node, position, source) };
   }
 
-  /** Worked out only when somebody asks. */
+  /** Computed only when it is asked for. */
   #locator(node: Scalar, position: Position, source: string): ScalarNode['locate'] {
     return (index) => {
       const [start, end] = node.range ?? [0, 0];
@@ -114,7 +114,7 @@ export class NodeReader {
     return { node: { kind: 'map', ...common, members }, size: sum(values) };
   }
 
-  /** A merge key's maps give what the map itself and earlier maps do not. */
+  /** Adds the members of a merge key's maps that neither the map itself nor an earlier one has. */
   #merge(members: Map<string, MapMember>, from: ConfigNode, offset: number): void {
     for (const source of from.kind === 'list' ? from.items : [from]) {
       if (source.kind !== 'map') this.#problem(offset, 'only a map can be merged with "<<"');

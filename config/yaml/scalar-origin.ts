@@ -1,14 +1,13 @@
 /**
- * Where the characters of a YAML scalar come from: which offset of the file gave which character of the value. It
- * reads the scalar once more, more simply than the parser, and is believed only if it arrives at the same value.
+ * Where the characters of a YAML scalar come from: which offset of the file each character of the value stands at. The
+ * parser only says where a scalar begins and ends. This reads the scalar once more, more simply than the parser, and its
+ * result counts only if it arrives at the same value.
  */
-
-/** How a scalar is written. */
-export type ScalarStyle = 'PLAIN' | 'QUOTE_SINGLE' | 'QUOTE_DOUBLE' | 'BLOCK_LITERAL' | 'BLOCK_FOLDED';
+import type { Scalar } from 'yaml';
 
 /** For each character of `value` its offset in `raw`, the text of the scalar as the file has it (quotes and block
- * header included); undefined when that cannot be told for sure. */
-export function scalarOrigin(raw: string, style: ScalarStyle, value: string): readonly number[] | undefined {
+ * header included); undefined when that is not certain. */
+export function scalarOrigin(raw: string, style: Scalar.Type, value: string): readonly number[] | undefined {
   const trail = new Trail();
   if (style.startsWith('BLOCK')) readBlock(raw, value, style === 'BLOCK_FOLDED', trail);
   else readFlow(raw, style, trail);
@@ -30,7 +29,7 @@ class Trail {
 }
 
 /** Plain and quoted scalars: white space around a line end folds into one space, or into the empty lines between. */
-function readFlow(raw: string, style: ScalarStyle, trail: Trail): void {
+function readFlow(raw: string, style: Scalar.Type, trail: Trail): void {
   const isQuoted = style !== 'PLAIN';
   const end = isQuoted ? raw.length - 1 : raw.length;
   const fold = /[ \t]*\r?\n\s*/y;
@@ -62,7 +61,7 @@ function readFlow(raw: string, style: ScalarStyle, trail: Trail): void {
 /** One unit of a quoted scalar: what it stands for, and how long it is in the file. */
 type ReadUnit = (raw: string, at: number) => readonly [characters: string, length: number] | undefined;
 
-const UNITS: Readonly<Partial<Record<ScalarStyle, ReadUnit>>> = {
+const UNITS: Readonly<Partial<Record<Scalar.Type, ReadUnit>>> = {
   QUOTE_SINGLE: (raw, at) => (raw.startsWith("''", at) ? ["'", 2] : undefined),
   QUOTE_DOUBLE: (raw, at) => (raw[at] === '\\' ? readEscape(raw, at) : undefined),
 };

@@ -1,3 +1,4 @@
+import { LineCounter } from 'yaml';
 import type { ConfigProblem, Position } from '../findings/config-error.ts';
 
 const MAX_PROBLEMS = 20;
@@ -6,23 +7,18 @@ const MAX_PROBLEMS = 20;
 export class SourceText {
   readonly problems: ConfigProblem[] = [];
   readonly text: string;
-  readonly #lineStarts: readonly number[];
+  readonly #lines = new LineCounter();
 
   constructor(text: string) {
     this.text = text;
-    this.#lineStarts = [0, ...Array.from(text.matchAll(/\n/g), (match) => match.index + 1)];
+    this.#lines.addNewLine(0);
+    for (const { index } of text.matchAll(/\n/g)) this.#lines.addNewLine(index + 1);
   }
 
   /** Line and column of an offset, in logarithmic time. */
   position(offset: number): Position {
-    let low = 0;
-    let high = this.#lineStarts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((this.#lineStarts[middle] ?? 0) <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return { line: low + 1, column: offset - (this.#lineStarts[low] ?? 0) + 1 };
+    const { line, col } = this.#lines.linePos(offset);
+    return { line, column: col };
   }
 
   /** Notes a fault, once for each line, and only the first few. */

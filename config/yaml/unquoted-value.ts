@@ -4,7 +4,7 @@
  */
 
 /** What is wrong with a value, where it begins, and how to write it. */
-export interface UnquotedValue {
+interface UnquotedValue {
   /** UTF-16 offset in the text. */
   readonly offset: number;
   readonly message: string;
@@ -50,7 +50,7 @@ const READ_AS: readonly (readonly [form: RegExp, message: string])[] = [
 ];
 
 /** How to write the line; the value's own single quotes are doubled. */
-export const inQuotes = (key: string, value: string): string =>
+const inQuotes = (key: string, value: string): string =>
   value.length > 200
     ? 'Put the value in single quotes.'
     : `Put it in single quotes: ${key}: '${value.replaceAll("'", "''")}'`;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { isScalar, parseDocument, stringify, type Scalar } from 'yaml';
-import { scalarOrigin, type ScalarStyle } from '../../../config/yaml/scalar-origin.ts';
+import { scalarOrigin } from '../../../config/yaml/scalar-origin.ts';
 
 /** The scalar that is the value of `k` in a YAML text, and its own text. */
 function scalarIn(text: string): { readonly scalar: Scalar; readonly raw: string; readonly start: number } {
@@ -14,7 +14,7 @@ function scalarIn(text: string): { readonly scalar: Scalar; readonly raw: string
 /** Offsets in `text` of the characters of the value. */
 function originIn(text: string): readonly number[] | undefined {
   const { scalar, raw, start } = scalarIn(text);
-  const origin = scalarOrigin(raw, scalar.type as ScalarStyle, String(scalar.value));
+  const origin = scalarOrigin(raw, scalar.type as Scalar.Type, String(scalar.value));
   return origin?.map((offset) => offset + start);
 }
 
@@ -45,7 +45,7 @@ describe('config/yaml/scalar-origin', () => {
   });
 
   it('finds the very character, in whatever style a text is written', () => {
-    const style = fc.constantFrom<ScalarStyle>(
+    const style = fc.constantFrom<Scalar.Type>(
       ...(['PLAIN', 'QUOTE_SINGLE', 'QUOTE_DOUBLE', 'BLOCK_LITERAL', 'BLOCK_FOLDED'] as const),
     );
     const word = fc.constantFrom('a', 'B', ' ', '\n', '"', "'", '\\', 'é', '&& ', '#', ': ', '\t');
@@ -65,7 +65,7 @@ describe('config/yaml/scalar-origin', () => {
   });
 
   it('never throws, whatever it is given', () => {
-    const style = fc.constantFrom<ScalarStyle>(
+    const style = fc.constantFrom<Scalar.Type>(
       'PLAIN',
       'QUOTE_SINGLE',
       'QUOTE_DOUBLE',
