@@ -7,10 +7,10 @@ import { ConfigLines, memberOf } from './config-lines.ts';
 import { blockOf, type FilledPreset, type PresetBlock } from '../presets/preset-yaml.ts';
 
 /**
- * The text of a configuration with presets put in: each entry below `oidc-issuers`, behind what is there, and its
+ * The text of a configuration with presets put in: each issuer block below `oidc-issuers`, behind what is there, and its
  * templates below `ci-issuer-metadata`, unless the same stand there already. Every other character stays as it is.
- * `directory` is where relative paths start. Throws {@link ConfigError} when the text cannot be used as it is, has an
- * entry for an issuer or other templates of a name already, or is written in a way that leaves no line between: JSON.
+ * `directory` is where relative paths start. Throws {@link ConfigError} when the text cannot be used as it is, has a
+ * block for an issuer or other templates of a name already, or is written in a way that leaves no line between: JSON.
  */
 export function presetsInto(
   text: string,
@@ -36,7 +36,7 @@ export function presetsInto(
   return whole.text;
 }
 
-/** The audience that all entries of a usable text share; undefined when there is none, or it is everybody's. Throws
+/** The audience that all issuer blocks of a usable text share; undefined when there is none, or it is everybody's. Throws
  * {@link ConfigError}. */
 export function audienceIn(text: string, file: string, directory: string): string | undefined {
   const audiences = usable(text, file, directory).issuers.flatMap(({ definition }) => definition.audiences);
@@ -60,7 +60,7 @@ function sameIssuer({ issuer }: PresetBlock, root: MapNode): ConfigProblem[] {
   if (member === undefined) return [];
   const path = pathText(['oidc-issuers', issuer]);
   const hint =
-    'Nothing was changed. An issuer may have a list of entries, each with its audience: print the preset without --into, and put its entry beside yours (docs/configuration.md, "Several issuer blocks for one issuer").';
+    'Nothing was changed. An issuer may have a list of blocks, each with its audience: print the preset without --into, and put its block beside yours (docs/configuration.md, "Several issuer blocks for one issuer").';
   return [{ path, ...member.keyPosition, message: 'is there already', hint }];
 }
 
@@ -72,7 +72,7 @@ function otherTemplates({ provider }: PresetBlock, root: MapNode): ConfigProblem
   const path = pathText(['ci-issuer-metadata', provider.name]);
   const message = "is there already, and differs from the preset's";
   const hint =
-    'Nothing was changed. Give yours another name, here and in the entries that use it, or print the preset without --into and put it in by hand.';
+    'Nothing was changed. Give yours another name, here and in the issuer blocks that use it, or print the preset without --into and put it in by hand.';
   return [{ path, ...templates.keyPosition, message, hint }];
 }
 
@@ -93,7 +93,7 @@ function inspected(text: string, file: string, directory: string): Pick<Inspecti
   }
 }
 
-/** The entries that were there, unchanged, and the new ones. */
+/** Throws where the result cannot be used, or holds anything but the blocks that were there, unchanged, and the new ones. */
 function requireBoth(
   before: Inspection,
   after: Pick<Inspection, 'problems' | 'issuers'>,
@@ -106,7 +106,8 @@ function requireBoth(
     isDeepStrictEqual(old, before.issuers) && after.issuers.length === old.length + blocks.length;
   if (isWhole && after.problems.length === 0) return;
   const [problem] = after.problems;
-  const reason = problem === undefined ? 'other entries would change' : `${problem.path}: ${problem.message}`;
+  const reason =
+    problem === undefined ? 'other issuer blocks would change' : `${problem.path}: ${problem.message}`;
   throw new ConfigError('CONFIG_INVALID', file, [
     {
       path: '',

@@ -13,14 +13,14 @@ export const FINDING_CODES = [
   /** A file that is named and cannot be read, or holds nothing of use. */
   'FILE_UNUSABLE',
   'ISSUER_MISSPELT',
-  /** A type of entry by which no token of the provider gets a certificate. */
+  /** An issuer type by which no token of the provider gets a certificate. */
   'TYPE_UNFIT',
   'PLAIN_HTTP',
   'EMAIL_UNVERIFIED',
   'SHARED_AUDIENCE',
-  /** Whoever the issuer authenticates gets a certificate, and that is everybody. */
+  /** Everyone whom the issuer authenticates gets a certificate, and that is everybody. */
   'OPEN_TO_THE_WORLD',
-  /** Whoever the issuer authenticates gets a certificate. */
+  /** Everyone whom the issuer authenticates gets a certificate. */
   'NO_RULES',
   /** Nobody gets a certificate: rules are required, and none allows anything. */
   'NOTHING_ALLOWED',
@@ -36,7 +36,7 @@ export const FINDING_CODES = [
   'PUBLIC_URL_PATH',
 ] as const;
 
-/** See {@link FINDING_CODES}. */
+/** One of {@link FINDING_CODES}. */
 export type FindingCode = (typeof FINDING_CODES)[number];
 
 /** One thing that works but should be known. Unlike a problem it does not keep the file from being used. */

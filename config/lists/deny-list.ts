@@ -84,7 +84,12 @@ function ruleOf(rule: z.output<typeof ruleSchema>, path: Path, report: Report): 
   if (from !== undefined && until !== undefined && until < from)
     report.problem([...path, 'until'], 'is before from, so that nothing is denied');
   return {
-    ...{ reason, identity, identityPrefix, issuer, from, until },
+    reason,
+    identity,
+    identityPrefix,
+    issuer,
+    from,
+    until,
     serial: serial
       ?.replaceAll(':', '')
       .toLowerCase()

@@ -14,7 +14,7 @@ const extensions = (description: string) =>
   described(z.record(z.string(), z.string()).optional(), description);
 
 const issuedSchema = z.strictObject({
-  entry: text('The name of the entry that is chosen.'),
+  entry: text('The name of the issuer block that is chosen.'),
   rule: text('The name of the rule that allows.'),
   san: text('The name in the certificate: e-mail address, URI or user name.'),
   extensions: extensions(
@@ -34,7 +34,7 @@ const issuedSchema = z.strictObject({
 });
 
 const refusedSchema = z.strictObject({
-  entry: text('The name of the entry that is chosen.'),
+  entry: text('The name of the issuer block that is chosen.'),
   reason: text('The reason of the refusal, such as `RULE_DENIED`; see docs/errors.md.'),
   rule: text('The name of the rule that refuses.'),
 });
@@ -50,7 +50,7 @@ const caseSchema = z.strictObject({
   name: described(z.string().min(1, 'must not be empty'), 'What the case is about.'),
   claims: described(
     z.record(z.string(), z.unknown()).optional(),
-    'Claims as a token would hold them; `iss` and `aud` choose the entry. Laid over those of `claims-file`.',
+    'Claims as a token would hold them; `iss` and `aud` choose the issuer block. Laid over those of `claims-file`.',
   ),
   'claims-file': text('JSON file with claims; a relative path starts at the directory of this file.'),
   'key-type': described(z.enum(KEY_TYPES).default('P-256'), 'The key that the certificate would be for.'),

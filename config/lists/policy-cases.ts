@@ -39,23 +39,25 @@ export function readPolicyCases(text: string, file: string): PolicyCases {
   const shaped = new Shaper(report).shape(root, policyCasesSchema, []);
   const values = check(policyCasesSchema, shaped, [], report);
   const common = values && timeOf(values.at, ['at'], report);
-  const cases = (values?.cases ?? []).map((entry, index) => caseOf(entry, ['cases', index], common, report));
+  const cases = (values?.cases ?? []).map((values, index) =>
+    caseOf(values, ['cases', index], common, report),
+  );
   refuseRepeatedNames(cases, report);
   if (report.problems.length > 0) throw new ConfigError('CONFIG_INVALID', file, report.problems);
   return { config: values?.config, cases };
 }
 
-function caseOf(entry: PolicyCaseValues, path: Path, at: number | undefined, report: Report): PolicyCase {
-  if (entry.claims === undefined && entry['claims-file'] === undefined)
+function caseOf(values: PolicyCaseValues, path: Path, at: number | undefined, report: Report): PolicyCase {
+  if (values.claims === undefined && values['claims-file'] === undefined)
     report.problem(path, 'has no claims', 'Give it claims, claims-file, or both.');
   return {
-    name: entry.name,
+    name: values.name,
     line: report.inside(path, 1, 1)?.line ?? 1,
-    claims: entry.claims ?? {},
-    claimsFile: entry['claims-file'],
-    keyType: entry['key-type'],
-    at: timeOf(entry.at, [...path, 'at'], report) ?? at,
-    expected: expectationOf(entry.expect, [...path, 'expect'], report),
+    claims: values.claims ?? {},
+    claimsFile: values['claims-file'],
+    keyType: values['key-type'],
+    at: timeOf(values.at, [...path, 'at'], report) ?? at,
+    expected: expectationOf(values.expect, [...path, 'expect'], report),
   };
 }
 

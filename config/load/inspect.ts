@@ -60,8 +60,8 @@ function mayflyOf(shaped: Shaped, directory: string, report: Report): MayflyConf
 function providersOf(shaped: Shaped, report: Report): CiProviders {
   const providers = new Map<string, CiProviderDefinition | undefined>();
   for (const [name, value] of membersOf(shaped, 'ci-issuer-metadata', report)) {
-    const entry = check(ciProviderSchema, value, ['ci-issuer-metadata', name], report);
-    providers.set(name, entry && ciProviderOf(name, entry, report));
+    const values = check(ciProviderSchema, value, ['ci-issuer-metadata', name], report);
+    providers.set(name, values && ciProviderOf(name, values, report));
   }
   return providers;
 }

@@ -7,8 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { moduleBeside } from '../../storage/module-beside.ts';
 
-/** How much a process gives way to the one that answers requests, where both want the same core: it gets about a
- * tenth. */
+/** How much lower the priority is than that of the process that answers requests. Where both want the same core, it gets
+ * about a tenth. */
 const NICENESS = 10;
 
 /** The lowest priority of all. */
@@ -20,8 +20,8 @@ const HEAP = 1_024;
 /** Bytes of memory from which on the engine would by itself let the heap grow beyond that. */
 const LARGE_MEMORY = 4 * 1024 ** 3;
 
-/** Starts the process that loads the configuration at `path`; throws the system's error. `politely`: it gives way to this
- * one. Before it runs its first line, it is the one that Linux ends when memory runs out. */
+/** Starts the process that loads the configuration at `path`; throws the system's error. `politely`: with a lower
+ * priority than this one. Before it runs its first line, it is the one that Linux ends when memory runs out. */
 export function startLoader(path: string, politely: boolean): ChildProcess {
   const { url, execArgv } = moduleBeside(import.meta.url, 'load-process');
   // In the same session: Linux may weigh sessions against each other, whatever the priorities in them.

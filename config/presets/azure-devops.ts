@@ -8,7 +8,7 @@ export const azureDevops: Preset = {
   title: 'Azure DevOps',
   about: [
     'Runs of pipelines of one organisation on Azure DevOps.',
-    'Its tokens have one fixed audience, which they share with federation into Azure: whoever is given such a token for that can use it here, and the reverse. Keep it in the job that signs. All organisations share keys, so the rule compares the organisation too. Tokens of service connections (sc://...) lack these claims and are refused.',
+    'Its tokens have one fixed audience, which they share with federation into Azure: a service that is sent such a token for that can use it here, and the reverse. Keep it in the job that signs. All organisations share keys, so the rule compares the organisation too. Tokens of service connections (sc://...) lack these claims and are refused.',
   ],
   blanks: [
     { name: 'org', about: 'your organisation, as in https://dev.azure.com/ORG', example: 'acme' },

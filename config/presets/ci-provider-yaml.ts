@@ -2,7 +2,7 @@ import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
 import { EXTENSION_NUMBERS } from '../schema/fulcio-schema.ts';
 import { quote } from '../yaml/yaml-text.ts';
 
-/** A CI provider's entry for `ci-issuer-metadata`. */
+/** A CI provider as it stands below `ci-issuer-metadata`. */
 export function ciProviderYaml(provider: CiProviderDefinition): string {
   const { name, defaults, extensionTemplates, pinned = new Map<string, string>() } = provider;
   const templates = [...EXTENSION_NUMBERS].flatMap(([key, number]) => {

@@ -69,7 +69,7 @@ export const circleci: Preset = {
       effect: 'deny',
       expression: 'claims["oidc.circleci.com/ssh-rerun"] != false',
       message: 'Reruns with SSH cannot sign.',
-      why: 'Whoever is logged in to such a job could sign anything.',
+      why: 'Anyone who is logged in to such a job could sign anything.',
     },
   ],
   token:

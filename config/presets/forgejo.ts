@@ -60,7 +60,7 @@ export const forgejo: Preset = {
       effect: 'deny',
       expression: 'claims.event_name == "pull_request" || claims.event_name == "pull_request_target"',
       message: 'Runs for pull requests cannot sign; merge first.',
-      why: 'pull_request_target runs on the main branch with a stranger at the other end.',
+      why: 'pull_request_target runs on the main branch for the code of an untrusted author.',
     },
   ],
   token:

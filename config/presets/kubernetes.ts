@@ -56,7 +56,7 @@ export const eks: Preset = {
   name: 'eks',
   title: 'Kubernetes on Amazon EKS',
   about: [
-    'Workloads of one cluster on EKS, by their service account. The issuer is told by `aws eks describe-cluster --name NAME --query cluster.identity.oidc.issuer`.',
+    'Workloads of one cluster on EKS, by their service account. The issuer is printed by `aws eks describe-cluster --name NAME --query cluster.identity.oidc.issuer`.',
   ],
   blanks: [
     { name: 'region', about: 'region of the cluster', example: 'eu-central-1', unset: 'edit-me' },
@@ -93,7 +93,7 @@ export const aks: Preset = {
   name: 'aks',
   title: 'Kubernetes on Azure AKS',
   about: [
-    'Workloads of one cluster on AKS (with its OIDC issuer switched on), by their service account. The issuer, to which the slash at its end belongs, is told by `az aks show -n NAME -g GROUP --query oidcIssuerProfile.issuerUrl`.',
+    'Workloads of one cluster on AKS (with its OIDC issuer switched on), by their service account. The issuer, to which the slash at its end belongs, is printed by `az aks show -n NAME -g GROUP --query oidcIssuerProfile.issuerUrl`.',
   ],
   blanks: [
     { name: 'region', about: 'region of the cluster', example: 'germanywestcentral', unset: 'edit-me' },

@@ -29,7 +29,7 @@ export type BlankValues = ReadonlyMap<string, string>;
 
 /** A provider of tokens, ready to be configured. */
 export interface Preset {
-  /** As `mayfly config preset NAME` takes it; also the name of the entry. */
+  /** As `mayfly config preset NAME` takes it; also the name of the issuer block. */
   readonly name: string;
   readonly title: string;
   /** Whom its tokens speak for, and what to know about them; sentences. */
@@ -42,7 +42,7 @@ export interface Preset {
   /** Where a provider dictates audiences; default the deployment's own, `%audience%`. */
   readonly audiences?: readonly string[] | undefined;
   readonly type: IssuerType;
-  /** Fulcio's further keys of the entry, such as `subject-domain`. */
+  /** Fulcio's further keys of the issuer block, such as `subject-domain`. */
   readonly fields?: Readonly<Record<string, string>> | undefined;
   /** Type ci-provider: the templates; its values may hold blanks. */
   readonly provider?: CiProviderDefinition | undefined;

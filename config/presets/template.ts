@@ -66,7 +66,7 @@ export function devConfig(options: DevOptions): string {
   return [
     prose(
       0,
-      'INSECURE: for trying and for tests. The issuer below lets everybody log in with any e-mail address. `mayfly dev` made this file; `mayfly init` makes one for production.',
+      'INSECURE: for development and for tests. The issuer below lets everybody log in with any e-mail address. `mayfly dev` made this file; `mayfly init` makes one for production.',
     ),
     'oidc-issuers:',
     `  ${quote(options.issuerUrl)}:`,
@@ -137,7 +137,7 @@ function mayflyBlock(publicUrl: string | undefined): string[] {
   return lines;
 }
 
-/** What a fresh file sets: nobody is let in by an entry that does not say whom. */
+/** What a fresh file sets: nobody is let in by an issuer block that does not say whom. */
 const SET: Readonly<Record<string, string>> = { 'require-rules': 'true' };
 
 /** Values shown where a setting has no default. */

@@ -59,7 +59,7 @@ function rowsOf(schema: z.ZodType, path: string): Row[] {
       const own = OWN_KEYS[path];
       return own === undefined ? [] : rowsOf(option.valueType as z.ZodType, `${path}.${own}`);
     }
-    // Where an entry may stand alone or in a list, its keys are told once.
+    // Where an issuer block may stand alone or in a list, its keys are listed once.
     if (option instanceof z.ZodArray) return options.length > 1 ? [] : rowsOf(elementOf(option), `${path}[]`);
     if (!(option instanceof z.ZodObject)) return [];
     const shape: Readonly<Record<string, z.ZodType>> = option.shape;

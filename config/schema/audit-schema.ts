@@ -12,14 +12,14 @@ const fileSchema = z.strictObject({
     description: 'The file. A relative path starts at the directory of the configuration file.',
   }),
   'max-size': quantity('MiB', 1, 1_000_000).default(100).meta({
-    description: 'Size at which the file is put aside under its name and the time.',
+    description: 'Size at which the file is rotated: renamed to its name and the time.',
   }),
   'max-age': quantity('hours', 1, 8784).optional().meta({
-    description: 'How old the file gets before it is put aside, whatever its size.',
+    description: 'How old the file gets before it is rotated, whatever its size.',
   }),
   keep: whole(1, 100_000)
     .default(30)
-    .meta({ description: 'How many files that were put aside are kept; the oldest go first.' }),
+    .meta({ description: 'How many rotated files are kept; the oldest go first.' }),
 });
 
 const facilities = Object.keys(SYSLOG_FACILITIES) as [SyslogFacility, ...SyslogFacility[]];
@@ -53,7 +53,7 @@ export const auditSchema = z.strictObject({
   }),
   'refusals-per-minute': whole(1, 100_000).default(60).meta({
     description:
-      'Lines for refusals of one reason and entry; what is over it is counted and summed up in one line a minute. Lines for certificates are never left out.',
+      'Lines for refusals of one reason and issuer block; what is over it is counted and summed up in one line a minute. Lines for certificates are never left out.',
   }),
 });
 

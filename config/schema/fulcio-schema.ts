@@ -6,7 +6,7 @@ import { mayflyIssuerSchema } from './issuer-schema.ts';
 /**
  * The part of the configuration that Fulcio defined. Each field's `json` is its name in Fulcio's JSON form, which is
  * accepted in any case; the property itself is the YAML name. What stands here is only the shape: what the values
- * must be together is in `issuer-entry.ts`. What is ours stands in a block `mayfly` of its own.
+ * must be together is in `config/issuers`. What is ours stands in a block `mayfly` of its own.
  */
 const field = <T extends z.ZodType>(schema: T, json: string, description: string, more: object = {}): T =>
   schema.meta({ json, description, ...more });
@@ -18,9 +18,9 @@ const oneOrMore = <T extends z.ZodType>(schema: T) =>
   z.union([schema, z.array(schema).min(1, 'must not be an empty list')]);
 
 const url =
-  "The issuer's URL, exactly as its tokens spell it in `iss`. Must equal the entry's key; absent, the key is taken.";
+  "The issuer's URL, exactly as its tokens spell it in `iss`. Must equal the key of the block; absent, the key is taken.";
 
-/** One entry of `oidc-issuers` or `meta-issuers`. */
+/** One issuer block, below `oidc-issuers` or `meta-issuers`. */
 export const issuerSchema = z
   .object({
     'issuer-url': text('IssuerURL', url),
@@ -33,10 +33,13 @@ export const issuerSchema = z
       z.string(),
       'Type',
       'What the tokens mean: `email`, `uri`, `username`, `spiffe`, `kubernetes`, `ci-provider`, `chainguard-identity`, or one of the deprecated `github-workflow`, `gitlab-pipeline`, `codefresh-workflow` and `buildkite-job`.',
-      // Only for editors: a wrong one has a sentence of its own, in `issuer-checks.ts`.
+      // Only for editors: a wrong one has a sentence of its own, in `config/issuers/issuer-type.ts`.
       { enum: ISSUER_TYPES },
     ),
-    'ci-provider': text('CIProvider', 'Type `ci-provider`: the entry of `ci-issuer-metadata` to use.'),
+    'ci-provider': text(
+      'CIProvider',
+      'Type `ci-provider`: the name below `ci-issuer-metadata` of the templates to use.',
+    ),
     'issuer-claim': text(
       'IssuerClaim',
       'Type `email`: JSONPath of the claim that the certificate names as the issuer, e.g. `$.federated_claims.connector_id`.',
@@ -63,15 +66,15 @@ export const issuerSchema = z
     'skip-email-verification': field(
       z.boolean().default(false),
       'SkipEmailVerification',
-      'Type `email`: take addresses that the issuer does not call verified. Whoever can register any address there can then sign as anybody.',
+      'Type `email`: take addresses that the issuer does not call verified. Anyone who can register any address there can then sign as anybody.',
     ),
     mayfly: mayflyIssuerSchema
       .prefault({})
-      .meta({ description: 'What only Mayfly has for an entry: who may, how often, for how long.' }),
+      .meta({ description: 'What only Mayfly has for an issuer block: who may, how often, for how long.' }),
   })
   .meta({ id: 'issuer' });
 
-/** The values of one issuer entry. */
+/** The values of one issuer block. */
 export type IssuerValues = z.output<typeof issuerSchema>;
 
 /** The extensions that a template may fill: issuer and subject always come from the token. */
@@ -95,7 +98,7 @@ const extensionTemplates = z.object(
   ),
 );
 
-/** One entry of `ci-issuer-metadata`. */
+/** One provider of `ci-issuer-metadata`. */
 export const ciProviderSchema = z.object({
   'default-template-values': field(
     z.record(z.string(), z.string()).default({}),
@@ -131,12 +134,12 @@ export const fulcioShape = {
   'oidc-issuers': field(
     z.record(z.string(), oneOrMore(issuerSchema)).default({}),
     'OIDCIssuers',
-    'Who may ask for certificates: issuer URL → what its tokens mean, or a list of such entries, among which the audience of a token chooses. Without an entry no certificate can be issued.',
+    'Who may ask for certificates: issuer URL → what its tokens mean, or a list of such blocks, among which the audience of a token chooses. Without an issuer block no certificate can be issued.',
   ),
   'meta-issuers': field(
     z.record(z.string(), oneOrMore(issuerSchema)).default({}),
     'MetaIssuers',
-    'The same for issuers whose URL fits a pattern: each `*` stands for one or more letters, digits, `-` and `_`. An exact entry goes first, then the pattern with the most literal characters.',
+    'The same for issuers whose URL fits a pattern: each `*` stands for one or more letters, digits, `-` and `_`. An exact URL goes first, then the pattern with the most literal characters.',
   ),
   'ci-issuer-metadata': field(
     z.record(z.string(), ciProviderSchema).default({}),

@@ -3,15 +3,15 @@ import { SIGNING_ALGORITHM_NAMES } from '../../ca/signing-algorithms.ts';
 import { quantity } from './quantity.ts';
 
 /**
- * What is ours in an entry of an issuer: the block `mayfly:` in it. Strict, so that no rule is lost to a typo. What
- * the values must be together is in `entry-policy.ts`.
+ * What is ours in an issuer block: the block `mayfly:` in it. Strict, so that no rule is lost to a typo. What the
+ * values must be together is in `config/issuers`.
  */
 
 const whole = (minimum: number, maximum: number) => z.number().int().min(minimum).max(maximum);
 
 const described = <T extends z.ZodType>(schema: T, description: string): T => schema.meta({ description });
 
-/** Gives a part of the schema a name, under which the JSON Schema tells it once. */
+/** Names a part of the schema, so that the JSON Schema has it once, under that name. */
 const named = <T extends z.ZodType>(id: string, schema: T, more: object = {}): T =>
   schema.meta({ id, ...more });
 
@@ -51,7 +51,10 @@ export const rateLimitSchema = named(
   z.union([
     off,
     z.strictObject({
-      issuer: described(z.union([off, bucketSchema]).optional(), 'For all tokens of an entry together.'),
+      issuer: described(
+        z.union([off, bucketSchema]).optional(),
+        'For all tokens of an issuer block together.',
+      ),
       principal: described(z.union([off, bucketSchema]).optional(), 'For each principal.'),
     }),
   ]),
@@ -63,10 +66,10 @@ export type RateLimitValues = z.output<typeof rateLimitSchema>;
 const ruleSchema = named(
   'rule',
   z.strictObject({
-    name: described(words(100), 'What audit lines and refusals call the rule; unique in its entry.'),
+    name: described(words(100), 'What audit lines and refusals call the rule; unique in its issuer block.'),
     allow: described(z.string().optional(), 'CEL that says who may. Either `allow` or `deny`.'),
     deny: described(z.string().optional(), 'CEL that says who may not, whatever the allow rules say.'),
-    message: described(words(500).optional(), 'What a person is told whom the rule refuses.'),
+    message: described(words(500).optional(), 'What a person reads whom the rule refuses.'),
   }),
   { oneOf: [{ required: ['allow'] }, { required: ['deny'] }] },
 );
@@ -74,11 +77,11 @@ const ruleSchema = named(
 /** The values of one rule. */
 export type RuleValues = z.output<typeof ruleSchema>;
 
-/** The block `mayfly:` of an entry of `oidc-issuers` or `meta-issuers`. */
+/** The block `mayfly:` of an issuer block. */
 export const mayflyIssuerSchema = z.strictObject({
   name: described(
     words(300).optional(),
-    "What audit lines, metrics and `mayfly explain` call the entry; unique in the file. Without it the issuer's URL, with `#2`, `#3` … for further entries of a list.",
+    "What audit lines, metrics and `mayfly explain` call the issuer block; unique in the file. Without it the issuer's URL, with `#2`, `#3` … for further blocks of a list.",
   ),
   lifetime: described(
     quantity('minutes', 1, 60).default(10),
@@ -102,7 +105,7 @@ export const mayflyIssuerSchema = z.strictObject({
   ),
   'any-issuer-claim': described(
     z.boolean().default(false),
-    'With `issuer-claim`: whatever the claim says is put into the certificate. Whoever can set the claim chooses the issuer that verifiers see.',
+    'With `issuer-claim`: whatever the claim says is put into the certificate. Anyone who can set the claim chooses the issuer that verifiers see.',
   ),
   jwks: described(
     z.record(z.string(), z.unknown()).optional(),
@@ -122,7 +125,7 @@ export const mayflyIssuerSchema = z.strictObject({
   ),
   'discovery-issuer': described(
     words(2000).optional(),
-    'What the discovery document names as its `issuer`, if not the URL of the entry. Tokens must name the URL of the entry.',
+    'What the discovery document names as its `issuer`, if not the URL of the issuer block. Tokens must name the URL of the issuer block.',
   ),
   'ca-cert-file': described(
     z.string().min(1, 'must not be empty').optional(),
@@ -138,7 +141,7 @@ export const mayflyIssuerSchema = z.strictObject({
   ),
   'rate-limit': described(
     rateLimitSchema.optional(),
-    'Limits of this entry; what is not said here is as `mayfly.rate-limit` says.',
+    'Limits of this issuer block; what is not said here is as `mayfly.rate-limit` says.',
   ),
   rules: described(
     z.array(ruleSchema).max(10_000, 'must not be more than 10000 rules').default([]),

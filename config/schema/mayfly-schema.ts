@@ -30,11 +30,11 @@ export const mayflySchema = z.strictObject({
     .optional()
     .meta({
       description:
-        'Where clients reach this service, e.g. `https://ca.example.com`. Goes into `log.v3.json` and printed advice. Without it the address of the listener is told.',
+        'Where clients reach this service, e.g. `https://ca.example.com`. Goes into `log.v3.json` and printed advice. Without it the address of the listener is shown.',
     }),
   'log-access': z.enum(['public', 'token', 'loopback']).default('public').meta({
     description:
-      'Who may read the log: `public` everybody; `token` who sends the token of `log-access-token-file` as a bearer; `loopback` only this machine. Entries hold the names, and so the e-mail addresses, of those who signed.',
+      'Who may read the log: `public` everybody; `token` who sends the token of `log-access-token-file` as a bearer; `loopback` only this machine. Log entries hold the names, and so the e-mail addresses, of those who signed.',
   }),
   'log-access-token-file': z.string().min(1, 'must not be empty').optional().meta({
     description:
@@ -56,11 +56,11 @@ export const mayflySchema = z.strictObject({
     }),
   'require-rules': z.boolean().default(false).meta({
     description:
-      'Whether an entry of an issuer without any `allow` rule refuses everybody. Off, as in Fulcio, such an entry admits whoever holds a token of the issuer. On, an `issuer-claim` needs `issuer-claim-values` too.',
+      'Whether an issuer block without any `allow` rule refuses everybody. Off, as in Fulcio, such a block admits everyone who holds a token of the issuer. On, an `issuer-claim` needs `issuer-claim-values` too.',
   }),
   'rate-limit': rateLimitSchema.default({ principal: { 'per-minute': 600, burst: 600 } }).meta({
     description:
-      'Limits of requests for entries that do not set their own; 429 with `Retry-After` beyond them.',
+      'Limits of requests for issuer blocks that do not set their own; 429 with `Retry-After` beyond them.',
   }),
   limits: limitsSchema
     .prefault({})

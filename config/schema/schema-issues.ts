@@ -3,7 +3,7 @@ import { nearest } from '../../core/nearest.ts';
 import type { Path, Report } from '../findings/report.ts';
 import { parseUsableParts } from './usable-parts.ts';
 
-/** The value as the schema gives it. Reports everything that the schema says against it; then it is what is left
+/** The value as the schema returns it. Reports everything that the schema says against it; then it is what is left
  * without the mistakes, so that the rest can be judged, or undefined when that is nothing. */
 export function check<T extends z.ZodType>(
   schema: T,
@@ -38,7 +38,7 @@ interface Sentence {
   readonly hint?: string | undefined;
 }
 
-/** Zod's words are for programmers; these are for whoever wrote the file. */
+/** Zod's words are for programmers; these are for the author of the file. */
 function sentence(issue: z.core.$ZodIssue): Sentence {
   // What the schema itself says of the value.
   if (issue.message.startsWith('must ') && issue.input !== undefined) return { message: issue.message };

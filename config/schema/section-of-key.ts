@@ -18,7 +18,7 @@ const namesOf = (schema: z.ZodType): string[] => {
 const BLOCKS: readonly Block[] = [
   {
     names: namesOf(mayflyIssuerSchema).filter((name) => name !== 'name'),
-    place: 'the block "mayfly" of an entry, below oidc-issuers or meta-issuers',
+    place: 'the block "mayfly" of an issuer block, below oidc-issuers or meta-issuers',
   },
   { names: namesOf(mayflySchema), place: 'the block "mayfly" at the top of the file' },
 ];

@@ -9,9 +9,9 @@ import type { Path, Report } from '../findings/report.ts';
 import { findUnread } from './unread-text.ts';
 
 /**
- * Fits the nodes of a file to a schema: gives each key its YAML name (Fulcio's JSON names count too, in any case),
- * sets aside what the schema does not know, reads scalars as Go's decoder does, and tells `report` where everything
- * stands. Whether the values are allowed is for the schema to say.
+ * Fits the nodes of a file to a schema: each key gets its YAML name (Fulcio's JSON names count too, in any case), keys
+ * that the schema does not know are left out and reported, and scalars are read as Go's decoder does. `report` learns
+ * where everything stands. Whether the values are allowed is for the schema to say.
  */
 export class Shaper {
   readonly #report: Report;

@@ -11,15 +11,15 @@ const HOUR = 3_600_000;
 const AT = ['mayfly', 'audit'] as const;
 
 /** What `mayfly.audit` means, with absolute paths; reports what does not fit together. */
-export function auditDefinitionOf(entry: AuditValues, directory: string, report: Report): AuditDefinition {
-  const syslog = syslogOf(entry.syslog, directory);
-  checkAudit(entry, syslog, report);
+export function auditDefinitionOf(values: AuditValues, directory: string, report: Report): AuditDefinition {
+  const syslog = syslogOf(values.syslog, directory);
+  checkAudit(values, syslog, report);
   return {
-    stdout: entry.stdout,
-    file: fileOf(entry.file, directory),
+    stdout: values.stdout,
+    file: fileOf(values.file, directory),
     syslog,
-    failClosed: entry['fail-closed'],
-    refusalsPerMinute: entry['refusals-per-minute'],
+    failClosed: values['fail-closed'],
+    refusalsPerMinute: values['refusals-per-minute'],
   };
 }
 
@@ -45,16 +45,16 @@ function syslogOf(syslog: AuditValues['syslog'], directory: string): SyslogDefin
   };
 }
 
-function checkAudit(entry: AuditValues, syslog: SyslogDefinition | undefined, report: Report): void {
-  if (!entry.stdout && entry.file === undefined && entry.syslog === undefined)
+function checkAudit(values: AuditValues, syslog: SyslogDefinition | undefined, report: Report): void {
+  if (!values.stdout && values.file === undefined && values.syslog === undefined)
     report.problem(AT, 'names no place for its lines', 'Add file, stdout: true or syslog below it.');
-  if (entry['fail-closed'] && syslog?.transport === 'udp')
+  if (values['fail-closed'] && syslog?.transport === 'udp')
     report.problem(
       [...AT, 'fail-closed'],
       'needs a place that says whether it took a line, and syslog over UDP does not',
       'Use tcp:// or tls:// for syslog, or a file beside a service that is not fail-closed.',
     );
-  if (entry.syslog?.['ca-file'] !== undefined && syslog !== undefined && syslog.transport !== 'tls')
+  if (values.syslog?.['ca-file'] !== undefined && syslog !== undefined && syslog.transport !== 'tls')
     report.finding('NO_EFFECT', [...AT, 'syslog', 'ca-file'], `has no effect: the address is not tls://`);
   if (syslog?.caFile !== undefined && syslog.transport === 'tls')
     findUnusableFile(syslog.caFile, 'these certificates', [...AT, 'syslog', 'ca-file'], report);

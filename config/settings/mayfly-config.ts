@@ -23,9 +23,9 @@ export interface MayflyConfig {
   readonly trustedProxies: readonly string[];
   /** Names of `ca/signing-algorithms.ts`. */
   readonly clientSigningAlgorithms: readonly string[];
-  /** Whether an entry without any allow rule refuses everybody. */
+  /** Whether an issuer block without any allow rule refuses everybody. */
   readonly requireRules: boolean;
-  /** For entries that do not set their own. */
+  /** For issuer blocks that do not set their own. */
   readonly rateLimits: RateLimits;
   readonly limits: Limits;
   /** Seconds between the signal to stop and the end of accepting. */
@@ -45,53 +45,53 @@ export interface Limits {
   readonly idleTimeoutMs: number;
 }
 
-/** The values of an entry; reports and warns of what does not fit together. */
-export function mayflyConfigOf(entry: MayflyValues, directory: string, report: Report): MayflyConfig {
-  const tokenFile = entry['log-access-token-file'];
-  checkLogAccess(entry, directory, report);
-  checkProxies(entry, report);
-  checkPublicUrl(entry, report);
+/** What the values of the section mean; reports and warns of what does not fit together. */
+export function mayflyConfigOf(values: MayflyValues, directory: string, report: Report): MayflyConfig {
+  const tokenFile = values['log-access-token-file'];
+  checkLogAccess(values, directory, report);
+  checkProxies(values, report);
+  checkPublicUrl(values, report);
   return {
-    publicUrl: entry['public-url']?.replace(/(?<!\/)\/+$/, ''),
-    logAccess: entry['log-access'],
+    publicUrl: values['public-url']?.replace(/(?<!\/)\/+$/, ''),
+    logAccess: values['log-access'],
     logAccessTokenFile: tokenFile === undefined ? undefined : resolve(directory, tokenFile),
-    trustedProxies: entry['trusted-proxies'],
-    clientSigningAlgorithms: [...new Set(entry['client-signing-algorithms'])],
-    requireRules: entry['require-rules'],
-    rateLimits: rateLimitsOf(entry['rate-limit'], DEFAULT_RATE_LIMITS),
+    trustedProxies: values['trusted-proxies'],
+    clientSigningAlgorithms: [...new Set(values['client-signing-algorithms'])],
+    requireRules: values['require-rules'],
+    rateLimits: rateLimitsOf(values['rate-limit'], DEFAULT_RATE_LIMITS),
     limits: {
-      maxInFlight: entry.limits['max-in-flight'],
-      readConcurrency: entry.limits['read-concurrency'],
-      idleTimeoutMs: entry.limits['idle-timeout'] * 1000,
+      maxInFlight: values.limits['max-in-flight'],
+      readConcurrency: values.limits['read-concurrency'],
+      idleTimeoutMs: values.limits['idle-timeout'] * 1000,
     },
-    shutdownDelay: entry['shutdown-delay'],
-    ...(entry.audit === undefined ? {} : { audit: auditDefinitionOf(entry.audit, directory, report) }),
-    logLevel: entry['log-level'],
+    shutdownDelay: values['shutdown-delay'],
+    ...(values.audit === undefined ? {} : { audit: auditDefinitionOf(values.audit, directory, report) }),
+    logLevel: values['log-level'],
   };
 }
 
-function checkLogAccess(entry: MayflyValues, directory: string, report: Report): void {
-  const file = entry['log-access-token-file'];
+function checkLogAccess(values: MayflyValues, directory: string, report: Report): void {
+  const file = values['log-access-token-file'];
   const hasFile = file !== undefined;
-  if (hasFile && entry['log-access'] === 'token')
+  if (hasFile && values['log-access'] === 'token')
     findUnusableFile(resolve(directory, file), 'the token', ['mayfly', 'log-access-token-file'], report);
-  if (entry['log-access'] === 'token' && !hasFile)
+  if (values['log-access'] === 'token' && !hasFile)
     report.problem(
       ['mayfly', 'log-access'],
       'token needs log-access-token-file',
       'Write a long random token into a file of mode 0600 and name it there.',
     );
-  if (entry['log-access'] !== 'token' && hasFile)
+  if (values['log-access'] !== 'token' && hasFile)
     report.finding(
       'NO_EFFECT',
       ['mayfly', 'log-access-token-file'],
-      `has no effect: log-access is "${entry['log-access']}"`,
+      `has no effect: log-access is "${values['log-access']}"`,
       { hint: 'Set log-access to token if readers must show it.' },
     );
 }
 
-function checkProxies(entry: MayflyValues, report: Report): void {
-  entry['trusted-proxies'].forEach((network, index) => {
+function checkProxies(values: MayflyValues, report: Report): void {
+  values['trusted-proxies'].forEach((network, index) => {
     if (network.endsWith('/0'))
       report.finding(
         'PROXIES_UNLIMITED',
@@ -102,8 +102,8 @@ function checkProxies(entry: MayflyValues, report: Report): void {
   });
 }
 
-function checkPublicUrl(entry: MayflyValues, report: Report): void {
-  const url = entry['public-url'];
+function checkPublicUrl(values: MayflyValues, report: Report): void {
+  const url = values['public-url'];
   if (url === undefined) return;
   if (!['', '/'].includes(new URL(url).pathname))
     report.finding('PUBLIC_URL_PATH', ['mayfly', 'public-url'], 'has a path', {

@@ -15,7 +15,7 @@ export interface Provider {
   readonly preset: string;
   /** Whether an issuer block is for it. */
   readonly isOf: (issuer: IssuerFacts) => boolean;
-  /** The types of issuer blocks by which its tokens can get a certificate. */
+  /** The issuer types by which its tokens can get a certificate. */
   readonly types: readonly IssuerType[];
   readonly claims: ClaimShapes;
   /** Of an issuer that vouches for addresses of whatever domain: the claim that says whose an account is. */
@@ -30,13 +30,13 @@ export const claims = (...rows: readonly (readonly [shape: ClaimShape, names: st
 export const inside = (outer: string, inner: ClaimShapes): ClaimShapes =>
   Object.fromEntries(Object.entries(inner).map(([name, shape]) => [`${outer}\n${name}`, shape]));
 
-/** Issuer blocks whose URL or pattern fits. */
+/** Fits issuer blocks by their URL or pattern. */
 export const at =
   (pattern: RegExp) =>
   ({ url }: IssuerFacts): boolean =>
     pattern.test(url);
 
-/** Issuer blocks whose certificates are named by a claim: an instance of one's own has any URL. */
+/** Whether the certificates of an issuer block are named by a claim: an instance of one's own has any URL. */
 export const isNamedBy = ({ type, ciProvider }: IssuerFacts, claim: string): boolean =>
   type === 'ci-provider' && ciProvider?.subjectTemplate.includes(`.${claim} `) === true;
 

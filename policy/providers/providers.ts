@@ -20,7 +20,7 @@ export const PROVIDERS: readonly Provider[] = [
 export const providerOf = (issuer: IssuerFacts): Provider | undefined =>
   PROVIDERS.find(({ isOf }) => isOf(issuer));
 
-/** What is known of a claim of an issuer that nobody knows: the kinds that its values have anywhere. */
+/** What is known of a claim of an unknown provider: the kinds that its values have anywhere. */
 const ANYWHERE: ReadonlyMap<string, ClaimShape> = new Map(
   [...new Set(PROVIDERS.flatMap(({ claims }) => Object.keys(claims)))].map((name) => {
     const kinds = new Set(PROVIDERS.flatMap(({ claims }): readonly ClaimKind[] => claims[name]?.kinds ?? []));

@@ -24,7 +24,7 @@ import {
   type ValueType,
 } from './value-type.ts';
 
-/** Checks that the expression gives a bool, as far as that can be known, and makes what its literals stand for. Throws
+/** Checks that the expression is a bool, as far as that can be known, and makes what its literals stand for. Throws
  * {@link ExpressionFault}. */
 export function checkExpression(syntax: Syntax): Literals {
   refill(1);
@@ -34,7 +34,7 @@ export function checkExpression(syntax: Syntax): Literals {
   if (!fits(type, BOOL)) {
     throw new ExpressionFault(
       0,
-      `the expression gives ${described(type)}, not a bool`,
+      `the expression is ${described(type)}, not a bool`,
       'A rule is a condition: compare with "==", or use has(…), startsWith(…) and the like.',
     );
   }

@@ -14,7 +14,7 @@ export interface CompiledExpression {
   readonly literals: Literals;
   /** Steps that every evaluation costs, whatever the token. */
   readonly steps: number;
-  /** Evaluates; gives an error of the library, and throws nothing. */
+  /** Evaluates; returns an error of the library, and throws nothing. */
   readonly evaluate: (bindings: Bindings) => CelResult;
 }
 

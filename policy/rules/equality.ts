@@ -24,7 +24,7 @@ export const KINDS_DIFFER = 'the kinds of the values differ';
 
 const { BOOL, DOUBLE, DYN, INT, STRING, UINT } = CelScalar;
 
-/** Functions are told apart by the name of a type: a map of any. */
+/** Functions are distinguished by the name of a type: a map of any. */
 const MAP = mapType(STRING, DYN);
 
 let lenient = false;
@@ -44,7 +44,7 @@ function kindOf(value: CelValue): string {
   return isCelType(value) ? 'type' : 'message';
 }
 
-/** Undefined when nothing but the kinds of some parts tells the values apart. */
+/** Undefined when the values differ in nothing but the kinds of some parts. */
 function compare(left: CelValue, right: CelValue): boolean | undefined {
   if (left === right) return true;
   const kind = kindOf(left);

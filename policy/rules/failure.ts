@@ -10,7 +10,7 @@ import { accessOf, chainOf, pathOf } from './path.ts';
 import { nodesOf, type Syntax } from './syntax.ts';
 import { InexactNumber } from './values.ts';
 
-/** One sentence without the rule's name, and what whoever wrote the rule can do. */
+/** One sentence without the rule's name, and what the author of the rule can do. */
 export interface Failure {
   readonly reason: string;
   readonly hint: string;
@@ -73,7 +73,7 @@ function missing({ root }: Syntax, { exprId, message }: CelError, where: string)
 /** The failure of an expression that looks at a number with too many digits. */
 const inexact: Failure = {
   reason: 'it looks at a number that is too large to be known to its last digit',
-  hint: 'This is for whoever runs the issuer: ids of more than 15 digits have to be sent as text.',
+  hint: 'This is for the operator of the issuer: ids of more than 15 digits have to be sent as text.',
 };
 
 /** The failure of an expression for which the budget does not suffice. */
@@ -82,9 +82,9 @@ export const tooCostly: Failure = {
   hint: 'Avoid macros within macros, and regular expressions on long texts.',
 };
 
-/** The failure of an expression that gives something else than true or false. */
+/** The failure of an expression that is something else than true or false. */
 export const notBool: Failure = {
-  reason: 'it gives neither true nor false',
+  reason: 'it is neither true nor false',
   hint: 'The claim it ends with is not a bool: compare it with "==".',
 };
 

@@ -14,12 +14,12 @@ export interface Known {
 }
 
 /** What is known of the value of a part; undefined for what is computed, and for claims that nobody knows. */
-export function knownShape(node: Expr, look: RuleUnderCheck): Known | undefined {
+export function knownShape(node: Expr, checked: RuleUnderCheck): Known | undefined {
   const path = plainPath(node);
   if (path === undefined) return undefined;
   const names = claimNames(node);
   const shape =
-    OWN.get(path) ?? ofIssuer(path, look) ?? (names && shapeOf(look.provider, names)) ?? undefined;
+    OWN.get(path) ?? ofIssuer(path, checked) ?? (names && shapeOf(checked.provider, names)) ?? undefined;
   return shape === undefined ? undefined : { path, shape };
 }
 
@@ -45,7 +45,7 @@ function ofIssuer(path: string, { issuer: { url, isMeta, type } }: RuleUnderChec
   return !isMeta && (path === 'issuer' || path === 'claims.iss') ? oneOf(url) : undefined;
 }
 
-/** Types of entries whose certificates do not name a URI. */
+/** Issuer types whose certificates do not name a URI. */
 const SAN_TYPES: Readonly<Record<string, string | undefined>> = { email: 'email', username: 'username' };
 
 const LITERALS: ReadonlyMap<string | undefined, ClaimKind> = new Map([

@@ -12,7 +12,7 @@ const STRING_METHODS: ReadonlySet<string> = new Set([
 
 const PLAIN = celEnv({ funcs: strings.filter(({ name }) => STRING_METHODS.has(name)) });
 
-/** What the library's function of that name gives for these values. Throws its error. */
+/** What the library's function of that name returns for these values. Throws its error. */
 export function library(name: string, target: CelValue | undefined, values: CelValue[]): CelValue {
   const result = PLAIN.funcs.find(name)?.call(0, target, values);
   if (result === undefined || isCelError(result)) throw result ?? new Error('no such function');

@@ -2,11 +2,11 @@
 import type { CelValue } from '@bufbuild/cel';
 import type { Matcher } from './regex.ts';
 
-/** See above. */
+/** The literals of one expression, ready for use. */
 export interface Literals {
   /** Compiled patterns of `matches`, by their text. */
   readonly matchers: ReadonlyMap<string, Matcher>;
-  /** What `duration("5m")` and the like give, by {@link literalKey}. */
+  /** The values of `duration("5m")` and the like, by {@link literalKey}. */
   readonly constants: ReadonlyMap<string, CelValue>;
 }
 
@@ -16,7 +16,7 @@ export const literalKey = (name: string, text: string): string => `${name} ${tex
 const NOTHING: Literals = { matchers: new Map(), constants: new Map() };
 let literals = NOTHING;
 
-/** Tells the functions which expression is evaluated next. */
+/** Sets the literals of the expression that is evaluated next. */
 export function useLiterals(next: Literals | undefined): void {
   literals = next ?? NOTHING;
 }

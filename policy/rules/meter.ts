@@ -6,7 +6,7 @@
  * Evaluation is synchronous and never nests, so one meter serves all.
  */
 
-/** Steps that the rules of an entry have together for one request, and what each of them adds. */
+/** Steps that the rules of an issuer block have together for one request, and what each of them adds. */
 const SHARED_STEPS = 100_000;
 const STEPS_PER_RULE = 1000;
 
@@ -15,7 +15,7 @@ const STEPS_PER_RULE = 1000;
 export const MAX_ADDED_STEPS = 100_000;
 
 /** The budget is used up. Its text is never shown. */
-export class BudgetExhausted extends Error {}
+class BudgetExhausted extends Error {}
 
 let budget = 0;
 let left = 0;

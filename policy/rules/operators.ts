@@ -15,9 +15,9 @@ import {
   type ValueType,
 } from './value-type.ts';
 
-/** The type that an operator gives for the types of its operands; throws what `fault` makes, about the operator or about one
+/** The type that an operator has for the types of its operands; throws what `fault` makes, about the operator or about one
  * of its operands. */
-export type Operator = (
+type Operator = (
   types: readonly ValueType[],
   fault: (sentence: string, at?: Expr) => ExpressionFault,
   operands: readonly Expr[],
@@ -70,7 +70,7 @@ const index: Operator = ([container = DYN, key = DYN], fault, operands) => {
   throw fault(`${described(container)} has no element for ${described(key)}`);
 };
 
-/** Operators whose types no list of overloads describes, by the name that the parser gives them. */
+/** Operators whose types no list of overloads describes, by the name that the parser has for them. */
 export const OPERATORS: ReadonlyMap<string, Operator> = new Map([
   ['_&&_', logical('&&')],
   ['_||_', logical('||')],
@@ -82,7 +82,7 @@ export const OPERATORS: ReadonlyMap<string, Operator> = new Map([
   ['_[_]', index],
 ]);
 
-/** How operators are written, by the name that the parser gives them. */
+/** How operators are written, by the name that the parser has for them. */
 export const OPERATOR_NAMES: ReadonlyMap<string, string> = new Map([
   ...['+', '-', '*', '/', '%', '<', '<=', '>', '>='].map((sign): [string, string] => [
     `_${sign}_`,

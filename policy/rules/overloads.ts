@@ -15,8 +15,8 @@ const MACROS: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one', 'map
 export function unknownFunction(name: string, fault: Fault): ExpressionFault {
   if (name === 'has') return fault('has() takes one field', 'Write it like has(claims.ref).');
   if (MACROS.has(name)) {
-    const mend = `Write it like claims.groups.${name}(g, g == "admins").`;
-    return fault(`${name}() takes the name of a variable and a condition`, mend);
+    const hint = `Write it like claims.groups.${name}(g, g == "admins").`;
+    return fault(`${name}() takes the name of a variable and a condition`, hint);
   }
   const near = nearest(name, [...FUNCTION_NAMES, ...MACROS]);
   const sentence = /^\w+$/.test(name)
@@ -25,7 +25,7 @@ export function unknownFunction(name: string, fault: Fault): ExpressionFault {
   return fault(sentence, near === undefined ? undefined : `Did you mean "${near}"?`);
 }
 
-/** The type that a call gives for operands of these types, its target first. Throws what `fault` makes when no function
+/** The type of a call for operands of these types, its target first. Throws what `fault` makes when no function
  * of the name takes them. */
 export function resultOfCall(
   { function: name, target }: Call,

@@ -19,7 +19,7 @@ export function accessOf({ exprKind }: Expr): { readonly operand: Expr; readonly
   return operand === undefined || name === undefined ? undefined : { operand, name };
 }
 
-/** The node and everything that it is an entry of. */
+/** The node and everything that it is a member of. */
 export function chainOf(node: Expr): Expr[] {
   const access = accessOf(node);
   return access === undefined ? [node] : [node, ...chainOf(access.operand)];

@@ -40,7 +40,7 @@ export function decisionOf(
 }
 
 /** For a refusal whose rule has no message of its own. */
-const ASK = 'Whoever runs this service knows what the rule is for; name the request to them.';
+const ASK = 'The operator of this service knows what the rule is for; name the request to them.';
 
 const deniedBy = ({ name, message }: RuleDefinition): RuleDecision => ({
   allowed: false,
@@ -59,7 +59,7 @@ const failedBy = (rule: string, { reason, hint }: Failure): RuleDecision => ({
 });
 
 const NOT_MEANT =
-  'Is it the branch, repository or account that may sign? If so, whoever runs this service sees with `mayfly explain` which claim differs.';
+  'Is it the branch, repository or account that may sign? If so, the operator of this service sees with `mayfly explain` which claim differs.';
 
 const SHOWN_RULES = 5;
 
@@ -94,7 +94,7 @@ export const rulesRequired = (entry: string): PolicyError =>
     'RULES_REQUIRED',
     'no rule says whom this issuer may sign for, and this service requires one',
     {
-      hint: 'This is for whoever runs this service: add an allow rule to the entry, or set require-rules to false.',
+      hint: 'This is for the operator of this service: add an allow rule to the issuer block, or set require-rules to false.',
       metadata: { entry },
     },
   );

@@ -19,7 +19,7 @@ export class ExpressionFault extends Error {
 }
 
 /** A place in a text, both counted from 1; columns count characters, not code units. */
-export interface Place {
+interface Place {
   readonly line: number;
   readonly column: number;
 }

@@ -43,10 +43,10 @@ export const callOf = ({ exprKind }: Expr): Call | undefined =>
 
 /** The calls of a method on a path, with its literal argument. */
 export function* callsOn(
-  look: RuleUnderCheck,
+  checked: RuleUnderCheck,
   method: string,
 ): Generator<{ node: Expr; subject: Expr | undefined; path: string; text: string }> {
-  for (const node of look.nodes) {
+  for (const node of checked.nodes) {
     const call = callOf(node);
     if (call?.function !== method) continue;
     const [subject, argument] = call.target === undefined ? call.args : [call.target, ...call.args];

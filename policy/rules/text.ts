@@ -1,11 +1,11 @@
 /**
  * A first look at the text of an expression, before the parser's. It bounds length and nesting, for the parser descends
- * into brackets; and it finds the slips whose place a backtracking parser cannot tell.
+ * into brackets; and it finds the slips whose place a backtracking parser cannot find.
  */
 import { ExpressionFault } from './rule-error.ts';
 
 /** Longest expression, in UTF-16 code units. */
-export const MAX_EXPRESSION_LENGTH = 4096;
+const MAX_EXPRESSION_LENGTH = 4096;
 const MAX_BRACKETS = 24;
 
 const CLOSING: ReadonlyMap<string, string> = new Map([
@@ -92,7 +92,7 @@ function checkToken(
   } else if (/^[“”„‘’«»]$/.test(token)) {
     throw new ExpressionFault(offset, `"${token}" is no quote of CEL`, 'Write " or \' on both sides.');
   } else if (before !== '.' && FOREIGN.has(token.toLowerCase())) {
-    const mend = FOREIGN.get(token.toLowerCase()) ?? '';
-    throw new ExpressionFault(offset, `"${token}" is not a word of CEL`, `Write "${mend}".`);
+    const own = FOREIGN.get(token.toLowerCase()) ?? '';
+    throw new ExpressionFault(offset, `"${token}" is not a word of CEL`, `Write "${own}".`);
   }
 }

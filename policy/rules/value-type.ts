@@ -8,7 +8,7 @@ export interface ValueType {
   readonly name: string;
   /** Of a list's elements or a map's values. */
   readonly element?: ValueType | undefined;
-  /** Of a map that has these entries and no other. */
+  /** Of a map that has these keys and no other. */
   readonly fields?: ReadonlyMap<string, ValueType> | undefined;
 }
 

@@ -9,14 +9,14 @@ import { callOf, callsOn, plainPath, type Weakness, type RuleUnderCheck } from '
 const EQUALITIES: ReadonlySet<string> = new Set(['_==_', '_!=_']);
 
 /** The texts that a value is compared with which it never has: a deny rule would never hold, and nobody would see. */
-export function impossibleTexts(look: RuleUnderCheck): Weakness[] {
-  return look.nodes.flatMap((node) => {
+export function impossibleTexts(checked: RuleUnderCheck): Weakness[] {
+  return checked.nodes.flatMap((node) => {
     const call = callOf(node);
     if (call === undefined || (!EQUALITIES.has(call.function) && call.function !== '@in')) return [];
     return call.args.flatMap((side) => {
       const compared = literalsBeside(side, call);
       if (compared.length === 0) return [];
-      return [...formless(side, compared, look), ...miscased(side, compared)];
+      return [...formless(side, compared, checked), ...miscased(side, compared)];
     });
   });
 }
@@ -30,8 +30,8 @@ function literalsBeside(side: Expr, { args, function: name }: Call): readonly Ex
   return nodes.filter((node) => literalText(node) !== undefined);
 }
 
-function formless(side: Expr, compared: readonly Expr[], look: RuleUnderCheck): Weakness[] {
-  const known = knownShape(side, look);
+function formless(side: Expr, compared: readonly Expr[], checked: RuleUnderCheck): Weakness[] {
+  const known = knownShape(side, checked);
   const form = known?.shape.form;
   const path = plainPath(side) ?? '';
   return compared.flatMap((node) => {
@@ -74,20 +74,20 @@ function miscased(side: Expr, compared: readonly Expr[]): Weakness[] {
     const text = literalText(node) ?? '';
     if (change(text) === text) return [];
     const hint = `Write ${JSON.stringify(change(text))}.`;
-    return [{ node, message: `${call.function}() never gives ${JSON.stringify(text)}`, hint }];
+    return [{ node, message: `${call.function}() never returns ${JSON.stringify(text)}`, hint }];
   });
 }
 
 /** Beginnings that no value of a claim has. */
-export function impossibleStarts(look: RuleUnderCheck): Weakness[] {
-  const texts = [...callsOn(look, 'startsWith')];
-  const patterns = [...callsOn(look, 'matches')].flatMap(({ text, ...rest }) => {
+export function impossibleStarts(checked: RuleUnderCheck): Weakness[] {
+  const texts = [...callsOn(checked, 'startsWith')];
+  const patterns = [...callsOn(checked, 'matches')].flatMap(({ text, ...rest }) => {
     const start = /^\^([\w/@:-]+)(?![*?{|])/.exec(text)?.[1];
     // The last character may be there any number of times.
     return start === undefined || text.includes('|') ? [] : [{ ...rest, text: start }];
   });
   return [...texts, ...patterns].flatMap(({ node, subject, text }) => {
-    const known = subject && knownShape(subject, look);
+    const known = subject && knownShape(subject, checked);
     const form = known?.shape.form;
     if (known === undefined || form === undefined || form.begins(text)) return [];
     const message = `${known.path} never starts with ${JSON.stringify(text)}`;
@@ -96,8 +96,8 @@ export function impossibleStarts(look: RuleUnderCheck): Weakness[] {
 }
 
 /** One value that is said to be two, and one that is asked to be other than all. */
-export function contradictions(look: RuleUnderCheck): Weakness[] {
-  return look.nodes.flatMap((node) => {
+export function contradictions(checked: RuleUnderCheck): Weakness[] {
+  return checked.nodes.flatMap((node) => {
     const call = callOf(node);
     const wanted = call && ALL_OF.get(call.function);
     if (call === undefined || wanted === undefined) return [];
@@ -147,17 +147,17 @@ function contradiction(
 }
 
 /** Claims that the provider is not known to have, but one that is called nearly so. */
-export function misspeltClaims(look: RuleUnderCheck): Weakness[] {
-  const { provider } = look;
+export function misspeltClaims(checked: RuleUnderCheck): Weakness[] {
+  const { provider } = checked;
   if (provider === undefined) return [];
   const names = Object.keys(provider.claims).filter((name) => !name.includes('\n'));
-  const told = new Set<string>();
-  return look.nodes.flatMap((node) => {
+  const reported = new Set<string>();
+  return checked.nodes.flatMap((node) => {
     const name = claimIn(node);
-    const isTold = name === undefined || names.includes(name) || told.has(name);
-    const near = isTold ? undefined : nearest(name, names.filter(startOf(name)));
+    const isSettled = name === undefined || names.includes(name) || reported.has(name);
+    const near = isSettled ? undefined : nearest(name, names.filter(startOf(name)));
     if (name === undefined || near === undefined) return [];
-    told.add(name);
+    reported.add(name);
     const path = /^\w+$/.test(near) ? `claims.${near}` : `claims[${JSON.stringify(near)}]`;
     const message = `tokens of ${provider.title} are not known to have a claim ${JSON.stringify(name)}`;
     return [{ node, message, hint: `Did you mean ${path}?` }];

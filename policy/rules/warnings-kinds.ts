@@ -6,12 +6,12 @@ import type { Expr } from './syntax.ts';
 import { callOf, type Weakness, type RuleUnderCheck } from './rule-under-check.ts';
 
 /** The uses of claims of another kind: no rule that allows holds by that, and one that denies fails. */
-export const unlikeKinds = (look: RuleUnderCheck): Weakness[] => [
-  ...look.nodes.flatMap((node) => USES.flatMap((use) => use(node, look))),
-  ...asTruth(look.expression.syntax.root, look),
+export const unlikeKinds = (checked: RuleUnderCheck): Weakness[] => [
+  ...checked.nodes.flatMap((node) => USES.flatMap((use) => use(node, checked))),
+  ...asTruth(checked.expression.syntax.root, checked),
 ];
 
-type Use = (node: Expr, look: RuleUnderCheck) => Weakness[];
+type Use = (node: Expr, checked: RuleUnderCheck) => Weakness[];
 
 const EQUALITIES: ReadonlySet<string> = new Set(['_==_', '_!=_']);
 const ORDERS: ReadonlySet<string> = new Set(['_<_', '_<=_', '_>_', '_>=_']);
@@ -31,35 +31,35 @@ const TEXT_METHODS: ReadonlySet<string> = new Set([
 ]);
 
 const USES: readonly Use[] = [
-  function equality(node, look) {
+  function equality(node, checked) {
     const call = callOf(node);
     if (call === undefined || !EQUALITIES.has(call.function)) return [];
-    const known = call.args.map((side) => knownShape(side, look)).find((side) => side !== undefined);
+    const known = call.args.map((side) => knownShape(side, checked)).find((side) => side !== undefined);
     return known === undefined ? [] : unlike(known, call.args);
   },
-  function membership(node, look) {
+  function membership(node, checked) {
     const call = callOf(node);
     const [element, container] = call?.function === '@in' ? call.args : [];
     if (element === undefined || container === undefined) return [];
-    const known = knownShape(element, look);
+    const known = knownShape(element, checked);
     if (known !== undefined && container.exprKind.case === 'listExpr')
       return unlike(known, container.exprKind.value.elements);
-    const inside = knownShape(container, look);
+    const inside = knownShape(container, checked);
     return inside === undefined || holds(inside, 'a list', 'a map') ? [] : [noContainer(container, inside)];
   },
-  function order(node, look) {
+  function order(node, checked) {
     const call = callOf(node);
     if (call === undefined || !ORDERS.has(call.function)) return [];
-    const known = call.args.map((side) => knownShape(side, look)).find((side) => side !== undefined);
+    const known = call.args.map((side) => knownShape(side, checked)).find((side) => side !== undefined);
     if (known === undefined) return [];
     // Between quotes, "10" would come before "5".
     const hint = holds(known, 'text') ? `Compare its number: int(${known.path}).` : undefined;
     return unlike(known, call.args).map((found) => ({ ...found, hint: hint ?? found.hint }));
   },
-  function method(node, look) {
+  function method(node, checked) {
     const call = callOf(node);
     if (call?.target === undefined || !TEXT_METHODS.has(call.function)) return [];
-    const known = knownShape(call.target, look);
+    const known = knownShape(call.target, checked);
     if (known === undefined || holds(known, 'text')) return [];
     const message = `${known.path} is ${kindsOf(known)}, and ${call.function}() is for text`;
     return [
@@ -70,10 +70,10 @@ const USES: readonly Use[] = [
       },
     ];
   },
-  function truth(node, look) {
+  function truth(node, checked) {
     const call = callOf(node);
     const operands = call === undefined ? [] : call.args.slice(0, TRUTHS.get(call.function) ?? 0);
-    return operands.flatMap((operand) => asTruth(operand, look));
+    return operands.flatMap((operand) => asTruth(operand, checked));
   },
 ];
 
@@ -127,8 +127,8 @@ const noContainer = (node: Expr, known: Known): Weakness => ({
 });
 
 /** Where true or false is asked for. */
-function asTruth(node: Expr, look: RuleUnderCheck): Weakness[] {
-  const known = knownShape(node, look);
+function asTruth(node: Expr, checked: RuleUnderCheck): Weakness[] {
+  const known = knownShape(node, checked);
   // has(…) is a bool, whatever it asks for.
   const isTest = node.exprKind.case === 'selectExpr' && node.exprKind.value.testOnly;
   if (known === undefined || isTest || holds(known, 'a bool')) return [];

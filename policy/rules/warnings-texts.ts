@@ -33,11 +33,11 @@ const ENDS: ReadonlySet<string> = new Set([
 ]);
 
 /** Patterns that are found within a longer text. */
-export function looseMatches(look: RuleUnderCheck): Weakness[] {
-  if (look.rule.effect !== 'allow') return [];
-  return [...callsOn(look, 'matches')].flatMap(({ node, path, text }) => {
+export function looseMatches(checked: RuleUnderCheck): Weakness[] {
+  if (checked.rule.effect !== 'allow') return [];
+  return [...callsOn(checked, 'matches')].flatMap(({ node, path, text }) => {
     const parts = branchesOf(text);
-    const start = look.expression.literals.matchers.get(text)?.anchored === true || parts.every(hasStart);
+    const start = checked.expression.literals.matchers.get(text)?.anchored === true || parts.every(hasStart);
     const end = parts.every(hasEnd);
     if (start && end) return [];
     const where = !start && !end ? 'anywhere in it' : start ? 'at its start' : 'at its end';
@@ -67,21 +67,21 @@ function branchesOf(pattern: string): string[] {
 }
 
 /** Beginnings, ends and parts that longer names have too. */
-export function looseTexts(look: RuleUnderCheck): Weakness[] {
-  if (look.rule.effect !== 'allow') return [];
-  const contained = [...callsOn(look, 'contains')].map(({ node, path }) => ({
+export function looseTexts(checked: RuleUnderCheck): Weakness[] {
+  if (checked.rule.effect !== 'allow') return [];
+  const contained = [...callsOn(checked, 'contains')].map(({ node, path }) => ({
     node,
     message: `contains() finds the text anywhere in ${path}`,
     hint: 'Compare with "==", or use startsWith() or an anchored matches().',
   }));
-  const begun = [...callsOn(look, 'startsWith')]
+  const begun = [...callsOn(checked, 'startsWith')]
     .filter(({ path, text }) => COMPOSED.has(path.replace(/^claims\./, '')) && !/[/:@]$/.test(text))
     .map(({ node, path, text }) => ({
       node,
       message: `${path} also starts with ${JSON.stringify(text)} when a longer name begins that way`,
       hint: 'End the text with the sign that ends the name: "/", ":" or "@".',
     }));
-  const ended = [...callsOn(look, 'endsWith')]
+  const ended = [...callsOn(checked, 'endsWith')]
     .filter(({ path, text }) => ENDS.has(path) && !/^[/:@.]|@/.test(text))
     .map(({ node, path, text }) => ({
       node,

@@ -1,5 +1,5 @@
 /**
- * What is wrong with a rule although it can be used: conditions that more tokens meet than whoever wrote them thinks. Read
+ * What is wrong with a rule although it can be used: conditions that more tokens meet than their author thinks. Read
  * off the syntax tree, so neither complete nor always right; for `mayfly config check`.
  */
 import type { RuleDefinition } from '../issuer-policy-definition.ts';
@@ -17,7 +17,7 @@ import { emptyLists } from './warnings-lists.ts';
 import { borrowedAddresses, looseMatches, looseTexts } from './warnings-texts.ts';
 
 /** One warning; `line` and `column` count from 1 within the expression. */
-export interface RuleWarning {
+interface RuleWarning {
   readonly rule: string;
   readonly line: number;
   readonly column: number;
@@ -40,15 +40,15 @@ const IDS: ReadonlyMap<string, readonly string[]> = new Map([
   ['pipeline_name', ['pipeline_id', 'account_id']],
 ]);
 
-/** Warnings for a rule of an entry for `issuer`, in the order of the text; none for a rule that cannot be compiled, which
+/** Warnings for a rule of an issuer block for `issuer`, in the order of the text; none for a rule that cannot be compiled, which
  * `compileRules` refuses. */
 export function ruleWarnings(rule: RuleDefinition, issuer: IssuerFacts): RuleWarning[] {
   const expression = compiled(rule);
   if (expression === undefined) return [];
   const nodes = [...nodesOf(expression.syntax.root)];
   const paths = new Set(nodes.map(plainPath).filter((path) => path !== undefined));
-  const look: RuleUnderCheck = { rule, issuer, provider: providerOf(issuer), expression, nodes, paths };
-  return CHECKS.flatMap((check) => check(look))
+  const checked: RuleUnderCheck = { rule, issuer, provider: providerOf(issuer), expression, nodes, paths };
+  return CHECKS.flatMap((check) => check(checked))
     .map(({ node, message, hint }) => {
       const place = placeOf(rule.expression, expression.syntax.offsetOf(node));
       return { rule: rule.name, ...place, message, hint };
@@ -64,7 +64,7 @@ function compiled(rule: RuleDefinition): CompiledExpression | undefined {
   }
 }
 
-/** The first node of a path, so that a claim that is read thrice is told of once. */
+/** The first node of a path, so that a claim that is read thrice is warned of once. */
 function firstReading({ nodes }: RuleUnderCheck, path: string): Expr | undefined {
   return nodes.find((node) => plainPath(node) === path);
 }
@@ -79,10 +79,10 @@ function admitsAll({ rule, paths, expression }: RuleUnderCheck): Weakness[] {
   ];
 }
 
-function subjectOfGithub(look: RuleUnderCheck): Weakness[] {
-  if (look.provider !== githubActions) return [];
+function subjectOfGithub(checked: RuleUnderCheck): Weakness[] {
+  if (checked.provider !== githubActions) return [];
   return ['claims.sub', 'principal.subject'].flatMap((path) => {
-    const node = firstReading(look, path);
+    const node = firstReading(checked, path);
     if (node === undefined) return [];
     const message = `${path} of GitHub is made of names, and a repository can choose which`;
     return [
@@ -91,8 +91,8 @@ function subjectOfGithub(look: RuleUnderCheck): Weakness[] {
   });
 }
 
-function namesWithoutIds(look: RuleUnderCheck): Weakness[] {
-  const branches = alternativesOf(look.expression.syntax.root).map((branch) => {
+function namesWithoutIds(checked: RuleUnderCheck): Weakness[] {
+  const branches = alternativesOf(checked.expression.syntax.root).map((branch) => {
     const nodes = [...nodesOf(branch)];
     return { nodes, paths: nodes.map(plainPath) };
   });

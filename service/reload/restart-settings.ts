@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { MayflyConfig } from '../../config/settings/mayfly-config.ts';
 import { settingName } from '../../policy/changes.ts';
 
-/** Settings that are compiled into the entries, and so follow a reload. */
+/** Settings that are compiled into the issuer blocks, and so follow a reload. */
 const FOLLOWED: readonly string[] = ['clientSigningAlgorithms', 'requireRules', 'rateLimits'];
 
 /** Names of the settings that another configuration changes and a running service cannot. */

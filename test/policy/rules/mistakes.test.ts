@@ -28,8 +28,8 @@ const MISTAKES: readonly Mistake[] = [
   ['key.curve == "x"', '1:4', /no field "curve"/, /There are type, provenBy/],
   ['claims.ref.startswith("x")', '1:11', /no function "startswith"/, /Did you mean "startsWith"/],
   ['claims.ref.replace("a", "b") == "x"', '1:11', /no function "replace"/, ANY],
-  ['"x"', '1:1', /gives a string, not a bool/, /A rule is a condition/],
-  ['size(claims.groups)', '1:1', /gives an int, not a bool/, ANY],
+  ['"x"', '1:1', /is a string, not a bool/, /A rule is a condition/],
+  ['size(claims.groups)', '1:1', /is an int, not a bool/, ANY],
   ['principal.san == 5', '1:15', /a string and an int are never equal/, ANY],
   ['"x" in "xy"', '1:5', /looks into a list or a map, not into a string/, ANY],
   ['5 in ["x"]', '1:3', /never in a list of string/, ANY],
@@ -66,7 +66,7 @@ const MISTAKES: readonly Mistake[] = [
   ['true ? true : '.repeat(100) + 'true', '1:883', /too large/, ANY],
 ];
 
-describe('policy/rules tell a mistake when they are loaded', () => {
+describe('policy/rules report a mistake when they are loaded', () => {
   for (const [expression, place, message, hint] of MISTAKES) {
     it(expression.length > 80 ? `${expression.slice(0, 80)}…` : JSON.stringify(expression), () => {
       const error = complaintOf(expression);

@@ -80,7 +80,7 @@ describe('policy/rules', () => {
       ])
         expect(decide(...rules))
           .to.have.property('hint')
-          .that.includes('hoever runs this service');
+          .that.includes('he operator of this service');
     });
 
     it('against everybody when a rule cannot be decided, in whatever order and whatever else allows', () => {
@@ -238,7 +238,7 @@ describe('policy/rules', () => {
       ['claims.groups[7] == "x"', /^there is no such element/],
       ['claims.ref > 5', /^the values at line 1, column 12 are not of the types/],
       ['claims.ref.startsWith(claims.run_attempt)', /are not of the types/],
-      ['claims.ref', /^it gives neither true nor false$/],
+      ['claims.ref', /^it is neither true nor false$/],
       ['int(claims.ref) == 5', /^it fails at line 1, column 1$/],
       ['claims.run_attempt / 0 == 1', /^it fails/],
       ['timestamp(claims.ref) < now', /^it fails/],
@@ -282,7 +282,7 @@ describe('policy/rules', () => {
     });
 
     it('without a word of the token', () => {
-      const secret = 'tell-nobody';
+      const secret = 'keep-this-quiet';
       const claims = { ...ruleInput().claims, secret, list: [secret], map: { [secret]: secret } };
       for (const expression of [
         'int(claims.secret) == 1',

@@ -121,7 +121,7 @@ describe('policy/rules/warnings', () => {
   });
 
   it('finds the allow rules that an empty list meets', () => {
-    const told = 'all() also holds when claims.groups is empty';
+    const warning = 'all() also holds when claims.groups is empty';
     for (const expression of [
       'claims.groups.all(g, g.startsWith("team-"))',
       'has(claims.groups) && claims.groups.all(g, g != "guest")',
@@ -136,8 +136,8 @@ describe('policy/rules/warnings', () => {
       expect(
         warnings(expression).map((warning) => warning.replace(/^\d+:\d+ /, '')),
         expression,
-      ).to.deep.equal([told]);
-    expect(warnings('claims.groups.all(g, g == "a")')).to.deep.equal([`1:14 ${told}`]);
+      ).to.deep.equal([warning]);
+    expect(warnings('claims.groups.all(g, g == "a")')).to.deep.equal([`1:14 ${warning}`]);
     expect(warnings('claims.teams.exists(t, t.members.all(m, m == "a"))')[0]).to.contain(
       't.members is empty',
     );
