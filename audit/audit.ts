@@ -20,7 +20,7 @@ import { SyslogDatagrams } from './syslog-datagrams.ts';
 import { syslogFormatter } from './syslog-message.ts';
 
 /** What the audit did so far. */
-export interface AuditStatus {
+interface AuditStatus {
   /** Decisions by what became of their line; `suppressed` ones were counted and stand in a summary. */
   readonly lines: Readonly<Record<'issued' | 'refused' | 'suppressed', number>>;
   /** Where lines go, in no order. */

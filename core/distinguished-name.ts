@@ -6,7 +6,7 @@ import { FormatError } from './errors.ts';
 import { printable } from './printable.ts';
 
 /** One attribute of a name. */
-export interface NameAttribute {
+interface NameAttribute {
   /** Dotted text. */
   readonly oid: string;
   /** The usual short name (`CN`), or the dotted text where there is none. */
@@ -53,7 +53,7 @@ const STRING_TYPES: ReadonlyMap<number, (value: Uint8Array) => string> = new Map
 ]);
 
 /** The attributes of a DER Name in their order; throws {@link FormatError}. */
-export function nameAttributes(der: Uint8Array): NameAttribute[] {
+function nameAttributes(der: Uint8Array): NameAttribute[] {
   const outer = new DerReader(der);
   const names = outer.enter(Tag.sequence);
   outer.end();

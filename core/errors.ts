@@ -31,7 +31,7 @@ export abstract class MayflyError<Code extends string = string> extends Error {
 }
 
 /** Codes of {@link FormatError}. */
-export type FormatCode = 'MALFORMED' | 'TRUNCATED' | 'TRAILING_BYTES' | 'TOO_LARGE' | 'UNSUPPORTED';
+type FormatCode = 'MALFORMED' | 'TRUNCATED' | 'TRAILING_BYTES' | 'TOO_LARGE' | 'UNSUPPORTED';
 
 /** Bytes or text from outside that do not follow their format. Every parser of `core` and `ct-log/format` throws
  * this and nothing else. */

@@ -5,7 +5,7 @@
  */
 
 /** How the value stands inside the extension's OCTET STRING. */
-export type ExtensionEncoding = 'raw' | 'utf8String';
+type ExtensionEncoding = 'raw' | 'utf8String';
 
 /** One row of {@link FULCIO_EXTENSIONS}. */
 export interface FulcioExtension {

@@ -6,7 +6,7 @@ import { ed25519Fault } from './ed25519-point.ts';
 import { FormatError } from './errors.ts';
 
 /** Named curves of elliptic-curve keys. */
-export type Curve = 'P-256' | 'P-384' | 'P-521';
+type Curve = 'P-256' | 'P-384' | 'P-521';
 
 /** What a public key is made of. Byte strings are views into the SubjectPublicKeyInfo. */
 export type PublicKeyInfo =

@@ -1,7 +1,7 @@
 /** How a client of ours tries again when a server asks it to come back later. */
 
 /** How often a request is sent, and for how many seconds it waits in all between these times. */
-export interface RetryLimits {
+interface RetryLimits {
   readonly tries: number;
   readonly seconds: number;
 }

@@ -13,7 +13,7 @@ export interface SignatureScheme {
 }
 
 /** One row of {@link SIGNATURE_ALGORITHMS}. */
-export interface SignatureAlgorithmRow extends SignatureScheme {
+interface SignatureAlgorithmRow extends SignatureScheme {
   /** Dotted text. */
   readonly oid: string;
   /** DER AlgorithmIdentifier, with the parameters that the algorithm's RFC demands. */
@@ -71,11 +71,3 @@ export const SIGNATURE_ALGORITHMS: Readonly<Record<SignatureAlgorithm, Signature
   },
   ed25519: { oid: ED25519, identifier: bare(ED25519), keyType: 'ed25519', hash: undefined },
 };
-
-/** The {@link SignatureAlgorithm} with that object identifier, or undefined. */
-export function signatureAlgorithmOf(dotted: string): SignatureAlgorithm | undefined {
-  for (const [name, row] of Object.entries(SIGNATURE_ALGORITHMS)) {
-    if (row.oid === dotted) return name as SignatureAlgorithm;
-  }
-  return undefined;
-}

@@ -1,5 +1,6 @@
+import { messageOf } from '../core/errors.ts';
 import { RETRY_LIMITS, retryAfterSeconds, retryDelay, retrying } from '../core/retry.ts';
-import { LogError, LogReadError, messageOf } from '../tlog/log-error.ts';
+import { LogError, LogReadError } from '../tlog/log-error.ts';
 import { mostBytes } from '../tlog/store/log-file.ts';
 import { tooLong, type LogSource } from './source.ts';
 

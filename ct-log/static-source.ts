@@ -1,10 +1,10 @@
 /** A log as plain files, as `exportLog` writes them and any web server serves them. */
 import { join } from 'node:path';
-import { FormatError } from '../core/errors.ts';
+import { FormatError, messageOf } from '../core/errors.ts';
 import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
 import { parseTilePath } from '../tlog/format/tile.ts';
 import { chainCertificatePath } from './chain-certificates.ts';
-import { LogError, LogReadError, messageOf } from '../tlog/log-error.ts';
+import { LogError, LogReadError } from '../tlog/log-error.ts';
 import { readLogFile } from '../tlog/store/log-file.ts';
 import { requireTime, type LogSource } from './source.ts';
 

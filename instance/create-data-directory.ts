@@ -31,7 +31,7 @@ export async function createDataDirectory<T>(
   const paths = dataPaths(resolve(directory));
   const before = await namesIn(paths.root);
   refuseOccupied(paths, before ?? []);
-  await claim(paths, mode, clock);
+  await takeDirectory(paths, mode, clock);
   try {
     for (const part of PARTS) await mkdir(join(paths.root, part), { mode: 0o700 });
     const result = await build(paths);
@@ -47,8 +47,8 @@ export async function createDataDirectory<T>(
  * such a thing. What was to be for production is left alone: somebody may look for a root key. */
 export async function discardUnfinished(directory: string): Promise<boolean> {
   const paths = dataPaths(resolve(directory));
-  const claimed = await readFile(paths.unfinished, 'utf8').catch(() => '');
-  const [, maker] = / for dev by process (\d+)\n$/.exec(claimed) ?? [];
+  const note = await readFile(paths.unfinished, 'utf8').catch(() => '');
+  const [, maker] = / for dev by process (\d+)\n$/.exec(note) ?? [];
   if (maker === undefined || isAtWork(Number(maker))) return false;
   await undo(paths, false);
   return true;
@@ -65,17 +65,17 @@ function isAtWork(pid: number): boolean {
 }
 
 /** Takes the directory for this process: of two, only one can make the file. */
-async function claim(paths: DataPaths, mode: Mode, clock: Clock): Promise<void> {
-  const claimed = `in the making since ${rfc3339(clock())} for ${mode} by process ${process.pid}\n`;
+async function takeDirectory(paths: DataPaths, mode: Mode, clock: Clock): Promise<void> {
+  const note = `in the making since ${rfc3339(clock())} for ${mode} by process ${process.pid}\n`;
   try {
     await makeDirectory(paths.root);
-    await writeNew(paths.unfinished, claimed, 0o600);
+    await writeNew(paths.unfinished, note, 0o600);
     await syncDirectory(paths.root);
   } catch (error) {
     if (systemCode(error) === 'EEXIST') throw unfinished(paths.root);
     throw systemFault(paths.root, 'write', error);
   }
-  // Another process may have finished between our look and our claim; what it made is not ours to touch.
+  // Another process may have finished between our look and our taking it; what it made is not ours to touch.
   const others = ((await namesIn(paths.root)) ?? []).filter((name) => name !== basename(paths.unfinished));
   if (others.length === 0) return;
   await rm(paths.unfinished);

@@ -11,7 +11,7 @@ import { FileFault, type FileAct } from './file-fault.ts';
 const prefixOf = (path: string): string => `.opening-${basename(path)}-`;
 
 /** A copy while it is looked at. */
-export interface DatabaseCopy {
+interface DatabaseCopy {
   readonly path: string;
   /** Copies the WAL, too: until then the database is as it is without it. */
   addWal(): void;

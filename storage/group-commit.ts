@@ -1,5 +1,5 @@
 /** Which batch begins, and when. */
-export interface GroupCommitOptions {
+interface GroupCommitOptions {
   /** Whether there is a batch to begin now. */
   readonly isDue: () => boolean;
   /** Takes the next batch and stores it. Returns whether to go on with the one after it; if not, the next

@@ -2,7 +2,7 @@
 const FOR_SOURCES: readonly string[] = ['--experimental-strip-types', '--experimental-transform-types'];
 
 /** A module to be run in a thread or process of its own. */
-export interface OwnModule {
+interface OwnModule {
   readonly url: URL;
   /** Flags for Node. Those of this process are left out: an inspector's port is taken by then, and what is meant for
    * `--eval` keeps a worker from starting. */

@@ -5,7 +5,7 @@ import { readWhole, UnfitFile } from './read-whole.ts';
 import { quotedPath } from './quoted-path.ts';
 
 /** A secret that cannot be read, or is empty. */
-export class SecretFileError extends MayflyError<'FAILED'> {}
+class SecretFileError extends MayflyError<'FAILED'> {}
 
 /** Gets a warning about a secret that is less secret than it should be. */
 export type Warn = (sentence: string) => void;

@@ -6,7 +6,7 @@
 import { statfs } from 'node:fs/promises';
 
 /** What a file system is good for; `name` and `sentence` are for people. */
-export type StorageMedium =
+type StorageMedium =
   | { readonly kind: 'lasting' }
   | { readonly kind: 'passing'; readonly sentence: string }
   | { readonly kind: 'unsuitable'; readonly name: string };

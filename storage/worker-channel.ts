@@ -17,7 +17,7 @@ export interface WorkerChannel<Request, Reply> {
 }
 
 /** What a worker is started with. */
-export interface WorkerStart {
+interface WorkerStart {
   /** URL of the module that starts it, its `import.meta.url`. */
   readonly beside: string;
   /** The worker's file in the same folder, without extension. */

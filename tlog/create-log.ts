@@ -1,9 +1,9 @@
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { systemCode } from '../core/errors.ts';
+import { systemCode, messageOf } from '../core/errors.ts';
 import { makeDirectory, syncDirectory } from '../storage/durable-file.ts';
 import { createCommitDatabase } from './store/commit-database.ts';
-import { LogError, messageOf } from './log-error.ts';
+import { LogError } from './log-error.ts';
 import { writeIdentity, type LogIdentity } from './log-identity.ts';
 import { sha256 } from './sha256.ts';
 import { COMMIT_DATABASE } from './store/sqlite-commit-store.ts';

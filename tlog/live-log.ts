@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../core/errors.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { BatchSigner } from './sequence/batch-signer.ts';
 import { CheckpointFile } from './store/checkpoint-file.ts';
@@ -15,7 +16,7 @@ import { hashesFromTiles } from './format/tile.ts';
 import type { HashReader } from './format/merkle-proof.ts';
 import { HashIndex } from './index/hash-index.ts';
 import type { SignedHead } from './sequence/head-signer.ts';
-import { LogError, messageOf, type LogReason } from './log-error.ts';
+import { LogError, type LogReason } from './log-error.ts';
 import type { LogKind, PlacedEntry, StoredEntry, StoredLog } from './log-kind.ts';
 import { whatIsWrong, type LogStatus } from './log-status.ts';
 import { NeededFiles } from './tree/needed-files.ts';

@@ -57,6 +57,3 @@ export type LogReadReason = 'NOT_FOUND' | 'BAD_PARAMETER' | 'NOT_READY';
 
 /** A read that asks for what is not there, or asks wrongly. */
 export class LogReadError extends MayflyError<LogReadReason> {}
-
-/** The message of whatever was thrown. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { messageOf } from '../core/errors.ts';
 import { utf8, utf8Text } from '../core/bytes.ts';
 import { writeDurably } from '../storage/durable-file.ts';
-import { LogError, messageOf } from './log-error.ts';
+import { LogError } from './log-error.ts';
 import { readLogFile } from './store/log-file.ts';
 
 /** What a log of any kind is, for good. */

@@ -4,13 +4,14 @@
  * commit store: the checkpoint file (at most about a second old) and the full tiles. So this catches an old `commit.db`
  * among newer files; a directory that was restored or cloned as a whole looks right to itself.
  */
+import { messageOf } from '../core/errors.ts';
 import { equalBytes } from '../core/bytes.ts';
 import { CHECKPOINT_FILE } from './store/checkpoint-file.ts';
 import type { LoadedState } from './store/commit-store.ts';
 import { consistencyProof, rootFrom } from './format/merkle-proof.ts';
 import { verifyConsistency } from './format/merkle-verify.ts';
 import { hashesFromTiles, TILE_WIDTH, tilePath, type BundleName } from './format/tile.ts';
-import { LogError, messageOf } from './log-error.ts';
+import { LogError } from './log-error.ts';
 import type { StoredLog } from './log-kind.ts';
 import { NeededFiles } from './tree/needed-files.ts';
 import { requireOwnTiles } from './tree/own-tiles.ts';

@@ -70,7 +70,7 @@ function readKey(spki: Uint8Array): ReturnType<typeof parsePublicKey> {
 }
 
 /** A certificate that everything else was found right of. */
-export interface DenySubject {
+interface DenySubject {
   readonly certificate: Certificate;
   /** The CAs above it, issuing CA first. */
   readonly path: readonly Certificate[];

@@ -17,7 +17,7 @@ import type { TrustedLog } from './trust.ts';
 import { refused } from './verify-error.ts';
 
 /** Where an entry was shown to be. */
-export interface ProvenPlace {
+interface ProvenPlace {
   readonly index: number;
   readonly size: number;
 }

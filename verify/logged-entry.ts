@@ -25,7 +25,7 @@ export function loggedLeaf(
 }
 
 /** TBSCertificate without the list of SCTs; every other byte as it was, but for the lengths around it. */
-export function tbsWithoutScts(certificate: Certificate): Uint8Array {
+function tbsWithoutScts(certificate: Certificate): Uint8Array {
   const kept = certificate.extensions.filter(({ oid }) => oid !== SCT_LIST_OID).map(({ raw }) => raw);
   const reader = new DerReader(certificate.tbs).enter(Tag.sequence);
   const parts: Uint8Array[] = [];

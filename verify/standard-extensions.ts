@@ -19,7 +19,7 @@ export const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
 export const ANY_USAGE = '2.5.29.37.0';
 
 /** BasicConstraints (§4.2.1.9). */
-export interface BasicConstraints {
+interface BasicConstraints {
   readonly critical: boolean;
   readonly ca: boolean;
   /** How many CA certificates may stand between this one and the leaf; undefined for any number. */

@@ -2,9 +2,8 @@
 import { lstat } from 'node:fs/promises';
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
-import { FormatError } from '../../core/errors.ts';
+import { FormatError, messageOf } from '../../core/errors.ts';
 import { decodePem } from '../../core/pem.ts';
-import { messageOf } from '../../tlog/log-error.ts';
 import { proveCertificate, type CertificateProof } from '../../ct-log/proof.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import { CommandError, type Speaker } from '../program/command.ts';

@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer';
 import { goQuote } from './quote.ts';
 
 /** Part of a URL, for the rules that apply in it. */
-export type UrlPart = 'path' | 'host' | 'zone' | 'userinfo' | 'fragment';
+type UrlPart = 'path' | 'host' | 'zone' | 'userinfo' | 'fragment';
 
 /** A text that is no URL in Go's eyes. `message` is Go's, without the `parse "…": ` in front. */
 export class GoUrlFault extends Error {}

@@ -1,4 +1,4 @@
-/** How Go prints what it decoded from JSON: Fulcio writes such texts into certificates. */
+/** How Go prints what it decoded from JSON, and how it writes JSON: Fulcio puts such texts into certificates. */
 
 /** Sign, digits without zeros around them, and the power of ten of the digit in front: 120 → `['', '12', 2]`. */
 function decimal(value: number): [string, string, number] {
@@ -7,7 +7,7 @@ function decimal(value: number): [string, string, number] {
 }
 
 /** A number as Go's `FormatFloat(value, 'f', -1, 64)`: plain decimal, shortest that reads back the same. */
-export function plainNumber(value: number): string {
+function plainNumber(value: number): string {
   const [sign, digits, exponent] = decimal(value);
   if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`;
   const whole = digits.slice(0, exponent + 1).padEnd(exponent + 1, '0');
@@ -41,3 +41,10 @@ export function printValue(value: unknown): string {
 /** A claim as Fulcio's templates see it: a number in plain decimal, all else as Go prints it. */
 export const claimText = (value: unknown): string =>
   typeof value === 'string' ? value : typeof value === 'number' ? plainNumber(value) : printValue(value);
+
+/** JSON as Go's encoding/json writes it, indented: like ours, but with what HTML would read spelled as escapes. */
+export const goJson = (value: unknown, indent: string): string =>
+  JSON.stringify(value, undefined, indent).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );

@@ -45,7 +45,7 @@ const MAX_BATCH = 1000;
 export const RESTART_INTERVAL = 5000;
 
 /** Called when the guard's thread ended although the guard was not closed. */
-export type OnThreadEnd = (fault: ReplayFault) => void;
+type OnThreadEnd = (fault: ReplayFault) => void;
 
 /** Opens the file at `path`, or makes it. Rejects with {@link ReplayFault} when it cannot be used. */
 export async function openReplayGuard(

@@ -1,7 +1,8 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
 import { isOpen, type ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import type { ConfigurationState } from './configuration-state.ts';
 import type { ReplayGuardStatus } from '../../policy/replay/replay-guard.ts';
+import { registerGauge } from './read-gauge.ts';
 
 /** Where the numbers come from. */
 export interface ConfigurationSources {
@@ -16,21 +17,26 @@ export interface ConfigurationSources {
 /** Registers the metrics of the configuration. */
 export function registerConfigurationMetrics(registers: Registry[], sources: ConfigurationSources): void {
   const { entries, configuration, replayGuard } = sources;
-  gauge(registers, 'mayfly_entries', 'Entries of issuers in the configuration.', () => entries().length);
-  gauge(
+  registerGauge(
+    registers,
+    'mayfly_entries',
+    'Entries of issuers in the configuration.',
+    () => entries().length,
+  );
+  registerGauge(
     registers,
     'mayfly_entries_without_rules',
     'Entries without any allow rule: they give a certificate to everybody whom their issuer vouches for and no deny rule names.',
     () => entries().filter(isOpen).length,
   );
   if (replayGuard !== undefined) {
-    gauge(
+    registerGauge(
       registers,
       'mayfly_replay_guard_tokens',
       'Used tokens that are remembered.',
       () => replayGuard()?.held ?? 0,
     );
-    gauge(
+    registerGauge(
       registers,
       'mayfly_replay_guard_failed',
       '1 when used tokens cannot be remembered; entries with a replay guard then give no certificates.',
@@ -38,13 +44,13 @@ export function registerConfigurationMetrics(registers: Registry[], sources: Con
     );
   }
   if (configuration === undefined) return;
-  gauge(
+  registerGauge(
     registers,
     'mayfly_config_last_reload_success',
     '0 when the last try to load the configuration failed and an older one is in force.',
     () => (configuration().failure === undefined ? 1 : 0),
   );
-  gauge(
+  registerGauge(
     registers,
     'mayfly_config_loaded_timestamp_seconds',
     'When the configuration in force was loaded, Unix time.',
@@ -64,17 +70,6 @@ function registerReloads(registers: Registry[], configuration: () => Configurati
       this.reset();
       this.inc({ outcome: 'success' }, success);
       this.inc({ outcome: 'failure' }, failure);
-    },
-  });
-}
-
-function gauge(registers: Registry[], name: string, help: string, read: () => number): void {
-  new Gauge({
-    name,
-    help,
-    registers,
-    collect() {
-      this.set(read());
     },
   });
 }

@@ -2,6 +2,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { LogStatus } from '../../tlog/log-status.ts';
 import { LOG_COMPONENTS } from './log-components.ts';
+import { registerGauge } from './read-gauge.ts';
 
 /** Registers a gauge for each component that can fail, how often the log stopped, and the size of its write-ahead file. */
 export function registerLogMetrics(registers: Registry[], log: () => LogStatus): void {
@@ -25,14 +26,12 @@ export function registerLogMetrics(registers: Registry[], log: () => LogStatus):
       this.inc(log().stops);
     },
   });
-  new Gauge({
-    name: 'mayfly_log_wal_bytes',
-    help: 'Bytes of commit.db-wal: some 8 MB, unless something keeps it from being emptied.',
+  registerGauge(
     registers,
-    collect() {
-      this.set(log().walBytes);
-    },
-  });
+    'mayfly_log_wal_bytes',
+    'Bytes of commit.db-wal: some 8 MB, unless something keeps it from being emptied.',
+    () => log().walBytes,
+  );
 }
 
 /** Whether something that is derived from the log, or its size on disk, is not as it should be. */

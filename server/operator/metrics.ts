@@ -14,6 +14,7 @@ import { registerEventLoopLag } from './event-loop-lag.ts';
 import { registerConfigurationMetrics, type ConfigurationSources } from './configuration-metrics.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
 import { isDegraded, registerLogMetrics } from './log-metrics.ts';
+import { registerGauge } from './read-gauge.ts';
 
 /** What the gauges read when Prometheus asks; nothing of it is pushed. */
 interface MetricSources extends ConfigurationSources {
@@ -174,14 +175,5 @@ function registerGauges(registers: Registry[], sources: MetricSources): void {
       () => sources.authorityNotAfter / 1000,
     ],
   ];
-  for (const [name, help, read] of rows) {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  }
+  for (const [name, help, read] of rows) registerGauge(registers, name, help, read);
 }

@@ -1,6 +1,7 @@
 /** The metrics of the server's TLS certificate. */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
 import type { TlsStatus } from '../http/tls-certificate.ts';
+import { registerGauge } from './read-gauge.ts';
 
 /** Registers counters and gauges that read the status when they are asked; `status` is undefined until TLS is served. */
 export function registerTlsMetrics(registers: Registry[], status: () => TlsStatus | undefined): void {
@@ -15,20 +16,16 @@ export function registerTlsMetrics(registers: Registry[], status: () => TlsStatu
       this.inc({ outcome: 'failure' }, status()?.failures ?? 0);
     },
   });
-  new Gauge({
-    name: 'mayfly_tls_last_renewal_success',
-    help: '0 while the certificate files cannot be used and an older certificate is served.',
+  registerGauge(
     registers,
-    collect() {
-      this.set(status()?.failure === undefined ? 1 : 0);
-    },
-  });
-  new Gauge({
-    name: 'mayfly_tls_not_after_seconds',
-    help: 'End of the TLS certificate that is served, Unix time.',
+    'mayfly_tls_last_renewal_success',
+    '0 while the certificate files cannot be used and an older certificate is served.',
+    () => (status()?.failure === undefined ? 1 : 0),
+  );
+  registerGauge(
     registers,
-    collect() {
-      this.set((status()?.notAfter ?? 0) / 1000);
-    },
-  });
+    'mayfly_tls_not_after_seconds',
+    'End of the TLS certificate that is served, Unix time.',
+    () => (status()?.notAfter ?? 0) / 1000,
+  );
 }

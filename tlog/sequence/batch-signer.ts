@@ -3,9 +3,10 @@
  * ever be, so a signature that fails changes nothing: the same head is signed again, and the same entries.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../../core/errors.ts';
 import type { Head } from '../store/commit-store.ts';
 import type { SignedHead, SignHead } from './head-signer.ts';
-import { LogError, messageOf } from '../log-error.ts';
+import { LogError } from '../log-error.ts';
 
 /** Milliseconds until a failed signature is tried again, the first and the longest. */
 const FIRST_RETRY = 50;

@@ -10,12 +10,13 @@
  * A failed commit ends this sequencer: nobody here knows what is stored. Whoever opened it opens the store again, and
  * goes on with another one.
  */
+import { messageOf } from '../../core/errors.ts';
 import { makeCommitted, type Committed } from '../committed.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { CommitStore, Head } from '../store/commit-store.ts';
 import type { SignedHead } from './head-signer.ts';
 import { requireNotBehind, timeAfter } from './head-time.ts';
-import { LogError, messageOf } from '../log-error.ts';
+import { LogError } from '../log-error.ts';
 import type { LogKind, PlacedEntry } from '../log-kind.ts';
 import type { TreeEdge } from '../tree/tree-edge.ts';
 import type { BatchSigner, SignedBatch } from './batch-signer.ts';

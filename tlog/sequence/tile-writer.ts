@@ -1,4 +1,5 @@
-import { LogError, messageOf } from '../log-error.ts';
+import { messageOf } from '../../core/errors.ts';
+import { LogError } from '../log-error.ts';
 import { TILE_WIDTH } from '../format/tile.ts';
 import type { TileStore } from '../store/tile-store.ts';
 import type { TreeEdge } from '../tree/tree-edge.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import { messageOf } from '../../core/errors.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
-import { messageOf } from '../log-error.ts';
 
 /** Name inside a log's directory. */
 export const CHECKPOINT_FILE = 'checkpoint';

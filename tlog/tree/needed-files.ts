@@ -1,4 +1,5 @@
-import { LogError, messageOf } from '../log-error.ts';
+import { messageOf } from '../../core/errors.ts';
+import { LogError } from '../log-error.ts';
 import type { TileStore } from '../store/tile-store.ts';
 
 /** Milliseconds between two looks at a file that could not be read. */
