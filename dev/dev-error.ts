@@ -1,7 +1,7 @@
 import { MayflyError } from '../core/errors.ts';
 
 /** Codes of {@link DevError}. */
-export type DevCode =
+type DevCode =
   | 'DEV_NOT_SET_UP'
   | 'DEV_KEY_UNUSABLE'
   | 'DEV_ADDRESS_REFUSED'

@@ -8,7 +8,7 @@ import { importIssuerKey, type IssuerJwk } from './issuer-key.ts';
 export type Claims = Readonly<Record<string, unknown>>;
 
 /** What fills a claim that the caller left out. */
-export interface MintDefaults {
+interface MintDefaults {
   /** `iss`: the issuer's URL. */
   readonly issuer: string;
   /** `aud`. */

@@ -11,7 +11,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /** `text` as HTML text or attribute value. */
-export const escapeHtml = (text: string): string =>
+const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
 
 /** Text of others as a person sees it: what is not printable stands as an escape. */
@@ -53,7 +53,7 @@ ${body}
 export const errorNote = (text: string): string => `<p class="error" role="alert">${shown(text)}</p>`;
 
 /** What the login page has to show. */
-export interface LoginView {
+interface LoginView {
   readonly action: string;
   readonly csrf: string;
   /** Where the code or the token goes, in words. */
@@ -81,7 +81,7 @@ export function loginPage(view: LoginView): string {
 }
 
 /** Fields that the provider wants back from a page of the device flow. */
-export interface DeviceView {
+interface DeviceView {
   readonly action: string;
   readonly xsrf: string;
   readonly userCode: string;

@@ -11,7 +11,7 @@ import { memoryAdapters } from './memory-adapter.ts';
 export const CLIENT_ID = 'sigstore';
 
 /** Seconds that a token of a login is good for. */
-export const TOKEN_SECONDS = 600;
+const TOKEN_SECONDS = 600;
 
 const LOGIN_SECONDS = 600;
 

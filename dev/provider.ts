@@ -16,7 +16,7 @@ import { page, STYLE } from './pages.ts';
 import { providerConfiguration } from './provider-configuration.ts';
 
 /** How to start it. */
-export interface ProviderOptions {
+interface ProviderOptions {
   /** Address to listen on, IPv6 without brackets. */
   readonly host: string;
   /** Port; 0 picks one. */

@@ -23,7 +23,7 @@ import type { CtLogIdentity, SctExtensions } from '../ct-log/log-identity.ts';
 import { MayflyError } from '../core/errors.ts';
 
 /** A file that is to hold the root key exists already. */
-export class RootKeyError extends MayflyError<'REFUSED'> {}
+class RootKeyError extends MayflyError<'REFUSED'> {}
 
 /** A CA to be made. */
 export interface NewAuthority {
@@ -43,7 +43,7 @@ export interface ExistingAuthority {
 }
 
 /** What an instance is made of. */
-export interface InstanceRequest {
+interface InstanceRequest {
   readonly data: string;
   /** `dev` puts INSECURE DEV into the names of a new CA. */
   readonly mode: Mode;

@@ -1,7 +1,7 @@
 import { MayflyError, messageOf, systemCode } from '../core/errors.ts';
 
 /** Codes of {@link DataDirectoryError}. */
-export type DataDirectoryReason =
+type DataDirectoryReason =
   /** There is no such directory. */
   | 'DIRECTORY_MISSING'
   /** It holds something else. */

@@ -17,7 +17,7 @@ export interface DataDirectory {
 }
 
 /** What {@link openDataDirectory} is asked for. */
-export interface OpenOptions {
+interface OpenOptions {
   /** The mode that the caller can work with; without it both. */
   readonly mode?: Mode | undefined;
   /** Whether the caller is going to write there; default false. */

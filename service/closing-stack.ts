@@ -1,5 +1,5 @@
 /** Closes something that was opened. */
-export type Closing = () => unknown;
+type Closing = () => unknown;
 
 /** In which order a stack closes: the last opened first, or all at the same time. */
 type Order = 'reverse' | 'together';

@@ -76,7 +76,7 @@ export interface RequestLimits {
 }
 
 /** What changes while the listeners run. */
-export interface ListenerState {
+interface ListenerState {
   readonly isClosing: () => boolean;
   /** Where clients reach the service, no slash at the end. */
   readonly url: () => string;
@@ -85,7 +85,7 @@ export interface ListenerState {
 }
 
 /** What the two listeners run. */
-export interface Handlers {
+interface Handlers {
   readonly public: RequestListener;
   readonly operator: RequestListener;
   /** Signing requests under way. */

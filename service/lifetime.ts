@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 
 /** A service that was opened. */
-export interface Running {
+interface Running {
   /** Finishes what is under way. */
   close(): Promise<void>;
   /** Loads the configuration again; never rejects. */
@@ -14,7 +14,7 @@ export interface Running {
 }
 
 /** How a service is run. */
-export interface ServiceRun<Opened extends Running> {
+interface ServiceRun<Opened extends Running> {
   readonly open: () => Promise<Opened>;
   /** Called when it is open, and not when the process was asked to end meanwhile. */
   readonly ready: (opened: Opened) => void;

@@ -42,7 +42,7 @@ export interface ListenerOptions extends HandlerOptions {
 }
 
 /** What the service takes on at once. */
-export interface ListenerLimits extends RequestLimits {
+interface ListenerLimits extends RequestLimits {
   /** Milliseconds an idle connection is kept, on either listener; default 620 s. */
   readonly idleTimeoutMs?: number | undefined;
   /** Connections to the public listener; default 4096. */

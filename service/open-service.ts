@@ -25,7 +25,7 @@ import { loadSettled, type SettledConfig } from './reload/settled-load.ts';
 import { ShutdownOrder } from './shutdown-order.ts';
 
 /** A service to be opened. */
-export interface ServiceOptions {
+interface ServiceOptions {
   /** The data directory. One that was made for the other mode is refused. */
   readonly data: string;
   /** Instead of the directory's own `config.yaml`; not for development. */

@@ -5,7 +5,7 @@ import type { RequestLog } from '../server/operator/request-log.ts';
 import type { LazyReplayGuard } from './lazy-replay-guard.ts';
 
 /** What every configuration of a service is compiled with. */
-export interface PolicyCompilerOptions {
+interface PolicyCompilerOptions {
   readonly clock: Clock;
   /** Gets warnings about issuers. */
   readonly requestLog: RequestLog;

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 
 /** Sends one notice: `ready` is called once. */
-export interface ServiceManager {
+interface ServiceManager {
   readonly ready: () => void;
 }
 

@@ -2,10 +2,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { equalBytes } from '../core/bytes.ts';
 import { parseCertificate } from '../core/certificate.ts';
-import { FormatError, systemCode } from '../core/errors.ts';
+import { FormatError, MayflyError, systemCode } from '../core/errors.ts';
 import { decodePem } from '../core/pem.ts';
 import { readIdentity, type CtLogIdentity } from '../ct-log/log-identity.ts';
-import { TrustError } from './trust-error.ts';
+
+/** What verifiers should trust cannot be read. */
+export class TrustError extends MayflyError<'CHAIN_UNREADABLE' | 'CHAIN_MALFORMED'> {}
 
 /** What verifiers have to trust. All of it is public. */
 export interface TrustMaterial {
@@ -17,7 +19,7 @@ export interface TrustMaterial {
 }
 
 /** Where to collect from. */
-export interface TrustSources {
+interface TrustSources {
   /** PEM, issuing CA first, root last. */
   readonly chainFile: string;
   /** Directory with a file of that form for each chain that issued before; it need not be there. */

@@ -6,7 +6,7 @@ import { sha256 } from '../tlog/sha256.ts';
 import type { TrustMaterial } from './collect.ts';
 
 /** What the export says besides the material itself; nothing of it is trusted. */
-export interface ExportNotes {
+interface ExportNotes {
   /** Where the log can be read, with its scheme. */
   readonly logUrl: string;
   /** Whether certificates of this instance mean nothing to anybody else. */
@@ -16,8 +16,7 @@ export interface ExportNotes {
 }
 
 /** Names of the files, in the order in which a person would look at them. */
-export type TrustFile =
-  'root.pem' | 'intermediate.pem' | 'chain.pem' | 'log.pub.pem' | 'log.vkey' | 'log.v3.json';
+type TrustFile = 'root.pem' | 'intermediate.pem' | 'chain.pem' | 'log.pub.pem' | 'log.vkey' | 'log.v3.json';
 
 /**
  * The files that verifiers are given, name → content:

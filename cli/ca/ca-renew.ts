@@ -29,7 +29,7 @@ import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 import { parseChoice } from '../program/options.ts';
 
 /** Options of `mayfly ca renew`. */
-export interface RenewOptions {
+interface RenewOptions {
   readonly data: string;
   readonly csr?: string;
   readonly install?: string;

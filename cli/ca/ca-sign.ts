@@ -5,7 +5,7 @@ import { certificateLine, writeOutput } from './ca-output.ts';
 import { readInput, readLimited, readSecret } from '../program/input-file.ts';
 
 /** Options of `mayfly ca sign`. */
-export interface SignOptions {
+interface SignOptions {
   readonly root: string;
   readonly rootKey: string;
   readonly passphraseFile?: string;

@@ -16,7 +16,7 @@ import type { TokenClaims } from './token-claims.ts';
 import { derOf, parsed, type ChosenTrust } from './trust.ts';
 
 /** What the answer is checked with. */
-export interface AnswerCheck {
+interface AnswerCheck {
   /** PEM certificates, leaf first. */
   readonly chain: readonly string[];
   readonly key: Pick<ClientKey, 'spki'>;

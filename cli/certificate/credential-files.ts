@@ -24,7 +24,7 @@ export interface CredentialPaths {
 }
 
 /** Their content in PEM; `key` is written only where its path is named. */
-export interface Credentials {
+interface Credentials {
   readonly certificate: string;
   readonly chain: string;
   readonly key: string | undefined;

@@ -1,14 +1,14 @@
 /** Where the token comes from: named, ambient, or by logging in; in that order. */
+import { spawn } from 'node:child_process';
 import { CommandError } from '../program/command.ts';
 import { readInput } from '../program/input-file.ts';
 import { hasGithubIdentity, issuersOfJob, requestGithubToken } from './github-token.ts';
 import { logIn, type LoginFlow, type LoginOptions } from './login.ts';
-import { canOpenBrowser, openBrowser } from './open-browser.ts';
 import { printable } from '../../core/printable.ts';
 import type { OfferedIssuer, ServiceClient } from './service.ts';
 
 /** What decides it. */
-export interface TokenSource {
+interface TokenSource {
   readonly tokenFile?: string | undefined;
   readonly issuer?: string | undefined;
   /** Of a login the client, of a job the audience; default what the service says for the issuer, else `sigstore`. */
@@ -88,4 +88,32 @@ function onlyIssuer(offered: readonly OfferedIssuer[]): OfferedIssuer {
   throw new CommandError('USAGE', `the service takes tokens of several issuers: ${urls}`, {
     hint: 'Say which one with --issuer.',
   });
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>> = {
+  darwin: ['open'],
+  linux: ['xdg-open'],
+  freebsd: ['xdg-open'],
+  openbsd: ['xdg-open'],
+  // `start` is a word of the shell, and a URL is full of the shell's own characters.
+  win32: ['rundll32', 'url.dll,FileProtocolHandler'],
+};
+
+/** Whether a browser could open here: a known system, and on X11 or Wayland a display. */
+function canOpenBrowser(env: Environment, platform: NodeJS.Platform = process.platform): boolean {
+  if (platform === 'darwin' || platform === 'win32') return env['SSH_CONNECTION'] === undefined;
+  const hasDisplay = Boolean(env['DISPLAY']) || Boolean(env['WAYLAND_DISPLAY']);
+  return OPENERS[platform] !== undefined && hasDisplay;
+}
+
+/** Opens `url` in the person's browser and does not wait for it. A failure is not reported: the URL has been
+ * printed too. */
+function openBrowser(url: URL, platform: NodeJS.Platform = process.platform): void {
+  const [command, ...words] = OPENERS[platform] ?? [];
+  if (command === undefined) return;
+  const child = spawn(command, [...words, url.href], { stdio: 'ignore', detached: true });
+  child.on('error', () => undefined);
+  child.unref();
 }

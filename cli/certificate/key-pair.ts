@@ -27,7 +27,7 @@ const MAKERS = {
 } satisfies Record<string, () => KeyPairKeyObjectResult>;
 
 /** Names of the kinds of key that the client makes. */
-export type KeyType = keyof typeof MAKERS;
+type KeyType = keyof typeof MAKERS;
 
 /** All of {@link KeyType}. */
 export const KEY_TYPES = Object.keys(MAKERS) as readonly KeyType[];

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { CommandError } from '../program/command.ts';
 
 /** Waits for one answer of an issuer. */
-export interface LoginCallback {
+interface LoginCallback {
   /** Where the issuer sends the browser: `http://localhost:PORT/auth/callback`. */
   readonly redirectUri: string;
   /** The URL that the browser came back with: the first one whose `state` is `state`. Rejects with

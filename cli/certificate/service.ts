@@ -24,7 +24,7 @@ export interface OfferedIssuer {
 }
 
 /** What is asked for. */
-export interface CertificateRequest {
+interface CertificateRequest {
   readonly token: string;
   /** PEM SubjectPublicKeyInfo. */
   readonly publicKey: string;

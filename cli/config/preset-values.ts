@@ -3,7 +3,7 @@ import type { Preset } from '../../config/presets/preset.ts';
 import { CommandError } from '../program/command.ts';
 
 /** What the command line says of blanks. */
-export interface GivenValues {
+interface GivenValues {
   readonly host?: string | undefined;
   readonly org?: string | undefined;
   /** `name=value`, or `preset.name=value` where several presets have a blank of that name. */

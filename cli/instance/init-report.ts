@@ -1,5 +1,4 @@
 /** What `init` says of what it made. */
-import { isLoopbackHostname } from '../../core/loopback.ts';
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import type { CertificateSummary, CreatedInstance } from '../../instance/create-instance.ts';
@@ -59,17 +58,6 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
     `  2. ${serveCommand(context)}`,
     `  3. ${invocation()} trust export --data ${quotedPath(context.data)} --out ./trust   (for those who verify)`,
   ].join('\n');
-}
-
-/** What to say when a service with a public URL has a log that nobody named: its name can never be changed. */
-export function originWarnings(origin: string, publicUrl: string | undefined): string[] {
-  if (publicUrl === undefined) return [];
-  const { host, hostname } = new URL(publicUrl);
-  if (isLoopbackHostname(hostname)) return [];
-  const wanted = `${host}/${origin.replace(/^[^/]*\//, '')}`;
-  return [
-    `the log is named ${origin} for good; for production start again with --origin ${wanted} (in a directory that is empty)`,
-  ];
 }
 
 const row = (title: string, text: string): string => `  ${title.padEnd(12)} ${text}`;

@@ -12,9 +12,9 @@ import {
   type ExistingAuthority,
   type NewAuthority,
 } from '../../instance/create-instance.ts';
-import { initFacts, initReport, originWarnings, type ReportContext } from './init-report.ts';
+import { initFacts, initReport, type ReportContext } from './init-report.ts';
 import { readLimited, readSecret } from '../program/input-file.ts';
-import { checkOrigin } from '../log/log-origin.ts';
+import { checkOrigin, originWarnings } from './log-origin.ts';
 import { parseChoice } from '../program/options.ts';
 
 interface InitOptions {

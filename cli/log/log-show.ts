@@ -23,7 +23,7 @@ import { headOf, verifiedCheckpoint, type SeenHead } from './log-head.ts';
 import { endingSoon, openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
 
 /** Options that say which entry. */
-export interface ShowOptions extends TargetOptions {
+interface ShowOptions extends TargetOptions {
   readonly certificate?: string;
   readonly certificateSha256?: string;
   readonly audit?: readonly string[];

@@ -4,7 +4,7 @@ import { VERSION } from '../../core/version.ts';
 
 /** For machines; `commit` has 40 hexadecimal digits, and ends in `-dirty` when it was built from a changed tree. It is
  * null when nobody knows: run from its sources, or built outside of a checkout of git. */
-export interface Build {
+interface Build {
   readonly version: string;
   readonly commit: string | null;
   readonly runtime: { readonly name: 'node'; readonly version: string };

@@ -9,7 +9,7 @@ import { adviceUnderNpm } from './invocation.ts';
 export type RegisterCommand = (program: CommandUnknownOpts) => void;
 
 /** Codes of {@link CommandError}; `UNREACHABLE`: the other side did not answer. */
-export type CommandCode = 'USAGE' | 'REFUSED' | 'FAILED' | 'UNREACHABLE';
+type CommandCode = 'USAGE' | 'REFUSED' | 'FAILED' | 'UNREACHABLE';
 
 /** A command that cannot go on. See {@link exitCodeOf}. */
 export class CommandError extends MayflyError<CommandCode> {}

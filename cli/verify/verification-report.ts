@@ -5,7 +5,7 @@ import { STEP_NAMES, type StepName } from '../../verify/step.ts';
 import type { Verification } from '../../verify/verify-certificate.ts';
 
 /** A verification, without the steps that looked at nothing. */
-export type VerificationReport = Verification & { readonly notChecked: readonly StepName[] };
+type VerificationReport = Verification & { readonly notChecked: readonly StepName[] };
 
 /** The report of a verification that left those steps unchecked. A name that cannot even be read stays a failed step,
  * whatever name was expected. */

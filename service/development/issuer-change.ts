@@ -9,10 +9,10 @@ import type { StagedConfiguration } from './settings.ts';
 import { MayflyError } from '../../core/errors.ts';
 
 /** A configuration that does not trust the development issuer any more. */
-export class IssuerGoneError extends MayflyError<'FAILED'> {}
+class IssuerGoneError extends MayflyError<'FAILED'> {}
 
 /** A configuration that trusts the new address. */
-export interface IssuerChange extends StagedConfiguration {
+interface IssuerChange extends StagedConfiguration {
   /** Forgets it. */
   discard(): Promise<void>;
 }

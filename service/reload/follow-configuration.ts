@@ -9,7 +9,7 @@ import { changedFiles, contentsOf, type FileContent } from './file-contents.ts';
 import { Reloader, type ReloaderOptions } from './reloader.ts';
 
 /** What is followed, and how closely. */
-export interface FollowOptions extends ReloaderOptions {
+interface FollowOptions extends ReloaderOptions {
   /** Milliseconds between two looks; default 2,000. */
   readonly interval?: number | undefined;
   /** Milliseconds for which a changed file must stay as it is before it is loaded; default 300. */

@@ -7,7 +7,7 @@ import { configWarnings } from '../config-warnings.ts';
 import type { LoadFailure } from './failure-text.ts';
 
 /** A configuration that was put in force. */
-export interface LoadedReport {
+interface LoadedReport {
   readonly before: LoadedConfig;
   readonly after: LoadedConfig;
   readonly changes: PolicyChanges;

@@ -4,7 +4,7 @@ import { BlockList } from 'node:net';
 import { requireSafeTransport } from '../../cli/certificate/http.ts';
 import { requireLocal } from '../../cli/instance/local-only.ts';
 import { ownHosts } from '../../server/http/own-hosts.ts';
-import { originWarnings } from '../../cli/instance/init-report.ts';
+import { originWarnings } from '../../cli/instance/log-origin.ts';
 import {
   isLocalToMachine,
   isLoopbackAddress,

@@ -2,9 +2,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { encodePem } from '../../core/pem.ts';
-import { collectTrust } from '../../trust/collect.ts';
+import { collectTrust, TrustError } from '../../trust/collect.ts';
 import { exportTrust } from '../../trust/export.ts';
-import { TrustError } from '../../trust/trust-error.ts';
 import { testAuthority } from '../ca/support/authority.ts';
 import { testLog, type TestLog } from '../ct-log/support/test-log.ts';
 

@@ -1,3 +1,4 @@
+import { isLoopbackHostname } from '../../core/loopback.ts';
 import { CommandError } from '../program/command.ts';
 
 /** What people write instead of an origin, and what is wrong with it. */
@@ -19,4 +20,15 @@ export function checkOrigin(origin: string): string {
   if (!/^[a-z0-9.-]+(:\d{1,5})?\/log\/[a-z0-9._-]+$/.test(origin))
     throw refuse('is not of the form HOST/log/NAME');
   return origin;
+}
+
+/** What to say when a service with a public URL has a log that nobody named: its name can never be changed. */
+export function originWarnings(origin: string, publicUrl: string | undefined): string[] {
+  if (publicUrl === undefined) return [];
+  const { host, hostname } = new URL(publicUrl);
+  if (isLoopbackHostname(hostname)) return [];
+  const wanted = `${host}/${origin.replace(/^[^/]*\//, '')}`;
+  return [
+    `the log is named ${origin} for good; for production start again with --origin ${wanted} (in a directory that is empty)`,
+  ];
 }
