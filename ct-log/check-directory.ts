@@ -37,7 +37,10 @@ export async function checkDirectory(
   const wal = await damagedWal(source);
   if (wal !== undefined) return { ok: false, problem: wal };
   const result = await checkLog(source, {
-    ...{ head, headName: COMMIT_DATABASE, sctExtensions: identity.sctExtensions, progress },
+    head,
+    headName: COMMIT_DATABASE,
+    sctExtensions: identity.sctExtensions,
+    progress,
   });
   if (!result.ok) return result;
   try {

@@ -11,7 +11,7 @@ import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
 
 /** One entry as it was read. */
-export interface Read {
+export interface CheckedEntry {
   readonly entry: TileLeaf;
   readonly index: number;
   /** TileLeaf. */
@@ -20,7 +20,7 @@ export interface Read {
   readonly leafHash: Uint8Array;
 }
 
-/** See above; `head` is the one that the log is held to. */
+/** The tiles of a log that is held to a head. */
 export class CheckedTiles {
   readonly #source: LogSource;
   readonly #head: { readonly size: number; readonly root: Uint8Array };
@@ -31,13 +31,13 @@ export class CheckedTiles {
   }
 
   /** The entries of a data tile. */
-  async entries(tile: Tile): Promise<Read[]> {
+  async entries(tile: Tile): Promise<CheckedEntry[]> {
     return this.#parseAll(tile, await this.#fetch(tilePath(tile)));
   }
 
-  #parseAll(tile: Tile, bytes: Uint8Array): Read[] {
+  #parseAll(tile: Tile, bytes: Uint8Array): CheckedEntry[] {
     const path = tilePath(tile);
-    const reads: Read[] = [];
+    const reads: CheckedEntry[] = [];
     let end = 0;
     for (let i = 0; i < tile.width; i++) {
       const read = this.#parse(path, bytes, end, tile.n * TILE_WIDTH + i);
@@ -49,7 +49,7 @@ export class CheckedTiles {
     throw new CheckFailure(this.locate(path, end), `bytes follow the last of ${TILE_WIDTH} entries`);
   }
 
-  #parse(path: string, bytes: Uint8Array, offset: number, index: number): Read {
+  #parse(path: string, bytes: Uint8Array, offset: number, index: number): CheckedEntry {
     try {
       const entry = parseTileLeaf(bytes, offset);
       const leafHash = hashLeaf(sha256, entry.leaf);
@@ -86,6 +86,7 @@ export class CheckedTiles {
   locate(path: string, offset: number): string {
     return this.#source.locate?.(path, offset) ?? `${path} at byte ${offset}`;
   }
+
   /** Whether the hash tiles, as they are stored, give the root of the head. */
   async rootHolds(): Promise<boolean> {
     const { size, root } = this.#head;

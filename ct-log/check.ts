@@ -1,8 +1,8 @@
 /** The full check of a log: everything that a head implies is there, and right to the byte. */
 import { concat, equalBytes, firstDifference } from '../core/bytes.ts';
-import { CheckedIssuers } from './check-issuers.ts';
+import { CheckedChainCertificates } from './check-chain-certificates.ts';
 import { CheckFailure, type LogProblem } from './check-failure.ts';
-import { CheckedTiles, type Read } from './check-tiles.ts';
+import { CheckedTiles, type CheckedEntry } from './check-tiles.ts';
 import { entryFault, type EntryFault } from './entry-check.ts';
 import type { TileLeaf } from './format/leaf.ts';
 import { HASH_LENGTH } from '../tlog/format/merkle.ts';
@@ -14,7 +14,12 @@ import { TreeEdge } from '../tlog/tree/tree-edge.ts';
 
 /** The result of {@link checkLog}. */
 export type CheckResult =
-  | { readonly ok: true; readonly entries: number; readonly tiles: number; readonly issuers: number }
+  | {
+      readonly ok: true;
+      readonly entries: number;
+      readonly tiles: number;
+      readonly chainCertificates: number;
+    }
   | { readonly ok: false; readonly problem: LogProblem };
 
 /** What the log is held to. */
@@ -41,7 +46,12 @@ export async function checkLog(source: LogSource, options: CheckOptions): Promis
   const check = new Check(source, options);
   try {
     await check.run();
-    return { ok: true, entries: options.head.size, tiles: check.tiles, issuers: check.issuers };
+    return {
+      ok: true,
+      entries: options.head.size,
+      tiles: check.tiles,
+      chainCertificates: check.chainCertificates,
+    };
   } catch (error) {
     if (error instanceof CheckFailure) return { ok: false, problem: error.problem };
     throw error;
@@ -51,7 +61,7 @@ export async function checkLog(source: LogSource, options: CheckOptions): Promis
 /** A data tile with the level 0 tile that belongs to it. */
 interface TilePair {
   readonly tile: Tile;
-  readonly reads: readonly Read[];
+  readonly reads: readonly CheckedEntry[];
   readonly hashes: Uint8Array;
 }
 
@@ -60,17 +70,17 @@ class Check {
   readonly #read: CheckedTiles;
   readonly #options: CheckOptions;
   readonly #edge = new TreeEdge('data');
-  readonly #issuers: CheckedIssuers;
+  readonly #chainCertificates: CheckedChainCertificates;
   #lastTimestamp = 0;
 
   constructor(source: LogSource, options: CheckOptions) {
     this.#read = new CheckedTiles(source, options.head);
     this.#options = options;
-    this.#issuers = new CheckedIssuers(source);
+    this.#chainCertificates = new CheckedChainCertificates(source);
   }
 
-  get issuers(): number {
-    return this.#issuers.count;
+  get chainCertificates(): number {
+    return this.#chainCertificates.count;
   }
 
   async run(): Promise<void> {
@@ -99,7 +109,7 @@ class Check {
     if (tile.width === TILE_WIDTH) await this.#completed(tile.n);
   }
 
-  async #entry(pair: TilePair, read: Read, stored: Uint8Array): Promise<void> {
+  async #entry(pair: TilePair, read: CheckedEntry, stored: Uint8Array): Promise<void> {
     const { index, offset } = read;
     const { tile } = pair;
     const leafHolds = equalBytes(read.leafHash, stored);
@@ -121,13 +131,13 @@ class Check {
     );
   }
 
-  async #fault(tile: Tile, read: Read, leafHolds: boolean): Promise<EntryFault | undefined> {
+  async #fault(tile: Tile, read: CheckedEntry, leafHolds: boolean): Promise<EntryFault | undefined> {
     const { sctExtensions } = this.#options;
-    const issuer = await this.#issuers.ofChain(read.entry.chainFingerprints, (at) => {
+    const caKey = await this.#chainCertificates.ofChain(read.entry.chainFingerprints, (at) => {
       const inEntry = read.bytes.length - read.entry.chainFingerprints.length + at;
       return `${this.#read.locate(tilePath(tile), read.offset + inEntry)} (chain of entry ${read.index})`;
     });
-    const expected = { index: read.index, sctExtensions, issuer, leafHolds };
+    const expected = { index: read.index, sctExtensions, caKey, leafHolds };
     const fault = entryFault(read.entry, expected);
     // A source may have computed the hash from this very entry: only the head says that a leaf holds.
     if (fault === undefined || !leafHolds || (await this.#read.rootHolds())) return fault;
@@ -143,9 +153,9 @@ class Check {
     return undefined;
   }
 
-  /** Of an entry and its stored hash that differ, the tiles above and the head tell which one the tree was built
+  /** Of an entry and its stored hash that differ, the tiles above and the head show which one the tree was built
    * from. When they agree with neither, an entry without a fault of its own is believed. */
-  async #hashIsWrong({ tile, reads, hashes }: TilePair, read: Read): Promise<boolean> {
+  async #hashIsWrong({ tile, reads, hashes }: TilePair, read: CheckedEntry): Promise<boolean> {
     if (tile.width === TILE_WIDTH) {
       const parent = await this.#read.hashInTree(8, tile.n);
       if (!equalBytes(rootOfTile(hashes), parent)) {

@@ -31,7 +31,7 @@ export interface CtLog {
   close(): Promise<void>;
 }
 
-/** Opens the certificate log in `directory` for writing, in the order of `openLog`. Throws LogError as that does. */
+/** Opens the certificate log in `directory` for writing, in the order of `prepareLog`. Throws LogError as that does. */
 export async function openCtLog(options: CtLogOptions): Promise<CtLog> {
   return (await prepareCtLog(options)).open();
 }

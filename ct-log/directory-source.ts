@@ -100,7 +100,7 @@ class Snapshot implements DirectorySource {
     });
   }
 
-  async issuer(hex: string): Promise<Uint8Array> {
+  async chainCertificate(hex: string): Promise<Uint8Array> {
     return this.#need(/^[0-9a-f]{64}$/.test(hex) ? chainCertificatePath(hex) : 'issuer');
   }
 

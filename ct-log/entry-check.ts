@@ -1,5 +1,5 @@
 /**
- * Checks of one entry that need nothing but the entry and its issuers. A data tile says much twice (the leaf's TBS is
+ * Checks of one entry that need nothing but the entry and its chain certificates. A data tile says much twice (the leaf's TBS is
  * the precertificate's without the poison, the index is its place, the issuer's key hash is that of the chain), and
  * the Merkle tree covers only the leaf, so this finds what no hash would, and where.
  */
@@ -20,15 +20,15 @@ export interface EntryFault {
   readonly message: string;
 }
 
-/** The certificate of an entry's issuing CA. */
-export interface IssuerKey {
+/** The key of an entry's issuing CA. */
+export interface CaKey {
   /** SHA-256 of its SubjectPublicKeyInfo. */
   readonly keyHash: Uint8Array;
   readonly key: KeyObject;
 }
 
-/** Reads an issuer for {@link entryFault}; throws FormatError when it is no certificate with a usable key. */
-export function issuerKey(der: Uint8Array): IssuerKey {
+/** Reads the key of a chain certificate for {@link entryFault}; throws FormatError when it is no certificate with a usable key. */
+export function readCaKey(der: Uint8Array): CaKey {
   const { spki } = parseCertificate(der);
   try {
     // Refuses what OpenSSL may take: Ed25519 points with which anybody can sign.
@@ -38,7 +38,7 @@ export function issuerKey(der: Uint8Array): IssuerKey {
       key: createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }),
     };
   } catch {
-    throw new FormatError('UNSUPPORTED', 'the key of an issuer cannot be read');
+    throw new FormatError('UNSUPPORTED', 'the key of a chain certificate cannot be read');
   }
 }
 
@@ -48,7 +48,7 @@ export interface EntryExpectation {
   /** Undefined when it is not known which kind of log this is. */
   readonly sctExtensions: SctExtensions | undefined;
   /** Of the first certificate of the entry's chain; undefined when the chain is empty. */
-  readonly issuer: IssuerKey | undefined;
+  readonly caKey: CaKey | undefined;
   /** Whether the tree vouches for the leaf: then of two copies that differ, the other one is wrong. */
   readonly leafHolds: boolean;
 }
@@ -65,16 +65,16 @@ export function entryFault(entry: TileLeaf, expected: EntryExpectation): EntryFa
   const afterTbs = TBS + signed.tbs.length;
   const precertificateAt = afterTbs + 2 + entry.extensions.length + 3;
   return (
-    keyHashFault(signed.issuerKeyHash, expected.issuer) ??
+    keyHashFault(signed.issuerKeyHash, expected.caKey) ??
     tbsFault(signed.tbs, precertificate, precertificateAt, expected.leafHolds) ??
     extensionFault(entry, afterTbs + 2, expected) ??
-    signatureFault(precertificate, precertificateAt, expected.issuer)
+    signatureFault(precertificate, precertificateAt, expected.caKey)
   );
 }
 
-function keyHashFault(hash: Uint8Array, issuer: IssuerKey | undefined): EntryFault | undefined {
-  if (issuer === undefined || equalBytes(hash, issuer.keyHash)) return undefined;
-  const offset = ISSUER_KEY_HASH + firstDifference(hash, issuer.keyHash);
+function keyHashFault(hash: Uint8Array, ca: CaKey | undefined): EntryFault | undefined {
+  if (ca === undefined || equalBytes(hash, ca.keyHash)) return undefined;
+  const offset = ISSUER_KEY_HASH + firstDifference(hash, ca.keyHash);
   return { offset, message: "the issuer's key hash is not that of its chain" };
 }
 
@@ -113,12 +113,12 @@ function extensionFault(entry: TileLeaf, at: number, expected: EntryExpectation)
 function signatureFault(
   precertificate: Uint8Array,
   at: number,
-  issuer: IssuerKey | undefined,
+  ca: CaKey | undefined,
 ): EntryFault | undefined {
-  if (issuer === undefined) return undefined;
+  if (ca === undefined) return undefined;
   const { tbs, signature, signatureAlgorithm } = parseCertificate(precertificate);
   const hash = HASHES.get(signatureAlgorithm);
-  if (hash !== undefined && verify(hash, tbs, issuer.key, signature)) return undefined;
+  if (hash !== undefined && verify(hash, tbs, ca.key, signature)) return undefined;
   return { offset: at, message: "the precertificate's signature does not hold" };
 }
 

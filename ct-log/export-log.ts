@@ -17,7 +17,7 @@ import {
   tileWidth,
   type Tile,
 } from '../tlog/format/tile.ts';
-import { chainCertificatePath } from './chain-certificates.ts';
+import { CHAIN_FOLDER, chainCertificatePath } from './chain-certificates.ts';
 import { LogCopy } from '../tlog/store/log-copy.ts';
 import { LogError, LogReadError } from '../tlog/log-error.ts';
 import type { CtLogIdentity } from './log-identity.ts';
@@ -51,8 +51,8 @@ export interface ExportOptions {
 }
 
 /**
- * Copies the log at its newest signed checkpoint: all tiles of that size, the partial ones too, the issuers, the
- * description, and the checkpoint last. So whoever reads the copy at any moment finds all that its checkpoint implies, and
+ * Copies the log at its newest signed checkpoint: all tiles of that size, the partial ones too, the chain
+ * certificates, the description, and the checkpoint last. So a reader of the copy finds at any moment all that its checkpoint implies, and
  * after a crash a second run writes what is missing. A copy of an earlier size is brought up to date in the same way;
  * files that are there are not written again, for their bytes never change, and not read again either, but for the tiles
  * of its checkpoint's root (`checkLog` reads all). Throws LogError `LOG_CORRUPT` when tiles, here or there, do not belong to
@@ -74,8 +74,8 @@ export async function exportLog(options: ExportOptions): Promise<LogExport> {
     await copy.add(tilePath(tile), () => ownTile(source, tile, head.size), lengthOf(tile));
     progress?.(copy.files);
   }
-  for (const hex of await issuersOf(source.name))
-    await copy.add(chainCertificatePath(hex), () => source.issuer(hex));
+  for (const hex of await chainCertificatesIn(source.name))
+    await copy.add(chainCertificatePath(hex), () => source.chainCertificate(hex));
   await copy.replace(DESCRIPTION_FILE, Buffer.from(description));
   await copy.replace(CHECKPOINT_FILE, checkpoint);
   return { head, written: copy.written, present: copy.files - copy.written };
@@ -151,18 +151,18 @@ async function requireSameLog(source: DirectorySource, head: VerifiedCheckpoint,
     throw inTheWay(out, 'a copy of another log');
   const checkpoint = await unlessMissing(there.checkpoint());
   if (description === undefined || checkpoint === undefined) {
-    await requireFree(out, description === undefined ? [] : ['tile', 'issuer', DESCRIPTION_FILE]);
+    await requireFree(out, description === undefined ? [] : ['tile', CHAIN_FOLDER, DESCRIPTION_FILE]);
     return;
   }
   const { size, root } = verifyCheckpoint(checkpoint, logKeys(source.identity));
   if (size > head.size) throw inTheWay(out, `a copy of ${size} entries, and this log has ${head.size}`);
   if (size === 0) return;
   if (!equalBytes(await rootOf(source, size), root)) throw otherHistory(out);
-  if (!(await gives(there, size, root))) throw damagedCopy(out);
+  if (!(await hasRoot(there, size, root))) throw damagedCopy(out);
 }
 
-/** Whether the tiles of a copy give its root. Those that are missing, empty or cut off are written again soon. */
-async function gives(copy: LogSource, size: number, root: Uint8Array): Promise<boolean> {
+/** Whether the root of a copy follows from its tiles. Those that are missing, empty or cut off are written again soon. */
+async function hasRoot(copy: LogSource, size: number, root: Uint8Array): Promise<boolean> {
   try {
     return equalBytes(await rootOf(copy, size), root);
   } catch (error) {
@@ -215,7 +215,8 @@ const inTheWay = (out: string, what: string): LogError =>
     hint: 'Name an empty directory, or one that is not there.',
   });
 
-async function issuersOf(directory: string): Promise<string[]> {
-  const names = await readdir(join(directory, 'issuer'));
+/** Their names, which are their hashes. */
+async function chainCertificatesIn(directory: string): Promise<string[]> {
+  const names = await readdir(join(directory, CHAIN_FOLDER));
   return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).sort();
 }

@@ -14,7 +14,7 @@ export interface HttpSource extends LogSource {
 }
 
 /** How a log is read. */
-export interface HttpSourceOptions {
+interface HttpSourceOptions {
   /** Shown as a bearer. */
   readonly accessToken?: string | undefined;
   /** Ends all reading. */
@@ -34,7 +34,7 @@ export function httpSource(url: string, { accessToken, deadline }: HttpSourceOpt
     get,
     checkpoint: () => get('checkpoint'),
     tile: get,
-    issuer: (hex) => get(`issuer/${hex}`),
+    chainCertificate: (hex) => get(`issuer/${hex}`),
   };
 }
 

@@ -41,11 +41,15 @@ export function readLoggedCertificate({ entry, timestamp }: TileLeaf, index: num
   const names = findExtension(tbs, SUBJECT_ALT_NAME);
   const extensions = fulcioValues(tbs);
   return {
-    ...{ index, timestamp, extensions },
+    index,
+    timestamp,
+    extensions,
     serial: toHex(tbs.serial),
     identity: names && decodeSubjectAltNames(names.value)[0],
     issuer: extensions.get(8) ?? extensions.get(1),
-    ...{ notBefore: tbs.notBefore, notAfter: tbs.notAfter, spki: tbs.spki },
+    notBefore: tbs.notBefore,
+    notAfter: tbs.notAfter,
+    spki: tbs.spki,
     caKeySha256: isPrecertificate ? toHex(entry.issuerKeyHash) : undefined,
   };
 }

@@ -38,7 +38,7 @@ export interface ProofLog {
 
 /** The SCT of this log in a final certificate; throws LogReadError `BAD_PARAMETER` when it carries none, or
  * FormatError. */
-export function sctOf(certificate: Uint8Array, logId: Uint8Array): Sct {
+function sctOf(certificate: Uint8Array, logId: Uint8Array): Sct {
   const list = findExtension(parseCertificate(certificate), SCT_LIST_OID);
   const scts = list === undefined ? [] : parseSctList(list.value).map(parseSct);
   const sct = scts.find((candidate) => equalBytes(candidate.logId, logId));

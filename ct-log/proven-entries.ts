@@ -1,6 +1,6 @@
 /**
- * The entries of a log, each held to the head: their leaf hashes must lead to its root. So whoever serves the tiles can
- * leave out, add or change nothing unseen. A reader of all entries hashes each once, and reads one hash tile in 65,536.
+ * The entries of a log, each held to the head: their leaf hashes must lead to its root. So the one who serves the tiles
+ * can leave out, add or change nothing unseen. A reader of all entries hashes each once, and reads one hash tile in 65,536.
  */
 import { concat, equalBytes } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';

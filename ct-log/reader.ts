@@ -17,7 +17,7 @@ import { badParameter, isCount, requireTree } from './read-parameters.ts';
 import { ProofReads } from './read-proofs.ts';
 
 /** RFC 6962 §4.3. */
-export interface SthJson {
+interface SthJson {
   readonly tree_size: number;
   readonly timestamp: number;
   readonly sha256_root_hash: string;
@@ -33,7 +33,7 @@ export interface LogReader {
    * reached is there, also after the tile is full. */
   tile(path: string): Promise<Uint8Array>;
   /** DER of the certificate with that SHA-256, 64 lower-case hexadecimal digits. */
-  issuer(hex: string): Promise<Uint8Array>;
+  chainCertificate(hex: string): Promise<Uint8Array>;
   getSth(): SthJson;
   getSthConsistency(first: number, second: number): Promise<{ readonly consistency: readonly string[] }>;
   getProofByHash(
@@ -67,7 +67,7 @@ export function logReader(
   return {
     checkpoint: () => head().checkpoint,
     tile: async (path) => tiles.tile(reachedTile(path, size())),
-    issuer: (hex) => entries.chainCertificate(hex),
+    chainCertificate: (hex) => entries.chainCertificate(hex),
     getSth: () => sthJson(head()),
     getSthConsistency: (first, second) => proofs.consistency(first, second),
     getProofByHash: (hash, treeSize) => proofs.byHash(hash, treeSize),

@@ -9,8 +9,8 @@ export interface LogSource {
   /** The tile of that path, not verified. A partial tile may be answered by a wider one: a prefix of it is meant.
    * Throws {@link LogReadError} `NOT_FOUND`. */
   tile(path: string): Promise<Uint8Array>;
-  /** DER of the issuer with that SHA-256 in hexadecimal, not verified. Throws {@link LogReadError} `NOT_FOUND`. */
-  issuer(hex: string): Promise<Uint8Array>;
+  /** DER of the chain certificate with that SHA-256 in hexadecimal, not verified. Throws {@link LogReadError} `NOT_FOUND`. */
+  chainCertificate(hex: string): Promise<Uint8Array>;
   /** Where the byte at `offset` of the resource at `path` really lies, when that is not the path itself. */
   locate?(path: string, offset: number): string;
 }

@@ -36,9 +36,9 @@ export function staticSource(directory: string, deadline?: AbortSignal): StaticS
       parseTilePath(path, 'data');
       return read(path);
     },
-    issuer: (hex) => {
+    chainCertificate: (hex) => {
       if (/^[0-9a-f]{64}$/.test(hex)) return read(chainCertificatePath(hex));
-      return Promise.reject(new FormatError('MALFORMED', 'this is not the hash of an issuer'));
+      return Promise.reject(new FormatError('MALFORMED', 'this is not the hash of a chain certificate'));
     },
   };
 }

@@ -12,7 +12,7 @@ export const TILE_LEAVES: EntryFormat<TileLeaf> = {
     const fault = entryFault(entry, {
       index: 0,
       sctExtensions: undefined,
-      issuer: undefined,
+      caKey: undefined,
       leafHolds: true,
     });
     return fault === undefined || fault.message.startsWith('the extension');

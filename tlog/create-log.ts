@@ -10,7 +10,7 @@ import { COMMIT_DATABASE } from './store/sqlite-commit-store.ts';
 import { judgeStorage } from './judge-storage.ts';
 
 /** A log to be made. */
-export interface NewLog {
+interface NewLog {
   /** Where it will be; must not exist, or be empty. */
   readonly directory: string;
   /** Its keys are used by no other log. */

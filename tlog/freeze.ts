@@ -21,7 +21,7 @@ import { COMMIT_DATABASE, LOCK_DATABASE } from './store/sqlite-commit-store.ts';
 import { verifyCheckpoint, type CheckpointKey } from './tree/verify-head.ts';
 
 /** A log that has ended. */
-export interface FrozenLog {
+interface FrozenLog {
   /** Its last head. */
   readonly head: Head;
   /** Milliseconds since the epoch, when it ended. */

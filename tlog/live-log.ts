@@ -35,7 +35,7 @@ import { sha256 } from './sha256.ts';
 import { TreeTiles } from './tree/tree-tiles.ts';
 
 /** The clock of a live log, and the file that keeps what it was held to. */
-export interface LogClock {
+interface LogClock {
   readonly guard: ClockGuard;
   readonly record: ClockRecord;
 }
@@ -196,7 +196,7 @@ export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends 
       log.receipts(entries, head, this.#hashes(head.head.size));
     return new Sequencer(log, recovered, {
       store: stores.commits,
-      signer: new BatchSigner(signHead, receipts, limits.signingPatienceMs),
+      signer: new BatchSigner(signHead, receipts, limits.signingTimeoutMs),
       limits,
       clock: () => this.#clock.guard.now(),
       published: (signed, leafHashes) => {

@@ -42,7 +42,7 @@ export interface TileLog<Entry, Receipt, Stored extends StoredEntry = StoredEntr
 
 /** A log that may be opened: its files were found right, and are as they were. It holds the lock. */
 export interface PreparedLog<Log> {
-  /** Recovers and signs. Rejects as {@link openLog} does, and has released the directory then. */
+  /** Recovers and signs. Rejects as {@link prepareLog} does, and has released the directory then. */
   open(): Promise<Log>;
   /** Releases the directory. */
   close(): Promise<void>;
@@ -50,20 +50,12 @@ export interface PreparedLog<Log> {
 
 /**
  * Opens the log in `directory` for writing, which is of that kind. In this order, and changing nothing up to here: the
- * lock; everything that is committed; that log.json, keys and commit store are of one log; the right edge, which must give
- * the committed root; what lies beside it and may show that the log was larger before. Then: what is committed, synced;
- * companion files and full tiles that a crash left unwritten; the signature of the committed head, checked with the log's
- * own keys. Throws {@link LogError}: `LOG_MISSING`, `LOG_LOCKED`, `LOG_CORRUPT`, `LOG_ROLLED_BACK`, `LOG_WRONG_KEY`,
- * `LOG_UNSUITABLE_STORAGE`, `LOG_STORAGE`.
+ * lock; everything that is committed; that log.json, keys and commit store are of one log; the right edge, whose root must
+ * be the committed one; what lies beside it and may show that the log was larger before. What is refused so far left every
+ * file as it was. {@link PreparedLog.open} does the rest: what is committed, synced; companion files and full tiles that a
+ * crash left unwritten; the signature of the committed head, checked with the log's own keys. Throws {@link LogError}:
+ * `LOG_MISSING`, `LOG_LOCKED`, `LOG_CORRUPT`, `LOG_ROLLED_BACK`, `LOG_WRONG_KEY`, `LOG_UNSUITABLE_STORAGE`, `LOG_STORAGE`.
  */
-export async function openLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends StoredEntry>(
-  kind: LogKind<Entry, Receipt, Placed, Stored>,
-  options: LogOptions,
-): Promise<TileLog<Entry, Receipt, Stored>> {
-  return (await prepareLog(kind, options)).open();
-}
-
-/** The first half of {@link openLog}: what is refused here left every file as it was. */
 export async function prepareLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends StoredEntry>(
   kind: LogKind<Entry, Receipt, Placed, Stored>,
   options: LogOptions,

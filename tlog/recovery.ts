@@ -39,7 +39,7 @@ export interface LogSources<Log extends StoredLog = StoredLog> {
 }
 
 /** A log that was found right; nothing was changed. */
-export interface InspectedLog {
+interface InspectedLog {
   readonly state: LoadedState;
   readonly edge: TreeEdge;
   /** What should be known, a sentence each. */

@@ -21,8 +21,8 @@ import type { TreeEdge } from './tree/tree-edge.ts';
 import { TreeTiles } from './tree/tree-tiles.ts';
 import { verifyCheckpoint, type CheckpointKey, type VerifiedCheckpoint } from './tree/verify-head.ts';
 
-/** What a log is opened from. `edge` gives the root of the committed head. */
-export interface Opening {
+/** What a log is opened from. The root of `edge` is that of the committed head. */
+interface Opening {
   readonly log: Pick<StoredLog, 'entries' | 'keys'>;
   /** The file's bytes; undefined when it is missing. */
   readonly checkpoint: Uint8Array | undefined;

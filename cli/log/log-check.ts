@@ -24,7 +24,7 @@ export async function check(options: TargetOptions, speak: Speaker): Promise<boo
     speak.answer({ ok: false, origin, size, where, problem: message }, `WRONG: ${where}: ${message}`);
     return false;
   }
-  const { entries, tiles, issuers } = result;
+  const { entries, tiles, chainCertificates: issuers } = result;
   const summary = `${entries} entries, ${tiles} tiles and ${issuers} issuers of ${origin} agree with its head`;
   speak.answer({ ok: true, origin, size, root: toBase64(head.root), tiles, issuers }, `ok: ${summary}`);
   return true;

@@ -28,7 +28,7 @@ export function readDigitallySigned(reader: TlsReader): DigitallySigned {
   return { hashAlgorithm, signatureAlgorithm, signature: reader.vector(2) };
 }
 
-/** Reads bytes that are exactly one DigitallySigned, as `get-sth` gives it; throws FormatError. */
+/** Reads bytes that are exactly one DigitallySigned, as `get-sth` returns it; throws FormatError. */
 export function parseDigitallySigned(bytes: Uint8Array): DigitallySigned {
   const reader = new TlsReader(bytes);
   const out = readDigitallySigned(reader);

@@ -16,7 +16,7 @@ export interface LogDescription {
   readonly url: string;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
-  /** Whether a stranger may rely on it. */
+  /** Whether others may rely on it. */
   readonly intendedUse: 'production' | 'test';
   readonly software: { readonly name: string; readonly version: string };
   /** The last head of a log that has ended. */
@@ -32,8 +32,8 @@ export interface FinalHead {
   readonly frozenAt: number;
 }
 
-/** The merge delay that the log promises, in seconds. Entries are in the tree before their SCT leaves; the promise
- * leaves room for whoever reads it as the age that a head may have. */
+/** The merge delay that the log promises, in seconds. Entries are in the tree before their SCT leaves. The promise
+ * allows for clients that take it for the age that a head may have. */
 const MMD_SECONDS = 60;
 
 /** The object to serve as `log.v3.json`. */

@@ -12,7 +12,7 @@ import { HASH_LENGTH } from '../../tlog/format/merkle.ts';
 import { readTime } from '../../tlog/format/time.ts';
 
 /** A tree at one moment. */
-export interface TreeHead {
+interface TreeHead {
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
   readonly size: number;

@@ -51,7 +51,7 @@ export const STORE_READS: Readonly<Record<string, StoreRead>> = {
     freshness: 'immutable',
   }),
   '/issuer/:fingerprint': async (reader, request) => ({
-    body: await reader.issuer(request.path.slice('/issuer/'.length)),
+    body: await reader.chainCertificate(request.path.slice('/issuer/'.length)),
     contentType: 'application/pkix-cert',
     freshness: 'immutable',
   }),

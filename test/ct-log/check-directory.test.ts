@@ -90,7 +90,7 @@ describe('ct-log/check-directory', function () {
     });
   }
 
-  it('tells an old commit store by the checkpoint, and without it by the tiles', async () => {
+  it('recognizes an old commit store by the checkpoint, and without it by the tiles', async () => {
     expect(await withOldStore())
       .to.include('commit.db: it holds 300 entries')
       .and.include('at least 550 before (checkpoint)');

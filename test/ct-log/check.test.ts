@@ -64,7 +64,7 @@ describe('ct-log/check', function () {
   };
 
   it('passes on a good log, open or closed', async () => {
-    expect(await check()).to.deep.equal({ ok: true, entries: SIZE, tiles: 7, issuers: 2 });
+    expect(await check()).to.deep.equal({ ok: true, entries: SIZE, tiles: 7, chainCertificates: 2 });
     const log = await test.open();
     expect(await check()).to.include({ ok: true });
     await log.close();
@@ -90,10 +90,10 @@ describe('ct-log/check', function () {
   for (const [name, [offset, says, exact]] of Object.entries(DATA)) {
     it(`names the first wrong byte when ${name} of an entry is damaged`, async () => {
       const at = offset(partsOf(7));
-      const told = await withChanged('tile/data/000', flip(at));
-      expect(told).to.include(says);
-      if (exact) expect(told).to.include(`tile/data/000 at byte ${at}: `);
-      else expect(told).to.match(/tile\/data\/000 at byte \d+/);
+      const problem = await withChanged('tile/data/000', flip(at));
+      expect(problem).to.include(says);
+      if (exact) expect(problem).to.include(`tile/data/000 at byte ${at}: `);
+      else expect(problem).to.match(/tile\/data\/000 at byte \d+/);
     });
   }
 
@@ -111,10 +111,10 @@ describe('ct-log/check', function () {
 
   it('names the first of several', async () => {
     const first = partsOf(3).tbs + 50;
-    const told = await withChanged('tile/data/000', (bytes) =>
+    const problem = await withChanged('tile/data/000', (bytes) =>
       flip(first)(flip(partsOf(200).tbs + 9)(bytes)),
     );
-    expect(told).to.include(`tile/data/000 at byte ${first}: entry 3:`);
+    expect(problem).to.include(`tile/data/000 at byte ${first}: entry 3:`);
   });
 
   it('notices bytes too many and too few', async () => {
@@ -146,7 +146,7 @@ describe('ct-log/check', function () {
       name: 'a log',
       checkpoint: () => Promise.reject(new Error('not asked for')),
       tile: (path) => Promise.resolve(Buffer.concat(path.startsWith('tile/data') ? entries : hashes)),
-      issuer: (hex) => real.issuer(hex),
+      chainCertificate: (hex) => real.chainCertificate(hex),
     };
     const head = { size: times.length, root: range.root(), timestamp: headTime };
     const result = await checkLog(source, { head, headName: 'checkpoint', sctExtensions: 'leaf_index' });
@@ -175,7 +175,7 @@ describe('ct-log/check', function () {
       const source: LogSource = {
         name: real.name,
         checkpoint: () => real.checkpoint(),
-        issuer: (hex) => real.issuer(hex),
+        chainCertificate: (hex) => real.chainCertificate(hex),
         tile: async (path) => {
           const bytes = Buffer.from(await real.tile(path));
           return path === 'tile/1/000.p/2' ? flip(at)(bytes) : bytes;

@@ -18,7 +18,9 @@ const bytes = (i: number, length = 3): Uint8Array => new Uint8Array(length).fill
 
 /** A batch of `count` entries behind `expected`. */
 const batch = (expected: Head, count: number, pruneBelow = 0): Batch => ({
-  ...{ expected, pruneBelow, next: head(expected.size + count, expected.timestamp + 1) },
+  expected,
+  pruneBelow,
+  next: head(expected.size + count, expected.timestamp + 1),
   entries: Array.from({ length: count }, (_, i) => bytes(expected.size + i)),
 });
 

@@ -225,7 +225,10 @@ function treeOf(size: number): { source: LogSource; root: Uint8Array } {
     const bytes = tiles.get(path);
     return bytes === undefined ? absent(path) : Promise.resolve(bytes);
   };
-  return { source: { name: 'memory', checkpoint: () => absent('checkpoint'), tile, issuer: absent }, root };
+  return {
+    source: { name: 'memory', checkpoint: () => absent('checkpoint'), tile, chainCertificate: absent },
+    root,
+  };
 }
 
 /** Without methods of the class behind it. */
@@ -233,7 +236,7 @@ const plain = (source: LogSource): LogSource => ({
   name: source.name,
   checkpoint: () => source.checkpoint(),
   tile: (path) => source.tile(path),
-  issuer: (hex) => source.issuer(hex),
+  chainCertificate: (hex) => source.chainCertificate(hex),
 });
 
 /** The TBSCertificate for another name of the same length. */

@@ -23,7 +23,8 @@ const describeLog = (identity: CtLogIdentity): string =>
   JSON.stringify(
     logV3Json({
       ...identity,
-      ...{ url: 'https://localhost/log/2026', intendedUse: 'test' },
+      url: 'https://localhost/log/2026',
+      intendedUse: 'test',
       software: { name: 'test', version: '1' },
     }),
   );
@@ -41,7 +42,8 @@ describe('ct-log/export-log', function () {
   const run = async (over: Partial<Parameters<typeof exportLog>[0]> = {}): Promise<LogExport> =>
     exportLog({
       source: await openDirectorySource(test.directory),
-      ...{ out, description: describeLog(test.identity) },
+      out,
+      description: describeLog(test.identity),
       ...over,
     });
   const codeOf = (work: Promise<unknown>): Promise<string> =>
@@ -116,12 +118,16 @@ describe('ct-log/export-log', function () {
       await rm(out, { recursive: true, force: true });
       let left = steps;
       const breaking = {
-        ...{ name: source.name, identity: source.identity, head: source.head, frozenAt: undefined },
+        name: source.name,
+        identity: source.identity,
+        head: source.head,
+        frozenAt: undefined,
         checkpoint: () => source.checkpoint(),
         reread: () => source.reread(),
         firstDifference: () => source.firstDifference(),
         tile: (path: string) => (left-- > 0 ? source.tile(path) : Promise.reject(new Error('broken off'))),
-        issuer: (hex: string) => (left-- > 0 ? source.issuer(hex) : Promise.reject(new Error('broken off'))),
+        chainCertificate: (hex: string) =>
+          left-- > 0 ? source.chainCertificate(hex) : Promise.reject(new Error('broken off')),
       };
       const outcome = await codeOf(run({ source: breaking }));
       if (outcome !== 'none') {
@@ -183,7 +189,8 @@ describe('ct-log/export-log', function () {
     await (await other.issue(2)).log.close();
     await exportLog({
       source: await openDirectorySource(other.directory),
-      ...{ out, description: describeLog(other.identity) },
+      out,
+      description: describeLog(other.identity),
     });
     await other.remove();
     expect(await codeOf(run())).to.equal('LOG_EXISTS');
@@ -207,7 +214,8 @@ describe('ct-log/export-log', function () {
     await log.close();
     await exportLog({
       source: await openDirectorySource(test.directory),
-      ...{ out, description: describeLog(test.identity) },
+      out,
+      description: describeLog(test.identity),
     });
     const before = await readFile(join(out, 'checkpoint'));
     const failure: unknown = await run({ source: await openDirectorySource(fork) }).catch(
@@ -284,16 +292,15 @@ describe('ct-log/export-log', function () {
     )({ size, root, timestamp: 1 });
     const real = await openDirectorySource(test.directory);
     const source = {
-      ...{
-        name: test.directory,
-        identity: test.identity,
-        head: { size, root, timestamp: 1 },
-        frozenAt: undefined,
-      },
+      name: test.directory,
+      identity: test.identity,
+      head: { size, root, timestamp: 1 },
+      frozenAt: undefined,
       checkpoint: () => Promise.resolve(checkpoint),
       tile: (path: string) => Promise.resolve(tiles.get(path) ?? new Uint8Array()),
-      issuer: (hex: string) => real.issuer(hex),
-      ...{ reread: () => real.reread(), firstDifference: () => real.firstDifference() },
+      chainCertificate: (hex: string) => real.chainCertificate(hex),
+      reread: () => real.reread(),
+      firstDifference: () => real.firstDifference(),
     };
     for (const path of ['tile/0/005', 'tile/1/000']) {
       const right = tiles.get(path) ?? new Uint8Array();

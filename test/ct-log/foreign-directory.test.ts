@@ -56,14 +56,14 @@ describe('ct-log: a directory that somebody else made', function () {
   };
   const readAll = async (directory: string): Promise<unknown> => {
     const source = await openDirectorySource(directory);
-    await source.issuer(readdirSync(join(directory, 'issuer'))[0] ?? '');
+    await source.chainCertificate(readdirSync(join(directory, 'issuer'))[0] ?? '');
     return checkDirectory(source);
   };
   const readExported = async (directory: string, deadline?: AbortSignal): Promise<unknown> => {
     const source = staticSource(directory, deadline);
     await source.description();
     const head = verifyCheckpoint(await source.checkpoint(), logKeys(test.identity));
-    await source.issuer(readdirSync(join(directory, 'issuer'))[0] ?? '');
+    await source.chainCertificate(readdirSync(join(directory, 'issuer'))[0] ?? '');
     return checkLog(source, { head, headName: 'checkpoint', sctExtensions: undefined });
   };
 
@@ -129,7 +129,7 @@ describe('ct-log: a directory that somebody else made', function () {
       () => source.tile('tile/0/000'),
       () => directory.checkpoint(),
       () => directory.tile('tile/data/000'),
-      async () => (await directory.reread()).issuer('00'.repeat(32)),
+      async () => (await directory.reread()).chainCertificate('00'.repeat(32)),
     ]) {
       const error: unknown = await read().catch((thrown: unknown) => thrown);
       expect(error).to.be.instanceOf(LogError).with.property('code', 'LOG_STORAGE');

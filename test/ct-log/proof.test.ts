@@ -89,7 +89,9 @@ for (const sctExtensions of ['leaf_index', 'none'] as const) {
     it('proves nothing that the tiles do not bear out', async () => {
       const source = await openDirectorySource(test.directory);
       const crooked: LogSource = {
-        ...{ name: source.name, checkpoint: () => source.checkpoint(), issuer: (hex) => source.issuer(hex) },
+        name: source.name,
+        checkpoint: () => source.checkpoint(),
+        chainCertificate: (hex) => source.chainCertificate(hex),
         tile: async (path) => {
           const bytes = Uint8Array.from(await source.tile(path));
           if (path.startsWith('tile/0/')) bytes[40] = (bytes[40] ?? 0) ^ 1;

@@ -137,10 +137,10 @@ describe('ct-log/reader', function () {
   });
 
   it('serves its issuers by hash, and the root of them', async () => {
-    expect(await reader.issuer(toHex(sha256(ISSUER)))).to.deep.equal(ISSUER);
+    expect(await reader.chainCertificate(toHex(sha256(ISSUER)))).to.deep.equal(ISSUER);
     expect(reader.getRoots()).to.deep.equal({ certificates: [toBase64(ISSUER)] });
     for (const hex of ['00'.repeat(32), 'x', '../log.json', toHex(sha256(ISSUER)).toUpperCase()]) {
-      expect(await failure(() => reader.issuer(hex)), hex).to.equal('NOT_FOUND');
+      expect(await failure(() => reader.chainCertificate(hex)), hex).to.equal('NOT_FOUND');
     }
   });
 

@@ -15,7 +15,7 @@ describe('ct-log: keys that do not sign', () => {
   });
   afterEach(() => test.remove());
 
-  const limits = { signingPatienceMs: 20 };
+  const limits = { signingTimeoutMs: 20 };
   const failure = (work: Promise<unknown>): Promise<unknown> =>
     work.then(
       () => undefined,

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { encodePem } from '../../core/pem.ts';
-import { CheckedIssuers } from '../../ct-log/check-issuers.ts';
+import { CheckedChainCertificates } from '../../ct-log/check-chain-certificates.ts';
 import { encodeEntry } from '../../ct-log/format/leaf.ts';
 import { httpSource } from '../../ct-log/http-source.ts';
 import { LogReadError } from '../../tlog/log-error.ts';
@@ -184,7 +184,7 @@ describe('hostile: what leads a command on', function () {
       },
     } as unknown as LogSource;
     const chain = new Uint8Array(2000 * 32);
-    const failure: unknown = await new CheckedIssuers(source)
+    const failure: unknown = await new CheckedChainCertificates(source)
       .ofChain(chain, () => 'here')
       .catch((error: unknown) => error);
     expect(failure).to.have.property('problem').that.has.property('where', 'here');

@@ -145,7 +145,7 @@ describe('server: a log that does not work for a while', () => {
     const { treeHead, checkpoint } = test.signers;
     await start({
       signers: { checkpoint, treeHead: outageSigner(treeHead, outage) },
-      limits: { signingPatienceMs: 100 },
+      limits: { signingTimeoutMs: 100 },
     });
     outage.isOn = true;
     expect(await sign(await token())).to.equal('LOG_UNAVAILABLE');
@@ -174,7 +174,7 @@ describe('server: a log that does not work for a while', () => {
     await start(
       {
         signers: { checkpoint, treeHead: outageSigner(treeHead, outage) },
-        limits: { signingPatienceMs: 100 },
+        limits: { signingTimeoutMs: 100 },
       },
       () => ({ audit }),
       { principalRateLimit: { perMinute: 1, burst: 1 } },

@@ -23,8 +23,11 @@ describe('tlog/create-log', () => {
   const { treeHead, checkpoint } = logSigners();
   const make = (over: Partial<NewCtLog> = {}): ReturnType<typeof createCtLog> =>
     createCtLog({
-      ...{ directory: join(root, 'logs', '2026'), origin: 'ca.example.org/log/2026', sctExtensions: 'none' },
-      ...{ ecdsaPublicKey: treeHead.publicKey, ed25519PublicKey: checkpoint.publicKey.subarray(-32) },
+      directory: join(root, 'logs', '2026'),
+      origin: 'ca.example.org/log/2026',
+      sctExtensions: 'none',
+      ecdsaPublicKey: treeHead.publicKey,
+      ed25519PublicKey: checkpoint.publicKey.subarray(-32),
       clock: () => 1_700_000_000_123,
       ...over,
     });

@@ -43,14 +43,17 @@ describe('tlog/freeze', () => {
       expect(log.warnings.join()).to.include('ended at 2026-12-31T00:00:00Z');
       expect((await log.reader.getEntries(299, 300)).entries).to.have.length(1);
       const described = log.reader.logV3Json({
-        ...{ url: 'https://localhost/log/2026', intendedUse: 'test' },
+        url: 'https://localhost/log/2026',
+        intendedUse: 'test',
         software: { name: 'test', version: '1' },
       });
       expect(described).to.deep.include({
-        ...{ status: 'readonly', status_timestamp: '2026-12-31T00:00:00Z' },
+        status: 'readonly',
+        status_timestamp: '2026-12-31T00:00:00Z',
         final_tree_head: {
           sha256_root_hash: toBase64(head.root),
-          ...{ tree_size: 300, timestamp: head.timestamp },
+          tree_size: 300,
+          timestamp: head.timestamp,
         },
       });
       await log.close();

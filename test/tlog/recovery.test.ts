@@ -6,7 +6,11 @@ import { requirePossible } from '../../tlog/recovery.ts';
 const signed: Head = { size: 7, root: new Uint8Array(32).fill(1), timestamp: 1000 };
 const attempted: Head = { size: 9, root: new Uint8Array(32).fill(2), timestamp: 1001 };
 const found = (head: Head): LoadedState => ({
-  ...{ head, firstEntry: 0, entries: [], files: 'commit.db', sizeWithoutWal: 0 },
+  head,
+  firstEntry: 0,
+  entries: [],
+  files: 'commit.db',
+  sizeWithoutWal: 0,
   identity: { logId: new Uint8Array(32), bound: undefined },
 });
 

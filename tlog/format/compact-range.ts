@@ -3,8 +3,8 @@ import type { Sha256 } from '../../core/hash.ts';
 import { FormatError } from '../../core/errors.ts';
 import { emptyRoot, foldRight, HASH_LENGTH, hashNode } from './merkle.ts';
 
-/** Told of every complete subtree that an append finishes, leaves first. */
-export type NodeVisitor = (level: number, index: number, hash: Uint8Array) => void;
+/** Called with every complete subtree that an append finishes, leaves first. */
+type NodeVisitor = (level: number, index: number, hash: Uint8Array) => void;
 
 /** A tree of which only the right edge (the frontier) is kept. Append is amortised one hash, memory is log n. */
 export class CompactRange {

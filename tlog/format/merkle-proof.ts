@@ -32,7 +32,7 @@ export const rootFrom = (sha256: Sha256, size: number, read: HashReader): Promis
   hashRange(sha256, { start: 0, end: size }, read);
 
 /** The ranges whose hashes are the audit path, from the leaf up; see {@link inclusionProof}. */
-export function inclusionRanges(index: number, size: number): LeafRange[] {
+function inclusionRanges(index: number, size: number): LeafRange[] {
   checkOrder(index, size - 1);
   const out: LeafRange[] = [];
   let start = 0;
@@ -51,7 +51,7 @@ export function inclusionRanges(index: number, size: number): LeafRange[] {
 }
 
 /** The ranges whose hashes are the consistency proof, in its order; see {@link consistencyProof}. */
-export function consistencyRanges(first: number, second: number): LeafRange[] {
+function consistencyRanges(first: number, second: number): LeafRange[] {
   checkOrder(first, second);
   if (first === 0) return [];
   const out: LeafRange[] = [];
@@ -67,7 +67,7 @@ export function consistencyRanges(first: number, second: number): LeafRange[] {
       start = middle;
     }
   }
-  // The verifier knows the root of the first tree; any other subtree where the two trees part must be told.
+  // The verifier knows the root of the first tree; it needs that of any other subtree where the two trees part.
   if (start > 0) out.push({ start, end });
   return out.reverse();
 }

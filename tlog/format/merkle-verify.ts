@@ -4,7 +4,7 @@ import type { Sha256 } from '../../core/hash.ts';
 import { HASH_LENGTH, hashNode } from './merkle.ts';
 
 /** Whether `proof` shows that the leaf with that hash is leaf `index` of the tree of `size` leaves with that root.
- * Never throws on what a stranger sent: any number or length out of range is a "no". */
+ * Never throws on what an untrusted log sent: any number or length out of range is a "no". */
 export function verifyInclusion(
   sha256: Sha256,
   claim: { readonly leafHash: Uint8Array; readonly index: number; readonly size: number },
@@ -23,7 +23,7 @@ export function verifyInclusion(
 }
 
 /** Whether `proof` shows that the tree of `second` leaves continues the tree of `first`. From the empty tree every
- * tree is a continuation, without a proof. Never throws on what a stranger sent. */
+ * tree is a continuation, without a proof. Never throws on what an untrusted log sent. */
 export function verifyConsistency(
   sha256: Sha256,
   first: { readonly size: number; readonly root: Uint8Array },

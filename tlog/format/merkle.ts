@@ -42,7 +42,7 @@ export function splitPoint(n: number): number {
 }
 
 /** A complete subtree: it covers the leaves from index · 2^level on, 2^level of them. */
-export interface Node {
+interface Node {
   readonly level: number;
   readonly index: number;
 }

@@ -16,7 +16,7 @@ export interface NoteSignature {
 }
 
 /** A note that was read. */
-export interface SignedNote {
+interface SignedNote {
   /** The signed text with its last newline. */
   readonly text: string;
   /** At least one, in the order of the note. */

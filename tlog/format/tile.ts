@@ -61,26 +61,18 @@ export function tileWidth(level: Tile['level'], n: number, size: number): number
 
 /** Every tile of the tree of `size` leaves, level by level, the bundles of entries last; each level ends with its partial
  * tile if it has one. */
-export const tilesOf = (size: number, bundle: BundleName): Generator<Tile> => tilesBetween(0, size, bundle);
-
-/** The tiles that the tree of `to` leaves has and that of `from` leaves has not, in the order of {@link tilesOf}. */
-export function* tilesBetween(from: number, to: number, bundle: BundleName): Generator<Tile> {
-  for (let level = 0; level <= MAX_LEVEL && tileWidth(level, 0, to) > 0; level++) {
-    yield* levelBetween(level, from, to);
-  }
-  yield* levelBetween(bundle, from, to);
+export function* tilesOf(size: number, bundle: BundleName): Generator<Tile> {
+  for (let level = 0; level <= MAX_LEVEL && tileWidth(level, 0, size) > 0; level++)
+    yield* levelOf(level, size);
+  yield* levelOf(bundle, size);
 }
 
-function* levelBetween(level: Tile['level'], from: number, to: number): Generator<Tile> {
-  const covered = TILE_WIDTH ** (typeof level === 'number' ? level + 1 : 1);
-  for (let n = Math.floor(from / covered); tileWidth(level, n, to) > 0; n++) {
-    const width = tileWidth(level, n, to);
-    if (width > tileWidth(level, n, from)) yield { level, n, width };
-  }
+function* levelOf(level: Tile['level'], size: number): Generator<Tile> {
+  for (let n = 0; tileWidth(level, n, size) > 0; n++) yield { level, n, width: tileWidth(level, n, size) };
 }
 
 /** Where the hash of a complete subtree lies: fold `count` hashes of the tile from `first` on. */
-export interface TilePlace {
+interface TilePlace {
   readonly level: number;
   readonly n: number;
   readonly first: number;

@@ -12,7 +12,7 @@ import type { Sha256 } from '../../core/hash.ts';
 import { isKeyName } from './signed-note.ts';
 
 /** Kinds of keys that sign notes. */
-export type VkeyType = 'ed25519' | 'cosignature' | 'static-ct';
+type VkeyType = 'ed25519' | 'cosignature' | 'static-ct';
 
 /** A key that checks notes. */
 export interface Vkey {

@@ -32,14 +32,14 @@ const FIRST_RETRY = 500;
 const LONGEST_RETRY = 60_000;
 
 /** Where an entry may be. */
-export interface Candidates {
+interface Candidates {
   /** Lowest first. */
   readonly indexes: readonly number[];
   /** Whether every entry was searched: only then does no match mean that there is none. */
   readonly isAll: boolean;
 }
 
-/** See above. */
+/** The index of one log. */
 export class HashIndex {
   readonly #data: HashIndexData;
   readonly #read: HashTileReader;

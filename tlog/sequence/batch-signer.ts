@@ -13,7 +13,7 @@ const FIRST_RETRY = 50;
 const LONGEST_RETRY = 5_000;
 
 /** Makes the receipts of a batch, in its order, after its head was signed. */
-export type MakeReceipts<Placed, Receipt> = (
+type MakeReceipts<Placed, Receipt> = (
   entries: readonly Placed[],
   head: SignedHead,
 ) => Promise<readonly Receipt[]>;

@@ -2,7 +2,7 @@
  * Keeps a wrong clock out of the log. A head is dated, heads rise strictly, and no entry may be later than its head: one
  * head of tomorrow, and the log can take nothing until tomorrow. So the clock is held to the time that really passed.
  * A jump that is larger than a tolerance is not trusted while it is new, and neither are many small ones that come to as
- * much within ten minutes. Who is right cannot be told from inside: the clock may have been set right. So it is trusted
+ * much within ten minutes. Which of the two is right cannot be known from inside: the clock may have been set right. So it is trusted
  * when it has stood for as long as the jump is wide, ten minutes at most. Then a wrong minute costs a minute, and a jump
  * that was right costs no more than that.
  */
@@ -46,7 +46,7 @@ interface Doubt {
   readonly since: number;
 }
 
-/** See above. Without a steady clock every time is trusted. */
+/** A clock that is held to the time that really passed. Without a steady clock every time is trusted. */
 export class ClockGuard {
   readonly #wall: Clock;
   readonly #steady: SteadyClock | undefined;
@@ -98,7 +98,7 @@ export class ClockGuard {
     if (Math.abs(jump) <= JUMP_TOLERANCE) this.#trust(now, slept > JUMP_TOLERANCE);
     else if (this.#doubt === undefined || !isSame(this.#doubt, jump, now))
       this.#doubt = { jump, since: now.steady };
-    else if (now.steady - this.#doubt.since >= patience(this.#doubt)) this.#trust(now, true);
+    else if (now.steady - this.#doubt.since >= doubtLength(this.#doubt)) this.#trust(now, true);
   }
 
   /** From `anew` on the clock is held to this reading. */
@@ -118,7 +118,7 @@ export class ClockGuard {
   }
 
   #text(doubt: Doubt): string {
-    const left = patience(doubt) - ((this.#steady?.now() ?? 0) - doubt.since);
+    const left = doubtLength(doubt) - ((this.#steady?.now() ?? 0) - doubt.since);
     const direction = doubt.jump > 0 ? 'ahead' : 'back';
     return (
       `the clock jumped ${seconds(Math.abs(doubt.jump))} s ${direction} and is not trusted yet; ` +
@@ -130,7 +130,7 @@ export class ClockGuard {
 /** Whether the clock stands since `doubt` began. */
 const isSame = (doubt: Doubt, jump: number, { steady }: Reading): boolean =>
   Math.abs(jump - doubt.jump) <= STANDING_WOBBLE + STANDING_RATE * (steady - doubt.since);
-const patience = ({ jump }: Doubt): number => Math.min(Math.abs(jump), LONGEST_DOUBT);
+const doubtLength = ({ jump }: Doubt): number => Math.min(Math.abs(jump), LONGEST_DOUBT);
 const seconds = (ms: number): number => Math.round(ms / 1000);
 
 const HINT =

@@ -5,7 +5,7 @@ import type { ClockReading } from './clock-guard.ts';
 import { readLogFile } from '../store/log-file.ts';
 
 /** Name inside a log's directory. */
-export const CLOCK_FILE = 'clock.json';
+const CLOCK_FILE = 'clock.json';
 
 /** Milliseconds by which a clock must have been corrected before it is written again. */
 const CHANGED = 100;

@@ -7,7 +7,7 @@ export interface SequencerLimits {
   /** Full data tiles that may wait for a tile store that is slow or fails; beyond them the log stops. */
   readonly tileBacklog: number;
   /** Milliseconds that entries wait for a key that fails or does not answer. */
-  readonly signingPatienceMs: number;
+  readonly signingTimeoutMs: number;
 }
 
 /** Some seconds of full load each; the tiles are about 600 KB a piece, in memory and in the commit store. */
@@ -15,5 +15,5 @@ export const SEQUENCER_LIMITS: SequencerLimits = {
   batch: 1024,
   queued: 4096,
   tileBacklog: 64,
-  signingPatienceMs: 5_000,
+  signingTimeoutMs: 5_000,
 };

@@ -1,5 +1,5 @@
 /**
- * Gives every entry its place. One batch at a time, and each step only after the one before:
+ * Puts every entry in its place. One batch at a time, and each step only after the one before:
  *
  *     collect → time → hash → commit entries and unsigned head → sign that head → make receipts → resolve → tiles
  *
@@ -7,8 +7,8 @@
  * whichever it finds. A crash after it loses nothing: the entries are durable and the head can be signed again. So two
  * signed heads of one size cannot exist, and no receipt without its entry.
  *
- * A failed commit ends this sequencer: nobody here knows what is stored. Whoever opened it opens the store again, and
- * goes on with another one.
+ * A failed commit ends this sequencer: it cannot know what is stored. Its owner opens the store again, and goes on with
+ * another one.
  */
 import { messageOf } from '../../core/errors.ts';
 import { makeCommitted, type Committed } from '../committed.ts';
@@ -25,7 +25,7 @@ import type { TileWriter } from './tile-writer.ts';
 import { WaitingEntries, type PlacedBatch } from './waiting-entries.ts';
 
 /** Where a sequencer begins. */
-export interface SequencerStart {
+interface SequencerStart {
   /** The newest head, committed and signed. */
   readonly head: SignedHead;
   /** The edge of its tree, and what writes the full tiles of that. */
@@ -34,7 +34,7 @@ export interface SequencerStart {
 }
 
 /** What a sequencer works with. */
-export interface SequencerOptions<Placed, Receipt> {
+interface SequencerOptions<Placed, Receipt> {
   readonly store: CommitStore;
   readonly signer: BatchSigner<Placed, Receipt>;
   /** Throws LogError `LOG_CLOCK` while it is not trusted. */
@@ -157,7 +157,7 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
     this.#running = undefined;
   }
 
-  /** After a fault nobody here knows what is stored: only opening the store again can tell. */
+  /** After a fault it is not known what is stored: only opening the store again can show it. */
   #stop(cause: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = new LogError('LOG_UNAVAILABLE', 'the log has stopped after a fault and accepts nothing', {

@@ -3,7 +3,7 @@ import type { Committed } from '../committed.ts';
 import type { LogError } from '../log-error.ts';
 
 /** One entry and what becomes of it. */
-export interface Waiter<Entry, Receipt> {
+interface Waiter<Entry, Receipt> {
   readonly entry: Entry;
   readonly resolve: (committed: Committed<Receipt>) => void;
   readonly reject: (error: unknown) => void;

@@ -123,7 +123,7 @@ export function openUnchanging(path: string): DatabaseSync {
 }
 
 /** There is no `commit.db`. */
-export const missing = (path: string): LogError =>
+const missing = (path: string): LogError =>
   new LogError('LOG_MISSING', `there is no log: ${path} does not exist`, {
     hint: 'Make one with `mayfly init`, or name the directory that holds it.',
   });
@@ -211,5 +211,5 @@ export function copyAndSync(db: DatabaseSync, path: string): void {
 }
 
 /** What to do about a program that keeps the WAL from being copied. */
-export const HELD =
+const HELD =
   'End what reads it: a backup program, a `sqlite3` shell, or a `mayfly log` command (`fuser commit.db` names the processes).';

@@ -64,7 +64,7 @@ export interface Batch {
  *   that nothing of it can vanish any more. Commits are possible from then on. When the store turns out to hold another
  *   head, nothing changes and it rejects with LogError `LOG_STALE`: `load` again, and judge what that returns.
  *
- * Trusted: whoever can change it can make the log contradict itself, though not unseen by those who keep heads.
+ * Trusted: anyone who can change it can make the log contradict itself, though not unseen by those who keep heads.
  * No derived state is kept here; the right edge of the tree is computed from tiles and entries, and must give `root`.
  */
 export interface CommitStore {

@@ -39,7 +39,7 @@ export function committer(db: DatabaseSync): (batch: PackedBatch) => void {
       if (pruneBelow > 0) prune.run(pruneBelow);
       db.exec('COMMIT');
     } catch (error) {
-      // A failed COMMIT may have rolled back already; the first failure is the one to tell.
+      // A failed COMMIT may have rolled back already; the first failure is the one to report.
       if (db.isTransaction) db.exec('ROLLBACK');
       throw error;
     }

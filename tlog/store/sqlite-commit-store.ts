@@ -10,13 +10,14 @@ import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts
 export const COMMIT_DATABASE = 'commit.db';
 export const LOCK_DATABASE = 'lock.db';
 
-const FIRST_ROOM = 1024 * 1024;
+const FIRST_BYTES = 1024 * 1024;
 
 /** The memory that both threads see. One commit is under way at a time, so one buffer serves all: handing over a new
  * one for each batch costs more than the rest of the message. */
-class SharedRoom {
-  #room = new Uint8Array(new SharedArrayBuffer(FIRST_ROOM));
-  #told = false;
+class SharedMemory {
+  #bytes = new Uint8Array(new SharedArrayBuffer(FIRST_BYTES));
+  /** Whether the thread has it. */
+  #isShared = false;
 
   /** Copies the entries in, end to end. The message names the memory when it is new to the thread. */
   pack({ expected, next, entries, pruneBelow }: Batch): PackedBatch {
@@ -24,18 +25,18 @@ class SharedRoom {
     this.#fit(lengths.reduce((sum, length) => sum + length, 0));
     let at = 0;
     for (const entry of entries) {
-      this.#room.set(entry, at);
+      this.#bytes.set(entry, at);
       at += entry.length;
     }
-    const memory = this.#told ? undefined : this.#room;
-    this.#told = true;
+    const memory = this.#isShared ? undefined : this.#bytes;
+    this.#isShared = true;
     return { expected, next, lengths, pruneBelow, memory };
   }
 
   #fit(length: number): void {
-    if (length <= this.#room.length) return;
-    this.#room = new Uint8Array(new SharedArrayBuffer(2 * length));
-    this.#told = false;
+    if (length <= this.#bytes.length) return;
+    this.#bytes = new Uint8Array(new SharedArrayBuffer(2 * length));
+    this.#isShared = false;
   }
 }
 
@@ -52,7 +53,7 @@ export function sqliteCommitStore(directory: string, identity: LogIdentity): Com
     identity,
   };
   let channel = start(data);
-  let room = new SharedRoom();
+  let memory = new SharedMemory();
   let growth: Growth = { bytes: 0 };
   let closing: Promise<void> | undefined;
   const ask = (request: CommitRequest): Promise<CommitReply> => channel.ask(request);
@@ -66,7 +67,7 @@ export function sqliteCommitStore(directory: string, identity: LogIdentity): Com
     async load() {
       if (channel.isGone && closing === undefined) channel = start(data);
       // What writes after this knows no memory yet.
-      room = new SharedRoom();
+      memory = new SharedMemory();
       const { state } = await ask({ kind: 'load' });
       if (state === undefined) throw new LogError('LOG_STORAGE', 'the commit store answered nothing');
       return state;
@@ -75,7 +76,7 @@ export function sqliteCommitStore(directory: string, identity: LogIdentity): Com
       await ask({ kind: 'recover' });
     },
     async commit(batch) {
-      growth = (await ask({ kind: 'commit', batch: room.pack(batch) })).growth ?? growth;
+      growth = (await ask({ kind: 'commit', batch: memory.pack(batch) })).growth ?? growth;
     },
     close() {
       // A thread that cannot answer any more is ended all the same: that is what frees the lock.

@@ -9,10 +9,10 @@ import { leafHashOf, splitBundle } from './entry-bundle.ts';
 import type { TileStore } from '../store/tile-store.ts';
 
 /** Whether the head's root comes out with these tiles and these entries. */
-export type GivesRoot = (tiles: TileStore, entries: readonly Uint8Array[]) => Promise<boolean>;
+type GivesRoot = (tiles: TileStore, entries: readonly Uint8Array[]) => Promise<boolean>;
 
-/** What is wrong, as a sentence that names the file; undefined when nothing shows it. Whatever gives the committed root
- * in the place of something else is right, and the other is wrong. */
+/** What is wrong, as a sentence that names the file; undefined when nothing shows it. What makes the committed root
+ * come out in the place of something else is right, and the other is wrong. */
 export async function wrongFile(
   format: EntryFormat,
   state: LoadedState,
@@ -71,7 +71,7 @@ async function wrongTile(
 }
 
 /** How a hash tile does not follow from what lies below it. */
-export interface TileContradiction {
+interface TileContradiction {
   readonly path: string;
   readonly message: string;
   /** The first byte that differs, and what the tile would be; undefined when what lies below is missing or damaged. */

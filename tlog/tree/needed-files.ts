@@ -19,20 +19,20 @@ export interface UnreadableFiles {
   readonly first: string;
 }
 
-interface Trouble {
+interface UnreadableFile {
   readonly sentence: string;
   readonly check: () => Promise<unknown>;
 }
 
 /**
- * Reads files that must be there (full tiles, and the issuers that entries name), and remembers those that are not: a
- * lost file concerns only who asks for it, and the operator should know before that. When files are back, a round every ten
+ * Reads files that must be there (full tiles, and the companion files that entries name), and remembers those that are not: a
+ * lost file concerns only those who ask for it, and the operator should know before that. When files are back, a round every ten
  * seconds notices all of them, unless more than a handful is still lost; each is noticed when it is read.
  */
 export class NeededFiles {
   readonly #store: TileStore;
   readonly #interval: number;
-  readonly #troubles = new Map<string, Trouble>();
+  readonly #unreadable = new Map<string, UnreadableFile>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -47,7 +47,7 @@ export class NeededFiles {
   async read<T>(path: string, parse: (bytes: Uint8Array) => T): Promise<T> {
     try {
       const parsed = parse(await this.#need(path));
-      this.#troubles.delete(path);
+      this.#unreadable.delete(path);
       return parsed;
     } catch (error) {
       this.#remember(path, messageOf(error), () => this.read(path, parse));
@@ -62,8 +62,8 @@ export class NeededFiles {
 
   /** Undefined when every file that was asked for could be read. */
   get unreadable(): UnreadableFiles | undefined {
-    for (const { sentence } of this.#troubles.values())
-      return { count: this.#troubles.size, first: sentence };
+    for (const { sentence } of this.#unreadable.values())
+      return { count: this.#unreadable.size, first: sentence };
     return undefined;
   }
 
@@ -79,26 +79,26 @@ export class NeededFiles {
     throw new LogError('LOG_CORRUPT', `${path} is missing`, { hint: 'Restore it from a copy of the log.' });
   }
 
-  #remember(path: string, message: string, check: Trouble['check']): void {
-    if (!this.#troubles.has(path) && this.#troubles.size >= REMEMBERED) return;
+  #remember(path: string, message: string, check: UnreadableFile['check']): void {
+    if (!this.#unreadable.has(path) && this.#unreadable.size >= REMEMBERED) return;
     const sentence = message.includes(path) ? message : `${path}: ${message}`;
-    this.#troubles.set(path, { sentence, check });
+    this.#unreadable.set(path, { sentence, check });
     this.#timer ??= this.#later();
   }
 
   #later(): NodeJS.Timeout | undefined {
-    if (this.#isClosed || this.#interval === 0 || this.#troubles.size === 0) return undefined;
+    if (this.#isClosed || this.#interval === 0 || this.#unreadable.size === 0) return undefined;
     return setTimeout(() => void this.#recheck(), this.#interval).unref();
   }
 
   async #recheck(): Promise<void> {
     let lost = 0;
-    for (const [path, trouble] of [...this.#troubles]) {
+    for (const [path, file] of [...this.#unreadable]) {
       if (lost === RECHECKED || this.#isClosed) break;
       // To the end of the line, so that all get their turn.
-      this.#troubles.delete(path);
-      this.#troubles.set(path, trouble);
-      await trouble.check().catch(() => lost++);
+      this.#unreadable.delete(path);
+      this.#unreadable.set(path, file);
+      await file.check().catch(() => lost++);
     }
     this.#timer = this.#later();
   }

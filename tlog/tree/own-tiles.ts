@@ -14,8 +14,8 @@ import { COMMIT_DATABASE } from '../store/sqlite-commit-store.ts';
 import type { TileStore } from '../store/tile-store.ts';
 import type { TreeEdge } from './tree-edge.ts';
 
-/** What the tiles are held to; `edge` gives the root of `head`. */
-export interface OwnTiles {
+/** What the tiles are held to; the root of `edge` is that of `head`. */
+interface OwnTiles {
   readonly format: EntryFormat;
   readonly head: Head;
   readonly edge: TreeEdge;
@@ -37,7 +37,7 @@ export async function requireOwnTiles(own: OwnTiles, foreign: (path: string) => 
   }
 }
 
-/** Whether bundle `n` is whole and holds other entries than ours. Its hash tile tells; without one, every entry behind
+/** Whether bundle `n` is whole and holds other entries than ours. Its hash tile shows it; without one, every entry behind
  * the first other one must be another one, as they are after a fork. */
 async function isOfAnotherHistory(
   { format, edge, tiles }: OwnTiles,

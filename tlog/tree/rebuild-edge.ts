@@ -1,4 +1,4 @@
-/** Computes the right edge from full tiles and the committed entries, and believes it only if it gives the head. */
+/** Computes the right edge from full tiles and the committed entries, and believes it only if its root is that of the head. */
 import { equalBytes } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { BELONG_TOGETHER } from '../store/commit-snapshot.ts';

@@ -50,7 +50,9 @@ export async function issuingLog(
   };
   return {
     ...test,
-    ...{ ca, open, issueWith },
+    ca,
+    open,
+    issueWith,
     async issue(count, options) {
       const log = await open(options);
       return { log, issued: await issueWith(log, count) };

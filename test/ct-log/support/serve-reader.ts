@@ -15,7 +15,7 @@ export async function serveReader(
       const about = { url, intendedUse: 'test', software: { name: 'test', version: '0' } } as const;
       return Buffer.from(JSON.stringify(reader.logV3Json(about)));
     }
-    if (path.startsWith('issuer/')) return reader.issuer(path.slice('issuer/'.length));
+    if (path.startsWith('issuer/')) return reader.chainCertificate(path.slice('issuer/'.length));
     return reader.tile(path);
   };
   const server = createServer((request, response) => {
@@ -29,7 +29,8 @@ export async function serveReader(
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const url = `${base}/log/2026`;
   return {
-    ...{ base, url },
+    base,
+    url,
     async close() {
       server.closeAllConnections();
       server.close();

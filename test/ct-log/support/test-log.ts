@@ -40,16 +40,19 @@ export async function testLog(
   const directory = join(root, '2026');
   const signers = options.signers ?? logSigners();
   const identity = await createCtLog({
-    ...{ directory, origin: 'localhost/log/2026', sctExtensions: options.sctExtensions ?? 'leaf_index' },
-    ...{
-      ecdsaPublicKey: signers.treeHead.publicKey,
-      ed25519PublicKey: signers.checkpoint.publicKey.subarray(-32),
-    },
+    directory,
+    origin: 'localhost/log/2026',
+    sctExtensions: options.sctExtensions ?? 'leaf_index',
+    ecdsaPublicKey: signers.treeHead.publicKey,
+    ed25519PublicKey: signers.checkpoint.publicKey.subarray(-32),
     clock: Date.now,
   });
   const open: CtLog[] = [];
   return {
-    ...{ root, directory, identity, signers },
+    root,
+    directory,
+    identity,
+    signers,
     async open(more) {
       const log = await openCtLog({ directory, signers, chain: [ISSUER], clock: Date.now, ...more });
       open.push(log);

@@ -39,7 +39,7 @@ type InclusionClaim = Parameters<typeof verifyInclusion>[1];
 const leafHashes = (count: number): Uint8Array[] =>
   Array.from({ length: count }, (_, i) => hashLeaf(sha256, Uint8Array.of(i >> 8, i & 255)));
 
-/** A tree that remembers all of its complete subtrees, as the append tells them. */
+/** A tree that remembers all of its complete subtrees, as the append reports them. */
 function grow(hashes: readonly Uint8Array[]): { range: CompactRange; read: HashReader } {
   const nodes = new Map<string, Uint8Array>();
   const range = new CompactRange(sha256);

@@ -11,7 +11,6 @@ import {
   parseTilePath,
   placeOf,
   tilePath,
-  tilesBetween,
   tilesOf,
   tileWidth,
   type Tile,
@@ -95,19 +94,6 @@ describe('ct-log/format/tile trees', () => {
       'tile/data/273.p/112',
     ]);
     expect(many.filter((path) => /^tile\/[12]\//.test(path))).to.have.length(3);
-  });
-
-  it('lists between two sizes exactly what the first does not have', () => {
-    const size = fc.oneof(fc.nat(1000), fc.nat(140000));
-    fc.assert(
-      fc.property(size, size, (a, b) => {
-        const [from, to] = a < b ? [a, b] : [b, a];
-        const before = new Set(paths(tilesOf(from, 'data')));
-        const expected = paths(tilesOf(to, 'data')).filter((path) => !before.has(path));
-        expect(paths(tilesBetween(from, to, 'data'))).to.deep.equal(expected);
-      }),
-      { numRuns: 40 },
-    );
   });
 
   it('knows the width of a tile that is full, partial or not there', () => {

@@ -140,14 +140,14 @@ describe('tlog/sequence/clock-guard', () => {
   }
 
   it('trusts a jump that has stood for as long as it is wide, at most ten minutes', () => {
-    for (const [jump, patience] of [
+    for (const [jump, doubted] of [
       [30_000, 30_000],
       [DAY, LONGEST_DOUBT],
       [-DAY, LONGEST_DOUBT],
     ] as const) {
       machine.skew += jump;
       expect(doubt()).to.be.a('string');
-      run(patience - 1_000);
+      run(doubted - 1_000);
       expect(doubt()).to.match(/if it stands, it is in 1 s/);
       run(1_000);
       expect(doubt()).to.equal(undefined);

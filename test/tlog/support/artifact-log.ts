@@ -25,7 +25,7 @@ import { encodeTlogProof, parseTlogProof } from '../../../tlog/format/tlog-proof
 import { LogError } from '../../../tlog/log-error.ts';
 import { readIdentityFile, type LogIdentity } from '../../../tlog/log-identity.ts';
 import type { EntryFormat, LogKind } from '../../../tlog/log-kind.ts';
-import { openLog, type LogOptions, type TileLog } from '../../../tlog/log.ts';
+import { prepareLog, type LogOptions, type TileLog } from '../../../tlog/log.ts';
 import type { CheckpointSigner } from '../../../tlog/sequence/head-signer.ts';
 import { sha256 } from '../../../tlog/sha256.ts';
 import { verifyCheckpoint, type CheckpointKey } from '../../../tlog/tree/verify-head.ts';
@@ -115,7 +115,8 @@ export async function openArtifactLog(options: ArtifactLogOptions): Promise<Tile
   const identity = await readIdentityFile(options.directory, (fields) =>
     identityOf(String(fields.get('origin')), fromBase64(String(fields.get('publicKey')))),
   );
-  return openLog(artifactKind(identity, options.key), options);
+  const prepared = await prepareLog(artifactKind(identity, options.key), options);
+  return prepared.open();
 }
 
 /** Throws unless the receipt proves the entry under a checkpoint that the log signed; what it says otherwise. */

@@ -78,7 +78,7 @@ describe('ct-log: files that reads need', () => {
   });
 
   it('does not take a question for a lost file', async () => {
-    expect(await failure(log.reader.issuer('00'.repeat(32)))).to.have.property('code', 'NOT_FOUND');
+    expect(await failure(log.reader.chainCertificate('00'.repeat(32)))).to.have.property('code', 'NOT_FOUND');
     expect(await failure(log.reader.tile('tile/data/001'))).to.have.property('code', 'NOT_FOUND');
     expect(log.status().unreadable).to.equal(undefined);
   });

@@ -1,21 +1,21 @@
 import { toHex } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
 import { CheckFailure } from './check-failure.ts';
-import { issuerKey, type IssuerKey } from './entry-check.ts';
+import { readCaKey, type CaKey } from './entry-check.ts';
 import { HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { chainCertificatePath } from './chain-certificates.ts';
 import { LogReadError } from '../tlog/log-error.ts';
 import { sha256 } from '../tlog/sha256.ts';
 import type { LogSource } from './source.ts';
 
-/** Certificates that a chain may have, and a log altogether: what a log names is fetched and kept. */
+/** Certificates that a chain may have, and all chains of a log: what a log names is fetched and kept. */
 const MAX_CHAIN = 16;
-const MAX_ISSUERS = 1000;
+const MAX_CERTIFICATES = 1000;
 
-/** The issuers that entries name, each fetched and checked once. */
-export class CheckedIssuers {
+/** The chain certificates that entries name, each fetched and checked once. */
+export class CheckedChainCertificates {
   readonly #source: LogSource;
-  readonly #known = new Map<string, IssuerKey>();
+  readonly #known = new Map<string, CaKey>();
 
   constructor(source: LogSource) {
     this.#source = source;
@@ -29,29 +29,29 @@ export class CheckedIssuers {
   /** The key of the first certificate of a chain (n × 32 bytes), all of which must be there and hash to their names;
    * undefined when the chain is empty. `locate` says where the fingerprint at an offset of the chain is written.
    * Throws {@link CheckFailure}. */
-  async ofChain(fingerprints: Uint8Array, locate: (at: number) => string): Promise<IssuerKey | undefined> {
+  async ofChain(fingerprints: Uint8Array, locate: (at: number) => string): Promise<CaKey | undefined> {
     if (fingerprints.length > MAX_CHAIN * HASH_LENGTH)
       throw new CheckFailure(locate(MAX_CHAIN * HASH_LENGTH), `has more than ${MAX_CHAIN} certificates`);
     for (let at = 0; at < fingerprints.length; at += HASH_LENGTH) {
       const hex = toHex(fingerprints.subarray(at, at + HASH_LENGTH));
       if (this.#known.has(hex)) continue;
-      if (this.#known.size >= MAX_ISSUERS)
-        throw new CheckFailure(locate(at), `is the issuer beyond ${MAX_ISSUERS} others`);
+      if (this.#known.size >= MAX_CERTIFICATES)
+        throw new CheckFailure(locate(at), `is the chain certificate beyond ${MAX_CERTIFICATES} others`);
       this.#known.set(hex, await this.#fetch(hex, () => locate(at)));
     }
     return this.#known.get(toHex(fingerprints.subarray(0, HASH_LENGTH)));
   }
 
-  async #fetch(hex: string, namedAt: () => string): Promise<IssuerKey> {
+  async #fetch(hex: string, namedAt: () => string): Promise<CaKey> {
     const path = chainCertificatePath(hex);
-    const der = await this.#source.issuer(hex).catch((error: unknown) => {
+    const der = await this.#source.chainCertificate(hex).catch((error: unknown) => {
       if (!(error instanceof LogReadError)) throw error;
       throw new CheckFailure(path, `is missing, but named in ${namedAt()}`);
     });
     const hash = toHex(sha256(der));
     if (hash !== hex) throw new CheckFailure(`${path} at byte 0`, `its SHA-256 is ${hash}, not its name`);
     try {
-      return issuerKey(der);
+      return readCaKey(der);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       throw new CheckFailure(`${path} at byte 0`, error.message);
