@@ -192,6 +192,11 @@ describe('chains for init and for verify', () => {
 });
 
 const PLAIN: Plan = {
-  ...{ subject: der.sequence(), issuer: der.sequence(), notBefore: T0, notAfter: T0 },
-  ...{ key: KEYS.intermediate, signer: KEYS.root, extensions: {} },
+  subject: der.sequence(),
+  issuer: der.sequence(),
+  notBefore: T0,
+  notAfter: T0,
+  key: KEYS.intermediate,
+  signer: KEYS.root,
+  extensions: {},
 };

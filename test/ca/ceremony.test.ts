@@ -70,7 +70,7 @@ describe('ca/ceremony', () => {
     expect(years(intermediate)).to.be.closeTo(3, 0.01);
   });
 
-  it('gives each certificate its own key', async () => {
+  it('makes a key for each certificate', async () => {
     const made = await make('p384');
     expect(new X509Certificate(Buffer.from(made.rootDer)).checkPrivateKey(made.rootKey)).to.equal(true);
     const intermediate = new X509Certificate(Buffer.from(made.intermediateDer));

@@ -33,10 +33,10 @@ describe('ca/possession', () => {
 
       it('refuses another text, another key and no proof at all', () => {
         const key = testKey(type);
-        const stranger = type.startsWith('RSA')
+        const other = type.startsWith('RSA')
           ? testKey(type === 'RSA-2048' ? 'RSA-3072' : 'RSA-2048')
           : freshKey(type);
-        for (const proof of [proofOf(key, 'bob@example.org'), proofOf(stranger, TEXT), new Uint8Array(0)]) {
+        for (const proof of [proofOf(key, 'bob@example.org'), proofOf(other, TEXT), new Uint8Array(0)]) {
           expectRefusal('PROOF_INVALID', () => prove(key, proof));
         }
       });

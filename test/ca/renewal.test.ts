@@ -48,7 +48,10 @@ describe('ca/renewal', () => {
     const request = await intermediateRequest(await generateKey('p256'), ca.intermediateDer, 'next');
     const endAt = async (now: number): Promise<number> => {
       const chain = await signIntermediate({
-        ...{ request, root: chainOf(ca.rootDer), rootKey: ca.rootKey, clock: () => now },
+        request,
+        root: chainOf(ca.rootDer),
+        rootKey: ca.rootKey,
+        clock: () => now,
       });
       return Date.parse(new X509Certificate(chain).validTo);
     };
@@ -114,7 +117,10 @@ describe('ca/renewal', () => {
       );
     const odd = await intermediateRequest(key, ca.intermediateDer, 'a "b", c+d=#e');
     const chain = await signIntermediate({
-      ...{ request: odd, root: chainOf(ca.rootDer), rootKey: ca.rootKey, clock },
+      request: odd,
+      root: chainOf(ca.rootDer),
+      rootKey: ca.rootKey,
+      clock,
     });
     expect(new X509Certificate(chain).toLegacyObject().subject.CN).to.equal('a "b", c+d=#e');
   });

@@ -82,7 +82,7 @@ describe('policy/explain/explain', () => {
     before(async () => (other = await startIssuer()));
     after(() => other.close());
 
-    PROVIDER_CASES.forEach(({ preset, claims, san, extensions, strangers }, index) => {
+    PROVIDER_CASES.forEach(({ preset, claims, san, extensions, others }, index) => {
       const { issuers: entries } = parseConfig(filledPreset(preset));
       const definition = entries[0]?.definition ?? expect.fail();
       const token = async (changes: object = {}): Promise<{ readonly compact: string }> => {
@@ -121,7 +121,7 @@ describe('policy/explain/explain', () => {
         ).to.deep.equal(['rate-limit', 'replay']);
       });
 
-      for (const [who, changes] of Object.entries(strangers)) {
+      for (const [who, changes] of Object.entries(others)) {
         it(`refuses somebody else by a rule: ${preset} (${index}), ${who}`, async () => {
           const explanation = await ask(changes);
           expect(explanation.refusal?.reason).to.be.oneOf(['RULE_DENIED', 'NO_RULE_ALLOWS']);
@@ -288,7 +288,7 @@ describe('policy/explain/explain', () => {
       expect((await explain(entries, claimsOf(sue()))).refusal?.reason).to.equal('RULES_REQUIRED');
     });
 
-    it('gives the lifetime of the entry, never past the CA', async () => {
+    it('shows the lifetime of the issuer block, never past the CA', async () => {
       const lines = ['lifetime: 5'];
       const span = async (notAfter: number): Promise<number | undefined> => {
         const authority = { notBefore: 0, notAfter };

@@ -50,8 +50,13 @@ describe('policy/snapshot', () => {
   ): ConfiguredIssuer {
     return {
       definition: {
-        ...{ name: 'people', url: issuer.url, isMeta: false, audiences: ['sigstore'], type: 'email' },
-        ...{ skipEmailVerification: false, ...definition },
+        name: 'people',
+        url: issuer.url,
+        isMeta: false,
+        audiences: ['sigstore'],
+        type: 'email',
+        skipEmailVerification: false,
+        ...definition,
       },
       policy: { ...OPEN_POLICY, ...policy },
     };
@@ -63,7 +68,9 @@ describe('policy/snapshot', () => {
   ): Promise<PolicySnapshot> {
     const clock = (): number => Date.now() + time.skew;
     const snapshot = await compilePolicy(entries, {
-      ...{ clock, permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS, ...context },
+      clock,
+      permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
+      ...context,
     });
     open.push(snapshot);
     return snapshot;
@@ -385,7 +392,7 @@ describe('policy/snapshot', () => {
       expect(guard.marked).to.have.length(2);
     });
 
-    it('counts nothing that it cannot tell', async () => {
+    it('counts nothing when it is not known whether a token was used', async () => {
       let isBroken = true;
       const good = memory();
       const openReplayGuard = async (): Promise<ReplayCheck> => {
@@ -407,7 +414,7 @@ describe('policy/snapshot', () => {
       expect(await ask(policy, await tokenFor({ jti: 'good' }))).to.be.an('object');
     });
 
-    it('refuses when it cannot tell', async () => {
+    it('refuses when it is not known whether a token was used', async () => {
       const openReplayGuard = (): Promise<ReplayCheck> =>
         Promise.resolve({
           markUsed: () => Promise.reject(new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'who knows')),

@@ -98,7 +98,7 @@ describe('server: the calls beside signing', () => {
     ]);
   });
 
-  it('is not ready when the head is ahead of the clock, and tells only the operator why', async () => {
+  it('is not ready when the head is ahead of the clock, and says only to the operator why', async () => {
     service.skew = -60_000;
     const ready = await fetch(`${service.url}/readyz`);
     const detail = await (await fetch(`${service.metricsUrl}/readyz`)).text();
@@ -157,7 +157,7 @@ describe('server: the calls beside signing', () => {
     }
   });
 
-  it('asks about the host name before anything else, when it was told to', async () => {
+  it('asks about the host name before anything else, when it is configured to', async () => {
     const picky = await startTestService(() => ({
       acceptHost: (host) => host?.startsWith('good.') === true,
     }));
@@ -264,7 +264,7 @@ describe('server: the calls beside signing', () => {
     await other.close();
   });
 
-  it('gives no metric the name that OpenMetrics takes for another one', async () => {
+  it('has no metric with a name that OpenMetrics takes for another one', async () => {
     const text = await (await fetch(service.metricsUrl)).text();
     const families = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name = '']) => name);
     expect(families).to.include('mayfly_log_reads_total').and.to.include('mayfly_log_reads_in_progress');
@@ -274,7 +274,7 @@ describe('server: the calls beside signing', () => {
     }
   });
 
-  it('makes no new time series from what strangers send', async () => {
+  it('makes no new time series from what untrusted callers send', async () => {
     await new Promise<void>((resolve, reject) => {
       const request = httpRequest(`${service.url}/api/v2/signingCert`, { method: 'PROPFIND' }, (response) => {
         response.resume().on('end', resolve);

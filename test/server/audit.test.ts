@@ -24,7 +24,7 @@ interface AnswerV2 {
   readonly signedCertificateEmbeddedSct: { readonly chain: { readonly certificates: readonly string[] } };
 }
 
-/** An audit that does what a test says, and remembers what it was told. */
+/** An audit that does what a test says, and remembers the refusals. */
 function fakeAudit(
   issued: Audit['issued'],
 ): Audit & { readonly refusals: (RefusedDecision & { readonly reason: string })[] } {
@@ -68,7 +68,7 @@ describe('server: the audit of decisions', () => {
     await rm(directory, { recursive: true });
   });
 
-  it('tells of a certificate what the certificate says, before it leaves', async () => {
+  it('records of a certificate what the certificate says, before it leaves', async () => {
     const audit = await open(true);
     service = await startTestService(() => ({ audit }));
     const answer = (await (await sign(service)).json()) as AnswerV2;
@@ -105,7 +105,7 @@ describe('server: the audit of decisions', () => {
     expect((await lines())[0]).to.include({ event: 'issued', entry: 'people', rule: 'staff' });
   });
 
-  it('tells of a refusal only what was verified by then', async () => {
+  it('records of a refusal only what was verified by then', async () => {
     const audit = await open();
     service = await startTestService(() => ({ audit }));
     await sign(service, 'nonsense');
@@ -151,7 +151,7 @@ describe('server: the audit of decisions', () => {
     const text = JSON.stringify(await refusalOf(response));
     expect(text).to.contain('AUDIT_UNAVAILABLE').and.not.contain('CERTIFICATE').and.not.contain('ENOSPC');
     expect(audit.refusals).to.have.length(1);
-    // The log has the entry, so that whoever compares it with the audit finds out why there is no certificate.
+    // The log has the entry, so that a comparison with the audit shows why there is no certificate.
     expect(audit.refusals[0]).to.include({
       reason: 'AUDIT_UNAVAILABLE',
       issuerBlock: 'people',
@@ -162,7 +162,7 @@ describe('server: the audit of decisions', () => {
     expect(service.lines.at(-1)?.['cause']).to.contain('ENOSPC');
   });
 
-  it('is not ready while it is fail-closed and a place takes no lines, and tells Prometheus', async () => {
+  it('is not ready while it is fail-closed and a place takes no lines, and says so to Prometheus', async () => {
     service = await startTestService(() => ({ audit: fakeAudit(() => undefined) }));
     expect((await fetch(`${service.url}/readyz`)).status).to.equal(503);
     const detail = await (await fetch(`${service.metricsUrl}/readyz`)).text();

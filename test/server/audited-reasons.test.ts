@@ -101,7 +101,7 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
   TOKEN_TOO_LARGE: { token: () => 'a'.repeat(33_000) },
   TOKEN_MALFORMED: { token: () => 'nonsense' },
   ALGORITHM_REFUSED: { token: (good) => tokenWith(good, { alg: 'none' }) },
-  ISSUER_UNKNOWN: { claims: { iss: 'https://stranger.example' } },
+  ISSUER_UNKNOWN: { claims: { iss: 'https://unknown.example' } },
   ISSUER_UNREACHABLE: { change: () => ({}), before: ({ issuer }) => issuer.close() },
   ISSUER_METADATA_INVALID: {
     change: () => ({}),
@@ -209,7 +209,7 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
 
 const deny = (name: string, expression: string): RuleDefinition => ({ name, effect: 'deny', expression });
 
-/** Entries of the one issuer, told apart by audience. */
+/** Issuer blocks of the one issuer, which differ by audience. */
 function entriesOf({ url }: { readonly url: string }): ConfiguredIssuer[] {
   const entry = (
     name: string,
@@ -217,7 +217,12 @@ function entriesOf({ url }: { readonly url: string }): ConfiguredIssuer[] {
     definition: Partial<IssuerDefinition> = {},
   ): ConfiguredIssuer => ({
     definition: {
-      ...{ name, url, audiences: [name], isMeta: false, type: 'email', skipEmailVerification: false },
+      name,
+      url,
+      audiences: [name],
+      isMeta: false,
+      type: 'email',
+      skipEmailVerification: false,
       ...definition,
     },
     policy: { ...OPEN_POLICY, ...policy },
@@ -235,7 +240,9 @@ function entriesOf({ url }: { readonly url: string }): ConfiguredIssuer[] {
       {
         type: 'ci-provider',
         ciProvider: {
-          ...{ name: 'ci', defaults: new Map(), extensionTemplates: new Map() },
+          name: 'ci',
+          defaults: new Map(),
+          extensionTemplates: new Map(),
           subjectTemplate: 'https://ci.example/{{ .workflow }}',
         },
       },

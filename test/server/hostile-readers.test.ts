@@ -151,7 +151,7 @@ describe('server: readers that take more than their share', () => {
       },
     }));
     const greedy = Array.from({ length: 24 }, () => status(`${service.logUrl}/tile/0/000`, '203.0.113.7'));
-    // One runs, four wait, all others are told to come back.
+    // One runs, four wait, all others are refused with Retry-After.
     const refused: number[] = [];
     for (const one of greedy) void one.then((code) => refused.push(code));
     while (refused.length < 19) await new Promise((resolve) => setImmediate(resolve));

@@ -16,7 +16,7 @@ import {
   type TestService,
 } from '../support/test-service.ts';
 
-/** A door in front of the log: whoever comes waits there until it is opened. */
+/** A door in front of the log: what comes waits there until it is opened. */
 class Door {
   #open: () => void = () => undefined;
   #opened = Promise.resolve();
@@ -161,8 +161,13 @@ describe('server: a request that waits for the log while the configuration chang
     policy: Partial<IssuerPolicyDefinition> = {},
   ): ConfiguredIssuer => ({
     definition: {
-      ...{ name: 'people', url: service.issuer.url, audiences: ['sigstore'], isMeta: false, type: 'email' },
-      ...{ skipEmailVerification: false, ...definition },
+      name: 'people',
+      url: service.issuer.url,
+      audiences: ['sigstore'],
+      isMeta: false,
+      type: 'email',
+      skipEmailVerification: false,
+      ...definition,
     },
     policy: { ...OPEN_POLICY, ...policy },
   });

@@ -99,7 +99,7 @@ describe('server: every issuer type', () => {
     const nameIn = (): string => one.san.value.replace('{issuer}', issuerOf(one).url);
 
     describe(definition.type, () => {
-      it('gives a certificate that names whom the token names, byte for byte', async () => {
+      it('issues a certificate that names whom the token names, byte for byte', async () => {
         const pem = await certificateOf(one);
         expectName(one.san.type, nameIn(), pem);
         const certificate = new x509.X509Certificate(pem);

@@ -53,7 +53,7 @@ describe('server: limits', () => {
     await service.close();
   });
 
-  it('gives no place to a token that is not verified: who waits for an issuer keeps nobody out', async () => {
+  it('counts no token that is not verified: requests that wait for an issuer keep no others out', async () => {
     const { opened, open } = gate();
     let waiting = 0;
     const crowd = gate();
@@ -77,7 +77,7 @@ describe('server: limits', () => {
     await service.close();
   });
 
-  it('gives no place to a key that is looked at, and bounds how many are', async () => {
+  it('counts no key that is looked at, and bounds how many are', async () => {
     const { opened, open } = gate();
     let counted = 0;
     const crowd = gate();
@@ -237,7 +237,7 @@ describe('server: limits', () => {
     await service.close();
   });
 
-  it('lets no reader of the log starve issuing, and tells readers over the budget to come back', async () => {
+  it('lets no reader of the log starve issuing, and refuses readers over the limit for now', async () => {
     const { opened, open } = gate();
     const service = await startTestService(({ log }) => ({
       limits: { maxInFlight: 4, readConcurrency: 1 },
@@ -331,7 +331,7 @@ describe('server: limits', () => {
     await service.close();
   });
 
-  it('keeps an idle connection longer than proxies do, or as long as it is told to', async () => {
+  it('keeps an idle connection longer than proxies do, or as long as is configured', async () => {
     /** Seconds for which each listener says that it keeps a connection. */
     const kept = async (idleTimeoutMs?: number): Promise<(string | null)[]> => {
       const limits = { maxInFlight: 4, readConcurrency: 4, idleTimeoutMs };
@@ -342,7 +342,7 @@ describe('server: limits', () => {
       await service.close();
       return answers.map(({ headers }) => headers.get('keep-alive'));
     };
-    // Google's load balancer keeps its own for 600 s, and cannot be told otherwise.
+    // Google's load balancer keeps its own for 600 s, and cannot be configured.
     expect(await kept()).to.deep.equal(Array.from({ length: 3 }, () => 'timeout=620'));
     expect(await kept(3_700_000)).to.deep.equal(Array.from({ length: 3 }, () => 'timeout=3700'));
     const service = await startTestService(() => ({
@@ -355,10 +355,13 @@ describe('server: limits', () => {
     await service.close();
   });
 
-  it('gives a request ten seconds, head and body together, and a silent connection a minute', () => {
+  it('allows a request ten seconds, head and body together, and a silent connection a minute', () => {
     expect(createHttpServer(undefined)).to.include({
-      ...{ headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 },
-      ...{ keepAliveTimeout: 620_000, timeout: 60_000 },
+      headersTimeout: 10_000,
+      requestTimeout: 10_000,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: 620_000,
+      timeout: 60_000,
     });
   });
 

@@ -42,7 +42,8 @@ describe('server: a tile that is lost', () => {
     const { ready, checks } = await readiness();
     expect(ready).to.equal(true);
     expect(checks.find(({ name }) => name === 'files')).to.deep.equal({
-      ...{ name: 'files', ok: false },
+      name: 'files',
+      ok: false,
       detail: 'reads of the log fail: tile/data/000 is missing',
     });
     expect(await sign()).to.equal(200);

@@ -74,7 +74,7 @@ describe('server: refusals', () => {
     },
     {
       name: 'an issuer that is not configured',
-      body: signed({ iss: 'https://stranger.example' }),
+      body: signed({ iss: 'https://unknown.example' }),
       message: TOKEN,
       reason: 'ISSUER_UNKNOWN',
     },
@@ -214,7 +214,7 @@ describe('server: refusals', () => {
     await other.close();
   });
 
-  it('tells once per try why an issuer cannot be reached, and briefly that tokens were refused for it', async () => {
+  it('logs once per try why an issuer cannot be reached, and briefly that tokens were refused for it', async () => {
     const other = await startTestService();
     const text = await emailToken(other);
     await other.issuer.close();

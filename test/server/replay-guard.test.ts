@@ -17,7 +17,7 @@ import {
 } from '../support/test-service.ts';
 
 describe('server: a replay guard whose thread ended', () => {
-  it('refuses, tells the cause once, and goes on when it was started again', async () => {
+  it('refuses, logs the cause once, and goes on when it was started again', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'mayfly-guard-'));
     const workers: Worker[] = [];
     const remember = (worker: Worker): void => void workers.push(worker);

@@ -67,7 +67,7 @@ describe('server/fulcio/signing-request-json', () => {
     }
   });
 
-  it('refuses bytes that no alphabet gives', () => {
+  it('refuses bytes that no alphabet has', () => {
     for (const proof of ['+_AA', 'A', 'AAAAA', 'AA=', 'A===', 'AA==AA', 'ä', 'AA AA', 7, {}, []]) {
       const pair = { ...good.publicKeyRequest, proofOfPossession: proof };
       const decode = () => v2({ ...good, publicKeyRequest: pair });

@@ -15,11 +15,10 @@ describe('docs/errors.md', () => {
 
   it('says of each reason, in sentences, what it means, how it comes and what to do', () => {
     for (const { rows } of REASON_DOMAINS) {
-      for (const [
-        reason,
-        { meaning, cause, remedy: mend, neverAnswered = 'It is answered.' },
-      ] of Object.entries(rows)) {
-        for (const sentence of [meaning, cause, mend, neverAnswered])
+      for (const [reason, { meaning, cause, remedy, neverAnswered = 'It is answered.' }] of Object.entries(
+        rows,
+      )) {
+        for (const sentence of [meaning, cause, remedy, neverAnswered])
           expect(sentence, reason).to.match(/^[\p{Lu}`].{2,}\.$/u);
       }
     }

@@ -23,7 +23,7 @@ export const awsStsCases: readonly ProviderCase[] = [
     },
     san: 'arn:aws:iam::123456789012:role/release/signer',
     extensions: {},
-    strangers: {
+    others: {
       'another role': { sub: 'arn:aws:iam::123456789012:role/signer' },
       'another account': { [NAMESPACE]: { ...details, aws_account: '210987654321' } },
     },

@@ -29,7 +29,7 @@ export const azureDevopsCases: readonly ProviderCase[] = [
       18: DEFINITION,
       21: 'https://dev.azure.com/acme/7c6d5e4f-3a2b-4190-8f8e-7d6c5b4a3928/_build/results?buildId=881',
     },
-    strangers: {
+    others: {
       'another organisation': { org_id: 'ffffffff-4a5b-4c6d-8e7f-901a2b3c4d5e' },
       'another repository': { rpo_id: 'ffffffff-4f50-4617-8293-a4b5c6d7e8f9' },
       'a pull request': { rpo_ref: 'refs/pull/3/merge' },

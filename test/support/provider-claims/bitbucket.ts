@@ -29,7 +29,7 @@ export const bitbucketCases: readonly ProviderCase[] = [
       21: `${RAW}/pipelines/results/{0f1e2d3c-4b5a-4697-8889-7a6b5c4d3e2f}/steps/{77aa0011-2233-4455-8677-8899aabbccdd}`,
       23: '{aabbccdd-eeff-4001-8223-344556677889}',
     },
-    strangers: {
+    others: {
       'another repository': { repositoryUuid: '{ffffffff-5b6c-4d7e-8f90-a1b2c3d4e5f6}' },
       'another workspace': { workspaceUuid: '{ffffffff-0a4e-4d52-8f1b-2c3d4e5f6071}' },
       'another branch': { branchName: 'wip' },

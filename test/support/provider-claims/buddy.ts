@@ -29,7 +29,7 @@ export const buddyCases: readonly ProviderCase[] = [
       20: 'MANUAL',
       21: `${PIPELINE}/execution/RELEASE-69aff6292d3e5ce26541804d`,
     },
-    strangers: {
+    others: {
       'another pipeline': { pipeline_id: 45290 },
       'another workspace': { workspace_domain: 'evil' },
     },

@@ -28,7 +28,7 @@ export const buildkiteCases: readonly ProviderCase[] = [
       20: 'webhook',
       21: 'https://buildkite.com/acme/app/builds/1#0184990a-477b-4fa8-9968-496074483cee',
     },
-    strangers: {
+    others: {
       'another organisation that took the name': { organization_id: '0184990a-ffff-4222-8333-444455556666' },
       'another pipeline': { pipeline_id: '0184990a-ffff-4888-9999-aaaabbbbcccc' },
       'another branch': { build_branch: 'wip' },

@@ -26,7 +26,7 @@ export const circleciCases: readonly ProviderCase[] = [
       18: 'https://circleci.com/api/v2/pipeline/0a1b2c3d-4e5f-4061-8273-8495a6b7c8d9/config',
       21: 'https://app.circleci.com/workflow/9f8e7d6c-5b4a-4938-8271-605f4e3d2c1b/job/1f2e3d4c-5b6a-4798-8089-7a6b5c4d3e2f',
     },
-    strangers: {
+    others: {
       'another project': { 'oidc.circleci.com/project-id': 'ffffffff-5f60-4718-92a3-b4c5d6e7f809' },
       'another branch': { 'oidc.circleci.com/vcs-ref': 'refs/heads/wip' },
       'a run that no repository started': { 'oidc.circleci.com/vcs-ref': undefined },

@@ -26,7 +26,7 @@ export const codefreshCases: readonly ProviderCase[] = [
       18: 'https://g.codefresh.io/api/pipelines/65e5a53e52853dc51a5b0cc1',
       21: 'https://g.codefresh.io/build/65e6bcf7c2af1f228fa97f80',
     },
-    strangers: {
+    others: {
       'another account that took the name': { account_id: '628a80b693a15c0f9c13ffff' },
       'another pipeline': { pipeline_id: '65e5a53e52853dc51a5bffff' },
       'another branch': { scm_ref: 'wip' },

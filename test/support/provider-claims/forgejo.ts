@@ -38,7 +38,7 @@ const good: ProviderCase = {
     20: 'push',
     21: 'https://codeberg.org/acme/app/actions/runs/42',
   },
-  strangers: {
+  others: {
     'another owner that took the name': { repository_owner_id: '654321' },
     'a token of an instance that has no ids yet': {
       repository_owner_id: undefined,

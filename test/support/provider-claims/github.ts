@@ -1,7 +1,7 @@
 import { githubClaims } from '../github-claims.ts';
 import type { ProviderCase } from './provider-case.ts';
 
-const strangers = {
+const others = {
   'another owner of the same name': { repository_owner_id: '654321' },
   'another branch': { ref: 'refs/heads/wip' },
   'a pull request': { event_name: 'pull_request', ref: 'refs/pull/7/merge' },
@@ -37,7 +37,7 @@ const caseOn = (preset: string, url: string): ProviderCase => ({
   claims: githubClaims({ url: 'https://evil.example' }),
   san: `${url}/octo-org/shared/.github/workflows/build.yml@refs/tags/v2`,
   extensions: ON_HOST(url),
-  strangers,
+  others,
 });
 
 export const githubCases: readonly ProviderCase[] = [

@@ -54,7 +54,7 @@ const caseOn = (preset: string, host: string): ProviderCase => ({
     22: 'internal',
     23: 'prod',
   },
-  strangers: {
+  others: {
     'another group': { namespace_id: '73' },
     'a ref that anybody may push': { ref_protected: 'false' },
     'a merge request, of a fork too before 18.2.2': {

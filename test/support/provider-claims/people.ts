@@ -13,7 +13,7 @@ export const peopleCases: readonly ProviderCase[] = [
     },
     san: 'sue@acme.example',
     extensions: {},
-    strangers: {
+    others: {
       'another Workspace': { hd: 'evil.example', email: 'eve@evil.example' },
       'a private account with an address of ours': { hd: undefined },
       'another service account': { hd: undefined, email: 'ci@evil.iam.gserviceaccount.com', sub: '1168999' },
@@ -29,7 +29,7 @@ export const peopleCases: readonly ProviderCase[] = [
     },
     san: 'ci@proj.iam.gserviceaccount.com',
     extensions: {},
-    strangers: { 'an account that took the address': { sub: '999912345678901234567' } },
+    others: { 'an account that took the address': { sub: '999912345678901234567' } },
   },
   {
     preset: 'entra',
@@ -45,7 +45,7 @@ export const peopleCases: readonly ProviderCase[] = [
     },
     san: 'https://login.microsoftonline.com/3aa4a235-b6e2-48d5-9195-7fcf05b459b0/c2d3e4f5-0617-4283-94a5-b6c7d8e9f001',
     extensions: {},
-    strangers: {
+    others: {
       'somebody without a role': { roles: undefined },
       'somebody with another role': { roles: ['read'] },
     },
@@ -62,7 +62,7 @@ export const peopleCases: readonly ProviderCase[] = [
     },
     san: 'sue@acme.example',
     extensions: {},
-    strangers: {
+    others: {
       'somebody of another group': { groups: ['Everyone'] },
       'a token without groups': { groups: undefined },
     },
@@ -80,7 +80,7 @@ export const peopleCases: readonly ProviderCase[] = [
     },
     san: 'sue@acme.example',
     extensions: {},
-    strangers: {
+    others: {
       'an access token': { typ: 'Bearer' },
       'a token of another client': { azp: 'wiki' },
       'somebody of another group': { groups: ['/readers'] },

@@ -9,5 +9,5 @@ export interface ProviderCase {
   readonly extensions: Readonly<Record<number, string>>;
   /** Claims laid over the good ones (`undefined` takes one away) that make the token somebody else's: all are refused by a
    * rule. By what they are. */
-  readonly strangers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly others: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }

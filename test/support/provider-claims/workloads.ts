@@ -15,7 +15,7 @@ const onCluster = (preset: string): ProviderCase => ({
   },
   san: 'https://kubernetes.io/namespaces/build/serviceaccounts/signer',
   extensions: {},
-  strangers: {
+  others: {
     'another namespace': {
       sub: 'system:serviceaccount:sandbox:signer',
       'kubernetes.io': { namespace: 'sandbox', serviceaccount: { name: 'signer', uid: 'x' } },
@@ -35,7 +35,7 @@ export const workloadCases: readonly ProviderCase[] = [
     claims: { sub: 'spiffe://acme.example/ns/build/sa/signer' },
     san: 'spiffe://acme.example/ns/build/sa/signer',
     extensions: {},
-    strangers: {
+    others: {
       'another namespace': { sub: 'spiffe://acme.example/ns/sandbox/sa/signer' },
       'a namespace whose name begins alike': { sub: 'spiffe://acme.example/ns/build-evil/sa/signer' },
     },
