@@ -9,7 +9,11 @@ import { dirname, join } from 'node:path';
 
 /** What is not to be written → what to write instead. Read case-insensitively, whole words. */
 const WORDS: readonly (readonly [pattern: RegExp, instead: string])[] = [
-  [/\b(?:told|tells?|telling|tellable)\b/gi, 'logged, reported, says, named, distinguished'],
+  // But for one message on the wire, which stays as it is.
+  [
+    /\b(?:told|tells?(?!(?: at the moment)? whether the token was used)|telling|tellable)\b/gi,
+    'logged, reported, says, named, distinguished',
+  ],
   [/\b(?:strangers?|whoever|whosoever)\b/gi, 'untrusted caller, client, anyone who'],
   [/\b(?:un)?mend(?:s|ed|ing|able)?\b/gi, 'fix, remedy'],
   [/\bgives\b(?! up)/gi, 'returns, has, makes'],
