@@ -38,7 +38,7 @@ export async function openAuthority(
 }
 
 /** The signer of one key file. Rejects with DataDirectoryError, or with KeyFileError that names the file. */
-export async function readKey(path: string, passphrase: string | undefined): Promise<Signer> {
+export async function openSigner(path: string, passphrase: string | undefined): Promise<Signer> {
   return loadKeyFile(await read(path), passphrase).catch((error: unknown) => {
     if (!(error instanceof KeyFileError)) throw error;
     throw new KeyFileError(error.code, `${path}: ${error.message}`, { hint: error.hint });
@@ -60,9 +60,9 @@ async function issuingSigner(
   chainPem: string,
   passphrase: string | undefined,
 ): Promise<Signer> {
-  const signer = await readKey(paths.intermediateKey, passphrase);
+  const signer = await openSigner(paths.intermediateKey, passphrase);
   if (isKeyOf(chainPem, signer) || (await isMissing(paths.nextIntermediateKey))) return signer;
-  const next = await readKey(paths.nextIntermediateKey, passphrase);
+  const next = await openSigner(paths.nextIntermediateKey, passphrase);
   return isKeyOf(chainPem, next) ? next : signer;
 }
 

@@ -18,7 +18,7 @@ import { developmentAccess, newsOf, type Development } from './development/setti
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
 import { startListeners, type Listeners } from './listeners.ts';
 import { LogDestination } from './log-destination.ts';
-import { openAuthority, readKey, type OpenedAuthority } from './open-authority.ts';
+import { openAuthority, openSigner, type OpenedAuthority } from './open-authority.ts';
 import { PolicyCompiler } from './policy-compiler.ts';
 import { followConfiguration } from './reload/follow-configuration.ts';
 import { loadSettled, type SettledConfig } from './reload/settled-load.ts';
@@ -175,8 +175,8 @@ async function openStores(
 ): Promise<Stores> {
   const { authority, formerChains } = await openAuthority(directory.paths, passphrase, clock);
   const { directory: logDirectory, ecdsaKey, ed25519Key } = onlyLog(directory);
-  const treeHead = await readKey(ecdsaKey, passphrase);
-  const checkpoint = await readKey(ed25519Key, passphrase);
+  const treeHead = await openSigner(ecdsaKey, passphrase);
+  const checkpoint = await openSigner(ed25519Key, passphrase);
   const signers = { treeHead, checkpoint };
   const { chain } = authority;
   const prepared = await prepareCtLog({ directory: logDirectory, signers, chain, clock, steadyClock });

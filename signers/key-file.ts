@@ -18,7 +18,7 @@ export async function loadKeyFile(pem: string | Uint8Array, passphrase?: string)
   return localSigner(await readPrivateKey(pem, passphrase));
 }
 
-/** The private key of a key file; see {@link loadKeyFile}. */
+/** The private key of a key file, as {@link loadKeyFile} opens it. */
 export async function readPrivateKey(pem: string | Uint8Array, passphrase?: string): Promise<KeyObject> {
   const block = keyBlock(typeof pem === 'string' ? pem : Buffer.from(pem).toString('latin1'));
   const encrypted = block.label === 'ENCRYPTED PRIVATE KEY' || isDekEncrypted(block);

@@ -10,7 +10,7 @@ import { openCtLog } from '../../ct-log/ct-log.ts';
 import { collectTrust } from '../../trust/collect.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
-import { readKey } from '../../service/open-authority.ts';
+import { openSigner } from '../../service/open-authority.ts';
 
 /** Options of the command. */
 export interface FreezeOptions {
@@ -34,8 +34,8 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
   requireConfirmed(options.confirm, origin);
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const signers = {
-    treeHead: await readKey(ecdsaKey, passphrase),
-    checkpoint: await readKey(ed25519Key, passphrase),
+    treeHead: await openSigner(ecdsaKey, passphrase),
+    checkpoint: await openSigner(ed25519Key, passphrase),
   };
   const log = await openCtLog({ directory: logDirectory, signers, chain, clock });
   await log.close();
