@@ -162,7 +162,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   'config/presets': {
     holds: 'issuer blocks ready for each provider, and the first file of an installation',
-    mayImport: ['core', 'storage', 'oidc', 'oidc/types', 'config/yaml', 'config/schema'],
+    mayImport: ['oidc', 'oidc/types', 'config/yaml', 'config/schema'],
     packages: ['zod'],
   },
   'config/issuers': {

@@ -25,7 +25,7 @@ export interface PolicyCase {
 }
 
 /** A file of cases. */
-export interface PolicyCases {
+interface PolicyCases {
   /** As written: the configuration that they are about. */
   readonly config?: string | undefined;
   readonly cases: readonly PolicyCase[];

@@ -12,7 +12,7 @@ import type { ConfigCode, ConfigProblem } from '../findings/config-error.ts';
 import type { LoadedConfig } from './load.ts';
 
 /** A configuration whose long lists are packed. */
-export interface PackedConfig extends Omit<LoadedConfig, keyof Pack> {
+interface PackedConfig extends Omit<LoadedConfig, keyof Pack> {
   readonly packs: readonly Uint8Array[];
 }
 

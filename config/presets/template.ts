@@ -1,6 +1,4 @@
 import type { z } from 'zod';
-import { utf8 } from '../../core/bytes.ts';
-import { writeDurably } from '../../storage/durable-file.ts';
 import { GITHUB_ISSUER } from '../../oidc/types/github-provider.ts';
 import { ciProviderYaml } from './ci-provider-yaml.ts';
 import { mayflySchema } from '../schema/mayfly-schema.ts';
@@ -14,7 +12,7 @@ import { indented, off, prose, quote } from '../yaml/yaml-text.ts';
  */
 
 /** What a fresh production file is made from. */
-export interface TemplateOptions {
+interface TemplateOptions {
   readonly publicUrl?: string | undefined;
   /** The audience that the example for jobs shows; default: a new one. */
   readonly audience?: string | undefined;
@@ -54,7 +52,7 @@ export function productionConfig(options: TemplateOptions = {}): string {
 }
 
 /** What {@link devConfig} needs. */
-export interface DevOptions {
+interface DevOptions {
   /** URL of the development issuer, e.g. `http://127.0.0.1:5556`. */
   readonly issuerUrl: string;
   readonly publicUrl?: string | undefined;
@@ -84,10 +82,6 @@ export function devConfig(options: DevOptions): string {
     '',
   ].join('\n');
 }
-
-/** Writes {@link devConfig} to `path`, replacing what is there; mode 0600. */
-export const writeDevConfig = (path: string, options: DevOptions): Promise<void> =>
-  writeDurably(path, utf8(devConfig(options)), 0o600);
 
 const githubEntry = (audience: string): string =>
   `

@@ -17,7 +17,7 @@ export function isPublicUrl(text: string): boolean {
 }
 
 /** Where a syslog server listens. */
-export interface SyslogAddress {
+interface SyslogAddress {
   readonly transport: 'udp' | 'tcp' | 'tls';
   /** Host name, IPv4 or IPv6 address without brackets. */
   readonly host: string;

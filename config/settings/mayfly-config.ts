@@ -7,10 +7,10 @@ import { DEFAULT_RATE_LIMITS, rateLimitsOf, type RateLimits } from './rate-limit
 import type { Report } from '../findings/report.ts';
 
 /** Who may read the log over HTTP. */
-export type LogAccess = 'public' | 'token' | 'loopback';
+type LogAccess = 'public' | 'token' | 'loopback';
 
 /** How much the service writes about itself. */
-export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /** What stands under `mayfly:`, with defaults filled in and paths made absolute. */
 export interface MayflyConfig {
@@ -36,7 +36,7 @@ export interface MayflyConfig {
 }
 
 /** What the service takes on at once. */
-export interface Limits {
+interface Limits {
   /** Signing requests. */
   readonly maxInFlight: number;
   /** Reads of the log. */

@@ -235,7 +235,7 @@ const MISTAKES: readonly Mistake[] = [
     'SubjectAlternativeNameTemplate should not be empty',
   ],
   [
-    'a provider whose entry is wrong, told once',
+    'a provider that is wrong, reported once',
     issuer('\n    client-id: x\n    type: ci-provider\n    ci-provider: p\nci-issuer-metadata:\n  p: [1]'),
     '7:3',
     'ci-issuer-metadata.p',
@@ -352,7 +352,7 @@ function uri(domain: string): string {
 describe('config: what is wrong', () => {
   tellMistakes(MISTAKES);
 
-  it('tells everything at once, in the order of the file', () => {
+  it('reports everything at once, in the order of the file', () => {
     const text = [
       'mayfly:',
       '  log-levle: info',
@@ -374,7 +374,7 @@ describe('config: what is wrong', () => {
     ]);
   });
 
-  it('judges the rest of an entry that has mistakes', () => {
+  it('judges the rest of an issuer block that has mistakes', () => {
     const text = issuer(`
     client-id: [{}]
     type: uri

@@ -6,7 +6,7 @@ import { parseConfig } from '../../config/load/load.ts';
 import { FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
 import { PUBLIC_GOOD as TEXT } from '../support/public-good.ts';
 
-/** The names that Fulcio's source gives to its YAML keys in JSON. */
+/** The names that Fulcio's source has in JSON for its YAML keys. */
 const JSON_NAMES: ReadonlyMap<string, string> = new Map([
   ['oidc-issuers', 'OIDCIssuers'],
   ['meta-issuers', 'MetaIssuers'],
@@ -66,7 +66,7 @@ describe("config: the configuration of Fulcio's public instance", () => {
     }
   });
 
-  it('names entries by their keys, in the order of the file', () => {
+  it('names issuer blocks by their keys, in the order of the file', () => {
     expect(definitions.map(({ name }) => name)).to.deep.equal(definitions.map(({ url }) => url));
     expect(definitions[0]?.url).to.equal('https://accounts.google.com');
     expect(definitions.at(-1)?.url).to.equal('https://token.actions.githubusercontent.com/*');

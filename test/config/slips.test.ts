@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { parseConfig } from '../../config/load/load.ts';
 
-/** What is found in an entry with one rule, without what is said of its type alone. */
+/** What is found in an issuer block with one rule, without what is said of its type alone. */
 function found(url: string, type: string, allow: string): string[] {
   const text = `
 oidc-issuers:
@@ -22,7 +22,7 @@ const GITHUB = 'https://token.actions.githubusercontent.com';
 const GOOGLE = 'https://accounts.google.com';
 const OURS = 'claims.repository_owner_id == "123456" && ';
 
-/** Condition of an entry for GitHub · what is said of it · what to write. */
+/** Condition of an issuer block for GitHub · what is said of it · what to write. */
 const GITHUB_SLIPS: readonly (readonly [string, string, string])[] = [
   ['claims.repository_owner_id == 123456', 'is text, and is compared with a number', 'between quotes'],
   ['claims.repository_owner_id in [123456]', 'is text, and is compared with a number', 'between quotes'],

@@ -105,7 +105,7 @@ describe('config/edit/presets-into', () => {
 
   for (const [what, text, says] of [
     [
-      'an issuer that has an entry',
+      'an issuer that has a block',
       'oidc-issuers:\n  https://gitlab.com:\n    client-id: x\n    type: email\n',
       /^config\.yaml:2:3: oidc-issuers\."https:\/\/gitlab\.com": is there already \/ Nothing was changed/,
     ],
@@ -124,7 +124,7 @@ describe('config/edit/presets-into', () => {
     ],
     ['a document that has ended', 'mayfly: {}\n...\n', /could not be used with the preset in it/],
     [
-      'an anchor that new entries would be cut off from',
+      'an anchor that new issuer blocks would be cut off from',
       'define: &all\n  https://a.example: {client-id: x, type: email}\noidc-issuers: *all\n',
       /does not have its values on lines of their own/,
     ],

@@ -50,7 +50,7 @@ const MISTAKES: readonly Mistake[] = [
     'It belongs into the block "mayfly" of an issuer block',
   ],
   [
-    'a key of an entry at the top, in another spelling',
+    'a key of an issuer block at the top, in another spelling',
     'ReplayGuard: jti',
     '1:1',
     '',
@@ -74,7 +74,7 @@ const MISTAKES: readonly Mistake[] = [
     'It belongs into the block "mayfly" of an issuer block',
   ],
   [
-    'a switch of the service in the block of an entry',
+    'a switch of the service in the block of an issuer block',
     block('{require-rules: true}'),
     '5:14',
     `${ISSUER}.mayfly`,
@@ -106,9 +106,9 @@ const MISTAKES: readonly Mistake[] = [
     'the rules have 101000 parts together, and each token would have to pay for all of them; 100000 are allowed',
     'Compare with a list',
   ],
-  ['an empty list of entries', issuer(' []'), '2:3', ISSUER, 'must not be an empty list'],
+  ['an empty list of issuer blocks', issuer(' []'), '2:3', ISSUER, 'must not be an empty list'],
   [
-    'an entry in a list that is text',
+    'an issuer block in a list that is text',
     issuer('\n    - email'),
     '3:7',
     `${ISSUER}.0`,
@@ -123,7 +123,7 @@ const MISTAKES: readonly Mistake[] = [
     'a token for it would always be refused',
   ],
   [
-    'a name that two entries have',
+    'a name that two issuer blocks have',
     issuer(
       '\n    - {client-id: x, type: email}\n    - {client-id: y, type: email, mayfly: {name: "https://a.example"}}',
     ),
@@ -182,7 +182,7 @@ const MISTAKES: readonly Mistake[] = [
     'Did you mean "ed25519"?',
   ],
   [
-    'no algorithm of an entry',
+    'no algorithm of an issuer block',
     block('{key-algorithms: []}'),
     '5:14',
     `${ISSUER}.mayfly.key-algorithms`,
@@ -354,7 +354,7 @@ const MISTAKES: readonly Mistake[] = [
   ],
 ];
 
-/** An entry with a block of ours, which begins in column 13 of line 5 (or the line after `more`). */
+/** An issuer block with a block of ours, which begins in column 13 of line 5 (or the line after `more`). */
 function block(text: string, more?: string): string {
   return issuer(
     `\n    client-id: x\n    type: email${more === undefined ? '' : `\n    ${more}`}\n    mayfly: ${text}`,

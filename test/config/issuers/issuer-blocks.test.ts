@@ -57,7 +57,7 @@ const policyOf = (block: string, top = ''): IssuerPolicyDefinition | undefined =
   issuersOf(`${top}\noidc-issuers: {"https://a.example": {client-id: x, type: email, mayfly: ${block}}}`)[0]
     ?.policy;
 
-describe('config: entries of issuers', () => {
+describe('config: issuer blocks', () => {
   let directory: string;
   let issuers: LoadedConfig['issuers'];
   before(async () => {
@@ -68,7 +68,7 @@ describe('config: entries of issuers', () => {
   });
   after(() => rm(directory, { recursive: true }));
 
-  it('reads what an entry may say', () => {
+  it('reads what an issuer block may say', () => {
     expect(issuers[0]?.policy).to.deep.equal({
       rules: [
         {
@@ -99,12 +99,12 @@ describe('config: entries of issuers', () => {
     });
   });
 
-  it('fills in what an entry does not say', () => {
+  it('fills in what an issuer block does not say', () => {
     expect(issuers[1]?.policy).to.deep.equal(DEFAULTS);
     expect(issuers[1]?.definition).to.deep.include({ leewaySeconds: 0, staticKeys: undefined });
   });
 
-  it('names entries by their place in the list where they have no name', () => {
+  it('names issuer blocks by their place in the list where they have no name', () => {
     expect(issuers.map(({ definition: { name, isMeta } }) => [name, isMeta])).to.deep.equal([
       ['people', false],
       ['https://a.example#2', false],
@@ -122,7 +122,7 @@ describe('config: entries of issuers', () => {
     expect(urls(other + text)).to.deep.equal(['https://b', 'https://*.a']);
   });
 
-  it('tells every file that decides', () => {
+  it('names every file that decides', () => {
     const top =
       'mayfly: {log-access: token, log-access-token-file: t, audit: {syslog: {address: "tls://a:1", ca-file: c}}}';
     const { files } = parseConfig(`${SEVERAL}${top}`, { directory });
@@ -132,7 +132,7 @@ describe('config: entries of issuers', () => {
     ]);
   });
 
-  it('takes the general limits where an entry has none of its own', () => {
+  it('takes the general limits where an issuer block has none of its own', () => {
     const top = 'mayfly: {rate-limit: {issuer: {per-minute: 9, burst: 1}, principal: {per-minute: 2}}}';
     const general = { issuer: { perMinute: 9, burst: 1 }, principal: { perMinute: 2, burst: 2 } };
     const limits = (block: string, head = top): unknown => {
@@ -308,7 +308,7 @@ describe('config: what is wrong with the keys of an issuer', () => {
   });
 });
 
-describe('config: what should be known of an entry', () => {
+describe('config: what should be known of an issuer block', () => {
   const ALLOW = 'rules: [{name: a, allow: claims.sub == "1"}]';
   const entry = (rest: string, url = 'https://a.example'): string =>
     `oidc-issuers: {"${url}": {client-id: x, type: email, ${rest}}}`;
@@ -318,10 +318,10 @@ describe('config: what should be known of an entry', () => {
     `meta-issuers: {"${pattern}": {client-id: x, type: kubernetes, ${rest}}}`;
 
   const FINDINGS: readonly (readonly [name: string, text: string, codes: readonly FindingCode[]])[] = [
-    ['an entry that names somebody', entry(`mayfly: {${ALLOW}}`), []],
-    ['an entry without rules', entry(''), ['NO_RULES']],
+    ['an issuer block that names somebody', entry(`mayfly: {${ALLOW}}`), []],
+    ['an issuer block without rules', entry(''), ['NO_RULES']],
     [
-      'an entry that only denies',
+      'an issuer block that only denies',
       entry('mayfly: {rules: [{name: a, deny: claims.sub == "1"}]}'),
       ['NO_RULES'],
     ],
@@ -338,7 +338,7 @@ describe('config: what should be known of an entry', () => {
     ['a tenant of its own there', entry('', 'https://login.microsoftonline.com/3aa4a235/v2.0'), ['NO_RULES']],
     ['a pattern without rules', meta('https://*.a.example', ''), ['OPEN_TO_THE_WORLD']],
     [
-      'an entry that required rules close',
+      'an issuer block that required rules close',
       `${entry('')}\nmayfly: {require-rules: true}`,
       ['NOTHING_ALLOWED'],
     ],
@@ -378,15 +378,18 @@ describe('config: what should be known of an entry', () => {
       expect(others).to.deep.equal([]);
       expect(finding).to.include({ code: 'DEPRECATED_TYPE', line: 1 });
       const replacement = finding?.replacement ?? '';
-      const mended = replacement.replace('    type:', `    client-id: x\n    mayfly: {${BY_ID}}\n    type:`);
-      const { issuers, findings } = parseConfig(mended);
+      const replaced = replacement.replace(
+        '    type:',
+        `    client-id: x\n    mayfly: {${BY_ID}}\n    type:`,
+      );
+      const { issuers, findings } = parseConfig(replaced);
       expect(findings).to.deep.equal([]);
       expect(issuers.map(({ definition }) => [definition.url, definition.ciProvider?.name])).to.deep.equal([
         [url, type],
       ]);
     });
 
-  it('says nothing of an entry that cannot be used but what is wrong with it', () => {
+  it('says nothing of an issuer block that cannot be used but what is wrong with it', () => {
     const text = entry('mayfly: {ruls: []}');
     expect(() => parseConfig(text)).to.throw('unknown key "ruls"');
   });

@@ -12,7 +12,7 @@ import { startLoader } from '../../../config/load/start-loader.ts';
 import { gone, loaderOf } from '../../support/loader-process.ts';
 import { skipUnless } from '../../support/skipped.ts';
 
-/** More entries and findings than go into one part. */
+/** More issuers and findings than go into one pack. */
 const many = (): string =>
   `oidc-issuers:\n${Array.from(
     { length: 120 },
@@ -48,7 +48,7 @@ describe('config/load/load-apart', () => {
     expect(await loadConfigApart(file)).to.deep.equal(await loadConfig(file));
   });
 
-  it('tells everything that is wrong, with its places', async () => {
+  it('reports everything that is wrong, with its places', async () => {
     await writeFile(file, `${many()}meta-issuers: 5\n`.replaceAll('client-id', 'client-name'));
     const errorOf = (load: Promise<unknown>): Promise<unknown> =>
       load.then(
@@ -73,7 +73,7 @@ describe('config/load/load-apart', () => {
     expect(score.trim()).to.equal('1000');
   });
 
-  it('gives way to the service, and no more than it was asked to', async () => {
+  it('has a lower priority than the service, where it was asked to', async () => {
     await writeFile(file, 'oidc-issuers: {}\n');
     for (const [politely, nicer] of [
       [true, 10],
@@ -109,8 +109,8 @@ describe('config/load/load-apart', () => {
     }
   });
 
-  describe('with a process that gives nothing', () => {
-    // Whoever opens a pipe waits until somebody writes into it.
+  describe('with a process that sends nothing', () => {
+    // Opening a pipe waits until somebody writes into it.
     beforeEach(() => promisify(execFile)('mkfifo', [file]));
 
     const failed = async (load: Promise<unknown>): Promise<LoadProcessError> => {
@@ -119,7 +119,7 @@ describe('config/load/load-apart', () => {
       return error as LoadProcessError;
     };
 
-    it('tells how it ended', async () => {
+    it('says how it ended', async () => {
       const load = failed(loadConfigApart(file));
       process.kill(await loaderOf(process.pid), 'SIGKILL');
       const { code, message } = await load;
@@ -133,7 +133,7 @@ describe('config/load/load-apart', () => {
       await gone(pid);
     });
 
-    it('ends it when nobody waits any more', async () => {
+    it('ends it when no waiter is left', async () => {
       const stop = new AbortController();
       const load = loadConfigApart(file, { signal: stop.signal }).catch((reason: unknown) => reason);
       const pid = await loaderOf(process.pid);

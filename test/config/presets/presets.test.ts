@@ -197,7 +197,7 @@ describe('config/presets', () => {
     });
 
     PROVIDER_CASES.forEach(({ preset, claims, san, extensions }, index) => {
-      it(`gives the expected name and extensions: ${preset} (${index})`, async () => {
+      it(`has the expected name and extensions: ${preset} (${index})`, async () => {
         const definition = definitionOf(preset);
         const principal = await principalOf(definition, claims);
         expect(principal.san.value).to.equal(san);

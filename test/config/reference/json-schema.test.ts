@@ -75,8 +75,8 @@ describe('docs/config.schema.json', () => {
 
   const MISTAKES: readonly (readonly [name: string, text: string, where: string])[] = [
     ['a misspelt type', 'oidc-issuers: {"https://a.example": {client-id: x, type: emial}}', '/type'],
-    ['an entry without audience', 'oidc-issuers: {"https://a.example": {type: email}}', ''],
-    ['an empty list of entries', 'oidc-issuers: {"https://a.example": []}', ''],
+    ['an issuer block without audience', 'oidc-issuers: {"https://a.example": {type: email}}', ''],
+    ['an empty list of issuer blocks', 'oidc-issuers: {"https://a.example": []}', ''],
     ['a misspelt key of ours', entry('mayfly: {ruels: []}'), '/mayfly'],
     ['a rule that neither allows nor denies', entry('mayfly: {rules: [{name: a}]}'), '/rules/0'],
     ['a rule that does both', entry('mayfly: {rules: [{name: a, allow: x, deny: y}]}'), '/rules/0'],

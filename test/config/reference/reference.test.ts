@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { FINDING_CODES } from '../../../config/findings/findings.ts';
 import { configReference } from '../../../config/reference/reference.ts';
 import { parseConfig } from '../../../config/load/load.ts';
 
@@ -29,7 +28,10 @@ describe('docs/configuration.md', () => {
   it('explains every code of a warning', () => {
     const table = /^## What is warned of\n([^]*?)^## /m.exec(text)?.[1] ?? '';
     const codes = [...table.matchAll(/^\| `([A-Z_]+)`/gm)].map((match) => match[1]);
-    expect(codes).to.have.members([...FINDING_CODES]);
+    const source = readFileSync(join(checkout(), 'config/findings/findings.ts'), 'utf8');
+    const known = [...source.matchAll(/^ {2}\| '([A-Z_]+)'/gm)].map((match) => match[1]);
+    expect(known).to.have.length.above(20);
+    expect(codes).to.have.members(known);
   });
 
   it('shows the message that really comes', () => {

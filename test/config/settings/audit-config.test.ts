@@ -39,8 +39,11 @@ describe('config: mayfly.audit', () => {
       stdout: true,
       file: { path: '/a', maxBytes: 1_048_576, maxAgeMs: 86_400_000, keep: 2 },
       syslog: {
-        ...{ transport: 'tls', host: '2001:db8::1', port: 6514 },
-        ...{ facility: 'local3', caFile: '/etc/mayfly/ca.pem' },
+        transport: 'tls',
+        host: '2001:db8::1',
+        port: 6514,
+        facility: 'local3',
+        caFile: '/etc/mayfly/ca.pem',
       },
       failClosed: true,
       refusalsPerMinute: 60,

@@ -38,7 +38,7 @@ describe('config/yaml/scalar-origin', () => {
       expect(originIn(text)?.[value.indexOf(word)]).to.equal(text.indexOf(word));
     });
 
-  it('says that it cannot tell rather than something wrong', () => {
+  it('says that it does not know rather than something wrong', () => {
     // Lines that are indented further keep their line ends.
     expect(originIn('k: >\n  one\n    two\n  three\n')).to.equal(undefined);
     expect(scalarOrigin('one two', 'PLAIN', 'another')).to.equal(undefined);

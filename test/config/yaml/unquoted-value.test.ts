@@ -60,7 +60,7 @@ describe('config: conditions without quotes', () => {
       }
       const problems = problemsOf(written(condition));
       expect(problems).to.have.length(1);
-      // A comment cuts the text off, and nobody can tell from what is left.
+      // A comment cuts the text off, and what is left does not show it.
       if (condition.includes(' #')) expect(problems[0]?.hint).to.include('in single quotes');
       else
         expect(loaded(written(/allow: (.*)$/.exec(problems[0]?.hint ?? '')?.[1] ?? ''))).to.equal(condition);

@@ -70,7 +70,8 @@ describe('policy/rules cost little whatever a token holds', () => {
   it('however many rules there are', () => {
     const decide = (count: number): unknown => {
       const rules = Array.from({ length: count }, (_, i) => ({
-        ...{ name: `rule ${i}`, effect: 'allow' as const },
+        name: `rule ${i}`,
+        effect: 'allow' as const,
         expression: i === count - 1 ? 'true' : 'claims.l.exists(x, x == 2)',
       }));
       return compileRules(rules).decide({ ...ruleInput(), claims: { l: ONES } });

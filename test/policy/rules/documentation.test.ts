@@ -33,9 +33,18 @@ const BLOCKS: Readonly<Record<string, readonly [preset: string, claims: Record<s
 
 /** Claims by which the expressions in the text of the page are decided. */
 const CLAIMS = {
-  ...{ x: 'y', a: '1', n: 5, is_bot: 'true', name: 'x', run_number: '7', ref: 'refs/tags/v1' },
-  ...{ 'https://example.com/groups': ['g'], email: 'SUE@example.com', sub: 'repo:acme/app' },
-  ...{ groups: ['release-managers'], iat: ruleInput().now / 1000 - 60 },
+  x: 'y',
+  a: '1',
+  n: 5,
+  is_bot: 'true',
+  name: 'x',
+  run_number: '7',
+  ref: 'refs/tags/v1',
+  'https://example.com/groups': ['g'],
+  email: 'SUE@example.com',
+  sub: 'repo:acme/app',
+  groups: ['release-managers'],
+  iat: ruleInput().now / 1000 - 60,
 };
 
 describe('docs/rules.md', () => {
