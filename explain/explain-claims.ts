@@ -96,12 +96,12 @@ const unreachable = ({ message, cause }: TokenError): string =>
 
 function chooseBlock(
   { claims }: UnverifiedToken,
-  { entries }: Issuer,
+  { issuerBlocks }: Issuer,
   recorder: CheckRecorder,
 ): IssuerBlock | undefined {
   return recorder.run(
     'audience',
-    () => entries.choose(claim(claims, 'aud')),
+    () => issuerBlocks.choose(claim(claims, 'aud')),
     ({ definition }) => `chooses the issuer block ${definition.name}`,
   );
 }

@@ -5,21 +5,21 @@ export interface Addressee {
   readonly audiences: readonly string[];
 }
 
-/** Which of an issuer's entries a token is for. Choosing costs the same however many there are. */
+/** Which of an issuer's blocks a token is for. Choosing costs the same however many there are. */
 export class AudienceChoice<E extends Addressee> {
   readonly #byAudience = new Map<string, E>();
   /** Quoted, for the complaint. */
   readonly #wanted: string;
 
-  /** Audiences that belong to two entries are for {@link sharedAudience} to refuse; here the later entry has them. */
-  constructor(entries: readonly E[]) {
-    for (const entry of entries) {
-      for (const audience of entry.audiences) this.#byAudience.set(audience, entry);
+  /** Audiences of two blocks are refused by {@link sharedAudience}; here the later block has them. */
+  constructor(blocks: readonly E[]) {
+    for (const block of blocks) {
+      for (const audience of block.audiences) this.#byAudience.set(audience, block);
     }
     this.#wanted = [...this.#byAudience.keys()].map((audience) => JSON.stringify(audience)).join(' or ');
   }
 
-  /** The one entry for a token with this `aud`. Throws {@link TokenError} when it is for none of them or for several. */
+  /** The one block for a token with this `aud`. Throws {@link TokenError} when it is for none of them or for several. */
   choose(aud: unknown): E {
     const chosen = typeof aud === 'string' ? this.#byAudience.get(aud) : this.#chooseOf(aud);
     if (chosen !== undefined) return chosen;
@@ -31,10 +31,10 @@ export class AudienceChoice<E extends Addressee> {
     if (!Array.isArray(list) || list.some((audience) => typeof audience !== 'string')) return undefined;
     let chosen: E | undefined;
     for (const audience of list as readonly string[]) {
-      const entry = this.#byAudience.get(audience);
-      if (entry === undefined) continue;
-      if (chosen !== undefined && chosen !== entry) throw this.#ambiguous(list);
-      chosen = entry;
+      const block = this.#byAudience.get(audience);
+      if (block === undefined) continue;
+      if (chosen !== undefined && chosen !== block) throw this.#ambiguous(list);
+      chosen = block;
     }
     return chosen;
   }
@@ -64,14 +64,14 @@ export class AudienceChoice<E extends Addressee> {
   }
 }
 
-/** The first audience that two of the entries share, with both. */
-export function sharedAudience<E extends Addressee>(entries: readonly E[]): [string, E, E] | undefined {
+/** The first audience that two of the blocks share, with both. */
+export function sharedAudience<E extends Addressee>(blocks: readonly E[]): [string, E, E] | undefined {
   const owners = new Map<string, E>();
-  for (const entry of entries) {
-    for (const audience of entry.audiences) {
+  for (const block of blocks) {
+    for (const audience of block.audiences) {
       const owner = owners.get(audience);
-      if (owner !== undefined && owner !== entry) return [audience, owner, entry];
-      owners.set(audience, entry);
+      if (owner !== undefined && owner !== block) return [audience, owner, block];
+      owners.set(audience, block);
     }
   }
   return undefined;
@@ -82,6 +82,6 @@ const shown = (text: string): string => (text.length > MAX_SHOWN ? `${text.slice
 
 function named(aud: unknown, joiner: string): string {
   const list: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
-  const texts = list.filter((entry) => typeof entry === 'string');
+  const texts = list.filter((audience) => typeof audience === 'string');
   return shown(texts.map((text) => JSON.stringify(text)).join(joiner));
 }

@@ -20,10 +20,11 @@ export interface Authenticator {
   /** Who the token speaks for, with its claims and the issuer block that accepted them. Throws {@link TokenError}, which
    * names what is certain of the token. */
   identify(token: string): Promise<Identity>;
-  /** The entry that a token which was verified before, perhaps by an older configuration, falls to here. Asks nobody.
+  /** The definition whose issuer block accepts a token that was verified before, perhaps by an older configuration. Fetches
+   * nothing.
    * Throws {@link TokenError} when there is none. */
-  entryOf(token: VerifiedToken): IssuerDefinition;
-  /** Fetches the keys of every issuer that has an entry of its own ahead of the first token. What fails is a warning and
+  definitionOf(token: VerifiedToken): IssuerDefinition;
+  /** Fetches the keys of every issuer that has an issuer block of its own ahead of the first token. What fails is a warning and
    * is tried again with the first token that needs it. Never throws. */
   start(): Promise<IssuerWarning[]>;
   /** Closes the connections to the issuers. */
@@ -58,9 +59,9 @@ class PooledAuthenticator implements Authenticator {
     return identify(token, this.pool);
   }
 
-  entryOf(token: VerifiedToken): IssuerDefinition {
-    const entries = this.pool.entriesFor(token.issuer) ?? unknownIssuer();
-    return entries.choose(claim(token.claims, 'aud')).definition;
+  definitionOf(token: VerifiedToken): IssuerDefinition {
+    const issuerBlocks = this.pool.issuerBlocksFor(token.issuer) ?? unknownIssuer();
+    return issuerBlocks.choose(claim(token.claims, 'aud')).definition;
   }
 
   start(): Promise<IssuerWarning[]> {
@@ -75,11 +76,11 @@ class PooledAuthenticator implements Authenticator {
 async function identify(compact: string, pool: IssuerPool): Promise<Identity> {
   const unverified = parseToken(compact);
   const issuer = pool.find(unverified.issuer) ?? unknownIssuer();
-  const { token, entry } = await verifyToken(unverified, issuer);
+  const { token, issuerBlock } = await verifyToken(unverified, issuer);
   issuer.accepted?.();
-  const { definition } = entry;
+  const { definition } = issuerBlock;
   try {
-    return { principal: entry.principalOf(token), token, definition };
+    return { principal: issuerBlock.principalOf(token), token, definition };
   } catch (error) {
     return rethrowWith(error, { issuer: issuer.url, issuerBlock: definition.name });
   }

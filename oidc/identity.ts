@@ -7,6 +7,6 @@ export interface Identity {
   readonly principal: Principal;
   /** The claims that the issuer stands for. */
   readonly token: VerifiedToken;
-  /** The entry of the configuration by which the token was accepted. */
+  /** The definition by which the token was accepted. */
   readonly definition: IssuerDefinition;
 }

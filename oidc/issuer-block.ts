@@ -12,15 +12,15 @@ export interface IssuerBlock extends Acceptance {
 }
 
 /** All issuer blocks of one issuer, ready for tokens. Throws {@link DefinitionError}. */
-export function issuerBlocks(definitions: readonly IssuerDefinition[]): IssuerBlock[] {
-  const entries = definitions.map(issuerBlock);
-  const shared = sharedAudience(entries);
-  if (shared === undefined) return entries;
+export function compileIssuerBlocks(definitions: readonly IssuerDefinition[]): IssuerBlock[] {
+  const blocks = definitions.map(issuerBlock);
+  const shared = sharedAudience(blocks);
+  if (shared === undefined) return blocks;
   const [audience, { definition: first }, { definition: second }] = shared;
   const names = `${first.name} and ${second.name}`;
-  const sentence = `two entries of the issuer ${first.url} take the audience "${audience}": ${names}`;
+  const sentence = `two issuer blocks of the issuer ${first.url} take the audience "${audience}": ${names}`;
   throw new DefinitionError('ISSUER_DUPLICATE', sentence, {
-    hint: 'The audience of a token chooses its entry: give each entry a client-id of its own.',
+    hint: 'The audience of a token chooses its issuer block: give each a client-id of its own.',
     metadata: { issuer: first.url, field: 'client-id', entry: second.name },
   });
 }
@@ -33,31 +33,31 @@ const COMPILED = new WeakMap<IssuerDefinition, IssuerBlock>();
 export function issuerBlock(definition: IssuerDefinition): IssuerBlock {
   const known = COMPILED.get(definition);
   if (known !== undefined) return known;
-  const entry = compileEntry(definition);
-  COMPILED.set(definition, entry);
-  return entry;
+  const block = compileIssuerBlock(definition);
+  COMPILED.set(definition, block);
+  return block;
 }
 
 const MAX_LEEWAY_SECONDS = 300;
 
-function compileEntry(definition: IssuerDefinition): IssuerBlock {
+function compileIssuerBlock(definition: IssuerDefinition): IssuerBlock {
   const { url, audiences, leewaySeconds = 0 } = definition;
   if (audiences.length === 0 || audiences.includes(''))
-    throw entryError('FIELD_MISSING', definition, 'client-id', `the issuer ${url} has no client-id`);
+    throw blockError('FIELD_MISSING', definition, 'client-id', `the issuer ${url} has no client-id`);
   if (!(leewaySeconds >= 0 && leewaySeconds <= MAX_LEEWAY_SECONDS)) {
     const sentence = `the leeway of the issuer ${url} is not between 0 and ${MAX_LEEWAY_SECONDS} seconds`;
-    throw entryError('FIELD_INVALID', definition, 'leeway', sentence);
+    throw blockError('FIELD_INVALID', definition, 'leeway', sentence);
   }
   const { issuerClaim = '', issuerClaimValues } = definition;
   if (issuerClaimValues !== undefined && issuerClaim === '') {
     const sentence = `the issuer ${url} has allowed values for an issuer-claim, but no issuer-claim`;
-    throw entryError('FIELD_INVALID', definition, 'issuer-claim-values', sentence);
+    throw blockError('FIELD_INVALID', definition, 'issuer-claim-values', sentence);
   }
   const principalOf = compileIssuer(definition);
   return { definition, name: definition.name, audiences, leeway: leewaySeconds * 1000, principalOf };
 }
 
-function entryError(
+function blockError(
   code: 'FIELD_MISSING' | 'FIELD_INVALID',
   { url, name }: IssuerDefinition,
   field: string,

@@ -43,12 +43,12 @@ export type StaticKeySet =
 /** One way in which tokens of an OpenID provider are accepted, and what they mean. Several definitions may share an
  * issuer; the token's audience then chooses among them. */
 export interface IssuerDefinition {
-  /** What audit lines, metrics and `mayfly explain` call this entry; unique within a configuration. */
+  /** What audit lines, metrics and `mayfly explain` call its issuer block; unique within a configuration. */
   readonly name: string;
   /** Must equal the token's `iss` and the discovery document's `issuer` exactly; for a meta issuer the pattern, in
    * which each `*` stands for one or more of `-_a-zA-Z0-9`. */
   readonly url: string;
-  /** Whether `url` is a pattern (an entry of `meta-issuers`). */
+  /** Whether `url` is a pattern (of `meta-issuers`). */
   readonly isMeta: boolean;
   /** The audiences (`client-id`) of which a token must be for at least one; never empty. */
   readonly audiences: readonly string[];

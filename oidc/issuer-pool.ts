@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { AudienceChoice } from './audience-choice.ts';
 import { DefinitionError } from './definition-error.ts';
 import type { IssuerDefinition } from './issuer-definition.ts';
-import { issuerBlocks } from './issuer-block.ts';
+import { compileIssuerBlocks } from './issuer-block.ts';
 import type { IssuerBlock } from './issuer-block.ts';
 import { compileIssuerPattern } from './issuer-pattern.ts';
 import { keyRoute } from './keys/key-route.ts';
@@ -20,14 +20,14 @@ export interface Issuer extends TokenPolicy<IssuerBlock> {
   readonly definitions: readonly IssuerDefinition[];
   /** The document that is asked for first; undefined where none is. */
   readonly firstDocument: URL | undefined;
-  /** To be called when a token of this issuer was accepted, if there is anybody to call. */
+  /** Called when a token of this issuer was accepted; undefined where that changes nothing. */
   readonly accepted: (() => void) | undefined;
 }
 
 /** What an {@link IssuerPool} needs beside the definitions. */
 export type IssuerPoolOptions = KeySourcesOptions;
 
-/** The issuers by their URL: those with an entry of their own, then those that a pattern describes. Finding one of the
+/** The issuers by their URL: those with an issuer block of their own, then those that a pattern describes. Finding one of the
  * former costs the same however many there are of either. */
 export class IssuerPool {
   readonly #issuers = new Map<string, Issuer>();
@@ -35,7 +35,7 @@ export class IssuerPool {
   #metas: MetaIssuers;
   readonly #sources: KeySources;
   readonly #clock: Clock;
-  /** Until this one is full. */
+  /** Until this one is filled. */
   #previous: IssuerPool | undefined;
 
   /**
@@ -84,12 +84,12 @@ export class IssuerPool {
     return this.#issuers.get(url) ?? this.#metas.find(url);
   }
 
-  /** The entries of the issuer of that URL, for a token whose signature needs no keys any more. */
-  entriesFor(url: string): AudienceChoice<IssuerBlock> | undefined {
-    return (this.#issuers.get(url) ?? this.#metas.match(url))?.entries;
+  /** The issuer blocks of the issuer of that URL, for a token whose signature needs no keys any more. */
+  issuerBlocksFor(url: string): AudienceChoice<IssuerBlock> | undefined {
+    return (this.#issuers.get(url) ?? this.#metas.match(url))?.issuerBlocks;
   }
 
-  /** Those with an entry of their own, in the order of their definitions. */
+  /** Those with an issuer block of their own, in the order of their definitions. */
   exact(): readonly Issuer[] {
     return this.#exact;
   }
@@ -103,30 +103,36 @@ export class IssuerPool {
     const url = definitions[0]?.url ?? '';
     checkUrl(url);
     const isInCluster = definitions.some((definition) => isAskedInCluster(definition, url, true));
-    const entries = new AudienceChoice(issuerBlocks(definitions));
+    const issuerBlocks = new AudienceChoice(compileIssuerBlocks(definitions));
     const route = keyRoute(definitions, { url, isMeta: false, isInCluster });
-    this.#add({ url, definitions, entries, clock: this.#clock }, route);
+    this.#add({ url, definitions, issuerBlocks, clock: this.#clock }, route);
   }
 
   #metaOf(definitions: readonly IssuerDefinition[]): MetaIssuer {
     const pattern = compileIssuerPattern(definitions[0]?.url ?? '');
-    const entries = new AudienceChoice(issuerBlocks(definitions));
+    const issuerBlocks = new AudienceChoice(compileIssuerBlocks(definitions));
     const route = keyRoute(definitions, { url: pattern.text, isMeta: true, isInCluster: false });
-    return { pattern, definitions, entries, keys: this.#sources.unknownIssuers(route), clock: this.#clock };
+    return {
+      pattern,
+      definitions,
+      issuerBlocks,
+      keys: this.#sources.unknownIssuers(route),
+      clock: this.#clock,
+    };
   }
 
-  /** A URL behind a pattern that no untrusted caller made up: the cluster is asked as an issuer with an entry of its own is,
+  /** A URL behind a pattern that no untrusted caller made up: the cluster is asked as an issuer with a block of its own is,
    * but not before a token names it. */
   #addCluster(url: string): void {
     const meta = this.#issuers.has(url) ? undefined : this.#metas.match(url);
     if (meta === undefined) return;
-    const { definitions, entries, clock } = meta;
+    const { definitions, issuerBlocks, clock } = meta;
     if (!definitions.some((definition) => isAskedInCluster(definition, url, false))) return;
     const route = keyRoute(definitions, { url, isMeta: false, isInCluster: true });
-    this.#add({ url, definitions, entries, clock }, route);
+    this.#add({ url, definitions, issuerBlocks, clock }, route);
   }
 
-  #add(issuer: Pick<Issuer, 'url' | 'definitions' | 'entries' | 'clock'>, route: KeyRoute): void {
+  #add(issuer: Pick<Issuer, 'url' | 'definitions' | 'issuerBlocks' | 'clock'>, route: KeyRoute): void {
     const keys = this.#sources.exact(route);
     const asked = route.staticKeys === undefined ? route.location?.url : undefined;
     this.#issuers.set(issuer.url, { ...issuer, keys, firstDocument: asked, accepted: undefined });

@@ -15,7 +15,7 @@ export const MAX_CANDIDATES = 256;
 const MAX_LIVE = 2048;
 
 /** All issuer blocks of one pattern. */
-export interface MetaIssuer extends Pick<Issuer, 'definitions' | 'entries' | 'clock'> {
+export interface MetaIssuer extends Pick<Issuer, 'definitions' | 'issuerBlocks' | 'clock'> {
   readonly pattern: IssuerPattern;
   readonly keys: UnknownIssuerKeys;
 }
@@ -81,11 +81,11 @@ export class MetaIssuers {
 
 function concrete(
   url: string,
-  { definitions, entries, clock }: MetaIssuer,
+  { definitions, issuerBlocks, clock }: MetaIssuer,
   keys: KeyProvider,
   accepted: (() => void) | undefined,
 ): Issuer {
-  return { url, definitions, entries, keys, clock, firstDocument: undefined, accepted };
+  return { url, definitions, issuerBlocks, keys, clock, firstDocument: undefined, accepted };
 }
 
 function byWeight({ pattern: a }: MetaIssuer, { pattern: b }: MetaIssuer): number {

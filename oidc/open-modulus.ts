@@ -1,4 +1,4 @@
-/** RSA moduli that anybody can take apart, as far as finding out takes milliseconds of a thread. */
+/** RSA moduli that anybody can factor, as far as a check of some milliseconds finds them. */
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { toHex } from '../core/bytes.ts';
 import * as der from '../core/der-writer.ts';

@@ -14,7 +14,7 @@ export const MAX_TOKEN_LENGTH = 32 * 1024;
 const MAX_DEPTH = 16;
 const MAX_KEY_ID_LENGTH = 1024;
 
-/** A token whose signature nobody has checked yet. */
+/** A token whose signature is not checked yet. */
 export interface UnverifiedToken {
   /** The whole token. */
   readonly compact: string;

@@ -49,7 +49,7 @@ export const assumeVerified = (issuer: string, claims: Claims): VerifiedToken =>
 
 /** What one way of accepting tokens asks of them. */
 export interface Acceptance extends Addressee {
-  /** Of the configuration's entry. */
+  /** Of the issuer block. */
   readonly name: string;
   /** How far the issuer's clock may be off, in milliseconds: for `exp`, and beyond Fulcio's five minutes for `nbf`. */
   readonly leeway: number;
@@ -59,7 +59,7 @@ export interface Acceptance extends Addressee {
 export interface TokenPolicy<E extends Acceptance> {
   /** The token's `iss`, exactly. */
   readonly url: string;
-  readonly entries: AudienceChoice<E>;
+  readonly issuerBlocks: AudienceChoice<E>;
   readonly keys: KeyProvider;
   readonly clock: Clock;
 }
@@ -67,18 +67,18 @@ export interface TokenPolicy<E extends Acceptance> {
 /** A token that was accepted, and by which issuer block. */
 interface Accepted<E> {
   readonly token: VerifiedToken;
-  readonly entry: E;
+  readonly issuerBlock: E;
 }
 
-/** Checks signature, issuer, audience and times, once however many entries there are. Throws {@link TokenError}. */
+/** Checks signature, issuer, audience and times, once however many issuer blocks there are. Throws {@link TokenError}. */
 export async function verifyToken<E extends Acceptance>(
   token: UnverifiedToken,
   policy: TokenPolicy<E>,
 ): Promise<Accepted<E>> {
   await verifySignature(token, policy.keys);
   const { claims } = token;
-  const entry = checkClaims(claims, policy);
-  return { token: new VerifiedTokenValue(policy.url, optionalText(claims, 'sub'), claims), entry };
+  const issuerBlock = checkClaims(claims, policy);
+  return { token: new VerifiedTokenValue(policy.url, optionalText(claims, 'sub'), claims), issuerBlock };
 }
 
 /** The step of {@link verifyToken} that looks at the signature. Throws {@link TokenError}. */
@@ -184,12 +184,12 @@ function checkClaims<E extends Acceptance>(claims: Claims, policy: TokenPolicy<E
   }
   let issuerBlock: string | undefined;
   try {
-    const entry = policy.entries.choose(claim(claims, 'aud'));
-    issuerBlock = entry.name;
+    const chosen = policy.issuerBlocks.choose(claim(claims, 'aud'));
+    issuerBlock = chosen.name;
     const now = policy.clock();
-    checkExpiry(claim(claims, 'exp'), now, entry.leeway);
-    checkNotBefore(claim(claims, 'nbf'), now, entry.leeway);
-    return entry;
+    checkExpiry(claim(claims, 'exp'), now, chosen.leeway);
+    checkNotBefore(claim(claims, 'nbf'), now, chosen.leeway);
+    return chosen;
   } catch (error) {
     return rethrowWith(error, { issuer: policy.url, issuerBlock });
   }

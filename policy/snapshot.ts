@@ -94,7 +94,7 @@ function snapshotOf(
     authorize: (identity, key, token) => decisionsOf(identity.definition).authorize(identity, key, token),
     confirm: (identity, key) => {
       // Not by the name of the issuer block: names move on when one is put before another, and may be given anew.
-      const definition = authenticator.entryOf(identity.token);
+      const definition = authenticator.definitionOf(identity.token);
       decisionsOf(definition).confirm(identity, issuerBlock(definition).principalOf(identity.token), key);
     },
     start: () => authenticator.start(),

@@ -166,7 +166,7 @@ const metricsOf = (
     authorityNotAfter: authority.validity.notAfter,
     signing: underWay.signing,
     reading: underWay.reading,
-    entries: () => policy.current.issuers,
+    issuerBlocks: () => policy.current.issuers,
     configuration,
     replayGuard,
     audit,

@@ -10,7 +10,7 @@ import type { ListenAddress } from '../server/http/listen-address.ts';
 import { ownHosts } from '../server/http/own-hosts.ts';
 import type { TlsFiles } from '../server/http/tls-certificate.ts';
 import type { LogAccessRule } from '../server/log/log-access.ts';
-import { createRequestLog, type LogLevel, type RequestLog } from '../server/operator/request-log.ts';
+import { createRequestLog, type RequestLogLevel, type RequestLog } from '../server/operator/request-log.ts';
 import { readSecretFile, type Warn } from '../storage/secret-file.ts';
 import { prepareCtLog, type CtLog } from '../ct-log/ct-log.ts';
 import { configWarnings } from './config-warnings.ts';
@@ -144,7 +144,7 @@ async function openConfiguration(file: string, development?: Development): Promi
   return { config, contents: first === undefined ? [] : [{ ...first, path: file }, ...named] };
 }
 
-function openRequestLog(level: LogLevel, shutdown: ShutdownOrder): RequestLog {
+function openRequestLog(level: RequestLogLevel, shutdown: ShutdownOrder): RequestLog {
   const destination = new LogDestination();
   shutdown.serviceLog.add(() => destination.drained(DRAIN_LOG_MS));
   return createRequestLog(destination, level);

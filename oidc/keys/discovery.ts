@@ -47,7 +47,7 @@ function anotherIssuer(from: URL, wanted: string, found: unknown): IssuerFault {
   return new IssuerFault('UNUSABLE', sentence, {
     hint:
       'The configured URL must equal the document\'s "issuer" to the letter, a slash at the end included. Where the ' +
-      'document is meant to name another one, say so by mayfly.discovery-issuer of the entry.',
+      'document is meant to name another one, say so by mayfly.discovery-issuer of the issuer block.',
   });
 }
 
@@ -74,7 +74,7 @@ function readJwksUri(members: Claims, from: URL): URL {
   });
 }
 
-/** A password in a URL is nobody's to read. */
+/** The URL without its user and password, for messages. */
 const withoutUser = (value: unknown): unknown =>
   typeof value === 'string' ? value.replace(/\/\/[^/@]*@/, '//…@') : value;
 

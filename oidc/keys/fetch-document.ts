@@ -140,7 +140,7 @@ function notJson(url: URL, contentType: string | string[] | undefined, cause: un
 
 const WANTS_A_CALLER =
   'It wants to know who asks, or a firewall refuses this machine. The keys of an issuer that cannot be asked can be ' +
-  'handed over: mayfly.jwks-file of its entry.';
+  'handed over: mayfly.jwks-file of its issuer block.';
 
 /** What a status is most often about. */
 const STATUS_HINTS: ReadonlyMap<number, string> = new Map([

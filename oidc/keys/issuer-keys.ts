@@ -252,7 +252,7 @@ const MAX_REPORTED = 5;
 
 const emptied = (url: URL): IssuerFault =>
   new IssuerFault('UNUSABLE', `${url.href} holds no key any more that can verify a token`, {
-    hint: 'If all keys were withdrawn, take the entry out: the earlier ones serve for up to an hour.',
+    hint: 'If all keys were withdrawn, take the issuer block out: the earlier ones serve for up to an hour.',
   });
 
 /** A promise whose rejection does not end the process when no waiter is left. */

@@ -51,7 +51,12 @@ export function keyRoute(definitions: readonly IssuerDefinition[], subject: Rout
   const locationFields = location === undefined ? [] : [location.kind, location.url.href, location.issuer];
   const namedHosts = new Set(hosts);
   const identity = JSON.stringify([
-    ...[url, isMeta, isInCluster, caCert, [...namedHosts].toSorted(), keySet?.text],
+    url,
+    isMeta,
+    isInCluster,
+    caCert,
+    [...namedHosts].toSorted(),
+    keySet?.text,
     locationFields,
   ]);
   return { url, caCert, location, namedHosts, isInCluster, staticKeys: keySet?.keys, identity };
@@ -85,7 +90,7 @@ function refuseForMeta(definitions: readonly IssuerDefinition[], url: string): v
 function refuseBeside(location: KeyLocation | undefined, issuer: string): void {
   if (location?.isNamed !== true) return;
   const field = location.kind === 'jwks' ? 'jwks-url' : 'discovery-url';
-  const sentence = `${field} of ${issuer} has no effect: the entry holds the keys`;
+  const sentence = `${field} of ${issuer} has no effect: the issuer block holds the keys`;
   throw new DefinitionError('FIELD_INVALID', sentence, {
     hint: 'Keep one of them.',
     metadata: { issuer, field },
@@ -129,15 +134,15 @@ function only<T>(
   const [first] = given;
   if (given.every((value) => JSON.stringify(value) === JSON.stringify(first))) return first;
   const url = definitions[0]?.url ?? '';
-  throw new DefinitionError('FIELD_INVALID', `the entries of the issuer ${url} have different ${field}`, {
-    hint: 'An issuer has one set of keys, however many entries it has. Write it into one of them.',
+  throw new DefinitionError('FIELD_INVALID', `the issuer blocks of ${url} have different ${field}`, {
+    hint: 'An issuer has one set of keys, however many issuer blocks it has. Write it into one of them.',
     metadata: { issuer: url, field },
   });
 }
 
 function notForMeta(issuer: string, field: string): DefinitionError {
   return new DefinitionError('FIELD_INVALID', `the meta issuer ${issuer} cannot have ${field}`, {
-    hint: 'It would hold for every issuer that the pattern fits. Write an entry with the exact URL.',
+    hint: 'It would hold for every issuer that the pattern fits. Write an issuer block with the exact URL.',
     metadata: { issuer, field },
   });
 }

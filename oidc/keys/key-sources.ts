@@ -24,7 +24,7 @@ export interface KeySourcesOptions {
   readonly cluster?: ClusterAccess | undefined;
   /** For each document of an issuer, in milliseconds; default 10 s. */
   readonly timeout?: number | undefined;
-  /** Called with what an operator should know of the keys of an issuer with an entry of its own, whenever it happens. */
+  /** Called with what an operator should know of the keys of an issuer with an issuer block of its own, whenever it happens. */
   readonly warn?: ((warning: IssuerWarning) => void) | undefined;
 }
 

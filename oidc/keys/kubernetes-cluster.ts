@@ -7,7 +7,7 @@ export interface ClusterAccess {
   readonly ca: {
     /** Mounted by Kubernetes into every pod. Where it exists, the API server is checked against it alone. */
     readonly mounted: string;
-    /** Where a deployment of Fulcio mounts them; counts for every issuer of type kubernetes with an entry of its own. */
+    /** Where a deployment of Fulcio mounts them; counts for every issuer of type kubernetes with an issuer block of its own. */
     readonly deployed: string;
   };
   /** The pod's token. Mounted by Kubernetes, and renewed by it. */

@@ -20,14 +20,14 @@ interface NamedFile {
 export function readNamedFile(file: NamedFile): string {
   const { path, field } = file;
   try {
-    // Opening a pipe would wait for somebody to write into it.
+    // Opening a pipe would wait for a writer.
     if (!statSync(path).isFile()) throw fileFault(file, `${path} is not a file`);
     return readAll(file).replace(/^\uFEFF/, '');
   } catch (error) {
     if (error instanceof DefinitionError) throw error;
     const { code = 'unreadable' } = error as NodeJS.ErrnoException;
     throw fileFault(
-      { ...file, hint: `It is named by ${field} of the entry.` },
+      { ...file, hint: `It is named by ${field} of the issuer block.` },
       `cannot read ${path}: ${code}`,
     );
   }

@@ -62,5 +62,5 @@ const publicOnly =
 
 const notPublic = (host: string): IssuerFault =>
   new IssuerFault('UNUSABLE', `${host} has no public address, and the configuration does not name it`, {
-    hint: `Only hosts that the operator named may be private: the host of an entry with an exact URL, and its jwks-hosts. If its keys are meant to be there, put "${host}" into jwks-hosts.`,
+    hint: `Only hosts that the operator named may be private: the host of an issuer block with an exact URL, and its jwks-hosts. If its keys are meant to be there, put "${host}" into jwks-hosts.`,
   });

@@ -28,7 +28,7 @@ export class StaticKeys implements KeyProvider {
   }
 }
 
-/** The JWK Set (RFC 7517 §5) that an entry of `issuer` names, as JSON: a file is read now, at most {@link MAX_FILE} bytes
+/** The JWK Set (RFC 7517 §5) that an issuer block of `issuer` names, as JSON: a file is read now, at most {@link MAX_FILE} bytes
  * of it. Throws {@link DefinitionError}. */
 export function readStaticKeySet(source: StaticKeySet, issuer: string): unknown {
   if (source.kind === 'inline') return source.jwks;

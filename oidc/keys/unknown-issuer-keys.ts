@@ -45,7 +45,7 @@ export class UnknownIssuerKeys {
         'ISSUER_UNREACHABLE',
         'too many issuers that nobody has seen before are asked for',
         {
-          hint: 'Try again in some seconds. An issuer of your own should have an entry of its own in oidc-issuers.',
+          hint: 'Try again in some seconds. An issuer of your own should have an issuer block of its own in oidc-issuers.',
         },
       );
     }

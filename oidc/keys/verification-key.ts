@@ -51,8 +51,8 @@ export class VerificationKey {
     return key;
   }
 
-  /** Whether a signature that held says anything: not with an RSA modulus that anybody can take apart. Takes
-   * milliseconds when it is first asked, nothing afterwards. */
+  /** Whether a valid signature proves anything: not with an RSA modulus that anybody can factor. The first call takes
+   * milliseconds, later ones nothing. */
   isSound(): boolean | Promise<boolean> {
     const { n } = this.#jwk;
     if (n === undefined) return true;

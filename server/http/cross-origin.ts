@@ -6,8 +6,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 const ALWAYS = ['Vary', 'Origin'] as const;
 const TO_AN_ORIGIN = [
   ...ALWAYS,
-  ...['Access-Control-Allow-Origin', '*'],
-  ...['Access-Control-Expose-Headers', 'SCT, X-Request-Id, Retry-After'],
+  'Access-Control-Allow-Origin',
+  '*',
+  'Access-Control-Expose-Headers',
+  'SCT, X-Request-Id, Retry-After',
 ] as const;
 
 /** The cross-origin headers for an answer to `request`, flat. Do not change the array. */

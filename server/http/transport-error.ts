@@ -1,6 +1,6 @@
 import { MayflyError } from '../../core/errors.ts';
 
-/** What can be wrong with a request before anybody looked at its token or key, or with the server itself. */
+/** What can be wrong with a request before its token and key are read, or with the server itself. */
 export type TransportReason =
   | 'BODY_MALFORMED'
   | 'BODY_TOO_LARGE'

@@ -168,7 +168,7 @@ export class UnsentResponseLimit {
 
   #heaviest(): readonly [client: string, bytes: number] {
     let heaviest: readonly [string, number] = ['', 0];
-    for (const entry of this.#clients) if (entry[1] > heaviest[1]) heaviest = entry;
+    for (const held of this.#clients) if (held[1] > heaviest[1]) heaviest = held;
     return heaviest;
   }
 

@@ -7,27 +7,27 @@ import { registerGauge } from './read-gauge.ts';
 /** Where the numbers come from. */
 export interface ConfigurationSources {
   /** Of the configuration in force. */
-  readonly entries: () => readonly ConfiguredIssuer[];
+  readonly issuerBlocks: () => readonly ConfiguredIssuer[];
   /** Of a configuration that is followed. */
   readonly configuration?: (() => ConfigurationState) | undefined;
-  /** Of used tokens; undefined when no entry wants one. */
+  /** Of used tokens; undefined when no issuer block wants one. */
   readonly replayGuard?: (() => ReplayGuardStatus | undefined) | undefined;
 }
 
 /** Registers the metrics of the configuration. */
 export function registerConfigurationMetrics(registers: Registry[], sources: ConfigurationSources): void {
-  const { entries, configuration, replayGuard } = sources;
+  const { issuerBlocks, configuration, replayGuard } = sources;
   registerGauge(
     registers,
     'mayfly_entries',
     'Entries of issuers in the configuration.',
-    () => entries().length,
+    () => issuerBlocks().length,
   );
   registerGauge(
     registers,
     'mayfly_entries_without_rules',
     'Entries without any allow rule: they give a certificate to everybody whom their issuer vouches for and no deny rule names.',
-    () => entries().filter(isOpen).length,
+    () => issuerBlocks().filter(isOpen).length,
   );
   if (replayGuard !== undefined) {
     registerGauge(

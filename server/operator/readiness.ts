@@ -45,7 +45,7 @@ interface ReadinessSources {
   readonly isClosing: () => boolean;
   /** Of a configuration that is followed. */
   readonly configuration?: (() => ConfigurationState) | undefined;
-  /** Of used tokens; undefined when no entry wants one. */
+  /** Of used tokens; undefined when no issuer block wants one. */
   readonly replayGuard?: (() => ReplayGuardStatus | undefined) | undefined;
   readonly audit?: Pick<Audit, 'isFailClosed' | 'status'> | undefined;
   /** Of the certificate that is served; undefined when none is. */
@@ -125,7 +125,7 @@ function auditCheck({ audit }: ReadinessSources): ReadinessCheck | undefined {
   return { name: 'audit', ok, detail };
 }
 
-/** Only entries with a replay guard need it: the others go on. */
+/** Only issuer blocks with a replay guard need it: the others go on. */
 function replayCheck({ replayGuard }: ReadinessSources): ReadinessCheck[] {
   const status = replayGuard?.();
   if (status === undefined) return [];
@@ -208,7 +208,7 @@ function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: 
   return { name: 'head', ok: !isStuck && !isAhead, detail };
 }
 
-/** Tiles and index are derived from what is committed: their trouble is reported but keeps nobody from signing. */
+/** Tiles and index are derived from what is committed: their failures are reported but do not stop signing. */
 const takesEntries = ({ tileFailure, indexFailure, storeGrowth, frozenAt }: LogStatus): string =>
   [stateText(frozenAt), tileFailure, indexFailure, storeGrowth]
     .filter((part) => part !== undefined)

@@ -36,12 +36,12 @@ export interface RequestLog {
 }
 
 /** How much is written. No level writes tokens, proofs or keys. */
-export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+export type RequestLogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /** A log that writes to `destination` what is of `level` or graver. */
 export function createRequestLog(
   destination: DestinationStream & { flushSync?(): void },
-  level: LogLevel,
+  level: RequestLogLevel,
 ): RequestLog {
   const logger: Logger = pino(
     {

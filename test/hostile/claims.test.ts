@@ -92,9 +92,9 @@ describe('hostile: claims', () => {
     attack('10,000 numbers', raw(`,"aud":[${'1,'.repeat(9_999)}1]`), 'AUDIENCE_MISMATCH'),
     attack('the right one behind 5,000 others', raw(`,"aud":${list(5000, '"sigstore"')}`), 'issued'),
     attack('the right one 2,000 times', raw(`,"aud":[${'"sigstore",'.repeat(1_999)}"sigstore"]`), 'issued'),
-    attack('that of two entries', raw(',"aud":["sigstore","for email"]'), 'AUDIENCE_AMBIGUOUS'),
+    attack('that of two issuer blocks', raw(',"aud":["sigstore","for email"]'), 'AUDIENCE_AMBIGUOUS'),
     attack(
-      'that of two entries, far apart',
+      'that of two issuer blocks, far apart',
       raw(`,"aud":["for email",${'"a",'.repeat(4000)}"sigstore"]`),
       'AUDIENCE_AMBIGUOUS',
     ),

@@ -9,7 +9,7 @@ import type { Reason } from '../../server/reasons/problem.ts';
 import { outcomeOf } from './support/attack.ts';
 import { EvilIssuers, json, patched, respond, streamed, type Answer } from './support/evil-issuers.ts';
 import { signatureOf } from './support/forged-token.ts';
-import { entry, startWorld, type World } from './support/world.ts';
+import { issuerBlock, startWorld, type World } from './support/world.ts';
 
 interface Evil {
   readonly what: string;
@@ -411,9 +411,9 @@ describe('hostile: documents of issuers', () => {
     const start = (timeout: number): Promise<World> =>
       startWorld({
         context: { timeout },
-        entries: (own) =>
+        issuers: (own) =>
           [own, ...named.map(({ name }) => evil.url(name))].map((url) =>
-            entry(emailDefinition(url, { name: url })),
+            issuerBlock(emailDefinition(url, { name: url })),
           ),
       });
     [world, hasty] = [await start(15_000), await start(500)];

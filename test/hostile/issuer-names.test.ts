@@ -1,11 +1,11 @@
-/** Attacks on who the issuer is: an `iss` is an entry's URL to the letter, or nobody is asked anything. */
+/** Attacks on who the issuer is: an `iss` is the URL of an issuer block to the letter, or nothing is fetched. */
 import { expect } from 'chai';
 import { createDocumentFetcher, type DocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import { IssuerFault } from '../../oidc/keys/issuer-fault.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { rawToken } from '../support/raw-token.ts';
 import { attack, itRefuses, outcomeOf, shown, type Attack } from './support/attack.ts';
-import { entry, startWorld, type World } from './support/world.ts';
+import { issuerBlock, startWorld, type World } from './support/world.ts';
 
 /** Entries beside the one that answers. */
 const EXACT = 'https://issuer.example.com/tenant';
@@ -151,9 +151,9 @@ describe('hostile: names of issuers', () => {
   before(async () => {
     world = await startWorld({
       context: { createFetcher },
-      entries: (own) =>
+      issuers: (own) =>
         [own, EXACT, ...PATTERNS].map((url) =>
-          entry(emailDefinition(url, { name: url, isMeta: url.includes('*') })),
+          issuerBlock(emailDefinition(url, { name: url, isMeta: url.includes('*') })),
         ),
     });
   });
@@ -181,7 +181,7 @@ describe('hostile: names of issuers', () => {
 
   itRefuses(() => world, ATTACKS);
 
-  it('and asks nobody for all that, though the entries would be asked', async () => {
+  it('and fetches nothing for all that, though the issuers of the blocks would be asked', async () => {
     expect(asked).to.deep.equal([]);
     expect(await outcomeOf(world, named(EXACT))).to.equal('ISSUER_UNREACHABLE');
     expect(await outcomeOf(world, named('https://oidc.eks.a.amazonaws.com/id/b'))).to.equal(

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import type { Reason } from '../../server/reasons/problem.ts';
 import { attack, itRefuses, type Attack } from './support/attack.ts';
-import { entry, startWorld, type World } from './support/world.ts';
+import { issuerBlock, startWorld, type World } from './support/world.ts';
 
 /** A rule that allows, claims under which it is asked, and what comes of it. */
 interface Row {
@@ -144,10 +144,10 @@ describe('hostile: rules', () => {
   let world: World;
   before(async () => {
     world = await startWorld({
-      entries: (url) => [
-        entry(emailDefinition(url, { name: 'people' })),
+      issuers: (url) => [
+        issuerBlock(emailDefinition(url, { name: 'people' })),
         ...ROWS.map(({ allow }, i) =>
-          entry(emailDefinition(url, { name: `rule ${i}`, audiences: [`rule ${i}`] }), {
+          issuerBlock(emailDefinition(url, { name: `rule ${i}`, audiences: [`rule ${i}`] }), {
             rules: [{ name: 'the rule', effect: 'allow', expression: allow }],
           }),
         ),

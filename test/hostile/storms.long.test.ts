@@ -9,7 +9,7 @@ import { rawToken } from '../support/raw-token.ts';
 import { TenantIssuers } from '../support/tenant-issuers.ts';
 import { bodyV2, clientKey } from '../support/test-service.ts';
 import { costOf, outcomeOf } from './support/attack.ts';
-import { entry, startWorld, type World, type WorldOptions } from './support/world.ts';
+import { issuerBlock, startWorld, type World, type WorldOptions } from './support/world.ts';
 
 const KEY = clientKey();
 const CONNECTIONS = 8;
@@ -142,8 +142,8 @@ describe('hostile: storms', function () {
     tenants.isAbsent = (issuer) => !issuer.includes('honest');
     const world = await start({
       context: { createFetcher: tenants.createFetcher },
-      entries: () => [
-        entry(emailDefinition('https://*.tenants.example/id/*', { name: 'tenants', isMeta: true })),
+      issuers: () => [
+        issuerBlock(emailDefinition('https://*.tenants.example/id/*', { name: 'tenants', isMeta: true })),
       ],
     });
     const honest = (): Promise<string> =>

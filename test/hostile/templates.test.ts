@@ -5,7 +5,7 @@ import { GITHUB_PROVIDER } from '../../oidc/types/github-provider.ts';
 import { githubClaims } from '../support/github-claims.ts';
 import { githubDefinition } from '../support/issuer-definitions.ts';
 import { bodyV2, clientKey, post, refusalOf } from '../support/test-service.ts';
-import { entry, startWorld, type World } from './support/world.ts';
+import { issuerBlock, startWorld, type World } from './support/world.ts';
 
 const PROVIDER = {
   ...GITHUB_PROVIDER,
@@ -57,7 +57,9 @@ const ROWS: readonly (readonly [
 describe('hostile: claims in templates', () => {
   let world: World;
   before(async () => {
-    world = await startWorld({ entries: (url) => [entry(githubDefinition(url, { ciProvider: PROVIDER }))] });
+    world = await startWorld({
+      issuers: (url) => [issuerBlock(githubDefinition(url, { ciProvider: PROVIDER }))],
+    });
   });
   after(() => world.close());
 

@@ -57,7 +57,7 @@ describe('Issuers that a pattern describes', () => {
   const ask = async (authenticator: Authenticator, issuer: string, claims = {}): Promise<string> =>
     outcome(authenticator, await tenants.sign(issuer, claims));
 
-  it('are named by their own URL, and accepted by the entry of the pattern', async () => {
+  it('are named by their own URL, and accepted by the block of the pattern', async () => {
     const door = make([meta(PATTERN, { name: 'tenants' })]);
     const { principal, definition } = await door.identify(await tenants.sign(issuerOf(1)));
     expect(principal.issuer).to.equal(issuerOf(1));
@@ -113,7 +113,7 @@ describe('Issuers that a pattern describes', () => {
     expect(tenants.asked).to.have.length(0);
   });
 
-  describe('when several entries could be meant', () => {
+  describe('when several blocks could be meant', () => {
     const URL_OF_ALL = 'https://a.b.example/x';
     const table: readonly (readonly [what: string, patterns: readonly string[], chosen: string])[] = [
       [
@@ -145,7 +145,7 @@ describe('Issuers that a pattern describes', () => {
       expect(await ask(door, URL_OF_ALL, { aud: 'other' })).to.equal('AUDIENCE_MISMATCH');
     });
 
-    it('are chosen among the entries of one pattern by audience', async () => {
+    it('are chosen among the blocks of one pattern by audience', async () => {
       const door = make([meta(PATTERN, { name: 'a' }), meta(PATTERN, { name: 'b', audiences: ['b', 'c'] })]);
       expect(await ask(door, issuerOf(1), { aud: 'c' })).to.equal(`b ${issuerOf(1)}`);
       expect(await ask(door, issuerOf(1), { aud: ['c', 'sigstore'] })).to.equal('AUDIENCE_AMBIGUOUS');

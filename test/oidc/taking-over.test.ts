@@ -126,7 +126,7 @@ describe('A configuration that takes over from another', () => {
   it('that cannot be used changes nothing', async () => {
     const old = make([person()]);
     await ask(old);
-    expect(() => make([person(), person()], old)).to.throw('two entries');
+    expect(() => make([person(), person()], old)).to.throw('two issuer blocks');
     await ask(old);
     const next = make([person()], old);
     await old.close();

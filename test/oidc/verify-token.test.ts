@@ -214,7 +214,7 @@ describe('Verifying a token', () => {
     const clock = (): number => NOW;
     const keys = new IssuerKeys({ issuer: issuer.url, fetch: fetcher.fetch, clock });
     for (const url of ['https://other.example', `${issuer.url}/`]) {
-      const policy = { url, entries: SIGSTORE, keys, clock };
+      const policy = { url, issuerBlocks: SIGSTORE, keys, clock };
       const error = await failureOf(async () => verifyToken(parseToken(await sign()), policy));
       expect(error).to.be.instanceOf(TokenError).with.property('code', 'ISSUER_UNKNOWN');
     }

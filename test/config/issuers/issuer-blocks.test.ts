@@ -209,7 +209,7 @@ describe('config: what is wrong with the keys of an issuer', () => {
       'keys at a place and in the file',
       one(`{jwks-url: "https://b.example/jwks", jwks: ${PUBLIC}}`),
       'jwks-url',
-      'has no effect: the entry holds the keys',
+      'has no effect: the issuer block holds the keys',
     ],
     ['keys at no URL', one('{jwks-url: /etc/keys.json}'), 'jwks-url', 'must be an http(s) URL'],
     [

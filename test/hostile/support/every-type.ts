@@ -1,10 +1,10 @@
-/** One issuer with an entry of each type, chosen by audience, and a good token for each. */
+/** One issuer with an issuer block of each type, chosen by audience, and a good token for each. */
 import { GITHUB_PROVIDER } from '../../../oidc/types/github-provider.ts';
 import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
 import { githubClaims } from '../../support/github-claims.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { TYPED_TOKENS } from '../../support/typed-tokens.ts';
-import { entry, startWorld, type World } from './world.ts';
+import { issuerBlock, startWorld, type World } from './world.ts';
 
 /** A type with what its tokens claim. */
 export interface TypeCase {
@@ -48,11 +48,11 @@ export const TYPE_CASES: readonly TypeCase[] = [
 /** Starts a world with all of them. */
 export const startEveryType = (): Promise<World> =>
   startWorld({
-    entries: (url) =>
+    issuers: (url) =>
       ['sigstore', ...TYPE_CASES].map((one) =>
         typeof one === 'string'
-          ? entry(emailDefinition(url, { name: 'people', audiences: [one] }))
-          : entry(
+          ? issuerBlock(emailDefinition(url, { name: 'people', audiences: [one] }))
+          : issuerBlock(
               emailDefinition(url, {
                 ...one.definition,
                 name: one.definition.type,

@@ -1,4 +1,4 @@
-/** A whole service whose entries a test chooses, with one real issuer behind them. */
+/** A whole service whose issuer blocks a test chooses, with one real issuer behind them. */
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../../ca/signing-algorithms.ts';
 import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
 import type { ConfiguredIssuer, IssuerPolicyDefinition } from '../../../policy/issuer-policy-definition.ts';
@@ -22,13 +22,13 @@ export interface World {
 
 /** What may differ from one issuer of type email without rules. */
 export interface WorldOptions {
-  readonly entries?: ((issuer: string) => readonly ConfiguredIssuer[]) | undefined;
+  readonly issuers?: ((issuer: string) => readonly ConfiguredIssuer[]) | undefined;
   readonly issuer?: IssuerOptions | undefined;
   readonly context?: Partial<PolicyContext> | undefined;
 }
 
-/** An entry with the open policy, or with `policy` laid over it. */
-export const entry = (
+/** An issuer block with the open policy, or with `policy` laid over it. */
+export const issuerBlock = (
   definition: IssuerDefinition,
   policy: Partial<IssuerPolicyDefinition> = {},
 ): ConfiguredIssuer => ({ definition, policy: { ...OPEN_POLICY, ...policy } });
@@ -36,10 +36,12 @@ export const entry = (
 /** Starts issuer and service. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const issuer = await startIssuer(options.issuer);
-  const entries = options.entries?.(issuer.url) ?? [entry(emailDefinition(issuer.url, { name: 'people' }))];
+  const issuers = options.issuers?.(issuer.url) ?? [
+    issuerBlock(emailDefinition(issuer.url, { name: 'people' })),
+  ];
   let skew = (): number => 0;
   const policy = new LivePolicy(
-    await compilePolicy(entries, {
+    await compilePolicy(issuers, {
       clock: () => Date.now() + skew(),
       permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
       ...options.context,

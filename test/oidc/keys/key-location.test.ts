@@ -96,7 +96,7 @@ describe('Keys of an issuer whose documents are elsewhere', () => {
     expect(error).to.include({ code: 'ISSUER_UNKNOWN' });
   });
 
-  it('count for all entries of the issuer, which may not contradict each other', async () => {
+  it('count for all blocks of the issuer, which may not contradict each other', async () => {
     const url = `${issuer.url}/jwks`;
     expect(await ask(doorOf({}, { jwksUrl: url }))).to.equal(ISSUER);
     expect(() => doorOf({ jwksUrl: url }, { jwksUrl: `${url}2` })).to.throw(
@@ -111,8 +111,8 @@ describe('Keys of an issuer whose documents are elsewhere', () => {
     const table: readonly [Partial<IssuerDefinition>, field: string, words: string][] = [
       [{ jwksUrl, discoveryUrl }, 'discovery-url', 'has no effect'],
       [{ jwksUrl, discoveryIssuer: 'x' }, 'discovery-issuer', 'has no effect'],
-      [{ jwksUrl, staticKeys: inline }, 'jwks-url', 'the entry holds the keys'],
-      [{ discoveryUrl, staticKeys: inline }, 'discovery-url', 'the entry holds the keys'],
+      [{ jwksUrl, staticKeys: inline }, 'jwks-url', 'the issuer block holds the keys'],
+      [{ discoveryUrl, staticKeys: inline }, 'discovery-url', 'the issuer block holds the keys'],
       [{ jwksUrl: 'file:///etc/jwks' }, 'jwks-url', 'is not the URL of a document'],
       [{ jwksUrl: 'https://user@a.example/jwks' }, 'jwks-url', 'is not the URL of a document'],
       [{ discoveryUrl: 'a.example/d' }, 'discovery-url', 'is not the URL of a document'],

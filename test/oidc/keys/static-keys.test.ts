@@ -95,18 +95,18 @@ describe('Keys that the operator hands over', () => {
     expect(await outcome(next, one)).to.equal('KEY_UNKNOWN');
   });
 
-  it('count for every entry of the issuer', async () => {
-    const entries = [
+  it('count for every block of the issuer', async () => {
+    const issuers = [
       definitionOf(inline(issuer.key.publicJwk)),
       emailDefinition(issuer.url, { audiences: ['b'] }),
     ];
-    const authenticator = createAuthenticator({ issuers: entries, clock: Date.now });
+    const authenticator = createAuthenticator({ issuers, clock: Date.now });
     open.push(authenticator);
     expect(await outcome(authenticator)).to.equal('ok');
     const other = await makeIssuerKey();
     const contradiction = [
-      entries[0],
-      { ...entries[1], staticKeys: inline(other.publicJwk) },
+      issuers[0],
+      { ...issuers[1], staticKeys: inline(other.publicJwk) },
     ] as IssuerDefinition[];
     expect(() => createAuthenticator({ issuers: contradiction, clock: Date.now })).to.throw('different jwks');
   });

@@ -22,7 +22,7 @@ describe('server: lines of the service log that callers cause', () => {
     return given;
   };
 
-  it('are as many a minute as in the audit for each reason and entry, and the rest is one line', () => {
+  it('are as many a minute as in the audit for each reason and issuer block, and the rest is one line', () => {
     const all = new RefusalLog(requestLog, () => time.now);
     expect(refuse(all, 1000)).to.equal(60);
     expect(refuse(all, 1000, 'RULE_DENIED', 'people')).to.equal(60);

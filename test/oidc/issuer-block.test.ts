@@ -10,7 +10,7 @@ import { createAuthenticator } from '../support/authenticator.ts';
 const NOW = Date.UTC(2026, 10, 22, 10);
 const SECONDS = NOW / 1000;
 
-describe('Several entries of one issuer', () => {
+describe('Several issuer blocks of one issuer', () => {
   let issuer: TestIssuer;
   let authenticator: Authenticator;
 
@@ -43,7 +43,7 @@ describe('Several entries of one issuer', () => {
   const table: readonly (readonly [what: string, aud: unknown, outcome: string])[] = [
     ['an audience of the first', 'jobs', 'jobs uri'],
     ['another audience of the first', ['releases'], 'jobs uri'],
-    ['two audiences of the same entry', ['jobs', 'releases'], 'jobs uri'],
+    ['two audiences of the same issuer block', ['jobs', 'releases'], 'jobs uri'],
     ['an audience of the second', 'people', 'people email'],
     ['an audience that nobody wants beside one of the second', ['x', 'people'], 'people email'],
     ['an audience that is none beside one of the second', ['people', 1], 'AUDIENCE_MISMATCH'],
