@@ -24,7 +24,7 @@ const PRETEND = `data:text/javascript,${encodeURIComponent(
   "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.19.0' } });",
 )}`;
 
-/** What stands in for the built program: tells how it was started, and ends with 7 once it is told to. */
+/** What stands in for the built program: prints how it was started, and ends with 7 on request. */
 const STAND_IN = `
 export async function main(words) {
   if (words[0] === 'quick') process.exitCode = 7;
@@ -140,7 +140,7 @@ describe('bin/mayfly.js', function () {
   const serve = (...words: [string, ...string[]]): Promise<Served> =>
     served(start(words, 'serve', '--data', 'a b').child);
 
-  it('gives a process that serves the flags of the engine that it needs, and stays that process', async () => {
+  it('passes a process that serves the flags of the engine that it needs, and stays that process', async () => {
     build();
     const { child, pid, flags } = await serve(process.execPath, '--no-deprecation');
     expect(pid).to.equal(child.pid);
@@ -149,7 +149,7 @@ describe('bin/mayfly.js', function () {
   });
 
   for (const flag of ['--max-semi-space-size=32', '--max_semi_space_size=32', '--heap-growing-percent=50'])
-    it(`leaves the flags to whoever chose some: ${flag}`, async () => {
+    it(`leaves the flags to a caller who chose some: ${flag}`, async () => {
       build();
       const { flags } = await serve(process.execPath, flag);
       expect(flags).to.deep.equal([flag, SHUT]);
@@ -167,7 +167,7 @@ describe('bin/mayfly.js', function () {
     const older = `Object.defineProperty(process, 'execPath', { value: '/bin/false' });`;
     for (const fault of [nowhere, older]) {
       const module = `data:text/javascript,${encodeURIComponent(fault)}`;
-      // As `dev`: a process that serves in earnest takes no such option.
+      // As `dev`: a process that serves in production takes no such option.
       const { flags } = await served(start([process.execPath, '--import', module], 'dev').child);
       expect(flags).to.deep.equal(['--import', module]);
     }

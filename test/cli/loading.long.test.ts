@@ -24,7 +24,7 @@ describe('cli: what a process loads', function () {
   });
   after(() => rm(scratch, { recursive: true }));
 
-  /** The modules that the command loads, ours relative to the checkout. With --json it is told to stop when it is
+  /** The modules that the command loads, ours relative to the checkout. With --json it is asked to stop when it is
    * ready, else it ends by itself. */
   async function loadedBy(...args: string[]): Promise<string[]> {
     const file = join(scratch, `${args[0] ?? ''}.json`);

@@ -117,9 +117,11 @@ describe('cli/serve: a configuration that changes', function () {
     await writeFile(file, emailConfig(issuer.url, '{ log-level: debug }'));
     running.child.kill('SIGHUP');
     await linesOf(running, 'needs a restart', 1);
-    const told = (await check()) as { detail: string };
-    expect(told).to.include({ ready: true, ok: true });
-    expect(told.detail).to.match(/loaded at [^;]+; these settings changed and need a restart: log-level$/);
+    const reported = (await check()) as { detail: string };
+    expect(reported).to.include({ ready: true, ok: true });
+    expect(reported.detail).to.match(
+      /loaded at [^;]+; these settings changed and need a restart: log-level$/,
+    );
     await writeFile(file, 'oidc-issuers: [\n');
     running.child.kill('SIGHUP');
     await linesOf(running, 'configuration not loaded', 1);

@@ -184,7 +184,7 @@ describe('dev/provider', () => {
     }
   });
 
-  it('gives no token for a code without its verifier', async () => {
+  it('issues no token for a code without its verifier', async () => {
     const { url } = await authorization(REDIRECT);
     const callback = await logIn(url.href, 'ada@example.com');
     const response = await exchange({
@@ -208,7 +208,7 @@ describe('dev/provider', () => {
     }
   });
 
-  it('tells the client when the login was cancelled', async () => {
+  it('informs the client when the login was cancelled', async () => {
     const { url } = await authorization(REDIRECT);
     const browser = new Browser(provider.issuer);
     const end = await browser.submit(await browser.open(url.href), {}, 'cancel');
@@ -273,7 +273,7 @@ describe('dev/provider', () => {
     expect(tokens.claims()?.['email']).to.equal('dev@example.com');
   });
 
-  it('tells a device that was refused', async () => {
+  it('informs a device that was refused', async () => {
     const device = await oidc.initiateDeviceAuthorization(client, { scope: 'openid email' });
     const browser = new Browser(provider.issuer);
     const confirm = await browser.submit(await browser.open(device.verification_uri), {

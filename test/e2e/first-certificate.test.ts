@@ -40,7 +40,7 @@ describe('the first certificate', function () {
   const mayfly = async (...args: string[]): Promise<string> =>
     (await run(process.execPath, [...words, ...args], { cwd: directory, env: environment })).stdout;
 
-  /** Starts a command that talks to a person; `said` gives what it says on that stream as soon as it matches. */
+  /** Starts a command that talks to a person; `said` returns what it says on that stream as soon as it matches. */
   function start(args: readonly string[], stream: 'stdout' | 'stderr') {
     const child = spawn(process.execPath, [...words, ...args], { cwd: directory, env: environment });
     children.push(child);

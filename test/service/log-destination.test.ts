@@ -85,11 +85,11 @@ describe('service/log-destination', () => {
     expect(reader.taken.join('').length).to.be.lessThan(10 * 1024 * 1024);
     log.write(line(count));
     await reader.take();
-    const told = reader.lines
+    const reports = reader.lines
       .map((text) => JSON.parse(text) as { event?: string; lines?: number })
       .filter(({ event }) => event === 'log lines lost');
-    expect(told).to.have.length(1);
-    expect(told[0]?.lines).to.equal(count - kept.length);
+    expect(reports).to.have.length(1);
+    expect(reports[0]?.lines).to.equal(count - kept.length);
   });
 
   it('counts the lines of a write that failed, once, and goes on', async () => {
@@ -100,8 +100,8 @@ describe('service/log-destination', () => {
     }
     log.write(line(2, 9_000));
     await reader.take();
-    const [told, last] = reader.lines;
-    expect(JSON.parse(told ?? '')).to.deep.include({ event: 'log lines lost', level: 'warn', lines: 2 });
+    const [report, last] = reader.lines;
+    expect(JSON.parse(report ?? '')).to.deep.include({ event: 'log lines lost', level: 'warn', lines: 2 });
     expect(JSON.parse(last ?? '')).to.deep.equal({ n: 2 });
     log.write(line(3, 9_000));
     await reader.take();
@@ -119,7 +119,7 @@ describe('service/log-destination', () => {
     expect(reader.lines).to.have.length(2);
   });
 
-  it('waits no longer than it is told to', async () => {
+  it('waits no longer than it is asked to', async () => {
     log.write(line(1));
     await log.drained(1);
   });

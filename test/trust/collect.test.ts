@@ -60,7 +60,9 @@ describe('trust/collect', () => {
     for (const text of ['', 'no PEM\n', `${pemOf(chain)}${pemOf(chain.slice(0, 1), 'PRIVATE KEY')}`])
       expect((await refusal(collect(text))).code, text.slice(0, 20)).to.equal('CHAIN_MALFORMED');
     const missing = {
-      ...{ chainFile: join(log.root, 'nowhere.pem'), formerChains: former(), logDirectory: log.directory },
+      chainFile: join(log.root, 'nowhere.pem'),
+      formerChains: former(),
+      logDirectory: log.directory,
     };
     expect((await refusal(collectTrust(missing))).code).to.equal('CHAIN_UNREADABLE');
   });

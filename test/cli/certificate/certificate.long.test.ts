@@ -144,7 +144,8 @@ describe('mayfly certificate', function () {
     const paste = '"$@" | openssl dgst -sha256 -sign /dev/stdin -out app.sig piped/chain.pem';
     const words = ['certificate', '--url', service.url, '--out', 'piped', '--key-out', '-'];
     execFileSync('sh', ['-c', paste, 'sh', process.execPath, ...cliWords(words)], {
-      ...{ cwd: directory, stdio: 'pipe' },
+      cwd: directory,
+      stdio: 'pipe',
       env: { PATH: process.env['PATH'], SIGSTORE_ID_TOKEN: await token() },
     });
     await writeFile(
@@ -229,8 +230,12 @@ describe('mayfly certificate', function () {
     const issuer = await startIssuer({ path: '/_services/token' });
     const ours = await startTestService();
     const definition: IssuerDefinition = {
-      ...{ url: issuer.url, name: 'jobs', audiences: ['ca.acme.example', 'other'], isMeta: false },
-      ...{ type: 'email', skipEmailVerification: false },
+      url: issuer.url,
+      name: 'jobs',
+      audiences: ['ca.acme.example', 'other'],
+      isMeta: false,
+      type: 'email',
+      skipEmailVerification: false,
     };
     const context = { clock: Date.now, permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS };
     ours.policy.replace(await compilePolicy([{ definition, policy: OPEN_POLICY }], context));
@@ -341,7 +346,7 @@ describe('mayfly certificate', function () {
     const good = { chain, key, claims: readTokenClaims(value), trust, clock: Date.now };
     expect(await checkAnswer(good)).to.include({ identity: 'ada@example.com', trustedBy: 'service' });
     const [leaf = '', ...issuers] = chain;
-    const stranger = { ...trust, trust: (await otherTrust()).trust };
+    const otherTrusted = { ...trust, trust: (await otherTrust()).trust };
     const bad: readonly (readonly [Partial<typeof good>, RegExp])[] = [
       [{ key: other }, /another key/],
       [
@@ -352,7 +357,7 @@ describe('mayfly certificate', function () {
         { claims: readTokenClaims(await token('--email', 'ada@example.com', '--issuer', 'https://x')) },
         /issuer/,
       ],
-      [{ trust: stranger }, /chain|sct/],
+      [{ trust: otherTrusted }, /chain|sct/],
       [{ chain: [leaf] }, /none of the CA certificates/],
       [{ chain: [...issuers, leaf] }, /another key/],
       [{ chain: ['garbage'] }, /something else where a certificate should be/],

@@ -65,7 +65,7 @@ describe('cli/certificate/challenge', () => {
     expect(challengeOf(claims, offered({ challengeClaim: 'sub' }))).to.equal('s');
   });
 
-  it('tells the own name from a foreign one', () => {
+  it('distinguishes the own name from a foreign one', () => {
     const mail = claimsOf({ email: 'a@b.c', email_verified: true });
     expect(compareName({ type: 'email', value: 'a@b.c' }, mail)).to.equal('same');
     expect(compareName({ type: 'email', value: 'x@b.c' }, mail)).to.equal('other');

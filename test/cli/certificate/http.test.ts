@@ -94,7 +94,7 @@ describe('cli/certificate: talking to a service', () => {
     expect((await exchange(base, 'it')).retryAfter).to.equal(undefined);
   });
 
-  it('asks again when it is told to come back, as often as is reasonable', async () => {
+  it('asks again when it is asked to come back, as often as is reasonable', async () => {
     let asked = 0;
     const busyUntil = (times: number, header: string, good: RequestListener): RequestListener => {
       asked = 0;
@@ -334,7 +334,8 @@ describe('cli/certificate: talking to a service', () => {
 
     it('names the permission when the job may not ask, unless a login is wanted', async () => {
       const source = {
-        ...{ env: { GITHUB_ACTIONS: 'true', CI: 'true' }, interactive: false },
+        env: { GITHUB_ACTIONS: 'true', CI: 'true' },
+        interactive: false,
         notify: () => undefined,
       };
       const client = new ServiceClient(base);

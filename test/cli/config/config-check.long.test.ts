@@ -60,7 +60,7 @@ describe('mayfly config', function () {
       expect(stdout).to.include('-:8:18: error: ').and.include('-: 3 errors, 1 warning');
     });
 
-    it('tells everything that is wrong, where, and what to do, and fails', async () => {
+    it('reports everything that is wrong, where, and what to do, and fails', async () => {
       const { code, stdout } = await check('bad.yaml');
       expect(code).to.equal(1);
       expect(stdout.trimEnd().split('\n')).to.deep.equal([
@@ -101,13 +101,21 @@ describe('mayfly config', function () {
       expect(Object.keys(answer)).to.deep.equal(['ok', 'file', 'errors', 'warnings']);
       expect(answer['errors']?.[1]).to.deep.equal({
         path: 'oidc-issuers."https://a.example".mayfly.rules.0.allow',
-        ...{ line: 8, column: 18, message: 'there is no variable "clams"', hint: 'Did you mean "claims"?' },
+        line: 8,
+        column: 18,
+        message: 'there is no variable "clams"',
+        hint: 'Did you mean "claims"?',
       });
       expect(answer['warnings']?.map(({ code: name }) => name)).to.deep.equal(['SHARED_AUDIENCE']);
       const good = JSON.parse((await check('good.yaml', '--json')).stdout) as unknown;
       expect(good).to.deep.equal({
-        ...{ ok: true, file: 'good.yaml', errors: [], warnings: [] },
-        ...{ issuers: 1, metaIssuers: 0, rules: 1 },
+        ok: true,
+        file: 'good.yaml',
+        errors: [],
+        warnings: [],
+        issuers: 1,
+        metaIssuers: 0,
+        rules: 1,
       });
     });
 

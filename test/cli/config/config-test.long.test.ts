@@ -71,7 +71,7 @@ describe('mayfly config test', () => {
       `  - {name: eve, claims-file: sue.json, claims: {sub: eve}, expect: {refused: {reason: RULE_DENIED, rule: not-eve, entry: people}}}`,
       `  - {name: at night, claims-file: sue.json, at: 2026-11-22T03:00:00Z, expect: {refused: {rule: not-at-night}}}`,
       `  - {name: another key, claims-file: sue.json, key-type: Ed25519, expect: issued}`,
-      `  - {name: a stranger, claims-file: sue.json, claims: {iss: https://evil.example}, expect: {refused: {reason: RULE_DENIED}}}`,
+      `  - {name: somebody else, claims-file: sue.json, claims: {iss: https://evil.example}, expect: {refused: {reason: RULE_DENIED}}}`,
     ];
     const { code, stdout } = await run(['-', '--json'], cases('issued', `${more.join('\n')}\n`));
     expect(code).to.equal(1);

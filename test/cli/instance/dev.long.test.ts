@@ -233,7 +233,7 @@ describe('mayfly dev', function () {
     expect(result.stderr).to.contain('production directory');
   });
 
-  it('refuses an address of other machines unless told', async () => {
+  it('refuses an address of other machines unless it is allowed', async () => {
     const result = await runCli(['dev', '--listen', '0.0.0.0:0', '--data', join(directory, 'never')]);
     expect(result).to.include({ code: 1, stdout: '' });
     expect(result.stderr).to.contain('can be anybody').and.contain('--insecure-public-host');

@@ -70,21 +70,21 @@ describe('mayfly init', function () {
     expect(await readdir(join(data, 'keys'))).not.to.include('root.key.pem');
   });
 
-  it('satisfies openssl, and tells its fingerprints as openssl does', async () => {
+  it('satisfies openssl, and names its fingerprints as openssl does', async () => {
     const { stdout } = await init('--root-key-out', 'root.key.pem', '--json');
     const [intermediate, root] = (await text('ca', 'chain.pem')).split(/(?<=END CERTIFICATE-----\n)/);
     await writeFile(join(cwd, 'i.pem'), intermediate ?? '');
     await writeFile(join(cwd, 'r.pem'), root ?? '');
     expect(openssl('verify', '-x509_strict', '-CAfile', 'r.pem', 'i.pem')).to.equal('i.pem: OK\n');
     const facts = JSON.parse(stdout) as { chain: { sha256: string }[]; rootKey: string };
-    const told = ['i.pem', 'r.pem'].map((file) =>
+    const fingerprints = ['i.pem', 'r.pem'].map((file) =>
       openssl('x509', '-in', file, '-noout', '-fingerprint', '-sha256')
         .trim()
         .split('=')[1]
         ?.replaceAll(':', '')
         .toLowerCase(),
     );
-    expect(facts.chain.map(({ sha256 }) => sha256)).to.deep.equal(told);
+    expect(facts.chain.map(({ sha256 }) => sha256)).to.deep.equal(fingerprints);
     expect(facts.rootKey).to.equal(join(cwd, 'root.key.pem'));
   });
 

@@ -22,7 +22,7 @@ describe('cli/instance/serve-report', () => {
     process.argv[1] = script ?? '';
   });
 
-  it('shows the public address first, the listener second, and gives the public one to clients', () => {
+  it('shows the public address first, the listener second, and offers the public one to clients', () => {
     const publicUrl = 'https://ca.example.org';
     const lines = serveReport({ ...service, publicUrl }).split('\n');
     expect(lines[1]).to.match(/^ {2}Certificates +https:\/\/ca\.example\.org /);
@@ -32,7 +32,7 @@ describe('cli/instance/serve-report', () => {
     expect(serveReport(service)).to.contain('certificate --url http://127.0.0.1:5555 ');
   });
 
-  it('says which listeners other machines reach, and still gives clients a URL', () => {
+  it('says which listeners other machines reach, and still offers clients a URL', () => {
     const text = serveReport({ ...service, listen: '0.0.0.0:5555', metricsListen: '[::]:2112' });
     expect(text).to.match(/Listener +0\.0\.0\.0:5555 +\(every IPv4 address of this machine\)/);
     expect(text).to.match(/Metrics +http:\/\/127.*\n +\[::\]:2112 +\(every address of this machine\)/);

@@ -93,7 +93,7 @@ describe('cli/instance/serve', function () {
     expect(sth.tree_size).to.equal(1);
   });
 
-  it('tells people where everything is and what to do next', async () => {
+  it('says to people where everything is and what to do next', async () => {
     const config = emailConfig(issuer.url, '{ public-url: "https://ca.example.org" }');
     const program = startProgram(['serve', ...ANYWHERE, '--data', await directory({ config })]);
     running.push(program);
@@ -157,12 +157,15 @@ describe('cli/instance/serve', function () {
       code === undefined ? [] : [[code, count]],
     );
     expect(Object.fromEntries(counts)).to.deep.equal({
-      ...{ OPEN_TO_THE_WORLD: 23, SHARED_AUDIENCE: 31, NO_RULES: 8, ISSUER_CLAIM_OPEN: 2 },
+      OPEN_TO_THE_WORLD: 23,
+      SHARED_AUDIENCE: 31,
+      NO_RULES: 8,
+      ISSUER_CLAIM_OPEN: 2,
     });
     expect(counts).to.have.length(4);
   });
 
-  it('tells what is the matter with an issuer in its own words', async () => {
+  it('says what is the matter with an issuer in its own words', async () => {
     const config = emailConfig('http://issuer.invalid');
     const program = startProgram(['serve', ...ANYWHERE, '--data', await directory({ config })]);
     running.push(program);
@@ -235,7 +238,7 @@ describe('cli/instance/serve', function () {
     expect(await program.ended).to.equal(0);
   });
 
-  /** Runs `serve` that must refuse; gives what it says with --json. */
+  /** Runs `serve` that must refuse; returns what it says with --json. */
   async function refusal(
     ...args: string[]
   ): Promise<{ status: unknown; code: string; message: string; hint: string }> {

@@ -216,7 +216,10 @@ describe('cli/log list, search and show', function () {
     expect(objects(byHash)).to.deep.equal(objects(byIndex));
     expect(objects(byCertificate)).to.deep.equal(objects(byIndex));
     expect(objects(byIndex)[0]).to.deep.include({
-      ...{ index: 2, size: 4, identity: APP_NAME, serial: line['serial'] },
+      index: 2,
+      size: 4,
+      identity: APP_NAME,
+      serial: line['serial'],
       publicKey: new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'pem' }),
     });
     const { stdout, stderr } = await log('show', '2');

@@ -170,7 +170,8 @@ describe('cli/log export and freeze', function () {
     expect(unsure.stderr).to.include(ORIGIN);
     const early = await log(...words, ORIGIN, '--json');
     expect([early.code, json(early)]).to.satisfy(
-      ([code, told]: [number, { error: { code: string } }]) => code === 1 && told.error.code === 'LOG_LOCKED',
+      ([code, answer]: [number, { error: { code: string } }]) =>
+        code === 1 && answer.error.code === 'LOG_LOCKED',
     );
     expect((await fetch(`${logUrl}/checkpoint`)).status).to.equal(200);
     await stop(program);
@@ -179,7 +180,7 @@ describe('cli/log export and freeze', function () {
   it('ends no log of which the last checkpoint cannot be written, and says that it is this', async function () {
     needMounts(this);
     const checkpoint = join(data, 'logs', '2026', 'checkpoint');
-    // A file that is a mount point cannot be replaced, whoever tries.
+    // A file that is a mount point cannot be replaced, also not by root.
     const script = 'mount --bind "$1" "$1" && shift && exec "$@"';
     const words = ['log', 'freeze', '--data', data, '--confirm', ORIGIN, '--json'];
     const args = ['-rm', '/bin/sh', '-c', script, 'sh', checkpoint, process.execPath, ...cliWords(words)];

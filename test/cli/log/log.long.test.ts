@@ -150,7 +150,7 @@ describe('cli/log/log', function () {
     expect(result.code).to.equal(0);
     expect(parseTlogProof(utf8(result.stdout)).index).to.equal(issued[0]?.committed.index);
     const out = join(test.root, 'cert.tlog-proof');
-    const told = await run(
+    const proven = await run(
       'proof',
       certificate,
       '--url',
@@ -161,7 +161,7 @@ describe('cli/log/log', function () {
       out,
       '--json',
     );
-    expect(json(told)).to.include({ index: issued[0]?.committed.index, size: 305, out });
+    expect(json(proven)).to.include({ index: issued[0]?.committed.index, size: 305, out });
     expect(readFileSync(out, 'utf8')).to.equal(result.stdout);
   });
 
@@ -201,7 +201,8 @@ describe('cli/log/log', function () {
     mkdirSync(other);
     const { treeHead, checkpoint } = logSigners();
     const keys = logKeys({
-      ...{ origin: 'localhost/log/2026', publicKey: treeHead.publicKey },
+      origin: 'localhost/log/2026',
+      publicKey: treeHead.publicKey,
       ed25519PublicKey: checkpoint.publicKey.subarray(-32),
     });
     writeFileSync(join(other, 'log.vkey'), keys.map((key) => `${encodeVkey(key)}\n`).join(''));
@@ -209,7 +210,8 @@ describe('cli/log/log', function () {
     expect(remote.code).to.equal(1);
     expect(remote.stdout).to.match(/^WRONG: checkpoint: .*no signature of a known key/);
     expect(json(await run('check', '--url', server.url, '--trust', other, '--json'))).to.include({
-      ...{ ok: false, where: 'checkpoint' },
+      ok: false,
+      where: 'checkpoint',
     });
     const local = await run('check', '--data', test.directory, '--trust', other);
     expect(local.code).to.equal(3);
@@ -221,8 +223,11 @@ describe('cli/log/log', function () {
     const { treeHead, checkpoint } = logSigners();
     for (const name of ['2025', '2026']) {
       await createCtLog({
-        ...{ directory: join(data, 'logs', name), origin: `localhost/log/${name}`, sctExtensions: 'none' },
-        ...{ ecdsaPublicKey: treeHead.publicKey, ed25519PublicKey: checkpoint.publicKey.subarray(-32) },
+        directory: join(data, 'logs', name),
+        origin: `localhost/log/${name}`,
+        sctExtensions: 'none',
+        ecdsaPublicKey: treeHead.publicKey,
+        ed25519PublicKey: checkpoint.publicKey.subarray(-32),
         clock: Date.now,
       });
     }
@@ -233,7 +238,7 @@ describe('cli/log/log', function () {
     expect((await run('check', '--data', data, '--name', '2025')).stdout).to.match(/^ok: 0 entries/);
   });
 
-  it('tells a directory that may not be read from one that holds no log', async function () {
+  it('distinguishes a directory that may not be read from one that holds no log', async function () {
     needOrdinaryUser(this);
     const data = join(test.root, 'closed');
     const identity = join(data, 'logs', '2026', 'log.json');
@@ -287,9 +292,9 @@ describe('cli/log/log', function () {
     busy.closeAllConnections();
     busy.close();
     expect((await run('check', ...target)).code, 'nothing listens').to.equal(3);
-    const stranger = join(test.root, 'stranger.pem');
-    writeFileSync(stranger, encodePem('CERTIFICATE', test.ca.authority.chain[0] ?? new Uint8Array()));
-    expect((await run('proof', stranger, '--url', server.url, '--trust', trust)).code).to.equal(1);
+    const unlogged = join(test.root, 'unlogged.pem');
+    writeFileSync(unlogged, encodePem('CERTIFICATE', test.ca.authority.chain[0] ?? new Uint8Array()));
+    expect((await run('proof', unlogged, '--url', server.url, '--trust', trust)).code).to.equal(1);
   });
 
   it('says what to do when it is used wrongly', async () => {

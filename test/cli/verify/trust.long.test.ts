@@ -83,7 +83,7 @@ describe('mayfly trust export', function () {
     await writeFile(join(cwd, 'again/mine.txt'), 'mine');
     const keys = join(cwd, 'data/keys');
     const names = await readdir(keys);
-    // A file that holds no key: whoever opened one would fail.
+    // A file that holds no key: opening it would fail.
     const contents = await Promise.all(names.map((name) => readFile(join(keys, name))));
     await Promise.all(names.map((name) => writeFile(join(keys, name), 'not a key')));
     try {

@@ -67,8 +67,13 @@ describe('mayfly verify certificate', () => {
 
   const description = (publicKey: Uint8Array): Record<string, unknown> =>
     logV3Json({
-      ...{ origin: ORIGIN, logId: sha256(publicKey), publicKey, url: `https://${ORIGIN}`, createdAt: T0 },
-      ...{ intendedUse: 'production', software: { name: 'mayfly', version: 'test' } },
+      origin: ORIGIN,
+      logId: sha256(publicKey),
+      publicKey,
+      url: `https://${ORIGIN}`,
+      createdAt: T0,
+      intendedUse: 'production',
+      software: { name: 'mayfly', version: 'test' },
     });
 
   it('prints every step, whose certificate it is, and exits 0', async () => {
@@ -144,7 +149,7 @@ describe('mayfly verify certificate', () => {
     expect((await run(['-'], 'x'.repeat(2 ** 20 + 1))).stderr).to.include('stdin is larger than 1 MiB');
   });
 
-  it('leads to the subcommand whoever left it out', async () => {
+  it('leads to the subcommand when it was left out', async () => {
     const { code, stdout, stderr } = await runCli(['verify', 'cert.pem', '--trust', '.'], { cwd: directory });
     expect([code, stdout]).to.deep.equal([2, '']);
     expect(stderr).to.include('mayfly verify certificate CERT');
@@ -431,7 +436,7 @@ describe('mayfly verify certificate', () => {
     });
   }
 
-  it('tells a mistake as JSON too', async () => {
+  it('reports a mistake as JSON too', async () => {
     const { code, stdout } = await good('--json');
     expect(code).to.equal(2);
     expect((JSON.parse(stdout) as JsonAnswer).error?.code).to.equal('USAGE');

@@ -39,7 +39,7 @@ async function pipeIn(directory: string): Promise<string> {
   return path;
 }
 
-describe('cli/reload: a configuration that is followed', () => {
+describe('service/reload: a configuration that is followed', () => {
   let directory: string;
   let file: string;
   let lines: Record<string, unknown>[];
@@ -61,7 +61,7 @@ describe('cli/reload: a configuration that is followed', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  /** Starts to follow `path` as `serve` does, but looks only when told to. */
+  /** Starts to follow `path` as `serve` does, but looks only on request. */
   async function follow(path = file, load: Load = loadConfig, settle = 1): Promise<PolicySnapshot> {
     const started = await loadSettled(path, loadConfig);
     // Nothing listens there, and nobody asks.
@@ -129,8 +129,8 @@ describe('cli/reload: a configuration that is followed', () => {
     await writeFile(file, configOf({ people: rules, robots: 'lifetime: 5, csr: off', new: '' }));
     await follower.check();
     expect(namesInForce()).to.deep.equal(['people', 'robots', 'new']);
-    const [told] = eventsOf('configuration loaded');
-    expect(told).to.deep.include({
+    const [logged] = eventsOf('configuration loaded');
+    expect(logged).to.deep.include({
       level: 'info',
       files: [file],
       issuers: 3,
@@ -141,7 +141,7 @@ describe('cli/reload: a configuration that is followed', () => {
       rulesAdded: ['people: no-bob'],
       rulesChanged: ['people: no-eve'],
     });
-    expect(told).to.not.have.property('rulesRemoved');
+    expect(logged).to.not.have.property('rulesRemoved');
     expect(JSON.stringify(lines)).to.not.contain('eve@example');
     expect(follower.state()).to.deep.equal({ loadedAt: time.now, reloads: { success: 1, failure: 0 } });
   });
@@ -163,11 +163,11 @@ describe('cli/reload: a configuration that is followed', () => {
       configOf({ ...config, b: 'jwks-file: b.json, lifetime: 5', c: 'jwks-file: c.json' }),
     );
     await follower.check();
-    const told = eventsOf('configuration loaded').map((line) => line['issuersChanged']);
-    expect(told).to.deep.equal([['a (keys)'], ['b (lifetime, keys)', 'c (jwks)']]);
+    const logged = eventsOf('configuration loaded').map((line) => line['issuersChanged']);
+    expect(logged).to.deep.equal([['a (keys)'], ['b (lifetime, keys)', 'c (jwks)']]);
   });
 
-  it('keeps the last good one in force when the file is bad, tells all that is wrong, and only once', async () => {
+  it('keeps the last good one in force when the file is bad, logs all that is wrong, and only once', async () => {
     await writeFile(file, configOf({ people: '' }));
     const first = await follow();
     const bad = configOf({ people: 'lifetme: 5', robots: 'lifetime: 500' });
@@ -176,10 +176,10 @@ describe('cli/reload: a configuration that is followed', () => {
     await follower.check();
     await follower.check();
     expect(policy.current).to.equal(first);
-    const told = eventsOf('configuration not loaded');
-    expect(told).to.have.length(1);
-    expect(told[0]).to.include({ level: 'error' });
-    const problems = told[0]?.['problems'] as string[];
+    const logged = eventsOf('configuration not loaded');
+    expect(logged).to.have.length(1);
+    expect(logged[0]).to.include({ level: 'error' });
+    const problems = logged[0]?.['problems'] as string[];
     expect(problems).to.have.length(2);
     expect(problems[0]).to.match(/config\.yaml:6:\d+: .*lifetme/);
     expect(problems[1]).to.match(/config\.yaml:11:\d+: .*lifetime/);
@@ -213,7 +213,7 @@ describe('cli/reload: a configuration that is followed', () => {
     expect(loads).to.equal(2);
   });
 
-  it('tells of a bad one again when somebody asks, and loads an unchanged one too', async () => {
+  it('logs a bad one again when somebody asks, and loads an unchanged one too', async () => {
     await writeFile(file, configOf({ people: '' }));
     const first = await follow();
     await follower.reload();
