@@ -48,6 +48,7 @@ const ed25519VkeyOf = (vkey: Vkey): CtCheckpointKey => ({ ...vkey, ...ed25519Key
 /** A static-ct-api key, which signs the tree head of RFC 6962 in place of the checkpoint's text. */
 const staticCtKey = (vkey: Vkey): CtCheckpointKey => ({
   ...vkey,
+  origin: vkey.name,
   algorithm: 'ECDSA',
   verify: (checkpoint, signature) => verifyTreeHead(checkpoint, vkey.key, signature),
 });

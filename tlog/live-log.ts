@@ -1,7 +1,7 @@
 /**
- * A log while it runs. Its sequencer ends with a fault of the stores, because then nobody knows what is stored; the
+ * A log while it runs. Its sequencer ends with a fault of the stores, because then it is not known what is stored; the
  * stores are opened again, as at a start, and another sequencer goes on from what is there. Readers see the newest
- * signed head throughout. What contradicts the log's history ends it until somebody looks and starts it again.
+ * signed head throughout. What contradicts the log's history ends it until an operator looks and starts it again.
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -89,7 +89,7 @@ export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends 
   #reopenFailure: string | undefined;
   #stops = 0;
   #lastStop: string | undefined;
-  /** Whether somebody has to look before the log goes on. */
+  /** Whether an operator has to look before the log goes on. */
   #isFinal = false;
   #reopening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;

@@ -7,7 +7,7 @@ import { readLogFile } from './store/log-file.ts';
 
 /** What a log of any kind is, for good. */
 export interface LogIdentity {
-  /** The name on its checkpoints: lower-case host and path, without scheme and trailing slash. */
+  /** What names it on its checkpoints. */
   readonly origin: string;
   /** 32 bytes that no other log has, derived from its keys. */
   readonly logId: Uint8Array;

@@ -19,7 +19,7 @@ export interface LogStatus {
   readonly lastStop?: string;
   /** Why the log has stopped. It opens its files again by itself. */
   readonly failed?: string;
-  /** Why it does not: somebody has to look, and to start it again. */
+  /** Why it does not: an operator has to look, and to start it again. */
   readonly blocked?: string;
   /** Why a committed head is not signed; it is tried again. Who waits for it is refused after a while. */
   readonly signingFailure?: string;

@@ -9,6 +9,7 @@ import { LogError } from '../../tlog/log-error.ts';
 import type { TileLog } from '../../tlog/log.ts';
 import { sha256 } from '../../tlog/sha256.ts';
 import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
+import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { entry, testLog } from '../ct-log/support/test-log.ts';
 import {
   artifact,
@@ -86,6 +87,14 @@ describe('tlog/log-kind: a log of another kind than certificates', function () {
     expect(again.warnings.filter((warning) => !warning.includes('tmpfs'))).to.deep.equal([]);
     expect(toHex(again.tree.head().head.root)).to.equal(toHex(before.head.root));
     expect((await again.append(artifact(10))).index).to.equal(10);
+  });
+
+  it('counts its key on checkpoints of its own origin alone', async () => {
+    const log = await test.open();
+    const { checkpoint } = log.tree.head();
+    expect(verifyCheckpoint(checkpoint, [test.verifier]).origin).to.equal('rekor.localhost - 4711');
+    const other = { ...test.verifier, origin: 'rekor.localhost - 4712' };
+    expect(() => verifyCheckpoint(checkpoint, [other])).to.throw(LogError, 'no signature of a known key');
   });
 
   it('refuses an entry that does not fit, alone', async () => {

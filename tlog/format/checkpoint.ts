@@ -9,11 +9,12 @@
 import { fromBase64, toBase64, utf8 } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { HASH_LENGTH } from './merkle.ts';
-import { encodeNote, isKeyName, parseNote, type NoteSignature } from './signed-note.ts';
+import { encodeNote, parseNote, type NoteSignature } from './signed-note.ts';
 
 /** What a checkpoint says of a tree. */
 export interface CheckpointBody {
-  /** The log's name: its submission prefix in lower case, without scheme and without a slash at the end. */
+  /** What names the log: one line. By static-ct-api the submission prefix in lower case, without scheme and without a slash
+   * at the end; other logs put more behind their name. */
   readonly origin: string;
   readonly size: number;
   /** 32 bytes. */
@@ -30,10 +31,13 @@ export interface Checkpoint extends CheckpointBody {
   readonly signatures: readonly NoteSignature[];
 }
 
+/** One line of visible text, with single spaces in it at most. */
+const isOrigin = (origin: string): boolean => /^[^\s\p{C}]+(?: [^\s\p{C}]+)*$/u.test(origin);
+
 /** The three lines of a checkpoint: what an Ed25519 key signs, as {@link utf8} bytes. Throws {@link FormatError} when
  * a part is out of range. */
 export function checkpointText({ origin, size, root }: CheckpointBody): string {
-  if (!isKeyName(origin) || !Number.isSafeInteger(size) || size < 0 || root.length !== HASH_LENGTH) {
+  if (!isOrigin(origin) || !Number.isSafeInteger(size) || size < 0 || root.length !== HASH_LENGTH) {
     throw new FormatError('MALFORMED', 'a part of a checkpoint is out of range');
   }
   return `${origin}\n${size}\n${toBase64(root)}\n`;

@@ -4,7 +4,7 @@ export interface SequencerLimits {
   readonly batch: number;
   /** Entries that may wait; more are refused with `LOG_BUSY`. */
   readonly queued: number;
-  /** Full data tiles that may wait for a tile store that is slow or fails; beyond them the log stops. */
+  /** Full bundles of entries that may wait for a tile store that is slow or fails; beyond them the log stops. */
   readonly tileBacklog: number;
   /** Milliseconds that entries wait for a key that fails or does not answer. */
   readonly signingTimeoutMs: number;

@@ -41,7 +41,7 @@ export class TileWriter {
     return this.#contradiction;
   }
 
-  /** Full data tiles of the tree of `size` entries that are not durable yet. */
+  /** Full bundles of the tree of `size` entries that are not durable yet. */
   backlog(size: number): number {
     return Math.floor(size / TILE_WIDTH) - this.#next;
   }
@@ -61,7 +61,7 @@ export class TileWriter {
     await this.#running;
   }
 
-  /** A store that cannot keep up is waited for. One that fails while `limit` full data tiles of the tree of `size`
+  /** A store that cannot keep up is waited for. One that fails while `limit` full bundles of the tree of `size`
    * entries are not durable is the end, before commit store and memory fill up: rejects with LogError `LOG_STORAGE`. */
   async waitBelow(limit: number, size: number): Promise<void> {
     if (this.backlog(size) < limit) return;

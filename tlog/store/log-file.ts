@@ -14,7 +14,7 @@ export const mostBytes = (path: string): number =>
   /^tile\/(?:data|entries)\//.test(path) ? MAX_BUNDLE : MAX_SMALL;
 
 /** The bytes of the file at `path` in the log's `directory`; undefined when there is none. A directory may have been made
- * by somebody else: what is no file, or too large, is not read. Rejects with a FileFault. */
+ * by others: what is no file, or too large, is not read. Rejects with a FileFault. */
 export async function readLogFile(directory: string, path: string): Promise<Uint8Array | undefined> {
   const file = join(directory, path);
   try {

@@ -58,7 +58,7 @@ async function isOfAnotherHistory(
 }
 
 /** Both copies have the same leaf hashes, or one of them a hash that is not in the tree: the commit store's give the
- * root, so the tile is the wrong one. What no hash covers (precertificate, chain) is held to the rest of the entry. */
+ * root, so the tile is the wrong one. What no hash covers is held to the rest of the entry. */
 function damagedBundle({ format, edge }: OwnTiles, n: number, there: Uint8Array): LogError {
   const path = tilePath({ level: format.bundle, n, width: TILE_WIDTH });
   const theirs = splitBundle(format, there);

@@ -14,8 +14,10 @@ export interface VerifiedLine {
 
 /** A public key of a log, with its own way to sign a checkpoint. */
 export interface CheckpointKey {
-  /** On its lines. A line counts when this is the checkpoint's origin, too. */
+  /** The name on its lines. */
   readonly name: string;
+  /** Of the checkpoints that it signs: its lines count on no others. Mostly the same as the name. */
+  readonly origin: string;
   /** 4 bytes. */
   readonly keyId: Uint8Array;
   /** As messages call it, e.g. `Ed25519`. */
@@ -28,9 +30,10 @@ export interface CheckpointKey {
 /** What precedes the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410). */
 const ED25519_SPKI = fromHex('302a300506032b6570032100');
 
-/** A key that signs the text of the checkpoint with Ed25519 (note type 0x01). */
+/** A key that signs the text of the checkpoint with Ed25519 (note type 0x01), under the origin as its name. */
 export const ed25519Key = ({ name, keyId, key }: Vkey): CheckpointKey => ({
   name,
+  origin: name,
   keyId,
   algorithm: 'Ed25519',
   verify({ text }, signature) {
@@ -53,7 +56,7 @@ export interface VerifiedCheckpoint {
 
 /**
  * Reads a checkpoint and checks it with the log's `keys`. Every signature of a known key must hold and there must be at
- * least one, and the origin must be the keys' name. Throws {@link LogError} `LOG_CORRUPT` naming what does not hold, or
+ * least one, and the origin must be that of the keys. Throws {@link LogError} `LOG_CORRUPT` naming what does not hold, or
  * FormatError.
  */
 export function verifyCheckpoint(bytes: Uint8Array, keys: readonly CheckpointKey[]): VerifiedCheckpoint {
@@ -63,7 +66,7 @@ export function verifyCheckpoint(bytes: Uint8Array, keys: readonly CheckpointKey
   let timestamp: number | undefined;
   for (const { name, keyId, signature } of checkpoint.signatures) {
     const key = keys.find((known) => known.name === name && equalBytes(known.keyId, keyId));
-    if (key === undefined || key.name !== origin) continue;
+    if (key === undefined || key.origin !== origin) continue;
     const verified = key.verify(checkpoint, signature);
     if (verified === undefined) throw badSignature(key);
     timestamp = verified.timestamp ?? timestamp;

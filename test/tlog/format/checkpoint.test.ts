@@ -209,6 +209,11 @@ describe('tlog/format/checkpoint', () => {
     );
   });
 
+  it('takes an origin of several words, which no name of a key can have', () => {
+    const other = { ...body, origin: 'rekor.localhost - 4711' };
+    expect(parseCheckpoint(encodeCheckpoint(other, [signature]))).to.deep.include(other);
+  });
+
   it('keeps extension lines apart', () => {
     const text = `${checkpointText(body)}ext one\next two\n`;
     expect(parseCheckpoint(encodeNote({ text, signatures: [signature] })).extensions).to.deep.equal([
@@ -233,8 +238,9 @@ describe('tlog/format/checkpoint', () => {
         FormatError,
       );
     }
-    for (const change of [{ origin: 'a b' }, { size: -1 }, { root: hex('00') }]) {
-      expect(() => checkpointText({ ...body, ...change })).to.throw(FormatError);
+    const origins = ['', ' a', 'a ', 'a  b', 'a\tb', 'a\nb', 'a\u0000'].map((origin) => ({ origin }));
+    for (const change of [...origins, { size: -1 }, { root: hex('00') }]) {
+      expect(() => checkpointText({ ...body, ...change }), JSON.stringify(change)).to.throw(FormatError);
     }
     expectTypedErrors(parseCheckpoint, [note]);
     expectTypedErrorsOnText(parseDecimal, ['300']);

@@ -1,7 +1,7 @@
 /**
  * A second kind of log, as small as one can be: entries are JSON texts, bundles lie under `tile/entries` with the length of
- * each entry in 16 bits before it, the one key is ECDSA P-256 over the checkpoint's text, and the receipt is an inclusion
- * proof under the signed checkpoint. It stands for a log of signatures, and shows what the tile log asks of a kind.
+ * each entry in 16 bits before it, the one key is ECDSA P-256 over the checkpoint's text and has another name than the
+ * origin, and the receipt is an inclusion proof under the signed checkpoint. It stands for a log of signatures, and shows what the tile log asks of a kind.
  */
 import {
   createPublicKey,
@@ -60,9 +60,11 @@ function identityOf(origin: string, spki: Uint8Array): LogIdentity {
   return { origin, logId: sha256(spki), text };
 }
 
-/** The key with which checkpoints of the log are checked; its id is the start of its hash, without the name. */
-export const verifierOf = (origin: string, publicKey: KeyObject): CheckpointKey => ({
-  name: origin,
+/** The key with which checkpoints of the log are checked. Its id is the start of its hash, without the name, and its name is
+ * that of the host, which is the first word of the origin. */
+const verifierOf = (origin: string, publicKey: KeyObject): CheckpointKey => ({
+  name: origin.split(' ', 1)[0] ?? '',
+  origin,
   keyId: sha256(spkiOf(publicKey)).subarray(0, 4),
   algorithm: 'ECDSA',
   verify: ({ text }, signature) => (verify('sha256', text, publicKey, signature) ? {} : undefined),
@@ -144,7 +146,7 @@ export interface TestArtifactLog {
 }
 
 /** Makes a {@link TestArtifactLog}. */
-export async function testArtifactLog(origin = 'rekor.localhost'): Promise<TestArtifactLog> {
+export async function testArtifactLog(origin = 'rekor.localhost - 4711'): Promise<TestArtifactLog> {
   const root = mkdtempSync(join(tmpdir(), 'mayfly-artifacts-'));
   const directory = join(root, 'artifacts');
   const key = artifactKey();
