@@ -26,7 +26,7 @@ export default tseslint.config(
   },
   {
     // The engine backtracks, and most of what these expressions read was written by others: none may take more than
-    // linear time. Expressions of an operator run in RE2 (policy/regular-expression.ts).
+    // linear time. Expressions of an operator run in RE2 (policy/rules/regular-expression.ts).
     files: ['**/*.ts', 'bin/*.js'],
     ignores: ['test/**', 'bench/**', 'abuse/**', 'scripts/**'],
     plugins: { regexp },

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ConfiguredIssuer, RuleDefinition } from './issuer-policy-definition.ts';
+import type { ConfiguredIssuer } from './issuer-policy-definition.ts';
+import type { RuleDefinition } from './rules/rule-definition.ts';
 import { inSlices } from './in-slices.ts';
 
 /** What another configuration does to the issuer blocks; names only, in the order of the files. */

@@ -13,12 +13,11 @@ import type { Clock } from '../core/clock.ts';
 import type { Identity } from '../oidc/identity.ts';
 import type { Principal } from '../oidc/principal.ts';
 import type { ConfiguredIssuer, RateLimit } from './issuer-policy-definition.ts';
-import { PolicyError, type PolicyReason } from './policy-error.ts';
+import { PolicyError, ruleRefusal, rulesRequired, type PolicyReason } from './policy-error.ts';
 import type { ReplayGuard } from './replay/replay-guard.ts';
 import { rateLimiter, type RateLimiter } from './rate-limit.ts';
 import { replayKey } from './replay/replay-key.ts';
 import type { RuleInput } from './rules/bindings.ts';
-import { ruleRefusal, rulesRequired } from './rules/rule-decision.ts';
 import { compileRules, type Rules, type RuleTrace } from './rules/rules.ts';
 
 /** What decides whether a token was used before. */

@@ -106,20 +106,20 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: ['core', 'core/go', 'signers', 'ct-log/format', 'tlog/committed.ts', 'oidc'],
     packages: ['@peculiar/x509', 'reflect-metadata'],
   },
-  policy: {
-    holds:
-      'who may: the decision over an identity, rate limits, one configuration compiled, and the one in force',
-    mayImport: ['core', 'oidc', 'ca', 'policy/rules', 'policy/replay'],
-    packages: ['@bufbuild/re2', 'lru-cache'],
-  },
   'policy/providers': {
     holds: 'the claims of the providers that there is a preset for, for warnings',
     mayImport: ['core', 'oidc'],
   },
   'policy/rules': {
     holds: 'conditions in CEL: parsing, checking, metering, evaluating, warnings',
-    mayImport: ['core', 'oidc', 'ca', 'policy', 'policy/providers'],
-    packages: ['@bufbuild/cel'],
+    mayImport: ['core', 'oidc', 'ca', 'policy/providers'],
+    packages: ['@bufbuild/cel', '@bufbuild/re2'],
+  },
+  policy: {
+    holds:
+      'who may: the decision over an identity, rate limits, one configuration compiled, and the one in force',
+    mayImport: ['core', 'oidc', 'ca', 'policy/rules', 'policy/replay'],
+    packages: ['lru-cache'],
   },
   'policy/replay': {
     holds: 'the memory of used tokens, with the thread that owns its file',
@@ -247,7 +247,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds: 'the commands, a folder for each family',
     mayImport: [
       ...['core', 'storage', 'signers', 'tlog', 'tlog/format', 'tlog/store', 'tlog/tree'],
-      ...['ct-log', 'ct-log/format', 'ca', 'policy', 'trust', 'verify', 'explain', 'instance'],
+      ...['ct-log', 'ct-log/format', 'ca', 'policy/rules/regular-expression.ts', 'policy', 'trust', 'verify'],
+      ...['explain', 'instance'],
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'dev'],
     ],

@@ -3,7 +3,7 @@ import {
   compileRegularExpression,
   PatternFault,
   type RegularExpression,
-} from '../../policy/regular-expression.ts';
+} from '../../policy/rules/regular-expression.ts';
 import {
   anything,
   exactly,

@@ -1,4 +1,4 @@
-import type { RuleDefinition } from '../../policy/issuer-policy-definition.ts';
+import type { RuleDefinition } from '../../policy/rules/rule-definition.ts';
 import { ExpressionFault, RuleError } from '../../policy/rules/rule-error.ts';
 import { compileRule, MAX_FIXED_STEPS } from '../../policy/rules/rules.ts';
 import type { RuleValues } from '../schema/issuer-schema.ts';

@@ -3,7 +3,7 @@ import { isCelError, plan, type CelValue } from '@bufbuild/cel';
 import { RULE_ENVIRONMENT } from './functions.ts';
 import { literalKey, type Literals } from './literals.ts';
 import { literalText } from './path.ts';
-import { PatternFault } from '../regular-expression.ts';
+import { PatternFault } from './regular-expression.ts';
 import { compilePattern, type Matcher } from './regex.ts';
 import type { ExpressionFault } from './rule-error.ts';
 import type { Call, Expr } from './syntax.ts';

@@ -1,5 +1,5 @@
 /** Regular expressions of rules: each text that they are matched with is paid for. */
-import { compileRegularExpression, type RegularExpression } from '../regular-expression.ts';
+import { compileRegularExpression, type RegularExpression } from './regular-expression.ts';
 import { charge, giveUp } from './meter.ts';
 
 /** A compiled pattern; found anywhere in the text unless it is anchored. */

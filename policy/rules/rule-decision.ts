@@ -2,8 +2,7 @@
  * From the outcomes of rules to the decision: a deny rule that holds refuses; then any rule that failed refuses; then,
  * when there are allow rules, one of them must hold.
  */
-import type { RuleDefinition } from '../issuer-policy-definition.ts';
-import { PolicyError } from '../policy-error.ts';
+import type { RuleDefinition } from './rule-definition.ts';
 import type { Failure } from './failure.ts';
 
 /** Whether a rule holds, or why it cannot be decided. */
@@ -80,21 +79,3 @@ function allowedByNone(rules: readonly RuleDefinition[]): RuleDecision {
     hint: message === undefined ? NOT_MEANT : undefined,
   };
 }
-
-/** The refusal as an error; `entry` is the name of the issuer block. */
-export function ruleRefusal(decision: Extract<RuleDecision, { allowed: false }>, entry: string): PolicyError {
-  const { reason, rule, message, hint } = decision;
-  const metadata = rule === undefined ? { entry } : { entry, rule };
-  return new PolicyError(reason, message, { hint, metadata });
-}
-
-/** The refusal of everybody by an issuer block that requires rules and has none that allows. */
-export const rulesRequired = (entry: string): PolicyError =>
-  new PolicyError(
-    'RULES_REQUIRED',
-    'no rule says whom this issuer may sign for, and this service requires one',
-    {
-      hint: 'This is for the operator of this service: add an allow rule to the issuer block, or set require-rules to false.',
-      metadata: { entry },
-    },
-  );

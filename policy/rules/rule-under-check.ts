@@ -1,6 +1,6 @@
 /** What the checks for weak rules look at, and how they name it. */
 import type { CompiledExpression } from './compile.ts';
-import type { RuleDefinition } from '../issuer-policy-definition.ts';
+import type { RuleDefinition } from './rule-definition.ts';
 import type { IssuerFacts, Provider } from '../providers/provider.ts';
 import { literalText, pathOf } from './path.ts';
 import type { Call, Expr } from './syntax.ts';

@@ -6,7 +6,7 @@
  * there are allow rules, one of them must hold. Without any rule everybody whom the issuer stands for is allowed.
  */
 import { isCelError } from '@bufbuild/cel';
-import type { RuleDefinition } from '../issuer-policy-definition.ts';
+import type { RuleDefinition } from './rule-definition.ts';
 import { bindingsOf, type RuleInput } from './bindings.ts';
 import { compileExpression, type Bindings, type CompiledExpression } from './compile.ts';
 import { decisionOf, type Outcome, type RuleDecision } from './rule-decision.ts';

@@ -2,7 +2,7 @@
  * What is wrong with a rule although it can be used: conditions that more tokens meet than their author thinks. Read
  * off the syntax tree, so neither complete nor always right; for `mayfly config check`.
  */
-import type { RuleDefinition } from '../issuer-policy-definition.ts';
+import type { RuleDefinition } from './rule-definition.ts';
 import { githubActions } from '../providers/github.ts';
 import type { IssuerFacts } from '../providers/provider.ts';
 import { providerOf } from '../providers/providers.ts';

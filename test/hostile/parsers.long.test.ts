@@ -12,7 +12,7 @@ import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
 import { parseLogV3Json } from '../../ct-log/format/log-v3-json.ts';
 import { parseTlogProof } from '../../tlog/format/tlog-proof.ts';
 import { parseVkeys } from '../../tlog/format/vkey.ts';
-import { compileRegularExpression } from '../../policy/regular-expression.ts';
+import { compileRegularExpression } from '../../policy/rules/regular-expression.ts';
 import { sha256 } from '../support/parsers.ts';
 import { ConfigError } from '../../config/findings/config-error.ts';
 import { parseConfig } from '../../config/load/load.ts';

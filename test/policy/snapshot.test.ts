@@ -6,11 +6,8 @@ import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import { PolicyError } from '../../policy/policy-error.ts';
 import type { ReplayCheck } from '../../policy/issuer-policy.ts';
 import type { Grant } from '../../ca/issuance-policy.ts';
-import type {
-  ConfiguredIssuer,
-  IssuerPolicyDefinition,
-  RuleDefinition,
-} from '../../policy/issuer-policy-definition.ts';
+import type { ConfiguredIssuer, IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
+import type { RuleDefinition } from '../../policy/rules/rule-definition.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';
 import { compilePolicy, type PolicyContext, type PolicySnapshot } from '../../policy/snapshot.ts';
 import { pemOf } from '../ca/support/authority.ts';

@@ -12,11 +12,8 @@ import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { oid, sequence } from '../../core/der-writer.ts';
 import { LogError, type LogReason } from '../../tlog/log-error.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
-import type {
-  ConfiguredIssuer,
-  IssuerPolicyDefinition,
-  RuleDefinition,
-} from '../../policy/issuer-policy-definition.ts';
+import type { ConfiguredIssuer, IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
+import type { RuleDefinition } from '../../policy/rules/rule-definition.ts';
 import { openReplayGuard, type ReplayGuard } from '../../policy/replay/replay-guard.ts';
 import { compilePolicy } from '../../policy/snapshot.ts';
 import { REASON_DOMAINS } from '../../server/reasons/problem.ts';

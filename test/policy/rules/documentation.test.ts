@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { inspectText, type Inspection } from '../../../config/load/inspect.ts';
-import type { RuleDefinition } from '../../../policy/issuer-policy-definition.ts';
+import type { RuleDefinition } from '../../../policy/rules/rule-definition.ts';
 import { overloadsOf } from '../../../policy/rules/functions.ts';
 import { compileRules } from '../../../policy/rules/rules.ts';
 import { filledPreset } from '../../support/filled-preset.ts';

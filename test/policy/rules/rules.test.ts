@@ -1,9 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { RuleDefinition } from '../../../policy/issuer-policy-definition.ts';
-import { PolicyError } from '../../../policy/policy-error.ts';
+import type { RuleDefinition } from '../../../policy/rules/rule-definition.ts';
+import { PolicyError, ruleRefusal, rulesRequired } from '../../../policy/policy-error.ts';
 import { RuleError } from '../../../policy/rules/rule-error.ts';
-import { ruleRefusal, rulesRequired } from '../../../policy/rules/rule-decision.ts';
 import { compileRule, compileRules } from '../../../policy/rules/rules.ts';
 import { ruleWarnings } from '../../../policy/rules/warnings.ts';
 import { outcomeOf, ruleInput } from './support/rule-input.ts';

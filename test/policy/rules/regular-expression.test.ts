@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { compileRegularExpression, PatternFault } from '../../policy/regular-expression.ts';
+import { compileRegularExpression, PatternFault } from '../../../policy/rules/regular-expression.ts';
 
-describe('policy/regular-expression', () => {
+describe('policy/rules/regular-expression', () => {
   const isAll = (pattern: string, text: string): boolean | undefined =>
     compileRegularExpression(pattern).isAllOf(text);
   const isFound = (pattern: string, text: string): boolean | undefined =>
