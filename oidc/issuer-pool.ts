@@ -16,7 +16,7 @@ import type { TokenPolicy } from './verify-token.ts';
 
 /** An issuer with all its issuer blocks. */
 export interface Issuer extends TokenPolicy<IssuerBlock> {
-  /** Those of its definitions, in their order. */
+  /** The definitions of its blocks, in the order of the configuration. */
   readonly definitions: readonly IssuerDefinition[];
   /** The document that is asked for first; undefined where none is. */
   readonly firstDocument: URL | undefined;
@@ -27,8 +27,8 @@ export interface Issuer extends TokenPolicy<IssuerBlock> {
 /** What an {@link IssuerPool} needs beside the definitions. */
 export type IssuerPoolOptions = KeySourcesOptions;
 
-/** The issuers by their URL: those with an issuer block of their own, then those that a pattern describes. Finding one of the
- * former costs the same however many there are of either. */
+/** The issuers by their URL: those with an issuer block of their own, then those that a pattern describes. The time to find
+ * one of the first kind does not depend on their number. */
 export class IssuerPool {
   readonly #issuers = new Map<string, Issuer>();
   #exact: readonly Issuer[] = [];
@@ -39,10 +39,10 @@ export class IssuerPool {
   #previous: IssuerPool | undefined;
 
   /**
-   * An empty pool; {@link IssuerPool.fill} makes it of use.
+   * An empty pool, to be filled by {@link IssuerPool.fill}.
    *
-   * With `previous`, a pool of the same service, keys and connections of issuers that are fetched in the same way are
-   * taken over: no issuer is asked again because a rule changed. `previous` still works until it is closed.
+   * With `previous`, a pool of the same service, keys and connections of issuers that are fetched in the same way are taken
+   * over, so that no keys are fetched again because a rule changed. `previous` still works until it is closed.
    */
   constructor(options: IssuerPoolOptions, previous?: IssuerPool) {
     this.#clock = options.clock;

@@ -26,8 +26,8 @@ export class ModulusJudge {
   #thread: WorkerChannel<Uint8Array, string | undefined> | undefined;
   #isJudging = false;
 
-  /** Why nobody may rely on the modulus (unsigned, big-endian), as the end of a sentence that begins with "the key";
-   * undefined when nothing is known against it. Rejects when the thread dies; the next question starts another. */
+  /** Why the modulus (unsigned, big-endian) is not secure, as the end of a sentence that begins with "the key"; undefined when
+   * no weakness was found. Rejects when the thread dies; the next call starts another. */
   weaknessOf(modulus: Uint8Array): Promise<string | undefined> {
     const name = createHash('sha256').update(modulus).digest('base64');
     const known = this.#known.get(name);

@@ -5,9 +5,8 @@ import * as der from '../core/der-writer.ts';
 import { keyBits } from '../core/public-key.ts';
 import { smallFactor } from '../core/rsa-weakness.ts';
 
-/** Why nobody may rely on the modulus (unsigned, big-endian, at most 8,192 bits), as the end of a sentence that begins with
- * "the key"; undefined when nothing is known against it. Takes as long as one signature with the key: some 20 ms for 4096
- * bits. */
+/** Why the modulus (unsigned, big-endian, at most 8,192 bits) is not secure, as the end of a sentence that begins with "the
+ * key"; undefined when no weakness was found. Takes as long as one signature with the key: some 20 ms for 4096 bits. */
 export function opennessOf(modulus: Uint8Array): string | undefined {
   const factor = smallFactor(modulus);
   if (factor !== undefined) return `has a modulus with the prime factor ${factor}`;

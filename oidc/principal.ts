@@ -1,7 +1,7 @@
 import type { ExtensionValues } from '../core/fulcio-extensions.ts';
 import type { SubjectAltName } from '../core/subject-alt-name.ts';
 
-/** Who asks, as a certificate will name them. Only {@link Authenticator.authenticate} makes one for real. */
+/** Who asks for a certificate, as it will name them. For certificates, only {@link Authenticator.identify} makes one. */
 export interface Principal {
   /** What the certificate names as issuer (extensions 1 and 8): the token's `iss`, or the issuer-claim's value. */
   readonly issuer: string;

@@ -5,8 +5,8 @@ import { TokenError } from './token-error.ts';
 /** How far `nbf` may lie ahead, as in Fulcio. */
 const NOT_BEFORE_LEEWAY = 5 * 60_000;
 
-/** The last second that a time can name (ECMA-262 §21.4.1.1), in the year 275760. What lies beyond Fulcio reads as long
- * past. */
+/** The last second of a JavaScript time (ECMA-262 §21.4.1.1), in the year 275760. Fulcio takes later times for times of the
+ * distant past. */
 const LAST_SECOND = 8.64e12;
 
 function seconds(value: unknown, name: string): number {
@@ -16,7 +16,7 @@ function seconds(value: unknown, name: string): number {
   });
 }
 
-/** The step that looks at `exp`; times in milliseconds. Throws {@link TokenError}. */
+/** Checks `exp`; times in milliseconds. Throws {@link TokenError}. */
 export function checkExpiry(value: unknown, now: number, leeway: number): void {
   if (value === undefined) {
     throw new TokenError('CLAIM_MISSING', 'the token does not say when it expires', {
@@ -31,7 +31,7 @@ export function checkExpiry(value: unknown, now: number, leeway: number): void {
   });
 }
 
-/** The step that looks at `nbf`; times in milliseconds. Throws {@link TokenError}. */
+/** Checks `nbf`; times in milliseconds. Throws {@link TokenError}. */
 export function checkNotBefore(value: unknown, now: number, leeway: number): void {
   if (value === undefined) return;
   const start = seconds(value, 'nbf') * 1000;

@@ -1,6 +1,6 @@
 /**
- * A compact JWS (RFC 7515 §7.1) taken apart, before anything of it is believed. Everything here is bounded before it is
- * decoded, and no word of the token is repeated in an error.
+ * Parses a compact JWS (RFC 7515 §7.1) whose signature is not verified yet. Everything is bounded before it is decoded, and
+ * no error repeats any part of the token.
  */
 import { isUtf8 } from 'node:buffer';
 import { isAlgorithm } from './algorithms.ts';
@@ -9,7 +9,7 @@ import { claim } from './claims.ts';
 import type { Claims } from './claims.ts';
 import { TokenError } from './token-error.ts';
 
-/** Longest token that is looked at, in characters. */
+/** Longest token that is read, in characters. */
 export const MAX_TOKEN_LENGTH = 32 * 1024;
 const MAX_DEPTH = 16;
 const MAX_KEY_ID_LENGTH = 1024;
@@ -22,7 +22,7 @@ export interface UnverifiedToken {
   readonly keyId: string | undefined;
   /** `iss`: for finding the keys, and for nothing else. */
   readonly issuer: string;
-  /** What the payload says; not to be believed before the signature is. */
+  /** The payload. Not to be trusted before the signature is verified. */
   readonly claims: Claims;
 }
 
@@ -31,7 +31,7 @@ const AS_GIVEN = 'Send the ID token as the issuer gave it: three base64url parts
 const malformed = (sentence: string, hint = AS_GIVEN): TokenError =>
   new TokenError('TOKEN_MALFORMED', sentence, { hint });
 
-/** How tokens are spoilt on their way, seen by how they begin or end. What was sent is not repeated. */
+/** Frequent mistakes in sending a token, recognized by how it begins or ends. The messages do not repeat it. */
 const SLIPS: readonly (readonly [pattern: RegExp, sentence: string, hint: string])[] = [
   [
     /^bearer(\s|$)/i,
@@ -125,11 +125,11 @@ function parsePart(text: string, part: string): Claims {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw malformed(`the token's ${part} is not a JSON object`);
   }
-  // Two readers of one token could each believe another of two members (RFC 7519 §4).
+  // Two programs could each read another one of two members of one name (RFC 7519 §4).
   if (checkValue(value, part, 0) !== namesWritten(json)) {
     throw malformed(`the token's ${part} has two members of one name`);
   }
-  // Out of bytes that are UTF-8 only an escape makes one.
+  // In valid UTF-8 only an escape can make one.
   if (json.includes('\\u') && !isWellFormed(value)) {
     throw malformed(`the token's ${part} has half a surrogate pair`);
   }

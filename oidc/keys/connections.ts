@@ -1,4 +1,4 @@
-/** Which connection a document comes over: straight, or through the proxy that the environment names. */
+/** Connections to issuers: direct, or through the proxy that the environment names. */
 import { Agent, ProxyAgent } from 'undici';
 import type { buildConnector, Dispatcher } from 'undici';
 import { IssuerFault } from './issuer-fault.ts';
@@ -7,35 +7,35 @@ import type { EnvironmentVariables, Proxies } from './proxy-environment.ts';
 import { publicConnector, refuseNearby } from './public-connector.ts';
 import { trustedCertificates, trusting } from './trust-store.ts';
 
-/** How a document is asked for. */
+/** The connection over which a document is fetched. */
 export interface Connection {
   readonly dispatcher: Dispatcher;
-  /** Host and port of the proxy that it leads through, if any. */
+  /** Host and port of the proxy, if there is one. */
   readonly proxy: string | undefined;
 }
 
 /** Connections to issuers that are trusted in one way. */
 export interface Connections {
-  /** That for `url`. With `publicOnly` it reaches public addresses only, and a host that says by its name that it has
-   * none throws {@link IssuerFault}; what a proxy makes of other names is the proxy's to judge. */
+  /** The connection for `url`. With `publicOnly` it reaches public addresses only. Throws {@link IssuerFault} for a host whose
+   * name shows that it has no public address. A proxy looks other names up itself, and has to refuse private addresses. */
   to(url: URL, publicOnly: boolean): Connection;
   close(): Promise<void>;
 }
 
-/** Whose certificates are taken. */
+/** Which certificates are trusted. */
 export interface ServerTrust {
-  /** PEM certificates that count beside the others; undefined for none. */
+  /** PEM certificates that are trusted in addition; undefined for none. */
   readonly caCert?: string | undefined;
-  /** Whether nothing but `caCert` counts, as for a server that one CA alone may vouch for. */
+  /** Whether `caCert` alone is trusted, for a server whose certificate one CA has to issue. */
   readonly exclusive?: boolean | undefined;
 }
 
 const PER_HOST = { connections: 4 };
 
 /**
- * A host with several addresses is tried at one after the other. Node gives up an address after 250 ms and never comes
- * back to it, so that a slow one counts as dead, and an IPv6 address that leads nowhere may be the last that is left. Two
- * seconds are more than a packet that is lost and sent again takes, and leave time for four more addresses.
+ * The addresses of a host are tried one after the other. By default Node gives up an address after 250 ms and does not try
+ * it again, so that a slow address counts as dead, and an IPv6 address that leads nowhere may be the last that is left. Two
+ * seconds are longer than a lost packet takes to be sent again, and leave time for four more addresses.
  */
 const FAMILIES = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 2_000 } as const;
 
@@ -53,7 +53,7 @@ export function openConnections(
 
 type Tls = buildConnector.BuildOptions;
 
-/** What it needs is made when a document is first asked for: a configuration may name a thousand issuers. */
+/** Agents are made when the first document is fetched: a configuration may name a thousand issuers. */
 class TrustedConnections implements Connections {
   readonly #certificates: readonly string[];
   readonly #proxyCertificates: readonly string[];
@@ -64,7 +64,7 @@ class TrustedConnections implements Connections {
   readonly #byProxy = new Map<URL, ProxyAgent>();
   #isClosed = false;
 
-  /** `proxyCertificates`: an issuer's certificate authority does not vouch for a proxy. */
+  /** `proxyCertificates` are trusted for the proxy: the CA of an issuer is not trusted for it. */
   constructor(certificates: readonly string[], proxyCertificates: readonly string[], proxies: Proxies) {
     this.#certificates = certificates;
     this.#proxyCertificates = proxyCertificates;
@@ -103,7 +103,7 @@ class TrustedConnections implements Connections {
       uri: proxy.href,
       requestTls: this.#requestTls(),
       proxyTls: { ...FAMILIES, secureContext: trusting(this.#proxyCertificates) },
-      // Plain HTTP is handed to the proxy as it is: most refuse a tunnel to anything but port 443.
+      // Plain HTTP is sent to the proxy without a tunnel: most proxies refuse tunnels to ports other than 443.
       proxyTunnel: false,
     });
     this.#byProxy.set(proxy, made);

@@ -1,9 +1,10 @@
-/** Bodies that a server sent compressed (RFC 9110 §8.4), within a bound on what comes out of them. */
+/** Compressed bodies (RFC 9110 §8.4), within a limit on the decompressed size. */
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
 import { IssuerFault } from './issuer-fault.ts';
 
-/** What is asked for, as Go's client does. Some servers compress unasked; {@link decoded} knows more. */
+/** The `Accept-Encoding` of requests, as Go's client sends it. Some servers use other encodings all the same, which
+ * {@link decoded} reads too. */
 export const ACCEPTED_ENCODING = 'gzip';
 
 type Decode = (bytes: Uint8Array, limits: { readonly maxOutputLength: number }) => Promise<Uint8Array>;
@@ -24,7 +25,7 @@ const DECODERS: ReadonlyMap<string, Decode> = new Map([
   ['br', promisify(brotliDecompress)],
 ]);
 
-/** The body that `bytes` stand for. Nothing beyond `size` bytes is decoded. Throws {@link IssuerFault} `UNUSABLE` for
+/** The decoded body. Nothing beyond `size` bytes is decoded. Throws {@link IssuerFault} `UNUSABLE` for
  * more than that, for bytes that are not of the encoding, and for an encoding that is none of gzip, deflate and br, or
  * several of them. `where` names the document in the sentence. */
 export async function decoded(

@@ -62,9 +62,9 @@ function shown(value: unknown): string {
 
 function readJwksUri(members: Claims, from: URL): URL {
   const text = claim(members, 'jwks_uri');
-  // It stands in every sentence about the keys, and so in the log.
+  // A short one, because it is part of every message about the keys, and so of the log.
   const url = typeof text === 'string' && text.length <= MAX_URL_LENGTH ? URL.parse(text) : null;
-  // Plain HTTP only where the document itself came over plain HTTP: an operator spelled that out.
+  // Plain HTTP only where the document itself came over plain HTTP, because the operator configured that.
   const allowed = from.protocol === 'http:' ? ['http:', 'https:'] : ['https:'];
   if (url !== null && allowed.includes(url.protocol) && url.username === '' && url.password === '')
     return url;

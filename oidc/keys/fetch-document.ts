@@ -62,7 +62,7 @@ async function fetchDocument(connections: Connections, start: URL, limits: Fetch
 }
 
 /** A Kubernetes API server offers its keys as `application/jwk-set+json` alone, and answers 406 to a client that does not
- * take that; some servers insist on the first. */
+ * accept that. Some servers require `application/json`. */
 const HEADERS = {
   accept: 'application/json, application/jwk-set+json, */*;q=0.1',
   'accept-encoding': ACCEPTED_ENCODING,
@@ -107,7 +107,7 @@ function redirected(from: URL, location: string): URL {
   return to;
 }
 
-/** What was asked, and through which proxy. */
+/** What was requested, and through which proxy. */
 interface Asked extends Pick<Connection, 'proxy'> {
   readonly url: URL;
 }
@@ -121,7 +121,7 @@ async function readJson(response: Dispatcher.ResponseData, asked: Asked, size: n
   const body = await readBody(response, asked, size);
   const bytes = await decoded(body, response.headers['content-encoding'], size, url.href);
   try {
-    // Takes away a byte order mark, which servers of Microsoft's send.
+    // Removes a byte order mark, which Microsoft's servers send.
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
     throw notJson(url, response.headers['content-type'], cause);
@@ -142,7 +142,7 @@ const WANTS_A_CALLER =
   'It wants to know who asks, or a firewall refuses this machine. The keys of an issuer that cannot be asked can be ' +
   'handed over: mayfly.jwks-file of its issuer block.';
 
-/** What a status is most often about. */
+/** Hints by status: the most frequent cause of each. */
 const STATUS_HINTS: ReadonlyMap<number, string> = new Map([
   [401, WANTS_A_CALLER],
   [403, WANTS_A_CALLER],

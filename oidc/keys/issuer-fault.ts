@@ -1,6 +1,6 @@
 import { MayflyError } from '../../core/errors.ts';
 
-/** Why an issuer's documents could not be had: it does not answer, or what it answers cannot be used. */
+/** Why an issuer's documents are missing: it does not answer, or its answer cannot be used. */
 type IssuerFaultReason = 'UNREACHABLE' | 'UNUSABLE';
 
 /** A fault on the issuer's side. For operators: it may name addresses. Clients get a {@link TokenError} instead. `metadata`

@@ -10,15 +10,14 @@ import type { KeyKind } from './key-kinds.ts';
 export interface KeyFlaw {
   /** Without a subject: `RSA of 1024 bits, …`. */
   readonly why: string;
-  /** Whether its owner will miss it; a key for another use is none of ours. */
+  /** Whether it is probably a mistake of its owner; false for a key that is meant for another use. */
   readonly isFault: boolean;
 }
 
-/** A key that is 2048 bits long to its owner: the product of two primes of 1024 bits may have one bit less, and OpenSSL and
- * Go take it. */
+/** Shortest modulus. The product of two primes of 1024 bits may have 2047 bits, and OpenSSL and Go accept it. */
 const MIN_RSA_BITS = 2047;
 const MAX_RSA_BITS = 8192;
-/** As Go has it. A longer one would cost a token's check a hundred times as much, once for each key. */
+/** Go's limit. A longer exponent would make the check of a token a hundred times as expensive. */
 const MAX_RSA_EXPONENT = 2 ** 31 - 1;
 
 const fault = (why: string): KeyFlaw => ({ why, isFault: true });

@@ -6,7 +6,7 @@ import type { Claims } from '../claims.ts';
 
 /** One kind of key that a JWKS may hold. */
 export interface KeyKind {
-  /** As people call it. */
+  /** Its name in messages. */
   readonly name: string;
   readonly algorithms: readonly Algorithm[];
   /** The members of the JWK that are numbers in base64url. */

@@ -23,7 +23,7 @@ export interface KeyRoute {
   readonly isInCluster: boolean;
   /** Keys that the operator handed over, so that none are fetched. */
   readonly staticKeys: StaticKeys | undefined;
-  /** Equal for two routes exactly when keys that came by the one may be used by the other. */
+  /** Two routes have the same one exactly when the keys of either may be used for the other. */
   readonly identity: string;
 }
 

@@ -1,4 +1,8 @@
 import type { Algorithm } from '../algorithms.ts';
+import { claim } from '../claims.ts';
+import type { Claims } from '../claims.ts';
+import type { FetchDocument } from './fetch-document.ts';
+import { IssuerFault } from './issuer-fault.ts';
 import { readVerificationKey, VerificationKey } from './verification-key.ts';
 import type { SkippedKey } from './verification-key.ts';
 
@@ -12,7 +16,7 @@ const MAX_NAMED = 3;
 /** The keys of an issuer at one time. */
 export class KeySet {
   readonly keys: readonly VerificationKey[];
-  /** What the set holds besides. */
+  /** Members of the set that verify nothing here. */
   readonly skipped: readonly SkippedKey[];
 
   /** Of the members of a JWK Set (RFC 7517 §5), at most {@link MAX_KEYS}. */
@@ -33,7 +37,7 @@ export class KeySet {
     return this.keys.find((key) => key.keyId === keyId);
   }
 
-  /** Which keys that a token of this key id may mean are skipped, and why; undefined when there are none. */
+  /** Why the keys are skipped that a token of this key id may mean; undefined when none is. */
   whySkipped(keyId: string | undefined): string | undefined {
     const meant = this.skipped.filter((key) => (keyId === undefined ? key.isFault : key.keyId === keyId));
     if (meant.length === 0) return undefined;
@@ -45,4 +49,17 @@ export class KeySet {
         .join('; ') + more
     );
   }
+}
+
+const LIMITS = { timeout: 10_000, size: 512 * 1024 };
+
+/** Fetches the JWK Set (RFC 7517 §5) at `url`. Throws {@link IssuerFault}. */
+export async function fetchKeySet(url: URL, fetch: FetchDocument): Promise<KeySet> {
+  const document = await fetch(url, LIMITS);
+  const isObject = typeof document === 'object' && document !== null;
+  const keys = isObject ? claim(document as Claims, 'keys') : undefined;
+  if (!Array.isArray(keys)) throw new IssuerFault('UNUSABLE', `${url.href} does not hold a list of keys`);
+  if (keys.length > MAX_KEYS)
+    throw new IssuerFault('UNUSABLE', `${url.href} holds more than ${MAX_KEYS} keys`);
+  return new KeySet(keys);
 }

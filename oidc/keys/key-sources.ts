@@ -18,9 +18,9 @@ import { MAX_WAITING_FOR_UNKNOWN_ISSUERS, WaitLimit } from './wait-limit.ts';
 /** What {@link KeySources} needs. */
 export interface KeySourcesOptions {
   readonly clock: Clock;
-  /** Makes the fetcher for issuers that are trusted in this way; default over the network. */
+  /** Makes the fetcher for issuers with this trust; default over the network. */
   readonly createFetcher?: ((trust: ServerTrust) => DocumentFetcher) | undefined;
-  /** How a pod gets at its cluster's API server; default as Kubernetes and Fulcio have it. */
+  /** How a pod reaches its cluster's API server; default as Kubernetes and Fulcio have it. */
   readonly cluster?: ClusterAccess | undefined;
   /** For each document of an issuer, in milliseconds; default 10 s. */
   readonly timeout?: number | undefined;
@@ -102,7 +102,7 @@ export class KeySources {
     return this.#remember(this.#unknownIssuers, identity, known ?? make());
   }
 
-  /** Says that all was asked for. Until then nothing is held, and {@link KeySources.close} would have nothing to do. */
+  /** To be called when all routes were asked for. Before, no connection is held, and {@link KeySources.close} closes none. */
   hold(): void {
     for (const fetcher of this.#fetchers.values()) fetcher.hold();
     this.#previous = undefined;

@@ -12,7 +12,7 @@ export class RenewedFetcher {
   readonly #users = new Tally<DocumentFetcher>();
   #closed = false;
 
-  /** `exclusive`: whether nothing but the certificates that {@link RenewedFetcher.use} is handed counts. */
+  /** `exclusive`: whether only the certificates are trusted that are passed to {@link RenewedFetcher.use}. */
   constructor(create: (trust: ServerTrust) => DocumentFetcher, exclusive: boolean) {
     this.#create = create;
     this.#exclusive = exclusive;

@@ -1,7 +1,9 @@
 /**
- * Whether a signature of a token is right. RSA and ECDSA, which practically every issuer uses, go straight to OpenSSL on
- * this thread: through WebCrypto, which jose uses, the same check costs some 50 µs more a certificate, a tenth of all that
- * issuing costs (docs/benchmarks.md), and jose takes no RSA key of 2047 bits. jose imports the keys and checks EdDSA.
+ * Checks the signature of a token. jose imports the keys and checks EdDSA.
+ *
+ * RSA and ECDSA, which practically every issuer uses, are checked by OpenSSL on this thread. Through WebCrypto, which jose
+ * uses, the same check costs some 50 µs more a certificate, a tenth of all that issuing costs (docs/benchmarks.md). jose also
+ * accepts no RSA key of 2047 bits.
  */
 import { constants, KeyObject, verify } from 'node:crypto';
 import { compactVerify, errors } from 'jose';

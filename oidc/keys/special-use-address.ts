@@ -51,8 +51,8 @@ for (const [network, prefix] of IPV4) {
 }
 for (const [network, prefix] of IPV6) BLOCKED.addSubnet(network, prefix, 'ipv6');
 
-/** Whether the IP address belongs to this machine or its neighbourhood rather than to the Internet. What is no IP
- * address counts as one that does. */
+/** Whether the IP address belongs to this machine or a private network rather than to the Internet. Also true for text that
+ * is no IP address. */
 export function isSpecialUse(address: string): boolean {
   const [bare = ''] = address.split('%'); // without the zone of a link-local address
   const family = isIP(bare);

@@ -11,7 +11,7 @@ import { fileFault, readNamedFile } from './named-file.ts';
 /** Largest file that is read, in bytes. */
 const MAX_FILE = 512 * 1024;
 
-/** The same keys for ever; another configuration has others. Its algorithms are those of the keys. */
+/** Keys that never change. Their algorithms are all that are accepted. */
 export class StaticKeys implements KeyProvider {
   readonly #snapshot: Promise<KeySnapshot>;
 

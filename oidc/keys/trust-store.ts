@@ -5,13 +5,13 @@ import type { SecureContext } from 'node:tls';
 import { DefinitionError } from '../definition-error.ts';
 import type { EnvironmentVariables } from './proxy-environment.ts';
 
-/** Where Linux has its own; Node writes a line of its own to stderr where it is missing. */
+/** The certificates of the system on Linux. Where the directory is missing, Node would write a warning to stderr. */
 const LINUX_DIRECTORY = '/etc/ssl/certs';
 
-/** The certificates, as PEM and without doubles, that are trusted where an issuer says nothing else: those of the system
- * and those that Node brings. With `SSL_CERT_FILE` or `SSL_CERT_DIR` in the environment the system's alone, which are then
- * where these say, as for OpenSSL and Go. `NODE_EXTRA_CA_CERTS` counts in any case. Throws {@link DefinitionError} when
- * the variables lead to no certificate: with an empty store every issuer would fail. */
+/** The certificates, as PEM and without duplicates, that are trusted by default: those of the system and those that Node
+ * brings. With `SSL_CERT_FILE` or `SSL_CERT_DIR` in the environment they are those of the system alone, which these variables
+ * locate, as for OpenSSL and Go. `NODE_EXTRA_CA_CERTS` adds to them in any case. Throws {@link DefinitionError} when the
+ * variables lead to no certificate: with an empty store every issuer would fail. */
 export function trustedCertificates(environment: EnvironmentVariables): readonly string[] {
   const names = ['SSL_CERT_FILE', 'SSL_CERT_DIR'].filter((name) => (environment[name] ?? '') !== '');
   const brought = getCACertificates(names.length === 0 ? 'default' : 'extra');
@@ -26,7 +26,7 @@ export function trustedCertificates(environment: EnvironmentVariables): readonly
 
 const hasStore = (): boolean => process.platform !== 'linux' || existsSync(LINUX_DIRECTORY);
 
-/** What connections are made with that trust these certificates (PEM) and nothing else. Made once and kept: reading some
- * hundred of them takes 15 ms, which each connection would spend again. */
+/** A TLS context that trusts these certificates (PEM) and nothing else. It should be kept: reading some hundred certificates
+ * takes 15 ms, which each connection would spend again. */
 export const trusting = (certificates: readonly string[]): SecureContext =>
   createSecureContext({ ca: [...certificates], minVersion: 'TLSv1.2' });

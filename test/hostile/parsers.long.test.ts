@@ -26,7 +26,7 @@ import { GoUrlError, parseGoUrl } from '../../core/go/url.ts';
 import { IssuerFault } from '../../oidc/keys/issuer-fault.ts';
 import { compileIssuerPattern, IssuerPattern, isPlainUrl } from '../../oidc/issuer-pattern.ts';
 import { compileJsonPath } from '../../oidc/types/json-path.ts';
-import { fetchKeySet } from '../../oidc/keys/jwks.ts';
+import { fetchKeySet } from '../../oidc/keys/key-set.ts';
 import { isSpecialUse } from '../../oidc/keys/special-use-address.ts';
 import { readTrustDomain, trustDomainOf } from '../../oidc/types/spiffe-id.ts';
 import { staticKeys } from '../../oidc/keys/static-keys.ts';
