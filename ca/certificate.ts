@@ -28,7 +28,7 @@ export async function signCertificate(
     throw new ReleaseError('NOT_COMMITTED', 'the entry is not known to be committed to the log');
   }
   const list = extension(SCT_LIST, encodeSctList([committed.receipt.sct]));
-  const tbs = assembleTbs(precertificate.parts, list);
+  const tbs = assembleTbs(precertificate.shared, list);
   checkRelease(tbs, precertificate, committed);
   return assembleCertificate(tbs, authority.algorithm, await authority.signer.sign(tbs));
 }

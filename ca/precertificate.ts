@@ -11,13 +11,13 @@ import { extension } from './extension-writer.ts';
 import { isProven } from './possession.ts';
 import type { LeafContent } from './profile.ts';
 import { ReleaseError } from './release-error.ts';
-import { assembleCertificate, assembleTbs, type TbsParts } from './tbs-template.ts';
+import { assembleCertificate, assembleTbs, type SharedTbs } from './tbs-template.ts';
 
 /** A signed precertificate, and what the final certificate needs of it. */
 export interface Precertificate {
   /** What goes to the log. */
   readonly entry: PrecertificateEntry;
-  readonly parts: TbsParts;
+  readonly shared: SharedTbs;
   readonly content: LeafContent;
 }
 
@@ -30,14 +30,14 @@ export async function signPrecertificate(
   content: LeafContent,
 ): Promise<Precertificate> {
   if (!isProven(content.key)) throw new ReleaseError('NOT_PROVEN', 'the key was never proven to be held');
-  const parts = authority.profile(content);
-  const tbs = assembleTbs(parts, POISON);
+  const shared = authority.profile(content);
+  const tbs = assembleTbs(shared, POISON);
   const signature = await authority.signer.sign(tbs);
   const entry = {
     issuerKeyHash: authority.issuerKeyHash,
-    tbs: assembleTbs(parts),
+    tbs: assembleTbs(shared),
     precertificate: assembleCertificate(tbs, authority.algorithm, signature),
     chainFingerprints: authority.chainFingerprints,
   };
-  return { entry, parts, content };
+  return { entry, shared, content };
 }

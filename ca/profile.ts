@@ -14,7 +14,7 @@ import { authorityKeyIdentifier, writeExtensions } from './extension-writer.ts';
 import type { ProvenKey } from './possession.ts';
 import { RequestError } from './request-error.ts';
 import { requireSizes, requireTbsSize } from './size-limits.ts';
-import type { TbsParts } from './tbs-template.ts';
+import type { SharedTbs } from './tbs-template.ts';
 import { encodeTime, type Validity } from './validity.ts';
 
 /** What the profile needs to know of the CA. */
@@ -38,7 +38,7 @@ export interface LeafContent {
 
 /** Encodes the shared parts of a leaf. Throws {@link RequestError} `IDENTITY_UNENCODABLE`, `IDENTITY_TOO_LARGE` or
  * `ISSUER_MISSING`. */
-export type Profile = (leaf: LeafContent) => TbsParts;
+export type Profile = (leaf: LeafContent) => SharedTbs;
 
 const VERSION_3 = explicit(0, Uint8Array.of(Tag.integer, 1, 2));
 const EMPTY_NAME = sequence();

@@ -4,7 +4,7 @@
  */
 import type { Principal } from '../oidc/principal.ts';
 import { RequestError } from './request-error.ts';
-import { tlvSize, type TbsParts } from './tbs-template.ts';
+import { tlvSize, type SharedTbs } from './tbs-template.ts';
 
 const KIB = 1024;
 /** Of the DER of the subject alternative name. */
@@ -23,11 +23,11 @@ export function requireSizes(san: Uint8Array, { extensions }: Principal): void {
   }
 }
 
-/** Hands `parts` back. Throws {@link RequestError} `IDENTITY_TOO_LARGE` when the certificate would be too long. */
-export function requireTbsSize(parts: TbsParts): TbsParts {
-  const content = parts.front.length + tlvSize(tlvSize(parts.extensions.length));
+/** Hands `shared` back. Throws {@link RequestError} `IDENTITY_TOO_LARGE` when the certificate would be too long. */
+export function requireTbsSize(shared: SharedTbs): SharedTbs {
+  const content = shared.front.length + tlvSize(tlvSize(shared.extensions.length));
   if (tlvSize(content) > MAX_TBS) throw tooLarge('the certificate', MAX_TBS);
-  return parts;
+  return shared;
 }
 
 // A UTF-16 unit makes at most three bytes: nearly every value needs no counting.

@@ -1,5 +1,5 @@
 /**
- * DER of a certificate (RFC 5280 §4.1) from prepared parts. A certificate is encoded three times: as precertificate,
+ * DER of a certificate (RFC 5280 §4.1) from what is prepared once. A certificate is encoded three times: as precertificate,
  * as log entry and in its final form. They share everything but the last extension, so the shared part is encoded
  * once and the rest is copying.
  *
@@ -9,7 +9,7 @@
 import { contextTag, Tag } from '../core/der-tag.ts';
 
 /** What the three encodings of one certificate share. */
-export interface TbsParts {
+export interface SharedTbs {
   /** Everything before the extensions. */
   readonly front: Uint8Array;
   /** The shared extensions, one after the other. */
@@ -40,8 +40,8 @@ export function writeHeader(out: Uint8Array, at: number, tag: number, length: nu
 const EXTENSIONS_TAG = contextTag(3, true);
 
 /** The TBSCertificate, with `last` behind the shared extensions. */
-export function assembleTbs(parts: TbsParts, last?: Uint8Array): Uint8Array {
-  const { front, extensions } = parts;
+export function assembleTbs(shared: SharedTbs, last?: Uint8Array): Uint8Array {
+  const { front, extensions } = shared;
   const list = extensions.length + (last?.length ?? 0);
   const tagged = tlvSize(list);
   const content = front.length + tlvSize(tagged);

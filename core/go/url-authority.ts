@@ -3,7 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { escape, GoUrlFault, quoteBytes, unescape } from './url-escape.ts';
 
 /** User information and host, both decoded. */
-export interface Authority {
+export interface UrlAuthority {
   /** Undefined when there is no `@`. */
   readonly user: { readonly name: string; readonly password: string | undefined } | undefined;
   /** With port and with the brackets of an IPv6 address. */
@@ -14,20 +14,20 @@ const USERINFO = /^[A-Za-z0-9\-._:~!$&'()*+,;=%@]*$/;
 const OPTIONAL_PORT = /^(?::[0-9]*)?$/;
 
 /** Reads what stands between `//` and the next slash. Throws {@link GoUrlFault}. */
-export function parseAuthority(scheme: string, text: string): Authority {
+export function parseAuthority(scheme: string, text: string): UrlAuthority {
   const at = text.lastIndexOf('@');
   const host = parseHost(scheme, text.slice(at + 1));
   return { user: at < 0 ? undefined : parseUser(text.slice(0, at)), host };
 }
 
 /** The authority as Go writes it. */
-export function formatAuthority({ user, host }: Authority): string {
+export function formatAuthority({ user, host }: UrlAuthority): string {
   const name = user === undefined ? '' : escape(user.name, 'userinfo');
   const password = user?.password === undefined ? '' : `:${escape(user.password, 'userinfo')}`;
   return `${name}${password}${user === undefined ? '' : '@'}${escape(host, 'host')}`;
 }
 
-function parseUser(text: string): Authority['user'] {
+function parseUser(text: string): UrlAuthority['user'] {
   if (!USERINFO.test(text)) throw new GoUrlFault('net/url: invalid userinfo');
   const colon = text.indexOf(':');
   if (colon < 0) return { name: unescape(text, 'userinfo'), password: undefined };

@@ -5,7 +5,7 @@
  */
 import { goQuote } from './quote.ts';
 import { formatAuthority, parseAuthority } from './url-authority.ts';
-import type { Authority } from './url-authority.ts';
+import type { UrlAuthority } from './url-authority.ts';
 import { escape, GoUrlFault, unescape, validEncoded } from './url-escape.ts';
 import { MayflyError } from '../errors.ts';
 
@@ -36,7 +36,7 @@ interface Parts {
   readonly scheme: string;
   readonly opaque: string;
   /** Undefined when the text has no `//`. */
-  readonly authority: Authority | undefined;
+  readonly authority: UrlAuthority | undefined;
   /** As it stood in the text. */
   readonly path: string;
   /** With the question mark; undefined without one. */
@@ -88,7 +88,7 @@ export function replaceScheme(text: string, scheme: string): string {
 }
 
 /** What Go writes as `//` in front of the path of a reference that had none. */
-const NO_AUTHORITY: Authority = { user: undefined, host: '' };
+const NO_AUTHORITY: UrlAuthority = { user: undefined, host: '' };
 
 function takeApart(text: string): { parts: Parts; suffix: string } {
   const bytes = toBytes(text);

@@ -13,7 +13,7 @@ import type { Problem } from '../reasons/problem.ts';
 
 /** Where decisions are kept. */
 interface Destinations {
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'issued' | 'refused'>;
   readonly requestLog: RequestLog;
   readonly refusalLog: RefusalLog;
   /** With it, the service log has no lines for certificates, because the audit says the same and more, and has lines for

@@ -315,7 +315,7 @@ describe('ca/profile', () => {
     );
     if (one === undefined || two === undefined) throw new Error('no precertificates');
     const committed = await memoryLog(() => NOW).append(one.entry);
-    const mixed = { ...one, parts: two.parts };
+    const mixed = { ...one, shared: two.shared };
     const failure: unknown = await signCertificate(ca.authority, mixed, committed).catch(
       (error: unknown) => error,
     );

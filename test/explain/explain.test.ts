@@ -22,12 +22,12 @@ const outcomeOf = ({ checks }: Explanation, name: CheckName): string | undefined
 
 /** What the service decides of a token. */
 async function decisionOf(
-  entries: readonly ConfiguredIssuer[],
+  issuers: readonly ConfiguredIssuer[],
   compact: string,
   createFetcher: ReturnType<typeof standingIn>,
 ): Promise<object> {
   const permittedAlgorithms = DEFAULT_SIGNING_ALGORITHMS;
-  const policy = await compilePolicy(entries, { clock: Date.now, permittedAlgorithms, createFetcher });
+  const policy = await compilePolicy(issuers, { clock: Date.now, permittedAlgorithms, createFetcher });
   try {
     const identity = await policy.identify(compact);
     const key = new TrialKeys().prove('P-256', identity.principal, policy.keyDemands(identity));
@@ -53,14 +53,14 @@ describe('policy/explain/explain', () => {
   });
 
   async function explain(
-    entries: readonly ConfiguredIssuer[],
+    issuers: readonly ConfiguredIssuer[],
     evidence: Evidence,
     options: Partial<ConstructorParameters<typeof Explainer>[0]> = {},
     keyType: (typeof KEY_TYPES)[number] = 'P-256',
     at?: number,
   ): Promise<Explanation> {
     const explainer = new Explainer({
-      issuers: entries,
+      issuers,
       permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
       createFetcher: undefined,
       ...options,
@@ -77,14 +77,14 @@ describe('policy/explain/explain', () => {
 
   const claimsOf = (value: unknown): Evidence => ({ kind: 'claims', json: JSON.stringify(value) });
 
-  describe('with the entry and a token of a provider', () => {
+  describe('with the issuer block and a token of a provider', () => {
     let other: TestIssuer;
     before(async () => (other = await startIssuer()));
     after(() => other.close());
 
     PROVIDER_CASES.forEach(({ preset, claims, san, extensions, others }, index) => {
-      const { issuers: entries } = parseConfig(filledPreset(preset));
-      const definition = entries[0]?.definition ?? expect.fail();
+      const { issuers } = parseConfig(filledPreset(preset));
+      const definition = issuers[0]?.definition ?? expect.fail();
       const token = async (changes: object = {}): Promise<{ readonly compact: string }> => {
         const aud = definition.audiences.at(-1);
         const compact = await other.sign({ iss: definition.url, aud, ...claims, ...changes });
@@ -94,8 +94,8 @@ describe('policy/explain/explain', () => {
       const ask = async (changes?: object): Promise<Explanation> => {
         const createFetcher = standingIn(other, definition.url);
         const { compact } = await token(changes);
-        const explanation = await explain(entries, { kind: 'token', compact }, { createFetcher });
-        const decided = await decisionOf(entries, compact, createFetcher);
+        const explanation = await explain(issuers, { kind: 'token', compact }, { createFetcher });
+        const decided = await decisionOf(issuers, compact, createFetcher);
         const { refusal, rule, certificate } = explanation;
         expect(decided).to.deep.equal(
           refusal === undefined
@@ -109,7 +109,7 @@ describe('policy/explain/explain', () => {
         const { issued, refusal, rule, certificate, checks } = await ask();
         expect(refusal).to.equal(undefined);
         expect(issued).to.equal(true);
-        const allowing = entries[0]?.policy.rules.filter(({ effect }) => effect === 'allow');
+        const allowing = issuers[0]?.policy.rules.filter(({ effect }) => effect === 'allow');
         expect(rule).to.be.oneOf(allowing?.map(({ name }) => name) ?? []);
         expect(certificate?.san.value).to.equal(san);
         const values = Object.fromEntries(
@@ -131,7 +131,7 @@ describe('policy/explain/explain', () => {
     });
   });
 
-  describe('with an entry for e-mail addresses', () => {
+  describe('with an issuer block for e-mail addresses', () => {
     const yaml = (lines: readonly string[] = []): string =>
       [
         'oidc-issuers:',
@@ -140,7 +140,7 @@ describe('policy/explain/explain', () => {
         '    type: email',
         ...(lines.length === 0 ? [] : ['    mayfly:', ...lines.map((line) => `      ${line}`)]),
       ].join('\n');
-    const entriesOf = (lines?: readonly string[]): readonly ConfiguredIssuer[] =>
+    const issuersOf = (lines?: readonly string[]): readonly ConfiguredIssuer[] =>
       parseConfig(yaml(lines)).issuers;
     const sue = (): Record<string, unknown> => ({
       iss: issuer.url,
@@ -178,10 +178,10 @@ describe('policy/explain/explain', () => {
     for (const [what, make, at] of badTokens) {
       it(`refuses as the service does, and says where: ${what}`, async () => {
         const compact = await make();
-        const entries = entriesOf();
-        const explanation = await explain(entries, { kind: 'token', compact });
+        const issuers = issuersOf();
+        const explanation = await explain(issuers, { kind: 'token', compact });
         const door = createAuthenticator({
-          issuers: entries.map(({ definition }) => definition),
+          issuers: issuers.map(({ definition }) => definition),
           clock: Date.now,
         });
         const error = (await failureOf(() => door.identify(compact))) as MayflyError;
@@ -201,7 +201,7 @@ describe('policy/explain/explain', () => {
     it('goes on after a failure, so that one look shows everything', async () => {
       const compact = await issuer.sign({ ...sue(), exp: 1 });
       const lines = ['rules:', '  - name: nobody', '    allow: "false"'];
-      const explanation = await explain(entriesOf(lines), { kind: 'token', compact });
+      const explanation = await explain(issuersOf(lines), { kind: 'token', compact });
       expect(explanation.refusal?.reason).to.equal('TOKEN_EXPIRED');
       expect(explanation.rules).to.deep.equal([
         { rule: 'nobody', effect: 'allow', outcome: 'does not hold' },
@@ -213,7 +213,7 @@ describe('policy/explain/explain', () => {
 
     it('says what it cannot check of claims, and asks no issuer', async () => {
       const before = { ...issuer.requests };
-      const explanation = await explain(entriesOf(), claimsOf(sue()));
+      const explanation = await explain(issuersOf(), claimsOf(sue()));
       expect(explanation.issued).to.equal(true);
       for (const name of ['algorithm', 'signature', 'expiry'] as const)
         expect(outcomeOf(explanation, name)).to.equal('not checked');
@@ -222,7 +222,7 @@ describe('policy/explain/explain', () => {
 
     it('judges the times of claims that have them, as of the time it is given', async () => {
       const claims = claimsOf({ ...sue(), exp: AT / 1000, nbf: AT / 1000 - 60 });
-      const asOf = (at: number) => explain(entriesOf(), claims, {}, 'P-256', at);
+      const asOf = (at: number) => explain(issuersOf(), claims, {}, 'P-256', at);
       expect((await asOf(AT - 1000)).issued).to.equal(true);
       expect((await asOf(AT)).refusal?.reason).to.equal('TOKEN_EXPIRED');
       expect((await asOf(AT - 600_000)).refusal?.reason).to.equal('TOKEN_NOT_YET_VALID');
@@ -230,9 +230,9 @@ describe('policy/explain/explain', () => {
 
     it('holds claims to the limits of tokens', async () => {
       const deep = JSON.parse(`${'['.repeat(40)}${']'.repeat(40)}`) as unknown;
-      const nested = await explain(entriesOf(), claimsOf({ ...sue(), deep }));
+      const nested = await explain(issuersOf(), claimsOf({ ...sue(), deep }));
       expect(nested.refusal?.reason).to.equal('TOKEN_MALFORMED');
-      const long = await explain(entriesOf(), claimsOf({ ...sue(), long: 'x'.repeat(40_000) }));
+      const long = await explain(issuersOf(), claimsOf({ ...sue(), long: 'x'.repeat(40_000) }));
       expect(long.refusal?.reason).to.equal('TOKEN_TOO_LARGE');
     });
 
@@ -250,55 +250,55 @@ describe('policy/explain/explain', () => {
       expect(explanation.issued).to.equal(true);
       expect(outcomeOf(explanation, 'signature')).to.equal('not checked');
       const failure = await failureOf(() =>
-        explain(entriesOf(), { kind: 'token', compact }, { createFetcher }),
+        explain(issuersOf(), { kind: 'token', compact }, { createFetcher }),
       );
       expect(failure).to.be.instanceOf(TypeError);
     });
 
-    it('refuses a key that the entry does not permit, and still asks the rules', async () => {
+    it('refuses a key that the issuer block does not permit, and still asks the rules', async () => {
       const lines = [
         'key-algorithms: [ed25519]',
         'rules:',
         '  - name: curve',
         '    allow: key.type == "P-256"',
       ];
-      const explanation = await explain(entriesOf(lines), claimsOf(sue()));
+      const explanation = await explain(issuersOf(lines), claimsOf(sue()));
       expect(explanation.refusal?.reason).to.equal('ALGORITHM_NOT_PERMITTED');
       expect(explanation.rules[0]?.outcome).to.equal('holds');
-      const other = await explain(entriesOf(lines), claimsOf(sue()), {}, 'Ed25519');
+      const other = await explain(issuersOf(lines), claimsOf(sue()), {}, 'Ed25519');
       expect(other.refusal).to.deep.include({ reason: 'NO_RULE_ALLOWS', rule: 'curve' });
     });
 
     it('knows every key type', async () => {
       for (const keyType of KEY_TYPES.filter((type) => type !== 'RSA-3072' && type !== 'RSA-4096'))
-        expect((await explain(entriesOf(), claimsOf(sue()), {}, keyType)).refusal, keyType).to.equal(
+        expect((await explain(issuersOf(), claimsOf(sue()), {}, keyType)).refusal, keyType).to.equal(
           undefined,
         );
     });
 
     it('names the rule that fails, and why', async () => {
       const lines = ['rules:', '  - name: team', '    allow: claims.team == "a"'];
-      const { refusal, rules } = await explain(entriesOf(lines), claimsOf(sue()));
+      const { refusal, rules } = await explain(issuersOf(lines), claimsOf(sue()));
       expect(refusal).to.deep.include({ reason: 'RULE_FAILED', rule: 'team' });
       expect(rules[0]).to.deep.include({ outcome: 'failed', detail: 'claims.team is not there' });
     });
 
     it('refuses where rules are required and there is none', async () => {
-      const { issuers: entries } = parseConfig(`${yaml()}\nmayfly:\n  require-rules: true\n`);
-      expect((await explain(entries, claimsOf(sue()))).refusal?.reason).to.equal('RULES_REQUIRED');
+      const { issuers } = parseConfig(`${yaml()}\nmayfly:\n  require-rules: true\n`);
+      expect((await explain(issuers, claimsOf(sue()))).refusal?.reason).to.equal('RULES_REQUIRED');
     });
 
     it('shows the lifetime of the issuer block, never past the CA', async () => {
       const lines = ['lifetime: 5'];
       const span = async (notAfter: number): Promise<number | undefined> => {
         const authority = { notBefore: 0, notAfter };
-        const { certificate } = await explain(entriesOf(lines), claimsOf(sue()), { authority }, 'P-256', AT);
+        const { certificate } = await explain(issuersOf(lines), claimsOf(sue()), { authority }, 'P-256', AT);
         return certificate && (certificate.notAfter - certificate.notBefore) / 1000;
       };
       expect(await span(AT + 3_600_000)).to.equal(300);
       expect(await span(AT + 60_000)).to.equal(60);
       const { refusal } = await explain(
-        entriesOf(lines),
+        issuersOf(lines),
         claimsOf(sue()),
         { authority: { notBefore: 0, notAfter: AT } },
         'P-256',
@@ -308,11 +308,11 @@ describe('policy/explain/explain', () => {
     });
 
     it('refuses a name that cannot stand in a certificate', async () => {
-      const explanation = await explain(entriesOf(), claimsOf({ ...sue(), email: 'süe@acme.example' }));
+      const explanation = await explain(issuersOf(), claimsOf({ ...sue(), email: 'süe@acme.example' }));
       expect(explanation.refusal?.reason).to.be.oneOf(['IDENTITY_UNENCODABLE', 'IDENTITY_REFUSED']);
     });
 
-    it('says of each entry why it is not the one', async () => {
+    it('says of each issuer block why it is not the one', async () => {
       const text = [
         'oidc-issuers:',
         `  ${issuer.url}:`,
@@ -322,16 +322,16 @@ describe('policy/explain/explain', () => {
         '    {client-id: ca.acme.example, type: email, mayfly: {name: slash}}',
         '  https://login.example.com: {client-id: ca.acme.example, type: email}',
       ].join('\n');
-      const { issuers: entries } = await explain(parseConfig(text).issuers, claimsOf(sue()));
-      expect(entries.map(({ name, chosen }) => [name, chosen])).to.deep.equal([
+      const { issuers } = await explain(parseConfig(text).issuers, claimsOf(sue()));
+      expect(issuers.map(({ name, chosen }) => [name, chosen])).to.deep.equal([
         ['people', true],
         ['others', false],
         ['slash', false],
         ['https://login.example.com', false],
       ]);
-      expect(entries[1]?.why).to.include('takes the audience "other"');
-      expect(entries[2]?.why).to.include('nearly the same URL');
-      expect(entries[3]?.why).to.equal('another issuer');
+      expect(issuers[1]?.why).to.include('takes the audience "other"');
+      expect(issuers[2]?.why).to.include('nearly the same URL');
+      expect(issuers[3]?.why).to.equal('another issuer');
     });
 
     it('says which pattern counts, and why another that fits does not', async () => {
@@ -342,11 +342,11 @@ describe('policy/explain/explain', () => {
         '  https://*.other.example: {client-id: ca.acme.example, type: email, mayfly: {name: other}}',
       ].join('\n');
       const claims = claimsOf({ ...sue(), iss: 'https://eu.clusters.example/7' });
-      const { issued, issuers: entries } = await explain(parseConfig(text).issuers, claims);
+      const { issued, issuers } = await explain(parseConfig(text).issuers, claims);
       expect(issued).to.equal(true);
-      expect(entries.map(({ name }) => name)).to.deep.equal(['eu', 'wide', 'other']);
-      expect(entries[1]?.why).to.include('the pattern fits too');
-      expect(entries[2]?.why).to.equal('another issuer');
+      expect(issuers.map(({ name }) => name)).to.deep.equal(['eu', 'wide', 'other']);
+      expect(issuers[1]?.why).to.include('the pattern fits too');
+      expect(issuers[2]?.why).to.equal('another issuer');
     });
   });
 });

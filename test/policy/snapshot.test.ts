@@ -41,7 +41,7 @@ describe('policy/snapshot', () => {
   });
   after(() => issuer.close());
 
-  function entry(
+  function block(
     policy: Partial<IssuerPolicyDefinition> = {},
     definition: Partial<IssuerDefinition> = {},
   ): ConfiguredIssuer {
@@ -60,11 +60,11 @@ describe('policy/snapshot', () => {
   }
 
   async function compile(
-    entries: readonly ConfiguredIssuer[],
+    issuers: readonly ConfiguredIssuer[],
     context: Partial<PolicyContext> = {},
   ): Promise<PolicySnapshot> {
     const clock = (): number => Date.now() + time.skew;
-    const snapshot = await compilePolicy(entries, {
+    const snapshot = await compilePolicy(issuers, {
       clock,
       permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
       ...context,
@@ -94,20 +94,20 @@ describe('policy/snapshot', () => {
     }
   }
 
-  it('answers at once and with the lifetime of the entry where nothing has to be looked at', async () => {
-    const policy = await compile([entry({ lifetimeSeconds: 300 })]);
+  it('answers at once and with the lifetime of the issuer block where nothing has to be looked at', async () => {
+    const policy = await compile([block({ lifetimeSeconds: 300 })]);
     const token = await tokenFor();
     const identity = await policy.identify(token);
     const grant = policy.authorize(identity, provenKey(policy, identity), token);
     expect(grant).to.deep.equal({ lifetimeSeconds: 300 });
   });
 
-  it('names the rule that allows, and refuses by rules with the names of rule and entry', async () => {
-    expect(await ask(await compile([entry({ rules: [ALLOW] })]))).to.deep.equal({
+  it('names the rule that allows, and refuses by rules with the names of rule and issuer block', async () => {
+    expect(await ask(await compile([block({ rules: [ALLOW] })]))).to.deep.equal({
       lifetimeSeconds: 600,
       rule: 'example',
     });
-    const policy = await compile([entry({ rules: [ALLOW, DENY] })]);
+    const policy = await compile([block({ rules: [ALLOW, DENY] })]);
     const identity = await policy.identify(await tokenFor());
     const key = provenKey(policy, identity);
     const refusal = {
@@ -127,19 +127,19 @@ describe('policy/snapshot', () => {
   });
 
   it('refuses everybody where rules are required and none allows', async () => {
-    expect(await ask(await compile([entry({ requireRules: true })]))).to.equal('RULES_REQUIRED');
-    expect(await ask(await compile([entry({ requireRules: true, rules: [DENY] })]))).to.equal(
+    expect(await ask(await compile([block({ requireRules: true })]))).to.equal('RULES_REQUIRED');
+    expect(await ask(await compile([block({ requireRules: true, rules: [DENY] })]))).to.equal(
       'RULES_REQUIRED',
     );
-    expect(await ask(await compile([entry({ requireRules: true, rules: [ALLOW] })]))).to.have.property(
+    expect(await ask(await compile([block({ requireRules: true, rules: [ALLOW] })]))).to.have.property(
       'rule',
     );
   });
 
-  it('takes keys and requests as the entry of the token says, not as another entry', async () => {
+  it('takes keys and requests as the issuer block of the token says, not as another issuer block', async () => {
     const policy = await compile([
-      entry({ csr: false, keyAlgorithms: ['ed25519'] }),
-      entry({}, { name: 'others', audiences: ['other'] }),
+      block({ csr: false, keyAlgorithms: ['ed25519'] }),
+      block({}, { name: 'others', audiences: ['other'] }),
     ]);
     const strict = policy.keyDemands(await policy.identify(await tokenFor()));
     expect(strict.csr).to.equal(false);
@@ -151,8 +151,8 @@ describe('policy/snapshot', () => {
     lax.permit('P-256', 'sha256');
   });
 
-  it('refuses two entries of one name, of which one would decide by the rules of the other', async () => {
-    const twins = [entry({ rules: [DENY] }), entry({}, { audiences: ['other'] })];
+  it('refuses two issuer blocks of one name, of which one would decide by the rules of the other', async () => {
+    const twins = [block({ rules: [DENY] }), block({}, { audiences: ['other'] })];
     const failure = await compile(twins).catch((error: unknown) => error);
     expect(failure).to.include({
       code: 'ISSUER_DUPLICATE',
@@ -162,15 +162,15 @@ describe('policy/snapshot', () => {
 
   it('refuses a configuration whose rule cannot be compiled', async () => {
     const broken = { ...DENY, expression: 'claims.email ==' };
-    const failure = await compile([entry({ rules: [broken] })]).catch((error: unknown) => error);
+    const failure = await compile([block({ rules: [broken] })]).catch((error: unknown) => error);
     expect(failure).to.have.property('code', 'RULE_INVALID');
   });
 
   it('takes over no rule that changed, though name, effect and number of the rules did not', async () => {
-    const before = await compile([entry({ rules: [ALLOW] })]);
+    const before = await compile([block({ rules: [ALLOW] })]);
     expect(await ask(before)).to.be.an('object');
     const narrowed = { ...ALLOW, expression: 'claims.email == "bob@example.com"' };
-    const now = await compile([entry({ rules: [narrowed] })], { previous: before });
+    const now = await compile([block({ rules: [narrowed] })], { previous: before });
     expect(await ask(now)).to.equal('NO_RULE_ALLOWS');
   });
 
@@ -178,7 +178,7 @@ describe('policy/snapshot', () => {
     const small = { perMinute: 1, burst: 2 };
 
     it('refuse a principal that asks too often, then nobody else, and say when to come back', async () => {
-      const policy = await compile([entry({ principalRateLimit: small })]);
+      const policy = await compile([block({ principalRateLimit: small })]);
       const asked = [await ask(policy), await ask(policy), await ask(policy)];
       expect(asked.map((answer) => typeof answer)).to.deep.equal(['object', 'object', 'string']);
       expect(asked[2]).to.equal('PRINCIPAL_RATE_LIMITED');
@@ -194,7 +194,7 @@ describe('policy/snapshot', () => {
 
     it('know principals of one name apart by the issuer that the certificate names', async () => {
       const federated = { issuerClaim: '$.federated' };
-      const policy = await compile([entry({ principalRateLimit: { perMinute: 1, burst: 1 } }, federated)]);
+      const policy = await compile([block({ principalRateLimit: { perMinute: 1, burst: 1 } }, federated)]);
       const from = async (issuer: string): Promise<unknown> =>
         ask(policy, await tokenFor({ federated: `https://${issuer}.example` }));
       expect(await from('github')).to.be.an('object');
@@ -202,8 +202,8 @@ describe('policy/snapshot', () => {
       expect(await from('google')).to.be.an('object');
     });
 
-    it('of an entry are for all together, and whom a rule refuses does not count', async () => {
-      const policy = await compile([entry({ issuerRateLimit: small, rules: [DENY] })]);
+    it('of an issuer block are for all together, and whom a rule refuses does not count', async () => {
+      const policy = await compile([block({ issuerRateLimit: small, rules: [DENY] })]);
       for (let i = 0; i < 5; i++) expect(await ask(policy)).to.equal('RULE_DENIED');
       const askAs = async (email: string): Promise<unknown> => ask(policy, await tokenFor({ email }));
       expect(await askAs('b@example.com')).to.be.an('object');
@@ -214,7 +214,7 @@ describe('policy/snapshot', () => {
     it('count a request against its principal only when the limit of all lets it through', async () => {
       const own = { perMinute: 1, burst: 2 };
       const all = { perMinute: 60, burst: 1 };
-      const policy = await compile([entry({ issuerRateLimit: all, principalRateLimit: own })]);
+      const policy = await compile([block({ issuerRateLimit: all, principalRateLimit: own })]);
       expect(await ask(policy)).to.be.an('object');
       for (let i = 0; i < 5; i++) expect(await ask(policy)).to.equal('ISSUER_RATE_LIMITED');
       time.skew = 1_500;
@@ -224,7 +224,7 @@ describe('policy/snapshot', () => {
     });
 
     it('take a request out again that came to nothing', async () => {
-      const policy = await compile([entry({ principalRateLimit: small, issuerRateLimit: small })]);
+      const policy = await compile([block({ principalRateLimit: small, issuerRateLimit: small })]);
       const grant = async () => (await ask(policy)) as Grant;
       (await grant()).refund?.();
       await grant();
@@ -233,14 +233,14 @@ describe('policy/snapshot', () => {
     });
 
     it('go on counting in the next configuration when they did not change', async () => {
-      const first = await compile([entry({ principalRateLimit: small })]);
+      const first = await compile([block({ principalRateLimit: small })]);
       expect(await ask(first)).to.be.an('object');
       expect(await ask(first)).to.be.an('object');
-      const second = await compile([entry({ principalRateLimit: small, rules: [ALLOW] })], {
+      const second = await compile([block({ principalRateLimit: small, rules: [ALLOW] })], {
         previous: first,
       });
       expect(await ask(second)).to.equal('PRINCIPAL_RATE_LIMITED');
-      const third = await compile([entry({ principalRateLimit: { ...small, burst: 3 } })], {
+      const third = await compile([block({ principalRateLimit: { ...small, burst: 3 } })], {
         previous: second,
       });
       expect(await ask(third)).to.be.an('object');
@@ -278,7 +278,7 @@ describe('policy/snapshot', () => {
 
     it('lets a token work once, as long as it could be used', async () => {
       const { marked, openReplayGuard } = memory();
-      const policy = await compile([entry({ replayGuard: 'token' }, { leewaySeconds: 30 })], {
+      const policy = await compile([block({ replayGuard: 'token' }, { leewaySeconds: 30 })], {
         openReplayGuard,
       });
       const exp = Math.floor(Date.now() / 1000) + 200;
@@ -293,7 +293,7 @@ describe('policy/snapshot', () => {
     });
 
     it('knows a token by its jti, or by its hash when it has none', async () => {
-      const policy = await compile([entry({ replayGuard: 'jti' })], memory());
+      const policy = await compile([block({ replayGuard: 'jti' })], memory());
       expect(await ask(policy, await tokenFor({ jti: 'one' }))).to.be.an('object');
       expect(await ask(policy, await tokenFor({ jti: 'one', nonce: 'signed anew' }))).to.equal(
         'TOKEN_REPLAYED',
@@ -309,7 +309,7 @@ describe('policy/snapshot', () => {
       const other = await startIssuer();
       try {
         const policy = await compile(
-          [entry({ replayGuard: 'jti' }), entry({ replayGuard: 'jti' }, { name: 'others', url: other.url })],
+          [block({ replayGuard: 'jti' }), block({ replayGuard: 'jti' }, { name: 'others', url: other.url })],
           memory(),
         );
         const claims = { email: EMAIL, email_verified: true, jti: 'one' };
@@ -321,12 +321,12 @@ describe('policy/snapshot', () => {
       }
     });
 
-    it('remembers a token of one entry for the next one that takes its audience', async () => {
+    it('remembers a token of one issuer block for the next one that takes its audience', async () => {
       const guard = memory();
       const token = await tokenFor({ jti: 'one' });
-      const before = await compile([entry({ replayGuard: 'jti' })], guard);
+      const before = await compile([block({ replayGuard: 'jti' })], guard);
       expect(await ask(before, token)).to.be.an('object');
-      const now = await compile([entry({ replayGuard: 'jti' }, { name: 'new' })], {
+      const now = await compile([block({ replayGuard: 'jti' }, { name: 'new' })], {
         ...guard,
         previous: before,
       });
@@ -334,7 +334,7 @@ describe('policy/snapshot', () => {
     });
 
     it('knows a token whatever signature it carries', async () => {
-      const policy = await compile([entry({ replayGuard: 'token' })], memory());
+      const policy = await compile([block({ replayGuard: 'token' })], memory());
       const iat = Math.floor(Date.now() / 1000);
       // ECDSA signs anew each time.
       const [first, second] = [
@@ -346,18 +346,18 @@ describe('policy/snapshot', () => {
       expect(await ask(policy, second)).to.equal('TOKEN_REPLAYED');
     });
 
-    it('uses up no token that rules or limits refuse, and asks for no memory where no entry wants one', async () => {
+    it('uses up no token that rules or limits refuse, and asks for no memory where no issuer block wants one', async () => {
       const made = memory();
-      await compile([entry()], made);
+      await compile([block()], made);
       expect(made.opened).to.equal(0);
-      const denying = await compile([entry({ replayGuard: 'jti', rules: [DENY] })], made);
+      const denying = await compile([block({ replayGuard: 'jti', rules: [DENY] })], made);
       expect(await ask(denying)).to.equal('RULE_DENIED');
       expect(made.marked).to.deep.equal([]);
     });
 
     it('lets nobody spend the limits of others by sending their used tokens', async () => {
       const limit = { perMinute: 1, burst: 3 };
-      const guarded = entry({ replayGuard: 'jti', principalRateLimit: limit, issuerRateLimit: limit });
+      const guarded = block({ replayGuard: 'jti', principalRateLimit: limit, issuerRateLimit: limit });
       const policy = await compile([guarded], memory());
       const used = await tokenFor({ jti: 'one' });
       expect(await ask(policy, used)).to.be.an('object');
@@ -375,7 +375,7 @@ describe('policy/snapshot', () => {
         ...(await guard.openReplayGuard()),
         wasUsed: (key) => known.has(Buffer.from(key).toString('hex')),
       });
-      const policy = await compile([entry({ replayGuard: 'jti', principalRateLimit: limit })], {
+      const policy = await compile([block({ replayGuard: 'jti', principalRateLimit: limit })], {
         openReplayGuard,
       });
       time.skew = 0;
@@ -399,7 +399,7 @@ describe('policy/snapshot', () => {
         return { markUsed: (...words) => (isBroken ? broken() : markUsed(...words)), wasUsed: () => false };
       };
       const limit = { perMinute: 1, burst: 1 };
-      const policy = await compile([entry({ replayGuard: 'jti', principalRateLimit: limit })], {
+      const policy = await compile([block({ replayGuard: 'jti', principalRateLimit: limit })], {
         openReplayGuard,
       });
       for (let i = 0; i < 5; i++) {
@@ -417,7 +417,7 @@ describe('policy/snapshot', () => {
           markUsed: () => Promise.reject(new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'who knows')),
           wasUsed: () => false,
         });
-      const policy = await compile([entry({ replayGuard: 'jti' })], { openReplayGuard });
+      const policy = await compile([block({ replayGuard: 'jti' })], { openReplayGuard });
       expect(await ask(policy)).to.equal('REPLAY_GUARD_UNAVAILABLE');
     });
   });
@@ -440,10 +440,10 @@ describe('policy/snapshot', () => {
       }
     }
 
-    it('asks the rules of the entry that the token falls to now, whatever its name', async () => {
+    it('asks the rules of the issuer block that the token falls to now, whatever its name', async () => {
       const token = await tokenFor({ aud: 'second' });
       const of = (audience: string, name: string, rules: readonly RuleDefinition[]): ConfiguredIssuer =>
-        entry({ rules }, { name, audiences: [audience] });
+        block({ rules }, { name, audiences: [audience] });
       const older = [of('first', 'a', []), of('second', 'b', [])];
       expect(await confirmation(older, [of('second', 'a', []), of('first', 'b', [DENY])], token)).to.equal(
         'confirmed',
@@ -453,29 +453,29 @@ describe('policy/snapshot', () => {
       );
     });
 
-    it('asks the entry of the very issuer, not that of a pattern that fits it too', async () => {
+    it('asks the issuer block of the very issuer, not that of a pattern that fits it too', async () => {
       const pattern = issuer.url.replace('127.0.0.1', '127.0.0.*');
       const meta = (rules: readonly RuleDefinition[]): ConfiguredIssuer =>
-        entry({ rules }, { name: 'pattern', url: pattern, isMeta: true });
+        block({ rules }, { name: 'pattern', url: pattern, isMeta: true });
       const token = await tokenFor();
-      expect(await confirmation([entry()], [meta([]), entry({ rules: [DENY] })], token)).to.equal(
+      expect(await confirmation([block()], [meta([]), block({ rules: [DENY] })], token)).to.equal(
         'RULE_DENIED',
       );
-      expect(await confirmation([entry()], [meta([DENY]), entry()], token)).to.equal('confirmed');
-      expect(await confirmation([entry()], [meta([DENY])], token)).to.equal('RULE_DENIED');
+      expect(await confirmation([block()], [meta([DENY]), block()], token)).to.equal('confirmed');
+      expect(await confirmation([block()], [meta([DENY])], token)).to.equal('RULE_DENIED');
     });
 
     it('refuses when issuer or audience are no longer there', async () => {
       const token = await tokenFor();
-      const elsewhere = entry({}, { url: 'https://elsewhere.example' });
-      expect(await confirmation([entry()], [elsewhere], token)).to.equal('ISSUER_UNKNOWN');
-      expect(await confirmation([entry()], [], token)).to.equal('ISSUER_UNKNOWN');
-      const other = entry({}, { audiences: ['other'] });
-      expect(await confirmation([entry()], [other], token)).to.equal('AUDIENCE_MISMATCH');
+      const elsewhere = block({}, { url: 'https://elsewhere.example' });
+      expect(await confirmation([block()], [elsewhere], token)).to.equal('ISSUER_UNKNOWN');
+      expect(await confirmation([block()], [], token)).to.equal('ISSUER_UNKNOWN');
+      const other = block({}, { audiences: ['other'] });
+      expect(await confirmation([block()], [other], token)).to.equal('AUDIENCE_MISMATCH');
     });
 
     it('counts nothing', async () => {
-      const limited = entry({ principalRateLimit: { perMinute: 1, burst: 1 } });
+      const limited = block({ principalRateLimit: { perMinute: 1, burst: 1 } });
       const before = await compile([limited]);
       const identity = await before.identify(await tokenFor());
       const now = await compile([limited], { previous: before });
@@ -501,7 +501,7 @@ describe('policy/snapshot', () => {
         close: () => Promise.resolve(void closed.push(name)),
       }),
     });
-    const live = new LivePolicy(await compile([entry()], fetcher('old')));
+    const live = new LivePolicy(await compile([block()], fetcher('old')));
     const token = await tokenFor();
     const pending = live.current.identify(token);
     await isAsked;

@@ -38,8 +38,8 @@ type Claims = Readonly<Record<string, unknown>>;
 
 /** How a reason is raised: what deviates from a request that gets its certificate. */
 interface Raise {
-  /** Name and audience of the entry; default `people`. */
-  readonly entry?: string;
+  /** Name and audience of the issuer block; default `people`. */
+  readonly block?: string;
   readonly claims?: Claims;
   readonly sign?: SignOptions;
   /** The token that is sent, made from the good one. */
@@ -64,7 +64,7 @@ interface AuditFile {
   readonly path: string;
 }
 
-/** Of a token whose signature was verified and whose audience chose an entry. */
+/** Of a token whose signature was verified and whose audience chose an issuer block. */
 const VERIFIED = ['entry', 'issuer'];
 const IDENTITY = [...VERIFIED, 'principal'];
 const LOGGED = [...IDENTITY, 'serial', 'leafIndex'];
@@ -121,14 +121,14 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
   CLAIM_INVALID: { claims: { email: 7 }, known: VERIFIED },
   EMAIL_NOT_VERIFIED: { claims: { email_verified: false }, known: VERIFIED },
   IDENTITY_REFUSED: { claims: { email: 'no address' }, known: VERIFIED },
-  ISSUER_CLAIM_REFUSED: { entry: 'broker', claims: { connector: 'https://other.example' }, known: VERIFIED },
-  TEMPLATE_FAILED: { entry: 'templates', known: VERIFIED },
+  ISSUER_CLAIM_REFUSED: { block: 'broker', claims: { connector: 'https://other.example' }, known: VERIFIED },
+  TEMPLATE_FAILED: { block: 'templates', known: VERIFIED },
   KEY_MISSING: { body: (token) => ({ credentials: { oidcIdentityToken: token } }), known: IDENTITY },
   KEY_MALFORMED: { body: withKey('nonsense'), known: IDENTITY },
   KEY_INSECURE: { body: withKey(pemOf('rsa', { modulusLength: 1024 })), known: IDENTITY },
   KEY_UNSUPPORTED: { body: withKey(pemOf('ec', { namedCurve: 'secp256k1' })), known: IDENTITY },
   PROOF_INVALID: { body: withKey(clientKey().pem), known: IDENTITY },
-  CSR_NOT_ACCEPTED: { entry: 'csr-off', body: withCsr(csrOf(testKey('P-256'))), known: IDENTITY },
+  CSR_NOT_ACCEPTED: { block: 'csr-off', body: withCsr(csrOf(testKey('P-256'))), known: IDENTITY },
   CSR_MALFORMED: { body: withCsr(Buffer.from('nonsense')), known: IDENTITY },
   CSR_SIGNATURE_INVALID: {
     body: withCsr(
@@ -142,9 +142,9 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
     body: withCsr(csrOf(testKey('P-256'), { algorithm: sequence(oid('1.2.3.4')) })),
     known: IDENTITY,
   },
-  ALGORITHM_NOT_PERMITTED: { entry: 'p384-only', known: IDENTITY },
+  ALGORITHM_NOT_PERMITTED: { block: 'p384-only', known: IDENTITY },
   IDENTITY_UNENCODABLE: {
-    entry: 'users',
+    block: 'users',
     claims: { sub: 'a\0b' },
     body: (token) => bodyV2(token, clientKey('a\0b')),
     known: IDENTITY,
@@ -161,14 +161,14 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
     before: (service) => (service.skew = -365 * DAY),
     known: IDENTITY,
   },
-  RULE_DENIED: { entry: 'denied', known: IDENTITY, rule: 'nobody' },
-  NO_RULE_ALLOWS: { entry: 'not-allowed', known: IDENTITY, rule: 'bob' },
-  RULE_FAILED: { entry: 'failing-rule', known: IDENTITY, rule: 'reads-what-is-not-there' },
-  RULES_REQUIRED: { entry: 'ruleless', known: IDENTITY },
-  ISSUER_RATE_LIMITED: { entry: 'few', known: IDENTITY },
-  PRINCIPAL_RATE_LIMITED: { entry: 'few-each', known: IDENTITY },
-  TOKEN_REPLAYED: { entry: 'once', known: IDENTITY },
-  REPLAY_GUARD_UNAVAILABLE: { entry: 'once', known: IDENTITY },
+  RULE_DENIED: { block: 'denied', known: IDENTITY, rule: 'nobody' },
+  NO_RULE_ALLOWS: { block: 'not-allowed', known: IDENTITY, rule: 'bob' },
+  RULE_FAILED: { block: 'failing-rule', known: IDENTITY, rule: 'reads-what-is-not-there' },
+  RULES_REQUIRED: { block: 'ruleless', known: IDENTITY },
+  ISSUER_RATE_LIMITED: { block: 'few', known: IDENTITY },
+  PRINCIPAL_RATE_LIMITED: { block: 'few-each', known: IDENTITY },
+  TOKEN_REPLAYED: { block: 'once', known: IDENTITY },
+  REPLAY_GUARD_UNAVAILABLE: { block: 'once', known: IDENTITY },
   LOG_BUSY: { change: logFault('LOG_BUSY'), known: IDENTITY },
   LOG_UNAVAILABLE: { change: logFault('LOG_UNAVAILABLE'), known: IDENTITY },
   LOG_CLOCK: {
@@ -207,8 +207,8 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
 const deny = (name: string, expression: string): RuleDefinition => ({ name, effect: 'deny', expression });
 
 /** Issuer blocks of the one issuer, which differ by audience. */
-function entriesOf({ url }: { readonly url: string }): ConfiguredIssuer[] {
-  const entry = (
+function issuersOf({ url }: { readonly url: string }): ConfiguredIssuer[] {
+  const block = (
     name: string,
     policy: Partial<IssuerPolicyDefinition> = {},
     definition: Partial<IssuerDefinition> = {},
@@ -226,12 +226,12 @@ function entriesOf({ url }: { readonly url: string }): ConfiguredIssuer[] {
   });
   const one = { perMinute: 0.001, burst: 1 };
   return [
-    entry('people', {}, { audiences: ['people', 'sigstore'] }),
-    entry('csr-off', { csr: false }),
-    entry('p384-only', { keyAlgorithms: ['ecdsa-sha2-384-nistp384'] }),
-    entry('users', {}, { type: 'username', subjectDomain: '127.0.0.1' }),
-    entry('broker', {}, { issuerClaim: '$.connector', issuerClaimValues: ['https://good.example'] }),
-    entry(
+    block('people', {}, { audiences: ['people', 'sigstore'] }),
+    block('csr-off', { csr: false }),
+    block('p384-only', { keyAlgorithms: ['ecdsa-sha2-384-nistp384'] }),
+    block('users', {}, { type: 'username', subjectDomain: '127.0.0.1' }),
+    block('broker', {}, { issuerClaim: '$.connector', issuerClaimValues: ['https://good.example'] }),
+    block(
       'templates',
       {},
       {
@@ -244,13 +244,13 @@ function entriesOf({ url }: { readonly url: string }): ConfiguredIssuer[] {
         },
       },
     ),
-    entry('denied', { rules: [deny('nobody', 'true')] }),
-    entry('not-allowed', { rules: [{ name: 'bob', effect: 'allow', expression: 'claims.email == "bob"' }] }),
-    entry('failing-rule', { rules: [deny('reads-what-is-not-there', 'claims.missing == "x"')] }),
-    entry('ruleless', { requireRules: true }),
-    entry('few', { issuerRateLimit: one }),
-    entry('few-each', { principalRateLimit: one }),
-    entry('once', { replayGuard: 'token' }),
+    block('denied', { rules: [deny('nobody', 'true')] }),
+    block('not-allowed', { rules: [{ name: 'bob', effect: 'allow', expression: 'claims.email == "bob"' }] }),
+    block('failing-rule', { rules: [deny('reads-what-is-not-there', 'claims.missing == "x"')] }),
+    block('ruleless', { requireRules: true }),
+    block('few', { issuerRateLimit: one }),
+    block('few-each', { principalRateLimit: one }),
+    block('once', { replayGuard: 'token' }),
   ];
 }
 
@@ -301,7 +301,7 @@ describe('server: every reason of a refusal, in the audit', () => {
       permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
       openReplayGuard: openGuard,
     };
-    policy.replace(await compilePolicy(entriesOf(issuer), { ...context, previous: policy.current }));
+    policy.replace(await compilePolicy(issuersOf(issuer), { ...context, previous: policy.current }));
   });
   after(async () => {
     await shared.service.close();
@@ -325,7 +325,7 @@ describe('server: every reason of a refusal, in the audit', () => {
       const own = raise.change === undefined ? undefined : await startAudited(reason, raise.change);
       const { service, audit } = own ?? shared;
       await raise.before?.(service, audit);
-      const claims = { aud: raise.entry ?? 'people', ...raise.claims };
+      const claims = { aud: raise.block ?? 'people', ...raise.claims };
       const good = await service.issuer.sign(
         { email: 'alice@example.com', email_verified: true, ...(own === undefined ? claims : raise.claims) },
         { now: Date.now() + service.skew, ...raise.sign },
@@ -350,7 +350,7 @@ describe('server: every reason of a refusal, in the audit', () => {
       const values: Claims = {
         issuer: service.issuer.url,
         principal: raise.principal ?? 'alice@example.com',
-        ...(own === undefined ? { entry: raise.entry ?? 'people' } : {}),
+        ...(own === undefined ? { entry: raise.block ?? 'people' } : {}),
       };
       for (const [name, value] of Object.entries(values))
         if (raise.known?.includes(name) === true) expect(line[name]).to.equal(value);

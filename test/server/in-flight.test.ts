@@ -79,14 +79,14 @@ const CASES: readonly Case[] = [
     reason: 'RULE_FAILED',
   },
   {
-    name: 'an entry of another audience with the old name and no rules',
+    name: 'an issuer block of another audience with the old name and no rules',
     after: [
       [{ name: 'people', audiences: ['other'] }],
       [{ name: 'moved', audiences: ['sigstore'] }, deny('true')],
     ],
     reason: 'RULE_DENIED',
   },
-  { name: 'its entry is gone', after: [], reason: 'ISSUER_UNKNOWN' },
+  { name: 'its issuer block is gone', after: [], reason: 'ISSUER_UNKNOWN' },
   { name: 'its audience is gone', after: [[{ audiences: ['other'] }]], reason: 'AUDIENCE_MISMATCH' },
   { name: 'rules are required', after: [[{}, { requireRules: true }]], reason: 'RULES_REQUIRED' },
   {
@@ -156,7 +156,7 @@ describe('server: a request that waits for the log while the configuration chang
   });
   after(() => service.close());
 
-  const entryOf = (
+  const issuerWith = (
     definition: Partial<IssuerDefinition> = {},
     policy: Partial<IssuerPolicyDefinition> = {},
   ): ConfiguredIssuer => ({
@@ -172,21 +172,21 @@ describe('server: a request that waits for the log while the configuration chang
     policy: { ...OPEN_POLICY, ...policy },
   });
 
-  async function load(entries: readonly ConfiguredIssuer[]): Promise<void> {
+  async function load(issuers: readonly ConfiguredIssuer[]): Promise<void> {
     const { current: previous } = service.policy;
     const permittedAlgorithms = DEFAULT_SIGNING_ALGORITHMS;
-    service.policy.replace(await compilePolicy(entries, { clock: Date.now, permittedAlgorithms, previous }));
+    service.policy.replace(await compilePolicy(issuers, { clock: Date.now, permittedAlgorithms, previous }));
   }
 
   for (const { name, before: first, after: then, claims, csr, reason } of CASES) {
     it(`${reason === '' ? 'gets' : 'does not get'} its certificate: ${name}`, async () => {
-      await load([entryOf(first)]);
+      await load([issuerWith(first)]);
       const token = await emailToken(service, claims);
       const body = csr === true ? csrBody(token) : bodyV2(token, clientKey());
       door.shut();
       const answer = post(`${service.url}/api/v2/signingCert`, body);
       await Promise.race([door.arrival, answer]);
-      await load(then.map(([definition, policy]) => entryOf(definition, policy)));
+      await load(then.map(([definition, policy]) => issuerWith(definition, policy)));
       door.open();
       const response = await answer;
       const found = response.status === 200 ? '' : (await refusalOf(response)).details[0].reason;

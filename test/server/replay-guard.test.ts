@@ -27,14 +27,14 @@ describe('server: a replay guard whose thread ended', () => {
     try {
       const { policy } = service;
       const definition = policy.current.issuers[0]?.definition;
-      if (definition === undefined) throw new Error('there is an entry');
+      if (definition === undefined) throw new Error('there is an issuer block');
       const context = {
         clock: Date.now,
         permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
         openReplayGuard: () => Promise.resolve(guard),
       };
-      const entries = [{ definition, policy: { ...OPEN_POLICY, replayGuard: 'token' as const } }];
-      policy.replace(await compilePolicy(entries, { ...context, previous: policy.current }));
+      const issuers = [{ definition, policy: { ...OPEN_POLICY, replayGuard: 'token' as const } }];
+      policy.replace(await compilePolicy(issuers, { ...context, previous: policy.current }));
       const key = clientKey();
       const used = await emailToken(service);
       const sign = async (token: string): Promise<string> => {
