@@ -13,6 +13,7 @@
 import { messageOf } from '../../core/errors.ts';
 import { makeCommitted, type Committed } from '../committed.ts';
 import type { Clock } from '../../core/clock.ts';
+import { GroupCommit } from '../../storage/group-commit.ts';
 import type { CommitStore, Head } from '../store/commit-store.ts';
 import type { SignedHead } from './head-signer.ts';
 import { requireNotBehind, timeAfter } from './head-time.ts';
@@ -54,7 +55,11 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
   readonly #options: SequencerOptions<Placed, Receipt>;
   #head: SignedHead;
   readonly #waiting = new WaitingEntries<Entry, Receipt, Placed>();
-  #running: Promise<void> | undefined;
+  readonly #batches = new GroupCommit({
+    isDue: () => this.#waiting.queued > 0 && this.#failure === undefined,
+    commit: () => this.#commitBatch(),
+    gathers: true,
+  });
   #attempted: Head | undefined;
   /** Called when signing takes too long. */
   #onLate: (() => void) | undefined;
@@ -105,7 +110,7 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
     const refusal = this.refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
     const committed = this.#waiting.add(entry);
-    this.#running ??= this.#run();
+    this.#batches.start();
     return committed;
   }
 
@@ -142,19 +147,17 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
     const late = new Promise<void>((resolve) => {
       this.#onLate = resolve;
     });
-    if (signer.late === undefined) await Promise.race([this.#running, late]);
+    if (signer.late === undefined) await Promise.race([this.#batches.running, late]);
     await this.#tiles.write(this.#head.head.size);
   }
 
-  async #run(): Promise<void> {
-    // Whatever arrives in the same turn of the event loop shares the batch; nothing waits for longer than that.
-    await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.queued > 0 && this.#failure === undefined) {
-      await this.#batch().catch((error: unknown) => {
-        this.#stop(error);
-      });
+  async #commitBatch(): Promise<true> {
+    try {
+      await this.#batch();
+    } catch (error) {
+      this.#stop(error);
     }
-    this.#running = undefined;
+    return true;
   }
 
   /** After a fault it is not known what is stored: only opening the store again can show it. */
