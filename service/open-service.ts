@@ -2,45 +2,35 @@
 import { openAudit, type Audit } from '../audit/audit.ts';
 import { loadConfig, type LoadedConfig } from '../config/load/load.ts';
 import type { MayflyConfig } from '../config/settings/mayfly-config.ts';
-import type { Clock, SteadyClock } from '../core/clock.ts';
-import { onlyLog, openDataDirectory, type DataDirectory } from '../instance/data-directory.ts';
-import { LivePolicy } from '../policy/live-policy.ts';
-import type { ReplayGuard } from '../policy/replay/replay-guard.ts';
+import type { Clock } from '../core/clock.ts';
+import { openDataDirectory } from '../instance/data-directory.ts';
 import type { ListenAddress } from '../server/http/listen-address.ts';
 import { ownHosts } from '../server/http/own-hosts.ts';
 import type { TlsFiles } from '../server/http/tls-certificate.ts';
 import type { LogAccessRule } from '../server/log/log-access.ts';
 import { createRequestLog, type RequestLogLevel, type RequestLog } from '../server/operator/request-log.ts';
 import { readSecretFile, type Warn } from '../storage/secret-file.ts';
-import { prepareCtLog, type CtLog } from '../ct-log/ct-log.ts';
 import { configWarnings } from './config-warnings.ts';
 import { developmentAccess, newsOf, type Development } from './development/settings.ts';
-import { LazyReplayGuard } from './lazy-replay-guard.ts';
-import { startListeners, type Listeners } from './listeners.ts';
+import { startListeners, type ListenerOptions, type Listeners } from './listeners.ts';
 import { LogDestination } from './log-destination.ts';
-import { openAuthority, openSigner, type OpenedAuthority } from './open-authority.ts';
-import { PolicyCompiler } from './policy-compiler.ts';
+import { openStores, type StoreOptions } from './open-stores.ts';
 import { followConfiguration } from './reload/follow-configuration.ts';
 import { loadSettled, type SettledConfig } from './reload/settled-load.ts';
 import { ShutdownOrder } from './shutdown-order.ts';
 
 /** A service to be opened. */
-interface ServiceOptions {
+interface ServiceOptions extends StoreOptions {
   /** The data directory. One that was made for the other mode is refused. */
   readonly data: string;
   /** Instead of the directory's own `config.yaml`; not for development. */
   readonly configFile?: string | undefined;
-  /** Opens the keys. */
-  readonly passphrase?: string | undefined;
   readonly listen: ListenAddress;
   readonly metricsListen: ListenAddress;
   /** Without it the public listener speaks plain HTTP. */
   readonly tls?: TlsFiles | undefined;
   /** Whether the operator says that a proxy in front speaks TLS. */
   readonly behindTlsProxy?: boolean | undefined;
-  readonly clock: Clock;
-  /** What the clock is held to, so that a wrong one does not date the log; without it every time is trusted. */
-  readonly steadyClock?: SteadyClock | undefined;
   readonly version: string;
   /** How a shell calls this program: for commands that the log advises. */
   readonly program: string;
@@ -95,35 +85,16 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   await development?.configuration.commit();
   warnings.push(...authority.faults.map(({ message, hint = '' }) => `${message}. ${hint}`), ...log.warnings);
   for (const sentence of warnings) requestLog.note('warn', 'warning', { sentence });
-  const findings = development === undefined ? config.findings : newsOf(config.findings, development);
-  for (const warning of configWarnings(configFile, findings, program))
-    requestLog.note('warn', 'warning', { ...warning });
+  logFindings(configFile, config, options, requestLog);
   const audit = await openAuditOf(mayfly, clock, requestLog, shutdown);
   const follower = followConfiguration({ started, policy, compiler, clock, log: requestLog, program });
   shutdown.following.add(() => follower.close());
-  const shutdownDelayMs = mayfly.shutdownDelay * 1000;
   const logSize = log.status().size;
-  const listeners = await startListeners(
-    { ...stores, clock, requestLog, audit, configuration: follower.state },
-    {
-      version: options.version,
-      listen: options.listen,
-      metricsListen: options.metricsListen,
-      tls: options.tls,
-      behindTlsProxy: options.behindTlsProxy,
-      acceptHost: development && ownHosts({ ...options, publicHost: development.publicHost }),
-      publicUrl: mayfly.publicUrl,
-      logAccess: development === undefined ? access : developmentAccess(access, development),
-      trustedProxies: mayfly.trustedProxies,
-      limits: mayfly.limits,
-      shutdownDelayMs,
-      isDevelopment: development !== undefined,
-    },
-    shutdown,
-  );
+  const backend = { ...stores, clock, requestLog, audit, configuration: follower.state };
+  const listeners = await startListeners(backend, listenerOptions(options, mayfly, access), shutdown);
   // Keys are fetched in the background: an issuer that is down must not keep the service from starting.
-  void policy.current.start().then((warnings) => {
-    for (const warning of warnings) requestLog.note('warn', 'issuer warning', { ...warning });
+  void policy.current.start().then((issuerWarnings) => {
+    for (const warning of issuerWarnings) requestLog.note('warn', 'issuer warning', { ...warning });
   });
   follower.start();
   return {
@@ -131,7 +102,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
     config,
     configFile,
     logSize,
-    shutdownDelayMs,
+    shutdownDelayMs: mayfly.shutdownDelay * 1000,
     reload: () => follower.reload(),
     close: () => shutdown.close(),
   };
@@ -156,40 +127,16 @@ async function openLogAccess(mayfly: MayflyConfig, warn: Warn): Promise<LogAcces
   return { kind: 'token', token: token ?? '' };
 }
 
-/** What the service reads and writes in its data directory. */
-interface Stores extends OpenedAuthority {
-  readonly log: CtLog;
-  readonly policy: LivePolicy;
-  readonly compiler: PolicyCompiler;
-  readonly replayGuard: () => ReplayGuard | undefined;
-}
-
-/** Opens CA, policy and log. The log is found right and locked before anything is opened for writing, so that what is
- * refused leaves every file as it was. */
-async function openStores(
-  { clock, steadyClock, passphrase }: ServiceOptions,
-  directory: DataDirectory,
-  config: LoadedConfig,
+/** Logs what works in the configuration but should be known. */
+function logFindings(
+  configFile: string,
+  { findings }: LoadedConfig,
+  { development, program }: ServiceOptions,
   requestLog: RequestLog,
-  shutdown: ShutdownOrder,
-): Promise<Stores> {
-  const { authority, formerChains } = await openAuthority(directory.paths, passphrase, clock);
-  const { directory: logDirectory, ecdsaKey, ed25519Key } = onlyLog(directory);
-  const treeHead = await openSigner(ecdsaKey, passphrase);
-  const checkpoint = await openSigner(ed25519Key, passphrase);
-  const signers = { treeHead, checkpoint };
-  const { chain } = authority;
-  const prepared = await prepareCtLog({ directory: logDirectory, signers, chain, clock, steadyClock });
-  let locked: Pick<CtLog, 'close'> = prepared;
-  shutdown.stores.add(() => locked.close());
-  const replay = new LazyReplayGuard(directory.paths.replay, clock, requestLog);
-  shutdown.stores.add(() => replay.close());
-  const compiler = new PolicyCompiler({ clock, requestLog, replayGuard: replay });
-  const policy = new LivePolicy(await compiler.compile(config));
-  shutdown.stores.add(() => policy.close());
-  const log = await prepared.open();
-  locked = log;
-  return { authority, formerChains, log, policy, compiler, replayGuard: () => replay.guard };
+): void {
+  const news = development === undefined ? findings : newsOf(findings, development);
+  for (const warning of configWarnings(configFile, news, program))
+    requestLog.note('warn', 'warning', { ...warning });
 }
 
 /** Undefined without `mayfly.audit`. */
@@ -207,3 +154,22 @@ async function openAuditOf(
   shutdown.records.add(() => audit.close());
   return audit;
 }
+
+const listenerOptions = (
+  { version, listen, metricsListen, tls, behindTlsProxy, development }: ServiceOptions,
+  mayfly: MayflyConfig,
+  access: LogAccessRule,
+): ListenerOptions => ({
+  version,
+  listen,
+  metricsListen,
+  tls,
+  behindTlsProxy,
+  acceptHost: development && ownHosts({ listen, metricsListen, publicHost: development.publicHost }),
+  publicUrl: mayfly.publicUrl,
+  logAccess: development === undefined ? access : developmentAccess(access, development),
+  trustedProxies: mayfly.trustedProxies,
+  limits: mayfly.limits,
+  shutdownDelayMs: mayfly.shutdownDelay * 1000,
+  isDevelopment: development !== undefined,
+});

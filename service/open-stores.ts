@@ -1,0 +1,58 @@
+import type { LoadedConfig } from '../config/load/load.ts';
+import type { Clock, SteadyClock } from '../core/clock.ts';
+import { prepareCtLog, type CtLog } from '../ct-log/ct-log.ts';
+import { onlyLog, type DataDirectory } from '../instance/data-directory.ts';
+import { LivePolicy } from '../policy/live-policy.ts';
+import type { ReplayGuard } from '../policy/replay/replay-guard.ts';
+import type { RequestLog } from '../server/operator/request-log.ts';
+import { LazyReplayGuard } from './lazy-replay-guard.ts';
+import { openAuthority, openSigner, type OpenedAuthority } from './open-authority.ts';
+import { PolicyCompiler } from './policy-compiler.ts';
+import type { ShutdownOrder } from './shutdown-order.ts';
+
+/** How the data directory of a service is opened. */
+export interface StoreOptions {
+  readonly clock: Clock;
+  /** What the clock is held to, so that a wrong one does not date the log; without it every time is trusted. */
+  readonly steadyClock?: SteadyClock | undefined;
+  /** Opens the keys. */
+  readonly passphrase?: string | undefined;
+}
+
+/** What the service reads and writes in its data directory. */
+export interface Stores extends OpenedAuthority {
+  readonly log: CtLog;
+  readonly policy: LivePolicy;
+  readonly compiler: PolicyCompiler;
+  readonly replayGuard: () => ReplayGuard | undefined;
+}
+
+/** Opens CA, policy and log. The log is found right and locked before anything is opened for writing, so that what is
+ * refused leaves every file as it was. Registers in `shutdown` what it opened, also when it rejects: with the typed error of
+ * what is wrong. */
+export async function openStores(
+  options: StoreOptions,
+  directory: DataDirectory,
+  config: LoadedConfig,
+  requestLog: RequestLog,
+  shutdown: ShutdownOrder,
+): Promise<Stores> {
+  const { clock, steadyClock, passphrase } = options;
+  const { authority, formerChains } = await openAuthority(directory.paths, passphrase, clock);
+  const { directory: logDirectory, ecdsaKey, ed25519Key } = onlyLog(directory);
+  const treeHead = await openSigner(ecdsaKey, passphrase);
+  const checkpoint = await openSigner(ed25519Key, passphrase);
+  const signers = { treeHead, checkpoint };
+  const { chain } = authority;
+  const prepared = await prepareCtLog({ directory: logDirectory, signers, chain, clock, steadyClock });
+  let locked: Pick<CtLog, 'close'> = prepared;
+  shutdown.stores.add(() => locked.close());
+  const replay = new LazyReplayGuard(directory.paths.replay, clock, requestLog);
+  shutdown.stores.add(() => replay.close());
+  const compiler = new PolicyCompiler({ clock, requestLog, replayGuard: replay });
+  const policy = new LivePolicy(await compiler.compile(config));
+  shutdown.stores.add(() => policy.close());
+  const log = await prepared.open();
+  locked = log;
+  return { authority, formerChains, log, policy, compiler, replayGuard: () => replay.guard };
+}
