@@ -70,7 +70,7 @@ Examples:
 
 For production:
   mayfly init --data DIR --root-key-out root.key.pem
-  mayfly config preset github           an entry with its rules; --list has more
+  mayfly config preset github           an issuer block with its rules; --list has more
   mayfly config check DIR/config.yaml   what is wrong or too open
   mayfly config test cases.yaml         the policy against cases of yours, in CI
   mayfly explain --data DIR --claims -  what a token would get, by which rule

@@ -18,7 +18,7 @@ export interface DataPaths {
   readonly nextIntermediateKey: string;
   /** Only with `--keep-root-key`; never opened by the service. */
   readonly rootKey: string;
-  /** Used tokens, where an entry has a replay guard (also -wal, -shm). */
+  /** Used tokens, where an issuer block has a replay guard (also -wal, -shm). */
   readonly replay: string;
   /** One directory per log. */
   readonly logs: string;

@@ -106,7 +106,7 @@ function verdict(errors: number, warnings: number): string {
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
-/** Thirty entries may need the same advice; it is given with the first of them. */
+/** Thirty issuer blocks may need the same advice; it is given with the first of them. */
 const withoutRepeats = (finding: ConfigFinding, before: readonly ConfigFinding[]): ConfigFinding =>
   before.some(({ hint }) => hint === finding.hint) ? { ...finding, hint: undefined } : finding;
 

@@ -1,4 +1,4 @@
-/** `mayfly config preset`: entries of providers for the configuration, ready to be pasted, or put into a file. */
+/** `mayfly config preset`: issuer blocks of providers for the configuration, ready to be pasted, or put into a file. */
 import { dirname, resolve } from 'node:path';
 import { nearest } from '../../core/nearest.ts';
 import { utf8 } from '../../core/bytes.ts';
@@ -24,9 +24,9 @@ interface PresetOptions {
 }
 
 const EXAMPLES = `
-The block goes into config.yaml: its entry below your own oidc-issuers, its templates below ci-issuer-metadata. --into
-puts it there: comments and everything else in the file stay, an issuer that has an entry already is refused, and
-nothing is written that could not be used. What is marked EDIT-ME matches nobody until it is filled in, there or here
+What is printed goes into config.yaml: the issuer block below your own oidc-issuers, templates below
+ci-issuer-metadata. --into puts it there: comments and everything else in the file stay, an issuer that has a block
+already is refused, and nothing is written that could not be used. What is marked EDIT-ME matches nobody until it is filled in, there or here
 with --set. Several presets share an audience; with --into, that of the file if it has one.
 
 Examples:
@@ -43,9 +43,9 @@ export const registerPreset: RegisterCommand = (group) => {
   group
     .command('preset')
     .argument('[NAME...]', 'the provider, or several')
-    .summary('print the entry of a provider of tokens, with a narrow rule')
+    .summary('print the issuer block of a provider of tokens, with a narrow rule')
     .description(
-      'Print the entry of a provider of tokens for the configuration: commented, with an audience of its own and a rule that admits only what it names.',
+      'Print the issuer block of a provider of tokens for the configuration: commented, with an audience of its own and a rule that admits only what it names.',
     )
     .option('--list', 'say which presets there are, and what each wants to know')
     .option('--audience <text>', 'the audience of your service; default a new one')

@@ -53,7 +53,7 @@ function caseLines(file: string, { name, line, differences }: CaseResult): strin
   ];
 }
 
-/** Of the entries that cases choose. */
+/** Of the issuer blocks that cases choose. */
 function unreachedBy(results: readonly CaseResult[]): Unreached[] {
   const held = new Map<string, boolean>();
   const known = new Map<string, Unreached>();

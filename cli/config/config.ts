@@ -24,6 +24,6 @@ Examples:
   mayfly config check config.yaml --strict         warnings count too: for a CI job
   mayfly config check config.yaml --json
   mayfly config test cases.yaml                    whether everybody gets what they should
-  mayfly config preset --list                      providers whose entry can be printed
+  mayfly config preset --list                      providers whose block can be printed
   mayfly config preset github --set owner-id=123456
   mayfly config schema > config.schema.json        for editors`;

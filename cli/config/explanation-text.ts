@@ -31,7 +31,7 @@ export function explanationText(explanation: Explanation): string {
   const { checks, issuers, rules, certificate } = explanation;
   return [
     section('Checks', checkLines(checks)),
-    section('Entries', issuerLines(issuers)),
+    section('Issuer blocks', issuerLines(issuers)),
     section('Rules', rules.map(ruleLine)),
     certificate === undefined ? '' : section(certificateTitle(explanation), certificateLines(certificate)),
     verdict(explanation),

@@ -20,8 +20,8 @@ export interface ReadyService {
   readonly issuers: readonly string[];
   /** How many rules there are. */
   readonly rules: number;
-  /** Names of entries without an allow rule. */
-  readonly openEntries: readonly string[];
+  /** Names of issuer blocks without an allow rule. */
+  readonly openBlocks: readonly string[];
   /** The data directory as it was given. */
   readonly data: string;
   /** The configuration that is in force. */
@@ -66,9 +66,9 @@ function counted(names: readonly string[]): string {
   return `${names.length}: ${names.slice(0, MAX_NAMES).join(', ')}${more}`;
 }
 
-function rulesText({ issuers, rules, openEntries }: ReadyService): string {
-  if (openEntries.length === 0 || issuers.length === 0) return String(rules);
-  return `${rules}   entries that allow by none, open to all whom the issuer vouches for: ${counted(openEntries)}`;
+function rulesText({ issuers, rules, openBlocks }: ReadyService): string {
+  if (openBlocks.length === 0 || issuers.length === 0) return String(rules);
+  return `${rules}   issuer blocks that allow by none, open to all whom the issuer vouches for: ${counted(openBlocks)}`;
 }
 
 function nextSteps({ url, publicUrl, issuers, data, configFile, isOwnConfig }: ReadyService): string[] {

@@ -116,7 +116,7 @@ function sayReady(speak: Speaker, service: RunningService, options: ServeOptions
     logSize: service.logSize,
     issuers: config.issuers.map(({ definition }) => definition.url),
     rules: ruleCount(config),
-    openEntries: config.issuers.filter(isOpen).map(({ definition }) => definition.name),
+    openBlocks: config.issuers.filter(isOpen).map(({ definition }) => definition.name),
     configFile: service.configFile,
     isOwnConfig: options.config !== undefined,
   });

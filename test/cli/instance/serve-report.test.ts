@@ -12,7 +12,7 @@ describe('cli/instance/serve-report', () => {
     metricsListen: '127.0.0.1:2112',
     issuers: ['https://issuer.example'],
     rules: 2,
-    openEntries: [],
+    openBlocks: [],
     data: './data',
     configFile: '/srv/data/config.yaml',
     isOwnConfig: false,
@@ -45,16 +45,16 @@ describe('cli/instance/serve-report', () => {
     expect(text).to.not.contain('mayfly certificate').and.not.contain('--url');
   });
 
-  it('counts issuers and rules, and names the entries that anybody of their issuer can use', () => {
+  it('counts issuers and rules, and names the issuer blocks that anybody of their issuer can use', () => {
     const rows = (over: Partial<ReadyService>): string[] =>
       serveReport({ ...service, ...over })
         .split('\n')
         .slice(4, 6);
     expect(rows({})).to.deep.equal(['  Issuers       1: https://issuer.example', '  Rules         2']);
     const many = Array.from({ length: 7 }, (_, i) => `issuer-${i}`);
-    const [issuers, rules] = rows({ issuers: many, rules: 0, openEntries: ['issuer-3'] });
+    const [issuers, rules] = rows({ issuers: many, rules: 0, openBlocks: ['issuer-3'] });
     expect(issuers).to.match(/7: issuer-0, .*issuer-4, and 2 more$/);
-    expect(rules).to.match(/0 {3}entries that allow by none, .*: 1: issuer-3$/);
+    expect(rules).to.match(/0 {3}issuer blocks that allow by none, .*: 1: issuer-3$/);
   });
 
   it('prints lines that can be pasted: the program as it was called, and quoted paths', () => {
