@@ -1,6 +1,9 @@
 /** What mocha requires before any test file, in its main process and in each that runs files. */
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
+// Before any test: in Node 24, `X509Certificate.toLegacyObject` of a process that has not loaded TLS yet leaves
+// `node:tls` without `createSecureContext` for good.
+import 'node:tls';
 import { projectRoot } from './project-root.ts';
 
 // From source, every process that a test starts strips the types of some three hundred files. Kept, that costs a third.
