@@ -2,7 +2,7 @@
 import { toHex } from '../core/bytes.ts';
 import { encodeChain, entryJson, type EntryJson } from './entry-json.ts';
 import type { TileLeaf } from './format/leaf.ts';
-import type { PublishedTree } from '../tlog/live-log.ts';
+import type { PublishedTree } from '../tlog/published-tree.ts';
 import { TILE_WIDTH } from '../tlog/format/tile.ts';
 import { chainCertificatePath } from './chain-certificates.ts';
 import { LogReadError } from '../tlog/log-error.ts';

@@ -1,8 +1,7 @@
 /** The proofs of the read side (RFC 6962 §4.4, §4.5), base64. */
 import { equalBytes } from '../core/bytes.ts';
-import { consistencyProof, inclusionProof, type HashReader } from '../tlog/format/merkle-proof.ts';
+import { consistencyProof, inclusionProof } from '../tlog/format/merkle-proof.ts';
 import { HASH_LENGTH } from '../tlog/format/merkle.ts';
-import { hashesFromTiles } from '../tlog/format/tile.ts';
 import type { HashIndex } from '../tlog/index/hash-index.ts';
 import { LogReadError } from '../tlog/log-error.ts';
 import { badParameter, isCount, requireReached, requireTree } from './read-parameters.ts';
@@ -28,7 +27,7 @@ export class ProofReads {
     if (!isCount(first) || !isCount(second) || first > second)
       throw badParameter('first must not exceed second');
     requireReached(second, this.#size());
-    const proof = await consistencyProof(sha256, first, second, this.#hashes(second));
+    const proof = await consistencyProof(sha256, first, second, this.#tiles.hashesAt(second));
     return { consistency: proof.map(base64) };
   }
 
@@ -41,12 +40,12 @@ export class ProofReads {
 
   /** `index` must be below `treeSize`, and the tree must have reached that. */
   async auditPath(index: number, treeSize: number): Promise<string[]> {
-    return (await inclusionProof(sha256, index, treeSize, this.#hashes(treeSize))).map(base64);
+    return (await inclusionProof(sha256, index, treeSize, this.#tiles.hashesAt(treeSize))).map(base64);
   }
 
   async #find(hash: Uint8Array, treeSize: number): Promise<number> {
     const { indexes, isAll } = await this.#index.candidates(hash);
-    const hashAt = this.#hashes(this.#size());
+    const hashAt = this.#tiles.hashesAt(this.#size());
     for (const index of indexes) {
       if (index < treeSize && equalBytes(await hashAt(0, index), hash)) return index;
     }
@@ -54,9 +53,5 @@ export class ProofReads {
     throw new LogReadError('NOT_READY', 'the index of leaf hashes is being rebuilt', {
       hint: 'Try again soon.',
     });
-  }
-
-  #hashes(size: number): HashReader {
-    return hashesFromTiles(sha256, size, (tile) => this.#tiles.tile(tile));
   }
 }

@@ -8,7 +8,7 @@ import { treeHeadSignatureIn } from './format/tree-head.ts';
 import { logV3Json, type LogDescription } from './format/log-v3-json.ts';
 import { parseTilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
 import type { TileLeaf } from './format/leaf.ts';
-import type { PublishedTree } from '../tlog/live-log.ts';
+import type { PublishedTree } from '../tlog/published-tree.ts';
 import type { SignedHead } from '../tlog/sequence/head-signer.ts';
 import { LogReadError } from '../tlog/log-error.ts';
 import type { CtLogIdentity } from './log-identity.ts';

@@ -12,8 +12,6 @@ import { CheckpointFile } from './store/checkpoint-file.ts';
 import type { ClockGuard } from './sequence/clock-guard.ts';
 import type { ClockRecord } from './sequence/clock-record.ts';
 import type { Committed } from './committed.ts';
-import { hashesFromTiles } from './format/tile.ts';
-import type { HashReader } from './format/merkle-proof.ts';
 import { HashIndex } from './index/hash-index.ts';
 import type { SignedHead } from './sequence/head-signer.ts';
 import { LogError, type LogReason } from './log-error.ts';
@@ -28,27 +26,16 @@ import {
   type LogSources,
   type RecoveredLog,
 } from './recovery.ts';
+import type { PublishedTree } from './published-tree.ts';
 import type { SequencerLimits } from './sequence/sequencer-limits.ts';
 import { Sequencer } from './sequence/sequencer.ts';
 import type { TileWriter } from './sequence/tile-writer.ts';
-import { sha256 } from './sha256.ts';
 import { TreeTiles } from './tree/tree-tiles.ts';
 
 /** The clock of a live log, and the file that keeps what it was held to. */
 interface LogClock {
   readonly guard: ClockGuard;
   readonly record: ClockRecord;
-}
-
-/** What a running log serves to readers: the tree of its newest signed head, and what leads into it. */
-export interface PublishedTree<Stored extends StoredEntry> {
-  /** The newest signed head. */
-  readonly head: () => SignedHead;
-  /** When the log ended, milliseconds since the epoch. */
-  readonly frozenAt: number | undefined;
-  readonly tiles: TreeTiles<Stored>;
-  readonly files: NeededFiles;
-  readonly index: HashIndex;
 }
 
 /** Milliseconds until the stores are opened again, the first time and at most. */
@@ -193,7 +180,7 @@ export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends 
     const { log, signHead, stores } = this.#sources;
     const limits = this.#limits;
     const receipts = (entries: readonly Placed[], head: SignedHead): Promise<readonly Receipt[]> =>
-      log.receipts(entries, head, this.#hashes(head.head.size));
+      log.receipts(entries, head, this.#tiles.hashesAt(head.head.size));
     return new Sequencer(log, recovered, {
       store: stores.commits,
       signer: new BatchSigner(signHead, receipts, limits.signingTimeoutMs),
@@ -209,11 +196,6 @@ export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends 
         if (!this.#isFinal) this.#reopening ??= this.#reopen();
       },
     });
-  }
-
-  /** The hashes of the tree of that size, which the log has reached. */
-  #hashes(size: number): HashReader {
-    return hashesFromTiles(sha256, size, (tile) => this.#tiles.tile(tile));
   }
 
   #published({ checkpoint, head: { size } }: SignedHead, leafHashes: readonly Uint8Array[]): void {

@@ -2,10 +2,11 @@
 import type { Clock, SteadyClock } from '../core/clock.ts';
 import { FileFault } from '../storage/file-fault.ts';
 import type { Committed } from './committed.ts';
-import { frozen, LiveLog, type PublishedTree } from './live-log.ts';
+import { frozen, LiveLog } from './live-log.ts';
 import { LogError } from './log-error.ts';
 import type { LogKind, PlacedEntry, StoredEntry } from './log-kind.ts';
 import type { LogStatus } from './log-status.ts';
+import type { PublishedTree } from './published-tree.ts';
 import { inspectLog, recoverAtStart, removeLeftovers, type LogSources, type LogStores } from './recovery.ts';
 import { ClockGuard } from './sequence/clock-guard.ts';
 import { ClockRecord } from './sequence/clock-record.ts';

@@ -10,7 +10,7 @@ import { CHECKPOINT_FILE } from './store/checkpoint-file.ts';
 import type { LoadedState } from './store/commit-store.ts';
 import { consistencyProof, rootFrom } from './format/merkle-proof.ts';
 import { verifyConsistency } from './format/merkle-verify.ts';
-import { hashesFromTiles, TILE_WIDTH, tilePath, type BundleName } from './format/tile.ts';
+import { TILE_WIDTH, tilePath, type BundleName } from './format/tile.ts';
 import { LogError } from './log-error.ts';
 import type { StoredLog } from './log-kind.ts';
 import { NeededFiles } from './tree/needed-files.ts';
@@ -88,7 +88,7 @@ async function requireContinued({ size, root }: VerifiedCheckpoint, opening: Ope
   const { head } = state;
   if (size === 0) return;
   const treeTiles = new TreeTiles(log.entries, edge, new NeededFiles(tiles, 0));
-  const read = hashesFromTiles(sha256, head.size, (tile) => treeTiles.tile(tile));
+  const read = treeTiles.hashesAt(head.size);
   const own = await rootFrom(sha256, size, read);
   if (equalBytes(own, root)) return;
   const proof = await consistencyProof(sha256, size, head.size, read);

@@ -8,7 +8,6 @@ import { expect } from 'chai';
 import { fromBase64, toHex } from '../../core/bytes.ts';
 import { consistencyProof } from '../../tlog/format/merkle-proof.ts';
 import { verifyConsistency } from '../../tlog/format/merkle-verify.ts';
-import { hashesFromTiles } from '../../tlog/format/tile.ts';
 import { sha256 } from '../../tlog/sha256.ts';
 import { artifact, testArtifactLog, verifyReceipt, type TestArtifactLog } from './support/artifact-log.ts';
 
@@ -49,7 +48,7 @@ describe('tlog/log-kind in a process that is killed', function () {
     expect(existsSync(bundle)).to.equal(true);
     const now = tree.head().head;
     expect(now.size).to.equal(COUNT);
-    const read = hashesFromTiles(sha256, now.size, (tile) => tree.tiles.tile(tile));
+    const read = tree.tiles.hashesAt(now.size);
     for (const [i, proof] of receipts.entries()) {
       const then = verifyReceipt({ proof }, artifact(i), test.verifier);
       expect(then.index).to.equal(i);

@@ -1,8 +1,10 @@
 import { concat } from '../../core/bytes.ts';
 import { HASH_LENGTH } from '../format/merkle.ts';
-import { TILE_WIDTH, tilePath, type Tile } from '../format/tile.ts';
+import type { HashReader } from '../format/merkle-proof.ts';
+import { hashesFromTiles, TILE_WIDTH, tilePath, type Tile } from '../format/tile.ts';
 import { LogError } from '../log-error.ts';
 import type { EntryFormat, StoredEntry } from '../log-kind.ts';
+import { sha256 } from '../sha256.ts';
 import { firstEntries, readEntries } from './entry-bundle.ts';
 import type { NeededFiles } from './needed-files.ts';
 import type { TreeEdge } from './tree-edge.ts';
@@ -35,6 +37,11 @@ export class TreeTiles<Stored extends StoredEntry = StoredEntry> {
     const held = this.#edge.hashes(level, n, width);
     const bytes = held ?? (await this.#fullHashTile(level, n));
     return bytes.subarray(0, width * HASH_LENGTH);
+  }
+
+  /** The hashes of the tree of that size, which the tree has reached. */
+  hashesAt(size: number): HashReader {
+    return hashesFromTiles(sha256, size, (tile) => this.tile(tile));
   }
 
   /** The first `width` entries of bundle `n`. */
