@@ -5,7 +5,7 @@ import { DevError } from './dev-error.ts';
 import { importIssuerKey, type IssuerJwk } from './issuer-key.ts';
 
 /** Claims of a token as JSON has them. */
-export type Claims = Readonly<Record<string, unknown>>;
+export type MintedClaims = Readonly<Record<string, unknown>>;
 
 /** What fills a claim that the caller left out. */
 interface MintDefaults {
@@ -18,7 +18,7 @@ interface MintDefaults {
 }
 
 /** The claims of a person who logged in with `email`: the same that the login page leads to. */
-export const emailClaims = (email: string): Claims => ({ sub: email, email, email_verified: true });
+export const emailClaims = (email: string): MintedClaims => ({ sub: email, email, email_verified: true });
 
 /**
  * A compact JWS (RS256) with `claims`. `iss`, `aud`, `iat` and `exp` are filled in where they are absent and kept where
@@ -27,7 +27,7 @@ export const emailClaims = (email: string): Claims => ({ sub: email, email, emai
  */
 export async function mintToken(
   jwk: IssuerJwk,
-  claims: Claims,
+  claims: MintedClaims,
   defaults: MintDefaults,
   clock: Clock,
 ): Promise<string> {
@@ -39,7 +39,7 @@ export async function mintToken(
   return await new SignJWT(filled).setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid: jwk.kid }).sign(key);
 }
 
-function timeClaim(claims: Claims, claim: 'exp' | 'iat'): number | undefined {
+function timeClaim(claims: MintedClaims, claim: 'exp' | 'iat'): number | undefined {
   const value = claims[claim];
   if (value === undefined || typeof value === 'number') return value;
   throw new DevError('CLAIMS_INVALID', `the claim ${claim} must be a number of seconds since 1970`);

@@ -4,7 +4,7 @@ import { openDataDirectory } from '../../instance/data-directory.ts';
 import { readDevIssuer } from '../../dev/issuer-file.ts';
 import { readIssuerKey } from '../../dev/issuer-key.ts';
 import { isEmail } from '../../dev/email.ts';
-import { emailClaims, mintToken, type Claims } from '../../dev/mint-token.ts';
+import { emailClaims, mintToken, type MintedClaims } from '../../dev/mint-token.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { parseInteger } from '../program/options.ts';
 import { readInput } from '../program/input-file.ts';
@@ -71,7 +71,7 @@ async function printToken(options: TokenOptions, speak: Speaker): Promise<undefi
   return undefined;
 }
 
-async function claimsOf(options: TokenOptions): Promise<Claims> {
+async function claimsOf(options: TokenOptions): Promise<MintedClaims> {
   if ((options.email === undefined) === (options.claims === undefined)) {
     throw new CommandError('USAGE', 'give either --email or --claims', {
       hint: 'For example: mayfly token --email you@example.com',
@@ -83,7 +83,7 @@ async function claimsOf(options: TokenOptions): Promise<Claims> {
   return emailClaims(email);
 }
 
-async function readClaims(file: string): Promise<Claims> {
+async function readClaims(file: string): Promise<MintedClaims> {
   const text = await readInput(file, '--claims');
   let claims: unknown;
   try {
@@ -91,7 +91,7 @@ async function readClaims(file: string): Promise<Claims> {
   } catch {
     claims = undefined;
   }
-  if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return claims as Claims;
+  if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return claims as MintedClaims;
   throw new CommandError('FAILED', `--claims: ${file} does not hold a JSON object`, {
     hint: 'For example {"sub":"repo:o/r:ref:refs/heads/main","repository":"o/r"}',
   });
