@@ -71,10 +71,10 @@ async function loadBy(path: string, politely: boolean, broken: Promise<never>): 
   const child = start(path, politely);
   const settled = new AbortController();
   const { signal } = settled;
-  const starved = politely ? [untilStarved(child, signal)] : [];
+  const failed = [broken, ended(child), ...(politely ? [untilStarved(child, signal)] : [])];
   const sent = once(child, 'message', { signal });
   try {
-    const [answer] = (await Promise.race([sent, broken, ended(child), ...starved])) as [LoadAnswer];
+    const [answer] = (await Promise.race([...failed, sent])) as [LoadAnswer];
     if ('code' in answer) throw new ConfigError(answer.code, path, answer.problems);
     return await Promise.race([unpacked(answer), broken]);
   } finally {

@@ -109,6 +109,20 @@ describe('config/load/load-apart', () => {
     }
   });
 
+  it('says when it cannot be started', async () => {
+    await writeFile(file, 'oidc-issuers: {}\n');
+    const { execPath } = process;
+    process.execPath = join(directory, 'no-program');
+    try {
+      const load = loadConfigApart(file);
+      const error = await load.catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(LoadProcessError);
+      expect((error as LoadProcessError).code).to.equal('LOAD_NOT_STARTED');
+    } finally {
+      process.execPath = execPath;
+    }
+  });
+
   describe('with a process that sends nothing', () => {
     // Opening a pipe waits until somebody writes into it.
     beforeEach(() => promisify(execFile)('mkfifo', [file]));
