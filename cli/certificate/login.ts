@@ -19,7 +19,7 @@ export interface LoginOptions {
   /** Opens a browser; undefined where none can open. */
   readonly openBrowser?: ((url: URL) => void) | undefined;
   /** Most milliseconds that a person may take; default five minutes. */
-  readonly patienceMs?: number | undefined;
+  readonly timeoutMs?: number | undefined;
 }
 
 const SCOPE = 'openid email';
@@ -89,7 +89,7 @@ async function byBrowser(config: oidc.Configuration, options: LoginOptions): Pro
     });
     options.notify(`Log in with your browser:\n\n  ${url.href}\n`);
     options.openBrowser?.(url);
-    const answer = await callback.wait(expectedState, options.patienceMs ?? LOGIN_TIMEOUT_MS);
+    const answer = await callback.wait(expectedState, options.timeoutMs ?? LOGIN_TIMEOUT_MS);
     return await oidc.authorizationCodeGrant(config, answer, {
       pkceCodeVerifier,
       expectedState,
@@ -111,7 +111,7 @@ async function byDevice(config: oidc.Configuration, options: LoginOptions): Prom
   options.notify(
     `Log in on any device:\n\n  ${printable(complete)}\n\nand compare the code: ${printable(code)}\n`,
   );
-  const signal = AbortSignal.timeout(options.patienceMs ?? LOGIN_TIMEOUT_MS);
+  const signal = AbortSignal.timeout(options.timeoutMs ?? LOGIN_TIMEOUT_MS);
   const interval = Math.min(Math.max(device.interval ?? USUAL_INTERVAL, MIN_INTERVAL), MAX_INTERVAL);
   const polled = { ...device, interval };
   return await oidc.pollDeviceAuthorizationGrant(config, polled, { code_verifier: verifier }, { signal });

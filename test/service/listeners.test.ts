@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { startTestService } from '../support/test-service.ts';
 
-describe('server: a start that fails', () => {
+describe('service/listeners: a start that fails', () => {
   it('leaves no timer behind, whichever listener cannot be opened', async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));

@@ -115,7 +115,7 @@ describe('cli/certificate/login', () => {
 
   it('gives up when nobody comes', async () => {
     for (const flow of ['browser', 'device'] as const) {
-      const error = await failure(logIn(options({ flow, patienceMs: 20 })));
+      const error = await failure(logIn(options({ flow, timeoutMs: 20 })));
       expect(error.message, flow).to.contain('nobody logged in in time');
     }
   });

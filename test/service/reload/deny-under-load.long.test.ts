@@ -67,7 +67,7 @@ class Load {
   }
 }
 
-describe('cli/reload: a deny rule that is loaded under load', function () {
+describe('service/reload: a deny rule that is loaded under load', function () {
   this.timeout(60_000);
   let directory: string;
   let service: TestService;

@@ -24,7 +24,7 @@ import {
 const KEY = clientKey();
 const ONE = 'rate-limit: { principal: { per-minute: 1 } }';
 
-describe('cli/reload: what is in force', () => {
+describe('service/reload: what is in force', () => {
   let directory: string;
   let service: TestService;
   let follower: Follower;
