@@ -91,6 +91,7 @@ export class Issuance {
       facts = verified;
       slot?.admit();
       const key = proveKey(request.key, identity.principal, policy.keyDemands(identity));
+      // Before a limit counts the request or the token is used up: nothing may be issuable now.
       this.#validity(1);
       const isRsa = key.type.startsWith('RSA');
       if (isRsa) slot?.toKeyCheck();
@@ -159,8 +160,8 @@ export class Issuance {
     if (current !== decidedBy) current.confirm(identity, key);
   }
 
-  /** The validity of a certificate that is made now. Throws what is known to keep every certificate from leaving: asked
-   * before a token counts as used, so that it still works when that is over. */
+  /** The validity of a certificate that is made now. Throws what is known to keep every certificate from leaving. It is
+   * asked before a token counts as used, so that the token still works when that is over. */
   #validity(lifetimeSeconds: number): LeafContent['validity'] {
     const { authority, log, audit, clock } = this.#options;
     const validity = leafValidity(clock(), lifetimeSeconds, authority.validity);
