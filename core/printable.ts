@@ -39,5 +39,5 @@ const escaped = (char: string): string =>
 /** Characters that a reader does not see, or that change what is seen of others. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800]/u;
 
-/** Whether a name holds what nobody sees: two names that differ in it alone would look the same. */
+/** Whether a name holds what cannot be seen: two names that differ in it alone would look the same. */
 export const hasInvisible = (name: string): boolean => !PLAIN.test(name) && INVISIBLE.test(name);

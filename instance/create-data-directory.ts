@@ -7,8 +7,7 @@ import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import { namesIn, unfinished } from './data-directory.ts';
 import { markerText, type Mode } from './data-marker.ts';
 import { dataPaths, type DataPaths } from './data-paths.ts';
-import { makeDirectory, syncDirectory, writeDurably } from '../storage/durable-file.ts';
-import { writeNew } from '../storage/write-file.ts';
+import { makeDirectory, syncDirectory, writeDurably, writeNew } from '../storage/durable-file.ts';
 
 const PARTS = ['ca', 'keys', 'logs'] as const;
 

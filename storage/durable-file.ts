@@ -27,6 +27,23 @@ export async function makeDirectory(directory: string, root?: string): Promise<v
   for (let at = end; at !== top && dirname(at) !== at; at = dirname(at)) await syncDirectory(dirname(at));
 }
 
+/** Writes a file that must not exist yet, flushed, with exactly `mode` whatever the process's umask. Fails with
+ * `EEXIST` if it does; any other failure leaves no file. The directory's flush is the caller's, once for all its
+ * files. */
+export async function writeNew(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, 'wx', mode);
+  try {
+    await file.chmod(mode);
+    await file.writeFile(content);
+    await file.sync();
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
 /** Writes `bytes` to `path`: temporary file in the same directory, fsync, rename, fsync of the directory. A crash
  * leaves the old file or the new one, and perhaps a temporary file that nobody reads: see {@link removeTemporary}. */
 export async function writeDurably(path: string, bytes: Uint8Array, mode: number): Promise<void> {

@@ -3,7 +3,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { systemCode } from '../core/errors.ts';
 
-/** Makes `directory` and its missing parents with `mode`, of which the umask takes its part; what is there is left as
+/** Makes `directory` and its missing parents with `mode`, less what the umask takes away; what is there is left as
  * it is. Resolves with what was missing, topmost first, as absolute paths. Rejects with the system's error.
  *
  * Not left to `mkdir` with `recursive`: where a directory refuses new ones with ENOENT, as /proc does, that tries for
@@ -30,7 +30,7 @@ async function makeOne(path: string, mode: number): Promise<void> {
   try {
     await mkdir(path, { mode });
   } catch (error) {
-    // Somebody else may have made it since. A link that leads nowhere is no directory, and is there too.
+    // Another process may have made it since. A link that leads nowhere is no directory, and is there too.
     if (systemCode(error) !== 'EEXIST' || !(await isDirectory(path))) throw error;
   }
 }

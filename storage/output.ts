@@ -1,5 +1,5 @@
 /**
- * Standard output and standard error as places for lines, which nobody must be able to hold the process by.
+ * Standard output and standard error, written so that no reader of them can keep the process from going on or from ending.
  *
  * A plain write into a pipe whose reader has stopped reading stops the thread that does it, for as long as the reader
  * likes, and the process could not end either: its end waits for its threads. So pipes and sockets are written to by
@@ -11,7 +11,7 @@ import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import { systemCode } from '../core/errors.ts';
 
-/** One of the two. */
+/** A descriptor for lines. */
 export interface Output {
   /** Resolves when the system has all bytes: never, as long as the reader does not read. Rejects with the system's
    * error, and may have written a part. Not called again before that; holds no thread. */

@@ -1,6 +1,5 @@
-import { messageOf } from '../core/errors.ts';
-
 /** What every SQLite file of ours has in common. */
+import { messageOf } from '../core/errors.ts';
 
 /** What an fsync means on macOS, where a plain one stops at the drive's cache; no effect elsewhere. */
 export const DURABLE = 'PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;';

@@ -1,6 +1,6 @@
 /**
  * The kinds of file system under a store. On an unsuitable one a lock of one machine is not seen by another, or a synced
- * write may still be in a cache elsewhere, or nobody can say; SQLite's WAL needs shared memory, which none of these has
+ * write may still be in a cache elsewhere, or neither is known; SQLite's WAL needs shared memory, which none of these has
  * across machines. On a passing one all that holds, but not for long.
  */
 import { statfs } from 'node:fs/promises';

@@ -24,7 +24,7 @@ export const exactly = (wanted: string): TextPolicy => ({
 export const anything: TextPolicy = { description: 'anything', accepts: () => true };
 
 /** A text that a regular expression covers from its first to its last character. `source` is the expression as it is
- * shown; `covers` decides, in time linear in the text, because the text may be anybody's, and says undefined when that
+ * shown; `covers` decides, in time linear in the text, because the text is untrusted, and returns undefined when that
  * takes too much. */
 export const matching = (source: string, covers: (text: string) => boolean | undefined): TextPolicy => ({
   description: `one that ${source} matches as a whole`,

@@ -17,19 +17,19 @@ import type { TrustedLog } from './trust.ts';
 import { refused } from './verify-error.ts';
 
 /** Where an entry was shown to be. */
-interface ProvenPlace {
+interface ProvenInclusion {
   readonly index: number;
   readonly size: number;
 }
 
-/** The place of `leaf` in the SCT's log, by the text of a proof (UTF-8). Throws a refusal or FormatError when the
+/** The index of `leaf` in the SCT's log, by the text of a proof (UTF-8). Throws a refusal or FormatError when the
  * checkpoint is not signed by all keys of that log, is older than the SCT, or the path does not lead to its root. */
 export async function checkInclusion(
   proofText: Uint8Array,
   found: FoundSct,
   leaf: Uint8Array,
   crypto: VerifyCrypto,
-): Promise<ProvenPlace> {
+): Promise<ProvenInclusion> {
   const { index, path, checkpoint: note } = parseTlogProof(proofText);
   const checkpoint = parseCheckpoint(note);
   await checkCheckpoint(checkpoint, found, crypto);
@@ -38,8 +38,8 @@ export async function checkInclusion(
     throw refused(`the proof is for entry ${index}, the SCT says ${promised}`);
   }
   const { size, root } = checkpoint;
-  const claim = { leafHash: hashLeaf(crypto.sha256, leaf), index, size };
-  if (!verifyInclusion(crypto.sha256, claim, path, root)) {
+  const entry = { leafHash: hashLeaf(crypto.sha256, leaf), index, size };
+  if (!verifyInclusion(crypto.sha256, entry, path, root)) {
     throw refused(`the proof does not lead from this certificate to the log's root of size ${size}`);
   }
   return { index, size };

@@ -61,8 +61,8 @@ export async function verifyCertificate(request: VerifyRequest): Promise<Verific
   const record = new StepRecorder();
   const leaf = await record.run('certificate', () => readLeaf(request.certificate));
   if (leaf === undefined) {
-    record.skip('certificate', 'sct', 'chain', ...NEED_LOGGED, 'identity', 'issuer', ...denyOf(request));
-    record.skip('certificate', ...placeOf(request));
+    record.skip('certificate', 'sct', 'chain', ...NEED_LOGGED, 'identity', 'issuer', ...denyStepOf(request));
+    record.skip('certificate', ...inclusionStepOf(request));
     return conclude(record, {});
   }
   const { certificate } = leaf;
@@ -74,14 +74,14 @@ export async function verifyCertificate(request: VerifyRequest): Promise<Verific
   const logged = found &&
     path && { found, path, leaf: loggedLeaf(certificate, path[0], found.sct, request.crypto) };
   if (logged) await checkSct(record, certificate, logged, request.crypto);
-  else record.skip(found ? 'chain' : 'sct', ...NEED_LOGGED, ...placeOf(request));
-  // Anybody can write any name into a certificate, and what is matched with it costs what its author likes: names count
-  // only once somebody trusted stands for them.
+  else record.skip(found ? 'chain' : 'sct', ...NEED_LOGGED, ...inclusionStepOf(request));
+  // An untrusted certificate can have any name, and matching a name costs what its author likes. So names are looked at only
+  // when a trusted CA has signed them.
   if (record.failed === undefined) await checkNames(record, certificate, request.policy);
   else record.skip(record.failed, 'identity', 'issuer');
   if (logged && record.failed === undefined) await checkDenied(record, certificate, logged, request);
-  else if (record.failed !== undefined) record.skip(record.failed, ...denyOf(request));
-  if (logged) await checkPlace(record, logged, request);
+  else if (record.failed !== undefined) record.skip(record.failed, ...denyStepOf(request));
+  if (logged) await checkLogged(record, logged, request);
   const says = {
     identity: said(() => readIdentity(certificate).value),
     issuer: said(() => readIssuer(certificate)),
@@ -93,11 +93,11 @@ export async function verifyCertificate(request: VerifyRequest): Promise<Verific
 const NEED_LOGGED: readonly StepName[] = ['sct-signature', 'sct-time'];
 
 /** The check of the proof, if it is asked for. */
-const placeOf = ({ proof, requireInclusion }: VerifyRequest): readonly StepName[] =>
+const inclusionStepOf = ({ proof, requireInclusion }: VerifyRequest): readonly StepName[] =>
   proof === undefined && requireInclusion !== true ? [] : ['inclusion'];
 
 /** The check against the deny list, if there is one. */
-const denyOf = ({ deny }: VerifyRequest): readonly StepName[] => (deny === undefined ? [] : ['deny']);
+const denyStepOf = ({ deny }: VerifyRequest): readonly StepName[] => (deny === undefined ? [] : ['deny']);
 
 function conclude(
   { steps, skipped }: StepRecorder,
@@ -202,13 +202,13 @@ function said(read: () => string): string | undefined {
   }
 }
 
-async function checkPlace(
+async function checkLogged(
   record: StepRecorder,
   { found, leaf }: Logged,
   request: VerifyRequest,
 ): Promise<void> {
   const { proof, crypto } = request;
-  if (placeOf(request).length === 0) return;
+  if (inclusionStepOf(request).length === 0) return;
   await record.run('inclusion', async () => {
     if (proof === undefined)
       throw refused('a proof that the certificate is in the log is required, none was given');

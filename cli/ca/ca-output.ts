@@ -1,13 +1,12 @@
 /** What `mayfly ca` says and writes. */
 import { dirname } from 'node:path';
 import { systemFault } from '../../instance/data-directory-error.ts';
-import { writeNew } from '../../storage/write-file.ts';
 import { parseCertificate } from '../../core/certificate.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { describeName } from '../../core/distinguished-name.ts';
 import { systemCode } from '../../core/errors.ts';
 import { decodePem } from '../../core/pem.ts';
-import { syncDirectory } from '../../storage/durable-file.ts';
+import { syncDirectory, writeNew } from '../../storage/durable-file.ts';
 import { CommandError } from '../program/command.ts';
 
 /** The first certificate of a chain that was checked, for people: name and end. */

@@ -10,7 +10,6 @@ import { generateKey } from '../../signers/key-types.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
-import { writeNew } from '../../storage/write-file.ts';
 import { equalBytes, utf8 } from '../../core/bytes.ts';
 import { decodePem } from '../../core/pem.ts';
 import {
@@ -19,6 +18,7 @@ import {
   shareOwner,
   syncDirectory,
   writeDurably,
+  writeNew,
 } from '../../storage/durable-file.ts';
 import { certificateLine, writeOutput } from './ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm } from 'node:fs/promises';
 import type { DataPaths } from '../../instance/data-paths.ts';
 import { loadConfig } from '../../config/load/load.ts';
-import { writeNew } from '../../storage/write-file.ts';
+import { writeNew } from '../../storage/durable-file.ts';
 import { readDevIssuer, writeDevIssuer } from '../../dev/issuer-file.ts';
 import type { StagedConfiguration } from './settings.ts';
 import { MayflyError } from '../../core/errors.ts';
