@@ -39,7 +39,7 @@ export interface LogExport {
 }
 
 /** What is copied. */
-export interface ExportOptions {
+interface ExportOptions {
   /** A snapshot of the log, taken beside a running server or after its end. */
   readonly source: DirectorySource;
   /** Where the files go; made if it is not there. */

@@ -24,7 +24,7 @@ export interface PrecertificateEntry {
 }
 
 /** An entry as the log keeps it: views into one buffer, which is the entry's own. */
-export interface EncodedEntry {
+interface EncodedEntry {
   /** MerkleTreeLeaf; also what the SCT signs. */
   readonly leaf: Uint8Array;
   /** TileLeaf, for the data tile. */
@@ -34,12 +34,12 @@ export interface EncodedEntry {
 }
 
 /** The part of an entry that the log signs and hashes. */
-export type SignedEntry =
+type SignedEntry =
   | { readonly type: 'x509'; readonly certificate: Uint8Array }
   | { readonly type: 'precert'; readonly issuerKeyHash: Uint8Array; readonly tbs: Uint8Array };
 
 /** What a MerkleTreeLeaf says. */
-export interface Leaf {
+interface Leaf {
   readonly entry: SignedEntry;
   /** Milliseconds since the epoch. */
   readonly timestamp: number;

@@ -24,7 +24,7 @@ export interface LogDescription {
 }
 
 /** The last head of a log. Times are milliseconds since the epoch. */
-export interface FinalHead {
+interface FinalHead {
   readonly size: number;
   readonly root: Uint8Array;
   readonly timestamp: number;
@@ -70,7 +70,7 @@ function stateOf({ createdAt, final }: LogDescription): Record<string, unknown> 
 }
 
 /** The identity of a log, out of its `log.v3.json`. */
-export interface LogV3Identity {
+interface LogV3Identity {
   readonly origin: string;
   readonly logId: Uint8Array;
   readonly publicKey: Uint8Array;
