@@ -1,9 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'chai';
 import { concat, toHex } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { isCommitted } from '../../tlog/committed.ts';
+import { freezeLog } from '../../tlog/freeze.ts';
 import { hashLeaf } from '../../tlog/format/merkle.ts';
 import { LogError } from '../../tlog/log-error.ts';
 import type { TileLog } from '../../tlog/log.ts';
@@ -109,6 +111,25 @@ describe('tlog/log-kind: a log of another kind than certificates', function () {
   it('does not open with the key of another log', async () => {
     expect(await codeOf(test.open({ key: artifactKey() }))).to.equal('LOG_WRONG_KEY');
     expect(await codeOf(test.open())).to.equal('nothing');
+  });
+
+  it('does not open with a commit store that does not say which log it is of', async () => {
+    const db = new DatabaseSync(join(test.directory, 'commit.db'));
+    db.exec("DELETE FROM meta WHERE key = 'identity'");
+    db.close();
+    expect(await codeOf(test.open())).to.equal('LOG_CORRUPT');
+  });
+
+  it('ends as its kind says', async () => {
+    const log = await test.open();
+    await addAll(log, 0, 3);
+    await log.close();
+    const { head } = await freezeLog(test.directory, test.identity, [test.verifier], Date.now);
+    expect(head.size).to.equal(3);
+    const ended = await test.open();
+    expect(ended.refusal()).to.include({ code: 'LOG_FROZEN' });
+    expect(ended.refusal()?.message).to.match(/: nothing is added any more$/);
+    expect(await codeOf(ended.append(artifact(3)))).to.equal('LOG_FROZEN');
   });
 
   it('calls a bundle that is cut off damaged', async () => {

@@ -138,6 +138,7 @@ export function verifyReceipt(
 /** A log in a temporary directory, which can be opened again and again. */
 export interface TestArtifactLog {
   readonly directory: string;
+  readonly identity: LogIdentity;
   readonly key: KeyPair;
   readonly verifier: CheckpointKey;
   open(options?: Partial<ArtifactLogOptions>): Promise<TileLog<string, ProofReceipt>>;
@@ -150,10 +151,12 @@ export async function testArtifactLog(origin = 'rekor.localhost - 4711'): Promis
   const root = mkdtempSync(join(tmpdir(), 'mayfly-artifacts-'));
   const directory = join(root, 'artifacts');
   const key = artifactKey();
-  await createLog({ directory, identity: identityOf(origin, spkiOf(key.publicKey)), createdAt: Date.now() });
+  const identity = identityOf(origin, spkiOf(key.publicKey));
+  await createLog({ directory, identity, createdAt: Date.now() });
   const open: TileLog<string, ProofReceipt>[] = [];
   return {
     directory,
+    identity,
     key,
     verifier: verifierOf(origin, key.publicKey),
     async open(more) {
