@@ -17,7 +17,8 @@ export interface Room {
 /** Room → what it is, from the ground up. Tests, benchmarks and attacks may import anything. */
 export const ROOMS: Readonly<Record<string, Room>> = {
   core: {
-    holds: 'bytes, DER, TLS structs, PEM, certificates (reading), public keys, errors, clock',
+    holds:
+      'bytes, DER, TLS structs, PEM, certificates (reading), public keys, errors, clock, limits, loopback hosts',
     mayImport: [],
     browser: true,
   },
