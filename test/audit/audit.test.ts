@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { auditLines } from './support/audit-schema.ts';
 import { issuedDecision, refusedDecision } from './support/decisions.ts';
 import { openFileAudit } from './support/file-audit.ts';
+import { failureOf } from '../support/failure.ts';
 
 describe('audit', () => {
   it('bounds the lines of refusals, never those of certificates, and says how many it left out', async () => {
@@ -42,7 +43,7 @@ describe('audit', () => {
     expect(file.notes.events).to.deep.equal(['error: audit lines lost']);
     const strict = await openFileAudit({ definition: { failClosed: true } });
     await strict.audit.close();
-    const refusal = await strict.audit.issued(issuedDecision())?.catch((error: unknown) => error);
+    const refusal = await failureOf(strict.audit.issued(issuedDecision()));
     expect(refusal).to.include({ code: 'AUDIT_UNAVAILABLE' });
     await file.remove();
     await strict.remove();

@@ -17,6 +17,7 @@ import { AuditSinkError } from '../../audit/audit-error.ts';
 import { openAudit } from '../../audit/audit.ts';
 import { issuedDecision, refusedDecision } from './support/decisions.ts';
 import { openFileAudit, type FileAudit, type FileAuditOptions } from './support/file-audit.ts';
+import { failureOf } from '../support/failure.ts';
 
 const range = (count: number): string[] => Array.from({ length: count }, (_, i) => `r${i}`);
 
@@ -238,7 +239,7 @@ describe('audit: a file', () => {
     await file.audit.issued(issuedDecision('r0'));
     await rm(join(file.directory, 'sub'), { recursive: true });
     await writeFile(join(file.directory, 'sub'), 'in the way');
-    const refusal = await file.audit.issued(issuedDecision('r1'))?.catch((error: unknown) => error);
+    const refusal = await failureOf(file.audit.issued(issuedDecision('r1')));
     expect(refusal).to.include({ code: 'AUDIT_UNAVAILABLE' });
     expect(file.audit.status().destinations).to.have.length(1);
     expect(file.audit.status().destinations[0]).to.include({ name: 'file', isFailing: true, lost: 0 });
@@ -270,10 +271,12 @@ describe('audit: a file', () => {
     const refusalOf = async (make: (directory: string) => Promise<string>): Promise<unknown> => {
       const { directory, notes } = await open();
       const path = await make(directory);
-      return openAudit(
-        { stdout: false, file: { path, maxBytes: 1e6, keep: 1 }, failClosed: false, refusalsPerMinute: 1 },
-        { clock: Date.now, note: notes.note },
-      ).catch((error: unknown) => error);
+      return failureOf(
+        openAudit(
+          { stdout: false, file: { path, maxBytes: 1e6, keep: 1 }, failClosed: false, refusalsPerMinute: 1 },
+          { clock: Date.now, note: notes.note },
+        ),
+      );
     };
     const cases: readonly (readonly [string, (directory: string) => Promise<string>, string])[] = [
       [

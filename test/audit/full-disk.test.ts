@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { descriptorDestination } from '../../audit/descriptor-destination.ts';
 import { LineQueue } from '../../audit/line-queue.ts';
 import { Notes } from './support/decisions.ts';
+import { failureOf } from '../support/failure.ts';
 
 const program = fileURLToPath(new URL(`support/full-disk${extname(import.meta.url)}`, import.meta.url));
 
@@ -53,7 +54,7 @@ describe('audit: a full disk', () => {
     const fd = openSync('/dev/full', 'w');
     const notes = new Notes();
     const queue = new LineQueue(descriptorDestination(fd), notes.note, { retryMs: 1, waiting: 100 });
-    const refusal = await queue.pushAndWait('awaited').catch((error: unknown) => error);
+    const refusal = await failureOf(queue.pushAndWait('awaited'));
     expect(refusal).to.include({ code: 'AUDIT_UNAVAILABLE' });
     expect(String((refusal as Error).cause)).to.contain('ENOSPC');
     for (let i = 0; i < 30; i++) queue.push('x'.repeat(10));

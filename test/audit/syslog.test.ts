@@ -13,6 +13,7 @@ import { selfSigned } from '../support/tls-identity.ts';
 import { auditLine } from './support/audit-schema.ts';
 import { issuedDecision, Notes, refusedDecision } from './support/decisions.ts';
 import { SyslogServer } from './support/syslog-server.ts';
+import { failureOf } from '../support/failure.ts';
 
 const HEADER = /^<(\d+)>1 (\S+) (\S+) mayfly (\d+) (\w+) - (\{.*\})$/;
 
@@ -202,9 +203,9 @@ describe('audit: syslog', () => {
     });
     // More than any socket's buffers hold.
     const large = { ...issuedDecision(), principal: 'a'.repeat(20_000_000) };
-    const refusal = await audit.issued(large)?.catch((error: unknown) => error);
+    const refusal = await failureOf(audit.issued(large));
     expect(refusal).to.include({ code: 'AUDIT_UNAVAILABLE' });
-    const next = await audit.issued(issuedDecision())?.catch((error: unknown) => error);
+    const next = await failureOf(audit.issued(issuedDecision()));
     expect(next).to.include({ code: 'AUDIT_UNAVAILABLE' });
     for (const socket of sockets) socket.destroy();
     server.close();
@@ -222,12 +223,12 @@ describe('audit: syslog', () => {
     await server.until(1);
     expect(parse(server.messages[0] ?? '').line).to.include({ requestId: 'r1' });
     const trusting = await open({ transport: 'tls', port }, true);
-    const refusal = await trusting.issued(issuedDecision('r2'))?.catch((error: unknown) => error);
+    const refusal = await failureOf(trusting.issued(issuedDecision('r2')));
     expect(refusal).to.include({ code: 'AUDIT_UNAVAILABLE' });
     expect(String(notes.all[0]?.facts['sentence'])).to.match(/self-signed/);
     expect(server.messages).to.have.length(1);
     await writeFile(caFile, 'nothing');
-    const unusable = await open({ transport: 'tls', port, caFile }).catch((error: unknown) => error);
+    const unusable = await failureOf(open({ transport: 'tls', port, caFile }));
     expect(unusable).to.include({ code: 'AUDIT_CA_UNUSABLE' });
     await audit.close();
     await server.close();

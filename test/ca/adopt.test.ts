@@ -9,16 +9,11 @@ import { MayflyError } from '../../core/errors.ts';
 import { chainOf, NOW, testAuthority, type TestAuthority } from './support/authority.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
 import { skipUnless } from '../support/skipped.ts';
+import { failureAs } from '../support/failure.ts';
 
 const PASS = 'password123';
 const clock = (): number => NOW;
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
-
-const refusal = async (run: Promise<unknown>): Promise<MayflyError> => {
-  const error: unknown = await run.catch((reason: unknown) => reason);
-  expect(error).to.be.instanceOf(MayflyError);
-  return error as MayflyError;
-};
 
 /** A PKCS#12 file as openssl writes it. */
 function pkcs12(ca: TestAuthority, options: readonly string[], pass = PASS, withRoot = true): Uint8Array {
@@ -81,21 +76,22 @@ describe('ca/adopt', () => {
     skipUnless(this, hasOpenssl(), 'there is no openssl');
     const files = [bytes(writeKeyPem(ca.intermediateKey, PASS)), pkcs12(ca, [])];
     for (const key of files) {
-      const wrong = await refusal(
+      const wrong = await failureAs(
+        MayflyError,
         adoptAuthority({ chainPem: ca.chainPem, key, passphrase: 'other-secret', clock }),
       );
       expect(wrong).to.be.instanceOf(KeyFileError).with.property('code', 'PASSPHRASE_WRONG');
       expect(`${wrong.message}${wrong.hint ?? ''}`).not.to.include('other-secret');
-      const missing = await refusal(adoptAuthority({ chainPem: ca.chainPem, key, clock }));
+      const missing = await failureAs(MayflyError, adoptAuthority({ chainPem: ca.chainPem, key, clock }));
       expect(missing).to.have.property('code', 'PASSPHRASE_MISSING');
     }
   });
 
   it('refuses a key without a chain, and one of another chain', async () => {
     const key = bytes(writeKeyPem(ca.rootKey));
-    const missing = await refusal(adoptAuthority({ key, clock }));
+    const missing = await failureAs(MayflyError, adoptAuthority({ key, clock }));
     expect(missing).to.be.instanceOf(CeremonyError).with.property('code', 'CHAIN_MISSING');
-    const other = await refusal(adoptAuthority({ key, chainPem: ca.chainPem, clock }));
+    const other = await failureAs(MayflyError, adoptAuthority({ key, chainPem: ca.chainPem, clock }));
     expect(other).to.be.instanceOf(AuthorityError).with.property('code', 'KEY_MISMATCH');
   });
 
@@ -106,9 +102,9 @@ describe('ca/adopt', () => {
     );
     await fc.assert(
       fc.asyncProperty(file, async (key) => {
-        await refusal(adoptAuthority({ key, chainPem: ca.chainPem, passphrase: 'x', clock }));
+        await failureAs(MayflyError, adoptAuthority({ key, chainPem: ca.chainPem, passphrase: 'x', clock }));
       }),
     );
-    await refusal(adoptAuthority({ key: new Uint8Array(300_000), passphrase: 'x', clock }));
+    await failureAs(MayflyError, adoptAuthority({ key: new Uint8Array(300_000), passphrase: 'x', clock }));
   });
 });

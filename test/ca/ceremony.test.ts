@@ -11,6 +11,7 @@ import { describeName } from '../../core/distinguished-name.ts';
 import { chainOf, NOW } from './support/authority.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
 import { skipUnless } from '../support/skipped.ts';
+import { failureOf } from '../support/failure.ts';
 
 const clock = (): number => NOW;
 const make = (
@@ -104,7 +105,7 @@ describe('ca/ceremony', () => {
   ];
   for (const [name, args, code, message] of refused) {
     it(`refuses ${name}`, async () => {
-      const error: unknown = await make(...args).catch((reason: unknown) => reason);
+      const error: unknown = await failureOf(make(...args));
       expect(error).to.be.instanceOf(CeremonyError).with.property('code', code);
       expect((error as CeremonyError).message).to.match(message);
     });

@@ -27,6 +27,7 @@ import { memoryLog } from './support/memory-log.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
 import { emailPrincipal, workflowPrincipal } from './support/principal.ts';
 import { skipUnless } from '../support/skipped.ts';
+import { failureOf } from '../support/failure.ts';
 
 const demands = { permit: permitAlgorithms(DEFAULT_SIGNING_ALGORITHMS), csr: true };
 
@@ -211,7 +212,7 @@ describe('ca/profile', () => {
         [8, ''],
       ]),
     });
-    const failure: unknown = await make(ca, principal).catch((error: unknown) => error);
+    const failure: unknown = await failureOf(make(ca, principal));
     expect(failure).to.be.instanceOf(RequestError).with.property('code', 'ISSUER_MISSING');
     expect(failure).to.have.property('message', 'extensions must have a non-empty issuer url');
   });
@@ -239,7 +240,7 @@ describe('ca/profile', () => {
   };
   for (const [name, over] of Object.entries(unencodable)) {
     it(`refuses ${name}`, async () => {
-      const failure: unknown = await make(ca, emailPrincipal(over)).catch((error: unknown) => error);
+      const failure: unknown = await failureOf(make(ca, emailPrincipal(over)));
       expect(failure).to.be.instanceOf(RequestError).with.property('code', 'IDENTITY_UNENCODABLE');
     });
   }
@@ -263,7 +264,7 @@ describe('ca/profile', () => {
         return ca.authority.signer.sign(data);
       };
       const watched = { ...ca, authority: { ...ca.authority, signer: { ...ca.authority.signer, sign } } };
-      const failure: unknown = await make(watched, principal).catch((error: unknown) => error);
+      const failure: unknown = await failureOf(make(watched, principal));
       expect(failure).to.be.instanceOf(RequestError).with.property('code', 'IDENTITY_TOO_LARGE');
       expect(failure)
         .to.have.property('message')
@@ -279,7 +280,7 @@ describe('ca/profile', () => {
     };
     const spare = 32_768 - (await sizeOf(4000));
     expect(await sizeOf(4000 + spare)).to.equal(32_768);
-    const over: unknown = await sizeOf(4001 + spare).catch((error: unknown) => error);
+    const over: unknown = await failureOf(sizeOf(4001 + spare));
     expect(over).to.have.property('code', 'IDENTITY_TOO_LARGE');
 
     const principal = withValues([...four, [12, 'x'.repeat(4000 + spare)]]);
@@ -296,9 +297,7 @@ describe('ca/profile', () => {
     const proven = proveKey({ kind: 'publicKey', ...request }, principal, demands);
     const validity = leafValidity(NOW, 600, ca.authority.validity);
     const content = { principal, validity, serial: newSerial(), key: Object.assign({}, proven) };
-    const failure: unknown = await signPrecertificate(ca.authority, content as never).catch(
-      (error: unknown) => error,
-    );
+    const failure: unknown = await failureOf(signPrecertificate(ca.authority, content as never));
     expect(failure).to.be.instanceOf(ReleaseError).with.property('code', 'NOT_PROVEN');
   });
 
@@ -316,9 +315,7 @@ describe('ca/profile', () => {
     if (one === undefined || two === undefined) throw new Error('no precertificates');
     const committed = await memoryLog(() => NOW).append(one.entry);
     const mixed = { ...one, shared: two.shared };
-    const failure: unknown = await signCertificate(ca.authority, mixed, committed).catch(
-      (error: unknown) => error,
-    );
+    const failure: unknown = await failureOf(signCertificate(ca.authority, mixed, committed));
     expect(failure).to.be.instanceOf(ReleaseError).with.property('code', 'TBS_MISMATCH');
   });
 

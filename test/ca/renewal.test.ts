@@ -11,15 +11,10 @@ import { decodePem, encodePem } from '../../core/pem.ts';
 import { chainOf, NOW, testAuthority } from './support/authority.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
 import { skipUnless } from '../support/skipped.ts';
+import { failureOf } from '../support/failure.ts';
 
 const clock = (): number => NOW;
 const DAY = 24 * 3600 * 1000;
-
-const failureOf = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 
 describe('ca/renewal', () => {
   for (const rootType of ['p256', 'p384', 'rsa3072'])

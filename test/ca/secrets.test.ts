@@ -14,6 +14,7 @@ import { refused } from './support/issuing.ts';
 import { memoryLog } from './support/memory-log.ts';
 import { openPolicy } from './support/open-policy.ts';
 import { emailPrincipal } from './support/principal.ts';
+import { failureOf } from '../support/failure.ts';
 
 const TOKEN = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzZWNyZXQifQ.c2lnbmF0dXJl';
 const PASSPHRASE = 'correct-horse-battery';
@@ -26,15 +27,6 @@ function everythingIn(error: unknown): string {
   const extra = JSON.stringify(error, Object.getOwnPropertyNames(error));
   return `${error.message} ${error.stack ?? ''} ${own} ${extra} ${everythingIn(error.cause)}`;
 }
-
-const failureOf = async (run: () => Promise<unknown>): Promise<unknown> => {
-  try {
-    await run();
-  } catch (error) {
-    return error;
-  }
-  throw new Error('it should have failed');
-};
 
 describe('ca: no error shows a secret', () => {
   it('neither token nor proof nor key of a request', async () => {

@@ -13,6 +13,7 @@ import { LogError } from '../../tlog/log-error.ts';
 import { sha256 } from '../../tlog/sha256.ts';
 import type { LogSource } from '../../ct-log/source.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 /** 600 certificates: two full tiles in files, 88 entries in the commit store. */
 const SIZE = 600;
@@ -224,7 +225,7 @@ describe('ct-log/check', function () {
     expect(at).to.be.above(0);
     writeFileSync(file, flip(at + 60)(Buffer.from(good)));
     const result = await check();
-    const failure: unknown = await test.open().catch((error: unknown) => error);
+    const failure: unknown = await failureOf(test.open());
     writeFileSync(file, good);
     expect(result).to.deep.equal({
       ok: false,
@@ -251,7 +252,7 @@ describe('ct-log/check', function () {
     const file = join(test.directory, 'commit.db');
     const good = readFileSync(file);
     writeFileSync(file, Buffer.concat([Buffer.alloc(100), good.subarray(100)]));
-    const failure: unknown = await check().catch((error: unknown) => error);
+    const failure: unknown = await failureOf(check());
     writeFileSync(file, good);
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
     expect((failure as LogError).message).to.include('commit.db');
@@ -262,7 +263,7 @@ describe('ct-log/check', function () {
     const good = readFileSync(file);
     chmodSync(file, 0o600);
     writeFileSync(file, flip(64)(Buffer.from(good)));
-    const failure: unknown = await test.open().catch((error: unknown) => error);
+    const failure: unknown = await failureOf(test.open());
     writeFileSync(file, good);
     chmodSync(file, 0o444);
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import type { Batch, CommitStore, Head, LoadedState } from '../../tlog/store/commit-store.ts';
 import { LogError } from '../../tlog/log-error.ts';
+import { failureOf } from '../support/failure.ts';
 
 /** A place where one log's state lies; each `open` is a new writer. */
 export interface CommitStorePlace {
@@ -50,7 +51,7 @@ export function commitStoreContract(name: string, place: () => Promise<CommitSto
     };
 
     const refused = async (attempt: Batch): Promise<void> => {
-      const failure: unknown = await store.commit(attempt).catch((error: unknown) => error);
+      const failure: unknown = await failureOf(store.commit(attempt));
       expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_HEAD_MOVED');
     };
 
@@ -114,7 +115,7 @@ export function commitStoreContract(name: string, place: () => Promise<CommitSto
 
     it('refuses a second writer, in words, until the first one has closed', async () => {
       const second = await here.open();
-      const failure: unknown = await second.load().catch((error: unknown) => error);
+      const failure: unknown = await failureOf(second.load());
       await second.close();
       expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_LOCKED');
       await store.commit(batch(empty, 1));

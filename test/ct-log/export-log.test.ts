@@ -18,6 +18,7 @@ import { staticSource } from '../../ct-log/static-source.ts';
 import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
 import { entry, testLog } from './support/test-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 const describeLog = (identity: CtLogIdentity): string =>
   JSON.stringify(
@@ -218,9 +219,7 @@ describe('ct-log/export-log', function () {
       description: describeLog(test.identity),
     });
     const before = await readFile(join(out, 'checkpoint'));
-    const failure: unknown = await run({ source: await openDirectorySource(fork) }).catch(
-      (error: unknown) => error,
-    );
+    const failure: unknown = await failureOf(run({ source: await openDirectorySource(fork) }));
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_EXISTS');
     expect((failure as LogError).message).to.include('holds a copy of another history of this log');
     expect(await readFile(join(out, 'checkpoint'))).to.deep.equal(before);
@@ -258,7 +257,7 @@ describe('ct-log/export-log', function () {
   it('copies no data tile whose entries are not those of the tree', async () => {
     await issue(300);
     await flip(join(test.directory, 'tile/data/000'), 20);
-    const failure: unknown = await run().catch((error: unknown) => error);
+    const failure: unknown = await failureOf(run());
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
     expect((failure as LogError).message).to.match(/tile\/data\/000 is not of the tree of this log/);
     expect(await names()).to.not.include('checkpoint');
@@ -308,7 +307,7 @@ describe('ct-log/export-log', function () {
         path,
         right.map((byte, at) => (at === 7000 ? byte ^ 1 : byte)),
       );
-      const failure: unknown = await run({ source }).catch((error: unknown) => error);
+      const failure: unknown = await failureOf(run({ source }));
       expect(failure, path).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
       expect((failure as LogError).message).to.match(/tile\/[01]\/\d+ is not of the tree of this log/);
       tiles.set(path, right);

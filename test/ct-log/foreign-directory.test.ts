@@ -12,6 +12,7 @@ import { staticSource } from '../../ct-log/static-source.ts';
 import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { runCli } from '../support/run-cli.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 const DESCRIPTION = JSON.stringify({ any: 'text' });
 
@@ -79,7 +80,7 @@ describe('ct-log: a directory that somebody else made', function () {
       const names = ['log.json', 'commit.db', 'commit.db-wal', 'commit.db-shm', 'checkpoint'];
       for (const name of [...names, 'tile/0/000', 'tile/data/000', issuer]) {
         put(test.directory, name, trap);
-        const error: unknown = await readAll(here).catch((thrown: unknown) => thrown);
+        const error: unknown = await failureOf(readAll(here));
         expect(error, name).to.be.instanceOf(Error).with.property('message').that.includes(name);
       }
     });
@@ -88,7 +89,7 @@ describe('ct-log: a directory that somebody else made', function () {
       const issuer = join('issuer', readdirSync(join(exported, 'issuer'))[0] ?? '');
       for (const name of ['checkpoint', 'log.v3.json', 'tile/0/000', 'tile/data/001.p/44', issuer]) {
         put(exported, name, trap);
-        const error: unknown = await readExported(here).catch((thrown: unknown) => thrown);
+        const error: unknown = await failureOf(readExported(here));
         expect(error, name).to.be.instanceOf(LogError).with.property('message').that.includes(name);
       }
     });
@@ -97,7 +98,7 @@ describe('ct-log: a directory that somebody else made', function () {
       const issuer = join('issuer', readdirSync(join(test.directory, 'issuer'))[0] ?? '');
       for (const name of ['log.json', 'commit.db', 'commit.db-wal', 'checkpoint', 'tile/0/000', issuer]) {
         put(test.directory, name, trap);
-        const error: unknown = await test.open({ directory: here }).catch((thrown: unknown) => thrown);
+        const error: unknown = await failureOf(test.open({ directory: here }));
         expect(error, name).to.be.instanceOf(LogError).with.property('message').that.includes(name);
       }
     });
@@ -114,7 +115,7 @@ describe('ct-log: a directory that somebody else made', function () {
         writeFileSync(path, '');
         truncateSync(path, size + 1);
       });
-      const error: unknown = await readExported(here).catch((thrown: unknown) => thrown);
+      const error: unknown = await failureOf(readExported(here));
       expect(error, name).to.be.instanceOf(LogError).with.property('message').that.includes('is larger than');
     }
   });
@@ -131,7 +132,7 @@ describe('ct-log: a directory that somebody else made', function () {
       () => directory.tile('tile/data/000'),
       async () => (await directory.reread()).chainCertificate('00'.repeat(32)),
     ]) {
-      const error: unknown = await read().catch((thrown: unknown) => thrown);
+      const error: unknown = await failureOf(read());
       expect(error).to.be.instanceOf(LogError).with.property('code', 'LOG_STORAGE');
       expect((error as LogError).message).to.include('the time for the whole command is up');
     }

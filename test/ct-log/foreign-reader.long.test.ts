@@ -12,6 +12,7 @@ import type { CtLog } from '../../ct-log/ct-log.ts';
 import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
 import { foreignReader } from './support/foreign-reader.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 /** As a backup program or a `sqlite3` shell holds a database that it reads. */
 function reader(path: string): DatabaseSync {
@@ -62,7 +63,7 @@ describe('ct-log/log beside a program that reads commit.db and does not finish',
     const killed = join(test.root, 'killed');
     cpSync(test.directory, killed, { recursive: true });
     const foreign = reader(join(killed, 'commit.db'));
-    const failure: unknown = await test.open({ directory: killed }).catch((error: unknown) => error);
+    const failure: unknown = await failureOf(test.open({ directory: killed }));
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_LOCKED');
     expect((failure as LogError).message).to.match(/commit\.db is held by a program that reads it/);
     expect((failure as LogError).hint).to.match(/backup program.*sqlite3.*mayfly log.*fuser/);
@@ -117,7 +118,7 @@ describe('ct-log/log beside a program that reads commit.db and does not finish',
     const foreign = await foreignReader(join(test.directory, 'commit.db'));
     expect(foreign.size).to.equal(1);
     commits.failNext = test.directory;
-    const failure: unknown = await log.append(entry(1)).catch((error: unknown) => error);
+    const failure: unknown = await failureOf(log.append(entry(1)));
     expect(failure).to.be.instanceOf(LogError);
     while (log.status().failed !== undefined) {
       expect(log.status().blocked).to.equal(undefined);
@@ -143,7 +144,7 @@ describe('ct-log/log beside a program that reads commit.db and does not finish',
     const store = sqliteCommitStore(killed, test.identity);
     expect((await store.load()).head.size).to.equal(2);
     const wal = readFileSync(join(killed, 'commit.db-wal'));
-    const stale: unknown = await store.recover().catch((error: unknown) => error);
+    const stale: unknown = await failureOf(store.recover());
     expect(stale).to.be.instanceOf(LogError).with.property('code', 'LOG_STALE');
     expect(readFileSync(join(killed, 'commit.db-wal'))).to.deep.equal(wal);
     expect((await store.load()).head.size).to.equal(1);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { httpSource } from '../../ct-log/http-source.ts';
+import { failureOf } from '../support/failure.ts';
 
 /** Runs `use` with a source at a server that answers with `answer`. */
 async function withServer<T>(answer: RequestListener, use: (url: string) => Promise<T>): Promise<T> {
@@ -30,9 +31,7 @@ describe('ct-log/http-source', () => {
       expect([Buffer.from(checkpoint).toString(), asked]).to.deep.equal(['the checkpoint', 6]);
       asked = 0;
       const failure: unknown = await withServer(busy(Infinity), (url) =>
-        httpSource(url)
-          .checkpoint()
-          .catch((error: unknown) => error),
+        failureOf(httpSource(url).checkpoint()),
       );
       expect(failure).to.have.property('code', 'LOG_STORAGE');
       expect(failure).to.have.property('message').that.includes(`the server answered ${status}`);

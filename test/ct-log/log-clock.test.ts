@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { LogError } from '../../tlog/log-error.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 describe('ct-log/log and its clock', () => {
   let test: TestLog;
@@ -57,7 +58,7 @@ describe('ct-log/log and its clock', () => {
     await before.close();
     const after = await test.open({ clock: () => now - 3_600_000 });
     expect(after.status().timestamp).to.equal(now);
-    const failure: unknown = await after.append(entry(1)).catch((error: unknown) => error);
+    const failure: unknown = await failureOf(after.append(entry(1)));
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CLOCK');
   });
 });

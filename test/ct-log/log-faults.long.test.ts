@@ -20,6 +20,7 @@ import {
 } from './support/faults.ts';
 import { Ledger, readTreeHead } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 const KINDS: readonly FaultKind[] = ['not applied', 'applied but reported failed'];
 
@@ -267,7 +268,7 @@ describe('ct-log/log under faults', () => {
     expect(failures.map(({ code }) => code)).to.deep.equal(Array(10).fill('LOG_UNAVAILABLE'));
     expect(ledger.heads.map(({ size }) => size)).to.deep.equal([0, 256]);
     await log.close();
-    const failure: unknown = await test.open().catch((error: unknown) => error);
+    const failure: unknown = await failureOf(test.open());
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
   });
 

@@ -10,6 +10,7 @@ import { LogError } from '../../tlog/log-error.ts';
 import { newKeyTexts, signersOf } from './support/log-keys.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const WRITER = fileURLToPath(new URL(`./support/writer-process.${extension}`, import.meta.url));
@@ -89,7 +90,7 @@ describe('ct-log/log in several processes', function () {
 
   it('refuses a second writer in the same process', async () => {
     const log = await test.open();
-    const failure: unknown = await test.open().catch((error: unknown) => error);
+    const failure: unknown = await failureOf(test.open());
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_LOCKED');
     expect((failure as LogError).hint).to.include('Stop the other one');
     await log.append(entry(1));
@@ -103,7 +104,7 @@ describe('ct-log/log in several processes', function () {
     rmSync(join(test.directory, 'lock.db'));
     const second = await test.open();
     await second.append(entry(2));
-    const failure: unknown = await first.append(entry(3)).catch((error: unknown) => error);
+    const failure: unknown = await failureOf(first.append(entry(3)));
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_UNAVAILABLE');
     expect(first.status().failed).to.include('another writer');
     expect((await second.append(entry(4))).index).to.equal(2);

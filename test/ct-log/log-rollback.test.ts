@@ -11,6 +11,7 @@ import { refuseRollback } from '../../tlog/rollback.ts';
 import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 describe('ct-log/log with an old commit store', () => {
   let test: TestLog;
@@ -44,9 +45,7 @@ describe('ct-log/log with an old commit store', () => {
   /** What opening the log says; nothing may be signed for it. */
   const refusal = async (): Promise<LogError> => {
     const ledger = new Ledger();
-    const failure: unknown = await test
-      .open({ signers: ledger.watch(test.signers) })
-      .catch((error: unknown) => error);
+    const failure: unknown = await failureOf(test.open({ signers: ledger.watch(test.signers) }));
     expect(failure).to.be.instanceOf(LogError);
     expect(ledger.heads).to.deep.equal([]);
     return failure as LogError;
@@ -141,13 +140,15 @@ describe('ct-log/log with an old commit store', () => {
     damage('tile/0/000', 5);
     const { directory, identity, signers } = test;
     const tiles = fileTileStore(directory);
-    const failure: unknown = await refuseRollback({
-      log: { entries: TILE_LEAVES, keys: checkpointSigners(identity, signers) },
-      checkpoint: older,
-      state,
-      edge,
-      tiles,
-    }).catch((error: unknown) => error);
+    const failure: unknown = await failureOf(
+      refuseRollback({
+        log: { entries: TILE_LEAVES, keys: checkpointSigners(identity, signers) },
+        checkpoint: older,
+        state,
+        edge,
+        tiles,
+      }),
+    );
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
     expect((failure as LogError).message).to.include('200');
   });

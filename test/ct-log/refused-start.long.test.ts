@@ -10,6 +10,7 @@ import type { CtLog } from '../../ct-log/ct-log.ts';
 import { ecdsaSigner, logSigners } from './support/log-keys.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 /** Every file with the hash of its content. */
 function filesIn(directory: string): Record<string, string> {
@@ -337,9 +338,9 @@ describe('ct-log/log: a start that is refused', function () {
       spoil();
       const before = filesIn(here);
       const signed = ledger.heads.length;
-      const failure: unknown = await test
-        .open({ directory: here, signers: signers?.() ?? ledger.watch(test.signers) })
-        .catch((error: unknown) => error);
+      const failure: unknown = await failureOf(
+        test.open({ directory: here, signers: signers?.() ?? ledger.watch(test.signers) }),
+      );
       expect(failure).to.be.instanceOf(LogError);
       const error = failure as LogError;
       expect(error.message).to.match(names);

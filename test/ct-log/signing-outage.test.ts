@@ -5,6 +5,7 @@ import { LogError } from '../../tlog/log-error.ts';
 import { Outage, outageSigner } from './support/faults.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 describe('ct-log: keys that do not sign', () => {
   let test: TestLog;
@@ -16,12 +17,6 @@ describe('ct-log: keys that do not sign', () => {
   afterEach(() => test.remove());
 
   const limits = { signingTimeoutMs: 20 };
-  const failure = (work: Promise<unknown>): Promise<unknown> =>
-    work.then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-
   for (const which of ['treeHead', 'checkpoint'] as const)
     it(`keep nobody waiting, lose nothing, and are missed no longer than they fail: ${which}`, async () => {
       const outage = new Outage('the key store is gone');
@@ -31,12 +26,12 @@ describe('ct-log: keys that do not sign', () => {
         limits,
       });
       outage.isOn = true;
-      const waiting = failure(log.append(entry(0)));
+      const waiting = failureOf(log.append(entry(0)));
       expect(await waiting)
         .to.be.instanceOf(LogError)
         .with.property('code', 'LOG_UNAVAILABLE');
       expect(log.refusal()).to.have.property('message', 'the log cannot sign at the moment');
-      expect(await failure(log.append(entry(1)))).to.equal(log.refusal());
+      expect(await failureOf(log.append(entry(1)))).to.equal(log.refusal());
       expect(log.status().signingFailure).to.equal('the key store is gone');
       expect(log.reader.getSth().tree_size).to.equal(0);
       outage.isOn = false;
@@ -56,7 +51,7 @@ describe('ct-log: keys that do not sign', () => {
     };
     const log = await test.open({ signers: { ...test.signers, treeHead: silent }, limits });
     answers = false;
-    expect(await failure(log.append(entry(0)))).to.have.property('code', 'LOG_UNAVAILABLE');
+    expect(await failureOf(log.append(entry(0)))).to.have.property('code', 'LOG_UNAVAILABLE');
     expect(log.status().signingFailure).to.equal('the keys of the log do not answer');
     await log.close();
     // The entry was durable before its head was signed.

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { LogError } from '../../tlog/log-error.ts';
 import type { TileStore } from '../../tlog/store/tile-store.ts';
+import { failureOf } from '../support/failure.ts';
 
 /** A place where tiles lie; each `open` sees what the others put. */
 export interface TileStorePlace {
@@ -35,7 +36,7 @@ export function tileStoreContract(name: string, place: () => Promise<TileStorePl
       await store.put('tile/1/000', bytes(8192, 1));
       await store.put('tile/1/000', bytes(8192, 1));
       for (const other of [bytes(8192, 2), bytes(8191, 1), bytes(8193, 1), bytes(0, 0)]) {
-        const failure: unknown = await store.put('tile/1/000', other).catch((error: unknown) => error);
+        const failure: unknown = await failureOf(store.put('tile/1/000', other));
         expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
       }
       expect(Uint8Array.from((await store.get('tile/1/000')) ?? [])).to.deep.equal(bytes(8192, 1));
@@ -52,7 +53,7 @@ export function tileStoreContract(name: string, place: () => Promise<TileStorePl
         '/etc/passwd',
         'checkpoint',
       ]) {
-        const failure: unknown = await store.put(path, bytes(1, 1)).catch((error: unknown) => error);
+        const failure: unknown = await failureOf(store.put(path, bytes(1, 1)));
         expect(failure, path).to.be.instanceOf(LogError);
       }
     });

@@ -6,6 +6,7 @@ import { importJWK, jwtVerify } from 'jose';
 import { DevError } from '../../dev/dev-error.ts';
 import { ensureIssuerKey, readIssuerKey } from '../../dev/issuer-key.ts';
 import { emailClaims, mintToken } from '../../dev/mint-token.ts';
+import { failureAs } from '../support/failure.ts';
 
 describe('dev/issuer-key and dev/mint-token', () => {
   let directory: string;
@@ -20,16 +21,6 @@ describe('dev/issuer-key and dev/mint-token', () => {
     await rm(directory, { recursive: true });
   });
 
-  async function failure(run: Promise<unknown>): Promise<DevError> {
-    try {
-      await run;
-    } catch (error) {
-      if (error instanceof DevError) return error;
-      throw error;
-    }
-    throw new Error('it did not fail');
-  }
-
   it('makes one key for one directory, also when two start at once', async () => {
     const [one, two] = await Promise.all([ensureIssuerKey(directory), ensureIssuerKey(directory)]);
     expect(one).to.deep.equal(two);
@@ -43,7 +34,7 @@ describe('dev/issuer-key and dev/mint-token', () => {
   });
 
   it('says what to run first when there is no development issuer', async () => {
-    const error = await failure(readIssuerKey(directory));
+    const error = await failureAs(DevError, readIssuerKey(directory));
     expect(error.code).to.equal('DEV_NOT_SET_UP');
     expect(error.hint).to.contain('npm start');
   });
@@ -59,7 +50,7 @@ describe('dev/issuer-key and dev/mint-token', () => {
     it(`refuses a key file that holds ${JSON.stringify(content)}`, async () => {
       await mkdir(join(directory, 'dev'));
       await writeFile(join(directory, 'dev', 'issuer.jwk.json'), content);
-      const error = await failure(readIssuerKey(directory));
+      const error = await failureAs(DevError, readIssuerKey(directory));
       expect(error.code).to.equal('DEV_KEY_UNUSABLE');
       expect(error.message).to.not.contain('"d"');
     });
@@ -100,7 +91,10 @@ describe('dev/issuer-key and dev/mint-token', () => {
 
   it('refuses a time claim that is no number', async () => {
     const jwk = await ensureIssuerKey(directory);
-    const error = await failure(mintToken(jwk, { exp: 'tomorrow' }, defaults, () => now));
+    const error = await failureAs(
+      DevError,
+      mintToken(jwk, { exp: 'tomorrow' }, defaults, () => now),
+    );
     expect(error.code).to.equal('CLAIMS_INVALID');
   });
 });

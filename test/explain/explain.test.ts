@@ -11,9 +11,9 @@ import { KEY_TYPES, TrialKeys } from '../../explain/trial-key.ts';
 import { AUDIENCE, filledPreset } from '../support/filled-preset.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { PROVIDER_CASES } from '../support/provider-claims/all.ts';
-import { failureOf } from '../support/raw-token.ts';
 import { standingIn } from '../support/standing-in.ts';
 import { createAuthenticator } from '../support/authenticator.ts';
+import { failureOf } from '../support/failure.ts';
 
 const AT = Date.UTC(2026, 10, 22, 12);
 

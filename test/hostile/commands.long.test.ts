@@ -23,6 +23,7 @@ import { sha256 } from '../support/parsers.ts';
 import { rawToken } from '../support/raw-token.ts';
 import { runCli } from '../support/run-cli.ts';
 import { KEYS, makeWorld, ORIGIN, T0 } from '../support/verify-world.ts';
+import { failureOf } from '../support/failure.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -166,10 +167,9 @@ describe('hostile: what leads a command on', function () {
       signedBy: [],
     };
     const logId = sha256(KEYS.log.spki);
-    const failure: unknown = await proveCertificate(
-      { source, logId, checkpoint: new Uint8Array(), verified },
-      certificate,
-    ).catch((error: unknown) => error);
+    const failure: unknown = await failureOf(
+      proveCertificate({ source, logId, checkpoint: new Uint8Array(), verified }, certificate),
+    );
     expect(failure).to.be.instanceOf(LogReadError);
     expect(requests).to.be.within(64, 110);
   });
@@ -184,9 +184,9 @@ describe('hostile: what leads a command on', function () {
       },
     } as unknown as LogSource;
     const chain = new Uint8Array(2000 * 32);
-    const failure: unknown = await new CheckedChainCertificates(source)
-      .ofChain(chain, () => 'here')
-      .catch((error: unknown) => error);
+    const failure: unknown = await failureOf(
+      new CheckedChainCertificates(source).ofChain(chain, () => 'here'),
+    );
     expect(failure).to.have.property('problem').that.has.property('where', 'here');
     expect(requests).to.equal(0);
   });

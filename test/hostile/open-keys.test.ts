@@ -23,6 +23,7 @@ import { bodyV2, clientKey, post, refusalOf } from '../support/test-service.ts';
 import { KEYS, makeWorld, type TestKey } from '../support/verify-world.ts';
 import { outcomeOf } from './support/attack.ts';
 import { startWorld, type World } from './support/world.ts';
+import { failureOf } from '../support/failure.ts';
 
 /** One of each order, with either sign, and second spellings of two of them. */
 const POINTS: readonly string[] = [
@@ -107,12 +108,14 @@ describe('hostile: keys that anybody can use', () => {
     if (log === undefined) throw new Error('no log');
     const policy = { identity: anything, issuer: anything };
     const open = { ...log, ed25519PublicKey: fromHex(POINTS[0] ?? '') };
-    const failure: unknown = await verifyCertificate({
-      certificate,
-      policy,
-      crypto: platformCrypto,
-      trust: { ...trust, logs: [open] },
-    }).catch((error: unknown) => error);
+    const failure: unknown = await failureOf(
+      verifyCertificate({
+        certificate,
+        policy,
+        crypto: platformCrypto,
+        trust: { ...trust, logs: [open] },
+      }),
+    );
     expect(failure).to.be.instanceOf(VerifyError).with.property('code', 'BAD_TRUST');
     const key: TestKey = { ...KEYS.ed25519, spki: ed25519Spki(POINTS[0] ?? '') };
     const bent = makeWorld({

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { Agent, request } from 'undici';
 import { IssuerFault } from '../../oidc/keys/issuer-fault.ts';
 import { publicConnector } from '../../oidc/keys/public-connector.ts';
+import { failureOf } from '../support/failure.ts';
 
 const address = (text: string): LookupAddress => ({ address: text, family: text.includes(':') ? 6 : 4 });
 /** Ways to this machine and its neighbours, one lookup each. */
@@ -50,8 +51,8 @@ describe('hostile: names that change their meaning', () => {
     });
     const { port } = server.address() as AddressInfo;
     for (let i = 0; i < 2 * ANSWERS.length; i++) {
-      const failure: unknown = await request(`http://rebound.example:${port}/`, { dispatcher: agent }).catch(
-        (error: unknown) => error,
+      const failure: unknown = await failureOf(
+        request(`http://rebound.example:${port}/`, { dispatcher: agent }),
       );
       expect(failure, String(ANSWERS[i % ANSWERS.length])).to.be.instanceOf(IssuerFault);
     }
@@ -67,8 +68,8 @@ describe('hostile: names that change their meaning', () => {
       }),
     });
     const { port } = server.address() as AddressInfo;
-    const failure: unknown = await request(`http://rebound.example:${port}/`, { dispatcher: agent }).catch(
-      (error: unknown) => error,
+    const failure: unknown = await failureOf(
+      request(`http://rebound.example:${port}/`, { dispatcher: agent }),
     );
     expect(failure).to.be.instanceOf(IssuerFault);
     expect(connections).to.equal(0);

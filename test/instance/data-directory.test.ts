@@ -7,6 +7,7 @@ import { onlyLog, openDataDirectory } from '../../instance/data-directory.ts';
 import { DataDirectoryError } from '../../instance/data-directory-error.ts';
 import { dataPaths } from '../../instance/data-paths.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, refusalAsOrdinaryUser } from '../support/ordinary-user.ts';
+import { failureOf } from '../support/failure.ts';
 
 const clock = (): number => Date.parse('2026-11-22T10:00:00Z');
 
@@ -82,7 +83,7 @@ describe('instance/data-directory', () => {
       await writeFile(join(data, 'keys', 'x'), 'x');
       throw new Error('no power left');
     };
-    const error: unknown = await make(build).catch((reason: unknown) => reason);
+    const error: unknown = await failureOf(make(build));
     expect(error).to.have.property('message', 'no power left');
     expect((await refusal(openDataDirectory(data))).code).to.equal('DIRECTORY_MISSING');
   });

@@ -18,6 +18,7 @@ import { makeIssuerKey } from '../support/oidc-issuer.ts';
 import { TenantIssuers } from '../support/tenant-issuers.ts';
 import { selfSigned } from '../support/tls-identity.ts';
 import { createAuthenticator } from '../support/authenticator.ts';
+import { failureOf } from '../support/failure.ts';
 
 const PATTERN = 'https://*.tenants.example/id/*';
 const issuerOf = (name: string | number): string => `https://eu.tenants.example/id/${name}`;
@@ -306,7 +307,7 @@ describe('An issuer that a pattern leads to the neighbourhood', () => {
     const tenants = await TenantIssuers.start();
     for (const host of hosts) {
       const token = await tenants.sign(`http://${host}:${port}/x`);
-      const error = await door.identify(token).catch((fault: unknown) => fault);
+      const error = await failureOf(door.identify(token));
       expect(error, host).to.have.property('code', 'ISSUER_METADATA_INVALID');
       expect((error as TokenError).cause, host)
         .to.have.property('message')

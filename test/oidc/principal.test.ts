@@ -6,8 +6,8 @@ import { TokenError } from '../../oidc/token-error.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { startIssuer } from '../support/oidc-issuer.ts';
 import type { TestIssuer } from '../support/oidc-issuer.ts';
-import { failureOf } from '../support/raw-token.ts';
 import { createAuthenticator } from '../support/authenticator.ts';
+import { failureOf } from '../support/failure.ts';
 
 type Claims = Record<string, unknown>;
 

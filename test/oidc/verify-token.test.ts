@@ -11,8 +11,9 @@ import { verifyToken } from '../../oidc/verify-token.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../support/oidc-issuer.ts';
 import type { SignOptions, TestIssuer } from '../support/oidc-issuer.ts';
-import { failureOf, rawToken, tokenPart } from '../support/raw-token.ts';
+import { rawToken, tokenPart } from '../support/raw-token.ts';
 import { createAuthenticator } from '../support/authenticator.ts';
+import { failureOf } from '../support/failure.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 10);
 const SECONDS = NOW / 1000;

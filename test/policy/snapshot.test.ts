@@ -14,6 +14,7 @@ import { pemOf } from '../ca/support/authority.ts';
 import { proofOf, testKey } from '../ca/support/keys.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { OPEN_POLICY } from '../support/test-service.ts';
+import { failureOf } from '../support/failure.ts';
 
 const EMAIL = 'alice@example.com';
 const DENY: RuleDefinition = {
@@ -153,7 +154,7 @@ describe('policy/snapshot', () => {
 
   it('refuses two issuer blocks of one name, of which one would decide by the rules of the other', async () => {
     const twins = [block({ rules: [DENY] }), block({}, { audiences: ['other'] })];
-    const failure = await compile(twins).catch((error: unknown) => error);
+    const failure = await failureOf(compile(twins));
     expect(failure).to.include({
       code: 'ISSUER_DUPLICATE',
       message: 'two issuer blocks have the name "people"',
@@ -162,7 +163,7 @@ describe('policy/snapshot', () => {
 
   it('refuses a configuration whose rule cannot be compiled', async () => {
     const broken = { ...DENY, expression: 'claims.email ==' };
-    const failure = await compile([block({ rules: [broken] })]).catch((error: unknown) => error);
+    const failure = await failureOf(compile([block({ rules: [broken] })]));
     expect(failure).to.have.property('code', 'RULE_INVALID');
   });
 

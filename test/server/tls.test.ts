@@ -12,6 +12,7 @@ import { encodePem } from '../../core/pem.ts';
 import { createHttpServer } from '../../server/http/http-listener.ts';
 import { loadTlsPair, TlsError } from '../../server/http/tls-certificate.ts';
 import { startTestService } from '../support/test-service.ts';
+import { failureOf } from '../support/failure.ts';
 
 /** A certificate that TLS can serve (nobody checks it here), and its key. */
 async function makePair(directory: string, clock = Date.now): Promise<{ cert: string; key: string }> {
@@ -185,7 +186,7 @@ describe('server: TLS', () => {
       { ...good, certFile: good.keyFile },
       { ...good, keyFile: good.certFile },
     ]) {
-      const error: unknown = await loadTlsPair(pair, Date.now()).catch((caught: unknown) => caught);
+      const error: unknown = await failureOf(loadTlsPair(pair, Date.now()));
       expect(error).to.be.instanceOf(TlsError).with.property('hint').that.includes('openssl');
     }
     expect(await fault(good, Date.now() + 20 * 365 * 86_400_000)).to.equal('TLS_EXPIRED');

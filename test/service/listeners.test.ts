@@ -2,6 +2,7 @@ import { createHook } from 'node:async_hooks';
 import { createServer, type AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { startTestService } from '../support/test-service.ts';
+import { failureOf } from '../support/failure.ts';
 
 describe('service/listeners: a start that fails', () => {
   it('leaves no timer behind, whichever listener cannot be opened', async () => {
@@ -18,7 +19,7 @@ describe('service/listeners: a start that fails', () => {
     });
     const fail = async (place: 'listen' | 'metricsListen'): Promise<void> => {
       const address = { host: '127.0.0.1', port };
-      const failure: unknown = await startTestService(() => ({ [place]: address })).catch((e: unknown) => e);
+      const failure: unknown = await failureOf(startTestService(() => ({ [place]: address })));
       expect(failure).to.have.property('code', 'ADDRESS_IN_USE');
     };
     // What is measured of the process begins with the first service, and stays.

@@ -11,23 +11,15 @@ import { SIGNATURE_ALGORITHMS } from '../../core/signature-algorithm.ts';
 import { hasOpenssl, openssl } from '../ca/support/openssl.ts';
 import { testKey } from '../ca/support/keys.ts';
 import { skipUnless } from '../support/skipped.ts';
+import { failureAs } from '../support/failure.ts';
 
 const PASS = 'password123';
 const TYPES: KeyType[] = ['p256', 'p384', 'p521', 'rsa2048', 'ed25519'];
 
 const pkcs8 = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }) as string;
 
-async function failure(run: Promise<unknown>): Promise<KeyFileError> {
-  const error: unknown = await run.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).to.be.instanceOf(KeyFileError);
-  return error as KeyFileError;
-}
-
 async function expectRefusal(code: KeyFileReason, pem: string, passphrase?: string): Promise<void> {
-  const error = await failure(loadKeyFile(pem, passphrase));
+  const error = await failureAs(KeyFileError, loadKeyFile(pem, passphrase));
   expect(error.code).to.equal(code);
   expect(error.hint).to.be.a('string');
   expect(error.cause).to.equal(undefined);

@@ -24,6 +24,7 @@ import {
 import { FileFault } from '../../storage/file-fault.ts';
 import { systemCode } from '../../core/errors.ts';
 import { skipUnless } from '../support/skipped.ts';
+import { failureOf } from '../support/failure.ts';
 
 describe('storage/durable-file', () => {
   let root: string;
@@ -111,13 +112,11 @@ describe('storage/durable-file', () => {
 
   it('leaves no temporary file when something fails, and names the file and what failed', async () => {
     mkdirSync(join(root, 'there', 'inside'), { recursive: true });
-    const failure: unknown = await writeDurably(join(root, 'there'), Buffer.from('x'), 0o600).catch(
-      (error: unknown) => error,
-    );
+    const failure: unknown = await failureOf(writeDurably(join(root, 'there'), Buffer.from('x'), 0o600));
     expect(failure).to.be.instanceOf(FileFault);
     expect((failure as FileFault).message).to.match(/there cannot be renamed \(E[A-Z]+: [a-z ]+\)$/);
     expect(readdirSync(root)).to.deep.equal(['there']);
-    const nowhere: unknown = await syncDirectory(join(root, 'nowhere')).catch((error: unknown) => error);
+    const nowhere: unknown = await failureOf(syncDirectory(join(root, 'nowhere')));
     expect((nowhere as FileFault).message).to.match(/nowhere cannot be opened \(ENOENT: [a-z ]+\)$/);
     expect(systemCode(nowhere)).to.equal('ENOENT');
   });

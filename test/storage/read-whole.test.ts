@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { readWhole, UnfitFile, type ReadLimits } from '../../storage/read-whole.ts';
+import { failureOf } from '../support/failure.ts';
 
 describe('storage/read-whole', () => {
   let directory: string;
@@ -16,7 +17,7 @@ describe('storage/read-whole', () => {
     return path(name);
   };
   const refusal = async (name: string, limits: ReadLimits): Promise<string> => {
-    const error: unknown = await readWhole(name, limits).catch((thrown: unknown) => thrown);
+    const error: unknown = await failureOf(readWhole(name, limits));
     expect(error).to.be.instanceOf(UnfitFile);
     return (error as UnfitFile).message;
   };
@@ -37,7 +38,7 @@ describe('storage/read-whole', () => {
   it('reads no device without an end, and no directory', async () => {
     expect(await refusal('/dev/zero', { size: 1024 })).to.equal('is not a file');
     expect(await refusal(directory, { size: 1024 })).to.equal('is a directory');
-    const error: unknown = await readWhole(path('none'), { size: 1 }).catch((thrown: unknown) => thrown);
+    const error: unknown = await failureOf(readWhole(path('none'), { size: 1 }));
     expect(error).to.have.property('code', 'ENOENT');
   });
 
@@ -58,7 +59,7 @@ describe('storage/read-whole', () => {
     const flood = readWhole(pipe('flood'), { size: 100, pipePatience: 60_000 });
     const flooder = await open(path('flood'), 'r+');
     await flooder.write('x'.repeat(1000));
-    const error: unknown = await flood.catch((thrown: unknown) => thrown);
+    const error: unknown = await failureOf(flood);
     await flooder.close();
     expect(error).to.be.instanceOf(UnfitFile).with.property('message').that.includes('larger than 100 bytes');
   });

@@ -5,6 +5,7 @@ import { FormatError } from '../../core/errors.ts';
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 import { testLog } from '../ct-log/support/test-log.ts';
 import type { EchoRequest } from './support/echo-worker.ts';
+import { failureOf } from '../support/failure.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const STORE = new URL(`../../tlog/store/sqlite-commit-store.${extension}`, import.meta.url);
@@ -58,7 +59,7 @@ describe('storage/worker-channel', () => {
     });
 
     it('rejects a question with the error that the thread threw on purpose, and goes on', async () => {
-      const refused: unknown = await channel.ask('refuse').catch((error: unknown) => error);
+      const refused: unknown = await failureOf(channel.ask('refuse'));
       expect(refused).to.be.instanceOf(FormatError);
       expect(refused).to.include({ code: 'TOO_LARGE', message: 'it is too long', hint: 'Cut it.' });
       expect(await channel.ask({ text: 'a' })).to.equal('a!');

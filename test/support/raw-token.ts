@@ -10,13 +10,3 @@ export function tokenPart(content: unknown): string {
 /** A token of these parts; `content` as {@link tokenPart} takes it. */
 export const rawToken = (header: unknown, payload: unknown, signature = 'c2lnbmF0dXJl'): string =>
   `${tokenPart(header)}.${tokenPart(payload)}.${signature}`;
-
-/** The error that `action` ends with; throws when it ends well. */
-export async function failureOf(action: () => unknown): Promise<unknown> {
-  try {
-    await action();
-  } catch (error) {
-    return error;
-  }
-  throw new Error('nothing was refused');
-}

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { LogError } from '../../tlog/log-error.ts';
 import { entry, testLog, type TestLog } from '../ct-log/support/test-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 describe('ct-log: the identity of a log', () => {
   let test: TestLog;
@@ -34,7 +35,7 @@ describe('ct-log: the identity of a log', () => {
     await log.close();
   };
   const refusal = async (): Promise<LogError> => {
-    const failure: unknown = await test.open().catch((error: unknown) => error);
+    const failure: unknown = await failureOf(test.open());
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
     return failure as LogError;
   };
@@ -51,7 +52,7 @@ describe('ct-log: the identity of a log', () => {
       const { message, hint } = await refusal();
       expect(message).to.include('log.json was edited').and.include(name);
       expect(hint).to.include('Write that into log.json again');
-      const failure: unknown = await openDirectorySource(test.directory).catch((error: unknown) => error);
+      const failure: unknown = await failureOf(openDirectorySource(test.directory));
       expect(failure).to.be.instanceOf(LogError).with.property('message', message);
     });
   }

@@ -18,6 +18,7 @@ import { parseSct } from '../../ct-log/format/sct.ts';
 import { LogError } from '../../tlog/log-error.ts';
 import { entry, testLog, type TestLog } from '../ct-log/support/test-log.ts';
 import { skipUnless } from '../support/skipped.ts';
+import { failureOf } from '../support/failure.ts';
 
 describe('log', () => {
   let test: TestLog;
@@ -41,7 +42,7 @@ describe('log', () => {
       const good = test.signers[which];
       const sign = (data: Uint8Array): Promise<Uint8Array> => good.sign(Uint8Array.of(...data, 0));
       const signers = { ...test.signers, [which]: { ...good, sign } };
-      const failure: unknown = await test.open({ signers }).catch((error: unknown) => error);
+      const failure: unknown = await failureOf(test.open({ signers }));
       expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
       expect(existsSync(join(test.directory, 'checkpoint'))).to.equal(false);
       await (await test.open()).append(entry(1));
@@ -118,7 +119,7 @@ describe('log', () => {
     await log.close();
     rmSync(join(test.directory, 'checkpoint'));
     mkdirSync(join(test.directory, 'checkpoint'));
-    const failure: unknown = await test.open().catch((error: unknown) => error);
+    const failure: unknown = await failureOf(test.open());
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_STORAGE');
     expect((failure as LogError).message).to.match(/2026\/checkpoint cannot be read \(is a directory\)/);
   });

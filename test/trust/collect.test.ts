@@ -6,6 +6,7 @@ import { collectTrust, TrustError } from '../../trust/collect.ts';
 import { exportTrust } from '../../trust/export.ts';
 import { testAuthority } from '../ca/support/authority.ts';
 import { testLog, type TestLog } from '../ct-log/support/test-log.ts';
+import { failureAs } from '../support/failure.ts';
 
 describe('trust/collect', () => {
   let log: TestLog;
@@ -25,15 +26,6 @@ describe('trust/collect', () => {
     writeFileSync(chainFile, text);
     return collectTrust({ chainFile, formerChains: former(), logDirectory: log.directory });
   };
-  const refusal = async (work: Promise<unknown>): Promise<TrustError> => {
-    const failure: unknown = await work.then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    expect(failure).to.be.instanceOf(TrustError);
-    return failure as TrustError;
-  };
-
   it('hands over the chain to the byte, with the log', async () => {
     const material = await collect(pemOf(chain));
     expect(material.chain.map((der) => [...der])).to.deep.equal(chain.map((der) => [...der]));
@@ -50,7 +42,7 @@ describe('trust/collect', () => {
     for (const [what, damage] of Object.entries(damages))
       for (const at of chain.keys()) {
         const ders = chain.map((der, i) => (i === at ? damage(der) : der));
-        const { code, hint } = await refusal(collect(pemOf(ders)));
+        const { code, hint } = await failureAs(TrustError, collect(pemOf(ders)));
         expect(code, `${what}, ${at}`).to.equal('CHAIN_MALFORMED');
         expect(hint).to.contain('Restore it from a backup');
       }
@@ -58,13 +50,15 @@ describe('trust/collect', () => {
 
   it('hands over nothing but certificates, and at least one', async () => {
     for (const text of ['', 'no PEM\n', `${pemOf(chain)}${pemOf(chain.slice(0, 1), 'PRIVATE KEY')}`])
-      expect((await refusal(collect(text))).code, text.slice(0, 20)).to.equal('CHAIN_MALFORMED');
+      expect((await failureAs(TrustError, collect(text))).code, text.slice(0, 20)).to.equal(
+        'CHAIN_MALFORMED',
+      );
     const missing = {
       chainFile: join(log.root, 'nowhere.pem'),
       formerChains: former(),
       logDirectory: log.directory,
     };
-    expect((await refusal(collectTrust(missing))).code).to.equal('CHAIN_UNREADABLE');
+    expect((await failureAs(TrustError, collectTrust(missing))).code).to.equal('CHAIN_UNREADABLE');
   });
 
   it('hands over the chains that issued before, and not one that still does', async () => {
@@ -86,7 +80,7 @@ describe('trust/collect', () => {
     expect(files.get('chain.pem')).to.equal(pemOf(chain));
     expect(files.get('root.pem')).to.equal(pemOf(chain.slice(-1)));
     writeFileSync(join(former(), 'dd.pem'), 'damaged');
-    expect((await refusal(collect(pemOf(chain)))).message).to.include('dd.pem');
+    expect((await failureAs(TrustError, collect(pemOf(chain)))).message).to.include('dd.pem');
     rmSync(former(), { recursive: true });
   });
 });

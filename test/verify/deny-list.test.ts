@@ -16,6 +16,7 @@ import {
   withExtensions,
   type Bend,
 } from '../support/verify-world.ts';
+import { failureOf } from '../support/failure.ts';
 
 /** The certificate of the tests is dated at T0, and its SCT a quarter of a second later. */
 const LOGGED = T0 + 250;
@@ -99,9 +100,7 @@ describe('verify/deny-list', () => {
 
   it('judges nothing with a list that has expired', async () => {
     expect((await judged({ expires: T0, rules: [] }, {}, T0)).ok).to.equal(true);
-    const error: unknown = await judged({ expires: T0, rules: [] }, {}, T0 + 1).catch(
-      (thrown: unknown) => thrown,
-    );
+    const error: unknown = await failureOf(judged({ expires: T0, rules: [] }, {}, T0 + 1));
     expect(error).to.be.instanceOf(VerifyError).with.property('code', 'BAD_DENY_LIST');
   });
 

@@ -33,6 +33,7 @@ import {
   type Bend,
   type Plan,
 } from '../support/verify-world.ts';
+import { failureOf } from '../support/failure.ts';
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const policy = { identity: exactly(IDENTITY), issuer: exactly(ISSUER) };
@@ -478,7 +479,7 @@ describe('verify/verify-certificate', () => {
       { ...trust, logs: [{ ...log, ed25519PublicKey: hex('00') }] },
     ];
     for (const change of wrong) {
-      const error: unknown = await verify({}, { trust: change }).catch((thrown: unknown) => thrown);
+      const error: unknown = await failureOf(verify({}, { trust: change }));
       expect(error).to.be.instanceOf(VerifyError).with.property('code', 'BAD_TRUST');
     }
   });
@@ -491,9 +492,7 @@ describe('verify/verify-certificate', () => {
       [[...trust.roots, ...trust.intermediates], 'CN=Root'],
       [selfIssued, 'CN=Root'],
     ] as const) {
-      const error: unknown = await verify({}, { trust: { ...trust, roots } }).catch(
-        (thrown: unknown) => thrown,
-      );
+      const error: unknown = await failureOf(verify({}, { trust: { ...trust, roots } }));
       expect(error).to.be.instanceOf(VerifyError).with.property('code', 'BAD_TRUST');
       const { message, hint } = error as VerifyError;
       expect(message).to.match(/"CN=(Issuing|Root)" is trusted as a root and is none/);

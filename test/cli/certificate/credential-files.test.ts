@@ -14,6 +14,7 @@ import {
 import { CommandError } from '../../../cli/program/command.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, refusalAsOrdinaryUser } from '../../support/ordinary-user.ts';
 import { skipUnless } from '../../support/skipped.ts';
+import { failureOf } from '../../support/failure.ts';
 
 describe('cli/certificate/credential-files', () => {
   let directory: string;
@@ -139,7 +140,7 @@ describe('cli/certificate/credential-files', () => {
 
   it('says at once when the directory cannot be made', async function () {
     skipUnless(this, process.platform === 'linux', 'this is not Linux');
-    const thrown: unknown = await makeOutputDirectory('/proc/mayfly/out').catch((error: unknown) => error);
+    const thrown: unknown = await failureOf(makeOutputDirectory('/proc/mayfly/out'));
     expect(thrown).to.be.instanceOf(CommandError);
     expect((thrown as CommandError).message).to.contain('no directory can be made there');
   });

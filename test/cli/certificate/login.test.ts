@@ -10,6 +10,7 @@ import { logIn, type LoginOptions } from '../../../cli/certificate/login.ts';
 import { ensureIssuerKey } from '../../../dev/issuer-key.ts';
 import { startProvider, type RunningProvider } from '../../../dev/provider.ts';
 import { approveDevice, Browser, logIn as fillForm } from '../../support/browser.ts';
+import { failureAs } from '../../support/failure.ts';
 
 describe('cli/certificate/login', () => {
   let directory: string;
@@ -32,16 +33,6 @@ describe('cli/certificate/login', () => {
     notify: () => undefined,
     ...more,
   });
-
-  async function failure(run: Promise<unknown>): Promise<CommandError> {
-    try {
-      await run;
-    } catch (error) {
-      if (error instanceof CommandError) return error;
-      throw error;
-    }
-    throw new Error('it did not fail');
-  }
 
   it('gets a token through the browser', async () => {
     let said = '';
@@ -97,7 +88,8 @@ describe('cli/certificate/login', () => {
   });
 
   it('says so when the person cancels', async () => {
-    const error = await failure(
+    const error = await failureAs(
+      CommandError,
       logIn(
         options({
           openBrowser: (url) => {
@@ -115,13 +107,13 @@ describe('cli/certificate/login', () => {
 
   it('gives up when nobody comes', async () => {
     for (const flow of ['browser', 'device'] as const) {
-      const error = await failure(logIn(options({ flow, timeoutMs: 20 })));
+      const error = await failureAs(CommandError, logIn(options({ flow, timeoutMs: 20 })));
       expect(error.message, flow).to.contain('nobody logged in in time');
     }
   });
 
   it('sends nothing over plain HTTP to another machine', async () => {
-    const error = await failure(logIn(options({ issuer: 'http://issuer.example.com' })));
+    const error = await failureAs(CommandError, logIn(options({ issuer: 'http://issuer.example.com' })));
     expect(error.code).to.equal('REFUSED');
     expect(error.message).to.contain('plain HTTP');
   });
@@ -129,7 +121,7 @@ describe('cli/certificate/login', () => {
   it('says what is wrong when there is no issuer', async () => {
     const gone = await startProvider({ host: '127.0.0.1', port: 0, key: await ensureIssuerKey(directory) });
     await gone.close();
-    const error = await failure(logIn(options({ issuer: gone.issuer })));
+    const error = await failureAs(CommandError, logIn(options({ issuer: gone.issuer })));
     expect(error.message).to.contain('nothing listens there');
   });
 
@@ -170,7 +162,7 @@ describe('cli/certificate/login', () => {
       const answer = (origin: string) =>
         discovery(origin, { authorization_endpoint: 'http://example.com/auth' });
       await withIssuer(answer, async (issuer) => {
-        expect((await failure(logIn(options({ issuer })))).code).to.equal('REFUSED');
+        expect((await failureAs(CommandError, logIn(options({ issuer })))).code).to.equal('REFUSED');
       });
     });
 
@@ -178,7 +170,9 @@ describe('cli/certificate/login', () => {
       const answer = (origin: string) =>
         discovery(origin, { device_authorization_endpoint: 'http://example.com/device' });
       await withIssuer(answer, async (issuer) => {
-        expect((await failure(logIn(options({ issuer, flow: 'device' })))).code).to.equal('REFUSED');
+        expect((await failureAs(CommandError, logIn(options({ issuer, flow: 'device' })))).code).to.equal(
+          'REFUSED',
+        );
       });
     });
 
@@ -186,7 +180,9 @@ describe('cli/certificate/login', () => {
       await withIssuer(
         (origin) => discovery(origin, { issuer: 'https://accounts.google.com' }),
         async (issuer) => {
-          expect((await failure(logIn(options({ issuer })))).message).to.contain('did not work');
+          expect((await failureAs(CommandError, logIn(options({ issuer })))).message).to.contain(
+            'did not work',
+          );
         },
       );
     });
@@ -203,13 +199,15 @@ describe('cli/certificate/login', () => {
       await withIssuer(
         () => endless,
         async (issuer) => {
-          expect((await failure(logIn(options({ issuer })))).message).to.contain('longer than');
+          expect((await failureAs(CommandError, logIn(options({ issuer })))).message).to.contain(
+            'longer than',
+          );
         },
       );
       await withIssuer(
         () => (_req, res) => res.writeHead(302, { location: provider.issuer }).end(),
         async (issuer) => {
-          expect((await failure(logIn(options({ issuer })))).message).to.contain('redirect');
+          expect((await failureAs(CommandError, logIn(options({ issuer })))).message).to.contain('redirect');
         },
       );
     });

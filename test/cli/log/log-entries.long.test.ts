@@ -18,6 +18,7 @@ import { startProgram, type Program } from '../../support/program.ts';
 import { projectRoot } from '../../support/project-root.ts';
 import { cliWords, runCli, type CliResult } from '../../support/run-cli.ts';
 import { bodyV2, clientKey, emailToken, post } from '../../support/test-service.ts';
+import { failureOf } from '../../support/failure.ts';
 
 const APP = 'https://github.com/acme/app';
 const COMMIT = '6dcb09b5b57875f334f61aebed695e2e4193db5e';
@@ -254,7 +255,7 @@ describe('cli/log list, search and show', function () {
       [/regular expression/, { identityRegexp: '(?=a)' }],
     ];
     for (const [sentence, options] of misuses) {
-      const error: unknown = await answered(search, options).catch((fault: unknown) => fault);
+      const error: unknown = await failureOf(answered(search, options));
       expect(error, String(sentence)).to.be.instanceOf(CommandError).with.property('code', 'USAGE');
       expect((error as Error).message).to.match(sentence);
     }

@@ -11,6 +11,7 @@ import { loadConfig } from '../../../config/load/load.ts';
 import { startLoader } from '../../../config/load/start-loader.ts';
 import { gone, loaderOf } from '../../support/loader-process.ts';
 import { skipUnless } from '../../support/skipped.ts';
+import { failureOf } from '../../support/failure.ts';
 
 /** More issuers and findings than go into one pack. */
 const many = (): string =>
@@ -115,7 +116,7 @@ describe('config/load/load-apart', () => {
     process.execPath = join(directory, 'no-program');
     try {
       const load = loadConfigApart(file);
-      const error = await load.catch((reason: unknown) => reason);
+      const error = await failureOf(load);
       expect(error).to.be.instanceOf(LoadProcessError);
       expect((error as LoadProcessError).code).to.equal('LOAD_NOT_STARTED');
     } finally {
@@ -128,7 +129,7 @@ describe('config/load/load-apart', () => {
     beforeEach(() => promisify(execFile)('mkfifo', [file]));
 
     const failed = async (load: Promise<unknown>): Promise<LoadProcessError> => {
-      const error: unknown = await load.catch((reason: unknown) => reason);
+      const error: unknown = await failureOf(load);
       expect(error).to.be.instanceOf(LoadProcessError);
       return error as LoadProcessError;
     };
@@ -149,7 +150,7 @@ describe('config/load/load-apart', () => {
 
     it('ends it when no waiter is left', async () => {
       const stop = new AbortController();
-      const load = loadConfigApart(file, { signal: stop.signal }).catch((reason: unknown) => reason);
+      const load = failureOf(loadConfigApart(file, { signal: stop.signal }));
       const pid = await loaderOf(process.pid);
       stop.abort(new Error('closing'));
       expect(String(await load)).to.contain('closing');

@@ -7,6 +7,7 @@ import { ConfigError, describe as textOf } from '../../../config/findings/config
 import { MAX_LENGTH } from '../../../config/yaml/document.ts';
 import { productionConfig } from '../../../config/presets/template.ts';
 import { loadConfig, parseConfig, type LoadedConfig } from '../../../config/load/load.ts';
+import { failureOf } from '../../support/failure.ts';
 
 /** Somebody is named, so that nothing is to be warned of. */
 const RULES = 'mayfly: {rules: [{name: ada, allow: claims.email == "ada@a.example"}]}';
@@ -260,13 +261,13 @@ describe('config: hostile and unreadable files', () => {
       it(`says what is the matter with ${name}`, async () => {
         const path = join(directory, name.replaceAll(' ', '-'));
         await prepare(path);
-        const error: unknown = await loadConfig(path).catch((reason: unknown) => reason);
+        const error: unknown = await failureOf(loadConfig(path));
         expect(error).to.be.instanceOf(ConfigError).with.property('code', 'CONFIG_UNREADABLE');
         expect(error).to.have.property('message').that.includes(`${path}: ${part}`);
       });
 
     it('says that a directory is one', async () => {
-      const error: unknown = await loadConfig(directory).catch((reason: unknown) => reason);
+      const error: unknown = await failureOf(loadConfig(directory));
       expect(error).to.have.property('message', `${directory}: is a directory`);
     });
 

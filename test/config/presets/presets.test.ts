@@ -10,8 +10,8 @@ import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
 import { standingIn } from '../../support/standing-in.ts';
 import { PROVIDER_CASES } from '../../support/provider-claims/all.ts';
 import { ELSEWHERE } from '../../support/provider-claims/gitlab.ts';
-import { failureOf } from '../../support/raw-token.ts';
 import { createAuthenticator } from '../../support/authenticator.ts';
+import { failureOf } from '../../support/failure.ts';
 
 const WANTED = [
   ...['github', 'github-enterprise', 'gitlab', 'gitlab-self-hosted', 'circleci', 'buildkite', 'codefresh'],

@@ -11,6 +11,7 @@ import { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
 import { createAuthenticator } from '../../support/authenticator.ts';
+import { failureOf } from '../../support/failure.ts';
 
 /** Nothing here is slow but a busy machine. */
 const LIMITS = { timeout: 15_000, size: 1000 };
@@ -70,7 +71,7 @@ describe('Fetching a document over HTTPS', () => {
   };
 
   it('refuses a certificate that nobody vouches for', async () => {
-    const fault: unknown = await fetchWith(undefined, '/').catch((error: unknown) => error);
+    const fault: unknown = await failureOf(fetchWith(undefined, '/'));
     expect(fault).to.include({ code: 'UNREACHABLE' });
     expect((fault as Error).message).to.match(/SELF_SIGNED|self.signed/);
   });
@@ -80,7 +81,7 @@ describe('Fetching a document over HTTPS', () => {
   });
 
   const faultOf = async (path = '/'): Promise<IssuerFault> => {
-    const fault: unknown = await fetchWith(cert, path).catch((error: unknown) => error);
+    const fault: unknown = await failureOf(fetchWith(cert, path));
     expect(fault).to.be.instanceOf(IssuerFault);
     return fault as IssuerFault;
   };
@@ -170,14 +171,14 @@ describe('Fetching a document over HTTPS', () => {
   });
 
   it('stops reading a body that never ends, and hangs up', async () => {
-    const fault: unknown = await fetchWith(cert, '/endless').catch((error: unknown) => error);
+    const fault: unknown = await failureOf(fetchWith(cert, '/endless'));
     expect(fault).to.include({ code: 'UNUSABLE' });
     expect((fault as Error).message).to.contain('more than 1000 bytes');
     await hungUp;
   });
 
   it('does not follow to plain HTTP', async () => {
-    const fault: unknown = await fetchWith(cert, '/down').catch((error: unknown) => error);
+    const fault: unknown = await failureOf(fetchWith(cert, '/down'));
     expect(fault).to.include({ code: 'UNUSABLE' });
   });
 

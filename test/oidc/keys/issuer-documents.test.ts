@@ -8,8 +8,8 @@ import { TokenError } from '../../../oidc/token-error.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../../support/oidc-issuer.ts';
 import type { Misbehaviour, TestIssuer } from '../../support/oidc-issuer.ts';
-import { failureOf } from '../../support/raw-token.ts';
 import { createAuthenticator } from '../../support/authenticator.ts';
+import { failureOf } from '../../support/failure.ts';
 
 const PERSON = { email: 'sue@example.com', email_verified: true };
 const LATE = 'it took too long';

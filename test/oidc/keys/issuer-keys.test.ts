@@ -10,6 +10,7 @@ import { makeIssuerKey, startIssuer } from '../../support/oidc-issuer.ts';
 import type { IssuerKey, SignOptions, TestIssuer } from '../../support/oidc-issuer.ts';
 import { tokenPart } from '../../support/raw-token.ts';
 import { createAuthenticator } from '../../support/authenticator.ts';
+import { failureOf } from '../../support/failure.ts';
 
 const MINUTE = 60_000;
 
@@ -301,9 +302,7 @@ describe("An issuer's keys", () => {
   it('that are skipped are named once, in the log and in the refusal', async () => {
     const weak = { ...issuer.key.publicJwk, alg: 'RSA', kid: 'old' };
     issuer.jwks.patch = { keys: [issuer.key.publicJwk, weak, { ...weak, use: 'enc', kid: 'enc' }] };
-    const error = await authenticator
-      .identify(await sign({ header: { kid: 'old' } }))
-      .catch((e: unknown) => e);
+    const error = await failureOf(authenticator.identify(await sign({ header: { kid: 'old' } })));
     const why = 'its "alg" is "RSA"; a key of type EC P-256 signs with ES256';
     expect(error).to.include({ code: 'KEY_UNUSABLE' });
     expect((error as Error).message).to.contain(`key "old": ${why}`);

@@ -11,9 +11,9 @@ import type { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
 import type { TokenError } from '../../../oidc/token-error.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
-import { failureOf } from '../../support/raw-token.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
 import { createAuthenticator } from '../../support/authenticator.ts';
+import { failureOf } from '../../support/failure.ts';
 
 /** What its tokens say, and nobody here can reach. */
 const ISSUER = 'https://login.example.com/realms/acme';

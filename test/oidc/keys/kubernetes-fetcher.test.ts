@@ -12,8 +12,8 @@ import { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
 import type { ClusterAccess } from '../../../oidc/keys/kubernetes-cluster.ts';
 import { createClusterFetcher } from '../../../oidc/keys/kubernetes-fetcher.ts';
 import { startApiServer, type ApiServer } from '../../support/kubernetes-api-server.ts';
-import { failureOf } from '../../support/raw-token.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
+import { failureOf } from '../../support/failure.ts';
 
 const LIMITS = { timeout: 4000, size: 10_000, publicOnly: true };
 const DISCOVERY = '/.well-known/openid-configuration';

@@ -10,6 +10,7 @@ import { DefinitionError } from '../../../oidc/definition-error.ts';
 import { createDocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
 import { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
+import { failureOf } from '../../support/failure.ts';
 
 const LIMITS = { timeout: 5000, size: 1000 };
 const HOST = 'issuer.example';
@@ -86,7 +87,7 @@ describe('Fetching a document through a proxy', () => {
   }
 
   async function faultOf(work: Promise<unknown>): Promise<IssuerFault> {
-    const fault: unknown = await work.catch((error: unknown) => error);
+    const fault: unknown = await failureOf(work);
     expect(fault).to.be.instanceOf(IssuerFault);
     return fault as IssuerFault;
   }

@@ -6,8 +6,8 @@ import { startIssuer } from '../../support/oidc-issuer.ts';
 import type { TestIssuer } from '../../support/oidc-issuer.ts';
 import { PROVIDER_CASES } from '../../support/provider-claims/all.ts';
 import { publicGoodProviders } from '../../support/public-good.ts';
-import { failureOf } from '../../support/raw-token.ts';
 import { createAuthenticator } from '../../support/authenticator.ts';
+import { failureOf } from '../../support/failure.ts';
 
 type Claims = Readonly<Record<string, unknown>>;
 type Extensions = Readonly<Record<number, string | undefined>>;

@@ -8,8 +8,8 @@ import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
 import type { ClusterAccess } from '../../../oidc/keys/kubernetes-cluster.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { startApiServer, type ApiServer } from '../../support/kubernetes-api-server.ts';
-import { failureOf } from '../../support/raw-token.ts';
 import { createAuthenticator } from '../../support/authenticator.ts';
+import { failureOf } from '../../support/failure.ts';
 
 describe("A cluster's own issuer, behind the cluster's certificate, that wants to know who asks", () => {
   let directory: string;

@@ -9,9 +9,9 @@ import type { VerifiedToken } from '../../../oidc/verify-token.ts';
 import { emailDefinition, githubDefinition } from '../../support/issuer-definitions.ts';
 import { startIssuer } from '../../support/oidc-issuer.ts';
 import type { TestIssuer } from '../../support/oidc-issuer.ts';
-import { failureOf } from '../../support/raw-token.ts';
 import { TYPED_TOKENS } from '../../support/typed-tokens.ts';
 import { createAuthenticator } from '../../support/authenticator.ts';
+import { failureOf } from '../../support/failure.ts';
 
 type Claims = Readonly<Record<string, unknown>>;
 

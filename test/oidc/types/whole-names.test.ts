@@ -8,10 +8,10 @@ import { hostMismatch } from '../../../oidc/types/subject-domain.ts';
 import { githubClaims } from '../../support/github-claims.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
-import { failureOf } from '../../support/raw-token.ts';
 import { standingIn } from '../../support/standing-in.ts';
 import { TYPED_TOKENS } from '../../support/typed-tokens.ts';
 import { createAuthenticator } from '../../support/authenticator.ts';
+import { failureOf } from '../../support/failure.ts';
 
 /** Names beside `name`, a host of two labels at least. */
 const beside = (name: string): string[] => [

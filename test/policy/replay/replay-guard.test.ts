@@ -24,6 +24,7 @@ import { PolicyError } from '../../../policy/policy-error.ts';
 import { KEPT_LONGER, ReplayDatabase } from '../../../policy/replay/replay-database.ts';
 import { ReplayFault } from '../../../policy/replay/replay-fault.ts';
 import { openReplayGuard, RESTART_INTERVAL, type ReplayGuard } from '../../../policy/replay/replay-guard.ts';
+import { failureOf } from '../../support/failure.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const CLAIMER = fileURLToPath(new URL(`./support/replay-process.${extension}`, import.meta.url));
@@ -41,12 +42,6 @@ describe('policy/replay/replay-guard', () => {
     open.push(opened);
     return opened;
   };
-  const failure = (promise: Promise<unknown>): Promise<unknown> =>
-    promise.then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'mayfly-replay-'));
     path = join(directory, 'replay.db');
@@ -195,8 +190,8 @@ describe('policy/replay/replay-guard', () => {
     const ends = [now + 0.25, Number.MAX_VALUE, Infinity, -5];
     const won = await Promise.all(ends.map((end, i) => first.markUsed(keyOf(i), end)));
     expect(won).to.deep.equal([true, true, true, true]);
-    expect(await failure(first.markUsed(keyOf('x'), NaN))).to.be.instanceOf(TypeError);
-    expect(await failure(first.markUsed(keyOf('x').subarray(1), now))).to.be.instanceOf(TypeError);
+    expect(await failureOf(first.markUsed(keyOf('x'), NaN))).to.be.instanceOf(TypeError);
+    expect(await failureOf(first.markUsed(keyOf('x').subarray(1), now))).to.be.instanceOf(TypeError);
     expect(await first.markUsed(keyOf('y'), now + MINUTE)).to.equal(true);
   });
 
@@ -208,7 +203,7 @@ describe('policy/replay/replay-guard', () => {
     const truncated = good.subarray(0, 5000);
     for (const bad of [Buffer.from('not a database at all'.repeat(100)), truncated]) {
       writeFileSync(path, bad);
-      const error = await failure(guard());
+      const error = await failureOf(guard());
       expect(error).to.be.instanceOf(ReplayFault).with.property('code', 'REPLAY_GUARD_CORRUPT');
       expect((error as ReplayFault).message).to.contain(path);
       expect((error as ReplayFault).hint).to.contain('move the file away');
@@ -217,9 +212,9 @@ describe('policy/replay/replay-guard', () => {
     const foreign = new DatabaseSync(path);
     foreign.exec("CREATE TABLE meta (key, value); INSERT INTO meta VALUES ('format', 99)");
     foreign.close();
-    expect(await failure(guard())).to.have.property('code', 'REPLAY_GUARD_CORRUPT');
+    expect(await failureOf(guard())).to.have.property('code', 'REPLAY_GUARD_CORRUPT');
     path = join(directory, 'nowhere', 'replay.db');
-    expect(await failure(guard())).to.have.property('code', 'REPLAY_GUARD_STORAGE');
+    expect(await failureOf(guard())).to.have.property('code', 'REPLAY_GUARD_STORAGE');
   });
 
   it('changes nothing of a file that it refuses', () => {
@@ -258,7 +253,7 @@ describe('policy/replay/replay-guard', () => {
     const other = new DatabaseSync(path);
     other.exec('ALTER TABLE used RENAME TO gone');
     const errors = await Promise.all(
-      ['a', 'b'].map((name) => failure(first.markUsed(keyOf(name), now + MINUTE))),
+      ['a', 'b'].map((name) => failureOf(first.markUsed(keyOf(name), now + MINUTE))),
     );
     for (const error of errors) {
       expect(error).to.be.instanceOf(PolicyError).with.property('code', 'REPLAY_GUARD_UNAVAILABLE');
@@ -294,7 +289,7 @@ describe('policy/replay/replay-guard', () => {
       return opened;
     };
     const markFault = async (one: ReplayGuard, name: string): Promise<ReplayFault> => {
-      const error = await failure(one.markUsed(keyOf(name), now + MINUTE));
+      const error = await failureOf(one.markUsed(keyOf(name), now + MINUTE));
       expect(error).to.be.instanceOf(PolicyError).with.property('code', 'REPLAY_GUARD_UNAVAILABLE');
       return (error as PolicyError).cause as ReplayFault;
     };
@@ -381,7 +376,7 @@ describe('policy/replay/replay-guard', () => {
     await first.close();
     await first.close();
     expect(await last).to.equal(true);
-    const error = await failure(first.markUsed(keyOf('b'), now + MINUTE));
+    const error = await failureOf(first.markUsed(keyOf('b'), now + MINUTE));
     expect(error).to.have.property('code', 'REPLAY_GUARD_UNAVAILABLE');
   });
 

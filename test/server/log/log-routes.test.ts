@@ -11,6 +11,7 @@ import {
   type Change,
   type TestService,
 } from '../../support/test-service.ts';
+import { failureOf } from '../../support/failure.ts';
 
 const IMMUTABLE = 'public, max-age=604800, immutable';
 const get = async (url: string, init?: RequestInit): Promise<readonly [Response, string]> => {
@@ -256,9 +257,7 @@ describe('server: who may read the log', () => {
   it('does not start where a proxy would make everybody local', async () => {
     const loopback = { logAccess: { kind: 'loopback' } } as const;
     for (const proxy of [{ behindTlsProxy: true }, { trustedProxies: ['127.0.0.1'] }]) {
-      const failure: unknown = await startTestService(() => ({ ...loopback, ...proxy })).catch(
-        (error: unknown) => error,
-      );
+      const failure: unknown = await failureOf(startTestService(() => ({ ...loopback, ...proxy })));
       expect(failure).to.include({ code: 'LOOPBACK_BEHIND_PROXY' });
       const service = await startTestService(() => proxy);
       await service.close();

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { coalesce } from '../../../server/operator/metrics-listener.ts';
+import { failureOf } from '../../support/failure.ts';
 
 describe('server: one text for many who ask', () => {
   it('is made once for all who ask before it is begun, and anew for who asks then', async () => {
@@ -38,7 +39,7 @@ describe('server: one text for many who ask', () => {
   it('goes on after one that could not be made', async () => {
     let isBroken = true;
     const text = coalesce(() => (isBroken ? Promise.reject(new Error('broken')) : Promise.resolve('text')));
-    const failure: unknown = await text().catch((error: unknown) => error);
+    const failure: unknown = await failureOf(text());
     expect(failure).to.be.instanceOf(Error);
     isBroken = false;
     expect(await text()).to.equal('text');

@@ -12,6 +12,7 @@ import {
 import { LogError } from '../../../tlog/log-error.ts';
 import type { CtLog } from '../../../ct-log/ct-log.ts';
 import { entry, testLog, type TestLog } from '../../ct-log/support/test-log.ts';
+import { failureOf } from '../../support/failure.ts';
 
 const DAY = 86_400_000;
 
@@ -197,7 +198,7 @@ describe('ct-log/log whose clock is wrong for a minute', () => {
     machine.pass(1000);
     machine.skew = DAY;
     expect(log.refusal()).to.have.property('code', 'LOG_CLOCK');
-    const failure: unknown = await log.append(entry(1)).catch((error: unknown) => error);
+    const failure: unknown = await failureOf(log.append(entry(1)));
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CLOCK');
     expect(log.status().clockFailure).to.include('jumped 86400 s ahead');
     machine.pass(60_000);
@@ -263,7 +264,7 @@ describe('ct-log/log whose clock is wrong for a minute', () => {
     machine.pass(1000);
     const waiting = log.append(entry(0));
     jumps = true;
-    const failure: unknown = await waiting.catch((error: unknown) => error);
+    const failure: unknown = await failureOf(waiting);
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CLOCK');
     expect(log.status().size).to.equal(0);
   });

@@ -14,6 +14,7 @@ import { LogError } from '../../../tlog/log-error.ts';
 import { ctLogIdentity } from '../../../ct-log/log-identity.ts';
 import { COMMIT_DATABASE, sqliteCommitStore } from '../../../tlog/store/sqlite-commit-store.ts';
 import { commitStoreContract } from '../../ct-log/commit-store-contract.ts';
+import { failureOf } from '../../support/failure.ts';
 
 const IDENTITY = ctLogIdentity({
   origin: 'localhost/log/2026',
@@ -60,7 +61,7 @@ describe('tlog/store/sqlite-commit-store', () => {
       if (change === 'size = 7')
         for (let i = 0; i < 7; i++) db.prepare("INSERT INTO entry (idx, bytes) VALUES (?, x'00')").run(i);
       db.close();
-      const failure: unknown = await store.recover().catch((error: unknown) => error);
+      const failure: unknown = await failureOf(store.recover());
       expect(failure, change).to.be.instanceOf(LogError).with.property('code', 'LOG_STALE');
       await store.close();
       await remove(other);
@@ -113,7 +114,7 @@ describe('tlog/store/sqlite-commit-store', () => {
 
   it('does not make a database where there is none', async () => {
     const nowhere = sqliteCommitStore(join(path, 'nowhere'), IDENTITY);
-    const missing: unknown = await nowhere.load().catch((error: unknown) => error);
+    const missing: unknown = await failureOf(nowhere.load());
     await nowhere.close();
     expect(missing).to.be.instanceOf(LogError);
   });
@@ -124,9 +125,9 @@ describe('tlog/store/sqlite-commit-store', () => {
     await store.recover();
     await store.close();
     await store.close();
-    const failure: unknown = await store
-      .commit({ expected: EMPTY, next: EMPTY, entries: [], pruneBelow: 0 })
-      .catch((error: unknown) => error);
+    const failure: unknown = await failureOf(
+      store.commit({ expected: EMPTY, next: EMPTY, entries: [], pruneBelow: 0 }),
+    );
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_STORAGE');
   });
 });
