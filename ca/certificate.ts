@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { equalBytes } from '../core/bytes.ts';
 import { oid } from '../core/der-writer.ts';
-import { isCommitted, type Committed } from '../tlog/committed.ts';
+import { isCommitted, type Committed } from '../tlog/core/committed.ts';
 import { encodeEntry } from '../ct-log/format/leaf.ts';
 import { encodeSctList, parseSct, SCT_LIST_OID, type SctReceipt } from '../ct-log/format/sct.ts';
 import type { Authority } from './authority.ts';

@@ -5,7 +5,7 @@ import type { Identity } from '../oidc/identity.ts';
 import { ModulusJudge } from '../oidc/modulus-judge.ts';
 import { TokenError } from '../oidc/token-error.ts';
 import type { SctReceipt } from '../ct-log/format/sct.ts';
-import type { Committed } from '../tlog/committed.ts';
+import type { Committed } from '../tlog/core/committed.ts';
 import type { Authority } from './authority.ts';
 import { signCertificate } from './certificate.ts';
 import {

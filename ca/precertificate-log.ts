@@ -1,4 +1,4 @@
-import type { Committed } from '../tlog/committed.ts';
+import type { Committed } from '../tlog/core/committed.ts';
 import type { PrecertificateEntry } from '../ct-log/format/leaf.ts';
 import type { SctReceipt } from '../ct-log/format/sct.ts';
 

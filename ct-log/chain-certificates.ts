@@ -2,9 +2,9 @@
  * them. */
 import { concat, equalBytes, toHex } from '../core/bytes.ts';
 import { HASH_LENGTH } from '../tlog/format/merkle.ts';
-import { LogError } from '../tlog/log-error.ts';
+import { LogError } from '../tlog/core/log-error.ts';
 import type { CompanionFiles } from '../tlog/log-kind.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import type { TileStore } from '../tlog/store/tile-store.ts';
 
 /** Folder of the certificates, by static-ct-api. */

@@ -4,8 +4,8 @@ import { CheckFailure } from './check-failure.ts';
 import { readCaKey, type CaKey } from './entry-check.ts';
 import { HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { chainCertificatePath } from './chain-certificates.ts';
-import { LogReadError } from '../tlog/log-error.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { LogReadError } from '../tlog/core/log-error.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import type { LogSource } from './source.ts';
 
 /** Certificates that a chain may have, and all chains of a log: what a log names is fetched and kept. */

@@ -8,10 +8,10 @@ import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
 import type { DirectorySource } from './directory-source.ts';
 import { rootFrom } from '../tlog/format/merkle-proof.ts';
 import { hashesFromTiles, tilePath } from '../tlog/format/tile.ts';
-import { LogError, LogReadError } from '../tlog/log-error.ts';
+import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import { logKeys } from './log-keys.ts';
 import { tileBeyond } from '../tlog/rollback.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import { COMMIT_DATABASE } from '../tlog/store/sqlite-commit-store.ts';
 import {
   requireEverySignature,

@@ -6,8 +6,8 @@ import { parseTileLeaf, type TileLeaf } from './format/leaf.ts';
 import { hashLeaf, HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { rootFrom } from '../tlog/format/merkle-proof.ts';
 import { hashInTile, placeOf, TILE_WIDTH, tilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
-import { LogReadError } from '../tlog/log-error.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { LogReadError } from '../tlog/core/log-error.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import type { LogSource } from './source.ts';
 
 /** One entry as it was read. */

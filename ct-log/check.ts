@@ -8,7 +8,7 @@ import type { TileLeaf } from './format/leaf.ts';
 import { HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { hashInTile, TILE_WIDTH, tilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
 import type { SctExtensions } from './log-identity.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import type { LogSource } from './source.ts';
 import { TreeEdge } from '../tlog/tree/tree-edge.ts';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { createLog } from '../tlog/create-log.ts';
-import { LogError } from '../tlog/log-error.ts';
+import { LogError } from '../tlog/core/log-error.ts';
 import { ctLogIdentity, type CtLogIdentity, type SctExtensions } from './log-identity.ts';
 
 /** A certificate log to be made. */

@@ -1,9 +1,10 @@
 /** The certificate log as a kind of tile log: its entries are precertificates, its receipts SCTs. */
 import { FormatError } from '../core/errors.ts';
 import type { Signer } from '../signers/signer.ts';
-import { LogError } from '../tlog/log-error.ts';
-import type { LogKind, PlacedEntry } from '../tlog/log-kind.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { LogError } from '../tlog/core/log-error.ts';
+import type { LogKind } from '../tlog/log-kind.ts';
+import type { PlacedEntry } from '../tlog/format/entry-format.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import { ChainCertificates } from './chain-certificates.ts';
 import { encodeEntry, type PrecertificateEntry, type TileLeaf } from './format/leaf.ts';
 import { leafIndexExtension } from './format/leaf-index.ts';

@@ -1,8 +1,8 @@
 /** An open certificate log: the one object that the rest of the program holds. */
-import type { LogError } from '../tlog/log-error.ts';
+import type { LogError } from '../tlog/core/log-error.ts';
 import type { LogStatus } from '../tlog/log-status.ts';
 import { prepareLog, type LogOptions, type PreparedLog, type TileLog } from '../tlog/log.ts';
-import type { Committed } from '../tlog/committed.ts';
+import type { Committed } from '../tlog/core/committed.ts';
 import { ctLogKind } from './ct-log-kind.ts';
 import type { PrecertificateEntry, TileLeaf } from './format/leaf.ts';
 import type { SctReceipt } from './format/sct.ts';

@@ -12,7 +12,7 @@ import type { TileLeaf } from './format/leaf.ts';
 import { leafIndexExtension } from './format/leaf-index.ts';
 import type { SctExtensions } from './log-identity.ts';
 import { loggedTbs } from './logged-tbs.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 
 /** What is wrong with an entry, and at which byte of its TileLeaf. */
 export interface EntryFault {

@@ -19,10 +19,10 @@ import {
 } from '../tlog/format/tile.ts';
 import { CHAIN_FOLDER, chainCertificatePath } from './chain-certificates.ts';
 import { LogCopy } from '../tlog/store/log-copy.ts';
-import { LogError, LogReadError } from '../tlog/log-error.ts';
+import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import type { CtLogIdentity } from './log-identity.ts';
 import { logKeys } from './log-keys.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import type { LogSource } from './source.ts';
 import { DESCRIPTION_FILE, staticSource } from './static-source.ts';
 import { TILE_LEAVES } from './tile-leaves.ts';

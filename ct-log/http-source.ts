@@ -1,7 +1,7 @@
 import { messageOf } from '../core/errors.ts';
 import { RETRY_LIMITS, retryAfterSeconds, retryDelay, retrying } from '../core/retry.ts';
-import { LogError, LogReadError } from '../tlog/log-error.ts';
-import { mostBytes } from '../tlog/store/log-file.ts';
+import { LogError, LogReadError } from '../tlog/core/log-error.ts';
+import { mostBytes } from '../tlog/core/log-file.ts';
 import { tooLong, type LogSource } from './source.ts';
 
 /** Milliseconds until one answer must be there. */

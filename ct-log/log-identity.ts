@@ -1,7 +1,7 @@
 import { equalBytes, fromBase64, toBase64 } from '../core/bytes.ts';
 import { parseRfc3339 } from '../core/clock.ts';
-import { nameOfOrigin, readIdentityFile, type LogIdentity } from '../tlog/log-identity.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { nameOfOrigin, readIdentityFile, type LogIdentity } from '../tlog/core/log-identity.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import { logKeys } from './log-keys.ts';
 
 /** Whether SCTs say where their entry stands (static-ct-api), or carry no extension (plain RFC 6962). */

@@ -5,9 +5,9 @@ import type { TileLeaf } from './format/leaf.ts';
 import type { PublishedTree } from '../tlog/published-tree.ts';
 import { TILE_WIDTH } from '../tlog/format/tile.ts';
 import { chainCertificatePath } from './chain-certificates.ts';
-import { LogReadError } from '../tlog/log-error.ts';
+import { LogReadError } from '../tlog/core/log-error.ts';
 import { badParameter, isCount } from './read-parameters.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 
 /** Entries of one get-entries answer, at most; as many as Google's log server returns. Some monitors ask once for all
  * that is new and take the answer for all: they must be able to count on this number. */

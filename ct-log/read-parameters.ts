@@ -1,5 +1,5 @@
 /** What callers of the read side may ask for. */
-import { LogReadError } from '../tlog/log-error.ts';
+import { LogReadError } from '../tlog/core/log-error.ts';
 
 /** A question that has no answer, whatever the log holds. */
 export const badParameter = (message: string): LogReadError => new LogReadError('BAD_PARAMETER', message);

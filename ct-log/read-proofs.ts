@@ -3,9 +3,9 @@ import { equalBytes } from '../core/bytes.ts';
 import { consistencyProof, inclusionProof } from '../tlog/format/merkle-proof.ts';
 import { HASH_LENGTH } from '../tlog/format/merkle.ts';
 import type { HashIndex } from '../tlog/index/hash-index.ts';
-import { LogReadError } from '../tlog/log-error.ts';
+import { LogReadError } from '../tlog/core/log-error.ts';
 import { badParameter, isCount, requireReached, requireTree } from './read-parameters.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import type { TreeTiles } from '../tlog/tree/tree-tiles.ts';
 
 const base64 = (bytes: Uint8Array): string =>

@@ -10,7 +10,7 @@ import { parseTilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
 import type { TileLeaf } from './format/leaf.ts';
 import type { PublishedTree } from '../tlog/published-tree.ts';
 import type { SignedHead } from '../tlog/sequence/head-signer.ts';
-import { LogReadError } from '../tlog/log-error.ts';
+import { LogReadError } from '../tlog/core/log-error.ts';
 import type { CtLogIdentity } from './log-identity.ts';
 import { EntryReads } from './read-entries.ts';
 import { badParameter, isCount, requireTree } from './read-parameters.ts';

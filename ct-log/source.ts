@@ -1,4 +1,4 @@
-import { LogError } from '../tlog/log-error.ts';
+import { LogError } from '../tlog/core/log-error.ts';
 
 /** A log as its readers see it: the resources of static-ct-api, wherever they lie. */
 export interface LogSource {

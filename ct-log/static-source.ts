@@ -4,8 +4,8 @@ import { FormatError, messageOf } from '../core/errors.ts';
 import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
 import { parseTilePath } from '../tlog/format/tile.ts';
 import { chainCertificatePath } from './chain-certificates.ts';
-import { LogError, LogReadError } from '../tlog/log-error.ts';
-import { readLogFile } from '../tlog/store/log-file.ts';
+import { LogError, LogReadError } from '../tlog/core/log-error.ts';
+import { readLogFile } from '../tlog/core/log-file.ts';
 import { requireTime, type LogSource } from './source.ts';
 
 /** Name of the log's description. */

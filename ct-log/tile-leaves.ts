@@ -1,4 +1,4 @@
-import type { EntryFormat } from '../tlog/log-kind.ts';
+import type { EntryFormat } from '../tlog/format/entry-format.ts';
 import { entryFault } from './entry-check.ts';
 import { parseTileLeaf, type TileLeaf } from './format/leaf.ts';
 

@@ -2,8 +2,8 @@
  * edited unseen by it. */
 import { FormatError } from '../core/errors.ts';
 import { parseCheckpoint } from '../tlog/format/checkpoint.ts';
-import { LogError } from '../tlog/log-error.ts';
-import { IDENTITY_FILE } from '../tlog/log-identity.ts';
+import { LogError } from '../tlog/core/log-error.ts';
+import { IDENTITY_FILE } from '../tlog/core/log-identity.ts';
 import type { IdentityEvidence } from '../tlog/log-kind.ts';
 import { COMMIT_DATABASE } from '../tlog/store/sqlite-commit-store.ts';
 import { verifyCheckpoint } from '../tlog/tree/verify-head.ts';

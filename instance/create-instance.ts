@@ -17,7 +17,7 @@ import { decodePem, encodePem } from '../core/pem.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import { createCtLog } from '../ct-log/create-log.ts';
 import { syncDirectory, writeNew } from '../storage/durable-file.ts';
-import { nameOfOrigin } from '../tlog/log-identity.ts';
+import { nameOfOrigin } from '../tlog/core/log-identity.ts';
 import type { CtLogIdentity, SctExtensions } from '../ct-log/log-identity.ts';
 import { MayflyError } from '../core/errors.ts';
 

@@ -1,5 +1,6 @@
 /**
- * Holds the code to the table of rooms: imports go down only, one npm package has its owners, a room for browsers
+ * Holds the code to the table of rooms: imports go down only, so that no two rooms
+ * import each other, by however many steps; one npm package has its owners, a room for browsers
  * loads there. An allowance that nothing uses is a fault, too: the table says what is, not what may come.
  *
  * ESLint's `no-restricted-imports` sees only the text of a specifier and gets nested folders wrong, so the rule is
@@ -7,7 +8,7 @@
  */
 import { readFileSync, globSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { MAKERS, ROOMS, type Room } from './rooms.ts';
+import { CIRCLES, MAKERS, ROOMS, type Room } from './rooms.ts';
 
 const root = dirname(import.meta.dirname);
 const names = Object.keys(ROOMS).sort((a, b) => b.length - a.length);
@@ -66,6 +67,20 @@ for (const [name, { mayImport, packages = [] }] of Object.entries(ROOMS))
   for (const allowance of [...mayImport, ...packages])
     if (!used.has(`${name} → ${allowance}`))
       complaints.add(`scripts/rooms.ts: ${name} imports nothing of ${allowance}: take the allowance away`);
+
+const order = Object.keys(ROOMS);
+const excused = new Set<string>();
+for (const [at, [name, { mayImport }]] of Object.entries(ROOMS).entries())
+  for (const target of new Set(mayImport.map((allowance) => roomOf(`${allowance}/`) ?? '')))
+    if (order.indexOf(target) > at) {
+      excused.add(`${name} → ${target}`);
+      if (CIRCLES[`${name} → ${target}`] === undefined)
+        complaints.add(
+          `scripts/rooms.ts: ${name} imports ${target}, which stands below it: imports go down only`,
+        );
+    }
+for (const circle of Object.keys(CIRCLES))
+  if (!excused.has(circle)) complaints.add(`scripts/rooms.ts: there is no circle by ${circle}: take it out`);
 if (complaints.size > 0) {
   console.error([...complaints].join('\n'));
   process.exit(1);

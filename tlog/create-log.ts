@@ -3,9 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import { systemCode, messageOf } from '../core/errors.ts';
 import { makeDirectory, syncDirectory } from '../storage/durable-file.ts';
 import { createCommitDatabase } from './store/commit-database.ts';
-import { LogError } from './log-error.ts';
-import { writeIdentity, type LogIdentity } from './log-identity.ts';
-import { sha256 } from './sha256.ts';
+import { LogError } from './core/log-error.ts';
+import { writeIdentity, type LogIdentity } from './core/log-identity.ts';
+import { sha256 } from './core/sha256.ts';
 import { COMMIT_DATABASE } from './store/sqlite-commit-store.ts';
 import { judgeStorage } from './judge-storage.ts';
 

@@ -13,9 +13,9 @@ import {
   writeEnd,
 } from './store/commit-database.ts';
 import type { Head } from './store/commit-store.ts';
-import { LogError } from './log-error.ts';
-import { readLogFile } from './store/log-file.ts';
-import type { LogIdentity } from './log-identity.ts';
+import { LogError } from './core/log-error.ts';
+import { readLogFile } from './core/log-file.ts';
+import type { LogIdentity } from './core/log-identity.ts';
 import { requireStoreOf } from './require-identity.ts';
 import { COMMIT_DATABASE, LOCK_DATABASE } from './store/sqlite-commit-store.ts';
 import { verifyCheckpoint, type CheckpointKey } from './tree/verify-head.ts';

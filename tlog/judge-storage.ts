@@ -1,6 +1,6 @@
 import { messageOf } from '../core/errors.ts';
 import { mediumOf } from '../storage/storage-medium.ts';
-import { LogError } from './log-error.ts';
+import { LogError } from './core/log-error.ts';
 
 /** What should be known of the file system under `directory`, a sentence each. Throws {@link LogError}
  * `LOG_UNSUITABLE_STORAGE` when a log's promises do not hold there, and `LOG_MISSING` when it cannot be read. */

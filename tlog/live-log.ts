@@ -11,11 +11,12 @@ import { BatchSigner } from './sequence/batch-signer.ts';
 import { CheckpointFile } from './store/checkpoint-file.ts';
 import type { ClockGuard } from './sequence/clock-guard.ts';
 import type { ClockRecord } from './sequence/clock-record.ts';
-import type { Committed } from './committed.ts';
+import type { Committed } from './core/committed.ts';
 import { HashIndex } from './index/hash-index.ts';
 import type { SignedHead } from './sequence/head-signer.ts';
-import { LogError, type LogReason } from './log-error.ts';
-import type { LogKind, PlacedEntry, StoredEntry, StoredLog } from './log-kind.ts';
+import { LogError, type LogReason } from './core/log-error.ts';
+import type { LogKind, StoredLog } from './log-kind.ts';
+import type { PlacedEntry, StoredEntry } from './format/entry-format.ts';
 import { whatIsWrong, type LogStatus } from './log-status.ts';
 import { NeededFiles } from './tree/needed-files.ts';
 import {

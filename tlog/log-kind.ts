@@ -3,29 +3,11 @@
  * nothing of certificates or artifacts. A value of these types belongs to one log: it holds that log's identity and keys.
  */
 import type { TileStore } from './store/tile-store.ts';
-import type { BundleName } from './format/tile.ts';
+import type { EntryFormat, PlacedEntry, StoredEntry } from './format/entry-format.ts';
 import type { HashReader } from './format/merkle-proof.ts';
-import type { LogIdentity } from './log-identity.ts';
+import type { LogIdentity } from './core/log-identity.ts';
 import type { CheckpointSigner, SignedHead } from './sequence/head-signer.ts';
-
-/** An entry as it is read back from a bundle. */
-export interface StoredEntry {
-  /** What its leaf hash covers, without the prefix of RFC 6962. */
-  readonly leaf: Uint8Array;
-  /** Offset of the first byte behind the entry. */
-  readonly next: number;
-}
-
-/** How the entries of a log lie in its bundles, and in the commit store before a bundle is full. */
-export interface EntryFormat<Stored extends StoredEntry = StoredEntry> {
-  /** Where full bundles lie: `tile/data` by static-ct-api, `tile/entries` by tlog-tiles. */
-  readonly bundle: BundleName;
-  /** Reads the entry that starts at `offset`; throws FormatError. */
-  parse(bytes: Uint8Array, offset: number): Stored;
-  /** Whether an entry that `parse` could read agrees with itself where no hash covers it. Always true when its leaf is
-   * all that is stored. */
-  isSound(entry: Stored): boolean;
-}
+import type { EntryPlacer } from './sequence/waiting-entries.ts';
 
 /** Files beside the tiles that entries refer to, such as the certificates of a chain. */
 export interface CompanionFiles {
@@ -66,14 +48,6 @@ export interface StoredLog<Stored extends StoredEntry = StoredEntry> {
   requireUnedited?(evidence: IdentityEvidence): string[];
 }
 
-/** An entry with its index and time, encoded as the log keeps it. */
-export interface PlacedEntry {
-  readonly index: number;
-  readonly leafHash: Uint8Array;
-  /** The entry as a bundle holds it. */
-  readonly bytes: Uint8Array;
-}
-
 /**
  * A kind of log, for one log: what callers hand in (`Entry`), how that is kept, and what they get for it (`Receipt`).
  * `Placed` may carry more than every kind has, for the receipt; `Stored` is an entry as it is read back.
@@ -83,10 +57,8 @@ export interface LogKind<
   Receipt,
   Placed extends PlacedEntry = PlacedEntry,
   Stored extends StoredEntry = StoredEntry,
-> extends StoredLog<Stored> {
-  /** Encodes an entry at its place; `timestamp` is that of the head that will cover it, in milliseconds since the epoch.
-   * Throws LogError `LOG_ENTRY_REFUSED` for one that can never be logged. Runs for every entry: cheap. */
-  place(entry: Entry, index: number, timestamp: number): Placed;
+> extends StoredLog<Stored>,
+    EntryPlacer<Entry, Placed> {
   /** The receipts of a batch, in its order, after `head`, which covers it, was committed and signed. `hashes` reads the
    * tree of that head. Rejects when a key cannot be reached; it is called again then. */
   receipts(entries: readonly Placed[], head: SignedHead, hashes: HashReader): Promise<readonly Receipt[]>;

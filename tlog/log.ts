@@ -1,10 +1,11 @@
 /** Opens a log of any kind for writing. */
 import type { Clock, SteadyClock } from '../core/clock.ts';
 import { FileFault } from '../storage/file-fault.ts';
-import type { Committed } from './committed.ts';
+import type { Committed } from './core/committed.ts';
 import { frozen, LiveLog } from './live-log.ts';
-import { LogError } from './log-error.ts';
-import type { LogKind, PlacedEntry, StoredEntry } from './log-kind.ts';
+import { LogError } from './core/log-error.ts';
+import type { LogKind } from './log-kind.ts';
+import type { PlacedEntry, StoredEntry } from './format/entry-format.ts';
 import type { LogStatus } from './log-status.ts';
 import type { PublishedTree } from './published-tree.ts';
 import { inspectLog, recoverAtStart, removeLeftovers, type LogSources, type LogStores } from './recovery.ts';

@@ -1,5 +1,5 @@
 import type { HashIndex } from './index/hash-index.ts';
-import type { StoredEntry } from './log-kind.ts';
+import type { StoredEntry } from './format/entry-format.ts';
 import type { SignedHead } from './sequence/head-signer.ts';
 import type { NeededFiles } from './tree/needed-files.ts';
 import type { TreeTiles } from './tree/tree-tiles.ts';

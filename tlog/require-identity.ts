@@ -4,8 +4,8 @@
  */
 import { equalBytes, toBase64 } from '../core/bytes.ts';
 import type { StoredIdentity } from './store/commit-store.ts';
-import { LogError } from './log-error.ts';
-import { identityDifferences, IDENTITY_FILE, type LogIdentity } from './log-identity.ts';
+import { LogError } from './core/log-error.ts';
+import { identityDifferences, IDENTITY_FILE, type LogIdentity } from './core/log-identity.ts';
 import type { IdentityEvidence, StoredLog } from './log-kind.ts';
 import { COMMIT_DATABASE } from './store/sqlite-commit-store.ts';
 

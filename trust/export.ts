@@ -2,7 +2,7 @@ import { encodePem } from '../core/pem.ts';
 import { logV3Json } from '../ct-log/format/log-v3-json.ts';
 import { encodeVkey, makeVkey } from '../tlog/format/vkey.ts';
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
-import { sha256 } from '../tlog/sha256.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import type { TrustMaterial } from './collect.ts';
 
 /** What the export says besides the material itself; nothing of it is trusted. */

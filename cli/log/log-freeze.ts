@@ -3,7 +3,7 @@ import { onlyLog, openDataDirectory } from '../../instance/data-directory.ts';
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { freezeLog } from '../../tlog/freeze.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
 import { logKeys } from '../../ct-log/log-keys.ts';
 import { openCtLog } from '../../ct-log/ct-log.ts';

@@ -1,5 +1,5 @@
 /** The head that the commands on a log work with. */
-import { LogReadError } from '../../tlog/log-error.ts';
+import { LogReadError } from '../../tlog/core/log-error.ts';
 import {
   requireEverySignature,
   verifyCheckpoint,

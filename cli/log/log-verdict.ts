@@ -1,5 +1,5 @@
 import { FormatError } from '../../core/errors.ts';
-import { LogError, LogReadError, type LogReason } from '../../tlog/log-error.ts';
+import { LogError, LogReadError, type LogReason } from '../../tlog/core/log-error.ts';
 
 /** Faults that are in the log itself, and not on the way to it. */
 const CONTRADICTIONS: ReadonlySet<LogReason> = new Set([

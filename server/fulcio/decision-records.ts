@@ -5,7 +5,7 @@ import type { IssuedDecision, RefusedDecision } from '../../ca/decision.ts';
 import { MayflyError } from '../../core/errors.ts';
 import { IssuerFault } from '../../oidc/keys/issuer-fault.ts';
 import { ReplayFault } from '../../policy/replay/replay-fault.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import type { Metrics } from '../operator/metrics.ts';
 import type { RefusalLog } from '../operator/refusal-log.ts';
 import { roundedMs, type RefusedLine, type RequestLog } from '../operator/request-log.ts';

@@ -3,7 +3,7 @@
  * from one store. Answers are bytes or JSON; refusals are one line of text.
  */
 import { Router, type Request, type RequestHandler, type Response } from 'express';
-import { LogReadError, type LogReadReason } from '../../tlog/log-error.ts';
+import { LogReadError, type LogReadReason } from '../../tlog/core/log-error.ts';
 import type { LogReader } from '../../ct-log/reader.ts';
 import { clientNetwork, type ClientAddress } from '../http/client-address.ts';
 import type { AccessCheck } from './log-access.ts';

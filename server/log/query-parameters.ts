@@ -1,4 +1,4 @@
-import { LogReadError } from '../../tlog/log-error.ts';
+import { LogReadError } from '../../tlog/core/log-error.ts';
 
 const INTEGER = /^(?:0|[1-9]\d{0,15})$/;
 const HASH = /^[A-Za-z0-9+/]{43}=$/;

@@ -1,4 +1,4 @@
-import type { LogReason } from '../../tlog/log-error.ts';
+import type { LogReason } from '../../tlog/core/log-error.ts';
 import type { ReasonRows, Wire } from './reason-row.ts';
 
 const INSTEAD = {

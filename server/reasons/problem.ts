@@ -8,7 +8,7 @@
 import { AuditError } from '../../audit/audit-error.ts';
 import type { MayflyError } from '../../core/errors.ts';
 import { RequestError } from '../../ca/request-error.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { TokenError } from '../../oidc/token-error.ts';
 import { PolicyError } from '../../policy/policy-error.ts';
 import type { Reply } from '../http/exchange.ts';

@@ -1,7 +1,7 @@
 /** What every CommitStore must keep, whatever it is made of. Call this from the test of each backend. */
 import { expect } from 'chai';
 import type { Batch, CommitStore, Head, LoadedState } from '../../tlog/store/commit-store.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { failureOf } from '../support/failure.ts';
 
 /** A place where one log's state lies; each `open` is a new writer. */

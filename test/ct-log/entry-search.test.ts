@@ -7,7 +7,7 @@ import {
   type EntryRange,
   type FoundEntry,
 } from '../../ct-log/entry-search.ts';
-import { LogError, LogReadError } from '../../tlog/log-error.ts';
+import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
 import { loggedTbs } from '../../ct-log/logged-tbs.ts';
 import type { LogSource } from '../../ct-log/source.ts';
 import { concat } from '../../core/bytes.ts';
@@ -16,7 +16,7 @@ import { hashLeaf } from '../../tlog/format/merkle.ts';
 import { TILE_WIDTH, tilePath, type Tile } from '../../tlog/format/tile.ts';
 import { naiveRoot } from '../support/naive-merkle.ts';
 import { parseSct } from '../../ct-log/format/sct.ts';
-import { sha256 } from '../../tlog/sha256.ts';
+import { sha256 } from '../../tlog/core/sha256.ts';
 import { runCli } from '../support/run-cli.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
 import { entry } from './support/test-log.ts';

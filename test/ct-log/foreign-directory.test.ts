@@ -6,7 +6,7 @@ import { checkDirectory } from '../../ct-log/check-directory.ts';
 import { checkLog } from '../../ct-log/check.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { exportLog } from '../../ct-log/export-log.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { logKeys } from '../../ct-log/log-keys.ts';
 import { staticSource } from '../../ct-log/static-source.ts';
 import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';

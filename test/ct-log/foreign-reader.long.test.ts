@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { openForWriting } from '../../tlog/store/commit-database.ts';
 import type { Batch, CommitStore } from '../../tlog/store/commit-store.ts';
 import { committer } from '../../tlog/store/commit-transaction.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import type { CtLog } from '../../ct-log/ct-log.ts';
 import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
 import { foreignReader } from './support/foreign-reader.ts';

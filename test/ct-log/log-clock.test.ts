@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 import { failureOf } from '../support/failure.ts';

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import type { Signer } from '../../signers/signer.ts';
 import type { CommitStore } from '../../tlog/store/commit-store.ts';
 import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import type { CtLog, CtLogOptions } from '../../ct-log/ct-log.ts';
 import { sqliteCommitStore } from '../../tlog/store/sqlite-commit-store.ts';
 import type { TileStore } from '../../tlog/store/tile-store.ts';

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { fromBase64, toHex } from '../../core/bytes.ts';
 import type { SctReceipt } from '../../ct-log/format/sct.ts';
-import type { CommittedEntry } from '../../tlog/committed.ts';
+import type { CommittedEntry } from '../../tlog/core/committed.ts';
 import { verifyConsistency, verifyInclusion } from '../../tlog/format/merkle-verify.ts';
 import type { CtLog } from '../../ct-log/ct-log.ts';
-import { sha256 } from '../../tlog/sha256.ts';
+import { sha256 } from '../../tlog/core/sha256.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';
 

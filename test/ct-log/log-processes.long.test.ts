@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { fromHex } from '../../core/bytes.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { newKeyTexts, signersOf } from './support/log-keys.ts';
 import { Ledger } from './support/ledger.ts';
 import { entry, testLog, type TestLog } from './support/test-log.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { LoadedState } from '../../tlog/store/commit-store.ts';
 import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { checkpointSigners } from '../../ct-log/log-keys.ts';
 import { TILE_LEAVES } from '../../ct-log/tile-leaves.ts';
 import { rebuildEdge } from '../../tlog/tree/rebuild-edge.ts';

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { toBase64 } from '../../core/bytes.ts';
 import type { PrecertificateEntry } from '../../ct-log/format/leaf.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import type { CtLog } from '../../ct-log/ct-log.ts';
 import { ecdsaSigner, logSigners } from './support/log-keys.ts';
 import { Ledger } from './support/ledger.ts';

@@ -1,6 +1,6 @@
 /** What every TileStore must keep, whatever it is made of. Call this from the test of each backend. */
 import { expect } from 'chai';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import type { TileStore } from '../../tlog/store/tile-store.ts';
 import { failureOf } from '../support/failure.ts';
 

@@ -14,7 +14,7 @@ import { encodePem } from '../../core/pem.ts';
 import { CheckedChainCertificates } from '../../ct-log/check-chain-certificates.ts';
 import { encodeEntry } from '../../ct-log/format/leaf.ts';
 import { httpSource } from '../../ct-log/http-source.ts';
-import { LogReadError } from '../../tlog/log-error.ts';
+import { LogReadError } from '../../tlog/core/log-error.ts';
 import { proveCertificate } from '../../ct-log/proof.ts';
 import type { LogSource } from '../../ct-log/source.ts';
 import { issuingLog } from '../ct-log/support/issuing-log.ts';

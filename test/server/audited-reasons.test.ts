@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { openAudit } from '../../audit/audit.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { oid, sequence } from '../../core/der-writer.ts';
-import { LogError, type LogReason } from '../../tlog/log-error.ts';
+import { LogError, type LogReason } from '../../tlog/core/log-error.ts';
 import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import type { ConfiguredIssuer, IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import type { RuleDefinition } from '../../policy/rules/rule-definition.ts';

@@ -6,7 +6,7 @@ import { toBase64 } from '../../core/bytes.ts';
 import { openForReading } from '../../tlog/store/commit-database.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { freezeLog } from '../../tlog/freeze.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { logKeys } from '../../ct-log/log-keys.ts';
 import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { entry, testLog, type TestLog } from '../ct-log/support/test-log.ts';

@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import { fromBase64, toHex } from '../../core/bytes.ts';
 import { consistencyProof } from '../../tlog/format/merkle-proof.ts';
 import { verifyConsistency } from '../../tlog/format/merkle-verify.ts';
-import { sha256 } from '../../tlog/sha256.ts';
+import { sha256 } from '../../tlog/core/sha256.ts';
 import { artifact, testArtifactLog, verifyReceipt, type TestArtifactLog } from './support/artifact-log.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';

@@ -12,10 +12,10 @@ import {
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import { isCommitted } from '../../tlog/committed.ts';
+import { isCommitted } from '../../tlog/core/committed.ts';
 import { parseLeafIndex } from '../../ct-log/format/leaf-index.ts';
 import { parseSct } from '../../ct-log/format/sct.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { entry, testLog, type TestLog } from '../ct-log/support/test-log.ts';
 import { skipUnless } from '../support/skipped.ts';
 import { failureOf } from '../support/failure.ts';

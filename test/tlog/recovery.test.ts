@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Head, LoadedState } from '../../tlog/store/commit-store.ts';
-import { LogError } from '../../tlog/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { requirePossible } from '../../tlog/recovery.ts';
 
 const signed: Head = { size: 7, root: new Uint8Array(32).fill(1), timestamp: 1000 };

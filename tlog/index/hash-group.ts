@@ -2,8 +2,8 @@
 import { equalBytes } from '../../core/bytes.ts';
 import { HASH_LENGTH } from '../format/merkle.ts';
 import { hashInTile, TILE_WIDTH, tilePath, type Tile } from '../format/tile.ts';
-import { LogError } from '../log-error.ts';
-import { sha256 } from '../sha256.ts';
+import { LogError } from '../core/log-error.ts';
+import { sha256 } from '../core/sha256.ts';
 
 /** Entries of a group: one tile of level 1. */
 export const GROUP = TILE_WIDTH * TILE_WIDTH;

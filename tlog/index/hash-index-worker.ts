@@ -14,7 +14,7 @@ import { workerData } from 'node:worker_threads';
 import { equalBytes } from '../../core/bytes.ts';
 import { isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
 import { answerRequests } from '../../storage/worker-channel.ts';
-import { LogError } from '../log-error.ts';
+import { LogError } from '../core/log-error.ts';
 
 /** What the worker is started with. */
 export interface HashIndexData {

@@ -21,7 +21,7 @@ import {
   type HashTileReader,
 } from './hash-group.ts';
 import type { HashIndexData, HashIndexReply, HashIndexRequest } from './hash-index-worker.ts';
-import { LogError } from '../log-error.ts';
+import { LogError } from '../core/log-error.ts';
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 
 /** Complete groups that wait in memory, 512 KB each. */

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../core/errors.ts';
 import type { Head } from '../store/commit-store.ts';
 import type { SignedHead, SignHead } from './head-signer.ts';
-import { LogError } from '../log-error.ts';
+import { LogError } from '../core/log-error.ts';
 
 /** Milliseconds until a failed signature is tried again, the first and the longest. */
 const FIRST_RETRY = 50;

@@ -7,7 +7,7 @@
  * that was right costs no more than that.
  */
 import type { Clock, SteadyClock } from '../../core/clock.ts';
-import { LogError } from '../log-error.ts';
+import { LogError } from '../core/log-error.ts';
 
 /** Milliseconds by which a clock may be corrected, all corrections of {@link CLOCK_WINDOW} together. */
 export const JUMP_TOLERANCE = 10_000;

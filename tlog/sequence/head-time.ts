@@ -1,7 +1,7 @@
 /** What time the next head gets. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { rfc3339, type Clock } from '../../core/clock.ts';
-import { LogError } from '../log-error.ts';
+import { LogError } from '../core/log-error.ts';
 
 /** How far the clock may be behind the last head before entries are refused rather than kept waiting. */
 const CLOCK_TOLERANCE_MS = 1000;

@@ -11,19 +11,19 @@
  * another one.
  */
 import { messageOf } from '../../core/errors.ts';
-import { makeCommitted, type Committed } from '../committed.ts';
+import { makeCommitted, type Committed } from '../core/committed.ts';
 import type { Clock } from '../../core/clock.ts';
 import { GroupCommit } from '../../storage/group-commit.ts';
 import type { CommitStore, Head } from '../store/commit-store.ts';
 import type { SignedHead } from './head-signer.ts';
 import { requireNotBehind, timeAfter } from './head-time.ts';
-import { LogError } from '../log-error.ts';
-import type { LogKind, PlacedEntry } from '../log-kind.ts';
+import { LogError } from '../core/log-error.ts';
+import type { PlacedEntry } from '../format/entry-format.ts';
 import type { TreeEdge } from '../tree/tree-edge.ts';
 import type { BatchSigner, SignedBatch } from './batch-signer.ts';
 import type { SequencerLimits } from './sequencer-limits.ts';
 import type { TileWriter } from './tile-writer.ts';
-import { WaitingEntries, type PlacedBatch } from './waiting-entries.ts';
+import { WaitingEntries, type EntryPlacer, type PlacedBatch } from './waiting-entries.ts';
 
 /** Where a sequencer begins. */
 interface SequencerStart {
@@ -49,7 +49,7 @@ interface SequencerOptions<Placed, Receipt> {
 
 /** The one writer of a log. */
 export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
-  readonly #kind: Pick<LogKind<Entry, Receipt, Placed>, 'place'>;
+  readonly #kind: EntryPlacer<Entry, Placed>;
   readonly #edge: TreeEdge;
   readonly #tiles: TileWriter;
   readonly #options: SequencerOptions<Placed, Receipt>;
@@ -67,7 +67,7 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
   #closed = false;
 
   constructor(
-    kind: Pick<LogKind<Entry, Receipt, Placed>, 'place'>,
+    kind: EntryPlacer<Entry, Placed>,
     { head, edge, writer }: SequencerStart,
     options: SequencerOptions<Placed, Receipt>,
   ) {

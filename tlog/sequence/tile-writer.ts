@@ -1,5 +1,5 @@
 import { messageOf } from '../../core/errors.ts';
-import { LogError } from '../log-error.ts';
+import { LogError } from '../core/log-error.ts';
 import { TILE_WIDTH } from '../format/tile.ts';
 import type { TileStore } from '../store/tile-store.ts';
 import type { TreeEdge } from '../tree/tree-edge.ts';

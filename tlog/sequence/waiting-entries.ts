@@ -1,6 +1,14 @@
 /** Entries that wait to be logged, with those who wait for them. */
-import type { Committed } from '../committed.ts';
-import type { LogError } from '../log-error.ts';
+import type { Committed } from '../core/committed.ts';
+import type { LogError } from '../core/log-error.ts';
+import type { PlacedEntry } from '../format/entry-format.ts';
+
+/** The part of a kind of log that encodes what callers hand in. */
+export interface EntryPlacer<Entry, Placed extends PlacedEntry> {
+  /** Encodes an entry at its place; `timestamp` is that of the head that will cover it, in milliseconds since the epoch.
+   * Throws LogError `LOG_ENTRY_REFUSED` for one that can never be logged. Runs for every entry: cheap. */
+  place(entry: Entry, index: number, timestamp: number): Placed;
+}
 
 /** One entry and what becomes of it. */
 interface Waiter<Entry, Receipt> {

@@ -14,8 +14,8 @@ import { utf8, utf8Text } from '../../core/bytes.ts';
 import { FileFault } from '../../storage/file-fault.ts';
 import { DURABLE, isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
 import type { CommittedState, Head, StoredIdentity } from './commit-store.ts';
-import { LogError, type LogReason } from '../log-error.ts';
-import type { LogIdentity } from '../log-identity.ts';
+import { LogError, type LogReason } from '../core/log-error.ts';
+import type { LogIdentity } from '../core/log-identity.ts';
 
 /** Version of the tables. */
 const FORMAT = 1;

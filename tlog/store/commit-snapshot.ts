@@ -13,7 +13,7 @@ import {
   storageError,
 } from './commit-database.ts';
 import type { LoadedState } from './commit-store.ts';
-import { LogError } from '../log-error.ts';
+import { LogError } from '../core/log-error.ts';
 import { surveyWal, type WalPages, type WalSurvey } from '../../storage/wal-survey.ts';
 
 /** What the files at `path` hold; throws {@link LogError} and FileFault. */

@@ -20,8 +20,8 @@ import {
 import { readLoaded, readSnapshot } from './commit-snapshot.ts';
 import type { Head, LoadedState } from './commit-store.ts';
 import { committer, type PackedBatch } from './commit-transaction.ts';
-import { LogError } from '../log-error.ts';
-import type { LogIdentity } from '../log-identity.ts';
+import { LogError } from '../core/log-error.ts';
+import type { LogIdentity } from '../core/log-identity.ts';
 
 /** How large the WAL is, and why it is larger than it need be. */
 export interface Growth {

@@ -1,7 +1,7 @@
 /** The one transaction by which the log grows. Runs in the worker thread that owns `commit.db`. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Head } from './commit-store.ts';
-import { LogError } from '../log-error.ts';
+import { LogError } from '../core/log-error.ts';
 
 /** One batch whose entries lie end to end in memory that both threads share. */
 export interface PackedBatch {

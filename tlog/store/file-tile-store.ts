@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
 import { makeDirectory, writeDurably } from '../../storage/durable-file.ts';
-import { LogError } from '../log-error.ts';
-import { readLogFile } from './log-file.ts';
+import { LogError } from '../core/log-error.ts';
+import { readLogFile } from '../core/log-file.ts';
 import type { TileStore } from './tile-store.ts';
 
 /** Only these may become a path below the log's directory: full tiles, and files named by their hash in a folder. */

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import type { Batch, CommitStore } from './commit-store.ts';
 import type { CommitReply, CommitRequest, CommitWorkerData, Growth } from './commit-store-worker.ts';
 import type { PackedBatch } from './commit-transaction.ts';
-import { LogError } from '../log-error.ts';
-import type { LogIdentity } from '../log-identity.ts';
+import { LogError } from '../core/log-error.ts';
+import type { LogIdentity } from '../core/log-identity.ts';
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 
 /** Names inside a log's directory. */

@@ -3,8 +3,8 @@ import { concat, equalBytes, firstDifference } from '../../core/bytes.ts';
 import type { LoadedState } from '../store/commit-store.ts';
 import { HASH_LENGTH } from '../format/merkle.ts';
 import { hashInTile, TILE_WIDTH, tilePath } from '../format/tile.ts';
-import type { EntryFormat } from '../log-kind.ts';
-import { sha256 } from '../sha256.ts';
+import type { EntryFormat } from '../format/entry-format.ts';
+import { sha256 } from '../core/sha256.ts';
 import { leafHashOf, splitBundle } from './entry-bundle.ts';
 import type { TileStore } from '../store/tile-store.ts';
 

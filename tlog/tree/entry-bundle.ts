@@ -2,8 +2,8 @@
 import { FormatError } from '../../core/errors.ts';
 import { hashLeaf } from '../format/merkle.ts';
 import { TILE_WIDTH } from '../format/tile.ts';
-import type { EntryFormat, StoredEntry } from '../log-kind.ts';
-import { sha256 } from '../sha256.ts';
+import type { EntryFormat, StoredEntry } from '../format/entry-format.ts';
+import { sha256 } from '../core/sha256.ts';
 
 /** The first `width` entries of a bundle's bytes; throws FormatError. */
 export function readEntries<Stored extends StoredEntry>(

@@ -1,5 +1,5 @@
 import { messageOf } from '../../core/errors.ts';
-import { LogError } from '../log-error.ts';
+import { LogError } from '../core/log-error.ts';
 import type { TileStore } from '../store/tile-store.ts';
 
 /** Milliseconds between two looks at a file that could not be read. */

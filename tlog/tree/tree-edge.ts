@@ -7,7 +7,7 @@ import { concat } from '../../core/bytes.ts';
 import { CompactRange } from '../format/compact-range.ts';
 import { HASH_LENGTH } from '../format/merkle.ts';
 import { TILE_WIDTH, tilePath, type BundleName, type Tile } from '../format/tile.ts';
-import { sha256 } from '../sha256.ts';
+import { sha256 } from '../core/sha256.ts';
 
 const TILE_HEIGHT = 8;
 

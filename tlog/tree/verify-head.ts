@@ -4,7 +4,7 @@ import { concat, equalBytes, fromHex } from '../../core/bytes.ts';
 import type { Head } from '../store/commit-store.ts';
 import { parseCheckpoint, type Checkpoint } from '../format/checkpoint.ts';
 import type { Vkey } from '../format/vkey.ts';
-import { LogError } from '../log-error.ts';
+import { LogError } from '../core/log-error.ts';
 
 /** What a signature that holds says. */
 export interface VerifiedLine {

@@ -5,7 +5,7 @@
 import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import type { PrecertificateLog } from '../../../ca/precertificate-log.ts';
 import type { Clock } from '../../../core/clock.ts';
-import { makeCommitted, type Committed, type CommittedEntry } from '../../../tlog/committed.ts';
+import { makeCommitted, type Committed, type CommittedEntry } from '../../../tlog/core/committed.ts';
 import { leafIndexExtension } from '../../../ct-log/format/leaf-index.ts';
 import { encodeEntry, type PrecertificateEntry } from '../../../ct-log/format/leaf.ts';
 import { encodeSct, type SctReceipt } from '../../../ct-log/format/sct.ts';

@@ -8,7 +8,7 @@ import { decodePem } from '../../../core/pem.ts';
 import { parseLogV3Json } from '../../../ct-log/format/log-v3-json.ts';
 import { parseVkeys } from '../../../tlog/format/vkey.ts';
 import { readIdentity } from '../../../ct-log/log-identity.ts';
-import { sha256 } from '../../../tlog/sha256.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
 import { runCli, type CliResult } from '../../support/run-cli.ts';
 
 const FILES = ['chain.pem', 'intermediate.pem', 'log.pub.pem', 'log.v3.json', 'log.vkey', 'root.pem'];

@@ -1,6 +1,6 @@
 /** Stores and keys that fail once, at a chosen call, in either of the two ways that matter. */
 import type { Signer } from '../../../signers/signer.ts';
-import { LogError } from '../../../tlog/log-error.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
 import type { CommitStore } from '../../../tlog/store/commit-store.ts';
 import type { TileStore } from '../../../tlog/store/tile-store.ts';
 

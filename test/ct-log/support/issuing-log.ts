@@ -9,7 +9,7 @@ import { pemOf, testAuthority, type TestAuthority } from '../../ca/support/autho
 import { openPolicy } from '../../ca/support/open-policy.ts';
 import { emailPrincipal } from '../../ca/support/principal.ts';
 import { issued } from '../../ca/support/issuing.ts';
-import type { Committed } from '../../../tlog/committed.ts';
+import type { Committed } from '../../../tlog/core/committed.ts';
 import { testLog, type TestLog } from './test-log.ts';
 
 /** A certificate and what the log said of its entry. */

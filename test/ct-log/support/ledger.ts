@@ -2,14 +2,14 @@
 import { expect } from 'chai';
 import { toHex } from '../../../core/bytes.ts';
 import type { Signer } from '../../../signers/signer.ts';
-import type { CommittedEntry } from '../../../tlog/committed.ts';
+import type { CommittedEntry } from '../../../tlog/core/committed.ts';
 import { checkDirectory } from '../../../ct-log/check-directory.ts';
 import { openDirectorySource } from '../../../ct-log/directory-source.ts';
 import { CompactRange } from '../../../tlog/format/compact-range.ts';
 import { parseSct, type SctReceipt } from '../../../ct-log/format/sct.ts';
 import { tilePath, tileWidth } from '../../../tlog/format/tile.ts';
 import type { LogSigners } from '../../../ct-log/log-keys.ts';
-import { sha256 } from '../../../tlog/sha256.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
 
 /** A head as it was signed. */
 export interface SeenHead {

@@ -1,6 +1,6 @@
 /** Loads the commit store in the directory that is named, and says what that gave, as one line of JSON. */
 import { ctLogIdentity } from '../../../ct-log/log-identity.ts';
-import { LogError } from '../../../tlog/log-error.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
 import { sqliteCommitStore } from '../../../tlog/store/sqlite-commit-store.ts';
 
 const [directory = ''] = process.argv.slice(2);

@@ -7,7 +7,7 @@ import type { PrecertificateEntry } from '../../../ct-log/format/leaf.ts';
 import type { LogSigners } from '../../../ct-log/log-keys.ts';
 import { openCtLog, type CtLog, type CtLogOptions } from '../../../ct-log/ct-log.ts';
 import type { CtLogIdentity, SctExtensions } from '../../../ct-log/log-identity.ts';
-import { sha256 } from '../../../tlog/sha256.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
 import { logSigners } from './log-keys.ts';
 
 /** Any bytes do as an issuer for the log, which does not parse it. */

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { toHex } from '../../../core/bytes.ts';
-import { LogError } from '../../../tlog/log-error.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
 import { openCtLog, type CtLog } from '../../../ct-log/ct-log.ts';
 import { readTreeHead } from './ledger.ts';
 import { signersOf, type KeyTexts } from './log-keys.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { LogError } from '../../../tlog/log-error.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
 import { PolicyError } from '../../../policy/policy-error.ts';
 import { problemOf, problemReply } from '../../../server/reasons/problem.ts';
 

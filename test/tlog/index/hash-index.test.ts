@@ -8,7 +8,7 @@ import { uint } from '../../../core/tls.ts';
 import { hashInTile } from '../../../tlog/format/tile.ts';
 import { GROUP, prefixOf } from '../../../tlog/index/hash-group.ts';
 import { HashIndex } from '../../../tlog/index/hash-index.ts';
-import { sha256 } from '../../../tlog/sha256.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
 
 const LOG_ID = new Uint8Array(32).fill(1);
 const leafHash = (index: number): Uint8Array => sha256(uint(4, index));

@@ -9,7 +9,7 @@ import {
   JUMP_TOLERANCE,
   LONGEST_DOUBT,
 } from '../../../tlog/sequence/clock-guard.ts';
-import { LogError } from '../../../tlog/log-error.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
 import type { CtLog } from '../../../ct-log/ct-log.ts';
 import { entry, testLog, type TestLog } from '../../ct-log/support/test-log.ts';
 import { failureOf } from '../../support/failure.ts';

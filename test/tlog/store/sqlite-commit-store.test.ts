@@ -10,7 +10,7 @@ import {
   readState,
 } from '../../../tlog/store/commit-database.ts';
 import { committer } from '../../../tlog/store/commit-transaction.ts';
-import { LogError } from '../../../tlog/log-error.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
 import { ctLogIdentity } from '../../../ct-log/log-identity.ts';
 import { COMMIT_DATABASE, sqliteCommitStore } from '../../../tlog/store/sqlite-commit-store.ts';
 import { commitStoreContract } from '../../ct-log/commit-store-contract.ts';

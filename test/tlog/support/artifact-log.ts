@@ -22,12 +22,13 @@ import { hashLeaf } from '../../../tlog/format/merkle.ts';
 import { inclusionProof } from '../../../tlog/format/merkle-proof.ts';
 import { verifyInclusion } from '../../../tlog/format/merkle-verify.ts';
 import { encodeTlogProof, parseTlogProof } from '../../../tlog/format/tlog-proof.ts';
-import { LogError } from '../../../tlog/log-error.ts';
-import { readIdentityFile, type LogIdentity } from '../../../tlog/log-identity.ts';
-import type { EntryFormat, LogKind } from '../../../tlog/log-kind.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
+import { readIdentityFile, type LogIdentity } from '../../../tlog/core/log-identity.ts';
+import type { LogKind } from '../../../tlog/log-kind.ts';
+import type { EntryFormat } from '../../../tlog/format/entry-format.ts';
 import { prepareLog, type LogOptions, type TileLog } from '../../../tlog/log.ts';
 import type { CheckpointSigner } from '../../../tlog/sequence/head-signer.ts';
-import { sha256 } from '../../../tlog/sha256.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
 import { verifyCheckpoint, type CheckpointKey } from '../../../tlog/tree/verify-head.ts';
 
 /** What a caller gets: the text of a `tlog-proof`. */

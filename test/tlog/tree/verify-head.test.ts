@@ -3,10 +3,10 @@ import { fromBase64, toBase64, utf8, utf8Text } from '../../../core/bytes.ts';
 import type { Head } from '../../../tlog/store/commit-store.ts';
 import { FormatError } from '../../../core/errors.ts';
 import { headSigner } from '../../../tlog/sequence/head-signer.ts';
-import { LogError } from '../../../tlog/log-error.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
 import { ctLogIdentity, type CtLogIdentity } from '../../../ct-log/log-identity.ts';
 import { checkpointSigners, logKeys } from '../../../ct-log/log-keys.ts';
-import { sha256 } from '../../../tlog/sha256.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
 import {
   requireCheckpointOf,
   requireEverySignature,

@@ -2,10 +2,10 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'chai';
-import { openDirectorySource } from '../../ct-log/directory-source.ts';
-import { LogError } from '../../tlog/log-error.ts';
-import { entry, testLog, type TestLog } from '../ct-log/support/test-log.ts';
-import { failureOf } from '../support/failure.ts';
+import { openDirectorySource } from '../../../ct-log/directory-source.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
+import { entry, testLog, type TestLog } from '../../ct-log/support/test-log.ts';
+import { failureOf } from '../../support/failure.ts';
 
 describe('ct-log: the identity of a log', () => {
   let test: TestLog;

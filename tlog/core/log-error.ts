@@ -1,4 +1,4 @@
-import { MayflyError } from '../core/errors.ts';
+import { MayflyError } from '../../core/errors.ts';
 
 /**
  * Codes of {@link LogError}.

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { messageOf } from '../core/errors.ts';
-import { utf8, utf8Text } from '../core/bytes.ts';
-import { writeDurably } from '../storage/durable-file.ts';
+import { messageOf } from '../../core/errors.ts';
+import { utf8, utf8Text } from '../../core/bytes.ts';
+import { writeDurably } from '../../storage/durable-file.ts';
 import { LogError } from './log-error.ts';
-import { readLogFile } from './store/log-file.ts';
+import { readLogFile } from './log-file.ts';
 
 /** What a log of any kind is, for good. */
 export interface LogIdentity {
