@@ -57,8 +57,8 @@ export interface LogKind<
   Receipt,
   Placed extends PlacedEntry = PlacedEntry,
   Stored extends StoredEntry = StoredEntry,
-> extends StoredLog<Stored>,
-    EntryPlacer<Entry, Placed> {
+>
+  extends StoredLog<Stored>, EntryPlacer<Entry, Placed> {
   /** The receipts of a batch, in its order, after `head`, which covers it, was committed and signed. `hashes` reads the
    * tree of that head. Rejects when a key cannot be reached; it is called again then. */
   receipts(entries: readonly Placed[], head: SignedHead, hashes: HashReader): Promise<readonly Receipt[]>;
