@@ -47,7 +47,7 @@ export default tseslint.config(
           selector:
             "CallExpression[callee.property.name='write'][callee.object.property.name=/^(stdout|stderr)$/]",
           message:
-            'Write with the Speaker or `tell` of cli/program/command.ts: they escape what is not printable.',
+            'Write with the Speaker or `notify` of cli/program/command.ts: they escape what is not printable.',
         },
       ],
     },

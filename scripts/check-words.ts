@@ -26,6 +26,12 @@ const WORDS: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\.\.\.\{ /g, 'the properties themselves, without a spread'],
 ];
 
+/** Messages on the wire that clients may know by their text. */
+const KEPT = [
+  'the service cannot tell whether the token was used before',
+  'the service cannot tell at the moment whether the token was used before',
+];
+
 /** Files that quote what others wrote, or that say what changed long ago. */
 const EXEMPT = /^(?:test\/vectors\/|CHANGELOG\.md$|package-lock\.json$|scripts\/check-words\.ts$)/;
 const READ = /\.(?:ts|js|md|yaml|yml)$|^\.ci\/run$|^Dockerfile$/;
@@ -47,11 +53,13 @@ for (const file of files) {
   } catch {
     continue; // Deleted, but not yet committed.
   }
-  for (const [number, line] of text.split('\n').entries())
+  for (const [number, line] of text.split('\n').entries()) {
+    const read = KEPT.reduce((left, kept) => left.replaceAll(kept, ''), line);
     for (const [pattern, instead] of WORDS)
-      for (const [word] of line.matchAll(pattern)) {
+      for (const [word] of read.matchAll(pattern)) {
         found++;
         console.error(`${file}:${number + 1}: "${word.trim()}": write ${instead}`);
       }
+  }
 }
 if (found > 0) process.exit(1);

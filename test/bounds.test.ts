@@ -34,17 +34,26 @@ import { BODY_LIMIT } from '../server/http/request-body.ts';
 describe('Bounds', () => {
   it('have the values that were chosen for them', () => {
     expect({ MAX_LENGTH, MAX_PATTERN_LENGTH, MAX_CANDIDATES }).to.deep.equal({
-      ...{ MAX_LENGTH: 2_097_152, MAX_PATTERN_LENGTH: 1024, MAX_CANDIDATES: 256 },
+      MAX_LENGTH: 2_097_152,
+      MAX_PATTERN_LENGTH: 1024,
+      MAX_CANDIDATES: 256,
     });
     expect({ JUMP_TOLERANCE, LONGEST_DOUBT, GROUP, MAX_ENTRIES, MAX_ENTRIES_BYTES }).to.deep.equal({
-      ...{ JUMP_TOLERANCE: 10_000, LONGEST_DOUBT: 600_000, GROUP: 65_536 },
-      ...{ MAX_ENTRIES: 1000, MAX_ENTRIES_BYTES: 8_388_608 },
+      JUMP_TOLERANCE: 10_000,
+      LONGEST_DOUBT: 600_000,
+      GROUP: 65_536,
+      MAX_ENTRIES: 1000,
+      MAX_ENTRIES_BYTES: 8_388_608,
     });
     expect({ MAX_AGE, STALE_AGE, RETRY_INTERVAL, MAX_KEYS_OF_ISSUER }).to.deep.equal({
-      ...{ MAX_AGE: 600_000, STALE_AGE: 3_600_000, RETRY_INTERVAL: 10_000, MAX_KEYS_OF_ISSUER: 100 },
+      MAX_AGE: 600_000,
+      STALE_AGE: 3_600_000,
+      RETRY_INTERVAL: 10_000,
+      MAX_KEYS_OF_ISSUER: 100,
     });
     expect({ NEW_ISSUERS_BURST, NEW_ISSUERS_PER_SECOND }).to.deep.equal({
-      ...{ NEW_ISSUERS_BURST: 100, NEW_ISSUERS_PER_SECOND: 10 },
+      NEW_ISSUERS_BURST: 100,
+      NEW_ISSUERS_PER_SECOND: 10,
     });
     expect([
       MAX_WAITING,
@@ -53,14 +62,23 @@ describe('Bounds', () => {
       RESERVED_PER_ISSUER,
     ]).to.deep.equal([...[128, 256, 64, 8]]);
     expect({ MAX_TOKEN_LENGTH, MAX_TEMPLATE_LENGTH, MAX_RESULT_LENGTH }).to.deep.equal({
-      ...{ MAX_TOKEN_LENGTH: 32_768, MAX_TEMPLATE_LENGTH: 16_384, MAX_RESULT_LENGTH: 32_768 },
+      MAX_TOKEN_LENGTH: 32_768,
+      MAX_TEMPLATE_LENGTH: 16_384,
+      MAX_RESULT_LENGTH: 32_768,
     });
     expect({ MAX_BUCKETS, MAX_RECENT, MAX_KEYS, KEPT_LONGER, RESTART_INTERVAL }).to.deep.equal({
-      ...{ MAX_BUCKETS: 20_000, MAX_RECENT: 20_000, MAX_KEYS: 10_000_000 },
-      ...{ KEPT_LONGER: 3_600_000, RESTART_INTERVAL: 5_000 },
+      MAX_BUCKETS: 20_000,
+      MAX_RECENT: 20_000,
+      MAX_KEYS: 10_000_000,
+      KEPT_LONGER: 3_600_000,
+      RESTART_INTERVAL: 5_000,
     });
     expect({ BODY_LIMIT, SMALL_BODY, MAX_VALUES, MAX_HEADERS, MAX_UNANSWERED }).to.deep.equal({
-      ...{ BODY_LIMIT: 262_144, SMALL_BODY: 16_384, MAX_VALUES: 10_000, MAX_HEADERS: 192, MAX_UNANSWERED: 8 },
+      BODY_LIMIT: 262_144,
+      SMALL_BODY: 16_384,
+      MAX_VALUES: 10_000,
+      MAX_HEADERS: 192,
+      MAX_UNANSWERED: 8,
     });
   });
 });

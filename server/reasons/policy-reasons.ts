@@ -54,10 +54,10 @@ export const POLICY_REASONS: ReasonRows<PolicyReason> = {
   },
   REPLAY_GUARD_UNAVAILABLE: {
     grpc: 14,
-    fulcioMessage: 'the service does not know whether the token was used before',
+    fulcioMessage: 'the service cannot tell whether the token was used before',
     retryAfter: 5,
     instead: {
-      sentence: 'the service does not know at the moment whether the token was used before',
+      sentence: 'the service cannot tell at the moment whether the token was used before',
       hint: 'Try again later; the cause is in the log of the server.',
     },
     meaning: 'The store of used tokens cannot be written, so no token of the issuer block can be accepted.',

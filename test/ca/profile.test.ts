@@ -297,7 +297,7 @@ describe('ca/profile', () => {
     const proven = proveKey({ kind: 'publicKey', ...request }, principal, demands);
     const validity = leafValidity(NOW, 600, ca.authority.validity);
     const content = { principal, validity, serial: newSerial(), key: Object.assign({}, proven) };
-    const failure: unknown = await failureOf(signPrecertificate(ca.authority, content as never));
+    const failure: unknown = await failureOf(signPrecertificate(ca.authority, content));
     expect(failure).to.be.instanceOf(ReleaseError).with.property('code', 'NOT_PROVEN');
   });
 

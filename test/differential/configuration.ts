@@ -108,7 +108,7 @@ function withoutPins(preset: Preset, definition: CiProviderDefinition): CiProvid
 }
 
 /** The file: the public-good configuration, over plain HTTP for want of certificates, with the suite's own entries in
- * front. `url` gives an issuer's URL by its name. */
+ * front. `url` returns an issuer's URL by its name. */
 export function configuration(url: (name: string) => string): string {
   const entries = new Map(Object.entries(ENTRIES));
   for (const { name } of PRESET_PROVIDERS) entries.set(name, provider(name));

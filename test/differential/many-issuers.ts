@@ -17,7 +17,7 @@ export interface TokenSpec {
   /** Default RS256. */
   readonly alg?: string | undefined;
   /** Signs with a key that nobody publishes. */
-  readonly stranger?: boolean | undefined;
+  readonly foreignKey?: boolean | undefined;
   /** Changes the finished token. */
   readonly bend?: ((token: string) => string) | undefined;
 }
@@ -75,7 +75,7 @@ const SPECIAL: Readonly<
 /** Starts the server on a free port of 127.0.0.1. */
 export async function startManyIssuers(): Promise<ManyIssuers> {
   const keys = makeKeys();
-  const strangers = makeKeys();
+  const foreignKeys = makeKeys();
   const server = createServer((request, response) => {
     // A proxy is sent the whole URL.
     const { origin, pathname } = new URL(request.url ?? '', `http://${request.headers.host ?? ''}`);
@@ -88,7 +88,7 @@ export async function startManyIssuers(): Promise<ManyIssuers> {
   return {
     url,
     proxy,
-    token: (name, spec) => tokenOf(url(name), spec, spec.stranger === true ? strangers : keys),
+    token: (name, spec) => tokenOf(url(name), spec, spec.foreignKey === true ? foreignKeys : keys),
     publicPem: createPublicKey(keyFor('RS256', keys).privateKey)
       .export({ format: 'pem', type: 'spki' })
       .toString(),
@@ -111,7 +111,7 @@ function documentAt(origin: string, path: string, keys: readonly Key[], response
     return {};
   }
   const document: Record<string, unknown> = {
-    // Whoever asks has taken the slash at the end away.
+    // Clients have taken the slash at the end away.
     issuer: `${origin}${name}${name.endsWith('/slashed') ? '/' : ''}`,
     jwks_uri: `${origin}/jwks`,
     id_token_signing_alg_values_supported: keys.flatMap(({ algorithms }) => algorithms),

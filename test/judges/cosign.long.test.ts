@@ -32,7 +32,7 @@ describe('judge: cosign', function () {
 
   after(() => service?.stop());
 
-  it('is told by no page to sign in a way that posts the name to the public Rekor', () => {
+  it('reads on no page to sign in a way that posts the name to the public Rekor', () => {
     const pages = ['README.md', ...globSync('docs/*.md', { cwd: projectRoot })];
     const text = pages.map((page) => readFileSync(join(projectRoot, page), 'utf8')).join('\n');
     const signing = commandsIn(text).filter((line) => /cosign (sign|attest)(-blob)? |\bsign\(/.test(line));

@@ -1,4 +1,4 @@
-/** Everything that docs/install.md tells a person to type, typed: as an ordinary user, from an empty place. What only
+/** Everything that docs/install.md has a person type, typed: as an ordinary user, from an empty place. What only
  * root may is done below that place instead, and programs that only root may use are stood in for. */
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -63,7 +63,7 @@ describe('docs/install.md', function () {
     place.remove();
   });
 
-  /** Runs and gives the output; an expectation fails with all of it otherwise. */
+  /** Runs and returns the output; an expectation fails with all of it otherwise. */
   function run(script: string, folders: readonly string[] = []): string {
     const { status, signal, stdout, stderr } = place.run(script, folders);
     expect([status, signal], `${script}\n${stdout}\n${stderr}`).to.deep.equal([0, null]);

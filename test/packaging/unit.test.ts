@@ -39,7 +39,7 @@ describe('packaging/systemd/mayfly.service', () => {
     expect(folders.slice(0, linux.length)).to.have.members(linux.map((name) => `${below}/${name}/bin`));
   });
 
-  it('gives an end the time that it may take, and writes no memory to a file', () => {
+  it('has the time that an end may take, and writes no memory to a file', () => {
     expect(Number(value('TimeoutStopSec'))).to.be.greaterThan(30);
     expect(value('LimitCORE')).to.equal('0');
     expect(value('RestartForceExitStatus')).to.equal('SIGHUP');

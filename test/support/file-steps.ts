@@ -29,7 +29,7 @@ export async function fileSteps(
   }
 }
 
-/** Random letters of temporary files and of directories being made, and the time of files that were put aside. */
+/** Random letters of temporary files and of directories being made, and the time in the name of rotated files. */
 const RANDOM = /[0-9a-f]{12}(?=\.tmp$)|(?<=^(?:.*\/)?\.\w+-)\w{6}(?=\/|$)|\d{8}T\d{9}Z/g;
 
 type Note = (act: string, ...paths: PathLike[]) => void;
@@ -97,7 +97,9 @@ async function watchHandles(root: string, note: Note): Promise<() => void> {
     };
   };
   return replace(prototype, {
-    ...{ writeFile: noted('write', 'writeFile'), write: noted('write', 'write') },
-    ...{ sync: noted('sync', 'sync'), datasync: noted('sync', 'datasync') },
+    writeFile: noted('write', 'writeFile'),
+    write: noted('write', 'write'),
+    sync: noted('sync', 'sync'),
+    datasync: noted('sync', 'datasync'),
   });
 }

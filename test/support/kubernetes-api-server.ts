@@ -146,8 +146,10 @@ const AUDIT = { 'audit-id': 'b9c1a0f4-5d3e-4c1b-9a57-0f1e2d3c4b5a' } as const;
 function status(response: ServerResponse, code: number, reason: string, message: string): void {
   const body = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code };
   response.writeHead(code, {
-    ...{ 'cache-control': 'no-cache, private', 'content-type': 'application/json' },
-    ...{ 'x-content-type-options': 'nosniff', ...AUDIT },
+    'cache-control': 'no-cache, private',
+    'content-type': 'application/json',
+    'x-content-type-options': 'nosniff',
+    ...AUDIT,
   });
   response.end(`${JSON.stringify(body)}\n`);
 }

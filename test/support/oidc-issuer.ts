@@ -34,7 +34,7 @@ export interface Misbehaviour {
   /** Laid over the true document. */
   patch?: Readonly<Record<string, unknown>> | undefined;
   raw?: string | undefined;
-  /** Sent as `Location` with status 302 (or `status`). `/moved/discovery` and `/moved/jwks` tell the truth. */
+  /** Sent as `Location` with status 302 (or `status`). `/moved/discovery` and `/moved/jwks` are right. */
   redirect?: string | undefined;
   /** The answer waits for this. */
   until?: Promise<unknown> | undefined;

@@ -15,7 +15,7 @@ export interface User {
 
 const NOBODY: User = { uid: 65534, gid: 65534 };
 
-/** Whom to run as so that rights count: undefined means that whoever runs the tests will do. */
+/** Whom to run as so that rights count: undefined means that the user who runs the tests will do. */
 export const ordinaryUser: User | undefined = process.getuid?.() === 0 ? NOBODY : undefined;
 
 /** Skips `test`, aloud, where no program can be run as the ordinary user. */

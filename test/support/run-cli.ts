@@ -16,10 +16,10 @@ export interface CliResult {
 /** How to run it. */
 export interface CliOptions {
   readonly cwd?: string;
-  /** Added to a plain environment: no token, no CI, no display of whoever runs the tests. */
+  /** Added to a plain environment: no token, no CI, no display of the user who runs the tests. */
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
-  /** Whom to run it as; default: whoever runs the tests. */
+  /** Whom to run it as; default: the user who runs the tests. */
   readonly user?: User | undefined;
 }
 

@@ -21,7 +21,7 @@ export interface AskedDocument {
 
 const DISCOVERY = '/.well-known/openid-configuration';
 
-/** See the top of the file. */
+/** One server for the documents of all of them. */
 export class TenantIssuers {
   readonly asked: AskedDocument[] = [];
   /** Connections that the server has seen. */

@@ -43,7 +43,9 @@ const rsa = (last: number): Uint8Array => der.sequence(der.oid(`1.2.840.113549.1
 const unbent = <T>(good: T): T => good;
 const spkiOf = (key: KeyObject): Uint8Array => createPublicKey(key).export({ type: 'spki', format: 'der' });
 const testKey = (privateKey: KeyObject, hash: string | undefined, algorithm: Uint8Array): TestKey => ({
-  ...{ privateKey, hash, algorithm },
+  privateKey,
+  hash,
+  algorithm,
   spki: Uint8Array.from(spkiOf(privateKey)),
 });
 const ecKey = (namedCurve: string): KeyObject => generateKeyPairSync('ec', { namedCurve }).privateKey;
@@ -110,18 +112,30 @@ export const IDENTITY = 'alice@example.com';
 export const ISSUER = 'https://issuer.example';
 
 const ROOT: Plan = {
-  ...{ subject: commonName('Root'), issuer: commonName('Root'), key: KEYS.root, signer: KEYS.root },
-  ...{ notBefore: T0 - 100 * DAY, notAfter: T0 + 3000 * DAY },
+  subject: commonName('Root'),
+  issuer: commonName('Root'),
+  key: KEYS.root,
+  signer: KEYS.root,
+  notBefore: T0 - 100 * DAY,
+  notAfter: T0 + 3000 * DAY,
   extensions: { bc: caConstraints(), ku: usage('01 06') },
 };
 const INTERMEDIATE: Plan = {
-  ...{ subject: commonName('Issuing'), issuer: ROOT.subject, key: KEYS.intermediate, signer: KEYS.root },
-  ...{ notBefore: T0 - 50 * DAY, notAfter: T0 + 1000 * DAY },
+  subject: commonName('Issuing'),
+  issuer: ROOT.subject,
+  key: KEYS.intermediate,
+  signer: KEYS.root,
+  notBefore: T0 - 50 * DAY,
+  notAfter: T0 + 1000 * DAY,
   extensions: { ku: usage('01 06'), eku: extendedUsage(CODE_SIGNING), bc: caConstraints(0) },
 };
 const LEAF: Plan = {
-  ...{ subject: der.sequence(), issuer: INTERMEDIATE.subject, key: KEYS.leaf, signer: KEYS.intermediate },
-  ...{ notBefore: T0, notAfter: T0 + 600_000 },
+  subject: der.sequence(),
+  issuer: INTERMEDIATE.subject,
+  key: KEYS.leaf,
+  signer: KEYS.intermediate,
+  notBefore: T0,
+  notAfter: T0 + 600_000,
   extensions: {
     ku: usage('07 80'),
     eku: extendedUsage(CODE_SIGNING),

@@ -61,7 +61,7 @@ function casesOf(definition: IssuerDefinition): DifferentialCase[] {
   return [
     { ...base, title: `as ${definition.type}`, issued: true },
     { ...base, title: `as ${definition.type}, for another audience`, claims: { ...claims, aud: 'other' } },
-    { ...base, title: `as ${definition.type}, signed by a stranger`, stranger: true },
+    { ...base, title: `as ${definition.type}, signed with a foreign key`, foreignKey: true },
     ...[...new Set(misses)].map((url) => ({ ...base, issuer: url, title: `instead of ${definition.url}` })),
   ];
 }

@@ -171,14 +171,14 @@ const patternCases: readonly DifferentialCase[] = [
   })),
   { title: 'by a pattern', issuer: 'circle/org/2f0b', claims: circleci },
   {
-    title: 'by a pattern, signed by a stranger',
+    title: 'by a pattern, signed with a foreign key',
     issuer: 'circle/org/2f0b',
     claims: circleci,
-    stranger: true,
+    foreignKey: true,
   },
 ];
 
-/** Whoever the token is for: Mayfly does not come to look. */
+/** Keys of an issuer that a pattern describes are not fetched from a private address, whatever the audience. */
 const UNREACHED = { fulcio: {}, mayfly: { ...REFUSED, status: 503 } };
 
 const UNPARSABLE = { fulcio: { status: 400, message: /^parse "/ }, mayfly: REFUSED };

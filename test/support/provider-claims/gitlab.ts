@@ -62,7 +62,9 @@ const caseOn = (preset: string, host: string): ProviderCase => ({
       ref_path: 'refs/merge-requests/7/head',
     },
     'a pipeline that was started for a merge request of a fork in our group': {
-      ...{ project_id: '21', project_path: 'grp/fork', pipeline_source: 'parent_pipeline' },
+      project_id: '21',
+      project_path: 'grp/fork',
+      pipeline_source: 'parent_pipeline',
     },
   },
 });
