@@ -170,7 +170,7 @@ describe('the documentation', () => {
       for (const [, page = '', section = ''] of text.matchAll(
         /\b(?:docs\/)?([a-z-]+\.md),?[^"“\n]{0,20}["“]([A-Z][^"”]+)["”]/g,
       ))
-        if (!read(`docs/${page}`).includes(section)) faults.push(`${file}: ${page}, ${section}`);
+        if (!headingsOf(`docs/${page}`).includes(section)) faults.push(`${file}: ${page}, ${section}`);
     }
     expect(faults).to.deep.equal([]);
   });

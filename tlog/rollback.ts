@@ -115,7 +115,7 @@ function smaller(state: LoadedState, before: number, where: string): LogError {
     return new LogError('LOG_CORRUPT', `${unreadable} cannot be read: what can be read ${known}`, {
       hint:
         'Nothing was changed. Put a good copy of commit.db-wal back, of this very moment. Do not remove it. Without a ' +
-        'copy, start a new log with a new key; docs/operations.md says how, under "Backup and restore".',
+        'copy, start a new log with a new key: docs/keys-and-backups.md, "Backup and restore".',
     });
   return rolledBack(state, `the log had at least ${before} before (${where})`);
 }
@@ -124,6 +124,6 @@ const rolledBack = ({ head, files }: LoadedState, contradiction: string): LogErr
   new LogError('LOG_ROLLED_BACK', `${files} holds ${head.size} entries, but ${contradiction}`, {
     hint:
       'Nothing was changed. Never put an old commit.db back: the log would sign a second history. Put the newest one ' +
-      'back, with the commit.db-wal that lay beside it, or start a new log with a new key; docs/operations.md says ' +
-      'how, under "Backup and restore".',
+      'back, with the commit.db-wal that lay beside it, or start a new log with a new key: ' +
+      'docs/keys-and-backups.md, "Backup and restore".',
   });

@@ -68,7 +68,7 @@ export const notify = (text: string): void => {
   process.stderr.write(`${printableLines(text)}\n`);
 };
 
-/** Exit statuses; docs/operations.md has the table. 1 is also what a failure exits with that is nothing else. */
+/** Exit statuses; docs/process.md has the table. 1 is also what a failure exits with that is nothing else. */
 const NO = 1;
 const WRONG_USE = 2;
 const NOT_JUDGED = 3;

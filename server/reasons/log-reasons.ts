@@ -36,14 +36,15 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
       'The log stopped after a fault, or its keys cannot sign what it committed. A request that comes while that is known uses up no token.',
     cause: 'A full or failing disk, or a key that cannot be reached; the service log and `/readyz` name it.',
     remedy:
-      'Try again later. The operator fixes the cause; the log goes on by itself: operations.md, “The log stops”.',
+      'Try again later. The operator fixes the cause; the log goes on by itself: troubleshooting.md, “The log stops”.',
   },
   LOG_CLOCK: {
     ...LOG_DOWN,
     meaning:
       'The clock is behind the last head of the log, or jumped and is not trusted yet. Nothing was logged. A request that comes while that is known uses up no token.',
     cause: 'The clock was set, or was wrong for a while.',
-    remedy: 'The operator sets the clock right; the log goes on by itself: operations.md, “Clock problems”.',
+    remedy:
+      'The operator sets the clock right; the log goes on by itself: troubleshooting.md, “Clock problems”.',
   },
   LOG_CLOSED: {
     ...LOG_DOWN,
@@ -80,7 +81,7 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
     meaning: 'What is stored contradicts itself.',
     cause: 'A damaged file, or files of two histories.',
     remedy:
-      'The message names the file and says what to do with it: operations.md, “A start that is refused”.',
+      'The message names the file and says what to do with it: troubleshooting.md, “A start that is refused”.',
     neverAnswered: STOPS,
   },
   LOG_STORAGE: {
@@ -102,7 +103,7 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
     meaning: 'The log was larger before, or was another.',
     cause: 'An old `commit.db` was put back.',
     remedy:
-      'See operations.md, “A start that is refused” and “Why an old commit store must not be restored”.',
+      'See troubleshooting.md, “A start that is refused”, and keys-and-backups.md, “Why an old commit store must not be restored”.',
     neverAnswered: AT_START,
   },
   LOG_UNSUITABLE_STORAGE: {

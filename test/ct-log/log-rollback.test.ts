@@ -60,7 +60,7 @@ describe('ct-log/log with an old commit store', () => {
     const { code, message, hint } = await refusal();
     expect(code).to.equal('LOG_ROLLED_BACK');
     expect(message).to.include('200').and.include('300').and.include('checkpoint');
-    expect(hint).to.include('docs/operations.md');
+    expect(hint).to.include('docs/keys-and-backups.md');
 
     writeFileSync(file('commit.db'), newest);
     await grow(1, 300);

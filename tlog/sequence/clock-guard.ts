@@ -135,4 +135,4 @@ const seconds = (ms: number): number => Math.round(ms / 1000);
 
 const HINT =
   'Set the clock right: the log goes on at once. If the new time is the right one, it goes on by itself; ' +
-  'docs/operations.md, "Clock problems", says how to go on sooner.';
+  'docs/troubleshooting.md, "Clock problems", says how to go on sooner.';

@@ -29,6 +29,6 @@ const clockError = (last: number, now: number): LogError =>
     {
       hint:
         'Set the clock right: a log must not date an entry before the head it builds on. If the clock is right and the ' +
-        'head is not, see docs/operations.md, "Clock problems".',
+        'head is not, see docs/troubleshooting.md, "Clock problems".',
     },
   );

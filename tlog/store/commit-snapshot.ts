@@ -113,7 +113,7 @@ const NOT_CHANGED = 'Nothing was changed. ';
 /** What a WAL is worth, for a hint. */
 const KEEP_WAL =
   'Do not remove it: the log would go on without entries that were acknowledged, and contradict itself. ' +
-  'Without a good copy, start a new log: docs/operations.md, "Backup and restore".';
+  'Without a good copy, start a new log: docs/keys-and-backups.md, "Backup and restore".';
 
 const damagedWal = (wal: string, at: number): LogError =>
   new LogError('LOG_CORRUPT', `${wal} is damaged at byte ${at}, and later transactions follow there`, {

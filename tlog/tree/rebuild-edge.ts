@@ -53,7 +53,7 @@ const unlikeHead = ({ files }: LoadedState): LogError =>
   });
 
 const RESTORE =
-  'Put back the newest commit.db, with the commit.db-wal that lay beside it; docs/operations.md, "Backup and restore".';
+  'Put back the newest commit.db, with the commit.db-wal that lay beside it; docs/keys-and-backups.md, "Backup and restore".';
 
 /** The leaf hash of an entry of the commit store; throws {@link LogError} with its `name` when it cannot be read. */
 function committedLeafHash(format: EntryFormat, bytes: Uint8Array, name: string): Uint8Array {
