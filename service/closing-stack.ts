@@ -7,7 +7,7 @@ type Order = 'reverse' | 'together';
 /**
  * What is open, to be closed in reverse: at the end, or when a later step of the start fails.
  *
- * `AsyncDisposableStack` would do the same, but the oldest Node that Mayfly runs on does not have it.
+ * `AsyncDisposableStack` would close in reverse, too, but the oldest Node that Mayfly runs on does not have it.
  */
 export class ClosingStack {
   readonly #order: Order;
@@ -21,13 +21,6 @@ export class ClosingStack {
   /** Registers what closes a thing that is open now. */
   add(closing: Closing): void {
     this.#closings.push(closing);
-  }
-
-  /** Reserves a place in the order for things that are opened later: a stack that closes when this one comes to it. */
-  section(order?: Order): ClosingStack {
-    const section = new ClosingStack(order);
-    this.add(() => section.close());
-    return section;
   }
 
   /** Closes everything, once. One that fails keeps no other from closing, and is not reported here: each thing logs its own

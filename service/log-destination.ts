@@ -11,7 +11,7 @@ const FLUSH_INTERVAL = 200;
 /** Characters that may wait for a reader that does not read, of some 300 each line; what is over is lost and counted. */
 const MOST_WAITING = 4 * 1024 * 1024;
 
-/** The service's log on standard error, written in the background. Whatever the reader does, the service goes on and
+/** The service's log, by default on standard error, written in the background. Whatever the reader does, the service goes on and
  * ends: lines that it does not take are lost, and the next line that it takes says how many. A process that is killed
  * loses at most the lines of {@link FLUSH_INTERVAL}. */
 export class LogDestination implements DestinationStream {
@@ -26,9 +26,7 @@ export class LogDestination implements DestinationStream {
 
   constructor(output: Output = openOutput(2)) {
     this.#output = output;
-    process.once('exit', () => {
-      this.flushSync();
-    });
+    this.#flushAtExit();
   }
 
   /** Takes a line with its newline. Never throws. */
@@ -39,6 +37,7 @@ export class LogDestination implements DestinationStream {
     }
     this.#waiting += line;
     this.#lines++;
+    if (this.#isEnding) this.#flushAtExit();
     this.#schedule();
   }
 
@@ -58,6 +57,17 @@ export class LogDestination implements DestinationStream {
     });
     await Promise.race([this.#writing, late]);
     clearTimeout(timer);
+    if (this.#writing === undefined) process.off('exit', this.#onExit);
+  }
+
+  readonly #onExit = (): void => {
+    this.flushSync();
+  };
+
+  /** What still waits when the process exits is written then. A line that comes after {@link drained} asks for it again. */
+  #flushAtExit(): void {
+    process.off('exit', this.#onExit);
+    process.once('exit', this.#onExit);
   }
 
   #schedule(): void {

@@ -9,6 +9,7 @@ import { ownHosts } from '../server/http/own-hosts.ts';
 import type { TlsFiles } from '../server/http/tls-certificate.ts';
 import type { LogAccessRule } from '../server/log/log-access.ts';
 import { createRequestLog, type RequestLogLevel, type RequestLog } from '../server/operator/request-log.ts';
+import type { Output } from '../storage/output.ts';
 import { readSecretFile, type Warn } from '../storage/secret-file.ts';
 import { configWarnings } from './config-warnings.ts';
 import { developmentAccess, newsOf, type Development } from './development/settings.ts';
@@ -36,6 +37,8 @@ interface ServiceOptions extends StoreOptions {
   readonly program: string;
   /** Without it the service is for production. */
   readonly development?: Development | undefined;
+  /** Where the service log goes; default: standard error. */
+  readonly logOutput?: Output | undefined;
 }
 
 /** A service that answers and follows its configuration. */
@@ -57,8 +60,18 @@ export interface RunningService extends Listeners {
 /** Milliseconds for which the end waits for a slow reader of the log. */
 const DRAIN_LOG_MS = 1_000;
 
-/** Opens everything in order: first what is cheap and likely to be wrong, the log last. What is refused changed no file.
- * Rejects with the typed error of what is wrong, and then nothing stays open. */
+/**
+ * Opens everything in this order:
+ *
+ * 1. the data directory and the configuration, which are cheap to read and likely to be wrong; the service log;
+ * 2. keys, and the certificate log, which is locked and found right; what was refused up to here changed no file;
+ * 3. the policy, with the file of used tokens where a block wants one; then the log itself, for writing;
+ * 4. the audit;
+ * 5. the listeners: TLS files, the operator's port, the public port;
+ * 6. in the background, the issuers' keys; and the configuration is followed.
+ *
+ * Rejects with the typed error of what is wrong, and then nothing stays open.
+ */
 export async function openService(options: ServiceOptions): Promise<RunningService> {
   const shutdown = new ShutdownOrder();
   try {
@@ -77,7 +90,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   const started = await openConfiguration(configFile, development);
   const { config } = started;
   const { mayfly } = config;
-  const requestLog = openRequestLog(mayfly.logLevel, shutdown);
+  const requestLog = openRequestLog(mayfly.logLevel, options.logOutput, shutdown);
   const warnings = [...directory.warnings];
   const access = await openLogAccess(mayfly, (sentence) => warnings.push(sentence));
   const stores = await openStores(options, directory, config, requestLog, shutdown);
@@ -115,8 +128,12 @@ async function openConfiguration(file: string, development?: Development): Promi
   return { config, contents: first === undefined ? [] : [{ ...first, path: file }, ...named] };
 }
 
-function openRequestLog(level: RequestLogLevel, shutdown: ShutdownOrder): RequestLog {
-  const destination = new LogDestination();
+function openRequestLog(
+  level: RequestLogLevel,
+  output: Output | undefined,
+  shutdown: ShutdownOrder,
+): RequestLog {
+  const destination = new LogDestination(output);
   shutdown.serviceLog.add(() => destination.drained(DRAIN_LOG_MS));
   return createRequestLog(destination, level);
 }

@@ -10,15 +10,11 @@ describe('service/closing-stack', () => {
     closed.push(name);
   };
 
-  it('closes in reverse, one after the other, and sections in their places', async () => {
+  it('closes in reverse, one after the other', async () => {
     const stack = new ClosingStack();
-    stack.add(closing('first'));
-    const section = stack.section();
-    stack.add(closing('second'));
-    section.add(closing('a'));
-    section.add(closing('b'));
+    for (const name of ['first', 'second', 'third']) stack.add(closing(name));
     await stack.close();
-    expect(closed).to.deep.equal(['second', 'b', 'a', 'first']);
+    expect(closed).to.deep.equal(['third', 'second', 'first']);
   });
 
   it('closes everything although one fails, now or later', async () => {
@@ -62,6 +58,17 @@ describe('service/shutdown-order', () => {
       order[name].add(() => ended.push(name));
     await order.close();
     expect(ended).to.deep.equal(['clients', 'stores', 'records', 'serviceLog']);
+  });
+
+  it('closes once, and everything although a part of it fails', async () => {
+    const ended: string[] = [];
+    const order = new ShutdownOrder();
+    for (const name of ['clients', 'stores', 'records', 'following', 'serviceLog'] as const) {
+      order[name].add(() => ended.push(name));
+      order[name].add(() => Promise.reject(new Error(name)));
+    }
+    await Promise.all([order.close(), order.close()]);
+    expect(ended).to.have.members(['clients', 'stores', 'records', 'following', 'serviceLog']);
   });
 
   it('waits for the followed configuration at the end only', async () => {
