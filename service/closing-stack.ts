@@ -23,8 +23,8 @@ export class ClosingStack {
     this.#closings.push(closing);
   }
 
-  /** Closes everything, once. One that fails keeps no other from closing, and is not reported here: each thing logs its own
-   * faults. Never rejects. */
+  /** Closes everything, once. One that fails keeps no other from closing; then this rejects with what the first of them
+   * failed with. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -32,9 +32,12 @@ export class ClosingStack {
 
   async #close(): Promise<void> {
     const closings = this.#closings.reverse();
-    if (this.#order === 'together') await Promise.allSettled(closings.map(started));
-    else for (const closing of closings) await Promise.allSettled([started(closing)]);
+    const closed: Promise<unknown>[] = [];
+    for (const closing of closings) {
+      closed.push(Promise.resolve().then(closing));
+      if (this.#order === 'reverse') await Promise.allSettled(closed);
+    }
+    await Promise.allSettled(closed);
+    await Promise.all(closed);
   }
 }
-
-const started = (closing: Closing): Promise<unknown> => Promise.resolve().then(closing);

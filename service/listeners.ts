@@ -113,7 +113,7 @@ export async function startListeners(
   const logUrl = `${baseUrl()}${logPath(log)}`;
   const logSize = log.status().size;
   requestLog.note('info', 'started', { url, metricsUrl, logUrl, logSize, ...addresses });
-  shutdown.serviceLog.add(() => {
+  shutdown.closedLine.add(() => {
     requestLog.note('info', 'closed', {});
     requestLog.flush();
   });
@@ -128,6 +128,7 @@ export async function startListeners(
   });
   shutdown.clients.add(async () => {
     closing.abort();
+    renewal?.stop();
     requestLog.note('info', 'closing', { signing: handlers.signing() });
     await lameDuck(server, options.shutdownDelayMs ?? 0);
     await drain(GRACE);

@@ -53,7 +53,8 @@ export interface RunningService extends Listeners {
   /** Loads the configuration now, changed or not; the log says how it went. Never rejects. */
   reload(): Promise<void>;
   /** Ends the service in the order of {@link ShutdownOrder}: it is not ready any more; goes on for `shutdownDelayMs`; stops
-   * accepting and finishes what is under way, in at most 25 s; then closes everything. Never rejects. */
+   * accepting and finishes what is under way, in at most 25 s; then closes everything. Rejects after that when the audit
+   * could not be closed. */
   close(): Promise<void>;
 }
 
@@ -77,7 +78,7 @@ export async function openService(options: ServiceOptions): Promise<RunningServi
   try {
     return await open(options, shutdown);
   } catch (error) {
-    await shutdown.close();
+    await Promise.allSettled([shutdown.close()]);
     throw error;
   }
 }

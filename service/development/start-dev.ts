@@ -40,7 +40,7 @@ export interface RunningDev {
   readonly metricsListen: string;
   /** Entries in the log at the start. */
   readonly logSize: number;
-  /** Finishes what is under way. */
+  /** Finishes what is under way, and closes the service as `RunningService.close` does. */
   close(): Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
   try {
     return await start(options, closing);
   } catch (error) {
-    await closing.close();
+    await Promise.allSettled([closing.close()]);
     throw error;
   }
 }

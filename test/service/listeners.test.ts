@@ -1,8 +1,9 @@
 import { createHook } from 'node:async_hooks';
 import { createServer, type AddressInfo } from 'node:net';
 import { expect } from 'chai';
-import { startTestService } from '../support/test-service.ts';
+import type { Audit } from '../../audit/audit.ts';
 import { failureOf } from '../support/failure.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
 
 describe('service/listeners: a start that fails', () => {
   it('leaves no timer behind, whichever listener cannot be opened', async () => {
@@ -34,5 +35,30 @@ describe('service/listeners: a start that fails', () => {
       hook.disable();
       taken.close();
     }
+  });
+});
+
+describe('service/listeners: an end', () => {
+  const events = ({ lines }: TestService): unknown[] => lines.map(({ event }) => event);
+
+  it('is reported when everything is closed', async () => {
+    const service = await startTestService();
+    await service.close();
+    expect(events(service)).to.deep.equal(['started', 'closing', 'closed']);
+  });
+
+  it('fails, and is not reported, when the audit cannot be closed', async () => {
+    const fault = new Error('the last lines are lost');
+    const audit: Audit = {
+      isFailClosed: false,
+      refusal: () => undefined,
+      issued: () => undefined,
+      refused: () => true,
+      status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, destinations: [] }),
+      close: () => Promise.reject(fault),
+    };
+    const service = await startTestService(() => ({ audit }));
+    expect(await failureOf(service.close())).to.equal(fault);
+    expect(events(service)).to.deep.equal(['started', 'closing']);
   });
 });

@@ -110,9 +110,12 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
   };
   const shutdown = new ShutdownOrder();
   const close = async (): Promise<void> => {
-    await shutdown.close();
-    await issuer.close();
-    await rm(directory, { recursive: true, force: true });
+    try {
+      await shutdown.close();
+    } finally {
+      await issuer.close();
+      await rm(directory, { recursive: true, force: true });
+    }
   };
   const changed = { ...values, ...change(values) };
   // Also what the test replaced by something of its own.
