@@ -72,7 +72,8 @@ async function exportFiles(options: ExportOptions, speak: Speaker, version: stri
   if (options.force !== true) await refuseOther(out, files.get(ROOT) ?? '');
   await writeAll(out, files);
   speak.answer(
-    { directory: out, files: [...files.keys()], ...facts(material), isDevelopment },
+    // Scripts read it by this name.
+    { directory: out, files: [...files.keys()], ...facts(material), isForTrying: isDevelopment },
     report(options.out, [...files.keys()], material),
   );
 }

@@ -89,7 +89,9 @@ describe('mayfly trust export', function () {
     try {
       const { code, stdout } = await exportTo('again', '--json');
       expect(code).to.equal(0);
-      expect((JSON.parse(stdout) as { files: string[] }).files.sort()).to.deep.equal(FILES);
+      const facts = JSON.parse(stdout) as Record<string, unknown> & { readonly files: string[] };
+      expect(facts).to.have.all.keys('directory', 'files', 'rootSha256', 'log', 'isForTrying');
+      expect(facts.files.sort()).to.deep.equal(FILES);
     } finally {
       await Promise.all(names.map((name, i) => writeFile(join(keys, name), contents[i] ?? '')));
     }

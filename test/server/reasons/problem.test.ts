@@ -54,4 +54,9 @@ describe('server: what a refusal by rules and limits looks like to a caller', ()
     expect([status, body['code'], headers]).to.deep.equal([503, 14, ['Retry-After', '5']]);
     expect(JSON.stringify(body)).to.not.contain('used.db');
   });
+
+  it('says of the replay guard what clients know by its text', () => {
+    const { body } = answerOf(new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'cannot write the file'));
+    expect(body).to.include({ message: 'the service cannot tell whether the token was used before' });
+  });
 });
