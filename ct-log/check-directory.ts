@@ -1,9 +1,7 @@
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { equalBytes } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
 import { checkLog, type CheckOptions, type CheckResult } from './check.ts';
-import { CheckFailure, type LogProblem } from './check-failure.ts';
+import { CheckFailure } from './check-failure.ts';
 import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
 import type { DirectorySource } from './directory-source.ts';
 import { rootFrom } from '../tlog/format/merkle-proof.ts';
@@ -12,20 +10,15 @@ import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import { logKeys } from './log-keys.ts';
 import { tileBeyond } from '../tlog/rollback.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
-import { COMMIT_DATABASE } from '../tlog/store/sqlite-commit-store.ts';
 import {
   requireEverySignature,
   verifyCheckpoint,
   type VerifiedCheckpoint,
 } from '../tlog/tree/verify-head.ts';
-import { surveyWal } from '../storage/wal-survey.ts';
-
-/** Milliseconds between two looks at a WAL that seems damaged. */
-const WAL_SETTLES = 200;
 
 /**
  * The full check of a directory: the tree against the committed head ({@link checkLog}); the entries that commit store
- * and data tiles both hold; the WAL beside the commit store; the checkpoint file, which all keys of the log must have signed and whose root must be that of the same
+ * and data tiles both hold; what the commit store lies in; the checkpoint file, which all keys of the log must have signed and whose root must be that of the same
  * tree at its size; and that neither it nor a full tile is of a larger log, as they are beside an old commit store.
  * The file may be older than the head, or missing when the log was never opened.
  */
@@ -33,36 +26,25 @@ export async function checkDirectory(
   source: DirectorySource,
   progress?: CheckOptions['progress'],
 ): Promise<CheckResult> {
-  const { head, identity } = source;
-  const wal = await damagedWal(source);
-  if (wal !== undefined) return { ok: false, problem: wal };
+  const { head, identity, storeName } = source;
+  const damage = await source.findDamage();
+  if (damage !== undefined) return { ok: false, problem: damage };
   const result = await checkLog(source, {
     head,
-    headName: COMMIT_DATABASE,
+    headName: storeName,
     sctExtensions: identity.sctExtensions,
     progress,
   });
   if (!result.ok) return result;
   try {
     const difference = await source.firstDifference();
-    if (difference !== undefined) throw new CheckFailure(COMMIT_DATABASE, difference);
+    if (difference !== undefined) throw new CheckFailure(storeName, difference);
     await checkPast(source);
     return result;
   } catch (error) {
     if (error instanceof CheckFailure) return { ok: false, problem: error.problem };
     throw error;
   }
-}
-
-/** A server that runs may start the file anew while it is read: so it is looked at twice. */
-async function damagedWal({ name }: DirectorySource): Promise<LogProblem | undefined> {
-  const wal = `${COMMIT_DATABASE}-wal`;
-  const look = (): number | undefined => surveyWal(join(name, wal)).damagedAt;
-  const first = look();
-  if (first === undefined) return undefined;
-  await delay(WAL_SETTLES);
-  if (look() !== first) return undefined;
-  return { where: `${wal} at byte ${first}`, message: 'it is damaged, and later transactions follow there' };
 }
 
 /** What lies beside the commit store and may be ahead of `source`. A server that runs commits first and writes these
@@ -79,10 +61,10 @@ async function checkPast(source: DirectorySource): Promise<void> {
   throw new CheckFailure(CHECKPOINT_FILE, `its root is not that of the first ${checkpoint.size} entries`);
 }
 
-function requireReached({ head }: DirectorySource, size: number, where: string): void {
+function requireReached({ head, storeName }: DirectorySource, size: number, where: string): void {
   if (head.size >= size) return;
   throw new CheckFailure(
-    COMMIT_DATABASE,
+    storeName,
     `it holds ${head.size} entries, but the log had at least ${size} before (${where}): an old one was put back`,
   );
 }

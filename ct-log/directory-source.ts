@@ -1,15 +1,8 @@
 /** The log in a directory, read beside a running server, after a clean end, or after a crash. Writes nothing. */
-import { join } from 'node:path';
 import { concat, equalBytes } from '../core/bytes.ts';
 import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
-import {
-  openForReading,
-  readState,
-  readStoredIdentity,
-  storageError,
-} from '../tlog/store/commit-database.ts';
-import type { CommittedState, Head } from '../tlog/store/commit-store.ts';
-import { fileTileStore } from '../tlog/store/file-tile-store.ts';
+import { chooseStores } from '../tlog/store/choose-stores.ts';
+import type { CommitStoreBackend, Head, StoreDamage, StoredState } from '../tlog/store/commit-store.ts';
 import { hashLeaf, HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { hashInTile, parseTilePath, TILE_WIDTH, tilePath, type Tile } from '../tlog/format/tile.ts';
 import { parseTileLeaf } from './format/leaf.ts';
@@ -20,7 +13,6 @@ import { readIdentity, type CtLogIdentity } from './log-identity.ts';
 import { requireStoreOf } from '../tlog/require-identity.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import { requireTime, type LogSource } from './source.ts';
-import { COMMIT_DATABASE } from '../tlog/store/sqlite-commit-store.ts';
 import type { TileStore } from '../tlog/store/tile-store.ts';
 
 /** A log in a directory, as it was at one moment: head and entries come from one snapshot, tiles never change. */
@@ -30,6 +22,10 @@ export interface DirectorySource extends LogSource {
   readonly head: Head;
   /** When the log ended, milliseconds since the epoch; undefined while it goes on. */
   readonly frozenAt: number | undefined;
+  /** What its commit store is called in messages. */
+  readonly storeName: string;
+  /** What is wrong with what the commit store lies in; undefined when nothing is. */
+  findDamage(): Promise<StoreDamage | undefined>;
   /** The first difference between an entry in the commit store and its copy in a full data tile. */
   firstDifference(): Promise<string | undefined>;
   /** The same log as its commit store is now: a running server has gone on since. */
@@ -43,44 +39,43 @@ export async function openDirectorySource(
   deadline?: AbortSignal,
 ): Promise<DirectorySource> {
   const identity = await readIdentity(directory);
-  const state = readCommitted(join(directory, COMMIT_DATABASE), identity);
-  return new Snapshot({ directory, identity, deadline }, state);
-}
-
-/** All of the commit store, after SQLite's own check of its structure. */
-function readCommitted(path: string, identity: CtLogIdentity): CommittedState {
-  try {
-    const db = openForReading(path);
-    try {
-      requireStoreOf(identity, readStoredIdentity(db, path));
-      return readState(db, path);
-    } finally {
-      db.close();
-    }
-  } catch (error) {
-    throw storageError(path, error);
-  }
+  const stores = chooseStores(directory);
+  const state = await stores.commits.read();
+  requireStoreOf(identity, state);
+  return new Snapshot({ directory, identity, deadline, ...stores }, state);
 }
 
 interface Opened {
   readonly directory: string;
   readonly identity: CtLogIdentity;
   readonly deadline: AbortSignal | undefined;
+  readonly commits: CommitStoreBackend;
+  readonly tiles: TileStore;
 }
 
 class Snapshot implements DirectorySource {
   readonly name: string;
   readonly identity: CtLogIdentity;
-  readonly #state: CommittedState;
+  readonly #state: StoredState;
+  readonly #commits: CommitStoreBackend;
   readonly #tiles: TileStore;
   readonly #deadline: AbortSignal | undefined;
 
-  constructor({ directory, identity, deadline }: Opened, state: CommittedState) {
+  constructor({ directory, identity, deadline, commits, tiles }: Opened, state: StoredState) {
     this.name = directory;
     this.#deadline = deadline;
     this.identity = identity;
     this.#state = state;
-    this.#tiles = fileTileStore(directory);
+    this.#commits = commits;
+    this.#tiles = tiles;
+  }
+
+  get storeName(): string {
+    return this.#commits.name;
+  }
+
+  findDamage(): Promise<StoreDamage | undefined> {
+    return this.#commits.findDamage();
   }
 
   get head(): Head {
@@ -123,7 +118,7 @@ class Snapshot implements DirectorySource {
       at -= entry.length;
       index++;
     }
-    return `${COMMIT_DATABASE}, entry ${index} at byte ${at}`;
+    return `${this.storeName}, entry ${index} at byte ${at}`;
   }
 
   reread(): Promise<DirectorySource> {
@@ -137,7 +132,7 @@ class Snapshot implements DirectorySource {
       const file = await this.#tiles.get(path);
       const from = n * TILE_WIDTH - firstEntry;
       if (file === undefined || equalBytes(file, concat(entries.slice(from, from + TILE_WIDTH)))) continue;
-      return `${COMMIT_DATABASE} and ${path} hold different entries ${n * TILE_WIDTH} to ${(n + 1) * TILE_WIDTH - 1}`;
+      return `${this.storeName} and ${path} hold different entries ${n * TILE_WIDTH} to ${(n + 1) * TILE_WIDTH - 1}`;
     }
     return undefined;
   }

@@ -5,7 +5,6 @@ import { parseCheckpoint } from '../tlog/format/checkpoint.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import { IDENTITY_FILE } from '../tlog/core/log-identity.ts';
 import type { IdentityEvidence } from '../tlog/log-kind.ts';
-import { COMMIT_DATABASE } from '../tlog/store/sqlite-commit-store.ts';
 import { verifyCheckpoint } from '../tlog/tree/verify-head.ts';
 import { parseTileLeaf } from './format/leaf.ts';
 import type { CtLogIdentity, SctExtensions } from './log-identity.ts';
@@ -15,15 +14,17 @@ import { logKeys } from './log-keys.ts';
  * Returns what nothing confirms, a sentence each. Throws {@link LogError} `LOG_CORRUPT` when log.json was edited. */
 export function requireUnedited(
   identity: CtLogIdentity,
-  { checkpoint, entry, size }: IdentityEvidence,
+  { checkpoint, entry, size, storeName }: IdentityEvidence,
 ): string[] {
   const origin = checkpoint === undefined ? undefined : signedOrigin(identity, checkpoint);
   if (origin !== undefined && origin !== identity.origin) throw unlike('origin', origin, 'checkpoint');
   const made = entry === undefined ? undefined : extensionsOf(entry);
   if (made !== undefined && made !== identity.sctExtensions) throw unlike('sctExtensions', made, 'entries');
   return [
-    ...(origin === undefined ? [unconfirmed('origin', identity.origin)] : []),
-    ...(made === undefined && size > 0 ? [unconfirmed('sctExtensions', identity.sctExtensions)] : []),
+    ...(origin === undefined ? [unconfirmed(storeName, 'origin', identity.origin)] : []),
+    ...(made === undefined && size > 0
+      ? [unconfirmed(storeName, 'sctExtensions', identity.sctExtensions)]
+      : []),
   ];
 }
 
@@ -37,8 +38,8 @@ function extensionsOf(entry: Uint8Array): SctExtensions | undefined {
   }
 }
 
-const unconfirmed = (field: string, value: string): string =>
-  `${COMMIT_DATABASE} is of an older version and is bound to ${IDENTITY_FILE} from now on; that its ${field} is still ` +
+const unconfirmed = (storeName: string, field: string, value: string): string =>
+  `${storeName} is of an older version and is bound to ${IDENTITY_FILE} from now on; that its ${field} is still ` +
   `"${value}" is shown by no other file of this log`;
 
 /** The name on a checkpoint that this log's keys signed; undefined when they did not. */

@@ -90,7 +90,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds: 'the certificate log, a kind of tile log: entries, SCTs, both read sides, check, proof and export',
     mayImport: [
       'core',
-      'storage',
       'signers',
       'tlog',
       'tlog/core',

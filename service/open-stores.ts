@@ -19,7 +19,8 @@ export interface StoreOptions {
   readonly passphrase?: string | undefined;
 }
 
-/** What the service reads and writes in its data directory. */
+/** What the service reads and writes in its data directory. The stores of the log are chosen in
+ * `tlog/store/choose-stores.ts`. */
 export interface Stores extends OpenedAuthority {
   readonly log: CtLog;
   readonly policy: LivePolicy;

@@ -2,11 +2,10 @@ import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemCode, messageOf } from '../core/errors.ts';
 import { makeDirectory, syncDirectory } from '../storage/durable-file.ts';
-import { createCommitDatabase } from './store/commit-database.ts';
+import { chooseStores } from './store/choose-stores.ts';
 import { LogError } from './core/log-error.ts';
 import { writeIdentity, type LogIdentity } from './core/log-identity.ts';
 import { sha256 } from './core/sha256.ts';
-import { COMMIT_DATABASE } from './store/sqlite-commit-store.ts';
 import { judgeStorage } from './judge-storage.ts';
 
 /** A log to be made. */
@@ -35,7 +34,7 @@ export async function createLog({ directory, identity, createdAt }: NewLog): Pro
   const building = await mkdtemp(join(parent, `.${basename(directory)}-`));
   try {
     const head = { size: 0, root: sha256(new Uint8Array()), timestamp: createdAt };
-    createCommitDatabase(join(building, COMMIT_DATABASE), identity, head);
+    await chooseStores(building).commits.create(identity, head);
     await writeIdentity(building, identity);
     await rename(building, directory);
   } catch (error) {

@@ -1,23 +1,15 @@
 /** The end of a log: from then on it has one head, and never gets another one. */
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { equalBytes } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { CHECKPOINT_FILE } from './store/checkpoint-file.ts';
-import {
-  openForWriting,
-  readState,
-  readStoredIdentity,
-  storageError,
-  writeEnd,
-} from './store/commit-database.ts';
+import { chooseStores } from './store/choose-stores.ts';
 import type { Head } from './store/commit-store.ts';
 import { LogError } from './core/log-error.ts';
 import { readLogFile } from './core/log-file.ts';
 import type { LogIdentity } from './core/log-identity.ts';
 import { requireStoreOf } from './require-identity.ts';
-import { COMMIT_DATABASE, LOCK_DATABASE } from './store/sqlite-commit-store.ts';
 import { verifyCheckpoint, type CheckpointKey } from './tree/verify-head.ts';
 
 /** A log that has ended. */
@@ -42,45 +34,19 @@ export async function freezeLog(
   keys: readonly CheckpointKey[],
   clock: Clock,
 ): Promise<FrozenLog> {
-  const path = join(directory, COMMIT_DATABASE);
-  const checkpointPath = join(directory, CHECKPOINT_FILE);
-  const lock = takeLock(join(directory, LOCK_DATABASE));
-  try {
-    const db = openForWriting(path);
-    try {
-      requireStoreOf(identity, readStoredIdentity(db, path));
-      const { head, frozenAt } = readState(db, path);
-      if (frozenAt !== undefined) return { head, frozenAt };
-      const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
-      if (checkpoint === undefined) throw new LogError('LOG_MISSING', `${checkpointPath} does not exist`);
-      requireLast(head, checkpoint, keys);
-      await writeDurably(checkpointPath, checkpoint, 0o644);
-      const now = clock();
-      writeEnd(db, now);
-      return { head, frozenAt: now };
-    } finally {
-      db.close();
-    }
-  } catch (error) {
-    throw storageError(path, error);
-  } finally {
-    lock.close();
-  }
-}
-
-/** As the writer takes it, and released by closing. Nothing else in this process may have the file open. */
-function takeLock(path: string): DatabaseSync {
-  const lock = new DatabaseSync(path, { timeout: 0 });
-  try {
-    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-    return lock;
-  } catch (cause) {
-    lock.close();
-    throw new LogError('LOG_LOCKED', `another process writes to the log: it holds ${path}`, {
-      hint: 'Stop the service first, then end its log.',
-      cause,
-    });
-  }
+  const path = join(directory, CHECKPOINT_FILE);
+  return chooseStores(directory).commits.whileLocked(async (store) => {
+    requireStoreOf(identity, store.state);
+    const { head, frozenAt } = store.state;
+    if (frozenAt !== undefined) return { head, frozenAt };
+    const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
+    if (checkpoint === undefined) throw new LogError('LOG_MISSING', `${path} does not exist`);
+    requireLast(head, checkpoint, keys);
+    await writeDurably(path, checkpoint, 0o644);
+    const now = clock();
+    await store.end(now);
+    return { head, frozenAt: now };
+  });
 }
 
 function requireLast(head: Head, checkpoint: Uint8Array, keys: readonly CheckpointKey[]): void {

@@ -27,6 +27,8 @@ export interface IdentityEvidence {
   readonly entry: Uint8Array | undefined;
   /** Entries of the log. */
   readonly size: number;
+  /** What the commit store is called in messages. */
+  readonly storeName: string;
 }
 
 /** What the files and keys of a log are held to when it is opened. */

@@ -13,8 +13,7 @@ import { ClockGuard } from './sequence/clock-guard.ts';
 import { ClockRecord } from './sequence/clock-record.ts';
 import { headSigner } from './sequence/head-signer.ts';
 import { SEQUENCER_LIMITS, type SequencerLimits } from './sequence/sequencer-limits.ts';
-import { fileTileStore } from './store/file-tile-store.ts';
-import { sqliteCommitStore } from './store/sqlite-commit-store.ts';
+import { chooseStores } from './store/choose-stores.ts';
 import { judgeStorage } from './judge-storage.ts';
 
 /** How a log is opened. */
@@ -64,9 +63,10 @@ export async function prepareLog<Entry, Receipt, Placed extends PlacedEntry, Sto
 ): Promise<PreparedLog<TileLog<Entry, Receipt, Stored>>> {
   const { directory } = options;
   const medium = await judgeStorage(directory);
+  const chosen = chooseStores(directory);
   const stores: LogStores = {
-    commits: options.stores?.commits ?? sqliteCommitStore(directory, kind.identity),
-    tiles: options.stores?.tiles ?? fileTileStore(directory),
+    commits: options.stores?.commits ?? chosen.commits.openForWriting(kind.identity),
+    tiles: options.stores?.tiles ?? chosen.tiles,
   };
   const signHead = headSigner(kind.identity.origin, kind.keys);
   const sources: LogSources<typeof kind> = { directory, log: kind, signHead, stores };

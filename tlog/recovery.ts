@@ -60,7 +60,7 @@ export interface RecoveredLog {
 export async function inspectLog(sources: LogSources): Promise<InspectedLog> {
   const { directory, log, stores } = sources;
   const state = await stores.commits.load();
-  requireOneLog(log, state.identity);
+  requireOneLog(log, state);
   const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
   const edge = await rebuildEdge(log.entries, state, stores.tiles);
   const isBound = state.identity.bound !== undefined;
@@ -76,13 +76,13 @@ export async function inspectLog(sources: LogSources): Promise<InspectedLog> {
 /** The newest bundle has an entry when the store holds none: the log is as large as its full tiles. */
 async function evidenceOf(
   { bundle }: EntryFormat,
-  { head: { size }, entries }: LoadedState,
+  { head: { size }, entries, texts }: LoadedState,
   checkpoint: Uint8Array | undefined,
   tiles: TileStore,
 ): Promise<IdentityEvidence> {
   const newest = tilePath({ level: bundle, n: Math.ceil(size / TILE_WIDTH) - 1, width: TILE_WIDTH });
   const entry = entries[0] ?? (size === 0 ? undefined : await tiles.get(newest));
-  return { checkpoint, entry, size };
+  return { checkpoint, entry, size, storeName: texts.name };
 }
 
 /** The second half: everything that is committed, synced; companion files and full tiles that a crash left unwritten; the

@@ -1,7 +1,7 @@
 /**
- * Finds out that a log was once larger than its commit store says: somebody put an old `commit.db` back. Signing on
+ * Finds out that a log was once larger than its commit store says: somebody put an old store back. Signing on
  * from there would give sizes that are out in the world a second root. What is known of the past lies beside the
- * commit store: the checkpoint file (at most about a second old) and the full tiles. So this catches an old `commit.db`
+ * commit store: the checkpoint file (at most about a second old) and the full tiles. So this catches an old store
  * among newer files; a directory that was restored or cloned as a whole looks right to itself.
  */
 import { messageOf } from '../core/errors.ts';
@@ -43,7 +43,7 @@ export async function refuseRollback(opening: Opening): Promise<string[]> {
   const { bundle } = log.entries;
   const beyond = await tileBeyond(head.size, bundle, async (path) => (await tiles.get(path)) !== undefined);
   if (beyond !== undefined) throw smaller(state, beyond.size, beyond.path);
-  await requireOwnTiles({ format: log.entries, head, edge, tiles }, (path) =>
+  await requireOwnTiles({ format: log.entries, state, edge, tiles }, (path) =>
     rolledBack(state, `its entries are not those of ${path}, which is whole`),
   );
   if (signed === undefined) return [];
@@ -100,30 +100,18 @@ async function requireContinued({ size, root }: VerifiedCheckpoint, opening: Ope
   });
 }
 
-/** The store holds less than there was. A WAL whose end cannot be read, or one that is older than the database beside
- * it, explains that better than a database that was put back. */
+/** The store holds less than there was. What it could not read explains that better than an old copy in its place. */
 function smaller(state: LoadedState, before: number, where: string): LogError {
-  const { head, unreadable, sizeWithoutWal } = state;
-  const known = `holds ${head.size} entries, but the log had at least ${before} before (${where})`;
-  if (sizeWithoutWal > head.size)
-    return new LogError('LOG_CORRUPT', `commit.db-wal is older than commit.db: with it, the store ${known}`, {
-      hint:
-        'Nothing was changed. Put the commit.db-wal back that lay beside this commit.db. If there was none, because ' +
-        'the service was stopped in order, move this one away (keep it).',
-    });
-  if (unreadable !== undefined)
-    return new LogError('LOG_CORRUPT', `${unreadable} cannot be read: what can be read ${known}`, {
-      hint:
-        'Nothing was changed. Put a good copy of commit.db-wal back, of this very moment. Do not remove it. Without a ' +
-        'copy, start a new log with a new key: docs/keys-and-backups.md, "Backup and restore".',
-    });
-  return rolledBack(state, `the log had at least ${before} before (${where})`);
+  const { head, loss } = state;
+  if (loss === undefined) return rolledBack(state, `the log had at least ${before} before (${where})`);
+  return new LogError(
+    'LOG_CORRUPT',
+    `${loss.subject} holds ${head.size} entries, but the log had at least ${before} before (${where})`,
+    { hint: `Nothing was changed. ${loss.hint}` },
+  );
 }
 
-const rolledBack = ({ head, files }: LoadedState, contradiction: string): LogError =>
-  new LogError('LOG_ROLLED_BACK', `${files} holds ${head.size} entries, but ${contradiction}`, {
-    hint:
-      'Nothing was changed. Never put an old commit.db back: the log would sign a second history. Put the newest one ' +
-      'back, with the commit.db-wal that lay beside it, or start a new log with a new key: ' +
-      'docs/keys-and-backups.md, "Backup and restore".',
+const rolledBack = ({ head, texts }: LoadedState, contradiction: string): LogError =>
+  new LogError('LOG_ROLLED_BACK', `${texts.source} holds ${head.size} entries, but ${contradiction}`, {
+    hint: `Nothing was changed. ${texts.rollbackHint}`,
   });

@@ -126,6 +126,8 @@ describe('ct-log/export-log', function () {
         checkpoint: () => source.checkpoint(),
         reread: () => source.reread(),
         firstDifference: () => source.firstDifference(),
+        storeName: source.storeName,
+        findDamage: () => source.findDamage(),
         tile: (path: string) => (left-- > 0 ? source.tile(path) : Promise.reject(new Error('broken off'))),
         chainCertificate: (hex: string) =>
           left-- > 0 ? source.chainCertificate(hex) : Promise.reject(new Error('broken off')),
@@ -300,6 +302,8 @@ describe('ct-log/export-log', function () {
       chainCertificate: (hex: string) => real.chainCertificate(hex),
       reread: () => real.reread(),
       firstDifference: () => real.firstDifference(),
+      storeName: real.storeName,
+      findDamage: () => real.findDamage(),
     };
     for (const path of ['tile/0/005', 'tile/1/000']) {
       const right = tiles.get(path) ?? new Uint8Array();

@@ -9,8 +9,7 @@ const found = (head: Head): LoadedState => ({
   head,
   firstEntry: 0,
   entries: [],
-  files: 'commit.db',
-  sizeWithoutWal: 0,
+  texts: { name: 'commit.db', source: 'commit.db', contradictionHint: '', damageHint: '', rollbackHint: '' },
   identity: { logId: new Uint8Array(32), bound: undefined },
 });
 

@@ -12,7 +12,7 @@ import {
   requireFile,
   storageError,
 } from './commit-database.ts';
-import type { LoadedState } from './commit-store.ts';
+import type { LoadedState, StoredState, StoreLoss, StoreTexts } from './commit-store.ts';
 import { LogError } from '../core/log-error.ts';
 import { surveyWal, type WalPages, type WalSurvey } from '../../storage/wal-survey.ts';
 
@@ -27,7 +27,8 @@ export function readSnapshot(path: string): LoadedState {
   try {
     return lookAtCopy(path, (copy) => {
       writePages(copy.path, wal, survey.pages);
-      return { ...readDatabase(copy.path, path, survey), sizeWithoutWal };
+      const state = readDatabase(copy.path, path, survey);
+      return sizeWithoutWal > state.head.size ? { ...state, loss: OLDER_WAL } : state;
     });
   } catch (error) {
     throw error instanceof FileFault && isFull(error) ? noRoom(path, survey, error) : error;
@@ -73,13 +74,11 @@ function withDatabase<T>(path: string, read: (db: DatabaseSync) => T): T {
 
 /** Reads `file`, which is the database at `path` or a copy of it with the pages of its WAL. */
 function readDatabase(file: string, path: string, { frames, tornAt }: WalSurvey): LoadedState {
-  const [name, wal] = [basename(path), `${basename(path)}-wal`];
-  const files = frames > 0 ? `${name} with ${wal}` : name;
-  const unreadable = tornAt === undefined ? undefined : `${wal} from byte ${tornAt} on`;
+  const texts = frames > 0 ? TEXTS_WITH_WAL : TEXTS;
   try {
     return withDatabase(file, (db) => {
-      const found = { ...readLoaded(db, path), files };
-      return unreadable === undefined ? found : { ...found, unreadable };
+      const found = { ...readStored(db, path), texts };
+      return tornAt === undefined ? found : { ...found, loss: tornWal(`${basename(path)}-wal`, tornAt) };
     });
   } catch (error) {
     const fault = storageError(path, error);
@@ -87,14 +86,51 @@ function readDatabase(file: string, path: string, { frames, tornAt }: WalSurvey)
   }
 }
 
-/** What the open database at `path` holds, which may be less than its files do: an interrupted commit is in the WAL as a
+/** All of the open database at `path`, which may be less than its files do: an interrupted commit is in the WAL as a
  * whole, and while another program has the database open SQLite goes by the memory that both share, which does not know
  * of it. Throws {@link LogError}. */
-export function readLoaded(db: DatabaseSync, path: string): LoadedState {
+export function readStored(db: DatabaseSync, path: string): StoredState {
   const identity = readStoredIdentity(db, path);
-  const state = readState(db, path);
-  return { ...state, identity, files: basename(path), sizeWithoutWal: state.head.size };
+  return { ...readState(db, path), identity, texts: TEXTS };
 }
+
+/** Where to read about copies of the store. */
+const BACKUPS = 'docs/keys-and-backups.md, "Backup and restore".';
+
+const TEXTS: StoreTexts = {
+  name: 'commit.db',
+  source: 'commit.db',
+  contradictionHint: `Put back the newest commit.db, with the commit.db-wal that lay beside it; ${BACKUPS}`,
+  damageHint: 'Put the newest copy of commit.db back, with its commit.db-wal.',
+  rollbackHint:
+    'Never put an old commit.db back: the log would sign a second history. Put the newest one back, with the ' +
+    `commit.db-wal that lay beside it, or start a new log with a new key: ${BACKUPS}`,
+};
+
+/** What to do when the two files of a store do not fit each other. */
+const BELONG_TOGETHER =
+  'Put back the commit.db that lay beside this commit.db-wal: the one was replaced or damaged, and the other holds the ' +
+  'newest entries. Remove neither.';
+
+const TEXTS_WITH_WAL: StoreTexts = {
+  ...TEXTS,
+  source: 'commit.db with commit.db-wal',
+  contradictionHint: BELONG_TOGETHER,
+};
+
+const OLDER_WAL: StoreLoss = {
+  subject: 'commit.db-wal is older than commit.db: with it, the store',
+  hint:
+    'Put the commit.db-wal back that lay beside this commit.db. If there was none, because ' +
+    'the service was stopped in order, move this one away (keep it).',
+};
+
+const tornWal = (wal: string, at: number): StoreLoss => ({
+  subject: `${wal} from byte ${at} on cannot be read: what can be read`,
+  hint:
+    'Put a good copy of commit.db-wal back, of this very moment. Do not remove it. Without a ' +
+    `copy, start a new log with a new key: ${BACKUPS}`,
+});
 
 const isFull = ({ code }: FileFault): boolean => code === 'ENOSPC' || code === 'EDQUOT';
 
@@ -113,7 +149,7 @@ const NOT_CHANGED = 'Nothing was changed. ';
 /** What a WAL is worth, for a hint. */
 const KEEP_WAL =
   'Do not remove it: the log would go on without entries that were acknowledged, and contradict itself. ' +
-  'Without a good copy, start a new log: docs/keys-and-backups.md, "Backup and restore".';
+  `Without a good copy, start a new log: ${BACKUPS}`;
 
 const damagedWal = (wal: string, at: number): LogError =>
   new LogError('LOG_CORRUPT', `${wal} is damaged at byte ${at}, and later transactions follow there`, {
@@ -126,8 +162,3 @@ const mismatch = (path: string, fault: LogError): LogError =>
     `${path} and its -wal do not belong together, or one of them is damaged (${fault.message})`,
     { hint: `${NOT_CHANGED}${BELONG_TOGETHER}`, cause: fault },
   );
-
-/** What to do when the two files of a store do not fit each other. */
-export const BELONG_TOGETHER =
-  'Put back the commit.db that lay beside this commit.db-wal: the one was replaced or damaged, and the other holds the ' +
-  'newest entries. Remove neither.';

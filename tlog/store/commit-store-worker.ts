@@ -17,7 +17,7 @@ import {
   storageError,
   WAL_KEPT,
 } from './commit-database.ts';
-import { readLoaded, readSnapshot } from './commit-snapshot.ts';
+import { readSnapshot, readStored } from './commit-snapshot.ts';
 import type { Head, LoadedState } from './commit-store.ts';
 import { committer, type PackedBatch } from './commit-transaction.ts';
 import { LogError } from '../core/log-error.ts';
@@ -105,7 +105,7 @@ function load(): LoadedState {
   isAnother = false;
   if (opened === undefined) release();
   takeOver();
-  const state = opened === undefined ? readSnapshot(commitPath) : readLoaded(opened, commitPath);
+  const state = opened === undefined ? readSnapshot(commitPath) : readStored(opened, commitPath);
   loaded = state.head;
   return state;
 }

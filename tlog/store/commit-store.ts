@@ -1,4 +1,5 @@
 /** The small, trusted part of a log. */
+import type { LogIdentity } from '../core/log-identity.ts';
 
 /** A head before it is signed: everything that a signature will say. */
 export interface Head {
@@ -28,15 +29,37 @@ export interface StoredIdentity {
   readonly bound: string | undefined;
 }
 
-/** What {@link CommitStore.load} found. */
-export interface LoadedState extends CommittedState {
+/** What operators read of a store. Hints are whole sentences. */
+export interface StoreTexts {
+  /** Its name, such as `commit.db`. */
+  readonly name: string;
+  /** What the state was read from, such as `commit.db with commit.db-wal`. */
+  readonly source: string;
+  /** The hint when its entries do not give the root of its head. */
+  readonly contradictionHint: string;
+  /** The hint when one of its entries is damaged. */
+  readonly damageHint: string;
+  /** The hint when an old copy was put in its place. */
+  readonly rollbackHint: string;
+}
+
+/** All of a store, as one snapshot. */
+export interface StoredState extends CommittedState {
   readonly identity: StoredIdentity;
-  /** The files that it was read from, for people. */
-  readonly files: string;
-  /** Entries that the store has without what is still to be copied into it. */
-  readonly sizeWithoutWal: number;
-  /** What lies there and cannot be read, as an interrupted write leaves it, or damage. */
-  readonly unreadable?: string;
+  readonly texts: StoreTexts;
+}
+
+/** Why a store may hold less than was committed although no old copy was put in its place. */
+export interface StoreLoss {
+  /** What the rest of a sentence is said of, which begins with "holds 7 entries". */
+  readonly subject: string;
+  readonly hint: string;
+}
+
+/** What {@link CommitStore.load} found. */
+export interface LoadedState extends StoredState {
+  /** Absent when all that lies there could be read. */
+  readonly loss?: StoreLoss;
 }
 
 /** One step of the log. */
@@ -77,4 +100,39 @@ export interface CommitStore {
   readonly growth?: string | undefined;
   /** Releases the store for the next writer. Idempotent. */
   close(): Promise<void>;
+}
+
+/** Damage of what a store lies in. */
+export interface StoreDamage {
+  readonly where: string;
+  readonly message: string;
+}
+
+/** A store that no writer can take meanwhile. */
+export interface LockedStore {
+  readonly state: StoredState;
+  /** Notes that the log ended at `at`, milliseconds since the epoch: durable on return. */
+  end(at: number): Promise<void>;
+}
+
+/**
+ * A kind of commit store, for one log: all that is done with its store. Another kind implements this and
+ * {@link CommitStore}, keeps what test/tlog/store/commit-store-contract.ts asks of that, and is chosen in choose-stores.ts.
+ * Everything rejects with {@link LogError} that says which file or place is meant.
+ */
+export interface CommitStoreBackend {
+  /** As operators know the store, such as `commit.db`. */
+  readonly name: string;
+  /** Makes the store of a new log with its first, empty head. The log's directory gets its place afterwards: a store that lies
+   * elsewhere may be left by a crash, and must let itself be made again. */
+  create(identity: LogIdentity, head: Head): Promise<void>;
+  /** The store for the log's one writer, which takes it by `load`. */
+  openForWriting(identity: LogIdentity): CommitStore;
+  /** What it holds, beside a writer or alone. Changes nothing. */
+  read(): Promise<StoredState>;
+  /** What is wrong with what the store lies in although `read` may not meet it; undefined when nothing is. */
+  findDamage(): Promise<StoreDamage | undefined>;
+  /** Takes the store as a writer does, and releases it when `work` is done. Rejects with `LOG_LOCKED` while there is a writer,
+   * and with what `work` rejects with. */
+  whileLocked<T>(work: (store: LockedStore) => Promise<T>): Promise<T>;
 }

@@ -27,7 +27,7 @@ export async function wrongFile(
 /** An entry of the commit store that is also in a full bundle, and right there. */
 async function wrongEntry(
   format: EntryFormat,
-  { files, firstEntry, entries }: LoadedState,
+  { texts, firstEntry, entries }: LoadedState,
   tiles: TileStore,
   givesRoot: GivesRoot,
 ): Promise<string | undefined> {
@@ -38,7 +38,7 @@ async function wrongEntry(
     if (typeof there === 'string') continue;
     const at = there.findIndex((entry, i) => !equalBytes(entry, entries[from + i] ?? new Uint8Array()));
     if (at < 0 || !(await givesRoot(tiles, entries.toSpliced(from, TILE_WIDTH, ...there)))) continue;
-    return `${files}: entry ${firstEntry + from + at} is damaged: with the one of ${path} the root of the head comes out`;
+    return `${texts.source}: entry ${firstEntry + from + at} is damaged: with the one of ${path} the root of the head comes out`;
   }
   return undefined;
 }

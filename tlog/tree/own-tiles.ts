@@ -4,20 +4,19 @@
  * second one is the end of the log, so the two must not be taken for each other.
  */
 import { equalBytes, firstDifference } from '../../core/bytes.ts';
-import type { Head } from '../store/commit-store.ts';
+import type { LoadedState, StoreTexts } from '../store/commit-store.ts';
 import { tileContradiction } from './edge-diagnosis.ts';
 import { leafHashOf, splitBundle } from './entry-bundle.ts';
 import { TILE_WIDTH, tilePath } from '../format/tile.ts';
 import { LogError } from '../core/log-error.ts';
 import type { EntryFormat } from '../format/entry-format.ts';
-import { COMMIT_DATABASE } from '../store/sqlite-commit-store.ts';
 import type { TileStore } from '../store/tile-store.ts';
 import type { TreeEdge } from './tree-edge.ts';
 
-/** What the tiles are held to; the root of `edge` is that of `head`. */
+/** What the tiles are held to; the root of `edge` is that of the head of `state`. */
 interface OwnTiles {
   readonly format: EntryFormat;
-  readonly head: Head;
+  readonly state: LoadedState;
   readonly edge: TreeEdge;
   readonly tiles: TileStore;
 }
@@ -25,12 +24,12 @@ interface OwnTiles {
 /** Throws {@link LogError} `LOG_CORRUPT` for a file that is damaged, and what `foreign` makes of the path of a whole
  * bundle of another history. */
 export async function requireOwnTiles(own: OwnTiles, foreign: (path: string) => LogError): Promise<void> {
-  const { head, edge, tiles } = own;
-  for (let n = edge.firstTile; (n + 1) * TILE_WIDTH <= head.size; n++) {
+  const { state, edge, tiles } = own;
+  for (let n = edge.firstTile; (n + 1) * TILE_WIDTH <= state.head.size; n++) {
     for (const { tile, path, bytes } of edge.fullTiles(n)) {
       const there = await tiles.get(path);
       if (there === undefined || equalBytes(there, bytes)) continue;
-      if (typeof tile.level === 'number') throw damaged(path, firstDifference(there, bytes));
+      if (typeof tile.level === 'number') throw damaged(state.texts, path, firstDifference(there, bytes));
       if (await isOfAnotherHistory(own, n, there)) throw foreign(path);
       throw damagedBundle(own, n, there);
     }
@@ -59,36 +58,36 @@ async function isOfAnotherHistory(
 
 /** Both copies have the same leaf hashes, or one of them a hash that is not in the tree: the commit store's give the
  * root, so the tile is the wrong one. What no hash covers is held to the rest of the entry. */
-function damagedBundle({ format, edge }: OwnTiles, n: number, there: Uint8Array): LogError {
+function damagedBundle({ format, edge, state: { texts } }: OwnTiles, n: number, there: Uint8Array): LogError {
   const path = tilePath({ level: format.bundle, n, width: TILE_WIDTH });
   const theirs = splitBundle(format, there);
-  if (typeof theirs === 'string') return damaged(path, theirs);
+  if (typeof theirs === 'string') return damaged(texts, path, theirs);
   const ours = edge.entries(n, TILE_WIDTH) ?? [];
   const at = theirs.findIndex((entry, i) => !equalBytes(entry, ours[i] ?? entry));
   const [own, other] = [ours[at] ?? new Uint8Array(), theirs[at] ?? new Uint8Array()];
   const offset = other.byteOffset - there.byteOffset + firstDifference(own, other);
   const isSound = (entry: Uint8Array): boolean => format.isSound(format.parse(entry, 0));
   if (isSound(other) && !isSound(own) && equalBytes(leafHashOf(format, own), leafHashOf(format, other)))
-    return damagedStore(n * TILE_WIDTH + at, path);
-  return damaged(path, offset);
+    return damagedStore(texts, n * TILE_WIDTH + at, path);
+  return damaged(texts, path, offset);
 }
 
-const damaged = (path: string, where: number | string): LogError =>
+const damaged = ({ name }: StoreTexts, path: string, where: number | string): LogError =>
   new LogError(
     'LOG_CORRUPT',
-    `${path} is damaged ${typeof where === 'number' ? `at byte ${where}` : where}; ${COMMIT_DATABASE} holds its entries`,
+    `${path} is damaged ${typeof where === 'number' ? `at byte ${where}` : where}; ${name} holds its entries`,
     {
       hint:
-        `Nothing was changed. Move that file away (keep it) and start again: it is written anew from ${COMMIT_DATABASE}, ` +
-        `whose entries give the root of the head. Leave ${COMMIT_DATABASE} as it is.`,
+        `Nothing was changed. Move that file away (keep it) and start again: it is written anew from ${name}, ` +
+        `whose entries give the root of the head. Leave ${name} as it is.`,
     },
   );
 
-const damagedStore = (index: number, path: string): LogError =>
+const damagedStore = ({ name, damageHint }: StoreTexts, index: number, path: string): LogError =>
   new LogError(
     'LOG_CORRUPT',
-    `${COMMIT_DATABASE}: entry ${index} is damaged where no hash covers it; ${path} has it whole`,
+    `${name}: entry ${index} is damaged where no hash covers it; ${path} has it whole`,
     {
-      hint: `Nothing was changed. Put the newest copy of ${COMMIT_DATABASE} back, with its commit.db-wal.`,
+      hint: `Nothing was changed. ${damageHint}`,
     },
   );

@@ -1,7 +1,6 @@
 /** Computes the right edge from full tiles and the committed entries, and believes it only if its root is that of the head. */
 import { equalBytes } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
-import { BELONG_TOGETHER } from '../store/commit-snapshot.ts';
 import type { LoadedState } from '../store/commit-store.ts';
 import { HASH_LENGTH } from '../format/merkle.ts';
 import { hashInTile, TILE_WIDTH, tilePath } from '../format/tile.ts';
@@ -10,7 +9,6 @@ import { leafHashOf } from './entry-bundle.ts';
 import { LogError } from '../core/log-error.ts';
 import type { EntryFormat } from '../format/entry-format.ts';
 import { sha256 } from '../core/sha256.ts';
-import { COMMIT_DATABASE } from '../store/sqlite-commit-store.ts';
 import { TreeEdge, type EdgeStart } from './tree-edge.ts';
 import type { TileStore } from '../store/tile-store.ts';
 
@@ -34,26 +32,23 @@ export async function rebuildEdge(
 
 async function edgeOf(
   format: EntryFormat,
-  { firstEntry, files }: LoadedState,
+  { firstEntry, texts }: LoadedState,
   tiles: TileStore,
   entries: readonly Uint8Array[],
 ): Promise<TreeEdge> {
   const edge = new TreeEdge(format.bundle, await readStart(firstEntry, tiles));
   for (const [i, entry] of entries.entries())
-    edge.append(committedLeafHash(format, entry, `${files}: entry ${firstEntry + i}`), entry);
+    edge.append(committedLeafHash(format, entry, `${texts.source}: entry ${firstEntry + i}`), entry);
   return edge;
 }
 
 const givesHead = (edge: TreeEdge, { head }: LoadedState): boolean =>
   edge.size === head.size && equalBytes(edge.root(), head.root);
 
-const unlikeHead = ({ files }: LoadedState): LogError =>
-  new LogError('LOG_CORRUPT', `${files}: the entries do not give the root of the head`, {
-    hint: `Nothing was changed, and nothing is signed. ${files === COMMIT_DATABASE ? RESTORE : BELONG_TOGETHER}`,
+const unlikeHead = ({ texts }: LoadedState): LogError =>
+  new LogError('LOG_CORRUPT', `${texts.source}: the entries do not give the root of the head`, {
+    hint: `Nothing was changed, and nothing is signed. ${texts.contradictionHint}`,
   });
-
-const RESTORE =
-  'Put back the newest commit.db, with the commit.db-wal that lay beside it; docs/keys-and-backups.md, "Backup and restore".';
 
 /** The leaf hash of an entry of the commit store; throws {@link LogError} with its `name` when it cannot be read. */
 function committedLeafHash(format: EntryFormat, bytes: Uint8Array, name: string): Uint8Array {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { fileTileStore } from '../../../tlog/store/file-tile-store.ts';
-import { tileStoreContract } from '../../ct-log/tile-store-contract.ts';
+import { tileStoreContract } from './tile-store-contract.ts';
 
 const directory = (): string => mkdtempSync(join(tmpdir(), 'mayfly-tiles-'));
 

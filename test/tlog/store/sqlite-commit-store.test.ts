@@ -13,7 +13,8 @@ import { committer } from '../../../tlog/store/commit-transaction.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
 import { ctLogIdentity } from '../../../ct-log/log-identity.ts';
 import { COMMIT_DATABASE, sqliteCommitStore } from '../../../tlog/store/sqlite-commit-store.ts';
-import { commitStoreContract } from '../../ct-log/commit-store-contract.ts';
+import { sqliteBackend } from '../../../tlog/store/sqlite-backend.ts';
+import { commitStoreContract } from './commit-store-contract.ts';
 import { failureOf } from '../../support/failure.ts';
 
 const IDENTITY = ctLogIdentity({
@@ -36,12 +37,9 @@ const remove = (path: string): Promise<void> => {
   return Promise.resolve();
 };
 
-commitStoreContract('tlog/store/sqlite-commit-store', () => {
-  const path = directory();
-  return Promise.resolve({
-    open: () => Promise.resolve(sqliteCommitStore(path, IDENTITY)),
-    remove: () => remove(path),
-  });
+commitStoreContract('tlog/store/sqlite-backend', () => {
+  const path = mkdtempSync(join(tmpdir(), 'mayfly-commit-'));
+  return { backend: sqliteBackend(path), remove: () => remove(path) };
 });
 
 describe('tlog/store/sqlite-commit-store', () => {

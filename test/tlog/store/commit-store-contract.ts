@@ -1,14 +1,27 @@
-/** What every CommitStore must keep, whatever it is made of. Call this from the test of each backend. */
+/** What every kind of commit store must keep, whatever it is made of. Call this from the test of each backend. */
 import { expect } from 'chai';
-import type { Batch, CommitStore, Head, LoadedState } from '../../tlog/store/commit-store.ts';
-import { LogError } from '../../tlog/core/log-error.ts';
-import { failureOf } from '../support/failure.ts';
+import type {
+  Batch,
+  CommitStore,
+  CommitStoreBackend,
+  Head,
+  LoadedState,
+} from '../../../tlog/store/commit-store.ts';
+import type { LogIdentity } from '../../../tlog/core/log-identity.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
+import { failureOf } from '../../support/failure.ts';
 
-/** A place where one log's state lies; each `open` is a new writer. */
-export interface CommitStorePlace {
-  open(): Promise<CommitStore>;
+/** A place for the store of one log, with nothing in it. */
+export interface EmptyPlace {
+  readonly backend: CommitStoreBackend;
   remove(): Promise<void>;
 }
+
+const IDENTITY: LogIdentity = {
+  origin: 'localhost/log/2026',
+  logId: new Uint8Array(32).fill(7),
+  text: '{"origin":"localhost/log/2026"}',
+};
 
 const head = (size: number, timestamp: number): Head => ({
   size,
@@ -25,16 +38,17 @@ const batch = (expected: Head, count: number, pruneBelow = 0): Batch => ({
   entries: Array.from({ length: count }, (_, i) => bytes(expected.size + i)),
 });
 
-/** Declares the suite. `place` answers a new place with the empty head. */
-export function commitStoreContract(name: string, place: () => Promise<CommitStorePlace>): void {
+/** Declares the suite. `place` returns a new place. */
+export function commitStoreContract(name: string, place: () => EmptyPlace): void {
   describe(`${name} as a commit store`, () => {
-    let here: CommitStorePlace;
+    const empty = head(0, 1000);
+    let here: EmptyPlace;
     let store: CommitStore;
-    let empty: Head;
     beforeEach(async () => {
-      here = await place();
-      store = await here.open();
-      empty = (await store.load()).head;
+      here = place();
+      await here.backend.create(IDENTITY, empty);
+      store = here.backend.openForWriting(IDENTITY);
+      await store.load();
       await store.recover();
     });
     afterEach(async () => {
@@ -44,7 +58,7 @@ export function commitStoreContract(name: string, place: () => Promise<CommitSto
 
     const reopened = async (): Promise<LoadedState> => {
       await store.close();
-      store = await here.open();
+      store = here.backend.openForWriting(IDENTITY);
       const state = await store.load();
       await store.recover();
       return state;
@@ -57,7 +71,7 @@ export function commitStoreContract(name: string, place: () => Promise<CommitSto
 
     it('begins empty', async () => {
       expect(await reopened()).to.deep.include({ head: empty, firstEntry: 0, entries: [] });
-      expect(empty.size).to.equal(0);
+      expect((await reopened()).identity).to.deep.equal({ logId: IDENTITY.logId, bound: IDENTITY.text });
     });
 
     it('keeps what was committed', async () => {
@@ -114,12 +128,65 @@ export function commitStoreContract(name: string, place: () => Promise<CommitSto
     });
 
     it('refuses a second writer, in words, until the first one has closed', async () => {
-      const second = await here.open();
+      const second = here.backend.openForWriting(IDENTITY);
       const failure: unknown = await failureOf(second.load());
       await second.close();
       expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_LOCKED');
       await store.commit(batch(empty, 1));
       expect((await reopened()).head.size).to.equal(1);
+    });
+
+    it('is read beside its writer, as it was at one moment', async () => {
+      const { backend } = here;
+      const first = batch(empty, 2);
+      await store.commit(first);
+      const before = await backend.read();
+      await store.commit(batch(first.next, 1));
+      expect(before).to.deep.include({ head: first.next, entries: [bytes(0), bytes(1)] });
+      expect((await backend.read()).head.size).to.equal(3);
+      expect(await backend.findDamage()).to.equal(undefined);
+    });
+
+    it('names itself in its texts', async () => {
+      expect((await here.backend.read()).texts.name).to.equal(here.backend.name);
+      expect((await reopened()).texts).to.deep.equal((await here.backend.read()).texts);
+    });
+
+    it('is not locked while it has a writer, and has none while it is locked', async () => {
+      const { backend } = here;
+      const beside = (): Promise<unknown> => failureOf(backend.whileLocked(() => Promise.resolve()));
+      expect(await beside())
+        .to.be.instanceOf(LogError)
+        .with.property('code', 'LOG_LOCKED');
+      await store.close();
+      const second = backend.openForWriting(IDENTITY);
+      const failure = await backend.whileLocked(() => failureOf(second.load()));
+      expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_LOCKED');
+      await second.close();
+      await reopened();
+    });
+
+    it('notes the end of its log for good', async () => {
+      await store.commit(batch(empty, 2));
+      await store.close();
+      const { next } = batch(empty, 2);
+      const held = await here.backend.whileLocked(async (locked) => {
+        await locked.end(2_000);
+        return locked.state;
+      });
+      expect(held).to.deep.include({ head: next });
+      expect(held.frozenAt).to.equal(undefined);
+      expect(await here.backend.read()).to.deep.include({ head: next, frozenAt: 2_000 });
+      expect(await reopened()).to.deep.include({ head: next, frozenAt: 2_000 });
+    });
+
+    it('changes nothing when its log is not ended while it is locked', async () => {
+      await store.close();
+      const failure = await failureOf(
+        here.backend.whileLocked(() => Promise.reject(new LogError('LOG_HEAD_MOVED', 'no'))),
+      );
+      expect(failure).to.have.property('code', 'LOG_HEAD_MOVED');
+      expect((await reopened()).frozenAt).to.equal(undefined);
     });
   });
 }

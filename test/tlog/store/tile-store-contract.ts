@@ -1,8 +1,8 @@
 /** What every TileStore must keep, whatever it is made of. Call this from the test of each backend. */
 import { expect } from 'chai';
-import { LogError } from '../../tlog/core/log-error.ts';
-import type { TileStore } from '../../tlog/store/tile-store.ts';
-import { failureOf } from '../support/failure.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
+import type { TileStore } from '../../../tlog/store/tile-store.ts';
+import { failureOf } from '../../support/failure.ts';
 
 /** A place where tiles lie; each `open` sees what the others put. */
 export interface TileStorePlace {

@@ -1,0 +1,100 @@
+/** The commit store of a log in files of its directory: `commit.db`, and `lock.db`, which its one writer holds. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
+import { surveyWal } from '../../storage/wal-survey.ts';
+import { LogError } from '../core/log-error.ts';
+import {
+  createCommitDatabase,
+  openForReading,
+  openForWriting,
+  storageError,
+  writeEnd,
+} from './commit-database.ts';
+import { readStored } from './commit-snapshot.ts';
+import type { CommitStoreBackend, LockedStore, StoredState, StoreDamage } from './commit-store.ts';
+import { COMMIT_DATABASE, LOCK_DATABASE, sqliteCommitStore } from './sqlite-commit-store.ts';
+
+/** Milliseconds between two looks at a WAL that seems damaged. */
+const WAL_SETTLES = 200;
+
+/** The backend whose files are in `directory`. */
+export function sqliteBackend(directory: string): CommitStoreBackend {
+  const path = join(directory, COMMIT_DATABASE);
+  return {
+    name: COMMIT_DATABASE,
+    create: (identity, head) =>
+      inWords(path, () => {
+        createCommitDatabase(path, identity, head);
+      }),
+    openForWriting: (identity) => sqliteCommitStore(directory, identity),
+    read: () => inWords(path, () => readOnce(path)),
+    findDamage: () => damagedWal(path),
+    whileLocked: (work) => inWords(path, () => whileLocked(directory, work)),
+  };
+}
+
+/** Failures of SQLite and of the file system name the file. */
+async function inWords<T>(path: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storageError(path, error);
+  }
+}
+
+function readOnce(path: string): StoredState {
+  const db = openForReading(path);
+  try {
+    return readStored(db, path);
+  } finally {
+    db.close();
+  }
+}
+
+/** A server that runs may start the WAL anew while it is read: so it is looked at twice. */
+async function damagedWal(path: string): Promise<StoreDamage | undefined> {
+  const look = (): number | undefined => surveyWal(`${path}-wal`).damagedAt;
+  const first = look();
+  if (first === undefined) return undefined;
+  await delay(WAL_SETTLES);
+  if (look() !== first) return undefined;
+  return {
+    where: `${COMMIT_DATABASE}-wal at byte ${first}`,
+    message: 'it is damaged, and later transactions follow there',
+  };
+}
+
+async function whileLocked<T>(directory: string, work: (store: LockedStore) => Promise<T>): Promise<T> {
+  const path = join(directory, COMMIT_DATABASE);
+  const lock = takeLock(join(directory, LOCK_DATABASE));
+  try {
+    const db = openForWriting(path);
+    try {
+      const end = (at: number): Promise<void> =>
+        inWords(path, () => {
+          writeEnd(db, at);
+        });
+      return await work({ state: readStored(db, path), end });
+    } finally {
+      db.close();
+    }
+  } finally {
+    lock.close();
+  }
+}
+
+/** As the writer takes it, and released by closing. Nothing else in this process may have the file open. */
+function takeLock(path: string): DatabaseSync {
+  const lock = new DatabaseSync(path, { timeout: 0 });
+  try {
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return lock;
+  } catch (cause) {
+    lock.close();
+    throw new LogError('LOG_LOCKED', `another process writes to the log: it holds ${path}`, {
+      hint: 'Stop the service first, then end its log.',
+      cause,
+    });
+  }
+}
