@@ -11,6 +11,8 @@ import { unquotedValue } from './unquoted-value.ts';
 export const MAX_LENGTH = 1 << 21;
 /** How many nodes a file may mean once its aliases are expanded. */
 const MAX_NODES = 200_000;
+/** How many characters it may mean then. A configuration is handed from process to process without its aliases. */
+const MAX_EXPANDED_LENGTH = 16 * MAX_LENGTH;
 
 /**
  * The structure of a YAML or JSON text. Aliases, aliases as keys and merge keys (`<<`) are resolved, in bounded time
@@ -31,8 +33,9 @@ function readRoot(text: string, source: SourceText): ConfigNode {
   const empty: ConfigNode = { kind: 'map', position: { line: 1, column: 1 }, members: new Map() };
   const parsed = guarded(text, source);
   if (parsed?.document.contents == null || source.problems.length > 0) return empty;
-  const { node, size } = new NodeReader(parsed.fixed, source).read(parsed.document.contents);
+  const { node, size, length } = new NodeReader(parsed.fixed, source).read(parsed.document.contents);
   if (size > MAX_NODES) source.problem(0, 'its aliases expand to too many values');
+  else if (length > MAX_EXPANDED_LENGTH) source.problem(0, 'its aliases expand to too much text');
   return node;
 }
 

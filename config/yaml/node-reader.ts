@@ -11,10 +11,13 @@ export const MAX_DEPTH = 32;
 /** The parser recurses, so nesting of thousands of levels exhausts its stack; it reports that in two ways. */
 export const TOO_DEEP = `is nested more than ${MAX_DEPTH} levels deep`;
 
-/** A node under construction: `size` is the number of nodes it means with aliases expanded. */
+/** A node under construction, with how much it means once its aliases are expanded. */
 interface Sized {
   readonly node: ConfigNode;
+  /** Nodes. */
   readonly size: number;
+  /** Characters of its texts, keys included. */
+  readonly length: number;
 }
 
 /** Makes our nodes out of the library's: resolves aliases and merges, and keeps the place of everything. */
@@ -57,10 +60,12 @@ export class NodeReader {
       const items = node.items.map((item) => this.#node(item, depth + 1));
       return {
         node: { kind: 'list', position, tag, items: items.map((item) => item.node) },
-        size: sum(items),
+        ...sum(items),
       };
     }
-    return isScalar(node) ? { node: this.#scalar(node, position), size: 1 } : nothing(position);
+    if (!isScalar(node)) return nothing(position);
+    const scalar = this.#scalar(node, position);
+    return { node: scalar, size: 1, length: scalar.source.length };
   }
 
   /** None of YAML's own, which are words: what a condition without quotes begins with has brackets or dots. */
@@ -101,9 +106,10 @@ export class NodeReader {
     const merged: { readonly offset: number; readonly node: ConfigNode }[] = [];
     for (const pair of pairs) {
       const offset = pair.key.range?.[0] ?? 0;
-      const key = this.#node(pair.key, depth + 1).node;
+      const sizedKey = this.#node(pair.key, depth + 1);
+      const key = sizedKey.node;
       const value = this.#node(pair.value, depth + 1);
-      values.push(value);
+      values.push({ ...value, length: value.length + sizedKey.length });
       if (key.kind !== 'scalar') this.#problem(offset, 'a key must be plain text');
       else if (key.source === '<<') merged.push({ offset, node: value.node });
       else if (key.source === '__proto__') this.#problem(offset, 'a key cannot be called "__proto__"');
@@ -111,7 +117,7 @@ export class NodeReader {
       else members.set(key.source, { keyPosition: this.#position(offset), value: value.node });
     }
     for (const { offset, node } of merged) this.#merge(members, node, offset);
-    return { node: { kind: 'map', ...common, members }, size: sum(values) };
+    return { node: { kind: 'map', ...common, members }, ...sum(values) };
   }
 
   /** Adds the members of a merge key's maps that neither the map itself nor an earlier one has. */
@@ -141,15 +147,23 @@ export class NodeReader {
 const nothing = (position: Position): Sized => ({
   node: { kind: 'scalar', position, value: null, source: '', locate: () => position },
   size: 1,
+  length: 0,
 });
 
 const isPlain = (value: unknown): value is ScalarNode['value'] =>
   value === null || ['string', 'number', 'boolean'].includes(typeof value);
 
-const sum = (parts: readonly Sized[]): number =>
-  Math.min(
-    Number.MAX_SAFE_INTEGER,
-    parts.reduce((total, part) => total + part.size, 1),
-  );
+/** That of a list or map. Aliases of aliases multiply, so that the sums are capped. */
+function sum(parts: readonly Sized[]): Pick<Sized, 'size' | 'length'> {
+  let [size, length] = [1, 0];
+  for (const part of parts) {
+    size += part.size;
+    length += part.length;
+  }
+  return {
+    size: Math.min(Number.MAX_SAFE_INTEGER, size),
+    length: Math.min(Number.MAX_SAFE_INTEGER, length),
+  };
+}
 
 const shorten = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}…` : text);

@@ -217,6 +217,12 @@ describe('config: hostile and unreadable files', () => {
     expect(outcome(bomb.join('\n')))
       .to.have.property('message')
       .that.includes('expand to too many values');
+    expect(outcome(`a: &a "${'x'.repeat(MAX_LENGTH / 4)}"\nb: [${'*a, '.repeat(100)}]`))
+      .to.have.property('message')
+      .that.includes('expand to too much text');
+    expect(outcome(`? &a "${'x'.repeat(MAX_LENGTH / 4)}"\n: 1\nb: [${'{*a : 1}, '.repeat(100)}]`))
+      .to.have.property('message')
+      .that.includes('expand to too much text');
     const long = MAX_LENGTH / 2 - 100;
     for (const deep of ['[', '- ', '? ', '{a: ', `a: ${'['.repeat(40)}`])
       expect(outcome(deep.repeat(long / deep.length)))
