@@ -23,11 +23,10 @@ import { createLogList, createLogRoutes, type LogRouteOptions } from '../server/
 import { ReadLimiter } from '../server/log/read-limiter.ts';
 import type { ReplayGuardStatus } from '../policy/replay/replay-guard.ts';
 import type { ConfigurationState } from '../server/operator/configuration-state.ts';
-import { createReadFaults } from '../server/operator/read-faults.ts';
 import { createMetrics, type Metrics } from '../server/operator/metrics.ts';
 import { createMetricsHandler } from '../server/operator/metrics-listener.ts';
 import { createReadiness, type Readiness } from '../server/operator/readiness.ts';
-import { RefusalLog } from '../server/operator/refusal-log.ts';
+import { createReadFaults, RefusalLog } from '../server/operator/refusal-log.ts';
 import type { RequestLog } from '../server/operator/request-log.ts';
 import type { CtLog } from '../ct-log/ct-log.ts';
 

@@ -1,19 +1,21 @@
 /**
- * A budget for the lines of refusals in the service log: an untrusted client can be refused any number of times a second.
- * Each reason of each issuer block gets as many lines a minute as in the audit by default; the rest is counted in a summary
- * line.
+ * Budgets for the lines of the service log that untrusted clients cause: they can be refused, or ask for a file of the log
+ * that is lost, any number of times a second. What is over a budget is counted.
  */
 import { RefusalBudget } from '../../audit/refusal-budget.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { RequestLog } from './request-log.ts';
+import { causeText, type RequestLog } from './request-log.ts';
 
 /** Lines for each reason of each issuer block: the audit's default. */
 const PER_MINUTE = 60;
 
+/** Lines a minute for failed reads of each endpoint. */
+const READS_PER_MINUTE = 10;
+
 /** Milliseconds between two summaries. */
 const SUMMARY = 60_000;
 
-/** Says which refusals have a line of their own, and sums up the others. */
+/** Says which refusals have a line of their own, and sums up the others in a line for each reason of each issuer block. */
 export class RefusalLog {
   readonly #log: RequestLog;
   readonly #budget: RefusalBudget;
@@ -45,4 +47,24 @@ export class RefusalLog {
       this.#log.note('warn', 'suppressed', { entry, reason, count, from: first, to: last });
     }
   }
+}
+
+/** Writes a line for a read of the log that failed by a fault of the service, or counts it for the next line of the same
+ * endpoint. */
+export function createReadFaults(
+  requestLog: RequestLog,
+  clock: Clock,
+): (endpoint: string, error: unknown) => void {
+  const budget = new RefusalBudget(READS_PER_MINUTE, clock);
+  const withoutLine = new Map<string, number>();
+  return (endpoint, error) => {
+    const count = withoutLine.get(endpoint) ?? 0;
+    if (!budget.take(undefined, endpoint)) {
+      withoutLine.set(endpoint, count + 1);
+      return;
+    }
+    withoutLine.delete(endpoint);
+    const facts = { endpoint, cause: causeText(error) };
+    requestLog.note('error', 'log read failed', count === 0 ? facts : { ...facts, withoutLine: count });
+  };
 }
