@@ -16,6 +16,8 @@ interface GroupCommitOptions {
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
+  /** Also while the first batch is only being begun, when there is nothing to wait for yet. */
+  #isBusy = false;
   #running: Promise<void> | undefined;
 
   constructor(options: GroupCommitOptions) {
@@ -29,13 +31,16 @@ export class GroupCommit {
 
   /** Begins a batch if one is due and none is under way. To be called after each change that may make one due. */
   start(): void {
-    if (this.#options.isDue()) this.#running ??= this.#run();
+    if (this.#isBusy || !this.#options.isDue()) return;
+    this.#isBusy = true;
+    this.#running = this.#run();
   }
 
   async #run(): Promise<void> {
     const { isDue, commit, gathers } = this.#options;
     if (gathers) await new Promise((resolve) => setImmediate(resolve));
     while (isDue()) if (!(await commit())) break;
+    this.#isBusy = false;
     this.#running = undefined;
   }
 }

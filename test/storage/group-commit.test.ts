@@ -61,6 +61,28 @@ describe('storage/group-commit', () => {
     expect(batches).to.deep.equal([[1], [2]]);
   });
 
+  it('has one batch under way, even when one is asked for while the first is being begun', async () => {
+    const waiting = [1, 2];
+    const batches: number[][] = [];
+    let underWay = 0;
+    let most = 0;
+    const group: GroupCommit = new GroupCommit({
+      gathers: false,
+      isDue: () => waiting.length > 0,
+      commit: async () => {
+        most = Math.max(most, ++underWay);
+        batches.push(waiting.splice(0, 1));
+        group.start();
+        await turn();
+        underWay--;
+        return true;
+      },
+    });
+    group.start();
+    await group.running;
+    expect([batches, most, group.running]).to.deep.equal([[[1], [2]], 1, undefined]);
+  });
+
   it('begins nothing when nothing is due', () => {
     const { batches, group } = heldQueue(false);
     group.start();
