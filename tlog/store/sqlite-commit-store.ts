@@ -46,11 +46,12 @@ class SharedMemory {
  * end of the process, however that comes. A thread that ended is started again by the next `load`; until then the lock
  * is free.
  */
-export function sqliteCommitStore(directory: string, identity: LogIdentity): CommitStore {
+export function sqliteCommitStore(directory: string, { origin, logId, text }: LogIdentity): CommitStore {
   const data: CommitWorkerData = {
     commitPath: join(directory, COMMIT_DATABASE),
     lockPath: join(directory, LOCK_DATABASE),
-    identity,
+    // The identity of a kind may have more, such as keys that check: no thread can be handed functions.
+    identity: { origin, logId, text },
   };
   let channel = start(data);
   let memory = new SharedMemory();

@@ -49,6 +49,12 @@ describe('tlog/store/sqlite-commit-store', () => {
   });
   afterEach(() => remove(path));
 
+  it('takes the identity of any kind of log, also one that no thread could be handed', async () => {
+    const store = sqliteCommitStore(path, Object.assign({}, IDENTITY, { verify: () => true }));
+    expect((await store.load()).identity.bound).to.equal(IDENTITY.text);
+    await store.close();
+  });
+
   it('does not go on when another program changes the head while it is opened', async () => {
     for (const change of ['size = 7', "root = x'" + '11'.repeat(32) + "'", 'timestamp = 5']) {
       const other = directory();
