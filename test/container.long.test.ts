@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
-import { runCli } from './support/run-cli.ts';
+import { runMayfly } from './support/mayfly.ts';
 
 /** The checkout: tests run from its source and from `dist`. */
 function checkout(): string {
@@ -53,7 +53,7 @@ describe('Dockerfile and compose.yaml', () => {
 
   it('use options that exist, and plain HTTP only where no port is published', async () => {
     const { command, ports } = compose().services['mayfly'] ?? { command: [] };
-    const help = await runCli(['serve', '--help']);
+    const help = await runMayfly(['serve', '--help']);
     expect(command[0]).to.equal('serve');
     for (const word of command.slice(1)) expect(help.stdout).to.include(`${String(word.split('=')[0])} `);
     expect(command).to.include('--behind-tls-proxy');

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Command } from 'commander';
 import { layOut } from '../../cli/program/help-layout.ts';
 import { programFor } from '../../cli/main.ts';
-import { cliWords, runCli } from '../support/run-cli.ts';
+import { mayflyWords, runMayfly } from '../support/mayfly.ts';
 
 /** The help of every command in so many columns. */
 async function everyHelp(columns: number): Promise<ReadonlyMap<string, string>> {
@@ -37,7 +37,7 @@ describe('help', function () {
   }
 
   it('has 80 columns in a pipe', async () => {
-    const { stdout } = await runCli(['serve', '--help']);
+    const { stdout } = await runMayfly(['serve', '--help']);
     expect(stdout.split('\n').filter((line) => line.length > 80)).to.deep.equal([]);
   });
 
@@ -47,7 +47,7 @@ describe('help', function () {
       this.skip();
     }
     const inTerminal = (columns: number, ...words: string[]): string[] => {
-      const command = [process.execPath, ...cliWords(words)].map((word) => `'${word}'`).join(' ');
+      const command = [process.execPath, ...mayflyWords(words)].map((word) => `'${word}'`).join(' ');
       const { stdout } = spawnSync('script', ['-qec', `stty cols ${columns}; ${command}`, '/dev/null'], {
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'ignore'],
@@ -63,7 +63,7 @@ describe('help', function () {
   });
 
   it('leads to presets, policy tests and explanations', async () => {
-    const { stdout } = await runCli(['--help']);
+    const { stdout } = await runMayfly(['--help']);
     for (const command of ['config preset', 'config check', 'config test', 'explain'])
       expect(stdout).to.include(`mayfly ${command} `);
   });

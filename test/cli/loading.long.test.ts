@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import { makeDataDirectory } from '../support/data-directory.ts';
 import { projectRoot } from '../support/project-root.ts';
-import { cliWords } from '../support/run-cli.ts';
+import { ANYWHERE, mayflyWords } from '../support/mayfly.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const recorder = new URL(`../support/loaded-modules.${extension}`, import.meta.url).href;
@@ -28,7 +28,7 @@ describe('cli: what a process loads', function () {
    * ready, else it ends by itself. */
   async function loadedBy(...args: string[]): Promise<string[]> {
     const file = join(scratch, `${args[0] ?? ''}.json`);
-    const child = spawn(process.execPath, ['--import', recorder, ...cliWords(args)], {
+    const child = spawn(process.execPath, ['--import', recorder, ...mayflyWords(args)], {
       env: { ...process.env, LOADED_MODULES: file },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
@@ -44,8 +44,7 @@ describe('cli: what a process loads', function () {
   it('never loads the development provider into a service', async () => {
     const data = join(scratch, 'data');
     await makeDataDirectory(data);
-    const anywhere = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
-    const loaded = await loadedBy('serve', '--data', data, ...anywhere, '--json');
+    const loaded = await loadedBy('serve', '--data', data, ...ANYWHERE, '--json');
     expect(loaded.some((path) => path.includes('server/http/http-listener.'))).to.equal(true);
     expect(loaded.filter((path) => PROVIDER.test(path))).to.deep.equal([]);
   });

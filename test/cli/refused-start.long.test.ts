@@ -7,10 +7,8 @@ import { generateKey } from '../../signers/key-types.ts';
 import { writeKeyPem } from '../../signers/key-file.ts';
 import { emailConfig, makeDataDirectory } from '../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
-import { runProgram, startProgram } from '../support/program.ts';
+import { ANYWHERE, runMayfly, startMayfly } from '../support/mayfly.ts';
 import { bodyV2, clientKey, emailToken, post } from '../support/test-service.ts';
-
-const ANYWHERE = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0', '--json'];
 
 /** Every file with the hash of its content. */
 async function filesIn(directory: string): Promise<Record<string, string>> {
@@ -43,7 +41,7 @@ describe('cli/serve: a start that is refused', function () {
     );
     await makeDataDirectory(killed, { config });
     // A service that was killed: both stores have a WAL.
-    const program = startProgram(['serve', ...ANYWHERE, '--data', killed]);
+    const program = startMayfly(['serve', ...ANYWHERE, '--json', '--data', killed]);
     const { url } = JSON.parse(await program.firstLine) as { url: string };
     const body = bodyV2(await emailToken({ issuer }), clientKey());
     expect((await post(`${url}/api/v2/signingCert`, body)).status).to.equal(200);
@@ -77,8 +75,8 @@ describe('cli/serve: a start that is refused', function () {
       await cp(killed, data, { recursive: true });
       await spoil(data);
       const before = await filesIn(data);
-      const { status, stdout } = await runProgram(['serve', ...ANYWHERE, '--data', data]);
-      expect(status).to.equal(1);
+      const { code, stdout } = await runMayfly(['serve', ...ANYWHERE, '--json', '--data', data]);
+      expect(code).to.equal(1);
       const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
       expect(error.code).to.not.equal('INTERNAL');
       expect(await filesIn(data), error.message).to.deep.equal(before);

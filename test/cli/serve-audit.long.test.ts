@@ -8,11 +8,8 @@ import { join } from 'node:path';
 import { auditLines } from '../audit/support/audit-schema.ts';
 import { emailConfig, makeDataDirectory } from '../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
-import { projectRoot } from '../support/project-root.ts';
-import { runProgram, startProgram } from '../support/program.ts';
+import { ANYWHERE, mayflyWords, runMayfly, startMayfly } from '../support/mayfly.ts';
 import { bodyV2, clientKey, emailToken, post } from '../support/test-service.ts';
-
-const ANYWHERE = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0', '--json'];
 
 interface Ready {
   readonly url: string;
@@ -41,7 +38,7 @@ describe('cli/serve with an audit', function () {
 
   it('writes decisions to a file beside the configuration and to stdout, where all is JSON', async () => {
     const data = await directory('{ stdout: true, file: { path: audit/a.jsonl }, fail-closed: true }');
-    const program = startProgram(['serve', ...ANYWHERE, '--data', data]);
+    const program = startMayfly(['serve', ...ANYWHERE, '--json', '--data', data]);
     const { url } = JSON.parse(await program.firstLine) as Ready;
     const sign = async (token: string) =>
       (await post(`${url}/api/v2/signingCert`, bodyV2(token, clientKey()))).status;
@@ -59,8 +56,8 @@ describe('cli/serve with an audit', function () {
   it('does not start when the file cannot be written, and leaves nothing behind', async () => {
     const data = await directory('{ file: { path: /dev/null/audit.jsonl } }');
     for (let times = 0; times < 2; times++) {
-      const { status, stdout } = await runProgram(['serve', ...ANYWHERE, '--data', data]);
-      expect(status).to.equal(1);
+      const { code, stdout } = await runMayfly(['serve', ...ANYWHERE, '--json', '--data', data]);
+      expect(code).to.equal(1);
       expect(stdout).to.contain('the audit file /dev/null/audit.jsonl cannot be written');
     }
   });
@@ -71,7 +68,7 @@ describe('cli/serve with an audit', function () {
     execFileSync('mkfifo', [pipe]);
     const reader = await open(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
     const writer = openSync(pipe, 'w');
-    const args = [join(projectRoot, 'bin/mayfly.js'), 'serve', ...ANYWHERE, '--data', data];
+    const args = mayflyWords(['serve', ...ANYWHERE, '--json', '--data', data], 'always');
     const child = spawn(process.execPath, args, { stdio: ['ignore', writer, 'pipe'] });
     closeSync(writer);
     let stderr = '';

@@ -11,11 +11,9 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { emailConfig, makeDataDirectory } from '../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
-import { cliWords } from '../support/run-cli.ts';
+import { ANYWHERE, mayflyWords } from '../support/mayfly.ts';
 import { bodyV2, clientKey, emailToken, post } from '../support/test-service.ts';
 import { skipUnless } from '../support/skipped.ts';
-
-const ANYWHERE = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
 
 describe('cli: readers of the output', function () {
   this.timeout(60_000);
@@ -38,7 +36,7 @@ describe('cli: readers of the output', function () {
   });
 
   function start(args: readonly string[], stdio: StdioOptions): ChildProcess {
-    const child = spawn(process.execPath, cliWords(args), { stdio });
+    const child = spawn(process.execPath, mayflyWords(args), { stdio });
     running.push(child);
     return child;
   }
@@ -127,7 +125,9 @@ describe('cli: readers of the output', function () {
       free.close();
       const words = ['serve', '--listen', address, '--metrics-listen', '127.0.0.1:0', '--data', data];
       const command = 'exec "$0" "$@" 0<&- 1>&- 2>&-';
-      const child = spawn('sh', ['-c', command, process.execPath, ...cliWords(words)], { stdio: 'ignore' });
+      const child = spawn('sh', ['-c', command, process.execPath, ...mayflyWords(words)], {
+        stdio: 'ignore',
+      });
       running.push(child);
       const answers = (): Promise<boolean> =>
         fetch(`http://${address}/healthz`)
@@ -139,7 +139,7 @@ describe('cli: readers of the output', function () {
 
     it('Ctrl-C to a pipeline, whose reader then is gone first', async () => {
       const log = join(scratch, 'pipeline');
-      const words = [process.execPath, ...cliWords(['serve', ...ANYWHERE, '--data', data, '--json'])];
+      const words = [process.execPath, ...mayflyWords(['serve', ...ANYWHERE, '--data', data, '--json'])];
       const command = '"$@" 2>&1 | tee "$0" >/dev/null';
       const child = spawn('sh', ['-c', command, log, ...words], { stdio: 'ignore', detached: true });
       running.push(child);

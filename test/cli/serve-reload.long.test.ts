@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { emailConfig, makeDataDirectory } from '../support/data-directory.ts';
 import { gone, loaderOf } from '../support/loader-process.ts';
 import { makeIssuerKey, startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
-import { startProgram, type Program } from '../support/program.ts';
+import { ANYWHERE, type MayflyProcess, startMayfly } from '../support/mayfly.ts';
 import { bodyV2, clientKey, emailToken, post, refusalOf } from '../support/test-service.ts';
 
 interface Line {
@@ -15,7 +15,7 @@ interface Line {
   readonly [field: string]: unknown;
 }
 
-interface Service extends Program {
+interface Service extends MayflyProcess {
   readonly url: string;
   readonly metricsUrl: string;
 }
@@ -40,8 +40,7 @@ describe('cli/serve: a configuration that changes', function () {
   });
 
   async function serve(...args: string[]): Promise<Service> {
-    const anywhere = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
-    const program = startProgram(['serve', ...anywhere, '--json', '--data', join(scratch, 'data'), ...args]);
+    const program = startMayfly(['serve', ...ANYWHERE, '--json', '--data', join(scratch, 'data'), ...args]);
     const ready = JSON.parse(await program.firstLine) as { url: string; metricsUrl: string };
     return (service = { ...program, ...ready });
   }

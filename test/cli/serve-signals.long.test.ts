@@ -1,26 +1,17 @@
 /** Signals at every moment of the life of a service, as the launcher starts it from the build. */
 import { expect } from 'chai';
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { makeDataDirectory } from '../support/data-directory.ts';
-import { projectRoot } from '../support/project-root.ts';
+import { ANYWHERE, startMayfly, type MayflyProcess } from '../support/mayfly.ts';
 import { skipUnless } from '../support/skipped.ts';
 
 /** The bit of SIGHUP in a mask of signals. */
 const HUP = 1;
-
-interface Service {
-  readonly child: ChildProcess;
-  readonly said: () => string;
-  readonly logged: () => string;
-  /** The exit code, or the signal that ended it. */
-  readonly ended: Promise<number | string>;
-}
 
 describe('cli/serve: signals', function () {
   this.timeout(120_000);
@@ -37,23 +28,19 @@ describe('cli/serve: signals', function () {
   });
   after(() => rm(scratch, { recursive: true, force: true }));
 
-  function start(...more: string[]): Service {
-    const listen = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
-    const words = [join(projectRoot, 'bin/mayfly.js'), 'serve', ...listen, '--json', '--data', data, ...more];
-    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
-    running.push(child);
-    let [said, logged] = ['', ''];
-    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (logged += chunk.toString()));
-    const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string);
-    return { child, ended, said: () => said, logged: () => logged };
+  function start(...more: string[]): MayflyProcess {
+    const service = startMayfly(['serve', ...ANYWHERE, '--json', '--data', data, ...more], {
+      byLauncher: 'always',
+    });
+    running.push(service.child);
+    return service;
   }
 
   /** Waits until it is ready, or has ended. */
-  async function settled(service: Service): Promise<void> {
+  async function settled(service: MayflyProcess): Promise<void> {
     let isOver = false;
     void service.ended.then(() => (isOver = true));
-    const isWaiting = (): boolean => !isOver && service.said() === '';
+    const isWaiting = (): boolean => !isOver && service.stdout() === '';
     while (isWaiting()) await delay(10);
   }
 
@@ -80,7 +67,7 @@ describe('cli/serve: signals', function () {
       // Before its first line it is the system that answers.
       const expected = signal === 'SIGKILL' ? [signal] : [0, signal];
       expect(await service.ended, `${signal} at ${moment}/${moments}`).to.be.oneOf(expected);
-      expect(service.said()).to.not.contain('error');
+      expect(service.stdout()).to.not.contain('error');
     }
     await startTime();
   });
@@ -91,17 +78,17 @@ describe('cli/serve: signals', function () {
     const pid = service.child.pid ?? 0;
     // From its first line on; before, and in the moment in which it takes its flags, it is the system that answers.
     while (!listensFor(pid, HUP)) await delay(1);
-    while (service.said() === '' && service.child.exitCode === null && service.child.signalCode === null) {
+    while (service.stdout() === '' && service.child.exitCode === null && service.child.signalCode === null) {
       service.child.kill('SIGHUP');
       service.child.kill('SIGUSR1');
       service.child.kill('SIGUSR2');
       await delay(5);
     }
     expect([service.child.exitCode, service.child.signalCode]).to.deep.equal([null, null]);
-    while (!service.logged().includes('"configuration loaded"')) await delay(10);
+    while (!service.stderr().includes('"configuration loaded"')) await delay(10);
     service.child.kill('SIGTERM');
     expect(await service.ended).to.equal(0);
-    expect(service.logged()).to.not.contain('Debugger');
+    expect(service.stderr()).to.not.contain('Debugger');
   });
 
   it('loads its configuration once it is ready when the only SIGHUP came before', async function () {
@@ -114,11 +101,11 @@ describe('cli/serve: signals', function () {
     // Until then it cannot have been opened.
     await writeFile(pipe, 'passphrase\n');
     await settled(service);
-    while (service.child.exitCode === null && !service.logged().includes('"configuration loaded"'))
+    while (service.child.exitCode === null && !service.stderr().includes('"configuration loaded"'))
       await delay(10);
     service.child.kill('SIGTERM');
     expect(await service.ended).to.equal(0);
-    expect(service.logged()).to.include('"configuration loaded"');
+    expect(service.stderr()).to.include('"configuration loaded"');
   });
 
   it('does not wait for a start that hangs, such as for a passphrase that nobody writes', async () => {
@@ -141,7 +128,7 @@ describe('cli/serve: signals', function () {
       for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT'] as const)
         service.child.kill(signal);
       expect(await service.ended).to.equal(0);
-      expect(service.logged()).to.contain('"closed"');
+      expect(service.stderr()).to.contain('"closed"');
     }
   });
 

@@ -17,7 +17,7 @@ import { TILE_WIDTH, tilePath, type Tile } from '../../tlog/format/tile.ts';
 import { naiveRoot } from '../support/naive-merkle.ts';
 import { parseSct } from '../../ct-log/format/sct.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
-import { runCli } from '../support/run-cli.ts';
+import { runMayfly } from '../support/mayfly.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
 import { entry } from './support/test-log.ts';
 
@@ -40,7 +40,8 @@ const indexes = (found: readonly FoundEntry[]): number[] => found.map(({ index }
 
 describe('ct-log/entry-search', function () {
   this.timeout(120_000);
-  const T0 = Date.now() + 60_000;
+  /** After the one certificate that is issued: times of a log never go back. */
+  let T0 = 0;
   let test: IssuingLog;
   let tbs: Uint8Array;
   /** Time of each entry. */
@@ -52,6 +53,7 @@ describe('ct-log/entry-search', function () {
     await first.close();
     const chainFingerprints = concat(test.ca.authority.chain.map(sha256));
     const entryOf = (of: Uint8Array): PrecertificateEntry => ({ ...entry(0), tbs: of, chainFingerprints });
+    T0 = Date.now() + 60_000;
     const time = { now: T0 };
     const log = await test.open({ clock: () => time.now });
     for (; times.length < 600; time.now += 1000) {
@@ -160,20 +162,20 @@ describe('ct-log/entry-search', function () {
       ['show', '601'],
       ['show', '601', '--json'],
     ]) {
-      const { code, stdout } = await runCli(['log', ...args, '--data', test.directory]);
+      const { code, stdout } = await runMayfly(['log', ...args, '--data', test.directory]);
       expect(code, stdout).to.equal(0);
       expect(stdout).to.not.match(/[^\x20-\x7e\n]/);
       const lines = args[0] === 'list' ? (args.includes('--json') ? 2 : 3) : undefined;
       if (lines !== undefined) expect(stdout.trimEnd().split('\n')).to.have.length(lines);
       expect(stdout).to.include(args.includes('--json') ? '\\u001b[2J\\u0007abc' : '\\u{1b}[2J\\u{7}abc');
     }
-    const { code, stdout } = await runCli(['log', 'show', '602', '--data', test.directory]);
+    const { code, stdout } = await runMayfly(['log', 'show', '602', '--data', test.directory]);
     expect(code).to.equal(0);
     expect(stdout).to.match(/^unreadable +\S/m);
   });
 
   it('shows no precertificate that is not of the leaf', async () => {
-    const { code, stdout, stderr } = await runCli(['log', 'show', '5', '--pem', '--data', test.directory]);
+    const { code, stdout, stderr } = await runMayfly(['log', 'show', '5', '--pem', '--data', test.directory]);
     expect([code, stdout]).to.deep.equal([1, '']);
     expect(stderr).to.include('the precertificate of entry 5 is not the one that was logged');
   });

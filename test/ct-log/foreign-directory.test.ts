@@ -10,7 +10,7 @@ import { LogError } from '../../tlog/core/log-error.ts';
 import { logKeys } from '../../ct-log/log-keys.ts';
 import { staticSource } from '../../ct-log/static-source.ts';
 import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
-import { runCli } from '../support/run-cli.ts';
+import { runMayfly } from '../support/mayfly.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
 import { failureOf } from '../support/failure.ts';
 
@@ -142,9 +142,9 @@ describe('ct-log: a directory that somebody else made', function () {
     put(exported, 'log.v3.json', (path) => {
       execFileSync('mkfifo', [path]);
     });
-    const { code, stderr } = await runCli(['log', 'status', '--data', here, '--timeout', '60']);
+    const { code, stderr } = await runMayfly(['log', 'status', '--data', here, '--timeout', '60']);
     expect(code).to.equal(3);
     expect(stderr).to.match(/log\.v3\.json cannot be read \(is not a file\)/);
-    expect((await runCli(['log', 'status', '--data', here, '--timeout', 'soon'])).code).to.equal(2);
+    expect((await runMayfly(['log', 'status', '--data', here, '--timeout', 'soon'])).code).to.equal(2);
   });
 });

@@ -1,12 +1,10 @@
 /** Fulcio and Mayfly side by side, on one configuration. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { startFulcioProgram } from '../../bench/fulcio-program.ts';
-import { projectRoot } from '../support/project-root.ts';
-import { mayfly } from '../support/running-mayfly.ts';
+import { ANYWHERE, runMayfly, startMayfly } from '../support/mayfly.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
 
 /** What each of them answered. */
@@ -43,7 +41,7 @@ export async function startBothServices(
   const file = join(scratch, 'fulcio.yaml');
   await writeFile(file, config);
   const fulcio = await startFulcioProgram({ program, config: file, env });
-  const own = await startMayfly(join(scratch, 'data'), `${config}${ours}`, env).catch(
+  const own = await startConfigured(join(scratch, 'data'), `${config}${ours}`, env).catch(
     async (error: unknown) => {
       await end(fulcio.child);
       throw error;
@@ -72,31 +70,19 @@ async function post(url: string, { path, headers, body }: SigningCall): Promise<
   return outcomeOf(response.status, await response.text());
 }
 
-async function startMayfly(
+async function startConfigured(
   data: string,
   config: string,
-  env: NodeJS.ProcessEnv,
+  env: Readonly<Record<string, string>>,
 ): Promise<{ url: string; child: ChildProcess }> {
-  const made = await mayfly(['init', '--data', data, '--keep-root-key', '--json']);
+  const made = await runMayfly(['init', '--data', data, '--keep-root-key', '--json'], {
+    byLauncher: 'built',
+  });
   if (made.code !== 0) throw new Error(made.stderr);
   await writeFile(join(data, 'config.yaml'), config);
-  const listen = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
-  const args = [join(projectRoot, 'bin/mayfly.js'), 'serve', '--data', data, '--json', ...listen];
-  const child = spawn(process.execPath, args, {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let complaints = '';
-  child.stderr.on('data', (chunk: Buffer) => (complaints = (complaints + chunk.toString()).slice(-4000)));
-  const line = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', (text) => {
-      if (text.startsWith('{')) resolve(text);
-    });
-    child.once('exit', (code) => {
-      reject(new Error(`mayfly serve ended with ${String(code)}:\n${complaints}`));
-    });
-  });
-  return { url: (JSON.parse(line) as { url: string }).url, child };
+  const args = ['serve', '--data', data, '--json', ...ANYWHERE];
+  const { child, firstLine } = startMayfly(args, { env, byLauncher: 'built' });
+  return { url: (JSON.parse(await firstLine) as { url: string }).url, child };
 }
 
 async function end(child: ChildProcess): Promise<void> {

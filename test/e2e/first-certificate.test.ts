@@ -1,27 +1,25 @@
 /** A newcomer's first minutes, with the program that `npm start` runs. */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { approveDevice, logIn } from '../support/browser.ts';
-import { startDevInstance, type DevInstance } from '../support/dev-instance.ts';
-import { cliWords } from '../support/run-cli.ts';
-
-const run = promisify(execFile);
-
-/** Built, the program is bin/mayfly.js itself; from source, what it would load. */
-const words = import.meta.url.endsWith('.js')
-  ? [fileURLToPath(new URL('../../../bin/mayfly.js', import.meta.url))]
-  : cliWords([]);
+import {
+  mayflyWords,
+  plainEnvironment,
+  runMayfly,
+  startDev,
+  startMayfly,
+  type DevMayfly,
+} from '../support/mayfly.ts';
 
 describe('the first certificate', function () {
   this.timeout(90_000);
   let directory: string;
-  let running: DevInstance | undefined;
+  let running: DevMayfly | undefined;
   const children: ChildProcess[] = [];
 
   beforeEach(async () => {
@@ -35,32 +33,39 @@ describe('the first certificate', function () {
     await rm(directory, { recursive: true });
   });
 
-  const environment = { PATH: process.env['PATH'], HOME: process.env['HOME'] };
+  const run = async (
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<string> => {
+    const { code, stdout, stderr } = await runMayfly(args, { cwd: directory, env, byLauncher: 'built' });
+    expect(code, stderr).to.equal(0);
+    return stdout;
+  };
 
-  const mayfly = async (...args: string[]): Promise<string> =>
-    (await run(process.execPath, [...words, ...args], { cwd: directory, env: environment })).stdout;
+  const mayfly = (...args: string[]): Promise<string> => run(args);
 
   /** Starts a command that talks to a person; `said` returns what it says on that stream as soon as it matches. */
   function start(args: readonly string[], stream: 'stdout' | 'stderr') {
-    const child = spawn(process.execPath, [...words, ...args], { cwd: directory, env: environment });
+    const { child, ended, ...said } = startMayfly(args, { cwd: directory, byLauncher: 'built' });
     children.push(child);
-    let text = '';
-    const closed = once(child, 'close') as Promise<[number | null]>;
-    const said = (pattern: RegExp): Promise<RegExpExecArray> =>
-      new Promise((resolve, reject) => {
-        child[stream].setEncoding('utf8').on('data', (more: string) => {
-          text += more;
-          const match = pattern.exec(text);
-          if (match !== null) resolve(match);
-        });
-        closed.then(() => {
-          reject(new Error(`it ended and said: ${text}`));
-        }, reject);
-      });
-    return { child, said, closed };
+    const state = { isOver: false };
+    void ended.then(() => (state.isOver = true));
+    return {
+      child,
+      ended,
+      said: async (pattern: RegExp): Promise<RegExpExecArray> => {
+        for (;;) {
+          const { isOver } = state;
+          const match = pattern.exec(said[stream]());
+          if (match !== null) return match;
+          if (isOver) throw new Error(`it ended and said: ${said.stdout()}${said.stderr()}`);
+          await Promise.race([once(child[stream] ?? child, 'data'), ended]);
+        }
+      },
+    };
   }
 
-  async function verifyEverything(out: string, identity: string, instance: DevInstance): Promise<void> {
+  async function verifyEverything(out: string, identity: string, instance: DevMayfly): Promise<void> {
     await mayfly('trust', 'export', '--data', instance.data, '--out', 'trust');
     const who = ['--identity', identity, '--issuer', instance.issuerUrl];
     const verified = await mayfly(
@@ -80,7 +85,7 @@ describe('the first certificate', function () {
   }
 
   it('comes by logging in through the browser, and stands every check', async () => {
-    running = await startDevInstance(join(directory, 'data'), [], words);
+    running = await startDev({ data: join(directory, 'data'), byLauncher: 'built' });
     const command = start(
       ['certificate', '--url', running.url, '--out', 'out', '--flow', 'browser'],
       'stderr',
@@ -88,27 +93,26 @@ describe('the first certificate', function () {
     const [url] = await command.said(/http:\/\/127\.0\.0\.1:\d+\/auth\?\S+(?=\n)/);
     const callback = await logIn(url, 'new@example.com');
     expect((await fetch(callback)).status).to.equal(200);
-    expect((await command.closed)[0]).to.equal(0);
+    expect(await command.ended).to.equal(0);
     await verifyEverything('out', 'new@example.com', running);
     expect(await running.stop('SIGINT')).to.equal(0);
   });
 
   it('comes by logging in on another device', async () => {
-    running = await startDevInstance(join(directory, 'data'), [], words);
+    running = await startDev({ data: join(directory, 'data'), byLauncher: 'built' });
     const command = start(
       ['certificate', '--url', running.url, '--out', 'out', '--flow', 'device'],
       'stderr',
     );
     const [, code = ''] = await command.said(/compare the code: ([A-Z]{4}-[A-Z]{4})/);
     await approveDevice(`${running.issuerUrl}/device`, code, 'device@example.com');
-    expect((await command.closed)[0]).to.equal(0);
+    expect(await command.ended).to.equal(0);
     await mayfly('trust', 'export', '--data', running.data, '--out', 'trust');
     // With trust of its own, the client no longer has to take the service's word.
-    const [token] = [await mayfly('token', '--email', 'device@example.com', '--data', running.data)];
-    const { stdout } = await run(
-      process.execPath,
-      [...words, 'certificate', '--url', running.url, '--out', 'out', '--trust', 'trust', '--json'],
-      { cwd: directory, env: { ...environment, SIGSTORE_ID_TOKEN: token } },
+    const token = await running.token('device@example.com');
+    const stdout = await run(
+      ['certificate', '--url', running.url, '--out', 'out', '--trust', 'trust', '--json'],
+      { SIGSTORE_ID_TOKEN: token },
     );
     expect(JSON.parse(stdout)).to.include({ identity: 'device@example.com', trust: 'directory' });
   });
@@ -119,10 +123,13 @@ describe('the first certificate', function () {
     const [, line = ''] = await command.said(/paste this line[^\n]*\n\n {2}(\S[^\n]*)\n[\s\S]*Ctrl-C/);
     expect(line).to.match(/^SIGSTORE_ID_TOKEN=\$\(/);
     // From source there is no program to call by its name.
-    const named = [process.execPath, ...words].map((word) => `'${word}'`).join(' ');
-    const { stdout } = await run('sh', ['-c', `mayfly() { ${named} "$@"; }\n${line}`], { cwd: directory });
+    const named = [process.execPath, ...mayflyWords([], 'built')].map((word) => `'${word}'`).join(' ');
+    const { stdout } = await promisify(execFile)('sh', ['-c', `mayfly() { ${named} "$@"; }\n${line}`], {
+      cwd: directory,
+      env: plainEnvironment(),
+    });
     expect(stdout).to.contain('Certificate for you@example.com');
     command.child.kill('SIGTERM');
-    expect((await command.closed)[0]).to.equal(0);
+    expect(await command.ended).to.equal(0);
   });
 });

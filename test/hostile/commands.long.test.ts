@@ -21,7 +21,7 @@ import { issuingLog } from '../ct-log/support/issuing-log.ts';
 import { serveReader } from '../ct-log/support/serve-reader.ts';
 import { sha256 } from '../support/parsers.ts';
 import { rawToken } from '../support/raw-token.ts';
-import { runCli } from '../support/run-cli.ts';
+import { runMayfly } from '../support/mayfly.ts';
 import { KEYS, makeWorld, ORIGIN, T0 } from '../support/verify-world.ts';
 import { failureOf } from '../support/failure.ts';
 
@@ -69,7 +69,8 @@ describe('hostile: what leads a command on', function () {
     (location: string): Answer =>
     (_, response) =>
       response.writeHead(302, { location }).end();
-  const log = (...words: string[]) => runCli(['log', ...words, '--url', urlOf(server)], { cwd: directory });
+  const log = (...words: string[]) =>
+    runMayfly(['log', ...words, '--url', urlOf(server)], { cwd: directory });
 
   it('a redirect to another host, scheme or port is not followed, and neither is a circle', async () => {
     const port = (server.address() as AddressInfo).port;
@@ -116,7 +117,7 @@ describe('hostile: what leads a command on', function () {
     expect([status.code, status.stderr.length < 1000]).to.deep.equal([3, true]);
     const token = rawToken({ alg: 'ES256' }, JSON.stringify({ iss: 'x', sub: 'y' }));
     const words = ['certificate', '--url', urlOf(server), '--token-file', '-', '--out', 'keys'];
-    const { code } = await runCli(words, { cwd: directory, stdin: token });
+    const { code } = await runMayfly(words, { cwd: directory, stdin: token });
     expect(code).to.equal(1);
     expect(asked.length).to.be.below(10);
   });
@@ -198,7 +199,7 @@ describe('hostile: what leads a command on', function () {
     await writeFile(join(directory, 'cert.pem'), encodePem('CERTIFICATE', certificate));
     for (const name of ['root.pem', 'log.vkey', 'key.pem']) execFileSync('mkfifo', [join(trust, name)]);
     const words = ['verify', 'certificate', 'cert.pem', '--trust', 'trust', '--any-identity'];
-    const verified = await runCli(words, { cwd: directory });
+    const verified = await runMayfly(words, { cwd: directory });
     expect([verified.code, verified.stderr.includes('root.pem is not a file')]).to.deep.equal([2, true]);
     answer = json({});
     const status = await log('status', '--trust', 'trust');
@@ -207,10 +208,13 @@ describe('hostile: what leads a command on', function () {
       chains: [{ certificates: [encodePem('CERTIFICATE', makeWorld().trust.roots[0] ?? new Uint8Array())] }],
     });
     const token = rawToken({ alg: 'ES256' }, JSON.stringify({ iss: 'x', sub: 'y' }));
-    const out = await runCli(['certificate', '--url', urlOf(server), '--token-file', '-', '--out', 'trust'], {
-      cwd: directory,
-      stdin: token,
-    });
+    const out = await runMayfly(
+      ['certificate', '--url', urlOf(server), '--token-file', '-', '--out', 'trust'],
+      {
+        cwd: directory,
+        stdin: token,
+      },
+    );
     expect(out.code).to.equal(1);
   });
 
@@ -226,11 +230,11 @@ describe('hostile: what leads a command on', function () {
       await writeFile(join(directory, 'precious'), 'precious');
       await symlink('precious', join(directory, 'proof'));
       const words = ['log', 'proof', 'logged.pem', '--url', reader.url, '--out'];
-      const refused = await runCli([...words, 'proof'], { cwd: directory });
+      const refused = await runMayfly([...words, 'proof'], { cwd: directory });
       expect([refused.code, refused.stderr.includes('is not a file')]).to.deep.equal([3, true]);
       expect(await readFile(join(directory, 'precious'), 'utf8')).to.equal('precious');
       await writeFile(join(directory, 'old'), 'an older proof');
-      expect((await runCli([...words, 'old'], { cwd: directory })).code).to.equal(0);
+      expect((await runMayfly([...words, 'old'], { cwd: directory })).code).to.equal(0);
       expect(await readFile(join(directory, 'old'), 'utf8')).to.match(/^c2sp\.org/);
       expect((await lstat(join(directory, 'old'))).isFile()).to.equal(true);
     } finally {

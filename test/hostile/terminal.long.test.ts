@@ -14,7 +14,7 @@ import { refusedDecision } from '../../ca/decision.ts';
 import { issuedDecision } from '../audit/support/decisions.ts';
 import { deviceConfirmPage, errorNote, loginPage, outOfBandPage } from '../../dev/pages.ts';
 import { createRequestLog } from '../../server/operator/request-log.ts';
-import { runCli } from '../support/run-cli.ts';
+import { runMayfly } from '../support/mayfly.ts';
 import { rawToken } from '../support/raw-token.ts';
 
 /** Everything at once, with a line of its own that would look like one of ours. */
@@ -48,7 +48,7 @@ describe('hostile: what reaches a terminal', function () {
   async function expectHarmless(words: readonly string[], stdin?: string): Promise<string> {
     const env = { MAYFLY_DEBUG: '1' };
     const run = (more: string[]) =>
-      runCli([...words, ...more], { cwd: directory, env, ...(stdin === undefined ? {} : { stdin }) });
+      runMayfly([...words, ...more], { cwd: directory, env, ...(stdin === undefined ? {} : { stdin }) });
     const [text, json] = [await run([]), await run(['--json'])];
     for (const out of [text.stdout, text.stderr, json.stdout, json.stderr]) expect(out).to.match(HARMLESS);
     expect(text.stdout + text.stderr).not.to.match(/^Verified: you/m);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { projectRoot } from '../support/project-root.ts';
-import { mayfly, startMayfly, type RunningMayfly } from '../support/running-mayfly.ts';
+import { type DevMayfly, runMayfly, startDev } from '../support/mayfly.ts';
 
 const run = promisify(execFile);
 const cosign = process.env['COSIGN'] ?? 'cosign';
@@ -28,7 +28,7 @@ const linesForCosign = (): string[] => {
 
 describe('judge: cosign', function () {
   this.timeout(120_000);
-  let service: RunningMayfly | undefined;
+  let service: DevMayfly | undefined;
 
   after(() => service?.stop());
 
@@ -50,9 +50,9 @@ describe('judge: cosign', function () {
       console.log('      skipped: there is no cosign here (COSIGN=/path/to/cosign)');
       this.skip();
     }
-    service = await startMayfly();
+    service = await startDev({ byLauncher: 'built' });
     const { url, issuerUrl, scratch, data } = service;
-    await mayfly(['trust', 'export', '--data', data, '--out', join(scratch, 'trust')]);
+    await runMayfly(['trust', 'export', '--data', data, '--out', join(scratch, 'trust')]);
     await writeFile(join(scratch, 'app.tar.gz'), 'what is signed');
     const start = new Date(Date.now() - 3_600_000).toISOString().replace(/\.\d+/, '');
     const env = { PATH: process.env['PATH'], HOME: scratch };

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { projectRoot } from '../support/project-root.ts';
-import { mayfly, startMayfly, type RunningMayfly } from '../support/running-mayfly.ts';
+import { type DevMayfly, runMayfly, startDev } from '../support/mayfly.ts';
 
 const VERSION = 'v1.4.0';
 const folder = join(projectRoot, `node_modules/.cache/judges/ctclient-${VERSION}`);
@@ -24,7 +24,7 @@ function whyMissing(): string | undefined {
 
 describe('judge: ctclient', function () {
   this.timeout(300_000);
-  let service: RunningMayfly;
+  let service: DevMayfly;
   let trust: string;
   const identities = ['ada@example.com', 'grace@example.com', 'edsger@example.com'];
 
@@ -34,14 +34,14 @@ describe('judge: ctclient', function () {
       console.log(`      skipped: ${missing}`);
       this.skip();
     }
-    service = await startMayfly();
+    service = await startDev({ byLauncher: 'built' });
     trust = join(service.scratch, 'trust');
     await mkdir(trust);
-    await mayfly(['trust', 'export', '--data', service.data, '--out', trust]);
+    await runMayfly(['trust', 'export', '--data', service.data, '--out', trust]);
     for (const [at, email] of identities.entries()) {
       const out = join(service.scratch, `certificate-${at}`);
       const env = { SIGSTORE_ID_TOKEN: await service.token(email) };
-      const issued = await mayfly(['certificate', '--url', service.url, '--trust', trust, '--out', out], {
+      const issued = await runMayfly(['certificate', '--url', service.url, '--trust', trust, '--out', out], {
         env,
       });
       expect(issued.code, issued.stderr).to.equal(0);
@@ -49,7 +49,7 @@ describe('judge: ctclient', function () {
   });
 
   after(async () => {
-    await (service as RunningMayfly | undefined)?.stop();
+    await (service as DevMayfly | undefined)?.stop();
   });
 
   const ctclient = async (...args: string[]): Promise<string> => {

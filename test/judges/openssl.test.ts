@@ -3,13 +3,13 @@ import { execFile, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { mayfly, startMayfly, type RunningMayfly } from '../support/running-mayfly.ts';
+import { type DevMayfly, runMayfly, startDev } from '../support/mayfly.ts';
 
 const run = promisify(execFile);
 
 describe('judge: openssl', function () {
   this.timeout(60_000);
-  let service: RunningMayfly;
+  let service: DevMayfly;
   let out: string;
   let trust: string;
 
@@ -18,20 +18,20 @@ describe('judge: openssl', function () {
       console.log('      skipped: there is no openssl program here');
       this.skip();
     }
-    service = await startMayfly();
+    service = await startDev({ byLauncher: 'built' });
     out = join(service.scratch, 'certificate');
     trust = join(service.scratch, 'trust');
-    const exported = await mayfly(['trust', 'export', '--data', service.data, '--out', trust]);
+    const exported = await runMayfly(['trust', 'export', '--data', service.data, '--out', trust]);
     expect(exported.code, exported.stderr).to.equal(0);
     const env = { SIGSTORE_ID_TOKEN: await service.token('ada@example.com') };
-    const issued = await mayfly(['certificate', '--url', service.url, '--out', out, '--trust', trust], {
+    const issued = await runMayfly(['certificate', '--url', service.url, '--out', out, '--trust', trust], {
       env,
     });
     expect(issued.code, issued.stderr).to.equal(0);
   });
 
   after(async () => {
-    await (service as RunningMayfly | undefined)?.stop();
+    await (service as DevMayfly | undefined)?.stop();
   });
 
   const openssl = async (...args: string[]): Promise<string> => (await run('openssl', args)).stdout;

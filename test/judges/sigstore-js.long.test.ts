@@ -11,7 +11,7 @@ import { toSignedEntity, toTrustMaterial, Verifier } from '@sigstore/verify';
 import { expect } from 'chai';
 import { sign } from 'sigstore';
 import { decodePem } from '../../core/pem.ts';
-import { mayfly, startMayfly, type RunningMayfly } from '../support/running-mayfly.ts';
+import { type DevMayfly, runMayfly, startDev } from '../support/mayfly.ts';
 
 /** A timestamp authority over HTTP: @sigstore/mock's, until Mayfly has its own. */
 async function startTimestampAuthority(): Promise<{ url: string; chain: Uint8Array[]; close(): void }> {
@@ -47,17 +47,17 @@ const authority = (name: string, chain: readonly Uint8Array[]): object => ({
 
 describe('judge: sigstore-js', function () {
   this.timeout(60_000);
-  let service: RunningMayfly;
+  let service: DevMayfly;
   let timestamps: Awaited<ReturnType<typeof startTimestampAuthority>>;
   let trustedRoot: Record<string, unknown>;
   const artifact = Buffer.from('what the client signs');
 
   before(async () => {
-    service = await startMayfly();
+    service = await startDev({ byLauncher: 'built' });
     timestamps = await startTimestampAuthority();
     const trust = join(service.scratch, 'trust');
     await mkdir(trust);
-    const exported = await mayfly(['trust', 'export', '--data', service.data, '--out', trust]);
+    const exported = await runMayfly(['trust', 'export', '--data', service.data, '--out', trust]);
     expect(exported.code, exported.stderr).to.equal(0);
     const chain = decodePem(await readFile(join(trust, 'chain.pem'), 'utf8')).map((block) => block.bytes);
     const log = JSON.parse(await readFile(join(trust, 'log.v3.json'), 'utf8')) as {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { projectRoot } from '../support/project-root.ts';
-import { runCli } from '../support/run-cli.ts';
+import { runMayfly } from '../support/mayfly.ts';
 
 const FILE = join(projectRoot, 'packaging/systemd/mayfly.service');
 
@@ -21,7 +21,7 @@ describe('packaging/systemd/mayfly.service', () => {
       bin: Record<string, string>;
     };
     expect(Object.keys(bin)).to.deep.equal([program.replace('/opt/mayfly/bin/', '')]);
-    const { stdout } = await runCli([command, '--help']);
+    const { stdout } = await runMayfly([command, '--help']);
     const options = words.filter((word) => word.startsWith('--'));
     expect(options).to.deep.equal(['--data', '--passphrase-file']);
     for (const option of options) expect(stdout).to.include(`${option} <`);

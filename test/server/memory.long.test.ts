@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { startMayfly, type RunningMayfly } from '../support/running-mayfly.ts';
+import { type DevMayfly, startDev } from '../support/mayfly.ts';
 
 /** Resident bytes of a process, on Linux. */
 const residentBytes = (pid: number): number =>
@@ -10,9 +10,9 @@ const residentBytes = (pid: number): number =>
 describe('server: memory of the real program', function () {
   if (process.platform !== 'linux') return;
 
-  let running: RunningMayfly;
+  let running: DevMayfly;
   before(async () => {
-    running = await startMayfly();
+    running = await startDev({ byLauncher: 'built' });
   });
   after(() => running.stop());
 
@@ -32,7 +32,7 @@ describe('server: memory of the real program', function () {
       for (const socket of crowd) socket.write(heap);
       // Each comes after the others in line.
       for (let i = 0; i < 5; i++) expect((await fetch(`${running.url}/healthz`)).status).to.equal(200);
-      expect(residentBytes(running.process.pid ?? 0)).to.be.below(400e6);
+      expect(residentBytes(running.child.pid ?? 0)).to.be.below(400e6);
       for (const socket of crowd) socket.destroy();
     });
 });

@@ -36,10 +36,15 @@ describe('service/closing-stack', () => {
     const stack = new ClosingStack('together');
     let release: () => void = () => undefined;
     stack.add(() => {
+      closed.push('what releases');
       release();
     });
-    stack.add(() => new Promise<void>((resolve) => (release = resolve)));
+    stack.add(async () => {
+      await new Promise<void>((resolve) => (release = resolve));
+      closed.push('what waits');
+    });
     await stack.close();
+    expect(closed).to.deep.equal(['what releases', 'what waits']);
   });
 
   it('closes once', async () => {

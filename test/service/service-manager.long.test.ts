@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'chai';
-import { cliWords, runCli } from '../support/run-cli.ts';
+import { ANYWHERE, runMayfly, startMayfly } from '../support/mayfly.ts';
 
 /** What systemd listens with. Prints "listening", then each notice. */
 const LISTENER = `
@@ -15,8 +15,6 @@ print("listening", flush=True)
 while True: print(notices.recv(4096).decode().replace("\\n", " "), flush=True)
 `;
 
-const ANY = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
-
 describe('service/service-manager: serve with NOTIFY_SOCKET', function () {
   this.timeout(60_000);
   let folder: string;
@@ -25,7 +23,7 @@ describe('service/service-manager: serve with NOTIFY_SOCKET', function () {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'mayfly-notify-'));
     data = join(folder, 'data');
-    const { code, stderr } = await runCli([
+    const { code, stderr } = await runMayfly([
       'init',
       '--data',
       data,
@@ -40,10 +38,7 @@ describe('service/service-manager: serve with NOTIFY_SOCKET', function () {
   after(() => rm(folder, { recursive: true }));
 
   const serve = (env: Readonly<Record<string, string>>, ...words: string[]): ChildProcess => {
-    const child = spawn(process.execPath, cliWords(['serve', '--data', data, ...ANY, ...words]), {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'], ...env },
-    });
+    const { child } = startMayfly(['serve', '--data', data, ...ANYWHERE, ...words], { env });
     children.push(child);
     return child;
   };

@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSecretFile } from '../../storage/secret-file.ts';
-import { runCli } from '../support/run-cli.ts';
+import { runMayfly } from '../support/mayfly.ts';
 
 describe('storage/secret-file', function () {
   this.timeout(60_000);
@@ -40,7 +40,9 @@ describe('storage/secret-file', function () {
   it('has init say so, to people and to machines', async () => {
     await chmod(file, 0o644);
     const init = (data: string, ...more: string[]) =>
-      runCli(['init', '--data', data, '--keep-root-key', '--passphrase-file', 'my pass', ...more], { cwd });
+      runMayfly(['init', '--data', data, '--keep-root-key', '--passphrase-file', 'my pass', ...more], {
+        cwd,
+      });
     const { code, stdout } = await init('a');
     expect([code, stdout.includes('everybody on this machine may read')]).to.deep.equal([0, true]);
     const { warnings } = JSON.parse((await init('b', '--json')).stdout) as { warnings: string[] };

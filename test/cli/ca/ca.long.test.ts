@@ -8,9 +8,14 @@ import { readPrivateKey } from '../../../signers/key-file.ts';
 import { hasOpenssl } from '../../ca/support/openssl.ts';
 import { emailConfig } from '../../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
-import { startProgram, type Program } from '../../support/program.ts';
+import {
+  ANYWHERE,
+  type MayflyProcess,
+  type MayflyResult,
+  runMayfly,
+  startMayfly,
+} from '../../support/mayfly.ts';
 import { projectRoot } from '../../support/project-root.ts';
-import { runCli, type CliResult } from '../../support/run-cli.ts';
 import { skipUnless } from '../../support/skipped.ts';
 
 /** The commands of a section of docs/keys-and-backups.md, each in one line. */
@@ -25,7 +30,7 @@ describe('mayfly ca and keys', function () {
   this.timeout(120_000);
   let scratch: string;
   let issuer: TestIssuer;
-  let service: Program | undefined;
+  let service: MayflyProcess | undefined;
 
   before(async () => (issuer = await startIssuer()));
   after(() => issuer.close());
@@ -55,10 +60,10 @@ describe('mayfly ca and keys', function () {
   });
 
   const path = (...parts: string[]): string => join(scratch, ...parts);
-  const run = (...args: string[]): Promise<CliResult> => runCli(args, { cwd: scratch });
+  const run = (...args: string[]): Promise<MayflyResult> => runMayfly(args, { cwd: scratch });
 
   /** A line of the documentation, here. */
-  async function follow(command: string): Promise<CliResult> {
+  async function follow(command: string): Promise<MayflyResult> {
     const here = command.replaceAll('/var/lib/mayfly', 'data').replaceAll('/run/secrets/mayfly', 'pass');
     const result = await run(...here.split(/\s+/).slice(1));
     expect(result.code, `${here}: ${result.stderr}`).to.equal(0);
@@ -66,17 +71,16 @@ describe('mayfly ca and keys', function () {
   }
 
   async function serve(passphrase = 'pass'): Promise<string> {
-    const listen = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
     const words = [
       'serve',
-      ...listen,
+      ...ANYWHERE,
       '--json',
       '--data',
       path('data'),
       '--passphrase-file',
       path(passphrase),
     ];
-    service = startProgram(words);
+    service = startMayfly(words);
     return (JSON.parse(await service.firstLine) as { url: string }).url;
   }
 

@@ -17,17 +17,23 @@ import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
 import { compilePolicy } from '../../../policy/snapshot.ts';
 import { startIssuer } from '../../support/oidc-issuer.ts';
 import { OPEN_POLICY, startTestService } from '../../support/test-service.ts';
-import { startDevInstance, type DevInstance } from '../../support/dev-instance.ts';
-import { cliWords, runCli, type CliOptions, type CliResult } from '../../support/run-cli.ts';
+import {
+  type DevMayfly,
+  type RunOptions,
+  type MayflyResult,
+  mayflyWords,
+  runMayfly,
+  startDev,
+} from '../../support/mayfly.ts';
 
 describe('mayfly certificate', function () {
   this.timeout(60_000);
   let directory: string;
-  let service: DevInstance;
+  let service: DevMayfly;
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'mayfly-certificate-'));
-    service = await startDevInstance(join(directory, 'data'));
+    service = await startDev({ data: join(directory, 'data') });
   });
 
   after(async () => {
@@ -37,14 +43,18 @@ describe('mayfly certificate', function () {
 
   async function token(...args: string[]): Promise<string> {
     const words = args.length === 0 ? ['--email', 'ada@example.com'] : args;
-    return (await runCli(['token', '--data', service.data, ...words])).stdout;
+    return (await runMayfly(['token', '--data', service.data, ...words])).stdout;
   }
 
   /** Runs the command with a token in the environment and its own output directory. */
-  async function certificate(out: string, args: string[] = [], options: CliOptions = {}): Promise<CliResult> {
+  async function certificate(
+    out: string,
+    args: string[] = [],
+    options: RunOptions = {},
+  ): Promise<MayflyResult> {
     const env = options.env ?? { SIGSTORE_ID_TOKEN: await token() };
     const words = ['certificate', '--url', service.url, '--out', out, ...args];
-    return await runCli(words, { cwd: directory, ...options, env });
+    return await runMayfly(words, { cwd: directory, ...options, env });
   }
 
   const file = (...parts: string[]): Promise<string> => readFile(join(directory, ...parts), 'utf8');
@@ -143,7 +153,7 @@ describe('mayfly certificate', function () {
     expect((await readdir(join(directory, 'piped'))).sort()).to.deep.equal(['cert.pem', 'chain.pem']);
     const paste = '"$@" | openssl dgst -sha256 -sign /dev/stdin -out app.sig piped/chain.pem';
     const words = ['certificate', '--url', service.url, '--out', 'piped', '--key-out', '-'];
-    execFileSync('sh', ['-c', paste, 'sh', process.execPath, ...cliWords(words)], {
+    execFileSync('sh', ['-c', paste, 'sh', process.execPath, ...mayflyWords(words)], {
       cwd: directory,
       stdio: 'pipe',
       env: { PATH: process.env['PATH'], SIGSTORE_ID_TOKEN: await token() },
@@ -255,8 +265,8 @@ describe('mayfly certificate', function () {
         ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'job',
         GITHUB_SERVER_URL: new URL(issuer.url).origin,
       };
-      const run = (...args: string[]): Promise<CliResult> =>
-        runCli(['certificate', '--url', ours.url, '--out', 'job', ...args], { cwd: directory, env });
+      const run = (...args: string[]): Promise<MayflyResult> =>
+        runMayfly(['certificate', '--url', ours.url, '--out', 'job', ...args], { cwd: directory, env });
       const result = await run();
       expect(result.code, result.stderr).to.equal(0);
       expect((await run('--client-id', 'other')).code).to.equal(0);
@@ -296,13 +306,13 @@ describe('mayfly certificate', function () {
 
   it('says in JSON when to try again after a rate limit', async () => {
     const data = join(directory, 'limited');
-    await (await startDevInstance(data)).stop();
+    await (await startDev({ data })).stop();
     await appendFile(join(data, 'config.yaml'), '  rate-limit: {principal: {per-minute: 2, burst: 1}}\n');
-    const limited = await startDevInstance(data);
+    const limited = await startDev({ data });
     const words = ['token', '--data', data, '--email', 'ada@example.com'];
-    const run = async (...args: string[]): Promise<CliResult> => {
-      const env = { SIGSTORE_ID_TOKEN: (await runCli(words)).stdout };
-      return await runCli(['certificate', '--url', limited.url, ...args], { cwd: data, env });
+    const run = async (...args: string[]): Promise<MayflyResult> => {
+      const env = { SIGSTORE_ID_TOKEN: (await runMayfly(words)).stdout };
+      return await runMayfly(['certificate', '--url', limited.url, ...args], { cwd: data, env });
     };
     expect((await run('--json')).code).to.equal(0);
     const { code, stdout } = await run('--json');
@@ -377,7 +387,7 @@ describe('mayfly certificate', function () {
 
   /** The trust of an instance that is not the one that issues. */
   async function otherTrust() {
-    const other = await startDevInstance(join(directory, 'other'));
+    const other = await startDev({ data: join(directory, 'other') });
     try {
       return await loadTrust(undefined, new ServiceClient(new URL(other.url)));
     } finally {

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { decodeJwt, importJWK, jwtVerify } from 'jose';
 import { writeDevIssuer } from '../../../dev/issuer-file.ts';
 import { ensureIssuerKey } from '../../../dev/issuer-key.ts';
-import { runCli, type CliOptions } from '../../support/run-cli.ts';
+import { type RunOptions, runMayfly } from '../../support/mayfly.ts';
 
 const ISSUER = 'http://127.0.0.1:5556';
 
@@ -30,8 +30,8 @@ describe('mayfly token', () => {
     await writeFile(join(directory, name, 'mayfly.json'), JSON.stringify(marker));
   }
 
-  const token = (args: readonly string[], options: CliOptions = {}) =>
-    runCli(['token', '--data', 'dev', ...args], { cwd: directory, ...options });
+  const token = (args: readonly string[], options: RunOptions = {}) =>
+    runMayfly(['token', '--data', 'dev', ...args], { cwd: directory, ...options });
 
   it('prints a token of the dev issuer and nothing else, not even a newline', async () => {
     const { code, stdout, stderr } = await token(['--email', 'ada@example.com']);
@@ -96,7 +96,7 @@ describe('mayfly token', () => {
   });
 
   it('says to run npm start when there is no directory yet', async () => {
-    const result = await runCli(['token', '--email', 'a@b.c'], { cwd: directory });
+    const result = await runMayfly(['token', '--email', 'a@b.c'], { cwd: directory });
     expect(result).to.include({ code: 1, stdout: '' });
     expect(result.stderr).to.contain('npm start');
   });
@@ -108,7 +108,7 @@ describe('mayfly token', () => {
   });
 
   it('has help with examples', async () => {
-    const result = await runCli(['token', '--help']);
+    const result = await runMayfly(['token', '--help']);
     expect(result.code).to.equal(0);
     expect(result.stdout).to.contain('Examples:').and.contain('--ttl -60');
   });

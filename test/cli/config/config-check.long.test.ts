@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { productionConfig } from '../../../config/presets/template.ts';
 import { projectRoot } from '../../support/project-root.ts';
-import { runCli, type CliResult } from '../../support/run-cli.ts';
+import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 import { vectorPath } from '../../support/vectors.ts';
 
 const GOOD = `oidc-issuers:
@@ -42,7 +42,8 @@ describe('mayfly config', function () {
   });
   after(() => rm(cwd, { recursive: true }));
 
-  const check = (...args: string[]): Promise<CliResult> => runCli(['config', 'check', ...args], { cwd });
+  const check = (...args: string[]): Promise<MayflyResult> =>
+    runMayfly(['config', 'check', ...args], { cwd });
 
   describe('check', () => {
     it('is content with a good file', async () => {
@@ -55,7 +56,7 @@ describe('mayfly config', function () {
     });
 
     it('reads stdin', async () => {
-      const { code, stdout } = await runCli(['config', 'check', '-'], { cwd, stdin: BAD });
+      const { code, stdout } = await runMayfly(['config', 'check', '-'], { cwd, stdin: BAD });
       expect(code).to.equal(1);
       expect(stdout).to.include('-:8:18: error: ').and.include('-: 3 errors, 1 warning');
     });
@@ -152,7 +153,7 @@ describe('mayfly config', function () {
     it('prints the schema that the documentation has', async () => {
       const file = await readFile(join(projectRoot, 'docs/config.schema.json'), 'utf8');
       for (const args of [[], ['--json']]) {
-        const { code, stdout } = await runCli(['config', 'schema', ...args]);
+        const { code, stdout } = await runMayfly(['config', 'schema', ...args]);
         expect(code).to.equal(0);
         expect(JSON.parse(stdout)).to.deep.equal(JSON.parse(file));
       }
@@ -163,7 +164,7 @@ describe('mayfly config', function () {
 
   it('shows examples in its help', async () => {
     for (const args of [[], ['check'], ['schema']]) {
-      const { code, stdout } = await runCli(['config', ...args, '--help']);
+      const { code, stdout } = await runMayfly(['config', ...args, '--help']);
       expect([code, stdout.includes('Examples:')]).to.deep.equal([0, true]);
     }
   });

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { parseConfig } from '../../../config/load/load.ts';
 import { PRESETS } from '../../../config/presets/all.ts';
-import { runCli } from '../../support/run-cli.ts';
+import { runMayfly } from '../../support/mayfly.ts';
 
-const preset = (...args: readonly string[]) => runCli(['config', 'preset', ...args]);
+const preset = (...args: readonly string[]) => runMayfly(['config', 'preset', ...args]);
 
 describe('mayfly config preset', () => {
   it('prints a block that can be used as it is, and nothing else', async () => {

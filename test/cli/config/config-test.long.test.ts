@@ -5,7 +5,7 @@ import Ajv from 'ajv/dist/2020.js';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 import { projectRoot } from '../../support/project-root.ts';
-import { runCli, type CliResult } from '../../support/run-cli.ts';
+import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 
 const CONFIG = `
 oidc-issuers:
@@ -32,8 +32,8 @@ describe('mayfly config test', () => {
   });
   after(() => rm(directory, { recursive: true }));
 
-  const run = (args: readonly string[], stdin?: string): Promise<CliResult> =>
-    runCli(['config', 'test', ...args], { cwd: directory, ...(stdin === undefined ? {} : { stdin }) });
+  const run = (args: readonly string[], stdin?: string): Promise<MayflyResult> =>
+    runMayfly(['config', 'test', ...args], { cwd: directory, ...(stdin === undefined ? {} : { stdin }) });
 
   /** One case of Sue at noon, who is expected to get what `expected` says. */
   const cases = (expected: string, more = ''): string =>
@@ -45,10 +45,10 @@ describe('mayfly config test', () => {
     const shown = /\$ mayfly config test cases\.yaml\n([^]*?)```/.exec(text)?.[1];
     const [, preset = ''] = /`mayfly (config preset [^`]*)`/.exec(text) ?? [];
     const folder = await mkdtemp(join(tmpdir(), 'mayfly-config-test-'));
-    const config = await runCli(preset.split(' '));
+    const config = await runMayfly(preset.split(' '));
     await writeFile(join(folder, 'config.yaml'), config.stdout);
     await writeFile(join(folder, 'cases.yaml'), example);
-    const { code, stdout, stderr } = await runCli(['config', 'test', 'cases.yaml'], { cwd: folder });
+    const { code, stdout, stderr } = await runMayfly(['config', 'test', 'cases.yaml'], { cwd: folder });
     await rm(folder, { recursive: true });
     expect({ code, stdout, stderr }).to.deep.equal({ code: 0, stdout: shown, stderr: '' });
   });
@@ -128,7 +128,7 @@ describe('mayfly config test', () => {
   }
 
   it('has a JSON Schema that accepts what is right and refuses a slip', async () => {
-    const { stdout } = await runCli(['config', 'schema', '--cases']);
+    const { stdout } = await runMayfly(['config', 'schema', '--cases']);
     const validate = new Ajv.default({ strict: false }).compile(JSON.parse(stdout) as object);
     expect(validate(parse(cases('{issued: {rule: our-domain, extensions: {"24": sue}}}')))).to.equal(true);
     expect(validate(parse(cases('{isued: {}}')))).to.equal(false);

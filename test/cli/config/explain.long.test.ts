@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import type { Explanation } from '../../../explain/explanation.ts';
 import { makeDataDirectory } from '../../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
-import { runCli, type CliResult } from '../../support/run-cli.ts';
+import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 
 describe('mayfly explain', () => {
   let directory: string;
@@ -44,8 +44,8 @@ describe('mayfly explain', () => {
     ...changes,
   });
 
-  const explain = (args: readonly string[], stdin?: string): Promise<CliResult> =>
-    runCli(['explain', '--config', 'config.yaml', ...args], {
+  const explain = (args: readonly string[], stdin?: string): Promise<MayflyResult> =>
+    runMayfly(['explain', '--config', 'config.yaml', ...args], {
       cwd: directory,
       ...(stdin === undefined ? {} : { stdin }),
     });
@@ -123,8 +123,8 @@ describe('mayfly explain', () => {
   it('takes configuration and CA of a data directory, which limits the certificate', async () => {
     const config = `oidc-issuers: {${JSON.stringify(issuer.url)}: {client-id: ca.acme.example, type: email}}\n`;
     await makeDataDirectory(join(directory, 'data'), { config });
-    const ask = (at: string): Promise<CliResult> =>
-      runCli(['explain', '--data', 'data', '--claims', 'sue.json', '--at', at], { cwd: directory });
+    const ask = (at: string): Promise<MayflyResult> =>
+      runMayfly(['explain', '--data', 'data', '--claims', 'sue.json', '--at', at], { cwd: directory });
     const now = await ask(new Date(Date.now() + 60_000).toISOString());
     expect(now.code, now.stderr).to.equal(0);
     const late = await ask('2999-01-01T00:00:00Z');
@@ -158,7 +158,7 @@ describe('mayfly explain', () => {
   }
 
   it('exits with 2 without a configuration', async () => {
-    const { code, stderr } = await runCli(['explain', '--claims', 'sue.json'], { cwd: directory });
+    const { code, stderr } = await runMayfly(['explain', '--claims', 'sue.json'], { cwd: directory });
     expect(code).to.equal(2);
     expect(stderr).to.include('--config or --data');
   });

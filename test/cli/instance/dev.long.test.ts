@@ -8,15 +8,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { CommandError } from '../../../cli/program/command.ts';
 import { requireLocal } from '../../../cli/instance/local-only.ts';
-import { startDevInstance, type DevInstance } from '../../support/dev-instance.ts';
-import { cliWords, runCli } from '../../support/run-cli.ts';
+import { type DevMayfly, mayflyWords, runMayfly, startDev } from '../../support/mayfly.ts';
 
 const ANYWHERE = ['--listen', '--issuer-listen', '--metrics-listen'].flatMap((name) => [name, '127.0.0.1:0']);
 
 describe('mayfly dev', function () {
   this.timeout(60_000);
   let directory: string;
-  let running: DevInstance | undefined;
+  let running: DevMayfly | undefined;
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'mayfly-dev-'));
@@ -33,9 +32,9 @@ describe('mayfly dev', function () {
 
   const portOf = (url: string): string => new URL(url).port;
 
-  async function certificateFor(instance: DevInstance, out: string): Promise<string> {
-    const token = await runCli(['token', '--email', 'ada@example.com', '--data', instance.data]);
-    const { code, stdout, stderr } = await runCli(
+  async function certificateFor(instance: DevMayfly, out: string): Promise<string> {
+    const token = await runMayfly(['token', '--email', 'ada@example.com', '--data', instance.data]);
+    const { code, stdout, stderr } = await runMayfly(
       ['certificate', '--url', instance.url, '--out', out, '--json'],
       {
         env: { SIGSTORE_ID_TOKEN: token.stdout },
@@ -47,7 +46,7 @@ describe('mayfly dev', function () {
 
   it('makes a marked directory, runs everything, and ends in order when asked', async () => {
     const data = join(directory, 'fresh');
-    running = await startDevInstance(data);
+    running = await startDev({ data });
     expect(JSON.parse(await readFile(join(data, 'mayfly.json'), 'utf8'))).to.include({ mode: 'dev' });
     expect((await stat(data)).mode & 0o777).to.equal(0o700);
     expect((await fetch(`${running.url}/healthz`)).status).to.equal(200);
@@ -66,7 +65,7 @@ describe('mayfly dev', function () {
 
   it('takes the directory up again on other ports, and changes the configuration for it', async () => {
     const data = join(directory, 'again');
-    running = await startDevInstance(data);
+    running = await startDev({ data });
     const before = running.issuerUrl;
     await certificateFor(running, join(directory, 'out'));
     expect(await running.stop()).to.equal(0);
@@ -74,7 +73,7 @@ describe('mayfly dev', function () {
     const edited = `# mine\n${await readFile(config, 'utf8')}`;
     expect(edited).to.contain(before);
     await writeFile(config, edited);
-    running = await startDevInstance(data);
+    running = await startDev({ data });
     expect(running.issuerUrl).to.not.equal(before);
     const after = await readFile(config, 'utf8');
     expect(after).to.equal(edited.replaceAll(before, running.issuerUrl));
@@ -85,10 +84,10 @@ describe('mayfly dev', function () {
 
   it('says so when the configuration has lost its issuer', async () => {
     const data = join(directory, 'lost');
-    running = await startDevInstance(data);
+    running = await startDev({ data });
     await running.stop();
     await writeFile(join(data, 'config.yaml'), 'oidc-issuers: {}\n');
-    const result = await runCli([
+    const result = await runMayfly([
       'dev',
       '--data',
       data,
@@ -116,7 +115,7 @@ describe('mayfly dev', function () {
     });
 
   it('answers under its own names only, on every listener and path', async () => {
-    running = await startDevInstance(join(directory, 'host'));
+    running = await startDev({ data: join(directory, 'host') });
     const { logUrl, url, metricsUrl } = running;
     const calls: readonly (readonly [string, string?])[] = [
       [`${url}/healthz`],
@@ -141,7 +140,10 @@ describe('mayfly dev', function () {
   });
 
   it('answers under the public host too, and still under no other name', async () => {
-    running = await startDevInstance(join(directory, 'public'), ['--insecure-public-host', 'Build.lan']);
+    running = await startDev({
+      data: join(directory, 'public'),
+      args: ['--insecure-public-host', 'Build.lan'],
+    });
     for (const url of [`${running.url}/healthz`, `${running.logUrl}/checkpoint`, running.metricsUrl]) {
       expect((await asked(url, `build.lan:${portOf(url)}`)).status, url).to.equal(200);
       expect((await asked(url, 'other.lan')).status, url).to.equal(403);
@@ -149,7 +151,7 @@ describe('mayfly dev', function () {
   });
 
   it('says which port is taken, and leaves nothing listening', async () => {
-    running = await startDevInstance(join(directory, 'first'));
+    running = await startDev({ data: join(directory, 'first') });
     const taken: readonly (readonly [string, string])[] = [
       ['--listen', running.url],
       ['--issuer-listen', running.issuerUrl],
@@ -157,7 +159,7 @@ describe('mayfly dev', function () {
     for (const [option, url] of taken) {
       const free = ['--listen', '127.0.0.1:0', '--issuer-listen', '127.0.0.1:0'];
       const words = [...free, option, new URL(url).host, '--data', join(directory, `taken${option}`)];
-      const result = await runCli(['dev', ...words]);
+      const result = await runMayfly(['dev', ...words]);
       expect(result.code, option).to.equal(1);
       expect(result.stderr, option)
         .to.match(new RegExp(`${portOf(url)}.* taken`))
@@ -167,8 +169,8 @@ describe('mayfly dev', function () {
 
   it('refuses a second writer on one directory', async () => {
     const data = join(directory, 'shared');
-    running = await startDevInstance(data);
-    const result = await runCli([
+    running = await startDev({ data });
+    const result = await runMayfly([
       'dev',
       '--data',
       data,
@@ -195,30 +197,30 @@ describe('mayfly dev', function () {
     const ended = spawnSync(process.execPath, ['-e', '0']).pid;
     for (const by of [`for dev by process ${process.pid}`, `for production by process ${ended}`, '']) {
       await leave(by);
-      const { code, stdout } = await runCli(['dev', ...ANYWHERE, '--data', data, '--json']);
+      const { code, stdout } = await runMayfly(['dev', ...ANYWHERE, '--data', data, '--json']);
       expect(code, by).to.equal(1);
       expect(stdout, by).to.contain('DIRECTORY_UNFINISHED');
     }
     await leave(`for dev by process ${ended}`);
-    running = await startDevInstance(data);
+    running = await startDev({ data });
     await certificateFor(running, join(directory, 'out'));
   });
 
   it('starts again with the same words after it was killed, at any moment of its first start', async () => {
     // How long a start takes here.
     const begin = performance.now();
-    const first = await startDevInstance(join(directory, 'timed'));
+    const first = await startDev({ data: join(directory, 'timed') });
     const length = performance.now() - begin;
     await first.stop('SIGKILL');
     for (let part = 1; part <= 5; part++) {
       const data = join(directory, `killed-${part}`);
-      const child = spawn(process.execPath, cliWords(['dev', ...ANYWHERE, '--data', data]), {
+      const child = spawn(process.execPath, mayflyWords(['dev', ...ANYWHERE, '--data', data]), {
         stdio: 'ignore',
       });
       await delay((length * part) / 5);
       child.kill('SIGKILL');
       await once(child, 'exit');
-      running = await startDevInstance(data);
+      running = await startDev({ data });
       expect(await running.stop('SIGTERM'), String(part)).to.equal(0);
     }
   });
@@ -228,13 +230,13 @@ describe('mayfly dev', function () {
     await mkdir(data);
     const marker = { version: 1, mode: 'production', createdAt: '2026-11-22T10:00:00Z' };
     await writeFile(join(data, 'mayfly.json'), JSON.stringify(marker));
-    const result = await runCli(['dev', '--data', data]);
+    const result = await runMayfly(['dev', '--data', data]);
     expect(result).to.include({ code: 1, stdout: '' });
     expect(result.stderr).to.contain('production directory');
   });
 
   it('refuses an address of other machines unless it is allowed', async () => {
-    const result = await runCli(['dev', '--listen', '0.0.0.0:0', '--data', join(directory, 'never')]);
+    const result = await runMayfly(['dev', '--listen', '0.0.0.0:0', '--data', join(directory, 'never')]);
     expect(result).to.include({ code: 1, stdout: '' });
     expect(result.stderr).to.contain('can be anybody').and.contain('--insecure-public-host');
     for (const host of ['0.0.0.0', '10.0.0.1', '::', 'build.lan', 'localhost.lan']) {
@@ -261,7 +263,7 @@ describe('mayfly dev', function () {
 
   it('is refused by serve', async () => {
     const data = join(directory, 'fresh');
-    const result = await runCli(['serve', '--data', data, '--listen', '127.0.0.1:0']);
+    const result = await runMayfly(['serve', '--data', data, '--listen', '127.0.0.1:0']);
     expect(result).to.include({ code: 1, stdout: '' });
     expect(result.stderr).to.contain('for development');
   });

@@ -13,7 +13,7 @@ import { decodePem } from '../../../core/pem.ts';
 import { readIdentity } from '../../../ct-log/log-identity.ts';
 import { openCtLog } from '../../../ct-log/ct-log.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../../support/ordinary-user.ts';
-import { runCli, type CliResult } from '../../support/run-cli.ts';
+import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 
 const PASSPHRASE = 'correct horse battery';
 
@@ -29,8 +29,8 @@ describe('mayfly init', function () {
   });
   afterEach(() => rm(cwd, { recursive: true }));
 
-  const init = (...args: string[]): Promise<CliResult> =>
-    runCli(['init', '--data', 'data', ...args], { cwd });
+  const init = (...args: string[]): Promise<MayflyResult> =>
+    runMayfly(['init', '--data', 'data', ...args], { cwd });
   const openssl = (...args: string[]): string =>
     execFileSync('openssl', args, { cwd, encoding: 'utf8', stdio: 'pipe' });
   const text = (...path: string[]): Promise<string> => readFile(join(data, ...path), 'utf8');
@@ -160,7 +160,7 @@ describe('mayfly init', function () {
       ...[0, true, true],
     ]);
     const json = async (...args: string[]): Promise<string[]> => {
-      const answer = await runCli(['init', '--json', '--keep-root-key', ...args], { cwd });
+      const answer = await runMayfly(['init', '--json', '--keep-root-key', ...args], { cwd });
       return (JSON.parse(answer.stdout) as { warnings: string[] }).warnings;
     };
     expect((await json('--data', 'a', ...url)).map((warning) => warning.includes(wanted))).to.deep.equal([
@@ -224,7 +224,9 @@ describe('mayfly init', function () {
     const again = await init('--root-key-out', 'other.pem', '--json');
     expect(again.code).to.equal(1);
     expect(JSON.parse(again.stdout)).to.have.nested.property('error.code', 'DIRECTORY_EXISTS');
-    const elsewhere = await runCli(['init', '--data', 'second', '--root-key-out', 'root.key.pem'], { cwd });
+    const elsewhere = await runMayfly(['init', '--data', 'second', '--root-key-out', 'root.key.pem'], {
+      cwd,
+    });
     expect(elsewhere.stderr).to.include('a root key is never overwritten');
     expect(await readFile(join(cwd, 'root.key.pem'), 'utf8')).to.equal(before);
     expect((await readdir(cwd)).sort()).to.deep.equal(['data', 'empty', 'pass', 'root.key.pem']);
@@ -234,7 +236,7 @@ describe('mayfly init', function () {
     needOrdinaryUser(this);
     await giveToOrdinaryUser(cwd);
     await chmod(cwd, 0o500);
-    const { code, stderr } = await runCli(['init', '--data', 'data', KEEP], { cwd, user: ordinaryUser });
+    const { code, stderr } = await runMayfly(['init', '--data', 'data', KEEP], { cwd, user: ordinaryUser });
     await chmod(cwd, 0o700);
     expect([code, stderr.includes('cannot be written')]).to.deep.equal([1, true]);
   });
@@ -279,7 +281,7 @@ describe('mayfly init', function () {
     }
     beforeEach(makeChain);
 
-    async function expectAdopted(result: CliResult, passphrase?: string): Promise<void> {
+    async function expectAdopted(result: MayflyResult, passphrase?: string): Promise<void> {
       expect([result.code, result.stderr]).to.deep.equal([0, '']);
       expect(result.stdout).to.include('CN=Old intermediate').and.not.to.include('Root key');
       const signer = await loadKeyFile(await text('keys', 'intermediate.key.pem'), passphrase);

@@ -9,12 +9,10 @@ import { join } from 'node:path';
 import { emailConfig, makeDataDirectory, type TestDirectory } from '../../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../../support/ordinary-user.ts';
-import { runProgram, startProgram, type Program } from '../../support/program.ts';
+import { ANYWHERE, type MayflyProcess, runMayfly, startMayfly } from '../../support/mayfly.ts';
 import { PUBLIC_GOOD } from '../../support/public-good.ts';
 import { rawToken } from '../../support/raw-token.ts';
 import { bodyV2, clientKey, emailToken, post } from '../../support/test-service.ts';
-
-const ANYWHERE = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
 
 interface Ready {
   readonly event: string;
@@ -38,7 +36,7 @@ describe('cli/instance/serve', function () {
   let scratch: string;
   let issuer: TestIssuer;
   let made = 0;
-  const running: Program[] = [];
+  const running: MayflyProcess[] = [];
   before(async () => {
     scratch = await mkdtemp(join(tmpdir(), 'mayfly-serve-'));
     issuer = await startIssuer();
@@ -60,8 +58,8 @@ describe('cli/instance/serve', function () {
     return root;
   }
 
-  async function serve(...args: string[]): Promise<Program & { readonly ready: Ready }> {
-    const program = startProgram(['serve', ...ANYWHERE, '--json', ...args]);
+  async function serve(...args: string[]): Promise<MayflyProcess & { readonly ready: Ready }> {
+    const program = startMayfly(['serve', ...ANYWHERE, '--json', ...args]);
     running.push(program);
     return { ...program, ready: JSON.parse(await program.firstLine) as Ready };
   }
@@ -95,7 +93,7 @@ describe('cli/instance/serve', function () {
 
   it('says to people where everything is and what to do next', async () => {
     const config = emailConfig(issuer.url, '{ public-url: "https://ca.example.org" }');
-    const program = startProgram(['serve', ...ANYWHERE, '--data', await directory({ config })]);
+    const program = startMayfly(['serve', ...ANYWHERE, '--data', await directory({ config })]);
     running.push(program);
     expect(await program.firstLine).to.equal('Mayfly is ready.');
     program.child.kill('SIGINT');
@@ -107,7 +105,7 @@ describe('cli/instance/serve', function () {
   });
 
   /** The lines on stderr that are warnings, from a program that has ended. */
-  const warningsOf = (program: Program): Warning[] =>
+  const warningsOf = (program: MayflyProcess): Warning[] =>
     program
       .stderr()
       .trim()
@@ -118,7 +116,7 @@ describe('cli/instance/serve', function () {
   it('says each warning once, as a line of the log', async () => {
     const data = await directory({ keepRootKey: true, config: 'oidc-issuers: {}\n' });
     for (const json of [[], ['--json']]) {
-      const program = startProgram(['serve', ...ANYWHERE, '--data', data, ...json]);
+      const program = startMayfly(['serve', ...ANYWHERE, '--data', data, ...json]);
       running.push(program);
       await program.firstLine;
       program.child.kill('SIGTERM');
@@ -148,7 +146,7 @@ describe('cli/instance/serve', function () {
 
   it('says in one line what is to be said of many entries alike', async () => {
     const config = PUBLIC_GOOD;
-    const program = startProgram(['serve', ...ANYWHERE, '--data', await directory({ config })]);
+    const program = startMayfly(['serve', ...ANYWHERE, '--data', await directory({ config })]);
     running.push(program);
     await program.firstLine;
     program.child.kill('SIGTERM');
@@ -167,7 +165,7 @@ describe('cli/instance/serve', function () {
 
   it('says what is the matter with an issuer in its own words', async () => {
     const config = emailConfig('http://issuer.invalid');
-    const program = startProgram(['serve', ...ANYWHERE, '--data', await directory({ config })]);
+    const program = startMayfly(['serve', ...ANYWHERE, '--data', await directory({ config })]);
     running.push(program);
     await program.firstLine;
     while (!program.stderr().includes('plain HTTP')) await once(program.child.stderr ?? process, 'data');
@@ -192,7 +190,7 @@ describe('cli/instance/serve', function () {
   /** A service with one request under way, which waits for an issuer that never answers. `answered` resolves to the status
    * of its answer, undefined when the connection ends without one. */
   async function busyService(): Promise<
-    Program & { readonly ready: Ready; readonly answered: Promise<number | undefined> }
+    MayflyProcess & { readonly ready: Ready; readonly answered: Promise<number | undefined> }
   > {
     const silent = createServer().listen(0, '127.0.0.1').unref();
     await once(silent, 'listening');
@@ -242,9 +240,9 @@ describe('cli/instance/serve', function () {
   async function refusal(
     ...args: string[]
   ): Promise<{ status: unknown; code: string; message: string; hint: string }> {
-    const result = await runProgram(['serve', ...ANYWHERE, '--json', ...args]);
+    const result = await runMayfly(['serve', ...ANYWHERE, '--json', ...args]);
     const { error } = JSON.parse(result.stdout) as { error: { code: string; message: string; hint: string } };
-    return { status: result.status, ...error };
+    return { status: result.code, ...error };
   }
 
   it('refuses a directory that is missing, foreign, unwritable or for development', async () => {
@@ -269,12 +267,11 @@ describe('cli/instance/serve', function () {
     const data = await directory();
     await giveToOrdinaryUser(data);
     await chmod(data, 0o500);
-    const { status, stdout } = await runProgram(
-      ['serve', ...ANYWHERE, '--json', '--data', data],
-      ordinaryUser,
-    );
+    const { code, stdout } = await runMayfly(['serve', ...ANYWHERE, '--json', '--data', data], {
+      user: ordinaryUser,
+    });
     await chmod(data, 0o700);
-    expect(status).to.equal(1);
+    expect(code).to.equal(1);
     expect(JSON.parse(stdout)).to.have.nested.property('error.code', 'DIRECTORY_UNWRITABLE');
   });
 
@@ -342,14 +339,14 @@ describe('cli/instance/serve', function () {
 
   it('exits with 2 when it is used wrongly', async () => {
     for (const args of [[], ['--data', 'x', '--tls-cert', 'y'], ['--data', 'x', '--nonsense']]) {
-      expect((await runProgram(['serve', ...args])).status, args.join(' ')).to.equal(2);
+      expect((await runMayfly(['serve', ...args])).code, args.join(' ')).to.equal(2);
     }
     expect((await refusal('--data', 'x', '--listen', 'nonsense')).code).to.equal('ADDRESS_MALFORMED');
   });
 
   it('shows examples in its help', async () => {
-    const { status, stdout } = await runProgram(['serve', '--help']);
-    expect(status).to.equal(0);
+    const { code, stdout } = await runMayfly(['serve', '--help']);
+    expect(code).to.equal(0);
     expect(stdout).to.contain('Examples:').and.to.contain('--behind-tls-proxy');
   });
 });

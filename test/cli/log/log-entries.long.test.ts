@@ -14,9 +14,15 @@ import { auditLines } from '../../audit/support/audit-schema.ts';
 import { makeDataDirectory } from '../../support/data-directory.ts';
 import { githubClaims } from '../../support/github-claims.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
-import { startProgram, type Program } from '../../support/program.ts';
+import {
+  ANYWHERE,
+  type MayflyProcess,
+  type MayflyResult,
+  mayflyWords,
+  runMayfly,
+  startMayfly,
+} from '../../support/mayfly.ts';
 import { projectRoot } from '../../support/project-root.ts';
-import { cliWords, runCli, type CliResult } from '../../support/run-cli.ts';
 import { bodyV2, clientKey, emailToken, post } from '../../support/test-service.ts';
 import { failureOf } from '../../support/failure.ts';
 
@@ -31,7 +37,7 @@ interface Got {
   readonly line: Record<string, unknown>;
 }
 
-const objects = ({ stdout }: CliResult): Record<string, unknown>[] =>
+const objects = ({ stdout }: MayflyResult): Record<string, unknown>[] =>
   stdout
     .split('\n')
     .filter(Boolean)
@@ -45,7 +51,7 @@ describe('cli/log list, search and show', function () {
   let trust: string;
   let people: TestIssuer;
   let github: TestIssuer;
-  let service: Program;
+  let service: MayflyProcess;
   let url: string;
   const got: Got[] = [];
 
@@ -58,8 +64,7 @@ describe('cli/log list, search and show', function () {
       `  ${issuer.url}:\n    issuer-url: ${issuer.url}\n    client-id: sigstore\n    type: ${type}\n`;
     const config = `oidc-issuers:\n${entry(people, 'email')}${entry(github, 'github-workflow')}mayfly: { audit: { file: { path: audit/audit.jsonl }, fail-closed: true } }\n`;
     await makeDataDirectory(data, { config });
-    const anywhere = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0', '--json'];
-    service = startProgram(['serve', ...anywhere, '--data', data]);
+    service = startMayfly(['serve', ...ANYWHERE, '--json', '--data', data]);
     ({ url } = JSON.parse(await service.firstLine) as { url: string });
     await sign(await emailToken({ issuer: people }), 'alice@example.com');
     await sign(await emailToken({ issuer: people }, { email: 'Bob@Example.com' }), 'Bob@Example.com');
@@ -91,13 +96,13 @@ describe('cli/log list, search and show', function () {
     got.push({ pem, line });
   }
 
-  async function ok(...args: string[]): Promise<CliResult> {
-    const result = await runCli(args);
+  async function ok(...args: string[]): Promise<MayflyResult> {
+    const result = await runMayfly(args);
     expect(result.code, result.stderr + result.stdout).to.equal(0);
     return result;
   }
 
-  const log = (verb: string, ...args: string[]): Promise<CliResult> =>
+  const log = (verb: string, ...args: string[]): Promise<MayflyResult> =>
     ok('log', verb, '--data', data, ...args);
 
   /** What a command answers in this process, options as commander has them. */
@@ -196,7 +201,7 @@ describe('cli/log list, search and show', function () {
   });
 
   it('ends when its reader has seen enough', async () => {
-    const words = cliWords(['log', 'list', '--data', data, '--json']);
+    const words = mayflyWords(['log', 'list', '--data', data, '--json']);
     const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.destroy();
     let stderr = '';
@@ -270,7 +275,7 @@ describe('cli/log list, search and show', function () {
       [1, /the audit says serial abc/, ['--certificate-sha256', hash, '--audit', other]],
     ];
     for (const [code, sentence, args] of refusals) {
-      const result = await runCli(['log', 'show', ...args, '--data', data]);
+      const result = await runMayfly(['log', 'show', ...args, '--data', data]);
       expect([result.code, result.stdout], args.join(' ')).to.deep.equal([code, '']);
       expect(result.stderr, args.join(' ')).to.match(sentence);
     }
@@ -281,7 +286,7 @@ describe('cli/log list, search and show', function () {
     const { pem = '', line = {} } = got[2] ?? {};
     const [bystander] = got;
     await writeFile(join(work, 'cert.pem'), pem);
-    const script = cliWords([]).map((word) => `'${word}'`);
+    const script = mayflyWords([]).map((word) => `'${word}'`);
     await writeFile(
       join(work, 'mayfly'),
       `#!/bin/sh\nexec '${process.execPath}' ${script.join(' ')} "$@"\n`,

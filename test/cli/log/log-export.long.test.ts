@@ -9,15 +9,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { emailConfig, makeDataDirectory } from '../../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
-import { startProgram, type Program } from '../../support/program.ts';
-import { cliWords, runCli, type CliResult } from '../../support/run-cli.ts';
+import {
+  ANYWHERE,
+  type MayflyProcess,
+  type MayflyResult,
+  mayflyWords,
+  runMayfly,
+  startMayfly,
+} from '../../support/mayfly.ts';
 import { bodyV2, clientKey, emailToken, post, refusalOf } from '../../support/test-service.ts';
 import { needMounts, skipUnless } from '../../support/skipped.ts';
 
 const ORIGIN = 'localhost/log/2026';
-const ANYWHERE = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
-
-const json = ({ stdout }: CliResult): Record<string, unknown> =>
+const json = ({ stdout }: MayflyResult): Record<string, unknown> =>
   JSON.parse(stdout) as Record<string, unknown>;
 
 /** A web server for the files of a directory: its URL, and how to end it. */
@@ -65,19 +69,24 @@ describe('cli/log export and freeze', function () {
   let trust: string;
   let certificate: string;
   let issuer: TestIssuer;
-  const running: Program[] = [];
+  const running: MayflyProcess[] = [];
 
-  const serve = async (): Promise<{ url: string; logUrl: string; metricsUrl: string; program: Program }> => {
-    const program = startProgram(['serve', ...ANYWHERE, '--json', '--data', data]);
+  const serve = async (): Promise<{
+    url: string;
+    logUrl: string;
+    metricsUrl: string;
+    program: MayflyProcess;
+  }> => {
+    const program = startMayfly(['serve', ...ANYWHERE, '--json', '--data', data]);
     running.push(program);
     const ready = JSON.parse(await program.firstLine) as { url: string; logUrl: string; metricsUrl: string };
     return { ...ready, program };
   };
-  const stop = async ({ child, ended }: Program): Promise<void> => {
+  const stop = async ({ child, ended }: MayflyProcess): Promise<void> => {
     child.kill('SIGTERM');
     await ended;
   };
-  const log = (...args: string[]): Promise<CliResult> => runCli(['log', ...args]);
+  const log = (...args: string[]): Promise<MayflyResult> => runMayfly(['log', ...args]);
 
   before(async () => {
     scratch = await mkdtemp(join(tmpdir(), 'mayfly-export-'));
@@ -85,7 +94,7 @@ describe('cli/log export and freeze', function () {
     certificate = join(scratch, 'cert.pem');
     issuer = await startIssuer();
     await makeDataDirectory(data, { config: emailConfig(issuer.url, '{rate-limit: off}') });
-    expect((await runCli(['trust', 'export', '--data', data, '--out', trust])).code).to.equal(0);
+    expect((await runMayfly(['trust', 'export', '--data', data, '--out', trust])).code).to.equal(0);
     const { url, program } = await serve();
     const body = bodyV2(await emailToken({ issuer }), clientKey());
     for (let i = 0; i < 260; i += 20) {
@@ -183,7 +192,7 @@ describe('cli/log export and freeze', function () {
     // A file that is a mount point cannot be replaced, also not by root.
     const script = 'mount --bind "$1" "$1" && shift && exec "$@"';
     const words = ['log', 'freeze', '--data', data, '--confirm', ORIGIN, '--json'];
-    const args = ['-rm', '/bin/sh', '-c', script, 'sh', checkpoint, process.execPath, ...cliWords(words)];
+    const args = ['-rm', '/bin/sh', '-c', script, 'sh', checkpoint, process.execPath, ...mayflyWords(words)];
     const { stdout } = spawnSync('unshare', args, { encoding: 'utf8' });
     expect(JSON.parse(stdout)).to.have.nested.property('error.code', 'LOG_STORAGE');
     expect(stdout).to.match(/the checkpoint of the last head is not written: .*EBUSY/);

@@ -16,9 +16,9 @@ import { logSigners } from '../../ct-log/support/log-keys.ts';
 import { serveReader } from '../../ct-log/support/serve-reader.ts';
 import { createCtLog } from '../../../ct-log/create-log.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../../support/ordinary-user.ts';
-import { runCli, type CliResult } from '../../support/run-cli.ts';
+import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 
-const json = ({ stdout }: CliResult): Record<string, unknown> =>
+const json = ({ stdout }: MayflyResult): Record<string, unknown> =>
   JSON.parse(stdout) as Record<string, unknown>;
 
 describe('cli/log/log', function () {
@@ -50,7 +50,7 @@ describe('cli/log/log', function () {
     await test.remove();
   });
 
-  const run = (...args: string[]): Promise<CliResult> => runCli(['log', ...args]);
+  const run = (...args: string[]): Promise<MayflyResult> => runMayfly(['log', ...args]);
 
   it('says size and time of a log that a server writes at this moment', async () => {
     const result = await run('status', '--data', test.directory, '--json');
@@ -248,7 +248,7 @@ describe('cli/log/log', function () {
     await giveToOrdinaryUser(data);
     for (const closed of [dirname(identity), join(data, 'logs'), data]) {
       chmodSync(closed, 0);
-      const { code, stderr } = await runCli(['log', 'check', '--data', data], { user: ordinaryUser });
+      const { code, stderr } = await runMayfly(['log', 'check', '--data', data], { user: ordinaryUser });
       chmodSync(closed, 0o700);
       expect(code).to.equal(3);
       expect(stderr, closed).to.include('cannot be read\n  Check its owner and mode').and.include(closed);

@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import { speaker } from '../../../cli/program/command.ts';
-import { runCli } from '../../support/run-cli.ts';
+import { runMayfly } from '../../support/mayfly.ts';
 
 const TOKEN = 'eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl';
 
 describe('cli: a token typed as the value of another option', () => {
   for (const option of ['--url', '--key-type', '--flow', '--trust']) {
     it(`is not repeated for ${option}`, async () => {
-      const { stdout, stderr } = await runCli(['certificate', option, TOKEN]);
+      const { stdout, stderr } = await runMayfly(['certificate', option, TOKEN]);
       expect(stdout + stderr)
         .to.contain('(a token)')
         .and.not.contain('eyJ');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Command } from 'commander';
 import { programFor } from '../../../cli/main.ts';
-import { runCli } from '../../support/run-cli.ts';
+import { runMayfly } from '../../support/mayfly.ts';
 
 /** Words that bash offers in `folder` behind the line; the last one is being typed. */
 function offered(script: string, folder: string, words: readonly string[]): string[] {
@@ -28,7 +28,7 @@ describe('mayfly completion', function () {
     mkdirSync(join(folder, 'client'));
     writeFileSync(join(folder, 'cases.yaml'), '');
     for (const shell of ['bash', 'zsh', 'fish']) {
-      const { code, stdout, stderr } = await runCli(['completion', shell]);
+      const { code, stdout, stderr } = await runMayfly(['completion', shell]);
       expect([code, stderr]).to.deep.equal([0, '']);
       scripts[shell] = stdout;
     }
@@ -89,7 +89,7 @@ describe('mayfly completion', function () {
   });
 
   it('knows its shells', async () => {
-    const { code, stderr } = await runCli(['completion', 'tcsh']);
+    const { code, stderr } = await runMayfly(['completion', 'tcsh']);
     expect([code, stderr.split('\n')[0]]).to.deep.equal([
       2,
       'mayfly: the shell must be one of bash, zsh, fish, not "tcsh"',

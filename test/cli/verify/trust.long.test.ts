@@ -9,7 +9,7 @@ import { parseLogV3Json } from '../../../ct-log/format/log-v3-json.ts';
 import { parseVkeys } from '../../../tlog/format/vkey.ts';
 import { readIdentity } from '../../../ct-log/log-identity.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
-import { runCli, type CliResult } from '../../support/run-cli.ts';
+import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 
 const FILES = ['chain.pem', 'intermediate.pem', 'log.pub.pem', 'log.v3.json', 'log.vkey', 'root.pem'];
 
@@ -18,7 +18,7 @@ describe('mayfly trust export', function () {
   let cwd: string;
   before(async () => {
     cwd = await mkdtemp(join(tmpdir(), 'mayfly-trust-'));
-    const { code } = await runCli(
+    const { code } = await runMayfly(
       ['init', '--data', 'data', '--keep-root-key', '--origin', 'ca.example/log/one'],
       { cwd },
     );
@@ -26,8 +26,8 @@ describe('mayfly trust export', function () {
   });
   after(() => rm(cwd, { recursive: true }));
 
-  const exportTo = (out: string, ...args: string[]): Promise<CliResult> =>
-    runCli(['trust', 'export', '--data', 'data', '--out', out, ...args], { cwd });
+  const exportTo = (out: string, ...args: string[]): Promise<MayflyResult> =>
+    runMayfly(['trust', 'export', '--data', 'data', '--out', out, ...args], { cwd });
   const text = (...path: string[]): Promise<string> => readFile(join(cwd, ...path), 'utf8');
 
   it('writes what the verifier reads', async () => {
@@ -162,7 +162,7 @@ describe('mayfly trust export', function () {
   for (const [name, data, out, expected, part] of MISTAKES)
     it(`refuses ${name}`, async () => {
       await writeFile(join(cwd, 'file'), '');
-      const { code, stderr } = await runCli(['trust', 'export', '--data', data, '--out', out], { cwd });
+      const { code, stderr } = await runMayfly(['trust', 'export', '--data', data, '--out', out], { cwd });
       expect([code, stderr.includes(part)], stderr).to.deep.equal([expected, true]);
     });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { encodePem } from '../../../core/pem.ts';
 import { logV3Json } from '../../../ct-log/format/log-v3-json.ts';
 import { encodeVkey, makeVkey } from '../../../tlog/format/vkey.ts';
-import { runCli, type CliResult } from '../../support/run-cli.ts';
+import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 import { sha256 } from '../../support/parsers.ts';
 import {
   altName,
@@ -39,9 +39,9 @@ describe('mayfly verify certificate', () => {
   const world = makeWorld();
   const path = (name: string): string => join(directory, name);
   const write = (name: string, content: string | Uint8Array): Promise<void> => writeFile(path(name), content);
-  const verify = (...words: string[]): Promise<CliResult> =>
-    runCli(['verify', 'certificate', ...words], { cwd: directory });
-  const good = (...more: string[]): Promise<CliResult> => verify('cert.pem', '--trust', '.', ...more);
+  const verify = (...words: string[]): Promise<MayflyResult> =>
+    runMayfly(['verify', 'certificate', ...words], { cwd: directory });
+  const good = (...more: string[]): Promise<MayflyResult> => verify('cert.pem', '--trust', '.', ...more);
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'mayfly-verify-'));
@@ -138,8 +138,8 @@ describe('mayfly verify certificate', () => {
   });
 
   it('reads the certificate or the proof from stdin', async () => {
-    const run = (words: string[], stdin: string): Promise<CliResult> =>
-      runCli(['verify', 'certificate', '--trust', '.', ...WHO, ...words], { cwd: directory, stdin });
+    const run = (words: string[], stdin: string): Promise<MayflyResult> =>
+      runMayfly(['verify', 'certificate', '--trust', '.', ...WHO, ...words], { cwd: directory, stdin });
     expect((await run(['-'], encodePem('CERTIFICATE', world.certificate))).code).to.equal(0);
     const proven = await run(['cert.pem', '--proof', '-'], Buffer.from(world.proof).toString());
     expect([proven.code, /ok +inclusion/.test(proven.stdout)]).to.deep.equal([0, true]);
@@ -150,7 +150,9 @@ describe('mayfly verify certificate', () => {
   });
 
   it('leads to the subcommand when it was left out', async () => {
-    const { code, stdout, stderr } = await runCli(['verify', 'cert.pem', '--trust', '.'], { cwd: directory });
+    const { code, stdout, stderr } = await runMayfly(['verify', 'cert.pem', '--trust', '.'], {
+      cwd: directory,
+    });
     expect([code, stdout]).to.deep.equal([2, '']);
     expect(stderr).to.include('mayfly verify certificate CERT');
   });
@@ -167,7 +169,7 @@ describe('mayfly verify certificate', () => {
     const alice = [{ reason: 'a stolen laptop', identity: IDENTITY }];
     const sha256Of = (text: string): string => hash('sha256', text, 'hex');
 
-    async function verifyPinned(text: string, ...more: string[]): Promise<CliResult> {
+    async function verifyPinned(text: string, ...more: string[]): Promise<MayflyResult> {
       await write('deny.json', text);
       return good(...WHO, '--deny', 'deny.json', '--deny-sha256', sha256Of(text), ...more);
     }
@@ -447,7 +449,7 @@ describe('mayfly verify certificate', () => {
     expect([help.code, help.stdout]).to.satisfy(
       ([code, text]: [number, string]) => code === 0 && text.includes('Examples:'),
     );
-    expect((await runCli(['verify'])).code).to.equal(2);
-    expect((await runCli(['verify', 'nothing'])).code).to.equal(2);
+    expect((await runMayfly(['verify'])).code).to.equal(2);
+    expect((await runMayfly(['verify', 'nothing'])).code).to.equal(2);
   });
 });

@@ -61,6 +61,13 @@ async function startListener(tls: boolean): Promise<Listener> {
   return { port: Number(new URL(url).port), drain, accepted, asked, answer };
 }
 
+const OPEN = 'open';
+const CLOSED = 'closed';
+
+/** What is left of each connection on this side. */
+const states = ({ accepted }: Listener): string[] =>
+  accepted.map(({ destroyed }) => (destroyed ? CLOSED : OPEN));
+
 /** What a client does that ends nothing by itself. Resolves when it is done, and the listener has what it sent. */
 type Client = (socket: Socket, listener: Listener) => Promise<unknown>;
 
@@ -141,6 +148,7 @@ describe('server: the end of a listener', function () {
         const listener = await startListener(tls);
         await client(await open(listener.port, tls), listener);
         await listener.drain(GRACE);
+        expect(states(listener)).to.deep.equal([CLOSED]);
       });
 
     it(`waits for answers under way${tls ? ', over TLS' : ''}`, async () => {
@@ -210,17 +218,20 @@ describe('server: the end of a listener', function () {
   }
 
   it('is not put off by a client that never begins the handshake of TLS, or never ends it', async () => {
-    const { port, drain } = await startListener(true);
-    await open(port, false);
-    const half = await open(port, false);
+    const listener = await startListener(true);
+    await open(listener.port, false);
+    const half = await open(listener.port, false);
     half.write(Buffer.from([22, 3, 1, 2, 0, 1]));
-    await drain(GRACE);
+    await listener.drain(GRACE);
+    expect(states(listener)).to.deep.equal([CLOSED, CLOSED]);
   });
 
   it('cuts off an answer that is never made when the time is over', async () => {
-    const { port, drain, asked } = await startListener(false);
-    (await open(port, false)).write(`${POST}0123456789`);
-    await asked;
-    await drain(1);
+    const listener = await startListener(false);
+    (await open(listener.port, false)).write(`${POST}0123456789`);
+    await listener.asked;
+    expect(states(listener)).to.deep.equal([OPEN]);
+    await listener.drain(1);
+    expect(states(listener)).to.deep.equal([CLOSED]);
   });
 });

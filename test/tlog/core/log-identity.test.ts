@@ -59,8 +59,11 @@ describe('ct-log: the identity of a log', () => {
 
   it('is not in the way of a log.json that says the same in other words', async () => {
     const text = readFileSync(path('log.json'), 'utf8');
-    writeFileSync(path('log.json'), JSON.stringify(JSON.parse(text)));
+    const compact = JSON.stringify(JSON.parse(text));
+    expect(compact).to.not.equal(text);
+    writeFileSync(path('log.json'), compact);
     await grow(1);
+    expect((await openDirectorySource(test.directory)).head.size).to.equal(1);
   });
 
   it('is bound when a log of an older version is opened for the first time', async () => {
