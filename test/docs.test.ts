@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { programFor } from '../cli/main.ts';
 import { projectRoot } from './support/project-root.ts';
 
-const PAGES = ['docs', 'README.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+const PAGES = ['docs', 'README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'test/README.md'];
 
 /** Folders of the data directory, which have the names of folders here. */
 const OF_THE_DATA_DIRECTORY = new Set(['ca/former', 'ca/chain.pem']);
@@ -117,6 +117,23 @@ describe('the documentation', () => {
     const text = read('docs/README.md');
     const others = pages.filter((page) => page.startsWith('docs/') && page !== 'docs/README.md');
     expect(others.filter((page) => !text.includes(`](${page.slice('docs/'.length)})`))).to.deep.equal([]);
+  });
+
+  it('lists every helper of the tests in test/README.md', () => {
+    const helpers = files.filter(
+      (file) =>
+        /^test\/(?:.*\/)?(?:support|differential)\//.test(file) && !/\.(?:test|suite)\.ts$/.test(file),
+    );
+    // A row stands for a file, or for all of a folder.
+    const listed = [...read('test/README.md').matchAll(/^\| \[([\w./-]+)\]\(/gm)].map(
+      ([, name = '']) => `test/${name}`,
+    );
+    const isListed = (file: string): boolean =>
+      listed.includes(file) || listed.some((name) => name.endsWith('/') && file.startsWith(name));
+    expect(helpers.length).to.be.above(60);
+    expect(helpers.filter((file) => !isListed(file))).to.deep.equal([]);
+    const gone = (name: string): boolean => !files.includes(name) && !folders.has(name.replace(/\/$/, ''));
+    expect(listed.filter(gone)).to.deep.equal([]);
   });
 
   it('names only paths that exist', () => {

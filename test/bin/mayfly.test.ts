@@ -18,6 +18,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { projectRoot } from '../support/project-root.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 /** Says that it is another Node than it is. */
 const PRETEND = `data:text/javascript,${encodeURIComponent(
@@ -193,9 +194,7 @@ describe('bin/mayfly.js', function () {
   for (const { name, words } of OLD_NODES) {
     describe(`under ${name}`, () => {
       before(function () {
-        if (words !== undefined) return;
-        console.warn('      NOT TESTED: there is no Node from 20 to 22.15 on the PATH');
-        this.skip();
+        skipUnless(this, words !== undefined, 'there is no Node from 20 to 22.15 on the PATH');
       });
       const startOld = (...args: string[]) => start(words ?? [''], ...args);
 

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { layOut } from '../../cli/program/help-layout.ts';
 import { programFor } from '../../cli/main.ts';
 import { mayflyWords, runMayfly } from '../support/mayfly.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 /** The help of every command in so many columns. */
 async function everyHelp(columns: number): Promise<ReadonlyMap<string, string>> {
@@ -42,10 +43,11 @@ describe('help', function () {
   });
 
   it('has the width of the terminal, wide or narrow', function () {
-    if (spawnSync('script', ['--version']).status !== 0) {
-      console.warn('      NOT TESTED: there is no script(1), which makes a terminal');
-      this.skip();
-    }
+    skipUnless(
+      this,
+      spawnSync('script', ['--version']).status === 0,
+      'there is no script(1), which makes a terminal',
+    );
     const inTerminal = (columns: number, ...words: string[]): string[] => {
       const command = [process.execPath, ...mayflyWords(words)].map((word) => `'${word}'`).join(' ');
       const { stdout } = spawnSync('script', ['-qec', `stty cols ${columns}; ${command}`, '/dev/null'], {

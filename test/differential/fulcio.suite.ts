@@ -19,6 +19,7 @@ import { configuration, ENTRIES } from './configuration.ts';
 import type { DifferentialCase } from './differential-case.ts';
 import { startManyIssuers, type ManyIssuers } from './many-issuers.ts';
 import { mismatches } from './outcome.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const GROUPS: Readonly<Record<string, readonly DifferentialCase[]>> = {
   'on tokens as such': tokenCases,
@@ -59,10 +60,7 @@ describe(`Fulcio ${FULCIO_VERSION} and Mayfly agree`, () => {
     const program = findFulcio((text) => {
       console.error(`  ${text}`);
     });
-    if (program === undefined) {
-      this.skip();
-      return;
-    }
+    skipUnless(this, program !== undefined, 'there is neither Fulcio nor Go here');
     issuers = await startManyIssuers();
     services = await startBothServices(program, configuration(issuers.url), OURS, issuers.proxy);
   });

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { projectRoot } from '../support/project-root.ts';
 import { type DevMayfly, runMayfly, startDev } from '../support/mayfly.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const run = promisify(execFile);
 const cosign = process.env['COSIGN'] ?? 'cosign';
@@ -46,10 +47,11 @@ describe('judge: cosign', function () {
   });
 
   it('signs and verifies by the lines of docs/compatibility.md', async function () {
-    if (spawnSync(cosign, ['version']).status !== 0) {
-      console.log('      skipped: there is no cosign here (COSIGN=/path/to/cosign)');
-      this.skip();
-    }
+    skipUnless(
+      this,
+      spawnSync(cosign, ['version']).status === 0,
+      'there is no cosign (COSIGN=/path/to/cosign)',
+    );
     service = await startDev({ byLauncher: 'built' });
     const { url, issuerUrl, scratch, data } = service;
     await runMayfly(['trust', 'export', '--data', data, '--out', join(scratch, 'trust')]);

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { projectRoot } from '../support/project-root.ts';
 import { type DevMayfly, runMayfly, startDev } from '../support/mayfly.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const VERSION = 'v1.4.0';
 const folder = join(projectRoot, `node_modules/.cache/judges/ctclient-${VERSION}`);
@@ -30,10 +31,7 @@ describe('judge: ctclient', function () {
 
   before(async function () {
     const missing = whyMissing();
-    if (missing !== undefined) {
-      console.log(`      skipped: ${missing}`);
-      this.skip();
-    }
+    skipUnless(this, missing === undefined, missing ?? '');
     service = await startDev({ byLauncher: 'built' });
     trust = join(service.scratch, 'trust');
     await mkdir(trust);

@@ -12,6 +12,7 @@ import { expect } from 'chai';
 import { createDocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import { startApiServer, type ApiServer } from '../support/kubernetes-api-server.ts';
 import { projectRoot } from '../support/project-root.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const source = join(projectRoot, 'test/judges/kubernetes-router');
 const program = join(projectRoot, 'node_modules/.cache/judges/kubernetes-router');
@@ -49,10 +50,7 @@ describe("judge: the Kubernetes API server's router", function () {
 
   before(async function () {
     const missing = whyMissing();
-    if (missing !== undefined) {
-      console.log(`      skipped: ${missing}`);
-      this.skip();
-    }
+    skipUnless(this, missing === undefined, missing ?? '');
     router = spawn(program, { stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = (await once(router.stdout ?? router, 'data')) as [Buffer];
     base = `http://${line.toString().trim()}`;

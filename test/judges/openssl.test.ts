@@ -1,9 +1,11 @@
 /** OpenSSL's command line judges chain, extensions and SCT of a certificate that the real program issued. */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { hasOpenssl } from '../ca/support/openssl.ts';
 import { type DevMayfly, runMayfly, startDev } from '../support/mayfly.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const run = promisify(execFile);
 
@@ -14,10 +16,7 @@ describe('judge: openssl', function () {
   let trust: string;
 
   before(async function () {
-    if (spawnSync('openssl', ['version']).status !== 0) {
-      console.log('      skipped: there is no openssl program here');
-      this.skip();
-    }
+    skipUnless(this, hasOpenssl(), 'there is no openssl');
     service = await startDev({ byLauncher: 'built' });
     out = join(service.scratch, 'certificate');
     trust = join(service.scratch, 'trust');

@@ -8,6 +8,7 @@ import { expect } from 'chai';
 import { Place } from '../support/installation.ts';
 import { needOrdinaryUser } from '../support/ordinary-user.ts';
 import { projectRoot } from '../support/project-root.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const document = readFileSync(join(projectRoot, 'docs/install.md'), 'utf8');
 
@@ -73,9 +74,7 @@ describe('docs/install.md', function () {
   /** Whether the one thing that comes over a network came. */
   function needRuntime(test: Mocha.Context, program: string): void {
     const runtime = `lib/node_modules/mayfly/node_modules/node-${process.platform}-${process.arch}/bin/node`;
-    if (existsSync(place.at(program, runtime))) return;
-    console.warn('      NOT TESTED: the registry does not give the runtime');
-    test.skip();
+    skipUnless(test, existsSync(place.at(program, runtime)), 'the registry does not give the runtime');
   }
 
   it('is tried to the last command', () => {

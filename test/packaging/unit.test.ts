@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { projectRoot } from '../support/project-root.ts';
 import { runMayfly } from '../support/mayfly.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const FILE = join(projectRoot, 'packaging/systemd/mayfly.service');
 
@@ -54,10 +55,11 @@ describe('packaging/systemd/mayfly.service', () => {
   describe('by the judgement of systemd-analyze', () => {
     let folder: string;
     before(function () {
-      if (spawnSync('systemd-analyze', ['--version']).status !== 0) {
-        console.warn('      NOT TESTED: there is no systemd-analyze');
-        this.skip();
-      }
+      skipUnless(
+        this,
+        spawnSync('systemd-analyze', ['--version']).status === 0,
+        'there is no systemd-analyze',
+      );
       folder = mkdtempSync(join(tmpdir(), 'mayfly-unit-'));
       const program = join(folder, 'opt/mayfly/bin/mayfly');
       mkdirSync(dirname(program), { recursive: true });

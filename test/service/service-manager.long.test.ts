@@ -14,6 +14,7 @@ notices.bind(sys.argv[1])
 print("listening", flush=True)
 while True: print(notices.recv(4096).decode().replace("\\n", " "), flush=True)
 `;
+import { skipUnless } from '../support/skipped.ts';
 
 describe('service/service-manager: serve with NOTIFY_SOCKET', function () {
   this.timeout(60_000);
@@ -54,10 +55,7 @@ describe('service/service-manager: serve with NOTIFY_SOCKET', function () {
     const needed = ['python3', 'systemd-notify'].filter(
       (name) => spawnSync(name, ['--version']).status !== 0,
     );
-    if (needed.length > 0) {
-      console.warn(`      NOT TESTED: there is no ${needed.join(', no ')}`);
-      this.skip();
-    }
+    skipUnless(this, needed.length === 0, `there is no ${needed.join(', no ')}`);
     const socket = join(folder, 'notify');
     const listener = spawn('python3', ['-c', LISTENER, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
     children.push(listener);

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { chown, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from './project-root.ts';
+import { skipUnless } from './skipped.ts';
 
 /** A user and a group by number, as `child_process` takes them. */
 export interface User {
@@ -21,9 +22,7 @@ export const ordinaryUser: User | undefined = process.getuid?.() === 0 ? NOBODY 
 /** Skips `test`, aloud, where no program can be run as the ordinary user. */
 export function needOrdinaryUser(test: Mocha.Context): void {
   const obstacle = whyNoOrdinaryUser();
-  if (obstacle === undefined) return;
-  console.warn(`      NOT TESTED: ${obstacle}`);
-  test.skip();
+  skipUnless(test, obstacle === undefined, obstacle ?? '');
 }
 
 function whyNoOrdinaryUser(): string | undefined {

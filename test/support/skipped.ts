@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 
 /** Skips `test` unless the machine has what it needs, and says so: a test that nobody ran must not look like one that
  * passed. `lacking` is what the machine does not have. */
-export function skipUnless(test: Mocha.Context, hasIt: boolean, lacking: string): void {
+export function skipUnless(test: Mocha.Context, hasIt: boolean, lacking: string): asserts hasIt {
   if (hasIt) return;
   console.warn(`      NOT TESTED: ${lacking}`);
   test.skip();

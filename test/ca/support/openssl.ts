@@ -5,14 +5,13 @@ import { join } from 'node:path';
 
 let known: boolean | undefined;
 
-/** Whether this machine has the openssl program; says so once when it has not. */
+/** Whether this machine has the openssl program. */
 export function hasOpenssl(): boolean {
   if (known !== undefined) return known;
   try {
     execFileSync('openssl', ['version'], { stdio: 'ignore' });
     known = true;
   } catch {
-    console.warn('openssl is not installed: its judgements are skipped');
     known = false;
   }
   return known;

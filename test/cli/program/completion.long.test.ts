@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import type { Command } from 'commander';
 import { programFor } from '../../../cli/main.ts';
 import { runMayfly } from '../../support/mayfly.ts';
+import { skipUnless } from '../../support/skipped.ts';
 
 /** Words that bash offers in `folder` behind the line; the last one is being typed. */
 function offered(script: string, folder: string, words: readonly string[]): string[] {
@@ -40,9 +41,7 @@ describe('mayfly completion', function () {
 
   /** Skips the test, aloud, where the shell is not there. */
   function need(test: Mocha.Context, shell: string): void {
-    if (spawnSync(shell, ['--version']).status === 0) return;
-    console.warn(`      NOT TESTED: there is no ${shell}`);
-    test.skip();
+    skipUnless(test, spawnSync(shell, ['--version']).status === 0, `there is no ${shell}`);
   }
 
   it('offers in bash the commands and options of every command', async () => {

@@ -38,6 +38,7 @@ while True:
         pass
     client.close()
 `;
+import { skipUnless } from '../../support/skipped.ts';
 
 describe('A host with several addresses', function () {
   const children: ChildProcess[] = [];
@@ -45,9 +46,8 @@ describe('A host with several addresses', function () {
 
   before(function () {
     const needed = 'import socket; socket.socket(socket.AF_INET6).bind(("::1", 0))';
-    if (process.platform === 'linux' && spawnSync('python3', ['-c', needed]).status === 0) return;
-    console.log('      skipped: it takes Linux, Python and IPv6');
-    this.skip();
+    const hasAll = process.platform === 'linux' && spawnSync('python3', ['-c', needed]).status === 0;
+    skipUnless(this, hasAll, 'it takes Linux, Python and IPv6');
   });
   afterEach(() => {
     dns.lookup = lookup;
