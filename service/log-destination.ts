@@ -57,7 +57,8 @@ export class LogDestination implements DestinationStream {
     });
     await Promise.race([this.#writing, late]);
     clearTimeout(timer);
-    if (this.#writing === undefined) process.off('exit', this.#onExit);
+    // Where lines were lost, the exit says how many.
+    if (this.#writing === undefined && this.#lost === 0) process.off('exit', this.#onExit);
   }
 
   readonly #onExit = (): void => {

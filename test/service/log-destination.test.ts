@@ -131,4 +131,16 @@ describe('service/log-destination', () => {
     log.flushSync();
     expect(reader.lines).to.have.length(1);
   });
+
+  it('is forgotten by the process at its end, unless it still has to say what was lost', async () => {
+    const isAtExit = (): boolean => process.listeners('exit').some((listener) => !before.includes(listener));
+    log.write(line(1, 9_000));
+    await reader.fail();
+    await log.drained(60_000);
+    expect(isAtExit()).to.equal(true);
+    log.flushSync();
+    expect(JSON.parse(reader.lines[0] ?? '')).to.include({ event: 'log lines lost', lines: 1 });
+    await log.drained(60_000);
+    expect(isAtExit()).to.equal(false);
+  });
 });
