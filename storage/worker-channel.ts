@@ -52,14 +52,14 @@ export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<R
     gone ??= start.gone(`the thread ${name} ended: ${reason}`);
     for (const { reject } of waiting.splice(0)) reject(gone);
   };
-  const rest = (): void => {
+  const unrefWhenIdle = (): void => {
     if (isIdleWhenUnasked && waiting.length === 0) worker.unref();
   };
   worker.on('message', (answer: Answer<Reply>) => {
     const asker = waiting.shift();
     if ('reply' in answer) asker?.resolve(answer.reply);
     else asker?.reject(thrownAgain(answer.error, start));
-    rest();
+    unrefWhenIdle();
   });
   worker.on('messageerror', (error) => {
     end(error.message);
@@ -70,7 +70,7 @@ export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<R
   worker.on('exit', (code) => {
     end(`exit code ${code}`);
   });
-  rest();
+  unrefWhenIdle();
   return {
     get isGone() {
       return gone !== undefined;

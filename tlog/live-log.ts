@@ -18,7 +18,7 @@ import { LogError, type LogReason } from './core/log-error.ts';
 import type { LogKind, StoredLog } from './log-kind.ts';
 import type { PlacedEntry, StoredEntry } from './format/entry-format.ts';
 import { whatIsWrong, type LogStatus } from './log-status.ts';
-import { NeededFiles } from './tree/needed-files.ts';
+import { RequiredFiles } from './tree/required-files.ts';
 import {
   inspectLog,
   leafHashesSince,
@@ -56,13 +56,33 @@ const FINAL: ReadonlySet<LogReason> = new Set([
 
 const isFinal = (error: unknown): boolean => error instanceof LogError && FINAL.has(error.code);
 
+/** A log that this process writes. Its functions are bound to it, so that it can be handed on with more beside it. */
+export interface TileLog<Entry, Receipt, Stored extends StoredEntry = StoredEntry> {
+  /** What works but should be known of where it lies, a sentence each. */
+  readonly warnings: readonly string[];
+  /** See `Sequencer.append` for what it promises. */
+  readonly append: (entry: Entry) => Promise<Committed<Receipt>>;
+  /** What `append` would reject with at once; undefined when it would try. Cheap. */
+  readonly refusal: () => LogError | undefined;
+  readonly tree: PublishedTree<Stored>;
+  readonly status: () => LogStatus;
+  /** Finishes what waits, writes the checkpoint file, releases the directory. Idempotent. */
+  readonly close: () => Promise<void>;
+}
+
 /** An open log. */
-export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends StoredEntry> {
+export class LiveLog<
+  Entry,
+  Receipt,
+  Placed extends PlacedEntry,
+  Stored extends StoredEntry,
+> implements TileLog<Entry, Receipt, Stored> {
+  readonly warnings: readonly string[];
   readonly tree: PublishedTree<Stored>;
   readonly #sources: LogSources<LogKind<Entry, Receipt, Placed, Stored>>;
   readonly #clock: LogClock;
   readonly #limits: SequencerLimits;
-  readonly #files: NeededFiles;
+  readonly #files: RequiredFiles;
   readonly #tiles: TreeTiles<Stored>;
   readonly #file: CheckpointFile;
   readonly #index: HashIndex;
@@ -87,7 +107,9 @@ export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends 
     recovered: RecoveredLog,
     clock: LogClock,
     limits: SequencerLimits,
+    warnings: readonly string[],
   ) {
+    this.warnings = warnings;
     const { directory, log, stores } = sources;
     const { head, frozenAt } = recovered;
     this.#frozen = frozenAt === undefined ? undefined : frozen(log, frozenAt);
@@ -95,7 +117,7 @@ export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends 
     this.#sources = sources;
     this.#clock = clock;
     this.#limits = limits;
-    this.#files = new NeededFiles(stores.tiles);
+    this.#files = new RequiredFiles(stores.tiles);
     this.#tiles = new TreeTiles(log.entries, recovered.edge, this.#files);
     this.#file = new CheckpointFile(directory, head.checkpoint);
     const data = { path: join(directory, 'index.db'), logId: log.identity.logId };
@@ -118,17 +140,12 @@ export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends 
     }, TICK).unref();
   }
 
-  /** See {@link Sequencer.append}. */
-  append(entry: Entry): Promise<Committed<Receipt>> {
-    return this.#frozen === undefined ? this.#sequencer.append(entry) : Promise.reject(this.#frozen);
-  }
+  readonly append = (entry: Entry): Promise<Committed<Receipt>> =>
+    this.#frozen === undefined ? this.#sequencer.append(entry) : Promise.reject(this.#frozen);
 
-  /** See {@link Sequencer.refusal}. */
-  refusal(): LogError | undefined {
-    return this.#frozen ?? this.#sequencer.refusal();
-  }
+  readonly refusal = (): LogError | undefined => this.#frozen ?? this.#sequencer.refusal();
 
-  status(): LogStatus {
+  readonly status = (): LogStatus => {
     const { head } = this.#sequencer.head;
     const { stores } = this.#sources;
     const optional = {
@@ -152,7 +169,7 @@ export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends 
       tileBacklog: this.#writer.backlog(head.size),
       ...whatIsWrong(optional),
     };
-  }
+  };
 
   #failure(): string | undefined {
     const { failure } = this.#sequencer;
@@ -161,8 +178,7 @@ export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends 
     return again === undefined || again === failure ? failure : `${failure}; opening it again: ${again}`;
   }
 
-  /** Finishes what waits, writes the checkpoint file, releases the directory. Idempotent. */
-  close(): Promise<void> {
+  readonly close = (): Promise<void> => {
     this.#closing ??= (async () => {
       this.#abort.abort();
       clearInterval(this.#ticker);
@@ -175,26 +191,22 @@ export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends 
       await this.#sources.stores.commits.close();
     })();
     return this.#closing;
-  }
+  };
 
   #sequence(recovered: RecoveredLog): Sequencer<Entry, Receipt, Placed> {
     const { log, signHead, stores } = this.#sources;
     const limits = this.#limits;
     const receipts = (entries: readonly Placed[], head: SignedHead): Promise<readonly Receipt[]> =>
       log.receipts(entries, head, this.#tiles.hashesAt(head.head.size));
-    return new Sequencer(log, recovered, {
-      store: stores.commits,
-      signer: new BatchSigner(signHead, receipts, limits.signingTimeoutMs),
-      limits,
-      clock: () => this.#clock.guard.now(),
+    const signer = new BatchSigner(signHead, receipts, limits.signingTimeoutMs);
+    const clock = (): number => this.#clock.guard.now();
+    const options = { store: stores.commits, signer, limits, clock };
+    return new Sequencer(log, recovered, options, {
       published: (signed, leafHashes) => {
         this.#published(signed, leafHashes);
       },
       stopped: (cause) => {
-        this.#stops++;
-        this.#lastStop = messageOf(cause);
-        this.#isFinal = isFinal(cause);
-        if (!this.#isFinal) this.#reopening ??= this.#reopen();
+        this.#stopped(cause);
       },
     });
   }
@@ -202,6 +214,13 @@ export class LiveLog<Entry, Receipt, Placed extends PlacedEntry, Stored extends 
   #published({ checkpoint, head: { size } }: SignedHead, leafHashes: readonly Uint8Array[]): void {
     for (const [i, hash] of leafHashes.entries()) this.#index.add(hash, size - leafHashes.length + i);
     this.#file.update(checkpoint);
+  }
+
+  #stopped(cause: unknown): void {
+    this.#stops++;
+    this.#lastStop = messageOf(cause);
+    this.#isFinal = isFinal(cause);
+    if (!this.#isFinal) this.#reopening ??= this.#reopen();
   }
 
   /** Until it works, or shows what does not pass by itself. */

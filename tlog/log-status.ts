@@ -1,4 +1,4 @@
-import type { UnreadableFiles } from './tree/needed-files.ts';
+import type { UnreadableFiles } from './tree/required-files.ts';
 
 /** How a log is doing. What is wrong is for the operator; each is absent while all is well. */
 export interface LogStatus {

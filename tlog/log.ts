@@ -1,13 +1,10 @@
 /** Opens a log of any kind for writing. */
 import type { Clock, SteadyClock } from '../core/clock.ts';
 import { FileFault } from '../storage/file-fault.ts';
-import type { Committed } from './core/committed.ts';
-import { frozen, LiveLog } from './live-log.ts';
+import { frozen, LiveLog, type TileLog } from './live-log.ts';
 import { LogError } from './core/log-error.ts';
 import type { LogKind } from './log-kind.ts';
 import type { PlacedEntry, StoredEntry } from './format/entry-format.ts';
-import type { LogStatus } from './log-status.ts';
-import type { PublishedTree } from './published-tree.ts';
 import { inspectLog, recoverAtStart, removeLeftovers, type LogSources, type LogStores } from './recovery.ts';
 import { ClockGuard } from './sequence/clock-guard.ts';
 import { ClockRecord } from './sequence/clock-record.ts';
@@ -26,19 +23,6 @@ export interface LogOptions {
   readonly limits?: Partial<SequencerLimits> | undefined;
   /** Other stores than the directory's own; faults in tests. */
   readonly stores?: Partial<LogStores> | undefined;
-}
-
-/** A log that this process writes; see `Sequencer.append` for what an append promises. */
-export interface TileLog<Entry, Receipt, Stored extends StoredEntry = StoredEntry> {
-  /** What works but should be known of where it lies, a sentence each. */
-  readonly warnings: readonly string[];
-  append(entry: Entry): Promise<Committed<Receipt>>;
-  /** What `append` would reject with at once; undefined when it would try. Cheap. */
-  refusal(): LogError | undefined;
-  readonly tree: PublishedTree<Stored>;
-  status(): LogStatus;
-  /** Finishes what waits, writes the checkpoint file, releases the directory. Idempotent. */
-  close(): Promise<void>;
 }
 
 /** A log that may be opened: its files were found right, and are as they were. It holds the lock. */
@@ -84,22 +68,10 @@ export async function prepareLog<Entry, Receipt, Placed extends PlacedEntry, Sto
         const record = new ClockRecord(directory, options.steadyClock?.boot);
         const guard = new ClockGuard(options.clock, options.steadyClock, await record.read());
         const limits = { ...SEQUENCER_LIMITS, ...options.limits };
-        return opened(new LiveLog(sources, recovered, { guard, record }, limits), warnings);
+        return new LiveLog(sources, recovered, { guard, record }, limits, warnings);
       }),
   };
 }
-
-const opened = <Entry, Receipt, Placed extends PlacedEntry, Stored extends StoredEntry>(
-  log: LiveLog<Entry, Receipt, Placed, Stored>,
-  warnings: readonly string[],
-): TileLog<Entry, Receipt, Stored> => ({
-  warnings,
-  tree: log.tree,
-  append: (entry) => log.append(entry),
-  refusal: () => log.refusal(),
-  status: () => log.status(),
-  close: () => log.close(),
-});
 
 /** What the file system refuses becomes an error of the log, with its file. */
 async function closingOnFailure<T>(close: () => Promise<void>, step: () => Promise<T>): Promise<T> {

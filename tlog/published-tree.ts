@@ -1,7 +1,7 @@
 import type { HashIndex } from './index/hash-index.ts';
 import type { StoredEntry } from './format/entry-format.ts';
 import type { SignedHead } from './sequence/head-signer.ts';
-import type { NeededFiles } from './tree/needed-files.ts';
+import type { RequiredFiles } from './tree/required-files.ts';
 import type { TreeTiles } from './tree/tree-tiles.ts';
 
 /** What a running log serves to readers: the tree of its newest signed head, and what leads into it. The read side of a
@@ -14,7 +14,7 @@ export interface PublishedTree<Stored extends StoredEntry> {
   /** Tiles and entries. Readers keep to sizes that a signed head has reached. */
   readonly tiles: TreeTiles<Stored>;
   /** Companion files. */
-  readonly files: NeededFiles;
+  readonly files: RequiredFiles;
   /** From a leaf hash to where the entry may be. */
   readonly index: HashIndex;
 }

@@ -15,7 +15,7 @@ import { LogError } from './core/log-error.ts';
 import type { IdentityEvidence, StoredLog } from './log-kind.ts';
 import type { EntryFormat } from './format/entry-format.ts';
 import { readLogFile } from './core/log-file.ts';
-import { NeededFiles } from './tree/needed-files.ts';
+import { RequiredFiles } from './tree/required-files.ts';
 import { rebuildEdge } from './tree/rebuild-edge.ts';
 import { requireOneLog, requireUnedited } from './require-identity.ts';
 import { refuseRollback } from './rollback.ts';
@@ -165,7 +165,7 @@ export async function leafHashesSince(
   { edge, head: { head } }: RecoveredLog,
   { log, stores }: LogSources,
 ): Promise<Uint8Array[]> {
-  const tiles = new TreeTiles(log.entries, edge, new NeededFiles(stores.tiles, 0));
+  const tiles = new TreeTiles(log.entries, edge, new RequiredFiles(stores.tiles, 0));
   const out: Uint8Array[] = [];
   for (let at = size; at < head.size; at++) {
     const n = Math.floor(at / TILE_WIDTH);

@@ -13,7 +13,7 @@ import { verifyConsistency } from './format/merkle-verify.ts';
 import { TILE_WIDTH, tilePath, type BundleName } from './format/tile.ts';
 import { LogError } from './core/log-error.ts';
 import type { StoredLog } from './log-kind.ts';
-import { NeededFiles } from './tree/needed-files.ts';
+import { RequiredFiles } from './tree/required-files.ts';
 import { requireOwnTiles } from './tree/own-tiles.ts';
 import { sha256 } from './core/sha256.ts';
 import type { TileStore } from './store/tile-store.ts';
@@ -87,7 +87,7 @@ async function requireContinued({ size, root }: VerifiedCheckpoint, opening: Ope
   const { log, state, edge, tiles } = opening;
   const { head } = state;
   if (size === 0) return;
-  const treeTiles = new TreeTiles(log.entries, edge, new NeededFiles(tiles, 0));
+  const treeTiles = new TreeTiles(log.entries, edge, new RequiredFiles(tiles, 0));
   const read = treeTiles.hashesAt(head.size);
   const own = await rootFrom(sha256, size, read);
   if (equalBytes(own, root)) return;

@@ -141,12 +141,7 @@ describe('server: a request that waits for the log while the configuration chang
   before(async () => {
     service = await startTestService(({ log }) => ({
       log: {
-        identity: log.identity,
-        reader: log.reader,
-        warnings: log.warnings,
-        status: () => log.status(),
-        refusal: () => log.refusal(),
-        close: () => log.close(),
+        ...log,
         append: async (entry) => {
           await door.pass();
           return log.append(entry);

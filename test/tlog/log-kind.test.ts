@@ -8,7 +8,7 @@ import { isCommitted } from '../../tlog/core/committed.ts';
 import { freezeLog } from '../../tlog/freeze.ts';
 import { hashLeaf } from '../../tlog/format/merkle.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
-import type { TileLog } from '../../tlog/log.ts';
+import type { TileLog } from '../../tlog/live-log.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
 import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';

@@ -4,7 +4,8 @@ import { MayflyError } from '../../core/errors.ts';
  * Codes of {@link LogError}.
  *
  * - `LOG_BUSY`: too much waits already; come back soon.
- * - `LOG_UNAVAILABLE`: the sequencer stopped for good after a fault; only a restart goes on, from what is durable.
+ * - `LOG_UNAVAILABLE`: nothing can be logged at the moment: the log stopped after a fault and opens its stores again by
+ *   itself, unless an operator has to look first, or its keys do not answer.
  * - `LOG_CLOCK`: the clock is behind the last head; nothing was logged, and the log goes on when the clock is right.
  * - `LOG_CLOSED`: the log was closed.
  * - `LOG_FROZEN`: the log has ended, and takes no entries for good; it can be read.

@@ -51,22 +51,50 @@ export class BatchSigner<Placed, Receipt> {
   }
 
   /** The head and the receipts of `entries`, once both could be signed; `onLate` is called when that takes too long. Rejects
-   * after {@link stop} only. */
+   * after {@link stop} only, with LogError `LOG_CLOSED`. */
   async sign(
     next: Head,
     entries: readonly Placed[],
     onLate: (error: LogError) => void,
   ): Promise<SignedBatch<Receipt>> {
-    const timer = setTimeout(() => {
-      this.#late = lateness(this.#failure ?? NO_ANSWER);
-      onLate(this.#late);
-    }, this.#timeoutMs);
+    const signing = this.#untilSigned(next, entries);
+    if (await this.#isInTime(signing)) return signing;
+    this.#late = lateness(this.#failure ?? NO_ANSWER);
+    onLate(this.#late);
+    const end = new AbortController();
     try {
-      return await this.#untilSigned(next, entries);
+      return await Promise.race([signing, this.#untilStopped(end.signal)]);
     } finally {
-      clearTimeout(timer);
       this.#late = undefined;
+      end.abort();
     }
+  }
+
+  /** Whether it is resolved or rejected before it takes too long. */
+  async #isInTime(signing: Promise<unknown>): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, this.#timeoutMs, false);
+    });
+    const settled = signing.then(
+      () => true,
+      () => true,
+    );
+    return Promise.race([settled, tooLong]).finally(() => {
+      clearTimeout(timer);
+    });
+  }
+
+  /** Rejects once {@link stop} was called. Listens until `end`. */
+  #untilStopped(end: AbortSignal): Promise<never> {
+    return new Promise((_, reject) => {
+      const { signal } = this.#abort;
+      const giveUp = (): void => {
+        reject(this.#closedError());
+      };
+      if (signal.aborted) giveUp();
+      else signal.addEventListener('abort', giveUp, { once: true, signal: end });
+    });
   }
 
   async #untilSigned(next: Head, entries: readonly Placed[]): Promise<SignedBatch<Receipt>> {
@@ -88,14 +116,15 @@ export class BatchSigner<Placed, Receipt> {
   async #pause(ms: number): Promise<void> {
     const { signal } = this.#abort;
     await delay(ms, undefined, { signal }).catch(() => undefined);
-    if (!signal.aborted) return;
-    throw new LogError(
-      'LOG_CLOSED',
-      `the log was closed before a committed head was signed: ${this.#failure ?? ''}`,
-    );
+    if (signal.aborted) throw this.#closedError();
   }
 
-  /** Gives up what fails, now and later. A signature under way is not waited for by this. */
+  #closedError(): LogError {
+    const why = this.#failure ?? NO_ANSWER;
+    return new LogError('LOG_CLOSED', `the log was closed before a committed head was signed: ${why}`);
+  }
+
+  /** Gives up what fails or takes too long, now and later. */
   stop(): void {
     this.#abort.abort();
   }

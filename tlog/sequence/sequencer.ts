@@ -41,9 +41,13 @@ interface SequencerOptions<Placed, Receipt> {
   /** Throws LogError `LOG_CLOCK` while it is not trusted. */
   readonly clock: Clock;
   readonly limits: SequencerLimits;
-  /** Called with each new head and the leaf hashes that it adds. */
+}
+
+/** The owner of a sequencer, which follows what becomes of the log. */
+interface SequencerOwner {
+  /** A new head is signed; with the leaf hashes that it adds. */
   readonly published: (head: SignedHead, leafHashes: readonly Uint8Array[]) => void;
-  /** Called once, with the cause, when nothing is logged any more. */
+  /** Nothing is logged any more, for this cause. Once. */
   readonly stopped: (cause: unknown) => void;
 }
 
@@ -53,6 +57,7 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
   readonly #edge: TreeEdge;
   readonly #tiles: TileWriter;
   readonly #options: SequencerOptions<Placed, Receipt>;
+  readonly #owner: SequencerOwner;
   #head: SignedHead;
   readonly #waiting = new WaitingEntries<Entry, Receipt, Placed>();
   readonly #batches = new GroupCommit({
@@ -61,8 +66,6 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
     gathers: true,
   });
   #attempted: Head | undefined;
-  /** Called when signing takes too long. */
-  #onLate: (() => void) | undefined;
   #failure: LogError | undefined;
   #closed = false;
 
@@ -70,12 +73,14 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
     kind: EntryPlacer<Entry, Placed>,
     { head, edge, writer }: SequencerStart,
     options: SequencerOptions<Placed, Receipt>,
+    owner: SequencerOwner,
   ) {
     this.#kind = kind;
     this.#edge = edge;
     this.#tiles = writer;
     this.#head = head;
     this.#options = options;
+    this.#owner = owner;
   }
 
   /** The newest signed head. */
@@ -104,8 +109,8 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
   }
 
   /** Resolves when the entry is durable, covered by a signed head, and its receipt is made. Rejects with {@link LogError}:
-   * `LOG_BUSY`, `LOG_CLOCK`, `LOG_ENTRY_REFUSED` (others can go on), `LOG_UNAVAILABLE`, `LOG_CLOSED` (nobody can). Its
-   * `mayBeLogged` says whether the entry may be durable all the same. */
+   * `LOG_BUSY`, `LOG_CLOCK` and `LOG_UNAVAILABLE` pass by themselves, `LOG_ENTRY_REFUSED` is of this entry alone, `LOG_CLOSED` is
+   * the end of this log object. Its `mayBeLogged` says whether the entry may be durable all the same. */
   append(entry: Entry): Promise<Committed<Receipt>> {
     const refusal = this.refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
@@ -142,12 +147,8 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
    * signed is left for the next start, which signs it. */
   async close(): Promise<void> {
     this.#closed = true;
-    const { signer } = this.#options;
-    signer.stop();
-    const late = new Promise<void>((resolve) => {
-      this.#onLate = resolve;
-    });
-    if (signer.late === undefined) await Promise.race([this.#batches.running, late]);
+    this.#options.signer.stop();
+    await this.#batches.running;
     await this.#tiles.write(this.#head.head.size);
   }
 
@@ -168,7 +169,7 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
       cause,
     });
     this.#waiting.rejectAll(this.#failure);
-    this.#options.stopped(cause);
+    this.#owner.stopped(cause);
   }
 
   async #batch(): Promise<void> {
@@ -211,7 +212,6 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
     // After a while those that wait are refused, and so is every later caller, before a token is used up.
     const signed = await signer.sign(next, entries, (late) => {
       this.#waiting.rejectAll(late);
-      this.#onLate?.();
     });
     this.#requireRunning();
     this.#publish(batch, signed);
@@ -224,7 +224,7 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
   ): void {
     this.#head = head;
     this.#waiting.endBatch();
-    this.#options.published(
+    this.#owner.published(
       head,
       entries.map(({ leafHash }) => leafHash),
     );

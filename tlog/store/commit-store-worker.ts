@@ -110,7 +110,8 @@ function load(): LoadedState {
   return state;
 }
 
-/** The lock, and away with the copies that a killed start left: on a full disk nothing else makes room for another. */
+/** Takes the lock, and removes the copies of `commit.db` that a killed start left: on a full disk there is no room for
+ * another copy before they are gone. */
 function takeOver(): void {
   lock ??= takeLock();
   removeCopies(commitPath);

@@ -6,7 +6,7 @@ import { LogError } from '../core/log-error.ts';
 import type { EntryFormat, StoredEntry } from '../format/entry-format.ts';
 import { sha256 } from '../core/sha256.ts';
 import { firstEntries, readEntries } from './entry-bundle.ts';
-import type { NeededFiles } from './needed-files.ts';
+import type { RequiredFiles } from './required-files.ts';
 import type { TreeEdge } from './tree-edge.ts';
 
 /** Full hash tiles kept in memory, 8 KB each: the upper levels, and the proofs that people ask for again. */
@@ -17,10 +17,10 @@ const CACHED = 512;
 export class TreeTiles<Stored extends StoredEntry = StoredEntry> {
   readonly #format: EntryFormat<Stored>;
   #edge: TreeEdge;
-  readonly #files: NeededFiles;
+  readonly #files: RequiredFiles;
   readonly #cache = new Map<string, Uint8Array>();
 
-  constructor(format: EntryFormat<Stored>, edge: TreeEdge, files: NeededFiles) {
+  constructor(format: EntryFormat<Stored>, edge: TreeEdge, files: RequiredFiles) {
     this.#format = format;
     this.#edge = edge;
     this.#files = files;

@@ -29,7 +29,7 @@ interface UnreadableFile {
  * lost file concerns only those who ask for it, and the operator should know before that. When files are back, a round every ten
  * seconds notices all of them, unless more than a handful is still lost; each is noticed when it is read.
  */
-export class NeededFiles {
+export class RequiredFiles {
   readonly #store: TileStore;
   readonly #interval: number;
   readonly #unreadable = new Map<string, UnreadableFile>();

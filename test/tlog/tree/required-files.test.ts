@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { toHex } from '../../../core/bytes.ts';
 import type { CtLog } from '../../../ct-log/ct-log.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
-import { NeededFiles } from '../../../tlog/tree/needed-files.ts';
+import { RequiredFiles } from '../../../tlog/tree/required-files.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { TreeEdge } from '../../../tlog/tree/tree-edge.ts';
 import { TILE_LEAVES } from '../../../ct-log/tile-leaves.ts';
@@ -61,7 +61,7 @@ describe('ct-log: files that reads need', () => {
 
   it('reports a hash tile that is lost or cut off, unless it is in memory', async () => {
     const stored = new Map([['tile/0/000', new Uint8Array(8191)]]);
-    const files = new NeededFiles(
+    const files = new RequiredFiles(
       { get: (path) => Promise.resolve(stored.get(path)), put: () => Promise.resolve() },
       0,
     );
@@ -98,7 +98,7 @@ describe('ct-log: files that reads need', () => {
       asked.push(path);
       return Promise.resolve(stored.get(path));
     };
-    const files = new NeededFiles({ get, put: () => Promise.resolve() }, 200);
+    const files = new RequiredFiles({ get, put: () => Promise.resolve() }, 200);
     for (let i = 0; i < 500; i++) await failure(files.read(`tile/0/${i}`, (bytes) => bytes));
     asked = [];
     const round = async (): Promise<string[]> => {
@@ -115,7 +115,7 @@ describe('ct-log: files that reads need', () => {
 
   it('notices by itself that a file is back, and remembers no more than it may', async () => {
     const stored = new Map<string, Uint8Array>();
-    const files = new NeededFiles(
+    const files = new RequiredFiles(
       { get: (path) => Promise.resolve(stored.get(path)), put: () => Promise.resolve() },
       1,
     );
