@@ -72,6 +72,15 @@ function isMissing(text: string): boolean {
   return isOurs && !files.includes(path) && !folders.has(path);
 }
 
+/** Each name of code that a text says is in a file: `name` in `file`, `name` (`file`), `file` (`name`). */
+function* namesWithFiles(text: string): Generator<readonly [name: string, file: string]> {
+  const name = '`#?([A-Za-z]\\w*)(?:\\(\\))?`';
+  const file = '`([\\w-]+(?:/[\\w.-]+)+\\.(?:ts|js))`';
+  for (const [, one = '', at = ''] of text.matchAll(new RegExp(`${name}(?: in| of| \\()\\s*${file}`, 'g')))
+    yield [one, at];
+  for (const [, at = '', one = ''] of text.matchAll(new RegExp(`${file} \\(${name}`, 'g'))) yield [one, at];
+}
+
 /** The words behind each `mayfly` of a page's code, up to what ends a command in a shell. */
 function* invocations(page: string): Generator<readonly string[]> {
   const text = read(page).replaceAll(/\\\n\s*/g, ' ');
@@ -141,6 +150,19 @@ describe('the documentation', () => {
     for (const page of pages)
       for (const [, text = ''] of proseOf(page).matchAll(/`([^`\n]+)`/g))
         if (isMissing(text)) faults.push(`${page}: ${text}`);
+    expect(faults).to.deep.equal([]);
+  });
+
+  it('names only what the file beside it has', () => {
+    const faults: string[] = [];
+    let names = 0;
+    for (const page of pages)
+      for (const [name, file] of namesWithFiles(proseOf(page))) {
+        names++;
+        if (!existsSync(join(projectRoot, file)) || !read(file).includes(name))
+          faults.push(`${page}: ${file} has no ${name}`);
+      }
+    expect(names).to.be.above(50);
     expect(faults).to.deep.equal([]);
   });
 
