@@ -2,7 +2,7 @@
  * The public listener: one table of Fulcio's calls, the log's read side beside it, and the order in which a request
  * meets them. Every path is looked up in a table; only the log's read side, whose paths have parts, goes through Express.
  */
-import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import express, { type NextFunction, type Request, type Response } from 'express';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { RefusalLog } from './operator/refusal-log.ts';
 import type { RequestLog } from './operator/request-log.ts';
@@ -10,10 +10,13 @@ import type { FixedCall } from './fulcio/fixed-calls.ts';
 import type { SigningEndpoint } from './fulcio/signing-endpoint.ts';
 import { workUntilEnded } from './http/connection-account.ts';
 import { answerPreflight, isPreflight } from './http/cross-origin.ts';
+import { clientNetwork, type ClientAddress } from './http/client-address.ts';
 import { Exchange, type ExchangeContext, type Reply } from './http/exchange.ts';
 import type { AcceptHost } from './http/http-listener.ts';
+import type { LogRoutes } from './log/log-routes.ts';
 import { problemOf, problemReply } from './reasons/problem.ts';
 import { TransportError } from './http/transport-error.ts';
+import type { UnsentResponseLimit } from './http/unsent-response-limit.ts';
 
 /** What the public listener serves. */
 export interface ApiOptions {
@@ -21,10 +24,10 @@ export interface ApiOptions {
   /** The calls that take a POST. */
   readonly signing: SigningEndpoint;
   readonly calls: readonly FixedCall[];
-  /** The log's read side and the path it stands at, and the list of logs. */
-  readonly log: { readonly path: string; readonly handler: RequestHandler; readonly list: RequestHandler };
-  /** Counts an answer of so many bytes until it is sent; false when there is no room for it. */
-  readonly reserve: (response: ServerResponse, bytes: number) => boolean;
+  readonly log: LogRoutes;
+  /** Counts large answers until they are sent. */
+  readonly unsent: UnsentResponseLimit;
+  readonly clientAddress: ClientAddress;
   readonly requestLog: RequestLog;
   readonly refusalLog: RefusalLog;
   /** Asked before anything else; without it every name will do. */
@@ -148,7 +151,8 @@ function sendReply(
   response: ServerResponse,
   reply: Reply,
 ): void {
-  if (reply.body.length <= SMALL || options.reserve(response, reply.body.length))
+  const client = (): string => clientNetwork(options.clientAddress(request));
+  if (reply.body.length <= SMALL || options.unsent.reserve(response, client(), reply.body.length))
     new Exchange(request, response, options.context).send(reply);
   else fail(options, request, response, unread());
 }

@@ -4,20 +4,12 @@ import type { Server as TlsServer } from 'node:https';
 import type { Clock } from '../core/clock.ts';
 import { guardConnections } from '../server/http/connection-guard.ts';
 import { watchConnections } from '../server/http/drain.ts';
-import { createHttpServer, listen } from '../server/http/http-listener.ts';
+import { createHttpServer, listen, listeningUrl } from '../server/http/http-listener.ts';
 import { lameDuck } from '../server/http/lame-duck.ts';
 import type { ListenAddress } from '../server/http/listen-address.ts';
-import { requireIdentifiableReaders } from '../server/log/log-access.ts';
 import { LogWatch } from '../server/operator/log-watch.ts';
 import type { RequestLog } from '../server/operator/request-log.ts';
-import {
-  createHandlers,
-  logPath,
-  type HandlerOptions,
-  type RequestLimits,
-  type ServiceBackend,
-} from './handlers.ts';
-import type { ShutdownOrder } from './shutdown-order.ts';
+import { logPath } from '../server/log/log-routes.ts';
 import {
   followTlsPair,
   loadTlsPair,
@@ -25,28 +17,17 @@ import {
   type TlsFollower,
   type TlsPair,
 } from '../server/http/tls-certificate.ts';
+import { createHandlers, type OpenedService } from './handlers.ts';
+import type { ShutdownOrder } from './shutdown-order.ts';
 
 /** Where and how a service listens. */
-export interface ListenerOptions extends HandlerOptions {
+export interface NetworkOptions {
   readonly listen: ListenAddress;
   readonly metricsListen: ListenAddress;
   /** Without it the public listener speaks plain HTTP. */
   readonly tls?: TlsFiles | undefined;
-  /** Where clients reach the service, no slash at the end; default: the address of the listener. */
-  readonly publicUrl?: string | undefined;
-  /** Whether the operator says that a proxy in front speaks TLS; default: no. */
-  readonly behindTlsProxy?: boolean | undefined;
-  readonly limits: ListenerLimits;
-  /** Milliseconds for which the service goes on, not ready, once it is to end; default 0. */
-  readonly shutdownDelayMs?: number | undefined;
-}
-
-/** What the service takes on at once. */
-interface ListenerLimits extends RequestLimits {
-  /** Milliseconds an idle connection is kept, on either listener; default 620 s. */
-  readonly idleTimeoutMs?: number | undefined;
   /** Connections to the public listener; default 4096. */
-  readonly connections?: number | undefined;
+  readonly maxConnections?: number | undefined;
 }
 
 /** Listeners that answer. */
@@ -59,6 +40,8 @@ export interface Listeners {
   readonly metricsListen: string;
   /** Where the log can be read from outside, no slash at the end. */
   readonly logUrl: string;
+  /** Milliseconds for which they go on, not ready, once the service is to end. */
+  readonly shutdownDelayMs: number;
   /** Looks at once whether the TLS files were renewed; happens by itself every ten seconds. */
   checkTls(): Promise<void>;
 }
@@ -70,70 +53,65 @@ const TLS_INTERVAL = 10_000;
 /** Milliseconds for which requests that are under way may go on at the end. */
 const GRACE = 25_000;
 
-/** Listens, and registers in `shutdown` how that ends; also what a start that fails has opened. Rejects with ListenError,
- * TlsError or LogAccessError. */
+/** Listens, and registers in `shutdown` how that ends; also what a start that fails has opened. Rejects with ListenError or
+ * TlsError. */
 export async function startListeners(
-  backend: ServiceBackend,
-  options: ListenerOptions,
+  service: OpenedService,
+  options: NetworkOptions,
   shutdown: ShutdownOrder,
 ): Promise<Listeners> {
-  const { log, requestLog, clock } = backend;
-  const { tls: files, trustedProxies, limits } = options;
-  const behindTlsProxy = options.behindTlsProxy === true;
-  requireIdentifiableReaders(options.logAccess, { behindTlsProxy, trustedProxies });
-  const pair = files === undefined ? undefined : await loadTlsPair(files, clock());
-  const server = createHttpServer(pair, limits.idleTimeoutMs);
+  const { log, requestLog, clock, settings } = service;
+  const { idleTimeoutMs } = settings.limits;
+  const shutdownDelayMs = settings.shutdownDelay * 1000;
+  const pair = options.tls === undefined ? undefined : await loadTlsPair(options.tls, clock());
+  const server = createHttpServer(pair, idleTimeoutMs);
   const drain = watchConnections(server);
-  const connections = guardConnections(server, limits.connections ?? CONNECTIONS);
-  const operator = createHttpServer(undefined, limits.idleTimeoutMs);
+  const connections = guardConnections(server, options.maxConnections ?? CONNECTIONS);
+  const operator = createHttpServer(undefined, idleTimeoutMs);
   const drainOperator = watchConnections(operator);
   guardConnections(operator, OPERATOR_CONNECTIONS);
-  const renewal =
-    files === undefined || pair === undefined ? undefined : followTls(files, pair, server, clock, requestLog);
-  shutdown.clients.add(() => renewal?.stop());
+  const tls =
+    options.tls === undefined || pair === undefined
+      ? undefined
+      : followTls(options.tls, pair, server, clock, requestLog);
+  shutdown.clients.add(() => tls?.stop());
   const closing = new AbortController();
-  let url = '';
-  const baseUrl = (): string => options.publicUrl ?? url;
-  const state = {
-    isClosing: () => closing.signal.aborted,
-    url: baseUrl,
-    tls: renewal === undefined ? undefined : () => renewal.status(),
-  };
-  const handlers = createHandlers(backend, options, state, connections);
-  shutdown.records.add(handlers.close);
+  const isClosing = (): boolean => closing.signal.aborted;
+  const baseUrl = (): string => settings.publicUrl ?? listeningUrl(server, options.listen);
+  const handlers = createHandlers(service, { isClosing, tls, baseUrl, connections });
+  shutdown.records.add(() => {
+    handlers.refusalLog.close();
+  });
   server.on('request', handlers.public);
   operator.on('request', handlers.operator);
   // The operator's listener first: when the public one answers, everything is up.
   const metrics = await listen(operator, options.metricsListen, '--metrics-listen');
   shutdown.stores.add(() => drainOperator(0));
-  const listening = await listen(server, options.listen, '--listen');
-  url = listening.url;
-  const { url: metricsUrl, address: metricsListen } = metrics;
-  const addresses = { listen: listening.address, metricsListen };
-  const logUrl = `${baseUrl()}${logPath(log)}`;
-  const logSize = log.status().size;
-  requestLog.note('info', 'started', { url, metricsUrl, logUrl, logSize, ...addresses });
+  const { url, address } = await listen(server, options.listen, '--listen');
+  const listening = {
+    url,
+    metricsUrl: metrics.url,
+    logUrl: `${baseUrl()}${logPath(log)}`,
+    listen: address,
+    metricsListen: metrics.address,
+  };
+  requestLog.note('info', 'started', { ...listening, logSize: log.status().size });
   shutdown.closedLine.add(() => {
     requestLog.note('info', 'closed', {});
     requestLog.flush();
   });
-  const watch = new LogWatch(
-    () => log.status(),
-    (level, event, facts) => {
-      requestLog.note(level, event, facts);
-    },
-  );
+  const watch = new LogWatch(log, requestLog.note);
   shutdown.clients.add(() => {
     watch.stop();
   });
   shutdown.clients.add(async () => {
     closing.abort();
-    renewal?.stop();
-    requestLog.note('info', 'closing', { signing: handlers.signing() });
-    await lameDuck(server, options.shutdownDelayMs ?? 0);
+    tls?.stop();
+    requestLog.note('info', 'closing', { signing: handlers.inFlight.signing });
+    await lameDuck(server, shutdownDelayMs);
     await drain(GRACE);
   });
-  return { ...addresses, url, metricsUrl, logUrl, checkTls: async () => renewal?.check() };
+  return { ...listening, shutdownDelayMs, checkTls: async () => tls?.check() };
 }
 
 /** Puts each renewed pair into the running server; a bad one is logged and not used. */

@@ -4,35 +4,29 @@ import { loadConfig, type LoadedConfig } from '../config/load/load.ts';
 import type { MayflyConfig } from '../config/settings/mayfly-config.ts';
 import type { Clock } from '../core/clock.ts';
 import { openDataDirectory } from '../instance/data-directory.ts';
-import type { ListenAddress } from '../server/http/listen-address.ts';
 import { ownHosts } from '../server/http/own-hosts.ts';
-import type { TlsFiles } from '../server/http/tls-certificate.ts';
-import type { LogAccessRule } from '../server/log/log-access.ts';
+import { requireIdentifiableReaders, type LogAccessRule } from '../server/log/log-access.ts';
 import { createRequestLog, type RequestLogLevel, type RequestLog } from '../server/operator/request-log.ts';
 import type { Output } from '../storage/output.ts';
 import { readSecretFile, type Warn } from '../storage/secret-file.ts';
 import { configWarnings } from './config-warnings.ts';
 import { developmentAccess, newsOf, type Development } from './development/settings.ts';
-import { startListeners, type ListenerOptions, type Listeners } from './listeners.ts';
+import type { OpenedService } from './handlers.ts';
+import { startListeners, type Listeners, type NetworkOptions } from './listeners.ts';
 import { LogDestination } from './log-destination.ts';
 import { openStores, type StoreOptions } from './open-stores.ts';
-import { followConfiguration } from './reload/follow-configuration.ts';
+import { ConfigurationFollower } from './reload/configuration-follower.ts';
 import { loadSettled, type SettledConfig } from './reload/settled-load.ts';
 import { ShutdownOrder } from './shutdown-order.ts';
 
 /** A service to be opened. */
-interface ServiceOptions extends StoreOptions {
+interface ServiceOptions extends StoreOptions, NetworkOptions {
   /** The data directory. One that was made for the other mode is refused. */
   readonly data: string;
   /** Instead of the directory's own `config.yaml`; not for development. */
   readonly configFile?: string | undefined;
-  readonly listen: ListenAddress;
-  readonly metricsListen: ListenAddress;
-  /** Without it the public listener speaks plain HTTP. */
-  readonly tls?: TlsFiles | undefined;
   /** Whether the operator says that a proxy in front speaks TLS. */
   readonly behindTlsProxy?: boolean | undefined;
-  readonly version: string;
   /** How a shell calls this program: for commands that the log advises. */
   readonly program: string;
   /** Without it the service is for production. */
@@ -48,8 +42,6 @@ export interface RunningService extends Listeners {
   readonly configFile: string;
   /** Entries in the log at the start. */
   readonly logSize: number;
-  /** Milliseconds for which {@link close} goes on as before. */
-  readonly shutdownDelayMs: number;
   /** Loads the configuration now, changed or not; the log says how it went. Never rejects. */
   reload(): Promise<void>;
   /** Ends the service in the order of {@link ShutdownOrder}: it is not ready any more; goes on for `shutdownDelayMs`; stops
@@ -93,7 +85,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   const { mayfly } = config;
   const requestLog = openRequestLog(mayfly.logLevel, options.logOutput, shutdown);
   const warnings = [...directory.warnings];
-  const access = await openLogAccess(mayfly, (sentence) => warnings.push(sentence));
+  const logAccess = await openLogAccess(mayfly, options, (sentence) => warnings.push(sentence));
   const stores = await openStores(options, directory, config, requestLog, shutdown);
   const { authority, log, policy, compiler } = stores;
   await development?.configuration.commit();
@@ -101,11 +93,21 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   for (const sentence of warnings) requestLog.note('warn', 'warning', { sentence });
   logFindings(configFile, config, options, requestLog);
   const audit = await openAuditOf(mayfly, clock, requestLog, shutdown);
-  const follower = followConfiguration({ started, policy, compiler, clock, log: requestLog, program });
+  const follower = new ConfigurationFollower({ started, policy, compiler, clock, log: requestLog, program });
   shutdown.following.add(() => follower.close());
   const logSize = log.status().size;
-  const backend = { ...stores, clock, requestLog, audit, configuration: follower.state };
-  const listeners = await startListeners(backend, listenerOptions(options, mayfly, access), shutdown);
+  const service: OpenedService = {
+    ...stores,
+    clock,
+    requestLog,
+    audit,
+    configuration: follower,
+    settings: mayfly,
+    logAccess,
+    isDevelopment: development !== undefined,
+    acceptHost: development && ownHosts(options, development.publicHost),
+  };
+  const listeners = await startListeners(service, options, shutdown);
   // Keys are fetched in the background: an issuer that is down must not keep the service from starting.
   void policy.current.start().then((issuerWarnings) => {
     for (const warning of issuerWarnings) requestLog.note('warn', 'issuer warning', { ...warning });
@@ -116,7 +118,6 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
     config,
     configFile,
     logSize,
-    shutdownDelayMs: mayfly.shutdownDelay * 1000,
     reload: () => follower.reload(),
     close: () => shutdown.close(),
   };
@@ -139,10 +140,19 @@ function openRequestLog(
   return createRequestLog(destination, level);
 }
 
-async function openLogAccess(mayfly: MayflyConfig, warn: Warn): Promise<LogAccessRule> {
-  if (mayfly.logAccess !== 'token') return { kind: mayfly.logAccess };
-  const token = await readSecretFile(mayfly.logAccessTokenFile, 'log access token', warn);
-  return { kind: 'token', token: token ?? '' };
+/** Who may read the log. Rejects with LogAccessError where the rule would not hold. */
+async function openLogAccess(
+  { logAccess: kind, logAccessTokenFile, trustedProxies }: MayflyConfig,
+  { development, behindTlsProxy = false }: ServiceOptions,
+  warn: Warn,
+): Promise<LogAccessRule> {
+  if (kind === 'token') {
+    const token = await readSecretFile(logAccessTokenFile, 'log access token', warn);
+    return { kind, token: token ?? '' };
+  }
+  const access = development === undefined ? { kind } : developmentAccess({ kind }, development);
+  requireIdentifiableReaders(access, { behindTlsProxy, trustedProxies });
+  return access;
 }
 
 /** Logs what works in the configuration but should be known. */
@@ -165,29 +175,7 @@ async function openAuditOf(
   shutdown: ShutdownOrder,
 ): Promise<Audit | undefined> {
   if (definition === undefined) return undefined;
-  const note: RequestLog['note'] = (level, event, facts) => {
-    requestLog.note(level, event, facts);
-  };
-  const audit = await openAudit(definition, { clock, note });
+  const audit = await openAudit(definition, { clock, note: requestLog.note });
   shutdown.records.add(() => audit.close());
   return audit;
 }
-
-const listenerOptions = (
-  { version, listen, metricsListen, tls, behindTlsProxy, development }: ServiceOptions,
-  mayfly: MayflyConfig,
-  access: LogAccessRule,
-): ListenerOptions => ({
-  version,
-  listen,
-  metricsListen,
-  tls,
-  behindTlsProxy,
-  acceptHost: development && ownHosts({ listen, metricsListen, publicHost: development.publicHost }),
-  publicUrl: mayfly.publicUrl,
-  logAccess: development === undefined ? access : developmentAccess(access, development),
-  trustedProxies: mayfly.trustedProxies,
-  limits: mayfly.limits,
-  shutdownDelayMs: mayfly.shutdownDelay * 1000,
-  isDevelopment: development !== undefined,
-});

@@ -3,7 +3,6 @@ import type { Clock, SteadyClock } from '../core/clock.ts';
 import { prepareCtLog, type CtLog } from '../ct-log/ct-log.ts';
 import { onlyLog, type DataDirectory } from '../instance/data-directory.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
-import type { ReplayGuard } from '../policy/replay/replay-guard.ts';
 import type { RequestLog } from '../server/operator/request-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
 import { openAuthority, openSigner, type OpenedAuthority } from './open-authority.ts';
@@ -25,7 +24,7 @@ export interface Stores extends OpenedAuthority {
   readonly log: CtLog;
   readonly policy: LivePolicy;
   readonly compiler: PolicyCompiler;
-  readonly replayGuard: () => ReplayGuard | undefined;
+  readonly replayGuard: LazyReplayGuard;
 }
 
 /** Opens CA, policy and log. The log is found right and locked before anything is opened for writing, so that what is
@@ -48,12 +47,12 @@ export async function openStores(
   const prepared = await prepareCtLog({ directory: logDirectory, signers, chain, clock, steadyClock });
   let locked: Pick<CtLog, 'close'> = prepared;
   shutdown.stores.add(() => locked.close());
-  const replay = new LazyReplayGuard(directory.paths.replay, clock, requestLog);
-  shutdown.stores.add(() => replay.close());
-  const compiler = new PolicyCompiler({ clock, requestLog, replayGuard: replay });
+  const replayGuard = new LazyReplayGuard(directory.paths.replay, clock, requestLog);
+  shutdown.stores.add(() => replayGuard.close());
+  const compiler = new PolicyCompiler({ clock, requestLog, replayGuard });
   const policy = new LivePolicy(await compiler.compile(config));
   shutdown.stores.add(() => policy.close());
   const log = await prepared.open();
   locked = log;
-  return { authority, formerChains, log, policy, compiler, replayGuard: () => replay.guard };
+  return { authority, formerChains, log, policy, compiler, replayGuard };
 }

@@ -36,7 +36,6 @@ Examples:
 
 /** Adds the command. */
 export const register: RegisterCommand = (program) => {
-  const version = program.version() ?? 'unknown';
   program
     .command('dev')
     .summary('run everything in one process, for development')
@@ -61,7 +60,7 @@ export const register: RegisterCommand = (program) => {
       action(async (options: DevOptions, speak) => {
         await runService({
           hangup: 'stop',
-          open: () => open(options, speak, version),
+          open: () => open(options, speak),
           ready: (running) => {
             tellReady(speak, running, options);
           },
@@ -71,7 +70,7 @@ export const register: RegisterCommand = (program) => {
     );
 };
 
-async function open(options: DevOptions, speak: Speaker, version: string): Promise<RunningDev> {
+async function open(options: DevOptions, speak: Speaker): Promise<RunningDev> {
   const addresses = {
     listen: parseListenAddress(options.listen),
     issuerListen: parseListenAddress(options.issuerListen),
@@ -85,7 +84,6 @@ async function open(options: DevOptions, speak: Speaker, version: string): Promi
     data: options.data,
     publicHost: options.insecurePublicHost,
     clock: Date.now,
-    version,
     program: invocation(),
     note: (text) => {
       speak.note(text);

@@ -2,21 +2,16 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { isEveryInterface, parseListenAddress } from '../../server/http/listen-address.ts';
+import type { RunningService } from '../../service/open-service.ts';
 import { invocation } from '../program/invocation.ts';
 import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 
-/** What the report says. URLs have no slash at the end. */
-export interface ReadyService {
-  /** URL of the service for clients on this machine. */
-  readonly url: string;
-  /** HOST:PORT of the listeners. */
-  readonly listen: string;
-  readonly metricsListen: string;
+type Facts = 'url' | 'listen' | 'metricsListen' | 'logUrl' | 'logSize' | 'metricsUrl' | 'configFile';
+
+/** What the report says. */
+export interface ReadyService extends Pick<RunningService, Facts> {
   /** Where clients reach it, when that is configured. */
   readonly publicUrl: string | undefined;
-  readonly logUrl: string;
-  readonly logSize: number;
-  readonly metricsUrl: string;
   readonly issuers: readonly string[];
   /** How many rules there are. */
   readonly rules: number;
@@ -24,9 +19,7 @@ export interface ReadyService {
   readonly openBlocks: readonly string[];
   /** The data directory as it was given. */
   readonly data: string;
-  /** The configuration that is in force. */
-  readonly configFile: string;
-  /** Whether that is not the one of the data directory. */
+  /** Whether the configuration is not the one of the data directory. */
   readonly isOwnConfig: boolean;
 }
 

@@ -38,7 +38,6 @@ more, ends at once. The directory is made by \`mayfly init\`; to try things out,
 
 /** Adds `serve`. */
 export const register: RegisterCommand = (program) => {
-  const version = program.version() ?? 'unknown';
   program
     .command('serve')
     .summary('run the service')
@@ -64,7 +63,7 @@ export const register: RegisterCommand = (program) => {
         });
         await runService({
           hangup: 'reload',
-          open: () => open(options, version),
+          open: () => open(options),
           ready: (service) => {
             sayReady(speak, service, options);
             manager.ready();
@@ -75,7 +74,7 @@ export const register: RegisterCommand = (program) => {
     );
 };
 
-async function open(options: ServeOptions, version: string): Promise<RunningService> {
+async function open(options: ServeOptions): Promise<RunningService> {
   const tls = tlsFiles(options);
   const listen = parseListenAddress(options.listen);
   const metricsListen = parseListenAddress(options.metricsListen);
@@ -91,7 +90,6 @@ async function open(options: ServeOptions, version: string): Promise<RunningServ
     behindTlsProxy,
     clock: Date.now,
     steadyClock: machineClock(),
-    version,
     program: invocation(),
   });
 }
@@ -106,18 +104,12 @@ function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
 function sayReady(speak: Speaker, service: RunningService, options: ServeOptions): void {
   const { url, metricsUrl, logUrl, listen, metricsListen, config } = service;
   const text = serveReport({
-    url,
-    metricsUrl,
-    logUrl,
-    listen,
-    metricsListen,
+    ...service,
     data: options.data,
     publicUrl: config.mayfly.publicUrl,
-    logSize: service.logSize,
     issuers: config.issuers.map(({ definition }) => definition.url),
     rules: ruleCount(config),
     openBlocks: config.issuers.filter(isOpen).map(({ definition }) => definition.name),
-    configFile: service.configFile,
     isOwnConfig: options.config !== undefined,
   });
   speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl: null, listen, metricsListen }, text);

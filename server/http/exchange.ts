@@ -25,9 +25,9 @@ export interface Reply {
 /** What all exchanges of one service share. */
 export interface ExchangeContext {
   /** Called with each answer, for the metrics. `seconds` is the time since the request's head was read. */
-  answered(status: number, method: string, seconds: number): void;
+  readonly answered: (status: number, method: string, seconds: number) => void;
   /** Whether the service is closing: connections are then not kept. */
-  readonly isClosing: boolean;
+  readonly isClosing: () => boolean;
 }
 
 /** A request, its response and the id both are known by. */
@@ -72,7 +72,7 @@ export class Exchange {
     if (reply.headers !== undefined) headers.push(...reply.headers);
     // Not while other requests of the connection wait for their answers, which would be lost.
     const others = (accountOf(request.socket)?.unanswered ?? 1) - 1;
-    if (this.#context.isClosing && others === 0) headers.push('Connection', 'close');
+    if (this.#context.isClosing() && others === 0) headers.push('Connection', 'close');
     response.writeHead(reply.status, headers);
     if (typeof body !== 'string') response.end(body);
     else response.end(body, length === body.length ? 'latin1' : 'utf8');

@@ -80,15 +80,18 @@ export async function listen(
     server.once('error', failed);
     server.listen({ port: address.port, host: address.host, backlog: BACKLOG }, () => {
       server.off('error', failed);
-      // A connection that cannot be accepted, for want of descriptors for one: the next may be.
+      // One connection could not be accepted, because the process has no file descriptor left: the next may be.
       server.on('error', () => undefined);
       resolve();
     });
   });
   const { port } = server.address() as AddressInfo;
+  return { url: listeningUrl(server, address), address: addressText({ host: address.host, port }) };
+}
+
+/** Base URL of a server that listens at `address`, for clients on this machine, without a slash at the end. */
+export function listeningUrl(server: Server | TlsServer, { host }: ListenAddress): string {
+  const { port } = server.address() as AddressInfo;
   const scheme = 'setSecureContext' in server ? 'https' : 'http';
-  return {
-    url: `${scheme}://${urlHost(address.host)}:${port}`,
-    address: addressText({ host: address.host, port }),
-  };
+  return `${scheme}://${urlHost(host)}:${port}`;
 }

@@ -21,6 +21,10 @@ export interface UnsentLimits {
   readonly stallMs: number;
 }
 
+const MIB = 1024 * 1024;
+
+const DEFAULT_LIMITS: UnsentLimits = { total: 64 * MIB, perClient: 16 * MIB, stallMs: 1_000 };
+
 /** Bytes written to a connection at once. More are written when these have been sent. */
 const PIECE = 64 * 1024;
 
@@ -52,7 +56,7 @@ export class UnsentResponseLimit {
   #total = 0;
 
   /** `clock` counts milliseconds and never goes back. */
-  constructor(limits: UnsentLimits, clock: () => number = () => performance.now()) {
+  constructor(limits = DEFAULT_LIMITS, clock: () => number = () => performance.now()) {
     this.#limits = limits;
     this.#clock = clock;
   }
@@ -85,13 +89,20 @@ export class UnsentResponseLimit {
    * connection is gone. */
   send(response: ServerResponse, client: string, chunks: readonly Uint8Array[]): void {
     const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
-    const answer = this.hold(response, client, bytes);
+    const answer = this.#hold(response, client, bytes);
     if (answer !== undefined) this.#write(response, answer, chunks.flatMap(piecesOf));
   }
 
-  /** Counts an answer of so many bytes that is made, and that the caller ends at once. Undefined when its
-   * connection is gone: then nothing is held, and no event would release it. */
-  hold(response: ServerResponse, client: string, bytes: number): HeldAnswer | undefined {
+  /** Counts an answer to `client` of so many bytes that the caller ends at once, until it is sent. Returns false when it is
+   * not within the limits: then it must not be sent. */
+  reserve(response: ServerResponse, client: string, bytes: number): boolean {
+    if (!this.ensureFree(client, bytes)) return false;
+    this.#hold(response, client, bytes);
+    return true;
+  }
+
+  /** Undefined when the connection is gone: then nothing is held, and no event would release it. */
+  #hold(response: ServerResponse, client: string, bytes: number): HeldAnswer | undefined {
     const { socket } = response.req;
     if (socket.destroyed) return undefined;
     requestAccountOf(response)?.made(0);

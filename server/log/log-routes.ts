@@ -3,43 +3,48 @@
  * from one store. Answers are bytes or JSON; refusals are one line of text.
  */
 import { Router, type Request, type RequestHandler, type Response } from 'express';
+import { VERSION } from '../../core/version.ts';
 import { LogReadError, type LogReadReason } from '../../tlog/core/log-error.ts';
-import type { LogReader } from '../../ct-log/reader.ts';
+import type { CtLog } from '../../ct-log/ct-log.ts';
 import { clientNetwork, type ClientAddress } from '../http/client-address.ts';
-import type { AccessCheck } from './log-access.ts';
+import { createAccessCheck, type AccessCheck, type LogAccessRule } from './log-access.ts';
 import { DIRECTORY, json, MEMORY_READS, STORE_READS, TEXT } from './log-reads.ts';
-import type { Answer, DescribeLog, Freshness, MemoryRead, StoreRead } from './log-reads.ts';
+import type { Answer, DescribeLog, Freshness, StoreRead } from './log-reads.ts';
 import type { ReadLimiter } from './read-limiter.ts';
 import type { UnsentResponseLimit } from '../http/unsent-response-limit.ts';
 
 /** What the routes of one log need. */
-export interface LogRouteOptions {
-  readonly reader: LogReader;
-  readonly access: AccessCheck;
+interface LogRouteOptions {
+  readonly log: Pick<CtLog, 'identity' | 'reader'>;
+  /** Where the service is reached from outside, no slash at the end. */
+  readonly baseUrl: () => string;
+  /** Whether certificates of this service mean nothing to anybody else: `log.v3.json` says so. */
+  readonly isDevelopment: boolean;
+  /** Where everybody may read, caches in between may keep answers, and pages of any origin may read them. */
+  readonly access: LogAccessRule;
   readonly clientAddress: ClientAddress;
-  /** Whether everybody may read: caches in between may then keep answers, and pages of any origin may read them. */
-  readonly isPublic: boolean;
   /** Holds a read from when it begins until its answer is made. */
   readonly limiter: ReadLimiter;
   /** Sends the answers. */
   readonly unsent: UnsentResponseLimit;
-  readonly describe: DescribeLog;
-  /** The logs of the service. */
-  readonly list: () => readonly ListedLog[];
   /** Called with every response: `endpoint` is one of a closed set of names. */
   readonly onRead: (endpoint: string, status: number) => void;
   /** Called with each failure that is the service's own. */
   readonly onFault: (endpoint: string, error: unknown) => void;
 }
 
-/** A log as the list of logs names it. */
-interface ListedLog {
-  readonly origin: string;
-  /** What stands after `/log/` in its path. */
-  readonly name: string;
-  /** Where it can be read from outside, no slash at the end. */
-  readonly url: string;
+/** The read side of one log. */
+export interface LogRoutes {
+  /** Where it stands. */
+  readonly path: string;
+  /** Serves what is below the path. */
+  readonly handler: RequestHandler;
+  /** Serves the path above all logs: their list, under the same rules as their entries. */
+  readonly list: RequestHandler;
 }
+
+/** Where the public listener serves the log. */
+export const logPath = ({ identity }: Pick<CtLog, 'identity'>): string => `/log/${identity.name}`;
 
 const MAX_AGE: Readonly<Record<Freshness, string>> = {
   changing: 'no-store',
@@ -53,29 +58,39 @@ const READ_STATUS: Readonly<Record<LogReadReason, number>> = {
   NOT_READY: 503,
 };
 
-/** The router that stands at the log's path. */
-export function createLogRoutes(options: LogRouteOptions): RequestHandler {
+/** The routes of one log. */
+export function createLogRoutes(options: LogRouteOptions): LogRoutes {
+  const { log, baseUrl, access, clientAddress, isDevelopment } = options;
+  const { reader, identity } = log;
+  const path = logPath(log);
+  const check = createAccessCheck(access, clientAddress);
+  const endpoint = (name: string): Endpoint => new Endpoint(options, check, name);
+  const describe: DescribeLog = () => ({
+    url: `${baseUrl()}${path}`,
+    intendedUse: isDevelopment ? 'test' : 'production',
+    software: { name: 'mayfly', version: VERSION },
+  });
   const router = Router({ caseSensitive: true, strict: true });
   // The router also sees the log's path without a slash at the end as "/".
-  const directory = new Endpoint(options, 'directory');
-  router.all(
-    '/',
-    directory.serveFromMemory(() => DIRECTORY),
-  );
-  for (const [path, read] of Object.entries(MEMORY_READS))
-    router.all(path, new Endpoint(options, endpointOf(path)).serveFromMemory(read));
-  for (const [path, read] of Object.entries(STORE_READS))
-    router.all(path, new Endpoint(options, endpointOf(path)).serveFromStore(read));
-  const unknown = new Endpoint(options, 'unknown');
+  const directory = endpoint('directory').serveFromMemory(() => DIRECTORY);
+  router.all('/', directory);
+  for (const [at, read] of Object.entries(MEMORY_READS))
+    router.all(
+      at,
+      endpoint(endpointOf(at)).serveFromMemory(() => read(reader, describe)),
+    );
+  for (const [at, read] of Object.entries(STORE_READS))
+    router.all(at, endpoint(endpointOf(at)).serveFromStore(read));
+  const unknown = endpoint('unknown');
   router.use((_request: Request, response: Response) => {
     unknown.refuse(response, 404, 'this log has nothing at this path');
   });
-  return router;
+  const list = (): Answer => {
+    const { origin, name } = identity;
+    return json({ logs: [{ origin, name, url: `${baseUrl()}${path}` }] }, 'brief');
+  };
+  return { path, handler: router, list: endpoint('logs').serveFromMemory(list) };
 }
-
-/** The handler of the path above all logs: their list, under the same rules as their entries. */
-export const createLogList = (options: LogRouteOptions): RequestHandler =>
-  new Endpoint(options, 'logs').serveFromMemory(() => json({ logs: options.list() }, 'brief'));
 
 /** `tile`, `issuer`, `get-sth`, …: the name in the metrics. */
 const endpointOf = (path: string): string => path.replace(/^\/(?:ct\/v1\/)?/, '').split('/', 1)[0] ?? '';
@@ -83,19 +98,23 @@ const endpointOf = (path: string): string => path.replace(/^\/(?:ct\/v1\/)?/, ''
 /** Responds to the requests for one path. */
 class Endpoint {
   readonly #options: LogRouteOptions;
+  readonly #isPublic: boolean;
+  readonly #check: AccessCheck;
   readonly #name: string;
 
-  constructor(options: LogRouteOptions, name: string) {
+  constructor(options: LogRouteOptions, check: AccessCheck, name: string) {
     this.#options = options;
+    this.#isPublic = options.access.kind === 'public';
+    this.#check = check;
     this.#name = name;
   }
 
-  serveFromMemory(read: MemoryRead): RequestHandler {
-    const { reader, describe, onRead } = this.#options;
+  serveFromMemory(read: () => Answer): RequestHandler {
+    const { onRead } = this.#options;
     return (request, response) => {
       if (!this.#isAllowed(request, response)) return;
       try {
-        const answer = read(reader, describe);
+        const answer = read();
         const [body = Buffer.alloc(0)] = bytesOf(answer);
         this.#writeHead(response, answer, body.length);
         response.end(body);
@@ -107,7 +126,8 @@ class Endpoint {
   }
 
   serveFromStore(read: StoreRead): RequestHandler {
-    const { reader, limiter, clientAddress } = this.#options;
+    const { log, limiter, clientAddress } = this.#options;
+    const { reader } = log;
     return async (request, response) => {
       if (!this.#isAllowed(request, response)) return;
       const client = clientNetwork(clientAddress(request));
@@ -129,7 +149,7 @@ class Endpoint {
    * and nothing is counted. */
   refuse(response: Response, status: number, text: string): void {
     if (response.req.socket.destroyed) return;
-    if (this.#options.isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
+    if (this.#isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
     const body = Buffer.from(`${text}\n`);
     response.writeHead(status, {
       'Content-Type': TEXT,
@@ -147,7 +167,7 @@ class Endpoint {
       this.refuse(response, 405, 'only GET and HEAD are served here');
       return false;
     }
-    const refusal = this.#options.access(request);
+    const refusal = this.#check(request);
     if (refusal === undefined) return true;
     if (refusal.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
     this.refuse(response, refusal.status, refusal.sentence);
@@ -172,9 +192,8 @@ class Endpoint {
   }
 
   #writeHead(response: Response, answer: Answer, length: number): void {
-    const { isPublic } = this.#options;
-    const scope = answer.freshness === 'changing' ? '' : isPublic ? 'public, ' : 'private, ';
-    if (isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
+    const scope = answer.freshness === 'changing' ? '' : this.#isPublic ? 'public, ' : 'private, ';
+    if (this.#isPublic) response.setHeader('Access-Control-Allow-Origin', '*');
     response.writeHead(200, {
       'Content-Type': answer.contentType,
       'Content-Length': length,

@@ -3,16 +3,17 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { LogStatus } from '../../tlog/log-status.ts';
 import { LOG_COMPONENTS } from './log-components.ts';
 import { registerGauge } from './read-gauge.ts';
+import type { LogStatusSource } from './service-sources.ts';
 
 /** Registers a gauge for each component that can fail, how often the log stopped, and the size of its write-ahead file. */
-export function registerLogMetrics(registers: Registry[], log: () => LogStatus): void {
+export function registerLogMetrics(registers: Registry[], log: LogStatusSource): void {
   new Gauge({
     name: 'mayfly_log_trouble',
     help: '1 while a part of the log fails; the detail is in /readyz and in the service log.',
     labelNames: ['part'] as const,
     registers,
     collect() {
-      const status = log();
+      const status = log.status();
       for (const { name, failure } of LOG_COMPONENTS)
         this.set({ part: name }, failure(status) === undefined ? 0 : 1);
     },
@@ -23,14 +24,14 @@ export function registerLogMetrics(registers: Registry[], log: () => LogStatus):
     registers,
     collect() {
       this.reset();
-      this.inc(log().stops);
+      this.inc(log.status().stops);
     },
   });
   registerGauge(
     registers,
     'mayfly_log_wal_bytes',
     'Bytes of commit.db-wal: some 8 MB, unless something keeps it from being emptied.',
-    () => log().walBytes,
+    () => log.status().walBytes,
   );
 }
 

@@ -2,9 +2,9 @@
  * Says in the service log when a component of the log fails and when it works again: one line for each change. A
  * component that fails and recovers all the time has one line a minute.
  */
-import type { LogStatus } from '../../tlog/log-status.ts';
 import { LOG_COMPONENTS, type LogComponent } from './log-components.ts';
 import type { RequestLog } from './request-log.ts';
+import type { LogStatusSource } from './service-sources.ts';
 
 /** Milliseconds between two checks. */
 const CHECK_INTERVAL = 500;
@@ -21,16 +21,16 @@ interface Noted {
 
 /** Compares the status of the log with what the service log says of it, twice a second. */
 export class LogWatch {
-  readonly #status: () => LogStatus;
+  readonly #log: LogStatusSource;
   readonly #note: RequestLog['note'];
   readonly #noted = new Map<LogComponent['name'], Noted>();
   readonly #timer: NodeJS.Timeout;
   #stops: number;
 
-  constructor(status: () => LogStatus, note: RequestLog['note']) {
-    this.#status = status;
+  constructor(log: LogStatusSource, note: RequestLog['note']) {
+    this.#log = log;
     this.#note = note;
-    this.#stops = status().stops;
+    this.#stops = log.status().stops;
     this.#timer = setInterval(() => {
       this.check();
     }, CHECK_INTERVAL).unref();
@@ -38,7 +38,7 @@ export class LogWatch {
 
   /** Checks now. */
   check(): void {
-    const status = this.#status();
+    const status = this.#log.status();
     for (const component of LOG_COMPONENTS) {
       const failure = component.failure(status);
       if (failure !== undefined) this.#fails(component, failure);

@@ -4,44 +4,33 @@
  * sends can make a new time series.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Audit } from '../../audit/audit.ts';
+import { VERSION } from '../../core/version.ts';
 import { registerAuditMetrics } from './audit-metrics.ts';
 import type { CertainFacts, IssuedDecision } from '../../ca/decision.ts';
 import { DecisionMetrics } from './decision-metrics.ts';
-import type { TlsStatus } from '../http/tls-certificate.ts';
 import { registerTlsMetrics } from './tls-metrics.ts';
 import { registerEventLoopLag } from './event-loop-lag.ts';
-import { registerConfigurationMetrics, type ConfigurationSources } from './configuration-metrics.ts';
-import type { LogStatus } from '../../tlog/log-status.ts';
+import { registerConfigurationMetrics } from './configuration-metrics.ts';
 import { isDegraded, registerLogMetrics } from './log-metrics.ts';
 import { registerGauge } from './read-gauge.ts';
+import type { ServiceSources } from './service-sources.ts';
 
-/** What the gauges read when Prometheus asks; nothing of it is pushed. */
-interface MetricSources extends ConfigurationSources {
-  readonly version: string;
-  readonly log: () => LogStatus;
-  /** Milliseconds since the epoch. */
-  readonly clock: () => number;
-  /** End of the issuing CA's validity, milliseconds since the epoch. */
-  readonly authorityNotAfter: number;
-  /** Signing requests and log reads under way. */
-  readonly signing: () => number;
-  readonly reading: () => number;
-  readonly audit?: Pick<Audit, 'status'> | undefined;
-  /** Of the certificate that is served; without it none is. */
-  readonly tls?: (() => TlsStatus | undefined) | undefined;
+/** What the service works on now. */
+interface WorkInProgress {
+  readonly inFlight: { readonly signing: number };
+  readonly reads: { readonly running: number };
 }
 
 /** The counters of one service. */
 export interface Metrics {
   /** A request to the Fulcio API was answered. */
-  answered(status: number, method: string, seconds: number): void;
+  readonly answered: (status: number, method: string, seconds: number) => void;
   /** A certificate was released. */
-  issued(decision: IssuedDecision): void;
+  readonly issued: (decision: IssuedDecision) => void;
   /** A signing request was refused for a reason of the closed table in `problem.ts`. */
-  refused(decision: CertainFacts, reason: string): void;
+  readonly refused: (decision: CertainFacts, reason: string) => void;
   /** A log read was answered; `endpoint` is one of the route names. */
-  logRead(endpoint: string, status: number): void;
+  readonly logRead: (endpoint: string, status: number) => void;
   /** Everything in Prometheus' text format, and its content type. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -58,12 +47,12 @@ const METHODS = new Map(
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Counters in a registry of their own, so that two services in one process do not mix. */
-export function createMetrics(sources: MetricSources): Metrics {
+export function createMetrics(sources: ServiceSources, work: WorkInProgress): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   registerEventLoopLag(registry);
-  const fulcio = fulcioMetrics(registers, sources.version);
+  const fulcio = fulcioMetrics(registers);
   const decisions = new DecisionMetrics(registers);
   if (sources.audit !== undefined) registerAuditMetrics(registers, sources.audit);
   if (sources.tls !== undefined) registerTlsMetrics(registers, sources.tls);
@@ -78,7 +67,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     help: 'Tree heads that covered a released certificate; fulcio_new_certs over this is the size of a batch.',
     registers,
   });
-  registerGauges(registers, sources);
+  registerGauges(registers, sources, work);
   registerLogMetrics(registers, sources.log);
   registerConfigurationMetrics(registers, sources);
   let lastTreeSize = 0;
@@ -102,10 +91,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
-function fulcioMetrics(
-  registers: Registry[],
-  version: string,
-): { newCerts: Counter; answered: Metrics['answered'] } {
+function fulcioMetrics(registers: Registry[]): { newCerts: Counter; answered: Metrics['answered'] } {
   const labelNames = ['code', 'method'] as const;
   const latency = new Histogram({
     name: 'fulcio_api_latency',
@@ -127,7 +113,12 @@ function fulcioMetrics(
     labelNames: ['version', 'revision', 'build_date', 'goversion'] as const,
     registers,
   }).set(
-    { version, revision: 'unknown', build_date: 'unknown', goversion: `node${process.versions.node}` },
+    {
+      version: VERSION,
+      revision: 'unknown',
+      build_date: 'unknown',
+      goversion: `node${process.versions.node}`,
+    },
     1,
   );
   return {
@@ -140,39 +131,43 @@ function fulcioMetrics(
   };
 }
 
-function registerGauges(registers: Registry[], sources: MetricSources): void {
-  const { log, clock } = sources;
+function registerGauges(registers: Registry[], sources: ServiceSources, work: WorkInProgress): void {
+  const { log, clock, authority } = sources;
   const rows: readonly (readonly [name: string, help: string, read: () => number])[] = [
-    ['mayfly_log_size', 'Entries that the signed head covers.', () => log().size],
-    ['mayfly_log_head_age_seconds', 'Age of the signed head.', () => (clock() - log().timestamp) / 1000],
-    ['mayfly_log_queue', 'Entries that wait for the next commit.', () => log().queued],
+    ['mayfly_log_size', 'Entries that the signed head covers.', () => log.status().size],
+    [
+      'mayfly_log_head_age_seconds',
+      'Age of the signed head.',
+      () => (clock() - log.status().timestamp) / 1000,
+    ],
+    ['mayfly_log_queue', 'Entries that wait for the next commit.', () => log.status().queued],
     [
       'mayfly_log_failed',
       '1 when the log takes no entries: it has stopped, or cannot sign what it committed.',
-      () => (log().failed === undefined && log().signingFailure === undefined ? 0 : 1),
+      () => (log.status().failed === undefined && log.status().signingFailure === undefined ? 0 : 1),
     ],
     [
       'mayfly_log_frozen',
       '1 when the operator has ended the log: it is read only.',
-      () => (log().frozenAt === undefined ? 0 : 1),
+      () => (log.status().frozenAt === undefined ? 0 : 1),
     ],
-    ['mayfly_log_tile_backlog', 'Full tiles that are no durable files yet.', () => log().tileBacklog],
+    ['mayfly_log_tile_backlog', 'Full tiles that are no durable files yet.', () => log.status().tileBacklog],
     [
       'mayfly_log_degraded',
       '1 when files of the log cannot be written or read, leaf hashes not looked up, or the commit store grows.',
-      () => (isDegraded(log()) ? 1 : 0),
+      () => (isDegraded(log.status()) ? 1 : 0),
     ],
     [
       'mayfly_log_unreadable_files',
       'Tiles and issuers that a read needed and that are missing or damaged.',
-      () => log().unreadable?.count ?? 0,
+      () => log.status().unreadable?.count ?? 0,
     ],
-    ['mayfly_signing_requests', 'Signing requests under way.', sources.signing],
-    ['mayfly_log_reads_in_progress', 'Log reads under way.', sources.reading],
+    ['mayfly_signing_requests', 'Signing requests under way.', () => work.inFlight.signing],
+    ['mayfly_log_reads_in_progress', 'Log reads under way.', () => work.reads.running],
     [
       'mayfly_authority_not_after_seconds',
       'End of the issuing CA, Unix time.',
-      () => sources.authorityNotAfter / 1000,
+      () => authority.validity.notAfter / 1000,
     ],
   ];
   for (const [name, help, read] of rows) registerGauge(registers, name, help, read);

@@ -1,13 +1,9 @@
 /** Whether the service can do its one job now: sign, commit, and show a head that is not stale. */
 import { utf8 } from '../../core/bytes.ts';
-import type { Audit } from '../../audit/audit.ts';
-import type { Clock } from '../../core/clock.ts';
 import type { Signer } from '../../signers/signer.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
-import type { ConfigurationState } from './configuration-state.ts';
 import { auditFileCheck, filesCheck, tlsCheck } from './degraded-checks.ts';
-import type { ReplayGuardStatus } from '../../policy/replay/replay-guard.ts';
-import type { TlsStatus } from '../http/tls-certificate.ts';
+import type { ServiceSources } from './service-sources.ts';
 
 /** One condition of readiness. */
 export interface ReadinessCheck {
@@ -35,23 +31,6 @@ export interface Readiness {
   readonly checks: readonly ReadinessCheck[];
 }
 
-/** What readiness looks at. Times are milliseconds since the epoch. */
-interface ReadinessSources {
-  readonly signer: Signer;
-  readonly authorityNotBefore: number;
-  readonly authorityNotAfter: number;
-  readonly log: () => LogStatus;
-  readonly clock: Clock;
-  readonly isClosing: () => boolean;
-  /** Of a configuration that is followed. */
-  readonly configuration?: (() => ConfigurationState) | undefined;
-  /** Of used tokens; undefined when no issuer block wants one. */
-  readonly replayGuard?: (() => ReplayGuardStatus | undefined) | undefined;
-  readonly audit?: Pick<Audit, 'isFailClosed' | 'status'> | undefined;
-  /** Of the certificate that is served; undefined when none is. */
-  readonly tls?: (() => TlsStatus | undefined) | undefined;
-}
-
 /** Milliseconds for which one trial signature speaks: a probe must not become load on a KMS. */
 const SIGNER_MEMORY = 10_000;
 
@@ -68,12 +47,12 @@ const CLOCK_TOLERANCE = 1_000;
 const PROBE = utf8('mayfly readiness probe');
 
 /** A function that returns the readiness at the moment of the call. It never rejects. */
-export function createReadiness(sources: ReadinessSources): () => Promise<Readiness> {
+export function createReadiness(sources: ServiceSources): () => Promise<Readiness> {
   const signerCheck = createSignerCheck(sources);
   const waitedAt = createQueueWatch();
   return async () => {
     const signer = await signerCheck();
-    const [status, now] = [sources.log(), sources.clock()];
+    const [status, now] = [sources.log.status(), sources.clock()];
     const checks = [
       openCheck(sources),
       authorityCheck(sources),
@@ -90,7 +69,7 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
       checks: [
         ...checks,
         filesCheck(status),
-        ...tlsCheck(sources.tls?.(), sources.clock),
+        ...tlsCheck(sources.tls?.status(), sources.clock),
         ...configurationCheck(sources),
         ...replayCheck(sources),
         ...auditChecks,
@@ -99,15 +78,15 @@ export function createReadiness(sources: ReadinessSources): () => Promise<Readin
   };
 }
 
-function openCheck({ isClosing }: ReadinessSources): ReadinessCheck {
+function openCheck({ isClosing }: ServiceSources): ReadinessCheck {
   const ok = !isClosing();
   return { name: 'open', ok, detail: ok ? 'accepting requests' : 'shutting down' };
 }
 
 /** A configuration that cannot be loaded does not stop signing: the last good one stays in force. */
-function configurationCheck({ configuration }: ReadinessSources): ReadinessCheck[] {
+function configurationCheck({ configuration }: ServiceSources): ReadinessCheck[] {
   if (configuration === undefined) return [];
-  const { loadedAt, failure, restart } = configuration();
+  const { loadedAt, failure, restart } = configuration.state;
   const details = [`the configuration in force was loaded at ${new Date(loadedAt).toISOString()}`];
   if (restart !== undefined) details.push(`these settings changed and need a restart: ${restart.join(', ')}`);
   if (failure !== undefined) details.push(`the last try failed: ${failure}`);
@@ -115,7 +94,7 @@ function configurationCheck({ configuration }: ReadinessSources): ReadinessCheck
 }
 
 /** Lines that cannot be written do not stop signing, unless the audit is fail-closed. */
-function auditCheck({ audit }: ReadinessSources): ReadinessCheck | undefined {
+function auditCheck({ audit }: ServiceSources): ReadinessCheck | undefined {
   if (audit === undefined) return undefined;
   const failing = audit.status().destinations.filter(({ isFailing }) => isFailing);
   const ok = failing.length === 0;
@@ -126,28 +105,29 @@ function auditCheck({ audit }: ReadinessSources): ReadinessCheck | undefined {
 }
 
 /** Only issuer blocks with a replay guard need it: the others go on. */
-function replayCheck({ replayGuard }: ReadinessSources): ReadinessCheck[] {
-  const status = replayGuard?.();
+function replayCheck({ replayGuard }: ServiceSources): ReadinessCheck[] {
+  const status = replayGuard?.guard;
   if (status === undefined) return [];
   const { fault, held } = status;
   const detail = fault === undefined ? `used tokens that are remembered: ${held}` : fault.message;
   return [{ name: 'replay-guard', ok: fault === undefined, detail }];
 }
 
-function authorityCheck({ authorityNotBefore, authorityNotAfter, clock }: ReadinessSources): ReadinessCheck {
+function authorityCheck({ authority, clock }: ServiceSources): ReadinessCheck {
+  const { notBefore, notAfter } = authority.validity;
   const now = clock();
-  const ok = authorityNotBefore <= now && now < authorityNotAfter;
-  const validity = `${new Date(authorityNotBefore).toISOString()} to ${new Date(authorityNotAfter).toISOString()}`;
+  const ok = notBefore <= now && now < notAfter;
+  const validity = `${new Date(notBefore).toISOString()} to ${new Date(notAfter).toISOString()}`;
   return { name: 'authority', ok, detail: `the issuing certificate is valid from ${validity}` };
 }
 
 /** A real signature now and then; callers at the same time share one. */
-function createSignerCheck({ signer, clock }: ReadinessSources): () => Promise<ReadinessCheck> {
+function createSignerCheck({ authority, clock }: ServiceSources): () => Promise<ReadinessCheck> {
   let last: { readonly at: number; readonly check: Promise<ReadinessCheck> } | undefined;
   return () => {
     const now = clock();
     if (last === undefined || now - last.at > SIGNER_MEMORY || now < last.at)
-      last = { at: now, check: probe(signer) };
+      last = { at: now, check: probe(authority.signer) };
     return last.check;
   };
 }

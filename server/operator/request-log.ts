@@ -26,13 +26,17 @@ export interface RefusedLine {
 /** Where the service says what it did. */
 export interface RequestLog {
   /** A certificate was released. */
-  issued(decision: IssuedDecision): void;
+  readonly issued: (decision: IssuedDecision) => void;
   /** A warning for a caller's fault, an error for one of ours (status 500 and above). */
-  refused(line: RefusedLine): void;
+  readonly refused: (line: RefusedLine) => void;
   /** Something about the service itself. */
-  note(level: 'info' | 'warn' | 'error', event: string, facts: Readonly<Record<string, unknown>>): void;
+  readonly note: (
+    level: 'info' | 'warn' | 'error',
+    event: string,
+    facts: Readonly<Record<string, unknown>>,
+  ) => void;
   /** Writes what its destination holds back, as far as that goes without waiting. */
-  flush(): void;
+  readonly flush: () => void;
 }
 
 /** How much is written. No level writes tokens, proofs or keys. */

@@ -22,24 +22,16 @@ export interface DevOptions {
   /** The name under which other machines may come. */
   readonly publicHost?: string | undefined;
   readonly clock: Clock;
-  readonly version: string;
   /** How a shell calls this program. */
   readonly program: string;
   /** Gets a sentence about what was made or changed. */
   readonly note: (text: string) => void;
 }
 
-/** Everything, answering. URLs are without a slash at the end. */
-export interface RunningDev {
-  readonly url: string;
-  readonly metricsUrl: string;
-  readonly logUrl: string;
+/** Everything, answering. */
+export interface RunningDev extends RunningService {
+  /** URL of the OpenID provider, no slash at the end. */
   readonly issuerUrl: string;
-  /** HOST:PORT of the listeners of the service. */
-  readonly listen: string;
-  readonly metricsListen: string;
-  /** Entries in the log at the start. */
-  readonly logSize: number;
   /** Finishes what is under way, and closes the service as `RunningService.close` does. */
   close(): Promise<void>;
 }
@@ -70,18 +62,14 @@ async function start(options: DevOptions, closing: ClosingStack): Promise<Runnin
   closing.add(() => provider.close());
   const service = await startService(paths, provider.issuer, options);
   closing.add(() => service.close());
-  const { url, metricsUrl, logUrl, listen, metricsListen, logSize } = service;
-  const close = (): Promise<void> => closing.close();
-  return { url, metricsUrl, logUrl, issuerUrl: provider.issuer, listen, metricsListen, logSize, close };
+  return { ...service, issuerUrl: provider.issuer, close: () => closing.close() };
 }
 
 /** The service, with a configuration that trusts `issuer`. */
 async function startService(paths: DataPaths, issuer: string, options: DevOptions): Promise<RunningService> {
-  const { data, listen, metricsListen, publicHost, clock, version, program } = options;
   const configuration = await stageIssuer(paths, issuer, options.note);
-  const development = { issuer, publicHost, configuration };
-  const service = openService({ data, listen, metricsListen, clock, version, program, development });
-  return service.catch(async (error: unknown) => {
+  const development = { issuer, publicHost: options.publicHost, configuration };
+  return openService({ ...options, development }).catch(async (error: unknown) => {
     await configuration.discard();
     throw error;
   });

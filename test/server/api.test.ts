@@ -257,7 +257,7 @@ describe('server: the calls beside signing', () => {
         expect(text).to.contain(line);
       }
       expect(text).to.match(
-        /^fulcio_build_info\{version="test",revision=".*",build_date=".*",goversion=".*"\} 1$/m,
+        /^fulcio_build_info\{version="0.1.0",revision=".*",build_date=".*",goversion=".*"\} 1$/m,
       );
       expect(text).to.match(/^process_cpu_seconds_total /m);
     }

@@ -273,7 +273,8 @@ describe('server: limits', () => {
 
   it('takes the place of the connection that waited longest, so that silent ones shut nobody out', async () => {
     const service = await startTestService(() => ({
-      limits: { maxInFlight: 4, readConcurrency: 4, connections: 4 },
+      limits: { maxInFlight: 4, readConcurrency: 4 },
+      maxConnections: 4,
     }));
     const { port, hostname } = new URL(service.url);
     const silent: Socket[] = [];
@@ -299,7 +300,8 @@ describe('server: limits', () => {
 
   it('takes the place of idle connections too, whatever they asked for before', async () => {
     const service = await startTestService(() => ({
-      limits: { maxInFlight: 4, readConcurrency: 4, connections: 8 },
+      limits: { maxInFlight: 4, readConcurrency: 4 },
+      maxConnections: 8,
       logAccess: { kind: 'token', token: 'the-log-token' },
     }));
     const { port, hostname, pathname } = new URL(service.logUrl);
@@ -334,7 +336,7 @@ describe('server: limits', () => {
   it('keeps an idle connection longer than proxies do, or as long as is configured', async () => {
     /** Seconds for which each listener says that it keeps a connection. */
     const kept = async (idleTimeoutMs?: number): Promise<(string | null)[]> => {
-      const limits = { maxInFlight: 4, readConcurrency: 4, idleTimeoutMs };
+      const limits = idleTimeoutMs === undefined ? {} : { idleTimeoutMs };
       const service = await startTestService(() => ({ limits }));
       const urls = [`${service.url}/healthz`, `${service.logUrl}/checkpoint`, service.metricsUrl];
       const answers = await Promise.all(urls.map((url) => fetch(url)));

@@ -68,7 +68,6 @@ describe('service/open-service', () => {
       listen: LOCAL,
       metricsListen: LOCAL,
       clock: Date.now,
-      version: 'test',
       program: 'mayfly',
       logOutput: {
         write: (bytes) => {
@@ -131,6 +130,12 @@ describe('service/open-service', () => {
     expect((await open()).logSize).to.equal(1);
   });
 
+  it('takes a proxy where it can tell who reads the log', async () => {
+    await configure('{ log-access: public, trusted-proxies: [127.0.0.1] }');
+    const service = await open({ behindTlsProxy: true });
+    expect((await fetch(`${service.logUrl}/checkpoint`)).status).to.equal(200);
+  });
+
   it('puts another configuration in force, and names what waits for a restart', async () => {
     const service = await open();
     expect(await sign(service)).to.equal('issued');
@@ -178,6 +183,22 @@ describe('service/open-service', () => {
           async () => {
             await writeFile(join(root, 'token'), '\n', { mode: 0o600 });
             await configure(`{ log-access: token, log-access-token-file: "${join(root, 'token')}" }`);
+            return {};
+          },
+        ],
+        [
+          'readers that a proxy makes look local',
+          'LOOPBACK_BEHIND_PROXY',
+          async () => {
+            await configure('{ log-access: loopback }');
+            return { behindTlsProxy: true };
+          },
+        ],
+        [
+          'readers that a trusted proxy makes look local',
+          'LOOPBACK_BEHIND_PROXY',
+          async () => {
+            await configure('{ log-access: loopback, trusted-proxies: [127.0.0.1] }');
             return {};
           },
         ],
@@ -231,14 +252,6 @@ describe('service/open-service', () => {
           async () => {
             await configure(`{ audit: { file: { path: "${root}" } } }`);
             return {};
-          },
-        ],
-        [
-          'readers that cannot be told apart',
-          'LOOPBACK_BEHIND_PROXY',
-          async () => {
-            await configure('{ log-access: loopback }');
-            return { behindTlsProxy: true };
           },
         ],
         [

@@ -8,6 +8,7 @@ import { createAuthorityChain } from '../../ca/ceremony.ts';
 import { generateKey } from '../../signers/key-types.ts';
 import { localSigner } from '../../signers/local-signer.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
+import { mayflySchema } from '../../config/schema/mayfly-schema.ts';
 import { encodePem } from '../../core/pem.ts';
 import { createCtLog } from '../../ct-log/create-log.ts';
 import { openCtLog, type CtLog } from '../../ct-log/ct-log.ts';
@@ -15,8 +16,8 @@ import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
 import type { IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';
 import { compilePolicy, type PolicySnapshot } from '../../policy/snapshot.ts';
-import { startListeners, type ListenerOptions, type Listeners } from '../../service/listeners.ts';
-import type { ServiceBackend } from '../../service/handlers.ts';
+import { startListeners, type Listeners, type NetworkOptions } from '../../service/listeners.ts';
+import type { OpenedService } from '../../service/handlers.ts';
 import { ShutdownOrder } from '../../service/shutdown-order.ts';
 import { createRequestLog, type RequestLog } from '../../server/operator/request-log.ts';
 import { startIssuer, type TestIssuer } from './oidc-issuer.ts';
@@ -39,10 +40,20 @@ export interface TestService extends Listeners {
   close(): Promise<void>;
 }
 
-/** What a service is made of. */
-export interface ServiceValues extends ServiceBackend, ListenerOptions {
-  readonly policy: ServiceBackend['policy'] & { close(): Promise<void> };
+type Settings = OpenedService['settings'];
+
+/** What a service is made of, with its settings beside the rest. */
+export interface ServiceValues
+  extends Omit<OpenedService, 'settings'>, Omit<Settings, 'limits'>, NetworkOptions {
+  readonly policy: OpenedService['policy'] & { close(): Promise<void> };
+  readonly limits: Partial<Settings['limits']>;
 }
+
+const LIMITS: Settings['limits'] = {
+  maxInFlight: 64,
+  readConcurrency: 8,
+  idleTimeoutMs: mayflySchema.parse({}).limits['idle-timeout'] * 1000,
+};
 
 /** What a test replaces, made from the good values. */
 export type Change = (values: ServiceValues) => Partial<ServiceValues>;
@@ -100,12 +111,12 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
     metricsListen: { host: '127.0.0.1', port: 0 },
     logAccess: { kind: 'public' },
     trustedProxies: [],
-    limits: { maxInFlight: 64, readConcurrency: 8 },
+    limits: LIMITS,
+    shutdownDelay: 0,
     requestLog: createRequestLog(
       { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
       'info',
     ),
-    version: 'test',
     isDevelopment: true,
   };
   const shutdown = new ShutdownOrder();
@@ -122,7 +133,9 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
   for (const store of new Set([log, changed.log, policy, changed.policy]))
     shutdown.stores.add(() => store.close());
   shutdown.records.add(() => changed.audit?.close());
-  const listeners = await startListeners(changed, changed, shutdown).catch(async (error: unknown) => {
+  const settings = { ...changed, limits: { ...LIMITS, ...changed.limits } };
+  const service = { ...changed, settings };
+  const listeners = await startListeners(service, changed, shutdown).catch(async (error: unknown) => {
     await close();
     throw error;
   });

@@ -19,7 +19,8 @@ const SIGN = '/api/v2/signingCert';
 describe('server: places for connections', () => {
   it('are kept by a client that got a certificate, whatever comes after it', async () => {
     const service = await startTestService(() => ({
-      limits: { maxInFlight: 4, readConcurrency: 4, connections: 4 },
+      limits: { maxInFlight: 4, readConcurrency: 4 },
+      maxConnections: 4,
     }));
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const body = JSON.stringify(bodyV2(await emailToken(service), clientKey()));

@@ -66,7 +66,7 @@ describe('server: the end of a service that is asked meanwhile', () => {
   });
 
   it('goes on as before for the delay, and says that it is not ready', async () => {
-    const service = await startTestService(() => ({ shutdownDelayMs: 1_500 }));
+    const service = await startTestService(() => ({ shutdownDelay: 1.5 }));
     const body = bodyV2(await emailToken(service), clientKey());
     const closing = service.close();
     const ready = await fetch(`${service.url}/readyz`);

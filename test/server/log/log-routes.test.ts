@@ -11,7 +11,6 @@ import {
   type Change,
   type TestService,
 } from '../../support/test-service.ts';
-import { failureOf } from '../../support/failure.ts';
 
 const IMMUTABLE = 'public, max-age=604800, immutable';
 const get = async (url: string, init?: RequestInit): Promise<readonly [Response, string]> => {
@@ -252,16 +251,6 @@ describe('server: who may read the log', () => {
     for (const host of ['rebound.example', 'rebound.example:5555', 'localhost.example', '10.0.0.1'])
       expect(await status(host), host).to.equal(403);
     await service.close();
-  });
-
-  it('does not start where a proxy would make everybody local', async () => {
-    const loopback = { logAccess: { kind: 'loopback' } } as const;
-    for (const proxy of [{ behindTlsProxy: true }, { trustedProxies: ['127.0.0.1'] }]) {
-      const failure: unknown = await failureOf(startTestService(() => ({ ...loopback, ...proxy })));
-      expect(failure).to.include({ code: 'LOOPBACK_BEHIND_PROXY' });
-      const service = await startTestService(() => proxy);
-      await service.close();
-    }
   });
 
   it('lets no cache in between keep what is not for everybody', async () => {

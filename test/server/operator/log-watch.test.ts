@@ -35,9 +35,8 @@ describe('server/operator/log-watch', () => {
   beforeEach(() => {
     status = GOOD;
     lines = [];
-    watch = new LogWatch(
-      () => status,
-      (level, event, facts) => lines.push(`${level}: ${event}: ${String(facts['sentence'])}`),
+    watch = new LogWatch({ status: () => status }, (level, event, facts) =>
+      lines.push(`${level}: ${event}: ${String(facts['sentence'])}`),
     );
   });
   afterEach(() => {
@@ -51,7 +50,7 @@ describe('server/operator/log-watch', () => {
   for (const { name, fails, works, isDerived } of LOG_COMPONENTS) {
     it(`says once that ${name} fails, with why, and once that it works again; and so does the metric`, async () => {
       const registry = new Registry();
-      registerLogMetrics([registry], () => status);
+      registerLogMetrics([registry], { status: () => status });
       status = { ...GOOD, ...BROKEN[name] };
       watch.check();
       watch.check();

@@ -23,10 +23,12 @@ describe('server: readiness', () => {
       stops: 0,
     };
     const readiness = createReadiness({
-      signer: localSigner(await generateKey('p256')),
-      authorityNotBefore: START - 1000,
-      authorityNotAfter: START + 86_400_000,
-      log: () => status,
+      authority: {
+        signer: localSigner(await generateKey('p256')),
+        validity: { notBefore: START - 1000, notAfter: START + 86_400_000 },
+      },
+      log: { status: () => status },
+      policy: { current: { issuers: [] } },
       clock: () => now,
       isClosing: () => false,
     });
@@ -94,10 +96,12 @@ describe('server: readiness', () => {
     const incidents = { truncated: 1, deleted: 0, notRotated: 0, lastLoss: START };
     const places = [{ name: 'file', isFailing: false, lost: 0, incidents }] as const;
     const readiness = createReadiness({
-      signer: localSigner(await generateKey('p256')),
-      authorityNotBefore: START - 1000,
-      authorityNotAfter: START + 2 * 86_400_000,
-      log: () => status,
+      authority: {
+        signer: localSigner(await generateKey('p256')),
+        validity: { notBefore: START - 1000, notAfter: START + 2 * 86_400_000 },
+      },
+      log: { status: () => status },
+      policy: { current: { issuers: [] } },
       clock: () => now,
       isClosing: () => false,
       audit: {

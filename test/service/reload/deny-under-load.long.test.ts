@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PolicyCompiler } from '../../../service/policy-compiler.ts';
-import { followConfiguration, type Follower } from '../../../service/reload/follow-configuration.ts';
+import { ConfigurationFollower } from '../../../service/reload/configuration-follower.ts';
 import { loadSettled } from '../../../service/reload/settled-load.ts';
 import { loadConfig } from '../../../config/load/load.ts';
 import {
@@ -71,7 +71,7 @@ describe('service/reload: a deny rule that is loaded under load', function () {
   this.timeout(60_000);
   let directory: string;
   let service: TestService;
-  let follower: Follower;
+  let follower: ConfigurationFollower;
   let load: Load | undefined;
 
   beforeEach(async () => {
@@ -79,7 +79,7 @@ describe('service/reload: a deny rule that is loaded under load', function () {
     service = await startTestService();
     const file = join(directory, 'config.yaml');
     await writeFile(file, configOf(service.issuer.url, ''));
-    follower = followConfiguration({
+    follower = new ConfigurationFollower({
       started: await loadSettled(file, loadConfig),
       policy: service.policy,
       compiler: new PolicyCompiler({ clock: Date.now, requestLog: service.requestLog }),

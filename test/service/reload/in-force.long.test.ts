@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { PolicyCompiler } from '../../../service/policy-compiler.ts';
-import { followConfiguration, type Follower } from '../../../service/reload/follow-configuration.ts';
+import { ConfigurationFollower } from '../../../service/reload/configuration-follower.ts';
 import { restartSettings } from '../../../service/reload/restart-settings.ts';
 import { loadSettled } from '../../../service/reload/settled-load.ts';
 import { loadConfig, parseConfig } from '../../../config/load/load.ts';
@@ -27,7 +27,7 @@ const ONE = 'rate-limit: { principal: { per-minute: 1 } }';
 describe('service/reload: what is in force', () => {
   let directory: string;
   let service: TestService;
-  let follower: Follower;
+  let follower: ConfigurationFollower;
   const file = (): string => join(directory, 'config.yaml');
 
   /** Writes a configuration of one issuer; `entry` and `top` are what stands in its block and in that of the service. */
@@ -38,9 +38,9 @@ describe('service/reload: what is in force', () => {
   };
   const load = async (entry: string, top?: string): Promise<void> => {
     await write(entry, top);
-    const { success } = follower.state().reloads;
+    const { success } = follower.state.reloads;
     await follower.reload();
-    expect(follower.state().reloads.success, follower.state().failure).to.equal(success + 1);
+    expect(follower.state.reloads.success, follower.state.failure).to.equal(success + 1);
   };
   const sign = async (): Promise<string> => {
     const response = await post(`${service.url}/api/v2/signingCert`, bodyV2(await emailToken(service), KEY));
@@ -54,7 +54,7 @@ describe('service/reload: what is in force', () => {
     service = await startTestService();
     await write('');
     const clock = (): number => Date.now() + service.skew;
-    follower = followConfiguration({
+    follower = new ConfigurationFollower({
       started: await loadSettled(file(), loadConfig),
       policy: service.policy,
       compiler: new PolicyCompiler({ clock, requestLog: service.requestLog }),

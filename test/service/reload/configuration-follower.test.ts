@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { followConfiguration, type Follower } from '../../../service/reload/follow-configuration.ts';
+import { ConfigurationFollower } from '../../../service/reload/configuration-follower.ts';
 import { contentsOf } from '../../../service/reload/file-contents.ts';
 import { loadSettled, type Load } from '../../../service/reload/settled-load.ts';
 import { loadConfig } from '../../../config/load/load.ts';
@@ -44,7 +44,7 @@ describe('service/reload: a configuration that is followed', () => {
   let file: string;
   let lines: Record<string, unknown>[];
   let policy: LivePolicy;
-  let follower: Follower;
+  let follower: ConfigurationFollower;
   let loads: number;
   /** Called when somebody asks for the time: among others the limits of an entry that is compiled. */
   let whenAsked: () => void;
@@ -75,7 +75,7 @@ describe('service/reload: a configuration that is followed', () => {
     const compiler = new PolicyCompiler({ clock, requestLog: log, createFetcher: () => silent });
     policy = new LivePolicy(await compiler.compile(started.config));
     const counted: Load = (at, options) => (loads++, load(at, options));
-    follower = followConfiguration({
+    follower = new ConfigurationFollower({
       started,
       policy,
       compiler,
@@ -143,7 +143,7 @@ describe('service/reload: a configuration that is followed', () => {
     });
     expect(logged).to.not.have.property('rulesRemoved');
     expect(JSON.stringify(lines)).to.not.contain('eve@example');
-    expect(follower.state()).to.deep.equal({ loadedAt: time.now, reloads: { success: 1, failure: 0 } });
+    expect(follower.state).to.deep.equal({ loadedAt: time.now, reloads: { success: 1, failure: 0 } });
   });
 
   it('names the entries whose file of keys holds others now, and only those', async () => {
@@ -183,8 +183,8 @@ describe('service/reload: a configuration that is followed', () => {
     expect(problems).to.have.length(2);
     expect(problems[0]).to.match(/config\.yaml:6:\d+: .*lifetme/);
     expect(problems[1]).to.match(/config\.yaml:11:\d+: .*lifetime/);
-    expect(follower.state().failure).to.match(/config\.yaml:6:.*\(and 1 more\)$/);
-    expect(follower.state().reloads).to.deep.equal({ success: 0, failure: 1 });
+    expect(follower.state.failure).to.match(/config\.yaml:6:.*\(and 1 more\)$/);
+    expect(follower.state.reloads).to.deep.equal({ success: 0, failure: 1 });
 
     await writeFile(file, `${bad}# another text, as bad\n`);
     await follower.check();
@@ -197,7 +197,7 @@ describe('service/reload: a configuration that is followed', () => {
     await writeFile(file, configOf({ people: '', robots: '' }));
     await follower.check();
     expect(namesInForce()).to.deep.equal(['people', 'robots']);
-    expect(follower.state()).to.not.have.property('failure');
+    expect(follower.state).to.not.have.property('failure');
   });
 
   it('tries a bad one again after a while although no file changed that it knows of', async () => {
@@ -368,7 +368,7 @@ describe('service/reload: a configuration that is followed', () => {
       await rm(file);
       await symlink(path, file);
       await follower.check();
-      expect(follower.state().failure).to.contain('is a pipe or a device');
+      expect(follower.state.failure).to.contain('is a pipe or a device');
       expect(policy.current).to.equal(first);
     }
     await rm(file);
@@ -390,11 +390,11 @@ describe('service/reload: a configuration that is followed', () => {
     await follower.check();
     expect(eventsOf('needs a restart')[1]?.['settings']).to.deep.equal(['limits', 'log-access-token-file']);
     expect(JSON.stringify(lines)).to.not.contain('long random');
-    expect(follower.state()).to.deep.include({ restart: ['limits', 'log-access-token-file'] });
-    expect(follower.state().reloads.success).to.equal(2);
+    expect(follower.state).to.deep.include({ restart: ['limits', 'log-access-token-file'] });
+    expect(follower.state.reloads.success).to.equal(2);
     await writeFile(join(directory, 'token'), 'a long random token\n');
     await writeFile(file, configOf({ people: '' }, `{ ${access} }`));
     await follower.check();
-    expect(follower.state()).to.not.have.property('restart');
+    expect(follower.state).to.not.have.property('restart');
   });
 });

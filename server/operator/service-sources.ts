@@ -1,0 +1,35 @@
+import type { Audit } from '../../audit/audit.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
+import type { ReplayGuardStatus } from '../../policy/replay/replay-guard.ts';
+import type { Signer } from '../../signers/signer.ts';
+import type { LogStatus } from '../../tlog/log-status.ts';
+import type { TlsStatus } from '../http/tls-certificate.ts';
+import type { ConfigurationState } from './configuration-state.ts';
+
+/** A log that says how it is. */
+export interface LogStatusSource {
+  status(): LogStatus;
+}
+
+/** What metrics and readiness read of a service whenever they are asked. Nothing of it is pushed. */
+export interface ServiceSources {
+  readonly clock: Clock;
+  /** The issuing CA: its key, and when its chain is valid, in milliseconds since the epoch. */
+  readonly authority: {
+    readonly signer: Signer;
+    readonly validity: { readonly notBefore: number; readonly notAfter: number };
+  };
+  readonly log: LogStatusSource;
+  /** Holds the configuration in force. */
+  readonly policy: { readonly current: { readonly issuers: readonly ConfiguredIssuer[] } };
+  /** Whether the service was asked to end. */
+  readonly isClosing: () => boolean;
+  /** What follows the configuration; without it none is followed. */
+  readonly configuration?: { readonly state: ConfigurationState } | undefined;
+  /** Holds the memory of used tokens; that is undefined as long as no issuer block wants one. */
+  readonly replayGuard?: { readonly guard: ReplayGuardStatus | undefined } | undefined;
+  readonly audit?: Pick<Audit, 'isFailClosed' | 'status'> | undefined;
+  /** The certificate that is served; without it the service speaks plain HTTP. */
+  readonly tls?: { status(): TlsStatus } | undefined;
+}
