@@ -19,6 +19,7 @@ import { KEY_TYPES, testKey } from './support/keys.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
 import { emailPrincipal } from './support/principal.ts';
 import { skipUnless } from '../support/skipped.ts';
+import { runs } from '../support/runs.ts';
 
 const standard = permitAlgorithms(DEFAULT_SIGNING_ALGORITHMS);
 const prove = (pem: Uint8Array, gate = standard): ProvenKey =>
@@ -196,7 +197,7 @@ describe('ca/csr', () => {
           }
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

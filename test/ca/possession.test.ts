@@ -8,6 +8,7 @@ import type { Principal } from '../../oidc/principal.ts';
 import { pemOf } from './support/authority.ts';
 import { freshKey, KEY_TYPES, proofOf, testKey, type TestKey } from './support/keys.ts';
 import { emailPrincipal } from './support/principal.ts';
+import { runs } from '../support/runs.ts';
 
 const TEXT = 'alice@example.org';
 const demands = { permit: permitAlgorithms(DEFAULT_SIGNING_ALGORITHMS), csr: true };
@@ -116,7 +117,7 @@ describe('ca/possession', () => {
       fc.property(fc.oneof(fc.uint8Array({ maxLength: 1100 }), mutated), (proof) => {
         expectRefusal('PROOF_INVALID', () => prove(key, proof));
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

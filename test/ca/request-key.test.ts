@@ -8,6 +8,7 @@ import { encodePem } from '../../core/pem.ts';
 import { pemOf, testAuthority } from './support/authority.ts';
 import { csrOf } from './support/csr.ts';
 import { KEY_TYPES, testKey } from './support/keys.ts';
+import { runs } from '../support/runs.ts';
 
 const text = (value: string): Uint8Array => new Uint8Array(Buffer.from(value));
 
@@ -169,7 +170,7 @@ describe('ca/request-key', () => {
           expect(error).to.be.instanceOf(RequestError);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

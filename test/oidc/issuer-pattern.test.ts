@@ -7,6 +7,7 @@ import {
   IssuerPattern,
   MAX_PATTERN_LENGTH,
 } from '../../oidc/issuer-pattern.ts';
+import { runs } from '../support/runs.ts';
 
 const EKS = 'https://oidc.eks.*.amazonaws.com/id/*';
 const GKE = 'https://container.googleapis.com/v1/projects/*/locations/*/clusters/*';
@@ -92,7 +93,7 @@ describe('A pattern of issuers', () => {
       const check = fc.property(pattern, url, (wanted, text) => {
         expect(new IssuerPattern(wanted).matches(text)).to.equal(meaningOf(wanted).test(text));
       });
-      fc.assert(check, { numRuns: 3000 });
+      fc.assert(check, { numRuns: runs(3000) });
     });
 
   it('fits what is made from it', () => {

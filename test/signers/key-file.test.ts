@@ -12,6 +12,7 @@ import { hasOpenssl, openssl } from '../ca/support/openssl.ts';
 import { testKey } from '../ca/support/keys.ts';
 import { skipUnless } from '../support/skipped.ts';
 import { failureAs } from '../support/failure.ts';
+import { runs } from '../support/runs.ts';
 
 const PASS = 'password123';
 const TYPES: KeyType[] = ['p256', 'p384', 'p521', 'rsa2048', 'ed25519'];
@@ -191,7 +192,7 @@ describe('ca/signers/key-file', () => {
           expect(error).to.be.instanceOf(KeyFileError);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { FormatError } from '../../core/errors.ts';
+import { runs } from './runs.ts';
 
 /** SHA-256 of Node's own, for everything that wants it handed in. */
 export const sha256 = (data: Uint8Array): Uint8Array => createHash('sha256').update(data).digest();
@@ -16,7 +17,7 @@ export function expectTypedErrors(parse: (bytes: Uint8Array) => unknown, good: r
     fc.property(damaged(good), (bytes) => {
       refusalOf(() => parse(bytes));
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 }
 
@@ -27,7 +28,7 @@ export function expectTypedErrorsOnText(parse: (text: string) => unknown, good: 
     fc.property(arbitrary, (text) => {
       refusalOf(() => parse(text));
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 }
 

@@ -8,6 +8,7 @@ import { MAX_LENGTH } from '../../../config/yaml/document.ts';
 import { productionConfig } from '../../../config/presets/template.ts';
 import { loadConfig, parseConfig, type LoadedConfig } from '../../../config/load/load.ts';
 import { failureOf } from '../../support/failure.ts';
+import { runs } from '../../support/runs.ts';
 
 /** Somebody is named, so that nothing is to be warned of. */
 const RULES = 'mayfly: {rules: [{name: ada, allow: claims.email == "ada@a.example"}]}';
@@ -165,7 +166,7 @@ describe('config: hostile and unreadable files', () => {
     );
     fc.assert(
       fc.property(text, (input) => void outcome(input)),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 
@@ -191,7 +192,7 @@ describe('config: hostile and unreadable files', () => {
     );
     fc.assert(
       fc.property(place, fc.jsonValue(), (wrap, value) => void outcome(JSON.stringify(wrap(value)))),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 
@@ -205,7 +206,7 @@ describe('config: hostile and unreadable files', () => {
       fc.property(fc.nat(good.length), fc.nat(20), piece, (at, length, text) => {
         outcome(good.slice(0, at) + text + good.slice(at + length));
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 

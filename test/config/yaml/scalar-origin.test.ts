@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { isScalar, parseDocument, stringify, type Scalar } from 'yaml';
 import { scalarOrigin } from '../../../config/yaml/scalar-origin.ts';
+import { runs } from '../../support/runs.ts';
 
 /** The scalar that is the value of `k` in a YAML text, and its own text. */
 function scalarIn(text: string): { readonly scalar: Scalar; readonly raw: string; readonly start: number } {
@@ -60,7 +61,7 @@ describe('config/yaml/scalar-origin', () => {
           if (/[aBé&]/.test(wanted)) expect(seen, JSON.stringify([text, index])).to.equal(wanted);
         });
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

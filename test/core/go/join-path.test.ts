@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { joinPath } from '../../../core/go/join-path.ts';
 import { GoUrlError, replaceScheme } from '../../../core/go/url.ts';
 import { vectorPath } from '../../support/vectors.ts';
+import { runs } from '../../support/runs.ts';
 
 interface Joined {
   readonly base: string;
@@ -76,7 +77,7 @@ describe("Go's JoinPath", () => {
         const { string } = outcome(() => joinPath('https://ci.example/base/', ...elements));
         if (string !== undefined) expect(string).to.match(/^https:\/\/ci\.example(\/|$)/);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });

@@ -7,6 +7,7 @@ import { MAX_TEMPLATE_LENGTH } from '../../../oidc/template/lexer.ts';
 import { INSTEAD } from '../../../oidc/template/refusal.ts';
 import { compileTemplate } from '../../../oidc/template/template.ts';
 import { vectorPath } from '../../support/vectors.ts';
+import { runs } from '../../support/runs.ts';
 
 interface Vector {
   readonly template: string;
@@ -255,7 +256,7 @@ describe('A template over claims', () => {
     const pieces = fc.array(fc.constantFrom(...PIECES), { maxLength: 30 });
     fc.assert(
       fc.property(pieces, (words) => void outcome(words.join(''))),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => void outcome(`{{${text}`)));
   });

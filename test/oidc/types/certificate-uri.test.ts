@@ -4,6 +4,7 @@ import { GoUrlError } from '../../../core/go/url.ts';
 import { TokenError } from '../../../oidc/token-error.ts';
 import { certificateUri } from '../../../oidc/types/certificate-uri.ts';
 import { joinedBehind } from '../../../oidc/types/joined-uri.ts';
+import { runs } from '../../support/runs.ts';
 
 /** The name, or undefined for a refusal. */
 function nameOf(text: string, write?: (spelled: string) => string): string | undefined {
@@ -96,7 +97,7 @@ describe('The URI in a certificate', () => {
           expect(texts.get(name) ?? spelled, name).to.equal(spelled);
           texts.set(name, spelled);
         }),
-        { numRuns: 20_000 },
+        { numRuns: runs(20_000) },
       );
       expect(texts.size).to.be.greaterThan(1000);
     }

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { isEmailAddress } from '../../../oidc/types/email-address.ts';
 import { vectorPath } from '../../support/vectors.ts';
+import { runs } from '../../support/runs.ts';
 
 interface Vector {
   readonly input: string;
@@ -53,7 +54,7 @@ describe('An e-mail address', () => {
       fc.property(fc.oneof(text, address, quoted), (input) => {
         expect({ input, email: isEmailAddress(input) }).to.deep.equal({ input, email: ORACLE.test(input) });
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 

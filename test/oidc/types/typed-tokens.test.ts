@@ -12,6 +12,7 @@ import type { TestIssuer } from '../../support/oidc-issuer.ts';
 import { TYPED_TOKENS } from '../../support/typed-tokens.ts';
 import { createAuthenticator } from '../../support/authenticator.ts';
 import { failureOf } from '../../support/failure.ts';
+import { runs } from '../../support/runs.ts';
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -192,7 +193,7 @@ describe('Claims of any kind', () => {
             if (!(error instanceof TokenError)) throw error;
           }
         }),
-        { numRuns: 500 },
+        { numRuns: runs(500) },
       );
     });
   }

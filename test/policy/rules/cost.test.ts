@@ -4,6 +4,7 @@ import { compileRules } from '../../../policy/rules/rules.ts';
 import { isExhausted, refill, spend, stepsUsed } from '../../../policy/rules/meter.ts';
 import { compilePattern, type Matcher } from '../../../policy/rules/regex.ts';
 import { outcomeOf, ruleInput } from './support/rule-input.ts';
+import { runs } from '../../support/runs.ts';
 
 const TOO_MUCH = 'it takes too much work for this token';
 /** As many as fit into the longest token. */
@@ -77,7 +78,7 @@ describe('policy/rules cost little whatever a token holds', () => {
       return compileRules(rules).decide({ ...ruleInput(), claims: { l: ONES } });
     };
     expect(decide(2)).to.deep.equal({ allowed: true, rule: 'rule 1' });
-    for (const count of [100, 10_000]) {
+    for (const count of [100, runs(10_000)]) {
       expect(decide(count)).to.include({ allowed: false, reason: 'RULE_FAILED', rule: 'rule 2' });
       // What the first three could not pay for, and then nothing but the count of parts.
       expect(stepsUsed()).to.be.below(300_000 + count * 13);
@@ -175,7 +176,7 @@ describe('policy/rules/regex', () => {
           expect(matches(source, subject), source).to.equal(expected);
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
   });
 });

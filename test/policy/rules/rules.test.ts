@@ -6,6 +6,7 @@ import { RuleError } from '../../../policy/rules/rule-error.ts';
 import { compileRule, compileRules } from '../../../policy/rules/rules.ts';
 import { ruleWarnings } from '../../../policy/rules/warnings.ts';
 import { outcomeOf, ruleInput } from './support/rule-input.ts';
+import { runs } from '../../support/runs.ts';
 
 const allow = (name: string, expression: string, message?: string): RuleDefinition => ({
   name,
@@ -326,7 +327,7 @@ describe('policy/rules', () => {
         const claims = JSON.parse(JSON.stringify(made)) as Record<string, unknown>;
         expect(rules.decide({ ...ruleInput(), claims }).allowed).to.be.a('boolean');
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 
@@ -410,7 +411,7 @@ describe('policy/rules', () => {
           expect(error, expression).to.be.instanceOf(RuleError);
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
   });
 });

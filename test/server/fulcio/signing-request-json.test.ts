@@ -6,6 +6,7 @@ import {
   decodeSigningRequestV2,
 } from '../../../server/fulcio/signing-request-json.ts';
 import { TransportError } from '../../../server/http/transport-error.ts';
+import { runs } from '../../support/runs.ts';
 
 const PROOF = Uint8Array.from([0xfb, 0xff, 0xfe, 1]);
 const STANDARD = '+//+AQ==';
@@ -214,7 +215,7 @@ describe('server/fulcio/signing-request-json', () => {
           }
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

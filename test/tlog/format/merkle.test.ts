@@ -13,6 +13,7 @@ import { verifyConsistency, verifyInclusion } from '../../../tlog/format/merkle-
 import { naivePath, naiveRoot, naiveSubproof } from '../../support/naive-merkle.ts';
 import { hex, sha256 } from '../../support/parsers.ts';
 import { failureOf } from '../../support/failure.ts';
+import { isFull } from '../../support/runs.ts';
 
 const STANDARD_LEAVES = [
   '',
@@ -64,7 +65,8 @@ describe('tlog/format/merkle', () => {
   });
 
   it('grows the same tree as the recursive definition, at every size', () => {
-    const hashes = leafHashes(600);
+    // More than one tile holds.
+    const hashes = leafHashes(isFull ? 600 : 260);
     const range = new CompactRange(sha256);
     for (let size = 0; size <= hashes.length; size++) {
       expect(toHex(range.root()), String(size)).to.equal(toHex(naiveRoot(hashes.slice(0, size))));
