@@ -114,7 +114,11 @@ export class LineQueue {
     this.#waiting = [];
     this.#abandon(left, this.#health.cause);
     this.#health.lose(left.filter(({ isAbandoned }) => !isAbandoned).length, true);
-    await inTime(this.#destination.close(), this.#limits.writeTimeoutMs);
+    const closing = this.#destination.close().catch((error: unknown) => {
+      // The last lines were handed over, and may still not be on the disk.
+      this.#health.begin(error, 0);
+    });
+    await inTime(closing, this.#limits.writeTimeoutMs);
   }
 
   #add(entry: WaitingLine): void {

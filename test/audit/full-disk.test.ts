@@ -7,6 +7,7 @@ import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { descriptorDestination } from '../../audit/descriptor-destination.ts';
+import type { Destination } from '../../audit/destination.ts';
 import { LineQueue } from '../../audit/line-queue.ts';
 import { Notes } from './support/decisions.ts';
 import { failureOf } from '../support/failure.ts';
@@ -67,5 +68,19 @@ describe('audit: a full disk', () => {
       'error: audit lines lost',
       'error: audit lines lost',
     ]);
+  });
+
+  it('is noted when it shows at the end only, as the last lines are flushed', async () => {
+    const notes = new Notes();
+    const full = Object.assign(new Error('ENOSPC: no space left on device, fsync'), { code: 'ENOSPC' });
+    const destination: Destination = {
+      name: 'file',
+      deliver: () => Promise.resolve(),
+      close: () => Promise.reject(full),
+    };
+    const queue = new LineQueue(destination, notes.note);
+    await queue.pushAndWait('the last line');
+    await queue.close();
+    expect(notes.events).to.deep.equal(['error: audit is not written']);
   });
 });
