@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { readdirSync, readFileSync } from 'node:fs';
 import { decodePem } from '../core/pem.ts';
-import { loadKeyFile } from '../signers/key-file.ts';
+import { openSigner } from '../signers/open-signer.ts';
+import type { Signer } from '../signers/signer.ts';
 import { openCtLog } from '../ct-log/ct-log.ts';
 
 const WAITING = 1000;
@@ -14,8 +15,8 @@ const WAITING = 1000;
 /** Appends entries until the log of the directory has at least `size`. */
 export async function prefill(data: string, size: number): Promise<void> {
   const [name = ''] = readdirSync(join(data, 'logs'));
-  const key = (kind: string): Promise<Awaited<ReturnType<typeof loadKeyFile>>> =>
-    loadKeyFile(readFileSync(join(data, 'keys', `log-${name}-${kind}.key.pem`)));
+  const key = (kind: string): Promise<Signer> =>
+    openSigner(join(data, 'keys', `log-${name}-${kind}.key.pem`));
   const chain = decodePem(readFileSync(join(data, 'ca/chain.pem'), 'utf8')).map((block) => block.bytes);
   const signers = { treeHead: await key('ecdsa'), checkpoint: await key('ed25519') };
   const log = await openCtLog({ directory: join(data, 'logs', name), signers, chain, clock: Date.now });

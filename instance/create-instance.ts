@@ -8,7 +8,7 @@ import { generateKey } from '../signers/key-types.ts';
 import { createDataDirectory } from './create-data-directory.ts';
 import { systemFault } from './data-directory-error.ts';
 import type { Mode } from './data-marker.ts';
-import { logPaths, type DataPaths } from './data-paths.ts';
+import { certificateLogPaths, type DataPaths } from './data-paths.ts';
 import { toHex } from '../core/bytes.ts';
 import { parseCertificate } from '../core/certificate.ts';
 import type { Clock } from '../core/clock.ts';
@@ -142,7 +142,7 @@ async function writeRootKey(
 }
 
 async function makeLog(request: InstanceRequest, paths: DataPaths, name: string): Promise<CtLogIdentity> {
-  const files = logPaths(paths, name);
+  const files = certificateLogPaths(paths, name);
   // Keys of their own: a key that signs two trees makes their heads ambiguous.
   const ecdsa = await generateKey('p256');
   const ed25519 = await generateKey('ed25519');

@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { systemCode } from '../core/errors.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import { readMarker, type Marker, type Mode } from './data-marker.ts';
-import { dataPaths, logPaths, type DataPaths, type LogPaths } from './data-paths.ts';
+import { dataPaths, certificateLogPaths, type DataPaths, type CertificateLogPaths } from './data-paths.ts';
 
 /** An open data directory. */
 export interface DataDirectory {
@@ -40,8 +40,10 @@ export async function openDataDirectory(
   return { paths, marker, logNames, warnings: await keyWarnings(paths, marker.mode) };
 }
 
-/** The directory's only log. Throws {@link DataDirectoryError} when there is none or more than one. */
-export function onlyLog(directory: DataDirectory): LogPaths {
+/** The certificate log of an instance, which is the only log in its directory so far: a log of another kind there would get
+ * a function of its own, and this one a way to distinguish the two. Throws {@link DataDirectoryError} when there is none
+ * or more than one. */
+export function certificateLog(directory: DataDirectory): CertificateLogPaths {
   const [name, ...more] = directory.logNames;
   if (name === undefined || more.length > 0) {
     const found = name === undefined ? 'no log' : `several logs (${directory.logNames.join(', ')})`;
@@ -49,7 +51,7 @@ export function onlyLog(directory: DataDirectory): LogPaths {
       hint: '`mayfly init` makes exactly one. Move what does not belong there away, or restore a backup.',
     });
   }
-  return logPaths(directory.paths, name);
+  return certificateLogPaths(directory.paths, name);
 }
 
 /** Names of the entries of a directory, without what file systems put there themselves; undefined if it does not

@@ -27,8 +27,8 @@ export interface DataPaths {
   readonly devIssuer: string;
 }
 
-/** The paths of one log; `name` is the last component of its origin. */
-export interface LogPaths {
+/** The paths of a certificate log, which has two keys. */
+export interface CertificateLogPaths {
   readonly directory: string;
   readonly identity: string;
   /** ECDSA P-256: SCTs, tree heads, checkpoint signature 0x05. */
@@ -58,8 +58,8 @@ export function dataPaths(root: string): DataPaths {
   };
 }
 
-/** The paths of the log called `name`. */
-export function logPaths(paths: DataPaths, name: string): LogPaths {
+/** The paths of the certificate log called `name`, which is the last component of its origin. */
+export function certificateLogPaths(paths: DataPaths, name: string): CertificateLogPaths {
   const directory = join(paths.logs, name);
   return {
     directory,

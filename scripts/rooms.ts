@@ -49,7 +49,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   signers: {
     holds: 'the one interface to a private key, and key files',
-    mayImport: ['core'],
+    mayImport: ['core', 'storage'],
     packages: ['node-forge'],
   },
   'tlog/core': {

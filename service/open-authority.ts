@@ -7,8 +7,7 @@ import { FormatError } from '../core/errors.ts';
 import { decodePem, encodePem } from '../core/pem.ts';
 import { systemFault } from '../instance/data-directory-error.ts';
 import type { DataPaths } from '../instance/data-paths.ts';
-import { KeyFileError } from '../signers/key-error.ts';
-import { loadKeyFile } from '../signers/key-file.ts';
+import { openKey } from '../instance/open-key.ts';
 import type { Signer } from '../signers/signer.ts';
 import { isMissing } from '../storage/read-whole.ts';
 import { readFormerChains } from '../trust/collect.ts';
@@ -37,14 +36,6 @@ export async function openAuthority(
   };
 }
 
-/** The signer of one key file. Rejects with DataDirectoryError, or with KeyFileError that names the file. */
-export async function openSigner(path: string, passphrase: string | undefined): Promise<Signer> {
-  return loadKeyFile(await read(path), passphrase).catch((error: unknown) => {
-    if (!(error instanceof KeyFileError)) throw error;
-    throw new KeyFileError(error.code, `${path}: ${error.message}`, { hint: error.hint });
-  });
-}
-
 async function read(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
@@ -60,9 +51,9 @@ async function issuingSigner(
   chainPem: string,
   passphrase: string | undefined,
 ): Promise<Signer> {
-  const signer = await openSigner(paths.intermediateKey, passphrase);
+  const signer = await openKey(paths.intermediateKey, passphrase);
   if (isKeyOf(chainPem, signer) || (await isMissing(paths.nextIntermediateKey))) return signer;
-  const next = await openSigner(paths.nextIntermediateKey, passphrase);
+  const next = await openKey(paths.nextIntermediateKey, passphrase);
   return isKeyOf(chainPem, next) ? next : signer;
 }
 

@@ -1,11 +1,12 @@
 import type { LoadedConfig } from '../config/load/load.ts';
 import type { Clock, SteadyClock } from '../core/clock.ts';
 import { prepareCtLog, type CtLog } from '../ct-log/ct-log.ts';
-import { onlyLog, type DataDirectory } from '../instance/data-directory.ts';
+import { certificateLog, type DataDirectory } from '../instance/data-directory.ts';
+import { openKey } from '../instance/open-key.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
 import type { RequestLog } from '../server/operator/request-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
-import { openAuthority, openSigner, type OpenedAuthority } from './open-authority.ts';
+import { openAuthority, type OpenedAuthority } from './open-authority.ts';
 import { PolicyCompiler } from './policy-compiler.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
 
@@ -39,9 +40,9 @@ export async function openStores(
 ): Promise<Stores> {
   const { clock, steadyClock, passphrase } = options;
   const { authority, formerChains } = await openAuthority(directory.paths, passphrase, clock);
-  const { directory: logDirectory, ecdsaKey, ed25519Key } = onlyLog(directory);
-  const treeHead = await openSigner(ecdsaKey, passphrase);
-  const checkpoint = await openSigner(ed25519Key, passphrase);
+  const { directory: logDirectory, ecdsaKey, ed25519Key } = certificateLog(directory);
+  const treeHead = await openKey(ecdsaKey, passphrase);
+  const checkpoint = await openKey(ed25519Key, passphrase);
   const signers = { treeHead, checkpoint };
   const { chain } = authority;
   const prepared = await prepareCtLog({ directory: logDirectory, signers, chain, clock, steadyClock });

@@ -5,9 +5,10 @@ import type { SignatureAlgorithm } from '../core/signature-algorithm.ts';
  * a KMS or another process can hold the key. CA certificates, tree heads, SCTs and timestamps are all signed by one
  * of these.
  *
- * A new backend is one file beside this one, whose function returns a signer, and one line in `openSigner` of
- * `service/open-authority.ts`, through which the service opens the keys of the CA and of its logs. Ceremonies (`ca/`) sign
- * with key files alone.
+ * Another backend is a file beside this one, whose function returns a signer, and a line for its scheme in
+ * `open-signer.ts`, through which the service and `mayfly log freeze` open the keys of the CA and of its log. What is still to
+ * be done for the first one: `instance/data-paths.ts` names every key as a file of the data directory and must say where a
+ * URI is kept, and ceremonies (`ca/`, `mayfly init`, `mayfly ca`, `mayfly keys`) make and rewrite key files, and sign with them.
  */
 export interface Signer {
   /** DER SubjectPublicKeyInfo of the public half. */

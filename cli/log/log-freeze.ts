@@ -1,5 +1,6 @@
 /** `mayfly log freeze`: ends a log. */
-import { onlyLog, openDataDirectory } from '../../instance/data-directory.ts';
+import { certificateLog, openDataDirectory } from '../../instance/data-directory.ts';
+import { openKey } from '../../instance/open-key.ts';
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { freezeLog } from '../../tlog/freeze.ts';
@@ -10,7 +11,6 @@ import { openCtLog } from '../../ct-log/ct-log.ts';
 import { collectTrust } from '../../trust/collect.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
-import { openSigner } from '../../service/open-authority.ts';
 
 /** Options of the command. */
 export interface FreezeOptions {
@@ -24,7 +24,7 @@ export interface FreezeOptions {
 export async function freeze(options: FreezeOptions, speak: Speaker): Promise<undefined> {
   const clock = Date.now;
   const directory = await openDataDirectory(options.data, { write: true });
-  const { directory: logDirectory, ecdsaKey, ed25519Key } = onlyLog(directory);
+  const { directory: logDirectory, ecdsaKey, ed25519Key } = certificateLog(directory);
   const { chain, log: identity } = await collectTrust({
     chainFile: directory.paths.chain,
     formerChains: directory.paths.formerChains,
@@ -34,8 +34,8 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
   requireConfirmed(options.confirm, origin);
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const signers = {
-    treeHead: await openSigner(ecdsaKey, passphrase),
-    checkpoint: await openSigner(ed25519Key, passphrase),
+    treeHead: await openKey(ecdsaKey, passphrase),
+    checkpoint: await openKey(ed25519Key, passphrase),
   };
   const log = await openCtLog({ directory: logDirectory, signers, chain, clock });
   await log.close();

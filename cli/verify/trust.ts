@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { hash } from 'node:crypto';
-import { onlyLog, openDataDirectory } from '../../instance/data-directory.ts';
+import { certificateLog, openDataDirectory } from '../../instance/data-directory.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import { loadConfig } from '../../config/load/load.ts';
 import { ConfigError } from '../../config/findings/config-error.ts';
@@ -57,7 +57,7 @@ async function exportFiles(options: ExportOptions, speak: Speaker, version: stri
   const out = resolve(options.out);
   refuseInside(resolve(options.data), out);
   const directory = await openDataDirectory(options.data);
-  const log = onlyLog(directory);
+  const log = certificateLog(directory);
   const material = await collectTrust({
     chainFile: directory.paths.chain,
     formerChains: directory.paths.formerChains,

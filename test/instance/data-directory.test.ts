@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDataDirectory } from '../../instance/create-data-directory.ts';
-import { onlyLog, openDataDirectory } from '../../instance/data-directory.ts';
+import { certificateLog, openDataDirectory } from '../../instance/data-directory.ts';
 import { DataDirectoryError } from '../../instance/data-directory-error.ts';
 import { dataPaths } from '../../instance/data-paths.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, refusalAsOrdinaryUser } from '../support/ordinary-user.ts';
@@ -168,14 +168,14 @@ describe('instance/data-directory', () => {
   it('names the logs, and the only one', async () => {
     await make();
     const { logs } = dataPaths(data);
-    expect((await refusal(openDataDirectory(data).then(onlyLog))).message).to.include('no log');
+    expect((await refusal(openDataDirectory(data).then(certificateLog))).message).to.include('no log');
     await mkdir(join(logs, '2026'));
     await mkdir(join(logs, '.2027-x'));
-    expect(onlyLog(await openDataDirectory(data)).ecdsaKey).to.equal(
+    expect(certificateLog(await openDataDirectory(data)).ecdsaKey).to.equal(
       join(data, 'keys', 'log-2026-ecdsa.key.pem'),
     );
     await mkdir(join(logs, '2027'));
-    expect((await refusal(openDataDirectory(data).then(onlyLog))).message).to.include(
+    expect((await refusal(openDataDirectory(data).then(certificateLog))).message).to.include(
       'several logs (2026, 2027)',
     );
   });

@@ -8,7 +8,7 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openService, type RunningService } from '../../service/open-service.ts';
-import { dataPaths, logPaths } from '../../instance/data-paths.ts';
+import { dataPaths, certificateLogPaths } from '../../instance/data-paths.ts';
 import { emailConfig, makeDataDirectory } from '../support/data-directory.ts';
 import { failureOf } from '../support/failure.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
@@ -208,7 +208,7 @@ describe('service/open-service', () => {
           async () => {
             const other = join(root, 'other');
             await makeDataDirectory(other);
-            const [own, foreign] = [data, other].map((at) => logPaths(dataPaths(at), '2026').ed25519Key);
+            const [own, foreign] = [data, other].map((at) => certificateLogPaths(dataPaths(at), '2026').ed25519Key);
             await copyFile(foreign ?? '', own ?? '');
             return {};
           },
@@ -230,7 +230,7 @@ describe('service/open-service', () => {
           'a log that cannot be written',
           'LOG_STORAGE',
           async () => {
-            await mkdir(join(logPaths(dataPaths(data), '2026').directory, 'checkpoint', 'in-the-way'), {
+            await mkdir(join(certificateLogPaths(dataPaths(data), '2026').directory, 'checkpoint', 'in-the-way'), {
               recursive: true,
             });
             return {};

@@ -6,7 +6,7 @@ import { generateKey } from '../../signers/key-types.ts';
 import { localSigner } from '../../signers/local-signer.ts';
 import { createDataDirectory } from '../../instance/create-data-directory.ts';
 import type { Mode } from '../../instance/data-marker.ts';
-import { logPaths, type DataPaths } from '../../instance/data-paths.ts';
+import { certificateLogPaths, type DataPaths } from '../../instance/data-paths.ts';
 import { encodePem } from '../../core/pem.ts';
 import { createCtLog } from '../../ct-log/create-log.ts';
 
@@ -49,7 +49,7 @@ async function writeAuthority(paths: DataPaths, options: TestDirectory): Promise
 
 async function writeLog(paths: DataPaths, passphrase: string | undefined): Promise<void> {
   const [ecdsa, ed25519] = [await generateKey('p256'), await generateKey('ed25519')];
-  const { directory, ecdsaKey, ed25519Key } = logPaths(paths, '2026');
+  const { directory, ecdsaKey, ed25519Key } = certificateLogPaths(paths, '2026');
   await writeFile(ecdsaKey, writeKeyPem(ecdsa, passphrase), { mode: 0o600 });
   await writeFile(ed25519Key, writeKeyPem(ed25519, passphrase), { mode: 0o600 });
   await createCtLog({

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadAuthority } from '../../../ca/authority.ts';
 import { loadKeyFile } from '../../../signers/key-file.ts';
-import { onlyLog, openDataDirectory } from '../../../instance/data-directory.ts';
+import { certificateLog, openDataDirectory } from '../../../instance/data-directory.ts';
 import { loadConfig } from '../../../config/load/load.ts';
 import { parseCertificate } from '../../../core/certificate.ts';
 import { describeName } from '../../../core/distinguished-name.ts';
@@ -50,7 +50,7 @@ describe('mayfly init', function () {
     const signer = await loadKeyFile(await text('keys', 'intermediate.key.pem'));
     const chainPem = await text('ca', 'chain.pem');
     const authority = await loadAuthority({ chainPem, signer, clock: Date.now });
-    const log = onlyLog(directory);
+    const log = certificateLog(directory);
     const opened = await openCtLog({
       directory: log.directory,
       signers: {
