@@ -208,7 +208,9 @@ describe('service/open-service', () => {
           async () => {
             const other = join(root, 'other');
             await makeDataDirectory(other);
-            const [own, foreign] = [data, other].map((at) => certificateLogPaths(dataPaths(at), '2026').ed25519Key);
+            const [own, foreign] = [data, other].map(
+              (at) => certificateLogPaths(dataPaths(at), '2026').ed25519Key,
+            );
             await copyFile(foreign ?? '', own ?? '');
             return {};
           },
@@ -230,9 +232,12 @@ describe('service/open-service', () => {
           'a log that cannot be written',
           'LOG_STORAGE',
           async () => {
-            await mkdir(join(certificateLogPaths(dataPaths(data), '2026').directory, 'checkpoint', 'in-the-way'), {
-              recursive: true,
-            });
+            await mkdir(
+              join(certificateLogPaths(dataPaths(data), '2026').directory, 'checkpoint', 'in-the-way'),
+              {
+                recursive: true,
+              },
+            );
             return {};
           },
         ],
