@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { ISSUER_TYPES } from '../../oidc/issuer-definition.ts';
 import { attack, itRefuses, outcomeOf, shown, type Attack } from './support/attack.ts';
 import { startEveryType, TYPE_CASES, typedToken } from './support/every-type.ts';
-import { signedRaw } from './support/forged-token.ts';
+import { signedRaw } from '../support/raw-token.ts';
 import type { World } from './support/world.ts';
 
 /** When the table is made; the suite may take minutes until a row is tried, so its tokens last for a day. */

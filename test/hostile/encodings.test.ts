@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { refusalOf } from '../support/test-service.ts';
 import { attack, itRefuses, outcomeOf, sendToken, type Attack } from './support/attack.ts';
-import { partsOf, signedRaw } from './support/forged-token.ts';
+import { partsOf, signedRaw } from '../support/raw-token.ts';
 import { startWorld, type World } from './support/world.ts';
 
 const bytes = (...parts: readonly (string | readonly number[])[]): Buffer =>

@@ -4,11 +4,10 @@ import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { emailDefinition } from '../support/issuer-definitions.ts';
-import { tokenPart } from '../support/raw-token.ts';
+import { signatureOf, tokenPart } from '../support/raw-token.ts';
 import type { Reason } from '../../server/reasons/problem.ts';
 import { outcomeOf } from './support/attack.ts';
 import { EvilIssuers, json, patched, respond, streamed, type Answer } from './support/evil-issuers.ts';
-import { signatureOf } from './support/forged-token.ts';
 import { issuerBlock, startWorld, type World } from './support/world.ts';
 
 interface Evil {

@@ -1,7 +1,7 @@
 /** Attacks on how a key is found: whatever a key id is, it names a key of the issuer or none. */
 import { makeIssuerKey, type IssuerKey } from '../support/oidc-issuer.ts';
 import { attack, itRefuses, type Attack } from './support/attack.ts';
-import { signedRaw } from './support/forged-token.ts';
+import { signedRaw } from '../support/raw-token.ts';
 import { startWorld, type World } from './support/world.ts';
 
 describe('hostile: key ids', () => {

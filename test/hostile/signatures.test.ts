@@ -4,11 +4,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { deflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
-import { tokenWith } from '../support/hostile-token.ts';
+import { partsOf, rawToken, signatureOf, signedRaw, tokenWith } from '../support/raw-token.ts';
 import { makeIssuerKey, type IssuerKey } from '../support/oidc-issuer.ts';
-import { rawToken } from '../support/raw-token.ts';
 import { attack, itRefuses, shown, type Attack } from './support/attack.ts';
-import { partsOf, signatureOf, signedRaw } from './support/forged-token.ts';
 import { startWorld, type World } from './support/world.ts';
 
 const ANNOUNCED = ['RS256', 'PS256', 'ES256', 'EdDSA', 'HS256', 'none'];

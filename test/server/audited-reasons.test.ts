@@ -21,7 +21,7 @@ import { auditLines } from '../audit/support/audit-schema.ts';
 import { csrOf } from '../ca/support/csr.ts';
 import { testKey } from '../ca/support/keys.ts';
 import { makeIssuerKey, type SignOptions } from '../support/oidc-issuer.ts';
-import { tokenWith } from '../support/hostile-token.ts';
+import { tokenWith } from '../support/raw-token.ts';
 import {
   bodyV2,
   changedPolicy,

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
-import { tokenWith } from '../support/hostile-token.ts';
+import { tokenWith } from '../support/raw-token.ts';
 import {
   bodyV1,
   bodyV2,

@@ -20,6 +20,7 @@ export function mochaGlobalTeardown(): void {
     const held = Object.entries(Object.groupBy(process.getActiveResourcesInfo(), (kind) => kind));
     const kinds = held.map(([kind, all = []]) => `${all.length} ${kind}`).join(', ');
     console.error(`\nEvery test is over, but the process does not end. It is held by: ${kinds || 'a loop'}.`);
+    console.error('If a test failed, look at that one first: it may not have closed what it opened.');
     process.exit(1);
   }, LONGEST_END).unref();
 }
