@@ -4,7 +4,7 @@ import type { Server as TlsServer } from 'node:https';
 import type { Clock } from '../core/clock.ts';
 import { guardConnections } from '../server/http/connection-guard.ts';
 import { watchConnections } from '../server/http/drain.ts';
-import { createHttpServer, listen, listeningUrl } from '../server/http/http-listener.ts';
+import { createHttpServer, listen } from '../server/http/http-listener.ts';
 import { lameDuck } from '../server/http/lame-duck.ts';
 import type { ListenAddress } from '../server/http/listen-address.ts';
 import { LogWatch } from '../server/operator/log-watch.ts';
@@ -77,7 +77,9 @@ export async function startListeners(
   shutdown.clients.add(() => tls?.stop());
   const closing = new AbortController();
   const isClosing = (): boolean => closing.signal.aborted;
-  const baseUrl = (): string => settings.publicUrl ?? listeningUrl(server, options.listen);
+  // Kept, because a server that is draining has no address any more.
+  let listeningUrl = '';
+  const baseUrl = (): string => settings.publicUrl ?? listeningUrl;
   const handlers = createHandlers(service, { isClosing, tls, baseUrl, connections });
   shutdown.records.add(() => {
     handlers.refusalLog.close();
@@ -88,6 +90,7 @@ export async function startListeners(
   const metrics = await listen(operator, options.metricsListen, '--metrics-listen');
   shutdown.stores.add(() => drainOperator(0));
   const { url, address } = await listen(server, options.listen, '--listen');
+  listeningUrl = url;
   const listening = {
     url,
     metricsUrl: metrics.url,

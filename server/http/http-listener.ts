@@ -86,12 +86,7 @@ export async function listen(
     });
   });
   const { port } = server.address() as AddressInfo;
-  return { url: listeningUrl(server, address), address: addressText({ host: address.host, port }) };
-}
-
-/** Base URL of a server that listens at `address`, for clients on this machine, without a slash at the end. */
-export function listeningUrl(server: Server | TlsServer, { host }: ListenAddress): string {
-  const { port } = server.address() as AddressInfo;
   const scheme = 'setSecureContext' in server ? 'https' : 'http';
-  return `${scheme}://${urlHost(host)}:${port}`;
+  const url = `${scheme}://${urlHost(address.host)}:${port}`;
+  return { url, address: addressText({ host: address.host, port }) };
 }

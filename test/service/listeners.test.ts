@@ -1,5 +1,6 @@
 import { createHook } from 'node:async_hooks';
-import { createServer, type AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import type { Audit } from '../../audit/audit.ts';
 import { failureOf } from '../support/failure.ts';
@@ -60,5 +61,39 @@ describe('service/listeners: an end', () => {
     const service = await startTestService(() => ({ audit }));
     expect(await failureOf(service.close())).to.equal(fault);
     expect(events(service)).to.deep.equal(['started', 'closing']);
+  });
+
+  /** The status of a request that began before the end and is completed while the service drains; undefined when the
+   * machine took longer than the service waits for it. */
+  async function statusWhileDraining(): Promise<string | undefined> {
+    const service = await startTestService();
+    const port = Number(new URL(service.url).port);
+    const socket = connect(port, '127.0.0.1');
+    let answer = '';
+    socket.on('error', () => undefined).on('data', (bytes) => (answer += String(bytes)));
+    await once(socket, 'connect');
+    socket.write('GET /log/2026/log.v3.json HTTP/1.1\r\n');
+    while ((await fetch(`${service.url}/healthz`)).status !== 200);
+    const closed = service.close();
+    const refuses = async (): Promise<boolean> => {
+      const other = connect(port, '127.0.0.1');
+      const isRefused = await failureOf(once(other, 'connect')).then(
+        () => true,
+        () => false,
+      );
+      other.destroy();
+      return isRefused;
+    };
+    while (!(await refuses()));
+    socket.write('Host: x\r\n\r\n');
+    await once(socket, 'close');
+    await closed;
+    return /^HTTP\/1\.1 (\d+)/.exec(answer)?.[1];
+  }
+
+  it('lets the log say where it is, also to a request that is complete only when nothing is accepted any more', async () => {
+    let status: string | undefined;
+    for (let tries = 0; tries < 5 && status === undefined; tries++) status = await statusWhileDraining();
+    expect(status).to.equal('200');
   });
 });
