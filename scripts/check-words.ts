@@ -20,7 +20,7 @@ const WORDS: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\bnobody waits\b/gi, 'no waiter is left'],
   [/\bin earnest\b/gi, 'in production'],
   [/\bput(?:s|ting)? aside\b/gi, 'rotate'],
-  [/\b(?:for trying|ForTrying)\b/g, 'for development'],
+  [/\b(?:for trying|ForTrying)\b/gi, 'for development'],
   [/\b(?:patience|salvage|last words|habits?)\b/gi, 'the name of the limit or of what it is'],
   [/\bsee (?:above|below|the (?:top|head) of (?:the|this) file)\b/gi, 'the sentence itself'],
   [/\.\.\.\{ /g, 'the properties themselves, without a spread'],

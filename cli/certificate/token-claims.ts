@@ -55,5 +55,5 @@ function payloadOf(part: string): object {
 
 const unusable = (reason: string): CommandError =>
   new CommandError('FAILED', `this is not an identity token: ${reason}`, {
-    hint: 'For trying: mayfly token --email you@example.com',
+    hint: 'For development: mayfly token --email you@example.com',
   });

@@ -108,7 +108,7 @@ async function requireDevDirectory(directory: string): Promise<void> {
         'REFUSED',
         `${directory} is a production directory: nobody makes tokens for it here`,
         {
-          hint: 'Tokens come from the issuers of its config.yaml. For trying, use the directory of `mayfly dev`.',
+          hint: 'Tokens come from the issuers of its config.yaml. For development, use the directory of `mayfly dev`.',
         },
       );
     }
