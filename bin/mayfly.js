@@ -42,10 +42,10 @@ function endOnSignals() {
 
 /** What a process that serves asks of the engine, which reads it at its very start.
  *
- * Issuance leaves some 30 KB outside the heap behind for each certificate. By default the engine takes that for pressure
- * and marks the whole heap each time it comes to 8 MB, four times a second under load and once a second at leisure, for
- * 10 to 20 ms; with room to grow it hardly ever does. And it lets the young generation grow until collecting that takes
- * 10 ms; a small one takes 2. See docs/benchmarks.md. */
+ * Each certificate leaves some 30 KB of garbage outside the heap. By default the engine marks the whole heap for every 8 MB of
+ * that, which takes 10 to 20 ms, four times a second under load. Where the heap has room to grow, it hardly ever does. By
+ * default it also lets the young generation grow until collecting it takes 10 ms; collecting a small one takes 2. See
+ * docs/benchmarks.md. */
 const TUNED = ['--max-semi-space-size=8', '--heap-growing-percent=400'];
 
 /** Before the first line runs, too, SIGUSR1 opens no debugger. */

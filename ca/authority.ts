@@ -40,8 +40,8 @@ export interface Authority {
   /** When every certificate of the chain is valid. */
   readonly validity: Validity;
   readonly profile: Profile;
-  /** What verifiers refuse in the chain; empty for every CA that `init` makes or adopts. A service that was set up before
-   * that was asked goes on with it. */
+  /** What verifiers refuse in the chain. Empty for every CA that `init` makes or adopts. Versions before this check adopted
+   * others: such a service still starts, with a warning for each fault. */
   readonly faults: readonly AuthorityError[];
 }
 

@@ -29,8 +29,8 @@ export interface IssuancePolicy {
    * PolicyError. Answers at once where nothing has to be waited for. `token` is the one that was identified: it may
    * have to be remembered. */
   authorize(identity: Identity, key: ProvenKey, token: string): Grant | Promise<Grant>;
-  /** Whether this policy would refuse what an older one let through, asked of the newest one just before a certificate
-   * leaves, so that nobody gets one more whom it shuts out: by a rule, because issuer, audience or name are not accepted
-   * any more, or because the key is not. Counts nothing. Throws PolicyError, TokenError or RequestError. */
-  confirm(identity: Identity, key: ProvenKey): void;
+  /** Throws when this policy refuses what an older one let through. The newest policy is asked just before a certificate
+   * leaves. A rule may refuse it, or issuer, audience, name or key are not accepted any more. Counts nothing. Throws
+   * PolicyError, TokenError or RequestError. */
+  requireStillAllowed(identity: Identity, key: ProvenKey): void;
 }

@@ -48,7 +48,7 @@ export interface ConcurrencySlot {
   fromKeyCheck(): void;
 }
 
-/** A certificate that is signed, and that {@link Issuance.confirm} is asked about before it leaves. */
+/** A certificate that is signed, and that {@link Issuance.refusalMeanwhile} is asked about before it leaves. */
 export interface PendingCertificate {
   readonly outcome: 'pending';
   /** What is decided if nothing refuses the certificate any more. */
@@ -60,8 +60,16 @@ export interface PendingCertificate {
 }
 
 /**
- * Issues certificates, in two steps: {@link issue} makes one, and {@link confirm} has the last word right before it
+ * Issues certificates, in two steps: {@link issue} makes one, and {@link refusalMeanwhile} has the last word right before it
  * leaves.
+ *
+ * A deny rule that is loaded is a promise: from then on no certificate leaves that it forbids. So after each wait the newest
+ * policy is asked, unless it is the one that decided:
+ *
+ * 1. when the log has committed the entry, in {@link issue}: what would be refused is not signed;
+ * 2. when the key has signed, in `SigningCalls.sign`: what would be refused is not audited as issued;
+ * 3. when the audit has its line, in `SigningCalls.release`, in the turn in which the certificate leaves: this one is the
+ *    guarantee.
  */
 export class Issuance {
   readonly #options: IssuanceOptions;
@@ -91,8 +99,8 @@ export class Issuance {
       facts = verified;
       slot?.admit();
       const key = proveKey(request.key, identity.principal, policy.keyDemands(identity));
-      // Before a limit counts the request or the token is used up: nothing may be issuable now.
-      this.#validity(1);
+      // Before a limit counts the request or the token is used up.
+      this.#requireIssuable();
       const isRsa = key.type.startsWith('RSA');
       if (isRsa) slot?.toKeyCheck();
       // Also where the answer is there at once: waiting lets other requests catch up, and all of them sign in a row.
@@ -121,10 +129,9 @@ export class Issuance {
       refundable = undefined;
       const logged = { ...verified, serial, leafIndex: committed.index };
       facts = logged;
-      // The log may have taken its time, and so may a key that lives elsewhere.
-      this.#requireConfirmed(policy, identity, key);
+      // The log may have taken its time: what is refused by now is not signed.
+      this.#requireStillAllowed(policy, identity, key);
       const certificate = await signCertificate(authority, precertificate, committed);
-      this.#requireConfirmed(policy, identity, key);
       const decision: IssuedDecision = {
         outcome: 'issued',
         caller,
@@ -142,12 +149,11 @@ export class Issuance {
     }
   }
 
-  /** The second step, in the very turn in which the certificate leaves, and once more after everything that it waited
-   * for: a rule that was loaded is a promise. Returns the refusal of a policy that was loaded meanwhile; undefined when the
-   * certificate may leave. */
-  confirm({ decision, policy, identity, key }: PendingCertificate): RefusedDecision | undefined {
+  /** The second step, in the very turn in which the certificate leaves. Returns the refusal of a policy that was loaded
+   * meanwhile; undefined when the certificate may leave. */
+  refusalMeanwhile({ decision, policy, identity, key }: PendingCertificate): RefusedDecision | undefined {
     try {
-      this.#requireConfirmed(policy, identity, key);
+      this.#requireStillAllowed(policy, identity, key);
       return undefined;
     } catch (error) {
       return refusedDecision(decision.caller, error, decision);
@@ -155,17 +161,23 @@ export class Issuance {
   }
 
   /** Throws what the newest policy refuses, when it is not the one that decided. */
-  #requireConfirmed(decidedBy: IssuancePolicy, identity: Identity, key: ProvenKey): void {
+  #requireStillAllowed(decidedBy: IssuancePolicy, identity: Identity, key: ProvenKey): void {
     const { current } = this.#options.policy;
-    if (current !== decidedBy) current.confirm(identity, key);
+    if (current !== decidedBy) current.requireStillAllowed(identity, key);
   }
 
-  /** The validity of a certificate that is made now. Throws what is known to keep every certificate from leaving. It is
-   * asked before a token counts as used, so that the token still works when that is over. */
+  /** Throws what is known now to keep every certificate from leaving. It is asked before a token counts as used, so that the
+   * token still works when that is over. */
+  #requireIssuable(): void {
+    const shortestLifetimeSeconds = 1;
+    this.#validity(shortestLifetimeSeconds);
+  }
+
+  /** The validity of a certificate that is made now. Throws what keeps every certificate from leaving now. */
   #validity(lifetimeSeconds: number): LeafContent['validity'] {
     const { authority, log, audit, clock } = this.#options;
     const validity = leafValidity(clock(), lifetimeSeconds, authority.validity);
-    // After the clock was read: the log may refuse because of what it says.
+    // Only after the clock was read: a clock that has jumped is one of the log's reasons to refuse.
     const refusal = log.refusal() ?? audit?.refusal();
     if (refusal !== undefined) throw refusal;
     return validity;

@@ -1,7 +1,8 @@
 /**
- * Judges RSA moduli in a thread of its own. A modulus is open when anybody can compute the private key from the public one.
- * Each modulus is judged once, and the result is cached. It is judged last, after the signature and the limits were checked,
- * so that only a caller with a key of that modulus can cause the work.
+ * Judges RSA moduli in a thread of its own: those of issuers' keys, and for `ca/issuance.ts` those of clients' keys. A modulus
+ * is open when anybody can compute the private key from the public one. Each modulus is judged once, and the result is
+ * cached. It is judged last, after the signature and the limits were checked, so that only a caller with a key of that modulus
+ * can cause the work.
  */
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';

@@ -75,7 +75,7 @@ export class IssuerPolicy {
   }
 
   /** `principal` is what the token stands for here: the certificate has that of `identity`, and a rule may name either. */
-  confirm(identity: Identity, principal: Principal, key: ProvenKey): void {
+  requireStillAllowed(identity: Identity, principal: Principal, key: ProvenKey): void {
     requireDemanded(key, this.demands);
     this.requireAllowed(identity, key);
     if (!isDeepStrictEqual(principal, identity.principal))

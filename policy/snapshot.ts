@@ -31,9 +31,9 @@ export interface PolicySnapshot extends IssuancePolicy {
   /** Hands over keys and connections to the next one. */
   readonly authenticator: Authenticator;
   /** By the name of the issuer block; hands over counts and compiled rules to the next one. */
-  readonly decisions: ReadonlyMap<string, IssuerPolicy>;
+  readonly issuerPolicies: ReadonlyMap<string, IssuerPolicy>;
   /** Fetches every issuer's keys ahead of the first token. What fails is a warning. Never throws. */
-  start(): Promise<IssuerWarning[]>;
+  fetchKeys(): Promise<IssuerWarning[]>;
   /** Says that another policy is in force. Closes, once the last token is read, what that one did not take over. */
   retire(): void;
   /** Closes all connections. */
@@ -49,14 +49,14 @@ export async function compilePolicy(
   const { clock, permittedAlgorithms, previous } = context;
   const isGuarded = issuers.some(({ policy }) => policy.replayGuard !== 'off');
   const replayGuard = isGuarded ? await context.openReplayGuard?.() : undefined;
-  const decisions = new Map<string, IssuerPolicy>();
+  const issuerPolicies = new Map<string, IssuerPolicy>();
   await inSlices(issuers, (issuer) => {
     const { name } = issuer.definition;
     // Prepared here one by one: they are taken by issuer below, and an issuer may have a thousand.
     issuerBlock(issuer.definition);
-    const before = previous?.decisions.get(name);
-    if (decisions.has(name)) throw sharedName(issuer);
-    decisions.set(name, new IssuerPolicy(issuer, { clock, permittedAlgorithms, replayGuard }, before));
+    const before = previous?.issuerPolicies.get(name);
+    if (issuerPolicies.has(name)) throw sharedName(issuer);
+    issuerPolicies.set(name, new IssuerPolicy(issuer, { clock, permittedAlgorithms, replayGuard }, before));
   });
   const authenticator = await stepsInSlices(
     prepareAuthenticator({
@@ -65,10 +65,10 @@ export async function compilePolicy(
       previous: previous?.authenticator,
     }),
   );
-  return snapshotOf(issuers, decisions, authenticator);
+  return snapshotOf(issuers, issuerPolicies, authenticator);
 }
 
-/** Decisions are found by the name of the issuer block: with two of one name, one would decide by the rules of the other. */
+/** Policies are found by the name of their issuer block: with two of one name, one would decide by the rules of the other. */
 const sharedName = ({ definition: { name, url } }: ConfiguredIssuer): DefinitionError =>
   new DefinitionError('ISSUER_DUPLICATE', `two issuer blocks have the name "${name}"`, {
     metadata: { issuer: url, field: 'name', entry: name },
@@ -76,28 +76,32 @@ const sharedName = ({ definition: { name, url } }: ConfiguredIssuer): Definition
 
 function snapshotOf(
   issuers: readonly ConfiguredIssuer[],
-  decisions: ReadonlyMap<string, IssuerPolicy>,
+  issuerPolicies: ReadonlyMap<string, IssuerPolicy>,
   authenticator: Authenticator,
 ): PolicySnapshot {
   const users = countUsers();
-  const decisionsOf = ({ name }: IssuerDefinition): IssuerPolicy => {
-    const decision = decisions.get(name);
-    if (decision === undefined) throw new TypeError(`the issuer block ${name} belongs to another policy`);
-    return decision;
+  const policyOf = ({ name }: IssuerDefinition): IssuerPolicy => {
+    const policy = issuerPolicies.get(name);
+    if (policy === undefined) throw new TypeError(`the issuer block ${name} belongs to another policy`);
+    return policy;
   };
   return {
     issuers,
     authenticator,
-    decisions,
+    issuerPolicies,
     identify: (token) => users.during(authenticator.identify(token)),
-    keyDemands: ({ definition }) => decisionsOf(definition).demands,
-    authorize: (identity, key, token) => decisionsOf(identity.definition).authorize(identity, key, token),
-    confirm: (identity, key) => {
-      // Not by the name of the issuer block: names move on when one is put before another, and may be given anew.
+    keyDemands: ({ definition }) => policyOf(definition).demands,
+    authorize: (identity, key, token) => policyOf(identity.definition).authorize(identity, key, token),
+    requireStillAllowed: (identity, key) => {
+      // The block is found by the token: in another configuration the name of the old block may belong to another one.
       const definition = authenticator.definitionOf(identity.token);
-      decisionsOf(definition).confirm(identity, issuerBlock(definition).principalOf(identity.token), key);
+      policyOf(definition).requireStillAllowed(
+        identity,
+        issuerBlock(definition).principalOf(identity.token),
+        key,
+      );
     },
-    start: () => authenticator.start(),
+    fetchKeys: () => authenticator.start(),
     retire: () => {
       void users.none().then(() => authenticator.close());
     },

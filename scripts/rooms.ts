@@ -102,7 +102,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     ],
   },
   oidc: {
-    holds: 'token → principal: claims, verification, the choice of issuer and issuer block',
+    holds:
+      'token → principal: claims, verification, the choice of issuer and issuer block; the judge of RSA moduli, those of clients too',
     mayImport: ['core', 'storage', 'oidc/keys', 'oidc/types'],
     packages: ['lru-cache'],
   },

@@ -109,7 +109,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   };
   const listeners = await startListeners(service, options, shutdown);
   // Keys are fetched in the background: an issuer that is down must not keep the service from starting.
-  void policy.current.start().then((issuerWarnings) => {
+  void policy.current.fetchKeys().then((issuerWarnings) => {
     for (const warning of issuerWarnings) requestLog.note('warn', 'issuer warning', { ...warning });
   });
   follower.start();

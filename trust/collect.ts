@@ -36,8 +36,8 @@ export async function collectTrust(sources: TrustSources): Promise<TrustMaterial
   return { chain, former, log: await readIdentity(sources.logDirectory) };
 }
 
-/** The chains that issued before the one in force. A renewal keeps its predecessor before it puts another one in force:
- * what an interrupted one kept is still in force, and left out. Rejects with {@link TrustError}. */
+/** The chains that issued before the one in force. A renewal first keeps the chain in force among them, and then puts its own
+ * in force. When it was interrupted in between, the kept chain is still in force, and is left out here. Rejects with {@link TrustError}. */
 export async function readFormerChains(
   directory: string,
   [issuing]: readonly Uint8Array[],

@@ -6,7 +6,7 @@ import type { ConcurrencySlot } from '../../ca/issuance.ts';
 import { ConcurrencyLimit } from '../../core/concurrency-limit.ts';
 import { TransportError } from '../http/transport-error.ts';
 
-/** Requests whose RSA key waits to be looked at, one after the other: some 20 ms each with 4096 bits. */
+/** Requests whose RSA key waits to be looked at. Keys are looked at one after the other, those of 4096 bits for some 20 ms each. */
 const KEY_CHECKS = 128;
 
 /** The limits of one service. */
@@ -18,7 +18,8 @@ export class InFlightLimit {
     this.#signing = new ConcurrencyLimit(maxInFlight);
   }
 
-  /** Requests whose token is verified and that are not decided, but for those whose key waits to be looked at. */
+  /** Requests that count against `max-in-flight`: the token is verified, and they are not decided. One whose RSA key waits
+   * to be looked at counts against that limit instead. */
   get signing(): number {
     return this.#signing.used;
   }

@@ -44,8 +44,8 @@ export class SigningCalls {
     try {
       const pending = await this.#issuance.issue(request, caller, slot);
       if (pending.outcome === 'refused') return pending;
-      // Asked before the audit says that it was issued, too.
-      const refused = this.#issuance.confirm(pending);
+      // Before the audit records that it was issued.
+      const refused = this.#issuance.refusalMeanwhile(pending);
       if (refused !== undefined) return refused;
       try {
         const recorded = this.#records.audit(pending.decision);
@@ -62,7 +62,7 @@ export class SigningCalls {
   /** The second step. Returns the answer, which is then recorded, and has to leave at once. Never throws. */
   release(outcome: PendingCertificate | RefusedDecision): SigningAnswer {
     if (outcome.outcome === 'refused') return this.#refused(outcome);
-    const refused = this.#issuance.confirm(outcome);
+    const refused = this.#issuance.refusalMeanwhile(outcome);
     if (refused !== undefined) return this.#refused(refused);
     this.#records.issued(outcome.decision);
     return { decision: outcome.decision };

@@ -10,5 +10,6 @@ export type TransportReason =
   | 'TOO_BUSY'
   | 'INTERNAL';
 
-/** A request that HTTP or JSON already refuses. Its sentence never repeats the body: a token may be in it. */
+/** A refusal that has nothing to do with what the request says of token and key. Its protocol refuses it, or the server is
+ * too busy or failed, whatever the protocol. The sentence never repeats the body: a token may be in it. */
 export class TransportError extends MayflyError<TransportReason> {}

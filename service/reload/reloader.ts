@@ -111,7 +111,7 @@ export class Reloader {
   #warmUp({ issuers }: LoadedConfig): void {
     const { policy, log } = this.#options;
     const known = new Set(issuers.map(({ definition }) => definition.url));
-    void policy.current.start().then((warnings) => {
+    void policy.current.fetchKeys().then((warnings) => {
       for (const warning of warnings)
         if (!known.has(warning.issuer)) log.note('warn', 'issuer warning', { ...warning });
     });

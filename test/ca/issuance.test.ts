@@ -267,7 +267,7 @@ describe('ca/issuance', () => {
 
   const denied = new PolicyError('RULE_DENIED', 'no longer', { metadata: { rule: 'no-alice' } });
   const denying = openPolicy(emailPrincipal(), {
-    confirm: () => {
+    requireStillAllowed: () => {
       throw denied;
     },
   });
@@ -306,13 +306,14 @@ describe('ca/issuance', () => {
     };
     const authority = { ...ca.authority, signer: { ...signer, sign } };
     const issuance = new Issuance({ policy: live, authority, log: memoryLog(clock), clock });
-    expect((await refused(issuance, request())).error).to.equal(denied);
+    const early = (await issuance.issue(request(), CALLER)) as PendingCertificate;
+    expect(issuance.refusalMeanwhile(early)).to.deep.include({ outcome: 'refused', error: denied });
     live.current = first;
     const pending = (await issuance.issue(request(), CALLER)) as PendingCertificate;
-    expect(issuance.confirm(pending)).to.equal(undefined);
+    expect(issuance.refusalMeanwhile(pending)).to.equal(undefined);
     live.current = denying;
     const { serial, leafIndex, principal } = pending.decision;
-    expect(issuance.confirm(pending)).to.deep.include({
+    expect(issuance.refusalMeanwhile(pending)).to.deep.include({
       outcome: 'refused',
       error: denied,
       rule: 'no-alice',

@@ -120,7 +120,7 @@ describe('policy/snapshot', () => {
       .to.throw()
       .that.deep.includes(refusal);
     expect(() => {
-      policy.confirm(identity, key);
+      policy.requireStillAllowed(identity, key);
     })
       .to.throw()
       .that.deep.includes(refusal);
@@ -434,7 +434,7 @@ describe('policy/snapshot', () => {
       const key = provenKey(before, identity);
       const now = await compile(newer, { previous: before });
       try {
-        now.confirm(identity, key);
+        now.requireStillAllowed(identity, key);
         return 'confirmed';
       } catch (error) {
         return (error as { code?: unknown }).code;
@@ -480,7 +480,7 @@ describe('policy/snapshot', () => {
       const before = await compile([limited]);
       const identity = await before.identify(await tokenFor());
       const now = await compile([limited], { previous: before });
-      for (let i = 0; i < 5; i++) now.confirm(identity, provenKey(before, identity));
+      for (let i = 0; i < 5; i++) now.requireStillAllowed(identity, provenKey(before, identity));
       expect(await ask(now)).to.be.an('object');
     });
   });

@@ -27,7 +27,7 @@ export function openPolicy(principal: Principal, over: Partial<IssuancePolicy> =
     identify: () => Promise.resolve(identityOf(principal)),
     keyDemands: () => ({ permit, csr: true }),
     authorize: () => ({ lifetimeSeconds: 600 }),
-    confirm: () => undefined,
+    requireStillAllowed: () => undefined,
     ...over,
   };
 }

@@ -25,13 +25,20 @@ function request(challenge = 'alice@example.org'): SigningRequest {
 }
 
 /** Signing calls without a transport, the policy that is in force, and what was recorded. */
-async function start(maxInFlight = 1) {
+async function start(maxInFlight = 1, wait: () => Promise<void> = () => Promise.resolve()) {
   const lines: Record<string, unknown>[] = [];
   const requestLog = createRequestLog(
     { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
     'info',
   );
-  const { authority } = await testAuthority();
+  const { authority: own } = await testAuthority();
+  const sign = async (data: Uint8Array): Promise<Uint8Array> => {
+    const signature = await own.signer.sign(data);
+    await wait();
+    return signature;
+  };
+  const authority = { ...own, signer: { ...own.signer, sign } };
+  const audited: unknown[] = [];
   const live = { current: openPolicy(emailPrincipal()) };
   const log = memoryLog(clock);
   const registry = new Registry();
@@ -39,14 +46,18 @@ async function start(maxInFlight = 1) {
   const refusalLog = new RefusalLog(requestLog, clock);
   const limit = new InFlightLimit(maxInFlight);
   const records = new DecisionRecords({ metrics, requestLog, refusalLog });
+  records.audit = (decision) => {
+    audited.push(decision);
+    return wait();
+  };
   const calls = new SigningCalls(new Issuance({ policy: live, authority, log, clock }), records, limit);
-  return { calls, live, limit, log, lines, registry };
+  return { calls, live, limit, log, lines, registry, audited };
 }
 
 describe('server: a signing call without a transport', () => {
   const denied = new PolicyError('RULE_DENIED', 'no longer', { metadata: { rule: 'no-alice' } });
   const denying = openPolicy(emailPrincipal(), {
-    confirm: () => {
+    requireStillAllowed: () => {
       throw denied;
     },
   });
@@ -90,6 +101,26 @@ describe('server: a signing call without a transport', () => {
     expect(log.entries).to.have.length(1);
     expect(lines.map(({ event }) => event)).to.deep.equal(['refused']);
     expect(await registry.metrics()).to.not.contain('mayfly_certificates_total{');
+  });
+
+  it('refuses what a policy forbids that came at any wait, and audits no certificate that it forbids already', async () => {
+    // The precertificate is signed, the certificate is signed, the audit has its line.
+    for (const [at, audits] of [
+      [1, 0],
+      [2, 0],
+      [3, 1],
+    ] as const) {
+      let waits = 0;
+      const { calls, live, lines, audited } = await start(1, () => {
+        if (++waits === at) live.current = denying;
+        return Promise.resolve();
+      });
+      const { decision, problem } = calls.release(await calls.sign(request(), CALLER));
+      expect(problem, `wait ${at}`).to.include({ reason: 'RULE_DENIED' });
+      expect(decision, `wait ${at}`).to.include({ outcome: 'refused', error: denied });
+      expect(audited, `wait ${at}`).to.have.length(audits);
+      expect(lines.map(({ event }) => event)).to.deep.equal(['refused']);
+    }
   });
 
   it('refuses what is over the limit, and frees its place when a request is decided', async () => {
