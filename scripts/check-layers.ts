@@ -55,7 +55,8 @@ for (const file of globSync('*/**/*.ts', { cwd: root, exclude: ['node_modules/**
   }
   const source = readFileSync(join(root, file), 'utf8');
   for (const [maker, owner] of Object.entries(MAKERS)) {
-    const imported = new RegExp(`import\\s*{[^}]*\\b${maker}\\b[^}]*}\\s*from`).test(source);
+    // Passing it on under any name would let others have it unseen.
+    const imported = new RegExp(`(?:import|export)\\s*{[^}]*\\b${maker}\\b[^}]*}\\s*from`).test(source);
     if (imported && file !== owner) complaints.add(`${file}: only ${owner} may import ${maker}`);
   }
   for (const specifier of specifiers(source)) {

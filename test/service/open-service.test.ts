@@ -130,7 +130,7 @@ describe('service/open-service', () => {
     expect((await open()).logSize).to.equal(1);
   });
 
-  it('takes a proxy where it can tell who reads the log', async () => {
+  it('takes a proxy where it is known who reads the log', async () => {
     await configure('{ log-access: public, trusted-proxies: [127.0.0.1] }');
     const service = await open({ behindTlsProxy: true });
     expect((await fetch(`${service.logUrl}/checkpoint`)).status).to.equal(200);
