@@ -254,10 +254,17 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'the composition root: opens everything in order, closes it in the other, follows the configuration',
     mayImport: [
       ...['core', 'storage', 'signers', 'ct-log', 'ca', 'policy', 'policy/replay', 'audit', 'trust'],
-      ...['instance', 'config/findings', 'config/settings', 'config/presets', 'config/load', 'dev'],
+      ...['instance', 'config/findings', 'config/settings', 'config/load'],
       ...['server', 'server/http', 'server/log', 'server/operator', 'server/fulcio'],
     ],
     packages: ['pino'],
+  },
+  'service/development': {
+    holds: 'the service of `mayfly dev`: a directory and an OpenID provider of its own beside it',
+    mayImport: [
+      ...['core', 'storage', 'dev', 'instance', 'config/findings', 'config/presets', 'config/load'],
+      ...['server/http', 'server/log', 'service'],
+    ],
   },
   cli: {
     holds: 'the commands, a folder for each family',
@@ -266,7 +273,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['ct-log', 'ct-log/format', 'ca', 'policy/rules/regular-expression.ts', 'policy', 'trust', 'verify'],
       ...['explain', 'instance'],
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
-      ...['config/lists', 'config/reference', 'server/http', 'service', 'dev'],
+      ...['config/lists', 'config/reference', 'server/http', 'service', 'service/development', 'dev'],
     ],
     packages: ['commander', '@commander-js/extra-typings', 'openid-client'],
   },

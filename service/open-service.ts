@@ -10,7 +10,7 @@ import { createRequestLog, type RequestLogLevel, type RequestLog } from '../serv
 import type { Output } from '../storage/output.ts';
 import { readSecretFile, type Warn } from '../storage/secret-file.ts';
 import { configWarnings } from './config-warnings.ts';
-import { developmentAccess, newsOf, type Development } from './development/settings.ts';
+import { developmentAccess, newsOf, type Development } from './development-settings.ts';
 import type { OpenedService } from './handlers.ts';
 import { startListeners, type Listeners, type NetworkOptions } from './listeners.ts';
 import { LogDestination } from './log-destination.ts';

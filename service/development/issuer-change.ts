@@ -5,7 +5,7 @@ import type { DataPaths } from '../../instance/data-paths.ts';
 import { loadConfig } from '../../config/load/load.ts';
 import { writeNew } from '../../storage/durable-file.ts';
 import { readDevIssuer, writeDevIssuer } from '../../dev/issuer-file.ts';
-import type { StagedConfiguration } from './settings.ts';
+import type { StagedConfiguration } from '../development-settings.ts';
 import { MayflyError } from '../../core/errors.ts';
 
 /** A configuration that does not trust the development issuer any more. */

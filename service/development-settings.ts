@@ -1,6 +1,6 @@
-import type { ConfigFinding } from '../../config/findings/findings.ts';
-import { pathText } from '../../config/findings/config-error.ts';
-import type { LogAccessRule } from '../../server/log/log-access.ts';
+import type { ConfigFinding } from '../config/findings/findings.ts';
+import { pathText } from '../config/findings/config-error.ts';
+import type { LogAccessRule } from '../server/log/log-access.ts';
 
 /** What differs in a service for development. */
 export interface Development {
