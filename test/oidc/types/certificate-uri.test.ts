@@ -99,7 +99,7 @@ describe('The URI in a certificate', () => {
         }),
         { numRuns: runs(20_000) },
       );
-      expect(texts.size).to.be.greaterThan(1000);
+      expect(texts.size).to.be.greaterThan(runs(20_000) / 20);
     }
   });
 });
