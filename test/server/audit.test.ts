@@ -184,10 +184,10 @@ describe('server: the audit of decisions', () => {
       policy: {
         get current() {
           if (written.length === 0) return policy.current;
-          const confirm = (): never => {
+          const requireStillAllowed = (): never => {
             throw new PolicyError('RULE_DENIED', 'no more', { metadata: { rule: 'new' } });
           };
-          return { ...policy.current, confirm };
+          return { ...policy.current, requireStillAllowed };
         },
         close: () => policy.close(),
       },
