@@ -1,5 +1,5 @@
 /** What one decision by one rule costs, without anything around it. */
-import type { Claims } from '../oidc/claims.ts';
+import type { Claims } from '../oidc/core/claims.ts';
 import { compileRules } from '../policy/rules/rules.ts';
 import { githubClaims } from './corpus.ts';
 import { RULE } from './many-issuers.ts';

@@ -2,8 +2,8 @@
 import type { Clock } from '../core/clock.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import type { Identity } from '../oidc/identity.ts';
-import { ModulusJudge } from '../oidc/modulus-judge.ts';
-import { TokenError } from '../oidc/token-error.ts';
+import { ModulusJudge } from '../oidc/keys/modulus-judge.ts';
+import { TokenError } from '../oidc/core/token-error.ts';
 import type { SctReceipt } from '../ct-log/format/sct.ts';
 import type { Committed } from '../tlog/core/committed.ts';
 import type { Authority } from './authority.ts';

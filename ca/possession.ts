@@ -8,7 +8,7 @@
  */
 import { verify, type KeyObject } from 'node:crypto';
 import { utf8 } from '../core/bytes.ts';
-import type { Principal } from '../oidc/principal.ts';
+import type { Principal } from '../oidc/core/principal.ts';
 import type { KeyDemands } from './issuance-policy.ts';
 import { malformedCsr, parseCsr, type ParsedCsr } from './csr.ts';
 import { derOfP1363 } from '../core/ecdsa-signature.ts';

@@ -9,7 +9,7 @@ import { FormatError } from '../core/errors.ts';
 import { hasInvisible } from '../core/printable.ts';
 import { encodeSubjectAltName, type SubjectAltName } from '../core/subject-alt-name.ts';
 import { goQuote } from '../core/go/quote.ts';
-import type { Principal } from '../oidc/principal.ts';
+import type { Principal } from '../oidc/core/principal.ts';
 import { authorityKeyIdentifier, writeExtensions } from './extension-writer.ts';
 import type { ProvenKey } from './possession.ts';
 import { RequestError } from './request-error.ts';

@@ -2,7 +2,7 @@
  * How large a certificate may grow. A client that can choose claims could otherwise make the log keep megabytes for ever, or
  * get certificates that no verifier reads: `verify` stops at 64 KiB.
  */
-import type { Principal } from '../oidc/principal.ts';
+import type { Principal } from '../oidc/core/principal.ts';
 import { RequestError } from './request-error.ts';
 import { tlvSize, type SharedTbs } from './tbs-template.ts';
 

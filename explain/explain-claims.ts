@@ -1,11 +1,11 @@
 /** From a question to an identity: the checks of a token, or of claims that nobody signed. */
 import { toBase64Url, utf8 } from '../core/bytes.ts';
 import { unknownIssuer } from '../oidc/authenticate.ts';
-import { claim } from '../oidc/claims.ts';
+import { claim } from '../oidc/core/claims.ts';
 import type { Identity } from '../oidc/identity.ts';
 import type { IssuerBlock } from '../oidc/issuer-block.ts';
 import type { Issuer, IssuerPool } from '../oidc/issuer-pool.ts';
-import { TokenError } from '../oidc/token-error.ts';
+import { TokenError } from '../oidc/core/token-error.ts';
 import { parseToken, type UnverifiedToken } from '../oidc/token.ts';
 import { checkExpiry, checkNotBefore } from '../oidc/token-times.ts';
 import { assumeVerified, verifySignature } from '../oidc/verify-token.ts';

@@ -9,7 +9,7 @@ import { rfc3339 } from '../core/clock.ts';
 import { sequence } from '../core/der-writer.ts';
 import { FULCIO_EXTENSIONS } from '../core/fulcio-extensions.ts';
 import type { Identity } from '../oidc/identity.ts';
-import type { Principal } from '../oidc/principal.ts';
+import type { Principal } from '../oidc/core/principal.ts';
 import { IssuerPolicy } from '../policy/issuer-policy.ts';
 import type {
   ConfiguredIssuer,

@@ -1,4 +1,4 @@
-import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../oidc/core/issuer-definition.ts';
 import { IssuerPattern } from '../oidc/issuer-pattern.ts';
 import type { ConfiguredIssuer } from '../policy/issuer-policy-definition.ts';
 import type { IssuerVerdict } from './explanation.ts';

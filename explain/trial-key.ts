@@ -4,7 +4,7 @@ import { proveKey, type ProvenKey } from '../ca/possession.ts';
 import type { KeyDemands } from '../ca/issuance-policy.ts';
 import type { ClientKeyType } from '../ca/signing-algorithms.ts';
 import { utf8 } from '../core/bytes.ts';
-import type { Principal } from '../oidc/principal.ts';
+import type { Principal } from '../oidc/core/principal.ts';
 
 interface Pair {
   readonly publicKey: KeyObject;

@@ -1,4 +1,4 @@
-import { TokenError } from './token-error.ts';
+import { TokenError } from './core/token-error.ts';
 
 /** Something that tokens for certain audiences fall to. */
 export interface Addressee {

@@ -1,17 +1,17 @@
 /** From an identity token to a principal: what other rooms call. */
 import { messageOf } from '../core/errors.ts';
 import { isLoopbackHostname } from '../core/loopback.ts';
-import { claim } from './claims.ts';
+import { claim } from './core/claims.ts';
 import type { Identity } from './identity.ts';
-import type { IssuerDefinition } from './issuer-definition.ts';
-import type { IssuerWarning } from './issuer-warning.ts';
+import type { IssuerDefinition } from './core/issuer-definition.ts';
+import type { IssuerWarning } from './core/issuer-warning.ts';
 import { IssuerFault } from './keys/issuer-fault.ts';
 import { IssuerPool } from './issuer-pool.ts';
 import type { Issuer, IssuerPoolOptions } from './issuer-pool.ts';
 import { skippedWarnings } from './keys/issuer-keys.ts';
 import { StaticKeys } from './keys/static-keys.ts';
 import { parseToken } from './token.ts';
-import { rethrowWith, TokenError } from './token-error.ts';
+import { rethrowWith, TokenError } from './core/token-error.ts';
 import { verifyToken } from './verify-token.ts';
 import type { VerifiedToken } from './verify-token.ts';
 

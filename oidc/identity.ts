@@ -1,5 +1,5 @@
-import type { IssuerDefinition } from './issuer-definition.ts';
-import type { Principal } from './principal.ts';
+import type { IssuerDefinition } from './core/issuer-definition.ts';
+import type { Principal } from './core/principal.ts';
 import type { VerifiedToken } from './verify-token.ts';
 
 /** A token that was accepted, with all that later decisions may look at. */

@@ -1,6 +1,6 @@
 import { sharedAudience } from './audience-choice.ts';
-import { DefinitionError } from './definition-error.ts';
-import type { IssuerDefinition } from './issuer-definition.ts';
+import { DefinitionError } from './core/definition-error.ts';
+import type { IssuerDefinition } from './core/issuer-definition.ts';
 import { compileIssuer } from './types/issuer-types.ts';
 import type { PrincipalReader } from './types/issuer-types.ts';
 import type { Acceptance } from './verify-token.ts';

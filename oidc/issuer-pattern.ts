@@ -3,7 +3,7 @@
  * itself, and the whole URL must fit. No regular expression is made of a configuration's text: with several `*` it would try
  * all ways to divide a URL between them. Here each text between two `*` is searched for once, from where the last one ended.
  */
-import { DefinitionError } from './definition-error.ts';
+import { DefinitionError } from './core/definition-error.ts';
 
 /** Longest pattern, and longest URL that is held against one, in characters. */
 export const MAX_PATTERN_LENGTH = 1024;

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { AudienceChoice } from './audience-choice.ts';
-import { DefinitionError } from './definition-error.ts';
-import type { IssuerDefinition } from './issuer-definition.ts';
+import { DefinitionError } from './core/definition-error.ts';
+import type { IssuerDefinition } from './core/issuer-definition.ts';
 import { compileIssuerBlocks } from './issuer-block.ts';
 import type { IssuerBlock } from './issuer-block.ts';
 import { compileIssuerPattern } from './issuer-pattern.ts';

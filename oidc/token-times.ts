@@ -1,6 +1,6 @@
 /** The times of a token against the server's clock. */
-import { ago } from './duration.ts';
-import { TokenError } from './token-error.ts';
+import { ago } from './core/duration.ts';
+import { TokenError } from './core/token-error.ts';
 
 /** How far `nbf` may lie ahead, as in Fulcio. */
 const NOT_BEFORE_LEEWAY = 5 * 60_000;

@@ -3,11 +3,11 @@
  * no error repeats any part of the token.
  */
 import { isUtf8 } from 'node:buffer';
-import { isAlgorithm } from './algorithms.ts';
-import type { Algorithm } from './algorithms.ts';
-import { claim } from './claims.ts';
-import type { Claims } from './claims.ts';
-import { TokenError } from './token-error.ts';
+import { isAlgorithm } from './core/algorithms.ts';
+import type { Algorithm } from './core/algorithms.ts';
+import { claim } from './core/claims.ts';
+import type { Claims } from './core/claims.ts';
+import { TokenError } from './core/token-error.ts';
 
 /** Longest token that is read, in characters. */
 export const MAX_TOKEN_LENGTH = 32 * 1024;

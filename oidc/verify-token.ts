@@ -1,8 +1,8 @@
 /** From the token of an untrusted caller to claims that its issuer signed. */
 import type { Clock } from '../core/clock.ts';
 import type { Addressee, AudienceChoice } from './audience-choice.ts';
-import { claim, optionalText } from './claims.ts';
-import type { Claims } from './claims.ts';
+import { claim, optionalText } from './core/claims.ts';
+import type { Claims } from './core/claims.ts';
 import type { AcceptedAlgorithms } from './keys/accepted-algorithms.ts';
 import { IssuerFault } from './keys/issuer-fault.ts';
 import { RETRY_INTERVAL } from './keys/issuer-keys.ts';
@@ -10,7 +10,7 @@ import type { KeyProvider, KeySnapshot } from './keys/issuer-keys.ts';
 import type { KeySet } from './keys/key-set.ts';
 import { isSignedBy } from './keys/signature-check.ts';
 import type { UnverifiedToken } from './token.ts';
-import { rethrowWith, TokenError } from './token-error.ts';
+import { rethrowWith, TokenError } from './core/token-error.ts';
 import { checkExpiry, checkNotBefore } from './token-times.ts';
 import type { VerificationKey } from './keys/verification-key.ts';
 

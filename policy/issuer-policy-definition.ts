@@ -1,4 +1,4 @@
-import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../oidc/core/issuer-definition.ts';
 import type { RuleDefinition } from './rules/rule-definition.ts';
 
 /** A bucket that holds `burst` requests and is filled again at `perMinute`. */

@@ -5,9 +5,9 @@
  */
 import type { IssuancePolicy } from '../ca/issuance-policy.ts';
 import { prepareAuthenticator, type Authenticator, type AuthenticatorOptions } from '../oidc/authenticate.ts';
-import type { IssuerWarning } from '../oidc/issuer-warning.ts';
-import type { IssuerDefinition } from '../oidc/issuer-definition.ts';
-import { DefinitionError } from '../oidc/definition-error.ts';
+import type { IssuerWarning } from '../oidc/core/issuer-warning.ts';
+import type { IssuerDefinition } from '../oidc/core/issuer-definition.ts';
+import { DefinitionError } from '../oidc/core/definition-error.ts';
 import { issuerBlock } from '../oidc/issuer-block.ts';
 import { IssuerPolicy, type ReplayCheck } from './issuer-policy.ts';
 import type { ConfiguredIssuer } from './issuer-policy-definition.ts';

@@ -1,6 +1,6 @@
 import { nearest } from '../../core/nearest.ts';
-import { DefinitionError } from '../../oidc/definition-error.ts';
-import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
+import { DefinitionError } from '../../oidc/core/definition-error.ts';
+import type { CiProviderDefinition } from '../../oidc/core/issuer-definition.ts';
 import { compileTemplate } from '../../oidc/template/template.ts';
 import { EXTENSION_NUMBERS, type CiProviderValues } from '../schema/fulcio-schema.ts';
 import type { Path, Report } from '../findings/report.ts';

@@ -1,4 +1,4 @@
-import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import { ISSUER_TYPE_TABLE } from '../../oidc/types/issuer-types.ts';
 import { ciProviderYaml } from '../presets/ci-provider-yaml.ts';
 import { PRESETS } from '../presets/all.ts';

@@ -1,4 +1,4 @@
-import { isIssuerType, type IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import { isIssuerType, type IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import type { Path, Report } from '../findings/report.ts';
 import type { IssuerValues } from '../schema/fulcio-schema.ts';

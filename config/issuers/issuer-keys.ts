@@ -1,7 +1,7 @@
 /** Where the keys of an issuer come from. */
 import { resolve } from 'node:path';
-import { DefinitionError } from '../../oidc/definition-error.ts';
-import type { IssuerDefinition, StaticKeySet } from '../../oidc/issuer-definition.ts';
+import { DefinitionError } from '../../oidc/core/definition-error.ts';
+import type { IssuerDefinition, StaticKeySet } from '../../oidc/core/issuer-definition.ts';
 import { keyRoute } from '../../oidc/keys/key-route.ts';
 import type { Path, Report } from '../findings/report.ts';
 import type { MayflyIssuerValues } from '../schema/issuer-schema.ts';

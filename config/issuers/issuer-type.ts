@@ -1,7 +1,7 @@
 /** What the tokens of an issuer mean: the type of its block, and what the type asks for. */
 import { nearest } from '../../core/nearest.ts';
-import { DefinitionError } from '../../oidc/definition-error.ts';
-import { ISSUER_TYPES, isIssuerType, type IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import { DefinitionError } from '../../oidc/core/definition-error.ts';
+import { ISSUER_TYPES, isIssuerType, type IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import { compileIssuer, ISSUER_TYPE_TABLE } from '../../oidc/types/issuer-types.ts';
 import type { Path, Report } from '../findings/report.ts';
 

@@ -1,6 +1,6 @@
 /** Whom an issuer block is for: its URL or pattern. */
 import { isLoopbackHostname } from '../../core/loopback.ts';
-import { DefinitionError } from '../../oidc/definition-error.ts';
+import { DefinitionError } from '../../oidc/core/definition-error.ts';
 import { compileIssuerPattern } from '../../oidc/issuer-pattern.ts';
 import type { Path, Report } from '../findings/report.ts';
 import type { IssuerValues } from '../schema/fulcio-schema.ts';

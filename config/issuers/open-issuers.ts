@@ -1,4 +1,4 @@
-import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 
 /** Issuers where anybody can have an account or a job, and who that is then. The URL, or what it begins with when it
  * ends with a slash. */

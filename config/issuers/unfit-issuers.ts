@@ -1,4 +1,4 @@
-import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import { providerOf } from '../../policy/providers/providers.ts';
 import { ANYBODY } from './open-issuers.ts';
 import type { Path, Report } from '../findings/report.ts';

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
+import type { CiProviderDefinition } from '../../oidc/core/issuer-definition.ts';
 import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import { ciProviderOf, type CiProviders } from '../issuers/ci-providers.ts';
 import { ConfigError, type ConfigProblem } from '../findings/config-error.ts';

@@ -1,4 +1,4 @@
-import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
+import type { CiProviderDefinition } from '../../oidc/core/issuer-definition.ts';
 import { EXTENSION_NUMBERS } from '../schema/fulcio-schema.ts';
 import { quote } from '../yaml/yaml-text.ts';
 

@@ -1,5 +1,5 @@
 import { GITHUB_ISSUER, GITHUB_PROVIDER } from '../../oidc/types/github-provider.ts';
-import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
+import type { CiProviderDefinition } from '../../oidc/core/issuer-definition.ts';
 import type { Blank, Preset, PresetRule } from './preset.ts';
 
 /** GitHub's templates for the instance at `url`, which no claim can move elsewhere. */

@@ -1,4 +1,4 @@
-import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
+import type { CiProviderDefinition } from '../../oidc/core/issuer-definition.ts';
 import { hostBlank, type Preset } from './preset.ts';
 
 // Null in some versions of GitLab where the configuration lies elsewhere; Fulcio's own template would write "<nil>".

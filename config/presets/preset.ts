@@ -1,6 +1,6 @@
 /** What a preset of a provider is made of. The texts stand in one file per provider; `preset-yaml.ts` puts them together. */
 import { randomBytes } from 'node:crypto';
-import type { CiProviderDefinition, IssuerType } from '../../oidc/issuer-definition.ts';
+import type { CiProviderDefinition, IssuerType } from '../../oidc/core/issuer-definition.ts';
 
 /** Something that only the operator knows. Texts of a preset hold it as `%name%`. */
 export interface Blank {

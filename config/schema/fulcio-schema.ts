@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FULCIO_EXTENSIONS, type FulcioExtension } from '../../core/fulcio-extensions.ts';
-import { ISSUER_TYPES } from '../../oidc/issuer-definition.ts';
+import { ISSUER_TYPES } from '../../oidc/core/issuer-definition.ts';
 import { mayflyIssuerSchema } from './issuer-schema.ts';
 
 /**

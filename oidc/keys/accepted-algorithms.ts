@@ -1,5 +1,5 @@
-import { ALGORITHMS } from '../algorithms.ts';
-import type { Algorithm } from '../algorithms.ts';
+import { ALGORITHMS } from '../core/algorithms.ts';
+import type { Algorithm } from '../core/algorithms.ts';
 import type { KeySet } from './key-set.ts';
 
 /** The algorithms with which an issuer's tokens may be signed. */

@@ -1,7 +1,7 @@
 /** OpenID Connect Discovery 1.0 §4, as far as verifying a signature needs it. */
 import { printable } from '../../core/printable.ts';
-import { claim } from '../claims.ts';
-import type { Claims } from '../claims.ts';
+import { claim } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
 import { announcedAlgorithms } from './accepted-algorithms.ts';
 import type { AcceptedAlgorithms } from './accepted-algorithms.ts';
 import type { FetchDocument } from './fetch-document.ts';

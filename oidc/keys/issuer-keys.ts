@@ -3,8 +3,8 @@
  * per {@link RETRY_INTERVAL} while it fails, and one extra fetch per {@link RETRY_INTERVAL} for keys that are not known yet.
  */
 import type { Clock } from '../../core/clock.ts';
-import { ago } from '../duration.ts';
-import type { IssuerWarning } from '../issuer-warning.ts';
+import { ago } from '../core/duration.ts';
+import type { IssuerWarning } from '../core/issuer-warning.ts';
 import { algorithmsOf } from './accepted-algorithms.ts';
 import type { AcceptedAlgorithms } from './accepted-algorithms.ts';
 import { discover, discoveryUrl } from './discovery.ts';

@@ -2,8 +2,8 @@
 import { fromBase64Url } from '../../core/bytes.ts';
 import { ed25519Fault } from '../../core/ed25519-point.ts';
 import { printable } from '../../core/printable.ts';
-import { claim } from '../claims.ts';
-import type { Claims } from '../claims.ts';
+import { claim } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
 import type { KeyKind } from './key-kinds.ts';
 
 /** Why a key is skipped. */

@@ -1,8 +1,8 @@
 /** The kinds of keys with which issuers sign. */
-import { ALGORITHMS } from '../algorithms.ts';
-import type { Algorithm } from '../algorithms.ts';
-import { claim } from '../claims.ts';
-import type { Claims } from '../claims.ts';
+import { ALGORITHMS } from '../core/algorithms.ts';
+import type { Algorithm } from '../core/algorithms.ts';
+import { claim } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
 
 /** One kind of key that a JWKS may hold. */
 export interface KeyKind {

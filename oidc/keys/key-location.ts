@@ -1,5 +1,5 @@
 /** Which document leads to an issuer's keys. */
-import { DefinitionError } from '../definition-error.ts';
+import { DefinitionError } from '../core/definition-error.ts';
 import { discoveryUrl } from './discovery.ts';
 
 /** A discovery document, or the key set itself. */

@@ -1,8 +1,8 @@
 /** How the keys of an issuer are fetched: what all its definitions say about that, brought together and checked. */
 import { X509Certificate } from 'node:crypto';
 import { decodePem } from '../../core/pem.ts';
-import { DefinitionError } from '../definition-error.ts';
-import type { IssuerDefinition } from '../issuer-definition.ts';
+import { DefinitionError } from '../core/definition-error.ts';
+import type { IssuerDefinition } from '../core/issuer-definition.ts';
 import { keyLocationOf } from './key-location.ts';
 import type { KeyLocation } from './key-location.ts';
 import { readNamedFile } from './named-file.ts';

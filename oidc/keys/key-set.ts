@@ -1,6 +1,6 @@
-import type { Algorithm } from '../algorithms.ts';
-import { claim } from '../claims.ts';
-import type { Claims } from '../claims.ts';
+import type { Algorithm } from '../core/algorithms.ts';
+import { claim } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
 import type { FetchDocument } from './fetch-document.ts';
 import { IssuerFault } from './issuer-fault.ts';
 import { readVerificationKey, VerificationKey } from './verification-key.ts';

@@ -3,7 +3,7 @@
  * over the connections and caches that it needs too. Each configuration closes only what no other one uses.
  */
 import type { Clock } from '../../core/clock.ts';
-import type { IssuerWarning } from '../issuer-warning.ts';
+import type { IssuerWarning } from '../core/issuer-warning.ts';
 import { createDocumentFetcher } from './fetch-document.ts';
 import type { DocumentFetcher } from './fetch-document.ts';
 import { IssuerKeys } from './issuer-keys.ts';

@@ -1,5 +1,5 @@
 /** The cluster around this service, where there is one: its names, its files, and which issuers may be its own. */
-import type { IssuerDefinition } from '../issuer-definition.ts';
+import type { IssuerDefinition } from '../core/issuer-definition.ts';
 
 /** How a pod reaches its cluster's API server. */
 export interface ClusterAccess {

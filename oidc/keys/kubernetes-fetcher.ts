@@ -10,8 +10,8 @@
  * only for these two paths. It goes to the API server's own name first. When that name does not lead to the document, and
  * the address that is named refuses to answer without a token, it goes to that address.
  */
-import { claim } from '../claims.ts';
-import type { Claims } from '../claims.ts';
+import { claim } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
 import type { ServerTrust } from './connections.ts';
 import { discoveryUrl } from './discovery.ts';
 import type { DocumentFetcher, FetchLimits } from './fetch-document.ts';

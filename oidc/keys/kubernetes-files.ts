@@ -2,8 +2,8 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { decodePem } from '../../core/pem.ts';
-import { claim } from '../claims.ts';
-import type { Claims } from '../claims.ts';
+import { claim } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
 import { IssuerFault } from './issuer-fault.ts';
 
 const TOKEN_HINT =

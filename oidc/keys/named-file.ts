@@ -1,6 +1,6 @@
 /** Files that a configuration names and that are read with it. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
-import { DefinitionError } from '../definition-error.ts';
+import { DefinitionError } from '../core/definition-error.ts';
 
 /** Where a file is named, and what it has to be. */
 interface NamedFile {

@@ -9,7 +9,7 @@
 import { BlockList, isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { isLocalToMachine } from '../../core/loopback.ts';
-import { DefinitionError } from '../definition-error.ts';
+import { DefinitionError } from '../core/definition-error.ts';
 
 /** Environment variables by their names. */
 export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;

@@ -9,7 +9,7 @@ import { constants, KeyObject, verify } from 'node:crypto';
 import { compactVerify, errors } from 'jose';
 import type { CryptoKey } from 'jose';
 import { derOfP1363 } from '../../core/ecdsa-signature.ts';
-import type { Algorithm } from '../algorithms.ts';
+import type { Algorithm } from '../core/algorithms.ts';
 
 /** A public key that jose has imported, in the two forms that checking needs. */
 export interface ImportedKey {

@@ -1,8 +1,8 @@
 /** Keys that the operator hands over, for an issuer that cannot or must not be asked. */
-import { claim } from '../claims.ts';
-import type { Claims } from '../claims.ts';
-import { DefinitionError } from '../definition-error.ts';
-import type { StaticKeySet } from '../issuer-definition.ts';
+import { claim } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
+import { DefinitionError } from '../core/definition-error.ts';
+import type { StaticKeySet } from '../core/issuer-definition.ts';
 import type { KeyProvider, KeySnapshot } from './issuer-keys.ts';
 import { algorithmsOf } from './accepted-algorithms.ts';
 import { KeySet, MAX_KEYS } from './key-set.ts';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import type { SecureContext } from 'node:tls';
-import { DefinitionError } from '../definition-error.ts';
+import { DefinitionError } from '../core/definition-error.ts';
 import type { EnvironmentVariables } from './proxy-environment.ts';
 
 /** The certificates of the system on Linux. Where the directory is missing, Node would write a warning to stderr. */

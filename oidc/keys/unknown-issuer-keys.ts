@@ -6,7 +6,7 @@ import type { Clock } from '../../core/clock.ts';
 import { TokenBuckets, type TokenBucket } from '../../core/token-bucket.ts';
 import type { FetchDocument } from './fetch-document.ts';
 import { IssuerKeys } from './issuer-keys.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 import type { WaitLimit } from './wait-limit.ts';
 
 /** Budget for issuers of one pattern that were not seen before: so many at once after a quiet time. */

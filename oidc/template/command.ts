@@ -1,5 +1,5 @@
 /** One command of a template: a value alone, or a function with its arguments. */
-import type { DefinitionError } from '../definition-error.ts';
+import type { DefinitionError } from '../core/definition-error.ts';
 import { argumentsOf, typesOf } from './tree.ts';
 import type { FunctionCall, Expression, FunctionName, GoType } from './tree.ts';
 

@@ -1,4 +1,4 @@
-import { DefinitionError } from '../definition-error.ts';
+import { DefinitionError } from '../core/definition-error.ts';
 
 /** Refuses a template's text at an offset, in UTF-16 units: what stands there, and what to write instead. */
 export function refuseTemplate(text: string, at: number, reason: string, hint: string): DefinitionError {

@@ -3,7 +3,7 @@ import type { SubjectAltName } from '../../core/subject-alt-name.ts';
 import { goQuote } from '../../core/go/quote.ts';
 import { GoUrlError, parseGoUrl } from '../../core/go/url.ts';
 import type { GoUrl } from '../../core/go/url.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 
 /** Makes a URI of the text of claims, by Go's rules. */
 type WriteUri = (spelled: string) => string;

@@ -1,11 +1,11 @@
 import { certificateUri } from './certificate-uri.ts';
-import { claim, optionalText, requiredText } from '../claims.ts';
-import type { Claims } from '../claims.ts';
+import { claim, optionalText, requiredText } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
 import { emailVerified } from './email-claims.ts';
 import { commonExtensions } from './extension-values.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { joinedBehind } from './joined-uri.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 
 /** Type chainguard-identity: an identity of Chainguard, named by its issuer's URL with its subject behind. The proof
  * signs the e-mail address of a token that carries one, which then has to be verified. */

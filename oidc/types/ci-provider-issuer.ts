@@ -1,11 +1,11 @@
 import { FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
 import { certificateUri } from './certificate-uri.ts';
-import { claim, requiredText } from '../claims.ts';
-import type { Claims } from '../claims.ts';
-import { DefinitionError } from '../definition-error.ts';
+import { claim, requiredText } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
+import { DefinitionError } from '../core/definition-error.ts';
 import { verifiedEmail } from './email-claims.ts';
 import { claimText, goJson } from '../../core/go/value.ts';
-import type { CiProviderDefinition, IssuerDefinition } from '../issuer-definition.ts';
+import type { CiProviderDefinition, IssuerDefinition } from '../core/issuer-definition.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { compileTemplate } from '../template/template.ts';
 import type { Template } from '../template/template.ts';
@@ -13,7 +13,7 @@ import { MAX_RESULT_LENGTH, pathText } from '../template/evaluator.ts';
 import type { Judge, Lookup, TemplateFailure } from '../template/evaluator.ts';
 import type { ClaimPath } from '../template/tree.ts';
 import { memberOf } from './json-path.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 
 /** One text of the provider, compiled. */
 interface Slot {

@@ -1,10 +1,10 @@
 import { certificateUri } from './certificate-uri.ts';
-import { optionalText, requiredTexts } from '../claims.ts';
+import { optionalText, requiredTexts } from '../core/claims.ts';
 import { goQuote } from '../../core/go/quote.ts';
 import { GoUrlError, parseGoUrl } from '../../core/go/url.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { joinedBehind, joinedUri } from './joined-uri.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 import { workloadPrincipal } from './workload-principal.ts';
 
 const DEFAULT_PLATFORM = 'https://g.codefresh.io';

@@ -1,6 +1,6 @@
-import { claim } from '../claims.ts';
-import type { Claims } from '../claims.ts';
-import { TokenError } from '../token-error.ts';
+import { claim } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
+import { TokenError } from '../core/token-error.ts';
 
 /** The spellings of true and false that Fulcio takes in `email_verified`. */
 const SPELLINGS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([

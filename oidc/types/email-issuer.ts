@@ -1,13 +1,13 @@
-import type { Claims } from '../claims.ts';
-import { requiredText } from '../claims.ts';
+import type { Claims } from '../core/claims.ts';
+import { requiredText } from '../core/claims.ts';
 import { isEmailAddress } from './email-address.ts';
 import { emailVerified } from './email-claims.ts';
 import { commonExtensions } from './extension-values.ts';
 import { printValue } from '../../core/go/value.ts';
-import type { IssuerDefinition } from '../issuer-definition.ts';
+import type { IssuerDefinition } from '../core/issuer-definition.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { compileJsonPath } from './json-path.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 import type { VerifiedToken } from '../verify-token.ts';
 
 /** Type email: a person, named by a verified address. */

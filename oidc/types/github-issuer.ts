@@ -1,5 +1,5 @@
 import { certificateUri } from './certificate-uri.ts';
-import { requiredTexts } from '../claims.ts';
+import { requiredTexts } from '../core/claims.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { joinedBehind, joinedUri } from './joined-uri.ts';
 import { workloadPrincipal } from './workload-principal.ts';

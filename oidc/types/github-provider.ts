@@ -1,5 +1,5 @@
 /** GitHub Actions, as Fulcio's public-good instance describes its jobs. */
-import type { CiProviderDefinition } from '../issuer-definition.ts';
+import type { CiProviderDefinition } from '../core/issuer-definition.ts';
 
 /** The issuer of github.com's own runners. */
 export const GITHUB_ISSUER = 'https://token.actions.githubusercontent.com';

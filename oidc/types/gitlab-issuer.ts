@@ -1,11 +1,11 @@
 import { writtenUri } from './certificate-uri.ts';
-import { claim, optionalText, requiredTexts } from '../claims.ts';
-import type { Claims } from '../claims.ts';
+import { claim, optionalText, requiredTexts } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
 import { goQuote } from '../../core/go/quote.ts';
 import { GoUrlError, replaceScheme } from '../../core/go/url.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { joinedUri } from './joined-uri.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 import { workloadPrincipal } from './workload-principal.ts';
 
 const REQUIRED = [

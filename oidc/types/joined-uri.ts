@@ -1,7 +1,7 @@
 import { goQuote } from '../../core/go/quote.ts';
 import { joinPath } from '../../core/go/join-path.ts';
 import { GoUrlError } from '../../core/go/url.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 
 /** {@link joinPath} of what claims say. Throws {@link TokenError}. */
 export function joinedUri(base: string, ...elements: readonly string[]): string {

@@ -1,4 +1,4 @@
-import { DefinitionError } from '../definition-error.ts';
+import { DefinitionError } from '../core/definition-error.ts';
 
 /** Reads one value of a JSON document; undefined when it is not there. */
 type JsonPath = (document: unknown) => unknown;

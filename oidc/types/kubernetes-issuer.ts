@@ -1,8 +1,8 @@
 import { certificateUri } from './certificate-uri.ts';
-import { claim, requiredText } from '../claims.ts';
-import type { Claims } from '../claims.ts';
+import { claim, requiredText } from '../core/claims.ts';
+import type { Claims } from '../core/claims.ts';
 import type { PrincipalReader } from './issuer-types.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 import { workloadPrincipal } from './workload-principal.ts';
 
 /** Type kubernetes: a service account of a cluster. Fulcio fills what is absent with nothing; here it is refused. */

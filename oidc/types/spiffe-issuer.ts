@@ -1,11 +1,11 @@
 import { certificateUri } from './certificate-uri.ts';
-import { requiredText } from '../claims.ts';
-import { DefinitionError } from '../definition-error.ts';
+import { requiredText } from '../core/claims.ts';
+import { DefinitionError } from '../core/definition-error.ts';
 import { goQuote } from '../../core/go/quote.ts';
-import type { IssuerDefinition } from '../issuer-definition.ts';
+import type { IssuerDefinition } from '../core/issuer-definition.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { readTrustDomain, trustDomainOf } from './spiffe-id.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 import { workloadPrincipal } from './workload-principal.ts';
 
 /** Type spiffe: a workload, named by its SPIFFE ID in the trust domain that the definition fixes. */

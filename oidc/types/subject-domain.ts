@@ -1,8 +1,8 @@
 /** Which domains the subjects of an issuer may be put under, with Fulcio's words where it refuses one. */
-import { DefinitionError } from '../definition-error.ts';
+import { DefinitionError } from '../core/definition-error.ts';
 import { GoUrlError, parseGoUrl } from '../../core/go/url.ts';
 import type { GoUrl } from '../../core/go/url.ts';
-import type { IssuerDefinition } from '../issuer-definition.ts';
+import type { IssuerDefinition } from '../core/issuer-definition.ts';
 
 const FIELD = 'subject-domain';
 

@@ -1,13 +1,13 @@
 import { certificateUri } from './certificate-uri.ts';
-import { requiredText } from '../claims.ts';
+import { requiredText } from '../core/claims.ts';
 import { isEmailAddress } from './email-address.ts';
 import { GoUrlError, parseGoUrl } from '../../core/go/url.ts';
 import type { GoUrl } from '../../core/go/url.ts';
-import type { IssuerDefinition } from '../issuer-definition.ts';
+import type { IssuerDefinition } from '../core/issuer-definition.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { hostMismatch, readSubjectDomain } from './subject-domain.ts';
 import type { SubjectDomainRule } from './subject-domain.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 import { workloadPrincipal } from './workload-principal.ts';
 
 /** Type uri: a workload, named by a URI on the host that the definition fixes. */

@@ -1,10 +1,10 @@
-import { requiredText } from '../claims.ts';
+import { requiredText } from '../core/claims.ts';
 import { isEmailAddress } from './email-address.ts';
-import type { IssuerDefinition } from '../issuer-definition.ts';
+import type { IssuerDefinition } from '../core/issuer-definition.ts';
 import type { PrincipalReader } from './issuer-types.ts';
 import { hostMismatch, readSubjectDomain } from './subject-domain.ts';
 import type { SubjectDomainRule } from './subject-domain.ts';
-import { TokenError } from '../token-error.ts';
+import { TokenError } from '../core/token-error.ts';
 import { workloadPrincipal } from './workload-principal.ts';
 
 /** Type username: somebody without an e-mail address, named `sub!subject-domain`. */

@@ -1,7 +1,7 @@
 import type { SubjectAltName } from '../../core/subject-alt-name.ts';
-import { requiredText } from '../claims.ts';
+import { requiredText } from '../core/claims.ts';
 import { verifiedEmail } from './email-claims.ts';
-import type { Principal } from '../principal.ts';
+import type { Principal } from '../core/principal.ts';
 import type { VerifiedToken } from '../verify-token.ts';
 
 /** A principal whose proof signs its subject, as all do but people. `job` holds further extensions of the certificate:

@@ -1,5 +1,5 @@
 /** What is known of any provider of tokens. */
-import type { IssuerDefinition, IssuerType } from '../../oidc/issuer-definition.ts';
+import type { IssuerDefinition, IssuerType } from '../../oidc/core/issuer-definition.ts';
 import { NUMBER, oneOf, TEXT, TEXT_OR_LIST, type ClaimShape } from './claim-shape.ts';
 
 /** What decides whose tokens an issuer block takes. */

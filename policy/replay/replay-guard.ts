@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { GroupCommit } from '../../storage/group-commit.ts';
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
-import { PolicyError } from '../policy-error.ts';
+import { PolicyError } from '../core/policy-error.ts';
 import type { TokenUse } from './replay-database.ts';
 import { ReplayFault } from './replay-fault.ts';
 import type { ReplayReply, ReplayRequest } from './replay-guard-worker.ts';

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { claim } from '../../oidc/claims.ts';
+import { claim } from '../../oidc/core/claims.ts';
 import type { VerifiedToken } from '../../oidc/verify-token.ts';
 
 /**

@@ -2,8 +2,8 @@
 import type { CelInput } from '@bufbuild/cel';
 import type { ProvenBy } from '../../ca/possession.ts';
 import { FULCIO_EXTENSIONS, type ExtensionValues } from '../../core/fulcio-extensions.ts';
-import { claim, type Claims } from '../../oidc/claims.ts';
-import type { Principal } from '../../oidc/principal.ts';
+import { claim, type Claims } from '../../oidc/core/claims.ts';
+import type { Principal } from '../../oidc/core/principal.ts';
 import type { Bindings } from './compile.ts';
 import { celOfMoment } from './conversions.ts';
 import { celOfObject } from './values.ts';

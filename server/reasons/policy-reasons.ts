@@ -1,4 +1,4 @@
-import type { PolicyReason } from '../../policy/policy-error.ts';
+import type { PolicyReason } from '../../policy/core/policy-error.ts';
 import type { ReasonRows, Wire } from './reason-row.ts';
 
 const FORBIDDEN: Wire = { grpc: 7 };

@@ -1,4 +1,4 @@
-import type { TokenReason } from '../../oidc/token-error.ts';
+import type { TokenReason } from '../../oidc/core/token-error.ts';
 import type { ReasonRows, Wire } from './reason-row.ts';
 
 const TOKEN: Wire = { grpc: 3, fulcioMessage: 'There was an error processing the identity token' };

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { issuedLine, refusedLine, suppressedLine } from '../../audit/audit-line.ts';
 import { auditLine } from './support/audit-schema.ts';
 import { refusedDecision as recordOf } from '../../ca/decision.ts';
-import { PolicyError } from '../../policy/policy-error.ts';
+import { PolicyError } from '../../policy/core/policy-error.ts';
 import { issuedDecision } from './support/decisions.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 14, 51, 50, 123);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { isProven, proveKey, type ProvenKey } from '../../ca/possession.ts';
 import { RequestError, type RequestReason } from '../../ca/request-error.ts';
 import { DEFAULT_SIGNING_ALGORITHMS, permitAlgorithms } from '../../ca/signing-algorithms.ts';
-import type { Principal } from '../../oidc/principal.ts';
+import type { Principal } from '../../oidc/core/principal.ts';
 import { pemOf } from './support/authority.ts';
 import { freshKey, KEY_TYPES, proofOf, testKey, type TestKey } from './support/keys.ts';
 import { emailPrincipal } from './support/principal.ts';

@@ -17,7 +17,7 @@ import { platformCrypto } from '../../cli/verify/platform-crypto.ts';
 import { FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
 import { decodeSubjectAltNames } from '../../core/subject-alt-name.ts';
 import { POISON_OID, SCT_LIST_OID } from '../../ct-log/format/sct.ts';
-import type { Principal } from '../../oidc/principal.ts';
+import type { Principal } from '../../oidc/core/principal.ts';
 import { anything } from '../../verify/identity-policy.ts';
 import type { Step } from '../../verify/step.ts';
 import { verifyCertificate } from '../../verify/verify-certificate.ts';

@@ -2,7 +2,7 @@
 import { ciProviderYaml } from '../../config/presets/ci-provider-yaml.ts';
 import { PRESETS } from '../../config/presets/all.ts';
 import type { Preset } from '../../config/presets/preset.ts';
-import type { CiProviderDefinition } from '../../oidc/issuer-definition.ts';
+import type { CiProviderDefinition } from '../../oidc/core/issuer-definition.ts';
 import { PUBLIC_GOOD } from '../support/public-good.ts';
 
 /** Fulcio's keys of an entry, without URL and audience. */

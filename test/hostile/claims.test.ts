@@ -1,6 +1,6 @@
 /** Attacks on what a token claims: wrong types, times that are none, audiences without end. */
 import { expect } from 'chai';
-import { ISSUER_TYPES } from '../../oidc/issuer-definition.ts';
+import { ISSUER_TYPES } from '../../oidc/core/issuer-definition.ts';
 import { attack, itRefuses, outcomeOf, shown, type Attack } from './support/attack.ts';
 import { startEveryType, TYPE_CASES, typedToken } from './support/every-type.ts';
 import { signedRaw } from '../support/raw-token.ts';

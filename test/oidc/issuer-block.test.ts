@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Authenticator } from '../../oidc/authenticate.ts';
-import type { TokenError } from '../../oidc/token-error.ts';
+import type { TokenError } from '../../oidc/core/token-error.ts';
 import { githubClaims } from '../support/github-claims.ts';
 import { emailDefinition, githubDefinition } from '../support/issuer-definitions.ts';
 import { startIssuer } from '../support/oidc-issuer.ts';

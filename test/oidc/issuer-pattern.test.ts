@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { DefinitionError } from '../../oidc/definition-error.ts';
+import { DefinitionError } from '../../oidc/core/definition-error.ts';
 import {
   compileIssuerPattern,
   isPlainUrl,

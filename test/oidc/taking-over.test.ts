@@ -3,7 +3,7 @@ import type { Authenticator } from '../../oidc/authenticate.ts';
 import type { ServerTrust } from '../../oidc/keys/connections.ts';
 import { createDocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import type { DocumentFetcher } from '../../oidc/keys/fetch-document.ts';
-import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import { MAX_AGE } from '../../oidc/keys/issuer-keys.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { startIssuer } from '../support/oidc-issuer.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { MAX_TOKEN_LENGTH, parseToken } from '../../oidc/token.ts';
-import { TokenError } from '../../oidc/token-error.ts';
-import type { TokenReason } from '../../oidc/token-error.ts';
+import { TokenError } from '../../oidc/core/token-error.ts';
+import type { TokenReason } from '../../oidc/core/token-error.ts';
 import { rawToken, tokenPart } from '../support/raw-token.ts';
 
 const HEADER = { alg: 'ES256', kid: 'k' };

@@ -6,7 +6,7 @@ import type { Authenticator } from '../../oidc/authenticate.ts';
 import { IssuerKeys } from '../../oidc/keys/issuer-keys.ts';
 import { createDocumentFetcher } from '../../oidc/keys/fetch-document.ts';
 import { parseToken } from '../../oidc/token.ts';
-import { TokenError } from '../../oidc/token-error.ts';
+import { TokenError } from '../../oidc/core/token-error.ts';
 import { verifyToken } from '../../oidc/verify-token.ts';
 import { emailDefinition } from '../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../support/oidc-issuer.ts';

@@ -8,7 +8,7 @@ import type { RefusedDecision } from '../../ca/decision.ts';
 import { AuditError } from '../../audit/audit-error.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { compilePolicy } from '../../policy/snapshot.ts';
-import { PolicyError } from '../../policy/policy-error.ts';
+import { PolicyError } from '../../policy/core/policy-error.ts';
 import { auditLines } from '../audit/support/audit-schema.ts';
 import {
   bodyV2,

@@ -11,7 +11,7 @@ import { openAudit } from '../../audit/audit.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { oid, sequence } from '../../core/der-writer.ts';
 import { LogError, type LogReason } from '../../tlog/core/log-error.ts';
-import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import type { ConfiguredIssuer, IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import type { RuleDefinition } from '../../policy/rules/rule-definition.ts';
 import { openReplayGuard, type ReplayGuard } from '../../policy/replay/replay-guard.ts';

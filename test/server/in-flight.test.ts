@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import type { ConfiguredIssuer, IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import { compilePolicy } from '../../policy/snapshot.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';

@@ -3,7 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { TokenError } from '../../oidc/token-error.ts';
+import { TokenError } from '../../oidc/core/token-error.ts';
 import { createHttpServer } from '../../server/http/http-listener.ts';
 import {
   bodyV2,

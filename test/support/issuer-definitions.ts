@@ -1,5 +1,5 @@
 import { GITHUB_PROVIDER } from '../../oidc/types/github-provider.ts';
-import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 
 /** An issuer of e-mail addresses. */
 export const emailDefinition = (url: string, changes: Partial<IssuerDefinition> = {}): IssuerDefinition => ({

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseConfig } from '../../config/load/load.ts';
-import type { CiProviderDefinition, IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { CiProviderDefinition, IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import { vectorPath } from './vectors.ts';
 
 /** Fulcio's public-good configuration, as its main branch has it. */

@@ -12,7 +12,7 @@ import { mayflySchema } from '../../config/schema/mayfly-schema.ts';
 import { encodePem } from '../../core/pem.ts';
 import { createCtLog } from '../../ct-log/create-log.ts';
 import { openCtLog, type CtLog } from '../../ct-log/ct-log.ts';
-import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import type { IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';
 import { compilePolicy, type PolicySnapshot } from '../../policy/snapshot.ts';

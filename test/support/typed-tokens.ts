@@ -1,7 +1,7 @@
 /** For each issuer type whose certificates are not made by templates: a good token, and how tokens go wrong. */
 import type { SubjectAltName } from '../../core/subject-alt-name.ts';
-import type { IssuerDefinition } from '../../oidc/issuer-definition.ts';
-import type { TokenReason } from '../../oidc/token-error.ts';
+import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
+import type { TokenReason } from '../../oidc/core/token-error.ts';
 import { githubClaims } from './github-claims.ts';
 
 type Claims = Readonly<Record<string, unknown>>;

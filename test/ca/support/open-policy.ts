@@ -1,7 +1,7 @@
 import type { IssuancePolicy } from '../../../ca/issuance-policy.ts';
 import { DEFAULT_SIGNING_ALGORITHMS, permitAlgorithms } from '../../../ca/signing-algorithms.ts';
 import type { Identity } from '../../../oidc/identity.ts';
-import type { Principal } from '../../../oidc/principal.ts';
+import type { Principal } from '../../../oidc/core/principal.ts';
 
 /** An identity as if its token had been verified; only for tests of what comes after. */
 export const identityOf = (

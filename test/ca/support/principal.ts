@@ -1,4 +1,4 @@
-import type { Principal } from '../../../oidc/principal.ts';
+import type { Principal } from '../../../oidc/core/principal.ts';
 
 /** A principal as `oidc` makes them, with one e-mail address. */
 export function emailPrincipal(over: Partial<Principal> = {}): Principal {

@@ -13,7 +13,7 @@ import { readTokenClaims } from '../../../cli/certificate/token-claims.ts';
 import { loadTrust } from '../../../cli/certificate/trust.ts';
 import { CommandError } from '../../../cli/program/command.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../../ca/signing-algorithms.ts';
-import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../../oidc/core/issuer-definition.ts';
 import { compilePolicy } from '../../../policy/snapshot.ts';
 import { startIssuer } from '../../support/oidc-issuer.ts';
 import { OPEN_POLICY, startTestService } from '../../support/test-service.ts';

@@ -1,5 +1,5 @@
 /** A token of each issuer and pattern of Fulcio's public-good configuration, and URLs that nearly fit its patterns. */
-import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../../oidc/core/issuer-definition.ts';
 import { PROVIDER_CASES } from '../../support/provider-claims/all.ts';
 import { publicGoodIssuers } from '../../support/public-good.ts';
 import type { CaseClaims, DifferentialCase } from '../differential-case.ts';

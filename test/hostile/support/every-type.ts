@@ -1,6 +1,6 @@
 /** One issuer with an issuer block of each type, chosen by audience, and a good token for each. */
 import { GITHUB_PROVIDER } from '../../../oidc/types/github-provider.ts';
-import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../../oidc/core/issuer-definition.ts';
 import { githubClaims } from '../../support/github-claims.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { TYPED_TOKENS } from '../../support/typed-tokens.ts';

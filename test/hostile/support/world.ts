@@ -1,6 +1,6 @@
 /** A whole service whose issuer blocks a test chooses, with one real issuer behind them. */
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../../ca/signing-algorithms.ts';
-import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../../oidc/core/issuer-definition.ts';
 import type { ConfiguredIssuer, IssuerPolicyDefinition } from '../../../policy/issuer-policy-definition.ts';
 import { LivePolicy } from '../../../policy/live-policy.ts';
 import { compilePolicy, type PolicyContext } from '../../../policy/snapshot.ts';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
 import { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
-import { TokenError } from '../../../oidc/token-error.ts';
+import { TokenError } from '../../../oidc/core/token-error.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { makeIssuerKey, startIssuer } from '../../support/oidc-issuer.ts';
 import type { Misbehaviour, TestIssuer } from '../../support/oidc-issuer.ts';

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { expect } from 'chai';
 import { proxiesOf, type EnvironmentVariables } from '../../../oidc/keys/proxy-environment.ts';
-import { DefinitionError } from '../../../oidc/definition-error.ts';
+import { DefinitionError } from '../../../oidc/core/definition-error.ts';
 import { createDocumentFetcher } from '../../../oidc/keys/fetch-document.ts';
 import { IssuerFault } from '../../../oidc/keys/issuer-fault.ts';
 import { selfSigned } from '../../support/tls-identity.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { compactVerify, CompactSign, generateKeyPair } from 'jose';
-import { ALGORITHMS, type Algorithm } from '../../../oidc/algorithms.ts';
+import { ALGORITHMS, type Algorithm } from '../../../oidc/core/algorithms.ts';
 import { importedKey, isSignedBy } from '../../../oidc/keys/signature-check.ts';
 
 describe('oidc/keys/signature-check', function () {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import type { CiProviderDefinition } from '../../../oidc/issuer-definition.ts';
+import type { CiProviderDefinition } from '../../../oidc/core/issuer-definition.ts';
 import { compileTemplate } from '../../../oidc/template/template.ts';
-import { TokenError } from '../../../oidc/token-error.ts';
+import { TokenError } from '../../../oidc/core/token-error.ts';
 import { ciProviderIssuer } from '../../../oidc/types/ci-provider-issuer.ts';
 import { assumeVerified } from '../../../oidc/verify-token.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';

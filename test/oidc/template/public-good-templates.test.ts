@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import type { Principal } from '../../../oidc/principal.ts';
-import { TokenError } from '../../../oidc/token-error.ts';
+import type { Principal } from '../../../oidc/core/principal.ts';
+import { TokenError } from '../../../oidc/core/token-error.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { startIssuer } from '../../support/oidc-issuer.ts';
 import type { TestIssuer } from '../../support/oidc-issuer.ts';

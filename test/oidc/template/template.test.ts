@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { DefinitionError } from '../../../oidc/definition-error.ts';
+import { DefinitionError } from '../../../oidc/core/definition-error.ts';
 import { MAX_RESULT_LENGTH } from '../../../oidc/template/evaluator.ts';
 import { MAX_TEMPLATE_LENGTH } from '../../../oidc/template/lexer.ts';
 import { INSTEAD } from '../../../oidc/template/refusal.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { GoUrlError } from '../../../core/go/url.ts';
-import { TokenError } from '../../../oidc/token-error.ts';
+import { TokenError } from '../../../oidc/core/token-error.ts';
 import { certificateUri } from '../../../oidc/types/certificate-uri.ts';
 import { joinedBehind } from '../../../oidc/types/joined-uri.ts';
 import { runs } from '../../support/runs.ts';

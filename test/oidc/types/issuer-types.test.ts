@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { DefinitionError } from '../../../oidc/definition-error.ts';
+import { DefinitionError } from '../../../oidc/core/definition-error.ts';
 import { GITHUB_ISSUER, GITHUB_PROVIDER } from '../../../oidc/types/github-provider.ts';
-import { ISSUER_TYPES } from '../../../oidc/issuer-definition.ts';
-import type { CiProviderDefinition, IssuerDefinition, IssuerType } from '../../../oidc/issuer-definition.ts';
+import { ISSUER_TYPES } from '../../../oidc/core/issuer-definition.ts';
+import type { CiProviderDefinition, IssuerDefinition, IssuerType } from '../../../oidc/core/issuer-definition.ts';
 import { challengeClaimOf, compileIssuer, ISSUER_TYPE_TABLE } from '../../../oidc/types/issuer-types.ts';
 import { emailDefinition, githubDefinition } from '../../support/issuer-definitions.ts';
 import { selfSigned } from '../../support/tls-identity.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { DefinitionError } from '../../../oidc/definition-error.ts';
+import { DefinitionError } from '../../../oidc/core/definition-error.ts';
 import { printValue } from '../../../core/go/value.ts';
 import { compileJsonPath } from '../../../oidc/types/json-path.ts';
 import { vectorPath } from '../../support/vectors.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { SignJWT } from 'jose';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
-import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../../oidc/core/issuer-definition.ts';
 import type { ClusterAccess } from '../../../oidc/keys/kubernetes-cluster.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { startApiServer, type ApiServer } from '../../support/kubernetes-api-server.ts';

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
-import { ISSUER_TYPES } from '../../../oidc/issuer-definition.ts';
+import { ISSUER_TYPES } from '../../../oidc/core/issuer-definition.ts';
 import { compileIssuer } from '../../../oidc/types/issuer-types.ts';
-import type { Principal } from '../../../oidc/principal.ts';
-import { TokenError } from '../../../oidc/token-error.ts';
+import type { Principal } from '../../../oidc/core/principal.ts';
+import { TokenError } from '../../../oidc/core/token-error.ts';
 import type { VerifiedToken } from '../../../oidc/verify-token.ts';
 import { emailDefinition, githubDefinition } from '../../support/issuer-definitions.ts';
 import { startIssuer } from '../../support/oidc-issuer.ts';

@@ -1,8 +1,8 @@
 /** Names are compared as a whole: whatever is one letter more, less or other, at either end, is another name. */
 import { expect } from 'chai';
 import type { Authenticator } from '../../../oidc/authenticate.ts';
-import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
-import type { Principal } from '../../../oidc/principal.ts';
+import type { IssuerDefinition } from '../../../oidc/core/issuer-definition.ts';
+import type { Principal } from '../../../oidc/core/principal.ts';
 import { GITHUB_PROVIDER } from '../../../oidc/types/github-provider.ts';
 import { hostMismatch } from '../../../oidc/types/subject-domain.ts';
 import { githubClaims } from '../../support/github-claims.ts';

@@ -20,7 +20,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
-import { PolicyError } from '../../../policy/policy-error.ts';
+import { PolicyError } from '../../../policy/core/policy-error.ts';
 import { KEPT_LONGER, ReplayDatabase } from '../../../policy/replay/replay-database.ts';
 import { ReplayFault } from '../../../policy/replay/replay-fault.ts';
 import { openReplayGuard, RESTART_INTERVAL, type ReplayGuard } from '../../../policy/replay/replay-guard.ts';

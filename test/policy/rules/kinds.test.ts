@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Claims } from '../../../oidc/claims.ts';
+import type { Claims } from '../../../oidc/core/claims.ts';
 import { compileRules } from '../../../policy/rules/rules.ts';
 import { outcomeOf, ruleInput } from './support/rule-input.ts';
 

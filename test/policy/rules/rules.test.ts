@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { RuleDefinition } from '../../../policy/rules/rule-definition.ts';
-import { PolicyError, ruleRefusal, rulesRequired } from '../../../policy/policy-error.ts';
+import { PolicyError, ruleRefusal, rulesRequired } from '../../../policy/core/policy-error.ts';
 import { RuleError } from '../../../policy/rules/rule-error.ts';
 import { compileRule, compileRules } from '../../../policy/rules/rules.ts';
 import { ruleWarnings } from '../../../policy/rules/warnings.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { IssuerDefinition } from '../../../oidc/issuer-definition.ts';
+import type { IssuerDefinition } from '../../../oidc/core/issuer-definition.ts';
 import { configurationJson } from '../../../server/fulcio/configuration-answer.ts';
 import { emailDefinition } from '../../support/issuer-definitions.ts';
 import { OPEN_POLICY } from '../../support/test-service.ts';

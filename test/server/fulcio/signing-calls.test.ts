@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Registry } from 'prom-client';
 import { Issuance } from '../../../ca/issuance.ts';
 import type { SigningRequest } from '../../../ca/signing-request.ts';
-import { PolicyError } from '../../../policy/policy-error.ts';
+import { PolicyError } from '../../../policy/core/policy-error.ts';
 import { DecisionRecords } from '../../../server/fulcio/decision-records.ts';
 import { InFlightLimit } from '../../../server/fulcio/in-flight-limit.ts';
 import { SigningCalls } from '../../../server/fulcio/signing-calls.ts';

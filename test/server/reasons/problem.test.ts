@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { LogError } from '../../../tlog/core/log-error.ts';
-import { PolicyError } from '../../../policy/policy-error.ts';
+import { PolicyError } from '../../../policy/core/policy-error.ts';
 import { problemOf, problemReply } from '../../../server/reasons/problem.ts';
 
 describe('server: what a failure of the log looks like to a caller', () => {

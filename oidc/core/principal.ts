@@ -1,5 +1,5 @@
-import type { ExtensionValues } from '../core/fulcio-extensions.ts';
-import type { SubjectAltName } from '../core/subject-alt-name.ts';
+import type { ExtensionValues } from '../../core/fulcio-extensions.ts';
+import type { SubjectAltName } from '../../core/subject-alt-name.ts';
 
 /** Who asks for a certificate, as it will name them. For certificates, only {@link Authenticator.identify} makes one. */
 export interface Principal {

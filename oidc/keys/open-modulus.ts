@@ -1,9 +1,9 @@
 /** RSA moduli that anybody can factor, as far as a check of some milliseconds finds them. */
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { toHex } from '../core/bytes.ts';
-import * as der from '../core/der-writer.ts';
-import { keyBits } from '../core/public-key.ts';
-import { smallFactor } from '../core/rsa-weakness.ts';
+import { toHex } from '../../core/bytes.ts';
+import * as der from '../../core/der-writer.ts';
+import { keyBits } from '../../core/public-key.ts';
+import { smallFactor } from '../../core/rsa-weakness.ts';
 
 /** Why the modulus (unsigned, big-endian, at most 8,192 bits) is not secure, as the end of a sentence that begins with "the
  * key"; undefined when no weakness was found. Takes as long as one signature with the key: some 20 ms for 4096 bits. */

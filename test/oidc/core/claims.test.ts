@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { claim, optionalText, requiredText } from '../../oidc/claims.ts';
-import type { Claims } from '../../oidc/claims.ts';
+import { claim, optionalText, requiredText } from '../../../oidc/core/claims.ts';
+import type { Claims } from '../../../oidc/core/claims.ts';
 
 describe('A claim', () => {
   const claims = JSON.parse('{"sub":"s","__proto__":{"email":"x"},"constructor":null}') as Claims;

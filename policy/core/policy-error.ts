@@ -1,5 +1,5 @@
-import { MayflyError } from '../core/errors.ts';
-import type { RuleDecision } from './rules/rule-decision.ts';
+import { MayflyError } from '../../core/errors.ts';
+import type { RuleDecision } from '../rules/rule-decision.ts';
 
 /** Why a request of somebody who was authenticated gets no certificate all the same. */
 export type PolicyReason =

@@ -1,4 +1,4 @@
-import { MayflyError } from '../core/errors.ts';
+import { MayflyError } from '../../core/errors.ts';
 
 /** What is wrong with an {@link IssuerDefinition}. */
 type DefinitionReason =

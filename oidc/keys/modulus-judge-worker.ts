@@ -1,5 +1,5 @@
 /** The thread of `modulus-judge.ts`: a modulus in, what is wrong with it out. */
-import { answerRequests } from '../storage/worker-channel.ts';
+import { answerRequests } from '../../storage/worker-channel.ts';
 import { opennessOf } from './open-modulus.ts';
 
 answerRequests(opennessOf);

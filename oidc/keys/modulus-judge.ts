@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { startWorker, type WorkerChannel } from '../storage/worker-channel.ts';
+import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 
 const CACHED_MODULI = 2000;
 /** Bytes of a modulus of 4096 bits. */

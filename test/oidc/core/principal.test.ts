@@ -1,13 +1,13 @@
 import { expect } from 'chai';
-import type { Authenticator } from '../../oidc/authenticate.ts';
-import type { CiProviderDefinition, IssuerDefinition } from '../../oidc/issuer-definition.ts';
-import type { Principal } from '../../oidc/principal.ts';
-import { TokenError } from '../../oidc/token-error.ts';
-import { emailDefinition } from '../support/issuer-definitions.ts';
-import { startIssuer } from '../support/oidc-issuer.ts';
-import type { TestIssuer } from '../support/oidc-issuer.ts';
-import { createAuthenticator } from '../support/authenticator.ts';
-import { failureOf } from '../support/failure.ts';
+import type { Authenticator } from '../../../oidc/authenticate.ts';
+import type { CiProviderDefinition, IssuerDefinition } from '../../../oidc/core/issuer-definition.ts';
+import type { Principal } from '../../../oidc/core/principal.ts';
+import { TokenError } from '../../../oidc/core/token-error.ts';
+import { emailDefinition } from '../../support/issuer-definitions.ts';
+import { startIssuer } from '../../support/oidc-issuer.ts';
+import type { TestIssuer } from '../../support/oidc-issuer.ts';
+import { createAuthenticator } from '../../support/authenticator.ts';
+import { failureOf } from '../../support/failure.ts';
 
 type Claims = Record<string, unknown>;
 

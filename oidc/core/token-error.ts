@@ -1,5 +1,5 @@
-import { MayflyError } from '../core/errors.ts';
-import type { ErrorDetails } from '../core/errors.ts';
+import { MayflyError } from '../../core/errors.ts';
+import type { ErrorDetails } from '../../core/errors.ts';
 
 /** Why a token did not become a principal. */
 export type TokenReason =

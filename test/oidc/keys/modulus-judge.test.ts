@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { generateKeyPairSync, generatePrimeSync, getDiffieHellman } from 'node:crypto';
-import { ModulusJudge } from '../../oidc/modulus-judge.ts';
-import { opennessOf } from '../../oidc/open-modulus.ts';
+import { ModulusJudge } from '../../../oidc/keys/modulus-judge.ts';
+import { opennessOf } from '../../../oidc/keys/open-modulus.ts';
 
 const PRIMES = ['modp14', 'modp15', 'modp16'].map((name) => getDiffieHellman(name).getPrime());
 
