@@ -2,7 +2,11 @@ import { expect } from 'chai';
 import { DefinitionError } from '../../../oidc/core/definition-error.ts';
 import { GITHUB_ISSUER, GITHUB_PROVIDER } from '../../../oidc/types/github-provider.ts';
 import { ISSUER_TYPES } from '../../../oidc/core/issuer-definition.ts';
-import type { CiProviderDefinition, IssuerDefinition, IssuerType } from '../../../oidc/core/issuer-definition.ts';
+import type {
+  CiProviderDefinition,
+  IssuerDefinition,
+  IssuerType,
+} from '../../../oidc/core/issuer-definition.ts';
 import { challengeClaimOf, compileIssuer, ISSUER_TYPE_TABLE } from '../../../oidc/types/issuer-types.ts';
 import { emailDefinition, githubDefinition } from '../../support/issuer-definitions.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
