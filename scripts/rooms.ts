@@ -279,8 +279,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'service/development': {
     holds: 'the service of `mayfly dev`: a directory and an OpenID provider of its own beside it',
     mayImport: [
-      ...['core', 'storage', 'dev', 'instance', 'config/findings', 'config/presets', 'config/load'],
-      ...['server/http', 'server/log', 'service'],
+      ...['core', 'storage', 'dev', 'instance', 'config/presets', 'config/load'],
+      ...['server/http', 'service'],
     ],
   },
   cli: {
