@@ -1,15 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 import { runMayfly } from './support/mayfly.ts';
-
-/** The checkout: tests run from its source and from `dist`. */
-function checkout(): string {
-  let directory = import.meta.dirname;
-  while (!existsSync(join(directory, 'Dockerfile'))) directory = dirname(directory);
-  return directory;
-}
+import { projectRoot } from './support/project-root.ts';
 
 interface Compose {
   readonly services: Readonly<
@@ -19,7 +13,7 @@ interface Compose {
 
 /** No engine runs here: this holds the files to what can be known by reading. */
 describe('Dockerfile and compose.yaml', () => {
-  const read = (name: string): string => readFileSync(join(checkout(), name), 'utf8');
+  const read = (name: string): string => readFileSync(join(projectRoot, name), 'utf8');
   const compose = (): Compose => parse(read('compose.yaml')) as Compose;
 
   it('run the same Node as npm ci brings, every image pinned by digest', () => {

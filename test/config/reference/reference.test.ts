@@ -1,18 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { configReference } from '../../../config/reference/reference.ts';
 import { parseConfig } from '../../../config/load/load.ts';
-
-/** The checkout: tests run from its source and from `dist`. */
-function checkout(): string {
-  let directory = import.meta.dirname;
-  while (!existsSync(join(directory, 'docs/configuration.md'))) directory = dirname(directory);
-  return directory;
-}
+import { projectRoot } from '../../support/project-root.ts';
 
 describe('docs/configuration.md', () => {
-  const text = readFileSync(join(checkout(), 'docs/configuration.md'), 'utf8');
+  const text = readFileSync(join(projectRoot, 'docs/configuration.md'), 'utf8');
 
   it('describes every key', () => {
     for (const line of configReference().split('\n'))
@@ -28,7 +22,7 @@ describe('docs/configuration.md', () => {
   it('explains every code of a warning', () => {
     const table = /^## What is warned of\n([^]*?)^## /m.exec(text)?.[1] ?? '';
     const codes = [...table.matchAll(/^\| `([A-Z_]+)`/gm)].map((match) => match[1]);
-    const source = readFileSync(join(checkout(), 'config/findings/findings.ts'), 'utf8');
+    const source = readFileSync(join(projectRoot, 'config/findings/findings.ts'), 'utf8');
     const known = [...source.matchAll(/^ {2}\| '([A-Z_]+)'/gm)].map((match) => match[1]);
     expect(known).to.have.length.above(20);
     expect(codes).to.have.members(known);
