@@ -80,7 +80,8 @@ export class Issuance {
 
   /**
    * Issues one certificate, or says why not; never rejects. The error of a refusal is a `TokenError`, `RequestError`,
-   * `PolicyError`, the log's or the signer's own error, or a `ReleaseError`. After the log has committed the entry, a
+   * `PolicyError`, the log's, the audit's or the signer's own error, a `ReleaseError`, or what `slot` throws when there is too
+   * much to do. After the log has committed the entry, a
    * failure leaves an entry without a certificate in the log, which is harmless and true: the CA had the intention.
    */
   async issue(
@@ -149,7 +150,7 @@ export class Issuance {
     }
   }
 
-  /** The second step, in the very turn in which the certificate leaves. Returns the refusal of a policy that was loaded
+  /** The second step, before the audit and again in the very turn in which the certificate leaves. Returns the refusal of a policy that was loaded
    * meanwhile; undefined when the certificate may leave. */
   refusalMeanwhile({ decision, policy, identity, key }: PendingCertificate): RefusedDecision | undefined {
     try {

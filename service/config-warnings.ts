@@ -21,7 +21,7 @@ export interface ConfigWarning {
 /** Places that are named; more are counted. */
 const MAX_PLACES = 5;
 
-/** The warnings of `file`, those of one code and one advice together, each where the first of its kind stood. `program` is
+/** The warnings of `file`, in the order of the file. Findings of one code and one advice are one warning, in the place of the first. `program` is
  * how a shell calls this program. */
 export function configWarnings(
   file: string,

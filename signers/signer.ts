@@ -2,7 +2,7 @@ import type { SignatureAlgorithm } from '../core/signature-algorithm.ts';
 
 /**
  * The only thing the rest of the program may ask of a private key. Narrow and asynchronous, so that a file, an HSM,
- * a KMS or another process can hold the key. CA certificates, tree heads, SCTs and timestamps are all signed by one
+ * a KMS or another process can hold the key. CA certificates, tree heads, checkpoints and SCTs are all signed by one
  * of these.
  *
  * Another backend is a file beside this one, whose function returns a signer, and a line for its scheme in

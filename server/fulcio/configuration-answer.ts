@@ -1,10 +1,10 @@
 import { challengeClaimOf } from '../../oidc/types/issuer-types.ts';
 import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 
-/** The JSON of `GET /api/v2/configuration`: one object for each entry. As Fulcio's gateway does, empty fields are there
+/** The JSON of `GET /api/v2/configuration`: one object for each issuer block. As Fulcio's gateway does, empty fields are there
  * too. Of several audiences the first is shown: a client needs only one. */
-export function configurationJson(entries: readonly ConfiguredIssuer[]): string {
-  const issuers = entries.map(({ definition }) => ({
+export function configurationJson(configured: readonly ConfiguredIssuer[]): string {
+  const issuers = configured.map(({ definition }) => ({
     [definition.isMeta ? 'wildcardIssuerUrl' : 'issuerUrl']: definition.url,
     audience: definition.audiences[0] ?? '',
     challengeClaim: challengeClaimOf(definition),

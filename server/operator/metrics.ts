@@ -27,7 +27,7 @@ export interface Metrics {
   readonly answered: (status: number, method: string, seconds: number) => void;
   /** A certificate was released. */
   readonly issued: (decision: IssuedDecision) => void;
-  /** A signing request was refused for a reason of the closed table in `problem.ts`. */
+  /** A signing request was refused for a reason of the closed tables in `server/reasons/`. */
   readonly refused: (decision: CertainFacts, reason: string) => void;
   /** A log read was answered; `endpoint` is one of the route names. */
   readonly logRead: (endpoint: string, status: number) => void;

@@ -1,4 +1,4 @@
-/** Whether the service can do its one job now: sign, commit, and show a head that is not stale. */
+/** Whether the service can do its one job now: sign, commit, and show a head that is not stale; with a frozen log, show it. */
 import { utf8 } from '../../core/bytes.ts';
 import type { Signer } from '../../signers/signer.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';

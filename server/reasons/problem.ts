@@ -3,7 +3,7 @@
  * `details`, which they ignore, with the real reason, a sentence and what to do.
  *
  * One row for each reason that any room can raise; a reason without a row does not compile. The rows are in
- * `reasons/`, with what `docs/errors.md` says of them.
+ * the `*-reasons.ts` beside this file, with what `docs/errors.md` says of them.
  */
 import { AuditError } from '../../audit/audit-error.ts';
 import type { MayflyError } from '../../core/errors.ts';

@@ -36,7 +36,7 @@ export const REQUEST_REASONS: ReasonRows<RequestReason> = {
     ...INSECURE,
     meaning: 'The key is of a kind that is not accepted.',
     cause: 'DSA, a curve such as secp256k1, or RSA of an odd size.',
-    remedy: 'Use ECDSA P-256, P-384 or P-521, RSA of 2048 to 4096 bits, or Ed25519.',
+    remedy: 'Use ECDSA P-256, P-384 or P-521, RSA of 2048, 3072 or 4096 bits, or Ed25519.',
   },
   PROOF_INVALID: {
     ...UNPROVEN,

@@ -1,7 +1,7 @@
 /**
  * Puts every entry in its place. One batch at a time, and each step only after the one before:
  *
- *     collect → time → hash → commit entries and unsigned head → sign that head → make receipts → resolve → tiles
+ *     time → collect → hash → commit entries and unsigned head → sign that head → make receipts → resolve → tiles
  *
  * A crash before the commit returns leaves the old head, or the new one that nobody has seen signed; start-up signs
  * whichever it finds. A crash after it loses nothing: the entries are durable and the head can be signed again. So two
