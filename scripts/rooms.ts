@@ -237,7 +237,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: ['core', 'tlog/core', 'oidc/core', 'ca', 'policy/core', 'audit', 'server/http'],
   },
   'server/operator': {
-    holds: 'what the operator sees: metrics, readiness, the request log and notes about the log',
+    holds: 'what the operator sees: metrics, readiness, the service log and notes about the log',
     mayImport: [
       ...['core', 'signers', 'tlog', 'ca/decision.ts', 'policy', 'policy/replay', 'audit'],
       ...['server/http', 'server/reasons'],

@@ -5,7 +5,7 @@
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { RefusalLog } from './operator/refusal-log.ts';
-import type { RequestLog } from './operator/request-log.ts';
+import type { ServiceLog } from './operator/service-log.ts';
 import type { FixedCall } from './fulcio/fixed-calls.ts';
 import type { SigningEndpoint } from './fulcio/signing-endpoint.ts';
 import { workUntilEnded } from './http/connection-account.ts';
@@ -28,7 +28,7 @@ export interface ApiOptions {
   /** Counts large answers until they are sent. */
   readonly unsent: UnsentResponseLimit;
   readonly clientAddress: ClientAddress;
-  readonly requestLog: RequestLog;
+  readonly serviceLog: ServiceLog;
   readonly refusalLog: RefusalLog;
   /** Asked before anything else; without it every name will do. */
   readonly acceptHost?: AcceptHost | undefined;
@@ -172,7 +172,7 @@ function fail(options: ApiOptions, request: IncomingMessage, response: ServerRes
   const problem = problemOf(error, exchange.requestId);
   exchange.send(problemReply(problem));
   if (problem.reason !== 'INTERNAL' || !options.refusalLog.take(undefined, problem.reason)) return;
-  options.requestLog.refused({
+  options.serviceLog.refused({
     requestId: exchange.requestId,
     client: request.socket.remoteAddress ?? '',
     status: problem.status,

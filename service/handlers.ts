@@ -25,19 +25,19 @@ import { createMetrics } from '../server/operator/metrics.ts';
 import { createMetricsHandler } from '../server/operator/metrics-listener.ts';
 import { createReadiness } from '../server/operator/readiness.ts';
 import { createReadFaults, RefusalLog } from '../server/operator/refusal-log.ts';
-import type { RequestLog } from '../server/operator/request-log.ts';
+import type { ServiceLog } from '../server/operator/service-log.ts';
 import type { ServiceSources } from '../server/operator/service-sources.ts';
 
 /** A service that is opened and does not listen yet. */
 export interface OpenedService extends Pick<ServiceSources, 'clock' | 'configuration' | 'replayGuard'> {
-  readonly requestLog: RequestLog;
+  readonly serviceLog: ServiceLog;
   readonly authority: Authority;
   /** Chains that issued before, PEM, issuing CA first: verifiers go on trusting them. */
   readonly formerChains: readonly (readonly string[])[];
   readonly log: CtLog;
   /** What decides. `current` is another one once another configuration was loaded. */
   readonly policy: { readonly current: PolicySnapshot };
-  /** Without it decisions stand in the request log only. */
+  /** Without it decisions stand in the service log only. */
   readonly audit?: Audit | undefined;
   /** Of the configuration that it was opened with. */
   readonly settings: Pick<MayflyConfig, 'publicUrl' | 'trustedProxies' | 'limits' | 'shutdownDelay'>;
@@ -67,19 +67,19 @@ interface Handlers {
 
 /** The handlers of one service. */
 export function createHandlers(service: OpenedService, listener: PublicListener): Handlers {
-  const { authority, log, policy, clock, requestLog, audit, settings, acceptHost } = service;
+  const { authority, log, policy, clock, serviceLog, audit, settings, acceptHost } = service;
   const { isClosing, tls, baseUrl, connections } = listener;
   const inFlight = new InFlightLimit(settings.limits.maxInFlight);
   const reads = new ReadLimiter({ concurrency: settings.limits.readConcurrency });
   const sources: ServiceSources = { ...service, isClosing, tls };
   const metrics = createMetrics(sources, { inFlight, reads });
   const readiness = createReadiness(sources);
-  const refusalLog = new RefusalLog(requestLog, clock);
+  const refusalLog = new RefusalLog(serviceLog, clock);
   const clientAddress = createClientAddress(settings.trustedProxies);
   const unsent = new UnsentResponseLimit();
   const signingCalls = new SigningCalls(
     new Issuance({ policy, authority, log, clock, audit }),
-    new DecisionRecords({ metrics, requestLog, refusalLog, audit }),
+    new DecisionRecords({ metrics, serviceLog, refusalLog, audit }),
     inFlight,
   );
   const signing = new SigningEndpoint({
@@ -97,7 +97,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     limiter: reads,
     unsent,
     onRead: metrics.logRead,
-    onFault: createReadFaults(requestLog, clock),
+    onFault: createReadFaults(serviceLog, clock),
   });
   const publicHandler = createApi({
     context: { answered: metrics.answered, isClosing },
@@ -106,7 +106,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     log: logRoutes,
     unsent,
     clientAddress,
-    requestLog,
+    serviceLog,
     refusalLog,
     acceptHost,
   });

@@ -1,20 +1,20 @@
 import type { Clock } from '../core/clock.ts';
 import { openReplayGuard, type ReplayGuard } from '../policy/replay/replay-guard.ts';
-import type { RequestLog } from '../server/operator/request-log.ts';
+import type { ServiceLog } from '../server/operator/service-log.ts';
 
 /** The replay guard of a data directory, opened when the first configuration wants it. */
 export class LazyReplayGuard {
   readonly #path: string;
   readonly #clock: Clock;
-  readonly #requestLog: RequestLog;
+  readonly #serviceLog: ServiceLog;
   #opening: Promise<ReplayGuard> | undefined;
   #guard: ReplayGuard | undefined;
 
-  /** `requestLog` gets a line when the guard's thread ends although nothing closed it. */
-  constructor(path: string, clock: Clock, requestLog: RequestLog) {
+  /** `serviceLog` gets a line when the guard's thread ends although nothing closed it. */
+  constructor(path: string, clock: Clock, serviceLog: ServiceLog) {
     this.#path = path;
     this.#clock = clock;
-    this.#requestLog = requestLog;
+    this.#serviceLog = serviceLog;
   }
 
   /** The guard; undefined until it was opened. */
@@ -40,7 +40,7 @@ export class LazyReplayGuard {
   async #open(): Promise<ReplayGuard> {
     try {
       this.#guard = await openReplayGuard(this.#path, this.#clock, ({ message, hint }) => {
-        this.#requestLog.note('error', 'replay guard ended', { sentence: message, hint });
+        this.#serviceLog.note('error', 'replay guard ended', { sentence: message, hint });
       });
       return this.#guard;
     } catch (error) {

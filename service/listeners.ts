@@ -8,7 +8,7 @@ import { createHttpServer, listen } from '../server/http/http-listener.ts';
 import { lameDuck } from '../server/http/lame-duck.ts';
 import type { ListenAddress } from '../server/http/listen-address.ts';
 import { LogWatch } from '../server/operator/log-watch.ts';
-import type { RequestLog } from '../server/operator/request-log.ts';
+import type { ServiceLog } from '../server/operator/service-log.ts';
 import { logPath } from '../server/log/log-routes.ts';
 import {
   followTlsPair,
@@ -60,7 +60,7 @@ export async function startListeners(
   options: NetworkOptions,
   shutdown: ShutdownOrder,
 ): Promise<Listeners> {
-  const { log, requestLog, clock, settings } = service;
+  const { log, serviceLog, clock, settings } = service;
   const { idleTimeoutMs } = settings.limits;
   const shutdownDelayMs = settings.shutdownDelay * 1000;
   const pair = options.tls === undefined ? undefined : await loadTlsPair(options.tls, clock());
@@ -73,7 +73,7 @@ export async function startListeners(
   const tls =
     options.tls === undefined || pair === undefined
       ? undefined
-      : followTls(options.tls, pair, server, clock, requestLog);
+      : followTls(options.tls, pair, server, clock, serviceLog);
   shutdown.clients.add(() => tls?.stop());
   const closing = new AbortController();
   const isClosing = (): boolean => closing.signal.aborted;
@@ -98,19 +98,19 @@ export async function startListeners(
     listen: address,
     metricsListen: metrics.address,
   };
-  requestLog.note('info', 'started', { ...listening, logSize: log.status().size });
+  serviceLog.note('info', 'started', { ...listening, logSize: log.status().size });
   shutdown.closedLine.add(() => {
-    requestLog.note('info', 'closed', {});
-    requestLog.flush();
+    serviceLog.note('info', 'closed', {});
+    serviceLog.flush();
   });
-  const watch = new LogWatch(log, requestLog.note);
+  const watch = new LogWatch(log, serviceLog.note);
   shutdown.clients.add(() => {
     watch.stop();
   });
   shutdown.clients.add(async () => {
     closing.abort();
     tls?.stop();
-    requestLog.note('info', 'closing', { signing: handlers.inFlight.signing });
+    serviceLog.note('info', 'closing', { signing: handlers.inFlight.signing });
     await lameDuck(server, shutdownDelayMs);
     await drain(GRACE);
   });
@@ -123,7 +123,7 @@ function followTls(
   first: TlsPair,
   server: Server | TlsServer,
   clock: Clock,
-  requestLog: RequestLog,
+  serviceLog: ServiceLog,
 ): TlsFollower {
   if (!('setSecureContext' in server)) throw new TypeError('this service does not speak TLS');
   return followTlsPair({
@@ -133,11 +133,11 @@ function followTls(
     intervalMs: TLS_INTERVAL,
     onRenewed: ({ cert, key, notAfter }) => {
       server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' });
-      requestLog.note('info', 'TLS certificate renewed', { notAfter: new Date(notAfter).toISOString() });
+      serviceLog.note('info', 'TLS certificate renewed', { notAfter: new Date(notAfter).toISOString() });
     },
     onRefused: (error) => {
       const sentence = error instanceof Error ? error.message : String(error);
-      requestLog.note('error', 'TLS certificate not renewed; the old one stays in use', { sentence });
+      serviceLog.note('error', 'TLS certificate not renewed; the old one stays in use', { sentence });
     },
   });
 }

@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import { openDataDirectory } from '../instance/data-directory.ts';
 import { ownHosts } from '../server/http/own-hosts.ts';
 import { requireIdentifiableReaders, type LogAccessRule } from '../server/log/log-access.ts';
-import { createRequestLog, type RequestLogLevel, type RequestLog } from '../server/operator/request-log.ts';
+import { createServiceLog, type ServiceLogLevel, type ServiceLog } from '../server/operator/service-log.ts';
 import type { Output } from '../storage/output.ts';
 import { readSecretFile, type Warn } from '../storage/secret-file.ts';
 import { configWarnings } from './config-warnings.ts';
@@ -83,23 +83,23 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   const started = await openConfiguration(configFile, development);
   const { config } = started;
   const { mayfly } = config;
-  const requestLog = openRequestLog(mayfly.logLevel, options.logOutput, shutdown);
+  const serviceLog = openServiceLog(mayfly.logLevel, options.logOutput, shutdown);
   const warnings = [...directory.warnings];
   const logAccess = await openLogAccess(mayfly, options, (sentence) => warnings.push(sentence));
-  const stores = await openStores(options, directory, config, requestLog, shutdown);
+  const stores = await openStores(options, directory, config, serviceLog, shutdown);
   const { authority, log, policy, compiler } = stores;
   await development?.configuration.commit();
   warnings.push(...authority.faults.map(({ message, hint = '' }) => `${message}. ${hint}`), ...log.warnings);
-  for (const sentence of warnings) requestLog.note('warn', 'warning', { sentence });
-  logFindings(configFile, config, options, requestLog);
-  const audit = await openAuditOf(mayfly, clock, requestLog, shutdown);
-  const follower = new ConfigurationFollower({ started, policy, compiler, clock, log: requestLog, program });
+  for (const sentence of warnings) serviceLog.note('warn', 'warning', { sentence });
+  logFindings(configFile, config, options, serviceLog);
+  const audit = await openAuditOf(mayfly, clock, serviceLog, shutdown);
+  const follower = new ConfigurationFollower({ started, policy, compiler, clock, log: serviceLog, program });
   shutdown.following.add(() => follower.close());
   const logSize = log.status().size;
   const service: OpenedService = {
     ...stores,
     clock,
-    requestLog,
+    serviceLog,
     audit,
     configuration: follower,
     settings: mayfly,
@@ -110,7 +110,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   const listeners = await startListeners(service, options, shutdown);
   // Keys are fetched in the background: an issuer that is down must not keep the service from starting.
   void policy.current.fetchKeys().then((issuerWarnings) => {
-    for (const warning of issuerWarnings) requestLog.note('warn', 'issuer warning', { ...warning });
+    for (const warning of issuerWarnings) serviceLog.note('warn', 'issuer warning', { ...warning });
   });
   follower.start();
   return {
@@ -130,14 +130,14 @@ async function openConfiguration(file: string, development?: Development): Promi
   return { config, contents: first === undefined ? [] : [{ ...first, path: file }, ...named] };
 }
 
-function openRequestLog(
-  level: RequestLogLevel,
+function openServiceLog(
+  level: ServiceLogLevel,
   output: Output | undefined,
   shutdown: ShutdownOrder,
-): RequestLog {
+): ServiceLog {
   const destination = new LogDestination(output);
   shutdown.serviceLog.add(() => destination.drained(DRAIN_LOG_MS));
-  return createRequestLog(destination, level);
+  return createServiceLog(destination, level);
 }
 
 /** Who may read the log. Rejects with LogAccessError where the rule would not hold. */
@@ -160,22 +160,22 @@ function logFindings(
   configFile: string,
   { findings }: LoadedConfig,
   { development, program }: ServiceOptions,
-  requestLog: RequestLog,
+  serviceLog: ServiceLog,
 ): void {
   const news = development === undefined ? findings : newsOf(findings, development);
   for (const warning of configWarnings(configFile, news, program))
-    requestLog.note('warn', 'warning', { ...warning });
+    serviceLog.note('warn', 'warning', { ...warning });
 }
 
 /** Undefined without `mayfly.audit`. */
 async function openAuditOf(
   { audit: definition }: MayflyConfig,
   clock: Clock,
-  requestLog: RequestLog,
+  serviceLog: ServiceLog,
   shutdown: ShutdownOrder,
 ): Promise<Audit | undefined> {
   if (definition === undefined) return undefined;
-  const audit = await openAudit(definition, { clock, note: requestLog.note });
+  const audit = await openAudit(definition, { clock, note: serviceLog.note });
   shutdown.records.add(() => audit.close());
   return audit;
 }

@@ -4,7 +4,7 @@ import { prepareCtLog, type CtLog } from '../ct-log/ct-log.ts';
 import { certificateLog, type DataDirectory } from '../instance/data-directory.ts';
 import { openKey } from '../instance/open-key.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
-import type { RequestLog } from '../server/operator/request-log.ts';
+import type { ServiceLog } from '../server/operator/service-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
 import { openAuthority, type OpenedAuthority } from './open-authority.ts';
 import { PolicyCompiler } from './policy-compiler.ts';
@@ -35,7 +35,7 @@ export async function openStores(
   options: StoreOptions,
   directory: DataDirectory,
   config: LoadedConfig,
-  requestLog: RequestLog,
+  serviceLog: ServiceLog,
   shutdown: ShutdownOrder,
 ): Promise<Stores> {
   const { clock, steadyClock, passphrase } = options;
@@ -48,9 +48,9 @@ export async function openStores(
   const prepared = await prepareCtLog({ directory: logDirectory, signers, chain, clock, steadyClock });
   let locked: Pick<CtLog, 'close'> = prepared;
   shutdown.stores.add(() => locked.close());
-  const replayGuard = new LazyReplayGuard(directory.paths.replay, clock, requestLog);
+  const replayGuard = new LazyReplayGuard(directory.paths.replay, clock, serviceLog);
   shutdown.stores.add(() => replayGuard.close());
-  const compiler = new PolicyCompiler({ clock, requestLog, replayGuard });
+  const compiler = new PolicyCompiler({ clock, serviceLog, replayGuard });
   const policy = new LivePolicy(await compiler.compile(config));
   shutdown.stores.add(() => policy.close());
   const log = await prepared.open();

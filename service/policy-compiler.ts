@@ -1,14 +1,14 @@
 import type { LoadedConfig } from '../config/load/load.ts';
 import type { Clock } from '../core/clock.ts';
 import { compilePolicy, type PolicyContext, type PolicySnapshot } from '../policy/snapshot.ts';
-import type { RequestLog } from '../server/operator/request-log.ts';
+import type { ServiceLog } from '../server/operator/service-log.ts';
 import type { LazyReplayGuard } from './lazy-replay-guard.ts';
 
 /** What every configuration of a service is compiled with. */
 interface PolicyCompilerOptions {
   readonly clock: Clock;
   /** Gets warnings about issuers. */
-  readonly requestLog: RequestLog;
+  readonly serviceLog: ServiceLog;
   /** Without it no configuration can have a replay guard. */
   readonly replayGuard?: LazyReplayGuard | undefined;
   /** How keys are fetched; default: from the network. */
@@ -25,7 +25,7 @@ export class PolicyCompiler {
 
   /** Compiles `config`; the result takes over from `previous` what both have in common. Rejects as `compilePolicy` does. */
   compile({ issuers, mayfly }: LoadedConfig, previous?: PolicySnapshot): Promise<PolicySnapshot> {
-    const { clock, requestLog, replayGuard, createFetcher } = this.#options;
+    const { clock, serviceLog, replayGuard, createFetcher } = this.#options;
     return compilePolicy(issuers, {
       clock,
       createFetcher,
@@ -33,7 +33,7 @@ export class PolicyCompiler {
       previous,
       openReplayGuard: replayGuard === undefined ? undefined : () => replayGuard.open(),
       warn: (warning) => {
-        requestLog.note('warn', 'issuer warning', { ...warning });
+        serviceLog.note('warn', 'issuer warning', { ...warning });
       },
     });
   }

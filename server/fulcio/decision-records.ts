@@ -8,13 +8,13 @@ import { ReplayFault } from '../../policy/replay/replay-fault.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import type { Metrics } from '../operator/metrics.ts';
 import type { RefusalLog } from '../operator/refusal-log.ts';
-import { roundedMs, type RefusedLine, type RequestLog } from '../operator/request-log.ts';
+import { roundedMs, type RefusedLine, type ServiceLog } from '../operator/service-log.ts';
 import type { Problem } from '../reasons/problem.ts';
 
 /** Where decisions are kept. */
 interface Destinations {
   readonly metrics: Pick<Metrics, 'issued' | 'refused'>;
-  readonly requestLog: RequestLog;
+  readonly serviceLog: ServiceLog;
   readonly refusalLog: RefusalLog;
   /** With it, the service log has no lines for certificates, because the audit says the same and more, and has lines for
    * the same refusals. */
@@ -37,20 +37,20 @@ export class DecisionRecords {
 
   /** As the certificate leaves. */
   issued(decision: IssuedDecision): void {
-    const { metrics, requestLog, audit } = this.#destinations;
+    const { metrics, serviceLog, audit } = this.#destinations;
     metrics.issued(decision);
-    if (audit === undefined) requestLog.issued(decision);
+    if (audit === undefined) serviceLog.issued(decision);
   }
 
   /** As the refusal leaves. */
   refused(decision: RefusedDecision, problem: Problem): void {
-    const { metrics, requestLog, refusalLog, audit } = this.#destinations;
+    const { metrics, serviceLog, refusalLog, audit } = this.#destinations;
     const { reason } = problem;
     metrics.refused(decision, reason);
     // A flood fills neither: a refusal that the audit only counts has no line in the service log either.
     const hasLine =
       audit === undefined ? refusalLog.take(decision.issuerBlock, reason) : audit.refused(decision, reason);
-    if (hasLine) requestLog.refused(refusedLine(decision, problem));
+    if (hasLine) serviceLog.refused(refusedLine(decision, problem));
   }
 }
 

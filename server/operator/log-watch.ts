@@ -3,7 +3,7 @@
  * component that fails and recovers all the time has one line a minute.
  */
 import { LOG_COMPONENTS, type LogComponent } from './log-components.ts';
-import type { RequestLog } from './request-log.ts';
+import type { ServiceLog } from './service-log.ts';
 import type { LogStatusSource } from './service-sources.ts';
 
 /** Milliseconds between two checks. */
@@ -22,12 +22,12 @@ interface Noted {
 /** Compares the status of the log with what the service log says of it, twice a second. */
 export class LogWatch {
   readonly #log: LogStatusSource;
-  readonly #note: RequestLog['note'];
+  readonly #note: ServiceLog['note'];
   readonly #noted = new Map<LogComponent['name'], Noted>();
   readonly #timer: NodeJS.Timeout;
   #stops: number;
 
-  constructor(log: LogStatusSource, note: RequestLog['note']) {
+  constructor(log: LogStatusSource, note: ServiceLog['note']) {
     this.#log = log;
     this.#note = note;
     this.#stops = log.status().stops;

@@ -4,7 +4,7 @@
  */
 import { RefusalBudget } from '../../audit/refusal-budget.ts';
 import type { Clock } from '../../core/clock.ts';
-import { causeText, type RequestLog } from './request-log.ts';
+import { causeText, type ServiceLog } from './service-log.ts';
 
 /** Lines for each reason of each issuer block: the audit's default. */
 const PER_MINUTE = 60;
@@ -17,11 +17,11 @@ const SUMMARY = 60_000;
 
 /** Says which refusals have a line of their own, and sums up the others in a line for each reason of each issuer block. */
 export class RefusalLog {
-  readonly #log: RequestLog;
+  readonly #log: ServiceLog;
   readonly #budget: RefusalBudget;
   readonly #summaries: NodeJS.Timeout;
 
-  constructor(log: RequestLog, clock: Clock, summaryMs = SUMMARY) {
+  constructor(log: ServiceLog, clock: Clock, summaryMs = SUMMARY) {
     this.#log = log;
     this.#budget = new RefusalBudget(PER_MINUTE, clock);
     this.#summaries = setInterval(() => {
@@ -52,7 +52,7 @@ export class RefusalLog {
 /** Writes a line for a read of the log that failed by a fault of the service, or counts it for the next line of the same
  * endpoint. */
 export function createReadFaults(
-  requestLog: RequestLog,
+  serviceLog: ServiceLog,
   clock: Clock,
 ): (endpoint: string, error: unknown) => void {
   const budget = new RefusalBudget(READS_PER_MINUTE, clock);
@@ -65,6 +65,6 @@ export function createReadFaults(
     }
     withoutLine.delete(endpoint);
     const facts = { endpoint, cause: causeText(error) };
-    requestLog.note('error', 'log read failed', count === 0 ? facts : { ...facts, withoutLine: count });
+    serviceLog.note('error', 'log read failed', count === 0 ? facts : { ...facts, withoutLine: count });
   };
 }

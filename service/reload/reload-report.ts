@@ -1,8 +1,8 @@
 /** What the log says about loading the configuration again. Names only: no value of it is written. */
 import type { LoadedConfig } from '../../config/load/load.ts';
 import type { PolicyChanges } from '../../policy/changes.ts';
-import type { RequestLog } from '../../server/operator/request-log.ts';
-import { causeText } from '../../server/operator/request-log.ts';
+import type { ServiceLog } from '../../server/operator/service-log.ts';
+import { causeText } from '../../server/operator/service-log.ts';
 import { configWarnings } from '../config-warnings.ts';
 import type { LoadFailure } from './failure-text.ts';
 
@@ -23,7 +23,7 @@ interface LoadedReport {
 const MAX_NAMES = 50;
 
 /** Logs what was loaded and what it changed. `program` is how a shell calls this program. */
-export function reportLoaded(log: RequestLog, report: LoadedReport, program: string): void {
+export function reportLoaded(log: ServiceLog, report: LoadedReport, program: string): void {
   const { before, after, changes, files, restart } = report;
   log.note('info', 'configuration loaded', {
     files: bounded(files),
@@ -46,7 +46,7 @@ export function reportLoaded(log: RequestLog, report: LoadedReport, program: str
 }
 
 /** Logs why a configuration is not in force, and that the last good one is. */
-export function reportFailure(log: RequestLog, failure: LoadFailure): void {
+export function reportFailure(log: ServiceLog, failure: LoadFailure): void {
   log.note('error', 'configuration not loaded', {
     sentence: 'the configuration cannot be used; the last good one stays in force',
     problems: failure.problems,

@@ -6,7 +6,7 @@ import type { LivePolicy } from '../../policy/live-policy.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { PolicyCompiler } from '../policy-compiler.ts';
 import type { ConfigurationState } from '../../server/operator/configuration-state.ts';
-import type { RequestLog } from '../../server/operator/request-log.ts';
+import type { ServiceLog } from '../../server/operator/service-log.ts';
 import { loadFailure } from './failure-text.ts';
 import { changedFiles, type FileContent } from './file-contents.ts';
 import { reportFailure, reportLoaded } from './reload-report.ts';
@@ -20,7 +20,7 @@ export interface ReloaderOptions {
   readonly policy: LivePolicy;
   readonly compiler: PolicyCompiler;
   readonly clock: Clock;
-  readonly log: RequestLog;
+  readonly log: ServiceLog;
   /** How a shell calls this program: for commands that the log advises. */
   readonly program: string;
   /** Default: in a process of its own. */

@@ -13,7 +13,7 @@ import { refusedLine } from '../../audit/audit-line.ts';
 import { refusedDecision } from '../../ca/decision.ts';
 import { issuedDecision } from '../audit/support/decisions.ts';
 import { deviceConfirmPage, errorNote, loginPage, outOfBandPage } from '../../dev/pages.ts';
-import { createRequestLog } from '../../server/operator/request-log.ts';
+import { createServiceLog } from '../../server/operator/service-log.ts';
 import { runMayfly } from '../support/mayfly.ts';
 import { rawToken } from '../support/raw-token.ts';
 
@@ -107,7 +107,7 @@ describe('hostile: what reaches a terminal', function () {
 
   it('or stands in the service log and the audit, which people read on one', () => {
     const lines: string[] = [];
-    const log = createRequestLog({ write: (line) => void lines.push(line) }, 'info');
+    const log = createServiceLog({ write: (line) => void lines.push(line) }, 'info');
     const evil = { issuerBlock: EVIL, issuer: EVIL, principal: EVIL };
     log.issued({ ...issuedDecision(), ...evil });
     log.refused({

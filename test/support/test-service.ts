@@ -19,7 +19,7 @@ import { compilePolicy, type PolicySnapshot } from '../../policy/snapshot.ts';
 import { startListeners, type Listeners, type NetworkOptions } from '../../service/listeners.ts';
 import type { OpenedService } from '../../service/handlers.ts';
 import { ShutdownOrder } from '../../service/shutdown-order.ts';
-import { createRequestLog, type RequestLog } from '../../server/operator/request-log.ts';
+import { createServiceLog, type ServiceLog } from '../../server/operator/service-log.ts';
 import { startIssuer, type TestIssuer } from './oidc-issuer.ts';
 
 /** A running service and what it is made of. */
@@ -29,7 +29,7 @@ export interface TestService extends Listeners {
   readonly log: CtLog;
   /** What decides, unless the test put something else in its place. */
   readonly policy: LivePolicy;
-  readonly requestLog: RequestLog;
+  readonly serviceLog: ServiceLog;
   /** Directory of its log. */
   readonly logDirectory: string;
   /** What the service wrote into its log: parsed lines. */
@@ -113,7 +113,7 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
     trustedProxies: [],
     limits: LIMITS,
     shutdownDelay: 0,
-    requestLog: createRequestLog(
+    serviceLog: createServiceLog(
       { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
       'info',
     ),
@@ -146,7 +146,7 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
     log,
     logDirectory,
     policy,
-    requestLog: values.requestLog,
+    serviceLog: values.serviceLog,
     lines,
     close,
     get skew() {

@@ -9,7 +9,7 @@ import { InFlightLimit } from '../../../server/fulcio/in-flight-limit.ts';
 import { SigningCalls } from '../../../server/fulcio/signing-calls.ts';
 import { DecisionMetrics } from '../../../server/operator/decision-metrics.ts';
 import { RefusalLog } from '../../../server/operator/refusal-log.ts';
-import { createRequestLog } from '../../../server/operator/request-log.ts';
+import { createServiceLog } from '../../../server/operator/service-log.ts';
 import { NOW, pemOf, testAuthority } from '../../ca/support/authority.ts';
 import { CALLER } from '../../ca/support/issuing.ts';
 import { memoryLog } from '../../ca/support/memory-log.ts';
@@ -27,7 +27,7 @@ function request(challenge = 'alice@example.org'): SigningRequest {
 /** Signing calls without a transport, the policy that is in force, and what was recorded. */
 async function start(maxInFlight = 1, wait: () => Promise<void> = () => Promise.resolve()) {
   const lines: Record<string, unknown>[] = [];
-  const requestLog = createRequestLog(
+  const serviceLog = createServiceLog(
     { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
     'info',
   );
@@ -43,9 +43,9 @@ async function start(maxInFlight = 1, wait: () => Promise<void> = () => Promise.
   const log = memoryLog(clock);
   const registry = new Registry();
   const metrics = new DecisionMetrics([registry]);
-  const refusalLog = new RefusalLog(requestLog, clock);
+  const refusalLog = new RefusalLog(serviceLog, clock);
   const limit = new InFlightLimit(maxInFlight);
-  const records = new DecisionRecords({ metrics, requestLog, refusalLog });
+  const records = new DecisionRecords({ metrics, serviceLog, refusalLog });
   records.audit = (decision) => {
     audited.push(decision);
     return wait();

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { RefusalLog } from '../../../server/operator/refusal-log.ts';
-import { createRequestLog } from '../../../server/operator/request-log.ts';
+import { createServiceLog } from '../../../server/operator/service-log.ts';
 import { bodyV2, clientKey, emailToken, post, startTestService } from '../../support/test-service.ts';
 
 const START = 1_000_000;
@@ -8,7 +8,7 @@ const START = 1_000_000;
 describe('server: lines of the service log that callers cause', () => {
   const time = { now: START };
   const lines: Record<string, unknown>[] = [];
-  const requestLog = createRequestLog(
+  const serviceLog = createServiceLog(
     { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
     'info',
   );
@@ -23,7 +23,7 @@ describe('server: lines of the service log that callers cause', () => {
   };
 
   it('are as many a minute as in the audit for each reason and issuer block, and the rest is one line', () => {
-    const all = new RefusalLog(requestLog, () => time.now);
+    const all = new RefusalLog(serviceLog, () => time.now);
     expect(refuse(all, 1000)).to.equal(60);
     expect(refuse(all, 1000, 'RULE_DENIED', 'people')).to.equal(60);
     expect(refuse(all, 5, 'RULE_DENIED', 'robots')).to.equal(5);
@@ -45,7 +45,7 @@ describe('server: lines of the service log that callers cause', () => {
   });
 
   it('are summed up once in a while, and only when something had none', async () => {
-    const all = new RefusalLog(requestLog, () => time.now, 5);
+    const all = new RefusalLog(serviceLog, () => time.now, 5);
     expect(refuse(all, 61)).to.equal(60);
     while (lines.length < 1) await new Promise((resolve) => setImmediate(resolve));
     expect(lines.at(-1)).to.include({ event: 'suppressed', count: 1 });

@@ -12,7 +12,7 @@ import { loadConfig } from '../../../config/load/load.ts';
 import { LivePolicy } from '../../../policy/live-policy.ts';
 import type { PolicySnapshot } from '../../../policy/snapshot.ts';
 import { PolicyCompiler } from '../../../service/policy-compiler.ts';
-import { createRequestLog } from '../../../server/operator/request-log.ts';
+import { createServiceLog } from '../../../server/operator/service-log.ts';
 import { makeIssuerKey } from '../../support/oidc-issuer.ts';
 
 /** Entries with a name each, and what goes under the top's `mayfly`. */
@@ -67,12 +67,12 @@ describe('service/reload: a configuration that is followed', () => {
     // Nothing listens there, and nobody asks.
     lines = [];
     loads = 0;
-    const log = createRequestLog(
+    const log = createServiceLog(
       { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
       'info',
     );
     const clock = (): number => (whenAsked(), time.now);
-    const compiler = new PolicyCompiler({ clock, requestLog: log, createFetcher: () => silent });
+    const compiler = new PolicyCompiler({ clock, serviceLog: log, createFetcher: () => silent });
     policy = new LivePolicy(await compiler.compile(started.config));
     const counted: Load = (at, options) => (loads++, load(at, options));
     follower = new ConfigurationFollower({

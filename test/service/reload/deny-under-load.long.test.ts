@@ -82,10 +82,10 @@ describe('service/reload: a deny rule that is loaded under load', function () {
     follower = new ConfigurationFollower({
       started: await loadSettled(file, loadConfig),
       policy: service.policy,
-      compiler: new PolicyCompiler({ clock: Date.now, requestLog: service.requestLog }),
+      compiler: new PolicyCompiler({ clock: Date.now, serviceLog: service.serviceLog }),
       clock: Date.now,
       program: 'mayfly',
-      log: service.requestLog,
+      log: service.serviceLog,
       settle: 1,
     });
   });

@@ -57,10 +57,10 @@ describe('service/reload: what is in force', () => {
     follower = new ConfigurationFollower({
       started: await loadSettled(file(), loadConfig),
       policy: service.policy,
-      compiler: new PolicyCompiler({ clock, requestLog: service.requestLog }),
+      compiler: new PolicyCompiler({ clock, serviceLog: service.serviceLog }),
       clock,
       program: 'mayfly',
-      log: service.requestLog,
+      log: service.serviceLog,
       settle: 1,
       load: loadConfig,
     });

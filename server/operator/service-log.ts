@@ -24,7 +24,7 @@ export interface RefusedLine {
 }
 
 /** Where the service says what it did. */
-export interface RequestLog {
+export interface ServiceLog {
   /** A certificate was released. */
   readonly issued: (decision: IssuedDecision) => void;
   /** A warning for a caller's fault, an error for one of ours (status 500 and above). */
@@ -40,13 +40,13 @@ export interface RequestLog {
 }
 
 /** How much is written. No level writes tokens, proofs or keys. */
-export type RequestLogLevel = 'error' | 'warn' | 'info' | 'debug';
+export type ServiceLogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /** A log that writes to `destination` what is of `level` or graver. */
-export function createRequestLog(
+export function createServiceLog(
   destination: DestinationStream & { flushSync?(): void },
-  level: RequestLogLevel,
-): RequestLog {
+  level: ServiceLogLevel,
+): ServiceLog {
   const logger: Logger = pino(
     {
       level,
