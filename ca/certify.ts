@@ -130,7 +130,7 @@ export async function certify(
   );
 }
 
-/** See {@link SigningParameters}. Node's own CryptoKey and the DOM's are one thing with two declarations. */
+/** The key as WebCrypto takes it, for {@link SigningParameters}. Node's own CryptoKey and the DOM's are one thing with two declarations. */
 export const webKey = (
   key: KeyObject,
   algorithm: SigningParameters['import'],

@@ -7,7 +7,7 @@ import { ctLogIdentity, type CtLogIdentity, type SctExtensions } from './log-ide
 export interface NewCtLog {
   /** Where it will be; must not exist, or be empty. */
   readonly directory: string;
-  /** See {@link CtLogIdentity.origin}. */
+  /** Name of the log in its checkpoints; {@link CtLogIdentity.origin} has the rules. */
   readonly origin: string;
   readonly sctExtensions: SctExtensions;
   /** DER SubjectPublicKeyInfo of an ECDSA P-256 key that no other log uses. */

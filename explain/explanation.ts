@@ -7,7 +7,7 @@ export const CHECKS = [
   ...(['identity', 'key', 'rules', 'rate-limit', 'replay', 'lifetime', 'encoding'] as const),
 ] as const;
 
-/** See {@link CHECKS}. */
+/** One of {@link CHECKS}. */
 export type CheckName = (typeof CHECKS)[number];
 
 /** What became of one of them. */

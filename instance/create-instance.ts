@@ -47,7 +47,7 @@ interface InstanceRequest {
   /** `dev` puts INSECURE DEV into the names of a new CA. */
   readonly mode: Mode;
   readonly authority: NewAuthority | ExistingAuthority;
-  /** See {@link CtLogIdentity.origin}; `defaultOrigin` makes the usual one. */
+  /** Name of the log in its checkpoints, for which {@link CtLogIdentity.origin} has the rules; `defaultOrigin` makes the usual one. */
   readonly origin: string;
   readonly sctExtensions: SctExtensions;
   /** Encrypts every key that is written, but for the root's if that has one of its own. */

@@ -23,6 +23,7 @@ const WORDS: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\b(?:for trying|ForTrying)\b/gi, 'for development'],
   [/\b(?:patience|salvage|last words|habits?)\b/gi, 'the name of the limit or of what it is'],
   [/\bsee (?:above|below|the (?:top|head) of (?:the|this) file)\b/gi, 'the sentence itself'],
+  [/\/\*\* see [{`]/gi, 'what it is; a link may follow'],
   [/\.\.\.\{ /g, 'the properties themselves, without a spread'],
 ];
 

@@ -1,7 +1,7 @@
 /**
  * Prints figures of the tree's shape, to compare one commit with another:
  *
- *     node scripts/measure-structure.ts [CHECKOUT]
+ *     npm run --silent structure -- [CHECKOUT]
  *
  * Tests, benchmarks and attacks are left out, except where a line says so.
  */

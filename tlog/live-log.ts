@@ -60,7 +60,7 @@ const isFinal = (error: unknown): boolean => error instanceof LogError && FINAL.
 export interface TileLog<Entry, Receipt, Stored extends StoredEntry = StoredEntry> {
   /** What works but should be known of where it lies, a sentence each. */
   readonly warnings: readonly string[];
-  /** See `Sequencer.append` for what it promises. */
+  /** Adds an entry; what is promised of it, and which errors there are, stands at `Sequencer.append`. */
   readonly append: (entry: Entry) => Promise<Committed<Receipt>>;
   /** What `append` would reject with at once; undefined when it would try. Cheap. */
   readonly refusal: () => LogError | undefined;

@@ -21,7 +21,7 @@ export async function findPath(
   trust: PreparedTrust,
   time: number,
   crypto: VerifyCrypto,
-): Promise<Path> {
+): Promise<ValidPath> {
   checkValidity(leaf, time, 'the certificate');
   const search = new PathSearch(trust, time, crypto);
   const path = await search.from(leaf);
@@ -30,7 +30,7 @@ export async function findPath(
 }
 
 /** The CA certificates above a leaf, issuing CA first, root last; at least the root. */
-export type Path = readonly [...intermediates: Certificate[], root: Certificate];
+export type ValidPath = readonly [...intermediates: Certificate[], root: Certificate];
 
 /** Goes up one CA at a time on all ways at once, and to each intermediate by its shortest way only: with fewer CAs below
  * it, it allows no less. So the work is bounded by the square of the number of CAs, also where they sign each other. */
@@ -53,7 +53,7 @@ class PathSearch {
   }
 
   /** The shortest path from `leaf` to a root. */
-  async from(leaf: Certificate): Promise<Path | undefined> {
+  async from(leaf: Certificate): Promise<ValidPath | undefined> {
     const unused = new Set(this.#trust.intermediates);
     for (let ways: readonly Certificate[][] = [[]]; ways.length > 0;) {
       const further: Certificate[][] = [];

@@ -7,7 +7,7 @@ import { rfc3339 } from '../core/clock.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import { printable } from '../core/printable.ts';
-import { findPath, type Path } from './certificate-path.ts';
+import { findPath, type ValidPath } from './certificate-path.ts';
 import { checkLeaf, checkValidity } from './certificate-rules.ts';
 import type { VerifyCrypto } from './crypto.ts';
 import { requireCurrent, requireNotDenied, type DenyList } from './deny-list.ts';
@@ -130,7 +130,7 @@ const checkChain = (
   trust: PreparedTrust,
   at: number,
   crypto: VerifyCrypto,
-): Promise<Path | undefined> =>
+): Promise<ValidPath | undefined> =>
   record.run('chain', async () => {
     const path = await findPath(leaf, trust, at, crypto);
     const names = path.map(({ subject }) => `"${describeName(subject)}"`).join(' under ');
@@ -140,7 +140,7 @@ const checkChain = (
 interface Logged {
   readonly found: FoundSct;
   /** The CAs above it. */
-  readonly path: Path;
+  readonly path: ValidPath;
   /** MerkleTreeLeaf. */
   readonly leaf: Uint8Array;
 }

@@ -12,7 +12,7 @@ export const ALGORITHMS = [
   'EdDSA',
 ] as const;
 
-/** See {@link ALGORITHMS}. */
+/** One of {@link ALGORITHMS}. */
 export type Algorithm = (typeof ALGORITHMS)[number];
 
 const KNOWN: ReadonlySet<string> = new Set(ALGORITHMS);

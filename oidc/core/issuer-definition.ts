@@ -13,7 +13,7 @@ export const ISSUER_TYPES = [
   'buildkite-job',
 ] as const;
 
-/** See {@link ISSUER_TYPES}. */
+/** One of {@link ISSUER_TYPES}. */
 export type IssuerType = (typeof ISSUER_TYPES)[number];
 
 /** Whether `text` names one of {@link ISSUER_TYPES}. */
