@@ -37,6 +37,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: ['core', 'tlog/format'],
     browser: true,
   },
+  'trust/format': {
+    holds: "Sigstore's documents about trust, in the JSON form of Protobuf: trusted root, signing config",
+    mayImport: ['core'],
+    browser: true,
+  },
   verify: {
     holds: 'the offline verifier',
     mayImport: ['core', 'tlog/format', 'ct-log/format'],
