@@ -8,7 +8,7 @@ const NAMES = ATTACKS.map(({ name }) => name);
 describe('abuse/options', () => {
   it('has values for everything, others for a short run, and takes some attacks of all', () => {
     expect(parseOptions([], NAMES)).to.include({ seconds: 10, quietSeconds: 4, maxGrowth: 250, list: false });
-    expect(parseOptions(['--short'], NAMES)).to.include({ seconds: 2.5, quietSeconds: 1, maxGrowth: 500 });
+    expect(parseOptions(['--short'], NAMES)).to.include({ seconds: 2.5, quietSeconds: 1, maxGrowth: 1000 });
     expect(parseOptions(['--short', '--seconds', '7'], NAMES)).to.include({ seconds: 7 });
     const words = ['--only', 'refusals', '--only', 'one-reader', '--json', 'out.json', '--list'];
     expect(parseOptions(words, NAMES)).to.deep.include({
