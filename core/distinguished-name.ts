@@ -79,6 +79,11 @@ export function describeName(der: Uint8Array): string {
   return [...shown, ...(more > 0 ? [`… (${more} more)`] : [])].join(', ');
 }
 
+/** The first value of the attribute with this usual short name, such as `O`, as it stands in the name; undefined where there is none. Throws
+ * {@link FormatError}. */
+export const nameValue = (der: Uint8Array, label: string): string | undefined =>
+  nameAttributes(der).find((attribute) => attribute.label === label)?.value;
+
 /** Attributes that are shown of a name, and characters of each: a certificate may hold any number. */
 const MAX_SHOWN = 32;
 const MAX_LENGTH = 512;

@@ -12,6 +12,14 @@ export interface DataPaths {
   readonly chain: string;
   /** Chains that issued before the one in force: one PEM file each; there after a renewal only. */
   readonly formerChains: string;
+  /** The chain of the next issuing CA, which verifiers trust already and which issues nothing yet; PEM as `chain`. */
+  readonly nextChain: string;
+  /** Certificates of the timestamp authority in PEM, the one that signs first, root last. */
+  readonly timestampChain: string;
+  /** The same of its successor, which verifiers trust already and which signs nothing yet. */
+  readonly nextTimestampChain: string;
+  /** What verifiers are to trust, with the times for which, in Sigstore's format; `trust/ledger.ts` says what it leaves out. */
+  readonly trustedRoot: string;
   readonly keys: string;
   readonly intermediateKey: string;
   /** The key of a renewal that was begun. It is the issuing key as soon as the chain is its own. */
@@ -47,6 +55,10 @@ export function dataPaths(root: string): DataPaths {
     config: join(root, 'config.yaml'),
     chain: join(root, 'ca', 'chain.pem'),
     formerChains: join(root, 'ca', 'former'),
+    nextChain: join(root, 'ca', 'next.pem'),
+    timestampChain: join(root, 'tsa', 'chain.pem'),
+    nextTimestampChain: join(root, 'tsa', 'next.pem'),
+    trustedRoot: join(root, 'trust', 'trusted_root.json'),
     keys,
     nextIntermediateKey: join(keys, 'intermediate.next.key.pem'),
     intermediateKey: join(keys, 'intermediate.key.pem'),

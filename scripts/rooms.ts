@@ -174,7 +174,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   trust: {
     holds: 'what verifiers are given',
-    mayImport: ['core', 'tlog/core', 'tlog/format', 'ct-log', 'ct-log/format'],
+    mayImport: ['core', 'storage', 'tlog/core', 'tlog/format', 'ct-log', 'ct-log/format', 'trust/format'],
   },
   instance: {
     holds: 'the data directory: its files, its marker, making and opening it',

@@ -7,7 +7,9 @@ import { decodePem } from '../core/pem.ts';
 import { readIdentity, type CtLogIdentity } from '../ct-log/log-identity.ts';
 
 /** What verifiers should trust cannot be read. */
-export class TrustError extends MayflyError<'CHAIN_UNREADABLE' | 'CHAIN_MALFORMED'> {}
+export class TrustError extends MayflyError<
+  'CHAIN_UNREADABLE' | 'CHAIN_MALFORMED' | 'LEDGER_UNREADABLE' | 'LEDGER_MALFORMED' | 'LEDGER_UNWRITABLE'
+> {}
 
 /** What verifiers have to trust. All of it is public. */
 export interface TrustMaterial {
@@ -52,7 +54,8 @@ export async function readFormerChains(
   return chains.filter(([first]) => !equalBytes(first ?? new Uint8Array(), issuing ?? new Uint8Array()));
 }
 
-const readChain = async (file: string): Promise<Uint8Array[]> =>
+/** The DER certificates of a PEM file, in their order; at least one. Rejects with {@link TrustError}. */
+export const readChain = async (file: string): Promise<Uint8Array[]> =>
   parseChain(
     file,
     await readFile(file, 'utf8').catch((cause: unknown) => {

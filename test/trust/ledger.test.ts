@@ -1,0 +1,183 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { createCtLog } from '../../ct-log/create-log.ts';
+import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
+import { TrustError } from '../../trust/collect.ts';
+import { encodeTrustedRoot, parseTrustedRoot, type TrustedRoot } from '../../trust/format/trusted-root.ts';
+import { readTrust, recordTrust } from '../../trust/ledger.ts';
+import { withPublicUrl } from '../../trust/public-urls.ts';
+import { logKeyDetails, trustedAuthority } from '../../trust/trusted-entries.ts';
+import { testAuthority, type TestAuthority } from '../ca/support/authority.ts';
+import { caNode } from '../ca/support/ca-certificates.ts';
+import { logSigners } from '../ct-log/support/log-keys.ts';
+import { failureAs } from '../support/failure.ts';
+
+const BIRTH = Date.UTC(2026, 10, 20, 10, 0, 0, 250);
+
+describe('trust/ledger', () => {
+  let paths: DataPaths;
+  let ca: TestAuthority;
+  beforeEach(async () => {
+    paths = dataPaths(mkdtempSync(join(tmpdir(), 'mayfly-ledger-')));
+    ca = await testAuthority();
+    mkdirSync(join(paths.root, 'ca'));
+    mkdirSync(paths.logs);
+    writeFileSync(paths.chain, ca.chainPem);
+    await addLog('2026');
+  });
+  afterEach(() => {
+    rmSync(paths.root, { recursive: true });
+  });
+
+  async function addLog(name: string, createdAt = BIRTH): Promise<void> {
+    const { treeHead, checkpoint } = logSigners();
+    await createCtLog({
+      directory: join(paths.logs, name),
+      origin: `localhost/log/${name}`,
+      sctExtensions: 'leaf_index',
+      ecdsaPublicKey: treeHead.publicKey,
+      ed25519PublicKey: checkpoint.publicKey.subarray(-32),
+      clock: () => createdAt,
+    });
+  }
+  const exported = async (): Promise<string> =>
+    encodeTrustedRoot(withPublicUrl((await readTrust(paths)).root, 'https://ca.example.org'));
+  const logNames = ({ certificateLogs }: TrustedRoot): readonly string[] =>
+    certificateLogs.map(({ baseUrl }) => baseUrl);
+
+  it('derives everything where nothing is recorded', async () => {
+    const root = parseTrustedRoot(await exported());
+    expect(root.certificateAuthorities).to.have.length(1);
+    const [authority] = root.certificateAuthorities;
+    expect(authority).to.include({
+      organization: 'Example Org',
+      commonName: 'Example CA',
+      uri: 'https://ca.example.org',
+    });
+    expect(authority?.chain).to.deep.equal([ca.intermediateDer, ca.rootDer]);
+    const [log] = root.certificateLogs;
+    expect(log).to.include({
+      baseUrl: 'https://ca.example.org/log/2026/',
+      keyDetails: 'PKIX_ECDSA_P256_SHA_256',
+    });
+    // The log's first certificate is not before it.
+    expect(log?.window).to.deep.equal({ start: Math.floor(BIRTH / 1000) * 1000, end: undefined });
+    expect(root.timestampAuthorities).to.deep.equal([]);
+    expect(root.artifactLogs).to.deep.equal([]);
+  });
+
+  it('is the same however often it is read, and recorded changes nothing', async () => {
+    writeFileSync(paths.nextChain, (await testAuthority()).chainPem);
+    mkdirSync(join(paths.root, 'tsa'));
+    writeFileSync(paths.timestampChain, (await testAuthority()).chainPem);
+    await addLog('2027');
+    writeFileSync(join(paths.logs, '.current'), '2027\n');
+    const before = await exported();
+    expect(await exported()).to.equal(before);
+    await recordTrust(paths);
+    expect(await exported()).to.equal(before);
+    await recordTrust(paths);
+    expect(await exported()).to.equal(before);
+    expect(readFileSync(paths.trustedRoot, 'utf8')).not.to.include('example.org');
+  });
+
+  it('puts what is in force first, and behind it what was recorded, in the order of recording', async () => {
+    await addLog('2025');
+    await addLog('2027');
+    writeFileSync(join(paths.logs, '.current'), '2026');
+    await recordTrust(paths);
+    writeFileSync(join(paths.logs, '.current'), '2027');
+    const { root, inForce, logs } = await readTrust(paths);
+    expect(logNames(root)).to.deep.equal(['/log/2027/', '/log/2026/', '/log/2025/']);
+    expect(logNames(inForce)).to.deep.equal(['/log/2027/']);
+    expect(logs.map(({ name }) => name)).to.deep.equal(['2027', '2025', '2026']);
+  });
+
+  it('keeps what is no longer in the directory, and its window', async () => {
+    const end = Date.UTC(2027, 0, 1);
+    await recordTrust(paths, (root) => ({
+      ...root,
+      certificateAuthorities: root.certificateAuthorities.map((authority) => ({
+        ...authority,
+        window: { ...authority.window, end },
+      })),
+    }));
+    const next = await testAuthority();
+    writeFileSync(paths.chain, next.chainPem);
+    const { root } = await readTrust(paths);
+    expect(root.certificateAuthorities.map(({ chain: [first] }) => first)).to.deep.equal([
+      next.intermediateDer,
+      ca.intermediateDer,
+    ]);
+    expect(root.certificateAuthorities.map(({ window }) => window.end)).to.deep.equal([undefined, end]);
+    // What is in force is read with what is recorded of it.
+    writeFileSync(paths.chain, ca.chainPem);
+    expect((await readTrust(paths)).inForce.certificateAuthorities[0]?.window.end).to.equal(end);
+  });
+
+  it('keeps the URLs of others, and gives its own the one of today', async () => {
+    const foreign = parseTrustedRoot(
+      readFileSync('test/vectors/trust-shapes/rekor1-tsa/trusted_root.json', 'utf8'),
+    );
+    await recordTrust(paths, (root) => ({
+      certificateAuthorities: [...root.certificateAuthorities, ...foreign.certificateAuthorities],
+      certificateLogs: [...root.certificateLogs, ...foreign.certificateLogs],
+      timestampAuthorities: [...root.timestampAuthorities, ...foreign.timestampAuthorities],
+      artifactLogs: [...root.artifactLogs, ...foreign.artifactLogs],
+    }));
+    const { root } = await readTrust(paths);
+    const moved = withPublicUrl(root, 'https://moved.example.org/ca');
+    expect(logNames(moved)).to.deep.equal([
+      'https://moved.example.org/ca/log/2026/',
+      'http://127.0.0.1:7700/log/2026/',
+    ]);
+    expect(moved.certificateAuthorities.map(({ uri }) => uri)).to.deep.equal([
+      'https://moved.example.org/ca',
+      'http://127.0.0.1:7700',
+    ]);
+    expect(moved.artifactLogs).to.deep.equal(foreign.artifactLogs);
+    expect(moved.timestampAuthorities).to.deep.equal(foreign.timestampAuthorities);
+  });
+
+  it('lets no change drop an entry, and leaves the file as it was', async () => {
+    await recordTrust(paths);
+    const before = readFileSync(paths.trustedRoot, 'utf8');
+    await failureAs(
+      TypeError,
+      recordTrust(paths, (root) => ({ ...root, certificateLogs: [] })),
+    );
+    expect(readFileSync(paths.trustedRoot, 'utf8')).to.equal(before);
+  });
+
+  it('reads no ledger that is damaged, rather than trust without its ends', async () => {
+    await recordTrust(paths);
+    const text = readFileSync(paths.trustedRoot, 'utf8');
+    for (const damaged of ['', text.slice(0, -9), text.replace('"ctlogs"', '"ctLog"'), '{}']) {
+      writeFileSync(paths.trustedRoot, damaged);
+      expect((await failureAs(TrustError, readTrust(paths))).code).to.equal('LEDGER_MALFORMED');
+    }
+    rmSync(paths.trustedRoot);
+    mkdirSync(paths.trustedRoot);
+    expect((await failureAs(TrustError, readTrust(paths))).code).to.equal('LEDGER_UNREADABLE');
+    expect((await failureAs(TrustError, recordTrust(paths))).code).to.equal('LEDGER_UNREADABLE');
+  });
+
+  it('says where it cannot be written', async () => {
+    writeFileSync(join(paths.root, 'trust'), 'a file');
+    const { code } = await failureAs(TrustError, recordTrust(paths));
+    expect(code).to.be.oneOf(['LEDGER_UNWRITABLE', 'LEDGER_UNREADABLE']);
+  });
+
+  it('names an authority without an organization so that clients take it', async () => {
+    const { der } = await caNode({ name: 'Adopted' });
+    expect(trustedAuthority([der], '/')).to.include({ organization: 'Adopted', commonName: 'Adopted' });
+  });
+
+  it('knows what Sigstore calls the keys of logs', () => {
+    const { publicKey } = logSigners().treeHead;
+    expect(logKeyDetails(publicKey)).to.equal('PKIX_ECDSA_P256_SHA_256');
+    expect(logKeyDetails(logSigners().checkpoint.publicKey)).to.equal('PKIX_ED25519');
+  });
+});

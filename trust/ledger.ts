@@ -1,0 +1,109 @@
+/**
+ * The ledger: the file of a data directory that records whom verifiers are to trust, and for which times. It is a `trusted_root.json`, in which
+ * our own services stand with their path alone (`trust/public-urls.ts`).
+ *
+ * What is exported and published is more than the file says: recorded, together with what lies in the directory, in force or staged, and
+ * is not recorded yet. So a directory without the file works, and a crash between making a key and recording it loses nothing. What is
+ * recorded stays there for ever, because what it signed is still to be verified: its window may end.
+ */
+import { dirname } from 'node:path';
+import { utf8, utf8Text } from '../core/bytes.ts';
+import { FormatError, messageOf, systemCode } from '../core/errors.ts';
+import type { CtLogIdentity } from '../ct-log/log-identity.ts';
+import { makeDirectory, shareOwner, writeDurably } from '../storage/durable-file.ts';
+import { isMissing, readWhole } from '../storage/read-whole.ts';
+import { TrustError } from './collect.ts';
+import {
+  EMPTY_TRUSTED_ROOT,
+  encodeTrustedRoot,
+  parseTrustedRoot,
+  type TrustedRoot,
+} from './format/trusted-root.ts';
+import { readOwnMaterial, type OwnPlaces } from './own-material.ts';
+import { holdsAll, unionOf, withInFront } from './union.ts';
+
+/** Where the ledger lies, with all that it speaks of. The paths of a data directory are such places. */
+export interface TrustPlaces extends OwnPlaces {
+  readonly trustedRoot: string;
+}
+
+/** Whom verifiers of an instance are to trust. */
+export interface InstanceTrust {
+  /** Everything, with own services by their path alone: `withPublicUrl` makes of it what is handed out. What is in force comes first, for clients that
+   * look at the first CA or log only; then the recorded order, which is the one of being added; so the same directory always has the
+   * same root, and recording it changes nothing. */
+  readonly root: TrustedRoot;
+  /** Of it what signs now. */
+  readonly inForce: TrustedRoot;
+  /** The logs in the directory, the one in use first. */
+  readonly logs: readonly CtLogIdentity[];
+}
+
+/** Reads it; opens no key and works beside a running service. Rejects with {@link TrustError} or LogError. */
+export async function readTrust(places: TrustPlaces): Promise<InstanceTrust> {
+  const { inForce, others, logs } = await readOwnMaterial(places);
+  const all = unionOf([await readLedger(places.trustedRoot), inForce, others]);
+  const root = withInFront(all, inForce);
+  return { root, inForce: keptOf(root, inForce), logs };
+}
+
+/** Records what {@link readTrust} returns, as `change` leaves it: with a window that ends, with entries of others. Durable when it resolves; a crash leaves the
+ * old file or the new one. `change` may drop nothing. Rejects with what {@link readTrust} rejects with, and with {@link TrustError}
+ * `LEDGER_UNWRITABLE`. */
+export async function recordTrust(
+  places: TrustPlaces,
+  change: (root: TrustedRoot) => TrustedRoot = (root) => root,
+): Promise<InstanceTrust> {
+  const { root } = await readTrust(places);
+  const changed = change(root);
+  if (!holdsAll(changed, root)) throw new TypeError('an entry of the ledger was to be dropped');
+  const file = places.trustedRoot;
+  try {
+    await makeDirectory(dirname(file), dirname(dirname(file)));
+    await shareOwner(dirname(file), places.chain);
+    await writeDurably(file, utf8(encodeTrustedRoot(changed)), 0o644);
+    await shareOwner(file, places.chain);
+  } catch (cause) {
+    throw new TrustError('LEDGER_UNWRITABLE', `${file} cannot be written: ${messageOf(cause)}`, {
+      hint: 'The user that runs Mayfly must own the data directory, and the disk must not be full.',
+      cause,
+    });
+  }
+  return readTrust(places);
+}
+
+/** More than the format allows. */
+const LIMIT = 8 * 1024 * 1024;
+
+async function readLedger(file: string): Promise<TrustedRoot> {
+  if (await isMissing(file)) return EMPTY_TRUSTED_ROOT;
+  const bytes = await readWhole(file, { size: LIMIT }).catch((cause: unknown) => {
+    throw new TrustError(
+      'LEDGER_UNREADABLE',
+      `${file} cannot be read: ${systemCode(cause) ?? messageOf(cause)}`,
+      {
+        hint: 'Check that this user may read the data directory, or restore the file from a backup.',
+        cause,
+      },
+    );
+  });
+  try {
+    return parseTrustedRoot(utf8Text(bytes));
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new TrustError('LEDGER_MALFORMED', `${file} is damaged: ${error.message}`, {
+      hint: 'Restore it from a backup. Without the file, what is in the data directory would be trusted without the ends that were recorded.',
+      cause: error,
+    });
+  }
+}
+
+/** The entries of `root` that stand in `part`: with the windows that are recorded. */
+function keptOf(root: TrustedRoot, part: TrustedRoot): TrustedRoot {
+  return {
+    certificateAuthorities: root.certificateAuthorities.slice(0, part.certificateAuthorities.length),
+    certificateLogs: root.certificateLogs.slice(0, part.certificateLogs.length),
+    timestampAuthorities: root.timestampAuthorities.slice(0, part.timestampAuthorities.length),
+    artifactLogs: [],
+  };
+}

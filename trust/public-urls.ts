@@ -1,0 +1,31 @@
+/** The URLs in a trusted root. The ledger holds those of our own services as paths, such as `/log/2026/`, so that a service that moves to another
+ * URL has it in all of its entries at once. Services of others stand there with their whole URL. */
+import type { TrustedRoot } from './format/trusted-root.ts';
+
+/** The paths of our own services. */
+export const OWN_PATHS = {
+  certificateAuthority: '/',
+  timestampAuthority: '/api/v1/timestamp',
+  log: (name: string): string => `/log/${name}/`,
+} as const;
+
+/** Whether an entry with this URL, as the ledger has it, is one of our own services. */
+export const isOwnPath = (url: string): boolean => url.startsWith('/');
+
+/** The same with the URL of each own service below `publicUrl`, which has no slash at its end. */
+export const withPublicUrl = (root: TrustedRoot, publicUrl: string): TrustedRoot => ({
+  certificateAuthorities: root.certificateAuthorities.map((authority) => ({
+    ...authority,
+    uri: urlOf(authority.uri, publicUrl),
+  })),
+  certificateLogs: root.certificateLogs.map((log) => ({ ...log, baseUrl: urlOf(log.baseUrl, publicUrl) })),
+  timestampAuthorities: root.timestampAuthorities.map((authority) => ({
+    ...authority,
+    uri: urlOf(authority.uri, publicUrl),
+  })),
+  artifactLogs: root.artifactLogs.map((log) => ({ ...log, baseUrl: urlOf(log.baseUrl, publicUrl) })),
+});
+
+/** Clients expect the base URL of a CA without a slash at its end. */
+const urlOf = (url: string, publicUrl: string): string =>
+  url === OWN_PATHS.certificateAuthority ? publicUrl : isOwnPath(url) ? `${publicUrl}${url}` : url;
