@@ -16,6 +16,8 @@ type DataDirectoryReason =
   | 'DIRECTORY_TOO_NEW'
   /** Made for development where production is asked for, or the other way round. */
   | 'DIRECTORY_MODE'
+  /** It has no log of the name that was asked for. */
+  | 'DIRECTORY_LOG'
   /** Something that belongs to it is missing or cannot be understood. */
   | 'DIRECTORY_DAMAGED';
 

@@ -2,9 +2,11 @@ import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { systemCode } from '../core/errors.ts';
+import { printable } from '../core/printable.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import { readMarker, type Marker, type Mode } from './data-marker.ts';
-import { dataPaths, certificateLogPaths, type DataPaths, type CertificateLogPaths } from './data-paths.ts';
+import { dataPaths, type DataPaths } from './data-paths.ts';
+import { readWhole } from '../storage/read-whole.ts';
 
 /** An open data directory. */
 export interface DataDirectory {
@@ -12,6 +14,8 @@ export interface DataDirectory {
   readonly marker: Marker;
   /** Names of the logs in it, sorted. */
   readonly logNames: readonly string[];
+  /** The name in `logs/.current`, whether or not there is such a log; undefined without that file. */
+  readonly currentLogName: string | undefined;
   /** What the operator should know, a line each. */
   readonly warnings: readonly string[];
 }
@@ -35,23 +39,30 @@ export async function openDataDirectory(
   refuseIncomplete(paths, (await namesIn(paths.root)) ?? []);
   const marker = await readMarker(paths.marker);
   if (options.mode !== undefined && marker.mode !== options.mode) throw wrongMode(paths.root, marker.mode);
-  // A name with a dot in front is what an interrupted making of a log left.
-  const logNames = ((await namesIn(paths.logs)) ?? []).filter((name) => !name.startsWith('.')).sort();
-  return { paths, marker, logNames, warnings: await keyWarnings(paths, marker.mode) };
+  return {
+    paths,
+    marker,
+    logNames: await logNamesIn(paths),
+    currentLogName: await readCurrentLogName(paths),
+    warnings: await keyWarnings(paths, marker.mode),
+  };
 }
 
-/** The certificate log of an instance, which is the only log in its directory so far: a log of another kind there would get
- * a function of its own, and this one a way to distinguish the two. Throws {@link DataDirectoryError} when there is none
- * or more than one. */
-export function certificateLog(directory: DataDirectory): CertificateLogPaths {
-  const [name, ...more] = directory.logNames;
-  if (name === undefined || more.length > 0) {
-    const found = name === undefined ? 'no log' : `several logs (${directory.logNames.join(', ')})`;
-    throw new DataDirectoryError('DIRECTORY_DAMAGED', `${directory.paths.logs} holds ${found}`, {
-      hint: '`mayfly init` makes exactly one. Move what does not belong there away, or restore a backup.',
-    });
+/** Names of the directories of logs, sorted. One with a dot in front is what an interrupted making of a log left. */
+async function logNamesIn({ logs }: DataPaths): Promise<string[]> {
+  return ((await namesIn(logs)) ?? []).filter((name) => !name.startsWith('.')).sort();
+}
+
+/** What `logs/.current` says; undefined without that file. Throws {@link DataDirectoryError} when it cannot be read. */
+export async function readCurrentLogName({
+  currentLog,
+}: Pick<DataPaths, 'currentLog'>): Promise<string | undefined> {
+  try {
+    return printable((await readWhole(currentLog, { size: MAX_LOG_NAME })).toString().trim());
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
+    throw systemFault(currentLog, 'read', error);
   }
-  return certificateLogPaths(directory.paths, name);
 }
 
 /** Names of the entries of a directory, without what file systems put there themselves; undefined if it does not
@@ -71,6 +82,9 @@ export const unfinished = (root: string): DataDirectoryError =>
   new DataDirectoryError('DIRECTORY_UNFINISHED', `${root} was never finished: its making was interrupted`, {
     hint: 'Unless `mayfly init` is at work on it now: nothing was issued from it. Delete it and run init again.',
   });
+
+/** Most bytes of `logs/.current`. */
+const MAX_LOG_NAME = 256;
 
 /** Present in a fresh file system; no sign of somebody else's data. */
 const IGNORED: ReadonlySet<string> = new Set(['lost+found', '.DS_Store']);

@@ -30,6 +30,8 @@ export interface DataPaths {
   readonly replay: string;
   /** One directory per log. */
   readonly logs: string;
+  /** The name of the log in use and a newline; need not be there where there is one log only. */
+  readonly currentLog: string;
   /** The development issuer's signing key and `{"issuer":URL}`; mode dev only. */
   readonly devIssuerKey: string;
   readonly devIssuer: string;
@@ -37,6 +39,8 @@ export interface DataPaths {
 
 /** The paths of a certificate log, which has two keys. */
 export interface CertificateLogPaths {
+  /** Last component of its origin. */
+  readonly name: string;
   readonly directory: string;
   readonly identity: string;
   /** ECDSA P-256: SCTs, tree heads, checkpoint signature 0x05. */
@@ -65,6 +69,7 @@ export function dataPaths(root: string): DataPaths {
     rootKey: join(keys, 'root.key.pem'),
     replay: join(root, 'replay.db'),
     logs: join(root, 'logs'),
+    currentLog: join(root, 'logs', '.current'),
     devIssuerKey: join(root, 'dev', 'issuer.jwk.json'),
     devIssuer: join(root, 'dev', 'issuer.json'),
   };
@@ -74,6 +79,7 @@ export function dataPaths(root: string): DataPaths {
 export function certificateLogPaths(paths: DataPaths, name: string): CertificateLogPaths {
   const directory = join(paths.logs, name);
   return {
+    name,
     directory,
     identity: join(directory, 'log.json'),
     ecdsaKey: join(paths.keys, `log-${name}-ecdsa.key.pem`),

@@ -1,7 +1,8 @@
 import type { LoadedConfig } from '../config/load/load.ts';
 import type { Clock, SteadyClock } from '../core/clock.ts';
 import { prepareCtLog, type CtLog } from '../ct-log/ct-log.ts';
-import { certificateLog, type DataDirectory } from '../instance/data-directory.ts';
+import { certificateLog } from '../instance/certificate-logs.ts';
+import type { DataDirectory } from '../instance/data-directory.ts';
 import { openKey } from '../instance/open-key.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';

@@ -6,7 +6,7 @@ import { decodePem } from '../../core/pem.ts';
 import { parseLogV3Json } from '../../ct-log/format/log-v3-json.ts';
 import type { Trust, TrustedLog } from '../../verify/trust.ts';
 import { CommandError } from '../program/command.ts';
-import { parseLogNames } from '../verify/log-list.ts';
+import { parseLogList } from '../verify/log-list.ts';
 import { platformCrypto } from '../verify/platform-crypto.ts';
 import { readTrustDirectory } from '../verify/trust-directory.ts';
 import type { ServiceClient } from './service.ts';
@@ -39,7 +39,7 @@ export async function loadTrust(directory: string | undefined, service: ServiceC
 async function findLogs(service: ServiceClient): Promise<TrustedLog[]> {
   const list = await service.log('');
   const logs: TrustedLog[] = [];
-  for (const name of list === undefined ? [] : parseLogNames(list)) {
+  for (const { name } of list === undefined ? [] : parseLogList(list)) {
     const text = await service.log(`${name}/log.v3.json`);
     if (text === undefined) continue;
     const { origin, publicKey } = parsed(() => parseLogV3Json(platformCrypto.sha256, text));

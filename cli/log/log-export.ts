@@ -7,14 +7,13 @@ import { exportLog } from '../../ct-log/export-log.ts';
 import { logV3Json } from '../../ct-log/format/log-v3-json.ts';
 import { parseUrl } from '../certificate/http.ts';
 import type { Speaker } from '../program/command.ts';
-import { logDirectory } from './log-target.ts';
+import { logDirectory, type LogNameOptions } from './log-target.ts';
 import { refuseInside } from '../verify/trust.ts';
 
 /** Options of the command. */
-export interface LogExportOptions {
+export interface LogExportOptions extends LogNameOptions {
   readonly data: string;
   readonly out: string;
-  readonly name?: string;
   readonly publicUrl?: string;
 }
 
@@ -26,7 +25,7 @@ export async function exportFiles(
 ): Promise<undefined> {
   const out = resolve(options.out);
   refuseInside(resolve(options.data), out);
-  const source = await openDirectorySource(await logDirectory(options.data, options.name));
+  const source = await openDirectorySource(await logDirectory(options.data, options));
   const description = await describe(source, options, version);
   const { head, written, present } = await exportLog({
     source,

@@ -1,5 +1,6 @@
 /** `mayfly log freeze`: ends a log. */
-import { certificateLog, openDataDirectory } from '../../instance/data-directory.ts';
+import { certificateLog } from '../../instance/certificate-logs.ts';
+import { openDataDirectory } from '../../instance/data-directory.ts';
 import { openKey } from '../../instance/open-key.ts';
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
@@ -16,6 +17,7 @@ import { readSecret } from '../program/input-file.ts';
 export interface FreezeOptions {
   readonly data: string;
   readonly confirm: string;
+  readonly log?: string;
   readonly passphraseFile?: string;
 }
 
@@ -24,7 +26,7 @@ export interface FreezeOptions {
 export async function freeze(options: FreezeOptions, speak: Speaker): Promise<undefined> {
   const clock = Date.now;
   const directory = await openDataDirectory(options.data, { write: true });
-  const { directory: logDirectory, ecdsaKey, ed25519Key } = certificateLog(directory);
+  const { directory: logDirectory, ecdsaKey, ed25519Key } = certificateLog(directory, options.log);
   const { chain, log: identity } = await collectTrust({
     chainFile: directory.paths.chain,
     formerChains: directory.paths.formerChains,

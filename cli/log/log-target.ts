@@ -1,10 +1,13 @@
 /** The log that a `mayfly log` command is asked about: in a directory or behind a URL, with the keys to trust. */
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readCurrentLogName } from '../../instance/data-directory.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
+import { dataPaths } from '../../instance/data-paths.ts';
 import { equalBytes, utf8Text } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { openDirectorySource, type DirectorySource } from '../../ct-log/directory-source.ts';
+import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
 import { makeVkey, parseVkeys, type Vkey } from '../../tlog/format/vkey.ts';
 import { parseLogV3Json } from '../../ct-log/format/log-v3-json.ts';
 import { CHECKPOINT_FILE } from '../../tlog/store/checkpoint-file.ts';
@@ -19,13 +22,19 @@ import { requireSafeTransport } from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readLimited, readSecret } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
-import { parseLogNames } from '../verify/log-list.ts';
+import { parseLogList } from '../verify/log-list.ts';
+
+/** Options that say which log there is meant. */
+export interface LogNameOptions {
+  readonly log?: string;
+  /** What `--log` was called before. */
+  readonly name?: string;
+}
 
 /** Options that say which log. */
-export interface TargetOptions {
+export interface TargetOptions extends LogNameOptions {
   readonly data?: string;
   readonly url?: string;
-  readonly name?: string;
   readonly trust?: string;
   readonly accessTokenFile?: string;
   /** Seconds for the whole command; undefined for any time, as long as something comes. */
@@ -69,12 +78,13 @@ const deadlineOf = ({ timeout }: TargetOptions): AbortSignal | undefined =>
 async function directoryTarget(data: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
   const deadline = deadlineOf(options);
   if (await holdsExport(data)) return keyedTarget(staticSource(data, deadline), options, speak);
-  const source = await openDirectorySource(await logDirectory(data, options.name), deadline);
+  const source = await openDirectorySource(await logDirectory(data, options), deadline);
   const { logId } = source.identity;
-  const keys = await trustedKeys(options.trust);
-  if (keys === undefined) {
+  const known = await trustedKeys(options.trust);
+  if (known === undefined) {
     return { source, directory: source, logId, keys: logKeys(source.identity), trusted: 'directory' };
   }
+  const keys = keysOfOrigin(known, source.identity.origin);
   if (equalBytes(logIdOf(keys), logId)) return { source, directory: source, logId, keys, trusted: 'trust' };
   throw new CommandError('FAILED', `the log in ${source.name} is not the one that --trust knows`, {
     hint: 'Export the trust directory again, or name the directory of the log that you mean.',
@@ -82,11 +92,12 @@ async function directoryTarget(data: string, options: TargetOptions, speak: Spea
 }
 
 /** Directory of the log in `data`: `data` itself when it is a log's directory, else the one in its `logs` that is meant. */
-export async function logDirectory(data: string, name: string | undefined): Promise<string> {
+export async function logDirectory(data: string, options: LogNameOptions): Promise<string> {
   if (await holdsLog(data)) return data;
-  const logs = join(data, 'logs');
+  const { logs, currentLog } = dataPaths(data);
   const names = await logNames(logs);
-  const wanted = name ?? (names.length === 1 ? names[0] : undefined);
+  const wanted =
+    nameOf(options) ?? (names.length === 1 ? names[0] : await readCurrentLogName({ currentLog }));
   if (wanted !== undefined && names.includes(wanted)) return join(logs, wanted);
   if (names.length === 0) {
     throw new CommandError('FAILED', `${data} holds no log`, {
@@ -95,9 +106,11 @@ export async function logDirectory(data: string, name: string | undefined): Prom
   }
   const problem = wanted === undefined ? 'holds several logs' : `holds no log "${wanted}"`;
   throw new CommandError('USAGE', `${data} ${problem}`, {
-    hint: `Say which with --name: ${names.join(', ')}.`,
+    hint: `Say which with --log: ${names.join(', ')}.`,
   });
 }
+
+const nameOf = ({ log, name }: LogNameOptions): string | undefined => log ?? name;
 
 /** Names of the logs in the directory `logs`, sorted; none when it is not there. */
 async function logNames(logs: string): Promise<string[]> {
@@ -149,9 +162,11 @@ async function urlTarget(url: string, options: TargetOptions, speak: Speaker): P
 
 /** A log that is checked with the keys in --trust, or else with what it says of itself. */
 async function keyedTarget(source: StaticSource, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
-  const keys = await trustedKeys(options.trust);
-  if (keys !== undefined)
+  const known = await trustedKeys(options.trust);
+  if (known !== undefined) {
+    const keys = await keysOfLog(known, source);
     return { source, directory: undefined, keys, logId: logIdOf(keys), trusted: 'trust' };
+  }
   speak.note("note: the log's key is the server's own word (log.v3.json); name --trust DIR to be sure");
   const { origin, publicKey, logId } = parseLogV3Json(sha256, utf8Text(await ownWord(source)));
   const own = logKeysAmong([makeVkey(sha256, origin, 'static-ct', publicKey)]);
@@ -168,9 +183,10 @@ async function ownWord(source: StaticSource): Promise<Uint8Array> {
   });
 }
 
-/** The log at a URL, or, of a server, its log of that name or its only one. */
+/** The log at a URL, or, of a server, its log of that name or the one in use. */
 async function urlSource(url: string, options: TargetOptions): Promise<HttpSource> {
-  const { name, accessTokenFile } = options;
+  const { accessTokenFile } = options;
+  const name = nameOf(options);
   const base = /^https?:\/\/[^/?#][^?#]*$/.test(url) ? url.replace(/(?<!\/)\/+$/, '') : undefined;
   if (base === undefined) {
     throw new CommandError('USAGE', `"${url}" is not the URL of a log`, {
@@ -182,7 +198,7 @@ async function urlSource(url: string, options: TargetOptions): Promise<HttpSourc
   if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');
   const at = (path: string): HttpSource => httpSource(`${base}${path}`, { accessToken, deadline });
   if (name === undefined && (await hasCheckpoint(at('')))) return at('');
-  const log = at(`/log/${name ?? (await onlyName(at('/log')))}`);
+  const log = at(`/log/${name ?? (await nameInUse(at('/log')))}`);
   if (await hasCheckpoint(log)) return log;
   throw noLog(log.name, base);
 }
@@ -192,18 +208,19 @@ const noLog = (where: string, base: string): CommandError =>
     hint: `Give the log's own URL, as the server prints it at its start: ${base}/log/NAME.`,
   });
 
-/** The name of the only log of a server, out of its list. */
-async function onlyName(list: HttpSource): Promise<string> {
+/** The name of the log in use of a server, or of its only one, out of its list. */
+async function nameInUse(list: HttpSource): Promise<string> {
   const base = list.name.replace(/\/log$/, '');
   const text = await list.get('').catch((error: unknown) => {
     throw error instanceof LogReadError ? noLog(base, base) : error;
   });
-  const names = parseLogNames(utf8Text(text));
-  const [only] = names;
+  const logs = parseLogList(utf8Text(text));
+  const [only] = logs;
   if (only === undefined) throw new CommandError('FAILED', `the service at ${base} has no log`);
-  if (names.length === 1) return only;
+  const inUse = logs.length === 1 ? only : logs.find(({ isInUse }) => isInUse);
+  if (inUse !== undefined) return inUse.name;
   throw new CommandError('USAGE', `the service at ${base} has several logs`, {
-    hint: `Say which with --name: ${names.join(', ')}.`,
+    hint: `Say which with --log: ${logs.map(({ name }) => name).join(', ')}.`,
   });
 }
 
@@ -228,6 +245,22 @@ async function trustedKeys(directory: string | undefined): Promise<CtCheckpointK
     if (!(error instanceof FormatError)) throw error;
     throw new CommandError('FAILED', `--trust: ${path}: ${error.message}`);
   }
+}
+
+/** Those of one log, when `log.vkey` has the keys of several; all of them when none is of that origin. */
+function keysOfOrigin(known: readonly CtCheckpointKey[], origin: string): readonly CtCheckpointKey[] {
+  const keys = known.filter((key) => key.origin === origin);
+  return keys.length > 0 ? keys : known;
+}
+
+/** The keys of the log that the checkpoint at `source` names: its signatures have to be of these. */
+async function keysOfLog(
+  known: readonly CtCheckpointKey[],
+  source: StaticSource,
+): Promise<readonly CtCheckpointKey[]> {
+  if (new Set(known.map(({ origin }) => origin)).size < 2) return known;
+  const checkpoint = await source.checkpoint();
+  return keysOfOrigin(known, parseCheckpoint(checkpoint).origin);
 }
 
 function logIdOf(keys: readonly Vkey[]): Uint8Array {

@@ -1,7 +1,12 @@
 /** `mayfly log`: what a log holds, a proof for a certificate, and the full check. */
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
-import type { Command, CommandUnknownOpts, OptionValues } from '@commander-js/extra-typings';
+import {
+  Option,
+  type Command,
+  type CommandUnknownOpts,
+  type OptionValues,
+} from '@commander-js/extra-typings';
 import { action, exitCodeOfJudge, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { isLogVerdict } from './log-verdict.ts';
 import { list, search } from './log-entries.ts';
@@ -127,6 +132,11 @@ const filters = <Options extends OptionValues>(command: LogCommand<Options>) =>
       collect,
     );
 
+const WHICH_LOG = 'which log, when there are several; default is the one in use';
+
+/** `--name`, as `--log` was called before: scripts may have it. */
+const formerName = () => new Option('--name <name>').hideHelp();
+
 /** The commands that write. */
 function registerWriters(log: CommandUnknownOpts, version: string): void {
   log
@@ -135,7 +145,8 @@ function registerWriters(log: CommandUnknownOpts, version: string): void {
     .description('Writes the log at its newest checkpoint as files that any web server can serve.')
     .requiredOption('--data <dir>', 'data directory, also beside a running server')
     .requiredOption('--out <dir>', 'where to write; made if it is not there, brought up to date if it is')
-    .option('--name <name>', 'which log, when there are several')
+    .option('--log <name>', WHICH_LOG)
+    .addOption(formerName())
     .option('--public-url <url>', 'where the files will be served; default is https:// and the origin')
     .option('--json', 'print {"origin":…,"size":…,"root":…,"final":…,"out":…,"written":…,"present":…}')
     .addHelpText('after', EXAMPLES)
@@ -148,6 +159,7 @@ function registerWriters(log: CommandUnknownOpts, version: string): void {
     )
     .requiredOption('--data <dir>', 'the data directory; no service may be running on it')
     .requiredOption('--confirm <origin>', 'the origin of the log, so that no other one is ended')
+    .option('--log <name>', WHICH_LOG)
     .option('--passphrase-file <file>', 'file whose first line opens the keys')
     .option('--json', 'print {"origin":…,"size":…,"root":…,"frozenAt":…}')
     .addHelpText('after', EXAMPLES)
@@ -179,8 +191,9 @@ const target = <Options extends OptionValues>(command: LogCommand<Options>, summ
     .summary(summary)
     .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
     .option('--data <dir>', 'data directory, also beside a running server; or an exported log')
-    .option('--url <url>', 'URL of the log, or of a server with one log')
-    .option('--name <name>', 'which log, when there are several')
+    .option('--url <url>', 'URL of the log, or of its server')
+    .option('--log <name>', WHICH_LOG)
+    .addOption(formerName())
     .option('--access-token-file <file>', 'file with the access token of the log at --url')
     .option(
       '--trust <dir>',

@@ -6,14 +6,21 @@ const NAME = /^(?!\.{1,2}$)[a-z0-9._-]+$/;
 /** More than any service has: each is asked for. */
 const MAX_LOGS = 32;
 
-/** The names in the answer of a service's `GET /log/`. Throws {@link CommandError} when it is none. */
-export function parseLogNames(text: string): string[] {
+/** A log of a service. */
+interface ListedLog {
+  readonly name: string;
+  /** Whether certificates go there. Older services have one log and do not say. */
+  readonly isInUse: boolean;
+}
+
+/** The logs in the answer of a service's `GET /log/`. Throws {@link CommandError} when it is none. */
+export function parseLogList(text: string): ListedLog[] {
   const logs: unknown = field(parseJson(text), 'logs');
   if (!Array.isArray(logs) || logs.length > MAX_LOGS) throw strange();
   return logs.map((log) => {
     const name = field(log, 'name');
     if (typeof name !== 'string' || !NAME.test(name)) throw strange();
-    return name;
+    return { name, isInUse: field(log, 'state') === 'current' };
   });
 }
 

@@ -2,7 +2,8 @@
 import { stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { hash } from 'node:crypto';
-import { certificateLog, openDataDirectory } from '../../instance/data-directory.ts';
+import { certificateLog } from '../../instance/certificate-logs.ts';
+import { openDataDirectory } from '../../instance/data-directory.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import { loadConfig } from '../../config/load/load.ts';
 import { ConfigError } from '../../config/findings/config-error.ts';

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDataDirectory } from '../../instance/create-data-directory.ts';
-import { certificateLog, openDataDirectory } from '../../instance/data-directory.ts';
+import { openDataDirectory } from '../../instance/data-directory.ts';
 import { DataDirectoryError } from '../../instance/data-directory-error.ts';
 import { dataPaths } from '../../instance/data-paths.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, refusalAsOrdinaryUser } from '../support/ordinary-user.ts';
@@ -163,20 +163,5 @@ describe('instance/data-directory', () => {
     expect(warnings).to.have.length(2);
     expect(warnings[0]).to.include('the root key lies on the server');
     expect(warnings[1]).to.include(`chmod 600 ${intermediateKey}`);
-  });
-
-  it('names the logs, and the only one', async () => {
-    await make();
-    const { logs } = dataPaths(data);
-    expect((await refusal(openDataDirectory(data).then(certificateLog))).message).to.include('no log');
-    await mkdir(join(logs, '2026'));
-    await mkdir(join(logs, '.2027-x'));
-    expect(certificateLog(await openDataDirectory(data)).ecdsaKey).to.equal(
-      join(data, 'keys', 'log-2026-ecdsa.key.pem'),
-    );
-    await mkdir(join(logs, '2027'));
-    expect((await refusal(openDataDirectory(data).then(certificateLog))).message).to.include(
-      'several logs (2026, 2027)',
-    );
   });
 });

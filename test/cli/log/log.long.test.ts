@@ -98,8 +98,8 @@ describe('cli/log/log', function () {
     names.push('second');
     const several = await run('status', '--url', base, '--trust', trust);
     expect(several.code).to.equal(2);
-    expect(several.stderr).to.include('--name: first, second');
-    const chosen = await run('status', '--url', base, '--name', 'first', '--trust', trust);
+    expect(several.stderr).to.include('--log: first, second');
+    const chosen = await run('status', '--url', base, '--log', 'first', '--trust', trust);
     expect(chosen.code, chosen.stderr).to.equal(0);
     names.push('../secret');
     expect((await run('status', '--url', base)).stderr).to.include('cannot be understood');
@@ -233,9 +233,12 @@ describe('cli/log/log', function () {
     }
     const result = await run('status', '--data', data);
     expect(result.code).to.equal(2);
-    expect(result.stderr).to.include('--name: 2025, 2026');
-    expect(json(await run('status', '--data', data, '--name', '2025', '--json'))).to.include({ size: 0 });
+    expect(result.stderr).to.include('--log: 2025, 2026');
+    expect(json(await run('status', '--data', data, '--log', '2025', '--json'))).to.include({ size: 0 });
+    // The option's former name.
     expect((await run('check', '--data', data, '--name', '2025')).stdout).to.match(/^ok: 0 entries/);
+    writeFileSync(join(data, 'logs', '.current'), '2026\n');
+    expect((await run('status', '--data', data)).stdout).to.match(/^log {4}localhost\/log\/2026$/m);
   });
 
   it('distinguishes a directory that may not be read from one that holds no log', async function () {
