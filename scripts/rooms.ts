@@ -140,6 +140,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     ],
     packages: ['@peculiar/x509', 'reflect-metadata'],
   },
+  tsa: {
+    holds: 'the timestamp authority: requests, tokens, the time and when there is none',
+    mayImport: ['core', 'signers', 'ca/authority-error.ts', 'ca/serial.ts'],
+  },
   'policy/providers': {
     holds: 'the claims of the providers that there is a preset for, for warnings',
     mayImport: ['core', 'oidc/core'],
