@@ -44,7 +44,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   verify: {
     holds: 'the offline verifier',
-    mayImport: ['core', 'tlog/format', 'ct-log/format'],
+    mayImport: ['core', 'tlog/format', 'ct-log/format', 'trust/format'],
     browser: true,
   },
   storage: {
@@ -296,7 +296,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds: 'the commands, a folder for each family',
     mayImport: [
       ...['core', 'storage', 'signers', 'tlog', 'tlog/core', 'tlog/format', 'tlog/store', 'tlog/tree'],
-      ...['ct-log', 'ct-log/format', 'ca', 'policy/rules/regular-expression.ts', 'policy', 'trust', 'verify'],
+      ...['ct-log', 'ct-log/format', 'ca', 'policy/rules/regular-expression.ts', 'policy'],
+      ...['trust', 'trust/format', 'verify'],
       ...['explain', 'instance'],
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'service/development', 'dev'],
