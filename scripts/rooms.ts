@@ -44,7 +44,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   verify: {
     holds: 'the offline verifier',
-    mayImport: ['core', 'tlog/format', 'ct-log/format', 'trust/format'],
+    mayImport: ['core', 'tlog/format', 'ct-log/format'],
     browser: true,
   },
   storage: {
@@ -140,10 +140,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     ],
     packages: ['@peculiar/x509', 'reflect-metadata'],
   },
-  tsa: {
-    holds: 'the timestamp authority: requests, tokens, the time and when there is none',
-    mayImport: ['core', 'signers', 'ca/authority-error.ts', 'ca/serial.ts'],
-  },
   'policy/providers': {
     holds: 'the claims of the providers that there is a preset for, for warnings',
     mayImport: ['core', 'oidc/core'],
@@ -179,6 +175,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   trust: {
     holds: 'what verifiers are given',
     mayImport: ['core', 'storage', 'tlog/core', 'tlog/format', 'ct-log', 'ct-log/format', 'trust/format'],
+  },
+  'trust/tuf': {
+    holds:
+      'the TUF repository: its metadata, its files, and how a change of it is staged, signed and published',
+    mayImport: ['core', 'storage', 'signers', 'trust/format'],
+    packages: ['@tufjs/models'],
   },
   instance: {
     holds: 'the data directory: its files, its marker, making and opening it',
@@ -296,8 +298,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds: 'the commands, a folder for each family',
     mayImport: [
       ...['core', 'storage', 'signers', 'tlog', 'tlog/core', 'tlog/format', 'tlog/store', 'tlog/tree'],
-      ...['ct-log', 'ct-log/format', 'ca', 'policy/rules/regular-expression.ts', 'policy'],
-      ...['trust', 'trust/format', 'verify'],
+      ...['ct-log', 'ct-log/format', 'ca', 'policy/rules/regular-expression.ts', 'policy', 'trust', 'verify'],
       ...['explain', 'instance'],
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'service/development', 'dev'],

@@ -1,0 +1,48 @@
+/** A lock between processes that ends with the process that holds it. */
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as pause } from 'node:timers/promises';
+import { FileFault } from './file-fault.ts';
+
+/** SQLite's SQLITE_BUSY. */
+const BUSY = 5;
+
+/** Milliseconds between two tries. */
+const RETRY_MS = 20;
+
+/** Another process holds the lock. */
+export class LockTimeout extends Error {}
+
+/** Runs `work` while no other process, and no other call in this one, holds the lock at `path`: an empty file, which is made.
+ * SQLite takes the lock, so it works between containers that share the directory, and the end of a process releases it. Rejects
+ * with {@link LockTimeout} after `waitMs`, with FileFault when the file cannot be used, and with what `work` rejects with. */
+export async function withFileLock<T>(path: string, waitMs: number, work: () => Promise<T>): Promise<T> {
+  const lock = await take(path, performance.now() + waitMs);
+  try {
+    return await work();
+  } finally {
+    lock.close();
+  }
+}
+
+async function take(path: string, deadline: number): Promise<DatabaseSync> {
+  for (;;) {
+    const lock = tryLock(path);
+    if (lock !== undefined) return lock;
+    if (performance.now() >= deadline) throw new LockTimeout(`another process holds ${path}`);
+    await pause(RETRY_MS);
+  }
+}
+
+/** Undefined while another one holds it. */
+function tryLock(path: string): DatabaseSync | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path);
+    database.exec('BEGIN EXCLUSIVE');
+    return database;
+  } catch (error) {
+    database?.close();
+    if (error instanceof Error && 'errcode' in error && error.errcode === BUSY) return undefined;
+    throw new FileFault(path, 'opened', error);
+  }
+}

@@ -1,0 +1,234 @@
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { generateKey } from '../../../signers/key-types.ts';
+import { localSigner } from '../../../signers/local-signer.ts';
+import { importChange } from '../../../trust/tuf/import-change.ts';
+import { signMetadata } from '../../../trust/tuf/metadata.ts';
+import { newTimestamp, nextVersion } from '../../../trust/tuf/new-metadata.ts';
+import { dueAt, signOnline } from '../../../trust/tuf/online-metadata.ts';
+import { publish, whileLocked } from '../../../trust/tuf/publish.ts';
+import { readRepository } from '../../../trust/tuf/repository.ts';
+import { signChange } from '../../../trust/tuf/sign-change.ts';
+import { stageChange, type ChangeRequest } from '../../../trust/tuf/stage-change.ts';
+import { encodeStagedChange, mergeSignatures, parseStagedChange } from '../../../trust/tuf/staged-change.ts';
+import { describeChange } from '../../../trust/tuf/change-text.ts';
+import { createRepository } from '../../../trust/tuf/create-repository.ts';
+import { tufKey } from '../../../trust/tuf/tuf-key.ts';
+import { failureOf } from '../../support/failure.ts';
+import { change, contents, removeScratch, scratchDirectory, testRepository } from './support/repository.ts';
+
+const DAY = 86_400_000;
+const NO_EDITS = { add: [], remove: [] };
+
+/** Runs `work` on a disk on which only the first `count` renames succeed, as when the process is killed at the next. */
+async function withRenames(count: number, work: () => Promise<unknown>): Promise<number> {
+  const { rename } = promises;
+  let done = 0;
+  promises.rename = async (...paths) => {
+    if (done === count) throw new Error('killed');
+    done++;
+    await rename(...paths);
+  };
+  syncBuiltinESMExports();
+  try {
+    await work().catch((error: unknown) => {
+      if (!/killed/.test(String(error))) throw error;
+    });
+    return done;
+  } finally {
+    promises.rename = rename;
+    syncBuiltinESMExports();
+  }
+}
+
+describe('trust/tuf', () => {
+  afterEach(removeScratch);
+
+  const request = (over: Partial<ChangeRequest> = {}): ChangeRequest => ({
+    contents: contents('second'),
+    root: NO_EDITS,
+    targets: NO_EDITS,
+    renew: false,
+    ...over,
+  });
+
+  it('leaves the old repository whole, or has the new one, wherever a publication is interrupted', async () => {
+    const made = await testRepository();
+    const onlineKey = await generateKey('p256');
+    const old = await made.read();
+    const staged = stageChange(old, request({ onlineKey: localSigner(onlineKey).publicKey }), Date.now());
+    if (staged === undefined) throw new Error('nothing would change');
+    const signed = await signChange(staged, localSigner(made.rootKey));
+    const states: string[] = [];
+    for (let count = 0, done = 0; done === Math.max(0, count - 1); count++) {
+      const directory = join(scratchDirectory(), 'tuf');
+      cpSync(made.directory, directory, { recursive: true });
+      const signers = [made.onlineKey, onlineKey].map(localSigner);
+      const importing = (): Promise<unknown> => importChange(directory, signed, signers, Date.now());
+      done = await withRenames(count, importing);
+      const left = await readRepository(directory);
+      const isNew = left?.root.signed.version === 2;
+      states.push(isNew ? 'new' : 'old');
+      expect(left?.targets.signed.version, `after ${count} renames`).to.equal(
+        isNew ? staged.targets?.signed.version : old.targets.signed.version,
+      );
+      if (!isNew) expect([...(left?.files.keys() ?? [])]).to.not.include('2.root.json');
+      await importing();
+      expect((await readRepository(directory))?.root.signed.version, `again after ${count}`).to.equal(2);
+    }
+    expect(states).to.include('old').and.to.include('new');
+    expect(states.join(' ')).to.match(/^(old )+(new ?)+$/);
+  });
+
+  it('makes a repository anew where the making was interrupted, and never over one that is there', async () => {
+    const [rootKey, onlineKey] = [await generateKey('p256'), await generateKey('p256')];
+    for (let count = 0, done = 0; done === Math.max(0, count - 1); count++) {
+      const directory = join(scratchDirectory(), 'tuf');
+      const making = (): Promise<unknown> =>
+        createRepository(directory, { rootKey, onlineKey, contents: contents(), now: Date.now() });
+      done = await withRenames(count, making);
+      const error =
+        (await readRepository(directory)) === undefined ? await making() : await failureOf(making());
+      if (error instanceof Error) expect(error.message).to.match(/holds a TUF repository already/);
+      expect(await readRepository(directory)).to.not.equal(undefined);
+    }
+  });
+
+  it('keeps a few snapshots, all roots, and no file that nothing names', async () => {
+    const made = await testRepository(Date.now() - DAY);
+    for (let round = 0; round < 6; round++)
+      await change(made, { contents: contents(`round ${round}`), renew: true });
+    const names = readdirSync(made.directory);
+    expect(names.filter((name) => name.endsWith('.root.json'))).to.have.length(7);
+    expect(names.filter((name) => name.endsWith('.snapshot.json'))).to.have.length(4);
+    expect(names.filter((name) => name.endsWith('.targets.json'))).to.have.length(4);
+    expect(readdirSync(join(made.directory, 'targets'))).to.have.length(4 * 2 + 2 + 2);
+  });
+
+  it('takes the seconds of the clock for a version, and one more than the last where they are not higher', () => {
+    expect(nextVersion(undefined, 1_800_000_000_900)).to.equal(1_800_000_000);
+    expect(nextVersion(1_799_999_000, 1_800_000_000_900)).to.equal(1_800_000_000);
+    expect(nextVersion(1_800_000_000, 1_800_000_000_900)).to.equal(1_800_000_001);
+    expect(nextVersion(1_900_000_000, 1_800_000_000_900)).to.equal(1_900_000_001);
+  });
+
+  it('signs at a third of the life, and after the clock was set back', async () => {
+    const now = Date.UTC(2026, 10, 1);
+    const made = await testRepository(now);
+    const before = await made.read();
+    const due = (at: number): string => dueAt(at, { ...before, before });
+    expect(due(now)).to.equal('nothing');
+    expect(due(now + DAY / 3 - 1000)).to.equal('nothing');
+    expect(due(now + DAY / 3)).to.equal('timestamp');
+    expect(due(now + (7 * DAY) / 3)).to.equal('both');
+    expect(due(now - 3_600_000)).to.equal('both');
+    const back = now - 3_600_000;
+    const signed = await signOnline({ ...before, before }, 'both', localSigner(made.onlineKey), back);
+    expect(signed.timestamp.signed.version).to.equal(before.timestamp.signed.version + 1);
+    expect(signed.timestamp.signed.expires).to.equal('2026-11-01T23:00:00Z');
+  });
+
+  it('stages nothing when nothing would change, and says in words what does', async () => {
+    const now = Date.UTC(2026, 10, 1);
+    const repository = await (await testRepository(now)).read();
+    expect(stageChange(repository, request({ contents: contents() }), now)).to.equal(undefined);
+    const other = tufKey(localSigner(await generateKey('p256')).publicKey);
+    const root = { add: [other], remove: [], threshold: 2 };
+    const staged = stageChange(repository, request({ root }), now + DAY);
+    const text = describeChange(staged ?? fail()).join('\n');
+    expect(text).to.include(
+      'Root: version 1 becomes 2, and ends on 2028-11-01T00:00:00Z instead of 2028-10-31T00:00:00Z.',
+    );
+    expect(text).to.include(
+      `  root: key ${other.keyID.slice(0, 12)} is new; it may change who signs anything here.`,
+    );
+    expect(text).to.include('  root: 2 signatures are needed instead of 1.');
+    expect(text).to.match(/ {2}trusted_root\.json changes \(SHA-256 [0-9a-f]{64}\)\./);
+  });
+
+  const fail = (): never => {
+    throw new Error('there is nothing');
+  };
+
+  it('reads a staged change as it was written, merges signatures, and refuses files that are not what is signed', async () => {
+    const made = await testRepository();
+    const second = await generateKey('p256');
+    const targets = { add: [tufKey(localSigner(second).publicKey)], remove: [], threshold: 2 };
+    const staged = stageChange(await made.read(), request({ targets }), Date.now()) ?? fail();
+    const text = encodeStagedChange(staged);
+    expect(encodeStagedChange(parseStagedChange(text))).to.equal(text);
+    const copies = [made.rootKey, second].map((key) => signChange(parseStagedChange(text), localSigner(key)));
+    const merged = mergeSignatures(await Promise.all(copies));
+    const { repository } = await importChange(
+      made.directory,
+      merged,
+      [localSigner(made.onlineKey)],
+      Date.now(),
+    );
+    expect(repository.targets.signed.version).to.equal(staged.targets?.signed.version);
+    const again = await importChange(made.directory, merged, [localSigner(made.onlineKey)], Date.now());
+    expect(again.isNew).to.equal(false);
+    expect(() => parseStagedChange(text.replaceAll('\\"second\\"', '\\"evil\\"'))).to.throw(
+      /its trusted_root\.json is not the one that its metadata describes/,
+    );
+    expect(() => parseStagedChange('{}')).to.throw(/it is of another kind/);
+    expect(() => mergeSignatures([parseStagedChange(text), { ...staged, root: undefined }])).to.throw(
+      /not copies/,
+    );
+  });
+
+  it('refuses lower versions, the wrong next root, missing signatures, and a directory without the online key', async () => {
+    const made = await testRepository(Date.now() - DAY);
+    const online = [localSigner(made.onlineKey)];
+    const first = stageChange(await made.read(), request({ renew: true }), Date.now()) ?? fail();
+    const signed = await signChange(first, localSigner(made.rootKey));
+    const refusal = async (work: Promise<unknown>): Promise<string> => String(await failureOf(work));
+    expect(await refusal(importChange(made.directory, first, online, Date.now()))).to.match(
+      /lacks a signature/,
+    );
+    expect(await refusal(importChange(made.directory, signed, [], Date.now()))).to.match(
+      /no key that its root names/,
+    );
+    expect(await refusal(importChange(made.directory, signed, online, Date.now() + 800 * DAY))).to.match(
+      /ended on/,
+    );
+    await change(made, request({ contents: contents('third'), renew: true }), { now: Date.now() + 5000 });
+    expect(await refusal(importChange(made.directory, signed, online, Date.now()))).to.match(
+      /its root has version 2, and the one in force 2|its targets have version \d+/,
+    );
+  });
+
+  it('says what is wrong with a repository, and does not read a file that is not what was signed', async () => {
+    const made = await testRepository();
+    const { targets, snapshot, files } = await made.read();
+    const timestamp = newTimestamp(nextVersion(undefined, Date.now() + 5000), snapshot, Date.now());
+    await signMetadata(timestamp, localSigner(await generateKey('p256')));
+    await publish(made.directory, { targets, snapshot, timestamp });
+    expect(String(await failureOf(made.read()))).to.match(/not signed by the keys of any of its roots/);
+    writeFileSync(join(made.directory, 'timestamp.json'), files.get('timestamp.json') ?? '');
+    await made.read();
+    const [target = ''] = [...files.keys()].filter((name) => /^targets\/[0-9a-f]{64}\./.test(name));
+    writeFileSync(join(made.directory, target), 'other');
+    expect(String(await failureOf(made.read()))).to.match(/is not what was signed/);
+    rmSync(join(made.directory, target));
+    expect(String(await failureOf(made.read()))).to.match(/ENOENT/);
+  });
+
+  it('lets one process write at a time', async () => {
+    const directory = scratchDirectory();
+    const order: string[] = [];
+    await Promise.all(
+      ['a', 'b'].map((name) =>
+        whileLocked(directory, async () => {
+          order.push(`${name} begins`);
+          await new Promise((resolve) => setImmediate(resolve));
+          order.push(`${name} ends`);
+        }),
+      ),
+    );
+    expect(order.map((line) => line.slice(2))).to.deep.equal(['begins', 'ends', 'begins', 'ends']);
+  });
+});

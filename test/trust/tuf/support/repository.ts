@@ -1,0 +1,151 @@
+/** A repository in a directory of its own, served by a proxy that lies on request, and stock clients of it. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { KeyObject } from 'node:crypto';
+import { initTUF } from '@sigstore/tuf';
+import { Updater } from 'tuf-js';
+import { createRepository } from '../../../../trust/tuf/create-repository.ts';
+import { requireRepository } from '../../../../trust/tuf/import-change.ts';
+import type { Repository } from '../../../../trust/tuf/repository.ts';
+import type { TargetContents } from '../../../../trust/tuf/target-contents.ts';
+import { generateKey } from '../../../../signers/key-types.ts';
+import { importChange } from '../../../../trust/tuf/import-change.ts';
+import { signChange } from '../../../../trust/tuf/sign-change.ts';
+import { stageChange, type ChangeRequest } from '../../../../trust/tuf/stage-change.ts';
+import { localSigner } from '../../../../signers/local-signer.ts';
+
+/** The targets of tests. */
+export const contents = (text = 'first'): TargetContents =>
+  new Map([
+    ['trusted_root.json', { text: `{"this is": "${text}"}\n` }],
+    ['ctfe.pub', { text: 'a key\n', usage: { usage: 'CTFE', status: 'Active', uri: 'https://log.test' } }],
+  ]);
+
+const scratch: string[] = [];
+
+/** An empty directory, which {@link removeScratch} removes. */
+export function scratchDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'mayfly-tuf-'));
+  scratch.push(directory);
+  return directory;
+}
+
+/** Removes all directories that this module made. */
+export function removeScratch(): void {
+  for (const directory of scratch.splice(0)) rmSync(directory, { recursive: true, force: true });
+}
+
+/** A repository on disk, with its keys. */
+export interface TestRepository {
+  readonly directory: string;
+  readonly rootKey: KeyObject;
+  readonly onlineKey: KeyObject;
+  read(): Promise<Repository>;
+}
+
+/** A new one. */
+export async function testRepository(now = Date.now()): Promise<TestRepository> {
+  const directory = join(scratchDirectory(), 'tuf');
+  const [rootKey, onlineKey] = [await generateKey('p256'), await generateKey('p256')];
+  await createRepository(directory, { rootKey, onlineKey, contents: contents(), now });
+  return { directory, rootKey, onlineKey, read: () => requireRepository(directory) };
+}
+
+const UNCHANGED = { add: [], remove: [] };
+
+/** Stages, signs with `keys` and publishes a change. */
+export async function change(
+  { directory, rootKey, onlineKey }: TestRepository,
+  request: Partial<ChangeRequest>,
+  { keys = [rootKey], online = [onlineKey], now = Date.now() } = {},
+): Promise<Repository> {
+  const repository = await requireRepository(directory);
+  const whole = { contents: contents(), root: UNCHANGED, targets: UNCHANGED, renew: false, ...request };
+  let staged = stageChange(repository, whole, now);
+  if (staged === undefined) throw new Error('nothing would change');
+  for (const key of keys) staged = await signChange(staged, localSigner(key));
+  return (await importChange(directory, staged, online.map(localSigner), now)).repository;
+}
+
+/** A server of files that a test replaces, and so every mirror and attacker. */
+export class Mirror {
+  readonly files = new Map<string, Uint8Array>();
+  readonly #server: Server;
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      const body = this.files.get((request.url ?? '').replace(/^\/tuf\//, ''));
+      if (body === undefined) response.writeHead(404).end();
+      else response.writeHead(200).end(body);
+    });
+  }
+
+  static async start(): Promise<Mirror> {
+    const mirror = new Mirror();
+    await new Promise<void>((resolve) => mirror.#server.listen(0, '127.0.0.1', resolve));
+    return mirror;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/tuf`;
+  }
+
+  /** Shows what the repository has now, and nothing else. */
+  show({ files }: Pick<Repository, 'files'>): void {
+    this.files.clear();
+    for (const [name, bytes] of files) this.files.set(name, bytes);
+  }
+
+  stop(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+/** A stock client with a cache of its own: `fetch` updates and returns the text of a target. */
+export interface StockClient {
+  readonly name: string;
+  fetch(target: string): Promise<string>;
+}
+
+/** The stock clients of npm, each initialized with `root`. */
+export const stockClients = (url: string, root: Uint8Array): readonly StockClient[] => [
+  tufJs(url, root),
+  sigstoreTuf(url, root),
+];
+
+function tufJs(url: string, root: Uint8Array): StockClient {
+  const metadataDir = scratchDirectory();
+  const targetDir = scratchDirectory();
+  writeFileSync(join(metadataDir, 'root.json'), root);
+  return {
+    name: 'tuf-js',
+    fetch: async (target) => {
+      const updater = new Updater({
+        metadataDir,
+        metadataBaseUrl: url,
+        targetDir,
+        targetBaseUrl: `${url}/targets`,
+        config: { fetchRetry: 0 },
+      });
+      await updater.refresh();
+      const info = await updater.getTargetInfo(target);
+      if (info === undefined) throw new Error(`there is no target ${target}`);
+      return readFileSync(await updater.downloadTarget(info), 'utf8');
+    },
+  };
+}
+
+function sigstoreTuf(mirrorURL: string, root: Uint8Array): StockClient {
+  const cachePath = scratchDirectory();
+  const rootPath = join(scratchDirectory(), 'root.json');
+  writeFileSync(rootPath, root);
+  return {
+    name: '@sigstore/tuf',
+    fetch: async (target) =>
+      (await initTUF({ mirrorURL, cachePath, rootPath, retry: { retries: 0 } })).getTarget(target),
+  };
+}

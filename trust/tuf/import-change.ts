@@ -1,0 +1,127 @@
+/** Publishes a change that was signed elsewhere. */
+import type { Signer } from '../../signers/signer.ts';
+import { endOf, isSigned, missingSignatures, saysTheSame, type MetadataOf } from './metadata.ts';
+import { dueAt, isOnlineKey, signOnline } from './online-metadata.ts';
+import { publish, whileLocked } from './publish.ts';
+import { hasOtherOnlineKeys, readRepository, type Repository } from './repository.ts';
+import type { StagedChange } from './staged-change.ts';
+import { TufError } from './tuf-error.ts';
+
+/** What became of an import. */
+export interface Imported {
+  readonly repository: Repository;
+  /** False when all of it was in force already. */
+  readonly isNew: boolean;
+}
+
+/**
+ * Publishes `change` in the repository in `directory`: checks signatures, thresholds, versions and ends as a client would, has one of `signers` sign
+ * the snapshot and the timestamp, and writes everything so that a crash leaves the old repository whole. The same change twice is no
+ * fault: the second time nothing happens. Rejects with {@link TufError} `TUF_REFUSED` for what must not be published, and nothing is changed.
+ */
+export async function importChange(
+  directory: string,
+  change: StagedChange,
+  signers: readonly Signer[],
+  now: number,
+): Promise<Imported> {
+  return whileLocked(directory, async () => {
+    const repository = await requireRepository(directory);
+    const root = nextRoot(repository, change.root, now);
+    const targets = nextTargets(repository, root, change.targets, now);
+    const isNew = root !== repository.root || targets !== repository.targets;
+    if (!isNew) return { repository, isNew };
+    const signer = signers.find(({ publicKey }) => isOnlineKey(root, publicKey));
+    if (signer === undefined) throw noOnlineKey();
+    const before = hasOtherOnlineKeys(repository.root.signed, root.signed) ? undefined : repository;
+    const work = { root, targets, before };
+    const due = dueAt(now, work) === 'nothing' ? 'timestamp' : dueAt(now, work);
+    const signed = await signOnline(work, due, signer, now);
+    const targetFiles = new Map(
+      [...change.files].map(([name, text]) => [name, new Uint8Array(Buffer.from(text))]),
+    );
+    await publish(directory, { root, targets, targetFiles, ...signed });
+    return { repository: await requireRepository(directory), isNew };
+  });
+}
+
+/** The repository in `directory`. Rejects with {@link TufError} `TUF_MISSING` when there is none. */
+export async function requireRepository(directory: string): Promise<Repository> {
+  const repository = await readRepository(directory);
+  if (repository !== undefined) return repository;
+  throw new TufError('TUF_MISSING', `there is no TUF repository in ${directory}`, {
+    hint: 'Make one: mayfly trust tuf init --data DIR --root-key-out FILE',
+  });
+}
+
+function nextRoot(
+  repository: Repository,
+  root: MetadataOf<'root'> | undefined,
+  now: number,
+): MetadataOf<'root'> {
+  const old = repository.root;
+  if (root === undefined || saysTheSame(root, old)) return old;
+  const [version, last] = [root.signed.version, old.signed.version];
+  if (version !== last + 1)
+    throw refused(
+      `its root has version ${version}, and the one in force ${last}`,
+      'Stage the change again: a root has the next version.',
+    );
+  requireSigned('root', root, [old, root]);
+  requireEnd('root', root, now);
+  return root;
+}
+
+function nextTargets(
+  repository: Repository,
+  root: MetadataOf<'root'>,
+  targets: MetadataOf<'targets'> | undefined,
+  now: number,
+): MetadataOf<'targets'> {
+  const old = repository.targets;
+  if (targets === undefined || saysTheSame(targets, old)) {
+    if (isSigned(root.signed, 'targets', old)) return old;
+    throw refused(
+      'its root has other keys for the targets, and it has no targets that they signed',
+      'Stage the change again.',
+    );
+  }
+  const [version, last] = [targets.signed.version, old.signed.version];
+  if (version <= last)
+    throw refused(
+      `its targets have version ${version}, and those in force ${last}`,
+      'Stage the change again: versions only rise.',
+    );
+  requireSigned('targets', targets, [root]);
+  requireEnd('targets', targets, now);
+  return targets;
+}
+
+function requireSigned(
+  role: 'root' | 'targets',
+  metadata: MetadataOf<'root' | 'targets'>,
+  by: readonly MetadataOf<'root'>[],
+): void {
+  const [missing = 0] = by
+    .map((root) => missingSignatures(root.signed, role, metadata))
+    .sort((a, b) => b - a);
+  if (missing === 0) return;
+  throw refused(
+    `the ${role} lacks ${missing === 1 ? 'a signature' : `${missing} signatures`}`,
+    'See whose: mayfly trust tuf sign FILE. Sign it with: mayfly trust tuf sign FILE --key KEY',
+  );
+}
+
+function requireEnd(role: string, metadata: MetadataOf<'root' | 'targets'>, now: number): void {
+  if (endOf(metadata) > now) return;
+  throw refused(`its ${role} ended on ${metadata.signed.expires}`, 'Stage the change again.');
+}
+
+const refused = (why: string, hint: string): TufError =>
+  new TufError('TUF_REFUSED', `the change is not published: ${why}`, { hint });
+
+const noOnlineKey = (): TufError =>
+  refused(
+    'this data directory has no key that its root names for snapshot and timestamp',
+    'Import it where it was staged, or restore keys/tuf-online.key.pem, or tuf-online.next.key.pem, from a backup.',
+  );

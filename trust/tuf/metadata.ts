@@ -1,0 +1,139 @@
+/** Signed metadata of TUF: read, written, signed and judged. */
+import {
+  Metadata,
+  MetadataKind,
+  Root,
+  Signature,
+  Targets,
+  type Snapshot,
+  type Timestamp,
+} from '@tufjs/models';
+import { toHex, utf8 } from '../../core/bytes.ts';
+import { messageOf } from '../../core/errors.ts';
+import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
+import type { Signer } from '../../signers/signer.ts';
+import { ROLES, type RoleName } from './roles.ts';
+import { TufError } from './tuf-error.ts';
+import { requireOwnId, tufKey } from './tuf-key.ts';
+
+/** Role → what its metadata says. */
+export interface SignedOf {
+  readonly root: Root;
+  readonly targets: Targets;
+  readonly snapshot: Snapshot;
+  readonly timestamp: Timestamp;
+}
+
+/** Metadata of a role, with its signatures. */
+export type MetadataOf<R extends RoleName> = Metadata<SignedOf[R]>;
+
+/** Metadata of any role. */
+export type AnyMetadata = Metadata<Root | Targets | Snapshot | Timestamp>;
+
+/** What clients take of one file at most is half a megabyte or more. */
+const LIMITS = { length: 500_000, depth: 12 };
+
+/** Reads a file of metadata. Throws {@link TufError} `TUF_MALFORMED` for what clients, or we, would not understand: also for roles that are
+ * not the four of TUF, for delegations, and for keys under ids that are not theirs. */
+export function parseMetadata<R extends RoleName>(role: R, bytes: Uint8Array): MetadataOf<R> {
+  try {
+    return metadataOfJson(
+      role,
+      parseStrictJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes), LIMITS),
+    );
+  } catch (error) {
+    throw error instanceof TufError ? error : malformed(role, messageOf(error), error);
+  }
+}
+
+/** The same for JSON that is part of another file. */
+export function metadataOfJson<R extends RoleName>(role: R, json: JsonValue): MetadataOf<R> {
+  try {
+    const metadata = READERS[role](json as never);
+    check(metadata.signed);
+    return metadata as MetadataOf<R>;
+  } catch (error) {
+    throw error instanceof TufError ? error : malformed(role, messageOf(error), error);
+  }
+}
+
+/** The library checks what it is given. */
+const READERS = {
+  root: (json: never) => Metadata.fromJSON(MetadataKind.Root, json),
+  targets: (json: never) => Metadata.fromJSON(MetadataKind.Targets, json),
+  snapshot: (json: never) => Metadata.fromJSON(MetadataKind.Snapshot, json),
+  timestamp: (json: never) => Metadata.fromJSON(MetadataKind.Timestamp, json),
+};
+
+function check(signed: Root | Targets | Snapshot | Timestamp): void {
+  const { version, expires } = signed;
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw malformed(signed.type, 'its version is no number from 1 on');
+  if (Number.isNaN(Date.parse(expires))) throw malformed(signed.type, 'its end is no time');
+  if (signed instanceof Targets && signed.delegations !== undefined)
+    throw malformed('targets', 'it has delegations');
+  if (!(signed instanceof Root)) return;
+  if (!signed.consistentSnapshot) throw malformed('root', 'it has no consistent snapshots');
+  for (const key of Object.values(signed.keys)) requireOwnId(key);
+  const names = Object.keys(signed.roles);
+  if (names.length !== ROLES.length) throw malformed('root', `its roles are ${names.join(', ')}`);
+  for (const name of ROLES) checkRole(signed, name);
+}
+
+function checkRole({ roles, keys }: Root, name: RoleName): void {
+  const { keyIDs = [], threshold = 0 } = roles[name] ?? {};
+  if (keyIDs.some((id) => keys[id] === undefined)) throw malformed('root', `a key of ${name} is missing`);
+  if (!Number.isSafeInteger(threshold) || threshold > keyIDs.length)
+    throw malformed('root', `${name} needs ${threshold} signatures and has ${keyIDs.length} keys`);
+}
+
+const malformed = (role: string, why: string, cause?: unknown): TufError =>
+  new TufError('TUF_MALFORMED', `this is no usable ${role} metadata: ${why}`, { cause });
+
+/** The file of metadata, as it is published. */
+export const encodeMetadata = (metadata: AnyMetadata): Uint8Array =>
+  utf8(`${JSON.stringify(metadata.toJSON())}\n`);
+
+/** Milliseconds since the epoch at which metadata ends. */
+export const endOf = ({ signed }: AnyMetadata): number => Date.parse(signed.expires);
+
+/** Adds the signature of `signer` to `metadata`. */
+export async function signMetadata(metadata: AnyMetadata, signer: Signer): Promise<void> {
+  const keyID = tufKey(signer.publicKey).keyID;
+  const sig = toHex(await signer.sign(canonicalBytes(metadata)));
+  metadata.signatures[keyID] = new Signature({ keyID, sig });
+}
+
+/** What is signed. The library makes the bytes only for a function that signs at once. */
+export function canonicalBytes({ signed }: AnyMetadata): Uint8Array {
+  let bytes: Uint8Array = new Uint8Array();
+  new Metadata(signed).sign((data) => {
+    bytes = new Uint8Array(data);
+    return new Signature({ keyID: '', sig: '' });
+  });
+  return bytes;
+}
+
+/** Whether two say the same, regardless of their signatures. */
+export const saysTheSame = (a: AnyMetadata, b: AnyMetadata): boolean =>
+  Buffer.compare(canonicalBytes(a), canonicalBytes(b)) === 0;
+
+/** The ids of those keys of `role` in `root` whose signature over `metadata` is right. */
+export function signersOf(root: Root, role: RoleName, metadata: AnyMetadata): readonly string[] {
+  return (root.roles[role]?.keyIDs ?? []).filter((id) => {
+    try {
+      root.keys[id]?.verifySignature(metadata);
+      return root.keys[id] !== undefined;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** How many more keys of `role` in `root` have to sign `metadata`. */
+export const missingSignatures = (root: Root, role: RoleName, metadata: AnyMetadata): number =>
+  Math.max(0, (root.roles[role]?.threshold ?? Infinity) - signersOf(root, role, metadata).length);
+
+/** Whether enough keys of `role` in `root` signed `metadata`. */
+export const isSigned = (root: Root, role: RoleName, metadata: AnyMetadata): boolean =>
+  missingSignatures(root, role, metadata) === 0;

@@ -1,0 +1,125 @@
+/** Writes a repository so that a crash leaves the old one whole. */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { equalBytes } from '../../core/bytes.ts';
+import { makeDirectory, removeTemporary, shareOwner, writeDurably } from '../../storage/durable-file.ts';
+import { LockTimeout, withFileLock } from '../../storage/file-lock.ts';
+import { readWhole } from '../../storage/read-whole.ts';
+import { encodeMetadata, parseMetadata, type MetadataOf } from './metadata.ts';
+import { targetPaths, versionsOf } from './repository.ts';
+import { TufError } from './tuf-error.ts';
+
+/** What is published. What is there already may be left out. */
+export interface Publication {
+  readonly root?: MetadataOf<'root'> | undefined;
+  readonly targets: MetadataOf<'targets'>;
+  /** Name → bytes of targets; those of before may be left out. */
+  readonly targetFiles?: ReadonlyMap<string, Uint8Array> | undefined;
+  readonly snapshot: MetadataOf<'snapshot'>;
+  readonly timestamp: MetadataOf<'timestamp'>;
+}
+
+/** Snapshots that are kept: a client asks for the one of the timestamp that it has just read. */
+const KEPT_SNAPSHOTS = 4;
+
+/** How long another process may write, in milliseconds. */
+const LOCK_WAIT_MS = 10_000;
+
+/** Runs `work` while no other process writes the repository in `directory`, which is made if it is not there. Rejects with
+ * {@link TufError} `TUF_BUSY` when another one does for ten seconds. */
+export async function whileLocked<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  await makeDirectory(directory);
+  const lock = join(directory, '.lock');
+  try {
+    return await withFileLock(lock, LOCK_WAIT_MS, async () => {
+      // A command of the superuser must not lock the service out.
+      await shareOwner(lock, directory);
+      return work();
+    });
+  } catch (error) {
+    if (!(error instanceof LockTimeout)) throw error;
+    throw new TufError('TUF_BUSY', `another process writes ${directory}`, {
+      hint: 'Try again.',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Writes everything that clients do not ask for yet, then the root, and the timestamp last: it makes the rest count. Call it
+ * {@link whileLocked}. A crash before the root leaves files that nothing names; one between root and timestamp, a root
+ * that `readRepository` leaves out unless the old metadata is right under it too. Rejects with FileFault.
+ */
+export async function publish(directory: string, publication: Publication): Promise<void> {
+  const { root, targets, targetFiles = new Map<string, Uint8Array>(), snapshot, timestamp } = publication;
+  await makeDirectory(join(directory, 'targets'), directory);
+  await removeTemporary(directory);
+  await removeTemporary(join(directory, 'targets'));
+  for (const file of Object.values(targets.signed.targets))
+    for (const path of targetPaths(file)) {
+      const bytes = targetFiles.get(file.path);
+      if (bytes !== undefined) await put(directory, path, bytes);
+    }
+  await put(directory, `${targets.signed.version}.targets.json`, encodeMetadata(targets));
+  await put(directory, `${snapshot.signed.version}.snapshot.json`, encodeMetadata(snapshot));
+  if (root !== undefined) await put(directory, `${root.signed.version}.root.json`, encodeMetadata(root));
+  await put(directory, 'timestamp.json', encodeMetadata(timestamp));
+  // From here on only for people, and for mirrors that copy the directory.
+  if (root !== undefined) await put(directory, 'root.json', encodeMetadata(root));
+  for (const [name, bytes] of targetFiles) await put(directory, join('targets', name), bytes);
+  await prune(directory, snapshot.signed.version);
+}
+
+/** Writes what is not there yet. */
+async function put(directory: string, name: string, bytes: Uint8Array): Promise<void> {
+  const path = join(directory, name);
+  const there = await readWhole(path, { size: bytes.length }).catch(() => undefined);
+  if (there === undefined || !equalBytes(new Uint8Array(there), bytes))
+    await writeDurably(path, bytes, 0o644);
+}
+
+/** Removes snapshots beyond the newest few, and targets that none of those names; also those of before another online key, whose
+ * versions may be higher. Roots stay for good: clients walk over all of them. What a crash here leaves goes the next time. */
+async function prune(directory: string, current: number): Promise<void> {
+  const names = await readdir(directory);
+  const kept = versionsOf('snapshot', names)
+    .filter((version) => version <= current)
+    .slice(-KEPT_SNAPSHOTS);
+  const keptTargets = new Set<number>();
+  for (const version of kept) {
+    const { signed } = parseMetadata(
+      'snapshot',
+      await readWhole(join(directory, `${version}.snapshot.json`), LIMIT),
+    );
+    keptTargets.add(signed.meta['targets.json']?.version ?? 0);
+  }
+  await removeVersions(directory, names, 'snapshot', new Set(kept));
+  await removeVersions(directory, names, 'targets', keptTargets);
+  await removeTargets(directory, keptTargets);
+}
+
+const LIMIT = { size: 1024 * 1024 };
+
+async function removeVersions(
+  directory: string,
+  names: readonly string[],
+  role: 'snapshot' | 'targets',
+  kept: ReadonlySet<number>,
+): Promise<void> {
+  for (const version of versionsOf(role, names))
+    if (!kept.has(version)) await rm(join(directory, `${version}.${role}.json`), { force: true });
+}
+
+async function removeTargets(directory: string, versions: ReadonlySet<number>): Promise<void> {
+  const kept = new Set<string>();
+  for (const version of versions) {
+    const { signed } = parseMetadata(
+      'targets',
+      await readWhole(join(directory, `${version}.targets.json`), LIMIT),
+    );
+    for (const file of Object.values(signed.targets))
+      for (const path of [...targetPaths(file), `targets/${file.path}`]) kept.add(path);
+  }
+  for (const name of await readdir(join(directory, 'targets')))
+    if (!kept.has(`targets/${name}`)) await rm(join(directory, 'targets', name), { force: true });
+}

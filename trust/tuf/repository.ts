@@ -1,0 +1,184 @@
+/** A repository as it lies on disk and is served: read whole, and found right as a client would find it. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Root, TargetFile } from '@tufjs/models';
+import { messageOf, systemCode } from '../../core/errors.ts';
+import { readWhole } from '../../storage/read-whole.ts';
+import { encodeMetadata, endOf, isSigned, parseMetadata, type MetadataOf } from './metadata.ts';
+import { ROLES, type RoleName } from './roles.ts';
+import { isTarget, TARGET_HASHES } from './target-contents.ts';
+import { TufError } from './tuf-error.ts';
+
+/** The metadata in force. */
+export interface Repository {
+  readonly root: MetadataOf<'root'>;
+  readonly targets: MetadataOf<'targets'>;
+  readonly snapshot: MetadataOf<'snapshot'>;
+  readonly timestamp: MetadataOf<'timestamp'>;
+  /** Path below the repository's URL → bytes: all that is served. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Bytes of one file, and how many files there may be: the repository is served from memory. */
+const FILE_LIMIT = 4 * 1024 * 1024;
+const MAX_FILES = 2048;
+
+/** Metadata files with their version: `2.root.json`. */
+const VERSIONED = /^(\d{1,16})\.(root|targets|snapshot)\.json$/;
+
+/**
+ * The repository in `directory`; undefined when there is none. Of several roots that counts which is the newest one under
+ * which everything is right: a publication writes the root before the timestamp, so one that was interrupted between them
+ * has left a root that does not count. Rejects with {@link TufError} `TUF_DAMAGED` when nothing is right.
+ */
+export async function readRepository(directory: string): Promise<Repository | undefined> {
+  const names = await namesIn(directory);
+  // Of a new repository the timestamp and then `root.json` are written last: without both it was never finished.
+  if (!names.includes('timestamp.json') && !names.includes('root.json')) return undefined;
+  if (names.length > MAX_FILES) throw damaged(directory, `it has more than ${MAX_FILES} files`);
+  try {
+    const roots = await readRoots(directory, names);
+    const timestamp = parseMetadata('timestamp', await read(directory, 'timestamp.json'));
+    const snapshotFile = `${timestamp.signed.snapshotMeta.version}.snapshot.json`;
+    const snapshot = parseMetadata('snapshot', await read(directory, snapshotFile));
+    const targetsFile = `${snapshot.signed.meta['targets.json']?.version ?? 0}.targets.json`;
+    const targets = parseMetadata('targets', await read(directory, targetsFile));
+    const signed = { targets, snapshot, timestamp };
+    const root = roots.findLast((one) =>
+      ONLINE_AND_TARGETS.every((role) => isSigned(one.signed, role, signed[role])),
+    );
+    if (root === undefined)
+      throw damaged(directory, 'its metadata is not signed by the keys of any of its roots');
+    requireLinks(directory, signed);
+    const files = await servedFiles(directory, { names, roots, root, ...signed });
+    return { root, ...signed, files };
+  } catch (error) {
+    throw error instanceof TufError && error.code === 'TUF_DAMAGED'
+      ? error
+      : damaged(directory, messageOf(error), error);
+  }
+}
+
+const ONLINE_AND_TARGETS = ['targets', 'snapshot', 'timestamp'] as const;
+
+/** Role → milliseconds since the epoch at which its metadata ends. */
+export const endsOf = (repository: Repository): Readonly<Record<RoleName, number>> => ({
+  root: endOf(repository.root),
+  targets: endOf(repository.targets),
+  snapshot: endOf(repository.snapshot),
+  timestamp: endOf(repository.timestamp),
+});
+
+/** The roles whose metadata ended before `now`. */
+export const expiredRoles = (repository: Repository, now: number): readonly RoleName[] =>
+  ROLES.filter((role) => endsOf(repository)[role] <= now);
+
+/** The bytes of the targets, by name. */
+export function targetBytes({ targets, files }: Repository): ReadonlyMap<string, Uint8Array> {
+  const names = Object.keys(targets.signed.targets);
+  return new Map(names.map((name) => [name, files.get(`targets/${name}`) ?? new Uint8Array()]));
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw damaged(directory, messageOf(error), error);
+  }
+}
+
+const read = (directory: string, name: string): Promise<Uint8Array> =>
+  readWhole(join(directory, name), { size: FILE_LIMIT });
+
+/** All roots, oldest first; each signed by itself and by the one before. */
+async function readRoots(directory: string, names: readonly string[]): Promise<MetadataOf<'root'>[]> {
+  const versions = versionsOf('root', names);
+  const roots: MetadataOf<'root'>[] = [];
+  for (const version of versions) {
+    const root = parseMetadata('root', await read(directory, `${version}.root.json`));
+    const before = roots.at(-1)?.signed;
+    const isNext = before === undefined || (version === before.version + 1 && isSigned(before, 'root', root));
+    if (root.signed.version !== version || !isNext || !isSigned(root.signed, 'root', root))
+      throw damaged(directory, `${version}.root.json does not follow the root before it`);
+    roots.push(root);
+  }
+  return roots;
+}
+
+/** The versions of a role of which there are files, lowest first. */
+export const versionsOf = (role: 'root' | 'targets' | 'snapshot', names: readonly string[]): number[] =>
+  names
+    .flatMap((name) => {
+      const [, version, of] = VERSIONED.exec(name) ?? [];
+      return of === role ? [Number(version)] : [];
+    })
+    .sort((a, b) => a - b);
+
+/** What each says of the next must be so: versions, lengths and hashes. */
+function requireLinks(
+  directory: string,
+  { timestamp, snapshot, targets }: Pick<Repository, 'timestamp' | 'snapshot' | 'targets'>,
+): void {
+  const links = [
+    [timestamp.signed.snapshotMeta, snapshot],
+    [snapshot.signed.meta['targets.json'], targets],
+  ] as const;
+  for (const [link, metadata] of links) {
+    link?.verify(Buffer.from(encodeMetadata(metadata)));
+    if (link?.version !== metadata.signed.version)
+      throw damaged(directory, `the version of its ${metadata.signed.type} metadata is another one`);
+  }
+}
+
+interface ServedParts extends Omit<Repository, 'files'> {
+  readonly names: readonly string[];
+  readonly roots: readonly MetadataOf<'root'>[];
+}
+
+async function servedFiles(directory: string, parts: ServedParts): Promise<ReadonlyMap<string, Uint8Array>> {
+  const { names, roots, root, targets, timestamp } = parts;
+  const files = new Map<string, Uint8Array>();
+  const inForce = roots.filter(({ signed }) => signed.version <= root.signed.version);
+  for (const one of inForce) files.set(`${one.signed.version}.root.json`, encodeMetadata(one));
+  files.set('root.json', encodeMetadata(root));
+  // Clients that have just read an older timestamp still ask for what it names.
+  for (const role of ['snapshot', 'targets'] as const)
+    for (const version of versionsOf(role, names)) {
+      const name = `${version}.${role}.json`;
+      files.set(name, await read(directory, name));
+    }
+  for (const file of Object.values(targets.signed.targets)) await addTarget(directory, file, files);
+  files.set('timestamp.json', encodeMetadata(timestamp));
+  return files;
+}
+
+/** Under each of its hashes, and under its name. */
+async function addTarget(directory: string, file: TargetFile, files: Map<string, Uint8Array>): Promise<void> {
+  const [first] = targetPaths(file);
+  const bytes = await read(directory, first);
+  if (!isTarget(file, bytes)) throw damaged(directory, `${first} is not what was signed`);
+  for (const path of [...targetPaths(file), `targets/${file.path}`]) files.set(path, bytes);
+}
+
+/** Where a target is published: under its hashes. */
+export const targetPaths = ({ path, hashes }: TargetFile): [string, ...string[]] => {
+  const [first = '', ...others] = TARGET_HASHES.map(
+    (algorithm) => `targets/${hashes[algorithm] ?? ''}.${path}`,
+  );
+  return [first, ...others];
+};
+
+/** Whether the keys of snapshot and timestamp are other ones: then clients forget the versions that they saw. */
+export const hasOtherOnlineKeys = (before: Root, after: Root): boolean =>
+  (['snapshot', 'timestamp'] as const).some(
+    (role) =>
+      [...(before.roles[role]?.keyIDs ?? [])].sort().join() !==
+      [...(after.roles[role]?.keyIDs ?? [])].sort().join(),
+  );
+
+const damaged = (directory: string, why: string, cause?: unknown): TufError =>
+  new TufError('TUF_DAMAGED', `the TUF repository ${directory} cannot be used: ${why}`, {
+    hint: 'Restore that directory from a backup: versions go by the clock, so nothing that was published later is undone.',
+    cause,
+  });

@@ -1,0 +1,86 @@
+/** What Sigstore's clients fetch through TUF: the files of today, and beside them one file for each certificate and key, which tools of before look for by name or by
+ * `custom.sigstore.usage` (Kyverno, policy-controller, cosign 2). */
+import { equalBytes } from '../../core/bytes.ts';
+import { encodePem } from '../../core/pem.ts';
+import { encodeSigningConfig, type SigningConfig } from '../format/signing-config.ts';
+import {
+  encodeTrustedRoot,
+  type TrustedAuthority,
+  type TrustedLogInstance,
+  type TrustedRoot,
+  type Window,
+} from '../format/trusted-root.ts';
+import type { SigstoreUsage, TargetContent, TargetContents } from './target-contents.ts';
+
+/** The targets of an instance. In `root` what is in force stands in front: it gets the names without a number that some tools know alone. `now` in milliseconds
+ * since the epoch. */
+export function sigstoreTargets(root: TrustedRoot, signing: SigningConfig, now: number): TargetContents {
+  return new Map([
+    ['trusted_root.json', { text: encodeTrustedRoot(root) }],
+    ['signing_config.v0.2.json', { text: encodeSigningConfig(signing) }],
+    ...authorityTargets(root.certificateAuthorities, now),
+    ...logTargets('ctfe', 'CTFE', root.certificateLogs, now),
+    ...logTargets('rekor', 'Rekor', root.artifactLogs, now),
+    ...timestampTargets(root.timestampAuthorities, now),
+  ]);
+}
+
+type Named = readonly [name: string, content: TargetContent];
+
+/** `Expired` means to clients that new signatures are refused and old ones are not. */
+const statusOf = ({ end }: Window, now: number): SigstoreUsage['status'] =>
+  end === undefined || now <= end ? 'Active' : 'Expired';
+
+const pem = (der: Uint8Array): string => encodePem('CERTIFICATE', der);
+
+/** One file for each root and each intermediate, numbered in the order of the trusted root. A certificate that several chains have is active as long
+ * as one of them is. */
+function authorityTargets(authorities: readonly TrustedAuthority[], now: number): Named[] {
+  const of = (chainPart: (chain: readonly Uint8Array[]) => readonly Uint8Array[], name: string): Named[] =>
+    distinct(authorities.flatMap(({ chain }) => chainPart(chain))).map((der, index) => {
+      const users = authorities.filter(({ chain }) => chain.some((one) => equalBytes(one, der)));
+      const [user = { uri: '', window: { start: 0 } }] = users;
+      const isActive = users.some(({ window }) => statusOf(window, now) === 'Active');
+      const usage = { usage: 'Fulcio', status: isActive ? 'Active' : 'Expired', uri: user.uri } as const;
+      return [`${name}_v${index + 1}.crt.pem`, { text: pem(der), usage }];
+    });
+  return [
+    ...of((chain) => chain.slice(-1), 'fulcio'),
+    ...of((chain) => chain.slice(0, -1), 'fulcio_intermediate'),
+  ];
+}
+
+const distinct = (certificates: readonly Uint8Array[]): Uint8Array[] =>
+  certificates.filter((der, index) => certificates.findIndex((one) => equalBytes(one, der)) === index);
+
+/** `ctfe.pub`, `ctfe_2.pub`, …: one key a file, as cosign reads one. */
+const logTargets = (
+  name: string,
+  usage: 'CTFE' | 'Rekor',
+  logs: readonly TrustedLogInstance[],
+  now: number,
+): Named[] =>
+  logs.map(({ publicKey, baseUrl, window }, index) => [
+    index === 0 ? `${name}.pub` : `${name}_${index + 1}.pub`,
+    {
+      text: encodePem('PUBLIC KEY', publicKey),
+      usage: { usage, status: statusOf(window, now), uri: baseUrl },
+    },
+  ]);
+
+/** Of one authority alone: cosign 2 refuses the certificates of two. */
+function timestampTargets([first]: readonly TrustedAuthority[], now: number): Named[] {
+  if (first === undefined) return [];
+  const { chain, uri, window } = first;
+  const usage = { usage: 'TSA', status: statusOf(window, now), uri } as const;
+  const [leaf, ...above] = chain;
+  const root = above.pop() ?? leaf;
+  const named = [
+    ['tsa_leaf.crt.pem', leaf] as const,
+    ...above.map((der, index) => [`tsa_intermediate_${index}.crt.pem`, der] as const),
+    ['tsa_root.crt.pem', root] as const,
+  ];
+  return named.flatMap(([name, der]) =>
+    der === undefined ? [] : [[name, { text: pem(der), usage }] as const],
+  );
+}
