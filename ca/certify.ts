@@ -17,6 +17,8 @@ export type CaKeyType = (typeof CA_KEY_TYPES)[number];
 export const YEAR = 365.25 * 24 * 3600 * 1000;
 /** How long an intermediate lives, in milliseconds, if its root does. */
 export const INTERMEDIATE_LIFETIME = 3 * YEAR;
+/** How long a certificate for timestamps lives, in milliseconds, if its root does. */
+export const TIMESTAMP_LIFETIME = 10 * YEAR;
 
 const EC = (namedCurve: string, hash: string): SigningParameters => ({
   import: { name: 'ECDSA', namedCurve },
@@ -90,6 +92,18 @@ export const intermediateExtensions = async (root: x509.X509Certificate): Promis
   new x509.KeyUsagesExtension(CA_KEY_USAGE, true),
   new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.codeSigning], false),
   new x509.BasicConstraintsExtension(true, 0, true),
+  await keyIdentifierOf(root),
+];
+
+/** The one use of a key for timestamps, critical (RFC 3161 §2.3). */
+export const timestampUsage = (): x509.Extension =>
+  new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.timeStamping], true);
+
+/** What stands in a certificate for timestamps below `root`. */
+export const timestampExtensions = async (root: x509.X509Certificate): Promise<x509.Extension[]> => [
+  new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+  timestampUsage(),
+  new x509.BasicConstraintsExtension(false, undefined, true),
   await keyIdentifierOf(root),
 ];
 

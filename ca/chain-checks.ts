@@ -101,18 +101,29 @@ const CHECKS: readonly Check[] = [
     );
   },
   function signature(cert, _index, parent) {
-    if (parent === undefined) return;
-    if (!equalBytes(cert.issuer, parent.subject)) {
-      throw refusal('CHAIN_BROKEN', cert, 'the next certificate is not its issuer', ORDER);
-    }
-    if (BROKEN.has(cert.signatureAlgorithm)) {
-      throw refusal('CHAIN_BROKEN', cert, 'it is signed with SHA-1 or MD5', 'Have it issued with SHA-256.');
-    }
-    if (!isSignedBy(cert, parent)) {
-      throw refusal('CHAIN_BROKEN', cert, 'its signature was not made by the next certificate', ORDER);
-    }
+    if (parent !== undefined) checkSignature(cert, parent);
   },
 ];
+
+/** Throws {@link AuthorityError} `CHAIN_BROKEN` unless each certificate was signed by the next one. */
+export function checkSignatures(chain: readonly Certificate[]): void {
+  chain.forEach((cert, index) => {
+    const parent = chain[index + 1];
+    if (parent !== undefined) checkSignature(cert, parent);
+  });
+}
+
+function checkSignature(cert: Certificate, parent: Certificate): void {
+  if (!equalBytes(cert.issuer, parent.subject)) {
+    throw refusal('CHAIN_BROKEN', cert, 'the next certificate is not its issuer', ORDER);
+  }
+  if (BROKEN.has(cert.signatureAlgorithm)) {
+    throw refusal('CHAIN_BROKEN', cert, 'it is signed with SHA-1 or MD5', 'Have it issued with SHA-256.');
+  }
+  if (!isSignedBy(cert, parent)) {
+    throw refusal('CHAIN_BROKEN', cert, 'its signature was not made by the next certificate', ORDER);
+  }
+}
 
 const ORDER = 'Order the file: issuing CA first, then each issuer, root last.';
 

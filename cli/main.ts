@@ -55,7 +55,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
     ],
     ['ca', 'Renew the issuing CA', async () => (await import('./ca/ca.ts')).register],
     ['keys', 'Change the passphrase of keys', async () => (await import('./instance/keys.ts')).register],
-    ['trust', 'Write what verifiers need', async () => (await import('./verify/trust.ts')).register],
+    ['trust', 'Write what verifiers need', async () => (await import('./trust/trust.ts')).register],
     [
       'completion',
       'Print a script that completes commands in a shell',

@@ -3,6 +3,8 @@ import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { createAuthorityChain } from '../ca/ceremony.ts';
+import { caKeyTypeOf } from '../ca/certify.ts';
+import { certifyTimestamps, timestampCommonName } from '../ca/timestamp-certificate.ts';
 import { writeKeyPem } from '../signers/key-file.ts';
 import { generateKey } from '../signers/key-types.ts';
 import { createDataDirectory } from './create-data-directory.ts';
@@ -16,7 +18,7 @@ import { describeName } from '../core/distinguished-name.ts';
 import { decodePem, encodePem } from '../core/pem.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import { createCtLog } from '../ct-log/create-log.ts';
-import { syncDirectory, writeNew } from '../storage/durable-file.ts';
+import { makeDirectory, syncDirectory, writeNew } from '../storage/durable-file.ts';
 import { nameOfOrigin } from '../tlog/core/log-identity.ts';
 import type { CtLogIdentity, SctExtensions } from '../ct-log/log-identity.ts';
 import { MayflyError } from '../core/errors.ts';
@@ -74,6 +76,8 @@ export interface CreatedInstance {
   /** Issuing CA first, root last. */
   readonly chain: readonly CertificateSummary[];
   readonly log: CtLogIdentity;
+  /** The certificate for timestamps; undefined for an adopted CA, whose root key is elsewhere. */
+  readonly timestamps?: CertificateSummary | undefined;
   /** Absolute path of the root key; undefined for an adopted CA. */
   readonly rootKeyFile?: string | undefined;
 }
@@ -95,9 +99,10 @@ export async function createInstance(request: InstanceRequest): Promise<CreatedI
     try {
       await write(paths.intermediateKey, writeKeyPem(authority.issuingKey, request.passphrase), 0o600);
       await write(paths.chain, authority.chainPem, 0o644);
+      const timestamps = await makeTimestamps(request, paths, authority);
       await write(paths.config, request.configText, 0o600);
       const log = await makeLog(request, paths, name);
-      return { paths, chain: summaries(authority.chainPem), log, rootKeyFile };
+      return { paths, chain: summaries(authority.chainPem), log, timestamps, rootKeyFile };
     } catch (error) {
       // A root key of a CA that never was is only good for confusion.
       if (rootKeyFile !== undefined) await rm(rootKeyFile, { force: true });
@@ -118,6 +123,25 @@ async function authorityOf({ authority, mode, clock }: InstanceRequest): Promise
   const made = await createAuthorityChain({ organization, commonName, keyType, clock, dev: mode === 'dev' });
   const chainPem = [made.intermediateDer, made.rootDer].map((der) => encodePem('CERTIFICATE', der)).join('');
   return { issuingKey: made.intermediateKey, rootKey: made.rootKey, chainPem };
+}
+
+/** The timestamp authority of a new CA: only the root can certify its key. */
+async function makeTimestamps(
+  { passphrase, clock }: InstanceRequest,
+  paths: DataPaths,
+  { rootKey, chainPem }: WrittenAuthority,
+): Promise<CertificateSummary | undefined> {
+  const rootDer = decodePem(chainPem).at(-1)?.bytes;
+  if (rootKey === undefined || rootDer === undefined) return undefined;
+  const key = await generateKey(caKeyTypeOf(rootKey));
+  const ceremony = { root: chainPem, rootKey, clock };
+  const chain = await certifyTimestamps(createPublicKey(key), timestampCommonName(rootDer), ceremony);
+  await write(paths.timestampKey, writeKeyPem(key, passphrase), 0o600);
+  const directory = dirname(paths.timestampChain);
+  await makeDirectory(directory, paths.root);
+  await write(paths.timestampChain, chain, 0o644);
+  await syncDirectory(directory);
+  return summaries(chain)[0];
 }
 
 /** Written before anything that it signed is complete: a CA without its root key could never be renewed. */

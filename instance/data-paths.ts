@@ -14,7 +14,7 @@ export interface DataPaths {
   readonly formerChains: string;
   /** The chain of the next issuing CA, which verifiers trust already and which issues nothing yet; PEM as `chain`. */
   readonly nextChain: string;
-  /** Certificates of the timestamp authority in PEM, the one that signs first, root last. */
+  /** Certificates of the timestamp authority in PEM, the one that signs first, root last. Missing where there is no timestamp authority. */
   readonly timestampChain: string;
   /** The same of its successor, which verifiers trust already and which signs nothing yet. */
   readonly nextTimestampChain: string;
@@ -24,6 +24,11 @@ export interface DataPaths {
   readonly intermediateKey: string;
   /** The key of a renewal that was begun. It is the issuing key as soon as the chain is its own. */
   readonly nextIntermediateKey: string;
+  /** Chains for timestamps that were in force before: one PEM file each; there after a renewal only. */
+  readonly formerTimestampChains: string;
+  readonly timestampKey: string;
+  /** The key of a successor. It is the key for timestamps as soon as the chain is its own. */
+  readonly nextTimestampKey: string;
   /** Only with `--keep-root-key`; never opened by the service. */
   readonly rootKey: string;
   /** Used tokens, where an issuer block has a replay guard (also -wal, -shm). */
@@ -66,6 +71,9 @@ export function dataPaths(root: string): DataPaths {
     keys,
     nextIntermediateKey: join(keys, 'intermediate.next.key.pem'),
     intermediateKey: join(keys, 'intermediate.key.pem'),
+    formerTimestampChains: join(root, 'tsa', 'former'),
+    timestampKey: join(keys, 'tsa.key.pem'),
+    nextTimestampKey: join(keys, 'tsa.next.key.pem'),
     rootKey: join(keys, 'root.key.pem'),
     replay: join(root, 'replay.db'),
     logs: join(root, 'logs'),

@@ -4,7 +4,8 @@
  */
 import { expect } from 'chai';
 import { MAX_LENGTH } from '../config/yaml/document.ts';
-import { JUMP_TOLERANCE, LONGEST_DOUBT } from '../tlog/sequence/clock-guard.ts';
+import { LONGEST_DOUBT } from '../core/steadied-clock.ts';
+import { JUMP_TOLERANCE } from '../tlog/sequence/clock-guard.ts';
 import { GROUP } from '../tlog/index/hash-group.ts';
 import { MAX_ENTRIES, MAX_ENTRIES_BYTES } from '../ct-log/read-entries.ts';
 import { MAX_PATTERN_LENGTH } from '../oidc/issuer-pattern.ts';

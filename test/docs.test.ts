@@ -10,7 +10,14 @@ import { projectRoot } from './support/project-root.ts';
 const PAGES = ['docs', 'README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'test/README.md'];
 
 /** Folders of the data directory, which have the names of folders here. */
-const OF_THE_DATA_DIRECTORY = new Set(['ca/former', 'ca/chain.pem', 'trust/trusted_root.json']);
+const OF_THE_DATA_DIRECTORY = new Set([
+  'ca/former',
+  'ca/chain.pem',
+  'tsa/chain.pem',
+  'tsa/next.pem',
+  'tsa/former',
+  'trust/trusted_root.json',
+]);
 
 const read = (file: string): string => readFileSync(join(projectRoot, file), 'utf8');
 

@@ -1,5 +1,5 @@
 /** The way from a leaf to a trusted root (RFC 5280 §6.1), by names and signatures. */
-import { equalBytes } from '../core/bytes.ts';
+import { equalBytes, toHex } from '../core/bytes.ts';
 import type { Certificate } from '../core/certificate.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
@@ -8,25 +8,36 @@ import { rsaWeakness } from '../core/rsa-weakness.ts';
 import { SIGNATURE_SCHEMES } from '../core/signature-algorithm.ts';
 import { checkAuthority, checkValidity } from './certificate-rules.ts';
 import type { VerifyCrypto } from './crypto.ts';
+import { authorityKeyId, subjectKeyId } from './standard-extensions.ts';
 import type { PreparedTrust } from './trust.ts';
 import { refused, VerifyError } from './verify-error.ts';
 
 const MIN_RSA_BITS = 2048;
 const EMPTY_NAME_LENGTH = 2;
 
-/** The CA certificates above `leaf` at `time` (milliseconds), issuing CA first, root last. Throws a refusal with the
+/** What a path is looked for with. */
+export interface PathRequest {
+  readonly trust: PreparedTrust;
+  /** What came with the leaf: ways to a trusted root, never such a root. */
+  readonly presented: readonly Certificate[];
+  /** Milliseconds since the epoch at which every certificate of the path must be valid, and trusted. */
+  readonly time: number;
+  /**
+   * When the log says that it logged the leaf, if it does: every CA must be trusted then too. Of all times that a certificate of a stolen
+   * key carries, it is the only one that is not the thief's to choose.
+   */
+  readonly loggedAt: number | undefined;
+  readonly crypto: VerifyCrypto;
+}
+
+/** The CA certificates above `leaf`, issuing CA first, root last. Throws a refusal with the
  * reason why the most promising way ended when there is none. */
-export async function findPath(
-  leaf: Certificate,
-  trust: PreparedTrust,
-  time: number,
-  crypto: VerifyCrypto,
-): Promise<ValidPath> {
-  checkValidity(leaf, time, 'the certificate');
-  const search = new PathSearch(trust, time, crypto);
+export async function findPath(leaf: Certificate, request: PathRequest): Promise<ValidPath> {
+  checkValidity(leaf, request.time, 'the certificate');
+  const search = new PathSearch(request);
   const path = await search.from(leaf);
   if (path !== undefined) return path;
-  throw search.reason ?? refused(`no trusted CA is named "${describeName(leaf.issuer)}"`);
+  throw search.reason ?? search.unnamed(`no trusted CA is named "${describeName(leaf.issuer)}"`);
 }
 
 /** The CA certificates above a leaf, issuing CA first, root last; at least the root. */
@@ -35,31 +46,35 @@ export type ValidPath = readonly [...intermediates: Certificate[], root: Certifi
 /** Goes up one CA at a time on all ways at once, and to each intermediate by its shortest way only: with fewer CAs below
  * it, it allows no less. So the work is bounded by the square of the number of CAs, also where they sign each other. */
 class PathSearch {
-  /** For each number of CAs that were passed, why the first way ended there. */
-  readonly #reasons: (VerifyError | FormatError | undefined)[] = [];
-  readonly #trust: PreparedTrust;
-  readonly #time: number;
-  readonly #crypto: VerifyCrypto;
+  /** For each number of CAs that were passed, why the most promising way ended there. */
+  readonly #ends: (WayEnd | undefined)[] = [];
+  readonly #request: PathRequest;
 
-  constructor(trust: PreparedTrust, time: number, crypto: VerifyCrypto) {
-    this.#trust = trust;
-    this.#time = time;
-    this.#crypto = crypto;
+  constructor(request: PathRequest) {
+    this.#request = request;
   }
 
   /** Why the way that led furthest ended. */
   get reason(): VerifyError | FormatError | undefined {
-    return this.#reasons.findLast((reason) => reason !== undefined);
+    return this.#ends.findLast((end) => end !== undefined)?.reason;
+  }
+
+  /** The refusal for a CA that nothing names. The log of the certificate is trusted, so it is probably a newer CA of the same service. */
+  unnamed(sentence: string): VerifyError {
+    const { loggedAt, trust } = this.#request;
+    const isStale = loggedAt !== undefined || trust.unusable.length > 0;
+    return refused([sentence, ...trust.unusable].join('; '), isStale ? 'trust' : 'certificate');
   }
 
   /** The shortest path from `leaf` to a root. */
   async from(leaf: Certificate): Promise<ValidPath | undefined> {
-    const unused = new Set(this.#trust.intermediates);
+    const { trust, presented } = this.#request;
+    const unused = new Set([...trust.intermediates, ...presented.filter(isNewTo(trust))]);
     for (let ways: readonly Certificate[][] = [[]]; ways.length > 0;) {
       const further: Certificate[][] = [];
       for (const way of ways) {
         const child = way.at(-1) ?? leaf;
-        for (const root of this.#trust.roots)
+        for (const root of trust.roots)
           if (await this.#accepts(root, child, way.length)) return [...way, root];
         for (const intermediate of unused) {
           if (!(await this.#accepts(intermediate, child, way.length))) continue;
@@ -67,7 +82,10 @@ class PathSearch {
           further.push([...way, intermediate]);
         }
         if (way.length > 0)
-          this.#reasons[way.length] ??= refused(`no trusted root is named "${describeName(child.issuer)}"`);
+          this.#ends[way.length] ??= {
+            isSigned: false,
+            reason: this.unnamed(`no trusted root is named "${describeName(child.issuer)}"`),
+          };
       }
       ways = further;
     }
@@ -76,17 +94,38 @@ class PathSearch {
 
   async #accepts(authority: Certificate, child: Certificate, below: number): Promise<boolean> {
     if (!equalBytes(authority.subject, child.issuer)) return false;
+    let isSigned = false;
     try {
-      await checkSignature(child, authority, this.#crypto);
-      checkAuthority(authority, below, this.#time);
+      await checkSignature(child, authority, this.#request.crypto);
+      isSigned = true;
+      this.#checkAuthority(authority, below);
       return true;
     } catch (error) {
       if (!(error instanceof VerifyError) && !(error instanceof FormatError)) throw error;
-      this.#reasons[below] ??= error;
+      // What is wrong with the CA that did sign says more than that its namesakes did not.
+      if (this.#ends[below] === undefined || (isSigned && !this.#ends[below].isSigned))
+        this.#ends[below] = { isSigned, reason: error };
       return false;
     }
   }
+
+  #checkAuthority(authority: Certificate, below: number): void {
+    const { time, loggedAt = time, trust } = this.#request;
+    checkAuthority(authority, below, time);
+    trust.windows.require(authority, [time, loggedAt]);
+  }
 }
+
+interface WayEnd {
+  /** Whether the CA at which it ended signed what is below it. */
+  readonly isSigned: boolean;
+  readonly reason: VerifyError | FormatError;
+}
+
+const isNewTo =
+  ({ roots, intermediates }: PreparedTrust) =>
+  ({ der }: Certificate): boolean =>
+    ![...roots, ...intermediates].some((known) => equalBytes(known.der, der));
 
 /** Throws a refusal unless `authority` signed `child`. */
 async function checkSignature(
@@ -101,11 +140,23 @@ async function checkSignature(
     throw refused(`a certificate is signed by the unknown or weak algorithm ${child.signatureAlgorithm}`);
   }
   const key = parsePublicKey(authority.spki);
-  if (key.type !== scheme.keyType) throw refused(`the key of ${who} does not fit the signature below it`);
+  if (key.type !== scheme.keyType) {
+    requireNamed(child, authority, who);
+    throw refused(`the key of ${who} does not fit the signature below it`);
+  }
   if (key.type === 'rsa' && key.bits < MIN_RSA_BITS) throw refused(`the key of ${who} is too short`);
   const weakness = key.type === 'rsa' ? rsaWeakness(key.modulus) : undefined;
   if (weakness !== undefined) throw refused(`the key of ${who} ${weakness}`);
-  if (!(await crypto.verify(scheme, authority.spki, child.tbs, child.signature))) {
-    throw refused(`the signature of ${who} over a certificate does not hold`);
-  }
+  if (await crypto.verify(scheme, authority.spki, child.tbs, child.signature)) return;
+  requireNamed(child, authority, who);
+  throw refused(`the signature of ${who} over a certificate does not hold`);
+}
+
+/** Throws a refusal that blames the trust where `child` itself says that another CA of that name issued it: one that followed, or came
+ * before. */
+function requireNamed(child: Certificate, authority: Certificate, who: string): void {
+  const [asked, has] = [authorityKeyId(child), subjectKeyId(authority)];
+  if (asked === undefined || has === undefined || equalBytes(asked, has)) return;
+  const sentence = `${who} that is trusted has the key id ${toHex(has)}, and ${toHex(asked)} issued what is below it`;
+  throw refused(sentence, 'trust');
 }

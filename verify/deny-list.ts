@@ -84,7 +84,7 @@ export function requireNotDenied({ rules }: DenyList, subject: DenySubject, cryp
   const at = rules.findIndex((rule) => CRITERIA.every((criterion) => criterion(rule, facts)));
   const rule = rules[at];
   if (rule !== undefined)
-    throw refused(`rule ${at + 1} of the deny list denies it: ${printable(rule.reason)}`);
+    throw refused(`rule ${at + 1} of the deny list denies it: ${printable(rule.reason)}`, 'policy');
 }
 
 interface Facts {

@@ -30,7 +30,8 @@ export const matching = (source: string, covers: (text: string) => boolean | und
   description: `one that ${source} matches as a whole`,
   accepts(text) {
     const covered = covers(text);
-    if (covered === undefined) throw refused(`it takes too much work to match a name with ${source}`);
+    if (covered === undefined)
+      throw refused(`it takes too much work to match a name with ${source}`, 'policy');
     return covered;
   },
 });

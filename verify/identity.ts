@@ -53,6 +53,9 @@ export function readIssuer(certificate: Certificate): string {
 /** Throws a refusal unless the policy accepts the text. */
 export function demand(policy: TextPolicy, text: string, what: string): void {
   if (!policy.accepts(text)) {
-    throw refused(`the ${what} is "${printable(text)}", wanted is ${printable(policy.description)}`);
+    throw refused(
+      `the ${what} is "${printable(text)}", wanted is ${printable(policy.description)}`,
+      'policy',
+    );
   }
 }

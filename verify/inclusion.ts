@@ -3,7 +3,6 @@ import { equalBytes } from '../core/bytes.ts';
 import { spkiOfEd25519Key } from '../core/public-key.ts';
 import { SIGNATURE_ALGORITHMS } from '../core/signature-algorithm.ts';
 import { parseCheckpoint, type Checkpoint } from '../tlog/format/checkpoint.ts';
-import { TLS_ECDSA, TLS_SHA256 } from '../ct-log/format/digitally-signed.ts';
 import { parseLeafIndex } from '../ct-log/format/leaf-index.ts';
 import { hashLeaf } from '../tlog/format/merkle.ts';
 import { verifyInclusion } from '../tlog/format/merkle-verify.ts';
@@ -12,8 +11,10 @@ import { parseTlogProof } from '../tlog/format/tlog-proof.ts';
 import { encodeTreeHead, parseTreeHeadSignature } from '../ct-log/format/tree-head.ts';
 import { makeVkey, type Vkey } from '../tlog/format/vkey.ts';
 import type { VerifyCrypto } from './crypto.ts';
-import { LOG_SCHEME, type FoundSct } from './sct.ts';
-import type { TrustedLog } from './trust.ts';
+import { isSignedByLog, logKeyKind } from './log-key.ts';
+import type { FoundSct } from './sct.ts';
+import { requireWithin } from './trust-windows.ts';
+import type { PreparedLog } from './trust.ts';
 import { refused } from './verify-error.ts';
 
 /** Where an entry was shown to be. */
@@ -45,34 +46,37 @@ export async function checkInclusion(
   return { index, size };
 }
 
-/** Throws a refusal unless the log signed the checkpoint with every key that is trusted for it: the ECDSA key of its SCTs
+/** Throws a refusal unless the log signed the checkpoint with every key that is trusted for it: the key of its SCTs
  * always, the Ed25519 key where the trust names one. Each covers what the other does not (the time of the head; the
- * origin), and a line that is missing may have been cut off. Lines of other keys (witnesses) are passed over. */
+ * origin), and a line that is missing may have been cut off. Lines of other keys (witnesses) are passed over. Where the trust does not
+ * say how checkpoints name the log, as a trusted root does not, its key alone says that it is this log's. */
 async function checkCheckpoint(checkpoint: Checkpoint, found: FoundSct, crypto: VerifyCrypto): Promise<void> {
-  const { origin } = found.log;
+  const { name: log, origin = checkpoint.origin } = found.log;
   if (checkpoint.origin !== origin) {
     throw refused(`the proof's checkpoint is of another log than the SCT, which is of ${origin}`);
   }
-  for (const key of logKeys(found.log, crypto)) {
+  for (const key of logKeys(origin, found.log, crypto)) {
     const lines = checkpoint.signatures.filter(
       ({ name, keyId }) => name === key.name && equalBytes(keyId, key.keyId),
     );
-    const kind = KEY_NAMES[key.type];
+    const kind = key.type === 'ed25519' ? 'Ed25519' : logKeyKind(key.key);
     if (lines.length === 0)
-      throw refused(`the proof's checkpoint is not signed with the ${kind} key of the log ${origin}`);
+      throw refused(`the proof's checkpoint is not signed with the ${kind} key of the log ${log}`);
     for (const line of lines) {
       if (!(await LINE_CHECKS[key.type](line, key, { checkpoint, found, crypto }))) {
-        throw refused(`the ${kind} signature of the log ${origin} on the proof's checkpoint does not hold`);
+        throw refused(`the ${kind} signature of the log ${log} on the proof's checkpoint does not hold`);
       }
     }
   }
 }
 
-const KEY_NAMES: Readonly<Record<LogKey['type'], string>> = { 'static-ct': 'ECDSA', ed25519: 'Ed25519' };
-
 type LogKey = Vkey & { readonly type: 'static-ct' | 'ed25519' };
 
-function logKeys({ origin, publicKey, ed25519PublicKey }: TrustedLog, { sha256 }: VerifyCrypto): LogKey[] {
+function logKeys(
+  origin: string,
+  { publicKey, ed25519PublicKey }: PreparedLog,
+  { sha256 }: VerifyCrypto,
+): LogKey[] {
   const main: LogKey = { ...makeVkey(sha256, origin, 'static-ct', publicKey), type: 'static-ct' };
   if (ed25519PublicKey === undefined) return [main];
   return [main, { ...makeVkey(sha256, origin, 'ed25519', ed25519PublicKey), type: 'ed25519' }];
@@ -94,17 +98,18 @@ const LINE_CHECKS: Readonly<Record<LogKey['type'], LineCheck>> = {
   },
 };
 
+/** A head that the log signed outside the time in which it is trusted proves nothing either: who took its key signs any tree. */
 function checkTreeHeadLine(
   line: NoteSignature,
   key: LogKey,
   context: LineContext,
 ): boolean | Promise<boolean> {
   const { checkpoint, found, crypto } = context;
-  const { timestamp, hashAlgorithm, signatureAlgorithm, signature } = parseTreeHeadSignature(line.signature);
+  const { timestamp, ...signed } = parseTreeHeadSignature(line.signature);
   // This signature does not cover the text, so nothing but the tree head may stand there.
   if (checkpoint.extensions.length > 0) throw refused("the proof's checkpoint has lines that nobody signed");
   if (timestamp < found.sct.timestamp) throw refused("the proof's checkpoint is older than the SCT");
-  if (hashAlgorithm !== TLS_SHA256 || signatureAlgorithm !== TLS_ECDSA) return false;
+  requireWithin(found.log.windows, [timestamp], `the log ${found.log.name}, whose head the proof is under,`);
   const head = encodeTreeHead({ timestamp, size: checkpoint.size, root: checkpoint.root });
-  return crypto.verify(LOG_SCHEME, key.key, head, signature);
+  return isSignedByLog(signed, key.key, head, "the head of the proof's checkpoint", crypto);
 }

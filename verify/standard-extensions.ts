@@ -1,15 +1,17 @@
 /** The extensions of RFC 5280 that decide what a certificate may do. Readers throw FormatError. */
 import { findExtension, type Certificate } from '../core/certificate.ts';
+import { contextTag, Tag } from '../core/der-tag.ts';
 import { booleanValue, DerReader, oidText, readOnly, unsignedMagnitude } from '../core/der-reader.ts';
-import { Tag } from '../core/der-tag.ts';
 import { FormatError } from '../core/errors.ts';
 
 /** Object identifiers of the extensions that this verifier understands. */
 export const EXTENSION = {
+  subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
   nameConstraints: '2.5.29.30',
+  authorityKeyIdentifier: '2.5.29.35',
   extendedKeyUsage: '2.5.29.37',
 } as const;
 
@@ -73,4 +75,17 @@ export function extendedKeyUsage(certificate: Certificate): ReadonlySet<string> 
   while (!reader.done) usages.add(oidText(reader.next(Tag.oid).value));
   if (usages.size === 0) throw new FormatError('MALFORMED', 'ExtendedKeyUsage is empty');
   return usages;
+}
+
+/** What the certificate calls its own key (§4.2.1.2); undefined when it does not. */
+export function subjectKeyId(certificate: Certificate): Uint8Array | undefined {
+  const extension = findExtension(certificate, EXTENSION.subjectKeyIdentifier);
+  return extension && readOnly(extension.value, Tag.octetString).value;
+}
+
+/** What the certificate calls the key that signed it (§4.2.1.1); undefined when it does not. */
+export function authorityKeyId(certificate: Certificate): Uint8Array | undefined {
+  const extension = findExtension(certificate, EXTENSION.authorityKeyIdentifier);
+  if (extension === undefined) return undefined;
+  return new DerReader(readOnly(extension.value, Tag.sequence).value).optional(contextTag(0, false))?.value;
 }

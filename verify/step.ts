@@ -1,5 +1,5 @@
 import { FormatError } from '../core/errors.ts';
-import { VerifyError } from './verify-error.ts';
+import { VerifyError, type Fault } from './verify-error.ts';
 
 /** The checks, in the order in which they are made. */
 export const STEP_NAMES = [
@@ -16,6 +16,8 @@ export interface Step {
   readonly ok: boolean;
   /** What was found, or why the answer is no; safe to show. */
   readonly detail: string;
+  /** Of a failed one: with whom the fault lies. */
+  readonly fault?: Fault;
 }
 
 /** A check that could not be made because an earlier one failed. */
@@ -53,7 +55,8 @@ export class StepRecorder {
       const refusal =
         error instanceof FormatError || (error instanceof VerifyError && error.code === 'REFUSED');
       if (!refusal) throw error;
-      this.steps.push({ name, ok: false, detail: error.message });
+      const fault = error instanceof VerifyError ? error.fault : 'certificate';
+      this.steps.push({ name, ok: false, detail: error.message, fault });
       return undefined;
     }
   }

@@ -18,16 +18,19 @@ import { loggedLeaf } from './logged-entry.ts';
 import { checkSctSignature, findSct, type FoundSct } from './sct.ts';
 import { STEP_NAMES, StepRecorder, type SkippedStep, type Step, type StepName } from './step.ts';
 import { prepareTrust, type PreparedTrust, type Trust } from './trust.ts';
-import { refused, VerifyError } from './verify-error.ts';
+import { refused, VerifyError, type Fault } from './verify-error.ts';
 
 /** What to verify, and against what. */
 export interface VerifyRequest {
   /** DER. */
   readonly certificate: Uint8Array;
+  /** What came with it: CA certificates, DER, that may lead to a trusted root. None of them is trusted. */
+  readonly presented?: readonly Uint8Array[] | undefined;
   readonly trust: Trust;
   /** Whom the certificate must be for. */
   readonly policy: IdentityPolicy;
-  /** Milliseconds since the epoch at which the chain must have been valid; the SCT's time by default. */
+  /** Milliseconds since the epoch at which the chain must have been valid; the SCT's time by default. CAs whose trust has a window must
+   * be trusted at both. */
   readonly at?: number | undefined;
   /** Text of a C2SP tlog-proof, UTF-8. */
   readonly proof?: Uint8Array | undefined;
@@ -42,12 +45,16 @@ export interface VerifyRequest {
 export interface Verification {
   /** Whether every step passed. */
   readonly ok: boolean;
+  /** With whom the fault lies: the certificate if anything is wrong with it, else the trust, else the policy. */
+  readonly fault: Fault | undefined;
   /** In the order in which they were taken. */
   readonly steps: readonly Step[];
   /** What could not be judged because one of `steps` failed, in the order in which it would have been. */
   readonly skipped: readonly SkippedStep[];
   /** Milliseconds since the epoch: the time at which the chain was judged, if it was. */
   readonly at: number | undefined;
+  /** The CA certificates above it, DER, issuing CA first, root last; empty where no way leads to a trusted root. */
+  readonly path: readonly Uint8Array[];
   /** What the certificate says, whether or not it is true; undefined where it cannot be read. */
   readonly identity: string | undefined;
   readonly issuer: string | undefined;
@@ -70,7 +77,7 @@ export async function verifyCertificate(request: VerifyRequest): Promise<Verific
   const at = request.at ?? found?.sct.timestamp;
   if (at === undefined) record.skip('sct', 'chain');
   const path =
-    at === undefined ? undefined : await checkChain(record, certificate, trust, at, request.crypto);
+    at === undefined ? undefined : await checkChain(record, certificate, { request, trust, at, found });
   const logged = found &&
     path && { found, path, leaf: loggedLeaf(certificate, path[0], found.sct, request.crypto) };
   if (logged) await checkSct(record, certificate, logged, request.crypto);
@@ -86,7 +93,7 @@ export async function verifyCertificate(request: VerifyRequest): Promise<Verific
     identity: said(() => readIdentity(certificate).value),
     issuer: said(() => readIssuer(certificate)),
   };
-  return conclude(record, { at, ...says });
+  return conclude(record, { at, path: path?.map(({ der }) => der), ...says });
 }
 
 /** What is checked about the SCT once it and the issuer of the certificate are known. */
@@ -99,14 +106,20 @@ const inclusionStepOf = ({ proof, requireInclusion }: VerifyRequest): readonly S
 /** The check against the deny list, if there is one. */
 const denyStepOf = ({ deny }: VerifyRequest): readonly StepName[] => (deny === undefined ? [] : ['deny']);
 
-function conclude(
-  { steps, skipped }: StepRecorder,
-  facts: Partial<Pick<Verification, 'at' | 'identity' | 'issuer'>>,
-): Verification {
-  const ok = steps.every((step) => step.ok);
-  const inOrder = STEP_NAMES.flatMap((name) => skipped.filter((step) => step.name === name));
-  return { at: undefined, identity: undefined, issuer: undefined, ...facts, ok, steps, skipped: inOrder };
+interface Facts extends Pick<Verification, 'at' | 'identity' | 'issuer'> {
+  readonly path: Verification['path'] | undefined;
 }
+
+function conclude({ steps, skipped }: StepRecorder, facts: Partial<Facts>): Verification {
+  const { at, path = [], identity, issuer } = facts;
+  const ok = steps.every((step) => step.ok);
+  const fault = FAULTS.find((one) => steps.some((step) => step.fault === one));
+  const inOrder = STEP_NAMES.flatMap((name) => skipped.filter((step) => step.name === name));
+  return { ok, fault, steps, skipped: inOrder, at, path, identity, issuer };
+}
+
+/** The first one decides: newer trust material does not help a wrong certificate. */
+const FAULTS: readonly Fault[] = ['certificate', 'trust', 'policy'];
 
 /** Far above what any real certificate needs, far below what a log entry can hold. */
 const CERTIFICATE_LIMIT = 0x10000;
@@ -121,21 +134,38 @@ function readLeaf(der: Uint8Array): readonly [string, { certificate: Certificate
 
 function describeSct(certificate: Certificate, trust: PreparedTrust): readonly [string, FoundSct] {
   const found = findSct(certificate, trust);
-  return [`one, of the log ${found.log.origin}, at ${rfc3339(found.sct.timestamp)}`, found];
+  return [`one, of the log ${found.log.name}, at ${rfc3339(found.sct.timestamp)}`, found];
+}
+
+interface ChainCheck {
+  readonly request: VerifyRequest;
+  readonly trust: PreparedTrust;
+  readonly at: number;
+  readonly found: FoundSct | undefined;
 }
 
 const checkChain = (
   record: StepRecorder,
   leaf: Certificate,
-  trust: PreparedTrust,
-  at: number,
-  crypto: VerifyCrypto,
+  { request, trust, at, found }: ChainCheck,
 ): Promise<ValidPath | undefined> =>
   record.run('chain', async () => {
-    const path = await findPath(leaf, trust, at, crypto);
+    const presented = readPresented(request.presented ?? []);
+    const loggedAt = found?.sct.timestamp;
+    const path = await findPath(leaf, { trust, presented, time: at, loggedAt, crypto: request.crypto });
     const names = path.map(({ subject }) => `"${describeName(subject)}"`).join(' under ');
     return [`issued by ${names}, all valid at ${rfc3339(at)}`, path];
   });
+
+/** Longer than any chain; each costs signature checks. */
+const PRESENTED_LIMIT = 10;
+
+function readPresented(ders: readonly Uint8Array[]): Certificate[] {
+  if (ders.length > PRESENTED_LIMIT) throw refused(`more than ${PRESENTED_LIMIT} certificates came with it`);
+  if (ders.some((der) => der.length > CERTIFICATE_LIMIT))
+    throw refused('a certificate that came with it is larger than 64 KiB');
+  return ders.map((der) => parseCertificate(der));
+}
 
 interface Logged {
   readonly found: FoundSct;
@@ -153,7 +183,7 @@ async function checkSct(
 ): Promise<void> {
   await record.run('sct-signature', async () => {
     await checkSctSignature(found, leaf, crypto);
-    return [`the log ${found.log.origin} signed for this certificate`, undefined];
+    return [`the log ${found.log.name} signed for this certificate`, undefined];
   });
   await record.run('sct-time', () => {
     checkValidity(certificate, found.sct.timestamp, 'the certificate');
@@ -211,8 +241,8 @@ async function checkLogged(
   if (inclusionStepOf(request).length === 0) return;
   await record.run('inclusion', async () => {
     if (proof === undefined)
-      throw refused('a proof that the certificate is in the log is required, none was given');
+      throw refused('a proof that the certificate is in the log is required, none was given', 'policy');
     const { index, size } = await checkInclusion(proof, found, leaf, crypto);
-    return [`entry ${index} of ${size} in the log ${found.log.origin}`, undefined];
+    return [`entry ${index} of ${size} in the log ${found.log.name}`, undefined];
   });
 }

@@ -7,6 +7,7 @@ import { printable } from '../../core/printable.ts';
 import { anything } from '../../verify/identity-policy.ts';
 import { readIdentity } from '../../verify/identity.ts';
 import type { Step } from '../../verify/step.ts';
+import { knowsNoLog } from '../../verify/trust.ts';
 import { verifyCertificate, type Verification } from '../../verify/verify-certificate.ts';
 import { CommandError } from '../program/command.ts';
 import { platformCrypto } from '../verify/platform-crypto.ts';
@@ -49,12 +50,12 @@ export async function checkAnswer(check: AnswerCheck): Promise<CheckedAnswer> {
   const [leaf = new Uint8Array(), ...issuers] = check.chain.map(derOf);
   const certificate = parsed(() => parseCertificate(leaf));
   if (!equalBytes(certificate.spki, check.key.spki)) throw refused('it is for another key than ours');
-  const verification = await verify(leaf, check);
+  const verification = await verify(leaf, issuers, check);
   const { identity = '', issuer = '' } = verification;
   const likeness = compareNames(certificate, issuer, check.claims);
   return {
     certificatePem: encodePem('CERTIFICATE', leaf),
-    chainPem: trustedIssuers(issuers, check)
+    chainPem: trustedIssuers(issuers, verification)
       .map((der) => encodePem('CERTIFICATE', der))
       .join(''),
     identity,
@@ -62,19 +63,22 @@ export async function checkAnswer(check: AnswerCheck): Promise<CheckedAnswer> {
     serial: toHex(certificate.serial),
     notBefore: certificate.notBefore,
     notAfter: certificate.notAfter,
-    loggedAt: knowsNoLog(check) ? undefined : verification.at,
+    loggedAt: knowsNoLog(check.trust.trust) ? undefined : verification.at,
     trustedBy: check.trust.trustedBy,
     notes: notesOf(certificate, check, likeness),
   };
 }
 
-const knowsNoLog = ({ trust }: AnswerCheck): boolean => trust.trust.logs.length === 0;
-
 /** With trust of its own kind and no log known, only the chain can be judged, at the present. */
-async function verify(leaf: Uint8Array, check: AnswerCheck): Promise<Verification> {
-  const isLogUnknown = knowsNoLog(check);
+async function verify(
+  leaf: Uint8Array,
+  issuers: readonly Uint8Array[],
+  check: AnswerCheck,
+): Promise<Verification> {
+  const isLogUnknown = knowsNoLog(check.trust.trust);
   const verification = await verifyCertificate({
     certificate: leaf,
+    presented: issuers,
     trust: check.trust.trust,
     policy: { identity: anything, issuer: anything },
     at: isLogUnknown ? check.clock() : undefined,
@@ -103,10 +107,9 @@ function compareNames(certificate: Certificate, issuer: string, claims: TokenCla
   return likeness;
 }
 
-/** Only certificates that the trust knows are worth keeping; the service may send what it likes. */
-function trustedIssuers(issuers: readonly Uint8Array[], { trust }: AnswerCheck): readonly Uint8Array[] {
-  const known = [...trust.trust.intermediates, ...trust.trust.roots];
-  const kept = issuers.filter((der) => known.some((one) => equalBytes(one, der)));
+/** Only certificates that lead to a trusted root are worth keeping; the service may send what it likes. */
+function trustedIssuers(issuers: readonly Uint8Array[], { path }: Verification): readonly Uint8Array[] {
+  const kept = issuers.filter((der) => path.some((one) => equalBytes(one, der)));
   if (kept.length > 0) return kept;
   throw refused('none of the CA certificates that came with it is trusted');
 }
@@ -117,7 +120,8 @@ function notesOf(certificate: Certificate, check: AnswerCheck, likeness: NameLik
   if (check.trust.trustedBy === 'service') {
     notes.push("checked against the service's own word only; --trust DIR checks against what you trust");
   }
-  if (knowsNoLog(check)) notes.push("the proof of logging was not checked: the service's log was not found");
+  if (knowsNoLog(check.trust.trust))
+    notes.push("the proof of logging was not checked: the service's log was not found");
   if (likeness.name === 'derived') notes.push('the name was made from the token by rules of the service');
   if (likeness.issuer === 'derived')
     notes.push('the issuer is one that the token mentions, not the one that signed it');

@@ -8,7 +8,7 @@ import type { Trust, TrustedLog } from '../../verify/trust.ts';
 import { CommandError } from '../program/command.ts';
 import { parseLogList } from '../verify/log-list.ts';
 import { platformCrypto } from '../verify/platform-crypto.ts';
-import { readTrustDirectory } from '../verify/trust-directory.ts';
+import { readTrust } from '../verify/chosen-trust.ts';
 import type { ServiceClient } from './service.ts';
 
 /** Trust, and whose word it is. */
@@ -20,7 +20,7 @@ export interface ChosenTrust {
 
 /** The trust directory, or else what the service says of itself. Throws {@link CommandError}. */
 export async function loadTrust(directory: string | undefined, service: ServiceClient): Promise<ChosenTrust> {
-  if (directory !== undefined) return { trust: await readTrustDirectory(directory), trustedBy: 'directory' };
+  if (directory !== undefined) return { trust: await readTrust(directory), trustedBy: 'directory' };
   const certificates = (await service.trustBundle()).map(derOf);
   const isRoot = (der: Uint8Array): boolean => {
     const { subject, issuer } = parseCertificate(der);

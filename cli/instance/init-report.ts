@@ -7,22 +7,29 @@ import { quotedPath } from '../../storage/quoted-path.ts';
 
 /** For machines. */
 export function initFacts(
-  { paths, chain, log, rootKeyFile }: CreatedInstance,
+  { paths, chain, log, timestamps, rootKeyFile }: CreatedInstance,
   warnings: readonly string[],
 ): Record<string, unknown> {
   return {
     directory: paths.root,
     config: paths.config,
-    chain: chain.map(({ subject, notAfter, fingerprint }) => ({
-      subject,
-      notAfter: rfc3339(notAfter),
-      sha256: fingerprint,
-    })),
+    chain: chain.map(certificateFacts),
+    ...(timestamps === undefined ? {} : { timestamps: certificateFacts(timestamps) }),
     log: { origin: log.origin, name: log.name, logId: toBase64(log.logId), sctExtensions: log.sctExtensions },
     ...(rootKeyFile === undefined ? {} : { rootKey: rootKeyFile }),
     warnings,
   };
 }
+
+const certificateFacts = ({
+  subject,
+  notAfter,
+  fingerprint,
+}: CertificateSummary): Readonly<Record<string, string>> => ({
+  subject,
+  notAfter: rfc3339(notAfter),
+  sha256: fingerprint,
+});
 
 /** How the directory was asked for. */
 export interface ReportContext {
@@ -43,6 +50,7 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
     `Made ${paths.root}`,
     '',
     ...chain.flatMap((certificate, index) => certificateLines(titleOf(index, chain.length), certificate)),
+    ...timestampLines(instance, context),
     row('Log', log.origin),
     row('', `log id ${toBase64(log.logId)}`),
     row(
@@ -72,6 +80,17 @@ const certificateLines = (
   { subject, notAfter, fingerprint }: CertificateSummary,
 ): string[] => [row(title, `${subject}, until ${rfc3339(notAfter)}`), row('', `SHA-256 ${fingerprint}`)];
 
+const timestampLines = ({ timestamps }: CreatedInstance, { data }: ReportContext): string[] =>
+  timestamps === undefined
+    ? [
+        row('Timestamps', 'none: only the root can certify a key for them. Where its key is at hand:'),
+        row(
+          '',
+          `${invocation()} tsa init --data ${quotedPath(data)} --root-key FILE   (elsewhere: --csr FILE)`,
+        ),
+      ]
+    : certificateLines('Timestamps', timestamps);
+
 function rootKeyLines(
   { rootKeyFile }: CreatedInstance,
   { keepRootKey, rootEncryption }: ReportContext,
@@ -80,7 +99,7 @@ function rootKeyLines(
   const advice =
     keepRootKey === true
       ? 'The service never opens it and will warn of it: move it offline before you go into production.'
-      : 'Take it offline now. Only a new intermediate, in three years or after a loss, needs it.';
+      : 'Take it offline now. Only a new key for timestamps, each year, and a new intermediate, in three years, need it.';
   const encryption = ROOT_ENCRYPTION[rootEncryption];
   return [
     row('Root key', rootKeyFile),

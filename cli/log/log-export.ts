@@ -8,7 +8,7 @@ import { logV3Json } from '../../ct-log/format/log-v3-json.ts';
 import { parseUrl } from '../certificate/http.ts';
 import type { Speaker } from '../program/command.ts';
 import { logDirectory, type LogNameOptions } from './log-target.ts';
-import { refuseInside } from '../verify/trust.ts';
+import { refuseInside } from '../program/output-directory.ts';
 
 /** Options of the command. */
 export interface LogExportOptions extends LogNameOptions {

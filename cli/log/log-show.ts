@@ -98,7 +98,7 @@ async function placeIn(
   if (certificate !== undefined) {
     const { bytes, head } = await verifiedCheckpoint(log);
     const { source, logId } = log;
-    const der = await readCertificateFile(certificate);
+    const { certificate: der } = await readCertificateFile(certificate);
     return [(await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, der)).index, head];
   }
   const head = await headOf(log);

@@ -6,17 +6,24 @@ import { readFileOrStdin } from '../program/input-file.ts';
 const HINT = 'Give the certificate itself, e.g. the cert.pem that `mayfly certificate` wrote.';
 const SEQUENCE = 0x30;
 
-/** The certificate in a file (or stdin, `-`), DER: the first block of a PEM file (what follows are its issuers, which are taken from
- * the trust directory and not from here), or the file itself. Throws {@link CommandError} `USAGE` with what the file
- * is instead. */
-export async function readCertificateFile(file: string): Promise<Uint8Array> {
+/** A certificate, and what stands behind it in its file. DER. */
+export interface PresentedCertificate {
+  readonly certificate: Uint8Array;
+  readonly presented: readonly Uint8Array[];
+}
+
+/** The certificate in a file (or stdin, `-`): the first block of a PEM file, with the certificates behind it, or the file itself. Throws
+ * {@link CommandError} `USAGE` with what the file is instead. */
+export async function readCertificateFile(file: string): Promise<PresentedCertificate> {
   const bytes = await readFileOrStdin(file, 'CERT', HINT);
   const path = file === '-' ? 'stdin' : file;
-  if (bytes[0] === SEQUENCE) return bytes;
-  const [first] = readBlocks(path, bytes);
+  if (bytes[0] === SEQUENCE) return { certificate: bytes, presented: [] };
+  const [first, ...more] = readBlocks(path, bytes);
   if (first === undefined) throw wrong(`${path} holds no certificate: it is neither PEM nor DER`);
-  if (first.label === 'CERTIFICATE') return first.bytes;
-  throw wrong(`${path} begins with a ${describe(first.label)}, not with a certificate`);
+  if (first.label !== 'CERTIFICATE')
+    throw wrong(`${path} begins with a ${describe(first.label)}, not with a certificate`);
+  const issuers = more.filter(({ label }) => label === 'CERTIFICATE');
+  return { certificate: first.bytes, presented: issuers.map((block) => block.bytes) };
 }
 
 function readBlocks(path: string, bytes: Uint8Array): PemBlock[] {

@@ -2,6 +2,7 @@
 import { rfc3339 } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
 import { STEP_NAMES, type StepName } from '../../verify/step.ts';
+import type { Fault } from '../../verify/verify-error.ts';
 import type { Verification } from '../../verify/verify-certificate.ts';
 
 /** A verification, without the steps that looked at nothing. */
@@ -24,9 +25,10 @@ const failuresOf = ({ steps }: VerificationReport): StepName[] =>
 
 /** A report for machines. */
 export function verificationFacts(report: VerificationReport): Record<string, unknown> {
-  const { ok, at, identity, issuer, steps, skipped, notChecked } = report;
+  const { ok, fault, at, identity, issuer, steps, skipped, notChecked } = report;
   return {
     ok,
+    fault: fault ?? null,
     at: at === undefined ? null : rfc3339(at),
     identity: identity ?? null,
     issuer: issuer ?? null,
@@ -39,13 +41,20 @@ export function verificationFacts(report: VerificationReport): Record<string, un
 
 /** A report for a person, with texts of the certificate made harmless for a terminal. */
 export function verificationText(report: VerificationReport): string {
-  const { ok, identity = '', issuer = '' } = report;
+  const { ok, fault = 'certificate', identity = '', issuer = '' } = report;
   const lines = STEP_NAMES.map((name) => lineOf(name, report)).filter((line) => line !== undefined);
   const end = ok
     ? `Verified: ${printable(identity)}, vouched for by ${printable(issuer)}`
-    : `Not verified: ${failuresOf(report).join(', ')} failed.`;
+    : `Not verified: ${failuresOf(report).join(', ')} failed. ${FAULTS[fault]}`;
   return [...lines, '', end].join('\n');
 }
+
+const FAULTS: Readonly<Record<Fault, string>> = {
+  certificate: 'The fault is that of the certificate, or of what came with it.',
+  policy: 'The certificate is genuine, but not one that was asked for.',
+  trust:
+    'The fault may be that of the trust: get the newest files from who runs the CA before you take the certificate for forged.',
+};
 
 function lineOf(name: StepName, { steps, skipped }: VerificationReport): string | undefined {
   const step = steps.find((one) => one.name === name);

@@ -16,7 +16,7 @@ import type { DenyOptions } from './deny-file.ts';
 import { identityPolicy, type IdentityOptions } from './identity-options.ts';
 import { readFileOrStdin } from '../program/input-file.ts';
 import { platformCrypto } from './platform-crypto.ts';
-import { readTrustDirectory } from './trust-directory.ts';
+import { readTrust } from './chosen-trust.ts';
 import { verificationFacts, verificationReport, verificationText } from './verification-report.ts';
 
 interface VerifyOptions extends DenyOptions, IdentityOptions {
@@ -27,9 +27,13 @@ interface VerifyOptions extends DenyOptions, IdentityOptions {
 }
 
 const EXAMPLES = `
-Nothing is asked of any network: the certificate, the trust directory (mayfly trust export) and, for inclusion, a
+Nothing is asked of any network: the certificate, what is trusted (mayfly trust export) and, for inclusion, a
 proof (mayfly log proof) are all that is read. Exit status: 0 every step passed, 1 one failed, 2 wrong
 use or a file that cannot be used, 3 it could not be judged.
+
+A trusted root says from when to when each CA and each log counts. A log must count at the time of the SCT; every CA of the chain
+must count then, and at --at. Of a refusal the answer says whose fault it is: that of the certificate, of the policy (genuine,
+but not what was asked for), or of the trust (newer files may know the CA or the log).
 
 A certificate says who held its key in its ten minutes. No signature is looked at here, and the key signs as well a year
 later: only a trusted timestamp shows when a signature was made.
@@ -60,8 +64,14 @@ export const register: RegisterCommand = (program) => {
     .description(
       'Check a certificate: its use, its SCT, its chain at that time, whom it is for, and that the log has it.',
     )
-    .argument('<CERT>', 'the certificate, PEM or DER; of a chain the first one; - for stdin')
-    .option('--trust <dir>', 'directory with root.pem, intermediate.pem, log.pub.pem and log.vkey')
+    .argument(
+      '<CERT>',
+      'the certificate, PEM or DER; CA certificates behind it may lead to a trusted root; - for stdin',
+    )
+    .option(
+      '--trust <path>',
+      'directory of `trust export`, a trusted_root.json, or a client trust config of Sigstore',
+    )
     .option('--identity <text>', 'the identity that the certificate must be for, exactly')
     .option('--issuer <url>', 'the OpenID issuer that must have vouched for it, exactly')
     .option(
@@ -85,7 +95,7 @@ export const register: RegisterCommand = (program) => {
     .option('--deny-signature <file>', 'that signature, raw or base64; default is FILE.sig beside the list')
     .option(
       '--json',
-      'print {"ok":…,"at":…,"identity":…,"issuer":…,"steps":[…],"failed":[…],"skipped":[…],"notChecked":[…]}',
+      'print {"ok":…,"fault":…,"at":…,"identity":…,"issuer":…,"steps":[…],"failed":[…],"skipped":[…],"notChecked":[…]}',
     )
     .addHelpText('after', EXAMPLES)
     .action(action(verify, exitCodeOfJudge));
@@ -115,18 +125,18 @@ function suggest(group: CommandUnknownOpts): never {
 async function verify(options: VerifyOptions, speak: Speaker, args: readonly string[]): Promise<boolean> {
   const policy = identityPolicy(options);
   const at = timeOf(options.at);
-  const trust = await readTrustDirectory(trustOf(options.trust));
+  const trust = await readTrust(trustOf(options.trust));
   const [file = ''] = args;
   if (file === '-' && options.proof === '-')
     throw new CommandError('USAGE', 'stdin can be only one of CERT and --proof', {
       hint: 'Write the other one into a file.',
     });
-  const certificate = await readCertificateFile(file);
+  const presented = await readCertificateFile(file);
   const proof =
     options.proof === undefined ? undefined : await readFileOrStdin(options.proof, '--proof', PROOF_HINT);
   const deny = await usable(() => denyOf(options));
   const { requireInclusion } = options;
-  const request = { certificate, trust, policy, at, proof, requireInclusion, deny, crypto: platformCrypto };
+  const request = { ...presented, trust, policy, at, proof, requireInclusion, deny, crypto: platformCrypto };
   const verification = await usable(() => verifyCertificate(request));
   const report = verificationReport(verification, notCheckedOf(options));
   speak.answer(verificationFacts(report), verificationText(report));
@@ -174,7 +184,7 @@ function timeOf(text: string | undefined): number | undefined {
 /** What each fault is about that keeps anything from being judged. */
 const SUBJECTS: Readonly<Record<VerifyCode, string>> = {
   REFUSED: 'the certificate',
-  BAD_TRUST: 'the trust directory',
+  BAD_TRUST: '--trust',
   BAD_DENY_LIST: '--deny',
 };
 

@@ -31,7 +31,7 @@ describe('the tarball of npm pack', function () {
           name,
         ) &&
         !/^(README\.md|CHANGELOG\.md|LICENSE|dist\/build\.json)$/.test(name) &&
-        !/^dist\/(audit|ca|cli|config|core|ct-log|dev|explain|instance|oidc|policy|server|service|signers|storage|tlog|trust|verify)\/.+\.js$/.test(
+        !/^dist\/(audit|ca|cli|config|core|ct-log|dev|explain|instance|oidc|policy|server|service|signers|storage|tlog|trust|tsa|verify)\/.+\.js$/.test(
           name,
         ),
     );

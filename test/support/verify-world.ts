@@ -230,7 +230,7 @@ function makeSct(entry: Uint8Array, bend: Bend): Uint8Array {
       logId: sha256(key.spki),
       timestamp: bend.sctTime ?? T0 + 250,
       extensions: bend.sctExtensions ?? leafIndexExtension(INDEX),
-      signature: sign('sha256', entry, key.privateKey),
+      signature: sign(key.hash, entry, key.privateKey),
     }),
   );
 }

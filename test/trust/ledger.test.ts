@@ -117,7 +117,7 @@ describe('trust/ledger', () => {
     expect((await readTrust(paths)).inForce.certificateAuthorities[0]?.window.end).to.equal(end);
   });
 
-  it('keeps the URLs of others, and gives its own the one of today', async () => {
+  it('keeps the URLs of others, and writes its own with the one of today', async () => {
     const foreign = parseTrustedRoot(
       readFileSync('test/vectors/trust-shapes/rekor1-tsa/trusted_root.json', 'utf8'),
     );

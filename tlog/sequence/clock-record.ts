@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { utf8, utf8Text } from '../../core/bytes.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
-import type { ClockReading } from './clock-guard.ts';
+import type { ClockReading } from '../../core/steadied-clock.ts';
 import { readLogFile } from '../core/log-file.ts';
 
 /** Name inside a log's directory. */

@@ -299,7 +299,7 @@ describe('mayfly ca and keys', function () {
       const words = ['--passphrase-file', 'pass', '--new-passphrase-file', 'new-passphrase'];
       const result = await run('keys', 'passphrase', '--data', 'data', ...words);
       expect(result.code).to.equal(1);
-      expect(result.stderr).to.match(/ed25519.*passphrase is wrong.*nothing was changed/);
+      expect(result.stderr).to.match(/tsa.*passphrase is wrong.*nothing was changed/);
       expect(await all()).to.deep.equal(before);
       expect((await run('keys', 'passphrase', ...words)).stderr).to.include('say which keys');
     });

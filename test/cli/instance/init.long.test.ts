@@ -4,6 +4,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadAuthority } from '../../../ca/authority.ts';
+import { readTimestampChain } from '../../../ca/timestamp-chain.ts';
 import { loadKeyFile } from '../../../signers/key-file.ts';
 import { certificateLog } from '../../../instance/certificate-logs.ts';
 import { openDataDirectory } from '../../../instance/data-directory.ts';
@@ -89,17 +90,25 @@ describe('mayfly init', function () {
     expect(facts.rootKey).to.equal(join(cwd, 'root.key.pem'));
   });
 
+  it('certifies a key for timestamps directly below the root, encrypted as the others', async () => {
+    const { stdout } = await init('--root-key-out', 'root.key.pem', '--passphrase-file', 'pass');
+    expect(stdout).to.match(/^ {2}Timestamps {3}CN=Mayfly CA timestamps, O=Mayfly, until /m);
+    const root = decodePem(await text('ca', 'chain.pem')).at(-1)?.bytes;
+    const { publicKey: spki } = await loadKeyFile(await text('keys', 'tsa.key.pem'), PASSPHRASE);
+    readTimestampChain(await text('tsa', 'chain.pem'), { now: Date.now(), spki, root });
+  });
+
   it('keeps files from everybody else', async () => {
     await init('--root-key-out', 'root.key.pem');
     const keys = await readdir(join(data, 'keys'));
-    expect(keys).to.have.length(3);
+    expect(keys).to.have.length(4);
     for (const path of [
       ...keys.map((name) => join(data, 'keys', name)),
       join(cwd, 'root.key.pem'),
       join(data, 'config.yaml'),
     ])
       expect(await mode(path), path).to.equal('600');
-    for (const path of ['.', 'keys', 'ca', 'logs'])
+    for (const path of ['.', 'keys', 'ca', 'tsa', 'logs'])
       expect(await mode(join(data, path)), path).to.equal('700');
   });
 
@@ -110,7 +119,7 @@ describe('mayfly init', function () {
       ...(await readdir(join(data, 'keys'))).map((name) => join(data, 'keys', name)),
       join(cwd, 'root.key.pem'),
     ];
-    expect(files).to.have.length(4);
+    expect(files).to.have.length(5);
     for (const file of files) {
       const pem = await readFile(file, 'utf8');
       expect(pem).to.match(/^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
@@ -285,6 +294,9 @@ describe('mayfly init', function () {
     async function expectAdopted(result: MayflyResult, passphrase?: string): Promise<void> {
       expect([result.code, result.stderr]).to.deep.equal([0, '']);
       expect(result.stdout).to.include('CN=Old intermediate').and.not.to.include('Root key');
+      expect(result.stdout).to.match(
+        /Timestamps +none: only the root can certify a key.*\n.*mayfly tsa init --data /,
+      );
       const signer = await loadKeyFile(await text('keys', 'intermediate.key.pem'), passphrase);
       const authority = await loadAuthority({
         chainPem: await text('ca', 'chain.pem'),

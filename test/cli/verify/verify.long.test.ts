@@ -1,10 +1,16 @@
 import { expect } from 'chai';
 import { generateKeyPairSync, hash, sign } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePem } from '../../../core/pem.ts';
 import { logV3Json } from '../../../ct-log/format/log-v3-json.ts';
+import { encodeClientTrustConfig } from '../../../trust/format/signing-config.ts';
+import {
+  EMPTY_TRUSTED_ROOT,
+  encodeTrustedRoot,
+  type TrustedRoot,
+} from '../../../trust/format/trusted-root.ts';
 import { encodeVkey, makeVkey } from '../../../tlog/format/vkey.ts';
 import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 import { sha256 } from '../../support/parsers.ts';
@@ -311,6 +317,99 @@ describe('mayfly verify certificate', () => {
       ([code, text]: [number, string]) =>
         code === 1 && /FAILED +chain[^]*skipped sct-time +needs chain/.test(text),
     );
+  });
+
+  describe('with a trusted root', () => {
+    const T1 = T0 - 1000;
+    const rootOf = ({ trust }: World, end?: number): TrustedRoot => ({
+      ...EMPTY_TRUSTED_ROOT,
+      certificateAuthorities: [
+        {
+          organization: 'O',
+          commonName: 'Root',
+          uri: 'https://ca.example',
+          chain: [...trust.intermediates, ...trust.roots],
+          window: { start: T1, end },
+        },
+      ],
+      certificateLogs: trust.logs.map(({ publicKey }) => ({
+        baseUrl: 'https://ca.example/log/2026',
+        publicKey,
+        keyDetails: 'PKIX_ECDSA_P256_SHA_256' as const,
+        window: { start: T1 },
+        logId: sha256(publicKey),
+      })),
+    });
+    const config = (trustedRoot: TrustedRoot): string =>
+      encodeClientTrustConfig({
+        trustedRoot,
+        signingConfig: {
+          certificateAuthorities: [],
+          openidProviders: [],
+          artifactLogs: [],
+          timestampAuthorities: [],
+        },
+      });
+
+    it('takes one file of Sigstore, or a directory that has one, with the chain of the certificate', async () => {
+      await write('root.json', encodeTrustedRoot(rootOf(world)));
+      await write('config.json', config(rootOf(world)));
+      await mkdir(path('trust'));
+      await write('trust/trusted_root.json', encodeTrustedRoot(rootOf(world)));
+      for (const trust of ['root.json', 'config.json', 'trust'])
+        expect((await verify('cert.pem', '--trust', trust, ...WHO)).code, trust).to.equal(0);
+      await write('trusted_root.json', encodeTrustedRoot(rootOf(world)));
+      const proven = await good(...WHO, '--proof', 'cert.tlog-proof', '--require-inclusion', '--json');
+      expect(proven.code, proven.stdout).to.equal(0);
+      expect(proven.stdout, 'named by log.vkey').to.include(`the log ${ORIGIN}`);
+
+      const renewed = makeWorld({
+        intermediate: (plan) => ({ ...plan, key: KEYS.other }),
+        leaf: (plan) => ({ ...plan, signer: KEYS.other }),
+      });
+      const chain = [renewed.certificate, ...renewed.trust.intermediates];
+      await write('chain.pem', chain.map((one) => encodePem('CERTIFICATE', one)).join(''));
+      expect((await verify('chain.pem', '--trust', 'root.json', ...WHO)).code, 'a later CA').to.equal(0);
+    });
+
+    it('says when the fault may be that of the trust', async () => {
+      await write('root.json', encodeTrustedRoot(rootOf(world, T0 - 500)));
+      const { code, stdout } = await verify('cert.pem', '--trust', 'root.json', ...WHO);
+      expect([code, stdout]).to.satisfy(
+        ([status, text]: [number, string]) =>
+          status === 1 &&
+          /FAILED +chain +the CA "CN=Issuing" is trusted from[^]*get the newest files/.test(text),
+      );
+      const json = await verify('cert.pem', '--trust', 'root.json', ...WHO, '--json');
+      expect(JSON.parse(json.stdout)).to.include({ ok: false, fault: 'trust' });
+    });
+
+    it('names what is wrong with it, or with what lies beside it', async () => {
+      await write('root.json', '{"mediaType":"x"}');
+      const { code, stderr } = await verify('cert.pem', '--trust', 'root.json', ...WHO);
+      expect([code, stderr]).to.satisfy(
+        ([status, text]: [number, string]) => status === 2 && /--trust: root\.json cannot be used/.test(text),
+      );
+      const foreign = makeWorld({ root: (plan) => ({ ...plan, key: KEYS.p521, signer: KEYS.p521 }) });
+      await write('trusted_root.json', encodeTrustedRoot(rootOf(foreign)));
+      expect((await good(...WHO)).stderr).to.match(
+        /root\.pem cannot be used: it holds a root that trusted_root/,
+      );
+      await write('trusted_root.json', encodeTrustedRoot({ ...rootOf(world), certificateLogs: [] }));
+      expect((await good(...WHO)).stderr).to.match(
+        /log\.vkey cannot be used: it names a log that trusted_root/,
+      );
+    });
+  });
+
+  it('takes every log that log.vkey names', async () => {
+    const other = makeWorld({ sctKey: KEYS.other });
+    const line = encodeVkey(makeVkey(sha256, 'log.example/next', 'static-ct', KEYS.other.spki));
+    const own = encodeVkey(makeVkey(sha256, ORIGIN, 'static-ct', KEYS.log.spki));
+    await write('log.vkey', `${own}\n${line}\n`);
+    await write('other.pem', encodePem('CERTIFICATE', other.certificate));
+    for (const name of ['cert.pem', 'other.pem'])
+      expect((await verify(name, '--trust', '.', ...WHO)).code, name).to.equal(0);
   });
 
   it('takes time in proportion to a name, whatever the expression', async () => {

@@ -3,12 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { rfc3339 } from '../../../core/clock.ts';
-import {
-  CLOCK_WINDOW,
-  ClockGuard,
-  JUMP_TOLERANCE,
-  LONGEST_DOUBT,
-} from '../../../tlog/sequence/clock-guard.ts';
+import { CLOCK_WINDOW, LONGEST_DOUBT } from '../../../core/steadied-clock.ts';
+import { ClockGuard, JUMP_TOLERANCE } from '../../../tlog/sequence/clock-guard.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
 import type { CtLog } from '../../../ct-log/ct-log.ts';
 import { entry, testLog, type TestLog } from '../../ct-log/support/test-log.ts';

@@ -1,6 +1,6 @@
 /** `mayfly trust export`: the files that verifiers are given. */
 import { stat } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { hash } from 'node:crypto';
 import { certificateLog } from '../../instance/certificate-logs.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
@@ -8,15 +8,18 @@ import { systemFault } from '../../instance/data-directory-error.ts';
 import { loadConfig } from '../../config/load/load.ts';
 import { ConfigError } from '../../config/findings/config-error.ts';
 import { toBase64, toHex, utf8 } from '../../core/bytes.ts';
+import { VERSION } from '../../core/version.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import { ensureDirectory } from '../../storage/make-directory.ts';
 import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 import { collectTrust, type TrustMaterial } from '../../trust/collect.ts';
 import { exportTrust } from '../../trust/export.ts';
-import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { refuseInside } from '../program/output-directory.ts';
 import { invocation } from '../program/invocation.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 
+/** Its options. */
 interface ExportOptions {
   readonly data: string;
   readonly out: string;
@@ -24,37 +27,8 @@ interface ExportOptions {
   readonly force?: true;
 }
 
-const EXAMPLES = `
-Examples:
-  mayfly trust export --data /var/lib/mayfly --out ./trust
-  mayfly trust export --data ./.mayfly --out ./trust --json
-  mayfly trust export --data /var/lib/mayfly --config /etc/mayfly.yaml --out ./trust
-
-Reads public parts only and opens no key; works beside a running server. Files in --out are replaced, but
-those of another CA only with --force. Hand the directory to verifiers over a channel that they trust: anyone who can change root.pem decides what they accept.`;
-
-/** Adds `trust`. */
-export const register: RegisterCommand = (program) => {
-  const version = program.version() ?? 'unknown';
-  const trust = program
-    .command('trust')
-    .summary('write what verifiers need')
-    .description('What verifiers have to trust.')
-    .addHelpText('after', EXAMPLES);
-  trust
-    .command('export')
-    .summary('write root.pem, intermediate.pem, chain.pem, log.pub.pem, log.vkey, log.v3.json')
-    .description('Writes the certificates and log keys of an instance as files for verifiers.')
-    .requiredOption('--data <dir>', 'the data directory')
-    .requiredOption('--out <dir>', 'where to write; made if it is not there')
-    .option('--config <file>', "the file that `serve --config` takes; default is the directory's config.yaml")
-    .option('--force', 'replace the files of another CA in --out')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', EXAMPLES)
-    .action(action((options: ExportOptions, speak) => exportFiles(options, speak, version)));
-};
-
-async function exportFiles(options: ExportOptions, speak: Speaker, version: string): Promise<undefined> {
+/** `mayfly trust export`. Rejects with the typed error of what is wrong; nothing is written then. */
+export async function exportFiles(options: ExportOptions, speak: Speaker): Promise<undefined> {
   const out = resolve(options.out);
   refuseInside(resolve(options.data), out);
   const directory = await openDataDirectory(options.data);
@@ -69,7 +43,7 @@ async function exportFiles(options: ExportOptions, speak: Speaker, version: stri
       ? await usualUrlOf(directory.paths.config, material, speak)
       : await logUrlOf(options.config, material);
   const isDevelopment = directory.marker.mode === 'dev';
-  const files = exportTrust(material, { logUrl, isDevelopment, version });
+  const files = exportTrust(material, { logUrl, isDevelopment, version: VERSION });
   if (options.force !== true) await refuseOther(out, files.get(ROOT) ?? '');
   await writeAll(out, files);
   speak.answer(
@@ -77,15 +51,6 @@ async function exportFiles(options: ExportOptions, speak: Speaker, version: stri
     { directory: out, files: [...files.keys()], ...facts(material), isForTrying: isDevelopment },
     report(options.out, [...files.keys()], material),
   );
-}
-
-/** Throws {@link CommandError} `USAGE` when `out` lies in the data directory; both are absolute paths. */
-export function refuseInside(data: string, out: string): void {
-  const path = relative(data, out);
-  if (path.startsWith('..') || resolve(path) === path) return;
-  throw new CommandError('USAGE', '--out lies inside the data directory', {
-    hint: 'Name another directory, so that the files can be handed on without what is secret beside them.',
-  });
 }
 
 const ROOT = 'root.pem';

@@ -1,0 +1,42 @@
+/** What `--trust` names: a directory, or one file of Sigstore's. */
+import { stat } from 'node:fs/promises';
+import { FormatError } from '../../core/errors.ts';
+import { parseStrictJson } from '../../core/strict-json.ts';
+import { parseClientTrustConfig } from '../../trust/format/signing-config.ts';
+import { parseTrustedRoot, type TrustedRoot } from '../../trust/format/trusted-root.ts';
+import type { Trust } from '../../verify/trust.ts';
+import { CommandError } from '../program/command.ts';
+import { readLimited } from '../program/input-file.ts';
+import { readTrustDirectory } from './trust-directory.ts';
+
+/** Reads the trust directory, `trusted_root.json` or client trust config at `path`. Throws {@link CommandError} `USAGE` with what is wrong
+ * with it. */
+export async function readTrust(path: string): Promise<Trust> {
+  const isFile = await stat(path).then(
+    (found) => !found.isDirectory(),
+    () => false,
+  );
+  if (!isFile) return readTrustDirectory(path);
+  return { roots: [], intermediates: [], logs: [], trustedRoot: await readTrustedRootFile(path, '--trust') };
+}
+
+/** The trusted root in a file: itself, or in a client trust config. Throws {@link CommandError} `USAGE`, which names `option`. */
+export async function readTrustedRootFile(path: string, option: string): Promise<TrustedRoot> {
+  const text = Buffer.from(await readLimited(path, option, HINT)).toString('utf8');
+  try {
+    return isClientTrustConfig(text) ? parseClientTrustConfig(text).trustedRoot : parseTrustedRoot(text);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new CommandError('USAGE', `${option}: ${path} cannot be used: ${error.message}`, { hint: HINT });
+  }
+}
+
+const HINT = 'It is a trusted_root.json or a client trust config, as Sigstore writes them.';
+
+/** Above the nesting of either. */
+const LIMITS = { length: 8 * 1024 * 1024, depth: 32 };
+
+function isClientTrustConfig(text: string): boolean {
+  const value = parseStrictJson(text, LIMITS);
+  return typeof value === 'object' && value !== null && ('trustedRoot' in value || 'trusted_root' in value);
+}

@@ -1,0 +1,79 @@
+import { expect } from 'chai';
+import { TIMESTAMP_JUMP_TOLERANCE, TimestampClock } from '../../tsa/timestamp-clock.ts';
+import { TimestampError } from '../../tsa/timestamp-error.ts';
+import { failureAs } from '../support/failure.ts';
+
+const START = Date.UTC(2026, 10, 22, 10, 0, 0, 400);
+
+describe('tsa/timestamp-clock', () => {
+  let passed: number;
+  let skew: number;
+  let fault: string | undefined;
+  let clock: TimestampClock;
+
+  beforeEach(() => {
+    [passed, skew, fault] = [0, 0, undefined];
+    const steady = (): number => passed;
+    clock = new TimestampClock({
+      clock: () => START + passed + skew,
+      steadyClock: { now: steady, uptime: steady },
+      witnesses: [() => fault],
+    });
+  });
+
+  afterEach(() => {
+    clock.close();
+  });
+
+  const refusal = async (): Promise<string> => {
+    const error = await failureAs(TimestampError, () => clock.now());
+    expect(error.code).to.equal('TIMESTAMP_CLOCK');
+    expect(clock.fault).to.equal(error.message);
+    return error.message;
+  };
+
+  it('says whole seconds', () => {
+    expect(clock.now()).to.equal(START - 400);
+    passed += 599;
+    expect(clock.now()).to.equal(START - 400);
+    passed += 1;
+    expect(clock.now()).to.equal(START + 600);
+    expect(clock.fault).to.equal(undefined);
+  });
+
+  for (const jump of [3_600_000, -3_600_000, TIMESTAMP_JUMP_TOLERANCE + 1, -TIMESTAMP_JUMP_TOLERANCE - 1])
+    it(`stops when the clock jumps by ${jump} ms, and goes on at once when it is set right`, async () => {
+      clock.now();
+      skew = jump;
+      passed += 10;
+      expect(await refusal()).to.match(jump > 0 ? /jumped \d+ s ahead/ : /jumped \d+ s back/);
+      skew = 0;
+      expect(clock.now()).to.equal(START - 400);
+    });
+
+  it('trusts a new time that stands, after ten minutes at most', async () => {
+    clock.now();
+    skew = 86_400_000;
+    await refusal();
+    passed += 599_000;
+    await refusal();
+    passed += 1_000;
+    expect(clock.now()).to.equal(Math.floor((START + passed + skew) / 1000) * 1000);
+  });
+
+  it('never goes back, also where the step is small', async () => {
+    passed += 700;
+    clock.now();
+    skew = -1_500;
+    expect(await refusal()).to.match(/^the clock is 1400 ms behind the last timestamp/);
+    passed += 1_400;
+    expect(clock.now()).to.equal(START + 600);
+  });
+
+  it('believes others that do not trust the clock', async () => {
+    fault = 'the time servers say something else';
+    expect(await refusal()).to.equal(fault);
+    fault = undefined;
+    clock.now();
+  });
+});

@@ -1,0 +1,51 @@
+/** For which times the trust counts on what. */
+import { toHex } from '../core/bytes.ts';
+import type { Certificate } from '../core/certificate.ts';
+import { rfc3339 } from '../core/clock.ts';
+import { describeName } from '../core/distinguished-name.ts';
+import { isWithin, type Window } from '../trust/format/trusted-root.ts';
+import { refused } from './verify-error.ts';
+
+/** At all times. */
+export const ALWAYS: Window = { start: Number.NEGATIVE_INFINITY };
+
+/**
+ * The windows of CAs, by their keys. A CA counts at a time when one of the chains that name its key does. The root of a chain that goes on
+ * does not carry an intermediate of it whose own chains have all ended: with a stolen key one could still show its certificate.
+ * A CA that no chain names has no window: it counts as long as the ones above it do.
+ */
+export class AuthorityWindows {
+  readonly #windows = new Map<string, Window[]>();
+
+  /** Lets the CAs of a chain count in that window too; always where there is none. */
+  add(chain: readonly Certificate[], window: Window = ALWAYS): void {
+    for (const { spki } of chain) {
+      const key = toHex(spki);
+      const windows = this.#windows.get(key);
+      if (windows === undefined) this.#windows.set(key, [window]);
+      else windows.push(window);
+    }
+  }
+
+  /** Throws a refusal that names the window, unless the CA counts at each of the times. */
+  require(authority: Certificate, times: readonly number[]): void {
+    const windows = this.#windows.get(toHex(authority.spki));
+    if (windows === undefined) return;
+    requireWithin(windows, times, `the CA "${describeName(authority.subject)}"`);
+  }
+}
+
+/** Throws a refusal that names the windows, unless each time lies in one of them. */
+export function requireWithin(windows: readonly Window[], times: readonly number[], who: string): void {
+  const outside = times.find((time) => !windows.some((window) => isWithin(window, time)));
+  if (outside === undefined) return;
+  const counts = windows.map(describeWindow).join(' and ');
+  throw refused(`${who} is trusted ${counts}, not at ${rfc3339(outside)}`, 'trust');
+}
+
+/** In words: from when to when. */
+export const describeWindow = ({ start, end }: Window): string =>
+  [
+    ...(start === ALWAYS.start ? [] : [`from ${rfc3339(start)}`]),
+    ...(end === undefined ? [] : [`until ${rfc3339(end)}`]),
+  ].join(' ') || 'always';
