@@ -1,5 +1,6 @@
 /** `mayfly trust`: what verifiers and signing clients are given. */
 import { action, type RegisterCommand } from '../program/command.ts';
+import { endTrust } from './trust-end.ts';
 import { exportFiles } from './trust-export.ts';
 
 const EXAMPLES = `
@@ -10,6 +11,15 @@ Examples:
 
 Reads public parts only and opens no key; works beside a running server. Files in --out are replaced, but
 those of another CA only with --force. Hand the directory to verifiers over a channel that they trust: anyone who can change root.pem decides what they accept.`;
+
+const END_EXAMPLES = `
+Examples:
+  mayfly trust end --data /var/lib/mayfly --ca 3b7c… --at 2026-12-01T00:00:00Z --reason superseded
+  mayfly trust end --data /var/lib/mayfly --log 2026 --at now --reason superseded
+  mayfly trust end --data /var/lib/mayfly --ca 3b7c… --at 2026-11-22T09:00:00Z --reason compromise --in-force
+
+Nothing is ever dropped: what was signed before that time goes on verifying. Of one that was superseded, take a time after the end of the
+last certificate that it issued: verifiers of signatures ask when the signature was made.`;
 
 /** Adds `trust`. */
 export const register: RegisterCommand = (program) => {
@@ -29,4 +39,22 @@ export const register: RegisterCommand = (program) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
     .action(action(exportFiles));
+  trust
+    .command('end')
+    .summary('end the time for which a CA, a log or a timestamp authority is trusted')
+    .description('Ends the window of one that verifiers trust, in the data directory; export hands it out.')
+    .requiredOption('--data <dir>', 'the data directory; the service may run on it')
+    .option(
+      '--ca <fingerprint>',
+      'SHA-256 of the certificate of the issuing CA; that of a root ends all below it',
+    )
+    .option('--log <name-or-id>', 'name, or log id in base64 or hexadecimal')
+    .option('--tsa <fingerprint>', 'SHA-256 of the certificate that signs timestamps')
+    .requiredOption('--at <time>', 'last moment at which it is trusted: RFC 3339, or now')
+    .requiredOption('--reason <reason>', 'superseded or compromise')
+    .option('--in-force', 'also where it is what signs now')
+    .option('--later', 'also where it ended already, and earlier')
+    .option('--json', 'print {"reason":…,"end":…,"ended":[…],"inForce":…}')
+    .addHelpText('after', END_EXAMPLES)
+    .action(action(endTrust));
 };
