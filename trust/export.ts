@@ -1,66 +1,142 @@
+import { hash } from 'node:crypto';
+import { toHex, utf8 } from '../core/bytes.ts';
 import { encodePem } from '../core/pem.ts';
 import { logV3Json } from '../ct-log/format/log-v3-json.ts';
-import { encodeVkey, makeVkey } from '../tlog/format/vkey.ts';
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
-import type { TrustMaterial } from './collect.ts';
+import { encodeVkey, makeVkey } from '../tlog/format/vkey.ts';
+import { encodeClientTrustConfig, encodeSigningConfig } from './format/signing-config.ts';
+import { encodeTrustedRoot, type Window } from './format/trusted-root.ts';
+import type { InstanceTrust } from './ledger.ts';
+import { pkcs12Store } from './pkcs12-store.ts';
+import { pkcs7Bundle } from './pkcs7-bundle.ts';
+import { OWN_PATHS, withPublicUrl } from './public-urls.ts';
+import { signingConfigOf, type ServiceUrls } from './signing-services.ts';
+import { logKey } from './union.ts';
 
-/** What the export says besides the material itself; nothing of it is trusted. */
-interface ExportNotes {
-  /** Where the log can be read, with its scheme. */
-  readonly logUrl: string;
+/** What the export says besides the material itself. */
+interface ExportNotes extends ServiceUrls {
   /** Whether certificates of this instance mean nothing to anybody else. */
   readonly isDevelopment: boolean;
   /** Version of the program. */
   readonly version: string;
+  /** What has ended by this time, in milliseconds since the epoch, is left out of the files that cannot say when it did. */
+  readonly now: number;
 }
 
-/** Names of the files, in the order in which a person would look at them. */
-type TrustFile = 'root.pem' | 'intermediate.pem' | 'chain.pem' | 'log.pub.pem' | 'log.vkey' | 'log.v3.json';
+/** The name of the file with everything. */
+export const TRUSTED_ROOT_FILE = 'trusted_root.json';
+/** The name of the file with the services. */
+export const SIGNING_CONFIG_FILE = 'signing_config.v0.2.json';
+const CHECKSUMS_FILE = 'SHA256SUMS';
 
 /**
- * The files that verifiers are given, name → content:
+ * The files that verifiers and signing clients are given, name → content, in the order in which a person would look at them:
  *
- * - `root.pem`: the root alone, the anchor;
- * - `intermediate.pem`: what stands between it and a leaf, issuing CA first (a root that issues by itself stands here
- *   too, so that the file is never empty), and behind it the intermediates of chains that issued before;
- * - `chain.pem`: both, as `GET /api/v1/rootCert` returns them;
+ * - `trusted_root.json`: everything that is trusted, with the times for which, as clients of Sigstore read it;
+ * - `signing_config.v0.2.json`: where they sign; `client_trust_config.json`: both in one file;
+ * - `root.pem`: the anchors, the one in force first;
+ * - `intermediate.pem`: what stands between them and a leaf, issuing CA first (a root that issues by itself stands here
+ *   too, so that the file is never empty), and behind it the intermediates of other chains;
+ * - `chain.pem`: the chain in force, as `GET /api/v1/rootCert` returns it;
+ * - `trust.p7b`: the certificates of `root.pem` and `intermediate.pem`, for programs that import them; `trust.p12`: the anchors
+ *   alone, for programs of Java;
+ * - `tsa.pem`: the chain of the timestamp authority, where there is one;
  * - `log.pub.pem`: the key of SCTs and tree heads;
  * - `log.vkey`: the keys of checkpoints, one a line: static-ct-api (0x05, the whole SubjectPublicKeyInfo as material)
  *   and Ed25519 (0x01);
- * - `log.v3.json`: the log's description, as the log serves it.
+ * - `log.v3.json`: the log's description, as the log serves it;
+ * - `log-NAME.pub.pem`: the keys of other logs; `log-NAME.vkey` where it is one of our own;
+ * - `SHA256SUMS`: the hash of each.
+ *
+ * PEM, PKCS#7 and PKCS#12 have no place for times: what has ended is in `trusted_root.json` alone.
  */
-export function exportTrust(
-  { chain, former, log }: TrustMaterial,
-  notes: ExportNotes,
-): ReadonlyMap<TrustFile, string> {
-  const pems = chain.map((der) => encodePem('CERTIFICATE', der));
-  const issuing = pems.length > 1 ? pems.slice(0, -1) : pems;
-  const before = former.flatMap((ders) => ders.slice(0, -1).map((der) => encodePem('CERTIFICATE', der)));
-  return new Map([
-    ['root.pem', pems.slice(-1).join('')],
-    ['intermediate.pem', [...new Set([...issuing, ...before])].join('')],
-    ['chain.pem', pems.join('')],
-    ['log.pub.pem', encodePem('PUBLIC KEY', log.publicKey)],
-    ['log.vkey', vkeys(log)],
-    ['log.v3.json', description(log, notes)],
+export function exportTrust(trust: InstanceTrust, notes: ExportNotes): ReadonlyMap<string, Uint8Array> {
+  const trustedRoot = withPublicUrl(trust.root, notes.publicUrl);
+  const signingConfig = signingConfigOf(trust, notes);
+  const files = new Map<string, string | Uint8Array>([
+    [TRUSTED_ROOT_FILE, encodeTrustedRoot(trustedRoot)],
+    [SIGNING_CONFIG_FILE, encodeSigningConfig(signingConfig)],
+    ['client_trust_config.json', encodeClientTrustConfig({ trustedRoot, signingConfig })],
+    ...certificateFiles(trust, notes.now),
+    ...ownLogFiles(trust.logs, notes),
+    ...otherLogFiles(trust, notes.now),
   ]);
+  const contents = new Map(
+    [...files].map(([name, file]) => [name, typeof file === 'string' ? utf8(file) : file] as const),
+  );
+  return contents.set(CHECKSUMS_FILE, utf8(checksums(contents)));
 }
+
+type Files = readonly (readonly [name: string, content: string | Uint8Array])[];
+
+function certificateFiles({ root, inForce }: InstanceTrust, now: number): Files {
+  const chains = root.certificateAuthorities
+    .filter(({ window }) => !hasEnded(window, now))
+    .map(({ chain }) => chain);
+  const [inForceChain = []] = inForce.certificateAuthorities.map(({ chain }) => chain);
+  const roots = distinct(chains.map((chain) => chain.slice(-1)).flat());
+  const intermediates = distinct(
+    chains.flatMap((chain) => (chain === inForceChain && chain.length === 1 ? chain : chain.slice(0, -1))),
+  );
+  const timestamps = inForce.timestampAuthorities.flatMap(({ chain }) => chain);
+  return [
+    ['root.pem', pem(roots)],
+    ['intermediate.pem', pem(intermediates)],
+    ['chain.pem', pem(inForceChain)],
+    ['trust.p7b', pkcs7Bundle(distinct([...roots, ...intermediates]))],
+    ['trust.p12', pkcs12Store(roots.map((der, index) => ({ name: `root-${index + 1}`, der })))],
+    ...(timestamps.length === 0 ? [] : [['tsa.pem', pem(timestamps)] as const]),
+  ];
+}
+
+function ownLogFiles([current, ...others]: readonly CtLogIdentity[], notes: ExportNotes): Files {
+  if (current === undefined) return [];
+  return [
+    ['log.pub.pem', encodePem('PUBLIC KEY', current.publicKey)],
+    ['log.vkey', vkeys(current)],
+    ['log.v3.json', description(current, notes)],
+    ...others.map((log) => [`log-${log.name}.vkey`, vkeys(log)] as const),
+  ];
+}
+
+function otherLogFiles({ root, logs: [current, ...others] }: InstanceTrust, now: number): Files {
+  const names = new Map(others.map((log) => [logKey(log), log.name]));
+  return root.certificateLogs
+    .filter((log) => (current === undefined || logKey(log) !== logKey(current)) && !hasEnded(log.window, now))
+    .map((log) => [
+      `log-${names.get(logKey(log)) ?? logKey(log).slice(0, 16)}.pub.pem`,
+      encodePem('PUBLIC KEY', log.publicKey),
+    ]);
+}
+
+const hasEnded = ({ end }: Window, now: number): boolean => end !== undefined && end < now;
+
+const pem = (ders: readonly Uint8Array[]): string =>
+  ders.map((der) => encodePem('CERTIFICATE', der)).join('');
+
+const distinct = (ders: readonly Uint8Array[]): readonly Uint8Array[] => [
+  ...new Map(ders.map((der) => [toHex(der), der])).values(),
+];
 
 const vkeys = ({ origin, publicKey, ed25519PublicKey }: CtLogIdentity): string =>
   [makeVkey(sha256, origin, 'static-ct', publicKey), makeVkey(sha256, origin, 'ed25519', ed25519PublicKey)]
     .map((vkey) => `${encodeVkey(vkey)}\n`)
     .join('');
 
-function description(log: CtLogIdentity, { logUrl, isDevelopment, version }: ExportNotes): string {
+function description(log: CtLogIdentity, { publicUrl, isDevelopment, version }: ExportNotes): string {
   const fields = logV3Json({
     origin: log.origin,
     logId: log.logId,
     publicKey: log.publicKey,
     createdAt: log.createdAt,
-    url: logUrl,
+    url: `${publicUrl}${OWN_PATHS.log(log.name)}`.replace(/\/$/, ''),
     intendedUse: isDevelopment ? 'test' : 'production',
     software: { name: 'mayfly', version },
   });
   return `${JSON.stringify(fields, undefined, 2)}\n`;
 }
+
+/** As `sha256sum -c` reads them. */
+const checksums = (files: ReadonlyMap<string, Uint8Array>): string =>
+  [...files].map(([name, content]) => `${hash('sha256', content)}  ${name}\n`).join('');

@@ -20,7 +20,7 @@ import {
   type TrustedRoot,
 } from './format/trusted-root.ts';
 import { readOwnMaterial, type OwnPlaces } from './own-material.ts';
-import { holdsAll, unionOf, withInFront } from './union.ts';
+import { missingFrom, unionOf, withInFront } from './union.ts';
 
 /** Where the ledger lies, with all that it speaks of. The paths of a data directory are such places. */
 export interface TrustPlaces extends OwnPlaces {
@@ -56,7 +56,8 @@ export async function recordTrust(
 ): Promise<InstanceTrust> {
   const { root } = await readTrust(places);
   const changed = change(root);
-  if (!holdsAll(changed, root)) throw new TypeError('an entry of the ledger was to be dropped');
+  const dropped = missingFrom(changed, root);
+  if (dropped.length > 0) throw new TypeError(`the ledger keeps what it has: ${dropped.join(', ')}`);
   const file = places.trustedRoot;
   try {
     await makeDirectory(dirname(file), dirname(dirname(file)));

@@ -19,6 +19,8 @@ export interface OwnPlaces {
   readonly nextTimestampChain: string;
   /** A directory with one for each log. */
   readonly logs: string;
+  /** A file with the name of the one in use; need not be there where there is only one. */
+  readonly currentLog: string;
 }
 
 /** What lies in a data directory. */
@@ -36,7 +38,7 @@ export async function readOwnMaterial(places: OwnPlaces): Promise<OwnMaterial> {
   const chain = await readChain(places.chain);
   const former = await readFormerChains(places.formerChains, chain);
   const next = await readOptionalChain(places.nextChain);
-  const [log, ...otherLogs] = await readLogs(places.logs);
+  const [log, ...otherLogs] = await readLogs(places);
   return {
     inForce: trustedRootOf(
       [chain],
@@ -70,14 +72,11 @@ const trustedRootOf = (
 const readOptionalChain = async (file: string): Promise<readonly Chain[]> =>
   (await isMissing(file)) ? [] : [await readChain(file)];
 
-/** The name of the file in the directory of the logs that names the one in use. */
-const CURRENT = '.current';
-
-async function readLogs(directory: string): Promise<readonly CtLogIdentity[]> {
-  const names = await logNamesIn(directory);
-  const current = await currentName(directory);
+async function readLogs({ logs, currentLog }: OwnPlaces): Promise<readonly CtLogIdentity[]> {
+  const names = await logNamesIn(logs);
+  const current = await currentName(currentLog);
   const sorted = [...names.filter((name) => name === current), ...names.filter((name) => name !== current)];
-  return Promise.all(sorted.map((name) => readIdentity(join(directory, name))));
+  return Promise.all(sorted.map((name) => readIdentity(join(logs, name))));
 }
 
 /** Sorted. A name with a dot in front is what an interrupted making of a log left. */
@@ -92,8 +91,7 @@ async function logNamesIn(directory: string): Promise<readonly string[]> {
 }
 
 /** Undefined where there is only one log. */
-async function currentName(directory: string): Promise<string | undefined> {
-  const file = join(directory, CURRENT);
+async function currentName(file: string): Promise<string | undefined> {
   try {
     return (await readFile(file, 'utf8')).trim();
   } catch (error) {

@@ -1,4 +1,6 @@
-import { toHex } from '../core/bytes.ts';
+import { toBase64, toHex } from '../core/bytes.ts';
+import { printable } from '../core/printable.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import type { TrustedAuthority, TrustedLogInstance, TrustedRoot } from './format/trusted-root.ts';
 
 /** What names an authority: its first certificate. */
@@ -37,20 +39,32 @@ export const withInFront = (root: TrustedRoot, first: TrustedRoot): TrustedRoot 
   artifactLogs: sorted(root.artifactLogs, first.artifactLogs, logKey),
 });
 
-/** Whether every authority and log of `part` is in `whole`, with whatever window. */
-export function holdsAll(whole: TrustedRoot, part: TrustedRoot): boolean {
-  const count = ({
-    certificateAuthorities,
-    certificateLogs,
-    timestampAuthorities,
-    artifactLogs,
-  }: TrustedRoot): number =>
-    certificateAuthorities.length +
-    certificateLogs.length +
-    timestampAuthorities.length +
-    artifactLogs.length;
-  return count(unionOf([whole, part])) === count(unionOf([whole]));
-}
+/** What `part` trusts and `whole` does not, a name each; with whatever windows. */
+export const missingFrom = (whole: TrustedRoot, part: TrustedRoot): readonly string[] => [
+  ...missing(whole.certificateAuthorities, part.certificateAuthorities, authorityKey).map(
+    (authority) => `the CA ${authorityName(authority)}`,
+  ),
+  ...missing(whole.certificateLogs, part.certificateLogs, logKey).map((log) => `the log ${logName(log)}`),
+  ...missing(whole.timestampAuthorities, part.timestampAuthorities, authorityKey).map(
+    (authority) => `the timestamp authority ${authorityName(authority)}`,
+  ),
+  ...missing(whole.artifactLogs, part.artifactLogs, logKey).map((log) => `the Rekor ${logName(log)}`),
+];
+
+/** An authority in a sentence: by its name and the hash of its first certificate. Others may have written it; it is printable. */
+export const authorityName = ({ organization, commonName, chain: [first] }: TrustedAuthority): string =>
+  `"${short(commonName)}" of "${short(organization)}" (SHA-256 ${toHex(sha256(first ?? new Uint8Array())).slice(0, 16)}…)`;
+
+/** A log in a sentence: by its URL and its id. */
+export const logName = ({ baseUrl, logId }: TrustedLogInstance): string =>
+  `${short(baseUrl)} (id ${toBase64(logId.subarray(0, 64))})`;
+
+const short = (text: string): string => printable(text.length > 200 ? `${text.slice(0, 200)}…` : text);
+
+const missing = <T>(whole: readonly T[], part: readonly T[], keyOf: (entry: T) => string): readonly T[] => {
+  const there = new Set(whole.map(keyOf));
+  return part.filter((entry) => !there.has(keyOf(entry)));
+};
 
 const firstOfEach = <T>(entries: readonly T[], keyOf: (entry: T) => string): readonly T[] => {
   const found = new Map<string, T>();

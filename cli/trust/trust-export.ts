@@ -1,29 +1,27 @@
-/** `mayfly trust export`: the files that verifiers are given. */
+/** `mayfly trust export`: the files that verifiers and signing clients are given. */
+import { hash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { hash } from 'node:crypto';
-import { certificateLog } from '../../instance/certificate-logs.ts';
+import { toBase64, toHex } from '../../core/bytes.ts';
+import { VERSION } from '../../core/version.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
-import { loadConfig } from '../../config/load/load.ts';
-import { ConfigError } from '../../config/findings/config-error.ts';
-import { toBase64, toHex, utf8 } from '../../core/bytes.ts';
-import { VERSION } from '../../core/version.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import { ensureDirectory } from '../../storage/make-directory.ts';
-import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
-import { collectTrust, type TrustMaterial } from '../../trust/collect.ts';
-import { exportTrust } from '../../trust/export.ts';
-import { CommandError, type Speaker } from '../program/command.ts';
-import { refuseInside } from '../program/output-directory.ts';
-import { invocation } from '../program/invocation.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
+import { exportTrust } from '../../trust/export.ts';
+import { readTrust, type InstanceTrust } from '../../trust/ledger.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { invocation } from '../program/invocation.ts';
+import { refuseInside } from '../program/output-directory.ts';
+import { clientLines } from './client-lines.ts';
+import { lossesIn } from './exported-directory.ts';
+import { serviceUrls, type ServiceUrlOptions } from './service-urls.ts';
 
 /** Its options. */
-interface ExportOptions {
+interface ExportOptions extends ServiceUrlOptions {
   readonly data: string;
   readonly out: string;
-  readonly config?: string;
   readonly force?: true;
 }
 
@@ -32,74 +30,43 @@ export async function exportFiles(options: ExportOptions, speak: Speaker): Promi
   const out = resolve(options.out);
   refuseInside(resolve(options.data), out);
   const directory = await openDataDirectory(options.data);
-  const log = certificateLog(directory);
-  const material = await collectTrust({
-    chainFile: directory.paths.chain,
-    formerChains: directory.paths.formerChains,
-    logDirectory: log.directory,
-  });
-  const logUrl =
-    options.config === undefined
-      ? await usualUrlOf(directory.paths.config, material, speak)
-      : await logUrlOf(options.config, material);
+  const trust = await readTrust(directory.paths);
   const isDevelopment = directory.marker.mode === 'dev';
-  const files = exportTrust(material, { logUrl, isDevelopment, version: VERSION });
-  if (options.force !== true) await refuseOther(out, files.get(ROOT) ?? '');
+  const urls = await serviceUrls(options, {
+    configFile: directory.paths.config,
+    isDevelopment,
+    trust,
+    speak,
+  });
+  const files = exportTrust(trust, { ...urls, isDevelopment, version: VERSION, now: Date.now() });
+  if (options.force !== true) await refuseLoss(out, trust);
   await writeAll(out, files);
+  const names = [...files.keys()];
+  const { publicUrl } = urls;
   speak.answer(
     // Scripts read it by this name.
-    { directory: out, files: [...files.keys()], ...facts(material), isForTrying: isDevelopment },
-    report(options.out, [...files.keys()], material),
+    { directory: out, files: names, publicUrl, ...facts(trust), isForTrying: isDevelopment },
+    [
+      ...report(options.out, names, trust),
+      ...clientLines({ directory: options.out, publicUrl, trust: trust.inForce }),
+    ].join('\n'),
   );
 }
 
-const ROOT = 'root.pem';
-
-/** Verifiers who are handed a directory by its name would trust another CA from then on. */
-async function refuseOther(out: string, root: string): Promise<void> {
-  const there = await readThere(join(out, ROOT)).catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    if (error instanceof UnfitFile) return undefined;
-    // What else is in the way is reported when it is written.
-    if (code === 'ENOENT' || code === 'ENOTDIR') return root;
-    throw systemFault(join(out, ROOT), 'read', error);
-  });
-  if (there === root) return;
-  throw new CommandError('REFUSED', `${join(out, ROOT)} is there already, and is not the root of this CA`, {
+/** Who is handed a directory by its name would no longer trust what was in it, without a word. */
+async function refuseLoss(out: string, trust: InstanceTrust): Promise<void> {
+  const [lost, ...more] = await lossesIn(out, trust.root);
+  if (lost === undefined) return;
+  const others = more.length === 0 ? '' : ` and ${more.length} more`;
+  throw new CommandError('REFUSED', `${out} trusts ${lost}${others}, which this instance does not know`, {
     hint: 'Name another directory with --out, or replace what is there with --force.',
   });
 }
 
-/** Beyond every root certificate. */
-const LIMIT = 1024 * 1024;
-
-const readThere = async (path: string): Promise<string> =>
-  (await readWhole(path, { size: LIMIT })).toString();
-
-/** Where the log says that it is: below the configured public URL, else below its origin. */
-async function logUrlOf(config: string, { log }: TrustMaterial): Promise<string> {
-  const { publicUrl } = (await loadConfig(config)).mayfly;
-  return publicUrl === undefined ? `https://${log.origin}` : `${publicUrl}/log/${log.name}`;
-}
-
-/** The same by the directory's own configuration, which may be broken: only a hint in log.v3.json depends on it, and
- * certificates and keys do not wait for it to be fixed. */
-async function usualUrlOf(config: string, material: TrustMaterial, speak: Speaker): Promise<string> {
-  try {
-    return await logUrlOf(config, material);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    speak.note(
-      `warning: the log's URL is taken from its origin, for the configuration is wrong: ${error.message}`,
-    );
-    return `https://${material.log.origin}`;
-  }
-}
-
-async function writeAll(out: string, files: ReadonlyMap<string, string>): Promise<void> {
+async function writeAll(out: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
   try {
     await ensureDirectory(out);
-    for (const [name, content] of files) await writeDurably(join(out, name), utf8(content), 0o644);
+    for (const [name, content] of files) await writeDurably(join(out, name), content, 0o644);
   } catch (error) {
     if (await isFile(out))
       throw new CommandError('USAGE', `--out: ${out} is a file`, {
@@ -116,21 +83,24 @@ const isFile = (path: string): Promise<boolean> =>
     () => false,
   );
 
-function facts({ chain, log }: TrustMaterial): Readonly<Record<string, unknown>> {
+const rootHash = ({ inForce }: InstanceTrust): string =>
+  toHex(hash('sha256', inForce.certificateAuthorities[0]?.chain.at(-1) ?? new Uint8Array(), 'buffer'));
+
+function facts(trust: InstanceTrust): Readonly<Record<string, unknown>> {
+  const [log] = trust.logs;
   return {
-    rootSha256: toHex(hash('sha256', chain.at(-1) ?? new Uint8Array(), 'buffer')),
-    log: { origin: log.origin, logId: toBase64(log.logId) },
+    rootSha256: rootHash(trust),
+    log: log && { origin: log.origin, logId: toBase64(log.logId) },
   };
 }
 
-function report(out: string, files: readonly string[], material: TrustMaterial): string {
-  const { chain, log } = material;
+function report(out: string, files: readonly string[], trust: InstanceTrust): readonly string[] {
+  const [log] = trust.logs;
   return [
     `Written to ${out}: ${files.join(' ')}`,
-    `  Root     SHA-256 ${toHex(hash('sha256', chain.at(-1) ?? new Uint8Array(), 'buffer'))}`,
-    `  Log      ${log.origin}`,
-    `  Log id   ${toBase64(log.logId)}`,
+    `  Root     SHA-256 ${rootHash(trust)}`,
+    ...(log === undefined ? [] : [`  Log      ${log.origin}`, `  Log id   ${toBase64(log.logId)}`]),
     'Check a certificate with it:',
     `  ${invocation()} verify certificate cert.pem --trust ${quotedPath(out)} --identity NAME --issuer URL`,
-  ].join('\n');
+  ];
 }

@@ -1,5 +1,6 @@
 /** `mayfly trust`: what verifiers and signing clients are given. */
 import { action, type RegisterCommand } from '../program/command.ts';
+import { STORE_PASSWORD } from '../../trust/pkcs12-store.ts';
 import { endTrust } from './trust-end.ts';
 import { exportFiles } from './trust-export.ts';
 
@@ -8,9 +9,11 @@ Examples:
   mayfly trust export --data /var/lib/mayfly --out ./trust
   mayfly trust export --data ./.mayfly --out ./trust --json
   mayfly trust export --data /var/lib/mayfly --config /etc/mayfly.yaml --out ./trust
+  mayfly trust export --data /var/lib/mayfly --public-url https://ca.example.com --oidc-issuer https://login.example.com --out ./trust
 
-Reads public parts only and opens no key; works beside a running server. Files in --out are replaced, but
-those of another CA only with --force. Hand the directory to verifiers over a channel that they trust: anyone who can change root.pem decides what they accept.`;
+Reads public parts only and opens no key; works beside a running server. Files in --out are replaced; what they trust
+stays trusted, unless --force says otherwise. Hand the directory to verifiers over a channel that they trust: anyone who can
+change trusted_root.json or root.pem decides what they accept. The password of trust.p12 is "${STORE_PASSWORD}".`;
 
 const END_EXAMPLES = `
 Examples:
@@ -26,16 +29,23 @@ export const register: RegisterCommand = (program) => {
   const trust = program
     .command('trust')
     .summary('write what verifiers need')
-    .description('What verifiers have to trust.')
+    .description('What verifiers have to trust, and where clients sign.')
     .addHelpText('after', EXAMPLES);
   trust
     .command('export')
-    .summary('write root.pem, intermediate.pem, chain.pem, log.pub.pem, log.vkey, log.v3.json')
-    .description('Writes the certificates and log keys of an instance as files for verifiers.')
+    .summary('write trusted_root.json, signing_config.v0.2.json, root.pem, log.pub.pem and others')
+    .description(
+      'Writes what verifiers trust and where clients sign: the files of Sigstore, certificates and log keys.',
+    )
     .requiredOption('--data <dir>', 'the data directory')
     .requiredOption('--out <dir>', 'where to write; made if it is not there')
     .option('--config <file>', "the file that `serve --config` takes; default is the directory's config.yaml")
-    .option('--force', 'replace the files of another CA in --out')
+    .option(
+      '--public-url <url>',
+      'where clients reach the service; default is public-url of the configuration',
+    )
+    .option('--oidc-issuer <url>', 'where people log in; default is the first issuer of type email')
+    .option('--force', 'replace files in --out that trust what this instance does not know')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
     .action(action(exportFiles));

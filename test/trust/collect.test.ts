@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { encodePem } from '../../core/pem.ts';
 import { collectTrust, TrustError } from '../../trust/collect.ts';
-import { exportTrust } from '../../trust/export.ts';
 import { testAuthority } from '../ca/support/authority.ts';
 import { testLog, type TestLog } from '../ct-log/support/test-log.ts';
 import { failureAs } from '../support/failure.ts';
@@ -71,14 +70,6 @@ describe('trust/collect', () => {
     writeFileSync(join(former(), '.cc.pem.0123456789ab.tmp'), 'half');
     const material = await collect(pemOf(chain));
     expect(material.former).to.deep.equal([before]);
-    const files = exportTrust(material, {
-      logUrl: 'https://a.example',
-      isDevelopment: true,
-      version: 'test',
-    });
-    expect(files.get('intermediate.pem')).to.equal(pemOf([...chain.slice(0, 1), ...before.slice(0, 1)]));
-    expect(files.get('chain.pem')).to.equal(pemOf(chain));
-    expect(files.get('root.pem')).to.equal(pemOf(chain.slice(-1)));
     writeFileSync(join(former(), 'dd.pem'), 'damaged');
     expect((await failureAs(TrustError, collect(pemOf(chain)))).message).to.include('dd.pem');
     rmSync(former(), { recursive: true });

@@ -1,9 +1,7 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { createCtLog } from '../../ct-log/create-log.ts';
-import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
+import type { DataPaths } from '../../instance/data-paths.ts';
 import { TrustError } from '../../trust/collect.ts';
 import { encodeTrustedRoot, parseTrustedRoot, type TrustedRoot } from '../../trust/format/trusted-root.ts';
 import { readTrust, recordTrust } from '../../trust/ledger.ts';
@@ -13,35 +11,20 @@ import { testAuthority, type TestAuthority } from '../ca/support/authority.ts';
 import { caNode } from '../ca/support/ca-certificates.ts';
 import { logSigners } from '../ct-log/support/log-keys.ts';
 import { failureAs } from '../support/failure.ts';
-
-const BIRTH = Date.UTC(2026, 10, 20, 10, 0, 0, 250);
+import { BIRTH, trustPlaces, type TrustPlaces } from './support/trust-places.ts';
 
 describe('trust/ledger', () => {
+  let places: TrustPlaces;
   let paths: DataPaths;
   let ca: TestAuthority;
   beforeEach(async () => {
-    paths = dataPaths(mkdtempSync(join(tmpdir(), 'mayfly-ledger-')));
-    ca = await testAuthority();
-    mkdirSync(join(paths.root, 'ca'));
-    mkdirSync(paths.logs);
-    writeFileSync(paths.chain, ca.chainPem);
-    await addLog('2026');
+    places = await trustPlaces();
+    ({ paths, ca } = places);
   });
   afterEach(() => {
-    rmSync(paths.root, { recursive: true });
+    places.remove();
   });
 
-  async function addLog(name: string, createdAt = BIRTH): Promise<void> {
-    const { treeHead, checkpoint } = logSigners();
-    await createCtLog({
-      directory: join(paths.logs, name),
-      origin: `localhost/log/${name}`,
-      sctExtensions: 'leaf_index',
-      ecdsaPublicKey: treeHead.publicKey,
-      ed25519PublicKey: checkpoint.publicKey.subarray(-32),
-      clock: () => createdAt,
-    });
-  }
   const exported = async (): Promise<string> =>
     encodeTrustedRoot(withPublicUrl((await readTrust(paths)).root, 'https://ca.example.org'));
   const logNames = ({ certificateLogs }: TrustedRoot): readonly string[] =>
@@ -70,10 +53,9 @@ describe('trust/ledger', () => {
 
   it('is the same however often it is read, and recorded changes nothing', async () => {
     writeFileSync(paths.nextChain, (await testAuthority()).chainPem);
-    mkdirSync(join(paths.root, 'tsa'));
-    writeFileSync(paths.timestampChain, (await testAuthority()).chainPem);
-    await addLog('2027');
-    writeFileSync(join(paths.logs, '.current'), '2027\n');
+    places.write(paths.timestampChain, (await testAuthority()).chainPem);
+    await places.addLog('2027');
+    writeFileSync(paths.currentLog, '2027\n');
     const before = await exported();
     expect(await exported()).to.equal(before);
     await recordTrust(paths);
@@ -84,11 +66,11 @@ describe('trust/ledger', () => {
   });
 
   it('puts what is in force first, and behind it what was recorded, in the order of recording', async () => {
-    await addLog('2025');
-    await addLog('2027');
-    writeFileSync(join(paths.logs, '.current'), '2026');
+    await places.addLog('2025');
+    await places.addLog('2027');
+    writeFileSync(paths.currentLog, '2026');
     await recordTrust(paths);
-    writeFileSync(join(paths.logs, '.current'), '2027');
+    writeFileSync(paths.currentLog, '2027');
     const { root, inForce, logs } = await readTrust(paths);
     expect(logNames(root)).to.deep.equal(['/log/2027/', '/log/2026/', '/log/2025/']);
     expect(logNames(inForce)).to.deep.equal(['/log/2027/']);

@@ -11,7 +11,17 @@ import { readIdentity } from '../../../ct-log/log-identity.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 
-const FILES = ['chain.pem', 'intermediate.pem', 'log.pub.pem', 'log.v3.json', 'log.vkey', 'root.pem'];
+const FILES = [
+  ...[
+    'SHA256SUMS',
+    'chain.pem',
+    'client_trust_config.json',
+    'intermediate.pem',
+    'log.pub.pem',
+    'log.v3.json',
+  ],
+  ...['log.vkey', 'root.pem', 'signing_config.v0.2.json', 'trust.p12', 'trust.p7b', 'trusted_root.json'],
+];
 
 describe('mayfly trust export', function () {
   this.timeout(60_000);
@@ -90,7 +100,7 @@ describe('mayfly trust export', function () {
       const { code, stdout } = await exportTo('again', '--json');
       expect(code).to.equal(0);
       const facts = JSON.parse(stdout) as Record<string, unknown> & { readonly files: string[] };
-      expect(facts).to.have.all.keys('directory', 'files', 'rootSha256', 'log', 'isForTrying');
+      expect(facts).to.have.all.keys('directory', 'files', 'publicUrl', 'rootSha256', 'log', 'isForTrying');
       expect(facts.files.sort()).to.deep.equal(FILES);
     } finally {
       await Promise.all(names.map((name, i) => writeFile(join(keys, name), contents[i] ?? '')));
@@ -108,12 +118,58 @@ describe('mayfly trust export', function () {
     await writeFile(join(cwd, 'other/log.vkey'), 'another');
     const refused = await exportTo('other');
     expect([refused.code, refused.stdout]).to.deep.equal([1, '']);
-    expect(refused.stderr).to.include('is not the root of this CA').and.to.include('--force');
+    expect(refused.stderr).to.include('nobody can say what it trusts').and.to.include('--force');
     expect([await text('other/root.pem'), await text('other/log.vkey')]).to.deep.equal([
       ...['another', 'another'],
     ]);
     expect((await exportTo('other', '--force')).code).to.equal(0);
     expect(await text('other/root.pem')).to.equal(root);
+  });
+
+  it('names what is trusted there and would not be any more, and keeps it without --force', async () => {
+    await exportTo('loss');
+    const shape = await readFile('test/vectors/trust-shapes/rekor1-tsa/trusted_root.json', 'utf8');
+    await writeFile(join(cwd, 'loss/trusted_root.json'), shape);
+    const refused = await exportTo('loss');
+    expect([refused.code, refused.stdout]).to.deep.equal([1, '']);
+    expect(refused.stderr).to.match(
+      /trusts the CA "Interop CA" of "Interop Org" \(SHA-256 \w+…\) and 3 more,/,
+    );
+    expect(await text('loss/trusted_root.json')).to.equal(shape);
+    expect((await exportTo('loss', '--force')).code).to.equal(0);
+    expect(await text('loss/trusted_root.json'))
+      .to.include('Mayfly CA')
+      .and.not.to.include('Interop');
+  });
+
+  it('takes the URLs of its options, and warns of those that are of use on this machine alone', async () => {
+    const { stdout, stderr } = await exportTo(
+      ...['urls', '--public-url', 'https://given.example/', '--oidc-issuer', 'https://login.example/realm/'],
+    );
+    expect(stderr).to.equal('');
+    const config = JSON.parse(await text('urls/signing_config.v0.2.json')) as Record<
+      string,
+      { url: string }[]
+    >;
+    expect(config['caUrls']?.map(({ url }) => url)).to.deep.equal(['https://given.example']);
+    expect(config['oidcUrls']?.map(({ url }) => url)).to.deep.equal(['https://login.example/realm/']);
+    expect(stdout).to.include("fulcioURL: 'https://given.example', tlogUpload: false");
+    const local = await exportTo('urls', '--public-url', 'http://localhost:5555');
+    expect([local.code, local.stderr]).to.deep.equal([
+      0,
+      'warning: the files send clients to http://localhost:5555, which is this machine alone. Give --public-url URL, or set mayfly.public-url in the configuration.\n',
+    ]);
+    for (const wrong of ['ftp://a.example', 'https://a.example?x=1', 'https://u@a.example', 'nothing'])
+      expect((await exportTo('urls', '--public-url', wrong)).code, wrong).to.equal(2);
+    expect((await exportTo('urls', '--oidc-issuer', 'nothing')).code).to.equal(2);
+  });
+
+  it('prints no line that posts to a log of others', async () => {
+    const { stdout } = await exportTo('lines');
+    const signing = stdout.split('\n').filter((line) => /cosign sign-blob|sign\(/.test(line));
+    expect(signing).to.have.length(3);
+    for (const line of signing)
+      expect(line).to.match(/--signing-config \S+ --trusted-root|--tlog-upload=false|tlogUpload: false/);
   });
 
   it('takes the configuration that the service is given', async () => {

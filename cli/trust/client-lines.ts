@@ -1,0 +1,33 @@
+import type { TrustedRoot } from '../../trust/format/trusted-root.ts';
+import { SIGNING_CONFIG_FILE, TRUSTED_ROOT_FILE } from '../../trust/export.ts';
+import { quoted, quotedPath } from '../../storage/quoted-path.ts';
+
+/** What was exported. */
+interface Exported {
+  readonly directory: string;
+  readonly publicUrl: string;
+  /** What signs. */
+  readonly trust: TrustedRoot;
+}
+
+/** How clients sign and verify with an exported directory: lines to paste, each of which ran with the program that it names. None posts to a log of others, as
+ * clients do by default. */
+export function clientLines({ directory, publicUrl, trust }: Exported): readonly string[] {
+  const file = (name: string): string => quotedPath(`${directory}/${name}`);
+  const hasTimestamps = trust.timestampAuthorities.length > 0;
+  const who = '--certificate-identity NAME --certificate-oidc-issuer URL';
+  const time = hasTimestamps ? ' --use-signed-timestamps' : '';
+  const tsa = hasTimestamps ? ` tsaServerURL: '${publicUrl}',` : '';
+  return [
+    'Sign with cosign 3 (TOKEN is a file with an identity token and nothing behind it), and verify:',
+    `  cosign sign-blob -y --signing-config ${file(SIGNING_CONFIG_FILE)} --trusted-root ${file(TRUSTED_ROOT_FILE)} --identity-token TOKEN --bundle FILE.sigstore.json FILE`,
+    `  cosign verify-blob --bundle FILE.sigstore.json --trusted-root ${file(TRUSTED_ROOT_FILE)} --insecure-ignore-tlog${time} ${who} FILE`,
+    'Sign with cosign 2, which asks for the files by name:',
+    `  SIGSTORE_ROOT_FILE=${file('chain.pem')} SIGSTORE_CT_LOG_PUBLIC_KEY_FILE=${file('log.pub.pem')} cosign sign-blob --tlog-upload=false --fulcio-url ${quoted(publicUrl)} --identity-token TOKEN --output-certificate FILE.pem --output-signature FILE.sig FILE`,
+    'Sign with sigstore-js:',
+    `  sign(data, { fulcioURL: '${publicUrl}',${tsa} tlogUpload: false, identityToken })`,
+    ...(hasTimestamps
+      ? []
+      : ['Without a timestamp authority, what is signed verifies for as long as its certificate is valid.']),
+  ];
+}

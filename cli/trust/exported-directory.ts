@@ -1,0 +1,76 @@
+/** What a directory of `mayfly trust export` trusts, to compare with what is to be written there. */
+import { join } from 'node:path';
+import { equalBytes, toHex } from '../../core/bytes.ts';
+import { FormatError, systemCode } from '../../core/errors.ts';
+import { decodePem } from '../../core/pem.ts';
+import { systemFault } from '../../instance/data-directory-error.ts';
+import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
+import { sha256 } from '../../tlog/core/sha256.ts';
+import { TRUSTED_ROOT_FILE } from '../../trust/export.ts';
+import { EMPTY_TRUSTED_ROOT, parseTrustedRoot, type TrustedRoot } from '../../trust/format/trusted-root.ts';
+import { missingFrom } from '../../trust/union.ts';
+import { CommandError } from '../program/command.ts';
+
+/** Beyond every file of an export. */
+const LIMIT = 8 * 1024 * 1024;
+
+/** What the files in `directory` trust and `trustedRoot` does not, a name each; nothing where there is no such directory. A directory of
+ * an older version has PEM files alone, and who changed one has changed what is trusted. Rejects with {@link CommandError}
+ * `REFUSED` for files that cannot be understood. */
+export async function lossesIn(directory: string, trustedRoot: TrustedRoot): Promise<readonly string[]> {
+  const text = await read(join(directory, TRUSTED_ROOT_FILE));
+  const there = text === undefined ? EMPTY_TRUSTED_ROOT : understood(directory, () => parseTrustedRoot(text));
+  return [
+    ...missingFrom(trustedRoot, there),
+    ...(await foreignBlocks(
+      directory,
+      'root.pem',
+      trustedRoot.certificateAuthorities.map(({ chain }) => chain.at(-1)),
+    )),
+    ...(await foreignBlocks(
+      directory,
+      'log.pub.pem',
+      trustedRoot.certificateLogs.map(({ publicKey }) => publicKey),
+    )),
+  ];
+}
+
+/** The blocks of a PEM file that are not `known`. */
+async function foreignBlocks(
+  directory: string,
+  file: string,
+  known: readonly (Uint8Array | undefined)[],
+): Promise<readonly string[]> {
+  const text = await read(join(directory, file));
+  if (text === undefined) return [];
+  const blocks = understood(join(directory, file), () => decodePem(text, 1024));
+  if (blocks.length === 0) throw foreign(join(directory, file), 'it holds no PEM block');
+  return blocks
+    .filter(({ bytes }) => !known.some((one) => one !== undefined && equalBytes(one, bytes)))
+    .map(({ bytes }) => `what is in ${file} (SHA-256 ${toHex(sha256(bytes)).slice(0, 16)}…)`);
+}
+
+function understood<T>(path: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw foreign(path, error.message);
+  }
+}
+
+async function read(path: string): Promise<string | undefined> {
+  try {
+    return (await readWhole(path, { size: LIMIT })).toString();
+  } catch (error) {
+    // What else is in the way is reported when it is written.
+    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined;
+    if (error instanceof UnfitFile) throw foreign(path, error.message);
+    throw systemFault(path, 'read', error);
+  }
+}
+
+const foreign = (path: string, why: string): CommandError =>
+  new CommandError('REFUSED', `${path} is there already, and nobody can say what it trusts: ${why}`, {
+    hint: 'Name another directory with --out, or replace what is there with --force.',
+  });

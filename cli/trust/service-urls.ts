@@ -1,0 +1,77 @@
+import { isLocalToMachine } from '../../core/loopback.ts';
+import { ConfigError } from '../../config/findings/config-error.ts';
+import { loadConfig, type LoadedConfig } from '../../config/load/load.ts';
+import type { InstanceTrust } from '../../trust/ledger.ts';
+import { providerForPeople, type ServiceUrls } from '../../trust/signing-services.ts';
+import { parseUrl } from '../certificate/http.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+
+/** The options that say where clients find the services. */
+export interface ServiceUrlOptions {
+  readonly config?: string;
+  readonly publicUrl?: string;
+  readonly oidcIssuer?: string;
+}
+
+/** What is known without them. */
+interface Known {
+  /** The directory's own configuration. */
+  readonly configFile: string;
+  readonly isDevelopment: boolean;
+  readonly trust: InstanceTrust;
+  readonly speak: Speaker;
+}
+
+/** Where `mayfly dev` listens by default. */
+const DEVELOPMENT_URL = 'http://127.0.0.1:5555';
+
+/** Where the services are for clients: what the options say, else the configuration, else the origin of the log; warns when that is of use
+ * on this machine alone. Rejects with {@link CommandError} or ConfigError. */
+export async function serviceUrls(options: ServiceUrlOptions, known: Known): Promise<ServiceUrls> {
+  const config = await readConfig(options.config, known);
+  const given = options.publicUrl === undefined ? undefined : publicUrlOf(options.publicUrl);
+  const publicUrl = given ?? config?.mayfly.publicUrl ?? guessedUrl(known);
+  // As it is written: clients compare it with what the issuer says of itself.
+  if (options.oidcIssuer !== undefined) parseUrl(options.oidcIssuer, '--oidc-issuer');
+  const issuers = config?.issuers.map(({ definition }) => definition) ?? [];
+  const openidProvider = options.oidcIssuer ?? providerForPeople(issuers);
+  if (!known.isDevelopment && isLocalToMachine(new URL(publicUrl).hostname))
+    known.speak.note(
+      `warning: the files send clients to ${publicUrl}, which is this machine alone. Give --public-url URL, or set mayfly.public-url in the configuration.`,
+    );
+  return { publicUrl, openidProvider };
+}
+
+/** Undefined where the directory's own one is wrong: certificates and keys do not wait for it to be fixed. */
+async function readConfig(
+  file: string | undefined,
+  { configFile, speak }: Known,
+): Promise<LoadedConfig | undefined> {
+  if (file !== undefined) return loadConfig(file);
+  try {
+    return await loadConfig(configFile);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    speak.note(
+      `warning: the URLs are taken from the log's origin, for the configuration is wrong: ${error.message}`,
+    );
+    return undefined;
+  }
+}
+
+function publicUrlOf(text: string): string {
+  const url = parseUrl(text, '--public-url');
+  if (url.search === '' && url.hash === '' && url.username === '' && url.password === '')
+    return url.href.replace(/(?<!\/)\/+$/, '');
+  throw new CommandError('USAGE', '--public-url has more than a host and a path', {
+    hint: 'It looks like https://ca.example.com.',
+  });
+}
+
+/** `init` makes the log's origin from the public URL. */
+function guessedUrl({ isDevelopment, trust }: Known): string {
+  const [log] = trust.logs;
+  if (isDevelopment || log === undefined) return DEVELOPMENT_URL;
+  const end = `/log/${log.name}`;
+  return `https://${log.origin.endsWith(end) ? log.origin.slice(0, -end.length) : log.origin.split('/', 1).join('')}`;
+}
