@@ -54,6 +54,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
       async () => (await import('./certificate/token.ts')).register,
     ],
     ['ca', 'Renew the issuing CA', async () => (await import('./ca/ca.ts')).register],
+    ['tsa', 'Make and renew the key for timestamps', async () => (await import('./tsa/tsa.ts')).register],
     ['keys', 'Change the passphrase of keys', async () => (await import('./instance/keys.ts')).register],
     ['trust', 'Write what verifiers need', async () => (await import('./trust/trust.ts')).register],
     [

@@ -17,6 +17,8 @@ export interface OwnPlaces {
   readonly formerChains: string;
   readonly timestampChain: string;
   readonly nextTimestampChain: string;
+  /** A directory. */
+  readonly formerTimestampChains: string;
   /** A directory with one for each log. */
   readonly logs: string;
   /** A file with the name of the one in use; need not be there where there is only one. */
@@ -38,18 +40,13 @@ export async function readOwnMaterial(places: OwnPlaces): Promise<OwnMaterial> {
   const chain = await readChain(places.chain);
   const former = await readFormerChains(places.formerChains, chain);
   const next = await readOptionalChain(places.nextChain);
+  const timestamps = await readOptionalChain(places.timestampChain);
+  const nextTimestamps = await readOptionalChain(places.nextTimestampChain);
+  const formerTimestamps = await readFormerChains(places.formerTimestampChains, timestamps[0] ?? []);
   const [log, ...otherLogs] = await readLogs(places);
   return {
-    inForce: trustedRootOf(
-      [chain],
-      log === undefined ? [] : [log],
-      await readOptionalChain(places.timestampChain),
-    ),
-    others: trustedRootOf(
-      [...next, ...former],
-      otherLogs,
-      await readOptionalChain(places.nextTimestampChain),
-    ),
+    inForce: trustedRootOf([chain], log === undefined ? [] : [log], timestamps),
+    others: trustedRootOf([...next, ...former], otherLogs, [...nextTimestamps, ...formerTimestamps]),
     logs: log === undefined ? [] : [log, ...otherLogs],
   };
 }

@@ -1,5 +1,6 @@
 import { readPrivateKey } from '../../signers/key-file.ts';
 import { signIntermediate } from '../../ca/renewal.ts';
+import { signTimestamps } from '../../ca/timestamp-certificate.ts';
 import type { Speaker } from '../program/command.ts';
 import { certificateLine, writeOutput } from './ca-output.ts';
 import { readInput, readLimited, readSecret } from '../program/input-file.ts';
@@ -9,6 +10,7 @@ interface SignOptions {
   readonly root: string;
   readonly rootKey: string;
   readonly passphraseFile?: string;
+  readonly timestamps?: true;
   readonly out: string;
 }
 
@@ -22,12 +24,20 @@ export async function sign(
   const root = Buffer.from(await readLimited(options.root, '--root')).toString('latin1');
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const rootKey = await readPrivateKey(await readLimited(options.rootKey, '--root-key'), passphrase);
-  const chain = await signIntermediate({ request, root, rootKey, clock: Date.now });
+  const ceremony = { root, rootKey, clock: Date.now };
+  const forTimestamps = options.timestamps === true;
+  const chain = await (forTimestamps
+    ? signTimestamps(request, ceremony)
+    : signIntermediate({ request, ...ceremony }));
   await writeOutput(options.out, chain, '--out');
   const lines = [
     `Signed ${certificateLine(chain)}`,
     `Written to ${options.out}: take it to the server, and there:`,
-    '  mayfly ca renew --data DIR --install CHAIN',
+    ...(forTimestamps
+      ? [
+          '  mayfly tsa renew --data DIR --stage --install CHAIN   (the first one: mayfly tsa init --data DIR --install CHAIN)',
+        ]
+      : ['  mayfly ca renew --data DIR --install CHAIN']),
   ];
   speak.answer({ chain, out: options.out }, lines.join('\n'));
   return undefined;

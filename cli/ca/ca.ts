@@ -40,10 +40,14 @@ export const register: RegisterCommand = (program) => {
     .argument('<CSR>', 'the certificate signing request')
     .summary('sign a request with the root key')
     .description(
-      'Signs the request of `ca renew` with the root key: for three years, for code signing alone.',
+      'Signs the request of `ca renew` with the root key: for three years, for code signing alone. With --timestamps that of `tsa init` or `tsa renew`.',
     )
     .requiredOption('--root <file>', "the root's certificate, PEM; of a chain the last one")
     .requiredOption('--root-key <file>', 'its key')
+    .option(
+      '--timestamps',
+      'sign a request for a key for timestamps: for them alone, as long as the root lives',
+    )
     .option('--passphrase-file <file>', 'file whose first line opens the root key')
     .requiredOption('--out <file>', 'where to write the chain; must not be there')
     .option('--json', 'print {"chain":…,"out":…}')

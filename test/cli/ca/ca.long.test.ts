@@ -15,16 +15,8 @@ import {
   runMayfly,
   startMayfly,
 } from '../../support/mayfly.ts';
-import { projectRoot } from '../../support/project-root.ts';
+import { commandsOf } from '../../support/procedures.ts';
 import { skipUnless } from '../../support/skipped.ts';
-
-/** The commands of a section of docs/keys-and-backups.md, each in one line. */
-async function commandsOf(section: string): Promise<readonly string[]> {
-  const text = await readFile(join(projectRoot, 'docs/keys-and-backups.md'), 'utf8');
-  const [, said = ''] = new RegExp(`^## ${section}\\n([^]*?)(?:^## |$(?![^]))`, 'm').exec(text) ?? [];
-  const blocks = [...said.matchAll(/^```\n([^]*?)^```$/gm)].map(([, block = '']) => block);
-  return blocks.map((block) => block.replaceAll('\\\n', ' ').trim());
-}
 
 describe('mayfly ca and keys', function () {
   this.timeout(120_000);

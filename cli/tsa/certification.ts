@@ -1,0 +1,102 @@
+/** The two ways to a certificate for timestamps: from a root key that is at hand, or by a request to where it is. */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { basename } from 'node:path';
+import { certifyTimestamps, timestampRequest } from '../../ca/timestamp-certificate.ts';
+import { readTimestampChain } from '../../ca/timestamp-chain.ts';
+import { quoted } from '../../storage/quoted-path.ts';
+import { writeOutput } from '../ca/ca-output.ts';
+import { CommandError } from '../program/command.ts';
+import { readLimited, readSecret } from '../program/input-file.ts';
+import { openKeyFile, type TimestampDirectory } from './timestamp-directory.ts';
+
+/** Where a certificate comes from: one of the three is given. */
+export interface CertificationOptions {
+  readonly rootKey?: string;
+  readonly rootPassphraseFile?: string;
+  readonly root?: string;
+  readonly csr?: string;
+  readonly install?: string;
+  readonly keyType?: string;
+  readonly commonName?: string;
+}
+
+/** Throws {@link CommandError} `USAGE` unless exactly one way is chosen, and no option that belongs to another one. */
+export function checkWays(options: CertificationOptions, also = ''): void {
+  const { rootKey, csr, install } = options;
+  if ([rootKey, csr, install].filter((way) => way !== undefined).length !== 1)
+    throw usage(
+      `say how the certificate is made: --root-key FILE, or --csr FILE and then --install CHAIN${also}`,
+      'With --root-key at once; with the two others the root key stays where it is.',
+    );
+  if (rootKey === undefined && (options.root ?? options.rootPassphraseFile) !== undefined)
+    throw usage('--root and --root-passphrase-file belong to --root-key', 'Leave them out.');
+  if (install !== undefined && (options.keyType ?? options.commonName) !== undefined)
+    throw usage('--key-type and --common-name belong to --root-key and --csr', 'Leave them out.');
+}
+
+/** Signs for the key with the root's. The chain, PEM, was checked. Rejects with the typed error of what does not fit. */
+export async function certifyHere(
+  key: KeyObject,
+  commonName: string,
+  options: CertificationOptions,
+  directory: TimestampDirectory,
+): Promise<string> {
+  // A root key that lies on the server may have the server's passphrase.
+  const passphrase =
+    (await readSecret(options.rootPassphraseFile, 'root passphrase')) ?? directory.passphrase;
+  const rootKey = await openKeyFile(options.rootKey ?? '', passphrase);
+  const chain = await certifyTimestamps(createPublicKey(key), commonName, {
+    root: await rootPem(options.root, directory),
+    rootKey,
+    clock: Date.now,
+  });
+  return checkedChain(chain, key, directory);
+}
+
+/** All of the chain in force by default, so that a key of the wrong CA in it is recognised. */
+const rootPem = async (file: string | undefined, { paths }: TimestampDirectory): Promise<string> =>
+  Buffer.from(await readLimited(file ?? paths.chain, file === undefined ? '--data' : '--root')).toString(
+    'latin1',
+  );
+
+/** Reads the chain that was made of a request for the key. Rejects with AuthorityError or {@link CommandError}. */
+export async function chainFromFile(
+  file: string,
+  key: KeyObject,
+  directory: TimestampDirectory,
+): Promise<string> {
+  return checkedChain(Buffer.from(await readLimited(file, '--install')).toString('latin1'), key, directory);
+}
+
+/** The chain as it is to be kept, if it is one for the key below the root in force and valid now. Throws AuthorityError. */
+export function checkedChain(chain: string, key: KeyObject, { root }: TimestampDirectory): string {
+  const spki = new Uint8Array(createPublicKey(key).export({ type: 'spki', format: 'der' }));
+  return readTimestampChain(chain, { now: Date.now(), spki, root }).chainPem;
+}
+
+/** Writes a request for the key, and returns what to do with it. */
+export async function requestElsewhere(
+  csr: string,
+  pem: string,
+  install: string,
+): Promise<readonly string[]> {
+  await writeOutput(csr, pem, '--csr');
+  return [
+    `Request: ${csr}`,
+    'Next, where the root key is (any X.509 tool does):',
+    `  mayfly ca sign ${quoted(basename(csr))} --timestamps --root root.pem --root-key root.key.pem --out tsa-chain.pem`,
+    'and here again:',
+    `  ${install}`,
+  ];
+}
+
+/** The request itself, PEM: made before anything is written. */
+export const requestFor = (
+  key: KeyObject,
+  commonName: string,
+  { root }: TimestampDirectory,
+): Promise<string> => timestampRequest(key, root, commonName);
+
+/** An error of usage. */
+export const usage = (sentence: string, hint: string): CommandError =>
+  new CommandError('USAGE', sentence, { hint });

@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { systemFault } from '../../instance/data-directory-error.ts';
+import type { DataPaths } from '../../instance/data-paths.ts';
+import { equalBytes, utf8 } from '../../core/bytes.ts';
+import {
+  makeDirectory,
+  replaceDurably,
+  shareOwner,
+  syncDirectory,
+  writeDurably,
+} from '../../storage/durable-file.ts';
+import { quotedPath } from '../../storage/quoted-path.ts';
+import { isMissing } from '../../storage/read-whole.ts';
+import { readChain } from '../../trust/collect.ts';
+import { recordTrust } from '../../trust/ledger.ts';
+import { certificateLine } from '../ca/ca-output.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { invocation } from '../program/invocation.ts';
+import { readLimited } from '../program/input-file.ts';
+import { checkedChain } from './certification.ts';
+import { openKeyFile, type TimestampDirectory } from './timestamp-directory.ts';
+
+/**
+ * Puts the staged successor in force. The order makes every crash harmless, and the same command finishes: first the ledger and
+ * `tsa/former` keep the old chain, for verifiers; then the new chain is put in force by one rename; then its key takes the place of the
+ * old one; then what was staged is removed, the chain last. Between chain and key, `serve` finds the key of the new chain where it was staged.
+ */
+export async function putInForce(directory: TimestampDirectory, speak: Speaker): Promise<void> {
+  const { data, paths } = directory;
+  if (await isMissing(paths.nextTimestampChain)) throw nothingStaged(paths);
+  const isKeyThere = !(await isMissing(paths.nextTimestampKey));
+  // Without it, only the staged chain was left to be removed.
+  const keyFile = isKeyThere ? paths.nextTimestampKey : paths.timestampKey;
+  const key = await openKeyFile(keyFile, directory.passphrase);
+  const chain = checkedChain(await textOf(paths.nextTimestampChain), key, directory);
+  const [formerDer = new Uint8Array()] = await readChain(paths.timestampChain);
+  const former = { line: certificateLine(await textOf(paths.timestampChain)), sha256: sha256(formerDer) };
+  const isInForce = await sameChains(paths);
+  if (!isInForce) await recordTrust(paths);
+  try {
+    if (!isInForce) await keepFormer(paths);
+    await replaceDurably(paths.timestampChain, utf8(chain));
+    if (isKeyThere) {
+      await replaceDurably(paths.timestampKey, await readLimited(paths.nextTimestampKey, 'the key'));
+      await rm(paths.nextTimestampKey);
+      await syncDirectory(paths.keys);
+    }
+    await rm(paths.nextTimestampChain);
+    await syncDirectory(dirname(paths.nextTimestampChain));
+  } catch (error) {
+    throw systemFault(paths.root, 'write', error);
+  }
+  const after = isInForce
+    ? ['Next: start the service anew, and make a backup.']
+    : [
+        `Before: ${former.line}. It stays trusted, and its key is deleted.`,
+        'Next: start the service anew, and make a backup. After that the window of the former one may end:',
+        `  ${mayEnd(data, former.sha256)}`,
+      ];
+  const lines = [`In force from the next start of the service: ${certificateLine(chain)}`, ...after];
+  speak.answer(
+    { chain: paths.timestampChain, key: paths.timestampKey, subject: certificateLine(chain) },
+    lines.join('\n'),
+  );
+}
+
+const mayEnd = (data: string, sha256: string): string =>
+  `${invocation()} trust end --data ${quotedPath(data)} --tsa ${sha256} --at now --reason superseded`;
+
+const nothingStaged = ({ nextTimestampChain }: DataPaths): CommandError =>
+  new CommandError('REFUSED', `no successor is staged: there is no ${nextTimestampChain}`, {
+    hint: 'Begin with --stage. If you did, and switched already, there is nothing left to do but to start the service anew.',
+  });
+
+const textOf = (file: string): Promise<string> =>
+  readFile(file, 'latin1').catch((error: unknown) => {
+    throw systemFault(file, 'read', error);
+  });
+
+async function sameChains({ timestampChain, nextTimestampChain }: DataPaths): Promise<boolean> {
+  const [[current], [next]] = [await readChain(timestampChain), await readChain(nextTimestampChain)];
+  return current !== undefined && next !== undefined && equalBytes(current, next);
+}
+
+async function keepFormer(paths: DataPaths): Promise<void> {
+  const { formerTimestampChains: folder, timestampChain, chain } = paths;
+  const [certificate = new Uint8Array()] = await readChain(timestampChain);
+  const name = sha256(certificate).slice(0, 32);
+  await makeDirectory(folder, paths.root);
+  await shareOwner(folder, chain);
+  const file = join(folder, `${name}.pem`);
+  await writeDurably(file, await readFile(timestampChain), 0o644);
+  await shareOwner(file, chain);
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

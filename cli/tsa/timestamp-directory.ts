@@ -1,0 +1,93 @@
+/** What `mayfly tsa` works on: the chains and keys for timestamps in a data directory. */
+import type { KeyObject } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { CA_KEY_TYPES, caKeyTypeOf } from '../../ca/certify.ts';
+import { openDataDirectory } from '../../instance/data-directory.ts';
+import { systemFault } from '../../instance/data-directory-error.ts';
+import type { DataPaths } from '../../instance/data-paths.ts';
+import { KeyFileError } from '../../signers/key-error.ts';
+import { readPrivateKey, writeKeyPem } from '../../signers/key-file.ts';
+import { generateKey } from '../../signers/key-types.ts';
+import { shareOwner, syncDirectory, writeNew } from '../../storage/durable-file.ts';
+import { isMissing } from '../../storage/read-whole.ts';
+import { readChain } from '../../trust/collect.ts';
+import { CommandError } from '../program/command.ts';
+import { readLimited, readSecret } from '../program/input-file.ts';
+import { parseChoice } from '../program/options.ts';
+
+/** Options that every command that changes something has. */
+export interface TimestampOptions {
+  readonly data: string;
+  readonly passphraseFile?: string;
+}
+
+/** An open data directory. */
+export interface TimestampDirectory {
+  readonly data: string;
+  readonly paths: DataPaths;
+  readonly passphrase: string | undefined;
+  /** DER of the root in force. */
+  readonly root: Uint8Array;
+}
+
+/** Opens it for writing; the service may run on it. Rejects with DataDirectoryError, TrustError or {@link CommandError}. */
+export async function openTimestampDirectory(options: TimestampOptions): Promise<TimestampDirectory> {
+  const { data } = options;
+  const { paths } = await openDataDirectory(data, { write: true });
+  const passphrase = await readSecret(options.passphraseFile, 'passphrase');
+  const root = (await readChain(paths.chain)).at(-1) ?? new Uint8Array();
+  return { data, paths, passphrase, root };
+}
+
+/** The key in `file` if there is one: of a request whose answer is awaited, or of an interrupted command. */
+export async function pendingKey(
+  file: string,
+  { passphrase }: TimestampDirectory,
+  keyType: string | undefined,
+): Promise<KeyObject | undefined> {
+  if (await isMissing(file)) return undefined;
+  if (keyType === undefined) return openKeyFile(file, passphrase);
+  throw new CommandError('REFUSED', `this was begun already: ${file}`, {
+    hint: 'To go on with its key leave out --key-type; to begin again delete that file.',
+  });
+}
+
+/** A new key of that type; by default of the type of the key in `like`. Whether the passphrase opens `like` is found here, before a
+ * key has another one. */
+export async function newKey(
+  { passphrase }: TimestampDirectory,
+  keyType: string | undefined,
+  like: string,
+): Promise<KeyObject> {
+  const old = await openKeyFile(like, passphrase);
+  return generateKey(
+    keyType === undefined ? caKeyTypeOf(old) : parseChoice(keyType, '--key-type', CA_KEY_TYPES),
+  );
+}
+
+/** Writes a new key, encrypted as the other keys are: the service is started with one passphrase, or none. */
+export async function keepKey(
+  file: string,
+  key: KeyObject,
+  { paths, passphrase }: TimestampDirectory,
+): Promise<void> {
+  try {
+    const isEncrypted = /ENCRYPTED/.test(await readFile(paths.intermediateKey, 'latin1'));
+    await writeNew(file, writeKeyPem(key, isEncrypted ? passphrase : undefined), 0o600);
+    await shareOwner(file, paths.intermediateKey);
+    await syncDirectory(paths.keys);
+  } catch (error) {
+    throw systemFault(file, 'write', error);
+  }
+}
+
+/** The key of a file. A complaint about it names the file. */
+export async function openKeyFile(file: string, passphrase: string | undefined): Promise<KeyObject> {
+  const bytes = await readLimited(file, 'the key');
+  try {
+    return await readPrivateKey(bytes, passphrase);
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    throw new KeyFileError(error.code, `${file}: ${error.message}`, { hint: error.hint });
+  }
+}

@@ -1,0 +1,157 @@
+/** Another key for timestamps: made and published first, in force later. */
+import type { KeyObject } from 'node:crypto';
+import { timestampCommonName } from '../../ca/timestamp-certificate.ts';
+import { systemFault } from '../../instance/data-directory-error.ts';
+import { equalBytes, utf8 } from '../../core/bytes.ts';
+import { shareOwner, writeDurably } from '../../storage/durable-file.ts';
+import { quotedPath } from '../../storage/quoted-path.ts';
+import { isMissing } from '../../storage/read-whole.ts';
+import { readChain } from '../../trust/collect.ts';
+import { recordTrust } from '../../trust/ledger.ts';
+import { certificateLine } from '../ca/ca-output.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { invocation } from '../program/invocation.ts';
+import {
+  certifyHere,
+  chainFromFile,
+  checkWays,
+  requestElsewhere,
+  requestFor,
+  usage,
+  type CertificationOptions,
+} from './certification.ts';
+import { putInForce } from './switch-key.ts';
+import {
+  keepKey,
+  newKey,
+  openTimestampDirectory,
+  pendingKey,
+  type TimestampDirectory,
+  type TimestampOptions,
+} from './timestamp-directory.ts';
+
+interface RenewOptions extends TimestampOptions, CertificationOptions {
+  readonly stage?: true;
+  readonly switch?: true;
+}
+
+/** A step of a renewal. Rejects with the typed error of what does not fit; nothing is in force then that was not. */
+export async function renew(options: RenewOptions, speak: Speaker): Promise<undefined> {
+  checkStep(options);
+  const directory = await openTimestampDirectory(options);
+  const { paths } = directory;
+  if (await isMissing(paths.timestampChain))
+    throw new CommandError('REFUSED', `${paths.root} has no timestamp authority that could be renewed`, {
+      hint: `Make one: mayfly tsa init --data ${quotedPath(options.data)} --help`,
+    });
+  if (options.switch === true) await putInForce(directory, speak);
+  else if (options.csr === undefined) await stage(options, directory, speak);
+  else await ask(options.csr, options, directory, speak);
+  return undefined;
+}
+
+function checkStep(options: RenewOptions): void {
+  const ways = [options.rootKey, options.csr, options.install];
+  if (options.switch === true) {
+    const others = [...ways, options.stage, options.keyType, options.commonName, options.root];
+    if (others.every((option) => option === undefined)) return;
+    throw usage('--switch stands alone', 'Stage the successor first, publish it, and then switch to it.');
+  }
+  checkWays(options, ', with --stage; or --switch');
+  if (options.csr === undefined && options.stage !== true)
+    throw usage(
+      'say --stage: a successor is published before it signs',
+      'Verifiers refuse timestamps by a key that they do not know yet. When they have the new trust material: --switch.',
+    );
+}
+
+async function ask(
+  csr: string,
+  options: RenewOptions,
+  directory: TimestampDirectory,
+  speak: Speaker,
+): Promise<void> {
+  const { nextTimestampKey: file } = directory.paths;
+  await refuseStaged(directory);
+  const { key, keep } = await successorKey(options, directory);
+  const pem = await requestFor(key, await nameOf(options, directory), directory);
+  await keep();
+  const install = `${invocation()} tsa renew --data ${quotedPath(options.data)} --stage --install tsa-chain.pem`;
+  const lines = await requestElsewhere(csr, pem, install);
+  speak.answer({ csr, key: file }, [`Key: ${file}`, ...lines].join('\n'));
+}
+
+/** The key is written first and the chain last: what a crash leaves in between is taken up by the same command. */
+async function stage(options: RenewOptions, directory: TimestampDirectory, speak: Speaker): Promise<void> {
+  const { paths } = directory;
+  await refuseStaged(directory);
+  if (options.install !== undefined && (await isMissing(paths.nextTimestampKey)))
+    throw new CommandError('REFUSED', `nothing was asked for: there is no ${paths.nextTimestampKey}`, {
+      hint: 'Begin with --csr FILE: the key is made here, and the chain is the answer to its request.',
+    });
+  const { key, keep } = await successorKey(options, directory);
+  const chain =
+    options.install === undefined
+      ? await certifyHere(key, await nameOf(options, directory), options, directory)
+      : await chainFromFile(options.install, key, directory);
+  await keep();
+  try {
+    await writeDurably(paths.nextTimestampChain, utf8(chain), 0o644);
+    await shareOwner(paths.nextTimestampChain, paths.chain);
+  } catch (error) {
+    throw systemFault(paths.nextTimestampChain, 'write', error);
+  }
+  await recordTrust(paths);
+  report(chain, options, directory, speak);
+}
+
+function report(chain: string, options: RenewOptions, { paths }: TimestampDirectory, speak: Speaker): void {
+  const data = quotedPath(options.data);
+  const lines = [
+    `Staged: ${certificateLine(chain)}`,
+    'It signs nothing yet. Publish it to those who verify (TUF: `mayfly trust tuf stage`):',
+    `  ${invocation()} trust export --data ${data} --out ./trust`,
+    'When all of them have it:',
+    `  ${invocation()} tsa renew --data ${data} --switch`,
+  ];
+  const { nextTimestampChain, nextTimestampKey } = paths;
+  speak.answer(
+    { chain: nextTimestampChain, key: nextTimestampKey, subject: certificateLine(chain) },
+    lines.join('\n'),
+  );
+}
+
+async function refuseStaged({ data, paths }: TimestampDirectory): Promise<void> {
+  if (await isMissing(paths.nextTimestampChain)) return;
+  const [next] = await readChain(paths.nextTimestampChain);
+  const [current] = await readChain(paths.timestampChain);
+  const isInForce = equalBytes(next ?? new Uint8Array(), current ?? new Uint8Array(1));
+  throw new CommandError(
+    'REFUSED',
+    isInForce
+      ? 'the last switch was interrupted'
+      : `a successor is staged already: ${paths.nextTimestampChain}`,
+    {
+      hint: isInForce
+        ? `Finish it: mayfly tsa renew --data ${quotedPath(data)} --switch`
+        : `Switch to it with --switch. To give it up, delete that file and ${paths.nextTimestampKey}; if it was published, it stays trusted until its window is ended.`,
+    },
+  );
+}
+
+/** `keep` writes the key if it is new: not before what is asked for was found to be possible. */
+async function successorKey(
+  { keyType }: RenewOptions,
+  directory: TimestampDirectory,
+): Promise<{ key: KeyObject; keep: () => Promise<void> }> {
+  const { nextTimestampKey, timestampKey } = directory.paths;
+  const pending = await pendingKey(nextTimestampKey, directory, keyType);
+  if (pending !== undefined) return { key: pending, keep: () => Promise.resolve() };
+  const key = await newKey(directory, keyType, timestampKey);
+  return { key, keep: () => keepKey(nextTimestampKey, key, directory) };
+}
+
+async function nameOf({ commonName }: RenewOptions, { paths, root }: TimestampDirectory): Promise<string> {
+  const [current] = await readChain(paths.timestampChain);
+  return commonName ?? timestampCommonName(root, current);
+}

@@ -1,0 +1,86 @@
+/** `mayfly tsa`: the key and the certificate for timestamps. */
+import { action, type RegisterCommand } from '../program/command.ts';
+import { init } from './tsa-init.ts';
+import { renew } from './tsa-renew.ts';
+import { show } from './tsa-show.ts';
+
+const EXAMPLES = `
+Examples:
+  mayfly tsa show --data /var/lib/mayfly
+  mayfly tsa init --data ./data --root-key root.key.pem --root-passphrase-file root-pass.txt --passphrase-file pass.txt
+                                                    a directory that has none, with the root key at hand
+
+A new key, each year, with the root key elsewhere:
+  mayfly tsa renew --data /var/lib/mayfly --csr tsa.csr --passphrase-file pass.txt            on the server
+  mayfly ca sign tsa.csr --timestamps --root root.pem --root-key root.key.pem --passphrase-file root-pass.txt --out tsa-chain.pem
+                                                                            where the root key is
+  mayfly tsa renew --data /var/lib/mayfly --stage --install tsa-chain.pem --passphrase-file pass.txt
+  mayfly trust export --data /var/lib/mayfly --out trust                    to those who verify; when they have it:
+  mayfly tsa renew --data /var/lib/mayfly --switch --passphrase-file pass.txt
+  then start the service anew
+
+The service runs on meanwhile, with the old key. The old certificate stays trusted: what it signed goes on verifying.`;
+
+/** Of both commands that make a certificate: what each option is. */
+const SAYS = {
+  data: 'the data directory; the service may run on it',
+  rootKey: "make the certificate at once, with the root's key",
+  rootPassphraseFile: 'file whose first line opens that key (default: as --passphrase-file)',
+  root: "the root's certificate, PEM (default: the last one of ca/chain.pem)",
+  csr: 'or make the key alone, and write the certificate signing request there',
+  install: 'and take the chain that was made of it: PEM, its certificate first, root last',
+  passphraseFile: 'file whose first line opens the keys of the directory',
+  keyType: 'of the new key: p256, p384, rsa3072 or rsa4096 (default: that of the key before)',
+  commonName: "CN of the certificate (default: the root's, or the one before with the next number)",
+} as const;
+
+/** Adds `tsa`. */
+export const register: RegisterCommand = (program) => {
+  const tsa = program
+    .command('tsa')
+    .summary('make and renew the key for timestamps')
+    .description('The key that signs timestamps, and its certificate, which the root signs.')
+    .addHelpText('after', EXAMPLES);
+  tsa
+    .command('init')
+    .summary('make a key and a certificate for timestamps in a directory that has none')
+    .description('Makes a key for timestamps and its certificate, with the root key or by a request.')
+    .requiredOption('--data <dir>', SAYS.data)
+    .option('--root-key <file>', SAYS.rootKey)
+    .option('--root-passphrase-file <file>', SAYS.rootPassphraseFile)
+    .option('--root <file>', SAYS.root)
+    .option('--csr <file>', SAYS.csr)
+    .option('--install <chain>', SAYS.install)
+    .option('--passphrase-file <file>', SAYS.passphraseFile)
+    .option('--key-type <type>', SAYS.keyType)
+    .option('--common-name <name>', SAYS.commonName)
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(action(init));
+  tsa
+    .command('renew')
+    .summary('stage a successor (--stage), and put it in force (--switch)')
+    .description('Makes another key for timestamps, which is published before it signs.')
+    .option('--stage', 'make the successor, with --root-key or --install; it is published and signs nothing')
+    .option('--switch', 'put the staged one in force from the next start of the service')
+    .requiredOption('--data <dir>', SAYS.data)
+    .option('--root-key <file>', SAYS.rootKey)
+    .option('--root-passphrase-file <file>', SAYS.rootPassphraseFile)
+    .option('--root <file>', SAYS.root)
+    .option('--csr <file>', SAYS.csr)
+    .option('--install <chain>', SAYS.install)
+    .option('--passphrase-file <file>', SAYS.passphraseFile)
+    .option('--key-type <type>', SAYS.keyType)
+    .option('--common-name <name>', SAYS.commonName)
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(action(renew));
+  tsa
+    .command('show')
+    .summary('show certificate, key and times, and what is staged')
+    .description('Shows the certificates for timestamps: in force, staged and former. Opens no key.')
+    .requiredOption('--data <dir>', 'the data directory; the service may run on it')
+    .option('--json', 'print {"certificates":[…],"next":…}')
+    .addHelpText('after', EXAMPLES)
+    .action(action(show));
+};

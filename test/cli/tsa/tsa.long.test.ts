@@ -1,0 +1,250 @@
+import { execFileSync } from 'node:child_process';
+import { copyFile, cp, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { readTimestampChain } from '../../../ca/timestamp-chain.ts';
+import { decodePem } from '../../../core/pem.ts';
+import { dataPaths } from '../../../instance/data-paths.ts';
+import { loadKeyFile } from '../../../signers/key-file.ts';
+import { readTrust } from '../../../trust/ledger.ts';
+import { hasOpenssl } from '../../ca/support/openssl.ts';
+import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
+import { commandsOf } from '../../support/procedures.ts';
+import { skipUnless } from '../../support/skipped.ts';
+
+const SECRETS = {
+  pass: 'of the server',
+  'root-passphrase': 'of the root',
+} as const;
+
+describe('mayfly tsa', function () {
+  this.timeout(240_000);
+  let template: string;
+  let scratch: string;
+
+  /** Made once: keys with a passphrase take their time. */
+  before(async () => {
+    template = await mkdtemp(join(tmpdir(), 'mayfly-tsa-'));
+    for (const [name, secret] of Object.entries(SECRETS))
+      await writeFile(join(template, name), `${secret}\n`, { mode: 0o600 });
+    const words = ['--root-key-out', 'root.key.pem', '--passphrase-file', 'pass'];
+    const made = await runMayfly(
+      ['init', '--data', 'data', ...words, '--root-passphrase-file', 'root-passphrase'],
+      { cwd: template },
+    );
+    expect(made.code, made.stderr).to.equal(0);
+    const chain = await readFile(join(template, 'data/ca/chain.pem'), 'utf8');
+    await writeFile(join(template, 'root.pem'), chain.split(/(?<=END CERTIFICATE-----\n)/).at(-1) ?? '');
+  });
+  after(() => rm(template, { recursive: true }));
+  beforeEach(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'mayfly-tsa-'));
+    await cp(template, scratch, { recursive: true, preserveTimestamps: true });
+  });
+  afterEach(() => rm(scratch, { recursive: true }));
+
+  const path = (...parts: string[]): string => join(scratch, ...parts);
+  const run = (...args: string[]): Promise<MayflyResult> => runMayfly(args, { cwd: scratch });
+
+  /** A line of the documentation, here. */
+  async function follow(command: string): Promise<string> {
+    const here = command.replaceAll('/var/lib/mayfly', 'data').replaceAll('/run/secrets/mayfly', 'pass');
+    const result = await run(...here.split(/\s+/).slice(1));
+    expect(result.code, `${here}: ${result.stderr}`).to.equal(0);
+    return result.stdout;
+  }
+
+  async function good(...args: string[]): Promise<string> {
+    const result = await run(...args);
+    expect(result.code, `${args.join(' ')}: ${result.stderr}`).to.equal(0);
+    return result.stdout;
+  }
+
+  const keys = async (): Promise<string[]> =>
+    (await readdir(path('data/keys'))).filter((name) => name.startsWith('tsa')).sort();
+  const certificateOf = async (file: string): Promise<Uint8Array> =>
+    decodePem(await readFile(path('data/tsa', file), 'utf8'))[0]?.bytes ?? new Uint8Array();
+  const trusted = async (): Promise<readonly Uint8Array[]> =>
+    (await readTrust(dataPaths(path('data')))).root.timestampAuthorities.map(
+      ({ chain: [first] }) => first ?? new Uint8Array(),
+    );
+
+  /** The chain in force and the key beside it fit, below the root of the CA. */
+  async function isWhole(key = 'tsa.key.pem'): Promise<void> {
+    const { publicKey: spki } = await loadKeyFile(await readFile(path('data/keys', key)), SECRETS.pass);
+    const root = decodePem(await readFile(path('data/ca/chain.pem'), 'utf8')).at(-1)?.bytes;
+    readTimestampChain(await readFile(path('data/tsa/chain.pem'), 'utf8'), { now: Date.now(), spki, root });
+  }
+
+  /** As an adopted CA is, and a directory of an earlier version. */
+  async function withoutAuthority(): Promise<void> {
+    await rm(path('data/tsa'), { recursive: true });
+    await rm(path('data/keys/tsa.key.pem'));
+  }
+
+  it('gains an authority by the book', async () => {
+    await withoutAuthority();
+    expect(await good('tsa', 'show', '--data', 'data')).to.match(/no timestamp authority[^]*tsa init --data/);
+    const [init = ''] = await commandsOf('The key for timestamps');
+    expect(await follow(init)).to.match(/^Timestamps: CN=Mayfly CA timestamps, O=Mayfly, until 20/);
+    await isWhole();
+    expect((await stat(path('data/keys/tsa.key.pem'))).mode & 0o777).to.equal(0o600);
+    const again = await run('tsa', 'init', '--data', 'data', '--root-key', 'root.key.pem');
+    expect(again.stderr).to.match(/has a timestamp authority already/);
+  });
+
+  for (const how of ['mayfly', 'openssl'] as const)
+    it(`renews the key by the book, with the root key elsewhere: ${how}`, async function () {
+      skipUnless(this, how !== 'openssl' || hasOpenssl(), 'there is no openssl');
+      const [ask = '', sign = '', stage = '', publish = '', change = '', openssl = ''] = await commandsOf(
+        'Renew the key for timestamps',
+      );
+      const old = await certificateOf('chain.pem');
+      expect(await follow(ask)).to.include('ca sign tsa.csr --timestamps');
+      if (how === 'mayfly') await follow(sign);
+      else execFileSync('/bin/sh', ['-e', '-c', openssl], { cwd: scratch, stdio: 'pipe' });
+      expect(await follow(stage)).to.include('It signs nothing yet');
+      const next = await certificateOf('next.pem');
+      expect(await certificateOf('chain.pem')).to.deep.equal(old);
+      await isWhole();
+      expect(await trusted()).to.deep.equal([old, next]);
+      await follow(publish);
+      expect(await follow(change)).to.match(/Before: CN=Mayfly CA timestamps, .*its key is deleted/);
+      await isWhole();
+      expect(await certificateOf('chain.pem')).to.deep.equal(next);
+      expect(await trusted()).to.deep.equal([next, old]);
+      expect(await keys()).to.deep.equal(['tsa.key.pem']);
+      expect(await readdir(path('data/tsa'))).to.have.members(['chain.pem', 'former']);
+      const { certificates } = JSON.parse(await good('tsa', 'show', '--data', 'data', '--json')) as {
+        certificates: { role: string; subject: string }[];
+      };
+      expect(certificates.map(({ role, subject }) => [role, subject])).to.deep.equal([
+        ['in force', `CN=Mayfly CA timestamps 2, O=Mayfly`],
+        ['former', 'CN=Mayfly CA timestamps, O=Mayfly'],
+      ]);
+    });
+
+  it('goes through the same with the root key at hand, and ends the former one as it says', async () => {
+    const words = ['--data', 'data', '--passphrase-file', 'pass'];
+    const root = ['--root-key', 'root.key.pem', '--root-passphrase-file', 'root-passphrase'];
+    await good(
+      'tsa',
+      'renew',
+      ...words,
+      ...root,
+      '--stage',
+      '--key-type',
+      'p384',
+      '--common-name',
+      'Time 2027',
+    );
+    expect(await good('tsa', 'show', '--data', 'data')).to.match(
+      /^staged +CN=Time 2027, O=Mayfly$[^]*ECDSA P-384/m,
+    );
+    const said = await good('tsa', 'renew', ...words, '--switch');
+    const [, end = ''] = /\n {2}\S*mayfly(?:\.js)? (trust end .*)$/m.exec(said) ?? [];
+    await good(...end.split(' '));
+    expect(await good('tsa', 'show', '--data', 'data')).to.match(/^former [^]*trusted from \S+ until 20/m);
+  });
+
+  it('finishes an interrupted switch with the same command, wherever it was', async () => {
+    const words = ['--data', 'data', '--passphrase-file', 'pass'];
+    const root = ['--root-key', 'root.key.pem', '--root-passphrase-file', 'root-passphrase'];
+    await good('tsa', 'renew', ...words, ...root, '--stage');
+    const next = await readFile(path('data/tsa/next.pem'));
+    const nextKey = await readFile(path('data/keys/tsa.next.key.pem'));
+    const oldKey = await readFile(path('data/keys/tsa.key.pem'));
+    const old = await certificateOf('chain.pem');
+    await good('tsa', 'renew', ...words, '--switch');
+
+    const whole = async (): Promise<void> => {
+      await isWhole();
+      expect(await keys()).to.deep.equal(['tsa.key.pem']);
+      expect(await certificateOf('chain.pem')).to.deep.equal(decodePem(next.toString())[0]?.bytes);
+      expect(await readdir(path('data/tsa/former'))).to.have.length(1);
+      expect(await trusted()).to.deep.include(old);
+    };
+    await whole();
+    // The chain is the new one, its key lies where it was staged: what `serve` must start with.
+    await writeFile(path('data/tsa/next.pem'), next);
+    await writeFile(path('data/keys/tsa.next.key.pem'), nextKey, { mode: 0o600 });
+    await writeFile(path('data/keys/tsa.key.pem'), oldKey, { mode: 0o600 });
+    await isWhole('tsa.next.key.pem');
+    const refused = await run('tsa', 'renew', ...words, '--csr', 'another.csr');
+    expect(refused.stderr).to.match(/the last switch was interrupted\n.*--switch/);
+    await good('tsa', 'renew', ...words, '--switch');
+    await whole();
+    // Both keys are the new one, and then only the staged chain is left.
+    await writeFile(path('data/tsa/next.pem'), next);
+    await writeFile(path('data/keys/tsa.next.key.pem'), nextKey, { mode: 0o600 });
+    await good('tsa', 'renew', ...words, '--switch');
+    await whole();
+    await writeFile(path('data/tsa/next.pem'), next);
+    await good('tsa', 'renew', ...words, '--switch');
+    await whole();
+    const nothing = await run('tsa', 'renew', ...words, '--switch');
+    expect(nothing.stderr).to.match(/no successor is staged/);
+  });
+
+  it('takes up what an interrupted beginning left', async () => {
+    const words = ['--data', 'data', '--passphrase-file', 'pass'];
+    const root = ['--root-key', 'root.key.pem', '--root-passphrase-file', 'root-passphrase'];
+    await rename(path('data/tsa'), path('gone'));
+    const key = await readFile(path('data/keys/tsa.key.pem'));
+    await good('tsa', 'init', ...words, ...root);
+    expect(await readFile(path('data/keys/tsa.key.pem'))).to.deep.equal(key);
+    await isWhole();
+    await good('tsa', 'renew', ...words, '--csr', 'one.csr');
+    await good('tsa', 'renew', ...words, '--csr', 'two.csr');
+    const sign = ['--root', 'root.pem', '--root-key', 'root.key.pem', '--passphrase-file', 'root-passphrase'];
+    await good('ca', 'sign', 'two.csr', '--timestamps', ...sign, '--out', 'chain.pem');
+    await good('tsa', 'renew', ...words, '--stage', '--install', 'chain.pem');
+  });
+
+  it('refuses what does not fit by its name, without a change', async () => {
+    const words = ['--data', 'data', '--passphrase-file', 'pass'];
+    const sign = ['--root', 'root.pem', '--root-key', 'root.key.pem', '--passphrase-file', 'root-passphrase'];
+    await good('tsa', 'renew', ...words, '--csr', 'tsa.csr');
+    await good('init', '--data', 'other', '--root-key-out', 'other.key.pem');
+    await good('tsa', 'renew', '--data', 'other', '--csr', 'foreign.csr');
+    await good('ca', 'sign', 'foreign.csr', '--timestamps', ...sign, '--out', 'foreign-key.pem');
+    await good(
+      ...['ca', 'sign', 'tsa.csr', '--timestamps', '--root', 'other/ca/chain.pem'],
+      ...['--root-key', 'other.key.pem', '--out', 'foreign-root.pem'],
+    );
+    await copyFile(path('data/ca/chain.pem'), path('ca-chain.pem'));
+    const before = await readdir(path('data'), { recursive: true });
+    const renew = ['tsa', 'renew', ...words];
+    for (const [args, says] of [
+      [
+        [...renew, '--stage', '--root-key', 'data/keys/intermediate.key.pem'],
+        /that of the issuing CA, not that of the root/,
+      ],
+      [[...renew, '--stage', '--root-key', 'other.key.pem'], /does not belong to the root/],
+      [
+        [...renew, '--stage', '--root-key', 'other.key.pem', '--root', 'other/ca/chain.pem'],
+        /ends at another root/,
+      ],
+      [[...renew, '--stage', '--root-key', 'root.key.pem'], /root\.key\.pem: .*passphrase/],
+      [[...renew, '--stage', '--install', 'foreign-root.pem'], /ends at another root than the one in force/],
+      [[...renew, '--stage', '--install', 'foreign-key.pem'], /key for timestamps does not belong/],
+      [[...renew, '--stage', '--install', 'ca-chain.pem'], /not timeStamping alone/],
+      [[...renew, '--stage', '--install', 'tsa.csr'], /cannot be read/],
+      [[...renew, '--install', 'foreign-key.pem'], /say --stage/],
+      [[...renew, '--stage', '--csr', 'a', '--install', 'b'], /say how the certificate is made/],
+      [[...renew, '--switch', '--stage'], /stands alone/],
+      [[...renew, '--switch'], /no successor is staged/],
+      [[...renew, '--csr', 'b.csr', '--key-type', 'p384'], /begun already/],
+      [[...renew, '--csr', 'tsa.csr'], /is there already/],
+      [['tsa', 'init', ...words, '--root-key', 'root.key.pem'], /has a timestamp authority already/],
+    ] as const) {
+      const result = await run(...args);
+      expect([result.code === 0, result.stderr], args.join(' ')).to.satisfy(
+        ([isGood, text]: [boolean, string]) => !isGood && says.test(text),
+      );
+    }
+    expect(await readdir(path('data'), { recursive: true })).to.deep.equal(before);
+    await isWhole();
+  });
+});
