@@ -14,10 +14,10 @@ const base64 = (bytes: Uint8Array): string =>
 /** Answers proofs at the published size, `size`; throws {@link LogReadError}. */
 export class ProofReads {
   readonly #tiles: TreeTiles;
-  readonly #index: HashIndex;
+  readonly #index: Pick<HashIndex, 'candidates'>;
   readonly #size: () => number;
 
-  constructor(tiles: TreeTiles, index: HashIndex, size: () => number) {
+  constructor(tiles: TreeTiles, index: Pick<HashIndex, 'candidates'>, size: () => number) {
     this.#tiles = tiles;
     this.#index = index;
     this.#size = size;

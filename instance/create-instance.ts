@@ -11,12 +11,12 @@ import { createDataDirectory } from './create-data-directory.ts';
 import { systemFault } from './data-directory-error.ts';
 import type { Mode } from './data-marker.ts';
 import { certificateLogPaths, type DataPaths } from './data-paths.ts';
+import { writeLogKeys } from './log-key-files.ts';
 import { toHex } from '../core/bytes.ts';
 import { parseCertificate } from '../core/certificate.ts';
 import type { Clock } from '../core/clock.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { decodePem, encodePem } from '../core/pem.ts';
-import { parsePublicKey } from '../core/public-key.ts';
 import { createCtLog } from '../ct-log/create-log.ts';
 import { makeDirectory, syncDirectory, writeNew } from '../storage/durable-file.ts';
 import { nameOfOrigin } from '../tlog/core/log-identity.ts';
@@ -167,34 +167,15 @@ async function writeRootKey(
 
 async function makeLog(request: InstanceRequest, paths: DataPaths, name: string): Promise<CtLogIdentity> {
   const files = certificateLogPaths(paths, name);
-  // Keys of their own: a key that signs two trees makes their heads ambiguous.
-  const ecdsa = await generateKey('p256');
-  const ed25519 = await generateKey('ed25519');
-  await write(files.ecdsaKey, writeKeyPem(ecdsa, request.passphrase), 0o600);
-  await write(files.ed25519Key, writeKeyPem(ed25519, request.passphrase), 0o600);
-  return createCtLog({
-    directory: files.directory,
-    origin: request.origin,
-    sctExtensions: request.sctExtensions,
-    ecdsaPublicKey: spkiOf(ecdsa),
-    ed25519PublicKey: rawEd25519(spkiOf(ed25519)),
-    clock: request.clock,
-  });
+  const publicKeys = await writeLogKeys(files, request.passphrase);
+  const { origin, sctExtensions, clock } = request;
+  return createCtLog({ directory: files.directory, origin, sctExtensions, ...publicKeys, clock });
 }
 
 async function write(path: string, content: string, mode: number): Promise<void> {
   await writeNew(path, content, mode).catch((error: unknown) => {
     throw systemFault(path, 'write', error);
   });
-}
-
-const spkiOf = (key: KeyObject): Uint8Array =>
-  new Uint8Array(createPublicKey(key).export({ type: 'spki', format: 'der' }));
-
-function rawEd25519(spki: Uint8Array): Uint8Array {
-  const key = parsePublicKey(spki);
-  if (key.type !== 'ed25519') throw new TypeError('this is not an Ed25519 key');
-  return key.key;
 }
 
 const summaries = (chainPem: string): CertificateSummary[] =>

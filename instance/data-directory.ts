@@ -49,7 +49,7 @@ export async function openDataDirectory(
 }
 
 /** Names of the directories of logs, sorted. One with a dot in front is what an interrupted making of a log left. */
-async function logNamesIn({ logs }: DataPaths): Promise<string[]> {
+export async function logNamesIn({ logs }: DataPaths): Promise<string[]> {
   return ((await namesIn(logs)) ?? []).filter((name) => !name.startsWith('.')).sort();
 }
 

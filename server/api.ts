@@ -37,11 +37,10 @@ export interface ApiOptions {
 /** The handler of the public listener. What is not in a table costs a look into it and no more: only the log's read side
  * goes through Express. */
 export function createApi(options: ApiOptions): RequestListener {
-  const { context, signing, acceptHost, log } = options;
+  const { context, signing, acceptHost } = options;
   const calls = new Map(options.calls.map((call) => [call.path, call]));
   const reads = createReads(options);
-  const isRead = (path: string): boolean =>
-    path === log.path || path === '/log/' || path.startsWith(`${log.path}/`);
+  const isRead = (path: string): boolean => LOG_PATH.test(path);
   const route = (path: string, request: IncomingMessage, response: ServerResponse): void => {
     const call = calls.get(path);
     if (isPreflight(request)) answerPreflight(response);
@@ -73,6 +72,9 @@ export function createApi(options: ApiOptions): RequestListener {
     route(path, request, response);
   };
 }
+
+/** The list of all logs, one of them, and what is below it. */
+const LOG_PATH = /^\/log\/(?:[a-z0-9][a-z0-9._-]{0,63}(?:\/|$)|$)/;
 
 /** A target in absolute form is as good as a path, and its host counts, not the header's (RFC 9112 §3.2.2). */
 function takeAbsoluteTarget(request: IncomingMessage): void {
@@ -114,6 +116,7 @@ function createReads(options: ApiOptions): express.Express {
   for (const setting of ['case sensitive routing', 'strict routing']) app.set(setting, true);
   app.use(options.log.path, options.log.handler);
   app.all('/log/', options.log.list);
+  app.use('/log/:name', options.log.others);
   app.use((request: Request, response: Response) => {
     fail(options, request, response, notFound());
   });

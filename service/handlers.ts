@@ -20,6 +20,7 @@ import type { AcceptHost } from '../server/http/http-listener.ts';
 import { UnsentResponseLimit } from '../server/http/unsent-response-limit.ts';
 import type { LogAccessRule } from '../server/log/log-access.ts';
 import { createLogRoutes } from '../server/log/log-routes.ts';
+import type { OtherLogReads } from '../server/log/other-logs.ts';
 import { ReadLimiter } from '../server/log/read-limiter.ts';
 import { createMetrics } from '../server/operator/metrics.ts';
 import { createMetricsHandler } from '../server/operator/metrics-listener.ts';
@@ -35,6 +36,7 @@ export interface OpenedService extends Pick<ServiceSources, 'clock' | 'configura
   /** Chains that issued before, PEM, issuing CA first: verifiers go on trusting them. */
   readonly formerChains: readonly (readonly string[])[];
   readonly log: CtLog;
+  readonly otherLogs: OtherLogReads & ServiceSources['otherLogs'];
   /** What decides. `current` is another one once another configuration was loaded. */
   readonly policy: { readonly current: PolicySnapshot };
   /** Without it decisions stand in the service log only. */
@@ -90,6 +92,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
   });
   const logRoutes = createLogRoutes({
     log,
+    otherLogs: service.otherLogs,
     baseUrl,
     isDevelopment: service.isDevelopment,
     access: service.logAccess,
@@ -97,6 +100,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     limiter: reads,
     unsent,
     onRead: metrics.logRead,
+    onOtherRead: metrics.otherLogRead,
     onFault: createReadFaults(serviceLog, clock),
   });
   const publicHandler = createApi({

@@ -61,7 +61,7 @@ const DRAIN_LOG_MS = 1_000;
  * 3. the policy, with the file of used tokens where a block wants one; then the log itself, for writing;
  * 4. the audit;
  * 5. the listeners: TLS files, the operator's port, the public port;
- * 6. in the background, the issuers' keys; and the configuration is followed.
+ * 6. in the background, the issuers' keys, and the logs beside the one in use; and the configuration is followed.
  *
  * Rejects with the typed error of what is wrong, and then nothing stays open.
  */
@@ -112,6 +112,8 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   void policy.current.fetchKeys().then((issuerWarnings) => {
     for (const warning of issuerWarnings) serviceLog.note('warn', 'issuer warning', { ...warning });
   });
+  // So are the other logs looked at: what is wrong with one of them must not keep this one from issuing.
+  void stores.otherLogs.start();
   follower.start();
   return {
     ...listeners,

@@ -1,13 +1,15 @@
 import type { LoadedConfig } from '../config/load/load.ts';
 import type { Clock, SteadyClock } from '../core/clock.ts';
 import { prepareCtLog, type CtLog } from '../ct-log/ct-log.ts';
+import { endCtLog } from '../ct-log/end-log.ts';
 import { certificateLog } from '../instance/certificate-logs.ts';
 import type { DataDirectory } from '../instance/data-directory.ts';
-import { openKey } from '../instance/open-key.ts';
+import { openLogKeys } from '../instance/open-key.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
 import { openAuthority, type OpenedAuthority } from './open-authority.ts';
+import { OtherLogs } from './other-logs.ts';
 import { PolicyCompiler } from './policy-compiler.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
 
@@ -24,6 +26,8 @@ export interface StoreOptions {
  * `tlog/store/choose-stores.ts`. */
 export interface Stores extends OpenedAuthority {
   readonly log: CtLog;
+  /** The logs beside it. */
+  readonly otherLogs: OtherLogs;
   readonly policy: LivePolicy;
   readonly compiler: PolicyCompiler;
   readonly replayGuard: LazyReplayGuard;
@@ -42,9 +46,7 @@ export async function openStores(
   const { clock, steadyClock, passphrase } = options;
   const { authority, formerChains } = await openAuthority(directory.paths, passphrase, clock);
   const { directory: logDirectory, ecdsaKey, ed25519Key } = certificateLog(directory);
-  const treeHead = await openKey(ecdsaKey, passphrase);
-  const checkpoint = await openKey(ed25519Key, passphrase);
-  const signers = { treeHead, checkpoint };
+  const signers = await openLogKeys({ ecdsaKey, ed25519Key }, passphrase);
   const { chain } = authority;
   const prepared = await prepareCtLog({ directory: logDirectory, signers, chain, clock, steadyClock });
   let locked: Pick<CtLog, 'close'> = prepared;
@@ -56,5 +58,16 @@ export async function openStores(
   shutdown.stores.add(() => policy.close());
   const log = await prepared.open();
   locked = log;
-  return { authority, formerChains, log, policy, compiler, replayGuard };
+  const otherLogs = new OtherLogs({
+    paths: directory.paths,
+    current: log.identity,
+    chain,
+    note: serviceLog.note,
+    end: async (other) => {
+      const keys = await openLogKeys(other, passphrase);
+      return endCtLog({ directory: other.directory, signers: keys, chain, clock });
+    },
+  });
+  shutdown.stores.add(() => otherLogs.close());
+  return { authority, formerChains, log, otherLogs, policy, compiler, replayGuard };
 }

@@ -16,5 +16,5 @@ export interface PublishedTree<Stored extends StoredEntry> {
   /** Companion files. */
   readonly files: RequiredFiles;
   /** From a leaf hash to where the entry may be. */
-  readonly index: HashIndex;
+  readonly index: Pick<HashIndex, 'candidates'>;
 }

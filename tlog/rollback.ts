@@ -23,7 +23,7 @@ import { verifyCheckpoint, type CheckpointKey, type VerifiedCheckpoint } from '.
 
 /** What a log is opened from. The root of `edge` is that of the committed head. */
 interface Opening {
-  readonly log: Pick<StoredLog, 'entries' | 'keys'>;
+  readonly log: Pick<StoredLog, 'entries'> & { readonly keys: readonly CheckpointKey[] };
   /** The file's bytes; undefined when it is missing. */
   readonly checkpoint: Uint8Array | undefined;
   readonly state: LoadedState;

@@ -1,14 +1,10 @@
 /** `mayfly log freeze`: ends a log. */
 import { certificateLog } from '../../instance/certificate-logs.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
-import { openKey } from '../../instance/open-key.ts';
+import { openLogKeys } from '../../instance/open-key.ts';
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
-import { freezeLog } from '../../tlog/freeze.ts';
-import { LogError } from '../../tlog/core/log-error.ts';
-import type { LogStatus } from '../../tlog/log-status.ts';
-import { logKeys } from '../../ct-log/log-keys.ts';
-import { openCtLog } from '../../ct-log/ct-log.ts';
+import { endCtLog } from '../../ct-log/end-log.ts';
 import { collectTrust } from '../../trust/collect.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
@@ -21,28 +17,21 @@ export interface FreezeOptions {
   readonly passphraseFile?: string;
 }
 
-/** Opens the log as `serve` does, so that everything that is committed is recovered and its last head is signed; then
- * ends it. The lock keeps a service from writing meanwhile. */
+/** Ends the log, which must be the one that is confirmed. */
 export async function freeze(options: FreezeOptions, speak: Speaker): Promise<undefined> {
   const clock = Date.now;
   const directory = await openDataDirectory(options.data, { write: true });
-  const { directory: logDirectory, ecdsaKey, ed25519Key } = certificateLog(directory, options.log);
-  const { chain, log: identity } = await collectTrust({
+  const paths = certificateLog(directory, options.log);
+  const { chain, log } = await collectTrust({
     chainFile: directory.paths.chain,
     formerChains: directory.paths.formerChains,
-    logDirectory,
+    logDirectory: paths.directory,
   });
-  const { origin } = identity;
+  const { origin } = log;
   requireConfirmed(options.confirm, origin);
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
-  const signers = {
-    treeHead: await openKey(ecdsaKey, passphrase),
-    checkpoint: await openKey(ed25519Key, passphrase),
-  };
-  const log = await openCtLog({ directory: logDirectory, signers, chain, clock });
-  await log.close();
-  requireCheckpoint(log.status());
-  const { head, frozenAt } = await freezeLog(logDirectory, identity, logKeys(identity), clock);
+  const signers = await openLogKeys(paths, passphrase);
+  const { head, frozenAt } = await endCtLog({ directory: paths.directory, signers, chain, clock });
   const { size, root } = head;
   speak.answer(
     { origin, size, root: toBase64(root), frozenAt: rfc3339(frozenAt) },
@@ -52,14 +41,6 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
     ].join('\n'),
   );
   return undefined;
-}
-
-/** The end is that of a head whose checkpoint is on the disk. Throws `LOG_STORAGE`. */
-function requireCheckpoint({ checkpointFailure }: LogStatus): void {
-  if (checkpointFailure === undefined) return;
-  throw new LogError('LOG_STORAGE', `the checkpoint of the last head is not written: ${checkpointFailure}`, {
-    hint: 'The log has not ended. Free space, or find what is in the way, and end it again.',
-  });
 }
 
 /** It cannot be taken back: the operator must know which log it is. */

@@ -5,17 +5,19 @@
 import { Router, type Request, type RequestHandler, type Response } from 'express';
 import { VERSION } from '../../core/version.ts';
 import { LogReadError, type LogReadReason } from '../../tlog/core/log-error.ts';
-import type { CtLog } from '../../ct-log/ct-log.ts';
 import { clientNetwork, type ClientAddress } from '../http/client-address.ts';
 import { createAccessCheck, type AccessCheck, type LogAccessRule } from './log-access.ts';
 import { DIRECTORY, json, MEMORY_READS, STORE_READS, TEXT } from './log-reads.ts';
 import type { Answer, DescribeLog, Freshness, StoreRead } from './log-reads.ts';
+import type { ListedLog, OtherLogReads, ServedLog } from './other-logs.ts';
 import type { ReadLimiter } from './read-limiter.ts';
 import type { UnsentResponseLimit } from '../http/unsent-response-limit.ts';
 
-/** What the routes of one log need. */
+/** What the routes of the logs need. */
 interface LogRouteOptions {
-  readonly log: Pick<CtLog, 'identity' | 'reader'>;
+  /** The one in use. */
+  readonly log: ServedLog;
+  readonly otherLogs: OtherLogReads;
   /** Where the service is reached from outside, no slash at the end. */
   readonly baseUrl: () => string;
   /** Whether certificates of this service mean nothing to anybody else: `log.v3.json` says so. */
@@ -29,22 +31,26 @@ interface LogRouteOptions {
   readonly unsent: UnsentResponseLimit;
   /** Called with every response: `endpoint` is one of a closed set of names. */
   readonly onRead: (endpoint: string, status: number) => void;
+  /** Called with every response of a log beside it, by that log's name. */
+  readonly onOtherRead: (log: string, status: number) => void;
   /** Called with each failure that is the service's own. */
   readonly onFault: (endpoint: string, error: unknown) => void;
 }
 
-/** The read side of one log. */
+/** The read side of the logs. */
 export interface LogRoutes {
-  /** Where it stands. */
+  /** Where the log in use stands. */
   readonly path: string;
   /** Serves what is below the path. */
   readonly handler: RequestHandler;
+  /** Serves what is below `/log/NAME` of the other logs, and leaves every other name to the next handler. */
+  readonly others: RequestHandler<{ name: string }>;
   /** Serves the path above all logs: their list, under the same rules as their entries. */
   readonly list: RequestHandler;
 }
 
 /** Where the public listener serves the log. */
-export const logPath = ({ identity }: Pick<CtLog, 'identity'>): string => `/log/${identity.name}`;
+export const logPath = ({ identity }: Pick<ServedLog, 'identity'>): string => `/log/${identity.name}`;
 
 const MAX_AGE: Readonly<Record<Freshness, string>> = {
   changing: 'no-store',
@@ -58,15 +64,32 @@ const READ_STATUS: Readonly<Record<LogReadReason, number>> = {
   NOT_READY: 503,
 };
 
-/** The routes of one log. */
+/** The routes of all logs. */
 export function createLogRoutes(options: LogRouteOptions): LogRoutes {
-  const { log, baseUrl, access, clientAddress, isDevelopment } = options;
-  const { reader, identity } = log;
-  const path = logPath(log);
+  const { log, otherLogs, baseUrl, access, clientAddress } = options;
   const check = createAccessCheck(access, clientAddress);
+  const listed = ({ identity, state }: ListedLog): Record<string, unknown> => {
+    const { origin, name } = identity;
+    return { origin, name, url: `${baseUrl()}${logPath({ identity })}`, state };
+  };
+  const list = async (): Promise<Answer> => {
+    const current: ListedLog = { identity: log.identity, state: 'current' };
+    return json({ logs: [current, ...(await otherLogs.list())].map(listed) }, 'brief');
+  };
+  return {
+    path: logPath(log),
+    handler: createRouter(options, check),
+    others: serveOthers(options, check),
+    list: new Endpoint(options, check, 'logs').serveFromMemory(list),
+  };
+}
+
+/** What is served of one log. */
+function createRouter(options: LogRouteOptions, check: AccessCheck): Router {
+  const { log, baseUrl, isDevelopment } = options;
   const endpoint = (name: string): Endpoint => new Endpoint(options, check, name);
   const describe: DescribeLog = () => ({
-    url: `${baseUrl()}${path}`,
+    url: `${baseUrl()}${logPath(log)}`,
     intendedUse: isDevelopment ? 'test' : 'production',
     software: { name: 'mayfly', version: VERSION },
   });
@@ -77,7 +100,7 @@ export function createLogRoutes(options: LogRouteOptions): LogRoutes {
   for (const [at, read] of Object.entries(MEMORY_READS))
     router.all(
       at,
-      endpoint(endpointOf(at)).serveFromMemory(() => read(reader, describe)),
+      endpoint(endpointOf(at)).serveFromMemory(() => read(log.reader, describe)),
     );
   for (const [at, read] of Object.entries(STORE_READS))
     router.all(at, endpoint(endpointOf(at)).serveFromStore(read));
@@ -85,12 +108,46 @@ export function createLogRoutes(options: LogRouteOptions): LogRoutes {
   router.use((_request: Request, response: Response) => {
     unknown.refuse(response, 404, 'this log has nothing at this path');
   });
-  const list = (): Answer => {
-    const { origin, name } = identity;
-    return json({ logs: [{ origin, name, url: `${baseUrl()}${path}` }] }, 'brief');
-  };
-  return { path, handler: router, list: endpoint('logs').serveFromMemory(list) };
+  return router;
 }
+
+/** The routes of a log are made when it is opened, and are gone with it. Who may not read does not cause that. */
+function serveOthers(options: LogRouteOptions, check: AccessCheck): LogRoutes['others'] {
+  const { otherLogs } = options;
+  const door = new Endpoint(options, check, 'logs');
+  const routers = new WeakMap<ServedLog, Router>();
+  return async (request, response, next) => {
+    const { name } = request.params;
+    if (check(request) !== undefined) {
+      door.isAllowed(request, response);
+      return;
+    }
+    // Only what `open` finds, or finds damaged, is the name of a log; any other is a client's.
+    const own = optionsOfOther(options, name);
+    try {
+      const log = await otherLogs.open(name);
+      if (log === undefined) {
+        next();
+        return;
+      }
+      const router = routers.get(log) ?? createRouter({ ...own, log }, check);
+      routers.set(log, router);
+      router(request, response, next);
+    } catch (error) {
+      new Endpoint(own, check, 'open').explain(response, error);
+    }
+  };
+}
+
+const optionsOfOther = (options: LogRouteOptions, name: string): LogRouteOptions => ({
+  ...options,
+  onRead: (_, status) => {
+    options.onOtherRead(name, status);
+  },
+  onFault: (endpoint, error) => {
+    options.onFault(`${name}/${endpoint}`, error);
+  },
+});
 
 /** `tile`, `issuer`, `get-sth`, …: the name in the metrics. */
 const endpointOf = (path: string): string => path.replace(/^\/(?:ct\/v1\/)?/, '').split('/', 1)[0] ?? '';
@@ -109,18 +166,19 @@ class Endpoint {
     this.#name = name;
   }
 
-  serveFromMemory(read: () => Answer): RequestHandler {
+  serveFromMemory(read: () => Answer | Promise<Answer>): RequestHandler {
     const { onRead } = this.#options;
-    return (request, response) => {
-      if (!this.#isAllowed(request, response)) return;
+    return async (request, response) => {
+      if (!this.isAllowed(request, response)) return;
       try {
-        const answer = read();
+        const answer = await read();
+        if (request.socket.destroyed) return;
         const [body = Buffer.alloc(0)] = bytesOf(answer);
         this.#writeHead(response, answer, body.length);
         response.end(body);
         onRead(this.#name, 200);
       } catch (error) {
-        this.#explain(response, error);
+        this.explain(response, error);
       }
     };
   }
@@ -129,7 +187,7 @@ class Endpoint {
     const { log, limiter, clientAddress } = this.#options;
     const { reader } = log;
     return async (request, response) => {
-      if (!this.#isAllowed(request, response)) return;
+      if (!this.isAllowed(request, response)) return;
       const client = clientNetwork(clientAddress(request));
       try {
         // No client is left when the connection closed while the read waited for its turn.
@@ -140,7 +198,7 @@ class Endpoint {
         if (answer === undefined) this.#refuseBusy(response);
         else this.#send(response, client, answer);
       } catch (error) {
-        this.#explain(response, error);
+        this.explain(response, error);
       }
     };
   }
@@ -161,7 +219,7 @@ class Endpoint {
   }
 
   /** Whether the request may be answered; refuses it otherwise. */
-  #isAllowed(request: Request, response: Response): boolean {
+  isAllowed(request: Request, response: Response): boolean {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD');
       this.refuse(response, 405, 'only GET and HEAD are served here');
@@ -207,7 +265,8 @@ class Endpoint {
     this.refuse(response, 503, 'too many reads at once; try again in a second');
   }
 
-  #explain(response: Response, error: unknown): void {
+  /** Refuses with what is wrong: with the request, or with the log. */
+  explain(response: Response, error: unknown): void {
     if (error instanceof LogReadError) {
       if (error.code === 'NOT_READY') response.setHeader('Retry-After', '2');
       this.refuse(response, READ_STATUS[error.code], error.message);

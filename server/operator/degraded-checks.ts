@@ -3,6 +3,7 @@ import type { Audit } from '../../audit/audit.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
 import type { ReadinessCheck } from './readiness.ts';
+import type { OtherLogStatus } from './service-sources.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 
 /** For how many milliseconds a loss of audit lines is reported. */
@@ -19,6 +20,16 @@ export function filesCheck({ unreadable, checkpointFailure }: LogStatus): Readin
     troubles.push(`the checkpoint file is not written: ${checkpointFailure}`);
   const ok = troubles.length === 0;
   return { name: 'files', ok, detail: ok ? 'no read of the log missed a file' : troubles.join('; ') };
+}
+
+/** Logs beside the one in use, where there are any: readers of old entries need them, signing does not. */
+export function otherLogsCheck(logs: readonly OtherLogStatus[]): ReadinessCheck[] {
+  if (logs.length === 0) return [];
+  const failing = logs.filter(({ failure }) => failure !== undefined);
+  const detail = (failing.length === 0 ? logs : failing)
+    .map(({ name, state, failure }) => `${name}: ${failure ?? state}`)
+    .join('; ');
+  return [{ name: 'other-logs', ok: failing.length === 0, detail }];
 }
 
 /** Of the certificate that is served. Where a proxy in front does not look at it, an old one serves as well as a new

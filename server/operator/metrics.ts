@@ -12,6 +12,7 @@ import { registerTlsMetrics } from './tls-metrics.ts';
 import { registerEventLoopLag } from './event-loop-lag.ts';
 import { registerConfigurationMetrics } from './configuration-metrics.ts';
 import { isDegraded, registerLogMetrics } from './log-metrics.ts';
+import { registerOtherLogMetrics } from './other-log-metrics.ts';
 import { registerGauge } from './read-gauge.ts';
 import type { ServiceSources } from './service-sources.ts';
 
@@ -31,6 +32,8 @@ export interface Metrics {
   readonly refused: (decision: CertainFacts, reason: string) => void;
   /** A log read was answered; `endpoint` is one of the route names. */
   readonly logRead: (endpoint: string, status: number) => void;
+  /** A read of a log beside the one in use was answered. */
+  readonly otherLogRead: (log: string, status: number) => void;
   /** Everything in Prometheus' text format, and its content type. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -69,6 +72,7 @@ export function createMetrics(sources: ServiceSources, work: WorkInProgress): Me
   });
   registerGauges(registers, sources, work);
   registerLogMetrics(registers, sources.log);
+  const otherLogRead = registerOtherLogMetrics(registers, sources);
   registerConfigurationMetrics(registers, sources);
   let lastTreeSize = 0;
   return {
@@ -86,6 +90,7 @@ export function createMetrics(sources: ServiceSources, work: WorkInProgress): Me
     logRead: (endpoint, status) => {
       reads.inc({ endpoint, code: status });
     },
+    otherLogRead,
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };

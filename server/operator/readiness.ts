@@ -2,7 +2,7 @@
 import { utf8 } from '../../core/bytes.ts';
 import type { Signer } from '../../signers/signer.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
-import { auditFileCheck, filesCheck, tlsCheck } from './degraded-checks.ts';
+import { auditFileCheck, filesCheck, otherLogsCheck, tlsCheck } from './degraded-checks.ts';
 import type { ServiceSources } from './service-sources.ts';
 
 /** One condition of readiness. */
@@ -15,6 +15,7 @@ export interface ReadinessCheck {
     | 'head'
     | 'open'
     | 'files'
+    | 'other-logs'
     | 'tls'
     | 'configuration'
     | 'audit'
@@ -69,6 +70,7 @@ export function createReadiness(sources: ServiceSources): () => Promise<Readines
       checks: [
         ...checks,
         filesCheck(status),
+        ...otherLogsCheck(sources.otherLogs.status()),
         ...tlsCheck(sources.tls?.status(), sources.clock),
         ...configurationCheck(sources),
         ...replayCheck(sources),

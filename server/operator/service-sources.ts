@@ -12,6 +12,16 @@ export interface LogStatusSource {
   status(): LogStatus;
 }
 
+/** A log beside the one in use, as it was read last. */
+export interface OtherLogStatus {
+  readonly name: string;
+  /** What it is to the service; `unreadable` when it was never read. */
+  readonly state: 'staged' | 'ending' | 'frozen' | 'unreadable';
+  readonly size: number | undefined;
+  /** Why it cannot be read as a whole, or not be ended; undefined when nothing is known to be wrong. */
+  readonly failure: string | undefined;
+}
+
 /** What metrics and readiness read of a service whenever they are asked. Nothing of it is pushed. */
 export interface ServiceSources {
   readonly clock: Clock;
@@ -21,6 +31,8 @@ export interface ServiceSources {
     readonly validity: { readonly notBefore: number; readonly notAfter: number };
   };
   readonly log: LogStatusSource;
+  /** The logs beside it, and its name. */
+  readonly otherLogs: { readonly currentName: string; status(): readonly OtherLogStatus[] };
   /** Holds the configuration in force. */
   readonly policy: { readonly current: { readonly issuers: readonly ConfiguredIssuer[] } };
   /** Whether the service was asked to end. */

@@ -2,11 +2,11 @@
 import { writeFile } from 'node:fs/promises';
 import { createAuthorityChain } from '../../ca/ceremony.ts';
 import { writeKeyPem } from '../../signers/key-file.ts';
-import { generateKey } from '../../signers/key-types.ts';
-import { localSigner } from '../../signers/local-signer.ts';
 import { createDataDirectory } from '../../instance/create-data-directory.ts';
 import type { Mode } from '../../instance/data-marker.ts';
-import { certificateLogPaths, type DataPaths } from '../../instance/data-paths.ts';
+import { certificateLogPaths, type CertificateLogPaths, type DataPaths } from '../../instance/data-paths.ts';
+import { writeLogKeys } from '../../instance/log-key-files.ts';
+import { nameOfOrigin } from '../../tlog/core/log-identity.ts';
 import { encodePem } from '../../core/pem.ts';
 import { createCtLog } from '../../ct-log/create-log.ts';
 
@@ -48,16 +48,18 @@ async function writeAuthority(paths: DataPaths, options: TestDirectory): Promise
 }
 
 async function writeLog(paths: DataPaths, passphrase: string | undefined): Promise<void> {
-  const [ecdsa, ed25519] = [await generateKey('p256'), await generateKey('ed25519')];
-  const { directory, ecdsaKey, ed25519Key } = certificateLogPaths(paths, '2026');
-  await writeFile(ecdsaKey, writeKeyPem(ecdsa, passphrase), { mode: 0o600 });
-  await writeFile(ed25519Key, writeKeyPem(ed25519, passphrase), { mode: 0o600 });
-  await createCtLog({
-    directory,
-    origin: 'localhost/log/2026',
-    sctExtensions: 'leaf_index',
-    ecdsaPublicKey: localSigner(ecdsa).publicKey,
-    ed25519PublicKey: localSigner(ed25519).publicKey.subarray(-32),
-    clock: Date.now,
-  });
+  await addLog(paths, 'localhost/log/2026', passphrase);
+}
+
+/** Makes a log with new keys beside those that are there, as a service can open it. */
+export async function addLog(
+  paths: DataPaths,
+  origin: string,
+  passphrase?: string,
+): Promise<CertificateLogPaths> {
+  const log = certificateLogPaths(paths, nameOfOrigin(origin));
+  const publicKeys = await writeLogKeys(log, passphrase);
+  const { directory } = log;
+  await createCtLog({ directory, origin, sctExtensions: 'leaf_index', ...publicKeys, clock: Date.now });
+  return log;
 }

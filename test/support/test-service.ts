@@ -77,6 +77,14 @@ export const changedPolicy = (
   policy: { current: { ...policy.current, ...over(policy.current) }, close: () => policy.close() },
 });
 
+/** The logs beside the one called `currentName`: none. */
+export const noOtherLogs = (currentName: string): OpenedService['otherLogs'] => ({
+  currentName,
+  status: () => [],
+  list: () => Promise.resolve([]),
+  open: () => Promise.resolve(undefined),
+});
+
 /** Starts a service with one issuer of type email. */
 export async function startTestService(change: Change = () => ({})): Promise<TestService> {
   const directory = await mkdtemp(join(tmpdir(), 'mayfly-server-'));
@@ -105,6 +113,7 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
     authority,
     formerChains: [],
     log,
+    otherLogs: noOtherLogs('2026'),
     clock,
     policy,
     listen: { host: '127.0.0.1', port: 0 },

@@ -32,7 +32,7 @@ const FIRST_RETRY = 500;
 const LONGEST_RETRY = 60_000;
 
 /** Where an entry may be. */
-interface Candidates {
+export interface Candidates {
   /** Lowest first. */
   readonly indexes: readonly number[];
   /** Whether every entry was searched: only then does no match mean that there is none. */

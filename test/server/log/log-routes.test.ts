@@ -80,7 +80,7 @@ describe('server: the read side of the log', () => {
   it('lists the logs of the service', async () => {
     const [response, text] = await get(`${service.url}/log/`);
     expect(JSON.parse(text)).to.deep.equal({
-      logs: [{ origin: 'localhost/log/2026', name: '2026', url: service.logUrl }],
+      logs: [{ origin: 'localhost/log/2026', name: '2026', url: service.logUrl, state: 'current' }],
     });
     expect(response.headers.get('content-type')).to.equal('application/json');
     expect(response.headers.get('cache-control')).to.equal('public, max-age=60');

@@ -3,16 +3,19 @@ import { generateKey } from '../../../signers/key-types.ts';
 import { localSigner } from '../../../signers/local-signer.ts';
 import type { LogStatus } from '../../../tlog/log-status.ts';
 import { createReadiness, type ReadinessCheck } from '../../../server/operator/readiness.ts';
+import type { OtherLogStatus } from '../../../server/operator/service-sources.ts';
 
 const START = Date.UTC(2026, 10, 22);
 
 describe('server: readiness', () => {
   let now: number;
   let status: LogStatus;
+  let others: readonly OtherLogStatus[];
   let failedChecks: () => Promise<ReadinessCheck['name'][]>;
 
   beforeEach(async () => {
     now = START;
+    others = [];
     status = {
       size: 7,
       root: new Uint8Array(32),
@@ -28,6 +31,7 @@ describe('server: readiness', () => {
         validity: { notBefore: START - 1000, notAfter: START + 86_400_000 },
       },
       log: { status: () => status },
+      otherLogs: { currentName: '2026', status: () => others },
       policy: { current: { issuers: [] } },
       clock: () => now,
       isClosing: () => false,
@@ -92,6 +96,29 @@ describe('server: readiness', () => {
     expect(await failedChecks()).to.deep.equal(['authority', 'log']);
   });
 
+  it('reports a log beside the one in use that fails, and stays ready', async () => {
+    const readiness = createReadiness({
+      authority: {
+        signer: localSigner(await generateKey('p256')),
+        validity: { notBefore: START - 1000, notAfter: START + 86_400_000 },
+      },
+      log: { status: () => status },
+      otherLogs: { currentName: '2026', status: () => others },
+      policy: { current: { issuers: [] } },
+      clock: () => now,
+      isClosing: () => false,
+    });
+    const check = async (): Promise<ReadinessCheck | undefined> =>
+      (await readiness()).checks.find(({ name }) => name === 'other-logs');
+    expect(await check()).to.equal(undefined);
+    const good = { name: '2024', state: 'frozen', size: 7, failure: undefined } as const;
+    others = [good];
+    expect(await check()).to.include({ ok: true, detail: '2024: frozen' });
+    others = [good, { name: '2025', state: 'unreadable', size: undefined, failure: 'tile/0/000 is missing' }];
+    expect(await check()).to.include({ ok: false, detail: '2025: tile/0/000 is missing' });
+    expect((await readiness()).ready).to.equal(true);
+  });
+
   it('reports for a day that lines were taken out of the audit file, and stays ready', async () => {
     const incidents = { truncated: 1, deleted: 0, notRotated: 0, lastLoss: START };
     const places = [{ name: 'file', isFailing: false, lost: 0, incidents }] as const;
@@ -101,6 +128,7 @@ describe('server: readiness', () => {
         validity: { notBefore: START - 1000, notAfter: START + 2 * 86_400_000 },
       },
       log: { status: () => status },
+      otherLogs: { currentName: '2026', status: () => others },
       policy: { current: { issuers: [] } },
       clock: () => now,
       isClosing: () => false,

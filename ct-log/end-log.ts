@@ -1,0 +1,49 @@
+import type { Clock } from '../core/clock.ts';
+import { LogError } from '../tlog/core/log-error.ts';
+import { freezeLog } from '../tlog/freeze.ts';
+import type { LogStatus } from '../tlog/log-status.ts';
+import type { Head } from '../tlog/store/commit-store.ts';
+import { openCtLog } from './ct-log.ts';
+import { readIdentity, type CtLogIdentity } from './log-identity.ts';
+import { logKeys, type LogSigners } from './log-keys.ts';
+
+/** A certificate log that is to end. */
+interface EndingLog {
+  readonly directory: string;
+  readonly signers: LogSigners;
+  /** The CA chain, DER, issuing CA first, root last. */
+  readonly chain: readonly Uint8Array[];
+  readonly clock: Clock;
+}
+
+/** A certificate log that has ended. */
+export interface EndedLog {
+  readonly identity: CtLogIdentity;
+  /** Its last head. */
+  readonly head: Head;
+  /** Milliseconds since the epoch. */
+  readonly frozenAt: number;
+}
+
+/**
+ * Ends a log that no process writes: opens it as a service does, so that everything that is committed is recovered and its last
+ * head is signed; then notes the end. A log that has ended stays as it is. The lock keeps a service from writing meanwhile. Throws
+ * LogError: `LOG_LOCKED` while another process writes, and what opening and {@link freezeLog} throw. A crash leaves the log
+ * open, or ended; the same call finishes.
+ */
+export async function endCtLog({ directory, signers, chain, clock }: EndingLog): Promise<EndedLog> {
+  const identity = await readIdentity(directory);
+  const log = await openCtLog({ directory, signers, chain, clock });
+  await log.close();
+  requireCheckpoint(log.status());
+  const { head, frozenAt } = await freezeLog(directory, identity, logKeys(identity), clock);
+  return { identity, head, frozenAt };
+}
+
+/** The end is that of a head whose checkpoint is on the disk. Throws `LOG_STORAGE`. */
+function requireCheckpoint({ checkpointFailure }: LogStatus): void {
+  if (checkpointFailure === undefined) return;
+  throw new LogError('LOG_STORAGE', `the checkpoint of the last head is not written: ${checkpointFailure}`, {
+    hint: 'The log has not ended. Free space, or find what is in the way, and end it again.',
+  });
+}
