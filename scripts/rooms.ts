@@ -142,7 +142,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   tsa: {
     holds: 'the timestamp authority: requests, tokens, the time and when there is none',
-    mayImport: ['core', 'signers', 'ca/authority-error.ts', 'ca/serial.ts'],
+    mayImport: ['core', 'signers', 'ca/authority-error.ts', 'ca/serial.ts', 'ca/timestamp-chain.ts'],
   },
   'policy/providers': {
     holds: 'the claims of the providers that there is a preset for, for warnings',
@@ -202,7 +202,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   'config/schema': {
     holds: 'what may stand in a configuration: keys, kinds of values, defaults',
-    mayImport: ['core', 'oidc/core', 'ca', 'audit', 'config/findings', 'config/yaml'],
+    mayImport: [
+      ...['core', 'oidc/core', 'ca', 'tsa/object-identifiers.ts', 'audit'],
+      ...['config/findings', 'config/yaml'],
+    ],
     packages: ['zod'],
   },
   'config/settings': {
@@ -250,7 +253,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   'server/reasons': {
     holds: 'fault → HTTP status, gRPC code, sentence, reason and hint',
-    mayImport: ['core', 'tlog/core', 'oidc/core', 'ca', 'policy/core', 'audit', 'server/http'],
+    mayImport: ['core', 'tlog/core', 'oidc/core', 'ca', 'tsa', 'policy/core', 'audit', 'server/http'],
   },
   'server/operator': {
     holds: 'what the operator sees: metrics, readiness, the service log and notes about the log',
@@ -272,9 +275,16 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['server/http', 'server/operator', 'server/reasons'],
     ],
   },
+  'server/timestamp': {
+    holds: 'timestamps over HTTP, as DER and in the JSON form of Sigstore',
+    mayImport: ['core', 'tsa', 'policy/rate-limit.ts', 'server/http', 'server/operator', 'server/reasons'],
+  },
   server: {
     holds: 'the public listener: one table of all calls',
-    mayImport: ['server/http', 'server/reasons', 'server/operator', 'server/fulcio', 'server/log'],
+    mayImport: [
+      ...['server/http', 'server/reasons', 'server/operator', 'server/fulcio', 'server/timestamp'],
+      'server/log',
+    ],
     packages: ['express'],
   },
   dev: {
@@ -286,9 +296,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds:
       'the composition root: opens everything in order, closes it in the other, follows the configuration',
     mayImport: [
-      ...['core', 'storage', 'signers', 'ct-log', 'ca', 'policy', 'policy/replay', 'audit', 'trust'],
+      ...['core', 'storage', 'signers', 'ct-log', 'ca', 'tsa', 'policy', 'policy/replay', 'audit', 'trust'],
       ...['instance', 'config/findings', 'config/settings', 'config/load'],
-      ...['server', 'server/http', 'server/log', 'server/operator', 'server/fulcio'],
+      ...['server', 'server/http', 'server/log', 'server/operator', 'server/fulcio', 'server/timestamp'],
     ],
     packages: ['pino'],
   },

@@ -8,6 +8,7 @@ import type { RefusalLog } from './operator/refusal-log.ts';
 import type { ServiceLog } from './operator/service-log.ts';
 import type { FixedCall } from './fulcio/fixed-calls.ts';
 import type { SigningEndpoint } from './fulcio/signing-endpoint.ts';
+import type { TimestampEndpoint } from './timestamp/timestamp-endpoint.ts';
 import { workUntilEnded } from './http/connection-account.ts';
 import { answerPreflight, isPreflight } from './http/cross-origin.ts';
 import { clientNetwork, type ClientAddress } from './http/client-address.ts';
@@ -23,6 +24,8 @@ export interface ApiOptions {
   readonly context: ExchangeContext;
   /** The calls that take a POST. */
   readonly signing: SigningEndpoint;
+  /** Without it there are no timestamps. */
+  readonly timestamps?: TimestampEndpoint | undefined;
   readonly calls: readonly FixedCall[];
   readonly log: LogRoutes;
   /** Counts large answers until they are sent. */
@@ -37,7 +40,7 @@ export interface ApiOptions {
 /** The handler of the public listener. What is not in a table costs a look into it and no more: only the log's read side
  * goes through Express. */
 export function createApi(options: ApiOptions): RequestListener {
-  const { context, signing, acceptHost } = options;
+  const { context, signing, timestamps, acceptHost } = options;
   const calls = new Map(options.calls.map((call) => [call.path, call]));
   const reads = createReads(options);
   const isRead = (path: string): boolean => LOG_PATH.test(path);
@@ -46,7 +49,7 @@ export function createApi(options: ApiOptions): RequestListener {
     if (isPreflight(request)) answerPreflight(response);
     else if (call !== undefined) void answerCall(options, call, request, response);
     else if (isRead(path)) reads(request, response);
-    else if (signing.versionAt(path) !== undefined)
+    else if (signing.versionAt(path) !== undefined || timestamps?.isAt(path) === true)
       fail(options, request, response, notAllowed(request, response, 'POST'));
     else fail(options, request, response, notFound());
   };
@@ -65,6 +68,10 @@ export function createApi(options: ApiOptions): RequestListener {
     const version = signing.versionAt(path);
     if (version !== undefined && request.method === 'POST') {
       signing.answer(new Exchange(request, response, context), version);
+      return;
+    }
+    if (request.method === 'POST' && timestamps?.isAt(path) === true) {
+      timestamps.answer(request, response);
       return;
     }
     // Here for all routes but the hot ones, so that no route can forget to give its connection back.

@@ -7,14 +7,15 @@ import { Issuance } from '../ca/issuance.ts';
 import type { MayflyConfig } from '../config/settings/mayfly-config.ts';
 import type { CtLog } from '../ct-log/ct-log.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
+import { rateLimiter } from '../policy/rate-limit.ts';
 import { createApi } from '../server/api.ts';
 import { DecisionRecords } from '../server/fulcio/decision-records.ts';
-import { fixedCalls } from '../server/fulcio/fixed-calls.ts';
+import { fixedCalls, type FixedCall } from '../server/fulcio/fixed-calls.ts';
 import { InFlightLimit } from '../server/fulcio/in-flight-limit.ts';
 import { SigningCalls } from '../server/fulcio/signing-calls.ts';
 import { SigningEndpoint } from '../server/fulcio/signing-endpoint.ts';
 import { SigningV1, SigningV2 } from '../server/fulcio/signing-versions.ts';
-import { createClientAddress } from '../server/http/client-address.ts';
+import { createClientAddress, type ClientAddress } from '../server/http/client-address.ts';
 import type { ConnectionGuard } from '../server/http/connection-guard.ts';
 import type { AcceptHost } from '../server/http/http-listener.ts';
 import { UnsentResponseLimit } from '../server/http/unsent-response-limit.ts';
@@ -22,12 +23,16 @@ import type { LogAccessRule } from '../server/log/log-access.ts';
 import { createLogRoutes } from '../server/log/log-routes.ts';
 import type { OtherLogReads } from '../server/log/other-logs.ts';
 import { ReadLimiter } from '../server/log/read-limiter.ts';
-import { createMetrics } from '../server/operator/metrics.ts';
+import { createMetrics, type Metrics } from '../server/operator/metrics.ts';
 import { createMetricsHandler } from '../server/operator/metrics-listener.ts';
 import { createReadiness } from '../server/operator/readiness.ts';
 import { createReadFaults, RefusalLog } from '../server/operator/refusal-log.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import type { ServiceSources } from '../server/operator/service-sources.ts';
+import { timestampChainCall } from '../server/timestamp/chain-call.ts';
+import { TimestampEndpoint } from '../server/timestamp/timestamp-endpoint.ts';
+import { TimestampRecords } from '../server/timestamp/timestamp-records.ts';
+import type { OpenedTimestamps } from './open-timestamps.ts';
 
 /** A service that is opened and does not listen yet. */
 export interface OpenedService extends Pick<ServiceSources, 'clock' | 'configuration' | 'replayGuard'> {
@@ -39,6 +44,8 @@ export interface OpenedService extends Pick<ServiceSources, 'clock' | 'configura
   readonly otherLogs: OtherLogReads & ServiceSources['otherLogs'];
   /** What decides. `current` is another one once another configuration was loaded. */
   readonly policy: { readonly current: PolicySnapshot };
+  /** Without it no timestamps are granted. */
+  readonly timestamps?: OpenedTimestamps | undefined;
   /** Without it decisions stand in the service log only. */
   readonly audit?: Audit | undefined;
   /** Of the configuration that it was opened with. */
@@ -90,6 +97,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     clientAddress,
     accepted: connections.accepted,
   });
+  const timestamps = createTimestamps(service, listener, { metrics, refusalLog, clientAddress });
   const logRoutes = createLogRoutes({
     log,
     otherLogs: service.otherLogs,
@@ -106,7 +114,11 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
   const publicHandler = createApi({
     context: { answered: metrics.answered, isClosing },
     signing,
-    calls: fixedCalls(authority, service.formerChains, policy, readiness),
+    timestamps: timestamps?.endpoint,
+    calls: [
+      ...fixedCalls(authority, service.formerChains, policy, readiness),
+      ...(timestamps === undefined ? [] : [timestamps.chain]),
+    ],
     log: logRoutes,
     unsent,
     clientAddress,
@@ -116,4 +128,27 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
   });
   const operator = createMetricsHandler({ metrics, readiness, acceptHost });
   return { public: publicHandler, operator, inFlight, refusalLog };
+}
+
+/** Undefined where the service grants no timestamps. */
+function createTimestamps(
+  { timestamps, serviceLog, clock }: OpenedService,
+  { connections, isClosing }: PublicListener,
+  {
+    metrics,
+    refusalLog,
+    clientAddress,
+  }: { metrics: Metrics; refusalLog: RefusalLog; clientAddress: ClientAddress },
+): { readonly endpoint: TimestampEndpoint; readonly chain: FixedCall } | undefined {
+  if (timestamps === undefined || metrics.timestamps === undefined) return undefined;
+  const { authority, rateLimit, logsGrants } = timestamps;
+  const endpoint = new TimestampEndpoint({
+    authority,
+    clientAddress,
+    limiter: rateLimit && rateLimiter(rateLimit, clock),
+    records: new TimestampRecords({ metrics: metrics.timestamps, serviceLog, refusalLog, logsGrants }),
+    accepted: connections.accepted,
+    isClosing,
+  });
+  return { endpoint, chain: timestampChainCall(authority) };
 }

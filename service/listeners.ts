@@ -9,6 +9,7 @@ import { lameDuck } from '../server/http/lame-duck.ts';
 import type { ListenAddress } from '../server/http/listen-address.ts';
 import { LogWatch } from '../server/operator/log-watch.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
+import { TimestampWatch } from '../server/operator/timestamp-watch.ts';
 import { logPath } from '../server/log/log-routes.ts';
 import {
   followTlsPair,
@@ -103,6 +104,12 @@ export async function startListeners(
     serviceLog.note('info', 'closed', {});
     serviceLog.flush();
   });
+  if (service.timestamps !== undefined) {
+    const timestampWatch = new TimestampWatch(service.timestamps, clock, serviceLog.note);
+    shutdown.clients.add(() => {
+      timestampWatch.stop();
+    });
+  }
   const watch = new LogWatch(log, serviceLog.note);
   shutdown.clients.add(() => {
     watch.stop();

@@ -27,7 +27,8 @@ export async function openAuthority(
   clock: Clock,
 ): Promise<OpenedAuthority> {
   const chainPem = (await read(paths.chain)).toString();
-  const signer = await issuingSigner(paths, chainPem, passphrase);
+  const keys = [paths.intermediateKey, paths.nextIntermediateKey] as const;
+  const signer = await signerOfChain(chainPem, keys, passphrase);
   const authority = await loadAuthority({ chainPem, signer, clock });
   const former = await readFormerChains(paths.formerChains, authority.chain);
   return {
@@ -44,16 +45,17 @@ async function read(path: string): Promise<Buffer> {
   }
 }
 
-/** The signer of the issuing CA. A renewal puts its chain in force first and then moves its key to its place: where it was
- * interrupted between the two, the key of the renewal is the one that issues. */
-async function issuingSigner(
-  paths: DataPaths,
+/** The signer of the first certificate of a chain. A renewal puts its chain in force first and then moves its key, which is the
+ * second of `keys` until then, to the place of the first: where it was interrupted between the two, the second is the one. Rejects
+ * with DataDirectoryError or KeyFileError. */
+export async function signerOfChain(
   chainPem: string,
+  [key, nextKey]: readonly [key: string, nextKey: string],
   passphrase: string | undefined,
 ): Promise<Signer> {
-  const signer = await openKey(paths.intermediateKey, passphrase);
-  if (isKeyOf(chainPem, signer) || (await isMissing(paths.nextIntermediateKey))) return signer;
-  const next = await openKey(paths.nextIntermediateKey, passphrase);
+  const signer = await openKey(key, passphrase);
+  if (isKeyOf(chainPem, signer) || (await isMissing(nextKey))) return signer;
+  const next = await openKey(nextKey, passphrase);
   return isKeyOf(chainPem, next) ? next : signer;
 }
 

@@ -9,6 +9,7 @@ import { LivePolicy } from '../policy/live-policy.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
 import { openAuthority, type OpenedAuthority } from './open-authority.ts';
+import { openTimestamps, type OpenedTimestamps } from './open-timestamps.ts';
 import { OtherLogs } from './other-logs.ts';
 import { PolicyCompiler } from './policy-compiler.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
@@ -31,6 +32,8 @@ export interface Stores extends OpenedAuthority {
   readonly policy: LivePolicy;
   readonly compiler: PolicyCompiler;
   readonly replayGuard: LazyReplayGuard;
+  /** Undefined where the service grants no timestamps. */
+  readonly timestamps: OpenedTimestamps | undefined;
 }
 
 /** Opens CA, policy and log. The log is found right and locked before anything is opened for writing, so that what is
@@ -50,13 +53,22 @@ export async function openStores(
   const { chain } = authority;
   const prepared = await prepareCtLog({ directory: logDirectory, signers, chain, clock, steadyClock });
   let locked: Pick<CtLog, 'close'> = prepared;
+  let openedLog: CtLog | undefined;
   shutdown.stores.add(() => locked.close());
   const replayGuard = new LazyReplayGuard(directory.paths.replay, clock, serviceLog);
   shutdown.stores.add(() => replayGuard.close());
   const compiler = new PolicyCompiler({ clock, serviceLog, replayGuard });
   const policy = new LivePolicy(await compiler.compile(config));
   shutdown.stores.add(() => policy.close());
-  const log = await prepared.open();
+  // What has to be refused is, before the log is opened for writing.
+  const timestamps = await openTimestamps(
+    { clock, steadyClock, passphrase, witness: () => openedLog?.status().clockFailure },
+    directory.paths,
+    config.mayfly.timestamps,
+    serviceLog,
+    shutdown,
+  );
+  const log = (openedLog = await prepared.open());
   locked = log;
   const otherLogs = new OtherLogs({
     paths: directory.paths,
@@ -69,5 +81,5 @@ export async function openStores(
     },
   });
   shutdown.stores.add(() => otherLogs.close());
-  return { authority, formerChains, log, otherLogs, policy, compiler, replayGuard };
+  return { authority, formerChains, log, otherLogs, policy, compiler, replayGuard, timestamps };
 }

@@ -31,6 +31,9 @@ import { MAX_UNANSWERED } from '../server/http/connection-account.ts';
 import { MAX_VALUES } from '../server/http/json-bounds.ts';
 import { MAX_HEADERS } from '../server/http/parser-limits.ts';
 import { BODY_LIMIT } from '../server/http/request-body.ts';
+import { MAX_TIMESTAMPS_WAITING } from '../server/timestamp/timestamp-endpoint.ts';
+import { TIMESTAMP_JUMP_TOLERANCE } from '../tsa/timestamp-clock.ts';
+import { NONCE_LIMIT, REQUEST_LIMIT } from '../tsa/timestamp-request.ts';
 
 describe('Bounds', () => {
   it('have the values that were chosen for them', () => {
@@ -81,5 +84,8 @@ describe('Bounds', () => {
       MAX_HEADERS: 192,
       MAX_UNANSWERED: 8,
     });
+    expect([REQUEST_LIMIT, NONCE_LIMIT, MAX_TIMESTAMPS_WAITING, TIMESTAMP_JUMP_TOLERANCE]).to.deep.equal([
+      ...[4096, 64, 512, 2_000],
+    ]);
   });
 });

@@ -5,8 +5,9 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { AuthorityError } from '../ca/authority-error.ts';
 import { newSerial } from '../ca/serial.ts';
+import { readTimestampChain } from '../ca/timestamp-chain.ts';
 import { equalBytes, utf8 } from '../core/bytes.ts';
-import { parseCertificate, type Certificate } from '../core/certificate.ts';
+import type { Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { encodePem } from '../core/pem.ts';
 import { SIGNATURE_ALGORITHMS } from '../core/signature-algorithm.ts';
@@ -18,8 +19,8 @@ import { TokenTemplate } from './token-template.ts';
 
 /** What an authority is made of. */
 interface TimestampAuthorityOptions {
-  /** DER, the signing certificate first, root last; checked by `readTimestampChain`. */
-  readonly chain: readonly [Uint8Array, ...Uint8Array[]];
+  /** PEM, the signing certificate first, root last. */
+  readonly chainPem: string;
   readonly signer: Signer;
   readonly clock: Pick<TimestampClock, 'now' | 'fault'>;
   /** Dotted object identifier: the only policy. */
@@ -45,7 +46,7 @@ interface Validity {
   readonly notAfter: number;
 }
 
-/** Grants timestamps. One exists only if the key belongs to the certificate. */
+/** Grants timestamps. One exists only if its chain is as verifiers demand and its key belongs to it. */
 export class TimestampAuthority {
   /** As PEM, the signing certificate first, root last. */
   readonly chainPem: string;
@@ -58,10 +59,10 @@ export class TimestampAuthority {
 
   private constructor(
     options: TimestampAuthorityOptions,
-    certificates: readonly [Certificate, ...Certificate[]],
+    { certificates, chainPem }: ReturnType<typeof readTimestampChain>,
   ) {
-    const { chain, signer, policy, accuracySeconds, serials = newSerial } = options;
-    this.chainPem = chain.map((der) => encodePem('CERTIFICATE', der)).join('');
+    const { signer, policy, accuracySeconds, serials = newSerial } = options;
+    this.chainPem = chainPem;
     this.validity = {
       notBefore: Math.max(...certificates.map(({ notBefore }) => notBefore)),
       notAfter: Math.min(...certificates.map(({ notAfter }) => notAfter)),
@@ -77,13 +78,13 @@ export class TimestampAuthority {
     });
   }
 
-  /** Makes the key prove that it belongs to the certificate. Rejects with AuthorityError `KEY_MISMATCH` or `KEY_UNSUITABLE`, with
-   * FormatError, or with the signer's own error. Certificates that have ended are no fault: the authority is there, and refuses. */
+  /** Checks the chain as verifiers do, and has the key prove that it belongs to it. Rejects with AuthorityError, or with the
+   * signer's own error. Certificates that have ended are no fault: the authority is there, and refuses. */
   static async open(options: TimestampAuthorityOptions): Promise<TimestampAuthority> {
-    const [first, ...others] = options.chain;
-    const certificates = [parseCertificate(first), ...others.map(parseCertificate)] as const;
-    await checkKey(certificates[0], options.signer);
-    return new TimestampAuthority(options, certificates);
+    const { chainPem, signer } = options;
+    const chain = readTimestampChain(chainPem, { spki: signer.publicKey });
+    await checkKey(chain.certificates[0], signer);
+    return new TimestampAuthority(options, chain);
   }
 
   /** Why no timestamp is granted at `now`, a sentence; undefined when they are. */

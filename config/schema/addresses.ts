@@ -35,3 +35,19 @@ export function syslogAddress(text: string): SyslogAddress | undefined {
 
 const SYSLOG_ADDRESS =
   /^(?<transport>udp|tcp|tls):\/\/(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[A-Za-z0-9_.-]+)):(?<port>[1-9]\d{0,4})$/;
+
+/** Where a time server listens. */
+interface TimeServerAddress {
+  /** Host name, IPv4 or IPv6 address without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Reads `HOST` or `HOST:PORT`, an IPv6 address in brackets; undefined for anything else. */
+export function timeServerAddress(text: string): TimeServerAddress | undefined {
+  const { v6, host = v6, port = '123' } = TIME_SERVER.exec(text)?.groups ?? {};
+  if (host === undefined || (v6 !== undefined && isIP(v6) !== 6) || Number(port) > 65_535) return undefined;
+  return { host, port: Number(port) };
+}
+
+const TIME_SERVER = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[A-Za-z0-9_.-]+))(?::(?<port>[1-9]\d{0,4}))?$/;

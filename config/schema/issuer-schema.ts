@@ -32,9 +32,10 @@ const documentUrl = z
 export const algorithmSchema = named('algorithm', z.enum(SIGNING_ALGORITHM_NAMES));
 
 /** Turns off what is on by default. */
-const off = z.literal('off');
+export const off = z.literal('off');
 
-const bucketSchema = named(
+/** How often something may happen. */
+export const bucketSchema = named(
   'bucket',
   z.strictObject({
     'per-minute': described(whole(1, 1_000_000), 'How many requests a minute, in the long run.'),

@@ -4,6 +4,7 @@ import { isNetwork, isPublicUrl } from './addresses.ts';
 import { auditSchema } from './audit-schema.ts';
 import { algorithmSchema, rateLimitSchema } from './issuer-schema.ts';
 import { quantity } from './quantity.ts';
+import { timestampsSchema } from './timestamps-schema.ts';
 
 const whole = (minimum: number, maximum: number) => z.number().int().min(minimum).max(maximum);
 
@@ -73,6 +74,9 @@ export const mayflySchema = z.strictObject({
     description:
       'One line for each decision, issued or refused: see docs/audit.md. Without it there is only the service log.',
   }),
+  timestamps: timestampsSchema
+    .prefault({})
+    .meta({ description: 'The timestamp authority: see docs/timestamps.md.' }),
   'log-level': z.enum(['error', 'warn', 'info', 'debug']).default('info').meta({
     description: 'How much the service writes about itself. No level writes tokens, proofs or keys.',
   }),

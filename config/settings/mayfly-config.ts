@@ -4,6 +4,7 @@ import { auditDefinitionOf } from './audit-config.ts';
 import { findUnusableFile } from './file-checks.ts';
 import type { MayflyValues } from '../schema/mayfly-schema.ts';
 import { DEFAULT_RATE_LIMITS, rateLimitsOf, type RateLimits } from './rate-limits.ts';
+import { timestampsConfigOf, type TimestampsConfig } from './timestamps-config.ts';
 import type { Report } from '../findings/report.ts';
 
 /** Who may read the log over HTTP. */
@@ -32,6 +33,7 @@ export interface MayflyConfig {
   readonly shutdownDelay: number;
   /** Undefined: decisions are written into the service log only. */
   readonly audit?: AuditDefinition | undefined;
+  readonly timestamps: TimestampsConfig;
   readonly logLevel: LogLevel;
 }
 
@@ -66,6 +68,7 @@ export function mayflyConfigOf(values: MayflyValues, directory: string, report: 
     },
     shutdownDelay: values['shutdown-delay'],
     ...(values.audit === undefined ? {} : { audit: auditDefinitionOf(values.audit, directory, report) }),
+    timestamps: timestampsConfigOf(values.timestamps),
     logLevel: values['log-level'],
   };
 }

@@ -26,9 +26,9 @@ const LISTED_CHUNKS = 8;
 const FREE_CHUNKS = 32;
 const MIN_CHUNK = 256;
 
-const tooLarge = (): TransportError =>
-  new TransportError('BODY_TOO_LARGE', 'the request body is longer than 256 KiB', {
-    hint: 'A signing request is a token and a key; a few kilobytes.',
+const tooLarge = (limit: number): TransportError =>
+  new TransportError('BODY_TOO_LARGE', `the request body is longer than ${limit / 1024} KiB`, {
+    hint: 'An honest one is far smaller: docs/http-api.md shows it.',
   });
 
 const fragmented = (): TransportError =>
@@ -54,13 +54,15 @@ export interface Body {
 export interface BodyLimits {
   readonly memory: BodyMemory;
   readonly queue: LargeBodyQueue;
+  /** Bytes of the longest that is read, at most {@link BODY_LIMIT}, which is the default. */
+  readonly longest?: number | undefined;
 }
 
 /** Calls back once: with the complete body, or with a {@link TransportError}, or with undefined when the connection
  * ended. What a refused body held is freed at once. While `isCrowded` says so, it is read like a large one. */
 export function readBody(
   request: IncomingMessage,
-  { memory, queue }: BodyLimits,
+  { memory, queue, longest = BODY_LIMIT }: BodyLimits,
   done: (result: Body | TransportError | undefined) => void,
   isCrowded: () => boolean = () => false,
 ): void {
@@ -92,7 +94,7 @@ export function readBody(
         finish(fragmented());
       });
     } else if (chunks.size > DISCARD_LIMIT) finish(failure);
-    else if (chunks.size > BODY_LIMIT) refuse(tooLarge());
+    else if (chunks.size > longest) refuse(tooLarge(longest));
     else held.grow(grown);
     if (!isDone && (chunks.size > SMALL_BODY || isCrowded())) queue.defer(request.socket);
   });

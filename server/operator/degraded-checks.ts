@@ -5,6 +5,7 @@ import type { LogStatus } from '../../tlog/log-status.ts';
 import type { ReadinessCheck } from './readiness.ts';
 import type { OtherLogStatus } from './service-sources.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
+import type { TimestampSource } from './service-sources.ts';
 
 /** For how many milliseconds a loss of audit lines is reported. */
 const LOSS_MEMORY = 86_400_000;
@@ -54,4 +55,13 @@ export function auditFileCheck(audit: Pick<Audit, 'status'> | undefined, clock: 
   const when = new Date(last).toISOString();
   const detail = `another program truncated or deleted the audit file at ${when}; lines may be lost`;
   return [{ name: 'audit-file', ok: false, detail }];
+}
+
+/** Certificates are issued whether there are timestamps or not. */
+export function timestampCheck(timestamps: TimestampSource | undefined, clock: Clock): ReadinessCheck[] {
+  if (timestamps === undefined) return [];
+  const trouble = timestamps.faultAt(clock()) ?? timestamps.warning();
+  const end = new Date(timestamps.validity.notAfter).toISOString();
+  const detail = trouble ?? `timestamps are granted until ${end}`;
+  return [{ name: 'timestamps', ok: trouble === undefined, detail }];
 }

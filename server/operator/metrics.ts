@@ -9,6 +9,7 @@ import { registerAuditMetrics } from './audit-metrics.ts';
 import type { CertainFacts, IssuedDecision } from '../../ca/decision.ts';
 import { DecisionMetrics } from './decision-metrics.ts';
 import { registerTlsMetrics } from './tls-metrics.ts';
+import { TimestampMetrics } from './timestamp-metrics.ts';
 import { registerEventLoopLag } from './event-loop-lag.ts';
 import { registerConfigurationMetrics } from './configuration-metrics.ts';
 import { isDegraded, registerLogMetrics } from './log-metrics.ts';
@@ -34,6 +35,8 @@ export interface Metrics {
   readonly logRead: (endpoint: string, status: number) => void;
   /** A read of a log beside the one in use was answered. */
   readonly otherLogRead: (log: string, status: number) => void;
+  /** Counts timestamps; undefined where none are granted. */
+  readonly timestamps: TimestampMetrics | undefined;
   /** Everything in Prometheus' text format, and its content type. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -74,8 +77,10 @@ export function createMetrics(sources: ServiceSources, work: WorkInProgress): Me
   registerLogMetrics(registers, sources.log);
   const otherLogRead = registerOtherLogMetrics(registers, sources);
   registerConfigurationMetrics(registers, sources);
+  const { timestamps, clock } = sources;
   let lastTreeSize = 0;
   return {
+    timestamps: timestamps && new TimestampMetrics(registers, timestamps, clock),
     answered: fulcio.answered,
     issued: (decision) => {
       fulcio.newCerts.inc();

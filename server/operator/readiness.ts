@@ -2,7 +2,8 @@
 import { utf8 } from '../../core/bytes.ts';
 import type { Signer } from '../../signers/signer.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
-import { auditFileCheck, filesCheck, otherLogsCheck, tlsCheck } from './degraded-checks.ts';
+import { auditFileCheck, filesCheck, otherLogsCheck, timestampCheck, tlsCheck } from './degraded-checks.ts';
+
 import type { ServiceSources } from './service-sources.ts';
 
 /** One condition of readiness. */
@@ -20,7 +21,8 @@ export interface ReadinessCheck {
     | 'configuration'
     | 'audit'
     | 'audit-file'
-    | 'replay-guard';
+    | 'replay-guard'
+    | 'timestamps';
   readonly ok: boolean;
   /** For the operator; never shown on the public listener. */
   readonly detail: string;
@@ -74,6 +76,7 @@ export function createReadiness(sources: ServiceSources): () => Promise<Readines
         ...tlsCheck(sources.tls?.status(), sources.clock),
         ...configurationCheck(sources),
         ...replayCheck(sources),
+        ...timestampCheck(sources.timestamps, sources.clock),
         ...auditChecks,
       ],
     };

@@ -7,6 +7,18 @@ import type { LogStatus } from '../../tlog/log-status.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 import type { ConfigurationState } from './configuration-state.ts';
 
+/** A timestamp authority that says how it is. */
+export interface TimestampSource {
+  /** Why no timestamp is granted at that time, a sentence; undefined when they are. */
+  faultAt(now: number): string | undefined;
+  /** What the operator should know although timestamps are granted, a sentence. */
+  warning(): string | undefined;
+  /** When its certificates are valid, in milliseconds since the epoch. */
+  readonly validity: { readonly notBefore: number; readonly notAfter: number };
+  /** Milliseconds by which the clock is behind the time servers; undefined where none has answered. */
+  clockOffset(): number | undefined;
+}
+
 /** A log that says how it is. */
 export interface LogStatusSource {
   status(): LogStatus;
@@ -42,6 +54,8 @@ export interface ServiceSources {
   /** Holds the memory of used tokens; that is undefined as long as no issuer block wants one. */
   readonly replayGuard?: { readonly guard: ReplayGuardStatus | undefined } | undefined;
   readonly audit?: Pick<Audit, 'isFailClosed' | 'status'> | undefined;
+  /** Without it the service grants no timestamps. */
+  readonly timestamps?: TimestampSource | undefined;
   /** The certificate that is served; without it the service speaks plain HTTP. */
   readonly tls?: { status(): TlsStatus } | undefined;
 }

@@ -11,12 +11,14 @@ import { RequestError } from '../../ca/request-error.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { TokenError } from '../../oidc/core/token-error.ts';
 import { PolicyError } from '../../policy/core/policy-error.ts';
+import { TimestampError } from '../../tsa/timestamp-error.ts';
 import type { Reply } from '../http/exchange.ts';
 import { AUDIT_REASONS } from './audit-reasons.ts';
 import { LOG_REASONS } from './log-reasons.ts';
 import { POLICY_REASONS } from './policy-reasons.ts';
 import { HTTP_STATUS, type ReasonRow, type Wire } from './reason-row.ts';
 import { REQUEST_REASONS } from './request-reasons.ts';
+import { TIMESTAMP_REASONS } from './timestamp-reasons.ts';
 import { TOKEN_REASONS } from './token-reasons.ts';
 import { TRANSPORT_REASONS } from './transport-reasons.ts';
 import { TransportError } from '../http/transport-error.ts';
@@ -28,6 +30,7 @@ export type Reason =
   | keyof typeof POLICY_REASONS
   | keyof typeof LOG_REASONS
   | keyof typeof AUDIT_REASONS
+  | keyof typeof TIMESTAMP_REASONS
   | keyof typeof TRANSPORT_REASONS;
 
 /** Reasons that belong together, for people. */
@@ -44,6 +47,7 @@ export const REASON_DOMAINS: readonly ReasonDomain[] = [
   { title: 'Rules and limits', error: PolicyError, rows: POLICY_REASONS },
   { title: 'The transparency log', error: LogError, rows: LOG_REASONS },
   { title: 'The audit', error: AuditError, rows: AUDIT_REASONS },
+  { title: 'Timestamps', error: TimestampError, rows: TIMESTAMP_REASONS },
   { title: 'The request and the server', error: TransportError, rows: TRANSPORT_REASONS },
 ];
 
@@ -103,7 +107,7 @@ function describe(error: MayflyError, found: Wire, requestId: string): Problem {
   const { sentence, hint } = found.instead ?? { sentence: error.message, hint: error.hint };
   return {
     code: found.grpc,
-    status: HTTP_STATUS[found.grpc],
+    status: found.status ?? HTTP_STATUS[found.grpc],
     reason: error.code as Reason,
     message: fulcioMessage(error, found),
     info: {

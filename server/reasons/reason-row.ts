@@ -4,6 +4,8 @@ export const HTTP_STATUS = { 3: 400, 5: 404, 7: 403, 8: 429, 12: 501, 13: 500, 1
 /** How a reason looks on the wire. */
 export interface Wire {
   readonly grpc: keyof typeof HTTP_STATUS;
+  /** Of HTTP, where it is not the one of the code. */
+  readonly status?: number | undefined;
   /** Fulcio's message; undefined where the sentence of the error itself is sent. */
   readonly fulcioMessage?: string | undefined;
   /** Seconds after which trying again may help; the error's own metadata `retryAfter` counts more. */

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { REASONS } from '../../server/reasons/problem.ts';
 import { projectRoot } from '../support/project-root.ts';
+import { openedTimestamps, testTimestampAuthority, timestampChain } from '../tsa/support/test-authority.ts';
+import type { OpenedTimestamps } from '../../service/open-timestamps.ts';
 import { startTestService } from '../support/test-service.ts';
 
 const read = (file: string): string => readFileSync(join(projectRoot, 'docs', file), 'utf8');
@@ -15,6 +17,12 @@ interface OpenApi {
 const VALUES: Readonly<Record<string, string>> = { log: '2026', path: '0/000', fingerprint: '0'.repeat(64) };
 
 describe('docs of the HTTP API', () => {
+  let timestamps: OpenedTimestamps;
+
+  before(async () => {
+    timestamps = openedTimestamps(await testTimestampAuthority(Date.now, await timestampChain()));
+  });
+
   it('lists every reason that an answer can carry, and none that it cannot', () => {
     const text = read('http-api.md');
     const table = text.slice(text.indexOf('| status, code |'), text.indexOf('Every 503'));
@@ -25,7 +33,7 @@ describe('docs of the HTTP API', () => {
   });
 
   it('lists every metric and every check of readiness', async () => {
-    const service = await startTestService();
+    const service = await startTestService(() => ({ timestamps }));
     const metrics = await (await fetch(`${service.metricsUrl}/metrics`)).text();
     const readiness = await (await fetch(`${service.metricsUrl}/readyz`)).text();
     await service.close();
@@ -42,7 +50,7 @@ describe('docs of the HTTP API', () => {
   it('describes, in OpenAPI, paths and methods that the service has', async () => {
     const { paths } = parse(read('openapi.yaml')) as OpenApi;
     expect(Object.keys(paths)).to.have.length.greaterThan(15);
-    const service = await startTestService();
+    const service = await startTestService(() => ({ timestamps }));
     for (const [path, methods] of Object.entries(paths)) {
       for (const method of Object.keys(methods)) {
         const url = service.url + path.replace(/\{(\w+)\}/g, (_, name: string) => VALUES[name] ?? '');

@@ -56,7 +56,30 @@ describe('config: what a file means', () => {
       rateLimits: { issuer: undefined, principal: { perMinute: 600, burst: 600 } },
       limits: { maxInFlight: 512, readConcurrency: 2, idleTimeoutMs: 90_000 },
       shutdownDelay: 15,
+      timestamps: {
+        enabled: true,
+        policy: '1.3.6.1.4.1.57264.2',
+        accuracySeconds: 1,
+        rateLimit: { perMinute: 6000, burst: 1000 },
+        logsGrants: false,
+        timeServers: undefined,
+      },
       logLevel: 'debug',
+    });
+    const servers = '{servers: [time.example, "[::1]:7"], on-difference: warn}';
+    expect(
+      parseConfig(`mayfly: {timestamps: {rate-limit: off, time-servers: ${servers}}}`).mayfly.timestamps,
+    ).to.deep.include({
+      rateLimit: undefined,
+      timeServers: {
+        servers: [
+          { host: 'time.example', port: 123 },
+          { host: '::1', port: 7 },
+        ],
+        intervalMs: 300_000,
+        maxOffsetMs: 1000,
+        stops: false,
+      },
     });
   });
 

@@ -4,9 +4,11 @@ import { certify, derOf, rootExtensions, type CaKeyType } from '../../../ca/cert
 import * as x509 from '../../../ca/x509.ts';
 import type { Clock } from '../../../core/clock.ts';
 import { octetString, oid, sequence, unsignedInteger } from '../../../core/der-writer.ts';
+import type { OpenedTimestamps } from '../../../service/open-timestamps.ts';
 import { generateKey } from '../../../signers/key-types.ts';
 import { localSigner } from '../../../signers/local-signer.ts';
 import type { Signer } from '../../../signers/signer.ts';
+import { chainOf } from '../../ca/support/authority.ts';
 import { IMPRINT_HASHES, SIGSTORE_POLICY, type ImprintHash } from '../../../tsa/object-identifiers.ts';
 import { TimestampAuthority } from '../../../tsa/timestamp-authority.ts';
 import type { TimestampClock } from '../../../tsa/timestamp-clock.ts';
@@ -41,18 +43,30 @@ export async function timestampChain(
   return { chain: [derOf(certificate), derOf(rootCertificate)], signer: localSigner(key) };
 }
 
-/** An authority whose clock is trusted. */
+/** An authority whose clock is trusted, unless another one is handed in. */
 export const testTimestampAuthority = async (
   clock: Clock,
   { chain, signer }: TestTimestampChain,
+  time: Pick<TimestampClock, 'now' | 'fault'> = trustedClock(clock),
 ): Promise<TimestampAuthority> =>
   TimestampAuthority.open({
-    chain,
+    chainPem: chainOf(...chain),
     signer,
-    clock: trustedClock(clock),
+    clock: time,
     policy: SIGSTORE_POLICY,
     accuracySeconds: 1,
   });
+
+/** What a service has of an authority: no limits, no lines, no time servers. */
+export const openedTimestamps = (authority: TimestampAuthority): OpenedTimestamps => ({
+  authority,
+  rateLimit: undefined,
+  logsGrants: false,
+  faultAt: (now) => authority.faultAt(now),
+  warning: () => undefined,
+  validity: authority.validity,
+  clockOffset: () => undefined,
+});
 
 /** Whole seconds of a clock that nobody doubts. */
 export const trustedClock = (clock: Clock): Pick<TimestampClock, 'now' | 'fault'> => ({

@@ -1,0 +1,200 @@
+/**
+ * Timestamps over HTTP (RFC 3161 §3.4): requests in, tokens out. Nobody shows a token for one, so that all that keeps untrusted
+ * clients from the certificates of others is here: a size, memory of its own, a place in a short queue, and a rate for each client.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ConcurrencyLimit } from '../../core/concurrency-limit.ts';
+import { MayflyError } from '../../core/errors.ts';
+import type { RateLimiter } from '../../policy/rate-limit.ts';
+import type { Timestamp, TimestampAuthority } from '../../tsa/timestamp-authority.ts';
+import { TimestampError, type TimestampReason } from '../../tsa/timestamp-error.ts';
+import { parseTimestampRequest, REQUEST_LIMIT, type TimestampRequest } from '../../tsa/timestamp-request.ts';
+import type { FAILURE_BITS } from '../../tsa/token-template.ts';
+import { rejectedResponse } from '../../tsa/token-template.ts';
+import type { AcceptCount } from '../http/accept-priority.ts';
+import { Batcher } from '../http/batcher.ts';
+import { BodyMemory } from '../http/body-memory.ts';
+import { clientNetwork, type ClientAddress } from '../http/client-address.ts';
+import { Exchange, type ExchangeContext, type Reply } from '../http/exchange.ts';
+import { LargeBodyQueue } from '../http/large-body-queue.ts';
+import { readBody, type Body, type BodyLimits } from '../http/request-body.ts';
+import { TransportError } from '../http/transport-error.ts';
+import { problemOf, problemReply, type Problem } from '../reasons/problem.ts';
+import { parseTimestampJson } from './timestamp-json.ts';
+import type { TimestampRecords } from './timestamp-records.ts';
+
+/** Where timestamps are asked for. @sigstore/sign up to 3.1 puts the path behind whatever URL it is configured with, which may
+ * have the path already. */
+const PATHS: ReadonlySet<string> = new Set([
+  '/api/v1/timestamp',
+  '/api/v1/timestamp/',
+  '/api/v1/timestamp/api/v1/timestamp',
+]);
+
+/** Bytes of bodies that may be held at once. */
+const BODY_MEMORY = 4 * 1024 * 1024;
+
+/** Requests whose body is complete and that are not answered. */
+export const MAX_TIMESTAMPS_WAITING = 512;
+
+/** What an endpoint works with. */
+interface TimestampEndpointOptions {
+  readonly authority: TimestampAuthority;
+  readonly clientAddress: ClientAddress;
+  /** By client; without it nobody is limited. */
+  readonly limiter?: RateLimiter | undefined;
+  readonly records: TimestampRecords;
+  /** Returns the number of connections accepted so far. */
+  readonly accepted: AcceptCount;
+  /** Whether the service is closing. */
+  readonly isClosing: () => boolean;
+}
+
+/** Answers the requests for timestamps of one listener. */
+export class TimestampEndpoint {
+  readonly #options: TimestampEndpointOptions;
+  readonly #bodies: BodyLimits;
+  /** Beside the one of signing requests, so that each turn has its share of both. */
+  readonly #batcher: Batcher;
+  readonly #context: ExchangeContext;
+  readonly #waiting = new ConcurrencyLimit(MAX_TIMESTAMPS_WAITING);
+
+  constructor(options: TimestampEndpointOptions) {
+    this.#options = options;
+    // The metrics of Fulcio's API count certificates and what belongs to them.
+    this.#context = { answered: () => undefined, isClosing: options.isClosing };
+    const queue = new LargeBodyQueue(options.accepted);
+    this.#bodies = { memory: new BodyMemory(BODY_MEMORY), queue, longest: REQUEST_LIMIT };
+    this.#batcher = new Batcher(options.accepted);
+  }
+
+  /** Whether timestamps are asked for at a path. */
+  isAt(path: string): boolean {
+    return PATHS.has(path);
+  }
+
+  /** Answers one request, a POST, exactly once; never throws. */
+  answer(request: IncomingMessage, response: ServerResponse): void {
+    const exchange = new Exchange(request, response, this.#context);
+    readBody(request, this.#bodies, (body) => {
+      // The client went away: nobody is left to answer.
+      if (body === undefined) return;
+      exchange.complete();
+      if (body instanceof TransportError) this.#refuse(exchange, body);
+      else if (this.#waiting.enter()) {
+        this.#batcher.join(() => void this.#begin(exchange, body));
+      } else {
+        body.release();
+        this.#refuse(exchange, busy());
+      }
+    });
+  }
+
+  async #begin(exchange: Exchange, body: Body): Promise<void> {
+    try {
+      const request = this.#read(exchange, body);
+      if (exchange.request.socket.destroyed) return;
+      const timestamp = await this.#options.authority.grant(request);
+      exchange.send(grantedReply(timestamp));
+      this.#options.records.granted(timestamp, request, this.#callerOf(exchange));
+    } catch (error) {
+      this.#refuse(exchange, error);
+    } finally {
+      this.#waiting.leave();
+    }
+  }
+
+  /** Frees the body. Throws TimestampError or TransportError. */
+  #read({ request }: Exchange, body: Body): TimestampRequest {
+    try {
+      this.#takeFromLimit(request);
+      const bytes = body.take();
+      if (bytes === undefined) throw busy();
+      return decode(bytes, request.headers['content-type']);
+    } finally {
+      body.release();
+    }
+  }
+
+  #takeFromLimit(request: IncomingMessage): void {
+    const { limiter, clientAddress } = this.#options;
+    const taken = limiter?.take(clientNetwork(clientAddress(request)));
+    if (taken === undefined || taken.ok) return;
+    throw new TimestampError('TIMESTAMP_RATE_LIMITED', 'this address asks for more timestamps than one may', {
+      hint: `Try again in ${taken.retryAfterSeconds} s.`,
+      metadata: { retryAfter: String(taken.retryAfterSeconds) },
+    });
+  }
+
+  #refuse(exchange: Exchange, error: unknown): void {
+    const problem = problemOf(error, exchange.requestId);
+    exchange.send(refusedReply(problem, error, exchange.request));
+    this.#options.records.refused(problem, error, this.#callerOf(exchange));
+  }
+
+  #callerOf(exchange: Exchange): Parameters<TimestampRecords['refused']>[2] {
+    const { clientAddress } = this.#options;
+    return {
+      requestId: exchange.requestId,
+      ms: exchange.ms,
+      get address() {
+        return clientAddress(exchange.request);
+      },
+    };
+  }
+}
+
+const DER_QUERY = 'application/timestamp-query';
+const DER_REPLY = 'application/timestamp-reply';
+
+/** The type without its parameters. */
+const mediaType = (header: string | undefined): string =>
+  (header ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+
+function decode(bytes: Buffer, contentType: string | undefined): TimestampRequest {
+  switch (mediaType(contentType)) {
+    case DER_QUERY:
+      return parseTimestampRequest(bytes);
+    case 'application/json':
+      return parseTimestampJson(bytes);
+    default:
+      throw new TimestampError('TIMESTAMP_CONTENT_TYPE', 'the body is neither a timestamp query nor JSON', {
+        hint: `Send Content-Type: ${DER_QUERY}.`,
+      });
+  }
+}
+
+/** 201 as Sigstore's authority answers: its older client takes nothing else. */
+const grantedReply = ({ response }: Timestamp): Reply => ({
+  status: 201,
+  contentType: DER_REPLY,
+  body: response,
+});
+
+/** Which of RFC 3161's failures a reason is; what is not here has none. */
+const FAILURES: Readonly<Partial<Record<TimestampReason, keyof typeof FAILURE_BITS>>> = {
+  TIMESTAMP_MALFORMED: 'badDataFormat',
+  TIMESTAMP_UNSUPPORTED: 'badRequest',
+  TIMESTAMP_ALGORITHM_REFUSED: 'badAlg',
+  TIMESTAMP_DIGEST_LENGTH: 'badDataFormat',
+  TIMESTAMP_POLICY_REFUSED: 'unacceptedPolicy',
+  TIMESTAMP_EXTENSION_REFUSED: 'unacceptedExtension',
+  TIMESTAMP_CLOCK: 'timeNotAvailable',
+  TIMESTAMP_CERTIFICATE: 'systemFailure',
+  TIMESTAMP_KEY: 'systemFailure',
+};
+
+/** A rejection of RFC 3161 for who asked in DER, with the status of a failure: clients that look at the status alone, and do not
+ * read the answer, must not take it for a token. */
+function refusedReply(problem: Problem, error: unknown, { headers }: IncomingMessage): Reply {
+  const reply = problemReply(problem);
+  const failure = error instanceof MayflyError ? FAILURES[error.code as TimestampReason] : undefined;
+  if (failure === undefined || mediaType(headers['content-type']) !== DER_QUERY) return reply;
+  const { sentence = problem.message } = problem.info.metadata;
+  return { ...reply, contentType: DER_REPLY, body: rejectedResponse(sentence, failure) };
+}
+
+const busy = (): TransportError =>
+  new TransportError('TOO_BUSY', 'the server works on as many timestamps as it can', {
+    hint: 'Try again in a second.',
+  });

@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import type { TimestampsConfig } from '../config/settings/timestamps-config.ts';
+import type { Clock, SteadyClock } from '../core/clock.ts';
+import { systemFault } from '../instance/data-directory-error.ts';
+import type { DataPaths } from '../instance/data-paths.ts';
+import type { ServiceLog } from '../server/operator/service-log.ts';
+import type { TimestampSource } from '../server/operator/service-sources.ts';
+import { isMissing } from '../storage/read-whole.ts';
+import { TimeServers } from '../tsa/time-servers.ts';
+import { TimestampAuthority } from '../tsa/timestamp-authority.ts';
+import { TimestampClock, type ClockWitness } from '../tsa/timestamp-clock.ts';
+import { signerOfChain } from './open-authority.ts';
+import type { ShutdownOrder } from './shutdown-order.ts';
+
+/** The timestamp authority of a service, and what the operator sees of it. */
+export interface OpenedTimestamps
+  extends TimestampSource, Pick<TimestampsConfig, 'rateLimit' | 'logsGrants'> {
+  readonly authority: TimestampAuthority;
+}
+
+/** What it is opened with. */
+interface TimestampsOptions {
+  readonly clock: Clock;
+  readonly steadyClock?: SteadyClock | undefined;
+  readonly passphrase?: string | undefined;
+  /** What else says that the clock is wrong. */
+  readonly witness?: ClockWitness | undefined;
+}
+
+/** Opens the timestamp authority; undefined where the configuration turns it off, or the data directory has no certificate for
+ * it. Rejects with AuthorityError, DataDirectoryError or KeyFileError. */
+export async function openTimestamps(
+  options: TimestampsOptions,
+  paths: DataPaths,
+  config: TimestampsConfig,
+  serviceLog: ServiceLog,
+  shutdown: ShutdownOrder,
+): Promise<OpenedTimestamps | undefined> {
+  if (!config.enabled || (await isMissing(paths.timestampChain))) return undefined;
+  const chainPem = await readFile(paths.timestampChain, 'utf8').catch((error: unknown) => {
+    throw systemFault(paths.timestampChain, 'read', error);
+  });
+  const keys = [paths.timestampKey, paths.nextTimestampKey] as const;
+  const signer = await signerOfChain(chainPem, keys, options.passphrase);
+  const servers = startTimeServers(options.clock, config, serviceLog);
+  shutdown.stores.add(() => servers?.close());
+  const witnesses = [
+    ...(options.witness === undefined ? [] : [options.witness]),
+    ...(servers !== undefined && config.timeServers?.stops === true ? [() => servers.fault] : []),
+  ];
+  const clock = new TimestampClock({ ...options, witnesses });
+  shutdown.stores.add(() => {
+    clock.close();
+  });
+  const { policy, accuracySeconds } = config;
+  const authority = await TimestampAuthority.open({ chainPem, signer, clock, policy, accuracySeconds });
+  return {
+    authority,
+    rateLimit: config.rateLimit,
+    logsGrants: config.logsGrants,
+    faultAt: (now) => authority.faultAt(now),
+    warning: () => servers?.fault,
+    validity: authority.validity,
+    clockOffset: () => servers?.offset,
+  };
+}
+
+function startTimeServers(
+  clock: Clock,
+  { timeServers }: TimestampsConfig,
+  serviceLog: ServiceLog,
+): TimeServers | undefined {
+  if (timeServers === undefined) return undefined;
+  const servers = new TimeServers({
+    ...timeServers,
+    clock,
+    onSilence: (sentence) => {
+      serviceLog.note('warn', 'no time server answers', { sentence });
+    },
+  });
+  void servers.compare();
+  return servers;
+}
