@@ -61,6 +61,23 @@ export async function createAuthorityChain(request: CeremonyRequest): Promise<Au
   return { rootKey, intermediateKey, rootDer: derOf(rootCert), intermediateDer: derOf(intermediateCert) };
 }
 
+/** A root on its own, for a CA that is to get a new one. Keep its key away from the server. */
+export interface NewRoot {
+  readonly rootKey: KeyObject;
+  readonly rootDer: Uint8Array;
+}
+
+/** Makes a root for ten years. Rejects with {@link CeremonyError} for a key type or a name that does not do. */
+export async function createRoot(request: CeremonyRequest): Promise<NewRoot> {
+  const keyType = caKeyType(request.keyType);
+  const { root: name } = subjectNames(request);
+  const rootKey = await generateKey(keyType);
+  const now = Math.floor(request.clock() / 1000) * 1000;
+  const root = { key: rootKey, name, keyType };
+  const certificate = await certify(subjectOf(root), root, now, now + ROOT_LIFETIME, rootExtensions());
+  return { rootKey, rootDer: derOf(certificate) };
+}
+
 const subjectOf = ({ key, name }: CertificateSigner): Subject => ({ publicKey: createPublicKey(key), name });
 
 function caKeyType(text: string): CaKeyType {

@@ -38,8 +38,8 @@ import type { OpenedTimestamps } from './open-timestamps.ts';
 export interface OpenedService extends Pick<ServiceSources, 'clock' | 'configuration' | 'replayGuard'> {
   readonly serviceLog: ServiceLog;
   readonly authority: Authority;
-  /** Chains that issued before, PEM, issuing CA first: verifiers go on trusting them. */
-  readonly formerChains: readonly (readonly string[])[];
+  /** Chains that issued before, and the one that is staged, PEM, issuing CA first: verifiers trust them too. */
+  readonly otherChains: readonly (readonly string[])[];
   readonly log: CtLog;
   readonly otherLogs: OtherLogReads & ServiceSources['otherLogs'];
   /** What decides. `current` is another one once another configuration was loaded. */
@@ -116,7 +116,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     signing,
     timestamps: timestamps?.endpoint,
     calls: [
-      ...fixedCalls(authority, service.formerChains, policy, readiness),
+      ...fixedCalls(authority, service.otherChains, policy, readiness),
       ...(timestamps === undefined ? [] : [timestamps.chain]),
     ],
     log: logRoutes,

@@ -10,13 +10,13 @@ import type { DataPaths } from '../instance/data-paths.ts';
 import { openKey } from '../instance/open-key.ts';
 import type { Signer } from '../signers/signer.ts';
 import { isMissing } from '../storage/read-whole.ts';
-import { readFormerChains } from '../trust/collect.ts';
+import { readChain, readFormerChains } from '../trust/collect.ts';
 
 /** The CA of a data directory. */
 export interface OpenedAuthority {
   readonly authority: Authority;
-  /** Chains that issued before, PEM, issuing CA first. */
-  readonly formerChains: readonly (readonly string[])[];
+  /** Chains that issued before, and behind them the one that is staged; PEM, issuing CA first. */
+  readonly otherChains: readonly (readonly string[])[];
 }
 
 /** Opens the issuing CA; the root key is never touched. Rejects with DataDirectoryError, KeyFileError or what
@@ -31,10 +31,22 @@ export async function openAuthority(
   const signer = await signerOfChain(chainPem, keys, passphrase);
   const authority = await loadAuthority({ chainPem, signer, clock });
   const former = await readFormerChains(paths.formerChains, authority.chain);
+  const chains = [...former, ...(await stagedChains(paths, authority))];
   return {
     authority,
-    formerChains: former.map((chain) => chain.map((der) => encodePem('CERTIFICATE', der))),
+    otherChains: chains.map((chain) => chain.map((der) => encodePem('CERTIFICATE', der))),
   };
+}
+
+/** The chain that a renewal staged. One that was interrupted when it put its chain in force left it staged too. */
+async function stagedChains(
+  { nextChain }: DataPaths,
+  { chain: [issuing] }: Authority,
+): Promise<readonly (readonly Uint8Array[])[]> {
+  if (await isMissing(nextChain)) return [];
+  const chain = await readChain(nextChain);
+  const isInForce = equalBytes(chain[0] ?? new Uint8Array(), issuing ?? new Uint8Array());
+  return isInForce ? [] : [chain];
 }
 
 async function read(path: string): Promise<Buffer> {

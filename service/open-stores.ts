@@ -47,7 +47,7 @@ export async function openStores(
   shutdown: ShutdownOrder,
 ): Promise<Stores> {
   const { clock, steadyClock, passphrase } = options;
-  const { authority, formerChains } = await openAuthority(directory.paths, passphrase, clock);
+  const { authority, otherChains } = await openAuthority(directory.paths, passphrase, clock);
   const { directory: logDirectory, ecdsaKey, ed25519Key } = certificateLog(directory);
   const signers = await openLogKeys({ ecdsaKey, ed25519Key }, passphrase);
   const { chain } = authority;
@@ -81,5 +81,5 @@ export async function openStores(
     },
   });
   shutdown.stores.add(() => otherLogs.close());
-  return { authority, formerChains, log, otherLogs, policy, compiler, replayGuard, timestamps };
+  return { authority, otherChains, log, otherLogs, policy, compiler, replayGuard, timestamps };
 }

@@ -37,7 +37,7 @@ export async function sign(
       ? [
           '  mayfly tsa renew --data DIR --stage --install CHAIN   (the first one: mayfly tsa init --data DIR --install CHAIN)',
         ]
-      : ['  mayfly ca renew --data DIR --install CHAIN']),
+      : ['  mayfly ca renew --data DIR --stage CHAIN']),
   ];
   speak.answer({ chain, out: options.out }, lines.join('\n'));
   return undefined;

@@ -20,16 +20,16 @@ interface PolicySource {
 
 const json = (body: string, status = 200): Reply => ({ status, contentType: 'application/json', body });
 
-/** The table of these calls; `former` are the chains, in PEM, that issued before the authority's. What does not change is made once. */
+/** The table of these calls; `others` are the chains, in PEM, that issued before the authority's, and its successor's. What does not change is made once. */
 export function fixedCalls(
   authority: Authority,
-  former: readonly (readonly string[])[],
+  others: readonly (readonly string[])[],
   policy: PolicySource,
   readiness: () => Promise<Readiness>,
 ): FixedCall[] {
   const pems = authority.chainPems;
   const trustBundle = json(
-    JSON.stringify({ chains: [pems, ...former].map((certificates) => ({ certificates })) }),
+    JSON.stringify({ chains: [pems, ...others].map((certificates) => ({ certificates })) }),
   );
   const rootCert: Reply = {
     status: 200,

@@ -111,7 +111,7 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
   );
   const values: ServiceValues = {
     authority,
-    formerChains: [],
+    otherChains: [],
     log,
     otherLogs: noOtherLogs('2026'),
     clock,

@@ -111,7 +111,8 @@ describe('mayfly ca and keys', function () {
     for (const how of ['mayfly', 'openssl'] as const)
       it(`makes a new intermediate with the root key elsewhere: ${how}`, async function () {
         skipUnless(this, how !== 'openssl' || hasOpenssl(), 'there is no openssl');
-        const [ask = '', sign = '', install = '', openssl = ''] = await commandsOf('Renew the issuing CA');
+        const [ask = '', sign = '', stage = '', switchOver = '', openssl = ''] =
+          await commandsOf('Renew the issuing CA');
         let url = await serve();
         const before = await issue(url, 'before');
         await exportTo('old-trust');
@@ -121,8 +122,12 @@ describe('mayfly ca and keys', function () {
         expect((await follow(ask)).stdout).to.include('CN=Mayfly CA intermediate 2');
         if (how === 'mayfly') await follow(sign);
         else execFileSync('/bin/sh', ['-e', '-c', openssl], { cwd: scratch, stdio: 'pipe' });
-        await follow(install);
+        await follow(stage);
+        const staged = path('staged.json');
+        await copyFile(path('data', 'trust', 'trusted_root.json'), staged);
         expect((await issue(url, 'meanwhile')).issuer).to.equal(before.issuer);
+        await follow(switchOver);
+        expect((await issue(url, 'switched')).issuer).to.equal(before.issuer);
         await stop();
         url = await serve();
         const after = await issue(url, 'after');
@@ -134,14 +139,14 @@ describe('mayfly ca and keys', function () {
         expect(renewed.checkIssued(new X509Certificate(await readFile(path('root.pem'))))).to.equal(true);
         expect(renewed.publicKey.equals(old.publicKey)).to.equal(false);
         expect(await keysOf()).not.to.include('intermediate.next.key.pem');
-        for (const folder of ['before', 'meanwhile', 'after']) await verifies(folder, 'new-trust');
+        for (const folder of ['before', 'meanwhile', 'switched', 'after'])
+          for (const trust of ['new-trust', 'staged.json']) await verifies(folder, trust);
         for (const folder of ['before', 'meanwhile']) await verifies(folder, 'old-trust');
         // The root is the same; what comes with the certificate is what an old export lacks.
-        const chain = await readFile(path('old-trust', 'intermediate.pem'), 'utf8');
-        await writeFile(
-          path('old-trust', 'intermediate.pem'),
-          `${chain}${await readFile(path('after', 'chain.pem'), 'utf8')}`,
+        const parts = await Promise.all(
+          ['cert.pem', 'chain.pem'].map((file) => readFile(path('after', file), 'utf8')),
         );
+        await writeFile(path('after', 'cert.pem'), parts.join(''));
         await verifies('after', 'old-trust');
         const bundle = (await (await fetch(`${url}/api/v2/trustBundle`)).json()) as {
           chains: { certificates: string[] }[];
@@ -155,22 +160,23 @@ describe('mayfly ca and keys', function () {
       });
 
     it('starts with either chain wherever it is interrupted, and finishes when it is run again', async () => {
-      const [ask = '', sign = '', install = ''] = await commandsOf('Renew the issuing CA');
+      const [ask = '', sign = '', stage = '', switchOver = ''] = await commandsOf('Renew the issuing CA');
       await follow(ask);
       await follow(sign);
+      await follow(stage);
       // As after the chain was put in force, and before its key took its place.
       await mkdir(path('data', 'ca', 'former'));
       await copyFile(path('data', 'ca', 'chain.pem'), path('data', 'ca', 'former', 'ab.pem'));
       let url = await serve();
       expect((await issue(url, 'old')).checkIssued(await issuingCa())).to.equal(true);
       const bundle = (await (await fetch(`${url}/api/v2/trustBundle`)).json()) as { chains: unknown[] };
-      expect(bundle.chains).to.have.length(1);
+      expect(bundle.chains, 'with the staged one').to.have.length(2);
       await stop();
       await copyFile(path('chain.pem'), path('data', 'ca', 'chain.pem'));
       url = await serve();
       expect((await issue(url, 'new')).checkIssued(await issuingCa())).to.equal(true);
       await stop();
-      await follow(install);
+      await follow(switchOver);
       expect(await keysOf()).not.to.include('intermediate.next.key.pem');
       url = await serve();
       expect((await issue(url, 'last')).checkIssued(await issuingCa())).to.equal(true);

@@ -1,0 +1,191 @@
+import { copyFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { makeRoot } from '../../cli/ca/ca-root.ts';
+import { renew } from '../../cli/ca/ca-renew.ts';
+import { sign } from '../../cli/ca/ca-sign.ts';
+import { endTrust } from '../../cli/trust/trust-end.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import { toHex } from '../../core/bytes.ts';
+import { decodePem } from '../../core/pem.ts';
+import { openAuthority } from '../../service/open-authority.ts';
+import type { TrustedRoot } from '../../trust/format/trusted-root.ts';
+import { sha256 } from '../support/parsers.ts';
+import { failureOf } from '../support/failure.ts';
+import {
+  judge,
+  listener,
+  RenewableInstance,
+  stockComplaint,
+  type SignedArtifact,
+} from './support/renewable-instance.ts';
+
+describe('renewing a CA: before, during and after', function () {
+  this.timeout(60_000);
+  let ca: RenewableInstance;
+  beforeEach(async () => {
+    ca = await RenewableInstance.make();
+    const pems = await readFile(ca.paths.chain, 'utf8');
+    await writeFile(ca.path('root.pem'), pems.slice(pems.lastIndexOf('-----BEGIN')));
+  });
+  afterEach(() => ca.remove());
+
+  const run = async (step: Partial<Parameters<typeof renew>[0]>): Promise<string> => {
+    const speak = listener();
+    await renew({ data: ca.data, ...step }, speak);
+    return speak.heard.join('\n');
+  };
+
+  /** A chain for the key of the renewal in `chain.pem`. */
+  async function signRequest(root = 'root'): Promise<string> {
+    for (const file of ['request.pem', 'chain.pem']) await rm(ca.path(file), { force: true });
+    await run({ csr: ca.path('request.pem') });
+    const keys = { root: ca.path(`${root}.pem`), rootKey: ca.path(`${root}.key.pem`) };
+    await sign({ ...keys, out: ca.path('chain.pem') }, listener(), [ca.path('request.pem')]);
+    return ca.path('chain.pem');
+  }
+
+  async function newRoot(): Promise<void> {
+    const names = { organization: 'Test', commonName: 'Test CA G2', keyType: 'p384' };
+    await makeRoot({ ...names, out: ca.path('next.pem'), rootKeyOut: ca.path('next.key.pem') }, listener());
+  }
+
+  async function accepts(
+    root: TrustedRoot,
+    artifacts: Readonly<Record<string, SignedArtifact>>,
+  ): Promise<void> {
+    for (const [name, artifact] of Object.entries(artifacts)) {
+      const { ok, steps } = await judge(artifact, root);
+      expect(ok, `${name}: ${JSON.stringify(steps.filter((step) => !step.ok))}`).to.equal(true);
+      expect(stockComplaint(artifact, root), `${name} by sigstore-js`).to.equal(undefined);
+    }
+  }
+
+  const issuingOf = async (): Promise<string> =>
+    toHex(sha256(decodePem(await readFile(ca.paths.chain, 'utf8'))[0]?.bytes ?? new Uint8Array()));
+
+  it('all verify with the trusted root that is handed out when the successor is staged', async () => {
+    const before = await ca.sign();
+    const old = await ca.trustedRoot();
+    const said = await run({ stage: await signRequest() });
+    expect(said).to.match(/It issues nothing yet.*[^]*--switch/);
+    const staged = await ca.trustedRoot();
+    const during = await ca.sign();
+    expect(during.chain[0]).to.deep.equal(before.chain[0]);
+    const former = await issuingOf();
+    expect(await run({ switch: true })).to.include(`--ca ${former}`);
+    const after = await ca.sign();
+    expect(after.chain[0]).not.to.deep.equal(before.chain[0]);
+
+    await accepts(staged, { before, during, after });
+    await accepts(await ca.trustedRoot(), { before, during, after });
+    await accepts(old, { before, during });
+    // Older files: ours takes the intermediate from what came with it, and says else that newer files may help.
+    expect((await judge(after, old, true)).ok).to.equal(true);
+    expect(await judge(after, old)).to.include({ ok: false, fault: 'trust' });
+    expect(stockComplaint(after, old)).not.to.equal(undefined);
+  });
+
+  it('all verify with one trusted root over a new root, too', async () => {
+    const before = await ca.sign();
+    await newRoot();
+    const chain = await signRequest('next');
+    expect(String(await failureOf(run({ stage: chain })))).to.match(/ends at another root/);
+    const old = await ca.trustedRoot();
+    expect(await run({ stage: chain, newRoot: true })).to.match(
+      /old root .*CN=Test CA,[^]*new root .*CN=Test CA G2/,
+    );
+    const staged = await ca.trustedRoot();
+    const during = await ca.sign();
+    await run({ switch: true });
+    const after = await ca.sign();
+    await accepts(staged, { before, during, after });
+    await accepts(await ca.trustedRoot(), { before, during, after });
+    expect(await judge(after, old, true), 'never by what is presented alone').to.include({
+      ok: false,
+      fault: 'trust',
+    });
+    const { otherChains } = await openAuthority(ca.paths, undefined, Date.now);
+    expect(otherChains).to.have.length(1);
+  });
+
+  it('ends a compromised key at a time, for its copies elsewhere', async () => {
+    const before = await ca.sign();
+    await cp(ca.data, ca.path('stolen'), { recursive: true });
+    const former = await issuingOf();
+    const at = Math.ceil((before.time + 1000) / 1000) * 1000;
+    const words = { data: ca.data, ca: former, at: rfc3339(at), reason: 'compromise' };
+    expect(String(await failureOf(endTrust(words, listener())))).to.match(/is in force/);
+    await endTrust({ ...words, inForce: true }, listener());
+    await run({ install: await signRequest() });
+    ca.skew = 60_000;
+    const after = await ca.sign();
+    const root = await ca.trustedRoot();
+    await accepts(root, { before, after });
+    // What the thief signs then, with the key, and an entry in the log.
+    for (const part of ['ca', 'keys'])
+      await cp(join(ca.path('stolen'), part), join(ca.data, part), { recursive: true });
+    const stolen = await ca.sign();
+    expect(stolen.chain[0]).to.deep.equal(before.chain[0]);
+    expect(await judge(stolen, root, true)).to.include({ ok: false, fault: 'trust' });
+    expect(stockComplaint(stolen, root)).not.to.equal(undefined);
+  });
+
+  it('says whom it breaks when both steps are one', async () => {
+    expect(await run({ install: await signRequest() })).to.match(
+      /Until they do, these refuse.*clients of Sigstore/,
+    );
+  });
+
+  it('refuses to put in force what nobody trusts any more', async () => {
+    await run({ stage: await signRequest() });
+    const id = toHex(
+      sha256(decodePem(await readFile(ca.paths.nextChain, 'utf8'))[0]?.bytes ?? new Uint8Array()),
+    );
+    await endTrust({ data: ca.data, ca: id, at: 'now', reason: 'compromise' }, listener());
+    const chain = await readFile(ca.paths.chain, 'utf8');
+    await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));
+    expect(String(await failureOf(run({ switch: true })))).to.match(/is trusted from .* until .*, not now/);
+    expect(await readFile(ca.paths.chain, 'utf8')).to.equal(chain);
+  });
+
+  it('finishes by the same command wherever it was interrupted', async () => {
+    const before = await ca.sign();
+    const chain = await signRequest();
+    const { paths } = ca;
+    const former = await readFile(paths.chain, 'utf8');
+    const oldKey = await readFile(paths.intermediateKey);
+    const newKey = await readFile(paths.nextIntermediateKey);
+    /** How each crash leaves the directory, from the first durable step to the last. */
+    const crashes: readonly [what: string, leave: () => Promise<unknown>, by: 'stage' | 'switch'][] = [
+      ['staged and not recorded', () => copyFile(chain, paths.nextChain), 'stage'],
+      ['kept the former chain', () => keep(former), 'switch'],
+      ['put the chain in force', () => copyFile(chain, paths.chain), 'switch'],
+      ['put the key in its place', () => writeFile(paths.intermediateKey, newKey), 'switch'],
+      ['removed the key of the renewal', () => rm(paths.nextIntermediateKey), 'switch'],
+    ];
+    const keep = async (pem: string): Promise<void> => {
+      await mkdir(paths.formerChains, { recursive: true });
+      const name = (await issuingOf()).slice(0, 32);
+      await writeFile(join(paths.formerChains, `${name}.pem`), pem);
+    };
+    for (let count = 1; count <= crashes.length; count++) {
+      await rm(paths.formerChains, { recursive: true, force: true });
+      await rm(join(paths.trustedRoot, '..'), { recursive: true, force: true });
+      await writeFile(paths.chain, former);
+      await writeFile(paths.intermediateKey, oldKey);
+      await writeFile(paths.nextIntermediateKey, newKey);
+      for (const [, leave] of crashes.slice(0, count)) await leave();
+      const [what, , by] = crashes[count - 1] ?? ['', undefined, 'stage'];
+      const between = await ca.sign();
+      await accepts(await ca.trustedRoot(), { [`${what}, before`]: before, [`${what}, between`]: between });
+      await run(by === 'stage' ? { stage: chain } : { switch: true });
+      if (by === 'stage') await run({ switch: true });
+      const after = await ca.sign();
+      expect(after.chain[0], what).not.to.deep.equal(before.chain[0]);
+      await accepts(await ca.trustedRoot(), { before, between, [`${what}, after`]: after });
+      expect((await openAuthority(paths, undefined, Date.now)).otherChains, what).to.have.length(1);
+      expect(String(await failureOf(run({ switch: true }))), what).to.match(/nothing is staged/);
+    }
+  });
+});

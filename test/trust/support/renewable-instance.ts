@@ -1,0 +1,199 @@
+/** An instance in a directory that changes as an operator changes it, and the signatures that are made meanwhile. */
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bundleFromJSON } from '@sigstore/bundle';
+import { TrustedRoot as TrustedRootMessage } from '@sigstore/protobuf-specs';
+import { toSignedEntity, toTrustMaterial, Verifier } from '@sigstore/verify';
+import { Issuance } from '../../../ca/issuance.ts';
+import type { Speaker } from '../../../cli/program/command.ts';
+import { platformCrypto } from '../../../cli/verify/platform-crypto.ts';
+import { toBase64 } from '../../../core/bytes.ts';
+import { openCtLog } from '../../../ct-log/ct-log.ts';
+import { createInstance } from '../../../instance/create-instance.ts';
+import { certificateLogPaths, type DataPaths } from '../../../instance/data-paths.ts';
+import { openKey } from '../../../instance/open-key.ts';
+import { openAuthority } from '../../../service/open-authority.ts';
+import { encodeTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
+import { readTrust } from '../../../trust/ledger.ts';
+import { withPublicUrl } from '../../../trust/public-urls.ts';
+import { trustedAuthority } from '../../../trust/trusted-entries.ts';
+import { parseTimestampRequest } from '../../../tsa/timestamp-request.ts';
+import { exactly } from '../../../verify/identity-policy.ts';
+import { verifyCertificate, type Verification } from '../../../verify/verify-certificate.ts';
+import { pemOf } from '../../ca/support/authority.ts';
+import { issued } from '../../ca/support/issuing.ts';
+import { openPolicy } from '../../ca/support/open-policy.ts';
+import { emailPrincipal } from '../../ca/support/principal.ts';
+import {
+  requestFor,
+  testTimestampAuthority,
+  timestampChain,
+  WITH_CERTIFICATE,
+  type TestTimestampChain,
+} from '../../tsa/support/test-authority.ts';
+
+/** What was signed with a certificate, and when. */
+export interface SignedArtifact {
+  readonly certificate: Uint8Array;
+  /** The CA certificates that came with it, DER. */
+  readonly chain: readonly Uint8Array[];
+  /** A Sigstore bundle, with a timestamp. */
+  readonly bundle: unknown;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+}
+
+const ARTIFACT = Buffer.from('what is signed');
+const PRINCIPAL = emailPrincipal();
+
+/** An instance with one log called `2026`. */
+export class RenewableInstance {
+  readonly root: string;
+  readonly data: string;
+  readonly paths: DataPaths;
+  /** Milliseconds that the clock of the service is ahead of the real one. */
+  skew = 0;
+  readonly #timestamps: TestTimestampChain;
+
+  private constructor(root: string, paths: DataPaths, timestamps: TestTimestampChain) {
+    this.root = root;
+    this.paths = paths;
+    this.data = paths.root;
+    this.#timestamps = timestamps;
+  }
+
+  /** Makes one as `init` does; its root key lies in `root.key.pem` beside it. */
+  static async make(): Promise<RenewableInstance> {
+    const root = await mkdtemp(join(tmpdir(), 'mayfly-renewal-'));
+    const { paths } = await createInstance({
+      data: join(root, 'data'),
+      mode: 'production',
+      authority: {
+        organization: 'Test',
+        commonName: 'Test CA',
+        keyType: 'p256',
+        rootKey: { file: join(root, 'root.key.pem') },
+      },
+      origin: 'localhost/log/2026',
+      sctExtensions: 'leaf_index',
+      configText: 'oidc-issuers: {}\n',
+      clock: Date.now,
+    });
+    return new RenewableInstance(root, paths, await timestampChain());
+  }
+
+  /** The path of a file beside the directory. */
+  path(name: string): string {
+    return join(this.root, name);
+  }
+
+  remove(): Promise<void> {
+    return rm(this.root, { recursive: true });
+  }
+
+  /** Starts, issues a certificate, signs with it, and ends. */
+  async sign(): Promise<SignedArtifact> {
+    const clock = (): number => Date.now() + this.skew;
+    const { authority } = await openAuthority(this.paths, undefined, clock);
+    const { directory, ecdsaKey, ed25519Key } = certificateLogPaths(this.paths, '2026');
+    const signers = {
+      treeHead: await openKey(ecdsaKey, undefined),
+      checkpoint: await openKey(ed25519Key, undefined),
+    };
+    const log = await openCtLog({ directory, signers, chain: authority.chain, clock });
+    try {
+      const policy = { current: openPolicy(PRINCIPAL) };
+      const issuance = new Issuance({ policy, authority, log, clock });
+      const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const proof = sign('sha256', Buffer.from(PRINCIPAL.challenge), privateKey);
+      const key = { kind: 'publicKey', content: pemOf(publicKey), proof } as const;
+      const { certificate } = await issued(issuance, { token: 'token', key });
+      const signature = sign('sha256', ARTIFACT, privateKey);
+      const bundle = bundleOf(certificate, signature, await this.#timestamp(signature));
+      return { certificate, chain: authority.chain, bundle, time: clock() };
+    } finally {
+      await log.close();
+    }
+  }
+
+  /** DER TimeStampResp over a signature. */
+  async #timestamp(signature: Uint8Array): Promise<Uint8Array> {
+    // A second later: the authority says whole seconds, and a certificate may begin in the one that is.
+    const clock = (): number => Date.now() + this.skew + 1000;
+    const authority = await testTimestampAuthority(clock, this.#timestamps);
+    const request = parseTimestampRequest(requestFor(signature, { rest: [WITH_CERTIFICATE] }));
+    return (await authority.grant(request)).response;
+  }
+
+  /** What verifiers are given now. */
+  async trustedRoot(): Promise<TrustedRoot> {
+    const { root } = await readTrust(this.paths);
+    const timestamps = trustedAuthority(this.#timestamps.chain, '/api/v1/timestamp');
+    return withPublicUrl({ ...root, timestampAuthorities: [timestamps] }, 'https://ca.example.org');
+  }
+}
+
+function bundleOf(certificate: Uint8Array, signature: Uint8Array, timestamp: Uint8Array): unknown {
+  return {
+    mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
+    verificationMaterial: {
+      certificate: { rawBytes: toBase64(certificate) },
+      tlogEntries: [],
+      timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp: toBase64(timestamp) }] },
+    },
+    messageSignature: {
+      messageDigest: {
+        algorithm: 'SHA2_256',
+        digest: createHash('sha256').update(ARTIFACT).digest('base64'),
+      },
+      signature: toBase64(signature),
+    },
+  };
+}
+
+/** What our verifier says of the certificate. */
+export const judge = (
+  { certificate, chain }: SignedArtifact,
+  trustedRoot: TrustedRoot,
+  isChainPresented = false,
+): Promise<Verification> =>
+  verifyCertificate({
+    certificate,
+    presented: isChainPresented ? chain : [],
+    trust: { roots: [], intermediates: [], logs: [], trustedRoot },
+    policy: { identity: exactly(PRINCIPAL.san.value), issuer: exactly(PRINCIPAL.issuer) },
+    crypto: platformCrypto,
+  });
+
+/** What sigstore-js says against the bundle; undefined where it accepts it. */
+export function stockComplaint({ bundle }: SignedArtifact, trustedRoot: TrustedRoot): string | undefined {
+  const thresholds = { ctlogThreshold: 1, tlogThreshold: 0, timestampThreshold: 1 };
+  const root = TrustedRootMessage.fromJSON(JSON.parse(encodeTrustedRoot(trustedRoot)));
+  try {
+    new Verifier(toTrustMaterial(root), thresholds).verify(toSignedEntity(bundleFromJSON(bundle), ARTIFACT), {
+      subjectAlternativeName: PRINCIPAL.san.value,
+      extensions: { issuer: PRINCIPAL.issuer },
+    });
+    return undefined;
+  } catch (error) {
+    return String(error);
+  }
+}
+
+/** A speaker that keeps what it is given. */
+export function listener(): Speaker & { readonly heard: string[] } {
+  const heard: string[] = [];
+  return {
+    json: false,
+    heard,
+    answer: (_, text) => void heard.push(text),
+    record: (_, text) => {
+      heard.push(text);
+      return Promise.resolve(true);
+    },
+    note: (text) => void heard.push(text),
+    progress: () => undefined,
+  };
+}
