@@ -268,6 +268,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: ['core', 'tlog/core', 'ct-log', 'server/http'],
     packages: ['express'],
   },
+  'server/trust': {
+    holds: 'what verifiers are given, over HTTP',
+    mayImport: ['server/http'],
+  },
   'server/fulcio': {
     holds: "the signing calls of Fulcio's API",
     mayImport: [
@@ -283,7 +287,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds: 'the public listener: one table of all calls',
     mayImport: [
       ...['server/http', 'server/reasons', 'server/operator', 'server/fulcio', 'server/timestamp'],
-      'server/log',
+      ...['server/log', 'server/trust'],
     ],
     packages: ['express'],
   },
@@ -299,6 +303,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['core', 'storage', 'signers', 'ct-log', 'ca', 'tsa', 'policy', 'policy/replay', 'audit', 'trust'],
       ...['instance', 'config/findings', 'config/settings', 'config/load'],
       ...['server', 'server/http', 'server/log', 'server/operator', 'server/fulcio', 'server/timestamp'],
+      'trust/format',
     ],
     packages: ['pino'],
   },

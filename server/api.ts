@@ -15,6 +15,7 @@ import { clientNetwork, type ClientAddress } from './http/client-address.ts';
 import { Exchange, type ExchangeContext, type Reply } from './http/exchange.ts';
 import type { AcceptHost } from './http/http-listener.ts';
 import type { LogRoutes } from './log/log-routes.ts';
+import { TRUST_PATH, TrustReplies, type TrustFiles } from './trust/trust-files.ts';
 import { problemOf, problemReply } from './reasons/problem.ts';
 import { TransportError } from './http/transport-error.ts';
 import type { UnsentResponseLimit } from './http/unsent-response-limit.ts';
@@ -28,6 +29,8 @@ export interface ApiOptions {
   readonly timestamps?: TimestampEndpoint | undefined;
   readonly calls: readonly FixedCall[];
   readonly log: LogRoutes;
+  /** What verifiers are given. */
+  readonly trust: TrustFiles;
   /** Counts large answers until they are sent. */
   readonly unsent: UnsentResponseLimit;
   readonly clientAddress: ClientAddress;
@@ -43,12 +46,14 @@ export function createApi(options: ApiOptions): RequestListener {
   const { context, signing, timestamps, acceptHost } = options;
   const calls = new Map(options.calls.map((call) => [call.path, call]));
   const reads = createReads(options);
+  const trust = new TrustReplies(options.trust);
   const isRead = (path: string): boolean => LOG_PATH.test(path);
   const route = (path: string, request: IncomingMessage, response: ServerResponse): void => {
     const call = calls.get(path);
     if (isPreflight(request)) answerPreflight(response);
     else if (call !== undefined) void answerCall(options, call, request, response);
     else if (isRead(path)) reads(request, response);
+    else if (path.startsWith(TRUST_PATH)) void answerTrust(options, trust, path, request, response);
     else if (signing.versionAt(path) !== undefined || timestamps?.isAt(path) === true)
       fail(options, request, response, notAllowed(request, response, 'POST'));
     else fail(options, request, response, notFound());
@@ -146,6 +151,24 @@ async function answerCall(
   }
   try {
     sendReply(options, request, response, await call.reply());
+  } catch (error) {
+    fail(options, request, response, error);
+  }
+}
+
+async function answerTrust(
+  options: ApiOptions,
+  trust: TrustReplies,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    const reply = await trust.replyTo(path, request);
+    const isServed = request.method === 'GET' || request.method === 'HEAD';
+    if (reply === undefined) fail(options, request, response, notFound());
+    else if (isServed) sendReply(options, request, response, reply);
+    else fail(options, request, response, notAllowed(request, response, 'GET, HEAD'));
   } catch (error) {
     fail(options, request, response, error);
   }

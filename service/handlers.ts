@@ -5,6 +5,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
 import { Issuance } from '../ca/issuance.ts';
 import type { MayflyConfig } from '../config/settings/mayfly-config.ts';
+import { VERSION } from '../core/version.ts';
 import type { CtLog } from '../ct-log/ct-log.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { rateLimiter } from '../policy/rate-limit.ts';
@@ -33,6 +34,9 @@ import { timestampChainCall } from '../server/timestamp/chain-call.ts';
 import { TimestampEndpoint } from '../server/timestamp/timestamp-endpoint.ts';
 import { TimestampRecords } from '../server/timestamp/timestamp-records.ts';
 import type { OpenedTimestamps } from './open-timestamps.ts';
+import type { TrustPlaces } from '../trust/ledger.ts';
+import { providerForPeople } from '../trust/signing-services.ts';
+import { PublishedTrust } from './published-trust.ts';
 
 /** A service that is opened and does not listen yet. */
 export interface OpenedService extends Pick<ServiceSources, 'clock' | 'configuration' | 'replayGuard'> {
@@ -50,6 +54,8 @@ export interface OpenedService extends Pick<ServiceSources, 'clock' | 'configura
   readonly audit?: Audit | undefined;
   /** Of the configuration that it was opened with. */
   readonly settings: Pick<MayflyConfig, 'publicUrl' | 'trustedProxies' | 'limits' | 'shutdownDelay'>;
+  /** Where what verifiers are to trust lies. */
+  readonly trustPlaces: TrustPlaces;
   /** Who may read the log. */
   readonly logAccess: LogAccessRule;
   /** Whether certificates of this service mean nothing to anybody else. */
@@ -120,6 +126,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
       ...(timestamps === undefined ? [] : [timestamps.chain]),
     ],
     log: logRoutes,
+    trust: publishedTrust(service, baseUrl),
     unsent,
     clientAddress,
     serviceLog,
@@ -152,3 +159,19 @@ function createTimestamps(
   });
   return { endpoint, chain: timestampChainCall(authority) };
 }
+
+const publishedTrust = (
+  { trustPlaces, policy, clock, serviceLog, isDevelopment }: OpenedService,
+  baseUrl: () => string,
+): PublishedTrust =>
+  new PublishedTrust({
+    places: trustPlaces,
+    notes: () => ({
+      publicUrl: baseUrl(),
+      openidProvider: providerForPeople(policy.current.issuers.map(({ definition }) => definition)),
+      isDevelopment,
+      version: VERSION,
+    }),
+    clock,
+    log: serviceLog,
+  });

@@ -103,6 +103,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
     audit,
     configuration: follower,
     settings: mayfly,
+    trustPlaces: directory.paths,
     logAccess,
     isDevelopment: development !== undefined,
     acceptHost: development && ownHosts(options, development.publicHost),

@@ -15,7 +15,7 @@ import { signingConfigOf, type ServiceUrls } from './signing-services.ts';
 import { logKey } from './union.ts';
 
 /** What the export says besides the material itself. */
-interface ExportNotes extends ServiceUrls {
+export interface ExportNotes extends ServiceUrls {
   /** Whether certificates of this instance mean nothing to anybody else. */
   readonly isDevelopment: boolean;
   /** Version of the program. */
@@ -43,10 +43,10 @@ const CHECKSUMS_FILE = 'SHA256SUMS';
  *   alone, for programs of Java;
  * - `tsa.pem`: the chain of the timestamp authority, where there is one;
  * - `log.pub.pem`: the key of SCTs and tree heads;
- * - `log.vkey`: the keys of checkpoints, one a line: static-ct-api (0x05, the whole SubjectPublicKeyInfo as material)
- *   and Ed25519 (0x01);
+ * - `log.vkey`: the keys of checkpoints of all our logs, one a line, the one in use first: static-ct-api (0x05, the whole
+ *   SubjectPublicKeyInfo as material) and Ed25519 (0x01);
  * - `log.v3.json`: the log's description, as the log serves it;
- * - `log-NAME.pub.pem`: the keys of other logs; `log-NAME.vkey` where it is one of our own;
+ * - `log-NAME.pub.pem`: the keys of other logs; of those of others NAME is the beginning of their id;
  * - `SHA256SUMS`: the hash of each.
  *
  * PEM, PKCS#7 and PKCS#12 have no place for times: what has ended is in `trusted_root.json` alone.
@@ -94,9 +94,8 @@ function ownLogFiles([current, ...others]: readonly CtLogIdentity[], notes: Expo
   if (current === undefined) return [];
   return [
     ['log.pub.pem', encodePem('PUBLIC KEY', current.publicKey)],
-    ['log.vkey', vkeys(current)],
+    ['log.vkey', [current, ...others].map(vkeys).join('')],
     ['log.v3.json', description(current, notes)],
-    ...others.map((log) => [`log-${log.name}.vkey`, vkeys(log)] as const),
   ];
 }
 

@@ -14,7 +14,10 @@ interface OpenApi {
   readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-const VALUES: Readonly<Record<string, string>> = { log: '2026', path: '0/000', fingerprint: '0'.repeat(64) };
+const VALUES: Readonly<Record<string, string>> = {
+  ...{ log: '2026', path: '0/000', fingerprint: '0'.repeat(64) },
+  file: 'trusted_root.json',
+};
 
 describe('docs of the HTTP API', () => {
   let timestamps: OpenedTimestamps;

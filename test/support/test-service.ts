@@ -1,6 +1,6 @@
 /** A whole service for tests: a real CA, log, issuer and sockets, with its log lines in memory. */
 import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadAuthority, type Authority } from '../../ca/authority.ts';
@@ -12,6 +12,7 @@ import { mayflySchema } from '../../config/schema/mayfly-schema.ts';
 import { encodePem } from '../../core/pem.ts';
 import { createCtLog } from '../../ct-log/create-log.ts';
 import { openCtLog, type CtLog } from '../../ct-log/ct-log.ts';
+import { dataPaths } from '../../instance/data-paths.ts';
 import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import type { IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import { LivePolicy } from '../../policy/live-policy.ts';
@@ -109,8 +110,17 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
       permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS,
     }),
   );
+  const trustPlaces = {
+    ...dataPaths(directory),
+    chain: join(directory, 'chain.pem'),
+    nextChain: join(directory, 'next.pem'),
+    logs: directory,
+    trustedRoot: join(directory, 'trusted_root.json'),
+  };
+  await writeFile(trustPlaces.chain, authority.chainPems.join(''));
   const values: ServiceValues = {
     authority,
+    trustPlaces,
     otherChains: [],
     log,
     otherLogs: noOtherLogs('2026'),
