@@ -161,7 +161,7 @@ function createTimestamps(
 }
 
 const publishedTrust = (
-  { trustPlaces, policy, clock, serviceLog, isDevelopment }: OpenedService,
+  { trustPlaces, policy, timestamps, clock, serviceLog, isDevelopment }: OpenedService,
   baseUrl: () => string,
 ): PublishedTrust =>
   new PublishedTrust({
@@ -169,6 +169,7 @@ const publishedTrust = (
     notes: () => ({
       publicUrl: baseUrl(),
       openidProvider: providerForPeople(policy.current.issuers.map(({ definition }) => definition)),
+      grantsTimestamps: timestamps !== undefined,
       isDevelopment,
       version: VERSION,
     }),

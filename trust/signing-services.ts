@@ -8,15 +8,17 @@ export interface ServiceUrls {
   readonly publicUrl: string;
   /** The OpenID provider at which people log in; without it, clients bring a token. */
   readonly openidProvider?: string | undefined;
+  /** Whether timestamps are granted, where there is a key for them; default true. */
+  readonly grantsTimestamps?: boolean | undefined;
 }
 
 /** The services with which clients sign: what is in force alone, so that nobody signs with a successor before its time. */
 export function signingConfigOf(
   { root, inForce }: InstanceTrust,
-  { publicUrl, openidProvider }: ServiceUrls,
+  { publicUrl, openidProvider, grantsTimestamps = true }: ServiceUrls,
 ): SigningConfig {
   const [authority] = inForce.certificateAuthorities;
-  const [timestampAuthority] = inForce.timestampAuthorities;
+  const hasTimestamps = grantsTimestamps && inForce.timestampAuthorities.length > 0;
   // Not the start of the CA in force: with a new one, no client whose clock is late is to find no CA at all.
   const start = Math.min(...root.certificateAuthorities.map(({ window }) => window.start));
   const service = (url: string): SigningService => ({
@@ -29,12 +31,12 @@ export function signingConfigOf(
     certificateAuthorities: [service(publicUrl)],
     openidProviders: openidProvider === undefined ? [] : [service(openidProvider)],
     artifactLogs: [],
-    ...(timestampAuthority === undefined
-      ? { timestampAuthorities: [] }
-      : {
+    ...(hasTimestamps
+      ? {
           timestampAuthorities: [service(`${publicUrl}${OWN_PATHS.timestampAuthority}`)],
           timestampSelection: { selector: 'ANY' },
-        }),
+        }
+      : { timestampAuthorities: [] }),
   };
 }
 

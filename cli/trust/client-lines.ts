@@ -1,4 +1,3 @@
-import type { TrustedRoot } from '../../trust/format/trusted-root.ts';
 import { SIGNING_CONFIG_FILE, TRUSTED_ROOT_FILE } from '../../trust/export.ts';
 import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 
@@ -6,15 +5,13 @@ import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 interface Exported {
   readonly directory: string;
   readonly publicUrl: string;
-  /** What signs. */
-  readonly trust: TrustedRoot;
+  readonly hasTimestamps: boolean;
 }
 
 /** How clients sign and verify with an exported directory: lines to paste, each of which ran with the program that it names. None posts to a log of others, as
  * clients do by default. */
-export function clientLines({ directory, publicUrl, trust }: Exported): readonly string[] {
+export function clientLines({ directory, publicUrl, hasTimestamps }: Exported): readonly string[] {
   const file = (name: string): string => quotedPath(`${directory}/${name}`);
-  const hasTimestamps = trust.timestampAuthorities.length > 0;
   const who = '--certificate-identity NAME --certificate-oidc-issuer URL';
   const time = hasTimestamps ? ' --use-signed-timestamps' : '';
   const tsa = hasTimestamps ? ` tsaServerURL: '${publicUrl}',` : '';

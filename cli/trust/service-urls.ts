@@ -39,7 +39,7 @@ export async function serviceUrls(options: ServiceUrlOptions, known: Known): Pro
     known.speak.note(
       `warning: the files send clients to ${publicUrl}, which is this machine alone. Give --public-url URL, or set mayfly.public-url in the configuration.`,
     );
-  return { publicUrl, openidProvider };
+  return { publicUrl, openidProvider, grantsTimestamps: config?.mayfly.timestamps.enabled };
 }
 
 /** Undefined where the directory's own one is wrong: certificates and keys do not wait for it to be fixed. */

@@ -42,13 +42,14 @@ export async function exportFiles(options: ExportOptions, speak: Speaker): Promi
   if (options.force !== true) await refuseLoss(out, trust);
   await writeAll(out, files);
   const names = [...files.keys()];
-  const { publicUrl } = urls;
+  const { publicUrl, grantsTimestamps = true } = urls;
+  const hasTimestamps = grantsTimestamps && trust.inForce.timestampAuthorities.length > 0;
   speak.answer(
     // Scripts read it by this name.
     { directory: out, files: names, publicUrl, ...facts(trust), isForTrying: isDevelopment },
     [
       ...report(options.out, names, trust),
-      ...clientLines({ directory: options.out, publicUrl, trust: trust.inForce }),
+      ...clientLines({ directory: options.out, publicUrl, hasTimestamps }),
     ].join('\n'),
   );
 }
