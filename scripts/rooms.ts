@@ -187,6 +187,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: ['core', 'storage', 'signers', 'trust/format'],
     packages: ['@tufjs/models'],
   },
+  'trust/admission': {
+    holds: 'what admission controllers of Kubernetes are given: trust and an example policy, as YAML',
+    mayImport: ['core', 'trust/format'],
+    packages: ['yaml'],
+  },
   instance: {
     holds: 'the data directory: its files, its marker, making and opening it',
     mayImport: ['core', 'storage', 'signers', 'tlog/core', 'ct-log', 'ca'],
@@ -319,7 +324,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: [
       ...['core', 'storage', 'signers', 'tlog/core', 'tlog/format', 'tlog/store', 'tlog/tree'],
       ...['ct-log', 'ct-log/format', 'ca', 'policy/rules/regular-expression.ts', 'policy'],
-      ...['trust', 'trust/format', 'verify'],
+      ...['trust', 'trust/admission', 'trust/format', 'verify'],
       ...['explain', 'instance'],
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'service/development', 'dev'],

@@ -9,6 +9,7 @@ import { systemFault } from '../../instance/data-directory-error.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import { ensureDirectory } from '../../storage/make-directory.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
+import type { AdmissionController } from '../../trust/admission/admission-policy.ts';
 import { exportTrust } from '../../trust/export.ts';
 import { readTrust, type InstanceTrust } from '../../trust/ledger.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
@@ -16,17 +17,31 @@ import { invocation } from '../program/invocation.ts';
 import { refuseInside } from '../program/output-directory.ts';
 import { clientLines } from './client-lines.ts';
 import { lossesIn } from './exported-directory.ts';
+import { printAdmissionPolicy } from './trust-admission.ts';
 import { serviceUrls, type ServiceUrlOptions } from './service-urls.ts';
 
 /** Its options. */
 interface ExportOptions extends ServiceUrlOptions {
   readonly data: string;
-  readonly out: string;
+  readonly out?: string;
   readonly force?: true;
+  readonly for?: AdmissionController;
+  readonly identity?: string;
+  readonly issuer?: string;
 }
 
 /** `mayfly trust export`. Rejects with the typed error of what is wrong; nothing is written then. */
 export async function exportFiles(options: ExportOptions, speak: Speaker): Promise<undefined> {
+  if (options.for !== undefined) {
+    await printAdmissionPolicy({ ...options, for: options.for }, speak);
+    return;
+  }
+  if (options.out === undefined)
+    throw new CommandError('USAGE', '--out is missing', { hint: 'It names the directory to write.' });
+  await writeFiles({ ...options, out: options.out }, speak);
+}
+
+async function writeFiles(options: ExportOptions & { readonly out: string }, speak: Speaker): Promise<void> {
   const out = resolve(options.out);
   refuseInside(resolve(options.data), out);
   const directory = await openDataDirectory(options.data);

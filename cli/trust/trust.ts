@@ -1,4 +1,6 @@
 /** `mayfly trust`: what verifiers and signing clients are given. */
+import { Option } from '@commander-js/extra-typings';
+import { ADMISSION_CONTROLLERS } from '../../trust/admission/admission-policy.ts';
 import { action, type RegisterCommand } from '../program/command.ts';
 import { STORE_PASSWORD } from '../../trust/pkcs12-store.ts';
 import { endTrust } from './trust-end.ts';
@@ -10,6 +12,7 @@ Examples:
   mayfly trust export --data ./.mayfly --out ./trust --json
   mayfly trust export --data /var/lib/mayfly --config /etc/mayfly.yaml --out ./trust
   mayfly trust export --data /var/lib/mayfly --public-url https://ca.example.com --oidc-issuer https://login.example.com --out ./trust
+  mayfly trust export --data /var/lib/mayfly --for kyverno --identity ada@example.com --issuer https://login.example.com
 
 Reads public parts only and opens no key; works beside a running server. Files in --out are replaced; what they trust
 stays trusted, unless --force says otherwise. Hand the directory to verifiers over a channel that they trust: anyone who can
@@ -38,13 +41,21 @@ export const register: RegisterCommand = (program) => {
       'Writes what verifiers trust and where clients sign: the files of Sigstore, certificates and log keys.',
     )
     .requiredOption('--data <dir>', 'the data directory')
-    .requiredOption('--out <dir>', 'where to write; made if it is not there')
+    .option('--out <dir>', 'where to write; made if it is not there')
     .option('--config <file>', "the file that `serve --config` takes; default is the directory's config.yaml")
     .option(
       '--public-url <url>',
       'where clients reach the service; default is public-url of the configuration',
     )
     .option('--oidc-issuer <url>', 'where people log in; default is the first issuer of type email')
+    .addOption(
+      new Option(
+        '--for <controller>',
+        'print instead what an admission controller trusts, and an example policy',
+      ).choices(ADMISSION_CONTROLLERS),
+    )
+    .option('--identity <name>', 'with --for: whose signatures the policy lets in')
+    .option('--issuer <url>', 'with --for: the issuer that vouches for the identity')
     .option('--force', 'replace files in --out that trust what this instance does not know')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)

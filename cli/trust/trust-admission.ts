@@ -1,0 +1,48 @@
+/** `mayfly trust export --for CONTROLLER`: trust and an example policy for an admission controller, on stdout. */
+import { openDataDirectory } from '../../instance/data-directory.ts';
+import { admissionPolicy, type AdmissionController } from '../../trust/admission/admission-policy.ts';
+import { encodeClientTrustConfig } from '../../trust/format/signing-config.ts';
+import { readTrust } from '../../trust/ledger.ts';
+import { withPublicUrl } from '../../trust/public-urls.ts';
+import { signingConfigOf } from '../../trust/signing-services.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { serviceUrls, type ServiceUrlOptions } from './service-urls.ts';
+
+/** Its options. */
+export interface AdmissionOptions extends ServiceUrlOptions {
+  readonly data: string;
+  readonly for: AdmissionController;
+  readonly identity?: string;
+  readonly issuer?: string;
+}
+
+/** Prints it. Rejects with the typed error of what is wrong. */
+export async function printAdmissionPolicy(options: AdmissionOptions, speak: Speaker): Promise<undefined> {
+  const { identity, issuer } = options;
+  if (identity === undefined || issuer === undefined)
+    throw new CommandError('USAGE', '--for wants --identity and --issuer', {
+      hint: 'They say whose signatures the example policy lets in: the name in the certificate, and the URL of the OpenID issuer.',
+    });
+  const directory = await openDataDirectory(options.data);
+  const trust = await readTrust(directory.paths);
+  const urls = await serviceUrls(options, {
+    configFile: directory.paths.config,
+    isDevelopment: directory.marker.mode === 'dev',
+    trust,
+    speak,
+  });
+  const root = withPublicUrl(trust.root, urls.publicUrl);
+  const clientTrustConfig = encodeClientTrustConfig({
+    trustedRoot: root,
+    signingConfig: signingConfigOf(trust, urls),
+  });
+  const policy = admissionPolicy(options.for, {
+    root,
+    clientTrustConfig,
+    publicUrl: urls.publicUrl,
+    identity,
+    issuer,
+    now: Date.now(),
+  });
+  speak.answer({ controller: options.for, policy }, policy.trimEnd());
+}

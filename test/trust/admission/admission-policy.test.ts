@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { parseAllDocuments } from 'yaml';
+import { utf8 } from '../../../core/bytes.ts';
+import { ADMISSION_CONTROLLERS, admissionPolicy } from '../../../trust/admission/admission-policy.ts';
+import type { AdmissionTrust } from '../../../trust/admission/admission-trust.ts';
+import { parseTrustedRoot } from '../../../trust/format/trusted-root.ts';
+import { vectorPath } from '../../support/vectors.ts';
+
+const NOW = Date.parse('2026-12-01');
+
+const trustOf = (deployment: string, over: Partial<AdmissionTrust> = {}): AdmissionTrust => ({
+  root: parseTrustedRoot(readFileSync(vectorPath(`trust-shapes/${deployment}/trusted_root.json`), 'utf8')),
+  clientTrustConfig: readFileSync(vectorPath(`trust-shapes/${deployment}/client_trust_config.json`), 'utf8'),
+  publicUrl: 'https://ca.example.com',
+  identity: 'ada@example.com',
+  issuer: 'https://login.example.com',
+  now: NOW,
+  ...over,
+});
+
+/** Any member of any document, by a path such as `1.spec.images`. */
+const at = (text: string, path: string): unknown =>
+  path.split('.').reduce<unknown>(
+    (value, name) => (value as Record<string, unknown> | undefined)?.[name],
+    parseAllDocuments(text).map((document) => document.toJS() as unknown),
+  );
+
+const pem = (text: unknown): string[] => Buffer.from(String(text), 'base64').toString().split('\n');
+
+describe('admission policies', () => {
+  for (const controller of ADMISSION_CONTROLLERS)
+    it(`for ${controller} are YAML that names identity and issuer, with and without timestamps`, () => {
+      for (const deployment of ['ca-only', 'tsa', 'rekor1-tsa', 'rekor2']) {
+        const text = admissionPolicy(controller, trustOf(deployment));
+        const documents = parseAllDocuments(text);
+        expect(documents.flatMap(({ errors }) => errors)).to.deep.equal([]);
+        const content = JSON.stringify(documents.map((document) => document.toJS() as unknown));
+        expect(content).to.contain('"ada@example.com"').and.to.contain('"https://login.example.com"');
+      }
+    });
+
+  it('for policy-controller hold CA, log and timestamp authority, in the form that its tester took', () => {
+    const text = admissionPolicy('policy-controller', trustOf('tsa'));
+    const keys = '0.spec.sigstoreKeys';
+    expect(pem(at(text, `${keys}.certificateAuthorities.0.certChain`))).to.contain(
+      '-----BEGIN CERTIFICATE-----',
+    );
+    expect(pem(at(text, `${keys}.ctLogs.0.publicKey`))[0]).to.equal('-----BEGIN PUBLIC KEY-----');
+    expect(at(text, `${keys}.timestampAuthorities.0.uri`)).to.match(/\/api\/v1\/timestamp$/);
+    expect(at(text, `${keys}.tLogs`)).to.equal(undefined);
+    expect(at(text, '1.spec.authorities.1.signatureFormat')).to.equal('bundle');
+    expect(at(text, '1.spec.authorities.0.rfc3161timestamp.trustRootRef')).to.equal('mayfly');
+    const rekor = admissionPolicy('policy-controller', trustOf('rekor1-tsa'));
+    expect(at(rekor, '1.spec.authorities.0.ctlog.trustRootRef')).to.equal('mayfly');
+  });
+
+  it('for kyverno have an attestor for each pair of a log and a timestamp authority', () => {
+    const { root } = trustOf('tsa');
+    const [log] = root.certificateLogs;
+    const two = { ...root, certificateLogs: [...root.certificateLogs, ...(log ? [log] : [])] };
+    const entries = '0.spec.rules.0.verifyImages.0.attestors.0.entries';
+    const text = admissionPolicy('kyverno', trustOf('tsa', { root: two }));
+    expect(at(text, entries)).to.have.length(2);
+    expect(at(text, `${entries}.0.keyless.ctlog.tsaCertChain`)).to.contain('-----BEGIN CERTIFICATE-----');
+    expect(at(text, `${entries}.0.keyless.rekor.ignoreTlog`)).to.equal(true);
+  });
+
+  it('for kyverno follow the TUF repository where there is one', () => {
+    const tuf = { mirror: 'https://ca.example.com/tuf', root: utf8('{}') };
+    const text = admissionPolicy('kyverno', trustOf('tsa', { tuf }));
+    expect(at(text, '1.spec.attestors.0.cosign.tuf')).to.deep.equal({
+      mirror: tuf.mirror,
+      root: { data: 'e30=' },
+    });
+    expect(parseAllDocuments(admissionPolicy('kyverno', trustOf('tsa')))).to.have.length(1);
+  });
+
+  it('leave out what has ended where a controller knows no windows, and say so', () => {
+    const { root } = trustOf('tsa');
+    const [log] = root.certificateLogs;
+    if (log === undefined) throw new Error('no log');
+    const ended = { ...log, baseUrl: 'https://ended.example.com/', window: { start: 0, end: NOW - 1 } };
+    const trust = trustOf('tsa', { root: { ...root, certificateLogs: [...root.certificateLogs, ended] } });
+    const text = admissionPolicy('policy-controller', trust);
+    expect(text).to.not.contain('https://ended.example.com/');
+    expect(text).to.match(/^# It cannot say until when .* \(1 of/m);
+    expect(admissionPolicy('kyverno', trustOf('tsa'))).to.not.match(/cannot say until/);
+  });
+
+  it('say when an image is let in for ten minutes only', () => {
+    const short = /only while its certificate is valid/;
+    expect(admissionPolicy('kyverno', trustOf('ca-only'))).to.match(short);
+    expect(admissionPolicy('ratify', trustOf('tsa'))).to.match(short);
+    expect(admissionPolicy('kyverno', trustOf('tsa'))).to.not.match(short);
+    expect(admissionPolicy('ratify', trustOf('rekor1'))).to.not.match(short);
+  });
+
+  it('do not let a name out of its comment', () => {
+    const trust = trustOf('tsa', { identity: 'x\nkind: Namespace' });
+    expect(admissionPolicy('kyverno', trust)).to.not.match(/^kind: Namespace/m);
+  });
+});

@@ -1,0 +1,80 @@
+/** What admission controllers of Kubernetes are given: whom to trust, in the form of each, and an example policy for one identity. */
+import { stringify } from 'yaml';
+import { connaisseur } from './connaisseur.ts';
+import { gatekeeper } from './gatekeeper.ts';
+import { kubewarden } from './kubewarden.ts';
+import { kyverno } from './kyverno.ts';
+import { policyController } from './policy-controller.ts';
+import { ratify } from './ratify.ts';
+import type { AdmissionDocument, AdmissionTrust } from './admission-trust.ts';
+
+interface Controller {
+  documents(trust: AdmissionTrust): readonly AdmissionDocument[];
+  /** Whether it takes timestamps; without them, and without a Rekor, an image is let in while its certificate is valid. */
+  readonly takesTimestamps: boolean;
+  /** Whether what it is given says until when each is trusted. */
+  readonly hasWindows: boolean;
+}
+
+/** Name of a controller → how it is served. */
+const CONTROLLERS = {
+  'policy-controller': { documents: policyController, takesTimestamps: true, hasWindows: false },
+  kyverno: { documents: kyverno, takesTimestamps: true, hasWindows: false },
+  gatekeeper: { documents: gatekeeper, takesTimestamps: false, hasWindows: false },
+  connaisseur: { documents: connaisseur, takesTimestamps: false, hasWindows: false },
+  ratify: { documents: ratify, takesTimestamps: false, hasWindows: false },
+  kubewarden: { documents: kubewarden, takesTimestamps: true, hasWindows: true },
+} as const satisfies Readonly<Record<string, Controller>>;
+
+/** Which there are. */
+export type AdmissionController = keyof typeof CONTROLLERS;
+
+/** The names. */
+export const ADMISSION_CONTROLLERS = Object.keys(CONTROLLERS) as readonly AdmissionController[];
+
+/** The YAML documents for a controller, to be applied as they are or taken as an example. */
+export function admissionPolicy(controller: AdmissionController, trust: AdmissionTrust): string {
+  const served: Controller = CONTROLLERS[controller];
+  const remarks = [
+    `Trusts ${trust.publicUrl}, and lets in images that ${oneLine(trust.identity)} signed, as ${oneLine(trust.issuer)} says.`,
+    ...warningsOf(served, trust),
+  ];
+  const documents = served
+    .documents(trust)
+    .map(({ remark, content }) => comment(remark) + stringify(content, { lineWidth: 0 }));
+  return comment(remarks.join('\n')) + documents.join('---\n');
+}
+
+function warningsOf(
+  { takesTimestamps, hasWindows }: Controller,
+  { root, now }: AdmissionTrust,
+): readonly string[] {
+  const ended = [
+    ...root.certificateAuthorities,
+    ...root.certificateLogs,
+    ...root.timestampAuthorities,
+    ...root.artifactLogs,
+  ].filter(({ window: { end } }) => end !== undefined && end < now).length;
+  const lacksTime =
+    root.artifactLogs.length === 0 && !(takesTimestamps && root.timestampAuthorities.length > 0);
+  return [
+    ...(lacksTime
+      ? [
+          takesTimestamps
+            ? 'There is no timestamp authority: an image is let in only while its certificate is valid, which is ten minutes.'
+            : 'It does not take timestamps: without a Rekor, an image is let in only while its certificate is valid, which is ten minutes.',
+        ]
+      : []),
+    ...(ended > 0 && !hasWindows
+      ? [
+          `It cannot say until when something is trusted: what has ended (${ended} of CAs, logs and authorities) is left out.`,
+        ]
+      : []),
+  ];
+}
+
+const comment = (text: string | undefined): string =>
+  text === undefined ? '' : text.replaceAll(/^/gm, '# ') + '\n';
+
+/** A name may hold anything; a comment ends with its line. */
+const oneLine = (text: string): string => JSON.stringify(text).slice(1, -1);

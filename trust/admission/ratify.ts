@@ -1,0 +1,52 @@
+import { plainTrust, type AdmissionDocument, type AdmissionTrust } from './admission-trust.ts';
+
+/** For Ratify: a ConfigMap with the keys, the values of its chart that put them where its cosign looks, and a Verifier. */
+export function ratify(trust: AdmissionTrust): readonly AdmissionDocument[] {
+  const { chains, roots, intermediates, logs, artifactLogs } = plainTrust(trust);
+  const files = {
+    'chain.pem': chains.length === 1 ? chains.join('') : intermediates + roots,
+    'log.pub.pem': logs.slice(0, 1).join(''),
+    ...(artifactLogs[0] !== undefined && { 'rekor.pub.pem': artifactLogs[0] }),
+  };
+  return [
+    {
+      content: {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'mayfly-trust', namespace: 'gatekeeper-system' },
+        data: files,
+      },
+    },
+    {
+      remark: `${REMARK}\nRatify knows one certificate log; this is the one in use.`,
+      content: {
+        apiVersion: 'config.ratify.deislabs.io/v1beta1',
+        kind: 'Verifier',
+        metadata: { name: 'verifier-cosign' },
+        spec: {
+          name: 'cosign',
+          artifactTypes: 'application/vnd.dev.cosign.artifact.sig.v1+json',
+          parameters: { trustPolicies: [trustPolicy(trust, artifactLogs.length > 0)] },
+        },
+      },
+    },
+  ];
+}
+
+const REMARK = `Mount the ConfigMap above at /mayfly in the container of Ratify, and set in the values of its chart:
+  env:
+    - {name: SIGSTORE_ROOT_FILE, value: /mayfly/chain.pem}
+    - {name: SIGSTORE_CT_LOG_PUBLIC_KEY_FILE, value: /mayfly/log.pub.pem}`;
+
+const trustPolicy = (trust: AdmissionTrust, hasRekor: boolean): Record<string, unknown> => ({
+  version: '1.0.0',
+  name: 'mayfly',
+  scopes: ['*'],
+  keyless: {
+    ctLogVerify: true,
+    certificateIdentity: trust.identity,
+    certificateOIDCIssuer: trust.issuer,
+  },
+  tLogVerify: hasRekor,
+  ...(hasRekor && { rekorURL: trust.root.artifactLogs[0]?.baseUrl }),
+});
