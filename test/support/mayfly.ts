@@ -84,7 +84,7 @@ export interface DevMayfly extends ReadyLine {
 }
 
 /** How to start `mayfly dev`. */
-export interface DevOptions extends Pick<MayflyOptions, 'byLauncher'> {
+export interface DevOptions extends Pick<MayflyOptions, 'byLauncher' | 'env'> {
   /** Its data directory; default: one that {@link DevMayfly.stop} removes. */
   readonly data?: string;
   readonly args?: readonly string[];
@@ -126,18 +126,21 @@ export function startMayfly(args: readonly string[], options: MayflyOptions = {}
 
 /** Starts `mayfly dev` on free ports and waits until it is ready. Rejects with what it printed when it ends instead. */
 export async function startDev(options: DevOptions = {}): Promise<DevMayfly> {
-  const { byLauncher, args = [] } = options;
+  const { byLauncher, env, args = [] } = options;
   const made = options.data === undefined ? await mkdtemp(join(tmpdir(), 'mayfly-test-')) : undefined;
   const data = options.data ?? join(made ?? '', 'data');
   const words = ['dev', ...ANYWHERE, '--issuer-listen', '127.0.0.1:0', '--data', data, '--json', ...args];
-  const { child, ended, stderr, firstLine } = startMayfly(words, { byLauncher });
+  const { child, ended, stderr, firstLine } = startMayfly(words, { byLauncher, env });
   const ready = JSON.parse(await firstLine) as Partial<ReadyLine>;
   if (ready.event !== 'ready') {
     await ended;
     throw new Error(`mayfly dev is not ready: ${await firstLine} ${stderr()}`);
   }
   const token = async (email: string): Promise<string> => {
-    const { code, ...printed } = await runMayfly(['token', '--email', email, '--data', data], { byLauncher });
+    const { code, ...printed } = await runMayfly(['token', '--email', email, '--data', data], {
+      byLauncher,
+      env,
+    });
     if (code !== 0) throw new Error(printed.stderr);
     return printed.stdout;
   };

@@ -1,0 +1,185 @@
+/** Stock verifiers accept what is right with the exported files, and refuse each thing that is wrong, for its own reason. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { sign } from 'sigstore';
+import {
+  encodeTrustedRoot,
+  parseTrustedRoot,
+  type TrustedRoot,
+  type Window,
+} from '../../trust/format/trusted-root.ts';
+import { SIGNER, startExported, type ExportedInstance } from './support/exported-instance.ts';
+import { stockVerifiers, type Question, type StockVerifier, type VerifierName } from './support/verifiers.ts';
+
+/** A bundle as sigstore-js writes it, as far as it is bent here. */
+interface Bundle {
+  verificationMaterial: { timestampVerificationData: unknown };
+}
+
+/** What is wrong, and what each verifier says of it. */
+interface Wrong {
+  readonly trustedRoot?: (right: TrustedRoot, foreign: TrustedRoot) => TrustedRoot;
+  readonly bundle?: (right: Bundle, other: Bundle) => Bundle;
+  readonly question?: Partial<Question>;
+  readonly says: Readonly<Record<'js' | 'python' | 'go', RegExp>>;
+}
+
+/** Whose words each of them says. */
+const WORDS_OF = {
+  'sigstore-js': 'js',
+  'sigstore-python': 'python',
+  'sigstore-go': 'go',
+  cosign: 'go',
+} as const;
+
+const LONG_AGO: Window = { start: 0, end: Date.parse('2026-01-01') };
+const within = <T extends { readonly window: Window }>(entries: readonly T[], window: Window): T[] =>
+  entries.map((entry) => ({ ...entry, window }));
+
+const WRONG: Readonly<Record<string, Wrong>> = {
+  'another root': {
+    trustedRoot: (right, { certificateAuthorities }) => ({ ...right, certificateAuthorities }),
+    says: {
+      js: /certificate chain/,
+      python: /^refused: chain: .*signature does not match/,
+      go: /leaf certificate verification failed/,
+    },
+  },
+  'another log': {
+    trustedRoot: (right, { certificateLogs }) => ({ ...right, certificateLogs }),
+    says: {
+      js: /SCT verification failed/,
+      python: /^refused: sct: .*invalid signature/,
+      go: /verify signed certificate timestamp/,
+    },
+  },
+  'another timestamp authority': {
+    trustedRoot: (right, { timestampAuthorities }) => ({ ...right, timestampAuthorities }),
+    says: {
+      js: /timestamp could not be verified/,
+      python: /^refused: timestamp/,
+      go: /unable to verify signed timestamps: .*No certificate for signer/,
+    },
+  },
+  'a timestamp of another signature': {
+    bundle: (right, other) => ({
+      ...right,
+      verificationMaterial: {
+        ...right.verificationMaterial,
+        timestampVerificationData: other.verificationMaterial.timestampVerificationData,
+      },
+    }),
+    says: {
+      js: /timestamp could not be verified/,
+      python: /^refused: timestamp/,
+      go: /hashed messages don't match/,
+    },
+  },
+  // sigstore-python looks at the windows of timestamp authorities alone, and trusts a CA or a log for ever.
+  'a CA whose window ended before the timestamp': {
+    trustedRoot: (right) => ({
+      ...right,
+      certificateAuthorities: within(right.certificateAuthorities, LONG_AGO),
+    }),
+    says: { js: /certificate chain/, python: /^verified$/, go: /leaf certificate verification failed/ },
+  },
+  'a log whose window ended before the SCT': {
+    trustedRoot: (right) => ({ ...right, certificateLogs: within(right.certificateLogs, LONG_AGO) }),
+    says: { js: /SCT verification failed/, python: /^verified$/, go: /verify signed certificate timestamp/ },
+  },
+  'a timestamp authority whose window ended before': {
+    trustedRoot: (right) => ({
+      ...right,
+      timestampAuthorities: within(right.timestampAuthorities, LONG_AGO),
+    }),
+    says: {
+      js: /timestamp could not be verified/,
+      python: /^refused: timestamp/,
+      go: /timestamp is after the validity period end/,
+    },
+  },
+  'another identity': {
+    question: { identity: 'eve@example.com' },
+    says: {
+      js: /certificate identity error/,
+      python: /^refused: identity: .*SANs do not match/,
+      go: /expected SAN value/,
+    },
+  },
+  'another issuer': {
+    question: { issuer: 'https://login.example.org' },
+    says: {
+      js: /invalid certificate extension - expected issuer/,
+      python: /^refused: identity: .*OIDCIssuer does not match/,
+      go: /expected issuer value/,
+    },
+  },
+};
+
+describe('judge: stock verifiers with the exported files', function () {
+  this.timeout(600_000);
+  let service: ExportedInstance;
+  let verifiers: readonly StockVerifier[];
+  let right: Question;
+  let foreign: TrustedRoot;
+  let bundles: readonly [Bundle, Bundle];
+
+  const rootOf = async (file: string): Promise<TrustedRoot> => parseTrustedRoot(await readFile(file, 'utf8'));
+
+  before(async () => {
+    verifiers = await stockVerifiers();
+    const other = await startExported();
+    foreign = await rootOf(other.exported('trusted_root.json'));
+    await other.stop();
+    service = await startExported();
+    const signed = async (): Promise<Bundle> =>
+      await sign(await readFile(service.artifact), {
+        fulcioURL: service.url,
+        tsaServerURL: service.url,
+        tlogUpload: false,
+        identityToken: await service.token(SIGNER),
+      });
+    bundles = [await signed(), await signed()];
+    right = {
+      trustedRoot: service.exported('trusted_root.json'),
+      bundle: join(service.scratch, 'right.json'),
+      artifact: service.artifact,
+      identity: SIGNER,
+      issuer: service.issuerUrl,
+    };
+    await writeFile(right.bundle, JSON.stringify(bundles[0]));
+  });
+
+  after(async () => {
+    await (service as ExportedInstance | undefined)?.stop();
+  });
+
+  const outcomes = async (question: Question): Promise<Record<string, string>> =>
+    Object.fromEntries(
+      await Promise.all(
+        verifiers.map(async (verifier) => [verifier.name, await verifier.ask(question)] as const),
+      ),
+    );
+
+  it('accept what is right', async () => {
+    for (const [name, outcome] of Object.entries(await outcomes(right)))
+      expect(outcome, name).to.equal('verified');
+  });
+
+  for (const [what, wrong] of Object.entries(WRONG))
+    it(`refuse ${what}`, async () => {
+      const question = { ...right, ...wrong.question };
+      if (wrong.trustedRoot !== undefined) {
+        question.trustedRoot = join(service.scratch, 'wrong-root.json');
+        const root = wrong.trustedRoot(await rootOf(right.trustedRoot), foreign);
+        await writeFile(question.trustedRoot, encodeTrustedRoot(root));
+      }
+      if (wrong.bundle !== undefined) {
+        question.bundle = join(service.scratch, 'wrong.json');
+        await writeFile(question.bundle, JSON.stringify(wrong.bundle(...bundles)));
+      }
+      for (const [name, outcome] of Object.entries(await outcomes(question)))
+        expect(outcome, name).to.match(wrong.says[WORDS_OF[name as VerifierName]]);
+    });
+});

@@ -1,0 +1,118 @@
+/**
+ * Other people's clients, at fixed versions: installed once from their registries into the user's cache, and found there again, also by the next
+ * clone. What cannot be installed here is a reason to skip, in words.
+ *
+ * Heavy ones, which take minutes to build, are installed where `CLIENTS=all` is set, and otherwise only used where they are already.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { projectRoot } from '../../support/project-root.ts';
+import { skipUnless } from '../../support/skipped.ts';
+
+const run = promisify(execFile);
+
+/** How one is had. */
+interface StockClient {
+  /** What is run, below the folder it is installed in. */
+  readonly program: string;
+  /** What installs it. */
+  readonly installer: string;
+  /** Installs it into a folder that is there and empty. */
+  install(folder: string): Promise<unknown>;
+  /** Takes minutes to build. */
+  readonly isHeavy?: true;
+}
+
+const goProgram = (source: string, name: string, isHeavy?: true): StockClient => ({
+  program: name,
+  installer: 'go',
+  install: (folder) => run('go', ['install', source], { env: { ...process.env, GOBIN: folder } }),
+  ...(isHeavy && { isHeavy }),
+});
+
+/** Name and version → client. The name is that of its folder in the cache, so another version has another name. */
+const CLIENTS = {
+  'sigstore-python-4.5.1': {
+    program: 'bin/python',
+    installer: 'python3',
+    install: async (folder) => {
+      await run('python3', ['-m', 'venv', folder]);
+      const words = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', 'sigstore==4.5.1'];
+      await run(join(folder, 'bin/python'), words);
+    },
+  },
+  'sigstore-cli-0.10.3': {
+    program: 'node_modules/@sigstore/cli/bin/run',
+    installer: 'npm',
+    install: (folder) => {
+      const quiet = ['--silent', '--no-fund', '--no-audit', '--ignore-scripts'];
+      return run('npm', ['install', ...quiet, '--prefix', folder, '@sigstore/cli@0.10.3']);
+    },
+  },
+  'sigstore-go-1.2.2': {
+    program: 'sigstore-go',
+    installer: 'go',
+    install: async (folder) => {
+      const source = join(projectRoot, 'test/judges/sigstore-go');
+      await run('go', ['build', '-o', join(folder, 'sigstore-go'), '.'], { cwd: source });
+    },
+  },
+  'cosign-3.1.2': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.1.2', 'cosign'),
+  'cosign-3.0.6': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.0.6', 'cosign', true),
+  'cosign-2.6.3': goProgram('github.com/sigstore/cosign/v2/cmd/cosign@v2.6.3', 'cosign', true),
+  'crane-0.20.6': goProgram('github.com/google/go-containerregistry/cmd/crane@v0.20.6', 'crane'),
+} as const satisfies Readonly<Record<string, StockClient>>;
+
+/** Which there are. */
+export type StockClientName = keyof typeof CLIENTS;
+
+const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mayfly-judges');
+
+/** The path of the client's program, installed when it is not there yet. Skips `test`, saying so, where it cannot be had. */
+export async function needClient(test: Mocha.Context, name: StockClientName): Promise<string> {
+  const found = await findClient(name);
+  skipUnless(test, 'program' in found, 'lacking' in found ? found.lacking : '');
+  return found.program;
+}
+
+/** The same for who skips nothing, with the reason why it is not there. */
+export async function findClient(
+  name: StockClientName,
+): Promise<{ readonly program: string } | { readonly lacking: string }> {
+  const client: StockClient = CLIENTS[name];
+  const folder = join(cache, name);
+  const program = join(folder, client.program);
+  if (existsSync(program)) return { program };
+  if (client.isHeavy && process.env['CLIENTS'] !== 'all')
+    return { lacking: `${name} takes minutes to build: CLIENTS=all` };
+  if (!(await isThere(client.installer)))
+    return { lacking: `there is no ${client.installer} to install ${name} with` };
+  // Another test may install the same at this moment: each has a folder of its own until it is whole.
+  const unfinished = `${folder}.${process.pid}`;
+  try {
+    await mkdir(unfinished, { recursive: true });
+    await client.install(unfinished);
+    await rename(unfinished, folder);
+  } catch (error) {
+    if (!existsSync(program))
+      return { lacking: `${client.installer} could not install ${name}: ${reason(error)}` };
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+  return { program };
+}
+
+const isThere = async (program: string): Promise<boolean> =>
+  run('sh', ['-c', `command -v ${program}`]).then(
+    () => true,
+    () => false,
+  );
+
+const reason = (error: unknown): string => {
+  const { stderr, message } = error as { stderr?: string; message?: string };
+  return (stderr ?? message ?? '').trim().split('\n').at(-1) ?? '';
+};
