@@ -234,9 +234,15 @@ async function hasCheckpoint(log: HttpSource): Promise<boolean> {
   }
 }
 
+/** Of all logs that the directory knows: `log.vkey` is of the one in use, `log-NAME.vkey` of another. */
 async function trustedKeys(directory: string | undefined): Promise<CtCheckpointKey[] | undefined> {
   if (directory === undefined) return undefined;
-  const path = join(directory, 'log.vkey');
+  const others = await readdir(directory).catch(() => []);
+  const files = ['log.vkey', ...others.filter((name) => /^log-.+\.vkey$/.test(name)).sort()];
+  return (await Promise.all(files.map((name) => keysIn(join(directory, name))))).flat();
+}
+
+async function keysIn(path: string): Promise<CtCheckpointKey[]> {
   const hint = 'Make the directory with `mayfly trust export --data DIR --out DIR`.';
   const text = Buffer.from(await readLimited(path, '--trust', hint, true)).toString();
   try {
@@ -247,7 +253,7 @@ async function trustedKeys(directory: string | undefined): Promise<CtCheckpointK
   }
 }
 
-/** Those of one log, when `log.vkey` has the keys of several; all of them when none is of that origin. */
+/** Those of one log, when there are those of several; all of them when none is of that origin. */
 function keysOfOrigin(known: readonly CtCheckpointKey[], origin: string): readonly CtCheckpointKey[] {
   const keys = known.filter((key) => key.origin === origin);
   return keys.length > 0 ? keys : known;

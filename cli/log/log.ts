@@ -14,6 +14,7 @@ import { headOf } from './log-head.ts';
 import { check } from './log-check.ts';
 import { exportFiles, type LogExportOptions } from './log-export.ts';
 import type { FreezeOptions } from './log-freeze.ts';
+import type { RotateOptions } from './log-rotate.ts';
 import { proof } from './log-proof.ts';
 import { show } from './log-show.ts';
 import { endingSoon, openTarget, type TargetOptions } from './log-target.ts';
@@ -34,6 +35,8 @@ Examples:
   mayfly log check --url https://ca.example.org --trust trust --access-token-file log-token
   mayfly log export --data /var/lib/mayfly --out /srv/log   files for any web server; again, to bring them up to date
   mayfly log freeze --data /var/lib/mayfly --confirm ca.example.org/log/2026    after the service has ended
+  mayfly log rotate --data /var/lib/mayfly --stage          a new log with new keys, beside the one in use
+  mayfly log rotate --data /var/lib/mayfly --switch         certificates go there from the next start on
 
 Exit status: 0 all is right, 1 the log is wrong (or, for proof and show, does not have the certificate), 2 wrong use, 3 it cannot be
 judged: not reachable, not readable, or too busy. With --json, 1 is {"ok":false,…} of check, and 3 an object "error".
@@ -68,6 +71,7 @@ export const register: RegisterCommand = (program) => {
     .action(action(check, exitCodeOfLog));
   registerEntryReaders(log);
   registerWriters(log, program.version() ?? 'unknown');
+  registerRotation(log);
 };
 
 /** The commands that say whom certificates were issued to. */
@@ -167,6 +171,29 @@ function registerWriters(log: CommandUnknownOpts, version: string): void {
     .action(
       action(async (options: FreezeOptions, speak) =>
         (await import('./log-freeze.ts')).freeze(options, speak),
+      ),
+    );
+}
+
+/** The command that replaces one log by another. */
+function registerRotation(log: CommandUnknownOpts): void {
+  log
+    .command('rotate')
+    .summary('make the log that is to follow (--stage), and put it in use (--switch)')
+    .description(
+      'Puts a new log with new keys in the place of the one in use, in two steps; the old one ends, and is served for reading.',
+    )
+    .requiredOption('--data <dir>', 'data directory; the service may run on it')
+    .option('--stage', 'make the new log, beside the one in use; nothing goes there yet')
+    .option('--origin <origin>', 'its name, with --stage; default: HOST/log/ of the one in use, and the year')
+    .option('--switch', 'put it in use from the next start of the service on, and end the one before')
+    .option('--passphrase-file <file>', 'file whose first line opens the keys')
+    .option('--json', 'print {"staged":…,"isNew":…,"current":…} or {"current":…,"isNew":…,"former":[…]}')
+    .addHelpText('after', EXAMPLES)
+    // Loads what a service is made of, which no reader needs.
+    .action(
+      action(async (options: RotateOptions, speak) =>
+        (await import('./log-rotate.ts')).rotate(options, speak),
       ),
     );
 }

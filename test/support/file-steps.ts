@@ -4,6 +4,9 @@ import promises, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { relative } from 'node:path';
 
+/** Called after each step, while `work` waits. */
+type AfterStep = (step: string) => void;
+
 /**
  * What is done below `root` while `work` runs, each when it is done: `mkdir a`, `create a`, `write a`, `sync a`,
  * `rename a b`, and what `work` says with `mark`. A part of a name that differs each time is `*`. What SQLite does is not
@@ -12,11 +15,15 @@ import { relative } from 'node:path';
 export async function fileSteps(
   root: string,
   work: (mark: (text: string) => void) => unknown,
+  afterStep: AfterStep = () => undefined,
 ): Promise<string[]> {
   const steps: string[] = [];
   const note = (act: string, ...paths: PathLike[]): void => {
     const names = paths.map((path) => relative(root, String(path)).replace(RANDOM, '*') || '.');
-    if (!names.some((name) => name.startsWith('..'))) steps.push([act, ...names].join(' '));
+    if (names.some((name) => name.startsWith('..'))) return;
+    const step = [act, ...names].join(' ');
+    steps.push(step);
+    afterStep(step);
   };
   const restore = [await watchHandles(root, note), watchNames(note)];
   syncBuiltinESMExports();

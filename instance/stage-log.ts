@@ -1,0 +1,147 @@
+/** Makes the log that is to follow the one in use. */
+import { readFile, rename, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { rfc3339, type Clock } from '../core/clock.ts';
+import { createCtLog } from '../ct-log/create-log.ts';
+import { openCtLog } from '../ct-log/ct-log.ts';
+import { shareOwner, syncDirectory } from '../storage/durable-file.ts';
+import { isMissing } from '../storage/read-whole.ts';
+import { nameOfOrigin } from '../tlog/core/log-identity.ts';
+import { setCurrentLog } from './certificate-logs.ts';
+import { systemFault } from './data-directory-error.ts';
+import { openDataDirectory } from './data-directory.ts';
+import { certificateLogPaths, type CertificateLogPaths, type DataPaths } from './data-paths.ts';
+import { readLogHistory, type KnownLog, type LogHistory } from './known-logs.ts';
+import { writeLogKeys } from './log-key-files.ts';
+import { openLogKeys } from './open-key.ts';
+import { RotationError } from './rotation-error.ts';
+import { shareOwnerOfAll } from './share-owner.ts';
+
+/** What is to be made. */
+interface StageRequest {
+  /** The data directory. */
+  readonly data: string;
+  /** The CA chain, DER, issuing CA first, root last. */
+  readonly chain: readonly Uint8Array[];
+  /** Opens the keys of the log in use, and encrypts the new ones if those are. */
+  readonly passphrase: string | undefined;
+  /** Default: that of the log in use with the year in the place of its name. */
+  readonly origin?: string | undefined;
+  readonly clock: Clock;
+}
+
+/** A log that is staged. */
+interface StagedLog extends KnownLog {
+  readonly current: KnownLog;
+  /** False when it was staged before. */
+  readonly isNew: boolean;
+}
+
+/**
+ * Makes the log that is to follow the one in use, with keys of its own, and signs its empty head: so that it can be served and watched
+ * before it is used, by processes that have no key. Takes no lock of the log in use, so that a service may run. Each step is durable, and after
+ * a crash the same call finishes: the name of the log in use, the keys under names of their own, the log, the keys under their right
+ * names, the signed head. Rejects with {@link RotationError}, and with what making and opening a log reject with.
+ */
+export async function stageLog(request: StageRequest): Promise<StagedLog> {
+  const { paths } = await openDataDirectory(request.data, { write: true });
+  const history = await historyOf(request.data);
+  const { current, staged } = history;
+  const [begun] = staged;
+  if (begun !== undefined) requireSame(begun, request.origin);
+  else await makeLog(request, paths, history);
+  const [log] = begun === undefined ? (await historyOf(request.data)).staged : [begun];
+  if (log === undefined) throw new TypeError('the staged log is not among the logs');
+  await nameKeys(log.paths, paths);
+  await signFirstHead(log, request);
+  await shareOwnerOfAll(log.paths.directory, current.paths.directory);
+  return { ...log, current, isNew: begun === undefined };
+}
+
+const historyOf = async (data: string): Promise<LogHistory> => readLogHistory(await openDataDirectory(data));
+
+function requireSame({ identity }: KnownLog, origin = identity.origin): void {
+  if (origin === identity.origin) return;
+  throw new RotationError('REFUSED', `${identity.origin} is staged already`, {
+    hint: 'Put that one in use with --switch, and stage the next one after it.',
+  });
+}
+
+async function makeLog(request: StageRequest, paths: DataPaths, { current }: LogHistory): Promise<void> {
+  const { clock, passphrase } = request;
+  const origin = request.origin ?? (await defaultOrigin(current, paths, clock));
+  const log = certificateLogPaths(paths, nameOfOrigin(origin));
+  if (!(await isFree(log)))
+    throw new RotationError('REFUSED', `there is a log called ${log.name} already, or keys of one`, {
+      hint: 'A name is used once, with its keys. Give another one: --origin HOST/log/NAME.',
+    });
+  if (clock() <= current.identity.createdAt) throw clockBehind(current);
+  // Shows that the passphrase is the one of the other keys, before a key has another one.
+  await openLogKeys(current.paths, passphrase);
+  const isEncrypted = /ENCRYPTED/.test(await readFile(current.paths.ecdsaKey, 'latin1'));
+  // Before there is a second log: from then on nothing else says which is in use.
+  if (await isMissing(paths.currentLog)) await setCurrentLog(paths, current.paths.name);
+  await shareOwner(paths.currentLog, paths.logs);
+  const unnamed = unnamedKeys(log);
+  // What an interrupted call left is of no log: its log would be there.
+  for (const file of Object.values(unnamed)) await rm(file, { force: true });
+  const publicKeys = await writeLogKeys(unnamed, isEncrypted ? passphrase : undefined);
+  for (const file of Object.values(unnamed)) await shareOwner(file, current.paths.ecdsaKey);
+  await syncDirectory(paths.keys);
+  const { sctExtensions } = current.identity;
+  await createCtLog({ directory: log.directory, origin, sctExtensions, ...publicKeys, clock });
+}
+
+const clockBehind = ({ identity }: KnownLog): RotationError =>
+  new RotationError(
+    'REFUSED',
+    `the clock is behind ${rfc3339(identity.createdAt)}, when ${identity.origin} was made`,
+    {
+      hint: 'Set the clock, and stage the log again.',
+    },
+  );
+
+/** The year, with a letter when it is taken. */
+async function defaultOrigin({ identity }: KnownLog, paths: DataPaths, clock: Clock): Promise<string> {
+  const above = identity.origin.slice(0, -identity.name.length);
+  const year = new Date(clock()).getUTCFullYear();
+  for (const letter of ['', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
+    const name = `${year}${letter}`;
+    if (await isFree(certificateLogPaths(paths, name))) return `${above}${name}`;
+  }
+  throw new RotationError('REFUSED', `every name for a log of ${year} is taken`, {
+    hint: 'Give one: --origin HOST/log/NAME.',
+  });
+}
+
+/** Also a log that was moved away leaves its keys, and they must not be those of another one. */
+const isFree = async ({ directory, ecdsaKey, ed25519Key }: CertificateLogPaths): Promise<boolean> =>
+  (await isMissing(directory)) && (await isMissing(ecdsaKey)) && (await isMissing(ed25519Key));
+
+/** Where keys lie until their log is there. */
+const unnamedKeys = ({
+  ecdsaKey,
+  ed25519Key,
+}: CertificateLogPaths): Pick<CertificateLogPaths, 'ecdsaKey' | 'ed25519Key'> => ({
+  ecdsaKey: unnamed(ecdsaKey),
+  ed25519Key: unnamed(ed25519Key),
+});
+
+const unnamed = (file: string): string => file.replace(/\.key\.pem$/, '.next.key.pem');
+
+/** Puts the keys of a log that is there in their place. */
+async function nameKeys({ ecdsaKey, ed25519Key }: CertificateLogPaths, { keys }: DataPaths): Promise<void> {
+  for (const file of [ecdsaKey, ed25519Key]) {
+    if (!(await isMissing(file))) continue;
+    await rename(unnamed(file), file).catch((error: unknown) => {
+      throw systemFault(basename(file), 'write', error);
+    });
+  }
+  await syncDirectory(keys);
+}
+
+async function signFirstHead({ paths }: KnownLog, { chain, passphrase, clock }: StageRequest): Promise<void> {
+  const signers = await openLogKeys(paths, passphrase);
+  const log = await openCtLog({ directory: paths.directory, signers, chain, clock });
+  await log.close();
+}

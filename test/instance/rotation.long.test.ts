@@ -1,0 +1,199 @@
+/** A log is staged and switched to; a process that is killed after any step leaves what the same call finishes. */
+import { expect } from 'chai';
+import { cpSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openCtLog, type CtLog } from '../../ct-log/ct-log.ts';
+import { openDirectorySource } from '../../ct-log/directory-source.ts';
+import { logKeys } from '../../ct-log/log-keys.ts';
+import { certificateLog } from '../../instance/certificate-logs.ts';
+import { openDataDirectory } from '../../instance/data-directory.ts';
+import { certificateLogPaths, dataPaths } from '../../instance/data-paths.ts';
+import { openLogKeys } from '../../instance/open-key.ts';
+import { RotationError } from '../../instance/rotation-error.ts';
+import { stageLog } from '../../instance/stage-log.ts';
+import { switchLog } from '../../instance/switch-log.ts';
+import { KeyFileError } from '../../signers/key-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
+import { checkDirectory } from '../../ct-log/check-directory.ts';
+import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
+import { entry, ISSUER } from '../ct-log/support/test-log.ts';
+import { makeDataDirectory } from '../support/data-directory.ts';
+import { failureAs } from '../support/failure.ts';
+import { fileSteps } from '../support/file-steps.ts';
+
+const chain = [ISSUER];
+
+describe('instance: the rotation of a log', function () {
+  this.timeout(240_000);
+  let root: string;
+  let data: string;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'mayfly-rotation-'));
+    data = join(root, 'data');
+  });
+  afterEach(() => rm(root, { recursive: true, force: true }));
+
+  const now = (): number => Date.now();
+  const request = (
+    more: { data?: string; passphrase?: string; origin?: string; clock?: () => number } = {},
+  ) => ({
+    data,
+    chain,
+    passphrase: undefined,
+    clock: now,
+    ...more,
+  });
+  const open = async (name: string, passphrase?: string): Promise<CtLog> => {
+    const paths = certificateLogPaths(dataPaths(data), name);
+    const signers = await openLogKeys(paths, passphrase);
+    return openCtLog({ directory: paths.directory, signers, chain, clock: Date.now });
+  };
+  const fill = async (name: string, count: number): Promise<void> => {
+    const log = await open(name);
+    await Promise.all(Array.from({ length: count }, (_, i) => log.append(entry(i))));
+    await log.close();
+  };
+  const inUse = async (directory = data): Promise<string> =>
+    certificateLog(await openDataDirectory(directory)).name;
+  const year = String(new Date().getUTCFullYear());
+  const next = year === '2026' ? '2026b' : year;
+
+  it('makes a log with keys of its own, whose empty head is signed, and leaves the one in use alone', async () => {
+    await makeDataDirectory(data);
+    const running = await open('2026');
+    await running.append(entry(0));
+    const { identity, isNew, current } = await stageLog(request());
+    expect([identity.name, isNew, current.identity.name]).to.deep.equal([next, true, '2026']);
+    expect(identity.origin).to.equal(`localhost/log/${next}`);
+    expect(await inUse()).to.equal('2026');
+    const checked = await checkDirectory(await openDirectorySource(join(data, 'logs', next)));
+    expect(checked).to.include({ ok: true, entries: 0 });
+    for (const name of await readdir(join(data, 'keys'))) {
+      expect(name).not.to.include('.next.');
+      expect((await stat(join(data, 'keys', name))).mode & 0o777).to.equal(0o600);
+    }
+    expect((await stageLog(request())).isNew).to.equal(false);
+    expect((await running.append(entry(1))).index).to.equal(1);
+    await running.close();
+  });
+
+  it('encrypts the new keys as the others, and takes no other passphrase', async () => {
+    await makeDataDirectory(data, { passphrase: 'right' });
+    for (const passphrase of ['wrong', undefined])
+      await failureAs(KeyFileError, stageLog({ ...request(), passphrase }));
+    expect(await readdir(join(data, 'logs'))).to.deep.equal(['2026']);
+    await stageLog(request({ passphrase: 'right' }));
+    expect(await readFile(certificateLogPaths(dataPaths(data), next).ecdsaKey, 'utf8')).to.include(
+      'ENCRYPTED',
+    );
+    await failureAs(KeyFileError, switchLog(request()));
+    expect(await inUse()).to.equal('2026');
+    const { former } = await switchLog(request({ passphrase: 'right' }));
+    expect(former.map(({ end }) => end?.size)).to.deep.equal([0]);
+    expect(await inUse()).to.equal(next);
+  });
+
+  it('refuses a name that was used, a second staged log, a clock behind, and a switch to nothing', async () => {
+    await makeDataDirectory(data);
+    const refusal = async (work: Promise<unknown>): Promise<string> =>
+      (await failureAs(RotationError, work)).message;
+    expect(await refusal(switchLog(request()))).to.include('no log is staged');
+    expect(await refusal(stageLog(request({ origin: 'example.com/log/2026' })))).to.include(
+      'called 2026 already',
+    );
+    expect(await refusal(stageLog(request({ clock: () => 1e12 })))).to.include('clock is behind');
+    await failureAs(LogError, stageLog(request({ origin: 'NO' })));
+    await stageLog(request({ origin: 'localhost/log/next' }));
+    expect(await refusal(stageLog(request({ origin: 'localhost/log/other' })))).to.include(
+      'next is staged already',
+    );
+    // Keys of a log that was moved away are not given to another one.
+    await switchLog(request());
+    await rename(join(data, 'logs', '2026'), join(root, '2026'));
+    const { identity } = await stageLog(request({ clock: () => Date.now() + 1000 }));
+    expect(identity.name).to.equal(next);
+  });
+
+  it('leaves a log that a service writes to its next start, and ends it when there is none', async () => {
+    await makeDataDirectory(data);
+    const running = await open('2026');
+    await running.append(entry(0));
+    await stageLog(request());
+    const first = await switchLog(request());
+    expect([first.isNew, first.former[0]?.end, first.former[0]?.failure]).to.deep.equal([
+      true,
+      undefined,
+      undefined,
+    ]);
+    expect((await running.append(entry(1))).index).to.equal(1);
+    await running.close();
+    const second = await switchLog(request());
+    expect([second.isNew, second.former[0]?.end?.size]).to.deep.equal([false, 2]);
+    expect((await switchLog(request())).former[0]?.end).to.deep.equal(second.former[0]?.end);
+    await fill(next, 3);
+    const log = await open('2026');
+    expect(log.refusal()?.code).to.equal('LOG_FROZEN');
+    await log.close();
+  });
+
+  it('says which log it cannot end, and has switched all the same', async () => {
+    await makeDataDirectory(data);
+    await stageLog(request());
+    await rm(certificateLogPaths(dataPaths(data), '2026').ed25519Key);
+    const { former } = await switchLog(request());
+    expect(former[0]?.failure).to.include('ed25519.key.pem');
+    expect(await inUse()).to.equal(next);
+  });
+
+  /** Does `work` on the directory; returns copies of it as they were after each step on a file. */
+  const copiesOf = async (work: () => Promise<unknown>): Promise<[step: string, copy: string][]> => {
+    const copies: [string, string][] = [];
+    const steps = await fileSteps(data, work, (step) => {
+      const copy = join(root, `copy-${copies.length}`);
+      cpSync(data, copy, { recursive: true });
+      copies.push([step, copy]);
+    });
+    expect(steps.length).to.be.greaterThan(5);
+    return copies;
+  };
+
+  it('is finished by the same call wherever the staging was killed', async () => {
+    await makeDataDirectory(data);
+    await fill('2026', 3);
+    for (const [step, copy] of await copiesOf(() => stageLog(request()))) {
+      expect(await inUse(copy), step).to.equal('2026');
+      const { identity } = await stageLog(request({ data: copy }));
+      expect(identity.name, step).to.equal(next);
+      const { former } = await switchLog(request({ data: copy }));
+      expect(
+        former.map(({ end }) => end?.size),
+        step,
+      ).to.deep.equal([3]);
+      expect(await inUse(copy), step).to.equal(next);
+      await rm(copy, { recursive: true });
+    }
+  });
+
+  it('is finished by the same call wherever the switch was killed, and the log in use never is one that has ended', async () => {
+    await makeDataDirectory(data);
+    await fill('2026', 3);
+    await stageLog(request());
+    for (const [step, copy] of await copiesOf(() => switchLog(request()))) {
+      const before = await openDirectorySource(join(copy, 'logs', await inUse(copy)));
+      expect(before.frozenAt, step).to.equal(undefined);
+      const { former } = await switchLog(request({ data: copy }));
+      expect(
+        former.map(({ end }) => end?.size),
+        step,
+      ).to.deep.equal([3]);
+      expect(await inUse(copy), step).to.equal(next);
+      const source = await openDirectorySource(join(copy, 'logs', '2026'));
+      expect(source.frozenAt, step).to.equal(former[0]?.end?.frozenAt);
+      const checkpoint = verifyCheckpoint(await source.checkpoint(), logKeys(source.identity));
+      expect(checkpoint, step).to.deep.include({ size: 3, root: source.head.root });
+      await rm(copy, { recursive: true });
+    }
+  });
+});
