@@ -42,9 +42,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: ['core'],
     browser: true,
   },
+  'tsa/format': {
+    holds: 'timestamp tokens (RFC 3161, CMS) as they are read',
+    mayImport: ['core'],
+    browser: true,
+  },
   verify: {
     holds: 'the offline verifier',
-    mayImport: ['core', 'tlog/format', 'ct-log/format', 'trust/format'],
+    mayImport: ['core', 'tlog/format', 'ct-log/format', 'trust/format', 'tsa/format'],
     browser: true,
   },
   storage: {
@@ -142,7 +147,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   tsa: {
     holds: 'the timestamp authority: requests, tokens, the time and when there is none',
-    mayImport: ['core', 'signers', 'ca/authority-error.ts', 'ca/serial.ts', 'ca/timestamp-chain.ts'],
+    mayImport: [
+      'core',
+      'signers',
+      'ca/authority-error.ts',
+      'ca/serial.ts',
+      'ca/timestamp-chain.ts',
+      'tsa/format',
+    ],
   },
   'policy/providers': {
     holds: 'the claims of the providers that there is a preset for, for warnings',
@@ -207,10 +219,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   'config/schema': {
     holds: 'what may stand in a configuration: keys, kinds of values, defaults',
-    mayImport: [
-      ...['core', 'oidc/core', 'ca', 'tsa/object-identifiers.ts', 'audit'],
-      ...['config/findings', 'config/yaml'],
-    ],
+    mayImport: [...['core', 'oidc/core', 'ca', 'tsa/format', 'audit'], ...['config/findings', 'config/yaml']],
     packages: ['zod'],
   },
   'config/settings': {

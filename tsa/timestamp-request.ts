@@ -8,7 +8,7 @@ import { DerReader, oidText, readOnly, booleanValue, type Tlv } from '../core/de
 import { contextTag, Tag } from '../core/der-tag.ts';
 import { octetString, oid, sequence } from '../core/der-writer.ts';
 import { FormatError } from '../core/errors.ts';
-import { IMPRINT_HASHES, type ImprintHash } from './object-identifiers.ts';
+import { IMPRINT_HASHES, type ImprintHash } from './format/object-identifiers.ts';
 import { TimestampError } from './timestamp-error.ts';
 
 /** Bytes of a request: one with everything in it has some two hundred. */

@@ -34,7 +34,7 @@ import {
   SIGNED_DATA,
   SIGNING_CERTIFICATE_V2,
   TST_INFO,
-} from './object-identifiers.ts';
+} from './format/object-identifiers.ts';
 import type { TimestampRequest } from './timestamp-request.ts';
 
 /** What is the same in all tokens. */

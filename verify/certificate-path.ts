@@ -6,7 +6,7 @@ import { FormatError } from '../core/errors.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import { rsaWeakness } from '../core/rsa-weakness.ts';
 import { SIGNATURE_SCHEMES } from '../core/signature-algorithm.ts';
-import { checkAuthority, checkValidity } from './certificate-rules.ts';
+import { checkAuthority, checkValidity, type Purpose } from './certificate-rules.ts';
 import type { VerifyCrypto } from './crypto.ts';
 import { authorityKeyId, subjectKeyId } from './standard-extensions.ts';
 import type { PreparedTrust } from './trust.ts';
@@ -27,6 +27,8 @@ export interface PathRequest {
    * key carries, it is the only one that is not the thief's to choose.
    */
   readonly loggedAt: number | undefined;
+  /** What the CAs must be for; code signing by default. */
+  readonly purpose?: Purpose | undefined;
   readonly crypto: VerifyCrypto;
 }
 
@@ -110,8 +112,8 @@ class PathSearch {
   }
 
   #checkAuthority(authority: Certificate, below: number): void {
-    const { time, loggedAt = time, trust } = this.#request;
-    checkAuthority(authority, below, time);
+    const { time, loggedAt = time, trust, purpose } = this.#request;
+    checkAuthority(authority, below, time, purpose);
     trust.windows.require(authority, [time, loggedAt]);
   }
 }

@@ -36,9 +36,25 @@ export function checkLeaf(leaf: Certificate): void {
   }
 }
 
-/** Throws a refusal unless the certificate was a CA for code signing at `time` with `below` CAs between it and the
+/** What a chain is for. */
+export interface Purpose {
+  /** Dotted object identifier of the extended key usage. */
+  readonly usage: string;
+  /** The same in words. */
+  readonly words: string;
+}
+
+/** The purpose of the chains of certificates that sign code. */
+export const FOR_CODE_SIGNING: Purpose = { usage: CODE_SIGNING, words: 'code signing' };
+
+/** Throws a refusal unless the certificate was a CA for that purpose at `time` with `below` CAs between it and the
  * leaf. */
-export function checkAuthority(authority: Certificate, below: number, time: number): void {
+export function checkAuthority(
+  authority: Certificate,
+  below: number,
+  time: number,
+  { usage, words }: Purpose = FOR_CODE_SIGNING,
+): void {
   const who = `the CA "${describeName(authority.subject)}"`;
   checkValidity(authority, time, who);
   const constraints = basicConstraints(authority);
@@ -51,8 +67,8 @@ export function checkAuthority(authority: Certificate, below: number, time: numb
     throw refused(`the key usage of ${who} does not allow it to sign certificates`);
   }
   const usages = extendedKeyUsage(authority);
-  if (usages !== undefined && !usages.has(CODE_SIGNING) && !usages.has(ANY_USAGE)) {
-    throw refused(`the extended key usage of ${who} does not allow code signing below it`);
+  if (usages !== undefined && !usages.has(usage) && !usages.has(ANY_USAGE)) {
+    throw refused(`the extended key usage of ${who} does not allow ${words} below it`);
   }
   if (findExtension(authority, EXTENSION.nameConstraints) !== undefined) {
     throw refused(`${who} has name constraints, which this verifier cannot judge`);
@@ -70,7 +86,8 @@ export function checkValidity(certificate: Certificate, time: number, who: strin
   }
 }
 
-function checkCritical(certificate: Certificate, known: ReadonlySet<string>, who: string): void {
+/** Throws a refusal for a critical extension that is not in `known`. */
+export function checkCritical(certificate: Certificate, known: ReadonlySet<string>, who: string): void {
   const unknown = certificate.extensions.find(({ critical, oid }) => critical && !known.has(oid));
   if (unknown !== undefined) throw refused(`${who} has the unknown critical extension ${unknown.oid}`);
 }

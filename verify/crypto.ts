@@ -13,3 +13,9 @@ export interface VerifyCrypto {
     signature: Uint8Array,
   ): boolean | Promise<boolean>;
 }
+
+/** What timestamps need besides. */
+export interface TimestampCrypto extends VerifyCrypto {
+  /** The digest of `data`; SHA-1 for the identifier of a certificate that is known by other means alone. */
+  digest(hash: 'sha1' | 'sha256' | 'sha384' | 'sha512', data: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}

@@ -17,6 +17,8 @@ export const EXTENSION = {
 
 /** id-kp-codeSigning. */
 export const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
+/** id-kp-timeStamping. */
+export const TIME_STAMPING = '1.3.6.1.5.5.7.3.8';
 /** anyExtendedKeyUsage. */
 export const ANY_USAGE = '2.5.29.37.0';
 
@@ -52,7 +54,7 @@ function small(content: Uint8Array): number {
 }
 
 /** Bits of KeyUsage (§4.2.1.3), counted from the first. */
-export const KeyUsage = { digitalSignature: 0, keyCertSign: 5 } as const;
+export const KeyUsage = { digitalSignature: 0, nonRepudiation: 1, keyCertSign: 5 } as const;
 
 /** The bits that are set in the certificate's KeyUsage; undefined when it has none. */
 export function keyUsage(certificate: Certificate): ReadonlySet<number> | undefined {

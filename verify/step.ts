@@ -11,8 +11,8 @@ export const STEP_NAMES = [
 export type StepName = (typeof STEP_NAMES)[number];
 
 /** The outcome of one check. */
-export interface Step {
-  readonly name: StepName;
+export interface Step<Name extends string = StepName> {
+  readonly name: Name;
   readonly ok: boolean;
   /** What was found, or why the answer is no; safe to show. */
   readonly detail: string;
@@ -21,30 +21,30 @@ export interface Step {
 }
 
 /** A check that could not be made because an earlier one failed. */
-export interface SkippedStep {
-  readonly name: StepName;
+export interface SkippedStep<Name extends string = StepName> {
+  readonly name: Name;
   /** The check whose result it needs. */
-  readonly needs: StepName;
+  readonly needs: Name;
 }
 
 /** Collects steps. A check that refuses becomes a failed step; a fault of ours goes on up. */
-export class StepRecorder {
-  readonly steps: Step[] = [];
-  readonly skipped: SkippedStep[] = [];
+export class StepRecorder<Name extends string = StepName> {
+  readonly steps: Step<Name>[] = [];
+  readonly skipped: SkippedStep<Name>[] = [];
 
   /** The first check that failed. */
-  get failed(): StepName | undefined {
+  get failed(): Name | undefined {
     return this.steps.find(({ ok }) => !ok)?.name;
   }
 
   /** Notes that checks were not made for want of another. */
-  skip(needs: StepName, ...names: readonly StepName[]): void {
+  skip(needs: Name, ...names: readonly Name[]): void {
     this.skipped.push(...names.map((name) => ({ name, needs })));
   }
 
   /** Runs a check, which answers its detail and what later checks need; undefined when it failed. */
   async run<T>(
-    name: StepName,
+    name: Name,
     check: () => readonly [detail: string, value: T] | Promise<readonly [detail: string, value: T]>,
   ): Promise<T | undefined> {
     try {

@@ -1,4 +1,4 @@
-/** `mayfly verify certificate`: the offline verifier. */
+/** `mayfly verify`: the offline verifier. */
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { parseRfc3339 } from '../../core/clock.ts';
 import type { StepName } from '../../verify/step.ts';
@@ -17,6 +17,7 @@ import { identityPolicy, type IdentityOptions } from './identity-options.ts';
 import { readFileOrStdin } from '../program/input-file.ts';
 import { platformCrypto } from './platform-crypto.ts';
 import { readTrust } from './chosen-trust.ts';
+import { verifyTimestampFile } from './verify-timestamp.ts';
 import { verificationFacts, verificationReport, verificationText } from './verification-report.ts';
 
 interface VerifyOptions extends DenyOptions, IdentityOptions {
@@ -51,7 +52,18 @@ Examples:
   mayfly verify certificate cert.pem --trust trust --any-identity --at 2026-11-22T10:00:00Z --json
 `;
 
-/** Adds the command. */
+const TIMESTAMP_EXAMPLES = `
+Nothing is asked of any network. The chain of the authority is judged at the time of the timestamp, and the authority must be trusted then:
+its end does not void what it signed before. Exit status: 0 every step passed, 1 one failed, 2 wrong use or a file that cannot be
+used, 3 it could not be judged.
+
+Examples:
+  mayfly verify timestamp artifact.sig.tsr --artifact artifact.sig --trust trust
+  mayfly verify timestamp answer.tsr --digest sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --trust trusted_root.json
+  mayfly verify timestamp answer.tsr --artifact data --nonce 0x1F3A --policy 1.3.6.1.4.1.57264.2 --trust trust --json
+`;
+
+/** Adds the commands. */
 export const register: RegisterCommand = (program) => {
   const group = program
     .command('verify')
@@ -99,6 +111,30 @@ export const register: RegisterCommand = (program) => {
     )
     .addHelpText('after', EXAMPLES)
     .action(action(verify, exitCodeOfJudge));
+  group
+    .command('timestamp')
+    .summary('check a timestamp of RFC 3161 step by step')
+    .description(
+      'Check a timestamp: what it is over, who signed it, and whether that was to be believed at its time.',
+    )
+    .argument('<TIMESTAMP>', 'the answer of the authority or the token in it, DER or base64; - for stdin')
+    .option(
+      '--trust <path>',
+      'directory of `trust export`, a trusted_root.json, or a client trust config of Sigstore',
+    )
+    .option(
+      '--artifact <file>',
+      'what was timestamped; beside a signature that is the signature, in its raw bytes',
+    )
+    .option('--digest <digest>', 'or its digest: sha256:, sha384: or sha512: and hexadecimal')
+    .option('--nonce <number>', 'the nonce of the request, in decimal or as 0x and hexadecimal')
+    .option('--policy <oid>', 'the policy under which it must have been made')
+    .option(
+      '--json',
+      'print {"ok":…,"fault":…,"time":…,"steps":[…],"failed":[…],"skipped":[…],"notChecked":[…]}',
+    )
+    .addHelpText('after', TIMESTAMP_EXAMPLES)
+    .action(action(verifyTimestampFile, exitCodeOfJudge));
   suggestFor(group);
 };
 
@@ -118,7 +154,7 @@ function suggestFor(group: CommandUnknownOpts): void {
 function suggest(group: CommandUnknownOpts): never {
   if (group.args.length === 0) group.help({ error: true });
   throw new CommandError('USAGE', 'the word after `verify` must say what to check', {
-    hint: 'Give it: mayfly verify certificate CERT --trust DIR …  See: mayfly verify certificate --help',
+    hint: 'Give it: mayfly verify certificate CERT --trust DIR …, or: mayfly verify timestamp FILE …  See: mayfly verify --help',
   });
 }
 

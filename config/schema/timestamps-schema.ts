@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SIGSTORE_POLICY } from '../../tsa/object-identifiers.ts';
+import { SIGSTORE_POLICY } from '../../tsa/format/object-identifiers.ts';
 import { timeServerAddress } from './addresses.ts';
 import { bucketSchema, off } from './issuer-schema.ts';
 import { quantity } from './quantity.ts';

@@ -5,7 +5,7 @@ import { TimeStampResp, TSTInfo } from '@peculiar/asn1-tsp';
 import { expect } from 'chai';
 import { AuthorityError } from '../../ca/authority-error.ts';
 import { oid } from '../../core/der-writer.ts';
-import { SIGSTORE_POLICY } from '../../tsa/object-identifiers.ts';
+import { SIGSTORE_POLICY } from '../../tsa/format/object-identifiers.ts';
 import { TimestampAuthority } from '../../tsa/timestamp-authority.ts';
 import { TimestampError } from '../../tsa/timestamp-error.ts';
 import { parseTimestampRequest } from '../../tsa/timestamp-request.ts';

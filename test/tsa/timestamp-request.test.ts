@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { TimeStampReq } from '@peculiar/asn1-tsp';
 import { boolean, explicit, octetString, oid, sequence, tlv } from '../../core/der-writer.ts';
-import { SIGSTORE_POLICY } from '../../tsa/object-identifiers.ts';
+import { SIGSTORE_POLICY } from '../../tsa/format/object-identifiers.ts';
 import { TimestampError, type TimestampReason } from '../../tsa/timestamp-error.ts';
 import {
   NONCE_LIMIT,

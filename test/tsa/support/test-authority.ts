@@ -9,7 +9,7 @@ import { generateKey } from '../../../signers/key-types.ts';
 import { localSigner } from '../../../signers/local-signer.ts';
 import type { Signer } from '../../../signers/signer.ts';
 import { chainOf } from '../../ca/support/authority.ts';
-import { IMPRINT_HASHES, SIGSTORE_POLICY, type ImprintHash } from '../../../tsa/object-identifiers.ts';
+import { IMPRINT_HASHES, SIGSTORE_POLICY, type ImprintHash } from '../../../tsa/format/object-identifiers.ts';
 import { TimestampAuthority } from '../../../tsa/timestamp-authority.ts';
 import type { TimestampClock } from '../../../tsa/timestamp-clock.ts';
 

@@ -19,3 +19,4 @@ export const TST_INFO = '1.2.840.113549.1.9.16.1.4';
 export const CONTENT_TYPE = '1.2.840.113549.1.9.3';
 export const MESSAGE_DIGEST = '1.2.840.113549.1.9.4';
 export const SIGNING_CERTIFICATE_V2 = '1.2.840.113549.1.9.16.2.47';
+export const SIGNING_CERTIFICATE = '1.2.840.113549.1.9.16.2.12';

@@ -1,0 +1,174 @@
+/** `mayfly verify timestamp`: an RFC 3161 timestamp, offline. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { fromBase64, fromHex } from '../../core/bytes.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import { messageOf } from '../../core/errors.ts';
+import {
+  TIMESTAMP_STEPS,
+  verifyTimestamp,
+  type TimestampRequest,
+  type TimestampVerification,
+} from '../../verify/timestamp.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { readFileOrStdin } from '../program/input-file.ts';
+import { readTrust } from './chosen-trust.ts';
+import { platformCrypto } from './platform-crypto.ts';
+
+/** Options of `mayfly verify timestamp`. */
+export interface TimestampOptions {
+  readonly trust?: string;
+  readonly artifact?: string;
+  readonly digest?: string;
+  readonly nonce?: string;
+  readonly policy?: string;
+}
+
+/** Verifies the timestamp that is named and says what was found, step by step; false when a step failed. Rejects with
+ * {@link CommandError} for files and options that cannot be used. */
+export async function verifyTimestampFile(
+  options: TimestampOptions,
+  speak: Speaker,
+  [file = '']: readonly string[],
+): Promise<boolean> {
+  const digestOf = digests(options);
+  const nonce = nonceOf(options.nonce);
+  const policy = policyOf(options.policy);
+  const { trustedRoot } = await readTrust(trustOf(options.trust));
+  const authorities = trustedRoot?.timestampAuthorities ?? [];
+  if (authorities.length === 0)
+    throw usage(
+      '--trust: no timestamp authority is in it',
+      'Take the trusted_root.json of `mayfly trust export`.',
+    );
+  const timestamp = derOf(await readFileOrStdin(file, 'the timestamp'));
+  const request = { timestamp, digestOf, authorities, nonce, policy, crypto: platformCrypto };
+  const verification = await verifyTimestamp(request);
+  speak.answer(facts(verification), text(verification));
+  speak.note(
+    'Not checked: what the bytes are, and any signature. A timestamp shows that they were there at that time.',
+  );
+  return verification.ok;
+}
+
+/** Of a file of whatever size, by the hash that the timestamp has; or the one that was given. */
+function digests({ artifact, digest }: TimestampOptions): TimestampRequest['digestOf'] {
+  if ((artifact === undefined) === (digest === undefined))
+    throw usage(
+      'say what was timestamped: --artifact FILE or --digest HASH:HEX',
+      'Of a signature, its raw bytes.',
+    );
+  if (artifact !== undefined) return (hash) => digestOfFile(artifact, hash);
+  const [, name = '', hex = ''] = /^(sha256|sha384|sha512):([0-9a-fA-F]+)$/.exec(digest ?? '') ?? [];
+  const bytes = SIZES.get(name);
+  if (bytes === undefined || hex.length !== 2 * bytes)
+    throw usage(
+      '--digest takes sha256:, sha384: or sha512: and the digest in hexadecimal',
+      'As in sha256:9f86d0….',
+    );
+  return (hash) => (hash === name ? fromHex(hex) : undefined);
+}
+
+const SIZES: ReadonlyMap<string, number> = new Map([
+  ['sha256', 32],
+  ['sha384', 48],
+  ['sha512', 64],
+]);
+
+async function digestOfFile(path: string, algorithm: string): Promise<Uint8Array> {
+  const hash = createHash(algorithm);
+  try {
+    await pipeline(createReadStream(path), hash);
+  } catch (error) {
+    throw usage(
+      `--artifact: ${path} cannot be read (${messageOf(error)})`,
+      'Name the file that was timestamped.',
+    );
+  }
+  return hash.digest();
+}
+
+/** The number as OpenSSL prints it, or in decimal. */
+function nonceOf(nonce: string | undefined): Uint8Array | undefined {
+  if (nonce === undefined) return undefined;
+  if (!/^(?:0x[0-9a-fA-F]{1,128}|\d{1,128})$/.test(nonce))
+    throw usage(
+      '--nonce takes a whole number, in decimal or as 0x and hexadecimal',
+      'It is the one of the request.',
+    );
+  const hex = BigInt(nonce).toString(16);
+  return fromHex(hex.padStart(hex.length + (hex.length % 2), '0'));
+}
+
+function policyOf(policy: string | undefined): string | undefined {
+  if (policy === undefined || /^\d+(?:\.\d+)+$/.test(policy)) return policy;
+  throw usage('--policy takes a dotted object identifier', 'As in 1.3.6.1.4.1.57264.2.');
+}
+
+function trustOf(path: string | undefined): string {
+  if (path !== undefined) return path;
+  throw usage(
+    'give --trust: without authorities of your own to believe nothing can be judged',
+    'The operator of the CA makes the directory with: mayfly trust export --data DIR --out DIR',
+  );
+}
+
+/** Bundles hold timestamps in base64. */
+function derOf(bytes: Uint8Array): Uint8Array {
+  const text = Buffer.from(bytes).toString('latin1').replaceAll(/\s/g, '');
+  if (!/^[A-Za-z0-9+/]{4,}={0,2}$/.test(text) || text.length % 4 !== 0) return bytes;
+  try {
+    return fromBase64(text);
+  } catch {
+    return bytes;
+  }
+}
+
+const failuresOf = ({ steps }: TimestampVerification): string[] =>
+  steps.filter(({ ok }) => !ok).map(({ name }) => name);
+
+/** What was neither asked nor skipped. */
+const notCheckedOf = ({ steps, skipped }: TimestampVerification): string[] =>
+  TIMESTAMP_STEPS.filter((name) => ![...steps, ...skipped].some((step) => step.name === name));
+
+function facts(verification: TimestampVerification): Record<string, unknown> {
+  const { ok, fault, time, steps, skipped } = verification;
+  return {
+    ok,
+    fault: fault ?? null,
+    time: time === undefined ? null : new Date(time).toISOString(),
+    steps,
+    failed: failuresOf(verification),
+    skipped: skipped.map(({ name }) => name),
+    notChecked: notCheckedOf(verification),
+  };
+}
+
+function text(verification: TimestampVerification): string {
+  const { ok, fault = 'certificate', time, steps, skipped } = verification;
+  const line = (outcome: string, name: string, detail: string): string =>
+    `${outcome.padEnd(8)}${name.padEnd(12)}${detail}`;
+  const lines = TIMESTAMP_STEPS.flatMap((name) => [
+    ...steps
+      .filter((step) => step.name === name)
+      .map((step) => line(step.ok ? 'ok' : 'FAILED', name, step.detail)),
+    ...skipped
+      .filter((step) => step.name === name)
+      .map(({ needs }) => line('skipped', name, `needs ${needs}`)),
+  ]);
+  const end =
+    ok && time !== undefined
+      ? `Verified: these bytes were there at ${rfc3339(time)}`
+      : `Not verified: ${failuresOf(verification).join(', ')} failed. ${FAULTS[fault]}`;
+  return [...lines, '', end].join('\n');
+}
+
+const FAULTS = {
+  certificate: 'The fault is that of the timestamp, or of what came with it.',
+  policy: 'The timestamp is genuine, but not the one that was asked for.',
+  trust:
+    'The fault may be that of the trust: get the newest files from who runs the authority before you take the timestamp for forged.',
+} as const;
+
+const usage = (sentence: string, hint: string): CommandError => new CommandError('USAGE', sentence, { hint });

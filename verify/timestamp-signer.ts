@@ -1,0 +1,235 @@
+/** Whether a trusted timestamp authority signed a token, at a time at which it might. */
+import { equalBytes, toHex } from '../core/bytes.ts';
+import { findExtension, parseCertificate, type Certificate } from '../core/certificate.ts';
+import { rfc3339 } from '../core/clock.ts';
+import { unsignedMagnitude } from '../core/der-reader.ts';
+import { describeName } from '../core/distinguished-name.ts';
+import { FormatError } from '../core/errors.ts';
+import { parsePublicKey } from '../core/public-key.ts';
+import { rsaWeakness } from '../core/rsa-weakness.ts';
+import type { CertificateId } from '../tsa/format/attributes.ts';
+import type { SignerId, TimestampToken } from '../tsa/format/timestamp-token.ts';
+import type { TrustedAuthority, Window } from '../trust/format/trusted-root.ts';
+import { findPath, type ValidPath } from './certificate-path.ts';
+import { checkCritical, type Purpose } from './certificate-rules.ts';
+import type { TimestampCrypto } from './crypto.ts';
+import {
+  basicConstraints,
+  EXTENSION,
+  extendedKeyUsage,
+  KeyUsage,
+  keyUsage,
+  subjectKeyId,
+  TIME_STAMPING,
+} from './standard-extensions.ts';
+import { AuthorityWindows, describeWindow, requireWithin } from './trust-windows.ts';
+import { refused } from './verify-error.ts';
+
+/** A trusted authority that was read. */
+export interface PreparedAuthority {
+  /** Of the trusted root: the certificate that signs timestamps first, if the trusted root has it, and the root last. */
+  readonly chain: readonly [Certificate, ...Certificate[]];
+  /** Whether the trusted root has CAs of it alone, so that any certificate below them will do. */
+  readonly isOpen: boolean;
+  readonly window: Window;
+}
+
+/** A certificate that may have signed a token, below a trusted authority. */
+export interface SignerCandidate {
+  readonly certificate: Certificate;
+  readonly authority: PreparedAuthority;
+}
+
+/** The certificates that the token may mean, one for each authority that they are trusted by: authorities may have one name, and one serial number. Of an authority
+ * whose own certificate is in the trusted root it is that one and no other. */
+export function candidatesFor(
+  { signer }: TimestampToken,
+  embedded: readonly Certificate[],
+  authorities: readonly PreparedAuthority[],
+): readonly SignerCandidate[] {
+  return authorities.flatMap((authority) => {
+    const [first] = authority.chain;
+    const known = authority.isOpen ? embedded : [first];
+    return known
+      .filter((certificate) => isNamed(certificate, signer.id))
+      .map((certificate) => ({ certificate, authority }));
+  });
+}
+
+/** Throws FormatError. */
+const isCa = (certificate: Certificate): boolean => basicConstraints(certificate)?.ca === true;
+
+/** Whether that is how the token calls its signer. */
+function isNamed(certificate: Certificate, id: SignerId): boolean {
+  if ('keyId' in id) {
+    const own = subjectKeyId(certificate);
+    return own !== undefined && equalBytes(own, id.keyId);
+  }
+  return equalBytes(certificate.issuer, id.issuer) && isSerial(certificate, id.serial);
+}
+
+/** A negative number is no serial that a certificate could have here. */
+const isSerial = ({ serial }: Certificate, content: Uint8Array): boolean =>
+  (content[0] ?? 0x80) < 0x80 && equalBytes(serial, unsignedMagnitude(content));
+
+/** Throws a refusal unless the authority is trusted at the time of the token, and the certificate that came with the token is its own. Returns what
+ * was found, in words. */
+export function checkAuthorityOf(
+  { certificate, authority }: SignerCandidate,
+  { info, signer }: TimestampToken,
+  embedded: readonly Certificate[],
+): string {
+  const who = `the timestamp authority "${describeName(certificate.subject)}"`;
+  const other = embedded.find((one) => isNamed(one, signer.id) && !equalBytes(one.der, certificate.der));
+  if (other !== undefined) throw refused(`the token carries another certificate than that of ${who}`);
+  requireWithin([authority.window], [info.time], who);
+  return `"${describeName(certificate.subject)}", trusted ${describeWindow(authority.window)}`;
+}
+
+const FOR_TIMESTAMPS: Purpose = { usage: TIME_STAMPING, words: 'timestamps' };
+const KNOWN: ReadonlySet<string> = new Set([
+  EXTENSION.basicConstraints,
+  EXTENSION.keyUsage,
+  EXTENSION.extendedKeyUsage,
+]);
+
+/** Throws a refusal unless the certificate is for timestamps and its chain was whole and valid at the time of the token, whatever has become of it since. */
+export async function checkTimestampChain(
+  { certificate, authority }: SignerCandidate,
+  { info }: TimestampToken,
+  embedded: readonly Certificate[],
+  crypto: TimestampCrypto,
+): Promise<ValidPath> {
+  checkTimestampCertificate(certificate);
+  const { chain } = authority;
+  const trust = {
+    roots: chain.slice(-1),
+    intermediates: chain.slice(0, -1).filter((one) => one !== certificate),
+    windows: new AuthorityWindows(),
+    logs: new Map(),
+    unusable: [],
+  };
+  const presented = embedded.filter((one) => !equalBytes(one.der, certificate.der));
+  const { time } = info;
+  const purpose = FOR_TIMESTAMPS;
+  const path = await findPath(certificate, { trust, presented, time, loggedAt: undefined, purpose, crypto });
+  const known = [...chain, ...path];
+  const stray = presented.find((one) => !known.some(({ der }) => equalBytes(der, one.der)));
+  if (stray !== undefined)
+    throw refused(
+      `the token carries a certificate that is no part of the chain: "${describeName(stray.subject)}"`,
+    );
+  return path;
+}
+
+function checkTimestampCertificate(certificate: Certificate): void {
+  const who = `the certificate "${describeName(certificate.subject)}"`;
+  const usages = extendedKeyUsage(certificate);
+  if (usages?.size !== 1 || !usages.has(TIME_STAMPING))
+    throw refused(`${who} is not for timestamps alone: its extended key usage does not say so`);
+  if (findExtension(certificate, EXTENSION.extendedKeyUsage)?.critical !== true)
+    throw refused(`${who} does not mark its extended key usage as critical`);
+  if (isCa(certificate)) throw refused(`${who} is that of a CA, not of a timestamp authority`);
+  const usage = keyUsage(certificate);
+  if (usage !== undefined && !usage.has(KeyUsage.digitalSignature) && !usage.has(KeyUsage.nonRepudiation))
+    throw refused(`the key usage of ${who} does not allow signatures`);
+  checkCritical(certificate, KNOWN, who);
+}
+
+const MIN_RSA_BITS = 2048;
+
+/** Throws a refusal unless the token is signed by the key of the certificate, over this content, and names the certificate. */
+export async function checkTokenSignature(
+  { certificate }: SignerCandidate,
+  { content, signer }: TimestampToken,
+  crypto: TimestampCrypto,
+): Promise<void> {
+  const { attributes, digest, scheme, signedBytes, signature } = signer;
+  if (!equalBytes(await crypto.digest(digest, content), attributes.messageDigest))
+    throw refused('what is signed is the digest of another timestamp than the one in the token');
+  const key = parsePublicKey(certificate.spki);
+  if (key.type !== scheme.keyType)
+    throw refused('the key of the timestamp authority does not fit the signature');
+  if (key.type === 'rsa' && key.bits < MIN_RSA_BITS)
+    throw refused('the key of the timestamp authority is too short');
+  const weakness = key.type === 'rsa' ? rsaWeakness(key.modulus) : undefined;
+  if (weakness !== undefined) throw refused(`the key of the timestamp authority ${weakness}`);
+  if (!(await crypto.verify(scheme, certificate.spki, signedBytes, signature)))
+    throw refused('the signature of the timestamp authority does not hold');
+  for (const id of attributes.certificateIds) if (await isMeant(certificate, id, crypto)) return;
+  throw refused('the token says that it was signed with another certificate');
+}
+
+/** Whether an identifier in the token is that of the certificate. Where it stands in the list does not matter. */
+async function isMeant(
+  certificate: Certificate,
+  { hash, digest, issuerSerial }: CertificateId,
+  crypto: TimestampCrypto,
+): Promise<boolean> {
+  if (!equalBytes(await crypto.digest(hash, certificate.der), digest)) return false;
+  if (issuerSerial === undefined) return true;
+  return equalBytes(certificate.issuer, issuerSerial.issuer) && isSerial(certificate, issuerSerial.serial);
+}
+
+/** Says of a token that no trusted authority is named in: whom it means, and whom of that name the trust knows. */
+export function unknownSigner(
+  { info, signer }: TimestampToken,
+  embedded: readonly Certificate[],
+  authorities: readonly PreparedAuthority[],
+  { sha256 }: TimestampCrypto,
+): { readonly sentence: string; readonly isStale: boolean } {
+  const [own] = embedded.filter((one) => isNamed(one, signer.id));
+  const firsts = authorities.map(({ chain: [first] }) => first);
+  const fingerprint = ({ der }: Certificate): string => toHex(sha256(der));
+  const namesakes = firsts.filter(
+    ({ subject, issuer }) =>
+      (own !== undefined && equalBytes(subject, own.subject)) ||
+      ('issuer' in signer.id && equalBytes(issuer, signer.id.issuer)),
+  );
+  const who =
+    own === undefined
+      ? signerText(signer.id)
+      : `"${describeName(own.subject)}" (SHA-256 ${fingerprint(own)})`;
+  const trusted = namesakes.map((one) => `"${describeName(one.subject)}" (SHA-256 ${fingerprint(one)})`);
+  const known =
+    trusted.length === 0
+      ? `${authorities.length === 0 ? 'none is' : `none of the ${authorities.length} that are`} trusted`
+      : `of its name or issuer ${trusted.length} are trusted, and none of them is it: ${trusted.join(', ')}`;
+  const sentence = `the timestamp, of ${rfc3339(info.time)}, is by the authority ${who}; ${known}`;
+  return { sentence, isStale: namesakes.length > 0 };
+}
+
+function signerText(id: SignerId): string {
+  if ('keyId' in id) return `with the key id ${toHex(id.keyId)}`;
+  return `with the serial number ${toHex(id.serial)} below "${describeName(id.issuer)}"`;
+}
+
+/** Reads the certificates that came with a token. Throws FormatError. */
+export const readEmbedded = ({ certificates }: TimestampToken): readonly Certificate[] =>
+  certificates.map(readNamed);
+
+/** What a certificate is found by is well-formed, too. */
+function readNamed(der: Uint8Array): Certificate {
+  const certificate = parseCertificate(der);
+  subjectKeyId(certificate);
+  describeName(certificate.subject);
+  return certificate;
+}
+
+/** Reads an authority of a trusted root; undefined, with the reason in `unusable`, where nothing can be verified by it. */
+export function readAuthority(
+  { chain, window }: Pick<TrustedAuthority, 'chain' | 'window'>,
+  unusable: string[],
+): PreparedAuthority | undefined {
+  try {
+    const [first, ...more] = chain.map(readNamed);
+    const isOpen = first !== undefined && isCa(first);
+    if (first !== undefined && (isOpen || more.length > 0))
+      return { chain: [first, ...more], isOpen, window };
+    unusable.push('a timestamp authority in the trusted root has no CA above its certificate');
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    unusable.push(`a timestamp authority in the trusted root cannot be read: ${error.message}`);
+  }
+  return undefined;
+}

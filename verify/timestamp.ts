@@ -1,0 +1,210 @@
+/**
+ * Verifies a timestamp (RFC 3161) offline: that a trusted authority signed, at the time that it says, that it had seen the digest of these bytes. It says
+ * nothing of what the bytes are, or of who made them: beside a signature it shows when the signature was there, and never that it is good.
+ */
+import { equalBytes, toHex } from '../core/bytes.ts';
+import type { Certificate } from '../core/certificate.ts';
+import { rfc3339 } from '../core/clock.ts';
+import { describeName } from '../core/distinguished-name.ts';
+import type { TrustedAuthority } from '../trust/format/trusted-root.ts';
+import type { ImprintHash } from '../tsa/format/object-identifiers.ts';
+import { parseTimestamp, type TimestampToken } from '../tsa/format/timestamp-token.ts';
+import type { TimestampCrypto } from './crypto.ts';
+import { StepRecorder, type SkippedStep, type Step } from './step.ts';
+import {
+  candidatesFor,
+  checkAuthorityOf,
+  checkTimestampChain,
+  checkTokenSignature,
+  readAuthority,
+  readEmbedded,
+  unknownSigner,
+  type PreparedAuthority,
+  type SignerCandidate,
+} from './timestamp-signer.ts';
+import { refused, type Fault } from './verify-error.ts';
+
+/** The checks, in the order in which they are made. */
+export const TIMESTAMP_STEPS = [
+  ...(['token', 'imprint', 'authority', 'chain', 'signature', 'nonce', 'policy'] as const),
+] as const;
+
+/** One of the checks. */
+export type TimestampStep = (typeof TIMESTAMP_STEPS)[number];
+
+/** What to verify, and against what. */
+export interface TimestampRequest {
+  /** DER: a whole answer of an authority, or the token in it. */
+  readonly timestamp: Uint8Array;
+  /** The digest of what must have been timestamped; undefined where it is not known by that hash. */
+  readonly digestOf: (hash: ImprintHash) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  /** Whom to believe; what of them cannot be used is not believed, and is named where none is found. */
+  readonly authorities: readonly TrustedAuthority[];
+  /** The number that the request had, unsigned big-endian; not looked at without it. */
+  readonly nonce?: Uint8Array | undefined;
+  /** Dotted object identifier of the policy under which it must have been made; any without it. */
+  readonly policy?: string | undefined;
+  readonly crypto: TimestampCrypto;
+}
+
+/** The answer. */
+export interface TimestampVerification {
+  /** Whether every step passed. */
+  readonly ok: boolean;
+  /** With whom the fault lies; `certificate` means the timestamp and what came with it. */
+  readonly fault: Fault | undefined;
+  /** In the order in which they were taken. */
+  readonly steps: readonly Step<TimestampStep>[];
+  readonly skipped: readonly SkippedStep<TimestampStep>[];
+  /** Milliseconds since the epoch: when the bytes were there. Undefined unless every step passed. */
+  readonly time: number | undefined;
+  /** The chain of who signed, DER, its certificate first, root last; undefined unless every step passed. */
+  readonly chain: readonly Uint8Array[] | undefined;
+}
+
+/** Verifies a timestamp. Answers with failed steps whatever the timestamp holds. */
+export async function verifyTimestamp(request: TimestampRequest): Promise<TimestampVerification> {
+  const record = new StepRecorder<TimestampStep>();
+  const read = await record.run('token', () => readToken(request.timestamp));
+  if (read === undefined) {
+    record.skip('token', 'imprint', 'authority', 'chain', 'signature', ...askedSteps(request));
+    return conclude(record, undefined, undefined);
+  }
+  await record.run('imprint', async () => [await checkImprint(read.token, request), undefined]);
+  const chain = await checkSigner(record, read, request);
+  if (record.failed === undefined) await checkAsked(record, read.token, request);
+  else record.skip(record.failed, ...askedSteps(request));
+  return conclude(record, read.token, chain);
+}
+
+function conclude(
+  { steps, skipped }: StepRecorder<TimestampStep>,
+  token: TimestampToken | undefined,
+  chain: readonly Certificate[] | undefined,
+): TimestampVerification {
+  const ok = steps.every((step) => step.ok);
+  const fault = FAULTS.find((one) => steps.some((step) => step.fault === one));
+  const time = ok ? token?.info.time : undefined;
+  return { ok, fault, steps, skipped, time, chain: ok ? chain?.map(({ der }) => der) : undefined };
+}
+
+/** The first one decides: newer trust material does not help a wrong timestamp. */
+const FAULTS: readonly Fault[] = ['certificate', 'trust', 'policy'];
+
+const askedSteps = ({ nonce, policy }: TimestampRequest): readonly TimestampStep[] => [
+  ...(nonce === undefined ? [] : (['nonce'] as const)),
+  ...(policy === undefined ? [] : (['policy'] as const)),
+];
+
+interface ReadToken {
+  readonly token: TimestampToken;
+  readonly embedded: readonly Certificate[];
+}
+
+function readToken(der: Uint8Array): readonly [string, ReadToken] {
+  const token = parseTimestamp(der);
+  const { time, policy, imprint, serial } = token.info;
+  const says = `${rfc3339(time)}, ${imprint.hash}, policy ${policy}, serial number ${toHex(serial)}`;
+  return [says, { token, embedded: readEmbedded(token) }];
+}
+
+async function checkImprint({ info }: TimestampToken, { digestOf }: TimestampRequest): Promise<string> {
+  const { hash, digest } = info.imprint;
+  const expected = await digestOf(hash);
+  if (expected === undefined)
+    throw refused(`the timestamp is over a ${hash} digest, and that of the bytes is not known`, 'policy');
+  if (!equalBytes(expected, digest)) throw refused('the timestamp is over other bytes');
+  return `over the ${hash} digest of these bytes`;
+}
+
+/** Tries all that the token may mean. Where none will do, the one that led furthest says why. */
+async function checkSigner(
+  record: StepRecorder<TimestampStep>,
+  read: ReadToken,
+  request: TimestampRequest,
+): Promise<readonly Certificate[] | undefined> {
+  const unusable: string[] = [];
+  const authorities = request.authorities
+    .map((authority) => readAuthority(authority, unusable))
+    .filter((authority) => authority !== undefined);
+  const tries: Try[] = [];
+  for (const candidate of candidatesFor(read.token, read.embedded, authorities)) {
+    tries.push(await tryCandidate(candidate, read, request.crypto));
+    if (tries.at(-1)?.chain !== undefined) break;
+  }
+  const best = tries.reduce<Try | undefined>(
+    (found, one) => (found === undefined || reach(one) > reach(found) ? one : found),
+    undefined,
+  );
+  if (best === undefined) {
+    await record.run('authority', () => refuseUnknown(read, authorities, unusable, request.crypto));
+    record.skip('authority', 'chain', 'signature');
+    return undefined;
+  }
+  record.steps.push(...best.record.steps);
+  record.skipped.push(...best.record.skipped);
+  return best.chain;
+}
+
+interface Try {
+  readonly record: StepRecorder<TimestampStep>;
+  /** Only if all of it passed. */
+  readonly chain: readonly Certificate[] | undefined;
+}
+
+const reach = ({ record }: Try): number => record.steps.filter(({ ok }) => ok).length;
+
+async function tryCandidate(
+  candidate: SignerCandidate,
+  { token, embedded }: ReadToken,
+  crypto: TimestampCrypto,
+): Promise<Try> {
+  const record = new StepRecorder<TimestampStep>();
+  await record.run('authority', () => [checkAuthorityOf(candidate, token, embedded), undefined]);
+  const path = await record.run('chain', async () => {
+    const found = await checkTimestampChain(candidate, token, embedded, crypto);
+    const names = found.map(({ subject }) => `"${describeName(subject)}"`).join(' under ');
+    return [`issued by ${names}, all valid at ${rfc3339(token.info.time)}`, found];
+  });
+  await record.run('signature', async () => {
+    await checkTokenSignature(candidate, token, crypto);
+    return ['signed by that authority, over this timestamp', undefined];
+  });
+  const isGood = record.failed === undefined && path !== undefined;
+  return { record, chain: isGood ? [candidate.certificate, ...path] : undefined };
+}
+
+function refuseUnknown(
+  { token, embedded }: ReadToken,
+  authorities: readonly PreparedAuthority[],
+  unusable: readonly string[],
+  crypto: TimestampCrypto,
+): never {
+  const { sentence, isStale } = unknownSigner(token, embedded, authorities, crypto);
+  throw refused([sentence, ...unusable].join('; '), isStale || unusable.length > 0 ? 'trust' : 'certificate');
+}
+
+async function checkAsked(
+  record: StepRecorder<TimestampStep>,
+  { info }: TimestampToken,
+  { nonce, policy }: TimestampRequest,
+): Promise<void> {
+  if (nonce !== undefined)
+    await record.run('nonce', () => {
+      if (info.nonce === undefined) throw refused('the timestamp has no nonce', 'policy');
+      if (!equalBytes(withoutZeros(info.nonce), withoutZeros(nonce)))
+        throw refused('the timestamp has another nonce: it is the answer to another request', 'policy');
+      return ['the one that was asked with', undefined];
+    });
+  if (policy !== undefined)
+    await record.run('policy', () => {
+      if (info.policy !== policy)
+        throw refused(`the timestamp was made under the policy ${info.policy}, not ${policy}`, 'policy');
+      return [policy, undefined];
+    });
+}
+
+function withoutZeros(number: Uint8Array): Uint8Array {
+  const at = number.findIndex((byte) => byte !== 0);
+  return at < 0 ? new Uint8Array() : number.subarray(at);
+}
