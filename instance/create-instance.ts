@@ -8,6 +8,8 @@ import { certifyTimestamps, timestampCommonName } from '../ca/timestamp-certific
 import { writeKeyPem } from '../signers/key-file.ts';
 import { generateKey } from '../signers/key-types.ts';
 import { createDataDirectory } from './create-data-directory.ts';
+import { createTuf, type CreatedTuf, type NewTuf } from './create-tuf.ts';
+import { writeRootKeyFile } from './root-key-file.ts';
 import { systemFault } from './data-directory-error.ts';
 import type { Mode } from './data-marker.ts';
 import { certificateLogPaths, type DataPaths } from './data-paths.ts';
@@ -21,10 +23,6 @@ import { createCtLog } from '../ct-log/create-log.ts';
 import { makeDirectory, syncDirectory, writeNew } from '../storage/durable-file.ts';
 import { nameOfOrigin } from '../tlog/core/log-identity.ts';
 import type { CtLogIdentity, SctExtensions } from '../ct-log/log-identity.ts';
-import { MayflyError } from '../core/errors.ts';
-
-/** A file that is to hold the root key exists already. */
-class RootKeyError extends MayflyError<'REFUSED'> {}
 
 /** A CA to be made. */
 export interface NewAuthority {
@@ -56,6 +54,8 @@ interface InstanceRequest {
   readonly passphrase?: string | undefined;
   /** Encrypts the root key instead. */
   readonly rootPassphrase?: string | undefined;
+  /** The TUF repository; without it there is none. */
+  readonly tuf?: NewTuf | undefined;
   /** Content of `config.yaml`. */
   readonly configText: string;
   readonly clock: Clock;
@@ -78,6 +78,8 @@ export interface CreatedInstance {
   readonly log: CtLogIdentity;
   /** The certificate for timestamps; undefined for an adopted CA, whose root key is elsewhere. */
   readonly timestamps?: CertificateSummary | undefined;
+  /** The TUF repository, if one was asked for. */
+  readonly tuf?: CreatedTuf | undefined;
   /** Absolute path of the root key; undefined for an adopted CA. */
   readonly rootKeyFile?: string | undefined;
 }
@@ -88,7 +90,7 @@ export const defaultOrigin = (clock: Clock): string => `localhost/log/${new Date
 /**
  * Makes the data directory. All or nothing: a failure removes what was made, a crash leaves a directory that says of
  * itself that it is unfinished (see `createDataDirectory`). Rejects with the typed error of the step that fails:
- * DataDirectoryError, CeremonyError, LogError, or {@link RootKeyError}.
+ * DataDirectoryError, CeremonyError, LogError, or RootKeyError.
  */
 export async function createInstance(request: InstanceRequest): Promise<CreatedInstance> {
   const name = nameOfOrigin(request.origin);
@@ -102,7 +104,9 @@ export async function createInstance(request: InstanceRequest): Promise<CreatedI
       const timestamps = await makeTimestamps(request, paths, authority);
       await write(paths.config, request.configText, 0o600);
       const log = await makeLog(request, paths, name);
-      return { paths, chain: summaries(authority.chainPem), log, timestamps, rootKeyFile };
+      // Last, because it publishes the rest.
+      const tuf = request.tuf && (await createTuf(paths, request.tuf, request));
+      return { paths, chain: summaries(authority.chainPem), log, timestamps, tuf, rootKeyFile };
     } catch (error) {
       // A root key of a CA that never was is only good for confusion.
       if (rootKeyFile !== undefined) await rm(rootKeyFile, { force: true });
@@ -152,16 +156,7 @@ async function writeRootKey(
 ): Promise<string | undefined> {
   if (key === undefined || !('rootKey' in authority)) return undefined;
   const file = authority.rootKey === 'keep' ? paths.rootKey : resolve(authority.rootKey.file);
-  try {
-    await writeNew(file, writeKeyPem(key, rootPassphrase), 0o600);
-    await syncDirectory(dirname(file));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw systemFault(file, 'write', error);
-    throw new RootKeyError('REFUSED', `${file} exists already; a root key is never overwritten`, {
-      hint: 'Name a new file with --root-key-out.',
-      cause: error,
-    });
-  }
+  await writeRootKeyFile(file, key, rootPassphrase, '--root-key-out');
   return file;
 }
 

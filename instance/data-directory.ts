@@ -120,10 +120,14 @@ function refuseIncomplete(paths: DataPaths, names: readonly string[]): void {
 async function keyWarnings(paths: DataPaths, mode: Mode): Promise<string[]> {
   const warnings: string[] = [];
   const names = (await namesIn(paths.keys)) ?? [];
-  if (mode === 'production' && names.includes(basename(paths.rootKey)))
-    warnings.push(
-      `${paths.rootKey}: the root key lies on the server. Move it to a safe place; it is not needed here.`,
-    );
+  for (const [file, what] of [
+    [paths.rootKey, 'root key'] as const,
+    [paths.tufRootKey, 'TUF root key'] as const,
+  ])
+    if (mode === 'production' && names.includes(basename(file)))
+      warnings.push(
+        `${file}: the ${what} lies on the server. Move it to a safe place; it is not needed here.`,
+      );
   for (const name of names) {
     const path = join(paths.keys, name);
     const found = await stat(path).catch(() => undefined);

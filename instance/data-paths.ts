@@ -20,6 +20,8 @@ export interface DataPaths {
   readonly nextTimestampChain: string;
   /** What verifiers are to trust, with the times for which, in Sigstore's format; `trust/ledger.ts` says what it leaves out. */
   readonly trustedRoot: string;
+  /** The TUF repository as it is served; there after `mayfly trust tuf init`, or made with the directory. */
+  readonly tuf: string;
   readonly keys: string;
   readonly intermediateKey: string;
   /** The key of a renewal that was begun. It is the issuing key as soon as the chain is its own. */
@@ -31,6 +33,12 @@ export interface DataPaths {
   readonly nextTimestampKey: string;
   /** Only with `--keep-root-key`; never opened by the service. */
   readonly rootKey: string;
+  /** Signs TUF's snapshot and timestamp. */
+  readonly tufOnlineKey: string;
+  /** Its successor: the key that signs as soon as the root in force names it. */
+  readonly nextTufOnlineKey: string;
+  /** Only with `--keep-root-key`; opened by a service for development alone. */
+  readonly tufRootKey: string;
   /** Used tokens, where an issuer block has a replay guard (also -wal, -shm). */
   readonly replay: string;
   /** One directory per log. */
@@ -68,7 +76,11 @@ export function dataPaths(root: string): DataPaths {
     timestampChain: join(root, 'tsa', 'chain.pem'),
     nextTimestampChain: join(root, 'tsa', 'next.pem'),
     trustedRoot: join(root, 'trust', 'trusted_root.json'),
+    tuf: join(root, 'tuf'),
     keys,
+    tufOnlineKey: join(keys, 'tuf-online.key.pem'),
+    nextTufOnlineKey: join(keys, 'tuf-online.next.key.pem'),
+    tufRootKey: join(keys, 'tuf-root.key.pem'),
     nextIntermediateKey: join(keys, 'intermediate.next.key.pem'),
     intermediateKey: join(keys, 'intermediate.key.pem'),
     formerTimestampChains: join(root, 'tsa', 'former'),

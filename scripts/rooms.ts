@@ -196,7 +196,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'trust/tuf': {
     holds:
       'the TUF repository: its metadata, its files, and how a change of it is staged, signed and published',
-    mayImport: ['core', 'storage', 'signers', 'trust/format'],
+    mayImport: ['core', 'storage', 'signers', 'trust/format', 'trust'],
     packages: ['@tufjs/models'],
   },
   'trust/admission': {
@@ -206,7 +206,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   instance: {
     holds: 'the data directory: its files, its marker, making and opening it',
-    mayImport: ['core', 'storage', 'signers', 'tlog/core', 'ct-log', 'ca'],
+    mayImport: ['core', 'storage', 'signers', 'tlog/core', 'ct-log', 'ca', 'trust', 'trust/tuf'],
   },
   'config/findings': {
     holds: 'what is wrong with a file, or should be known of it, and where',
@@ -272,7 +272,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'server/operator': {
     holds: 'what the operator sees: metrics, readiness, the service log and notes about the log',
     mayImport: [
-      ...['core', 'signers', 'tlog', 'ca/decision.ts', 'policy', 'policy/replay', 'audit'],
+      ...['core', 'signers', 'tlog', 'ca/decision.ts', 'policy', 'policy/replay', 'audit', 'trust/tuf'],
       ...['server/http', 'server/reasons'],
     ],
     packages: ['prom-client', 'pino'],
@@ -317,7 +317,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['core', 'storage', 'signers', 'ct-log', 'ca', 'tsa', 'policy', 'policy/replay', 'audit', 'trust'],
       ...['instance', 'config/findings', 'config/settings', 'config/load'],
       ...['server', 'server/http', 'server/log', 'server/operator', 'server/fulcio', 'server/timestamp'],
-      'trust/format',
+      ...['trust/format', 'trust/tuf', 'server/trust'],
     ],
     packages: ['pino'],
   },
@@ -333,7 +333,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: [
       ...['core', 'storage', 'signers', 'tlog/core', 'tlog/format', 'tlog/store', 'tlog/tree'],
       ...['ct-log', 'ct-log/format', 'ca', 'policy/rules/regular-expression.ts', 'policy'],
-      ...['trust', 'trust/admission', 'trust/format', 'verify'],
+      ...['trust', 'trust/admission', 'trust/tuf', 'trust/format', 'verify'],
       ...['explain', 'instance'],
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'service/development', 'dev'],

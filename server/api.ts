@@ -16,6 +16,7 @@ import { Exchange, type ExchangeContext, type Reply } from './http/exchange.ts';
 import type { AcceptHost } from './http/http-listener.ts';
 import type { LogRoutes } from './log/log-routes.ts';
 import { TRUST_PATH, TrustReplies, type TrustFiles } from './trust/trust-files.ts';
+import { TUF_PATH, tufReply, type TufFiles } from './trust/tuf-files.ts';
 import { problemOf, problemReply } from './reasons/problem.ts';
 import { TransportError } from './http/transport-error.ts';
 import type { UnsentResponseLimit } from './http/unsent-response-limit.ts';
@@ -31,6 +32,8 @@ export interface ApiOptions {
   readonly log: LogRoutes;
   /** What verifiers are given. */
   readonly trust: TrustFiles;
+  /** The TUF repository; without it there is nothing at its path. */
+  readonly tuf?: TufFiles | undefined;
   /** Counts large answers until they are sent. */
   readonly unsent: UnsentResponseLimit;
   readonly clientAddress: ClientAddress;
@@ -54,6 +57,7 @@ export function createApi(options: ApiOptions): RequestListener {
     else if (call !== undefined) void answerCall(options, call, request, response);
     else if (isRead(path)) reads(request, response);
     else if (path.startsWith(TRUST_PATH)) void answerTrust(options, trust, path, request, response);
+    else if (path.startsWith(TUF_PATH)) answerTuf(options, path, request, response);
     else if (signing.versionAt(path) !== undefined || timestamps?.isAt(path) === true)
       fail(options, request, response, notAllowed(request, response, 'POST'));
     else fail(options, request, response, notFound());
@@ -172,6 +176,23 @@ async function answerTrust(
   } catch (error) {
     fail(options, request, response, error);
   }
+}
+
+function answerTuf(
+  options: ApiOptions,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const reply = options.tuf && tufReply(options.tuf, path);
+  const isServed = request.method === 'GET' || request.method === 'HEAD';
+  if (reply !== undefined && isServed) {
+    sendReply(options, request, response, reply);
+    return;
+  }
+  // A client learns from it that there is no newer root, so no cache may keep it.
+  response.setHeader('Cache-Control', 'no-store');
+  fail(options, request, response, isServed ? notFound() : notAllowed(request, response, 'GET, HEAD'));
 }
 
 /** Bytes up to which an answer may be left unread: what kernels take of it, or nearly. */

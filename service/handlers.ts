@@ -37,6 +37,7 @@ import type { OpenedTimestamps } from './open-timestamps.ts';
 import type { TrustPlaces } from '../trust/ledger.ts';
 import { providerForPeople } from '../trust/signing-services.ts';
 import { PublishedTrust } from './published-trust.ts';
+import type { TufFiles } from '../server/trust/tuf-files.ts';
 
 /** A service that is opened and does not listen yet. */
 export interface OpenedService extends Pick<ServiceSources, 'clock' | 'configuration' | 'replayGuard'> {
@@ -58,6 +59,8 @@ export interface OpenedService extends Pick<ServiceSources, 'clock' | 'configura
   readonly trustPlaces: TrustPlaces;
   /** Who may read the log. */
   readonly logAccess: LogAccessRule;
+  /** The TUF repository, which need not be there. */
+  readonly tuf?: (NonNullable<ServiceSources['tuf']> & TufFiles) | undefined;
   /** Whether certificates of this service mean nothing to anybody else. */
   readonly isDevelopment: boolean;
   /** Whom both listeners answer to; default: everybody. */
@@ -127,6 +130,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     ],
     log: logRoutes,
     trust: publishedTrust(service, baseUrl),
+    tuf: service.tuf,
     unsent,
     clientAddress,
     serviceLog,

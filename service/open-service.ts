@@ -17,6 +17,8 @@ import { LogDestination } from './log-destination.ts';
 import { openStores, type StoreOptions } from './open-stores.ts';
 import { ConfigurationFollower } from './reload/configuration-follower.ts';
 import { loadSettled, type SettledConfig } from './reload/settled-load.ts';
+import { instanceTargets } from '../trust/tuf/instance-targets.ts';
+import { openTuf, tufRootKeyOpener, urlsOfService } from './open-tuf.ts';
 import { ShutdownOrder } from './shutdown-order.ts';
 
 /** A service to be opened. */
@@ -59,7 +61,7 @@ const DRAIN_LOG_MS = 1_000;
  * 1. the data directory and the configuration, which are cheap to read and likely to be wrong; the service log;
  * 2. keys, and the certificate log, which is locked and found right; what was refused up to here changed no file;
  * 3. the policy, with the file of used tokens where a block wants one; then the log itself, for writing;
- * 4. the audit;
+ * 4. the audit; the TUF repository, which is read and signed before anybody can ask for it;
  * 5. the listeners: TLS files, the operator's port, the public port;
  * 6. in the background, the issuers' keys, and the logs beside the one in use; and the configuration is followed.
  *
@@ -96,6 +98,8 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   const follower = new ConfigurationFollower({ started, policy, compiler, clock, log: serviceLog, program });
   shutdown.following.add(() => follower.close());
   const logSize = log.status().size;
+  const { paths } = directory;
+  const tuf = await openTuf({ paths, clock, passphrase: options.passphrase, serviceLog }, shutdown);
   const service: OpenedService = {
     ...stores,
     clock,
@@ -105,6 +109,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
     settings: mayfly,
     trustPlaces: directory.paths,
     logAccess,
+    tuf,
     isDevelopment: development !== undefined,
     acceptHost: development && ownHosts(options, development.publicHost),
   };
@@ -116,6 +121,12 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   // So are the other logs looked at: what is wrong with one of them must not keep this one from issuing.
   void stores.otherLogs.start();
   follower.start();
+  const isDevelopment = development !== undefined;
+  const addressed = { ...stores, ...listeners, publicUrl: mayfly.publicUrl, isDevelopment };
+  await tuf.start({
+    contents: () => instanceTargets(paths, urlsOfService(addressed), clock()),
+    openRootKey: isDevelopment ? await tufRootKeyOpener(paths) : undefined,
+  });
   return {
     ...listeners,
     config,

@@ -7,7 +7,7 @@ import { quotedPath } from '../../storage/quoted-path.ts';
 
 /** For machines. */
 export function initFacts(
-  { paths, chain, log, timestamps, rootKeyFile }: CreatedInstance,
+  { paths, chain, log, timestamps, tuf, rootKeyFile }: CreatedInstance,
   warnings: readonly string[],
 ): Record<string, unknown> {
   return {
@@ -17,6 +17,7 @@ export function initFacts(
     ...(timestamps === undefined ? {} : { timestamps: certificateFacts(timestamps) }),
     log: { origin: log.origin, name: log.name, logId: toBase64(log.logId), sctExtensions: log.sctExtensions },
     ...(rootKeyFile === undefined ? {} : { rootKey: rootKeyFile }),
+    ...(tuf === undefined ? {} : { tuf: { rootKey: tuf.rootKeyFile, root: tuf.root } }),
     warnings,
   };
 }
@@ -58,6 +59,7 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
       context.encrypted ? 'encrypted with the passphrase' : 'not encrypted; give --passphrase-file for that',
     ),
     ...rootKeyLines(instance, context),
+    ...tufLines(instance, context),
     ...context.warnings.map((warning) => row('Warning', warning)),
     '',
     'Next:',
@@ -107,6 +109,18 @@ function rootKeyLines(
     row('', advice),
   ];
 }
+
+const tufLines = ({ tuf }: CreatedInstance, { data }: ReportContext): string[] =>
+  tuf === undefined
+    ? [
+        row('TUF', 'none: clients get what they trust as files. To let them fetch it from the service:'),
+        row('', `${invocation()} trust tuf init --data ${quotedPath(data)} --tuf-root-key-out FILE`),
+      ]
+    : [
+        row('TUF root', `${tuf.root.version}.root.json, SHA-256 ${tuf.root.sha256}`),
+        row('TUF root key', tuf.rootKeyFile),
+        row('', 'It is needed once a year, and whenever what clients trust changes: docs/tuf.md.'),
+      ];
 
 const ROOT_ENCRYPTION: Readonly<Record<ReportContext['rootEncryption'], string | undefined>> = {
   own: 'encrypted with a passphrase of its own',

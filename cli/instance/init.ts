@@ -1,5 +1,5 @@
 /** `mayfly init`: a CA, a log and a configuration for production. */
-import { relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { adoptAuthority } from '../../ca/adopt.ts';
 import { CeremonyError } from '../../ca/ceremony-error.ts';
 import { isPublicUrl } from '../../config/schema/addresses.ts';
@@ -12,6 +12,9 @@ import {
   type ExistingAuthority,
   type NewAuthority,
 } from '../../instance/create-instance.ts';
+import type { NewTuf } from '../../instance/create-tuf.ts';
+import { nameOfOrigin } from '../../tlog/core/log-identity.ts';
+import { usualPublicUrl } from '../../trust/usual-public-url.ts';
 import { initFacts, initReport, type ReportContext } from './init-report.ts';
 import { readLimited, readSecret } from '../program/input-file.ts';
 import { checkOrigin, originWarnings } from './log-origin.ts';
@@ -21,6 +24,7 @@ interface InitOptions {
   readonly data: string;
   readonly rootKeyOut?: string;
   readonly keepRootKey?: boolean;
+  readonly tufRootKeyOut?: string;
   readonly origin?: string;
   readonly publicUrl?: string;
   readonly organization?: string;
@@ -45,7 +49,10 @@ Examples:
 The root signs one intermediate and is then no longer needed: keep its key offline. Nothing is ever overwritten. With
 --ca-key an existing CA is adopted: PEM (PKCS#8, PKCS#1, SEC1, encrypted or not) or PKCS#12, which may hold the chain
 too. The passphrase opens that key and encrypts every key that is written; its file's first line is taken. The root key
-should have another one (--root-passphrase-file): who breaks into the server has the server's.`;
+should have another one (--root-passphrase-file): who breaks into the server has the server's.
+
+Clients may get all that they have to trust from the service itself, through TUF. Its root key is needed once a year, and to change
+what they trust; it is encrypted as the root key is. An adopted CA gets a repository when --tuf-root-key-out names a file.`;
 
 /** Adds `init`. */
 export const register: RegisterCommand = (program) => {
@@ -56,6 +63,10 @@ export const register: RegisterCommand = (program) => {
     .requiredOption('--data <dir>', 'the directory to make; must not exist or be empty')
     .option('--root-key-out <file>', 'write the root key there, to be taken offline')
     .option('--keep-root-key', 'keep the root key in the data directory')
+    .option(
+      '--tuf-root-key-out <file>',
+      "write the key of TUF's root and targets there (default: tuf-NAME beside --root-key-out NAME)",
+    )
     .option('--origin <origin>', "the log's name for good: HOST/log/NAME (default: localhost/log/<year>)")
     .option('--public-url <url>', 'where clients will reach the service; goes into the configuration')
     .option('--organization <name>', 'O of the CA certificates (default: "Mayfly")')
@@ -95,6 +106,7 @@ async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
       rootPassphrase,
       clock,
     },
+    tuf: newTuf(options, publicUrl ?? usualPublicUrl({ origin, name: nameOfOrigin(origin) })),
     configText: productionConfig({ publicUrl }),
   }).catch(usageFault);
   if (options.origin === undefined) warnings.push(...originWarnings(origin, publicUrl));
@@ -134,6 +146,7 @@ const FLAGS: Readonly<Record<(typeof NEW_ONLY)[number], string>> = {
 };
 
 function checkCombination(options: InitOptions): void {
+  checkOutside(options, options.tufRootKeyOut, '--tuf-root-key-out');
   if (options.caKey !== undefined || options.caChain !== undefined) {
     const extra = NEW_ONLY.find((name) => options[name] !== undefined);
     if (extra !== undefined)
@@ -150,12 +163,28 @@ function checkCombination(options: InitOptions): void {
       'say where the root key goes: --root-key-out FILE or --keep-root-key',
       'The service does not need it: write it to a medium that is kept offline.',
     );
-  if (rootKeyOut !== undefined && !relative(resolve(options.data), resolve(rootKeyOut)).startsWith('..'))
+  checkOutside(options, rootKeyOut, '--root-key-out');
+}
+
+function checkOutside({ data }: InitOptions, file: string | undefined, option: string): void {
+  if (file !== undefined && !relative(resolve(data), resolve(file)).startsWith('..'))
     throw usage(
-      '--root-key-out lies inside the data directory',
+      `${option} lies inside the data directory`,
       'Name a file elsewhere, or use --keep-root-key if the root key is to stay on the server.',
     );
 }
+
+/** Where the key of TUF's root and targets goes: to the file that is named, else with the root key. Who adopts a CA has said of no place for keys,
+ * and gets a repository only by naming one. */
+function newTuf(options: InitOptions, publicUrl: string): NewTuf | undefined {
+  const file = tufRootKeyFile(options);
+  if (file === undefined && options.keepRootKey !== true) return undefined;
+  return { rootKey: file === undefined ? 'keep' : { file }, urls: { publicUrl } };
+}
+
+const tufRootKeyFile = ({ tufRootKeyOut, rootKeyOut }: InitOptions): string | undefined =>
+  tufRootKeyOut ??
+  (rootKeyOut === undefined ? undefined : join(dirname(rootKeyOut), `tuf-${basename(rootKeyOut)}`));
 
 function checkPublicUrl(url: string | undefined): string | undefined {
   if (url === undefined || isPublicUrl(url)) return url?.replace(/(?<!\/)\/+$/, '');

@@ -76,7 +76,7 @@ async function filesOf({ data, key }: PassphraseOptions): Promise<readonly strin
   const names = (await namesIn(paths.keys)) ?? [];
   // A root key that lies there may have a passphrase of its own, and no service opens it.
   const files = names.filter((name) => name.endsWith('.key.pem')).map((name) => join(paths.keys, name));
-  return files.filter((file) => file !== paths.rootKey).sort();
+  return files.filter((file) => file !== paths.rootKey && file !== paths.tufRootKey).sort();
 }
 
 interface OpenedKey {

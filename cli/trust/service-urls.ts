@@ -3,6 +3,7 @@ import { ConfigError } from '../../config/findings/config-error.ts';
 import { loadConfig, type LoadedConfig } from '../../config/load/load.ts';
 import type { InstanceTrust } from '../../trust/ledger.ts';
 import { providerForPeople, type ServiceUrls } from '../../trust/signing-services.ts';
+import { usualPublicUrl } from '../../trust/usual-public-url.ts';
 import { parseUrl } from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 
@@ -68,10 +69,7 @@ function publicUrlOf(text: string): string {
   });
 }
 
-/** `init` makes the log's origin from the public URL. */
 function guessedUrl({ isDevelopment, trust }: Known): string {
   const [log] = trust.logs;
-  if (isDevelopment || log === undefined) return DEVELOPMENT_URL;
-  const end = `/log/${log.name}`;
-  return `https://${log.origin.endsWith(end) ? log.origin.slice(0, -end.length) : log.origin.split('/', 1).join('')}`;
+  return isDevelopment || log === undefined ? DEVELOPMENT_URL : usualPublicUrl(log);
 }

@@ -5,6 +5,7 @@ import { action, type RegisterCommand } from '../program/command.ts';
 import { STORE_PASSWORD } from '../../trust/pkcs12-store.ts';
 import { endTrust } from './trust-end.ts';
 import { exportFiles } from './trust-export.ts';
+import { registerTuf } from './tuf/tuf.ts';
 
 const EXAMPLES = `
 Examples:
@@ -78,4 +79,5 @@ export const register: RegisterCommand = (program) => {
     .option('--json', 'print {"reason":…,"end":…,"ended":[…],"inForce":…}')
     .addHelpText('after', END_EXAMPLES)
     .action(action(endTrust));
+  registerTuf(trust);
 };

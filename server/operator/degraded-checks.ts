@@ -1,7 +1,9 @@
 /** Conditions that the operator should know of and that do not stop signing: the service stays ready. */
 import type { Audit } from '../../audit/audit.ts';
-import type { Clock } from '../../core/clock.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
+import { rfc3339, type Clock } from '../../core/clock.ts';
+import { ATTENTION, ROLES } from '../../trust/tuf/roles.ts';
+import type { TufStatus } from '../../trust/tuf/upkeep.ts';
 import type { ReadinessCheck } from './readiness.ts';
 import type { OtherLogStatus } from './service-sources.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
@@ -64,4 +66,27 @@ export function timestampCheck(timestamps: TimestampSource | undefined, clock: C
   const end = new Date(timestamps.validity.notAfter).toISOString();
   const detail = trouble ?? `timestamps are granted until ${end}`;
   return [{ name: 'timestamps', ok: trouble === undefined, detail }];
+}
+
+/** Of the TUF repository, where there is one. Clients refuse what has ended, all at once. */
+export function tufCheck(status: TufStatus | undefined, clock: Clock): ReadinessCheck[] {
+  if (status === undefined) return [];
+  const { ends, failure, differences } = status;
+  const now = clock();
+  const ending = ends === undefined ? [] : ROLES.filter((role) => ends[role] - now < ATTENTION[role]);
+  const details = ending.map((role) => {
+    const end = ends?.[role] ?? 0;
+    return `the ${role} ${end <= now ? 'ended' : 'ends'} on ${rfc3339(end)}`;
+  });
+  if (failure !== undefined) details.push(failure);
+  if (differences.length > 0)
+    details.push(`not as exported: ${differences.join(', ')}; run \`mayfly trust tuf stage\``);
+  const ok = details.length === 0;
+  return [
+    {
+      name: 'tuf',
+      ok,
+      detail: ok ? `the timestamp ends on ${rfc3339(ends?.timestamp ?? 0)}` : details.join('; '),
+    },
+  ];
 }

@@ -2,8 +2,14 @@
 import { utf8 } from '../../core/bytes.ts';
 import type { Signer } from '../../signers/signer.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
-import { auditFileCheck, filesCheck, otherLogsCheck, timestampCheck, tlsCheck } from './degraded-checks.ts';
-
+import {
+  auditFileCheck,
+  filesCheck,
+  otherLogsCheck,
+  timestampCheck,
+  tlsCheck,
+  tufCheck,
+} from './degraded-checks.ts';
 import type { ServiceSources } from './service-sources.ts';
 
 /** One condition of readiness. */
@@ -18,6 +24,7 @@ export interface ReadinessCheck {
     | 'files'
     | 'other-logs'
     | 'tls'
+    | 'tuf'
     | 'configuration'
     | 'audit'
     | 'audit-file'
@@ -74,6 +81,7 @@ export function createReadiness(sources: ServiceSources): () => Promise<Readines
         filesCheck(status),
         ...otherLogsCheck(sources.otherLogs.status()),
         ...tlsCheck(sources.tls?.status(), sources.clock),
+        ...tufCheck(sources.tuf?.status(), sources.clock),
         ...configurationCheck(sources),
         ...replayCheck(sources),
         ...timestampCheck(sources.timestamps, sources.clock),

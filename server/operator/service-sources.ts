@@ -4,6 +4,7 @@ import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts'
 import type { ReplayGuardStatus } from '../../policy/replay/replay-guard.ts';
 import type { Signer } from '../../signers/signer.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
+import type { TufStatus } from '../../trust/tuf/upkeep.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 import type { ConfigurationState } from './configuration-state.ts';
 
@@ -58,4 +59,6 @@ export interface ServiceSources {
   readonly timestamps?: TimestampSource | undefined;
   /** The certificate that is served; without it the service speaks plain HTTP. */
   readonly tls?: { status(): TlsStatus } | undefined;
+  /** The TUF repository; its status is undefined while there is none. */
+  readonly tuf?: { status(): TufStatus | undefined } | undefined;
 }

@@ -97,6 +97,8 @@ async function makeDirectory({ data, issuerListen, publicHost, clock, note }: De
     authority: { organization: 'Mayfly', commonName: 'Mayfly', keyType: 'p256', rootKey: 'keep' },
     origin: defaultOrigin(clock),
     sctExtensions: 'leaf_index',
+    // The service signs the targets again when it knows its address.
+    tuf: { rootKey: 'keep', urls: { publicUrl: `http://${host}` } },
     configText: devConfig({ issuerUrl: `http://${host}:${issuerListen.port}` }),
     clock,
   });

@@ -6,7 +6,7 @@ import { REASONS } from '../../server/reasons/problem.ts';
 import { projectRoot } from '../support/project-root.ts';
 import { openedTimestamps, testTimestampAuthority, timestampChain } from '../tsa/support/test-authority.ts';
 import type { OpenedTimestamps } from '../../service/open-timestamps.ts';
-import { startTestService } from '../support/test-service.ts';
+import { startTestService, type ServiceValues } from '../support/test-service.ts';
 
 const read = (file: string): string => readFileSync(join(projectRoot, 'docs', file), 'utf8');
 
@@ -17,6 +17,12 @@ interface OpenApi {
 const VALUES: Readonly<Record<string, string>> = {
   ...{ log: '2026', path: '0/000', fingerprint: '0'.repeat(64) },
   file: 'trusted_root.json',
+};
+
+/** A repository of one file. */
+const tuf: NonNullable<ServiceValues['tuf']> = {
+  file: (path) => (path === '0/000' ? new Uint8Array(1) : undefined),
+  status: () => ({ failure: 'none', differences: [], signatures: 0, failures: 0 }),
 };
 
 describe('docs of the HTTP API', () => {
@@ -36,7 +42,7 @@ describe('docs of the HTTP API', () => {
   });
 
   it('lists every metric and every check of readiness', async () => {
-    const service = await startTestService(() => ({ timestamps }));
+    const service = await startTestService(() => ({ timestamps, tuf }));
     const metrics = await (await fetch(`${service.metricsUrl}/metrics`)).text();
     const readiness = await (await fetch(`${service.metricsUrl}/readyz`)).text();
     await service.close();
@@ -53,7 +59,7 @@ describe('docs of the HTTP API', () => {
   it('describes, in OpenAPI, paths and methods that the service has', async () => {
     const { paths } = parse(read('openapi.yaml')) as OpenApi;
     expect(Object.keys(paths)).to.have.length.greaterThan(15);
-    const service = await startTestService(() => ({ timestamps }));
+    const service = await startTestService(() => ({ timestamps, tuf }));
     for (const [path, methods] of Object.entries(paths)) {
       for (const method of Object.keys(methods)) {
         const url = service.url + path.replace(/\{(\w+)\}/g, (_, name: string) => VALUES[name] ?? '');

@@ -101,14 +101,15 @@ describe('mayfly init', function () {
   it('keeps files from everybody else', async () => {
     await init('--root-key-out', 'root.key.pem');
     const keys = await readdir(join(data, 'keys'));
-    expect(keys).to.have.length(4);
+    expect(keys).to.have.length(5);
     for (const path of [
       ...keys.map((name) => join(data, 'keys', name)),
       join(cwd, 'root.key.pem'),
+      join(cwd, 'tuf-root.key.pem'),
       join(data, 'config.yaml'),
     ])
       expect(await mode(path), path).to.equal('600');
-    for (const path of ['.', 'keys', 'ca', 'tsa', 'logs'])
+    for (const path of ['.', 'keys', 'ca', 'tsa', 'tuf', 'logs'])
       expect(await mode(join(data, path)), path).to.equal('700');
   });
 
@@ -118,8 +119,9 @@ describe('mayfly init', function () {
     const files = [
       ...(await readdir(join(data, 'keys'))).map((name) => join(data, 'keys', name)),
       join(cwd, 'root.key.pem'),
+      join(cwd, 'tuf-root.key.pem'),
     ];
-    expect(files).to.have.length(5);
+    expect(files).to.have.length(7);
     for (const file of files) {
       const pem = await readFile(file, 'utf8');
       expect(pem).to.match(/^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
@@ -239,7 +241,7 @@ describe('mayfly init', function () {
     });
     expect(elsewhere.stderr).to.include('a root key is never overwritten');
     expect(await readFile(join(cwd, 'root.key.pem'), 'utf8')).to.equal(before);
-    expect((await readdir(cwd)).sort()).to.deep.equal(['data', 'empty', 'pass', 'root.key.pem']);
+    expect((await readdir(cwd)).sort()).to.deep.equal(['data', 'empty', 'pass', 'root.key.pem', 'tuf-root.key.pem']);
   });
 
   it('refuses a place where it may not write', async function () {

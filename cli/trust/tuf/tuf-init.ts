@@ -1,0 +1,56 @@
+import { relative, resolve } from 'node:path';
+import { createTuf } from '../../../instance/create-tuf.ts';
+import { quotedPath } from '../../../storage/quoted-path.ts';
+import { CommandError, type Speaker } from '../../program/command.ts';
+import { readSecret } from '../../program/input-file.ts';
+import { beginLines, openTufDirectory, type TufDirectoryOptions } from './tuf-directory.ts';
+
+/** Options of `mayfly trust tuf init`. */
+interface TufInitOptions extends TufDirectoryOptions {
+  readonly tufRootKeyOut?: string;
+  readonly keepRootKey?: boolean;
+  readonly passphraseFile?: string;
+  readonly rootPassphraseFile?: string;
+}
+
+/** Makes a TUF repository in a data directory. Rejects with the typed error of what is wrong; nothing is there then that was not. */
+export async function initTuf(options: TufInitOptions, speak: Speaker): Promise<undefined> {
+  const rootKey = rootKeyPlace(options);
+  const opened = await openTufDirectory(options, speak);
+  const { directory, urls } = opened;
+  const passphrase = await readSecret(options.passphraseFile, 'passphrase');
+  const rootPassphrase = await readSecret(options.rootPassphraseFile, 'root passphrase');
+  const keys = { passphrase, rootPassphrase, clock: Date.now };
+  const { rootKeyFile, root } = await createTuf(directory.paths, { rootKey, urls }, keys);
+  const lines = [
+    `Made ${directory.paths.tuf}: what clients have to trust, signed. A running service finds it within seconds.`,
+    `  TUF root key  ${rootKeyFile}`,
+    '                Take it offline: it is needed once a year, and to change what clients trust.',
+    `  Online key    ${directory.paths.tufOnlineKey}`,
+    `  Root          ${root.version}.root.json, SHA-256 ${root.sha256}`,
+    'Make a backup of the directory now.',
+    ...beginLines(urls.publicUrl, root),
+  ];
+  speak.answer(
+    { tuf: directory.paths.tuf, rootKey: rootKeyFile, root, mirror: `${urls.publicUrl}/tuf` },
+    lines.join('\n'),
+  );
+  return undefined;
+}
+
+function rootKeyPlace({ data, tufRootKeyOut, keepRootKey }: TufInitOptions): { file: string } | 'keep' {
+  if ((tufRootKeyOut === undefined) === (keepRootKey !== true))
+    throw new CommandError(
+      'USAGE',
+      'say where the TUF root key goes: --tuf-root-key-out FILE or --keep-root-key',
+      {
+        hint: 'The service does not need it: write it to a medium that is kept offline.',
+      },
+    );
+  if (tufRootKeyOut === undefined) return 'keep';
+  if (!relative(resolve(data), resolve(tufRootKeyOut)).startsWith('..'))
+    throw new CommandError('USAGE', '--tuf-root-key-out lies inside the data directory', {
+      hint: `Name a file outside of ${quotedPath(data)}, or use --keep-root-key.`,
+    });
+  return { file: tufRootKeyOut };
+}

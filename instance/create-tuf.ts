@@ -1,0 +1,96 @@
+/** The TUF repository of a data directory, made with its two keys. */
+import { hash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Clock } from '../core/clock.ts';
+import { writeKeyPem } from '../signers/key-file.ts';
+import { generateKey } from '../signers/key-types.ts';
+import { shareOwner, syncDirectory, writeNew } from '../storage/durable-file.ts';
+import type { ServiceUrls } from '../trust/signing-services.ts';
+import { createRepository } from '../trust/tuf/create-repository.ts';
+import { instanceTargets } from '../trust/tuf/instance-targets.ts';
+import { readRepository, type Repository } from '../trust/tuf/repository.ts';
+import { systemFault } from './data-directory-error.ts';
+import type { DataPaths } from './data-paths.ts';
+import { writeRootKeyFile } from './root-key-file.ts';
+
+/** A TUF repository to be made. */
+export interface NewTuf {
+  /** Where the key of root and targets goes: a file of its own, or `keep`: into the data directory. */
+  readonly rootKey: { readonly file: string } | 'keep';
+  /** Where clients find the services. */
+  readonly urls: ServiceUrls;
+}
+
+/** With what its keys are encrypted, and when it is made. */
+interface TufKeys {
+  readonly passphrase?: string | undefined;
+  readonly rootPassphrase?: string | undefined;
+  readonly clock: Clock;
+}
+
+/** What was made. */
+export interface CreatedTuf {
+  /** Absolute path of the key of root and targets. */
+  readonly rootKeyFile: string;
+  readonly root: TufRootSummary;
+}
+
+/** What clients have to know of a repository before they trust it. */
+export interface TufRootSummary {
+  readonly version: number;
+  /** SHA-256 of `<version>.root.json`, lower-case hexadecimal: the checksum with which clients begin. */
+  readonly sha256: string;
+}
+
+/** Makes the repository in `paths.tuf`: the key of root and targets goes to where `rootKey` says, the online key into `paths.keys`. All or nothing, but
+ * for a crash, which may leave key files that nothing uses: the next try refuses to write over the root key. Rejects with TufError `TUF_EXISTS` when there
+ * is a repository, with RootKeyError, TrustError, LogError or DataDirectoryError. */
+export async function createTuf(
+  paths: DataPaths,
+  { rootKey, urls }: NewTuf,
+  { passphrase, rootPassphrase = passphrase, clock }: TufKeys,
+): Promise<CreatedTuf> {
+  const contents = await instanceTargets(paths, urls, clock());
+  const [offline, onlineKey] = [await generateKey('p256'), await generateKey('p256')];
+  const rootKeyFile = rootKey === 'keep' ? paths.tufRootKey : resolve(rootKey.file);
+  const isNew = (await readRepository(paths.tuf)) === undefined;
+  if (isNew) {
+    await writeRootKeyFile(rootKeyFile, offline, rootPassphrase, '--tuf-root-key-out');
+    await writeOnlineKey(paths, writeKeyPem(onlineKey, passphrase));
+  }
+  try {
+    const repository = await createRepository(paths.tuf, {
+      rootKey: offline,
+      onlineKey,
+      contents,
+      now: clock(),
+    });
+    await shareOwner(paths.tuf, paths.root);
+    return { rootKeyFile, root: rootSummary(repository) };
+  } catch (error) {
+    // A key of a repository that never was is only good for confusion.
+    if (isNew) await rm(rootKeyFile, { force: true });
+    throw error;
+  }
+}
+
+/** One that an interrupted making left is of no use. */
+async function writeOnlineKey(paths: DataPaths, pem: string): Promise<void> {
+  const file = paths.tufOnlineKey;
+  try {
+    await rm(file, { force: true });
+    await writeNew(file, pem, 0o600);
+    await shareOwner(file, paths.keys);
+    await syncDirectory(paths.keys);
+  } catch (error) {
+    throw systemFault(file, 'write', error);
+  }
+}
+
+/** The root in force, for clients that begin with it. */
+export function rootSummary({ root, files }: Repository): TufRootSummary {
+  const { version } = root.signed;
+  const bytes = files.get(`${version}.root.json`) ?? new Uint8Array();
+  return { version, sha256: hash('sha256', bytes, 'hex') };
+}

@@ -1,0 +1,87 @@
+import type { Clock } from '../core/clock.ts';
+import type { DataPaths } from '../instance/data-paths.ts';
+import { openKey } from '../instance/open-key.ts';
+import type { ServiceLog } from '../server/operator/service-log.ts';
+import type { CtLog } from '../ct-log/ct-log.ts';
+import type { PolicySnapshot } from '../policy/snapshot.ts';
+import { providerForPeople, type ServiceUrls } from '../trust/signing-services.ts';
+import { usualPublicUrl } from '../trust/usual-public-url.ts';
+import type { Signer } from '../signers/signer.ts';
+import { isMissing } from '../storage/read-whole.ts';
+import { TufUpkeep } from '../trust/tuf/upkeep.ts';
+import type { ShutdownOrder } from './shutdown-order.ts';
+
+/** What the upkeep of the TUF repository works with. */
+interface TufParts {
+  readonly paths: DataPaths;
+  readonly clock: Clock;
+  readonly passphrase: string | undefined;
+  readonly serviceLog: ServiceLog;
+}
+
+/** Opens the TUF repository of a data directory, which need not have one: reads it, and signs what is due, so that the first client finds it fresh.
+ * Never rejects: what is wrong with it is logged, and keeps no certificate from being issued. Registers its end in `shutdown`. */
+export async function openTuf(parts: TufParts, shutdown: ShutdownOrder): Promise<TufUpkeep> {
+  const { paths, clock, passphrase, serviceLog } = parts;
+  const upkeep = new TufUpkeep({
+    directory: paths.tuf,
+    clock,
+    openOnlineKeys: () => openOnlineKeys(paths, passphrase),
+    onSigned: (versions) => {
+      serviceLog.note('info', 'TUF metadata signed', { ...versions });
+    },
+    onTrouble: (failure) => {
+      if (failure === undefined) serviceLog.note('warn', 'the TUF repository works again', {});
+      else
+        serviceLog.note('error', 'the TUF repository cannot be read or signed; it is tried again', {
+          sentence: failure,
+        });
+    },
+    onDifference: (names) => {
+      if (names.length === 0)
+        serviceLog.note('info', 'the targets of the TUF repository are what is exported', {});
+      else
+        serviceLog.note('warn', 'the targets of the TUF repository are not what is exported', {
+          names,
+          hint: STAGE,
+        });
+    },
+  });
+  shutdown.stores.add(() => upkeep.stop());
+  await upkeep.check();
+  return upkeep;
+}
+
+const STAGE = 'Run `mayfly trust tuf stage`, have the file signed, and import it.';
+
+/** The key in use and the one that is to follow, as far as they are there. */
+async function openOnlineKeys(paths: DataPaths, passphrase: string | undefined): Promise<readonly Signer[]> {
+  const signers: Signer[] = [];
+  for (const path of [paths.tufOnlineKey, paths.nextTufOnlineKey])
+    if (!(await isMissing(path))) signers.push(await openKey(path, passphrase));
+  return signers;
+}
+
+/** What the service knows of its own address and of its issuers. */
+interface Addressed {
+  readonly log: Pick<CtLog, 'identity'>;
+  readonly policy: { readonly current: Pick<PolicySnapshot, 'issuers'> };
+  /** Of the configuration. */
+  readonly publicUrl: string | undefined;
+  /** Where it listens. */
+  readonly url: string;
+  readonly isDevelopment: boolean;
+}
+
+/** Where clients find the services, as far as a running service knows: as `mayfly trust export` says it, but for development, where it is the listener. */
+export const urlsOfService = ({ log, policy, publicUrl, url, isDevelopment }: Addressed): ServiceUrls => ({
+  publicUrl: publicUrl ?? (isDevelopment ? url : usualPublicUrl(log.identity)),
+  openidProvider: providerForPeople(policy.current.issuers.map(({ definition }) => definition)),
+});
+
+/** Opens the key of root and targets, which a directory for development has; undefined where it was taken away. */
+export async function tufRootKeyOpener({
+  tufRootKey,
+}: DataPaths): Promise<(() => Promise<Signer>) | undefined> {
+  return (await isMissing(tufRootKey)) ? undefined : () => openKey(tufRootKey, undefined);
+}

@@ -1,0 +1,151 @@
+import { renameSync } from 'node:fs';
+import { expect } from 'chai';
+import { localSigner } from '../../../signers/local-signer.ts';
+import { generateKey } from '../../../signers/key-types.ts';
+import type { Signer } from '../../../signers/signer.ts';
+import { TufUpkeep } from '../../../trust/tuf/upkeep.ts';
+import {
+  change,
+  contents,
+  Mirror,
+  removeScratch,
+  stockClients,
+  testRepository,
+  type TestRepository,
+} from './support/repository.ts';
+
+const HOUR = 3_600_000;
+
+describe('trust/tuf/upkeep', () => {
+  let repository: TestRepository;
+  let now: number;
+  let keys: () => Promise<readonly Signer[]>;
+  let events: string[];
+  let upkeep: TufUpkeep;
+  const wanted = { text: 'first' };
+
+  beforeEach(async () => {
+    now = Date.now();
+    repository = await testRepository(now);
+    keys = () => Promise.resolve([localSigner(repository.onlineKey)]);
+    events = [];
+    wanted.text = 'first';
+    upkeep = new TufUpkeep({
+      directory: repository.directory,
+      clock: () => now,
+      openOnlineKeys: () => keys(),
+      onSigned: ({ timestamp }) => events.push(`signed ${timestamp}`),
+      onTrouble: (failure) => events.push(failure ?? 'works again'),
+      onDifference: (names) => events.push(`differs: ${names.join()}`),
+    });
+  });
+  afterEach(async () => {
+    await upkeep.stop();
+    removeScratch();
+  });
+
+  const start = (openRootKey?: () => Promise<Signer>): Promise<void> =>
+    upkeep.start({ contents: () => Promise.resolve(contents(wanted.text)), openRootKey });
+  const served = (path: string): string => Buffer.from(upkeep.file(path) ?? []).toString();
+
+  it('has nothing where there is no repository, and finds one that is made later', async () => {
+    const elsewhere = `${repository.directory}.elsewhere`;
+    renameSync(repository.directory, elsewhere);
+    await start();
+    expect(upkeep.status()).to.equal(undefined);
+    expect(upkeep.file('timestamp.json')).to.equal(undefined);
+    renameSync(elsewhere, repository.directory);
+    await upkeep.check();
+    expect(served('timestamp.json')).to.include('"_type":"timestamp"');
+    expect(events).to.deep.equal([]);
+  });
+
+  it('signs the timestamp at a third of its life, the snapshot with it at a third of its own, and clients follow', async () => {
+    const mirror = await Mirror.start();
+    try {
+      await start();
+      const first = upkeep.status();
+      mirror.show(await repository.read());
+      const clients = stockClients(mirror.url, mirror.files.get('root.json') ?? new Uint8Array());
+      for (const client of clients) await client.fetch('trusted_root.json');
+      now += 8 * HOUR;
+      await upkeep.check();
+      expect(upkeep.status()?.versions).to.include({ snapshot: first?.versions?.snapshot, root: 1 });
+      expect(upkeep.status()?.versions?.timestamp).to.be.greaterThan(first?.versions?.timestamp ?? 0);
+      expect(upkeep.status()?.ends?.timestamp).to.be.within(now + 24 * HOUR - 1000, now + 24 * HOUR);
+      now += 56 * HOUR;
+      await upkeep.check();
+      expect(upkeep.status()?.versions?.snapshot).to.be.greaterThan(first?.versions?.snapshot ?? 0);
+      expect(upkeep.status()).to.include({ signatures: 2, failures: 0 });
+      mirror.show(await repository.read());
+      for (const client of clients) await client.fetch('trusted_root.json');
+    } finally {
+      mirror.stop();
+    }
+  });
+
+  it('goes on with what it has when it cannot sign, says so once, and tries again', async () => {
+    await start();
+    const before = served('timestamp.json');
+    const good = keys;
+    keys = () => Promise.reject(new Error('the key is gone'));
+    now += 9 * HOUR;
+    await upkeep.check();
+    await upkeep.check();
+    expect(events).to.deep.equal(['the key is gone']);
+    expect(upkeep.status()).to.include({ failure: 'the key is gone', failures: 1 });
+    expect(served('timestamp.json')).to.equal(before);
+    keys = good;
+    // What somebody publishes is looked at at once; without that the next try is in ten seconds.
+    await change(repository, { renew: true }, { now });
+    await upkeep.check();
+    expect(events.at(-1)).to.equal('works again');
+    expect(upkeep.status()?.failure).to.equal(undefined);
+  });
+
+  it('says that another key lies there than the root names', async () => {
+    const other = localSigner(await generateKey('p256'));
+    keys = () => Promise.resolve([other]);
+    now += 9 * HOUR;
+    await start();
+    expect(upkeep.status()?.failure).to.match(/the online key is not the one that the root names/);
+  });
+
+  it('serves what another process published, also under another online key', async () => {
+    await start();
+    const next = await generateKey('p256');
+    keys = () => Promise.resolve([repository.onlineKey, next].map(localSigner));
+    await change(
+      repository,
+      { contents: contents('second'), onlineKey: localSigner(next).publicKey },
+      { online: [next], now },
+    );
+    await upkeep.check();
+    expect(served('targets/trusted_root.json')).to.include('second');
+    now += 9 * HOUR;
+    await upkeep.check();
+    expect(events.at(-1)).to.match(/^signed /);
+  });
+
+  it('says what clients should get and do not, and that they do again', async () => {
+    wanted.text = 'second';
+    await start();
+    expect(events).to.deep.equal(['differs: trusted_root.json']);
+    expect(upkeep.status()?.differences).to.deep.equal(['trusted_root.json']);
+    await change(repository, { contents: contents('second') }, { now });
+    await upkeep.check();
+    expect(events.at(-1)).to.equal('differs: ');
+  });
+
+  it('publishes it by itself where the root key is there, and a new end of root and targets in time', async () => {
+    wanted.text = 'second';
+    await start(() => Promise.resolve(localSigner(repository.rootKey)));
+    expect(served('targets/trusted_root.json')).to.include('second');
+    expect(upkeep.status()?.differences).to.deep.equal([]);
+    expect(upkeep.status()?.versions?.root).to.equal(1);
+    now += 650 * 24 * HOUR;
+    await start(() => Promise.resolve(localSigner(repository.rootKey)));
+    expect(upkeep.status()?.versions?.root).to.equal(2);
+    expect(upkeep.status()?.ends?.targets).to.be.greaterThan(now + 700 * 24 * HOUR);
+  });
+});

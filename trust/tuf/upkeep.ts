@@ -1,0 +1,242 @@
+/** Keeps a repository alive while a service runs: what is served, what is signed again, and what should be known of it. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../../core/clock.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { Signer } from '../../signers/signer.ts';
+import { importChange } from './import-change.ts';
+import { dueAt, isOnlineKey, signOnline } from './online-metadata.ts';
+import { publish, whileLocked } from './publish.ts';
+import { endsOf, readRepository, type Repository } from './repository.ts';
+import { ATTENTION, OFFLINE_ROLES, type RoleName } from './roles.ts';
+import { signChange } from './sign-change.ts';
+import { stageChange } from './stage-change.ts';
+import { differencesFrom, type TargetContents } from './target-contents.ts';
+import { TufError } from './tuf-error.ts';
+
+/** What a service has for the upkeep of its repository. */
+export interface UpkeepOptions {
+  /** Where the repository is, or will be. */
+  readonly directory: string;
+  readonly clock: Clock;
+  /** Opens the online keys that lie in the data directory: the one in use, and the one that is to follow. */
+  readonly openOnlineKeys: () => Promise<readonly Signer[]>;
+  /** Called when something was signed. */
+  readonly onSigned: (versions: TufVersions) => void;
+  /** Called with each new failure, and with undefined when it is over. */
+  readonly onTrouble: (failure: string | undefined) => void;
+  /** Called when the targets do not say any more what they should, and with an empty list when they do again. */
+  readonly onDifference: (names: readonly string[]) => void;
+}
+
+/** What clients should get, once the service knows its own address. */
+export interface WantedTargets {
+  readonly contents: () => Promise<TargetContents>;
+  /** Opens the key of root and targets, where a service for development has it: then targets follow `contents` by themselves. */
+  readonly openRootKey?: (() => Promise<Signer>) | undefined;
+}
+
+/** Version of the metadata of each role. */
+export interface TufVersions {
+  readonly root: number;
+  readonly targets: number;
+  readonly snapshot: number;
+  readonly timestamp: number;
+}
+
+/** How the repository is. */
+export interface TufStatus {
+  /** Milliseconds since the epoch, and versions; undefined where it could not be read since the start. */
+  readonly ends?: Readonly<Record<RoleName, number>> | undefined;
+  readonly versions?: TufVersions | undefined;
+  /** Why it could not be read or signed at the last try. */
+  readonly failure?: string | undefined;
+  /** Names of targets that are not what clients should get. */
+  readonly differences: readonly string[];
+  /** How often the online key signed, and how often it should have and did not. */
+  readonly signatures: number;
+  readonly failures: number;
+}
+
+/** Milliseconds between two looks at the repository. An import by another process counts from the next one on. */
+const CHECK_INTERVAL = 2_000;
+/** Milliseconds between two comparisons with what clients should get, and between two tries after a failure. */
+const COMPARE_INTERVAL = 60_000;
+const RETRY_INTERVAL = 10_000;
+
+/** The upkeep of one repository. */
+export class TufUpkeep {
+  readonly #options: UpkeepOptions;
+  #wanted: WantedTargets | undefined;
+  #repository: Repository | undefined;
+  #stamp: string | undefined;
+  #failure: string | undefined;
+  #differences: readonly string[] = [];
+  #comparedAt = -Infinity;
+  #failedAt = -Infinity;
+  #signatures = 0;
+  #failures = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+  }
+
+  /** Compares the targets with `wanted` from now on, and checks now and then every two seconds. Resolves after the first check. */
+  async start(wanted: WantedTargets): Promise<void> {
+    this.#wanted = wanted;
+    this.#comparedAt = -Infinity;
+    await this.check();
+    this.#timer = setInterval(() => void this.check(), CHECK_INTERVAL).unref();
+  }
+
+  /** Resolves when nothing is written any more. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  /** The file at a path below the repository's URL. */
+  file(path: string): Uint8Array | undefined {
+    return this.#repository?.files.get(path);
+  }
+
+  /** Undefined while there is no repository. */
+  status(): TufStatus | undefined {
+    if (this.#repository === undefined && this.#failure === undefined) return undefined;
+    return {
+      ends: this.#repository && endsOf(this.#repository),
+      versions: this.#repository && versionsIn(this.#repository),
+      failure: this.#failure,
+      differences: this.#differences,
+      signatures: this.#signatures,
+      failures: this.#failures,
+    };
+  }
+
+  /** Reads what another process published, signs what is due, and compares. Never rejects: a failure is reported and tried again. Calls
+   * at the same time share one. */
+  check(): Promise<void> {
+    this.#running ??= this.#check().finally(() => (this.#running = undefined));
+    return this.#running;
+  }
+
+  async #check(): Promise<void> {
+    if (
+      this.#failure !== undefined &&
+      performance.now() - this.#failedAt < RETRY_INTERVAL &&
+      !(await this.#isChanged())
+    )
+      return;
+    try {
+      await this.#read();
+      await this.#sign();
+      if (performance.now() - this.#comparedAt >= COMPARE_INTERVAL) await this.#follow();
+      this.#trouble(undefined);
+    } catch (error) {
+      this.#failures++;
+      this.#failedAt = performance.now();
+      this.#trouble(messageOf(error));
+    }
+  }
+
+  #trouble(failure: string | undefined): void {
+    if (failure === this.#failure) return;
+    this.#failure = failure;
+    this.#options.onTrouble(failure);
+  }
+
+  async #isChanged(): Promise<boolean> {
+    return (await stampOf(this.#options.directory)) !== this.#stamp;
+  }
+
+  async #read(): Promise<void> {
+    const stamp = await stampOf(this.#options.directory);
+    if (stamp === this.#stamp) return;
+    const repository = await readRepository(this.#options.directory);
+    this.#put(repository, stamp);
+  }
+
+  #put(repository: Repository | undefined, stamp: string | undefined): void {
+    this.#repository = repository;
+    this.#stamp = stamp;
+    this.#comparedAt = -Infinity;
+  }
+
+  async #sign(): Promise<void> {
+    const { directory, clock } = this.#options;
+    const repository = this.#repository;
+    if (repository === undefined || dueAt(clock(), { ...repository, before: repository }) === 'nothing')
+      return;
+    await whileLocked(directory, async () => {
+      // Another process may have published since.
+      const current = (await readRepository(directory)) ?? repository;
+      const work = { root: current.root, targets: current.targets, before: current };
+      const due = dueAt(clock(), work);
+      if (due === 'nothing') return;
+      const signed = await signOnline(work, due, await this.#onlineKey(current), clock());
+      await publish(directory, { targets: current.targets, ...signed });
+      this.#signatures++;
+    });
+    await this.#published();
+  }
+
+  async #onlineKey({ root }: Repository): Promise<Signer> {
+    const keys = await this.#options.openOnlineKeys();
+    const key = keys.find(({ publicKey }) => isOnlineKey(root, publicKey)) ?? keys[0];
+    if (key !== undefined) return key;
+    throw new TufError('TUF_REFUSED', 'there is no online key', {
+      hint: 'Restore keys/tuf-online.key.pem from a backup.',
+    });
+  }
+
+  async #published(): Promise<void> {
+    await this.#read();
+    if (this.#repository !== undefined) this.#options.onSigned(versionsIn(this.#repository));
+  }
+
+  /** Signs and publishes what clients should get where the root key is there, and says what they should get and do not. */
+  async #follow(): Promise<void> {
+    if (this.#repository === undefined || this.#wanted === undefined) return;
+    const { contents, openRootKey } = this.#wanted;
+    const wanted = await contents();
+    if (openRootKey !== undefined) await this.#change(this.#repository, wanted, openRootKey);
+    const names = [...differencesFrom(this.#repository.targets.signed, wanted).keys()];
+    this.#comparedAt = performance.now();
+    if (names.join() === this.#differences.join()) return;
+    this.#differences = names;
+    this.#options.onDifference(names);
+  }
+
+  async #change(
+    repository: Repository,
+    contents: TargetContents,
+    openRootKey: () => Promise<Signer>,
+  ): Promise<void> {
+    const { directory, clock, openOnlineKeys } = this.#options;
+    const ends = endsOf(repository);
+    const renew = OFFLINE_ROLES.some((role) => ends[role] - clock() < ATTENTION[role]);
+    const staged = stageChange(repository, { contents, root: NO_EDITS, targets: NO_EDITS, renew }, clock());
+    if (staged === undefined) return;
+    const signed = await signChange(staged, await openRootKey());
+    await importChange(directory, signed, await openOnlineKeys(), clock());
+    await this.#published();
+  }
+}
+
+const NO_EDITS = { add: [], remove: [] };
+
+const versionsIn = ({ root, targets, snapshot, timestamp }: Repository): TufVersions => ({
+  root: root.signed.version,
+  targets: targets.signed.version,
+  snapshot: snapshot.signed.version,
+  timestamp: timestamp.signed.version,
+});
+
+/** Changes with every publication; undefined while there is none. */
+const stampOf = (directory: string): Promise<string | undefined> =>
+  stat(join(directory, 'timestamp.json'), { bigint: true }).then(
+    ({ ino, mtimeNs, size }) => `${ino} ${mtimeNs} ${size}`,
+    () => undefined,
+  );
