@@ -241,7 +241,13 @@ describe('mayfly init', function () {
     });
     expect(elsewhere.stderr).to.include('a root key is never overwritten');
     expect(await readFile(join(cwd, 'root.key.pem'), 'utf8')).to.equal(before);
-    expect((await readdir(cwd)).sort()).to.deep.equal(['data', 'empty', 'pass', 'root.key.pem', 'tuf-root.key.pem']);
+    expect((await readdir(cwd)).sort()).to.deep.equal([
+      'data',
+      'empty',
+      'pass',
+      'root.key.pem',
+      'tuf-root.key.pem',
+    ]);
   });
 
   it('refuses a place where it may not write', async function () {
