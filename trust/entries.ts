@@ -48,9 +48,11 @@ export const entriesOf = (root: TrustedRoot): readonly TrustEntry[] =>
     })),
   );
 
-type EntryNames = Pick<TrustEntry, 'key' | 'name' | 'id' | 'rootId'>;
+/** What names an entry. */
+export type EntryNames = Pick<TrustEntry, 'key' | 'name' | 'id' | 'rootId'>;
 
-function authorityNames(authority: TrustedAuthority): EntryNames {
+/** What names an authority. */
+export function authorityNames(authority: TrustedAuthority): EntryNames {
   const [first = new Uint8Array()] = authority.chain;
   const last = authority.chain.at(-1) ?? first;
   return {
@@ -70,7 +72,8 @@ function subjectOf(der: Uint8Array): string | undefined {
   }
 }
 
-const logNames = (log: TrustedLogInstance): EntryNames => ({
+/** What names a log. */
+export const logNames = (log: TrustedLogInstance): EntryNames => ({
   key: logKey(log),
   name: printable(log.baseUrl) || toBase64(log.logId),
   id: toBase64(log.logId),

@@ -5,6 +5,7 @@ import { action, type RegisterCommand } from '../program/command.ts';
 import { STORE_PASSWORD } from '../../trust/pkcs12-store.ts';
 import { endTrust } from './trust-end.ts';
 import { exportFiles } from './trust-export.ts';
+import { importTrustFile } from './trust-import.ts';
 import { registerTuf } from './tuf/tuf.ts';
 
 const EXAMPLES = `
@@ -27,6 +28,14 @@ Examples:
 
 Nothing is ever dropped: what was signed before that time goes on verifying. Of one that was superseded, take a time after the end of the
 last certificate that it issued: verifiers of signatures ask when the signature was made.`;
+
+const IMPORT_EXAMPLES = `
+Examples:
+  mayfly trust import --data /var/lib/mayfly trusted_root.json
+  mayfly trust import --data /var/lib/mayfly --take-ends exported/trusted_root.json      after a backup was restored
+
+What was signed by the other deployment goes on verifying, in the windows of the file. A log id that is there with another key and a
+CA that is there with another window are refused by name, and then nothing is taken. docs/migration.md has the whole way.`;
 
 /** Adds `trust`. */
 export const register: RegisterCommand = (program) => {
@@ -79,5 +88,17 @@ export const register: RegisterCommand = (program) => {
     .option('--json', 'print {"reason":…,"end":…,"ended":[…],"inForce":…}')
     .addHelpText('after', END_EXAMPLES)
     .action(action(endTrust));
+  trust
+    .command('import')
+    .summary('take over what the verifiers of another deployment trust')
+    .description(
+      'Takes the CAs, logs and timestamp authorities of a trusted root into the data directory; export hands them out with our own.',
+    )
+    .argument('<FILE>', 'trusted_root.json or client trust config of the other deployment')
+    .requiredOption('--data <dir>', 'the data directory; the service may run on it')
+    .option('--take-ends', 'where the file ends what is open here, take its end')
+    .option('--json', 'print {"taken":[…],"changed":[…],"known":…,"unusable":[…]}')
+    .addHelpText('after', IMPORT_EXAMPLES)
+    .action(action(importTrustFile));
   registerTuf(trust);
 };

@@ -1,17 +1,22 @@
 /** An instance in a directory that changes as an operator changes it, and the signatures that are made meanwhile. */
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleFromJSON } from '@sigstore/bundle';
 import { TrustedRoot as TrustedRootMessage } from '@sigstore/protobuf-specs';
 import { toSignedEntity, toTrustMaterial, Verifier } from '@sigstore/verify';
+import { adoptAuthority } from '../../../ca/adopt.ts';
 import { Issuance } from '../../../ca/issuance.ts';
 import type { Speaker } from '../../../cli/program/command.ts';
 import { platformCrypto } from '../../../cli/verify/platform-crypto.ts';
 import { toBase64 } from '../../../core/bytes.ts';
 import { openCtLog } from '../../../ct-log/ct-log.ts';
-import { createInstance } from '../../../instance/create-instance.ts';
+import {
+  createInstance,
+  type ExistingAuthority,
+  type NewAuthority,
+} from '../../../instance/create-instance.ts';
 import { certificateLogPaths, type DataPaths } from '../../../instance/data-paths.ts';
 import { openKey } from '../../../instance/open-key.ts';
 import { openAuthority } from '../../../service/open-authority.ts';
@@ -65,17 +70,33 @@ export class RenewableInstance {
   }
 
   /** Makes one as `init` does; its root key lies in `root.key.pem` beside it. */
-  static async make(): Promise<RenewableInstance> {
+  static make(): Promise<RenewableInstance> {
+    return RenewableInstance.#makeWith((root) => ({
+      organization: 'Test',
+      commonName: 'Test CA',
+      keyType: 'p256',
+      rootKey: { file: join(root, 'root.key.pem') },
+    }));
+  }
+
+  /** Makes one as `init --ca-key` does, with the CA of another and a log of its own. */
+  static async adopt(other: RenewableInstance): Promise<RenewableInstance> {
+    const [key, chainPem] = await Promise.all([
+      readFile(other.paths.intermediateKey),
+      readFile(other.paths.chain, 'utf8'),
+    ]);
+    const adopted = await adoptAuthority({ key, chainPem, clock: Date.now });
+    return RenewableInstance.#makeWith(() => adopted);
+  }
+
+  static async #makeWith(
+    authority: (root: string) => NewAuthority | ExistingAuthority,
+  ): Promise<RenewableInstance> {
     const root = await mkdtemp(join(tmpdir(), 'mayfly-renewal-'));
     const { paths } = await createInstance({
       data: join(root, 'data'),
       mode: 'production',
-      authority: {
-        organization: 'Test',
-        commonName: 'Test CA',
-        keyType: 'p256',
-        rootKey: { file: join(root, 'root.key.pem') },
-      },
+      authority: authority(root),
       origin: 'localhost/log/2026',
       sctExtensions: 'leaf_index',
       configText: 'oidc-issuers: {}\n',
@@ -131,7 +152,8 @@ export class RenewableInstance {
   async trustedRoot(): Promise<TrustedRoot> {
     const { root } = await readTrust(this.paths);
     const timestamps = trustedAuthority(this.#timestamps.chain, '/api/v1/timestamp');
-    return withPublicUrl({ ...root, timestampAuthorities: [timestamps] }, 'https://ca.example.org');
+    const timestampAuthorities = [timestamps, ...root.timestampAuthorities];
+    return withPublicUrl({ ...root, timestampAuthorities }, 'https://ca.example.org');
   }
 }
 
