@@ -1,11 +1,12 @@
 /** `mayfly trust`: what verifiers and signing clients are given. */
 import { Option } from '@commander-js/extra-typings';
 import { ADMISSION_CONTROLLERS } from '../../trust/admission/admission-policy.ts';
-import { action, type RegisterCommand } from '../program/command.ts';
+import { action, exitCodeOfJudge, type RegisterCommand } from '../program/command.ts';
 import { STORE_PASSWORD } from '../../trust/pkcs12-store.ts';
 import { endTrust } from './trust-end.ts';
 import { exportFiles } from './trust-export.ts';
 import { importTrustFile } from './trust-import.ts';
+import { diffTrust, showTrust } from './trust-show.ts';
 import { registerTuf } from './tuf/tuf.ts';
 
 const EXAMPLES = `
@@ -36,6 +37,16 @@ Examples:
 
 What was signed by the other deployment goes on verifying, in the windows of the file. A log id that is there with another key and a
 CA that is there with another window are refused by name, and then nothing is taken. docs/migration.md has the whole way.`;
+
+const SHOW_EXAMPLES = `
+Examples:
+  mayfly trust show trust
+  mayfly trust show /var/lib/mayfly --json
+  mayfly trust show https://ca.example.com
+  mayfly trust diff trust /var/lib/mayfly
+
+What comes from a URL is shown, not trusted. Exit status of diff: 0 they trust the same, 1 they do not, 2 wrong use, 3 one of them could not be
+read.`;
 
 /** Adds `trust`. */
 export const register: RegisterCommand = (program) => {
@@ -100,5 +111,24 @@ export const register: RegisterCommand = (program) => {
     .option('--json', 'print {"taken":[…],"changed":[…],"known":…,"unusable":[…]}')
     .addHelpText('after', IMPORT_EXAMPLES)
     .action(action(importTrustFile));
+  trust
+    .command('show')
+    .argument('[SOURCE]', 'a file, a directory or a URL (default: ./trust)')
+    .summary('print what is trusted, from when to when, and what ends next')
+    .description(
+      'Prints what a trusted_root.json, a directory of `trust export`, a data directory or a service trusts.',
+    )
+    .option('--json', 'print {"entries":[…],"nextEnd":…}')
+    .addHelpText('after', SHOW_EXAMPLES)
+    .action(action(showTrust, exitCodeOfJudge));
+  trust
+    .command('diff')
+    .argument('<A>', 'a file, a directory or a URL')
+    .argument('<B>', 'another one')
+    .summary('print in words what changes for whom from A to B')
+    .description('Prints what changes for those who verify with A when they verify with B.')
+    .option('--json', 'print {"differences":[…]}')
+    .addHelpText('after', SHOW_EXAMPLES)
+    .action(action(diffTrust, exitCodeOfJudge));
   registerTuf(trust);
 };

@@ -15,7 +15,9 @@ interface OpenApi {
 }
 
 const VALUES: Readonly<Record<string, string>> = {
-  ...{ log: '2026', path: '0/000', fingerprint: '0'.repeat(64) },
+  log: '2026',
+  path: '0/000',
+  fingerprint: '0'.repeat(64),
   file: 'trusted_root.json',
 };
 
