@@ -234,15 +234,9 @@ async function hasCheckpoint(log: HttpSource): Promise<boolean> {
   }
 }
 
-/** Of all logs that the directory knows: `log.vkey` is of the one in use, `log-NAME.vkey` of another. */
 async function trustedKeys(directory: string | undefined): Promise<CtCheckpointKey[] | undefined> {
   if (directory === undefined) return undefined;
-  const others = await readdir(directory).catch(() => []);
-  const files = ['log.vkey', ...others.filter((name) => /^log-.+\.vkey$/.test(name)).sort()];
-  return (await Promise.all(files.map((name) => keysIn(join(directory, name))))).flat();
-}
-
-async function keysIn(path: string): Promise<CtCheckpointKey[]> {
+  const path = join(directory, 'log.vkey');
   const hint = 'Make the directory with `mayfly trust export --data DIR --out DIR`.';
   const text = Buffer.from(await readLimited(path, '--trust', hint, true)).toString();
   try {

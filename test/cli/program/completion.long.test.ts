@@ -48,7 +48,7 @@ describe('mayfly completion', function () {
     const compare = (command: Command, path: readonly string[]): void => {
       const names = command.commands.map((sub) => sub.name());
       expect(bash(...path, ''), path.join(' ')).to.include.members(names);
-      const options = command.options.flatMap(({ long }) => long ?? []);
+      const options = command.options.flatMap(({ long, hidden }) => (hidden ? [] : (long ?? [])));
       expect(bash(...path, '--'), path.join(' ')).to.have.members([...options, '--help']);
       for (const sub of command.commands) compare(sub, [...path, sub.name()]);
     };
