@@ -8,12 +8,14 @@ import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 
-/** One measurement to make. `bodies` names a file with one JSON body a line. */
+/** One measurement to make. `bodies` names a file with one body a line: JSON, or base64 of another type. */
 export interface Order {
   readonly host: string;
   readonly port: number;
   readonly path: string;
   readonly bodies: string;
+  /** Of bodies in base64; undefined for JSON. */
+  readonly contentType?: string | undefined;
   readonly connections: number;
   readonly seconds: number;
   /** Milliseconds that each connection waits between an answer and its next request; default 0. */
@@ -22,6 +24,7 @@ export interface Order {
 
 /** What was measured; latencies in milliseconds. */
 export interface Measured {
+  /** Answers with 200 or 201, certificates or timestamps. */
   readonly certificates: number;
   readonly failures: number;
   readonly firstFailure: string;
@@ -37,11 +40,14 @@ let next = 0;
 function requestsOf(order: Order): Buffer[] {
   const known = prepared.get(order.bodies);
   if (known !== undefined) return known;
-  const head = `POST ${order.path} HTTP/1.1\r\nHost: ${order.host}\r\nContent-Type: application/json\r\n`;
+  const { contentType } = order;
+  const type = contentType ?? 'application/json';
+  const head = `POST ${order.path} HTTP/1.1\r\nHost: ${order.host}\r\nContent-Type: ${type}\r\n`;
   const requests = readFileSync(order.bodies, 'utf8')
     .split('\n')
     .filter((body) => body !== '')
-    .map((body) => Buffer.from(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`));
+    .map((line) => Buffer.from(line, contentType === undefined ? 'utf8' : 'base64'))
+    .map((body) => Buffer.concat([Buffer.from(`${head}Content-Length: ${body.length}\r\n\r\n`), body]));
   prepared.set(order.bodies, requests);
   return requests;
 }
@@ -61,7 +67,7 @@ async function drive(order: Order, requests: readonly Buffer[], results: Results
     const request = requests[next++ % requests.length] ?? Buffer.alloc(0);
     const begin = performance.now();
     const answer = await exchange(socket, request);
-    if (answer.startsWith('HTTP/1.1 200')) results.latencies.push(performance.now() - begin);
+    if (/^HTTP\/1\.1 20[01] /.test(answer)) results.latencies.push(performance.now() - begin);
     else {
       results.failures++;
       results.firstFailure ||= answer;

@@ -28,6 +28,8 @@ const OURS = `mayfly:
   require-rules: false
   rate-limit:
     principal: off
+  timestamps:
+    rate-limit: off
 `;
 
 /** A new data directory whose only issuer is the benchmark's, configured like GitHub Actions; `config` is another

@@ -11,6 +11,10 @@ export interface BenchOptions {
   readonly fulcio: boolean;
   /** Whether to measure what rules, many issuers and reloads cost. */
   readonly control: boolean;
+  /** Whether to measure timestamps. */
+  readonly timestamps: boolean;
+  /** Whether to measure certificates. */
+  readonly certificates: boolean;
   /** Issuers, with a rule each, that do not apply to the tokens. */
   readonly others: number;
   /** How often two systems that are compared are started anew. */
@@ -30,6 +34,8 @@ const HELP = `npm run bench -- [options]
   --distinct 20000   distinct token-key-proof sets
   --no-fulcio        do not measure Fulcio beside
   --no-control       do not measure what rules, many issuers and reloads cost
+  --no-timestamps    do not measure timestamps
+  --no-certificates  measure timestamps alone
   --others 1000      issuers and rules that do not apply to the tokens
   --starts 7         how often two systems that are compared are started anew
   --out FILE         where the JSON goes (default bench-results.json)
@@ -54,7 +60,9 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     rounds: whole('rounds', values.rounds ?? (smoke ? '1' : '3'), 1),
     sizes: sizes.split(',').map((size) => whole('sizes', size, 0)),
     fulcio: values.fulcio ?? !smoke,
-    control: values.control,
+    control: values.control && values.certificates,
+    timestamps: values.timestamps,
+    certificates: values.certificates,
     others: whole('others', values.others ?? (smoke ? '50' : '1000'), 1),
     starts: whole('starts', values.starts ?? (smoke ? '1' : '7'), 1),
     out: values.out,
@@ -72,6 +80,8 @@ const OPTIONS = {
   distinct: { type: 'string' },
   fulcio: { type: 'boolean' },
   control: { type: 'boolean', default: true },
+  timestamps: { type: 'boolean', default: true },
+  certificates: { type: 'boolean', default: true },
   others: { type: 'string' },
   starts: { type: 'string' },
   out: { type: 'string', default: 'bench-results.json' },

@@ -18,6 +18,7 @@ import { readOptions } from './options.ts';
 import { prefill } from './prefill.ts';
 import { canPin, endSoon } from './process.ts';
 import { floorRates, printControl, printFloors, printRows, withShare } from './report.ts';
+import { measureTimestamps, printTimestamps } from './timestamps.ts';
 import { measureFloor, rowsOf, type Bench, type Row } from './throughput.ts';
 
 const options = readOptions(process.argv.slice(2));
@@ -40,7 +41,7 @@ const bench: Bench = { options, load, bodies, log, floorSamples: { idle: [], bus
 
 const rows: Row[] = [];
 const data = createInstance(issuer.url);
-for (const size of options.sizes) {
+for (const size of options.certificates ? options.sizes : []) {
   if (size > 0) {
     log(`growing the log to ${size} entries …`);
     await prefill(data, size);
@@ -49,13 +50,14 @@ for (const size of options.sizes) {
   rows.push(...(await rowsOf(bench, 'mayfly, durable log', size, system)));
   await system.close();
 }
-const fulcio = options.fulcio ? findFulcio(log) : undefined;
+const fulcio = options.fulcio && options.certificates ? findFulcio(log) : undefined;
 if (fulcio !== undefined) {
   const system = await startFulcio(fulcio, issuer.url, options.serverCore);
   rows.push(...(await rowsOf(bench, 'fulcio v1.8.8, no log', null, system)));
   await system.close();
 }
 await measureFloor(bench);
+const timestamps = options.timestamps ? await measureTimestamps(bench, issuer.url) : undefined;
 const control = options.control ? await measureControl(bench, issuer.url) : undefined;
 await load.close();
 issuer.close();
@@ -71,12 +73,13 @@ const results = rows.map((row) => withShare(row, costs));
 const floors = { idle: floorRates(costs.idle), busy: floorRates(costs.busy) };
 writeFileSync(
   options.out,
-  `${JSON.stringify({ machine, costs, floors, options, rows: results, control }, null, 2)}\n`,
+  `${JSON.stringify({ machine, costs, floors, options, rows: results, timestamps, control }, null, 2)}\n`,
 );
 console.log(
   `${machine.cpu}, ${machine.cores} cores; ${machine.pinned}; Node ${machine.node}; floor by ${costs.idle.source}`,
 );
 printFloors(costs);
 printRows(results);
+if (timestamps !== undefined) printTimestamps(timestamps);
 if (control !== undefined) printControl(control);
 endSoon(log);

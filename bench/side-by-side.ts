@@ -11,7 +11,7 @@ import { cpuSeconds, median } from './process.ts';
 
 /** How the second of two systems compares with the first. */
 export interface Comparison {
-  /** Microseconds of CPU for a certificate, medians over the starts. */
+  /** Microseconds of CPU for an answer, medians over the starts. */
   readonly first: number;
   readonly second: number;
   /** Second ÷ first: the median over the starts. */
@@ -23,6 +23,9 @@ export interface Comparison {
 /** What {@link compare} is to do. */
 export interface ComparisonPlan {
   readonly bodies: string;
+  /** Where they are sent; default: `/api/v2/signingCert` takes JSON. */
+  readonly path?: string | undefined;
+  readonly contentType?: string | undefined;
   readonly starts: number;
   /** Of load on both, and of load before it. */
   readonly seconds: number;
@@ -55,11 +58,11 @@ export async function compare(
 async function compareOnce(
   [loadA, loadB]: readonly [LoadGenerator, LoadGenerator],
   [startA, startB]: readonly [Start, Start],
-  { bodies, seconds, warmup }: ComparisonPlan,
+  { bodies, path = '/api/v2/signingCert', contentType, seconds, warmup }: ComparisonPlan,
 ): Promise<[number, number]> {
   const [a, b] = [await startA(), await startB()];
   const during = (time: number): Promise<[Measured, Measured]> => {
-    const order = { path: '/api/v2/signingCert', bodies, connections: CONNECTIONS, seconds: time };
+    const order = { path, bodies, contentType, connections: CONNECTIONS, seconds: time };
     return Promise.all([
       loadA.measure({ ...order, host: a.host, port: a.port }),
       loadB.measure({ ...order, host: b.host, port: b.port }),

@@ -17,6 +17,9 @@ export const TIMESTAMP_JUMP_TOLERANCE = 2_000;
 /** Milliseconds between two readings that keep the clock honest while there are no requests. */
 const LOOK_EVERY = 1_000;
 
+/** Milliseconds for which what others say of the clock counts. */
+const WITNESS_MEMORY = 100;
+
 /** Why somebody else does not trust the clock, a sentence; undefined when they do. */
 export type ClockWitness = () => string | undefined;
 
@@ -35,6 +38,8 @@ export class TimestampClock {
   readonly #looks: NodeJS.Timeout;
   /** Whole seconds, in milliseconds, of the latest time that was returned. */
   #latest = -Infinity;
+  #testimony: string | undefined;
+  #askedAt = NaN;
 
   constructor({ clock, steadyClock, witnesses = [] }: TimestampClockOptions) {
     this.#clock = new SteadiedClock(clock, steadyClock, TIMESTAMP_JUMP_TOLERANCE);
@@ -64,15 +69,25 @@ export class TimestampClock {
   }
 
   #otherFault(now: number): string | undefined {
-    for (const witness of this.#witnesses) {
-      const fault = witness();
-      if (fault !== undefined) return fault;
+    const elapsed = now - this.#askedAt;
+    if (!(elapsed >= 0 && elapsed < WITNESS_MEMORY)) {
+      this.#askedAt = now;
+      this.#testimony = firstOf(this.#witnesses);
     }
+    if (this.#testimony !== undefined) return this.#testimony;
     const behind = this.#latest - now;
     return behind > 0
       ? `the clock is ${Math.ceil(behind)} ms behind the last timestamp; timestamps go on when it has caught up`
       : undefined;
   }
+}
+
+function firstOf(witnesses: readonly ClockWitness[]): string | undefined {
+  for (const witness of witnesses) {
+    const fault = witness();
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
 const HINT =

@@ -21,14 +21,16 @@ const LOW_TIME_MS = 2;
  * turn, and yields to new connections. */
 type Priority = 'normal' | 'low';
 
-/** Work that begins at the end of the turn in which it came, at most about {@link PER_TURN} pieces a turn. */
+/** Work that begins at the end of the turn in which it came, at most about `perTurn` pieces a turn. */
 export class Batcher {
   readonly #normal: (() => void)[] = [];
   readonly #low: (() => void)[] = [];
   readonly #acceptPriority: AcceptPriority;
+  readonly #perTurn: number;
   #isScheduled = false;
 
-  constructor(accepted: AcceptCount) {
+  constructor(accepted: AcceptCount, perTurn = PER_TURN) {
+    this.#perTurn = perTurn;
     this.#acceptPriority = new AcceptPriority(accepted);
   }
 
@@ -41,7 +43,7 @@ export class Batcher {
   }
 
   readonly #runTurn = (): void => {
-    for (const work of this.#normal.splice(0, PER_TURN)) work();
+    for (const work of this.#normal.splice(0, this.#perTurn)) work();
     if (this.#low.length > 0 && this.#acceptPriority.mayRun()) this.#beginLow();
     this.#isScheduled = this.#normal.length + this.#low.length > 0;
     if (this.#isScheduled) setImmediate(this.#runTurn);

@@ -21,7 +21,7 @@ import { readBody, type Body, type BodyLimits } from '../http/request-body.ts';
 import { TransportError } from '../http/transport-error.ts';
 import { problemOf, problemReply, type Problem } from '../reasons/problem.ts';
 import { parseTimestampJson } from './timestamp-json.ts';
-import type { TimestampRecords } from './timestamp-records.ts';
+import type { TimestampCaller, TimestampRecords } from './timestamp-records.ts';
 
 /** Where timestamps are asked for. @sigstore/sign up to 3.1 puts the path behind whatever URL it is configured with, which may
  * have the path already. */
@@ -36,6 +36,10 @@ const BODY_MEMORY = 4 * 1024 * 1024;
 
 /** Requests whose body is complete and that are not answered. */
 export const MAX_TIMESTAMPS_WAITING = 512;
+
+/** Timestamps that begin in one turn of the event loop, beside up to 32 signing requests, of which each costs several times as
+ * much. */
+const PER_TURN = 16;
 
 /** What an endpoint works with. */
 interface TimestampEndpointOptions {
@@ -65,7 +69,7 @@ export class TimestampEndpoint {
     this.#context = { answered: () => undefined, isClosing: options.isClosing };
     const queue = new LargeBodyQueue(options.accepted);
     this.#bodies = { memory: new BodyMemory(BODY_MEMORY), queue, longest: REQUEST_LIMIT };
-    this.#batcher = new Batcher(options.accepted);
+    this.#batcher = new Batcher(options.accepted, PER_TURN);
   }
 
   /** Whether timestamps are asked for at a path. */
@@ -132,15 +136,31 @@ export class TimestampEndpoint {
     this.#options.records.refused(problem, error, this.#callerOf(exchange));
   }
 
-  #callerOf(exchange: Exchange): Parameters<TimestampRecords['refused']>[2] {
-    const { clientAddress } = this.#options;
-    return {
-      requestId: exchange.requestId,
-      ms: exchange.ms,
-      get address() {
-        return clientAddress(exchange.request);
-      },
-    };
+  #callerOf(exchange: Exchange): TimestampCaller {
+    return new HttpTimestampCaller(exchange, this.#options.clientAddress);
+  }
+}
+
+/** The address costs something to find out, and few timestamps are written down with it. */
+class HttpTimestampCaller implements TimestampCaller {
+  readonly #exchange: Exchange;
+  readonly #clientAddress: ClientAddress;
+
+  constructor(exchange: Exchange, clientAddress: ClientAddress) {
+    this.#exchange = exchange;
+    this.#clientAddress = clientAddress;
+  }
+
+  get requestId(): string {
+    return this.#exchange.requestId;
+  }
+
+  get address(): string {
+    return this.#clientAddress(this.#exchange.request);
+  }
+
+  get ms(): number {
+    return this.#exchange.ms;
   }
 }
 
@@ -148,8 +168,8 @@ const DER_QUERY = 'application/timestamp-query';
 const DER_REPLY = 'application/timestamp-reply';
 
 /** The type without its parameters. */
-const mediaType = (header: string | undefined): string =>
-  (header ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+const mediaType = (header = ''): string =>
+  header === DER_QUERY ? DER_QUERY : header.replace(/;[^]*/, '').trim().toLowerCase();
 
 function decode(bytes: Buffer, contentType: string | undefined): TimestampRequest {
   switch (mediaType(contentType)) {

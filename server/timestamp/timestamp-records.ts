@@ -18,7 +18,7 @@ interface TimestampDestinations {
 }
 
 /** Who asked. */
-interface TimestampCaller {
+export interface TimestampCaller {
   readonly requestId: string;
   readonly address: string;
   /** Milliseconds since the request came in. */
