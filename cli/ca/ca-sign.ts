@@ -35,7 +35,7 @@ export async function sign(
     `Written to ${options.out}: take it to the server, and there:`,
     ...(forTimestamps
       ? [
-          '  mayfly tsa renew --data DIR --stage --install CHAIN   (the first one: mayfly tsa init --data DIR --install CHAIN)',
+          '  mayfly tsa renew --data DIR --stage CHAIN   (the first one: mayfly tsa init --data DIR --install CHAIN)',
         ]
       : ['  mayfly ca renew --data DIR --stage CHAIN']),
   ];

@@ -20,14 +20,11 @@ export interface CertificationOptions {
   readonly commonName?: string;
 }
 
-/** Throws {@link CommandError} `USAGE` unless exactly one way is chosen, and no option that belongs to another one. */
-export function checkWays(options: CertificationOptions, also = ''): void {
+/** Throws {@link CommandError} `USAGE`, which says `otherwise`, unless exactly one way is chosen and no option that belongs to another one. */
+export function checkWays(options: CertificationOptions, otherwise: string): void {
   const { rootKey, csr, install } = options;
   if ([rootKey, csr, install].filter((way) => way !== undefined).length !== 1)
-    throw usage(
-      `say how the certificate is made: --root-key FILE, or --csr FILE and then --install CHAIN${also}`,
-      'With --root-key at once; with the two others the root key stays where it is.',
-    );
+    throw usage(otherwise, 'With --root-key at once; with the others the root key stays where it is.');
   if (rootKey === undefined && (options.root ?? options.rootPassphraseFile) !== undefined)
     throw usage('--root and --root-passphrase-file belong to --root-key', 'Leave them out.');
   if (install !== undefined && (options.keyType ?? options.commonName) !== undefined)
@@ -50,7 +47,7 @@ export async function certifyHere(
     rootKey,
     clock: Date.now,
   });
-  return checkedChain(chain, key, directory);
+  return checkedChain(chain, key, directory.root);
 }
 
 /** All of the chain in force by default, so that a key of the wrong CA in it is recognised. */
@@ -65,11 +62,12 @@ export async function chainFromFile(
   key: KeyObject,
   directory: TimestampDirectory,
 ): Promise<string> {
-  return checkedChain(Buffer.from(await readLimited(file, '--install')).toString('latin1'), key, directory);
+  const text = Buffer.from(await readLimited(file, 'the chain')).toString('latin1');
+  return checkedChain(text, key, directory.root);
 }
 
-/** The chain as it is to be kept, if it is one for the key below the root in force and valid now. Throws AuthorityError. */
-export function checkedChain(chain: string, key: KeyObject, { root }: TimestampDirectory): string {
+/** The chain as it is to be kept, if it is one for the key, valid now, and below `root` (DER) where one is given. Throws AuthorityError. */
+export function checkedChain(chain: string, key: KeyObject, root?: Uint8Array): string {
   const spki = new Uint8Array(createPublicKey(key).export({ type: 'spki', format: 'der' }));
   return readTimestampChain(chain, { now: Date.now(), spki, root }).chainPem;
 }

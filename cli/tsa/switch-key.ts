@@ -14,7 +14,9 @@ import {
 import { quotedPath } from '../../storage/quoted-path.ts';
 import { isMissing } from '../../storage/read-whole.ts';
 import { readChain } from '../../trust/collect.ts';
-import { recordTrust } from '../../trust/ledger.ts';
+import { isWithin } from '../../trust/format/trusted-root.ts';
+import { recordTrust, type InstanceTrust } from '../../trust/ledger.ts';
+import { authorityKey } from '../../trust/union.ts';
 import { certificateLine } from '../ca/ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation } from '../program/invocation.ts';
@@ -34,11 +36,12 @@ export async function putInForce(directory: TimestampDirectory, speak: Speaker):
   // Without it, only the staged chain was left to be removed.
   const keyFile = isKeyThere ? paths.nextTimestampKey : paths.timestampKey;
   const key = await openKeyFile(keyFile, directory.passphrase);
-  const chain = checkedChain(await textOf(paths.nextTimestampChain), key, directory);
+  // Its root was that of the CA when it was staged; the CA may have another one by now.
+  const chain = checkedChain(await textOf(paths.nextTimestampChain), key);
   const [formerDer = new Uint8Array()] = await readChain(paths.timestampChain);
   const former = { line: certificateLine(await textOf(paths.timestampChain)), sha256: sha256(formerDer) };
   const isInForce = await sameChains(paths);
-  if (!isInForce) await recordTrust(paths);
+  if (!isInForce) requireTrusted(await recordTrust(paths), await readChain(paths.nextTimestampChain));
   try {
     if (!isInForce) await keepFormer(paths);
     await replaceDurably(paths.timestampChain, utf8(chain));
@@ -64,6 +67,16 @@ export async function putInForce(directory: TimestampDirectory, speak: Speaker):
     { chain: paths.timestampChain, key: paths.timestampKey, subject: certificateLine(chain) },
     lines.join('\n'),
   );
+}
+
+/** The time of what is staged may have been ended meanwhile, as after a theft. */
+function requireTrusted({ root }: InstanceTrust, chain: readonly Uint8Array[]): void {
+  const now = Date.now();
+  const entry = root.timestampAuthorities.find((one) => authorityKey(one) === authorityKey({ chain }));
+  if (entry === undefined || isWithin(entry.window, now)) return;
+  throw new CommandError('REFUSED', 'verifiers do not trust the staged certificate now: its time was ended', {
+    hint: 'Delete what is staged, tsa/next.pem and keys/tsa.next.key.pem, and stage another one.',
+  });
 }
 
 const mayEnd = (data: string, sha256: string): string =>

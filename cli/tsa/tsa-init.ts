@@ -34,7 +34,10 @@ type InitOptions = TimestampOptions & CertificationOptions;
  * chain alone makes an authority of it: what a crash leaves in between is taken up by the same command.
  */
 export async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
-  checkWays(options);
+  checkWays(
+    options,
+    'say how the certificate is made: --root-key FILE, or --csr FILE and then --install CHAIN',
+  );
   const directory = await openTimestampDirectory(options);
   const { paths } = directory;
   if (!(await isMissing(paths.timestampChain)))

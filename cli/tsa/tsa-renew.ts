@@ -30,8 +30,9 @@ import {
   type TimestampOptions,
 } from './timestamp-directory.ts';
 
-interface RenewOptions extends TimestampOptions, CertificationOptions {
-  readonly stage?: true;
+interface RenewOptions extends TimestampOptions, Omit<CertificationOptions, 'install'> {
+  /** The chain that was made of the request; true with the root key. */
+  readonly stage?: string | true;
   readonly switch?: true;
 }
 
@@ -44,25 +45,29 @@ export async function renew(options: RenewOptions, speak: Speaker): Promise<unde
     throw new CommandError('REFUSED', `${paths.root} has no timestamp authority that could be renewed`, {
       hint: `Make one: mayfly tsa init --data ${quotedPath(options.data)} --help`,
     });
+  const { csr } = options;
   if (options.switch === true) await putInForce(directory, speak);
-  else if (options.csr === undefined) await stage(options, directory, speak);
-  else await ask(options.csr, options, directory, speak);
+  else if (csr === undefined) await stage(options, directory, speak);
+  else await ask(csr, options, directory, speak);
   return undefined;
 }
 
 function checkStep(options: RenewOptions): void {
-  const ways = [options.rootKey, options.csr, options.install];
+  const { stage: chain, csr, rootKey } = options;
   if (options.switch === true) {
-    const others = [...ways, options.stage, options.keyType, options.commonName, options.root];
+    const others = [rootKey, csr, chain, options.keyType, options.commonName, options.root];
     if (others.every((option) => option === undefined)) return;
     throw usage('--switch stands alone', 'Stage the successor first, publish it, and then switch to it.');
   }
-  checkWays(options, ', with --stage; or --switch');
-  if (options.csr === undefined && options.stage !== true)
+  if (chain === true ? rootKey === undefined : rootKey !== undefined)
     throw usage(
-      'say --stage: a successor is published before it signs',
-      'Verifiers refuse timestamps by a key that they do not know yet. When they have the new trust material: --switch.',
+      '--root-key and --stage go together: --stage --root-key FILE; or --csr FILE, and then --stage CHAIN',
+      'Verifiers refuse timestamps by a key that they do not know yet, so a successor is staged first. When they have the new trust material: --switch.',
     );
+  checkWays(
+    chain === undefined || chain === true ? options : { ...options, install: chain },
+    'say what to do: --csr FILE and then --stage CHAIN, or --stage --root-key FILE; then --switch',
+  );
 }
 
 async function ask(
@@ -76,7 +81,7 @@ async function ask(
   const { key, keep } = await successorKey(options, directory);
   const pem = await requestFor(key, await nameOf(options, directory), directory);
   await keep();
-  const install = `${invocation()} tsa renew --data ${quotedPath(options.data)} --stage --install tsa-chain.pem`;
+  const install = `${invocation()} tsa renew --data ${quotedPath(options.data)} --stage tsa-chain.pem`;
   const lines = await requestElsewhere(csr, pem, install);
   speak.answer({ csr, key: file }, [`Key: ${file}`, ...lines].join('\n'));
 }
@@ -84,16 +89,17 @@ async function ask(
 /** The key is written first and the chain last: what a crash leaves in between is taken up by the same command. */
 async function stage(options: RenewOptions, directory: TimestampDirectory, speak: Speaker): Promise<void> {
   const { paths } = directory;
+  const file = options.stage === true ? undefined : options.stage;
   await refuseStaged(directory);
-  if (options.install !== undefined && (await isMissing(paths.nextTimestampKey)))
+  if (file !== undefined && (await isMissing(paths.nextTimestampKey)))
     throw new CommandError('REFUSED', `nothing was asked for: there is no ${paths.nextTimestampKey}`, {
       hint: 'Begin with --csr FILE: the key is made here, and the chain is the answer to its request.',
     });
   const { key, keep } = await successorKey(options, directory);
   const chain =
-    options.install === undefined
+    file === undefined
       ? await certifyHere(key, await nameOf(options, directory), options, directory)
-      : await chainFromFile(options.install, key, directory);
+      : await chainFromFile(file, key, directory);
   await keep();
   try {
     await writeDurably(paths.nextTimestampChain, utf8(chain), 0o644);

@@ -116,6 +116,6 @@ async function nextStep(paths: DataPaths, data: string): Promise<string | undefi
   if (await isThere(paths.nextTimestampChain))
     return `Next, when verifiers have the staged one: ${tsa('renew --data DIR --switch')}`;
   if (await isThere(paths.nextTimestampKey))
-    return `A request was made. Next: ${tsa('renew --data DIR --stage --install CHAIN')}`;
+    return `A request was made. Next: ${tsa('renew --data DIR --stage CHAIN')}`;
   return undefined;
 }

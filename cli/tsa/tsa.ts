@@ -14,7 +14,7 @@ A new key, each year, with the root key elsewhere:
   mayfly tsa renew --data /var/lib/mayfly --csr tsa.csr --passphrase-file pass.txt            on the server
   mayfly ca sign tsa.csr --timestamps --root root.pem --root-key root.key.pem --passphrase-file root-pass.txt --out tsa-chain.pem
                                                                             where the root key is
-  mayfly tsa renew --data /var/lib/mayfly --stage --install tsa-chain.pem --passphrase-file pass.txt
+  mayfly tsa renew --data /var/lib/mayfly --stage tsa-chain.pem --passphrase-file pass.txt
   mayfly trust export --data /var/lib/mayfly --out trust                    to those who verify; when they have it:
   mayfly tsa renew --data /var/lib/mayfly --switch --passphrase-file pass.txt
   then start the service anew
@@ -61,14 +61,16 @@ export const register: RegisterCommand = (program) => {
     .command('renew')
     .summary('stage a successor (--stage), and put it in force (--switch)')
     .description('Makes another key for timestamps, which is published before it signs.')
-    .option('--stage', 'make the successor, with --root-key or --install; it is published and signs nothing')
+    .option(
+      '--stage [chain]',
+      'stage the chain that was made of the request, or one that --root-key makes: it is published and signs nothing',
+    )
     .option('--switch', 'put the staged one in force from the next start of the service')
     .requiredOption('--data <dir>', SAYS.data)
     .option('--root-key <file>', SAYS.rootKey)
     .option('--root-passphrase-file <file>', SAYS.rootPassphraseFile)
     .option('--root <file>', SAYS.root)
     .option('--csr <file>', SAYS.csr)
-    .option('--install <chain>', SAYS.install)
     .option('--passphrase-file <file>', SAYS.passphraseFile)
     .option('--key-type <type>', SAYS.keyType)
     .option('--common-name <name>', SAYS.commonName)

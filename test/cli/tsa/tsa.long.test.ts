@@ -199,7 +199,7 @@ describe('mayfly tsa', function () {
     await good('tsa', 'renew', ...words, '--csr', 'two.csr');
     const sign = ['--root', 'root.pem', '--root-key', 'root.key.pem', '--passphrase-file', 'root-passphrase'];
     await good('ca', 'sign', 'two.csr', '--timestamps', ...sign, '--out', 'chain.pem');
-    await good('tsa', 'renew', ...words, '--stage', '--install', 'chain.pem');
+    await good('tsa', 'renew', ...words, '--stage', 'chain.pem');
   });
 
   it('refuses what does not fit by its name, without a change', async () => {
@@ -227,12 +227,14 @@ describe('mayfly tsa', function () {
         /ends at another root/,
       ],
       [[...renew, '--stage', '--root-key', 'root.key.pem'], /root\.key\.pem: .*passphrase/],
-      [[...renew, '--stage', '--install', 'foreign-root.pem'], /ends at another root than the one in force/],
-      [[...renew, '--stage', '--install', 'foreign-key.pem'], /key for timestamps does not belong/],
-      [[...renew, '--stage', '--install', 'ca-chain.pem'], /not timeStamping alone/],
-      [[...renew, '--stage', '--install', 'tsa.csr'], /cannot be read/],
-      [[...renew, '--install', 'foreign-key.pem'], /say --stage/],
-      [[...renew, '--stage', '--csr', 'a', '--install', 'b'], /say how the certificate is made/],
+      [[...renew, '--stage', 'foreign-root.pem'], /ends at another root than the one in force/],
+      [[...renew, '--stage', 'foreign-key.pem'], /key for timestamps does not belong/],
+      [[...renew, '--stage', 'ca-chain.pem'], /not timeStamping alone/],
+      [[...renew, '--stage', 'tsa.csr'], /cannot be read/],
+      [[...renew, '--root-key', 'root.key.pem'], /--root-key and --stage go together/],
+      [[...renew, '--stage'], /--root-key and --stage go together/],
+      [renew, /say what to do/],
+      [[...renew, '--csr', 'a', '--stage', 'b'], /say what to do/],
       [[...renew, '--switch', '--stage'], /stands alone/],
       [[...renew, '--switch'], /no successor is staged/],
       [[...renew, '--csr', 'b.csr', '--key-type', 'p384'], /begun already/],

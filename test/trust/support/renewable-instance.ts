@@ -9,6 +9,7 @@ import { toSignedEntity, toTrustMaterial, Verifier } from '@sigstore/verify';
 import { adoptAuthority } from '../../../ca/adopt.ts';
 import { Issuance } from '../../../ca/issuance.ts';
 import type { Speaker } from '../../../cli/program/command.ts';
+import { init } from '../../../cli/tsa/tsa-init.ts';
 import { platformCrypto } from '../../../cli/verify/platform-crypto.ts';
 import { toBase64 } from '../../../core/bytes.ts';
 import { openCtLog } from '../../../ct-log/ct-log.ts';
@@ -17,13 +18,14 @@ import {
   type ExistingAuthority,
   type NewAuthority,
 } from '../../../instance/create-instance.ts';
-import { certificateLogPaths, type DataPaths } from '../../../instance/data-paths.ts';
+import { certificateLogPaths, dataPaths, type DataPaths } from '../../../instance/data-paths.ts';
 import { openKey } from '../../../instance/open-key.ts';
-import { openAuthority } from '../../../service/open-authority.ts';
+import { openAuthority, signerOfChain } from '../../../service/open-authority.ts';
 import { encodeTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { readTrust } from '../../../trust/ledger.ts';
 import { withPublicUrl } from '../../../trust/public-urls.ts';
-import { trustedAuthority } from '../../../trust/trusted-entries.ts';
+import { SIGSTORE_POLICY } from '../../../tsa/format/object-identifiers.ts';
+import { TimestampAuthority } from '../../../tsa/timestamp-authority.ts';
 import { parseTimestampRequest } from '../../../tsa/timestamp-request.ts';
 import { exactly } from '../../../verify/identity-policy.ts';
 import { verifyCertificate, type Verification } from '../../../verify/verify-certificate.ts';
@@ -31,20 +33,17 @@ import { pemOf } from '../../ca/support/authority.ts';
 import { issued } from '../../ca/support/issuing.ts';
 import { openPolicy } from '../../ca/support/open-policy.ts';
 import { emailPrincipal } from '../../ca/support/principal.ts';
-import {
-  requestFor,
-  testTimestampAuthority,
-  timestampChain,
-  WITH_CERTIFICATE,
-  type TestTimestampChain,
-} from '../../tsa/support/test-authority.ts';
+import { requestFor, trustedClock, WITH_CERTIFICATE } from '../../tsa/support/test-authority.ts';
 
 /** What was signed with a certificate, and when. */
 export interface SignedArtifact {
   readonly certificate: Uint8Array;
   /** The CA certificates that came with it, DER. */
   readonly chain: readonly Uint8Array[];
-  /** A Sigstore bundle, with a timestamp. */
+  readonly signature: Uint8Array;
+  /** DER TimeStampResp over the signature. */
+  readonly timestamp: Uint8Array;
+  /** A Sigstore bundle, with the timestamp. */
   readonly bundle: unknown;
   /** Milliseconds since the epoch. */
   readonly time: number;
@@ -60,13 +59,11 @@ export class RenewableInstance {
   readonly paths: DataPaths;
   /** Milliseconds that the clock of the service is ahead of the real one. */
   skew = 0;
-  readonly #timestamps: TestTimestampChain;
 
-  private constructor(root: string, paths: DataPaths, timestamps: TestTimestampChain) {
+  private constructor(root: string, paths: DataPaths) {
     this.root = root;
     this.paths = paths;
     this.data = paths.root;
-    this.#timestamps = timestamps;
   }
 
   /** Makes one as `init` does; its root key lies in `root.key.pem` beside it. */
@@ -79,14 +76,16 @@ export class RenewableInstance {
     }));
   }
 
-  /** Makes one as `init --ca-key` does, with the CA of another and a log of its own. */
+  /** Makes one as `init --ca-key` and `tsa init` do, with the CA of another, a log and a key for timestamps of its own. */
   static async adopt(other: RenewableInstance): Promise<RenewableInstance> {
     const [key, chainPem] = await Promise.all([
       readFile(other.paths.intermediateKey),
       readFile(other.paths.chain, 'utf8'),
     ]);
     const adopted = await adoptAuthority({ key, chainPem, clock: Date.now });
-    return RenewableInstance.#makeWith(() => adopted);
+    const made = await RenewableInstance.#makeWith(() => adopted);
+    await init({ data: made.data, rootKey: other.path('root.key.pem') }, listener());
+    return made;
   }
 
   static async #makeWith(
@@ -102,12 +101,17 @@ export class RenewableInstance {
       configText: 'oidc-issuers: {}\n',
       clock: Date.now,
     });
-    return new RenewableInstance(root, paths, await timestampChain());
+    return new RenewableInstance(root, paths);
   }
 
   /** The path of a file beside the directory. */
   path(name: string): string {
     return join(this.root, name);
+  }
+
+  /** A copy of the data directory that lies beside it, as an instance. */
+  elsewhere(name: string): RenewableInstance {
+    return new RenewableInstance(this.root, dataPaths(this.path(name)));
   }
 
   remove(): Promise<void> {
@@ -132,8 +136,9 @@ export class RenewableInstance {
       const key = { kind: 'publicKey', content: pemOf(publicKey), proof } as const;
       const { certificate } = await issued(issuance, { token: 'token', key });
       const signature = sign('sha256', ARTIFACT, privateKey);
-      const bundle = bundleOf(certificate, signature, await this.#timestamp(signature));
-      return { certificate, chain: authority.chain, bundle, time: clock() };
+      const timestamp = await this.#timestamp(signature);
+      const bundle = bundleOf(certificate, signature, timestamp);
+      return { certificate, chain: authority.chain, signature, timestamp, bundle, time: clock() };
     } finally {
       await log.close();
     }
@@ -143,7 +148,17 @@ export class RenewableInstance {
   async #timestamp(signature: Uint8Array): Promise<Uint8Array> {
     // A second later: the authority says whole seconds, and a certificate may begin in the one that is.
     const clock = (): number => Date.now() + this.skew + 1000;
-    const authority = await testTimestampAuthority(clock, this.#timestamps);
+    const { timestampChain, timestampKey, nextTimestampKey } = this.paths;
+    const chainPem = await readFile(timestampChain, 'utf8');
+    const signer = await signerOfChain(chainPem, [timestampKey, nextTimestampKey], undefined);
+    const time = trustedClock(clock);
+    const authority = await TimestampAuthority.open({
+      chainPem,
+      signer,
+      clock: time,
+      policy: SIGSTORE_POLICY,
+      accuracySeconds: 1,
+    });
     const request = parseTimestampRequest(requestFor(signature, { rest: [WITH_CERTIFICATE] }));
     return (await authority.grant(request)).response;
   }
@@ -151,9 +166,7 @@ export class RenewableInstance {
   /** What verifiers are given now. */
   async trustedRoot(): Promise<TrustedRoot> {
     const { root } = await readTrust(this.paths);
-    const timestamps = trustedAuthority(this.#timestamps.chain, '/api/v1/timestamp');
-    const timestampAuthorities = [timestamps, ...root.timestampAuthorities];
-    return withPublicUrl({ ...root, timestampAuthorities }, 'https://ca.example.org');
+    return withPublicUrl(root, 'https://ca.example.org');
   }
 }
 
