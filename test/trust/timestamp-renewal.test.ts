@@ -126,9 +126,9 @@ describe('renewing the key for timestamps: before, during and after', function (
     await stage();
     const [next = new Uint8Array()] = await readChain(ca.paths.nextTimestampChain);
     await endTrust(
-      { data: ca.data, tsa: toHex(sha256(next)), at: rfc3339(Date.now() - 1000), reason: 'compromise' },
+      { data: ca.data, tsa: toHex(sha256(next)), at: rfc3339(Date.now()), reason: 'compromise' },
       listener(),
-    ).catch(() => undefined);
+    );
     const error = await failureOf(run({ switch: true }));
     expect(error)
       .to.have.property('message')
