@@ -122,7 +122,9 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   void stores.otherLogs.start();
   follower.start();
   const isDevelopment = development !== undefined;
-  const addressed = { ...stores, ...listeners, publicUrl: mayfly.publicUrl, isDevelopment };
+  const { publicUrl, timestamps } = mayfly;
+  const grantsTimestamps = timestamps.enabled;
+  const addressed = { ...stores, ...listeners, publicUrl, isDevelopment, grantsTimestamps };
   await tuf.start({
     contents: () => instanceTargets(paths, urlsOfService(addressed), clock()),
     openRootKey: isDevelopment ? await tufRootKeyOpener(paths) : undefined,

@@ -71,12 +71,15 @@ interface Addressed {
   /** Where it listens. */
   readonly url: string;
   readonly isDevelopment: boolean;
+  /** Of the configuration. */
+  readonly grantsTimestamps: boolean;
 }
 
 /** Where clients find the services, as far as a running service knows: as `mayfly trust export` says it, but for development, where it is the listener. */
-export const urlsOfService = ({ log, policy, publicUrl, url, isDevelopment }: Addressed): ServiceUrls => ({
-  publicUrl: publicUrl ?? (isDevelopment ? url : usualPublicUrl(log.identity)),
+export const urlsOfService = ({ log, policy, publicUrl, url, ...of }: Addressed): ServiceUrls => ({
+  publicUrl: publicUrl ?? (of.isDevelopment ? url : usualPublicUrl(log.identity)),
   openidProvider: providerForPeople(policy.current.issuers.map(({ definition }) => definition)),
+  grantsTimestamps: of.grantsTimestamps,
 });
 
 /** Opens the key of root and targets, which a directory for development has; undefined where it was taken away. */
