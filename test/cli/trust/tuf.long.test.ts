@@ -91,10 +91,9 @@ describe('mayfly trust tuf', function () {
     writeFileSync(path('data', 'config.yaml'), emailConfig(issuer.url, `{public-url: '${publicUrl}'}`));
   };
 
-  async function serve(): Promise<void> {
-    service = startMayfly(['serve', '--data', 'data', '--passphrase-file', 'pass', ...ANYWHERE, '--json'], {
-      cwd: scratch,
-    });
+  async function serve(listen = '127.0.0.1:0'): Promise<void> {
+    const words = ['--passphrase-file', 'pass', ...ANYWHERE, '--listen', listen, '--json'];
+    service = startMayfly(['serve', '--data', 'data', ...words], { cwd: scratch });
     ({ url } = JSON.parse(await service.firstLine) as { url: string });
   }
 
@@ -174,16 +173,15 @@ describe('mayfly trust tuf', function () {
     expect(stderr).to.include('nothing would change');
     expect(await replay('Once a year')).to.include('Root: version 1 becomes 2');
     await expectClients('https://new.example.org');
-    expect(await replay('After a backup was restored').catch(String)).to.match(
-      /the targets|its root|published already|have version/,
-    );
 
     service.child.kill('SIGTERM');
     await service.ended;
     rmSync(path('data', 'tuf'), { recursive: true });
     cpSync(path('backup'), path('data', 'tuf'), { recursive: true });
-    await serve();
-    clients = clients.map((client) => client);
+    // At the address that the clients have.
+    await serve(new URL(url).host);
+    for (const client of clients)
+      expect(await client.fetch('trusted_root.json').catch(String)).to.match(/refreshing|version/i);
     await replay('After a backup was restored');
     await replay('After a backup was restored', undefined, { 'change.json': 'year.json' });
     expect((await role('root')).version).to.equal(2);
@@ -198,6 +196,7 @@ describe('mayfly trust tuf', function () {
       'pass',
     );
     expect(stdout).to.include('All of it is published already');
+    await expectClients('https://new.example.org');
   });
 
   it('shares the keys among several signers, and takes one away', async () => {

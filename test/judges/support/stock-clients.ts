@@ -61,6 +61,14 @@ const CLIENTS = {
       await run('go', ['build', '-o', join(folder, 'sigstore-go'), '.'], { cwd: source });
     },
   },
+  'tuf-go-1.2.2': {
+    program: 'tuf-go',
+    installer: 'go',
+    install: async (folder) => {
+      const source = join(projectRoot, 'test/judges/tuf-go');
+      await run('go', ['build', '-o', join(folder, 'tuf-go'), '.'], { cwd: source });
+    },
+  },
   'cosign-3.1.2': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.1.2', 'cosign'),
   'cosign-3.0.6': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.0.6', 'cosign', true),
   'cosign-2.6.3': goProgram('github.com/sigstore/cosign/v2/cmd/cosign@v2.6.3', 'cosign', true),

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { generateKey } from '../../../signers/key-types.ts';
 import { localSigner } from '../../../signers/local-signer.ts';
 import { importChange } from '../../../trust/tuf/import-change.ts';
-import { signMetadata } from '../../../trust/tuf/metadata.ts';
+import { parseMetadata, signMetadata } from '../../../trust/tuf/metadata.ts';
 import { newTimestamp, nextVersion } from '../../../trust/tuf/new-metadata.ts';
 import { dueAt, signOnline } from '../../../trust/tuf/online-metadata.ts';
 import { publish, whileLocked } from '../../../trust/tuf/publish.ts';
@@ -215,6 +215,20 @@ describe('trust/tuf', () => {
     expect(String(await failureOf(made.read()))).to.match(/is not what was signed/);
     rmSync(join(made.directory, target));
     expect(String(await failureOf(made.read()))).to.match(/ENOENT/);
+  });
+
+  it('reads no key under a foreign id, which a threshold would count twice', async () => {
+    const { root } = await (await testRepository()).read();
+    const json = JSON.parse(JSON.stringify(root.toJSON())) as {
+      signed: { keys: Record<string, unknown>; roles: Record<string, { keyids: string[] }> };
+    };
+    const [[id, key] = ['', {}]] = Object.entries(json.signed.keys);
+    const foreign = id.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
+    json.signed.keys[foreign] = key;
+    json.signed.roles['root']?.keyids.push(foreign);
+    expect(() => parseMetadata('root', Buffer.from(JSON.stringify(json)))).to.throw(
+      /under an id that is not its own/,
+    );
   });
 
   it('lets one process write at a time', async () => {
