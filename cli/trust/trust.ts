@@ -3,6 +3,7 @@ import { Option } from '@commander-js/extra-typings';
 import { ADMISSION_CONTROLLERS } from '../../trust/admission/admission-policy.ts';
 import { action, exitCodeOfJudge, type RegisterCommand } from '../program/command.ts';
 import { STORE_PASSWORD } from '../../trust/pkcs12-store.ts';
+import { fetchTrust } from './fetch/trust-fetch.ts';
 import { endTrust } from './trust-end.ts';
 import { exportFiles } from './trust-export.ts';
 import { importTrustFile } from './trust-import.ts';
@@ -47,6 +48,14 @@ Examples:
 
 What comes from a URL is shown, not trusted. Exit status of diff: 0 they trust the same, 1 they do not, 2 wrong use, 3 one of them could not be
 read.`;
+
+const FETCH_EXAMPLES = `
+Examples:
+  mayfly trust fetch https://ca.example.com --fingerprint 3b7c… --out trust
+  mayfly trust fetch https://ca.example.com --out trust                      later, as often as you like
+
+The fingerprint is printed by init, and by mayfly trust tuf status where the service runs. What the server sends counts only where the keys that
+are trusted signed it: another root, an older state, a file too long or too late is refused, and then nothing in --out has changed.`;
 
 /** Adds `trust`. */
 export const register: RegisterCommand = (program) => {
@@ -130,5 +139,17 @@ export const register: RegisterCommand = (program) => {
     .option('--json', 'print {"differences":[…]}')
     .addHelpText('after', SHOW_EXAMPLES)
     .action(action(diffTrust, exitCodeOfJudge));
+  trust
+    .command('fetch')
+    .argument('<URL>', 'base URL of the service, or of a TUF repository')
+    .summary('get what is trusted from a service, by one hash')
+    .description(
+      'Gets the files of the TUF repository of a service: the first time by the hash of its root, later by what was trusted before.',
+    )
+    .requiredOption('--out <dir>', 'where to write; made if it is not there')
+    .option('--fingerprint <sha256>', 'of the TUF root; the first time only')
+    .option('--json', 'print {"directory":…,"files":[…],"root":…,"changes":[…]}')
+    .addHelpText('after', FETCH_EXAMPLES)
+    .action(action(fetchTrust));
   registerTuf(trust);
 };

@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { fetchTrust } from '../../../cli/trust/fetch/trust-fetch.ts';
+import { CommandError, type Speaker } from '../../../cli/program/command.ts';
+import type { TargetContents } from '../../../trust/tuf/target-contents.ts';
+import { generateKey } from '../../../signers/key-types.ts';
+import { tufKey } from '../../../trust/tuf/tuf-key.ts';
+import { localSigner } from '../../../signers/local-signer.ts';
+import { failureAs } from '../../support/failure.ts';
+import {
+  change,
+  Mirror,
+  removeScratch,
+  testRepository,
+  type TestRepository,
+} from '../../trust/tuf/support/repository.ts';
+
+const DAY = 86_400_000;
+const shape = (name: string): TargetContents =>
+  new Map([
+    [
+      'trusted_root.json',
+      { text: readFileSync(`test/vectors/trust-shapes/${name}/trusted_root.json`, 'utf8') },
+    ],
+  ]);
+
+describe('mayfly trust fetch', function () {
+  this.timeout(20_000);
+  let repository: TestRepository;
+  let mirror: Mirror;
+  let out: string;
+  beforeEach(async () => {
+    repository = await testRepository(Date.now() - DAY / 2);
+    mirror = await Mirror.start();
+    mirror.show(await change(repository, { contents: shape('ca-only') }, { now: Date.now() - DAY / 3 }));
+    out = join(mkdtempSync(join(tmpdir(), 'mayfly-fetched-')), 'trust');
+  });
+  afterEach(() => {
+    mirror.stop();
+    removeScratch();
+    rmSync(join(out, '..'), { recursive: true });
+  });
+
+  let answered: Record<string, unknown>;
+  const speak: Speaker = {
+    json: true,
+    answer: (result) => {
+      answered = result;
+    },
+    record: () => Promise.resolve(true),
+    note: () => undefined,
+    progress: () => undefined,
+  };
+  const fetch = (fingerprint?: string): Promise<undefined> =>
+    fetchTrust(fingerprint === undefined ? { out } : { out, fingerprint }, speak, [mirror.url]);
+  const hashOf = (file: string): string =>
+    createHash('sha256')
+      .update(mirror.files.get(file) ?? '')
+      .digest('hex');
+  /** Everything in the directory. */
+  const contentsOfOut = (): Readonly<Record<string, string>> =>
+    Object.fromEntries(
+      readdirSync(out, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ parentPath, name }) => [
+          join(parentPath, name),
+          readFileSync(join(parentPath, name), 'utf8'),
+        ]),
+    );
+  const expectRefusal = async (pattern: RegExp, fingerprint?: string): Promise<void> => {
+    const before = contentsOfOut();
+    const error = await failureAs(CommandError, fetch(fingerprint));
+    expect(error.message).to.match(pattern);
+    expect(contentsOfOut()).to.deep.equal(before);
+  };
+
+  it('gets everything by one hash, and later follows changes and new roots without it', async () => {
+    await fetch(hashOf('1.root.json'));
+    const text = (name: string): string => shape(name).get('trusted_root.json')?.text ?? '';
+    expect(readFileSync(join(out, 'trusted_root.json'), 'utf8')).to.equal(text('ca-only'));
+    expect(answered['files']).to.deep.equal(['trusted_root.json']);
+    await fetch();
+    expect(answered['changes']).to.deep.equal([]);
+    const next = await generateKey('p256');
+    const add = [tufKey(localSigner(next).publicKey)];
+    mirror.show(
+      await change(
+        repository,
+        { contents: shape('tsa'), root: { add, remove: [] } },
+        { keys: [repository.rootKey, next] },
+      ),
+    );
+    await fetch();
+    expect(answered['root']).to.include({ version: 2 });
+    expect(answered['changes']).to.have.length.greaterThan(0);
+    expect(readFileSync(join(out, 'trusted_root.json'), 'utf8')).to.equal(text('tsa'));
+    // The fingerprint of the first root leads to the newest one, too.
+    out = join(out, '..', 'another');
+    await fetch(`sha256:${hashOf('1.root.json').toUpperCase()}`);
+    expect(answered['root']).to.include({ version: 2 });
+  });
+
+  it('refuses another root, and one that nobody named', async () => {
+    mkdirSync(out);
+    await expectRefusal(/is another one: its SHA-256 is [0-9a-f]{64}, not 0{64}/, '0'.repeat(64));
+    await expectRefusal(/nothing says yet which repository/);
+    await expectRefusal(/64 hexadecimal digits/, 'abc');
+    const fingerprint = hashOf('1.root.json');
+    const other = await testRepository();
+    mirror.show(await other.read());
+    await expectRefusal(/is another one/, fingerprint);
+  });
+
+  it('refuses a repository of others, an older state, an end, and files that are not right', async () => {
+    const fingerprint = hashOf('1.root.json');
+    const old = new Map(mirror.files);
+    mirror.show(await change(repository, { contents: shape('tsa') }));
+    await fetch(fingerprint);
+    await expectRefusal(/follows a repository already/, fingerprint);
+    const good = new Map(mirror.files);
+    const show = (files: ReadonlyMap<string, Uint8Array>): void => {
+      mirror.show({ files: new Map(files) });
+    };
+    show(old);
+    await expectRefusal(/older than the one that was seen before/);
+    mirror.show(await (await testRepository()).read());
+    await expectRefusal(/not signed by the keys that are trusted|older than/);
+    show(good);
+    for (const name of good.keys())
+      if (name.endsWith('trusted_root.json')) mirror.files.set(name, new Uint8Array(Buffer.from('other')));
+    await expectRefusal(/not the one that its metadata names|longer than its metadata|is refused/);
+    show(good);
+    mirror.files.set('timestamp.json', new Uint8Array(9 << 20));
+    await expectRefusal(/longer than/);
+    mirror.files.delete('timestamp.json');
+    await expectRefusal(/is refused/);
+    const before = contentsOfOut();
+    const gone = await failureAs(CommandError, fetchTrust({ out }, speak, ['http://127.0.0.1:1']));
+    expect([gone.code, contentsOfOut()]).to.deep.equal(['UNREACHABLE', before]);
+  });
+
+  it('refuses metadata that has ended', async () => {
+    const ended = await testRepository(Date.now() - 30 * DAY);
+    mirror.show(await ended.read());
+    mkdirSync(out);
+    await expectRefusal(/its metadata has ended/, hashOf('1.root.json'));
+  });
+});
