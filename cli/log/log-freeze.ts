@@ -37,7 +37,8 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
     { origin, size, root: toBase64(root), frozenAt: rfc3339(frozenAt) },
     [
       `${origin} ended at ${rfc3339(frozenAt)} with ${size} entries, for good.`,
-      'A service on this directory now answers reads and issues nothing. Files for any web server: mayfly log export',
+      'A service on this directory now answers reads and issues nothing, until another log follows it: mayfly log rotate.',
+      'Files for any web server: mayfly log export',
     ].join('\n'),
   );
   return undefined;
