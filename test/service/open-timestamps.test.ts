@@ -1,0 +1,118 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect } from 'chai';
+import { AuthorityError } from '../../ca/authority-error.ts';
+import { createAuthorityChain, type AuthorityChain } from '../../ca/ceremony.ts';
+import { certifyTimestamps } from '../../ca/timestamp-certificate.ts';
+import { parseConfig } from '../../config/load/load.ts';
+import { encodePem } from '../../core/pem.ts';
+import { DataDirectoryError } from '../../instance/data-directory-error.ts';
+import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
+import { createServiceLog } from '../../server/operator/service-log.ts';
+import { openTimestamps, type OpenedTimestamps } from '../../service/open-timestamps.ts';
+import { ShutdownOrder } from '../../service/shutdown-order.ts';
+import { writeKeyPem } from '../../signers/key-file.ts';
+import { generateKey } from '../../signers/key-types.ts';
+import { TimestampError } from '../../tsa/timestamp-error.ts';
+import { parseTimestampRequest } from '../../tsa/timestamp-request.ts';
+import { failureAs } from '../support/failure.ts';
+import { requestFor } from '../tsa/support/test-authority.ts';
+
+const REQUEST = parseTimestampRequest(requestFor(Buffer.from('data')));
+
+describe('service/open-timestamps', () => {
+  let paths: DataPaths;
+  let authority: AuthorityChain;
+  let key: KeyObject;
+  let shutdown: ShutdownOrder;
+  const clock = Date.now;
+
+  before(async () => {
+    authority = await createAuthorityChain({
+      organization: 'Test',
+      commonName: 'Test CA',
+      keyType: 'p256',
+      clock,
+      dev: false,
+    });
+  });
+  beforeEach(async () => {
+    paths = dataPaths(await mkdtemp(join(tmpdir(), 'mayfly-timestamps-')));
+    for (const path of [paths.timestampChain, paths.timestampKey])
+      await mkdir(dirname(path), { recursive: true });
+    key = await generateKey('p256');
+    await writeFile(paths.timestampKey, writeKeyPem(key));
+    await writeFile(paths.timestampChain, await chainFor(key));
+    shutdown = new ShutdownOrder();
+  });
+  afterEach(async () => {
+    await shutdown.close();
+    await rm(paths.root, { recursive: true });
+  });
+
+  const chainFor = (signing: KeyObject): Promise<string> =>
+    certifyTimestamps(createPublicKey(signing), 'Test timestamps', {
+      root: encodePem('CERTIFICATE', authority.rootDer),
+      rootKey: authority.rootKey,
+      clock,
+    });
+
+  const open = (
+    config = '{}',
+    over: Partial<Parameters<typeof openTimestamps>[0]> = {},
+  ): Promise<OpenedTimestamps | undefined> => {
+    const { timestamps } = parseConfig(`mayfly: {timestamps: ${config}}`).mayfly;
+    const log = createServiceLog({ write: () => undefined }, 'error');
+    return openTimestamps({ clock, ...over }, paths, timestamps, log, shutdown);
+  };
+
+  it('opens what init has made', async () => {
+    const opened = await open('{policy: 1.2.3, log-grants: true, rate-limit: off}');
+    expect(opened).to.include({ logsGrants: true, rateLimit: undefined });
+    expect(opened?.faultAt(clock())).to.equal(undefined);
+    expect((await opened?.authority.grant(REQUEST))?.response).to.have.length.above(500);
+  });
+
+  it('grants nothing in an older directory, and where it is turned off', async () => {
+    expect(await open('{enabled: false}')).to.equal(undefined);
+    await rm(paths.timestampChain);
+    expect(await open()).to.equal(undefined);
+  });
+
+  it('signs with the key of the successor where a switch was interrupted', async () => {
+    const next = await generateKey('p256');
+    await writeFile(paths.nextTimestampKey, writeKeyPem(next));
+    await writeFile(paths.timestampChain, await chainFor(next));
+    expect(await open()).to.not.equal(undefined);
+    await rename(paths.nextTimestampKey, paths.timestampKey);
+    expect(await open()).to.not.equal(undefined);
+  });
+
+  it('does not start with the key of another certificate, without a key, or with the chain of the CA', async () => {
+    await writeFile(paths.timestampKey, writeKeyPem(await generateKey('p256')));
+    expect((await failureAs(AuthorityError, open())).code).to.equal('KEY_MISMATCH');
+    await rm(paths.timestampKey);
+    await failureAs(DataDirectoryError, open());
+    await writeFile(paths.timestampKey, writeKeyPem(authority.intermediateKey));
+    const ca = [authority.intermediateDer, authority.rootDer];
+    await writeFile(paths.timestampChain, ca.map((der) => encodePem('CERTIFICATE', der)).join(''));
+    expect((await failureAs(AuthorityError, open())).code).to.equal('EXTENDED_KEY_USAGE');
+  });
+
+  it('starts when the certificate has ended, and grants nothing: issuing must go on', async () => {
+    const later = clock() + 20 * 366 * 86_400_000;
+    const opened = await open('{}', { clock: () => later });
+    expect(opened?.faultAt(later)).to.match(/^the certificate for timestamps ended/);
+    const error = await failureAs(TimestampError, opened?.authority.grant(REQUEST));
+    expect(error.code).to.equal('TIMESTAMP_CERTIFICATE');
+  });
+
+  it('stops while somebody else does not trust the clock', async () => {
+    const opened = await open('{}', { witness: () => 'the log does not trust the clock' });
+    expect((await failureAs(TimestampError, opened?.authority.grant(REQUEST))).code).to.equal(
+      'TIMESTAMP_CLOCK',
+    );
+  });
+});
