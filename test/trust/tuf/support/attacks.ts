@@ -192,6 +192,17 @@ export function describeClients(
       await expectAll('second');
     });
 
+    it('refuse root and targets that ended, and go on when these are signed again', async () => {
+      repository = await testRepository(Date.now() - 800 * DAY);
+      await resign();
+      await show();
+      clients = await make(mirror.url, mirror.files.get('1.root.json') ?? new Uint8Array());
+      await expectRefusals(/[Ee]xpired/);
+      await change(repository, { renew: true });
+      await show();
+      await expectAll('first');
+    });
+
     it('go on after a backup was restored, and after that with the change that it lacked', async () => {
       const backup = `${repository.directory}.backup`;
       cpSync(repository.directory, backup, { recursive: true });
