@@ -59,11 +59,18 @@ export class RenewableInstance {
   readonly paths: DataPaths;
   /** Milliseconds that the clock of the service is ahead of the real one. */
   skew = 0;
+  readonly #passphrase: string | undefined;
 
-  private constructor(root: string, paths: DataPaths) {
+  private constructor(root: string, paths: DataPaths, passphrase?: string) {
     this.root = root;
     this.paths = paths;
     this.data = paths.root;
+    this.#passphrase = passphrase;
+  }
+
+  /** One whose directory `data` in `root` commands have made. */
+  static at(root: string, data: string, passphrase?: string): RenewableInstance {
+    return new RenewableInstance(root, dataPaths(join(root, data)), passphrase);
   }
 
   /** Makes one as `init` does; its root key lies in `root.key.pem` beside it. */
@@ -121,11 +128,11 @@ export class RenewableInstance {
   /** Starts, issues a certificate, signs with it, and ends. */
   async sign(): Promise<SignedArtifact> {
     const clock = (): number => Date.now() + this.skew;
-    const { authority } = await openAuthority(this.paths, undefined, clock);
+    const { authority } = await openAuthority(this.paths, this.#passphrase, clock);
     const { directory, ecdsaKey, ed25519Key } = certificateLogPaths(this.paths, '2026');
     const signers = {
-      treeHead: await openKey(ecdsaKey, undefined),
-      checkpoint: await openKey(ed25519Key, undefined),
+      treeHead: await openKey(ecdsaKey, this.#passphrase),
+      checkpoint: await openKey(ed25519Key, this.#passphrase),
     };
     const log = await openCtLog({ directory, signers, chain: authority.chain, clock });
     try {
@@ -150,7 +157,7 @@ export class RenewableInstance {
     const clock = (): number => Date.now() + this.skew + 1000;
     const { timestampChain, timestampKey, nextTimestampKey } = this.paths;
     const chainPem = await readFile(timestampChain, 'utf8');
-    const signer = await signerOfChain(chainPem, [timestampKey, nextTimestampKey], undefined);
+    const signer = await signerOfChain(chainPem, [timestampKey, nextTimestampKey], this.#passphrase);
     const time = trustedClock(clock);
     const authority = await TimestampAuthority.open({
       chainPem,

@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto';
+import { copyFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { rfc3339 } from '../../../core/clock.ts';
+import { decodePem, encodePem } from '../../../core/pem.ts';
+import { parseTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
+import { documentedBlocks, runBlock } from '../../support/documented-blocks.ts';
+import {
+  judge,
+  RenewableInstance,
+  stockComplaint,
+  type SignedArtifact,
+} from '../../trust/support/renewable-instance.ts';
+
+const PAGE = 'rotation.md';
+
+describe('docs/rotation.md, to the letter', function () {
+  this.timeout(120_000);
+  let scratch: string;
+  let ca: RenewableInstance;
+  beforeEach(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'mayfly-rotation-'));
+    await run('mayfly init --data /var/lib/mayfly --root-key-out root.key.pem --origin localhost/log/2026');
+    ca = RenewableInstance.at(scratch, 'data');
+    const pems = await readFile(ca.paths.chain, 'utf8');
+    await writeFile(ca.path('root.pem'), pems.slice(pems.lastIndexOf('-----BEGIN')));
+  });
+  afterEach(() => rm(scratch, { recursive: true }));
+
+  const run = (block: string, values: Readonly<Record<string, string>> = {}): Promise<string> =>
+    runBlock(block, scratch, { '/var/lib/mayfly': 'data', ...values });
+
+  const fingerprint = async (): Promise<string> =>
+    createHash('sha256')
+      .update(decodePem(await readFile(ca.paths.chain, 'latin1'))[0]?.bytes ?? '')
+      .digest('hex');
+
+  async function accepts(
+    root: TrustedRoot,
+    artifacts: Readonly<Record<string, SignedArtifact>>,
+  ): Promise<void> {
+    for (const [name, artifact] of Object.entries(artifacts)) {
+      const { ok, steps } = await judge(artifact, root);
+      expect(ok, `${name}: ${JSON.stringify(steps.filter((step) => !step.ok))}`).to.equal(true);
+      expect(stockComplaint(artifact, root), `${name} by sigstore-js`).to.equal(undefined);
+    }
+  }
+
+  it('a new root: published beside the old one, then in force, then the old one ends', async () => {
+    const [ask = '', sign = '', stage = '', switchOver = ''] = await documentedBlocks(PAGE, 'A new root');
+    const before = await ca.sign();
+    await run(ask);
+    await run(sign);
+    expect(await run(stage)).to.match(
+      /new root CN=Example root G2, O=Example|new root O=Example, CN=Example root G2/,
+    );
+    const during = await ca.sign();
+    const handedOut = await ca.trustedRoot();
+    const former = await fingerprint();
+    await run(switchOver);
+    const after = await ca.sign();
+    await accepts(handedOut, { before, during, after });
+    const [end = ''] = await documentedBlocks(PAGE, 'The end of a window');
+    await run(end, { FINGERPRINT: former });
+    const ended = await ca.trustedRoot();
+    expect(ended.certificateAuthorities.map(({ window }) => window.end)).to.include(Date.UTC(2027, 0, 1));
+    await accepts(ended, { before, during, after });
+  });
+
+  it('a stolen key of the issuing CA: its copies are refused from then on', async () => {
+    const [end = '', renew = ''] = await documentedBlocks(PAGE, 'A stolen key of the issuing CA');
+    const before = await ca.sign();
+    await cp(ca.data, ca.path('stolen'), { recursive: true });
+    const at = rfc3339(Math.ceil((before.time + 1000) / 1000) * 1000);
+    await run(end, { FINGERPRINT: await fingerprint(), '--at T': `--at ${at}` });
+    await run(renew);
+    ca.skew = 60_000;
+    const after = await ca.sign();
+    const root = await ca.trustedRoot();
+    await accepts(root, { before, after });
+    for (const part of ['ca', 'keys'])
+      await cp(join(ca.path('stolen'), part), join(ca.data, part), { recursive: true });
+    const stolen = await ca.sign();
+    expect(await judge(stolen, root, true)).to.include({ ok: false, fault: 'trust' });
+    expect(stockComplaint(stolen, root)).not.to.equal(undefined);
+  });
+
+  it('another URL: old and new certificates verify by old and new files', async () => {
+    const [exportTo = ''] = await documentedBlocks(PAGE, 'The service moves, or gets another URL');
+    const urls = async (publicUrl: string): Promise<string[]> => {
+      await writeFile(ca.paths.config, `oidc-issuers: {}\nmayfly:\n  public-url: ${publicUrl}\n`);
+      await run(exportTo);
+      const root = parseTrustedRoot(await readFile(ca.path('trust/trusted_root.json'), 'utf8'));
+      return [root.certificateAuthorities, root.certificateLogs]
+        .flat()
+        .map((entry) => ('uri' in entry ? entry.uri : entry.baseUrl));
+    };
+    const before = await ca.sign();
+    expect(await urls('https://old.example.com')).to.satisfy((all: string[]) =>
+      all.every((url) => url.startsWith('https://old.example.com')),
+    );
+    await cp(ca.path('trust'), ca.path('old-trust'), { recursive: true });
+    // The directory moves, too.
+    await cp(ca.data, ca.path('moved'), { recursive: true });
+    await rm(ca.data, { recursive: true });
+    await cp(ca.path('moved'), ca.data, { recursive: true });
+    expect(await urls('https://new.example.com')).to.satisfy((all: string[]) =>
+      all.every((url) => url.startsWith('https://new.example.com')),
+    );
+    const after = await ca.sign();
+    for (const [name, artifact] of Object.entries({ before, after })) {
+      await writeFile(ca.path(`${name}.pem`), encodePem('CERTIFICATE', artifact.certificate));
+      for (const trust of ['trust', 'old-trust'])
+        await run(`mayfly verify certificate ${name}.pem --trust ${trust} --any-identity`);
+    }
+  });
+
+  it('a restored backup: what was recorded since comes back from what was handed out', async () => {
+    const [take = ''] = await documentedBlocks(PAGE, 'A backup was restored');
+    await cp(ca.data, ca.path('backup'), { recursive: true });
+    const old = await ca.sign();
+    const former = await fingerprint();
+    await run(`mayfly ca renew --data /var/lib/mayfly --csr request.pem
+      mayfly ca sign request.pem --root root.pem --root-key root.key.pem --out chain.pem
+      mayfly ca renew --data /var/lib/mayfly --install chain.pem`);
+    const renewed = await ca.sign();
+    const [end = ''] = await documentedBlocks(PAGE, 'The end of a window');
+    await run(end, { FINGERPRINT: former });
+    await run('mayfly trust export --data /var/lib/mayfly --public-url https://ca.example.com --out trust');
+    // The disk is lost, and with it all but the backup.
+    await rm(ca.data, { recursive: true });
+    await cp(ca.path('backup'), ca.data, { recursive: true });
+    expect((await ca.trustedRoot()).certificateAuthorities).to.have.length(1);
+    const said = await run(take);
+    expect(said).to.match(/Taken, to be trusted beside our own:\n +CA .*intermediate 2/);
+    const root = await ca.trustedRoot();
+    await accepts(root, { old, renewed });
+    expect(root.certificateAuthorities.map(({ window }) => window.end)).to.include(Date.UTC(2027, 0, 1));
+    await copyFile(ca.path('trust/trusted_root.json'), ca.path('again.json'));
+    expect(await run(take)).to.match(/^Nothing is new/);
+  });
+});
