@@ -1,15 +1,20 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { copyFile, cp, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { readTimestampChain } from '../../../ca/timestamp-chain.ts';
+import { toHex } from '../../../core/bytes.ts';
+import { rfc3339 } from '../../../core/clock.ts';
 import { decodePem } from '../../../core/pem.ts';
 import { dataPaths } from '../../../instance/data-paths.ts';
 import { loadKeyFile } from '../../../signers/key-file.ts';
 import { readTrust } from '../../../trust/ledger.ts';
+import { parseTimestamp } from '../../../tsa/format/timestamp-token.ts';
 import { hasOpenssl } from '../../ca/support/openssl.ts';
-import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
+import { ANYWHERE, type MayflyResult, runMayfly, startMayfly } from '../../support/mayfly.ts';
+import { documentedCommands } from '../../support/documented-commands.ts';
 import { commandsOf } from '../../support/procedures.ts';
 import { skipUnless } from '../../support/skipped.ts';
 
@@ -22,6 +27,7 @@ describe('mayfly tsa', function () {
   this.timeout(240_000);
   let template: string;
   let scratch: string;
+  const running: ChildProcess[] = [];
 
   /** Made once: keys with a passphrase take their time. */
   before(async () => {
@@ -42,7 +48,10 @@ describe('mayfly tsa', function () {
     scratch = await mkdtemp(join(tmpdir(), 'mayfly-tsa-'));
     await cp(template, scratch, { recursive: true, preserveTimestamps: true });
   });
-  afterEach(() => rm(scratch, { recursive: true }));
+  afterEach(async () => {
+    for (const child of running.splice(0)) child.kill('SIGKILL');
+    await rm(scratch, { recursive: true });
+  });
 
   const path = (...parts: string[]): string => join(scratch, ...parts);
   const run = (...args: string[]): Promise<MayflyResult> => runMayfly(args, { cwd: scratch });
@@ -75,6 +84,39 @@ describe('mayfly tsa', function () {
     const { publicKey: spki } = await loadKeyFile(await readFile(path('data/keys', key)), SECRETS.pass);
     const root = decodePem(await readFile(path('data/ca/chain.pem'), 'utf8')).at(-1)?.bytes;
     readTimestampChain(await readFile(path('data/tsa/chain.pem'), 'utf8'), { now: Date.now(), spki, root });
+  }
+
+  async function serve(): Promise<{ url: string; stop: () => Promise<void> }> {
+    await writeFile(path('data/config.yaml'), 'oidc-issuers: {}\n');
+    const words = ['serve', ...ANYWHERE, '--json', '--data', path('data'), '--passphrase-file', path('pass')];
+    const { child, firstLine, ended } = startMayfly(words);
+    running.push(child);
+    const { url } = JSON.parse(await firstLine) as { url: string };
+    const stop = async (): Promise<void> => {
+      child.kill('SIGTERM');
+      await ended;
+    };
+    return { url, stop };
+  }
+
+  /** Writes a timestamp over root.pem, of `since` (milliseconds) or later, and resolves to its time. */
+  async function timestamp(url: string, name: string, since = 0): Promise<number> {
+    const digest = createHash('sha256')
+      .update(await readFile(path('root.pem')))
+      .digest('base64');
+    for (;;) {
+      const answer = await fetch(`${url}/api/v1/timestamp`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ artifactHash: digest, hashAlgorithm: 'sha256' }),
+      });
+      expect(answer.status).to.equal(201);
+      const bytes = new Uint8Array(await answer.arrayBuffer());
+      const { time } = parseTimestamp(bytes).info;
+      if (time < since) continue;
+      await writeFile(path(`${name}.tsr`), bytes);
+      return time;
+    }
   }
 
   /** As an adopted CA is, and a directory of an earlier version. */
@@ -146,6 +188,33 @@ describe('mayfly tsa', function () {
     const [, end = ''] = /\n {2}\S*mayfly(?:\.js)? (trust end .*)$/m.exec(said) ?? [];
     await good(...end.split(' '));
     expect(await good('tsa', 'show', '--data', 'data')).to.match(/^former [^]*trusted from \S+ until 20/m);
+  });
+
+  it('ends a stolen key by the book, beside a real service', async () => {
+    let service = await serve();
+    const before = await timestamp(service.url, 'before');
+    const stolen = toHex(
+      createHash('sha256')
+        .update(await certificateOf('chain.pem'))
+        .digest(),
+    );
+    await timestamp(service.url, 'doubtful', before + 1000);
+    for (const line of await documentedCommands('rotation.md', '## A stolen key for timestamps'))
+      if (line.startsWith('systemctl')) {
+        await service.stop();
+        service = await serve();
+      } else
+        await follow(
+          line.replace('FINGERPRINT', stolen).replace('--at T ', `--at ${rfc3339(before + 999)} `),
+        );
+    await timestamp(service.url, 'after');
+    await service.stop();
+    const verify = (name: string, ...more: string[]): Promise<MayflyResult> =>
+      run('verify', 'timestamp', `${name}.tsr`, '--artifact', 'root.pem', '--trust', 'trust', ...more);
+    for (const name of ['before', 'after']) expect((await verify(name)).code, name).to.equal(0);
+    const { code, stdout } = await verify('doubtful', '--json');
+    expect(code).to.equal(1);
+    expect(JSON.parse(stdout)).to.deep.include({ fault: 'trust', failed: ['authority'] });
   });
 
   it('finishes an interrupted switch with the same command, wherever it was', async () => {
