@@ -12,12 +12,14 @@ import { quotedPath } from '../../storage/quoted-path.ts';
 import type { AdmissionController } from '../../trust/admission/admission-policy.ts';
 import { exportTrust } from '../../trust/export.ts';
 import { readTrust, type InstanceTrust } from '../../trust/ledger.ts';
+import { readRepository } from '../../trust/tuf/repository.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation } from '../program/invocation.ts';
 import { refuseInside } from '../program/output-directory.ts';
 import { clientLines } from './client-lines.ts';
 import { lossesIn } from './exported-directory.ts';
 import { printAdmissionPolicy } from './trust-admission.ts';
+import { beginLines, rootOfRepository } from './tuf/tuf-directory.ts';
 import { serviceUrls, type ServiceUrlOptions } from './service-urls.ts';
 
 /** Its options. */
@@ -59,12 +61,14 @@ async function writeFiles(options: ExportOptions & { readonly out: string }, spe
   const names = [...files.keys()];
   const { publicUrl, grantsTimestamps = true } = urls;
   const hasTimestamps = grantsTimestamps && trust.inForce.timestampAuthorities.length > 0;
+  const repository = await readRepository(directory.paths.tuf).catch(() => undefined);
   speak.answer(
     // Scripts read it by this name.
     { directory: out, files: names, publicUrl, ...facts(trust), isForTrying: isDevelopment },
     [
       ...report(options.out, names, trust),
       ...clientLines({ directory: options.out, publicUrl, hasTimestamps }),
+      ...(repository === undefined ? [] : beginLines(publicUrl, rootOfRepository(repository))),
     ].join('\n'),
   );
 }

@@ -50,6 +50,7 @@ export function beginLines(publicUrl: string, { version, sha256 }: TufRootSummar
   const root = `${mirror}/${version}.root.json`;
   return [
     'Clients begin with these lines (hand them over a channel that they trust):',
+    `  mayfly trust fetch ${quoted(publicUrl)} --fingerprint ${sha256} --out trust`,
     `  cosign initialize --mirror ${quoted(mirror)} --root ${quoted(root)} --root-checksum ${sha256}`,
     `  curl -sSfo root.json ${quoted(root)} && echo "${sha256}  root.json" | sha256sum -c && sigstore --instance ${quoted(mirror)} trust-instance root.json`,
   ];
