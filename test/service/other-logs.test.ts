@@ -1,5 +1,6 @@
 /** Logs beside the one in use, served by a whole service. */
 import { expect } from 'chai';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { appendFile, mkdtemp, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +27,15 @@ const UNCHANGING = [
 
 /** What its signatures are in. */
 const SIGNED = ['checkpoint', 'ct/v1/get-sth'];
+
+/** Whether a descriptor of this process is of a file of a log. */
+const logFile = (descriptor: string, data: string): boolean => {
+  try {
+    return readlinkSync(descriptor).startsWith(join(data, 'logs'));
+  } catch {
+    return false;
+  }
+};
 
 describe('service: logs beside the one in use', () => {
   let root: string;
@@ -222,6 +232,29 @@ describe('service: logs beside the one in use', () => {
     await rename(`${ecdsaKey}.away`, ecdsaKey);
     await start();
     await line('former log ended');
+  });
+
+  it('holds no file and no thread for former logs, however many are read', async () => {
+    const names = ['2019', '2020', '2021', '2022', '2023', '2024'];
+    // The newest is in use: those before it are former ones.
+    for (const name of names) {
+      const paths = await addLog(dataPaths(data), `localhost/log/${name}`);
+      const signers = await openLogKeys(paths, undefined);
+      await (await openCtLog({ ...paths, signers, chain: [ISSUER], clock: Date.now })).close();
+    }
+    await rotate();
+    const running = await start();
+    while (lines.filter(({ event }) => event === 'former log ended').length < names.length + 1)
+      await delay(20);
+    const held = (): Record<string, number> => ({
+      files: readdirSync('/proc/self/fd').filter((fd) => logFile(`/proc/self/fd/${fd}`, data)).length,
+      threads: process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length,
+    });
+    const before = held();
+    for (const name of [...names, '2026', ...names])
+      expect((await fetch(`${running.url}/log/${name}/checkpoint`)).status).to.equal(200);
+    expect(await listed(running)).to.have.length(names.length + 2);
+    expect(held()).to.deep.equal(before);
   });
 
   it('has no series and no log for a name that a client made up', async () => {
