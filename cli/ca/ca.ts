@@ -3,6 +3,7 @@ import { action, type RegisterCommand } from '../program/command.ts';
 import { renew } from './ca-renew.ts';
 import { makeRoot } from './ca-root.ts';
 import { sign } from './ca-sign.ts';
+import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
 
 const EXAMPLES = `
 Examples, in this order:
@@ -45,9 +46,10 @@ export const register: RegisterCommand = (program) => {
       'of the new key: p256, p384, rsa3072 or rsa4096 (default: that of the old one)',
     )
     .option('--common-name <name>', 'CN to ask for (default: that of the old one with the next number)')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
-    .action(action(renew));
+    .action(action(recorded(renew)));
   ca.command('sign')
     .argument('<CSR>', 'the certificate signing request')
     .summary('sign a request with the root key')
@@ -62,9 +64,10 @@ export const register: RegisterCommand = (program) => {
     )
     .option('--passphrase-file <file>', 'file whose first line opens the root key')
     .requiredOption('--out <file>', 'where to write the chain; must not be there')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print {"chain":…,"out":…}')
     .addHelpText('after', EXAMPLES)
-    .action(action(sign));
+    .action(action(recorded(sign)));
   ca.command('root')
     .summary('make a new root, to follow the one of a CA')
     .description('Makes the key and the certificate of a root, where root keys are kept: for ten years.')
@@ -74,7 +77,8 @@ export const register: RegisterCommand = (program) => {
     .requiredOption('--common-name <name>', 'CN of the root: another one than that of the root before')
     .option('--key-type <type>', 'p256, p384, rsa3072 or rsa4096', 'p256')
     .option('--passphrase-file <file>', 'encrypt the key with the first line of this file')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print {"root":…,"out":…,"rootKey":…}')
     .addHelpText('after', EXAMPLES)
-    .action(action(makeRoot));
+    .action(action(recorded(makeRoot)));
 };

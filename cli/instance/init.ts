@@ -19,6 +19,7 @@ import { initFacts, initReport, type ReportContext } from './init-report.ts';
 import { readLimited, readSecret } from '../program/input-file.ts';
 import { checkOrigin, originWarnings } from './log-origin.ts';
 import { parseChoice } from '../program/options.ts';
+import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
 
 interface InitOptions {
   readonly data: string;
@@ -77,9 +78,10 @@ export const register: RegisterCommand = (program) => {
     .option('--root-passphrase-file <file>', 'encrypt the root key with the first line of this file instead')
     .option('--ca-chain <file>', 'adopt a CA: its certificates, issuing CA first')
     .option('--ca-key <file>', 'adopt a CA: its private key, or PKCS#12')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
-    .action(action(init));
+    .action(action(recorded(init)));
 };
 
 async function init(options: InitOptions, speak: Speaker): Promise<undefined> {

@@ -9,6 +9,7 @@ import { exportFiles } from './trust-export.ts';
 import { importTrustFile } from './trust-import.ts';
 import { diffTrust, showTrust } from './trust-show.ts';
 import { registerTuf } from './tuf/tuf.ts';
+import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
 
 const EXAMPLES = `
 Examples:
@@ -105,9 +106,10 @@ export const register: RegisterCommand = (program) => {
     .requiredOption('--reason <reason>', 'superseded or compromise')
     .option('--in-force', 'also where it is what signs now')
     .option('--later', 'also where it ended already, and earlier')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print {"reason":…,"end":…,"ended":[…],"inForce":…}')
     .addHelpText('after', END_EXAMPLES)
-    .action(action(endTrust));
+    .action(action(recorded(endTrust)));
   trust
     .command('import')
     .summary('take over what the verifiers of another deployment trust')
@@ -117,9 +119,10 @@ export const register: RegisterCommand = (program) => {
     .argument('<FILE>', 'trusted_root.json or client trust config of the other deployment')
     .requiredOption('--data <dir>', 'the data directory; the service may run on it')
     .option('--take-ends', 'where the file ends what is open here, take its end')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print {"taken":[…],"changed":[…],"known":…,"unusable":[…]}')
     .addHelpText('after', IMPORT_EXAMPLES)
-    .action(action(importTrustFile));
+    .action(action(recorded(importTrustFile)));
   trust
     .command('show')
     .argument('[SOURCE]', 'a file, a directory or a URL (default: ./trust)')

@@ -3,6 +3,7 @@ import { action, type RegisterCommand } from '../program/command.ts';
 import { init } from './tsa-init.ts';
 import { renew } from './tsa-renew.ts';
 import { show } from './tsa-show.ts';
+import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
 
 const EXAMPLES = `
 Examples:
@@ -54,9 +55,10 @@ export const register: RegisterCommand = (program) => {
     .option('--passphrase-file <file>', SAYS.passphraseFile)
     .option('--key-type <type>', SAYS.keyType)
     .option('--common-name <name>', SAYS.commonName)
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
-    .action(action(init));
+    .action(action(recorded(init)));
   tsa
     .command('renew')
     .summary('stage a successor (--stage), and put it in force (--switch)')
@@ -74,9 +76,10 @@ export const register: RegisterCommand = (program) => {
     .option('--passphrase-file <file>', SAYS.passphraseFile)
     .option('--key-type <type>', SAYS.keyType)
     .option('--common-name <name>', SAYS.commonName)
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
-    .action(action(renew));
+    .action(action(recorded(renew)));
   tsa
     .command('show')
     .summary('show certificate, key and times, and what is staged')
