@@ -22,6 +22,15 @@ export interface Attack {
 
 const KIB = 1024;
 const SIGN = '/api/v2/signingCert';
+const TIMESTAMP = '/api/v1/timestamp';
+
+/** A request for a timestamp as sigstore-js sends it. */
+const timestamp = (): Buffer =>
+  request(
+    `POST ${TIMESTAMP}`,
+    ['Content-Type: application/json'],
+    JSON.stringify({ artifactHash: Buffer.alloc(32, 7).toString('base64'), hashAlgorithm: 'sha256' }),
+  );
 
 /** One request. */
 function request(line: string, headers: readonly string[] = [], body = ''): Buffer {
@@ -270,6 +279,25 @@ export const ATTACKS: readonly Attack[] = [
     run: ({ url }, until) =>
       keepOpen(url, { count: 1 }, until, (socket) => {
         inTurn(socket, request(`POST ${SIGN}`, ['Content-Type: application/json'], '{}'));
+      }),
+  },
+  {
+    name: 'timestamps',
+    what: '256 connections ask for timestamps, one after the other',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 256 }, until, (socket) => {
+        inTurn(socket, timestamp());
+      }),
+  },
+  {
+    name: 'unfinished-timestamps',
+    what: '2,000 connections send most of a request for a timestamp, and no more',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 2000 }, until, (socket) => {
+        socket.write(
+          request(`POST ${TIMESTAMP}`, ['Content-Type: application/json', 'Content-Length: 4096']),
+        );
+        socket.write(Buffer.alloc(4000, ' '));
       }),
   },
   {
