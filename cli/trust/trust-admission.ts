@@ -1,5 +1,8 @@
 /** `mayfly trust export --for CONTROLLER`: trust and an example policy for an admission controller, on stdout. */
+import { join } from 'node:path';
 import { openDataDirectory } from '../../instance/data-directory.ts';
+import { isMissing, readWhole } from '../../storage/read-whole.ts';
+import type { AdmissionTrust } from '../../trust/admission/admission-trust.ts';
 import { admissionPolicy, type AdmissionController } from '../../trust/admission/admission-policy.ts';
 import { encodeClientTrustConfig } from '../../trust/format/signing-config.ts';
 import { readTrust } from '../../trust/ledger.ts';
@@ -40,9 +43,18 @@ export async function printAdmissionPolicy(options: AdmissionOptions, speak: Spe
     root,
     clientTrustConfig,
     publicUrl: urls.publicUrl,
+    tuf: await tufOf(directory.paths.tuf, urls.publicUrl),
     identity,
     issuer,
     now: Date.now(),
   });
   speak.answer({ controller: options.for, policy }, policy.trimEnd());
+}
+
+/** The TUF repository, where there is one; clients begin with its first root and follow it to the newest. */
+async function tufOf(directory: string, publicUrl: string): Promise<AdmissionTrust['tuf']> {
+  const file = join(directory, '1.root.json');
+  return (await isMissing(file))
+    ? undefined
+    : { mirror: `${publicUrl}/tuf`, root: await readWhole(file, { size: 1024 * 1024 }) };
 }

@@ -32,6 +32,15 @@ describe('mayfly trust export --for', function () {
     }
   });
 
+  it('names the TUF repository of a directory that has one', async () => {
+    const made = await runMayfly(['init', '--data', 'other', '--keep-root-key'], { cwd });
+    expect(made.code, made.stderr).to.equal(0);
+    const args = ['trust', 'export', '--data', 'other', '--public-url', 'https://ca.example.com'];
+    const { stdout } = await runMayfly([...args, '--for', 'kyverno', ...WHO], { cwd });
+    expect(stdout).to.contain('mirror: https://ca.example.com/tuf');
+    expect(parseAllDocuments(stdout)).to.have.length(2);
+  });
+
   it('wants to know whose signatures are let in, and where to write without --for', async () => {
     expect(await exported('--for', 'kyverno')).to.include({ code: 2 });
     expect((await exported('--for', 'kyverno')).stderr).to.contain('--identity and --issuer');

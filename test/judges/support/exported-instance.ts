@@ -18,19 +18,25 @@ export interface ExportedInstance extends DevMayfly {
 
 /** What clients read. */
 export type ExportedFile =
-  'trusted_root.json' | 'signing_config.v0.2.json' | 'client_trust_config.json' | 'chain.pem' | 'log.pub.pem';
+  | 'trusted_root.json'
+  | 'signing_config.v0.2.json'
+  | 'client_trust_config.json'
+  | 'chain.pem'
+  | 'root.pem'
+  | 'log.pub.pem';
 
 /** Whom its tokens are for, unless a test says otherwise. */
 export const SIGNER = 'ada@example.com';
 
 /** Starts it. With `minutesAgo`, its clock is behind by as many: leaf, SCT and timestamp are of that time, and a leaf is over when the
- * clients, whose clock is right, come to verify. */
+ * clients, whose clock is right, come to verify. With `data` it goes on with a directory that is there. */
 export async function startExported(
-  options: { readonly minutesAgo?: number } = {},
+  options: { readonly minutesAgo?: number; readonly data?: string } = {},
 ): Promise<ExportedInstance> {
-  const { minutesAgo } = options;
+  const { minutesAgo, data } = options;
   const service = await startDev({
     byLauncher: 'built',
+    ...(data !== undefined && { data }),
     ...(minutesAgo !== undefined && { env: shiftedClock(-minutesAgo * 60_000) }),
   });
   const trust = join(service.scratch, 'trust');

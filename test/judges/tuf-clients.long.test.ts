@@ -1,0 +1,128 @@
+/** Stock clients begin with the root of the TUF repository and its address, and take everything else from there. */
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { sign, verify } from 'sigstore';
+import { SIGNER, startExported, type ExportedInstance } from './support/exported-instance.ts';
+import { needClient } from './support/stock-clients.ts';
+
+const run = promisify(execFile);
+
+/** Beyond the day for which a timestamp of the repository counts. */
+const TWO_DAYS = 2 * 24 * 60;
+
+for (const [state, minutesAgo] of [
+  ['of a running service', undefined],
+  ['whose timestamp has expired', TWO_DAYS],
+] as const)
+  describe(`judge: a TUF repository ${state}`, function () {
+    this.timeout(600_000);
+    let service: ExportedInstance;
+    let mirror: string;
+    let root: string;
+    const hasExpired = minutesAgo !== undefined;
+    const does = hasExpired ? 'is refused by' : 'is taken by';
+
+    before(async () => {
+      service = await startExported(minutesAgo === undefined ? {} : { minutesAgo });
+      mirror = `${service.url}/tuf`;
+      root = join(service.scratch, 'root.json');
+      await writeFile(root, await (await fetch(`${mirror}/1.root.json`)).text());
+    });
+
+    after(() => (service as ExportedInstance | undefined)?.stop());
+
+    /** Runs a program with a home of its own. */
+    const client = async (
+      name: string,
+      program: string,
+      words: readonly string[],
+      env = {},
+    ): Promise<string> => {
+      const home = join(service.scratch, `home-${name}`);
+      await mkdir(home, { recursive: true });
+      const all = { PATH: process.env['PATH'], HOME: home, ...env };
+      return run(program, words, { env: all, cwd: service.scratch }).then(
+        ({ stdout, stderr }) => `${stdout}${stderr}`,
+        (error: unknown) => {
+          const { stdout, stderr } = error as { stdout: string; stderr: string };
+          return `refused: ${stdout}${stderr}`;
+        },
+      );
+    };
+    const expectStarted = (outcome: string): void => {
+      if (hasExpired) expect(outcome).to.match(/^refused: .*(expired|refresh TUF)/is);
+      else expect(outcome).to.not.match(/^refused/);
+    };
+
+    it(`${does} sigstore-js`, async () => {
+      const artifact = await readFile(service.artifact);
+      const bundle = await sign(artifact, {
+        fulcioURL: service.url,
+        tsaServerURL: service.url,
+        tlogUpload: false,
+        identityToken: await service.token(SIGNER),
+      });
+      const options = {
+        tufMirrorURL: mirror,
+        tufRootPath: root,
+        tufCachePath: join(service.scratch, 'js-cache'),
+        tlogThreshold: 0,
+        certificateIssuer: service.issuerUrl,
+        certificateIdentityEmail: SIGNER,
+      };
+      const outcome = await verify(bundle, artifact, options).then(
+        () => 'verified',
+        (error: unknown) => `refused: ${String(error)} ${String((error as Error).cause)}`,
+      );
+      expectStarted(outcome);
+      if (hasExpired) return;
+      const eve = { ...options, certificateIdentityEmail: 'eve@example.com' };
+      expect(await verify(bundle, artifact, eve).catch(String)).to.contain('identity');
+    });
+
+    it(`${does} @sigstore/cli, which initializes, attests and verifies`, async function () {
+      const cli = await needClient(this, 'sigstore-cli-0.10.3');
+      const node = (words: readonly string[], env = {}): Promise<string> =>
+        client('cli', process.execPath, [cli, ...words], env);
+      const cache = ['--cache-path', join(service.scratch, 'cli-cache')];
+      expectStarted(await node(['initialize', '--mirror', mirror, '--root', root, ...cache, '--force']));
+      if (hasExpired) return;
+      const bundle = join(service.scratch, 'attested.json');
+      const services = ['--fulcio-url', service.url, '--tsa-server-url', service.url, '--no-tlog-upload'];
+      const words = ['attest', service.artifact, ...services, '--payload-type', 'text/plain', '-o', bundle];
+      const env = { CI: '1', SIGSTORE_ID_TOKEN: await service.token(SIGNER) };
+      expect(await node(words, env)).to.not.match(/^refused/);
+      const tuf = ['--tuf-mirror-url', mirror, '--tuf-root-path', root, '--tlog-threshold', '0'];
+      const who = (email: string): string[] => [
+        ...['--certificate-issuer', service.issuerUrl, '--certificate-identity-email', email],
+      ];
+      expect(await node(['verify', bundle, ...tuf, ...who(SIGNER)])).to.not.match(/^refused/);
+      expect(await node(['verify', bundle, ...tuf, ...who('eve@example.com')])).to.match(/^refused/);
+    });
+
+    it(`${does} cosign, which initializes, signs and verifies without a file`, async function () {
+      const program = await needClient(this, 'cosign-3.1.2');
+      const cosign = (words: readonly string[]): Promise<string> => client('cosign', program, words);
+      expectStarted(await cosign(['initialize', '--mirror', mirror, '--root', root]));
+      if (hasExpired) return;
+      const bundle = ['--bundle', join(service.scratch, 'cosign.json')];
+      const token = ['--identity-token', await service.tokenFile()];
+      const signed = await cosign(['sign-blob', '-y', ...bundle, ...token, service.artifact]);
+      expect(signed).to.not.match(/^refused|sigstore\.dev/);
+      const time = ['--insecure-ignore-tlog', '--use-signed-timestamps'];
+      const who = ['--certificate-identity', SIGNER, '--certificate-oidc-issuer', service.issuerUrl];
+      expect(await cosign(['verify-blob', ...bundle, ...time, ...who, service.artifact])).to.contain(
+        'Verified OK',
+      );
+    });
+
+    it(`${does} sigstore-python`, async function () {
+      const python = await needClient(this, 'sigstore-python-4.5.1');
+      expectStarted(
+        await client('python', python, ['-m', 'sigstore', '--instance', mirror, 'trust-instance', root]),
+      );
+    });
+  });
