@@ -44,7 +44,7 @@ export async function writeNew(path: string, content: string | Uint8Array, mode:
   }
 }
 
-/** Writes `bytes` to `path`: temporary file in the same directory, fsync, rename, fsync of the directory. A crash
+/** Writes `bytes` to `path`, with exactly `mode` whatever the process's umask: temporary file in the same directory, fsync, rename, fsync of the directory. A crash
  * leaves the old file or the new one, and perhaps a temporary file that nobody reads: see {@link removeTemporary}. */
 export async function writeDurably(path: string, bytes: Uint8Array, mode: number): Promise<void> {
   await write(path, bytes, { mode });
@@ -91,9 +91,9 @@ async function write(path: string, bytes: Uint8Array, attributes: Attributes): P
 
 /** What the process's umask and user would make another. */
 async function keep(handle: FileHandle, { mode, uid, gid }: Attributes): Promise<void> {
-  if (uid === undefined || gid === undefined) return;
   const made = await handle.stat();
-  if (made.uid !== uid || made.gid !== gid) await handle.chown(uid, gid);
+  if (uid !== undefined && gid !== undefined && (made.uid !== uid || made.gid !== gid))
+    await handle.chown(uid, gid);
   await handle.chmod(mode);
 }
 

@@ -8,7 +8,12 @@ import { readIdentity, type CtLogIdentity } from '../ct-log/log-identity.ts';
 
 /** What verifiers should trust cannot be read. */
 export class TrustError extends MayflyError<
-  'CHAIN_UNREADABLE' | 'CHAIN_MALFORMED' | 'LEDGER_UNREADABLE' | 'LEDGER_MALFORMED' | 'LEDGER_UNWRITABLE'
+  | 'CHAIN_UNREADABLE'
+  | 'CHAIN_MALFORMED'
+  | 'LEDGER_UNREADABLE'
+  | 'LEDGER_MALFORMED'
+  | 'LEDGER_UNWRITABLE'
+  | 'LEDGER_BUSY'
 > {}
 
 /** What verifiers have to trust. All of it is public. */

@@ -6,11 +6,13 @@
  * is not recorded yet. So a directory without the file works, and a crash between making a key and recording it loses nothing. What is
  * recorded stays there for ever, because what it signed is still to be verified: its window may end.
  */
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { utf8, utf8Text } from '../core/bytes.ts';
 import { FormatError, messageOf, systemCode } from '../core/errors.ts';
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
 import { makeDirectory, shareOwner, writeDurably } from '../storage/durable-file.ts';
+import { FileFault } from '../storage/file-fault.ts';
+import { LockTimeout, withFileLock } from '../storage/file-lock.ts';
 import { isMissing, readWhole } from '../storage/read-whole.ts';
 import { TrustError } from './collect.ts';
 import {
@@ -48,30 +50,65 @@ export async function readTrust(places: TrustPlaces): Promise<InstanceTrust> {
 }
 
 /** Records what {@link readTrust} returns, as `change` leaves it: with a window that ends, with entries of others. Durable when it resolves; a crash leaves the
- * old file or the new one. `change` may drop nothing. Rejects with what {@link readTrust} rejects with, and with {@link TrustError}
- * `LEDGER_UNWRITABLE`. */
+ * old file or the new one. `change` may drop nothing; it is called once, with what no other process changes meanwhile. Rejects with what
+ * {@link readTrust} rejects with, and with {@link TrustError} `LEDGER_UNWRITABLE` or, when another process records for ten seconds,
+ * `LEDGER_BUSY`. */
 export async function recordTrust(
   places: TrustPlaces,
   change: (root: TrustedRoot) => TrustedRoot = (root) => root,
+): Promise<InstanceTrust> {
+  const file = places.trustedRoot;
+  await writing(file, async () => {
+    await makeDirectory(dirname(file), dirname(dirname(file)));
+    await shareOwner(dirname(file), places.chain);
+  });
+  const lock = join(dirname(file), '.lock');
+  try {
+    return await withFileLock(lock, LOCK_WAIT_MS, async () => {
+      // A command of the superuser must not lock the service's user out.
+      await shareOwner(lock, places.chain);
+      return changeLedger(places, change);
+    });
+  } catch (error) {
+    if (error instanceof FileFault) throw unwritable(file, error);
+    if (!(error instanceof LockTimeout)) throw error;
+    throw new TrustError('LEDGER_BUSY', `another process changes ${file}`, {
+      hint: 'Try again.',
+      cause: error,
+    });
+  }
+}
+
+/** How long another process may write, in milliseconds. */
+const LOCK_WAIT_MS = 10_000;
+
+async function changeLedger(
+  places: TrustPlaces,
+  change: (root: TrustedRoot) => TrustedRoot,
 ): Promise<InstanceTrust> {
   const { root } = await readTrust(places);
   const changed = change(root);
   const dropped = missingFrom(changed, root);
   if (dropped.length > 0) throw new TypeError(`the ledger keeps what it has: ${dropped.join(', ')}`);
   const file = places.trustedRoot;
-  try {
-    await makeDirectory(dirname(file), dirname(dirname(file)));
-    await shareOwner(dirname(file), places.chain);
+  await writing(file, async () => {
     await writeDurably(file, utf8(encodeTrustedRoot(changed)), 0o644);
     await shareOwner(file, places.chain);
-  } catch (cause) {
-    throw new TrustError('LEDGER_UNWRITABLE', `${file} cannot be written: ${messageOf(cause)}`, {
-      hint: 'The user that runs Mayfly must own the data directory, and the disk must not be full.',
-      cause,
-    });
-  }
+  });
   return readTrust(places);
 }
+
+async function writing(file: string, work: () => Promise<void>): Promise<void> {
+  await work().catch((cause: unknown) => {
+    throw unwritable(file, cause);
+  });
+}
+
+const unwritable = (file: string, cause: unknown): TrustError =>
+  new TrustError('LEDGER_UNWRITABLE', `${file} cannot be written: ${messageOf(cause)}`, {
+    hint: 'The user that runs Mayfly must own the data directory, and the disk must not be full.',
+    cause,
+  });
 
 /** More than the format allows. */
 const LIMIT = 8 * 1024 * 1024;

@@ -103,11 +103,16 @@ describe('storage/durable-file', () => {
     expect(readdirSync(root)).to.deep.equal([]);
   });
 
-  it('writes what it was given, with the mode it was given', async () => {
+  it('writes what it was given, with the mode it was given, whatever the umask', async () => {
     const path = join(root, 'file');
-    await writeDurably(path, Buffer.from('text'), 0o640);
+    const umask = process.umask(0o077);
+    try {
+      await writeDurably(path, Buffer.from('text'), 0o644);
+    } finally {
+      process.umask(umask);
+    }
     expect(readFileSync(path, 'utf8')).to.equal('text');
-    expect(statSync(path).mode & 0o777).to.equal(0o640);
+    expect(statSync(path).mode & 0o777).to.equal(0o644);
   });
 
   it('leaves no temporary file when something fails, and names the file and what failed', async () => {
