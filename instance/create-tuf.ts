@@ -66,7 +66,6 @@ export async function createTuf(
       contents,
       now: clock(),
     });
-    await shareOwner(paths.tuf, paths.root);
     return { rootKeyFile, root: rootSummary(repository) };
   } catch (error) {
     // A key of a repository that never was is only good for confusion.

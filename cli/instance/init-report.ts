@@ -67,6 +67,11 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
     `     (other providers: ${invocation()} config preset --list; what is wrong or too open: ${invocation()} config check ${quotedPath(paths.config)})`,
     `  2. ${serveCommand(context)}`,
     `  3. ${invocation()} trust export --data ${quotedPath(context.data)} --out ./trust   (for those who verify)`,
+    ...(instance.tuf === undefined
+      ? []
+      : [
+          `     ${invocation()} trust tuf status --data ${quotedPath(context.data)}   (for clients that fetch it)`,
+        ]),
   ].join('\n');
 }
 

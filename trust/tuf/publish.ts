@@ -1,6 +1,6 @@
 /** Writes a repository so that a crash leaves the old one whole. */
 import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
 import { makeDirectory, removeTemporary, shareOwner, writeDurably } from '../../storage/durable-file.ts';
 import { LockTimeout, withFileLock } from '../../storage/file-lock.ts';
@@ -29,6 +29,7 @@ const LOCK_WAIT_MS = 10_000;
  * {@link TufError} `TUF_BUSY` when another one does for ten seconds. */
 export async function whileLocked<T>(directory: string, work: () => Promise<T>): Promise<T> {
   await makeDirectory(directory);
+  await shareOwner(directory, dirname(directory));
   const lock = join(directory, '.lock');
   try {
     return await withFileLock(lock, LOCK_WAIT_MS, async () => {
@@ -53,6 +54,7 @@ export async function whileLocked<T>(directory: string, work: () => Promise<T>):
 export async function publish(directory: string, publication: Publication): Promise<void> {
   const { root, targets, targetFiles = new Map<string, Uint8Array>(), snapshot, timestamp } = publication;
   await makeDirectory(join(directory, 'targets'), directory);
+  await shareOwner(join(directory, 'targets'), directory);
   await removeTemporary(directory);
   await removeTemporary(join(directory, 'targets'));
   for (const file of Object.values(targets.signed.targets))

@@ -1,6 +1,6 @@
 import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, cpSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { generateKey } from '../../../signers/key-types.ts';
@@ -17,6 +17,7 @@ import { encodeStagedChange, mergeSignatures, parseStagedChange } from '../../..
 import { describeChange } from '../../../trust/tuf/change-text.ts';
 import { createRepository } from '../../../trust/tuf/create-repository.ts';
 import { tufKey } from '../../../trust/tuf/tuf-key.ts';
+import { skipUnless } from '../../support/skipped.ts';
 import { failureOf } from '../../support/failure.ts';
 import { change, contents, removeScratch, scratchDirectory, testRepository } from './support/repository.ts';
 
@@ -229,6 +230,17 @@ describe('trust/tuf', () => {
     expect(() => parseMetadata('root', Buffer.from(JSON.stringify(json)))).to.throw(
       /under an id that is not its own/,
     );
+  });
+
+  it('is the service’s to write, also where the superuser made it', async function () {
+    skipUnless(this, process.getuid?.() === 0, 'only the superuser can hand files to others');
+    const parent = scratchDirectory();
+    chownSync(parent, 65534, 65534);
+    const [rootKey, onlineKey] = [await generateKey('p256'), await generateKey('p256')];
+    const directory = join(parent, 'tuf');
+    await createRepository(directory, { rootKey, onlineKey, contents: contents(), now: Date.now() });
+    for (const name of ['.', '.lock', 'targets'])
+      expect(statSync(join(directory, name)).uid, name).to.equal(65534);
   });
 
   it('lets one process write at a time', async () => {
