@@ -1,6 +1,9 @@
 /** Says in words what a change of a repository does: for those who sign it. */
 import { hash } from 'node:crypto';
 import type { Root } from '@tufjs/models';
+import { FormatError } from '../../core/errors.ts';
+import { differencesOf } from '../differences.ts';
+import { parseTrustedRoot } from '../format/trusted-root.ts';
 import { keysOf, type RoleKeys } from './new-metadata.ts';
 import { ROLES, type RoleName } from './roles.ts';
 import type { StagedChange } from './staged-change.ts';
@@ -53,9 +56,30 @@ function targetsLines({ before, targets, files }: StagedChange): string[] {
   const differences = [...targetDifferences(old.targets, now.targets)];
   return [
     `Targets: version ${old.version} becomes ${now.version}, and ends on ${now.expires} instead of ${old.expires}.`,
-    ...differences.map(([name, how]) => `  ${name} ${WORDS[how]}${sumOf(files.get(name))}.`),
+    ...differences.flatMap(([name, how]) => [
+      `  ${name} ${WORDS[how]}${sumOf(files.get(name))}.`,
+      ...(name === TRUSTED_ROOT ? trustLines(before.files.get(name), files.get(name)) : []),
+    ]),
     ...(differences.length === 0 ? ['  Clients get the same files as before.'] : []),
   ];
+}
+
+const TRUSTED_ROOT = 'trusted_root.json';
+
+/** What it does to those who verify; nothing where one of the two is no trusted root that we can read. */
+function trustLines(before: string | undefined, after: string | undefined): string[] {
+  try {
+    const [a, b] = [before, after].map((text) => parseTrustedRoot(text ?? ''));
+    if (a === undefined || b === undefined) return [];
+    const differences = differencesOf(
+      { root: a, name: 'what is in force' },
+      { root: b, name: 'the new one' },
+    );
+    return differences.map(({ sentence }) => `    - ${sentence}`);
+  } catch (error) {
+    if (error instanceof FormatError) return [];
+    throw error;
+  }
 }
 
 const sumOf = (text: string | undefined): string =>

@@ -3,6 +3,7 @@ import { Metadata } from '@tufjs/models';
 import { FormatError, messageOf } from '../../core/errors.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 import {
+  isSigned,
   metadataOfJson,
   missingSignatures,
   saysTheSame,
@@ -66,7 +67,8 @@ export function parseStagedChange(text: string): StagedChange {
       targets: json['targets'] === undefined ? undefined : metadataOfJson('targets', json['targets']),
       files: filesOf(json['files']),
     };
-    requireFiles(change);
+    requireFiles(change.targets, change.files);
+    requireBefore(change.before);
     return change;
   } catch (error) {
     if (error instanceof FormatError) throw malformed(messageOf(error), error);
@@ -74,7 +76,14 @@ export function parseStagedChange(text: string): StagedChange {
   }
 }
 
-function requireFiles({ targets, files }: StagedChange): void {
+/** What is compared with the new must be what was really in force once: signed, and with its own files. */
+function requireBefore({ root, targets, files }: StagedChange['before']): void {
+  if (!isSigned(root.signed, 'root', root) || !isSigned(root.signed, 'targets', targets))
+    throw malformed('what it says was in force is not signed');
+  requireFiles(targets, files);
+}
+
+function requireFiles(targets: MetadataOf<'targets'> | undefined, files: ReadonlyMap<string, string>): void {
   for (const file of Object.values(targets?.signed.targets ?? {})) {
     if (!/^[\w-][\w.-]*$/.test(file.path))
       throw malformed(`"${file.path.slice(0, 80)}" is no name of a target`);

@@ -175,6 +175,13 @@ describe('trust/tuf', () => {
     expect(() => parseStagedChange(text.replaceAll('\\"second\\"', '\\"evil\\"'))).to.throw(
       /its trusted_root\.json is not the one that its metadata describes/,
     );
+    expect(() => parseStagedChange(text.replaceAll('\\"first\\"', '\\"evil\\"'))).to.throw(
+      /its trusted_root\.json is not the one that its metadata describes/,
+    );
+    const [signature = ''] = Object.values(staged.before.targets.signatures).map(({ sig }) => sig);
+    expect(() => parseStagedChange(text.replace(signature, signature.replace(/..$/, '00')))).to.throw(
+      /what it says was in force is not signed/,
+    );
     expect(() => parseStagedChange('{}')).to.throw(/it is of another kind/);
     expect(() => mergeSignatures([parseStagedChange(text), { ...staged, root: undefined }])).to.throw(
       /not copies/,
