@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { TimeStampResp } from '@peculiar/asn1-tsp';
 import { expect } from 'chai';
@@ -190,6 +191,21 @@ describe('server: timestamps', () => {
     fault = undefined;
     expect((await ask(requestFor(DATA))).status).to.equal(201);
     expect(await metric('mayfly_timestamps_stopped')).to.equal('0');
+  });
+
+  it('has a line in the service log when it stops, and one when it goes on', async () => {
+    await start();
+    const noted = async (event: string): Promise<Record<string, unknown>> => {
+      for (;;) {
+        const line = service.lines.find((found) => found['event'] === event);
+        if (line !== undefined) return line;
+        await delay(20);
+      }
+    };
+    fault = 'the clock jumped 99 s ahead';
+    expect(await noted('timestamps stop')).to.include({ level: 'error', sentence: fault });
+    fault = undefined;
+    expect(await noted('timestamps go on')).to.include({ level: 'warn' });
   });
 
   it('limits each client', async () => {
