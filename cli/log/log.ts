@@ -18,6 +18,7 @@ import type { RotateOptions } from './log-rotate.ts';
 import { proof } from './log-proof.ts';
 import { show } from './log-show.ts';
 import { endingSoon, openTarget, type TargetOptions } from './log-target.ts';
+import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
 
 const EXAMPLES = `
 Examples:
@@ -188,12 +189,15 @@ function registerRotation(log: CommandUnknownOpts): void {
     .option('--origin <origin>', 'its name, with --stage; default: HOST/log/ of the one in use, and the year')
     .option('--switch', 'put it in use from the next start of the service on, and end the one before')
     .option('--passphrase-file <file>', 'file whose first line opens the keys')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print {"staged":…,"isNew":…,"current":…} or {"current":…,"isNew":…,"former":[…]}')
     .addHelpText('after', EXAMPLES)
     // Loads what a service is made of, which no reader needs.
     .action(
-      action(async (options: RotateOptions, speak) =>
-        (await import('./log-rotate.ts')).rotate(options, speak),
+      action(
+        recorded(async (options: RotateOptions, speak) =>
+          (await import('./log-rotate.ts')).rotate(options, speak),
+        ),
       ),
     );
 }
