@@ -71,7 +71,7 @@ export const register: RegisterCommand = (program) => {
     .option('--url <url>', 'where the service is', 'http://127.0.0.1:5555')
     .option('--token-file <file>', 'file with the identity token ("-" reads stdin)')
     .option(
-      '--trust <dir>',
+      '--trust <path>',
       'check against this (from `mayfly trust export`), not against the service itself',
     )
     .option('--access-token-file <file>', 'file with the access token of the log, read only without --trust')

@@ -46,5 +46,5 @@ function optionOf({ short, long, description, flags, required, optional }: Optio
 function kindOf(flags: string): ValueKind {
   const [, placeholder] = /[<[](\w+)/.exec(flags) ?? [];
   if (placeholder === 'dir') return 'directory';
-  return placeholder === 'file' ? 'file' : 'other';
+  return placeholder === 'file' || placeholder === 'path' ? 'file' : 'other';
 }
