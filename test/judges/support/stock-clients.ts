@@ -34,6 +34,19 @@ const goProgram = (source: string, name: string, isHeavy?: true): StockClient =>
   ...(isHeavy && { isHeavy }),
 });
 
+/** A program of a module that Go installs only from its own folder, because of what its `go.mod` replaces. */
+const goProgramOfModule = (module: string, source: string, name: string): StockClient => ({
+  program: name,
+  installer: 'go',
+  install: async (folder) => {
+    // Beside no module of ours.
+    const { stdout } = await run('go', ['mod', 'download', '-json', module], { cwd: folder });
+    const { Dir } = JSON.parse(stdout) as { Dir: string };
+    await run('go', ['build', '-C', Dir, '-o', join(folder, name), source]);
+  },
+  isHeavy: true,
+});
+
 /** Name and version → client. The name is that of its folder in the cache, so another version has another name. */
 const CLIENTS = {
   'sigstore-python-4.5.1': {
@@ -72,6 +85,11 @@ const CLIENTS = {
   'cosign-3.1.2': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.1.2', 'cosign'),
   'cosign-3.0.6': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.0.6', 'cosign', true),
   'cosign-2.6.3': goProgram('github.com/sigstore/cosign/v2/cmd/cosign@v2.6.3', 'cosign', true),
+  'policy-tester-0.13.1': goProgramOfModule(
+    'github.com/sigstore/policy-controller@v0.13.1',
+    './cmd/tester',
+    'policy-tester',
+  ),
   'crane-0.20.6': goProgram('github.com/google/go-containerregistry/cmd/crane@v0.20.6', 'crane'),
 } as const satisfies Readonly<Record<string, StockClient>>;
 
