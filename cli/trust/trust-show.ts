@@ -6,6 +6,7 @@ import { entriesOf, LIST_NAMES, type TrustEntry } from '../../trust/entries.ts';
 import { isWithin, type TrustedRoot } from '../../trust/format/trusted-root.ts';
 import { authorityObservations, endOfCertificate, logObservations } from '../../trust/observations.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
+import { tufEnds, type TufEnd } from './tuf-ends.ts';
 import { readTrustSource } from './trust-source.ts';
 
 /** What is shown without a name. */
@@ -20,8 +21,12 @@ export async function showTrust(
   const root = await readTrustSource(source);
   const now = Date.now();
   const rows = entriesOf(root).map((entry) => rowOf(root, entry, now));
-  const next = nextEnd(rows, now);
-  speak.answer({ entries: rows, nextEnd: next }, [...table(rows), ...nextLine(next)].join('\n'));
+  const tuf = /^https?:/i.test(source) ? [] : await tufEnds(source);
+  const next = nextEnd(rows, tuf, now);
+  speak.answer(
+    { entries: rows, tuf, nextEnd: next },
+    [...table(rows), ...tuf.map((end) => tufLine(end, now)), ...nextLine(next)].join('\n'),
+  );
 }
 
 /** An entry, as it is shown. Times are RFC 3339. */
@@ -84,15 +89,24 @@ interface NextEnd {
   readonly what: string;
 }
 
+const tufLine = ({ role, version, end }: TufEnd, now: number): string =>
+  `TUF ${role}, version ${version}: ${Date.parse(end) < now ? 'ended on' : 'until'} ${end}`;
+
 /** What ends first of what has not ended. */
-function nextEnd(rows: readonly Row[], now: number): NextEnd | null {
-  const ends = rows
+function nextEnd(rows: readonly Row[], tuf: readonly TufEnd[], now: number): NextEnd | null {
+  const ends: readonly NextEnd[] = rows
     .flatMap(({ kind, name, to, certificatesEnd }) => [
       ...(to === null ? [] : [{ time: to, what: `the window of the ${kind} ${name}` }]),
       ...(certificatesEnd === null
         ? []
         : [{ time: certificatesEnd, what: `a certificate of the ${kind} ${name}` }]),
     ])
+    .concat(
+      tuf
+        // The service signs the other two again by itself.
+        .filter(({ role }) => role === 'root' || role === 'targets')
+        .map(({ role, end }) => ({ time: end, what: `the ${role} metadata of TUF` })),
+    )
     .filter(({ time }) => Date.parse(time) >= now)
     .sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
   return ends[0] ?? null;

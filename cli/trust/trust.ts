@@ -130,7 +130,7 @@ export const register: RegisterCommand = (program) => {
     .description(
       'Prints what a trusted_root.json, a directory of `trust export`, a data directory or a service trusts.',
     )
-    .option('--json', 'print {"entries":[…],"nextEnd":…}')
+    .option('--json', 'print {"entries":[…],"tuf":[…],"nextEnd":…}')
     .addHelpText('after', SHOW_EXAMPLES)
     .action(action(showTrust, exitCodeOfJudge));
   trust

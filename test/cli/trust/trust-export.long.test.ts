@@ -21,6 +21,7 @@ const FILES = [
     'log.v3.json',
   ],
   ...['log.vkey', 'root.pem', 'signing_config.v0.2.json', 'trust.p12', 'trust.p7b', 'trusted_root.json'],
+  'tsa.pem',
 ];
 
 describe('mayfly trust export', function () {
@@ -48,14 +49,11 @@ describe('mayfly trust export', function () {
     const trust = await readTrustDirectory(join(cwd, 'deep/trust'));
     const identity = await readIdentity(join(cwd, 'data/logs/one'));
     const [issuing, root] = decodePem(await text('data/ca/chain.pem')).map(({ bytes }) => bytes);
-    expect(trust.roots).to.deep.equal([root]);
-    expect(trust.intermediates).to.deep.equal([issuing]);
-    expect(trust.logs).to.deep.equal([
-      {
-        origin: 'ca.example/log/one',
-        publicKey: identity.publicKey,
-        ed25519PublicKey: identity.ed25519PublicKey,
-      },
+    expect(trust.trustedRoot?.certificateAuthorities.map(({ chain }) => chain)).to.deep.equal([
+      [issuing, root],
+    ]);
+    expect(trust.trustedRoot?.certificateLogs.map(({ publicKey }) => publicKey)).to.deep.equal([
+      identity.publicKey,
     ]);
   });
 
@@ -153,7 +151,9 @@ describe('mayfly trust export', function () {
     >;
     expect(config['caUrls']?.map(({ url }) => url)).to.deep.equal(['https://given.example']);
     expect(config['oidcUrls']?.map(({ url }) => url)).to.deep.equal(['https://login.example/realm/']);
-    expect(stdout).to.include("fulcioURL: 'https://given.example', tlogUpload: false");
+    expect(stdout).to.include(
+      "fulcioURL: 'https://given.example', tsaServerURL: 'https://given.example', tlogUpload: false",
+    );
     const local = await exportTo('urls', '--public-url', 'http://localhost:5555');
     expect([local.code, local.stderr]).to.deep.equal([
       0,
@@ -168,6 +168,7 @@ describe('mayfly trust export', function () {
     const { stdout } = await exportTo('lines');
     const signing = stdout.split('\n').filter((line) => /cosign sign-blob|sign\(/.test(line));
     expect(signing).to.have.length(3);
+    expect(stdout).to.match(/mayfly trust fetch \S+ --fingerprint [0-9a-f]{64} --out trust\n/);
     for (const line of signing)
       expect(line).to.match(/--signing-config \S+ --trusted-root|--tlog-upload=false|tlogUpload: false/);
   });
