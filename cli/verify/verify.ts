@@ -59,7 +59,7 @@ used, 3 it could not be judged.
 
 Examples:
   mayfly verify timestamp artifact.sig.tsr --artifact artifact.sig --trust trust
-  mayfly verify timestamp answer.tsr --digest sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --trust trusted_root.json
+  mayfly verify timestamp answer.tsr --digest sha256:HEX --trust trusted_root.json
   mayfly verify timestamp answer.tsr --artifact data --nonce 0x1F3A --policy 1.3.6.1.4.1.57264.2 --trust trust --json
 `;
 
