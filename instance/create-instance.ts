@@ -3,8 +3,7 @@ import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { createAuthorityChain } from '../ca/ceremony.ts';
-import { caKeyTypeOf } from '../ca/certify.ts';
-import { certifyTimestamps, timestampCommonName } from '../ca/timestamp-certificate.ts';
+import { certifyTimestamps, timestampCommonName, TIMESTAMP_KEY_TYPE } from '../ca/timestamp-certificate.ts';
 import { writeKeyPem } from '../signers/key-file.ts';
 import { generateKey } from '../signers/key-types.ts';
 import { createDataDirectory } from './create-data-directory.ts';
@@ -137,7 +136,7 @@ async function makeTimestamps(
 ): Promise<CertificateSummary | undefined> {
   const rootDer = decodePem(chainPem).at(-1)?.bytes;
   if (rootKey === undefined || rootDer === undefined) return undefined;
-  const key = await generateKey(caKeyTypeOf(rootKey));
+  const key = await generateKey(TIMESTAMP_KEY_TYPE);
   const ceremony = { root: chainPem, rootKey, clock };
   const chain = await certifyTimestamps(createPublicKey(key), timestampCommonName(rootDer), ceremony);
   await write(paths.timestampKey, writeKeyPem(key, passphrase), 0o600);

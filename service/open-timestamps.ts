@@ -42,6 +42,7 @@ export async function openTimestamps(
   });
   const keys = [paths.timestampKey, paths.nextTimestampKey] as const;
   const signer = await signerOfChain(chainPem, keys, options.passphrase);
+  if (signer.algorithm.startsWith('rsa')) serviceLog.note('warn', 'warning', { sentence: SLOW_KEY });
   const servers = startTimeServers(options.clock, config, serviceLog);
   shutdown.stores.add(() => servers?.close());
   const witnesses = [
@@ -64,6 +65,10 @@ export async function openTimestamps(
     clockOffset: () => servers?.offset,
   };
 }
+
+const SLOW_KEY =
+  'the key for timestamps is RSA: each timestamp holds the service for some milliseconds, and everybody may ask for one. ' +
+  '`mayfly tsa renew` makes a P-256 key; docs/timestamps.md, "Limits", says more';
 
 function startTimeServers(
   clock: Clock,

@@ -1,7 +1,8 @@
 /** What `mayfly tsa` works on: the chains and keys for timestamps in a data directory. */
 import type { KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { CA_KEY_TYPES, caKeyTypeOf } from '../../ca/certify.ts';
+import { CA_KEY_TYPES } from '../../ca/certify.ts';
+import { TIMESTAMP_KEY_TYPE } from '../../ca/timestamp-certificate.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
@@ -52,16 +53,16 @@ export async function pendingKey(
   });
 }
 
-/** A new key of that type; by default of the type of the key in `like`. Whether the passphrase opens `like` is found here, before a
- * key has another one. */
+/** A new key of that type, by default {@link TIMESTAMP_KEY_TYPE}. Whether the passphrase opens the key in `beside` is found here, before
+ * a key has another one. */
 export async function newKey(
   { passphrase }: TimestampDirectory,
   keyType: string | undefined,
-  like: string,
+  beside: string,
 ): Promise<KeyObject> {
-  const old = await openKeyFile(like, passphrase);
+  await openKeyFile(beside, passphrase);
   return generateKey(
-    keyType === undefined ? caKeyTypeOf(old) : parseChoice(keyType, '--key-type', CA_KEY_TYPES),
+    keyType === undefined ? TIMESTAMP_KEY_TYPE : parseChoice(keyType, '--key-type', CA_KEY_TYPES),
   );
 }
 

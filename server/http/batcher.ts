@@ -21,16 +21,24 @@ const LOW_TIME_MS = 2;
  * turn, and yields to new connections. */
 type Priority = 'normal' | 'low';
 
-/** Work that begins at the end of the turn in which it came, at most about `perTurn` pieces a turn. */
+/** What begins in one turn. */
+interface TurnBounds {
+  /** Pieces, about. */
+  readonly pieces: number;
+  /** Milliseconds after which no more pieces begin; one always does. Only work that is done before its first `await` is bounded so. */
+  readonly ms?: number;
+}
+
+/** Work that begins at the end of the turn in which it came, within the bounds of a turn. */
 export class Batcher {
   readonly #normal: (() => void)[] = [];
   readonly #low: (() => void)[] = [];
   readonly #acceptPriority: AcceptPriority;
-  readonly #perTurn: number;
+  readonly #bounds: TurnBounds;
   #isScheduled = false;
 
-  constructor(accepted: AcceptCount, perTurn = PER_TURN) {
-    this.#perTurn = perTurn;
+  constructor(accepted: AcceptCount, bounds: TurnBounds = { pieces: PER_TURN }) {
+    this.#bounds = bounds;
     this.#acceptPriority = new AcceptPriority(accepted);
   }
 
@@ -43,11 +51,24 @@ export class Batcher {
   }
 
   readonly #runTurn = (): void => {
-    for (const work of this.#normal.splice(0, this.#perTurn)) work();
+    this.#beginNormal();
     if (this.#low.length > 0 && this.#acceptPriority.mayRun()) this.#beginLow();
     this.#isScheduled = this.#normal.length + this.#low.length > 0;
     if (this.#isScheduled) setImmediate(this.#runTurn);
   };
+
+  #beginNormal(): void {
+    const { pieces, ms } = this.#bounds;
+    const all = this.#normal.splice(0, pieces);
+    if (ms === undefined) {
+      for (const work of all) work();
+      return;
+    }
+    const until = performance.now() + ms;
+    let begun = 0;
+    while (begun < all.length && (begun === 0 || performance.now() < until)) all[begun++]?.();
+    this.#normal.unshift(...all.slice(begun));
+  }
 
   #beginLow(): void {
     const until = performance.now() + LOW_TIME_MS;

@@ -40,12 +40,12 @@ describe('instance/create-instance', () => {
     ['production', 'CN=Test CA timestamps, O=Test'],
     ['dev', 'CN=INSECURE DEV Test CA timestamps, O=INSECURE DEV Test'],
   ] as const)
-    it(`makes a key for timestamps of the CA's type, whose name says what it is for: ${mode}`, async () => {
+    it(`makes a P-256 key for timestamps whatever the CA's type is, whose name says what it is for: ${mode}`, async () => {
       const { paths, timestamps, chain } = await make('data', NEW, mode);
       const { publicKey: spki, algorithm } = await loadKeyFile(await readFile(paths.timestampKey));
       const pem = await readFile(paths.timestampChain, 'utf8');
       const { certificates } = readTimestampChain(pem, { now: Date.now(), spki });
-      expect([algorithm, timestamps?.subject]).to.deep.equal(['ecdsa-p384-sha384', name]);
+      expect([algorithm, timestamps?.subject]).to.deep.equal(['ecdsa-p256-sha256', name]);
       expect(certificates.map(({ subject }) => describeName(subject))).to.deep.equal([
         name,
         chain.at(-1)?.subject,

@@ -208,6 +208,31 @@ describe('server: timestamps', () => {
     expect(await noted('timestamps go on')).to.include({ level: 'warn' });
   });
 
+  it('signs once in a turn of the event loop with a slow key, so that everything else has its turns', async () => {
+    let turn = 0;
+    const perTurn = new Map<number, number>();
+    const { signer } = made;
+    const sign: typeof signer.sign = (bytes) => {
+      perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1);
+      const until = performance.now() + 5;
+      while (performance.now() < until);
+      return signer.sign(bytes);
+    };
+    made = { ...made, signer: { ...signer, sign } };
+    await start();
+    let isDone = false;
+    const count = (): void => {
+      turn++;
+      if (!isDone) setImmediate(count);
+    };
+    count();
+    const answers = await Promise.all(Array.from({ length: 40 }, () => ask(requestFor(DATA))));
+    isDone = true;
+    made = { ...made, signer };
+    expect(answers.map(({ status }) => status)).to.deep.equal(answers.map(() => 201));
+    expect(Math.max(...perTurn.values())).to.equal(1);
+  });
+
   it('limits each client', async () => {
     await start({ rateLimit: { perMinute: 1, burst: 2 } });
     const answers = [await ask(requestFor(DATA)), await ask(requestFor(DATA)), await ask(requestFor(DATA))];

@@ -59,12 +59,17 @@ describe('service/open-timestamps', () => {
       clock,
     });
 
+  let written: string[];
+  beforeEach(() => (written = []));
+  /** The sentences of what stands in the service log. */
+  const notes = (): string[] => written.map((line) => (JSON.parse(line) as { sentence: string }).sentence);
+
   const open = (
     config = '{}',
     over: Partial<Parameters<typeof openTimestamps>[0]> = {},
   ): Promise<OpenedTimestamps | undefined> => {
     const { timestamps } = parseConfig(`mayfly: {timestamps: ${config}}`).mayfly;
-    const log = createServiceLog({ write: () => undefined }, 'error');
+    const log = createServiceLog({ write: (line) => written.push(line) }, 'warn');
     return openTimestamps({ clock, ...over }, paths, timestamps, log, shutdown);
   };
 
@@ -79,6 +84,17 @@ describe('service/open-timestamps', () => {
     expect(await open('{enabled: false}')).to.equal(undefined);
     await rm(paths.timestampChain);
     expect(await open()).to.equal(undefined);
+  });
+
+  it('warns of a key that signs slowly', async () => {
+    await open();
+    expect(notes()).to.deep.equal([]);
+    key = await generateKey('rsa3072');
+    await writeFile(paths.timestampKey, writeKeyPem(key));
+    await writeFile(paths.timestampChain, await chainFor(key));
+    await open();
+    expect(notes()).to.have.length(1);
+    expect(notes()[0]).to.match(/the key for timestamps is RSA/);
   });
 
   it('signs with the key of the successor where a switch was interrupted', async () => {

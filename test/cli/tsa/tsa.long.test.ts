@@ -188,6 +188,9 @@ describe('mayfly tsa', function () {
     const [, end = ''] = /\n {2}\S*mayfly(?:\.js)? (trust end .*)$/m.exec(said) ?? [];
     await good(...end.split(' '));
     expect(await good('tsa', 'show', '--data', 'data')).to.match(/^former [^]*trusted from \S+ until 20/m);
+    // A key that signs more slowly is asked for each time.
+    await good('tsa', 'renew', ...words, ...root, '--stage');
+    expect(await good('tsa', 'show', '--data', 'data')).to.match(/^staged [^]*?ECDSA P-256, /m);
   });
 
   it('ends a stolen key by the book, beside a real service', async () => {

@@ -43,6 +43,26 @@ describe('server: waves', () => {
     expect(begun).to.equal(101);
   });
 
+  it('are bounded by time as well where that is asked, each turn going on for one piece at least', async () => {
+    const wave = new Batcher(() => 0, { pieces: 16, ms: 2 });
+    const begun: number[] = [];
+    const busy = (i: number): void => {
+      begun.push(i);
+      const until = performance.now() + 3;
+      while (performance.now() < until);
+    };
+    for (let i = 0; i < 5; i++)
+      wave.join(() => {
+        busy(i);
+      });
+    await turns(1);
+    expect(begun).to.deep.equal([0]);
+    await turns(2);
+    expect(begun).to.deep.equal([0, 1, 2]);
+    await turns(2);
+    expect(begun).to.deep.equal([0, 1, 2, 3, 4]);
+  });
+
   it('begin little of low priority in a turn, behind everything else', async () => {
     const wave = new Batcher(() => 0);
     const begun: string[] = [];
