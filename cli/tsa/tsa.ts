@@ -31,7 +31,8 @@ const SAYS = {
   csr: 'or make the key alone, and write the certificate signing request there',
   install: 'and take the chain that was made of it: PEM, its certificate first, root last',
   passphraseFile: 'file whose first line opens the keys of the directory',
-  keyType: 'of the new key: p256 (the default), p384, rsa3072 or rsa4096; RSA keys sign slowly, and everybody may ask',
+  keyType:
+    'of the new key: p256 (the default), p384, rsa3072 or rsa4096; RSA keys sign slowly, and everybody may ask',
   commonName: "CN of the certificate (default: the root's, or the one before with the next number)",
 } as const;
 
