@@ -29,6 +29,8 @@ export interface PathRequest {
   readonly loggedAt: number | undefined;
   /** What the CAs must be for; code signing by default. */
   readonly purpose?: Purpose | undefined;
+  /** The trusted CA, root or intermediate, that the path must have in it; any path will do without it. */
+  readonly through?: Certificate | undefined;
   readonly crypto: VerifyCrypto;
 }
 
@@ -76,8 +78,7 @@ class PathSearch {
       const further: Certificate[][] = [];
       for (const way of ways) {
         const child = way.at(-1) ?? leaf;
-        for (const root of trust.roots)
-          if (await this.#accepts(root, child, way.length)) return [...way, root];
+        for (const root of trust.roots) if (await this.#acceptsRoot(root, child, way)) return [...way, root];
         for (const intermediate of unused) {
           if (!(await this.#accepts(intermediate, child, way.length))) continue;
           unused.delete(intermediate);
@@ -92,6 +93,15 @@ class PathSearch {
       ways = further;
     }
     return undefined;
+  }
+
+  async #acceptsRoot(root: Certificate, child: Certificate, way: readonly Certificate[]): Promise<boolean> {
+    if (!(await this.#accepts(root, child, way.length))) return false;
+    const { through } = this.#request;
+    if (through === undefined || root === through || way.includes(through)) return true;
+    const sentence = `the way to the root "${describeName(root.subject)}" does not go through the trusted CA "${describeName(through.subject)}"`;
+    this.#ends[way.length] = { isSigned: true, reason: refused(sentence) };
+    return false;
   }
 
   async #accepts(authority: Certificate, child: Certificate, below: number): Promise<boolean> {

@@ -1,20 +1,18 @@
 /** Whether a trusted timestamp authority signed a token, at a time at which it might. */
 import { equalBytes, toHex } from '../core/bytes.ts';
-import { findExtension, parseCertificate, type Certificate } from '../core/certificate.ts';
+import { findExtension, type Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { unsignedMagnitude } from '../core/der-reader.ts';
 import { describeName } from '../core/distinguished-name.ts';
-import { FormatError } from '../core/errors.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import { rsaWeakness } from '../core/rsa-weakness.ts';
+import { isWithin } from '../trust/format/trusted-root.ts';
 import type { CertificateId } from '../tsa/format/attributes.ts';
 import type { SignerId, TimestampToken } from '../tsa/format/timestamp-token.ts';
-import type { TrustedAuthority, Window } from '../trust/format/trusted-root.ts';
 import { findPath, type ValidPath } from './certificate-path.ts';
 import { checkCritical, type Purpose } from './certificate-rules.ts';
 import type { TimestampCrypto } from './crypto.ts';
 import {
-  basicConstraints,
   EXTENSION,
   extendedKeyUsage,
   KeyUsage,
@@ -22,17 +20,9 @@ import {
   subjectKeyId,
   TIME_STAMPING,
 } from './standard-extensions.ts';
+import { isCa, readNamed, type PreparedAuthority, type TimestampTrust } from './timestamp-trust.ts';
 import { AuthorityWindows, describeWindow, requireWithin } from './trust-windows.ts';
 import { refused } from './verify-error.ts';
-
-/** A trusted authority that was read. */
-export interface PreparedAuthority {
-  /** Of the trusted root: the certificate that signs timestamps first, if the trusted root has it, and the root last. */
-  readonly chain: readonly [Certificate, ...Certificate[]];
-  /** Whether the trusted root has CAs of it alone, so that any certificate below them will do. */
-  readonly isOpen: boolean;
-  readonly window: Window;
-}
 
 /** A certificate that may have signed a token, below a trusted authority. */
 export interface SignerCandidate {
@@ -45,7 +35,7 @@ export interface SignerCandidate {
 export function candidatesFor(
   { signer }: TimestampToken,
   embedded: readonly Certificate[],
-  authorities: readonly PreparedAuthority[],
+  { authorities }: TimestampTrust,
 ): readonly SignerCandidate[] {
   return authorities.flatMap((authority) => {
     const [first] = authority.chain;
@@ -55,9 +45,6 @@ export function candidatesFor(
       .map((certificate) => ({ certificate, authority }));
   });
 }
-
-/** Throws FormatError. */
-const isCa = (certificate: Certificate): boolean => basicConstraints(certificate)?.ca === true;
 
 /** Whether that is how the token calls its signer. */
 function isNamed(certificate: Certificate, id: SignerId): boolean {
@@ -78,11 +65,13 @@ export function checkAuthorityOf(
   { certificate, authority }: SignerCandidate,
   { info, signer }: TimestampToken,
   embedded: readonly Certificate[],
+  trust: TimestampTrust,
 ): string {
   const who = `the timestamp authority "${describeName(certificate.subject)}"`;
   const other = embedded.find((one) => isNamed(one, signer.id) && !equalBytes(one.der, certificate.der));
   if (other !== undefined) throw refused(`the token carries another certificate than that of ${who}`);
   requireWithin([authority.window], [info.time], who);
+  trust.require(certificate, info.time, who);
   return `"${describeName(certificate.subject)}", trusted ${describeWindow(authority.window)}`;
 }
 
@@ -93,34 +82,59 @@ const KNOWN: ReadonlySet<string> = new Set([
   EXTENSION.extendedKeyUsage,
 ]);
 
-/** Throws a refusal unless the certificate is for timestamps and its chain was whole and valid at the time of the token, whatever has become of it since. */
+/** What the chain of a signer is judged with. */
+export interface ChainRequest {
+  readonly embedded: readonly Certificate[];
+  readonly trust: TimestampTrust;
+  readonly crypto: TimestampCrypto;
+}
+
+/** Throws a refusal unless the certificate is for timestamps and its chain was whole, valid and trusted at the time of the token, whatever has become of it
+ * since. Of an authority with CAs alone it goes through the first of them: what else its root signs has nothing to do with it. */
 export async function checkTimestampChain(
   { certificate, authority }: SignerCandidate,
   { info }: TimestampToken,
-  embedded: readonly Certificate[],
-  crypto: TimestampCrypto,
+  { embedded, trust: { windows }, crypto }: ChainRequest,
 ): Promise<ValidPath> {
   checkTimestampCertificate(certificate);
-  const { chain } = authority;
+  const { chain, isOpen } = authority;
+  const { time } = info;
   const trust = {
     roots: chain.slice(-1),
     intermediates: chain.slice(0, -1).filter((one) => one !== certificate),
-    windows: new AuthorityWindows(),
+    // An authority that is not trusted then is refused already, and its CAs mostly for the same window.
+    windows: isWithin(authority.window, time) ? windows : new AuthorityWindows(),
     logs: new Map(),
     unusable: [],
   };
   const presented = embedded.filter((one) => !equalBytes(one.der, certificate.der));
-  const { time } = info;
+  const through = isOpen ? chain[0] : undefined;
   const purpose = FOR_TIMESTAMPS;
-  const path = await findPath(certificate, { trust, presented, time, loggedAt: undefined, purpose, crypto });
-  const known = [...chain, ...path];
-  const stray = presented.find((one) => !known.some(({ der }) => equalBytes(der, one.der)));
-  if (stray !== undefined)
-    throw refused(
-      `the token carries a certificate that is no part of the chain: "${describeName(stray.subject)}"`,
-    );
+  const request = { trust, presented, time, loggedAt: undefined, purpose, through, crypto };
+  const path = await findPath(certificate, request);
+  refuseStrays(presented, [...chain, ...path]);
   return path;
 }
+
+/** What came along must lead up from the signer, by this way or by another: an authority whose root is also below an older one sends that certificate of
+ * the root, and perhaps the older one. */
+function refuseStrays(presented: readonly Certificate[], chain: readonly Certificate[]): void {
+  const strays = new Set(presented);
+  for (let known = chain; known.length > 0;) {
+    const more = [...strays].filter((one) => known.some((child) => isKin(one, child)));
+    for (const one of more) strays.delete(one);
+    known = more;
+  }
+  for (const { subject } of strays)
+    throw refused(`the token carries a certificate that is no part of the chain: "${describeName(subject)}"`);
+}
+
+/** Whether it is that certificate, another of the same CA, or one of a CA of the name that issued it. */
+const isKin = (one: Certificate, child: Certificate): boolean =>
+  equalBytes(one.der, child.der) ||
+  (isCa(one) &&
+    (equalBytes(one.subject, child.issuer) ||
+      (equalBytes(one.subject, child.subject) && equalBytes(one.spki, child.spki))));
 
 function checkTimestampCertificate(certificate: Certificate): void {
   const who = `the certificate "${describeName(certificate.subject)}"`;
@@ -175,7 +189,7 @@ async function isMeant(
 export function unknownSigner(
   { info, signer }: TimestampToken,
   embedded: readonly Certificate[],
-  authorities: readonly PreparedAuthority[],
+  { authorities }: TimestampTrust,
   { sha256 }: TimestampCrypto,
 ): { readonly sentence: string; readonly isStale: boolean } {
   const [own] = embedded.filter((one) => isNamed(one, signer.id));
@@ -207,29 +221,3 @@ function signerText(id: SignerId): string {
 /** Reads the certificates that came with a token. Throws FormatError. */
 export const readEmbedded = ({ certificates }: TimestampToken): readonly Certificate[] =>
   certificates.map(readNamed);
-
-/** What a certificate is found by is well-formed, too. */
-function readNamed(der: Uint8Array): Certificate {
-  const certificate = parseCertificate(der);
-  subjectKeyId(certificate);
-  describeName(certificate.subject);
-  return certificate;
-}
-
-/** Reads an authority of a trusted root; undefined, with the reason in `unusable`, where nothing can be verified by it. */
-export function readAuthority(
-  { chain, window }: Pick<TrustedAuthority, 'chain' | 'window'>,
-  unusable: string[],
-): PreparedAuthority | undefined {
-  try {
-    const [first, ...more] = chain.map(readNamed);
-    const isOpen = first !== undefined && isCa(first);
-    if (first !== undefined && (isOpen || more.length > 0))
-      return { chain: [first, ...more], isOpen, window };
-    unusable.push('a timestamp authority in the trusted root has no CA above its certificate');
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    unusable.push(`a timestamp authority in the trusted root cannot be read: ${error.message}`);
-  }
-  return undefined;
-}

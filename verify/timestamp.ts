@@ -16,12 +16,12 @@ import {
   checkAuthorityOf,
   checkTimestampChain,
   checkTokenSignature,
-  readAuthority,
   readEmbedded,
   unknownSigner,
-  type PreparedAuthority,
+  type ChainRequest,
   type SignerCandidate,
 } from './timestamp-signer.ts';
+import { TimestampTrust } from './timestamp-trust.ts';
 import { refused, type Fault } from './verify-error.ts';
 
 /** The checks, in the order in which they are made. */
@@ -123,13 +123,11 @@ async function checkSigner(
   read: ReadToken,
   request: TimestampRequest,
 ): Promise<readonly Certificate[] | undefined> {
-  const unusable: string[] = [];
-  const authorities = request.authorities
-    .map((authority) => readAuthority(authority, unusable))
-    .filter((authority) => authority !== undefined);
+  const { crypto } = request;
+  const trust = new TimestampTrust(request.authorities);
   const tries: Try[] = [];
-  for (const candidate of candidatesFor(read.token, read.embedded, authorities)) {
-    tries.push(await tryCandidate(candidate, read, request.crypto));
+  for (const candidate of candidatesFor(read.token, read.embedded, trust)) {
+    tries.push(await tryCandidate(candidate, read.token, { embedded: read.embedded, trust, crypto }));
     if (tries.at(-1)?.chain !== undefined) break;
   }
   const best = tries.reduce<Try | undefined>(
@@ -137,7 +135,7 @@ async function checkSigner(
     undefined,
   );
   if (best === undefined) {
-    await record.run('authority', () => refuseUnknown(read, authorities, unusable, request.crypto));
+    await record.run('authority', () => refuseUnknown(read, trust, crypto));
     record.skip('authority', 'chain', 'signature');
     return undefined;
   }
@@ -156,13 +154,14 @@ const reach = ({ record }: Try): number => record.steps.filter(({ ok }) => ok).l
 
 async function tryCandidate(
   candidate: SignerCandidate,
-  { token, embedded }: ReadToken,
-  crypto: TimestampCrypto,
+  token: TimestampToken,
+  request: ChainRequest,
 ): Promise<Try> {
+  const { embedded, trust, crypto } = request;
   const record = new StepRecorder<TimestampStep>();
-  await record.run('authority', () => [checkAuthorityOf(candidate, token, embedded), undefined]);
+  await record.run('authority', () => [checkAuthorityOf(candidate, token, embedded, trust), undefined]);
   const path = await record.run('chain', async () => {
-    const found = await checkTimestampChain(candidate, token, embedded, crypto);
+    const found = await checkTimestampChain(candidate, token, request);
     const names = found.map(({ subject }) => `"${describeName(subject)}"`).join(' under ');
     return [`issued by ${names}, all valid at ${rfc3339(token.info.time)}`, found];
   });
@@ -176,11 +175,11 @@ async function tryCandidate(
 
 function refuseUnknown(
   { token, embedded }: ReadToken,
-  authorities: readonly PreparedAuthority[],
-  unusable: readonly string[],
+  trust: TimestampTrust,
   crypto: TimestampCrypto,
 ): never {
-  const { sentence, isStale } = unknownSigner(token, embedded, authorities, crypto);
+  const { unusable } = trust;
+  const { sentence, isStale } = unknownSigner(token, embedded, trust, crypto);
   throw refused([sentence, ...unusable].join('; '), isStale || unusable.length > 0 ? 'trust' : 'certificate');
 }
 

@@ -27,11 +27,15 @@ export class AuthorityWindows {
     }
   }
 
-  /** Throws a refusal that names the window, unless the CA counts at each of the times. */
-  require(authority: Certificate, times: readonly number[]): void {
+  /** Throws a refusal that names the window, unless the CA, or whose certificate it is, counts at each of the times. */
+  require(
+    authority: Certificate,
+    times: readonly number[],
+    who = `the CA "${describeName(authority.subject)}"`,
+  ): void {
     const windows = this.#windows.get(toHex(authority.spki));
     if (windows === undefined) return;
-    requireWithin(windows, times, `the CA "${describeName(authority.subject)}"`);
+    requireWithin(windows, times, who);
   }
 }
 

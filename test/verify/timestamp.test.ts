@@ -16,7 +16,7 @@ import {
 } from '../../tsa/format/object-identifiers.ts';
 import { parseTimestampRequest } from '../../tsa/timestamp-request.ts';
 import { rejectedResponse } from '../../tsa/token-template.ts';
-import { verifyTimestamp } from '../../verify/timestamp.ts';
+import { verifyTimestamp, type TimestampVerification } from '../../verify/timestamp.ts';
 import { caNode, type CaOptions } from '../ca/support/ca-certificates.ts';
 import { NOW } from '../ca/support/authority.ts';
 import { hasOpenssl, openssl } from '../ca/support/openssl.ts';
@@ -48,6 +48,11 @@ import {
 const SECOND = Math.floor(NOW / 1000) * 1000;
 const DAY = 86_400_000;
 const { timeStamping, codeSigning } = x509.ExtendedKeyUsage;
+/** The refusal of a timestamp after the window of its authority. */
+const ENDED = /^authority: .*"CN=time" is trusted .* until/;
+const certificatesOf = (...nodes: readonly { readonly der: Uint8Array }[]): TokenParts => ({
+  certificates: nodes.map(({ der }) => der),
+});
 
 describe('verify/timestamp', () => {
   let made: TestAuthorityChain;
@@ -239,6 +244,81 @@ describe('verify/timestamp', () => {
       expect(verdictOf(await judge(tokenOf(made), windows))).to.equal('ok');
     });
 
+    it('lets a window that has ended stand, whatever CA above it is trusted besides', async () => {
+      const { root, leaf } = made;
+      const PAST = { start: 0, end: SECOND - 1 };
+      const middle = await caNode({ name: 'middle', parent: root, usages: [timeStamping] });
+      const below = await caNode({ ...GOOD_LEAF, parent: middle });
+      const sameKey = await caNode({ ...GOOD_LEAF, parent: root, keyOf: leaf, serial: '12' });
+      const sibling = await caNode({ ...GOOD_LEAF, parent: root, serial: '13' });
+      const garbage = { der: Uint8Array.of(0x30, 0) };
+      const open = trusted([root]);
+      const [ofLeaf, ofBelow] = [
+        tokenOf(made),
+        tokenOf({ root, leaf: below }, certificatesOf(below, middle)),
+      ];
+      const ofSameKey = tokenOf({ root, leaf: sameKey });
+      for (const [token, authorities, says] of [
+        [ofLeaf, [open], /^ok$/],
+        [ofLeaf, [trusted([leaf, root], PAST)], ENDED],
+        [ofLeaf, [trusted([leaf, root], PAST), open], ENDED],
+        [ofLeaf, [open, trusted([leaf, root], PAST)], ENDED],
+        // What an authority cannot be used for ends all the same.
+        [ofLeaf, [open, trusted([leaf], PAST)], ENDED],
+        [ofLeaf, [open, trusted([leaf, garbage], PAST)], ENDED],
+        // Another authority, and the CA's own window, take nothing from it.
+        [ofLeaf, [open, trusted([sibling, root], PAST)], /^ok$/],
+        [ofLeaf, [trusted([root], PAST), trusted([leaf, root])], /^ok$/],
+        [ofLeaf, [open, trusted([leaf, root], PAST), trusted([leaf, root], { start: SECOND })], /^ok$/],
+        // Its key in another certificate has ended with it; one that is named for longer brings nothing back.
+        [ofSameKey, [open], /^ok$/],
+        [ofSameKey, [open, trusted([leaf, root], PAST)], ENDED],
+        [ofSameKey, [open, trusted([leaf, root], PAST), trusted([sameKey, root])], /^ok$/],
+        [ofLeaf, [open, trusted([leaf, root], PAST), trusted([sameKey, root])], ENDED],
+        // So it is with CAs between.
+        [ofBelow, [open], /^ok$/],
+        [ofBelow, [open, trusted([middle, root], PAST)], /^chain: the CA "CN=middle" is trusted .* until/],
+        [ofBelow, [open, trusted([sibling, middle, root], PAST)], /^chain: the CA "CN=middle" is trusted/],
+        [ofBelow, [open, trusted([below, middle, root], PAST)], ENDED],
+        [ofBelow, [trusted([middle, root], PAST), trusted([below, middle, root])], /^ok$/],
+      ] as const) {
+        const { ok, fault, steps } = await judge(token, authorities);
+        expect(verdictOf({ ok, steps } as TimestampVerification)).to.match(says);
+        expect(fault).to.equal(ok ? undefined : 'trust');
+      }
+    });
+
+    it('goes through the first CA of an authority that has CAs alone', async () => {
+      const { root } = made;
+      const first = await caNode({ name: 'middle', parent: root, usages: [timeStamping] });
+      const lower = await caNode({ name: 'lower', parent: first });
+      const other = await caNode({ name: 'other', parent: root });
+      // The same CA below another root, and its key in a certificate that the trusted root does not have.
+      const again = await caNode({ name: 'middle', parent: root, keyOf: first, serial: '12' });
+      const authority = trusted([first, root]);
+      const AROUND = /^chain: the way to the root "CN=root of time" does not go through .*"CN=middle"$/;
+      for (const [parent, more, says] of [
+        [first, [], /^ok$/],
+        [first, [again], /^ok$/],
+        [lower, [lower], /^ok$/],
+        [root, [], AROUND],
+        [other, [other], AROUND],
+      ] as const) {
+        const leaf = await caNode({ ...GOOD_LEAF, parent, serial: '21' });
+        const token = tokenOf({ root, leaf }, certificatesOf(leaf, ...more));
+        expect(verdictOf(await judge(token, [authority]))).to.match(says);
+        expect(verdictOf(await judge(token, [authority, trusted([root])]))).to.equal('ok');
+      }
+      // That its certificate came along, too, leads nobody through it.
+      const beside = await caNode({ ...GOOD_LEAF, parent: other, serial: '21' });
+      const token = tokenOf({ root, leaf: beside }, certificatesOf(beside, other, first));
+      expect(verdictOf(await judge(token, [authority]))).to.match(AROUND);
+      const short = await caNode({ name: 'middle', parent: root, keyOf: first, notAfter: NOW - DAY / 2 });
+      const leaf = await caNode({ ...GOOD_LEAF, parent: first });
+      const around = tokenOf({ root, leaf }, certificatesOf(leaf, first));
+      expect(verdictOf(await judge(around, [trusted([short, root])]))).to.match(/^chain: /);
+    });
+
     it('judges the chain at the time of the timestamp, whatever the time is now', async () => {
       const past = await timestampNodes(
         { notBefore: 5 * DAY, notAfter: 7 * DAY },
@@ -290,10 +370,13 @@ describe('verify/timestamp', () => {
       expect(verdictOf(await judge(token, [trusted([below, noCa])]))).to.match(/^chain: .*is no CA/);
     });
 
-    it('goes up through intermediates, trusted or embedded, and carries nothing that is no part of it', async () => {
+    it('goes up through intermediates, trusted or embedded, and carries what leads up from it alone', async () => {
       const middle = await caNode({ name: 'middle', parent: made.root, usages: [timeStamping] });
       const leaf = await caNode({ ...GOOD_LEAF, parent: middle });
       const stray = await caNode({ name: 'stray' });
+      const sibling = await caNode({ ...GOOD_LEAF, parent: middle, serial: '12' });
+      const older = await caNode({ name: 'older root' });
+      const cross = await caNode({ name: 'root of time', parent: older, keyOf: made.root });
       const nodes = { root: made.root, leaf };
       const whole = trusted([leaf, middle, made.root]);
       for (const [certificates, trust, says] of [
@@ -306,6 +389,19 @@ describe('verify/timestamp', () => {
         [[leaf.der], trusted([made.root]), /^chain: no trusted CA is named "CN=middle"/],
         [[middle.der], trusted([made.root]), /^authority: /],
         [[leaf.der, stray.der], whole, /^chain: .*no part of the chain: "CN=stray"/],
+        [[leaf.der, sibling.der], whole, /^chain: .*no part of the chain: "CN=time"/],
+        // Authorities whose root is also below an older one send that certificate of it.
+        [[leaf.der, middle.der, cross.der], whole, /^ok$/],
+        [[leaf.der, middle.der, cross.der, older.der], whole, /^ok$/],
+        [[leaf.der, middle.der, older.der, cross.der], trusted([made.root]), /^ok$/],
+        [
+          [leaf.der, middle.der, older.der],
+          trusted([made.root]),
+          /^chain: .*no part of the chain: "CN=older/,
+        ],
+        [[leaf.der, middle.der, cross.der], trusted([older]), /^ok$/],
+        [[leaf.der, middle.der, older.der], trusted([older]), /^chain: no trusted root is named/],
+        [[leaf.der, stray.der.subarray(0, -1)], whole, /^token: /],
       ] as const)
         expect(verdictOf(await judge(tokenOf(nodes, { certificates }), [trust]))).to.match(says);
     });

@@ -19,6 +19,10 @@ export interface CaOptions {
   readonly hash?: string;
   /** The issuer's name, where it must not be the parent's. */
   readonly issuerName?: string;
+  /** Hexadecimal. */
+  readonly serial?: string;
+  /** Whose key it is for, where it is not a new one. */
+  readonly keyOf?: CaNode;
 }
 
 export interface CaNode {
@@ -34,16 +38,10 @@ const BOTH: x509.KeyUsageFlags = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageF
 
 /** A CA certificate with @peculiar/x509, every part of which can be wrong. */
 export async function caNode(options: CaOptions): Promise<CaNode> {
-  const namedCurve = options.curve ?? 'P-256';
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve });
-  const algorithm = { name: 'ECDSA', namedCurve };
-  const keys = {
-    privateKey: privateKey.toCryptoKey(algorithm, false, ['sign']) as CryptoKey,
-    publicKey: publicKey.toCryptoKey(algorithm, true, ['verify']) as CryptoKey,
-  };
+  const { privateKey, keys } = options.keyOf ?? newKeys(options.curve ?? 'P-256');
   const cert = await x509.X509CertificateGenerator.create(
     {
-      serialNumber: '11',
+      serialNumber: options.serial ?? '11',
       subject: `CN=${options.name}`,
       issuer: `CN=${options.issuerName ?? options.parent?.name ?? options.name}`,
       notBefore: new Date(options.notBefore ?? NOW - DAY),
@@ -64,4 +62,16 @@ export async function caNode(options: CaOptions): Promise<CaNode> {
   );
   const der = new Uint8Array(cert.rawData);
   return { name: options.name, der, privateKey, keys, signer: localSigner(privateKey) };
+}
+
+function newKeys(namedCurve: string): Pick<CaNode, 'privateKey' | 'keys'> {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve });
+  const algorithm = { name: 'ECDSA', namedCurve };
+  return {
+    privateKey,
+    keys: {
+      privateKey: privateKey.toCryptoKey(algorithm, false, ['sign']) as CryptoKey,
+      publicKey: publicKey.toCryptoKey(algorithm, true, ['verify']) as CryptoKey,
+    },
+  };
 }
