@@ -101,6 +101,7 @@ function readyText(running: RunningDev, data: string): string {
   const rows = [
     ['Certificates', `${running.url}   (the Fulcio URL of clients)`],
     ['Log', `${running.logUrl}   (${running.logSize} entries)`],
+    ['Trust', `${running.url}/trust/   (what clients and verifiers are given)`],
     ['Issuer', `${running.issuerUrl}   (log in with any e-mail address)`],
     ['Metrics', `${running.metricsUrl}/metrics`],
     ['Directory', resolve(data)],

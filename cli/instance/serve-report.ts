@@ -31,6 +31,7 @@ export function serveReport(service: ReadyService): string {
     row('Certificates', `${publicUrl ?? url}   (the Fulcio URL of clients)`),
     ...listenerRow('Listener', publicUrl === undefined ? undefined : url, listen),
     row('Log', `${logUrl}   (${logSize} entries)`),
+    row('Trust', `${publicUrl ?? url}/trust/   (what clients and verifiers are given)`),
     row('Metrics', `${metricsUrl}/metrics   readiness in detail: ${metricsUrl}/readyz`),
     ...listenerRow('', undefined, metricsListen),
     row('Issuers', issuers.length === 0 ? 'none: every token is refused' : counted(issuers)),

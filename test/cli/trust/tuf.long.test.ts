@@ -157,7 +157,7 @@ describe('mayfly trust tuf', function () {
   const servedRoot = async (): Promise<number> =>
     ((await (await fetch(`${url}/tuf/root.json`)).json()) as { signed: { version: number } }).signed.version;
 
-  it('changes what clients trust, each year gives it a new end, and gets a restored backup right', async () => {
+  it('changes what clients trust, is signed anew each year, and gets a restored backup right', async () => {
     await begin();
     await expectClients('https://ca.example.org');
     cpSync(path('data', 'tuf'), path('backup'), { recursive: true });

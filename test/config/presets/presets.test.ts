@@ -194,7 +194,7 @@ describe('config/presets', () => {
           }
         }
       }
-    });
+    }).timeout(60_000);
 
     PROVIDER_CASES.forEach(({ preset, claims, san, extensions }, index) => {
       it(`has the expected name and extensions: ${preset} (${index})`, async () => {
