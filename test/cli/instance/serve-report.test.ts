@@ -27,7 +27,7 @@ describe('cli/instance/serve-report', () => {
     const lines = serveReport({ ...service, publicUrl }).split('\n');
     expect(lines[1]).to.match(/^ {2}Certificates +https:\/\/ca\.example\.org /);
     expect(lines[2]).to.match(/^ {2}Listener +http:\/\/127\.0\.0\.1:5555$/);
-    expect(text).to.match(/^ {2}Trust +https:\/\/ca\.example\.org\/trust\/ /m);
+    expect(lines.join('\n')).to.match(/^ {2}Trust +https:\/\/ca\.example\.org\/trust\/ /m);
     expect(lines.join('\n')).to.contain('certificate --url https://ca.example.org --trust trust');
     expect(serveReport(service)).to.not.contain('Listener');
     expect(serveReport(service)).to.contain('certificate --url http://127.0.0.1:5555 ');
