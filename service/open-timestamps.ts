@@ -1,16 +1,21 @@
 import { readFile } from 'node:fs/promises';
+import { AuthorityError } from '../ca/authority-error.ts';
+import { readTimestampChain } from '../ca/timestamp-chain.ts';
 import type { TimestampsConfig } from '../config/settings/timestamps-config.ts';
 import type { Clock, SteadyClock } from '../core/clock.ts';
-import { systemFault } from '../instance/data-directory-error.ts';
+import { MayflyError } from '../core/errors.ts';
+import { DataDirectoryError, systemFault } from '../instance/data-directory-error.ts';
 import type { DataPaths } from '../instance/data-paths.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import type { TimestampSource } from '../server/operator/service-sources.ts';
+import { KeyFileError } from '../signers/key-error.ts';
 import { isMissing } from '../storage/read-whole.ts';
 import { TimeServers } from '../tsa/time-servers.ts';
 import { TimestampAuthority } from '../tsa/timestamp-authority.ts';
 import { TimestampClock, type ClockWitness } from '../tsa/timestamp-clock.ts';
 import { signerOfChain } from './open-authority.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
+import { TrustedWindow } from './trusted-window.ts';
 
 /** The timestamp authority of a service, and what the operator sees of it. */
 export interface OpenedTimestamps
@@ -28,7 +33,7 @@ interface TimestampsOptions {
 }
 
 /** Opens the timestamp authority; undefined where the configuration turns it off, or the data directory has no certificate for
- * it. Rejects with AuthorityError, DataDirectoryError or KeyFileError. */
+ * it. Rejects with AuthorityError, DataDirectoryError or KeyFileError; each names the file, and says how to start without timestamps. */
 export async function openTimestamps(
   options: TimestampsOptions,
   paths: DataPaths,
@@ -37,12 +42,44 @@ export async function openTimestamps(
   shutdown: ShutdownOrder,
 ): Promise<OpenedTimestamps | undefined> {
   if (!config.enabled || (await isMissing(paths.timestampChain))) return undefined;
+  try {
+    return await open(options, paths, config, serviceLog, shutdown);
+  } catch (error) {
+    throw withWayOut(error, paths);
+  }
+}
+
+/** A defect of timestamps need not keep the CA from issuing: that is the operator's to say. */
+function withWayOut(error: unknown, { timestampChain }: DataPaths): unknown {
+  if (!(error instanceof MayflyError)) return error;
+  const { message, cause } = error;
+  const hint = `${error.hint ?? ''} To start without timestamps: \`mayfly.timestamps.enabled: false\`.`.trimStart();
+  if (error instanceof AuthorityError)
+    return new AuthorityError(error.code, `${timestampChain}: ${message}`, { hint, cause });
+  if (error instanceof KeyFileError) return new KeyFileError(error.code, message, { hint, cause });
+  if (error instanceof DataDirectoryError) return new DataDirectoryError(error.code, message, { hint, cause });
+  return error;
+}
+
+async function open(
+  options: TimestampsOptions,
+  paths: DataPaths,
+  config: TimestampsConfig,
+  serviceLog: ServiceLog,
+  shutdown: ShutdownOrder,
+): Promise<OpenedTimestamps> {
   const chainPem = await readFile(paths.timestampChain, 'utf8').catch((error: unknown) => {
     throw systemFault(paths.timestampChain, 'read', error);
   });
   const keys = [paths.timestampKey, paths.nextTimestampKey] as const;
   const signer = await signerOfChain(chainPem, keys, options.passphrase);
   if (signer.algorithm.startsWith('rsa')) serviceLog.note('warn', 'warning', { sentence: SLOW_KEY });
+  const [{ der }] = readTimestampChain(chainPem, {}).certificates;
+  const window = new TrustedWindow(paths.trustedRoot, der);
+  shutdown.stores.add(() => {
+    window.close();
+  });
+  await window.read();
   const servers = startTimeServers(options.clock, config, serviceLog);
   shutdown.stores.add(() => servers?.close());
   const witnesses = [
@@ -54,14 +91,17 @@ export async function openTimestamps(
     clock.close();
   });
   const { policy, accuracySeconds } = config;
-  const authority = await TimestampAuthority.open({ chainPem, signer, clock, policy, accuracySeconds });
+  const trustEnd = (): number | undefined => window.end;
+  const authority = await TimestampAuthority.open({ chainPem, signer, clock, policy, accuracySeconds, trustEnd });
   return {
     authority,
     rateLimit: config.rateLimit,
     logsGrants: config.logsGrants,
     faultAt: (now) => authority.faultAt(now),
-    warning: () => servers?.fault,
-    validity: authority.validity,
+    warning: () => servers?.fault ?? window.fault,
+    get validity() {
+      return authority.validity;
+    },
     clockOffset: () => servers?.offset,
   };
 }

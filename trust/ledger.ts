@@ -44,7 +44,7 @@ export interface InstanceTrust {
 /** Reads it; opens no key and works beside a running service. Rejects with {@link TrustError} or LogError. */
 export async function readTrust(places: TrustPlaces): Promise<InstanceTrust> {
   const { inForce, others, logs } = await readOwnMaterial(places);
-  const all = unionOf([await readLedger(places.trustedRoot), inForce, others]);
+  const all = unionOf([await readRecorded(places.trustedRoot), inForce, others]);
   const root = withInFront(all, inForce);
   return { root, inForce: keptOf(root, inForce), logs };
 }
@@ -113,7 +113,8 @@ const unwritable = (file: string, cause: unknown): TrustError =>
 /** More than the format allows. */
 const LIMIT = 8 * 1024 * 1024;
 
-async function readLedger(file: string): Promise<TrustedRoot> {
+/** What the file alone says, which has every end of a window; nothing where there is none. Rejects with {@link TrustError}. */
+export async function readRecorded(file: string): Promise<TrustedRoot> {
   if (await isMissing(file)) return EMPTY_TRUSTED_ROOT;
   const bytes = await readWhole(file, { size: LIMIT }).catch((cause: unknown) => {
     throw new TrustError(

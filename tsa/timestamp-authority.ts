@@ -27,6 +27,8 @@ interface TimestampAuthorityOptions {
   readonly policy: string;
   /** Seconds by which the time may be off, as tokens say. */
   readonly accuracySeconds: number;
+  /** Returns the last moment at which verifiers trust it, in milliseconds since the epoch; undefined while none is known. Asked each time. */
+  readonly trustEnd?: (() => number | undefined) | undefined;
   /** Returns new serial numbers, unsigned big-endian; default: 159 random bits. */
   readonly serials?: (() => Uint8Array) | undefined;
 }
@@ -50,9 +52,9 @@ interface Validity {
 export class TimestampAuthority {
   /** As PEM, the signing certificate first, root last. */
   readonly chainPem: string;
-  /** When all certificates of the chain are valid. Outside of it no timestamp is granted. */
-  readonly validity: Validity;
   readonly signer: Signer;
+  /** When all certificates of the chain are valid. */
+  readonly #certified: Validity;
   readonly #options: TimestampAuthorityOptions;
   readonly #template: TokenTemplate;
   readonly #serials: () => Uint8Array;
@@ -63,7 +65,7 @@ export class TimestampAuthority {
   ) {
     const { signer, policy, accuracySeconds, serials = newSerial } = options;
     this.chainPem = chainPem;
-    this.validity = {
+    this.#certified = {
       notBefore: Math.max(...certificates.map(({ notBefore }) => notBefore)),
       notAfter: Math.min(...certificates.map(({ notAfter }) => notAfter)),
     };
@@ -85,6 +87,16 @@ export class TimestampAuthority {
     const chain = readTimestampChain(chainPem, { spki: signer.publicKey });
     await checkKey(chain.certificates[0], signer);
     return new TimestampAuthority(options, chain);
+  }
+
+  /** When all certificates of the chain are valid and trusted. Outside of it no timestamp is granted. */
+  get validity(): Validity {
+    const { notBefore, notAfter } = this.#certified;
+    return { notBefore, notAfter: Math.min(notAfter, this.#trustEnd ?? Infinity) };
+  }
+
+  get #trustEnd(): number | undefined {
+    return this.#options.trustEnd?.();
   }
 
   /** Why no timestamp is granted at `now`, a sentence; undefined when they are. */
@@ -115,10 +127,13 @@ export class TimestampAuthority {
   }
 
   #outside(time: number): string | undefined {
-    const { notBefore, notAfter } = this.validity;
+    const { notBefore, notAfter } = this.#certified;
     if (time < notBefore) return `the certificate for timestamps is valid only from ${rfc3339(notBefore)}`;
     // The last second counts whole, and times are whole seconds.
     if (time > notAfter) return `the certificate for timestamps ended at ${rfc3339(notAfter)}`;
+    const end = this.#trustEnd;
+    if (end !== undefined && time > end)
+      return `verifiers trust the certificate for timestamps until ${rfc3339(end)} and no longer`;
     return undefined;
   }
 }

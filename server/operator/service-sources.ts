@@ -14,7 +14,7 @@ export interface TimestampSource {
   faultAt(now: number): string | undefined;
   /** What the operator should know although timestamps are granted, a sentence. */
   warning(): string | undefined;
-  /** When its certificates are valid, in milliseconds since the epoch. */
+  /** When its certificates are valid and trusted, in milliseconds since the epoch. */
   readonly validity: { readonly notBefore: number; readonly notAfter: number };
   /** Milliseconds by which the clock is behind the time servers; undefined where none has answered. */
   clockOffset(): number | undefined;

@@ -31,13 +31,13 @@ export class TimestampMetrics {
     registerGauge(
       registers,
       'mayfly_timestamps_stopped',
-      '1 while no timestamp is granted: the clock is not trusted, or the certificate is not valid.',
+      '1 while no timestamp is granted: the clock is not trusted, or the certificate is not valid or not trusted any more.',
       () => (source.faultAt(now()) === undefined ? 0 : 1),
     );
     registerGauge(
       registers,
       'mayfly_timestamp_not_after_seconds',
-      'End of the certificates for timestamps, Unix time.',
+      'End of the certificates for timestamps, or of the trust in them where that is recorded and comes first, Unix time.',
       () => source.validity.notAfter / 1000,
     );
     registerGauge(

@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
@@ -7,14 +7,19 @@ import { AuthorityError } from '../../ca/authority-error.ts';
 import { createAuthorityChain, type AuthorityChain } from '../../ca/ceremony.ts';
 import { certifyTimestamps } from '../../ca/timestamp-certificate.ts';
 import { parseConfig } from '../../config/load/load.ts';
-import { encodePem } from '../../core/pem.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import { decodePem, encodePem } from '../../core/pem.ts';
 import { DataDirectoryError } from '../../instance/data-directory-error.ts';
 import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
 import { createServiceLog } from '../../server/operator/service-log.ts';
 import { openTimestamps, type OpenedTimestamps } from '../../service/open-timestamps.ts';
 import { ShutdownOrder } from '../../service/shutdown-order.ts';
+import { TrustedWindow } from '../../service/trusted-window.ts';
+import { KeyFileError } from '../../signers/key-error.ts';
 import { writeKeyPem } from '../../signers/key-file.ts';
 import { generateKey } from '../../signers/key-types.ts';
+import { EMPTY_TRUSTED_ROOT, encodeTrustedRoot } from '../../trust/format/trusted-root.ts';
+import { trustedAuthority } from '../../trust/trusted-entries.ts';
 import { TimestampError } from '../../tsa/timestamp-error.ts';
 import { parseTimestampRequest } from '../../tsa/timestamp-request.ts';
 import { failureAs } from '../support/failure.ts';
@@ -108,9 +113,18 @@ describe('service/open-timestamps', () => {
 
   it('does not start with the key of another certificate, without a key, or with the chain of the CA', async () => {
     await writeFile(paths.timestampKey, writeKeyPem(await generateKey('p256')));
-    expect((await failureAs(AuthorityError, open())).code).to.equal('KEY_MISMATCH');
+    const mismatch = await failureAs(AuthorityError, open());
+    expect(mismatch.code).to.equal('KEY_MISMATCH');
+    expect(mismatch.message).to.match(/^\S+tsa\/chain\.pem: the key for timestamps does not belong/);
+    expect(mismatch.hint).to.match(/To start without timestamps: `mayfly\.timestamps\.enabled: false`\.$/);
     await rm(paths.timestampKey);
-    await failureAs(DataDirectoryError, open());
+    const missing = await failureAs(DataDirectoryError, open());
+    expect(missing.message).to.match(/tsa\.key\.pem cannot be read/);
+    expect(missing.hint).to.match(/mayfly\.timestamps\.enabled: false/);
+    await writeFile(paths.timestampKey, 'no key');
+    const malformed = await failureAs(KeyFileError, open());
+    expect(malformed.message).to.match(/tsa\.key\.pem/);
+    expect(malformed.hint).to.match(/mayfly\.timestamps\.enabled: false/);
     await writeFile(paths.timestampKey, writeKeyPem(authority.intermediateKey));
     const ca = [authority.intermediateDer, authority.rootDer];
     await writeFile(paths.timestampChain, ca.map((der) => encodePem('CERTIFICATE', der)).join(''));
@@ -123,6 +137,52 @@ describe('service/open-timestamps', () => {
     expect(opened?.faultAt(later)).to.match(/^the certificate for timestamps ended/);
     const error = await failureAs(TimestampError, opened?.authority.grant(REQUEST));
     expect(error.code).to.equal('TIMESTAMP_CERTIFICATE');
+  });
+
+  /** Records the time of the authority in force as `mayfly trust end` does; `end` is milliseconds. */
+  async function recordEnd(end: number): Promise<void> {
+    const chain = decodePem(await readFile(paths.timestampChain, 'utf8')).map(({ bytes }) => bytes);
+    const authority = trustedAuthority(chain, '/');
+    const entry = { ...authority, window: { ...authority.window, end } };
+    await mkdir(dirname(paths.trustedRoot), { recursive: true });
+    await writeFile(
+      paths.trustedRoot,
+      encodeTrustedRoot({ ...EMPTY_TRUSTED_ROOT, timestampAuthorities: [entry] }),
+    );
+  }
+
+  it('grants nothing that verifiers refuse: the trust in the authority was ended', async () => {
+    const end = Math.floor(clock() / 1000) * 1000 + 3_600_000;
+    await recordEnd(end);
+    let now = end;
+    const opened = await open('{}', { clock: () => now });
+    expect(opened?.validity.notAfter).to.equal(end);
+    expect(opened?.faultAt(now)).to.equal(undefined);
+    expect((await opened?.authority.grant(REQUEST))?.time).to.equal(end);
+    now += 1000;
+    expect(opened?.faultAt(now)).to.equal(
+      `verifiers trust the certificate for timestamps until ${rfc3339(end)} and no longer`,
+    );
+    const error = await failureAs(TimestampError, opened?.authority.grant(REQUEST));
+    expect(error.code).to.equal('TIMESTAMP_CERTIFICATE');
+  });
+
+  it('follows the ledger while it runs, keeps what it read last, and says why', async () => {
+    const [first] = decodePem(await readFile(paths.timestampChain, 'utf8'));
+    const window = new TrustedWindow(paths.trustedRoot, first?.bytes ?? new Uint8Array());
+    await window.read();
+    expect([window.end, window.fault]).to.deep.equal([undefined, undefined]);
+    await recordEnd(1_900_000_000_000);
+    await window.read();
+    expect([window.end, window.fault]).to.deep.equal([1_900_000_000_000, undefined]);
+    await writeFile(paths.trustedRoot, '{');
+    await window.read();
+    window.close();
+    expect(window.end).to.equal(1_900_000_000_000);
+    expect(window.fault).to.match(/trusted_root\.json is damaged/);
+    const opened = await open();
+    expect(opened?.warning()).to.match(/trusted_root\.json is damaged/);
+    expect(opened?.faultAt(clock())).to.equal(undefined);
   });
 
   it('stops while somebody else does not trust the clock', async () => {

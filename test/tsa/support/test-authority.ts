@@ -64,7 +64,9 @@ export const openedTimestamps = (authority: TimestampAuthority): OpenedTimestamp
   logsGrants: false,
   faultAt: (now) => authority.faultAt(now),
   warning: () => undefined,
-  validity: authority.validity,
+  get validity() {
+    return authority.validity;
+  },
   clockOffset: () => undefined,
 });
 
