@@ -53,11 +53,13 @@ export async function openTimestamps(
 function withWayOut(error: unknown, { timestampChain }: DataPaths): unknown {
   if (!(error instanceof MayflyError)) return error;
   const { message, cause } = error;
-  const hint = `${error.hint ?? ''} To start without timestamps: \`mayfly.timestamps.enabled: false\`.`.trimStart();
+  const hint =
+    `${error.hint ?? ''} To start without timestamps: \`mayfly.timestamps.enabled: false\`.`.trimStart();
   if (error instanceof AuthorityError)
     return new AuthorityError(error.code, `${timestampChain}: ${message}`, { hint, cause });
   if (error instanceof KeyFileError) return new KeyFileError(error.code, message, { hint, cause });
-  if (error instanceof DataDirectoryError) return new DataDirectoryError(error.code, message, { hint, cause });
+  if (error instanceof DataDirectoryError)
+    return new DataDirectoryError(error.code, message, { hint, cause });
   return error;
 }
 
@@ -92,7 +94,14 @@ async function open(
   });
   const { policy, accuracySeconds } = config;
   const trustEnd = (): number | undefined => window.end;
-  const authority = await TimestampAuthority.open({ chainPem, signer, clock, policy, accuracySeconds, trustEnd });
+  const authority = await TimestampAuthority.open({
+    chainPem,
+    signer,
+    clock,
+    policy,
+    accuracySeconds,
+    trustEnd,
+  });
   return {
     authority,
     rateLimit: config.rateLimit,
