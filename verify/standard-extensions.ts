@@ -79,6 +79,16 @@ export function extendedKeyUsage(certificate: Certificate): ReadonlySet<string> 
   return usages;
 }
 
+/** DER GeneralNames: the alternative names of the certificate's subject (§4.2.1.6), of all kinds. */
+export function subjectAltNames(certificate: Certificate): readonly Uint8Array[] {
+  const extension = findExtension(certificate, EXTENSION.subjectAltName);
+  if (extension === undefined) return [];
+  const reader = new DerReader(readOnly(extension.value, Tag.sequence).value);
+  const names: Uint8Array[] = [];
+  while (!reader.done) names.push(reader.next().raw);
+  return names;
+}
+
 /** What the certificate calls its own key (§4.2.1.2); undefined when it does not. */
 export function subjectKeyId(certificate: Certificate): Uint8Array | undefined {
   const extension = findExtension(certificate, EXTENSION.subjectKeyIdentifier);

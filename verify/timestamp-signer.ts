@@ -3,6 +3,7 @@ import { equalBytes, toHex } from '../core/bytes.ts';
 import { findExtension, type Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { unsignedMagnitude } from '../core/der-reader.ts';
+import { explicit } from '../core/der-writer.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import { rsaWeakness } from '../core/rsa-weakness.ts';
@@ -17,6 +18,7 @@ import {
   extendedKeyUsage,
   KeyUsage,
   keyUsage,
+  subjectAltNames,
   subjectKeyId,
   TIME_STAMPING,
 } from './standard-extensions.ts';
@@ -155,7 +157,7 @@ const MIN_RSA_BITS = 2048;
 /** Throws a refusal unless the token is signed by the key of the certificate, over this content, and names the certificate. */
 export async function checkTokenSignature(
   { certificate }: SignerCandidate,
-  { content, signer }: TimestampToken,
+  { info, content, signer }: TimestampToken,
   crypto: TimestampCrypto,
 ): Promise<void> {
   const { attributes, digest, scheme, signedBytes, signature } = signer;
@@ -170,9 +172,16 @@ export async function checkTokenSignature(
   if (weakness !== undefined) throw refused(`the key of the timestamp authority ${weakness}`);
   if (!(await crypto.verify(scheme, certificate.spki, signedBytes, signature)))
     throw refused('the signature of the timestamp authority does not hold');
+  if (info.authority !== undefined && !isCalled(certificate, info.authority))
+    throw refused('the timestamp says that it is by an authority of another name than its certificate has');
   for (const id of attributes.certificateIds) if (await isMeant(certificate, id, crypto)) return;
   throw refused('the token says that it was signed with another certificate');
 }
+
+/** Whether a GeneralName is one of the names of the subject (RFC 3161 §2.4.2). */
+const isCalled = (certificate: Certificate, name: Uint8Array): boolean =>
+  equalBytes(name, explicit(4, certificate.subject)) ||
+  subjectAltNames(certificate).some((one) => equalBytes(one, name));
 
 /** Whether an identifier in the token is that of the certificate. Where it stands in the list does not matter. */
 async function isMeant(

@@ -191,7 +191,7 @@ async function checkAsked(
   if (nonce !== undefined)
     await record.run('nonce', () => {
       if (info.nonce === undefined) throw refused('the timestamp has no nonce', 'policy');
-      if (!equalBytes(withoutZeros(info.nonce), withoutZeros(nonce)))
+      if (!isNumber(info.nonce, nonce))
         throw refused('the timestamp has another nonce: it is the answer to another request', 'policy');
       return ['the one that was asked with', undefined];
     });
@@ -202,6 +202,10 @@ async function checkAsked(
       return [policy, undefined];
     });
 }
+
+/** Whether the content of an INTEGER is that unsigned number; a negative one is none. */
+const isNumber = (content: Uint8Array, number: Uint8Array): boolean =>
+  (content[0] ?? 0x80) < 0x80 && equalBytes(withoutZeros(content), withoutZeros(number));
 
 function withoutZeros(number: Uint8Array): Uint8Array {
   const at = number.findIndex((byte) => byte !== 0);

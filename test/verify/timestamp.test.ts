@@ -8,6 +8,7 @@ import { fromBase64, fromHex, utf8 } from '../../core/bytes.ts';
 import { findExtension, parseCertificate } from '../../core/certificate.ts';
 import { contextTag, Tag } from '../../core/der-tag.ts';
 import { explicit, octetString, oid, sequence, set, tlv, unsignedInteger } from '../../core/der-writer.ts';
+import { printable } from '../../core/printable.ts';
 import { isWithin, parseTrustedRoot, type TrustedAuthority } from '../../trust/format/trusted-root.ts';
 import {
   SIGNING_CERTIFICATE,
@@ -423,6 +424,15 @@ describe('verify/timestamp', () => {
         [with64, { nonce: fromHex('8000000000000002') }, /^nonce: .*another nonce/],
         [with64, {}, /^ok$/],
         [tokenOf(made), { nonce: Uint8Array.of(1) }, /^nonce: .*no nonce/],
+        // -1 and -2^63 have the octets of 255 and 2^63, and are others.
+        [tokenOf(made, { rest: [tlv(Tag.integer, fromHex('ff'))] }), { nonce: fromHex('ff') }, /^nonce: /],
+        [
+          tokenOf(made, { rest: [tlv(Tag.integer, fromHex('8000000000000000'))] }),
+          { nonce: fromHex('8000000000000000') },
+          /^nonce: .*another nonce/,
+        ],
+        [tokenOf(made, { rest: [unsignedInteger(fromHex('00'))] }), { nonce: fromHex('00') }, /^ok$/],
+        [tokenOf(made, { rest: [unsignedInteger(fromHex('ff'))] }), { nonce: fromHex('ff') }, /^ok$/],
         [tokenOf(made), { policy: SIGSTORE_POLICY }, /^ok$/],
         [tokenOf(made), { policy: '1.3.6.1' }, /^policy: /],
       ] as const) {
@@ -473,6 +483,71 @@ describe('verify/timestamp', () => {
         expect(await verdict({ attributes: (usual) => [...usual.slice(0, 2), ...attributes] })).to.match(
           says,
         );
+    });
+
+    it('calls its authority by no other name than the certificate does', async () => {
+      const alternative = new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: 'time.example' }]);
+      const leaf = await caNode({
+        ...GOOD_LEAF,
+        parent: made.root,
+        extra: [...(GOOD_LEAF.extra ?? []), alternative],
+      });
+      const trust = trusted([leaf, made.root]);
+      const { subject, issuer } = parseCertificate(leaf.der);
+      const dns = (name: string): Uint8Array => tlv(contextTag(2), utf8(name));
+      for (const [name, says] of [
+        [explicit(4, subject), /^ok$/],
+        [dns('time.example'), /^ok$/],
+        [explicit(4, issuer), /^signature: .*authority of another name/],
+        [dns('time.example.org'), /^signature: .*another name/],
+        [tlv(contextTag(6), utf8('time.example')), /^signature: .*another name/],
+        [explicit(4, utf8('no name')), /^token: /],
+        [tlv(contextTag(4), subject), /^token: .*name of the authority/],
+        [subject, /^token: .*name of the authority/],
+        [utf8('garbage'), /^token: /],
+        [Uint8Array.from([...explicit(4, subject), ...dns('time.example')]), /^token: /],
+        [Uint8Array.of(), /^token: /],
+      ] as const) {
+        const token = tokenOf({ root: made.root, leaf }, { rest: [explicit(0, name)] });
+        expect(verdictOf(await judge(token, [trust]))).to.match(says);
+      }
+      const own = explicit(0, explicit(4, subject));
+      expect(await verdict({ rest: [own] })).to.equal('ok');
+    });
+
+    it('is quoted on one line, whatever is written in it', async () => {
+      const name = 'x\u001b[2JVerified: these bytes were there\u202e';
+      const root = await caNode({ name });
+      const middle = await caNode({ name, parent: root });
+      const forCode = await caNode({ name, parent: root, usages: [codeSigning] });
+      const [leaf, below, wrong] = await Promise.all(
+        [root, middle, forCode].map((parent) => caNode({ ...GOOD_LEAF, name, parent, serial: '21' })),
+      );
+      if (!leaf || !below || !wrong) throw new Error('three certificates were made');
+      const ended = { start: 0, end: SECOND - 1 };
+      const nodes = { root, leaf };
+      for (const [token, authorities] of [
+        [rejectedResponse(`\n\n${name}`, 'unacceptedPolicy'), []],
+        [tokenOf(nodes), [trusted([leaf, root])]],
+        [tokenOf(nodes), [trusted([leaf, root], ended)]],
+        [tokenOf(nodes), []],
+        [tokenOf(nodes, { certificates: [] }), []],
+        [tokenOf(nodes), [trusted([below, root])]],
+        [tokenOf(nodes), [trusted([middle, root])]],
+        [tokenOf(nodes, certificatesOf(leaf, below)), [trusted([leaf, root])]],
+        [tokenOf({ root, leaf: below }, certificatesOf(below, middle)), [trusted([root])]],
+        [tokenOf({ root, leaf: below }), [trusted([root])]],
+        [
+          tokenOf({ root, leaf: below }, certificatesOf(below, middle)),
+          [trusted([root]), trusted([middle, root], ended)],
+        ],
+        [tokenOf({ root, leaf: wrong }, certificatesOf(wrong, forCode)), [trusted([root])]],
+      ] as const) {
+        const { steps } = await judge(token, authorities);
+        const details = steps.map(({ detail }) => detail);
+        expect(details).to.deep.equal(details.map(printable));
+        expect(details.join(' ')).to.include('x\\u{1b}[2JVerified: these');
+      }
     });
 
     it('is one signed timestamp, whole, and nothing odd', async () => {

@@ -5,6 +5,7 @@
 import { DerReader, oidText, readOnly, unsignedMagnitude, type Tlv } from '../../core/der-reader.ts';
 import { contextTag, Tag } from '../../core/der-tag.ts';
 import { FormatError } from '../../core/errors.ts';
+import { printable } from '../../core/printable.ts';
 import type { SignatureScheme } from '../../core/signature-algorithm.ts';
 import { hashOf, signatureScheme } from './algorithms.ts';
 import { readSignedAttributes, requireAttributes, type SignedAttributes } from './attributes.ts';
@@ -73,10 +74,10 @@ function smallNumber({ value }: Tlv): number {
   return number;
 }
 
-/** The first text of a PKIFreeText. */
+/** The first text of a PKIFreeText, as it can be shown: whoever sent the answer wrote it. */
 function freeText({ value }: Tlv): string {
   const text = new DerReader(value).next(Tag.utf8String).value;
-  return new TextDecoder().decode(text.subarray(0, 200));
+  return printable(new TextDecoder().decode(text.subarray(0, 200)));
 }
 
 function readContentInfo(info: DerReader): TimestampToken {

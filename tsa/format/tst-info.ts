@@ -24,6 +24,8 @@ export interface TstInfo {
   readonly time: number;
   /** Content of the INTEGER. */
   readonly nonce: Uint8Array | undefined;
+  /** DER GeneralName: how the authority calls itself, if it does. */
+  readonly authority: Uint8Array | undefined;
 }
 
 /** The one TSTInfo that `der` holds. Throws {@link FormatError}. */
@@ -40,8 +42,7 @@ export function parseTstInfo(der: Uint8Array): TstInfo {
   if (ordering !== undefined && !booleanValue(ordering.value))
     throw new FormatError('MALFORMED', 'the timestamp spells out a default');
   const nonce = reader.optional(Tag.integer)?.value;
-  // A hint at the name of the authority, which the certificate has.
-  reader.optional(contextTag(0, true));
+  const named = reader.optional(contextTag(0, true))?.value;
   refuseCritical(reader.optional(contextTag(1, true))?.value);
   reader.end();
   return {
@@ -50,6 +51,7 @@ export function parseTstInfo(der: Uint8Array): TstInfo {
     serial,
     time,
     nonce: nonce === undefined ? undefined : shortInteger(nonce, 'nonce'),
+    authority: named === undefined ? undefined : readGeneralName(named),
   };
 }
 
@@ -100,6 +102,22 @@ function readAccuracy(content: Uint8Array | undefined): void {
       throw new FormatError('TOO_LARGE', 'the accuracy of the timestamp is out of range');
   }
   reader.end();
+}
+
+/** Names that consist of others: otherName, x400Address, directoryName, ediPartyName; all up to registeredID are known (RFC 5280 §4.2.1.6). */
+const CONSTRUCTED_NAMES = [0, 3, 4, 5];
+const NAME_TAGS: ReadonlySet<number> = new Set(
+  Array.from({ length: 9 }, (_, kind) => contextTag(kind, CONSTRUCTED_NAMES.includes(kind))),
+);
+
+function readGeneralName(content: Uint8Array): Uint8Array {
+  const reader = new DerReader(content);
+  const { tag, value, raw } = reader.next();
+  reader.end();
+  if (!NAME_TAGS.has(tag))
+    throw new FormatError('MALFORMED', 'the name of the authority in the timestamp is malformed');
+  if (tag === contextTag(4, true)) readOnly(value, Tag.sequence);
+  return raw;
 }
 
 function refuseCritical(extensions: Uint8Array | undefined): void {
