@@ -28,8 +28,8 @@ interface TimestampsOptions {
   readonly clock: Clock;
   readonly steadyClock?: SteadyClock | undefined;
   readonly passphrase?: string | undefined;
-  /** What else says that the clock is wrong. */
-  readonly witness?: ClockWitness | undefined;
+  /** Why the log does not trust the clock, a sentence; undefined when it does. */
+  readonly witness?: (() => string | undefined) | undefined;
 }
 
 /** Opens the timestamp authority; undefined where the configuration turns it off, or the data directory has no certificate for
@@ -85,8 +85,8 @@ async function open(
   const servers = startTimeServers(options.clock, config, serviceLog);
   shutdown.stores.add(() => servers?.close());
   const witnesses = [
-    ...(options.witness === undefined ? [] : [options.witness]),
-    ...(servers !== undefined && config.timeServers?.stops === true ? [() => servers.fault] : []),
+    saying(options.witness, ASK_LOG),
+    saying(config.timeServers?.stops === true ? () => servers?.fault : undefined, ASK_SERVERS),
   ];
   const clock = new TimestampClock({ ...options, witnesses });
   shutdown.stores.add(() => {
@@ -114,6 +114,19 @@ async function open(
     clockOffset: () => servers?.offset,
   };
 }
+
+/** A witness with what can be done where it does not trust the clock. */
+const saying =
+  (faultOf: (() => string | undefined) | undefined, hint: string): ClockWitness =>
+  () => {
+    const sentence = faultOf?.();
+    return sentence === undefined ? undefined : { sentence, hint };
+  };
+
+const ASK_LOG =
+  'Set the clock right: log and timestamps go on at once. docs/troubleshooting.md, "Clock problems", says how to go on sooner with a new time that is right.';
+const ASK_SERVERS =
+  'Set the clock right: timestamps go on within a quarter of a minute. If the servers are wrong: `on-difference: warn`, or name others.';
 
 const SLOW_KEY =
   'the key for timestamps is RSA: each timestamp holds the service for some milliseconds, and everybody may ask for one. ' +

@@ -20,8 +20,15 @@ const LOOK_EVERY = 1_000;
 /** Milliseconds for which what others say of the clock counts. */
 const WITNESS_MEMORY = 100;
 
-/** Why somebody else does not trust the clock, a sentence; undefined when they do. */
-export type ClockWitness = () => string | undefined;
+/** Why there is no time. */
+interface ClockFault {
+  readonly sentence: string;
+  /** What the operator can do. */
+  readonly hint: string;
+}
+
+/** Returns why somebody else does not trust the clock; undefined when they do. */
+export type ClockWitness = () => ClockFault | undefined;
 
 /** What {@link TimestampClock} reads. */
 interface TimestampClockOptions {
@@ -38,7 +45,7 @@ export class TimestampClock {
   readonly #looks: NodeJS.Timeout;
   /** Whole seconds, in milliseconds, of the latest time that was returned. */
   #latest = -Infinity;
-  #testimony: string | undefined;
+  #testimony: ClockFault | undefined;
   #askedAt = NaN;
 
   constructor({ clock, steadyClock, witnesses = [] }: TimestampClockOptions) {
@@ -52,15 +59,15 @@ export class TimestampClock {
   /** The time in whole seconds, in milliseconds since the epoch. Throws {@link TimestampError} `TIMESTAMP_CLOCK`. */
   now(): number {
     const now = this.#clock.read();
-    const fault = this.#clock.fault ?? this.#otherFault(now);
-    if (fault !== undefined) throw new TimestampError('TIMESTAMP_CLOCK', fault, { hint: HINT });
+    const fault = this.#faultAt(now);
+    if (fault !== undefined)
+      throw new TimestampError('TIMESTAMP_CLOCK', fault.sentence, { hint: fault.hint });
     return (this.#latest = Math.floor(now / 1000) * 1000);
   }
 
   /** Why there is no time now, a sentence; undefined when there is. */
   get fault(): string | undefined {
-    const now = this.#clock.read();
-    return this.#clock.fault ?? this.#otherFault(now);
+    return this.#faultAt(this.#clock.read())?.sentence;
   }
 
   /** Ends the readings of every second. */
@@ -68,7 +75,12 @@ export class TimestampClock {
     clearInterval(this.#looks);
   }
 
-  #otherFault(now: number): string | undefined {
+  #faultAt(now: number): ClockFault | undefined {
+    const jump = this.#clock.fault;
+    return jump === undefined ? this.#otherFault(now) : { sentence: jump, hint: JUMPED };
+  }
+
+  #otherFault(now: number): ClockFault | undefined {
     const elapsed = now - this.#askedAt;
     if (!(elapsed >= 0 && elapsed < WITNESS_MEMORY)) {
       this.#askedAt = now;
@@ -76,13 +88,19 @@ export class TimestampClock {
     }
     if (this.#testimony !== undefined) return this.#testimony;
     const behind = this.#latest - now;
-    return behind > 0
-      ? `the clock is ${Math.ceil(behind)} ms behind the last timestamp; timestamps go on when it has caught up`
-      : undefined;
+    if (behind <= 0) return undefined;
+    const sentence = `the clock is ${durationText(behind)} behind the last timestamp; timestamps go on when it has caught up, or when the service is started anew`;
+    return { sentence, hint: BEHIND };
   }
 }
 
-function firstOf(witnesses: readonly ClockWitness[]): string | undefined {
+/** Seconds up to some minutes, then hours. */
+function durationText(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  return seconds < 600 ? `${seconds} s` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function firstOf(witnesses: readonly ClockWitness[]): ClockFault | undefined {
   for (const witness of witnesses) {
     const fault = witness();
     if (fault !== undefined) return fault;
@@ -90,6 +108,10 @@ function firstOf(witnesses: readonly ClockWitness[]): string | undefined {
   return undefined;
 }
 
-const HINT =
+const JUMPED =
   'Set the clock right: timestamps go on at once. If the new time is the right one, they go on by themselves, after at most ' +
   'ten minutes; docs/timestamps.md, "The clock", says how to go on sooner.';
+
+const BEHIND =
+  'A timestamp was dated by a clock that was ahead, or the clock was set back. If it is right now and nobody can wait, start the service anew: then ' +
+  'timestamps may be earlier than the one before. docs/timestamps.md, "The clock", says more.';

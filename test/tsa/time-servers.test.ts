@@ -107,23 +107,27 @@ describe('tsa/time-servers', () => {
   let delay: number;
   let silences: string[];
   let servers: TimeServers;
+  let steady: number;
+  let asked: number;
 
   const start = (...first: (number | undefined)[]): void => {
     offsets = first;
     servers = new TimeServers({
       servers: first.map((_, port) => ({ host: 'time.example', port })),
-      intervalMs: 1_000_000,
+      intervalMs: 300_000,
+      steady: () => steady,
       maxOffsetMs: 1_000,
       clock: Date.now,
       onSilence: (sentence) => silences.push(sentence),
       ask: ({ port }) => {
+        asked++;
         const offset = offsets[port];
         return offset === undefined ? Promise.reject(new Error('gone')) : Promise.resolve({ offset, delay });
       },
     });
   };
   beforeEach(() => {
-    [delay, silences] = [10, []];
+    [delay, silences, steady, asked] = [0, [], 0, 0];
   });
   afterEach(() => {
     servers.close();
@@ -166,6 +170,64 @@ describe('tsa/time-servers', () => {
     offsets = [0];
     await servers.compare();
     expect(servers.fault).to.equal(undefined);
+  });
+
+  it('forgives what the way of an answer may account for', async () => {
+    start(1_400);
+    delay = 1_000;
+    await servers.compare();
+    expect([servers.offset, servers.fault]).to.deep.equal([1_400, undefined]);
+    offsets = [1_600];
+    await servers.compare();
+    expect(servers.fault).to.match(/1\.6 s behind/);
+  });
+
+  it('does not stop for one sample: a fault is asked for again at once', async () => {
+    const answers = [99_000, 10];
+    start(0);
+    Object.defineProperty(offsets, 0, { get: () => answers.shift() });
+    await servers.compare();
+    expect([asked, servers.offset, servers.fault]).to.deep.equal([2, 10, undefined]);
+    answers.push(99_000);
+    await servers.compare();
+    expect([asked, servers.offset, servers.fault]).to.deep.equal([4, 10, undefined]);
+    answers.push(99_000, 99_000);
+    await servers.compare();
+    expect(servers.fault).to.match(/99\.0 s behind/);
+    answers.push(98_000);
+    await servers.compare();
+    expect([asked, servers.fault]).to.deep.equal([7, 'the clock is 98.0 s behind the time servers']);
+  });
+
+  it('forgets an old comparison when nobody answers any more', async () => {
+    start(99_000);
+    await servers.compare();
+    offsets = [undefined];
+    steady += 900_000;
+    await servers.compare();
+    expect(servers.fault).to.match(/99\.0 s behind/);
+    steady += 1;
+    expect([servers.offset, servers.fault]).to.deep.equal([undefined, undefined]);
+  });
+
+  it('asks again soon while the clock is at fault, and not as often otherwise', async () => {
+    const waits: (number | undefined)[] = [];
+    const original = globalThis.setTimeout;
+    globalThis.setTimeout = ((work: () => void, ms?: number) => {
+      waits.push(ms);
+      return original(work, 1_000_000);
+    }) as typeof setTimeout;
+    try {
+      start(99_000);
+      await servers.compare();
+      offsets = [0];
+      await servers.compare();
+      servers.close();
+      await servers.compare();
+    } finally {
+      globalThis.setTimeout = original;
+    }
+    expect(waits).to.deep.equal([15_000, 300_000]);
   });
 
   it('takes no answer that was longer on its way than the clock may be off', async () => {

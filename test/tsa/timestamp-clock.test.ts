@@ -17,7 +17,7 @@ describe('tsa/timestamp-clock', () => {
     clock = new TimestampClock({
       clock: () => START + passed + skew,
       steadyClock: { now: steady, uptime: steady },
-      witnesses: [() => fault],
+      witnesses: [() => (fault === undefined ? undefined : { sentence: fault, hint: 'Ask them.' })],
     });
   });
 
@@ -25,9 +25,11 @@ describe('tsa/timestamp-clock', () => {
     clock.close();
   });
 
+  let hint: string | undefined;
   const refusal = async (): Promise<string> => {
     const error = await failureAs(TimestampError, () => clock.now());
     expect(error.code).to.equal('TIMESTAMP_CLOCK');
+    hint = error.hint;
     expect(clock.fault).to.equal(error.message);
     return error.message;
   };
@@ -61,11 +63,29 @@ describe('tsa/timestamp-clock', () => {
     expect(clock.now()).to.equal(Math.floor((START + passed + skew) / 1000) * 1000);
   });
 
+  it('says what holds when a wrong time was trusted and then set right: to catch up may take longer than ten minutes', async () => {
+    clock.now();
+    skew = 86_400_000;
+    await refusal();
+    expect(hint).to.match(/ten minutes/);
+    passed += 600_000;
+    clock.now();
+    skew = 0;
+    await refusal();
+    passed += 600_000;
+    expect(await refusal()).to.match(
+      /^the clock is 23\.8 h behind the last timestamp.* or when the service is started anew$/,
+    );
+    expect(hint)
+      .to.match(/start the service anew/)
+      .and.not.match(/ten minutes/);
+  });
+
   it('never goes back, also where the step is small', async () => {
     passed += 700;
     clock.now();
     skew = -1_500;
-    expect(await refusal()).to.match(/^the clock is 1400 ms behind the last timestamp/);
+    expect(await refusal()).to.match(/^the clock is 2 s behind the last timestamp/);
     passed += 1_400;
     expect(clock.now()).to.equal(START + 600);
   });
@@ -73,6 +93,7 @@ describe('tsa/timestamp-clock', () => {
   it('believes others that do not trust the clock', async () => {
     fault = 'the time servers say something else';
     expect(await refusal()).to.equal(fault);
+    expect(hint).to.equal('Ask them.');
     fault = undefined;
     passed += 100;
     clock.now();
