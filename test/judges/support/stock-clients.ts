@@ -82,7 +82,7 @@ const CLIENTS = {
       await run('go', ['build', '-o', join(folder, 'tuf-go'), '.'], { cwd: source });
     },
   },
-  'cosign-3.1.2': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.1.2', 'cosign'),
+  'cosign-3.1.2': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.1.2', 'cosign', true),
   'cosign-3.0.6': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.0.6', 'cosign', true),
   'cosign-2.6.3': goProgram('github.com/sigstore/cosign/v2/cmd/cosign@v2.6.3', 'cosign', true),
   'policy-tester-0.13.1': goProgramOfModule(
