@@ -298,7 +298,9 @@ describe('mayfly ca and keys', function () {
       const words = ['--passphrase-file', 'pass', '--new-passphrase-file', 'new-passphrase'];
       const result = await run('keys', 'passphrase', '--data', 'data', ...words);
       expect(result.code).to.equal(1);
-      expect(result.stderr).to.match(/passphrase is wrong.*nothing was changed/).and.include(foreign);
+      expect(result.stderr)
+        .to.match(/passphrase is wrong.*nothing was changed/)
+        .and.include(foreign);
       expect(await all()).to.deep.equal(before);
       expect((await run('keys', 'passphrase', ...words)).stderr).to.include('say which keys');
     });
