@@ -101,7 +101,7 @@ export class TokenTemplate {
     const digestAlgorithm = sequence(oid(IMPRINT_HASHES[scheme.hash].oid));
     this.policy = oid(policy);
     this.#head = concat([integer(1), this.policy]);
-    this.#accuracy = sequence(integer(accuracySeconds));
+    this.#accuracy = sequence(unsignedInteger(Uint8Array.of(accuracySeconds >> 8, accuracySeconds & 0xff)));
     this.#name = explicit(0, explicit(4, certificate.subject));
     const { attributes, digestAt } = attributesOf(certificate, IMPRINT_HASHES[scheme.hash].size);
     this.#attributes = attributes;

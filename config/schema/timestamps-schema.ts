@@ -32,33 +32,43 @@ const timeServersSchema = z.strictObject({
 });
 
 /** What stands under `mayfly.timestamps`. */
-export const timestampsSchema = z.strictObject({
-  enabled: z.boolean().default(true).meta({
-    description: 'Whether timestamps are granted where the data directory has a certificate for them.',
-  }),
-  policy: z
-    .string()
-    .regex(OBJECT_IDENTIFIER, 'must be an object identifier such as "1.3.6.1.4.1.57264.2"')
-    .default(SIGSTORE_POLICY)
-    .meta({
-      description:
-        'Object identifier of the policy under which timestamps are made; requests for another one are refused. The default is the one of Sigstore’s own authority.',
+export const timestampsSchema = z
+  .strictObject({
+    enabled: z.boolean().default(true).meta({
+      description: 'Whether timestamps are granted where the data directory has a certificate for them.',
     }),
-  accuracy: quantity('seconds', 1, 60).default(1).meta({
-    description: 'By how much the time may be off, as every timestamp says. Times are whole seconds.',
-  }),
-  'rate-limit': z.union([off, bucketSchema]).default({ 'per-minute': 6000, burst: 1000 }).meta({
-    description:
-      'Timestamps for each client, which is an address or a /64 network of IPv6; 429 with `Retry-After` beyond it.',
-  }),
-  'log-grants': z.boolean().default(false).meta({
-    description:
-      'Whether the service log has a line for each timestamp: client, digest, serial number, time.',
-  }),
-  'time-servers': timeServersSchema.optional().meta({
-    description: 'Servers of NTP that the clock is compared with; without it, none is asked.',
-  }),
-});
+    policy: z
+      .string()
+      .regex(OBJECT_IDENTIFIER, 'must be an object identifier such as "1.3.6.1.4.1.57264.2"')
+      .default(SIGSTORE_POLICY)
+      .meta({
+        description:
+          'Object identifier of the policy under which timestamps are made; requests for another one are refused. The default is the one of Sigstore’s own authority.',
+      }),
+    accuracy: quantity('seconds', 1, 3601).optional().meta({
+      description:
+        'By how much the time may be off, as every timestamp says. Times are whole seconds, so with time servers it is at least 1s more than their `max-offset`, which is the default then (2s). Without them the default is 1s, and nothing but your care for the clock keeps that promise.',
+    }),
+    'rate-limit': z.union([off, bucketSchema]).default({ 'per-minute': 6000, burst: 1000 }).meta({
+      description:
+        'Timestamps for each client, which is an address or a /64 network of IPv6; 429 with `Retry-After` beyond it.',
+    }),
+    'log-grants': z.boolean().default(false).meta({
+      description:
+        'Whether the service log has a line for each timestamp: client, digest, serial number, time.',
+    }),
+    'time-servers': timeServersSchema.optional().meta({
+      description: 'Servers of NTP that the clock is compared with; without it, none is asked.',
+    }),
+  })
+  .refine(
+    ({ accuracy, 'time-servers': servers }) =>
+      accuracy === undefined || servers === undefined || accuracy > servers['max-offset'],
+    {
+      path: ['accuracy'],
+      message: 'must be at least 1 s more than max-offset of the time servers, or be left out',
+    },
+  );
 
 /** The values under `mayfly.timestamps`, as the file spells them. */
 export type TimestampsValues = z.output<typeof timestampsSchema>;

@@ -32,7 +32,8 @@ export function timestampsConfigOf(values: TimestampsValues): TimestampsConfig {
   return {
     enabled: values.enabled,
     policy: values.policy,
-    accuracySeconds: values.accuracy,
+    // Whole seconds are cut off, and the clock may differ besides.
+    accuracySeconds: values.accuracy ?? 1 + (servers?.['max-offset'] ?? 0),
     rateLimit:
       bucket === 'off'
         ? undefined

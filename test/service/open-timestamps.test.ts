@@ -91,6 +91,11 @@ describe('service/open-timestamps', () => {
     expect(await open()).to.equal(undefined);
   });
 
+  it('writes the largest accuracy that can be configured', async () => {
+    const response = (await (await open('{accuracy: 3601}'))?.authority.grant(REQUEST))?.response;
+    expect(Buffer.from(response ?? []).toString('hex')).to.contain('300402020e11');
+  });
+
   it('warns of a key that signs slowly', async () => {
     await open();
     expect(notes()).to.deep.equal([]);

@@ -66,6 +66,15 @@ describe('config: what a file means', () => {
       },
       logLevel: 'debug',
     });
+    const accuracy = (rest: string): number =>
+      parseConfig(`mayfly: {timestamps: {${rest}}}`).mayfly.timestamps.accuracySeconds;
+    // Whole seconds are cut off, and the clock may be off by the other part.
+    const wide = 'time-servers: {servers: [a.example], max-offset: 300}';
+    expect([accuracy('time-servers: {servers: [a.example]}'), accuracy(wide)]).to.deep.equal([2, 301]);
+    expect(accuracy(`accuracy: 302, ${wide}`)).to.equal(302);
+    expect(() => accuracy(`accuracy: 300, ${wide}`)).to.throw(
+      /accuracy.*must be at least 1 s more than max-offset/,
+    );
     const servers = '{servers: [time.example, "[::1]:7"], on-difference: warn}';
     expect(
       parseConfig(`mayfly: {timestamps: {rate-limit: off, time-servers: ${servers}}}`).mayfly.timestamps,
