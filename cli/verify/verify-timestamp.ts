@@ -4,7 +4,9 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { fromBase64, fromHex } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
+import { Tag } from '../../core/der-tag.ts';
 import { messageOf } from '../../core/errors.ts';
+import { decodePem, type PemBlock } from '../../core/pem.ts';
 import {
   TIMESTAMP_STEPS,
   verifyTimestamp,
@@ -114,14 +116,41 @@ function trustOf(path: string | undefined): string {
   );
 }
 
-/** Bundles hold timestamps in base64. */
+/** Bundles hold timestamps in base64, and OpenSSL writes a token as PEM. */
 function derOf(bytes: Uint8Array): Uint8Array {
-  const text = Buffer.from(bytes).toString('latin1').replaceAll(/\s/g, '');
-  if (!/^[A-Za-z0-9+/]{4,}={0,2}$/.test(text) || text.length % 4 !== 0) return bytes;
+  const text = Buffer.from(bytes).toString('latin1');
+  if (bytes[0] !== Tag.sequence && text.includes('-----BEGIN ')) return tokenOfPem(text);
+  const base64 = text.replaceAll(/\s/g, '');
+  if (!/^[A-Za-z0-9+/]{4,}={0,2}$/.test(base64) || base64.length % 4 !== 0) return bytes;
   try {
-    return fromBase64(text);
+    return fromBase64(base64);
   } catch {
     return bytes;
+  }
+}
+
+/** Labels of signed data (RFC 7468 §8, §9). */
+const LABELS: ReadonlySet<string> = new Set(['PKCS7', 'CMS']);
+
+function tokenOfPem(text: string): Uint8Array {
+  const blocks = pemBlocks(text);
+  const [block] = blocks;
+  if (block !== undefined && blocks.length === 1 && LABELS.has(block.label)) return block.bytes;
+  const held = blocks.map(({ label }) => `"${label}"`).join(', ');
+  throw usage(
+    `the file of the timestamp is PEM and holds ${held === '' ? 'nothing' : held}`,
+    'Give the answer of the authority as it came (DER) or in base64, or the token in it, also as one PEM block "PKCS7" or "CMS".',
+  );
+}
+
+function pemBlocks(text: string): readonly PemBlock[] {
+  try {
+    return decodePem(text);
+  } catch (error) {
+    throw usage(
+      `the file of the timestamp is PEM that cannot be read: ${messageOf(error)}`,
+      'Give the answer of the authority as it came.',
+    );
   }
 }
 

@@ -117,7 +117,10 @@ export const register: RegisterCommand = (program) => {
     .description(
       'Check a timestamp: what it is over, who signed it, and whether that was to be believed at its time.',
     )
-    .argument('<TIMESTAMP>', 'the answer of the authority or the token in it, DER or base64; - for stdin')
+    .argument(
+      '<TIMESTAMP>',
+      'the answer of the authority or the token in it, DER, base64 or PEM; - for stdin',
+    )
     .option(
       '--trust <path>',
       'directory of `trust export`, a trusted_root.json, or a client trust config of Sigstore',

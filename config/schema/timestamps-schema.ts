@@ -1,10 +1,18 @@
 import { z } from 'zod';
+import { readOnly } from '../../core/der-reader.ts';
+import { Tag } from '../../core/der-tag.ts';
+import { oid } from '../../core/der-writer.ts';
 import { SIGSTORE_POLICY } from '../../tsa/format/object-identifiers.ts';
 import { timeServerAddress } from './addresses.ts';
 import { bucketSchema, off } from './issuer-schema.ts';
 import { quantity } from './quantity.ts';
 
 const OBJECT_IDENTIFIER = /^(?:[01]\.[1-3]?\d|2\.\d{1,9})(?:\.(?:0|[1-9]\d{0,14})){1,14}$/;
+
+/** What readers of ours take. */
+const POLICY_OCTETS = 64;
+const fits = (policy: string): boolean =>
+  !OBJECT_IDENTIFIER.test(policy) || readOnly(oid(policy), Tag.oid).value.length <= POLICY_OCTETS;
 
 const timeServersSchema = z.strictObject({
   servers: z
@@ -40,6 +48,7 @@ export const timestampsSchema = z
     policy: z
       .string()
       .regex(OBJECT_IDENTIFIER, 'must be an object identifier such as "1.3.6.1.4.1.57264.2"')
+      .refine(fits, `must have at most ${POLICY_OCTETS} octets in DER`)
       .default(SIGSTORE_POLICY)
       .meta({
         description:

@@ -74,7 +74,7 @@ function smallNumber({ value }: Tlv): number {
   return number;
 }
 
-/** The first text of a PKIFreeText, as it can be shown: whoever sent the answer wrote it. */
+/** The first text of a PKIFreeText, as it can be shown: it is untrusted. */
 function freeText({ value }: Tlv): string {
   const text = new DerReader(value).next(Tag.utf8String).value;
   return printable(new TextDecoder().decode(text.subarray(0, 200)));

@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { fromBase64, toHex } from '../../../core/bytes.ts';
+import { DerReader, readOnly } from '../../../core/der-reader.ts';
+import { Tag } from '../../../core/der-tag.ts';
+import { encodePem } from '../../../core/pem.ts';
 import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 import { vectorPath } from '../../support/vectors.ts';
 
@@ -65,6 +68,25 @@ describe('mayfly verify timestamp', function () {
     expect([json.code, json.stderr]).to.deep.equal([0, '']);
     expect(facts).to.deep.include({ ok: true, fault: null, failed: [], skipped: [], notChecked: ['nonce'] });
     expect(facts['time']).to.match(/^202\d-/);
+  });
+
+  it('reads the token as PEM, and says what else a PEM file holds', async () => {
+    const answer = new DerReader(readOnly(fromBase64(vector?.timestamp ?? ''), Tag.sequence).value);
+    answer.next(Tag.sequence);
+    const token = answer.next(Tag.sequence).raw;
+    const rest = ['--artifact', 'message', '--trust', 'trusted_root.json'];
+    for (const [text, exit, says] of [
+      [encodePem('PKCS7', token), 0, /^Verified: /m],
+      [`a timestamp\n${encodePem('CMS', token)}`, 0, /^Verified: /m],
+      [encodePem('CMS', token.subarray(0, -1)), 1, /^FAILED {2}token/m],
+      [encodePem('CERTIFICATE', token), 2, /is PEM and holds "CERTIFICATE"/],
+      [encodePem('CMS', token).repeat(2), 2, /is PEM and holds "CMS", "CMS"/],
+      [encodePem('CMS', token).slice(0, -20), 2, /is PEM that cannot be read/],
+    ] as const) {
+      await writeFile(join(cwd, 'token.pem'), text);
+      const { code, stdout, stderr } = await verify('token.pem', ...rest);
+      expect([code, says.test(stdout + stderr)], stdout + stderr).to.deep.equal([exit, true]);
+    }
   });
 
   it('names the step that fails, and exits with 1', async () => {

@@ -92,6 +92,18 @@ describe('config: what a file means', () => {
     });
   });
 
+  it('takes no policy for timestamps that is too long to be read in one', () => {
+    const policyOf = (text: string): unknown =>
+      parseConfig(`mayfly: {timestamps: {policy: "${text}"}}`).mayfly.timestamps.policy;
+    // Eight octets for each of the long numbers, one for the first two numbers.
+    const longest = `1.2${'.999999999999999'.repeat(7)}`;
+    for (const good of ['1.2.3', longest, `${longest}.9999999`]) expect(policyOf(good)).to.equal(good);
+    for (const bad of [`${longest}.9999999.9999999`, `1.2${'.999999999999999'.repeat(14)}`])
+      expect(() => policyOf(bad)).to.throw('must have at most 64 octets');
+    for (const bad of ['1', '1.2', '1.2.03', `1.2.${'9'.repeat(400)}`, 'x'])
+      expect(() => policyOf(bad)).to.throw('must be an object identifier');
+  });
+
   const WARNINGS: readonly (readonly [name: string, text: string, part: string])[] = [
     [
       'no issuer',
