@@ -1,5 +1,4 @@
 import type { KeyObject } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CA_KEY_TYPES, caKeyTypeOf } from '../../ca/certify.ts';
 import { intermediateRequest, nextCommonName } from '../../ca/renewal.ts';
@@ -12,7 +11,7 @@ import { shareOwner, syncDirectory, writeNew } from '../../storage/durable-file.
 import { writeOutput } from './ca-output.ts';
 import { chainIn, installSuccessor, namingKey, stageSuccessor, switchToSuccessor } from './ca-successor.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { readLimited, readSecret } from '../program/input-file.ts';
+import { passphraseLike, readLimited, readSecret } from '../program/input-file.ts';
 import { isMissing } from '../../storage/read-whole.ts';
 import { invocation } from '../program/invocation.ts';
 import { quoted, quotedPath } from '../../storage/quoted-path.ts';
@@ -101,9 +100,8 @@ async function newKey({ paths, passphrase }: Opened, { keyType }: RenewOptions):
 async function keep(key: KeyObject, { paths, passphrase }: Opened): Promise<void> {
   const { nextIntermediateKey: file } = paths;
   try {
-    // Encrypted as the others are: the service is started with one passphrase, or none.
-    const isEncrypted = /ENCRYPTED/.test(await readFile(paths.intermediateKey, 'latin1'));
-    await writeNew(file, writeKeyPem(key, isEncrypted ? passphrase : undefined), 0o600);
+    const own = await passphraseLike(paths.intermediateKey, file, passphrase);
+    await writeNew(file, writeKeyPem(key, own), 0o600);
     await shareOwner(file, paths.intermediateKey);
     await syncDirectory(paths.keys);
   } catch (error) {

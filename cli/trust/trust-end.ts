@@ -162,8 +162,10 @@ function report(entries: readonly TrustEntry[], ended: Ended, data: string): str
     '',
     'What that does:',
     ...[...lists].map((list) => `  ${EFFECTS[list].replaceAll('TIME', time)}`),
-    ...(ended.isInForce ? [`  ${IN_FORCE}`] : []),
-    ...(ended.reason === 'compromise' ? COMPROMISE.map((line) => `  ${line.replaceAll('TIME', time)}`) : []),
+    ...(ended.isInForce
+      ? [...lists].map((list) => `  ${list === 'timestampAuthorities' ? TIMESTAMPS_IN_FORCE : IN_FORCE}`)
+      : []),
+    ...(ended.reason === 'compromise' ? compromiseLines(entries, time) : []),
     `  Verifiers that have older files notice nothing until they get new ones.`,
     'Next, hand it out: `mayfly trust export`, and the TUF repository where clients use it;',
     `  ${invocation()} trust export --data ${quotedPath(data)} --out DIR`,
@@ -181,6 +183,25 @@ const EFFECTS: Readonly<Record<TrustList, string>> = {
 
 const IN_FORCE =
   'It is in force: the service goes on signing with it, and all that it signs after that time is refused. Put a successor in force.';
+
+const TIMESTAMPS_IN_FORCE =
+  'It is in force: after that time the service grants no timestamps with it. Put a successor in force.';
+
+function compromiseLines(entries: readonly TrustEntry[], time: string): readonly string[] {
+  const timestamps = entries.filter(({ list }) => list === 'timestampAuthorities');
+  const others = entries.length > timestamps.length ? COMPROMISE : [];
+  const lines = timestamps.flatMap(({ window }) =>
+    DATED_BACK.map((line) => line.replaceAll('START', rfc3339(window.start))),
+  );
+  return [...others, ...lines].map((line) => `  ${line.replaceAll('TIME', time)}`);
+}
+
+/** Of a key for timestamps: no other key dates what it signs. */
+const DATED_BACK: readonly string[] = [
+  'A thief of the key chooses the time of its timestamps, also one before TIME: from before it, believe those alone that you have other evidence of.',
+  'To have it believed in nothing: `--at START`. Then get new timestamps for what must go on verifying, while its certificates live, or sign it anew.',
+  'docs/rotation.md, "A stolen key for timestamps", has the rest.',
+];
 
 const COMPROMISE: readonly string[] = [
   'A thief of the key cannot date back what a log or a timestamp authority of another key has to date. Where one key dates for itself, TIME must lie before the theft.',

@@ -3,6 +3,10 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { basename } from 'node:path';
 import { certifyTimestamps, timestampRequest } from '../../ca/timestamp-certificate.ts';
 import { readTimestampChain } from '../../ca/timestamp-chain.ts';
+import { equalBytes } from '../../core/bytes.ts';
+import { parseCertificate } from '../../core/certificate.ts';
+import { FormatError } from '../../core/errors.ts';
+import { decodePem } from '../../core/pem.ts';
 import { quoted } from '../../storage/quoted-path.ts';
 import { writeOutput } from '../ca/ca-output.ts';
 import { CommandError } from '../program/command.ts';
@@ -63,7 +67,35 @@ export async function chainFromFile(
   directory: TimestampDirectory,
 ): Promise<string> {
   const text = Buffer.from(await readLimited(file, 'the chain')).toString('latin1');
+  checkKind(text, file);
   return checkedChain(text, key, directory.root);
+}
+
+/** What is often handed in instead. Throws {@link CommandError}. */
+function checkKind(text: string, file: string): void {
+  if (/-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----/.test(text))
+    throw usage(
+      `${file} is the certificate signing request`,
+      'Where the root key is, `mayfly ca sign --timestamps` makes the chain of it: give that.',
+    );
+  if (beginsWithRoot(text))
+    throw usage(
+      `${file} begins with the root`,
+      'Put the certificate for timestamps first, and the root last.',
+    );
+}
+
+/** False also for what is no chain, of which the full check says more. */
+function beginsWithRoot(text: string): boolean {
+  try {
+    const [first, second] = decodePem(text);
+    if (first === undefined || second === undefined) return false;
+    const { subject, issuer } = parseCertificate(first.bytes);
+    return equalBytes(subject, issuer);
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
 }
 
 /** The chain as it is to be kept, if it is one for the key, valid now, and below `root` (DER) where one is given. Throws AuthorityError. */

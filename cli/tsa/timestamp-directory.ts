@@ -1,6 +1,5 @@
 /** What `mayfly tsa` works on: the chains and keys for timestamps in a data directory. */
 import type { KeyObject } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { CA_KEY_TYPES } from '../../ca/certify.ts';
 import { TIMESTAMP_KEY_TYPE } from '../../ca/timestamp-certificate.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
@@ -10,10 +9,11 @@ import { KeyFileError } from '../../signers/key-error.ts';
 import { readPrivateKey, writeKeyPem } from '../../signers/key-file.ts';
 import { generateKey } from '../../signers/key-types.ts';
 import { shareOwner, syncDirectory, writeNew } from '../../storage/durable-file.ts';
+import { quotedPath } from '../../storage/quoted-path.ts';
 import { isMissing } from '../../storage/read-whole.ts';
 import { readChain } from '../../trust/collect.ts';
 import { CommandError } from '../program/command.ts';
-import { readLimited, readSecret } from '../program/input-file.ts';
+import { passphraseLike, readLimited, readSecret } from '../program/input-file.ts';
 import { parseChoice } from '../program/options.ts';
 
 /** Options that every command that changes something has. */
@@ -21,6 +21,10 @@ export interface TimestampOptions {
   readonly data: string;
   readonly passphraseFile?: string;
 }
+
+/** The option that opens the keys, as a printed command repeats it; empty where it was not given. */
+export const passphraseWords = ({ passphraseFile }: TimestampOptions): string =>
+  passphraseFile === undefined ? '' : ` --passphrase-file ${quotedPath(passphraseFile)}`;
 
 /** An open data directory. */
 export interface TimestampDirectory {
@@ -73,8 +77,8 @@ export async function keepKey(
   { paths, passphrase }: TimestampDirectory,
 ): Promise<void> {
   try {
-    const isEncrypted = /ENCRYPTED/.test(await readFile(paths.intermediateKey, 'latin1'));
-    await writeNew(file, writeKeyPem(key, isEncrypted ? passphrase : undefined), 0o600);
+    const own = await passphraseLike(paths.intermediateKey, file, passphrase);
+    await writeNew(file, writeKeyPem(key, own), 0o600);
     await shareOwner(file, paths.intermediateKey);
     await syncDirectory(paths.keys);
   } catch (error) {

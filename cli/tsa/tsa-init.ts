@@ -22,6 +22,7 @@ import {
   keepKey,
   newKey,
   openTimestampDirectory,
+  passphraseWords,
   pendingKey,
   type TimestampDirectory,
   type TimestampOptions,
@@ -59,7 +60,7 @@ async function ask(
   const { key, keep } = await keyOf(options, directory);
   const pem = await requestFor(key, nameOf(options, directory), directory);
   await keep();
-  const install = `${invocation()} tsa init --data ${quotedPath(options.data)} --install tsa-chain.pem`;
+  const install = `${invocation()} tsa init --data ${quotedPath(options.data)} --install tsa-chain.pem${passphraseWords(options)}`;
   const lines = await requestElsewhere(csr, pem, install);
   speak.answer(
     { csr, key: directory.paths.timestampKey },

@@ -25,6 +25,7 @@ import {
   keepKey,
   newKey,
   openTimestampDirectory,
+  passphraseWords,
   pendingKey,
   type TimestampDirectory,
   type TimestampOptions,
@@ -81,7 +82,7 @@ async function ask(
   const { key, keep } = await successorKey(options, directory);
   const pem = await requestFor(key, await nameOf(options, directory), directory);
   await keep();
-  const install = `${invocation()} tsa renew --data ${quotedPath(options.data)} --stage tsa-chain.pem`;
+  const install = `${invocation()} tsa renew --data ${quotedPath(options.data)} --stage tsa-chain.pem${passphraseWords(options)}`;
   const lines = await requestElsewhere(csr, pem, install);
   speak.answer({ csr, key: file }, [`Key: ${file}`, ...lines].join('\n'));
 }
@@ -118,7 +119,7 @@ function report(chain: string, options: RenewOptions, { paths }: TimestampDirect
     'It signs nothing yet. Publish it to those who verify (TUF: `mayfly trust tuf stage`):',
     `  ${invocation()} trust export --data ${data} --out ./trust`,
     'When all of them have it:',
-    `  ${invocation()} tsa renew --data ${data} --switch`,
+    `  ${invocation()} tsa renew --data ${data} --switch${passphraseWords(options)}`,
   ];
   const { nextTimestampChain, nextTimestampKey } = paths;
   speak.answer(

@@ -116,7 +116,11 @@ describe('renewing the key for timestamps: before, during and after', function (
     await stage();
     await run({ switch: true });
     const after = await ca.sign();
-    await endTrust({ data: ca.data, tsa: stolen, at: rfc3339(theft), reason: 'compromise' }, listener());
+    const heard = listener();
+    await endTrust({ data: ca.data, tsa: stolen, at: rfc3339(theft), reason: 'compromise' }, heard);
+    expect(heard.heard.join('\n'))
+      .to.match(/A thief of the key chooses the time of its timestamps/)
+      .and.not.match(/cannot date back/);
     const root = await ca.trustedRoot();
     await accepts(root, { before, after });
     await refuses(root, doubtful, /is trusted from .* until .*, not at/);

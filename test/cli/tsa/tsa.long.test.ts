@@ -146,7 +146,9 @@ describe('mayfly tsa', function () {
       expect(await follow(ask)).to.include('ca sign tsa.csr --timestamps');
       if (how === 'mayfly') await follow(sign);
       else execFileSync('/bin/sh', ['-e', '-c', openssl], { cwd: scratch, stdio: 'pipe' });
-      expect(await follow(stage)).to.include('It signs nothing yet');
+      expect(await follow(stage)).to.match(
+        /It signs nothing yet[^]*tsa renew --data \S+ --switch --passphrase-file \S+$/m,
+      );
       const next = await certificateOf('next.pem');
       expect(await certificateOf('chain.pem')).to.deep.equal(old);
       await isWhole();
@@ -279,13 +281,20 @@ describe('mayfly tsa', function () {
     const sign = ['--root', 'root.pem', '--root-key', 'root.key.pem', '--passphrase-file', 'root-passphrase'];
     await good('tsa', 'renew', ...words, '--csr', 'tsa.csr');
     await good('init', '--data', 'other', '--root-key-out', 'other.key.pem');
-    await good('tsa', 'renew', '--data', 'other', '--csr', 'foreign.csr');
+    const request = ['tsa', 'renew', '--data', 'other', '--csr', 'foreign.csr'];
+    const plain = await run(...request, '--passphrase-file', 'pass');
+    expect([plain.code, plain.stderr]).to.satisfy(
+      ([code, text]: [number, string]) =>
+        code === 0 && /tsa\.next\.key\.pem has no passphrase, because the other keys/.test(text),
+    );
     await good('ca', 'sign', 'foreign.csr', '--timestamps', ...sign, '--out', 'foreign-key.pem');
     await good(
       ...['ca', 'sign', 'tsa.csr', '--timestamps', '--root', 'other/ca/chain.pem'],
       ...['--root-key', 'other.key.pem', '--out', 'foreign-root.pem'],
     );
     await copyFile(path('data/ca/chain.pem'), path('ca-chain.pem'));
+    const chain = (await readFile(path('data/tsa/chain.pem'), 'utf8')).split(/(?<=END CERTIFICATE-----\n)/);
+    await writeFile(path('upside-down.pem'), chain.reverse().join(''));
     const before = await readdir(path('data'), { recursive: true });
     const renew = ['tsa', 'renew', ...words];
     for (const [args, says] of [
@@ -302,7 +311,8 @@ describe('mayfly tsa', function () {
       [[...renew, '--stage', 'foreign-root.pem'], /ends at another root than the one in force/],
       [[...renew, '--stage', 'foreign-key.pem'], /key for timestamps does not belong/],
       [[...renew, '--stage', 'ca-chain.pem'], /not timeStamping alone/],
-      [[...renew, '--stage', 'tsa.csr'], /cannot be read/],
+      [[...renew, '--stage', 'tsa.csr'], /tsa\.csr is the certificate signing request/],
+      [[...renew, '--stage', 'upside-down.pem'], /upside-down\.pem begins with the root/],
       [[...renew, '--root-key', 'root.key.pem'], /--root-key and --stage go together/],
       [[...renew, '--stage'], /--root-key and --stage go together/],
       [renew, /say what to do/],
