@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
 import js from '@eslint/js';
 import regexp from 'eslint-plugin-regexp';
 import tseslint from 'typescript-eslint';
+
+const { devDependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
+const DEVELOPMENT = Object.keys(devDependencies);
 
 export default tseslint.config(
   { ignores: ['dist', 'node_modules', 'test/vectors'] },
@@ -49,6 +53,17 @@ export default tseslint.config(
           message:
             'Write with the Speaker or `notify` of cli/program/command.ts: they escape what is not printable.',
         },
+      ],
+    },
+  },
+  {
+    // An installed Mayfly has no packages of development: what they say of types is gone by then.
+    files: ['**/*.ts'],
+    ignores: ['test/**', 'bench/**', 'abuse/**', 'scripts/**'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { paths: DEVELOPMENT.map((name) => ({ name, allowTypeImports: true })) },
       ],
     },
   },

@@ -1,13 +1,9 @@
 /** `mayfly log`: what a log holds, a proof for a certificate, and the full check. */
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
-import {
-  Option,
-  type Command,
-  type CommandUnknownOpts,
-  type OptionValues,
-} from '@commander-js/extra-typings';
+import type { Command, CommandUnknownOpts, OptionValues } from '@commander-js/extra-typings';
 import { action, exitCodeOfJudge, type RegisterCommand, type Speaker } from '../program/command.ts';
+import { Option } from '../program/options.ts';
 import { isLogVerdict } from './log-verdict.ts';
 import { list, search } from './log-entries.ts';
 import { headOf } from './log-head.ts';

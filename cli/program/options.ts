@@ -1,5 +1,10 @@
 /** Options that several commands read in the same way. */
+import type { Option as TypedOption } from '@commander-js/extra-typings';
+import { Option as CommanderOption } from 'commander';
 import { CommandError } from './command.ts';
+
+/** An option of a command, with what it adds to the types of the command's options; those are a package of development. */
+export const Option: typeof TypedOption = CommanderOption;
 
 /** A whole number; throws {@link CommandError} `USAGE` outside `min…max`. */
 export function parseInteger(text: string, option: string, min: number, max: number): number {

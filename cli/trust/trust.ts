@@ -1,7 +1,7 @@
 /** `mayfly trust`: what verifiers and signing clients are given. */
-import { Option } from '@commander-js/extra-typings';
 import { ADMISSION_CONTROLLERS } from '../../trust/admission/admission-policy.ts';
 import { action, exitCodeOfJudge, type RegisterCommand } from '../program/command.ts';
+import { Option } from '../program/options.ts';
 import { STORE_PASSWORD } from '../../trust/pkcs12-store.ts';
 import { fetchTrust } from './fetch/trust-fetch.ts';
 import { endTrust } from './trust-end.ts';

@@ -121,6 +121,12 @@ describe('docs/rotation.md: logs', function () {
       await delay(20);
       return;
     }
+    // All clients are one principal, and a fast machine reaches its limit.
+    if (answer.status === 429) {
+      await answer.arrayBuffer();
+      await delay(100);
+      return;
+    }
     expect(answer.status).to.equal(200);
     const { signedCertificateEmbeddedSct } = (await answer.json()) as {
       signedCertificateEmbeddedSct: { chain: { certificates: string[] } };

@@ -26,6 +26,8 @@ const many = (): string =>
 `,
   ).join('')}mayfly: { require-rules: true, audit: { file: { path: audit.jsonl } } }\n`;
 
+const HOG = 'const { ppid } = process; while (process.ppid === ppid);';
+
 describe('config/load/load-apart', () => {
   let directory: string;
   let file: string;
@@ -90,10 +92,10 @@ describe('config/load/load-apart', () => {
     this.timeout(60_000);
     const cores = spawnSync('taskset', ['-cp', String(process.pid)], { encoding: 'utf8' });
     skipUnless(this, cores.status === 0, 'there is no taskset');
-    // A core that this test may use, with four that want it for themselves.
+    // A core that this test may use, with four that want it for themselves until this process is gone.
     const core = /: (\d+)/.exec(cores.stdout)?.[1] ?? '0';
     const hogs = Array.from({ length: 4 }, () =>
-      spawn('taskset', ['-c', core, process.execPath, '-e', 'for (;;);'], { stdio: 'ignore' }),
+      spawn('taskset', ['-c', core, process.execPath, '-e', HOG], { stdio: 'ignore' }),
     );
     try {
       await writeFile(file, many());
