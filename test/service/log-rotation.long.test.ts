@@ -38,6 +38,9 @@ interface Received {
   readonly isAfter: boolean;
 }
 
+/** Between two requests of a client: each certificate is proven in the end, and a fast machine would make thousands. */
+const PAUSE_MS = 50;
+
 describe('docs/rotation.md: logs', function () {
   this.timeout(300_000);
   let cwd: string;
@@ -73,7 +76,11 @@ describe('docs/rotation.md: logs', function () {
     ok(await run(...init, '--passphrase-file', 'passphrase'));
     await writeFile(
       join(data, 'config.yaml'),
-      emailConfig(issuer.url, '{ public-url: "https://ca.example.com" }'),
+      // All clients are one principal.
+      emailConfig(
+        issuer.url,
+        '{ public-url: "https://ca.example.com", rate-limit: { principal: { per-minute: 100000, burst: 100000 } } }',
+      ),
     );
     await start();
   });
@@ -121,12 +128,6 @@ describe('docs/rotation.md: logs', function () {
       await delay(20);
       return;
     }
-    // All clients are one principal, and a fast machine reaches its limit.
-    if (answer.status === 429) {
-      await answer.arrayBuffer();
-      await delay(100);
-      return;
-    }
     expect(answer.status).to.equal(200);
     const { signedCertificateEmbeddedSct } = (await answer.json()) as {
       signedCertificateEmbeddedSct: { chain: { certificates: string[] } };
@@ -138,7 +139,10 @@ describe('docs/rotation.md: logs', function () {
   const load = (clients = 3): void => {
     const client = async (): Promise<void> => {
       const token = await emailToken({ issuer });
-      while (!loads.signal.aborted) await ask(token);
+      while (!loads.signal.aborted) {
+        await ask(token);
+        await delay(PAUSE_MS);
+      }
     };
     isLoading = true;
     loading = Promise.all(Array.from({ length: clients }, client)).finally(() => {
@@ -157,6 +161,15 @@ describe('docs/rotation.md: logs', function () {
     while (isLoading && received.length < wanted) await delay(20);
   };
 
+  /** A start after a switch ends the log before, beside its first requests. */
+  const restartAndEnd = async (outputs: readonly string[]): Promise<void> => {
+    await restart();
+    if (!outputs.at(-1)?.includes('The next start ends it')) return;
+    for (const end = Date.now() + 60_000; !events.includes('former log ended') && Date.now() < end;)
+      await delay(20);
+    expect(events).to.include('former log ended');
+  };
+
   /** Runs the commands of a section; `times` says what TIME and T are by then. */
   const replay = async (heading: string, times: () => Promise<string>): Promise<string[]> => {
     const outputs: string[] = [];
@@ -166,7 +179,7 @@ describe('docs/rotation.md: logs', function () {
         .replaceAll('/var/lib/mayfly', data)
         .replaceAll('/run/secrets/mayfly', join(cwd, 'passphrase'))
         .replace(/ (?:TIME|T) /, ` ${time} `);
-      if (/^systemctl (?:re)?start mayfly$/.test(command)) await restart();
+      if (/^systemctl (?:re)?start mayfly$/.test(command)) await restartAndEnd(outputs);
       else if (command.startsWith('mayfly ')) outputs.push(ok(await run(...command.split(' ').slice(1))));
       else outputs.push(execFileSync('sh', ['-ec', command], { cwd, encoding: 'utf8' }));
       await more();
@@ -249,7 +262,6 @@ describe('docs/rotation.md: logs', function () {
     bundles.push(await signed());
     await more();
     await endLoad();
-    expect(events).to.include('former log ended');
     expect(printed[0]).to.match(/^20\d\d-/);
     expect(outputs.join('\n')).to.match(/a service writes to it[^]*ca\.example\.com\/log\/2026 ended at/);
 
