@@ -3,7 +3,7 @@ import type { Signer } from '../../signers/signer.ts';
 import { endOf, isSigned, missingSignatures, saysTheSame, type MetadataOf } from './metadata.ts';
 import { dueAt, isOnlineKey, signOnline } from './online-metadata.ts';
 import { publish, whileLocked } from './publish.ts';
-import { hasOtherOnlineKeys, readRepository, type Repository } from './repository.ts';
+import { hasOtherOnlineKeys, readRepository, versionsOf, type Repository } from './repository.ts';
 import type { StagedChange } from './staged-change.ts';
 import { TufError } from './tuf-error.ts';
 
@@ -34,7 +34,8 @@ export async function importChange(
     const signer = signers.find(({ publicKey }) => isOnlineKey(root, publicKey));
     if (signer === undefined) throw noOnlineKey();
     const before = hasOtherOnlineKeys(repository.root.signed, root.signed) ? undefined : repository;
-    const work = { root, targets, before };
+    const takenSnapshots = new Set(versionsOf('snapshot', [...repository.files.keys()]));
+    const work = { root, targets, before, takenSnapshots };
     const due = dueAt(now, work) === 'nothing' ? 'timestamp' : dueAt(now, work);
     const signed = await signOnline(work, due, signer, now);
     const targetFiles = new Map(

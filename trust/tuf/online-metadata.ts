@@ -13,6 +13,9 @@ export interface OnlineWork {
   /** Undefined for a new repository, and when the online key is another one: clients forget the versions with the key. */
   readonly before?:
     { readonly snapshot: MetadataOf<'snapshot'>; readonly timestamp: MetadataOf<'timestamp'> } | undefined;
+  /** Versions of snapshots whose files are there. Another online key begins anew at the present second, and must not write over the file
+   * of a snapshot that the repository in force names. */
+  readonly takenSnapshots?: ReadonlySet<number> | undefined;
 }
 
 /** Metadata that the service signed. */
@@ -74,11 +77,13 @@ export async function signOnline(
 }
 
 async function signedSnapshot(
-  { before, targets }: OnlineWork,
+  { before, targets, takenSnapshots }: OnlineWork,
   signer: Signer,
   now: number,
 ): Promise<MetadataOf<'snapshot'>> {
-  const snapshot = newSnapshot(nextVersion(before?.snapshot.signed.version, now), targets, now);
+  let version = nextVersion(before?.snapshot.signed.version, now);
+  while (takenSnapshots?.has(version) === true) version++;
+  const snapshot = newSnapshot(version, targets, now);
   await signMetadata(snapshot, signer);
   return snapshot;
 }

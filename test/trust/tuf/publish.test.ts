@@ -57,10 +57,12 @@ describe('trust/tuf', () => {
   });
 
   it('leaves the old repository whole, or has the new one, wherever a publication is interrupted', async () => {
-    const made = await testRepository();
+    // All within one second, by which versions go.
+    const now = Date.now();
+    const made = await testRepository(now);
     const onlineKey = await generateKey('p256');
     const old = await made.read();
-    const staged = stageChange(old, request({ onlineKey: localSigner(onlineKey).publicKey }), Date.now());
+    const staged = stageChange(old, request({ onlineKey: localSigner(onlineKey).publicKey }), now);
     if (staged === undefined) throw new Error('nothing would change');
     const signed = await signChange(staged, localSigner(made.rootKey));
     const states: string[] = [];
@@ -68,7 +70,7 @@ describe('trust/tuf', () => {
       const directory = join(scratchDirectory(), 'tuf');
       cpSync(made.directory, directory, { recursive: true });
       const signers = [made.onlineKey, onlineKey].map(localSigner);
-      const importing = (): Promise<unknown> => importChange(directory, signed, signers, Date.now());
+      const importing = (): Promise<unknown> => importChange(directory, signed, signers, now);
       done = await withRenames(count, importing);
       const left = await readRepository(directory);
       const isNew = left?.root.signed.version === 2;
