@@ -16,15 +16,17 @@ export const ALWAYS: Window = { start: Number.NEGATIVE_INFINITY };
  */
 export class AuthorityWindows {
   readonly #windows = new Map<string, Window[]>();
+  readonly #unusable = new Map<string, Window[]>();
 
   /** Lets the CAs of a chain count in that window too; always where there is none. */
   add(chain: readonly Certificate[], window: Window = ALWAYS): void {
-    for (const { spki } of chain) {
-      const key = toHex(spki);
-      const windows = this.#windows.get(key);
-      if (windows === undefined) this.#windows.set(key, [window]);
-      else windows.push(window);
-    }
+    addTo(this.#windows, chain, window);
+  }
+
+  /** Holds the CAs of a chain that cannot be used to its window, unless a chain that can be used names them: what has ended must not count
+   * without any limit because its entry is damaged, and another one leads to its root. */
+  addUnusable(chain: readonly Certificate[], window: Window): void {
+    addTo(this.#unusable, chain, window);
   }
 
   /** Throws a refusal that names the window, unless the CA, or whose certificate it is, counts at each of the times. */
@@ -33,9 +35,19 @@ export class AuthorityWindows {
     times: readonly number[],
     who = `the CA "${describeName(authority.subject)}"`,
   ): void {
-    const windows = this.#windows.get(toHex(authority.spki));
+    const key = toHex(authority.spki);
+    const windows = this.#windows.get(key) ?? this.#unusable.get(key);
     if (windows === undefined) return;
     requireWithin(windows, times, who);
+  }
+}
+
+function addTo(windows: Map<string, Window[]>, chain: readonly Certificate[], window: Window): void {
+  for (const { spki } of chain) {
+    const key = toHex(spki);
+    const known = windows.get(key);
+    if (known === undefined) windows.set(key, [window]);
+    else known.push(window);
   }
 }
 

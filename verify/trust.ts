@@ -79,7 +79,10 @@ export async function prepareTrust(trust: Trust, crypto: VerifyCrypto): Promise<
   const intermediates = trust.intermediates.map((der) => readIntermediate(der));
   for (const authority of trust.trustedRoot?.certificateAuthorities ?? []) {
     const chain = await usable(unusable, () => readChain(authority, crypto));
-    if (chain === undefined) continue;
+    if (chain === undefined) {
+      windows.addUnusable(readable(authority), authority.window);
+      continue;
+    }
     windows.add([...chain.intermediates, chain.root], authority.window);
     addNew(roots, [chain.root]);
     addNew(intermediates, chain.intermediates);
@@ -88,6 +91,16 @@ export async function prepareTrust(trust: Trust, crypto: VerifyCrypto): Promise<
     throw new VerifyError('BAD_TRUST', ['no root certificate is trusted', ...unusable].join(': '));
   return { roots, intermediates, windows, logs: await prepareLogs(trust, unusable, crypto), unusable };
 }
+
+const readable = ({ chain }: TrustedAuthority): readonly Certificate[] =>
+  chain.flatMap((der) => {
+    try {
+      return [parseCertificate(der)];
+    } catch (error) {
+      if (error instanceof FormatError) return [];
+      throw error;
+    }
+  });
 
 function addNew(known: Certificate[], more: readonly Certificate[]): void {
   for (const one of more) if (!known.some(({ der }) => equalBytes(der, one.der))) known.push(one);

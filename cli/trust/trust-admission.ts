@@ -22,7 +22,8 @@ export interface AdmissionOptions extends ServiceUrlOptions {
 /** Prints it. Rejects with the typed error of what is wrong. */
 export async function printAdmissionPolicy(options: AdmissionOptions, speak: Speaker): Promise<undefined> {
   const { identity, issuer } = options;
-  if (identity === undefined || issuer === undefined)
+  // Some controllers let everybody in for an empty name.
+  if (identity === undefined || issuer === undefined || identity.trim() === '' || issuer.trim() === '')
     throw new CommandError('USAGE', '--for wants --identity and --issuer', {
       hint: 'They say whose signatures the example policy lets in: the name in the certificate, and the URL of the OpenID issuer.',
     });

@@ -194,6 +194,23 @@ describe('verify: a trusted root', () => {
       expect(failure(await verify(renewed, trust, { presented }))).to.equal(undefined);
     });
 
+    it('holds an intermediate that ended to its end, also where its entry cannot be used', async () => {
+      const [issuing = new Uint8Array(), root = new Uint8Array()] = chainOf(former);
+      const junk = Uint8Array.of(1, 2, 3);
+      for (const chain of [[issuing], [issuing, junk, root], [issuing, root, junk]]) {
+        const certificateAuthorities = [authority(chain, ended), authority(chainOf(renewed))];
+        const trust = trusting({ certificateAuthorities, certificateLogs: [listed(KEYS.log)] });
+        const presented = chainOf(former);
+        const answer = await verify(former, trust, { presented });
+        expect(failure(answer)).to.match(/^chain: the CA "CN=Issuing" is trusted from .* until/);
+        expect(failure(await verify(renewed, trust, { presented }))).to.equal(undefined);
+        // A damaged entry that is open opens nothing that another one ended.
+        const reopened = [authority(chain), authority(chainOf(former), ended), authority(chainOf(renewed))];
+        const open = trusting({ certificateAuthorities: reopened, certificateLogs: [listed(KEYS.log)] });
+        expect((await verify(former, open, { presented })).ok).to.equal(false);
+      }
+    });
+
     it('never takes what is presented for an anchor', async () => {
       const trust = trusting({
         certificateAuthorities: [authority(makeWorld({ root: otherRoot }).trust.roots)],

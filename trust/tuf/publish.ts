@@ -68,7 +68,10 @@ export async function publish(directory: string, publication: Publication): Prom
   await put(directory, 'timestamp.json', encodeMetadata(timestamp));
   // From here on only for people, and for mirrors that copy the directory.
   if (root !== undefined) await put(directory, 'root.json', encodeMetadata(root));
-  for (const [name, bytes] of targetFiles) await put(directory, join('targets', name), bytes);
+  for (const { path } of Object.values(targets.signed.targets)) {
+    const bytes = targetFiles.get(path);
+    if (bytes !== undefined) await put(directory, join('targets', path), bytes);
+  }
   await prune(directory, snapshot.signed.version);
 }
 

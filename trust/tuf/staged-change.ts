@@ -10,6 +10,7 @@ import {
   type AnyMetadata,
   type MetadataOf,
 } from './metadata.ts';
+import { printable } from '../../core/printable.ts';
 import { isTarget } from './target-contents.ts';
 import { TufError } from './tuf-error.ts';
 
@@ -83,10 +84,14 @@ function requireBefore({ root, targets, files }: StagedChange['before']): void {
   requireFiles(targets, files);
 }
 
+/** Each target is there as its metadata describes it, and nothing else: a name that nobody signed must not become that of a file. */
 function requireFiles(targets: MetadataOf<'targets'> | undefined, files: ReadonlyMap<string, string>): void {
+  const named = new Set(Object.values(targets?.signed.targets ?? {}).map(({ path }) => path));
+  for (const name of files.keys())
+    if (!named.has(name)) throw malformed(`its metadata names no "${printable(name.slice(0, 80))}"`);
   for (const file of Object.values(targets?.signed.targets ?? {})) {
     if (!/^[\w-][\w.-]*$/.test(file.path))
-      throw malformed(`"${file.path.slice(0, 80)}" is no name of a target`);
+      throw malformed(`"${printable(file.path.slice(0, 80))}" is no name of a target`);
     const text = files.get(file.path);
     if (text === undefined || !isTarget(file, Buffer.from(text)))
       throw malformed(`its ${file.path} is not the one that its metadata describes`);

@@ -180,6 +180,10 @@ describe('trust/tuf', () => {
     expect(() => parseStagedChange(text.replaceAll('\\"first\\"', '\\"evil\\"'))).to.throw(
       /its trusted_root\.json is not the one that its metadata describes/,
     );
+    for (const name of ['../../config.yaml', 'more.json', 'constructor'])
+      expect(() =>
+        parseStagedChange(encodeStagedChange({ ...staged, files: new Map([...staged.files, [name, 'x']]) })),
+      ).to.throw(/its metadata names no "/);
     const [signature = ''] = Object.values(staged.before.targets.signatures).map(({ sig }) => sig);
     expect(() => parseStagedChange(text.replace(signature, signature.replace(/..$/, '00')))).to.throw(
       /what it says was in force is not signed/,
