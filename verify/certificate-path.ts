@@ -125,6 +125,8 @@ class PathSearch {
     const { time, loggedAt = time, trust, purpose } = this.#request;
     checkAuthority(authority, below, time, purpose);
     trust.windows.require(authority, [time, loggedAt]);
+    // Which certificates for timestamps count, and when, the trust says of each itself.
+    if (below === 0 && purpose === undefined) trust.windows.requireIssuing(authority, [time, loggedAt]);
   }
 }
 

@@ -12,21 +12,25 @@ export const ALWAYS: Window = { start: Number.NEGATIVE_INFINITY };
 /**
  * The windows of CAs, by their keys. A CA counts at a time when one of the chains that name its key does. The root of a chain that goes on
  * does not carry an intermediate of it whose own chains have all ended: with a stolen key one could still show its certificate.
- * A CA that no chain names has no window: it counts as long as the ones above it do.
+ * A CA that no chain names has no window: it counts as long as the ones above it do. What a CA issued itself counts in the windows of the chains
+ * that begin with it, where there are any: that it stands above others, in chains that go on, says nothing of what it issues.
  */
 export class AuthorityWindows {
   readonly #windows = new Map<string, Window[]>();
   readonly #unusable = new Map<string, Window[]>();
+  readonly #issuing = { usable: new Map<string, Window[]>(), unusable: new Map<string, Window[]>() };
 
   /** Lets the CAs of a chain count in that window too; always where there is none. */
   add(chain: readonly Certificate[], window: Window = ALWAYS): void {
     addTo(this.#windows, chain, window);
+    addTo(this.#issuing.usable, chain.slice(0, 1), window);
   }
 
   /** Holds the CAs of a chain that cannot be used to its window, unless a chain that can be used names them: what has ended must not count
    * without any limit because its entry is damaged, and another one leads to its root. */
   addUnusable(chain: readonly Certificate[], window: Window): void {
     addTo(this.#unusable, chain, window);
+    addTo(this.#issuing.unusable, chain.slice(0, 1), window);
   }
 
   /** Throws a refusal that names the window, unless the CA, or whose certificate it is, counts at each of the times. */
@@ -39,6 +43,14 @@ export class AuthorityWindows {
     const windows = this.#windows.get(key) ?? this.#unusable.get(key);
     if (windows === undefined) return;
     requireWithin(windows, times, who);
+  }
+
+  /** Throws a refusal that names the window, unless what the CA issued itself counts at each of the times; that the CA counts is another question. */
+  requireIssuing(authority: Certificate, times: readonly number[]): void {
+    const key = toHex(authority.spki);
+    const windows = this.#issuing.usable.get(key) ?? this.#issuing.unusable.get(key);
+    if (windows === undefined) return;
+    requireWithin(windows, times, `the CA "${describeName(authority.subject)}", for what it issues itself,`);
   }
 }
 

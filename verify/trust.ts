@@ -75,7 +75,7 @@ export async function prepareTrust(trust: Trust, crypto: VerifyCrypto): Promise<
   const unusable: string[] = [];
   const windows = new AuthorityWindows();
   const roots = await Promise.all(trust.roots.map((der) => readRoot(der, crypto)));
-  windows.add(roots);
+  for (const root of roots) windows.add([root]);
   const intermediates = trust.intermediates.map((der) => readIntermediate(der));
   for (const authority of trust.trustedRoot?.certificateAuthorities ?? []) {
     const chain = await usable(unusable, () => readChain(authority, crypto));

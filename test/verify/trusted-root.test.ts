@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { platformCrypto } from '../../cli/verify/platform-crypto.ts';
 import { toBase64 } from '../../core/bytes.ts';
+import { parseCertificate } from '../../core/certificate.ts';
 import * as der from '../../core/der-writer.ts';
 import { contextTag } from '../../core/der-tag.ts';
 import { decodePem } from '../../core/pem.ts';
@@ -209,6 +210,33 @@ describe('verify: a trusted root', () => {
         const open = trusting({ certificateAuthorities: reopened, certificateLogs: [listed(KEYS.log)] });
         expect((await verify(former, open, { presented })).ok).to.equal(false);
       }
+    });
+
+    it('counts what a root issued itself in the windows of the chains that begin with it, whatever goes on below it', async () => {
+      const subject = parseCertificate(former.trust.roots[0] ?? new Uint8Array()).subject;
+      const direct = makeWorld({
+        intermediate: (plan) => ({ ...plan, key: KEYS.root, subject, issuer: subject }),
+        leaf: (plan) => ({ ...plan, issuer: subject, signer: KEYS.root }),
+      });
+      const root = former.trust.roots;
+      const judge = async (world: World, ...authorities: TrustedAuthority[]): Promise<string | undefined> => {
+        for (const certificateAuthorities of [authorities, [...authorities].reverse()]) {
+          const trust = trusting({ certificateAuthorities, certificateLogs: [listed(KEYS.log)] });
+          const said = failure(await verify(world, trust, { presented: chainOf(world) }));
+          if (said !== undefined) return said;
+        }
+        return undefined;
+      };
+      const below = authority(chainOf(renewed));
+      expect(await judge(direct, authority(root))).to.equal(undefined);
+      expect(await judge(direct, authority(root), below)).to.equal(undefined);
+      expect(await judge(direct, below), 'no chain begins with it').to.equal(undefined);
+      const issued = /^chain: the CA "CN=Root", for what it issues itself, is trusted from .* until/;
+      expect(await judge(direct, authority(root, ended), below)).to.match(issued);
+      expect(await judge(direct, authority([...root, Uint8Array.of(1)], ended), below)).to.match(issued);
+      expect(await judge(renewed, authority(root, ended), below)).to.equal(undefined);
+      const both = [authority(root, ended), authority(root), below];
+      expect(await judge(direct, ...both), 'one of two windows of it').to.equal(undefined);
     });
 
     it('never takes what is presented for an anchor', async () => {
