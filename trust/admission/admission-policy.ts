@@ -6,7 +6,12 @@ import { kubewarden } from './kubewarden.ts';
 import { kyverno } from './kyverno.ts';
 import { policyController } from './policy-controller.ts';
 import { ratify } from './ratify.ts';
-import type { AdmissionDocument, AdmissionTrust } from './admission-trust.ts';
+import {
+  AdmissionError,
+  withoutEnded,
+  type AdmissionDocument,
+  type AdmissionTrust,
+} from './admission-trust.ts';
 
 interface Controller {
   documents(trust: AdmissionTrust): readonly AdmissionDocument[];
@@ -14,12 +19,14 @@ interface Controller {
   readonly takesTimestamps: boolean;
   /** Whether what it is given says until when each is trusted. */
   readonly hasWindows: boolean;
+  /** Characters that stand for others in the names that it compares. */
+  readonly wildcards?: readonly string[];
 }
 
 /** Name of a controller → how it is served. */
 const CONTROLLERS = {
   'policy-controller': { documents: policyController, takesTimestamps: true, hasWindows: false },
-  kyverno: { documents: kyverno, takesTimestamps: true, hasWindows: false },
+  kyverno: { documents: kyverno, takesTimestamps: true, hasWindows: false, wildcards: ['*', '?'] },
   gatekeeper: { documents: gatekeeper, takesTimestamps: false, hasWindows: false },
   connaisseur: { documents: connaisseur, takesTimestamps: false, hasWindows: false },
   ratify: { documents: ratify, takesTimestamps: false, hasWindows: false },
@@ -32,9 +39,13 @@ export type AdmissionController = keyof typeof CONTROLLERS;
 /** The names. */
 export const ADMISSION_CONTROLLERS = Object.keys(CONTROLLERS) as readonly AdmissionController[];
 
-/** The YAML documents for a controller, to be applied as they are or taken as an example. */
+/** The YAML documents for a controller, to be applied as they are or taken as an example. Throws {@link AdmissionError} where the controller
+ * would let in others than the one identity: for a name that it does not compare exactly, and where no CA or no log is left to trust. */
 export function admissionPolicy(controller: AdmissionController, trust: AdmissionTrust): string {
   const served: Controller = CONTROLLERS[controller];
+  requireExact('identity', trust.identity, served);
+  requireExact('issuer', trust.issuer, served);
+  requireTrust(served, trust);
   const remarks = [
     `Trusts ${trust.publicUrl}, and lets in images that ${oneLine(trust.identity)} signed, as ${oneLine(trust.issuer)} says.`,
     ...warningsOf(served, trust),
@@ -43,6 +54,33 @@ export function admissionPolicy(controller: AdmissionController, trust: Admissio
     .documents(trust)
     .map(({ remark, content }) => comment(remark) + stringify(content, { lineWidth: 0 }));
   return comment(remarks.join('\n')) + documents.join('---\n');
+}
+
+/** An empty name is compared with nothing by some of them. */
+function requireExact(what: string, name: string, { wildcards = [] }: Controller): void {
+  if (name.trim() === '') throw new AdmissionError('IDENTITY_NOT_EXACT', `the ${what} is empty`);
+  const wide = wildcards.find((character) => name.includes(character));
+  if (wide === undefined) return;
+  throw new AdmissionError('IDENTITY_NOT_EXACT', `the ${what} ${JSON.stringify(name)} has a "${wide}"`, {
+    hint: 'This controller takes it for any characters, and lets in others too. Name the one whose signatures count.',
+  });
+}
+
+/** Given no CA or no log, some of them trust the public Sigstore instead. */
+function requireTrust({ hasWindows }: Controller, trust: AdmissionTrust): void {
+  const { certificateAuthorities, certificateLogs } = hasWindows ? trust.root : withoutEnded(trust);
+  const missing = [
+    ...(certificateAuthorities.length === 0 ? ['CA'] : []),
+    ...(certificateLogs.length === 0 ? ['certificate log'] : []),
+  ];
+  if (missing.length === 0) return;
+  throw new AdmissionError(
+    'NOTHING_TRUSTED',
+    `no ${missing.join(' and no ')} is left that a controller could trust`,
+    {
+      hint: 'Its time was ended. Put a successor in force, and print the policy then. Remove a policy that was applied before: it trusts what has ended.',
+    },
+  );
 }
 
 function warningsOf(

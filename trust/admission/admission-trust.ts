@@ -1,3 +1,4 @@
+import { MayflyError } from '../../core/errors.ts';
 import { encodePem } from '../../core/pem.ts';
 import { isWithin, type TrustedRoot, type Window } from '../format/trusted-root.ts';
 
@@ -19,6 +20,9 @@ export interface AdmissionTrust {
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
+
+/** What was asked for would let in more than it says. Nothing is printed. */
+export class AdmissionError extends MayflyError<'IDENTITY_NOT_EXACT' | 'NOTHING_TRUSTED'> {}
 
 /** One of the documents that are printed, with a remark in front. */
 export interface AdmissionDocument {

@@ -86,11 +86,17 @@ function imageValidatingPolicy(
       validationActions: ['Deny'],
       matchConstraints: {
         resourceRules: [
-          { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] },
+          {
+            apiGroups: [''],
+            apiVersions: ['v1'],
+            operations: ['CREATE', 'UPDATE'],
+            resources: ['pods', 'pods/ephemeralcontainers'],
+          },
         ],
       },
       matchImageReferences: [{ glob: '*' }],
-      validationConfigurations: { mutateDigest: false, verifyDigest: false, required: true },
+      // The digest that was judged takes the place of the tag, which may move.
+      validationConfigurations: { mutateDigest: true, verifyDigest: true, required: true },
       attestors: [
         {
           name: 'mayfly',
@@ -108,7 +114,7 @@ function imageValidatingPolicy(
       validations: [
         {
           expression:
-            'images.containers.map(image, verifyImageSignatures(image, [attestors.mayfly])).all(e, e > 0)',
+            '(images.containers + images.initContainers + images.ephemeralContainers).all(image, verifyImageSignatures(image, [attestors.mayfly]) > 0)',
           message: `not signed by ${trust.identity}`,
         },
       ],

@@ -3,8 +3,9 @@ import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
 import { utf8 } from '../../../core/bytes.ts';
 import { ADMISSION_CONTROLLERS, admissionPolicy } from '../../../trust/admission/admission-policy.ts';
-import type { AdmissionTrust } from '../../../trust/admission/admission-trust.ts';
+import { AdmissionError, type AdmissionTrust } from '../../../trust/admission/admission-trust.ts';
 import { parseTrustedRoot } from '../../../trust/format/trusted-root.ts';
+import { failureAs } from '../../support/failure.ts';
 import { vectorPath } from '../../support/vectors.ts';
 
 const NOW = Date.parse('2026-12-01');
@@ -75,6 +76,55 @@ describe('admission policies', () => {
     });
     expect(parseAllDocuments(admissionPolicy('kyverno', trustOf('tsa')))).to.have.length(1);
   });
+
+  it('for kyverno, following TUF, judge each list of containers, whenever one may change, and hold the digest', () => {
+    const tuf = { mirror: 'https://ca.example.com/tuf', root: utf8('{}') };
+    const text = admissionPolicy('kyverno', trustOf('tsa', { tuf }));
+    const [rule] = at(text, '1.spec.matchConstraints.resourceRules') as Record<string, unknown>[];
+    expect(rule?.['operations']).to.have.members(['CREATE', 'UPDATE']);
+    expect(rule?.['resources']).to.have.members(['pods', 'pods/ephemeralcontainers']);
+    expect(at(text, '1.spec.validationConfigurations')).to.deep.equal({
+      mutateDigest: true,
+      verifyDigest: true,
+      required: true,
+    });
+    const expression = String(at(text, '1.spec.validations.0.expression'));
+    const [, lists = '', test] = /^\((.*?)\)\.all\(image, (.*)\)$/.exec(expression) ?? [];
+    expect(lists.split(' + ')).to.have.members(
+      ['containers', 'initContainers', 'ephemeralContainers'].map((list) => `images.${list}`),
+    );
+    expect(test).to.equal('verifyImageSignatures(image, [attestors.mayfly]) > 0');
+  });
+
+  for (const controller of ADMISSION_CONTROLLERS) {
+    it(`for ${controller} are not made for a name that it would not compare exactly`, async () => {
+      const wide = ['', ' ', ...(controller === 'kyverno' ? ['*', '?', 'https://github.com/acme/*'] : [])];
+      for (const name of wide)
+        for (const over of [{ identity: name }, { issuer: name }]) {
+          const error = await failureAs(AdmissionError, () =>
+            admissionPolicy(controller, trustOf('tsa', over)),
+          );
+          expect(error.code, JSON.stringify(over)).to.equal('IDENTITY_NOT_EXACT');
+        }
+    });
+
+    it(`for ${controller} are not made where no CA or no log is left to trust`, async () => {
+      const { root } = trustOf('tsa');
+      const end = <T>(all: readonly T[]): readonly (T & { window: { start: number; end: number } })[] =>
+        all.map((one) => ({ ...one, window: { start: 0, end: NOW - 1 } }));
+      const empty = [{ certificateAuthorities: [] }, { certificateLogs: [] }];
+      const ended = [
+        { certificateAuthorities: end(root.certificateAuthorities) },
+        { certificateLogs: end(root.certificateLogs) },
+      ];
+      // Kubewarden gets what has ended too, with its window.
+      for (const over of controller === 'kubewarden' ? empty : [...empty, ...ended]) {
+        const trust = trustOf('tsa', { root: { ...root, ...over } });
+        const error = await failureAs(AdmissionError, () => admissionPolicy(controller, trust));
+        expect(error.code, Object.keys(over).join(',')).to.equal('NOTHING_TRUSTED');
+      }
+    });
+  }
 
   it('leave out what has ended where a controller knows no windows, and say so', () => {
     const { root } = trustOf('tsa');
