@@ -15,6 +15,7 @@ import { BodyMemory, SMALL_BODY } from '../http/body-memory.ts';
 import type { ClientAddress } from '../http/client-address.ts';
 import { ConnectionTurns } from '../http/connection-turns.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { HttpCaller } from '../http/http-caller.ts';
 import { LargeBodyQueue } from '../http/large-body-queue.ts';
 import { readBody, tooBusy, type Body, type BodyLimits } from '../http/request-body.ts';
 import { TransportError } from '../http/transport-error.ts';
@@ -148,28 +149,5 @@ function decode(exchange: Exchange, version: SigningVersion, body: Body, bytes: 
     return version.decode(bytes, exchange.request.headers.authorization);
   } finally {
     body.release();
-  }
-}
-
-/** The address costs something to find out, and not every decision is written down with it. */
-class HttpCaller implements Caller {
-  readonly #exchange: Exchange;
-  readonly #clientAddress: ClientAddress;
-
-  constructor(exchange: Exchange, clientAddress: ClientAddress) {
-    this.#exchange = exchange;
-    this.#clientAddress = clientAddress;
-  }
-
-  get requestId(): string {
-    return this.#exchange.requestId;
-  }
-
-  get address(): string {
-    return this.#clientAddress(this.#exchange.request);
-  }
-
-  get ms(): number {
-    return this.#exchange.ms;
   }
 }

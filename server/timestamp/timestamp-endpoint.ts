@@ -16,6 +16,7 @@ import { Batcher } from '../http/batcher.ts';
 import { BodyMemory } from '../http/body-memory.ts';
 import { clientNetwork, type ClientAddress } from '../http/client-address.ts';
 import { Exchange, type ExchangeContext, type Reply } from '../http/exchange.ts';
+import { HttpCaller } from '../http/http-caller.ts';
 import { LargeBodyQueue } from '../http/large-body-queue.ts';
 import { readBody, type Body, type BodyLimits } from '../http/request-body.ts';
 import { TransportError } from '../http/transport-error.ts';
@@ -138,30 +139,7 @@ export class TimestampEndpoint {
   }
 
   #callerOf(exchange: Exchange): TimestampCaller {
-    return new HttpTimestampCaller(exchange, this.#options.clientAddress);
-  }
-}
-
-/** The address costs something to find out, and few timestamps are written down with it. */
-class HttpTimestampCaller implements TimestampCaller {
-  readonly #exchange: Exchange;
-  readonly #clientAddress: ClientAddress;
-
-  constructor(exchange: Exchange, clientAddress: ClientAddress) {
-    this.#exchange = exchange;
-    this.#clientAddress = clientAddress;
-  }
-
-  get requestId(): string {
-    return this.#exchange.requestId;
-  }
-
-  get address(): string {
-    return this.#clientAddress(this.#exchange.request);
-  }
-
-  get ms(): number {
-    return this.#exchange.ms;
+    return new HttpCaller(exchange, this.#options.clientAddress);
   }
 }
 

@@ -14,6 +14,7 @@ import { sha256 } from '../support/parsers.ts';
 import { failureOf } from '../support/failure.ts';
 import {
   judge,
+  expectAccepted,
   listener,
   RenewableInstance,
   stockComplaint,
@@ -50,17 +51,6 @@ describe('renewing a CA: before, during and after', function () {
     await makeRoot({ ...names, out: ca.path('next.pem'), rootKeyOut: ca.path('next.key.pem') }, listener());
   }
 
-  async function accepts(
-    root: TrustedRoot,
-    artifacts: Readonly<Record<string, SignedArtifact>>,
-  ): Promise<void> {
-    for (const [name, artifact] of Object.entries(artifacts)) {
-      const { ok, steps } = await judge(artifact, root);
-      expect(ok, `${name}: ${JSON.stringify(steps.filter((step) => !step.ok))}`).to.equal(true);
-      expect(stockComplaint(artifact, root), `${name} by sigstore-js`).to.equal(undefined);
-    }
-  }
-
   const issuingOf = async (): Promise<string> =>
     toHex(sha256(decodePem(await readFile(ca.paths.chain, 'utf8'))[0]?.bytes ?? new Uint8Array()));
 
@@ -77,9 +67,9 @@ describe('renewing a CA: before, during and after', function () {
     const after = await ca.sign();
     expect(after.chain[0]).not.to.deep.equal(before.chain[0]);
 
-    await accepts(staged, { before, during, after });
-    await accepts(await ca.trustedRoot(), { before, during, after });
-    await accepts(old, { before, during });
+    await expectAccepted(staged, { before, during, after });
+    await expectAccepted(await ca.trustedRoot(), { before, during, after });
+    await expectAccepted(old, { before, during });
     // Older files: ours takes the intermediate from what came with it, and says else that newer files may help.
     expect((await judge(after, old, true)).ok).to.equal(true);
     expect(await judge(after, old)).to.include({ ok: false, fault: 'trust' });
@@ -99,8 +89,8 @@ describe('renewing a CA: before, during and after', function () {
     const during = await ca.sign();
     await run({ switch: true });
     const after = await ca.sign();
-    await accepts(staged, { before, during, after });
-    await accepts(await ca.trustedRoot(), { before, during, after });
+    await expectAccepted(staged, { before, during, after });
+    await expectAccepted(await ca.trustedRoot(), { before, during, after });
     expect(await judge(after, old, true), 'never by what is presented alone').to.include({
       ok: false,
       fault: 'trust',
@@ -121,7 +111,7 @@ describe('renewing a CA: before, during and after', function () {
     ca.skew = 60_000;
     const after = await ca.sign();
     const root = await ca.trustedRoot();
-    await accepts(root, { before, after });
+    await expectAccepted(root, { before, after });
     // What the thief signs then, with the key, and an entry in the log.
     for (const part of ['ca', 'keys'])
       await cp(join(ca.path('stolen'), part), join(ca.data, part), { recursive: true });
@@ -178,12 +168,15 @@ describe('renewing a CA: before, during and after', function () {
       for (const [, leave] of crashes.slice(0, count)) await leave();
       const [what, , by] = crashes[count - 1] ?? ['', undefined, 'stage'];
       const between = await ca.sign();
-      await accepts(await ca.trustedRoot(), { [`${what}, before`]: before, [`${what}, between`]: between });
+      await expectAccepted(await ca.trustedRoot(), {
+        [`${what}, before`]: before,
+        [`${what}, between`]: between,
+      });
       await run(by === 'stage' ? { stage: chain } : { switch: true });
       if (by === 'stage') await run({ switch: true });
       const after = await ca.sign();
       expect(after.chain[0], what).not.to.deep.equal(before.chain[0]);
-      await accepts(await ca.trustedRoot(), { before, between, [`${what}, after`]: after });
+      await expectAccepted(await ca.trustedRoot(), { before, between, [`${what}, after`]: after });
       expect((await openAuthority(paths, undefined, Date.now)).otherChains, what).to.have.length(1);
       expect(String(await failureOf(run({ switch: true }))), what).to.match(/nothing is staged/);
     }

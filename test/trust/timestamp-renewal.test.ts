@@ -12,6 +12,7 @@ import type { TrustedRoot } from '../../trust/format/trusted-root.ts';
 import { readChain } from '../../trust/collect.ts';
 import { verifyTimestamp, type TimestampVerification } from '../../verify/timestamp.ts';
 import {
+  expectAccepted,
   listener,
   RenewableInstance,
   stockComplaint,
@@ -44,16 +45,8 @@ describe('renewing the key for timestamps: before, during and after', function (
       crypto: platformCrypto,
     });
 
-  async function accepts(
-    root: TrustedRoot,
-    artifacts: Readonly<Record<string, SignedArtifact>>,
-  ): Promise<void> {
-    for (const [name, artifact] of Object.entries(artifacts)) {
-      const { ok, steps } = await judge(artifact, root);
-      expect(ok, `${name}: ${JSON.stringify(steps.filter((step) => !step.ok))}`).to.equal(true);
-      expect(stockComplaint(artifact, root), `${name} by sigstore-js`).to.equal(undefined);
-    }
-  }
+  const accepts = (root: TrustedRoot, artifacts: Readonly<Record<string, SignedArtifact>>): Promise<void> =>
+    expectAccepted(root, artifacts, judge);
 
   /** Both refuse, ours because of the trust. */
   async function refuses(root: TrustedRoot, artifact: SignedArtifact, says: RegExp): Promise<void> {

@@ -9,6 +9,7 @@ import { parseTrustedRoot, type TrustedRoot } from '../../../trust/format/truste
 import { documentedBlocks, runBlock } from '../../support/documented-blocks.ts';
 import {
   judge,
+  expectAccepted,
   RenewableInstance,
   stockComplaint,
   type SignedArtifact,
@@ -37,17 +38,6 @@ describe('docs/rotation.md, to the letter', function () {
       .update(decodePem(await readFile(ca.paths.chain, 'latin1'))[0]?.bytes ?? '')
       .digest('hex');
 
-  async function accepts(
-    root: TrustedRoot,
-    artifacts: Readonly<Record<string, SignedArtifact>>,
-  ): Promise<void> {
-    for (const [name, artifact] of Object.entries(artifacts)) {
-      const { ok, steps } = await judge(artifact, root);
-      expect(ok, `${name}: ${JSON.stringify(steps.filter((step) => !step.ok))}`).to.equal(true);
-      expect(stockComplaint(artifact, root), `${name} by sigstore-js`).to.equal(undefined);
-    }
-  }
-
   it('a new root: published beside the old one, then in force, then the old one ends', async () => {
     const [ask = '', sign = '', stage = '', switchOver = ''] = await documentedBlocks(PAGE, 'A new root');
     const before = await ca.sign();
@@ -61,12 +51,12 @@ describe('docs/rotation.md, to the letter', function () {
     const former = await fingerprint();
     await run(switchOver);
     const after = await ca.sign();
-    await accepts(handedOut, { before, during, after });
+    await expectAccepted(handedOut, { before, during, after });
     const [end = ''] = await documentedBlocks(PAGE, 'The end of a window');
     await run(end, { FINGERPRINT: former });
     const ended = await ca.trustedRoot();
     expect(ended.certificateAuthorities.map(({ window }) => window.end)).to.include(Date.UTC(2027, 0, 1));
-    await accepts(ended, { before, during, after });
+    await expectAccepted(ended, { before, during, after });
   });
 
   it('a stolen key of the issuing CA: its copies are refused from then on', async () => {
@@ -79,7 +69,7 @@ describe('docs/rotation.md, to the letter', function () {
     ca.skew = 60_000;
     const after = await ca.sign();
     const root = await ca.trustedRoot();
-    await accepts(root, { before, after });
+    await expectAccepted(root, { before, after });
     for (const part of ['ca', 'keys'])
       await cp(join(ca.path('stolen'), part), join(ca.data, part), { recursive: true });
     const stolen = await ca.sign();
@@ -136,7 +126,7 @@ describe('docs/rotation.md, to the letter', function () {
     const said = await run(take);
     expect(said).to.match(/Taken, to be trusted beside our own:\n +CA .*intermediate 2/);
     const root = await ca.trustedRoot();
-    await accepts(root, { old, renewed });
+    await expectAccepted(root, { old, renewed });
     expect(root.certificateAuthorities.map(({ window }) => window.end)).to.include(Date.UTC(2027, 0, 1));
     await copyFile(ca.path('trust/trusted_root.json'), ca.path('again.json'));
     expect(await run(take)).to.match(/^Nothing is new/);

@@ -11,7 +11,9 @@ describe('server: readiness', () => {
   let now: number;
   let status: LogStatus;
   let others: readonly OtherLogStatus[];
-  let failedChecks: () => Promise<ReadinessCheck['name'][]>;
+  let readiness: ReturnType<typeof createReadiness>;
+  const failedChecks = async (): Promise<ReadinessCheck['name'][]> =>
+    (await readiness()).checks.filter(({ ok }) => !ok).map(({ name }) => name);
 
   beforeEach(async () => {
     now = START;
@@ -25,7 +27,7 @@ describe('server: readiness', () => {
       walBytes: 0,
       stops: 0,
     };
-    const readiness = createReadiness({
+    readiness = createReadiness({
       authority: {
         signer: localSigner(await generateKey('p256')),
         validity: { notBefore: START - 1000, notAfter: START + 86_400_000 },
@@ -36,7 +38,6 @@ describe('server: readiness', () => {
       clock: () => now,
       isClosing: () => false,
     });
-    failedChecks = async () => (await readiness()).checks.filter(({ ok }) => !ok).map(({ name }) => name);
   });
 
   it('holds for an idle log that gets a burst, however old its head is', async () => {
@@ -97,17 +98,6 @@ describe('server: readiness', () => {
   });
 
   it('reports a log beside the one in use that fails, and stays ready', async () => {
-    const readiness = createReadiness({
-      authority: {
-        signer: localSigner(await generateKey('p256')),
-        validity: { notBefore: START - 1000, notAfter: START + 86_400_000 },
-      },
-      log: { status: () => status },
-      otherLogs: { currentName: '2026', status: () => others },
-      policy: { current: { issuers: [] } },
-      clock: () => now,
-      isClosing: () => false,
-    });
     const check = async (): Promise<ReadinessCheck | undefined> =>
       (await readiness()).checks.find(({ name }) => name === 'other-logs');
     expect(await check()).to.equal(undefined);

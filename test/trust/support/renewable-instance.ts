@@ -3,6 +3,7 @@ import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'chai';
 import { bundleFromJSON } from '@sigstore/bundle';
 import { TrustedRoot as TrustedRootMessage } from '@sigstore/protobuf-specs';
 import { toSignedEntity, toTrustMaterial, Verifier } from '@sigstore/verify';
@@ -221,6 +222,22 @@ export function stockComplaint({ bundle }: SignedArtifact, trustedRoot: TrustedR
     return undefined;
   } catch (error) {
     return String(error);
+  }
+}
+
+/** Demands that `judge`, which is ours, and sigstore-js accept each of the artifacts under `root`. */
+export async function expectAccepted(
+  root: TrustedRoot,
+  artifacts: Readonly<Record<string, SignedArtifact>>,
+  judgeOf: (
+    artifact: SignedArtifact,
+    root: TrustedRoot,
+  ) => Promise<{ readonly ok: boolean; readonly steps: readonly { readonly ok: boolean }[] }> = judge,
+): Promise<void> {
+  for (const [name, artifact] of Object.entries(artifacts)) {
+    const { ok, steps } = await judgeOf(artifact, root);
+    expect(ok, `${name}: ${JSON.stringify(steps.filter((step) => !step.ok))}`).to.equal(true);
+    expect(stockComplaint(artifact, root), `${name} by sigstore-js`).to.equal(undefined);
   }
 }
 
