@@ -1,9 +1,17 @@
 /** Publishes a change that was signed elsewhere. */
+import { messageOf } from '../../core/errors.ts';
 import type { Signer } from '../../signers/signer.ts';
-import { endOf, isSigned, missingSignatures, saysTheSame, type MetadataOf } from './metadata.ts';
+import { endOf, isSigned, missingSignatures, onlySigned, saysTheSame, type MetadataOf } from './metadata.ts';
 import { dueAt, isOnlineKey, signOnline } from './online-metadata.ts';
 import { publish, whileLocked } from './publish.ts';
-import { hasOtherOnlineKeys, readRepository, versionsOf, type Repository } from './repository.ts';
+import {
+  hasOtherOnlineKeys,
+  readRepository,
+  requireReadable,
+  targetBytes,
+  versionsOf,
+  type Repository,
+} from './repository.ts';
 import type { StagedChange } from './staged-change.ts';
 import { TufError } from './tuf-error.ts';
 
@@ -17,7 +25,8 @@ export interface Imported {
 /**
  * Publishes `change` in the repository in `directory`: checks signatures, thresholds, versions and ends as a client would, has one of `signers` sign
  * the snapshot and the timestamp, and writes everything so that a crash leaves the old repository whole. The same change twice is no
- * fault: the second time nothing happens. Rejects with {@link TufError} `TUF_REFUSED` for what must not be published, and nothing is changed.
+ * fault: the second time nothing happens. Only what was signed is published: what else stands in the file is left out. Rejects with {@link TufError} `TUF_REFUSED` for what must
+ * not be published, or could not be read afterwards, and nothing is changed.
  */
 export async function importChange(
   directory: string,
@@ -38,12 +47,23 @@ export async function importChange(
     const work = { root, targets, before, takenSnapshots };
     const due = dueAt(now, work) === 'nothing' ? 'timestamp' : dueAt(now, work);
     const signed = await signOnline(work, due, signer, now);
-    const targetFiles = new Map(
-      [...change.files].map(([name, text]) => [name, new Uint8Array(Buffer.from(text))]),
-    );
+    const targetFiles = targets === repository.targets ? targetBytes(repository) : filesOf(change);
+    requirePublishable(directory, { root, targets, ...signed }, targetFiles);
     await publish(directory, { root, targets, targetFiles, ...signed });
     return { repository: await requireRepository(directory), isNew };
   });
+}
+
+const filesOf = ({ files }: StagedChange): ReadonlyMap<string, Uint8Array> =>
+  new Map([...files].map(([name, text]) => [name, new Uint8Array(Buffer.from(text))]));
+
+/** What is wrong with what would be published is said of the change: the repository is as it was. */
+function requirePublishable(...publication: Parameters<typeof requireReadable>): void {
+  try {
+    requireReadable(...publication);
+  } catch (error) {
+    throw refused(`no client could read it: ${messageOf(error)}`, 'Stage a smaller change.', error);
+  }
 }
 
 /** The repository in `directory`. Rejects with {@link TufError} `TUF_MISSING` when there is none. */
@@ -70,7 +90,7 @@ function nextRoot(
     );
   requireSigned('root', root, [old, root]);
   requireEnd('root', root, now);
-  return root;
+  return onlySigned('root', root, [old.signed, root.signed]);
 }
 
 function nextTargets(
@@ -95,7 +115,7 @@ function nextTargets(
     );
   requireSigned('targets', targets, [root]);
   requireEnd('targets', targets, now);
-  return targets;
+  return onlySigned('targets', targets, [root.signed]);
 }
 
 function requireSigned(
@@ -118,8 +138,8 @@ function requireEnd(role: string, metadata: MetadataOf<'root' | 'targets'>, now:
   throw refused(`its ${role} ended on ${metadata.signed.expires}`, 'Stage the change again.');
 }
 
-const refused = (why: string, hint: string): TufError =>
-  new TufError('TUF_REFUSED', `the change is not published: ${why}`, { hint });
+const refused = (why: string, hint: string, cause?: unknown): TufError =>
+  new TufError('TUF_REFUSED', `the change is not published: ${why}`, { hint, cause });
 
 const noOnlineKey = (): TufError =>
   refused(

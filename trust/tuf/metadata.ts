@@ -5,6 +5,7 @@ import {
   Root,
   Signature,
   Targets,
+  type Key,
   type Snapshot,
   type Timestamp,
 } from '@tufjs/models';
@@ -37,6 +38,7 @@ const LIMITS = { length: 500_000, depth: 12 };
  * not the four of TUF, for delegations, and for keys under ids that are not theirs. */
 export function parseMetadata<R extends RoleName>(role: R, bytes: Uint8Array): MetadataOf<R> {
   try {
+    if (bytes.length > LIMITS.length) throw malformed(role, `it has more than ${LIMITS.length} bytes`);
     return metadataOfJson(
       role,
       parseStrictJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes), LIMITS),
@@ -119,15 +121,32 @@ export const saysTheSame = (a: AnyMetadata, b: AnyMetadata): boolean =>
   Buffer.compare(canonicalBytes(a), canonicalBytes(b)) === 0;
 
 /** The ids of those keys of `role` in `root` whose signature over `metadata` is right. */
-export function signersOf(root: Root, role: RoleName, metadata: AnyMetadata): readonly string[] {
-  return (root.roles[role]?.keyIDs ?? []).filter((id) => {
-    try {
-      root.keys[id]?.verifySignature(metadata);
-      return root.keys[id] !== undefined;
-    } catch {
-      return false;
-    }
-  });
+export const signersOf = (root: Root, role: RoleName, metadata: AnyMetadata): readonly string[] =>
+  (root.roles[role]?.keyIDs ?? []).filter((id) => isSignedBy(root.keys[id], metadata));
+
+/** Whether the signature under the id of `key` is right. One whose digits are followed by anything else is not: Node.js would pass over what other
+ * clients refuse. */
+export function isSignedBy(key: Key | undefined, metadata: AnyMetadata): boolean {
+  if (key === undefined || !Object.hasOwn(metadata.signatures, key.keyID)) return false;
+  if (!/^(?:[0-9a-f]{2})+$/i.test(metadata.signatures[key.keyID]?.sig ?? '')) return false;
+  try {
+    key.verifySignature(metadata);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** `metadata` with those signatures alone that are right by the keys of `role` in one of `roots`, and without what stands beside the two: nobody
+ * signed it. */
+export function onlySigned<R extends RoleName>(
+  role: R,
+  metadata: MetadataOf<R>,
+  roots: readonly Root[],
+): MetadataOf<R> {
+  const ids = new Set(roots.flatMap((root) => signersOf(root, role, metadata)));
+  const signatures = Object.entries(metadata.signatures).filter(([id]) => ids.has(id));
+  return new Metadata(metadata.signed, Object.fromEntries(signatures));
 }
 
 /** How many more keys of `role` in `root` have to sign `metadata`. */

@@ -79,6 +79,31 @@ export function targetBytes({ targets, files }: Repository): ReadonlyMap<string,
   return new Map(names.map((name) => [name, files.get(`targets/${name}`) ?? new Uint8Array()]));
 }
 
+/**
+ * Rejects what could not be read back, or not be followed by clients, if it were published: each file is taken as it would lie on disk. `targetFiles` are
+ * all that the targets name. Throws {@link TufError} `TUF_DAMAGED` or `TUF_MALFORMED`.
+ */
+export function requireReadable(
+  directory: string,
+  publication: Omit<Repository, 'files'>,
+  targetFiles: ReadonlyMap<string, Uint8Array>,
+): void {
+  for (const role of ROLES) {
+    const metadata = parseMetadata(role, encodeMetadata(publication[role]));
+    if (!isSigned(publication.root.signed, role, metadata))
+      throw damaged(directory, `its ${role} metadata would not be signed`);
+  }
+  requireLinks(directory, publication);
+  for (const file of Object.values(publication.targets.signed.targets)) {
+    const bytes = targetFiles.get(file.path);
+    if (bytes === undefined || bytes.length > FILE_LIMIT || !isTarget(file, bytes))
+      throw damaged(
+        directory,
+        `${file.path} would not be what was signed, or have more than ${FILE_LIMIT} bytes`,
+      );
+  }
+}
+
 async function namesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);

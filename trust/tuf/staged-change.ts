@@ -1,9 +1,10 @@
 /** A change of root or targets that waits for signatures: a file that travels between the server and the keys. */
-import { Metadata } from '@tufjs/models';
+import { Metadata, type Key } from '@tufjs/models';
 import { FormatError, messageOf } from '../../core/errors.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 import {
   isSigned,
+  isSignedBy,
   metadataOfJson,
   missingSignatures,
   saysTheSame,
@@ -150,19 +151,31 @@ export function mergeSignatures([first, ...others]: readonly StagedChange[]): St
   return others.reduce(
     (merged, other) => ({
       ...merged,
-      root: merge(merged.root, other.root),
-      targets: merge(merged.targets, other.targets),
+      root: merge(merged.root, other.root, [merged.before.root, merged.root]),
+      targets: merge(merged.targets, other.targets, [rootOf(merged)]),
     }),
     first,
   );
 }
 
-function merge<M extends AnyMetadata>(one: M | undefined, other: M | undefined): M | undefined {
+/** Of two signatures of one key the right one is kept: a damaged copy takes nothing from the others. */
+function merge<M extends AnyMetadata>(
+  one: M | undefined,
+  other: M | undefined,
+  by: readonly (MetadataOf<'root'> | undefined)[],
+): M | undefined {
   if (one === undefined && other === undefined) return undefined;
   if (one === undefined || other === undefined || !saysTheSame(one, other))
     throw new TufError('TUF_REFUSED', 'the files are not copies of one staged change', {
       hint: 'Have every signer sign a copy of the same file.',
     });
-  const signatures = { ...one.signatures, ...other.signatures };
+  const isRight = (id: string): boolean => by.some((root) => isSignedBy(ownKey(root, id), one));
+  const added = Object.entries(other.signatures).filter(
+    ([id]) => !Object.hasOwn(one.signatures, id) || !isRight(id),
+  );
+  const signatures = { ...one.signatures, ...Object.fromEntries(added) };
   return new Metadata(one.signed, signatures, one.unrecognizedFields) as M;
 }
+
+const ownKey = (root: MetadataOf<'root'> | undefined, id: string): Key | undefined =>
+  root !== undefined && Object.hasOwn(root.signed.keys, id) ? root.signed.keys[id] : undefined;

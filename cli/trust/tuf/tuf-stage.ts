@@ -10,7 +10,7 @@ import { quotedPath } from '../../../storage/quoted-path.ts';
 import { isMissing } from '../../../storage/read-whole.ts';
 import { describeChange } from '../../../trust/tuf/change-text.ts';
 import { stageChange, type KeyEdits } from '../../../trust/tuf/stage-change.ts';
-import { encodeStagedChange } from '../../../trust/tuf/staged-change.ts';
+import { encodeStagedChange, parseStagedChange } from '../../../trust/tuf/staged-change.ts';
 import { tufKeyOfPem } from '../../../trust/tuf/tuf-key.ts';
 import { writeOutput } from '../../ca/ca-output.ts';
 import { CommandError, type Speaker } from '../../program/command.ts';
@@ -46,6 +46,8 @@ export async function stageTuf(options: TufStageOptions, speak: Speaker): Promis
       hint: 'For a new end of root and targets alone, as once a year, give --renew.',
     });
   const text = encodeStagedChange(change);
+  // What nobody could read or publish afterwards is not worth a ceremony.
+  parseStagedChange(text);
   await writeOutput(options.out, text, '--out');
   const changes = describeChange(change);
   const lines = [

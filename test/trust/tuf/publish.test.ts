@@ -13,13 +13,26 @@ import { publish, whileLocked } from '../../../trust/tuf/publish.ts';
 import { readRepository } from '../../../trust/tuf/repository.ts';
 import { signChange } from '../../../trust/tuf/sign-change.ts';
 import { stageChange, type ChangeRequest } from '../../../trust/tuf/stage-change.ts';
-import { encodeStagedChange, mergeSignatures, parseStagedChange } from '../../../trust/tuf/staged-change.ts';
+import {
+  encodeStagedChange,
+  mergeSignatures,
+  parseStagedChange,
+  signaturesMissing,
+  type StagedChange,
+} from '../../../trust/tuf/staged-change.ts';
 import { describeChange } from '../../../trust/tuf/change-text.ts';
 import { createRepository } from '../../../trust/tuf/create-repository.ts';
 import { tufKey } from '../../../trust/tuf/tuf-key.ts';
 import { skipUnless } from '../../support/skipped.ts';
 import { failureOf } from '../../support/failure.ts';
-import { change, contents, removeScratch, scratchDirectory, testRepository } from './support/repository.ts';
+import {
+  change,
+  contents,
+  removeScratch,
+  scratchDirectory,
+  testRepository,
+  type TestRepository,
+} from './support/repository.ts';
 
 const DAY = 86_400_000;
 const NO_EDITS = { add: [], remove: [] };
@@ -213,6 +226,92 @@ describe('trust/tuf', () => {
     expect(await refusal(importChange(made.directory, signed, online, Date.now()))).to.match(
       /its root has version 2, and the one in force 2|its targets have version \d+/,
     );
+  });
+
+  it('publishes of a staged change what was signed and nothing else, and nothing that it could not read back', async () => {
+    const renewed = async (
+      over: Partial<ChangeRequest> = {},
+    ): Promise<{ made: TestRepository; text: string }> => {
+      const made = await testRepository(Date.now() - DAY);
+      const staged = stageChange(await made.read(), request({ renew: true, ...over }), Date.now()) ?? fail();
+      return { made, text: encodeStagedChange(await signChange(staged, localSigner(made.rootKey))) };
+    };
+    const importing = async (made: TestRepository, parts: StagedChange): Promise<unknown> =>
+      importChange(made.directory, parts, [localSigner(made.onlineKey)], Date.now());
+    interface Unsigned {
+      root: { signatures: { keyid: string; sig: string }[] };
+      targets: { signatures: { keyid: string; sig: string }[] };
+    }
+    const deep = JSON.parse(`${'['.repeat(11)}${']'.repeat(11)}`) as unknown;
+    const additions: ((json: Unsigned) => void)[] = [
+      ({ root, targets }) => {
+        for (const { signatures } of [root, targets])
+          signatures.push({ keyid: 'f'.repeat(64), sig: '00'.repeat(300_000) });
+      },
+      (json) => Object.assign(json.root, { beside: 'x'.repeat(600_000) }),
+      (json) => Object.assign(json.targets, { beside: deep }),
+    ];
+    for (const add of additions) {
+      const { made, text } = await renewed();
+      const json = JSON.parse(text) as Unsigned;
+      add(json);
+      await importing(made, parseStagedChange(JSON.stringify(json)));
+      const { root, targets } = await made.read();
+      for (const metadata of [root, targets]) {
+        expect(metadata.toJSON()).to.have.all.keys('signed', 'signatures');
+        expect(Object.keys(metadata.signatures)).to.have.length(1);
+      }
+    }
+
+    const { made: whole, text } = await renewed();
+    const change = parseStagedChange(text);
+    await importing(whole, {
+      ...change,
+      targets: undefined,
+      files: new Map([['trusted_root.json', 'evil']]),
+    });
+    expect(
+      Buffer.from((await whole.read()).files.get('targets/trusted_root.json') ?? []).toString(),
+    ).to.include('first');
+
+    const large = new Map([['trusted_root.json', { text: 'x'.repeat(4 * 1024 * 1024 + 1) }]]);
+    const many = new Map(
+      Array.from(
+        { length: 2000 },
+        (_, index) => [`target-${index}-${'x'.repeat(600)}`, { text: '{}' }] as const,
+      ),
+    );
+    for (const unreadable of [large, many]) {
+      const { made, text: signed } = await renewed({ contents: unreadable });
+      const names = readdirSync(made.directory, { recursive: true }).sort();
+      const error = await failureOf(importing(made, parseStagedChange(signed)));
+      expect(String(error)).to.match(/the change is not published: no client could read it/);
+      expect(readdirSync(made.directory, { recursive: true }).sort()).to.deep.equal(names);
+      await made.read();
+    }
+  });
+
+  it('counts no signature with something behind its digits, and keeps the right one of two', async () => {
+    const made = await testRepository(Date.now() - DAY);
+    const staged = stageChange(await made.read(), request({ renew: true }), Date.now()) ?? fail();
+    const text = encodeStagedChange(await signChange(staged, localSigner(made.rootKey)));
+    const [right, wrong] = [text, text.replaceAll(/("sig": "[0-9a-f]+)"/g, '$1 and more"')];
+    const signed = (parts: readonly string[]): StagedChange => {
+      const json = parts.map((part) => JSON.parse(part) as { before: unknown });
+      const [{ before } = fail()] = json;
+      return mergeSignatures(json.map((one) => parseStagedChange(JSON.stringify({ ...one, before }))));
+    };
+    expect(() => parseStagedChange(wrong)).to.throw(/what it says was in force is not signed/);
+    const withBefore = JSON.stringify({
+      ...(JSON.parse(wrong) as object),
+      before: (JSON.parse(right) as { before: unknown }).before,
+    });
+    expect(signaturesMissing(parseStagedChange(withBefore))).to.have.length(3);
+    for (const order of [
+      [right, withBefore],
+      [withBefore, right],
+    ])
+      expect(signaturesMissing(signed(order))).to.deep.equal([]);
   });
 
   it('says what is wrong with a repository, and does not read a file that is not what was signed', async () => {
