@@ -9,7 +9,6 @@ import { rfc3339 } from '../../core/clock.ts';
 import { toHex } from '../../core/bytes.ts';
 import { decodePem } from '../../core/pem.ts';
 import { openAuthority } from '../../service/open-authority.ts';
-import type { TrustedRoot } from '../../trust/format/trusted-root.ts';
 import { sha256 } from '../support/parsers.ts';
 import { failureOf } from '../support/failure.ts';
 import {
@@ -18,7 +17,6 @@ import {
   listener,
   RenewableInstance,
   stockComplaint,
-  type SignedArtifact,
 } from './support/renewable-instance.ts';
 
 describe('renewing a CA: before, during and after', function () {

@@ -5,14 +5,13 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { rfc3339 } from '../../../core/clock.ts';
 import { decodePem, encodePem } from '../../../core/pem.ts';
-import { parseTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
+import { parseTrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { documentedBlocks, runBlock } from '../../support/documented-blocks.ts';
 import {
   judge,
   expectAccepted,
   RenewableInstance,
   stockComplaint,
-  type SignedArtifact,
 } from '../../trust/support/renewable-instance.ts';
 
 const PAGE = 'rotation.md';
