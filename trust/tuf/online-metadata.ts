@@ -13,9 +13,17 @@ export interface OnlineWork {
   /** Undefined for a new repository, and when the online key is another one: clients forget the versions with the key. */
   readonly before?:
     { readonly snapshot: MetadataOf<'snapshot'>; readonly timestamp: MetadataOf<'timestamp'> } | undefined;
+  /** Versions that clients have seen under the same online key, where they may be higher than those of `before`: of a backup that was restored. */
+  readonly seen?: OnlineVersions | undefined;
   /** Versions of snapshots whose files are there. Another online key begins anew at the present second, and must not write over the file
    * of a snapshot that the repository in force names. */
   readonly takenSnapshots?: ReadonlySet<number> | undefined;
+}
+
+/** The versions of what the service signs. */
+export interface OnlineVersions {
+  readonly snapshot: number;
+  readonly timestamp: number;
 }
 
 /** Metadata that the service signed. */
@@ -62,7 +70,7 @@ export async function signOnline(
   const { before, targets } = work;
   const snapshot =
     due === 'both' || before === undefined ? await signedSnapshot(work, signer, now) : before.snapshot;
-  const timestamp = newTimestamp(nextVersion(before?.timestamp.signed.version, now), snapshot, now);
+  const timestamp = newTimestamp(nextVersion(lastOf('timestamp', work), now), snapshot, now);
   await signMetadata(timestamp, signer);
   for (const [role, metadata] of [['snapshot', snapshot] as const, ['timestamp', timestamp] as const])
     if (!isSigned(work.root.signed, role, metadata))
@@ -76,12 +84,16 @@ export async function signOnline(
   return { snapshot, timestamp };
 }
 
+const lastOf = (role: keyof OnlineVersions, { before, seen }: OnlineWork): number =>
+  Math.max(before?.[role].signed.version ?? 0, seen?.[role] ?? 0);
+
 async function signedSnapshot(
-  { before, targets, takenSnapshots }: OnlineWork,
+  work: OnlineWork,
   signer: Signer,
   now: number,
 ): Promise<MetadataOf<'snapshot'>> {
-  let version = nextVersion(before?.snapshot.signed.version, now);
+  const { targets, takenSnapshots } = work;
+  let version = nextVersion(lastOf('snapshot', work), now);
   while (takenSnapshots?.has(version) === true) version++;
   const snapshot = newSnapshot(version, targets, now);
   await signMetadata(snapshot, signer);

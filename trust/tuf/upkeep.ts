@@ -5,10 +5,10 @@ import type { Clock } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Signer } from '../../signers/signer.ts';
 import { importChange } from './import-change.ts';
-import { dueAt, isOnlineKey, signOnline } from './online-metadata.ts';
+import { dueAt, isOnlineKey, signOnline, type Due, type OnlineVersions } from './online-metadata.ts';
 import { publish, whileLocked } from './publish.ts';
-import { endsOf, readRepository, type Repository } from './repository.ts';
-import { ATTENTION, OFFLINE_ROLES, type RoleName } from './roles.ts';
+import { endsOf, hasOtherOnlineKeys, readRepository, type Repository } from './repository.ts';
+import { ATTENTION, OFFLINE_ROLES, ONLINE_ROLES, type RoleName } from './roles.ts';
 import { signChange } from './sign-change.ts';
 import { stageChange } from './stage-change.ts';
 import { differencesFrom, type TargetContents } from './target-contents.ts';
@@ -70,6 +70,11 @@ export class TufUpkeep {
   #wanted: WantedTargets | undefined;
   #repository: Repository | undefined;
   #stamp: string | undefined;
+  /** Of the repository at the last look, which may have failed. */
+  #looked: string | undefined;
+  /** What was served last, and under which root. */
+  #seen: Served | undefined;
+  #mustSign = false;
   #failure: string | undefined;
   #differences: readonly string[] = [];
   #comparedAt = -Infinity;
@@ -148,18 +153,24 @@ export class TufUpkeep {
   }
 
   async #isChanged(): Promise<boolean> {
-    return (await stampOf(this.#options.directory)) !== this.#stamp;
+    return (await stampOf(this.#options.directory)) !== this.#looked;
   }
 
+  /** What is read for the first time may be a backup, and what is lower than what was served is one: clients may have seen more, so it is signed
+   * anew, and does not take the place of something higher before that. */
   async #read(): Promise<void> {
     const stamp = await stampOf(this.#options.directory);
+    this.#looked = stamp;
     if (stamp === this.#stamp) return;
     const repository = await readRepository(this.#options.directory);
-    this.#put(repository, stamp);
+    const isBehind = repository !== undefined && this.#seen !== undefined && isLower(repository, this.#seen);
+    this.#mustSign ||= isBehind || (repository !== undefined && this.#seen === undefined);
+    if (!isBehind) this.#put(repository, stamp);
   }
 
   #put(repository: Repository | undefined, stamp: string | undefined): void {
     this.#repository = repository;
+    this.#seen = repository ?? this.#seen;
     this.#stamp = stamp;
     this.#comparedAt = -Infinity;
   }
@@ -167,19 +178,29 @@ export class TufUpkeep {
   async #sign(): Promise<void> {
     const { directory, clock } = this.#options;
     const repository = this.#repository;
-    if (repository === undefined || dueAt(clock(), { ...repository, before: repository }) === 'nothing')
-      return;
+    if (!this.#mustSign && (repository === undefined || this.#due(repository) === 'nothing')) return;
     await whileLocked(directory, async () => {
       // Another process may have published since.
-      const current = (await readRepository(directory)) ?? repository;
-      const work = { root: current.root, targets: current.targets, before: current };
-      const due = dueAt(clock(), work);
+      const current = await readRepository(directory);
+      if (current === undefined) {
+        this.#mustSign = false;
+        return;
+      }
+      const seen =
+        this.#seen && hasSameOnlineKeys(current, this.#seen) ? onlineVersions(this.#seen) : undefined;
+      const work = { root: current.root, targets: current.targets, before: current, seen };
+      const due = this.#due(current);
       if (due === 'nothing') return;
       const signed = await signOnline(work, due, await this.#onlineKey(current), clock());
       await publish(directory, { targets: current.targets, ...signed });
       this.#signatures++;
+      this.#mustSign = false;
     });
     await this.#published();
+  }
+
+  #due(repository: Repository): Due {
+    return this.#mustSign ? 'both' : dueAt(this.#options.clock(), { ...repository, before: repository });
   }
 
   async #onlineKey({ root }: Repository): Promise<Signer> {
@@ -224,6 +245,22 @@ export class TufUpkeep {
     await this.#published();
   }
 }
+
+type Served = Pick<Repository, 'root' | 'snapshot' | 'timestamp'>;
+
+const onlineVersions = ({ snapshot, timestamp }: Served): OnlineVersions => ({
+  snapshot: snapshot.signed.version,
+  timestamp: timestamp.signed.version,
+});
+
+/** Clients forget versions with the keys that signed them. */
+const hasSameOnlineKeys = (a: Served, b: Served): boolean =>
+  !hasOtherOnlineKeys(a.root.signed, b.root.signed);
+
+/** Whether clients that have seen `seen` refuse `repository`. */
+const isLower = (repository: Served, seen: Served): boolean =>
+  hasSameOnlineKeys(repository, seen) &&
+  ONLINE_ROLES.some((role) => repository[role].signed.version < seen[role].signed.version);
 
 const NO_EDITS = { add: [], remove: [] };
 
