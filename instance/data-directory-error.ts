@@ -18,6 +18,8 @@ type DataDirectoryReason =
   | 'DIRECTORY_MODE'
   /** It has no log of the name that was asked for. */
   | 'DIRECTORY_LOG'
+  /** Another command changes it. */
+  | 'DIRECTORY_BUSY'
   /** Something that belongs to it is missing or cannot be understood. */
   | 'DIRECTORY_DAMAGED';
 

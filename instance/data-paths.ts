@@ -7,6 +7,8 @@ export interface DataPaths {
   readonly marker: string;
   /** There while the directory is being made. */
   readonly unfinished: string;
+  /** Held by a command that changes keys, chains or logs; empty. */
+  readonly changeLock: string;
   readonly config: string;
   /** CA certificates in PEM, issuing first, root last. */
   readonly chain: string;
@@ -69,6 +71,7 @@ export function dataPaths(root: string): DataPaths {
     root,
     marker: join(root, 'mayfly.json'),
     unfinished: join(root, 'mayfly.unfinished'),
+    changeLock: join(root, '.changing.lock'),
     config: join(root, 'config.yaml'),
     chain: join(root, 'ca', 'chain.pem'),
     formerChains: join(root, 'ca', 'former'),

@@ -4,7 +4,7 @@ import { CA_KEY_TYPES, caKeyTypeOf } from '../../ca/certify.ts';
 import { intermediateRequest, nextCommonName } from '../../ca/renewal.ts';
 import { readPrivateKey, writeKeyPem } from '../../signers/key-file.ts';
 import { generateKey } from '../../signers/key-types.ts';
-import { openDataDirectory } from '../../instance/data-directory.ts';
+import { changing } from '../../instance/change-lock.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
 import { shareOwner, syncDirectory, writeNew } from '../../storage/durable-file.ts';
@@ -43,13 +43,14 @@ export async function renew(options: RenewOptions, speak: Speaker): Promise<unde
     throw usage('--key-type and --common-name belong to --csr', 'Leave them out.');
   if (options.newRoot !== undefined && (stage ?? install) === undefined)
     throw usage('--new-root belongs to --stage and --install', 'Leave it out.');
-  const { paths } = await openDataDirectory(options.data, { write: true });
-  const passphrase = await readSecret(options.passphraseFile, 'passphrase');
-  const successor = { paths, passphrase, data: options.data, mayHaveNewRoot: options.newRoot === true };
-  if (csr !== undefined) await request(csr, options, { paths, passphrase }, speak);
-  else if (stage !== undefined) await stageSuccessor(stage, successor, speak);
-  else if (install !== undefined) await installSuccessor(install, successor, speak);
-  else await switchToSuccessor(successor, speak);
+  await changing(options.data, async ({ paths }) => {
+    const passphrase = await readSecret(options.passphraseFile, 'passphrase');
+    const successor = { paths, passphrase, data: options.data, mayHaveNewRoot: options.newRoot === true };
+    if (csr !== undefined) await request(csr, options, { paths, passphrase }, speak);
+    else if (stage !== undefined) await stageSuccessor(stage, successor, speak);
+    else if (install !== undefined) await installSuccessor(install, successor, speak);
+    else await switchToSuccessor(successor, speak);
+  });
   return undefined;
 }
 

@@ -3,6 +3,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import { KeyFileError } from '../../signers/key-error.ts';
 import { readPrivateKey, writeKeyPem } from '../../signers/key-file.ts';
+import { changing } from '../../instance/change-lock.ts';
 import { namesIn, openDataDirectory } from '../../instance/data-directory.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import { utf8 } from '../../core/bytes.ts';
@@ -49,6 +50,14 @@ export const register: RegisterCommand = (program) => {
 };
 
 async function changePassphrase(options: PassphraseOptions, speak: Speaker): Promise<undefined> {
+  const { data } = options;
+  if (data === undefined || options.key !== undefined) await change(options, speak);
+  // A key that a renewal makes meanwhile would keep the old passphrase.
+  else await changing(data, () => change(options, speak));
+  return undefined;
+}
+
+async function change(options: PassphraseOptions, speak: Speaker): Promise<void> {
   const files = await filesOf(options);
   const old = await readSecret(options.passphraseFile, 'passphrase');
   const passphrase = (await readSecret(options.newPassphraseFile, 'new passphrase')) ?? '';
@@ -63,7 +72,6 @@ async function changePassphrase(options: PassphraseOptions, speak: Speaker): Pro
     ...(options.key === undefined ? ['Next: give the service the new passphrase at its next start.'] : []),
   ];
   speak.answer({ changed: changed.map(({ file }) => file), unchanged }, lines.join('\n'));
-  return undefined;
 }
 
 async function filesOf({ data, key }: PassphraseOptions): Promise<readonly string[]> {

@@ -1,7 +1,8 @@
 /** `mayfly log rotate`: a new log in the place of the one in use. */
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
-import { openDataDirectory } from '../../instance/data-directory.ts';
+import { changing } from '../../instance/change-lock.ts';
+import type { DataPaths } from '../../instance/data-paths.ts';
 import type { KnownLog } from '../../instance/known-logs.ts';
 import { stageLog } from '../../instance/stage-log.ts';
 import { switchLog, type FormerLog } from '../../instance/switch-log.ts';
@@ -30,7 +31,11 @@ export async function rotate(options: RotateOptions, speak: Speaker): Promise<un
     });
   if (options.origin !== undefined && options.stage === undefined)
     throw new CommandError('USAGE', '--origin belongs to --stage: the log that is staged has its name');
-  const { paths } = await openDataDirectory(options.data, { write: true });
+  await changing(options.data, ({ paths }) => step(options, paths, speak));
+  return undefined;
+}
+
+async function step(options: RotateOptions, paths: DataPaths, speak: Speaker): Promise<void> {
   const chain = await readChain(paths.chain);
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const origin = options.origin === undefined ? undefined : checkOrigin(options.origin);
@@ -46,7 +51,6 @@ export async function rotate(options: RotateOptions, speak: Speaker): Promise<un
     requireAllEnded(switched.former, switched.current);
     speak.answer(...switchedAnswer(switched, options.data));
   }
-  return undefined;
 }
 
 type Answer = Parameters<Speaker['answer']>;

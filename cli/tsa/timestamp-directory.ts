@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { CA_KEY_TYPES } from '../../ca/certify.ts';
 import { TIMESTAMP_KEY_TYPE } from '../../ca/timestamp-certificate.ts';
-import { openDataDirectory } from '../../instance/data-directory.ts';
+import { changing } from '../../instance/change-lock.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
 import { KeyFileError } from '../../signers/key-error.ts';
@@ -35,13 +35,19 @@ export interface TimestampDirectory {
   readonly root: Uint8Array;
 }
 
-/** Opens it for writing; the service may run on it. Rejects with DataDirectoryError, TrustError or {@link CommandError}. */
-export async function openTimestampDirectory(options: TimestampOptions): Promise<TimestampDirectory> {
+/** Runs `work` on it, opened for writing, while no other command changes it; the service may run on it. Rejects with DataDirectoryError, TrustError or
+ * {@link CommandError}, and with what `work` rejects with. */
+export async function changeTimestampDirectory(
+  options: TimestampOptions,
+  work: (directory: TimestampDirectory) => Promise<void>,
+): Promise<undefined> {
   const { data } = options;
-  const { paths } = await openDataDirectory(data, { write: true });
-  const passphrase = await readSecret(options.passphraseFile, 'passphrase');
-  const root = (await readChain(paths.chain)).at(-1) ?? new Uint8Array();
-  return { data, paths, passphrase, root };
+  await changing(data, async ({ paths }) => {
+    const passphrase = await readSecret(options.passphraseFile, 'passphrase');
+    const root = (await readChain(paths.chain)).at(-1) ?? new Uint8Array();
+    await work({ data, paths, passphrase, root });
+  });
+  return undefined;
 }
 
 /** The key in `file` if there is one: of a request whose answer is awaited, or of an interrupted command. */

@@ -19,9 +19,9 @@ import {
   type CertificationOptions,
 } from './certification.ts';
 import {
+  changeTimestampDirectory,
   keepKey,
   newKey,
-  openTimestampDirectory,
   passphraseWords,
   pendingKey,
   type TimestampDirectory,
@@ -39,7 +39,10 @@ export async function init(options: InitOptions, speak: Speaker): Promise<undefi
     options,
     'say how the certificate is made: --root-key FILE, or --csr FILE and then --install CHAIN',
   );
-  const directory = await openTimestampDirectory(options);
+  return changeTimestampDirectory(options, (directory) => initIn(directory, options, speak));
+}
+
+async function initIn(directory: TimestampDirectory, options: InitOptions, speak: Speaker): Promise<void> {
   const { paths } = directory;
   if (!(await isMissing(paths.timestampChain)))
     throw new CommandError('REFUSED', `${paths.root} has a timestamp authority already`, {
@@ -48,7 +51,6 @@ export async function init(options: InitOptions, speak: Speaker): Promise<undefi
   const { csr, install } = options;
   if (csr !== undefined) await ask(csr, options, directory, speak);
   else await begin(install, options, directory, speak);
-  return undefined;
 }
 
 async function ask(

@@ -22,9 +22,9 @@ import {
 } from './certification.ts';
 import { putInForce } from './switch-key.ts';
 import {
+  changeTimestampDirectory,
   keepKey,
   newKey,
-  openTimestampDirectory,
   passphraseWords,
   pendingKey,
   type TimestampDirectory,
@@ -40,7 +40,10 @@ interface RenewOptions extends TimestampOptions, Omit<CertificationOptions, 'ins
 /** A step of a renewal. Rejects with the typed error of what does not fit; nothing is in force then that was not. */
 export async function renew(options: RenewOptions, speak: Speaker): Promise<undefined> {
   checkStep(options);
-  const directory = await openTimestampDirectory(options);
+  return changeTimestampDirectory(options, (directory) => renewIn(directory, options, speak));
+}
+
+async function renewIn(directory: TimestampDirectory, options: RenewOptions, speak: Speaker): Promise<void> {
   const { paths } = directory;
   if (await isMissing(paths.timestampChain))
     throw new CommandError('REFUSED', `${paths.root} has no timestamp authority that could be renewed`, {
@@ -50,7 +53,6 @@ export async function renew(options: RenewOptions, speak: Speaker): Promise<unde
   if (options.switch === true) await putInForce(directory, speak);
   else if (csr === undefined) await stage(options, directory, speak);
   else await ask(csr, options, directory, speak);
-  return undefined;
 }
 
 function checkStep(options: RenewOptions): void {

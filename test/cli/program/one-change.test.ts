@@ -1,0 +1,79 @@
+/** Commands that change a data directory wait for each other, and one of two at once breaks nothing of the other. */
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect } from 'chai';
+import { renew } from '../../../cli/ca/ca-renew.ts';
+import { sign } from '../../../cli/ca/ca-sign.ts';
+import { rotate } from '../../../cli/log/log-rotate.ts';
+import { init as initTimestamps } from '../../../cli/tsa/tsa-init.ts';
+import { renew as renewTimestamps } from '../../../cli/tsa/tsa-renew.ts';
+import { changing } from '../../../instance/change-lock.ts';
+import { readLogHistory } from '../../../instance/known-logs.ts';
+import { openDataDirectory } from '../../../instance/data-directory.ts';
+import { openLogKeys } from '../../../instance/open-key.ts';
+import { requireSigners } from '../../../ct-log/log-keys.ts';
+import { listener, RenewableInstance } from '../../trust/support/renewable-instance.ts';
+
+describe('commands that change a data directory', function () {
+  this.timeout(60_000);
+  let ca: RenewableInstance;
+  beforeEach(async () => {
+    ca = await RenewableInstance.make();
+    const pems = await readFile(ca.paths.chain, 'utf8');
+    await writeFile(ca.path('root.pem'), pems.slice(pems.lastIndexOf('-----BEGIN')));
+  });
+  afterEach(() => ca.remove());
+
+  const rootKey = (): { rootKey: string } => ({ rootKey: ca.path('root.key.pem') });
+  async function stageAuthority(): Promise<void> {
+    for (const file of ['request.pem', 'chain.pem']) await rm(ca.path(file), { force: true });
+    await renew({ data: ca.data, csr: ca.path('request.pem') }, listener());
+    const keys = { root: ca.path('root.pem'), ...rootKey() };
+    await sign({ ...keys, out: ca.path('chain.pem') }, listener(), [ca.path('request.pem')]);
+    await renew({ data: ca.data, stage: ca.path('chain.pem') }, listener());
+  }
+
+  const commands: readonly [name: string, run: () => Promise<unknown>][] = [
+    ['ca renew', () => renew({ data: ca.data, csr: ca.path('other.pem') }, listener())],
+    ['tsa init', () => initTimestamps({ data: ca.data, ...rootKey() }, listener())],
+    ['tsa renew', () => renewTimestamps({ data: ca.data, stage: true, ...rootKey() }, listener())],
+    ['log rotate', () => rotate({ data: ca.data, stage: true }, listener())],
+  ];
+  for (const [name, run] of commands)
+    it(`wait for each other: ${name}`, async () => {
+      let isDone = false;
+      let work: Promise<unknown> = Promise.resolve();
+      await changing(ca.data, async () => {
+        work = run()
+          .catch(() => undefined)
+          .finally(() => (isDone = true));
+        await delay(300);
+        expect(isDone).to.equal(false);
+      });
+      await work;
+      expect(isDone).to.equal(true);
+    });
+
+  it('do not take the keys of a log away that another one makes', async () => {
+    for (let round = 0; round < 3; round++) {
+      const both = [1, 2].map(() => rotate({ data: ca.data, stage: true }, listener()));
+      const results = await Promise.allSettled(both);
+      expect(results.map(({ status }) => status)).to.deep.equal(['fulfilled', 'fulfilled']);
+      const { staged } = await readLogHistory(await openDataDirectory(ca.data));
+      expect(staged).to.have.length(1);
+      for (const { paths, identity } of staged) requireSigners(identity, await openLogKeys(paths, undefined));
+      await rotate({ data: ca.data, switch: true }, listener());
+    }
+  });
+
+  it('keep the chain that was in force, when two switch at once', async () => {
+    const former = await readFile(ca.paths.chain, 'utf8');
+    await stageAuthority();
+    const both = [1, 2].map(() => renew({ data: ca.data, switch: true }, listener()));
+    const results = await Promise.allSettled(both);
+    expect(results.map(({ status }) => status)).to.have.members(['fulfilled', 'rejected']);
+    const kept = await readdir(ca.paths.formerChains);
+    expect(kept).to.have.length(1);
+    expect(await readFile(`${ca.paths.formerChains}/${kept[0] ?? ''}`, 'utf8')).to.equal(former);
+  });
+});
