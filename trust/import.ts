@@ -21,7 +21,7 @@ import {
 } from './format/trusted-root.ts';
 import type { InstanceTrust } from './ledger.ts';
 import { isOwnPath } from './public-urls.ts';
-import { authorityKey, logKey, unionOf } from './union.ts';
+import { authorityKey, logKey } from './union.ts';
 
 /** How entries of both sides are compared. */
 interface ImportOptions {
@@ -196,7 +196,3 @@ function isSameWindow(one: Window, other: Window): boolean {
 
 const describe = ({ start, end }: Window): string =>
   `from ${rfc3339(start)}${end === undefined ? '' : ` until ${rfc3339(end)}`}`;
-
-/** Puts what was taken and changed into a root that may have grown meanwhile. */
-export const applyImport = (root: TrustedRoot, { root: merged }: TrustImport): TrustedRoot =>
-  unionOf([merged, root]);

@@ -49,14 +49,32 @@ export async function readTrust(places: TrustPlaces): Promise<InstanceTrust> {
   return { root, inForce: keptOf(root, inForce), logs };
 }
 
-/** Records what {@link readTrust} returns, as `change` leaves it: with a window that ends, with entries of others. Durable when it resolves; a crash leaves the
- * old file or the new one. `change` may drop nothing; it is called once, with what no other process changes meanwhile. Rejects with what
- * {@link readTrust} rejects with, and with {@link TrustError} `LEDGER_UNWRITABLE` or, when another process records for ten seconds,
- * `LEDGER_BUSY`. */
-export async function recordTrust(
+/** Records what {@link readTrust} returns, as `change` leaves it: with a window that ends, with entries of others; as {@link changeTrust} does. */
+export const recordTrust = (
   places: TrustPlaces,
   change: (root: TrustedRoot) => TrustedRoot = (root) => root,
-): Promise<InstanceTrust> {
+): Promise<InstanceTrust> =>
+  locked(places, async () => {
+    await changeLedger(places, ({ root }) => ({ root: change(root), result: undefined }));
+    return readTrust(places);
+  });
+
+/** What is to be recorded, and what the one who decided it says of it. */
+export interface TrustChange<T> {
+  readonly root: TrustedRoot;
+  readonly result: T;
+}
+
+/** Records what `decide` makes of what is trusted, and returns its result. Durable when it resolves; a crash leaves the old file or the new one. `decide` may
+ * drop nothing; it is called once, with what no other process changes meanwhile, so what it checks holds; when it throws, nothing is written. Rejects with what
+ * it throws, with what {@link readTrust} rejects with, and with {@link TrustError} `LEDGER_UNWRITABLE` or, when another process records for
+ * ten seconds, `LEDGER_BUSY`. */
+export const changeTrust = <T>(
+  places: TrustPlaces,
+  decide: (trust: InstanceTrust) => TrustChange<T>,
+): Promise<T> => locked(places, () => changeLedger(places, decide));
+
+async function locked<T>(places: TrustPlaces, work: () => Promise<T>): Promise<T> {
   const file = places.trustedRoot;
   await writing(file, async () => {
     await makeDirectory(dirname(file), dirname(dirname(file)));
@@ -67,7 +85,7 @@ export async function recordTrust(
     return await withFileLock(lock, LOCK_WAIT_MS, async () => {
       // A command of the superuser must not lock the service's user out.
       await shareOwner(lock, places.chain);
-      return changeLedger(places, change);
+      return work();
     });
   } catch (error) {
     if (error instanceof FileFault) throw unwritable(file, error);
@@ -82,20 +100,20 @@ export async function recordTrust(
 /** How long another process may write, in milliseconds. */
 const LOCK_WAIT_MS = 10_000;
 
-async function changeLedger(
+async function changeLedger<T>(
   places: TrustPlaces,
-  change: (root: TrustedRoot) => TrustedRoot,
-): Promise<InstanceTrust> {
-  const { root } = await readTrust(places);
-  const changed = change(root);
-  const dropped = missingFrom(changed, root);
+  decide: (trust: InstanceTrust) => TrustChange<T>,
+): Promise<T> {
+  const trust = await readTrust(places);
+  const { root: changed, result } = decide(trust);
+  const dropped = missingFrom(changed, trust.root);
   if (dropped.length > 0) throw new TypeError(`the ledger keeps what it has: ${dropped.join(', ')}`);
   const file = places.trustedRoot;
   await writing(file, async () => {
     await writeDurably(file, utf8(encodeTrustedRoot(changed)), 0o644);
     await shareOwner(file, places.chain);
   });
-  return readTrust(places);
+  return result;
 }
 
 async function writing(file: string, work: () => Promise<void>): Promise<void> {

@@ -1,25 +1,23 @@
 /** `mayfly trust end`: from a time on, verifiers are to believe an authority or a log no more. */
-import { fromBase64, toHex } from '../../core/bytes.ts';
 import { parseRfc3339, rfc3339 } from '../../core/clock.ts';
-import { FormatError } from '../../core/errors.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { entriesOf, LIST_NAMES, withWindows, type TrustEntry, type TrustList } from '../../trust/entries.ts';
-import { readTrust, recordTrust, type InstanceTrust } from '../../trust/ledger.ts';
+import type { Window } from '../../trust/format/trusted-root.ts';
+import { changeTrust, type InstanceTrust } from '../../trust/ledger.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation } from '../program/invocation.ts';
 import { parseChoice } from '../program/options.ts';
+import { namedEntries, type NameOptions } from './named-entries.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 
 /** Options of `mayfly trust end`. */
-export interface EndOptions {
+export interface EndOptions extends NameOptions {
   readonly data: string;
-  readonly ca?: string;
-  readonly log?: string;
-  readonly tsa?: string;
   readonly at: string;
   readonly reason: string;
   readonly inForce?: true;
   readonly later?: true;
+  readonly sameKey?: true;
 }
 
 const REASONS = ['superseded', 'compromise'] as const;
@@ -33,31 +31,67 @@ export async function endTrust(options: EndOptions, speak: Speaker): Promise<und
   const reason = parseChoice(options.reason, '--reason', REASONS);
   const end = endOf(options.at);
   const { paths } = await openDataDirectory(options.data, { write: true });
-  const trust = await readTrust(paths);
-  const entries = named(trust, options);
-  const inForce = entries.filter((entry) => isInForce(entry, trust));
-  for (const entry of entries) requireEndable(entry, end);
-  if (inForce.length > 0 && options.inForce !== true) throw stillInForce(inForce);
-  const moved = entries.filter(({ window }) => window.end !== undefined && window.end < end);
-  if (moved.length > 0 && options.later !== true) throw movedLater(moved, end);
-  await recordTrust(paths, (root) =>
-    withWindows(root, again(entries, entriesOf(root)), ({ window }) => ({ ...window, end })),
-  );
+  const ended = await changeTrust(paths, (trust) => {
+    const ending = decide(trust, { end, reason, options });
+    return { root: withWindows(trust.root, ending.entries, ending.windowOf), result: ending };
+  });
   speak.answer(
     {
       reason,
       end: rfc3339(end),
-      ended: entries.map((entry) => factsOf(entry, end)),
-      inForce: inForce.length > 0,
+      ended: ended.entries.map((entry) => factsOf(entry, ended.windowOf(entry).end)),
+      inForce: ended.isInForce,
+      stillOpen: ended.stillOpen.map((entry) => factsOf(entry, entry.window.end)),
     },
-    report(entries, { end, reason, isInForce: inForce.length > 0 }, options.data),
+    report(ended, options.data),
   );
   return undefined;
 }
 
-/** The same entries where they stand now. */
-const again = (entries: readonly TrustEntry[], all: readonly TrustEntry[]): readonly TrustEntry[] =>
-  all.filter(({ list, key }) => entries.some((one) => one.list === list && one.key === key));
+interface Asked {
+  readonly end: number;
+  readonly reason: EndReason;
+  readonly options: EndOptions;
+}
+
+/** What ends. */
+interface Ending {
+  readonly end: number;
+  readonly reason: EndReason;
+  readonly entries: readonly TrustEntry[];
+  readonly windowOf: (entry: TrustEntry) => Window;
+  readonly isInForce: boolean;
+  /** What has the key too and counts for longer. */
+  readonly stillOpen: readonly TrustEntry[];
+}
+
+/** Throws {@link CommandError} for what was not permitted. */
+function decide(trust: InstanceTrust, { end, reason, options }: Asked): Ending {
+  const { entries: named, sameKey } = namedEntries(trust, options);
+  for (const entry of named) requireEndable(entry, end);
+  // What begins later ends where it begins: then nothing of it counts.
+  const windowOf = ({ window }: TrustEntry): Window => ({
+    ...window,
+    end: Math.max(end, Math.floor(window.start / 1000) * 1000),
+  });
+  const open = sameKey.filter((entry) => (entry.window.end ?? Infinity) > (windowOf(entry).end ?? end));
+  if (reason === 'compromise' && open.length > 0 && options.sameKey !== true) throw heldElsewhere(open);
+  const entries = options.sameKey === true ? [...named, ...open] : named;
+  const inForce = entries.filter((entry) => isInForce(entry, trust));
+  if (inForce.length > 0 && options.inForce !== true) throw stillInForce(inForce);
+  const moved = entries.filter(({ window }) => window.end !== undefined && window.end < end);
+  if (moved.length > 0 && options.later !== true) throw movedLater(moved, end);
+  const stillOpen = options.sameKey === true ? [] : open;
+  return { end, reason, entries, windowOf, isInForce: inForce.length > 0, stillOpen };
+}
+
+const heldElsewhere = (entries: readonly TrustEntry[]): CommandError =>
+  new CommandError('REFUSED', `the key is trusted in others too: ${list(entries)}`, {
+    hint: 'Who has the key has these too, and what it signs goes on being believed through them. End all of them with --same-key, each from the same time on.',
+  });
+
+const list = (entries: readonly TrustEntry[]): string =>
+  entries.map(({ name, id }) => `${name} (${id})`).join(', ');
 
 /** Trusted roots have whole seconds; the end belongs to the window. */
 function endOf(text: string): number {
@@ -66,49 +100,6 @@ function endOf(text: string): number {
   throw new CommandError('USAGE', `--at: "${text}" is neither an RFC 3339 time nor "now"`, {
     hint: 'Write it with date, time and zone, e.g. 2026-11-22T10:00:00Z.',
   });
-}
-
-function named({ root, logs }: InstanceTrust, options: EndOptions): readonly TrustEntry[] {
-  const given = (['ca', 'log', 'tsa'] as const).filter((option) => options[option] !== undefined);
-  const [option, ...more] = given;
-  if (option === undefined || more.length > 0)
-    throw new CommandError('USAGE', 'say what ends: one of --ca, --log and --tsa', {
-      hint: `See what there is: ${invocation()} trust show DIR`,
-    });
-  const text = options[option] ?? '';
-  const all = entriesOf(root).filter(({ list }) => OPTION_LISTS[option].includes(list));
-  const names = logs.filter(({ name }) => name === text).map(({ logId }) => toHex(logId));
-  const found = option === 'log' ? all.filter((entry) => isLog(entry, text, names)) : authorities(all, text);
-  if (found.length > 0) return found;
-  const known = all.map(({ name, id }) => `${id} (${name})`);
-  throw new CommandError('USAGE', `--${option}: nothing that is trusted is called "${text}"`, {
-    hint: `There is ${known.length === 0 ? 'none of the kind' : known.join(', ')}.`,
-  });
-}
-
-const OPTION_LISTS: Readonly<Record<'ca' | 'log' | 'tsa', readonly TrustList[]>> = {
-  ca: ['certificateAuthorities'],
-  log: ['certificateLogs', 'artifactLogs'],
-  tsa: ['timestampAuthorities'],
-};
-
-/** By the fingerprint of its own certificate; that of a root names all that are below it. */
-function authorities(all: readonly TrustEntry[], text: string): readonly TrustEntry[] {
-  const id = text.replaceAll(':', '').toLowerCase();
-  const own = all.filter((entry) => entry.id === id);
-  return own.length > 0 ? own : all.filter(({ rootId }) => rootId === id);
-}
-
-const isLog = ({ key, name }: TrustEntry, text: string, names: readonly string[]): boolean =>
-  names.includes(key) || name === text || key === text.toLowerCase() || key === hexOfBase64(text);
-
-function hexOfBase64(text: string): string | undefined {
-  try {
-    return toHex(fromBase64(text));
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    return undefined;
-  }
 }
 
 const isInForce = (entry: TrustEntry, { inForce }: InstanceTrust): boolean =>
@@ -136,35 +127,35 @@ const movedLater = (entries: readonly TrustEntry[], end: number): CommandError =
     },
   );
 
-const factsOf = ({ list, name, id, window }: TrustEntry, end: number): Readonly<Record<string, unknown>> => ({
+const factsOf = (
+  { list, name, id, window }: TrustEntry,
+  end: number | undefined,
+): Readonly<Record<string, unknown>> => ({
   kind: LIST_NAMES[list],
   name,
   id,
   from: rfc3339(window.start),
-  until: rfc3339(end),
+  until: end === undefined ? null : rfc3339(end),
   before: window.end === undefined ? null : rfc3339(window.end),
 });
 
-interface Ended {
-  readonly end: number;
-  readonly reason: EndReason;
-  readonly isInForce: boolean;
-}
-
-function report(entries: readonly TrustEntry[], ended: Ended, data: string): string {
+function report({ entries, stillOpen, ...ended }: Ending, data: string): string {
   const time = rfc3339(ended.end);
   const lists = new Set(entries.map(({ list }) => list));
   return [
-    ...entries.map(
-      ({ list, name, id, window }) =>
-        `The ${LIST_NAMES[list]} ${name} is trusted from ${rfc3339(window.start)} until ${time}\n  ${id}`,
-    ),
+    ...entries.map((entry) => {
+      const { start, end = ended.end } = ended.windowOf(entry);
+      return `The ${LIST_NAMES[entry.list]} ${entry.name} is trusted from ${rfc3339(start)} until ${rfc3339(end)}\n  ${entry.id}`;
+    }),
     '',
     'What that does:',
     ...[...lists].map((list) => `  ${EFFECTS[list].replaceAll('TIME', time)}`),
     ...(ended.isInForce
       ? [...lists].map((list) => `  ${list === 'timestampAuthorities' ? TIMESTAMPS_IN_FORCE : IN_FORCE}`)
       : []),
+    ...(stillOpen.length === 0
+      ? []
+      : [`  Its key goes on counting where these have it too: ${list(stillOpen)}.`]),
     ...(ended.reason === 'compromise' ? compromiseLines(entries, time) : []),
     `  Verifiers that have older files notice nothing until they get new ones.`,
     'Next, hand it out: `mayfly trust export`, and the TUF repository where clients use it;',

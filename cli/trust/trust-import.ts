@@ -4,8 +4,8 @@ import { openDataDirectory } from '../../instance/data-directory.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 import { entriesOf, LIST_NAMES, type TrustEntry } from '../../trust/entries.ts';
 import { isWithin } from '../../trust/format/trusted-root.ts';
-import { applyImport, importTrust, type TrustImport } from '../../trust/import.ts';
-import { readTrust, recordTrust, type InstanceTrust } from '../../trust/ledger.ts';
+import { importTrust, type TrustImport } from '../../trust/import.ts';
+import { changeTrust, type InstanceTrust } from '../../trust/ledger.ts';
 import { prepareTrust } from '../../verify/trust.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation } from '../program/invocation.ts';
@@ -26,14 +26,14 @@ export async function importTrustFile(
 ): Promise<undefined> {
   const imported = await readTrustedRootFile(file, 'FILE');
   const { paths } = await openDataDirectory(options.data, { write: true });
-  const trust = await readTrust(paths);
   const now = Date.now();
-  const result = importTrust(trust, imported, { takeEnds: options.takeEnds === true, now });
-  if (result.conflicts.length > 0) throw conflicting(result);
-  if (result.taken.length + result.changed.length > 0)
-    await recordTrust(paths, (root) => applyImport(root, result));
+  // Both are decided by what is recorded at that moment: an end that was recorded meanwhile stays.
+  const { result, ended } = await changeTrust(paths, (trust) => {
+    const merged = importTrust(trust, imported, { takeEnds: options.takeEnds === true, now });
+    if (merged.conflicts.length > 0) throw conflicting(merged);
+    return { root: merged.root, result: { result: merged, ended: endedNow(merged, trust, now) } };
+  });
   const unusable = await unusableIn(imported);
-  const ended = endedNow(result, trust, now);
   speak.answer(
     { taken: result.taken.map(factsOf), changed: result.changed.map(factsOf), known: result.known, unusable },
     [...lines(result), ...warnings(unusable, ended), ...next(options.data)].join('\n'),

@@ -30,7 +30,8 @@ Examples:
   mayfly trust end --data /var/lib/mayfly --ca 3b7c… --at 2026-11-22T09:00:00Z --reason compromise --in-force
 
 Nothing is ever dropped: what was signed before that time goes on verifying. Of one that was superseded, take a time after the end of the
-last certificate that it issued: verifiers of signatures ask when the signature was made.`;
+last certificate that it issued: verifiers of signatures ask when the signature was made. A stolen key ends wherever it is trusted: where others have
+it too, they are named, and --same-key ends all of them.`;
 
 const IMPORT_EXAMPLES = `
 Examples:
@@ -98,7 +99,7 @@ export const register: RegisterCommand = (program) => {
     .requiredOption('--data <dir>', 'the data directory; the service may run on it')
     .option(
       '--ca <fingerprint>',
-      'SHA-256 of the certificate of the issuing CA; that of a root ends all below it',
+      'SHA-256 of the certificate of the issuing CA; that of a CA above ends all below it',
     )
     .option('--log <name-or-id>', 'name, or log id in base64 or hexadecimal')
     .option('--tsa <fingerprint>', 'SHA-256 of the certificate that signs timestamps')
@@ -106,8 +107,9 @@ export const register: RegisterCommand = (program) => {
     .requiredOption('--reason <reason>', 'superseded or compromise')
     .option('--in-force', 'also where it is what signs now')
     .option('--later', 'also where it ended already, and earlier')
+    .option('--same-key', 'also all others that have the same key')
     .option(...TRANSCRIPT_OPTION)
-    .option('--json', 'print {"reason":…,"end":…,"ended":[…],"inForce":…}')
+    .option('--json', 'print {"reason":…,"end":…,"ended":[…],"inForce":…,"stillOpen":[…]}')
     .addHelpText('after', END_EXAMPLES)
     .action(action(recorded(endTrust)));
   trust
