@@ -25,7 +25,7 @@ import { authorityKey, logKey } from './union.ts';
 
 /** How entries of both sides are compared. */
 interface ImportOptions {
-  /** Whether an end in the imported root counts where ours is later, or has none. */
+  /** Whether an end in the imported root counts where ours is later, or has none; without it such an entry is a conflict. */
   readonly takeEnds: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -140,7 +140,8 @@ class Merge {
   }
 
   #chosenWindow(ours: Entry, theirs: Entry): Window | undefined {
-    if (this.#isUnchosen(ours)) return theirs.window;
+    if (this.#isUnchosen(ours) && (this.#options.takeEnds || theirs.window.end === undefined))
+      return theirs.window;
     const [own, other] = [seconds(ours.window), seconds(theirs.window)];
     if (!this.#options.takeEnds || own.start !== other.start) return undefined;
     return { start: own.start, end: Math.min(own.end ?? Infinity, other.end ?? Infinity) };

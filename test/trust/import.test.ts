@@ -171,6 +171,28 @@ describe('trust import', function () {
     }
   });
 
+  it('ends nothing of its own, in force or not, unless ends are to be taken', async () => {
+    const given = await ca.trustedRoot();
+    const [past, future] = [Date.now() - 60_000, Date.now() + 9e9].map(
+      (time) => Math.floor(time / 1000) * 1000,
+    );
+    for (const list of ['certificateAuthorities', 'certificateLogs'] as const)
+      for (const end of [past, future]) {
+        const ended = given[list].map((one) => ({ ...one, window: { start: one.window.start - 1e6, end } }));
+        const text = encodeTrustedRoot({ ...EMPTY_TRUSTED_ROOT, [list]: ended });
+        expect(String(await failureOf(take(text)))).to.match(
+          /nothing was taken: .* it is trusted from .* there/,
+        );
+        expect((await root())[list].map(({ window }) => window.end)).to.deep.equal([undefined]);
+      }
+    const ends = given.certificateAuthorities.map((one) => ({
+      ...one,
+      window: { ...one.window, end: future },
+    }));
+    await take(encodeTrustedRoot({ ...EMPTY_TRUSTED_ROOT, certificateAuthorities: ends }), ca, true);
+    expect((await root()).certificateAuthorities.map(({ window }) => window.end)).to.deep.equal([future]);
+  });
+
   it('takes the ends that a restored backup lost, and says what of it is in force', async () => {
     const exported = async (): Promise<string> => encodeTrustedRoot(await ca.trustedRoot());
     const at = rfc3339(Date.now());
