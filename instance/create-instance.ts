@@ -104,7 +104,7 @@ export async function createInstance(request: InstanceRequest): Promise<CreatedI
       await write(paths.config, request.configText, 0o600);
       const log = await makeLog(request, paths, name);
       // Last, because it publishes the rest.
-      const tuf = request.tuf && (await createTuf(paths, request.tuf, request));
+      const tuf = request.tuf && (await createTuf(paths, { ...request.tuf, isUndone: true }, request));
       return { paths, chain: summaries(authority.chainPem), log, timestamps, tuf, rootKeyFile };
     } catch (error) {
       // A root key of a CA that never was is only good for confusion.

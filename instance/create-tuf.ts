@@ -1,8 +1,9 @@
 /** The TUF repository of a data directory, made with its two keys. */
-import { hash } from 'node:crypto';
+import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Clock } from '../core/clock.ts';
+import { messageOf } from '../core/errors.ts';
 import { writeKeyPem } from '../signers/key-file.ts';
 import { generateKey } from '../signers/key-types.ts';
 import { shareOwner, syncDirectory, writeNew } from '../storage/durable-file.ts';
@@ -10,6 +11,9 @@ import type { ServiceUrls } from '../trust/signing-services.ts';
 import { createRepository } from '../trust/tuf/create-repository.ts';
 import { instanceTargets } from '../trust/tuf/instance-targets.ts';
 import { readRepository, type Repository } from '../trust/tuf/repository.ts';
+import { keysOf } from '../trust/tuf/new-metadata.ts';
+import { TufError } from '../trust/tuf/tuf-error.ts';
+import { isKey } from '../trust/tuf/tuf-key.ts';
 import { systemFault } from './data-directory-error.ts';
 import type { DataPaths } from './data-paths.ts';
 import { writeRootKeyFile } from './root-key-file.ts';
@@ -20,6 +24,8 @@ export interface NewTuf {
   readonly rootKey: { readonly file: string } | 'keep';
   /** Where clients find the services. */
   readonly urls: ServiceUrls;
+  /** Whether the caller removes the whole directory when this fails, so that no repository is left that could count. */
+  readonly isUndone?: boolean;
 }
 
 /** With what its keys are encrypted, and when it is made. */
@@ -44,11 +50,11 @@ export interface TufRootSummary {
 }
 
 /** Makes the repository in `paths.tuf`: the key of root and targets goes to where `rootKey` says, the online key into `paths.keys`. All or nothing, but
- * for a crash, which may leave key files that nothing uses: the next try refuses to write over the root key. Rejects with TufError `TUF_EXISTS` when there
+ * for a crash, which may leave key files that nothing uses: the next try refuses to write over the root key. The root key of a repository that counts is never removed. Rejects with TufError `TUF_EXISTS` when there
  * is a repository, with RootKeyError, TrustError, LogError or DataDirectoryError. */
 export async function createTuf(
   paths: DataPaths,
-  { rootKey, urls }: NewTuf,
+  { rootKey, urls, isUndone = false }: NewTuf,
   { passphrase, rootPassphrase = passphrase, clock }: TufKeys,
 ): Promise<CreatedTuf> {
   const contents = await instanceTargets(paths, urls, clock());
@@ -68,9 +74,35 @@ export async function createTuf(
     });
     return { rootKeyFile, root: rootSummary(repository) };
   } catch (error) {
+    const left = isUndone ? 'nothing' : await leftBehind(paths.tuf, offline);
+    if (left === 'counts')
+      throw new TufError(
+        'TUF_EXISTS',
+        `the TUF repository ${paths.tuf} counts, but not all of it could be written: ${messageOf(error)}`,
+        {
+          hint: `Keep ${rootKeyFile}: it is the key of this repository. \`mayfly trust tuf status\` shows it; a running service serves it.`,
+          cause: error,
+        },
+      );
     // A key of a repository that never was is only good for confusion.
-    if (isNew) await rm(rootKeyFile, { force: true });
+    if (isNew && left === 'nothing') await rm(rootKeyFile, { force: true });
     throw error;
+  }
+}
+
+/** What a making that failed left: a repository of which `rootKey` is the key, `nothing` of that kind, or what cannot be read now. A key is of no
+ * repository only where that is certain. */
+async function leftBehind(
+  directory: string,
+  rootKey: KeyObject,
+): Promise<'counts' | 'nothing' | 'unreadable'> {
+  const spki = new Uint8Array(createPublicKey(rootKey).export({ type: 'spki', format: 'der' }));
+  try {
+    const repository = await readRepository(directory);
+    const keys = repository === undefined ? [] : keysOf(repository.root.signed).root.keys;
+    return keys.some((key) => isKey(key, spki)) ? 'counts' : 'nothing';
+  } catch {
+    return 'unreadable';
   }
 }
 

@@ -1,5 +1,3 @@
-import promises from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
 import { chownSync, cpSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -31,32 +29,12 @@ import {
   removeScratch,
   scratchDirectory,
   testRepository,
+  withRenames,
   type TestRepository,
 } from './support/repository.ts';
 
 const DAY = 86_400_000;
 const NO_EDITS = { add: [], remove: [] };
-
-/** Runs `work` on a disk on which only the first `count` renames succeed, as when the process is killed at the next. */
-async function withRenames(count: number, work: () => Promise<unknown>): Promise<number> {
-  const { rename } = promises;
-  let done = 0;
-  promises.rename = async (...paths) => {
-    if (done === count) throw new Error('killed');
-    done++;
-    await rename(...paths);
-  };
-  syncBuiltinESMExports();
-  try {
-    await work().catch((error: unknown) => {
-      if (!/killed/.test(String(error))) throw error;
-    });
-    return done;
-  } finally {
-    promises.rename = rename;
-    syncBuiltinESMExports();
-  }
-}
 
 describe('trust/tuf', () => {
   afterEach(removeScratch);

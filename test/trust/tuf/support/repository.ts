@@ -1,6 +1,8 @@
 /** A repository in a directory of its own, served by a proxy that lies on request, and stock clients of it. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import promises from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,6 +70,27 @@ export async function change(
   if (staged === undefined) throw new Error('nothing would change');
   for (const key of keys) staged = await signChange(staged, localSigner(key));
   return (await importChange(directory, staged, online.map(localSigner), now)).repository;
+}
+
+/** Runs `work` on a disk on which only the first `count` renames succeed, as when the process is killed at the next. */
+export async function withRenames(count: number, work: () => Promise<unknown>): Promise<number> {
+  const { rename } = promises;
+  let done = 0;
+  promises.rename = async (...paths) => {
+    if (done === count) throw new Error('killed');
+    done++;
+    await rename(...paths);
+  };
+  syncBuiltinESMExports();
+  try {
+    await work().catch((error: unknown) => {
+      if (!/killed/.test(String(error))) throw error;
+    });
+    return done;
+  } finally {
+    promises.rename = rename;
+    syncBuiltinESMExports();
+  }
 }
 
 /** A server of files that a test replaces, and so every mirror and attacker. */
