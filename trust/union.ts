@@ -1,7 +1,8 @@
 import { toBase64, toHex } from '../core/bytes.ts';
+import { rfc3339 } from '../core/clock.ts';
 import { printable } from '../core/printable.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
-import type { TrustedAuthority, TrustedLogInstance, TrustedRoot } from './format/trusted-root.ts';
+import type { TrustedAuthority, TrustedLogInstance, TrustedRoot, Window } from './format/trusted-root.ts';
 
 /** What names an authority: its first certificate. */
 export const authorityKey = ({ chain: [first] }: Pick<TrustedAuthority, 'chain'>): string =>
@@ -51,6 +52,22 @@ export const missingFrom = (whole: TrustedRoot, part: TrustedRoot): readonly str
   ...missing(whole.artifactLogs, part.artifactLogs, logKey).map((log) => `the Rekor ${logName(log)}`),
 ];
 
+/** What ends earlier in `part` than in `whole`, a name each with its end there: with `whole` it would be believed again. */
+export const reopenedBy = (whole: TrustedRoot, part: TrustedRoot): readonly string[] => [
+  ...reopened(whole.certificateAuthorities, part.certificateAuthorities, authorityKey).map(
+    ([authority, end]) => `the CA ${authorityName(authority)} at ${end}`,
+  ),
+  ...reopened(whole.certificateLogs, part.certificateLogs, logKey).map(
+    ([log, end]) => `the log ${logName(log)} at ${end}`,
+  ),
+  ...reopened(whole.timestampAuthorities, part.timestampAuthorities, authorityKey).map(
+    ([authority, end]) => `the timestamp authority ${authorityName(authority)} at ${end}`,
+  ),
+  ...reopened(whole.artifactLogs, part.artifactLogs, logKey).map(
+    ([log, end]) => `the Rekor ${logName(log)} at ${end}`,
+  ),
+];
+
 /** An authority in a sentence: by its name and the hash of its first certificate. Others may have written it; it is printable. */
 export const authorityName = ({ organization, commonName, chain: [first] }: TrustedAuthority): string =>
   `"${short(commonName)}" of "${short(organization)}" (SHA-256 ${toHex(sha256(first ?? new Uint8Array())).slice(0, 16)}…)`;
@@ -65,6 +82,25 @@ const missing = <T>(whole: readonly T[], part: readonly T[], keyOf: (entry: T) =
   const there = new Set(whole.map(keyOf));
   return part.filter((entry) => !there.has(keyOf(entry)));
 };
+
+/** Each once, with the last of its ends in `part`. */
+function reopened<T extends { readonly window: Window }>(
+  whole: readonly T[],
+  part: readonly T[],
+  keyOf: (entry: T) => string,
+): readonly (readonly [entry: T, end: string])[] {
+  const lastEnd = (entries: readonly T[], key: string): number =>
+    Math.max(
+      ...entries
+        .filter((entry) => keyOf(entry) === key)
+        // As trusted roots write them.
+        .map(({ window: { end } }) => (end === undefined ? Infinity : Math.ceil(end / 1000) * 1000)),
+    );
+  return firstOfEach(part, keyOf).flatMap((entry) => {
+    const end = lastEnd(part, keyOf(entry));
+    return end < lastEnd(whole, keyOf(entry)) ? [[entry, rfc3339(end)] as const] : [];
+  });
+}
 
 const firstOfEach = <T>(entries: readonly T[], keyOf: (entry: T) => string): readonly T[] => {
   const found = new Map<string, T>();

@@ -8,19 +8,27 @@ import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { TRUSTED_ROOT_FILE } from '../../trust/export.ts';
 import { EMPTY_TRUSTED_ROOT, parseTrustedRoot, type TrustedRoot } from '../../trust/format/trusted-root.ts';
-import { missingFrom } from '../../trust/union.ts';
+import { missingFrom, reopenedBy } from '../../trust/union.ts';
 import { CommandError } from '../program/command.ts';
 
 /** Beyond every file of an export. */
 const LIMIT = 8 * 1024 * 1024;
 
-/** What the files in `directory` trust and `trustedRoot` does not, a name each; nothing where there is no such directory. A directory of
+/** What would be lost, a name each. */
+export interface Losses {
+  /** Trusted there, and not by what is to be written. */
+  readonly missing: readonly string[];
+  /** Ended there, each with the time; by what is to be written it counts for longer. */
+  readonly reopened: readonly string[];
+}
+
+/** What the files in `directory` have and `trustedRoot` has not; nothing where there is no such directory. A directory of
  * an older version has PEM files alone, and who changed one has changed what is trusted. Rejects with {@link CommandError}
  * `REFUSED` for files that cannot be understood. */
-export async function lossesIn(directory: string, trustedRoot: TrustedRoot): Promise<readonly string[]> {
+export async function lossesIn(directory: string, trustedRoot: TrustedRoot): Promise<Losses> {
   const text = await read(join(directory, TRUSTED_ROOT_FILE));
   const there = text === undefined ? EMPTY_TRUSTED_ROOT : understood(directory, () => parseTrustedRoot(text));
-  return [
+  const missing = [
     ...missingFrom(trustedRoot, there),
     ...(await foreignBlocks(
       directory,
@@ -33,6 +41,7 @@ export async function lossesIn(directory: string, trustedRoot: TrustedRoot): Pro
       trustedRoot.certificateLogs.map(({ publicKey }) => publicKey),
     )),
   ];
+  return { missing, reopened: reopenedBy(trustedRoot, there) };
 }
 
 /** The blocks of a PEM file that are not `known`. */

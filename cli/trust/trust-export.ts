@@ -73,15 +73,25 @@ async function writeFiles(options: ExportOptions & { readonly out: string }, spe
   );
 }
 
-/** Who is handed a directory by its name would no longer trust what was in it, without a word. */
+/** Who is handed a directory by its name would no longer trust what was in it, or again what had ended, without a word. */
 async function refuseLoss(out: string, trust: InstanceTrust): Promise<void> {
-  const [lost, ...more] = await lossesIn(out, trust.root);
-  if (lost === undefined) return;
-  const others = more.length === 0 ? '' : ` and ${more.length} more`;
-  throw new CommandError('REFUSED', `${out} trusts ${lost}${others}, which this instance does not know`, {
-    hint: 'Name another directory with --out, or replace what is there with --force.',
-  });
+  const { missing, reopened } = await lossesIn(out, trust.root);
+  if (missing.length > 0)
+    throw new CommandError('REFUSED', `${out} trusts ${someOf(missing)}, which this instance does not know`, {
+      hint: 'Name another directory with --out, or replace what is there with --force.',
+    });
+  if (reopened.length > 0)
+    throw new CommandError(
+      'REFUSED',
+      `${out} ends ${someOf(reopened)}, and this instance trusts it for longer`,
+      {
+        hint: `After a backup was restored, take the ends from there: ${invocation()} trust import --take-ends. If verifiers are to believe again what they refuse now, say --force.`,
+      },
+    );
 }
+
+const someOf = ([first = '', ...more]: readonly string[]): string =>
+  more.length === 0 ? first : `${first} and ${more.length} more`;
 
 async function writeAll(out: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
   try {

@@ -20,7 +20,7 @@ Examples:
   mayfly trust export --data /var/lib/mayfly --for kyverno --identity ada@example.com --issuer https://login.example.com
 
 Reads public parts only and opens no key; works beside a running server. Files in --out are replaced; what they trust
-stays trusted, unless --force says otherwise. Hand the directory to verifiers over a channel that they trust: anyone who can
+stays trusted, and what they end stays ended, unless --force says otherwise. Hand the directory to verifiers over a channel that they trust: anyone who can
 change trusted_root.json or root.pem decides what they accept. The password of trust.p12 is "${STORE_PASSWORD}".`;
 
 const END_EXAMPLES = `
@@ -88,7 +88,7 @@ export const register: RegisterCommand = (program) => {
     )
     .option('--identity <name>', 'with --for: whose signatures the policy lets in')
     .option('--issuer <url>', 'with --for: the issuer that vouches for the identity')
-    .option('--force', 'replace files in --out that trust what this instance does not know')
+    .option('--force', 'replace files in --out that trust or end what this instance does not')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
     .action(action(exportFiles));

@@ -9,6 +9,7 @@ import { parseLogV3Json } from '../../../ct-log/format/log-v3-json.ts';
 import { parseVkeys } from '../../../tlog/format/vkey.ts';
 import { readIdentity } from '../../../ct-log/log-identity.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
+import { encodeTrustedRoot, parseTrustedRoot, type Window } from '../../../trust/format/trusted-root.ts';
 import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 
 const FILES = [
@@ -138,6 +139,31 @@ describe('mayfly trust export', function () {
     expect(await text('loss/trusted_root.json'))
       .to.include('Mayfly CA')
       .and.not.to.include('Interop');
+  });
+
+  it('names what has ended there and would be believed again, and keeps it without --force', async () => {
+    await exportTo('reopened');
+    const file = join(cwd, 'reopened/trusted_root.json');
+    const open = parseTrustedRoot(await readFile(file, 'utf8'));
+    const withEnd = (end: number | undefined): string => {
+      const change = <T extends { readonly window: Window }>(all: readonly T[]): T[] =>
+        all.map((one) => ({ ...one, window: { ...one.window, end } }));
+      return encodeTrustedRoot({
+        certificateAuthorities: change(open.certificateAuthorities),
+        certificateLogs: change(open.certificateLogs),
+        timestampAuthorities: change(open.timestampAuthorities),
+        artifactLogs: [],
+      });
+    };
+    await writeFile(file, withEnd(Date.UTC(2030, 0, 1)));
+    const refused = await exportTo('reopened');
+    expect([refused.code, refused.stdout]).to.deep.equal([1, '']);
+    expect(refused.stderr).to.match(/ends the CA ".*" of .* at 2030-01-01T00:00:00Z and 2 more, /);
+    expect(refused.stderr).to.include('--take-ends').and.include('--force');
+    expect(await readFile(file, 'utf8')).to.equal(withEnd(Date.UTC(2030, 0, 1)));
+    expect((await exportTo('reopened', '--force')).code).to.equal(0);
+    expect(parseTrustedRoot(await readFile(file, 'utf8'))).to.deep.equal(open);
+    expect((await exportTo('reopened')).code, 'the same ends').to.equal(0);
   });
 
   it('takes the URLs of its options, and warns of those that are of use on this machine alone', async () => {
