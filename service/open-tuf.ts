@@ -1,6 +1,8 @@
 import type { Clock } from '../core/clock.ts';
+import { messageOf } from '../core/errors.ts';
 import type { DataPaths } from '../instance/data-paths.ts';
 import { openKey } from '../instance/open-key.ts';
+import { openTufOnlineKeys } from '../instance/tuf-online-keys.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import type { CtLog } from '../ct-log/ct-log.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
@@ -8,6 +10,7 @@ import { providerForPeople, type ServiceUrls } from '../trust/signing-services.t
 import { usualPublicUrl } from '../trust/usual-public-url.ts';
 import type { Signer } from '../signers/signer.ts';
 import { isMissing } from '../storage/read-whole.ts';
+import type { Repository } from '../trust/tuf/repository.ts';
 import { TufUpkeep } from '../trust/tuf/upkeep.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
 
@@ -22,11 +25,11 @@ interface TufParts {
 /** Opens the TUF repository of a data directory, which need not have one: reads it, and signs what is due, so that the first client finds it fresh.
  * Never rejects: what is wrong with it is logged, and keeps no certificate from being issued. Registers its end in `shutdown`. */
 export async function openTuf(parts: TufParts, shutdown: ShutdownOrder): Promise<TufUpkeep> {
-  const { paths, clock, passphrase, serviceLog } = parts;
+  const { paths, clock, serviceLog } = parts;
   const upkeep = new TufUpkeep({
     directory: paths.tuf,
     clock,
-    openOnlineKeys: () => openOnlineKeys(paths, passphrase),
+    openOnlineKeys: (root) => openOnlineKeys(parts, root),
     onSigned: (versions) => {
       serviceLog.note('info', 'TUF metadata signed', { ...versions });
     },
@@ -54,13 +57,23 @@ export async function openTuf(parts: TufParts, shutdown: ShutdownOrder): Promise
 
 const STAGE = 'Run `mayfly trust tuf stage`, have the file signed, and import it.';
 
-/** The key in use and the one that is to follow, as far as they are there. */
-async function openOnlineKeys(paths: DataPaths, passphrase: string | undefined): Promise<readonly Signer[]> {
-  const signers: Signer[] = [];
-  for (const path of [paths.tufOnlineKey, paths.nextTufOnlineKey])
-    if (!(await isMissing(path))) signers.push(await openKey(path, passphrase));
-  return signers;
+/** One that only waits keeps the service from nothing. */
+async function openOnlineKeys(
+  { paths, passphrase, serviceLog }: TufParts,
+  root: Repository['root'],
+): Promise<readonly Signer[]> {
+  const { opened, unopened } = await openTufOnlineKeys(paths, root, passphrase);
+  for (const { file, error } of unopened)
+    serviceLog.note('warn', 'a TUF key that is not in use cannot be opened', {
+      file,
+      sentence: messageOf(error),
+      hint: WAITING,
+    });
+  return opened.map(({ signer }) => signer);
 }
+
+const WAITING =
+  'It cannot follow the key in use: remove the file, and stage another one: `mayfly trust tuf stage --new-online-key`.';
 
 /** What the service knows of its own address and of its issuers. */
 interface Addressed {

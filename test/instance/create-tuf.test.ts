@@ -49,7 +49,7 @@ describe('instance/create-tuf', () => {
         true,
       ]);
       if (failure !== undefined)
-        expect(String(failure)).to.match(/counts, but not all of it could be written: /);
+        expect((failure as Error).message).to.match(/counts, but not all of it could be written: /);
       expect(String(await failureOf(making()))).to.match(/holds a TUF repository already/);
       expect(existsSync(file)).to.equal(true);
     }

@@ -195,6 +195,17 @@ describe('service: TUF', () => {
     );
   });
 
+  it('signs with the key in use whatever is wrong with one that waits, and says so', async () => {
+    skew = 30 * HOUR;
+    await writeFile(made.paths.nextTufOnlineKey, 'no key');
+    const running = await open();
+    expect(await tufCheck(running)).to.deep.include({ ok: true });
+    await running.close();
+    expect(text)
+      .to.include('TUF metadata signed')
+      .and.to.include('a TUF key that is not in use cannot be opened');
+  });
+
   it('says when the targets are not what is exported', async () => {
     await writeFile(made.paths.config, emailConfig(issuer.url, '{public-url: https://new.example.org}'));
     const running = await open();

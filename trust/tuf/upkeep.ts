@@ -19,8 +19,9 @@ export interface UpkeepOptions {
   /** Where the repository is, or will be. */
   readonly directory: string;
   readonly clock: Clock;
-  /** Opens the online keys that lie in the data directory: the one in use, and the one that is to follow. */
-  readonly openOnlineKeys: () => Promise<readonly Signer[]>;
+  /** Opens the online keys that lie in the data directory: the one in use, and the one that is to follow. Rejects when the one that `root` names
+   * cannot be opened. */
+  readonly openOnlineKeys: (root: Repository['root']) => Promise<readonly Signer[]>;
   /** Called when something was signed. */
   readonly onSigned: (versions: TufVersions) => void;
   /** Called with each new failure, and with undefined when it is over. */
@@ -204,7 +205,7 @@ export class TufUpkeep {
   }
 
   async #onlineKey({ root }: Repository): Promise<Signer> {
-    const keys = await this.#options.openOnlineKeys();
+    const keys = await this.#options.openOnlineKeys(root);
     const key = keys.find(({ publicKey }) => isOnlineKey(root, publicKey)) ?? keys[0];
     if (key !== undefined) return key;
     throw new TufError('TUF_REFUSED', 'there is no online key', {
@@ -241,7 +242,7 @@ export class TufUpkeep {
     const staged = stageChange(repository, { contents, root: NO_EDITS, targets: NO_EDITS, renew }, clock());
     if (staged === undefined) return;
     const signed = await signChange(staged, await openRootKey());
-    await importChange(directory, signed, await openOnlineKeys(), clock());
+    await importChange(directory, signed, await openOnlineKeys(signed.root ?? repository.root), clock());
     await this.#published();
   }
 }

@@ -1,14 +1,15 @@
+import { messageOf } from '../../../core/errors.ts';
 import { readFile, rm } from 'node:fs/promises';
 import { systemFault } from '../../../instance/data-directory-error.ts';
 import type { DataPaths } from '../../../instance/data-paths.ts';
-import { openKey } from '../../../instance/open-key.ts';
+import { openTufOnlineKeys } from '../../../instance/tuf-online-keys.ts';
 import type { Signer } from '../../../signers/signer.ts';
 import { replaceDurably, shareOwner, syncDirectory, writeDurably } from '../../../storage/durable-file.ts';
 import { isMissing } from '../../../storage/read-whole.ts';
 import { describeChange } from '../../../trust/tuf/change-text.ts';
 import { importChange } from '../../../trust/tuf/import-change.ts';
 import { isOnlineKey } from '../../../trust/tuf/online-metadata.ts';
-import { mergeSignatures } from '../../../trust/tuf/staged-change.ts';
+import { mergeSignatures, rootOf } from '../../../trust/tuf/staged-change.ts';
 import type { Repository } from '../../../trust/tuf/repository.ts';
 import type { Speaker } from '../../program/command.ts';
 import { readSecret } from '../../program/input-file.ts';
@@ -30,13 +31,20 @@ export async function importTuf(
   const change = mergeSignatures(await Promise.all(files.map(readStaged)));
   const { directory, urls } = await openTufDirectory(options, speak);
   const { paths } = directory;
-  const keys = await openOnlineKeys(paths, await readSecret(options.passphraseFile, 'passphrase'));
-  const { repository, isNew } = await importChange(paths.tuf, change, keys, Date.now());
-  const movedKey = await moveOnlineKey(paths, keys, repository);
+  const passphrase = await readSecret(options.passphraseFile, 'passphrase');
+  const keys = await openTufOnlineKeys(paths, rootOf(change), passphrase);
+  const signers = keys.opened.map(({ signer }) => signer);
+  const { repository, isNew } = await importChange(paths.tuf, change, signers, Date.now());
+  const movedKey = await moveOnlineKey(paths, keys.opened, repository);
   const changes = isNew ? describeChange(change) : [];
   const root = rootOfRepository(repository);
   const lines = [
     ...(isNew ? ['Published:', ...changes] : ['All of it is published already; nothing was changed.']),
+    ...keys.unopened.flatMap(({ file, error }) =>
+      movedKey && file === paths.tufOnlineKey
+        ? []
+        : [`Not in use: ${file} cannot be opened: ${messageOf(error)}.`],
+    ),
     ...(movedKey ? [`Online key: ${paths.tufOnlineKey} is the new one.`] : []),
     ...(isNew
       ? [
@@ -61,27 +69,16 @@ const versionsOf = ({
   timestamp: timestamp.signed.version,
 });
 
-async function openOnlineKeys(
-  { tufOnlineKey, nextTufOnlineKey }: DataPaths,
-  passphrase: string | undefined,
-): Promise<readonly Signer[]> {
-  const signers: Signer[] = [];
-  for (const file of [tufOnlineKey, nextTufOnlineKey])
-    if (!(await isMissing(file))) signers.push(await openKey(file, passphrase));
-  return signers;
-}
-
 /** When the root in force names the key that waits, that one takes the place of the old one. A crash before leaves both, and the service finds the right
  * one; the same command finishes. */
 async function moveOnlineKey(
   paths: DataPaths,
-  keys: readonly Signer[],
+  keys: readonly { readonly file: string; readonly signer: Signer }[],
   { root }: Repository,
 ): Promise<boolean> {
   const { tufOnlineKey, nextTufOnlineKey } = paths;
-  const next = keys.at(-1);
-  if (next === undefined || (await isMissing(nextTufOnlineKey)) || !isOnlineKey(root, next.publicKey))
-    return false;
+  const next = keys.find(({ file }) => file === nextTufOnlineKey);
+  if (next === undefined || !isOnlineKey(root, next.signer.publicKey)) return false;
   try {
     const pem = await readFile(nextTufOnlineKey);
     if (await isMissing(tufOnlineKey)) {

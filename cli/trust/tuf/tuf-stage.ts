@@ -66,6 +66,7 @@ export async function stageTuf(options: TufStageOptions, speak: Speaker): Promis
 async function nextOnlineKey(paths: DataPaths, { passphraseFile }: TufStageOptions): Promise<Uint8Array> {
   const passphrase = await readSecret(passphraseFile, 'passphrase');
   const file = paths.nextTufOnlineKey;
+  await requireRightPassphrase(paths, passphrase);
   if (!(await isMissing(file))) return (await openKey(file, passphrase)).publicKey;
   const key = await generateKey('p256');
   try {
@@ -85,6 +86,19 @@ async function nextOnlineKey(paths: DataPaths, { passphraseFile }: TufStageOptio
 /** The service is started with one passphrase, or none, so the key is encrypted as the issuing key is: the online key itself may be lost. */
 const isEncrypted = async ({ intermediateKey }: DataPaths): Promise<boolean> =>
   /ENCRYPTED/.test(await readFile(intermediateKey, 'latin1').catch(() => ''));
+
+/** A key that waits under another passphrase could never be used: a key that the service opens has to open now. */
+async function requireRightPassphrase(
+  { intermediateKey, tufOnlineKey }: DataPaths,
+  passphrase: string | undefined,
+): Promise<void> {
+  if (passphrase === undefined) return;
+  for (const file of [intermediateKey, tufOnlineKey])
+    if (!(await isMissing(file))) {
+      await openKey(file, passphrase);
+      return;
+    }
+}
 
 function requirePassphrase(passphrase: string | undefined): string {
   if (passphrase !== undefined) return passphrase;
