@@ -28,7 +28,11 @@ export interface ExportNotes extends ServiceUrls {
 export const TRUSTED_ROOT_FILE = 'trusted_root.json';
 /** The name of the file with the services. */
 export const SIGNING_CONFIG_FILE = 'signing_config.v0.2.json';
-const CHECKSUMS_FILE = 'SHA256SUMS';
+/** The name of the file with the hashes of the others. */
+export const CHECKSUMS_FILE = 'SHA256SUMS';
+
+/** Whether an export writes a file of that name at one time and not at another. */
+export const isPassingFile = (name: string): boolean => /^(tsa|log-\w[\w.-]*\.pub)\.pem$/.test(name);
 
 /**
  * The files that verifiers and signing clients are given, name → content, in the order in which a person would look at them:

@@ -1,4 +1,4 @@
-/** What a directory of `mayfly trust export` trusts, to compare with what is to be written there. */
+/** What a directory of `mayfly trust export` has, to compare with what is to be written there. */
 import { join } from 'node:path';
 import { equalBytes, toHex } from '../../core/bytes.ts';
 import { FormatError, systemCode } from '../../core/errors.ts';
@@ -6,7 +6,7 @@ import { decodePem } from '../../core/pem.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
-import { TRUSTED_ROOT_FILE } from '../../trust/export.ts';
+import { CHECKSUMS_FILE, isPassingFile, TRUSTED_ROOT_FILE } from '../../trust/export.ts';
 import { EMPTY_TRUSTED_ROOT, parseTrustedRoot, type TrustedRoot } from '../../trust/format/trusted-root.ts';
 import { missingFrom, reopenedBy } from '../../trust/union.ts';
 import { CommandError } from '../program/command.ts';
@@ -42,6 +42,20 @@ export async function lossesIn(directory: string, trustedRoot: TrustedRoot): Pro
     )),
   ];
   return { missing, reopened: reopenedBy(trustedRoot, there) };
+}
+
+/** The files of an earlier export that one with the files `names` does not write again, such as the key of a log that has ended: those that its checksums name and that
+ * are as it wrote them. Without checksums that can be read there are none. */
+export async function staleFilesIn(directory: string, names: readonly string[]): Promise<readonly string[]> {
+  const checksums = await readWhole(join(directory, CHECKSUMS_FILE), { size: LIMIT }).catch(() => undefined);
+  const stale: string[] = [];
+  for (const line of checksums?.toString().split('\n') ?? []) {
+    const [, sum, name = ''] = /^([0-9a-f]{64}) {2}(\S+)$/.exec(line) ?? [];
+    if (!isPassingFile(name) || names.includes(name) || stale.includes(name)) continue;
+    const bytes = await readWhole(join(directory, name), { size: LIMIT }).catch(() => undefined);
+    if (bytes !== undefined && toHex(sha256(bytes)) === sum) stale.push(name);
+  }
+  return stale;
 }
 
 /** The blocks of a PEM file that are not `known`. */

@@ -1,6 +1,6 @@
 /** `mayfly trust export`: the files that verifiers and signing clients are given. */
 import { hash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { toBase64, toHex } from '../../core/bytes.ts';
 import { VERSION } from '../../core/version.ts';
@@ -10,14 +10,14 @@ import { writeDurably } from '../../storage/durable-file.ts';
 import { ensureDirectory } from '../../storage/make-directory.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 import type { AdmissionController } from '../../trust/admission/admission-policy.ts';
-import { exportTrust } from '../../trust/export.ts';
+import { CHECKSUMS_FILE, exportTrust } from '../../trust/export.ts';
 import { readTrust, type InstanceTrust } from '../../trust/ledger.ts';
 import { readRepository } from '../../trust/tuf/repository.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation } from '../program/invocation.ts';
 import { refuseInside } from '../program/output-directory.ts';
 import { clientLines } from './client-lines.ts';
-import { lossesIn } from './exported-directory.ts';
+import { lossesIn, staleFilesIn } from './exported-directory.ts';
 import { printAdmissionPolicy } from './trust-admission.ts';
 import { beginLines, rootOfRepository } from './tuf/tuf-directory.ts';
 import { serviceUrls, type ServiceUrlOptions } from './service-urls.ts';
@@ -57,16 +57,17 @@ async function writeFiles(options: ExportOptions & { readonly out: string }, spe
   });
   const files = exportTrust(trust, { ...urls, isDevelopment, version: VERSION, now: Date.now() });
   if (options.force !== true) await refuseLoss(out, trust);
-  await writeAll(out, files);
   const names = [...files.keys()];
+  const removed = await staleFilesIn(out, names);
+  await writeAll(out, files, removed);
   const { publicUrl, grantsTimestamps = true } = urls;
   const hasTimestamps = grantsTimestamps && trust.inForce.timestampAuthorities.length > 0;
   const repository = await readRepository(directory.paths.tuf).catch(() => undefined);
   speak.answer(
     // Scripts read it by this name.
-    { directory: out, files: names, publicUrl, ...facts(trust), isForTrying: isDevelopment },
+    { directory: out, files: names, removed, publicUrl, ...facts(trust), isForTrying: isDevelopment },
     [
-      ...report(options.out, names, trust),
+      ...report(options.out, { names, removed }, trust),
       ...clientLines({ directory: options.out, publicUrl, hasTimestamps }),
       ...(repository === undefined ? [] : beginLines(publicUrl, rootOfRepository(repository))),
     ].join('\n'),
@@ -93,10 +94,18 @@ async function refuseLoss(out: string, trust: InstanceTrust): Promise<void> {
 const someOf = ([first = '', ...more]: readonly string[]): string =>
   more.length === 0 ? first : `${first} and ${more.length} more`;
 
-async function writeAll(out: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+/** The checksums come last: after a crash, the files that are to go are still named by the old ones. */
+async function writeAll(
+  out: string,
+  files: ReadonlyMap<string, Uint8Array>,
+  stale: readonly string[],
+): Promise<void> {
   try {
     await ensureDirectory(out);
-    for (const [name, content] of files) await writeDurably(join(out, name), content, 0o644);
+    for (const [name, content] of files) {
+      if (name === CHECKSUMS_FILE) for (const gone of stale) await rm(join(out, gone), { force: true });
+      await writeDurably(join(out, name), content, 0o644);
+    }
   } catch (error) {
     if (await isFile(out))
       throw new CommandError('USAGE', `--out: ${out} is a file`, {
@@ -124,10 +133,17 @@ function facts(trust: InstanceTrust): Readonly<Record<string, unknown>> {
   };
 }
 
-function report(out: string, files: readonly string[], trust: InstanceTrust): readonly string[] {
+function report(
+  out: string,
+  { names, removed }: { readonly names: readonly string[]; readonly removed: readonly string[] },
+  trust: InstanceTrust,
+): readonly string[] {
   const [log] = trust.logs;
   return [
-    `Written to ${out}: ${files.join(' ')}`,
+    `Written to ${out}: ${names.join(' ')}`,
+    ...(removed.length === 0
+      ? []
+      : [`Removed, for nothing that is trusted now has them: ${removed.join(' ')}`]),
     `  Root     SHA-256 ${rootHash(trust)}`,
     ...(log === undefined ? [] : [`  Log      ${log.origin}`, `  Log id   ${toBase64(log.logId)}`]),
     'Check a certificate with it:',

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -99,7 +100,15 @@ describe('mayfly trust export', function () {
       const { code, stdout } = await exportTo('again', '--json');
       expect(code).to.equal(0);
       const facts = JSON.parse(stdout) as Record<string, unknown> & { readonly files: string[] };
-      expect(facts).to.have.all.keys('directory', 'files', 'publicUrl', 'rootSha256', 'log', 'isForTrying');
+      expect(facts).to.have.all.keys(
+        'directory',
+        'files',
+        'removed',
+        'publicUrl',
+        'rootSha256',
+        'log',
+        'isForTrying',
+      );
       expect(facts.files.sort()).to.deep.equal(FILES);
     } finally {
       await Promise.all(names.map((name, i) => writeFile(join(keys, name), contents[i] ?? '')));
@@ -164,6 +173,26 @@ describe('mayfly trust export', function () {
     expect((await exportTo('reopened', '--force')).code).to.equal(0);
     expect(parseTrustedRoot(await readFile(file, 'utf8'))).to.deep.equal(open);
     expect((await exportTo('reopened')).code, 'the same ends').to.equal(0);
+  });
+
+  it('removes what an earlier export wrote and this one does not, and nothing else', async () => {
+    await exportTo('stale');
+    const path = (name: string): string => join(cwd, 'stale', name);
+    const written = ['log-2025.pub.pem', 'log-changed.pub.pem', 'mine.txt'];
+    const sums = written.map((name) => `${createHash('sha256').update(name).digest('hex')}  ${name}\n`);
+    const outside = `${createHash('sha256').update('tsa').digest('hex')}  ../tsa.pem\n`;
+    for (const name of [...written, 'log-unlisted.pub.pem']) await writeFile(path(name), name);
+    await writeFile(path('log-changed.pub.pem'), 'by hand');
+    await writeFile(join(cwd, 'tsa.pem'), 'tsa');
+    const fresh = await text('stale/SHA256SUMS');
+    await writeFile(path('SHA256SUMS'), fresh + sums.join('') + outside);
+    const { code, stdout } = await exportTo('stale');
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^Removed, .*: log-2025\.pub\.pem$/m);
+    const left = ['log-changed.pub.pem', 'log-unlisted.pub.pem', 'mine.txt'];
+    expect((await readdir(join(cwd, 'stale'))).sort()).to.deep.equal([...FILES, ...left].sort());
+    expect(await text('tsa.pem')).to.equal('tsa');
+    expect(await text('stale/SHA256SUMS')).to.equal(fresh);
   });
 
   it('takes the URLs of its options, and warns of those that are of use on this machine alone', async () => {
