@@ -91,6 +91,71 @@ describe('trust/differences', () => {
   });
 });
 
+describe('trust/differences, with several entries of one authority or log', () => {
+  const ca = GOOD.certificateAuthorities[0];
+  const log = GOOD.certificateLogs[0];
+  const rekor = GOOD.artifactLogs[0];
+  if (ca === undefined || log === undefined || rekor === undefined) throw new Error('no entry');
+
+  it('lets none hide another: one more that does not end, one that is gone', () => {
+    const ended = { ...ca, window: { ...ca.window, end: END } };
+    for (const [before, after] of [
+      [[ended], [ended, ca]],
+      [[ended], [ca, ended]],
+    ] as const) {
+      const [a, b] = [before, after].map((authorities) => ({ ...GOOD, certificateAuthorities: authorities }));
+      if (a === undefined || b === undefined) throw new Error('no root');
+      expect(sentences(a, b)).to.deep.equal([
+        `certificates of CA ${CA} issued from 2026-11-29T03:57:18Z are accepted too, by one more entry of it`,
+      ]);
+      expect(sentences(b, a)).to.deep.equal([
+        `certificates of CA ${CA} issued from 2026-11-29T03:57:18Z are no longer accepted by an entry that is gone; others of it stay`,
+      ]);
+    }
+    const two = { ...GOOD, certificateLogs: [log, { ...log, window: { ...log.window, end: END } }] };
+    const moved = {
+      ...GOOD,
+      certificateLogs: [{ ...log, window: { ...log.window, end: END - 60_000 } }, log],
+    };
+    expect(sentences(two, moved)).to.deep.equal([
+      `certificates logged in ${LOG} after 2026-12-31T23:59:00Z are no longer accepted`,
+    ]);
+  });
+
+  it('takes a second id for a known key for what is new, and a renamed log without its end for both', () => {
+    const second = { ...log, logId: new Uint8Array(32) };
+    expect(sentences(GOOD, { ...GOOD, certificateLogs: [log, second] })[0]).to.match(/^new log /);
+    const renamed = sentences(WITH_END, { ...WITH_END, certificateLogs: [second] });
+    expect(renamed[0]).to.include('log id different');
+    expect(renamed[1]).to.equal(`certificates logged in ${LOG} after 2027-01-01T00:00:00Z are accepted now`);
+  });
+
+  it('has a sentence for every member that differs, and for the order', () => {
+    const members: readonly [TrustedRoot, RegExp][] = [
+      [
+        { ...GOOD, certificateLogs: [{ ...log, publicKey: rekor.publicKey }] },
+        /another key under the same id/,
+      ],
+      [{ ...GOOD, certificateLogs: [{ ...log, keyDetails: 'PKIX_ED25519' }] }, /said to be PKIX_ED25519/],
+      [
+        { ...GOOD, artifactLogs: [{ ...rekor, checkpointKeyId: new Uint8Array(4) }] },
+        /key id in its checkpoints/,
+      ],
+      [{ ...GOOD, certificateLogs: [{ ...log, operator: 'other' }] }, /other names/],
+      [{ ...GOOD, certificateAuthorities: [{ ...ca, commonName: 'other' }] }, /other names/],
+      [{ ...GOOD, certificateAuthorities: [{ ...ca, organization: 'other' }] }, /other names/],
+      [{ ...GOOD, certificateAuthorities: [{ ...ca, chain: [...ca.chain].reverse() }] }, /^new CA /],
+    ];
+    for (const [other, says] of members) expect(sentences(GOOD, other).join('\n')).to.match(says);
+    const three = [1, 2, 3].map((byte) => ({ ...log, logId: new Uint8Array(32).fill(byte) }));
+    const [one, two, last] = three;
+    if (one === undefined || two === undefined || last === undefined) throw new Error('no log');
+    expect(
+      sentences({ ...GOOD, certificateLogs: three }, { ...GOOD, certificateLogs: [one, last, two] }),
+    ).to.deep.equal(['the list of every certificate log differs otherwise, such as in its order']);
+  });
+});
+
 describe('trust/observations', () => {
   const NOW = Date.UTC(2026, 11, 1);
 

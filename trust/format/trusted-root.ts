@@ -89,9 +89,9 @@ export function readTrustedRoot(reader: MessageReader): TrustedRoot {
   if (mediaType !== TRUSTED_ROOT_MEDIA_TYPE)
     throw new FormatError('UNSUPPORTED', `the trusted root is not of media type ${TRUSTED_ROOT_MEDIA_TYPE}`);
   const root = {
-    artifactLogs: reader.messages('tlogs', readLog),
+    artifactLogs: withOneKeyEach(reader.messages('tlogs', readLog)),
     certificateAuthorities: reader.messages('certificateAuthorities', readAuthority),
-    certificateLogs: reader.messages('ctlogs', readLog),
+    certificateLogs: withOneKeyEach(reader.messages('ctlogs', readLog)),
     timestampAuthorities: reader.messages('timestampAuthorities', readAuthority),
   };
   reader.end();
@@ -129,6 +129,18 @@ function readLog(reader: MessageReader): TrustedLogInstance {
     checkpointKeyId: reader.optionalMessage('checkpointKeyId', keyId),
     operator: reader.optionalText('operator'),
   };
+}
+
+/** Refuses one id for two keys: of such entries each client takes another one. Several windows of one log are several entries. */
+function withOneKeyEach(logs: readonly TrustedLogInstance[]): readonly TrustedLogInstance[] {
+  const keys = new Map<string, string>();
+  for (const { logId, publicKey, keyDetails } of logs) {
+    const [id, key] = [toBase64(logId), `${keyDetails} ${toBase64(publicKey)}`];
+    if ((keys.get(id) ?? key) !== key)
+      throw new FormatError('MALFORMED', `the trusted root has two keys for the log id ${id.slice(0, 88)}`);
+    keys.set(id, key);
+  }
+  return logs;
 }
 
 /** A window without a start would have begun before any clock; Sigstore's clients refuse it for logs. */

@@ -55,6 +55,10 @@ describe('trust/format', () => {
   const changed = (change: Record<string, unknown>): string => JSON.stringify({ ...good, ...change });
   const [log] = good['ctlogs'] as [Record<string, unknown>];
   const [ca] = good['certificateAuthorities'] as [Record<string, unknown>];
+  const withKey = (one: Record<string, unknown>): Record<string, unknown> => ({
+    ...one,
+    publicKey: { ...(one['publicKey'] as Record<string, unknown>), rawBytes: 'AAAA' },
+  });
   const refused: readonly [what: string, text: string, message: RegExp][] = [
     ['text behind the document', `${shape('tsa/trusted_root.json')}x`, /not JSON/],
     ['an unknown member', changed({ ctLogs: [] }), /ctLogs is not known/],
@@ -81,6 +85,8 @@ describe('trust/format', () => {
       changed({ certificateAuthorities: [{ ...ca, validFor: { start: '2026-02-30T00:00:00Z' } }] }),
       /RFC 3339/,
     ],
+    ['one log id for two keys', changed({ ctlogs: [log, withKey(log)] }), /two keys for the log id/],
+    ['one id for two keys of Rekor', changed({ tlogs: [withKey(log), log] }), /two keys for the log id/],
     ['endless depth', '['.repeat(100_000) + ']'.repeat(100_000), /nested deeper/],
     ['a list without end', changed({ ctlogs: Array.from({ length: 1025 }, () => log) }), /more than 1024/],
   ];
