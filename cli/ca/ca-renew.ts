@@ -2,16 +2,25 @@ import type { KeyObject } from 'node:crypto';
 import { basename } from 'node:path';
 import { CA_KEY_TYPES, caKeyTypeOf } from '../../ca/certify.ts';
 import { intermediateRequest, nextCommonName } from '../../ca/renewal.ts';
-import { readPrivateKey, writeKeyPem } from '../../signers/key-file.ts';
+import { writeKeyPem } from '../../signers/key-file.ts';
 import { generateKey } from '../../signers/key-types.ts';
 import { changing } from '../../instance/change-lock.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
 import { shareOwner, syncDirectory, writeNew } from '../../storage/durable-file.ts';
+import {
+  authoritySuccession,
+  discardSuccessor,
+  isSwitchInterrupted,
+  requireKeyNotEnded,
+  requireNothingStaged,
+} from '../../instance/successor.ts';
+import { readChain } from '../../trust/collect.ts';
+import { discardAnswer } from '../program/discarded.ts';
 import { writeOutput } from './ca-output.ts';
-import { chainIn, installSuccessor, namingKey, stageSuccessor, switchToSuccessor } from './ca-successor.ts';
+import { installSuccessor, openKey, stageSuccessor, switchToSuccessor } from './ca-successor.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { passphraseLike, readLimited, readSecret } from '../program/input-file.ts';
+import { passphraseLike, readSecret } from '../program/input-file.ts';
 import { isMissing } from '../../storage/read-whole.ts';
 import { invocation } from '../program/invocation.ts';
 import { quoted, quotedPath } from '../../storage/quoted-path.ts';
@@ -24,6 +33,7 @@ interface RenewOptions {
   readonly stage?: string;
   readonly switch?: true;
   readonly install?: string;
+  readonly discard?: true;
   readonly newRoot?: true;
   readonly passphraseFile?: string;
   readonly keyType?: string;
@@ -33,10 +43,10 @@ interface RenewOptions {
 /** The steps of a renewal. Rejects with the typed error of what does not fit; nothing is in force then that was not. */
 export async function renew(options: RenewOptions, speak: Speaker): Promise<undefined> {
   const { csr, stage, install } = options;
-  const steps = [csr, stage, options.switch, install].filter((step) => step !== undefined);
+  const steps = [csr, stage, options.switch, install, options.discard].filter((step) => step !== undefined);
   if (steps.length !== 1)
     throw usage(
-      'say which step: --csr FILE, --stage CHAIN, --switch, or --install CHAIN',
+      'say which step: --csr FILE, --stage CHAIN, --switch, --install CHAIN, or --discard',
       'See: mayfly ca renew --help',
     );
   if (csr === undefined && (options.keyType ?? options.commonName) !== undefined)
@@ -49,6 +59,7 @@ export async function renew(options: RenewOptions, speak: Speaker): Promise<unde
     if (csr !== undefined) await request(csr, options, { paths, passphrase }, speak);
     else if (stage !== undefined) await stageSuccessor(stage, successor, speak);
     else if (install !== undefined) await installSuccessor(install, successor, speak);
+    else if (options.discard === true) await discard({ paths, passphrase }, options, speak);
     else await switchToSuccessor(successor, speak);
   });
   return undefined;
@@ -61,7 +72,8 @@ interface Opened {
 
 async function request(csr: string, options: RenewOptions, opened: Opened, speak: Speaker): Promise<void> {
   const { paths } = opened;
-  const [issuing] = await chainIn(paths);
+  await requireNothingStaged(authoritySuccession(paths));
+  const [issuing = new Uint8Array()] = await readChain(paths.chain);
   const name = options.commonName ?? nextCommonName(issuing);
   const begun = !(await isMissing(paths.nextIntermediateKey));
   const key = begun ? await pendingKey(opened, options) : await newKey(opened, options);
@@ -82,13 +94,25 @@ async function request(csr: string, options: RenewOptions, opened: Opened, speak
   speak.answer({ csr, key: paths.nextIntermediateKey, commonName: name, begun }, lines.join('\n'));
 }
 
+async function discard({ paths, passphrase }: Opened, { data }: RenewOptions, speak: Speaker): Promise<void> {
+  const discarded = await discardSuccessor(authoritySuccession(paths), (file) => openKey(file, passphrase));
+  speak.answer(...discardAnswer(discarded, data));
+}
+
 /** Who asks a second time, for a request that was lost, asks for the same key. */
 async function pendingKey({ paths, passphrase }: Opened, { keyType }: RenewOptions): Promise<KeyObject> {
   if (keyType !== undefined)
     throw new CommandError('REFUSED', `a renewal was begun already: ${paths.nextIntermediateKey}`, {
-      hint: 'To go on with its key leave out --key-type; to begin again delete that file.',
+      hint: 'To go on with its key leave out --key-type; to begin again give it up with --discard.',
     });
-  return openKey(paths.nextIntermediateKey, passphrase);
+  const key = await openKey(paths.nextIntermediateKey, passphrase);
+  const succession = authoritySuccession(paths);
+  if (await isSwitchInterrupted(succession, key))
+    throw new CommandError('REFUSED', `${paths.nextIntermediateKey} is the key of the chain in force`, {
+      hint: `The last renewal was interrupted. Finish it: --install ${quotedPath(paths.chain)}`,
+    });
+  await requireKeyNotEnded(succession, key);
+  return key;
 }
 
 async function newKey({ paths, passphrase }: Opened, { keyType }: RenewOptions): Promise<KeyObject> {
@@ -109,8 +133,5 @@ async function keep(key: KeyObject, { paths, passphrase }: Opened): Promise<void
     throw systemFault(file, 'write', error);
   }
 }
-
-const openKey = async (path: string, passphrase: string | undefined): Promise<KeyObject> =>
-  namingKey(path, readPrivateKey(await readLimited(path, '--data'), passphrase));
 
 const usage = (sentence: string, hint: string): CommandError => new CommandError('USAGE', sentence, { hint });

@@ -1,5 +1,5 @@
 /** The successor of the issuing CA: staged, which makes verifiers trust it, and then put in force. */
-import { createHash } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adoptAuthority } from '../../ca/adopt.ts';
@@ -7,9 +7,11 @@ import { equalBytes, toHex, utf8 } from '../../core/bytes.ts';
 import { parseCertificate } from '../../core/certificate.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { describeName } from '../../core/distinguished-name.ts';
-import { decodePem } from '../../core/pem.ts';
+import { encodePem } from '../../core/pem.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
+import { authoritySuccession, requireKeyNotEnded, requireSwitchFinished } from '../../instance/successor.ts';
+import { readPrivateKey } from '../../signers/key-file.ts';
 import { KeyFileError } from '../../signers/key-error.ts';
 import {
   makeDirectory,
@@ -22,6 +24,7 @@ import { quotedPath } from '../../storage/quoted-path.ts';
 import { isMissing } from '../../storage/read-whole.ts';
 import { describeWindow } from '../../verify/trust-windows.ts';
 import { isWithin } from '../../trust/format/trusted-root.ts';
+import { readChain, readFormerChains } from '../../trust/collect.ts';
 import { readTrust, recordTrust } from '../../trust/ledger.ts';
 import { certificateLine } from './ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
@@ -59,19 +62,22 @@ export async function stageSuccessor(file: string, request: SuccessorRequest, sp
 export async function switchToSuccessor(request: SuccessorRequest, speak: Speaker): Promise<void> {
   const { paths } = request;
   if (await isMissing(paths.nextChain)) throw notStaged(paths);
-  const former = await chainIn(paths);
   const text = await readFile(paths.nextChain, 'latin1');
   if (await isMissing(paths.nextIntermediateKey)) {
     // Interrupted after its last but one step.
-    if (!equalBytes(firstOf(text), former[0])) throw notBegun(paths);
+    if (!isSameFirst(await readChain(paths.nextChain), await readChain(paths.chain))) throw notBegun(paths);
     await removeStaged(paths);
     speak.answer({ chain: paths.chain, finished: true }, 'The switch that was begun is finished.');
     return;
   }
   const chosen = await checked(text, request);
-  await requireTrusted(paths, chosen);
+  // What is in force already is finished, whatever became of its time: then it can be followed.
+  if (!isInForce(chosen)) {
+    await requireTrusted(paths, chosen);
+    await requireKeyNotEnded(authoritySuccession(paths), await pendingKeyOf(request));
+  }
   await putInForce(chosen, request);
-  report(chosen, request, speak, []);
+  report(await withFormer(chosen, request), request, speak, []);
 }
 
 /** Both steps at once. */
@@ -83,7 +89,7 @@ export async function installSuccessor(
   const text = Buffer.from(await readLimited(file, '--install')).toString('latin1');
   const staged = await stage(text, request);
   await putInForce(staged, request);
-  report(staged, request, speak, [
+  report(await withFormer(staged, request), request, speak, [
     'Nobody could get newer files before it is in force. Until they do, these refuse what it issues: clients of Sigstore, and all that',
     'see the certificate alone. `mayfly verify certificate` takes it where its chain is in the file too. Next time: --stage, then --switch.',
   ]);
@@ -94,13 +100,18 @@ interface Successor {
   readonly chainPem: string;
   /** The file of its key. */
   readonly key: Uint8Array;
-  /** The chain in force. */
-  readonly former: readonly [Uint8Array, ...Uint8Array[]];
+  /** The chain before it; undefined where that is not known any more. */
+  readonly former: readonly Uint8Array[] | undefined;
 }
 
 async function stage(text: string, request: SuccessorRequest): Promise<Successor> {
   const { paths, mayHaveNewRoot } = request;
   const successor = await checked(text, request);
+  if (!isInForce(successor)) {
+    const key = await pendingKeyOf(request);
+    await requireSwitchFinished(authoritySuccession(paths), key);
+    await requireKeyNotEnded(authoritySuccession(paths), key);
+  }
   if (!mayHaveNewRoot) requireSameRoot(successor);
   try {
     await writeDurably(paths.nextChain, utf8(successor.chainPem), 0o644);
@@ -117,7 +128,7 @@ async function checked(text: string, { paths, passphrase }: SuccessorRequest): P
   const key = await readLimited(paths.nextIntermediateKey, '--data');
   const adoption = adoptAuthority({ key, chainPem: text, passphrase, clock: Date.now });
   const { authority, chainPem } = await namingKey(paths.nextIntermediateKey, adoption);
-  return { chain: authority.chain, chainPem, key, former: await chainIn(paths) };
+  return { chain: authority.chain, chainPem, key, former: await readChain(paths.chain) };
 }
 
 /**
@@ -130,7 +141,7 @@ async function putInForce(
   { paths }: SuccessorRequest,
 ): Promise<void> {
   try {
-    if (!equalBytes(chain[0] ?? new Uint8Array(), former[0])) await keepFormer(paths, former[0]);
+    if (former !== undefined && !isSameFirst(chain, former)) await keepFormer(paths, former);
     await replaceDurably(paths.chain, utf8(chainPem));
     await replaceDurably(paths.intermediateKey, key);
     await rm(paths.nextIntermediateKey);
@@ -150,13 +161,32 @@ async function removeStaged(paths: DataPaths): Promise<void> {
   }
 }
 
-async function keepFormer(paths: DataPaths, issuing: Uint8Array): Promise<void> {
-  const name = createHash('sha256').update(issuing).digest('hex').slice(0, 32);
+/** Keeps the chain as it was read. */
+async function keepFormer(paths: DataPaths, former: readonly Uint8Array[]): Promise<void> {
+  const name = fingerprintOf(former).slice(0, 32);
   await makeDirectory(paths.formerChains, paths.root);
   await shareOwner(paths.formerChains, paths.chain);
   const file = join(paths.formerChains, `${name}.pem`);
-  await writeDurably(file, await readFile(paths.chain), 0o644);
+  await writeDurably(file, utf8(former.map((der) => encodePem('CERTIFICATE', der)).join('')), 0o644);
   await shareOwner(file, paths.chain);
+}
+
+const pendingKeyOf = ({ paths, passphrase }: SuccessorRequest): Promise<KeyObject> =>
+  openKey(paths.nextIntermediateKey, passphrase);
+
+const isSameFirst = ([a]: readonly Uint8Array[], [b]: readonly Uint8Array[]): boolean =>
+  a !== undefined && b !== undefined && equalBytes(a, b);
+
+/** Whether a switch to it was interrupted after it was put in force. */
+const isInForce = ({ chain, former }: Successor): boolean => isSameFirst(chain, former ?? []);
+
+/** With the chain that was in force before. After an interruption that is the youngest of those that were kept, which a switch does first of all. */
+async function withFormer(successor: Successor, { paths }: SuccessorRequest): Promise<Successor> {
+  if (!isInForce(successor)) return successor;
+  const kept = await readFormerChains(paths.formerChains, successor.chain);
+  const begin = ([first]: readonly Uint8Array[]): number =>
+    first === undefined ? 0 : parseCertificate(first).notBefore;
+  return { ...successor, former: kept.toSorted((a, b) => begin(b) - begin(a))[0] };
 }
 
 /** Everything that it issued would be refused. */
@@ -168,7 +198,7 @@ async function requireTrusted(paths: DataPaths, { chain }: Successor): Promise<v
   if (entry === undefined || isWithin(entry.window, Date.now())) return;
   const sentence = `the staged CA is trusted ${describeWindow(entry.window)}, not now`;
   throw new CommandError('REFUSED', sentence, {
-    hint: 'Ask for another key with --csr, or move its end with `mayfly trust end --later`.',
+    hint: 'Give it up with --discard, and ask for another key with --csr.',
   });
 }
 
@@ -188,7 +218,11 @@ function report(
     ...rootLines(successor),
     ...warnings,
     'Next: start the service anew, and make a backup. The old chain stays trusted; when its last certificate has ended, end its time:',
-    `  ${invocation()} trust end --data ${quotedPath(data)} --ca ${fingerprintOf(former)} --at ${end} --reason superseded`,
+    ...(former === undefined
+      ? []
+      : [
+          `  ${invocation()} trust end --data ${quotedPath(data)} --ca ${fingerprintOf(former)} --at ${end} --reason superseded`,
+        ]),
   ];
   const files = { chain: paths.chain, key: paths.intermediateKey };
   speak.answer(
@@ -200,12 +234,15 @@ function report(
 const factsOf = ({ chain, former }: Successor): Readonly<Record<string, unknown>> => ({
   sha256: fingerprintOf(chain),
   rootSha256: fingerprintOf(chain.slice(-1)),
-  former: { sha256: fingerprintOf(former), rootSha256: fingerprintOf(former.slice(-1)) },
+  former:
+    former === undefined
+      ? null
+      : { sha256: fingerprintOf(former), rootSha256: fingerprintOf(former.slice(-1)) },
 });
 
 /** A new root is said in words: it changes what verifiers have to be given. */
 function rootLines({ chain, former }: Successor): readonly string[] {
-  if (isSameRoot(chain, former)) return [];
+  if (former === undefined || isSameRoot(chain, former)) return [];
   const line = (what: string, ders: readonly Uint8Array[]): string =>
     `  ${what} root ${describeName(parseCertificate(ders.at(-1) ?? new Uint8Array()).subject)}, SHA-256 ${fingerprintOf(ders.slice(-1))}`;
   return [
@@ -218,32 +255,22 @@ function rootLines({ chain, former }: Successor): readonly string[] {
 const fingerprintOf = ([first = new Uint8Array()]: readonly Uint8Array[]): string =>
   toHex(createHash('sha256').update(first).digest());
 
-/** The chain in force; it was checked when it was put there. */
-export async function chainIn({
-  chain,
-}: Pick<DataPaths, 'chain'>): Promise<readonly [Uint8Array, ...Uint8Array[]]> {
-  const text = await readFile(chain, 'latin1').catch((error: unknown) => {
-    throw systemFault(chain, 'read', error);
-  });
-  const [first, ...more] = decodePem(text).map(({ bytes }) => bytes);
-  if (first === undefined) throw new CommandError('FAILED', `${chain} holds no certificate`);
-  return [first, ...more];
-}
-
-const firstOf = (pem: string): Uint8Array => decodePem(pem)[0]?.bytes ?? new Uint8Array();
-
 const isSameRoot = (chain: readonly Uint8Array[], former: readonly Uint8Array[]): boolean =>
   equalBytes(chain.at(-1) ?? new Uint8Array(), former.at(-1) ?? new Uint8Array());
 
 function requireSameRoot({ chain, former }: Successor): void {
-  if (isSameRoot(chain, former)) return;
+  if (former !== undefined && isSameRoot(chain, former)) return;
   throw new CommandError('REFUSED', 'the chain ends at another root than the one in force', {
     hint: 'Verifiers do not trust it yet. If it is to be a new root, say --new-root; else put the same root last in the chain.',
   });
 }
 
+/** The key of a file. A complaint about it names the file. */
+export const openKey = async (path: string, passphrase: string | undefined): Promise<KeyObject> =>
+  namingKey(path, readPrivateKey(await readLimited(path, '--data'), passphrase));
+
 /** A complaint about a key names its file. */
-export const namingKey = <T>(path: string, step: Promise<T>): Promise<T> =>
+const namingKey = <T>(path: string, step: Promise<T>): Promise<T> =>
   step.catch((error: unknown) => {
     if (!(error instanceof KeyFileError)) throw error;
     throw new KeyFileError(error.code, `${path}: ${error.message}`, { hint: error.hint });

@@ -16,7 +16,7 @@ Examples, in this order:
   then start the service anew
 
 The service runs on meanwhile, with the old key. The chain is checked as \`init\` checks one. What was issued before goes on verifying: nothing is
-dropped from what verifiers trust. --install stages and switches at once, and says whom that breaks. A new root (mayfly ca root) takes the same way,
+dropped from what verifiers trust. --discard gives up a successor that is not in force yet. --install stages and switches at once, and says whom that breaks. A new root (mayfly ca root) takes the same way,
 with --new-root at --stage.`;
 
 /** Adds `ca`. */
@@ -39,6 +39,7 @@ export const register: RegisterCommand = (program) => {
     )
     .option('--switch', 'put the staged chain in force')
     .option('--install <chain>', 'both at once; verifiers with older files refuse what it issues')
+    .option('--discard', 'give up what is staged or asked for: its time ends, its chain and key are removed')
     .option('--new-root', 'with --stage or --install: the chain may end at another root')
     .option('--passphrase-file <file>', 'file whose first line opens the keys of the directory')
     .option(

@@ -11,6 +11,8 @@ import {
   syncDirectory,
   writeDurably,
 } from '../../storage/durable-file.ts';
+import { requireKeyNotEnded, timestampSuccession } from '../../instance/successor.ts';
+import { encodePem } from '../../core/pem.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 import { isMissing } from '../../storage/read-whole.ts';
 import { readChain } from '../../trust/collect.ts';
@@ -38,12 +40,18 @@ export async function putInForce(directory: TimestampDirectory, speak: Speaker):
   const key = await openKeyFile(keyFile, directory.passphrase);
   // Its root was that of the CA when it was staged; the CA may have another one by now.
   const chain = checkedChain(await textOf(paths.nextTimestampChain), key);
-  const [formerDer = new Uint8Array()] = await readChain(paths.timestampChain);
-  const former = { line: certificateLine(await textOf(paths.timestampChain)), sha256: sha256(formerDer) };
+  const formerChain = await readChain(paths.timestampChain);
+  const former = {
+    line: certificateLine(pemOf(formerChain)),
+    sha256: sha256(formerChain[0] ?? new Uint8Array()),
+  };
   const isInForce = await sameChains(paths);
-  if (!isInForce) requireTrusted(await recordTrust(paths), await readChain(paths.nextTimestampChain));
+  if (!isInForce) {
+    requireTrusted(await recordTrust(paths), await readChain(paths.nextTimestampChain));
+    await requireKeyNotEnded(timestampSuccession(paths), key);
+  }
   try {
-    if (!isInForce) await keepFormer(paths);
+    if (!isInForce) await keepFormer(paths, formerChain);
     await replaceDurably(paths.timestampChain, utf8(chain));
     if (isKeyThere) {
       await replaceDurably(paths.timestampKey, await readLimited(paths.nextTimestampKey, 'the key'));
@@ -75,7 +83,7 @@ function requireTrusted({ root }: InstanceTrust, chain: readonly Uint8Array[]): 
   const entry = root.timestampAuthorities.find((one) => authorityKey(one) === authorityKey({ chain }));
   if (entry === undefined || isWithin(entry.window, now)) return;
   throw new CommandError('REFUSED', 'verifiers do not trust the staged certificate now: its time was ended', {
-    hint: 'Delete what is staged, tsa/next.pem and keys/tsa.next.key.pem, and stage another one.',
+    hint: 'Give it up with --discard, and stage another one.',
   });
 }
 
@@ -97,14 +105,18 @@ async function sameChains({ timestampChain, nextTimestampChain }: DataPaths): Pr
   return current !== undefined && next !== undefined && equalBytes(current, next);
 }
 
-async function keepFormer(paths: DataPaths): Promise<void> {
-  const { formerTimestampChains: folder, timestampChain, chain } = paths;
-  const [certificate = new Uint8Array()] = await readChain(timestampChain);
+const pemOf = (chain: readonly Uint8Array[]): string =>
+  chain.map((der) => encodePem('CERTIFICATE', der)).join('');
+
+/** Keeps the chain as it was read. */
+async function keepFormer(paths: DataPaths, former: readonly Uint8Array[]): Promise<void> {
+  const { formerTimestampChains: folder, chain } = paths;
+  const [certificate = new Uint8Array()] = former;
   const name = sha256(certificate).slice(0, 32);
   await makeDirectory(folder, paths.root);
   await shareOwner(folder, chain);
   const file = join(folder, `${name}.pem`);
-  await writeDurably(file, await readFile(timestampChain), 0o644);
+  await writeDurably(file, utf8(pemOf(former)), 0o644);
   await shareOwner(file, chain);
 }
 

@@ -55,11 +55,12 @@ export async function pendingKey(
   file: string,
   { passphrase }: TimestampDirectory,
   keyType: string | undefined,
+  toBeginAgain = 'delete that file',
 ): Promise<KeyObject | undefined> {
   if (await isMissing(file)) return undefined;
   if (keyType === undefined) return openKeyFile(file, passphrase);
   throw new CommandError('REFUSED', `this was begun already: ${file}`, {
-    hint: 'To go on with its key leave out --key-type; to begin again delete that file.',
+    hint: `To go on with its key leave out --key-type; to begin again ${toBeginAgain}.`,
   });
 }
 

@@ -2,12 +2,20 @@
 import type { KeyObject } from 'node:crypto';
 import { timestampCommonName } from '../../ca/timestamp-certificate.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
-import { equalBytes, utf8 } from '../../core/bytes.ts';
+import { utf8 } from '../../core/bytes.ts';
 import { shareOwner, writeDurably } from '../../storage/durable-file.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 import { isMissing } from '../../storage/read-whole.ts';
 import { readChain } from '../../trust/collect.ts';
 import { recordTrust } from '../../trust/ledger.ts';
+import {
+  discardSuccessor,
+  requireKeyNotEnded,
+  requireNothingStaged,
+  requireSwitchFinished,
+  timestampSuccession,
+} from '../../instance/successor.ts';
+import { discardAnswer } from '../program/discarded.ts';
 import { certificateLine } from '../ca/ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation } from '../program/invocation.ts';
@@ -25,6 +33,7 @@ import {
   changeTimestampDirectory,
   keepKey,
   newKey,
+  openKeyFile,
   passphraseWords,
   pendingKey,
   type TimestampDirectory,
@@ -35,6 +44,7 @@ interface RenewOptions extends TimestampOptions, Omit<CertificationOptions, 'ins
   /** The chain that was made of the request; true with the root key. */
   readonly stage?: string | true;
   readonly switch?: true;
+  readonly discard?: true;
 }
 
 /** A step of a renewal. Rejects with the typed error of what does not fit; nothing is in force then that was not. */
@@ -51,16 +61,21 @@ async function renewIn(directory: TimestampDirectory, options: RenewOptions, spe
     });
   const { csr } = options;
   if (options.switch === true) await putInForce(directory, speak);
+  else if (options.discard === true) await discard(directory, speak);
   else if (csr === undefined) await stage(options, directory, speak);
   else await ask(csr, options, directory, speak);
 }
 
 function checkStep(options: RenewOptions): void {
   const { stage: chain, csr, rootKey } = options;
+  const others = [rootKey, csr, chain, options.keyType, options.commonName, options.root];
   if (options.switch === true) {
-    const others = [rootKey, csr, chain, options.keyType, options.commonName, options.root];
-    if (others.every((option) => option === undefined)) return;
+    if ([...others, options.discard].every((option) => option === undefined)) return;
     throw usage('--switch stands alone', 'Stage the successor first, publish it, and then switch to it.');
+  }
+  if (options.discard === true) {
+    if (others.every((option) => option === undefined)) return;
+    throw usage('--discard stands alone', 'Give up the successor first, and then begin anew.');
   }
   if (chain === true ? rootKey === undefined : rootKey !== undefined)
     throw usage(
@@ -69,7 +84,7 @@ function checkStep(options: RenewOptions): void {
     );
   checkWays(
     chain === undefined || chain === true ? options : { ...options, install: chain },
-    'say what to do: --csr FILE and then --stage CHAIN, or --stage --root-key FILE; then --switch',
+    'say what to do: --csr FILE and then --stage CHAIN, or --stage --root-key FILE; then --switch; or --discard',
   );
 }
 
@@ -80,7 +95,7 @@ async function ask(
   speak: Speaker,
 ): Promise<void> {
   const { nextTimestampKey: file } = directory.paths;
-  await refuseStaged(directory);
+  await requireNothingStaged(timestampSuccession(directory.paths));
   const { key, keep } = await successorKey(options, directory);
   const pem = await requestFor(key, await nameOf(options, directory), directory);
   await keep();
@@ -93,7 +108,7 @@ async function ask(
 async function stage(options: RenewOptions, directory: TimestampDirectory, speak: Speaker): Promise<void> {
   const { paths } = directory;
   const file = options.stage === true ? undefined : options.stage;
-  await refuseStaged(directory);
+  await requireNothingStaged(timestampSuccession(paths));
   if (file !== undefined && (await isMissing(paths.nextTimestampKey)))
     throw new CommandError('REFUSED', `nothing was asked for: there is no ${paths.nextTimestampKey}`, {
       hint: 'Begin with --csr FILE: the key is made here, and the chain is the answer to its request.',
@@ -130,22 +145,10 @@ function report(chain: string, options: RenewOptions, { paths }: TimestampDirect
   );
 }
 
-async function refuseStaged({ data, paths }: TimestampDirectory): Promise<void> {
-  if (await isMissing(paths.nextTimestampChain)) return;
-  const [next] = await readChain(paths.nextTimestampChain);
-  const [current] = await readChain(paths.timestampChain);
-  const isInForce = equalBytes(next ?? new Uint8Array(), current ?? new Uint8Array(1));
-  throw new CommandError(
-    'REFUSED',
-    isInForce
-      ? 'the last switch was interrupted'
-      : `a successor is staged already: ${paths.nextTimestampChain}`,
-    {
-      hint: isInForce
-        ? `Finish it: mayfly tsa renew --data ${quotedPath(data)} --switch`
-        : `Switch to it with --switch. To give it up, delete that file and ${paths.nextTimestampKey}; if it was published, it stays trusted until its window is ended.`,
-    },
-  );
+async function discard({ data, paths, passphrase }: TimestampDirectory, speak: Speaker): Promise<void> {
+  const open = (file: string): Promise<KeyObject> => openKeyFile(file, passphrase);
+  const discarded = await discardSuccessor(timestampSuccession(paths), open);
+  speak.answer(...discardAnswer(discarded, data));
 }
 
 /** `keep` writes the key if it is new: not before what is asked for was found to be possible. */
@@ -154,8 +157,13 @@ async function successorKey(
   directory: TimestampDirectory,
 ): Promise<{ key: KeyObject; keep: () => Promise<void> }> {
   const { nextTimestampKey, timestampKey } = directory.paths;
-  const pending = await pendingKey(nextTimestampKey, directory, keyType);
-  if (pending !== undefined) return { key: pending, keep: () => Promise.resolve() };
+  const pending = await pendingKey(nextTimestampKey, directory, keyType, 'give it up with --discard');
+  if (pending !== undefined) {
+    const succession = timestampSuccession(directory.paths);
+    await requireSwitchFinished(succession, pending);
+    await requireKeyNotEnded(succession, pending);
+    return { key: pending, keep: () => Promise.resolve() };
+  }
   const key = await newKey(directory, keyType, timestampKey);
   return { key, keep: () => keepKey(nextTimestampKey, key, directory) };
 }

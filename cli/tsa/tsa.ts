@@ -69,6 +69,7 @@ export const register: RegisterCommand = (program) => {
       'stage the chain that was made of the request, or one that --root-key makes: it is published and signs nothing',
     )
     .option('--switch', 'put the staged one in force from the next start of the service')
+    .option('--discard', 'give up what is staged or asked for: its time ends, its chain and key are removed')
     .requiredOption('--data <dir>', SAYS.data)
     .option('--root-key <file>', SAYS.rootKey)
     .option('--root-passphrase-file <file>', SAYS.rootPassphraseFile)

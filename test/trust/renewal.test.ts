@@ -7,6 +7,10 @@ import { sign } from '../../cli/ca/ca-sign.ts';
 import { endTrust } from '../../cli/trust/trust-end.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { toHex } from '../../core/bytes.ts';
+import { parseCertificate } from '../../core/certificate.ts';
+import { isMissing } from '../../storage/read-whole.ts';
+import { readChain } from '../../trust/collect.ts';
+import { readTrust } from '../../trust/ledger.ts';
 import { decodePem } from '../../core/pem.ts';
 import { openAuthority } from '../../service/open-authority.ts';
 import { sha256 } from '../support/parsers.ts';
@@ -117,6 +121,80 @@ describe('renewing a CA: before, during and after', function () {
     expect(stolen.chain[0]).to.deep.equal(before.chain[0]);
     expect(await judge(stolen, root, true)).to.include({ ok: false, fault: 'trust' });
     expect(stockComplaint(stolen, root)).not.to.equal(undefined);
+  });
+
+  it('leads from a stolen successor to another key alone', async () => {
+    await run({ stage: await signRequest() });
+    const [stolen = new Uint8Array()] = await readChain(ca.paths.nextChain);
+    const key = parseCertificate(stolen).spki;
+    const staged = {
+      chain: await readFile(ca.paths.nextChain),
+      key: await readFile(ca.paths.nextIntermediateKey),
+    };
+    const again = (): Promise<unknown> => failureOf(run({ csr: ca.path('another.pem') }));
+    expect(String(await again())).to.match(/staged already/);
+    const words = { data: ca.data, ca: toHex(sha256(stolen)), at: 'now', reason: 'compromise' };
+    await endTrust(words, listener());
+    await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));
+    // Somebody removes the chain alone: its key is not certified again.
+    await rm(ca.paths.nextChain);
+    expect(String(await again())).to.match(/time of the key that waits was ended/);
+    expect(String(await failureOf(run({ stage: ca.path('chain.pem') })))).to.match(/was ended/);
+    expect(String(await failureOf(run({ install: ca.path('chain.pem') })))).to.match(/was ended/);
+    await writeFile(ca.paths.nextChain, staged.chain);
+    expect(await run({ discard: true })).to.include(toHex(sha256(stolen)));
+    for (const file of [ca.paths.nextChain, ca.paths.nextIntermediateKey])
+      expect(await isMissing(file), file).to.equal(true);
+    expect(String(await failureOf(run({ discard: true })))).to.match(/nothing is staged/);
+    const before = await ca.sign();
+    await run({ stage: await signRequest() });
+    await run({ switch: true });
+    const after = await ca.sign();
+    expect(parseCertificate(after.chain[0] ?? new Uint8Array()).spki).not.to.deep.equal(key);
+    await expectAccepted(await ca.trustedRoot(), { before, after });
+    // The thief issues with it.
+    await writeFile(ca.paths.chain, staged.chain);
+    await writeFile(ca.paths.intermediateKey, staged.key);
+    const theirs = await ca.sign();
+    const { root } = await readTrust(ca.paths);
+    expect(await judge(theirs, root, true)).to.include({ ok: false, fault: 'trust' });
+  });
+
+  it('gives up what was staged with all of its windows, whatever was recorded of it', async () => {
+    const chain = await signRequest();
+    // Staged, and the crash came before it was recorded.
+    await copyFile(chain, ca.paths.nextChain);
+    await run({ discard: true });
+    const { root, inForce } = await readTrust(ca.paths);
+    const [given, ...more] = root.certificateAuthorities.filter(({ window }) => window.end !== undefined);
+    expect([given?.chain[0], more.length]).to.deep.equal([(await readChain(chain))[0], 0]);
+    expect(given?.window.end).to.equal(given?.window.start);
+    expect(inForce.certificateAuthorities.map(({ window }) => window.end)).to.deep.equal([undefined]);
+    // A key whose request was never answered.
+    await run({ csr: ca.path('another.pem') });
+    await run({ discard: true });
+    expect(await isMissing(ca.paths.nextIntermediateKey)).to.equal(true);
+  });
+
+  it('takes no key away that is in force, and names the chain before it when it is finished', async () => {
+    const former = await issuingOf();
+    const chain = await signRequest();
+    await run({ stage: chain });
+    const { paths } = ca;
+    await mkdir(paths.formerChains);
+    await copyFile(paths.chain, join(paths.formerChains, `${former.slice(0, 32)}.pem`));
+    await copyFile(chain, paths.chain);
+    for (const step of [{ csr: ca.path('another.pem'), keyType: 'p384' }, { discard: true as const }])
+      expect(String(await failureOf(run(step)))).to.match(/last switch was interrupted/);
+    // Its time may have ended meanwhile: it can be finished, and followed.
+    await endTrust(
+      { data: ca.data, ca: await issuingOf(), at: 'now', reason: 'compromise', inForce: true },
+      listener(),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));
+    expect(await run({ switch: true })).to.include(`--ca ${former}`);
+    expect(await isMissing(paths.nextIntermediateKey)).to.equal(true);
+    await run({ install: await signRequest() });
   });
 
   it('says whom it breaks when both steps are one', async () => {

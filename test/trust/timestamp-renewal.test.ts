@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cp } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { renew } from '../../cli/tsa/tsa-renew.ts';
 import { endTrust } from '../../cli/trust/trust-end.ts';
@@ -117,6 +117,34 @@ describe('renewing the key for timestamps: before, during and after', function (
     const root = await ca.trustedRoot();
     await accepts(root, { before, after });
     await refuses(root, doubtful, /is trusted from .* until .*, not at/);
+  });
+
+  it('leads from a stolen successor to another key alone', async () => {
+    await stage();
+    const chain = await readChain(ca.paths.nextTimestampChain);
+    const kept = await readFile(ca.paths.nextTimestampChain);
+    const stolen = toHex(sha256(chain[0] ?? new Uint8Array()));
+    await endTrust({ data: ca.data, tsa: stolen, at: 'now', reason: 'compromise' }, listener());
+    await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));
+    const csr = (): Promise<string> => run({ csr: ca.path('another.pem') });
+    expect(String(await failureOf(csr()))).to.match(/staged already/);
+    await rm(ca.paths.nextTimestampChain);
+    for (const again of [csr, stage])
+      expect(String(await failureOf(again()))).to.match(/time of the key that waits was ended/);
+    await writeFile(ca.paths.nextTimestampChain, kept);
+    expect(String(await failureOf(run({ discard: true, csr: 'x' })))).to.match(/--discard stands alone/);
+    expect(await run({ discard: true })).to.include(stolen);
+    expect(String(await failureOf(run({ discard: true })))).to.match(/nothing is staged/);
+    const before = await ca.sign();
+    await stage();
+    await run({ switch: true });
+    expect(await certificateOf()).not.to.equal(stolen);
+    const root = await ca.trustedRoot();
+    await accepts(root, { before, after: await ca.sign() });
+    const given = root.timestampAuthorities.filter(({ window }) => window.end === window.start);
+    expect(given.map(({ chain: [first] }) => toHex(sha256(first ?? new Uint8Array())))).to.deep.equal([
+      stolen,
+    ]);
   });
 
   it('puts nothing in force that verifiers trust no more', async () => {
