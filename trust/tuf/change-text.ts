@@ -1,16 +1,14 @@
 /** Says in words what a change of a repository does: for those who sign it. */
-import { hash } from 'node:crypto';
 import type { Root } from '@tufjs/models';
-import { FormatError } from '../../core/errors.ts';
-import { differencesOf } from '../differences.ts';
-import { parseTrustedRoot } from '../format/trusted-root.ts';
 import { keysOf, type RoleKeys } from './new-metadata.ts';
 import { ROLES, type RoleName } from './roles.ts';
 import type { StagedChange } from './staged-change.ts';
-import { targetDifferences } from './target-contents.ts';
+import { ownMember, targetDifferences } from './target-contents.ts';
+import { contentLines, meaningChanges, targetSentences } from './target-text.ts';
 import { shortId } from './tuf-key.ts';
 
-/** One sentence a line. */
+/** One line each: what changes from what the file says was in force, and then all that holds afterwards, as that part of the file is the word of
+ * the server alone. */
 export const describeChange = (change: StagedChange): readonly string[] => [
   ...rootLines(change),
   ...targetsLines(change),
@@ -48,39 +46,19 @@ function keyLines(role: RoleName, old: Root, now: Root): string[] {
 const idsNotIn = (these: RoleKeys, those: RoleKeys): string[] =>
   these.keys.map(({ keyID }) => keyID).filter((id) => !those.keys.some(({ keyID }) => keyID === id));
 
-const WORDS = { new: 'is new', gone: 'is no longer there', changed: 'changes' } as const;
-
 function targetsLines({ before, targets, files }: StagedChange): string[] {
-  if (targets === undefined) return [];
+  if (targets === undefined) return ['Targets: stay as they are.'];
   const [old, now] = [before.targets.signed, targets.signed];
-  const differences = [...targetDifferences(old.targets, now.targets)];
+  const names = [...targetDifferences(old.targets, now.targets).keys()];
   return [
     `Targets: version ${old.version} becomes ${now.version}, and ends on ${now.expires} instead of ${old.expires}.`,
-    ...differences.flatMap(([name, how]) => [
-      `  ${name} ${WORDS[how]}${sumOf(files.get(name))}.`,
-      ...(name === TRUSTED_ROOT ? trustLines(before.files.get(name), files.get(name)) : []),
+    ...names.flatMap((name) => [
+      ...targetSentences(name, ownMember(old.targets, name), ownMember(now.targets, name)).map(
+        (sentence) => `  ${sentence}`,
+      ),
+      ...meaningChanges(name, before.files, files).map((sentence) => `    - ${sentence}`),
     ]),
-    ...(differences.length === 0 ? ['  Clients get the same files as before.'] : []),
+    ...(names.length === 0 ? ['  Clients get the same files as before.'] : []),
+    ...contentLines(files),
   ];
 }
-
-const TRUSTED_ROOT = 'trusted_root.json';
-
-/** What it does to those who verify; nothing where one of the two is no trusted root that we can read. */
-function trustLines(before: string | undefined, after: string | undefined): string[] {
-  try {
-    const [a, b] = [before, after].map((text) => parseTrustedRoot(text ?? ''));
-    if (a === undefined || b === undefined) return [];
-    const differences = differencesOf(
-      { root: a, name: 'what is in force' },
-      { root: b, name: 'the new one' },
-    );
-    return differences.map(({ sentence }) => `    - ${sentence}`);
-  } catch (error) {
-    if (error instanceof FormatError) return [];
-    throw error;
-  }
-}
-
-const sumOf = (text: string | undefined): string =>
-  text === undefined ? '' : ` (SHA-256 ${hash('sha256', text, 'hex')})`;

@@ -18,6 +18,8 @@ import { TufError } from './tuf-error.ts';
 /** What became of an import. */
 export interface Imported {
   readonly repository: Repository;
+  /** In force before. */
+  readonly replaced: Repository;
   /** False when all of it was in force already. */
   readonly isNew: boolean;
 }
@@ -39,7 +41,7 @@ export async function importChange(
     const root = nextRoot(repository, change.root, now);
     const targets = nextTargets(repository, root, change.targets, now);
     const isNew = root !== repository.root || targets !== repository.targets;
-    if (!isNew) return { repository, isNew };
+    if (!isNew) return { repository, replaced: repository, isNew };
     const signer = signers.find(({ publicKey }) => isOnlineKey(root, publicKey));
     if (signer === undefined) throw noOnlineKey();
     const before = hasOtherOnlineKeys(repository.root.signed, root.signed) ? undefined : repository;
@@ -50,7 +52,7 @@ export async function importChange(
     const targetFiles = targets === repository.targets ? targetBytes(repository) : filesOf(change);
     requirePublishable(directory, { root, targets, ...signed }, targetFiles);
     await publish(directory, { root, targets, targetFiles, ...signed });
-    return { repository: await requireRepository(directory), isNew };
+    return { repository: await requireRepository(directory), replaced: repository, isNew };
   });
 }
 

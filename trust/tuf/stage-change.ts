@@ -44,7 +44,7 @@ export function stageChange(
   const files = new Map([...request.contents].map(([name, { text }]) => [name, text]));
   const { root, targets } = repository;
   return {
-    before: { root, targets, files: textsOf(repository) },
+    before: stateOf(repository),
     root: isRootNew ? newRoot(root.signed.version + 1, keys, now) : undefined,
     targets: isTargetsNew
       ? newTargets(nextVersion(targets.signed.version, now), request.contents, now)
@@ -52,6 +52,13 @@ export function stageChange(
     files: isTargetsNew ? files : new Map(),
   };
 }
+
+/** What is in force, as a change has it. */
+export const stateOf = (repository: Repository): StagedChange['before'] => ({
+  root: repository.root,
+  targets: repository.targets,
+  files: textsOf(repository),
+});
 
 const textsOf = (repository: Repository): ReadonlyMap<string, string> =>
   new Map([...targetBytes(repository)].map(([name, bytes]) => [name, Buffer.from(bytes).toString()]));

@@ -50,12 +50,16 @@ export function targetDifferences(
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const differences = new Map<string, 'new' | 'gone' | 'changed'>();
   for (const name of names) {
-    const [old, now] = [before[name], after[name]];
+    const [old, now] = [ownMember(before, name), ownMember(after, name)];
     if (old === undefined || now === undefined) differences.set(name, old === undefined ? 'new' : 'gone');
     else if (!old.equals(now)) differences.set(name, 'changed');
   }
   return differences;
 }
+
+/** The member of that name, and not what every object has. */
+export const ownMember = <T>(members: Readonly<Record<string, T>>, name: string): T | undefined =>
+  Object.hasOwn(members, name) ? members[name] : undefined;
 
 /** What would be different in `signed` if it described `contents`. */
 export const differencesFrom = (signed: Targets, contents: TargetContents): TargetDifferences =>
@@ -67,5 +71,5 @@ export const describeTargets = (contents: TargetContents): Record<string, Target
 
 /** What metadata says that a target is for; undefined where it says nothing that clients know. */
 export function usageOf({ custom }: TargetFile): JsonValue | undefined {
-  return (custom as Readonly<Record<string, JsonValue>>)['sigstore'];
+  return ownMember(custom as Readonly<Record<string, JsonValue>>, 'sigstore');
 }

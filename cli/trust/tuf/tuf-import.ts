@@ -9,7 +9,8 @@ import { isMissing } from '../../../storage/read-whole.ts';
 import { describeChange } from '../../../trust/tuf/change-text.ts';
 import { importChange } from '../../../trust/tuf/import-change.ts';
 import { isOnlineKey } from '../../../trust/tuf/online-metadata.ts';
-import { mergeSignatures, rootOf } from '../../../trust/tuf/staged-change.ts';
+import { stateOf } from '../../../trust/tuf/stage-change.ts';
+import { mergeSignatures, rootOf, type StagedChange } from '../../../trust/tuf/staged-change.ts';
 import type { Repository } from '../../../trust/tuf/repository.ts';
 import type { Speaker } from '../../program/command.ts';
 import { readSecret } from '../../program/input-file.ts';
@@ -34,9 +35,10 @@ export async function importTuf(
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const keys = await openTufOnlineKeys(paths, rootOf(change), passphrase);
   const signers = keys.opened.map(({ signer }) => signer);
-  const { repository, isNew } = await importChange(paths.tuf, change, signers, Date.now());
+  const { repository, replaced, isNew } = await importChange(paths.tuf, change, signers, Date.now());
   const movedKey = await moveOnlineKey(paths, keys.opened, repository);
-  const changes = isNew ? describeChange(change) : [];
+  // Not from what the file says was in force: that may be older, or somebody's invention.
+  const changes = isNew ? describeChange(publishedFrom(replaced, repository, change)) : [];
   const root = rootOfRepository(repository);
   const lines = [
     ...(isNew ? ['Published:', ...changes] : ['All of it is published already; nothing was changed.']),
@@ -56,6 +58,14 @@ export async function importTuf(
   speak.answer({ published: isNew, changes, root, versions: versionsOf(repository) }, lines.join('\n'));
   return undefined;
 }
+
+/** The part of `change` that was not in force already, from what was. */
+const publishedFrom = (replaced: Repository, repository: Repository, change: StagedChange): StagedChange => ({
+  before: stateOf(replaced),
+  root: repository.root.signed.version === replaced.root.signed.version ? undefined : change.root,
+  targets: repository.targets.signed.version === replaced.targets.signed.version ? undefined : change.targets,
+  files: change.files,
+});
 
 const versionsOf = ({
   root,

@@ -10,6 +10,7 @@ import {
   parseStagedChange,
   type StagedChange,
 } from '../../../trust/tuf/staged-change.ts';
+import { unreadableTargets } from '../../../trust/tuf/target-text.ts';
 import { shortId, tufKey } from '../../../trust/tuf/tuf-key.ts';
 import { CommandError, type Speaker } from '../../program/command.ts';
 import { readLimited, readSecret } from '../../program/input-file.ts';
@@ -36,6 +37,7 @@ export async function signTuf(
     );
     return undefined;
   }
+  requireMeaning(staged);
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const signer = await loadKeyFile(await readLimited(options.key, '--key'), passphrase);
   const signed = await signChange(staged, signer);
@@ -52,6 +54,15 @@ export async function signTuf(
   ];
   speak.answer({ changes, keyId, missing: missingText(signed) ?? null }, lines.join('\n'));
   return undefined;
+}
+
+/** What cannot be shown in words is not signed by this command. */
+function requireMeaning({ targets, files }: StagedChange): void {
+  const [unreadable] = targets === undefined ? [] : unreadableTargets(files);
+  if (unreadable === undefined) return;
+  throw new CommandError('REFUSED', `this is not signed: ${unreadable}`, {
+    hint: 'Use the version of Mayfly that the server has. When it is the same, the server is not what you think it is.',
+  });
 }
 
 const rest = (change: StagedChange): readonly string[] => [

@@ -1,0 +1,176 @@
+import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { generateKey } from '../../../signers/key-types.ts';
+import { localSigner } from '../../../signers/local-signer.ts';
+import { describeChange } from '../../../trust/tuf/change-text.ts';
+import { encodeSigningConfig, type SigningConfig } from '../../../trust/format/signing-config.ts';
+import { createRepository } from '../../../trust/tuf/create-repository.ts';
+import { signMetadata } from '../../../trust/tuf/metadata.ts';
+import { keysOf, newRoot } from '../../../trust/tuf/new-metadata.ts';
+import { stageChange, stateOf } from '../../../trust/tuf/stage-change.ts';
+import {
+  encodeStagedChange,
+  parseStagedChange,
+  type StagedChange,
+} from '../../../trust/tuf/staged-change.ts';
+import type { TargetContents } from '../../../trust/tuf/target-contents.ts';
+import { tufKey } from '../../../trust/tuf/tuf-key.ts';
+import { unreadableTargets } from '../../../trust/tuf/target-text.ts';
+import { projectRoot } from '../../support/project-root.ts';
+import { removeScratch, scratchDirectory, testRepository } from './support/repository.ts';
+
+const shape = (name: string): string =>
+  readFileSync(join(projectRoot, `test/vectors/trust-shapes/${name}/trusted_root.json`), 'utf8');
+
+const service = (url: string): SigningConfig['certificateAuthorities'][number] => ({
+  url,
+  majorApiVersion: 1,
+  operator: 'example.org',
+  window: { start: 0 },
+});
+const signing = (...urls: readonly string[]): string =>
+  encodeSigningConfig({
+    certificateAuthorities: urls.map(service),
+    openidProviders: [],
+    artifactLogs: [],
+    timestampAuthorities: [],
+  });
+const USAGE = { usage: 'CTFE', status: 'Active', uri: 'https://log.test' } as const;
+const targets = (over: Readonly<Record<string, string>> = {}): TargetContents =>
+  new Map([
+    ['trusted_root.json', { text: over['root'] ?? shape('ca-only') }],
+    ['signing_config.v0.2.json', { text: over['signing'] ?? signing('https://ca.example.org') }],
+    ['ctfe.pub', { text: 'a key\n', usage: USAGE }],
+  ]);
+
+const NO_EDITS = { add: [], remove: [] };
+
+/** The change of a repository with the targets `before` to `after`, as it comes out of its file. */
+async function changeOf(before: TargetContents, after: TargetContents, renew = false): Promise<StagedChange> {
+  const now = Date.now();
+  const [rootKey, onlineKey] = [await generateKey('p256'), await generateKey('p256')];
+  const directory = join(scratchDirectory(), 'tuf');
+  const repository = await createRepository(directory, {
+    rootKey,
+    onlineKey,
+    contents: before,
+    now: now - 10_000,
+  });
+  const staged = stageChange(repository, { contents: after, root: NO_EDITS, targets: NO_EDITS, renew }, now);
+  if (staged === undefined) throw new Error('nothing would change');
+  return parseStagedChange(encodeStagedChange(staged));
+}
+
+const textOf = (change: StagedChange): string => describeChange(change).join('\n');
+
+describe('trust/tuf/change-text', () => {
+  afterEach(removeScratch);
+
+  it('says all that holds afterwards, also where the file says that it was in force before', async () => {
+    const evil = targets({ root: shape('rekor1-tsa') });
+    const change = await changeOf(evil, evil, true);
+    const text = textOf(change);
+    expect(text).to.include('Clients get the same files as before.');
+    for (const [name, { text: file }] of evil)
+      expect(text).to.include(`    ${hash('sha256', file, 'hex')}  ${name}\n`);
+    expect(text).to.match(
+      /What trusted_root\.json trusts then:\n {4}CA .*, from .*\n {8}SHA-256 of its certificate [0-9a-f]{64}/,
+    );
+    expect(text)
+      .to.match(/ {4}timestamp authority /)
+      .and.to.match(/ {4}artifact log .*\n {8}id .*, SHA-256 of its key /);
+
+    // A root that its own key signed, and under it whatever the server likes.
+    const forger = localSigner(await generateKey('p256'));
+    const key = { keys: [tufKey(forger.publicKey)], threshold: 1 };
+    const root = newRoot(1, { ...keysOf(change.before.root.signed), root: key, targets: key }, Date.now());
+    const forged = { ...change, before: { ...change.before, root } };
+    await signMetadata(root, forger);
+    await signMetadata(forged.before.targets, forger);
+    expect(textOf(parseStagedChange(encodeStagedChange(forged)))).to.include(
+      hash('sha256', shape('rekor1-tsa'), 'hex'),
+    );
+  });
+
+  it('names every entry of the new root, also a second one for the same CA, and the key of each log', async () => {
+    const json = JSON.parse(shape('ca-only')) as {
+      certificateAuthorities: { validFor: { end?: string } }[];
+      ctlogs: { publicKey: { rawBytes: string } }[];
+    };
+    const [first] = json.certificateAuthorities;
+    json.certificateAuthorities.push(structuredClone(first ?? { validFor: {} }));
+    if (first !== undefined) first.validFor.end = '2026-11-01T00:00:00Z';
+    const other = localSigner(await generateKey('p256')).publicKey;
+    for (const { publicKey } of json.ctlogs) publicKey.rawBytes = Buffer.from(other).toString('base64');
+    const change = await changeOf(targets(), targets({ root: JSON.stringify(json) }));
+    const text = textOf(change);
+    // Where such a root cannot be read, that is said instead.
+    if (unreadableTargets(change.files).length > 0)
+      expect(text).to.include('ATTENTION: trusted_root.json cannot be read');
+    else {
+      expect(text.match(/^ {4}CA .*\n {8}SHA-256 of its certificate /gm)).to.have.length(2);
+      expect(text).to.include(hash('sha256', other, 'hex'));
+    }
+  });
+
+  it('says loudly that a root or a signing config cannot be read, and what is new where only the old one cannot', async () => {
+    const unknown = JSON.stringify({ ...(JSON.parse(shape('rekor1-tsa')) as object), comment: 1 });
+    for (const [part, name] of [
+      ['root', 'trusted_root.json'],
+      ['signing', 'signing_config.v0.2.json'],
+    ] as const) {
+      const change = await changeOf(targets(), targets({ [part]: unknown }));
+      expect(textOf(change)).to.include(`ATTENTION: ${name} cannot be read`);
+      expect(unreadableTargets(change.files).join()).to.include(`${name} cannot be read`);
+      const back = await changeOf(targets({ [part]: unknown }), targets());
+      expect(textOf(back))
+        .to.include('what is in force cannot be compared with')
+        .and.to.not.include('ATTENTION');
+      expect(unreadableTargets(back.files)).to.deep.equal([]);
+    }
+    const gone = await changeOf(targets(), new Map([['ctfe.pub', { text: 'a key\n' }]]));
+    expect(textOf(gone)).to.include('ATTENTION: there is no trusted_root.json');
+    expect(unreadableTargets(gone.files)).to.deep.equal(['there is no trusted_root.json']);
+  });
+
+  it('says where clients would send their identity tokens', async () => {
+    const change = await changeOf(
+      targets(),
+      targets({ signing: signing('https://evil.example.org', 'https://x.test') }),
+    );
+    const text = textOf(change);
+    expect(text).to.include(
+      '    - new for signing: CA https://evil.example.org of example.org, version 1, from 1970',
+    );
+    expect(text).to.include('    - no longer for signing: CA https://ca.example.org');
+    const [a, b] = [signing('https://a.test', 'https://b.test'), signing('https://b.test', 'https://a.test')];
+    const reordered = await changeOf(targets({ signing: a }), targets({ signing: b }));
+    expect(textOf(reordered)).to.include('stand in another order');
+  });
+
+  it('says what a file is for where only that changes', async () => {
+    const ended = new Map([
+      ...targets(),
+      ['ctfe.pub', { text: 'a key\n', usage: { ...USAGE, status: 'Expired' } }],
+    ]) as TargetContents;
+    const text = textOf(await changeOf(ended, targets()));
+    expect(text).to.include(
+      'What ctfe.pub is for changes: older tools read usage CTFE, status Active, uri https://log.test, and read usage CTFE, status Expired, uri https://log.test before.',
+    );
+    expect(text).to.not.include('ctfe.pub changes (SHA-256');
+  });
+
+  it('takes a target for no member that every object has', async () => {
+    const change = await changeOf(targets(), new Map([...targets(), ['constructor', { text: 'x' }]]));
+    expect(textOf(change)).to.match(/ {2}constructor is new \(SHA-256 [0-9a-f]{64}\)\./);
+  });
+
+  it('describes a change from another state than its own, too', async () => {
+    const made = await testRepository();
+    const change = await changeOf(targets(), targets({ signing: signing('https://b.test') }));
+    const text = textOf({ ...change, before: stateOf(await made.read()) });
+    expect(text).to.include('trusted_root.json changes').and.to.include('signing_config.v0.2.json is new');
+  });
+});
