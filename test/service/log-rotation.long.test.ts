@@ -334,6 +334,7 @@ describe('docs/rotation.md: logs', function () {
       await start();
       await ask(await emailToken({ issuer }));
       await service?.close();
+      ok(await run('trust', 'export', '--data', data, '--out', 'trust'));
       await rm(data, { recursive: true });
       cpSync(join(cwd, 'backup'), data, { recursive: true });
       const TIME = `${new Date(Date.now() + 2000).toISOString().slice(0, 19)}Z`;

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { copyFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { rfc3339 } from '../../../core/clock.ts';
 import { decodePem, encodePem } from '../../../core/pem.ts';
-import { parseTrustedRoot } from '../../../trust/format/trusted-root.ts';
+import { parseTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
+import { failureOf } from '../../support/failure.ts';
 import { documentedBlocks, runBlock } from '../../support/documented-blocks.ts';
 import {
   judge,
@@ -107,7 +108,7 @@ describe('docs/rotation.md, to the letter', function () {
   });
 
   it('a restored backup: what was recorded since comes back from what was handed out', async () => {
-    const [take = ''] = await documentedBlocks(PAGE, 'A backup was restored');
+    const [take = ''] = await documentedBlocks(PAGE, 'A restored backup');
     await cp(ca.data, ca.path('backup'), { recursive: true });
     const old = await ca.sign();
     const former = await fingerprint();
@@ -122,6 +123,10 @@ describe('docs/rotation.md, to the letter', function () {
     await rm(ca.data, { recursive: true });
     await cp(ca.path('backup'), ca.data, { recursive: true });
     expect((await ca.trustedRoot()).certificateAuthorities).to.have.length(1);
+    const exportTo =
+      'mayfly trust export --data /var/lib/mayfly --public-url https://ca.example.com --out trust';
+    const early = await failureOf(run(exportTo));
+    expect(String(early), 'before the import').to.include('which this instance does not know');
     const said = await run(take);
     expect(said).to.match(/Taken, to be trusted beside our own:\n +CA .*intermediate 2/);
     const root = await ca.trustedRoot();
@@ -129,5 +134,45 @@ describe('docs/rotation.md, to the letter', function () {
     expect(root.certificateAuthorities.map(({ window }) => window.end)).to.include(Date.UTC(2027, 0, 1));
     await copyFile(ca.path('trust/trusted_root.json'), ca.path('again.json'));
     expect(await run(take)).to.match(/^Nothing is new/);
+    await run(exportTo);
+  });
+
+  it('a lost disk without its logs: a new directory trusts all that was trusted, and no more', async () => {
+    const old = await ca.sign();
+    const former = await fingerprint();
+    await run(`mayfly ca renew --data /var/lib/mayfly --csr request.pem
+      mayfly ca sign request.pem --root root.pem --root-key root.key.pem --out chain.pem
+      mayfly ca renew --data /var/lib/mayfly --install chain.pem`);
+    const renewed = await ca.sign();
+    const [end = ''] = await documentedBlocks(PAGE, 'The end of a window');
+    await run(end, { FINGERPRINT: former });
+    await run('mayfly trust export --data /var/lib/mayfly --public-url https://ca.example.com --out trust');
+    const lost = await ca.trustedRoot();
+    await rename(ca.data, ca.path('lost'));
+    await writeFile(ca.path('pass'), 'secret\n', { mode: 0o600 });
+    const values = {
+      'ca.example.com/log/2026b': 'next.example.com/log/2026',
+      NEW: 'new',
+      'DIR/': 'lost/',
+      '/run/secrets/mayfly': 'pass',
+    };
+    const blocks = await documentedBlocks('keys-and-backups.md', 'Backup and restore');
+    await run(blocks.find((block) => block.includes('init --data NEW')) ?? 'false', values);
+    const [take = ''] = await documentedBlocks(PAGE, 'A lost disk');
+    const isExport = (line: string): boolean => line.startsWith('mayfly trust export');
+    const early = await failureOf(run(take.split('\n').filter(isExport).join('\n'), values));
+    expect(String(early), 'before the import').to.include('which this instance does not know');
+    await run(take, values);
+    const moved = RenewableInstance.at(scratch, 'new', 'secret');
+    const young = await moved.sign();
+    const root = parseTrustedRoot(await readFile(ca.path('trust/trusted_root.json'), 'utf8'));
+    await expectAccepted(root, { old, renewed, young });
+    expect(root.certificateLogs).to.have.length(2);
+    expect(root.timestampAuthorities).to.have.length(2);
+    const ends = ({ certificateAuthorities }: TrustedRoot): unknown[] =>
+      certificateAuthorities.map(({ window }) => window.end ?? 'open').sort();
+    expect(ends(root))
+      .to.deep.equal(ends(lost))
+      .and.to.include(Date.UTC(2027, 0, 1));
   });
 });
