@@ -95,6 +95,9 @@ function nextRoot(
   return onlySigned('root', root, [old.signed, root.signed]);
 }
 
+/** Milliseconds by which the clock of the machine where a change was staged may be ahead. */
+const CLOCK_TOLERANCE = 86_400_000;
+
 function nextTargets(
   repository: Repository,
   root: MetadataOf<'root'>,
@@ -114,6 +117,11 @@ function nextTargets(
     throw refused(
       `its targets have version ${version}, and those in force ${last}`,
       'Stage the change again: versions only rise.',
+    );
+  if (version > Math.max(last + 1, Math.floor((now + CLOCK_TOLERANCE) / 1000)))
+    throw refused(
+      `its targets have version ${version}, which the clock does not reach for more than a day`,
+      'Set the clock of the machine on which it is staged right, and stage the change again: only a higher version could follow that one.',
     );
   requireSigned('targets', targets, [root]);
   requireEnd('targets', targets, now);

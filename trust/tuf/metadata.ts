@@ -10,6 +10,7 @@ import {
   type Timestamp,
 } from '@tufjs/models';
 import { toHex, utf8 } from '../../core/bytes.ts';
+import { rfc3339 } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 import type { Signer } from '../../signers/signer.ts';
@@ -71,7 +72,8 @@ function check(signed: Root | Targets | Snapshot | Timestamp): void {
   const { version, expires } = signed;
   if (!Number.isSafeInteger(version) || version < 1)
     throw malformed(signed.type, 'its version is no number from 1 on');
-  if (Number.isNaN(Date.parse(expires))) throw malformed(signed.type, 'its end is no time');
+  // The one form that every client reads. JavaScript alone would take nearly any text.
+  if (rfc3339(Date.parse(expires)) !== expires) throw malformed(signed.type, 'its end is no time');
   if (signed instanceof Targets && signed.delegations !== undefined)
     throw malformed('targets', 'it has delegations');
   if (!(signed instanceof Root)) return;

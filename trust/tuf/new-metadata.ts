@@ -36,7 +36,7 @@ export function nextVersion(last: number | undefined, now: number): number {
   const version = Math.max((last ?? 0) + 1, Math.floor(now / 1000));
   if (Number.isSafeInteger(version)) return version;
   throw new TufError('TUF_REFUSED', `there is no version after ${last ?? 0}`, {
-    hint: 'Give the repository another online key: `mayfly trust tuf stage --new-online-key`. Versions begin anew with it.',
+    hint: 'Give the repository another online key: `mayfly trust tuf stage --new-online-key`. Versions of snapshot and timestamp begin anew with it; those of targets do not.',
   });
 }
 

@@ -269,6 +269,47 @@ describe('trust/tuf', () => {
     }
   });
 
+  it('publishes no end that another client could not read, and no version of targets that the clock never reaches', async () => {
+    const made = await testRepository(Date.now() - DAY);
+    const online = [localSigner(made.onlineKey)];
+    const signedWith = async (over: Readonly<Record<string, unknown>>): Promise<StagedChange> => {
+      const staged = stageChange(await made.read(), request(), Date.now()) ?? fail();
+      Object.assign(staged.targets?.signed ?? fail(), over);
+      return signChange(staged, localSigner(made.rootKey));
+    };
+    for (const expires of [
+      '2028-11-28 (any text\nof several lines)',
+      '2028-11-28',
+      '2028-11-28T00:00:00',
+      '2028-11-28T00:00:00.000Z',
+      '2028-11-28T00:00:00+00:00',
+      '2028-11-28t00:00:00z',
+      '2028-02-30T00:00:00Z',
+      '+012028-11-28T00:00:00Z',
+      '',
+    ]) {
+      const change = await signedWith({ expires });
+      expect(() => parseStagedChange(encodeStagedChange(change)), expires).to.throw(/this is no usable targets metadata/);
+      expect(String(await failureOf(importChange(made.directory, change, online, Date.now())))).to.match(
+        /the change is not published/,
+      );
+    }
+    const seconds = Math.floor(Date.now() / 1000);
+    for (const version of [Number.MAX_SAFE_INTEGER, seconds + 90_000]) {
+      const change = await signedWith({ version });
+      expect(String(await failureOf(importChange(made.directory, change, online, Date.now())))).to.match(
+        /which the clock does not reach/,
+      );
+    }
+    const near = await signedWith({ version: seconds + 3600 });
+    await importChange(made.directory, near, online, Date.now());
+    // With a clock that was set back there is always a next one.
+    const back = Date.now() - 10 * DAY;
+    const next = stageChange(await made.read(), request({ contents: contents('third') }), back) ?? fail();
+    await importChange(made.directory, await signChange(next, localSigner(made.rootKey)), online, back);
+    expect((await made.read()).targets.signed.version).to.equal(seconds + 3601);
+  });
+
   it('counts no signature with something behind its digits, and keeps the right one of two', async () => {
     const made = await testRepository(Date.now() - DAY);
     const staged = stageChange(await made.read(), request({ renew: true }), Date.now()) ?? fail();
