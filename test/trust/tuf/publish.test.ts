@@ -289,7 +289,9 @@ describe('trust/tuf', () => {
       '',
     ]) {
       const change = await signedWith({ expires });
-      expect(() => parseStagedChange(encodeStagedChange(change)), expires).to.throw(/this is no usable targets metadata/);
+      expect(() => parseStagedChange(encodeStagedChange(change)), expires).to.throw(
+        /this is no usable targets metadata/,
+      );
       expect(String(await failureOf(importChange(made.directory, change, online, Date.now())))).to.match(
         /the change is not published/,
       );
