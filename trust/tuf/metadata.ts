@@ -16,7 +16,7 @@ import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 import type { Signer } from '../../signers/signer.ts';
 import { ROLES, type RoleName } from './roles.ts';
 import { TufError } from './tuf-error.ts';
-import { requireOwnId, tufKey } from './tuf-key.ts';
+import { requireOwnId, sameKeyText, tufKey } from './tuf-key.ts';
 
 /** Role → what its metadata says. */
 export interface SignedOf {
@@ -87,6 +87,8 @@ function check(signed: Root | Targets | Snapshot | Timestamp): void {
 function checkRole({ roles, keys }: Root, name: RoleName): void {
   const { keyIDs = [], threshold = 0 } = roles[name] ?? {};
   if (keyIDs.some((id) => keys[id] === undefined)) throw malformed('root', `a key of ${name} is missing`);
+  const distinct = new Set(keyIDs.flatMap((id) => keys[id] ?? []).map(sameKeyText));
+  if (distinct.size !== keyIDs.length) throw malformed('root', `a key stands twice among those of ${name}`);
   if (!Number.isSafeInteger(threshold) || threshold > keyIDs.length)
     throw malformed('root', `${name} needs ${threshold} signatures and has ${keyIDs.length} keys`);
 }

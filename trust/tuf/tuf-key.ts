@@ -45,6 +45,17 @@ export const isKey = (key: Key, spki: Uint8Array): boolean => {
   }
 };
 
+/** The same text for one key in whatever form it is written: under two ids it would count twice for a threshold. */
+export function sameKeyText({ keyVal }: Key): string {
+  const text = keyVal['public'] ?? '';
+  try {
+    return createPublicKey(text).export({ type: 'spki', format: 'der' }).toString('hex');
+  } catch {
+    // A form of before without PEM: digits alone.
+    return text.trim().toLowerCase();
+  }
+}
+
 /** The first twelve digits: enough for people to distinguish keys. */
 export const shortId = (id: string): string => id.slice(0, 12);
 

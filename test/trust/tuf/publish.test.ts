@@ -1,4 +1,5 @@
 import { chownSync, cpSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { generateKey } from '../../../signers/key-types.ts';
@@ -364,6 +365,44 @@ describe('trust/tuf', () => {
       /under an id that is not its own/,
     );
   });
+
+  it('reads no key twice in a role, in whatever form it is written', async () => {
+    const { root } = await (await testRepository()).read();
+    const forms: readonly ((key: Written) => void)[] = [
+      ({ keyval }) => (keyval.public += '\n'),
+      ({ keyval }) => (keyval.public = keyval.public.replaceAll('\n', '\r\n')),
+      (key) => (key.keytype = 'ecdsa-sha2-nistp256'),
+      (key) => (key['x-more'] = '1'),
+    ];
+    for (const rewrite of forms) {
+      const json = JSON.parse(JSON.stringify(root.toJSON())) as {
+        signed: { keys: Record<string, Written>; roles: Record<string, { keyids: string[] }> };
+      };
+      const [id = ''] = json.signed.roles['root']?.keyids ?? [];
+      const key = structuredClone(json.signed.keys[id]) ?? fail();
+      rewrite(key);
+      const other = hash('sha256', canonicalKey(key), 'hex');
+      json.signed.keys[other] = key;
+      json.signed.roles['root']?.keyids.push(other);
+      expect(() => parseMetadata('root', Buffer.from(JSON.stringify(json)))).to.throw(
+        /a key stands twice among those of root/,
+      );
+    }
+  });
+
+  interface Written {
+    keytype: string;
+    keyval: { public: string };
+    [more: string]: unknown;
+  }
+
+  const canonicalKey = (value: unknown): string =>
+    typeof value === 'string'
+      ? `"${value.replace(/[\\"]/g, '\\$&')}"`
+      : `{${Object.entries(value as object)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([name, member]) => `${canonicalKey(name)}:${canonicalKey(member)}`)
+          .join(',')}}`;
 
   it('is the service’s to write, also where the superuser made it', async function () {
     skipUnless(this, process.getuid?.() === 0, 'only the superuser can hand files to others');
