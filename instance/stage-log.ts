@@ -7,6 +7,8 @@ import { openCtLog } from '../ct-log/ct-log.ts';
 import { shareOwner, syncDirectory } from '../storage/durable-file.ts';
 import { isMissing } from '../storage/read-whole.ts';
 import { nameOfOrigin } from '../tlog/core/log-identity.ts';
+import { readTrust } from '../trust/ledger.ts';
+import { OWN_PATHS } from '../trust/public-urls.ts';
 import { setCurrentLog } from './certificate-logs.ts';
 import { systemFault } from './data-directory-error.ts';
 import { openDataDirectory } from './data-directory.ts';
@@ -69,10 +71,11 @@ function requireSame({ identity }: KnownLog, origin = identity.origin): void {
 
 async function makeLog(request: StageRequest, paths: DataPaths, { current }: LogHistory): Promise<void> {
   const { clock, passphrase } = request;
-  const origin = request.origin ?? (await defaultOrigin(current, paths, clock));
+  const isFree = await freeNames(paths);
+  const origin = request.origin ?? (await defaultOrigin(current, clock, isFree));
   const log = certificateLogPaths(paths, nameOfOrigin(origin));
-  if (!(await isFree(log)))
-    throw new RotationError('REFUSED', `there is a log called ${log.name} already, or keys of one`, {
+  if (!(await isFree(log.name)))
+    throw new RotationError('REFUSED', `there is a log called ${log.name} already, or there was one`, {
       hint: 'A name is used once, with its keys. Give another one: --origin HOST/log/NAME.',
     });
   if (clock() <= current.identity.createdAt) throw clockBehind(current);
@@ -102,21 +105,32 @@ const clockBehind = ({ identity }: KnownLog): RotationError =>
   );
 
 /** The year, with a letter when it is taken. */
-async function defaultOrigin({ identity }: KnownLog, paths: DataPaths, clock: Clock): Promise<string> {
+async function defaultOrigin({ identity }: KnownLog, clock: Clock, isFree: IsFree): Promise<string> {
   const above = identity.origin.slice(0, -identity.name.length);
   const year = new Date(clock()).getUTCFullYear();
   for (const letter of ['', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
     const name = `${year}${letter}`;
-    if (await isFree(certificateLogPaths(paths, name))) return `${above}${name}`;
+    if (await isFree(name)) return `${above}${name}`;
   }
   throw new RotationError('REFUSED', `every name for a log of ${year} is taken`, {
     hint: 'Give one: --origin HOST/log/NAME.',
   });
 }
 
-/** Also a log that was moved away leaves its keys, and they must not be those of another one. */
-const isFree = async ({ directory, ecdsaKey, ed25519Key }: CertificateLogPaths): Promise<boolean> =>
-  (await isMissing(directory)) && (await isMissing(ecdsaKey)) && (await isMissing(ed25519Key));
+type IsFree = (name: string) => Promise<boolean>;
+
+/** Whether no log has or had a name. One that was moved away leaves its keys, or at least stands among what verifiers trust: a second log of
+ * its name would have its origin and its URL. */
+async function freeNames(paths: DataPaths): Promise<IsFree> {
+  const { root } = await readTrust(paths);
+  const urls = root.certificateLogs.map(({ baseUrl }) => (baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`));
+  return async (name) => {
+    const { directory, ecdsaKey, ed25519Key } = certificateLogPaths(paths, name);
+    if (urls.some((url) => url.endsWith(OWN_PATHS.log(name)))) return false;
+    for (const path of [directory, ecdsaKey, ed25519Key]) if (!(await isMissing(path))) return false;
+    return true;
+  };
+}
 
 /** Where keys lie until their log is there. */
 const unnamedKeys = ({

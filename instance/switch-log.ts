@@ -1,5 +1,6 @@
 /** Puts the staged log in use, and ends those before it. */
-import type { Clock } from '../core/clock.ts';
+import { equalBytes } from '../core/bytes.ts';
+import { rfc3339, type Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import { openDirectorySource } from '../ct-log/directory-source.ts';
 import { endCtLog } from '../ct-log/end-log.ts';
@@ -7,8 +8,10 @@ import { requireSigners } from '../ct-log/log-keys.ts';
 import { openReadOnlyCtLog } from '../ct-log/read-only-log.ts';
 import { shareOwner } from '../storage/durable-file.ts';
 import { LogError } from '../tlog/core/log-error.ts';
+import { readTrust } from '../trust/ledger.ts';
 import { setCurrentLog } from './certificate-logs.ts';
 import { openDataDirectory } from './data-directory.ts';
+import type { DataPaths } from './data-paths.ts';
 import { readLogHistory, type KnownLog } from './known-logs.ts';
 import { openLogKeys } from './open-key.ts';
 import { RotationError } from './rotation-error.ts';
@@ -58,6 +61,7 @@ export async function switchLog(request: SwitchRequest): Promise<SwitchedLogs> {
   if (more.length > 0) throw severalStaged(staged);
   if (next !== undefined) {
     await requireUsable(next, chain, passphrase);
+    await requireTrusted(next, directory.paths, request.clock());
     await shareOwnerOfAll(next.paths.directory, next.paths.identity);
     await setCurrentLog(directory.paths, next.paths.name);
     await shareOwner(directory.paths.currentLog, directory.paths.logs);
@@ -80,6 +84,19 @@ async function requireUsable(
   if (log.frozenAt === undefined) return;
   throw new RotationError('REFUSED', `${identity.origin} is staged, but it has ended`, {
     hint: `Move ${paths.directory} away, and stage another log.`,
+  });
+}
+
+/** Everything that it logs would be refused. */
+async function requireTrusted({ paths, identity }: KnownLog, data: DataPaths, now: number): Promise<void> {
+  const { root } = await readTrust(data);
+  const entry = root.certificateLogs.find(({ logId }) => equalBytes(logId, identity.logId));
+  if (entry === undefined) return;
+  const { start, end = Infinity } = entry.window;
+  if (start <= now && now <= end) return;
+  const when = start > now ? `only from ${rfc3339(start)} on` : `until ${rfc3339(end)} alone`;
+  throw new RotationError('REFUSED', `${identity.origin} is staged, but it is trusted ${when}`, {
+    hint: `Move ${paths.directory} away, delete its keys, and stage another log. Its name is not used again.`,
   });
 }
 

@@ -4,6 +4,8 @@ import { cpSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { equalBytes } from '../../core/bytes.ts';
+import { recordTrust } from '../../trust/ledger.ts';
 import { openCtLog, type CtLog } from '../../ct-log/ct-log.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { logKeys } from '../../ct-log/log-keys.ts';
@@ -114,6 +116,49 @@ describe('instance: the rotation of a log', function () {
     await rename(join(data, 'logs', '2026'), join(root, '2026'));
     const { identity } = await stageLog(request({ clock: () => Date.now() + 1000 }));
     expect(identity.name).to.equal(next);
+  });
+
+  it('does not use the name of a log again that verifiers trust, though nothing of it is left', async () => {
+    await makeDataDirectory(data);
+    const paths = dataPaths(data);
+    const lose = async (name: string): Promise<void> => {
+      const { directory, ecdsaKey, ed25519Key } = certificateLogPaths(paths, name);
+      for (const path of [directory, ecdsaKey, ed25519Key]) await rm(path, { recursive: true });
+    };
+    await stageLog(request());
+    // As an import of what was handed out leaves it.
+    await recordTrust(paths, (trust) => ({
+      ...trust,
+      certificateLogs: trust.certificateLogs.map((log) =>
+        log.baseUrl.endsWith(`/${next}/`) ? { ...log, baseUrl: `https://localhost/log/${next}` } : log,
+      ),
+    }));
+    await switchLog(request());
+    await lose('2026');
+    for (const name of ['2026', next]) {
+      const clock = (): number => Date.now() + 1000;
+      const again = stageLog(request({ origin: `localhost/log/${name}`, clock }));
+      expect((await failureAs(RotationError, again)).message).to.include(`called ${name} already`);
+    }
+    const { identity } = await stageLog(request({ clock: () => Date.now() + 1000 }));
+    expect(['2026', next]).to.not.include(identity.name);
+  });
+
+  it('puts no log in use that verifiers trust no more', async () => {
+    await makeDataDirectory(data);
+    const { identity } = await stageLog(request());
+    await recordTrust(dataPaths(data), (trust) => ({
+      ...trust,
+      certificateLogs: trust.certificateLogs.map((log) =>
+        equalBytes(log.logId, identity.logId)
+          ? { ...log, window: { ...log.window, end: log.window.start } }
+          : log,
+      ),
+    }));
+    const clock = (): number => Date.now() + 1000;
+    const refused = await failureAs(RotationError, switchLog(request({ clock })));
+    expect(refused.message).to.match(/is staged, but it is trusted until .* alone/);
+    expect(await inUse()).to.equal('2026');
   });
 
   it('leaves a log that a service writes to its next start, and ends it when there is none', async () => {
