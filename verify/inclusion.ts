@@ -14,7 +14,7 @@ import type { VerifyCrypto } from './crypto.ts';
 import { isSignedByLog, logKeyKind } from './log-key.ts';
 import type { FoundSct } from './sct.ts';
 import { requireWithin } from './trust-windows.ts';
-import type { PreparedLog } from './trust.ts';
+import type { PreparedTrustLog } from './trust.ts';
 import { refused } from './verify-error.ts';
 
 /** Where an entry was shown to be. */
@@ -74,7 +74,7 @@ type LogKey = Vkey & { readonly type: 'static-ct' | 'ed25519' };
 
 function logKeys(
   origin: string,
-  { publicKey, ed25519PublicKey }: PreparedLog,
+  { publicKey, ed25519PublicKey }: PreparedTrustLog,
   { sha256 }: VerifyCrypto,
 ): LogKey[] {
   const main: LogKey = { ...makeVkey(sha256, origin, 'static-ct', publicKey), type: 'static-ct' };

@@ -5,13 +5,13 @@ import { parseSct, parseSctList, SCT_LIST_OID, type Sct } from '../ct-log/format
 import type { VerifyCrypto } from './crypto.ts';
 import { isSignedByLog, logScheme } from './log-key.ts';
 import { requireWithin } from './trust-windows.ts';
-import type { PreparedLog, PreparedTrust } from './trust.ts';
+import type { PreparedTrustLog, PreparedTrust } from './trust.ts';
 import { refused, type VerifyError } from './verify-error.ts';
 
 /** An SCT and the log that it names. */
 export interface FoundSct {
   readonly sct: Sct;
-  readonly log: PreparedLog;
+  readonly log: PreparedTrustLog;
 }
 
 /** The one SCT of the certificate, if a trusted log made it, in the time in which it is trusted. That is judged at the SCT's own time: with

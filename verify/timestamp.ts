@@ -33,7 +33,7 @@ export const TIMESTAMP_STEPS = [
 export type TimestampStep = (typeof TIMESTAMP_STEPS)[number];
 
 /** What to verify, and against what. */
-export interface TimestampRequest {
+export interface TimestampVerifyRequest {
   /** DER: a whole answer of an authority, or the token in it. */
   readonly timestamp: Uint8Array;
   /** The digest of what must have been timestamped; undefined where it is not known by that hash. */
@@ -63,7 +63,7 @@ export interface TimestampVerification {
 }
 
 /** Verifies a timestamp. Answers with failed steps whatever the timestamp holds. */
-export async function verifyTimestamp(request: TimestampRequest): Promise<TimestampVerification> {
+export async function verifyTimestamp(request: TimestampVerifyRequest): Promise<TimestampVerification> {
   const record = new StepRecorder<TimestampStep>();
   const read = await record.run('token', () => readToken(request.timestamp));
   if (read === undefined) {
@@ -91,7 +91,7 @@ function conclude(
 /** The first one decides: newer trust material does not help a wrong timestamp. */
 const FAULTS: readonly Fault[] = ['certificate', 'trust', 'policy'];
 
-const askedSteps = ({ nonce, policy }: TimestampRequest): readonly TimestampStep[] => [
+const askedSteps = ({ nonce, policy }: TimestampVerifyRequest): readonly TimestampStep[] => [
   ...(nonce === undefined ? [] : (['nonce'] as const)),
   ...(policy === undefined ? [] : (['policy'] as const)),
 ];
@@ -108,7 +108,7 @@ function readToken(der: Uint8Array): readonly [string, ReadToken] {
   return [says, { token, embedded: readEmbedded(token) }];
 }
 
-async function checkImprint({ info }: TimestampToken, { digestOf }: TimestampRequest): Promise<string> {
+async function checkImprint({ info }: TimestampToken, { digestOf }: TimestampVerifyRequest): Promise<string> {
   const { hash, digest } = info.imprint;
   const expected = await digestOf(hash);
   if (expected === undefined)
@@ -121,7 +121,7 @@ async function checkImprint({ info }: TimestampToken, { digestOf }: TimestampReq
 async function checkSigner(
   record: StepRecorder<TimestampStep>,
   read: ReadToken,
-  request: TimestampRequest,
+  request: TimestampVerifyRequest,
 ): Promise<readonly Certificate[] | undefined> {
   const { crypto } = request;
   const trust = new TimestampTrust(request.authorities);
@@ -186,7 +186,7 @@ function refuseUnknown(
 async function checkAsked(
   record: StepRecorder<TimestampStep>,
   { info }: TimestampToken,
-  { nonce, policy }: TimestampRequest,
+  { nonce, policy }: TimestampVerifyRequest,
 ): Promise<void> {
   if (nonce !== undefined)
     await record.run('nonce', () => {

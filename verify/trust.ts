@@ -43,7 +43,7 @@ export interface Trust {
 }
 
 /** A log that was read. */
-export interface PreparedLog {
+export interface PreparedTrustLog {
   /** For people. */
   readonly name: string;
   /** How its checkpoints name it, where that is known. */
@@ -60,7 +60,7 @@ export interface PreparedTrust {
   readonly intermediates: readonly Certificate[];
   readonly windows: AuthorityWindows;
   /** By the hexadecimal log id. */
-  readonly logs: ReadonlyMap<string, PreparedLog>;
+  readonly logs: ReadonlyMap<string, PreparedTrustLog>;
   /** What of the trusted root cannot be used, a clause each. */
   readonly unusable: readonly string[];
 }
@@ -131,9 +131,9 @@ async function prepareLogs(
   { logs, trustedRoot, logNames = [] }: Trust,
   unusable: string[],
   crypto: VerifyCrypto,
-): Promise<ReadonlyMap<string, PreparedLog>> {
-  const found = new Map<string, PreparedLog>();
-  const add = (log: Omit<PreparedLog, 'windows'>, window: Window): void => {
+): Promise<ReadonlyMap<string, PreparedTrustLog>> {
+  const found = new Map<string, PreparedTrustLog>();
+  const add = (log: Omit<PreparedTrustLog, 'windows'>, window: Window): void => {
     const id = toHex(crypto.sha256(log.publicKey));
     const before = found.get(id);
     found.set(id, { ...(before ?? log), windows: [...(before?.windows ?? []), window] });
@@ -146,7 +146,7 @@ async function prepareLogs(
   return found;
 }
 
-function readLog({ origin, publicKey, ed25519PublicKey }: LogName): Omit<PreparedLog, 'windows'> {
+function readLog({ origin, publicKey, ed25519PublicKey }: LogName): Omit<PreparedTrustLog, 'windows'> {
   readOr('the key of a log', () => logKeyKind(publicKey));
   if (ed25519PublicKey !== undefined) readOr('the key of a log', () => spkiOfEd25519Key(ed25519PublicKey));
   return { name: origin, origin, publicKey, ed25519PublicKey };
@@ -158,7 +158,7 @@ function readListedLog(
   log: TrustedLogInstance,
   names: readonly LogName[],
   { sha256 }: VerifyCrypto,
-): Omit<PreparedLog, 'windows'> {
+): Omit<PreparedTrustLog, 'windows'> {
   const name = printable(log.baseUrl === '' ? toBase64(log.logId) : log.baseUrl);
   const publicKey = readOr(`the key of the log ${name}`, () => logKeySpki(log));
   if (!equalBytes(sha256(publicKey), log.logId)) {

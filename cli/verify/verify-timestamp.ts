@@ -10,7 +10,7 @@ import { decodePem, type PemBlock } from '../../core/pem.ts';
 import {
   TIMESTAMP_STEPS,
   verifyTimestamp,
-  type TimestampRequest,
+  type TimestampVerifyRequest,
   type TimestampVerification,
 } from '../../verify/timestamp.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
@@ -19,7 +19,7 @@ import { readTrust } from './chosen-trust.ts';
 import { platformCrypto } from './platform-crypto.ts';
 
 /** Options of `mayfly verify timestamp`. */
-export interface TimestampOptions {
+export interface VerifyTimestampOptions {
   readonly trust?: string;
   readonly artifact?: string;
   readonly digest?: string;
@@ -30,7 +30,7 @@ export interface TimestampOptions {
 /** Verifies the timestamp that is named and says what was found, step by step; false when a step failed. Rejects with
  * {@link CommandError} for files and options that cannot be used. */
 export async function verifyTimestampFile(
-  options: TimestampOptions,
+  options: VerifyTimestampOptions,
   speak: Speaker,
   [file = '']: readonly string[],
 ): Promise<boolean> {
@@ -55,7 +55,7 @@ export async function verifyTimestampFile(
 }
 
 /** Of a file of whatever size, by the hash that the timestamp has; or the one that was given. */
-function digests({ artifact, digest }: TimestampOptions): TimestampRequest['digestOf'] {
+function digests({ artifact, digest }: VerifyTimestampOptions): TimestampVerifyRequest['digestOf'] {
   if ((artifact === undefined) === (digest === undefined))
     throw usage(
       'say what was timestamped: --artifact FILE or --digest HASH:HEX',

@@ -18,7 +18,7 @@ import {
 } from '../../../tsa/format/object-identifiers.ts';
 import {
   verifyTimestamp,
-  type TimestampRequest,
+  type TimestampVerifyRequest,
   type TimestampVerification,
 } from '../../../verify/timestamp.ts';
 import { caNode, type CaNode, type CaOptions } from '../../ca/support/ca-certificates.ts';
@@ -150,7 +150,7 @@ function tstInfo({ time = genTime(NOW), message = MESSAGE, rest = [] }: TokenPar
 export const judge = (
   timestamp: Uint8Array,
   authorities: readonly TrustedAuthority[],
-  more: Partial<TimestampRequest> = {},
+  more: Partial<TimestampVerifyRequest> = {},
 ): Promise<TimestampVerification> =>
   verifyTimestamp({
     timestamp,
