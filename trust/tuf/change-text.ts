@@ -4,15 +4,18 @@ import { keysOf, type RoleKeys } from './new-metadata.ts';
 import { ROLES, type RoleName } from './roles.ts';
 import type { StagedChange } from './staged-change.ts';
 import { ownMember, targetDifferences } from './target-contents.ts';
-import { contentLines, meaningChanges, targetSentences } from './target-text.ts';
-import { shortId } from './tuf-key.ts';
+import { contentLines, meaningChanges, targetSentences, unfitTargets } from './target-text.ts';
 
 /** One line each: what changes from what the file says was in force, and then all that holds afterwards, as that part of the file is the word of
- * the server alone. */
-export const describeChange = (change: StagedChange): readonly string[] => [
+ * the server alone. `now` in milliseconds since the epoch, by the clock of who signs. */
+export const describeChange = (change: StagedChange, now: number): readonly string[] => [
   ...rootLines(change),
-  ...targetsLines(change),
+  ...targetsLines(change, now),
 ];
+
+/** Why nobody should sign `change`; a sentence each. */
+export const unfitParts = ({ targets, files }: StagedChange, now: number): readonly string[] =>
+  targets === undefined ? [] : unfitTargets({ described: targets.signed.targets, files, now });
 
 function rootLines({ before, root }: StagedChange): string[] {
   if (root === undefined) return [];
@@ -20,7 +23,15 @@ function rootLines({ before, root }: StagedChange): string[] {
   return [
     `Root: version ${old.version} becomes ${now.version}, and ends on ${now.expires} instead of ${old.expires}.`,
     ...ROLES.flatMap((role) => keyLines(role, old, now)),
+    '  Who signs then:',
+    ...ROLES.flatMap((role) => roleLines(role, now)),
   ];
+}
+
+/** Whole ids: a part of one is soon found for another key. */
+function roleLines(role: RoleName, root: Root): string[] {
+  const { keys, threshold } = keysOf(root)[role];
+  return [`    ${role}: ${threshold} of`, ...keys.map(({ keyID }) => `      ${keyID}`)];
 }
 
 const MEANS: Readonly<Record<RoleName, string>> = {
@@ -37,8 +48,8 @@ function keyLines(role: RoleName, old: Root, now: Root): string[] {
       ? []
       : [`  ${role}: ${after.threshold} signatures are needed instead of ${before.threshold}.`];
   return [
-    ...idsNotIn(after, before).map((id) => `  ${role}: key ${shortId(id)} is new; it ${MEANS[role]}.`),
-    ...idsNotIn(before, after).map((id) => `  ${role}: key ${shortId(id)} does not count any more.`),
+    ...idsNotIn(after, before).map((id) => `  ${role}: key ${id} is new; it ${MEANS[role]}.`),
+    ...idsNotIn(before, after).map((id) => `  ${role}: key ${id} does not count any more.`),
     ...threshold,
   ];
 }
@@ -46,19 +57,19 @@ function keyLines(role: RoleName, old: Root, now: Root): string[] {
 const idsNotIn = (these: RoleKeys, those: RoleKeys): string[] =>
   these.keys.map(({ keyID }) => keyID).filter((id) => !those.keys.some(({ keyID }) => keyID === id));
 
-function targetsLines({ before, targets, files }: StagedChange): string[] {
+function targetsLines({ before, targets, files }: StagedChange, now: number): string[] {
   if (targets === undefined) return ['Targets: stay as they are.'];
-  const [old, now] = [before.targets.signed, targets.signed];
-  const names = [...targetDifferences(old.targets, now.targets).keys()];
+  const [old, next] = [before.targets.signed, targets.signed];
+  const names = [...targetDifferences(old.targets, next.targets).keys()];
   return [
-    `Targets: version ${old.version} becomes ${now.version}, and ends on ${now.expires} instead of ${old.expires}.`,
+    `Targets: version ${old.version} becomes ${next.version}, and ends on ${next.expires} instead of ${old.expires}.`,
     ...names.flatMap((name) => [
-      ...targetSentences(name, ownMember(old.targets, name), ownMember(now.targets, name)).map(
+      ...targetSentences(name, ownMember(old.targets, name), ownMember(next.targets, name)).map(
         (sentence) => `  ${sentence}`,
       ),
       ...meaningChanges(name, before.files, files).map((sentence) => `    - ${sentence}`),
     ]),
     ...(names.length === 0 ? ['  Clients get the same files as before.'] : []),
-    ...contentLines(files),
+    ...contentLines({ described: next.targets, files, now }),
   ];
 }

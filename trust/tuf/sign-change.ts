@@ -2,7 +2,7 @@ import type { Signer } from '../../signers/signer.ts';
 import { mergeSignatures, rootOf, type StagedChange } from './staged-change.ts';
 import { signMetadata } from './metadata.ts';
 import { TufError } from './tuf-error.ts';
-import { shortId, tufKey } from './tuf-key.ts';
+import { tufKey } from './tuf-key.ts';
 
 /** `change` with the signatures of a key: over the root if it is one of its keys, of before or from now on, and over the targets if it is one of theirs.
  * Rejects with {@link TufError} `TUF_REFUSED` for a key that has nothing to sign there. */
@@ -22,6 +22,6 @@ export async function signChange(change: StagedChange, signer: Signer): Promise<
 }
 
 const nothingToSign = (id: string): TufError =>
-  new TufError('TUF_REFUSED', `the key ${shortId(id)} has nothing to sign here`, {
+  new TufError('TUF_REFUSED', `the key ${id} has nothing to sign here`, {
     hint: 'Without --key the command says which keys have to sign.',
   });

@@ -10,38 +10,44 @@ import {
   type TrustedRoot,
   type Window,
 } from '../format/trusted-root.ts';
-import type { SigstoreUsage, TargetContent, TargetContents } from './target-contents.ts';
+import type { TargetContent, TargetContents } from './target-contents.ts';
 
 /** The targets of an instance. In `root` what is in force stands in front: it gets the names without a number that some tools know alone. `now` in milliseconds
- * since the epoch. */
+ * since the epoch: what has ended by then is in `trusted_root.json` alone, as in an export. */
 export function sigstoreTargets(root: TrustedRoot, signing: SigningConfig, now: number): TargetContents {
   return new Map([
     ['trusted_root.json', { text: encodeTrustedRoot(root) }],
     ['signing_config.v0.2.json', { text: encodeSigningConfig(signing) }],
-    ...authorityTargets(root.certificateAuthorities, now),
-    ...logTargets('ctfe', 'CTFE', root.certificateLogs, now),
-    ...logTargets('rekor', 'Rekor', root.artifactLogs, now),
-    ...timestampTargets(root.timestampAuthorities, now),
+    ...olderTargets(root, now),
+  ]);
+}
+
+/** Those for tools that do not read `trusted_root.json`. They follow from `root` and the time alone. */
+export function olderTargets(root: TrustedRoot, now: number): TargetContents {
+  const counts = ({ window: { end } }: { readonly window: Window }): boolean =>
+    end === undefined || now <= end;
+  return new Map([
+    ...authorityTargets(root.certificateAuthorities.filter(counts)),
+    ...logTargets('ctfe', 'CTFE', root.certificateLogs.filter(counts)),
+    ...logTargets('rekor', 'Rekor', root.artifactLogs.filter(counts)),
+    ...timestampTargets(root.timestampAuthorities.filter(counts)),
   ]);
 }
 
 type Named = readonly [name: string, content: TargetContent];
 
-/** `Expired` means to clients that new signatures are refused and old ones are not. */
-const statusOf = ({ end }: Window, now: number): SigstoreUsage['status'] =>
-  end === undefined || now <= end ? 'Active' : 'Expired';
+/** Of everything here. There is `Expired`, too, and cosign 2 and policy-controller do not ask for it where they read CAs: what ended because its
+ * key was stolen would go on counting, for all that it ever signs. */
+const STATUS = 'Active';
 
 const pem = (der: Uint8Array): string => encodePem('CERTIFICATE', der);
 
-/** One file for each root and each intermediate, numbered in the order of the trusted root. A certificate that several chains have is active as long
- * as one of them is. */
-function authorityTargets(authorities: readonly TrustedAuthority[], now: number): Named[] {
+/** One file for each root and each intermediate, numbered in the order of the trusted root. */
+function authorityTargets(authorities: readonly TrustedAuthority[]): Named[] {
   const of = (chainPart: (chain: readonly Uint8Array[]) => readonly Uint8Array[], name: string): Named[] =>
     distinct(authorities.flatMap(({ chain }) => chainPart(chain))).map((der, index) => {
-      const users = authorities.filter(({ chain }) => chain.some((one) => equalBytes(one, der)));
-      const [user = { uri: '', window: { start: 0 } }] = users;
-      const isActive = users.some(({ window }) => statusOf(window, now) === 'Active');
-      const usage = { usage: 'Fulcio', status: isActive ? 'Active' : 'Expired', uri: user.uri } as const;
+      const user = authorities.find(({ chain }) => chain.some((one) => equalBytes(one, der)));
+      const usage = { usage: 'Fulcio', status: STATUS, uri: user?.uri ?? '' } as const;
       return [`${name}_v${index + 1}.crt.pem`, { text: pem(der), usage }];
     });
   return [
@@ -54,25 +60,20 @@ const distinct = (certificates: readonly Uint8Array[]): Uint8Array[] =>
   certificates.filter((der, index) => certificates.findIndex((one) => equalBytes(one, der)) === index);
 
 /** `ctfe.pub`, `ctfe_2.pub`, …: one key a file, as cosign reads one. */
-const logTargets = (
-  name: string,
-  usage: 'CTFE' | 'Rekor',
-  logs: readonly TrustedLogInstance[],
-  now: number,
-): Named[] =>
-  logs.map(({ publicKey, baseUrl, window }, index) => [
+const logTargets = (name: string, usage: 'CTFE' | 'Rekor', logs: readonly TrustedLogInstance[]): Named[] =>
+  logs.map(({ publicKey, baseUrl }, index) => [
     index === 0 ? `${name}.pub` : `${name}_${index + 1}.pub`,
     {
       text: encodePem('PUBLIC KEY', publicKey),
-      usage: { usage, status: statusOf(window, now), uri: baseUrl },
+      usage: { usage, status: STATUS, uri: baseUrl },
     },
   ]);
 
 /** Of one authority alone: cosign 2 refuses the certificates of two. */
-function timestampTargets([first]: readonly TrustedAuthority[], now: number): Named[] {
+function timestampTargets([first]: readonly TrustedAuthority[]): Named[] {
   if (first === undefined) return [];
-  const { chain, uri, window } = first;
-  const usage = { usage: 'TSA', status: statusOf(window, now), uri } as const;
+  const { chain, uri } = first;
+  const usage = { usage: 'TSA', status: STATUS, uri } as const;
   const [leaf, ...above] = chain;
   const root = above.pop() ?? leaf;
   const named = [

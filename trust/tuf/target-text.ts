@@ -8,7 +8,8 @@ import { differencesOf } from '../differences.ts';
 import { entriesOf, LIST_NAMES, type TrustEntry } from '../entries.ts';
 import { parseSigningConfig, type SigningConfig, type SigningService } from '../format/signing-config.ts';
 import { parseTrustedRoot, type TrustedRoot } from '../format/trusted-root.ts';
-import { usageOf } from './target-contents.ts';
+import { olderTargets } from './sigstore-targets.ts';
+import { describeTargets, targetDifferences, usageOf } from './target-contents.ts';
 
 /** Name → text of targets. */
 export type TargetTexts = ReadonlyMap<string, string>;
@@ -16,11 +17,42 @@ export type TargetTexts = ReadonlyMap<string, string>;
 const TRUSTED_ROOT = 'trusted_root.json';
 const SIGNING_CONFIG = 'signing_config.v0.2.json';
 
-/** What of `files` cannot be said in words; a sentence each. */
-export const unreadableTargets = (files: TargetTexts): readonly string[] => [
-  ...(files.has(TRUSTED_ROOT) ? [] : [`there is no ${TRUSTED_ROOT}`]),
-  ...[rootIn(files), configIn(files)].flatMap((read) => ('failure' in read ? [read.failure] : [])),
+/** Targets as those have them who are asked to sign. */
+export interface TargetsToSign {
+  /** What the metadata says of each. */
+  readonly described: Readonly<Record<string, TargetFile>>;
+  readonly files: TargetTexts;
+  /** Milliseconds since the epoch: what has ended by then follows no more from the trusted root. */
+  readonly now: number;
+}
+
+/** What of `targets` cannot be said in words, or is not what the trusted root says; a sentence each. */
+export const unfitTargets = (targets: TargetsToSign): readonly string[] => [
+  ...(targets.files.has(TRUSTED_ROOT) ? [] : [`there is no ${TRUSTED_ROOT}`]),
+  ...[rootIn(targets.files), configIn(targets.files)].flatMap((read) =>
+    'failure' in read ? [read.failure] : [],
+  ),
+  ...strayTargets(targets),
 ];
+
+/** Older tools read other files than `trusted_root.json`: these say the same as it, or somebody has made them up. */
+function strayTargets({ described, files, now }: TargetsToSign): readonly string[] {
+  const root = rootIn(files);
+  if (!('value' in root)) return [];
+  const right = describeTargets(olderTargets(root.value, now));
+  const others = Object.entries(described).filter(
+    ([name]) => name !== TRUSTED_ROOT && name !== SIGNING_CONFIG,
+  );
+  return [...targetDifferences(right, Object.fromEntries(others))].map(
+    ([name, how]) => `${printable(name)} ${STRAY[how]} ${TRUSTED_ROOT}`,
+  );
+}
+
+const STRAY = {
+  new: 'does not follow from',
+  gone: 'is missing, which follows from',
+  changed: 'is not the file, or not for what, that follows from',
+} as const;
 
 /** What one target becomes: in a sentence or two. */
 export function targetSentences(
@@ -56,8 +88,9 @@ function useOf(file: TargetFile): string {
   );
 }
 
-/** The sum of each file, and what the two that decide mean: whatever was in force before. */
-export function contentLines(files: TargetTexts): readonly string[] {
+/** The sum of each file, what the two that decide mean, and which of the others do not say the same: whatever was in force before. */
+export function contentLines(targets: TargetsToSign): readonly string[] {
+  const { files } = targets;
   const names = [...files.keys()].sort();
   return [
     '  What clients get then, with SHA-256:',
@@ -65,6 +98,7 @@ export function contentLines(files: TargetTexts): readonly string[] {
     ...partLines(`  What ${TRUSTED_ROOT} trusts then:`, rootIn(files), entryLines),
     ...partLines(`  Where clients sign then, by ${SIGNING_CONFIG}:`, configIn(files), serviceLines),
     ...(files.has(TRUSTED_ROOT) ? [] : [`  ATTENTION: there is no ${TRUSTED_ROOT}.`]),
+    ...strayTargets(targets).map((sentence) => `  ATTENTION: ${sentence} at this time.`),
   ];
 }
 

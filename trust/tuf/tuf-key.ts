@@ -56,9 +56,6 @@ export function sameKeyText({ keyVal }: Key): string {
   }
 }
 
-/** The first twelve digits: enough for people to distinguish keys. */
-export const shortId = (id: string): string => id.slice(0, 12);
-
 const SCHEME = 'ecdsa-sha2-nistp256';
 
 function isP256(spki: Uint8Array): boolean {

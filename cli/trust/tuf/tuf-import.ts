@@ -38,7 +38,7 @@ export async function importTuf(
   const { repository, replaced, isNew } = await importChange(paths.tuf, change, signers, Date.now());
   const movedKey = await moveOnlineKey(paths, keys.opened, repository);
   // Not from what the file says was in force: that may be older, or somebody's invention.
-  const changes = isNew ? describeChange(publishedFrom(replaced, repository, change)) : [];
+  const changes = isNew ? describeChange(publishedFrom(replaced, repository, change), Date.now()) : [];
   const root = rootOfRepository(repository);
   const lines = [
     ...(isNew ? ['Published:', ...changes] : ['All of it is published already; nothing was changed.']),

@@ -3,15 +3,14 @@ import { systemFault } from '../../../instance/data-directory-error.ts';
 import { loadKeyFile } from '../../../signers/key-file.ts';
 import { utf8 } from '../../../core/bytes.ts';
 import { readWhole } from '../../../storage/read-whole.ts';
-import { describeChange } from '../../../trust/tuf/change-text.ts';
+import { describeChange, unfitParts } from '../../../trust/tuf/change-text.ts';
 import { signChange } from '../../../trust/tuf/sign-change.ts';
 import {
   encodeStagedChange,
   parseStagedChange,
   type StagedChange,
 } from '../../../trust/tuf/staged-change.ts';
-import { unreadableTargets } from '../../../trust/tuf/target-text.ts';
-import { shortId, tufKey } from '../../../trust/tuf/tuf-key.ts';
+import { tufKey } from '../../../trust/tuf/tuf-key.ts';
 import { CommandError, type Speaker } from '../../program/command.ts';
 import { readLimited, readSecret } from '../../program/input-file.ts';
 import { missingText, signerLines } from './signer-lines.ts';
@@ -29,7 +28,7 @@ export async function signTuf(
   [file = '']: readonly string[],
 ): Promise<undefined> {
   const staged = await readStaged(file);
-  const changes = describeChange(staged);
+  const changes = describeChange(staged, Date.now());
   if (options.key === undefined) {
     speak.answer(
       { changes, missing: missingText(staged) ?? null },
@@ -48,7 +47,7 @@ export async function signTuf(
   const lines = [
     'Signed:',
     ...changes,
-    `with the key ${shortId(keyId)}`,
+    `with the key ${keyId}`,
     ...signerLines(signed),
     ...rest(signed),
   ];
@@ -56,12 +55,12 @@ export async function signTuf(
   return undefined;
 }
 
-/** What cannot be shown in words is not signed by this command. */
-function requireMeaning({ targets, files }: StagedChange): void {
-  const [unreadable] = targets === undefined ? [] : unreadableTargets(files);
-  if (unreadable === undefined) return;
-  throw new CommandError('REFUSED', `this is not signed: ${unreadable}`, {
-    hint: 'Use the version of Mayfly that the server has. When it is the same, the server is not what you think it is.',
+/** What cannot be shown in words, or says two things at once, is not signed by this command. */
+function requireMeaning(change: StagedChange): void {
+  const unfit = unfitParts(change, Date.now());
+  if (unfit.length === 0) return;
+  throw new CommandError('REFUSED', `this is not signed: ${unfit.join('; ')}`, {
+    hint: 'Set the clock of this machine right, and use the version of Mayfly that the server has. If something has ended since it was staged, stage it again. Otherwise the server is not what you think it is.',
   });
 }
 

@@ -49,7 +49,7 @@ export async function stageTuf(options: TufStageOptions, speak: Speaker): Promis
   // What nobody could read or publish afterwards is not worth a ceremony.
   parseStagedChange(text);
   await writeOutput(options.out, text, '--out');
-  const changes = describeChange(change);
+  const changes = describeChange(change, Date.now());
   const lines = [
     ...changes,
     ...signerLines(change),

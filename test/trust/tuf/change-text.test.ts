@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { generateKey } from '../../../signers/key-types.ts';
 import { localSigner } from '../../../signers/local-signer.ts';
-import { describeChange } from '../../../trust/tuf/change-text.ts';
+import { describeChange, unfitParts } from '../../../trust/tuf/change-text.ts';
 import { encodeSigningConfig, type SigningConfig } from '../../../trust/format/signing-config.ts';
 import { createRepository } from '../../../trust/tuf/create-repository.ts';
 import { signMetadata } from '../../../trust/tuf/metadata.ts';
 import { keysOf, newRoot } from '../../../trust/tuf/new-metadata.ts';
+import { ROLES } from '../../../trust/tuf/roles.ts';
 import { stageChange, stateOf } from '../../../trust/tuf/stage-change.ts';
 import {
   encodeStagedChange,
@@ -17,7 +18,8 @@ import {
 } from '../../../trust/tuf/staged-change.ts';
 import type { TargetContents } from '../../../trust/tuf/target-contents.ts';
 import { tufKey } from '../../../trust/tuf/tuf-key.ts';
-import { unreadableTargets } from '../../../trust/tuf/target-text.ts';
+import { olderTargets } from '../../../trust/tuf/sigstore-targets.ts';
+import { parseTrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { projectRoot } from '../../support/project-root.ts';
 import { removeScratch, scratchDirectory, testRepository } from './support/repository.ts';
 
@@ -42,7 +44,7 @@ const targets = (over: Readonly<Record<string, string>> = {}): TargetContents =>
   new Map([
     ['trusted_root.json', { text: over['root'] ?? shape('ca-only') }],
     ['signing_config.v0.2.json', { text: over['signing'] ?? signing('https://ca.example.org') }],
-    ['ctfe.pub', { text: 'a key\n', usage: USAGE }],
+    ...olderTargets(parseTrustedRoot(over['older'] ?? shape('ca-only')), Date.now()),
   ]);
 
 const NO_EDITS = { add: [], remove: [] };
@@ -63,13 +65,13 @@ async function changeOf(before: TargetContents, after: TargetContents, renew = f
   return parseStagedChange(encodeStagedChange(staged));
 }
 
-const textOf = (change: StagedChange): string => describeChange(change).join('\n');
+const textOf = (change: StagedChange): string => describeChange(change, Date.now()).join('\n');
 
 describe('trust/tuf/change-text', () => {
   afterEach(removeScratch);
 
   it('says all that holds afterwards, also where the file says that it was in force before', async () => {
-    const evil = targets({ root: shape('rekor1-tsa') });
+    const evil = targets({ root: shape('rekor1-tsa'), older: shape('rekor1-tsa') });
     const change = await changeOf(evil, evil, true);
     const text = textOf(change);
     expect(text).to.include('Clients get the same files as before.');
@@ -107,7 +109,7 @@ describe('trust/tuf/change-text', () => {
     const change = await changeOf(targets(), targets({ root: JSON.stringify(json) }));
     const text = textOf(change);
     // Where such a root cannot be read, that is said instead.
-    if (unreadableTargets(change.files).length > 0)
+    if (unfitParts(change, Date.now()).some((part) => /cannot be read/.test(part)))
       expect(text).to.include('ATTENTION: trusted_root.json cannot be read');
     else {
       expect(text.match(/^ {4}CA .*\n {8}SHA-256 of its certificate /gm)).to.have.length(2);
@@ -123,16 +125,16 @@ describe('trust/tuf/change-text', () => {
     ] as const) {
       const change = await changeOf(targets(), targets({ [part]: unknown }));
       expect(textOf(change)).to.include(`ATTENTION: ${name} cannot be read`);
-      expect(unreadableTargets(change.files).join()).to.include(`${name} cannot be read`);
+      expect(unfitParts(change, Date.now()).join()).to.include(`${name} cannot be read`);
       const back = await changeOf(targets({ [part]: unknown }), targets());
       expect(textOf(back))
         .to.include('what is in force cannot be compared with')
         .and.to.not.include('ATTENTION');
-      expect(unreadableTargets(back.files)).to.deep.equal([]);
+      expect(unfitParts(back, Date.now())).to.deep.equal([]);
     }
     const gone = await changeOf(targets(), new Map([['ctfe.pub', { text: 'a key\n' }]]));
     expect(textOf(gone)).to.include('ATTENTION: there is no trusted_root.json');
-    expect(unreadableTargets(gone.files)).to.deep.equal(['there is no trusted_root.json']);
+    expect(unfitParts(gone, Date.now())).to.deep.equal(['there is no trusted_root.json']);
   });
 
   it('says where clients would send their identity tokens', async () => {
@@ -151,15 +153,50 @@ describe('trust/tuf/change-text', () => {
   });
 
   it('says what a file is for where only that changes', async () => {
+    const key = { text: 'a key\n', usage: USAGE };
     const ended = new Map([
       ...targets(),
-      ['ctfe.pub', { text: 'a key\n', usage: { ...USAGE, status: 'Expired' } }],
+      ['ctfe.pub', { ...key, usage: { ...USAGE, status: 'Expired' } }],
     ]) as TargetContents;
-    const text = textOf(await changeOf(ended, targets()));
+    const text = textOf(await changeOf(ended, new Map([...targets(), ['ctfe.pub', key]])));
     expect(text).to.include(
       'What ctfe.pub is for changes: older tools read usage CTFE, status Active, uri https://log.test, and read usage CTFE, status Expired, uri https://log.test before.',
     );
     expect(text).to.not.include('ctfe.pub changes (SHA-256');
+  });
+
+  it('names every file for older tools that the trusted root does not lead to, and lets nobody sign it', async () => {
+    const right = targets();
+    expect(unfitParts(await changeOf(right, right, true), Date.now())).to.deep.equal([]);
+    const pem = right.get('fulcio_v1.crt.pem');
+    if (pem === undefined) throw new Error('there is no such target');
+    const other = { ...pem, text: `${pem.text}\n` };
+    const usage = { ...USAGE, status: 'Expired' } as const;
+    const without = [...right].filter(([name]) => name !== 'fulcio_v1.crt.pem');
+    const rows: readonly (readonly [TargetContents, string])[] = [
+      [new Map([...right, ['fulcio_v1.crt.pem', other]]), 'fulcio_v1.crt.pem is not the file'],
+      [new Map([...right, ['fulcio_v1.crt.pem', { ...pem, usage }]]), 'fulcio_v1.crt.pem is not the file'],
+      [new Map([...right, ['fulcio_v9.crt.pem', pem]]), 'fulcio_v9.crt.pem does not follow from'],
+      [new Map(without), 'fulcio_v1.crt.pem is missing'],
+    ];
+    for (const [after, sentence] of rows) {
+      const change = await changeOf(right, after, true);
+      expect(textOf(change)).to.include(`ATTENTION: ${sentence}`);
+      expect(unfitParts(change, Date.now()).join()).to.include(sentence);
+    }
+    // What ended since does not count any more.
+    const json = JSON.parse(shape('ca-only')) as { certificateAuthorities: { validFor: { end?: string } }[] };
+    for (const { validFor } of json.certificateAuthorities) validFor.end = '2026-11-01T00:00:00Z';
+    const ended = await changeOf(right, targets({ root: JSON.stringify(json) }));
+    expect(unfitParts(ended, Date.now()).join()).to.include('fulcio_v1.crt.pem does not follow from');
+    expect(unfitParts(ended, Date.parse('2026-10-31T00:00:00Z'))).to.deep.equal([]);
+  });
+
+  it('shows those who sign a root every key that counts then, with its whole id', async () => {
+    const change = await changeOf(targets(), targets(), true);
+    const keys = keysOf(change.root?.signed ?? change.before.root.signed);
+    for (const role of ROLES)
+      expect(textOf(change)).to.include(`    ${role}: 1 of\n      ${keys[role].keys[0]?.keyID}`);
   });
 
   it('takes a target for no member that every object has', async () => {

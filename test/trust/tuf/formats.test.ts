@@ -55,7 +55,7 @@ const refusing =
 describe('trust/tuf: formats', () => {
   afterEach(removeScratch);
 
-  it('names a file for each certificate and key, what is in force without a number where tools know no other', () => {
+  it('names a file for each certificate and key that has not ended, what is in force without a number where tools know no other', () => {
     const root = {
       certificateAuthorities: [
         authority(chain(2, 9)),
@@ -73,18 +73,28 @@ describe('trust/tuf: formats', () => {
     const base64 = (value: number): string => encodePem('X', bytes(value)).split('\n')[1] ?? '';
     expect(shown.slice(2)).to.deep.equal([
       `fulcio_v1.crt.pem Fulcio Active ${base64(9)}`,
-      `fulcio_v2.crt.pem Fulcio Expired ${base64(8)}`,
       `fulcio_intermediate_v1.crt.pem Fulcio Active ${base64(2)}`,
-      `fulcio_intermediate_v2.crt.pem Fulcio Expired ${base64(1)}`,
-      `fulcio_intermediate_v3.crt.pem Fulcio Expired ${base64(3)}`,
       `ctfe.pub CTFE Active ${base64(20)}`,
-      `ctfe_2.pub CTFE Expired ${base64(21)}`,
       `rekor.pub Rekor Active ${base64(40)}`,
       `tsa_leaf.crt.pem TSA Active ${base64(30)}`,
       `tsa_intermediate_0.crt.pem TSA Active ${base64(31)}`,
       `tsa_root.crt.pem TSA Active ${base64(9)}`,
     ]);
     expect([...targets.keys()].slice(0, 2)).to.deep.equal(['trusted_root.json', 'signing_config.v0.2.json']);
+    // A root stays as long as one chain with it counts; a successor takes the names of what has ended.
+    const ended = {
+      ...root,
+      certificateAuthorities: [authority(chain(2, 9), NOW - 1), authority(chain(1, 9))],
+      certificateLogs: [log(20, NOW - 1), log(21)],
+      timestampAuthorities: [authority(chain(30, 9), NOW - 1)],
+    };
+    const left = [...sigstoreTargets(ended, SIGNING, NOW)].slice(2);
+    expect(left.map(([name, { text }]) => `${name} ${text.split('\n')[1]}`)).to.deep.equal([
+      `fulcio_v1.crt.pem ${base64(9)}`,
+      `fulcio_intermediate_v1.crt.pem ${base64(1)}`,
+      `ctfe.pub ${base64(21)}`,
+      `rekor.pub ${base64(40)}`,
+    ]);
     expect([...sigstoreTargets(EMPTY_TRUSTED_ROOT, SIGNING, NOW).keys()]).to.have.length(2);
   });
 
