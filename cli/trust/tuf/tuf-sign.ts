@@ -44,13 +44,7 @@ export async function signTuf(
     throw systemFault(file, 'write', error);
   });
   const keyId = tufKey(signer.publicKey).keyID;
-  const lines = [
-    'Signed:',
-    ...changes,
-    `with the key ${keyId}`,
-    ...signerLines(signed),
-    ...rest(signed),
-  ];
+  const lines = ['Signed:', ...changes, `with the key ${keyId}`, ...signerLines(signed), ...rest(signed)];
   speak.answer({ changes, keyId, missing: missingText(signed) ?? null }, lines.join('\n'));
   return undefined;
 }
