@@ -1,9 +1,9 @@
 /** Prints one attack. */
 import type { Served, Phase } from './honest-clients.ts';
-import { isTooBusy, megabytes, type Measured } from './verdict.ts';
+import { isTooBusy, megabytes, type AttackMeasurement } from './verdict.ts';
 
 /** Prints what was measured, and what is wrong with it. */
-export function printMeasured(measured: Measured, faults: readonly string[]): void {
+export function printMeasured(measured: AttackMeasurement, faults: readonly string[]): void {
   const { attack, before, during, after, memory, logBytesPerSecond, processorShare } = measured;
   console.log(`${attack}: ${faults.length === 0 ? 'holds' : 'FAILED'}`);
   console.log(`  before  ${stretch(before)}, ${megabytes(memory.before)} MB`);
@@ -17,7 +17,7 @@ export function printMeasured(measured: Measured, faults: readonly string[]): vo
   for (const fault of faults) console.log(`  FAILED: ${fault.trimEnd()}`);
 }
 
-const busy = (measured: Measured): string =>
+const busy = (measured: AttackMeasurement): string =>
   `the service got a processor for ${(100 * measured.processorShare).toFixed(0)} % of the time that it needed one` +
   (isTooBusy(measured) ? ': latencies are not judged' : '');
 

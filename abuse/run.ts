@@ -14,7 +14,7 @@ import { HonestClients, type Phase } from './honest-clients.ts';
 import { readOptions } from './options.ts';
 import { printMeasured } from './report.ts';
 import { Environment, Target } from './target.ts';
-import { faultsOf, type Measured } from './verdict.ts';
+import { faultsOf, type AttackMeasurement } from './verdict.ts';
 
 const options = readOptions(
   process.argv.slice(2),
@@ -35,12 +35,15 @@ process.once('exit', () => {
 let target = await Target.start(environment);
 const honest = new HonestClients(environment.issuer);
 /** Every attempt, also the first of an attack that failed it and passed the second. */
-const seen: { readonly attempt: number; readonly measured: Measured; readonly faults: readonly string[] }[] =
-  [];
+const seen: {
+  readonly attempt: number;
+  readonly measured: AttackMeasurement;
+  readonly faults: readonly string[];
+}[] = [];
 let failed = 0;
 
 /** Runs one attack; `before` is the quiet period before it. */
-async function attack({ name, endsService = false }: Attack, before: Phase): Promise<Measured> {
+async function attack({ name, endsService = false }: Attack, before: Phase): Promise<AttackMeasurement> {
   const usedToken = await honest.useToken(target.address);
   const memory = { before: target.memory, peak: 0, after: 0 };
   const watch = setInterval(() => (memory.peak = Math.max(memory.peak, target.memory)), 50);

@@ -2,7 +2,7 @@
 import type { Served, Phase } from './honest-clients.ts';
 
 /** Measurements of one attack. Memory in bytes. */
-export interface Measured {
+export interface AttackMeasurement {
   readonly attack: string;
   readonly before: Phase;
   readonly during: Phase;
@@ -37,10 +37,10 @@ const MAX_LOG = 100_000;
 const LEAST_SHARE = 0.5;
 
 /** Whether the machine was too busy to judge latencies. */
-export const isTooBusy = ({ processorShare }: Measured): boolean => processorShare < LEAST_SHARE;
+export const isTooBusy = ({ processorShare }: AttackMeasurement): boolean => processorShare < LEAST_SHARE;
 
 /** What is wrong, a sentence each; empty when all limits hold. `maxGrowth` in milliseconds. */
-export function faultsOf(measured: Measured, maxGrowth = MAX_GROWTH): string[] {
+export function faultsOf(measured: AttackMeasurement, maxGrowth = MAX_GROWTH): string[] {
   const { during, after, memory, logBytesPerSecond, isRunning, endMs = 0 } = measured;
   if (!isRunning) return ['the service ended'];
   return [
@@ -68,10 +68,10 @@ function refusals(what: string, { served, refused, firstRefusal }: Served, most:
 type Kind = 'signing' | 'reading';
 
 /** Latency is scaled by the processor share: waiting for a processor makes everything slower by that factor. */
-const growthOf = (kind: Kind, { before, during, processorShare }: Measured): number =>
+const growthOf = (kind: Kind, { before, during, processorShare }: AttackMeasurement): number =>
   during[kind].p99 * processorShare - before[kind].p99;
 
-const slowness = (kind: Kind, { before, during }: Measured): string[] => [
+const slowness = (kind: Kind, { before, during }: AttackMeasurement): string[] => [
   `p99 of honest ${kind} requests grew from ${ms(before[kind].p99)} to ${ms(during[kind].p99)} ms`,
 ];
 

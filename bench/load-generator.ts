@@ -2,13 +2,13 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Measured, Order } from './load.ts';
+import type { LoadMeasurement, Order } from './load.ts';
 import { own, PROCESS_TIMEOUT_MS, pinned, stop } from './process.ts';
 
 /** A generator that waits for orders. */
 export interface LoadGenerator {
   /** Rejects when not one certificate was issued. Requests that fail beside others are printed on stderr and counted. */
-  measure(order: Order): Promise<Measured>;
+  measure(order: Order): Promise<LoadMeasurement>;
   close(): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export async function startLoadGenerator(core: number): Promise<LoadGenerator> {
       const answer = await answers.next();
       clearTimeout(impatience);
       if (answer.done === true) throw new Error('the load generator has ended');
-      const measured = JSON.parse(answer.value) as Measured;
+      const measured = JSON.parse(answer.value) as LoadMeasurement;
       const { failures, firstFailure, certificates } = measured;
       if (failures > 0) process.stderr.write(`  ${failures} requests failed: ${firstFailure}\n`);
       if (certificates === 0) throw new Error(`no certificate was issued: ${firstFailure}`);

@@ -23,7 +23,7 @@ export interface Order {
 }
 
 /** What was measured; latencies in milliseconds. */
-export interface Measured {
+export interface LoadMeasurement {
   /** Answers with 200 or 201, certificates or timestamps. */
   readonly certificates: number;
   readonly failures: number;
@@ -105,7 +105,7 @@ function exchange(socket: Socket, request: Buffer): Promise<string> {
   });
 }
 
-async function measure(order: Order): Promise<Measured> {
+async function measure(order: Order): Promise<LoadMeasurement> {
   const requests = requestsOf(order);
   const begin = performance.now();
   const results: Results = {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadGenerator } from './load-generator.ts';
-import type { Measured } from './load.ts';
+import type { LoadMeasurement } from './load.ts';
 import { manyIssuersYaml } from './many-issuers.ts';
 import { configure, type MayflySystem } from './mayfly.ts';
 import { median } from './process.ts';
@@ -72,8 +72,8 @@ export async function measureReload(
   const order = { host, port, path: '/api/v2/signingCert', bodies, seconds };
   const gentle = { ...order, connections: CONNECTIONS, pause: PAUSE };
   await load.measure({ ...order, connections: 64, seconds: plan.warmup });
-  const calm: Measured[] = [];
-  const reloading: Measured[] = [];
+  const calm: LoadMeasurement[] = [];
+  const reloading: LoadMeasurement[] = [];
   const before = await reloads(system);
   for (let turn = 1; turn <= plan.stretches; turn++) {
     calm.push(await load.measure(gentle));
@@ -92,7 +92,7 @@ export async function measureReload(
   };
 }
 
-function latenciesOf(stretches: readonly Measured[]): Latencies {
+function latenciesOf(stretches: readonly LoadMeasurement[]): Latencies {
   const all = (name: 'p50' | 'p99' | 'slowest'): number[] =>
     stretches.map((stretch) => Number(stretch[name].toFixed(2)));
   return {

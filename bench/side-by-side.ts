@@ -5,7 +5,7 @@
  * happened to come to lie; so both are started anew several times.
  */
 import type { LoadGenerator } from './load-generator.ts';
-import type { Measured } from './load.ts';
+import type { LoadMeasurement } from './load.ts';
 import type { System } from './mayfly.ts';
 import { cpuSeconds, median } from './process.ts';
 
@@ -61,7 +61,7 @@ async function compareOnce(
   { bodies, path = '/api/v2/signingCert', contentType, seconds, warmup }: ComparisonPlan,
 ): Promise<[number, number]> {
   const [a, b] = [await startA(), await startB()];
-  const during = (time: number): Promise<[Measured, Measured]> => {
+  const during = (time: number): Promise<[LoadMeasurement, LoadMeasurement]> => {
     const order = { path, bodies, contentType, connections: CONNECTIONS, seconds: time };
     return Promise.all([
       loadA.measure({ ...order, host: a.host, port: a.port }),

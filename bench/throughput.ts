@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { TokenAlgorithm } from './corpus.ts';
 import { measureRawCosts, type RawCosts } from './floor.ts';
 import type { LoadGenerator } from './load-generator.ts';
-import type { Measured, Order } from './load.ts';
+import type { LoadMeasurement, Order } from './load.ts';
 import type { System } from './mayfly.ts';
 import type { BenchOptions } from './options.ts';
 import { cpuSeconds, median, pinned, startUntil, stop } from './process.ts';
@@ -76,7 +76,7 @@ interface Subject {
 async function rowOf({ options, load }: Bench, subject: Subject): Promise<Row> {
   const { name, logSize, tokens, order, system } = subject;
   const alone = await load.measure({ ...order, connections: 1, seconds: options.seconds / 2 });
-  const busy: (Measured & { cpu: number })[] = [];
+  const busy: (LoadMeasurement & { cpu: number })[] = [];
   for (let round = 0; round < options.rounds; round++) {
     const before = cpuSeconds(system.pid);
     const measured = await load.measure({ ...order, connections: BUSY, seconds: options.seconds });

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { octetString, oid, sequence } from '../core/der-writer.ts';
 import { medianCosts } from './floor.ts';
 import { startLoadGenerator, type LoadGenerator } from './load-generator.ts';
-import type { Measured, Order } from './load.ts';
+import type { LoadMeasurement, Order } from './load.ts';
 import { createInstance, startMayfly, type System } from './mayfly.ts';
 import { cpuSeconds, median } from './process.ts';
 import { compare, type Comparison } from './side-by-side.ts';
@@ -110,7 +110,7 @@ async function rowOf(bench: Bench, name: string, system: System, bodies: string)
   await measureFloor(bench);
   await load.measure({ ...order, connections: BUSY, seconds: options.warmup });
   const alone = await load.measure({ ...order, connections: 1, seconds: options.seconds / 2 });
-  const busy: (Measured & { cpu: number })[] = [];
+  const busy: (LoadMeasurement & { cpu: number })[] = [];
   for (let round = 0; round < options.rounds; round++) {
     const before = cpuSeconds(system.pid);
     const measured = await load.measure({ ...order, connections: BUSY, seconds: options.seconds });
@@ -153,7 +153,7 @@ async function issuingBeside(
     ...times,
   };
   await load.measure({ ...issuing, seconds: options.warmup });
-  const rate = ({ certificates, seconds }: Measured): number => Math.round(certificates / seconds);
+  const rate = ({ certificates, seconds }: LoadMeasurement): number => Math.round(certificates / seconds);
   const runs: { alone: number; beside: number; timestampsBeside: number }[] = [];
   for (let round = 0; round < options.rounds; round++) {
     const alone = rate(await load.measure(issuing));

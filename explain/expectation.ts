@@ -34,7 +34,7 @@ interface ExpectedRefusal {
 export type Expectation = ExpectedCertificate | ExpectedRefusal;
 
 /** Something that is not as expected. */
-export interface Difference {
+export interface ExpectationDifference {
   /** Such as `reason` or `extension 15 SourceRepositoryIdentifier`. */
   readonly what: string;
   readonly expected: string;
@@ -42,7 +42,7 @@ export interface Difference {
 }
 
 /** Where an explanation differs from what is expected; empty when nowhere. */
-export function differencesFrom(expected: Expectation, explanation: Explanation): Difference[] {
+export function differencesFrom(expected: Expectation, explanation: Explanation): ExpectationDifference[] {
   const found = explanation.issued ? 'issued' : `refused: ${refusalText(explanation)}`;
   if (expected.outcome === 'issued') {
     if (!explanation.issued) return [{ what: 'outcome', expected: 'issued', found }];
@@ -64,7 +64,7 @@ function unlike(
   expected: string | undefined,
   found: string | undefined,
   shown = found,
-): Difference[] {
+): ExpectationDifference[] {
   if (expected === undefined || expected === found) return [];
   return [{ what, expected: expected === '' ? NONE : expected, found: shown ?? NONE }];
 }
@@ -82,7 +82,10 @@ function refusalText({ refusal }: Explanation): string {
 const issuedText = ({ rule }: Explanation): string =>
   rule === undefined ? 'issued' : `issued, by the rule "${rule}"`;
 
-function certificateDifferences(expected: ExpectedCertificate, explanation: Explanation): Difference[] {
+function certificateDifferences(
+  expected: ExpectedCertificate,
+  explanation: Explanation,
+): ExpectationDifference[] {
   const { certificate, rule } = explanation;
   if (certificate === undefined) return [];
   const seconds = (certificate.notAfter - certificate.notBefore) / 1000;
@@ -101,7 +104,7 @@ const lifetimeText = (seconds: number | undefined): string | undefined =>
 function extensionDifferences(
   { extensions, exact }: ExpectedCertificate,
   found: readonly ExpectedExtension[],
-): Difference[] {
+): ExpectationDifference[] {
   const title = ({ number, name }: ExpectedExtension): string => `extension ${number} ${name}`;
   const wrong = extensions.flatMap((extension) => {
     const there = found.find(({ number }) => number === extension.number);

@@ -17,7 +17,7 @@ export type DifferenceKind =
   'added' | 'removed' | 'id' | 'key' | 'start' | 'end' | 'url' | 'chain' | 'first' | 'other';
 
 /** One difference. */
-export interface Difference {
+export interface TrustDifference {
   readonly kind: DifferenceKind;
   readonly list: TrustList;
   /** Of the entry, as in {@link TrustEntry}; empty where it is about the list. */
@@ -30,12 +30,12 @@ export interface Difference {
 export function differencesOf(
   { root: a, name: nameOfA }: NamedRoot,
   { root: b, name: nameOfB }: NamedRoot,
-): readonly Difference[] {
+): readonly TrustDifference[] {
   const { pairs, renamed, gone, fresh } = matched(a, b);
   const [before, after] = [entriesOf(a), entriesOf(b)];
   const isKnown = (entry: TrustEntry, among: readonly TrustEntry[]): boolean =>
     among.some(({ list, key }) => list === entry.list && key === entry.key);
-  const say = (kind: DifferenceKind, { list, id }: TrustEntry, sentence: string): Difference => ({
+  const say = (kind: DifferenceKind, { list, id }: TrustEntry, sentence: string): TrustDifference => ({
     kind,
     list,
     id,
@@ -68,7 +68,11 @@ export function differencesOf(
 }
 
 /** Lists that differ in what no sentence says, such as in their order. */
-const unsaidChanges = (a: TrustedRoot, b: TrustedRoot, said: readonly Difference[]): readonly Difference[] =>
+const unsaidChanges = (
+  a: TrustedRoot,
+  b: TrustedRoot,
+  said: readonly TrustDifference[],
+): readonly TrustDifference[] =>
   TRUST_LISTS.filter(
     (list) => !said.some((difference) => difference.list === list) && encoded(a, list) !== encoded(b, list),
   ).map((list) => ({

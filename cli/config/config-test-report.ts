@@ -1,5 +1,5 @@
 import { printable } from '../../core/printable.ts';
-import type { Difference } from '../../explain/expectation.ts';
+import type { ExpectationDifference } from '../../explain/expectation.ts';
 import type { Explanation } from '../../explain/explanation.ts';
 
 /** What became of a case. */
@@ -7,7 +7,7 @@ export interface CaseResult {
   readonly name: string;
   /** Where it stands in the file. */
   readonly line: number;
-  readonly differences: readonly Difference[];
+  readonly differences: readonly ExpectationDifference[];
   readonly explanation: Explanation;
 }
 

@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { readPolicyCases, type PolicyCase } from '../../config/lists/policy-cases.ts';
 import type { Explainer } from '../../explain/explain.ts';
-import { differencesFrom, type Difference } from '../../explain/expectation.ts';
+import { differencesFrom, type ExpectationDifference } from '../../explain/expectation.ts';
 import type { Explanation } from '../../explain/explanation.ts';
 import {
   action,
@@ -79,7 +79,7 @@ async function tried(
     at: one.at ?? now,
   } as const;
   const explanation: Explanation = await explainer.explain(question);
-  const differences: readonly Difference[] = differencesFrom(one.expected, explanation);
+  const differences: readonly ExpectationDifference[] = differencesFrom(one.expected, explanation);
   return { name: one.name, line: one.line, differences, explanation };
 }
 

@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import type { Served, Phase } from '../../abuse/honest-clients.ts';
-import { faultsOf, isTooBusy, type Measured } from '../../abuse/verdict.ts';
+import { faultsOf, isTooBusy, type AttackMeasurement } from '../../abuse/verdict.ts';
 
 const served = (over: Partial<Served> = {}): Served => ({ served: 100, refused: 0, p99: 20, ...over });
 const stretch = (signing: Partial<Served> = {}, reading: Partial<Served> = {}): Phase => ({
   signing: served(signing),
   reading: served(reading),
 });
-const measured = (over: Partial<Measured> = {}): Measured => ({
+const measured = (over: Partial<AttackMeasurement> = {}): AttackMeasurement => ({
   attack: 'test',
   before: stretch(),
   during: stretch({ p99: 250 }, { p99: 269 }),
@@ -25,7 +25,7 @@ describe('abuse/verdict', () => {
     expect(faultsOf(measured({ during: stretch({ served: 99, refused: 1 }) }))).to.deep.equal([]);
   });
 
-  const BROKEN: readonly (readonly [over: Partial<Measured>, fault: string])[] = [
+  const BROKEN: readonly (readonly [over: Partial<AttackMeasurement>, fault: string])[] = [
     [{ isRunning: false }, 'the service ended'],
     [{ during: stretch({ p99: 271 }) }, 'p99 of honest signing requests grew from 20 to 271 ms'],
     [{ during: stretch({}, { p99: 900 }) }, 'p99 of honest reading requests grew from 20 to 900 ms'],

@@ -5,7 +5,7 @@ import { parseConfig } from '../../../config/load/load.ts';
 import { readPolicyCases } from '../../../config/lists/policy-cases.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../../ca/signing-algorithms.ts';
 import { Explainer } from '../../../explain/explain.ts';
-import { differencesFrom, type Difference } from '../../../explain/expectation.ts';
+import { differencesFrom, type ExpectationDifference } from '../../../explain/expectation.ts';
 
 const CONFIG = `
 oidc-issuers:
@@ -28,7 +28,7 @@ const cases = (expected: string, more = ''): string =>
   `config: config.yaml\nat: 2026-11-22T12:00:00Z\ncases:\n  - name: sue\n    claims: ${SUE}\n    expect: ${expected}\n${more}`;
 
 /** Where the first case of a file is not as expected. */
-async function differencesOf(text: string): Promise<Difference[]> {
+async function differencesOf(text: string): Promise<ExpectationDifference[]> {
   const [first] = readPolicyCases(text, '-').cases;
   const { claims, keyType, at, expected } = first ?? expect.fail();
   const { issuers } = parseConfig(CONFIG);
@@ -37,7 +37,7 @@ async function differencesOf(text: string): Promise<Difference[]> {
   return differencesFrom(expected, await explainer.explain({ evidence, keyType, at: at ?? expect.fail() }));
 }
 
-const textOf = (differences: readonly Difference[]): string =>
+const textOf = (differences: readonly ExpectationDifference[]): string =>
   differences
     .map(({ what, expected, found }) => `${what}\n expected ${expected}\n found ${found}`)
     .join('\n');
