@@ -29,7 +29,7 @@ export function parseStrictJson(text: string, limits: JsonLimits): JsonValue {
 }
 
 /** A string, or one of the brackets, or the colon behind a name; in a text that is JSON. */
-const TOKEN = /"(?:[^"\\]|\\.)*"(?<name>[ \t\n\r]*:)?|[[\]{}]/g;
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"(?<name>[ \t\n\r]*:)?|[[\]{}]/g;
 
 function checkStructure(text: string, depth: number): void {
   const open: (Set<string> | undefined)[] = [];

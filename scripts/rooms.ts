@@ -47,6 +47,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: ['core'],
     browser: true,
   },
+  'bundle/format': {
+    holds:
+      'Sigstore bundles, DSSE envelopes and in-toto statements, in the JSON form of Protobuf: read strictly, and written',
+    mayImport: ['core', 'trust/format/message-reader.ts'],
+    browser: true,
+  },
   verify: {
     holds: 'the offline verifier',
     mayImport: ['core', 'tlog/format', 'ct-log/format', 'trust/format', 'tsa/format'],

@@ -51,22 +51,23 @@ export class MessageReader {
     return this.optionalText(name) ?? this.#missing(name);
   }
 
-  /** Base64 in the standard or the URL-safe alphabet, padded or not. */
+  /** Base64 in the standard or the URL-safe alphabet, padded as it should be or not at all. */
   optionalBytes(name: string): Uint8Array | undefined {
     const text = this.optionalText(name);
-    if (text === undefined) return undefined;
-    try {
-      const bare = text.replace(/={1,2}$/, '');
-      return /[+/]/.test(bare)
-        ? fromBase64(bare.padEnd(Math.ceil(bare.length / 4) * 4, '='))
-        : fromBase64Url(bare);
-    } catch {
-      throw malformed(this.#at(name), 'is not base64');
-    }
+    return text === undefined ? undefined : readBase64(text, () => this.#at(name));
   }
 
   bytes(name: string): Uint8Array {
     return this.optionalBytes(name) ?? this.#missing(name);
+  }
+
+  /** A list of byte strings, each base64 as in {@link optionalBytes}; empty where it is not there. */
+  byteStrings(name: string): readonly Uint8Array[] {
+    return this.#list(name).map((element, index) => {
+      const at = (): string => `${this.#at(name)}[${index}]`;
+      if (typeof element !== 'string') throw malformed(at(), 'is not a text');
+      return readBase64(element, at);
+    });
   }
 
   /** Milliseconds since the epoch of an RFC 3339 time. */
@@ -119,19 +120,23 @@ export class MessageReader {
 
   /** A list of messages; empty where it is not there. */
   messages<T>(name: string, read: (reader: MessageReader) => T): readonly T[] {
-    const value = this.#take(name);
-    if (value === undefined) return [];
-    if (!Array.isArray(value)) throw malformed(this.#at(name), 'is not a list');
-    const elements: readonly JsonValue[] = value;
-    if (elements.length > MAX_ELEMENTS)
-      throw malformed(this.#at(name), `has more than ${MAX_ELEMENTS} elements`);
-    return elements.map((element, index) => readWhole(element, `${this.#at(name)}[${index}]`, read));
+    return this.#list(name).map((element, index) => readWhole(element, `${this.#at(name)}[${index}]`, read));
   }
 
   /** Refuses members that nobody asked for. */
   end(): void {
     const [left] = this.#members.keys();
     if (left !== undefined) throw malformed(this.#at(left), 'is not known');
+  }
+
+  #list(name: string): readonly JsonValue[] {
+    const value = this.#take(name);
+    if (value === undefined) return [];
+    if (!Array.isArray(value)) throw malformed(this.#at(name), 'is not a list');
+    const elements: readonly JsonValue[] = value;
+    if (elements.length > MAX_ELEMENTS)
+      throw malformed(this.#at(name), `has more than ${MAX_ELEMENTS} elements`);
+    return elements;
   }
 
   /** Null is as good as nothing (ProtoJSON). */
@@ -147,6 +152,18 @@ export class MessageReader {
 
   #at(name: string): string {
     return `${this.#path}.${printable(name.slice(0, 80))}`;
+  }
+}
+
+/** What is padded is padded to the end: any other number of `=` is none that an encoder writes. */
+function readBase64(text: string, at: () => string): Uint8Array {
+  try {
+    const bare = text.replace(/={1,2}$/, '');
+    const whole = bare.padEnd(Math.ceil(bare.length / 4) * 4, '=');
+    if (bare !== text && whole !== text) throw malformed(at(), 'is not base64');
+    return /[+/]/.test(bare) ? fromBase64(whole) : fromBase64Url(bare);
+  } catch {
+    throw malformed(at(), 'is not base64');
   }
 }
 
