@@ -207,7 +207,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   'trust/admission': {
     holds: 'what admission controllers of Kubernetes are given: trust and an example policy, as YAML',
-    mayImport: ['core', 'trust/format'],
+    mayImport: ['core', 'trust/format', 'trust/union.ts'],
     packages: ['yaml'],
   },
   instance: {

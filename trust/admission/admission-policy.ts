@@ -1,5 +1,7 @@
 /** What admission controllers of Kubernetes are given: whom to trust, in the form of each, and an example policy for one identity. */
 import { stringify } from 'yaml';
+import { rfc3339 } from '../../core/clock.ts';
+import { authorityName, logName } from '../union.ts';
 import { connaisseur } from './connaisseur.ts';
 import { gatekeeper } from './gatekeeper.ts';
 import { kubewarden } from './kubewarden.ts';
@@ -83,18 +85,26 @@ function requireTrust({ hasWindows }: Controller, trust: AdmissionTrust): void {
   );
 }
 
-function warningsOf(
-  { takesTimestamps, hasWindows }: Controller,
-  { root, now }: AdmissionTrust,
-): readonly string[] {
-  const ended = [
-    ...root.certificateAuthorities,
-    ...root.certificateLogs,
-    ...root.timestampAuthorities,
-    ...root.artifactLogs,
-  ].filter(({ window: { end } }) => end !== undefined && end < now).length;
+function warningsOf(controller: Controller, trust: AdmissionTrust): readonly string[] {
+  const { takesTimestamps, hasWindows } = controller;
+  const { root, now } = trust;
+  const usable = hasWindows ? root : withoutEnded(trust);
+  const ends = [
+    ...[...root.certificateAuthorities, ...root.timestampAuthorities].map(
+      (entry) => [authorityName(entry), entry] as const,
+    ),
+    ...[...root.certificateLogs, ...root.artifactLogs].map((entry) => [logName(entry), entry] as const),
+  ].flatMap(
+    ([
+      name,
+      {
+        window: { end },
+      },
+    ]) => (end === undefined ? [] : [{ name, end }]),
+  );
+  const ended = ends.filter(({ end }) => end < now).length;
   const lacksTime =
-    root.artifactLogs.length === 0 && !(takesTimestamps && root.timestampAuthorities.length > 0);
+    usable.artifactLogs.length === 0 && !(takesTimestamps && usable.timestampAuthorities.length > 0);
   return [
     ...(lacksTime
       ? [
@@ -108,6 +118,14 @@ function warningsOf(
           `It cannot say until when something is trusted: what has ended (${ended} of CAs, logs and authorities) is left out.`,
         ]
       : []),
+    ...(hasWindows
+      ? []
+      : ends
+          .filter(({ end }) => end >= now)
+          .map(
+            ({ name, end }) =>
+              `Print this again after ${rfc3339(end)}: ${name} ends then, which the controller does not know.`,
+          )),
   ];
 }
 

@@ -37,12 +37,20 @@ export interface PlainTrust {
   /** Of them the anchors, and what stands between. */
   readonly roots: string;
   readonly intermediates: string;
+  /** Of them the issuing CAs alone: who takes these as anchors does not believe another CA below the same root. */
+  readonly issuing: string;
   /** Public keys of certificate logs in PEM. */
   readonly logs: readonly string[];
   /** Chains of timestamp authorities in PEM, the signing certificate first. */
   readonly timestampChains: readonly string[];
-  /** Public keys of Rekors in PEM. */
-  readonly artifactLogs: readonly string[];
+  /** Rekors, the key of each in PEM. */
+  readonly artifactLogs: readonly PlainArtifactLog[];
+}
+
+/** A Rekor, for a controller that knows no windows. */
+interface PlainArtifactLog {
+  readonly url: string;
+  readonly key: string;
 }
 
 /** The same without what has ended: a controller without windows would trust it for ever. */
@@ -69,9 +77,10 @@ export function plainTrust(trust: Pick<AdmissionTrust, 'root' | 'now'>): PlainTr
     chains: chains.map(certificates),
     roots: distinct(chains.map((chain) => certificates(chain.slice(-1)))),
     intermediates: distinct(chains.flatMap((chain) => chain.slice(0, -1).map((der) => certificates([der])))),
+    issuing: distinct(chains.map((chain) => certificates(chain.slice(0, 1)))),
     logs: root.certificateLogs.map(({ publicKey }) => key(publicKey)),
     timestampChains: root.timestampAuthorities.map(({ chain }) => certificates(chain)),
-    artifactLogs: root.artifactLogs.map(({ publicKey }) => key(publicKey)),
+    artifactLogs: root.artifactLogs.map(({ baseUrl, publicKey }) => ({ url: baseUrl, key: key(publicKey) })),
   };
 }
 
@@ -83,3 +92,7 @@ export const certificates = (ders: readonly Uint8Array[]): string =>
 export const key = (spki: Uint8Array): string => encodePem('PUBLIC KEY', spki);
 
 const distinct = (pems: readonly string[]): string => [...new Set(pems)].join('');
+
+/** What follows for a controller that knows one certificate log. */
+export const ONE_LOG =
+  'At the switch to another log print this again: then images whose certificates are in the one before are refused.';

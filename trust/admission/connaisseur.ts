@@ -1,12 +1,12 @@
-import { plainTrust, type AdmissionDocument, type AdmissionTrust } from './admission-trust.ts';
+import { ONE_LOG, plainTrust, type AdmissionDocument, type AdmissionTrust } from './admission-trust.ts';
 
 /** For Connaisseur: the part of its Helm values with a validator and the policy that names it. */
 export function connaisseur(trust: AdmissionTrust): readonly AdmissionDocument[] {
   const { chains, roots, intermediates, logs, artifactLogs } = plainTrust(trust);
-  const [rekorPubkey] = artifactLogs;
+  const [rekor] = artifactLogs;
   return [
     {
-      remark: 'Connaisseur knows one certificate log; this is the one in use.',
+      remark: `Connaisseur knows one certificate log; this is the one in use. ${ONE_LOG}`,
       content: {
         application: {
           validators: [
@@ -16,7 +16,7 @@ export function connaisseur(trust: AdmissionTrust): readonly AdmissionDocument[]
               host: {
                 fulcioCert: chains.length === 1 ? chains.join('') : intermediates + roots,
                 ctLogPubkey: logs[0],
-                ...(rekorPubkey !== undefined && { rekor: trust.root.artifactLogs[0]?.baseUrl, rekorPubkey }),
+                ...(rekor !== undefined && { rekor: rekor.url, rekorPubkey: rekor.key }),
               },
               trustRoots: [{ name: 'default', keyless: { issuer: trust.issuer, subject: trust.identity } }],
             },
@@ -27,7 +27,7 @@ export function connaisseur(trust: AdmissionTrust): readonly AdmissionDocument[]
               validator: 'mayfly',
               with: {
                 trustRoot: 'default',
-                verifyInTransparencyLog: rekorPubkey !== undefined,
+                verifyInTransparencyLog: rekor !== undefined,
                 verifySCT: true,
               },
             },

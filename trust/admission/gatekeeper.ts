@@ -4,6 +4,8 @@ import { ratify } from './ratify.ts';
 /** For Gatekeeper, which verifies no signature itself: a constraint that asks Ratify, and what Ratify is to trust. */
 export const gatekeeper = (trust: AdmissionTrust): readonly AdmissionDocument[] => [
   {
+    remark:
+      'The webhook of Gatekeeper lets in what it cannot judge, unless validatingWebhookFailurePolicy of its chart is Fail.',
     content: {
       apiVersion: 'templates.gatekeeper.sh/v1',
       kind: 'ConstraintTemplate',
@@ -33,6 +35,9 @@ images[image] { image := input.review.object.spec.ephemeralContainers[_].image }
 
 answer := external_data({"provider": "ratify-provider", "keys": [image | images[image]]})
 
+judged_or_failed[image] { image := answer.responses[_][0] }
+judged_or_failed[image] { image := answer.errors[_][0] }
+
 violation[{"msg": msg}] {
   answer.system_error != ""
   msg := sprintf("Ratify cannot be asked: %s", [answer.system_error])
@@ -41,6 +46,12 @@ violation[{"msg": msg}] {
 violation[{"msg": msg}] {
   failed := answer.errors[_]
   msg := sprintf("%s cannot be judged: %s", [failed[0], failed[1]])
+}
+
+violation[{"msg": msg}] {
+  images[image]
+  not judged_or_failed[image]
+  msg := sprintf("Ratify says nothing of %s", [image])
 }
 
 violation[{"msg": msg}] {

@@ -11,12 +11,14 @@ export const kubewarden = (trust: AdmissionTrust): readonly AdmissionDocument[] 
     },
   },
   {
+    remark:
+      'Kubewarden reads the trust from 1.33 on; an older one leaves it unread and trusts the public Sigstore. Put the versions of your release in the place of these two, no older ones.',
     content: {
       apiVersion: 'policies.kubewarden.io/v1',
       kind: 'PolicyServer',
       metadata: { name: 'mayfly' },
       spec: {
-        image: 'ghcr.io/kubewarden/policy-server:latest',
+        image: 'ghcr.io/kubewarden/policy-server:v1.33.0',
         replicas: 1,
         sigstoreTrustConfig: 'mayfly-trust',
       },
@@ -29,7 +31,7 @@ export const kubewarden = (trust: AdmissionTrust): readonly AdmissionDocument[] 
       metadata: { name: 'mayfly' },
       spec: {
         policyServer: 'mayfly',
-        module: 'registry://ghcr.io/kubewarden/policies/verify-image-signatures:latest',
+        module: 'registry://ghcr.io/kubewarden/policies/verify-image-signatures:v0.3.0',
         rules: [
           { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['CREATE', 'UPDATE'] },
         ],

@@ -47,36 +47,42 @@ function clusterPolicy(trust: AdmissionTrust): Record<string, unknown> {
   };
 }
 
-/** One for each pair of a log and a timestamp authority, since an attestor has room for one of each. */
+/** One for each choice of a log, a timestamp authority and a Rekor, since an attestor has room for one of each. Its anchors are the issuing CAs alone: below a
+ * root it would believe every CA that a signer puts into the signature, also one that has ended. */
 function attestors(plain: PlainTrust, trust: AdmissionTrust): readonly Record<string, unknown>[] {
-  const chains = plain.timestampChains.length === 0 ? [undefined] : plain.timestampChains;
   return plain.logs.flatMap((log) =>
-    chains.map((tsaCertChain) => ({
-      keyless: {
-        subject: trust.identity,
-        issuer: trust.issuer,
-        roots: plain.intermediates + plain.roots,
-        rekor: rekorOf(plain, trust),
-        ctlog: { pubkey: log, ...(tsaCertChain !== undefined && { tsaCertChain }) },
-      },
-    })),
+    oneOrNone(plain.timestampChains).flatMap((tsaCertChain) =>
+      oneOrNone(plain.artifactLogs).map((rekor) => ({
+        keyless: {
+          subject: trust.identity,
+          issuer: trust.issuer,
+          roots: plain.issuing,
+          // Kyverno wants a URL, even of a Rekor that it is not to ask.
+          rekor:
+            rekor === undefined
+              ? { url: trust.publicUrl, ignoreTlog: true }
+              : { url: rekor.url, pubkey: rekor.key },
+          ctlog: { pubkey: log, ...(tsaCertChain !== undefined && { tsaCertChain }) },
+        },
+      })),
+    ),
   );
 }
 
-/** Kyverno wants a URL, even of a Rekor that it is not to ask. */
-const rekorOf = ({ artifactLogs: [pubkey] }: PlainTrust, { root, publicUrl }: AdmissionTrust): object =>
-  pubkey === undefined
-    ? { url: publicUrl, ignoreTlog: true }
-    : { url: root.artifactLogs[0]?.baseUrl, pubkey };
+const oneOrNone = <T>(all: readonly T[]): readonly (T | undefined)[] =>
+  all.length === 0 ? [undefined] : all;
 
 function imageValidatingPolicy(
   trust: AdmissionTrust,
   tuf: NonNullable<AdmissionTrust['tuf']>,
 ): Record<string, unknown> {
-  const {
-    timestampChains: [tsaCertChain],
-    artifactLogs,
-  } = plainTrust(trust);
+  const plain = plainTrust(trust);
+  const named = oneOrNone(plain.timestampChains).map((tsaCertChain, index) => ({
+    name: index === 0 ? 'mayfly' : `mayfly${index + 1}`,
+    cosign: followingTuf(trust, tuf, { rekor: plain.artifactLogs[0], tsaCertChain }),
+  }));
+  // The function counts those that are satisfied.
+  const list = named.map(({ name }) => `attestors.${name}`).join(', ');
   return {
     apiVersion: 'policies.kyverno.io/v1',
     kind: 'ImageValidatingPolicy',
@@ -97,27 +103,30 @@ function imageValidatingPolicy(
       matchImageReferences: [{ glob: '*' }],
       // The digest that was judged takes the place of the tag, which may move.
       validationConfigurations: { mutateDigest: true, verifyDigest: true, required: true },
-      attestors: [
-        {
-          name: 'mayfly',
-          cosign: {
-            tuf: { mirror: tuf.mirror, root: { data: toBase64(tuf.root) } },
-            keyless: { identities: [{ issuer: trust.issuer, subject: trust.identity }] },
-            ctlog: {
-              url: trust.root.artifactLogs[0]?.baseUrl ?? trust.publicUrl,
-              ...(artifactLogs.length === 0 && { insecureIgnoreTlog: true }),
-              ...(tsaCertChain !== undefined && { tsaCertChain }),
-            },
-          },
-        },
-      ],
+      attestors: named,
       validations: [
         {
-          expression:
-            '(images.containers + images.initContainers + images.ephemeralContainers).all(image, verifyImageSignatures(image, [attestors.mayfly]) > 0)',
+          expression: `(images.containers + images.initContainers + images.ephemeralContainers).all(image, verifyImageSignatures(image, [${list}]) > 0)`,
           message: `not signed by ${trust.identity}`,
         },
       ],
     },
   };
 }
+
+const followingTuf = (
+  trust: AdmissionTrust,
+  tuf: NonNullable<AdmissionTrust['tuf']>,
+  {
+    rekor,
+    tsaCertChain,
+  }: { rekor?: PlainTrust['artifactLogs'][number] | undefined; tsaCertChain?: string | undefined },
+): Record<string, unknown> => ({
+  tuf: { mirror: tuf.mirror, root: { data: toBase64(tuf.root) } },
+  keyless: { identities: [{ issuer: trust.issuer, subject: trust.identity }] },
+  ctlog: {
+    url: rekor?.url ?? trust.publicUrl,
+    ...(rekor === undefined && { insecureIgnoreTlog: true }),
+    ...(tsaCertChain !== undefined && { tsaCertChain }),
+  },
+});

@@ -1,12 +1,13 @@
-import { plainTrust, type AdmissionDocument, type AdmissionTrust } from './admission-trust.ts';
+import { ONE_LOG, plainTrust, type AdmissionDocument, type AdmissionTrust } from './admission-trust.ts';
 
 /** For Ratify: a ConfigMap with the keys, the values of its chart that put them where its cosign looks, and a Verifier. */
 export function ratify(trust: AdmissionTrust): readonly AdmissionDocument[] {
   const { chains, roots, intermediates, logs, artifactLogs } = plainTrust(trust);
+  const [rekor] = artifactLogs;
   const files = {
     'chain.pem': chains.length === 1 ? chains.join('') : intermediates + roots,
     'log.pub.pem': logs.slice(0, 1).join(''),
-    ...(artifactLogs[0] !== undefined && { 'rekor.pub.pem': artifactLogs[0] }),
+    ...(rekor !== undefined && { 'rekor.pub.pem': rekor.key }),
   };
   return [
     {
@@ -18,7 +19,10 @@ export function ratify(trust: AdmissionTrust): readonly AdmissionDocument[] {
       },
     },
     {
-      remark: `${REMARK}\nRatify knows one certificate log; this is the one in use.`,
+      remark: [
+        ...mounting(rekor !== undefined),
+        `Ratify knows one certificate log; this is the one in use. ${ONE_LOG}`,
+      ].join('\n'),
       content: {
         apiVersion: 'config.ratify.deislabs.io/v1beta1',
         kind: 'Verifier',
@@ -26,19 +30,23 @@ export function ratify(trust: AdmissionTrust): readonly AdmissionDocument[] {
         spec: {
           name: 'cosign',
           artifactTypes: 'application/vnd.dev.cosign.artifact.sig.v1+json',
-          parameters: { trustPolicies: [trustPolicy(trust, artifactLogs.length > 0)] },
+          parameters: { trustPolicies: [trustPolicy(trust, rekor?.url)] },
         },
       },
     },
   ];
 }
 
-const REMARK = `Mount the ConfigMap above at /mayfly in the container of Ratify, and set in the values of its chart:
-  env:
-    - {name: SIGSTORE_ROOT_FILE, value: /mayfly/chain.pem}
-    - {name: SIGSTORE_CT_LOG_PUBLIC_KEY_FILE, value: /mayfly/log.pub.pem}`;
+const mounting = (hasRekor: boolean): readonly string[] => [
+  'Before you apply what follows, mount the ConfigMap above at /mayfly in the container of Ratify, and set in the values of its chart:',
+  '  env:',
+  '    - {name: SIGSTORE_ROOT_FILE, value: /mayfly/chain.pem}',
+  '    - {name: SIGSTORE_CT_LOG_PUBLIC_KEY_FILE, value: /mayfly/log.pub.pem}',
+  ...(hasRekor ? ['    - {name: SIGSTORE_REKOR_PUBLIC_KEY, value: /mayfly/rekor.pub.pem}'] : []),
+  'Without them Ratify trusts the public Sigstore, and lets in what that says is signed by the identity below.',
+];
 
-const trustPolicy = (trust: AdmissionTrust, hasRekor: boolean): Record<string, unknown> => ({
+const trustPolicy = (trust: AdmissionTrust, rekorUrl: string | undefined): Record<string, unknown> => ({
   version: '1.0.0',
   name: 'mayfly',
   scopes: ['*'],
@@ -47,6 +55,6 @@ const trustPolicy = (trust: AdmissionTrust, hasRekor: boolean): Record<string, u
     certificateIdentity: trust.identity,
     certificateOIDCIssuer: trust.issuer,
   },
-  tLogVerify: hasRekor,
-  ...(hasRekor && { rekorURL: trust.root.artifactLogs[0]?.baseUrl }),
+  tLogVerify: rekorUrl !== undefined,
+  ...(rekorUrl !== undefined && { rekorURL: rekorUrl }),
 });

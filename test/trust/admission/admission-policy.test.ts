@@ -1,8 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
-import { utf8 } from '../../../core/bytes.ts';
-import { ADMISSION_CONTROLLERS, admissionPolicy } from '../../../trust/admission/admission-policy.ts';
+import { toHex, utf8 } from '../../../core/bytes.ts';
+import { decodePem, encodePem } from '../../../core/pem.ts';
+import {
+  ADMISSION_CONTROLLERS,
+  admissionPolicy,
+  type AdmissionController,
+} from '../../../trust/admission/admission-policy.ts';
 import { AdmissionError, type AdmissionTrust } from '../../../trust/admission/admission-trust.ts';
 import { parseTrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { failureAs } from '../../support/failure.ts';
@@ -65,6 +70,95 @@ describe('admission policies', () => {
     expect(at(text, entries)).to.have.length(2);
     expect(at(text, `${entries}.0.keyless.ctlog.tsaCertChain`)).to.contain('-----BEGIN CERTIFICATE-----');
     expect(at(text, `${entries}.0.keyless.rekor.ignoreTlog`)).to.equal(true);
+  });
+
+  it('for kyverno have the issuing CAs alone as anchors, so that none that has ended comes in below their root', () => {
+    const { root } = trustOf('tsa');
+    const [open] = root.certificateAuthorities;
+    if (open === undefined) throw new Error('no CA');
+    // Another CA below the same root; that its certificate is one does not count here.
+    const gone = {
+      ...open,
+      chain: [utf8('ended'), ...open.chain.slice(1)],
+      window: { start: 0, end: NOW - 1 },
+    };
+    const trust = trustOf('tsa', { root: { ...root, certificateAuthorities: [open, gone] } });
+    const roots = at(
+      admissionPolicy('kyverno', trust),
+      '0.spec.rules.0.verifyImages.0.attestors.0.entries.0.keyless.roots',
+    );
+    expect(open.chain.length).to.be.greaterThan(1);
+    expect(decodePem(String(roots)).map(({ bytes }) => toHex(bytes))).to.deep.equal([
+      toHex(open.chain[0] ?? new Uint8Array()),
+    ]);
+  });
+
+  it('name a Rekor with the key that is its own, whatever stands before it', () => {
+    const [own] = trustOf('rekor1').root.artifactLogs;
+    const [tiles] = trustOf('rekor2').root.artifactLogs;
+    if (own === undefined || tiles === undefined) throw new Error('no Rekor');
+    const ended = {
+      ...own,
+      baseUrl: 'https://ended.example.com',
+      publicKey: utf8('ended'),
+      window: { start: 0, end: NOW - 1 },
+    };
+    const trust = trustOf('rekor1', {
+      root: { ...trustOf('rekor1').root, artifactLogs: [tiles, ended, own] },
+    });
+    const key = encodePem('PUBLIC KEY', own.publicKey);
+    const of = (controller: AdmissionController, path: string): unknown =>
+      at(admissionPolicy(controller, trust), path);
+    const kyverno = '0.spec.rules.0.verifyImages.0.attestors.0.entries';
+    expect(of('kyverno', `${kyverno}.0.keyless.rekor`)).to.deep.equal({ url: own.baseUrl, pubkey: key });
+    expect(of('kyverno', kyverno)).to.have.length(1);
+    const host = '0.application.validators.0.host';
+    expect([of('connaisseur', `${host}.rekor`), of('connaisseur', `${host}.rekorPubkey`)]).to.deep.equal([
+      own.baseUrl,
+      key,
+    ]);
+    expect(of('ratify', '1.spec.parameters.trustPolicies.0.rekorURL')).to.equal(own.baseUrl);
+    expect(of('ratify', '0.data')).to.include({ 'rekor.pub.pem': key });
+    const setting = /^# +- \{name: SIGSTORE_REKOR_PUBLIC_KEY, value: \/mayfly\/rekor\.pub\.pem\}$/m;
+    expect(admissionPolicy('ratify', trust)).to.match(setting);
+    expect(admissionPolicy('ratify', trustOf('tsa'))).not.to.match(setting);
+    const tuf = { mirror: 'https://ca.example.com/tuf', root: utf8('{}') };
+    const following = admissionPolicy('kyverno', { ...trust, tuf });
+    expect(at(following, '1.spec.attestors.0.cosign.ctlog')).to.deep.equal({ url: own.baseUrl });
+  });
+
+  it('for kyverno, following TUF, let any of the timestamp authorities say when', () => {
+    const { root } = trustOf('tsa');
+    const [first] = root.timestampAuthorities;
+    if (first === undefined) throw new Error('no timestamp authority');
+    const second = { ...first, chain: [utf8('second'), ...first.chain.slice(1)] };
+    const tuf = { mirror: 'https://ca.example.com/tuf', root: utf8('{}') };
+    const two = { ...root, timestampAuthorities: [first, second] };
+    const text = admissionPolicy('kyverno', trustOf('tsa', { tuf, root: two }));
+    const chains = ['0', '1'].map((index) => at(text, `1.spec.attestors.${index}.cosign.ctlog.tsaCertChain`));
+    expect(new Set(chains)).to.have.property('size', 2);
+    expect(at(text, '1.spec.validations.0.expression')).to.include(
+      '[attestors.mayfly, attestors.mayfly2]) > 0',
+    );
+  });
+
+  it('say what ends later, where the controller will not know', () => {
+    const { root } = trustOf('tsa');
+    const [log] = root.certificateLogs;
+    if (log === undefined) throw new Error('no log');
+    const ending = { ...log, window: { start: 0, end: Date.parse('2026-12-02') } };
+    const trust = trustOf('tsa', { root: { ...root, certificateLogs: [ending] } });
+    const remark = /^# Print this again after 2026-12-02T00:00:00Z: .*\/log\/.* ends then/m;
+    for (const controller of ADMISSION_CONTROLLERS) {
+      const text = admissionPolicy(controller, trust);
+      if (controller === 'kubewarden') expect(text).not.to.match(remark);
+      else expect(text, controller).to.match(remark);
+    }
+  });
+
+  it('name versions of what they run', () => {
+    for (const controller of ADMISSION_CONTROLLERS)
+      expect(admissionPolicy(controller, trustOf('tsa')), controller).not.to.include(':latest');
   });
 
   it('for kyverno follow the TUF repository where there is one', () => {
