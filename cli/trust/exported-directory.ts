@@ -65,7 +65,8 @@ async function foreignBlocks(
   known: readonly (Uint8Array | undefined)[],
 ): Promise<readonly string[]> {
   const text = await read(join(directory, file));
-  if (text === undefined) return [];
+  // Empty it is written where nothing is left to trust.
+  if (text === undefined || text === '') return [];
   const blocks = understood(join(directory, file), () => decodePem(text, 1024));
   if (blocks.length === 0) throw foreign(join(directory, file), 'it holds no PEM block');
   return blocks

@@ -29,7 +29,7 @@ type EndReason = (typeof REASONS)[number];
  * not permitted; nothing is changed then. */
 export async function endTrust(options: EndOptions, speak: Speaker): Promise<undefined> {
   const reason = parseChoice(options.reason, '--reason', REASONS);
-  const end = endOf(options.at);
+  const end = endOf(options.at, reason);
   const { paths } = await openDataDirectory(options.data, { write: true });
   const ended = await changeTrust(paths, (trust) => {
     const ending = decide(trust, { end, reason, options });
@@ -93,10 +93,12 @@ const heldElsewhere = (entries: readonly TrustEntry[]): CommandError =>
 const list = (entries: readonly TrustEntry[]): string =>
   entries.map(({ name, id }) => `${name} (${id})`).join(', ');
 
-/** Trusted roots have whole seconds; the end belongs to the window. */
-function endOf(text: string): number {
+/** Trusted roots have whole seconds; the end belongs to the window. Of what was superseded the second that is goes on counting: what was signed in
+ * it was signed in good faith. */
+function endOf(text: string, reason: EndReason): number {
   const at = text === 'now' ? Date.now() : parseRfc3339(text);
-  if (at !== undefined) return Math.floor(at / 1000) * 1000;
+  const wholeSeconds = reason === 'superseded' && text === 'now' ? Math.ceil : Math.floor;
+  if (at !== undefined) return wholeSeconds(at / 1000) * 1000;
   throw new CommandError('USAGE', `--at: "${text}" is neither an RFC 3339 time nor "now"`, {
     hint: 'Write it with date, time and zone, e.g. 2026-11-22T10:00:00Z.',
   });

@@ -34,6 +34,7 @@ interface ExportOptions extends ServiceUrlOptions {
 
 /** `mayfly trust export`. Rejects with the typed error of what is wrong; nothing is written then. */
 export async function exportFiles(options: ExportOptions, speak: Speaker): Promise<undefined> {
+  refuseUnread(options);
   if (options.for !== undefined) {
     await printAdmissionPolicy({ ...options, for: options.for }, speak);
     return;
@@ -42,6 +43,26 @@ export async function exportFiles(options: ExportOptions, speak: Speaker): Promi
     throw new CommandError('USAGE', '--out is missing', { hint: 'It names the directory to write.' });
   await writeFiles({ ...options, out: options.out }, speak);
 }
+
+/** Throws {@link CommandError} for an option that has no meaning beside the others. */
+function refuseUnread(options: ExportOptions): void {
+  const { for: controller } = options;
+  const unread = Object.entries(controller === undefined ? FOR_CONTROLLERS : FOR_FILES).find(
+    ([name]) => options[name as keyof ExportOptions] !== undefined,
+  );
+  if (unread === undefined) return;
+  const [, flag] = unread;
+  throw controller === undefined
+    ? new CommandError('USAGE', `${flag} has no meaning without --for`, {
+        hint: 'It says whose signatures the policy of an admission controller lets in. Name the controller with --for, or leave it out.',
+      })
+    : new CommandError('USAGE', `${flag} has no meaning beside --for`, {
+        hint: 'The policy is printed, and no file is written. Leave it out.',
+      });
+}
+
+const FOR_CONTROLLERS = { identity: '--identity', issuer: '--issuer' } as const;
+const FOR_FILES = { out: '--out', force: '--force' } as const;
 
 async function writeFiles(options: ExportOptions & { readonly out: string }, speak: Speaker): Promise<void> {
   const out = resolve(options.out);

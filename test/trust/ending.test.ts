@@ -50,6 +50,34 @@ const chains = {
 };
 type ChainName = keyof typeof chains;
 
+describe('trust end --at now', function () {
+  this.timeout(30_000);
+
+  it('lets the second count in which it ends what was superseded, and not that of a theft', async () => {
+    const ca = await RenewableInstance.make();
+    try {
+      const words = {
+        data: ca.data,
+        ca: fingerprint((await chainOf(ca))[0]),
+        at: 'now',
+        inForce: true,
+      } as const;
+      const endOf = async (): Promise<number> =>
+        (await ca.trustedRoot()).certificateAuthorities[0]?.window.end ?? Infinity;
+      const before = Date.now();
+      await endTrust({ ...words, reason: 'superseded' }, listener());
+      expect(await endOf()).to.be.at.least(before);
+      await endTrust({ ...words, reason: 'compromise' }, listener());
+      expect(await endOf()).to.be.at.most(Date.now());
+    } finally {
+      await ca.remove();
+    }
+  });
+});
+
+const chainOf = async (ca: RenewableInstance): Promise<readonly Uint8Array[]> =>
+  (await ca.trustedRoot()).certificateAuthorities[0]?.chain ?? [];
+
 describe('trust end, of a key that several entries have', function () {
   this.timeout(30_000);
   let ca: RenewableInstance;

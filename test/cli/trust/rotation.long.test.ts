@@ -33,10 +33,25 @@ describe('docs/rotation.md, to the letter', function () {
   const run = (block: string, values: Readonly<Record<string, string>> = {}): Promise<string> =>
     runBlock(block, scratch, { '/var/lib/mayfly': 'data', ...values });
 
-  const fingerprint = async (): Promise<string> =>
+  const fingerprint = async (place = 0): Promise<string> =>
+    hashOf(decodePem(await readFile(ca.paths.chain, 'latin1')).at(place)?.bytes);
+  const hashOf = (der: Uint8Array | undefined): string =>
     createHash('sha256')
-      .update(decodePem(await readFile(ca.paths.chain, 'latin1'))[0]?.bytes ?? '')
+      .update(der ?? '')
       .digest('hex');
+
+  /** New keys of the server are encrypted, and those of a new root; the root key that there is has no passphrase, and none is needed that the page names. */
+  const PASSPHRASES = { '/run/secrets/mayfly': 'pass' };
+  const passphrases = async (): Promise<void> => {
+    for (const [name, text] of [
+      ['pass', 'secret'],
+      ['root-passphrase', 'old'],
+      ['root2-passphrase', 'new'],
+    ] as const)
+      await writeFile(ca.path(name), `${text}\n`, { mode: 0o600 });
+  };
+  const handedOut = async (): Promise<TrustedRoot> =>
+    parseTrustedRoot(await readFile(ca.path('trust/trusted_root.json'), 'utf8'));
 
   it('a new root: published beside the old one, then in force, then the old one ends', async () => {
     const [ask = '', sign = '', stage = '', switchOver = ''] = await documentedBlocks(PAGE, 'A new root');
@@ -61,20 +76,75 @@ describe('docs/rotation.md, to the letter', function () {
 
   it('a stolen key of the issuing CA: its copies are refused from then on', async () => {
     const [end = '', renew = ''] = await documentedBlocks(PAGE, 'A stolen key of the issuing CA');
+    await passphrases();
     const before = await ca.sign();
     await cp(ca.data, ca.path('stolen'), { recursive: true });
     const at = rfc3339(Math.ceil((before.time + 1000) / 1000) * 1000);
     await run(end, { FINGERPRINT: await fingerprint(), '--at T': `--at ${at}` });
-    await run(renew);
+    await run(renew, PASSPHRASES);
+    ca = RenewableInstance.at(scratch, 'data', 'secret');
     ca.skew = 60_000;
     const after = await ca.sign();
-    const root = await ca.trustedRoot();
+    const root = await handedOut();
     await expectAccepted(root, { before, after });
     for (const part of ['ca', 'keys'])
       await cp(join(ca.path('stolen'), part), join(ca.data, part), { recursive: true });
     const stolen = await ca.sign();
     expect(await judge(stolen, root, true)).to.include({ ok: false, fault: 'trust' });
     expect(stockComplaint(stolen, root)).not.to.equal(undefined);
+  });
+
+  it('a stolen root key: what hangs below it is refused from then on, and another root takes its place', async () => {
+    const [end = '', ask = '', sign = '', install = ''] = await documentedBlocks(PAGE, 'A stolen root key');
+    await passphrases();
+    const before = await ca.sign();
+    const old = await ca.trustedRoot();
+    const at = Math.ceil((before.time + 2000) / 1000) * 1000;
+    await run(end, { FINGERPRINT: await fingerprint(-1), '--at T': `--at ${rfc3339(at)}` });
+    // The thief has the root key alone, and certifies a CA and a key for timestamps of his own. That his certificate has an SCT is more than he could do.
+    await cp(ca.data, ca.path('thief'), { recursive: true });
+    await run(`mayfly ca renew --data thief --csr thief.pem
+      mayfly ca sign thief.pem --root root.pem --root-key root.key.pem --out thief-chain.pem
+      mayfly ca renew --data thief --install thief-chain.pem
+      mayfly tsa renew --data thief --stage --root-key root.key.pem
+      mayfly tsa renew --data thief --switch`);
+
+    const lines = (text: string, pattern: RegExp): string =>
+      text
+        .split('\n')
+        .filter((line) => pattern.test(line))
+        .join('\n');
+    await run(ask, PASSPHRASES);
+    await run(sign, PASSPHRASES);
+    const said = await run(lines(install, /mayfly (ca|tsa) renew/), PASSPHRASES);
+    const [, former = ''] = /trust end .*--tsa (\S+)/.exec(said) ?? [];
+    expect(former, said).to.match(/^[0-9a-f]{64}$/);
+    await run(lines(install, /trust end/), { FINGERPRINT: former });
+    await run(lines(install, /trust export/));
+    const root = await handedOut();
+
+    ca = RenewableInstance.at(scratch, 'data', 'secret');
+    ca.skew = at - Date.now() + 60_000;
+    const thief = RenewableInstance.at(scratch, 'thief');
+    thief.skew = ca.skew;
+    const [after, stolen] = [await ca.sign(), await thief.sign()];
+    await expectAccepted(root, { before, after });
+    // Who has the old files alone is let down by them both ways.
+    expect(await judge(stolen, old, true), 'a CA that is presented, by the old files').to.include({
+      ok: true,
+    });
+    expect(await judge(after, old), 'the new root, by the old files').to.include({
+      ok: false,
+      fault: 'trust',
+    });
+    expect(stockComplaint(after, old), 'the new root, by the old files').not.to.equal(undefined);
+    expect(await judge(stolen, root, true)).to.include({ ok: false, fault: 'trust' });
+    for (const trust of [old, root]) expect(stockComplaint(stolen, trust)).not.to.equal(undefined);
+    // The PEM files have the new root alone.
+    expect(decodePem(await readFile(ca.path('trust/root.pem'), 'utf8'))).to.have.length(1);
+    expect(await fingerprint(-1)).to.equal(
+      hashOf(decodePem(await readFile(ca.path('trust/root.pem'), 'utf8'))[0]?.bytes),
+    );
   });
 
   it('another URL: old and new certificates verify by old and new files', async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -46,5 +46,19 @@ describe('mayfly trust export --for', function () {
     expect((await exported('--for', 'kyverno')).stderr).to.contain('--identity and --issuer');
     expect((await exported()).stderr).to.contain('--out');
     expect((await exported('--for', 'other', ...WHO)).stderr).to.contain('kyverno');
+  });
+
+  it('leaves no option unread without a word', async () => {
+    for (const [words, unread] of [
+      [['--for', 'kyverno', ...WHO, '--out', 'trust'], '--out has no meaning beside --for'],
+      [['--for', 'kyverno', ...WHO, '--force'], '--force has no meaning beside --for'],
+      [['--out', 'trust', '--identity', 'ada@example.com'], '--identity has no meaning without --for'],
+      [['--out', 'trust', '--issuer', 'https://login.example.com'], '--issuer has no meaning without --for'],
+    ] as const) {
+      const { code, stderr } = await exported(...words);
+      expect(code, unread).to.equal(2);
+      expect(stderr).to.contain(unread);
+    }
+    expect(await readdir(cwd)).not.to.include('trust');
   });
 });

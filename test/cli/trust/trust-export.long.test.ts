@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { expect } from 'chai';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -297,5 +297,22 @@ describe('mayfly trust export', function () {
     } finally {
       await writeFile(join(cwd, 'data/ca/chain.pem'), chain);
     }
+  });
+
+  it('writes over files of which all CAs have ended', async () => {
+    await runMayfly(['init', '--data', 'ended', '--keep-root-key', '--origin', 'ca.example/log/one'], {
+      cwd,
+    });
+    const ca = new X509Certificate(await text('ended/ca/chain.pem')).fingerprint256;
+    const words = ['--at', 'now', '--reason', 'compromise', '--in-force'];
+    const ended = await runMayfly(['trust', 'end', '--data', 'ended', '--ca', ca, ...words], { cwd });
+    expect(ended.code, ended.stderr).to.equal(0);
+    for (const time of ['first', 'again']) {
+      const { code, stderr } = await runMayfly(['trust', 'export', '--data', 'ended', '--out', 'of-ended'], {
+        cwd,
+      });
+      expect(code, `${time}: ${stderr}`).to.equal(0);
+    }
+    expect(await text('of-ended/root.pem')).to.equal('');
   });
 });
