@@ -5,8 +5,8 @@ import { logV3Json } from '../ct-log/format/log-v3-json.ts';
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import { encodeVkey, makeVkey } from '../tlog/format/vkey.ts';
-import { encodeClientTrustConfig, encodeSigningConfig } from './format/signing-config.ts';
-import { encodeTrustedRoot, type Window } from './format/trusted-root.ts';
+import { encodeClientTrustConfig, encodeSigningConfig, type SigningConfig } from './format/signing-config.ts';
+import { encodeTrustedRoot, type TrustedRoot, type Window } from './format/trusted-root.ts';
 import type { InstanceTrust } from './ledger.ts';
 import { pkcs12Store } from './pkcs12-store.ts';
 import { pkcs7Bundle } from './pkcs7-bundle.ts';
@@ -31,8 +31,11 @@ export const SIGNING_CONFIG_FILE = 'signing_config.v0.2.json';
 /** The name of the file with the hashes of the others. */
 export const CHECKSUMS_FILE = 'SHA256SUMS';
 
-/** Whether an export writes a file of that name at one time and not at another. */
-export const isPassingFile = (name: string): boolean => /^(tsa|log-\w[\w.-]*\.pub)\.pem$/.test(name);
+/** Whether a directory of an export, or one that follows a TUF repository, has a file of that name at one time and not at another. */
+export const isPassingFile = (name: string): boolean =>
+  /^(tsa\.pem|log-\w[\w.-]*\.pub\.pem|(fulcio|fulcio_intermediate|tsa)_\w+\.crt\.pem|(ctfe|rekor)(_\d+)?\.pub)$/.test(
+    name,
+  );
 
 /**
  * The files that verifiers and signing clients are given, name → content, in the order in which a person would look at them:
@@ -66,6 +69,43 @@ export function exportTrust(trust: InstanceTrust, notes: ExportNotes): ReadonlyM
     ...ownLogFiles(trust.logs, notes),
     ...otherLogFiles(trust, notes.now),
   ]);
+  return withChecksums(files);
+}
+
+/**
+ * The files of {@link exportTrust} that follow from what a TUF repository has: all but `log.vkey` and `log.v3.json`, which have the names and second
+ * keys of logs. `targets` are those that were fetched; what they hold stays as it is. The one in force is the first of its kind that has not
+ * ended by `now`; keys of other logs are named by the beginning of their ids.
+ */
+export function filesOfTargets(
+  targets: ReadonlyMap<string, Uint8Array>,
+  {
+    trustedRoot,
+    signingConfig,
+  }: { readonly trustedRoot: TrustedRoot; readonly signingConfig: SigningConfig | undefined },
+  now: number,
+): ReadonlyMap<string, Uint8Array> {
+  const firstOpen = <T extends { readonly window: Window }>(entries: readonly T[]): readonly T[] =>
+    entries.filter(({ window }) => !hasEnded(window, now)).slice(0, 1);
+  const inForce = {
+    ...trustedRoot,
+    certificateAuthorities: firstOpen(trustedRoot.certificateAuthorities),
+    timestampAuthorities: firstOpen(trustedRoot.timestampAuthorities),
+  };
+  const [log] = firstOpen(trustedRoot.certificateLogs);
+  const files = new Map<string, string | Uint8Array>([
+    ...(signingConfig === undefined
+      ? []
+      : [['client_trust_config.json', encodeClientTrustConfig({ trustedRoot, signingConfig })] as const]),
+    ...certificateFiles({ root: trustedRoot, inForce }, now),
+    ...(log === undefined ? [] : [['log.pub.pem', encodePem('PUBLIC KEY', log.publicKey)] as const]),
+    ...otherLogFiles({ root: trustedRoot, logs: log === undefined ? [] : [{ ...log, name: '' }] }, now),
+    ...targets,
+  ]);
+  return withChecksums(files);
+}
+
+function withChecksums(files: ReadonlyMap<string, string | Uint8Array>): ReadonlyMap<string, Uint8Array> {
   const contents = new Map(
     [...files].map(([name, file]) => [name, typeof file === 'string' ? utf8(file) : file] as const),
   );
@@ -74,7 +114,7 @@ export function exportTrust(trust: InstanceTrust, notes: ExportNotes): ReadonlyM
 
 type Files = readonly (readonly [name: string, content: string | Uint8Array])[];
 
-function certificateFiles({ root, inForce }: InstanceTrust, now: number): Files {
+function certificateFiles({ root, inForce }: Pick<InstanceTrust, 'root' | 'inForce'>, now: number): Files {
   const chains = root.certificateAuthorities
     .filter(({ window }) => !hasEnded(window, now))
     .map(({ chain }) => chain);
@@ -103,7 +143,13 @@ function ownLogFiles([current, ...others]: readonly CtLogIdentity[], notes: Expo
   ];
 }
 
-function otherLogFiles({ root, logs: [current, ...others] }: InstanceTrust, now: number): Files {
+interface LogsOfTrust {
+  readonly root: TrustedRoot;
+  /** Those with a name, the one in use first. */
+  readonly logs: readonly Pick<CtLogIdentity, 'logId' | 'name'>[];
+}
+
+function otherLogFiles({ root, logs: [current, ...others] }: LogsOfTrust, now: number): Files {
   const names = new Map(others.map((log) => [logKey(log), log.name]));
   return root.certificateLogs
     .filter((log) => (current === undefined || logKey(log) !== logKey(current)) && !hasEnded(log.window, now))

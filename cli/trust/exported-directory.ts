@@ -44,8 +44,8 @@ export async function lossesIn(directory: string, trustedRoot: TrustedRoot): Pro
   return { missing, reopened: reopenedBy(trustedRoot, there) };
 }
 
-/** The files of an earlier export that one with the files `names` does not write again, such as the key of a log that has ended: those that its checksums name and that
- * are as it wrote them. Without checksums that can be read there are none. */
+/** The files of an earlier export or fetch that one with the files `names` does not write again, such as the key of a log that has ended: those that its checksums name
+ * and that are as it wrote them. Without checksums that can be read there are none. */
 export async function staleFilesIn(directory: string, names: readonly string[]): Promise<readonly string[]> {
   const checksums = await readWhole(join(directory, CHECKSUMS_FILE), { size: LIMIT }).catch(() => undefined);
   const stale: string[] = [];

@@ -40,7 +40,8 @@ async function readPems(directory: string): Promise<Trust> {
 }
 
 async function checkRoots(directory: string, { certificateAuthorities }: TrustedRoot): Promise<void> {
-  if (await isMissing(`${directory}/root.pem`)) return;
+  // Empty it is written where every CA has ended.
+  if ((await read(directory, 'root.pem', true)) === '') return;
   const roots = await readPem(directory, 'root.pem', 'CERTIFICATE');
   const anchors = certificateAuthorities.map(({ chain }) => chain.at(-1) ?? new Uint8Array());
   if (roots.some((root) => !anchors.some((anchor) => equalBytes(anchor, root))))

@@ -6,11 +6,14 @@ import { SigningConfig, TrustedRoot } from '@sigstore/protobuf-specs';
 import { bundleBuilderFromSigningConfig } from '@sigstore/sign';
 import { toTrustMaterial } from '@sigstore/verify';
 import { expect } from 'chai';
-import { utf8Text } from '../../core/bytes.ts';
+import { utf8, utf8Text } from '../../core/bytes.ts';
 import { decodePem, encodePem } from '../../core/pem.ts';
-import { exportTrust } from '../../trust/export.ts';
+import { exportTrust, filesOfTargets } from '../../trust/export.ts';
 import { readTrust, recordTrust } from '../../trust/ledger.ts';
 import { STORE_PASSWORD } from '../../trust/pkcs12-store.ts';
+import { withPublicUrl } from '../../trust/public-urls.ts';
+import { signingConfigOf } from '../../trust/signing-services.ts';
+import { sigstoreTargets } from '../../trust/tuf/sigstore-targets.ts';
 import { testAuthority } from '../ca/support/authority.ts';
 import { hasOpenssl, openssl } from '../ca/support/openssl.ts';
 import { skipUnless } from '../support/skipped.ts';
@@ -141,6 +144,27 @@ describe('trust/export', () => {
       .map((line) => line.split('+', 1).join(''));
     expect(names).to.deep.equal([...[2026, 2026, 2025, 2025].map((year) => `localhost/log/${year}`), '']);
     expect(file(after, 'trusted_root.json')).to.equal(file(before, 'trusted_root.json'));
+  });
+
+  it('writes what TUF clients can make of their targets, to the byte', async () => {
+    await addTimestamps();
+    const trust = await readTrust(places.paths);
+    const trustedRoot = withPublicUrl(trust.root, NOTES.publicUrl);
+    const signingConfig = signingConfigOf(trust, NOTES);
+    const targets = new Map(
+      [...sigstoreTargets(trustedRoot, signingConfig, NOW)].map(
+        ([name, { text }]) => [name, utf8(text)] as const,
+      ),
+    );
+    const made = filesOfTargets(targets, { trustedRoot, signingConfig }, NOW);
+    const whole = exportTrust(trust, NOTES);
+    const notFollowing = ['log.vkey', 'log.v3.json'];
+    expect([...whole.keys()].filter((name) => !made.has(name))).to.have.members(notFollowing);
+    for (const [name, bytes] of whole)
+      // A store has a salt of its own each time.
+      if (![...notFollowing, 'SHA256SUMS', 'trust.p12'].includes(name))
+        expect(made.get(name), name).to.deep.equal(bytes);
+    for (const [name, bytes] of targets) expect(made.get(name), name).to.deep.equal(bytes);
   });
 
   it('is the same to the byte, with the hash of each file', async () => {

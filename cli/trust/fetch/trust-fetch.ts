@@ -10,7 +10,13 @@ import { ensureDirectory } from '../../../storage/make-directory.ts';
 import { isMissing } from '../../../storage/read-whole.ts';
 import { systemFault } from '../../../instance/data-directory-error.ts';
 import { differencesOf } from '../../../trust/differences.ts';
-import { TRUSTED_ROOT_FILE } from '../../../trust/export.ts';
+import {
+  CHECKSUMS_FILE,
+  filesOfTargets,
+  SIGNING_CONFIG_FILE,
+  TRUSTED_ROOT_FILE,
+} from '../../../trust/export.ts';
+import { parseSigningConfig, type SigningConfig } from '../../../trust/format/signing-config.ts';
 import {
   EMPTY_TRUSTED_ROOT,
   parseTrustedRoot,
@@ -20,6 +26,7 @@ import { endOf, parseMetadata } from '../../../trust/tuf/metadata.ts';
 import { rfc3339 } from '../../../core/clock.ts';
 import { parseUrl } from '../../certificate/http.ts';
 import { CommandError, type Speaker } from '../../program/command.ts';
+import { staleFilesIn } from '../exported-directory.ts';
 import { BoundedFetcher } from './bounded-fetcher.ts';
 import { firstRoot } from './first-root.ts';
 
@@ -52,14 +59,25 @@ export async function fetchTrust(
       { root: before, name: 'the files of before' },
       { root: after, name: 'these' },
     );
-    await publish(scratch, directory, names);
+    const targets = new Map<string, Uint8Array>();
+    for (const name of names) targets.set(name, await readFile(join(scratch, TARGETS, name)));
+    const signingConfig = signingConfigIn(targets.get(SIGNING_CONFIG_FILE));
+    const files = targets.has(TRUSTED_ROOT_FILE)
+      ? filesOfTargets(targets, { trustedRoot: after, signingConfig }, Date.now())
+      : targets;
+    await publish(scratch, directory, files);
     const root = parseMetadata('root', await readFile(join(scratch, 'root.json'))).signed;
     const timestamp = parseMetadata('timestamp', await readFile(join(scratch, 'timestamp.json')));
     const sentences = changes.map(({ sentence }) => sentence);
     speak.answer(
-      { directory, files: names, root: { version: root.version, expires: root.expires }, changes: sentences },
+      {
+        directory,
+        files: [...files.keys()],
+        root: { version: root.version, expires: root.expires },
+        changes: sentences,
+      },
       [
-        `Fetched to ${out}: ${names.join(' ')}`,
+        `Fetched to ${out}: ${[...files.keys()].join(' ')}`,
         `  Root      version ${root.version}, until ${rfc3339(Date.parse(root.expires))}`,
         `  Fresh     until ${rfc3339(endOf(timestamp))}`,
         ...(sentences.length === 0
@@ -182,12 +200,31 @@ async function trustedRootIn(directory: string): Promise<TrustedRoot> {
   }
 }
 
-/** The targets first: a crash in between leaves metadata that the next fetch follows from again. */
-async function publish(scratch: string, directory: string, names: readonly string[]): Promise<void> {
+/** Where to sign; undefined where there is no such file. Throws {@link CommandError} for one that is none. */
+function signingConfigIn(bytes: Uint8Array | undefined): SigningConfig | undefined {
   try {
+    return bytes && parseSigningConfig(Buffer.from(bytes).toString());
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new CommandError('REFUSED', `${SIGNING_CONFIG_FILE} is no signing config: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The files first: a crash in between leaves metadata that the next fetch follows from again. Their checksums come last, and name until then what is to go. */
+async function publish(
+  scratch: string,
+  directory: string,
+  files: ReadonlyMap<string, Uint8Array>,
+): Promise<void> {
+  try {
+    const stale = await staleFilesIn(directory, [...files.keys()]);
     await ensureDirectory(join(directory, STATE));
-    for (const name of names)
-      await writeDurably(join(directory, name), await readFile(join(scratch, TARGETS, name)), 0o644);
+    for (const [name, content] of files) {
+      if (name === CHECKSUMS_FILE) for (const gone of stale) await rm(join(directory, gone), { force: true });
+      await writeDurably(join(directory, name), content, 0o644);
+    }
     for (const name of METADATA) {
       const bytes = await readFile(join(scratch, `${name}.json`));
       await writeDurably(join(directory, STATE, `${name}.json`), bytes, 0o644);

@@ -314,5 +314,9 @@ describe('mayfly trust export', function () {
       expect(code, `${time}: ${stderr}`).to.equal(0);
     }
     expect(await text('of-ended/root.pem')).to.equal('');
+    // What was signed before the end is verified with it.
+    expect(
+      (await readTrustDirectory(join(cwd, 'of-ended'))).trustedRoot?.certificateAuthorities,
+    ).to.have.length(1);
   });
 });

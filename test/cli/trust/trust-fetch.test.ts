@@ -5,6 +5,10 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { fetchTrust } from '../../../cli/trust/fetch/trust-fetch.ts';
 import { CommandError, type Speaker } from '../../../cli/program/command.ts';
+import { readTrustDirectory } from '../../../cli/verify/trust-directory.ts';
+import { parseSigningConfig } from '../../../trust/format/signing-config.ts';
+import { parseTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
+import { sigstoreTargets } from '../../../trust/tuf/sigstore-targets.ts';
 import type { TargetContents } from '../../../trust/tuf/target-contents.ts';
 import { generateKey } from '../../../signers/key-types.ts';
 import { tufKey } from '../../../trust/tuf/tuf-key.ts';
@@ -70,6 +74,19 @@ describe('mayfly trust fetch', function () {
           readFileSync(join(parentPath, name), 'utf8'),
         ]),
     );
+  /** `SHA256SUMS` says what is there. */
+  const expectSums = (): void => {
+    const lines = readFileSync(join(out, 'SHA256SUMS'), 'utf8').trim().split('\n');
+    for (const [sum = '', name = ''] of lines.map((line) => line.split('  ')))
+      expect(
+        createHash('sha256')
+          .update(readFileSync(join(out, name)))
+          .digest('hex'),
+        name,
+      ).to.equal(sum);
+    const names = lines.map((line) => line.split('  ')[1]);
+    expect(readdirSync(out).sort()).to.deep.equal([...names, 'SHA256SUMS', 'tuf'].sort());
+  };
   const expectRefusal = async (pattern: RegExp, fingerprint?: string): Promise<void> => {
     const before = contentsOfOut();
     const error = await failureAs(CommandError, fetch(fingerprint));
@@ -81,7 +98,9 @@ describe('mayfly trust fetch', function () {
     await fetch(hashOf('1.root.json'));
     const text = (name: string): string => shape(name).get('trusted_root.json')?.text ?? '';
     expect(readFileSync(join(out, 'trusted_root.json'), 'utf8')).to.equal(text('ca-only'));
-    expect(answered['files']).to.deep.equal(['trusted_root.json']);
+    expect(answered['files'])
+      .to.include.members(['trusted_root.json', 'root.pem', 'log.pub.pem', 'SHA256SUMS'])
+      .and.to.not.include('client_trust_config.json');
     await fetch();
     expect(answered['changes']).to.deep.equal([]);
     const next = await generateKey('p256');
@@ -101,6 +120,42 @@ describe('mayfly trust fetch', function () {
     out = join(out, '..', 'another');
     await fetch(`sha256:${hashOf('1.root.json').toUpperCase()}`);
     expect(answered['root']).to.include({ version: 2 });
+  });
+
+  it('makes a directory of it as an export is, and keeps nothing there that is not trusted any more', async () => {
+    const root = parseTrustedRoot(shape('tsa').get('trusted_root.json')?.text ?? '');
+    const [log] = root.certificateLogs;
+    if (log === undefined) throw new Error('no log');
+    const other = { ...log, logId: new Uint8Array(32).fill(7), publicKey: Buffer.from('another key') };
+    const contents = (
+      certificateLogs: TrustedRoot['certificateLogs'],
+      over: Partial<TrustedRoot> = {},
+    ): TargetContents => sigstoreTargets({ ...root, ...over, certificateLogs }, signing, Date.now());
+    const signing = parseSigningConfig(
+      readFileSync('test/vectors/trust-shapes/tsa/signing_config.json', 'utf8'),
+    );
+    mirror.show(await change(repository, { contents: contents([log, other]) }));
+    await fetch(hashOf('1.root.json'));
+    const files = (): string[] => readdirSync(out).sort();
+    const passing = ['ctfe_2.pub', `log-${'07'.repeat(8)}.pub.pem`, 'tsa.pem', 'tsa_leaf.crt.pem'];
+    expect(files())
+      .to.include.members([...passing, 'root.pem', 'intermediate.pem', 'chain.pem', 'trust.p7b', 'trust.p12'])
+      .and.to.include.members([
+        'log.pub.pem',
+        'client_trust_config.json',
+        'signing_config.v0.2.json',
+        'ctfe.pub',
+      ]);
+    expectSums();
+    expect((await readTrustDirectory(out)).trustedRoot?.certificateLogs).to.have.length(2);
+    const end = { window: { start: 0, end: Date.now() - 5000 } };
+    const timestampAuthorities = root.timestampAuthorities.map((one) => ({ ...one, ...end }));
+    mirror.show(
+      await change(repository, { contents: contents([log, { ...other, ...end }], { timestampAuthorities }) }),
+    );
+    await fetch();
+    for (const name of passing) expect(files()).not.to.include(name);
+    expectSums();
   });
 
   it('refuses another root, and one that nobody named', async () => {
