@@ -25,6 +25,8 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
       'Run everything in one process, for development',
       async () => (await import('./instance/dev.ts')).register,
     ],
+    ['sign', 'Sign files', async () => (await import('./sign/sign.ts')).register],
+    ['attest', 'Sign a statement about a file', async () => (await import('./sign/attest.ts')).register],
     [
       'certificate',
       'Get a certificate for a fresh key',
@@ -67,6 +69,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
 const EXAMPLES = `
 Examples:
   mayfly dev                            everything in one process
+  mayfly token --email you@example.com | mayfly sign app.tar.gz --token-file -
   mayfly token --email you@example.com | mayfly certificate --token-file -
 
 For production:

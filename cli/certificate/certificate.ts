@@ -1,6 +1,5 @@
 /** `mayfly certificate`: the signing client. Key, token, proof, request, and then nothing is written unchecked. */
 import { resolve } from 'node:path';
-import { challengeOf } from './challenge.ts';
 import { certificateFacts, certificateText, type CertificateOutcome } from './certificate-report.ts';
 import { checkAnswer } from './check-answer.ts';
 import {
@@ -15,7 +14,8 @@ import { identityToken } from './identity-token.ts';
 import { KEY_TYPES, makeClientKey, readClientKey, type ClientKey } from './key-pair.ts';
 import type { LoginFlow } from './login.ts';
 import { ServiceClient } from './service.ts';
-import { readTokenClaims, type TokenClaims } from './token-claims.ts';
+import { requestCertificate } from './request-certificate.ts';
+import { readTokenClaims } from './token-claims.ts';
 import { loadTrust } from './trust.ts';
 import { action, CommandError, notify, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { readFileOrStdin, readSecret } from '../program/input-file.ts';
@@ -104,12 +104,16 @@ async function getCertificate(options: CertificateOptions, speak: Speaker): Prom
   const leftBehind = await keyLeftBehind(options.out, paths);
   const token = await identityToken(tokenSource(options, flow), service);
   const claims = readTokenClaims(token);
-  const chain = await request(service, token, claims, key);
+  const chain = await requestCertificate(service, { token, claims, key });
   const answer = await checkAnswer({ chain, key, claims, trust, clock: Date.now });
   await makeOutputDirectory(options.out);
   const { certificatePem: certificate, chainPem } = answer;
   await writeCredentials(paths, { key: key.privatePem, certificate, chain: chainPem });
-  const notes = [...answer.notes, ...(leftBehind === undefined ? [] : [leftBehindNote(leftBehind)])];
+  const notes = [
+    ...(trust.trustedBy === 'service' ? [OWN_WORD] : []),
+    ...answer.notes,
+    ...(leftBehind === undefined ? [] : [leftBehindNote(leftBehind)]),
+  ];
   const outcome = {
     answer: { ...answer, notes },
     paths,
@@ -145,6 +149,8 @@ async function keyOf({ key, keyType }: CertificateOptions): Promise<ClientKey> {
   return makeClientKey(parseChoice(keyType ?? 'p256', '--key-type', KEY_TYPES));
 }
 
+const OWN_WORD = "checked against the service's own word only; --trust DIR checks against what you trust";
+
 const leftBehindNote = (path: string): string =>
   `${path} is the key of the certificate that was replaced: delete it, unless you still need it`;
 
@@ -158,20 +164,6 @@ const tokenSource = (options: CertificateOptions, flow: LoginFlow | undefined) =
   // On stderr even with --json: without the address nobody can log in.
   notify,
 });
-
-async function request(
-  service: ServiceClient,
-  token: string,
-  claims: TokenClaims,
-  key: ClientKey,
-): Promise<readonly string[]> {
-  const needsAdvice = claims.email !== undefined && !claims.emailVerified;
-  const offered = needsAdvice
-    ? (await service.issuers()).find(({ url }) => url === claims.issuer)
-    : undefined;
-  const proof = key.prove(challengeOf(claims, offered));
-  return await service.requestCertificate({ token, publicKey: key.publicPem, proof });
-}
 
 /** On stdout the key is alone. */
 function report(

@@ -85,8 +85,9 @@ async function verify(
     crypto: platformCrypto,
   });
   const failed = verification.steps.filter(({ ok, name }) => !ok && !(isLogUnknown && name === 'sct'));
-  if (failed.length > 0) throw refused(failed.map(describeStep).join('; '));
-  return verification;
+  if (failed.length === 0) return verification;
+  const isStale = verification.fault === 'trust' && check.trust.trustedBy === 'directory';
+  throw refused(failed.map(describeStep).join('; '), isStale ? STALE : undefined);
 }
 
 const describeStep = ({ name, detail }: Step): string => `${name}: ${detail}`;
@@ -117,9 +118,6 @@ function trustedIssuers(issuers: readonly Uint8Array[], { path }: Verification):
 function notesOf(certificate: Certificate, check: AnswerCheck, likeness: NameLikeness): string[] {
   const notes: string[] = [];
   const { notBefore, notAfter } = certificate;
-  if (check.trust.trustedBy === 'service') {
-    notes.push("checked against the service's own word only; --trust DIR checks against what you trust");
-  }
   if (knowsNoLog(check.trust.trust))
     notes.push("the proof of logging was not checked: the service's log was not found");
   if (likeness.name === 'derived') notes.push('the name was made from the token by rules of the service');
@@ -133,7 +131,9 @@ function notesOf(certificate: Certificate, check: AnswerCheck, likeness: NameLik
   return notes;
 }
 
-const refused = (why: string): CommandError =>
-  new CommandError('FAILED', `the certificate that the service sent does not hold: ${why}`, {
-    hint: 'Nothing was written. The service is misconfigured, or it is not the one that you mean.',
-  });
+const refused = (why: string, hint = MISTAKEN): CommandError =>
+  new CommandError('FAILED', `the certificate that the service sent does not hold: ${why}`, { hint });
+
+const MISTAKEN = 'Nothing was written. The service is misconfigured, or it is not the one that you mean.';
+const STALE =
+  'Nothing was written. What you trust is of another service, or older than the CA or the log of this one: get the newest files.';

@@ -3,14 +3,17 @@ import { spawn } from 'node:child_process';
 import { CommandError } from '../program/command.ts';
 import { readInput } from '../program/input-file.ts';
 import { hasGithubIdentity, issuersOfJob, requestGithubToken } from './github-token.ts';
-import { logIn, type LoginFlow, type LoginOptions } from './login.ts';
+import type { LoginFlow, LoginOptions } from './login.ts';
 import { printable } from '../../core/printable.ts';
 import type { OfferedIssuer, ServiceClient } from './service.ts';
 
 /** What decides it. */
-interface TokenSource {
+export interface TokenSource {
   readonly tokenFile?: string | undefined;
+  /** Where to log in, whatever other ways there are. */
   readonly issuer?: string | undefined;
+  /** Where people log in when nothing else is said; else at the service's issuer for them. */
+  readonly usualIssuer?: string | undefined;
   /** Of a login the client, of a job the audience; default what the service says for the issuer, else `sigstore`. */
   readonly clientId?: string | undefined;
   readonly flow?: LoginFlow | undefined;
@@ -36,7 +39,10 @@ export async function identityToken(source: TokenSource, service: ServiceClient)
   }
   if (!wantsLogin && source.env['GITHUB_ACTIONS'] === 'true') throw noPermission();
   if (!source.interactive && source.flow === undefined) throw noToken();
-  return await logIn(await loginOptions(source, service));
+  const login = await loginOptions(source, service);
+  // With its library, which other runs need not load.
+  const { logIn } = await import('./login.ts');
+  return await logIn(login);
 }
 
 /** The audience that the service wants of such jobs; `sigstore` where it does not say: their issuer may be one of many
@@ -67,7 +73,7 @@ const noToken = (): CommandError =>
 
 async function loginOptions(source: TokenSource, service: ServiceClient): Promise<LoginOptions> {
   const offered = await service.issuers();
-  const issuer = source.issuer ?? onlyIssuer(offered).url;
+  const issuer = source.issuer ?? source.usualIssuer ?? onlyIssuer(offered).url;
   const audience = offered.find(({ url }) => url === issuer)?.audience ?? '';
   return {
     issuer,

@@ -72,7 +72,8 @@ const HINTS: Partial<Record<KeyFileReason, string>> = {
 const unusable = (why: string, hint: string | undefined): CommandError =>
   new CommandError('USAGE', `--key: ${why}`, { hint });
 
-function clientKey(privateKey: KeyObject): Omit<ClientKey, 'privatePem'> {
+/** The key as a service is asked for a certificate for it. */
+export function clientKey(privateKey: KeyObject): Omit<ClientKey, 'privatePem'> {
   const publicKey = createPublicKey(privateKey);
   const spki = publicKey.export({ format: 'der', type: 'spki' });
   const hash = hashOf(parsePublicKey(spki));

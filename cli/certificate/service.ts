@@ -107,6 +107,14 @@ export class ServiceClient {
     return answer.text;
   }
 
+  /** A file for verifiers and signing clients, by its name below `trust/`; undefined when the service has none. Only its own word. */
+  async trustFile(name: string): Promise<string | undefined> {
+    const answer = await this.#get(`trust/${name}`);
+    if (answer.status === 404) return undefined;
+    if (answer.status !== 200) throw refusal(answer);
+    return answer.text;
+  }
+
   async #get(path: string, token?: string): Promise<HttpAnswer> {
     const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
     return await this.#exchange(path, { headers }, delayOfBusy);

@@ -25,6 +25,8 @@ export interface Speaker {
   record(result: Readonly<Record<string, unknown>>, text: string): Promise<boolean>;
   /** A warning, or something that was done on the way; on stderr, silent with `--json`. */
   note(text: string): void;
+  /** What is done now, a line each; on stderr when that is a terminal, else silent, and silent with `--json`. */
+  step(text: string): void;
   /** How far long work has come; on stderr when that is a terminal, else silent, and silent with `--json`. Called as
    * often as the work likes: a line comes every two seconds at most. */
   progress(text: () => string): void;
@@ -54,6 +56,9 @@ export function speaker(json: boolean): Speaker {
     },
     note: (text) => {
       if (!json) notify(text);
+    },
+    step: (text) => {
+      if (isWatched) notify(text);
     },
     progress: (text) => {
       if (!isWatched || Date.now() - toldAt < PROGRESS_MS) return;

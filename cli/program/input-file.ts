@@ -1,5 +1,6 @@
 /** Files named on the command line, read with a limit. */
 import { readFile } from 'node:fs/promises';
+import { systemCode } from '../../core/errors.ts';
 import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 import { readSecretFile, type Warn } from '../../storage/secret-file.ts';
 import { CommandError, notify } from './command.ts';
@@ -24,24 +25,36 @@ export async function readLimited(
   what: string,
   hint?: string,
   found = false,
+  limit = LIMIT,
 ): Promise<Uint8Array> {
   try {
-    return await readWhole(path, { size: LIMIT, pipePatience: found ? undefined : PIPE_TIMEOUT_MS });
+    return await readWhole(path, { size: limit, pipePatience: found ? undefined : PIPE_TIMEOUT_MS });
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const reason = cause instanceof UnfitFile ? cause.message : (REASONS.get(code) ?? 'cannot be read');
-    throw new CommandError('USAGE', `${what}: ${path} ${reason}`, { hint, cause });
+    throw readFault(path, what, cause, hint);
   }
 }
 
+/** The {@link CommandError} `USAGE` for a file that could not be read; `what` and `hint` as for {@link readLimited}. */
+export function readFault(path: string, what: string, cause: unknown, hint?: string): CommandError {
+  const reason =
+    cause instanceof UnfitFile ? cause.message : (REASONS.get(systemCode(cause)) ?? 'cannot be read');
+  return new CommandError('USAGE', `${what}: ${path} ${reason}`, { hint, cause });
+}
+
 /** The bytes of a file, or of stdin when `path` is `-`; limit and errors as {@link readLimited}. */
-export async function readFileOrStdin(path: string, what: string, hint?: string): Promise<Uint8Array> {
-  if (path !== '-') return readLimited(path, what, hint);
+export async function readFileOrStdin(
+  path: string,
+  what: string,
+  hint?: string,
+  limit = LIMIT,
+): Promise<Uint8Array> {
+  if (path !== '-') return readLimited(path, what, hint, false, limit);
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > LIMIT) throw new CommandError('USAGE', `${what}: stdin is larger than 1 MiB`, { hint });
+    if (size > limit)
+      throw new CommandError('USAGE', `${what}: stdin is larger than ${limit >> 20} MiB`, { hint });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

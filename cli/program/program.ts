@@ -65,11 +65,17 @@ const SECRET_OPTIONS: ReadonlyMap<string, string> = new Map([
   ['--passphrase-file', 'A passphrase goes in by --passphrase-file.'],
 ]);
 
-/** Only the command that asks for certificates looks into the environment, as signing clients do. */
+/** Only commands that ask for certificates look into the environment, as signing clients do. */
+const ASK_FOR_CERTIFICATES: ReadonlySet<string> = new Set([
+  'mayfly certificate',
+  'mayfly sign',
+  'mayfly attest',
+]);
+
 const TOKEN_OR_ENVIRONMENT = 'A token goes in by --token-file or SIGSTORE_ID_TOKEN.';
 
 const secretAdvice = (command: Command): string =>
-  pathOf(command) === 'mayfly certificate'
+  ASK_FOR_CERTIFICATES.has(pathOf(command))
     ? TOKEN_OR_ENVIRONMENT
     : command.options.flatMap(({ long }) => SECRET_OPTIONS.get(long ?? '') ?? []).join(' ');
 

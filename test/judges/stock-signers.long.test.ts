@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { sign } from 'sigstore';
+import { runMayfly } from '../support/mayfly.ts';
 import { skipUnless } from '../support/skipped.ts';
 import { SIGNER, startExported, type ExportedInstance } from './support/exported-instance.ts';
 import { startRegistry, type ImageRegistry } from './support/image-registry.ts';
@@ -56,6 +57,15 @@ describe('judge: stock clients after the end of a certificate', function () {
       expect(outcome, verifier.name).to.equal('verified');
     }
   }
+
+  it('mayfly sign', async () => {
+    const words = ['sign', service.artifact, '--trust-config', service.exported('client_trust_config.json')];
+    const env = { SIGSTORE_ID_TOKEN: await service.token(SIGNER) };
+    const bundle = ['--bundle', inScratch('ours.json')];
+    const { code, stderr } = await runMayfly([...words, ...bundle], { byLauncher: 'built', env });
+    expect(code, stderr).to.equal(0);
+    await expectVerified(inScratch('ours.json'));
+  });
 
   it('sigstore-js', async () => {
     const bundle = await sign(await readFile(service.artifact), {

@@ -115,6 +115,7 @@ describe('cli/log list, search and show', function () {
       json: true,
       answer: () => undefined,
       note: () => undefined,
+      step: () => undefined,
       progress: () => undefined,
       record: (result) => {
         records.push(result);

@@ -56,6 +56,7 @@ describe('mayfly trust fetch', function () {
     },
     record: () => Promise.resolve(true),
     note: () => undefined,
+    step: () => undefined,
     progress: () => undefined,
   };
   const fetch = (fingerprint?: string): Promise<undefined> =>

@@ -20,6 +20,7 @@ const speak: Speaker = {
   answer: (_result, text) => void said.push(text),
   record: () => Promise.resolve(true),
   note: () => undefined,
+  step: () => undefined,
   progress: () => undefined,
 };
 

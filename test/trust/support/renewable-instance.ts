@@ -253,6 +253,7 @@ export function listener(): Speaker & { readonly heard: string[] } {
       return Promise.resolve(true);
     },
     note: (text) => void heard.push(text),
+    step: () => undefined,
     progress: () => undefined,
   };
 }

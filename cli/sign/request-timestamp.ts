@@ -1,0 +1,88 @@
+/** Asks a timestamp authority (RFC 3161) for a timestamp over a signature. */
+import { createHash, randomBytes } from 'node:crypto';
+import { boolean, octetString, oid, sequence, tlv, unsignedInteger } from '../../core/der-writer.ts';
+import { Tag } from '../../core/der-tag.ts';
+import { printable } from '../../core/printable.ts';
+import { RETRY_LIMITS, retryAfterSeconds, retryDelay, retrying } from '../../core/retry.ts';
+import { IMPRINT_HASHES } from '../../tsa/format/object-identifiers.ts';
+import { CommandError } from '../program/command.ts';
+import { exchangeRaw } from '../certificate/http.ts';
+
+/** What an authority answered; nothing of it is believed yet. */
+export interface RequestedTimestamp {
+  /** DER of the whole answer. */
+  readonly answer: Uint8Array;
+  /** The number that the request had, which the answer must have, too. */
+  readonly nonce: Uint8Array;
+}
+
+const NONCE_BYTES = 16;
+/** Far above any answer with its certificates. */
+const ANSWER_LIMIT = 64 * 1024;
+const TIMEOUT_MS = 30_000;
+
+/** Asks the authority whose endpoint is `url` for a timestamp of `signature` by SHA-256. Rejects with {@link CommandError}. */
+export async function requestTimestamp(url: URL, signature: Uint8Array): Promise<RequestedTimestamp> {
+  const nonce = randomBytes(NONCE_BYTES);
+  const request = {
+    method: 'POST',
+    headers: { 'content-type': 'application/timestamp-query', accept: 'application/timestamp-reply' },
+    body: Buffer.from(timestampQuery(signature, nonce)),
+  };
+  const send = (): Promise<Response> =>
+    exchangeRaw(url, AUTHORITY, request, { timeoutMs: TIMEOUT_MS, maxBytes: ANSWER_LIMIT });
+  const response = await retrying(send, delayOf, RETRY_LIMITS);
+  const answer = new Uint8Array(await response.arrayBuffer());
+  if (response.status === 200 || response.status === 201) return { answer, nonce };
+  throw refusal(url, response, Buffer.from(answer).toString('utf8'));
+}
+
+const AUTHORITY = 'the timestamp authority';
+
+const retryAfterOf = ({ headers }: Response): number | undefined =>
+  retryAfterSeconds(headers.get('retry-after'), Date.now());
+
+const delayOf = (response: Response): number | undefined =>
+  retryDelay(response.status, retryAfterOf(response));
+
+/** TimeStampReq with a nonce, and the wish to have the certificate in the answer. */
+const timestampQuery = (signature: Uint8Array, nonce: Uint8Array): Uint8Array =>
+  sequence(
+    unsignedInteger(Uint8Array.of(1)),
+    sequence(
+      sequence(oid(IMPRINT_HASHES.sha256.oid), tlv(Tag.null)),
+      octetString(createHash('sha256').update(signature).digest()),
+    ),
+    unsignedInteger(nonce),
+    boolean(true),
+  );
+
+function refusal(url: URL, response: Response, body: string): CommandError {
+  const { status } = response;
+  const said = messageIn(body);
+  const retryAfter = retryAfterOf(response);
+  return new CommandError(
+    'FAILED',
+    `${AUTHORITY} at ${url.origin} granted no timestamp (status ${status})${said === '' ? '' : `: ${said}`}`,
+    {
+      hint: 'Nothing was written: without a timestamp nobody can verify once the certificate has ended.',
+      metadata: {
+        ...(retryAfter === undefined ? {} : { retryAfter: String(retryAfter) }),
+        ...(status === 429 || status >= 500 ? { unavailable: String(status) } : {}),
+      },
+    },
+  );
+}
+
+/** Its own words, short and harmless on a terminal. */
+function messageIn(body: string): string {
+  let message = body;
+  try {
+    const value = JSON.parse(body) as { message?: unknown } | null;
+    if (typeof value?.message === 'string') message = value.message;
+  } catch {
+    // A text of its own.
+  }
+  const [line = ''] = message.trim().split('\n');
+  return line.startsWith('<') ? '' : printable(line.slice(0, 300));
+}

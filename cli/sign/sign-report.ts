@@ -1,0 +1,77 @@
+/** What `mayfly sign` and `mayfly attest` say of the bundles that they made. */
+import { toHex } from '../../core/bytes.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import { printable } from '../../core/printable.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { artifactName } from './artifact.ts';
+import type { MadeBundle, SigningOutcome } from './sign-artifacts.ts';
+
+/** Throws {@link CommandError} `USAGE` where the bundle and the report would both go to standard output. */
+export function requireOneAnswer(
+  bundle: string | undefined,
+  artifacts: readonly string[],
+  json: boolean,
+): void {
+  const isOnStdout = bundle === '-' || (bundle === undefined && artifacts.includes('-'));
+  if (json && isOnStdout)
+    throw new CommandError('USAGE', 'the bundle goes to stdout, where --json would write too', {
+      hint: 'Name a file with --bundle; or leave --json out: the bundle is JSON.',
+    });
+}
+
+/** On stdout the bundle is alone. */
+export function report(outcome: SigningOutcome, speak: Speaker): void {
+  const onStdout = outcome.bundles.filter(({ bundle }) => bundle === undefined);
+  const text = reportText(outcome);
+  if (onStdout.length > 0) speak.step(text);
+  speak.answer(
+    facts(outcome),
+    onStdout.length === 0 ? text : onStdout.map((one) => one.text.trimEnd()).join('\n'),
+  );
+}
+
+function facts({ answer, bundles, ...rest }: SigningOutcome): Record<string, unknown> {
+  return {
+    identity: answer.identity,
+    issuer: answer.issuer,
+    serial: answer.serial,
+    notBefore: rfc3339(answer.notBefore),
+    notAfter: rfc3339(answer.notAfter),
+    loggedAt: answer.loggedAt === undefined ? null : rfc3339(answer.loggedAt),
+    trust: rest.trustedBy,
+    notes: notesOf({ answer, bundles, ...rest }),
+    bundles: bundles.map(({ artifact, bundle, digest, timestamps }) => ({
+      artifact,
+      sha256: toHex(digest),
+      bundle,
+      timestamps: timestamps.map(rfc3339),
+    })),
+  };
+}
+
+function reportText(outcome: SigningOutcome): string {
+  const { answer, bundles } = outcome;
+  const isTimestamped = bundles.every(({ timestamps }) => timestamps.length > 0);
+  return [
+    `Signed as ${printable(answer.identity)} (issuer ${printable(answer.issuer)})`,
+    ...bundles.map(lineOf),
+    `Verified: chain, proof of logging, ${isTimestamped ? 'timestamp, ' : ''}own key, own name.`,
+    ...notesOf(outcome).map((note) => `Note: ${note}`),
+  ].join('\n');
+}
+
+const lineOf = ({ artifact, bundle }: MadeBundle): string =>
+  `  ${printable(artifactName(artifact))}  →  ${printable(bundle ?? 'stdout')}`;
+
+function notesOf({ answer, trustedBy, bundles }: SigningOutcome): readonly string[] {
+  const isTimestamped = bundles.every(({ timestamps }) => timestamps.length > 0);
+  return [
+    ...(trustedBy === 'service' ? [OWN_WORD] : []),
+    ...answer.notes,
+    ...(isTimestamped
+      ? []
+      : [`there is no timestamp authority: nobody can verify after ${rfc3339(answer.notAfter)}`]),
+  ];
+}
+
+const OWN_WORD = "verified by the service's own word only; --trusted-root FILE verifies by what you trust";

@@ -1,0 +1,195 @@
+/** Where `mayfly sign` signs, and what it judges its own bundles by: files, or what the service at a URL says. */
+import { FormatError } from '../../core/errors.ts';
+import {
+  parseClientTrustConfig,
+  parseSigningConfig,
+  type ClientTrustConfig,
+  type SigningConfig,
+  type SigningService,
+} from '../../trust/format/signing-config.ts';
+import type { TrustedRoot } from '../../trust/format/trusted-root.ts';
+import { parseUrl } from '../certificate/http.ts';
+import { ServiceClient } from '../certificate/service.ts';
+import { CommandError } from '../program/command.ts';
+import { readLimited } from '../program/input-file.ts';
+import { readTrustedRootFile } from '../verify/chosen-trust.ts';
+import { selectServices } from './select-services.ts';
+
+/** Options that say which Sigstore. */
+export interface ServiceOptions {
+  readonly url?: string;
+  readonly trustConfig?: string;
+  readonly signingConfig?: string;
+  readonly trustedRoot?: string;
+}
+
+/** The services of one run. */
+export interface SigningServices {
+  readonly authority: ServiceClient;
+  /** Where people log in, if it is known. */
+  readonly usualIssuer: string | undefined;
+  readonly timestampAuthorities: readonly URL[];
+  readonly artifactLogs: readonly SigningService[];
+  readonly trustedRoot: TrustedRoot;
+  /** `service`: the trusted root is the word of the service itself. That shows mistakes, not lies. */
+  readonly trustedBy: 'file' | 'service';
+}
+
+/** Where a service is when nothing is said. */
+export const USUAL_URL = 'http://127.0.0.1:5555';
+
+/** The services that the options name, at `now` (milliseconds since the epoch). Rejects with {@link CommandError}: `USAGE` for options and files
+ * that cannot be used, others where the service does not say what is needed. */
+export async function signingServices(options: ServiceOptions, now: number): Promise<SigningServices> {
+  checkCombination(options);
+  const { trustConfig, signingConfig, trustedRoot } = options;
+  if (trustConfig !== undefined) {
+    const config = parsedFile(
+      await fileText(trustConfig, '--trust-config'),
+      '--trust-config',
+      trustConfig,
+      parseClientTrustConfig,
+    );
+    return chosen(config.signingConfig, config.trustedRoot, now);
+  }
+  if (signingConfig !== undefined) {
+    const config = parsedFile(
+      await fileText(signingConfig, '--signing-config'),
+      '--signing-config',
+      signingConfig,
+      parseSigningConfig,
+    );
+    return chosen(config, await readTrustedRootFile(trustedRoot ?? '', '--trusted-root'), now);
+  }
+  return servicesAt(options, now);
+}
+
+function checkCombination({ url, trustConfig, signingConfig, trustedRoot }: ServiceOptions): void {
+  const places = [url, trustConfig, signingConfig].filter((place) => place !== undefined);
+  if (places.length > 1)
+    throw usage('--url, --trust-config and --signing-config each say where to sign', 'Give one of them.');
+  if (trustConfig !== undefined && trustedRoot !== undefined)
+    throw usage(
+      '--trust-config holds a trusted root already',
+      'Leave --trusted-root out, or give --signing-config beside it.',
+    );
+  if (signingConfig !== undefined && trustedRoot === undefined)
+    throw usage(
+      '--signing-config needs --trusted-root beside it',
+      'Nothing is handed over that was not verified; --trust-config takes both in one file.',
+    );
+}
+
+const fileText = async (path: string, option: string): Promise<string> =>
+  Buffer.from(await readLimited(path, option, HINTS[option])).toString('utf8');
+
+const HINTS: Readonly<Record<string, string>> = {
+  '--trust-config': 'It is a client trust config, such as client_trust_config.json of `mayfly trust export`.',
+  '--signing-config': 'It is a signing config, such as signing_config.v0.2.json of `mayfly trust export`.',
+};
+
+function parsedFile<T>(text: string, option: string, path: string, parse: (text: string) => T): T {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw usage(`${option}: ${path} cannot be used: ${error.message}`, HINTS[option] ?? '');
+  }
+}
+
+/** Versions of the API that we speak. */
+const CA_VERSIONS = [1];
+const TIMESTAMP_VERSIONS = [1];
+const LOG_VERSIONS = [1, 2];
+const ONE = { selector: 'ANY' } as const;
+
+function chosen(config: SigningConfig, trustedRoot: TrustedRoot, now: number): SigningServices {
+  const [authority] = selectServices(config.certificateAuthorities, ONE, CA_VERSIONS, now, 'CA');
+  if (authority === undefined)
+    throw usage('the signing config names no CA', 'Without one there is no certificate.');
+  return {
+    authority: new ServiceClient(parseUrl(authority.url, 'the URL of the CA')),
+    ...restOf(config, now),
+    trustedRoot,
+    trustedBy: 'file',
+  };
+}
+
+type Rest = Pick<SigningServices, 'usualIssuer' | 'timestampAuthorities' | 'artifactLogs'>;
+
+function restOf(config: SigningConfig, now: number): Rest {
+  const { timestampSelection = ONE, artifactLogSelection = ONE } = config;
+  const authorities = selectServices(
+    config.timestampAuthorities,
+    timestampSelection,
+    TIMESTAMP_VERSIONS,
+    now,
+    'timestamp authority',
+  );
+  return {
+    usualIssuer: selectServices(config.openidProviders, ONE, CA_VERSIONS, now, 'OpenID provider')[0]?.url,
+    timestampAuthorities: authorities.map(({ url }) => parseUrl(url, 'the URL of the timestamp authority')),
+    artifactLogs: selectServices(
+      config.artifactLogs,
+      artifactLogSelection,
+      LOG_VERSIONS,
+      now,
+      'log of signatures',
+    ),
+  };
+}
+
+/** The service is asked at the address that was given, whatever it calls itself: no token goes elsewhere. */
+async function servicesAt(
+  { url = USUAL_URL, trustedRoot }: ServiceOptions,
+  now: number,
+): Promise<SigningServices> {
+  const authority = new ServiceClient(parseUrl(url, '--url'));
+  const own =
+    trustedRoot === undefined ? undefined : await readTrustedRootFile(trustedRoot, '--trusted-root');
+  const config = await configOf(authority);
+  return {
+    authority,
+    ...restOf(movedTo(authority.url, config.signingConfig), now),
+    trustedRoot: own ?? config.trustedRoot,
+    trustedBy: own === undefined ? 'service' : 'file',
+  };
+}
+
+async function configOf(service: ServiceClient): Promise<ClientTrustConfig> {
+  const text = await service.trustFile('client_trust_config.json');
+  if (text === undefined)
+    throw new CommandError(
+      'FAILED',
+      'the service does not say where its other services are and whom to trust',
+      {
+        hint: 'It is no Mayfly. Name its client trust config with --trust-config FILE.',
+      },
+    );
+  try {
+    return parseClientTrustConfig(text);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new CommandError(
+      'FAILED',
+      `the client trust config of the service cannot be read: ${error.message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** The services that lie below the CA's URL, as they are reached from here: behind a proxy or a tunnel a service has other names than its own. */
+function movedTo(base: string, config: SigningConfig): SigningConfig {
+  const own = config.certificateAuthorities[0]?.url.replace(/(?<!\/)\/+$/, '');
+  const moved = (service: SigningService): SigningService =>
+    own !== undefined && service.url.startsWith(`${own}/`)
+      ? { ...service, url: `${base}${service.url.slice(own.length)}` }
+      : service;
+  return {
+    ...config,
+    timestampAuthorities: config.timestampAuthorities.map(moved),
+    artifactLogs: config.artifactLogs.map(moved),
+  };
+}
+
+const usage = (sentence: string, hint: string): CommandError => new CommandError('USAGE', sentence, { hint });
