@@ -40,6 +40,18 @@ export async function openTuf(parts: TufParts, shutdown: ShutdownOrder): Promise
           sentence: failure,
         });
     },
+    onComparisonTrouble: (failure) => {
+      if (failure === undefined)
+        serviceLog.note('info', 'what the TUF repository should hold can be read again', {});
+      else
+        serviceLog.note(
+          'error',
+          'what the TUF repository should hold cannot be read; clients get what is signed',
+          {
+            sentence: failure,
+          },
+        );
+    },
     onDifference: (names) => {
       if (names.length === 0)
         serviceLog.note('info', 'the targets of the TUF repository are what is exported', {});

@@ -71,7 +71,7 @@ export function timestampCheck(timestamps: TimestampSource | undefined, clock: C
 /** Of the TUF repository, where there is one. Clients refuse what has ended, all at once. */
 export function tufCheck(status: TufStatus | undefined, clock: Clock): ReadinessCheck[] {
   if (status === undefined) return [];
-  const { ends, failure, differences } = status;
+  const { ends, failure, comparisonFailure, differences } = status;
   const now = clock();
   const ending = ends === undefined ? [] : ROLES.filter((role) => ends[role] - now < ATTENTION[role]);
   const details = ending.map((role) => {
@@ -79,6 +79,8 @@ export function tufCheck(status: TufStatus | undefined, clock: Clock): Readiness
     return `the ${role} ${end <= now ? 'ended' : 'ends'} on ${rfc3339(end)}`;
   });
   if (failure !== undefined) details.push(failure);
+  if (comparisonFailure !== undefined)
+    details.push(`what is to be exported cannot be read: ${comparisonFailure}`);
   if (differences.length > 0)
     details.push(`not as exported: ${differences.join(', ')}; run \`mayfly trust tuf stage\``);
   const ok = details.length === 0;

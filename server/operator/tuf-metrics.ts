@@ -16,7 +16,7 @@ export function registerTufMetrics(registers: Registry[], tuf: NonNullable<Servi
   });
   new Gauge({
     name: 'mayfly_tuf_trouble',
-    help: '1 while the TUF repository cannot be read or signed (signing), or its targets are not what is exported (targets).',
+    help: '1 while the TUF repository cannot be read or signed (signing), or its targets are not what is exported, or what is exported cannot be read (targets).',
     labelNames: ['part'] as const,
     registers,
     collect() {
@@ -24,7 +24,8 @@ export function registerTufMetrics(registers: Registry[], tuf: NonNullable<Servi
       const status = tuf.status();
       if (status === undefined) return;
       this.set({ part: 'signing' }, status.failure === undefined ? 0 : 1);
-      this.set({ part: 'targets' }, status.differences.length === 0 ? 0 : 1);
+      const isCurrent = status.differences.length === 0 && status.comparisonFailure === undefined;
+      this.set({ part: 'targets' }, isCurrent ? 0 : 1);
     },
   });
   new Counter({

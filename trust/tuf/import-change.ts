@@ -9,9 +9,9 @@ import {
   readRepository,
   requireReadable,
   targetBytes,
-  versionsOf,
   type Repository,
 } from './repository.ts';
+import { versionsOf } from './repository-files.ts';
 import type { StagedChange } from './staged-change.ts';
 import { TufError } from './tuf-error.ts';
 

@@ -6,7 +6,7 @@ import { makeDirectory, removeTemporary, shareOwner, writeDurably } from '../../
 import { LockTimeout, withFileLock } from '../../storage/file-lock.ts';
 import { readWhole } from '../../storage/read-whole.ts';
 import { encodeMetadata, parseMetadata, type MetadataOf } from './metadata.ts';
-import { targetPaths, versionsOf } from './repository.ts';
+import { targetPaths, versionsOf } from './repository-files.ts';
 import { TufError } from './tuf-error.ts';
 
 /** What is published. What is there already may be left out. */
@@ -19,8 +19,9 @@ export interface Publication {
   readonly timestamp: MetadataOf<'timestamp'>;
 }
 
-/** Snapshots that are kept: a client asks for the one of the timestamp that it has just read. */
-const KEPT_SNAPSHOTS = 4;
+/** Snapshots, and targets, that are kept: a client asks for the one of the timestamp that it has just read, or goes on with what it read before for as
+ * long as that counts. */
+const KEPT = 4;
 
 /** How long another process may write, in milliseconds. */
 const LOCK_WAIT_MS = 10_000;
@@ -72,7 +73,7 @@ export async function publish(directory: string, publication: Publication): Prom
     const bytes = targetFiles.get(path);
     if (bytes !== undefined) await put(directory, join('targets', path), bytes);
   }
-  await prune(directory, snapshot.signed.version);
+  await prune(directory, snapshot.signed.version, targets.signed.version);
 }
 
 /** Writes what is not there yet. */
@@ -83,14 +84,16 @@ async function put(directory: string, name: string, bytes: Uint8Array): Promise<
     await writeDurably(path, bytes, 0o644);
 }
 
-/** Removes snapshots beyond the newest few, and targets that none of those names; also those of before another online key, whose
- * versions may be higher. Roots stay for good: clients walk over all of them. What a crash here leaves goes the next time. */
-async function prune(directory: string, current: number): Promise<void> {
+/** Removes snapshots beyond the newest few, also those of before another online key, whose versions may be higher, and targets beyond the newest few
+ * that none of those snapshots names. Roots stay for good: clients walk over all of them. What a crash here leaves goes the next time. */
+async function prune(directory: string, current: number, targets: number): Promise<void> {
   const names = await readdir(directory);
   const kept = versionsOf('snapshot', names)
     .filter((version) => version <= current)
-    .slice(-KEPT_SNAPSHOTS);
-  const keptTargets = new Set<number>();
+    .slice(-KEPT);
+  // A service that is started again and again signs snapshots, and the targets of before are still asked for.
+  const older = versionsOf('targets', names).filter((version) => version <= targets);
+  const keptTargets = new Set(older.slice(-KEPT));
   for (const version of kept) {
     const { signed } = parseMetadata(
       'snapshot',
@@ -100,7 +103,7 @@ async function prune(directory: string, current: number): Promise<void> {
   }
   await removeVersions(directory, names, 'snapshot', new Set(kept));
   await removeVersions(directory, names, 'targets', keptTargets);
-  await removeTargets(directory, keptTargets);
+  await removeTargets(directory, keptTargets, targets);
 }
 
 const LIMIT = { size: 1024 * 1024 };
@@ -115,15 +118,22 @@ async function removeVersions(
     if (!kept.has(version)) await rm(join(directory, `${version}.${role}.json`), { force: true });
 }
 
-async function removeTargets(directory: string, versions: ReadonlySet<number>): Promise<void> {
+/** Under their own names only those of `current`: people would take an older one for the one in force. */
+async function removeTargets(
+  directory: string,
+  versions: ReadonlySet<number>,
+  current: number,
+): Promise<void> {
   const kept = new Set<string>();
   for (const version of versions) {
     const { signed } = parseMetadata(
       'targets',
       await readWhole(join(directory, `${version}.targets.json`), LIMIT),
     );
-    for (const file of Object.values(signed.targets))
-      for (const path of [...targetPaths(file), `targets/${file.path}`]) kept.add(path);
+    for (const file of Object.values(signed.targets)) {
+      for (const path of targetPaths(file)) kept.add(path);
+      if (version === current) kept.add(`targets/${file.path}`);
+    }
   }
   for (const name of await readdir(join(directory, 'targets')))
     if (!kept.has(`targets/${name}`)) await rm(join(directory, 'targets', name), { force: true });

@@ -1,12 +1,12 @@
 /** A repository as it lies on disk and is served: read whole, and found right as a client would find it. */
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Root, TargetFile } from '@tufjs/models';
+import type { Root } from '@tufjs/models';
 import { messageOf, systemCode } from '../../core/errors.ts';
-import { readWhole } from '../../storage/read-whole.ts';
 import { encodeMetadata, endOf, isSigned, parseMetadata, type MetadataOf } from './metadata.ts';
 import { ROLES, type RoleName } from './roles.ts';
-import { isTarget, TARGET_HASHES } from './target-contents.ts';
+import { damaged, FILE_LIMIT, read, servedFiles, versionsOf } from './repository-files.ts';
+import { isTarget } from './target-contents.ts';
 import { TufError } from './tuf-error.ts';
 
 /** The metadata in force. */
@@ -19,19 +19,46 @@ export interface Repository {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Bytes of one file, and how many files there may be: the repository is served from memory. */
-const FILE_LIMIT = 4 * 1024 * 1024;
+/** How many files there may be: the repository is served from memory. */
 const MAX_FILES = 2048;
 
-/** Metadata files with their version: `2.root.json`. */
-const VERSIONED = /^(\d{1,16})\.(root|targets|snapshot)\.json$/;
+/** Bytes of all targets that are published at once: older ones are served beside them. */
+const PUBLICATION_LIMIT = 8 * 1024 * 1024;
+
+/** How often it is read at most, where it changes meanwhile. */
+const READS = 3;
 
 /**
  * The repository in `directory`; undefined when there is none. Of several roots that counts which is the newest one under
  * which everything is right: a publication writes the root before the timestamp, so one that was interrupted between them
- * has left a root that does not count. Rejects with {@link TufError} `TUF_DAMAGED` when nothing is right.
+ * has left a root that does not count. Works beside one that publishes: what is read while files come and go is read again. Rejects with {@link TufError} `TUF_DAMAGED` when
+ * nothing is right.
  */
 export async function readRepository(directory: string): Promise<Repository | undefined> {
+  for (let reads = 1; ; reads++) {
+    const trace = await traceOf(directory);
+    try {
+      return await readOnce(directory);
+    } catch (error) {
+      if (reads === READS || (await traceOf(directory)) === trace) throw error;
+    }
+  }
+}
+
+/** Changes with every publication, and with every file that comes or goes. */
+async function traceOf(directory: string): Promise<string> {
+  const names = await Promise.all([directory, join(directory, 'targets')].map(namesIn));
+  return JSON.stringify([await stampOf(directory), names]);
+}
+
+/** Changes with every publication; undefined while there is none. */
+export const stampOf = (directory: string): Promise<string | undefined> =>
+  stat(join(directory, 'timestamp.json'), { bigint: true }).then(
+    ({ ino, mtimeNs, size }) => `${ino} ${mtimeNs} ${size}`,
+    () => undefined,
+  );
+
+async function readOnce(directory: string): Promise<Repository | undefined> {
   const names = await namesIn(directory);
   // Of a new repository the timestamp and then `root.json` are written last: without both it was never finished.
   if (!names.includes('timestamp.json') && !names.includes('root.json')) return undefined;
@@ -94,6 +121,9 @@ export function requireReadable(
       throw damaged(directory, `its ${role} metadata would not be signed`);
   }
   requireLinks(directory, publication);
+  const total = [...targetFiles.values()].reduce((sum, { length }) => sum + length, 0);
+  if (total > PUBLICATION_LIMIT)
+    throw damaged(directory, `its targets would have more than ${PUBLICATION_LIMIT} bytes together`);
   for (const file of Object.values(publication.targets.signed.targets)) {
     const bytes = targetFiles.get(file.path);
     if (bytes === undefined || bytes.length > FILE_LIMIT || !isTarget(file, bytes))
@@ -113,9 +143,6 @@ async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-const read = (directory: string, name: string): Promise<Uint8Array> =>
-  readWhole(join(directory, name), { size: FILE_LIMIT });
-
 /** All roots, oldest first; each signed by itself and by the one before. */
 async function readRoots(directory: string, names: readonly string[]): Promise<MetadataOf<'root'>[]> {
   const versions = versionsOf('root', names);
@@ -130,15 +157,6 @@ async function readRoots(directory: string, names: readonly string[]): Promise<M
   }
   return roots;
 }
-
-/** The versions of a role of which there are files, lowest first. */
-export const versionsOf = (role: 'root' | 'targets' | 'snapshot', names: readonly string[]): number[] =>
-  names
-    .flatMap((name) => {
-      const [, version, of] = VERSIONED.exec(name) ?? [];
-      return of === role ? [Number(version)] : [];
-    })
-    .sort((a, b) => a - b);
 
 /** What each says of the next must be so: versions, lengths and hashes. */
 function requireLinks(
@@ -156,44 +174,6 @@ function requireLinks(
   }
 }
 
-interface ServedParts extends Omit<Repository, 'files'> {
-  readonly names: readonly string[];
-  readonly roots: readonly MetadataOf<'root'>[];
-}
-
-async function servedFiles(directory: string, parts: ServedParts): Promise<ReadonlyMap<string, Uint8Array>> {
-  const { names, roots, root, targets, timestamp } = parts;
-  const files = new Map<string, Uint8Array>();
-  const inForce = roots.filter(({ signed }) => signed.version <= root.signed.version);
-  for (const one of inForce) files.set(`${one.signed.version}.root.json`, encodeMetadata(one));
-  files.set('root.json', encodeMetadata(root));
-  // Clients that have just read an older timestamp still ask for what it names.
-  for (const role of ['snapshot', 'targets'] as const)
-    for (const version of versionsOf(role, names)) {
-      const name = `${version}.${role}.json`;
-      files.set(name, await read(directory, name));
-    }
-  for (const file of Object.values(targets.signed.targets)) await addTarget(directory, file, files);
-  files.set('timestamp.json', encodeMetadata(timestamp));
-  return files;
-}
-
-/** Under each of its hashes, and under its name. */
-async function addTarget(directory: string, file: TargetFile, files: Map<string, Uint8Array>): Promise<void> {
-  const [first] = targetPaths(file);
-  const bytes = await read(directory, first);
-  if (!isTarget(file, bytes)) throw damaged(directory, `${first} is not what was signed`);
-  for (const path of [...targetPaths(file), `targets/${file.path}`]) files.set(path, bytes);
-}
-
-/** Where a target is published: under its hashes. */
-export const targetPaths = ({ path, hashes }: TargetFile): [string, ...string[]] => {
-  const [first = '', ...others] = TARGET_HASHES.map(
-    (algorithm) => `targets/${hashes[algorithm] ?? ''}.${path}`,
-  );
-  return [first, ...others];
-};
-
 /** Whether the keys of snapshot and timestamp are other ones: then clients forget the versions that they saw. */
 export const hasOtherOnlineKeys = (before: Root, after: Root): boolean =>
   (['snapshot', 'timestamp'] as const).some(
@@ -201,9 +181,3 @@ export const hasOtherOnlineKeys = (before: Root, after: Root): boolean =>
       [...(before.roles[role]?.keyIDs ?? [])].sort().join() !==
       [...(after.roles[role]?.keyIDs ?? [])].sort().join(),
   );
-
-const damaged = (directory: string, why: string, cause?: unknown): TufError =>
-  new TufError('TUF_DAMAGED', `the TUF repository ${directory} cannot be used: ${why}`, {
-    hint: 'Restore that directory from a backup: versions go by the clock, so nothing that was published later is undone.',
-    cause,
-  });

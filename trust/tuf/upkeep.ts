@@ -1,13 +1,11 @@
 /** Keeps a repository alive while a service runs: what is served, what is signed again, and what should be known of it. */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Signer } from '../../signers/signer.ts';
 import { importChange } from './import-change.ts';
 import { dueAt, isOnlineKey, signOnline, type Due, type OnlineVersions } from './online-metadata.ts';
 import { publish, whileLocked } from './publish.ts';
-import { endsOf, hasOtherOnlineKeys, readRepository, type Repository } from './repository.ts';
+import { endsOf, hasOtherOnlineKeys, readRepository, stampOf, type Repository } from './repository.ts';
 import { ATTENTION, OFFLINE_ROLES, ONLINE_ROLES, type RoleName } from './roles.ts';
 import { signChange } from './sign-change.ts';
 import { stageChange } from './stage-change.ts';
@@ -26,6 +24,8 @@ export interface UpkeepOptions {
   readonly onSigned: (versions: TufVersions) => void;
   /** Called with each new failure, and with undefined when it is over. */
   readonly onTrouble: (failure: string | undefined) => void;
+  /** The same for the comparison with what clients should get. */
+  readonly onComparisonTrouble: (failure: string | undefined) => void;
   /** Called when the targets do not say any more what they should, and with an empty list when they do again. */
   readonly onDifference: (names: readonly string[]) => void;
 }
@@ -52,6 +52,8 @@ export interface TufStatus {
   readonly versions?: TufVersions | undefined;
   /** Why it could not be read or signed at the last try. */
   readonly failure?: string | undefined;
+  /** Why nobody knows what clients should get: what is to be exported could not be read at the last try. */
+  readonly comparisonFailure?: string | undefined;
   /** Names of targets that are not what clients should get. */
   readonly differences: readonly string[];
   /** How often the online key signed, and how often it should have and did not. */
@@ -77,6 +79,7 @@ export class TufUpkeep {
   #seen: Served | undefined;
   #mustSign = false;
   #failure: string | undefined;
+  #comparisonFailure: string | undefined;
   #differences: readonly string[] = [];
   #comparedAt = -Infinity;
   #failedAt = -Infinity;
@@ -115,6 +118,7 @@ export class TufUpkeep {
       ends: this.#repository && endsOf(this.#repository),
       versions: this.#repository && versionsIn(this.#repository),
       failure: this.#failure,
+      comparisonFailure: this.#comparisonFailure,
       differences: this.#differences,
       signatures: this.#signatures,
       failures: this.#failures,
@@ -193,7 +197,8 @@ export class TufUpkeep {
       const due = this.#due(current);
       if (due === 'nothing') return;
       const signed = await signOnline(work, due, await this.#onlineKey(current), clock());
-      await publish(directory, { targets: current.targets, ...signed });
+      // With the root: what was interrupted after the timestamp has left the `root.json` of before.
+      await publish(directory, { root: current.root, targets: current.targets, ...signed });
       this.#signatures++;
       this.#mustSign = false;
     });
@@ -222,13 +227,26 @@ export class TufUpkeep {
   async #follow(): Promise<void> {
     if (this.#repository === undefined || this.#wanted === undefined) return;
     const { contents, openRootKey } = this.#wanted;
-    const wanted = await contents();
+    const wanted = await this.#wantedNow(contents);
+    if (wanted === undefined) return;
     if (openRootKey !== undefined) await this.#change(this.#repository, wanted, openRootKey);
     const names = [...differencesFrom(this.#repository.targets.signed, wanted).keys()];
     this.#comparedAt = performance.now();
     if (names.join() === this.#differences.join()) return;
     this.#differences = names;
     this.#options.onDifference(names);
+  }
+
+  /** Undefined where it cannot be read, which keeps nothing from being signed. It is tried again with the next comparison. */
+  async #wantedNow(contents: WantedTargets['contents']): Promise<TargetContents | undefined> {
+    const [wanted, failure] = await contents().then(
+      (found) => [found, undefined] as const,
+      (error: unknown) => [undefined, messageOf(error)] as const,
+    );
+    if (wanted === undefined) this.#comparedAt = performance.now();
+    if (failure !== this.#comparisonFailure) this.#options.onComparisonTrouble(failure);
+    this.#comparisonFailure = failure;
+    return wanted;
   }
 
   async #change(
@@ -271,10 +289,3 @@ const versionsIn = ({ root, targets, snapshot, timestamp }: Repository): TufVers
   snapshot: snapshot.signed.version,
   timestamp: timestamp.signed.version,
 });
-
-/** Changes with every publication; undefined while there is none. */
-const stampOf = (directory: string): Promise<string | undefined> =>
-  stat(join(directory, 'timestamp.json'), { bigint: true }).then(
-    ({ ino, mtimeNs, size }) => `${ino} ${mtimeNs} ${size}`,
-    () => undefined,
-  );

@@ -1,5 +1,6 @@
 import { chownSync, cpSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { generateKey } from '../../../signers/key-types.ts';
@@ -30,6 +31,7 @@ import {
   removeScratch,
   scratchDirectory,
   testRepository,
+  whileOpening,
   withRenames,
   type TestRepository,
 } from './support/repository.ts';
@@ -101,6 +103,35 @@ describe('trust/tuf', () => {
     expect(names.filter((name) => name.endsWith('.snapshot.json'))).to.have.length(4);
     expect(names.filter((name) => name.endsWith('.targets.json'))).to.have.length(4);
     expect(readdirSync(join(made.directory, 'targets'))).to.have.length(4 * 2 + 2 + 2);
+  });
+
+  it('reads a repository that is published and pruned meanwhile', async () => {
+    const made = await testRepository(Date.now() - DAY);
+    await change(made, { renew: true });
+    const [oldest] = readdirSync(made.directory)
+      .filter((name) => name.endsWith('.snapshot.json'))
+      .sort();
+    const inForce = (await made.read()).snapshot.signed.version;
+    const rows: readonly (readonly [string, () => Promise<unknown>])[] = [
+      // After the timestamp, as a publication removes it at its end.
+      [oldest ?? '', () => rm(join(made.directory, oldest ?? ''))],
+      // Everything that the timestamp of before names is gone.
+      [
+        `${inForce}.snapshot.json`,
+        async () => {
+          for (let round = 0; round < 5; round++)
+            await change(made, { contents: contents(`round ${round}`), renew: true });
+        },
+      ],
+    ];
+    for (const [name, meanwhile] of rows) {
+      const read = await whileOpening(join(made.directory, name), meanwhile, () => made.read());
+      expect(read.timestamp.signed.version, name).to.equal((await made.read()).timestamp.signed.version);
+    }
+    // What stays damaged is said to be.
+    const { snapshot } = await made.read();
+    await rm(join(made.directory, `${snapshot.signed.version}.snapshot.json`));
+    expect(await failureOf(made.read())).to.include({ code: 'TUF_DAMAGED' });
   });
 
   it('takes the seconds of the clock for a version, and one more than the last where they are not higher', () => {
@@ -254,8 +285,8 @@ describe('trust/tuf', () => {
     const large = new Map([['trusted_root.json', { text: 'x'.repeat(4 * 1024 * 1024 + 1) }]]);
     const many = new Map(
       Array.from(
-        { length: 2000 },
-        (_, index) => [`target-${index}-${'x'.repeat(600)}`, { text: '{}' }] as const,
+        { length: 400 },
+        (_, index) => [`target-${index}-${'x'.repeat(1500)}`, { text: '{}' }] as const,
       ),
     );
     for (const unreadable of [large, many]) {

@@ -1,4 +1,5 @@
-import { cpSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { localSigner } from '../../../signers/local-signer.ts';
 import { generateKey } from '../../../signers/key-types.ts';
@@ -38,6 +39,7 @@ describe('trust/tuf/upkeep', () => {
       openOnlineKeys: () => keys(),
       onSigned: ({ timestamp }) => events.push(`signed ${timestamp}`),
       onTrouble: (failure) => events.push(failure ?? 'works again'),
+      onComparisonTrouble: (failure) => events.push(`comparison: ${failure ?? 'works again'}`),
       onDifference: (names) => events.push(`differs: ${names.join()}`),
     });
   });
@@ -179,6 +181,64 @@ describe('trust/tuf/upkeep', () => {
     await change(repository, { contents: contents('second') }, { now });
     await upkeep.check();
     expect(events.at(-1)).to.equal('differs: ');
+  });
+
+  it('signs on where it cannot be read what clients should get, and says that this is no fault of signing', async () => {
+    const wanting = { contents: () => Promise.reject(new Error('the ledger is damaged')) };
+    await upkeep.start(wanting);
+    await upkeep.check();
+    const { failure, comparisonFailure, failures } = upkeep.status() ?? {};
+    expect({ failure, comparisonFailure, failures }).to.deep.equal({
+      failure: undefined,
+      comparisonFailure: 'the ledger is damaged',
+      failures: 0,
+    });
+    now += 9 * HOUR;
+    await upkeep.check();
+    expect(upkeep.status()?.signatures).to.equal(2);
+    await start();
+    expect(events.filter((event) => /comparison/.test(event))).to.deep.equal([
+      'comparison: the ledger is damaged',
+      'comparison: works again',
+    ]);
+  });
+
+  it('serves the files of targets of before for clients that still follow those, also after many starts', async () => {
+    await start();
+    const old = await repository.read();
+    const paths = [...old.files.keys()].filter((path) => /^targets\/[0-9a-f]{64}\./.test(path));
+    expect(paths).to.have.length(2);
+    await change(repository, { contents: contents('second') }, { now });
+    for (let starts = 0; starts < 6; starts++) {
+      now += 1000;
+      const restarted = new TufUpkeep({
+        directory: repository.directory,
+        clock: () => now,
+        openOnlineKeys: () => keys(),
+        onSigned: () => undefined,
+        onTrouble: (failure) => events.push(failure ?? 'works again'),
+        onComparisonTrouble: () => undefined,
+        onDifference: () => undefined,
+      });
+      await restarted.check();
+      await restarted.stop();
+    }
+    await upkeep.check();
+    for (const path of [...paths, `${old.targets.signed.version}.targets.json`])
+      expect(upkeep.file(path), path).to.deep.equal(old.files.get(path));
+    // By their own names only what is in force.
+    expect(served('targets/trusted_root.json')).to.include('second');
+    expect(readdirSync(join(repository.directory, 'targets'))).to.include('trusted_root.json');
+  });
+
+  it('writes the root.json anew that an interrupted publication left as it was', async () => {
+    const path = join(repository.directory, 'root.json');
+    const before = readFileSync(path);
+    await change(repository, { renew: true }, { now });
+    const right = readFileSync(path);
+    writeFileSync(path, before);
+    await start();
+    expect(readFileSync(path).equals(right)).to.equal(true);
   });
 
   it('publishes it by itself where the root key is there, and a new end of root and targets in time', async () => {

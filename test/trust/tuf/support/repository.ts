@@ -93,6 +93,30 @@ export async function withRenames(count: number, work: () => Promise<unknown>): 
   }
 }
 
+/** Runs `work`, and `meanwhile` once, just before `path` is opened for the first time. */
+export async function whileOpening<T>(
+  path: string,
+  meanwhile: () => Promise<unknown>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { open } = promises;
+  let isOver = false;
+  promises.open = async (...args) => {
+    if (!isOver && args[0] === path) {
+      isOver = true;
+      await meanwhile();
+    }
+    return open(...args);
+  };
+  syncBuiltinESMExports();
+  try {
+    return await work();
+  } finally {
+    promises.open = open;
+    syncBuiltinESMExports();
+  }
+}
+
 /** A server of files that a test replaces, and so every mirror and attacker. */
 export class Mirror {
   readonly files = new Map<string, Uint8Array>();
