@@ -1,6 +1,5 @@
 /** `mayfly config check`: everything that is wrong with a configuration, and what should be known of it. */
-import { ConfigError, describe, type ConfigProblem } from '../../config/findings/config-error.ts';
-import type { ConfigFinding } from '../../config/findings/findings.ts';
+import { ConfigError } from '../../config/findings/config-error.ts';
 import { inspectFile, inspectText, type Inspection } from '../../config/load/inspect.ts';
 import {
   action,
@@ -10,6 +9,7 @@ import {
   type Speaker,
 } from '../program/command.ts';
 import { readInput } from '../program/input-file.ts';
+import { countsOf, countsText, errorLines, plural, warningLines } from './inspection-text.ts';
 
 interface CheckOptions {
   readonly strict?: true;
@@ -51,11 +51,13 @@ async function check(
   // Of a file with errors only a part is understood.
   const counts = isUsable ? countsOf(issuers) : undefined;
   const lines = [
-    ...problems.map((problem) => lineOf(file, 'error', problem)),
-    ...findings.map((finding, index) =>
-      lineOf(file, 'warning', withoutRepeats(finding, findings.slice(0, index))),
-    ),
-    [file, ...summary(counts), verdict(problems.length, findings.length)].join(': '),
+    ...errorLines(file, problems),
+    ...warningLines(file, findings),
+    [
+      file,
+      ...(counts === undefined ? [] : [countsText(counts)]),
+      verdict(problems.length, findings.length),
+    ].join(': '),
   ];
   speak.answer({ ok, file, errors: problems, warnings: findings, ...counts }, lines.join('\n'));
   return ok;
@@ -77,43 +79,7 @@ async function inspected(file: string): Promise<Inspected> {
   }
 }
 
-/** What a configuration holds. */
-interface Counts {
-  readonly issuers: number;
-  readonly metaIssuers: number;
-  readonly rules: number;
-}
-
-/** Several blocks of an issuer are one issuer. */
-function countsOf(issuers: Inspected['issuers']): Counts {
-  const urls = (isMeta: boolean): number =>
-    new Set(issuers.filter(({ definition }) => definition.isMeta === isMeta).map((e) => e.definition.url))
-      .size;
-  const rules = issuers.reduce((sum, { policy }) => sum + policy.rules.length, 0);
-  return { issuers: urls(false), metaIssuers: urls(true), rules };
-}
-
-function summary(counts: Counts | undefined): string[] {
-  if (counts === undefined) return [];
-  const { issuers, metaIssuers, rules } = counts;
-  return [[plural(issuers, 'issuer'), plural(metaIssuers, 'meta issuer'), plural(rules, 'rule')].join(', ')];
-}
-
 function verdict(errors: number, warnings: number): string {
   const warned = warnings === 0 ? [] : [plural(warnings, 'warning')];
   return errors === 0 ? ['ok', ...warned].join(', with ') : [plural(errors, 'error'), ...warned].join(', ');
-}
-
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
-
-/** Thirty issuer blocks may need the same advice; it is given with the first of them. */
-const withoutRepeats = (finding: ConfigFinding, before: readonly ConfigFinding[]): ConfigFinding =>
-  before.some(({ hint }) => hint === finding.hint) ? { ...finding, hint: undefined } : finding;
-
-/** As compilers say it, so that editors can jump there; below it what to do. */
-function lineOf(file: string, kind: string, problem: ConfigProblem | ConfigFinding): string {
-  const { hint } = problem;
-  const replacement = 'replacement' in problem ? problem.replacement : undefined;
-  const advice = [hint, replacement].filter((text) => text !== undefined).flatMap((text) => text.split('\n'));
-  return [describe(file, problem, kind), ...advice.map((line) => `    ${line}`)].join('\n');
 }

@@ -2,17 +2,20 @@
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import type { CertificateSummary, CreatedInstance } from '../../instance/create-instance.ts';
+import type { AdoptedConfig } from '../../config/edit/adopted-config.ts';
+import { countsOf, countsText, plural, warningLines } from '../config/inspection-text.ts';
 import { invocation } from '../program/invocation.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 
 /** For machines. */
 export function initFacts(
   { paths, chain, log, timestamps, tuf, rootKeyFile }: CreatedInstance,
-  warnings: readonly string[],
+  { warnings, adopted }: Pick<ReportContext, 'warnings' | 'adopted'>,
 ): Record<string, unknown> {
   return {
     directory: paths.root,
     config: paths.config,
+    ...(adopted && { configuration: adoptedFacts(adopted) }),
     chain: chain.map(certificateFacts),
     ...(timestamps === undefined ? {} : { timestamps: certificateFacts(timestamps) }),
     log: { origin: log.origin, name: log.name, logId: toBase64(log.logId), sctExtensions: log.sctExtensions },
@@ -32,6 +35,19 @@ const certificateFacts = ({
   sha256: fingerprint,
 });
 
+const adoptedFacts = ({ from, isUrlAdded, inspection }: TakenConfig): Readonly<Record<string, unknown>> => ({
+  from,
+  addedPublicUrl: isUrlAdded,
+  ...countsOf(inspection.issuers),
+  warnings: inspection.findings,
+});
+
+/** A configuration that was taken over. */
+interface TakenConfig extends AdoptedConfig {
+  /** The file, as it was named. */
+  readonly from: string;
+}
+
 /** How the directory was asked for. */
 export interface ReportContext {
   readonly data: string;
@@ -42,6 +58,8 @@ export interface ReportContext {
   readonly rootEncryption: 'own' | 'shared' | 'none';
   /** What was made but is perhaps not what was meant, a line each. */
   readonly warnings: readonly string[];
+  /** The configuration that was taken over, if one was. */
+  readonly adopted?: TakenConfig | undefined;
 }
 
 /** For people: what there is, what to keep where, and what to do next. */
@@ -60,11 +78,11 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
     ),
     ...rootKeyLines(instance, context),
     ...tufLines(instance, context),
+    ...configLines(context),
     ...context.warnings.map((warning) => row('Warning', warning)),
     '',
     'Next:',
-    `  1. Say who may sign: take the "#" off the lines of an issuer in ${paths.config}, and fill in its rules`,
-    `     (other providers: ${invocation()} config preset --list; what is wrong or too open: ${invocation()} config check ${quotedPath(paths.config)})`,
+    ...firstStep(paths.config, context),
     `  2. ${serveCommand(context)}`,
     `  3. ${invocation()} trust export --data ${quotedPath(context.data)} --out ./trust   (for those who verify)`,
     ...(instance.tuf === undefined
@@ -73,6 +91,39 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
           `     ${invocation()} trust tuf status --data ${quotedPath(context.data)}   (for clients that fetch it)`,
         ]),
   ].join('\n');
+}
+
+function configLines({ adopted }: ReportContext): string[] {
+  if (adopted === undefined) return [];
+  const { from, inspection, isUrlAdded } = adopted;
+  const { findings } = inspection;
+  return [
+    row('Issuers', `${countsText(countsOf(inspection.issuers))}, as ${from} has them`),
+    row(
+      '',
+      isUrlAdded
+        ? 'The file was copied as it is, with mayfly.public-url behind it.'
+        : 'The file was copied as it is.',
+    ),
+    ...(findings.length === 0
+      ? []
+      : [
+          row('', `What should be known of it (${plural(findings.length, 'warning')}):`),
+          ...warningLines(from, findings).map((line) => indented(line)),
+        ]),
+  ];
+}
+
+const indented = (text: string): string => text.replaceAll(/^/gm, ' '.repeat(15));
+
+function firstStep(config: string, { adopted }: ReportContext): string[] {
+  const check = `${invocation()} config check ${quotedPath(config)}`;
+  if (adopted !== undefined)
+    return [`  1. See that ${config} lets in whom it should, and nobody else: rules say so (${check})`];
+  return [
+    `  1. Say who may sign: take the "#" off the lines of an issuer in ${config}, and fill in its rules`,
+    `     (other providers: ${invocation()} config preset --list; what is wrong or too open: ${check})`,
+  ];
 }
 
 const row = (title: string, text: string): string => `  ${title.padEnd(12)} ${text}`;

@@ -2,6 +2,9 @@
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { adoptAuthority } from '../../ca/adopt.ts';
 import { CeremonyError } from '../../ca/ceremony-error.ts';
+import { adoptConfig, type AdoptedConfig } from '../../config/edit/adopted-config.ts';
+import { ConfigError } from '../../config/findings/config-error.ts';
+import { readConfigFile } from '../../config/load/read-file.ts';
 import { isPublicUrl } from '../../config/schema/addresses.ts';
 import { productionConfig } from '../../config/presets/template.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
@@ -36,6 +39,7 @@ interface InitOptions {
   readonly rootPassphraseFile?: string;
   readonly caChain?: string;
   readonly caKey?: string;
+  readonly config?: string;
 }
 
 const EXAMPLES = `
@@ -46,11 +50,15 @@ Examples:
   mayfly init --data ./data --root-key-out root.key.pem --organization "Example Ltd" --common-name "Example signing"
   mayfly init --data ./data --ca-chain chain.pem --ca-key issuing.key.pem
   mayfly init --data ./data --ca-key issuing.p12 --passphrase-file pass.txt
+  mayfly init --data ./data --ca-chain chain.pem --ca-key issuing.key.pem --config fulcio-config.yaml
 
 The root signs one intermediate and is then no longer needed: keep its key offline. Nothing is ever overwritten. With
 --ca-key an existing CA is adopted: PEM (PKCS#8, PKCS#1, SEC1, encrypted or not) or PKCS#12, which may hold the chain
 too. The passphrase opens that key and encrypts every key that is written; its file's first line is taken. The root key
 should have another one (--root-passphrase-file): who breaks into the server has the server's.
+
+--config takes over a configuration, such as Fulcio's: it is checked as the service checks it, refused with all that is wrong, and copied as it
+is. What it opens is said, a line each. --public-url is put behind it where it has none.
 
 Clients may get all that they have to trust from the service itself, through TUF. Its root key is needed once a year, and to change
 what they trust; it is encrypted as the root key is. An adopted CA gets a repository when --tuf-root-key-out names a file.`;
@@ -78,6 +86,7 @@ export const register: RegisterCommand = (program) => {
     .option('--root-passphrase-file <file>', 'encrypt the root key with the first line of this file instead')
     .option('--ca-chain <file>', 'adopt a CA: its certificates, issuing CA first')
     .option('--ca-key <file>', 'adopt a CA: its private key, or PKCS#12')
+    .option('--config <file>', 'adopt a configuration, such as the one of Fulcio, as it is')
     .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
@@ -87,7 +96,9 @@ export const register: RegisterCommand = (program) => {
 async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
   const clock = Date.now;
   checkCombination(options);
-  const publicUrl = checkPublicUrl(options.publicUrl);
+  const askedUrl = checkPublicUrl(options.publicUrl);
+  const adopted = await adoptedConfig(options.config, askedUrl);
+  const publicUrl = askedUrl ?? adopted?.inspection.mayfly.publicUrl;
   const origin = options.origin === undefined ? defaultOrigin(clock) : checkOrigin(options.origin);
   const sctExtensions = parseChoice(options.sctExtensions, '--sct-extensions', ['leaf_index', 'none']);
   const warnings: string[] = [];
@@ -109,16 +120,31 @@ async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
       clock,
     },
     tuf: newTuf(options, publicUrl ?? usualPublicUrl({ origin, name: nameOfOrigin(origin) })),
-    configText: productionConfig({ publicUrl }),
+    configText: adopted?.text ?? productionConfig({ publicUrl }),
   }).catch(usageFault);
   if (options.origin === undefined) warnings.push(...originWarnings(origin, publicUrl));
-  const encrypted = passphrase !== undefined;
-  report(
-    options,
-    instance,
-    { encrypted, rootEncryption: encryptionOf(passphrase, rootPassphrase), warnings },
-    speak,
-  );
+  const reported = {
+    encrypted: passphrase !== undefined,
+    rootEncryption: encryptionOf(passphrase, rootPassphrase),
+    warnings,
+    adopted: adopted && { ...adopted, from: options.config ?? '' },
+  };
+  report(options, instance, reported, speak);
+}
+
+/** Rejects with ConfigError for one that cannot be used, and {@link CommandError} where there is none. */
+async function adoptedConfig(
+  file: string | undefined,
+  publicUrl: string | undefined,
+): Promise<AdoptedConfig | undefined> {
+  if (file === undefined) return undefined;
+  const text = await readConfigFile(file).catch((error: unknown) => {
+    const isUnreadable = error instanceof ConfigError && error.code === 'CONFIG_UNREADABLE';
+    throw isUnreadable
+      ? usage(`--config: ${error.message}`, 'Name the file that --config-path of Fulcio names.')
+      : error;
+  });
+  return adoptConfig(text, file, { directory: dirname(resolve(file)), publicUrl });
 }
 
 function encryptionOf(
@@ -228,8 +254,8 @@ function usageFault(error: unknown): never {
 
 const usage = (message: string, hint: string): CommandError => new CommandError('USAGE', message, { hint });
 
-type Reported = Pick<ReportContext, 'encrypted' | 'rootEncryption' | 'warnings'>;
+type Reported = Pick<ReportContext, 'encrypted' | 'rootEncryption' | 'warnings' | 'adopted'>;
 
 function report(options: InitOptions, instance: CreatedInstance, reported: Reported, speak: Speaker): void {
-  speak.answer(initFacts(instance, reported.warnings), initReport(instance, { ...options, ...reported }));
+  speak.answer(initFacts(instance, reported), initReport(instance, { ...options, ...reported }));
 }

@@ -16,6 +16,7 @@ import { readIdentity } from '../../../ct-log/log-identity.ts';
 import { openCtLog } from '../../../ct-log/ct-log.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../../support/ordinary-user.ts';
 import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
+import { vectorPath } from '../../support/vectors.ts';
 
 const PASSPHRASE = 'correct horse battery';
 
@@ -248,6 +249,70 @@ describe('mayfly init', function () {
       'root.key.pem',
       'tuf-root.key.pem',
     ]);
+  });
+
+  describe('adopting a configuration', () => {
+    const FULCIO = vectorPath('fulcio-public-good.yaml');
+
+    it('copies it as it is, and says what it opens', async () => {
+      const { code, stdout, stderr } = await init(KEEP, '--config', FULCIO);
+      expect([code, stderr]).to.deep.equal([0, '']);
+      expect(await text('config.yaml')).to.equal(await readFile(FULCIO, 'utf8'));
+      expect(stdout)
+        .to.match(/Issuers +22 issuers, 9 meta issuers, 0 rules, as .*\n +The file was copied as it is\.\n/)
+        .and.to.match(/warning: oidc-issuers\."https:\/\/gitlab\.com": has no allow rule/)
+        .and.to.match(/1\. See that .*config\.yaml lets in whom it should/)
+        .and.to.not.include('take the "#" off');
+    });
+
+    it('puts the public URL behind it, which is the one of the TUF repository too', async () => {
+      const json = await init(KEEP, '--config', FULCIO, '--public-url', 'https://ca.example.org/', '--json');
+      const { configuration } = JSON.parse(json.stdout) as { configuration: Record<string, unknown> };
+      expect(configuration).to.include({
+        from: FULCIO,
+        addedPublicUrl: true,
+        issuers: 22,
+        metaIssuers: 9,
+        rules: 0,
+      });
+      expect(configuration['warnings']).to.be.an('array').with.length.greaterThan(10);
+      const { mayfly, issuers } = await loadConfig(join(data, 'config.yaml'));
+      expect([mayfly.publicUrl, issuers.length]).to.deep.equal(['https://ca.example.org', 31]);
+    });
+
+    it('takes the public URL of the file for what clients fetch', async () => {
+      await writeFile(join(cwd, 'old.yaml'), 'mayfly: {public-url: https://sign.example.org}\n');
+      expect((await init(KEEP, '--config', 'old.yaml', '--json')).code).to.equal(0);
+      const names = await readdir(join(data, 'tuf', 'targets'));
+      const config = names.find((name) => name.endsWith('.signing_config.v0.2.json')) ?? '';
+      expect(await text('tuf', 'targets', config)).to.include('https://sign.example.org');
+    });
+
+    it('refuses one that cannot be used, and makes nothing', async () => {
+      for (const [content, part] of [
+        ['oidc-issuers: {https://a.example: {type: mail}}\n', /a\.example[^]*type/],
+        [
+          'mayfly: {public-url: https://other.example}\n',
+          /is https:\/\/other\.example, and not https:\/\/ca/,
+        ],
+        ['mayfly: {audit: {file: {path: audit.log}}}\n', /names the file "audit\.log"[^]*whole path/],
+      ] as const) {
+        await writeFile(join(cwd, 'old.yaml'), content);
+        const { code, stdout, stderr } = await init(
+          KEEP,
+          '--config',
+          'old.yaml',
+          '--public-url',
+          'https://ca.example.org',
+        );
+        expect([code, stdout]).to.deep.equal([1, '']);
+        expect(stderr).to.match(part);
+        expect((await readdir(cwd)).sort()).to.deep.equal(['empty', 'old.yaml', 'pass']);
+      }
+      const missing = await init(KEEP, '--config', 'nix.yaml');
+      expect(missing.code).to.equal(2);
+      expect(missing.stderr).to.match(/--config: nix\.yaml: does not exist/);
+    });
   });
 
   it('refuses a place where it may not write', async function () {

@@ -87,10 +87,9 @@ describe('docs/migration.md, to the letter', function () {
     expect(stockComplaint(before, theirs)).to.equal(undefined);
     await writeFile(path('old.pem'), encodePem('CERTIFICATE', before.certificate));
 
-    await run((await documentedBlocks(PAGE, '1. Adopt the CA'))[0]);
-    await run((await documentedBlocks(PAGE, '2. Adopt the configuration'))[0]);
-    const url = 'mayfly:\n  public-url: https://ca.example.com\n';
-    await writeFile(path('data/config.yaml'), url, { flag: 'a' });
+    const made = await run((await documentedBlocks(PAGE, '1. Adopt the CA and the configuration'))[0]);
+    expect(made).to.match(/1 issuer, 0 meta issuers, 0 rules[^]*has no allow rule/);
+    await run((await documentedBlocks(PAGE, '2. See whom it lets in'))[0]);
     const [take] = await documentedBlocks(PAGE, '3. Import what is trusted');
     const said = await run(take);
     expect(said).to.match(/certificate log .*\/log\/2026\/.*[^]*artifact log https:\/\/rekor\.sigstore\.dev/);
