@@ -99,7 +99,8 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   shutdown.following.add(() => follower.close());
   const logSize = log.status().size;
   const { paths } = directory;
-  const tuf = await openTuf({ paths, clock, passphrase: options.passphrase, serviceLog }, shutdown);
+  const { steadyClock, passphrase } = options;
+  const tuf = await openTuf({ paths, clock, steadyClock, passphrase, serviceLog }, shutdown);
   const service: OpenedService = {
     ...stores,
     clock,

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock, SteadyClock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { DataPaths } from '../instance/data-paths.ts';
 import { openKey } from '../instance/open-key.ts';
@@ -18,6 +18,7 @@ import type { ShutdownOrder } from './shutdown-order.ts';
 interface TufParts {
   readonly paths: DataPaths;
   readonly clock: Clock;
+  readonly steadyClock: SteadyClock | undefined;
   readonly passphrase: string | undefined;
   readonly serviceLog: ServiceLog;
 }
@@ -25,10 +26,11 @@ interface TufParts {
 /** Opens the TUF repository of a data directory, which need not have one: reads it, and signs what is due, so that the first client finds it fresh.
  * Never rejects: what is wrong with it is logged, and keeps no certificate from being issued. Registers its end in `shutdown`. */
 export async function openTuf(parts: TufParts, shutdown: ShutdownOrder): Promise<TufUpkeep> {
-  const { paths, clock, serviceLog } = parts;
+  const { paths, clock, steadyClock, serviceLog } = parts;
   const upkeep = new TufUpkeep({
     directory: paths.tuf,
     clock,
+    steadyClock,
     openOnlineKeys: (root) => openOnlineKeys(parts, root),
     onSigned: (versions) => {
       serviceLog.note('info', 'TUF metadata signed', { ...versions });

@@ -13,7 +13,9 @@ type TufReason =
   /** What was asked for must not be published: signatures, versions or files are not as they have to be. */
   | 'TUF_REFUSED'
   /** Another process writes the repository. */
-  | 'TUF_BUSY';
+  | 'TUF_BUSY'
+  /** The clock is not one to sign by. */
+  | 'TUF_CLOCK';
 
 /** A TUF repository, or a change of one, that cannot be used as asked. */
 export class TufError extends MayflyError<TufReason> {}

@@ -1,5 +1,5 @@
 /** Keeps a repository alive while a service runs: what is served, what is signed again, and what should be known of it. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock, SteadyClock } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Signer } from '../../signers/signer.ts';
 import { importChange } from './import-change.ts';
@@ -8,6 +8,7 @@ import { publish, whileLocked } from './publish.ts';
 import { endsOf, hasOtherOnlineKeys, readRepository, stampOf, type Repository } from './repository.ts';
 import { ATTENTION, OFFLINE_ROLES, ONLINE_ROLES, type RoleName } from './roles.ts';
 import { signChange } from './sign-change.ts';
+import { SigningClock } from './signing-clock.ts';
 import { stageChange } from './stage-change.ts';
 import { differencesFrom, type TargetContents } from './target-contents.ts';
 import { TufError } from './tuf-error.ts';
@@ -17,6 +18,8 @@ export interface UpkeepOptions {
   /** Where the repository is, or will be. */
   readonly directory: string;
   readonly clock: Clock;
+  /** What the machine counts by itself; without it a clock that jumps is not noticed. */
+  readonly steadyClock?: SteadyClock | undefined;
   /** Opens the online keys that lie in the data directory: the one in use, and the one that is to follow. Rejects when the one that `root` names
    * cannot be opened. */
   readonly openOnlineKeys: (root: Repository['root']) => Promise<readonly Signer[]>;
@@ -70,6 +73,7 @@ const RETRY_INTERVAL = 10_000;
 /** The upkeep of one repository. */
 export class TufUpkeep {
   readonly #options: UpkeepOptions;
+  readonly #signingClock: SigningClock;
   #wanted: WantedTargets | undefined;
   #repository: Repository | undefined;
   #stamp: string | undefined;
@@ -90,12 +94,14 @@ export class TufUpkeep {
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    this.#signingClock = new SigningClock(options.clock, options.steadyClock);
   }
 
   /** Compares the targets with `wanted` from now on, and checks now and then every two seconds. Resolves after the first check. */
   async start(wanted: WantedTargets): Promise<void> {
     this.#wanted = wanted;
     this.#comparedAt = -Infinity;
+    this.#failedAt = -Infinity;
     await this.check();
     this.#timer = setInterval(() => void this.check(), CHECK_INTERVAL).unref();
   }
@@ -181,7 +187,7 @@ export class TufUpkeep {
   }
 
   async #sign(): Promise<void> {
-    const { directory, clock } = this.#options;
+    const { directory } = this.#options;
     const repository = this.#repository;
     if (!this.#mustSign && (repository === undefined || this.#due(repository) === 'nothing')) return;
     await whileLocked(directory, async () => {
@@ -196,7 +202,8 @@ export class TufUpkeep {
       const work = { root: current.root, targets: current.targets, before: current, seen };
       const due = this.#due(current);
       if (due === 'nothing') return;
-      const signed = await signOnline(work, due, await this.#onlineKey(current), clock());
+      const now = this.#signingClock.now(current, this.#wanted?.openRootKey !== undefined);
+      const signed = await signOnline(work, due, await this.#onlineKey(current), now);
       // With the root: what was interrupted after the timestamp has left the `root.json` of before.
       await publish(directory, { root: current.root, targets: current.targets, ...signed });
       this.#signatures++;

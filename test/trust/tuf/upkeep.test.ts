@@ -1,6 +1,7 @@
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { rfc3339 } from '../../../core/clock.ts';
 import { localSigner } from '../../../signers/local-signer.ts';
 import { generateKey } from '../../../signers/key-types.ts';
 import type { Signer } from '../../../signers/signer.ts';
@@ -149,6 +150,56 @@ describe('trust/tuf/upkeep', () => {
     expect(upkeep.status()?.failure).to.equal(undefined);
   });
 
+  it('signs nothing by a clock that went further than time did, and goes on when it is right again', async () => {
+    const started = now;
+    let uptime = 5 * HOUR;
+    const steady = (): number => uptime;
+    const guarded = (): TufUpkeep =>
+      new TufUpkeep({
+        directory: repository.directory,
+        clock: () => now,
+        steadyClock: { now: steady, uptime: steady },
+        openOnlineKeys: () => keys(),
+        onSigned: ({ timestamp }) => events.push(`signed ${timestamp}`),
+        onTrouble: (failure) => events.push(failure ?? 'works again'),
+        onComparisonTrouble: () => undefined,
+        onDifference: () => undefined,
+      });
+    upkeep = guarded();
+    await upkeep.check();
+    const { timestamp } = await repository.read();
+    now = started + 400 * 24 * HOUR;
+    await upkeep.check();
+    expect(upkeep.status()?.failure).to.match(
+      /the clock says 20\d\d-.* 9600 h more than passed since the start/,
+    );
+    expect((await repository.read()).timestamp.signed.version).to.equal(timestamp.signed.version);
+    // Time that passed is no jump, nor is one of some hours; asleep it passes too.
+    uptime += 40 * 24 * HOUR;
+    now = started + 40 * 24 * HOUR + 5 * HOUR;
+    await change(repository, { renew: true }, { now });
+    now += 9 * HOUR;
+    await upkeep.check();
+    expect(events.at(-1)).to.equal('works again');
+    expect((await repository.read()).timestamp.signed.expires).to.equal(rfc3339(now + 24 * HOUR));
+
+    // A start believes the clock, but for what it says to have ended.
+    now = started + 800 * 24 * HOUR;
+    upkeep = guarded();
+    await upkeep.check();
+    expect(upkeep.status()?.failure).to.match(/the root metadata ended on/);
+    now = started + 300 * 24 * HOUR;
+    upkeep = guarded();
+    await upkeep.check();
+    expect(upkeep.status()?.failure).to.equal(undefined);
+    // A machine without a clock of its own: what was signed last says that the time after the start is right.
+    now = Date.UTC(1970, 0, 2);
+    upkeep = guarded();
+    now = started + 300 * 24 * HOUR + 9 * HOUR;
+    await upkeep.check();
+    expect(upkeep.status()?.failure).to.equal(undefined);
+  });
+
   it('says that another key lies there than the root names', async () => {
     const other = localSigner(await generateKey('p256'));
     keys = () => Promise.resolve([other]);
@@ -251,5 +302,11 @@ describe('trust/tuf/upkeep', () => {
     await start(() => Promise.resolve(localSigner(repository.rootKey)));
     expect(upkeep.status()?.versions?.root).to.equal(2);
     expect(upkeep.status()?.ends?.targets).to.be.greaterThan(now + 700 * 24 * HOUR);
+    // Also what has ended meanwhile, as of a directory that nobody started for years.
+    now += 800 * 24 * HOUR;
+    await upkeep.check();
+    await start(() => Promise.resolve(localSigner(repository.rootKey)));
+    expect(upkeep.status()).to.deep.include({ failure: undefined });
+    expect(upkeep.status()?.versions?.root).to.equal(3);
   });
 });
