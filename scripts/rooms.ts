@@ -53,9 +53,25 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: ['core', 'trust/format/message-reader.ts'],
     browser: true,
   },
+  'rekor/format': {
+    holds:
+      "entries of logs of Rekor's kind, both APIs: canonical bodies, signed entry timestamps, ids of keys",
+    mayImport: ['core'],
+    browser: true,
+  },
   verify: {
     holds: 'the offline verifier',
-    mayImport: ['core', 'tlog/format', 'ct-log/format', 'trust/format', 'tsa/format'],
+    mayImport: [
+      ...[
+        'core',
+        'tlog/format',
+        'ct-log/format',
+        'trust/format',
+        'tsa/format',
+        'bundle/format',
+        'rekor/format',
+      ],
+    ],
     browser: true,
   },
   storage: {
@@ -346,7 +362,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     ],
     packages: [
       ...['commander', '@commander-js/extra-typings', 'openid-client', 'tuf-js'],
-      ...['@sigstore/bundle'],
+      ...['@sigstore/bundle', '@noble/curves'],
     ],
   },
   scripts: {

@@ -20,8 +20,8 @@ export interface PathRequest {
   readonly trust: PreparedTrust;
   /** What came with the leaf: ways to a trusted root, never such a root. */
   readonly presented: readonly Certificate[];
-  /** Milliseconds since the epoch at which every certificate of the path must be valid, and trusted. */
-  readonly time: number;
+  /** Milliseconds since the epoch, at least one: at each of them every certificate of the path must be valid, and trusted. */
+  readonly times: readonly number[];
   /**
    * When the log says that it logged the leaf, if it does: every CA must be trusted then too. Of all times that a certificate of a stolen
    * key carries, it is the only one that is not the thief's to choose.
@@ -37,7 +37,8 @@ export interface PathRequest {
 /** The CA certificates above `leaf`, issuing CA first, root last. Throws a refusal with the
  * reason why the most promising way ended when there is none. */
 export async function findPath(leaf: Certificate, request: PathRequest): Promise<ValidPath> {
-  checkValidity(leaf, request.time, 'the certificate');
+  if (request.times.length === 0) throw new RangeError('a path is judged at some time');
+  for (const time of request.times) checkValidity(leaf, time, 'the certificate');
   const search = new PathSearch(request);
   const path = await search.from(leaf);
   if (path !== undefined) return path;
@@ -122,11 +123,12 @@ class PathSearch {
   }
 
   #checkAuthority(authority: Certificate, below: number): void {
-    const { time, loggedAt = time, trust, purpose } = this.#request;
-    checkAuthority(authority, below, time, purpose);
-    trust.windows.require(authority, [time, loggedAt]);
+    const { loggedAt, trust, purpose } = this.#request;
+    for (const time of this.#request.times) checkAuthority(authority, below, time, purpose);
+    const times = loggedAt === undefined ? this.#request.times : [...this.#request.times, loggedAt];
+    trust.windows.require(authority, times);
     // Which certificates for timestamps count, and when, the trust says of each itself.
-    if (below === 0 && purpose === undefined) trust.windows.requireIssuing(authority, [time, loggedAt]);
+    if (below === 0 && purpose === undefined) trust.windows.requireIssuing(authority, times);
   }
 }
 

@@ -48,6 +48,10 @@ export function candidatesFor(
   });
 }
 
+/** Whether the trusted root names the certificate, or a CA of the name that issued it. Of an authority with CAs alone any certificate in a token is a candidate. */
+export const isNamedByTrust = ({ certificate, authority: { chain, isOpen } }: SignerCandidate): boolean =>
+  !isOpen || chain.some(({ subject }) => equalBytes(subject, certificate.issuer));
+
 /** Whether that is how the token calls its signer. */
 function isNamed(certificate: Certificate, id: SignerId): boolean {
   if ('keyId' in id) {
@@ -112,7 +116,7 @@ export async function checkTimestampChain(
   const presented = embedded.filter((one) => !equalBytes(one.der, certificate.der));
   const through = isOpen ? chain[0] : undefined;
   const purpose = FOR_TIMESTAMPS;
-  const request = { trust, presented, time, loggedAt: undefined, purpose, through, crypto };
+  const request = { trust, presented, times: [time], loggedAt: undefined, purpose, through, crypto };
   const path = await findPath(certificate, request);
   refuseStrays(presented, [...chain, ...path]);
   return path;

@@ -13,6 +13,7 @@ import type { TimestampCrypto } from './crypto.ts';
 import { StepRecorder, type SkippedStep, type Step } from './step.ts';
 import {
   candidatesFor,
+  isNamedByTrust,
   checkAuthorityOf,
   checkTimestampChain,
   checkTokenSignature,
@@ -39,7 +40,7 @@ export interface TimestampVerifyRequest {
   /** The digest of what must have been timestamped; undefined where it is not known by that hash. */
   readonly digestOf: (hash: ImprintHash) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
   /** Whom to believe; what of them cannot be used is not believed, and is named where none is found. */
-  readonly authorities: readonly TrustedAuthority[];
+  readonly authorities: readonly TrustedAuthority[] | TimestampTrust;
   /** The number that the request had, unsigned big-endian; not looked at without it. */
   readonly nonce?: Uint8Array | undefined;
   /** Dotted object identifier of the policy under which it must have been made; any without it. */
@@ -60,6 +61,8 @@ export interface TimestampVerification {
   readonly time: number | undefined;
   /** The chain of who signed, DER, its certificate first, root last; undefined unless every step passed. */
   readonly chain: readonly Uint8Array[] | undefined;
+  /** Whether it is, by its own word, by an authority that is trusted at some time: what is then wrong with it is not that nobody knows its author. */
+  readonly isKnown: boolean;
 }
 
 /** Verifies a timestamp. Answers with failed steps whatever the timestamp holds. */
@@ -68,24 +71,24 @@ export async function verifyTimestamp(request: TimestampVerifyRequest): Promise<
   const read = await record.run('token', () => readToken(request.timestamp));
   if (read === undefined) {
     record.skip('token', 'imprint', 'authority', 'chain', 'signature', ...askedSteps(request));
-    return conclude(record, undefined, undefined);
+    return conclude(record, undefined, { chain: undefined, isKnown: false });
   }
   await record.run('imprint', async () => [await checkImprint(read.token, request), undefined]);
-  const chain = await checkSigner(record, read, request);
+  const signer = await checkSigner(record, read, request);
   if (record.failed === undefined) await checkAsked(record, read.token, request);
   else record.skip(record.failed, ...askedSteps(request));
-  return conclude(record, read.token, chain);
+  return conclude(record, read.token, signer);
 }
 
 function conclude(
   { steps, skipped }: StepRecorder<TimestampStep>,
   token: TimestampToken | undefined,
-  chain: readonly Certificate[] | undefined,
+  { chain, isKnown }: FoundSigner,
 ): TimestampVerification {
   const ok = steps.every((step) => step.ok);
   const fault = FAULTS.find((one) => steps.some((step) => step.fault === one));
   const time = ok ? token?.info.time : undefined;
-  return { ok, fault, steps, skipped, time, chain: ok ? chain?.map(({ der }) => der) : undefined };
+  return { ok, fault, steps, skipped, time, chain: ok ? chain?.map(({ der }) => der) : undefined, isKnown };
 }
 
 /** The first one decides: newer trust material does not help a wrong timestamp. */
@@ -117,16 +120,23 @@ async function checkImprint({ info }: TimestampToken, { digestOf }: TimestampVer
   return `over the ${hash} digest of these bytes`;
 }
 
+interface FoundSigner {
+  /** Only if all of it is right. */
+  readonly chain: readonly Certificate[] | undefined;
+  readonly isKnown: boolean;
+}
+
 /** Tries all that the token may mean. Where none will do, the one that led furthest says why. */
 async function checkSigner(
   record: StepRecorder<TimestampStep>,
   read: ReadToken,
   request: TimestampVerifyRequest,
-): Promise<readonly Certificate[] | undefined> {
-  const { crypto } = request;
-  const trust = new TimestampTrust(request.authorities);
+): Promise<FoundSigner> {
+  const { crypto, authorities } = request;
+  const trust = authorities instanceof TimestampTrust ? authorities : new TimestampTrust(authorities);
   const tries: Try[] = [];
-  for (const candidate of candidatesFor(read.token, read.embedded, trust)) {
+  const candidates = candidatesFor(read.token, read.embedded, trust);
+  for (const candidate of candidates) {
     tries.push(await tryCandidate(candidate, read.token, { embedded: read.embedded, trust, crypto }));
     if (tries.at(-1)?.chain !== undefined) break;
   }
@@ -137,11 +147,11 @@ async function checkSigner(
   if (best === undefined) {
     await record.run('authority', () => refuseUnknown(read, trust, crypto));
     record.skip('authority', 'chain', 'signature');
-    return undefined;
+    return { chain: undefined, isKnown: false };
   }
   record.steps.push(...best.record.steps);
   record.skipped.push(...best.record.skipped);
-  return best.chain;
+  return { chain: best.chain, isKnown: best.chain !== undefined || candidates.some(isNamedByTrust) };
 }
 
 interface Try {

@@ -1,8 +1,8 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
-import type { TimestampCrypto } from '../../verify/crypto.ts';
+import type { BundleCrypto } from '../../verify/bundle/artifact.ts';
 
 /** The verifier's cryptography by Node's OpenSSL. */
-export const platformCrypto: TimestampCrypto = {
+export const platformCrypto = {
   sha256: (data) => createHash('sha256').update(data).digest(),
   digest: (hash, data) => createHash(hash).update(data).digest(),
   verify: (scheme, spki, data, signature) => {
@@ -14,4 +14,7 @@ export const platformCrypto: TimestampCrypto = {
       return false;
     }
   },
-};
+  // The library behind it takes longer to load than everything else: hardly anybody needs it.
+  verifyDigest: async (scheme, spki, digest, signature) =>
+    (await import('./prehashed-signature.ts')).verifyDigest(scheme, spki, digest, signature),
+} satisfies BundleCrypto;

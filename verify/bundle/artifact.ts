@@ -1,0 +1,44 @@
+import type { VerifyCrypto } from '../crypto.ts';
+
+/** Hashes by which artifacts are known. */
+export type ArtifactHash = 'sha256' | 'sha384' | 'sha512';
+
+/** What must have been signed, or be spoken of. */
+export interface Artifact {
+  /** Its bytes, where they are at hand. */
+  readonly bytes?: Uint8Array | undefined;
+  /** Its digest; undefined where it is not known by that hash. */
+  digest(hash: ArtifactHash): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+}
+
+/** What verifying a bundle needs of cryptography. */
+export interface BundleCrypto extends VerifyCrypto {
+  /** The digest of `data`; SHA-1 for the identifier of a certificate that is known by other means alone. */
+  digest(hash: 'sha1' | ArtifactHash, data: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /**
+   * Whether `signature` holds over what has that digest, by the scheme's hash: for artifacts of which the digest alone is known. Without it the signature over such an artifact
+   * is refused; WebCrypto cannot do it. Like `verify` otherwise.
+   */
+  verifyDigest?(
+    scheme: { readonly keyType: 'ec' | 'rsa'; readonly hash: ArtifactHash },
+    spki: Uint8Array,
+    digest: Uint8Array,
+    signature: Uint8Array,
+  ): boolean | Promise<boolean>;
+}
+
+/** An artifact whose bytes are at hand. Each digest is computed once. */
+export function artifactOfBytes(bytes: Uint8Array, crypto: Pick<BundleCrypto, 'digest'>): Artifact {
+  const known = new Map<ArtifactHash, Uint8Array | Promise<Uint8Array>>();
+  const digest = (hash: ArtifactHash): Uint8Array | Promise<Uint8Array> => {
+    const found = known.get(hash) ?? crypto.digest(hash, bytes);
+    known.set(hash, found);
+    return found;
+  };
+  return { bytes, digest };
+}
+
+/** An artifact of which only digests are known. */
+export const artifactOfDigests = (digests: ReadonlyMap<ArtifactHash, Uint8Array>): Artifact => ({
+  digest: (hash) => digests.get(hash),
+});

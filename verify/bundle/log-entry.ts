@@ -1,0 +1,107 @@
+/** Whether an artifact log took in an entry, and when. */
+import { equalBytes, toBase64 } from '../../core/bytes.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import type { BundleEntry, EntryProof } from '../../bundle/format/bundle-entry.ts';
+import { signedEntryTimestampPayload } from '../../rekor/format/signed-entry-timestamp.ts';
+import { parseCheckpoint, type Checkpoint } from '../../tlog/format/checkpoint.ts';
+import { hashLeaf } from '../../tlog/format/merkle.ts';
+import { verifyInclusion } from '../../tlog/format/merkle-verify.ts';
+import type { VerifyCrypto } from '../crypto.ts';
+import { requireWithin } from '../trust-windows.ts';
+import { refused } from '../verify-error.ts';
+import type { ArtifactLog, RekorApi } from './artifact-logs.ts';
+
+/** An entry whose log is trusted. */
+export interface KnownEntry {
+  readonly entry: BundleEntry;
+  readonly api: RekorApi;
+  readonly log: ArtifactLog;
+}
+
+/** Throws a refusal unless the log promised the entry, as Rekor v1 does, at a time at which the log counts; and that time, in milliseconds, is the result. Rekor v2 promises nothing,
+ * and has no time. */
+export async function checkPromise(
+  { entry, api, log }: KnownEntry,
+  crypto: VerifyCrypto,
+): Promise<number | undefined> {
+  const { promise, integratedTime } = entry;
+  if (api === 2) {
+    if (promise !== undefined || integratedTime !== 0)
+      throw refused(`the entry in the log ${log.name} says when it was made, and logs of its kind do not`);
+    return undefined;
+  }
+  if (promise === undefined) throw refused(`the entry in the log ${log.name} has no signed entry timestamp`);
+  if (integratedTime === 0) throw refused(`the entry in the log ${log.name} has no time`);
+  const payload = signedEntryTimestampPayload(entry);
+  if (!(await crypto.verify(log.scheme, log.publicKey, payload, promise)))
+    throw refused(`the signed entry timestamp of the log ${log.name} does not hold`);
+  const time = integratedTime * 1000;
+  requireWithin(log.windows, [time], `the log ${log.name}`);
+  return time;
+}
+
+/** Throws a refusal unless the entry is where its proof says, in a tree whose checkpoint the log signed. Returns what was found, in words. `isOld` are bundles of
+ * version 0.1: there a proof without a checkpoint must be right in itself, and proves nothing. */
+export async function checkProofOf(
+  { entry, api, log }: KnownEntry,
+  isOld: boolean,
+  crypto: VerifyCrypto,
+): Promise<string> {
+  const { proof } = entry;
+  if (proof === undefined) {
+    if (isOld && api === 1) return `none of the log ${log.name}, whose signed entry timestamp stands for it`;
+    throw refused(`the entry in the log ${log.name} has no inclusion proof`);
+  }
+  if (proof.checkpoint === undefined && !(isOld && api === 1))
+    throw refused(`the inclusion proof of the log ${log.name} has no checkpoint`);
+  if (proof.checkpoint !== undefined)
+    await checkCheckpoint(parseCheckpoint(proof.checkpoint), proof, { log, api }, crypto);
+  if (api === 2 && proof.index !== entry.logIndex)
+    throw refused(`the entry is number ${entry.logIndex}, and its proof is for ${proof.index}`);
+  const leafHash = hashLeaf(crypto.sha256, entry.body);
+  const { index, size } = proof;
+  if (!verifyInclusion(crypto.sha256, { leafHash, index, size }, proof.hashes, proof.root))
+    throw refused(
+      `the proof does not lead from the entry to the root of size ${size} of the log ${log.name}`,
+    );
+  const place = `number ${index} of ${size} in the log ${log.name}`;
+  return proof.checkpoint === undefined ? `${place}, which no checkpoint shows` : place;
+}
+
+/** Lines of other keys (witnesses) are passed over; every line of the log's own must hold. */
+async function checkCheckpoint(
+  checkpoint: Checkpoint,
+  proof: EntryProof,
+  { log, api }: Pick<KnownEntry, 'log' | 'api'>,
+  crypto: VerifyCrypto,
+): Promise<void> {
+  const origin = log.origins.find((one) => isOrigin(checkpoint.origin, one, api));
+  if (origin === undefined) throw refused(`the checkpoint is of another log than ${log.name}`);
+  const keyId = log.logId.subarray(0, 4);
+  const lines = checkpoint.signatures.filter((line) => line.name === origin && equalBytes(line.keyId, keyId));
+  if (lines.length === 0) throw refused(`the checkpoint is not signed by the log ${log.name}`);
+  for (const { signature } of lines)
+    if (!(await crypto.verify(log.scheme, log.publicKey, checkpoint.text, signature)))
+      throw refused(`the signature of the log ${log.name} on the checkpoint does not hold`);
+  if (!equalBytes(checkpoint.root, proof.root))
+    throw refused(
+      `the checkpoint has the root ${toBase64(checkpoint.root)}, the proof ${toBase64(proof.root)}`,
+    );
+  if (checkpoint.size !== proof.size)
+    throw refused(`the checkpoint is of size ${checkpoint.size}, the proof of ${proof.size}`);
+}
+
+/** Rekor v1 puts the number of its tree behind its name. */
+function isOrigin(text: string, origin: string, api: RekorApi): boolean {
+  if (api === 2) return text === origin;
+  return text.startsWith(`${origin} - `) && /^[1-9]\d{0,19}$/.test(text.slice(origin.length + 3));
+}
+
+/** Throws a refusal unless the log of an entry counts at each of the times. That of an entry with a time of its own counted then. */
+export function requireLogAt({ api, log }: KnownEntry, times: readonly number[]): void {
+  if (api === 2) requireWithin(log.windows, times, `the log ${log.name}`);
+}
+
+/** In words. */
+export const describeEntry = ({ log, entry }: KnownEntry, time: number | undefined): string =>
+  `${entry.logIndex} in the log ${log.name}${time === undefined ? '' : `, at ${rfc3339(time)}`}`;

@@ -1,0 +1,227 @@
+/** When a bundle's signature was made, by the word of others than its signer: timestamp authorities and artifact logs. */
+import { toHex } from '../../core/bytes.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import type { Bundle } from '../../bundle/format/bundle.ts';
+import { apiOfKind, requireBodyOf, type LoggedSignature } from '../../rekor/format/entry-body.ts';
+import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
+import type { StepRecorder } from '../step.ts';
+import { verifyTimestamp, type TimestampVerification } from '../timestamp.ts';
+import type { VerifyError } from '../verify-error.ts';
+import { refused, type Fault } from '../verify-error.ts';
+import type { BundleStep } from './bundle-step.ts';
+import type { BundleTrust } from './bundle-trust.ts';
+import { checkPromise, checkProofOf, describeEntry, requireLogAt, type KnownEntry } from './log-entry.ts';
+
+/** A time that a trusted source signed. */
+export interface SigningTime {
+  readonly source: 'timestamp' | 'entry';
+  /** Of the authority or the log. */
+  readonly name: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+}
+
+/** What a source was not counted for. */
+export interface Uncounted {
+  readonly source: SigningTime['source'];
+  readonly reason: string;
+  readonly fault: Fault;
+}
+
+/** How many sources there must be; of each kind those of different logs or authorities count. */
+export interface Thresholds {
+  /** By default 1 where the trusted root names an artifact log, else 0. */
+  readonly entries?: number | undefined;
+  /** 0 by default. */
+  readonly timestamps?: number | undefined;
+}
+
+/** What was found of both kinds. */
+interface Sources {
+  readonly times: SigningTime[];
+  readonly uncounted: Uncounted[];
+  readonly entries: KnownEntry[];
+  /** Certificates of timestamp authorities, hexadecimal. */
+  readonly authorities: Set<string>;
+}
+
+/** Verifies all entries and timestamps; those of logs and authorities that nobody trusts do not count, and are named. `logged` is what the entries must be
+ * about, if that could be found out. */
+export async function observe(
+  record: StepRecorder<BundleStep>,
+  bundle: Bundle,
+  logged: LoggedSignature | undefined,
+  trust: BundleTrust,
+): Promise<Sources> {
+  const sources: Sources = { times: [], uncounted: [], entries: [], authorities: new Set() };
+  if (bundle.entries.length > 0) await observeEntries(record, bundle, logged, { trust, sources });
+  if (bundle.timestamps.length > 0) await observeTimestamps(record, bundle, { trust, sources });
+  return sources;
+}
+
+interface Observation {
+  readonly trust: BundleTrust;
+  readonly sources: Sources;
+}
+
+async function observeEntries(
+  record: StepRecorder<BundleStep>,
+  bundle: Bundle,
+  logged: LoggedSignature | undefined,
+  { trust, sources }: Observation,
+): Promise<void> {
+  const { crypto } = trust;
+  const { entries, times } = sources;
+  if (logged === undefined) {
+    record.skip('signature', 'entry', 'entry-promise', 'entry-proof');
+    return;
+  }
+  const isFound = await record.run('entry', async () => {
+    for (const entry of bundle.entries) {
+      const known = findLog(entry, trust, sources);
+      if (known === undefined) continue;
+      await requireBodyOf(entry, logged, (hash, data) => crypto.digest(hash, data));
+      entries.push(known);
+    }
+    return [sentenceOf(sources, 'entry'), true];
+  });
+  if (isFound === undefined) {
+    record.skip('entry', 'entry-promise', 'entry-proof');
+    return;
+  }
+  if (entries.length === 0) return;
+  await record.run('entry-promise', async () => {
+    const found: string[] = [];
+    for (const known of entries) {
+      const time = await checkPromise(known, crypto);
+      found.push(time === undefined ? 'none, as logs of its kind have no time' : rfc3339(time));
+      if (time !== undefined) times.push({ source: 'entry', name: known.log.name, time });
+    }
+    return [found.join('; '), undefined];
+  });
+  await record.run('entry-proof', async () => {
+    const found: string[] = [];
+    for (const known of entries) found.push(await checkProofOf(known, bundle.version === '0.1', crypto));
+    return [found.join('; '), undefined];
+  });
+}
+
+/** The log of an entry; undefined where it does not count because nobody knows its log. */
+function findLog(
+  entry: Bundle['entries'][number],
+  { logs, crypto }: BundleTrust,
+  { uncounted }: Sources,
+): KnownEntry | undefined {
+  const { kind, version, logId, proof } = entry;
+  const api = apiOfKind(kind, version);
+  const log = api && logs.find(api, logId);
+  if (api !== undefined && log !== undefined) return { entry, api, log };
+  if (api === undefined && (logs.find(1, logId) ?? logs.find(2, logId)) !== undefined)
+    throw refused('the entry is of a kind that is not known here');
+  const { message, fault } = logs.unknown(logId, originOf(proof?.checkpoint), crypto.sha256);
+  uncounted.push({ source: 'entry', reason: message, fault });
+  return undefined;
+}
+
+function originOf(checkpoint: Uint8Array | undefined): string | undefined {
+  try {
+    return checkpoint && parseCheckpoint(checkpoint).origin;
+  } catch {
+    // Nobody knows its log, whatever it says.
+    return undefined;
+  }
+}
+
+async function observeTimestamps(
+  record: StepRecorder<BundleStep>,
+  bundle: Bundle,
+  { trust, sources }: Observation,
+): Promise<void> {
+  const { crypto, timestamps } = trust;
+  const signature =
+    bundle.content.type === 'envelope' ? bundle.content.envelope.signature : bundle.content.signature;
+  await record.run('timestamp', async () => {
+    for (const timestamp of bundle.timestamps) {
+      const digestOf = (hash: 'sha256' | 'sha384' | 'sha512'): Uint8Array | Promise<Uint8Array> =>
+        crypto.digest(hash, signature);
+      count(await verifyTimestamp({ timestamp, digestOf, authorities: timestamps, crypto }), sources);
+    }
+    return [sentenceOf(sources, 'timestamp'), undefined];
+  });
+}
+
+/** Takes a timestamp's time, or throws a refusal: what is wrong with one of an authority that is trusted is wrong with the bundle. */
+function count(
+  { steps, time, chain, isKnown }: TimestampVerification,
+  { times, uncounted, authorities }: Sources,
+): void {
+  const failed = steps.find(({ ok }) => !ok);
+  const [certificate] = chain ?? [];
+  if (failed === undefined && time !== undefined && certificate !== undefined) {
+    authorities.add(toHex(certificate));
+    const name = steps.find((step) => step.name === 'authority')?.detail ?? '';
+    times.push({ source: 'timestamp', name, time });
+    return;
+  }
+  const { name = 'token', detail = '', fault = 'certificate' } = failed ?? {};
+  if (isKnown || name === 'token' || name === 'imprint') throw refused(detail, fault);
+  uncounted.push({ source: 'timestamp', reason: detail, fault });
+}
+
+function sentenceOf({ times, uncounted, entries }: Sources, source: SigningTime['source']): string {
+  const counted =
+    source === 'entry'
+      ? entries.map((known) => describeEntry(known, undefined))
+      : times.filter((one) => one.source === source).map(({ name, time }) => `${rfc3339(time)} by ${name}`);
+  const others = uncounted
+    .filter((one) => one.source === source)
+    .map(({ reason }) => `not counted: ${reason}`);
+  return [...counted, ...others].join('; ');
+}
+
+/** The times at which the signer is judged, in order and each once. Throws a refusal when there are too few sources, or none with a time: then it is
+ * `now`, milliseconds since the epoch, if that was asked for. */
+export function requireTimes(
+  sources: Sources,
+  { logs }: BundleTrust,
+  thresholds: Thresholds,
+  now: number | undefined,
+): readonly number[] {
+  const { times, entries, authorities } = sources;
+  const { entries: least = logs.size > 0 ? 1 : 0, timestamps: leastTimestamps = 0 } = thresholds;
+  const found = new Set(entries.map(({ log }) => toHex(log.logId))).size;
+  requireCount(sources, 'entry', { found, least, isAsked: thresholds.entries !== undefined });
+  requireCount(sources, 'timestamp', { found: authorities.size, least: leastTimestamps, isAsked: true });
+  const known = [...new Set(times.map(({ time }) => time))].sort((a, b) => a - b);
+  const judged = known.length === 0 && now !== undefined ? [now] : known;
+  if (judged.length === 0) throw lacking(sources, NO_TIME, undefined, false);
+  for (const known of entries) requireLogAt(known, judged);
+  return judged;
+}
+
+const NO_TIME =
+  'nothing trusted says when the signature was made: that takes a timestamp, or an entry of a log that signs its time';
+
+function requireCount(
+  sources: Sources,
+  source: SigningTime['source'],
+  { found, least, isAsked }: { readonly found: number; readonly least: number; readonly isAsked: boolean },
+): void {
+  if (found >= least) return;
+  const what = source === 'entry' ? 'artifact logs have entries' : 'timestamp authorities have timestamps';
+  throw lacking(sources, `${found} trusted ${what} in the bundle, wanted are ${least}`, source, isAsked);
+}
+
+/** Newer trust may know who is unknown. */
+function lacking(
+  { uncounted }: Sources,
+  sentence: string,
+  source: SigningTime['source'] | undefined,
+  isAsked: boolean,
+): VerifyError {
+  const missing = uncounted.filter((one) => source === undefined || one.source === source);
+  const reasons = missing.map(({ reason }) => reason);
+  const isStale = missing.some(({ fault }) => fault === 'trust');
+  const fault = isStale ? 'trust' : isAsked && missing.length === 0 ? 'policy' : 'certificate';
+  return refused([sentence, ...reasons].join('; '), fault);
+}

@@ -1,0 +1,385 @@
+/**
+ * Verifies a Sigstore bundle offline: that its signature is over an artifact, by whom, and that trusted timestamp authorities or logs saw it while the signer's certificate was
+ * valid. The one call of this room that answers for a bundle as a whole.
+ */
+import { equalBytes } from '../../core/bytes.ts';
+import { parseCertificate, type Certificate } from '../../core/certificate.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import { FormatError } from '../../core/errors.ts';
+import { printable } from '../../core/printable.ts';
+import type { JsonValue } from '../../core/strict-json.ts';
+import { parseBundle, type Bundle } from '../../bundle/format/bundle.ts';
+import { preAuthenticationEncoding } from '../../bundle/format/envelope.ts';
+import type { Statement } from '../../bundle/format/statement.ts';
+import type { LoggedSignature } from '../../rekor/format/entry-body.ts';
+import { requireCurrent, type DenyList } from '../deny-list.ts';
+import { demandExtension, readFulcioExtensions, type ExtensionPolicy } from '../fulcio-extension.ts';
+import type { IdentityPolicy } from '../identity-policy.ts';
+import { readIdentity, readIssuer } from '../identity.ts';
+import {
+  checkChain,
+  checkDenied,
+  checkNames,
+  checkProof,
+  checkSct,
+  findTrustedSct,
+  loggedCertificate,
+  readIssued,
+} from '../issued-certificate.ts';
+import { StepRecorder, type SkippedStep, type Step } from '../step.ts';
+import { refused, VerifyError, type Fault } from '../verify-error.ts';
+import type { Artifact } from './artifact.ts';
+import { BUNDLE_STEPS, type BundleStep } from './bundle-step.ts';
+import type { BundleTrust } from './bundle-trust.ts';
+import {
+  checkMessageDigest,
+  checkSignature,
+  hashesOf,
+  readSigningKey,
+  type SigningKey,
+} from './signing-key.ts';
+import { observe, requireTimes, type SigningTime, type Thresholds } from './signing-time.ts';
+import {
+  checkPredicate,
+  checkPredicateType,
+  checkSubject,
+  readStatement,
+  type PredicatePolicy,
+} from './statement-check.ts';
+
+/** Who must have signed. */
+export type SignerPolicy =
+  | {
+      readonly type: 'certificate';
+      readonly identity: IdentityPolicy;
+      readonly extensions?: readonly ExtensionPolicy[] | undefined;
+    }
+  | {
+      readonly type: 'key';
+      /** DER SubjectPublicKeyInfo. */
+      readonly spki: Uint8Array;
+    };
+
+/** What to verify, and against what. */
+export interface BundleRequest {
+  /** The text of the bundle. */
+  readonly bundle: string;
+  readonly artifact: Artifact;
+  readonly trust: BundleTrust;
+  readonly signer: SignerPolicy;
+  readonly thresholds?: Thresholds | undefined;
+  /** Milliseconds since the epoch: the present time, at which the signer is judged where nothing trusted says when it signed. Without it such a bundle is
+   * refused. */
+  readonly now?: number | undefined;
+  /** Of an attestation: exactly this type of predicate. */
+  readonly predicateType?: string | undefined;
+  /** Of an attestation. */
+  readonly predicate?: PredicatePolicy | undefined;
+  /** What is not believed, and the time (milliseconds since the epoch) at which the list must still be good. */
+  readonly deny?: { readonly list: DenyList; readonly now: number } | undefined;
+  /** Text of a C2SP tlog-proof, UTF-8, that the certificate is in its log. */
+  readonly proof?: Uint8Array | undefined;
+  /** Whether a certificate without such a proof is refused. */
+  readonly requireInclusion?: boolean | undefined;
+}
+
+/** With whom a refusal lies: the `artifact` with its bundle, the `policy` (genuine, but not what was asked for), or the `trust` (newer trust material may know the CA, log or
+ * authority). */
+export type BundleFault = 'artifact' | 'policy' | 'trust';
+
+/** The answer. */
+export interface BundleVerification {
+  /** Whether every step passed. */
+  readonly ok: boolean;
+  /** With whom the fault lies: the artifact if anything is wrong with it, else the trust, else the policy. */
+  readonly fault: BundleFault | undefined;
+  /** In the order in which they were taken; `fault` of a failed one is as above. */
+  readonly steps: readonly (Omit<Step<BundleStep>, 'fault'> & { readonly fault?: BundleFault })[];
+  /** What could not be judged because one of `steps` failed. */
+  readonly skipped: readonly SkippedStep<BundleStep>[];
+  /** What trusted sources say of when the signature was made. Each counted unless a step failed. */
+  readonly times: readonly SigningTime[];
+  /** Milliseconds since the epoch: the times at which the signer was judged. */
+  readonly at: readonly number[];
+  /** The CA certificates above the signer's, DER, issuing CA first, root last; empty where no way leads to a trusted root. */
+  readonly path: readonly Uint8Array[];
+  /** What the signer's certificate says, whether or not it is true; undefined where there is none or it cannot be read. */
+  readonly identity: string | undefined;
+  readonly issuer: string | undefined;
+  readonly extensions: Readonly<Record<string, string>> | undefined;
+  /** What the attestation says; undefined unless every step passed, so that nobody acts on one that is not verified. */
+  readonly statement: { readonly predicateType: string; readonly predicate: JsonValue } | undefined;
+}
+
+/**
+ * Verifies a bundle. Answers with failed steps whatever the bundle and the proof hold; rejects with {@link VerifyError} `BAD_TRUST` when the trusted CAs cannot be read, and
+ * `BAD_DENY_LIST` when the deny list has expired.
+ */
+export async function verifyBundle(request: BundleRequest): Promise<BundleVerification> {
+  if (request.deny !== undefined) requireCurrent(request.deny.list, request.deny.now);
+  if (request.signer.type === 'certificate') await request.trust.certificates();
+  return new BundleJudge(request).judge();
+}
+
+/** The first one decides: newer trust material does not help a wrong signature. */
+const FAULTS: readonly Fault[] = ['certificate', 'trust', 'policy'];
+
+const asBundleFault = (fault: Fault): BundleFault => (fault === 'certificate' ? 'artifact' : fault);
+
+/** The state of one verification. */
+class BundleJudge {
+  readonly #request: BundleRequest;
+  readonly #record = new StepRecorder<BundleStep>();
+  #times: readonly SigningTime[] = [];
+  #at: readonly number[] = [];
+  #path: readonly Certificate[] = [];
+  #certificate: Certificate | undefined;
+  #statement: Statement | undefined;
+
+  constructor(request: BundleRequest) {
+    this.#request = request;
+  }
+
+  async judge(): Promise<BundleVerification> {
+    const bundle = await this.#record.run('bundle', () => {
+      const read = parseBundle(this.#request.bundle);
+      requireNoRoot(read.signer.type === 'certificate' ? read.signer.chain : []);
+      return [`version ${read.version}, ${CONTENTS[read.content.type]}`, read];
+    });
+    if (bundle === undefined) {
+      this.#skip('bundle', BUNDLE_STEPS);
+      return this.#conclude();
+    }
+    const key = await this.#readSigner(bundle);
+    await this.#checkSigned(bundle, key);
+    await this.#checkTime(bundle, key);
+    if (this.#certificate !== undefined && bundle.signer.type === 'certificate')
+      await this.#checkCertificate(this.#certificate, bundle.signer.chain);
+    await this.#checkStatement();
+    return this.#conclude();
+  }
+
+  /** Of the certificate or the key that the policy wants; undefined when the bundle has another thing. */
+  async #readSigner(bundle: Bundle): Promise<SigningKey | undefined> {
+    const { signer: policy } = this.#request;
+    const { signer } = bundle;
+    if (policy.type === 'key') {
+      const key = await this.#record.run('key', () => {
+        if (signer.type !== 'key')
+          throw refused('the bundle is signed with a certificate, and a key was given', 'policy');
+        const read = readSigningKey(policy.spki);
+        const hint =
+          signer.hint === '' ? '' : `; the bundle's hint at it is "${printable(signer.hint.slice(0, 200))}"`;
+        return [`${read.name}${hint}`, read];
+      });
+      if (key === undefined) this.#skip('key', [...SIGNED_STEPS, ...CERTIFICATE_STEPS]);
+      return key;
+    }
+    const certificate =
+      signer.type === 'certificate'
+        ? await readIssued(this.#record, signer.certificate)
+        : await this.#record.run<Certificate>('certificate', () => {
+            throw refused('the bundle is signed with a key, and no key was given', 'policy');
+          });
+    const key =
+      certificate &&
+      (await this.#record.run('key', () => {
+        const read = readSigningKey(certificate.spki);
+        return [`${read.name}, of the certificate`, read];
+      }));
+    if (key === undefined) {
+      const needs = certificate === undefined ? 'certificate' : 'key';
+      this.#skip(needs, [...SIGNED_STEPS, ...CERTIFICATE_STEPS]);
+      return undefined;
+    }
+    this.#certificate = certificate;
+    return key;
+  }
+
+  /** The signature, and that it is about the artifact. */
+  async #checkSigned({ content }: Bundle, key: SigningKey | undefined): Promise<void> {
+    const { artifact, trust } = this.#request;
+    if (key !== undefined)
+      await this.#record.run('signature', async () => {
+        const hash = await checkSignature(key, content, artifact, trust.crypto);
+        const what = content.type === 'envelope' ? 'the envelope' : 'the artifact';
+        return [`over ${what}, by ${key.name}${hash === undefined ? '' : ` with ${hash}`}`, undefined];
+      });
+    await this.#record.run('artifact', async () => {
+      if (content.type === 'message') return [await checkMessageDigest(content.digest, artifact), undefined];
+      this.#statement = readStatement(content.envelope);
+      return [await checkSubject(this.#statement, artifact), undefined];
+    });
+  }
+
+  async #checkTime(bundle: Bundle, key: SigningKey | undefined): Promise<void> {
+    const { trust, thresholds = {}, now } = this.#request;
+    const logged = key && (await this.#loggedSignature(bundle, key));
+    const sources = await observe(this.#record, bundle, logged, trust);
+    this.#times = sources.times;
+    const failed = this.#record.steps.find(({ name, ok }) => !ok && OBSERVED_STEPS.includes(name))?.name;
+    if (failed !== undefined || key === undefined) {
+      this.#record.skip(failed ?? 'key', 'time');
+      return;
+    }
+    const at = await this.#record.run('time', () => {
+      const times = requireTimes(sources, trust, thresholds, now);
+      const isNow = sources.times.length === 0;
+      return [`${isNow ? 'the present, ' : ''}${times.map(rfc3339).join(' and ')}`, times];
+    });
+    this.#at = at ?? [];
+  }
+
+  /** What entries of artifact logs must be about; undefined where the digest by the hash of the signature is not known. */
+  async #loggedSignature({ content, signer }: Bundle, key: SigningKey): Promise<LoggedSignature | undefined> {
+    const verifier =
+      signer.type === 'certificate'
+        ? { certificate: signer.certificate, spki: key.spki }
+        : { spki: key.spki };
+    if (content.type === 'envelope') {
+      const { payload, payloadType, keyId, signature } = content.envelope;
+      const encoding = preAuthenticationEncoding(content.envelope);
+      const signed = {
+        type: 'envelope',
+        payload,
+        payloadType,
+        keyId,
+        preAuthenticationEncoding: encoding,
+      } as const;
+      return { verifier, signature, signed };
+    }
+    const hash = key.type === 'ed25519' ? 'sha512' : hashesOf(key, content)[0];
+    const digest = hash && (await this.#request.artifact.digest(hash));
+    if (hash === undefined || digest === undefined) return undefined;
+    return { verifier, signature: content.signature, signed: { type: 'message', hash, digest } };
+  }
+
+  async #checkCertificate(certificate: Certificate, presented: readonly Uint8Array[]): Promise<void> {
+    const { signer, deny, proof, trust } = this.#request;
+    const { crypto } = trust;
+    const record = this.#record;
+    if (signer.type !== 'certificate') return;
+    const prepared = await trust.certificates();
+    const found = await findTrustedSct(record, certificate, prepared);
+    const times = this.#at;
+    const path =
+      times.length === 0
+        ? undefined
+        : await checkChain(record, certificate, { trust: prepared, presented, times, found, crypto });
+    this.#path = path ?? [];
+    const logged = found && path && loggedCertificate(certificate, found, path, crypto);
+    if (logged) await checkSct(record, logged, crypto);
+    else if (times.length === 0) this.#skip('time', ['chain', ...NEED_LOGGED, ...INCLUSION]);
+    else this.#skip(found ? 'chain' : 'sct', [...NEED_LOGGED, ...INCLUSION]);
+    // Names are looked at only when all before is right: see `checkNames`.
+    if (record.failed === undefined) {
+      await checkNames(record, certificate, signer.identity);
+      await this.#checkExtensions(certificate, signer.extensions ?? []);
+    } else this.#skip(record.failed, NAMES);
+    if (logged && record.failed === undefined && deny !== undefined)
+      await checkDenied(record, logged, deny.list, crypto);
+    else if (record.failed !== undefined) this.#skip(record.failed, ['deny']);
+    if (logged && this.#isAsked('inclusion')) await checkProof(record, logged, proof, crypto);
+  }
+
+  async #checkExtensions(certificate: Certificate, wanted: readonly ExtensionPolicy[]): Promise<void> {
+    if (wanted.length === 0) return;
+    await this.#record.run('extension', () => {
+      for (const one of wanted) demandExtension(certificate, one);
+      const found = wanted.map(({ extension, value }) => `${extension.name} "${printable(value)}"`);
+      return [found.join(', '), undefined];
+    });
+  }
+
+  async #checkStatement(): Promise<void> {
+    const { predicateType, predicate } = this.#request;
+    const statement = this.#statement;
+    const { failed } = this.#record;
+    if (failed !== undefined) {
+      this.#skip(failed, STATEMENT_STEPS);
+      return;
+    }
+    if (predicateType !== undefined)
+      await this.#record.run('predicate-type', () => [
+        checkPredicateType(statement, predicateType),
+        undefined,
+      ]);
+    if (predicate !== undefined)
+      await this.#record.run('predicate', () => [checkPredicate(statement, predicate), undefined]);
+  }
+
+  /** Whether the request asks for a step at all. */
+  #isAsked(name: BundleStep): boolean {
+    const { signer, deny, proof, requireInclusion, predicateType, predicate } = this.#request;
+    const isCertificate = signer.type === 'certificate';
+    if (name === 'extension') return isCertificate && (signer.extensions ?? []).length > 0;
+    if (name === 'deny') return isCertificate && deny !== undefined;
+    if (name === 'inclusion') return isCertificate && (proof !== undefined || requireInclusion === true);
+    if (name === 'predicate-type') return predicateType !== undefined;
+    if (name === 'predicate') return predicate !== undefined;
+    return isCertificate || !CERTIFICATE_STEPS.includes(name);
+  }
+
+  /** Notes of those of the steps that are asked for, and were not taken, that they need another. */
+  #skip(needs: BundleStep, names: readonly BundleStep[]): void {
+    const done = new Set([...this.#record.steps, ...this.#record.skipped].map(({ name }) => name));
+    this.#record.skip(needs, ...names.filter((name) => this.#isAsked(name) && !done.has(name)));
+  }
+
+  #conclude(): BundleVerification {
+    const { steps, skipped } = this.#record;
+    const ok = steps.every((step) => step.ok) && skipped.length === 0;
+    const fault = FAULTS.find((one) => steps.some((step) => step.fault === one));
+    const certificate = this.#certificate;
+    const statement = this.#statement;
+    return {
+      ok,
+      fault: fault && asBundleFault(fault),
+      steps: steps.map(({ fault: whose, ...step }) =>
+        whose === undefined ? step : { ...step, fault: asBundleFault(whose) },
+      ),
+      skipped: BUNDLE_STEPS.flatMap((name) => skipped.filter((step) => step.name === name)),
+      times: this.#times,
+      at: this.#at,
+      path: this.#path.map(({ der }) => der),
+      identity: certificate && said(() => readIdentity(certificate).value),
+      issuer: certificate && said(() => readIssuer(certificate)),
+      extensions: certificate && said(() => readFulcioExtensions(certificate)),
+      statement:
+        ok && statement !== undefined
+          ? { predicateType: statement.predicateType, predicate: statement.predicate ?? null }
+          : undefined,
+    };
+  }
+}
+
+const CONTENTS = { message: 'the signature of an artifact', envelope: 'an attestation' } as const;
+
+const SIGNED_STEPS: readonly BundleStep[] = ['signature', 'time'];
+const OBSERVED_STEPS: readonly BundleStep[] = ['entry', 'entry-promise', 'entry-proof', 'timestamp'];
+const NEED_LOGGED: readonly BundleStep[] = ['sct-signature', 'sct-time'];
+const INCLUSION: readonly BundleStep[] = ['inclusion'];
+const NAMES: readonly BundleStep[] = ['identity', 'issuer', 'extension'];
+const STATEMENT_STEPS: readonly BundleStep[] = ['predicate-type', 'predicate'];
+const CERTIFICATE_STEPS: readonly BundleStep[] = [
+  ...(['certificate', 'sct', 'chain', ...NEED_LOGGED, ...NAMES, 'deny', ...INCLUSION] as const),
+];
+
+/** Clients put the certificates of CAs below the root into old bundles. A root in one would say that its author takes it for an anchor. */
+function requireNoRoot(chain: readonly Uint8Array[]): void {
+  for (const der of chain) {
+    const { subject, issuer } = parseCertificate(der);
+    if (equalBytes(subject, issuer))
+      throw refused('the chain of the bundle has a root in it: what a bundle brings is never an anchor');
+  }
+}
+
+/** What a certificate says, or undefined where it cannot be read. */
+function said<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof VerifyError) return undefined;
+    throw error;
+  }
+}
