@@ -35,11 +35,19 @@ interface AdoptedAuthority {
 export async function adoptAuthority(request: AdoptionRequest): Promise<AdoptedAuthority> {
   const { privateKey, certificates } = await readKey(request);
   const chainPem = request.chainPem ?? chainFor(privateKey, certificates);
-  const signer = localSigner(privateKey);
-  const authority = await loadAuthority({ chainPem, signer, clock: request.clock });
+  return { privateKey, ...(await checkAuthority(privateKey, chainPem, request.clock)) };
+}
+
+/** Checks a chain with the key of its issuing CA, also for what verifiers refuse. Rejects with {@link AuthorityError}. */
+export async function checkAuthority(
+  key: KeyObject,
+  chainPem: string,
+  clock: Clock,
+): Promise<Pick<AdoptedAuthority, 'chainPem' | 'authority'>> {
+  const authority = await loadAuthority({ chainPem, signer: localSigner(key), clock });
   const [fault] = authority.faults;
   if (fault !== undefined) throw fault;
-  return { privateKey, chainPem: authority.chainPems.join(''), authority };
+  return { chainPem: authority.chainPems.join(''), authority };
 }
 
 async function readKey({

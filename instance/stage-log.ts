@@ -1,5 +1,5 @@
 /** Makes the log that is to follow the one in use. */
-import { readFile, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { rfc3339, type Clock } from '../core/clock.ts';
 import { createCtLog } from '../ct-log/create-log.ts';
@@ -16,8 +16,10 @@ import { certificateLogPaths, type CertificateLogPaths, type DataPaths } from '.
 import { readLogHistory, type KnownLog, type LogHistory } from './known-logs.ts';
 import { writeLogKeys } from './log-key-files.ts';
 import { openLogKeys } from './open-key.ts';
+import { isKeyEncrypted } from './private-key-file.ts';
 import { RotationError } from './rotation-error.ts';
 import { shareOwnerOfAll } from './share-owner.ts';
+import { requireTrustedLog, stagedLog, unnamedKeys } from './staged-log.ts';
 
 /** What is to be made. */
 interface StageRequest {
@@ -48,10 +50,12 @@ interface StagedLog extends KnownLog {
 export async function stageLog(request: StageRequest): Promise<StagedLog> {
   const { paths } = await openDataDirectory(request.data, { write: true });
   const history = await historyOf(request.data);
-  const { current, staged } = history;
-  const [begun] = staged;
-  if (begun !== undefined) requireSame(begun, request.origin);
-  else await makeLog(request, paths, history);
+  const { current } = history;
+  const begun = stagedLog(history);
+  if (begun !== undefined) {
+    requireSame(begun, request.origin);
+    await requireTrustedLog(begun, paths, request.clock());
+  } else await makeLog(request, paths, history);
   const [log] = begun === undefined ? (await historyOf(request.data)).staged : [begun];
   if (log === undefined) throw new TypeError('the staged log is not among the logs');
   await nameKeys(log.paths, paths);
@@ -65,7 +69,7 @@ const historyOf = async (data: string): Promise<LogHistory> => readLogHistory(aw
 function requireSame({ identity }: KnownLog, origin = identity.origin): void {
   if (origin === identity.origin) return;
   throw new RotationError('REFUSED', `${identity.origin} is staged already`, {
-    hint: 'Put that one in use with --switch, and stage the next one after it.',
+    hint: 'Put that one in use with --switch, and stage the next one after it; or give it up with --discard.',
   });
 }
 
@@ -81,7 +85,7 @@ async function makeLog(request: StageRequest, paths: DataPaths, { current }: Log
   if (clock() <= current.identity.createdAt) throw clockBehind(current);
   // Shows that the passphrase is the one of the other keys, before a key has another one.
   await openLogKeys(current.paths, passphrase);
-  const isEncrypted = /ENCRYPTED/.test(await readFile(current.paths.ecdsaKey, 'latin1'));
+  const isEncrypted = await isKeyEncrypted(current.paths.ecdsaKey);
   // Before there is a second log: from then on nothing else says which is in use.
   if (await isMissing(paths.currentLog)) await setCurrentLog(paths, current.paths.name);
   await shareOwner(paths.currentLog, paths.logs);
@@ -132,22 +136,15 @@ async function freeNames(paths: DataPaths): Promise<IsFree> {
   };
 }
 
-/** Where keys lie until their log is there. */
-const unnamedKeys = ({
-  ecdsaKey,
-  ed25519Key,
-}: CertificateLogPaths): Pick<CertificateLogPaths, 'ecdsaKey' | 'ed25519Key'> => ({
-  ecdsaKey: unnamed(ecdsaKey),
-  ed25519Key: unnamed(ed25519Key),
-});
-
-const unnamed = (file: string): string => file.replace(/\.key\.pem$/, '.next.key.pem');
-
 /** Puts the keys of a log that is there in their place. */
-async function nameKeys({ ecdsaKey, ed25519Key }: CertificateLogPaths, { keys }: DataPaths): Promise<void> {
-  for (const file of [ecdsaKey, ed25519Key]) {
+async function nameKeys(log: CertificateLogPaths, { keys }: DataPaths): Promise<void> {
+  const unnamed = unnamedKeys(log);
+  for (const [file, from] of [
+    [log.ecdsaKey, unnamed.ecdsaKey],
+    [log.ed25519Key, unnamed.ed25519Key],
+  ] as const) {
     if (!(await isMissing(file))) continue;
-    await rename(unnamed(file), file).catch((error: unknown) => {
+    await rename(from, file).catch((error: unknown) => {
       throw systemFault(basename(file), 'write', error);
     });
   }

@@ -1,6 +1,5 @@
 /** Puts the staged log in use, and ends those before it. */
-import { equalBytes } from '../core/bytes.ts';
-import { rfc3339, type Clock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import { openDirectorySource } from '../ct-log/directory-source.ts';
 import { endCtLog } from '../ct-log/end-log.ts';
@@ -8,14 +7,13 @@ import { requireSigners } from '../ct-log/log-keys.ts';
 import { openReadOnlyCtLog } from '../ct-log/read-only-log.ts';
 import { shareOwner } from '../storage/durable-file.ts';
 import { LogError } from '../tlog/core/log-error.ts';
-import { readTrust } from '../trust/ledger.ts';
 import { setCurrentLog } from './certificate-logs.ts';
 import { openDataDirectory } from './data-directory.ts';
-import type { DataPaths } from './data-paths.ts';
 import { readLogHistory, type KnownLog } from './known-logs.ts';
 import { openLogKeys } from './open-key.ts';
 import { RotationError } from './rotation-error.ts';
 import { shareOwnerOfAll } from './share-owner.ts';
+import { noLogStaged, requireTrustedLog, stagedLog } from './staged-log.ts';
 
 /** What is to be done. */
 interface SwitchRequest {
@@ -55,13 +53,13 @@ interface SwitchedLogs {
 export async function switchLog(request: SwitchRequest): Promise<SwitchedLogs> {
   const { data, chain, passphrase } = request;
   const directory = await openDataDirectory(data, { write: true });
-  const { current, former, staged } = await readLogHistory(directory);
-  const [next, ...more] = staged;
-  if (next === undefined && former.length === 0) throw nothingStaged(current);
-  if (more.length > 0) throw severalStaged(staged);
+  const history = await readLogHistory(directory);
+  const { current, former } = history;
+  const next = stagedLog(history);
+  if (next === undefined && former.length === 0) throw noLogStaged(history);
   if (next !== undefined) {
+    await requireTrustedLog(next, directory.paths, request.clock());
     await requireUsable(next, chain, passphrase);
-    await requireTrusted(next, directory.paths, request.clock());
     await shareOwnerOfAll(next.paths.directory, next.paths.identity);
     await setCurrentLog(directory.paths, next.paths.name);
     await shareOwner(directory.paths.currentLog, directory.paths.logs);
@@ -83,20 +81,7 @@ async function requireUsable(
   requireSigners(identity, await openLogKeys(paths, passphrase));
   if (log.frozenAt === undefined) return;
   throw new RotationError('REFUSED', `${identity.origin} is staged, but it has ended`, {
-    hint: `Move ${paths.directory} away, and stage another log.`,
-  });
-}
-
-/** Everything that it logs would be refused. */
-async function requireTrusted({ paths, identity }: KnownLog, data: DataPaths, now: number): Promise<void> {
-  const { root } = await readTrust(data);
-  const entry = root.certificateLogs.find(({ logId }) => equalBytes(logId, identity.logId));
-  if (entry === undefined) return;
-  const { start, end = Infinity } = entry.window;
-  if (start <= now && now <= end) return;
-  const when = start > now ? `only from ${rfc3339(start)} on` : `until ${rfc3339(end)} alone`;
-  throw new RotationError('REFUSED', `${identity.origin} is staged, but it is trusted ${when}`, {
-    hint: `Move ${paths.directory} away, delete its keys, and stage another log. Its name is not used again.`,
+    hint: 'Give it up with --discard, and stage another log.',
   });
 }
 
@@ -119,15 +104,3 @@ async function endFormer(log: KnownLog, { chain, passphrase, clock }: SwitchRequ
     return { ...log, failure: messageOf(error) };
   }
 }
-
-const nothingStaged = ({ identity }: KnownLog): RotationError =>
-  new RotationError('REFUSED', `no log is staged to follow ${identity.origin}`, {
-    hint: 'Make one with --stage, let verifiers have its key, and switch to it then.',
-  });
-
-const severalStaged = (staged: readonly KnownLog[]): RotationError =>
-  new RotationError(
-    'REFUSED',
-    `several logs are younger than the one in use: ${staged.map(({ paths }) => paths.name).join(', ')}`,
-    { hint: 'Move those away that are not to follow it; `mayfly log rotate --stage` makes one at a time.' },
-  );

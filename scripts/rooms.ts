@@ -227,8 +227,19 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['yaml'],
   },
   instance: {
-    holds: 'the data directory: its files, its marker, making and opening it',
-    mayImport: ['core', 'storage', 'signers', 'tlog/core', 'ct-log', 'ca', 'trust', 'trust/tuf'],
+    holds:
+      'the data directory: its files, its marker, making and opening it, and how its CA, its log and its key for timestamps are followed',
+    mayImport: [
+      'core',
+      'storage',
+      'signers',
+      'tlog/core',
+      'ct-log',
+      'ca',
+      'trust/format',
+      'trust',
+      'trust/tuf',
+    ],
   },
   'config/findings': {
     holds: 'what is wrong with a file, or should be known of it, and where',

@@ -31,6 +31,20 @@ export async function readPrivateKey(pem: string | Uint8Array, passphrase?: stri
     : openssl(block, passphrase);
 }
 
+/** The same of the file called `name`, which a complaint names. */
+export async function readNamedKey(
+  name: string,
+  pem: string | Uint8Array,
+  passphrase?: string,
+): Promise<KeyObject> {
+  try {
+    return await readPrivateKey(pem, passphrase);
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    throw new KeyFileError(error.code, `${name}: ${error.message}`, { hint: error.hint });
+  }
+}
+
 /** A private key as PKCS#8 PEM; encrypted (PBES2, AES-256-CBC, 600,000 iterations) when a passphrase is given. Write
  * it with mode 0600. */
 export function writeKeyPem(key: KeyObject, passphrase?: string): string {

@@ -49,7 +49,8 @@ function logKeyOf(root: TrustedRoot, { list, index }: TrustEntry): string | unde
   return entry !== undefined && 'publicKey' in entry ? toHex(entry.publicKey) : undefined;
 }
 
-function keyOf(der: Uint8Array): Uint8Array | undefined {
+/** The key of a certificate, DER; undefined for one that cannot be read. */
+export function keyOf(der: Uint8Array): Uint8Array | undefined {
   try {
     return parseCertificate(der).spki;
   } catch (error) {

@@ -7,7 +7,7 @@ import { explicit } from '../core/der-writer.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import { rsaWeakness } from '../core/rsa-weakness.ts';
-import { isWithin } from '../trust/format/trusted-root.ts';
+import { describeWindow, isWithin } from '../trust/format/trusted-root.ts';
 import type { CertificateId } from '../tsa/format/attributes.ts';
 import type { SignerId, TimestampToken } from '../tsa/format/timestamp-token.ts';
 import { findPath, type ValidPath } from './certificate-path.ts';
@@ -23,7 +23,7 @@ import {
   TIME_STAMPING,
 } from './standard-extensions.ts';
 import { isCa, readNamed, type PreparedAuthority, type TimestampTrust } from './timestamp-trust.ts';
-import { AuthorityWindows, describeWindow, requireWithin } from './trust-windows.ts';
+import { AuthorityWindows, requireWithin } from './trust-windows.ts';
 import { refused } from './verify-error.ts';
 
 /** A certificate that may have signed a token, below a trusted authority. */

@@ -3,7 +3,7 @@ import { toHex } from '../core/bytes.ts';
 import type { Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { describeName } from '../core/distinguished-name.ts';
-import { isWithin, type Window } from '../trust/format/trusted-root.ts';
+import { describeWindow, isWithin, type Window } from '../trust/format/trusted-root.ts';
 import { refused } from './verify-error.ts';
 
 /** At all times. */
@@ -70,10 +70,3 @@ export function requireWithin(windows: readonly Window[], times: readonly number
   const counts = windows.map(describeWindow).join(' and ');
   throw refused(`${who} is trusted ${counts}, not at ${rfc3339(outside)}`, 'trust');
 }
-
-/** In words: from when to when. */
-export const describeWindow = ({ start, end }: Window): string =>
-  [
-    ...(start === ALWAYS.start ? [] : [`from ${rfc3339(start)}`]),
-    ...(end === undefined ? [] : [`until ${rfc3339(end)}`]),
-  ].join(' ') || 'always';

@@ -1,4 +1,4 @@
-import { readPrivateKey } from '../../signers/key-file.ts';
+import { readNamedKey } from '../../signers/key-file.ts';
 import { signIntermediate } from '../../ca/renewal.ts';
 import { signTimestamps } from '../../ca/timestamp-certificate.ts';
 import type { Speaker } from '../program/command.ts';
@@ -23,7 +23,11 @@ export async function sign(
   const request = await readInput(file, 'the request');
   const root = Buffer.from(await readLimited(options.root, '--root')).toString('latin1');
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
-  const rootKey = await readPrivateKey(await readLimited(options.rootKey, '--root-key'), passphrase);
+  const rootKey = await readNamedKey(
+    options.rootKey,
+    await readLimited(options.rootKey, '--root-key'),
+    passphrase,
+  );
   const ceremony = { root, rootKey, clock: Date.now };
   const forTimestamps = options.timestamps === true;
   const chain = await (forTimestamps

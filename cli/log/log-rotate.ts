@@ -2,6 +2,7 @@
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { changing } from '../../instance/change-lock.ts';
+import { discardLog } from '../../instance/discard-log.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
 import type { KnownLog } from '../../instance/known-logs.ts';
 import { stageLog } from '../../instance/stage-log.ts';
@@ -11,6 +12,7 @@ import { recordTrust } from '../../trust/ledger.ts';
 import { readChain } from '../../trust/collect.ts';
 import { checkOrigin } from '../instance/log-origin.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
+import { discardAnswer } from '../program/discarded.ts';
 import { invocation } from '../program/invocation.ts';
 import { readSecret } from '../program/input-file.ts';
 
@@ -19,14 +21,16 @@ export interface RotateOptions {
   readonly data: string;
   readonly stage?: true;
   readonly switch?: true;
+  readonly discard?: true;
   readonly origin?: string;
   readonly passphraseFile?: string;
 }
 
-/** Does the one step that is asked for. Rejects with what {@link stageLog} and {@link switchLog} reject with. */
+/** Does the one step that is asked for. Rejects with what {@link stageLog}, {@link switchLog} and {@link discardLog} reject with. */
 export async function rotate(options: RotateOptions, speak: Speaker): Promise<undefined> {
-  if ((options.stage === undefined) === (options.switch === undefined))
-    throw new CommandError('USAGE', 'say which step: --stage, or later --switch', {
+  const steps = [options.stage, options.switch, options.discard].filter((step) => step !== undefined);
+  if (steps.length !== 1)
+    throw new CommandError('USAGE', 'say which step: --stage, or later --switch; or --discard', {
       hint: '--stage makes the new log, beside the one in use. Verifiers must have its key before --switch has certificates logged there.',
     });
   if (options.origin !== undefined && options.stage === undefined)
@@ -36,6 +40,10 @@ export async function rotate(options: RotateOptions, speak: Speaker): Promise<un
 }
 
 async function step(options: RotateOptions, paths: DataPaths, speak: Speaker): Promise<void> {
+  if (options.discard === true) {
+    speak.answer(...discardAnswer(await discardLog(options.data), options.data, 'with --stage'));
+    return;
+  }
   const chain = await readChain(paths.chain);
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const origin = options.origin === undefined ? undefined : checkOrigin(options.origin);

@@ -34,6 +34,7 @@ Examples:
   mayfly log freeze --data /var/lib/mayfly --confirm ca.example.org/log/2026    after the service has ended
   mayfly log rotate --data /var/lib/mayfly --stage          a new log with new keys, beside the one in use
   mayfly log rotate --data /var/lib/mayfly --switch         certificates go there from the next start on
+  mayfly log rotate --data /var/lib/mayfly --discard        gives up the new log before that
 
 Exit status: 0 all is right, 1 the log is wrong (or, for proof and show, does not have the certificate), 2 wrong use, 3 it cannot be
 judged: not reachable, not readable, or too busy. With --json, 1 is {"ok":false,…} of check, and 3 an object "error".
@@ -184,9 +185,13 @@ function registerRotation(log: CommandUnknownOpts): void {
     .option('--stage', 'make the new log, beside the one in use; nothing goes there yet')
     .option('--origin <origin>', 'its name, with --stage; default: HOST/log/ of the one in use, and the year')
     .option('--switch', 'put it in use from the next start of the service on, and end the one before')
+    .option('--discard', 'give up the staged log: its time ends, its keys and its empty tree are removed')
     .option('--passphrase-file <file>', 'file whose first line opens the keys')
     .option(...TRANSCRIPT_OPTION)
-    .option('--json', 'print {"staged":…,"isNew":…,"current":…} or {"current":…,"isNew":…,"former":[…]}')
+    .option(
+      '--json',
+      'print {"staged":…,"isNew":…,"current":…}, {"current":…,"isNew":…,"former":[…]} or {"ended":[…],"removed":[…]}',
+    )
     .addHelpText('after', EXAMPLES)
     // Loads what a service is made of, which no reader needs.
     .action(

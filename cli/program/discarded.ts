@@ -1,13 +1,18 @@
-import type { Discarded } from '../../instance/successor.ts';
+import type { Discarded } from '../../instance/discarded.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
+import type { TrustEntry } from '../../trust/entries.ts';
 import type { Speaker } from './command.ts';
 import { invocation } from './invocation.ts';
 
-/** What `--discard` answers. */
-export function discardAnswer({ ended, removed }: Discarded, data: string): Parameters<Speaker['answer']> {
+/** What `--discard` answers; `again` says how another one is begun. */
+export function discardAnswer(
+  { ended, removed }: Discarded,
+  data: string,
+  again: string,
+): Parameters<Speaker['answer']> {
   const lines = [
     'Given up: what was to follow. It signed nothing, and what signs now goes on.',
-    ...ended.map(({ name, id }) => `  ${name} is trusted for no time any more\n  SHA-256 ${id}`),
+    ...ended.map((entry) => `  ${entry.name} is trusted for no time any more\n  ${idLine(entry)}`),
     ...removed.map((file) => `  removed ${file}`),
     ...(ended.length === 0
       ? []
@@ -15,7 +20,13 @@ export function discardAnswer({ ended, removed }: Discarded, data: string): Para
           'Verifiers that got it go on trusting it until they have newer files. Hand them out:',
           `  ${invocation()} trust export --data ${quotedPath(data)} --out DIR`,
         ]),
-    'Then begin anew with --csr. Backups have the key: it must not be put back.',
+    `Then begin anew ${again}. Backups have the key: it must not be put back.`,
   ];
-  return [{ ended: ended.map(({ name, id }) => ({ name, sha256: id })), removed }, lines.join('\n')];
+  return [{ ended: ended.map(factsOf), removed }, lines.join('\n')];
 }
+
+const idLine = ({ list, id }: TrustEntry): string =>
+  list === 'certificateLogs' ? `Log id ${id}` : `SHA-256 ${id}`;
+
+const factsOf = ({ list, name, id }: TrustEntry): Readonly<Record<string, string>> =>
+  list === 'certificateLogs' ? { name, logId: id } : { name, sha256: id };

@@ -1,5 +1,4 @@
 /** Files named on the command line, read with a limit. */
-import { readFile } from 'node:fs/promises';
 import { systemCode } from '../../core/errors.ts';
 import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 import { readSecretFile, type Warn } from '../../storage/secret-file.ts';
@@ -63,19 +62,6 @@ export async function readFileOrStdin(
 /** The text of a file, or of stdin when `path` is `-`; throws {@link CommandError} as {@link readLimited}. */
 export async function readInput(path: string, option: string): Promise<string> {
   return Buffer.from(await readFileOrStdin(path, option)).toString();
-}
-
-/** The passphrase for a new key `file`, which is encrypted as the key in `like` is: the service is started with one passphrase, or none. Warns when
- * it is not used. Rejects with the system's error. */
-export async function passphraseLike(
-  like: string,
-  file: string,
-  passphrase: string | undefined,
-): Promise<string | undefined> {
-  if (/ENCRYPTED/.test(await readFile(like, 'latin1'))) return passphrase;
-  if (passphrase !== undefined)
-    toStderr(`${file} has no passphrase, because the other keys of the directory have none`);
-  return undefined;
 }
 
 const toStderr: Warn = (sentence) => {

@@ -7,11 +7,13 @@ import { equalBytes } from '../../core/bytes.ts';
 import { parseCertificate } from '../../core/certificate.ts';
 import { FormatError } from '../../core/errors.ts';
 import { decodePem } from '../../core/pem.ts';
+import type { CheckedChain } from '../../instance/stage-successor.ts';
+import { readNamedKey } from '../../signers/key-file.ts';
 import { quoted } from '../../storage/quoted-path.ts';
 import { writeOutput } from '../ca/ca-output.ts';
 import { CommandError } from '../program/command.ts';
 import { readLimited, readSecret } from '../program/input-file.ts';
-import { openKeyFile, type TimestampDirectory } from './timestamp-directory.ts';
+import type { TimestampDirectory } from './timestamp-directory.ts';
 
 /** Where a certificate comes from: one of the three is given. */
 export interface CertificationOptions {
@@ -35,17 +37,18 @@ export function checkWays(options: CertificationOptions, otherwise: string): voi
     throw usage('--key-type and --common-name belong to --root-key and --csr', 'Leave them out.');
 }
 
-/** Signs for the key with the root's. The chain, PEM, was checked. Rejects with the typed error of what does not fit. */
+/** Signs for the key with the root's. The chain was checked. Rejects with the typed error of what does not fit. */
 export async function certifyHere(
   key: KeyObject,
   commonName: string,
   options: CertificationOptions,
   directory: TimestampDirectory,
-): Promise<string> {
+): Promise<CheckedChain> {
   // A root key that lies on the server may have the server's passphrase.
   const passphrase =
     (await readSecret(options.rootPassphraseFile, 'root passphrase')) ?? directory.passphrase;
-  const rootKey = await openKeyFile(options.rootKey ?? '', passphrase);
+  const file = options.rootKey ?? '';
+  const rootKey = await readNamedKey(file, await readLimited(file, '--root-key'), passphrase);
   const chain = await certifyTimestamps(createPublicKey(key), commonName, {
     root: await rootPem(options.root, directory),
     rootKey,
@@ -65,7 +68,7 @@ export async function chainFromFile(
   file: string,
   key: KeyObject,
   directory: TimestampDirectory,
-): Promise<string> {
+): Promise<CheckedChain> {
   const text = Buffer.from(await readLimited(file, 'the chain')).toString('latin1');
   checkKind(text, file);
   return checkedChain(text, key, directory.root);
@@ -99,9 +102,10 @@ function beginsWithRoot(text: string): boolean {
 }
 
 /** The chain as it is to be kept, if it is one for the key, valid now, and below `root` (DER) where one is given. Throws AuthorityError. */
-export function checkedChain(chain: string, key: KeyObject, root?: Uint8Array): string {
+export function checkedChain(text: string, key: KeyObject, root?: Uint8Array): CheckedChain {
   const spki = new Uint8Array(createPublicKey(key).export({ type: 'spki', format: 'der' }));
-  return readTimestampChain(chain, { now: Date.now(), spki, root }).chainPem;
+  const { chainPem, certificates } = readTimestampChain(text, { now: Date.now(), spki, root });
+  return { chainPem, chain: certificates.map(({ der }) => der) };
 }
 
 /** Writes a request for the key, and returns what to do with it. */

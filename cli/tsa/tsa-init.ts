@@ -1,8 +1,9 @@
-import type { KeyObject } from 'node:crypto';
 import { dirname } from 'node:path';
-import { timestampCommonName } from '../../ca/timestamp-certificate.ts';
+import { TIMESTAMP_KEY_TYPE, timestampCommonName } from '../../ca/timestamp-certificate.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
+import { openPrivateKey } from '../../instance/private-key-file.ts';
+import { nothingAsked } from '../../instance/stage-successor.ts';
 import { utf8 } from '../../core/bytes.ts';
 import { makeDirectory, shareOwner, writeDurably } from '../../storage/durable-file.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
@@ -10,6 +11,7 @@ import { isMissing } from '../../storage/read-whole.ts';
 import { certificateLine } from '../ca/ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation } from '../program/invocation.ts';
+import { chooseKey, type KeyChoice } from '../program/key-choice.ts';
 import {
   certifyHere,
   chainFromFile,
@@ -20,10 +22,7 @@ import {
 } from './certification.ts';
 import {
   changeTimestampDirectory,
-  keepKey,
-  newKey,
   passphraseWords,
-  pendingKey,
   type TimestampDirectory,
   type TimestampOptions,
 } from './timestamp-directory.ts';
@@ -77,19 +76,16 @@ async function begin(
   speak: Speaker,
 ): Promise<void> {
   const { paths } = directory;
-  if (install !== undefined && (await isMissing(paths.timestampKey)))
-    throw new CommandError('REFUSED', `nothing was asked for: there is no ${paths.timestampKey}`, {
-      hint: 'Begin with --csr FILE: the key is made here, and the chain is the answer to its request.',
-    });
+  if (install !== undefined && (await isMissing(paths.timestampKey))) throw nothingAsked(paths.timestampKey);
   const { key, keep } = await keyOf(options, directory);
-  const chain =
+  const { chainPem } =
     install === undefined
       ? await certifyHere(key, nameOf(options, directory), options, directory)
       : await chainFromFile(install, key, directory);
   await keep();
-  await writeFirstChain(paths, chain);
+  await writeFirstChain(paths, chainPem);
   const lines = [
-    `Timestamps: ${certificateLine(chain)}`,
+    `Timestamps: ${certificateLine(chainPem)}`,
     `Written: ${paths.timestampChain} ${paths.timestampKey}`,
     'In force from the next start of the service. Before that, give verifiers what they need:',
     `  ${invocation()} trust export --data ${quotedPath(options.data)} --out ./trust`,
@@ -97,21 +93,24 @@ async function begin(
   ];
   const { timestampChain, timestampKey } = paths;
   speak.answer(
-    { chain: timestampChain, key: timestampKey, subject: certificateLine(chain) },
+    { chain: timestampChain, key: timestampKey, subject: certificateLine(chainPem) },
     lines.join('\n'),
   );
 }
 
-/** `keep` writes the key if it is new: not before what is asked for was found to be possible. */
-async function keyOf(
-  { keyType }: InitOptions,
-  directory: TimestampDirectory,
-): Promise<{ key: KeyObject; keep: () => Promise<void> }> {
-  const { timestampKey, intermediateKey } = directory.paths;
-  const pending = await pendingKey(timestampKey, directory, keyType);
-  if (pending !== undefined) return { key: pending, keep: () => Promise.resolve() };
-  const key = await newKey(directory, keyType, intermediateKey);
-  return { key, keep: () => keepKey(timestampKey, key, directory) };
+/** The key of a request that was made, or of an interrupted command; or a new one. */
+async function keyOf({ keyType }: InitOptions, directory: TimestampDirectory): Promise<KeyChoice> {
+  const { paths, passphrase } = directory;
+  const file = paths.timestampKey;
+  const waiting = (await isMissing(file)) ? undefined : await openPrivateKey(file, passphrase);
+  return chooseKey(waiting, {
+    paths,
+    passphrase,
+    file,
+    keyType,
+    defaultType: () => TIMESTAMP_KEY_TYPE,
+    toBeginAgain: 'delete that file',
+  });
 }
 
 const nameOf = ({ commonName }: InitOptions, { root }: TimestampDirectory): string =>

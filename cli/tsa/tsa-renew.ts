@@ -1,24 +1,21 @@
 /** Another key for timestamps: made and published first, in force later. */
-import type { KeyObject } from 'node:crypto';
-import { timestampCommonName } from '../../ca/timestamp-certificate.ts';
-import { systemFault } from '../../instance/data-directory-error.ts';
-import { utf8 } from '../../core/bytes.ts';
-import { shareOwner, writeDurably } from '../../storage/durable-file.ts';
+import { TIMESTAMP_KEY_TYPE, timestampCommonName } from '../../ca/timestamp-certificate.ts';
+import { discardSuccessor } from '../../instance/discard-successor.ts';
+import {
+  nothingAsked,
+  stageSuccessor,
+  waitingKey,
+  type CheckedChain,
+} from '../../instance/stage-successor.ts';
+import { requireNothingStaged, timestampSuccession } from '../../instance/succession.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 import { isMissing } from '../../storage/read-whole.ts';
 import { readChain } from '../../trust/collect.ts';
-import { recordTrust } from '../../trust/ledger.ts';
-import {
-  discardSuccessor,
-  requireKeyNotEnded,
-  requireNothingStaged,
-  requireSwitchFinished,
-  timestampSuccession,
-} from '../../instance/successor.ts';
 import { discardAnswer } from '../program/discarded.ts';
 import { certificateLine } from '../ca/ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation } from '../program/invocation.ts';
+import { chooseKey, type KeyChoice } from '../program/key-choice.ts';
 import {
   certifyHere,
   chainFromFile,
@@ -31,11 +28,7 @@ import {
 import { putInForce } from './switch-key.ts';
 import {
   changeTimestampDirectory,
-  keepKey,
-  newKey,
-  openKeyFile,
   passphraseWords,
-  pendingKey,
   type TimestampDirectory,
   type TimestampOptions,
 } from './timestamp-directory.ts';
@@ -60,8 +53,10 @@ async function renewIn(directory: TimestampDirectory, options: RenewOptions, spe
       hint: `Make one: mayfly tsa init --data ${quotedPath(options.data)} --help`,
     });
   const { csr } = options;
+  const successor = timestampSuccession(paths, directory.passphrase);
   if (options.switch === true) await putInForce(directory, speak);
-  else if (options.discard === true) await discard(directory, speak);
+  else if (options.discard === true)
+    speak.answer(...discardAnswer(await discardSuccessor(successor), options.data, 'with --csr or --stage'));
   else if (csr === undefined) await stage(options, directory, speak);
   else await ask(csr, options, directory, speak);
 }
@@ -94,8 +89,9 @@ async function ask(
   directory: TimestampDirectory,
   speak: Speaker,
 ): Promise<void> {
-  const { nextTimestampKey: file } = directory.paths;
-  await requireNothingStaged(timestampSuccession(directory.paths));
+  const { paths, passphrase } = directory;
+  const file = paths.nextTimestampKey;
+  await requireNothingStaged(timestampSuccession(paths, passphrase));
   const { key, keep } = await successorKey(options, directory);
   const pem = await requestFor(key, await nameOf(options, directory), directory);
   await keep();
@@ -106,33 +102,30 @@ async function ask(
 
 /** The key is written first and the chain last: what a crash leaves in between is taken up by the same command. */
 async function stage(options: RenewOptions, directory: TimestampDirectory, speak: Speaker): Promise<void> {
-  const { paths } = directory;
+  const { paths, passphrase } = directory;
+  const succession = timestampSuccession(paths, passphrase);
   const file = options.stage === true ? undefined : options.stage;
-  await requireNothingStaged(timestampSuccession(paths));
-  if (file !== undefined && (await isMissing(paths.nextTimestampKey)))
-    throw new CommandError('REFUSED', `nothing was asked for: there is no ${paths.nextTimestampKey}`, {
-      hint: 'Begin with --csr FILE: the key is made here, and the chain is the answer to its request.',
-    });
+  await requireNothingStaged(succession);
+  if (file !== undefined && (await isMissing(succession.nextKey))) throw nothingAsked(succession.nextKey);
   const { key, keep } = await successorKey(options, directory);
   const chain =
     file === undefined
       ? await certifyHere(key, await nameOf(options, directory), options, directory)
       : await chainFromFile(file, key, directory);
   await keep();
-  try {
-    await writeDurably(paths.nextTimestampChain, utf8(chain), 0o644);
-    await shareOwner(paths.nextTimestampChain, paths.chain);
-  } catch (error) {
-    throw systemFault(paths.nextTimestampChain, 'write', error);
-  }
-  await recordTrust(paths);
+  await stageSuccessor(succession, chain, key);
   report(chain, options, directory, speak);
 }
 
-function report(chain: string, options: RenewOptions, { paths }: TimestampDirectory, speak: Speaker): void {
+function report(
+  { chainPem }: CheckedChain,
+  options: RenewOptions,
+  { paths }: TimestampDirectory,
+  speak: Speaker,
+): void {
   const data = quotedPath(options.data);
   const lines = [
-    `Staged: ${certificateLine(chain)}`,
+    `Staged: ${certificateLine(chainPem)}`,
     'It signs nothing yet. Publish it to those who verify (TUF: `mayfly trust tuf stage`):',
     `  ${invocation()} trust export --data ${data} --out ./trust`,
     'When all of them have it:',
@@ -140,32 +133,24 @@ function report(chain: string, options: RenewOptions, { paths }: TimestampDirect
   ];
   const { nextTimestampChain, nextTimestampKey } = paths;
   speak.answer(
-    { chain: nextTimestampChain, key: nextTimestampKey, subject: certificateLine(chain) },
+    { chain: nextTimestampChain, key: nextTimestampKey, subject: certificateLine(chainPem) },
     lines.join('\n'),
   );
 }
 
-async function discard({ data, paths, passphrase }: TimestampDirectory, speak: Speaker): Promise<void> {
-  const open = (file: string): Promise<KeyObject> => openKeyFile(file, passphrase);
-  const discarded = await discardSuccessor(timestampSuccession(paths), open);
-  speak.answer(...discardAnswer(discarded, data));
-}
-
-/** `keep` writes the key if it is new: not before what is asked for was found to be possible. */
+/** The key of a request that was made, or of an interrupted command; or a new one. */
 async function successorKey(
   { keyType }: RenewOptions,
-  directory: TimestampDirectory,
-): Promise<{ key: KeyObject; keep: () => Promise<void> }> {
-  const { nextTimestampKey, timestampKey } = directory.paths;
-  const pending = await pendingKey(nextTimestampKey, directory, keyType, 'give it up with --discard');
-  if (pending !== undefined) {
-    const succession = timestampSuccession(directory.paths);
-    await requireSwitchFinished(succession, pending);
-    await requireKeyNotEnded(succession, pending);
-    return { key: pending, keep: () => Promise.resolve() };
-  }
-  const key = await newKey(directory, keyType, timestampKey);
-  return { key, keep: () => keepKey(nextTimestampKey, key, directory) };
+  { paths, passphrase }: TimestampDirectory,
+): Promise<KeyChoice> {
+  return chooseKey(await waitingKey(timestampSuccession(paths, passphrase)), {
+    paths,
+    passphrase,
+    file: paths.nextTimestampKey,
+    keyType,
+    defaultType: () => TIMESTAMP_KEY_TYPE,
+    toBeginAgain: 'give it up with --discard',
+  });
 }
 
 async function nameOf({ commonName }: RenewOptions, { paths, root }: TimestampDirectory): Promise<string> {

@@ -1,4 +1,5 @@
 /** `mayfly tsa`: the key and the certificate for timestamps. */
+import type { Command, OptionValues } from '@commander-js/extra-typings';
 import { action, type RegisterCommand } from '../program/command.ts';
 import { init } from './tsa-init.ts';
 import { renew } from './tsa-renew.ts';
@@ -22,19 +23,32 @@ A new key, each year, with the root key elsewhere:
 
 The service runs on meanwhile, with the old key. The old certificate stays trusted: what it signed goes on verifying.`;
 
-/** Of both commands that make a certificate: what each option is. */
-const SAYS = {
-  data: 'the data directory; the service may run on it',
-  rootKey: "make the certificate at once, with the root's key",
-  rootPassphraseFile: 'file whose first line opens that key (default: as --passphrase-file)',
-  root: "the root's certificate, PEM (default: the last one of ca/chain.pem)",
-  csr: 'or make the key alone, and write the certificate signing request there',
-  install: 'and take the chain that was made of it: PEM, its certificate first, root last',
-  passphraseFile: 'file whose first line opens the keys of the directory',
-  keyType:
-    'of the new key: p256 (the default), p384, rsa3072 or rsa4096; RSA keys sign slowly, and everybody may ask',
-  commonName: "CN of the certificate (default: the root's, or the one before with the next number)",
-} as const;
+/** A subcommand with the options so far; those that a function adds are inferred. */
+type TimestampCommand<Options extends OptionValues> = Command<[], Options, OptionValues>;
+
+/** Options of `CertificationOptions` but for the chain, which stands elsewhere in each command. */
+const certifying = <Options extends OptionValues>(command: TimestampCommand<Options>) =>
+  command
+    .requiredOption('--data <dir>', 'the data directory; the service may run on it')
+    .option('--root-key <file>', "make the certificate at once, with the root's key")
+    .option(
+      '--root-passphrase-file <file>',
+      'file whose first line opens that key (default: as --passphrase-file)',
+    )
+    .option('--root <file>', "the root's certificate, PEM (default: the last one of ca/chain.pem)")
+    .option('--csr <file>', 'or make the key alone, and write the certificate signing request there')
+    .option('--passphrase-file <file>', 'file whose first line opens the keys of the directory')
+    .option(
+      '--key-type <type>',
+      'of the new key: p256 (the default), p384, rsa3072 or rsa4096; RSA keys sign slowly, and everybody may ask',
+    )
+    .option(
+      '--common-name <name>',
+      "CN of the certificate (default: the root's, or the one before with the next number)",
+    )
+    .option(...TRANSCRIPT_OPTION)
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', EXAMPLES);
 
 /** Adds `tsa`. */
 export const register: RegisterCommand = (program) => {
@@ -43,45 +57,31 @@ export const register: RegisterCommand = (program) => {
     .summary('make and renew the key for timestamps')
     .description('The key that signs timestamps, and its certificate, which the root signs.')
     .addHelpText('after', EXAMPLES);
-  tsa
-    .command('init')
-    .summary('make a key and a certificate for timestamps in a directory that has none')
-    .description('Makes a key for timestamps and its certificate, with the root key or by a request.')
-    .requiredOption('--data <dir>', SAYS.data)
-    .option('--root-key <file>', SAYS.rootKey)
-    .option('--root-passphrase-file <file>', SAYS.rootPassphraseFile)
-    .option('--root <file>', SAYS.root)
-    .option('--csr <file>', SAYS.csr)
-    .option('--install <chain>', SAYS.install)
-    .option('--passphrase-file <file>', SAYS.passphraseFile)
-    .option('--key-type <type>', SAYS.keyType)
-    .option('--common-name <name>', SAYS.commonName)
-    .option(...TRANSCRIPT_OPTION)
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', EXAMPLES)
-    .action(action(recorded(init)));
-  tsa
-    .command('renew')
-    .summary('stage a successor (--stage), and put it in force (--switch)')
-    .description('Makes another key for timestamps, which is published before it signs.')
-    .option(
-      '--stage [chain]',
-      'stage the chain that was made of the request, or one that --root-key makes: it is published and signs nothing',
-    )
-    .option('--switch', 'put the staged one in force from the next start of the service')
-    .option('--discard', 'give up what is staged or asked for: its time ends, its chain and key are removed')
-    .requiredOption('--data <dir>', SAYS.data)
-    .option('--root-key <file>', SAYS.rootKey)
-    .option('--root-passphrase-file <file>', SAYS.rootPassphraseFile)
-    .option('--root <file>', SAYS.root)
-    .option('--csr <file>', SAYS.csr)
-    .option('--passphrase-file <file>', SAYS.passphraseFile)
-    .option('--key-type <type>', SAYS.keyType)
-    .option('--common-name <name>', SAYS.commonName)
-    .option(...TRANSCRIPT_OPTION)
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', EXAMPLES)
-    .action(action(recorded(renew)));
+  certifying(
+    tsa
+      .command('init')
+      .summary('make a key and a certificate for timestamps in a directory that has none')
+      .description('Makes a key for timestamps and its certificate, with the root key or by a request.')
+      .option(
+        '--install <chain>',
+        'take the chain that was made of a request (--csr): PEM, its certificate first, root last',
+      ),
+  ).action(action(recorded(init)));
+  certifying(
+    tsa
+      .command('renew')
+      .summary('stage a successor (--stage), and put it in force (--switch)')
+      .description('Makes another key for timestamps, which is published before it signs.')
+      .option(
+        '--stage [chain]',
+        'stage the chain that was made of the request, or one that --root-key makes: it is published and signs nothing',
+      )
+      .option('--switch', 'put the staged one in force from the next start of the service')
+      .option(
+        '--discard',
+        'give up what is staged or asked for: its time ends, its chain and key are removed',
+      ),
+  ).action(action(recorded(renew)));
   tsa
     .command('show')
     .summary('show certificate, key and times, and what is staged')

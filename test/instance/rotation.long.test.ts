@@ -1,17 +1,18 @@
 /** A log is staged and switched to; a process that is killed after any step leaves what the same call finishes. */
 import { expect } from 'chai';
-import { cpSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { equalBytes } from '../../core/bytes.ts';
-import { recordTrust } from '../../trust/ledger.ts';
+import { equalBytes, toBase64 } from '../../core/bytes.ts';
+import type { Window } from '../../trust/format/trusted-root.ts';
+import { readTrust, recordTrust } from '../../trust/ledger.ts';
 import { openCtLog, type CtLog } from '../../ct-log/ct-log.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { logKeys } from '../../ct-log/log-keys.ts';
 import { certificateLog } from '../../instance/certificate-logs.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { certificateLogPaths, dataPaths } from '../../instance/data-paths.ts';
+import { discardLog } from '../../instance/discard-log.ts';
 import { openLogKeys } from '../../instance/open-key.ts';
 import { RotationError } from '../../instance/rotation-error.ts';
 import { stageLog } from '../../instance/stage-log.ts';
@@ -23,7 +24,7 @@ import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { entry, ISSUER } from '../ct-log/support/test-log.ts';
 import { makeDataDirectory } from '../support/data-directory.ts';
 import { failureAs } from '../support/failure.ts';
-import { fileSteps } from '../support/file-steps.ts';
+import { copiesAfterSteps } from '../support/file-steps.ts';
 
 const chain = [ISSUER];
 
@@ -157,7 +158,9 @@ describe('instance: the rotation of a log', function () {
     }));
     const clock = (): number => Date.now() + 1000;
     const refused = await failureAs(RotationError, switchLog(request({ clock })));
-    expect(refused.message).to.match(/is staged, but it is trusted until .* alone/);
+    expect(refused.message).to.match(/is staged, but it is trusted from .* until .*, not now/);
+    const again = await failureAs(RotationError, stageLog(request({ clock })));
+    expect(again.hint).to.include('--discard');
     expect(await inUse()).to.equal('2026');
   });
 
@@ -192,17 +195,8 @@ describe('instance: the rotation of a log', function () {
     expect(await inUse()).to.equal(next);
   });
 
-  /** Does `work` on the directory; returns copies of it as they were after each step on a file. */
-  const copiesOf = async (work: () => Promise<unknown>): Promise<[step: string, copy: string][]> => {
-    const copies: [string, string][] = [];
-    const steps = await fileSteps(data, work, (step) => {
-      const copy = join(root, `copy-${copies.length}`);
-      cpSync(data, copy, { recursive: true });
-      copies.push([step, copy]);
-    });
-    expect(steps.length).to.be.greaterThan(5);
-    return copies;
-  };
+  const copiesOf = (work: () => Promise<unknown>): Promise<[step: string, copy: string][]> =>
+    copiesAfterSteps(data, (count) => join(root, `copy-${count}`), work);
 
   it('is finished by the same call wherever the staging was killed', async () => {
     await makeDataDirectory(data);
@@ -238,6 +232,96 @@ describe('instance: the rotation of a log', function () {
       expect(source.frozenAt, step).to.equal(former[0]?.end?.frozenAt);
       const checkpoint = verifyCheckpoint(await source.checkpoint(), logKeys(source.identity));
       expect(checkpoint, step).to.deep.include({ size: 3, root: source.head.root });
+      await rm(copy, { recursive: true });
+    }
+  });
+
+  /** The log called `next` as verifiers know it. */
+  const windowOf = async (directory: string): Promise<Window | undefined> =>
+    (await readTrust(dataPaths(directory))).root.certificateLogs.find(({ baseUrl }) =>
+      baseUrl.endsWith(`/${next}/`),
+    )?.window;
+
+  it('gives up a staged log with its keys, and never uses its name again', async () => {
+    await makeDataDirectory(data);
+    expect((await failureAs(RotationError, discardLog(data))).message).to.include('no log is staged');
+    const { identity } = await stageLog(request());
+    const keys = await readdir(join(data, 'keys'));
+    const { ended, removed } = await discardLog(data);
+    expect(ended.map(({ id }) => id)).to.deep.equal([toBase64(identity.logId)]);
+    expect(removed).to.have.length(3);
+    expect(await readdir(join(data, 'keys'))).to.deep.equal(keys.filter((name) => !name.includes(next)));
+    expect(await readdir(join(data, 'logs'))).to.have.members(['.current', '2026']);
+    const window = await windowOf(data);
+    expect(window?.end).to.equal(Math.floor((window?.start ?? 0) / 1000) * 1000);
+    await failureAs(RotationError, discardLog(data));
+    await failureAs(RotationError, switchLog(request()));
+    const clock = (): number => Date.now() + 1000;
+    const another = await stageLog(request({ clock }));
+    expect(another.identity.name).to.satisfy((name: string) => ![next, '2026'].includes(name));
+    expect(another.identity.logId).not.to.deep.equal(identity.logId);
+    expect((await switchLog(request({ clock }))).isNew).to.equal(true);
+  });
+
+  it('gives up no log that has entries, nor one of several', async () => {
+    await makeDataDirectory(data);
+    await stageLog(request());
+    await fill(next, 1);
+    const before = await readdir(data, { recursive: true });
+    expect((await failureAs(RotationError, discardLog(data))).message).to.include('has entries');
+    expect(
+      (await readdir(data, { recursive: true })).filter((name) => !name.endsWith('-shm')),
+    ).to.include.members(before);
+    expect((await windowOf(data))?.end).to.equal(undefined);
+    await switchLog(request());
+    await stageLog(request({ clock: () => Date.now() + 1000 }));
+    await writeFile(dataPaths(data).currentLog, '2026\n');
+    expect((await failureAs(RotationError, discardLog(data))).message).to.include('several logs');
+  });
+
+  it('gives up what an interrupted staging left', async () => {
+    await makeDataDirectory(data);
+    for (const [step, copy] of await copiesOf(() => stageLog(request()))) {
+      const { keys } = dataPaths(copy);
+      const { logNames } = await openDataDirectory(copy);
+      const left = (await readdir(keys)).filter((name) => name.includes(`log-${next}`));
+      if (logNames.length + left.length > 1) await discardLog(copy);
+      expect(
+        (await readdir(keys)).filter((name) => name.includes(next)),
+        step,
+      ).to.deep.equal([]);
+      expect((await openDataDirectory(copy)).logNames, step).to.deep.equal(['2026']);
+      await failureAs(RotationError, discardLog(copy));
+      await rm(copy, { recursive: true });
+    }
+  });
+
+  it('is finished by the same call wherever the giving up was killed, and the log can be put in use no more', async () => {
+    await makeDataDirectory(data);
+    await stageLog(request());
+    const clock = (): number => Date.now() + 2000;
+    for (const [step, copy] of await copiesOf(() => discardLog(data))) {
+      const isEnded = (await windowOf(copy))?.end !== undefined;
+      const { logNames } = await openDataDirectory(copy);
+      // Before the end is recorded nothing has changed; afterwards nothing of it can be used.
+      if (isEnded) {
+        await failureAs(RotationError, switchLog(request({ data: copy, clock })));
+        if (logNames.length > 1) await failureAs(RotationError, stageLog(request({ data: copy, clock })));
+      }
+      expect(await inUse(copy), step).to.equal('2026');
+      if ((await readdir(join(copy, 'logs'))).some((name) => name.includes(next))) await discardLog(copy);
+      await failureAs(RotationError, discardLog(copy));
+      expect((await windowOf(copy))?.end, step).not.to.equal(undefined);
+      expect(
+        (await readdir(join(copy, 'keys'))).filter((name) => name.includes(next)),
+        step,
+      ).to.deep.equal([]);
+      expect(
+        (await readdir(join(copy, 'logs'))).filter((name) => name.includes(next)),
+        step,
+      ).to.deep.equal([]);
+      await stageLog(request({ data: copy, clock }));
+      expect((await switchLog(request({ data: copy, clock }))).isNew, step).to.equal(true);
       await rm(copy, { recursive: true });
     }
   });

@@ -1,4 +1,4 @@
-import { constants, type PathLike } from 'node:fs';
+import { constants, cpSync, type PathLike } from 'node:fs';
 import fs from 'node:fs';
 import promises, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -34,6 +34,22 @@ export async function fileSteps(
     for (const undo of restore) undo();
     syncBuiltinESMExports();
   }
+}
+
+/** Does `work`; returns copies of the directory `root`, which lie at `copyAt`, as it was after each of its {@link fileSteps}. A process that is killed leaves one of them. */
+export async function copiesAfterSteps(
+  root: string,
+  copyAt: (count: number) => string,
+  work: () => Promise<unknown>,
+): Promise<[step: string, copy: string][]> {
+  const copies: [string, string][] = [];
+  await fileSteps(root, work, (step) => {
+    const copy = copyAt(copies.length);
+    cpSync(root, copy, { recursive: true });
+    copies.push([step, copy]);
+  });
+  if (copies.length <= 5) throw new Error(`no more than ${copies.length} steps were seen`);
+  return copies;
 }
 
 /** Random letters of temporary files and of directories being made, and the time in the name of rotated files. */

@@ -157,6 +157,6 @@ describe('renewing the key for timestamps: before, during and after', function (
     const error = await failureOf(run({ switch: true }));
     expect(error)
       .to.have.property('message')
-      .that.matches(/do not trust the staged certificate now/);
+      .that.matches(/the staged certificate is trusted from .* until .*, not now/);
   });
 });

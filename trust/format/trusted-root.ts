@@ -18,6 +18,13 @@ export interface Window {
 export const isWithin = ({ start, end }: Window, time: number): boolean =>
   start <= time && (end === undefined || time <= end);
 
+/** In words: from when to when. */
+export const describeWindow = ({ start, end }: Window): string =>
+  [
+    ...(Number.isFinite(start) ? [`from ${rfc3339(start)}`] : []),
+    ...(end === undefined ? [] : [`until ${rfc3339(end)}`]),
+  ].join(' ') || 'always';
+
 /** A certificate authority, or a timestamp authority. */
 export interface TrustedAuthority {
   /** Of the root, as people are shown it. */

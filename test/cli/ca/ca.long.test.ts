@@ -197,7 +197,7 @@ describe('mayfly ca and keys', function () {
         'pass',
       );
       expect(none.code).to.equal(1);
-      expect(none.stderr).to.include('no renewal was begun');
+      expect(none.stderr).to.include('nothing was asked for');
       await follow(ask);
       await follow(ask.replace('request.pem', 'again.pem'));
       // Name and key, without the length of the whole, which the signature changes.

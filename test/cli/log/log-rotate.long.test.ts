@@ -30,7 +30,7 @@ describe('mayfly log rotate', function () {
 
   it('takes one step at a time, and says what comes next', async () => {
     expect((await init()).code).to.equal(0);
-    for (const words of [[], ['--stage', '--switch']]) {
+    for (const words of [[], ['--stage', '--switch'], ['--stage', '--discard']]) {
       const { code, stderr } = await log('rotate', ...words);
       expect([code, stderr]).to.satisfy(
         ([status, text]: [number, string]) =>
@@ -43,6 +43,16 @@ describe('mayfly log rotate', function () {
     expect([none.code, none.stderr]).to.satisfy(
       ([status, text]: [number, string]) => status === 1 && /no log is staged[^]*--stage/.test(text),
     );
+    const nothing = await log('rotate', '--discard');
+    expect([nothing.code, nothing.stderr]).to.satisfy(
+      ([status, text]: [number, string]) => status === 1 && /no log is staged/.test(text),
+    );
+    await json('rotate', '--stage', '--origin', 'ca.example.com/log/first');
+    const discarded = await json('rotate', '--discard');
+    expect(discarded).to.have.nested.property('ended[0].name', '/log/first/');
+    expect(discarded['removed']).to.have.length(3);
+    const again = await log('rotate', '--stage', '--origin', 'ca.example.com/log/first');
+    expect(again.stderr).to.match(/called first already/);
     const staged = await log('rotate', '--stage', '--origin', 'ca.example.com/log/next');
     expect(staged.stdout).to.match(
       /^Staged: ca\.example\.com\/log\/next, an empty log[^]*trust export[^]*log rotate --switch/,

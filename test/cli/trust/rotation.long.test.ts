@@ -75,14 +75,25 @@ describe('docs/rotation.md, to the letter', function () {
   });
 
   it('a stolen key of the issuing CA: its copies are refused from then on', async () => {
-    const [end = '', renew = ''] = await documentedBlocks(PAGE, 'A stolen key of the issuing CA');
+    const [end = '', discard = '', renew = ''] = await documentedBlocks(
+      PAGE,
+      'A stolen key of the issuing CA',
+    );
     await passphrases();
     const before = await ca.sign();
+    // A successor was asked for.
+    await run(
+      'mayfly ca renew --data /var/lib/mayfly --csr waiting.pem --passphrase-file /run/secrets/mayfly',
+      PASSPHRASES,
+    );
+    const waiting = await readFile(ca.paths.nextIntermediateKey);
     await cp(ca.data, ca.path('stolen'), { recursive: true });
     const at = rfc3339(Math.ceil((before.time + 1000) / 1000) * 1000);
     await run(end, { FINGERPRINT: await fingerprint(), '--at T': `--at ${at}` });
+    await run(discard, PASSPHRASES);
     await run(renew, PASSPHRASES);
     ca = RenewableInstance.at(scratch, 'data', 'secret');
+    expect(await readFile(ca.paths.intermediateKey)).not.to.deep.equal(waiting);
     ca.skew = 60_000;
     const after = await ca.sign();
     const root = await handedOut();
