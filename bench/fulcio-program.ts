@@ -24,6 +24,26 @@ export interface FulcioOptions {
   /** Put in front of the command. */
   readonly launcher?: readonly string[] | undefined;
   readonly env?: NodeJS.ProcessEnv | undefined;
+  /** Files of its CA; without them it makes one, of which nobody has the key. */
+  readonly ca?: FulcioCa | undefined;
+  /** Where it logs certificates; without it, nowhere. */
+  readonly ctLog?: FulcioCtLog | undefined;
+}
+
+/** A CA that Fulcio is given: files in PEM. */
+interface FulcioCa {
+  /** Issuing CA first. */
+  readonly chain: string;
+  /** Encrypted. */
+  readonly key: string;
+  readonly passphrase: string;
+}
+
+/** An RFC 6962 log. */
+interface FulcioCtLog {
+  readonly url: string;
+  /** The file of its public key, in PEM, by which Fulcio verifies what the log promises. */
+  readonly publicKey: string;
 }
 
 let started = 0;
@@ -33,7 +53,9 @@ export async function startFulcioProgram(options: FulcioOptions): Promise<Runnin
   const [port, grpc, metrics] = [await freePort(), await freePort(), await freePort()];
   const [command = '', ...args] = [
     ...(options.launcher ?? []),
-    ...[options.program, 'serve', '--ca=ephemeralca', '--ct-log-url=', `--config-path=${options.config}`],
+    ...[options.program, 'serve', `--config-path=${options.config}`],
+    ...caOptions(options.ca),
+    ...ctLogOptions(options.ctLog),
     ...['--host=127.0.0.1', `--port=${port}`, '--grpc-host=127.0.0.1', `--grpc-port=${grpc}`],
     ...[`--metrics-port=${metrics}`, `--legacy-unix-domain-socket=@mayfly-${process.pid}-${++started}`],
   ];
@@ -41,3 +63,16 @@ export async function startFulcioProgram(options: FulcioOptions): Promise<Runnin
   await untilHealthy(`http://127.0.0.1:${port}/healthz`, child);
   return { port, child };
 }
+
+const caOptions = (ca: FulcioCa | undefined): readonly string[] =>
+  ca === undefined
+    ? ['--ca=ephemeralca']
+    : [
+        ...['--ca=fileca', `--fileca-cert=${ca.chain}`, `--fileca-key=${ca.key}`],
+        ...[`--fileca-key-passwd=${ca.passphrase}`, '--fileca-watch=false'],
+      ];
+
+const ctLogOptions = (log: FulcioCtLog | undefined): readonly string[] =>
+  log === undefined
+    ? ['--ct-log-url=']
+    : [`--ct-log-url=${log.url}`, `--ct-log-public-key-path=${log.publicKey}`];

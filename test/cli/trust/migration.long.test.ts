@@ -6,13 +6,11 @@ import { expect } from 'chai';
 import { encodePem } from '../../../core/pem.ts';
 import { encodeTrustedRoot, parseTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { emailConfig } from '../../support/data-directory.ts';
-import { documentedBlocks, runBlock } from '../../support/documented-blocks.ts';
-import { ANYWHERE, runMayfly, startMayfly } from '../../support/mayfly.ts';
+import { runMayfly } from '../../support/mayfly.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
 import { vectorPath } from '../../support/vectors.ts';
 import { judge, RenewableInstance, stockComplaint } from '../../trust/support/renewable-instance.ts';
-
-const PAGE = 'migration.md';
+import { MigrationWalk } from './support/migration-walk.ts';
 
 describe('docs/migration.md, to the letter', function () {
   this.timeout(180_000);
@@ -31,8 +29,6 @@ describe('docs/migration.md, to the letter', function () {
   });
 
   const path = (name: string): string => join(scratch, name);
-  const run = (block: string | undefined, values: Readonly<Record<string, string>> = {}): Promise<string> =>
-    runBlock(block ?? '', scratch, { '/var/lib/mayfly': 'data', ...values });
 
   /** What the old deployment leaves: key and chain, the configuration, and the trusted root of its clients, which holds the public Sigstore beside it. */
   async function leave(): Promise<TrustedRoot> {
@@ -61,23 +57,14 @@ describe('docs/migration.md, to the letter', function () {
   }
 
   /** A certificate of the running service, as a client gets it. */
-  async function issueNew(): Promise<void> {
-    const [start = ''] = await documentedBlocks(PAGE, '6. Switch');
-    const words = start.trim().replaceAll('/var/lib/mayfly', 'data').split(' ').slice(1);
-    const service = startMayfly([...words, ...ANYWHERE, '--json'], { cwd: scratch });
-    try {
-      const { url } = JSON.parse(await service.firstLine) as { url: string };
-      await writeFile(path('token'), await issuer.sign({ email: 'you@example.com', email_verified: true }));
-      const got = await runMayfly(
-        ['certificate', '--url', url, '--token-file', 'token', '--trust', 'trust', '--out', 'new'],
-        { cwd: scratch },
-      );
-      expect(got.code, got.stderr).to.equal(0);
-      await copyFile(path('new/cert.pem'), path('new.pem'));
-    } finally {
-      service.child.kill('SIGTERM');
-      await service.ended;
-    }
+  async function issueNew(url: string): Promise<void> {
+    await writeFile(path('token'), await issuer.sign({ email: 'you@example.com', email_verified: true }));
+    const got = await runMayfly(
+      ['certificate', '--url', url, '--token-file', 'token', '--trust', 'trust', '--out', 'new'],
+      { cwd: scratch },
+    );
+    expect(got.code, got.stderr).to.equal(0);
+    await copyFile(path('new/cert.pem'), path('new.pem'));
   }
 
   it('takes the deployment over: what it signed verifies before and after, and what is signed here too', async () => {
@@ -87,29 +74,19 @@ describe('docs/migration.md, to the letter', function () {
     expect(stockComplaint(before, theirs)).to.equal(undefined);
     await writeFile(path('old.pem'), encodePem('CERTIFICATE', before.certificate));
 
-    const made = await run((await documentedBlocks(PAGE, '1. Adopt the CA and the configuration'))[0]);
-    expect(made).to.match(/1 issuer, 0 meta issuers, 0 rules[^]*has no allow rule/);
-    await run((await documentedBlocks(PAGE, '2. See whom it lets in'))[0]);
-    const [take] = await documentedBlocks(PAGE, '3. Import what is trusted');
-    const said = await run(take);
+    const walk = new MigrationWalk(scratch);
+    expect(await walk.adopt()).to.match(/1 issuer, 0 meta issuers, 0 rules[^]*has no allow rule/);
+    const said = await walk.takeTrust();
     expect(said).to.match(/certificate log .*\/log\/2026\/.*[^]*artifact log https:\/\/rekor\.sigstore\.dev/);
-    expect(await run(take)).to.match(/^Nothing is new/);
-    await run((await documentedBlocks(PAGE, '4. Make a key for timestamps'))[0]);
-    await run((await documentedBlocks(PAGE, '5. Hand out the trust, before anything is issued here'))[0]);
-    await issueNew();
-
-    const [, verify = ''] = await documentedBlocks(PAGE, '6. Switch');
-    const [oldLine = '', newLine = ''] = verify.trim().split('\n');
-    await run(oldLine, {
-      'you@example.com': 'alice@example.org',
-      'https://accounts.example.com': 'https://issuer.example.org',
-    });
-    await run(newLine, { 'https://accounts.example.com': issuer.url });
+    expect(await walk.takeTrust()).to.match(/^Nothing is new/);
+    await walk.addTimestamps();
+    await walk.handOut();
+    await walk.serve(issueNew);
+    await walk.verify('old', { identity: 'alice@example.org', issuer: 'https://issuer.example.org' });
+    await walk.verify('new', { identity: 'you@example.com', issuer: issuer.url });
 
     const { logId = new Uint8Array() } = (await old.trustedRoot()).certificateLogs[0] ?? {};
-    const [end] = await documentedBlocks(PAGE, '7. End what has ended');
-    await run(end, { 'LOG-ID': Buffer.from(logId).toString('base64') });
-    await run((await documentedBlocks(PAGE, '5. Hand out the trust, before anything is issued here'))[0]);
+    await walk.end(logId);
     const given = parseTrustedRoot(await readFile(path('trust/trusted_root.json'), 'utf8'));
     expect((await judge(before, given)).ok, 'after').to.equal(true);
     expect(stockComplaint(before, given), 'after, by sigstore-js').to.equal(undefined);
