@@ -1,4 +1,5 @@
 /** How a command talks to a service: bounded in time and size, never redirected, and secrets only where they are safe. */
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { CommandError } from '../program/command.ts';
 import { isLoopbackHostname } from '../../core/loopback.ts';
@@ -7,14 +8,14 @@ import { retryAfterSeconds } from '../../core/retry.ts';
 import { USER_AGENT } from '../../core/version.ts';
 
 // Node gives up one of several addresses of a host after 250 ms, so that one that is only slow counts as dead. `fetch` takes
-// no such setting of its own.
+// no such setting of its own. The other requests go without `fetch`: to load it takes longer than a whole request.
 setDefaultAutoSelectFamilyAttemptTimeout(2_000);
 
 /** A request. */
 export interface HttpRequest {
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   /** Milliseconds until the whole answer must be there; default 30 000. */
   readonly timeoutMs?: number;
   /** Most bytes of an answer; default 1 MiB. */
@@ -55,15 +56,54 @@ export function parseUrl(text: string, option: string): URL {
   });
 }
 
+/** An answer as it came. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly bytes: Uint8Array;
+}
+
 /** Sends a request and reads the whole answer. Throws {@link CommandError} `UNREACHABLE` when there is none or it comes
  * too late, and `FAILED` when it is too long or a redirect: a token must not follow one. `what` names the other side. */
 export async function exchange(url: URL, what: string, request: HttpRequest = {}): Promise<HttpAnswer> {
-  const { method = 'GET', headers = {}, body, ...limits } = request;
-  const sent = { accept: 'application/json', ...headers };
-  const init = { method, headers: sent, ...(body === undefined ? {} : { body }) };
-  const response = await exchangeRaw(url, what, init, limits);
-  const retryAfter = retryAfterSeconds(response.headers.get('retry-after'), Date.now());
-  return { status: response.status, text: await response.text(), retryAfter };
+  const { status, headers, bytes } = await exchangeBytes(url, what, request);
+  return { status, text: new TextDecoder().decode(bytes), retryAfter: retryAfterOf(headers) };
+}
+
+/** {@link exchange} of bytes. */
+export async function exchangeBytes(url: URL, what: string, request: HttpRequest = {}): Promise<RawAnswer> {
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = request;
+  const deadline = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await send(url, request, deadline);
+    const { statusCode: status = 0, headers } = response;
+    if (status >= 300 && status < 400) throw redirected(url, what);
+    return { status, headers, bytes: Buffer.concat(await chunksOf(response, maxBytes, what)) };
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw unreachable(deadline.aborted ? deadline.reason : error, url, what, timeoutMs);
+  }
+}
+
+/** Whole seconds after which to try again, where an answer says so. */
+export const retryAfterOf = (headers: IncomingHttpHeaders): number | undefined =>
+  retryAfterSeconds(headers['retry-after'] ?? null, Date.now());
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_MAX_BYTES = 1 << 20;
+
+/** Not imported: an import asks a module for everything that it has, and this one then loads `fetch` for its WebSocket. */
+const HTTP = process.getBuiltinModule('node:http');
+const HTTPS = process.getBuiltinModule('node:https');
+
+/** Resolves with the head of the answer. */
+function send(url: URL, request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
+  const { method = 'GET', headers, body } = request;
+  const sent = { accept: 'application/json', ...headers, 'user-agent': USER_AGENT };
+  return new Promise((resolve, reject) => {
+    const { request: start } = url.protocol === 'https:' ? HTTPS : HTTP;
+    start(url, { method, headers: sent, signal }, resolve).on('error', reject).end(body);
+  });
 }
 
 /** {@link exchange} in the words of fetch, for a library that brings its own requests. */
@@ -71,7 +111,10 @@ export async function exchangeRaw(
   url: URL,
   what: string,
   init: RequestInit,
-  { timeoutMs = 30_000, maxBytes = 1 << 20 }: Pick<HttpRequest, 'timeoutMs' | 'maxBytes'> = {},
+  {
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+    maxBytes = DEFAULT_MAX_BYTES,
+  }: Pick<HttpRequest, 'timeoutMs' | 'maxBytes'> = {},
 ): Promise<Response> {
   const deadline = AbortSignal.timeout(timeoutMs);
   const signal = init.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
@@ -88,18 +131,19 @@ export async function exchangeRaw(
 }
 
 /** The body; null when there is none, as the statuses without a body demand. */
-async function readBounded(response: Response, maxBytes: number, what: string): Promise<Blob | null> {
-  if (response.body === null) return null;
+const readBounded = async (response: Response, maxBytes: number, what: string): Promise<Blob | null> =>
+  response.body === null ? null : new Blob(await chunksOf(response.body, maxBytes, what));
+
+async function chunksOf(body: unknown, maxBytes: number, what: string): Promise<Uint8Array<ArrayBuffer>[]> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array<ArrayBuffer>>) {
+  for await (const chunk of body as AsyncIterable<Uint8Array<ArrayBuffer>>) {
     length += chunk.length;
-    if (length > maxBytes) {
+    if (length > maxBytes)
       throw new CommandError('FAILED', `the answer of ${what} is longer than ${maxBytes} bytes`);
-    }
     chunks.push(chunk);
   }
-  return new Blob(chunks);
+  return chunks;
 }
 
 const redirected = (url: URL, what: string): CommandError =>
@@ -171,7 +215,15 @@ function unreachable(error: unknown, url: URL, what: string, timeoutMs: number):
 function codeOf(error: unknown): string {
   for (let fault = error; fault instanceof Error; fault = fault.cause) {
     if (fault instanceof AggregateError && fault.errors.length > 0) return codeOf(fault.errors[0]);
+    // Where TLS itself fails, one code stands for all reasons.
+    if ('code' in fault && fault.code === 'EPROTO') return sslCode(fault.message);
     if ('code' in fault && typeof fault.code === 'string') return fault.code;
   }
   return '';
+}
+
+/** Of OpenSSL's line, such as `…:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:…`. */
+function sslCode(line: string): string {
+  const [, reason] = /:SSL routines:[^:]*:([^:]+)/.exec(line) ?? [];
+  return reason === undefined ? 'EPROTO' : `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}`;
 }

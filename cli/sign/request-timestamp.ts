@@ -3,10 +3,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { boolean, octetString, oid, sequence, tlv, unsignedInteger } from '../../core/der-writer.ts';
 import { Tag } from '../../core/der-tag.ts';
 import { printable } from '../../core/printable.ts';
-import { RETRY_LIMITS, retryAfterSeconds, retryDelay, retrying } from '../../core/retry.ts';
+import { RETRY_LIMITS, retryDelay, retrying } from '../../core/retry.ts';
 import { IMPRINT_HASHES } from '../../tsa/format/object-identifiers.ts';
 import { CommandError } from '../program/command.ts';
-import { exchangeRaw } from '../certificate/http.ts';
+import { exchangeBytes, retryAfterOf, type RawAnswer } from '../certificate/http.ts';
 
 /** What an authority answered; nothing of it is believed yet. */
 export interface RequestedTimestamp {
@@ -24,26 +24,23 @@ const TIMEOUT_MS = 30_000;
 /** Asks the authority whose endpoint is `url` for a timestamp of `signature` by SHA-256. Rejects with {@link CommandError}. */
 export async function requestTimestamp(url: URL, signature: Uint8Array): Promise<RequestedTimestamp> {
   const nonce = randomBytes(NONCE_BYTES);
-  const request = {
-    method: 'POST',
-    headers: { 'content-type': 'application/timestamp-query', accept: 'application/timestamp-reply' },
-    body: Buffer.from(timestampQuery(signature, nonce)),
-  };
-  const send = (): Promise<Response> =>
-    exchangeRaw(url, AUTHORITY, request, { timeoutMs: TIMEOUT_MS, maxBytes: ANSWER_LIMIT });
-  const response = await retrying(send, delayOf, RETRY_LIMITS);
-  const answer = new Uint8Array(await response.arrayBuffer());
-  if (response.status === 200 || response.status === 201) return { answer, nonce };
-  throw refusal(url, response, Buffer.from(answer).toString('utf8'));
+  const send = (): Promise<RawAnswer> =>
+    exchangeBytes(url, AUTHORITY, {
+      method: 'POST',
+      headers: { 'content-type': 'application/timestamp-query', accept: 'application/timestamp-reply' },
+      body: timestampQuery(signature, nonce),
+      timeoutMs: TIMEOUT_MS,
+      maxBytes: ANSWER_LIMIT,
+    });
+  const answer = await retrying(send, delayOf, RETRY_LIMITS);
+  if (answer.status === 200 || answer.status === 201) return { answer: answer.bytes, nonce };
+  throw refusal(url, answer);
 }
 
 const AUTHORITY = 'the timestamp authority';
 
-const retryAfterOf = ({ headers }: Response): number | undefined =>
-  retryAfterSeconds(headers.get('retry-after'), Date.now());
-
-const delayOf = (response: Response): number | undefined =>
-  retryDelay(response.status, retryAfterOf(response));
+const delayOf = ({ status, headers }: RawAnswer): number | undefined =>
+  retryDelay(status, retryAfterOf(headers));
 
 /** TimeStampReq with a nonce, and the wish to have the certificate in the answer. */
 const timestampQuery = (signature: Uint8Array, nonce: Uint8Array): Uint8Array =>
@@ -57,10 +54,9 @@ const timestampQuery = (signature: Uint8Array, nonce: Uint8Array): Uint8Array =>
     boolean(true),
   );
 
-function refusal(url: URL, response: Response, body: string): CommandError {
-  const { status } = response;
-  const said = messageIn(body);
-  const retryAfter = retryAfterOf(response);
+function refusal(url: URL, { status, headers, bytes }: RawAnswer): CommandError {
+  const said = messageIn(Buffer.from(bytes).toString('utf8'));
+  const retryAfter = retryAfterOf(headers);
   return new CommandError(
     'FAILED',
     `${AUTHORITY} at ${url.origin} granted no timestamp (status ${status})${said === '' ? '' : `: ${said}`}`,

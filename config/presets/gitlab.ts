@@ -68,7 +68,7 @@ const COMMON = {
     },
   ],
   token:
-    'in .gitlab-ci.yml, give the job `id_tokens: { SIGSTORE_ID_TOKEN: { aud: "%audience%" } }`; cosign and `mayfly certificate` find the variable',
+    'in .gitlab-ci.yml, give the job `id_tokens: { SIGSTORE_ID_TOKEN: { aud: "%audience%" } }`; cosign and `mayfly sign` find the variable',
 } as const satisfies Partial<Preset>;
 
 const NAMESPACE = {
