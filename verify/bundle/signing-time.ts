@@ -1,6 +1,8 @@
 /** When a bundle's signature was made, by the word of others than its signer: timestamp authorities and artifact logs. */
 import { toHex } from '../../core/bytes.ts';
+import { parseCertificate } from '../../core/certificate.ts';
 import { rfc3339 } from '../../core/clock.ts';
+import { describeName } from '../../core/distinguished-name.ts';
 import type { Bundle } from '../../bundle/format/bundle.ts';
 import { apiOfKind, requireBodyOf, type LoggedSignature } from '../../rekor/format/entry-body.ts';
 import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
@@ -15,7 +17,7 @@ import { checkPromise, checkProofOf, describeEntry, requireLogAt, type KnownEntr
 /** A time that a trusted source signed. */
 export interface SigningTime {
   readonly source: 'timestamp' | 'entry';
-  /** Of the authority or the log. */
+  /** Of the authority's certificate, or of the log. */
   readonly name: string;
   /** Milliseconds since the epoch. */
   readonly time: number;
@@ -159,7 +161,7 @@ function count(
   const [certificate] = chain ?? [];
   if (failed === undefined && time !== undefined && certificate !== undefined) {
     authorities.add(toHex(certificate));
-    const name = steps.find((step) => step.name === 'authority')?.detail ?? '';
+    const name = describeName(parseCertificate(certificate).subject);
     times.push({ source: 'timestamp', name, time });
     return;
   }
@@ -172,7 +174,7 @@ function sentenceOf({ times, uncounted, entries }: Sources, source: SigningTime[
   const counted =
     source === 'entry'
       ? entries.map((known) => describeEntry(known, undefined))
-      : times.filter((one) => one.source === source).map(({ name, time }) => `${rfc3339(time)} by ${name}`);
+      : times.filter((one) => one.source === source).map(({ name, time }) => `${rfc3339(time)} by "${name}"`);
   const others = uncounted
     .filter((one) => one.source === source)
     .map(({ reason }) => `not counted: ${reason}`);

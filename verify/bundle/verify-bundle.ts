@@ -218,8 +218,10 @@ class BundleJudge {
     const sources = await observe(this.#record, bundle, logged, trust);
     this.#times = sources.times;
     const failed = this.#record.steps.find(({ name, ok }) => !ok && OBSERVED_STEPS.includes(name))?.name;
-    if (failed !== undefined || key === undefined) {
-      this.#record.skip(failed ?? 'key', 'time');
+    const needs =
+      key === undefined ? 'key' : bundle.entries.length > 0 && logged === undefined ? 'signature' : failed;
+    if (needs !== undefined) {
+      this.#skip(needs, ['time']);
       return;
     }
     const at = await this.#record.run('time', () => {

@@ -1,0 +1,838 @@
+import { expect } from 'chai';
+import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { platformCrypto } from '../../../cli/verify/platform-crypto.ts';
+import { utf8 } from '../../../core/bytes.ts';
+import * as der from '../../../core/der-writer.ts';
+import { encodeBundle } from '../../../bundle/format/bundle-json.ts';
+import type { BundleEntry } from '../../../bundle/format/bundle-entry.ts';
+import type { Bundle } from '../../../bundle/format/bundle.ts';
+import type { TrustedLogInstance, TrustedRoot, Window } from '../../../trust/format/trusted-root.ts';
+import { artifactOfBytes, artifactOfDigests } from '../../../verify/bundle/artifact.ts';
+import { exactly } from '../../../verify/identity-policy.ts';
+import { fulcioExtensionOf } from '../../../core/fulcio-extensions.ts';
+import { fulcio, IDENTITY, ISSUER, KEYS, T0, withExtensions } from '../../support/verify-world.ts';
+import { sha256 } from '../../support/parsers.ts';
+import { attribute, certificateId, timestampNodes, trusted } from '../support/timestamp-world.ts';
+import { SIGNING_CERTIFICATE_V2 } from '../../../tsa/format/object-identifiers.ts';
+import { BODIES, entryOf, rekor1, rekor2, trustedLog, type EntryBend } from './support/artifact-log.ts';
+import {
+  ARTIFACT,
+  attestationBundle,
+  bundleWorld,
+  encodingOf,
+  entry1,
+  entry2,
+  judged,
+  messageBundle,
+  noted,
+  signatureIn,
+  signatureOf,
+  SIGNED_AT,
+  statementOf,
+  timestampOf,
+  verified,
+  WORLD,
+} from './support/bundle-world.ts';
+
+const MINUTE = 60_000;
+const END = T0 + 10 * MINUTE;
+const { trustedRoot } = WORLD;
+const other = Buffer.from('another artifact');
+
+/** The trusted root with the first artifact log, or another list, in another window. */
+const withLogs = (...artifactLogs: readonly TrustedLogInstance[]): TrustedRoot => ({
+  ...trustedRoot,
+  artifactLogs,
+});
+const bundle = messageBundle();
+const signature = signatureIn(bundle);
+const [, second] = bundle.entries as [BundleEntry, BundleEntry];
+
+/** The same bundle without a part. */
+const withoutEntries = messageBundle({ entries: [] });
+const NO_LOGS = withLogs();
+
+/** A bundle that is signed with a key. */
+const keyBundle = (change: Partial<Bundle> = {}): Bundle => {
+  const made = signatureOf(ARTIFACT, KEYS.other);
+  const by = { label: 'PUBLIC KEY', der: KEYS.other.spki } as const;
+  return {
+    ...messageBundle(),
+    signer: { type: 'key', hint: 'a hint' },
+    content: { type: 'message', digest: undefined, signature: made },
+    entries: [
+      entryOf(WORLD.first, BODIES.hashedrekord1(by, made, ARTIFACT), SIGNED_AT),
+      entryOf(WORLD.second, BODIES.hashedrekord2(by, made, ARTIFACT), SIGNED_AT),
+    ],
+    timestamps: [timestampOf(made)],
+    ...change,
+  };
+};
+const withKey = { signer: { type: 'key', spki: KEYS.other.spki } } as const;
+
+describe('verify/bundle', () => {
+  describe('what is good', () => {
+    it('accepts an artifact and an attestation, with entries of every kind, by file and by digest', async () => {
+      const artifact = artifactOfDigests(
+        new Map([['sha256', createHash('sha256').update(ARTIFACT).digest()]]),
+      );
+      for (const one of [bundle, attestationBundle()]) {
+        expect(await judged(one)).to.equal('ok');
+        expect(await judged(one, { artifact })).to.equal('ok');
+      }
+      expect(await judged(keyBundle(), withKey)).to.equal('ok');
+      expect(await judged(keyBundle(), { ...withKey, artifact })).to.equal('ok');
+    });
+
+    it('says every checked fact', async () => {
+      const { steps, times, at, identity, issuer, path } = await verified(bundle);
+      expect(steps.map(({ name, detail }) => `${name}: ${detail}`)).to.deep.equal([
+        'bundle: version 0.3, the signature of an artifact',
+        'certificate: for code signing, 2026-11-22T10:00:00Z to 2026-11-22T10:10:00Z',
+        'key: ECDSA P-256, of the certificate',
+        'signature: over the artifact, by ECDSA P-256 with sha256',
+        'artifact: its sha256 digest is that of the bundle',
+        'entry: 1004 in the log https://rekor.example; 4 in the log https://log2026.rekor.example',
+        'entry-promise: 2026-11-22T10:01:00Z; none, as logs of its kind have no time',
+        'entry-proof: number 4 of 7 in the log https://rekor.example; number 4 of 7 in the log https://log2026.rekor.example',
+        'timestamp: 2026-11-22T10:01:00Z by "CN=time"',
+        'time: 2026-11-22T10:01:00Z',
+        'sct: one, of the log https://log.example, at 2026-11-22T10:00:00Z',
+        'chain: issued by "CN=Issuing" under "CN=Root", all valid at 2026-11-22T10:01:00Z',
+        'sct-signature: the log https://log.example signed for this certificate',
+        "sct-time: logged within the certificate's validity",
+        `identity: email "${IDENTITY}"`,
+        `issuer: "${ISSUER}"`,
+      ]);
+      expect(times).to.deep.equal([
+        { source: 'entry', name: 'https://rekor.example', time: SIGNED_AT },
+        { source: 'timestamp', name: 'CN=time', time: SIGNED_AT },
+      ]);
+      expect([at, identity, issuer, path.length]).to.deep.equal([[SIGNED_AT], IDENTITY, ISSUER, 2]);
+    });
+
+    it('needs no artifact log where the trusted root names none', async () => {
+      expect(await judged(withoutEntries, { trustedRoot: NO_LOGS })).to.equal('ok');
+      expect(await judged(withoutEntries)).to.equal(
+        'artifact | time: 0 trusted artifact logs have entries in the bundle, wanted are 1',
+      );
+    });
+  });
+
+  describe('entries of logs', () => {
+    it('refuses the entry of another artifact, key or signature, of every kind, whatever its log signed', async () => {
+      const by = noted();
+      const otherKey = { label: 'PUBLIC KEY', der: KEYS.other.spki } as const;
+      const again = signatureOf(ARTIFACT);
+      const rows: readonly [string, 'artifact' | 'signature' | 'certificate or key'][] = [
+        [BODIES.hashedrekord1(by, signature, other), 'artifact'],
+        [BODIES.hashedrekord1(by, again, ARTIFACT), 'signature'],
+        [BODIES.hashedrekord1(otherKey, signature, ARTIFACT), 'certificate or key'],
+        [BODIES.hashedrekord2(by, signature, other), 'artifact'],
+        [BODIES.hashedrekord2(by, again, ARTIFACT), 'signature'],
+        [BODIES.hashedrekord2(otherKey, signature, ARTIFACT), 'certificate or key'],
+      ];
+      for (const [body, what] of rows) {
+        const log = body.includes('hashedRekordV002') ? WORLD.second : WORLD.first;
+        const found = await judged(messageBundle({ entries: [entryOf(log, body, SIGNED_AT)] }));
+        expect(found).to.match(new RegExp(`^artifact \\| entry: the log entry is about another ${what} `));
+      }
+      const attestation = attestationBundle();
+      const made = signatureIn(attestation);
+      const payload = Buffer.from(JSON.stringify(statementOf()));
+      const kinds = [BODIES.dsse1, BODIES.intoto2, BODIES.dsse2, BODIES.hashedrekord2] as const;
+      for (const kind of kinds) {
+        const log = kind === BODIES.dsse1 || kind === BODIES.intoto2 ? WORLD.first : WORLD.second;
+        const signed = kind === BODIES.hashedrekord2 ? encodingOf(payload) : payload;
+        const bodies: readonly [string, string][] = [
+          [kind(by, made, signed), 'ok'],
+          [kind(by, made, Buffer.from('{}')), 'artifact'],
+          [kind(by, signatureOf(encodingOf(payload)), signed), 'signature'],
+          [kind(otherKey, made, signed), 'certificate or key'],
+        ];
+        for (const [body, what] of bodies) {
+          const found = await judged({ ...attestation, entries: [entryOf(log, body, SIGNED_AT)] });
+          expect(found).to.match(what === 'ok' ? /^ok$/ : new RegExp(`entry: .* another ${what} `));
+        }
+      }
+      // The kind of one content for the other.
+      const swapped = { ...attestation, entries: [entry1(made)] };
+      expect(await judged(swapped)).to.match(/entry: the log entry is of a kind for something else/);
+    });
+
+    it('takes no other signature for the same: the identity of an entry is its body', async () => {
+      const again = signatureOf(ARTIFACT);
+      const changed = { ...bundle.content, signature: again } as Bundle['content'];
+      const found = await judged(messageBundle({ content: changed, timestamps: [timestampOf(again)] }));
+      expect(found).to.match(/^artifact \| entry: the log entry is about another signature /);
+    });
+
+    it('uses no time of an entry before its signed entry timestamp is verified', async () => {
+      const rows: readonly [EntryBend & { promise?: null }, RegExp][] = [
+        [
+          { promised: { integratedTime: 1 } },
+          /^artifact \| entry-promise: the signed entry timestamp of the log .* does not hold$/,
+        ],
+        [{ promised: { logIndex: 5 } }, /entry-promise: .* does not hold$/],
+        [{ promised: { logID: 'ab'.repeat(32) } }, /entry-promise: .* does not hold$/],
+        [{ promised: { body: '' } }, /entry-promise: .* does not hold$/],
+        [{ integratedTime: 0 }, /entry-promise: .* has no time$/],
+      ];
+      for (const [bend, sentence] of rows)
+        expect(await judged(messageBundle({ entries: [entry1(signature, bend)] }))).to.match(sentence);
+      const bare = { ...entry1(signature), promise: undefined };
+      expect(await judged(messageBundle({ entries: [bare] }))).to.match(
+        /entry-promise: .* has no signed entry timestamp$/,
+      );
+      // Not even where a timestamp has the time.
+      const { times } = await verified(messageBundle({ entries: [bare] }));
+      expect(times.map(({ source }) => source)).to.deep.equal(['timestamp']);
+    });
+
+    it('refuses a time, or a promise, in the entry of a log that has none', async () => {
+      for (const more of [{ integratedTime: SIGNED_AT / 1000 }, { promise: Uint8Array.of(1) }])
+        expect(await judged(messageBundle({ entries: [{ ...second, ...more }] }))).to.match(
+          /^artifact \| entry-promise: .* says when it was made, and logs of its kind do not$/,
+        );
+    });
+
+    it('wants proof and checkpoint since version 0.2, and in 0.1 what is there to be right', async () => {
+      const old = (version: '0.1' | '0.2', entry: BundleEntry): Bundle => ({
+        ...bundle,
+        version,
+        mediaType: `application/vnd.dev.sigstore.bundle+json;version=${version}`,
+        entries: [entry],
+        timestamps: [],
+      });
+      const entry = entry1(signature);
+      const { proof } = entry;
+      if (proof === undefined) throw new Error('no proof');
+      const noCheckpoint = { ...entry, proof: { ...proof, checkpoint: undefined } };
+      const noProof = { ...entry, proof: undefined };
+      expect(await judged(old('0.1', entry))).to.equal('ok');
+      expect(await judged(old('0.1', noCheckpoint))).to.equal('ok');
+      expect(await judged(old('0.1', noProof))).to.equal('ok');
+      expect(await judged(old('0.2', entry))).to.equal('ok');
+      expect(await judged(old('0.2', noCheckpoint))).to.match(/entry-proof: .* has no checkpoint$/);
+      expect(await judged(old('0.2', noProof))).to.match(/entry-proof: .* has no inclusion proof$/);
+      expect(await judged(messageBundle({ entries: [{ ...second, proof: undefined }] }))).to.match(
+        /entry-proof: .* has no inclusion proof$/,
+      );
+      const wrong = { ...proof, root: Buffer.alloc(32), checkpoint: undefined };
+      expect(await judged(old('0.1', { ...entry, proof: wrong }))).to.match(
+        /entry-proof: the proof does not lead/,
+      );
+      const bad = {
+        ...proof,
+        checkpoint: entry1(signature, { signer: KEYS.other.privateKey }).proof?.checkpoint,
+      };
+      expect(await judged(old('0.1', { ...entry, proof: bad }))).to.match(
+        /entry-proof: the signature of the log/,
+      );
+    });
+
+    it('refuses every part of a proof and of a checkpoint that is not as the log signed it', async () => {
+      const rows: readonly [EntryBend, RegExp][] = [
+        [{ root: Buffer.alloc(32) }, /the proof does not lead from the entry to the root/],
+        [{ size: 9 }, /the proof does not lead/],
+        [{ index: 3 }, /the proof does not lead|the entry is number/],
+        [{ signer: KEYS.other.privateKey }, /the signature of the log .* on the checkpoint does not hold/],
+        [{ name: 'other.example' }, /the checkpoint is not signed by the log/],
+        [{ keyId: Buffer.alloc(4) }, /the checkpoint is not signed by the log/],
+        [{ origin: 'other.example' }, /the checkpoint is of another log/],
+        [{ origin: 'rekor.example.evil' }, /the checkpoint is of another log/],
+        [{ origin: 'rekor' }, /the checkpoint is of another log/],
+        [{ origin: 'rekor.example - 1 - 2' }, /the checkpoint is of another log/],
+        [{ origin: 'rekor.example - 01' }, /the checkpoint is of another log/],
+        [{ origin: 'log2026.rekor.example/' }, /the checkpoint is of another log/],
+      ];
+      for (const make of [entry1, entry2])
+        for (const [bend, sentence] of rows)
+          expect(await judged(messageBundle({ entries: [make(signature, bend)] }))).to.match(
+            new RegExp(`^artifact \\| entry-proof: ${sentence.source}`),
+          );
+      expect(await judged(messageBundle({ entries: [entry2(signature, { logIndex: 3 })] }))).to.match(
+        /entry-proof: the entry is number 3, and its proof is for 4$/,
+      );
+      // One that the log did sign, of another size or root than the proof says.
+      const { proof } = second;
+      if (proof === undefined) throw new Error('no proof');
+      for (const change of [{ size: 8 }, { root: sha256(utf8('x')) }])
+        expect(
+          await judged(messageBundle({ entries: [{ ...second, proof: { ...proof, ...change } }] })),
+        ).to.match(/entry-proof: the checkpoint (?:is of size|has the root)/);
+    });
+
+    it('takes checkpoints with extension lines and with lines of witnesses, wherever they stand', async () => {
+      const witness = `— w.example ${Buffer.alloc(76).toString('base64')}`;
+      const bend = { extensions: ['Log frozen — Sun Nov 22'], before: [witness], behind: [witness] };
+      for (const make of [entry1, entry2])
+        expect(await judged(messageBundle({ entries: [make(signature, bend)] }))).to.equal('ok');
+      const forged = `— ${WORLD.second.host} ${Buffer.concat([WORLD.second.logId.subarray(0, 4), Buffer.alloc(64)]).toString('base64')}`;
+      const found = await judged(messageBundle({ entries: [entry2(signature, { behind: [forged] })] }));
+      expect(found).to.match(/entry-proof: the signature of the log .* on the checkpoint does not hold$/);
+    });
+
+    it('does not count an entry of an unknown log, and names it; the threshold decides', async () => {
+      const outsider = rekor2('log.unknown.example');
+      const unknown = entryOf(outsider, BODIES.hashedrekord2(noted(), signature, ARTIFACT), SIGNED_AT);
+      const both = await verified(messageBundle({ entries: [second, unknown] }));
+      expect(both.ok).to.equal(true);
+      expect(both.steps.find(({ name }) => name === 'entry')?.detail).to.match(
+        /; not counted: the entry is of a log that is not trusted, .*; trusted: https:\/\/rekor\.example /,
+      );
+      expect(await judged(messageBundle({ entries: [unknown] }))).to.match(
+        /^artifact \| time: 0 trusted artifact logs have entries in the bundle, wanted are 1; the entry is of a log that is not trusted/,
+      );
+      // Neither of a kind that nobody knows, from a log that nobody knows; from a known one it is refused.
+      const odd = (entry: BundleEntry): BundleEntry => ({ ...entry, kind: 'rekord' });
+      expect(await judged(messageBundle({ entries: [second, odd(unknown)] }))).to.equal('ok');
+      expect(await judged(messageBundle({ entries: [odd(second)] }))).to.match(
+        /entry: the entry is of a kind that is not known here$/,
+      );
+    });
+
+    it('says of a log whose key is known under another id that it is the id', async () => {
+      const bySpki = sha256(WORLD.second.spki);
+      const listed = { ...trustedLog(WORLD.second), logId: bySpki };
+      const found = await judged(messageBundle({ entries: [second] }), { trustedRoot: withLogs(listed) });
+      expect(found).to.match(
+        /^trust \| time: .*; the key of the log https:\/\/log2026\.rekor\.example is known, but under another log id: /,
+      );
+      const misnamed = { ...second, logId: bySpki };
+      expect(await judged(messageBundle({ entries: [misnamed] }))).to.match(
+        /^trust \| time: .* under another log id/,
+      );
+      const wrong = { ...trustedLog(WORLD.second), logId: Buffer.alloc(32) };
+      expect(
+        await judged(messageBundle({ entries: [second] }), {
+          trustedRoot: withLogs(wrong, trustedLog(WORLD.first)),
+        }),
+      ).to.match(/^trust \| time: .*cannot be used: its key is known, but under another log id/);
+    });
+
+    it('holds logs of both kinds to their windows, ends inclusive', async () => {
+      const rows: readonly [number, number | undefined, boolean][] = [
+        [SIGNED_AT, SIGNED_AT, true],
+        [SIGNED_AT + 1, undefined, false],
+        [0, SIGNED_AT - 1, false],
+      ];
+      for (const [start, end, isIn] of rows)
+        for (const [log, make] of [
+          [WORLD.first, entry1],
+          [WORLD.second, entry2],
+        ] as const) {
+          const root = withLogs(trustedLog(log, { start, end }));
+          const found = await judged(messageBundle({ entries: [make(signature)] }), { trustedRoot: root });
+          expect(found).to.match(
+            isIn ? /^ok$/ : /^trust \| (?:entry-promise|time): the log .* is trusted .*, not at /,
+          );
+        }
+      // Several windows of one log are several entries of the trusted root.
+      const windows = [{ start: 0, end: 1 }, { start: SIGNED_AT }].map((window) =>
+        trustedLog(WORLD.second, window),
+      );
+      expect(
+        await judged(messageBundle({ entries: [second] }), { trustedRoot: withLogs(...windows) }),
+      ).to.equal('ok');
+    });
+
+    it('counts several entries of one log once', async () => {
+      const twice = messageBundle({ entries: [second, second] });
+      expect(await judged(twice)).to.equal('ok');
+      expect(await judged(twice, { thresholds: { entries: 2 } })).to.equal(
+        'policy | time: 1 trusted artifact logs have entries in the bundle, wanted are 2',
+      );
+      expect(await judged(bundle, { thresholds: { entries: 2 } })).to.equal('ok');
+    });
+  });
+
+  describe('the time', () => {
+    it('comes from a timestamp or an entry with a time, never from the SCT', async () => {
+      const untimed = messageBundle({ entries: [second], timestamps: [] });
+      expect(await judged(untimed)).to.match(
+        /^artifact \| time: nothing trusted says when the signature was made/,
+      );
+      expect(await judged(messageBundle({ timestamps: [] }))).to.equal('ok');
+      expect(await judged(messageBundle({ entries: [second] }))).to.equal('ok');
+      // At the present time, when that is asked for; and only where nothing else says when.
+      expect(await judged(untimed, { now: SIGNED_AT })).to.equal('ok');
+      expect(await judged(untimed, { now: END + 1 })).to.match(
+        /^artifact \| chain: the certificate was valid until/,
+      );
+      expect(await judged(messageBundle(), { now: END + MINUTE })).to.equal('ok');
+      expect((await verified(untimed, { now: SIGNED_AT })).at).to.deep.equal([SIGNED_AT]);
+    });
+
+    it('judges the certificate at every one of several times, and says which is outside', async () => {
+      const early = await timestampNodes({ name: 'early' });
+      const root = {
+        ...trustedRoot,
+        timestampAuthorities: [...trustedRoot.timestampAuthorities, trusted([early.leaf, early.root])],
+      };
+      const timesOf = (...times: readonly number[]): Uint8Array[] =>
+        times.map((time, i) => timestampOf(signature, time, i === 0 ? WORLD.authority : early));
+      const at = (...times: readonly number[]): Promise<string> =>
+        judged(messageBundle({ entries: [], timestamps: timesOf(...times) }), {
+          trustedRoot: { ...root, artifactLogs: [] },
+        });
+      expect(await at(T0, END)).to.equal('ok');
+      expect(await at(SIGNED_AT, T0 - 1000)).to.equal(
+        'artifact | chain: the certificate is valid from 2026-11-22T10:00:00Z, not yet at 2026-11-22T09:59:59Z',
+      );
+      expect(await at(END + 1000, SIGNED_AT)).to.equal(
+        'artifact | chain: the certificate was valid until 2026-11-22T10:10:00Z, no longer at 2026-11-22T10:10:01Z',
+      );
+      // One that backdates does not help one that does not.
+      const late = messageBundle({ timestamps: [timestampOf(signature, END + MINUTE)] });
+      expect(await judged(late)).to.match(/^artifact \| chain: .* no longer at 2026-11-22T10:11:00Z$/);
+      const lateEntry = messageBundle({
+        entries: [entry1(signature, { integratedTime: (END + MINUTE) / 1000 })],
+      });
+      expect(await judged(lateEntry)).to.match(/^artifact \| chain: .* no longer at 2026-11-22T10:11:00Z$/);
+    });
+
+    it('does not count a timestamp of an unknown authority, and names it; a bad one of a known authority refuses', async () => {
+      const outsider = await timestampNodes({ name: 'unknown' }, { name: 'root of others' });
+      const good = timestampOf(signature);
+      const unknown = timestampOf(signature, SIGNED_AT, outsider);
+      const both = await verified(messageBundle({ timestamps: [unknown, good] }));
+      expect(both.ok).to.equal(true);
+      expect(both.steps.find(({ name }) => name === 'timestamp')?.detail).to.match(
+        /^2026-11-22T10:01:00Z by "CN=time"; not counted: the timestamp, of 2026-11-22T10:01:00Z, is by the authority "CN=unknown"/,
+      );
+      const alone = messageBundle({ entries: [second], timestamps: [unknown] });
+      expect(await judged(alone)).to.match(/^artifact \| time: nothing trusted says .*"CN=unknown".*; none /);
+      // Who takes the name of a known one must have its key.
+      const forged = timestampOf(signature, SIGNED_AT, {
+        ...outsider,
+        leaf: { ...WORLD.authority.leaf, privateKey: outsider.leaf.privateKey },
+      });
+      expect(await judged(messageBundle({ timestamps: [good, forged] }))).to.equal(
+        'artifact | timestamp: the signature of the timestamp authority does not hold',
+      );
+      // Over other bytes it is wrong by whomever it is.
+      for (const by of [WORLD.authority, outsider])
+        expect(
+          await judged(messageBundle({ timestamps: [good, timestampOf(utf8('x'), SIGNED_AT, by)] })),
+        ).to.equal('artifact | timestamp: the timestamp is over other bytes');
+      expect(await judged(messageBundle({ timestamps: [good, utf8('x')] }))).to.match(
+        /^artifact \| timestamp: /,
+      );
+    });
+
+    it('does not count one of an authority below another root, where only CAs are trusted, either', async () => {
+      const outsider = await timestampNodes({ name: 'unknown' }, { name: 'root of others' });
+      const open = {
+        ...trustedRoot,
+        artifactLogs: [],
+        timestampAuthorities: [trusted([WORLD.authority.root])],
+      };
+      const timestamps = [timestampOf(signature), timestampOf(signature, SIGNED_AT, outsider)];
+      expect(await judged(messageBundle({ entries: [], timestamps }), { trustedRoot: open })).to.equal('ok');
+    });
+
+    it('judges an authority at the time of the timestamp, in its window, and never at the present', async () => {
+      const short = await timestampNodes({ notBefore: T0, notAfter: SIGNED_AT }, { notAfter: SIGNED_AT });
+      const window = { start: SIGNED_AT, end: SIGNED_AT };
+      const by = (authority: Parameters<typeof trusted>[0], at: Window = window): TrustedRoot => ({
+        ...trustedRoot,
+        timestampAuthorities: [trusted(authority, at)],
+      });
+      const made = messageBundle({ timestamps: [timestampOf(signature, SIGNED_AT, short)] });
+      expect(await judged(made, { trustedRoot: by([short.leaf, short.root]) })).to.equal('ok');
+      for (const wrong of [{ start: SIGNED_AT + 1 }, { start: 0, end: SIGNED_AT - 1 }])
+        expect(await judged(made, { trustedRoot: by([short.leaf, short.root], wrong) })).to.match(
+          /^trust \| timestamp: the timestamp authority .* is trusted .*, not at /,
+        );
+      const late = messageBundle({ timestamps: [timestampOf(signature, SIGNED_AT + 1000, short)] });
+      expect(
+        await judged(late, {
+          trustedRoot: by([short.leaf, short.root], { ...window, end: SIGNED_AT + 1000 }),
+        }),
+      ).to.match(/^artifact \| timestamp: .* no longer at /);
+    });
+
+    it('tries every authority of one name', async () => {
+      const rotated = await timestampNodes();
+      const root = {
+        ...trustedRoot,
+        timestampAuthorities: [trusted([rotated.leaf, rotated.root]), ...trustedRoot.timestampAuthorities],
+      };
+      expect(await judged(bundle, { trustedRoot: root })).to.equal('ok');
+      const without = {
+        ...root,
+        artifactLogs: [],
+        timestampAuthorities: root.timestampAuthorities.slice(0, 1),
+      };
+      expect(await judged(withoutEntries, { trustedRoot: without })).to.match(/^\w+ \| time(?:stamp)?: /);
+    });
+
+    it('takes a timestamp with a list of certificate identifiers, wherever its own stands', async () => {
+      const { leaf, root } = WORLD.authority;
+      const list = (...ids: readonly Uint8Array[]): Uint8Array =>
+        attribute(SIGNING_CERTIFICATE_V2, der.sequence(der.sequence(...ids)));
+      const made = (...ids: readonly Uint8Array[]): Bundle =>
+        messageBundle({
+          timestamps: [
+            timestampOf(signature, SIGNED_AT, WORLD.authority, {
+              attributes: (usual) => [...usual.slice(0, 2), list(...ids)],
+            }),
+          ],
+        });
+      expect(await judged(made(certificateId(root.der), certificateId(leaf.der)))).to.equal('ok');
+      expect(await judged(made(certificateId(root.der)))).to.match(
+        /^artifact \| timestamp: .* another certificate$/,
+      );
+    });
+
+    it('counts several timestamps of one authority once', async () => {
+      const made = messageBundle({
+        timestamps: [timestampOf(signature), timestampOf(signature, SIGNED_AT + 1000)],
+      });
+      expect(await judged(made, { thresholds: { timestamps: 1 } })).to.equal('ok');
+      expect(await judged(made, { thresholds: { timestamps: 2 } })).to.equal(
+        'policy | time: 1 trusted timestamp authorities have timestamps in the bundle, wanted are 2',
+      );
+      expect(await judged(messageBundle({ timestamps: [] }), { thresholds: { timestamps: 1 } })).to.match(
+        /^policy \| time: 0 /,
+      );
+    });
+  });
+
+  describe('the signature and its signer', () => {
+    it('verifies the signature, whatever good timestamps and entries are over it', async () => {
+      const forged = signatureOf(other);
+      const made = messageBundle({
+        content: { type: 'message', digest: undefined, signature: forged },
+        entries: [entry1(forged), entry2(forged)],
+        timestamps: [timestampOf(forged)],
+      });
+      expect(await judged(made)).to.equal(
+        'artifact | signature: the signature over the artifact does not hold',
+      );
+      const payload = Buffer.from(JSON.stringify(statementOf()));
+      const attestation = attestationBundle();
+      const wrongType = signatureOf(encodingOf(payload, 'text/plain'));
+      const envelope = attestation.content.type === 'envelope' ? attestation.content.envelope : undefined;
+      if (envelope === undefined) throw new Error('no envelope');
+      const swapped = {
+        ...attestation,
+        content: { type: 'envelope', envelope: { ...envelope, signature: wrongType } } as const,
+        entries: [],
+        timestamps: [timestampOf(wrongType)],
+      };
+      expect(await judged(swapped, { trustedRoot: NO_LOGS })).to.equal(
+        'artifact | signature: the signature over the envelope does not hold',
+      );
+    });
+
+    it('is by the certificate or key that is asked for, and by no other thing', async () => {
+      const signer = (type: 'certificate' | 'key'): Partial<Parameters<typeof judged>[1]> =>
+        type === 'key' ? withKey : {};
+      expect(await judged(keyBundle(), signer('certificate'))).to.equal(
+        'policy | certificate: the bundle is signed with a key, and no key was given',
+      );
+      expect(await judged(bundle, signer('key'))).to.equal(
+        'policy | key: the bundle is signed with a certificate, and a key was given',
+      );
+      const wrong = { signer: { type: 'key', spki: KEYS.leaf.spki } } as const;
+      expect(await judged(keyBundle(), wrong)).to.match(
+        /^artifact \| signature: the signature over the artifact does not hold \| entry: .* certificate or key /,
+      );
+      const neither = JSON.parse(encodeBundle(bundle)) as { verificationMaterial: Record<string, unknown> };
+      delete neither.verificationMaterial['certificate'];
+      expect(await judged(JSON.stringify(neither))).to.match(
+        /^artifact \| bundle: .* exactly one certificate, chain or key$/,
+      );
+    });
+
+    it('asks a key for a time and for an entry like a certificate', async () => {
+      expect(
+        await judged(keyBundle({ timestamps: [], entries: [] }), { ...withKey, trustedRoot: NO_LOGS }),
+      ).to.match(/^artifact \| time: nothing trusted says/);
+      const bare = keyBundle({ timestamps: [], entries: [] });
+      expect(await judged(bare, { ...withKey, trustedRoot: NO_LOGS, now: 1 })).to.equal('ok');
+      expect(await judged(keyBundle({ entries: [] }), withKey)).to.match(
+        /^artifact \| time: 0 trusted artifact logs/,
+      );
+    });
+
+    it('refuses keys that are too weak or of an unknown kind', async () => {
+      const rows: readonly [Uint8Array, RegExp][] = [
+        [KEYS.shortRsa.spki, /^artifact \| key: the RSA key that signed is too short$/],
+        [utf8('x'), /^artifact \| key: /],
+        [
+          generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey.export({
+            type: 'spki',
+            format: 'der',
+          }),
+          /^artifact \| key: the key names no|^artifact \| key: the key is on an unsupported curve/,
+        ],
+      ];
+      for (const [spki, sentence] of rows)
+        expect(await judged(keyBundle(), { signer: { type: 'key', spki } })).to.match(sentence);
+    });
+
+    it('verifies signatures of every kind of key, by file and by digest where that can be', async () => {
+      const sha384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey;
+      const keys: readonly [KeyObject, string | undefined][] = [
+        [KEYS.leaf.privateKey, 'sha256'],
+        [sha384, 'sha384'],
+        [sha384, 'sha256'],
+        [KEYS.p521.privateKey, 'sha512'],
+        [KEYS.rsa.privateKey, 'sha256'],
+        [KEYS.ed25519.privateKey, undefined],
+      ];
+      const { createPublicKey, sign } = await import('node:crypto');
+      const hashes = ['sha256', 'sha384', 'sha512'] as const;
+      const byDigest = artifactOfDigests(
+        new Map(hashes.map((hash) => [hash, platformCrypto.digest(hash, ARTIFACT)])),
+      );
+      for (const [key, hash] of keys) {
+        const made = sign(hash, ARTIFACT, key);
+        const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
+        const signed = (value: Uint8Array): Bundle =>
+          keyBundle({
+            content: { type: 'message', digest: undefined, signature: value },
+            entries: [],
+            timestamps: [timestampOf(value)],
+          });
+        const request = { signer: { type: 'key', spki }, trustedRoot: NO_LOGS } as const;
+        const broken = Uint8Array.from(made);
+        broken[broken.length - 1] = (broken.at(-1) ?? 0) ^ 1;
+        expect(await judged(signed(made), request)).to.equal('ok');
+        expect(await judged(signed(broken), request)).to.match(/^artifact \| signature: /);
+        const digested = await judged(signed(made), { ...request, artifact: byDigest });
+        if (hash === undefined)
+          expect(digested).to.equal(
+            'policy | signature: a signature of Ed25519 cannot be verified by a digest: the artifact itself is needed',
+          );
+        else expect(digested).to.equal('ok');
+        expect(await judged(signed(broken), { ...request, artifact: byDigest })).to.match(/ \| signature: /);
+      }
+    });
+
+    it('says of an artifact whose digest is not known by the hash that it cannot be compared', async () => {
+      const artifact = artifactOfDigests(new Map([['sha512', platformCrypto.digest('sha512', ARTIFACT)]]));
+      expect(await judged(bundle, { artifact })).to.match(
+        /^policy \| signature: the signature is over the sha256 digest of the artifact, which is not known \| artifact: /,
+      );
+      expect(await judged(bundle, { artifact: artifactOfBytes(other, platformCrypto) })).to.match(
+        /^artifact \| signature: .* \| artifact: the sha256 digest in the bundle is that of another artifact \| entry: /,
+      );
+      const { sha256: hash, digest, verify } = platformCrypto;
+      const browser = { sha256: hash, digest, verify };
+      const { trustOf } = await import('../../../verify/bundle/bundle-trust.ts');
+      const digests = artifactOfDigests(new Map([['sha256', platformCrypto.digest('sha256', ARTIFACT)]]));
+      expect(await judged(bundle, { artifact: digests, trust: trustOf(trustedRoot, browser) })).to.match(
+        /^policy \| signature: .* cannot be verified by a digest/,
+      );
+    });
+
+    it('takes nothing that a bundle brings for an anchor', async () => {
+      const old = (chain: readonly Uint8Array[]): Bundle => ({
+        ...bundle,
+        version: '0.2',
+        mediaType: 'application/vnd.dev.sigstore.bundle+json;version=0.2',
+        signer: { type: 'certificate', certificate: WORLD.certificate, chain },
+      });
+      expect(await judged(old([]))).to.equal('ok');
+      expect(await judged(old([WORLD.intermediate]))).to.equal('ok');
+      expect(await judged(old([WORLD.intermediate, WORLD.root]))).to.match(
+        /^artifact \| bundle: the chain of the bundle has a root in it/,
+      );
+      const elsewhere = bundleWorld({
+        root: (good) => ({ ...good, key: KEYS.p521, signer: KEYS.p521 }),
+        intermediate: (good) => ({ ...good, signer: KEYS.p521 }),
+      });
+      const [authority] = elsewhere.trustedRoot.certificateAuthorities;
+      if (authority === undefined) throw new Error('no CA');
+      const root = { ...trustedRoot, certificateAuthorities: [{ ...authority, chain: [elsewhere.root] }] };
+      expect(await judged(old([WORLD.intermediate]), { trustedRoot: root })).to.match(/^\w+ \| chain: /);
+    });
+
+    it('blames the trust where newer files may know the CA, the certificate log or its window', async () => {
+      const [authority] = trustedRoot.certificateAuthorities;
+      const [log] = trustedRoot.certificateLogs;
+      if (authority === undefined || log === undefined) throw new Error('no CA');
+      const rows: readonly [Partial<TrustedRoot>, RegExp][] = [
+        [
+          { certificateAuthorities: [{ ...authority, window: { start: 0, end: SIGNED_AT - 1 } }] },
+          /^trust \| chain: the CA .* is trusted .*, not at /,
+        ],
+        [
+          { certificateAuthorities: [{ ...authority, window: { start: SIGNED_AT } }] },
+          /^trust \| chain: the CA .* is trusted .*, not at /,
+        ],
+        [
+          { certificateLogs: [{ ...log, window: { start: 0, end: T0 } }] },
+          /^trust \| sct: the log .* is trusted .*, not at /,
+        ],
+        [{ certificateLogs: [] }, /^trust \| sct: the SCT is of a log that is not trusted/],
+      ];
+      for (const [change, sentence] of rows)
+        expect(await judged(bundle, { trustedRoot: { ...trustedRoot, ...change } })).to.match(sentence);
+    });
+
+    it('wants identity and issuer as whole texts, and both extensions of the issuer to agree', async () => {
+      const signer = (identity: string, issuer: string): object => ({
+        signer: { type: 'certificate', identity: { identity: exactly(identity), issuer: exactly(issuer) } },
+      });
+      expect(await judged(bundle, signer('alice@example.co', ISSUER))).to.match(/^policy \| identity: /);
+      expect(await judged(bundle, signer(IDENTITY, `${ISSUER}/`))).to.match(/^policy \| issuer: /);
+      const world = bundleWorld({
+        leaf: (good) => withExtensions(good, { issuer1: fulcio(1, utf8('https://other.example')) }),
+      });
+      expect(await judged(messageBundle({}, world))).to.equal(
+        'artifact | issuer: the certificate names two different OpenID issuers',
+      );
+    });
+
+    it('wants extensions by name, exactly', async () => {
+      const world = bundleWorld({
+        leaf: (good) =>
+          withExtensions(good, {
+            ref: fulcio(14, der.utf8String('refs/tags/v1')),
+            trigger: fulcio(2, utf8('push')),
+          }),
+      });
+      const ask = async (name: string, value: string): Promise<string> => {
+        const extension = fulcioExtensionOf(name);
+        if (extension === undefined) throw new Error('no such extension');
+        return judged(messageBundle({}, world), {
+          signer: {
+            type: 'certificate',
+            identity: { identity: exactly(IDENTITY), issuer: exactly(ISSUER) },
+            extensions: [{ extension, value }],
+          },
+        });
+      };
+      expect(await ask('source-repository-ref', 'refs/tags/v1')).to.equal('ok');
+      expect(await ask('GithubWorkflowTrigger', 'push')).to.equal('ok');
+      expect(await ask('1.14', 'refs/tags/v')).to.equal(
+        'policy | extension: the extension SourceRepositoryRef is "refs/tags/v1", wanted is "refs/tags/v"',
+      );
+      expect(await ask('build-trigger', 'push')).to.equal(
+        'policy | extension: the extension BuildTrigger is not there, wanted is "push"',
+      );
+      expect((await verified(messageBundle({}, world))).extensions).to.include({
+        SourceRepositoryRef: 'refs/tags/v1',
+      });
+    });
+
+    it('checks the deny list and the proof that the certificate is in its log', async () => {
+      const list = { expires: END, rules: [{ reason: 'stolen', identity: IDENTITY }] };
+      expect(await judged(bundle, { deny: { list, now: T0 } })).to.match(/^policy \| deny: rule 1 .*stolen$/);
+      expect(await judged(bundle, { proof: WORLD.proof })).to.equal('ok');
+      expect(await judged(bundle, { requireInclusion: true })).to.match(
+        /^policy \| inclusion: a proof .* is required/,
+      );
+      expect(await judged(bundle, { proof: utf8('x') })).to.match(/^artifact \| inclusion: /);
+      const expired = { ...list, expires: T0 - 1 };
+      const error = await judged(bundle, { deny: { list: expired, now: T0 } }).catch(
+        (found: unknown) => found,
+      );
+      expect(error).to.include({ code: 'BAD_DENY_LIST' });
+    });
+  });
+
+  describe('attestations', () => {
+    it('asks for the payload type, the statement type and the subject', async () => {
+      const payload = Buffer.from(JSON.stringify(statementOf()));
+      expect(
+        await judged(attestationBundle(payload, { entries: [] }, 'text/plain'), { trustedRoot: NO_LOGS }),
+      ).to.match(/^artifact \| artifact: the envelope holds "text\/plain", not an in-toto statement/);
+      const rows: readonly [Record<string, unknown>, RegExp][] = [
+        [statementOf({ _type: 'https://example.com/Statement' }), /the statement is of no type of in-toto/],
+        [statementOf({ subject: [] }), /the statement names no subject/],
+        [
+          statementOf({ subject: [{ name: 'x', digest: { sha256: 'ab'.repeat(32) } }] }),
+          /the artifact is no subject of the statement/,
+        ],
+      ];
+      for (const [statement, sentence] of rows)
+        expect(await judged(attestationBundle(statement))).to.match(
+          new RegExp(`^artifact \\| artifact: ${sentence.source}`),
+        );
+      expect(await judged(attestationBundle(Buffer.from('{"a":1,"a":2}')))).to.match(
+        /^artifact \| artifact: .* twice/,
+      );
+    });
+
+    it('takes any subject, by any of the known hashes, all of which must agree', async () => {
+      const hex = (hash: 'sha256' | 'sha384' | 'sha512', data = ARTIFACT): string =>
+        createHash(hash).update(data).digest('hex');
+      const about = (...digests: readonly Record<string, string>[]): Bundle =>
+        attestationBundle(statementOf({ subject: digests.map((digest, i) => ({ name: `s${i}`, digest })) }));
+      const strange = { sha256: 'ab'.repeat(32) };
+      expect(await judged(about(strange, strange, { sha256: hex('sha256') }))).to.equal('ok');
+      expect(await judged(about({ sha512: hex('sha512') }))).to.equal('ok');
+      expect(await judged(about({ sha384: hex('sha384').toUpperCase(), gitCommit: 'x' }))).to.equal('ok');
+      expect(await judged(about({ sha256: hex('sha256'), sha512: hex('sha512', other) }))).to.match(
+        /no subject of/,
+      );
+      expect(await judged(about({ gitCommit: 'x' }))).to.match(
+        /^policy \| artifact: no subject .* by a hash by which/,
+      );
+      const artifact = artifactOfDigests(new Map([['sha256', platformCrypto.digest('sha256', ARTIFACT)]]));
+      expect(await judged(about({ sha512: hex('sha512') }), { artifact })).to.match(
+        /^policy \| artifact: no subject/,
+      );
+    });
+
+    it('asks for the predicate type and the predicate', async () => {
+      const predicate = (isGood: boolean): Partial<Parameters<typeof judged>[1]> => ({
+        predicate: {
+          description: 'of three steps',
+          accepts: ({ predicate: found }) => isGood && JSON.stringify(found).includes('"steps":3'),
+        },
+      });
+      const type = { predicateType: 'https://example.com/predicate/v1' };
+      const attestation = attestationBundle();
+      expect(await judged(attestation, { ...type, ...predicate(true) })).to.equal('ok');
+      expect(await judged(attestation, { predicateType: 'https://example.com/predicate' })).to.match(
+        /^policy \| predicate-type: /,
+      );
+      expect(await judged(attestation, predicate(false))).to.equal(
+        'policy | predicate: the predicate is not as demanded: of three steps',
+      );
+      for (const asked of [type, predicate(true)])
+        expect(await judged(bundle, asked)).to.match(
+          /: the bundle holds no statement, and one was asked for$/,
+        );
+    });
+
+    it('shows the statement only where everything is right', async () => {
+      const good = await verified(attestationBundle());
+      expect(good.statement).to.deep.equal({
+        predicateType: 'https://example.com/predicate/v1',
+        predicate: { builder: { id: 'https://builder.example' }, steps: 3 },
+      });
+      const bad = await verified(attestationBundle(), { thresholds: { timestamps: 2 } });
+      expect(bad.statement).to.equal(undefined);
+    });
+  });
+
+  it('answers every bundle that cannot be read with a verdict, and says what was not judged', async () => {
+    for (const text of ['', '{}', '[]', 'null', '"x"', '{"mediaType":1}', '\u0000'])
+      expect(await judged(text)).to.match(/^artifact \| bundle: /);
+    const { skipped } = await verified('{}', { requireInclusion: true, predicateType: 'x' });
+    expect(skipped.map(({ name, needs }) => `${name} ${needs}`)).to.include.members([
+      'signature bundle',
+      'chain bundle',
+      'identity bundle',
+      'inclusion bundle',
+      'predicate-type bundle',
+    ]);
+    expect(skipped.map(({ name }) => name)).not.to.include('deny');
+  });
+
+  it('refuses to judge by CAs that cannot be read', async () => {
+    const root = { ...trustedRoot, certificateAuthorities: [] };
+    const error = await judged(bundle, { trustedRoot: root }).catch((found: unknown) => found);
+    expect(error).to.include({ code: 'BAD_TRUST' });
+    expect(await judged(keyBundle(), { ...withKey, trustedRoot: root })).to.equal('ok');
+    expect(rekor1().host).to.equal('rekor.example');
+  });
+});
