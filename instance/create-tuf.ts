@@ -60,16 +60,19 @@ export async function createTuf(
   const contents = await instanceTargets(paths, urls, clock());
   const [offline, onlineKey] = [await generateKey('p256'), await generateKey('p256')];
   const rootKeyFile = rootKey === 'keep' ? paths.tufRootKey : resolve(rootKey.file);
-  const isNew = (await readRepository(paths.tuf)) === undefined;
-  if (isNew) {
+  const written = { rootKey: false };
+  // Two at once would write their keys over one another's, and one of them has the repository.
+  const keepKeys = async (): Promise<void> => {
     await writeRootKeyFile(rootKeyFile, offline, rootPassphrase, '--tuf-root-key-out');
+    written.rootKey = true;
     await writeOnlineKey(paths, writeKeyPem(onlineKey, passphrase));
-  }
+  };
   try {
     const repository = await createRepository(paths.tuf, {
       rootKey: offline,
       onlineKey,
       contents,
+      keepKeys,
       now: clock(),
     });
     return { rootKeyFile, root: rootSummary(repository) };
@@ -85,7 +88,7 @@ export async function createTuf(
         },
       );
     // A key of a repository that never was is only good for confusion.
-    if (isNew && left === 'nothing') await rm(rootKeyFile, { force: true });
+    if (written.rootKey && left === 'nothing') await rm(rootKeyFile, { force: true });
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 /** `mayfly init`: a CA, a log and a configuration for production. */
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { adoptAuthority } from '../../ca/adopt.ts';
 import { CeremonyError } from '../../ca/ceremony-error.ts';
 import { adoptConfig, type AdoptedConfig } from '../../config/edit/adopted-config.ts';
@@ -22,6 +22,7 @@ import { initFacts, initReport, type ReportContext } from './init-report.ts';
 import { readLimited, readSecret } from '../program/input-file.ts';
 import { checkOrigin, originWarnings } from './log-origin.ts';
 import { parseChoice } from '../program/options.ts';
+import { isInside } from '../program/output-directory.ts';
 import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
 
 interface InitOptions {
@@ -195,7 +196,7 @@ function checkCombination(options: InitOptions): void {
 }
 
 function checkOutside({ data }: InitOptions, file: string | undefined, option: string): void {
-  if (file !== undefined && !relative(resolve(data), resolve(file)).startsWith('..'))
+  if (file !== undefined && isInside(resolve(data), resolve(file)))
     throw usage(
       `${option} lies inside the data directory`,
       'Name a file elsewhere, or use --keep-root-key if the root key is to stay on the server.',

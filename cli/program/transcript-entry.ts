@@ -15,9 +15,12 @@ import { readWhole } from '../../storage/read-whole.ts';
 import { quoted } from '../../storage/quoted-path.ts';
 import { entriesOf, LIST_NAMES } from '../../trust/entries.ts';
 import { readTrust } from '../../trust/ledger.ts';
+import { encodeMetadata } from '../../trust/tuf/metadata.ts';
+import { readRepository } from '../../trust/tuf/repository.ts';
+import { OFFLINE_ROLES } from '../../trust/tuf/roles.ts';
 
-/** Options that name files of which the fingerprint is public: requests and certificates, never keys or passphrases. */
-const PUBLIC_FILES = ['csr', 'stage', 'install', 'out', 'root', 'caChain'] as const;
+/** Options that name files of which the fingerprint is public: requests, certificates, public keys and staged changes, never keys or passphrases. */
+const PUBLIC_FILES = ['csr', 'stage', 'install', 'out', 'root', 'caChain', 'on', 'addKey'] as const;
 
 const LIMIT = 8 * 1024 * 1024;
 
@@ -79,7 +82,7 @@ export class TranscriptEntry {
   }
 
   async #fileLines(): Promise<readonly string[]> {
-    const named = PUBLIC_FILES.map((option) => this.#options[option]);
+    const named = PUBLIC_FILES.flatMap((option) => this.#options[option]);
     const files = [...named, ...this.#args].filter((file): file is string => typeof file === 'string');
     const lines: string[] = [];
     for (const file of new Set(files)) {
@@ -107,7 +110,7 @@ function certificateLines(bytes: Buffer): readonly string[] {
   }
 }
 
-/** All that verifiers of the directory are to trust. */
+/** All that verifiers of the directory are to trust, and the TUF metadata by which they get it. */
 async function stateLines(
   when: 'before' | 'after',
   { data }: Readonly<Record<string, unknown>>,
@@ -115,14 +118,31 @@ async function stateLines(
   if (typeof data !== 'string') return [];
   const title = when.padEnd(10);
   try {
-    const { root } = await readTrust(dataPaths(resolve(data)));
-    return entriesOf(root).map(({ list, name, id, window }) => {
+    const paths = dataPaths(resolve(data));
+    const { root } = await readTrust(paths);
+    const lines = entriesOf(root).map(({ list, name, id, window }) => {
       const until = window.end === undefined ? '' : ` until ${rfc3339(window.end)}`;
       return `${title}${LIST_NAMES[list]} ${name} ${id}, trusted from ${rfc3339(window.start)}${until}`;
     });
+    return [...lines, ...(await tufLines(paths.tuf)).map((line) => `${title}${line}`)];
   } catch (error) {
     if (!(error instanceof MayflyError)) throw error;
     return [`${title}no data directory that can be read`];
+  }
+}
+
+/** The parts that people sign. */
+async function tufLines(directory: string): Promise<readonly string[]> {
+  try {
+    const repository = await readRepository(directory);
+    if (repository === undefined) return [];
+    return OFFLINE_ROLES.map((role) => {
+      const metadata = repository[role];
+      return `TUF ${role} version ${metadata.signed.version} SHA-256 ${sha256(encodeMetadata(metadata))}`;
+    });
+  } catch (error) {
+    if (!(error instanceof MayflyError)) throw error;
+    return ['a TUF repository that cannot be read'];
   }
 }
 

@@ -14,9 +14,8 @@ import { removeScratch, scratchDirectory, withRenames } from '../trust/tuf/suppo
 describe('instance/create-tuf', () => {
   afterEach(removeScratch);
 
-  it('leaves the root key of every repository that counts, wherever the disk fails, and of no other', async () => {
-    const scratch = scratchDirectory();
-    const { paths } = await createInstance({
+  const instanceIn = (scratch: string): ReturnType<typeof createInstance> =>
+    createInstance({
       data: join(scratch, 'data'),
       mode: 'production',
       authority: { organization: 'T', commonName: 'T', keyType: 'p256', rootKey: 'keep' },
@@ -25,6 +24,40 @@ describe('instance/create-tuf', () => {
       configText: '',
       clock: Date.now,
     });
+
+  it('makes one repository where several make one at once, and keeps its keys and no others', async () => {
+    const scratch = scratchDirectory();
+    const { paths } = await instanceIn(scratch);
+    rmSync(paths.tuf, { recursive: true, force: true });
+    rmSync(paths.tufOnlineKey, { force: true });
+    const files = ['a.pem', 'b.pem', 'c.pem'].map((name) => join(scratch, name));
+    const made = await Promise.allSettled(
+      files.map((file) =>
+        createTuf(
+          paths,
+          { rootKey: { file }, urls: { publicUrl: 'https://ca.example.org' } },
+          { clock: Date.now },
+        ),
+      ),
+    );
+    expect(made.filter(({ status }) => status === 'fulfilled')).to.have.length(1);
+    for (const one of made)
+      if (one.status === 'rejected') expect(String(one.reason)).to.match(/holds a TUF repository already/);
+    const { signed } = (await readRepository(paths.tuf))?.root ?? {};
+    if (signed === undefined) throw new Error('there is no repository');
+    const isKeyOf = async (role: 'root' | 'timestamp', file: string): Promise<boolean> => {
+      const { publicKey } = await loadKeyFile(await readFile(file));
+      return keysOf(signed)[role].keys.some((key) => isKey(key, publicKey));
+    };
+    expect(await isKeyOf('timestamp', paths.tufOnlineKey)).to.equal(true);
+    const left = files.filter((file) => existsSync(file));
+    expect(left).to.have.length(1);
+    expect(await isKeyOf('root', left[0] ?? '')).to.equal(true);
+  });
+
+  it('leaves the root key of every repository that counts, wherever the disk fails, and of no other', async () => {
+    const scratch = scratchDirectory();
+    const { paths } = await instanceIn(scratch);
     const file = join(scratch, 'tuf-root.key.pem');
     const making = (): Promise<CreatedTuf> =>
       createTuf(

@@ -17,15 +17,17 @@ export interface NewRepository {
   /** Signs snapshot and timestamp. */
   readonly onlineKey: KeyObject;
   readonly contents: TargetContents;
+  /** Writes the keys to where they are kept. Called when it is certain that there is no repository and that nobody else makes one, before anything of it is written. */
+  readonly keepKeys?: (() => Promise<void>) | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
-/** Makes a repository in `directory`. Rejects with {@link TufError} `TUF_EXISTS` when there is one, and with FileFault. A crash leaves
+/** Makes a repository in `directory`. Rejects with {@link TufError} `TUF_EXISTS` when there is one, with FileFault, and with what `keepKeys` rejects with. A crash leaves
  * none: what it left is written over by the next try, as its root never counted. */
 export async function createRepository(
   directory: string,
-  { rootKey, onlineKey, contents, now }: NewRepository,
+  { rootKey, onlineKey, contents, keepKeys, now }: NewRepository,
 ): Promise<Repository> {
   const [rootSigner, onlineSigner] = [localSigner(rootKey), localSigner(onlineKey)];
   const offline = { keys: [tufKey(rootSigner.publicKey)], threshold: 1 };
@@ -40,7 +42,8 @@ export async function createRepository(
   );
   return whileLocked(directory, async () => {
     await requireNone(directory);
-    await publish(directory, { root, targets, targetFiles, ...signed });
+    await keepKeys?.();
+    await publish(directory, { roots: [root], targets, targetFiles, ...signed });
     const made = await readRepository(directory);
     if (made === undefined) throw new TypeError('the repository that was made is not there');
     return made;

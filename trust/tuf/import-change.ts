@@ -30,18 +30,27 @@ export interface Imported {
  * fault: the second time nothing happens. Only what was signed is published: what else stands in the file is left out. Rejects with {@link TufError} `TUF_REFUSED` for what must
  * not be published, or could not be read afterwards, and nothing is changed.
  */
-export async function importChange(
+export const importChange = (
   directory: string,
   change: StagedChange,
+  signers: readonly Signer[],
+  now: number,
+): Promise<Imported> => importChanges(directory, [change], signers, now);
+
+/** The same for several that follow one another: only what the last of them leads to is signed by `signers`, and has to count at `now`. */
+export function importChanges(
+  directory: string,
+  changes: readonly StagedChange[],
   signers: readonly Signer[],
   now: number,
 ): Promise<Imported> {
   return whileLocked(directory, async () => {
     const repository = await requireRepository(directory);
-    const root = nextRoot(repository, change.root, now);
-    const targets = nextTargets(repository, root, change.targets, now);
+    const { roots, root, targets, files } = followed(repository, changes, now);
     const isNew = root !== repository.root || targets !== repository.targets;
     if (!isNew) return { repository, replaced: repository, isNew };
+    if (root !== repository.root) requireEnd('root', root, now);
+    if (targets !== repository.targets) requireEnd('targets', targets, now);
     const signer = signers.find(({ publicKey }) => isOnlineKey(root, publicKey));
     if (signer === undefined) throw noOnlineKey();
     const before = hasOtherOnlineKeys(repository.root.signed, root.signed) ? undefined : repository;
@@ -49,11 +58,38 @@ export async function importChange(
     const work = { root, targets, before, takenSnapshots };
     const due = dueAt(now, work) === 'nothing' ? 'timestamp' : dueAt(now, work);
     const signed = await signOnline(work, due, signer, now);
-    const targetFiles = targets === repository.targets ? targetBytes(repository) : filesOf(change);
+    const targetFiles = files ?? targetBytes(repository);
     requirePublishable(directory, { root, targets, ...signed }, targetFiles);
-    await publish(directory, { root, targets, targetFiles, ...signed });
+    await publish(directory, { roots, targets, targetFiles, ...signed });
     return { repository: await requireRepository(directory), replaced: repository, isNew };
   });
+}
+
+/** Where changes lead. */
+interface Followed {
+  /** Beginning with the one in force, each followed by the next. */
+  readonly roots: readonly MetadataOf<'root'>[];
+  readonly root: MetadataOf<'root'>;
+  readonly targets: MetadataOf<'targets'>;
+  /** Undefined where the targets stay. */
+  readonly files: ReadonlyMap<string, Uint8Array> | undefined;
+}
+
+function followed(repository: Repository, changes: readonly StagedChange[], now: number): Followed {
+  const { root, targets } = repository;
+  return changes.reduce<Followed>(
+    (at, change) => {
+      const nextRootOf = nextRoot(at.root, change.root);
+      const nextTargetsOf = nextTargets(at.targets, nextRootOf, change.targets, now);
+      return {
+        roots: nextRootOf === at.root ? at.roots : [...at.roots, nextRootOf],
+        root: nextRootOf,
+        targets: nextTargetsOf,
+        files: nextTargetsOf === at.targets ? at.files : filesOf(change),
+      };
+    },
+    { roots: [root], root, targets, files: undefined },
+  );
 }
 
 const filesOf = ({ files }: StagedChange): ReadonlyMap<string, Uint8Array> =>
@@ -77,12 +113,7 @@ export async function requireRepository(directory: string): Promise<Repository> 
   });
 }
 
-function nextRoot(
-  repository: Repository,
-  root: MetadataOf<'root'> | undefined,
-  now: number,
-): MetadataOf<'root'> {
-  const old = repository.root;
+function nextRoot(old: MetadataOf<'root'>, root: MetadataOf<'root'> | undefined): MetadataOf<'root'> {
   if (root === undefined || saysTheSame(root, old)) return old;
   const [version, last] = [root.signed.version, old.signed.version];
   if (version !== last + 1)
@@ -91,7 +122,6 @@ function nextRoot(
       'Stage the change again: a root has the next version.',
     );
   requireSigned('root', root, [old, root]);
-  requireEnd('root', root, now);
   return onlySigned('root', root, [old.signed, root.signed]);
 }
 
@@ -99,12 +129,11 @@ function nextRoot(
 const CLOCK_TOLERANCE = 86_400_000;
 
 function nextTargets(
-  repository: Repository,
+  old: MetadataOf<'targets'>,
   root: MetadataOf<'root'>,
   targets: MetadataOf<'targets'> | undefined,
   now: number,
 ): MetadataOf<'targets'> {
-  const old = repository.targets;
   if (targets === undefined || saysTheSame(targets, old)) {
     if (isSigned(root.signed, 'targets', old)) return old;
     throw refused(
@@ -124,7 +153,6 @@ function nextTargets(
       'Set the clock of the machine on which it is staged right, and stage the change again: only a higher version could follow that one.',
     );
   requireSigned('targets', targets, [root]);
-  requireEnd('targets', targets, now);
   return onlySigned('targets', targets, [root.signed]);
 }
 
@@ -154,5 +182,5 @@ const refused = (why: string, hint: string, cause?: unknown): TufError =>
 const noOnlineKey = (): TufError =>
   refused(
     'this data directory has no key that its root names for snapshot and timestamp',
-    'Import it where it was staged, or restore keys/tuf-online.key.pem, or tuf-online.next.key.pem, from a backup.',
+    'Import it where it was staged, or restore keys/tuf-online.key.pem, or tuf-online.next.key.pem, from a backup. Where the key is lost, stage another one on this change: `mayfly trust tuf stage --on FILE --new-online-key`, and import both files at once.',
   );

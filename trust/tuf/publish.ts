@@ -11,7 +11,8 @@ import { TufError } from './tuf-error.ts';
 
 /** What is published. What is there already may be left out. */
 export interface Publication {
-  readonly root?: MetadataOf<'root'> | undefined;
+  /** Each followed by the next; the last is in force then. */
+  readonly roots?: readonly MetadataOf<'root'>[] | undefined;
   readonly targets: MetadataOf<'targets'>;
   /** Name → bytes of targets; those of before may be left out. */
   readonly targetFiles?: ReadonlyMap<string, Uint8Array> | undefined;
@@ -53,7 +54,13 @@ export async function whileLocked<T>(directory: string, work: () => Promise<T>):
  * that `readRepository` leaves out unless the old metadata is right under it too. Rejects with FileFault.
  */
 export async function publish(directory: string, publication: Publication): Promise<void> {
-  const { root, targets, targetFiles = new Map<string, Uint8Array>(), snapshot, timestamp } = publication;
+  const {
+    roots = [],
+    targets,
+    targetFiles = new Map<string, Uint8Array>(),
+    snapshot,
+    timestamp,
+  } = publication;
   await makeDirectory(join(directory, 'targets'), directory);
   await shareOwner(join(directory, 'targets'), directory);
   await removeTemporary(directory);
@@ -65,9 +72,10 @@ export async function publish(directory: string, publication: Publication): Prom
     }
   await put(directory, `${targets.signed.version}.targets.json`, encodeMetadata(targets));
   await put(directory, `${snapshot.signed.version}.snapshot.json`, encodeMetadata(snapshot));
-  if (root !== undefined) await put(directory, `${root.signed.version}.root.json`, encodeMetadata(root));
+  for (const root of roots) await put(directory, `${root.signed.version}.root.json`, encodeMetadata(root));
   await put(directory, 'timestamp.json', encodeMetadata(timestamp));
   // From here on only for people, and for mirrors that copy the directory.
+  const root = roots.at(-1);
   if (root !== undefined) await put(directory, 'root.json', encodeMetadata(root));
   for (const { path } of Object.values(targets.signed.targets)) {
     const bytes = targetFiles.get(path);

@@ -3,7 +3,7 @@ import type { Key } from '@tufjs/models';
 import { differencesFrom, type TargetContents } from './target-contents.ts';
 import { keysOf, newRoot, newTargets, nextVersion, type KeysOfRoles, type RoleKeys } from './new-metadata.ts';
 import { targetBytes, type Repository } from './repository.ts';
-import type { StagedChange } from './staged-change.ts';
+import { rootOf, signaturesMissing, type StagedChange } from './staged-change.ts';
 import { TufError } from './tuf-error.ts';
 import { tufKey } from './tuf-key.ts';
 
@@ -29,22 +29,29 @@ export interface ChangeRequest {
 
 /** The change from `repository` that `request` asks for; undefined when nothing would change. Throws {@link TufError} `TUF_REFUSED` for keys that
  * cannot be as asked. */
-export function stageChange(
+export const stageChange = (
   repository: Repository,
   request: ChangeRequest,
   now: number,
+): StagedChange | undefined => stageChangeOn(stateOf(repository), request, now);
+
+/** The same on something that need not be in force here: what another change leads to. */
+export function stageChangeOn(
+  before: StagedChange['before'],
+  request: ChangeRequest,
+  now: number,
 ): StagedChange | undefined {
-  const old = keysOf(repository.root.signed);
+  const { root, targets } = before;
+  const old = keysOf(root.signed);
   const keys = editedKeys(old, request);
   const isRootNew = request.renew || !isSame(old, keys);
   const isOtherSigner = !isSameRole(old.targets, keys.targets);
-  const differs = differencesFrom(repository.targets.signed, request.contents).size > 0;
+  const differs = differencesFrom(targets.signed, request.contents).size > 0;
   const isTargetsNew = request.renew || differs || isOtherSigner;
   if (!isRootNew && !isTargetsNew) return undefined;
   const files = new Map([...request.contents].map(([name, { text }]) => [name, text]));
-  const { root, targets } = repository;
   return {
-    before: stateOf(repository),
+    before,
     root: isRootNew ? newRoot(root.signed.version + 1, keys, now) : undefined,
     targets: isTargetsNew
       ? newTargets(nextVersion(targets.signed.version, now), request.contents, now)
@@ -59,6 +66,20 @@ export const stateOf = (repository: Repository): StagedChange['before'] => ({
   targets: repository.targets,
   files: textsOf(repository),
 });
+
+/** What is in force when `change` is, which all have signed. Throws {@link TufError} `TUF_REFUSED` where signatures are missing. */
+export function stateAfter(change: StagedChange): StagedChange['before'] {
+  if (signaturesMissing(change).length > 0)
+    throw new TufError('TUF_REFUSED', 'nothing can be staged on a change that lacks signatures', {
+      hint: 'Have it signed first: `mayfly trust tuf sign FILE` says by whom.',
+    });
+  const { before, targets, files } = change;
+  return {
+    root: rootOf(change),
+    targets: targets ?? before.targets,
+    files: targets === undefined ? before.files : files,
+  };
+}
 
 const textsOf = (repository: Repository): ReadonlyMap<string, string> =>
   new Map([...targetBytes(repository)].map(([name, bytes]) => [name, Buffer.from(bytes).toString()]));

@@ -158,6 +158,23 @@ export function mergeSignatures([first, ...others]: readonly StagedChange[]): St
   );
 }
 
+/** Changes that follow one another, in the order in which the first copy of each stands in `files`. */
+export function chainOfChanges(files: readonly StagedChange[]): readonly StagedChange[] {
+  const groups: StagedChange[][] = [];
+  for (const file of files) {
+    const group = groups.find(([first]) => first !== undefined && isCopy(first, file));
+    if (group === undefined) groups.push([file]);
+    else group.push(file);
+  }
+  return groups.map(mergeSignatures);
+}
+
+const isCopy = (a: StagedChange, b: StagedChange): boolean =>
+  (['root', 'targets'] as const).every((role) => {
+    const [one, other] = [a[role], b[role]];
+    return one === undefined || other === undefined ? one === other : saysTheSame(one, other);
+  });
+
 /** Of two signatures of one key the right one is kept: a damaged copy takes nothing from the others. */
 function merge<M extends AnyMetadata>(
   one: M | undefined,

@@ -205,7 +205,7 @@ export class TufUpkeep {
       const now = this.#signingClock.now(current, this.#wanted?.openRootKey !== undefined);
       const signed = await signOnline(work, due, await this.#onlineKey(current), now);
       // With the root: what was interrupted after the timestamp has left the `root.json` of before.
-      await publish(directory, { root: current.root, targets: current.targets, ...signed });
+      await publish(directory, { roots: [current.root], targets: current.targets, ...signed });
       this.#signatures++;
       this.#mustSign = false;
     });

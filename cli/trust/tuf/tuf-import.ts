@@ -7,10 +7,10 @@ import type { Signer } from '../../../signers/signer.ts';
 import { replaceDurably, shareOwner, syncDirectory, writeDurably } from '../../../storage/durable-file.ts';
 import { isMissing } from '../../../storage/read-whole.ts';
 import { describeChange } from '../../../trust/tuf/change-text.ts';
-import { importChange } from '../../../trust/tuf/import-change.ts';
+import { importChanges } from '../../../trust/tuf/import-change.ts';
 import { isOnlineKey } from '../../../trust/tuf/online-metadata.ts';
 import { stateOf } from '../../../trust/tuf/stage-change.ts';
-import { mergeSignatures, rootOf, type StagedChange } from '../../../trust/tuf/staged-change.ts';
+import { chainOfChanges, rootOf, type StagedChange } from '../../../trust/tuf/staged-change.ts';
 import type { Repository } from '../../../trust/tuf/repository.ts';
 import type { Speaker } from '../../program/command.ts';
 import { readSecret } from '../../program/input-file.ts';
@@ -22,49 +22,60 @@ interface TufImportOptions extends TufDirectoryOptions {
   readonly passphraseFile?: string;
 }
 
-/** Publishes a change that was signed; several files are copies of one, signed by several. Rejects with the typed error of what does not fit, and then
+/** Publishes a change that was signed. Several files are copies of one, signed by several, or changes that follow one another. Rejects with the typed error of what does not fit, and then
  * nothing is published. */
 export async function importTuf(
   options: TufImportOptions,
   speak: Speaker,
   files: readonly string[],
 ): Promise<undefined> {
-  const change = mergeSignatures(await Promise.all(files.map(readStaged)));
+  const changes = chainOfChanges(await Promise.all(files.map(readStaged)));
+  const last = changes.at(-1);
+  if (last === undefined) throw new TypeError('there is no file');
   const { directory, urls } = await openTufDirectory(options, speak);
   const { paths } = directory;
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
-  const keys = await openTufOnlineKeys(paths, rootOf(change), passphrase);
+  const keys = await openTufOnlineKeys(paths, rootOf(last), passphrase);
   const signers = keys.opened.map(({ signer }) => signer);
-  const { repository, replaced, isNew } = await importChange(paths.tuf, change, signers, Date.now());
+  const { repository, replaced, isNew } = await importChanges(paths.tuf, changes, signers, Date.now());
   const movedKey = await moveOnlineKey(paths, keys.opened, repository);
   // Not from what the file says was in force: that may be older, or somebody's invention.
-  const changes = isNew ? describeChange(publishedFrom(replaced, repository, change), Date.now()) : [];
+  const published = isNew ? describeChange(publishedFrom(replaced, repository), Date.now()) : [];
   const root = rootOfRepository(repository);
   const lines = [
-    ...(isNew ? ['Published:', ...changes] : ['All of it is published already; nothing was changed.']),
+    ...(isNew ? ['Published:', ...published] : ['All of it is published already; nothing was changed.']),
     ...keys.unopened.flatMap(({ file, error }) =>
       movedKey && file === paths.tufOnlineKey
         ? []
         : [`Not in use: ${file} cannot be opened: ${messageOf(error)}.`],
     ),
-    ...(movedKey ? [`Online key: ${paths.tufOnlineKey} is the new one.`] : []),
+    ...(movedKey
+      ? [
+          `Online key: ${paths.tufOnlineKey} is the new one.`,
+          'Make a backup of the directory now: no other has this key, and without it the change cannot be imported again.',
+        ]
+      : []),
     ...(isNew
       ? [
           'Keep the file with the backups: a directory that is restored from an older one gets it again by this command.',
         ]
       : []),
-    ...(change.root === undefined ? [] : beginLines(urls.publicUrl, root)),
+    ...(changes.every((change) => change.root === undefined) ? [] : beginLines(urls.publicUrl, root)),
   ];
-  speak.answer({ published: isNew, changes, root, versions: versionsOf(repository) }, lines.join('\n'));
+  speak.answer(
+    { published: isNew, changes: published, root, versions: versionsOf(repository) },
+    lines.join('\n'),
+  );
   return undefined;
 }
 
-/** The part of `change` that was not in force already, from what was. */
-const publishedFrom = (replaced: Repository, repository: Repository, change: StagedChange): StagedChange => ({
+/** What became of what was in force. */
+const publishedFrom = (replaced: Repository, repository: Repository): StagedChange => ({
   before: stateOf(replaced),
-  root: repository.root.signed.version === replaced.root.signed.version ? undefined : change.root,
-  targets: repository.targets.signed.version === replaced.targets.signed.version ? undefined : change.targets,
-  files: change.files,
+  root: repository.root.signed.version === replaced.root.signed.version ? undefined : repository.root,
+  targets:
+    repository.targets.signed.version === replaced.targets.signed.version ? undefined : repository.targets,
+  files: stateOf(repository).files,
 });
 
 const versionsOf = ({

@@ -1,7 +1,8 @@
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { createTuf } from '../../../instance/create-tuf.ts';
 import { quotedPath } from '../../../storage/quoted-path.ts';
 import { CommandError, type Speaker } from '../../program/command.ts';
+import { isInside } from '../../program/output-directory.ts';
 import { readSecret } from '../../program/input-file.ts';
 import { beginLines, openTufDirectory, type TufDirectoryOptions } from './tuf-directory.ts';
 
@@ -48,7 +49,7 @@ function rootKeyPlace({ data, tufRootKeyOut, keepRootKey }: TufInitOptions): { f
       },
     );
   if (tufRootKeyOut === undefined) return 'keep';
-  if (!relative(resolve(data), resolve(tufRootKeyOut)).startsWith('..'))
+  if (isInside(resolve(data), resolve(tufRootKeyOut)))
     throw new CommandError('USAGE', '--tuf-root-key-out lies inside the data directory', {
       hint: `Name a file outside of ${quotedPath(data)}, or use --keep-root-key.`,
     });

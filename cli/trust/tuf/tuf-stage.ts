@@ -1,16 +1,26 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { systemFault } from '../../../instance/data-directory-error.ts';
 import type { DataPaths } from '../../../instance/data-paths.ts';
 import { openKey } from '../../../instance/open-key.ts';
+import { openTufOnlineKeys } from '../../../instance/tuf-online-keys.ts';
+import { rfc3339 } from '../../../core/clock.ts';
+import { utf8 } from '../../../core/bytes.ts';
+import { isOnlineKey } from '../../../trust/tuf/online-metadata.ts';
+import type { Repository } from '../../../trust/tuf/repository.ts';
 import { writeKeyPem } from '../../../signers/key-file.ts';
 import { generateKey } from '../../../signers/key-types.ts';
-import { shareOwner, syncDirectory, writeNew } from '../../../storage/durable-file.ts';
+import { replaceDurably, shareOwner, syncDirectory, writeNew } from '../../../storage/durable-file.ts';
 import { quotedPath } from '../../../storage/quoted-path.ts';
 import { isMissing } from '../../../storage/read-whole.ts';
 import { describeChange } from '../../../trust/tuf/change-text.ts';
-import { stageChange, type KeyEdits } from '../../../trust/tuf/stage-change.ts';
-import { encodeStagedChange, parseStagedChange } from '../../../trust/tuf/staged-change.ts';
+import { stageChangeOn, stateAfter, stateOf, type KeyEdits } from '../../../trust/tuf/stage-change.ts';
+import {
+  encodeStagedChange,
+  mergeSignatures,
+  parseStagedChange,
+  type StagedChange,
+} from '../../../trust/tuf/staged-change.ts';
 import { tufKeyOfPem } from '../../../trust/tuf/tuf-key.ts';
 import { writeOutput } from '../../ca/ca-output.ts';
 import { CommandError, type Speaker } from '../../program/command.ts';
@@ -18,6 +28,7 @@ import { readLimited, readSecret } from '../../program/input-file.ts';
 import { invocation } from '../../program/invocation.ts';
 import { parseInteger } from '../../program/options.ts';
 import { signerLines } from './signer-lines.ts';
+import { readStaged } from './tuf-sign.ts';
 import { openTufDirectory, repositoryOf, wantedTargets, type TufDirectoryOptions } from './tuf-directory.ts';
 
 /** Options of `mayfly trust tuf stage`. A value such as `root:FILE` is for one role; without a role it is for root and targets. */
@@ -28,6 +39,8 @@ interface TufStageOptions extends TufDirectoryOptions {
   readonly removeKey?: readonly string[];
   readonly threshold?: readonly string[];
   readonly newOnlineKey?: boolean;
+  readonly replaceWaiting?: boolean;
+  readonly on?: readonly string[];
   readonly passphraseFile?: string;
 }
 
@@ -37,10 +50,11 @@ export async function stageTuf(options: TufStageOptions, speak: Speaker): Promis
   const repository = await repositoryOf(opened);
   const contents = await wantedTargets(opened);
   const { paths } = opened.directory;
-  const onlineKey = options.newOnlineKey === true ? await nextOnlineKey(paths, options) : undefined;
+  const base = options.on === undefined ? stateOf(repository) : await stateOfFiles(options.on);
+  const next = options.newOnlineKey === true ? await nextOnlineKey(paths, options, repository) : undefined;
   const [root, targets] = [await editsOf('root', options), await editsOf('targets', options)];
-  const request = { contents, root, targets, onlineKey, renew: options.renew === true };
-  const change = stageChange(repository, request, Date.now());
+  const request = { contents, root, targets, onlineKey: next?.spki, renew: options.renew === true };
+  const change = stageChangeOn(base, request, Date.now());
   if (change === undefined)
     throw new CommandError('REFUSED', 'nothing would change: clients get what is exported already', {
       hint: 'For a new end of root and targets alone, as once a year, give --renew.',
@@ -53,34 +67,86 @@ export async function stageTuf(options: TufStageOptions, speak: Speaker): Promis
   const lines = [
     ...changes,
     ...signerLines(change),
+    ...(next === undefined ? [] : next.lines),
     `Written to ${options.out}. Nothing is published yet. Where a key is:`,
     `  mayfly trust tuf sign ${options.out} --key KEY`,
     'and here again, when all have signed:',
-    `  ${invocation()} trust tuf import ${options.out} --data ${quotedPath(options.data)}`,
+    `  ${invocation()} trust tuf import ${[...(options.on ?? []), options.out].join(' ')} --data ${quotedPath(options.data)}`,
   ];
   speak.answer({ out: options.out, changes }, lines.join('\n'));
   return undefined;
 }
 
-/** Who stages a second time gets the same key: the one that waits. */
-async function nextOnlineKey(paths: DataPaths, { passphraseFile }: TufStageOptions): Promise<Uint8Array> {
+/** What another change leads to; several files are copies of it. */
+async function stateOfFiles(files: readonly string[]): Promise<StagedChange['before']> {
+  return stateAfter(mergeSignatures(await Promise.all(files.map(readStaged))));
+}
+
+/** An online key that is to follow. */
+interface NextOnlineKey {
+  /** DER SubjectPublicKeyInfo. */
+  readonly spki: Uint8Array;
+  /** What people should know of it. */
+  readonly lines: readonly string[];
+}
+
+/** Who stages a second time gets the same key, the one that waits: unless another one is asked for. */
+async function nextOnlineKey(
+  paths: DataPaths,
+  { passphraseFile, replaceWaiting }: TufStageOptions,
+  repository: Repository,
+): Promise<NextOnlineKey> {
   const passphrase = await readSecret(passphraseFile, 'passphrase');
   const file = paths.nextTufOnlineKey;
   await requireRightPassphrase(paths, passphrase);
-  if (!(await isMissing(file))) return (await openKey(file, passphrase)).publicKey;
+  const isThere = !(await isMissing(file));
+  if (isThere && replaceWaiting !== true) {
+    const { publicKey } = await openKey(file, passphrase);
+    const since = rfc3339((await stat(file)).mtimeMs);
+    return {
+      spki: publicKey,
+      lines: [
+        `Online key: the one that waits in ${file} since ${since}. After a break-in the thief has it too: make another one with --replace-waiting.`,
+      ],
+    };
+  }
+  if (isThere) await requireUnused(paths, repository, passphrase);
   const key = await generateKey('p256');
+  const pem = writeKeyPem(key, (await isEncrypted(paths)) ? requirePassphrase(passphrase) : undefined);
+  await writeNextKey(paths, pem, isThere);
+  const lines = [
+    `Online key: a new one waits in ${file}.`,
+    ...(isThere ? ['What was staged with the one before cannot be imported any more.'] : []),
+  ];
+  return { spki: spkiOf(key), lines };
+}
+
+async function writeNextKey(paths: DataPaths, pem: string, isThere: boolean): Promise<void> {
+  const file = paths.nextTufOnlineKey;
   try {
-    await writeNew(
-      file,
-      writeKeyPem(key, (await isEncrypted(paths)) ? requirePassphrase(passphrase) : undefined),
-      0o600,
-    );
-    await shareOwner(file, paths.keys);
-    await syncDirectory(paths.keys);
+    if (isThere) await replaceDurably(file, utf8(pem));
+    else {
+      await writeNew(file, pem, 0o600);
+      await shareOwner(file, paths.keys);
+      await syncDirectory(paths.keys);
+    }
   } catch (error) {
     throw error instanceof CommandError ? error : systemFault(file, 'write', error);
   }
-  return spkiOf(key);
+}
+
+/** A key that the root in force names is the one that the service signs with, wherever it lies. */
+async function requireUnused(
+  paths: DataPaths,
+  { root }: Repository,
+  passphrase: string | undefined,
+): Promise<void> {
+  const { opened } = await openTufOnlineKeys(paths, root, passphrase);
+  const used = opened.find(({ signer }) => isOnlineKey(root, signer.publicKey));
+  if (used?.file === paths.tufOnlineKey) return;
+  throw new CommandError('REFUSED', `${paths.nextTufOnlineKey} is in use, or nobody can say that it is not`, {
+    hint: 'If its change was published, import the same file again: that puts the key in its place. If neither key is the one that the root names, move this file away.',
+  });
 }
 
 /** The service is started with one passphrase, or none, so the key is encrypted as the issuing key is: the online key itself may be lost. */

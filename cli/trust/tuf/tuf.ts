@@ -1,6 +1,7 @@
 /** `mayfly trust tuf`: the TUF repository from which clients fetch what they trust. */
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { action } from '../../program/command.ts';
+import { recorded, TRANSCRIPT_OPTION } from '../../program/transcript.ts';
 import { importTuf } from './tuf-import.ts';
 import { initTuf } from './tuf-init.ts';
 import { makeTufKey } from './tuf-key-file.ts';
@@ -52,18 +53,20 @@ function registerMaking(tuf: CommandUnknownOpts): void {
       'encrypt the keys with the first line of this file; the one of `serve`',
     )
     .option('--root-passphrase-file <file>', 'encrypt the key of root and targets with this one instead')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
-    .action(action(initTuf));
+    .action(action(recorded(initTuf)));
   tuf
     .command('key')
     .summary('make another key for root or targets')
     .description('Makes a key that may sign root or targets once a change has added it.')
     .requiredOption('--out <file>', 'where the private key goes; the public key goes beside it')
     .option('--passphrase-file <file>', 'encrypt it with the first line of this file')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print {"key":…,"publicKey":…,"keyId":…}')
     .addHelpText('after', EXAMPLES)
-    .action(action(makeTufKey));
+    .action(action(recorded(makeTufKey)));
   tuf
     .command('status')
     .summary('say what clients get, by whose signatures, and until when')
@@ -96,10 +99,17 @@ function registerChanges(tuf: CommandUnknownOpts): void {
     .option('--remove-key <id>', 'one that may not any more; root:ID or targets:ID for one', several)
     .option('--threshold <n>', 'how many have to sign; root:N or targets:N for one', several)
     .option('--new-online-key', 'make another key for snapshot and timestamp')
+    .option('--replace-waiting', 'with --new-online-key: another one than the key that waits already')
+    .option(
+      '--on <file>',
+      'a signed change that is not in force here, such as that of a lost online key; again for its copies',
+      several,
+    )
     .option('--passphrase-file <file>', 'file whose first line opens the keys of the directory')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print {"out":…,"changes":[…]}')
     .addHelpText('after', EXAMPLES)
-    .action(action(stageTuf));
+    .action(action(recorded(stageTuf)));
   tuf
     .command('sign')
     .argument('<FILE>', 'what `stage` wrote')
@@ -107,18 +117,23 @@ function registerChanges(tuf: CommandUnknownOpts): void {
     .description('Says what a change does and who has signed. With --key signs it, in the file itself.')
     .option('--key <file>', 'a key of root or targets')
     .option('--passphrase-file <file>', 'file whose first line opens it')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print {"changes":[…],"missing":…}')
     .addHelpText('after', EXAMPLES)
-    .action(action(signTuf));
+    .action(action(recorded(signTuf)));
   tuf
     .command('import')
-    .argument('<FILES...>', 'the signed change; or copies of it, each signed by another')
+    .argument(
+      '<FILES...>',
+      'the signed change, or copies of it, each signed by another; or changes that follow one another',
+    )
     .summary('publish a change that was signed')
     .description('Checks signatures, thresholds and versions, and publishes all of it or nothing.')
     .requiredOption('--data <dir>', 'the data directory; the service may run on it')
     .option('--config <file>', CONFIG)
     .option('--passphrase-file <file>', 'file whose first line opens the keys of the directory')
+    .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
-    .action(action(importTuf));
+    .action(action(recorded(importTuf)));
 }

@@ -56,6 +56,37 @@ describe('the transcript of a ceremony', function () {
     expect(text).not.to.match(/PRIVATE KEY|a secret of the server/);
   });
 
+  it('has the ceremonies of TUF, with what was in force and is now, and which file was signed', async () => {
+    const run = (...words: string[]): Promise<void> => recorded('trust', 'tuf', ...words);
+    await recorded('init', '--data', 'data', '--root-key-out', 'root.key.pem');
+    await run('key', '--out', 'alice.key.pem');
+    const edits = ['--add-key', 'alice.pub.pem', '--out', 'change.json'];
+    await run('stage', '--data', 'data', ...edits);
+    await run('sign', 'change.json', '--key', 'tuf-root.key.pem');
+    await run('sign', 'change.json', '--key', 'alice.key.pem');
+    await run('import', 'change.json', '--data', 'data');
+    const entries = (await transcript()).split(/^(?==== )/m);
+    expect(entries).to.have.length(6);
+    const [, , staged = '', signed = '', , imported = ''] = entries;
+    expect(staged).to.match(/file {6}alice\.pub\.pem SHA-256 /);
+    expect(signed)
+      .to.match(/command {3}mayfly trust tuf sign change\.json /)
+      .and.to.match(/file {6}change\.json SHA-256 [0-9a-f]{64}\n/)
+      .and.to.match(/said {6}Root: version 1 becomes 2/);
+    const sum = (when: string): string =>
+      new RegExp(`^${when} +TUF root version \\d+ SHA-256 ([0-9a-f]{64})$`, 'm').exec(imported)?.[1] ?? '';
+    for (const [when, file] of [
+      ['before', '1.root.json'],
+      ['after', '2.root.json'],
+    ] as const)
+      expect(sum(when)).to.equal(
+        createHash('sha256')
+          .update(await readFile(join(cwd, 'data', 'tuf', file)))
+          .digest('hex'),
+      );
+    expect(await transcript()).not.to.match(/PRIVATE KEY|a secret of the server/);
+  });
+
   it('has what failed, too, and is there before anything is done', async () => {
     await recorded('init', '--data', 'data', '--root-key-out', 'root.key.pem');
     const failed = await run('ca', 'renew', '--data', 'data', '--switch', '--transcript', 'transcript.txt');

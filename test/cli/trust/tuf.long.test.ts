@@ -247,6 +247,25 @@ describe('mayfly trust tuf', function () {
     expect(service.stderr()).to.not.include('cannot be read or signed');
   });
 
+  it('gets clients back that follow an online key which no backup has', async () => {
+    await begin();
+    for (const part of ['tuf', 'keys']) cpSync(path('data', part), path('backup', part), { recursive: true });
+    expect(await replay('The online key')).to.include('Make a backup of the directory now');
+    await expectClients('https://ca.example.org');
+    service.child.kill('SIGTERM');
+    await service.ended;
+    for (const part of ['tuf', 'keys']) {
+      rmSync(path('data', part), { recursive: true });
+      cpSync(path('backup', part), path('data', part), { recursive: true });
+    }
+    await serve(new URL(url).host);
+    for (const client of clients)
+      expect(await client.fetch('trusted_root.json').catch(String), client.name).to.match(/sign|refreshing/i);
+    await replay('A backup from before another online key');
+    expect((await role('root')).version).to.equal(3);
+    await expectClients('https://ca.example.org');
+  });
+
   it('makes a repository in a directory that has none, while the service runs', async () => {
     rmSync(path('data', 'tuf'), { recursive: true });
     rmSync(path('data', 'keys', 'tuf-online.key.pem'));
