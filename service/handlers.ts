@@ -40,7 +40,10 @@ import { PublishedTrust } from './published-trust.ts';
 import type { TufFiles } from '../server/trust/tuf-files.ts';
 
 /** A service that is opened and does not listen yet. */
-export interface OpenedService extends Pick<ServiceSources, 'clock' | 'configuration' | 'replayGuard'> {
+export interface OpenedService extends Pick<
+  ServiceSources,
+  'clock' | 'configuration' | 'replayGuard' | 'trusted'
+> {
   readonly serviceLog: ServiceLog;
   readonly authority: Authority;
   /** Chains that issued before, and the one that is staged, PEM, issuing CA first: verifiers trust them too. */

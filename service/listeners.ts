@@ -10,6 +10,7 @@ import type { ListenAddress } from '../server/http/listen-address.ts';
 import { LogWatch } from '../server/operator/log-watch.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import { TimestampWatch } from '../server/operator/timestamp-watch.ts';
+import { TrustWatch } from '../server/operator/trust-watch.ts';
 import { logPath } from '../server/log/log-routes.ts';
 import {
   followTlsPair,
@@ -108,6 +109,12 @@ export async function startListeners(
     const timestampWatch = new TimestampWatch(service.timestamps, clock, serviceLog.note);
     shutdown.clients.add(() => {
       timestampWatch.stop();
+    });
+  }
+  if (service.trusted !== undefined) {
+    const trustWatch = new TrustWatch(service.trusted, clock, serviceLog.note);
+    shutdown.clients.add(() => {
+      trustWatch.stop();
     });
   }
   const watch = new LogWatch(log, serviceLog.note);

@@ -13,6 +13,7 @@ import { openTimestamps, type OpenedTimestamps } from './open-timestamps.ts';
 import { OtherLogs } from './other-logs.ts';
 import { PolicyCompiler } from './policy-compiler.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
+import { TrustedParts } from './trusted-parts.ts';
 
 /** How the data directory of a service is opened. */
 export interface StoreOptions {
@@ -34,6 +35,7 @@ export interface Stores extends OpenedAuthority {
   readonly replayGuard: LazyReplayGuard;
   /** Undefined where the service grants no timestamps. */
   readonly timestamps: OpenedTimestamps | undefined;
+  readonly trusted: TrustedParts;
 }
 
 /** Opens CA, policy and log. The log is found right and locked before anything is opened for writing, so that what is
@@ -81,5 +83,13 @@ export async function openStores(
     },
   });
   shutdown.stores.add(() => otherLogs.close());
-  return { authority, otherChains, log, otherLogs, policy, compiler, replayGuard, timestamps };
+  const trusted = await TrustedParts.open(directory.paths.trustedRoot, {
+    certificate: chain[0] ?? new Uint8Array(),
+    logId: log.identity.logId,
+    isIssuing: () => log.status().frozenAt === undefined,
+  });
+  shutdown.stores.add(() => {
+    trusted.close();
+  });
+  return { authority, otherChains, log, otherLogs, policy, compiler, replayGuard, timestamps, trusted };
 }

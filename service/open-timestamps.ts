@@ -15,6 +15,7 @@ import { TimestampAuthority } from '../tsa/timestamp-authority.ts';
 import { TimestampClock, type ClockWitness } from '../tsa/timestamp-clock.ts';
 import { signerOfChain } from './open-authority.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
+import { isAuthority } from './trusted-parts.ts';
 import { TrustedWindow } from './trusted-window.ts';
 
 /** The timestamp authority of a service, and what the operator sees of it. */
@@ -77,7 +78,10 @@ async function open(
   const signer = await signerOfChain(chainPem, keys, options.passphrase);
   if (signer.algorithm.startsWith('rsa')) serviceLog.note('warn', 'warning', { sentence: SLOW_KEY });
   const [{ der }] = readTimestampChain(chainPem, {}).certificates;
-  const window = new TrustedWindow(paths.trustedRoot, der);
+  const window = new TrustedWindow(
+    paths.trustedRoot,
+    ({ timestampAuthorities }) => timestampAuthorities.find(isAuthority(der))?.window,
+  );
   shutdown.stores.add(() => {
     window.close();
   });
@@ -93,7 +97,7 @@ async function open(
     clock.close();
   });
   const { policy, accuracySeconds } = config;
-  const trustEnd = (): number | undefined => window.end;
+  const trustEnd = (): number | undefined => window.window?.end;
   const authority = await TimestampAuthority.open({
     chainPem,
     signer,

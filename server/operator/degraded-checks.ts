@@ -5,9 +5,9 @@ import { rfc3339, type Clock } from '../../core/clock.ts';
 import { ATTENTION, ROLES } from '../../trust/tuf/roles.ts';
 import type { TufStatus } from '../../trust/tuf/upkeep.ts';
 import type { ReadinessCheck } from './readiness.ts';
-import type { OtherLogStatus } from './service-sources.ts';
+import type { OtherLogStatus, ServiceSources, TimestampSource } from './service-sources.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
-import type { TimestampSource } from './service-sources.ts';
+import { trustTroubles } from './trust-troubles.ts';
 
 /** For how many milliseconds a loss of audit lines is reported. */
 const LOSS_MEMORY = 86_400_000;
@@ -66,6 +66,15 @@ export function timestampCheck(timestamps: TimestampSource | undefined, clock: C
   const end = new Date(timestamps.validity.notAfter).toISOString();
   const detail = trouble ?? `timestamps are granted until ${end}`;
   return [{ name: 'timestamps', ok: trouble === undefined, detail }];
+}
+
+/** Certificates are issued all the same: what verifiers make of them is theirs, and may change. */
+export function trustCheck(trusted: ServiceSources['trusted'], clock: Clock): ReadinessCheck[] {
+  const status = trusted?.status();
+  if (status === undefined || status.parts.length === 0) return [];
+  const troubles = trustTroubles(status, clock());
+  const ok = troubles.length === 0;
+  return [{ name: 'trust', ok, detail: ok ? 'verifiers trust the CA and the log' : troubles.join('; ') }];
 }
 
 /** Of the TUF repository, where there is one. Clients refuse what has ended, all at once. */

@@ -10,6 +10,7 @@ import type { CertainFacts, IssuedDecision } from '../../ca/decision.ts';
 import { DecisionMetrics } from './decision-metrics.ts';
 import { registerTlsMetrics } from './tls-metrics.ts';
 import { TimestampMetrics } from './timestamp-metrics.ts';
+import { registerTrustMetrics } from './trust-metrics.ts';
 import { registerTufMetrics } from './tuf-metrics.ts';
 import { registerEventLoopLag } from './event-loop-lag.ts';
 import { registerConfigurationMetrics } from './configuration-metrics.ts';
@@ -64,6 +65,7 @@ export function createMetrics(sources: ServiceSources, work: WorkInProgress): Me
   if (sources.audit !== undefined) registerAuditMetrics(registers, sources.audit);
   if (sources.tls !== undefined) registerTlsMetrics(registers, sources.tls);
   if (sources.tuf !== undefined) registerTufMetrics(registers, sources.tuf);
+  if (sources.trusted !== undefined) registerTrustMetrics(registers, sources.trusted);
   const reads = new Counter({
     name: 'mayfly_log_reads_total',
     help: 'Answers of the log read side, by endpoint and status.',

@@ -8,6 +8,7 @@ import {
   otherLogsCheck,
   timestampCheck,
   tlsCheck,
+  trustCheck,
   tufCheck,
 } from './degraded-checks.ts';
 import type { ServiceSources } from './service-sources.ts';
@@ -24,6 +25,7 @@ export interface ReadinessCheck {
     | 'files'
     | 'other-logs'
     | 'tls'
+    | 'trust'
     | 'tuf'
     | 'configuration'
     | 'audit'
@@ -81,6 +83,7 @@ export function createReadiness(sources: ServiceSources): () => Promise<Readines
         filesCheck(status),
         ...otherLogsCheck(sources.otherLogs.status()),
         ...tlsCheck(sources.tls?.status(), sources.clock),
+        ...trustCheck(sources.trusted, sources.clock),
         ...tufCheck(sources.tuf?.status(), sources.clock),
         ...configurationCheck(sources),
         ...replayCheck(sources),

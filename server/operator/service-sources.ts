@@ -35,6 +35,21 @@ export interface OtherLogStatus {
   readonly failure: string | undefined;
 }
 
+/** Something that signs, as what is recorded for verifiers says. */
+export interface TrustedPart {
+  readonly name: 'authority' | 'log';
+  /** When they trust it, milliseconds since the epoch, both ends inclusive; undefined where nothing is recorded. */
+  readonly window: { readonly start: number; readonly end?: number | undefined } | undefined;
+}
+
+/** Until when verifiers trust what signs. */
+export interface TrustStatus {
+  /** None where nothing is issued. */
+  readonly parts: readonly TrustedPart[];
+  /** Why it is not known, a sentence; what was known last counts then. */
+  readonly failure: string | undefined;
+}
+
 /** What metrics and readiness read of a service whenever they are asked. Nothing of it is pushed. */
 export interface ServiceSources {
   readonly clock: Clock;
@@ -48,6 +63,8 @@ export interface ServiceSources {
   readonly otherLogs: { readonly currentName: string; status(): readonly OtherLogStatus[] };
   /** Holds the configuration in force. */
   readonly policy: { readonly current: { readonly issuers: readonly ConfiguredIssuer[] } };
+  /** What is recorded for verifiers; without it nothing is known of that. */
+  readonly trusted?: { status(): TrustStatus } | undefined;
   /** Whether the service was asked to end. */
   readonly isClosing: () => boolean;
   /** What follows the configuration; without it none is followed. */

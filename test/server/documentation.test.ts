@@ -27,6 +27,10 @@ const tuf: NonNullable<ServiceValues['tuf']> = {
   status: () => ({ failure: 'none', differences: [], signatures: 0, failures: 0 }),
 };
 
+const trusted: NonNullable<ServiceValues['trusted']> = {
+  status: () => ({ parts: [{ name: 'log', window: undefined }], failure: undefined }),
+};
+
 describe('docs of the HTTP API', () => {
   let timestamps: OpenedTimestamps;
 
@@ -44,7 +48,7 @@ describe('docs of the HTTP API', () => {
   });
 
   it('lists every metric and every check of readiness', async () => {
-    const service = await startTestService(() => ({ timestamps, tuf }));
+    const service = await startTestService(() => ({ timestamps, tuf, trusted }));
     const metrics = await (await fetch(`${service.metricsUrl}/metrics`)).text();
     const readiness = await (await fetch(`${service.metricsUrl}/readyz`)).text();
     await service.close();

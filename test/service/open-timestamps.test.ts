@@ -14,6 +14,7 @@ import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
 import { createServiceLog } from '../../server/operator/service-log.ts';
 import { openTimestamps, type OpenedTimestamps } from '../../service/open-timestamps.ts';
 import { ShutdownOrder } from '../../service/shutdown-order.ts';
+import { isAuthority } from '../../service/trusted-parts.ts';
 import { TrustedWindow } from '../../service/trusted-window.ts';
 import { KeyFileError } from '../../signers/key-error.ts';
 import { writeKeyPem } from '../../signers/key-file.ts';
@@ -174,16 +175,20 @@ describe('service/open-timestamps', () => {
 
   it('follows the ledger while it runs, keeps what it read last, and says why', async () => {
     const [first] = decodePem(await readFile(paths.timestampChain, 'utf8'));
-    const window = new TrustedWindow(paths.trustedRoot, first?.bytes ?? new Uint8Array());
+    const window = new TrustedWindow(
+      paths.trustedRoot,
+      ({ timestampAuthorities }) =>
+        timestampAuthorities.find(isAuthority(first?.bytes ?? new Uint8Array()))?.window,
+    );
     await window.read();
-    expect([window.end, window.fault]).to.deep.equal([undefined, undefined]);
+    expect([window.window?.end, window.fault]).to.deep.equal([undefined, undefined]);
     await recordEnd(1_900_000_000_000);
     await window.read();
-    expect([window.end, window.fault]).to.deep.equal([1_900_000_000_000, undefined]);
+    expect([window.window?.end, window.fault]).to.deep.equal([1_900_000_000_000, undefined]);
     await writeFile(paths.trustedRoot, '{');
     await window.read();
     window.close();
-    expect(window.end).to.equal(1_900_000_000_000);
+    expect(window.window?.end).to.equal(1_900_000_000_000);
     expect(window.fault).to.match(/trusted_root\.json is damaged/);
     const opened = await open();
     expect(opened?.warning()).to.match(/trusted_root\.json is damaged/);

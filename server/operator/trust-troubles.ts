@@ -1,0 +1,29 @@
+/** What is wrong with the trust in the CA and the log that sign: whatever they sign outside of it is refused. */
+import { rfc3339 } from '../../core/clock.ts';
+import type { TrustedPart, TrustStatus } from './service-sources.ts';
+
+/** How long before an end the operator is to know of it, in milliseconds: time to stage a successor and to hand it out. */
+const ATTENTION = 30 * 86_400_000;
+
+/** One sentence each; none where nothing is wrong. `now` is milliseconds since the epoch. */
+export const trustTroubles = ({ parts, failure }: TrustStatus, now: number): readonly string[] => [
+  ...parts.flatMap((part) => troubleOf(part, now) ?? []),
+  ...(failure === undefined ? [] : [`until when verifiers trust what signs is not known: ${failure}`]),
+];
+
+function troubleOf({ name, window }: TrustedPart, now: number): string | undefined {
+  if (window === undefined) return undefined;
+  const { start, end } = window;
+  const { what, renew } = NAMES[name];
+  if (now < start) return `verifiers trust ${what} only from ${rfc3339(start)}, and refuse what it signs now`;
+  if (end === undefined || end - now >= ATTENTION) return undefined;
+  const until = `verifiers trust ${what} until ${rfc3339(end)}`;
+  return now > end
+    ? `${until} and no longer, and refuse what it signs now: put a successor in force (${renew})`
+    : `${until}: put a successor in force before (${renew})`;
+}
+
+const NAMES: Readonly<Record<TrustedPart['name'], { readonly what: string; readonly renew: string }>> = {
+  authority: { what: 'the CA', renew: '`mayfly ca renew`' },
+  log: { what: 'the log', renew: '`mayfly log rotate`' },
+};
