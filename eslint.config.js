@@ -7,7 +7,7 @@ const { devDependencies } = JSON.parse(readFileSync(new URL('package.json', impo
 const DEVELOPMENT = Object.keys(devDependencies);
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'test/vectors'] },
+  { ignores: ['dist', 'node_modules', 'server/grpc/protobuf', 'test/vectors'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -326,6 +326,18 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['server/http', 'server/operator', 'server/reasons'],
     ],
   },
+  'server/http2': {
+    holds: 'connections that speak HTTP/2, with their limits',
+    mayImport: ['server/http'],
+  },
+  'server/grpc': {
+    holds: "Fulcio's services over gRPC: adapters around the signing calls, and what only reports",
+    mayImport: [
+      ...['ca', 'policy', 'server/http', 'server/http2', 'server/reasons', 'server/operator'],
+      'server/fulcio',
+    ],
+    packages: ['@bufbuild/protobuf'],
+  },
   'server/timestamp': {
     holds: 'timestamps over HTTP, as DER and in the JSON form of Sigstore',
     mayImport: ['core', 'tsa', 'policy/rate-limit.ts', 'server/http', 'server/operator', 'server/reasons'],
@@ -349,7 +361,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: [
       ...['core', 'storage', 'signers', 'ct-log', 'ca', 'tsa', 'policy', 'policy/replay', 'audit', 'trust'],
       ...['instance', 'config/findings', 'config/settings', 'config/load'],
-      ...['server', 'server/http', 'server/log', 'server/operator', 'server/fulcio', 'server/timestamp'],
+      ...['server', 'server/http', 'server/http2', 'server/log', 'server/operator', 'server/fulcio'],
+      ...['server/grpc', 'server/timestamp'],
       ...['trust/format', 'trust/tuf', 'server/trust'],
     ],
     packages: ['pino'],

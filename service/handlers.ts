@@ -15,7 +15,11 @@ import { fixedCalls, type FixedCall } from '../server/fulcio/fixed-calls.ts';
 import { InFlightLimit } from '../server/fulcio/in-flight-limit.ts';
 import { SigningCalls } from '../server/fulcio/signing-calls.ts';
 import { SigningEndpoint } from '../server/fulcio/signing-endpoint.ts';
+import { SigningQueue } from '../server/fulcio/signing-queue.ts';
 import { SigningV1, SigningV2 } from '../server/fulcio/signing-versions.ts';
+import { GrpcEndpoint } from '../server/grpc/grpc-endpoint.ts';
+import { reflectionMethods } from '../server/grpc/reflection.ts';
+import { unaryMethods } from '../server/grpc/unary-methods.ts';
 import { createClientAddress, type ClientAddress } from '../server/http/client-address.ts';
 import type { ConnectionGuard } from '../server/http/connection-guard.ts';
 import type { AcceptHost } from '../server/http/http-listener.ts';
@@ -57,7 +61,7 @@ export interface OpenedService extends Pick<
   /** Without it decisions stand in the service log only. */
   readonly audit?: Audit | undefined;
   /** Of the configuration that it was opened with. */
-  readonly settings: Pick<MayflyConfig, 'publicUrl' | 'trustedProxies' | 'limits' | 'shutdownDelay'>;
+  readonly settings: Pick<MayflyConfig, 'publicUrl' | 'trustedProxies' | 'limits' | 'shutdownDelay' | 'grpc'>;
   /** Where what verifiers are to trust lies. */
   readonly trustPlaces: TrustPlaces;
   /** Who may read the log. */
@@ -71,16 +75,18 @@ export interface OpenedService extends Pick<
 }
 
 /** The public listener, as its requests see it. */
-interface PublicListener extends Pick<ServiceSources, 'isClosing' | 'tls'> {
+interface PublicListener extends Pick<ServiceSources, 'isClosing' | 'tls' | 'takesGrpc'> {
   /** Where clients reach the service, no slash at the end. */
   readonly baseUrl: () => string;
-  readonly connections: ConnectionGuard;
+  readonly connections: Pick<ConnectionGuard, 'accepted'>;
 }
 
 /** What the two listeners run. */
 interface Handlers {
   readonly public: RequestListener;
   readonly operator: RequestListener;
+  /** What comes over HTTP/2; undefined where nothing does. */
+  readonly grpc: GrpcEndpoint | undefined;
   readonly inFlight: Pick<InFlightLimit, 'signing'>;
   /** Its last summary of refusals is still to be logged when the service ends. */
   readonly refusalLog: RefusalLog;
@@ -89,10 +95,10 @@ interface Handlers {
 /** The handlers of one service. */
 export function createHandlers(service: OpenedService, listener: PublicListener): Handlers {
   const { authority, log, policy, clock, serviceLog, audit, settings, acceptHost } = service;
-  const { isClosing, tls, baseUrl, connections } = listener;
+  const { isClosing, tls, takesGrpc, baseUrl, connections } = listener;
   const inFlight = new InFlightLimit(settings.limits.maxInFlight);
   const reads = new ReadLimiter({ concurrency: settings.limits.readConcurrency });
-  const sources: ServiceSources = { ...service, isClosing, tls };
+  const sources: ServiceSources = { ...service, isClosing, tls, takesGrpc };
   const metrics = createMetrics(sources, { inFlight, reads });
   const readiness = createReadiness(sources);
   const refusalLog = new RefusalLog(serviceLog, clock);
@@ -103,11 +109,11 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     new DecisionRecords({ metrics, serviceLog, refusalLog, audit }),
     inFlight,
   );
+  const queue = new SigningQueue(signingCalls, connections.accepted);
   const signing = new SigningEndpoint({
-    calls: signingCalls,
+    queue,
     versions: [new SigningV2(authority), new SigningV1(authority)],
     clientAddress,
-    accepted: connections.accepted,
   });
   const timestamps = createTimestamps(service, listener, { metrics, refusalLog, clientAddress });
   const logRoutes = createLogRoutes({
@@ -141,7 +147,20 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     acceptHost,
   });
   const operator = createMetricsHandler({ metrics, readiness, acceptHost });
-  return { public: publicHandler, operator, inFlight, refusalLog };
+  const grpc =
+    metrics.grpc &&
+    new GrpcEndpoint({
+      methods: [
+        ...unaryMethods({ ...service, queue, readiness, isClosing }),
+        ...(settings.grpc.reflection ? reflectionMethods() : []),
+      ],
+      metrics: metrics.grpc,
+      clientAddress,
+      serviceLog,
+      refusalLog,
+      acceptHost,
+    });
+  return { public: publicHandler, operator, grpc, inFlight, refusalLog };
 }
 
 /** Undefined where the service grants no timestamps. */

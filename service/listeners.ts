@@ -1,10 +1,12 @@
 /** Puts what a service has opened on the network. */
-import type { Server } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
+import type { Server } from 'node:net';
 import type { Clock } from '../core/clock.ts';
-import { guardConnections } from '../server/http/connection-guard.ts';
-import { watchConnections } from '../server/http/drain.ts';
-import { createHttpServer, listen } from '../server/http/http-listener.ts';
+import { guardConnections, type ConnectionGuard } from '../server/http/connection-guard.ts';
+import { watchConnections, type Drain } from '../server/http/drain.ts';
+import { createHttpServer, createPlainHttp2Server, listen, onHttp2 } from '../server/http/http-listener.ts';
+import { Http2Connections } from '../server/http2/http2-connections.ts';
 import { lameDuck } from '../server/http/lame-duck.ts';
 import type { ListenAddress } from '../server/http/listen-address.ts';
 import { LogWatch } from '../server/operator/log-watch.ts';
@@ -26,6 +28,8 @@ import type { ShutdownOrder } from './shutdown-order.ts';
 export interface NetworkOptions {
   readonly listen: ListenAddress;
   readonly metricsListen: ListenAddress;
+  /** Where gRPC is taken without TLS; default: where the configuration says. */
+  readonly grpcListen?: ListenAddress | undefined;
   /** Without it the public listener speaks plain HTTP. */
   readonly tls?: TlsFiles | undefined;
   /** Connections to the public listener; default 4096. */
@@ -40,6 +44,10 @@ export interface Listeners {
   /** HOST:PORT of the listeners as they really listen. */
   readonly listen: string;
   readonly metricsListen: string;
+  /** The same of the listener for gRPC without TLS; undefined without one. */
+  readonly grpcListen: string | undefined;
+  /** Whether the public listener takes gRPC too. */
+  readonly grpcWithTls: boolean;
   /** Where the log can be read from outside, no slash at the end. */
   readonly logUrl: string;
   /** Milliseconds for which they go on, not ready, once the service is to end. */
@@ -50,6 +58,7 @@ export interface Listeners {
 
 const CONNECTIONS = 4096;
 const OPERATOR_CONNECTIONS = 64;
+const GRPC_CONNECTIONS = 1024;
 const TLS_INTERVAL = 10_000;
 
 /** Milliseconds for which requests that are under way may go on at the end. */
@@ -66,9 +75,12 @@ export async function startListeners(
   const { idleTimeoutMs } = settings.limits;
   const shutdownDelayMs = settings.shutdownDelay * 1000;
   const pair = options.tls === undefined ? undefined : await loadTlsPair(options.tls, clock());
-  const server = createHttpServer(pair, idleTimeoutMs);
+  const grpcWithTls = pair !== undefined && settings.grpc.withTls;
+  const server = createHttpServer(pair, idleTimeoutMs, grpcWithTls);
   const drain = watchConnections(server);
   const connections = guardConnections(server, options.maxConnections ?? CONNECTIONS);
+  const grpcAddress = options.grpcListen ?? settings.grpc.listen;
+  const plainGrpc = grpcAddress && openPlainGrpc(grpcAddress);
   const operator = createHttpServer(undefined, idleTimeoutMs);
   const drainOperator = watchConnections(operator);
   guardConnections(operator, OPERATOR_CONNECTIONS);
@@ -82,7 +94,12 @@ export async function startListeners(
   // Kept, because a server that is draining has no address any more.
   let listeningUrl = '';
   const baseUrl = (): string => settings.publicUrl ?? listeningUrl;
-  const handlers = createHandlers(service, { isClosing, tls, baseUrl, connections });
+  const accepted = (): number => connections.accepted() + (plainGrpc?.connections.accepted() ?? 0);
+  const takesGrpc = grpcWithTls || plainGrpc !== undefined;
+  const handlers = createHandlers(service, { isClosing, tls, takesGrpc, baseUrl, connections: { accepted } });
+  const http2 = handlers.grpc && new Http2Connections(idleTimeoutMs, handlers.grpc.answer);
+  if (http2 !== undefined && grpcWithTls) onHttp2(server, http2.serve);
+  if (http2 !== undefined && plainGrpc !== undefined) onHttp2(plainGrpc.server, http2.serve);
   shutdown.records.add(() => {
     handlers.refusalLog.close();
   });
@@ -91,6 +108,9 @@ export async function startListeners(
   // The operator's listener first: when the public one answers, everything is up.
   const metrics = await listen(operator, options.metricsListen, '--metrics-listen');
   shutdown.stores.add(() => drainOperator(0));
+  const grpc = plainGrpc && (await listen(plainGrpc.server, plainGrpc.address, '--grpc-listen'));
+  // Also where the start fails from here on; by then there is nothing to drain in order.
+  shutdown.stores.add(() => plainGrpc?.drain(0));
   const { url, address } = await listen(server, options.listen, '--listen');
   listeningUrl = url;
   const listening = {
@@ -99,6 +119,8 @@ export async function startListeners(
     logUrl: `${baseUrl()}${logPath(log)}`,
     listen: address,
     metricsListen: metrics.address,
+    grpcListen: grpc?.address,
+    grpcWithTls,
   };
   serviceLog.note('info', 'started', { ...listening, logSize: log.status().size });
   shutdown.closedLine.add(() => {
@@ -125,17 +147,38 @@ export async function startListeners(
     closing.abort();
     tls?.stop();
     serviceLog.note('info', 'closing', { signing: handlers.inFlight.signing });
-    await lameDuck(server, shutdownDelayMs);
-    await drain(GRACE);
+    const end = async (one: Server, drainOne: Drain): Promise<void> => {
+      await lameDuck(one, shutdownDelayMs);
+      http2?.end();
+      await drainOne(GRACE);
+    };
+    await Promise.all([
+      end(server, drain),
+      plainGrpc === undefined ? undefined : end(plainGrpc.server, plainGrpc.drain),
+    ]);
   });
   return { ...listening, shutdownDelayMs, checkTls: async () => tls?.check() };
+}
+
+/** A listener that is not on the network yet. */
+interface PlainGrpc {
+  readonly address: ListenAddress;
+  readonly server: Server;
+  readonly drain: Drain;
+  readonly connections: ConnectionGuard;
+}
+
+function openPlainGrpc(address: ListenAddress): PlainGrpc {
+  const server = createPlainHttp2Server();
+  const drain = watchConnections(server);
+  return { address, server, drain, connections: guardConnections(server, GRPC_CONNECTIONS) };
 }
 
 /** Puts each renewed pair into the running server; a bad one is logged and not used. */
 function followTls(
   files: TlsFiles,
   first: TlsPair,
-  server: Server | TlsServer,
+  server: HttpServer | TlsServer,
   clock: Clock,
   serviceLog: ServiceLog,
 ): TlsFollower {

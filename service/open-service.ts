@@ -5,6 +5,7 @@ import type { MayflyConfig } from '../config/settings/mayfly-config.ts';
 import type { Clock } from '../core/clock.ts';
 import { openDataDirectory } from '../instance/data-directory.ts';
 import { ownHosts } from '../server/http/own-hosts.ts';
+import { requireProtectedTransport } from '../server/http/listen-address.ts';
 import { requireIdentifiableReaders, type LogAccessRule } from '../server/log/log-access.ts';
 import { createServiceLog, type ServiceLogLevel, type ServiceLog } from '../server/operator/service-log.ts';
 import type { Output } from '../storage/output.ts';
@@ -87,6 +88,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   const { mayfly } = config;
   const serviceLog = openServiceLog(mayfly.logLevel, options.logOutput, shutdown);
   const warnings = [...directory.warnings];
+  requireProtectedGrpc(mayfly, options);
   const logAccess = await openLogAccess(mayfly, options, (sentence) => warnings.push(sentence));
   const stores = await openStores(options, directory, config, serviceLog, shutdown);
   const { authority, log, policy, compiler } = stores;
@@ -155,6 +157,13 @@ function openServiceLog(
   const destination = new LogDestination(output);
   shutdown.serviceLog.add(() => destination.drained(DRAIN_LOG_MS));
   return createServiceLog(destination, level);
+}
+
+/** Throws ListenError when tokens would cross a network in the clear. */
+function requireProtectedGrpc({ grpc }: MayflyConfig, options: ServiceOptions): void {
+  const address = options.grpcListen ?? grpc.listen;
+  const { behindTlsProxy = false } = options;
+  if (address !== undefined) requireProtectedTransport(address, { tls: false, behindTlsProxy }, 'gRPC');
 }
 
 /** Who may read the log. Rejects with LogAccessError where the rule would not hold. */

@@ -6,7 +6,16 @@ import type { RunningService } from '../../service/open-service.ts';
 import { invocation } from '../program/invocation.ts';
 import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 
-type Facts = 'url' | 'listen' | 'metricsListen' | 'logUrl' | 'logSize' | 'metricsUrl' | 'configFile';
+type Facts =
+  | 'url'
+  | 'listen'
+  | 'metricsListen'
+  | 'logUrl'
+  | 'logSize'
+  | 'metricsUrl'
+  | 'configFile'
+  | 'grpcListen'
+  | 'grpcWithTls';
 
 /** What the report says. */
 export interface ReadyService extends Pick<RunningService, Facts> {
@@ -30,6 +39,7 @@ export function serveReport(service: ReadyService): string {
     'Mayfly is ready.',
     row('Certificates', `${publicUrl ?? url}   (the Fulcio URL of clients)`),
     ...listenerRow('Listener', publicUrl === undefined ? undefined : url, listen),
+    ...grpcRow(service),
     row('Log', `${logUrl}   (${logSize} entries)`),
     row('Trust', `${publicUrl ?? url}/trust/   (what clients and verifiers are given)`),
     row('Metrics', `${metricsUrl}/metrics   readiness in detail: ${metricsUrl}/readyz`),
@@ -50,6 +60,15 @@ function listenerRow(title: string, url: string | undefined, address: string): s
   const reach = isIP(host) === 6 ? 'every address of this machine' : 'every IPv4 address of this machine';
   if (isEveryInterface(host)) return [row(title, `${address}   (${reach})`)];
   return url === undefined ? [] : [row(title, url)];
+}
+
+/** Where gRPC is taken. */
+function grpcRow({ grpcListen, grpcWithTls }: ReadyService): string[] {
+  const places = [
+    ...(grpcWithTls ? ['the same port'] : []),
+    ...(grpcListen === undefined ? [] : [`${grpcListen} without TLS`]),
+  ];
+  return places.length === 0 ? [] : [row('gRPC', places.join(', and '))];
 }
 
 const MAX_NAMES = 5;

@@ -17,6 +17,7 @@ interface ServeOptions {
   readonly config?: string;
   readonly listen: string;
   readonly metricsListen: string;
+  readonly grpcListen?: string;
   readonly passphraseFile?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -50,6 +51,7 @@ export const register: RegisterCommand = (program) => {
       '127.0.0.1:5555',
     )
     .option('--metrics-listen <address>', 'where the operator reads metrics and /readyz', '127.0.0.1:2112')
+    .option('--grpc-listen <address>', 'where gRPC is taken without TLS; with TLS it is on --listen')
     .option('--passphrase-file <file>', 'file whose first line opens the keys')
     .option('--tls-cert <file>', 'PEM certificate chain; followed as it is renewed')
     .option('--tls-key <file>', 'PEM private key of --tls-cert')
@@ -86,6 +88,7 @@ async function open(options: ServeOptions): Promise<RunningService> {
     passphrase: await readSecret(options.passphraseFile, 'passphrase'),
     listen,
     metricsListen,
+    grpcListen: options.grpcListen === undefined ? undefined : parseListenAddress(options.grpcListen),
     tls,
     behindTlsProxy,
     clock: Date.now,
@@ -102,7 +105,7 @@ function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
 }
 
 function sayReady(speak: Speaker, service: RunningService, options: ServeOptions): void {
-  const { url, metricsUrl, logUrl, listen, metricsListen, config } = service;
+  const { url, metricsUrl, logUrl, listen, metricsListen, grpcListen, config } = service;
   const text = serveReport({
     ...service,
     data: options.data,
@@ -112,5 +115,6 @@ function sayReady(speak: Speaker, service: RunningService, options: ServeOptions
     openBlocks: config.issuers.filter(isOpen).map(({ definition }) => definition.name),
     isOwnConfig: options.config !== undefined,
   });
-  speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl: null, listen, metricsListen }, text);
+  const addresses = { listen, metricsListen, grpcListen: grpcListen ?? null };
+  speak.answer({ event: 'ready', url, metricsUrl, logUrl, issuerUrl: null, ...addresses }, text);
 }

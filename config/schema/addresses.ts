@@ -51,3 +51,19 @@ export function timeServerAddress(text: string): TimeServerAddress | undefined {
 }
 
 const TIME_SERVER = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[A-Za-z0-9_.-]+))(?::(?<port>[1-9]\d{0,4}))?$/;
+
+/** Where a service listens. */
+interface ListeningAddress {
+  /** Host name, IPv4 or IPv6 address without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Reads `HOST:PORT`, an IPv6 address in brackets; undefined for anything else. Port 0 picks a free one. */
+export function listenAddress(text: string): ListeningAddress | undefined {
+  const { v6, host = v6, port } = LISTEN.exec(text)?.groups ?? {};
+  if (host === undefined || (v6 !== undefined && isIP(v6) !== 6) || Number(port) > 65_535) return undefined;
+  return { host, port: Number(port) };
+}
+
+const LISTEN = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[A-Za-z0-9_.-]+)):(?<port>\d{1,5})$/;

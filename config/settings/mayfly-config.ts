@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { AuditDefinition } from '../../audit/audit-definition.ts';
 import { auditDefinitionOf } from './audit-config.ts';
 import { findUnusableFile } from './file-checks.ts';
+import { grpcConfigOf, type GrpcConfig } from './grpc-config.ts';
 import type { MayflyValues } from '../schema/mayfly-schema.ts';
 import { DEFAULT_RATE_LIMITS, rateLimitsOf, type RateLimits } from './rate-limits.ts';
 import { timestampsConfigOf, type TimestampsConfig } from './timestamps-config.ts';
@@ -34,6 +35,7 @@ export interface MayflyConfig {
   /** Undefined: decisions are written into the service log only. */
   readonly audit?: AuditDefinition | undefined;
   readonly timestamps: TimestampsConfig;
+  readonly grpc: GrpcConfig;
   readonly logLevel: LogLevel;
 }
 
@@ -69,6 +71,7 @@ export function mayflyConfigOf(values: MayflyValues, directory: string, report: 
     shutdownDelay: values['shutdown-delay'],
     ...(values.audit === undefined ? {} : { audit: auditDefinitionOf(values.audit, directory, report) }),
     timestamps: timestampsConfigOf(values.timestamps),
+    grpc: grpcConfigOf(values.grpc),
     logLevel: values['log-level'],
   };
 }

@@ -6,9 +6,8 @@
  * `sending` from when its answer is made until the client has taken it. The runtime keeps the request, its head included,
  * and the answer in memory to the end of the last stage, which is up to the client.
  */
-import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
-import type { Server as TlsServer } from 'node:https';
-import type { Socket } from 'node:net';
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { Server, Socket } from 'node:net';
 
 /** Requests of one connection whose responses are not sent as a whole. */
 export const MAX_UNANSWERED = 8;
@@ -71,14 +70,15 @@ export class ConnectionAccount {
 }
 
 /** One request in the account of its connection. Each stage is entered once; later calls do nothing. */
-class RequestAccount {
+export class RequestAccount {
   readonly #account: ConnectionAccount;
   #stage: Stage | undefined = 'receiving';
   #bytes: number;
 
-  constructor(account: ConnectionAccount, request: IncomingMessage) {
+  /** Of a request whose head has so many bytes. */
+  constructor(account: ConnectionAccount, headBytes: number) {
     this.#account = account;
-    this.#bytes = headBytes(request) + OBJECTS;
+    this.#bytes = headBytes + OBJECTS;
     account.move(undefined, 'receiving', this.#bytes);
   }
 
@@ -126,7 +126,7 @@ export class CountedResponse<
     super(...([request, options] as unknown as [Request]));
     const account = accountOf(request.socket);
     if (account === undefined) return;
-    const requestAccount = new RequestAccount(account, request);
+    const requestAccount = new RequestAccount(account, headBytes(request));
     this.requestAccount = requestAccount;
     this.once('close', () => {
       requestAccount.close();
@@ -156,7 +156,7 @@ export function workUntilEnded(response: ServerResponse): void {
 }
 
 /** Keeps an account of each connection of `server`; together they hold at most `maxHeld` bytes. */
-export function openAccounts(server: Server | TlsServer, maxHeld = MAX_HELD): void {
+export function openAccounts(server: Server, maxHeld = MAX_HELD): void {
   const memory = new HeldMemory(maxHeld);
   server.on('setSecureContext' in server ? 'secureConnection' : 'connection', (socket: Socket) => {
     accounts.set(socket, new ConnectionAccount(socket, memory));

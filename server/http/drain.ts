@@ -1,7 +1,6 @@
 /** An orderly end of a listener: requests under way are answered, and no client can delay the end without limit. */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Server as TlsServer } from 'node:https';
-import { Server as NetServer, type Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Server, type Socket } from 'node:net';
 import { accountOf } from './connection-account.ts';
 import { takeNoMore } from './parser-limits.ts';
 
@@ -21,14 +20,14 @@ const CHECK_INTERVAL = 50;
 export type Drain = (graceMs: number) => Promise<void>;
 
 /** Watches the connections of a server, which keeps accounts, from now on, so that it can be drained. */
-export function watchConnections(server: Server | TlsServer): Drain {
+export function watchConnections(server: Server): Drain {
   const connections = new OpenConnections(server);
   return async (graceMs) => {
     if (!server.listening) return;
     const begin = performance.now();
     // Not the method of an HTTP server, which cuts answers off that are made and not sent yet.
     const closed = new Promise<void>((resolve) => {
-      NetServer.prototype.close.call(server, () => {
+      Server.prototype.close.call(server, () => {
         resolve();
       });
     });
@@ -70,7 +69,7 @@ class OpenConnections {
   /** Bytes that a connection had sent when all its requests were answered. */
   readonly #settled = new WeakMap<Socket, number>();
 
-  constructor(server: Server | TlsServer) {
+  constructor(server: Server) {
     server.on('connection', (socket: Socket) => {
       const name = nameOf(socket);
       this.#add(socket);

@@ -10,7 +10,7 @@ const ACCEPTED_ID = /^[\w.:~+/=@-]{1,128}$/;
 
 /** The id of a request in its answer, its log line and its error details: the caller's `X-Request-Id` if it is accepted,
  * else a new one. */
-const requestIdOf = (header: string | string[] | undefined): string =>
+export const requestIdOf = (header: string | string[] | undefined): string =>
   typeof header === 'string' && ACCEPTED_ID.test(header) ? header : randomUUID();
 
 /** An answer before it is bytes on a socket. */

@@ -1,7 +1,13 @@
 /** HTTP servers, with limits that Fulcio has and a few more, and listening. */
 import { createServer as createPlainServer, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import {
+  createServer as createNetServer,
+  type AddressInfo,
+  type Server as NetServer,
+  type Socket,
+} from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { addressText, explainListenFailure, urlHost, type ListenAddress } from './listen-address.ts';
 import { CountedResponse, openAccounts } from './connection-account.ts';
 import { limitParser } from './parser-limits.ts';
@@ -36,8 +42,13 @@ const OPTIONS: ServerOptions = {
 const BACKLOG = 4096;
 
 /** A server with the limits above, speaking TLS when there is a pair for it. An idle connection is kept for `idleMs`
- * milliseconds. */
-export function createHttpServer(tls: TlsPair | undefined, idleMs = IDLE_TIMEOUT): Server | TlsServer {
+ * milliseconds. With TLS and `offersHttp2`, clients that offer HTTP/2 alone get that, as those of gRPC do: {@link onHttp2} takes their
+ * connections. Who offers HTTP/1.1 too gets that, so that nothing changes for clients of the HTTP API. */
+export function createHttpServer(
+  tls: TlsPair | undefined,
+  idleMs = IDLE_TIMEOUT,
+  offersHttp2 = false,
+): Server | TlsServer {
   const options: ServerOptions = { ...OPTIONS, keepAliveTimeout: idleMs };
   const server =
     tls === undefined
@@ -48,12 +59,41 @@ export function createHttpServer(tls: TlsPair | undefined, idleMs = IDLE_TIMEOUT
           key: tls.key,
           minVersion: 'TLSv1.2',
           handshakeTimeout: REQUEST_TIMEOUT,
+          // The server's order decides.
+          ALPNProtocols: offersHttp2 ? ['http/1.1', 'h2'] : ['http/1.1'],
         });
+  if (tls !== undefined && offersHttp2) divertHttp2(server);
   // Also closes the connection of a client that does not read its answer.
   server.setTimeout(SILENCE_TIMEOUT);
   openAccounts(server);
   limitParser(server);
   return server;
+}
+
+/** Keeps connections of HTTP/2 from the runtime's parser of HTTP/1, which is what a new server of its hands every connection to. */
+function divertHttp2(server: Server | TlsServer): void {
+  const parsers = server.listeners('secureConnection') as ((socket: TLSSocket) => void)[];
+  server.removeAllListeners('secureConnection');
+  for (const parse of parsers)
+    server.on('secureConnection', (socket: TLSSocket) => {
+      if (socket.alpnProtocol !== 'h2') parse.call(server, socket);
+    });
+}
+
+/** A server of connections that speak HTTP/2 from their first byte, without TLS; it keeps accounts. */
+export function createPlainHttp2Server(): NetServer {
+  const server = createNetServer({ noDelay: true });
+  openAccounts(server);
+  return server;
+}
+
+/** Calls `serve` with each connection of `server` that speaks HTTP/2. */
+export function onHttp2(server: NetServer, serve: (socket: Socket) => void): void {
+  if ('setSecureContext' in server)
+    server.on('secureConnection', (socket: TLSSocket) => {
+      if (socket.alpnProtocol === 'h2') serve(socket);
+    });
+  else server.on('connection', serve);
 }
 
 /** Whether to answer a request with this `Host` header, as sent; undefined when it has none. */
@@ -68,11 +108,7 @@ interface Listening {
 }
 
 /** Starts listening. `option` names the setting in a complaint. Rejects with ListenError. */
-export async function listen(
-  server: Server | TlsServer,
-  address: ListenAddress,
-  option: string,
-): Promise<Listening> {
+export async function listen(server: NetServer, address: ListenAddress, option: string): Promise<Listening> {
   await new Promise<void>((resolve, reject) => {
     const failed = (fault: Error): void => {
       reject(explainListenFailure(fault, address, option));

@@ -1,20 +1,25 @@
-import type { Socket } from 'node:net';
 import { AcceptPriority, type AcceptCount } from './accept-priority.ts';
 
 /** Connections that are resumed in one turn of the event loop. Each delivers up to 64 KiB. */
 const PER_TURN = 8;
 
+/** A connection whose reading can be delayed. */
+export interface Pausable {
+  pause(): unknown;
+  resume(): unknown;
+}
+
 /** Reads large request bodies a few at a time, so that requests of ordinary size are read in between. */
 export class LargeBodyQueue {
-  readonly #paused = new Set<Socket>();
+  readonly #paused = new Set<Pausable>();
   readonly #acceptPriority: AcceptPriority;
 
   constructor(accepted: AcceptCount) {
     this.#acceptPriority = new AcceptPriority(accepted);
   }
 
-  /** Pauses the socket until its turn comes. */
-  defer(socket: Socket): void {
+  /** Pauses the connection until its turn comes. */
+  defer(socket: Pausable): void {
     if (this.#paused.size === 0) setImmediate(this.#resumeSome);
     this.#paused.add(socket);
     socket.pause();

@@ -55,13 +55,17 @@ export function urlHost(host: string): string {
 export function requireProtectedTransport(
   address: ListenAddress,
   protection: { readonly tls: boolean; readonly behindTlsProxy: boolean },
+  protocol: 'HTTP' | 'gRPC' = 'HTTP',
 ): void {
   if (isLoopbackListener(address.host) || protection.tls || protection.behindTlsProxy) return;
   throw new ListenError(
     'PLAIN_HTTP',
-    `plain HTTP on ${address.host} would let identity tokens be read on the way`,
+    `plain ${protocol} on ${address.host} would let identity tokens be read on the way`,
     {
-      hint: 'Give --tls-cert and --tls-key, or say --behind-tls-proxy if a proxy in front speaks TLS.',
+      hint:
+        protocol === 'HTTP'
+          ? 'Give --tls-cert and --tls-key, or say --behind-tls-proxy if a proxy in front speaks TLS.'
+          : 'Let clients use the port that speaks TLS, or say --behind-tls-proxy if a proxy in front speaks TLS.',
     },
   );
 }

@@ -1,16 +1,16 @@
 /** Reads request bodies within two limits: on the size of each body, and on the memory of all. */
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { SMALL_BODY, type BodyMemory } from './body-memory.ts';
 import { closeAnswered } from './parser-limits.ts';
-import type { LargeBodyQueue } from './large-body-queue.ts';
+import type { LargeBodyQueue, Pausable } from './large-body-queue.ts';
 import { TransportError } from './transport-error.ts';
 
 /** Longest body that is read. Fulcio's is 4 MiB, but the largest request that can succeed is a token of 32 KiB with a
  * request for a certificate of 64 KiB. */
 export const BODY_LIMIT = 256 * 1024;
 
-/** A body that is too long, or was dropped because of the memory limit, is read and discarded up to here: a client that is
- * still writing would not see the answer otherwise. */
+/** A body over HTTP/1 that is too long, or was dropped because of the memory limit, is read and discarded up to here. */
 const DISCARD_LIMIT = 8 * 1024 * 1024;
 
 /** Bytes of a buffer that is freed at once: more than an honest body has. */
@@ -58,13 +58,41 @@ export interface BodyLimits {
   readonly longest?: number | undefined;
 }
 
+/** What is called back: the complete body, or why there is none, or undefined when the connection ended. */
+type BodyCallback = (result: Body | TransportError | undefined) => void;
+
+/** What a body comes on. */
+interface BodyConnection {
+  readonly connection: Pausable;
+  /** Bytes of a refused body up to which the rest is read and discarded, because a client that is still writing would not see the
+   * answer otherwise. */
+  readonly discardUpTo: number;
+  /** Reads nothing more of this body, and then answers. */
+  readonly cutOff: (answer: () => void) => void;
+}
+
 /** Calls back once: with the complete body, or with a {@link TransportError}, or with undefined when the connection
  * ended. What a refused body held is freed at once. While `isCrowded` says so, it is read like a large one. */
 export function readBody(
   request: IncomingMessage,
-  { memory, queue, longest = BODY_LIMIT }: BodyLimits,
-  done: (result: Body | TransportError | undefined) => void,
+  limits: BodyLimits,
+  done: BodyCallback,
   isCrowded: () => boolean = () => false,
+): void {
+  const { socket } = request;
+  const cutOff = (answer: () => void): void => {
+    closeAnswered(socket, answer);
+  };
+  readStream(request, { connection: socket, discardUpTo: DISCARD_LIMIT, cutOff }, limits, done, isCrowded);
+}
+
+/** {@link readBody} of any stream; it emits `error` or `close` when its client goes away. */
+export function readStream(
+  stream: Readable,
+  { connection, discardUpTo, cutOff }: BodyConnection,
+  { memory, queue, longest = BODY_LIMIT }: BodyLimits,
+  done: BodyCallback,
+  isCrowded: () => boolean,
 ): void {
   const chunks = new Chunks();
   let failure: TransportError | undefined;
@@ -87,18 +115,19 @@ export function readBody(
     if (result === undefined || result instanceof TransportError) release();
     done(result);
   };
-  request.on('data', (chunk: Buffer) => {
+  stream.on('data', (chunk: Buffer) => {
     const grown = chunks.add(chunk);
     if (chunks.isFragmented) {
-      closeAnswered(request.socket, () => {
+      cutOff(() => {
         finish(fragmented());
       });
-    } else if (chunks.size > DISCARD_LIMIT) finish(failure);
-    else if (chunks.size > longest) refuse(tooLarge(longest));
-    else held.grow(grown);
-    if (!isDone && (chunks.size > SMALL_BODY || isCrowded())) queue.defer(request.socket);
+    } else if (chunks.size > longest) {
+      refuse(tooLarge(longest));
+      if (chunks.size > discardUpTo) finish(failure);
+    } else held.grow(grown);
+    if (!isDone && (chunks.size > SMALL_BODY || isCrowded())) queue.defer(connection);
   });
-  request.on('end', () => {
+  stream.on('end', () => {
     if (failure !== undefined) {
       finish(failure);
       return;
@@ -113,8 +142,8 @@ export function readBody(
   const gone = (): void => {
     finish(undefined);
   };
-  request.on('error', gone);
-  request.on('close', gone);
+  stream.on('error', gone);
+  stream.on('close', gone);
 }
 
 /** The chunks of a body: a list of the first few, and one buffer when there are more, because a small buffer takes a

@@ -8,6 +8,7 @@ export type TransportReason =
   | 'METHOD_NOT_ALLOWED'
   | 'HOST_REFUSED'
   | 'TOO_BUSY'
+  | 'DEADLINE_EXCEEDED'
   | 'INTERNAL';
 
 /** A refusal that has nothing to do with what the request says of token and key. Its protocol refuses it, or the server is

@@ -16,6 +16,7 @@ import { registerEventLoopLag } from './event-loop-lag.ts';
 import { registerConfigurationMetrics } from './configuration-metrics.ts';
 import { isDegraded, registerLogMetrics } from './log-metrics.ts';
 import { registerOtherLogMetrics } from './other-log-metrics.ts';
+import { GrpcMetrics } from './grpc-metrics.ts';
 import { registerGauge } from './read-gauge.ts';
 import type { ServiceSources } from './service-sources.ts';
 
@@ -37,6 +38,8 @@ export interface Metrics {
   readonly logRead: (endpoint: string, status: number) => void;
   /** A read of a log beside the one in use was answered. */
   readonly otherLogRead: (log: string, status: number) => void;
+  /** Counts calls over gRPC; undefined where none is taken. */
+  readonly grpc: GrpcMetrics | undefined;
   /** Counts timestamps; undefined where none are granted. */
   readonly timestamps: TimestampMetrics | undefined;
   /** Everything in Prometheus' text format, and its content type. */
@@ -84,6 +87,7 @@ export function createMetrics(sources: ServiceSources, work: WorkInProgress): Me
   const { timestamps, clock } = sources;
   let lastTreeSize = 0;
   return {
+    grpc: sources.takesGrpc === true ? new GrpcMetrics(registers) : undefined,
     timestamps: timestamps && new TimestampMetrics(registers, timestamps, clock),
     answered: fulcio.answered,
     issued: (decision) => {

@@ -76,6 +76,8 @@ export interface ServiceSources {
   readonly timestamps?: TimestampSource | undefined;
   /** The certificate that is served; without it the service speaks plain HTTP. */
   readonly tls?: { status(): TlsStatus } | undefined;
+  /** Whether a listener takes calls over gRPC. */
+  readonly takesGrpc?: boolean | undefined;
   /** The TUF repository; its status is undefined while there is none. */
   readonly tuf?: { status(): TufStatus | undefined } | undefined;
 }

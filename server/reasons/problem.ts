@@ -56,8 +56,10 @@ export const REASONS: readonly string[] = REASON_DOMAINS.flatMap(({ rows }) => O
 
 /** A failure, ready to be sent by any protocol and to be written into the log. */
 export interface Problem {
-  /** Of gRPC. */
+  /** Of gRPC, as the JSON over HTTP has it. */
   readonly code: Wire['grpc'];
+  /** Over gRPC itself. */
+  readonly grpcCode: number;
   /** Of HTTP. */
   readonly status: number;
   readonly reason: Reason;
@@ -107,6 +109,7 @@ function describe(error: MayflyError, found: Wire, requestId: string): Problem {
   const { sentence, hint } = found.instead ?? { sentence: error.message, hint: error.hint };
   return {
     code: found.grpc,
+    grpcCode: found.overGrpc ?? found.grpc,
     status: found.status ?? HTTP_STATUS[found.grpc],
     reason: error.code as Reason,
     message: fulcioMessage(error, found),

@@ -1,9 +1,11 @@
 /** HTTP status of each code of gRPC that Fulcio's gateway uses. */
-export const HTTP_STATUS = { 3: 400, 5: 404, 7: 403, 8: 429, 12: 501, 13: 500, 14: 503 } as const;
+export const HTTP_STATUS = { 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 12: 501, 13: 500, 14: 503 } as const;
 
 /** How a reason looks on the wire. */
 export interface Wire {
   readonly grpc: keyof typeof HTTP_STATUS;
+  /** The code over gRPC itself, where Fulcio's gateway has another one. */
+  readonly overGrpc?: number | undefined;
   /** Of HTTP, where it is not the one of the code. */
   readonly status?: number | undefined;
   /** Fulcio's message; undefined where the sentence of the error itself is sent. */

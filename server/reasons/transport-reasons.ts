@@ -9,13 +9,14 @@ export const TRANSPORT_REASONS: ReasonRows<TransportReason> = {
   BODY_MALFORMED: {
     grpc: 3,
     meaning:
-      'The body is not the JSON that the call takes, has more than 10,000 values, or comes in chunks of a few bytes.',
+      'The body is not the JSON that the call takes, over gRPC not the message, has more than 10,000 values, or comes in chunks of a few bytes.',
     cause:
       'A client of the other version of the API, a shell that ate the quotes, or a client that sends each piece of its JSON in a chunk.',
     remedy: 'The sentence says what is wrong and where; http-api.md shows a body.',
   },
   BODY_TOO_LARGE: {
     grpc: 3,
+    overGrpc: 8,
     fulcioMessage: 'http: request body too large',
     meaning: 'The body is longer than 256 KiB.',
     cause: 'A file was sent in place of its key.',
@@ -29,6 +30,14 @@ export const TRANSPORT_REASONS: ReasonRows<TransportReason> = {
     cause: 'A burst of requests. Or a large body that is sent slowly, while many others are.',
     remedy:
       'Try again in a second; the operator looks at `mayfly_signing_requests` and `limits.max-in-flight`.',
+  },
+  DEADLINE_EXCEEDED: {
+    grpc: 4,
+    fulcioMessage: 'the deadline was exceeded',
+    meaning: 'A call over gRPC was not complete, or could not begin, before its deadline.',
+    cause:
+      'A client that allows a few milliseconds, a busy server, or a message that does not come within ten seconds.',
+    remedy: 'Allow more time. Nothing was issued.',
   },
   NOT_FOUND: {
     grpc: 5,

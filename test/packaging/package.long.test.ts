@@ -27,7 +27,7 @@ describe('the tarball of npm pack', function () {
     const ours = files.filter((name) => !name.startsWith('node_modules/'));
     const strange = ours.filter(
       (name) =>
-        !/^(bin\/\w+\.js|docs\/(decisions\/)?[\w.-]+|packaging\/systemd\/mayfly\.service|package\.json)$/.test(
+        !/^(bin\/\w+\.js|docs\/(decisions\/)?[\w.-]+|packaging\/systemd\/mayfly\.service|proto\/[\w/]+\.proto|package\.json)$/.test(
           name,
         ) &&
         !/^(README\.md|CHANGELOG\.md|LICENSE|dist\/build\.json)$/.test(name) &&

@@ -20,6 +20,13 @@ import { REASON_DOMAINS } from '../../server/reasons/problem.ts';
 import { auditLines } from '../audit/support/audit-schema.ts';
 import { csrOf } from '../ca/support/csr.ts';
 import { testKey } from '../ca/support/keys.ts';
+import {
+  connectTo,
+  framed,
+  reasonOf,
+  send as sendOverGrpc,
+  signingMessage,
+} from './grpc/support/raw-call.ts';
 import { makeIssuerKey, type SignOptions } from '../support/oidc-issuer.ts';
 import { tokenWith } from '../support/raw-token.ts';
 import {
@@ -46,6 +53,8 @@ interface Raise {
   readonly token?: (good: string) => string;
   /** The whole body, made from the token; default a key with its proof. */
   readonly body?: (token: string) => unknown;
+  /** Calls over gRPC with that deadline. */
+  readonly grpcTimeout?: string;
   /** A service of its own. */
   readonly change?: Change;
   /** What happens to a service of its own before the request. */
@@ -198,6 +207,7 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
   BODY_MALFORMED: { body: () => '[1]' },
   BODY_TOO_LARGE: { body: () => `{"x":"${'a'.repeat(256 * 1024)}"}` },
   TOO_BUSY: { change: () => ({ limits: { maxInFlight: 0, readConcurrency: 1 } }), known: IDENTITY },
+  DEADLINE_EXCEEDED: { change: () => ({ grpcListen: { host: '127.0.0.1', port: 0 } }), grpcTimeout: '1n' },
   INTERNAL: {
     change: (values) =>
       changedPolicy(values, () => ({ identify: () => Promise.reject(new Error('inside')) })),
@@ -335,10 +345,20 @@ describe('server: every reason of a refusal, in the audit', () => {
       const send = (id: string) => post(`${service.url}/api/v2/signingCert`, body, { 'x-request-id': id });
       isGuardBroken = reason === 'REPLAY_GUARD_UNAVAILABLE';
       if (AT_SECOND.has(reason)) expect((await send(`${reason}-first`)).status).to.equal(200);
-      const response = await send(reason);
-      const refusal = await refusalOf(response);
-      expect(refusal.details[0].reason).to.equal(reason);
-      expect(response.headers.has('retry-after')).to.equal([429, 503].includes(response.status));
+      if (raise.grpcTimeout === undefined) {
+        const response = await send(reason);
+        const refusal = await refusalOf(response);
+        expect(refusal.details[0].reason).to.equal(reason);
+        expect(response.headers.has('retry-after')).to.equal([429, 503].includes(response.status));
+      } else {
+        const session = connectTo(service.grpcListen ?? '');
+        const headers = { 'x-request-id': reason, 'grpc-timeout': raise.grpcTimeout };
+        const path = '/dev.sigstore.fulcio.v2.CA/CreateSigningCertificate';
+        expect(
+          reasonOf(await sendOverGrpc(session, path, framed(signingMessage(token, key)), headers)),
+        ).to.equal(reason);
+        session.close();
+      }
       await raise.after?.(service, audit);
 
       const line = await lineOf(audit.path, reason);

@@ -48,7 +48,8 @@ describe('docs of the HTTP API', () => {
   });
 
   it('lists every metric and every check of readiness', async () => {
-    const service = await startTestService(() => ({ timestamps, tuf, trusted }));
+    const grpcListen = { host: '127.0.0.1', port: 0 };
+    const service = await startTestService(() => ({ timestamps, tuf, trusted, grpcListen }));
     const metrics = await (await fetch(`${service.metricsUrl}/metrics`)).text();
     const readiness = await (await fetch(`${service.metricsUrl}/readyz`)).text();
     await service.close();

@@ -8,6 +8,7 @@ import { createAuthorityChain } from '../../ca/ceremony.ts';
 import { generateKey } from '../../signers/key-types.ts';
 import { localSigner } from '../../signers/local-signer.ts';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
+import { grpcConfigOf } from '../../config/settings/grpc-config.ts';
 import { mayflySchema } from '../../config/schema/mayfly-schema.ts';
 import { encodePem } from '../../core/pem.ts';
 import { createCtLog } from '../../ct-log/create-log.ts';
@@ -137,6 +138,7 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
       'info',
     ),
     isDevelopment: true,
+    grpc: grpcConfigOf(mayflySchema.parse({}).grpc),
   };
   const shutdown = new ShutdownOrder();
   const close = async (): Promise<void> => {

@@ -10,6 +10,8 @@ describe('cli/instance/serve-report', () => {
     metricsUrl: 'http://127.0.0.1:2112',
     listen: '127.0.0.1:5555',
     metricsListen: '127.0.0.1:2112',
+    grpcListen: undefined,
+    grpcWithTls: false,
     issuers: ['https://issuer.example'],
     rules: 2,
     openBlocks: [],

@@ -68,8 +68,8 @@ describe('cli/instance/serve', function () {
     const data = await directory();
     const first = await serve('--data', data);
     const urls = ['event', 'url', 'metricsUrl', 'logUrl', 'issuerUrl'];
-    expect(Object.keys(first.ready)).to.deep.equal([...urls, 'listen', 'metricsListen']);
-    expect(first.ready).to.include({ event: 'ready', issuerUrl: null });
+    expect(Object.keys(first.ready)).to.deep.equal([...urls, 'listen', 'metricsListen', 'grpcListen']);
+    expect(first.ready).to.include({ event: 'ready', issuerUrl: null, grpcListen: null });
     expect(first.ready.logUrl).to.equal(`${first.ready.url}/log/2026`);
     const body = bodyV2(await emailToken({ issuer }), clientKey());
     expect((await post(`${first.ready.url}/api/v2/signingCert`, body)).status).to.equal(200);

@@ -1,0 +1,267 @@
+/**
+ * Connections that speak HTTP/2, with their limits. They are in the same accounts as those of HTTP/1, so that one guard closes
+ * the idle ones and one drain ends them all.
+ */
+import {
+  constants,
+  performServerHandshake,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type ServerOptions,
+} from 'node:http2';
+import type { Socket } from 'node:net';
+import { accountOf, RequestAccount, type ConnectionAccount } from '../http/connection-account.ts';
+import { FrameMeter, type FloodReason } from './frame-meter.ts';
+import { MeteredSocket } from './metered-socket.ts';
+
+/** Requests of one connection under way, and those whose answer is not read. A client queues what is beyond. */
+export const MAX_STREAMS = 32;
+
+/** Bytes of the headers of one request, when they are uncompressed: as of HTTP/1. */
+const MAX_HEADER_BYTES = 64 * 1024;
+
+const OPTIONS: ServerOptions = {
+  settings: {
+    maxConcurrentStreams: MAX_STREAMS,
+    maxHeaderListSize: MAX_HEADER_BYTES,
+    enablePush: false,
+  },
+  maxHeaderListPairs: 192,
+  // In megabytes, what one session may hold of heads and answers that are not sent.
+  maxSessionMemory: 4,
+  maxSessionInvalidFrames: 32,
+  maxSessionRejectedStreams: 32,
+  // Beneath the meter, for what a client has the runtime reset.
+  streamResetBurst: 100,
+  streamResetRate: 10,
+};
+
+/** Milliseconds that a client may take for a request, its body included, and for the preface of a connection. */
+export const REQUEST_TIMEOUT = 10_000;
+
+/** Milliseconds that a client may take nothing of its answers. */
+const SILENCE_TIMEOUT = 60_000;
+
+/** Milliseconds between two looks at the connections. */
+const CHECK_INTERVAL = 1_000;
+
+/** Milliseconds in which a client may notice that its connection ends: until then it may begin requests. */
+const NOTICE = 1_000;
+
+/** Milliseconds in which a client that is cut off may read why. */
+const LINGER = 1_000;
+
+/** Of a notice that the connection ends (RFC 9113 §6.8): no stream is refused yet. */
+const ANY_STREAM = 2 ** 31 - 1;
+
+/** A request over HTTP/2 whose head came. */
+export class Http2Request {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  readonly connection: Http2Connection;
+  readonly #account: RequestAccount | undefined;
+  /** Called once if the request is not complete by {@link expiresAt}. */
+  onExpired: () => void = () => undefined;
+  /** Milliseconds of `performance.now()`. */
+  expiresAt = performance.now() + REQUEST_TIMEOUT;
+
+  constructor(
+    connection: Http2Connection,
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    account: RequestAccount | undefined,
+  ) {
+    this.connection = connection;
+    this.stream = stream;
+    this.headers = headers;
+    this.#account = account;
+  }
+
+  /** Whether nobody is left to answer. */
+  get isGone(): boolean {
+    return this.stream.destroyed || this.stream.closed;
+  }
+
+  /** All that belongs to the request came, and the service works for it. */
+  complete(): void {
+    this.expiresAt = Infinity;
+    this.#account?.complete();
+  }
+
+  /** Its answer is made, of so many bytes. */
+  made(bytes: number): void {
+    this.expiresAt = Infinity;
+    this.#account?.made(bytes);
+  }
+
+  /** The stream ended. */
+  close(): void {
+    this.expiresAt = Infinity;
+    this.#account?.close();
+  }
+}
+
+type OnRequest = (request: Http2Request) => void;
+
+/** One connection. */
+export class Http2Connection {
+  readonly socket: Socket;
+  readonly #meter = new FrameMeter();
+  readonly #metered: MeteredSocket;
+  readonly #session: ServerHttp2Session;
+  readonly #account: ConnectionAccount | undefined;
+  readonly #requests = new Set<Http2Request>();
+  /** When it last had a request, and when its client last took something. */
+  #idleSince = performance.now();
+  #written = 0;
+  #writtenAt = performance.now();
+
+  constructor(socket: Socket, onRequest: OnRequest) {
+    this.socket = socket;
+    this.#account = accountOf(socket);
+    this.#metered = new MeteredSocket(socket, this.#meter, (reason) => {
+      this.#cutOff(reason);
+    });
+    this.#metered.on('error', () => undefined);
+    this.#session = performServerHandshake(this.#metered, OPTIONS);
+    // The connection is gone then, and with it everything that would wait for it.
+    this.#session.on('error', () => undefined);
+    this.#session.on('stream', (stream, headers, _flags, rawHeaders) => {
+      onRequest(this.#open(stream, headers, rawHeaders));
+    });
+  }
+
+  /** Delays the reading of what comes on it. */
+  pause(): void {
+    this.#metered.hold();
+  }
+
+  /** Ends the delay. */
+  resume(): void {
+    this.#metered.go();
+  }
+
+  /** A certificate was issued on it. */
+  markProven(): void {
+    if (this.#account !== undefined) this.#account.isProven = true;
+  }
+
+  /** Announces the end to the client, and closes when what is under way is answered. */
+  end(): void {
+    const session = this.#session;
+    const close = (): void => {
+      if (!session.closed && !session.destroyed) session.close();
+    };
+    if (session.closed || session.destroyed) return;
+    session.goaway(constants.NGHTTP2_NO_ERROR, ANY_STREAM);
+    // Its answer to a ping comes behind all that it sent before it knew.
+    session.ping(close);
+    setTimeout(close, NOTICE).unref();
+  }
+
+  /** Ends what takes too long. */
+  check(now: number, idleMs: number): void {
+    for (const request of this.#requests) if (now >= request.expiresAt) expire(request);
+    const { headSince, isBegun } = this.#meter;
+    if (headSince !== undefined && now - headSince >= REQUEST_TIMEOUT) this.socket.destroy();
+    if (this.#requests.size > 0) {
+      const isWorking = (this.#account?.requests.making ?? 0) > 0;
+      if (isWorking || this.socket.bytesWritten !== this.#written) {
+        this.#written = this.socket.bytesWritten;
+        this.#writtenAt = now;
+      } else if (now - this.#writtenAt >= SILENCE_TIMEOUT) this.socket.destroy();
+      return;
+    }
+    this.#writtenAt = now;
+    if (now - this.#idleSince >= (isBegun ? idleMs : REQUEST_TIMEOUT)) {
+      if (isBegun) this.end();
+      else this.socket.destroy();
+    }
+  }
+
+  #open(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    rawHeaders: readonly string[],
+  ): Http2Request {
+    const bytes = rawHeaders.reduce((sum, { length }) => sum + length, 0);
+    const account = this.#account && new RequestAccount(this.#account, bytes);
+    const request = new Http2Request(this, stream, headers, account);
+    this.#requests.add(request);
+    stream.on('error', () => undefined);
+    stream.once('close', () => {
+      request.close();
+      this.#requests.delete(request);
+      this.#idleSince = performance.now();
+      // One that was taken back costs what it cost.
+      if (stream.headersSent && stream.rstCode === constants.NGHTTP2_NO_ERROR) this.#meter.answered();
+    });
+    return request;
+  }
+
+  #cutOff(reason: FloodReason): void {
+    if (reason === 'preface') {
+      this.socket.destroy();
+      return;
+    }
+    // gRPC's clients ping less often from then on when they read these words.
+    const words = reason === 'pings' ? 'too_many_pings' : `too many ${reason}`;
+    if (!this.#session.destroyed) {
+      this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from(words));
+      this.#session.destroy(new Error(words), constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+    const timer = setTimeout(() => this.socket.destroy(), LINGER);
+    this.socket.once('close', () => {
+      clearTimeout(timer);
+    });
+  }
+}
+
+function expire(request: Http2Request): void {
+  request.expiresAt = Infinity;
+  request.onExpired();
+}
+
+/** The connections of a service that speak HTTP/2, of whatever listener. */
+export class Http2Connections {
+  readonly #open = new Set<Http2Connection>();
+  readonly #idleMs: number;
+  readonly #onRequest: OnRequest;
+  #checks: NodeJS.Timeout | undefined;
+
+  /** `onRequest` is called for each head and never throws; an idle connection is kept for `idleMs` milliseconds. */
+  constructor(idleMs: number, onRequest: OnRequest) {
+    this.#idleMs = idleMs;
+    this.#onRequest = onRequest;
+  }
+
+  /** Open connections. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Speaks HTTP/2 on a connection, which has its account already. */
+  readonly serve = (socket: Socket): void => {
+    if (socket.destroyed) return;
+    const connection = new Http2Connection(socket, this.#onRequest);
+    this.#open.add(connection);
+    this.#checks ??= setInterval(this.#check, CHECK_INTERVAL).unref();
+    socket.once('close', () => {
+      this.#open.delete(connection);
+      if (this.#open.size > 0) return;
+      clearInterval(this.#checks);
+      this.#checks = undefined;
+    });
+  };
+
+  /** Announces the end to every client. */
+  end(): void {
+    for (const connection of this.#open) connection.end();
+  }
+
+  readonly #check = (): void => {
+    const now = performance.now();
+    for (const connection of this.#open) connection.check(now, this.#idleMs);
+  };
+}

@@ -1,0 +1,169 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import { expect } from 'chai';
+import { failureOf } from '../../support/failure.ts';
+import type { ClientHttp2Session } from 'node:http2';
+import { clientKey, emailToken, startTestService, type TestService } from '../../support/test-service.ts';
+import { answerOf, begin, connectTo, framed, reasonOf, send, signingMessage } from './support/raw-call.ts';
+import { call, grpcClient } from './support/grpc-client.ts';
+
+const SIGN = '/dev.sigstore.fulcio.v2.CA/CreateSigningCertificate';
+const BUNDLE = '/dev.sigstore.fulcio.v2.CA/GetTrustBundle';
+
+describe('gRPC: the protocol', () => {
+  let service: TestService;
+  let session: ClientHttp2Session;
+  before(async () => {
+    service = await startTestService(() => ({ grpcListen: { host: '127.0.0.1', port: 0 } }));
+    session = connectTo(service.grpcListen ?? '');
+  });
+  after(async () => {
+    session.close();
+    await service.close();
+  });
+
+  const goodMessage = async (): Promise<Uint8Array> => signingMessage(await emailToken(service), clientKey());
+
+  it('knows only its methods, and says in one head without a body what it does not know', async () => {
+    for (const path of [
+      '/dev.sigstore.fulcio.v2.CA/None',
+      '/none.CA/GetTrustBundle',
+      '/',
+      '/api/v2/trustBundle',
+    ]) {
+      const { headers, body } = await send(session, path, framed(Buffer.alloc(0)));
+      expect(headers, path).to.include({ ':status': 200, 'grpc-status': '12' });
+      expect(body).to.have.length(0);
+    }
+  });
+
+  it('answers what is no call of gRPC with a status of HTTP', async () => {
+    const json = await send(session, SIGN, Buffer.from('{}'), { 'content-type': 'application/json' });
+    expect(json.headers[':status']).to.equal(415);
+    const get = begin(session, '/healthz', { ':method': 'GET' });
+    expect((await answerOf(get)).headers).to.include({ ':status': 405, allow: 'POST' });
+  });
+
+  it('takes no message that is compressed, so that none is longer than it was sent', async () => {
+    const announced = await send(session, SIGN, framed(Buffer.alloc(9)), { 'grpc-encoding': 'gzip' });
+    expect(announced.headers).to.include({ 'grpc-status': '12', 'grpc-accept-encoding': 'identity' });
+    const flagged = await send(session, SIGN, framed(Buffer.alloc(9), 1));
+    expect(flagged.headers['grpc-status']).to.equal('3');
+    expect(reasonOf(flagged)).to.equal('BODY_MALFORMED');
+  });
+
+  it('takes one whole message and nothing else', async () => {
+    const good = framed(await goodMessage());
+    const broken = [
+      Buffer.alloc(0),
+      good.subarray(0, 4),
+      good.subarray(0, -1),
+      Buffer.concat([good, good]),
+      Buffer.concat([good, Buffer.alloc(1)]),
+      framed(Buffer.from([0xff, 0xff, 0xff])),
+      // Groups of unknown fields, each in the one before.
+      framed(Buffer.alloc(200_000, 0x7b)),
+      // A token that is no UTF-8.
+      framed(Buffer.from([0x0a, 3, 0x0a, 1, 0xff])),
+    ];
+    for (const [index, body] of broken.entries()) {
+      const answer = await send(session, SIGN, body);
+      expect(answer.headers['grpc-status'], String(index)).to.equal('3');
+      expect(reasonOf(answer), String(index)).to.equal('BODY_MALFORMED');
+    }
+    expect((await send(session, SIGN, good)).headers['grpc-status']).to.equal('0');
+  });
+
+  it('answers a message that is too long at once, with the code that gRPC has for it', async () => {
+    const stream = begin(session, SIGN);
+    const answer = answerOf(stream);
+    // Never ended: the answer does not wait for the rest.
+    stream.write(framed(Buffer.alloc(300 * 1024)));
+    const refused = await answer;
+    expect(refused.headers['grpc-status']).to.equal('8');
+    expect(reasonOf(refused)).to.equal('BODY_TOO_LARGE');
+    const small = await send(session, BUNDLE, framed(Buffer.alloc(2000)));
+    expect(reasonOf(small)).to.equal('BODY_TOO_LARGE');
+  });
+
+  it('begins nothing after the deadline of its client, and reads none that is malformed', async () => {
+    const late = await send(session, SIGN, framed(await goodMessage()), { 'grpc-timeout': '1n' });
+    expect(late.headers['grpc-status']).to.equal('4');
+    expect(reasonOf(late)).to.equal('DEADLINE_EXCEEDED');
+    for (const timeout of ['', '1', 'S', '123456789S', '1s', '-1S', '1S1S'])
+      expect(
+        (await send(session, SIGN, framed(await goodMessage()), { 'grpc-timeout': timeout })).headers,
+        timeout,
+      ).to.include({
+        'grpc-status': '3',
+      });
+    const good = await send(session, SIGN, framed(await goodMessage()), { 'grpc-timeout': '9S' });
+    expect(good.headers['grpc-status']).to.equal('0');
+  });
+
+  it('answers a call that is not complete by its deadline', async () => {
+    const stream = begin(session, SIGN, { 'grpc-timeout': '10m' });
+    const answer = answerOf(stream);
+    stream.write(Buffer.from([0]));
+    expect(reasonOf(await answer)).to.equal('DEADLINE_EXCEEDED');
+  });
+
+  it('says that the process serves to whom names no service, and whether it is ready of a service', async () => {
+    const health = grpcClient('grpc.health.v1.Health', service.grpcListen ?? '');
+    const ask = (name: string): Promise<unknown> => call(health, 'Check', { service: name });
+    expect(await ask('')).to.deep.equal({ status: 'SERVING' });
+    expect(await ask('dev.sigstore.fulcio.v2.CA')).to.deep.equal({ status: 'SERVING' });
+    expect(await ask('dev.sigstore.fulcio.v1beta.CA')).to.deep.equal({ status: 'SERVING' });
+    const unknown = await ask('none').catch((error: unknown) => error);
+    expect(unknown).to.include({ code: 5 });
+    health.close();
+  });
+
+  it('says nothing of its methods, unless the configuration allows reflection', async () => {
+    const ask = async (address: string, version: string): Promise<Record<string, unknown>[]> => {
+      const client = grpcClient(`grpc.reflection.${version}.ServerReflection`, address);
+      const stream = client['ServerReflectionInfo']?.();
+      const answers: Record<string, unknown>[] = [];
+      const ended = new Promise<void>((resolve, reject) => {
+        stream?.on('end', resolve).on('error', reject as (error: never) => void);
+      });
+      stream?.on('data', (answer: Record<string, unknown>) => answers.push(answer));
+      stream?.write({ list_services: '' });
+      stream?.write({ listServices: '' });
+      stream?.write({ fileContainingSymbol: 'dev.sigstore.fulcio.v1beta.CA.GetRootCertificate' });
+      stream?.write({ fileByFilename: 'fulcio.proto' });
+      stream?.write({ fileContainingSymbol: 'no.such.Symbol' });
+      stream?.end();
+      await ended.finally(() => {
+        client.close();
+      });
+      return answers;
+    };
+    expect(await failureOf(ask(service.grpcListen ?? '', 'v1'))).to.include({ code: 12 });
+    const open = await startTestService(() => ({
+      grpc: { withTls: true, listen: { host: '127.0.0.1', port: 0 }, reflection: true },
+    }));
+    for (const version of ['v1', 'v1alpha']) {
+      const [, list, legacy, v2, none] = await ask(open.grpcListen ?? '', version);
+      const names = (list?.['listServicesResponse'] as { service: { name: string }[] }).service;
+      expect(names.map(({ name }) => name)).to.include.members([
+        'dev.sigstore.fulcio.v2.CA',
+        'dev.sigstore.fulcio.v1beta.CA',
+        'grpc.health.v1.Health',
+      ]);
+      const filesOf = (answer: Record<string, unknown> | undefined): (string | undefined)[] =>
+        (answer?.['fileDescriptorResponse'] as { fileDescriptorProto: Buffer[] }).fileDescriptorProto.map(
+          (bytes) => fromBinary(FileDescriptorProtoSchema, bytes).name,
+        );
+      expect(filesOf(legacy)).to.deep.equal([
+        'fulcio_legacy.proto',
+        'google/api/httpbody.proto',
+        'google/protobuf/any.proto',
+        'google/protobuf/empty.proto',
+      ]);
+      expect(filesOf(v2)).to.deep.equal(['fulcio.proto']);
+      expect(none?.['errorResponse']).to.include({ errorCode: 5 });
+    }
+    await open.close();
+  });
+});

@@ -1,0 +1,182 @@
+import { expect } from 'chai';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { constants } from 'node:http2';
+import type { Server } from 'node:net';
+import { accountOf } from '../../../server/http/connection-account.ts';
+import { createPlainHttp2Server } from '../../../server/http/http-listener.ts';
+import { Http2Connection, MAX_STREAMS, type Http2Request } from '../../../server/http2/http2-connections.ts';
+import {
+  callFrame,
+  callHead,
+  Flag,
+  frame,
+  Frame,
+  greeting,
+  header,
+  RawClient,
+} from './support/raw-frames.ts';
+
+const CALM = constants.NGHTTP2_ENHANCE_YOUR_CALM;
+const SECOND = 1000;
+
+/** A listener that answers what `answer` says, and its connections. */
+async function listening(answer: (request: Http2Request) => void = () => undefined) {
+  const connections: Http2Connection[] = [];
+  const requests: Http2Request[] = [];
+  const server: Server = createPlainHttp2Server();
+  server.on('connection', (socket) => {
+    connections.push(
+      new Http2Connection(socket, (request) => {
+        requests.push(request);
+        answer(request);
+      }),
+    );
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { connections, requests, port, close: () => server.close() };
+}
+
+/** Answers at once. */
+function reply(request: Http2Request): void {
+  request.complete();
+  request.made(4);
+  request.stream.respond({ ':status': 200 });
+  request.stream.end('done');
+}
+
+describe('server: floods over HTTP/2', () => {
+  it('end the connection with a code that says why', async () => {
+    const { port, close } = await listening(reply);
+    const many = (one: Buffer, count = 2000): Buffer[] => Array.from({ length: count }, () => one);
+    const opened = callFrame(1, '/x');
+    const floods: Readonly<Record<string, readonly Buffer[]>> = {
+      pings: many(frame(Frame.ping, 0, Buffer.alloc(8))),
+      settings: many(frame(Frame.settings)),
+      priorities: many(frame(Frame.priority, 1, Buffer.from([0, 0, 0, 0, 1]))),
+      windows: many(frame(Frame.window, 0, Buffer.from([0, 0, 0, 1]))),
+      unknown: many(frame(Frame.unknown, 0, Buffer.alloc(8))),
+      'empty data': [opened, ...many(frame(Frame.data, 1))],
+      'padded data': [opened, ...many(frame(Frame.data, 1, Buffer.alloc(8, 7), Flag.padded))],
+      resets: Array.from({ length: 500 }, (_, i) =>
+        Buffer.concat([callFrame(2 * i + 1, '/x'), frame(Frame.reset, 2 * i + 1, Buffer.from([0, 0, 0, 8]))]),
+      ),
+      continuations: [
+        frame(Frame.headers, 1, callHead('/x')),
+        ...many(frame(Frame.continuation, 1, header('x', 'y'.repeat(100)))),
+      ],
+    };
+    for (const [name, frames] of Object.entries(floods)) {
+      const client = new RawClient(port);
+      client.write(greeting(), ...frames);
+      const { code, words } = await client.farewell();
+      expect(code, name).to.equal(CALM);
+      if (name === 'pings') expect(words).to.equal('too_many_pings');
+    }
+    close();
+  });
+
+  it('of streams that are taken back begin no more than a handful of calls', async () => {
+    const { port, requests, close } = await listening();
+    const client = new RawClient(port);
+    const taken = (id: number): Buffer =>
+      Buffer.concat([callFrame(id, '/x'), frame(Frame.reset, id, Buffer.from([0, 0, 0, 8]))]);
+    client.write(greeting(), ...Array.from({ length: 5000 }, (_, i) => taken(2 * i + 1)));
+    await client.closed;
+    expect(requests.length).to.be.at.most(70);
+    close();
+  });
+
+  it('of streams that are left open are refused beyond what a connection may have', async () => {
+    const { port, requests, close } = await listening();
+    const client = new RawClient(port);
+    client.write(
+      greeting(),
+      ...Array.from({ length: MAX_STREAMS + 5 }, (_, i) => callFrame(2 * i + 1, '/x')),
+    );
+    const refused = await client.frame(Frame.reset, 2 * MAX_STREAMS + 1);
+    expect(refused.payload.readUInt32BE(0)).to.equal(constants.NGHTTP2_REFUSED_STREAM);
+    expect(requests).to.have.length(MAX_STREAMS);
+    client.socket.destroy();
+    close();
+  });
+
+  it('of a head that expands are refused: what is uncompressed counts', async () => {
+    const { port, requests, close } = await listening();
+    const client = new RawClient(port);
+    // Into the table once, and named three hundred times: each is a byte on the wire and 300 in memory.
+    const [, ...literal] = header('x', 'y'.repeat(300));
+    const bomb = Buffer.concat([callHead('/x'), Buffer.from([0x40, ...literal]), Buffer.alloc(300, 0xbe)]);
+    client.write(greeting(), frame(Frame.headers, 1, bomb, Flag.endHeaders));
+    const refused = await client.frame(Frame.reset, 1);
+    expect(refused.payload.readUInt32BE(0)).to.equal(CALM);
+    expect(requests).to.have.length(0);
+    client.socket.destroy();
+    close();
+  });
+
+  it('of answers that are not read are held, and the connection is closed that takes nothing', async () => {
+    const { port, connections, requests, close } = await listening(reply);
+    const client = new RawClient(port);
+    // No window for any stream.
+    client.write(greeting(Buffer.from([0, 4, 0, 0, 0, 0])));
+    client.write(
+      ...Array.from({ length: 8 }, (_, i) => callFrame(2 * i + 1, '/x', Flag.endHeaders | Flag.endStream)),
+    );
+    await client.frame(Frame.headers, 15);
+    const [connection] = connections;
+    const account = connection && accountOf(connection.socket);
+    expect(account?.requests).to.deep.equal({ receiving: 0, making: 0, sending: 8 });
+    expect(account?.bytes).to.be.greaterThan(8 * 4096);
+    expect(requests).to.have.length(8);
+    const now = performance.now();
+    connection?.check(now, 620 * SECOND);
+    expect(client.socket.destroyed).to.equal(false);
+    connection?.check(now + 61 * SECOND, 620 * SECOND);
+    await client.closed;
+    expect(account?.bytes).to.be.at.most(0);
+    close();
+  });
+
+  it('that trickle end after ten seconds: no preface, half a head, half a request', async () => {
+    const { port, connections, requests, close } = await listening();
+    const [silent, half, slow] = [new RawClient(port), new RawClient(port), new RawClient(port)];
+    silent.write(Buffer.from('PRI * HT'));
+    half.write(greeting(), frame(Frame.headers, 1, callHead('/x')));
+    slow.write(greeting(), callFrame(1, '/x'));
+    await half.frame(Frame.settings);
+    await slow.frame(Frame.settings);
+    while (requests.length < 1) await new Promise((resolve) => setImmediate(resolve));
+    const [request] = requests;
+    const expired = new Promise<void>((resolve) => {
+      if (request !== undefined) request.onExpired = resolve;
+    });
+    const now = performance.now();
+    for (const one of connections) one.check(now + 9 * SECOND, 620 * SECOND);
+    expect([silent, half].some(({ socket }) => socket.destroyed)).to.equal(false);
+    for (const one of connections) one.check(now + 11 * SECOND, 620 * SECOND);
+    await Promise.all([silent.closed, half.closed, expired]);
+    slow.socket.destroy();
+    close();
+  });
+
+  it('are nothing that an idle connection is: its end is announced', async () => {
+    const { port, connections, close } = await listening(reply);
+    const client = new RawClient(port);
+    client.write(greeting(), callFrame(1, '/x', Flag.endHeaders | Flag.endStream));
+    await client.frame(Frame.data, 1);
+    const [connection] = connections;
+    const now = performance.now();
+    connection?.check(now + 5 * SECOND, 6 * SECOND);
+    connection?.check(now + 8 * SECOND, 6 * SECOND);
+    const { payload } = await client.frame(Frame.goaway);
+    expect(payload.readUInt32BE(0)).to.equal(2 ** 31 - 1);
+    expect(payload.readUInt32BE(4)).to.equal(0);
+    const ping = await client.frame(Frame.ping);
+    client.write(frame(Frame.ping, 0, ping.payload, Flag.ack));
+    expect((await client.farewell()).code).to.equal(0);
+    close();
+  });
+});
