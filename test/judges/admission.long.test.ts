@@ -1,37 +1,84 @@
-/** The tester of Sigstore's policy-controller with what `mayfly trust export --for policy-controller` prints: it lets in the image that the named
- * identity signed, whose certificate is over, and neither an unsigned one nor one of somebody else. */
+/**
+ * The testers of admission controllers with what `mayfly trust export --for CONTROLLER` prints: they let in the image that the named identity signed, whose
+ * certificate is over, and neither an unsigned one nor one of somebody else.
+ */
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { randomUUID, X509Certificate } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { parse, stringify } from 'yaml';
+import { rfc3339 } from '../../core/clock.ts';
+import { documentedBlocks, runBlock } from '../support/documented-blocks.ts';
 import { runMayfly } from '../support/mayfly.ts';
 import { SIGNER, startExported, type ExportedInstance } from './support/exported-instance.ts';
 import { startRegistry, type ImageRegistry } from './support/image-registry.ts';
-import { needClient } from './support/stock-clients.ts';
+import { findClient, needClient } from './support/stock-clients.ts';
 
 const run = promisify(execFile);
 
-describe('judge: the tester of policy-controller', function () {
+/** Names of the images, and who signed them. */
+const IMAGES = { signed: SIGNER, unsigned: undefined, foreign: 'eve@example.com' } as const;
+type ImageName = keyof typeof IMAGES;
+
+interface ClusterPolicy {
+  spec: { rules: { verifyImages: { attestors: { entries: { keyless: { roots: string } }[] }[] }[] }[] };
+}
+
+describe('judges: testers of admission controllers', function () {
   this.timeout(1_800_000);
-  let service: ExportedInstance | undefined;
+  let service: ExportedInstance;
   let registry: ImageRegistry | undefined;
+  let images: Readonly<Record<ImageName, string>>;
 
-  after(async () => {
-    await registry?.stop();
-    await service?.stop();
-  });
-
-  it('lets in what the identity signed, and nothing else', async function () {
-    const tester = await needClient(this, 'policy-tester-0.13.1');
+  before(async function () {
     const cosign = await needClient(this, 'cosign-2.6.3');
     const crane = await needClient(this, 'crane-0.20.6');
     service = await startExported({ minutesAgo: 20 });
-    const { scratch, url, issuerUrl, data } = service;
-    registry = await startRegistry(crane, scratch);
-    const [trustRoot, policy] = [join(scratch, 'trust-root.yaml'), join(scratch, 'policy.yaml')];
+    registry = await startRegistry(crane, service.scratch);
+    const { push } = registry;
+    images = {
+      signed: await push('signed'),
+      unsigned: await push('unsigned'),
+      foreign: await push('foreign'),
+    };
+    for (const [name, email] of Object.entries(IMAGES))
+      if (email !== undefined) await sign(cosign, images[name as ImageName], email);
+  });
+  after(async () => {
+    if (registry === undefined) return;
+    await registry.stop();
+    await service.stop();
+  });
+
+  async function sign(cosign: string, image: string, email: string): Promise<void> {
+    const env = {
+      PATH: process.env['PATH'],
+      HOME: service.scratch,
+      SIGSTORE_ROOT_FILE: service.exported('chain.pem'),
+      SIGSTORE_CT_LOG_PUBLIC_KEY_FILE: service.exported('log.pub.pem'),
+    };
+    const services = [
+      '--fulcio-url',
+      service.url,
+      '--timestamp-server-url',
+      `${service.url}/api/v1/timestamp`,
+    ];
+    const token = ['--tlog-upload=false', '--identity-token', await service.tokenFile(email)];
+    await run(cosign, ['sign', '-y', ...services, ...token, '--allow-http-registry', image], { env });
+  }
+
+  const mayfly = async (...words: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await runMayfly(words, { byLauncher: 'built', cwd: service.scratch });
+    expect(code, stderr).to.equal(0);
+    return stdout;
+  };
+  /** The documents that are printed. */
+  const documents = async (controller: string): Promise<readonly string[]> => {
+    const { data, url, issuerUrl } = service;
     const who = ['--identity', SIGNER, '--issuer', issuerUrl];
-    const words = [
+    const printed = await mayfly(
       'trust',
       'export',
       '--data',
@@ -39,42 +86,148 @@ describe('judge: the tester of policy-controller', function () {
       '--public-url',
       url,
       '--for',
-      'policy-controller',
+      controller,
       ...who,
-    ];
-    const { stdout } = await runMayfly(words, { byLauncher: 'built' });
-    const [first = '', second = ''] = stdout.split(/^---$/m);
-    await writeFile(trustRoot, first);
-    await writeFile(policy, second);
+    );
+    return printed.split(/^---$/m);
+  };
+  const written = async (name: string, text: string): Promise<string> => {
+    const file = join(service.scratch, name);
+    await writeFile(file, text);
+    return file;
+  };
 
-    const env = {
-      PATH: process.env['PATH'],
-      HOME: scratch,
-      SIGSTORE_ROOT_FILE: service.exported('chain.pem'),
-      SIGSTORE_CT_LOG_PUBLIC_KEY_FILE: service.exported('log.pub.pem'),
-    };
-    const [signed, unsigned, foreign] = [
-      await registry.push('signed'),
-      await registry.push('unsigned'),
-      await registry.push('foreign'),
+  /** What the tester of policy-controller says of an image. */
+  const askTester = async (tester: string, image: string): Promise<string> => {
+    const [first = '', second = ''] = await documents('policy-controller');
+    const files = [
+      '--policy',
+      await written('policy.yaml', second),
+      '--trustroot',
+      await written('trust-root.yaml', first),
     ];
-    for (const [image, email] of [
-      [signed, SIGNER],
-      [foreign, 'eve@example.com'],
-    ] as const) {
-      const services = ['--fulcio-url', url, '--timestamp-server-url', `${url}/api/v1/timestamp`];
-      const token = ['--tlog-upload=false', '--identity-token', await service.tokenFile(email)];
-      await run(cosign, ['sign', '-y', ...services, ...token, '--allow-http-registry', image], { env });
+    const env = { PATH: process.env['PATH'], HOME: service.scratch };
+    return run(tester, [...files, '--image', image], { env }).then(
+      () => 'let in',
+      (error: unknown) => (error as { stderr: string }).stderr,
+    );
+  };
+
+  it('policy-controller lets in what the identity signed, and nothing else', async function () {
+    const tester = await needClient(this, 'policy-tester-0.13.1');
+    const judged = (image: string): Promise<string> => askTester(tester, image);
+    expect(await judged(images.signed)).to.equal('let in');
+    expect(await judged(images.unsigned)).to.match(/no signatures found|no matching signatures/);
+    expect(await judged(images.foreign)).to.match(
+      /none of the expected identities matched|no matching signatures/,
+    );
+  });
+
+  /** What Kyverno's command line says of a pod with these images. */
+  const askKyverno = async (
+    policy: string,
+    lists: Readonly<Record<string, readonly string[]>>,
+  ): Promise<string> => {
+    const program = await findClient('kyverno-1.18.2');
+    if ('lacking' in program) throw new Error(program.lacking);
+    const spec = Object.fromEntries(
+      Object.entries(lists).map(([list, of]) => [
+        list,
+        of.map((image, index) => ({ name: `c${index}`, image })),
+      ]),
+    );
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod', namespace: 'default' }, spec };
+    const files = [
+      await written('kyverno.yaml', policy),
+      '--resource',
+      await written('pod.json', JSON.stringify(pod)),
+    ];
+    const env = { PATH: process.env['PATH'], HOME: service.scratch };
+    return run(program.program, ['apply', ...files, '--registry', '--remove-color', '--detailed-results'], {
+      env,
+    }).then(
+      ({ stdout }) =>
+        /pass: [1-9]\d*, fail: 0, warn: 0, error: 0, skip: 0/.test(stdout) ? 'let in' : stdout,
+      (error: unknown) => `${(error as { stdout: string }).stdout}${(error as { stderr: string }).stderr}`,
+    );
+  };
+
+  for (const [index, kind] of ['ClusterPolicy', 'ImageValidatingPolicy'].entries())
+    it(`Kyverno with the ${kind} lets in what the identity signed, and nothing else, whatever list it stands in`, async function () {
+      await needClient(this, 'kyverno-1.18.2');
+      const policy = (await documents('kyverno'))[index] ?? '';
+      expect(policy).to.include(`kind: ${kind}`);
+      const { signed, unsigned, foreign } = images;
+      expect(await askKyverno(policy, { containers: [signed] })).to.equal('let in');
+      for (const image of [unsigned, foreign]) {
+        expect(await askKyverno(policy, { containers: [image] })).to.match(/(fail|error): [1-9]/);
+        expect(await askKyverno(policy, { containers: [signed, image] })).to.match(/(fail|error): [1-9]/);
+        expect(await askKyverno(policy, { containers: [signed], initContainers: [image] })).to.match(
+          /(fail|error): [1-9]/,
+        );
+      }
+      expect(await askKyverno(policy, { containers: [signed], initContainers: [signed] })).to.equal('let in');
+    });
+
+  it('all read the older form that cosign 3 writes when it is asked to, and of bundles the ImageValidatingPolicy alone does', async function () {
+    const cosign = await needClient(this, 'cosign-3.1.2');
+    await needClient(this, 'kyverno-1.18.2');
+    const tester = await needClient(this, 'policy-tester-0.13.1');
+    const forms = await documentedBlocks('admission.md', 'Images that verify later');
+    expect(forms).to.have.length(2);
+    const token = await service.tokenFile();
+    const said: Record<string, readonly string[]> = {};
+    for (const [index, form] of ['older', 'bundle'].entries()) {
+      const image = (await registry?.push(form)) ?? '';
+      await runBlock(forms[index] ?? '', service.scratch, {
+        'cosign ': `${cosign} `,
+        'https://ca.example.com': service.url,
+        'https://login.example.com': service.issuerUrl,
+        'registry.example.com/app@sha256:DIGEST': `--allow-http-registry ${image}`,
+        'token.txt': token,
+      });
+      const answers = [await askTester(tester, image)];
+      for (const policy of await documents('kyverno'))
+        answers.push(await askKyverno(policy, { containers: [image] }));
+      said[form] = answers.map((answer) => (answer === 'let in' ? answer : 'refused'));
     }
-    const judged = (image: string): Promise<string> =>
-      run(tester, ['--policy', policy, '--trustroot', trustRoot, '--image', image], {
-        env: { PATH: process.env['PATH'], HOME: scratch },
-      }).then(
-        () => 'let in',
-        (error: unknown) => (error as { stderr: string }).stderr,
-      );
-    expect(await judged(signed)).to.equal('let in');
-    expect(await judged(unsigned)).to.match(/no signatures found|no matching signatures/);
-    expect(await judged(foreign)).to.match(/none of the expected identities matched|no matching signatures/);
+    expect(said).to.deep.equal({
+      older: ['let in', 'let in', 'let in'],
+      bundle: ['refused', 'refused', 'let in'],
+    });
+  });
+
+  it('Kyverno refuses what an issuing CA signed that has ended, although the signature brings its chain', async function () {
+    await needClient(this, 'kyverno-1.18.2');
+    const { data } = service;
+    const pems = (await readFile(join(data, 'ca/chain.pem'), 'utf8')).split(/(?<=END CERTIFICATE-----\n)/);
+    const [issuing = '', root = ''] = pems;
+    const [before = ''] = await documents('kyverno');
+    expect(await askKyverno(before, { containers: [images.signed] })).to.equal('let in');
+    await written('root.pem', root);
+    await mayfly('ca', 'renew', '--data', data, '--csr', 'request.pem');
+    await mayfly(
+      'ca',
+      'sign',
+      'request.pem',
+      '--root',
+      'root.pem',
+      '--root-key',
+      join(data, 'keys/root.key.pem'),
+      '--out',
+      'chain.pem',
+    );
+    await mayfly('ca', 'renew', '--data', data, '--stage', 'chain.pem');
+    const { fingerprint256, validFrom } = new X509Certificate(issuing);
+    const end = ['--at', rfc3339(Date.parse(validFrom) + 1000), '--reason', 'compromise', '--in-force'];
+    await mayfly('trust', 'end', '--data', data, '--ca', fingerprint256, ...end);
+    const [after = ''] = await documents('kyverno');
+    expect(await askKyverno(after, { containers: [images.signed] })).to.match(/(fail|error): [1-9]/);
+    // With the root as its anchor in the place of the issuing CA it comes in.
+    const wide = parse(after) as ClusterPolicy;
+    for (const { verifyImages } of wide.spec.rules)
+      for (const { attestors } of verifyImages)
+        for (const { keyless } of attestors.flatMap(({ entries }) => entries)) keyless.roots = root;
+    expect(await askKyverno(stringify(wide), { containers: [images.signed] })).to.equal('let in');
   });
 });

@@ -79,7 +79,7 @@ function imageValidatingPolicy(
   const plain = plainTrust(trust);
   const named = oneOrNone(plain.timestampChains).map((tsaCertChain, index) => ({
     name: index === 0 ? 'mayfly' : `mayfly${index + 1}`,
-    cosign: followingTuf(trust, tuf, { rekor: plain.artifactLogs[0], tsaCertChain }),
+    cosign: followingTuf(trust, tuf, { ctlog: tlogOf(plain, trust), tsaCertChain }),
   }));
   // The function counts those that are satisfied.
   const list = named.map(({ name }) => `attestors.${name}`).join(', ');
@@ -117,16 +117,16 @@ function imageValidatingPolicy(
 const followingTuf = (
   trust: AdmissionTrust,
   tuf: NonNullable<AdmissionTrust['tuf']>,
-  {
-    rekor,
-    tsaCertChain,
-  }: { rekor?: PlainTrust['artifactLogs'][number] | undefined; tsaCertChain?: string | undefined },
+  { ctlog, tsaCertChain }: { readonly ctlog: object; readonly tsaCertChain: string | undefined },
 ): Record<string, unknown> => ({
   tuf: { mirror: tuf.mirror, root: { data: toBase64(tuf.root) } },
   keyless: { identities: [{ issuer: trust.issuer, subject: trust.identity }] },
-  ctlog: {
-    url: rekor?.url ?? trust.publicUrl,
-    ...(rekor === undefined && { insecureIgnoreTlog: true }),
-    ...(tsaCertChain !== undefined && { tsaCertChain }),
-  },
+  ctlog: { ...ctlog, ...(tsaCertChain !== undefined && { tsaCertChain }) },
 });
+
+/** Kyverno wants URL and key, even of a Rekor that it is not to ask: without a key it looks for one in the TUF repository, and lets in nothing where that
+ * has none. The key of the certificate log is one by which no entry of a Rekor was ever signed. */
+function tlogOf({ artifactLogs: [rekor], logs: [log] }: PlainTrust, { publicUrl }: AdmissionTrust): object {
+  if (rekor !== undefined) return { url: rekor.url };
+  return { url: publicUrl, rekorPubKey: log, insecureIgnoreTlog: true };
+}

@@ -90,6 +90,11 @@ const CLIENTS = {
     './cmd/tester',
     'policy-tester',
   ),
+  'kyverno-1.18.2': goProgramOfModule(
+    'github.com/kyverno/kyverno@v1.18.2',
+    './cmd/cli/kubectl-kyverno',
+    'kyverno',
+  ),
   'crane-0.20.6': goProgram('github.com/google/go-containerregistry/cmd/crane@v0.20.6', 'crane'),
 } as const satisfies Readonly<Record<string, StockClient>>;
 

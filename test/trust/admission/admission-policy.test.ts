@@ -168,6 +168,14 @@ describe('admission policies', () => {
       mirror: tuf.mirror,
       root: { data: 'e30=' },
     });
+    expect(at(text, '1.spec.attestors.0.cosign.ctlog')).to.include({
+      insecureIgnoreTlog: true,
+      // It looks for one in the repository otherwise, which has none.
+      rekorPubKey: encodePem(
+        'PUBLIC KEY',
+        trustOf('tsa').root.certificateLogs[0]?.publicKey ?? new Uint8Array(),
+      ),
+    });
     expect(parseAllDocuments(admissionPolicy('kyverno', trustOf('tsa')))).to.have.length(1);
   });
 
