@@ -12,7 +12,7 @@ import { skipUnless } from '../../support/skipped.ts';
 function offered(script: string, folder: string, words: readonly string[]): string[] {
   const typed = words.map((word) => `'${word}'`).join(' ');
   const test = `${script}\nCOMP_WORDS=(mayfly ${typed}); COMP_CWORD=${words.length}; _mayfly; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const { status, stdout, stderr } = spawnSync('bash', ['-u', '-c', test], {
+  const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-u', '-c', test], {
     encoding: 'utf8',
     cwd: folder,
   });
