@@ -2,6 +2,7 @@
  * another kind would get functions of its own, and these a way to distinguish the two. */
 import { utf8 } from '../core/bytes.ts';
 import { writeDurably } from '../storage/durable-file.ts';
+import { logInUse } from '../trust/log-in-use.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { certificateLogPaths, type CertificateLogPaths, type DataPaths } from './data-paths.ts';
@@ -27,34 +28,16 @@ export function certificateLogs(directory: LogNames): readonly CertificateLogPat
   return directory.logNames.map((name) => certificateLogPaths(directory.paths, name));
 }
 
-/** Makes the log called `name` the one in use: durable on return. A crash leaves the one before or this one in use. Rejects
+/** Makes the log called `name` the one in use: durable on return. A crash leaves the one before or this one in use; the service can read it though another user wrote it. Rejects
  * with {@link DataDirectoryError}. */
 export async function setCurrentLog({ currentLog }: DataPaths, name: string): Promise<void> {
-  await writeDurably(currentLog, utf8(`${name}\n`), 0o600).catch((error: unknown) => {
+  await writeDurably(currentLog, utf8(`${name}\n`), 0o644).catch((error: unknown) => {
     throw systemFault(currentLog, 'write', error);
   });
 }
 
 function nameInUse({ paths, logNames, currentLogName }: LogNames): string {
-  const [only, ...more] = logNames;
-  if (only === undefined)
-    throw new DataDirectoryError('DIRECTORY_DAMAGED', `${paths.logs} holds no log`, {
-      hint: '`mayfly init` makes one. Restore it from a backup of its tiles, or make a new log for the same CA.',
-    });
-  if (currentLogName === undefined) {
-    if (more.length === 0) return only;
-    throw new DataDirectoryError(
-      'DIRECTORY_DAMAGED',
-      `${paths.logs} holds several logs (${logNames.join(', ')}), and nothing says which is in use`,
-      { hint: `Write the name of the newest that issued certificates into ${paths.currentLog}.` },
-    );
-  }
-  if (logNames.includes(currentLogName)) return currentLogName;
-  throw new DataDirectoryError(
-    'DIRECTORY_DAMAGED',
-    `${paths.currentLog} says that the log "${currentLogName}" is in use, which is not there`,
-    {
-      hint: `There are: ${logNames.join(', ')}. Put the log back, or write the name of the right one there.`,
-    },
-  );
+  const name = logInUse(paths, logNames, currentLogName);
+  if (typeof name === 'string') return name;
+  throw new DataDirectoryError('DIRECTORY_DAMAGED', name.fault, { hint: name.hint });
 }

@@ -39,6 +39,8 @@ interface StagedLog extends KnownLog {
   readonly current: KnownLog;
   /** False when it was staged before. */
   readonly isNew: boolean;
+  /** As {@link LogHistory} has it. */
+  readonly unreadable: readonly string[];
 }
 
 /**
@@ -61,7 +63,7 @@ export async function stageLog(request: StageRequest): Promise<StagedLog> {
   await nameKeys(log.paths, paths);
   await signFirstHead(log, request);
   await shareOwnerOfAll(log.paths.directory, current.paths.directory);
-  return { ...log, current, isNew: begun === undefined };
+  return { ...log, current, isNew: begun === undefined, unreadable: history.unreadable };
 }
 
 const historyOf = async (data: string): Promise<LogHistory> => readLogHistory(await openDataDirectory(data));

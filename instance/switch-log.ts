@@ -41,6 +41,8 @@ interface SwitchedLogs {
   readonly isNew: boolean;
   /** Those that were in use before, oldest first. */
   readonly former: readonly FormerLog[];
+  /** Which of these cannot be read and so not be ended, a sentence each. */
+  readonly unreadable: readonly string[];
 }
 
 /**
@@ -67,7 +69,8 @@ export async function switchLog(request: SwitchRequest): Promise<SwitchedLogs> {
   const ended: FormerLog[] = [];
   for (const log of next === undefined ? former : [...former, current])
     ended.push(await endFormer(log, request));
-  return { current: next ?? current, isNew: next !== undefined, former: ended };
+  const { unreadable } = history;
+  return { current: next ?? current, isNew: next !== undefined, former: ended, unreadable };
 }
 
 /** What `serve` will need of it. */

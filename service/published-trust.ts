@@ -30,6 +30,7 @@ export class PublishedTrust {
   /** Of what the files were made. */
   #madeOf = '';
   #fault = '';
+  #warned: readonly string[] = [];
 
   constructor(options: PublishedTrustOptions) {
     this.#options = options;
@@ -49,7 +50,9 @@ export class PublishedTrust {
   async #read(): Promise<Files> {
     const { places, clock, log } = this.#options;
     try {
-      const files = this.#filesOf(await readTrust(places));
+      const trust = await readTrust(places);
+      this.#warn(trust.unreadable);
+      const files = this.#filesOf(trust);
       this.#fault = '';
       return files;
     } catch (error) {
@@ -62,6 +65,13 @@ export class PublishedTrust {
     } finally {
       this.#readAt = clock();
     }
+  }
+
+  /** Says each once. */
+  #warn(sentences: readonly string[]): void {
+    for (const sentence of sentences)
+      if (!this.#warned.includes(sentence)) this.#options.log.note('warn', 'warning', { sentence });
+    this.#warned = sentences;
   }
 
   /** Made anew when something has changed, and not before: it takes some milliseconds. */

@@ -14,7 +14,7 @@ interface SigningParts {
   readonly isIssuing: () => boolean;
 }
 
-/** Follows the ledger, and stops nothing: what is issued can be used again as soon as verifiers are told so. */
+/** Follows the ledger, and stops nothing: what is issued can be used again as soon as another end is recorded and handed out. */
 export class TrustedParts {
   readonly #authority: TrustedWindow;
   readonly #log: TrustedWindow;

@@ -10,6 +10,7 @@ import { readIdentity, type CtLogIdentity } from '../ct-log/log-identity.ts';
 export class TrustError extends MayflyError<
   | 'CHAIN_UNREADABLE'
   | 'CHAIN_MALFORMED'
+  | 'LOG_IN_USE_UNKNOWN'
   | 'LEDGER_UNREADABLE'
   | 'LEDGER_MALFORMED'
   | 'LEDGER_UNWRITABLE'

@@ -39,14 +39,16 @@ export interface InstanceTrust {
   readonly inForce: TrustedRoot;
   /** The logs in the directory, the one in use first. */
   readonly logs: readonly CtLogIdentity[];
+  /** Which logs of the directory cannot be read, a sentence each: none of them is in use, and what is recorded of them counts. */
+  readonly unreadable: readonly string[];
 }
 
 /** Reads it; opens no key and works beside a running service. Rejects with {@link TrustError} or LogError. */
 export async function readTrust(places: TrustPlaces): Promise<InstanceTrust> {
-  const { inForce, others, logs } = await readOwnMaterial(places);
-  const all = unionOf([await readRecorded(places.trustedRoot), inForce, others]);
-  const root = withInFront(all, inForce);
-  return { root, inForce: keptOf(root, inForce), logs };
+  const recorded = await readRecorded(places.trustedRoot);
+  const { inForce, others, logs, unreadable } = await readOwnMaterial(places, recorded);
+  const root = withInFront(unionOf([recorded, inForce, others]), inForce);
+  return { root, inForce: keptOf(root, inForce), logs, unreadable };
 }
 
 /** Records what {@link readTrust} returns, as `change` leaves it: with a window that ends, with entries of others; as {@link changeTrust} does. */
@@ -109,11 +111,31 @@ async function changeLedger<T>(
   const dropped = missingFrom(changed, trust.root);
   if (dropped.length > 0) throw new TypeError(`the ledger keeps what it has: ${dropped.join(', ')}`);
   const file = places.trustedRoot;
+  const text = encodeTrustedRoot(changed);
+  requireReadable(file, text);
   await writing(file, async () => {
-    await writeDurably(file, utf8(encodeTrustedRoot(changed)), 0o644);
+    await writeDurably(file, utf8(text), 0o644);
     await shareOwner(file, places.chain);
   });
   return result;
+}
+
+/** What nobody could read again, as with more entries than are read, would replace what can be read. */
+function requireReadable(file: string, text: string): void {
+  try {
+    if (text.length <= LIMIT) parseTrustedRoot(text);
+    else throw new FormatError('TOO_LARGE', `more than ${LIMIT} bytes`);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new TrustError(
+      'LEDGER_UNWRITABLE',
+      `${file} is not written: it could not be read again: ${error.message}`,
+      {
+        hint: 'Nothing was recorded. Where that is too many CAs or logs: import fewer.',
+        cause: error,
+      },
+    );
+  }
 }
 
 async function writing(file: string, work: () => Promise<void>): Promise<void> {

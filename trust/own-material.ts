@@ -2,9 +2,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../core/errors.ts';
 import { readIdentity, type CtLogIdentity } from '../ct-log/log-identity.ts';
+import { LogError } from '../tlog/core/log-error.ts';
 import { isMissing } from '../storage/read-whole.ts';
 import { readChain, readFormerChains, TrustError } from './collect.ts';
 import { EMPTY_TRUSTED_ROOT, type TrustedRoot } from './format/trusted-root.ts';
+import { logInUse } from './log-in-use.ts';
 import { OWN_PATHS } from './public-urls.ts';
 import { trustedAuthority, trustedLog } from './trusted-entries.ts';
 
@@ -33,21 +35,28 @@ export interface OwnMaterial {
   readonly others: TrustedRoot;
   /** Of its logs, the one in use first. */
   readonly logs: readonly CtLogIdentity[];
+  /** Which of them cannot be read, a sentence each. */
+  readonly unreadable: readonly string[];
 }
 
-/** Reads it. Opens no key and nothing that a running service writes. Rejects with {@link TrustError} or LogError. */
-export async function readOwnMaterial(places: OwnPlaces): Promise<OwnMaterial> {
+/** Reads it. Opens no key and nothing that a running service writes. A log that is not in use, cannot be read and is recorded is left out. Rejects with {@link TrustError} or
+ * LogError. */
+export async function readOwnMaterial(places: OwnPlaces, recorded: TrustedRoot): Promise<OwnMaterial> {
   const chain = await readChain(places.chain);
   const former = await readFormerChains(places.formerChains, chain);
   const next = await readOptionalChain(places.nextChain);
   const timestamps = await readOptionalChain(places.timestampChain);
   const nextTimestamps = await readOptionalChain(places.nextTimestampChain);
   const formerTimestamps = await readFormerChains(places.formerTimestampChains, timestamps[0] ?? []);
-  const [log, ...otherLogs] = await readLogs(places);
+  const isRecorded = (name: string): boolean =>
+    recorded.certificateLogs.some(({ baseUrl }) => baseUrl === OWN_PATHS.log(name));
+  const { logs, unreadable } = await readLogs(places, isRecorded);
+  const [log, ...otherLogs] = logs;
   return {
     inForce: trustedRootOf([chain], log === undefined ? [] : [log], timestamps),
     others: trustedRootOf([...next, ...former], otherLogs, [...nextTimestamps, ...formerTimestamps]),
-    logs: log === undefined ? [] : [log, ...otherLogs],
+    logs,
+    unreadable,
   };
 }
 
@@ -69,11 +78,29 @@ const trustedRootOf = (
 const readOptionalChain = async (file: string): Promise<readonly Chain[]> =>
   (await isMissing(file)) ? [] : [await readChain(file)];
 
-async function readLogs({ logs, currentLog }: OwnPlaces): Promise<readonly CtLogIdentity[]> {
-  const names = await logNamesIn(logs);
-  const current = await currentName(currentLog);
-  const sorted = [...names.filter((name) => name === current), ...names.filter((name) => name !== current)];
-  return Promise.all(sorted.map((name) => readIdentity(join(logs, name))));
+interface ReadLogs {
+  /** The one in use first. */
+  readonly logs: readonly CtLogIdentity[];
+  readonly unreadable: readonly string[];
+}
+
+/** What is known of a log that is not in use is recorded: it stops nothing where its file cannot be read. */
+async function readLogs(places: OwnPlaces, isRecorded: (name: string) => boolean): Promise<ReadLogs> {
+  const names = await logNamesIn(places.logs);
+  if (names.length === 0) return { logs: [], unreadable: [] };
+  const current = logInUse(places, names, await currentName(places.currentLog));
+  if (typeof current !== 'string')
+    throw new TrustError('LOG_IN_USE_UNKNOWN', current.fault, { hint: current.hint });
+  const logs = [await readIdentity(join(places.logs, current))];
+  const unreadable: string[] = [];
+  for (const name of names.filter((other) => other !== current))
+    try {
+      logs.push(await readIdentity(join(places.logs, name)));
+    } catch (error) {
+      if (!(error instanceof LogError) || !isRecorded(name)) throw error;
+      unreadable.push(`${error.message}. What is recorded of that log counts`);
+    }
+  return { logs, unreadable };
 }
 
 /** Sorted. A name with a dot in front is what an interrupted making of a log left. */
@@ -87,7 +114,7 @@ async function logNamesIn(directory: string): Promise<readonly string[]> {
     .sort();
 }
 
-/** Undefined where there is only one log. */
+/** Undefined without the file, which need not be there where there is only one log. */
 async function currentName(file: string): Promise<string | undefined> {
   try {
     return (await readFile(file, 'utf8')).trim();

@@ -51,14 +51,20 @@ async function step(options: RotateOptions, paths: DataPaths, speak: Speaker): P
   if (options.stage === true) {
     const staged = await stageLog({ ...request, origin });
     await recordTrust(paths);
+    warn(staged, speak);
     speak.answer(...stagedAnswer(staged, options.data));
   } else {
     const switched = await switchLog(request);
     // A staged log that was never recorded, too.
     await recordTrust(paths);
+    warn(switched, speak);
     requireAllEnded(switched.former, switched.current);
     speak.answer(...switchedAnswer(switched, options.data));
   }
+}
+
+function warn({ unreadable }: { readonly unreadable: readonly string[] }, speak: Speaker): void {
+  for (const sentence of unreadable) speak.note(`warning: ${sentence}`);
 }
 
 type Answer = Parameters<Speaker['answer']>;

@@ -32,6 +32,7 @@ export async function endTrust(options: EndOptions, speak: Speaker): Promise<und
   const end = endOf(options.at, reason);
   const { paths } = await openDataDirectory(options.data, { write: true });
   const ended = await changeTrust(paths, (trust) => {
+    for (const sentence of trust.unreadable) speak.note(`warning: ${sentence}`);
     const ending = decide(trust, { end, reason, options });
     return { root: withWindows(trust.root, ending.entries, ending.windowOf), result: ending };
   });

@@ -69,6 +69,7 @@ async function writeFiles(options: ExportOptions & { readonly out: string }, spe
   refuseInside(resolve(options.data), out);
   const directory = await openDataDirectory(options.data);
   const trust = await readTrust(directory.paths);
+  for (const sentence of trust.unreadable) speak.note(`warning: ${sentence}`);
   const isDevelopment = directory.marker.mode === 'dev';
   const urls = await serviceUrls(options, {
     configFile: directory.paths.config,

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { certificateLog, certificateLogs, setCurrentLog } from '../../instance/certificate-logs.ts';
@@ -40,6 +40,8 @@ describe('instance/certificate-logs', () => {
     await open('2026', '2027', '2028');
     await setCurrentLog((await openDataDirectory(data)).paths, '2027');
     expect(await readFile(join(data, 'logs', '.current'), 'utf8')).to.equal('2027\n');
+    // The service may be another user than the one whose command wrote it.
+    expect((await stat(join(data, 'logs', '.current'))).mode & 0o777).to.equal(0o644);
     const directory = await openDataDirectory(data);
     expect(certificateLog(directory).name).to.equal('2027');
     expect(certificateLog(directory, '2026').name).to.equal('2026');

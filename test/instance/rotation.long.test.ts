@@ -186,6 +186,32 @@ describe('instance: the rotation of a log', function () {
     await log.close();
   });
 
+  it('is not kept from the next log by a former one that cannot be read, and says so', async () => {
+    await makeDataDirectory(data);
+    await stageLog(request());
+    await recordTrust(dataPaths(data));
+    await switchLog(request());
+    await recordTrust(dataPaths(data));
+    const identity = join(data, 'logs', '2026', 'log.json');
+    // As if it was born long before: two logs of one second cannot be distinguished by what is recorded.
+    await recordTrust(dataPaths(data), (trust) => ({
+      ...trust,
+      certificateLogs: trust.certificateLogs.map((log) =>
+        log.baseUrl === '/log/2026/' ? { ...log, window: { ...log.window, start: 1_700_000_000_000 } } : log,
+      ),
+    }));
+    await writeFile(identity, '{');
+    const clock = (): number => Date.now() + 1000;
+    const staged = await stageLog(request({ clock }));
+    expect(staged.isNew).to.equal(true);
+    expect(staged.unreadable.join()).to.include('2026');
+    const switched = await switchLog(request({ clock }));
+    expect([switched.isNew, switched.unreadable.length]).to.deep.equal([true, 1]);
+    // One that could be the next is no former one.
+    await writeFile(join(data, 'logs', staged.identity.name, 'log.json'), '{');
+    await failureAs(LogError, stageLog(request({ clock: () => Date.now() + 2000 })));
+  });
+
   it('says which log it cannot end, and has switched all the same', async () => {
     await makeDataDirectory(data);
     await stageLog(request());

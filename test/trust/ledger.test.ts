@@ -10,6 +10,8 @@ import { logKeyDetails, trustedAuthority } from '../../trust/trusted-entries.ts'
 import { testAuthority, type TestAuthority } from '../ca/support/authority.ts';
 import { caNode } from '../ca/support/ca-certificates.ts';
 import { logSigners } from '../ct-log/support/log-keys.ts';
+import { sha256 } from '../../tlog/core/sha256.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { failureAs } from '../support/failure.ts';
 import { BIRTH, trustPlaces, type TrustPlaces } from './support/trust-places.ts';
 
@@ -145,6 +147,58 @@ describe('trust/ledger', () => {
       const { root } = await readTrust(paths);
       expect(root.certificateLogs.map(({ window }) => window.end)).to.deep.equal([end]);
     }
+  });
+
+  it('goes by what is recorded of a log that is not in use and cannot be read, and by nothing where nothing is', async () => {
+    await places.addLog('2025');
+    writeFileSync(paths.currentLog, '2026\n');
+    const identity = join(paths.logs, '2025', 'log.json');
+    const good = readFileSync(identity);
+    writeFileSync(identity, '{');
+    await failureAs(LogError, readTrust(paths));
+    writeFileSync(identity, good);
+    await recordTrust(paths);
+    const before = await exported();
+    writeFileSync(identity, '{');
+    expect(await exported()).to.equal(before);
+    const { logs, unreadable } = await readTrust(paths);
+    expect(logs.map(({ name }) => name)).to.deep.equal(['2026']);
+    expect(unreadable).to.have.length(1);
+    expect(unreadable[0]).to.match(/2025.*What is recorded of that log counts/);
+    await recordTrust(paths);
+    // The one in use must be known.
+    writeFileSync(paths.currentLog, '2025\n');
+    await failureAs(LogError, readTrust(paths));
+  });
+
+  it('does not guess which log is in use', async () => {
+    await places.addLog('2025');
+    for (const current of [undefined, '2024\n']) {
+      if (current !== undefined) writeFileSync(paths.currentLog, current);
+      const { code, message } = await failureAs(TrustError, readTrust(paths));
+      expect(code).to.equal('LOG_IN_USE_UNKNOWN');
+      expect(message).to.match(
+        current === undefined ? /several logs \(2025, 2026\)/ : /"2024" is in use, which is not there/,
+      );
+    }
+    expect((await failureAs(TrustError, recordTrust(paths))).code).to.equal('LOG_IN_USE_UNKNOWN');
+  });
+
+  it('writes nothing that it could not read again', async () => {
+    await recordTrust(paths);
+    const before = readFileSync(paths.trustedRoot, 'utf8');
+    const many = recordTrust(paths, (root) => ({
+      ...root,
+      certificateLogs: Array.from({ length: 1025 }, (_, index) => ({
+        ...(root.certificateLogs[0] as TrustedRoot['certificateLogs'][number]),
+        logId:
+          index === 0
+            ? (root.certificateLogs[0]?.logId ?? new Uint8Array())
+            : sha256(Uint8Array.of(index >> 8, index)),
+      })),
+    }));
+    expect((await failureAs(TrustError, many)).code).to.equal('LEDGER_UNWRITABLE');
+    expect(readFileSync(paths.trustedRoot, 'utf8')).to.equal(before);
   });
 
   it('reads no ledger that is damaged, rather than trust without its ends', async () => {
