@@ -24,6 +24,8 @@ export interface NewTuf {
   readonly rootKey: { readonly file: string } | 'keep';
   /** Where clients find the services. */
   readonly urls: ServiceUrls;
+  /** Of the first root; default is 1. */
+  readonly rootVersion?: number | undefined;
   /** Whether the caller removes the whole directory when this fails, so that no repository is left that could count. */
   readonly isUndone?: boolean;
 }
@@ -54,7 +56,7 @@ export interface TufRootSummary {
  * is a repository, with RootKeyError, TrustError, LogError or DataDirectoryError. */
 export async function createTuf(
   paths: DataPaths,
-  { rootKey, urls, isUndone = false }: NewTuf,
+  { rootKey, urls, rootVersion, isUndone = false }: NewTuf,
   { passphrase, rootPassphrase = passphrase, clock }: TufKeys,
 ): Promise<CreatedTuf> {
   const contents = await instanceTargets(paths, urls, clock());
@@ -72,6 +74,7 @@ export async function createTuf(
       rootKey: offline,
       onlineKey,
       contents,
+      rootVersion,
       keepKeys,
       now: clock(),
     });

@@ -153,6 +153,7 @@ export const register: RegisterCommand = (program) => {
     )
     .requiredOption('--out <dir>', 'where to write; made if it is not there')
     .option('--fingerprint <sha256>', 'of the TUF root; the first time only')
+    .option('--force', 'the first time: replace files there that trust something else')
     .option('--json', 'print {"directory":…,"files":[…],"root":…,"changes":[…]}')
     .addHelpText('after', FETCH_EXAMPLES)
     .action(action(fetchTrust));

@@ -17,6 +17,8 @@ export interface NewRepository {
   /** Signs snapshot and timestamp. */
   readonly onlineKey: KeyObject;
   readonly contents: TargetContents;
+  /** Of the first root; 1 unless another repository stood here, whose roots clients and caches may have. */
+  readonly rootVersion?: number | undefined;
   /** Writes the keys to where they are kept. Called when it is certain that there is no repository and that nobody else makes one, before anything of it is written. */
   readonly keepKeys?: (() => Promise<void>) | undefined;
   /** Milliseconds since the epoch. */
@@ -27,12 +29,16 @@ export interface NewRepository {
  * none: what it left is written over by the next try, as its root never counted. */
 export async function createRepository(
   directory: string,
-  { rootKey, onlineKey, contents, keepKeys, now }: NewRepository,
+  { rootKey, onlineKey, contents, rootVersion = 1, keepKeys, now }: NewRepository,
 ): Promise<Repository> {
   const [rootSigner, onlineSigner] = [localSigner(rootKey), localSigner(onlineKey)];
   const offline = { keys: [tufKey(rootSigner.publicKey)], threshold: 1 };
   const online = { keys: [tufKey(onlineSigner.publicKey)], threshold: 1 };
-  const root = newRoot(1, { root: offline, targets: offline, snapshot: online, timestamp: online }, now);
+  const root = newRoot(
+    rootVersion,
+    { root: offline, targets: offline, snapshot: online, timestamp: online },
+    now,
+  );
   const targets = newTargets(nextVersion(undefined, now), contents, now);
   await signMetadata(root, rootSigner);
   await signMetadata(targets, rootSigner);

@@ -4,8 +4,8 @@ import { parseStrictJson } from '../../../core/strict-json.ts';
 import { CommandError } from '../../program/command.ts';
 import type { BoundedFetcher } from './bounded-fetcher.ts';
 
-/** How many older roots are looked through for one with the fingerprint. */
-const MAX_ROOTS = 64;
+/** How many older roots are looked through for one with the fingerprint: as many as one fetch can follow. */
+const MAX_ROOTS = 256;
 
 /** The root of the repository at `mirror` whose SHA-256 is `fingerprint`, hexadecimal: the newest, or one of before, from which the newest follows. Nothing
  * else of what the server says counts. Rejects with {@link CommandError}. */
@@ -20,10 +20,18 @@ export async function firstRoot(
       hint: 'Name the base URL of the service, or of a repository.',
     });
   if (sha256(newest) === fingerprint) return newest;
-  for (let version = 1; version <= Math.min(versionIn(newest), MAX_ROOTS); version++) {
+  const last = versionIn(newest);
+  const first = Math.max(1, last - MAX_ROOTS);
+  for (let version = last - 1; version >= first; version--) {
     const root = await fetcher.bytesOf(`${mirror}/${version}.root.json`);
     if (root !== undefined && sha256(root) === fingerprint) return root;
   }
+  if (first > 1)
+    throw new CommandError(
+      'REFUSED',
+      `none of the last ${MAX_ROOTS + 1} roots at ${mirror} has this fingerprint, and older ones cannot be followed`,
+      { hint: 'Ask the operator for the fingerprint of the newest root, over a channel that you trust.' },
+    );
   throw new CommandError(
     'REFUSED',
     `the root at ${mirror} is another one: its SHA-256 is ${sha256(newest)}, not ${fingerprint}`,
@@ -40,7 +48,7 @@ function versionIn(root: Uint8Array): number {
   try {
     const json = parseStrictJson(new TextDecoder().decode(root), { length: 1 << 20, depth: 12 });
     const { signed } = json as { signed?: { version?: unknown } };
-    return typeof signed?.version === 'number' ? signed.version : 0;
+    return Number.isSafeInteger(signed?.version) ? Number(signed?.version) : 0;
   } catch (error) {
     throw new CommandError('FAILED', `what is served as root.json is none: ${messageOf(error)}`, {
       cause: error,

@@ -4,12 +4,14 @@ import { quotedPath } from '../../../storage/quoted-path.ts';
 import { CommandError, type Speaker } from '../../program/command.ts';
 import { isInside } from '../../program/output-directory.ts';
 import { readSecret } from '../../program/input-file.ts';
+import { parseInteger } from '../../program/options.ts';
 import { beginLines, openTufDirectory, type TufDirectoryOptions } from './tuf-directory.ts';
 
 /** Options of `mayfly trust tuf init`. */
 interface TufInitOptions extends TufDirectoryOptions {
   readonly tufRootKeyOut?: string;
   readonly keepRootKey?: boolean;
+  readonly rootVersion?: string;
   readonly passphraseFile?: string;
   readonly rootPassphraseFile?: string;
 }
@@ -17,12 +19,16 @@ interface TufInitOptions extends TufDirectoryOptions {
 /** Makes a TUF repository in a data directory. Rejects with the typed error of what is wrong; nothing is there then that was not. */
 export async function initTuf(options: TufInitOptions, speak: Speaker): Promise<undefined> {
   const rootKey = rootKeyPlace(options);
+  const rootVersion =
+    options.rootVersion === undefined
+      ? undefined
+      : parseInteger(options.rootVersion, '--root-version', 1, MAX_ROOT_VERSION);
   const opened = await openTufDirectory(options, speak);
   const { directory, urls } = opened;
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const rootPassphrase = await readSecret(options.rootPassphraseFile, 'root passphrase');
   const keys = { passphrase, rootPassphrase, clock: Date.now };
-  const { rootKeyFile, root } = await createTuf(directory.paths, { rootKey, urls }, keys);
+  const { rootKeyFile, root } = await createTuf(directory.paths, { rootKey, urls, rootVersion }, keys);
   const lines = [
     `Made ${directory.paths.tuf}: what clients have to trust, signed. A running service finds it within seconds.`,
     `  TUF root key  ${rootKeyFile}`,
@@ -38,6 +44,9 @@ export async function initTuf(options: TufInitOptions, speak: Speaker): Promise<
   );
   return undefined;
 }
+
+/** Versions rise by one from there for as long as there is a repository. */
+const MAX_ROOT_VERSION = 1_000_000;
 
 function rootKeyPlace({ data, tufRootKeyOut, keepRootKey }: TufInitOptions): { file: string } | 'keep' {
   if ((tufRootKeyOut === undefined) === (keepRootKey !== true))

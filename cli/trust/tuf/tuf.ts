@@ -48,6 +48,7 @@ function registerMaking(tuf: CommandUnknownOpts): void {
     .option('--config <file>', CONFIG)
     .option('--tuf-root-key-out <file>', 'write the key of root and targets there, to be taken offline')
     .option('--keep-root-key', 'keep that key in the data directory')
+    .option('--root-version <n>', 'of the first root: above all of a repository that stood here before')
     .option(
       '--passphrase-file <file>',
       'encrypt the keys with the first line of this file; the one of `serve`',

@@ -1,8 +1,17 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { refusal } from '../../../cli/trust/fetch/fetch-refusal.ts';
 import { fetchTrust } from '../../../cli/trust/fetch/trust-fetch.ts';
 import { CommandError, type Speaker } from '../../../cli/program/command.ts';
 import { readTrustDirectory } from '../../../cli/verify/trust-directory.ts';
@@ -196,6 +205,111 @@ describe('mayfly trust fetch', function () {
     const before = contentsOfOut();
     const gone = await failureAs(CommandError, fetchTrust({ out }, speak, ['http://127.0.0.1:1']));
     expect([gone.code, contentsOfOut()]).to.deep.equal(['UNREACHABLE', before]);
+  });
+
+  it('removes what an earlier version left of targets that are gone, and nothing that somebody changed', async () => {
+    const key = (name: string): TargetContents => new Map([...shape('ca-only'), [name, { text: 'a key\n' }]]);
+    mirror.show(await change(repository, { contents: key('ctfe_2.pub') }));
+    await fetch(hashOf('1.root.json'));
+    rmSync(join(out, 'SHA256SUMS'));
+    mirror.show(await change(repository, { contents: shape('ca-only') }));
+    await fetch();
+    expect(existsSync(join(out, 'ctfe_2.pub'))).to.equal(false);
+    expect(String(answered['changes'])).to.include('ctfe_2.pub is removed');
+    mirror.show(await change(repository, { contents: key('ctfe_3.pub') }));
+    await fetch();
+    writeFileSync(join(out, 'ctfe_3.pub'), 'mine');
+    mirror.show(await change(repository, { contents: shape('ca-only') }));
+    await fetch();
+    expect(readFileSync(join(out, 'ctfe_3.pub'), 'utf8')).to.equal('mine');
+  });
+
+  it('writes into no data directory, over no other deployment, and no target with the name of its own folder', async () => {
+    const fingerprint = hashOf('1.root.json');
+    mkdirSync(join(out, 'below'), { recursive: true });
+    writeFileSync(join(out, 'mayfly.json'), '{}');
+    await expectRefusal(/--out lies in the data directory/, fingerprint);
+    const above = out;
+    out = join(out, 'below');
+    await expectRefusal(/--out lies in the data directory/, fingerprint);
+    out = above;
+    rmSync(join(out, 'mayfly.json'));
+    writeFileSync(join(out, 'trusted_root.json'), shape('rekor1-tsa').get('trusted_root.json')?.text ?? '');
+    await expectRefusal(/ trusts .*, which this repository does not/, fingerprint);
+    await fetchTrust({ out, fingerprint, force: true }, speak, [mirror.url]);
+    expect(String(answered['changes'])).to.not.equal('');
+
+    const named: TargetContents = new Map([...shape('ca-only'), ['TUF', { text: 'x' }]]);
+    mirror.show(await change(repository, { contents: named }));
+    await expectRefusal(/"TUF" is a name that no file may have/);
+  });
+
+  it('reads what lies there with bounds, and replaces a trusted root that cannot be read', async () => {
+    await fetch(hashOf('1.root.json'));
+    writeFileSync(join(out, 'trusted_root.json'), '{"unknown": 1}');
+    await fetch();
+    expect(String(answered['changes'])).to.include('what was there is replaced unread');
+    expect(readFileSync(join(out, 'trusted_root.json'), 'utf8')).to.equal(
+      shape('ca-only').get('trusted_root.json')?.text,
+    );
+    writeFileSync(join(out, 'tuf', 'snapshot.json'), Buffer.alloc(9 << 20));
+    await expectRefusal(/snapshot\.json cannot be read: it is larger than 8 MiB/);
+  });
+
+  it('puts nothing over what another fetch wrote meanwhile', async () => {
+    await fetch(hashOf('1.root.json'));
+    mirror.show(await change(repository, { contents: shape('ca-only'), renew: true }));
+    const between = await change(repository, { contents: shape('tsa') });
+    // The other one begins and ends while this one waits for its last file.
+    mirror.before = async (path) => {
+      if (!path.endsWith('.trusted_root.json')) return;
+      mirror.before = undefined;
+      const shown = new Map(mirror.files);
+      mirror.show(between);
+      await fetch();
+      mirror.show({ files: shown });
+    };
+    const error = await failureAs(CommandError, fetch());
+    expect(error.message).to.match(/another fetch writes/);
+    expect(readFileSync(join(out, 'trusted_root.json'), 'utf8')).to.equal(
+      shape('tsa').get('trusted_root.json')?.text,
+    );
+  });
+
+  it('finds the first root among as many as can be followed, and says that older ones cannot be', async () => {
+    const newest = mirror.files.get('root.json') ?? new Uint8Array();
+    const later = JSON.parse(Buffer.from(newest).toString()) as { signed: { version: number } };
+    later.signed.version = 300;
+    mirror.files.set('root.json', Buffer.from(JSON.stringify(later)));
+    mkdirSync(out);
+    await expectRefusal(/none of the last 257 roots at .* has this fingerprint/, hashOf('1.root.json'));
+    later.signed.version = 200;
+    mirror.files.set('root.json', Buffer.from(JSON.stringify(later)));
+    // Beyond the sixty-fourth there was none.
+    mirror.files.set('100.root.json', Buffer.from('a root'));
+    await expectRefusal(/is refused: /, hashOf('100.root.json'));
+  });
+
+  it('calls a refusal by what the library says, not by words in it', () => {
+    const cases = [
+      ['Final timestamp.json is expired', /has ended/],
+      ['New timestamp version 3 is less than current version 4', /older than the one that was seen/],
+      [
+        'Unable to load snapshot metadata error Error: New version 1 of x is less than current version 2',
+        /older/,
+      ],
+      ['Expected version 3, got 5', /its roots do not follow one another/],
+      ["Snapshot version doesn't match timestamp", /do not belong together/],
+      ['Expected length 10 but got 12', /longer or shorter/],
+      ['Expected hash abc but got def', /not the one that its metadata names/],
+      ['timestamp was signed by 0/1 keys', /not signed by the keys/],
+      [
+        'the version of its hash has no length, and has expired',
+        /it is not a repository that can be followed/,
+      ],
+    ] as const;
+    for (const [message, cause] of cases)
+      expect(refusal(new Error(message), 'https://a.test').message, message).to.match(cause);
   });
 
   it('refuses metadata that has ended', async () => {

@@ -266,6 +266,20 @@ describe('mayfly trust tuf', function () {
     await expectClients('https://ca.example.org');
   });
 
+  it('puts another repository in the place of one, while the service runs, with roots that no cache has', async () => {
+    await begin();
+    const printed = await replay('Another repository in place of one');
+    expect(printed).to.include('/tuf/1001.root.json');
+    while (!(await fetch(`${url}/tuf/1001.root.json`)).ok) await delay(100);
+    expect((await fetch(`${url}/tuf/1.root.json`)).status).to.equal(404);
+    const root = new Uint8Array(await (await fetch(`${url}/tuf/1001.root.json`)).arrayBuffer());
+    clients = stockClients(`${url}/tuf`, root);
+    await expectClients('https://ca.example.org');
+    const year = await replay('Once a year', undefined, { 'tuf-root.key.pem': 'tuf-root-2.key.pem' });
+    expect(year).to.include('Root: version 1001 becomes 1002');
+    await expectClients('https://ca.example.org');
+  });
+
   it('makes a repository in a directory that has none, while the service runs', async () => {
     rmSync(path('data', 'tuf'), { recursive: true });
     rmSync(path('data', 'keys', 'tuf-online.key.pem'));

@@ -120,13 +120,18 @@ export async function whileOpening<T>(
 /** A server of files that a test replaces, and so every mirror and attacker. */
 export class Mirror {
   readonly files = new Map<string, Uint8Array>();
+  /** Waited for before a file is answered. */
+  before: ((path: string) => Promise<void>) | undefined;
   readonly #server: Server;
 
   private constructor() {
     this.#server = createServer((request, response) => {
-      const body = this.files.get((request.url ?? '').replace(/^\/tuf\//, ''));
-      if (body === undefined) response.writeHead(404).end();
-      else response.writeHead(200).end(body);
+      const path = (request.url ?? '').replace(/^\/tuf\//, '');
+      void (this.before?.(path) ?? Promise.resolve()).finally(() => {
+        const body = this.files.get(path);
+        if (body === undefined) response.writeHead(404).end();
+        else response.writeHead(200).end(body);
+      });
     });
   }
 

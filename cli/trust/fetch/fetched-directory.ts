@@ -1,0 +1,171 @@
+/** The directory that `mayfly trust fetch` keeps: the files, and below `tuf` the metadata from which a later fetch follows. */
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { equalBytes } from '../../../core/bytes.ts';
+import { FormatError, systemCode } from '../../../core/errors.ts';
+import { dataPaths } from '../../../instance/data-paths.ts';
+import { systemFault } from '../../../instance/data-directory-error.ts';
+import { writeDurably } from '../../../storage/durable-file.ts';
+import { LockTimeout, withFileLock } from '../../../storage/file-lock.ts';
+import { ensureDirectory } from '../../../storage/make-directory.ts';
+import { isMissing, readWhole, UnfitFile } from '../../../storage/read-whole.ts';
+import { CHECKSUMS_FILE, isPassingFile, TRUSTED_ROOT_FILE } from '../../../trust/export.ts';
+import {
+  EMPTY_TRUSTED_ROOT,
+  parseTrustedRoot,
+  type TrustedRoot,
+} from '../../../trust/format/trusted-root.ts';
+import { parseMetadata } from '../../../trust/tuf/metadata.ts';
+import { isTarget } from '../../../trust/tuf/target-contents.ts';
+import { CommandError } from '../../program/command.ts';
+import { staleFilesIn } from '../exported-directory.ts';
+
+/** The metadata that is kept. */
+const METADATA = ['root', 'timestamp', 'snapshot', 'targets'] as const;
+
+/** The name of its folder, which no target may have. */
+export const STATE = 'tuf';
+
+/** Beyond every file of a repository. */
+const LIMIT = 8 * 1024 * 1024;
+
+/** Name of metadata → bytes; empty where the directory follows nothing yet. */
+export type FollowedState = ReadonlyMap<string, Uint8Array>;
+
+/** What the directory follows. Rejects with {@link CommandError} where that cannot be read. */
+export async function stateIn(directory: string): Promise<FollowedState> {
+  const state = new Map<string, Uint8Array>();
+  for (const name of METADATA) {
+    const bytes = await read(join(directory, STATE, `${name}.json`));
+    if (bytes !== undefined) state.set(`${name}.json`, new Uint8Array(bytes));
+  }
+  return state.has('root.json') ? state : new Map<string, Uint8Array>();
+}
+
+/** Writes `state` to where an updater works. */
+export async function beginFrom(state: FollowedState, scratch: string): Promise<void> {
+  for (const [name, bytes] of state) await writeFile(join(scratch, name), bytes);
+}
+
+/** Throws {@link CommandError} `USAGE` where `directory` is a data directory or lies in one: what is there is served, and signed by its service. */
+export async function refuseDataDirectory(directory: string): Promise<void> {
+  for (let at = directory; ; at = dirname(at)) {
+    if (!(await isMissing(dataPaths(at).marker).catch(() => true)))
+      throw new CommandError('USAGE', `--out lies in the data directory ${at}`, {
+        hint: 'Name another directory: this one is what a service works with.',
+      });
+    if (dirname(at) === at) return;
+  }
+}
+
+/** What was trusted before this fetch. */
+export interface TrustBefore {
+  readonly root: TrustedRoot;
+  /** Why that could not be read. It keeps nothing from being replaced by what is right. */
+  readonly failure?: string | undefined;
+}
+
+/** The trusted root in `directory`; nothing where there is none. */
+export async function trustBefore(directory: string): Promise<TrustBefore> {
+  const file = join(directory, TRUSTED_ROOT_FILE);
+  try {
+    const bytes = await read(file);
+    return { root: bytes === undefined ? EMPTY_TRUSTED_ROOT : parseTrustedRoot(bytes.toString()) };
+  } catch (error) {
+    if (!(error instanceof FormatError || error instanceof CommandError)) throw error;
+    return { root: EMPTY_TRUSTED_ROOT, failure: error.message };
+  }
+}
+
+/** What is written. */
+export interface FetchedFiles {
+  /** What the updater left there. */
+  readonly scratch: string;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** What it began from. */
+  readonly state: FollowedState;
+}
+
+/** Writes `files` and the new state; returns the names of those that were removed. The files first: a crash in between leaves metadata that the next fetch follows from
+ * again. Their checksums come last, and name until then what is to go. Rejects with {@link CommandError} `REFUSED` when another fetch was faster, and with the error of the disk. */
+export async function replaceFiles(directory: string, fetched: FetchedFiles): Promise<readonly string[]> {
+  try {
+    await ensureDirectory(join(directory, STATE));
+    return await withFileLock(join(directory, STATE, '.lock'), LOCK_WAIT_MS, async () => {
+      await requireSame(directory, fetched.state);
+      return writeAll(directory, fetched);
+    });
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    if (error instanceof LockTimeout) throw overtaken(directory, error);
+    throw systemFault(directory, 'write', error);
+  }
+}
+
+const LOCK_WAIT_MS = 10_000;
+
+async function writeAll(
+  directory: string,
+  { scratch, files, state }: FetchedFiles,
+): Promise<readonly string[]> {
+  const names = [...files.keys()];
+  const stale = new Set([
+    ...(await staleFilesIn(directory, names)),
+    ...(await goneTargets(directory, state, names)),
+  ]);
+  for (const [name, content] of files) {
+    if (name === CHECKSUMS_FILE) await remove(directory, stale);
+    await writeDurably(join(directory, name), content, 0o644);
+  }
+  await remove(directory, stale);
+  for (const name of METADATA) {
+    const bytes = await readFile(join(scratch, `${name}.json`));
+    await writeDurably(join(directory, STATE, `${name}.json`), bytes, 0o644);
+  }
+  return [...stale].sort();
+}
+
+async function remove(directory: string, names: ReadonlySet<string>): Promise<void> {
+  for (const name of names) await rm(join(directory, name), { force: true });
+}
+
+/** Targets that the last fetch wrote as they are, also one of an older version that left no checksums. */
+async function goneTargets(
+  directory: string,
+  state: FollowedState,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  const bytes = state.get('targets.json');
+  if (bytes === undefined) return [];
+  const gone: string[] = [];
+  for (const file of Object.values(parseMetadata('targets', bytes).signed.targets)) {
+    if (!isPassingFile(file.path) || names.includes(file.path)) continue;
+    const there = await readWhole(join(directory, file.path), { size: LIMIT }).catch(() => undefined);
+    if (there !== undefined && isTarget(file, there)) gone.push(file.path);
+  }
+  return gone;
+}
+
+/** A fetch that began earlier must not put older files over those of a later one. */
+async function requireSame(directory: string, state: FollowedState): Promise<void> {
+  const now = await stateIn(directory);
+  const isSame =
+    now.size === state.size &&
+    [...now].every(([name, bytes]) => equalBytes(bytes, state.get(name) ?? new Uint8Array()));
+  if (!isSame) throw overtaken(directory);
+}
+
+const overtaken = (directory: string, cause?: unknown): CommandError =>
+  new CommandError('REFUSED', `another fetch writes ${directory}`, { hint: 'Try again.', cause });
+
+/** Undefined where there is none. */
+async function read(file: string): Promise<Buffer | undefined> {
+  try {
+    return await readWhole(file, { size: LIMIT });
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined;
+    if (error instanceof UnfitFile)
+      throw new CommandError('REFUSED', `${file} cannot be read: it ${error.message}`, { cause: error });
+    throw systemFault(file, 'read', error);
+  }
+}
