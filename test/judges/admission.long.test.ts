@@ -3,7 +3,7 @@
  * certificate is over, and neither an unsigned one nor one of somebody else.
  */
 import { execFile } from 'node:child_process';
-import { randomUUID, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -37,7 +37,7 @@ describe('judges: testers of admission controllers', function () {
     const crane = await needClient(this, 'crane-0.20.6');
     service = await startExported({ minutesAgo: 20 });
     registry = await startRegistry(crane, service.scratch);
-    const { push } = registry;
+    const push = (name: string): Promise<string> => (registry as ImageRegistry).push(name);
     images = {
       signed: await push('signed'),
       unsigned: await push('unsigned'),

@@ -95,6 +95,7 @@ const CLIENTS = {
     './cmd/cli/kubectl-kyverno',
     'kyverno',
   ),
+  'opa-1.17.1': goProgram('github.com/open-policy-agent/opa@v1.17.1', 'opa', true),
   'crane-0.20.6': goProgram('github.com/google/go-containerregistry/cmd/crane@v0.20.6', 'crane'),
 } as const satisfies Readonly<Record<string, StockClient>>;
 
