@@ -379,14 +379,23 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: [
       ...['core', 'storage', 'signers', 'tlog/core', 'tlog/format', 'tlog/store', 'tlog/tree'],
       ...['ct-log', 'ct-log/format', 'ca', 'policy/rules/regular-expression.ts', 'policy'],
-      ...['trust', 'trust/admission', 'trust/tuf', 'trust/format', 'tsa/format', 'verify'],
+      ...[
+        'trust',
+        'trust/admission',
+        'trust/tuf',
+        'trust/format',
+        'tsa/format',
+        'bundle/format',
+        'rekor/format',
+        'verify',
+      ],
       ...['explain', 'instance'],
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'service/development', 'dev'],
     ],
     packages: [
       ...['commander', '@commander-js/extra-typings', 'openid-client', 'tuf-js'],
-      ...['@sigstore/bundle', '@noble/curves'],
+      ...['@sigstore/bundle', '@sigstore/sign', '@noble/curves'],
     ],
   },
   scripts: {

@@ -2,6 +2,14 @@ import { OWN_PATHS } from './public-urls.ts';
 import type { InstanceTrust } from './ledger.ts';
 import type { SigningConfig, SigningService } from './format/signing-config.ts';
 
+/** A log of signatures that somebody else runs. */
+export interface OutsideLog {
+  /** No slash at the end. */
+  readonly url: string;
+  readonly majorApiVersion: number;
+  readonly operator: string;
+}
+
 /** Where the services of an instance are for clients. */
 export interface ServiceUrls {
   /** No slash at the end. */
@@ -10,12 +18,14 @@ export interface ServiceUrls {
   readonly openidProvider?: string | undefined;
   /** Whether timestamps are granted, where there is a key for them; default true. */
   readonly grantsTimestamps?: boolean | undefined;
+  /** Where clients log signatures, too. */
+  readonly outsideLog?: OutsideLog | undefined;
 }
 
 /** The services with which clients sign: what is in force alone, so that nobody signs with a successor before its time. */
 export function signingConfigOf(
   { root, inForce }: InstanceTrust,
-  { publicUrl, openidProvider, grantsTimestamps = true }: ServiceUrls,
+  { publicUrl, openidProvider, grantsTimestamps = true, outsideLog }: ServiceUrls,
 ): SigningConfig {
   const [authority] = inForce.certificateAuthorities;
   const hasTimestamps = grantsTimestamps && inForce.timestampAuthorities.length > 0;
@@ -30,7 +40,9 @@ export function signingConfigOf(
   return {
     certificateAuthorities: [service(publicUrl)],
     openidProviders: openidProvider === undefined ? [] : [service(openidProvider)],
-    artifactLogs: [],
+    ...(outsideLog === undefined
+      ? { artifactLogs: [] }
+      : { artifactLogs: [{ ...outsideLog, window: { start } }], artifactLogSelection: { selector: 'ANY' } }),
     ...(hasTimestamps
       ? {
           timestampAuthorities: [service(`${publicUrl}${OWN_PATHS.timestampAuthority}`)],

@@ -1,6 +1,7 @@
 /** `mayfly attest`: says something of a file, in an in-toto statement that is signed as a DSSE envelope. */
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
+import { IN_TOTO_PAYLOAD_TYPE, preAuthenticationEncoding } from '../../bundle/format/envelope.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { readFileOrStdin } from '../program/input-file.ts';
 import { bytesOf, requireOneStdin, STDIN } from './artifact.ts';
@@ -8,14 +9,7 @@ import { signArtifacts, type SignedBytes } from './sign-artifacts.ts';
 import { report, requireOneAnswer } from './sign-report.ts';
 import type { SigningKey } from './signing-key.ts';
 import { tokenSource, withSigningOptions, type SigningOptions } from './signing-options.ts';
-import {
-  PREDICATE_LIMIT,
-  PREDICATE_NAMES,
-  preAuthEncoding,
-  predicateType,
-  STATEMENT_TYPE,
-  statementOf,
-} from './statement.ts';
+import { PREDICATE_LIMIT, PREDICATE_NAMES, predicateType, statementOf } from './statement.ts';
 
 interface AttestOptions extends SigningOptions {
   readonly predicate?: string;
@@ -91,8 +85,10 @@ async function signStatement(
   for await (const chunk of bytesOf(file)) hash.update(chunk);
   const digest = hash.digest();
   const payload = Buffer.from(statementOf({ ...claim, name: basename(file), digest }));
-  const { signature } = await key.sign([preAuthEncoding(STATEMENT_TYPE, payload)]);
-  return { content: { kind: 'envelope', payload, payloadType: STATEMENT_TYPE }, signature, digest };
+  const encoded = preAuthenticationEncoding({ payload, payloadType: IN_TOTO_PAYLOAD_TYPE });
+  const { signature } = await key.sign([encoded]);
+  const content = { kind: 'envelope', payload, payloadType: IN_TOTO_PAYLOAD_TYPE } as const;
+  return { content, signature, read: { digest, bytes: undefined } };
 }
 
 function textOf(bytes: Uint8Array): string {

@@ -8,32 +8,24 @@ import { IMPRINT_HASHES } from '../../tsa/format/object-identifiers.ts';
 import { CommandError } from '../program/command.ts';
 import { exchangeBytes, retryAfterOf, type RawAnswer } from '../certificate/http.ts';
 
-/** What an authority answered; nothing of it is believed yet. */
-export interface RequestedTimestamp {
-  /** DER of the whole answer. */
-  readonly answer: Uint8Array;
-  /** The number that the request had, which the answer must have, too. */
-  readonly nonce: Uint8Array;
-}
-
 const NONCE_BYTES = 16;
 /** Far above any answer with its certificates. */
 const ANSWER_LIMIT = 64 * 1024;
 const TIMEOUT_MS = 30_000;
 
-/** Asks the authority whose endpoint is `url` for a timestamp of `signature` by SHA-256. Rejects with {@link CommandError}. */
-export async function requestTimestamp(url: URL, signature: Uint8Array): Promise<RequestedTimestamp> {
-  const nonce = randomBytes(NONCE_BYTES);
+/** Asks the authority whose endpoint is `url` for a timestamp of `signature` by SHA-256; returns the DER of its whole answer, of which nothing is verified. Rejects with
+ * {@link CommandError}. */
+export async function requestTimestamp(url: URL, signature: Uint8Array): Promise<Uint8Array> {
   const send = (): Promise<RawAnswer> =>
     exchangeBytes(url, AUTHORITY, {
       method: 'POST',
       headers: { 'content-type': 'application/timestamp-query', accept: 'application/timestamp-reply' },
-      body: timestampQuery(signature, nonce),
+      body: timestampQuery(signature),
       timeoutMs: TIMEOUT_MS,
       maxBytes: ANSWER_LIMIT,
     });
   const answer = await retrying(send, delayOf, RETRY_LIMITS);
-  if (answer.status === 200 || answer.status === 201) return { answer: answer.bytes, nonce };
+  if (answer.status === 200 || answer.status === 201) return answer.bytes;
   throw refusal(url, answer);
 }
 
@@ -42,15 +34,15 @@ const AUTHORITY = 'the timestamp authority';
 const delayOf = ({ status, headers }: RawAnswer): number | undefined =>
   retryDelay(status, retryAfterOf(headers));
 
-/** TimeStampReq with a nonce, and the wish to have the certificate in the answer. */
-const timestampQuery = (signature: Uint8Array, nonce: Uint8Array): Uint8Array =>
+/** TimeStampReq with a nonce, and the wish to have the certificate in the answer. An old answer would be found out without the nonce: no two signatures are the same. */
+const timestampQuery = (signature: Uint8Array): Uint8Array =>
   sequence(
     unsignedInteger(Uint8Array.of(1)),
     sequence(
       sequence(oid(IMPRINT_HASHES.sha256.oid), tlv(Tag.null)),
       octetString(createHash('sha256').update(signature).digest()),
     ),
-    unsignedInteger(nonce),
+    unsignedInteger(randomBytes(NONCE_BYTES)),
     boolean(true),
   );
 

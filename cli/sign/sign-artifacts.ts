@@ -1,5 +1,8 @@
 /** A run of `mayfly sign` or `mayfly attest`: everything is read, signed, certified, timestamped and verified before the first bundle is written. */
 import type { Clock } from '../../core/clock.ts';
+import { trustOf, type BundleTrust } from '../../verify/bundle/bundle-trust.ts';
+import type { SigningTime } from '../../verify/bundle/signing-time.ts';
+import { platformCrypto } from '../verify/platform-crypto.ts';
 import { printable } from '../../core/printable.ts';
 import type { CheckedAnswer } from '../certificate/check-answer.ts';
 import type { TokenSource } from '../certificate/identity-token.ts';
@@ -7,17 +10,16 @@ import type { Speaker } from '../program/command.ts';
 import { artifactName } from './artifact.ts';
 import { bundlePlaces, writeBundle, type BundlePlace, type OutputOptions } from './bundle-files.ts';
 import { certify } from './certify.ts';
+import { checkBundle } from './check-bundle.ts';
 import { bundleText, type SignedContent } from './signed-bundle.ts';
-import { makeSigningKey, type SigningKey } from './signing-key.ts';
+import { makeSigningKey, type ReadArtifact, type SigningKey } from './signing-key.ts';
 import { signingServices, type ServiceOptions, type SigningServices } from './signing-services.ts';
-import { timestampsOver } from './timestamps.ts';
 
 /** What was signed, and with what. */
 export interface SignedBytes {
   readonly content: SignedContent;
   readonly signature: Uint8Array;
-  /** SHA-256 of the artifact. */
-  readonly digest: Uint8Array;
+  readonly read: ReadArtifact;
 }
 
 /** What is to be signed, where and as whom. */
@@ -37,8 +39,8 @@ export interface MadeBundle extends BundlePlace {
   readonly text: string;
   /** SHA-256 of the artifact. */
   readonly digest: Uint8Array;
-  /** Milliseconds since the epoch, of each timestamp. */
-  readonly timestamps: readonly number[];
+  /** What says when it was signed. */
+  readonly times: readonly SigningTime[];
 }
 
 /** What a run made. */
@@ -64,18 +66,34 @@ export async function signArtifacts(run: SigningRun): Promise<SigningOutcome> {
   speak.step(`Asking ${services.authority.url} for a certificate`);
   const answer = await certify({ services, key, token: run.token, clock });
   speak.step(`Certificate for ${printable(answer.identity)}`);
+  const trust = trustOf(services.trustedRoot, platformCrypto);
   const bundles: MadeBundle[] = [];
-  for (const one of signed) bundles.push(await bundleOf(one, answer, services));
+  for (const one of signed)
+    bundles.push(await verifiedBundle(one, answer, { services, trust, now: clock() }));
   for (const { bundle, text } of bundles) if (bundle !== undefined) await writeBundle(bundle, text);
   return { answer, trustedBy: services.trustedBy, bundles };
 }
 
-async function bundleOf(
-  { artifact, bundle, digest, content, signature }: SignedBytes & BundlePlace,
-  answer: CheckedAnswer,
-  { timestampAuthorities: authorities, trustedRoot }: SigningServices,
+interface Judge {
+  readonly services: SigningServices;
+  readonly trust: BundleTrust;
+  readonly now: number;
+}
+
+async function verifiedBundle(
+  { artifact, bundle, read, content, signature }: SignedBytes & BundlePlace,
+  { certificatePem, identity, issuer }: CheckedAnswer,
+  { services: { timestampAuthorities, artifactLogs }, trust, now }: Judge,
 ): Promise<MadeBundle> {
-  const timestamps = await timestampsOver(signature, { authorities, trustedRoot, validity: answer });
-  const text = await bundleText({ content, signature, certificatePem: answer.certificatePem, timestamps });
-  return { artifact, bundle, digest, text, timestamps: timestamps.map(({ time }) => time) };
+  const text = await bundleText({ content, signature, certificatePem, timestampAuthorities, artifactLogs });
+  const times = await checkBundle(text, {
+    name: artifactName(artifact),
+    artifact: read,
+    identity,
+    issuer,
+    trust,
+    thresholds: { entries: artifactLogs.length, timestamps: timestampAuthorities.length },
+    now,
+  });
+  return { artifact, bundle, digest: read.digest, text, times };
 }

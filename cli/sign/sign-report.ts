@@ -40,22 +40,21 @@ function facts({ answer, bundles, ...rest }: SigningOutcome): Record<string, unk
     loggedAt: answer.loggedAt === undefined ? null : rfc3339(answer.loggedAt),
     trust: rest.trustedBy,
     notes: notesOf({ answer, bundles, ...rest }),
-    bundles: bundles.map(({ artifact, bundle, digest, timestamps }) => ({
+    bundles: bundles.map(({ artifact, bundle, digest, times }) => ({
       artifact,
       sha256: toHex(digest),
       bundle,
-      timestamps: timestamps.map(rfc3339),
+      times: times.map(({ source, name, time }) => ({ source, name, time: rfc3339(time) })),
     })),
   };
 }
 
 function reportText(outcome: SigningOutcome): string {
   const { answer, bundles } = outcome;
-  const isTimestamped = bundles.every(({ timestamps }) => timestamps.length > 0);
   return [
     `Signed as ${printable(answer.identity)} (issuer ${printable(answer.issuer)})`,
     ...bundles.map(lineOf),
-    `Verified: chain, proof of logging, ${isTimestamped ? 'timestamp, ' : ''}own key, own name.`,
+    `Verified: ${['signature', 'chain', 'proof of logging', ...sourcesOf(bundles), 'own key', 'own name'].join(', ')}.`,
     ...notesOf(outcome).map((note) => `Note: ${note}`),
   ].join('\n');
 }
@@ -64,14 +63,23 @@ const lineOf = ({ artifact, bundle }: MadeBundle): string =>
   `  ${printable(artifactName(artifact))}  →  ${printable(bundle ?? 'stdout')}`;
 
 function notesOf({ answer, trustedBy, bundles }: SigningOutcome): readonly string[] {
-  const isTimestamped = bundles.every(({ timestamps }) => timestamps.length > 0);
   return [
     ...(trustedBy === 'service' ? [OWN_WORD] : []),
     ...answer.notes,
-    ...(isTimestamped
+    ...(bundles.every(({ times }) => times.length > 0)
       ? []
-      : [`there is no timestamp authority: nobody can verify after ${rfc3339(answer.notAfter)}`]),
+      : [`nothing says when it was signed: nobody can verify after ${rfc3339(answer.notAfter)}`]),
   ];
 }
+
+const sourcesOf = (bundles: readonly MadeBundle[]): readonly string[] =>
+  SOURCES.filter(([source]) =>
+    bundles.every(({ times }) => times.some((time) => time.source === source)),
+  ).map(([, words]) => words);
+
+const SOURCES = [
+  ['timestamp', 'timestamp'],
+  ['entry', 'log of signatures'],
+] as const;
 
 const OWN_WORD = "verified by the service's own word only; --trusted-root FILE verifies by what you trust";

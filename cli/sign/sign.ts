@@ -55,6 +55,6 @@ async function signFiles(
 }
 
 async function signFile(file: string, key: SigningKey): Promise<SignedBytes> {
-  const { digest, signature } = await key.sign(bytesOf(file));
-  return { content: { kind: 'artifact', digest }, signature, digest };
+  const { signature, ...read } = await key.sign(bytesOf(file));
+  return { content: { kind: 'artifact', digest: read.digest }, signature, read };
 }

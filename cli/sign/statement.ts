@@ -4,9 +4,6 @@ import { FormatError } from '../../core/errors.ts';
 import { parseStrictJson } from '../../core/strict-json.ts';
 import { CommandError } from '../program/command.ts';
 
-/** The media type of the statement in its envelope. */
-export const STATEMENT_TYPE = 'application/vnd.in-toto+json';
-
 /** Short names of predicate types, as cosign has them. */
 const PREDICATE_TYPES: ReadonlyMap<string, string> = new Map([
   ['slsaprovenance', 'https://slsa.dev/provenance/v0.2'],
@@ -74,7 +71,3 @@ const notObject = (why: string): CommandError =>
   new CommandError('USAGE', `--predicate is not a JSON object: ${why}`, {
     hint: 'What a predicate of the type has in it is for the type to say; any object will do for "custom".',
   });
-
-/** What a DSSE signature is over (PAE of its version 1). */
-export const preAuthEncoding = (type: string, payload: Uint8Array): Uint8Array =>
-  Buffer.concat([Buffer.from(`DSSEv1 ${Buffer.byteLength(type)} ${type} ${payload.length} `), payload]);

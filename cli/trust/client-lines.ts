@@ -1,24 +1,31 @@
 import { SIGNING_CONFIG_FILE, TRUSTED_ROOT_FILE } from '../../trust/export.ts';
 import { quoted, quotedPath } from '../../storage/quoted-path.ts';
+import { invocation } from '../program/invocation.ts';
 
 /** What was exported. */
 interface Exported {
   readonly directory: string;
   readonly publicUrl: string;
   readonly hasTimestamps: boolean;
+  /** Of a log of signatures that clients use, too. */
+  readonly logUrl: string | undefined;
 }
 
 /** How clients sign and verify with an exported directory: lines to paste, each of which ran with the program that it names. None posts to a log of others, as
  * clients do by default. */
-export function clientLines({ directory, publicUrl, hasTimestamps }: Exported): readonly string[] {
+export function clientLines(exported: Exported): readonly string[] {
+  const { directory, publicUrl, hasTimestamps, logUrl } = exported;
   const file = (name: string): string => quotedPath(`${directory}/${name}`);
   const who = '--certificate-identity NAME --certificate-oidc-issuer URL';
   const time = hasTimestamps ? ' --use-signed-timestamps' : '';
+  const unlogged = logUrl === undefined ? ` --insecure-ignore-tlog${time}` : '';
   const tsa = hasTimestamps ? ` tsaServerURL: '${publicUrl}',` : '';
   return [
     'Sign with cosign 3 (TOKEN is a file with an identity token and nothing behind it), and verify:',
     `  cosign sign-blob -y --signing-config ${file(SIGNING_CONFIG_FILE)} --trusted-root ${file(TRUSTED_ROOT_FILE)} --identity-token TOKEN --bundle FILE.sigstore.json FILE`,
-    `  cosign verify-blob --bundle FILE.sigstore.json --trusted-root ${file(TRUSTED_ROOT_FILE)} --insecure-ignore-tlog${time} ${who} FILE`,
+    `  cosign verify-blob --bundle FILE.sigstore.json --trusted-root ${file(TRUSTED_ROOT_FILE)}${unlogged} ${who} FILE`,
+    'Sign with Mayfly itself:',
+    `  ${invocation()} sign FILE --trust-config ${file('client_trust_config.json')}`,
     'Sign with cosign 2, which asks for the files by name:',
     `  SIGSTORE_ROOT_FILE=${file('chain.pem')} SIGSTORE_CT_LOG_PUBLIC_KEY_FILE=${file('log.pub.pem')} cosign sign-blob --tlog-upload=false --fulcio-url ${quoted(publicUrl)} --identity-token TOKEN --output-certificate FILE.pem --output-signature FILE.sig FILE`,
     'Sign with sigstore-js:',

@@ -18,12 +18,13 @@ import { invocation } from '../program/invocation.ts';
 import { refuseInside } from '../program/output-directory.ts';
 import { clientLines } from './client-lines.ts';
 import { lossesIn, staleFilesIn } from './exported-directory.ts';
+import { outsideLog, withOutsideLog, type OutsideLogOptions } from './outside-log.ts';
 import { printAdmissionPolicy } from './trust-admission.ts';
 import { beginLines, rootOfRepository } from './tuf/tuf-directory.ts';
 import { serviceUrls, type ServiceUrlOptions } from './service-urls.ts';
 
 /** Its options. */
-interface ExportOptions extends ServiceUrlOptions {
+interface ExportOptions extends ServiceUrlOptions, OutsideLogOptions {
   readonly data: string;
   readonly out?: string;
   readonly force?: true;
@@ -68,8 +69,10 @@ async function writeFiles(options: ExportOptions & { readonly out: string }, spe
   const out = resolve(options.out);
   refuseInside(resolve(options.data), out);
   const directory = await openDataDirectory(options.data);
-  const trust = await readTrust(directory.paths);
-  for (const sentence of trust.unreadable) speak.note(`warning: ${sentence}`);
+  const own = await readTrust(directory.paths);
+  for (const sentence of own.unreadable) speak.note(`warning: ${sentence}`);
+  const log = await outsideLog(options, birthOf(own));
+  const trust = withOutsideLog(own, log);
   const isDevelopment = directory.marker.mode === 'dev';
   const urls = await serviceUrls(options, {
     configFile: directory.paths.config,
@@ -77,7 +80,8 @@ async function writeFiles(options: ExportOptions & { readonly out: string }, spe
     trust,
     speak,
   });
-  const files = exportTrust(trust, { ...urls, isDevelopment, version: VERSION, now: Date.now() });
+  const notes = { ...urls, outsideLog: log?.service, isDevelopment, version: VERSION, now: Date.now() };
+  const files = exportTrust(trust, notes);
   if (options.force !== true) await refuseLoss(out, trust);
   const names = [...files.keys()];
   const removed = await staleFilesIn(out, names);
@@ -90,11 +94,15 @@ async function writeFiles(options: ExportOptions & { readonly out: string }, spe
     { directory: out, files: names, removed, publicUrl, ...facts(trust), isForTrying: isDevelopment },
     [
       ...report(options.out, { names, removed }, trust),
-      ...clientLines({ directory: options.out, publicUrl, hasTimestamps }),
+      ...clientLines({ directory: options.out, publicUrl, hasTimestamps, logUrl: log?.entry.baseUrl }),
       ...(repository === undefined ? [] : beginLines(publicUrl, rootOfRepository(repository))),
     ].join('\n'),
   );
 }
+
+/** Milliseconds since the epoch: nothing was signed for this instance before. */
+const birthOf = ({ root }: InstanceTrust): number =>
+  Math.min(...root.certificateAuthorities.map(({ window }) => window.start));
 
 /** Who is handed a directory by its name would no longer trust what was in it, or again what had ended, without a word. */
 async function refuseLoss(out: string, trust: InstanceTrust): Promise<void> {

@@ -80,6 +80,9 @@ export const register: RegisterCommand = (program) => {
       'where clients reach the service; default is public-url of the configuration',
     )
     .option('--oidc-issuer <url>', 'where people log in; default is the first issuer of type email')
+    .option('--rekor <url>', 'a log of signatures of others (Rekor), to be trusted and used besides')
+    .option('--rekor-key <file>', 'its public key, PEM')
+    .option('--rekor-version <n>', '1 or 2; default is 2 with an Ed25519 key, else 1')
     .addOption(
       new Option(
         '--for <controller>',

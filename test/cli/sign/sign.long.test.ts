@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyPairKeyObjectResult } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleFromJSON } from '@sigstore/bundle';
+import { initializeTLog, rekorHandler } from '@sigstore/mock';
 import { TrustedRoot } from '@sigstore/protobuf-specs';
 import { toSignedEntity, toTrustMaterial, Verifier } from '@sigstore/verify';
 import { expect } from 'chai';
@@ -117,7 +118,7 @@ describe('mayfly sign and mayfly attest', function () {
     expect(answer.notes).to.deep.equal([]);
     const sha256 = createHash('sha256').update('what app holds').digest('hex');
     expect(answer.bundles[0]).to.include({ artifact: 'app', bundle: 'out/app.sigstore.json', sha256 });
-    expect(answer.bundles[0]?.['timestamps']).to.have.length(1);
+    expect(answer.bundles[0]?.['times']).to.have.length(1);
     const bundles = [
       await json<Bundle>('out', 'app.sigstore.json'),
       await json<Bundle>('out', 'lib.sigstore.json'),
@@ -349,7 +350,7 @@ describe('mayfly sign and mayfly attest', function () {
     const mixed = await mayfly(['sign', 'lib', ...atService(), '--trusted-root', 'mixed.json']);
     expect(mixed).to.include({ code: 1, stdout: '' });
     expect(mixed.stderr).to.match(
-      /the timestamp of http[^]* does not hold: authority: [^]*Nothing was written/,
+      /the bundle of lib does not hold: time: [^]*Nothing was written\. Is the trusted root that of these/,
     );
     await writeFile(at('unlogged.json'), JSON.stringify({ ...own, ctlogs: [] }));
     const unlogged = await mayfly(['sign', 'lib', ...atService(), '--trusted-root', 'unlogged.json']);
@@ -394,13 +395,13 @@ describe('mayfly sign and mayfly attest', function () {
         let first: Promise<Buffer> | undefined;
         return async (request) => [200, await (first ??= granted(request))];
       },
-      /does not hold: imprint: |does not hold: nonce: /,
+      /the bundle of lib does not hold: timestamp: .*over other bytes/,
       1,
     ],
     [
       'answers with nonsense',
       () => () => Promise.resolve([200, 'nonsense']),
-      /the timestamp of http[^]*does not hold: token: /,
+      /the bundle of app does not hold: timestamp: /,
       1,
     ],
     [
@@ -497,5 +498,108 @@ describe('mayfly sign and mayfly attest', function () {
       'POST /ca/api/v1/timestamp',
     ]);
     await verify(await json('proxied.json'), await readFile(at('app')));
+  });
+
+  describe('and a log of signatures', () => {
+    let log: Server;
+    let answered: string[];
+    let change: (entry: string) => string;
+
+    before(async () => {
+      const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      await writeFile(at('rekor.pem'), keys.publicKey.export({ format: 'pem', type: 'spki' }));
+      // It knows its own URL.
+      const rekor: { handler?: Awaited<ReturnType<typeof rekorOf>> } = {};
+      log = createServer((request, response) => {
+        void bodyOf(request)
+          .then((body) => rekor.handler?.(body.toString()))
+          .then((answer) => {
+            answered.push(request.url ?? '');
+            response.writeHead(answer?.statusCode ?? 500).end(change(String(answer?.response)));
+          });
+      });
+      await new Promise<void>((resolve) => {
+        log.listen(0, '127.0.0.1', resolve);
+      });
+      const url = `http://127.0.0.1:${(log.address() as AddressInfo).port}`;
+      rekor.handler = await rekorOf(url, keys);
+      const words = ['trust', 'export', '--data', service.data, '--public-url', service.url];
+      const options = ['--rekor', url, '--rekor-key', 'rekor.pem', '--out', 'logged'];
+      const exported = await runMayfly([...words, ...options], { cwd: directory });
+      expect(exported.code, exported.stderr).to.equal(0);
+      // A second time it is the same: nothing would be lost.
+      expect((await runMayfly([...words, ...options], { cwd: directory })).code).to.equal(0);
+    });
+
+    beforeEach(() => {
+      answered = [];
+      change = (entry) => entry;
+    });
+
+    after(() => {
+      log.close();
+      log.closeAllConnections();
+    });
+
+    const rekorOf = async (
+      url: string,
+      keys: KeyPairKeyObjectResult,
+    ): Promise<(body: string) => Promise<{ statusCode: number; response: unknown }>> =>
+      rekorHandler(await initializeTLog(url, keys)).fn;
+
+    const sign = (): Promise<MayflyResult> =>
+      mayfly([
+        'sign',
+        'app',
+        '--trust-config',
+        'logged/client_trust_config.json',
+        '--bundle',
+        'logged.json',
+        '--force',
+      ]);
+
+    it('has an entry of it in the bundle, which a verifier of others demands', async () => {
+      const { code, stdout, stderr } = await sign();
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.contain('timestamp, log of signatures,');
+      expect(answered).to.deep.equal(['/api/v1/log/entries']);
+      const root = TrustedRoot.fromJSON(await json('logged', 'trusted_root.json'));
+      const thresholds = { ctlogThreshold: 1, tlogThreshold: 1, timestampThreshold: 1 };
+      const entity = toSignedEntity(bundleFromJSON(await json('logged.json')), await readFile(at('app')));
+      new Verifier(toTrustMaterial(root), thresholds).verify(entity, {
+        subjectAlternativeName: 'ada@example.com',
+      });
+      await rm(at('logged.json'));
+    });
+
+    const wrongEntries: readonly (readonly [string, (entry: string) => string, number, RegExp])[] = [
+      [
+        'an entry that is about something else',
+        (entry) =>
+          entry.replace(/"body":"([^"]*)"/, (_, body: string) => {
+            const other = Buffer.from(body, 'base64')
+              .toString()
+              .replace(/("value":")../, '$100');
+            return `"body":"${Buffer.from(other).toString('base64')}"`;
+          }),
+        1,
+        /the bundle of app does not hold: entry: /,
+      ],
+      [
+        'another time',
+        (entry) => entry.replace(/("integratedTime":)/, '$11'),
+        1,
+        /does not hold: entry-promise: /,
+      ],
+      ['nonsense', () => '{', 3, /the log of signatures at http:\S+ took no entry: /],
+    ];
+    for (const [what, wrong, code, says] of wrongEntries)
+      it(`writes nothing when it answers ${what}`, async () => {
+        change = wrong;
+        const result = await sign();
+        expect(result.stderr).to.match(says);
+        expect(result).to.include({ code, stdout: '' });
+        expect(await readdir(directory)).to.not.include('logged.json');
+      });
   });
 });

@@ -121,6 +121,11 @@ const CLIENTS = {
     'kyverno',
   ),
   'opa-1.17.1': goProgram('github.com/open-policy-agent/opa@v1.17.1', 'opa', true),
+  'rekor-tiles-2.3.0': goProgram(
+    'github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix@v2.3.0',
+    'posix',
+    true,
+  ),
   'crane-0.20.6': goProgram('github.com/google/go-containerregistry/cmd/crane@v0.20.6', 'crane'),
 } as const satisfies Readonly<Record<string, StockClient>>;
 
