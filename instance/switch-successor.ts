@@ -51,9 +51,11 @@ export async function switchSuccessor(succession: Succession, check: ChainCheck)
   const key = (await isMissing(nextKey)) ? undefined : await openPrivateKey(nextKey, passphrase);
   const current = await readChain(succession.chain);
   const staged = await stagedChain(succession, key);
+  // What is damaged is named by its file.
+  const next = await readChain(staged);
   if (key === undefined) {
     // Only the staged chain was left to be removed.
-    if (!isSameFirst(await readChain(staged), current)) throw nothingAsked(nextKey);
+    if (!isSameFirst(next, current)) throw nothingAsked(nextKey);
     await removeStaged(succession);
     return { chain: current, chainPem: pemOf(current), isResumed: true, former: await youngest(succession) };
   }

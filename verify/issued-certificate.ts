@@ -2,6 +2,7 @@
 import { parseCertificate, type Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { describeName } from '../core/distinguished-name.ts';
+import { FormatError } from '../core/errors.ts';
 import { printable } from '../core/printable.ts';
 import { findPath, type ValidPath } from './certificate-path.ts';
 import { checkLeaf, checkValidity } from './certificate-rules.ts';
@@ -83,7 +84,15 @@ function readPresented(ders: readonly Uint8Array[]): Certificate[] {
   if (ders.length > PRESENTED_LIMIT) throw refused(`more than ${PRESENTED_LIMIT} certificates came with it`);
   if (ders.some((der) => der.length > CERTIFICATE_LIMIT))
     throw refused('a certificate that came with it is larger than 64 KiB');
-  return ders.map((der) => parseCertificate(der));
+  return ders.map((der, index) => {
+    try {
+      return parseCertificate(der);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      const place = `${index + 1} of ${ders.length}`;
+      throw refused(`certificate ${place} that came with it cannot be read: ${error.message}`);
+    }
+  });
 }
 
 /** A certificate whose SCT and CAs are known. */

@@ -9,12 +9,12 @@ import { rfc3339 } from '../../core/clock.ts';
 import { toHex } from '../../core/bytes.ts';
 import { parseCertificate } from '../../core/certificate.ts';
 import { isMissing } from '../../storage/read-whole.ts';
-import { readChain } from '../../trust/collect.ts';
+import { readChain, TrustError } from '../../trust/collect.ts';
 import { readTrust } from '../../trust/ledger.ts';
 import { decodePem } from '../../core/pem.ts';
 import { openAuthority } from '../../service/open-authority.ts';
 import { sha256 } from '../support/parsers.ts';
-import { failureOf } from '../support/failure.ts';
+import { failureAs, failureOf } from '../support/failure.ts';
 import {
   judge,
   expectAccepted,
@@ -195,6 +195,29 @@ describe('renewing a CA: before, during and after', function () {
     expect(await run({ switch: true })).to.include(`--ca ${former}`);
     expect(await isMissing(paths.nextIntermediateKey)).to.equal(true);
     await run({ install: await signRequest() });
+  });
+
+  it('names the file of a chain that is damaged, at every step', async () => {
+    const chain = await signRequest();
+    await run({ stage: chain });
+    const { paths } = ca;
+    for (const file of [paths.nextChain, paths.chain]) {
+      const good = await readFile(file);
+      await writeFile(file, '-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n');
+      for (const step of [
+        { csr: ca.path('no.pem') },
+        { switch: true as const },
+        { discard: true as const },
+      ]) {
+        const error = await failureAs(TrustError, run(step));
+        expect([error.code, error.message.startsWith(file)], Object.keys(step)[0]).to.deep.equal([
+          'CHAIN_MALFORMED',
+          true,
+        ]);
+      }
+      await writeFile(file, good);
+    }
+    await run({ switch: true });
   });
 
   it('says whom it breaks when both steps are one', async () => {
