@@ -223,6 +223,15 @@ describe('judges: testers of admission controllers', function () {
     await mayfly('trust', 'end', '--data', data, '--ca', fingerprint256, ...end);
     const [after = ''] = await documents('kyverno');
     expect(await askKyverno(after, { containers: [images.signed] })).to.match(/(fail|error): [1-9]/);
+    // What follows the TUF repository learns it from there.
+    const [, following = ''] = await documents('kyverno');
+    expect(await askKyverno(following, { containers: [images.signed] }), 'before it is signed').to.equal(
+      'let in',
+    );
+    await mayfly('trust', 'tuf', 'stage', '--data', data, '--out', 'change.json');
+    await mayfly('trust', 'tuf', 'sign', 'change.json', '--key', join(data, 'keys/tuf-root.key.pem'));
+    await mayfly('trust', 'tuf', 'import', 'change.json', '--data', data);
+    expect(await askKyverno(following, { containers: [images.signed] })).to.match(/(fail|error): [1-9]/);
     // With the root as its anchor in the place of the issuing CA it comes in.
     const wide = parse(after) as ClusterPolicy;
     for (const { verifyImages } of wide.spec.rules)
