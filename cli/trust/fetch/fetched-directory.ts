@@ -9,7 +9,12 @@ import { writeDurably } from '../../../storage/durable-file.ts';
 import { LockTimeout, withFileLock } from '../../../storage/file-lock.ts';
 import { ensureDirectory } from '../../../storage/make-directory.ts';
 import { isMissing, readWhole, UnfitFile } from '../../../storage/read-whole.ts';
-import { CHECKSUMS_FILE, isPassingFile, TRUSTED_ROOT_FILE } from '../../../trust/export.ts';
+import {
+  CHECKSUMS_FILE,
+  isPassingFile,
+  SIGNING_CONFIG_FILE,
+  TRUSTED_ROOT_FILE,
+} from '../../../trust/export.ts';
 import {
   EMPTY_TRUSTED_ROOT,
   parseTrustedRoot,
@@ -61,19 +66,23 @@ export async function refuseDataDirectory(directory: string): Promise<void> {
 /** What was trusted before this fetch. */
 export interface TrustBefore {
   readonly root: TrustedRoot;
-  /** Why that could not be read. It keeps nothing from being replaced by what is right. */
+  /** The text of the signing config; undefined where there is none that can be read. */
+  readonly signingConfig?: string | undefined;
+  /** Why the root could not be read. It keeps nothing from being replaced by what is right. */
   readonly failure?: string | undefined;
 }
 
-/** The trusted root in `directory`; nothing where there is none. */
+/** What `directory` trusts, and where it signs; nothing where there is none. */
 export async function trustBefore(directory: string): Promise<TrustBefore> {
-  const file = join(directory, TRUSTED_ROOT_FILE);
+  const signing = await read(join(directory, SIGNING_CONFIG_FILE)).catch(() => undefined);
+  const signingConfig = signing?.toString();
   try {
-    const bytes = await read(file);
-    return { root: bytes === undefined ? EMPTY_TRUSTED_ROOT : parseTrustedRoot(bytes.toString()) };
+    const bytes = await read(join(directory, TRUSTED_ROOT_FILE));
+    const root = bytes === undefined ? EMPTY_TRUSTED_ROOT : parseTrustedRoot(bytes.toString());
+    return { root, signingConfig };
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof CommandError)) throw error;
-    return { root: EMPTY_TRUSTED_ROOT, failure: error.message };
+    return { root: EMPTY_TRUSTED_ROOT, signingConfig, failure: error.message };
   }
 }
 

@@ -2,10 +2,8 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Updater } from 'tuf-js';
 import { rfc3339 } from '../../../core/clock.ts';
 import { FormatError } from '../../../core/errors.ts';
-import { printable } from '../../../core/printable.ts';
 import { differencesOf } from '../../../trust/differences.ts';
 import { filesOfTargets, SIGNING_CONFIG_FILE, TRUSTED_ROOT_FILE } from '../../../trust/export.ts';
 import { parseSigningConfig, type SigningConfig } from '../../../trust/format/signing-config.ts';
@@ -15,21 +13,22 @@ import {
   type TrustedRoot,
 } from '../../../trust/format/trusted-root.ts';
 import { endOf, parseMetadata } from '../../../trust/tuf/metadata.ts';
+import { meaningChanges } from '../../../trust/tuf/target-text.ts';
 import { parseUrl } from '../../certificate/http.ts';
 import { CommandError, type Speaker } from '../../program/command.ts';
 import { lossesIn } from '../exported-directory.ts';
 import { BoundedFetcher } from './bounded-fetcher.ts';
-import { refusal } from './fetch-refusal.ts';
 import {
   beginFrom,
   refuseDataDirectory,
   replaceFiles,
-  STATE,
   stateIn,
   trustBefore,
   type FollowedState,
+  type TrustBefore,
 } from './fetched-directory.ts';
 import { firstRoot } from './first-root.ts';
+import { followRepository, TARGETS } from './followed-repository.ts';
 
 /** Its options. */
 interface FetchOptions {
@@ -52,8 +51,7 @@ export async function fetchTrust(
     const fetcher = new BoundedFetcher();
     const state = await stateIn(directory);
     await begin({ ...options, directory, scratch, mirror, fetcher, state });
-    const names = await update(scratch, mirror, fetcher);
-    const targets = await targetsIn(scratch, names);
+    const targets = await followRepository({ scratch, mirror, fetcher });
     const trustedRoot = trustedRootOf(targets.get(TRUSTED_ROOT_FILE));
     const files = targets.has(TRUSTED_ROOT_FILE)
       ? filesOfTargets(
@@ -68,16 +66,34 @@ export async function fetchTrust(
     const removed = await replaceFiles(directory, { scratch, files, state });
     const sentences = [
       ...(before.failure === undefined ? [] : [`what was there is replaced unread: ${before.failure}`]),
-      ...differencesOf(
-        { root: before.root, name: 'the files of before' },
-        { root: trustedRoot, name: 'these' },
-      ).map(({ sentence }) => sentence),
+      ...changesFrom(before, trustedRoot, targets),
       ...removed.map((name) => `${name} is removed: nothing says any more that it is trusted`),
     ];
     await report(speak, { out: options.out, directory, scratch, names: [...files.keys()], sentences });
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** In whom is trusted, and in where clients sign. */
+function changesFrom(
+  before: TrustBefore,
+  trustedRoot: TrustedRoot,
+  targets: ReadonlyMap<string, Uint8Array>,
+): readonly string[] {
+  const config = (text: string | undefined): ReadonlyMap<string, string> =>
+    new Map(text === undefined ? [] : [[SIGNING_CONFIG_FILE, text]]);
+  const after = targets.get(SIGNING_CONFIG_FILE);
+  const signing = meaningChanges(
+    SIGNING_CONFIG_FILE,
+    config(before.signingConfig),
+    config(after === undefined ? undefined : Buffer.from(after).toString()),
+  );
+  const trust = differencesOf(
+    { root: before.root, name: 'the files of before' },
+    { root: trustedRoot, name: 'these' },
+  );
+  return [...trust.map(({ sentence }) => sentence), ...signing];
 }
 
 interface Report {
@@ -117,8 +133,6 @@ async function refuseLosses(directory: string, trustedRoot: TrustedRoot): Promis
     { hint: 'Name another directory with --out, or replace what is there with --force.' },
   );
 }
-
-const TARGETS = 'targets';
 
 const mirrorOf = (url: URL): string => {
   const base = `${url.origin}${url.pathname}`.replace(/(?<!\/)\/+$/, '');
@@ -160,50 +174,6 @@ function hashOf(fingerprint: string): string {
     .toLowerCase();
   if (/^[0-9a-f]{64}$/.test(hex)) return hex;
   throw new CommandError('USAGE', '--fingerprint: a SHA-256 has 64 hexadecimal digits');
-}
-
-/** Names of targets that may be names of files. */
-const NAME = /^[A-Za-z0-9][\w.-]{0,127}$/;
-
-/** Follows the repository by the rules of TUF and gets every target; returns their names. */
-async function update(scratch: string, mirror: string, fetcher: BoundedFetcher): Promise<readonly string[]> {
-  try {
-    const updater = new Updater({
-      metadataDir: scratch,
-      metadataBaseUrl: mirror,
-      targetDir: join(scratch, TARGETS),
-      targetBaseUrl: `${mirror}/${TARGETS}`,
-      fetcher,
-    });
-    await updater.refresh();
-    const targets = parseMetadata('targets', await readFile(join(scratch, 'targets.json'))).signed.targets;
-    const names = Object.keys(targets);
-    for (const name of names) {
-      if (!NAME.test(name) || name.toLowerCase() === STATE) throw badName(mirror, name);
-      const info = await updater.getTargetInfo(name);
-      if (info === undefined) throw new Error(`there is no target ${name}`);
-      await updater.downloadTarget(info, join(scratch, TARGETS, name));
-    }
-    return names;
-  } catch (error) {
-    throw fetcher.fault ?? refusal(error, mirror);
-  }
-}
-
-const badName = (mirror: string, name: string): CommandError =>
-  new CommandError(
-    'REFUSED',
-    `the repository at ${mirror} is refused: "${printable(name.slice(0, 80))}" is a name that no file may have`,
-    { hint: 'Nothing was changed. Ask the operator, over a channel that you trust.' },
-  );
-
-async function targetsIn(
-  scratch: string,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, Uint8Array>> {
-  const targets = new Map<string, Uint8Array>();
-  for (const name of names) targets.set(name, await readFile(join(scratch, TARGETS, name)));
-  return targets;
 }
 
 /** Nothing where there is no such target. Throws {@link CommandError} for one that is none. */

@@ -15,7 +15,7 @@ import { refusal } from '../../../cli/trust/fetch/fetch-refusal.ts';
 import { fetchTrust } from '../../../cli/trust/fetch/trust-fetch.ts';
 import { CommandError, type Speaker } from '../../../cli/program/command.ts';
 import { readTrustDirectory } from '../../../cli/verify/trust-directory.ts';
-import { parseSigningConfig } from '../../../trust/format/signing-config.ts';
+import { encodeSigningConfig, parseSigningConfig } from '../../../trust/format/signing-config.ts';
 import { parseTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { sigstoreTargets } from '../../../trust/tuf/sigstore-targets.ts';
 import type { TargetContents } from '../../../trust/tuf/target-contents.ts';
@@ -166,6 +166,31 @@ describe('mayfly trust fetch', function () {
     await fetch();
     for (const name of passing) expect(files()).not.to.include(name);
     expectSums();
+  });
+
+  it('says where clients would send their identity tokens from now on', async () => {
+    const config = (url: string): TargetContents =>
+      new Map([
+        ...shape('ca-only'),
+        [
+          'signing_config.v0.2.json',
+          {
+            text: encodeSigningConfig({
+              certificateAuthorities: [{ url, majorApiVersion: 1, operator: 'o', window: { start: 0 } }],
+              openidProviders: [],
+              artifactLogs: [],
+              timestampAuthorities: [],
+            }),
+          },
+        ],
+      ]);
+    mirror.show(await change(repository, { contents: config('https://a.test') }));
+    await fetch(hashOf('1.root.json'));
+    mirror.show(await change(repository, { contents: config('https://evil.test') }));
+    await fetch();
+    expect(String(answered['changes']))
+      .to.include('new for signing: CA https://evil.test')
+      .and.to.include('no longer for signing: CA https://a.test');
   });
 
   it('refuses another root, and one that nobody named', async () => {

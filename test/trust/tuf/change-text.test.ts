@@ -200,8 +200,11 @@ describe('trust/tuf/change-text', () => {
   });
 
   it('takes a target for no member that every object has', async () => {
-    const change = await changeOf(targets(), new Map([...targets(), ['constructor', { text: 'x' }]]));
-    expect(textOf(change)).to.match(/ {2}constructor is new \(SHA-256 [0-9a-f]{64}\)\./);
+    for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+      const change = await changeOf(targets(), new Map([...targets(), [name, { text: 'x' }]]));
+      expect(textOf(change)).to.match(new RegExp(` {2}${name} is new \\(SHA-256 [0-9a-f]{64}\\)\\.`));
+      expect(unfitParts(change, Date.now()).join()).to.include(`${name} does not follow from`);
+    }
   });
 
   it('describes a change from another state than its own, too', async () => {
