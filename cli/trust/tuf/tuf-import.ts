@@ -30,12 +30,12 @@ export async function importTuf(
   files: readonly string[],
 ): Promise<undefined> {
   const changes = chainOfChanges(await Promise.all(files.map(readStaged)));
-  const last = changes.at(-1);
-  if (last === undefined) throw new TypeError('there is no file');
+  const leading = changes.findLast(({ root }) => root !== undefined) ?? changes.at(-1);
+  if (leading === undefined) throw new TypeError('there is no file');
   const { directory, urls } = await openTufDirectory(options, speak);
   const { paths } = directory;
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
-  const keys = await openTufOnlineKeys(paths, rootOf(last), passphrase);
+  const keys = await openTufOnlineKeys(paths, rootOf(leading), passphrase);
   const signers = keys.opened.map(({ signer }) => signer);
   const { repository, replaced, isNew } = await importChanges(paths.tuf, changes, signers, Date.now());
   const movedKey = await moveOnlineKey(paths, keys.opened, repository);

@@ -46,6 +46,8 @@ interface TufStageOptions extends TufDirectoryOptions {
 
 /** Writes a change for others to sign. Rejects with the typed error of what is wrong. */
 export async function stageTuf(options: TufStageOptions, speak: Speaker): Promise<undefined> {
+  if (options.replaceWaiting === true && options.newOnlineKey !== true)
+    throw new CommandError('USAGE', '--replace-waiting is for --new-online-key', { hint: 'Give both.' });
   const opened = await openTufDirectory(options, speak);
   const repository = await repositoryOf(opened);
   const contents = await wantedTargets(opened);

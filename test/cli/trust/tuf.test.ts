@@ -150,6 +150,10 @@ describe('cli/trust/tuf', () => {
     await stage('second');
     expect(said.at(-1)).to.match(/the one that waits in .* since 20\d\d-.*--replace-waiting/);
     expect(waiting()).to.equal(first);
+    expect(
+      await failureOf(stageTuf({ data, out: out('third'), renew: true, replaceWaiting: true }, speak)),
+    ).to.have.property('code', 'USAGE');
+    expect(waiting()).to.equal(first);
     await stage('third', { replaceWaiting: true });
     expect(said.at(-1)).to.include('What was staged with the one before cannot be imported any more.');
     expect(waiting()).to.not.equal(first);

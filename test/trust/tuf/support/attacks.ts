@@ -3,13 +3,13 @@ import { cpSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { generateKey } from '../../../../signers/key-types.ts';
 import { localSigner } from '../../../../signers/local-signer.ts';
-import { importChange } from '../../../../trust/tuf/import-change.ts';
+import { importChange, importChanges } from '../../../../trust/tuf/import-change.ts';
 import { encodeMetadata, signMetadata } from '../../../../trust/tuf/metadata.ts';
 import { newSnapshot, newTimestamp } from '../../../../trust/tuf/new-metadata.ts';
 import { signOnline } from '../../../../trust/tuf/online-metadata.ts';
 import { publish } from '../../../../trust/tuf/publish.ts';
 import { signChange } from '../../../../trust/tuf/sign-change.ts';
-import { stageChange } from '../../../../trust/tuf/stage-change.ts';
+import { stageChange, stageChangeOn, stateAfter } from '../../../../trust/tuf/stage-change.ts';
 import { tufKey } from '../../../../trust/tuf/tuf-key.ts';
 import { failureOf } from '../../../support/failure.ts';
 import {
@@ -201,6 +201,35 @@ export function describeClients(
       await change(repository, { renew: true });
       await show();
       await expectAll('first');
+    });
+
+    it('go on after a backup from before another online key, by that change and one on top', async () => {
+      const backup = `${repository.directory}.backup`;
+      cpSync(repository.directory, backup, { recursive: true });
+      const none = { root: { add: [], remove: [] }, targets: { add: [], remove: [] }, renew: false };
+      const [lost, next] = [await generateKey('p256'), await generateKey('p256')].map(localSigner);
+      if (lost === undefined || next === undefined) throw new Error('there are no keys');
+      const root = localSigner(repository.rootKey);
+      const first = { ...none, contents: contents('second'), onlineKey: lost.publicKey };
+      const staged = stageChange(await repository.read(), first, Date.now());
+      if (staged === undefined) throw new Error('nothing would change');
+      const signed = await signChange(staged, root);
+      await importChange(repository.directory, signed, [lost], Date.now());
+      await show();
+      await expectAll('second');
+      rmSync(repository.directory, { recursive: true });
+      cpSync(backup, repository.directory, { recursive: true });
+      const top = { ...none, contents: contents('second'), onlineKey: next.publicKey };
+      const onTop = stageChangeOn(stateAfter(signed), top, Date.now());
+      if (onTop === undefined) throw new Error('nothing would change');
+      const changes = [signed, await signChange(onTop, root)];
+      await importChanges(repository.directory, changes, [next], Date.now());
+      await show();
+      await expectAll('second');
+      // Those that begin with the first root meet two new ones at once.
+      clients = await make(mirror.url, mirror.files.get('1.root.json') ?? new Uint8Array());
+      await expectAll('second');
+      rmSync(backup, { recursive: true });
     });
 
     it('go on after a backup was restored, and after that with the change that it lacked', async () => {
