@@ -1,10 +1,13 @@
-/** A new issuing CA, a new log, a new key for timestamps: what was signed before, while each was published, and after it was put in force verifies with
+/** A new issuing CA, a new log, a new key for timestamps, another root after a theft: what was signed before, while each was published, and after it was put in force verifies with
  * one trusted root in every stock verifier, also with the one that was handed out before the change was put in force. */
+import { createHash } from 'node:crypto';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { sign } from 'sigstore';
+import { rfc3339 } from '../../core/clock.ts';
+import { decodePem } from '../../core/pem.ts';
 import { dataPaths } from '../../instance/data-paths.ts';
 import { parseTrustedRoot } from '../../trust/format/trusted-root.ts';
 import { runMayfly } from '../support/mayfly.ts';
@@ -112,5 +115,48 @@ describe('judge: stock verifiers after each renewal', function () {
     expect((await root()).timestampAuthorities).to.have.length(2);
     expect(signed).to.have.length(7);
     await expectAllVerified(await trustedRoot('after.json'));
+  });
+
+  it('of all below a root whose key was stolen', async () => {
+    const { data } = service;
+    const old = await trustedRoot('old.json');
+    const fingerprint = async (chain: string, place: number): Promise<string> => {
+      const [der] = decodePem(await readFile(chain, 'latin1')).slice(place);
+      return createHash('sha256')
+        .update(der?.bytes ?? '')
+        .digest('hex');
+    };
+    const { chain, timestampChain } = dataPaths(data);
+    const file = (name: string): string => join(scratch, `stolen-${name}`);
+    await service.stop();
+    // The end belongs to the window: what was signed in this second counts.
+    const end = [
+      '--at',
+      rfc3339(Math.ceil(Date.now() / 1000) * 1000),
+      '--reason',
+      'compromise',
+      '--in-force',
+    ];
+    await mayfly('trust', 'end', '--data', data, '--ca', await fingerprint(chain, -1), ...end);
+    const root = ['--out', file('root.pem'), '--root-key-out', file('root.key.pem')];
+    await mayfly('ca', 'root', '--common-name', 'Another root', ...root);
+    await mayfly('ca', 'renew', '--data', data, '--csr', file('request.pem'));
+    const by = ['--root', file('root.pem'), '--root-key', file('root.key.pem')];
+    await mayfly('ca', 'sign', file('request.pem'), ...by, '--out', file('chain.pem'));
+    await mayfly('ca', 'renew', '--data', data, '--install', file('chain.pem'), '--new-root');
+    await mayfly('tsa', 'renew', '--data', data, '--stage', '--root-key', file('root.key.pem'));
+    const former = await fingerprint(timestampChain, 0);
+    await mayfly('tsa', 'renew', '--data', data, '--switch');
+    await mayfly('trust', 'end', '--data', data, '--tsa', former, '--at', 'now', '--reason', 'superseded');
+    service = await startExported({ data });
+    await signOne();
+    await expectAllVerified(await trustedRoot('after-theft.json'));
+    const [young] = signed.slice(-1);
+    if (young === undefined) throw new Error('nothing was signed');
+    for (const verifier of verifiers)
+      expect(
+        await verifier.ask({ ...young, trustedRoot: old }),
+        `${verifier.name}, by the old files`,
+      ).not.to.equal('verified');
   });
 });
