@@ -11,6 +11,7 @@ import { RotationError } from './rotation-error.ts';
 import {
   isSameFirst,
   requireKeyNotEnded,
+  requirePublishedChain,
   requireSwitchFinished,
   type Chain,
   type Succession,
@@ -50,6 +51,7 @@ export async function stageSuccessor(
   const { nextChain, paths } = succession;
   // What is in force is staged again only to finish a switch.
   if (!isSameFirst(chain, await readChain(succession.chain))) await requireUsable(succession, key);
+  await requirePublishedChain(succession, chain);
   try {
     await writeDurably(nextChain, utf8(chainPem), 0o644);
     await shareOwner(nextChain, paths.chain);

@@ -107,6 +107,19 @@ export function requireTrustedNow({ list }: Succession, chain: Chain, { root }: 
   throw notTrustedNow('the staged certificate', entry.window, GIVE_UP);
 }
 
+/** Rejects with {@link RotationError} where the certificate stands in what verifiers are given with another chain above it: that one is published, and they would not know this one. */
+export async function requirePublishedChain({ paths, list }: Succession, chain: Chain): Promise<void> {
+  const { root } = await readTrust(paths);
+  const known = root[list].find((one) => authorityKey(one) === authorityKey({ chain }));
+  if (known === undefined) return;
+  const isThis =
+    known.chain.length === chain.length && known.chain.every((der, at) => isSame(der, chain[at]));
+  if (isThis) return;
+  throw new RotationError('REFUSED', 'verifiers are given this certificate with another chain above it', {
+    hint: 'Put the same certificates above it. For another root above it: --discard, ask for another key with --csr, and have that root sign it.',
+  });
+}
+
 const GIVE_UP = 'Give it up with --discard, and ask for another one with --csr.';
 
 /** The public half of a key, DER. */

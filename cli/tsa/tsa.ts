@@ -26,10 +26,11 @@ The service runs on meanwhile, with the old key. The old certificate stays trust
 /** A subcommand with the options so far; those that a function adds are inferred. */
 type TimestampCommand<Options extends OptionValues> = Command<[], Options, OptionValues>;
 
+const DATA = ['--data <dir>', 'the data directory; the service may run on it'] as const;
+
 /** Options of `CertificationOptions` but for the chain, which stands elsewhere in each command. */
 const certifying = <Options extends OptionValues>(command: TimestampCommand<Options>) =>
   command
-    .requiredOption('--data <dir>', 'the data directory; the service may run on it')
     .option('--root-key <file>', "make the certificate at once, with the root's key")
     .option(
       '--root-passphrase-file <file>',
@@ -62,6 +63,7 @@ export const register: RegisterCommand = (program) => {
       .command('init')
       .summary('make a key and a certificate for timestamps in a directory that has none')
       .description('Makes a key for timestamps and its certificate, with the root key or by a request.')
+      .requiredOption(...DATA)
       .option(
         '--install <chain>',
         'take the chain that was made of a request (--csr): PEM, its certificate first, root last',
@@ -72,6 +74,7 @@ export const register: RegisterCommand = (program) => {
       .command('renew')
       .summary('stage a successor (--stage), and put it in force (--switch)')
       .description('Makes another key for timestamps, which is published before it signs.')
+      .requiredOption(...DATA)
       .option(
         '--stage [chain]',
         'stage the chain that was made of the request, or one that --root-key makes: it is published and signs nothing',
@@ -86,7 +89,7 @@ export const register: RegisterCommand = (program) => {
     .command('show')
     .summary('show certificate, key and times, and what is staged')
     .description('Shows the certificates for timestamps: in force, staged and former. Opens no key.')
-    .requiredOption('--data <dir>', 'the data directory; the service may run on it')
+    .requiredOption(...DATA)
     .option('--json', 'print {"certificates":[…],"next":…}')
     .addHelpText('after', EXAMPLES)
     .action(action(show));

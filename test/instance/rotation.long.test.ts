@@ -333,7 +333,11 @@ describe('instance: the rotation of a log', function () {
       if (isEnded) {
         await failureAs(RotationError, switchLog(request({ data: copy, clock })));
         if (logNames.length > 1) await failureAs(RotationError, stageLog(request({ data: copy, clock })));
-      }
+      } else
+        expect(
+          (await readdir(join(copy, 'keys'))).filter((name) => name.includes(next)),
+          step,
+        ).to.have.length(2);
       expect(await inUse(copy), step).to.equal('2026');
       if ((await readdir(join(copy, 'logs'))).some((name) => name.includes(next))) await discardLog(copy);
       await failureAs(RotationError, discardLog(copy));

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { renew as renewAuthority } from '../../cli/ca/ca-renew.ts';
 import { sign } from '../../cli/ca/ca-sign.ts';
 import { renew as renewTimestamps } from '../../cli/tsa/tsa-renew.ts';
+import { parseCertificate } from '../../core/certificate.ts';
 import { decodePem } from '../../core/pem.ts';
 import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
 import { discardSuccessor } from '../../instance/discard-successor.ts';
@@ -63,10 +64,12 @@ for (const { what, of, stage, switchOver } of KINDS)
       copiesAfterSteps(ca.data, (count) => ca.path(`copy-${count}`), work);
 
     /** The certificate in force. What `serve` needs of it is there: a key that belongs to it. */
-    async function inForce({ chain, key, nextKey }: Succession): Promise<Uint8Array | undefined> {
+    async function inForce({ chain, key, nextKey }: Succession): Promise<Uint8Array> {
       const pem = await readFile(chain, 'utf8');
-      await signerOfChain(pem, [key, nextKey], undefined);
-      return decodePem(pem)[0]?.bytes;
+      const { publicKey } = await signerOfChain(pem, [key, nextKey], undefined);
+      const der = decodePem(pem)[0]?.bytes ?? new Uint8Array();
+      expect(parseCertificate(der).spki).to.deep.equal(publicKey);
+      return der;
     }
 
     const isOpen = async ({ paths, list }: Succession, der: Uint8Array | undefined): Promise<boolean> => {
@@ -122,6 +125,7 @@ for (const { what, of, stage, switchOver } of KINDS)
         if (isEnded && !(await isMissing(left.nextChain))) await failureAs(RotationError, switchOver(copy));
         expect(await inForce(left), step).to.deep.equal(current);
         const files = await Promise.all([left.nextChain, left.nextKey].map(isMissing));
+        if (isOpenYet) expect(files, step).to.deep.equal([false, false]);
         if (files.includes(false)) await discardSuccessor(left);
         for (const file of [left.nextChain, left.nextKey]) expect(await isMissing(file), step).to.equal(true);
         expect([await isOpen(left, next), await isOpen(left, current)], step).to.deep.equal([false, true]);

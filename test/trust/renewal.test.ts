@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { copyFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -11,7 +12,8 @@ import { parseCertificate } from '../../core/certificate.ts';
 import { isMissing } from '../../storage/read-whole.ts';
 import { readChain, TrustError } from '../../trust/collect.ts';
 import { readTrust } from '../../trust/ledger.ts';
-import { decodePem } from '../../core/pem.ts';
+import { decodePem, encodePem } from '../../core/pem.ts';
+import { RotationError } from '../../instance/rotation-error.ts';
 import { openAuthority } from '../../service/open-authority.ts';
 import { sha256 } from '../support/parsers.ts';
 import { failureAs, failureOf } from '../support/failure.ts';
@@ -195,6 +197,36 @@ describe('renewing a CA: before, during and after', function () {
     expect(await run({ switch: true })).to.include(`--ca ${former}`);
     expect(await isMissing(paths.nextIntermediateKey)).to.equal(true);
     await run({ install: await signRequest() });
+  });
+
+  it('stages no certificate under another root than the one with which it is published', async () => {
+    await run({ stage: await signRequest() });
+    const [staged] = decodePem(await readFile(ca.path('chain.pem'), 'utf8'));
+    // The same root, made again with the same key.
+    const root = execFileSync(
+      'openssl',
+      [
+        'x509',
+        '-in',
+        ca.path('root.pem'),
+        '-signkey',
+        ca.path('root.key.pem'),
+        '-days',
+        '3000',
+        '-set_serial',
+        '77',
+      ],
+      { stdio: 'pipe' },
+    );
+    await writeFile(
+      ca.path('other.pem'),
+      encodePem('CERTIFICATE', staged?.bytes ?? new Uint8Array()) + root.toString(),
+    );
+    const before = await readFile(ca.paths.nextChain, 'utf8');
+    const again = run({ stage: ca.path('other.pem'), newRoot: true });
+    expect((await failureAs(RotationError, again)).message).to.match(/with another chain above it/);
+    expect(await readFile(ca.paths.nextChain, 'utf8')).to.equal(before);
+    await run({ stage: ca.path('chain.pem') });
   });
 
   it('names the file of a chain that is damaged, at every step', async () => {
