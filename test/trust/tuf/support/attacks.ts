@@ -192,6 +192,35 @@ export function describeClients(
       await expectAll('second');
     });
 
+    it('take targets of before from a stolen online key where they have no memory, and no more once they begin with the root of another', async () => {
+      const old = await repository.read();
+      const oldRoot = mirror.files.get('1.root.json') ?? new Uint8Array();
+      await change(repository, { contents: contents('second') }, { now: began + 1000 });
+      const onlineKey = await generateKey('p256');
+      const next = { contents: contents('second'), onlineKey: localSigner(onlineKey).publicKey };
+      const now = await change(repository, next, { online: [onlineKey] });
+      const newRoot = now.files.get('2.root.json') ?? new Uint8Array();
+      // The thief has the old key and the network, and leaves out the new root.
+      const thief = localSigner(repository.onlineKey);
+      const snapshot = newSnapshot(Math.floor(Date.now() / 1000), old.targets, Date.now());
+      await signMetadata(snapshot, thief);
+      const timestamp = newTimestamp(Math.floor(Date.now() / 1000), snapshot, Date.now());
+      await signMetadata(timestamp, thief);
+      mirror.show({
+        files: new Map([
+          ...old.files,
+          [`${snapshot.signed.version}.snapshot.json`, encodeMetadata(snapshot)],
+          ['timestamp.json', encodeMetadata(timestamp)],
+        ]),
+      });
+      clients = await make(mirror.url, oldRoot);
+      await expectAll('first');
+      clients = await make(mirror.url, newRoot);
+      await expectRefusals(/sign|threshold|keys/i);
+      mirror.show(now);
+      await expectAll('second');
+    });
+
     it('refuse root and targets that ended, and go on when these are signed again', async () => {
       repository = await testRepository(Date.now() - 800 * DAY);
       await resign();
