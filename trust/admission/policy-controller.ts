@@ -43,7 +43,7 @@ export function policyController(trust: AdmissionTrust): readonly AdmissionDocum
     },
     {
       remark:
-        'One of the two authorities has to be satisfied: cosign 2 signs images in one form, cosign 3 in the other.',
+        'Judged are namespaces with the label policy.sigstore.dev/include=true alone.\nOne of the two authorities has to be satisfied: cosign 2 signs images in one form, cosign 3 in the other, which releases up to 0.13.1 do not read.',
       content: {
         apiVersion: 'policy.sigstore.dev/v1beta1',
         kind: 'ClusterImagePolicy',

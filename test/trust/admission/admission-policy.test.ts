@@ -156,6 +156,19 @@ describe('admission policies', () => {
     }
   });
 
+  it('say what the controller does not judge by itself', () => {
+    for (const [controller, remark] of [
+      ['policy-controller', /^# .*label policy\.sigstore\.dev\/include=true/m],
+      ['gatekeeper', /^# .*unless validatingWebhookFailurePolicy of its chart is Fail/m],
+      ['gatekeeper', /^# Without them Ratify trusts the public Sigstore/m],
+      ['ratify', /^# Without them Ratify trusts the public Sigstore/m],
+      ['ratify', /^# .*At the switch to another log print this again/m],
+      ['connaisseur', /^# .*At the switch to another log print this again/m],
+      ['kubewarden', /^# .*from 1\.33 on/m],
+    ] as const)
+      expect(admissionPolicy(controller, trustOf('tsa')), controller).to.match(remark);
+  });
+
   it('name versions of what they run', () => {
     for (const controller of ADMISSION_CONTROLLERS)
       expect(admissionPolicy(controller, trustOf('tsa')), controller).not.to.include(':latest');
