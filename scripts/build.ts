@@ -21,6 +21,10 @@ if (stale) {
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
 try {
   execFileSync(process.execPath, [tsc, '--project', root], { stdio: 'inherit' });
+  // The types of what the package exports as a library.
+  execFileSync(process.execPath, [tsc, '--project', join(root, 'tsconfig.library.json')], {
+    stdio: 'inherit',
+  });
 } catch {
   process.exit(1);
 }

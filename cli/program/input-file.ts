@@ -7,6 +7,9 @@ import { CommandError, notify } from './command.ts';
 /** Beyond every certificate, chain, key list or proof. */
 const LIMIT = 1024 * 1024;
 
+/** Beyond every bundle that is read: more than its format allows. */
+export const BUNDLE_LIMIT = 9 * 1024 * 1024;
+
 /** How long a pipe that is named in the place of a file may be silent, in milliseconds. */
 const PIPE_TIMEOUT_MS = 60_000;
 
@@ -17,7 +20,7 @@ const REASONS: ReadonlyMap<string | undefined, string> = new Map([
   ['EACCES', 'may not be read by this user'],
 ]);
 
-/** The bytes of a file; throws {@link CommandError} `USAGE` when it cannot be read or is too large. `what` is named
+/** The bytes of a file; throws {@link CommandError} `USAGE` when it cannot be read or is larger than `size`, 1 MiB. `what` is named
  * in the sentence, `hint` says what to do. A pipe will do where the file itself was named, not where it was found. */
 export async function readLimited(
   path: string,

@@ -3,8 +3,8 @@ import type { BundleCrypto } from '../../verify/bundle/artifact.ts';
 
 /** The verifier's cryptography by Node's OpenSSL. */
 export const platformCrypto = {
-  sha256: (data) => createHash('sha256').update(data).digest(),
-  digest: (hash, data) => createHash(hash).update(data).digest(),
+  sha256: (data): Uint8Array => createHash('sha256').update(data).digest(),
+  digest: (hash, data): Uint8Array => createHash(hash).update(data).digest(),
   verify: (scheme, spki, data, signature) => {
     try {
       const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });

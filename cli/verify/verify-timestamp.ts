@@ -16,6 +16,7 @@ import {
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readFileOrStdin } from '../program/input-file.ts';
 import { readTrust } from './chosen-trust.ts';
+import { parseDigest } from './digest-option.ts';
 import { platformCrypto } from './platform-crypto.ts';
 
 /** Options of `mayfly verify timestamp`. */
@@ -62,21 +63,9 @@ function digests({ artifact, digest }: VerifyTimestampOptions): TimestampVerifyR
       'Of a signature, its raw bytes.',
     );
   if (artifact !== undefined) return (hash) => digestOfFile(artifact, hash);
-  const [, name = '', hex = ''] = /^(sha256|sha384|sha512):([0-9a-fA-F]+)$/.exec(digest ?? '') ?? [];
-  const bytes = SIZES.get(name);
-  if (bytes === undefined || hex.length !== 2 * bytes)
-    throw usage(
-      '--digest takes sha256:, sha384: or sha512: and the digest in hexadecimal',
-      'As in sha256:9f86d0….',
-    );
-  return (hash) => (hash === name ? fromHex(hex) : undefined);
+  const [known, bytes] = parseDigest(digest ?? '');
+  return (hash) => (hash === known ? bytes : undefined);
 }
-
-const SIZES: ReadonlyMap<string, number> = new Map([
-  ['sha256', 32],
-  ['sha384', 48],
-  ['sha512', 64],
-]);
 
 async function digestOfFile(path: string, algorithm: string): Promise<Uint8Array> {
   const hash = createHash(algorithm);

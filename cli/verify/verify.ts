@@ -17,6 +17,7 @@ import { identityPolicy, type IdentityOptions } from './identity-options.ts';
 import { readFileOrStdin } from '../program/input-file.ts';
 import { platformCrypto } from './platform-crypto.ts';
 import { readTrust } from './chosen-trust.ts';
+import type { BundleOptions } from './verify-bundle.ts';
 import { verifyTimestampFile } from './verify-timestamp.ts';
 import { verificationFacts, verificationReport, verificationText } from './verification-report.ts';
 
@@ -61,6 +62,25 @@ Examples:
   mayfly verify timestamp artifact.sig.tsr --artifact artifact.sig --trust trust
   mayfly verify timestamp answer.tsr --digest sha256:HEX --trust trusted_root.json
   mayfly verify timestamp answer.tsr --artifact data --nonce 0x1F3A --policy 1.3.6.1.4.1.57264.2 --trust trust --json
+`;
+
+const BUNDLE_EXAMPLES = `
+Nothing is asked of any network. The signature must be over the artifact, and by a certificate for that identity, or by that key. When it was made is the word of
+a trusted timestamp authority, or of a log that signs its time; never that of the signer, nor of the log of certificates. Every such time must lie
+in the certificate's validity. A bundle without any is refused; with --at now it is judged at the present.
+
+Entries of artifact logs (Rekor v1 and v2) must be about this very signature. Where the trusted root names such a log, one entry must be there
+(--min-entries). Entries and timestamps of others do not count, and are named. Exit status: 0 every step passed, 1 one failed,
+2 wrong use or a file that cannot be used, 3 it could not be judged.
+
+Examples:
+  mayfly verify bundle app.sigstore.json --artifact app --trusted-root trusted_root.json \\
+    --identity you@example.com --issuer https://accounts.example.com
+  mayfly verify bundle app.sigstore.json --digest sha256:HEX --trust trust --issuer https://token.actions.githubusercontent.com \\
+    --identity-regexp 'https://github\\.com/our-org/.*' --extension source-repository-ref=refs/tags/v1
+  mayfly verify bundle app.sigstore.json --artifact app --trust trust --key team.pub.pem
+  mayfly verify bundle app.att.sigstore.json --artifact app --trust trust --any-identity \\
+    --predicate-type https://slsa.dev/provenance/v1 --policy 'has(predicate.runDetails)'
 `;
 
 /** Adds the commands. */
@@ -138,8 +158,73 @@ export const register: RegisterCommand = (program) => {
     )
     .addHelpText('after', TIMESTAMP_EXAMPLES)
     .action(action(verifyTimestampFile, exitCodeOfJudge));
+  registerBundle(group);
   suggestFor(group);
 };
+
+function registerBundle(group: CommandUnknownOpts): void {
+  group
+    .command('bundle')
+    .summary('check a Sigstore bundle step by step')
+    .description(
+      'Check a Sigstore bundle: its signature, who made it and when, the entries of logs in it, and what an attestation says.',
+    )
+    .argument('<BUNDLE>', 'the bundle (version 0.1 to 0.3), as signing clients write it; - for stdin')
+    .option('--artifact <file>', 'what was signed, or what an attestation is about; - for stdin')
+    .option('--digest <digest>', 'or its digest: sha256:, sha384: or sha512: and hexadecimal')
+    .option(
+      '--trusted-root <path>',
+      'a trusted_root.json, a client trust config, or a directory of `trust export`',
+    )
+    .option('--trust <path>', 'the same, as other commands call it')
+    .option('--identity <text>', 'the identity that must have signed, exactly')
+    .option('--issuer <url>', 'the OpenID issuer that must have vouched for it, exactly')
+    .option(
+      '--identity-regexp <expression>',
+      'the same as an expression (RE2) that must cover the whole identity',
+    )
+    .option(
+      '--issuer-regexp <expression>',
+      'the same as an expression (RE2) that must cover the whole issuer',
+    )
+    .option('--any-identity', 'do not check who signed')
+    .option(
+      '--extension <name=value>',
+      'what the certificate must say besides, exactly, e.g. source-repository-ref=refs/tags/v1; may be repeated',
+      (value: string, before: readonly string[] | undefined) => [...(before ?? []), value],
+    )
+    .option('--key <file>', 'public key (PEM) that must have signed, in the place of an identity')
+    .option('--predicate-type <uri>', 'type that the predicate of an attestation must have')
+    .option('--policy <cel>', 'condition in CEL over `predicate` and `predicateType` that must hold')
+    .option('--policy-file <file>', 'the same in a file')
+    .option(
+      '--min-entries <n>',
+      'how many artifact logs must have it; default is 1 where the trusted root names one, else 0',
+    )
+    .option('--min-timestamps <n>', 'how many timestamp authorities must have seen it; default is 0')
+    .option('--at <time>', '`now`: judge at the present where nothing trusted says when it was signed')
+    .option(
+      '--proof <file>',
+      'proof (.tlog-proof) that the log of certificates has the certificate; - for stdin',
+    )
+    .option('--require-inclusion', 'fail without such a proof')
+    .option('--deny <file>', 'list of what is not believed (JSON or YAML); needs one of the next two')
+    .option('--deny-sha256 <hex>', 'SHA-256 that the list must have')
+    .option('--deny-key <file>', 'public key (PEM) that must have signed the list')
+    .option('--deny-signature <file>', 'that signature, raw or base64; default is FILE.sig beside the list')
+    .option(
+      '--json',
+      'print {"ok":…,"fault":…,"artifact":…,"identity":…,"issuer":…,"extensions":…,"times":[…],"at":[…],"statement":…,"steps":[…],"failed":[…],"skipped":[…],"notChecked":[…]}',
+    )
+    .addHelpText('after', BUNDLE_EXAMPLES)
+    .action(
+      // Loaded where there is a bundle: its formats are many.
+      action<BundleOptions>(
+        async (...received) => (await import('./verify-bundle.ts')).verifyBundleFile(...received),
+        exitCodeOfJudge,
+      ),
+    );
+}
 
 /** Called last: what is allowed here would otherwise be allowed to the subcommands too. */
 function suggestFor(group: CommandUnknownOpts): void {
@@ -157,7 +242,7 @@ function suggestFor(group: CommandUnknownOpts): void {
 function suggest(group: CommandUnknownOpts): never {
   if (group.args.length === 0) group.help({ error: true });
   throw new CommandError('USAGE', 'the word after `verify` must say what to check', {
-    hint: 'Give it: mayfly verify certificate CERT --trust DIR …, or: mayfly verify timestamp FILE …  See: mayfly verify --help',
+    hint: 'Give it: mayfly verify certificate CERT --trust DIR …, or: mayfly verify bundle BUNDLE …  See: mayfly verify --help',
   });
 }
 

@@ -11,26 +11,15 @@ import { refill } from './meter.ts';
 import { OPERATORS } from './operators.ts';
 import { resultOfCall, unknownFunction } from './overloads.ts';
 import type { Call, Comprehension, Expr, Syntax } from './syntax.ts';
-import {
-  BOOL,
-  described,
-  DYN,
-  fits,
-  join,
-  listOf,
-  mapOf,
-  TYPE,
-  VARIABLES,
-  type ValueType,
-} from './value-type.ts';
+import { BOOL, described, DYN, fits, join, listOf, mapOf, TYPE, type ValueType } from './value-type.ts';
 
-/** Checks that the expression is a bool, as far as that can be known, and makes what its literals stand for. Throws
+/** Checks that the expression over those variables is a bool, as far as that can be known, and makes what its literals stand for. Throws
  * {@link ExpressionFault}. */
-export function checkExpression(syntax: Syntax): Literals {
+export function checkExpression(syntax: Syntax, variables: ReadonlyMap<string, ValueType>): Literals {
   refill(1);
   useLiterals(undefined);
-  const checker = new Checker(syntax);
-  const type = checker.typeOf(syntax.root, VARIABLES);
+  const checker = new Checker(syntax, variables);
+  const type = checker.typeOf(syntax.root, variables);
   if (!fits(type, BOOL)) {
     throw new ExpressionFault(
       0,
@@ -46,9 +35,11 @@ type Scope = ReadonlyMap<string, ValueType>;
 class Checker {
   readonly literals = new CallLiterals((node, sentence, hint) => this.#fault(node, sentence, hint));
   readonly #syntax: Syntax;
+  readonly #variables: Scope;
 
-  constructor(syntax: Syntax) {
+  constructor(syntax: Syntax, variables: Scope) {
     this.#syntax = syntax;
+    this.#variables = variables;
   }
 
   typeOf(node: Expr | undefined, scope: Scope): ValueType {
@@ -113,7 +104,7 @@ class Checker {
       node,
       `there is no variable "${name}"`,
       near === undefined
-        ? `The variables are ${[...VARIABLES.keys()].join(', ')}; a claim is read as claims.${name}.`
+        ? `The variables are ${[...this.#variables.keys()].join(', ')}${this.#variables.has('claims') ? `; a claim is read as claims.${name}` : ''}.`
         : `Did you mean "${near}"?`,
     );
   }
@@ -153,7 +144,7 @@ class Checker {
     if (!['dyn', 'list', 'map'].includes(range.name)) {
       throw this.#fault(node, `${macro} goes through a list or a map, not through ${described(range)}`);
     }
-    if (VARIABLES.has(loop.iterVar) || TYPE_NAMES.includes(loop.iterVar)) {
+    if (this.#variables.has(loop.iterVar) || TYPE_NAMES.includes(loop.iterVar)) {
       throw this.#fault(
         node,
         `"${loop.iterVar}" already means something`,

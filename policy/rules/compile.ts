@@ -3,6 +3,7 @@ import { plan, type CelInput, type CelResult } from '@bufbuild/cel';
 import { checkExpression } from './check.ts';
 import { APPEND, GO_ON, LOOP, NEW_LIST, RULE_ENVIRONMENT } from './functions.ts';
 import type { Literals } from './literals.ts';
+import { VARIABLES } from './value-type.ts';
 import { nodesOf, parseExpression, partsOf, type Comprehension, type Expr, type Syntax } from './syntax.ts';
 
 /** What the variables of a rule hold, by name. */
@@ -18,10 +19,10 @@ export interface CompiledExpression {
   readonly evaluate: (bindings: Bindings) => CelResult;
 }
 
-/** Parses, checks and plans. Throws {@link ExpressionFault}. */
-export function compileExpression(text: string): CompiledExpression {
+/** Parses, checks and plans an expression over those variables; the ones of rules by default. Throws {@link ExpressionFault}. */
+export function compileExpression(text: string, variables = VARIABLES): CompiledExpression {
   const syntax = parseExpression(text);
-  const literals = checkExpression(syntax);
+  const literals = checkExpression(syntax, variables);
   const evaluate = plan(RULE_ENVIRONMENT, withCosts(syntax.root));
   return { syntax, literals, steps: syntax.size, evaluate };
 }

@@ -86,15 +86,29 @@ export function compileRules(definitions: readonly RuleDefinition[]): Rules {
 
 function outcomesOf(rules: readonly CompiledRule[], input: RuleInput): Outcome[] {
   const bindings = bindingsOf(input);
-  const { stackTraceLimit } = Error;
-  // The library makes an Error for each claim that is absent, in macros one for each element; nobody sees their stacks.
-  Error.stackTraceLimit = 0;
-  try {
+  return withoutStacks(() => {
     refill(rules.length);
     return rules.map((rule) => outcomeOf(rule, bindings));
+  });
+}
+
+/** The library makes an Error for each claim that is absent, in macros one for each element; nobody sees their stacks. */
+function withoutStacks<T>(evaluateAll: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return evaluateAll();
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
+}
+
+/** What an expression of its own comes to, with a whole budget: whether it holds, or why that could not be found out. Never throws. */
+export function evaluateAlone(expression: CompiledExpression, bindings: Bindings): Outcome {
+  return withoutStacks(() => {
+    refill(1);
+    return evaluate(expression, bindings, false);
+  });
 }
 
 /** A comparison of values of which only the kinds differ fails a rule that denies: it was meant to decide and did not. A

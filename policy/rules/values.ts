@@ -26,7 +26,7 @@ function celOfNumber(value: number): CelValue {
 }
 
 /** A JSON value as CEL sees it; what JSON cannot hold is null. Throws {@link InexactNumber}. */
-function celOfJson(value: unknown): CelValue {
+export function celOfJson(value: unknown): CelValue {
   if (typeof value === 'string' || typeof value === 'boolean') return value;
   if (typeof value === 'number') return celOfNumber(value);
   if (Array.isArray(value)) return new ArrayList<unknown>(value, celOfJson) as unknown as CelList;

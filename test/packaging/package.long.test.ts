@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { packedFiles } from '../support/installation.ts';
 import { projectRoot } from '../support/project-root.ts';
@@ -31,7 +31,10 @@ describe('the tarball of npm pack', function () {
           name,
         ) &&
         !/^(README\.md|CHANGELOG\.md|LICENSE|dist\/build\.json)$/.test(name) &&
-        !/^dist\/(audit|ca|cli|config|core|ct-log|dev|explain|instance|oidc|policy|server|service|signers|storage|tlog|trust|tsa|verify)\/.+\.js$/.test(
+        !/^dist\/(audit|bundle|ca|cli|config|core|ct-log|dev|explain|instance|oidc|policy|rekor|server|service|signers|storage|tlog|trust|tsa|verify)\/.+\.js$/.test(
+          name,
+        ) &&
+        !/^dist\/((bundle|core|ct-log|rekor|tlog|trust|tsa|verify)\/.+|cli\/verify\/platform-crypto)\.d\.ts$/.test(
           name,
         ),
     );
@@ -56,6 +59,23 @@ describe('the tarball of npm pack', function () {
     expect(missing, 'name them, peers too, in dependencies and bundleDependencies').to.deep.equal([]);
     const development = Object.keys(packages).filter((path) => packages[path]?.dev === true);
     expect(development.filter((path) => folders.has(path))).to.deep.equal([]);
+  });
+
+  it('holds every file that the package exports, and the types that those need', () => {
+    const { exports } = read('package.json') as { exports: Record<string, string | Record<string, string>> };
+    const exported = Object.values(exports).flatMap((one) =>
+      typeof one === 'string' ? [one] : Object.values(one),
+    );
+    expect(files).to.include.members(exported.map((name) => name.replace(/^\.\//, '')));
+    const types = files.filter((name) => name.startsWith('dist/') && name.endsWith('.d.ts'));
+    expect(types.length).to.be.above(10);
+    for (const name of types) {
+      const imports = readFileSync(join(projectRoot, name), 'utf8').matchAll(
+        /(?:from |import\()['"](\.[^'"]+)\.ts['"]/g,
+      );
+      for (const [, specifier = ''] of imports)
+        expect(files, name).to.include(`${join(dirname(name), specifier)}.d.ts`);
+    }
   });
 
   it('names the same packages as dependencies and as bundled', () => {

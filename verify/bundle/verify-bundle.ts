@@ -2,7 +2,7 @@
  * Verifies a Sigstore bundle offline: that its signature is over an artifact, by whom, and that trusted timestamp authorities or logs saw it while the signer's certificate was
  * valid. The one call of this room that answers for a bundle as a whole.
  */
-import { equalBytes } from '../../core/bytes.ts';
+import { equalBytes, utf8Text } from '../../core/bytes.ts';
 import { parseCertificate, type Certificate } from '../../core/certificate.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { FormatError } from '../../core/errors.ts';
@@ -62,8 +62,8 @@ export type SignerPolicy =
 
 /** What to verify, and against what. */
 export interface BundleRequest {
-  /** The text of the bundle. */
-  readonly bundle: string;
+  /** The text of the bundle; as bytes it must be UTF-8. */
+  readonly bundle: string | Uint8Array;
   readonly artifact: Artifact;
   readonly trust: BundleTrust;
   readonly signer: SignerPolicy;
@@ -142,7 +142,8 @@ class BundleJudge {
 
   async judge(): Promise<BundleVerification> {
     const bundle = await this.#record.run('bundle', () => {
-      const read = parseBundle(this.#request.bundle);
+      const { bundle: text } = this.#request;
+      const read = parseBundle(typeof text === 'string' ? text : utf8Text(text));
       requireNoRoot(read.signer.type === 'certificate' ? read.signer.chain : []);
       return [`version ${read.version}, ${CONTENTS[read.content.type]}`, read];
     });

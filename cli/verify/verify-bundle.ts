@@ -1,0 +1,142 @@
+/** `mayfly verify bundle`: a Sigstore bundle, offline. */
+import { BundleTrust } from '../../verify/bundle/bundle-trust.ts';
+import type { BundleStep } from '../../verify/bundle/bundle-step.ts';
+import { verifyBundle, type BundleRequest } from '../../verify/bundle/verify-bundle.ts';
+import { VerifyError, type VerifyCode } from '../../verify/verify-error.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { BUNDLE_LIMIT, readFileOrStdin } from '../program/input-file.ts';
+import { parseInteger } from '../program/options.ts';
+import { readArtifact, type ArtifactOptions } from './artifact-file.ts';
+import { predicatePolicy, signerPolicy, type PredicateOptions, type SignerOptions } from './bundle-policy.ts';
+import { bundleFacts, bundleReport, bundleText } from './bundle-report.ts';
+import { readTrust } from './chosen-trust.ts';
+import type { DenyOptions } from './deny-file.ts';
+import { platformCrypto } from './platform-crypto.ts';
+
+/** Options of `mayfly verify bundle`. */
+export interface BundleOptions extends ArtifactOptions, SignerOptions, PredicateOptions, DenyOptions {
+  readonly trust?: string;
+  readonly trustedRoot?: string;
+  readonly predicateType?: string;
+  readonly minEntries?: string;
+  readonly minTimestamps?: string;
+  readonly at?: string;
+  readonly proof?: string;
+  readonly requireInclusion?: true;
+}
+
+/** Verifies the bundle that is named and says what was found, step by step; false when a step failed. Rejects with {@link CommandError} for files and options that cannot be
+ * used. */
+export async function verifyBundleFile(
+  options: BundleOptions,
+  speak: Speaker,
+  [file = '']: readonly string[],
+): Promise<boolean> {
+  const request = await requestOf(options, file);
+  const verification = await usable(() => verifyBundle(request));
+  const { anyIdentity, proof, requireInclusion, key } = options;
+  const isProven = proof !== undefined || requireInclusion === true;
+  const left: BundleStep[] = [
+    ...(anyIdentity === true ? (['identity', 'issuer'] as const) : []),
+    ...(isProven || key !== undefined ? [] : (['inclusion'] as const)),
+  ];
+  const report = bundleReport(verification, left, await request.artifact.digest('sha256'));
+  speak.answer(bundleFacts(report), bundleText(report));
+  if (anyIdentity === true) speak.note('Not checked: who signed (--any-identity).');
+  return verification.ok;
+}
+
+async function requestOf(options: BundleOptions, file: string): Promise<BundleRequest> {
+  requireOneStdin({ BUNDLE: file, '--artifact': options.artifact, '--proof': options.proof });
+  const signer = await signerPolicy(options);
+  const trust = new BundleTrust(await readTrust(trustPath(options)), platformCrypto);
+  const bundle = await readFileOrStdin(file, 'BUNDLE', BUNDLE_HINT, BUNDLE_LIMIT);
+  return {
+    bundle,
+    artifact: await readArtifact(options),
+    trust,
+    signer,
+    thresholds: {
+      entries: countOf(options.minEntries, '--min-entries'),
+      timestamps: countOf(options.minTimestamps, '--min-timestamps'),
+    },
+    now: nowOf(options.at),
+    predicateType: options.predicateType,
+    predicate: await predicatePolicy(options),
+    deny: await denyOf(options),
+    proof: await proofOf(options),
+    requireInclusion: options.requireInclusion,
+  };
+}
+
+const BUNDLE_HINT = 'Give the bundle that the signing client wrote, e.g. artifact.sigstore.json.';
+
+function requireOneStdin(files: Readonly<Record<string, string | undefined>>): void {
+  const onStdin = Object.keys(files).filter((name) => files[name] === '-');
+  if (onStdin.length > 1)
+    throw usage(`stdin can be only one of ${onStdin.join(' and ')}`, 'Write the other one into a file.');
+}
+
+function trustPath({ trust, trustedRoot }: BundleOptions): string {
+  if (trust !== undefined && trustedRoot !== undefined)
+    throw usage('give --trusted-root or --trust, not both', 'They take the same files.');
+  const path = trust ?? trustedRoot;
+  if (path !== undefined) return path;
+  throw usage(
+    'give --trusted-root: without CAs, logs and authorities of your own to believe nothing can be judged',
+    'The operator of the CA makes it with: mayfly trust export --data DIR --out DIR',
+  );
+}
+
+const countOf = (text: string | undefined, option: string): number | undefined =>
+  text === undefined ? undefined : parseInteger(text, option, 0, 32);
+
+/** The present is the only time that one can ask for: any other comes from who was there. */
+function nowOf(at: string | undefined): number | undefined {
+  if (at === undefined) return undefined;
+  if (at === 'now') return Date.now();
+  throw usage(
+    '--at takes "now" and nothing else',
+    'It judges a bundle without any trusted time at the present; all others at their own times.',
+  );
+}
+
+async function proofOf({ proof, key, requireInclusion }: BundleOptions): Promise<Uint8Array | undefined> {
+  if (key !== undefined && (proof !== undefined || requireInclusion === true))
+    throw usage(
+      '--proof and --require-inclusion are about a certificate, and --key is none',
+      'Leave one of them out.',
+    );
+  if (proof === undefined) return undefined;
+  return readFileOrStdin(proof, '--proof', 'Make one with: mayfly log proof CERT --url URL');
+}
+
+/** Loads what reads YAML only where there is a list. */
+async function denyOf(options: BundleOptions): Promise<BundleRequest['deny']> {
+  const { deny, denySha256, denyKey, denySignature, key } = options;
+  if ([deny, denySha256, denyKey, denySignature].every((option) => option === undefined)) return undefined;
+  if (key !== undefined)
+    throw usage('--deny is about certificates, and --key is none', 'Leave one of them out.');
+  const { readDenyFile } = await import('./deny-file.ts');
+  const list = await usable(() => readDenyFile(options));
+  return list && { list, now: Date.now() };
+}
+
+/** What each fault is about that keeps anything from being judged. */
+const SUBJECTS: Readonly<Record<VerifyCode, string>> = {
+  REFUSED: 'the bundle',
+  BAD_TRUST: '--trusted-root',
+  BAD_DENY_LIST: '--deny',
+};
+
+async function usable<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof VerifyError)) throw error;
+    throw usage(`${SUBJECTS[error.code]}: ${error.message}`, error.hint);
+  }
+}
+
+const usage = (sentence: string, hint?: string): CommandError =>
+  new CommandError('USAGE', sentence, { hint });

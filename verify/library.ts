@@ -1,0 +1,28 @@
+/** `mayfly/verify`: the offline verifier of Sigstore bundles as a library. It loads in a browser. There is one call that verifies, {@link verifyBundle};
+ * everything else says what to verify, and against what. */
+export { parseTrustedRoot, type TrustedRoot } from '../trust/format/trusted-root.ts';
+export {
+  artifactOfBytes,
+  artifactOfDigests,
+  type Artifact,
+  type ArtifactHash,
+  type BundleCrypto,
+} from './bundle/artifact.ts';
+export { BUNDLE_STEPS, type BundleStep } from './bundle/bundle-step.ts';
+export { trustOf, type BundleTrust } from './bundle/bundle-trust.ts';
+export type { SigningTime, Thresholds } from './bundle/signing-time.ts';
+export type { PredicatePolicy } from './bundle/statement-check.ts';
+export {
+  verifyBundle,
+  type BundleFault,
+  type BundleRequest,
+  type BundleVerification,
+  type SignerPolicy,
+} from './bundle/verify-bundle.ts';
+export type { DenyList, DenyRule } from './deny-list.ts';
+export type { ExtensionPolicy } from './fulcio-extension.ts';
+export { fulcioExtensionOf, type FulcioExtension } from '../core/fulcio-extensions.ts';
+export { anything, exactly, matching, type IdentityPolicy, type TextPolicy } from './identity-policy.ts';
+export type { SkippedStep, Step } from './step.ts';
+export { VerifyError, type VerifyCode } from './verify-error.ts';
+export { webCrypto } from './web-crypto.ts';
