@@ -1,6 +1,8 @@
 /** The table of attacks. None of them has a token of its own. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { forgedToken, PEM } from './forged-requests.ts';
+import { HTTP2_ATTACKS } from './http2-attacks.ts';
 import { inTurn, keepOpen, sendUnread, trickle } from './sockets.ts';
 import type { TargetAddress } from './target.ts';
 
@@ -41,26 +43,6 @@ function request(line: string, headers: readonly string[] = [], body = ''): Buff
 /** As many requests as the service reads at once. */
 const segment = (one: Buffer, bytes = 64 * KIB): Buffer =>
   Buffer.concat(Array.from({ length: Math.floor(bytes / one.length) }, () => one));
-
-const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-
-/** A token with good claims and a random signature. */
-function forgedToken(issuer: string, keyId: string): string {
-  const now = Math.floor(Date.now() / 1000);
-  const claims = {
-    iss: issuer,
-    aud: 'sigstore',
-    sub: 'x',
-    email: 'victim@example.com',
-    email_verified: true,
-  };
-  const payload = base64url({ ...claims, iat: now, exp: now + 300, jti: crypto.randomUUID() });
-  const signature = Buffer.from(crypto.getRandomValues(new Uint8Array(64))).toString('base64url');
-  return `${base64url({ alg: 'ES256', typ: 'JWT', kid: keyId })}.${payload}.${signature}`;
-}
-
-const PEM =
-  '-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0tkXhbfhWCCAlJvWkoB8Rs3KaMRf\nyQtyrJEGXsBt7HNECBWHTBAqYmRrsnFJEnRMMhAqCfdoOa9yoqIWLtWH6A==\n-----END PUBLIC KEY-----\n';
 
 const signingBody = (token: string, content = PEM): string =>
   JSON.stringify({
@@ -308,6 +290,7 @@ export const ATTACKS: readonly Attack[] = [
         inTurn(socket, replay(usedToken));
       }),
   },
+  ...HTTP2_ATTACKS,
 ];
 
 /** A request with the used token and another key. The proof is over the name, which stands in the token. */

@@ -17,6 +17,8 @@ export interface TargetAddress {
   readonly url: string;
   readonly metricsUrl: string;
   readonly logUrl: string;
+  /** Where gRPC is taken without TLS. */
+  readonly grpcUrl: string;
   /** The honest client's issuer, and the id of its key. */
   readonly issuer: string;
   readonly keyId: string;
@@ -99,14 +101,17 @@ export class Target {
   }
 
   static async start({ data, issuer, hangingIssuer, logFile }: Environment): Promise<Target> {
-    const anywhere = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
+    const options = ['--listen', '--metrics-listen', '--grpc-listen'];
+    const anywhere = options.flatMap((option) => [option, '127.0.0.1:0']);
     const log = openSync(logFile, 'a');
     const args = [program, 'serve', '--data', data, '--json', ...anywhere];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', log] });
     closeSync(log);
-    const { url, metricsUrl, logUrl } = JSON.parse(await firstLine(child)) as TargetAddress;
+    const ready = JSON.parse(await firstLine(child)) as TargetAddress & { readonly grpcListen: string };
+    const { url, metricsUrl, logUrl } = ready;
+    const grpcUrl = `http://${ready.grpcListen}`;
     const issuerFacts = { issuer: issuer.url, keyId: issuer.key.kid, hangingIssuer };
-    return new Target(child, { url, metricsUrl, logUrl, ...issuerFacts }, logFile);
+    return new Target(child, { url, metricsUrl, logUrl, grpcUrl, ...issuerFacts }, logFile);
   }
 
   get isRunning(): boolean {

@@ -37,6 +37,9 @@ const OPTIONS: ServerOptions = {
   streamResetRate: 10,
 };
 
+/** Connections of a service that speak HTTP/2, of all its listeners. A session holds some 50 KB beside its TLS. */
+const MAX_SESSIONS = 1024;
+
 /** Milliseconds that a client may take for a request, its body included, and for the preface of a connection. */
 export const REQUEST_TIMEOUT = 10_000;
 
@@ -147,6 +150,16 @@ export class Http2Connection {
     if (this.#account !== undefined) this.#account.isProven = true;
   }
 
+  /** Whether an answer is being made. */
+  get isWorking(): boolean {
+    return (this.#account?.requests.making ?? 0) > 0;
+  }
+
+  /** Whether a certificate was issued on it. */
+  get isProven(): boolean {
+    return this.#account?.isProven === true;
+  }
+
   /** Announces the end to the client, and closes when what is under way is answered. */
   end(): void {
     const session = this.#session;
@@ -166,8 +179,7 @@ export class Http2Connection {
     const { headSince, isBegun } = this.#meter;
     if (headSince !== undefined && now - headSince >= REQUEST_TIMEOUT) this.socket.destroy();
     if (this.#requests.size > 0) {
-      const isWorking = (this.#account?.requests.making ?? 0) > 0;
-      if (isWorking || this.socket.bytesWritten !== this.#written) {
+      if (this.isWorking || this.socket.bytesWritten !== this.#written) {
         this.#written = this.socket.bytesWritten;
         this.#writtenAt = now;
       } else if (now - this.#writtenAt >= SILENCE_TIMEOUT) this.socket.destroy();
@@ -228,10 +240,12 @@ export class Http2Connections {
   readonly #open = new Set<Http2Connection>();
   readonly #idleMs: number;
   readonly #onRequest: OnRequest;
+  readonly #maxSessions: number;
   #checks: NodeJS.Timeout | undefined;
 
   /** `onRequest` is called for each head and never throws; an idle connection is kept for `idleMs` milliseconds. */
-  constructor(idleMs: number, onRequest: OnRequest) {
+  constructor(idleMs: number, onRequest: OnRequest, maxSessions = MAX_SESSIONS) {
+    this.#maxSessions = maxSessions;
     this.#idleMs = idleMs;
     this.#onRequest = onRequest;
   }
@@ -246,6 +260,7 @@ export class Http2Connections {
     if (socket.destroyed) return;
     const connection = new Http2Connection(socket, this.#onRequest);
     this.#open.add(connection);
+    if (this.#open.size > this.#maxSessions) this.#toClose(connection).socket.destroy();
     this.#checks ??= setInterval(this.#check, CHECK_INTERVAL).unref();
     socket.once('close', () => {
       this.#open.delete(connection);
@@ -258,6 +273,17 @@ export class Http2Connections {
   /** Announces the end to every client. */
   end(): void {
     for (const connection of this.#open) connection.end();
+  }
+
+  /** The oldest for which no answer is being made, of those without a certificate if there are any; else the newest. */
+  #toClose(newest: Http2Connection): Http2Connection {
+    let proven: Http2Connection | undefined;
+    for (const one of this.#open) {
+      if (one.isWorking) continue;
+      if (!one.isProven) return one;
+      proven ??= one;
+    }
+    return proven ?? newest;
   }
 
   readonly #check = (): void => {

@@ -21,7 +21,7 @@ describe('abuse/options', () => {
   it('knows every attack by one name, and says what it is', () => {
     expect(new Set(NAMES)).to.have.property('size', ATTACKS.length);
     for (const { name, what } of ATTACKS) {
-      expect(name).to.match(/^[a-z-]{1,23}$/);
+      expect(name).to.match(/^[a-z][a-z0-9-]{1,22}$/);
       expect(what).to.match(/^.{20,140}$/);
     }
   });

@@ -55,6 +55,12 @@ describe('gRPC: listeners', () => {
     const client = grpcClient(V2, new URL(service.url).host, root);
     expect(await call(client, 'GetTrustBundle', {})).to.have.property('chains');
     client.close();
+    // Also with another certificate.
+    const { cert, key } = await selfSigned('localhost', '127.0.0.1');
+    await writeFile(files.certFile, cert);
+    await writeFile(files.keyFile, key);
+    await service.checkTls();
+    expect(await agreed(service, ['h2'])).to.equal('h2');
     await service.close();
   });
 

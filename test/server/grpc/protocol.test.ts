@@ -166,4 +166,45 @@ describe('gRPC: the protocol', () => {
     }
     await open.close();
   });
+
+  it('works on the signing calls of a connection in turn, and side by side once a token was verified on it', async () => {
+    let entered = 0;
+    let open: () => void = () => undefined;
+    let opened = new Promise<void>((resolve) => (open = resolve));
+    const own = await startTestService(({ log }) => ({
+      grpcListen: { host: '127.0.0.1', port: 0 },
+      log: {
+        ...log,
+        append: async (entry) => {
+          entered++;
+          await opened;
+          return log.append(entry);
+        },
+      },
+    }));
+    const connection = connectTo(own.grpcListen ?? '');
+    const message = framed(signingMessage(await emailToken(own), clientKey()));
+    const three = (): Promise<{ headers: unknown }>[] => [1, 2, 3].map(() => send(connection, SIGN, message));
+    const until = async (count: number): Promise<void> => {
+      while (entered < count) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const inTurn = three();
+    await until(1);
+    // Another connection gets all the way there meanwhile.
+    const other = connectTo(own.grpcListen ?? '');
+    const others = send(other, SIGN, message);
+    await until(2);
+    expect(entered).to.equal(2);
+    open();
+    for (const answer of await Promise.all([...inTurn, others]))
+      expect(answer.headers).to.include({ 'grpc-status': '0' });
+    opened = new Promise<void>((resolve) => (open = resolve));
+    const together = three();
+    await until(7);
+    open();
+    for (const answer of await Promise.all(together))
+      expect(answer.headers).to.include({ 'grpc-status': '0' });
+    for (const one of [connection, other]) one.close();
+    await own.close();
+  });
 });

@@ -5,7 +5,12 @@ import { constants } from 'node:http2';
 import type { Server } from 'node:net';
 import { accountOf } from '../../../server/http/connection-account.ts';
 import { createPlainHttp2Server } from '../../../server/http/http-listener.ts';
-import { Http2Connection, MAX_STREAMS, type Http2Request } from '../../../server/http2/http2-connections.ts';
+import {
+  Http2Connection,
+  Http2Connections,
+  MAX_STREAMS,
+  type Http2Request,
+} from '../../../server/http2/http2-connections.ts';
 import {
   callFrame,
   callHead,
@@ -178,5 +183,34 @@ describe('server: floods over HTTP/2', () => {
     client.write(frame(Frame.ping, 0, ping.payload, Flag.ack));
     expect((await client.farewell()).code).to.equal(0);
     close();
+  });
+
+  it('of idle connections displace one another: those with a certificate, or a call under way, come last', async () => {
+    const requests: Http2Request[] = [];
+    const connections = new Http2Connections(620 * SECOND, (request) => requests.push(request), 3);
+    const server = createPlainHttp2Server();
+    server.on('connection', connections.serve);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const open = async (): Promise<RawClient> => {
+      const client = new RawClient(port);
+      client.write(greeting(), callFrame(1, '/x', Flag.endHeaders | Flag.endStream));
+      const before = requests.length;
+      while (requests.length === before) await new Promise((resolve) => setImmediate(resolve));
+      return client;
+    };
+    const [proven, working] = [await open(), await open()];
+    requests[0]?.connection.markProven();
+    requests[1]?.complete();
+    const first = await open();
+    const second = await open();
+    await first.closed;
+    const third = await open();
+    await second.closed;
+    expect([proven, working, third].some(({ socket }) => socket.destroyed)).to.equal(false);
+    expect(connections.size).to.equal(3);
+    for (const { socket } of [proven, working, third]) socket.destroy();
+    server.close();
   });
 });
