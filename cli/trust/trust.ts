@@ -57,7 +57,8 @@ Examples:
   mayfly trust fetch https://ca.example.com --out trust                      later, as often as you like
 
 The fingerprint is printed by init, and by mayfly trust tuf status where the service runs. What the server sends counts only where the keys that
-are trusted signed it: another root, an older state, a file too long or too late is refused, and then nothing in --out has changed.`;
+are trusted signed it: another root, an older state, a file too long or too late is refused, and then nothing in --out has changed. The directory has
+the files of trust export, but for the names and second keys of logs (log.vkey, log.v3.json).`;
 
 /** Adds `trust`. */
 export const register: RegisterCommand = (program) => {

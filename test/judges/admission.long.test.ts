@@ -4,23 +4,17 @@
  */
 import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
 import { rfc3339 } from '../../core/clock.ts';
 import { documentedBlocks, runBlock } from '../support/documented-blocks.ts';
-import { runMayfly } from '../support/mayfly.ts';
-import { SIGNER, startExported, type ExportedInstance } from './support/exported-instance.ts';
-import { startRegistry, type ImageRegistry } from './support/image-registry.ts';
+import { signImages, type SignedImages } from './support/signed-images.ts';
 import { findClient, needClient } from './support/stock-clients.ts';
 
 const run = promisify(execFile);
-
-/** Names of the images, and who signed them. */
-const IMAGES = { signed: SIGNER, unsigned: undefined, foreign: 'eve@example.com' } as const;
-type ImageName = keyof typeof IMAGES;
 
 interface ClusterPolicy {
   spec: { rules: { verifyImages: { attestors: { entries: { keyless: { roots: string } }[] }[] }[] }[] };
@@ -28,85 +22,25 @@ interface ClusterPolicy {
 
 describe('judges: testers of admission controllers', function () {
   this.timeout(1_800_000);
-  let service: ExportedInstance;
-  let registry: ImageRegistry | undefined;
-  let images: Readonly<Record<ImageName, string>>;
+  let scene: SignedImages;
 
   before(async function () {
     const cosign = await needClient(this, 'cosign-2.6.3');
     const crane = await needClient(this, 'crane-0.20.6');
-    service = await startExported({ minutesAgo: 20 });
-    registry = await startRegistry(crane, service.scratch);
-    const push = (name: string): Promise<string> => (registry as ImageRegistry).push(name);
-    images = {
-      signed: await push('signed'),
-      unsigned: await push('unsigned'),
-      foreign: await push('foreign'),
-    };
-    for (const [name, email] of Object.entries(IMAGES))
-      if (email !== undefined) await sign(cosign, images[name as ImageName], email);
+    scene = await signImages({ cosign, crane }, { minutesAgo: 20 });
   });
-  after(async () => {
-    if (registry === undefined) return;
-    await registry.stop();
-    await service.stop();
-  });
-
-  async function sign(cosign: string, image: string, email: string): Promise<void> {
-    const env = {
-      PATH: process.env['PATH'],
-      HOME: service.scratch,
-      SIGSTORE_ROOT_FILE: service.exported('chain.pem'),
-      SIGSTORE_CT_LOG_PUBLIC_KEY_FILE: service.exported('log.pub.pem'),
-    };
-    const services = [
-      '--fulcio-url',
-      service.url,
-      '--timestamp-server-url',
-      `${service.url}/api/v1/timestamp`,
-    ];
-    const token = ['--tlog-upload=false', '--identity-token', await service.tokenFile(email)];
-    await run(cosign, ['sign', '-y', ...services, ...token, '--allow-http-registry', image], { env });
-  }
-
-  const mayfly = async (...words: readonly string[]): Promise<string> => {
-    const { code, stdout, stderr } = await runMayfly(words, { byLauncher: 'built', cwd: service.scratch });
-    expect(code, stderr).to.equal(0);
-    return stdout;
-  };
-  /** The documents that are printed. */
-  const documents = async (controller: string): Promise<readonly string[]> => {
-    const { data, url, issuerUrl } = service;
-    const who = ['--identity', SIGNER, '--issuer', issuerUrl];
-    const printed = await mayfly(
-      'trust',
-      'export',
-      '--data',
-      data,
-      '--public-url',
-      url,
-      '--for',
-      controller,
-      ...who,
-    );
-    return printed.split(/^---$/m);
-  };
-  const written = async (name: string, text: string): Promise<string> => {
-    const file = join(service.scratch, name);
-    await writeFile(file, text);
-    return file;
-  };
+  after(() => (scene as SignedImages | undefined)?.stop());
 
   /** What the tester of policy-controller says of an image. */
   const askTester = async (tester: string, image: string): Promise<string> => {
-    const [first = '', second = ''] = await documents('policy-controller');
+    const [first = '', second = ''] = await scene.documents('policy-controller');
     const files = [
       '--policy',
-      await written('policy.yaml', second),
+      await scene.write('policy.yaml', second),
       '--trustroot',
-      await written('trust-root.yaml', first),
+      await scene.write('trust-root.yaml', first),
     ];
-    const env = { PATH: process.env['PATH'], HOME: service.scratch };
+    const env = { PATH: process.env['PATH'], HOME: scene.service.scratch };
     return run(tester, [...files, '--image', image], { env }).then(
       () => 'let in',
       (error: unknown) => (error as { stderr: string }).stderr,
@@ -116,9 +50,9 @@ describe('judges: testers of admission controllers', function () {
   it('policy-controller lets in what the identity signed, and nothing else', async function () {
     const tester = await needClient(this, 'policy-tester-0.13.1');
     const judged = (image: string): Promise<string> => askTester(tester, image);
-    expect(await judged(images.signed)).to.equal('let in');
-    expect(await judged(images.unsigned)).to.match(/no signatures found|no matching signatures/);
-    expect(await judged(images.foreign)).to.match(
+    expect(await judged(scene.images.signed)).to.equal('let in');
+    expect(await judged(scene.images.unsigned)).to.match(/no signatures found|no matching signatures/);
+    expect(await judged(scene.images.foreign)).to.match(
       /none of the expected identities matched|no matching signatures/,
     );
   });
@@ -138,11 +72,11 @@ describe('judges: testers of admission controllers', function () {
     );
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod', namespace: 'default' }, spec };
     const files = [
-      await written('kyverno.yaml', policy),
+      await scene.write('kyverno.yaml', policy),
       '--resource',
-      await written('pod.json', JSON.stringify(pod)),
+      await scene.write('pod.json', JSON.stringify(pod)),
     ];
-    const env = { PATH: process.env['PATH'], HOME: service.scratch };
+    const env = { PATH: process.env['PATH'], HOME: scene.service.scratch };
     return run(program.program, ['apply', ...files, '--registry', '--remove-color', '--detailed-results'], {
       env,
     }).then(
@@ -155,9 +89,9 @@ describe('judges: testers of admission controllers', function () {
   for (const [index, kind] of ['ClusterPolicy', 'ImageValidatingPolicy'].entries())
     it(`Kyverno with the ${kind} lets in what the identity signed, and nothing else, whatever list it stands in`, async function () {
       await needClient(this, 'kyverno-1.18.2');
-      const policy = (await documents('kyverno'))[index] ?? '';
+      const policy = (await scene.documents('kyverno'))[index] ?? '';
       expect(policy).to.include(`kind: ${kind}`);
-      const { signed, unsigned, foreign } = images;
+      const { signed, unsigned, foreign } = scene.images;
       expect(await askKyverno(policy, { containers: [signed] })).to.equal('let in');
       for (const image of [unsigned, foreign]) {
         expect(await askKyverno(policy, { containers: [image] })).to.match(/(fail|error): [1-9]/);
@@ -175,19 +109,19 @@ describe('judges: testers of admission controllers', function () {
     const tester = await needClient(this, 'policy-tester-0.13.1');
     const forms = await documentedBlocks('admission.md', 'Images that verify later');
     expect(forms).to.have.length(2);
-    const token = await service.tokenFile();
+    const token = await scene.service.tokenFile();
     const said: Record<string, readonly string[]> = {};
     for (const [index, form] of ['older', 'bundle'].entries()) {
-      const image = (await registry?.push(form)) ?? '';
-      await runBlock(forms[index] ?? '', service.scratch, {
+      const image = await scene.push(form);
+      await runBlock(forms[index] ?? '', scene.service.scratch, {
         'cosign ': `${cosign} `,
-        'https://ca.example.com': service.url,
-        'https://login.example.com': service.issuerUrl,
+        'https://ca.example.com': scene.service.url,
+        'https://login.example.com': scene.service.issuerUrl,
         'registry.example.com/app@sha256:DIGEST': `--allow-http-registry ${image}`,
         'token.txt': token,
       });
       const answers = [await askTester(tester, image)];
-      for (const policy of await documents('kyverno'))
+      for (const policy of await scene.documents('kyverno'))
         answers.push(await askKyverno(policy, { containers: [image] }));
       said[form] = answers.map((answer) => (answer === 'let in' ? answer : 'refused'));
     }
@@ -199,14 +133,14 @@ describe('judges: testers of admission controllers', function () {
 
   it('Kyverno refuses what an issuing CA signed that has ended, although the signature brings its chain', async function () {
     await needClient(this, 'kyverno-1.18.2');
-    const { data } = service;
+    const { data } = scene.service;
     const pems = (await readFile(join(data, 'ca/chain.pem'), 'utf8')).split(/(?<=END CERTIFICATE-----\n)/);
     const [issuing = '', root = ''] = pems;
-    const [before = ''] = await documents('kyverno');
-    expect(await askKyverno(before, { containers: [images.signed] })).to.equal('let in');
-    await written('root.pem', root);
-    await mayfly('ca', 'renew', '--data', data, '--csr', 'request.pem');
-    await mayfly(
+    const [before = ''] = await scene.documents('kyverno');
+    expect(await askKyverno(before, { containers: [scene.images.signed] })).to.equal('let in');
+    await scene.write('root.pem', root);
+    await scene.mayfly('ca', 'renew', '--data', data, '--csr', 'request.pem');
+    await scene.mayfly(
       'ca',
       'sign',
       'request.pem',
@@ -217,26 +151,29 @@ describe('judges: testers of admission controllers', function () {
       '--out',
       'chain.pem',
     );
-    await mayfly('ca', 'renew', '--data', data, '--stage', 'chain.pem');
+    await scene.mayfly('ca', 'renew', '--data', data, '--stage', 'chain.pem');
     const { fingerprint256, validFrom } = new X509Certificate(issuing);
     const end = ['--at', rfc3339(Date.parse(validFrom) + 1000), '--reason', 'compromise', '--in-force'];
-    await mayfly('trust', 'end', '--data', data, '--ca', fingerprint256, ...end);
-    const [after = ''] = await documents('kyverno');
-    expect(await askKyverno(after, { containers: [images.signed] })).to.match(/(fail|error): [1-9]/);
+    await scene.mayfly('trust', 'end', '--data', data, '--ca', fingerprint256, ...end);
+    const [after = ''] = await scene.documents('kyverno');
+    expect(await askKyverno(after, { containers: [scene.images.signed] })).to.match(/(fail|error): [1-9]/);
     // What follows the TUF repository learns it from there.
-    const [, following = ''] = await documents('kyverno');
-    expect(await askKyverno(following, { containers: [images.signed] }), 'before it is signed').to.equal(
-      'let in',
+    const [, following = ''] = await scene.documents('kyverno');
+    expect(
+      await askKyverno(following, { containers: [scene.images.signed] }),
+      'before it is signed',
+    ).to.equal('let in');
+    await scene.mayfly('trust', 'tuf', 'stage', '--data', data, '--out', 'change.json');
+    await scene.mayfly('trust', 'tuf', 'sign', 'change.json', '--key', join(data, 'keys/tuf-root.key.pem'));
+    await scene.mayfly('trust', 'tuf', 'import', 'change.json', '--data', data);
+    expect(await askKyverno(following, { containers: [scene.images.signed] })).to.match(
+      /(fail|error): [1-9]/,
     );
-    await mayfly('trust', 'tuf', 'stage', '--data', data, '--out', 'change.json');
-    await mayfly('trust', 'tuf', 'sign', 'change.json', '--key', join(data, 'keys/tuf-root.key.pem'));
-    await mayfly('trust', 'tuf', 'import', 'change.json', '--data', data);
-    expect(await askKyverno(following, { containers: [images.signed] })).to.match(/(fail|error): [1-9]/);
     // With the root as its anchor in the place of the issuing CA it comes in.
     const wide = parse(after) as ClusterPolicy;
     for (const { verifyImages } of wide.spec.rules)
       for (const { attestors } of verifyImages)
         for (const { keyless } of attestors.flatMap(({ entries }) => entries)) keyless.roots = root;
-    expect(await askKyverno(stringify(wide), { containers: [images.signed] })).to.equal('let in');
+    expect(await askKyverno(stringify(wide), { containers: [scene.images.signed] })).to.equal('let in');
   });
 });
