@@ -22,8 +22,9 @@ const CONTINUATION = 9;
 const END_HEADERS = 0x4;
 const PADDED = 0x8;
 
-/** Tokens that a connection may spend at once: 32 requests that begin together, and some. */
-const CAPACITY = 400;
+/** Tokens that a connection may spend at once: on eight requests that begin together, and some; once a certificate was issued on it,
+ * on 32. A client that is cut off comes back with a new connection, so the first number bounds what that costs. */
+const CAPACITY = { unproven: 128, proven: 400 } as const;
 /** Tokens that come back each second, and with each answered request, which needs up to ten. */
 const PER_SECOND = 20;
 const PER_ANSWER = 16;
@@ -46,7 +47,8 @@ export class FrameMeter {
   #prefaceLeft = PREFACE.length;
   #headLeft = FRAME_HEAD;
   #payloadLeft = 0;
-  #tokens = CAPACITY;
+  #capacity: number = CAPACITY.unproven;
+  #tokens = this.#capacity;
   #filledAt: number;
   /** Bytes of the head that is not complete. */
   #headBytes = 0;
@@ -68,9 +70,16 @@ export class FrameMeter {
     return this.#prefaceLeft === 0;
   }
 
+  /** A certificate was issued on the connection: it may spend more at once. */
+  prove(): void {
+    if (this.#capacity === CAPACITY.proven) return;
+    this.#tokens += CAPACITY.proven - this.#capacity;
+    this.#capacity = CAPACITY.proven;
+  }
+
   /** A request was answered. */
   answered(): void {
-    this.#tokens = Math.min(CAPACITY, this.#tokens + PER_ANSWER);
+    this.#tokens = Math.min(this.#capacity, this.#tokens + PER_ANSWER);
   }
 
   /** Counts what was read; returns why its client is to be cut off, if it is. Then nothing of the chunk may be used. */
@@ -122,7 +131,7 @@ export class FrameMeter {
   #spend(cost: number): boolean {
     if (cost === 0) return true;
     const now = this.#clock();
-    this.#tokens = Math.min(CAPACITY, this.#tokens + ((now - this.#filledAt) / 1000) * PER_SECOND);
+    this.#tokens = Math.min(this.#capacity, this.#tokens + ((now - this.#filledAt) / 1000) * PER_SECOND);
     this.#filledAt = now;
     if (this.#tokens < cost) return false;
     this.#tokens -= cost;

@@ -15,15 +15,16 @@ import { accountOf, RequestAccount, type ConnectionAccount } from '../http/conne
 import { FrameMeter, type FloodReason } from './frame-meter.ts';
 import { MeteredSocket } from './metered-socket.ts';
 
-/** Requests of one connection under way, and those whose answer is not read. A client queues what is beyond. */
-export const MAX_STREAMS = 32;
+/** Requests of one connection under way, and those whose answer is not read, as over HTTP/1; and of one on which a certificate was issued. A
+ * client queues what is beyond. */
+export const MAX_STREAMS = { unproven: 8, proven: 32 } as const;
 
 /** Bytes of the headers of one request, when they are uncompressed: as of HTTP/1. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
 const OPTIONS: ServerOptions = {
   settings: {
-    maxConcurrentStreams: MAX_STREAMS,
+    maxConcurrentStreams: MAX_STREAMS.unproven,
     maxHeaderListSize: MAX_HEADER_BYTES,
     enablePush: false,
   },
@@ -147,7 +148,10 @@ export class Http2Connection {
 
   /** A certificate was issued on it. */
   markProven(): void {
-    if (this.#account !== undefined) this.#account.isProven = true;
+    if (this.#account === undefined || this.#account.isProven) return;
+    this.#account.isProven = true;
+    this.#meter.prove();
+    if (!this.#session.destroyed) this.#session.settings({ maxConcurrentStreams: MAX_STREAMS.proven });
   }
 
   /** Whether an answer is being made. */

@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream';
 import type { FloodReason, FrameMeter } from './frame-meter.ts';
 
 /** Bytes that are still read of a client that is cut off, and discarded: closing at once would take the reason from it. */
-const DISCARD_LIMIT = 1024 * 1024;
+const DISCARD_LIMIT = 256 * 1024;
 
 /** Bytes that are kept for a parser that is not asking for more. */
 const READ_AHEAD = 64 * 1024;

@@ -34,17 +34,17 @@ describe('server: the meter of HTTP/2 frames', () => {
 
   it('counts each kind of frame that is no call against one budget', () => {
     const rows: readonly [string, Buffer, number, FloodReason][] = [
-      ['pings', frame(Frame.ping, 0, Buffer.alloc(8)), 399, 'pings'],
-      ['settings', frame(Frame.settings), 399, 'frames'],
-      ['priorities', frame(Frame.priority, 1, Buffer.alloc(5)), 399, 'frames'],
-      ['windows', frame(Frame.window, 1, Buffer.alloc(4)), 399, 'frames'],
-      ['unknown frames', frame(Frame.unknown, 1, Buffer.alloc(16_384)), 399, 'frames'],
-      ['empty data', frame(Frame.data, 1), 399, 'frames'],
-      ['small data', frame(Frame.data, 1, Buffer.alloc(255)), 399, 'frames'],
-      ['padded data', frame(Frame.data, 1, Buffer.alloc(300, 255), Flag.padded), 399, 'frames'],
-      ['continuations without end', frame(Frame.continuation, 1, Buffer.alloc(1)), 399, 'frames'],
-      ['resets', frame(Frame.reset, 1, Buffer.alloc(4)), 199, 'frames'],
-      ['heads', frame(Frame.headers, 1, Buffer.alloc(1), Flag.endHeaders), 99, 'frames'],
+      ['pings', frame(Frame.ping, 0, Buffer.alloc(8)), 127, 'pings'],
+      ['settings', frame(Frame.settings), 127, 'frames'],
+      ['priorities', frame(Frame.priority, 1, Buffer.alloc(5)), 127, 'frames'],
+      ['windows', frame(Frame.window, 1, Buffer.alloc(4)), 127, 'frames'],
+      ['unknown frames', frame(Frame.unknown, 1, Buffer.alloc(16_384)), 127, 'frames'],
+      ['empty data', frame(Frame.data, 1), 127, 'frames'],
+      ['small data', frame(Frame.data, 1, Buffer.alloc(255)), 127, 'frames'],
+      ['padded data', frame(Frame.data, 1, Buffer.alloc(300, 255), Flag.padded), 127, 'frames'],
+      ['continuations without end', frame(Frame.continuation, 1, Buffer.alloc(1)), 127, 'frames'],
+      ['resets', frame(Frame.reset, 1, Buffer.alloc(4)), 63, 'frames'],
+      ['heads', frame(Frame.headers, 1, Buffer.alloc(1), Flag.endHeaders), 31, 'frames'],
     ];
     for (const [name, bytes, count, reason] of rows)
       expect(taken(started().meter, bytes), name).to.deep.equal({ count, reason });
@@ -58,6 +58,11 @@ describe('server: the meter of HTTP/2 frames', () => {
   it('refills the budget with time, to its size and no further, and with each answer', () => {
     const { meter, pass } = started();
     const ping = frame(Frame.ping, 0, Buffer.alloc(8));
+    pass(3_600_000);
+    expect(taken(meter, ping).count).to.equal(128);
+    meter.prove();
+    meter.prove();
+    expect(taken(meter, ping).count).to.equal(400 - 128);
     pass(3_600_000);
     expect(taken(meter, ping).count).to.equal(400);
     pass(1000);
@@ -110,8 +115,8 @@ describe('server: the meter of HTTP/2 frames', () => {
       const meter = new FrameMeter(() => 0);
       let at = 0;
       while (at < bytes.length && meter.take(bytes.subarray(at, at + size)) === undefined) at += size;
-      // The preface, the settings and 399 pings.
-      expect(at, String(size)).to.be.within(24 + 9 + 399 * 17 + 9 - size, 24 + 9 + 399 * 17 + 9);
+      // The preface, the settings and 127 pings.
+      expect(at, String(size)).to.be.within(24 + 9 + 127 * 17 + 9 - size, 24 + 9 + 127 * 17 + 9);
     }
   });
 });
