@@ -1,5 +1,5 @@
 /**
- * Compiles the whole tree to `dist/`, and writes there which commit it is of.
+ * Compiles the whole tree to `dist/`, bundles some commands, and writes there which commit it is of.
  *
  * `dist` is emptied first when a source file was deleted or renamed: a stale compiled test would otherwise still run
  * and pass (or fail) for code that is gone.
@@ -8,11 +8,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, globSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { bundleCommands } from './bundle-commands.ts';
 
 const root = dirname(import.meta.dirname);
 const outDir = join(root, 'dist');
 
-const stale = globSync('**/*.js', { cwd: outDir }).some(
+const stale = globSync('**/*.js', { cwd: outDir, exclude: ['commands/**'] }).some(
   (file) => !existsSync(join(root, file.replace(/\.js$/, '.ts'))),
 );
 if (stale) {
@@ -28,6 +29,7 @@ try {
 } catch {
   process.exit(1);
 }
+await bundleCommands(outDir);
 writeFileSync(join(outDir, 'build.json'), `${JSON.stringify({ commit: commit() })}\n`);
 
 /** The commit that the tree is of, with `-dirty` when tracked files differ from it; null outside of a checkout of git.

@@ -399,7 +399,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'server/operator',
       'test/differential/difference-table.ts',
     ],
-    packages: ['prettier', 'typescript'],
+    packages: ['esbuild-wasm', 'prettier', 'typescript'],
   },
 };
 

@@ -8,6 +8,7 @@ import { expect } from 'chai';
 import { makeDataDirectory } from '../support/data-directory.ts';
 import { projectRoot } from '../support/project-root.ts';
 import { ANYWHERE, mayflyWords } from '../support/mayfly.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const recorder = new URL(`../support/loaded-modules.${extension}`, import.meta.url).href;
@@ -60,9 +61,21 @@ describe('cli: what a process loads', function () {
     expect(seen.some((path) => /(^|\/)cli\/instance\/dev\./.test(path))).to.equal(true);
   });
 
+  it('loads a command that is run again and again as one file with its parts, from a build', async function () {
+    skipUnless(this, extension === 'js', 'from source, each module is loaded for itself');
+    for (const name of ['sign', 'attest', 'verify', 'certificate']) {
+      const loaded = await loadedBy(name, '--help');
+      expect(loaded).to.include(`dist/commands/${name}.js`);
+      expect(
+        loaded.filter((path) => /^dist\/(cli\/(sign|verify|certificate)|verify)\//.test(path)),
+      ).to.deep.equal([]);
+      expect(loaded.filter((path) => path.includes('node_modules/@sigstore/'))).to.deep.equal([]);
+    }
+  });
+
   it('loads no server into the client', async () => {
     const loaded = await loadedBy('certificate', '--help');
-    expect(loaded.some((path) => path.includes('cli/certificate/certificate.'))).to.equal(true);
+    expect(loaded.some((path) => /(cli\/certificate|commands)\/certificate\./.test(path))).to.equal(true);
     expect(
       loaded.filter((path) => /^(dist\/)?(?:server|service)\/|(^|\/)node_modules\/express\//.test(path)),
     ).to.deep.equal([]);
