@@ -111,19 +111,24 @@ function readyText(running: RunningDev, data: string): string {
     'Mayfly is ready. INSECURE DEV: anybody can be anybody here.',
     ...rows.map(([name = '', value = '']) => `  ${name.padEnd(13)} ${value}`),
     '',
-    'Your first certificate: paste this line into another terminal:',
+    'Sign something and verify it: paste these lines into another terminal:',
     '',
-    `  ${firstCertificate(running.url, data)}`,
+    ...firstSignature(running, data).map((line) => `  ${line}`),
     '',
     'Ctrl-C ends it; what is under way is finished first.',
   ].join('\n');
 }
 
-/** One line for any POSIX shell, in any directory. */
-function firstCertificate(url: string, data: string): string {
+/** Two lines for any POSIX shell, in any directory, again and again. */
+function firstSignature({ url, issuerUrl }: RunningDev, data: string): readonly string[] {
   const program = invocation();
-  const fromData = ` --data ${quotedPath(data)}`;
+  const [who, fromData] = ['you@example.com', ` --data ${quotedPath(data)}`];
   const fromUrl = url === DEFAULT_URL ? '' : ` --url ${url}`;
-  const token = `${program} token --email you@example.com${fromData}`;
-  return `SIGSTORE_ID_TOKEN=$(${token}) ${program} certificate${fromUrl} --out first-certificate`;
+  const token = `${program} token --email ${who}${fromData}`;
+  const exported = `${program} trust export${fromData} --public-url ${url} --out mayfly-trust --force`;
+  const expected = `--trusted-root mayfly-trust --identity ${who} --issuer ${issuerUrl}`;
+  return [
+    `date > signed.txt; SIGSTORE_ID_TOKEN=$(${token}) ${program} sign signed.txt --force${fromUrl}`,
+    `${exported} > /dev/null && ${program} verify bundle signed.txt.sigstore.json --artifact signed.txt ${expected}`,
+  ];
 }

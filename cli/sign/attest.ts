@@ -73,7 +73,7 @@ async function attestFile(
     clock: Date.now,
     speak,
   });
-  report(outcome, speak);
+  report(outcome, speak, options.trustedRoot ?? options.trustConfig);
 }
 
 async function signStatement(

@@ -2,8 +2,10 @@
 import { toHex } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
+import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { artifactName } from './artifact.ts';
+import { invocation } from '../program/invocation.ts';
+import { artifactName, STDIN } from './artifact.ts';
 import type { MadeBundle, SigningOutcome } from './sign-artifacts.ts';
 
 /** Throws {@link CommandError} `USAGE` where the bundle and the report would both go to standard output. */
@@ -19,10 +21,10 @@ export function requireOneAnswer(
     });
 }
 
-/** On stdout the bundle is alone. */
-export function report(outcome: SigningOutcome, speak: Speaker): void {
+/** On stdout the bundle is alone. `trust` is the file that was trusted, if one was. */
+export function report(outcome: SigningOutcome, speak: Speaker, trust: string | undefined): void {
   const onStdout = outcome.bundles.filter(({ bundle }) => bundle === undefined);
-  const text = reportText(outcome);
+  const text = reportText(outcome, trust);
   if (onStdout.length > 0) speak.step(text);
   speak.answer(
     facts(outcome),
@@ -49,14 +51,30 @@ function facts({ answer, bundles, ...rest }: SigningOutcome): Record<string, unk
   };
 }
 
-function reportText(outcome: SigningOutcome): string {
+function reportText(outcome: SigningOutcome, trust: string | undefined): string {
   const { answer, bundles } = outcome;
   return [
     `Signed as ${printable(answer.identity)} (issuer ${printable(answer.issuer)})`,
     ...bundles.map(lineOf),
     `Verified: ${['signature', 'chain', 'proof of logging', ...sourcesOf(bundles), 'own key', 'own name'].join(', ')}.`,
     ...notesOf(outcome).map((note) => `Note: ${note}`),
+    ...bundles.slice(0, 1).map((one) => `Next: ${verifyingLine(one, answer, trust)}`),
+    ...(trust === undefined ? ['  (DIR: what `mayfly trust export` wrote where the service runs)'] : []),
   ].join('\n');
+}
+
+function verifyingLine(
+  { artifact, bundle }: MadeBundle,
+  { identity, issuer }: SigningOutcome['answer'],
+  trust: string | undefined,
+): string {
+  const file = (path: string | undefined): string =>
+    path === undefined || path === STDIN ? 'FILE' : quotedPath(path);
+  return [
+    `${invocation()} verify bundle ${file(bundle)} --artifact ${file(artifact)}`,
+    `--trusted-root ${trust === undefined ? 'DIR' : quotedPath(trust)}`,
+    `--identity ${quoted(printable(identity))} --issuer ${quoted(printable(issuer))}`,
+  ].join(' ');
 }
 
 const lineOf = ({ artifact, bundle }: MadeBundle): string =>

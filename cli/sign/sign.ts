@@ -51,7 +51,7 @@ async function signFiles(
     clock: Date.now,
     speak,
   });
-  report(outcome, speak);
+  report(outcome, speak, options.trustedRoot ?? options.trustConfig);
 }
 
 async function signFile(file: string, key: SigningKey): Promise<SignedBytes> {

@@ -26,6 +26,7 @@ export function clientLines(exported: Exported): readonly string[] {
     `  cosign verify-blob --bundle FILE.sigstore.json --trusted-root ${file(TRUSTED_ROOT_FILE)}${unlogged} ${who} FILE`,
     'Sign with Mayfly itself:',
     `  ${invocation()} sign FILE --trust-config ${file('client_trust_config.json')}`,
+    `  ${invocation()} verify bundle FILE.sigstore.json --artifact FILE --trusted-root ${file(TRUSTED_ROOT_FILE)} --identity NAME --issuer URL`,
     'Sign with cosign 2, which asks for the files by name:',
     `  SIGSTORE_ROOT_FILE=${file('chain.pem')} SIGSTORE_CT_LOG_PUBLIC_KEY_FILE=${file('log.pub.pem')} cosign sign-blob --tlog-upload=false --fulcio-url ${quoted(publicUrl)} --identity-token TOKEN --output-certificate FILE.pem --output-signature FILE.sig FILE`,
     'Sign with sigstore-js:',

@@ -117,18 +117,25 @@ describe('the first certificate', function () {
     expect(JSON.parse(stdout)).to.include({ identity: 'device@example.com', trust: 'directory' });
   });
 
-  it('comes by pasting the line that the program prints', async () => {
+  it('signs and verifies by pasting the two lines that the program prints, again and again', async () => {
     const free = ['--listen', '127.0.0.1:0', '--issuer-listen', '127.0.0.1:0', '--data', 'data'];
     const command = start(['dev', ...free], 'stdout');
-    const [, line = ''] = await command.said(/paste this line[^\n]*\n\n {2}(\S[^\n]*)\n[\s\S]*Ctrl-C/);
-    expect(line).to.match(/^SIGSTORE_ID_TOKEN=\$\(/);
+    const [, sign = '', verify = ''] = await command.said(
+      /paste these lines[^\n]*\n\n {2}(\S[^\n]*)\n {2}(\S[^\n]*)\n\n[\s\S]*Ctrl-C/,
+    );
     // From source there is no program to call by its name.
     const named = [process.execPath, ...mayflyWords([], 'built')].map((word) => `'${word}'`).join(' ');
-    const { stdout } = await promisify(execFile)('sh', ['-c', `mayfly() { ${named} "$@"; }\n${line}`], {
-      cwd: directory,
-      env: plainEnvironment(),
-    });
-    expect(stdout).to.contain('Certificate for you@example.com');
+    const paste = async (line: string): Promise<string> => {
+      const script = `mayfly() { ${named} "$@"; }\n${line}`;
+      const options = { cwd: directory, env: plainEnvironment() };
+      return (await promisify(execFile)('sh', ['-c', script], options)).stdout;
+    };
+    for (const time of ['once', 'again']) {
+      expect(await paste(sign), time).to.contain('Signed as you@example.com');
+      expect(await paste(verify))
+        .to.contain('Verified')
+        .and.contain('you@example.com');
+    }
     command.child.kill('SIGTERM');
     expect(await command.ended).to.equal(0);
   });
