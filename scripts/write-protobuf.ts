@@ -7,7 +7,6 @@ import { readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-const root = dirname(import.meta.dirname);
 const require = createRequire(import.meta.url);
 
 /** The program of an npm package. */
@@ -21,8 +20,8 @@ function program(name: string): string {
   return join(dirname(file), path);
 }
 
-/** Writes the code into `out`. */
-export function writeProtobuf(out: string): void {
+/** Writes the code of the proto files of the checkout `root` into `out`. */
+export function writeProtobuf(root: string, out: string): void {
   const template = {
     version: 'v2',
     plugins: [
@@ -41,4 +40,5 @@ export function writeProtobuf(out: string): void {
   );
 }
 
-if (import.meta.main) writeProtobuf(join(root, 'server/grpc/protobuf'));
+const root = dirname(import.meta.dirname);
+if (import.meta.main) writeProtobuf(root, join(root, 'server/grpc/protobuf'));

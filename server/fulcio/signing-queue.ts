@@ -44,7 +44,7 @@ export class SigningQueue {
   readonly #turns = new ConnectionTurns();
   /** Connections whose last request was refused before its token was verified. */
   readonly #distrusted = new WeakSet();
-  /** Connections on which a token was verified last. */
+  /** Multiplexed connections on which a token was verified last. */
   readonly #trusted = new WeakSet();
 
   /** `accepted` returns the number of connections accepted so far. */
@@ -99,7 +99,7 @@ export class SigningQueue {
       else {
         const outcome = await this.#calls.sign(decode(request, body, bytes), request.caller);
         const answer = this.#calls.release(outcome);
-        this.#noteTrust(request.connection, answer.decision);
+        this.#noteTrust(request, answer.decision);
         request.send(answer);
       }
     } catch (error) {
@@ -111,10 +111,10 @@ export class SigningQueue {
   }
 
   /** With a verified token the client is known, whatever it was refused for then. */
-  #noteTrust(connection: object, { issuer, principal }: CertainFacts): void {
+  #noteTrust({ connection, isMultiplexed }: ReceivedRequest, { issuer, principal }: CertainFacts): void {
     if (principal !== undefined) {
       this.#distrusted.delete(connection);
-      this.#trusted.add(connection);
+      if (isMultiplexed) this.#trusted.add(connection);
     } else if (issuer === undefined) this.#distrust(connection);
   }
 

@@ -35,7 +35,15 @@ function abortConnection(socket: Socket): void {
 
 /** Bytes that the parser holds of a head that is not complete. They may include up to 64 KiB that were read together with
  * it and belong to earlier requests. Undefined where the parser does not report it. */
-export const incompleteHead = (socket: Socket): number | undefined => connections.get(socket)?.incompleteHead;
+export const incompleteHead = (socket: Socket): number | undefined =>
+  connections.get(socket)?.incompleteHead ?? reporters.get(socket)?.();
+
+/** Has another parser report the bytes that it holds of a head that is not complete. */
+export function reportIncompleteHead(socket: Socket, report: () => number): void {
+  reporters.set(socket, report);
+}
+
+const reporters = new WeakMap<Socket, () => number>();
 
 /** Takes no further request from a connection; the one that is being received goes on. */
 export function takeNoMore(socket: Socket): void {

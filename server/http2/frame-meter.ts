@@ -65,6 +65,11 @@ export class FrameMeter {
     return this.#headSince;
   }
 
+  /** Bytes of the head that is not complete, as they were sent. */
+  get headBytes(): number {
+    return this.#headBytes;
+  }
+
   /** Whether the preface came, which is the first that a client of HTTP/2 sends. */
   get isBegun(): boolean {
     return this.#prefaceLeft === 0;

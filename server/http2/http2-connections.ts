@@ -12,6 +12,7 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { accountOf, RequestAccount, type ConnectionAccount } from '../http/connection-account.ts';
+import { reportIncompleteHead } from '../http/parser-limits.ts';
 import { FrameMeter, type FloodReason } from './frame-meter.ts';
 import { MeteredSocket } from './metered-socket.ts';
 
@@ -127,6 +128,7 @@ export class Http2Connection {
     this.#metered = new MeteredSocket(socket, this.#meter, (reason) => {
       this.#cutOff(reason);
     });
+    reportIncompleteHead(socket, () => this.#meter.headBytes);
     this.#metered.on('error', () => undefined);
     this.#session = performServerHandshake(this.#metered, OPTIONS);
     // The connection is gone then, and with it everything that would wait for it.

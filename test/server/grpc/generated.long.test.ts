@@ -11,7 +11,7 @@ describe('the code of the proto files', function () {
 
   it('is what `npm run protobuf` writes', async () => {
     const out = await mkdtemp(join(tmpdir(), 'mayfly-protobuf-'));
-    writeProtobuf(out);
+    writeProtobuf(projectRoot, out);
     const committed = join(projectRoot, 'server/grpc/protobuf');
     const files = globSync('**/*.ts', { cwd: out }).sort();
     expect(files).to.deep.equal(globSync('**/*.ts', { cwd: committed }).sort());

@@ -142,4 +142,23 @@ describe('gRPC: signing', () => {
     expect(text).to.match(new RegExp(`^grpc_server_handled_total{${labels},grpc_code="OK"} [1-9]`, 'm'));
     expect(text).to.match(/^mayfly_refusals_total{entry="none",reason="TOKEN_MALFORMED"} [1-9]/m);
   });
+
+  it('records who asked, behind a proxy too, and by the id that the client chose', async () => {
+    const behind = await startTestService(() => ({
+      grpcListen: { host: '127.0.0.1', port: 0 },
+      trustedProxies: ['127.0.0.1'],
+    }));
+    const client = grpcClient(V2, behind.grpcListen ?? '');
+    const meta = metadata({ 'x-request-id': 'chosen', 'x-forwarded-for': '198.51.100.1, 203.0.113.7' });
+    await call(client, 'CreateSigningCertificate', messageV2(await emailToken(behind), clientKey()), {
+      meta,
+    });
+    expect(behind.lines.find(({ event }) => event === 'issued')).to.include({
+      requestId: 'chosen',
+      client: '203.0.113.7',
+      principal: 'alice@example.com',
+    });
+    client.close();
+    await behind.close();
+  });
 });
