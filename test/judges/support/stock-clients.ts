@@ -120,6 +120,7 @@ const CLIENTS = {
     './cmd/cli/kubectl-kyverno',
     'kyverno',
   ),
+  'ratify-1.4.6': goProgramOfModule('github.com/ratify-project/ratify@v1.4.6', './cmd/ratify', 'ratify'),
   'opa-1.17.1': goProgram('github.com/open-policy-agent/opa@v1.17.1', 'opa', true),
   'rekor-tiles-2.3.0': goProgram(
     'github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix@v2.3.0',
