@@ -12,8 +12,8 @@ import { readOnly } from '../core/der-reader.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import { encodePem } from '../core/pem.ts';
+import { keyWeakness } from '../core/key-weakness.ts';
 import { parsePublicKey } from '../core/public-key.ts';
-import { rsaWeakness } from '../core/rsa-weakness.ts';
 import { SIGNATURE_SCHEMES } from '../core/signature-algorithm.ts';
 import { AuthorityError, type AuthorityReason } from './authority-error.ts';
 import { basicConstraints } from './ca-extensions.ts';
@@ -26,7 +26,6 @@ type Rule = (cert: Certificate, isLast: boolean) => Fault | undefined;
 
 const EMPTY_NAME_LENGTH = 2;
 const MAX_PATH_LENGTH = 255;
-const MIN_RSA_BITS = 2048;
 const KEY_USAGE = '2.5.29.15';
 const BASIC_CONSTRAINTS = '2.5.29.19';
 const NAME_CONSTRAINTS = '2.5.29.30';
@@ -93,9 +92,7 @@ const RULES: readonly Rule[] = [
     return ['CRITICAL_EXTENSION', `its extension ${unknown.oid} is critical`, hint];
   },
   function key({ spki }) {
-    const info = parsePublicKey(spki);
-    if (info.type !== 'rsa') return undefined;
-    const why = info.bits < MIN_RSA_BITS ? `has only ${info.bits} bits` : rsaWeakness(info.modulus);
+    const why = keyWeakness(parsePublicKey(spki));
     if (why === undefined) return undefined;
     return [
       'KEY_UNSUITABLE',

@@ -3,8 +3,8 @@ import { equalBytes, toHex } from '../core/bytes.ts';
 import type { Certificate } from '../core/certificate.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
+import { keyWeakness } from '../core/key-weakness.ts';
 import { parsePublicKey } from '../core/public-key.ts';
-import { rsaWeakness } from '../core/rsa-weakness.ts';
 import { SIGNATURE_SCHEMES } from '../core/signature-algorithm.ts';
 import { checkAuthority, checkValidity, type Purpose } from './certificate-rules.ts';
 import type { VerifyCrypto } from './crypto.ts';
@@ -12,7 +12,6 @@ import { authorityKeyId, subjectKeyId } from './standard-extensions.ts';
 import type { PreparedTrust } from './trust.ts';
 import { refused, VerifyError } from './verify-error.ts';
 
-const MIN_RSA_BITS = 2048;
 const EMPTY_NAME_LENGTH = 2;
 
 /** What a path is looked for with. */
@@ -160,8 +159,7 @@ async function checkSignature(
     requireNamed(child, authority, who);
     throw refused(`the key of ${who} does not fit the signature below it`);
   }
-  if (key.type === 'rsa' && key.bits < MIN_RSA_BITS) throw refused(`the key of ${who} is too short`);
-  const weakness = key.type === 'rsa' ? rsaWeakness(key.modulus) : undefined;
+  const weakness = keyWeakness(key);
   if (weakness !== undefined) throw refused(`the key of ${who} ${weakness}`);
   if (await crypto.verify(scheme, authority.spki, child.tbs, child.signature)) return;
   requireNamed(child, authority, who);

@@ -1,13 +1,11 @@
 /** Keys of certificate logs, and what they sign: SCTs and tree heads, both as DigitallySigned (RFC 6962 §2.1.4). */
 import { FormatError } from '../core/errors.ts';
+import { keyWeakness } from '../core/key-weakness.ts';
 import { parsePublicKey } from '../core/public-key.ts';
-import { rsaWeakness } from '../core/rsa-weakness.ts';
 import type { SignatureScheme } from '../core/signature-algorithm.ts';
 import type { DigitallySigned } from '../ct-log/format/digitally-signed.ts';
 import type { VerifyCrypto } from './crypto.ts';
 import { refused } from './verify-error.ts';
-
-const MIN_RSA_BITS = 2048;
 
 /** The kind of a key: how people call it. */
 export type LogKeyKind = 'ECDSA' | 'RSA' | 'Ed25519';
@@ -56,7 +54,7 @@ function rowOf(spki: Uint8Array): KeyRow {
   const key = parsePublicKey(spki);
   if (key.type === 'ec') return ROWS[key.curve];
   if (key.type === 'ed25519') return ROWS.ed25519;
-  const weakness = key.bits < MIN_RSA_BITS ? 'is too short' : rsaWeakness(key.modulus);
+  const weakness = keyWeakness(key);
   if (weakness === undefined) return ROWS.rsa;
   throw new FormatError('UNSUPPORTED', `its RSA key ${weakness}`);
 }

@@ -5,8 +5,8 @@ import { rfc3339 } from '../core/clock.ts';
 import { unsignedMagnitude } from '../core/der-reader.ts';
 import { explicit } from '../core/der-writer.ts';
 import { describeName } from '../core/distinguished-name.ts';
+import { keyWeakness } from '../core/key-weakness.ts';
 import { parsePublicKey } from '../core/public-key.ts';
-import { rsaWeakness } from '../core/rsa-weakness.ts';
 import { describeWindow, isWithin } from '../trust/format/trusted-root.ts';
 import type { CertificateId } from '../tsa/format/attributes.ts';
 import type { SignerId, TimestampToken } from '../tsa/format/timestamp-token.ts';
@@ -156,8 +156,6 @@ function checkTimestampCertificate(certificate: Certificate): void {
   checkCritical(certificate, KNOWN, who);
 }
 
-const MIN_RSA_BITS = 2048;
-
 /** Throws a refusal unless the token is signed by the key of the certificate, over this content, and names the certificate. */
 export async function checkTokenSignature(
   { certificate }: SignerCandidate,
@@ -170,9 +168,7 @@ export async function checkTokenSignature(
   const key = parsePublicKey(certificate.spki);
   if (key.type !== scheme.keyType)
     throw refused('the key of the timestamp authority does not fit the signature');
-  if (key.type === 'rsa' && key.bits < MIN_RSA_BITS)
-    throw refused('the key of the timestamp authority is too short');
-  const weakness = key.type === 'rsa' ? rsaWeakness(key.modulus) : undefined;
+  const weakness = keyWeakness(key);
   if (weakness !== undefined) throw refused(`the key of the timestamp authority ${weakness}`);
   if (!(await crypto.verify(scheme, certificate.spki, signedBytes, signature)))
     throw refused('the signature of the timestamp authority does not hold');

@@ -6,6 +6,7 @@ import { constants, createPublicKey, generateKeyPairSync, sign, type KeyObject }
 import { concat, utf8 } from '../../core/bytes.ts';
 import { Tag } from '../../core/der-tag.ts';
 import * as der from '../../core/der-writer.ts';
+import { spkiOfRsaPublicKey } from '../../core/public-key.ts';
 import { encodeSubjectAltName, type SubjectAltName } from '../../core/subject-alt-name.ts';
 import { checkpointText, encodeCheckpoint, type CheckpointBody } from '../../tlog/format/checkpoint.ts';
 import { encodeLeaf } from '../../ct-log/format/leaf.ts';
@@ -66,6 +67,16 @@ export const KEYS = {
     undefined,
     der.sequence(der.oid('1.3.101.112')),
   ),
+};
+
+/** The key as an RSA key of the same modulus with another exponent, unsigned big-endian; its signatures do not hold. */
+export const withExponent = ({ spki, ...key }: TestKey, exponent: Uint8Array): TestKey => {
+  const { n } = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }).export({
+    format: 'jwk',
+  });
+  const modulus = Buffer.from(n ?? '', 'base64url');
+  const pkcs1 = der.sequence(der.unsignedInteger(modulus), der.unsignedInteger(exponent));
+  return { ...key, spki: spkiOfRsaPublicKey(pkcs1) };
 };
 
 /** What a certificate is to be. Extensions by a name of the test's own, in order. */

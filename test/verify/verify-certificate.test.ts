@@ -28,6 +28,7 @@ import {
   makeWorld,
   ORIGIN,
   T0,
+  withExponent,
   usage,
   withExtensions,
   type Bend,
@@ -200,6 +201,15 @@ const WRONG: readonly WrongRow[] = [
     },
     'chain',
     /too short/,
+  ],
+  [
+    'an RSA key with an exponent as long as its modulus',
+    {
+      intermediate: (plan) => ({ ...plan, key: withExponent(KEYS.rsa, new Uint8Array(256).fill(0x7f)) }),
+      leaf: (plan) => ({ ...plan, signer: KEYS.rsa }),
+    },
+    'chain',
+    /has an exponent that is not/,
   ],
   [
     'an intermediate signed by another root',

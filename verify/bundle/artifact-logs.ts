@@ -1,10 +1,10 @@
 /** The artifact logs of a trusted root, such as Rekor, as they are read. */
 import { equalBytes, toBase64, toHex } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
+import { keyWeakness } from '../../core/key-weakness.ts';
 import type { Sha256 } from '../../core/hash.ts';
 import { printable } from '../../core/printable.ts';
 import { parsePublicKey, spkiOfRsaPublicKey } from '../../core/public-key.ts';
-import { rsaWeakness } from '../../core/rsa-weakness.ts';
 import type { SignatureScheme } from '../../core/signature-algorithm.ts';
 import { keyHash, noteKeyHash } from '../../rekor/format/log-key-id.ts';
 import type { LogKeyDetails, TrustedLogInstance, Window } from '../../trust/format/trusted-root.ts';
@@ -40,8 +40,6 @@ const SCHEMES: Readonly<
   PKIX_RSA_PKCS1V15_3072_SHA256: { keyType: 'rsa', hash: 'sha256', bits: 3072 },
   PKIX_RSA_PKCS1V15_4096_SHA256: { keyType: 'rsa', hash: 'sha256', bits: 4096 },
 };
-
-const MIN_RSA_BITS = 2048;
 
 /** The logs by their ids. Rekor v1 is named by the hash of its key, Rekor v2 by the hash that its key has in signed notes; that of ECDSA keys is the same. */
 export class ArtifactLogs {
@@ -137,14 +135,14 @@ function readKey({ keyDetails, publicKey: bytes }: TrustedLogInstance): {
   readonly publicKey: Uint8Array;
 } {
   const publicKey = keyDetails === 'PKCS1_RSA_PKCS1V5' ? spkiOfRsaPublicKey(bytes) : bytes;
-  const { curve, bits = MIN_RSA_BITS, ...scheme } = SCHEMES[keyDetails];
+  const { curve, bits, ...scheme } = SCHEMES[keyDetails];
   const key = parsePublicKey(publicKey);
   const fits =
     key.type === scheme.keyType &&
     (key.type !== 'ec' || key.curve === curve) &&
-    (key.type !== 'rsa' || (keyDetails === 'PKCS1_RSA_PKCS1V5' ? key.bits >= bits : key.bits === bits));
+    (key.type !== 'rsa' || bits === undefined || key.bits === bits);
   if (!fits) throw new FormatError('MALFORMED', `its key is not of the kind ${keyDetails}`);
-  const weakness = key.type === 'rsa' ? rsaWeakness(key.modulus) : undefined;
+  const weakness = keyWeakness(key);
   if (weakness !== undefined) throw new FormatError('UNSUPPORTED', `its key ${weakness}`);
   return { scheme, publicKey };
 }

@@ -1,7 +1,7 @@
 /** The key of a bundle's signature, and whether the signature holds. */
 import { equalBytes } from '../../core/bytes.ts';
+import { keyWeakness } from '../../core/key-weakness.ts';
 import { parsePublicKey } from '../../core/public-key.ts';
-import { rsaWeakness } from '../../core/rsa-weakness.ts';
 import type { BundleContent, MessageDigest } from '../../bundle/format/bundle.ts';
 import { preAuthenticationEncoding, type Envelope } from '../../bundle/format/envelope.ts';
 import { refused } from '../verify-error.ts';
@@ -18,8 +18,6 @@ export interface SigningKey {
   readonly hashes: readonly ArtifactHash[];
 }
 
-const MIN_RSA_BITS = 2048;
-
 /** Beside the hash of their size, keys sign with SHA-256: logs take no other for envelopes. */
 const HASHES: Readonly<Record<'P-256' | 'P-384' | 'P-521', readonly ArtifactHash[]>> = {
   'P-256': ['sha256'],
@@ -32,7 +30,7 @@ export function readSigningKey(spki: Uint8Array): SigningKey {
   const key = parsePublicKey(spki);
   if (key.type === 'ec') return { spki, name: `ECDSA ${key.curve}`, type: 'ec', hashes: HASHES[key.curve] };
   if (key.type === 'ed25519') return { spki, name: 'Ed25519', type: 'ed25519', hashes: [] };
-  const weakness = key.bits < MIN_RSA_BITS ? 'is too short' : rsaWeakness(key.modulus);
+  const weakness = keyWeakness(key);
   if (weakness !== undefined) throw refused(`the RSA key that signed ${weakness}`);
   return { spki, name: `RSA ${key.bits}`, type: 'rsa', hashes: ['sha256'] };
 }

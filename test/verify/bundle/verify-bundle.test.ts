@@ -10,7 +10,15 @@ import type { TrustedLogInstance, TrustedRoot, Window } from '../../../trust/for
 import { artifactOfBytes, artifactOfDigests } from '../../../verify/bundle/artifact.ts';
 import { exactly } from '../../../verify/identity-policy.ts';
 import { fulcioExtensionOf } from '../../../core/fulcio-extensions.ts';
-import { fulcio, IDENTITY, ISSUER, KEYS, T0, withExtensions } from '../../support/verify-world.ts';
+import {
+  fulcio,
+  IDENTITY,
+  ISSUER,
+  KEYS,
+  T0,
+  withExponent,
+  withExtensions,
+} from '../../support/verify-world.ts';
 import { sha256 } from '../../support/parsers.ts';
 import { attribute, certificateId, timestampNodes, trusted } from '../support/timestamp-world.ts';
 import { SIGNING_CERTIFICATE_V2 } from '../../../tsa/format/object-identifiers.ts';
@@ -561,6 +569,10 @@ describe('verify/bundle', () => {
     it('refuses keys that are too weak or of an unknown kind', async () => {
       const rows: readonly [Uint8Array, RegExp][] = [
         [KEYS.shortRsa.spki, /^artifact \| key: the RSA key that signed is too short$/],
+        [
+          withExponent(KEYS.rsa, new Uint8Array(256).fill(0x7f)).spki,
+          /^artifact \| key: the RSA key that signed has an exponent that is not/,
+        ],
         [utf8('x'), /^artifact \| key: /],
         [
           generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey.export({
