@@ -43,6 +43,8 @@ const SCHEMES: Readonly<
 
 /** The logs by their ids. Rekor v1 is named by the hash of its key, Rekor v2 by the hash that its key has in signed notes; that of ECDSA keys is the same. */
 export class ArtifactLogs {
+  /** Whether the trusted root names any, even if none of them can be used. */
+  readonly isNamed: boolean;
   /** Why others cannot be used, a clause each. */
   readonly unusable: readonly string[];
   readonly #logs: Readonly<Record<RekorApi, Map<string, ArtifactLog>>> = { 1: new Map(), 2: new Map() };
@@ -59,11 +61,7 @@ export class ArtifactLogs {
       }
     }
     this.unusable = unusable;
-  }
-
-  /** How many logs there are, whatever their API. */
-  get size(): number {
-    return new Set(Object.values(this.#logs).flatMap((logs) => [...logs.keys()])).size;
+    this.isNamed = listed.length > 0;
   }
 
   /** The log of an entry. */

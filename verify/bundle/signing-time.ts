@@ -32,7 +32,7 @@ export interface Uncounted {
 
 /** How many sources there must be; of each kind those of different logs or authorities count. */
 export interface Thresholds {
-  /** By default 1 where the trusted root names an artifact log, else 0. */
+  /** By default 1 where the trusted root names an artifact log, even one that cannot be used, else 0. */
   readonly entries?: number | undefined;
   /** 0 by default. */
   readonly timestamps?: number | undefined;
@@ -185,18 +185,25 @@ function sentenceOf({ times, uncounted, entries }: Sources, source: SigningTime[
  * `now`, milliseconds since the epoch, if that was asked for. */
 export function requireTimes(
   sources: Sources,
-  { logs }: BundleTrust,
+  trust: BundleTrust,
   thresholds: Thresholds,
   now: number | undefined,
 ): readonly number[] {
   const { times, entries, authorities } = sources;
-  const { entries: least = logs.size > 0 ? 1 : 0, timestamps: leastTimestamps = 0 } = thresholds;
+  const { logs } = trust;
+  const { entries: least = logs.isNamed ? 1 : 0, timestamps: leastTimestamps = 0 } = thresholds;
   const found = new Set(entries.map(({ log }) => toHex(log.logId))).size;
-  requireCount(sources, 'entry', { found, least, isAsked: thresholds.entries !== undefined });
-  requireCount(sources, 'timestamp', { found: authorities.size, least: leastTimestamps, isAsked: true });
+  const { unusable } = logs;
+  requireCount(sources, 'entry', { found, least, isAsked: thresholds.entries !== undefined, unusable });
+  requireCount(sources, 'timestamp', {
+    found: authorities.size,
+    least: leastTimestamps,
+    isAsked: true,
+    unusable: trust.timestamps.unusable,
+  });
   const known = [...new Set(times.map(({ time }) => time))].sort((a, b) => a - b);
   const judged = known.length === 0 && now !== undefined ? [now] : known;
-  if (judged.length === 0) throw lacking(sources, NO_TIME, undefined, false);
+  if (judged.length === 0) throw lacking(sources, NO_TIME, { isAsked: false });
   for (const known of entries) requireLogAt(known, judged);
   return judged;
 }
@@ -204,26 +211,38 @@ export function requireTimes(
 const NO_TIME =
   'nothing trusted says when the signature was made: that takes a timestamp, or an entry of a log that signs its time';
 
-function requireCount(
-  sources: Sources,
-  source: SigningTime['source'],
-  { found, least, isAsked }: { readonly found: number; readonly least: number; readonly isAsked: boolean },
-): void {
-  if (found >= least) return;
-  const what = source === 'entry' ? 'artifact logs have entries' : 'timestamp authorities have timestamps';
-  throw lacking(sources, `${found} trusted ${what} in the bundle, wanted are ${least}`, source, isAsked);
+interface Count {
+  readonly found: number;
+  readonly least: number;
+  /** Whether the caller says how many there must be. */
+  readonly isAsked: boolean;
+  /** Why sources of that kind that the trusted root names cannot be used. */
+  readonly unusable: readonly string[];
 }
 
-/** Newer trust may know who is unknown. */
+function requireCount(sources: Sources, source: SigningTime['source'], count: Count): void {
+  const { found, least } = count;
+  if (found >= least) return;
+  const what = source === 'entry' ? 'artifact logs have entries' : 'timestamp authorities have timestamps';
+  const sentence = `${found} trusted ${what} in the bundle, wanted are ${least}`;
+  throw lacking(sources, sentence, { ...count, source });
+}
+
+/** Newer trust may know who is unknown, and have in order what cannot be used. */
 function lacking(
   { uncounted }: Sources,
   sentence: string,
-  source: SigningTime['source'] | undefined,
-  isAsked: boolean,
+  {
+    source,
+    isAsked,
+    unusable = [],
+  }: Partial<Pick<Count, 'unusable'>> &
+    Pick<Count, 'isAsked'> & { readonly source?: SigningTime['source'] | undefined },
 ): VerifyError {
   const missing = uncounted.filter((one) => source === undefined || one.source === source);
   const reasons = missing.map(({ reason }) => reason);
-  const isStale = missing.some(({ fault }) => fault === 'trust');
+  const more = unusable.filter((clause) => !reasons.some((reason) => reason.includes(clause)));
+  const isStale = unusable.length > 0 || missing.some(({ fault }) => fault === 'trust');
   const fault = isStale ? 'trust' : isAsked && missing.length === 0 ? 'policy' : 'certificate';
-  return refused([sentence, ...reasons].join('; '), fault);
+  return refused([sentence, ...reasons, ...more].join('; '), fault);
 }

@@ -319,6 +319,27 @@ describe('verify/bundle', () => {
       ).to.match(/^trust \| time: .*cannot be used: its key is known, but under another log id/);
     });
 
+    it('demands an entry where the trusted root names logs of which none can be used, and says why', async () => {
+      const good = trustedLog(WORLD.second);
+      const rows: readonly [TrustedLogInstance, RegExp][] = [
+        [{ ...good, logId: Buffer.alloc(32) }, /its key is known, but under another log id/],
+        [{ ...good, publicKey: utf8('x') }, /cannot be used: /],
+        [{ ...good, keyDetails: 'PKIX_ECDSA_P256_SHA_256' }, /its key is not of the kind/],
+        [{ ...good, baseUrl: '' }, /its address has no host/],
+      ];
+      for (const [log, reason] of rows)
+        for (const made of [withoutEntries, bundle]) {
+          const found = await judged(made, { trustedRoot: withLogs(log) });
+          expect(found).to.match(/^trust \| time: 0 trusted artifact logs have entries .*, wanted are 1; /);
+          expect(found).to.match(reason);
+        }
+      // Who says that none is wanted gets none.
+      const [[log]] = rows as [[TrustedLogInstance, RegExp]];
+      expect(
+        await judged(withoutEntries, { trustedRoot: withLogs(log), thresholds: { entries: 0 } }),
+      ).to.equal('ok');
+    });
+
     it('holds logs of both kinds to their windows, ends inclusive', async () => {
       const rows: readonly [number, number | undefined, boolean][] = [
         [SIGNED_AT, SIGNED_AT, true],
