@@ -46,10 +46,11 @@ export function configure(data: string, config: string): void {
   writeFileSync(join(data, 'config.yaml'), `${config}${OURS}`);
 }
 
-/** Starts `mayfly serve` on `core`. */
+/** Starts `mayfly serve` on `core`, with all the listeners that it can have without TLS. */
 export async function startMayfly(data: string, core: number): Promise<MayflySystem> {
   const serve = [process.execPath, program, 'serve', '--data', data, '--json'];
-  const anywhere = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
+  const options = ['--listen', '--metrics-listen', '--grpc-listen'];
+  const anywhere = options.flatMap((option) => [option, '127.0.0.1:0']);
   const { child, line } = await startUntil(pinned(core, [...serve, ...anywhere]), (text) =>
     text.startsWith('{'),
   );
