@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly control: boolean;
   /** Whether to measure timestamps. */
   readonly timestamps: boolean;
+  /** Whether to measure whole runs of signing programs. */
+  readonly signing: boolean;
   /** Whether to measure certificates. */
   readonly certificates: boolean;
   /** Issuers, with a rule each, that do not apply to the tokens. */
@@ -35,7 +37,8 @@ const HELP = `npm run bench -- [options]
   --no-fulcio        do not measure Fulcio beside
   --no-control       do not measure what rules, many issuers and reloads cost
   --no-timestamps    do not measure timestamps
-  --no-certificates  measure timestamps alone
+  --no-signing       do not measure whole runs of \`mayfly sign\`
+  --no-certificates  measure timestamps and signing alone
   --others 1000      issuers and rules that do not apply to the tokens
   --starts 7         how often two systems that are compared are started anew
   --out FILE         where the JSON goes (default bench-results.json)
@@ -62,6 +65,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     fulcio: values.fulcio ?? !smoke,
     control: values.control && values.certificates,
     timestamps: values.timestamps,
+    signing: values.signing,
     certificates: values.certificates,
     others: whole('others', values.others ?? (smoke ? '50' : '1000'), 1),
     starts: whole('starts', values.starts ?? (smoke ? '1' : '7'), 1),
@@ -81,6 +85,7 @@ const OPTIONS = {
   fulcio: { type: 'boolean' },
   control: { type: 'boolean', default: true },
   timestamps: { type: 'boolean', default: true },
+  signing: { type: 'boolean', default: true },
   certificates: { type: 'boolean', default: true },
   others: { type: 'string' },
   starts: { type: 'string' },

@@ -18,6 +18,7 @@ import { readOptions } from './options.ts';
 import { prefill } from './prefill.ts';
 import { canPin, endSoon } from './process.ts';
 import { floorRates, printControl, printFloors, printRows, withShare } from './report.ts';
+import { measureSigning, printSigning } from './signing.ts';
 import { measureTimestamps, printTimestamps } from './timestamps.ts';
 import { measureFloor, rowsOf, type Bench, type Row } from './throughput.ts';
 
@@ -58,6 +59,7 @@ if (fulcio !== undefined) {
 }
 await measureFloor(bench);
 const timestamps = options.timestamps ? await measureTimestamps(bench, issuer.url) : undefined;
+const signing = options.signing ? await measureSigning(bench, issuer.url, options.serverCore) : undefined;
 const control = options.control ? await measureControl(bench, issuer.url) : undefined;
 await load.close();
 issuer.close();
@@ -73,7 +75,7 @@ const results = rows.map((row) => withShare(row, costs));
 const floors = { idle: floorRates(costs.idle), busy: floorRates(costs.busy) };
 writeFileSync(
   options.out,
-  `${JSON.stringify({ machine, costs, floors, options, rows: results, timestamps, control }, null, 2)}\n`,
+  `${JSON.stringify({ machine, costs, floors, options, rows: results, timestamps, signing, control }, null, 2)}\n`,
 );
 console.log(
   `${machine.cpu}, ${machine.cores} cores; ${machine.pinned}; Node ${machine.node}; floor by ${costs.idle.source}`,
@@ -81,5 +83,6 @@ console.log(
 printFloors(costs);
 printRows(results);
 if (timestamps !== undefined) printTimestamps(timestamps);
+if (signing !== undefined) printSigning(signing);
 if (control !== undefined) printControl(control);
 endSoon(log);

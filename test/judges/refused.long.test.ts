@@ -15,6 +15,7 @@ import { stockVerifiers, type Question, type StockVerifier, type VerifierName } 
 /** A bundle as sigstore-js writes it, as far as it is bent here. */
 interface Bundle {
   verificationMaterial: { timestampVerificationData: unknown };
+  messageSignature?: unknown;
 }
 
 /** What is wrong, and what each verifier says of it. */
@@ -22,11 +23,13 @@ interface Wrong {
   readonly trustedRoot?: (right: TrustedRoot, foreign: TrustedRoot) => TrustedRoot;
   readonly bundle?: (right: Bundle, other: Bundle) => Bundle;
   readonly question?: Partial<Question>;
-  readonly says: Readonly<Record<'js' | 'python' | 'go', RegExp>>;
+  readonly artifact?: string;
+  readonly says: Readonly<Record<'mayfly' | 'js' | 'python' | 'go', RegExp>>;
 }
 
 /** Whose words each of them says. */
 const WORDS_OF = {
+  mayfly: 'mayfly',
   'sigstore-js': 'js',
   'sigstore-python': 'python',
   'sigstore-go': 'go',
@@ -41,6 +44,7 @@ const WRONG: Readonly<Record<string, Wrong>> = {
   'another root': {
     trustedRoot: (right, { certificateAuthorities }) => ({ ...right, certificateAuthorities }),
     says: {
+      mayfly: /^refused: chain: /,
       js: /certificate chain/,
       python: /^refused: chain: .*signature does not match/,
       go: /leaf certificate verification failed/,
@@ -49,6 +53,7 @@ const WRONG: Readonly<Record<string, Wrong>> = {
   'another log': {
     trustedRoot: (right, { certificateLogs }) => ({ ...right, certificateLogs }),
     says: {
+      mayfly: /^refused: sct: /,
       js: /SCT verification failed/,
       python: /^refused: sct: .*invalid signature/,
       go: /verify signed certificate timestamp/,
@@ -57,6 +62,7 @@ const WRONG: Readonly<Record<string, Wrong>> = {
   'another timestamp authority': {
     trustedRoot: (right, { timestampAuthorities }) => ({ ...right, timestampAuthorities }),
     says: {
+      mayfly: /^refused: time: /,
       js: /timestamp could not be verified/,
       python: /^refused: timestamp/,
       go: /unable to verify signed timestamps: .*No certificate for signer/,
@@ -71,6 +77,7 @@ const WRONG: Readonly<Record<string, Wrong>> = {
       },
     }),
     says: {
+      mayfly: /^refused: timestamp: /,
       js: /timestamp could not be verified/,
       python: /^refused: timestamp/,
       go: /hashed messages don't match/,
@@ -82,11 +89,21 @@ const WRONG: Readonly<Record<string, Wrong>> = {
       ...right,
       certificateAuthorities: within(right.certificateAuthorities, LONG_AGO),
     }),
-    says: { js: /certificate chain/, python: /^verified$/, go: /leaf certificate verification failed/ },
+    says: {
+      mayfly: /^refused: chain: /,
+      js: /certificate chain/,
+      python: /^verified$/,
+      go: /leaf certificate verification failed/,
+    },
   },
   'a log whose window ended before the SCT': {
     trustedRoot: (right) => ({ ...right, certificateLogs: within(right.certificateLogs, LONG_AGO) }),
-    says: { js: /SCT verification failed/, python: /^verified$/, go: /verify signed certificate timestamp/ },
+    says: {
+      mayfly: /^refused: sct: /,
+      js: /SCT verification failed/,
+      python: /^verified$/,
+      go: /verify signed certificate timestamp/,
+    },
   },
   'a timestamp authority whose window ended before': {
     trustedRoot: (right) => ({
@@ -94,14 +111,47 @@ const WRONG: Readonly<Record<string, Wrong>> = {
       timestampAuthorities: within(right.timestampAuthorities, LONG_AGO),
     }),
     says: {
+      mayfly: /^refused: time: |^refused: timestamp: /,
       js: /timestamp could not be verified/,
       python: /^refused: timestamp/,
       go: /timestamp is after the validity period end/,
     },
   },
+  'a removed timestamp': {
+    bundle: (right) => ({
+      ...right,
+      verificationMaterial: { ...right.verificationMaterial, timestampVerificationData: undefined },
+    }),
+    says: {
+      mayfly: /^refused: time: 0 trusted/,
+      js: /expected 1 timestamps, got 0/,
+      python: /^refused: timestamp/,
+      go: /threshold not met for verified signed timestamps/,
+    },
+  },
+  'another signature': {
+    bundle: (right, other) => ({ ...right, messageSignature: other.messageSignature }),
+    // The timestamp is of the other one, too.
+    says: {
+      mayfly: /^refused: signature: .*timestamp: /,
+      js: /timestamp could not be verified/,
+      python: /^refused: timestamp/,
+      go: /hashed messages don't match/,
+    },
+  },
+  'another artifact': {
+    artifact: 'what nobody signed',
+    says: {
+      mayfly: /^refused: signature: .*artifact: /,
+      js: /signature verification failed/,
+      python: /^refused: signature/,
+      go: /failed to verify signature/,
+    },
+  },
   'another identity': {
     question: { identity: 'eve@example.com' },
     says: {
+      mayfly: /^refused: identity: /,
       js: /certificate identity error/,
       python: /^refused: identity: .*SANs do not match/,
       go: /expected SAN value/,
@@ -110,6 +160,7 @@ const WRONG: Readonly<Record<string, Wrong>> = {
   'another issuer': {
     question: { issuer: 'https://login.example.org' },
     says: {
+      mayfly: /^refused: issuer: /,
       js: /invalid certificate extension - expected issuer/,
       python: /^refused: identity: .*OIDCIssuer does not match/,
       go: /expected issuer value/,
@@ -117,7 +168,7 @@ const WRONG: Readonly<Record<string, Wrong>> = {
   },
 };
 
-describe('judge: stock verifiers with the exported files', function () {
+describe('judge: every verifier with the exported files', function () {
   this.timeout(600_000);
   let service: ExportedInstance;
   let verifiers: readonly StockVerifier[];
@@ -178,6 +229,10 @@ describe('judge: stock verifiers with the exported files', function () {
       if (wrong.bundle !== undefined) {
         question.bundle = join(service.scratch, 'wrong.json');
         await writeFile(question.bundle, JSON.stringify(wrong.bundle(...bundles)));
+      }
+      if (wrong.artifact !== undefined) {
+        question.artifact = join(service.scratch, 'wrong-artifact');
+        await writeFile(question.artifact, wrong.artifact);
       }
       for (const [name, outcome] of Object.entries(await outcomes(question)))
         expect(outcome, name).to.match(wrong.says[WORDS_OF[name as VerifierName]]);

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { bundleFromJSON } from '@sigstore/bundle';
 import { TrustedRoot } from '@sigstore/protobuf-specs';
 import { toSignedEntity, toTrustMaterial, Verifier } from '@sigstore/verify';
+import { runMayfly } from '../../support/mayfly.ts';
 import { projectRoot } from '../../support/project-root.ts';
 import { findClient, type StockClientName } from './stock-clients.ts';
 
@@ -22,7 +23,7 @@ export interface Question {
 }
 
 /** Which verifiers there are. */
-export type VerifierName = 'sigstore-js' | 'sigstore-python' | 'sigstore-go' | 'cosign';
+export type VerifierName = 'mayfly' | 'sigstore-js' | 'sigstore-python' | 'sigstore-go' | 'cosign';
 
 /** One that is here. */
 export interface StockVerifier {
@@ -47,6 +48,30 @@ async function askJs(question: Question): Promise<string> {
   }
 }
 
+/** `verified`, or `refused: ` with the steps that failed; it demands a timestamp, as the others do. */
+async function askMayfly(question: Question): Promise<string> {
+  const { trustedRoot, bundle, artifact, identity, issuer } = question;
+  const words = ['verify', 'bundle', bundle, '--artifact', artifact, '--trusted-root', trustedRoot];
+  const expected = [
+    '--identity',
+    identity,
+    '--issuer',
+    issuer,
+    '--min-timestamps',
+    '1',
+    '--min-entries',
+    '0',
+  ];
+  const { code, stdout } = await runMayfly([...words, ...expected, '--json'], { byLauncher: 'built' });
+  if (code === 0) return 'verified';
+  const { steps = [], error } = JSON.parse(stdout) as {
+    steps?: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+    error?: { readonly message: string };
+  };
+  const failed = steps.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
+  return `refused: ${[...failed, ...(error === undefined ? [] : [error.message])].join('; ')}`;
+}
+
 /** The last word of a program: what it printed, or why it failed. */
 async function outcomeOf(program: string, words: readonly string[], home?: string): Promise<string> {
   const env = { PATH: process.env['PATH'], HOME: home };
@@ -57,7 +82,7 @@ async function outcomeOf(program: string, words: readonly string[], home?: strin
 
 const PROGRAMS: Readonly<
   Record<
-    Exclude<VerifierName, 'sigstore-js'>,
+    Exclude<VerifierName, 'mayfly' | 'sigstore-js'>,
     { readonly client: StockClientName; ask(program: string, question: Question): Promise<string> }
   >
 > = {
@@ -92,9 +117,12 @@ const PROGRAMS: Readonly<
   },
 };
 
-/** Those that are here, installed when they can be; says on the console which are not. */
+/** Our own, and those that are here, installed when they can be; says on the console which are not. */
 export async function stockVerifiers(): Promise<readonly StockVerifier[]> {
-  const found: StockVerifier[] = [{ name: 'sigstore-js', ask: askJs }];
+  const found: StockVerifier[] = [
+    { name: 'mayfly', ask: askMayfly },
+    { name: 'sigstore-js', ask: askJs },
+  ];
   for (const [name, judge] of Object.entries(PROGRAMS)) {
     const there = await findClient(judge.client);
     if ('lacking' in there) console.warn(`      NOT TESTED: ${there.lacking}`);
