@@ -1,8 +1,9 @@
 /** A whole `mayfly sign`, from the start of the program to the bundle on the disk, and a stock cosign that does the same beside it. */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { createInstance, startMayfly } from './mayfly.ts';
 import { median } from './process.ts';
 import type { Bench } from './throughput.ts';
@@ -21,6 +22,8 @@ export type SigningResults = readonly SigningRow[];
 const program = join(import.meta.dirname, '../../bin/mayfly.js');
 const COSIGN = process.env['COSIGN'] ?? join(homedir(), '.cache/mayfly-judges/cosign-3.1.2/cosign');
 const RUNS = 15;
+
+const run = promisify(execFile);
 
 /** Measures it against one running service; `issuer` is the URL of the benchmark's issuer. Both programs have the same token and take turns. */
 export async function measureSigning(
@@ -53,11 +56,11 @@ export async function measureSigning(
     ]);
     if (commands.size === 1) log(`no cosign at ${COSIGN}: mayfly sign is measured alone`);
     const samples = new Map([...commands.keys()].map((name) => [name, [] as Sample[]]));
-    for (let run = 0; run <= RUNS; run++)
+    for (let round = 0; round <= RUNS; round++)
       for (const [name, line] of commands) {
-        const sample = timed(line, folder);
+        const sample = await timed(line, folder);
         // The first one fills the caches of the system.
-        if (run > 0) samples.get(name)?.push(sample);
+        if (round > 0) samples.get(name)?.push(sample);
       }
     return [...samples].map(([name, all]) => rowOf(name, all));
   } finally {
@@ -89,11 +92,10 @@ interface Sample {
   readonly cpu: number;
 }
 
-/** Runs a command to its end. The shell around it says what CPU it took, and costs a millisecond itself. */
-function timed(line: readonly string[], home: string): Sample {
+/** Runs a command to its end, beside the issuer in this process. The shell around it says what CPU it took, and costs a millisecond itself. */
+async function timed(line: readonly string[], home: string): Promise<Sample> {
   const start = performance.now();
-  const output = execFileSync('sh', ['-c', '"$@" >/dev/null 2>&1 || exit 1; times', 'sh', ...line], {
-    encoding: 'utf8',
+  const { stdout: output } = await run('sh', ['-c', '"$@" >/dev/null || exit 1; times', 'sh', ...line], {
     env: { PATH: process.env['PATH'], HOME: home },
   });
   const wall = performance.now() - start;

@@ -87,8 +87,8 @@ async function signStatement(
   const payload = Buffer.from(statementOf({ ...claim, name: basename(file), digest }));
   const encoded = preAuthenticationEncoding({ payload, payloadType: IN_TOTO_PAYLOAD_TYPE });
   const { signature } = await key.sign([encoded]);
-  const content = { kind: 'envelope', payload, payloadType: IN_TOTO_PAYLOAD_TYPE } as const;
-  return { content, signature, read: { digest, bytes: undefined } };
+  const envelope = { payload, payloadType: IN_TOTO_PAYLOAD_TYPE, signature, keyId: '' };
+  return { content: { type: 'envelope', envelope }, read: { digest, bytes: undefined } };
 }
 
 function textOf(bytes: Uint8Array): string {

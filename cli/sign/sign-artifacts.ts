@@ -1,4 +1,5 @@
 /** A run of `mayfly sign` or `mayfly attest`: everything is read, signed, certified, timestamped and verified before the first bundle is written. */
+import type { BundleContent } from '../../bundle/format/bundle.ts';
 import type { Clock } from '../../core/clock.ts';
 import { trustOf, type BundleTrust } from '../../verify/bundle/bundle-trust.ts';
 import type { SigningTime } from '../../verify/bundle/signing-time.ts';
@@ -11,14 +12,14 @@ import { artifactName } from './artifact.ts';
 import { bundlePlaces, writeBundle, type BundlePlace, type OutputOptions } from './bundle-files.ts';
 import { certify } from './certify.ts';
 import { checkBundle } from './check-bundle.ts';
-import { bundleText, type SignedContent } from './signed-bundle.ts';
+import { bundleText } from './signed-bundle.ts';
 import { makeSigningKey, type ReadArtifact, type SigningKey } from './signing-key.ts';
 import { signingServices, type ServiceOptions, type SigningServices } from './signing-services.ts';
 
 /** What was signed, and with what. */
 export interface SignedBytes {
-  readonly content: SignedContent;
-  readonly signature: Uint8Array;
+  /** With the signature. */
+  readonly content: BundleContent;
   readonly read: ReadArtifact;
 }
 
@@ -81,11 +82,11 @@ interface Judge {
 }
 
 async function verifiedBundle(
-  { artifact, bundle, read, content, signature }: SignedBytes & BundlePlace,
+  { artifact, bundle, read, content }: SignedBytes & BundlePlace,
   { certificatePem, identity, issuer }: CheckedAnswer,
   { services: { timestampAuthorities, artifactLogs }, trust, now }: Judge,
 ): Promise<MadeBundle> {
-  const text = await bundleText({ content, signature, certificatePem, timestampAuthorities, artifactLogs });
+  const text = await bundleText({ content, certificatePem, timestampAuthorities, artifactLogs });
   const times = await checkBundle(text, {
     name: artifactName(artifact),
     artifact: read,

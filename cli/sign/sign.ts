@@ -56,5 +56,6 @@ async function signFiles(
 
 async function signFile(file: string, key: SigningKey): Promise<SignedBytes> {
   const { signature, ...read } = await key.sign(bytesOf(file));
-  return { content: { kind: 'artifact', digest: read.digest }, signature, read };
+  const digest = { algorithm: 'SHA2_256', digest: read.digest } as const;
+  return { content: { type: 'message', digest, signature }, read };
 }
