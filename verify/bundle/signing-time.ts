@@ -30,7 +30,8 @@ export interface Uncounted {
   readonly fault: Fault;
 }
 
-/** How many sources there must be; of each kind those of different logs or authorities count. */
+/** How many sources there must be. What could be of one hand counts once: logs of one key, and authorities of one key, or whose certificates were issued by CAs of
+ * one name or one key. */
 export interface Thresholds {
   /** By default 1 where the trusted root names an artifact log, even one that cannot be used, else 0. */
   readonly entries?: number | undefined;
@@ -43,8 +44,8 @@ interface Sources {
   readonly times: SigningTime[];
   readonly uncounted: Uncounted[];
   readonly entries: KnownEntry[];
-  /** Certificates of timestamp authorities, hexadecimal. */
-  readonly authorities: Set<string>;
+  /** Of each authority that counts: what others of the same hand share with it. */
+  readonly authorities: (readonly string[])[];
 }
 
 /** Verifies all entries and timestamps; those of logs and authorities that nobody trusts do not count, and are named. `logged` is what the entries must be
@@ -55,7 +56,7 @@ export async function observe(
   logged: LoggedSignature | undefined,
   trust: BundleTrust,
 ): Promise<Sources> {
-  const sources: Sources = { times: [], uncounted: [], entries: [], authorities: new Set() };
+  const sources: Sources = { times: [], uncounted: [], entries: [], authorities: [] };
   if (bundle.entries.length > 0) await observeEntries(record, bundle, logged, { trust, sources });
   if (bundle.timestamps.length > 0) await observeTimestamps(record, bundle, { trust, sources });
   return sources;
@@ -158,11 +159,15 @@ function count(
   { times, uncounted, authorities }: Sources,
 ): void {
   const failed = steps.find(({ ok }) => !ok);
-  const [certificate] = chain ?? [];
+  const [certificate, issuer] = (chain ?? []).map((der) => parseCertificate(der));
   if (failed === undefined && time !== undefined && certificate !== undefined) {
-    authorities.add(toHex(certificate));
-    const name = describeName(parseCertificate(certificate).subject);
-    times.push({ source: 'timestamp', name, time });
+    const ca = issuer ?? certificate;
+    authorities.push([
+      `key ${toHex(certificate.spki)}`,
+      `CA ${toHex(ca.subject)}`,
+      `CA key ${toHex(ca.spki)}`,
+    ]);
+    times.push({ source: 'timestamp', name: describeName(certificate.subject), time });
     return;
   }
   const { name = 'token', detail = '', fault = 'certificate' } = failed ?? {};
@@ -192,11 +197,11 @@ export function requireTimes(
   const { times, entries, authorities } = sources;
   const { logs } = trust;
   const { entries: least = logs.isNamed ? 1 : 0, timestamps: leastTimestamps = 0 } = thresholds;
-  const found = new Set(entries.map(({ log }) => toHex(log.logId))).size;
+  const found = countHands(entries.map(({ log }) => [toHex(log.publicKey)]));
   const { unusable } = logs;
   requireCount(sources, 'entry', { found, least, isAsked: thresholds.entries !== undefined, unusable });
   requireCount(sources, 'timestamp', {
-    found: authorities.size,
+    found: countHands(authorities),
     least: leastTimestamps,
     isAsked: true,
     unusable: trust.timestamps.unusable,
@@ -206,6 +211,17 @@ export function requireTimes(
   if (judged.length === 0) throw lacking(sources, NO_TIME, { isAsked: false });
   for (const known of entries) requireLogAt(known, judged);
   return judged;
+}
+
+/** How many sources are left when those that share a mark, or share one with another of the same hand, are taken for one. */
+function countHands(sources: readonly (readonly string[])[]): number {
+  let hands: ReadonlySet<string>[] = [];
+  for (const marks of sources) {
+    const same = hands.filter((hand) => marks.some((mark) => hand.has(mark)));
+    const joined = new Set([...marks, ...same.flatMap((hand) => [...hand])]);
+    hands = [...hands.filter((hand) => !same.includes(hand)), joined];
+  }
+  return hands.length;
 }
 
 const NO_TIME =

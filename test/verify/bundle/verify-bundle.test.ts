@@ -20,7 +20,8 @@ import {
   withExtensions,
 } from '../../support/verify-world.ts';
 import { sha256 } from '../../support/parsers.ts';
-import { attribute, certificateId, timestampNodes, trusted } from '../support/timestamp-world.ts';
+import { caNode, type CaNode, type CaOptions } from '../../ca/support/ca-certificates.ts';
+import { attribute, certificateId, GOOD_LEAF, timestampNodes, trusted } from '../support/timestamp-world.ts';
 import { SIGNING_CERTIFICATE_V2 } from '../../../tsa/format/object-identifiers.ts';
 import { BODIES, entryOf, rekor1, rekor2, trustedLog, type EntryBend } from './support/artifact-log.ts';
 import {
@@ -374,6 +375,21 @@ describe('verify/bundle', () => {
       );
       expect(await judged(bundle, { thresholds: { entries: 2 } })).to.equal('ok');
     });
+
+    it('counts logs of one key once, whatever they are called', async () => {
+      const log = rekor2('log.example');
+      const id = sha256(
+        Buffer.concat([utf8('other.example\n'), Uint8Array.of(1), log.spki.subarray(-32)]),
+      );
+      const renamed = { ...log, host: 'other.example', logId: Buffer.from(id) };
+      const body = BODIES.hashedrekord2(noted(), signature, ARTIFACT);
+      const entries = [log, renamed].map((one) => entryOf(one, body, SIGNED_AT));
+      const root = withLogs(trustedLog(log), trustedLog(renamed));
+      expect(await judged(messageBundle({ entries }), { trustedRoot: root })).to.equal('ok');
+      expect(
+        await judged(messageBundle({ entries }), { trustedRoot: root, thresholds: { entries: 2 } }),
+      ).to.match(/^policy \| time: 1 trusted artifact logs/);
+    });
   });
 
   describe('the time', () => {
@@ -526,6 +542,41 @@ describe('verify/bundle', () => {
       expect(await judged(messageBundle({ timestamps: [] }), { thresholds: { timestamps: 1 } })).to.match(
         /^policy \| time: 0 /,
       );
+    });
+
+    it('counts authorities of one key, or below CAs of one name or key, once', async () => {
+      const below = (root: CaNode, name: string, more: Partial<CaOptions> = {}): Promise<CaNode> =>
+        caNode({ ...GOOD_LEAF, name, parent: root, ...more });
+      const root = await caNode({ name: 'one root' });
+      const namesake = await caNode({ name: 'one root' });
+      const renamed = await caNode({ name: 'a new name', keyOf: root });
+      const elsewhere = await caNode({ name: 'another root' });
+      const first = await below(root, 'time');
+      const renewed = await below(root, 'time', { serial: '12' });
+      const rows: readonly [string, readonly [leaf: CaNode, root: CaNode], number][] = [
+        ['a renewal', [renewed, root], 1],
+        ['one key', [await below(elsewhere, 'third', { keyOf: first }), elsewhere], 1],
+        ['two CAs of one name', [await below(namesake, 'fourth'), namesake], 1],
+        ['two CAs of one key', [await below(renamed, 'fifth'), renamed], 1],
+        ['two', [await below(elsewhere, 'time', { serial: '13' }), elsewhere], 2],
+      ];
+      const ask = (
+        timestampAuthorities: TrustedRoot['timestampAuthorities'],
+        leaf: CaNode,
+      ): Promise<string> => {
+        const timestamps = [first, leaf].map((one) =>
+          timestampOf(signature, SIGNED_AT, { leaf: one, root }),
+        );
+        const request = { trustedRoot: { ...trustedRoot, timestampAuthorities } };
+        return judged(messageBundle({ timestamps }), { ...request, thresholds: { timestamps: 2 } });
+      };
+      const tooFew =
+        'policy | time: 1 trusted timestamp authorities have timestamps in the bundle, wanted are 2';
+      for (const [what, chain, count] of rows)
+        expect(await ask([trusted([first, root]), trusted(chain)], chain[0]), what).to.equal(
+          count === 2 ? 'ok' : tooFew,
+        );
+      expect(await ask([trusted([root])], renewed)).to.equal(tooFew);
     });
   });
 
