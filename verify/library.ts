@@ -8,6 +8,7 @@ export {
   type ArtifactHash,
   type BundleCrypto,
 } from './bundle/artifact.ts';
+export type { BundleRequest, SignerPolicy } from './bundle/bundle-request.ts';
 export { BUNDLE_STEPS, type BundleStep } from './bundle/bundle-step.ts';
 export { trustOf, type BundleTrust } from './bundle/bundle-trust.ts';
 export type { SigningTime, Thresholds } from './bundle/signing-time.ts';
@@ -15,9 +16,7 @@ export type { PredicatePolicy } from './bundle/statement-check.ts';
 export {
   verifyBundle,
   type BundleFault,
-  type BundleRequest,
   type BundleVerification,
-  type SignerPolicy,
 } from './bundle/verify-bundle.ts';
 export type { DenyList, DenyRule } from './deny-list.ts';
 export type { ExtensionPolicy } from './fulcio-extension.ts';

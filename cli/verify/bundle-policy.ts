@@ -3,7 +3,7 @@ import { fulcioExtensionOf } from '../../core/fulcio-extensions.ts';
 import { FormatError } from '../../core/errors.ts';
 import { decodePem } from '../../core/pem.ts';
 import type { PredicatePolicy } from '../../verify/bundle/statement-check.ts';
-import type { SignerPolicy } from '../../verify/bundle/verify-bundle.ts';
+import type { SignerPolicy } from '../../verify/bundle/bundle-request.ts';
 import type { ExtensionPolicy } from '../../verify/fulcio-extension.ts';
 import { refused } from '../../verify/verify-error.ts';
 import { CommandError } from '../program/command.ts';

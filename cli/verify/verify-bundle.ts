@@ -1,7 +1,8 @@
 /** `mayfly verify bundle`: a Sigstore bundle, offline. */
 import { BundleTrust } from '../../verify/bundle/bundle-trust.ts';
 import type { BundleStep } from '../../verify/bundle/bundle-step.ts';
-import { verifyBundle, type BundleRequest } from '../../verify/bundle/verify-bundle.ts';
+import type { BundleRequest } from '../../verify/bundle/bundle-request.ts';
+import { verifyBundle } from '../../verify/bundle/verify-bundle.ts';
 import { VerifyError, type VerifyCode } from '../../verify/verify-error.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { BUNDLE_LIMIT, readFileOrStdin } from '../program/input-file.ts';

@@ -12,9 +12,8 @@ import { parseBundle, type Bundle } from '../../bundle/format/bundle.ts';
 import { preAuthenticationEncoding } from '../../bundle/format/envelope.ts';
 import type { Statement } from '../../bundle/format/statement.ts';
 import type { LoggedSignature } from '../../rekor/format/entry-body.ts';
-import { requireCurrent, type DenyList } from '../deny-list.ts';
+import { requireCurrent } from '../deny-list.ts';
 import { demandExtension, readFulcioExtensions, type ExtensionPolicy } from '../fulcio-extension.ts';
-import type { IdentityPolicy } from '../identity-policy.ts';
 import { readIdentity, readIssuer } from '../identity.ts';
 import {
   checkChain,
@@ -28,9 +27,8 @@ import {
 } from '../issued-certificate.ts';
 import { StepRecorder, type SkippedStep, type Step } from '../step.ts';
 import { refused, VerifyError, type Fault } from '../verify-error.ts';
-import type { Artifact } from './artifact.ts';
+import { requireMeetable, type BundleRequest } from './bundle-request.ts';
 import { BUNDLE_STEPS, type BundleStep } from './bundle-step.ts';
-import type { BundleTrust } from './bundle-trust.ts';
 import {
   checkMessageDigest,
   checkSignature,
@@ -38,50 +36,13 @@ import {
   readSigningKey,
   type SigningKey,
 } from './signing-key.ts';
-import { observe, requireTimes, type SigningTime, type Thresholds } from './signing-time.ts';
+import { observe, requireTimes, type SigningTime } from './signing-time.ts';
 import {
   checkPredicate,
   checkPredicateType,
   checkSubject,
   readStatement,
-  type PredicatePolicy,
 } from './statement-check.ts';
-
-/** Who must have signed. */
-export type SignerPolicy =
-  | {
-      readonly type: 'certificate';
-      readonly identity: IdentityPolicy;
-      readonly extensions?: readonly ExtensionPolicy[] | undefined;
-    }
-  | {
-      readonly type: 'key';
-      /** DER SubjectPublicKeyInfo. */
-      readonly spki: Uint8Array;
-    };
-
-/** What to verify, and against what. */
-export interface BundleRequest {
-  /** The text of the bundle; as bytes it must be UTF-8. */
-  readonly bundle: string | Uint8Array;
-  readonly artifact: Artifact;
-  readonly trust: BundleTrust;
-  readonly signer: SignerPolicy;
-  readonly thresholds?: Thresholds | undefined;
-  /** Milliseconds since the epoch: the present time, at which the signer is judged where nothing trusted says when it signed. Without it such a bundle is
-   * refused. */
-  readonly now?: number | undefined;
-  /** Of an attestation: exactly this type of predicate. */
-  readonly predicateType?: string | undefined;
-  /** Of an attestation. */
-  readonly predicate?: PredicatePolicy | undefined;
-  /** What is not believed, and the time (milliseconds since the epoch) at which the list must still be good. */
-  readonly deny?: { readonly list: DenyList; readonly now: number } | undefined;
-  /** Text of a C2SP tlog-proof, UTF-8, that the certificate is in its log. */
-  readonly proof?: Uint8Array | undefined;
-  /** Whether a certificate without such a proof is refused. */
-  readonly requireInclusion?: boolean | undefined;
-}
 
 /** With whom a refusal lies: the `artifact` with its bundle, the `policy` (genuine, but not what was asked for), or the `trust` (newer trust material may know the CA, log or
  * authority). */
@@ -113,9 +74,11 @@ export interface BundleVerification {
 
 /**
  * Verifies a bundle. Answers with failed steps whatever the bundle and the proof hold; rejects with {@link VerifyError} `BAD_TRUST` when the trusted CAs cannot be read, and
- * `BAD_DENY_LIST` when the deny list has expired.
+ * `BAD_DENY_LIST` when the deny list has expired. Rejects with TypeError or RangeError for a request that cannot be met: deny list or proof beside a key, a
+ * threshold or time that is no such number.
  */
 export async function verifyBundle(request: BundleRequest): Promise<BundleVerification> {
+  requireMeetable(request);
   if (request.deny !== undefined) requireCurrent(request.deny.list, request.deny.now);
   if (request.signer.type === 'certificate') await request.trust.certificates();
   return new BundleJudge(request).judge();

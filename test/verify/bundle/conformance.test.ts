@@ -5,7 +5,8 @@ import { decodePem } from '../../../core/pem.ts';
 import { parseTrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { artifactOfBytes, artifactOfDigests, type Artifact } from '../../../verify/bundle/artifact.ts';
 import { trustOf } from '../../../verify/bundle/bundle-trust.ts';
-import { verifyBundle, type SignerPolicy } from '../../../verify/bundle/verify-bundle.ts';
+import type { SignerPolicy } from '../../../verify/bundle/bundle-request.ts';
+import { verifyBundle } from '../../../verify/bundle/verify-bundle.ts';
 import { exactly } from '../../../verify/identity-policy.ts';
 import {
   assetPath,

@@ -79,6 +79,12 @@ const keyBundle = (change: Partial<Bundle> = {}): Bundle => {
 };
 const withKey = { signer: { type: 'key', spki: KEYS.other.spki } } as const;
 
+const failure = (run: () => Promise<unknown>): Promise<unknown> =>
+  run().then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
 describe('verify/bundle', () => {
   describe('what is good', () => {
     it('accepts an artifact and an attestation, with entries of every kind, by file and by digest', async () => {
@@ -910,6 +916,23 @@ describe('verify/bundle', () => {
       'predicate-type bundle',
     ]);
     expect(skipped.map(({ name }) => name)).not.to.include('deny');
+  });
+
+  it('passes over nothing that is asked for: what cannot be met is an error', async () => {
+    const list = { expires: END, rules: [] };
+    const ofKey = [{ proof: WORLD.proof }, { requireInclusion: true }, { deny: { list, now: T0 } }];
+    for (const asked of ofKey)
+      expect(await failure(() => judged(keyBundle(), { ...withKey, ...asked }))).to.be.instanceOf(TypeError);
+    expect(await judged(keyBundle(), { ...withKey, requireInclusion: false })).to.equal('ok');
+    for (const wrong of [-1, 1.5, NaN, Infinity]) {
+      for (const thresholds of [{ entries: wrong }, { timestamps: wrong }])
+        expect(await failure(() => judged(bundle, { thresholds }))).to.be.instanceOf(RangeError);
+    }
+    for (const now of [NaN, Infinity]) {
+      expect(await failure(() => judged(bundle, { now }))).to.be.instanceOf(RangeError);
+      expect(await failure(() => judged(keyBundle(), { ...withKey, now }))).to.be.instanceOf(RangeError);
+      expect(await failure(() => judged(bundle, { deny: { list, now } }))).to.be.instanceOf(RangeError);
+    }
   });
 
   it('refuses to judge by CAs that cannot be read', async () => {

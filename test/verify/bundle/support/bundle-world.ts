@@ -7,11 +7,8 @@ import { IN_TOTO_PAYLOAD_TYPE } from '../../../../bundle/format/envelope.ts';
 import type { TrustedRoot } from '../../../../trust/format/trusted-root.ts';
 import { artifactOfBytes } from '../../../../verify/bundle/artifact.ts';
 import { trustOf } from '../../../../verify/bundle/bundle-trust.ts';
-import {
-  verifyBundle,
-  type BundleRequest,
-  type BundleVerification,
-} from '../../../../verify/bundle/verify-bundle.ts';
+import type { BundleRequest } from '../../../../verify/bundle/bundle-request.ts';
+import { verifyBundle, type BundleVerification } from '../../../../verify/bundle/verify-bundle.ts';
 import { exactly } from '../../../../verify/identity-policy.ts';
 import { sha256 } from '../../../support/parsers.ts';
 import {
