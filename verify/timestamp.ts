@@ -6,6 +6,7 @@ import { equalBytes, toHex } from '../core/bytes.ts';
 import type { Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { describeName } from '../core/distinguished-name.ts';
+import { FormatError } from '../core/errors.ts';
 import type { TrustedAuthority } from '../trust/format/trusted-root.ts';
 import type { ImprintHash } from '../tsa/format/object-identifiers.ts';
 import { parseTimestamp, type TimestampToken } from '../tsa/format/timestamp-token.ts';
@@ -63,6 +64,8 @@ export interface TimestampVerification {
   readonly chain: readonly Uint8Array[] | undefined;
   /** Whether it is, by its own word, by an authority that is trusted at some time: what is then wrong with it is not that nobody knows its author. */
   readonly isKnown: boolean;
+  /** Whether it is of a kind that is not known here, so that nothing of it was verified. */
+  readonly isUnsupported: boolean;
 }
 
 /** Verifies a timestamp. Answers with failed steps whatever the timestamp holds. */
@@ -71,7 +74,8 @@ export async function verifyTimestamp(request: TimestampVerifyRequest): Promise<
   const read = await record.run('token', () => readToken(request.timestamp));
   if (read === undefined) {
     record.skip('token', 'imprint', 'authority', 'chain', 'signature', ...askedSteps(request));
-    return conclude(record, undefined, { chain: undefined, isKnown: false });
+    const isUnsupported = isOfUnknownKind(request.timestamp);
+    return { ...conclude(record, undefined, { chain: undefined, isKnown: false }), isUnsupported };
   }
   await record.run('imprint', async () => [await checkImprint(read.token, request), undefined]);
   const signer = await checkSigner(record, read, request);
@@ -88,7 +92,17 @@ function conclude(
   const ok = steps.every((step) => step.ok);
   const fault = FAULTS.find((one) => steps.some((step) => step.fault === one));
   const time = ok ? token?.info.time : undefined;
-  return { ok, fault, steps, skipped, time, chain: ok ? chain?.map(({ der }) => der) : undefined, isKnown };
+  const ders = ok ? chain?.map(({ der }) => der) : undefined;
+  return { ok, fault, steps, skipped, time, chain: ders, isKnown, isUnsupported: false };
+}
+
+function isOfUnknownKind(timestamp: Uint8Array): boolean {
+  try {
+    readToken(timestamp);
+    return false;
+  } catch (error) {
+    return error instanceof FormatError && error.code === 'UNSUPPORTED';
+  }
 }
 
 /** The first one decides: newer trust material does not help a wrong timestamp. */

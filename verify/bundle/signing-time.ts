@@ -153,9 +153,10 @@ async function observeTimestamps(
   });
 }
 
-/** Takes a timestamp's time, or throws a refusal: what is wrong with one of an authority that is trusted is wrong with the bundle. */
+/** Takes a timestamp's time, or throws a refusal: what is wrong with one of an authority that is trusted is wrong with the bundle, and what is malformed is so by whomever
+ * it is. */
 function count(
-  { steps, time, chain, isKnown }: TimestampVerification,
+  { steps, time, chain, isKnown, isUnsupported }: TimestampVerification,
   { times, uncounted, authorities }: Sources,
 ): void {
   const failed = steps.find(({ ok }) => !ok);
@@ -171,7 +172,7 @@ function count(
     return;
   }
   const { name = 'token', detail = '', fault = 'certificate' } = failed ?? {};
-  if (isKnown || name === 'token' || name === 'imprint') throw refused(detail, fault);
+  if (isKnown || (name === 'token' && !isUnsupported)) throw refused(detail, fault);
   uncounted.push({ source: 'timestamp', reason: detail, fault });
 }
 

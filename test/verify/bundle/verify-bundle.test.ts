@@ -462,13 +462,44 @@ describe('verify/bundle', () => {
       expect(await judged(messageBundle({ timestamps: [good, forged] }))).to.equal(
         'artifact | timestamp: the signature of the timestamp authority does not hold',
       );
-      // Over other bytes it is wrong by whomever it is.
-      for (const by of [WORLD.authority, outsider])
-        expect(
-          await judged(messageBundle({ timestamps: [good, timestampOf(utf8('x'), SIGNED_AT, by)] })),
-        ).to.equal('artifact | timestamp: the timestamp is over other bytes');
+      // Nobody trusts what others say of other bytes, either.
+      const overOther = (by: typeof outsider): Bundle =>
+        messageBundle({ timestamps: [good, timestampOf(utf8('x'), SIGNED_AT, by)] });
+      expect(await judged(overOther(WORLD.authority))).to.equal(
+        'artifact | timestamp: the timestamp is over other bytes',
+      );
+      expect(await judged(overOther(outsider))).to.equal('ok');
       expect(await judged(messageBundle({ timestamps: [good, utf8('x')] }))).to.match(
         /^artifact \| timestamp: /,
+      );
+    });
+
+    it('does not count a timestamp of a kind that is not known here, and names it; a malformed one refuses', async () => {
+      const outsider = await timestampNodes({ name: 'unknown' }, { name: 'root of others' });
+      const refusing = der.sequence(der.sequence(der.unsignedInteger(Uint8Array.of(2))));
+      const rows: readonly [Parameters<typeof timestampOf>[3], RegExp | undefined][] = [
+        [{ signatureAlgorithm: '1.2.840.113549.1.1.10' }, /unknown or weak/],
+        [{ lists: [der.tlv(0xa1, der.sequence())] }, /carries revocation lists/],
+        [{ signers: (usual) => [usual, usual] }, undefined],
+        [{ messageDigest: Uint8Array.of(1), signerVersion: 3 }, undefined],
+      ];
+      const ask = (timestamp: Uint8Array): Promise<Awaited<ReturnType<typeof verified>>> =>
+        verified(messageBundle({ timestamps: [timestamp, timestampOf(signature)] }));
+      const detailOf = ({ steps }: Awaited<ReturnType<typeof verified>>): string | undefined =>
+        steps.find(({ name }) => name === 'timestamp')?.detail;
+      for (const by of [outsider, WORLD.authority])
+        for (const [parts, sentence] of rows) {
+          const found = await ask(timestampOf(signature, SIGNED_AT, by, parts));
+          expect(found.ok).to.equal(sentence !== undefined);
+          if (sentence !== undefined) expect(detailOf(found)).to.match(sentence).and.match(/; not counted: /);
+          expect(found.times.filter(({ source }) => source === 'timestamp')).to.have.lengthOf(found.ok ? 1 : 0);
+        }
+      const refusal = await ask(refusing);
+      expect(detailOf(refusal)).to.match(/not counted: the answer grants no timestamp \(status 2\)/);
+      // It never stands in for one that is wanted.
+      const alone = messageBundle({ timestamps: [refusing] });
+      expect(await judged(alone, { thresholds: { timestamps: 1 } })).to.match(
+        /^artifact \| time: 0 trusted timestamp authorities .*; the answer grants no timestamp/,
       );
     });
 
