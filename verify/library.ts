@@ -13,11 +13,7 @@ export { BUNDLE_STEPS, type BundleStep } from './bundle/bundle-step.ts';
 export { trustOf, type BundleTrust } from './bundle/bundle-trust.ts';
 export type { SigningTime, Thresholds } from './bundle/signing-time.ts';
 export type { PredicatePolicy } from './bundle/statement-check.ts';
-export {
-  verifyBundle,
-  type BundleFault,
-  type BundleVerification,
-} from './bundle/verify-bundle.ts';
+export { verifyBundle, type BundleFault, type BundleVerification } from './bundle/verify-bundle.ts';
 export type { DenyList, DenyRule } from './deny-list.ts';
 export type { ExtensionPolicy } from './fulcio-extension.ts';
 export { fulcioExtensionOf, type FulcioExtension } from '../core/fulcio-extensions.ts';

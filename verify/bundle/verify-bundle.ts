@@ -37,12 +37,7 @@ import {
   type SigningKey,
 } from './signing-key.ts';
 import { observe, requireTimes, type SigningTime } from './signing-time.ts';
-import {
-  checkPredicate,
-  checkPredicateType,
-  checkSubject,
-  readStatement,
-} from './statement-check.ts';
+import { checkPredicate, checkPredicateType, checkSubject, readStatement } from './statement-check.ts';
 
 /** With whom a refusal lies: the `artifact` with its bundle, the `policy` (genuine, but not what was asked for), or the `trust` (newer trust material may know the CA, log or
  * authority). */

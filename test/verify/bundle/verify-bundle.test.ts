@@ -384,9 +384,7 @@ describe('verify/bundle', () => {
 
     it('counts logs of one key once, whatever they are called', async () => {
       const log = rekor2('log.example');
-      const id = sha256(
-        Buffer.concat([utf8('other.example\n'), Uint8Array.of(1), log.spki.subarray(-32)]),
-      );
+      const id = sha256(Buffer.concat([utf8('other.example\n'), Uint8Array.of(1), log.spki.subarray(-32)]));
       const renamed = { ...log, host: 'other.example', logId: Buffer.from(id) };
       const body = BODIES.hashedrekord2(noted(), signature, ARTIFACT);
       const entries = [log, renamed].map((one) => entryOf(one, body, SIGNED_AT));
@@ -491,8 +489,13 @@ describe('verify/bundle', () => {
         for (const [parts, sentence] of rows) {
           const found = await ask(timestampOf(signature, SIGNED_AT, by, parts));
           expect(found.ok).to.equal(sentence !== undefined);
-          if (sentence !== undefined) expect(detailOf(found)).to.match(sentence).and.match(/; not counted: /);
-          expect(found.times.filter(({ source }) => source === 'timestamp')).to.have.lengthOf(found.ok ? 1 : 0);
+          if (sentence !== undefined)
+            expect(detailOf(found))
+              .to.match(sentence)
+              .and.match(/; not counted: /);
+          expect(found.times.filter(({ source }) => source === 'timestamp')).to.have.lengthOf(
+            found.ok ? 1 : 0,
+          );
         }
       const refusal = await ask(refusing);
       expect(detailOf(refusal)).to.match(/not counted: the answer grants no timestamp \(status 2\)/);
@@ -601,9 +604,7 @@ describe('verify/bundle', () => {
         timestampAuthorities: TrustedRoot['timestampAuthorities'],
         leaf: CaNode,
       ): Promise<string> => {
-        const timestamps = [first, leaf].map((one) =>
-          timestampOf(signature, SIGNED_AT, { leaf: one, root }),
-        );
+        const timestamps = [first, leaf].map((one) => timestampOf(signature, SIGNED_AT, { leaf: one, root }));
         const request = { trustedRoot: { ...trustedRoot, timestampAuthorities } };
         return judged(messageBundle({ timestamps }), { ...request, thresholds: { timestamps: 2 } });
       };
