@@ -111,7 +111,7 @@ describe('judge: sigstore-java', function () {
     );
     skipUnless(this, isThere, 'there is no java');
     const jar = await needClient(this, 'sigstore-java-2.0.0');
-    const server = await needClient(this, 'rekor-2.3.0');
+    const server = await needClient(this, 'rekor-tiles-2.3.0');
     const url = await serve();
     await mayfly('trust', 'export', '--data', at('data'), '--public-url', url, '--out', at('trust'));
     await addRekor(await startRekor(server));

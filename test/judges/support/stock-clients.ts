@@ -98,15 +98,6 @@ const CLIENTS = {
       return run('mvn', words);
     },
   },
-  'rekor-2.3.0': {
-    program: 'posix',
-    installer: 'go',
-    install: (folder) => {
-      const source = 'github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix@v2.3.0';
-      return run('go', ['install', source], { env: { ...process.env, GOBIN: folder } });
-    },
-    isHeavy: true,
-  },
   'cosign-3.1.2': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.1.2', 'cosign', true),
   'cosign-3.0.6': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.0.6', 'cosign', true),
   'cosign-2.6.3': goProgram('github.com/sigstore/cosign/v2/cmd/cosign@v2.6.3', 'cosign', true),
