@@ -19,6 +19,8 @@ import { firstMessage, messageFrame } from './message-frame.ts';
 import { file_fulcio_legacy } from './protobuf/fulcio_legacy_pb.ts';
 import { file_fulcio } from './protobuf/fulcio_pb.ts';
 import { file_google_api_httpbody } from './protobuf/google/api/httpbody_pb.ts';
+import { file_google_rpc_error_details } from './protobuf/google/rpc/error_details_pb.ts';
+import { file_google_rpc_status } from './protobuf/google/rpc/status_pb.ts';
 import { file_grpc_health_v1_health } from './protobuf/grpc/health/v1/health_pb.ts';
 import {
   file_grpc_reflection_v1_reflection,
@@ -42,6 +44,9 @@ const FILES: readonly DescFile[] = [
   file_google_protobuf_any,
   file_google_protobuf_empty,
   file_google_api_httpbody,
+  // What refusals are made of, so that tools can show them.
+  file_google_rpc_status,
+  file_google_rpc_error_details,
   file_fulcio,
   file_fulcio_legacy,
   file_grpc_health_v1_health,

@@ -118,6 +118,7 @@ const CLIENTS = {
     'posix',
     true,
   ),
+  'grpcurl-1.9.3': goProgram('github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3', 'grpcurl', true),
   'crane-0.20.6': goProgram('github.com/google/go-containerregistry/cmd/crane@v0.20.6', 'crane'),
 } as const satisfies Readonly<Record<string, StockClient>>;
 
