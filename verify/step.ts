@@ -32,6 +32,13 @@ export class StepRecorder<Name extends string = StepName> {
   readonly steps: Step<Name>[] = [];
   readonly skipped: SkippedStep<Name>[] = [];
 
+  #running: Name | undefined;
+
+  /** The check that was begun last. */
+  get running(): Name | undefined {
+    return this.#running;
+  }
+
   /** The first check that failed. */
   get failed(): Name | undefined {
     return this.steps.find(({ ok }) => !ok)?.name;
@@ -47,6 +54,7 @@ export class StepRecorder<Name extends string = StepName> {
     name: Name,
     check: () => readonly [detail: string, value: T] | Promise<readonly [detail: string, value: T]>,
   ): Promise<T | undefined> {
+    this.#running = name;
     try {
       const [detail, value] = await check();
       this.steps.push({ name, ok: true, detail });

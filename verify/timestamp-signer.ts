@@ -41,11 +41,28 @@ export function candidatesFor(
 ): readonly SignerCandidate[] {
   return authorities.flatMap((authority) => {
     const [first] = authority.chain;
-    const known = authority.isOpen ? embedded : [first];
+    const known = authority.isOpen ? withoutCopies(embedded) : [first];
     return known
       .filter((certificate) => isNamed(certificate, signer.id))
       .map((certificate) => ({ certificate, authority }));
   });
+}
+
+const withoutCopies = (certificates: readonly Certificate[]): readonly Certificate[] =>
+  certificates.filter((one, at) => certificates.findIndex(({ der }) => equalBytes(der, one.der)) === at);
+
+/** Those whose certificate the token names by its hash. Only such a one can have signed it; where there is none, the first stands for all and says why they are refused. So the
+ * certificates of a token cannot make the work for it grow. */
+export async function meantCandidates(
+  candidates: readonly SignerCandidate[],
+  { signer }: TimestampToken,
+  crypto: TimestampCrypto,
+): Promise<readonly SignerCandidate[]> {
+  const meant: SignerCandidate[] = [];
+  for (const candidate of candidates)
+    if (await isMeantByAny(candidate.certificate, signer.attributes.certificateIds, crypto))
+      meant.push(candidate);
+  return meant.length > 0 ? meant : candidates.slice(0, 1);
 }
 
 /** Whether the trusted root names the certificate, or a CA of the name that issued it. Of an authority with CAs alone any certificate in a token is a candidate. */
@@ -174,8 +191,8 @@ export async function checkTokenSignature(
     throw refused('the signature of the timestamp authority does not hold');
   if (info.authority !== undefined && !isCalled(certificate, info.authority))
     throw refused('the timestamp says that it is by an authority of another name than its certificate has');
-  for (const id of attributes.certificateIds) if (await isMeant(certificate, id, crypto)) return;
-  throw refused('the token says that it was signed with another certificate');
+  if (!(await isMeantByAny(certificate, attributes.certificateIds, crypto)))
+    throw refused('the token says that it was signed with another certificate');
 }
 
 /** Whether a GeneralName is one of the names of the subject (RFC 3161 §2.4.2). */
@@ -183,7 +200,16 @@ const isCalled = (certificate: Certificate, name: Uint8Array): boolean =>
   equalBytes(name, explicit(4, certificate.subject)) ||
   subjectAltNames(certificate).some((one) => equalBytes(one, name));
 
-/** Whether an identifier in the token is that of the certificate. Where it stands in the list does not matter. */
+/** Whether one of the identifiers in the token is that of the certificate. Where it stands in the list does not matter. */
+async function isMeantByAny(
+  certificate: Certificate,
+  ids: readonly CertificateId[],
+  crypto: TimestampCrypto,
+): Promise<boolean> {
+  for (const id of ids) if (await isMeant(certificate, id, crypto)) return true;
+  return false;
+}
+
 async function isMeant(
   certificate: Certificate,
   { hash, digest, issuerSerial }: CertificateId,

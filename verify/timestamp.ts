@@ -18,6 +18,7 @@ import {
   checkAuthorityOf,
   checkTimestampChain,
   checkTokenSignature,
+  meantCandidates,
   readEmbedded,
   unknownSigner,
   type ChainRequest,
@@ -140,7 +141,7 @@ interface FoundSigner {
   readonly isKnown: boolean;
 }
 
-/** Tries all that the token may mean. Where none will do, the one that led furthest says why. */
+/** Tries all that the token means. Where none will do, the one that led furthest says why. */
 async function checkSigner(
   record: StepRecorder<TimestampStep>,
   read: ReadToken,
@@ -150,7 +151,7 @@ async function checkSigner(
   const trust = authorities instanceof TimestampTrust ? authorities : new TimestampTrust(authorities);
   const tries: Try[] = [];
   const candidates = candidatesFor(read.token, read.embedded, trust);
-  for (const candidate of candidates) {
+  for (const candidate of await meantCandidates(candidates, read.token, crypto)) {
     tries.push(await tryCandidate(candidate, read.token, { embedded: read.embedded, trust, crypto }));
     if (tries.at(-1)?.chain !== undefined) break;
   }
@@ -183,7 +184,14 @@ async function tryCandidate(
 ): Promise<Try> {
   const { embedded, trust, crypto } = request;
   const record = new StepRecorder<TimestampStep>();
-  await record.run('authority', () => [checkAuthorityOf(candidate, token, embedded, trust), undefined]);
+  const isTrusted = await record.run('authority', () => [
+    checkAuthorityOf(candidate, token, embedded, trust),
+    true,
+  ]);
+  if (isTrusted === undefined) {
+    record.skip('authority', 'chain', 'signature');
+    return { record, chain: undefined };
+  }
   const path = await record.run('chain', async () => {
     const found = await checkTimestampChain(candidate, token, request);
     const names = found.map(({ subject }) => `"${describeName(subject)}"`).join(' under ');

@@ -31,6 +31,9 @@ export class BundleTrust {
   }
 }
 
+/** What of it those say who saw a signature, with the cryptography to verify them. */
+export type SourceTrust = Pick<BundleTrust, 'logs' | 'timestamps' | 'crypto'>;
+
 /** Trust in what a trusted root names, and in nothing else. */
 export const trustOf = (trustedRoot: TrustedRoot, crypto: BundleCrypto): BundleTrust =>
   new BundleTrust({ roots: [], intermediates: [], logs: [], trustedRoot }, crypto);

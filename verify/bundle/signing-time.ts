@@ -11,7 +11,7 @@ import { verifyTimestamp, type TimestampVerification } from '../timestamp.ts';
 import type { VerifyError } from '../verify-error.ts';
 import { refused, type Fault } from '../verify-error.ts';
 import type { BundleStep } from './bundle-step.ts';
-import type { BundleTrust } from './bundle-trust.ts';
+import type { SourceTrust } from './bundle-trust.ts';
 import { checkPromise, checkProofOf, describeEntry, requireLogAt, type KnownEntry } from './log-entry.ts';
 
 /** A time that a trusted source signed. */
@@ -54,7 +54,7 @@ export async function observe(
   record: StepRecorder<BundleStep>,
   bundle: Bundle,
   logged: LoggedSignature | undefined,
-  trust: BundleTrust,
+  trust: SourceTrust,
 ): Promise<Sources> {
   const sources: Sources = { times: [], uncounted: [], entries: [], authorities: [] };
   if (bundle.entries.length > 0) await observeEntries(record, bundle, logged, { trust, sources });
@@ -63,7 +63,7 @@ export async function observe(
 }
 
 interface Observation {
-  readonly trust: BundleTrust;
+  readonly trust: SourceTrust;
   readonly sources: Sources;
 }
 
@@ -112,7 +112,7 @@ async function observeEntries(
 /** The log of an entry; undefined where it does not count because nobody knows its log. */
 function findLog(
   entry: Bundle['entries'][number],
-  { logs, crypto }: BundleTrust,
+  { logs, crypto }: SourceTrust,
   { uncounted }: Sources,
 ): KnownEntry | undefined {
   const { kind, version, logId, proof } = entry;
@@ -191,7 +191,7 @@ function sentenceOf({ times, uncounted, entries }: Sources, source: SigningTime[
  * `now`, milliseconds since the epoch, if that was asked for. */
 export function requireTimes(
   sources: Sources,
-  trust: BundleTrust,
+  trust: SourceTrust,
   thresholds: Thresholds,
   now: number | undefined,
 ): readonly number[] {

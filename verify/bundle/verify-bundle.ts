@@ -27,8 +27,10 @@ import {
 } from '../issued-certificate.ts';
 import { StepRecorder, type SkippedStep, type Step } from '../step.ts';
 import { refused, VerifyError, type Fault } from '../verify-error.ts';
+import type { BundleCrypto } from './artifact.ts';
 import { requireMeetable, type BundleRequest } from './bundle-request.ts';
 import { BUNDLE_STEPS, type BundleStep } from './bundle-step.ts';
+import { SignatureBudgetError, withSignatureBudget } from './signature-budget.ts';
 import {
   checkMessageDigest,
   checkSignature,
@@ -88,6 +90,7 @@ const asBundleFault = (fault: Fault): BundleFault => (fault === 'certificate' ? 
 class BundleJudge {
   readonly #request: BundleRequest;
   readonly #record = new StepRecorder<BundleStep>();
+  readonly #crypto: BundleCrypto;
   #times: readonly SigningTime[] = [];
   #at: readonly number[] = [];
   #path: readonly Certificate[] = [];
@@ -96,9 +99,20 @@ class BundleJudge {
 
   constructor(request: BundleRequest) {
     this.#request = request;
+    this.#crypto = withSignatureBudget(request.trust.crypto);
   }
 
   async judge(): Promise<BundleVerification> {
+    try {
+      await this.#check();
+    } catch (error) {
+      if (!(error instanceof SignatureBudgetError)) throw error;
+      await this.#endBy(error);
+    }
+    return this.#conclude();
+  }
+
+  async #check(): Promise<void> {
     const bundle = await this.#record.run('bundle', () => {
       const { bundle: text } = this.#request;
       const read = parseBundle(typeof text === 'string' ? text : utf8Text(text));
@@ -107,7 +121,7 @@ class BundleJudge {
     });
     if (bundle === undefined) {
       this.#skip('bundle', BUNDLE_STEPS);
-      return this.#conclude();
+      return;
     }
     const key = await this.#readSigner(bundle);
     await this.#checkSigned(bundle, key);
@@ -115,7 +129,15 @@ class BundleJudge {
     if (this.#certificate !== undefined && bundle.signer.type === 'certificate')
       await this.#checkCertificate(this.#certificate, bundle.signer.chain);
     await this.#checkStatement();
-    return this.#conclude();
+  }
+
+  /** The check that was under way fails, and none follows. */
+  async #endBy({ refusal }: SignatureBudgetError): Promise<void> {
+    const { running = 'bundle' } = this.#record;
+    await this.#record.run(running, () => {
+      throw refusal;
+    });
+    this.#skip(running, BUNDLE_STEPS);
   }
 
   /** Of the certificate or the key that the policy wants; undefined when the bundle has another thing. */
@@ -157,10 +179,10 @@ class BundleJudge {
 
   /** The signature, and that it is about the artifact. */
   async #checkSigned({ content }: Bundle, key: SigningKey | undefined): Promise<void> {
-    const { artifact, trust } = this.#request;
+    const { artifact } = this.#request;
     if (key !== undefined)
       await this.#record.run('signature', async () => {
-        const hash = await checkSignature(key, content, artifact, trust.crypto);
+        const hash = await checkSignature(key, content, artifact, this.#crypto);
         const what = content.type === 'envelope' ? 'the envelope' : 'the artifact';
         return [`over ${what}, by ${key.name}${hash === undefined ? '' : ` with ${hash}`}`, undefined];
       });
@@ -172,7 +194,9 @@ class BundleJudge {
   }
 
   async #checkTime(bundle: Bundle, key: SigningKey | undefined): Promise<void> {
-    const { trust, thresholds = {}, now } = this.#request;
+    const { thresholds = {}, now } = this.#request;
+    const { logs, timestamps } = this.#request.trust;
+    const trust = { logs, timestamps, crypto: this.#crypto };
     const logged = key && (await this.#loggedSignature(bundle, key));
     const sources = await observe(this.#record, bundle, logged, trust);
     this.#times = sources.times;
@@ -217,7 +241,7 @@ class BundleJudge {
 
   async #checkCertificate(certificate: Certificate, presented: readonly Uint8Array[]): Promise<void> {
     const { signer, deny, proof, trust } = this.#request;
-    const { crypto } = trust;
+    const crypto = this.#crypto;
     const record = this.#record;
     if (signer.type !== 'certificate') return;
     const prepared = await trust.certificates();
