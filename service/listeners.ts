@@ -97,7 +97,9 @@ export async function startListeners(
   const accepted = (): number => connections.accepted() + (plainGrpc?.connections.accepted() ?? 0);
   const takesGrpc = grpcWithTls || plainGrpc !== undefined;
   const handlers = createHandlers(service, { isClosing, tls, takesGrpc, baseUrl, connections: { accepted } });
-  const http2 = handlers.grpc && new Http2Connections(idleTimeoutMs, handlers.grpc.answer);
+  const http2 =
+    handlers.grpc &&
+    new Http2Connections(idleTimeoutMs, handlers.grpc.answer, undefined, handlers.grpc.report);
   if (http2 !== undefined && grpcWithTls) onHttp2(server, http2.serve);
   if (http2 !== undefined && plainGrpc !== undefined) onHttp2(plainGrpc.server, http2.serve);
   shutdown.records.add(() => {

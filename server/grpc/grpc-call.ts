@@ -88,6 +88,7 @@ export class GrpcCall implements Caller {
 
   /** Sends the head of an answer; {@link write} and {@link finish} follow. */
   begin(metadata: OutgoingHttpHeaders = {}): void {
+    if (this.isGone) return;
     const { stream } = this.request;
     stream.respond({ ...this.#head(), ...metadata }, { waitForTrailers: true });
     stream.once('wantTrailers', () => {
@@ -97,6 +98,7 @@ export class GrpcCall implements Caller {
 
   /** Sends one of several messages. */
   write(frame: Uint8Array): void {
+    if (this.isGone) return;
     this.#metrics.sent();
     this.request.stream.write(frame);
   }

@@ -6,7 +6,7 @@ import { TransportError } from '../http/transport-error.ts';
 import type { Http2Request } from '../http2/http2-connections.ts';
 import type { GrpcMethodName, GrpcMetrics, MethodMetrics } from '../operator/grpc-metrics.ts';
 import type { RefusalLog } from '../operator/refusal-log.ts';
-import type { ServiceLog } from '../operator/service-log.ts';
+import { causeText, type ServiceLog } from '../operator/service-log.ts';
 import { problemOf } from '../reasons/problem.ts';
 import { GRPC, GrpcCall } from './grpc-call.ts';
 
@@ -58,8 +58,9 @@ export class GrpcEndpoint {
     );
   }
 
-  /** Answers one request; never throws. */
+  /** Answers one request whose client still waits. */
   readonly answer = (request: Http2Request): void => {
+    if (request.isGone) return;
     const { headers } = request;
     if (headers[':method'] !== 'POST' || !CONTENT_TYPE.test(headers['content-type'] ?? '')) {
       refuseHttp(request);
@@ -80,9 +81,17 @@ export class GrpcEndpoint {
       call.readDeadline();
       await serve(call);
     } catch (error) {
-      this.#refuse(call, error);
+      call.request.attempt(() => {
+        this.#refuse(call, error);
+      });
     }
   }
+
+  /** Logs what the work for a request threw outside of its call. Never throws. */
+  readonly report = (error: unknown): void => {
+    if (this.#options.refusalLog.take(undefined, 'INTERNAL'))
+      this.#options.serviceLog.note('error', 'request over HTTP/2 failed', { cause: causeText(error) });
+  };
 
   /** Only faults of ours are worth a line here: with one for each wrong call, untrusted clients could fill the log. */
   #refuse(call: GrpcCall, error: unknown): void {

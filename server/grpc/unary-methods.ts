@@ -194,10 +194,13 @@ class ReceivedCall implements ReceivedRequest {
   }
 
   send({ decision, problem }: SigningAnswer): void {
-    if (problem === undefined) {
-      this.caller.request.connection.markProven();
-      this.caller.reply(this.#method.reply(decision.certificate), this.#method.metadata);
-    } else this.caller.refuse(problem);
+    const { caller } = this;
+    caller.request.attempt(() => {
+      if (problem === undefined) {
+        caller.request.connection.markProven();
+        caller.reply(this.#method.reply(decision.certificate), this.#method.metadata);
+      } else caller.refuse(problem);
+    });
   }
 }
 

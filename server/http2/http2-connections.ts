@@ -83,6 +83,16 @@ export class Http2Request {
     this.#account = account;
   }
 
+  /** Does a piece of work for the request. When it throws, that is reported and the stream ends, and nothing else. */
+  attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.connection.onFault(error);
+      this.stream.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
   /** Whether nobody is left to answer. */
   get isGone(): boolean {
     return this.stream.destroyed || this.stream.closed;
@@ -108,10 +118,13 @@ export class Http2Request {
 }
 
 type OnRequest = (request: Http2Request) => void;
+type OnFault = (error: unknown) => void;
 
 /** One connection. */
 export class Http2Connection {
   readonly socket: Socket;
+  /** Called with what the work for a request threw, which is a fault of the service. */
+  readonly onFault: OnFault;
   readonly #meter = new FrameMeter();
   readonly #metered: MeteredSocket;
   readonly #session: ServerHttp2Session;
@@ -122,8 +135,9 @@ export class Http2Connection {
   #written = 0;
   #writtenAt = performance.now();
 
-  constructor(socket: Socket, onRequest: OnRequest) {
+  constructor(socket: Socket, onRequest: OnRequest, onFault: OnFault = () => undefined) {
     this.socket = socket;
+    this.onFault = onFault;
     this.#account = accountOf(socket);
     this.#metered = new MeteredSocket(socket, this.#meter, (reason) => {
       this.#cutOff(reason);
@@ -134,7 +148,12 @@ export class Http2Connection {
     // The connection is gone then, and with it everything that would wait for it.
     this.#session.on('error', () => undefined);
     this.#session.on('stream', (stream, headers, _flags, rawHeaders) => {
-      onRequest(this.#open(stream, headers, rawHeaders));
+      const request = this.#open(stream, headers, rawHeaders);
+      // The client may have taken it back in the same segment: the runtime reports a head only after it has parsed all that came with it.
+      if (request.isGone) return;
+      request.attempt(() => {
+        onRequest(request);
+      });
     });
   }
 
@@ -207,6 +226,7 @@ export class Http2Connection {
     const account = this.#account && new RequestAccount(this.#account, bytes);
     const request = new Http2Request(this, stream, headers, account);
     this.#requests.add(request);
+    contain(request);
     stream.on('error', () => undefined);
     stream.once('close', () => {
       request.close();
@@ -238,7 +258,23 @@ export class Http2Connection {
 
 function expire(request: Http2Request): void {
   request.expiresAt = Infinity;
-  request.onExpired();
+  request.attempt(() => {
+    request.onExpired();
+  });
+}
+
+/** Catches what the listeners of a stream throw. The runtime calls them from its parser, where nothing else would, and one request would
+ * end the process. */
+function contain(request: Http2Request): void {
+  const { stream } = request;
+  const emit = stream.emit.bind(stream) as (...args: unknown[]) => boolean;
+  stream.emit = (...args: unknown[]): boolean => {
+    let isHeard = true;
+    request.attempt(() => {
+      isHeard = emit(...args);
+    });
+    return isHeard;
+  };
 }
 
 /** The connections of a service that speak HTTP/2, of whatever listener. */
@@ -246,12 +282,15 @@ export class Http2Connections {
   readonly #open = new Set<Http2Connection>();
   readonly #idleMs: number;
   readonly #onRequest: OnRequest;
+  readonly #onFault: OnFault;
   readonly #maxSessions: number;
   #checks: NodeJS.Timeout | undefined;
 
-  /** `onRequest` is called for each head and never throws; an idle connection is kept for `idleMs` milliseconds. */
-  constructor(idleMs: number, onRequest: OnRequest, maxSessions = MAX_SESSIONS) {
+  /** `onRequest` is called for each head, and `onFault` with what it or a listener of a stream throws; an idle connection is kept for
+   * `idleMs` milliseconds. */
+  constructor(idleMs: number, onRequest: OnRequest, maxSessions = MAX_SESSIONS, onFault?: OnFault) {
     this.#maxSessions = maxSessions;
+    this.#onFault = onFault ?? (() => undefined);
     this.#idleMs = idleMs;
     this.#onRequest = onRequest;
   }
@@ -264,7 +303,13 @@ export class Http2Connections {
   /** Speaks HTTP/2 on a connection, which has its account already. */
   readonly serve = (socket: Socket): void => {
     if (socket.destroyed) return;
-    const connection = new Http2Connection(socket, this.#onRequest);
+    this.#attempt(socket, () => {
+      this.#add(socket);
+    });
+  };
+
+  #add(socket: Socket): void {
+    const connection = new Http2Connection(socket, this.#onRequest, this.#onFault);
     this.#open.add(connection);
     if (this.#open.size > this.#maxSessions) this.#toClose(connection).socket.destroy();
     this.#checks ??= setInterval(this.#check, CHECK_INTERVAL).unref();
@@ -274,7 +319,7 @@ export class Http2Connections {
       clearInterval(this.#checks);
       this.#checks = undefined;
     });
-  };
+  }
 
   /** Announces the end to every client. */
   end(): void {
@@ -292,8 +337,21 @@ export class Http2Connections {
     return proven ?? newest;
   }
 
+  /** Does a piece of work for one connection, which alone ends when it throws. */
+  #attempt(socket: Socket, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#onFault(error);
+      socket.destroy();
+    }
+  }
+
   readonly #check = (): void => {
     const now = performance.now();
-    for (const connection of this.#open) connection.check(now, this.#idleMs);
+    for (const connection of this.#open)
+      this.#attempt(connection.socket, () => {
+        connection.check(now, this.#idleMs);
+      });
   };
 }

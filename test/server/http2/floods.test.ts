@@ -30,19 +30,24 @@ const SECOND = 1000;
 async function listening(answer: (request: Http2Request) => void = () => undefined) {
   const connections: Http2Connection[] = [];
   const requests: Http2Request[] = [];
+  const faults: unknown[] = [];
   const server: Server = createPlainHttp2Server();
   server.on('connection', (socket) => {
     connections.push(
-      new Http2Connection(socket, (request) => {
-        requests.push(request);
-        answer(request);
-      }),
+      new Http2Connection(
+        socket,
+        (request) => {
+          requests.push(request);
+          answer(request);
+        },
+        (fault) => faults.push(fault),
+      ),
     );
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  return { connections, requests, port, close: () => server.close() };
+  return { connections, requests, faults, port, close: () => server.close() };
 }
 
 /** Answers at once. */
@@ -113,8 +118,10 @@ describe('server: floods over HTTP/2', () => {
       await once(client.socket, 'data');
     const acknowledged = frame(Frame.settings, 0, Buffer.alloc(0), Flag.ack);
     const first = 2 * (unproven + 2) + 1;
-    const more = Array.from({ length: proven - unproven + 2 }, (_, i) => call(first + 2 * i));
+    const more = Array.from({ length: proven - unproven }, (_, i) => call(first + 2 * i));
     client.write(acknowledged, acknowledged, ...more);
+    while (requests.length < proven) await new Promise((resolve) => setImmediate(resolve));
+    client.write(call(first + 2 * more.length));
     // A client that has acknowledged the number breaks the protocol by more.
     expect((await client.farewell()).code).to.equal(constants.NGHTTP2_PROTOCOL_ERROR);
     expect(requests).to.have.length(proven);
@@ -228,5 +235,58 @@ describe('server: floods over HTTP/2', () => {
     expect(connections.size).to.equal(3);
     for (const { socket } of [proven, working, third]) socket.destroy();
     server.close();
+  });
+});
+
+describe('server: a fault in the work for one request over HTTP/2', () => {
+  const wrong = (): never => {
+    throw new TypeError('wrong');
+  };
+  const faulty: Readonly<Record<string, (request: Http2Request) => void>> = {
+    'when its head came': wrong,
+    'when its body came': ({ stream }) => stream.on('data', wrong),
+    'when it ended': ({ stream }) => stream.resume().on('end', wrong),
+    'when its trailers are due': ({ stream }) => {
+      stream.on('wantTrailers', wrong).respond({ ':status': 200 }, { waitForTrailers: true });
+      stream.end();
+    },
+    'when its time was over': (request) => {
+      request.onExpired = wrong;
+      request.expiresAt = 0;
+      request.connection.check(performance.now(), 1);
+    },
+  };
+  for (const [when, work] of Object.entries(faulty))
+    it(`ends its stream, is reported, and ends nothing else: ${when}`, async () => {
+      const { port, requests, faults, close } = await listening((request) => {
+        if (requests.length === 1) work(request);
+        else reply(request);
+      });
+      const client = new RawClient(port);
+      client.write(greeting(), callFrame(1, '/x'), frame(Frame.data, 1, Buffer.alloc(300), Flag.endStream));
+      const { payload } = await client.frame(Frame.reset, 1);
+      expect(payload.readUInt32BE(0)).to.equal(constants.NGHTTP2_INTERNAL_ERROR);
+      client.write(callFrame(3, '/x', Flag.endHeaders | Flag.endStream));
+      await client.frame(Frame.data, 3);
+      expect(faults.map(String)).to.deep.equal(['TypeError: wrong']);
+      client.socket.destroy();
+      close();
+    });
+
+  it('is none, and is no work, when the client took the request back in the segment in which it began', async () => {
+    const { port, requests, faults, close } = await listening(reply);
+    const client = new RawClient(port);
+    const cancelled = frame(Frame.reset, 1, Buffer.from([0, 0, 0, 8]));
+    client.write(
+      greeting(),
+      callFrame(1, '/x'),
+      cancelled,
+      callFrame(3, '/x', Flag.endHeaders | Flag.endStream),
+    );
+    await client.frame(Frame.data, 3);
+    expect(requests).to.have.length(1);
+    expect(faults).to.deep.equal([]);
+    client.socket.destroy();
+    close();
   });
 });
