@@ -17,10 +17,12 @@ export interface BundleCrypto extends VerifyCrypto {
   digest(hash: 'sha1' | ArtifactHash, data: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /**
    * Whether `signature` holds over what has that digest, by the scheme's hash: for artifacts of which the digest alone is known. Without it the signature over such an artifact
-   * is refused; WebCrypto cannot do it. Like `verify` otherwise.
+   * is refused; WebCrypto cannot do it. Like `verify` otherwise. That of an Ed25519 key is Ed25519ph (RFC 8032) with an empty context, over artifacts whose bytes are known as well.
    */
   verifyDigest?(
-    scheme: { readonly keyType: 'ec' | 'rsa'; readonly hash: ArtifactHash },
+    scheme:
+      | { readonly keyType: 'ec' | 'rsa'; readonly hash: ArtifactHash }
+      | { readonly keyType: 'ed25519'; readonly hash: 'sha512' },
     spki: Uint8Array,
     digest: Uint8Array,
     signature: Uint8Array,

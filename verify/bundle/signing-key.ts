@@ -4,7 +4,7 @@ import { keyWeakness } from '../../core/key-weakness.ts';
 import { parsePublicKey } from '../../core/public-key.ts';
 import type { BundleContent, MessageDigest } from '../../bundle/format/bundle.ts';
 import { preAuthenticationEncoding, type Envelope } from '../../bundle/format/envelope.ts';
-import { refused } from '../verify-error.ts';
+import { refused, type VerifyError } from '../verify-error.ts';
 import type { Artifact, ArtifactHash, BundleCrypto } from './artifact.ts';
 
 /** A key that signatures are verified with. */
@@ -51,26 +51,41 @@ export function hashesOf(key: SigningKey, content: BundleContent): readonly Arti
   return key.hashes.filter((hash) => hash === named);
 }
 
-/** Throws a refusal unless the signature is by the key, over the artifact or over the envelope. Returns the hash by which it was made; undefined for
- * Ed25519. */
+/** How a signature was found to be made. */
+export interface FoundSignature {
+  /** The hash under it; undefined for pure Ed25519. */
+  readonly hash: ArtifactHash | undefined;
+  /** Key and hash, for people. */
+  readonly name: string;
+}
+
+/** Throws a refusal unless the signature is by the key, over the artifact or over the envelope. Returns how it was made. */
 export async function checkSignature(
   key: SigningKey,
   content: BundleContent,
   artifact: Artifact,
   crypto: BundleCrypto,
-): Promise<ArtifactHash | undefined> {
+): Promise<FoundSignature> {
+  if (content.type === 'message' && key.type === 'ed25519')
+    return checkEd25519(key, content.signature, artifact, crypto);
   const hashes = key.type === 'ed25519' ? [undefined] : hashesOf(key, content);
   if (hashes.length === 0)
     throw refused(`the bundle says that the signature is by a hash that ${key.name} does not sign with`);
+  const unknown: ArtifactHash[] = [];
   for (const hash of hashes) {
     const holds =
       content.type === 'envelope'
         ? await isEnvelopeSigned(key, hash, content.envelope, crypto)
         : await isArtifactSigned(key, hash, content.signature, artifact, crypto);
-    if (holds) return hash;
+    if (holds === true) return { hash, name: hash === undefined ? key.name : `${key.name} with ${hash}` };
+    if (holds === undefined && hash !== undefined) unknown.push(hash);
   }
-  const what = content.type === 'envelope' ? 'envelope' : 'artifact';
-  throw refused(`the signature over the ${what} does not hold`);
+  if (unknown.length > 0)
+    throw refused(
+      `the signature is over the ${unknown.join(' or ')} digest of the artifact, which is not known`,
+      'policy',
+    );
+  throw refused(`the signature over the ${content.type === 'envelope' ? 'envelope' : 'artifact'} does not hold`);
 }
 
 const isEnvelopeSigned = (
@@ -81,23 +96,40 @@ const isEnvelopeSigned = (
 ): boolean | Promise<boolean> =>
   crypto.verify({ keyType, hash }, spki, preAuthenticationEncoding(envelope), envelope.signature);
 
+/** Undefined where that digest of the artifact is not known. */
 async function isArtifactSigned(
   { type: keyType, spki, name }: SigningKey,
   hash: ArtifactHash | undefined,
   signature: Uint8Array,
   artifact: Artifact,
   crypto: BundleCrypto,
-): Promise<boolean> {
+): Promise<boolean | undefined> {
   if (artifact.bytes !== undefined) return crypto.verify({ keyType, hash }, spki, artifact.bytes, signature);
-  if (hash === undefined || keyType === 'ed25519' || crypto.verifyDigest === undefined)
-    throw refused(
-      `a signature of ${name} cannot be verified by a digest: the artifact itself is needed`,
-      'policy',
-    );
+  if (hash === undefined || keyType === 'ed25519' || crypto.verifyDigest === undefined) throw needsBytes(name);
   const digest = await artifact.digest(hash);
-  if (digest === undefined)
-    throw refused(`the signature is over the ${hash} digest of the artifact, which is not known`, 'policy');
-  return crypto.verifyDigest({ keyType, hash }, spki, digest, signature);
+  return digest && crypto.verifyDigest({ keyType, hash }, spki, digest, signature);
+}
+
+const needsBytes = (name: string): VerifyError =>
+  refused(`a signature of ${name} cannot be verified by a digest: the artifact itself is needed`, 'policy');
+
+/** Keys sign artifacts purely, and by Ed25519ph where a log must see the signature: it has the digest alone. One is never good for the other. */
+async function checkEd25519(
+  key: SigningKey,
+  signature: Uint8Array,
+  artifact: Artifact,
+  crypto: BundleCrypto,
+): Promise<FoundSignature> {
+  const { spki, name } = key;
+  if (artifact.bytes !== undefined && (await isArtifactSigned(key, undefined, signature, artifact, crypto)))
+    return { hash: undefined, name };
+  const scheme = { keyType: 'ed25519', hash: 'sha512' } as const;
+  const digest = crypto.verifyDigest && (await artifact.digest(scheme.hash));
+  if (digest !== undefined && (await crypto.verifyDigest?.(scheme, spki, digest, signature)) === true)
+    return { hash: scheme.hash, name: `${name}ph` };
+  if (artifact.bytes === undefined) throw needsBytes(name);
+  const more = crypto.verifyDigest === undefined ? ` as one of ${name}, and ${name}ph is not known here` : '';
+  throw refused(`the signature over the artifact does not hold${more}`);
 }
 
 /** Throws a refusal unless the digest in the bundle is that of the artifact. Nothing signs it, but a wrong one shows that something was mixed up. */

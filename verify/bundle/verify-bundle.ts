@@ -27,7 +27,7 @@ import {
 } from '../issued-certificate.ts';
 import { StepRecorder, type SkippedStep, type Step } from '../step.ts';
 import { refused, VerifyError, type Fault } from '../verify-error.ts';
-import type { BundleCrypto } from './artifact.ts';
+import type { ArtifactHash, BundleCrypto } from './artifact.ts';
 import { requireMeetable, type BundleRequest } from './bundle-request.ts';
 import { BUNDLE_STEPS, type BundleStep } from './bundle-step.ts';
 import { SignatureBudgetError, withSignatureBudget } from './signature-budget.ts';
@@ -124,8 +124,8 @@ class BundleJudge {
       return;
     }
     const key = await this.#readSigner(bundle);
-    await this.#checkSigned(bundle, key);
-    await this.#checkTime(bundle, key);
+    const hash = await this.#checkSigned(bundle, key);
+    await this.#checkTime(bundle, key, hash);
     if (this.#certificate !== undefined && bundle.signer.type === 'certificate')
       await this.#checkCertificate(this.#certificate, bundle.signer.chain);
     await this.#checkStatement();
@@ -177,27 +177,32 @@ class BundleJudge {
     return key;
   }
 
-  /** The signature, and that it is about the artifact. */
-  async #checkSigned({ content }: Bundle, key: SigningKey | undefined): Promise<void> {
+  /** The signature, and that it is about the artifact. Returns the hash under the signature, where it is known. */
+  async #checkSigned({ content }: Bundle, key: SigningKey | undefined): Promise<ArtifactHash | undefined> {
     const { artifact } = this.#request;
-    if (key !== undefined)
-      await this.#record.run('signature', async () => {
-        const hash = await checkSignature(key, content, artifact, this.#crypto);
-        const what = content.type === 'envelope' ? 'the envelope' : 'the artifact';
-        return [`over ${what}, by ${key.name}${hash === undefined ? '' : ` with ${hash}`}`, undefined];
-      });
+    const found =
+      key &&
+      (await this.#record.run('signature', async () => {
+        const made = await checkSignature(key, content, artifact, this.#crypto);
+        return [`over the ${content.type === 'envelope' ? 'envelope' : 'artifact'}, by ${made.name}`, made];
+      }));
     await this.#record.run('artifact', async () => {
       if (content.type === 'message') return [await checkMessageDigest(content.digest, artifact), undefined];
       this.#statement = readStatement(content.envelope);
       return [await checkSubject(this.#statement, artifact), undefined];
     });
+    return found?.hash;
   }
 
-  async #checkTime(bundle: Bundle, key: SigningKey | undefined): Promise<void> {
+  async #checkTime(
+    bundle: Bundle,
+    key: SigningKey | undefined,
+    hash: ArtifactHash | undefined,
+  ): Promise<void> {
     const { thresholds = {}, now } = this.#request;
     const { logs, timestamps } = this.#request.trust;
     const trust = { logs, timestamps, crypto: this.#crypto };
-    const logged = key && (await this.#loggedSignature(bundle, key));
+    const logged = key && (await this.#loggedSignature(bundle, key, hash));
     const sources = await observe(this.#record, bundle, logged, trust);
     this.#times = sources.times;
     const failed = this.#record.steps.find(({ name, ok }) => !ok && OBSERVED_STEPS.includes(name))?.name;
@@ -215,8 +220,13 @@ class BundleJudge {
     this.#at = at ?? [];
   }
 
-  /** What entries of artifact logs must be about; undefined where the digest by the hash of the signature is not known. */
-  async #loggedSignature({ content, signer }: Bundle, key: SigningKey): Promise<LoggedSignature | undefined> {
+  /** What entries of artifact logs must be about; undefined where the digest by the hash of the signature is not known. `made` is the hash under the signature, if it
+   * holds. */
+  async #loggedSignature(
+    { content, signer }: Bundle,
+    key: SigningKey,
+    made: ArtifactHash | undefined,
+  ): Promise<LoggedSignature | undefined> {
     const verifier =
       signer.type === 'certificate'
         ? { certificate: signer.certificate, spki: key.spki }
@@ -233,7 +243,7 @@ class BundleJudge {
       } as const;
       return { verifier, signature, signed };
     }
-    const hash = key.type === 'ed25519' ? 'sha512' : hashesOf(key, content)[0];
+    const hash = made ?? (key.type === 'ed25519' ? 'sha512' : hashesOf(key, content)[0]);
     const digest = hash && (await this.#request.artifact.digest(hash));
     if (hash === undefined || digest === undefined) return undefined;
     return { verifier, signature: content.signature, signed: { type: 'message', hash, digest } };

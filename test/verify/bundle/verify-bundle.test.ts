@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { ed25519ph } from '@noble/curves/ed25519.js';
+import { createHash, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { platformCrypto } from '../../../cli/verify/platform-crypto.ts';
 import { utf8 } from '../../../core/bytes.ts';
 import * as der from '../../../core/der-writer.ts';
@@ -7,7 +8,9 @@ import { encodeBundle } from '../../../bundle/format/bundle-json.ts';
 import type { BundleEntry } from '../../../bundle/format/bundle-entry.ts';
 import type { Bundle } from '../../../bundle/format/bundle.ts';
 import type { TrustedLogInstance, TrustedRoot, Window } from '../../../trust/format/trusted-root.ts';
-import { artifactOfBytes, artifactOfDigests } from '../../../verify/bundle/artifact.ts';
+import { spkiOfEd25519Key } from '../../../core/public-key.ts';
+import { artifactOfBytes, artifactOfDigests, type Artifact } from '../../../verify/bundle/artifact.ts';
+import { trustOf } from '../../../verify/bundle/bundle-trust.ts';
 import { exactly } from '../../../verify/identity-policy.ts';
 import { fulcioExtensionOf } from '../../../core/fulcio-extensions.ts';
 import {
@@ -706,7 +709,6 @@ describe('verify/bundle', () => {
         [KEYS.rsa.privateKey, 'sha256'],
         [KEYS.ed25519.privateKey, undefined],
       ];
-      const { createPublicKey, sign } = await import('node:crypto');
       const hashes = ['sha256', 'sha384', 'sha512'] as const;
       const byDigest = artifactOfDigests(
         new Map(hashes.map((hash) => [hash, platformCrypto.digest(hash, ARTIFACT)])),
@@ -735,6 +737,107 @@ describe('verify/bundle', () => {
       }
     });
 
+    it('takes the hash under the signature for that of the log entry, and tries every digest that is known', async () => {
+      for (const namedCurve of ['P-384', 'P-521']) {
+        const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve });
+        const spki = publicKey.export({ type: 'spki', format: 'der' });
+        const made = sign('sha256', ARTIFACT, privateKey);
+        const body = BODIES.hashedrekord1({ label: 'PUBLIC KEY', der: spki }, made, ARTIFACT);
+        const one = keyBundle({
+          content: { type: 'message', digest: undefined, signature: made },
+          entries: [entryOf(WORLD.first, body, SIGNED_AT)],
+          timestamps: [],
+        });
+        const signer = { type: 'key', spki } as const;
+        const digest = platformCrypto.digest('sha256', ARTIFACT);
+        expect(await judged(one, { signer })).to.equal('ok');
+        expect(await judged(one, { signer, artifact: artifactOfDigests(new Map([['sha256', digest]])) })).to.equal(
+          'ok',
+        );
+        const wrong = artifactOfDigests(new Map([['sha256', platformCrypto.digest('sha256', other)]]));
+        expect(await judged(one, { signer, artifact: wrong })).to.match(
+          /^policy \| signature: the signature is over the sha(?:384|512) digest of the artifact, which is not known$/,
+        );
+      }
+    });
+
+    it('takes Ed25519ph over an artifact, which logs see, by file and by digest, and says which it was', async () => {
+      const { secretKey, publicKey } = ed25519ph.keygen();
+      const spki = spkiOfEd25519Key(publicKey);
+      const made = ed25519ph.sign(ARTIFACT, secretKey);
+      const [digest, wrong] = [ARTIFACT, other].map((data) => platformCrypto.digest('sha512', data));
+      if (digest === undefined || wrong === undefined) throw new Error('no digest');
+      const base64 = (bytes: Uint8Array | string): string => Buffer.from(bytes).toString('base64');
+      const bodies = [
+        {
+          apiVersion: '0.0.1',
+          kind: 'hashedrekord',
+          spec: {
+            data: { hash: { algorithm: 'sha512', value: Buffer.from(digest).toString('hex') } },
+            signature: {
+              content: base64(made),
+              publicKey: {
+                content: base64(`-----BEGIN PUBLIC KEY-----\n${base64(spki)}\n-----END PUBLIC KEY-----\n`),
+              },
+            },
+          },
+        },
+        {
+          apiVersion: '0.0.2',
+          kind: 'hashedrekord',
+          spec: {
+            hashedRekordV002: {
+              data: { algorithm: 'SHA2_512', digest: base64(digest) },
+              signature: {
+                content: base64(made),
+                verifier: { keyDetails: 'PKIX_ED25519_PH', publicKey: { rawBytes: base64(spki) } },
+              },
+            },
+          },
+        },
+      ].map((body) => JSON.stringify(body));
+      const entries = [WORLD.first, WORLD.second].map((log, i) => entryOf(log, bodies[i] ?? '', SIGNED_AT));
+      const one = (value: Uint8Array): Bundle =>
+        keyBundle({
+          content: { type: 'message', digest: { algorithm: 'SHA2_512', digest }, signature: value },
+          entries,
+          timestamps: [timestampOf(value)],
+        });
+      const signer = { type: 'key', spki } as const;
+      const by = (sha512: Uint8Array): Artifact => artifactOfDigests(new Map([['sha512', sha512]]));
+      const found = await verified(one(made), { signer });
+      expect(found.ok).to.equal(true);
+      expect(found.steps.find(({ name }) => name === 'signature')?.detail).to.equal(
+        'over the artifact, by Ed25519ph',
+      );
+      expect(await judged(one(made), { signer, artifact: by(digest) })).to.equal('ok');
+      const broken = Uint8Array.from(made, (byte, i) => (i === 40 ? byte ^ 1 : byte));
+      expect(await judged(one(broken), { signer })).to.match(/^artifact \| signature: .* does not hold \| /);
+      expect(await judged(one(broken), { signer, artifact: by(digest) })).to.match(/ \| signature: /);
+      expect(await judged(one(made), { signer, artifact: by(wrong) })).to.match(/ \| signature: /);
+      expect(
+        await judged(one(made), { signer, artifact: artifactOfBytes(other, platformCrypto) }),
+      ).to.match(/^artifact \| signature: /);
+      // Where it is not known, nobody is accused of what was not looked at.
+      const { sha256: hash, digest: digestBy, verify } = platformCrypto;
+      const browser = trustOf(trustedRoot, { sha256: hash, digest: digestBy, verify });
+      expect(await judged(one(made), { signer, trust: browser })).to.match(
+        /signature: .* does not hold as one of Ed25519, and Ed25519ph is not known here/,
+      );
+      // RFC 8032 §7.3.
+      const vector = {
+        key: 'ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf',
+        signature:
+          '98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406',
+      };
+      const scheme = { keyType: 'ed25519', hash: 'sha512' } as const;
+      const abc = platformCrypto.digest('sha512', utf8('abc'));
+      const rfc = spkiOfEd25519Key(Buffer.from(vector.key, 'hex'));
+      const signed = Buffer.from(vector.signature, 'hex');
+      expect(await platformCrypto.verifyDigest(scheme, rfc, abc, signed)).to.equal(true);
+      expect(await platformCrypto.verifyDigest(scheme, rfc, digest, signed)).to.equal(false);
+    });
+
     it('says of an artifact whose digest is not known by the hash that it cannot be compared', async () => {
       const artifact = artifactOfDigests(new Map([['sha512', platformCrypto.digest('sha512', ARTIFACT)]]));
       expect(await judged(bundle, { artifact })).to.match(
@@ -745,7 +848,6 @@ describe('verify/bundle', () => {
       );
       const { sha256: hash, digest, verify } = platformCrypto;
       const browser = { sha256: hash, digest, verify };
-      const { trustOf } = await import('../../../verify/bundle/bundle-trust.ts');
       const digests = artifactOfDigests(new Map([['sha256', platformCrypto.digest('sha256', ARTIFACT)]]));
       expect(await judged(bundle, { artifact: digests, trust: trustOf(trustedRoot, browser) })).to.match(
         /^policy \| signature: .* cannot be verified by a digest/,
