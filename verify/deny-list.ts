@@ -70,12 +70,12 @@ function readKey(spki: Uint8Array): ReturnType<typeof parsePublicKey> {
 }
 
 /** A certificate that everything else was found right of. */
-interface DenySubject {
+export interface DenySubject {
   readonly certificate: Certificate;
   /** The CAs above it, issuing CA first. */
   readonly path: readonly Certificate[];
-  /** Milliseconds since the epoch: the time of its SCT. */
-  readonly loggedAt: number;
+  /** Milliseconds since the epoch, at least one: the time of its SCT, or those at which it was used where it has none. */
+  readonly seenAt: readonly number[];
 }
 
 /** Throws a refusal when a rule denies the certificate, or FormatError when its name cannot be read. */
@@ -97,15 +97,15 @@ interface Facts {
   readonly latest: number;
 }
 
-function factsOf({ certificate, path, loggedAt }: DenySubject, { sha256 }: VerifyCrypto): Facts {
+function factsOf({ certificate, path, seenAt }: DenySubject, { sha256 }: VerifyCrypto): Facts {
   const { serial, notBefore } = certificate;
   return {
     serial: toHex(serial).replace(/^0+(?=.)/, ''),
     caKeys: path.map(({ spki }) => toHex(sha256(spki))),
     identity: readIdentity(certificate).value.toLowerCase(),
     issuer: readIssuer(certificate).toLowerCase(),
-    earliest: Math.min(notBefore, loggedAt),
-    latest: Math.max(notBefore, loggedAt),
+    earliest: Math.min(notBefore, ...seenAt),
+    latest: Math.max(notBefore, ...seenAt),
   };
 }
 

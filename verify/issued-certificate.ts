@@ -7,7 +7,7 @@ import { printable } from '../core/printable.ts';
 import { findPath, type ValidPath } from './certificate-path.ts';
 import { checkLeaf, checkValidity } from './certificate-rules.ts';
 import type { VerifyCrypto } from './crypto.ts';
-import { requireNotDenied, type DenyList } from './deny-list.ts';
+import { requireNotDenied, type DenyList, type DenySubject } from './deny-list.ts';
 import { demand, readIdentity, readIssuer } from './identity.ts';
 import type { IdentityPolicy } from './identity-policy.ts';
 import { checkInclusion } from './inclusion.ts';
@@ -46,6 +46,14 @@ export const findTrustedSct = <Name extends string>(
     const found = findSct(certificate, trust);
     return [`one, of the log ${found.log.name}, at ${rfc3339(found.sct.timestamp)}`, found];
   });
+
+/** Notes that a certificate has no SCT, where none is demanded. */
+export const noteNoSct = async <Name extends string>(
+  record: CertificateRecorder<Name>,
+  why: string,
+): Promise<void> => {
+  await record.run('sct', () => [`none, and ${why}`, undefined]);
+};
 
 /** What a chain is judged by. */
 export interface ChainCheck {
@@ -156,15 +164,29 @@ export async function checkNames<Name extends string>(
 /** Checks that no rule of the list denies it. */
 export async function checkDenied<Name extends string>(
   record: CertificateRecorder<Name>,
-  { certificate, path, found }: LoggedCertificate,
+  subject: DenySubject,
   list: DenyList,
   crypto: VerifyCrypto,
 ): Promise<void> {
   await record.run('deny', () => {
-    requireNotDenied(list, { certificate, path, loggedAt: found.sct.timestamp }, crypto);
+    requireNotDenied(list, subject, crypto);
     return [`none of ${list.rules.length} rules, good until ${rfc3339(list.expires)}`, undefined];
   });
 }
+
+/** When a certificate was seen first, by the word of its log. */
+export const denySubjectOf = ({ certificate, path, found }: LoggedCertificate): DenySubject => ({
+  certificate,
+  path,
+  seenAt: [found.sct.timestamp],
+});
+
+/** Refuses a proof, or the demand for one, of a certificate that no log is known to have. */
+export const refuseProof = async <Name extends string>(record: CertificateRecorder<Name>): Promise<void> => {
+  await record.run('inclusion', () => {
+    throw refused('the certificate carries no SCT: no log can prove that it has it', 'policy');
+  });
+};
 
 /** Checks the proof that its log has it: text of a C2SP tlog-proof, UTF-8. Without one it is refused. */
 export async function checkProof<Name extends string>(

@@ -14,6 +14,10 @@ export interface FoundSct {
   readonly log: PreparedTrustLog;
 }
 
+/** Whether a certificate carries any, right or wrong. */
+export const hasSct = (certificate: Certificate): boolean =>
+  findExtension(certificate, SCT_LIST_OID) !== undefined;
+
 /** The one SCT of the certificate, if a trusted log made it, in the time in which it is trusted. That is judged at the SCT's own time: with
  * that time the log signed it, and a log whose key was stolen can date it back no further than the CA dated the certificate. Its signature
  * is not checked yet. Throws a refusal or FormatError. */

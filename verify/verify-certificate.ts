@@ -13,6 +13,7 @@ import {
   checkNames,
   checkProof,
   checkSct,
+  denySubjectOf,
   findTrustedSct,
   loggedCertificate,
   readIssued,
@@ -88,7 +89,7 @@ export async function verifyCertificate(request: VerifyRequest): Promise<Verific
   if (record.failed === undefined) await checkNames(record, certificate, request.policy);
   else record.skip(record.failed, 'identity', 'issuer');
   if (logged && record.failed === undefined && request.deny !== undefined)
-    await checkDenied(record, logged, request.deny.list, crypto);
+    await checkDenied(record, denySubjectOf(logged), request.deny.list, crypto);
   else if (record.failed !== undefined) record.skip(record.failed, ...denyStepOf(request));
   if (logged && inclusionStepOf(request).length > 0) await checkProof(record, logged, request.proof, crypto);
   const says = {

@@ -21,6 +21,7 @@ export interface BundleOptions extends ArtifactOptions, SignerOptions, Predicate
   readonly predicateType?: string;
   readonly minEntries?: string;
   readonly minTimestamps?: string;
+  readonly minScts?: string;
   readonly at?: string;
   readonly proof?: string;
   readonly requireInclusion?: true;
@@ -60,6 +61,7 @@ async function requestOf(options: BundleOptions, file: string): Promise<BundleRe
     thresholds: {
       entries: countOf(options.minEntries, '--min-entries'),
       timestamps: countOf(options.minTimestamps, '--min-timestamps'),
+      scts: sctCountOf(options),
     },
     now: nowOf(options.at),
     predicateType: options.predicateType,
@@ -91,6 +93,13 @@ function trustPath({ trust, trustedRoot }: BundleOptions): string {
 
 const countOf = (text: string | undefined, option: string): number | undefined =>
   text === undefined ? undefined : parseInteger(text, option, 0, 32);
+
+function sctCountOf({ minScts, key }: BundleOptions): number | undefined {
+  if (minScts === undefined) return undefined;
+  if (key !== undefined)
+    throw usage('--min-scts is about a certificate, and --key is none', 'Leave one of them out.');
+  return parseInteger(minScts, '--min-scts', 0, 1);
+}
 
 /** The present is the only time that one can ask for: any other comes from who was there. */
 function nowOf(at: string | undefined): number | undefined {

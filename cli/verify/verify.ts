@@ -202,6 +202,10 @@ function registerBundle(group: CommandUnknownOpts): void {
       'how many artifact logs must have it; default is 1 where the trusted root names one, else 0',
     )
     .option('--min-timestamps <n>', 'how many timestamp authorities must have seen it; default is 0')
+    .option(
+      '--min-scts <n>',
+      '0 or 1: whether the certificate must carry an SCT; default is 1 where the trust names a log of certificates, else 0',
+    )
     .option('--at <time>', '`now`: judge at the present where nothing trusted says when it was signed')
     .option(
       '--proof <file>',

@@ -54,6 +54,10 @@ export function requireMeetable({
 }: BundleRequest): void {
   if (signer.type === 'key' && (deny !== undefined || proof !== undefined || requireInclusion === true))
     throw new TypeError('deny, proof and requireInclusion are about a certificate, and the signer is a key');
+  const { scts = 0 } = thresholds;
+  if (scts > 1) throw new RangeError(`thresholds.scts is more than the one SCT of a certificate: ${scts}`);
+  if (signer.type === 'key' && scts > 0)
+    throw new TypeError('thresholds.scts is about a certificate, and the signer is a key');
   for (const [name, value] of Object.entries<number | undefined>({ ...thresholds }))
     if (value !== undefined && !(Number.isInteger(value) && value >= 0))
       throw new RangeError(`thresholds.${name} is not a whole number from 0 on: ${value}`);

@@ -1,7 +1,7 @@
 /** What a verifier of bundles takes for true, read once. */
 import type { TrustedRoot } from '../../trust/format/trusted-root.ts';
 import { TimestampTrust } from '../timestamp-trust.ts';
-import { prepareTrust, type PreparedTrust, type Trust } from '../trust.ts';
+import { knowsNoLog, prepareTrust, type PreparedTrust, type Trust } from '../trust.ts';
 import type { BundleCrypto } from './artifact.ts';
 import { ArtifactLogs } from './artifact-logs.ts';
 
@@ -10,6 +10,8 @@ export class BundleTrust {
   /** Of the artifact logs. */
   readonly logs: ArtifactLogs;
   readonly timestamps: TimestampTrust;
+  /** Whether it names a log of certificates, even if none of them can be used. */
+  readonly namesCertificateLog: boolean;
   readonly crypto: BundleCrypto;
   readonly #trust: Trust;
   #certificates: Promise<PreparedTrust> | undefined;
@@ -19,6 +21,7 @@ export class BundleTrust {
     const { artifactLogs = [], timestampAuthorities = [] } = trust.trustedRoot ?? {};
     this.logs = new ArtifactLogs(artifactLogs, crypto.sha256);
     this.timestamps = new TimestampTrust(timestampAuthorities);
+    this.namesCertificateLog = !knowsNoLog(trust);
     this.crypto = crypto;
     this.#trust = trust;
   }

@@ -37,6 +37,8 @@ export interface Thresholds {
   readonly entries?: number | undefined;
   /** 0 by default. */
   readonly timestamps?: number | undefined;
+  /** Of the certificate, 0 or 1: by default 1 where the trust names a log of certificates, even one that cannot be used, else 0. One that is there is verified whatever is demanded. */
+  readonly scts?: number | undefined;
 }
 
 /** What was found of both kinds. */

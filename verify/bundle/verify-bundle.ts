@@ -21,10 +21,15 @@ import {
   checkNames,
   checkProof,
   checkSct,
+  denySubjectOf,
   findTrustedSct,
   loggedCertificate,
+  noteNoSct,
   readIssued,
+  refuseProof,
+  type LoggedCertificate,
 } from '../issued-certificate.ts';
+import { hasSct } from '../sct.ts';
 import { StepRecorder, type SkippedStep, type Step } from '../step.ts';
 import { refused, VerifyError, type Fault } from '../verify-error.ts';
 import type { ArtifactHash, BundleCrypto } from './artifact.ts';
@@ -250,12 +255,14 @@ class BundleJudge {
   }
 
   async #checkCertificate(certificate: Certificate, presented: readonly Uint8Array[]): Promise<void> {
-    const { signer, deny, proof, trust } = this.#request;
+    const { signer, deny, trust } = this.#request;
     const crypto = this.#crypto;
     const record = this.#record;
     if (signer.type !== 'certificate') return;
     const prepared = await trust.certificates();
-    const found = await findTrustedSct(record, certificate, prepared);
+    const unlogged = this.#whyUnlogged(certificate);
+    if (unlogged !== undefined) await noteNoSct(record, unlogged);
+    const found = unlogged === undefined ? await findTrustedSct(record, certificate, prepared) : undefined;
     const times = this.#at;
     const path =
       times.length === 0
@@ -265,16 +272,31 @@ class BundleJudge {
     const logged = found && path && loggedCertificate(certificate, found, path, crypto);
     if (logged) await checkSct(record, logged, crypto);
     else if (times.length === 0) this.#skip('time', ['chain', ...NEED_LOGGED, ...INCLUSION]);
-    else this.#skip(found ? 'chain' : 'sct', [...NEED_LOGGED, ...INCLUSION]);
+    else if (unlogged === undefined) this.#skip(found ? 'chain' : 'sct', [...NEED_LOGGED, ...INCLUSION]);
     // Names are looked at only when all before is right: see `checkNames`.
     if (record.failed === undefined) {
       await checkNames(record, certificate, signer.identity);
       await this.#checkExtensions(certificate, signer.extensions ?? []);
     } else this.#skip(record.failed, NAMES);
-    if (logged && record.failed === undefined && deny !== undefined)
-      await checkDenied(record, logged, deny.list, crypto);
+    const subject = logged ? denySubjectOf(logged) : path && { certificate, path, seenAt: times };
+    if (subject && record.failed === undefined && deny !== undefined)
+      await checkDenied(record, subject, deny.list, crypto);
     else if (record.failed !== undefined) this.#skip(record.failed, ['deny']);
-    if (logged && this.#isAsked('inclusion')) await checkProof(record, logged, proof, crypto);
+    await this.#checkProof(logged, unlogged !== undefined);
+  }
+
+  /** Why a certificate need not have an SCT that has none; undefined for one that has or needs one. */
+  #whyUnlogged(certificate: Certificate): string | undefined {
+    const { trust, thresholds = {} } = this.#request;
+    if (hasSct(certificate) || (thresholds.scts ?? (trust.namesCertificateLog ? 1 : 0)) > 0) return undefined;
+    return trust.namesCertificateLog ? 'none is wanted' : 'the trust names no log of certificates';
+  }
+
+  async #checkProof(logged: LoggedCertificate | undefined, isUnlogged: boolean): Promise<void> {
+    const { proof } = this.#request;
+    if (!this.#isAsked('inclusion')) return;
+    if (logged !== undefined) await checkProof(this.#record, logged, proof, this.#crypto);
+    else if (isUnlogged && this.#at.length > 0) await refuseProof(this.#record);
   }
 
   async #checkExtensions(certificate: Certificate, wanted: readonly ExtensionPolicy[]): Promise<void> {

@@ -899,6 +899,66 @@ describe('verify/bundle', () => {
         expect(await judged(bundle, { trustedRoot: { ...trustedRoot, ...change } })).to.match(sentence);
     });
 
+    it('needs no SCT where the trust names no log of certificates, and verifies one that is there', async () => {
+      const world = bundleWorld({ sctList: () => undefined });
+      const one = messageBundle({}, world);
+      const noLogs = { ...world.trustedRoot, certificateLogs: [] };
+      const found = await verified(one, { trustedRoot: noLogs });
+      expect(found.ok).to.equal(true);
+      expect(found.steps.filter(({ name }) => name.startsWith('sct')).map(({ detail }) => detail)).to.deep.equal([
+        'none, and the trust names no log of certificates',
+      ]);
+      expect(found.skipped).to.deep.equal([]);
+      const [log] = world.trustedRoot.certificateLogs;
+      if (log === undefined) throw new Error('no log');
+      const unusable = { ...noLogs, certificateLogs: [{ ...log, logId: Buffer.alloc(32) }] };
+      for (const root of [world.trustedRoot, unusable]) {
+        expect(await judged(one, { trustedRoot: root })).to.match(/^artifact \| sct: the certificate carries no SCT/);
+        const none = await verified(one, { trustedRoot: root, thresholds: { scts: 0 } });
+        expect(none.ok).to.equal(true);
+        expect(none.steps.find(({ name }) => name === 'sct')?.detail).to.equal('none, and none is wanted');
+      }
+      expect(await judged(one, { trustedRoot: noLogs, thresholds: { scts: 1 } })).to.match(
+        /^artifact \| sct: the certificate carries no SCT/,
+      );
+      // One that is there is never passed over.
+      for (const thresholds of [{}, { scts: 0 }])
+        expect(await judged(bundle, { trustedRoot: { ...trustedRoot, certificateLogs: [] }, thresholds })).to.match(
+          /^trust \| sct: the SCT is of a log that is not trusted/,
+        );
+      const wrongSct = bundleWorld({ sctList: (good) => good.subarray(0, -1) });
+      expect(await judged(messageBundle({}, wrongSct), { thresholds: { scts: 0 } })).to.match(/ \| (?:certificate|sct): /);
+    });
+
+    it('judges a certificate without an SCT by its chain, the deny list and what is asked for like any other', async () => {
+      const world = bundleWorld({ sctList: () => undefined });
+      const one = messageBundle({}, world);
+      const root = { ...world.trustedRoot, certificateLogs: [] };
+      const list = (rule: object): object => ({
+        deny: { list: { expires: END, rules: [{ reason: 'stolen', ...rule }] }, now: T0 },
+      });
+      const ask = (more: object): Promise<string> => judged(one, { trustedRoot: root, ...more });
+      expect(await ask(list({ identity: IDENTITY }))).to.match(/^policy \| deny: rule 1 /);
+      expect(await ask(list({ from: SIGNED_AT }))).to.match(/^policy \| deny: rule 1 /);
+      expect(await ask(list({ from: SIGNED_AT + 1 }))).to.equal('ok');
+      expect(await ask(list({ until: T0 - 1 }))).to.equal('ok');
+      for (const asked of [{ requireInclusion: true }, { proof: WORLD.proof }])
+        expect(await ask(asked)).to.equal(
+          'policy | inclusion: the certificate carries no SCT: no log can prove that it has it',
+        );
+      const elsewhere = bundleWorld({
+        sctList: () => undefined,
+        root: (good) => ({ ...good, key: KEYS.p521, signer: KEYS.p521 }),
+        intermediate: (good) => ({ ...good, signer: KEYS.p521 }),
+      });
+      const [authority] = elsewhere.trustedRoot.certificateAuthorities;
+      if (authority === undefined) throw new Error('no CA');
+      const other = { ...root, certificateAuthorities: [{ ...authority, chain: [elsewhere.root] }] };
+      const refusal = await verified(one, { trustedRoot: other, requireInclusion: true });
+      expect(refusal.ok).to.equal(false);
+      expect(refusal.steps.filter(({ ok }) => !ok).map(({ name }) => name)).to.include('chain');
+    });
+
     it('wants identity and issuer as whole texts, and both extensions of the issuer to agree', async () => {
       const signer = (identity: string, issuer: string): object => ({
         signer: { type: 'certificate', identity: { identity: exactly(identity), issuer: exactly(issuer) } },
@@ -1057,9 +1117,11 @@ describe('verify/bundle', () => {
     const ofKey = [{ proof: WORLD.proof }, { requireInclusion: true }, { deny: { list, now: T0 } }];
     for (const asked of ofKey)
       expect(await failure(() => judged(keyBundle(), { ...withKey, ...asked }))).to.be.instanceOf(TypeError);
+    const ofCertificate = { ...withKey, thresholds: { scts: 1 } };
+    expect(await failure(() => judged(keyBundle(), ofCertificate))).to.be.instanceOf(TypeError);
     expect(await judged(keyBundle(), { ...withKey, requireInclusion: false })).to.equal('ok');
     for (const wrong of [-1, 1.5, NaN, Infinity]) {
-      for (const thresholds of [{ entries: wrong }, { timestamps: wrong }])
+      for (const thresholds of [{ entries: wrong }, { timestamps: wrong }, { scts: wrong }, { scts: 2 }])
         expect(await failure(() => judged(bundle, { thresholds }))).to.be.instanceOf(RangeError);
     }
     for (const now of [NaN, Infinity]) {
