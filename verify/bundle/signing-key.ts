@@ -85,7 +85,9 @@ export async function checkSignature(
       `the signature is over the ${unknown.join(' or ')} digest of the artifact, which is not known`,
       'policy',
     );
-  throw refused(`the signature over the ${content.type === 'envelope' ? 'envelope' : 'artifact'} does not hold`);
+  throw refused(
+    `the signature over the ${content.type === 'envelope' ? 'envelope' : 'artifact'} does not hold`,
+  );
 }
 
 const isEnvelopeSigned = (
@@ -105,7 +107,8 @@ async function isArtifactSigned(
   crypto: BundleCrypto,
 ): Promise<boolean | undefined> {
   if (artifact.bytes !== undefined) return crypto.verify({ keyType, hash }, spki, artifact.bytes, signature);
-  if (hash === undefined || keyType === 'ed25519' || crypto.verifyDigest === undefined) throw needsBytes(name);
+  if (hash === undefined || keyType === 'ed25519' || crypto.verifyDigest === undefined)
+    throw needsBytes(name);
   const digest = await artifact.digest(hash);
   return digest && crypto.verifyDigest({ keyType, hash }, spki, digest, signature);
 }

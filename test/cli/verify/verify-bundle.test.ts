@@ -215,7 +215,9 @@ describe('mayfly verify bundle', () => {
     expect(await wrongUse({ ...whom, minEntries: 'x' })).to.match(/--min-entries must be/);
     expect((await verify({ ...whom, minScts: '1' })).ok).to.equal(true);
     expect(await wrongUse({ ...whom, minScts: '2' })).to.match(/--min-scts must be/);
-    expect(await wrongUse({ key: at('key.pem'), minScts: '0' })).to.match(/--min-scts is about a certificate/);
+    expect(await wrongUse({ key: at('key.pem'), minScts: '0' })).to.match(
+      /--min-scts is about a certificate/,
+    );
   });
 
   it('judges at the present only when asked', async () => {

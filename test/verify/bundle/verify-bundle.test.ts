@@ -751,9 +751,9 @@ describe('verify/bundle', () => {
         const signer = { type: 'key', spki } as const;
         const digest = platformCrypto.digest('sha256', ARTIFACT);
         expect(await judged(one, { signer })).to.equal('ok');
-        expect(await judged(one, { signer, artifact: artifactOfDigests(new Map([['sha256', digest]])) })).to.equal(
-          'ok',
-        );
+        expect(
+          await judged(one, { signer, artifact: artifactOfDigests(new Map([['sha256', digest]])) }),
+        ).to.equal('ok');
         const wrong = artifactOfDigests(new Map([['sha256', platformCrypto.digest('sha256', other)]]));
         expect(await judged(one, { signer, artifact: wrong })).to.match(
           /^policy \| signature: the signature is over the sha(?:384|512) digest of the artifact, which is not known$/,
@@ -815,9 +815,9 @@ describe('verify/bundle', () => {
       expect(await judged(one(broken), { signer })).to.match(/^artifact \| signature: .* does not hold \| /);
       expect(await judged(one(broken), { signer, artifact: by(digest) })).to.match(/ \| signature: /);
       expect(await judged(one(made), { signer, artifact: by(wrong) })).to.match(/ \| signature: /);
-      expect(
-        await judged(one(made), { signer, artifact: artifactOfBytes(other, platformCrypto) }),
-      ).to.match(/^artifact \| signature: /);
+      expect(await judged(one(made), { signer, artifact: artifactOfBytes(other, platformCrypto) })).to.match(
+        /^artifact \| signature: /,
+      );
       // Where it is not known, nobody is accused of what was not looked at.
       const { sha256: hash, digest: digestBy, verify } = platformCrypto;
       const browser = trustOf(trustedRoot, { sha256: hash, digest: digestBy, verify });
@@ -905,15 +905,17 @@ describe('verify/bundle', () => {
       const noLogs = { ...world.trustedRoot, certificateLogs: [] };
       const found = await verified(one, { trustedRoot: noLogs });
       expect(found.ok).to.equal(true);
-      expect(found.steps.filter(({ name }) => name.startsWith('sct')).map(({ detail }) => detail)).to.deep.equal([
-        'none, and the trust names no log of certificates',
-      ]);
+      expect(
+        found.steps.filter(({ name }) => name.startsWith('sct')).map(({ detail }) => detail),
+      ).to.deep.equal(['none, and the trust names no log of certificates']);
       expect(found.skipped).to.deep.equal([]);
       const [log] = world.trustedRoot.certificateLogs;
       if (log === undefined) throw new Error('no log');
       const unusable = { ...noLogs, certificateLogs: [{ ...log, logId: Buffer.alloc(32) }] };
       for (const root of [world.trustedRoot, unusable]) {
-        expect(await judged(one, { trustedRoot: root })).to.match(/^artifact \| sct: the certificate carries no SCT/);
+        expect(await judged(one, { trustedRoot: root })).to.match(
+          /^artifact \| sct: the certificate carries no SCT/,
+        );
         const none = await verified(one, { trustedRoot: root, thresholds: { scts: 0 } });
         expect(none.ok).to.equal(true);
         expect(none.steps.find(({ name }) => name === 'sct')?.detail).to.equal('none, and none is wanted');
@@ -923,11 +925,13 @@ describe('verify/bundle', () => {
       );
       // One that is there is never passed over.
       for (const thresholds of [{}, { scts: 0 }])
-        expect(await judged(bundle, { trustedRoot: { ...trustedRoot, certificateLogs: [] }, thresholds })).to.match(
-          /^trust \| sct: the SCT is of a log that is not trusted/,
-        );
+        expect(
+          await judged(bundle, { trustedRoot: { ...trustedRoot, certificateLogs: [] }, thresholds }),
+        ).to.match(/^trust \| sct: the SCT is of a log that is not trusted/);
       const wrongSct = bundleWorld({ sctList: (good) => good.subarray(0, -1) });
-      expect(await judged(messageBundle({}, wrongSct), { thresholds: { scts: 0 } })).to.match(/ \| (?:certificate|sct): /);
+      expect(await judged(messageBundle({}, wrongSct), { thresholds: { scts: 0 } })).to.match(
+        / \| (?:certificate|sct): /,
+      );
     });
 
     it('judges a certificate without an SCT by its chain, the deny list and what is asked for like any other', async () => {
