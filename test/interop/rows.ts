@@ -1,0 +1,133 @@
+/** The rows of the table of clients, each with the tests that are its proof. */
+
+/** What is tried with a client. */
+export interface InteropRow {
+  readonly client: string;
+  readonly operation: string;
+  /** Below `test/`. */
+  readonly file: string;
+  /** Of that file, the tests whose whole title fits; all of them without it. */
+  readonly title?: RegExp;
+}
+
+const judges = (file: string): string => `judges/${file}.long.test.ts`;
+
+/** In the order of the table. */
+export const ROWS: readonly InteropRow[] = [
+  { client: 'curl', operation: 'API v2, public key', file: judges('curl'), title: /for a public key/ },
+  {
+    client: 'curl',
+    operation: 'API v2, token in the body',
+    file: judges('curl'),
+    title: /token in the body/,
+  },
+  { client: 'curl', operation: 'API v2, signing request', file: judges('curl'), title: /signing request/ },
+  { client: 'curl', operation: 'API v1, key in PEM and DER', file: judges('curl'), title: /first version/ },
+  { client: 'openssl', operation: 'chain, SCT, profile', file: judges('openssl') },
+  { client: 'openssl', operation: 'timestamps', file: judges('openssl-timestamps') },
+  { client: 'sigstore-js', operation: 'sign, verify by file, refuse', file: judges('sigstore-js') },
+  {
+    client: 'sigstore-js',
+    operation: 'verify through TUF',
+    file: judges('tuf-clients'),
+    title: / sigstore-js$/,
+  },
+  {
+    client: '@sigstore/cli',
+    operation: 'initialize, attest, verify',
+    file: judges('tuf-clients'),
+    title: /@sigstore\/cli/,
+  },
+  {
+    client: 'cosign 3.1.2',
+    operation: 'sign-blob and verify-blob by the documented lines',
+    file: judges('cosign'),
+  },
+  {
+    client: 'cosign 3.1.2',
+    operation: 'verify-blob after the certificate has ended',
+    file: judges('stock-signers'),
+    title: / cosign$/,
+  },
+  {
+    client: 'cosign 3.1.2',
+    operation: 'attest-blob',
+    file: judges('cosign-statements'),
+    title: /cosign attests/,
+  },
+  {
+    client: 'cosign 3.1.2',
+    operation: 'initialize, then no file',
+    file: judges('tuf-clients'),
+    title: / cosign, /,
+  },
+  {
+    client: 'cosign 3.1.2',
+    operation: 'sign and verify images',
+    file: judges('stock-signers'),
+    title: /images/,
+  },
+  {
+    client: 'cosign 2.6.3',
+    operation: 'API v1, classic outputs',
+    file: judges('cosign-v1'),
+    title: /2\.6\.3/,
+  },
+  {
+    client: 'cosign 3.0.6',
+    operation: 'API v1, classic outputs',
+    file: judges('cosign-v1'),
+    title: /3\.0\.6/,
+  },
+  {
+    client: 'cosign 2.6.3',
+    operation: 'verify a new bundle',
+    file: judges('stock-signers'),
+    title: /cosign 2\.6 verifies/,
+  },
+  {
+    client: 'sigstore-python 4.5.1',
+    operation: 'certificate, SCT, timestamp, and their verification',
+    file: judges('sigstore-python'),
+  },
+  {
+    client: 'sigstore-python 4.5.1',
+    operation: 'trust-instance',
+    file: judges('tuf-clients'),
+    title: / sigstore-python$/,
+  },
+  {
+    client: 'sigstore-go 1.2.2',
+    operation: 'sign, verify by timestamp and at the present',
+    file: judges('stock-signers'),
+    title: / sigstore-go$/,
+  },
+  { client: 'sigstore-java', operation: 'KeylessSigner over gRPC', file: judges('sigstore-java') },
+  {
+    client: 'mayfly',
+    operation: 'sign, verified after the certificate has ended',
+    file: judges('stock-signers'),
+    title: / mayfly sign$/,
+  },
+  {
+    client: 'mayfly',
+    operation: 'attest, verified by cosign',
+    file: judges('cosign-statements'),
+    title: /mayfly attests/,
+  },
+  {
+    client: 'mayfly, with a stock Rekor v2',
+    operation: 'sign and attest; cosign and sigstore-python by default flags',
+    file: judges('mayfly-sign-rekor'),
+  },
+  {
+    client: 'mayfly',
+    operation: 'the public conformance cases',
+    file: 'verify/bundle/conformance.test.ts',
+  },
+  { client: 'ctclient', operation: 'the log: heads, entries, proofs', file: judges('ctclient') },
+];
+
+/** Each signer by each verifier, `SIGNER, verified by VERIFIER`; and what every verifier must refuse. */
+export const CROSS_FILE = judges('cross-verification');
+export const REFUSALS_FILE = judges('refused');
