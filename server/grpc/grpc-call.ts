@@ -45,9 +45,7 @@ export class GrpcCall implements Caller {
 
   /** Reads until when its client waits. Throws TransportError. */
   readDeadline(): void {
-    const { request } = this;
-    this.#deadline = this.#startedAt + timeoutMs(request.headers['grpc-timeout']);
-    request.expiresAt = Math.min(request.expiresAt, this.#deadline);
+    this.#deadline = this.#startedAt + timeoutMs(this.request.headers['grpc-timeout']);
   }
 
   /** Looked up where it is read: the address costs something to find out. */
@@ -64,6 +62,11 @@ export class GrpcCall implements Caller {
   /** Whether no client is left to answer. */
   get isGone(): boolean {
     return this.#isOver || this.request.isGone;
+  }
+
+  /** Milliseconds of `performance.now()` after which its client does not wait; infinite without a deadline. */
+  get deadline(): number {
+    return this.#deadline;
   }
 
   /** Whether its deadline is over. */

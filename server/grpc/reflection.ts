@@ -89,10 +89,9 @@ class Conversation {
   begin(): void {
     const { request } = this.#call;
     const { stream } = request;
-    request.expiresAt = performance.now() + LONGEST_CALL;
-    request.onExpired = () => {
+    request.expectBy(performance.now() + LONGEST_CALL, () => {
       this.#call.finish();
-    };
+    });
     this.#call.begin();
     stream.on('data', (chunk: Buffer) => {
       try {

@@ -8,6 +8,7 @@ import type { SigningAnswer } from '../fulcio/signing-calls.ts';
 import type { ReceivedRequest, SigningQueue } from '../fulcio/signing-queue.ts';
 import { readStream, type Body, type BodyLimits } from '../http/request-body.ts';
 import { TransportError } from '../http/transport-error.ts';
+import { REQUEST_TIMEOUT } from '../http2/http2-connections.ts';
 import { GRPC, type GrpcCall } from './grpc-call.ts';
 import type { GrpcMethod } from './grpc-endpoint.ts';
 import { messageFrame, onlyMessage } from './message-frame.ts';
@@ -103,9 +104,9 @@ function receive(call: GrpcCall, limits: BodyLimits, done: (body: Body | Transpo
     call.received();
     done(body);
   };
-  request.onExpired = () => {
+  request.expectBy(Math.min(call.deadline, performance.now() + REQUEST_TIMEOUT), () => {
     once(late());
-  };
+  });
   readStream(
     request.stream,
     // A call can be answered while its client still sends: nothing needs to be read for it.

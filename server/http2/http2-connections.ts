@@ -66,10 +66,8 @@ export class Http2Request {
   readonly headers: IncomingHttpHeaders;
   readonly connection: Http2Connection;
   readonly #account: RequestAccount | undefined;
-  /** Called once if the request is not complete by {@link expiresAt}. */
-  onExpired: () => void = () => undefined;
-  /** Milliseconds of `performance.now()`. */
-  expiresAt = performance.now() + REQUEST_TIMEOUT;
+  #expiresAt = performance.now() + REQUEST_TIMEOUT;
+  #onExpired: () => void;
 
   constructor(
     connection: Http2Connection,
@@ -81,6 +79,22 @@ export class Http2Request {
     this.stream = stream;
     this.headers = headers;
     this.#account = account;
+    this.#onExpired = () => {
+      stream.close(constants.NGHTTP2_CANCEL);
+    };
+  }
+
+  /** Calls back once if the request is not complete at a time of `performance.now()`, in place of taking it back after ten seconds. */
+  expectBy(time: number, onExpired: () => void): void {
+    this.#expiresAt = time;
+    this.#onExpired = onExpired;
+  }
+
+  /** Ends the wait for what is to come if its time is over. */
+  check(now: number): void {
+    if (now < this.#expiresAt) return;
+    this.#expiresAt = Infinity;
+    this.attempt(this.#onExpired);
   }
 
   /** Does a piece of work for the request. When it throws, that is reported and the stream ends, and nothing else. */
@@ -100,19 +114,19 @@ export class Http2Request {
 
   /** All that belongs to the request came, and the service works for it. */
   complete(): void {
-    this.expiresAt = Infinity;
+    this.#expiresAt = Infinity;
     this.#account?.complete();
   }
 
   /** Its answer is made, of so many bytes. */
   made(bytes: number): void {
-    this.expiresAt = Infinity;
+    this.#expiresAt = Infinity;
     this.#account?.made(bytes);
   }
 
   /** The stream ended. */
   close(): void {
-    this.expiresAt = Infinity;
+    this.#expiresAt = Infinity;
     this.#account?.close();
   }
 }
@@ -200,7 +214,7 @@ export class Http2Connection {
 
   /** Ends what takes too long. */
   check(now: number, idleMs: number): void {
-    for (const request of this.#requests) if (now >= request.expiresAt) expire(request);
+    for (const request of this.#requests) request.check(now);
     const { headSince, isBegun } = this.#meter;
     if (headSince !== undefined && now - headSince >= REQUEST_TIMEOUT) this.socket.destroy();
     if (this.#requests.size > 0) {
@@ -254,13 +268,6 @@ export class Http2Connection {
       clearTimeout(timer);
     });
   }
-}
-
-function expire(request: Http2Request): void {
-  request.expiresAt = Infinity;
-  request.attempt(() => {
-    request.onExpired();
-  });
 }
 
 /** Catches what the listeners of a stream throw. The runtime calls them from its parser, where nothing else would, and one request would

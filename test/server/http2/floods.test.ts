@@ -176,7 +176,7 @@ describe('server: floods over HTTP/2', () => {
     while (requests.length < 1) await new Promise((resolve) => setImmediate(resolve));
     const [request] = requests;
     const expired = new Promise<void>((resolve) => {
-      if (request !== undefined) request.onExpired = resolve;
+      request?.expectBy(performance.now() + 10 * SECOND, resolve);
     });
     const now = performance.now();
     for (const one of connections) one.check(now + 9 * SECOND, 620 * SECOND);
@@ -251,8 +251,7 @@ describe('server: a fault in the work for one request over HTTP/2', () => {
       stream.end();
     },
     'when its time was over': (request) => {
-      request.onExpired = wrong;
-      request.expiresAt = 0;
+      request.expectBy(0, wrong);
       request.connection.check(performance.now(), 1);
     },
   };
