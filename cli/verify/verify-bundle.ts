@@ -25,6 +25,7 @@ export interface BundleOptions extends ArtifactOptions, SignerOptions, Predicate
   readonly at?: string;
   readonly proof?: string;
   readonly requireInclusion?: true;
+  readonly allowRootInChain?: true;
 }
 
 /** Verifies the bundle that is named and says what was found, step by step; false when a step failed. Rejects with {@link CommandError} for files and options that cannot be
@@ -69,6 +70,7 @@ async function requestOf(options: BundleOptions, file: string): Promise<BundleRe
     deny: await denyOf(options),
     proof: await proofOf(options),
     requireInclusion: options.requireInclusion,
+    allowRootInChain: options.allowRootInChain,
   };
 }
 

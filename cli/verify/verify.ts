@@ -212,6 +212,10 @@ function registerBundle(group: CommandUnknownOpts): void {
       'proof (.tlog-proof) that the log of certificates has the certificate; - for stdin',
     )
     .option('--require-inclusion', 'fail without such a proof')
+    .option(
+      '--allow-root-in-chain',
+      'pass over a root among the certificates of the bundle, which is refused otherwise',
+    )
     .option('--deny <file>', 'list of what is not believed (JSON or YAML); needs one of the next two')
     .option('--deny-sha256 <hex>', 'SHA-256 that the list must have')
     .option('--deny-key <file>', 'public key (PEM) that must have signed the list')

@@ -41,6 +41,8 @@ export interface BundleRequest {
   readonly proof?: Uint8Array | undefined;
   /** Whether a certificate without such a proof is refused. */
   readonly requireInclusion?: boolean | undefined;
+  /** Whether a root among the certificates of the bundle is passed over, in place of refusing the bundle; it is never believed. */
+  readonly allowRootInChain?: boolean | undefined;
 }
 
 /** Throws TypeError for a request that asks of a key what only a certificate has, and RangeError for a number that is none: nothing that is asked for is passed over. */

@@ -119,10 +119,16 @@ class BundleJudge {
 
   async #check(): Promise<void> {
     const bundle = await this.#record.run('bundle', () => {
-      const { bundle: text } = this.#request;
+      const { bundle: text, allowRootInChain } = this.#request;
       const read = parseBundle(typeof text === 'string' ? text : utf8Text(text));
-      requireNoRoot(read.signer.type === 'certificate' ? read.signer.chain : []);
-      return [`version ${read.version}, ${CONTENTS[read.content.type]}`, read];
+      const { bundle: rootless, hasRoot } = withoutRoots(read);
+      if (hasRoot && allowRootInChain !== true)
+        throw refused(
+          'the chain of the bundle has a root in it, as clients of 2023 wrote it: it is refused unless that is allowed, for what a bundle brings is never an anchor',
+          'policy',
+        );
+      const roots = hasRoot ? ', with a root in its chain, which is passed over' : '';
+      return [`version ${read.version}, ${CONTENTS[read.content.type]}${roots}`, rootless];
     });
     if (bundle === undefined) {
       this.#skip('bundle', BUNDLE_STEPS);
@@ -382,13 +388,15 @@ const CERTIFICATE_STEPS: readonly BundleStep[] = [
   ...(['certificate', 'sct', 'chain', ...NEED_LOGGED, ...NAMES, 'deny', ...INCLUSION] as const),
 ];
 
-/** Clients put the certificates of CAs below the root into old bundles. A root in one would say that its author takes it for an anchor. */
-function requireNoRoot(chain: readonly Uint8Array[]): void {
-  for (const der of chain) {
+/** The bundle without the roots in its chain. Clients put the certificates of CAs into old bundles, some with the root: it leads nowhere, and is never an anchor. */
+function withoutRoots(bundle: Bundle): { readonly bundle: Bundle; readonly hasRoot: boolean } {
+  const { signer } = bundle;
+  if (signer.type !== 'certificate') return { bundle, hasRoot: false };
+  const chain = signer.chain.filter((der) => {
     const { subject, issuer } = parseCertificate(der);
-    if (equalBytes(subject, issuer))
-      throw refused('the chain of the bundle has a root in it: what a bundle brings is never an anchor');
-  }
+    return !equalBytes(subject, issuer);
+  });
+  return { bundle: { ...bundle, signer: { ...signer, chain } }, hasRoot: chain.length < signer.chain.length };
 }
 
 /** What a certificate says, or undefined where it cannot be read. */

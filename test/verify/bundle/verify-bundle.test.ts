@@ -863,9 +863,13 @@ describe('verify/bundle', () => {
       });
       expect(await judged(old([]))).to.equal('ok');
       expect(await judged(old([WORLD.intermediate]))).to.equal('ok');
-      expect(await judged(old([WORLD.intermediate, WORLD.root]))).to.match(
-        /^artifact \| bundle: the chain of the bundle has a root in it/,
-      );
+      const rooted = old([WORLD.intermediate, WORLD.root]);
+      expect(await judged(rooted)).to.match(/^policy \| bundle: the chain of the bundle has a root in it/);
+      const allowed = await verified(rooted, { allowRootInChain: true });
+      expect([allowed.ok, allowed.steps[0]?.detail]).to.deep.equal([
+        true,
+        'version 0.2, the signature of an artifact, with a root in its chain, which is passed over',
+      ]);
       const elsewhere = bundleWorld({
         root: (good) => ({ ...good, key: KEYS.p521, signer: KEYS.p521 }),
         intermediate: (good) => ({ ...good, signer: KEYS.p521 }),
@@ -874,6 +878,7 @@ describe('verify/bundle', () => {
       if (authority === undefined) throw new Error('no CA');
       const root = { ...trustedRoot, certificateAuthorities: [{ ...authority, chain: [elsewhere.root] }] };
       expect(await judged(old([WORLD.intermediate]), { trustedRoot: root })).to.match(/^\w+ \| chain: /);
+      expect(await judged(rooted, { trustedRoot: root, allowRootInChain: true })).to.match(/^\w+ \| chain: /);
     });
 
     it('blames the trust where newer files may know the CA, the certificate log or its window', async () => {
