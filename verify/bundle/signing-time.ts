@@ -111,7 +111,7 @@ async function observeEntries(
   });
 }
 
-/** The log of an entry; undefined where it does not count because nobody knows its log. */
+/** The log of an entry; undefined where it does not count because nobody knows its log or its kind: nothing of it is verified. */
 function findLog(
   entry: Bundle['entries'][number],
   { logs, crypto }: SourceTrust,
@@ -121,8 +121,12 @@ function findLog(
   const api = apiOfKind(kind, version);
   const log = api && logs.find(api, logId);
   if (api !== undefined && log !== undefined) return { entry, api, log };
-  if (api === undefined && (logs.find(1, logId) ?? logs.find(2, logId)) !== undefined)
-    throw refused('the entry is of a kind that is not known here');
+  const named = api === undefined ? (logs.find(1, logId) ?? logs.find(2, logId)) : undefined;
+  if (named !== undefined) {
+    const reason = `the entry in the log ${named.name} is of a kind that is not known here`;
+    uncounted.push({ source: 'entry', reason, fault: 'certificate' });
+    return undefined;
+  }
   const { message, fault } = logs.unknown(logId, originOf(proof?.checkpoint), crypto.sha256);
   uncounted.push({ source: 'entry', reason: message, fault });
   return undefined;

@@ -159,7 +159,7 @@ class BundleJudge {
       const key = await this.#record.run('key', () => {
         if (signer.type !== 'key')
           throw refused('the bundle is signed with a certificate, and a key was given', 'policy');
-        const read = readSigningKey(policy.spki);
+        const read = readPolicyKey(policy.spki);
         const hint =
           signer.hint === '' ? '' : `; the bundle's hint at it is "${printable(signer.hint.slice(0, 200))}"`;
         return [`${read.name}${hint}`, read];
@@ -387,6 +387,17 @@ const STATEMENT_STEPS: readonly BundleStep[] = ['predicate-type', 'predicate'];
 const CERTIFICATE_STEPS: readonly BundleStep[] = [
   ...(['certificate', 'sct', 'chain', ...NEED_LOGGED, ...NAMES, 'deny', ...INCLUSION] as const),
 ];
+
+/** What is wrong with a key that the caller gives is no fault of the artifact. */
+function readPolicyKey(spki: Uint8Array): SigningKey {
+  try {
+    return readSigningKey(spki);
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof VerifyError)
+      throw refused(`the given key cannot be used: ${error.message}`, 'policy');
+    throw error;
+  }
+}
 
 /** The bundle without the roots in its chain. Clients put the certificates of CAs into old bundles, some with the root: it leads nowhere, and is never an anchor. */
 function withoutRoots(bundle: Bundle): { readonly bundle: Bundle; readonly hasRoot: boolean } {

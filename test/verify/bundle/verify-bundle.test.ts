@@ -302,12 +302,16 @@ describe('verify/bundle', () => {
       expect(await judged(messageBundle({ entries: [unknown] }))).to.match(
         /^artifact \| time: 0 trusted artifact logs have entries in the bundle, wanted are 1; the entry is of a log that is not trusted/,
       );
-      // Neither of a kind that nobody knows, from a log that nobody knows; from a known one it is refused.
+      // Neither of a kind that nobody knows, by whomever: nothing of it is verified, and it stands in for none that is.
       const odd = (entry: BundleEntry): BundleEntry => ({ ...entry, kind: 'rekord' });
-      expect(await judged(messageBundle({ entries: [second, odd(unknown)] }))).to.equal('ok');
-      expect(await judged(messageBundle({ entries: [odd(second)] }))).to.match(
-        /entry: the entry is of a kind that is not known here$/,
+      for (const entry of [unknown, second, entry1(signature)])
+        expect(await judged(messageBundle({ entries: [second, odd(entry)] }))).to.equal('ok');
+      const oddOne = odd(entry1(signature));
+      expect(await judged(messageBundle({ entries: [oddOne] }))).to.match(
+        /^artifact \| time: 0 trusted artifact logs .*; the entry in the log https:\/\/rekor\.example is of a kind that is not known here$/,
       );
+      const { times } = await verified(messageBundle({ entries: [second, oddOne], timestamps: [] }));
+      expect(times).to.deep.equal([]);
     });
 
     it('says of a log whose key is known under another id that it is the id', async () => {
@@ -681,18 +685,18 @@ describe('verify/bundle', () => {
 
     it('refuses keys that are too weak or of an unknown kind', async () => {
       const rows: readonly [Uint8Array, RegExp][] = [
-        [KEYS.shortRsa.spki, /^artifact \| key: the RSA key that signed is too short$/],
+        [KEYS.shortRsa.spki, /^policy \| key: the given key cannot be used: the RSA key that signed is too short$/],
         [
           withExponent(KEYS.rsa, new Uint8Array(256).fill(0x7f)).spki,
-          /^artifact \| key: the RSA key that signed has an exponent that is not/,
+          /^policy \| key: the given key cannot be used: the RSA key that signed has an exponent that is not/,
         ],
-        [utf8('x'), /^artifact \| key: /],
+        [utf8('x'), /^policy \| key: the given key cannot be used: /],
         [
           generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey.export({
             type: 'spki',
             format: 'der',
           }),
-          /^artifact \| key: the key names no|^artifact \| key: the key is on an unsupported curve/,
+          /^policy \| key: the given key cannot be used: the key names no|^policy \| key: the given key cannot be used: the key is on an unsupported curve/,
         ],
       ];
       for (const [spki, sentence] of rows)
