@@ -15,7 +15,7 @@ export type SubjectHash = 'sha256' | 'sha384' | 'sha512';
 /** One of the artifacts. */
 export interface StatementSubject {
   readonly name: string;
-  /** Those by the known hashes; a statement may have others besides. */
+  /** Those by the known hashes; a statement may have others besides. None where one by a known hash is no such digest: then nothing is compared with the subject. */
   readonly digests: readonly SubjectDigest[];
 }
 
@@ -70,19 +70,22 @@ function readSubject(value: JsonValue): StatementSubject {
   const subject = objectOf(value, 'a subject of the statement');
   const name = subject['name'] ?? '';
   if (typeof name !== 'string') throw malformed('the name of a subject of the statement is not a text');
-  const digests = Object.entries(objectOf(subject['digest'], 'the digest of a subject'));
+  // In-toto demands digests; descriptors that have an address alone are there all the same.
+  const digests = Object.entries(objectOf(subject['digest'] ?? {}, 'the digest of a subject'));
   if (digests.length > MAX_DIGESTS)
     throw new FormatError('TOO_LARGE', `a subject of the statement has more than ${MAX_DIGESTS} digests`);
-  return { name, digests: digests.flatMap(([hash, digest]) => readDigest(hash, digest)) };
+  const read = digests.flatMap(([hash, digest]) => readDigest(hash, digest));
+  const known = read.filter((digest) => digest !== undefined);
+  return { name, digests: known.length < read.length ? [] : known };
 }
 
-function readDigest(hash: string, value: JsonValue): readonly SubjectDigest[] {
+/** None by a hash that is not known, and undefined for what is none by one that is. */
+function readDigest(hash: string, value: JsonValue): readonly (SubjectDigest | undefined)[] {
   if (typeof value !== 'string') throw malformed('a digest of a subject is not a text');
   const length = LENGTHS.get(hash);
   if (length === undefined) return [];
-  const digest = fromHex(value);
-  if (digest.length !== length) throw malformed(`a ${hash} digest of a subject is not ${length} bytes`);
-  return [{ hash: hash as SubjectHash, digest }];
+  if (value.length !== 2 * length || !/^[0-9a-f]*$/i.test(value)) return [undefined];
+  return [{ hash: hash as SubjectHash, digest: fromHex(value) }];
 }
 
 function textOf(object: JsonObject, name: string, what: string): string {

@@ -24,19 +24,19 @@ export function readStatement({ payloadType, payload }: Envelope): Statement {
   return parseStatement(payload);
 }
 
-/** Throws a refusal unless one of the subjects is the artifact. Returns what was found, in words. */
+/** Throws a refusal unless one of the subjects is the artifact. Returns what was found, in words, with how many could not be compared. */
 export async function checkSubject({ subjects }: Statement, artifact: Artifact): Promise<string> {
-  let isComparable = false;
-  for (const subject of subjects) {
-    const outcome = await compare(subject, artifact);
-    if (outcome === 'same') return `a subject of the statement: "${printable(subject.name)}"`;
-    isComparable ||= outcome === 'other';
-  }
-  if (isComparable) throw refused('the artifact is no subject of the statement');
-  throw refused(
-    'no subject of the statement has a digest by a hash by which the artifact is known',
-    'policy',
-  );
+  const outcomes = await Promise.all(subjects.map((subject) => compare(subject, artifact)));
+  const incomparable = outcomes.filter((outcome) => outcome === 'incomparable').length;
+  if (incomparable === subjects.length)
+    throw refused(
+      'no subject of the statement has a digest by a hash by which the artifact is known',
+      'policy',
+    );
+  const others = incomparable === 0 ? '' : `; ${incomparable} of ${subjects.length} cannot be compared`;
+  const found = subjects[outcomes.indexOf('same')];
+  if (found === undefined) throw refused(`the artifact is no subject of the statement${others}`);
+  return `a subject of the statement: "${printable(found.name)}"${others}`;
 }
 
 /** A subject is the artifact if all of its digests that can be compared are the artifact's, and at least one can be. */

@@ -1078,6 +1078,30 @@ describe('verify/bundle', () => {
       );
     });
 
+    it('passes over subjects that cannot be compared, says how many, and accepts none of them', async () => {
+      const hex = createHash('sha256').update(ARTIFACT).digest('hex');
+      const sha512 = createHash('sha512').update(ARTIFACT).digest('hex');
+      const good = { name: 'good', digest: { sha256: hex } };
+      const odd = [{ name: 'x', uri: 'pkg:x' }, { digest: { sha256: hex.slice(2) } }, { digest: { gitCommit: 'x' } }];
+      const about = (...subject: readonly unknown[]): Bundle => attestationBundle(statementOf({ subject }));
+      for (const subjects of [
+        [...odd, good],
+        [good, ...odd],
+      ]) {
+        const { ok, steps } = await verified(about(...subjects));
+        expect([ok, steps.find(({ name }) => name === 'artifact')?.detail]).to.deep.equal([
+          true,
+          'a subject of the statement: "good"; 3 of 4 cannot be compared',
+        ]);
+      }
+      expect(await judged(about(...odd))).to.match(/^policy \| artifact: no subject of the statement has a digest/);
+      // Neither by the digest beside one that is none.
+      expect(await judged(about({ digest: { sha256: hex.slice(2), sha512 } }))).to.match(/^policy \| artifact: no subject/);
+      expect(await judged(about({ digest: { sha256: 'ab'.repeat(32) } }, ...odd))).to.equal(
+        'artifact | artifact: the artifact is no subject of the statement; 3 of 4 cannot be compared',
+      );
+    });
+
     it('asks for the predicate type and the predicate', async () => {
       const predicate = (isGood: boolean): Partial<Parameters<typeof judged>[1]> => ({
         predicate: {
