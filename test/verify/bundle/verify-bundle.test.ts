@@ -685,7 +685,10 @@ describe('verify/bundle', () => {
 
     it('refuses keys that are too weak or of an unknown kind', async () => {
       const rows: readonly [Uint8Array, RegExp][] = [
-        [KEYS.shortRsa.spki, /^policy \| key: the given key cannot be used: the RSA key that signed is too short$/],
+        [
+          KEYS.shortRsa.spki,
+          /^policy \| key: the given key cannot be used: the RSA key that signed is too short$/,
+        ],
         [
           withExponent(KEYS.rsa, new Uint8Array(256).fill(0x7f)).spki,
           /^policy \| key: the given key cannot be used: the RSA key that signed has an exponent that is not/,
@@ -1082,7 +1085,11 @@ describe('verify/bundle', () => {
       const hex = createHash('sha256').update(ARTIFACT).digest('hex');
       const sha512 = createHash('sha512').update(ARTIFACT).digest('hex');
       const good = { name: 'good', digest: { sha256: hex } };
-      const odd = [{ name: 'x', uri: 'pkg:x' }, { digest: { sha256: hex.slice(2) } }, { digest: { gitCommit: 'x' } }];
+      const odd = [
+        { name: 'x', uri: 'pkg:x' },
+        { digest: { sha256: hex.slice(2) } },
+        { digest: { gitCommit: 'x' } },
+      ];
       const about = (...subject: readonly unknown[]): Bundle => attestationBundle(statementOf({ subject }));
       for (const subjects of [
         [...odd, good],
@@ -1094,9 +1101,13 @@ describe('verify/bundle', () => {
           'a subject of the statement: "good"; 3 of 4 cannot be compared',
         ]);
       }
-      expect(await judged(about(...odd))).to.match(/^policy \| artifact: no subject of the statement has a digest/);
+      expect(await judged(about(...odd))).to.match(
+        /^policy \| artifact: no subject of the statement has a digest/,
+      );
       // Neither by the digest beside one that is none.
-      expect(await judged(about({ digest: { sha256: hex.slice(2), sha512 } }))).to.match(/^policy \| artifact: no subject/);
+      expect(await judged(about({ digest: { sha256: hex.slice(2), sha512 } }))).to.match(
+        /^policy \| artifact: no subject/,
+      );
       expect(await judged(about({ digest: { sha256: 'ab'.repeat(32) } }, ...odd))).to.equal(
         'artifact | artifact: the artifact is no subject of the statement; 3 of 4 cannot be compared',
       );
