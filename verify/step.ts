@@ -1,4 +1,5 @@
 import { FormatError } from '../core/errors.ts';
+import { printable } from '../core/printable.ts';
 import { VerifyError, type Fault } from './verify-error.ts';
 
 /** The checks, in the order in which they are made. */
@@ -14,7 +15,7 @@ export type StepName = (typeof STEP_NAMES)[number];
 export interface Step<Name extends string = StepName> {
   readonly name: Name;
   readonly ok: boolean;
-  /** What was found, or why the answer is no; safe to show. */
+  /** What was found, or why the answer is no; one line that is safe to show, whatever was judged. */
   readonly detail: string;
   /** Of a failed one: with whom the fault lies. */
   readonly fault?: Fault;
@@ -49,7 +50,8 @@ export class StepRecorder<Name extends string = StepName> {
     this.skipped.push(...names.map((name) => ({ name, needs })));
   }
 
-  /** Runs a check, which answers its detail and what later checks need; undefined when it failed. */
+  /** Runs a check, which answers its detail and what later checks need; undefined when it failed. In the detail, and in the message of a refusal, what does not belong on a line stands
+   * escaped. */
   async run<T>(
     name: Name,
     check: () => readonly [detail: string, value: T] | Promise<readonly [detail: string, value: T]>,
@@ -57,14 +59,14 @@ export class StepRecorder<Name extends string = StepName> {
     this.#running = name;
     try {
       const [detail, value] = await check();
-      this.steps.push({ name, ok: true, detail });
+      this.steps.push({ name, ok: true, detail: printable(detail) });
       return value;
     } catch (error) {
       const refusal =
         error instanceof FormatError || (error instanceof VerifyError && error.code === 'REFUSED');
       if (!refusal) throw error;
       const fault = error instanceof VerifyError ? error.fault : 'certificate';
-      this.steps.push({ name, ok: false, detail: error.message, fault });
+      this.steps.push({ name, ok: false, detail: printable(error.message), fault });
       return undefined;
     }
   }

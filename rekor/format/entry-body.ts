@@ -5,6 +5,7 @@
 import { equalBytes, fromBase64, toBase64, toHex, utf8, utf8Text } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { encodePem } from '../../core/pem.ts';
+import { printable } from '../../core/printable.ts';
 import { parsePublicKey, type PublicKeyInfo } from '../../core/public-key.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 
@@ -110,7 +111,7 @@ function firstDifference(expected: JsonValue, found: JsonValue | undefined): rea
     if (below !== undefined) return [name, ...below];
   }
   const extra = Object.keys(other).find((name) => !Object.hasOwn(own, name));
-  return extra === undefined ? undefined : [extra.slice(0, 80)];
+  return extra === undefined ? undefined : [printable(extra.slice(0, 80))];
 }
 
 /** A body as it was found, asked for what a bundle does not say. */
