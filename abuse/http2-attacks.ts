@@ -146,6 +146,21 @@ export const HTTP2_ATTACKS: readonly Attack[] = [
       }),
   },
   {
+    name: 'h2-indexed-heads',
+    what: '1,000 connections begin 8 calls each, with 50 headers of one byte on the wire, and come back when they are closed',
+    run: ({ grpcUrl }, until) =>
+      keepOpen(grpcUrl, { count: 1000, perSecond: 400 }, until, (socket) => {
+        // Into the table once, with incremental indexing.
+        const [, ...literal] = header('x', 'y');
+        const first = Buffer.concat([callHead(SIGN), Buffer.from([0x40, ...literal])]);
+        const rest = Buffer.concat([callHead(SIGN), Buffer.alloc(50, 0xbe)]);
+        const calls = ids(8).map((id, index) =>
+          frame(Frame.headers, id, index === 0 ? first : rest, WHOLE_HEAD),
+        );
+        socket.write(Buffer.concat([greeting(), ...calls]));
+      }),
+  },
+  {
     name: 'h2-half-heads',
     what: '1,500 connections send 12 KB of a head over HTTP/2 and do not end it',
     run: ({ grpcUrl }, until) =>

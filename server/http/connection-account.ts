@@ -19,6 +19,10 @@ const MAX_HELD = 32 * 1024 * 1024;
 /** Bytes that the runtime needs for a request and its response beside their content. */
 const OBJECTS = 4096;
 
+/** Bytes that the runtime needs for a name or a value of a header beside its text: the string, and its places in lists and objects. Over
+ * HTTP/2 a header can be one byte on the wire, so that this is nearly all that it costs. */
+const TEXT_OBJECTS = 80;
+
 /** Where a request is: being received, being worked on by the service, or its answer being sent. */
 type Stage = 'receiving' | 'making' | 'sending';
 
@@ -107,10 +111,10 @@ export class RequestAccount {
   }
 }
 
-/** What the head of a request holds. */
-function headBytes({ rawHeaders }: IncomingMessage): number {
+/** Bytes that the head of a request holds: names and values, as they came. */
+export function headBytes(rawHeaders: readonly string[]): number {
   let bytes = 0;
-  for (const text of rawHeaders) bytes += text.length;
+  for (const text of rawHeaders) bytes += text.length + TEXT_OBJECTS;
   return bytes;
 }
 
@@ -126,7 +130,7 @@ export class CountedResponse<
     super(...([request, options] as unknown as [Request]));
     const account = accountOf(request.socket);
     if (account === undefined) return;
-    const requestAccount = new RequestAccount(account, headBytes(request));
+    const requestAccount = new RequestAccount(account, headBytes(request.rawHeaders));
     this.requestAccount = requestAccount;
     this.once('close', () => {
       requestAccount.close();

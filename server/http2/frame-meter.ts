@@ -33,6 +33,9 @@ const PER_ANSWER = 16;
 const HEADERS_COST = 4;
 const RESET_COST = 2;
 
+/** Headers of a head that cost nothing more; each that is beyond costs a token. A call has ten, and some more behind proxies. */
+const FREE_HEADERS = 16;
+
 /** Bytes of a frame of a body below which it costs a token. No client makes smaller ones but for the last. */
 const LEAST_DATA = 256;
 
@@ -85,6 +88,12 @@ export class FrameMeter {
   /** A request was answered. */
   answered(): void {
     this.#tokens = Math.min(this.#capacity, this.#tokens + PER_ANSWER);
+  }
+
+  /** Counts the headers of a head that is complete, which may be a byte each on the wire; returns why its client is to be cut off, if it
+   * is. */
+  head(headers: number): FloodReason | undefined {
+    return this.#spend(Math.max(0, headers - FREE_HEADERS)) ? undefined : 'frames';
   }
 
   /** Counts what was read; returns why its client is to be cut off, if it is. Then nothing of the chunk may be used. */

@@ -11,7 +11,7 @@ import {
   type ServerOptions,
 } from 'node:http2';
 import type { Socket } from 'node:net';
-import { accountOf, RequestAccount, type ConnectionAccount } from '../http/connection-account.ts';
+import { accountOf, headBytes, RequestAccount, type ConnectionAccount } from '../http/connection-account.ts';
 import { reportIncompleteHead } from '../http/parser-limits.ts';
 import { FrameMeter, type FloodReason } from './frame-meter.ts';
 import { MeteredSocket } from './metered-socket.ts';
@@ -20,8 +20,15 @@ import { MeteredSocket } from './metered-socket.ts';
  * client queues what is beyond. */
 export const MAX_STREAMS = { unproven: 8, proven: 32 } as const;
 
-/** Bytes of the headers of one request, when they are uncompressed: as of HTTP/1. */
-const MAX_HEADER_BYTES = 64 * 1024;
+/** Bytes of the headers of one request, when they are uncompressed, with 32 for each (RFC 9113 §6.5.2): a token of 32 KiB may be among
+ * them. */
+const MAX_HEADER_BYTES = 48 * 1024;
+
+/** Headers of one request. A call has ten, and some more behind proxies. */
+const MAX_HEADERS = 64;
+
+/** Bytes that the runtime needs for a stream beside what a request over HTTP/1 needs. */
+const STREAM_OBJECTS = 4096;
 
 const OPTIONS: ServerOptions = {
   settings: {
@@ -29,7 +36,7 @@ const OPTIONS: ServerOptions = {
     maxHeaderListSize: MAX_HEADER_BYTES,
     enablePush: false,
   },
-  maxHeaderListPairs: 192,
+  maxHeaderListPairs: MAX_HEADERS,
   // In megabytes, what one session may hold of heads and answers that are not sent.
   maxSessionMemory: 4,
   maxSessionInvalidFrames: 32,
@@ -163,6 +170,8 @@ export class Http2Connection {
     this.#session.on('error', () => undefined);
     this.#session.on('stream', (stream, headers, _flags, rawHeaders) => {
       const request = this.#open(stream, headers, rawHeaders);
+      const reason = this.#meter.head(rawHeaders.length / 2);
+      if (reason !== undefined) this.#metered.cutOff(reason);
       // The client may have taken it back in the same segment: the runtime reports a head only after it has parsed all that came with it.
       if (request.isGone) return;
       request.attempt(() => {
@@ -236,7 +245,7 @@ export class Http2Connection {
     headers: IncomingHttpHeaders,
     rawHeaders: readonly string[],
   ): Http2Request {
-    const bytes = rawHeaders.reduce((sum, { length }) => sum + length, 0);
+    const bytes = STREAM_OBJECTS + headBytes(rawHeaders);
     const account = this.#account && new RequestAccount(this.#account, bytes);
     const request = new Http2Request(this, stream, headers, account);
     this.#requests.add(request);

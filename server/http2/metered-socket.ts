@@ -48,6 +48,13 @@ export class MeteredSocket extends Duplex {
     this.#socket.resume();
   }
 
+  /** Reads nothing more: its client is to be cut off for what was read before. */
+  cutOff(reason: FloodReason): void {
+    if (this.#isCutOff) return;
+    this.#isCutOff = true;
+    this.#onFlood(reason);
+  }
+
   override _read(): void {
     if (!this.#isPaused) this.#socket.resume();
   }
@@ -89,9 +96,7 @@ export class MeteredSocket extends Duplex {
     }
     if (this.destroyed) return;
     const reason = this.#meter.take(chunk);
-    if (reason !== undefined) {
-      this.#isCutOff = true;
-      this.#onFlood(reason);
-    } else if (!this.push(chunk)) this.#socket.pause();
+    if (reason !== undefined) this.cutOff(reason);
+    else if (!this.push(chunk)) this.#socket.pause();
   }
 }

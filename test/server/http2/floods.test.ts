@@ -142,6 +142,31 @@ describe('server: floods over HTTP/2', () => {
     close();
   });
 
+  it('of heads with many headers count by what the headers need in memory, not by their bytes on the wire', async () => {
+    const { port, connections, requests, close } = await listening();
+    const client = new RawClient(port);
+    // Into the table once, and named by a byte each from then on.
+    const [, ...literal] = header('x', 'y');
+    const first = Buffer.concat([callHead('/x'), Buffer.from([0x40, ...literal])]);
+    const many = Buffer.concat([callHead('/x'), Buffer.alloc(50, 0xbe)]);
+    client.write(greeting(), frame(Frame.headers, 1, first, Flag.endHeaders));
+    client.write(frame(Frame.headers, 3, many, Flag.endHeaders));
+    while (requests.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    const [connection] = connections;
+    expect((connection && accountOf(connection.socket))?.bytes).to.be.greaterThan(2 * 8192 + 50 * 160);
+    // Three more of them are more than a connection may spend, though they are few bytes and few frames.
+    client.write(...[5, 7, 9].map((id) => frame(Frame.headers, id, many, Flag.endHeaders)));
+    expect((await client.farewell()).code).to.equal(CALM);
+    // And one is more than a head may have.
+    const tooMany = new RawClient(port);
+    const bomb = Buffer.concat([first, Buffer.alloc(70, 0xbe)]);
+    tooMany.write(greeting(), frame(Frame.headers, 1, bomb, Flag.endHeaders));
+    await tooMany.frame(Frame.reset, 1);
+    expect(requests.length).to.be.at.most(4);
+    tooMany.socket.destroy();
+    close();
+  });
+
   it('of answers that are not read are held, and the connection is closed that takes nothing', async () => {
     const { port, connections, requests, close } = await listening(reply);
     const client = new RawClient(port);
