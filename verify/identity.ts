@@ -1,5 +1,5 @@
 /** Who a certificate is for, and whose word that is. */
-import { equalBytes, utf8, utf8Text } from '../core/bytes.ts';
+import { equalBytes, utf8Text } from '../core/bytes.ts';
 import { findExtension, type Certificate } from '../core/certificate.ts';
 import { DerReader, readOnly } from '../core/der-reader.ts';
 import { Tag } from '../core/der-tag.ts';
@@ -36,18 +36,22 @@ function countNames(generalNames: Uint8Array): number {
   return count;
 }
 
-/** The OpenID issuer that vouched for the identity: extension 1.8, with which the older 1.1, if there, must agree.
+/** The OpenID issuer that vouched for the identity: extension 1.8, with which the older 1.1 must agree; or 1.1 alone, as certificates of before 2023 have it.
  * Throws a refusal or FormatError. */
 export function readIssuer(certificate: Certificate): string {
   const current = findExtension(certificate, ISSUER_V2);
-  if (current === undefined) throw refused(`the certificate does not name its OpenID issuer (${ISSUER_V2})`);
-  const issuer = utf8Text(readOnly(current.value, Tag.utf8String).value);
-  if (issuer === '') throw refused('the certificate names an empty OpenID issuer');
   const older = findExtension(certificate, ISSUER_V1);
-  if (older !== undefined && !equalBytes(older.value, utf8(issuer))) {
+  if (current === undefined && older === undefined)
+    throw refused(`the certificate does not name its OpenID issuer (${ISSUER_V2} or ${ISSUER_V1})`);
+  const [issuer, other] = [
+    current && utf8Text(readOnly(current.value, Tag.utf8String).value),
+    older && utf8Text(older.value),
+  ];
+  if (issuer !== undefined && other !== undefined && issuer !== other)
     throw refused('the certificate names two different OpenID issuers');
-  }
-  return issuer;
+  const found = issuer ?? other;
+  if (found === undefined || found === '') throw refused('the certificate names an empty OpenID issuer');
+  return found;
 }
 
 /** Throws a refusal unless the policy accepts the text. */

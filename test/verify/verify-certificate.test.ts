@@ -279,7 +279,31 @@ const WRONG: readonly WrongRow[] = [
       /two different/,
     ],
   ),
-  ['no current issuer extension', leaf({ issuer8: undefined }), 'issuer', /does not name/],
+  ['no issuer extension', leaf({ issuer1: undefined, issuer8: undefined }), 'issuer', /does not name/],
+  [
+    'another issuer in the older extension alone',
+    leaf({ issuer1: fulcio(1, utf8('https://evil.example')), issuer8: undefined }),
+    'issuer',
+    /evil/,
+  ],
+  [
+    'an empty issuer in the older extension alone',
+    leaf({ issuer1: fulcio(1, utf8('')), issuer8: undefined }),
+    'issuer',
+    /empty/,
+  ],
+  [
+    'an issuer that is no text in the older extension alone',
+    leaf({ issuer1: fulcio(1, Uint8Array.of(0xff)), issuer8: undefined }),
+    'issuer',
+    /UTF-8/,
+  ],
+  [
+    'an older issuer that is no text',
+    leaf({ issuer1: fulcio(1, Uint8Array.of(0xff)) }),
+    'issuer',
+    /UTF-8/,
+  ],
   [
     'an empty issuer',
     leaf({ issuer1: undefined, issuer8: fulcio(8, der.utf8String('')) }),

@@ -388,7 +388,7 @@ const CERTIFICATE_STEPS: readonly BundleStep[] = [
   ...(['certificate', 'sct', 'chain', ...NEED_LOGGED, ...NAMES, 'deny', ...INCLUSION] as const),
 ];
 
-/** What is wrong with a key that the caller gives is no fault of the artifact. */
+/** What is wrong with the key of the policy is no fault of the artifact. */
 function readPolicyKey(spki: Uint8Array): SigningKey {
   try {
     return readSigningKey(spki);

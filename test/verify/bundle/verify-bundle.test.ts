@@ -989,6 +989,13 @@ describe('verify/bundle', () => {
       );
     });
 
+    it('takes the issuer from the older extension where that is alone', async () => {
+      for (const absent of ['issuer1', 'issuer8']) {
+        const world = bundleWorld({ leaf: (good) => withExtensions(good, { [absent]: undefined }) });
+        expect(await judged(messageBundle({}, world))).to.equal('ok');
+      }
+    });
+
     it('wants extensions by name, exactly', async () => {
       const world = bundleWorld({
         leaf: (good) =>
