@@ -1,6 +1,6 @@
 /** Whether an artifact log took in an entry, and when. */
 import { equalBytes, toBase64 } from '../../core/bytes.ts';
-import { rfc3339 } from '../../core/clock.ts';
+import { printable } from '../../core/printable.ts';
 import type { BundleEntry, EntryProof } from '../../bundle/format/bundle-entry.ts';
 import { signedEntryTimestampPayload } from '../../rekor/format/signed-entry-timestamp.ts';
 import { parseCheckpoint, type Checkpoint } from '../../tlog/format/checkpoint.ts';
@@ -18,18 +18,23 @@ export interface KnownEntry {
   readonly log: ArtifactLog;
 }
 
-/** Throws a refusal unless the log promised the entry, as Rekor v1 does, at a time at which the log counts; and that time, in milliseconds, is the result. Rekor v2 promises nothing,
- * and has no time. */
+/** Of a promise: the time in it, milliseconds since the epoch, or why there is none. */
+export type PromisedTime = { readonly time: number } | { readonly time?: undefined; readonly why: string };
+
+/** Throws a refusal unless the log promised the entry, as Rekor v1 does, at a time at which the log counts. Rekor v2 promises nothing, and has no time. Nor has an entry of
+ * Rekor v1 whose promise was left out, as a bundle may since version 0.2: what it says of its time nobody signed. In `isOld`, version 0.1, the promise alone stands for the log. */
 export async function checkPromise(
   { entry, api, log }: KnownEntry,
+  isOld: boolean,
   crypto: VerifyCrypto,
-): Promise<number | undefined> {
+): Promise<PromisedTime> {
   const { promise, integratedTime } = entry;
   if (api === 2) {
     if (promise !== undefined || integratedTime !== 0)
       throw refused(`the entry in the log ${log.name} says when it was made, and logs of its kind do not`);
-    return undefined;
+    return { why: 'none, as logs of its kind have no time' };
   }
+  if (promise === undefined && !isOld) return { why: 'none, so that its time does not count' };
   if (promise === undefined) throw refused(`the entry in the log ${log.name} has no signed entry timestamp`);
   if (integratedTime === 0) throw refused(`the entry in the log ${log.name} has no time`);
   const payload = signedEntryTimestampPayload(entry);
@@ -37,7 +42,7 @@ export async function checkPromise(
     throw refused(`the signed entry timestamp of the log ${log.name} does not hold`);
   const time = integratedTime * 1000;
   requireWithin(log.windows, [time], `the log ${log.name}`);
-  return time;
+  return { time };
 }
 
 /** Throws a refusal unless the entry is where its proof says, in a tree whose checkpoint the log signed. Returns what was found, in words. `isOld` are bundles of
@@ -76,7 +81,13 @@ async function checkCheckpoint(
   crypto: VerifyCrypto,
 ): Promise<void> {
   const origin = log.origins.find((one) => isOrigin(checkpoint.origin, one, api));
-  if (origin === undefined) throw refused(`the checkpoint is of another log than ${log.name}`);
+  if (origin === undefined) {
+    const wanted = log.origins.map((one) => (api === 1 ? `${one} - TREE` : one)).join(' or ');
+    const found = printable(checkpoint.origin.slice(0, 200));
+    throw refused(
+      `the checkpoint is of another log, "${found}", than ${log.name}, which is called "${wanted}" there`,
+    );
+  }
   const keyId = log.logId.subarray(0, 4);
   const lines = checkpoint.signatures.filter((line) => line.name === origin && equalBytes(line.keyId, keyId));
   if (lines.length === 0) throw refused(`the checkpoint is not signed by the log ${log.name}`);
@@ -98,10 +109,10 @@ function isOrigin(text: string, origin: string, api: RekorApi): boolean {
 }
 
 /** Throws a refusal unless the log of an entry counts at each of the times. That of an entry with a time of its own counted then. */
-export function requireLogAt({ api, log }: KnownEntry, times: readonly number[]): void {
-  if (api === 2) requireWithin(log.windows, times, `the log ${log.name}`);
+export function requireLogAt({ entry, log }: KnownEntry, times: readonly number[]): void {
+  if (entry.promise === undefined) requireWithin(log.windows, times, `the log ${log.name}`);
 }
 
 /** In words. */
-export const describeEntry = ({ log, entry }: KnownEntry, time: number | undefined): string =>
-  `${entry.logIndex} in the log ${log.name}${time === undefined ? '' : `, at ${rfc3339(time)}`}`;
+export const describeEntry = ({ log, entry }: KnownEntry): string =>
+  `${entry.logIndex} in the log ${log.name}`;

@@ -98,9 +98,10 @@ async function observeEntries(
   await record.run('entry-promise', async () => {
     const found: string[] = [];
     for (const known of entries) {
-      const time = await checkPromise(known, crypto);
-      found.push(time === undefined ? 'none, as logs of its kind have no time' : rfc3339(time));
-      if (time !== undefined) times.push({ source: 'entry', name: known.log.name, time });
+      const promised = await checkPromise(known, bundle.version === '0.1', crypto);
+      found.push(promised.time === undefined ? promised.why : rfc3339(promised.time));
+      if (promised.time !== undefined)
+        times.push({ source: 'entry', name: known.log.name, time: promised.time });
     }
     return [found.join('; '), undefined];
   });
@@ -185,7 +186,7 @@ function count(
 function sentenceOf({ times, uncounted, entries }: Sources, source: SigningTime['source']): string {
   const counted =
     source === 'entry'
-      ? entries.map((known) => describeEntry(known, undefined))
+      ? entries.map((known) => describeEntry(known))
       : times.filter((one) => one.source === source).map(({ name, time }) => `${rfc3339(time)} by "${name}"`);
   const others = uncounted
     .filter((one) => one.source === source)

@@ -198,13 +198,49 @@ describe('verify/bundle', () => {
       ];
       for (const [bend, sentence] of rows)
         expect(await judged(messageBundle({ entries: [entry1(signature, bend)] }))).to.match(sentence);
+    });
+
+    it('takes an entry without a signed entry timestamp for one without a time, where proof and checkpoint show it', async () => {
       const bare = { ...entry1(signature), promise: undefined };
-      expect(await judged(messageBundle({ entries: [bare] }))).to.match(
-        /entry-promise: .* has no signed entry timestamp$/,
+      const late = { ...entry1(signature, { integratedTime: END / 1000 + 60 }), promise: undefined };
+      for (const entry of [bare, late]) {
+        const { ok, times, at, steps } = await verified(messageBundle({ entries: [entry] }));
+        expect(ok).to.equal(true);
+        expect(times.map(({ source }) => source)).to.deep.equal(['timestamp']);
+        expect(at).to.deep.equal([SIGNED_AT]);
+        expect(steps.find(({ name }) => name === 'entry-promise')?.detail).to.equal(
+          'none, so that its time does not count',
+        );
+      }
+      expect(await judged(messageBundle({ entries: [bare], timestamps: [] }))).to.match(
+        /^artifact \| time: nothing trusted says when the signature was made/,
       );
-      // Not even where a timestamp has the time.
-      const { times } = await verified(messageBundle({ entries: [bare] }));
-      expect(times.map(({ source }) => source)).to.deep.equal(['timestamp']);
+      // Its log must count when the signature was made.
+      for (const [window, isIn] of [
+        [{ start: SIGNED_AT, end: SIGNED_AT }, true],
+        [{ start: SIGNED_AT + 1 }, false],
+        [{ start: 0, end: SIGNED_AT - 1 }, false],
+      ] as const)
+        expect(
+          await judged(messageBundle({ entries: [bare] }), {
+            trustedRoot: withLogs(trustedLog(WORLD.first, window)),
+          }),
+        ).to.match(isIn ? /^ok$/ : /^trust \| time: the log .* is trusted .*, not at /);
+      const { proof } = bare;
+      if (proof === undefined) throw new Error('no proof');
+      for (const change of [{ proof: undefined }, { proof: { ...proof, checkpoint: undefined } }])
+        expect(await judged(messageBundle({ entries: [{ ...bare, ...change }] }))).to.match(
+          /^artifact \| entry-proof: .* has no (?:inclusion proof|checkpoint)$/,
+        );
+      // In version 0.1 it alone stands for the log.
+      const old = {
+        ...messageBundle({ entries: [bare] }),
+        version: '0.1',
+        mediaType: 'application/vnd.dev.sigstore.bundle+json;version=0.1',
+      } as const;
+      expect(await judged(old)).to.match(
+        /^artifact \| entry-promise: .* has no signed entry timestamp$/,
+      );
     });
 
     it('refuses a time, or a promise, in the entry of a log that has none', async () => {
@@ -257,7 +293,10 @@ describe('verify/bundle', () => {
         [{ signer: KEYS.other.privateKey }, /the signature of the log .* on the checkpoint does not hold/],
         [{ name: 'other.example' }, /the checkpoint is not signed by the log/],
         [{ keyId: Buffer.alloc(4) }, /the checkpoint is not signed by the log/],
-        [{ origin: 'other.example' }, /the checkpoint is of another log/],
+        [
+          { origin: 'other.example' },
+          /the checkpoint is of another log, "other\.example", than .*, which is called "(?:rekor\.example - TREE|log2026\.rekor\.example)" there/,
+        ],
         [{ origin: 'rekor.example.evil' }, /the checkpoint is of another log/],
         [{ origin: 'rekor' }, /the checkpoint is of another log/],
         [{ origin: 'rekor.example - 1 - 2' }, /the checkpoint is of another log/],
