@@ -57,7 +57,6 @@ const KINDS: ReadonlyMap<string, KindRow> = new Map<string, KindRow>([
   ['dsse 0.0.1', { api: 1, rebuild: dsse1 }],
   ['intoto 0.0.2', { api: 1, rebuild: intoto2 }],
   ['hashedrekord 0.0.2', { api: 2, rebuild: hashedrekord2 }],
-  ['dsse 0.0.2', { api: 2, rebuild: dsse2 }],
 ]);
 
 /** The version of Rekor's API whose logs have entries of that kind; undefined for a kind that is not known. */
@@ -247,25 +246,6 @@ async function hashedrekord2(
       hashedRekordV002: {
         data: { algorithm: HASH_NAMES[hash], digest: toBase64(value) },
         signature: { content: toBase64(signature), verifier: verifierJson(verifier, keyDetails) },
-      },
-    },
-  };
-}
-
-async function dsse2(
-  { verifier, signature, signed }: LoggedSignature,
-  digest: EntryDigest,
-): Promise<JsonValue> {
-  if (signed.type !== 'envelope') throw unfit();
-  const { keyDetails, hash } = detailsOf(verifier.spki);
-  const payloadHash = await digest(hash, signed.payload);
-  return {
-    apiVersion: '0.0.2',
-    kind: 'dsse',
-    spec: {
-      dsseV002: {
-        payloadHash: { algorithm: HASH_NAMES[hash], digest: toBase64(payloadHash) },
-        signatures: [{ content: toBase64(signature), verifier: verifierJson(verifier, keyDetails) }],
       },
     },
   };

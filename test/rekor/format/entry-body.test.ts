@@ -190,7 +190,7 @@ describe('rekor/format', () => {
 
   it('knows which API has which kinds', () => {
     expect(apiOfKind('hashedrekord', '0.0.1')).to.equal(1);
-    expect(apiOfKind('dsse', '0.0.2')).to.equal(2);
+    expect(apiOfKind('dsse', '0.0.2')).to.equal(undefined);
     expect(apiOfKind('intoto', '0.0.1')).to.equal(undefined);
   });
 

@@ -158,7 +158,7 @@ describe('verify/bundle', () => {
       const attestation = attestationBundle();
       const made = signatureIn(attestation);
       const payload = Buffer.from(JSON.stringify(statementOf()));
-      const kinds = [BODIES.dsse1, BODIES.intoto2, BODIES.dsse2, BODIES.hashedrekord2] as const;
+      const kinds = [BODIES.dsse1, BODIES.intoto2, BODIES.hashedrekord2] as const;
       for (const kind of kinds) {
         const log = kind === BODIES.dsse1 || kind === BODIES.intoto2 ? WORLD.first : WORLD.second;
         const signed = kind === BODIES.hashedrekord2 ? encodingOf(payload) : payload;
@@ -345,6 +345,13 @@ describe('verify/bundle', () => {
       const odd = (entry: BundleEntry): BundleEntry => ({ ...entry, kind: 'rekord' });
       for (const entry of [unknown, second, entry1(signature)])
         expect(await judged(messageBundle({ entries: [second, odd(entry)] }))).to.equal('ok');
+      // Rekor v2 has dropped dsse 0.0.2.
+      const attestation = attestationBundle();
+      const made = signatureIn(attestation);
+      const dropped = { ...odd(entry2(made)), kind: 'dsse', version: '0.0.2' };
+      expect(await judged({ ...attestation, entries: [dropped] })).to.match(
+        /^artifact \| time: 0 trusted artifact logs .* is of a kind that is not known here$/,
+      );
       const oddOne = odd(entry1(signature));
       expect(await judged(messageBundle({ entries: [oddOne] }))).to.match(
         /^artifact \| time: 0 trusted artifact logs .*; the entry in the log https:\/\/rekor\.example is of a kind that is not known here$/,

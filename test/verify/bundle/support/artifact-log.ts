@@ -176,17 +176,6 @@ export const BODIES = {
         },
       },
     }),
-  dsse2: (by: NotedVerifier, signature: Uint8Array, payload: Uint8Array): string =>
-    JSON.stringify({
-      apiVersion: '0.0.2',
-      kind: 'dsse',
-      spec: {
-        dsseV002: {
-          payloadHash: { algorithm: 'SHA2_256', digest: sha256(payload).toString('base64') },
-          signatures: [{ content: base64(signature), verifier: verifier2(by) }],
-        },
-      },
-    }),
 } as const;
 
 const verifier2 = ({ label, der }: NotedVerifier): unknown => ({

@@ -175,13 +175,11 @@ export function attestationBundle(
   const first = [BODIES.dsse1, BODIES.intoto2].map((body, i) =>
     entryOf(WORLD.first, body(by, signature, payload), SIGNED_AT, { logIndex: 2000 + i }),
   );
-  const second = [BODIES.hashedrekord2(by, signature, encoding), BODIES.dsse2(by, signature, payload)].map(
-    (body) => entryOf(WORLD.second, body, SIGNED_AT),
-  );
+  const second = entryOf(WORLD.second, BODIES.hashedrekord2(by, signature, encoding), SIGNED_AT);
   return {
     ...messageBundle(),
     content: { type: 'envelope', envelope: { payloadType, payload, signature, keyId: '' } },
-    entries: [...first, ...second],
+    entries: [...first, second],
     timestamps: [timestampOf(signature)],
     ...change,
   };
