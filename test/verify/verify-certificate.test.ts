@@ -298,12 +298,7 @@ const WRONG: readonly WrongRow[] = [
     'issuer',
     /UTF-8/,
   ],
-  [
-    'an older issuer that is no text',
-    leaf({ issuer1: fulcio(1, Uint8Array.of(0xff)) }),
-    'issuer',
-    /UTF-8/,
-  ],
+  ['an older issuer that is no text', leaf({ issuer1: fulcio(1, Uint8Array.of(0xff)) }), 'issuer', /UTF-8/],
   [
     'an empty issuer',
     leaf({ issuer1: undefined, issuer8: fulcio(8, der.utf8String('')) }),

@@ -238,9 +238,7 @@ describe('verify/bundle', () => {
         version: '0.1',
         mediaType: 'application/vnd.dev.sigstore.bundle+json;version=0.1',
       } as const;
-      expect(await judged(old)).to.match(
-        /^artifact \| entry-promise: .* has no signed entry timestamp$/,
-      );
+      expect(await judged(old)).to.match(/^artifact \| entry-promise: .* has no signed entry timestamp$/);
     });
 
     it('refuses a time, or a promise, in the entry of a log that has none', async () => {
