@@ -44,7 +44,9 @@ export const verifyDigest: NonNullable<BundleCrypto['verifyDigest']> = (
       return CURVES[key.curve].verify(signature, digest, key.point, options);
     }
     if (key.type === 'ed25519') return ed25519ph.verify(signature, digest, key.key, { zip215: false });
-    // RFC 8017 §8.2.2: what the key makes of the signature is the DigestInfo in its only DER form.
+    // RFC 8017 §8.2.2: a signature is as long as the modulus, and OpenSSL takes a shorter one for the number that it is.
+    if (signature.length !== key.modulus.length) return false;
+    // What the key makes of the signature is the DigestInfo in its only DER form.
     const identifier = sequence(oid(HASH_OIDS[hash]), Uint8Array.of(Tag.null, 0));
     const found = publicDecrypt(
       {
