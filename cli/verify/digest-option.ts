@@ -1,12 +1,8 @@
 import { fromHex } from '../../core/bytes.ts';
-import type { ArtifactHash } from '../../verify/bundle/artifact.ts';
+import { DIGEST_LENGTHS, type ArtifactHash } from '../../verify/bundle/artifact.ts';
 import { CommandError } from '../program/command.ts';
 
-const SIZES: ReadonlyMap<string, number> = new Map([
-  ['sha256', 32],
-  ['sha384', 48],
-  ['sha512', 64],
-]);
+const SIZES: ReadonlyMap<string, number> = new Map(Object.entries(DIGEST_LENGTHS));
 
 /** The hash and the bytes of `sha256:HEX` and the like. Throws {@link CommandError} `USAGE`. */
 export function parseDigest(text: string): readonly [ArtifactHash, Uint8Array] {

@@ -40,7 +40,13 @@ export function artifactOfBytes(bytes: Uint8Array, crypto: Pick<BundleCrypto, 'd
   return { bytes, digest };
 }
 
-/** An artifact of which only digests are known. */
-export const artifactOfDigests = (digests: ReadonlyMap<ArtifactHash, Uint8Array>): Artifact => ({
-  digest: (hash) => digests.get(hash),
-});
+/** Bytes of a digest. */
+export const DIGEST_LENGTHS: Readonly<Record<ArtifactHash, number>> = { sha256: 32, sha384: 48, sha512: 64 };
+
+/** An artifact of which only digests are known. Throws RangeError for one that is not as long as the hash makes them: ECDSA looks at its beginning alone. */
+export function artifactOfDigests(digests: ReadonlyMap<ArtifactHash, Uint8Array>): Artifact {
+  for (const [hash, { length }] of digests)
+    if (length !== DIGEST_LENGTHS[hash])
+      throw new RangeError(`a ${hash} digest has ${DIGEST_LENGTHS[hash]} bytes, and ${length} were given`);
+  return { digest: (hash) => digests.get(hash) };
+}
