@@ -4,7 +4,7 @@
  * `dist` is emptied first when a source file was deleted or renamed: a stale compiled test would otherwise still run
  * and pass (or fail) for code that is gone.
  */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, globSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -19,18 +19,30 @@ const stale = globSync('**/*.js', { cwd: outDir, exclude: ['commands/**'] }).som
 if (stale) {
   rmSync(outDir, { recursive: true, force: true });
 }
+if (process.stderr.isTTY && !existsSync(join(outDir, 'build.json')))
+  process.stderr.write('Building, which takes a quarter of a minute the first time.\n');
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
-try {
-  execFileSync(process.execPath, [tsc, '--project', root], { stdio: 'inherit' });
+const projects = [
+  root,
   // The types of what the package exports as a library.
-  execFileSync(process.execPath, [tsc, '--project', join(root, 'tsconfig.library.json')], {
-    stdio: 'inherit',
-  });
-} catch {
+  join(root, 'tsconfig.library.json'),
+];
+const complaints = (await Promise.all(projects.map(compile))).filter((text) => text !== undefined);
+if (complaints.length > 0) {
+  process.stdout.write(complaints.join(''));
   process.exit(1);
 }
 await bundleCommands(outDir);
 writeFileSync(join(outDir, 'build.json'), `${JSON.stringify({ commit: commit() })}\n`);
+
+/** Compiles what a file or folder of settings names. What TypeScript complains of, if it does. */
+function compile(project: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [tsc, '--project', project], (error, stdout, stderr) => {
+      resolve(error === null ? undefined : `${stdout}${stderr}` || `${error.message}\n`);
+    });
+  });
+}
 
 /** The commit that the tree is of, with `-dirty` when tracked files differ from it; null outside of a checkout of git.
  * An image is built without the history: there MAYFLY_COMMIT names it. */
