@@ -16,6 +16,9 @@ import { CROSS_FILE, REFUSALS_FILE, ROWS } from './rows.ts';
 
 const FAST = /^(curl|openssl|sigstore-js$|mayfly$)/;
 
+// Each run of mocha listens for what nobody catches.
+process.setMaxListeners(100);
+
 const isFast = process.argv.includes('--fast');
 const rows = ROWS.filter(
   ({ client, file }) => !isFast || (FAST.test(client) && !file.includes('stock-signers')),
