@@ -329,6 +329,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'server/http2': {
     holds: 'connections that speak HTTP/2, with their limits',
     mayImport: ['server/http'],
+    packages: ['lru-cache'],
   },
   'server/grpc': {
     holds: "Fulcio's services over gRPC: adapters around the signing calls, and what only reports",

@@ -3,6 +3,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { Server } from 'node:net';
 import type { Clock } from '../core/clock.ts';
+import { createClientAddress, createProxyCheck } from '../server/http/client-address.ts';
 import { guardConnections, type ConnectionGuard } from '../server/http/connection-guard.ts';
 import { watchConnections, type Drain } from '../server/http/drain.ts';
 import { createHttpServer, createPlainHttp2Server, listen, onHttp2 } from '../server/http/http-listener.ts';
@@ -99,7 +100,10 @@ export async function startListeners(
   const handlers = createHandlers(service, { isClosing, tls, takesGrpc, baseUrl, connections: { accepted } });
   const http2 =
     handlers.grpc &&
-    new Http2Connections(idleTimeoutMs, handlers.grpc.answer, undefined, handlers.grpc.report);
+    new Http2Connections(idleTimeoutMs, handlers.grpc.answer, undefined, handlers.grpc.report, {
+      isProxy: createProxyCheck(settings.trustedProxies),
+      clientAddress: createClientAddress(settings.trustedProxies),
+    });
   if (http2 !== undefined && grpcWithTls) onHttp2(server, http2.serve);
   if (http2 !== undefined && plainGrpc !== undefined) onHttp2(plainGrpc.server, http2.serve);
   shutdown.records.add(() => {

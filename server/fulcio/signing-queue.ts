@@ -22,7 +22,7 @@ const BODY_MEMORY = 32 * 1024 * 1024;
 
 /** A signing request whose body came, and the one way in which it is answered. */
 export interface ReceivedRequest {
-  /** What it came on; the same object for every request of a connection. */
+  /** What it came on; the same object for every request of a connection, or of a client where a proxy has several on one connection. */
   readonly connection: object;
   readonly caller: Caller;
   /** Whether the protocol lets requests of one connection be answered in any order. */
@@ -103,7 +103,9 @@ export class SigningQueue {
         request.send(answer);
       }
     } catch (error) {
-      this.#distrust(request.connection);
+      // To be late is no fault, and often one of ours: trust would be lost when the load is highest.
+      if (!(error instanceof TransportError && error.code === 'DEADLINE_EXCEEDED'))
+        this.#distrust(request.connection);
       this.#refuse(request, error);
     } finally {
       if (!isParallel) this.#turns.end(request.connection);

@@ -111,7 +111,7 @@ function receive(call: GrpcCall, limits: BodyLimits, done: (body: Body | Transpo
     request.stream,
     // A call can be answered while its client still sends: nothing needs to be read for it.
     {
-      connection: request.connection,
+      connection: request.reading,
       discardUpTo: 0,
       cutOff: (answer) => {
         answer();
@@ -180,7 +180,7 @@ class ReceivedCall implements ReceivedRequest {
   readonly #method: SigningMethod;
 
   constructor(call: GrpcCall, method: SigningMethod) {
-    this.connection = call.request.connection;
+    this.connection = call.request.client;
     this.caller = call;
     this.#method = method;
   }
@@ -198,7 +198,7 @@ class ReceivedCall implements ReceivedRequest {
     const { caller } = this;
     caller.request.attempt(() => {
       if (problem === undefined) {
-        caller.request.connection.markProven();
+        caller.request.markProven();
         caller.reply(this.#method.reply(decision.certificate), this.#method.metadata);
       } else caller.refuse(problem);
     });

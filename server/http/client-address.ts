@@ -38,6 +38,15 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
   };
 }
 
+/** Whether a socket is of a proxy inside `trustedProxies`, on whose connection the requests of many clients may come. Throws RangeError on a
+ * block that is none. */
+export function createProxyCheck(
+  trustedProxies: readonly string[],
+): (socket: AddressedRequest['socket']) => boolean {
+  const isTrusted = trustOf(trustedProxies);
+  return ({ remoteAddress }) => trustedProxies.length > 0 && isTrusted(plain(remoteAddress ?? ''));
+}
+
 /** What counts as one client where capacity is shared between clients: an IPv4 address, or the /64 network of an IPv6
  * address, since a client that has one address of it has all. */
 export function clientNetwork(address: string): string {

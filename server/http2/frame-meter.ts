@@ -7,6 +7,8 @@
  * which time and answered requests refill. A client that has used it up is cut off, and the rest of what was read is discarded.
  */
 
+import { FrameBudget } from './frame-budget.ts';
+
 /** Why a client is cut off. */
 export type FloodReason = 'preface' | 'head' | 'pings' | 'frames';
 
@@ -22,12 +24,14 @@ const CONTINUATION = 9;
 const END_HEADERS = 0x4;
 const PADDED = 0x8;
 
-/** Tokens that a connection may spend at once: on eight requests that begin together, and some; once a certificate was issued on it,
- * on 32. A client that is cut off comes back with a new connection, so the first number bounds what that costs. */
-const CAPACITY = { unproven: 128, proven: 400 } as const;
-/** Tokens that come back each second, and with each answered request, which needs up to ten. */
-const PER_SECOND = 20;
-const PER_ANSWER = 16;
+/** Tokens that a connection may spend at once, and that come back each second: on eight requests that begin together, and some; once a
+ * certificate was issued on it, on 32. A client that is cut off comes back with a new connection, so the first number bounds what that
+ * costs. A proxy that the operator trusts has the clients of many, each of which has a share with the limits of a connection. */
+export const LIMITS = {
+  unproven: { capacity: 128, perSecond: 20 },
+  proven: { capacity: 400, perSecond: 20 },
+  proxied: { capacity: 40_000, perSecond: 20_000 },
+} as const;
 
 /** A head costs the parser far more than another frame, and a stream that is taken back was opened for nothing. */
 const HEADERS_COST = 4;
@@ -50,17 +54,17 @@ export class FrameMeter {
   #prefaceLeft = PREFACE.length;
   #headLeft = FRAME_HEAD;
   #payloadLeft = 0;
-  #capacity: number = CAPACITY.unproven;
-  #tokens = this.#capacity;
-  #filledAt: number;
+  readonly #isProxied: boolean;
+  readonly #budget: FrameBudget;
   /** Bytes of the head that is not complete. */
   #headBytes = 0;
   #headSince: number | undefined;
 
   /** `clock` counts milliseconds and never goes back. */
-  constructor(clock: () => number = () => performance.now()) {
+  constructor(clock: () => number = () => performance.now(), isProxied = false) {
     this.#clock = clock;
-    this.#filledAt = clock();
+    this.#budget = new FrameBudget(isProxied ? LIMITS.proxied : LIMITS.unproven, clock);
+    this.#isProxied = isProxied;
   }
 
   /** Milliseconds of the clock when the head began that is not complete; undefined when there is none. */
@@ -80,20 +84,18 @@ export class FrameMeter {
 
   /** A certificate was issued on the connection: it may spend more at once. */
   prove(): void {
-    if (this.#capacity === CAPACITY.proven) return;
-    this.#tokens += CAPACITY.proven - this.#capacity;
-    this.#capacity = CAPACITY.proven;
+    if (!this.#isProxied) this.#budget.enlarge(LIMITS.proven);
   }
 
   /** A request was answered. */
   answered(): void {
-    this.#tokens = Math.min(this.#capacity, this.#tokens + PER_ANSWER);
+    this.#budget.answered();
   }
 
   /** Counts the headers of a head that is complete, which may be a byte each on the wire; returns why its client is to be cut off, if it
    * is. */
   head(headers: number): FloodReason | undefined {
-    return this.#spend(Math.max(0, headers - FREE_HEADERS)) ? undefined : 'frames';
+    return this.#budget.spend(Math.max(0, headers - FREE_HEADERS)) ? undefined : 'frames';
   }
 
   /** Counts what was read; returns why its client is to be cut off, if it is. Then nothing of the chunk may be used. */
@@ -138,20 +140,14 @@ export class FrameMeter {
         this.#headSince = undefined;
       }
     }
-    if (this.#spend(costOf(type, flags, length))) return undefined;
+    if (this.#budget.spend(costOf(type, flags, length))) return undefined;
     return type === PING ? 'pings' : 'frames';
   }
-
-  #spend(cost: number): boolean {
-    if (cost === 0) return true;
-    const now = this.#clock();
-    this.#tokens = Math.min(this.#capacity, this.#tokens + ((now - this.#filledAt) / 1000) * PER_SECOND);
-    this.#filledAt = now;
-    if (this.#tokens < cost) return false;
-    this.#tokens -= cost;
-    return true;
-  }
 }
+
+/** What a request costs that has so many headers and is taken back. */
+export const requestCost = (headers: number): number =>
+  HEADERS_COST + RESET_COST + Math.max(0, headers - FREE_HEADERS);
 
 function costOf(type: number, flags: number, length: number): number {
   if (type === HEADERS) return HEADERS_COST;

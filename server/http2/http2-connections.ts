@@ -9,16 +9,21 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
   type ServerOptions,
+  type Settings,
 } from 'node:http2';
 import type { Socket } from 'node:net';
+import { LRUCache } from 'lru-cache';
+import { clientNetwork, type ClientAddress } from '../http/client-address.ts';
+import type { Pausable } from '../http/large-body-queue.ts';
+import { ClientShare } from './client-share.ts';
 import { accountOf, headBytes, RequestAccount, type ConnectionAccount } from '../http/connection-account.ts';
 import { reportIncompleteHead } from '../http/parser-limits.ts';
-import { FrameMeter, type FloodReason } from './frame-meter.ts';
+import { FrameMeter, LIMITS, type FloodReason } from './frame-meter.ts';
 import { MeteredSocket } from './metered-socket.ts';
 
 /** Requests of one connection under way, and those whose answer is not read, as over HTTP/1; and of one on which a certificate was issued. A
  * client queues what is beyond. */
-export const MAX_STREAMS = { unproven: 8, proven: 32 } as const;
+export const MAX_STREAMS = { unproven: 8, proven: 32, proxied: 128 } as const;
 
 /** Bytes of the headers of one request, when they are uncompressed, with 32 for each (RFC 9113 §6.5.2): a token of 32 KiB may be among
  * them. */
@@ -30,12 +35,14 @@ const MAX_HEADERS = 64;
 /** Bytes that the runtime needs for a stream beside what a request over HTTP/1 needs. */
 const STREAM_OBJECTS = 4096;
 
+const SETTINGS: Settings = {
+  maxConcurrentStreams: MAX_STREAMS.unproven,
+  maxHeaderListSize: MAX_HEADER_BYTES,
+  enablePush: false,
+};
+
 const OPTIONS: ServerOptions = {
-  settings: {
-    maxConcurrentStreams: MAX_STREAMS.unproven,
-    maxHeaderListSize: MAX_HEADER_BYTES,
-    enablePush: false,
-  },
+  settings: SETTINGS,
   maxHeaderListPairs: MAX_HEADERS,
   // In megabytes, what one session may hold of heads and answers that are not sent.
   maxSessionMemory: 4,
@@ -45,6 +52,19 @@ const OPTIONS: ServerOptions = {
   streamResetBurst: 100,
   streamResetRate: 10,
 };
+
+/** For the connection of a trusted proxy: what one client has refused or takes back says nothing about the others. */
+const PROXIED_OPTIONS: ServerOptions = {
+  ...OPTIONS,
+  settings: { ...SETTINGS, maxConcurrentStreams: MAX_STREAMS.proxied },
+  maxSessionMemory: 16,
+  maxSessionRejectedStreams: 1_000_000,
+  streamResetBurst: LIMITS.proxied.capacity,
+  streamResetRate: LIMITS.proxied.perSecond,
+};
+
+/** Clients of one proxy that are distinguished; who was not seen for longest is forgotten. */
+const MAX_SHARES = 1024;
 
 /** Connections of a service that speak HTTP/2, of all its listeners. A session holds some 50 KB beside its TLS. */
 const MAX_SESSIONS = 1024;
@@ -72,6 +92,8 @@ export class Http2Request {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
   readonly connection: Http2Connection;
+  /** Whose turn and trust it is, where requests take turns: the connection, or the client's share of it. */
+  readonly client: object;
   readonly #account: RequestAccount | undefined;
   #expiresAt = performance.now() + REQUEST_TIMEOUT;
   #onExpired: () => void;
@@ -81,10 +103,12 @@ export class Http2Request {
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
     account: RequestAccount | undefined,
+    client: object = connection,
   ) {
     this.connection = connection;
     this.stream = stream;
     this.headers = headers;
+    this.client = client;
     this.#account = account;
     this.#onExpired = () => {
       stream.close(constants.NGHTTP2_CANCEL);
@@ -114,6 +138,17 @@ export class Http2Request {
     }
   }
 
+  /** What is paused when its body has to wait: the whole connection, or its stream alone where others share the connection. */
+  get reading(): Pausable {
+    return this.client === this.connection ? this.connection : this.stream;
+  }
+
+  /** A certificate was issued for it. */
+  markProven(): void {
+    this.connection.markProven();
+    if (this.client instanceof ClientShare) this.client.prove();
+  }
+
   /** Whether nobody is left to answer. */
   get isGone(): boolean {
     return this.stream.destroyed || this.stream.closed;
@@ -141,22 +176,40 @@ export class Http2Request {
 type OnRequest = (request: Http2Request) => void;
 type OnFault = (error: unknown) => void;
 
+/** Distinguishes clients that share the connection of a proxy. */
+export interface ProxiedClients {
+  readonly isProxy: (socket: Socket) => boolean;
+  readonly clientAddress: ClientAddress;
+}
+
 /** One connection. */
 export class Http2Connection {
   readonly socket: Socket;
   /** Called with what the work for a request threw, which is a fault of the service. */
   readonly onFault: OnFault;
-  readonly #meter = new FrameMeter();
+  readonly #meter: FrameMeter;
   readonly #metered: MeteredSocket;
   readonly #session: ServerHttp2Session;
   readonly #account: ConnectionAccount | undefined;
   readonly #requests = new Set<Http2Request>();
+  /** By the network of a client; undefined where all are of one client. */
+  readonly #shares: LRUCache<string, ClientShare> | undefined;
+  readonly #clientAddress: ClientAddress | undefined;
   /** When it last had a request, and when its client last took something. */
   #idleSince = performance.now();
   #written = 0;
   #writtenAt = performance.now();
 
-  constructor(socket: Socket, onRequest: OnRequest, onFault: OnFault = () => undefined) {
+  constructor(
+    socket: Socket,
+    onRequest: OnRequest,
+    onFault: OnFault = () => undefined,
+    clients?: ProxiedClients,
+  ) {
+    const isProxied = clients?.isProxy(socket) === true;
+    this.#clientAddress = clients?.clientAddress;
+    this.#shares = isProxied ? new LRUCache({ max: MAX_SHARES }) : undefined;
+    this.#meter = new FrameMeter(undefined, isProxied);
     this.socket = socket;
     this.onFault = onFault;
     this.#account = accountOf(socket);
@@ -165,7 +218,7 @@ export class Http2Connection {
     });
     reportIncompleteHead(socket, () => this.#meter.headBytes);
     this.#metered.on('error', () => undefined);
-    this.#session = performServerHandshake(this.#metered, OPTIONS);
+    this.#session = performServerHandshake(this.#metered, isProxied ? PROXIED_OPTIONS : OPTIONS);
     // The connection is gone then, and with it everything that would wait for it.
     this.#session.on('error', () => undefined);
     this.#session.on('stream', (stream, headers, _flags, rawHeaders) => {
@@ -195,7 +248,8 @@ export class Http2Connection {
     if (this.#account === undefined || this.#account.isProven) return;
     this.#account.isProven = true;
     this.#meter.prove();
-    if (!this.#session.destroyed) this.#session.settings({ maxConcurrentStreams: MAX_STREAMS.proven });
+    if (!this.#session.destroyed && this.#shares === undefined)
+      this.#session.settings({ maxConcurrentStreams: MAX_STREAMS.proven });
   }
 
   /** Whether an answer is being made. */
@@ -247,7 +301,8 @@ export class Http2Connection {
   ): Http2Request {
     const bytes = STREAM_OBJECTS + headBytes(rawHeaders);
     const account = this.#account && new RequestAccount(this.#account, bytes);
-    const request = new Http2Request(this, stream, headers, account);
+    const share = this.#shareOf(headers);
+    const request = new Http2Request(this, stream, headers, account, share);
     this.#requests.add(request);
     contain(request);
     stream.on('error', () => undefined);
@@ -256,9 +311,25 @@ export class Http2Connection {
       this.#requests.delete(request);
       this.#idleSince = performance.now();
       // One that was taken back costs what it cost.
-      if (stream.headersSent && stream.rstCode === constants.NGHTTP2_NO_ERROR) this.#meter.answered();
+      const isAnswered = stream.headersSent && stream.rstCode === constants.NGHTTP2_NO_ERROR;
+      if (isAnswered) this.#meter.answered();
+      if (isBegun) share?.end(isAnswered);
     });
+    const isBegun = share?.begin(rawHeaders.length / 2) !== false;
+    // Not begun, so that it may be tried again.
+    if (!isBegun) stream.close(constants.NGHTTP2_REFUSED_STREAM);
     return request;
+  }
+
+  /** The share of the client of a request; undefined where the connection has one client. */
+  #shareOf(headers: IncomingHttpHeaders): ClientShare | undefined {
+    if (this.#shares === undefined) return undefined;
+    const network = clientNetwork(this.#clientAddress?.({ socket: this.socket, headers }) ?? '');
+    const known = this.#shares.get(network);
+    if (known !== undefined) return known;
+    const share = new ClientShare();
+    this.#shares.set(network, share);
+    return share;
   }
 
   #cutOff(reason: FloodReason): void {
@@ -298,15 +369,23 @@ export class Http2Connections {
   readonly #open = new Set<Http2Connection>();
   readonly #idleMs: number;
   readonly #onRequest: OnRequest;
-  readonly #onFault: OnFault;
+  readonly #onFault: OnFault | undefined;
+  readonly #clients: ProxiedClients | undefined;
   readonly #maxSessions: number;
   #checks: NodeJS.Timeout | undefined;
 
   /** `onRequest` is called for each head, and `onFault` with what it or a listener of a stream throws; an idle connection is kept for
    * `idleMs` milliseconds. */
-  constructor(idleMs: number, onRequest: OnRequest, maxSessions = MAX_SESSIONS, onFault?: OnFault) {
+  constructor(
+    idleMs: number,
+    onRequest: OnRequest,
+    maxSessions = MAX_SESSIONS,
+    onFault?: OnFault,
+    clients?: ProxiedClients,
+  ) {
     this.#maxSessions = maxSessions;
-    this.#onFault = onFault ?? (() => undefined);
+    this.#onFault = onFault;
+    this.#clients = clients;
     this.#idleMs = idleMs;
     this.#onRequest = onRequest;
   }
@@ -325,7 +404,7 @@ export class Http2Connections {
   };
 
   #add(socket: Socket): void {
-    const connection = new Http2Connection(socket, this.#onRequest, this.#onFault);
+    const connection = new Http2Connection(socket, this.#onRequest, this.#onFault, this.#clients);
     this.#open.add(connection);
     if (this.#open.size > this.#maxSessions) this.#toClose(connection).socket.destroy();
     this.#checks ??= setInterval(this.#check, CHECK_INTERVAL).unref();
@@ -358,7 +437,7 @@ export class Http2Connections {
     try {
       work();
     } catch (error) {
-      this.#onFault(error);
+      this.#onFault?.(error);
       socket.destroy();
     }
   }

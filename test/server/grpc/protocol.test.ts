@@ -207,4 +207,36 @@ describe('gRPC: the protocol', () => {
     for (const one of [connection, other]) one.close();
     await own.close();
   });
+
+  it('works side by side on the signing calls of several clients whose proxy has one connection for them', async () => {
+    let entered = 0;
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    const own = await startTestService(({ log }) => ({
+      grpcListen: { host: '127.0.0.1', port: 0 },
+      trustedProxies: ['127.0.0.1'],
+      log: {
+        ...log,
+        append: async (entry) => {
+          entered++;
+          await opened;
+          return log.append(entry);
+        },
+      },
+    }));
+    const connection = connectTo(own.grpcListen ?? '');
+    const message = framed(signingMessage(await emailToken(own), clientKey()));
+    const of = (client: string): Promise<{ headers: unknown }> =>
+      send(connection, SIGN, message, { 'x-forwarded-for': client });
+    const first = [of('192.0.2.1'), of('192.0.2.1')];
+    const second = of('192.0.2.2');
+    // Neither the call that is under way nor the one behind it is in the way of another client.
+    while (entered < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect(entered).to.equal(2);
+    open();
+    for (const answer of await Promise.all([...first, second]))
+      expect(answer.headers).to.include({ 'grpc-status': '0' });
+    connection.close();
+    await own.close();
+  });
 });
