@@ -67,6 +67,8 @@ export interface Bundle {
 }
 
 /** Far above what any client writes, and what a verifier may be made to work through. */
+/** UTF-16 units of its text: bills of materials of 24 MiB, in base64. */
+const MAX_BUNDLE_LENGTH = 33 * 1024 * 1024;
 const MAX_ENTRIES = 32;
 const MAX_TIMESTAMPS = 32;
 const MAX_CERTIFICATES = 16;
@@ -74,7 +76,7 @@ const MAX_CERTIFICATES = 16;
 /** Reads the text of a bundle: what is not known in it, what is there twice, and what its version does not have is an error. Throws
  * {@link FormatError} that names the member. */
 export function parseBundle(text: string): Bundle {
-  const reader = MessageReader.of(text, 'bundle');
+  const reader = MessageReader.of(text, 'bundle', MAX_BUNDLE_LENGTH);
   const mediaType = reader.text('mediaType');
   const version = MEDIA_TYPES.get(mediaType);
   if (version === undefined)

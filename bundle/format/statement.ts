@@ -45,7 +45,7 @@ const LENGTHS: ReadonlyMap<string, number> = new Map([
 const MAX_SUBJECTS = 1024;
 const MAX_DIGESTS = 32;
 /** Bills of materials have hundreds of thousands of parts. */
-const LIMITS = { length: 8 * 1024 * 1024, depth: 64, parts: 1_000_000 };
+const LIMITS = { length: 24 * 1024 * 1024, depth: 64, parts: 1_000_000 };
 
 /** Reads the payload of an envelope. Throws {@link FormatError}. Members that are not known are the signer's own, who signed them, and are passed over,
  * as in-toto demands. */

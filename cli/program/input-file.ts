@@ -8,7 +8,7 @@ import { CommandError, notify } from './command.ts';
 const LIMIT = 1024 * 1024;
 
 /** Beyond every bundle that is read: more than its format allows. */
-export const BUNDLE_LIMIT = 9 * 1024 * 1024;
+export const BUNDLE_LIMIT = 34 * 1024 * 1024;
 
 /** How long a pipe that is named in the place of a file may be silent, in milliseconds. */
 const PIPE_TIMEOUT_MS = 60_000;

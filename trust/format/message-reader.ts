@@ -6,8 +6,9 @@ import { FormatError } from '../../core/errors.ts';
 import { printable } from '../../core/printable.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 
-/** More than any trusted root or bundle that is in use. */
-const LIMITS = { length: 8 * 1024 * 1024, depth: 32 };
+/** More than any trusted root that is in use. */
+const USUAL_LENGTH = 8 * 1024 * 1024;
+const DEPTH = 32;
 
 /** Elements of one list. */
 const MAX_ELEMENTS = 1024;
@@ -30,9 +31,9 @@ export class MessageReader {
     }
   }
 
-  /** The message that is the whole of a JSON text; `what` names it in errors. */
-  static of(text: string, what: string): MessageReader {
-    return new MessageReader(parseStrictJson(text, LIMITS), what);
+  /** The message that is the whole of a JSON text of at most `length` characters; `what` names it in errors. */
+  static of(text: string, what: string, length = USUAL_LENGTH): MessageReader {
+    return new MessageReader(parseStrictJson(text, { length, depth: DEPTH }), what);
   }
 
   /** The one whose JSON is part of a document that was read already. */

@@ -128,7 +128,16 @@ describe('bundle format', () => {
     );
     expect(sentenceOf(`${caseBundle(V3)}{}`)).to.equal('the text is not JSON');
     expect(sentenceOf('['.repeat(40) + ']'.repeat(40))).to.equal('the JSON is nested deeper than 32');
-    expect(sentenceOf(`"${'a'.repeat(8 * 1024 * 1024)}"`)).to.match(/more than 8388608 characters/);
+    expect(sentenceOf(`"${'a'.repeat(33 * 1024 * 1024)}"`)).to.match(/more than 34603008 characters/);
+  });
+
+  it('has room for a statement as long as one may be', () => {
+    const payload = Buffer.alloc(24 * 1024 * 1024, 'a');
+    const text = changed(DSSE, (bundle) => {
+      bundle['dsseEnvelope'] = { ...(bundle['dsseEnvelope'] as Json), payload: payload.toString('base64') };
+    });
+    const { content } = parseBundle(text);
+    expect(content.type === 'envelope' && payload.equals(content.envelope.payload)).to.equal(true);
   });
 
   it('takes base64 of both alphabets, padded as it should be or not at all', () => {

@@ -65,6 +65,17 @@ describe('in-toto statement', () => {
     );
   });
 
+  it('reads one of 24 MiB, with a million parts, and no longer one', () => {
+    const parts = Array.from({ length: 990_000 }, () => 1);
+    const empty = bytes({ ...GOOD, predicate: { parts, text: '' } });
+    const text = 'a'.repeat(24 * 1024 * 1024 - empty.length);
+    expect(sentenceOf({ ...GOOD, predicate: { parts, text } })).to.equal('read');
+    expect(sentenceOf({ ...GOOD, predicate: { parts, text: `${text}a` } })).to.match(/more than 25165824 /);
+    expect(sentenceOf({ ...GOOD, predicate: { parts: [...parts, ...parts.slice(0, 20_000)] } })).to.match(
+      /more than 1000000 members and elements/,
+    );
+  });
+
   it('has nothing to compare of a subject without a digest, or with one that is none', () => {
     for (const digest of [undefined, null, {}, { sha256: 'ab' }, { sha256: 'xy'.repeat(32) }])
       for (const more of [{}, { sha512: 'ab'.repeat(64) }]) {
