@@ -7,7 +7,7 @@ import { readEnvelope, type Envelope } from './envelope.ts';
 /** The versions of the format. */
 export type BundleVersion = '0.1' | '0.2' | '0.3';
 
-/** Media type → version. Of 0.3 there are two. */
+/** Media type → version. Version 0.3 has two media types. */
 const MEDIA_TYPES: ReadonlyMap<string, BundleVersion> = new Map([
   ['application/vnd.dev.sigstore.bundle+json;version=0.1', '0.1'],
   ['application/vnd.dev.sigstore.bundle+json;version=0.2', '0.2'],

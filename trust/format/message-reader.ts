@@ -17,6 +17,8 @@ const MAX_ELEMENTS = 1024;
  * names the member by its path, such as `ctlogs[0].publicKey.rawBytes`. */
 export class MessageReader {
   readonly #members: Map<string, JsonValue>;
+  /** Name → as the document writes it. */
+  readonly #spellings = new Map<string, string>();
   readonly #path: string;
 
   private constructor(value: JsonValue, path: string) {
@@ -28,6 +30,7 @@ export class MessageReader {
       const known = camelCase(name);
       if (this.#members.has(known)) throw malformed(this.#at(known), 'is there in two spellings');
       this.#members.set(known, member);
+      this.#spellings.set(known, name);
     }
   }
 
@@ -127,7 +130,7 @@ export class MessageReader {
   /** Refuses members that nobody asked for. */
   end(): void {
     const [left] = this.#members.keys();
-    if (left !== undefined) throw malformed(this.#at(left), 'is not known');
+    if (left !== undefined) throw malformed(this.#at(this.#spellings.get(left) ?? left), 'is not known');
   }
 
   #list(name: string): readonly JsonValue[] {

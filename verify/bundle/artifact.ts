@@ -1,4 +1,4 @@
-import type { VerifyCrypto } from '../crypto.ts';
+import type { TimestampCrypto } from '../crypto.ts';
 
 /** Hashes by which artifacts are known. */
 export type ArtifactHash = 'sha256' | 'sha384' | 'sha512';
@@ -12,9 +12,7 @@ export interface Artifact {
 }
 
 /** What verifying a bundle needs of cryptography. */
-export interface BundleCrypto extends VerifyCrypto {
-  /** The digest of `data`; SHA-1 for the identifier of a certificate that is known by other means alone. */
-  digest(hash: 'sha1' | ArtifactHash, data: Uint8Array): Uint8Array | Promise<Uint8Array>;
+export interface BundleCrypto extends TimestampCrypto {
   /**
    * Whether `signature` holds over what has that digest, by the scheme's hash: for artifacts of which the digest alone is known. Without it the signature over such an artifact
    * is refused; WebCrypto cannot do it. Like `verify` otherwise. That of an Ed25519 key is Ed25519ph (RFC 8032) with an empty context, over artifacts whose bytes are known as well.

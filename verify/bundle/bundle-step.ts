@@ -1,5 +1,3 @@
-import { STEP_NAMES } from '../step.ts';
-
 /** The checks on a bundle, in the order in which they are made. A bundle has a certificate and what is checked of it, or a key. */
 export const BUNDLE_STEPS = [
   ...(['bundle', 'certificate', 'key', 'signature', 'artifact'] as const),
@@ -10,8 +8,3 @@ export const BUNDLE_STEPS = [
 
 /** One of the checks. */
 export type BundleStep = (typeof BUNDLE_STEPS)[number];
-
-/** Those that need a certificate that was read, and the time at which it is judged. */
-export const TIMED_STEPS = STEP_NAMES.filter(
-  (name) => name === 'chain' || name === 'sct-signature' || name === 'sct-time',
-);

@@ -140,7 +140,7 @@ export async function checkMessageDigest(
   digest: MessageDigest | undefined,
   artifact: Artifact,
 ): Promise<string> {
-  if (digest === undefined) return 'signed; the bundle has no digest of it';
+  if (digest === undefined) return 'the bundle has no digest of it: the signature alone says which it is';
   const hash = hashOf(digest);
   const expected = await artifact.digest(hash);
   if (expected === undefined)

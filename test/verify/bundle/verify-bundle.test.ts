@@ -1200,6 +1200,11 @@ describe('verify/bundle', () => {
   it('answers every bundle that cannot be read with a verdict, and says what was not judged', async () => {
     for (const text of ['', '{}', '[]', 'null', '"x"', '{"mediaType":1}', '\u0000'])
       expect(await judged(text)).to.match(/^artifact \| bundle: /);
+    // Members are named as the file has them.
+    for (const name of ['__proto__', 'a_b', 'x'])
+      expect(await judged(encodeBundle(bundle).replace(/^\{/, `{"${name}":1,`))).to.equal(
+        `artifact | bundle: bundle.${name} is not known`,
+      );
     const { skipped } = await verified('{}', { requireInclusion: true, predicateType: 'x' });
     expect(skipped.map(({ name, needs }) => `${name} ${needs}`)).to.include.members([
       'signature bundle',
