@@ -1,15 +1,20 @@
 /** Whether an artifact log took in an entry, and when. */
 import { equalBytes, toBase64 } from '../../core/bytes.ts';
+import { rfc3339 } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
 import type { BundleEntry, EntryProof } from '../../bundle/format/bundle-entry.ts';
+import { requireBodyOf, type LoggedSignature } from '../../rekor/format/entry-body.ts';
 import { signedEntryTimestampPayload } from '../../rekor/format/signed-entry-timestamp.ts';
 import { parseCheckpoint, type Checkpoint } from '../../tlog/format/checkpoint.ts';
 import { hashLeaf } from '../../tlog/format/merkle.ts';
 import { verifyInclusion } from '../../tlog/format/merkle-verify.ts';
 import type { VerifyCrypto } from '../crypto.ts';
+import type { StepRecorder } from '../step.ts';
 import { requireWithin } from '../trust-windows.ts';
 import { refused } from '../verify-error.ts';
+import type { BundleCrypto } from './artifact.ts';
 import type { ArtifactLog, RekorApi } from './artifact-logs.ts';
+import type { BundleStep } from './bundle-step.ts';
 
 /** An entry whose log is trusted. */
 export interface KnownEntry {
@@ -18,12 +23,60 @@ export interface KnownEntry {
   readonly log: ArtifactLog;
 }
 
+/** What entries are checked against. */
+export interface EntryCheck {
+  /** What they must be about. */
+  readonly logged: LoggedSignature;
+  /** Whether the bundle is of version 0.1. */
+  readonly isOld: boolean;
+  /** What is said of those that do not count. */
+  readonly notes: readonly string[];
+  readonly crypto: BundleCrypto;
+}
+
+/** An entry all of which holds. */
+export interface VerifiedEntry extends KnownEntry {
+  /** Milliseconds since the epoch; undefined where the log signed none. */
+  readonly time: number | undefined;
+}
+
+/** Verifies entries as a whole: that they are about the signature, and that their logs promised and have them. Undefined when anything failed; no part of it is there to be
+ * used alone. */
+export async function verifyEntries(
+  record: StepRecorder<BundleStep>,
+  known: readonly KnownEntry[],
+  { logged, isOld, notes, crypto }: EntryCheck,
+): Promise<readonly VerifiedEntry[] | undefined> {
+  const areAbout = await record.run('entry', async () => {
+    for (const { entry } of known)
+      await requireBodyOf(entry, logged, (hash, data) => crypto.digest(hash, data));
+    return [[...known.map(describeEntry), ...notes].join('; '), true];
+  });
+  if (areAbout === undefined) {
+    record.skip('entry', 'entry-promise', 'entry-proof');
+    return undefined;
+  }
+  if (known.length === 0) return [];
+  const promised = await record.run('entry-promise', async () => {
+    const times: PromisedTime[] = [];
+    for (const one of known) times.push(await checkPromise(one, isOld, crypto));
+    return [times.map((one) => (one.time === undefined ? one.why : rfc3339(one.time))).join('; '), times];
+  });
+  const places = await record.run('entry-proof', async () => {
+    const found: string[] = [];
+    for (const one of known) found.push(await checkProofOf(one, isOld, crypto));
+    return [found.join('; '), found];
+  });
+  if (promised === undefined || places === undefined) return undefined;
+  return known.map((one, at) => ({ ...one, time: promised[at]?.time }));
+}
+
 /** Of a promise: the time in it, milliseconds since the epoch, or why there is none. */
-export type PromisedTime = { readonly time: number } | { readonly time?: undefined; readonly why: string };
+type PromisedTime = { readonly time: number } | { readonly time?: undefined; readonly why: string };
 
 /** Throws a refusal unless the log promised the entry, as Rekor v1 does, at a time at which the log counts. Rekor v2 promises nothing, and has no time. Nor has an entry of
  * Rekor v1 whose promise was left out, as a bundle may since version 0.2: what it says of its time nobody signed. In `isOld`, version 0.1, the promise alone stands for the log. */
-export async function checkPromise(
+async function checkPromise(
   { entry, api, log }: KnownEntry,
   isOld: boolean,
   crypto: VerifyCrypto,
@@ -47,7 +100,7 @@ export async function checkPromise(
 
 /** Throws a refusal unless the entry is where its proof says, in a tree whose checkpoint the log signed. Returns what was found, in words. `isOld` are bundles of
  * version 0.1: there a proof without a checkpoint must be right in itself, and proves nothing. */
-export async function checkProofOf(
+async function checkProofOf(
   { entry, api, log }: KnownEntry,
   isOld: boolean,
   crypto: VerifyCrypto,
@@ -114,5 +167,5 @@ export function requireLogAt({ entry, log }: KnownEntry, times: readonly number[
 }
 
 /** In words. */
-export const describeEntry = ({ log, entry }: KnownEntry): string =>
+const describeEntry = ({ log, entry }: KnownEntry): string =>
   `${entry.logIndex} in the log ${log.name}`;

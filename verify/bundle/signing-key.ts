@@ -135,8 +135,9 @@ async function checkEd25519(
   throw refused(`the signature over the artifact does not hold${more}`);
 }
 
-/** Throws a refusal unless the digest in the bundle is that of the artifact. Nothing signs it, but a wrong one shows that something was mixed up. */
-export async function checkMessageDigest(
+/** Throws a refusal for a digest in the bundle that is not the artifact's. Nothing signs it, and one that is right, or not there, says nothing of the signature; but a wrong
+ * one shows that something was mixed up. */
+export async function requireNoOtherDigest(
   digest: MessageDigest | undefined,
   artifact: Artifact,
 ): Promise<string> {

@@ -4,7 +4,7 @@ import { parseCertificate } from '../../core/certificate.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { describeName } from '../../core/distinguished-name.ts';
 import type { Bundle } from '../../bundle/format/bundle.ts';
-import { apiOfKind, requireBodyOf, type LoggedSignature } from '../../rekor/format/entry-body.ts';
+import { apiOfKind, type LoggedSignature } from '../../rekor/format/entry-body.ts';
 import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
 import type { StepRecorder } from '../step.ts';
 import { verifyTimestamp, type TimestampVerification } from '../timestamp.ts';
@@ -12,7 +12,7 @@ import type { VerifyError } from '../verify-error.ts';
 import { refused, type Fault } from '../verify-error.ts';
 import type { BundleStep } from './bundle-step.ts';
 import type { SourceTrust } from './bundle-trust.ts';
-import { checkPromise, checkProofOf, describeEntry, requireLogAt, type KnownEntry } from './log-entry.ts';
+import { requireLogAt, verifyEntries, type KnownEntry } from './log-entry.ts';
 
 /** A time that a trusted source signed. */
 export interface SigningTime {
@@ -50,19 +50,49 @@ interface Sources {
   readonly authorities: (readonly string[])[];
 }
 
+/** What is known of when the signature was made. */
+export interface FoundTimes {
+  /** Each of an entry or a timestamp all of which holds. */
+  readonly times: readonly SigningTime[];
+  /** The times at which the signer is judged, in order and each once; undefined when they could not be found. */
+  readonly at: readonly number[] | undefined;
+  /** The step for want of which they were not looked for. */
+  readonly needs: BundleStep | undefined;
+}
+
+/** What signing times must satisfy. */
+export interface TimePolicy {
+  readonly thresholds: Thresholds;
+  /** Milliseconds since the epoch: where no source has a time, the one at which the signer is judged. */
+  readonly now: number | undefined;
+  /** What failed already that times need. */
+  readonly needs: BundleStep | undefined;
+}
+
 /** Verifies all entries and timestamps; those of logs and authorities that nobody trusts do not count, and are named. `logged` is what the entries must be
  * about, if that could be found out. */
-export async function observe(
+export async function findTimes(
   record: StepRecorder<BundleStep>,
   bundle: Bundle,
   logged: LoggedSignature | undefined,
   trust: SourceTrust,
-): Promise<Sources> {
+  policy: TimePolicy,
+): Promise<FoundTimes> {
   const sources: Sources = { times: [], uncounted: [], entries: [], authorities: [] };
   if (bundle.entries.length > 0) await observeEntries(record, bundle, logged, { trust, sources });
   if (bundle.timestamps.length > 0) await observeTimestamps(record, bundle, { trust, sources });
-  return sources;
+  const { times } = sources;
+  const failed = record.steps.find(({ name, ok }) => !ok && OBSERVED_STEPS.includes(name))?.name;
+  const needs = policy.needs ?? failed;
+  if (needs !== undefined) return { times, at: undefined, needs };
+  const at = await record.run('time', () => {
+    const judged = requireTimes(sources, trust, policy.thresholds, policy.now);
+    return [`${times.length === 0 ? 'the present, ' : ''}${judged.map(rfc3339).join(' and ')}`, judged];
+  });
+  return { times, at, needs };
 }
+
+const OBSERVED_STEPS: readonly BundleStep[] = ['entry', 'entry-promise', 'entry-proof', 'timestamp'];
 
 interface Observation {
   readonly trust: SourceTrust;
@@ -75,41 +105,21 @@ async function observeEntries(
   logged: LoggedSignature | undefined,
   { trust, sources }: Observation,
 ): Promise<void> {
-  const { crypto } = trust;
-  const { entries, times } = sources;
   if (logged === undefined) {
     record.skip('signature', 'entry', 'entry-promise', 'entry-proof');
     return;
   }
-  const isFound = await record.run('entry', async () => {
-    for (const entry of bundle.entries) {
-      const known = findLog(entry, trust, sources);
-      if (known === undefined) continue;
-      await requireBodyOf(entry, logged, (hash, data) => crypto.digest(hash, data));
-      entries.push(known);
-    }
-    return [sentenceOf(sources, 'entry'), true];
-  });
-  if (isFound === undefined) {
-    record.skip('entry', 'entry-promise', 'entry-proof');
-    return;
+  const known = bundle.entries
+    .map((entry) => findLog(entry, trust, sources))
+    .filter((entry) => entry !== undefined);
+  const notes = notesOf(sources, 'entry');
+  const isOld = bundle.version === '0.1';
+  const verified = await verifyEntries(record, known, { logged, isOld, notes, crypto: trust.crypto });
+  for (const one of verified ?? []) {
+    const { time, log } = one;
+    sources.entries.push(one);
+    if (time !== undefined) sources.times.push({ source: 'entry', name: log.name, time });
   }
-  if (entries.length === 0) return;
-  await record.run('entry-promise', async () => {
-    const found: string[] = [];
-    for (const known of entries) {
-      const promised = await checkPromise(known, bundle.version === '0.1', crypto);
-      found.push(promised.time === undefined ? promised.why : rfc3339(promised.time));
-      if (promised.time !== undefined)
-        times.push({ source: 'entry', name: known.log.name, time: promised.time });
-    }
-    return [found.join('; '), undefined];
-  });
-  await record.run('entry-proof', async () => {
-    const found: string[] = [];
-    for (const known of entries) found.push(await checkProofOf(known, bundle.version === '0.1', crypto));
-    return [found.join('; '), undefined];
-  });
 }
 
 /** The log of an entry; undefined where it does not count because nobody knows its log or its kind: nothing of it is verified. */
@@ -156,7 +166,10 @@ async function observeTimestamps(
         crypto.digest(hash, signature);
       count(await verifyTimestamp({ timestamp, digestOf, authorities: timestamps, crypto }), sources);
     }
-    return [sentenceOf(sources, 'timestamp'), undefined];
+    const counted = sources.times
+      .filter(({ source }) => source === 'timestamp')
+      .map(({ name, time }) => `${rfc3339(time)} by "${name}"`);
+    return [[...counted, ...notesOf(sources, 'timestamp')].join('; '), undefined];
   });
 }
 
@@ -183,20 +196,12 @@ function count(
   uncounted.push({ source: 'timestamp', reason: detail, fault });
 }
 
-function sentenceOf({ times, uncounted, entries }: Sources, source: SigningTime['source']): string {
-  const counted =
-    source === 'entry'
-      ? entries.map((known) => describeEntry(known))
-      : times.filter((one) => one.source === source).map(({ name, time }) => `${rfc3339(time)} by "${name}"`);
-  const others = uncounted
-    .filter((one) => one.source === source)
-    .map(({ reason }) => `not counted: ${reason}`);
-  return [...counted, ...others].join('; ');
-}
+const notesOf = ({ uncounted }: Sources, source: SigningTime['source']): readonly string[] =>
+  uncounted.filter((one) => one.source === source).map(({ reason }) => `not counted: ${reason}`);
 
 /** The times at which the signer is judged, in order and each once. Throws a refusal when there are too few sources, or none with a time: then it is
  * `now`, milliseconds since the epoch, if that was asked for. */
-export function requireTimes(
+function requireTimes(
   sources: Sources,
   trust: SourceTrust,
   thresholds: Thresholds,

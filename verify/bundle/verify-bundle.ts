@@ -4,7 +4,6 @@
  */
 import { equalBytes, utf8Text } from '../../core/bytes.ts';
 import { parseCertificate, type Certificate } from '../../core/certificate.ts';
-import { rfc3339 } from '../../core/clock.ts';
 import { FormatError } from '../../core/errors.ts';
 import { printable } from '../../core/printable.ts';
 import type { JsonValue } from '../../core/strict-json.ts';
@@ -37,13 +36,13 @@ import { requireMeetable, type BundleRequest } from './bundle-request.ts';
 import { BUNDLE_STEPS, type BundleStep } from './bundle-step.ts';
 import { SignatureBudgetError, withSignatureBudget } from './signature-budget.ts';
 import {
-  checkMessageDigest,
   checkSignature,
   hashesOf,
   readSigningKey,
+  requireNoOtherDigest,
   type SigningKey,
 } from './signing-key.ts';
-import { observe, requireTimes, type SigningTime } from './signing-time.ts';
+import { findTimes, type SigningTime } from './signing-time.ts';
 import { checkPredicate, checkPredicateType, checkSubject, readStatement } from './statement-check.ts';
 
 /** With whom a refusal lies: the `artifact` with its bundle, the `policy` (genuine, but not what was asked for), or the `trust` (newer trust material may know the CA, log or
@@ -60,7 +59,7 @@ export interface BundleVerification {
   readonly steps: readonly (Omit<Step<BundleStep>, 'fault'> & { readonly fault?: BundleFault })[];
   /** What could not be judged because one of `steps` failed. */
   readonly skipped: readonly SkippedStep<BundleStep>[];
-  /** What trusted sources say of when the signature was made. Each counted unless a step failed. */
+  /** What trusted sources say of when the signature was made. Each holds by itself, whatever other steps failed: look at `ok` first. */
   readonly times: readonly SigningTime[];
   /** Milliseconds since the epoch: the times at which the signer was judged. */
   readonly at: readonly number[];
@@ -198,7 +197,7 @@ class BundleJudge {
         return [`over the ${content.type === 'envelope' ? 'envelope' : 'artifact'}, by ${made.name}`, made];
       }));
     await this.#record.run('artifact', async () => {
-      if (content.type === 'message') return [await checkMessageDigest(content.digest, artifact), undefined];
+      if (content.type === 'message') return [await requireNoOtherDigest(content.digest, artifact), undefined];
       this.#statement = readStatement(content.envelope);
       return [await checkSubject(this.#statement, artifact), undefined];
     });
@@ -214,21 +213,12 @@ class BundleJudge {
     const { logs, timestamps } = this.#request.trust;
     const trust = { logs, timestamps, crypto: this.#crypto };
     const logged = key && (await this.#loggedSignature(bundle, key, hash));
-    const sources = await observe(this.#record, bundle, logged, trust);
-    this.#times = sources.times;
-    const failed = this.#record.steps.find(({ name, ok }) => !ok && OBSERVED_STEPS.includes(name))?.name;
-    const needs =
-      key === undefined ? 'key' : bundle.entries.length > 0 && logged === undefined ? 'signature' : failed;
-    if (needs !== undefined) {
-      this.#skip(needs, ['time']);
-      return;
-    }
-    const at = await this.#record.run('time', () => {
-      const times = requireTimes(sources, trust, thresholds, now);
-      const isNow = sources.times.length === 0;
-      return [`${isNow ? 'the present, ' : ''}${times.map(rfc3339).join(' and ')}`, times];
-    });
-    this.#at = at ?? [];
+    const isUnknown = bundle.entries.length > 0 && logged === undefined;
+    const needs = key === undefined ? 'key' : isUnknown ? 'signature' : undefined;
+    const found = await findTimes(this.#record, bundle, logged, trust, { thresholds, now, needs });
+    this.#times = found.times;
+    this.#at = found.at ?? [];
+    if (found.needs !== undefined) this.#skip(found.needs, ['time']);
   }
 
   /** What entries of artifact logs must be about; undefined where the digest by the hash of the signature is not known. `made` is the hash under the signature, if it
@@ -379,7 +369,6 @@ class BundleJudge {
 const CONTENTS = { message: 'the signature of an artifact', envelope: 'an attestation' } as const;
 
 const SIGNED_STEPS: readonly BundleStep[] = ['signature', 'time'];
-const OBSERVED_STEPS: readonly BundleStep[] = ['entry', 'entry-promise', 'entry-proof', 'timestamp'];
 const NEED_LOGGED: readonly BundleStep[] = ['sct-signature', 'sct-time'];
 const INCLUSION: readonly BundleStep[] = ['inclusion'];
 const NAMES: readonly BundleStep[] = ['identity', 'issuer', 'extension'];

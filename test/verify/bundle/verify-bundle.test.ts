@@ -241,6 +241,19 @@ describe('verify/bundle', () => {
       expect(await judged(old)).to.match(/^artifact \| entry-promise: .* has no signed entry timestamp$/);
     });
 
+    it('has no time of an entry any part of which fails', async () => {
+      const [log, by] = [WORLD.first, noted()];
+      const wrong: readonly BundleEntry[] = [
+        entry1(signature, { signer: KEYS.other.privateKey }),
+        entry1(signature, { root: Buffer.alloc(32) }),
+        entryOf(log, BODIES.hashedrekord1(by, signature, other), SIGNED_AT),
+      ];
+      for (const entry of wrong) {
+        const { ok, times } = await verified(messageBundle({ entries: [entry] }));
+        expect([ok, times.map(({ source }) => source)]).to.deep.equal([false, ['timestamp']]);
+      }
+    });
+
     it('refuses a time, or a promise, in the entry of a log that has none', async () => {
       for (const more of [{ integratedTime: SIGNED_AT / 1000 }, { promise: Uint8Array.of(1) }])
         expect(await judged(messageBundle({ entries: [{ ...second, ...more }] }))).to.match(
