@@ -167,5 +167,4 @@ export function requireLogAt({ entry, log }: KnownEntry, times: readonly number[
 }
 
 /** In words. */
-const describeEntry = ({ log, entry }: KnownEntry): string =>
-  `${entry.logIndex} in the log ${log.name}`;
+const describeEntry = ({ log, entry }: KnownEntry): string => `${entry.logIndex} in the log ${log.name}`;

@@ -197,7 +197,8 @@ class BundleJudge {
         return [`over the ${content.type === 'envelope' ? 'envelope' : 'artifact'}, by ${made.name}`, made];
       }));
     await this.#record.run('artifact', async () => {
-      if (content.type === 'message') return [await requireNoOtherDigest(content.digest, artifact), undefined];
+      if (content.type === 'message')
+        return [await requireNoOtherDigest(content.digest, artifact), undefined];
       this.#statement = readStatement(content.envelope);
       return [await checkSubject(this.#statement, artifact), undefined];
     });
