@@ -6,8 +6,8 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { build } from 'esbuild-wasm';
+import { dirname, join, relative, resolve } from 'node:path';
+import { build, type Plugin } from 'esbuild-wasm';
 
 /** Modules with `register`, below `cli/`. The bundle of one is called by its last word. */
 const COMMANDS = ['sign/sign', 'sign/attest', 'verify/verify', 'certificate/certificate'];
@@ -25,7 +25,9 @@ export async function bundleCommands(dist: string): Promise<void> {
   const inputs = hashOf(dist);
   if (existsSync(mark) && readFileSync(mark, 'utf8') === inputs) return;
   rmSync(out, { recursive: true, force: true });
+  const shared = await modulesOfProgram(dist);
   const { outputFiles } = await build({
+    plugins: [leavingOut(shared, out)],
     entryPoints: COMMANDS.map((name) => join(dist, 'cli', `${name}.js`)),
     bundle: true,
     splitting: true,
@@ -47,6 +49,43 @@ export async function bundleCommands(dist: string): Promise<void> {
   for (const { path, contents } of outputFiles) writeFileSync(path, contents);
   writeFileSync(mark, inputs);
 }
+
+/** What the program has loaded before any command. Commands share these modules with it: an error that one throws is then of a class that the other knows. */
+async function modulesOfProgram(dist: string): Promise<ReadonlySet<string>> {
+  const commands: Plugin = {
+    name: 'commands',
+    setup: (plugin) => {
+      plugin.onResolve({ filter: /./ }, ({ kind, path }) =>
+        kind === 'dynamic-import' ? { path, external: true } : undefined,
+      );
+    },
+  };
+  const { metafile } = await build({
+    plugins: [commands],
+    entryPoints: [join(dist, 'cli/main.js')],
+    absWorkingDir: dist,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    metafile: true,
+    write: false,
+  });
+  return new Set(Object.keys(metafile.inputs).map((path) => join(dist, path)));
+}
+
+/** Leaves imports of those modules as they are, seen from the bundles in `out`. */
+const leavingOut = (modules: ReadonlySet<string>, out: string): Plugin => ({
+  name: 'shared',
+  setup: (plugin) => {
+    plugin.onResolve({ filter: /^\./ }, ({ importer, path }) => {
+      const file = resolve(dirname(importer), path);
+      return modules.has(file)
+        ? { path: relative(out, file).replaceAll('\\', '/'), external: true }
+        : undefined;
+    });
+  },
+});
 
 /** What the bundles follow from: the compiled modules, and this file. */
 function hashOf(dist: string): string {
