@@ -48,6 +48,16 @@ describe('mayfly verify bundle', () => {
         entries: [entry2(signatureIn(made), {}, world)],
         timestamps: [],
       }),
+      'rooted.json': encodeBundle({
+        ...made,
+        version: '0.2',
+        mediaType: 'application/vnd.dev.sigstore.bundle+json;version=0.2',
+        signer: {
+          type: 'certificate',
+          certificate: world.certificate,
+          chain: [world.intermediate, world.root],
+        },
+      }),
       'attestation.json': encodeBundle(attestationBundle()),
       'keyed.json': encodeBundle({
         ...made,
@@ -218,6 +228,13 @@ describe('mayfly verify bundle', () => {
     expect(await wrongUse({ key: at('key.pem'), minScts: '0' })).to.match(
       /--min-scts is about a certificate/,
     );
+  });
+
+  it('passes over a root in the bundle only when asked', async () => {
+    expect(await failed(whom, 'rooted.json')).to.deep.equal(['bundle']);
+    const { ok, text } = await verify({ ...whom, allowRootInChain: true }, 'rooted.json');
+    expect(ok).to.equal(true);
+    expect(text).to.match(/^ok +bundle .*, with a root in its chain, which is passed over$/m);
   });
 
   it('judges at the present only when asked', async () => {
