@@ -37,8 +37,9 @@ const MOST_QUESTIONS = 256;
 /** Milliseconds that a call may take: tools ask all that they want at once. */
 const LONGEST_CALL = 60_000;
 
-/** Bytes of answers that may wait for their client. */
-const MOST_UNREAD = 256 * 1024;
+/** Bytes that a call counts for from its begin: answers that wait for their client, of which one more is made only when those before it
+ * were taken, and what came of questions. */
+const HELD = 64 * 1024;
 
 const FILES: readonly DescFile[] = [
   file_google_protobuf_any,
@@ -53,6 +54,11 @@ const FILES: readonly DescFile[] = [
   file_grpc_reflection_v1_reflection,
   file_grpc_reflection_v1alpha_reflection,
 ];
+
+const encode = ({ proto }: DescFile): Uint8Array => toBinary(FileDescriptorProtoSchema, proto);
+
+/** Encoded once: a question is a few bytes, and untrusted clients ask it. */
+const ENCODED: ReadonlyMap<DescFile, Uint8Array> = new Map(FILES.map((file) => [file, encode(file)]));
 
 /** The methods of reflection. Both versions have the same messages under other names. */
 export function reflectionMethods(): GrpcMethod[] {
@@ -79,6 +85,7 @@ class Conversation {
   readonly #services: Services;
   #bytes: Buffer = Buffer.alloc(0);
   #asked = 0;
+  #hasEnded = false;
 
   constructor(call: GrpcCall, registry: Registry, services: Services) {
     this.#call = call;
@@ -89,33 +96,47 @@ class Conversation {
   begin(): void {
     const { request } = this.#call;
     const { stream } = request;
+    request.made(HELD);
     request.expectBy(performance.now() + LONGEST_CALL, () => {
       this.#call.finish();
     });
     this.#call.begin();
     stream.on('data', (chunk: Buffer) => {
-      try {
-        this.#take(chunk);
-      } catch {
-        this.#call.fail(GRPC.exhausted, 'the questions are malformed, too long or too many');
-      }
+      this.#bytes = Buffer.concat([this.#bytes, chunk]);
+      this.#answerAll();
+    });
+    stream.on('drain', () => {
+      stream.resume();
+      this.#answerAll();
     });
     stream.once('end', () => {
-      this.#call.finish();
+      this.#hasEnded = true;
+      this.#answerAll();
     });
   }
 
-  #take(chunk: Buffer): void {
-    this.#bytes = Buffer.concat([this.#bytes, chunk]);
-    for (;;) {
-      const next = firstMessage(this.#bytes, LONGEST_QUESTION);
-      if (next === undefined || this.#call.isGone) return;
-      this.#bytes = next.rest;
-      const isMore = ++this.#asked > MOST_QUESTIONS || this.#call.request.stream.writableLength > MOST_UNREAD;
-      if (isMore) throw new TransportError('BODY_TOO_LARGE', 'too many questions');
-      this.#call.received();
-      this.#answer(next.message);
+  /** Answers what was asked, as long as the answers are taken. */
+  #answerAll(): void {
+    try {
+      while (!this.#call.isGone && !this.#isFull()) {
+        const next = firstMessage(this.#bytes, LONGEST_QUESTION);
+        if (next === undefined) break;
+        this.#bytes = next.rest;
+        if (++this.#asked > MOST_QUESTIONS) throw new TransportError('BODY_TOO_LARGE', 'too many questions');
+        this.#call.received();
+        this.#answer(next.message);
+      }
+    } catch {
+      this.#call.fail(GRPC.exhausted, 'the questions are malformed, too long or too many');
     }
+    if (this.#hasEnded && !this.#isFull()) this.#call.finish();
+  }
+
+  /** Whether answers wait for their client; then no question is read until they are taken. */
+  #isFull(): boolean {
+    const { stream } = this.#call.request;
+    if (stream.writableNeedDrain) stream.pause();
+    return stream.writableNeedDrain;
   }
 
   #answer(message: Buffer): void {
@@ -140,8 +161,8 @@ class Conversation {
           : undefined;
     if (file === undefined)
       return { case: 'errorResponse', value: { errorCode: GRPC.notFound, errorMessage: 'not found' } };
-    const protos = withDependencies(file).map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
-    return { case: 'fileDescriptorResponse', value: { fileDescriptorProto: protos } };
+    const encoded = withDependencies(file).map((one) => ENCODED.get(one) ?? encode(one));
+    return { case: 'fileDescriptorResponse', value: { fileDescriptorProto: encoded } };
   }
 
   /** The file of a service, a message, an enum, or of what is inside one of them. */

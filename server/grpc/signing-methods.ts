@@ -6,6 +6,7 @@ import type { Authority } from '../../ca/authority.ts';
 import { certificatePem } from '../../ca/pem-text.ts';
 import { MAX_LENGTHS, type KeyRequest, type SigningRequest } from '../../ca/signing-request.ts';
 import { TransportError } from '../http/transport-error.ts';
+import { hasTooManyFields, MAX_FIELDS } from './field-bounds.ts';
 import { messageFrame } from './message-frame.ts';
 import { CreateSigningCertificateRequestSchema as LegacyRequestSchema } from './protobuf/fulcio_legacy_pb.ts';
 import { CreateSigningCertificateRequestSchema } from './protobuf/fulcio_pb.ts';
@@ -23,21 +24,28 @@ export interface SigningMethod {
 
 const NO_BYTES = new Uint8Array(0);
 
-/** What a body as long as this may need of the reader's stack and heap is bounded by its own limits. Throws TransportError. */
+/** Reads a message that has few fields. Throws TransportError. */
 export function readMessage<Schema extends DescMessage>(
   schema: Schema,
   message: Uint8Array,
 ): MessageShape<Schema> {
   try {
+    if (hasTooManyFields(schema, message)) throw tooManyFields();
     // What is not known is not kept.
     return fromBinary(schema, message, { readUnknownFields: false });
-  } catch {
+  } catch (error) {
+    if (error instanceof TransportError) throw error;
     // The reader's own words may quote what a token stands in.
     throw new TransportError('BODY_MALFORMED', `the message is not a ${schema.typeName}`, {
       hint: 'Use the stubs of the proto files that docs/grpc.md names.',
     });
   }
 }
+
+const tooManyFields = (): TransportError =>
+  new TransportError('BODY_MALFORMED', `the message has a group, or more than ${MAX_FIELDS} fields`, {
+    hint: 'A signing request has seven fields.',
+  });
 
 /** A copy, because the body is freed; of what is longer than `limit` only so much that it is still longer. */
 const kept = (bytes: Uint8Array, limit: number): Uint8Array => Uint8Array.from(bytes.subarray(0, limit + 1));

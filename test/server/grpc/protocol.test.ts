@@ -2,7 +2,8 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { expect } from 'chai';
 import { failureOf } from '../../support/failure.ts';
-import type { ClientHttp2Session } from 'node:http2';
+import { once } from 'node:events';
+import { connect, type ClientHttp2Session } from 'node:http2';
 import { clientKey, emailToken, startTestService, type TestService } from '../../support/test-service.ts';
 import { answerOf, begin, connectTo, framed, reasonOf, send, signingMessage } from './support/raw-call.ts';
 import { call, grpcClient } from './support/grpc-client.ts';
@@ -63,6 +64,12 @@ describe('gRPC: the protocol', () => {
       framed(Buffer.from([0xff, 0xff, 0xff])),
       // Groups of unknown fields, each in the one before.
       framed(Buffer.alloc(200_000, 0x7b)),
+      // Many fields: of one kind, of two by turns, in a message, unknown, and as a group.
+      framed(Buffer.from('1a00'.repeat(65), 'hex')),
+      framed(Buffer.from('12001a00'.repeat(60_000), 'hex')),
+      framed(Buffer.from(`0a8201${'0a00'.repeat(65)}`, 'hex')),
+      framed(Buffer.from('2000'.repeat(120_000), 'hex')),
+      framed(Buffer.from('7b7c', 'hex')),
       // A token that is no UTF-8.
       framed(Buffer.from([0x0a, 3, 0x0a, 1, 0xff])),
     ];
@@ -164,6 +171,36 @@ describe('gRPC: the protocol', () => {
       expect(filesOf(v2)).to.deep.equal(['fulcio.proto']);
       expect(none?.['errorResponse']).to.include({ errorCode: 5 });
     }
+    await open.close();
+  });
+
+  it('makes no answers of reflection ahead of a client that does not read them, and goes on when it does', async () => {
+    const open = await startTestService(() => ({
+      grpc: { withTls: true, listen: { host: '127.0.0.1', port: 0 }, reflection: true },
+    }));
+    const connection = connect(`http://${open.grpcListen ?? ''}`, { settings: { initialWindowSize: 0 } });
+    const stream = begin(connection, '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo');
+    let bytes = 0;
+    stream.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    const COUNT = 200;
+    // file_by_filename.
+    const question = framed(Buffer.concat([Buffer.from([0x1a, 12]), Buffer.from('fulcio.proto')]));
+    stream.end(Buffer.concat(Array.from({ length: COUNT }, () => question)));
+    const sent = async (): Promise<number> => {
+      const text = await (await fetch(`${open.metricsUrl}/metrics`)).text();
+      const [, count = '0'] =
+        /^grpc_server_msg_sent_total{[^}]*reflection.v1.ServerReflection[^}]*} (\d+)/m.exec(text) ?? [];
+      return Number(count);
+    };
+    while ((await sent()) === 0);
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => connection.ping(resolve));
+    expect(await sent()).to.be.within(1, 40);
+    const ended = once(stream, 'end');
+    connection.settings({ initialWindowSize: 1024 * 1024 });
+    await ended;
+    expect(await sent()).to.equal(COUNT);
+    expect(bytes).to.be.greaterThan(COUNT * 1000);
+    connection.close();
     await open.close();
   });
 
