@@ -15,6 +15,8 @@ export interface BenchOptions {
   readonly timestamps: boolean;
   /** Whether to measure whole runs of signing programs. */
   readonly signing: boolean;
+  /** Whether to measure the verification of bundles. */
+  readonly verification: boolean;
   /** Whether to measure certificates. */
   readonly certificates: boolean;
   /** Issuers, with a rule each, that do not apply to the tokens. */
@@ -38,7 +40,8 @@ const HELP = `npm run bench -- [options]
   --no-control       do not measure what rules, many issuers and reloads cost
   --no-timestamps    do not measure timestamps
   --no-signing       do not measure whole runs of \`mayfly sign\`
-  --no-certificates  measure timestamps and signing alone
+  --no-certificates  do not measure certificates
+  --no-verification  do not measure the verification of bundles
   --others 1000      issuers and rules that do not apply to the tokens
   --starts 7         how often two systems that are compared are started anew
   --out FILE         where the JSON goes (default bench-results.json)
@@ -66,6 +69,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     control: values.control && values.certificates,
     timestamps: values.timestamps,
     signing: values.signing,
+    verification: values.verification,
     certificates: values.certificates,
     others: whole('others', values.others ?? (smoke ? '50' : '1000'), 1),
     starts: whole('starts', values.starts ?? (smoke ? '1' : '7'), 1),
@@ -86,6 +90,7 @@ const OPTIONS = {
   control: { type: 'boolean', default: true },
   timestamps: { type: 'boolean', default: true },
   signing: { type: 'boolean', default: true },
+  verification: { type: 'boolean', default: true },
   certificates: { type: 'boolean', default: true },
   others: { type: 'string' },
   starts: { type: 'string' },

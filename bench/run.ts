@@ -20,6 +20,7 @@ import { canPin, endSoon } from './process.ts';
 import { floorRates, printControl, printFloors, printRows, withShare } from './report.ts';
 import { measureSigning, printSigning } from './signing.ts';
 import { measureTimestamps, printTimestamps } from './timestamps.ts';
+import { measureVerification, printVerification } from './verification.ts';
 import { measureFloor, rowsOf, type Bench, type Row } from './throughput.ts';
 
 const options = readOptions(process.argv.slice(2));
@@ -60,6 +61,7 @@ if (fulcio !== undefined) {
 await measureFloor(bench);
 const timestamps = options.timestamps ? await measureTimestamps(bench, issuer.url) : undefined;
 const signing = options.signing ? await measureSigning(bench, issuer.url, options.serverCore) : undefined;
+const verification = options.verification ? await measureVerification(options.rounds * 5) : undefined;
 const control = options.control ? await measureControl(bench, issuer.url) : undefined;
 await load.close();
 issuer.close();
@@ -75,7 +77,7 @@ const results = rows.map((row) => withShare(row, costs));
 const floors = { idle: floorRates(costs.idle), busy: floorRates(costs.busy) };
 writeFileSync(
   options.out,
-  `${JSON.stringify({ machine, costs, floors, options, rows: results, timestamps, signing, control }, null, 2)}\n`,
+  `${JSON.stringify({ machine, costs, floors, options, rows: results, timestamps, signing, verification, control }, null, 2)}\n`,
 );
 console.log(
   `${machine.cpu}, ${machine.cores} cores; ${machine.pinned}; Node ${machine.node}; floor by ${costs.idle.source}`,
@@ -84,5 +86,6 @@ printFloors(costs);
 printRows(results);
 if (timestamps !== undefined) printTimestamps(timestamps);
 if (signing !== undefined) printSigning(signing);
+if (verification !== undefined) printVerification(verification);
 if (control !== undefined) printControl(control);
 endSoon(log);

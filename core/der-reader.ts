@@ -100,7 +100,7 @@ export function readOnly(bytes: Uint8Array, tag: number): Tlv {
 export function oidText(value: Uint8Array): string {
   if (value.length === 0 || value.length > 64)
     throw new FormatError('MALFORMED', 'an object identifier is malformed');
-  const arcs: number[] = [];
+  let text = '';
   let arc = 0;
   for (let i = 0; i < value.length; i++) {
     const byte = value[i] ?? 0;
@@ -109,14 +109,14 @@ export function oidText(value: Uint8Array): string {
     if (!Number.isSafeInteger(arc))
       throw new FormatError('TOO_LARGE', 'an object identifier is out of range');
     if (byte < 0x80) {
-      arcs.push(arc);
+      // The first one holds two.
+      const top = Math.min(Math.floor(arc / 40), 2);
+      text += text === '' ? `${top}.${arc - top * 40}` : `.${arc}`;
       arc = 0;
     } else if (i === value.length - 1)
       throw new FormatError('TRUNCATED', 'an object identifier ends too early');
   }
-  const first = arcs[0] ?? 0;
-  const top = Math.min(Math.floor(first / 40), 2);
-  return [top, first - top * 40, ...arcs.slice(1)].join('.');
+  return text;
 }
 
 /** Unsigned big-endian magnitude, without a sign octet, of the content octets of an INTEGER that must not be negative;

@@ -5,7 +5,7 @@ import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import { keyWeakness } from '../core/key-weakness.ts';
 import { parsePublicKey } from '../core/public-key.ts';
-import { SIGNATURE_SCHEMES } from '../core/signature-algorithm.ts';
+import { SIGNATURE_SCHEMES, type SignatureScheme } from '../core/signature-algorithm.ts';
 import { checkAuthority, checkValidity, type Purpose } from './certificate-rules.ts';
 import type { VerifyCrypto } from './crypto.ts';
 import { authorityKeyId, subjectKeyId } from './standard-extensions.ts';
@@ -161,9 +161,48 @@ async function checkSignature(
   }
   const weakness = keyWeakness(key);
   if (weakness !== undefined) throw refused(`the key of ${who} ${weakness}`);
-  if (await crypto.verify(scheme, authority.spki, child.tbs, child.signature)) return;
+  if (await isSignedBy(child, authority, scheme, crypto)) return;
   requireNamed(child, authority, who);
   throw refused(`the signature of ${who} over a certificate does not hold`);
+}
+
+/** Certificates of a trust, which stay as they were read. */
+const KEPT = new WeakSet<Certificate>();
+
+/** Lets the signatures of certificates of a trust over each other be checked once, and not for everything that is verified under it. */
+export function keep<T extends Certificate | undefined>(certificate: T): T {
+  if (certificate !== undefined) KEPT.add(certificate);
+  return certificate;
+}
+
+/** Of kept certificates: cryptography → child → authority → whether that one signed it. */
+const SIGNED = new WeakMap<
+  VerifyCrypto,
+  WeakMap<Certificate, WeakMap<Certificate, boolean | Promise<boolean>>>
+>();
+
+function isSignedBy(
+  child: Certificate,
+  authority: Certificate,
+  scheme: SignatureScheme,
+  crypto: VerifyCrypto,
+): boolean | Promise<boolean> {
+  const check = (): boolean | Promise<boolean> =>
+    crypto.verify(scheme, authority.spki, child.tbs, child.signature);
+  if (!KEPT.has(child) || !KEPT.has(authority)) return check();
+  const known = remembered(remembered(SIGNED, crypto.base ?? crypto), child);
+  const found = known.get(authority) ?? check();
+  known.set(authority, found);
+  return found;
+}
+
+function remembered<K extends object, L extends object, V>(
+  map: WeakMap<K, WeakMap<L, V>>,
+  key: K,
+): WeakMap<L, V> {
+  const found = map.get(key) ?? new WeakMap<L, V>();
+  map.set(key, found);
+  return found;
 }
 
 /** Throws a refusal that blames the trust where `child` itself says that another CA of that name issued it: one that followed, or came

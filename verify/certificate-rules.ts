@@ -55,39 +55,47 @@ export function checkAuthority(
   time: number,
   { usage, words }: Purpose = FOR_CODE_SIGNING,
 ): void {
-  const who = `the CA "${describeName(authority.subject)}"`;
+  const who = (): string => `the CA "${describeName(authority.subject)}"`;
   checkValidity(authority, time, who);
   const constraints = basicConstraints(authority);
-  if (constraints?.ca !== true) throw refused(`${who} is no CA: its BasicConstraints do not say so`);
-  if (!constraints.critical) throw refused(`${who} does not mark its BasicConstraints as critical`);
+  if (constraints?.ca !== true) throw refused(`${who()} is no CA: its BasicConstraints do not say so`);
+  if (!constraints.critical) throw refused(`${who()} does not mark its BasicConstraints as critical`);
   if (constraints.pathLength !== undefined && below > constraints.pathLength) {
-    throw refused(`${who} allows ${constraints.pathLength} CAs below it, here are ${below}`);
+    throw refused(`${who()} allows ${constraints.pathLength} CAs below it, here are ${below}`);
   }
   if (keyUsage(authority)?.has(KeyUsage.keyCertSign) !== true) {
-    throw refused(`the key usage of ${who} does not allow it to sign certificates`);
+    throw refused(`the key usage of ${who()} does not allow it to sign certificates`);
   }
   const usages = extendedKeyUsage(authority);
   if (usages !== undefined && !usages.has(usage) && !usages.has(ANY_USAGE)) {
-    throw refused(`the extended key usage of ${who} does not allow ${words} below it`);
+    throw refused(`the extended key usage of ${who()} does not allow ${words} below it`);
   }
   if (findExtension(authority, EXTENSION.nameConstraints) !== undefined) {
-    throw refused(`${who} has name constraints, which this verifier cannot judge`);
+    throw refused(`${who()} has name constraints, which this verifier cannot judge`);
   }
   checkCritical(authority, AUTHORITY_KNOWS, who);
 }
 
 /** Throws a refusal unless `time` (milliseconds) lies within the certificate's validity. */
-export function checkValidity(certificate: Certificate, time: number, who: string): void {
+export function checkValidity(certificate: Certificate, time: number, who: string | (() => string)): void {
   const { notBefore, notAfter } = certificate;
   if (time < notBefore)
-    throw refused(`${who} is valid from ${rfc3339(notBefore)}, not yet at ${rfc3339(time)}`);
+    throw refused(`${nameOf(who)} is valid from ${rfc3339(notBefore)}, not yet at ${rfc3339(time)}`);
   if (time > notAfter) {
-    throw refused(`${who} was valid until ${rfc3339(notAfter)}, no longer at ${rfc3339(time)}`);
+    throw refused(`${nameOf(who)} was valid until ${rfc3339(notAfter)}, no longer at ${rfc3339(time)}`);
   }
 }
 
 /** Throws a refusal for a critical extension that is not in `known`. */
-export function checkCritical(certificate: Certificate, known: ReadonlySet<string>, who: string): void {
+export function checkCritical(
+  certificate: Certificate,
+  known: ReadonlySet<string>,
+  who: string | (() => string),
+): void {
   const unknown = certificate.extensions.find(({ critical, oid }) => critical && !known.has(oid));
-  if (unknown !== undefined) throw refused(`${who} has the unknown critical extension ${unknown.oid}`);
+  if (unknown !== undefined)
+    throw refused(`${nameOf(who)} has the unknown critical extension ${unknown.oid}`);
 }
+
+/** Reading a name takes longer than most checks, and only refusals have it. */
+const nameOf = (who: string | (() => string)): string => (typeof who === 'string' ? who : who());

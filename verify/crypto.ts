@@ -12,6 +12,8 @@ export interface VerifyCrypto {
     data: Uint8Array,
     signature: Uint8Array,
   ): boolean | Promise<boolean>;
+  /** Where this one only counts what another does: that one. */
+  readonly base?: VerifyCrypto | undefined;
 }
 
 /** What timestamps need besides. */

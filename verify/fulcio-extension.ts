@@ -16,23 +16,30 @@ export interface ExtensionPolicy {
 /** The text of an extension; undefined where the certificate does not have it. Throws FormatError. */
 export function readFulcioExtension(
   certificate: Pick<Certificate, 'extensions'>,
-  { number, encoding }: FulcioExtension,
+  extension: FulcioExtension,
 ): string | undefined {
-  const found = findExtension(certificate, `${FULCIO_ARC}.${number}`);
-  if (found === undefined) return undefined;
-  return utf8Text(encoding === 'raw' ? found.value : readOnly(found.value, Tag.utf8String).value);
+  const found = findExtension(certificate, `${FULCIO_ARC}.${extension.number}`);
+  return found && textOf(extension, found.value);
 }
 
 /** All of them, by name. Throws FormatError for one that is malformed. */
 export const readFulcioExtensions = (
   certificate: Pick<Certificate, 'extensions'>,
-): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    FULCIO_EXTENSIONS.flatMap((extension) => {
-      const value = readFulcioExtension(certificate, extension);
-      return value === undefined ? [] : [[extension.name, value]];
-    }),
-  );
+): Readonly<Record<string, string>> => {
+  const named: [string, string][] = [];
+  for (const { oid, value } of certificate.extensions) {
+    const extension = BY_OID.get(oid);
+    if (extension !== undefined) named.push([extension.name, textOf(extension, value)]);
+  }
+  return Object.fromEntries(named);
+};
+
+const BY_OID: ReadonlyMap<string, FulcioExtension> = new Map(
+  FULCIO_EXTENSIONS.map((extension) => [`${FULCIO_ARC}.${extension.number}`, extension]),
+);
+
+const textOf = ({ encoding }: FulcioExtension, value: Uint8Array): string =>
+  utf8Text(encoding === 'raw' ? value : readOnly(value, Tag.utf8String).value);
 
 /** Throws a refusal unless the certificate has that extension with that value. */
 export function demandExtension(certificate: Certificate, { extension, value }: ExtensionPolicy): void {

@@ -56,7 +56,7 @@ export const noteNoSct = async <Name extends string>(
 };
 
 /** What a chain is judged by. */
-export interface ChainCheck {
+export interface IssuedChainCheck {
   readonly trust: PreparedTrust;
   /** DER: what came with the certificate. */
   readonly presented: readonly Uint8Array[];
@@ -70,7 +70,7 @@ export interface ChainCheck {
 export const checkChain = <Name extends string>(
   record: CertificateRecorder<Name>,
   leaf: Certificate,
-  { trust, presented, times, found, crypto }: ChainCheck,
+  { trust, presented, times, found, crypto }: IssuedChainCheck,
 ): Promise<ValidPath | undefined> =>
   record.run('chain', async () => {
     const loggedAt = found?.sct.timestamp;
@@ -104,7 +104,7 @@ function readPresented(ders: readonly Uint8Array[]): Certificate[] {
 }
 
 /** A certificate whose SCT and CAs are known. */
-export interface LoggedCertificate {
+export interface CertificateWithSct {
   readonly certificate: Certificate;
   readonly found: FoundSct;
   /** The CAs above it. */
@@ -119,7 +119,7 @@ export const loggedCertificate = (
   found: FoundSct,
   path: ValidPath,
   crypto: VerifyCrypto,
-): LoggedCertificate => ({
+): CertificateWithSct => ({
   certificate,
   found,
   path,
@@ -129,7 +129,7 @@ export const loggedCertificate = (
 /** Checks the SCT's signature and time. */
 export async function checkSct<Name extends string>(
   record: CertificateRecorder<Name>,
-  { certificate, found, leaf }: LoggedCertificate,
+  { certificate, found, leaf }: CertificateWithSct,
   crypto: VerifyCrypto,
 ): Promise<void> {
   await record.run('sct-signature', async () => {
@@ -175,7 +175,7 @@ export async function checkDenied<Name extends string>(
 }
 
 /** When a certificate was seen first, by the word of its log. */
-export const denySubjectOf = ({ certificate, path, found }: LoggedCertificate): DenySubject => ({
+export const denySubjectOf = ({ certificate, path, found }: CertificateWithSct): DenySubject => ({
   certificate,
   path,
   seenAt: [found.sct.timestamp],
@@ -191,7 +191,7 @@ export const refuseProof = async <Name extends string>(record: CertificateRecord
 /** Checks the proof that its log has it: text of a C2SP tlog-proof, UTF-8. Without one it is refused. */
 export async function checkProof<Name extends string>(
   record: CertificateRecorder<Name>,
-  { found, leaf }: LoggedCertificate,
+  { found, leaf }: CertificateWithSct,
   proof: Uint8Array | undefined,
   crypto: VerifyCrypto,
 ): Promise<void> {

@@ -4,6 +4,7 @@ import { parseCertificate, type Certificate } from '../core/certificate.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import type { TrustedAuthority, Window } from '../trust/format/trusted-root.ts';
+import { keep } from './certificate-path.ts';
 import { basicConstraints, subjectKeyId } from './standard-extensions.ts';
 import { AuthorityWindows, requireWithin } from './trust-windows.ts';
 
@@ -80,7 +81,7 @@ function readAuthority(
   unusable: string[],
 ): PreparedAuthority | undefined {
   try {
-    const [first, ...more] = chain.map(readNamed);
+    const [first, ...more] = chain.map((der) => keep(readNamed(der)));
     const isOpen = first !== undefined && isCa(first);
     if (first !== undefined && (isOpen || more.length > 0))
       return { chain: [first, ...more], isOpen, window };

@@ -34,22 +34,18 @@ export class AuthorityWindows {
   }
 
   /** Throws a refusal that names the window, unless the CA, or whose certificate it is, counts at each of the times. */
-  require(
-    authority: Certificate,
-    times: readonly number[],
-    who = `the CA "${describeName(authority.subject)}"`,
-  ): void {
+  require(authority: Certificate, times: readonly number[], who?: string): void {
     const key = toHex(authority.spki);
     const windows = this.#windows.get(key) ?? this.#unusable.get(key);
-    if (windows === undefined) return;
-    requireWithin(windows, times, who);
+    if (windows === undefined || isEachWithin(windows, times)) return;
+    requireWithin(windows, times, who ?? `the CA "${describeName(authority.subject)}"`);
   }
 
   /** Throws a refusal that names the window, unless what the CA issued itself counts at each of the times; that the CA counts is another question. */
   requireIssuing(authority: Certificate, times: readonly number[]): void {
     const key = toHex(authority.spki);
     const windows = this.#issuing.usable.get(key) ?? this.#issuing.unusable.get(key);
-    if (windows === undefined) return;
+    if (windows === undefined || isEachWithin(windows, times)) return;
     requireWithin(windows, times, `the CA "${describeName(authority.subject)}", for what it issues itself,`);
   }
 }
@@ -62,6 +58,9 @@ function addTo(windows: Map<string, Window[]>, chain: readonly Certificate[], wi
     else known.push(window);
   }
 }
+
+const isEachWithin = (windows: readonly Window[], times: readonly number[]): boolean =>
+  times.every((time) => windows.some((window) => isWithin(window, time)));
 
 /** Throws a refusal that names the windows, unless each time lies in one of them. */
 export function requireWithin(windows: readonly Window[], times: readonly number[], who: string): void {

@@ -12,6 +12,7 @@ import type {
   TrustedRoot,
   Window,
 } from '../trust/format/trusted-root.ts';
+import { keep } from './certificate-path.ts';
 import type { VerifyCrypto } from './crypto.ts';
 import { logKeyKind } from './log-key.ts';
 import { ALWAYS, AuthorityWindows } from './trust-windows.ts';
@@ -125,7 +126,7 @@ async function readChain(
 }
 
 const readIntermediate = (der: Uint8Array): Certificate =>
-  readOr('an intermediate certificate', () => parseCertificate(der));
+  readOr('an intermediate certificate', () => keep(parseCertificate(der)));
 
 async function prepareLogs(
   { logs, trustedRoot, logNames = [] }: Trust,
@@ -181,7 +182,7 @@ function logKeySpki({ publicKey, keyDetails }: TrustedLogInstance): Uint8Array {
 /** An anchor signed itself. An intermediate in its place would be trusted whatever becomes of the CA above it: that it
  * has ended, or what it allows. */
 async function readRoot(der: Uint8Array, crypto: VerifyCrypto): Promise<Certificate> {
-  const root = readOr('a root certificate', () => parseCertificate(der));
+  const root = readOr('a root certificate', () => keep(parseCertificate(der)));
   if (await isSelfSigned(root, crypto)) return root;
   const [subject, issuer] = readOr('a root certificate', () =>
     [root.subject, root.issuer].map((name) => describeName(name)),

@@ -3,7 +3,7 @@ import { parseRfc3339 } from '../../core/clock.ts';
 import { fulcioExtensionOf } from '../../core/fulcio-extensions.ts';
 import type { EntryQuery, EntryRange } from '../../ct-log/entry-search.ts';
 import { CommandError } from '../program/command.ts';
-import { readExpression } from '../verify/identity-options.ts';
+import { readExpression } from '../verify/name-expression.ts';
 import { parseInteger } from '../program/options.ts';
 
 /** Options that say which part of the log. */

@@ -22,7 +22,7 @@ export async function signerPolicy(options: SignerOptions): Promise<SignerPolicy
   if (key === undefined)
     return {
       type: 'certificate',
-      identity: identityPolicy(options),
+      identity: await identityPolicy(options),
       extensions: extension.map(readExtension),
     };
   const others = [anyIdentity, identity, identityRegexp, issuer, issuerRegexp, extension[0]];

@@ -1,10 +1,5 @@
 /** Options that say whom a certificate must be for. */
 import {
-  compileRegularExpression,
-  PatternFault,
-  type RegularExpression,
-} from '../../policy/rules/regular-expression.ts';
-import {
   anything,
   exactly,
   matching,
@@ -22,9 +17,9 @@ export interface IdentityOptions {
   readonly anyIdentity?: true;
 }
 
-/** What the options demand of name and issuer. Throws {@link CommandError} `USAGE` when they say too little, or contradict
+/** What the options demand of name and issuer. Rejects with {@link CommandError} `USAGE` when they say too little, or contradict
  * each other. */
-export function identityPolicy(options: IdentityOptions): IdentityPolicy {
+export async function identityPolicy(options: IdentityOptions): Promise<IdentityPolicy> {
   const { identity, identityRegexp, issuer, issuerRegexp } = options;
   const named = [identity, identityRegexp, issuer, issuerRegexp].some((value) => value !== undefined);
   if (options.anyIdentity === true) {
@@ -39,37 +34,27 @@ export function identityPolicy(options: IdentityOptions): IdentityPolicy {
     });
   }
   return {
-    identity: textPolicy('identity', identity, identityRegexp),
-    issuer: textPolicy('issuer', issuer, issuerRegexp),
+    identity: await textPolicy('identity', identity, identityRegexp),
+    issuer: await textPolicy('issuer', issuer, issuerRegexp),
   };
 }
 
-function textPolicy(
+async function textPolicy(
   what: 'identity' | 'issuer',
   exact: string | undefined,
   expression: string | undefined,
-): TextPolicy {
+): Promise<TextPolicy> {
   if (exact !== undefined && expression !== undefined) {
     throw new CommandError('USAGE', `give --${what} or --${what}-regexp, not both`);
   }
   if (exact !== undefined) return exactly(exact);
   if (expression !== undefined) {
+    // The engine of expressions is loaded where there is one.
+    const { readExpression } = await import('./name-expression.ts');
     const compiled = readExpression(what, expression);
     return matching(expression, (text) => compiled.isAllOf(text));
   }
   throw new CommandError('USAGE', `--${what} or --${what}-regexp is missing`, {
     hint: 'An identity counts only together with the issuer that vouched for it.',
   });
-}
-
-/** The expression of the option `--WHAT-regexp`. Throws {@link CommandError} `USAGE`. */
-export function readExpression(what: string, expression: string): RegularExpression {
-  try {
-    return compileRegularExpression(expression);
-  } catch (error) {
-    if (!(error instanceof PatternFault)) throw error;
-    throw new CommandError('USAGE', `--${what}-regexp: the regular expression ${error.message}`, {
-      hint: 'Write it as RE2 and Go do, without look-around and back-references, e.g. "\\." for a dot.',
-    });
-  }
 }

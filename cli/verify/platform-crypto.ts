@@ -1,14 +1,24 @@
-import { createHash, createPublicKey, verify } from 'node:crypto';
+import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto';
 import type { BundleCrypto } from '../../verify/bundle/artifact.ts';
 
-/** The verifier's cryptography by Node's OpenSSL. */
+/** Of keys that somebody holds, such as those of a trust: reading one takes OpenSSL as long as half a signature. */
+const KEYS = new WeakMap<Uint8Array, KeyObject>();
+
+function keyOf(spki: Uint8Array): KeyObject {
+  const known = KEYS.get(spki);
+  if (known !== undefined) return known;
+  const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+  KEYS.set(spki, key);
+  return key;
+}
+
+/** The verifier's cryptography by Node's OpenSSL. The bytes of a key must not be changed after it was used. */
 export const platformCrypto = {
-  sha256: (data): Uint8Array => createHash('sha256').update(data).digest(),
-  digest: (hash, data): Uint8Array => createHash(hash).update(data).digest(),
+  sha256: (data): Uint8Array => hash('sha256', data, 'buffer'),
+  digest: (algorithm, data): Uint8Array => hash(algorithm, data, 'buffer'),
   verify: (scheme, spki, data, signature) => {
     try {
-      const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-      return verify(scheme.hash, data, key, signature);
+      return verify(scheme.hash, data, keyOf(spki), signature);
     } catch {
       // OpenSSL could not make sense of the key or the signature.
       return false;

@@ -15,7 +15,7 @@ import type { DenyOptions } from './deny-file.ts';
 import { platformCrypto } from './platform-crypto.ts';
 
 /** Options of `mayfly verify bundle`. */
-export interface BundleOptions extends ArtifactOptions, SignerOptions, PredicateOptions, DenyOptions {
+export interface VerifyBundleOptions extends ArtifactOptions, SignerOptions, PredicateOptions, DenyOptions {
   readonly trust?: string;
   readonly trustedRoot?: string;
   readonly predicateType?: string;
@@ -31,7 +31,7 @@ export interface BundleOptions extends ArtifactOptions, SignerOptions, Predicate
 /** Verifies the bundle that is named and says what was found, step by step; false when a step failed. Rejects with {@link CommandError} for files and options that cannot be
  * used. */
 export async function verifyBundleFile(
-  options: BundleOptions,
+  options: VerifyBundleOptions,
   speak: Speaker,
   [file = '']: readonly string[],
 ): Promise<boolean> {
@@ -49,7 +49,7 @@ export async function verifyBundleFile(
   return verification.ok;
 }
 
-async function requestOf(options: BundleOptions, file: string): Promise<BundleRequest> {
+async function requestOf(options: VerifyBundleOptions, file: string): Promise<BundleRequest> {
   requireOneStdin({ BUNDLE: file, '--artifact': options.artifact, '--proof': options.proof });
   const signer = await signerPolicy(options);
   const trust = new BundleTrust(await readTrust(trustPath(options)), platformCrypto);
@@ -82,7 +82,7 @@ function requireOneStdin(files: Readonly<Record<string, string | undefined>>): v
     throw usage(`stdin can be only one of ${onStdin.join(' and ')}`, 'Write the other one into a file.');
 }
 
-function trustPath({ trust, trustedRoot }: BundleOptions): string {
+function trustPath({ trust, trustedRoot }: VerifyBundleOptions): string {
   if (trust !== undefined && trustedRoot !== undefined)
     throw usage('give --trusted-root or --trust, not both', 'They take the same files.');
   const path = trust ?? trustedRoot;
@@ -96,7 +96,7 @@ function trustPath({ trust, trustedRoot }: BundleOptions): string {
 const countOf = (text: string | undefined, option: string): number | undefined =>
   text === undefined ? undefined : parseInteger(text, option, 0, 32);
 
-function sctCountOf({ minScts, key }: BundleOptions): number | undefined {
+function sctCountOf({ minScts, key }: VerifyBundleOptions): number | undefined {
   if (minScts === undefined) return undefined;
   if (key !== undefined)
     throw usage('--min-scts is about a certificate, and --key is none', 'Leave one of them out.');
@@ -113,7 +113,11 @@ function nowOf(at: string | undefined): number | undefined {
   );
 }
 
-async function proofOf({ proof, key, requireInclusion }: BundleOptions): Promise<Uint8Array | undefined> {
+async function proofOf({
+  proof,
+  key,
+  requireInclusion,
+}: VerifyBundleOptions): Promise<Uint8Array | undefined> {
   if (key !== undefined && (proof !== undefined || requireInclusion === true))
     throw usage(
       '--proof and --require-inclusion are about a certificate, and --key is none',
@@ -124,7 +128,7 @@ async function proofOf({ proof, key, requireInclusion }: BundleOptions): Promise
 }
 
 /** Loads what reads YAML only where there is a list. */
-async function denyOf(options: BundleOptions): Promise<BundleRequest['deny']> {
+async function denyOf(options: VerifyBundleOptions): Promise<BundleRequest['deny']> {
   const { deny, denySha256, denyKey, denySignature, key } = options;
   if ([deny, denySha256, denyKey, denySignature].every((option) => option === undefined)) return undefined;
   if (key !== undefined)

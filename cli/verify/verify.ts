@@ -1,32 +1,9 @@
-/** `mayfly verify`: the offline verifier. */
+/** `mayfly verify`: the offline verifier. What a command needs is loaded when it runs. */
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
-import { parseRfc3339 } from '../../core/clock.ts';
-import type { StepName } from '../../verify/step.ts';
-import { VerifyError, type VerifyCode } from '../../verify/verify-error.ts';
-import { verifyCertificate, type VerifyRequest } from '../../verify/verify-certificate.ts';
-import { readCertificateFile } from './certificate-file.ts';
-import {
-  action,
-  CommandError,
-  exitCodeOfJudge,
-  type RegisterCommand,
-  type Speaker,
-} from '../program/command.ts';
-import type { DenyOptions } from './deny-file.ts';
-import { identityPolicy, type IdentityOptions } from './identity-options.ts';
-import { readFileOrStdin } from '../program/input-file.ts';
-import { platformCrypto } from './platform-crypto.ts';
-import { readTrust } from './chosen-trust.ts';
-import type { BundleOptions } from './verify-bundle.ts';
-import { verifyTimestampFile } from './verify-timestamp.ts';
-import { verificationFacts, verificationReport, verificationText } from './verification-report.ts';
-
-interface VerifyOptions extends DenyOptions, IdentityOptions {
-  readonly trust?: string;
-  readonly at?: string;
-  readonly proof?: string;
-  readonly requireInclusion?: true;
-}
+import { action, CommandError, exitCodeOfJudge, type RegisterCommand } from '../program/command.ts';
+import type { VerifyBundleOptions } from './verify-bundle.ts';
+import type { VerifyCertificateOptions } from './verify-certificate.ts';
+import type { VerifyTimestampOptions } from './verify-timestamp.ts';
 
 const EXAMPLES = `
 Nothing is asked of any network: the certificate, what is trusted (mayfly trust export) and, for inclusion, a
@@ -130,7 +107,12 @@ export const register: RegisterCommand = (program) => {
       'print {"ok":…,"fault":…,"at":…,"identity":…,"issuer":…,"steps":[…],"failed":[…],"skipped":[…],"notChecked":[…]}',
     )
     .addHelpText('after', EXAMPLES)
-    .action(action(verify, exitCodeOfJudge));
+    .action(
+      action<VerifyCertificateOptions>(
+        async (...received) => (await import('./verify-certificate.ts')).verifyCertificateFile(...received),
+        exitCodeOfJudge,
+      ),
+    );
   group
     .command('timestamp')
     .summary('check a timestamp of RFC 3161 step by step')
@@ -157,7 +139,12 @@ export const register: RegisterCommand = (program) => {
       'print {"ok":…,"fault":…,"time":…,"steps":[…],"failed":[…],"skipped":[…],"notChecked":[…]}',
     )
     .addHelpText('after', TIMESTAMP_EXAMPLES)
-    .action(action(verifyTimestampFile, exitCodeOfJudge));
+    .action(
+      action<VerifyTimestampOptions>(
+        async (...received) => (await import('./verify-timestamp.ts')).verifyTimestampFile(...received),
+        exitCodeOfJudge,
+      ),
+    );
   registerBundle(group);
   suggestFor(group);
 };
@@ -226,8 +213,7 @@ function registerBundle(group: CommandUnknownOpts): void {
     )
     .addHelpText('after', BUNDLE_EXAMPLES)
     .action(
-      // Loaded where there is a bundle: its formats are many.
-      action<BundleOptions>(
+      action<VerifyBundleOptions>(
         async (...received) => (await import('./verify-bundle.ts')).verifyBundleFile(...received),
         exitCodeOfJudge,
       ),
@@ -252,87 +238,4 @@ function suggest(group: CommandUnknownOpts): never {
   throw new CommandError('USAGE', 'the word after `verify` must say what to check', {
     hint: 'Give it: mayfly verify certificate CERT --trust DIR …, or: mayfly verify bundle BUNDLE …  See: mayfly verify --help',
   });
-}
-
-async function verify(options: VerifyOptions, speak: Speaker, args: readonly string[]): Promise<boolean> {
-  const policy = identityPolicy(options);
-  const at = timeOf(options.at);
-  const trust = await readTrust(trustOf(options.trust));
-  const [file = ''] = args;
-  if (file === '-' && options.proof === '-')
-    throw new CommandError('USAGE', 'stdin can be only one of CERT and --proof', {
-      hint: 'Write the other one into a file.',
-    });
-  const presented = await readCertificateFile(file);
-  const proof =
-    options.proof === undefined ? undefined : await readFileOrStdin(options.proof, '--proof', PROOF_HINT);
-  const deny = await usable(() => denyOf(options));
-  const { requireInclusion } = options;
-  const request = { ...presented, trust, policy, at, proof, requireInclusion, deny, crypto: platformCrypto };
-  const verification = await usable(() => verifyCertificate(request));
-  const report = verificationReport(verification, notCheckedOf(options));
-  speak.answer(verificationFacts(report), verificationText(report));
-  if (options.anyIdentity === true) speak.note('Not checked: whom the certificate is for (--any-identity).');
-  if (proof === undefined && requireInclusion !== true) {
-    speak.note('Not checked: that the log still has it. The SCT is its promise; --proof FILE checks that.');
-  }
-  speak.note(NO_SIGNATURE);
-  return verification.ok;
-}
-
-/** Loads what reads YAML only where there is a list. */
-async function denyOf(options: VerifyOptions): Promise<VerifyRequest['deny']> {
-  const { deny, denySha256, denyKey, denySignature } = options;
-  if ([deny, denySha256, denyKey, denySignature].every((option) => option === undefined)) return undefined;
-  const list = await (await import('./deny-file.ts')).readDenyFile(options);
-  return list && { list, now: Date.now() };
-}
-
-/** What no option of this command checks, however good the certificate is. */
-const NO_SIGNATURE =
-  'Not checked: any signature, and when it was made. The key can sign after the end of the certificate; only a trusted timestamp shows when.';
-
-const PROOF_HINT = 'Make one with: mayfly log proof CERT --url URL';
-
-function trustOf(directory: string | undefined): string {
-  if (directory !== undefined) return directory;
-  throw new CommandError(
-    'USAGE',
-    'give --trust: without roots and log keys of your own nothing can be judged',
-    {
-      hint: 'The operator of the CA makes the directory with: mayfly trust export --data DIR --out DIR',
-    },
-  );
-}
-
-function timeOf(text: string | undefined): number | undefined {
-  const at = text === undefined ? undefined : parseRfc3339(text);
-  if (text === undefined || at !== undefined) return at;
-  throw new CommandError('USAGE', `--at: "${text}" is no RFC 3339 time`, {
-    hint: 'Write it with date, time and zone, e.g. 2026-11-22T10:00:00Z or 2026-11-22T11:00:00+01:00.',
-  });
-}
-
-/** What each fault is about that keeps anything from being judged. */
-const SUBJECTS: Readonly<Record<VerifyCode, string>> = {
-  REFUSED: 'the certificate',
-  BAD_TRUST: '--trust',
-  BAD_DENY_LIST: '--deny',
-};
-
-async function usable<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (!(error instanceof VerifyError)) throw error;
-    throw new CommandError('USAGE', `${SUBJECTS[error.code]}: ${error.message}`, { hint: error.hint });
-  }
-}
-
-/** What the options leave unchecked. */
-function notCheckedOf({ anyIdentity, proof, requireInclusion }: VerifyOptions): StepName[] {
-  return [
-    ...(anyIdentity === true ? (['identity', 'issuer'] as const) : []),
-    ...(proof === undefined && requireInclusion !== true ? (['inclusion'] as const) : []),
-  ];
 }

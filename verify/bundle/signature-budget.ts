@@ -22,6 +22,7 @@ export function withSignatureBudget(crypto: BundleCrypto): BundleCrypto {
     left--;
   };
   return {
+    base: crypto.base ?? crypto,
     sha256: crypto.sha256,
     digest: (hash, data) => crypto.digest(hash, data),
     verify: (scheme, spki, data, signature) => {

@@ -8,7 +8,7 @@ import { refused, type VerifyError } from '../verify-error.ts';
 import type { Artifact, ArtifactHash, BundleCrypto } from './artifact.ts';
 
 /** A key that signatures are verified with. */
-export interface SigningKey {
+export interface BundleKey {
   /** DER SubjectPublicKeyInfo. */
   readonly spki: Uint8Array;
   /** For people. */
@@ -26,7 +26,7 @@ const HASHES: Readonly<Record<'P-256' | 'P-384' | 'P-521', readonly ArtifactHash
 };
 
 /** Reads a key. Throws a refusal or FormatError for one that is too weak, or of a kind that does not sign here. */
-export function readSigningKey(spki: Uint8Array): SigningKey {
+export function readBundleKey(spki: Uint8Array): BundleKey {
   const key = parsePublicKey(spki);
   if (key.type === 'ec') return { spki, name: `ECDSA ${key.curve}`, type: 'ec', hashes: HASHES[key.curve] };
   if (key.type === 'ed25519') return { spki, name: 'Ed25519', type: 'ed25519', hashes: [] };
@@ -45,7 +45,7 @@ const HASH_OF: Readonly<Record<MessageDigest['algorithm'], ArtifactHash>> = {
 export const hashOf = ({ algorithm }: MessageDigest): ArtifactHash => HASH_OF[algorithm];
 
 /** The hashes by which the signature may have been made: that of the bundle's own digest, where it has one. */
-export function hashesOf(key: SigningKey, content: BundleContent): readonly ArtifactHash[] {
+export function hashesOf(key: BundleKey, content: BundleContent): readonly ArtifactHash[] {
   if (content.type === 'envelope' || content.digest === undefined) return key.hashes;
   const named = hashOf(content.digest);
   return key.hashes.filter((hash) => hash === named);
@@ -61,7 +61,7 @@ export interface FoundSignature {
 
 /** Throws a refusal unless the signature is by the key, over the artifact or over the envelope. Returns how it was made. */
 export async function checkSignature(
-  key: SigningKey,
+  key: BundleKey,
   content: BundleContent,
   artifact: Artifact,
   crypto: BundleCrypto,
@@ -91,7 +91,7 @@ export async function checkSignature(
 }
 
 const isEnvelopeSigned = (
-  { type: keyType, spki }: SigningKey,
+  { type: keyType, spki }: BundleKey,
   hash: ArtifactHash | undefined,
   envelope: Envelope,
   crypto: BundleCrypto,
@@ -100,7 +100,7 @@ const isEnvelopeSigned = (
 
 /** Undefined where that digest of the artifact is not known. */
 async function isArtifactSigned(
-  { type: keyType, spki, name }: SigningKey,
+  { type: keyType, spki, name }: BundleKey,
   hash: ArtifactHash | undefined,
   signature: Uint8Array,
   artifact: Artifact,
@@ -118,7 +118,7 @@ const needsBytes = (name: string): VerifyError =>
 
 /** Keys sign artifacts purely, and by Ed25519ph where a log must see the signature: it has the digest alone. One is never good for the other. */
 async function checkEd25519(
-  key: SigningKey,
+  key: BundleKey,
   signature: Uint8Array,
   artifact: Artifact,
   crypto: BundleCrypto,

@@ -26,7 +26,7 @@ import {
   noteNoSct,
   readIssued,
   refuseProof,
-  type LoggedCertificate,
+  type CertificateWithSct,
 } from '../issued-certificate.ts';
 import { hasSct } from '../sct.ts';
 import { StepRecorder, type SkippedStep, type Step } from '../step.ts';
@@ -38,9 +38,9 @@ import { SignatureBudgetError, withSignatureBudget } from './signature-budget.ts
 import {
   checkSignature,
   hashesOf,
-  readSigningKey,
+  readBundleKey,
   requireNoOtherDigest,
-  type SigningKey,
+  type BundleKey,
 } from './signing-key.ts';
 import { findTimes, type SigningTime } from './signing-time.ts';
 import { checkPredicate, checkPredicateType, checkSubject, readStatement } from './statement-check.ts';
@@ -151,7 +151,7 @@ class BundleJudge {
   }
 
   /** Of the certificate or the key that the policy wants; undefined when the bundle has another thing. */
-  async #readSigner(bundle: Bundle): Promise<SigningKey | undefined> {
+  async #readSigner(bundle: Bundle): Promise<BundleKey | undefined> {
     const { signer: policy } = this.#request;
     const { signer } = bundle;
     if (policy.type === 'key') {
@@ -175,7 +175,7 @@ class BundleJudge {
     const key =
       certificate &&
       (await this.#record.run('key', () => {
-        const read = readSigningKey(certificate.spki);
+        const read = readBundleKey(certificate.spki);
         return [`${read.name}, of the certificate`, read];
       }));
     if (key === undefined) {
@@ -188,7 +188,7 @@ class BundleJudge {
   }
 
   /** The signature, and that it is about the artifact. Returns the hash under the signature, where it is known. */
-  async #checkSigned({ content }: Bundle, key: SigningKey | undefined): Promise<ArtifactHash | undefined> {
+  async #checkSigned({ content }: Bundle, key: BundleKey | undefined): Promise<ArtifactHash | undefined> {
     const { artifact } = this.#request;
     const found =
       key &&
@@ -207,7 +207,7 @@ class BundleJudge {
 
   async #checkTime(
     bundle: Bundle,
-    key: SigningKey | undefined,
+    key: BundleKey | undefined,
     hash: ArtifactHash | undefined,
   ): Promise<void> {
     const { thresholds = {}, now } = this.#request;
@@ -226,7 +226,7 @@ class BundleJudge {
    * holds. */
   async #loggedSignature(
     { content, signer }: Bundle,
-    key: SigningKey,
+    key: BundleKey,
     made: ArtifactHash | undefined,
   ): Promise<LoggedSignature | undefined> {
     const verifier =
@@ -289,7 +289,7 @@ class BundleJudge {
     return trust.namesCertificateLog ? 'none is wanted' : 'the trust names no log of certificates';
   }
 
-  async #checkProof(logged: LoggedCertificate | undefined, isUnlogged: boolean): Promise<void> {
+  async #checkProof(logged: CertificateWithSct | undefined, isUnlogged: boolean): Promise<void> {
     const { proof } = this.#request;
     if (!this.#isAsked('inclusion')) return;
     if (logged !== undefined) await checkProof(this.#record, logged, proof, this.#crypto);
@@ -379,9 +379,9 @@ const CERTIFICATE_STEPS: readonly BundleStep[] = [
 ];
 
 /** What is wrong with the key of the policy is no fault of the artifact. */
-function readPolicyKey(spki: Uint8Array): SigningKey {
+function readPolicyKey(spki: Uint8Array): BundleKey {
   try {
-    return readSigningKey(spki);
+    return readBundleKey(spki);
   } catch (error) {
     if (error instanceof FormatError || error instanceof VerifyError)
       throw refused(`the given key cannot be used: ${error.message}`, 'policy');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeBundle } from '../../../bundle/format/bundle-json.ts';
 import { CommandError, type Speaker } from '../../../cli/program/command.ts';
-import { verifyBundleFile, type BundleOptions } from '../../../cli/verify/verify-bundle.ts';
+import { verifyBundleFile, type VerifyBundleOptions } from '../../../cli/verify/verify-bundle.ts';
 import * as der from '../../../core/der-writer.ts';
 import { encodeTrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { fulcio, IDENTITY, ISSUER, KEYS, withExtensions } from '../../support/verify-world.ts';
@@ -84,7 +84,7 @@ describe('mayfly verify bundle', () => {
 
   const whom = { identity: IDENTITY, issuer: ISSUER };
 
-  async function verify(options: BundleOptions, bundle = 'good.json'): Promise<Outcome> {
+  async function verify(options: VerifyBundleOptions, bundle = 'good.json'): Promise<Outcome> {
     let facts: Record<string, unknown> = {};
     let text = '';
     const notes: string[] = [];
@@ -102,11 +102,11 @@ describe('mayfly verify bundle', () => {
     return { ok, facts, text, notes };
   }
 
-  const failed = async (options: BundleOptions, bundle?: string): Promise<unknown> =>
+  const failed = async (options: VerifyBundleOptions, bundle?: string): Promise<unknown> =>
     (await verify(options, bundle)).facts['failed'];
 
   /** The sentence of wrong use. */
-  const wrongUse = (options: BundleOptions, bundle?: string): Promise<string> =>
+  const wrongUse = (options: VerifyBundleOptions, bundle?: string): Promise<string> =>
     verify(options, bundle).then(
       () => 'used',
       (error: unknown) => {
@@ -160,7 +160,7 @@ describe('mayfly verify bundle', () => {
   });
 
   it('matches expressions with whole texts, in linear time', async () => {
-    const expressions = (identityRegexp: string, issuerRegexp = '.*'): BundleOptions => ({
+    const expressions = (identityRegexp: string, issuerRegexp = '.*'): VerifyBundleOptions => ({
       identityRegexp,
       issuerRegexp,
     });
@@ -210,9 +210,9 @@ describe('mayfly verify bundle', () => {
     expect(text).to.match(/\nVerified: signed with that key, at 2026/);
     expect(await failed(keyed)).to.deep.equal(['key']);
     expect(await failed({ ...whom }, 'keyed.json')).to.deep.equal(['certificate']);
-    for (const beside of [whom, { anyIdentity: true }, { extension: ['1.14=x'] }] as BundleOptions[])
+    for (const beside of [whom, { anyIdentity: true }, { extension: ['1.14=x'] }] as VerifyBundleOptions[])
       expect(await wrongUse({ ...keyed, ...beside })).to.match(/--key contradicts/);
-    for (const beside of [{ requireInclusion: true }, { deny: at('deny.json') }] as BundleOptions[])
+    for (const beside of [{ requireInclusion: true }, { deny: at('deny.json') }] as VerifyBundleOptions[])
       expect(await wrongUse({ ...keyed, ...beside })).to.match(/about .*certificate/);
     for (const file of ['artifact', 'missing', 'root.json'])
       expect(await wrongUse({ key: at(file) })).to.match(/--key: /);

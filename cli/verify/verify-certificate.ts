@@ -1,0 +1,110 @@
+/** `mayfly verify certificate`: a certificate, offline. */
+import { parseRfc3339 } from '../../core/clock.ts';
+import type { StepName } from '../../verify/step.ts';
+import { VerifyError, type VerifyCode } from '../../verify/verify-error.ts';
+import { verifyCertificate, type VerifyRequest } from '../../verify/verify-certificate.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { readFileOrStdin } from '../program/input-file.ts';
+import { readCertificateFile } from './certificate-file.ts';
+import { readTrust } from './chosen-trust.ts';
+import type { DenyOptions } from './deny-file.ts';
+import { identityPolicy, type IdentityOptions } from './identity-options.ts';
+import { platformCrypto } from './platform-crypto.ts';
+import { verificationFacts, verificationReport, verificationText } from './verification-report.ts';
+
+/** Options of `mayfly verify certificate`. */
+export interface VerifyCertificateOptions extends DenyOptions, IdentityOptions {
+  readonly trust?: string;
+  readonly at?: string;
+  readonly proof?: string;
+  readonly requireInclusion?: true;
+}
+
+/** Verifies the certificate that is named and says what was found, step by step; false when a step failed. Rejects with {@link CommandError} for files and options that
+ * cannot be used. */
+export async function verifyCertificateFile(
+  options: VerifyCertificateOptions,
+  speak: Speaker,
+  args: readonly string[],
+): Promise<boolean> {
+  const policy = await identityPolicy(options);
+  const at = timeOf(options.at);
+  const trust = await readTrust(trustOf(options.trust));
+  const [file = ''] = args;
+  if (file === '-' && options.proof === '-')
+    throw new CommandError('USAGE', 'stdin can be only one of CERT and --proof', {
+      hint: 'Write the other one into a file.',
+    });
+  const presented = await readCertificateFile(file);
+  const proof =
+    options.proof === undefined ? undefined : await readFileOrStdin(options.proof, '--proof', PROOF_HINT);
+  const deny = await usable(() => denyOf(options));
+  const { requireInclusion } = options;
+  const request = { ...presented, trust, policy, at, proof, requireInclusion, deny, crypto: platformCrypto };
+  const verification = await usable(() => verifyCertificate(request));
+  const report = verificationReport(verification, notCheckedOf(options));
+  speak.answer(verificationFacts(report), verificationText(report));
+  if (options.anyIdentity === true) speak.note('Not checked: whom the certificate is for (--any-identity).');
+  if (proof === undefined && requireInclusion !== true) {
+    speak.note('Not checked: that the log still has it. The SCT is its promise; --proof FILE checks that.');
+  }
+  speak.note(NO_SIGNATURE);
+  return verification.ok;
+}
+
+/** Loads what reads YAML only where there is a list. */
+async function denyOf(options: VerifyCertificateOptions): Promise<VerifyRequest['deny']> {
+  const { deny, denySha256, denyKey, denySignature } = options;
+  if ([deny, denySha256, denyKey, denySignature].every((option) => option === undefined)) return undefined;
+  const list = await (await import('./deny-file.ts')).readDenyFile(options);
+  return list && { list, now: Date.now() };
+}
+
+/** What no option of this command checks, however good the certificate is. */
+const NO_SIGNATURE =
+  'Not checked: any signature, and when it was made. The key can sign after the end of the certificate; only a trusted timestamp shows when.';
+
+const PROOF_HINT = 'Make one with: mayfly log proof CERT --url URL';
+
+function trustOf(directory: string | undefined): string {
+  if (directory !== undefined) return directory;
+  throw new CommandError(
+    'USAGE',
+    'give --trust: without roots and log keys of your own nothing can be judged',
+    {
+      hint: 'The operator of the CA makes the directory with: mayfly trust export --data DIR --out DIR',
+    },
+  );
+}
+
+function timeOf(text: string | undefined): number | undefined {
+  const at = text === undefined ? undefined : parseRfc3339(text);
+  if (text === undefined || at !== undefined) return at;
+  throw new CommandError('USAGE', `--at: "${text}" is no RFC 3339 time`, {
+    hint: 'Write it with date, time and zone, e.g. 2026-11-22T10:00:00Z or 2026-11-22T11:00:00+01:00.',
+  });
+}
+
+/** What each fault is about that keeps anything from being judged. */
+const SUBJECTS: Readonly<Record<VerifyCode, string>> = {
+  REFUSED: 'the certificate',
+  BAD_TRUST: '--trust',
+  BAD_DENY_LIST: '--deny',
+};
+
+async function usable<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof VerifyError)) throw error;
+    throw new CommandError('USAGE', `${SUBJECTS[error.code]}: ${error.message}`, { hint: error.hint });
+  }
+}
+
+/** What the options leave unchecked. */
+function notCheckedOf({ anyIdentity, proof, requireInclusion }: VerifyCertificateOptions): StepName[] {
+  return [
+    ...(anyIdentity === true ? (['identity', 'issuer'] as const) : []),
+    ...(proof === undefined && requireInclusion !== true ? (['inclusion'] as const) : []),
+  ];
+}
