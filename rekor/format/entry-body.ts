@@ -66,6 +66,17 @@ export const apiOfKind = (kind: string, version: string): 1 | 2 | undefined =>
 /** A body in which everything else than a signature and what it is over is fixed is short; envelopes are not in bodies. */
 const LIMITS = { length: 1024 * 1024, depth: 16 };
 
+/** The same digests, each computed once for the same array of bytes: the entries of a bundle are about one payload. */
+export function rememberedDigest(digest: EntryDigest): EntryDigest {
+  const known = new Map<EntryHash, Map<Uint8Array, ReturnType<EntryDigest>>>();
+  return (hash, data) => {
+    const ofHash = known.get(hash) ?? new Map<Uint8Array, ReturnType<EntryDigest>>();
+    const found = ofHash.get(data) ?? digest(hash, data);
+    known.set(hash, ofHash.set(data, found));
+    return found;
+  };
+}
+
 /** Throws {@link FormatError} unless `body` is the body of an entry of that kind about that signature, to the byte. Its sentence names the first
  * part that differs. */
 export async function requireBodyOf(
@@ -190,14 +201,14 @@ async function intoto2(
   const { keyId, payload, payloadType } = signed;
   const envelope = ['spec', 'content', 'envelope'] as const;
   // Rekor leaves the payload out; a log that does not has it as it has signatures.
-  const withPayload = found.text(...envelope, 'payload') !== undefined;
+  const sent = found.text(...envelope, 'payload');
   return {
     apiVersion: '0.0.2',
     kind: 'intoto',
     spec: {
       content: {
         envelope: {
-          ...(withPayload ? { payload: twice(payload) } : {}),
+          ...(sent === undefined ? {} : { payload: payloadAsSent(payload, sent) }),
           payloadType,
           signatures: [
             {
@@ -220,6 +231,26 @@ function pemAsSent(verifier: Verifier, sent: string | undefined): string {
   if (sent === undefined || sent === canonical) return canonical;
   const bare = (text: string): string => text.replaceAll(/\s/g, '');
   return bare(utf8Text(fromBase64(sent))) === bare(pemOf(verifier)) ? sent : canonical;
+}
+
+/** The payload as it stands there, compared by decoding it: to encode a long one takes ten times as long. The text of another length, which is nearly every other, is not even
+ * decoded. Base64 is canonical here, so that no two texts are the same payload. */
+function payloadAsSent(payload: Uint8Array, sent: string): string {
+  if (sent.length === lengthInBase64(lengthInBase64(payload.length)) && isTwice(payload, sent)) return sent;
+  const sentence =
+    'the log entry is about another artifact than the bundle: spec.content.envelope.payload differs';
+  throw new FormatError('MALFORMED', sentence);
+}
+
+const lengthInBase64 = (length: number): number => 4 * Math.ceil(length / 3);
+
+function isTwice(bytes: Uint8Array, text: string): boolean {
+  try {
+    return equalBytes(fromBase64(utf8Text(fromBase64(text))), bytes);
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
 }
 
 /** Rekor takes the base64 text of an envelope for the bytes. */

@@ -3,7 +3,7 @@ import { equalBytes, toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
 import type { BundleEntry, EntryProof } from '../../bundle/format/bundle-entry.ts';
-import { requireBodyOf, type LoggedSignature } from '../../rekor/format/entry-body.ts';
+import { rememberedDigest, requireBodyOf, type LoggedSignature } from '../../rekor/format/entry-body.ts';
 import { signedEntryTimestampPayload } from '../../rekor/format/signed-entry-timestamp.ts';
 import { parseCheckpoint, type Checkpoint } from '../../tlog/format/checkpoint.ts';
 import { hashLeaf } from '../../tlog/format/merkle.ts';
@@ -48,8 +48,8 @@ export async function verifyEntries(
   { logged, isOld, notes, crypto }: EntryCheck,
 ): Promise<readonly VerifiedEntry[] | undefined> {
   const areAbout = await record.run('entry', async () => {
-    for (const { entry } of known)
-      await requireBodyOf(entry, logged, (hash, data) => crypto.digest(hash, data));
+    const digest = rememberedDigest((hash, data) => crypto.digest(hash, data));
+    for (const { entry } of known) await requireBodyOf(entry, logged, digest);
     return [[...known.map(describeEntry), ...notes].join('; '), true];
   });
   if (areAbout === undefined) {

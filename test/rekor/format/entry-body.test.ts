@@ -6,6 +6,7 @@ import { decodePem } from '../../../core/pem.ts';
 import { preAuthenticationEncoding } from '../../../bundle/format/envelope.ts';
 import {
   apiOfKind,
+  rememberedDigest,
   requireBodyOf,
   type EntryHash,
   type LoggedSignature,
@@ -186,6 +187,19 @@ describe('rekor/format', () => {
     expect(await sentence(text, { kind: 'rekord' })).to.match(/of a kind that is not known/);
     expect(await sentence('[1]')).to.match(/apiVersion differs/);
     expect(await sentence('null')).to.match(/apiVersion differs/);
+  });
+
+  it('can compute the digest of the same bytes once', () => {
+    let computed = 0;
+    const remembered = rememberedDigest((_, data) => {
+      computed++;
+      return Uint8Array.from(data);
+    });
+    const [a, b] = [Uint8Array.of(1), Uint8Array.of(2)];
+    for (let i = 0; i < 3; i++)
+      for (const hash of ['sha256', 'sha384'] as const)
+        expect([remembered(hash, a), remembered(hash, b)]).to.deep.equal([a, b]);
+    expect(computed).to.equal(4);
   });
 
   it('knows which API has which kinds', () => {

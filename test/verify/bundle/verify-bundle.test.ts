@@ -178,6 +178,35 @@ describe('verify/bundle', () => {
       expect(await judged(swapped)).to.match(/entry: the log entry is of a kind for something else/);
     });
 
+    it('takes the payload in an entry for the very one, in its only spelling', async () => {
+      const payload = Buffer.from(JSON.stringify(statementOf()));
+      const attestation = attestationBundle(payload);
+      const base64 = (data: string | Buffer): string => Buffer.from(data).toString('base64');
+      const right = base64(base64(payload));
+      const body = JSON.parse(BODIES.intoto2(noted(), signatureIn(attestation), payload)) as {
+        spec: { content: { envelope: Record<string, unknown> } };
+      };
+      const { envelope } = body.spec.content;
+      const sentenceOf = (sent: string): Promise<string> => {
+        body.spec.content.envelope = { payload: sent, ...envelope };
+        return judged({ ...attestation, entries: [entryOf(WORLD.first, JSON.stringify(body), SIGNED_AT)] });
+      };
+      expect(await sentenceOf(right)).to.equal('ok');
+      const other = Buffer.from(payload);
+      other.writeUInt8(other.readUInt8(9) ^ 1, 9);
+      const longer = `${payload.toString()} `;
+      const loose = `${base64(payload).slice(0, -1)} `;
+      const wrong = [
+        ...['', base64(payload), base64(base64(other)), base64(base64(longer)), base64(loose)],
+        ...[`\u{feff}${right}`, right.slice(4), `${right.slice(0, -1)}!`, '-'.repeat(right.length)],
+        ...[base64(`\u{feff}${base64(payload)}`), right.replace(/.$/, '\u{e9}'), ` ${right.slice(1)}`],
+      ];
+      for (const sent of wrong)
+        expect(await sentenceOf(sent), sent).to.equal(
+          'artifact | entry: the log entry is about another artifact than the bundle: spec.content.envelope.payload differs',
+        );
+    });
+
     it('takes no other signature for the same: the identity of an entry is its body', async () => {
       const again = signatureOf(ARTIFACT);
       const changed = { ...bundle.content, signature: again } as Bundle['content'];
