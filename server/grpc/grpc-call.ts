@@ -15,11 +15,11 @@ import { StatusSchema } from './protobuf/google/rpc/status_pb.ts';
 /** Codes of gRPC that are not of a reason. */
 export const GRPC = { ok: 0, notFound: 5, exhausted: 8, unimplemented: 12 } as const;
 
-/** Bytes of a status in the trailers. Clients take 8 KiB of metadata, in which it stands as base64. */
-const MAX_STATUS = 4096;
+/** Bytes of a status in the trailers. Clients take 8 KiB of metadata, in which it stands as base64, 4 KiB then. */
+const MAX_STATUS = 3072;
 
-/** Bytes of a message in the trailers, before it is escaped. */
-const MAX_MESSAGE = 1024;
+/** Bytes of a message in the trailers, as it is escaped. */
+const MAX_MESSAGE = 2048;
 
 /** A call that is being served. */
 export class GrpcCall implements Caller {
@@ -169,11 +169,13 @@ function statusDetails({ grpcCode: code, message, info }: Problem): string {
 function escaped(message: string): string {
   if (message.length <= MAX_MESSAGE && /^[ -$&-~]*$/.test(message)) return message;
   let out = '';
-  for (const byte of Buffer.from(message).subarray(0, MAX_MESSAGE))
+  for (const byte of Buffer.from(message)) {
+    if (out.length > MAX_MESSAGE - 3) break;
     out +=
       byte < 0x20 || byte > 0x7e || byte === 0x25
         ? `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
         : String.fromCharCode(byte);
+  }
   return out;
 }
 

@@ -117,7 +117,8 @@ const hostRefused = (): TransportError =>
     hint: 'Use the address that it printed at its start.',
   });
 
-const NOT_GRPC = 'This is gRPC: send application/grpc. The HTTP API is served over HTTP/1.1.\n';
+const NOT_GRPC =
+  'This is gRPC: send application/grpc. The HTTP API is at the address of the service, over HTTP/1.1.\n';
 
 /** The statuses that gRPC wants (PROTOCOL-HTTP2, Requests). */
 function refuseHttp(request: Http2Request): void {

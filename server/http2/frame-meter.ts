@@ -46,6 +46,11 @@ const LEAST_DATA = 256;
 /** Bytes of one head as it is sent, all frames together. */
 const MAX_HEAD = 64 * 1024;
 
+/** Bytes of bodies between two answers: beyond, they are of no call that is open. As many as of 32 calls of the longest message. */
+const MAX_DATA = 8 * 1024 * 1024;
+/** The same of the connection of a proxy, which has more calls. */
+const MAX_PROXIED_DATA = 64 * 1024 * 1024;
+
 /** The frames of one client. */
 export class FrameMeter {
   readonly #clock: () => number;
@@ -56,6 +61,7 @@ export class FrameMeter {
   #payloadLeft = 0;
   readonly #isProxied: boolean;
   readonly #budget: FrameBudget;
+  #dataBytes = 0;
   /** Bytes of the head that is not complete. */
   #headBytes = 0;
   #headSince: number | undefined;
@@ -89,6 +95,7 @@ export class FrameMeter {
 
   /** A request was answered. */
   answered(): void {
+    this.#dataBytes = 0;
     this.#budget.answered();
   }
 
@@ -131,6 +138,10 @@ export class FrameMeter {
     const length = this.#head.readUIntBE(0, 3);
     const [type = 0, flags = 0] = [this.#head[3], this.#head[4]];
     this.#payloadLeft = length;
+    if (type === DATA) {
+      this.#dataBytes += length;
+      if (this.#dataBytes > (this.#isProxied ? MAX_PROXIED_DATA : MAX_DATA)) return 'frames';
+    }
     if (type === HEADERS || type === CONTINUATION) {
       this.#headBytes += length + FRAME_HEAD;
       this.#headSince ??= this.#clock();

@@ -110,10 +110,12 @@ export class Http2Request {
     this.headers = headers;
     this.client = client;
     this.#account = account;
-    this.#onExpired = () => {
-      stream.close(constants.NGHTTP2_CANCEL);
-    };
+    this.#onExpired = this.#takeBack;
   }
+
+  readonly #takeBack = (): void => {
+    this.stream.close(constants.NGHTTP2_CANCEL);
+  };
 
   /** Calls back once if the request is not complete at a time of `performance.now()`, in place of taking it back after ten seconds. */
   expectBy(time: number, onExpired: () => void): void {
@@ -160,9 +162,9 @@ export class Http2Request {
     this.#account?.complete();
   }
 
-  /** Its answer is made, of so many bytes. */
+  /** Its answer is made, of so many bytes; it is taken back if its client has not read it after a minute, whatever else it reads. */
   made(bytes: number): void {
-    this.#expiresAt = Infinity;
+    this.expectBy(performance.now() + SILENCE_TIMEOUT, this.#takeBack);
     this.#account?.made(bytes);
   }
 
@@ -198,6 +200,7 @@ export class Http2Connection {
   /** When it last had a request, and when its client last took something. */
   #idleSince = performance.now();
   #written = 0;
+  #isEnding = false;
   #writtenAt = performance.now();
 
   constructor(
@@ -268,7 +271,8 @@ export class Http2Connection {
     const close = (): void => {
       if (!session.closed && !session.destroyed) session.close();
     };
-    if (session.closed || session.destroyed) return;
+    if (this.#isEnding || session.closed || session.destroyed) return;
+    this.#isEnding = true;
     session.goaway(constants.NGHTTP2_NO_ERROR, ANY_STREAM);
     // Its answer to a ping comes behind all that it sent before it knew.
     session.ping(close);
@@ -277,7 +281,6 @@ export class Http2Connection {
 
   /** Ends what takes too long. */
   check(now: number, idleMs: number): void {
-    for (const request of this.#requests) request.check(now);
     const { headSince, isBegun } = this.#meter;
     if (headSince !== undefined && now - headSince >= REQUEST_TIMEOUT) this.socket.destroy();
     if (this.#requests.size > 0) {
@@ -285,6 +288,8 @@ export class Http2Connection {
         this.#written = this.socket.bytesWritten;
         this.#writtenAt = now;
       } else if (now - this.#writtenAt >= SILENCE_TIMEOUT) this.socket.destroy();
+      // Last, because to take back writes something too.
+      for (const request of this.#requests) request.check(now);
       return;
     }
     this.#writtenAt = now;
@@ -404,9 +409,18 @@ export class Http2Connections {
   };
 
   #add(socket: Socket): void {
+    // First, so that what is over the limit costs nothing.
+    if (this.#open.size >= this.#maxSessions) {
+      const closed = this.#toClose();
+      if (closed === undefined) {
+        socket.destroy();
+        return;
+      }
+      closed.socket.destroy();
+      this.#open.delete(closed);
+    }
     const connection = new Http2Connection(socket, this.#onRequest, this.#onFault, this.#clients);
     this.#open.add(connection);
-    if (this.#open.size > this.#maxSessions) this.#toClose(connection).socket.destroy();
     this.#checks ??= setInterval(this.#check, CHECK_INTERVAL).unref();
     socket.once('close', () => {
       this.#open.delete(connection);
@@ -421,15 +435,15 @@ export class Http2Connections {
     for (const connection of this.#open) connection.end();
   }
 
-  /** The oldest for which no answer is being made, of those without a certificate if there are any; else the newest. */
-  #toClose(newest: Http2Connection): Http2Connection {
+  /** The oldest for which no answer is being made, of those without a certificate if there are any. */
+  #toClose(): Http2Connection | undefined {
     let proven: Http2Connection | undefined;
     for (const one of this.#open) {
       if (one.isWorking) continue;
       if (!one.isProven) return one;
       proven ??= one;
     }
-    return proven ?? newest;
+    return proven;
   }
 
   /** Does a piece of work for one connection, which alone ends when it throws. */

@@ -190,6 +190,27 @@ describe('server: floods over HTTP/2', () => {
     close();
   });
 
+  it('of answers that are not read are taken back after a minute, whatever else their client reads', async () => {
+    const { port, connections, close } = await listening(reply);
+    const client = new RawClient(port);
+    client.write(
+      greeting(Buffer.from([0, 4, 0, 0, 0, 0])),
+      callFrame(1, '/x', Flag.endHeaders | Flag.endStream),
+    );
+    await client.frame(Frame.headers, 1);
+    const [connection] = connections;
+    const now = performance.now();
+    connection?.check(now + 59 * SECOND, 620 * SECOND);
+    client.write(frame(Frame.ping, 0, Buffer.alloc(8)));
+    await client.frame(Frame.ping);
+    connection?.check(now + 61 * SECOND, 620 * SECOND);
+    const taken = await client.frame(Frame.reset, 1);
+    expect(taken.payload.readUInt32BE(0)).to.equal(constants.NGHTTP2_CANCEL);
+    expect(client.socket.destroyed).to.equal(false);
+    client.socket.destroy();
+    close();
+  });
+
   it('that trickle end after ten seconds: no preface, half a head, half a request', async () => {
     const { port, connections, requests, close } = await listening();
     const [silent, half, slow] = [new RawClient(port), new RawClient(port), new RawClient(port)];
