@@ -18,6 +18,9 @@ export const GRPC = { ok: 0, notFound: 5, exhausted: 8, unimplemented: 12 } as c
 /** Bytes of a status in the trailers. Clients take 8 KiB of metadata, in which it stands as base64, 4 KiB then. */
 const MAX_STATUS = 3072;
 
+/** Characters of a message in a status that is too long otherwise. */
+const SHORT_MESSAGE = 512;
+
 /** Bytes of a message in the trailers, as it is escaped. */
 const MAX_MESSAGE = 2048;
 
@@ -151,8 +154,8 @@ export class GrpcCall implements Caller {
 const CANCELLED = 1;
 
 /** The status of a refusal, in whose details stands what the JSON of the same refusal has in its own. */
-function statusDetails({ grpcCode: code, message, info }: Problem): string {
-  const status = (metadata: Readonly<Record<string, string>>): Uint8Array => {
+function statusDetails({ grpcCode: code, message: text, info }: Problem): string {
+  const status = (metadata: Readonly<Record<string, string>>, message = text): Uint8Array => {
     const error = create(ErrorInfoSchema, { ...info, metadata: { ...metadata } });
     return toBinary(
       StatusSchema,
@@ -161,7 +164,10 @@ function statusDetails({ grpcCode: code, message, info }: Problem): string {
   };
   const whole = status(info.metadata);
   const { requestId = '' } = info.metadata;
-  const bytes = whole.length <= MAX_STATUS ? whole : status({ requestId });
+  const bytes =
+    whole.length <= MAX_STATUS
+      ? whole
+      : status({ requestId }, Array.from(text).slice(0, SHORT_MESSAGE).join(''));
   return Buffer.from(bytes).toString('base64');
 }
 
