@@ -34,8 +34,8 @@ export function predicateType(type: string): string {
 /** Bytes of a predicate: with the rest, and in base64, the bundle stays below what verifiers read. */
 export const PREDICATE_LIMIT = 4 * 1024 * 1024;
 
-/** So many parts that the statement around it has fewer than verifiers take. */
-const LIMITS = { length: PREDICATE_LIMIT, depth: 100, parts: 900_000 };
+/** So that the statement around it has no more parts, and is nested no deeper, than verifiers take. */
+const LIMITS = { length: PREDICATE_LIMIT, depth: 60, parts: 900_000 };
 
 /** What is said of one artifact. */
 interface Claim {
