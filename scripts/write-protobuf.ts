@@ -3,15 +3,15 @@
  * when one of them has changed.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 const require = createRequire(import.meta.url);
 
-/** The program of an npm package. */
-function program(name: string): string {
-  const file = require.resolve(`${name}/package.json`);
+/** The program of an npm package, which lies where `from` finds it. */
+function program(name: string, from = require): string {
+  const file = from.resolve(`${name}/package.json`);
   const { bin } = JSON.parse(readFileSync(file, 'utf8')) as {
     readonly bin: Readonly<Record<string, string>>;
   };
@@ -20,8 +20,17 @@ function program(name: string): string {
   return join(dirname(file), path);
 }
 
-/** Writes the code of the proto files of the checkout `root` into `out`. */
+/** Buf's compiler, which is installed in `proto/` when it is first needed: no machine that only builds or tests has to have it. */
+function buf(root: string): string {
+  const folder = join(root, 'proto');
+  if (!existsSync(join(folder, 'node_modules/@bufbuild/buf/bin/buf')))
+    execFileSync('npm', ['ci', '--silent', '--ignore-scripts'], { cwd: folder, stdio: 'inherit' });
+  return program('@bufbuild/buf', createRequire(join(folder, 'package.json')));
+}
+
+/** Writes the code of the proto files of the checkout `root` into `out`. Throws where the compiler cannot be installed. */
 export function writeProtobuf(root: string, out: string): void {
+  const compiler = buf(root);
   const template = {
     version: 'v2',
     plugins: [
@@ -35,7 +44,15 @@ export function writeProtobuf(root: string, out: string): void {
   rmSync(out, { recursive: true, force: true });
   execFileSync(
     process.execPath,
-    [program('@bufbuild/buf'), 'generate', 'proto', '--template', JSON.stringify(template)],
+    [
+      compiler,
+      'generate',
+      'proto',
+      '--exclude-path',
+      'proto/node_modules',
+      '--template',
+      JSON.stringify(template),
+    ],
     { cwd: root, stdio: 'inherit' },
   );
 }

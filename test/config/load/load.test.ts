@@ -64,6 +64,7 @@ describe('config: what a file means', () => {
         logsGrants: false,
         timeServers: undefined,
       },
+      grpc: { withTls: true, listen: undefined, reflection: false },
       logLevel: 'debug',
     });
     const accuracy = (rest: string): number =>
