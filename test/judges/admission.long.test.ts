@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
@@ -30,6 +31,16 @@ describe('judges: testers of admission controllers', function () {
     scene = await signImages({ cosign, crane }, { minutesAgo: 20 });
   });
   after(() => (scene as SignedImages | undefined)?.stop());
+
+  /** Waits until the service serves what the last import wrote, for which it looks every two seconds. */
+  const servesTufOf = async (data: string): Promise<void> => {
+    const signal = AbortSignal.timeout(60_000);
+    for (;;) {
+      const answer = await fetch(`${scene.service.url}/tuf/timestamp.json`, { signal });
+      if ((await answer.text()) === (await readFile(join(data, 'tuf/timestamp.json'), 'utf8'))) return;
+      await setTimeout(100);
+    }
+  };
 
   /** What the tester of policy-controller says of an image. */
   const askTester = async (tester: string, image: string): Promise<string> => {
@@ -166,6 +177,7 @@ describe('judges: testers of admission controllers', function () {
     await scene.mayfly('trust', 'tuf', 'stage', '--data', data, '--out', 'change.json');
     await scene.mayfly('trust', 'tuf', 'sign', 'change.json', '--key', join(data, 'keys/tuf-root.key.pem'));
     await scene.mayfly('trust', 'tuf', 'import', 'change.json', '--data', data);
+    await servesTufOf(data);
     expect(await askKyverno(following, { containers: [scene.images.signed] })).to.match(
       /(fail|error): [1-9]/,
     );
