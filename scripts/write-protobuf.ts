@@ -20,9 +20,9 @@ function program(name: string, from = require): string {
   return join(dirname(file), path);
 }
 
-/** Buf's compiler, which is installed in `proto/` when it is first needed: no machine that only builds or tests has to have it. */
+/** Buf's compiler, which is installed in `scripts/buf/` when it is first needed: no machine that only builds or tests has to have it. */
 function buf(root: string): string {
-  const folder = join(root, 'proto');
+  const folder = join(root, 'scripts/buf');
   if (!existsSync(join(folder, 'node_modules/@bufbuild/buf/bin/buf')))
     execFileSync('npm', ['ci', '--silent', '--ignore-scripts'], { cwd: folder, stdio: 'inherit' });
   return program('@bufbuild/buf', createRequire(join(folder, 'package.json')));
@@ -42,19 +42,10 @@ export function writeProtobuf(root: string, out: string): void {
     ],
   };
   rmSync(out, { recursive: true, force: true });
-  execFileSync(
-    process.execPath,
-    [
-      compiler,
-      'generate',
-      'proto',
-      '--exclude-path',
-      'proto/node_modules',
-      '--template',
-      JSON.stringify(template),
-    ],
-    { cwd: root, stdio: 'inherit' },
-  );
+  execFileSync(process.execPath, [compiler, 'generate', 'proto', '--template', JSON.stringify(template)], {
+    cwd: root,
+    stdio: 'inherit',
+  });
 }
 
 const root = dirname(import.meta.dirname);

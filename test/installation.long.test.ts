@@ -40,7 +40,7 @@ describe('what npm ci installs', () => {
     expect(packages().filter(([, { hasInstallScript }]) => hasInstallScript === true)).to.deep.equal([]);
     expect(read('package.json')).not.to.have.property('allowScripts');
     // The one package that has such a program stands apart, and its folder runs none.
-    expect(readFileSync(join(projectRoot, 'proto/.npmrc'), 'utf8')).to.match(/^ignore-scripts=true$/m);
+    expect(readFileSync(join(projectRoot, 'scripts/buf/.npmrc'), 'utf8')).to.match(/^ignore-scripts=true$/m);
   });
 
   it('has the runtime of each platform at one version, by its hash', () => {
