@@ -3,7 +3,6 @@ import { BundleTrust } from '../../verify/bundle/bundle-trust.ts';
 import type { BundleStep } from '../../verify/bundle/bundle-step.ts';
 import type { BundleRequest } from '../../verify/bundle/bundle-request.ts';
 import { verifyBundle } from '../../verify/bundle/verify-bundle.ts';
-import { VerifyError, type VerifyCode } from '../../verify/verify-error.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { BUNDLE_LIMIT, readFileOrStdin } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
@@ -12,6 +11,7 @@ import { predicatePolicy, signerPolicy, type PredicateOptions, type SignerOption
 import { bundleFacts, bundleReport, bundleText } from './bundle-report.ts';
 import { readTrust } from './chosen-trust.ts';
 import type { DenyOptions } from './deny-file.ts';
+import { judgedInput } from './judged-input.ts';
 import { platformCrypto } from './platform-crypto.ts';
 
 /** Options of `mayfly verify bundle`. */
@@ -36,7 +36,7 @@ export async function verifyBundleFile(
   [file = '']: readonly string[],
 ): Promise<boolean> {
   const request = await requestOf(options, file);
-  const verification = await usable(() => verifyBundle(request));
+  const verification = await judgedInput(NAMES, () => verifyBundle(request));
   const { anyIdentity, proof, requireInclusion, key } = options;
   const isProven = proof !== undefined || requireInclusion === true;
   const left: BundleStep[] = [
@@ -134,25 +134,12 @@ async function denyOf(options: VerifyBundleOptions): Promise<BundleRequest['deny
   if (key !== undefined)
     throw usage('--deny is about certificates, and --key is none', 'Leave one of them out.');
   const { readDenyFile } = await import('./deny-file.ts');
-  const list = await usable(() => readDenyFile(options));
+  const list = await judgedInput(NAMES, () => readDenyFile(options));
   return list && { list, now: Date.now() };
 }
 
-/** What each fault is about that keeps anything from being judged. */
-const SUBJECTS: Readonly<Record<VerifyCode, string>> = {
-  REFUSED: 'the bundle',
-  BAD_TRUST: '--trusted-root',
-  BAD_DENY_LIST: '--deny',
-};
-
-async function usable<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (!(error instanceof VerifyError)) throw error;
-    throw usage(`${SUBJECTS[error.code]}: ${error.message}`, error.hint);
-  }
-}
+/** How its inputs are called. */
+const NAMES = { subject: 'the bundle', trust: '--trusted-root' };
 
 const usage = (sentence: string, hint?: string): CommandError =>
   new CommandError('USAGE', sentence, { hint });

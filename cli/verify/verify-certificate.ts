@@ -1,7 +1,6 @@
 /** `mayfly verify certificate`: a certificate, offline. */
 import { parseRfc3339 } from '../../core/clock.ts';
 import type { StepName } from '../../verify/step.ts';
-import { VerifyError, type VerifyCode } from '../../verify/verify-error.ts';
 import { verifyCertificate, type VerifyRequest } from '../../verify/verify-certificate.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readFileOrStdin } from '../program/input-file.ts';
@@ -9,6 +8,7 @@ import { readCertificateFile } from './certificate-file.ts';
 import { readTrust } from './chosen-trust.ts';
 import type { DenyOptions } from './deny-file.ts';
 import { identityPolicy, type IdentityOptions } from './identity-options.ts';
+import { judgedInput } from './judged-input.ts';
 import { platformCrypto } from './platform-crypto.ts';
 import { verificationFacts, verificationReport, verificationText } from './verification-report.ts';
 
@@ -38,10 +38,10 @@ export async function verifyCertificateFile(
   const presented = await readCertificateFile(file);
   const proof =
     options.proof === undefined ? undefined : await readFileOrStdin(options.proof, '--proof', PROOF_HINT);
-  const deny = await usable(() => denyOf(options));
+  const deny = await judgedInput(NAMES, () => denyOf(options));
   const { requireInclusion } = options;
   const request = { ...presented, trust, policy, at, proof, requireInclusion, deny, crypto: platformCrypto };
-  const verification = await usable(() => verifyCertificate(request));
+  const verification = await judgedInput(NAMES, () => verifyCertificate(request));
   const report = verificationReport(verification, notCheckedOf(options));
   speak.answer(verificationFacts(report), verificationText(report));
   if (options.anyIdentity === true) speak.note('Not checked: whom the certificate is for (--any-identity).');
@@ -85,21 +85,8 @@ function timeOf(text: string | undefined): number | undefined {
   });
 }
 
-/** What each fault is about that keeps anything from being judged. */
-const SUBJECTS: Readonly<Record<VerifyCode, string>> = {
-  REFUSED: 'the certificate',
-  BAD_TRUST: '--trust',
-  BAD_DENY_LIST: '--deny',
-};
-
-async function usable<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (!(error instanceof VerifyError)) throw error;
-    throw new CommandError('USAGE', `${SUBJECTS[error.code]}: ${error.message}`, { hint: error.hint });
-  }
-}
+/** How its inputs are called. */
+const NAMES = { subject: 'the certificate', trust: '--trust' };
 
 /** What the options leave unchecked. */
 function notCheckedOf({ anyIdentity, proof, requireInclusion }: VerifyCertificateOptions): StepName[] {
