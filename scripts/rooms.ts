@@ -178,6 +178,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'tsa/format',
     ],
   },
+  'rekor/entries': {
+    holds: 'from a request to an artifact log to a verified entry, or a typed refusal',
+    mayImport: ['core'],
+  },
   'policy/providers': {
     holds: 'the claims of the providers that there is a preset for, for warnings',
     mayImport: ['core', 'oidc/core'],

@@ -1,0 +1,25 @@
+/** What a request to an artifact log comes to, once every signature in it was verified. */
+
+/** Whom a signature is of. DER. */
+export type EntryVerifier =
+  | { readonly certificate: Uint8Array; readonly spki: Uint8Array }
+  | { readonly certificate?: undefined; readonly spki: Uint8Array };
+
+/** An entry whose signatures were verified. */
+export interface ProposedEntry {
+  readonly kind: 'hashedrekord' | 'dsse' | 'intoto';
+  readonly version: '0.0.1' | '0.0.2';
+  /** Canonical JSON (RFC 8785), at most {@link MAX_BODY} bytes: what the leaf hash covers. */
+  readonly body: Uint8Array;
+  /** One for each signature, in the order of the body. */
+  readonly verifiers: readonly EntryVerifier[];
+  /** Digests that the payload names and the body does not hold (subjects, materials), `algorithm:hex` in lower case, each once, at most
+   * {@link MAX_NAMED_DIGESTS}; for search. */
+  readonly namedDigests: readonly string[];
+}
+
+/** Bytes of a body: what a tile of entries has room for. */
+export const MAX_BODY = 65_535;
+
+/** Digests of subjects and materials that an entry is found by; a statement may name more. */
+export const MAX_NAMED_DIGESTS = 256;
