@@ -133,6 +133,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'ct-log/format',
     ],
   },
+  rekor: {
+    holds:
+      'logs of artifacts, two kinds of tile log: entries about signatures for clients of both APIs of Rekor, duplicates, proofs, making, opening and ending',
+    mayImport: ['core', 'tlog', 'tlog/core', 'tlog/format', 'rekor/format'],
+  },
   'oidc/core': {
     holds: 'what all of oidc shares: claims, definitions of issuers, principals, algorithms, errors',
     mayImport: ['core'],

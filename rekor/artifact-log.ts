@@ -1,0 +1,89 @@
+/** An artifact log as the rest of the program holds it: entries about signatures in a tile log, for clients of Rekor's first or second API. */
+import type { LogError } from '../tlog/core/log-error.ts';
+import type { LogStatus } from '../tlog/log-status.ts';
+import type { PublishedTree } from '../tlog/published-tree.ts';
+import type { ArtifactLogIdentity } from './log-identity.ts';
+import type { StoredArtifact } from './stored-artifact.ts';
+
+/** What a log keeps of an entry whose signatures were verified. */
+export interface LoggableEntry {
+  /** Canonical JSON (RFC 8785), at most {@link MAX_BODY} bytes: what the leaf hash covers. */
+  readonly body: Uint8Array;
+  /** Digests that the payload names and the body does not hold, `algorithm:hex` in lower case; for search. A log of the second API does not keep them. */
+  readonly namedDigests: readonly string[];
+}
+
+/** An entry of a log. */
+export interface LoggedEntry {
+  /** In its tree. */
+  readonly index: number;
+  /** As clients count: over all trees of the first API, as `index` in the second. */
+  readonly logIndex: number;
+  /** 32 bytes. */
+  readonly leafHash: Uint8Array;
+  readonly body: Uint8Array;
+  /** Seconds since the epoch, durable with the entry; undefined in a log of the second API. */
+  readonly integratedTime: number | undefined;
+  /** Undefined in a log of the second API. */
+  readonly treeId: bigint | undefined;
+  /** As they came with the entry; empty in a log of the second API. */
+  readonly namedDigests: readonly string[];
+}
+
+/** A proof under a checkpoint that the log signed, all of one head. */
+export interface EntryProof {
+  readonly size: number;
+  /** 32 bytes. */
+  readonly root: Uint8Array;
+  /** The audit path, from the leaf up. */
+  readonly hashes: readonly Uint8Array[];
+  /** The signed note. */
+  readonly checkpoint: string;
+}
+
+/** What became of an entry that was to be added. */
+export interface AddedEntry {
+  readonly entry: LoggedEntry;
+  readonly proof: EntryProof;
+  /** False where the same body was there already, or under way for another caller. */
+  readonly isNew: boolean;
+}
+
+/** Bytes of a body, at most: the length stands in 16 bits. */
+export const MAX_BODY = 0xffff;
+
+/** A log of artifacts that is open: for writing, or, where it has ended, for reading alone. */
+export interface ArtifactLog {
+  readonly api: 1 | 2;
+  readonly identity: ArtifactLogIdentity;
+  /** What works but should be known of where it lies, a sentence each. */
+  readonly warnings: readonly string[];
+  readonly tree: PublishedTree<StoredArtifact>;
+  /** Adds an entry. Resolves when it is durable and under a published checkpoint. The twin of an entry that is there, or under way, resolves
+   * with that one. Rejects with {@link LogError}: `LOG_ENTRY_REFUSED` for a body that can never be logged, `LOG_FROZEN` where the log
+   * has ended, `LOG_BUSY` also while it is not known yet whether the entry is there, and what `TileLog.append` rejects with. */
+  add(entry: LoggableEntry): Promise<AddedEntry>;
+  /** By its place in the tree; undefined beyond the newest signed head. Rejects with LogError `LOG_CORRUPT` for an entry that is not what its
+   * hash says, and with what reading throws. */
+  entryAt(index: number): Promise<LoggedEntry | undefined>;
+  /** Undefined where there is none. Rejects as {@link entryAt}, and with LogReadError `NOT_READY` while the index of hashes is being made. */
+  entryByLeafHash(hash: Uint8Array): Promise<LoggedEntry | undefined>;
+  /** Entries from `first` on, to the end of their bundle: at most 256, none at the end of the log. For those who read all, in pieces. */
+  entriesFrom(first: number): Promise<readonly LoggedEntry[]>;
+  /** Of an entry that is there, under the newest head. Rejects with LogReadError `BAD_PARAMETER` for another index. */
+  proofOf(index: number): Promise<EntryProof>;
+  /** Between two sizes that the log has had, RFC 9162: empty where they are the same. Rejects with LogReadError `BAD_PARAMETER`. */
+  consistency(first: number, last: number): Promise<readonly Uint8Array[]>;
+  /** The newest signed checkpoint. */
+  checkpoint(): Uint8Array;
+  /** `path` as in tlog-tiles: `tile/0/000`, `tile/entries/000.p/7`, … A partial tile of any width that the tree has reached is there, also after the tile is full.
+   * Rejects with LogReadError `NOT_FOUND`. */
+  tile(path: string): Promise<Uint8Array>;
+  /** A new signed entry timestamp. Rejects with TypeError in a log of the second API, and when the key cannot be reached. */
+  signEntryTimestamp(entry: LoggedEntry): Promise<Uint8Array>;
+  /** What `add` of a new entry would reject with at once; undefined when it would try. Cheap. */
+  refusal(): LogError | undefined;
+  status(): LogStatus;
+  /** Finishes what waits and releases the directory. Idempotent. */
+  close(): Promise<void>;
+}
