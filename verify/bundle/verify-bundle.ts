@@ -10,7 +10,7 @@ import type { JsonValue } from '../../core/strict-json.ts';
 import { parseBundle, type Bundle } from '../../bundle/format/bundle.ts';
 import { preAuthenticationEncoding } from '../../bundle/format/envelope.ts';
 import type { Statement } from '../../bundle/format/statement.ts';
-import type { LoggedSignature } from '../../rekor/format/entry-body.ts';
+import type { LoggedSignature } from '../../rekor/format/logged-signature.ts';
 import { requireCurrent } from '../deny-list.ts';
 import { demandExtension, readFulcioExtensions, type ExtensionPolicy } from '../fulcio-extension.ts';
 import { readIdentity, readIssuer } from '../identity.ts';

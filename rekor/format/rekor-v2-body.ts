@@ -1,0 +1,64 @@
+/** The bodies of entries of Rekor v2. Members stand in the order of RFC 8785. */
+import { toBase64 } from '../../core/bytes.ts';
+import { FormatError } from '../../core/errors.ts';
+import { parsePublicKey, type PublicKeyInfo } from '../../core/public-key.ts';
+import type { JsonValue } from '../../core/strict-json.ts';
+import type { EntryDigest, EntryHash } from './entry-digest.ts';
+import type { LoggedSignature } from './logged-signature.ts';
+
+/** Of a `hashedrekord` 0.0.2. Throws {@link FormatError} for another hash than such a key signs with in logs, and for a key of which they have no entries. */
+export async function hashedrekord2(
+  { verifier, signature, signed }: LoggedSignature,
+  digest: EntryDigest,
+): Promise<JsonValue> {
+  const { keyDetails, hash } = detailsOf(verifier.spki);
+  if (signed.type === 'message' && signed.hash !== hash)
+    throw new FormatError(
+      'MALFORMED',
+      `a log entry of such a key is by ${hash}, the signature is by ${signed.hash}`,
+    );
+  const value =
+    signed.type === 'message' ? signed.digest : await digest(hash, signed.preAuthenticationEncoding);
+  return {
+    apiVersion: '0.0.2',
+    kind: 'hashedrekord',
+    spec: {
+      hashedRekordV002: {
+        data: { algorithm: HASH_NAMES[hash], digest: toBase64(value) },
+        signature: { content: toBase64(signature), verifier: verifierJson(verifier, keyDetails) },
+      },
+    },
+  };
+}
+
+const HASH_NAMES: Readonly<Record<EntryHash, string>> = {
+  sha256: 'SHA2_256',
+  sha384: 'SHA2_384',
+  sha512: 'SHA2_512',
+};
+
+const verifierJson = ({ certificate, spki }: LoggedSignature['verifier'], keyDetails: string): JsonValue =>
+  certificate === undefined
+    ? { keyDetails, publicKey: { rawBytes: toBase64(spki) } }
+    : { keyDetails, x509Certificate: { rawBytes: toBase64(certificate) } };
+
+interface KeyDetails {
+  readonly keyDetails: string;
+  readonly hash: EntryHash;
+}
+
+const EC_DETAILS: Readonly<Record<'P-256' | 'P-384' | 'P-521', KeyDetails>> = {
+  'P-256': { keyDetails: 'PKIX_ECDSA_P256_SHA_256', hash: 'sha256' },
+  'P-384': { keyDetails: 'PKIX_ECDSA_P384_SHA_384', hash: 'sha384' },
+  'P-521': { keyDetails: 'PKIX_ECDSA_P521_SHA_512', hash: 'sha512' },
+};
+
+/** How Rekor v2 calls a key that signs as such keys do by default, which alone is verified of it. */
+function detailsOf(spki: Uint8Array): KeyDetails {
+  const key: PublicKeyInfo = parsePublicKey(spki);
+  if (key.type === 'ec') return EC_DETAILS[key.curve];
+  if (key.type === 'ed25519') return { keyDetails: 'PKIX_ED25519_PH', hash: 'sha512' };
+  if ([2048, 3072, 4096].includes(key.bits))
+    return { keyDetails: `PKIX_RSA_PKCS1V15_${key.bits}_SHA256`, hash: 'sha256' };
+  throw new FormatError('UNSUPPORTED', `no log of artifacts has entries of RSA keys of ${key.bits} bits`);
+}
