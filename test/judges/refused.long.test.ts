@@ -1,5 +1,6 @@
 /** Stock verifiers accept what is right with the exported files, and refuse each thing that is wrong, for its own reason. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { sign } from 'sigstore';
@@ -10,20 +11,37 @@ import {
   type Window,
 } from '../../trust/format/trusted-root.ts';
 import { SIGNER, startExported, type ExportedInstance } from './support/exported-instance.ts';
+import { certified, newKey, stamped } from './support/kept-key.ts';
 import { stockVerifiers, type Question, type StockVerifier, type VerifierName } from './support/verifiers.ts';
 
 /** A bundle as sigstore-js writes it, as far as it is bent here. */
 interface Bundle {
-  verificationMaterial: { timestampVerificationData: unknown };
-  messageSignature?: unknown;
+  verificationMaterial: {
+    x509CertificateChain?: { certificates: { rawBytes: string }[] } | undefined;
+    timestampVerificationData?: { rfc3161Timestamps: { signedTimestamp: string }[] } | undefined;
+  };
+  messageSignature?: { messageDigest?: unknown; signature: string } | undefined;
+}
+
+/** Bundles to choose from. */
+interface Bundles {
+  readonly right: Bundle;
+  /** Of the same artifact, under another certificate. */
+  readonly other: Bundle;
+  /** Signed, and timestamped, with a key whose certificate had ended twenty minutes ago. */
+  readonly late: Bundle;
+  /** Signed, and timestamped, twenty minutes before there was a certificate for the key. */
+  readonly early: Bundle;
 }
 
 /** What is wrong, and what each verifier says of it. */
 interface Wrong {
   readonly trustedRoot?: (right: TrustedRoot, foreign: TrustedRoot) => TrustedRoot;
-  readonly bundle?: (right: Bundle, other: Bundle) => Bundle;
+  readonly bundle?: (bundles: Bundles) => Bundle;
   readonly question?: Partial<Question>;
   readonly artifact?: string;
+  /** The certificate is of the service's first run. */
+  readonly isOfPast?: true;
   readonly says: Readonly<Record<'mayfly' | 'js' | 'python' | 'go', RegExp>>;
 }
 
@@ -35,6 +53,19 @@ const WORDS_OF = {
   'sigstore-go': 'go',
   cosign: 'go',
 } as const;
+
+/** The right bundle with the last byte of one of its values flipped, which is in a signature. */
+const flippedAt =
+  <Name extends string>(part: (bundle: Bundle) => Record<Name, string> | undefined, name: Name) =>
+  ({ right }: Bundles): Bundle => {
+    const bent = structuredClone(right);
+    const holder = part(bent);
+    if (holder === undefined) throw new Error(`the bundle has no ${name}`);
+    const bytes = Buffer.from(holder[name], 'base64');
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+    Object.assign(holder, { [name]: bytes.toString('base64') });
+    return bent;
+  };
 
 const LONG_AGO: Window = { start: 0, end: Date.parse('2026-01-01') };
 const within = <T extends { readonly window: Window }>(entries: readonly T[], window: Window): T[] =>
@@ -69,7 +100,7 @@ const WRONG: Readonly<Record<string, Wrong>> = {
     },
   },
   'a timestamp of another signature': {
-    bundle: (right, other) => ({
+    bundle: ({ right, other }) => ({
       ...right,
       verificationMaterial: {
         ...right.verificationMaterial,
@@ -118,7 +149,7 @@ const WRONG: Readonly<Record<string, Wrong>> = {
     },
   },
   'a removed timestamp': {
-    bundle: (right) => ({
+    bundle: ({ right }) => ({
       ...right,
       verificationMaterial: { ...right.verificationMaterial, timestampVerificationData: undefined },
     }),
@@ -129,8 +160,60 @@ const WRONG: Readonly<Record<string, Wrong>> = {
       go: /threshold not met for verified signed timestamps/,
     },
   },
+  "a signature of after the certificate's end": {
+    bundle: ({ late }) => late,
+    isOfPast: true,
+    says: {
+      mayfly: /^refused: chain: the certificate was valid until .*, no longer at/,
+      js: /certificate chain/,
+      python: /^refused: chain: .*not valid at validation time/,
+      go: /leaf certificate verification failed/,
+    },
+  },
+  'a signature of before the certificate': {
+    bundle: ({ early }) => early,
+    says: {
+      mayfly: /^refused: chain: the certificate is valid from .*, not yet at/,
+      js: /certificate chain/,
+      python: /^refused: chain: .*not valid at validation time/,
+      go: /leaf certificate verification failed/,
+    },
+  },
+  'a flipped byte in the certificate': {
+    bundle: flippedAt(
+      (bundle) => bundle.verificationMaterial.x509CertificateChain?.certificates[0],
+      'rawBytes',
+    ),
+    says: {
+      mayfly: /^refused: chain: the signature of the CA/,
+      js: /certificate chain/,
+      python: /^refused: chain: .*signature does not match/,
+      go: /leaf certificate verification failed/,
+    },
+  },
+  'a flipped byte in the signature': {
+    bundle: flippedAt((bundle) => bundle.messageSignature, 'signature'),
+    says: {
+      mayfly: /^refused: signature: .*timestamp: /,
+      js: /timestamp could not be verified/,
+      python: /^refused: timestamp/,
+      go: /hashed messages don't match/,
+    },
+  },
+  'a flipped byte in the timestamp': {
+    bundle: flippedAt(
+      (bundle) => bundle.verificationMaterial.timestampVerificationData?.rfc3161Timestamps[0],
+      'signedTimestamp',
+    ),
+    says: {
+      mayfly: /^refused: timestamp: the signature/,
+      js: /timestamp could not be verified/,
+      python: /^refused: timestamp/,
+      go: /unable to verify signed timestamps: .*verification failure/,
+    },
+  },
   'another signature': {
-    bundle: (right, other) => ({ ...right, messageSignature: other.messageSignature }),
+    bundle: ({ right, other }) => ({ ...right, messageSignature: other.messageSignature }),
     // The timestamp is of the other one, too.
     says: {
       mayfly: /^refused: signature: .*timestamp: /,
@@ -174,7 +257,10 @@ describe('judge: every verifier with the exported files', function () {
   let verifiers: readonly StockVerifier[];
   let right: Question;
   let foreign: TrustedRoot;
-  let bundles: readonly [Bundle, Bundle];
+  let bundles: Bundles;
+  let folder: string | undefined;
+  /** The development issuer has another port after each start. */
+  let pastIssuer: string;
 
   const rootOf = async (file: string): Promise<TrustedRoot> => parseTrustedRoot(await readFile(file, 'utf8'));
 
@@ -183,7 +269,18 @@ describe('judge: every verifier with the exported files', function () {
     const other = await startExported();
     foreign = await rootOf(other.exported('trusted_root.json'));
     await other.stop();
-    service = await startExported();
+    // Its clock is right only when it starts for the second time.
+    folder = await mkdtemp(join(tmpdir(), 'mayfly-refused-'));
+    const data = join(folder, 'data');
+    const [ended, unborn] = [newKey(), newKey()];
+    service = await startExported({ minutesAgo: 20, data });
+    pastIssuer = service.issuerUrl;
+    const artifact = await readFile(service.artifact);
+    const past = await certified(service, ended, artifact);
+    const unproven = await unborn.sign(artifact);
+    const stampedBefore = (await stamped(service, unproven, artifact)) as Bundle;
+    await service.stop();
+    service = await startExported({ data });
     const signed = async (): Promise<Bundle> =>
       await sign(await readFile(service.artifact), {
         fulcioURL: service.url,
@@ -191,7 +288,18 @@ describe('judge: every verifier with the exported files', function () {
         tlogUpload: false,
         identityToken: await service.token(SIGNER),
       });
-    bundles = [await signed(), await signed()];
+    const { key } = await certified(service, unborn, artifact);
+    const early = (await stamped(service, { ...unproven, key }, artifact)) as Bundle;
+    const { timestampVerificationData } = stampedBefore.verificationMaterial;
+    bundles = {
+      right: await signed(),
+      other: await signed(),
+      late: (await stamped(service, past, artifact)) as Bundle,
+      early: {
+        ...early,
+        verificationMaterial: { ...early.verificationMaterial, timestampVerificationData },
+      },
+    };
     right = {
       trustedRoot: service.exported('trusted_root.json'),
       bundle: join(service.scratch, 'right.json'),
@@ -199,11 +307,12 @@ describe('judge: every verifier with the exported files', function () {
       identity: SIGNER,
       issuer: service.issuerUrl,
     };
-    await writeFile(right.bundle, JSON.stringify(bundles[0]));
+    await writeFile(right.bundle, JSON.stringify(bundles.right));
   });
 
   after(async () => {
     await (service as ExportedInstance | undefined)?.stop();
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   });
 
   const outcomes = async (question: Question): Promise<Record<string, string>> =>
@@ -221,6 +330,7 @@ describe('judge: every verifier with the exported files', function () {
   for (const [what, wrong] of Object.entries(WRONG))
     it(`refuse ${what}`, async () => {
       const question = { ...right, ...wrong.question };
+      if (wrong.isOfPast === true) question.issuer = pastIssuer;
       if (wrong.trustedRoot !== undefined) {
         question.trustedRoot = join(service.scratch, 'wrong-root.json');
         const root = wrong.trustedRoot(await rootOf(right.trustedRoot), foreign);
@@ -228,7 +338,7 @@ describe('judge: every verifier with the exported files', function () {
       }
       if (wrong.bundle !== undefined) {
         question.bundle = join(service.scratch, 'wrong.json');
-        await writeFile(question.bundle, JSON.stringify(wrong.bundle(...bundles)));
+        await writeFile(question.bundle, JSON.stringify(wrong.bundle(bundles)));
       }
       if (wrong.artifact !== undefined) {
         question.artifact = join(service.scratch, 'wrong-artifact');
