@@ -138,6 +138,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'logs of artifacts, two kinds of tile log: entries about signatures for clients of both APIs of Rekor, duplicates, proofs, making, opening and ending',
     mayImport: ['core', 'tlog', 'tlog/core', 'tlog/format', 'rekor/format'],
   },
+  'rekor/search': {
+    holds: 'what entries of a log of artifacts are found by: a derived index beside the log, and its thread',
+    mayImport: ['core', 'storage', 'tlog/core', 'rekor/format'],
+  },
   'oidc/core': {
     holds: 'what all of oidc shares: claims, definitions of issuers, principals, algorithms, errors',
     mayImport: ['core'],
