@@ -133,15 +133,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'ct-log/format',
     ],
   },
-  rekor: {
-    holds:
-      'logs of artifacts, two kinds of tile log: entries about signatures for clients of both APIs of Rekor, duplicates, proofs, making, opening and ending',
-    mayImport: ['core', 'tlog', 'tlog/core', 'tlog/format', 'rekor/format'],
-  },
-  'rekor/search': {
-    holds: 'what entries of a log of artifacts are found by: a derived index beside the log, and its thread',
-    mayImport: ['core', 'storage', 'tlog/core', 'rekor/format'],
-  },
   'oidc/core': {
     holds: 'what all of oidc shares: claims, definitions of issuers, principals, algorithms, errors',
     mayImport: ['core'],
@@ -190,6 +181,18 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'rekor/entries': {
     holds: 'from a request to an artifact log to a verified entry, or a typed refusal',
     mayImport: ['core'],
+  },
+  rekor: {
+    holds:
+      'logs of artifacts, two kinds of tile log: entries about signatures for clients of both APIs of Rekor, duplicates, proofs, making, opening and ending',
+    mayImport: [
+      ...['core', 'storage', 'signers', 'tlog', 'tlog/core', 'tlog/format', 'tlog/store', 'tlog/tree'],
+      ...['tlog/sequence', 'rekor/format', 'rekor/entries/proposed-entry.ts'],
+    ],
+  },
+  'rekor/search': {
+    holds: 'what entries of a log of artifacts are found by: a derived index beside the log, and its thread',
+    mayImport: ['core', 'storage', 'tlog/core', 'rekor/format'],
   },
   'policy/providers': {
     holds: 'the claims of the providers that there is a preset for, for warnings',
