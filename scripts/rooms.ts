@@ -350,7 +350,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'server/grpc': {
     holds: "Fulcio's services over gRPC: adapters around the signing calls, and what only reports",
     mayImport: [
-      ...['ca', 'policy', 'server/http', 'server/http2', 'server/reasons', 'server/operator'],
+      ...['ca', 'server/http', 'server/http2', 'server/reasons', 'server/operator'],
       'server/fulcio',
     ],
     packages: ['@bufbuild/protobuf'],
