@@ -1,4 +1,5 @@
 import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto';
+import { verifyDigest } from '../../rekor/entries/digest-signature.ts';
 import type { BundleCrypto } from '../../verify/bundle/artifact.ts';
 
 /** Of keys that somebody holds, such as those of a trust: reading one takes OpenSSL as long as half a signature. */
@@ -24,7 +25,5 @@ export const platformCrypto = {
       return false;
     }
   },
-  // The library behind it takes longer to load than everything else: hardly anybody needs it.
-  verifyDigest: async (scheme, spki, digest, signature) =>
-    (await import('./prehashed-signature.ts')).verifyDigest(scheme, spki, digest, signature),
+  verifyDigest,
 } satisfies BundleCrypto;

@@ -12,8 +12,8 @@ type Verifier = LoggedSignature['verifier'];
 const pemOf = ({ certificate, spki }: Verifier): string =>
   certificate === undefined ? encodePem('PUBLIC KEY', spki) : encodePem('CERTIFICATE', certificate);
 
-/** Rekor v1 keeps both as PEM, and that in base64. */
-const pemBase64 = (verifier: Verifier): string => toBase64(utf8(pemOf(verifier)));
+/** A key or certificate as Rekor v1 keeps both: as PEM, and that in base64. */
+export const pemBase64 = (verifier: Verifier): string => toBase64(utf8(pemOf(verifier)));
 
 const unfit = (): FormatError =>
   new FormatError('MALFORMED', 'the log entry is of a kind for something else than the bundle holds');

@@ -11,7 +11,8 @@ export async function hashedrekord2(
   { verifier, signature, signed }: LoggedSignature,
   digest: EntryDigest,
 ): Promise<JsonValue> {
-  const { keyDetails, hash } = detailsOf(verifier.spki);
+  const details = keyDetailsOf(parsePublicKey(verifier.spki));
+  const { hash } = details;
   if (signed.type === 'message' && signed.hash !== hash)
     throw new FormatError(
       'MALFORMED',
@@ -19,17 +20,25 @@ export async function hashedrekord2(
     );
   const value =
     signed.type === 'message' ? signed.digest : await digest(hash, signed.preAuthenticationEncoding);
-  return {
-    apiVersion: '0.0.2',
-    kind: 'hashedrekord',
-    spec: {
-      hashedRekordV002: {
-        data: { algorithm: HASH_NAMES[hash], digest: toBase64(value) },
-        signature: { content: toBase64(signature), verifier: verifierJson(verifier, keyDetails) },
-      },
-    },
-  };
+  return hashedrekord2Of(verifier, details, value, signature);
 }
+
+/** The same of a signature over a digest by the hash of the key. */
+export const hashedrekord2Of = (
+  verifier: LoggedSignature['verifier'],
+  { keyDetails, hash }: KeyDetails,
+  digest: Uint8Array,
+  signature: Uint8Array,
+): JsonValue => ({
+  apiVersion: '0.0.2',
+  kind: 'hashedrekord',
+  spec: {
+    hashedRekordV002: {
+      data: { algorithm: HASH_NAMES[hash], digest: toBase64(digest) },
+      signature: { content: toBase64(signature), verifier: verifierJson(verifier, keyDetails) },
+    },
+  },
+});
 
 const HASH_NAMES: Readonly<Record<EntryHash, string>> = {
   sha256: 'SHA2_256',
@@ -42,7 +51,9 @@ const verifierJson = ({ certificate, spki }: LoggedSignature['verifier'], keyDet
     ? { keyDetails, publicKey: { rawBytes: toBase64(spki) } }
     : { keyDetails, x509Certificate: { rawBytes: toBase64(certificate) } };
 
-interface KeyDetails {
+/** What a key signs by, in logs. */
+export interface KeyDetails {
+  /** The name in `sigstore_common.proto`. */
   readonly keyDetails: string;
   readonly hash: EntryHash;
 }
@@ -53,9 +64,8 @@ const EC_DETAILS: Readonly<Record<'P-256' | 'P-384' | 'P-521', KeyDetails>> = {
   'P-521': { keyDetails: 'PKIX_ECDSA_P521_SHA_512', hash: 'sha512' },
 };
 
-/** How Rekor v2 calls a key that signs as such keys do by default, which alone is verified of it. */
-function detailsOf(spki: Uint8Array): KeyDetails {
-  const key: PublicKeyInfo = parsePublicKey(spki);
+/** How Rekor v2 calls a key that signs as such keys do by default, which alone is verified of it. Throws {@link FormatError} for a key of which logs have no entries. */
+export function keyDetailsOf(key: PublicKeyInfo): KeyDetails {
   if (key.type === 'ec') return EC_DETAILS[key.curve];
   if (key.type === 'ed25519') return { keyDetails: 'PKIX_ED25519_PH', hash: 'sha512' };
   if ([2048, 3072, 4096].includes(key.bits))

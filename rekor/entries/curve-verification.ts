@@ -1,0 +1,136 @@
+/**
+ * ECDSA over a digest that is given (FIPS 186-5 §6.4.2). OpenSSL checks such signatures, but Node hands it messages alone; a library in JavaScript takes over ten
+ * times as long. What takes the time, the two multiplications of points, is done by OpenSSL here, as parts of Diffie–Hellman:
+ *
+ *     R = (e/s)·G + (r/s)·Q = (r/s)·(Q + (e/r)·G)
+ *
+ * (e/r)·G is the public key of the private key e/r, and the x coordinate of the last product is the secret that the private key r/s shares with that sum.
+ * Nothing here is secret, so that the time which it takes may depend on it.
+ */
+import { createECDH, type ECDH } from 'node:crypto';
+import { toHex } from '../../core/bytes.ts';
+import { DerReader, readOnly, unsignedMagnitude } from '../../core/der-reader.ts';
+import { Tag } from '../../core/der-tag.ts';
+
+/** The curves of NIST: y² = x³ − 3x + b over the field of p elements, with a base point of the order n. */
+interface Curve {
+  readonly name: string;
+  readonly p: bigint;
+  readonly n: bigint;
+  /** Bytes of a coordinate and of a scalar. */
+  readonly width: number;
+  /** Bits of n. */
+  readonly bits: number;
+}
+
+const curve = (name: string, p: string, n: string, bits: number): Curve => ({
+  name,
+  p: BigInt(`0x${p}`),
+  n: BigInt(`0x${n}`),
+  width: Math.ceil(bits / 8),
+  bits,
+});
+
+const CURVES: Readonly<Record<'P-256' | 'P-384' | 'P-521', Curve>> = {
+  'P-256': curve(
+    'prime256v1',
+    'ffffffff00000001000000000000000000000000ffffffffffffffffffffffff',
+    'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551',
+    256,
+  ),
+  'P-384': curve(
+    'secp384r1',
+    `${'f'.repeat(63)}effffffff0000000000000000ffffffff`,
+    `${'f'.repeat(48)}c7634d81f4372ddf581a0db248b0a77aecec196accc52973`,
+    384,
+  ),
+  'P-521': curve(
+    'secp521r1',
+    `1${'f'.repeat(130)}`,
+    `1${'f'.repeat(65)}a51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409`,
+    521,
+  ),
+};
+
+type Point = readonly [x: bigint, y: bigint];
+
+/** Whether `signature` (DER) is one by the key of that uncompressed point over `digest`. A point that is not on its curve signs nothing. */
+export function verifyEcdsaDigest(
+  key: { readonly curve: keyof typeof CURVES; readonly point: Uint8Array },
+  digest: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  const on = CURVES[key.curve];
+  const [r, s] = readSignature(signature);
+  if (r === 0n || r >= on.n || s === 0n || s >= on.n) return false;
+  const e = leftBits(digest, on.bits) % on.n;
+  const inverse = invert((r * s) % on.n, on.n);
+  const ecdh = ECDHS.get(key.curve) ?? createECDH(on.name);
+  ECDHS.set(key.curve, ecdh);
+  const sum = addToKey(on, key.point, baseTimes(ecdh, on, (((e * s) % on.n) * inverse) % on.n));
+  if (sum === undefined) return false;
+  ecdh.setPrivateKey(scalar((((r * r) % on.n) * inverse) % on.n, on));
+  return toBigInt(ecdh.computeSecret(encode(sum, on))) % on.n === r;
+}
+
+/** One for each curve: making one takes longer than using it. No state of it outlives a check. */
+const ECDHS = new Map<string, ECDH>();
+
+function readSignature(signature: Uint8Array): [r: bigint, s: bigint] {
+  const reader = new DerReader(readOnly(signature, Tag.sequence).value);
+  const r = toBigInt(unsignedMagnitude(reader.next(Tag.integer).value));
+  const s = toBigInt(unsignedMagnitude(reader.next(Tag.integer).value));
+  reader.end();
+  return [r, s];
+}
+
+const toBigInt = (bytes: Uint8Array): bigint => BigInt(`0x0${toHex(bytes)}`);
+
+/** The digest as a number, of its first `bits` bits. */
+const leftBits = (digest: Uint8Array, bits: number): bigint =>
+  toBigInt(digest) >> BigInt(Math.max(0, digest.length * 8 - bits));
+
+const scalar = (value: bigint, { width }: Curve): Buffer =>
+  Buffer.from(value.toString(16).padStart(2 * width, '0'), 'hex');
+
+/** Undefined for the point at infinity. */
+function baseTimes(ecdh: ECDH, on: Curve, factor: bigint): Point | undefined {
+  if (factor === 0n) return undefined;
+  ecdh.setPrivateKey(scalar(factor, on));
+  return decode(ecdh.getPublicKey(), on);
+}
+
+const decode = (point: Uint8Array, { width }: Curve): Point => [
+  toBigInt(point.subarray(1, 1 + width)),
+  toBigInt(point.subarray(1 + width)),
+];
+
+const encode = ([x, y]: Point, on: Curve): Buffer =>
+  Buffer.concat([Uint8Array.of(4), scalar(x, on), scalar(y, on)]);
+
+/** Undefined for the point at infinity. */
+function addToKey(on: Curve, key: Uint8Array, other: Point | undefined): Point | undefined {
+  const point = decode(key, on);
+  if (other === undefined) return point;
+  const { p } = on;
+  const [[x1, y1], [x2, y2]] = [point, other];
+  if (x1 === x2 && y1 !== y2) return undefined;
+  const slope =
+    x1 === x2
+      ? (3n * x1 * x1 - 3n) * invert((2n * y1) % p, p)
+      : (y2 - y1) * invert((((x2 - x1) % p) + p) % p, p);
+  const x = slope * slope - x1 - x2;
+  const y = slope * (x1 - x) - y1;
+  return [((x % p) + p) % p, ((y % p) + p) % p];
+}
+
+/** 1/value for a value between 0 and a prime. */
+function invert(value: bigint, prime: bigint): bigint {
+  let [a, b, u, v] = [value, prime, 1n, 0n];
+  while (a > 1n) {
+    const quotient = b / a;
+    [a, b] = [b % a, a];
+    [u, v] = [v - quotient * u, u];
+  }
+  return ((u % prime) + prime) % prime;
+}
