@@ -2,16 +2,12 @@
 import type { LogError } from '../tlog/core/log-error.ts';
 import type { LogStatus } from '../tlog/log-status.ts';
 import type { PublishedTree } from '../tlog/published-tree.ts';
+import type { ProposedEntry } from './entries/proposed-entry.ts';
 import type { ArtifactLogIdentity } from './log-identity.ts';
 import type { StoredArtifact } from './stored-artifact.ts';
 
-/** What a log keeps of an entry whose signatures were verified. */
-export interface LoggableEntry {
-  /** Canonical JSON (RFC 8785), at most {@link MAX_BODY} bytes: what the leaf hash covers. */
-  readonly body: Uint8Array;
-  /** Digests that the payload names and the body does not hold, `algorithm:hex` in lower case; for search. A log of the second API does not keep them. */
-  readonly namedDigests: readonly string[];
-}
+/** What a log keeps of an entry whose signatures were verified. A log of the second API does not keep the digests. */
+export type LoggableEntry = Pick<ProposedEntry, 'body' | 'namedDigests'>;
 
 /** An entry of a log. */
 export interface LoggedEntry {
@@ -48,9 +44,6 @@ export interface AddedEntry {
   /** False where the same body was there already, or under way for another caller. */
   readonly isNew: boolean;
 }
-
-/** Bytes of a body, at most: the length stands in 16 bits. */
-export const MAX_BODY = 0xffff;
 
 /** A log of artifacts that is open: for writing, or, where it has ended, for reading alone. */
 export interface ArtifactLog {

@@ -33,7 +33,8 @@ export type ArtifactLogFields = Pick<ArtifactLogIdentity, 'api' | 'host' | 'publ
   Partial<Pick<ArtifactLogIdentity, 'treeId' | 'firstLogIndex'>>;
 
 const HOST = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
-const MAX_TREE_ID = 2n ** 63n - 1n;
+/** The largest id of a tree, and a mask for one. */
+export const MAX_TREE_ID = 2n ** 63n - 1n;
 
 /** The identity with these fields. Throws LogError `LOG_BAD_ORIGIN` for a host that clients would not find, `LOG_WRONG_KEY` for a key of another kind than clients of that API
  * take. */
@@ -52,10 +53,18 @@ export function artifactLogIdentity(fields: ArtifactLogFields): ArtifactLogIdent
       `a log of artifacts for API ${api} has ${KEY_NAMES[api]} key, not this one`,
     );
   const origin = treeId === undefined ? host : `${host} - ${treeId}`;
-  const logId = api === 1 ? keyHash(sha256, publicKey) : noteKeyHash(sha256, host, publicKey);
+  const logId = artifactLogId({ api, host, publicKey });
   const identity = { api, origin, host, logId, publicKey, treeId, firstLogIndex, createdAt };
   return { ...identity, text: identityText(identity) };
 }
+
+/** What clients call a log with that key. Throws FormatError for a key that is none. */
+export const artifactLogId = ({
+  api,
+  host,
+  publicKey,
+}: Pick<ArtifactLogIdentity, 'api' | 'host' | 'publicKey'>): Uint8Array =>
+  api === 1 ? keyHash(sha256, publicKey) : noteKeyHash(sha256, host, publicKey);
 
 /** With article. */
 const KEY_NAMES: Readonly<Record<ArtifactApi, string>> = { 1: 'an ECDSA P-256', 2: 'an Ed25519' };

@@ -1,6 +1,10 @@
 /** How entries lie in the bundles of logs of artifacts. */
-import { TlsReader } from '../core/tls.ts';
+import { crc32 } from 'node:zlib';
+import { concat, utf8, utf8Text } from '../core/bytes.ts';
+import { FormatError } from '../core/errors.ts';
+import { TlsReader, uint, vector } from '../core/tls.ts';
 import type { EntryFormat, StoredEntry } from '../tlog/format/entry-format.ts';
+import type { ArtifactApi } from './log-identity.ts';
 
 /** An entry as it is read back: its leaf is the canonical body. */
 export interface StoredArtifact extends StoredEntry {
@@ -8,17 +12,68 @@ export interface StoredArtifact extends StoredEntry {
   readonly integratedTime?: number;
   /** Empty in a log of the second API. */
   readonly namedDigests: readonly string[];
-  /** Whether the checksum over what no hash covers is right; undefined where there is nothing of that kind. */
-  readonly hasRightSum?: boolean;
+  /** Whether the entry is as it was stored where no hash covers it. */
+  readonly hasRightSum: boolean;
 }
 
-/** Bundles of tlog-tiles: a length in 16 bits, and the body. */
-export const V2_ENTRIES: EntryFormat<StoredArtifact> = {
+/** How the entries of a log lie in its bundles, and how one gets there. */
+interface ArtifactEntries extends EntryFormat<StoredArtifact> {
+  /** Throws FormatError for what does not fit. */
+  readonly encode: (entry: Omit<StoredArtifact, 'next' | 'hasRightSum'>) => Uint8Array;
+}
+
+/** Bundles of tlog-tiles: the length of a body in 16 bits, and the body. */
+const TILES_ENTRIES: ArtifactEntries = {
   bundle: 'entries',
+  encode: ({ leaf }) => vector(2, leaf),
   parse(bytes, offset) {
     const reader = new TlsReader(bytes.subarray(offset));
     const leaf = reader.vector(2);
-    return { leaf, namedDigests: [], next: offset + reader.offset };
+    return { leaf, namedDigests: [], hasRightSum: true, next: offset + reader.offset };
   },
   isSound: () => true,
 };
+
+const SUM = 4;
+
+/**
+ * Bundles of our own, which no client reads: behind the body, what cannot be had from it again and what every answer says of the entry.
+ *
+ *     opaque body<0..2^16-1>; uint64 integratedTime; opaque digest<0..2^8-1> namedDigests<0..2^16-1>; uint32 crc32
+ *
+ * The hash of the leaf covers the body alone, the sum all that stands before it.
+ */
+const OWN_ENTRIES: ArtifactEntries = {
+  bundle: 'entries',
+  encode({ leaf, integratedTime = 0, namedDigests }) {
+    const digests = concat(namedDigests.map((digest) => vector(1, utf8(digest))));
+    const bytes = concat([vector(2, leaf), uint(8, integratedTime), vector(2, digests)]);
+    return concat([bytes, uint(SUM, crc32(bytes))]);
+  },
+  parse(bytes, offset) {
+    const own = bytes.subarray(offset);
+    const reader = new TlsReader(own);
+    const leaf = reader.vector(2);
+    const integratedTime = reader.uint64();
+    const namedDigests = digestsIn(reader.vector(2));
+    const hasRightSum = crc32(own.subarray(0, reader.offset)) === reader.uint(SUM);
+    return { leaf, integratedTime, namedDigests, hasRightSum, next: offset + reader.offset };
+  },
+  isSound: ({ hasRightSum }) => hasRightSum,
+};
+
+function digestsIn(bytes: Uint8Array): string[] {
+  const reader = new TlsReader(bytes);
+  const digests: string[] = [];
+  while (!reader.done) digests.push(utf8Text(reader.vector(1)));
+  return digests;
+}
+
+/** The entries of logs of that API. */
+export const artifactEntries = (api: ArtifactApi): ArtifactEntries =>
+  api === 1 ? OWN_ENTRIES : TILES_ENTRIES;
+
+/** Throws {@link FormatError} for an entry that is not as it was stored. */
+export function requireSound({ hasRightSum }: StoredArtifact): void {
+  if (!hasRightSum) throw new FormatError('MALFORMED', 'the checksum of an entry is wrong');
+}

@@ -133,11 +133,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'ct-log/format',
     ],
   },
-  rekor: {
-    holds:
-      'logs of artifacts, two kinds of tile log: entries about signatures for clients of both APIs of Rekor, duplicates, proofs, making, opening and ending',
-    mayImport: ['core', 'tlog', 'tlog/core', 'tlog/format', 'rekor/format'],
-  },
   'oidc/core': {
     holds: 'what all of oidc shares: claims, definitions of issuers, principals, algorithms, errors',
     mayImport: ['core'],
@@ -185,8 +180,20 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   'rekor/entries': {
     holds: 'from a request to an artifact log to a verified entry, or a typed refusal',
-    mayImport: ['core', 'core/go', 'bundle/format/envelope.ts', 'rekor/format', 'rekor/artifact-log.ts'],
+    mayImport: ['core', 'core/go', 'bundle/format/envelope.ts', 'rekor/format'],
     packages: ['@noble/curves'],
+  },
+  rekor: {
+    holds:
+      'logs of artifacts, two kinds of tile log: entries about signatures for clients of both APIs of Rekor, duplicates, proofs, making, opening and ending',
+    mayImport: [
+      ...['core', 'storage', 'signers', 'tlog', 'tlog/core', 'tlog/format', 'tlog/store', 'tlog/tree'],
+      ...['tlog/sequence', 'rekor/format', 'rekor/entries/proposed-entry.ts'],
+    ],
+  },
+  'rekor/search': {
+    holds: 'what entries of a log of artifacts are found by: a derived index beside the log, and its thread',
+    mayImport: ['core', 'storage', 'tlog/core', 'rekor/format'],
   },
   'policy/providers': {
     holds: 'the claims of the providers that there is a preset for, for warnings',
@@ -344,7 +351,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'server/grpc': {
     holds: "Fulcio's services over gRPC: adapters around the signing calls, and what only reports",
     mayImport: [
-      ...['ca', 'policy', 'server/http', 'server/http2', 'server/reasons', 'server/operator'],
+      ...['ca', 'server/http', 'server/http2', 'server/reasons', 'server/operator'],
       'server/fulcio',
     ],
     packages: ['@bufbuild/protobuf'],

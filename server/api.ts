@@ -5,6 +5,7 @@
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { RefusalLog } from './operator/refusal-log.ts';
+import { logUnforeseen } from './operator/refused-line.ts';
 import type { ServiceLog } from './operator/service-log.ts';
 import type { FixedCall } from './fulcio/fixed-calls.ts';
 import type { SigningEndpoint } from './fulcio/signing-endpoint.ts';
@@ -13,6 +14,7 @@ import { workUntilEnded } from './http/connection-account.ts';
 import { answerPreflight, isPreflight } from './http/cross-origin.ts';
 import { clientNetwork, type ClientAddress } from './http/client-address.ts';
 import { Exchange, type ExchangeContext, type Reply } from './http/exchange.ts';
+import { HttpCaller } from './http/http-caller.ts';
 import type { AcceptHost } from './http/http-listener.ts';
 import type { LogRoutes } from './log/log-routes.ts';
 import { TRUST_PATH, TrustReplies, type TrustFiles } from './trust/trust-files.ts';
@@ -220,19 +222,9 @@ const unread = (): TransportError =>
 const isBadUrl = (error: unknown): boolean =>
   error instanceof URIError || (error instanceof Error && 'status' in error && error.status === 400);
 
-/** Only faults of ours are worth a line here: with one for each wrong path, untrusted clients could fill the log. */
 function fail(options: ApiOptions, request: IncomingMessage, response: ServerResponse, error: unknown): void {
   const exchange = new Exchange(request, response, options.context);
   const problem = problemOf(error, exchange.requestId);
   exchange.send(problemReply(problem));
-  if (problem.reason !== 'INTERNAL' || !options.refusalLog.take(undefined, problem.reason)) return;
-  options.serviceLog.refused({
-    requestId: exchange.requestId,
-    client: request.socket.remoteAddress ?? '',
-    status: problem.status,
-    reason: problem.reason,
-    sentence: problem.sentence,
-    ms: 0,
-    cause: error,
-  });
+  logUnforeseen(problem, new HttpCaller(exchange, options.clientAddress), error, options);
 }

@@ -9,7 +9,7 @@ export type EntryVerifier =
 export interface ProposedEntry {
   readonly kind: 'hashedrekord' | 'dsse' | 'intoto';
   readonly version: '0.0.1' | '0.0.2';
-  /** Canonical JSON (RFC 8785), at most 65,535 bytes: what the leaf hash covers. */
+  /** Canonical JSON (RFC 8785), at most {@link MAX_BODY} bytes: what the leaf hash covers. */
   readonly body: Uint8Array;
   /** One for each signature, in the order of the body. */
   readonly verifiers: readonly EntryVerifier[];
@@ -17,6 +17,9 @@ export interface ProposedEntry {
    * {@link MAX_NAMED_DIGESTS}; for search. */
   readonly namedDigests: readonly string[];
 }
+
+/** Bytes of a body, at most: the length stands in 16 bits. */
+export const MAX_BODY = 0xffff;
 
 /** Digests of subjects and materials that an entry is found by; a statement may name more. */
 export const MAX_NAMED_DIGESTS = 256;

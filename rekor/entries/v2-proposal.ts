@@ -3,13 +3,12 @@ import { createHash } from 'node:crypto';
 import { utf8, utf8Text } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { preAuthenticationEncoding } from '../../bundle/format/envelope.ts';
-import { MAX_BODY } from '../artifact-log.ts';
 import { hashedrekord2Of, keyDetailsOf, type KeyDetails } from '../format/rekor-v2-body.ts';
 import { verifyDigest } from './digest-signature.ts';
 import { EntryError, type StockRefusal } from './entry-error.ts';
 import { entryKeyOfCertificate, entryKeyOfSpki, type EntryKey } from './entry-key.ts';
 import { readNamedDigests } from './named-digests.ts';
-import type { ProposedEntry } from './proposed-entry.ts';
+import { MAX_BODY, type ProposedEntry } from './proposed-entry.ts';
 import { ProtoJsonFault, readProtoJson, type ProtoMessage } from './proto-json.ts';
 import { CREATE_ENTRY_REQUEST, KEY_DETAILS } from './v2-request.ts';
 

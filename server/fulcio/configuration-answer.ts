@@ -1,8 +1,10 @@
+/** What Fulcio shows of the configuration, whatever it is asked by. */
 import { challengeClaimOf } from '../../oidc/types/issuer-types.ts';
 import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
+import type { PolicySnapshot } from '../../policy/snapshot.ts';
 
 /** What Fulcio shows of one issuer block. */
-interface ShownIssuer {
+export interface ShownIssuer {
   /** One of the two. */
   readonly issuerUrl?: string;
   readonly wildcardIssuerUrl?: string;
@@ -16,7 +18,7 @@ interface ShownIssuer {
 
 /** One object for each issuer block. As Fulcio's gateway does, empty fields are there too. Of several audiences the first is shown:
  * a client needs only one. */
-export const issuersOf = (configured: readonly ConfiguredIssuer[]): ShownIssuer[] =>
+const issuersOf = (configured: readonly ConfiguredIssuer[]): ShownIssuer[] =>
   configured.map(({ definition }) => ({
     [definition.isMeta ? 'wildcardIssuerUrl' : 'issuerUrl']: definition.url,
     audience: definition.audiences[0] ?? '',
@@ -27,6 +29,20 @@ export const issuersOf = (configured: readonly ConfiguredIssuer[]): ShownIssuer[
     skipEmailVerification: definition.skipEmailVerification,
   }));
 
-/** The JSON of `GET /api/v2/configuration`. */
-export const configurationJson = (configured: readonly ConfiguredIssuer[]): string =>
-  JSON.stringify({ issuers: issuersOf(configured) });
+/** Holds the policy that is in force. */
+export interface PolicySource {
+  readonly current: PolicySnapshot;
+}
+
+/** The answer that `make` makes of the issuers of the configuration in force. It is made anew when another one is, and not before. */
+export function configurationAnswers<Answer>(
+  policy: PolicySource,
+  make: (issuers: readonly ShownIssuer[]) => Answer,
+): () => Answer {
+  let made: { readonly of: PolicySnapshot; readonly answer: Answer } | undefined;
+  return () => {
+    const { current } = policy;
+    if (made?.of !== current) made = { of: current, answer: make(issuersOf(current.issuers)) };
+    return made.answer;
+  };
+}

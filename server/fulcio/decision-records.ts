@@ -8,7 +8,8 @@ import { ReplayFault } from '../../policy/replay/replay-fault.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import type { Metrics } from '../operator/metrics.ts';
 import type { RefusalLog } from '../operator/refusal-log.ts';
-import { roundedMs, type RefusedLine, type ServiceLog } from '../operator/service-log.ts';
+import { refusedLine } from '../operator/refused-line.ts';
+import type { ServiceLog } from '../operator/service-log.ts';
 import type { Problem } from '../reasons/problem.ts';
 
 /** Where decisions are kept. */
@@ -50,23 +51,9 @@ export class DecisionRecords {
     // A flood fills neither: a refusal that the audit only counts has no line in the service log either.
     const hasLine =
       audit === undefined ? refusalLog.take(decision.issuerBlock, reason) : audit.refused(decision, reason);
-    if (hasLine) serviceLog.refused(refusedLine(decision, problem));
+    const { caller, error } = decision;
+    if (hasLine) serviceLog.refused(refusedLine(problem, caller, error, wasReported(error)));
   }
-}
-
-function refusedLine({ caller, error }: RefusedDecision, problem: Problem): RefusedLine {
-  const isRepeated = wasReported(error);
-  return {
-    requestId: caller.requestId,
-    client: caller.address,
-    status: problem.status,
-    reason: problem.reason,
-    sentence: problem.sentence,
-    ms: roundedMs(caller.ms),
-    isRepeated,
-    // What lies under a caller's fault may quote the caller; what lies under ours is needed to fix it.
-    cause: isRepeated || problem.status < 500 ? undefined : error,
-  };
 }
 
 /** Faults that a line has reported. An issuer that is down, a replay guard whose thread ended, a log that stopped or an audit

@@ -1,7 +1,7 @@
 /** Fulcio's calls that only report: trust bundle, root certificates, configuration, health, and our readiness. */
 import type { Authority } from '../../ca/authority.ts';
-import type { PolicySnapshot } from '../../policy/snapshot.ts';
-import { configurationJson } from './configuration-answer.ts';
+import { rootCertificatePem, trustBundleOf } from './chain-answers.ts';
+import { configurationAnswers, type PolicySource } from './configuration-answer.ts';
 import type { Reply } from '../http/exchange.ts';
 import type { Readiness } from '../operator/readiness.ts';
 
@@ -13,11 +13,6 @@ export interface FixedCall {
   readonly allowsHead: boolean;
 }
 
-/** Holds the policy that is in force. */
-interface PolicySource {
-  readonly current: PolicySnapshot;
-}
-
 const json = (body: string, status = 200): Reply => ({ status, contentType: 'application/json', body });
 
 /** The table of these calls; `others` are the chains, in PEM, that issued before the authority's, and its successor's. What does not change is made once. */
@@ -27,15 +22,11 @@ export function fixedCalls(
   policy: PolicySource,
   readiness: () => Promise<Readiness>,
 ): FixedCall[] {
-  const pems = authority.chainPems;
-  const trustBundle = json(
-    JSON.stringify({ chains: [pems, ...others].map((certificates) => ({ certificates })) }),
-  );
+  const trustBundle = json(JSON.stringify(trustBundleOf(authority, others)));
   const rootCert: Reply = {
     status: 200,
     contentType: 'application/pem-certificate-chain',
-    // Each block keeps its own newline and one more joins them: a blank line between, none at the end.
-    body: pems.join('\n').trimEnd(),
+    body: rootCertificatePem(authority),
   };
   const healthz = json('{"status":"SERVING"}');
   const call = (path: string, reply: FixedCall['reply'], allowsHead = false): FixedCall => ({
@@ -45,21 +36,14 @@ export function fixedCalls(
   });
   return [
     call('/api/v2/trustBundle', () => trustBundle),
-    call('/api/v2/configuration', createConfigurationReply(policy)),
+    call(
+      '/api/v2/configuration',
+      configurationAnswers(policy, (issuers) => json(JSON.stringify({ issuers }))),
+    ),
     call('/api/v1/rootCert', () => rootCert),
     call('/healthz', () => healthz, true),
     call('/readyz', async () => readyReply(await readiness()), true),
   ];
-}
-
-/** Made anew when another configuration is in force, and not before. */
-function createConfigurationReply(policy: PolicySource): () => Reply {
-  let made: { readonly of: PolicySnapshot; readonly reply: Reply } | undefined;
-  return () => {
-    const { current } = policy;
-    if (made?.of !== current) made = { of: current, reply: json(configurationJson(current.issuers)) };
-    return made.reply;
-  };
 }
 
 /** Whether, and no word about why not: that is for the operator's listener. */

@@ -6,7 +6,7 @@ import type { Caller } from '../../ca/decision.ts';
 import type { ClientAddress } from '../http/client-address.ts';
 import { requestIdOf } from '../http/exchange.ts';
 import { TransportError } from '../http/transport-error.ts';
-import type { Http2Request } from '../http2/http2-connections.ts';
+import type { Http2Request } from '../http2/http2-request.ts';
 import type { MethodMetrics } from '../operator/grpc-metrics.ts';
 import type { Problem } from '../reasons/problem.ts';
 import { ErrorInfoSchema } from './protobuf/google/rpc/error_details_pb.ts';

@@ -3,9 +3,10 @@ import { constants } from 'node:http2';
 import type { ClientAddress } from '../http/client-address.ts';
 import type { AcceptHost } from '../http/http-listener.ts';
 import { TransportError } from '../http/transport-error.ts';
-import type { Http2Request } from '../http2/http2-connections.ts';
+import type { Http2Request } from '../http2/http2-request.ts';
 import type { GrpcMethodName, GrpcMetrics, MethodMetrics } from '../operator/grpc-metrics.ts';
 import type { RefusalLog } from '../operator/refusal-log.ts';
+import { logUnforeseen } from '../operator/refused-line.ts';
 import { causeText, type ServiceLog } from '../operator/service-log.ts';
 import { problemOf } from '../reasons/problem.ts';
 import { GRPC, GrpcCall } from './grpc-call.ts';
@@ -93,20 +94,10 @@ export class GrpcEndpoint {
       this.#options.serviceLog.note('error', 'request over HTTP/2 failed', { cause: causeText(error) });
   };
 
-  /** Only faults of ours are worth a line here: with one for each wrong call, untrusted clients could fill the log. */
   #refuse(call: GrpcCall, error: unknown): void {
     const problem = problemOf(error, call.requestId);
     call.refuse(problem);
-    if (problem.reason !== 'INTERNAL' || !this.#options.refusalLog.take(undefined, problem.reason)) return;
-    this.#options.serviceLog.refused({
-      requestId: call.requestId,
-      client: call.address,
-      status: problem.status,
-      reason: problem.reason,
-      sentence: problem.sentence,
-      ms: call.ms,
-      cause: error,
-    });
+    logUnforeseen(problem, call, error, this.#options);
   }
 }
 

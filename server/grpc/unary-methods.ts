@@ -2,13 +2,13 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { Authority } from '../../ca/authority.ts';
 import type { SigningRequest } from '../../ca/signing-request.ts';
-import type { PolicySnapshot } from '../../policy/snapshot.ts';
-import { issuersOf } from '../fulcio/configuration-answer.ts';
+import { rootCertificatePem, trustBundleOf } from '../fulcio/chain-answers.ts';
+import { configurationAnswers, type PolicySource, type ShownIssuer } from '../fulcio/configuration-answer.ts';
 import type { SigningAnswer } from '../fulcio/signing-calls.ts';
 import type { ReceivedRequest, SigningQueue } from '../fulcio/signing-queue.ts';
 import { readStream, type Body, type BodyLimits } from '../http/request-body.ts';
 import { TransportError } from '../http/transport-error.ts';
-import { REQUEST_TIMEOUT } from '../http2/http2-connections.ts';
+import { REQUEST_TIMEOUT } from '../http/request-limits.ts';
 import { GRPC, type GrpcCall } from './grpc-call.ts';
 import type { GrpcMethod } from './grpc-endpoint.ts';
 import { messageFrame, onlyMessage } from './message-frame.ts';
@@ -38,7 +38,7 @@ export interface UnarySources {
   readonly authority: Authority;
   /** The chains, in PEM, that issued before the authority's, and its successor's. */
   readonly otherChains: readonly (readonly string[])[];
-  readonly policy: { readonly current: PolicySnapshot };
+  readonly policy: PolicySource;
   readonly queue: SigningQueue;
   readonly readiness: () => Promise<{ readonly ready: boolean }>;
   /** Whether the service is closing. */
@@ -57,11 +57,10 @@ export function unaryMethods(sources: UnarySources): GrpcMethod[] {
   });
   const fixed = (frame: () => Buffer): GrpcMethod['serve'] =>
     answering(bodies, () => Promise.resolve(frame()));
-  const chains = [authority.chainPems, ...otherChains].map((certificates) => ({
-    certificates: [...certificates],
-  }));
-  const trustBundle = messageFrame(toBinary(TrustBundleSchema, create(TrustBundleSchema, { chains })));
-  const rootCertificate = httpBodyFrame(authority.chainPems.join('\n').trimEnd());
+  const trustBundle = messageFrame(
+    toBinary(TrustBundleSchema, create(TrustBundleSchema, trustBundleOf(authority, otherChains))),
+  );
+  const rootCertificate = httpBodyFrame(rootCertificatePem(authority));
   return [
     method(V2, 'CreateSigningCertificate', signing(queue, new SigningMethodV2(authority))),
     method(
@@ -69,7 +68,7 @@ export function unaryMethods(sources: UnarySources): GrpcMethod[] {
       'GetTrustBundle',
       fixed(() => trustBundle),
     ),
-    method(V2, 'GetConfiguration', fixed(configurationFrame(sources.policy))),
+    method(V2, 'GetConfiguration', fixed(configurationAnswers(sources.policy, configurationFrame))),
     method(LEGACY, 'CreateSigningCertificate', signing(queue, new LegacySigningMethod(authority))),
     method(
       LEGACY,
@@ -205,23 +204,15 @@ class ReceivedCall implements ReceivedRequest {
   }
 }
 
-/** Made anew when another configuration is in force, and not before. */
-function configurationFrame(policy: UnarySources['policy']): () => Buffer {
-  let made: { readonly of: PolicySnapshot; readonly frame: Buffer } | undefined;
-  return () => {
-    const { current } = policy;
-    if (made?.of === current) return made.frame;
-    const issuers = issuersOf(current.issuers).map(({ issuerUrl, wildcardIssuerUrl, ...rest }) => ({
-      ...rest,
-      issuer:
-        wildcardIssuerUrl === undefined
-          ? ({ case: 'issuerUrl', value: issuerUrl ?? '' } as const)
-          : ({ case: 'wildcardIssuerUrl', value: wildcardIssuerUrl } as const),
-    }));
-    const frame = messageFrame(toBinary(ConfigurationSchema, create(ConfigurationSchema, { issuers })));
-    made = { of: current, frame };
-    return frame;
-  };
+function configurationFrame(shown: readonly ShownIssuer[]): Buffer {
+  const issuers = shown.map(({ issuerUrl, wildcardIssuerUrl, ...rest }) => ({
+    ...rest,
+    issuer:
+      wildcardIssuerUrl === undefined
+        ? ({ case: 'issuerUrl', value: issuerUrl ?? '' } as const)
+        : ({ case: 'wildcardIssuerUrl', value: wildcardIssuerUrl } as const),
+  }));
+  return messageFrame(toBinary(ConfigurationSchema, create(ConfigurationSchema, { issuers })));
 }
 
 /** No name asks for what `/healthz` says, and the name of a service for what `/readyz` says. */

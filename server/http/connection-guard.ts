@@ -10,6 +10,7 @@
 import type { Server, Socket } from 'node:net';
 import { accountOf } from './connection-account.ts';
 import { incompleteHead } from './parser-limits.ts';
+import { MAX_HEAD } from './request-limits.ts';
 
 /** A limit that uses the account of each connection: it is idle unless the service works for it. */
 export interface ConnectionGuard {
@@ -20,9 +21,6 @@ export interface ConnectionGuard {
 /** Bytes of incomplete heads that all connections together may have sent. The runtime's parser keeps a head in memory until
  * it is complete, and needs half as much again for it. */
 const MAX_INCOMPLETE = 32 * 1024 * 1024;
-
-/** Bytes that count for one connection at most: no head may be longer, and bodies are counted where they are read. */
-const MAX_COUNTED = 64 * 1024;
 
 /** Connections that have sent no more than this are not closed for it: an honest request is a few kilobytes. */
 const FEW_BYTES = 4096;
@@ -117,9 +115,9 @@ class GuardedConnections {
   /** Closes the oldest connections that have sent more than {@link FEW_BYTES} of a head until the rest has sent no more than
    * `limit` together; those for which the service works last. */
   closeLargest(limit: number): void {
-    if (this.size * MAX_COUNTED <= limit) return;
+    if (this.size * MAX_HEAD <= limit) return;
     const large = [...this.#unproven, ...this.#proven, ...[...this.#working].map((one) => [one, 0] as const)]
-      .map(([socket, before]) => ({ socket, bytes: Math.min(this.#incomplete(socket, before), MAX_COUNTED) }))
+      .map(([socket, before]) => ({ socket, bytes: Math.min(this.#incomplete(socket, before), MAX_HEAD) }))
       .filter(({ bytes }) => bytes > FEW_BYTES);
     let held = large.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const { socket, bytes } of large) {

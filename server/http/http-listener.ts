@@ -11,25 +11,16 @@ import type { TLSSocket } from 'node:tls';
 import { addressText, explainListenFailure, urlHost, type ListenAddress } from './listen-address.ts';
 import { CountedResponse, openAccounts } from './connection-account.ts';
 import { limitParser } from './parser-limits.ts';
+import { MAX_HEAD, REQUEST_TIMEOUT, SILENCE_TIMEOUT } from './request-limits.ts';
 import type { TlsPair } from './tls-certificate.ts';
-
-/** Milliseconds a client may take for a request, head and body together, and for a TLS handshake. An honest request is a
- * few kilobytes. */
-const REQUEST_TIMEOUT = 10_000;
 
 /** Milliseconds an idle connection is kept unless the configuration says otherwise. It is longer than the pools of common
  * proxies keep theirs (Google's load balancer 600 s), so that the proxy closes it. If this side closes a connection that the
  * proxy has just begun to use, the proxy answers 502. */
 const IDLE_TIMEOUT = 620_000;
 
-/** Milliseconds a connection may be silent while it owes an answer or is owed one. */
-const SILENCE_TIMEOUT = 60_000;
-
-/** A token of 32 KiB may travel in the Authorization header. */
-const MAX_HEADER_SIZE = 64 * 1024;
-
 const OPTIONS: ServerOptions = {
-  maxHeaderSize: MAX_HEADER_SIZE,
+  maxHeaderSize: MAX_HEAD,
   headersTimeout: REQUEST_TIMEOUT,
   requestTimeout: REQUEST_TIMEOUT,
   connectionsCheckingInterval: 1_000,

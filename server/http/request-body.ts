@@ -28,12 +28,12 @@ const MIN_CHUNK = 256;
 
 const tooLarge = (limit: number): TransportError =>
   new TransportError('BODY_TOO_LARGE', `the request body is longer than ${limit / 1024} KiB`, {
-    hint: 'An honest one is far smaller: docs/http-api.md shows it.',
+    hint: 'A token and a key, or a digest, are a few kilobytes: look whether a file was sent in their place.',
   });
 
 const fragmented = (): TransportError =>
   new TransportError('BODY_MALFORMED', 'the request body comes in chunks of less than 256 bytes on average', {
-    hint: 'Send it as a whole, with Content-Length: a signing request is a few kilobytes.',
+    hint: 'Send it as a whole: a signing request is a few kilobytes.',
   });
 
 /** The error for a body that was dropped because of the memory limit. */

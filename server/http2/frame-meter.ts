@@ -7,6 +7,7 @@
  * which time and answered requests refill. A client that has used it up is cut off, and the rest of what was read is discarded.
  */
 
+import { MAX_HEAD } from '../http/request-limits.ts';
 import { FrameBudget } from './frame-budget.ts';
 
 /** Why a client is cut off. */
@@ -42,9 +43,6 @@ const FREE_HEADERS = 16;
 
 /** Bytes of a frame of a body below which it costs a token. No client makes smaller ones but for the last. */
 const LEAST_DATA = 256;
-
-/** Bytes of one head as it is sent, all frames together. */
-const MAX_HEAD = 64 * 1024;
 
 /** Bytes of bodies between two answers: beyond, they are of no call that is open. As many as of 32 calls of the longest message. */
 const MAX_DATA = 8 * 1024 * 1024;

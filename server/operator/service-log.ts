@@ -17,17 +17,17 @@ export interface RefusedLine {
   /** Our own sentence about the fault, free of secrets. */
   readonly sentence: string;
   readonly ms: number;
+  /** An error for a fault of ours that no earlier line reported, a warning else. */
+  readonly level: 'warn' | 'error';
   /** The fault underneath, where it is the server's. */
   readonly cause?: unknown;
-  /** Whether an earlier line reported the same fault of ours: then a warning will do. */
-  readonly isRepeated?: boolean | undefined;
 }
 
 /** Where the service says what it did. */
 export interface ServiceLog {
   /** A certificate was released. */
   readonly issued: (decision: IssuedDecision) => void;
-  /** A warning for a caller's fault, an error for one of ours (status 500 and above). */
+  /** A request was refused. */
   readonly refused: (line: RefusedLine) => void;
   /** Something about the service itself. */
   readonly note: (
@@ -64,9 +64,8 @@ export function createServiceLog(
       const ms = roundedMs(caller.ms);
       logger.info({ event: 'issued', requestId, client, issuer, principal, serial, leafIndex, ms });
     },
-    refused: ({ cause, isRepeated, ...line }) => {
+    refused: ({ cause, level, ...line }) => {
       const under = cause === undefined ? undefined : underText(cause);
-      const level = line.status >= 500 && isRepeated !== true ? 'error' : 'warn';
       logger[level]({
         event: 'refused',
         ...line,

@@ -69,6 +69,8 @@ export interface Problem {
   readonly info: ErrorInfo;
   /** Seconds after which trying again may help. */
   readonly retryAfter: string | undefined;
+  /** Whether it is a fault or a want of the service, and none of its caller. */
+  readonly isOurs: boolean;
   /** The sentence that the log may see, and the caller where nothing is hidden. */
   readonly sentence: string;
 }
@@ -107,10 +109,12 @@ export function problemReply({ code, status, message, info, retryAfter }: Proble
 
 function describe(error: MayflyError, found: Wire, requestId: string): Problem {
   const { sentence, hint } = found.instead ?? { sentence: error.message, hint: error.hint };
+  const status = found.status ?? HTTP_STATUS[found.grpc];
   return {
     code: found.grpc,
     grpcCode: found.overGrpc ?? found.grpc,
-    status: found.status ?? HTTP_STATUS[found.grpc],
+    status,
+    isOurs: status >= 500 && found.isChosenByCaller !== true,
     reason: error.code as Reason,
     message: fulcioMessage(error, found),
     info: {

@@ -8,6 +8,8 @@ export interface Wire {
   readonly overGrpc?: number | undefined;
   /** Of HTTP, where it is not the one of the code. */
   readonly status?: number | undefined;
+  /** Whether a caller makes it come about at will although its status is one of faults of the server: the service log has a warning then, and no error. */
+  readonly isChosenByCaller?: boolean | undefined;
   /** Fulcio's message; undefined where the sentence of the error itself is sent. */
   readonly fulcioMessage?: string | undefined;
   /** Seconds after which trying again may help; the error's own metadata `retryAfter` counts more. */

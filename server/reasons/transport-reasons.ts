@@ -33,6 +33,7 @@ export const TRANSPORT_REASONS: ReasonRows<TransportReason> = {
   },
   DEADLINE_EXCEEDED: {
     grpc: 4,
+    isChosenByCaller: true,
     fulcioMessage: 'the deadline was exceeded',
     meaning: 'A call over gRPC was not complete, or could not begin, before its deadline.',
     cause:
@@ -49,6 +50,7 @@ export const TRANSPORT_REASONS: ReasonRows<TransportReason> = {
   },
   METHOD_NOT_ALLOWED: {
     grpc: 12,
+    isChosenByCaller: true,
     fulcioMessage: 'Method Not Allowed',
     meaning: 'The path exists, but not for this method.',
     cause: 'A link to the call was opened in a browser.',

@@ -4,7 +4,8 @@ import { rfc3339 } from '../../core/clock.ts';
 import type { Timestamp } from '../../tsa/timestamp-authority.ts';
 import type { TimestampRequest } from '../../tsa/timestamp-request.ts';
 import type { RefusalLog } from '../operator/refusal-log.ts';
-import { roundedMs, type ServiceLog } from '../operator/service-log.ts';
+import { refusedLine } from '../operator/refused-line.ts';
+import type { ServiceLog } from '../operator/service-log.ts';
 import type { TimestampMetrics } from '../operator/timestamp-metrics.ts';
 import type { Problem } from '../reasons/problem.ts';
 
@@ -50,17 +51,8 @@ export class TimestampRecords {
   /** A refusal left. */
   refused(problem: Problem, error: unknown, caller: TimestampCaller): void {
     const { metrics, serviceLog, refusalLog } = this.#destinations;
-    const { reason, status, sentence } = problem;
+    const { reason } = problem;
     metrics.refused(reason);
-    if (!refusalLog.take(undefined, reason)) return;
-    serviceLog.refused({
-      requestId: caller.requestId,
-      client: caller.address,
-      status,
-      reason,
-      sentence,
-      ms: roundedMs(caller.ms),
-      cause: status < 500 ? undefined : error,
-    });
+    if (refusalLog.take(undefined, reason)) serviceLog.refused(refusedLine(problem, caller, error));
   }
 }

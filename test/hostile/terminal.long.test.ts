@@ -117,6 +117,7 @@ describe('hostile: what reaches a terminal', function () {
       reason: 'X',
       sentence: EVIL,
       ms: 1,
+      level: 'error',
       cause: new Error(EVIL),
     });
     log.note('error', EVIL, { [EVIL]: EVIL });

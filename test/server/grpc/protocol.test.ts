@@ -113,6 +113,10 @@ describe('gRPC: the protocol', () => {
     const answer = answerOf(stream);
     stream.write(Buffer.from([0]));
     expect(reasonOf(await answer)).to.equal('DEADLINE_EXCEEDED');
+    // Its client chose it.
+    const lines = service.lines.filter(({ reason }) => reason === 'DEADLINE_EXCEEDED');
+    expect(lines.map(({ level }) => level)).to.deep.equal(['warn', 'warn']);
+    expect(lines[0]).not.to.have.property('cause');
   });
 
   it('says that the process serves to whom names no service, and whether it is ready of a service', async () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { EventEmitter } from 'node:events';
 import type { OutgoingHttpHeaders } from 'node:http2';
 import { GrpcCall } from '../../../server/grpc/grpc-call.ts';
-import type { Http2Request } from '../../../server/http2/http2-connections.ts';
+import type { Http2Request } from '../../../server/http2/http2-request.ts';
 import type { Problem } from '../../../server/reasons/problem.ts';
 
 /** Metadata that clients take. */

@@ -6,12 +6,10 @@ import type { Server } from 'node:net';
 import { accountOf } from '../../../server/http/connection-account.ts';
 import { createPlainHttp2Server } from '../../../server/http/http-listener.ts';
 import { incompleteHead } from '../../../server/http/parser-limits.ts';
-import {
-  Http2Connection,
-  Http2Connections,
-  MAX_STREAMS,
-  type Http2Request,
-} from '../../../server/http2/http2-connections.ts';
+import { Http2Connection } from '../../../server/http2/http2-connection.ts';
+import { Http2Connections } from '../../../server/http2/http2-connections.ts';
+import type { Http2Request } from '../../../server/http2/http2-request.ts';
+import { MAX_STREAMS } from '../../../server/http2/session-options.ts';
 import {
   callFrame,
   callHead,
@@ -298,7 +296,7 @@ describe('server: a fault in the work for one request over HTTP/2', () => {
     },
     'when its time was over': (request) => {
       request.expectBy(0, wrong);
-      request.connection.check(performance.now(), 1);
+      request.check(performance.now());
     },
   };
   for (const [when, work] of Object.entries(faulty))

@@ -4,7 +4,9 @@ import { constants } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { createClientAddress, createProxyCheck } from '../../../server/http/client-address.ts';
 import { createPlainHttp2Server } from '../../../server/http/http-listener.ts';
-import { Http2Connection, MAX_STREAMS, type Http2Request } from '../../../server/http2/http2-connections.ts';
+import { Http2Connection } from '../../../server/http2/http2-connection.ts';
+import type { Http2Request } from '../../../server/http2/http2-request.ts';
+import { MAX_STREAMS } from '../../../server/http2/session-options.ts';
 import { callHead, Flag, frame, Frame, greeting, header, RawClient } from './support/raw-frames.ts';
 
 const END = Flag.endHeaders | Flag.endStream;

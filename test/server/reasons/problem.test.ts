@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { LogError } from '../../../tlog/core/log-error.ts';
 import { PolicyError } from '../../../policy/core/policy-error.ts';
-import { problemOf, problemReply } from '../../../server/reasons/problem.ts';
+import { problemOf, problemReply, REASON_DOMAINS } from '../../../server/reasons/problem.ts';
 
 describe('server: what a failure of the log looks like to a caller', () => {
   const sentence = 'the file /var/lib/mayfly/logs/2026/commit.db cannot be written';
@@ -60,3 +60,17 @@ describe('server: what a refusal by rules and limits looks like to a caller', ()
     expect(body).to.include({ message: 'the service cannot tell whether the token was used before' });
   });
 });
+
+describe('server: whose fault a refusal is', () => {
+  it('is the caller’s below status 500, and where the caller chooses it', () => {
+    for (const { error: Domain, rows } of REASON_DOMAINS)
+      for (const code of Object.keys(rows)) {
+        const { status, isOurs } = problemOf(new (Domain as unknown as AnyError)(code, 'x'), 'r1');
+        const isChosen = ['DEADLINE_EXCEEDED', 'METHOD_NOT_ALLOWED'].includes(code);
+        expect(isOurs, code).to.equal(status >= 500 && !isChosen);
+      }
+    expect(problemOf(new TypeError('x'), 'r1').isOurs).to.equal(true);
+  });
+});
+
+type AnyError = new (code: string, message: string) => Error;

@@ -1,0 +1,160 @@
+/** Reads of a log of artifacts, at its newest signed head. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { equalBytes } from '../core/bytes.ts';
+import { FormatError } from '../core/errors.ts';
+import { LogError, LogReadError } from '../tlog/core/log-error.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
+import { HASH_LENGTH, hashLeaf } from '../tlog/format/merkle.ts';
+import { consistencyProof } from '../tlog/format/merkle-proof.ts';
+import { parseTilePath, TILE_WIDTH, tilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
+import type { PublishedTree } from '../tlog/published-tree.ts';
+import type { EntryProof, LoggedEntry } from './artifact-log.ts';
+import { proofUnder } from './artifact-log-kind.ts';
+import type { ArtifactLogIdentity } from './log-identity.ts';
+import { requireSound, type StoredArtifact } from './stored-artifact.ts';
+
+/** Milliseconds between two looks at an index that is being made. */
+const LOOK_AGAIN = 20;
+
+/** Every read is of one head, which it takes at its start. */
+export class EntryReads {
+  readonly #identity: ArtifactLogIdentity;
+  readonly #tree: PublishedTree<StoredArtifact>;
+
+  constructor(identity: ArtifactLogIdentity, tree: PublishedTree<StoredArtifact>) {
+    this.#identity = identity;
+    this.#tree = tree;
+  }
+
+  get #size(): number {
+    return this.#tree.head().head.size;
+  }
+
+  async entryAt(index: number): Promise<LoggedEntry | undefined> {
+    if (!Number.isSafeInteger(index) || index < 0 || index >= this.#size) return undefined;
+    const [entry] = await this.#from(index, index + 1);
+    return entry;
+  }
+
+  async entriesFrom(first: number): Promise<readonly LoggedEntry[]> {
+    if (!Number.isSafeInteger(first) || first < 0) throw badParameter('first is not an index');
+    const size = this.#size;
+    return first >= size ? [] : this.#from(first, size);
+  }
+
+  async entryByLeafHash(hash: Uint8Array): Promise<LoggedEntry | undefined> {
+    const { index, isAll } = await this.#look(hash);
+    if (index !== undefined) return this.entryAt(index);
+    if (isAll) return undefined;
+    throw new LogReadError('NOT_READY', 'the index of leaf hashes is being rebuilt', {
+      hint: 'Try again soon.',
+    });
+  }
+
+  /** Where the entry with that hash is, undefined where there is none; an index of hashes that is being made is waited for. Rejects with LogError `LOG_BUSY` when
+   * that takes longer than `ms`. */
+  async find(hash: Uint8Array, ms: number): Promise<number | undefined> {
+    for (const end = performance.now() + ms; ;) {
+      const { index, isAll } = await this.#look(hash);
+      if (index !== undefined || isAll) return index;
+      if (performance.now() >= end) throw stillIndexing();
+      await delay(LOOK_AGAIN);
+    }
+  }
+
+  async proofOf(index: number): Promise<EntryProof> {
+    const head = this.#tree.head();
+    const { size } = head.head;
+    if (!Number.isSafeInteger(index) || index < 0 || index >= size)
+      throw badParameter(`the tree has ${size} entries, and none at ${index}`);
+    return proofUnder(head, index, this.#tree.tiles.hashesAt(size));
+  }
+
+  async consistency(first: number, last: number): Promise<readonly Uint8Array[]> {
+    const size = this.#size;
+    for (const one of [first, last])
+      if (!Number.isSafeInteger(one) || one < 0 || one > size)
+        throw badParameter(`the tree has ${size} entries, not ${one}`);
+    if (first > last) throw badParameter('first must not exceed last');
+    return consistencyProof(sha256, first, last, this.#tree.tiles.hashesAt(last));
+  }
+
+  async tile(path: string): Promise<Uint8Array> {
+    const tile = tileOf(path);
+    if (tile.width > tileWidth(tile.level, tile.n, this.#size))
+      throw new LogReadError('NOT_FOUND', 'the tree is not that large yet');
+    return this.#tree.tiles.tile(tile);
+  }
+
+  async #look(hash: Uint8Array): Promise<{ readonly index: number | undefined; readonly isAll: boolean }> {
+    if (hash.length !== HASH_LENGTH) throw badParameter('a leaf hash has 32 bytes');
+    const { indexes, isAll } = await this.#tree.index.candidates(hash);
+    const size = this.#size;
+    const hashAt = this.#tree.tiles.hashesAt(size);
+    for (const index of indexes)
+      if (index < size && equalBytes(await hashAt(0, index), hash)) return { index, isAll };
+    return { index: undefined, isAll };
+  }
+
+  /** The entries from `start` to the end of their bundle, or to `stop`, each held to its hash. */
+  async #from(start: number, stop: number): Promise<LoggedEntry[]> {
+    const n = Math.floor(start / TILE_WIDTH);
+    const first = n * TILE_WIDTH;
+    const width = Math.min(TILE_WIDTH, stop - first);
+    const { tiles } = this.#tree;
+    const [entries, hashes] = await Promise.all([
+      tiles.entries(n, width),
+      tiles.tile({ level: 0, n, width }),
+    ]);
+    return entries.slice(start - first).map((entry, i) => {
+      const at = (start - first + i) * HASH_LENGTH;
+      return this.#logged(entry, start + i, hashes.subarray(at, at + HASH_LENGTH));
+    });
+  }
+
+  #logged(entry: StoredArtifact, index: number, leafHash: Uint8Array): LoggedEntry {
+    const { leaf: body, integratedTime, namedDigests } = entry;
+    if (!equalBytes(hashLeaf(sha256, body), leafHash)) throw damaged(index, 'its hash is another');
+    try {
+      requireSound(entry);
+    } catch (error) {
+      throw error instanceof FormatError ? damaged(index, error.message) : error;
+    }
+    return placedEntry(this.#identity, { index, leafHash, body, integratedTime, namedDigests });
+  }
+}
+
+/** An entry with what follows from its place. */
+export const placedEntry = (
+  { treeId, firstLogIndex }: ArtifactLogIdentity,
+  entry: Omit<LoggedEntry, 'logIndex' | 'treeId'>,
+): LoggedEntry => ({ ...entry, logIndex: firstLogIndex + entry.index, treeId });
+
+/** The tile of a path. Throws {@link LogReadError} `NOT_FOUND`. */
+function tileOf(path: string): Tile {
+  try {
+    return parseTilePath(path, 'entries');
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new LogReadError('NOT_FOUND', error.message);
+  }
+}
+
+const badParameter = (message: string): LogReadError => new LogReadError('BAD_PARAMETER', message);
+
+const stillIndexing = (): LogError =>
+  new LogError(
+    'LOG_BUSY',
+    'the index of leaf hashes is being rebuilt, and nothing else says whether the entry is there already',
+    {
+      hint: 'Try again in a moment.',
+    },
+  );
+
+function damaged(index: number, why: string): LogError {
+  const n = Math.floor(index / TILE_WIDTH);
+  const path = tilePath({ level: 'entries', n, width: TILE_WIDTH });
+  return new LogError('LOG_CORRUPT', `entry ${index} is damaged: ${why}`, {
+    hint: `Restore ${path} from a copy of the log; \`mayfly log check\` says more.`,
+  });
+}

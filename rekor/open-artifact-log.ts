@@ -1,0 +1,205 @@
+/** Opens logs of artifacts. */
+import { toHex } from '../core/bytes.ts';
+import type { Signer } from '../signers/signer.ts';
+import { LogError } from '../tlog/core/log-error.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
+import { hashLeaf } from '../tlog/format/merkle.ts';
+import { frozen, type TileLog } from '../tlog/live-log.ts';
+import { prepareLog, type LogOptions, type PreparedLog } from '../tlog/log.ts';
+import type { LogStatus } from '../tlog/log-status.ts';
+import type { PublishedTree } from '../tlog/published-tree.ts';
+import { openReadOnlyLog } from '../tlog/read-only-log.ts';
+import { chooseStores } from '../tlog/store/choose-stores.ts';
+import type { AddedEntry, ArtifactLog, EntryProof, LoggableEntry, LoggedEntry } from './artifact-log.ts';
+import { artifactLogKind, integratedTimeOf, requireBody } from './artifact-log-kind.ts';
+import { EntryReads, placedEntry } from './entry-reads.ts';
+import { signedEntryTimestampPayload } from './format/signed-entry-timestamp.ts';
+import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
+import { requireSigner } from './log-key.ts';
+import type { StoredArtifact } from './stored-artifact.ts';
+
+/** How a log of artifacts is opened. */
+export interface ArtifactLogOptions extends LogOptions {
+  /** Its key. */
+  readonly signer: Signer;
+}
+
+/** Opens the log of artifacts in `directory` for writing, in the order of `prepareLog`; one that has ended for reading, without a lock. Throws
+ * LogError as that does. */
+export async function openArtifactLog(options: ArtifactLogOptions): Promise<ArtifactLog> {
+  return (await prepareArtifactLog(options)).open();
+}
+
+/** The first half of {@link openArtifactLog}: what is refused here left every file as it was. */
+export async function prepareArtifactLog(options: ArtifactLogOptions): Promise<PreparedLog<ArtifactLog>> {
+  const { directory, signer } = options;
+  const identity = await readArtifactLogIdentity(directory);
+  const { frozenAt } = await chooseStores(directory).commits.read();
+  if (frozenAt !== undefined) return prepareEnded(directory, identity, signer, frozenAt);
+  const prepared = await prepareLog(artifactLogKind(identity, signer), options);
+  return {
+    open: async () => new OpenArtifactLog(identity, signer, await prepared.open()),
+    close: () => prepared.close(),
+  };
+}
+
+type Writing = Pick<
+  TileLog<LoggableEntry, EntryProof, StoredArtifact>,
+  'append' | 'refusal' | 'status' | 'tree' | 'warnings' | 'close'
+>;
+
+async function prepareEnded(
+  directory: string,
+  identity: ArtifactLogIdentity,
+  signer: Signer,
+  frozenAt: number,
+): Promise<PreparedLog<ArtifactLog>> {
+  requireSigner(identity, signer);
+  const kind = artifactLogKind(identity, signer);
+  const { tree, unreadable, close } = await openReadOnlyLog(directory, kind);
+  const end = frozen(kind, frozenAt);
+  const log: Writing = {
+    append: () => Promise.reject(end),
+    refusal: () => end,
+    status: () => statusOfEnded(tree, unreadable()),
+    tree,
+    warnings: [`${end.message}; it is served for reading`],
+    close,
+  };
+  return { open: () => Promise.resolve(new OpenArtifactLog(identity, signer, log)), close };
+}
+
+const statusOfEnded = (
+  { head, frozenAt }: PublishedTree<StoredArtifact>,
+  unreadable: LogStatus['unreadable'],
+): LogStatus => ({
+  ...head().head,
+  queued: 0,
+  tileBacklog: 0,
+  walBytes: 0,
+  stops: 0,
+  ...(frozenAt === undefined ? {} : { frozenAt }),
+  ...(unreadable === undefined ? {} : { unreadable }),
+});
+
+/** Milliseconds for which an entry waits for the index of hashes, which is there at once unless `index.db` is made anew. */
+const INDEX_WAIT = 3_000;
+
+const nextTurn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+class OpenArtifactLog implements ArtifactLog {
+  readonly api: 1 | 2;
+  readonly identity: ArtifactLogIdentity;
+  readonly warnings: readonly string[];
+  readonly tree: PublishedTree<StoredArtifact>;
+  readonly #signer: Signer;
+  readonly #log: Writing;
+  readonly #reads: EntryReads;
+  /** Leaf hash → the one append of that entry. */
+  readonly #underWay = new Map<string, Promise<AddedEntry>>();
+  /** Whether an entry was refused that may have been stored. */
+  #hasDoubts = false;
+
+  constructor(identity: ArtifactLogIdentity, signer: Signer, log: Writing) {
+    this.api = identity.api;
+    this.identity = identity;
+    this.warnings = log.warnings;
+    this.tree = log.tree;
+    this.#signer = signer;
+    this.#log = log;
+    this.#reads = new EntryReads(identity, log.tree);
+  }
+
+  async add(entry: LoggableEntry): Promise<AddedEntry> {
+    requireBody(entry.body);
+    if (this.tree.frozenAt !== undefined) throw this.refusal() ?? new TypeError('a log that ended refuses');
+    const leafHash = hashLeaf(sha256, entry.body);
+    const key = toHex(leafHash);
+    const twin = this.#underWay.get(key);
+    if (twin !== undefined) return { ...(await twin), isNew: false };
+    const adding = this.#add(entry, leafHash).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, adding);
+    return adding;
+  }
+
+  /** The index of hashes knows every published entry, and `#underWay` those that are not. */
+  async #add(entry: LoggableEntry, leafHash: Uint8Array): Promise<AddedEntry> {
+    // What was refused after it was stored is published in the same turn in which the log takes entries again.
+    if (this.#hasDoubts) await nextTurn();
+    const index = await this.#reads.find(leafHash, INDEX_WAIT);
+    return index === undefined ? this.#append(entry, leafHash) : this.#existing(index);
+  }
+
+  async #existing(index: number): Promise<AddedEntry> {
+    const entry = await this.entryAt(index);
+    if (entry === undefined) throw new TypeError('an entry that was found is there');
+    return { entry, proof: await this.proofOf(index), isNew: false };
+  }
+
+  async #append({ body, namedDigests }: LoggableEntry, leafHash: Uint8Array): Promise<AddedEntry> {
+    try {
+      const { index, timestamp, receipt } = await this.#log.append({ body, namedDigests });
+      const isFirstApi = this.api === 1;
+      const entry = placedEntry(this.identity, {
+        index,
+        leafHash,
+        body,
+        integratedTime: isFirstApi ? integratedTimeOf(timestamp) : undefined,
+        namedDigests: isFirstApi ? namedDigests : [],
+      });
+      return { entry, proof: receipt, isNew: true };
+    } catch (error) {
+      this.#hasDoubts ||= error instanceof LogError && error.mayBeLogged;
+      throw error;
+    }
+  }
+
+  entryAt(index: number): Promise<LoggedEntry | undefined> {
+    return this.#reads.entryAt(index);
+  }
+
+  entryByLeafHash(hash: Uint8Array): Promise<LoggedEntry | undefined> {
+    return this.#reads.entryByLeafHash(hash);
+  }
+
+  entriesFrom(first: number): Promise<readonly LoggedEntry[]> {
+    return this.#reads.entriesFrom(first);
+  }
+
+  proofOf(index: number): Promise<EntryProof> {
+    return this.#reads.proofOf(index);
+  }
+
+  consistency(first: number, last: number): Promise<readonly Uint8Array[]> {
+    return this.#reads.consistency(first, last);
+  }
+
+  checkpoint(): Uint8Array {
+    return this.tree.head().checkpoint;
+  }
+
+  tile(path: string): Promise<Uint8Array> {
+    return this.#reads.tile(path);
+  }
+
+  async signEntryTimestamp({ body, integratedTime, logIndex }: LoggedEntry): Promise<Uint8Array> {
+    if (integratedTime === undefined) throw new TypeError('entries of the second API have no timestamp');
+    const { logId } = this.identity;
+    return this.#signer.sign(signedEntryTimestampPayload({ body, integratedTime, logId, logIndex }));
+  }
+
+  refusal(): LogError | undefined {
+    return this.#log.refusal();
+  }
+
+  status(): LogStatus {
+    return this.#log.status();
+  }
+
+  close(): Promise<void> {
+    return this.#log.close();
+  }
+}

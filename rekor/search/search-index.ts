@@ -1,0 +1,288 @@
+/**
+ * What the entries of an artifact log are found by. A file beside the log, `search.db`, which a thread fills behind the writers, in batches; a search waits until
+ * it has reached the head that was signed when the search began, so that what was logged before is found. The file is derived: it can be deleted at any time, and is
+ * made anew where it is missing, damaged, or of another log. Nothing trusts it: each hit is read from the log and compared.
+ */
+import { rmSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { equalBytes } from '../../core/bytes.ts';
+import { messageOf } from '../../core/errors.ts';
+import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
+import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
+import { entryKeys, meets, type SearchCondition, type SearchedEntry } from './search-keys.ts';
+import { GROUP } from './search-tables.ts';
+import type { Found, Lookup, SearchReply, SearchRequest, SearchWorkerData } from './search-worker.ts';
+
+/** Milliseconds between two looks for new entries. A search does not wait for the next one. */
+const TICK = 250;
+
+/** Milliseconds that the thread rests after each batch while no search waits: making the index must not take a core from issuing. */
+const REST = 5;
+
+/** Milliseconds until a failed step is tried again, the first and the longest. */
+const FIRST_RETRY = 500;
+const LONGEST_RETRY = 60_000;
+
+/** The log that is searched. */
+export interface SearchedLog<Entry extends SearchedEntry> {
+  /** Entries under the newest signed head. */
+  readonly size: () => number;
+  /** A few entries, from that one on; none at the end. */
+  readonly entriesFrom: (first: number) => Promise<readonly Entry[]>;
+  readonly entryAt: (index: number) => Promise<Entry | undefined>;
+}
+
+/** What is searched for. */
+export interface SearchQuery {
+  /** Without any, nothing is found. */
+  readonly conditions: readonly SearchCondition[];
+  readonly match: 'all' | 'any';
+  /** Only entries below that index: where the last page ended. */
+  readonly before?: number | undefined;
+  /** Hits of a page, at most. */
+  readonly limit: number;
+}
+
+/** A page of hits. */
+export interface SearchPage<Entry> {
+  /** The newest first. */
+  readonly entries: readonly Entry[];
+  /** Where the next page begins; undefined when every entry was searched. */
+  readonly before: number | undefined;
+}
+
+/** How long a search may take. */
+export interface SearchTimes {
+  /** Milliseconds until the index has reached the log's head; beyond, the search is refused. */
+  readonly waitMs: number;
+  /** Milliseconds after which the page ends with what it has. */
+  readonly searchMs: number;
+}
+
+const TIMES: SearchTimes = { waitMs: 5_000, searchMs: 2_000 };
+
+/** A search that waits for the index. */
+interface Waiter {
+  readonly size: number;
+  readonly done: (failure?: string) => void;
+}
+
+/** The index of one log. */
+export class SearchIndex<Entry extends SearchedEntry> {
+  readonly #data: SearchWorkerData;
+  readonly #log: SearchedLog<Entry>;
+  readonly #times: SearchTimes;
+  readonly #abort = new AbortController();
+  readonly #ticker: NodeJS.Timeout;
+  readonly #waiters = new Set<Waiter>();
+  /** Entries in the file, from the first one on; undefined until it was held to the log. */
+  #covered: number | undefined;
+  #channel: WorkerChannel<SearchRequest, SearchReply> | undefined;
+  #failure: string | undefined;
+  #isDamaged = false;
+  #work: Promise<void> | undefined;
+
+  /** Starts to index the log in the background. */
+  constructor(data: SearchWorkerData, log: SearchedLog<Entry>, times = TIMES) {
+    this.#data = data;
+    this.#log = log;
+    this.#times = times;
+    this.#ticker = setInterval(() => {
+      this.#start();
+    }, TICK).unref();
+    this.#start();
+  }
+
+  /** Why the index could not be made, the last time; undefined while all is well. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** Entries that are indexed. */
+  get covered(): number {
+    return this.#covered ?? 0;
+  }
+
+  /** One page of entries. Rejects with LogReadError `NOT_READY` while the index is being made, and with what reading the log rejects with. */
+  async search({ conditions, match, before, limit }: SearchQuery): Promise<SearchPage<Entry>> {
+    if (conditions.length === 0) return { entries: [], before: undefined };
+    const size = this.#log.size();
+    const readyBy = performance.now() + this.#times.waitMs;
+    await this.#reach(size, readyBy);
+    const end = performance.now() + this.#times.searchMs;
+    const entries: Entry[] = [];
+    let below = Math.min(before ?? size, size);
+    while (below > 0 && entries.length < limit && (below === (before ?? size) || performance.now() < end)) {
+      const lookup = { conditions, match, before: below, limit: limit - entries.length };
+      const found = await this.#find(lookup, size, readyBy);
+      for (const index of found.indexes) {
+        const entry = await this.#log.entryAt(index);
+        if (entry !== undefined && meets(entryKeys(entry), conditions, match)) entries.push(entry);
+      }
+      below = found.before;
+    }
+    return { entries, before: below > 0 ? below : undefined };
+  }
+
+  /** Stops at once; what is missing is indexed at the next start. Idempotent. */
+  async close(): Promise<void> {
+    clearInterval(this.#ticker);
+    this.#abort.abort();
+    this.#wake('the log is closed');
+    await this.#channel?.terminate();
+    await this.#work;
+  }
+
+  /** Again where the file turns out to be damaged: then it is made anew, if there is time. */
+  async #find(lookup: Lookup, size: number, readyBy: number): Promise<Found> {
+    const find = async (): Promise<Found> => {
+      const { found } = await this.#ask({ kind: 'find', ...lookup });
+      return found ?? { indexes: [], before: 0 };
+    };
+    try {
+      return await find();
+    } catch (error) {
+      this.#fail(error, true);
+      this.#start();
+      await this.#reach(size, readyBy);
+      return find();
+    }
+  }
+
+  /** Resolves when so many entries are indexed. */
+  async #reach(size: number, by: number): Promise<void> {
+    if (this.#covered !== undefined && this.#covered >= size) return;
+    const failure = await new Promise<string | undefined>((resolve) => {
+      const late = setTimeout(
+        () => {
+          waiter.done(`it has ${this.covered} of ${size} entries`);
+        },
+        Math.max(0, by - performance.now()),
+      );
+      const waiter: Waiter = {
+        size,
+        done: (reason) => {
+          clearTimeout(late);
+          this.#waiters.delete(waiter);
+          resolve(reason);
+        },
+      };
+      this.#waiters.add(waiter);
+      this.#start();
+    });
+    if (failure !== undefined) throw notReady(failure);
+  }
+
+  #wake(failure?: string): void {
+    for (const waiter of [...this.#waiters])
+      if (failure !== undefined || waiter.size <= this.covered) waiter.done(failure);
+  }
+
+  #start(): void {
+    const isDone = this.#covered !== undefined && this.#covered >= this.#log.size();
+    if (this.#abort.signal.aborted || isDone) return;
+    this.#work ??= this.#run().finally(() => {
+      this.#work = undefined;
+    });
+  }
+
+  /** Until everything is indexed. */
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    for (let wait = FIRST_RETRY; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY)) {
+      try {
+        if (this.#covered === undefined) await this.#open();
+        await this.#fill();
+        this.#failure = undefined;
+        return;
+      } catch (error) {
+        // A damaged file is made anew at once: what waits for it need not know.
+        const isPassing = this.#isDamaged && wait === FIRST_RETRY;
+        this.#fail(error, isPassing);
+        if (!isPassing) await delay(wait, undefined, { ref: false, signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #fail(error: unknown, isPassing: boolean): void {
+    if (this.#abort.signal.aborted) return;
+    this.#failure = messageOf(error);
+    // Nothing is known of the file until it was opened again.
+    this.#covered = undefined;
+    if (!isPassing) this.#wake(this.#failure);
+  }
+
+  /** Holds the file to the log, and each group to its sums. A thread that failed is replaced, and a damaged file removed. */
+  async #open(): Promise<void> {
+    await this.#channel?.terminate();
+    this.#channel = undefined;
+    if (this.#isDamaged)
+      for (const suffix of ['', '-wal', '-shm']) rmSync(this.#data.path + suffix, { force: true });
+    this.#isDamaged = false;
+    const covered = await this.#usable();
+    for (let group = 0; group * GROUP < covered; group++) await this.#ask({ kind: 'check', group });
+    this.#covered = covered;
+    this.#wake();
+  }
+
+  /** Entries that the file has of this log. A file that is ahead of the log, or of another one, is made anew. */
+  async #usable(): Promise<number> {
+    const { coverage } = await this.#ask({ kind: 'coverage' });
+    const { covered = 0, lastLeaf = new Uint8Array() } = coverage ?? {};
+    if (covered === 0) return 0;
+    const last = covered <= this.#log.size() ? await this.#log.entryAt(covered - 1) : undefined;
+    if (last !== undefined && equalBytes(last.leafHash, lastLeaf)) return covered;
+    await this.#ask({ kind: 'reset' });
+    return 0;
+  }
+
+  async #fill(): Promise<void> {
+    while (this.#known() < this.#log.size() && !this.#abort.signal.aborted) {
+      const at = this.#known();
+      const entries = await this.#log.entriesFrom(at);
+      if (entries.length === 0) throw new LogError('LOG_STORAGE', `the log has no entry ${at}`);
+      await this.#ask({ kind: 'add', entries: entries.map(indexed) });
+      this.#covered = this.#known() + entries.length;
+      this.#failure = undefined;
+      this.#wake();
+      if (this.#waiters.size === 0) await delay(REST, undefined, { ref: false });
+    }
+  }
+
+  /** Throws when a search found the file damaged meanwhile. */
+  #known(): number {
+    if (this.#covered !== undefined) return this.#covered;
+    throw new LogError('LOG_STORAGE', this.#failure ?? 'the index failed');
+  }
+
+  async #ask(request: SearchRequest): Promise<SearchReply> {
+    // A thread that is started now would never be ended, and hold the process.
+    if (this.#abort.signal.aborted) throw new LogError('LOG_CLOSED', 'the log is closed');
+    this.#channel ??= startWorker({
+      beside: import.meta.url,
+      name: 'search-worker',
+      workerData: this.#data,
+      errors: LogError,
+      gone: (reason) => new LogError('LOG_STORAGE', `${this.#data.path}: ${reason}`),
+    });
+    try {
+      return await this.#channel.ask(request);
+    } catch (error) {
+      this.#isDamaged ||= error instanceof LogError && error.code === 'LOG_CORRUPT';
+      throw error;
+    }
+  }
+}
+
+/** What the thread needs of an entry, and no more: it is copied. */
+const indexed = ({ index, leafHash, body, namedDigests }: SearchedEntry): SearchedEntry => ({
+  index,
+  leafHash,
+  body,
+  namedDigests,
+});
+
+const notReady = (reason: string): LogReadError =>
+  new LogReadError('NOT_READY', `the search index is being made: ${reason}`, {
+    hint: 'Try again in a few seconds.',
+  });

@@ -1,0 +1,113 @@
+/** What an entry is found by, and what is asked for. Both are texts of a type, in lower case, as Rekor's own index compares them. */
+import { toHex, utf8 } from '../../core/bytes.ts';
+import { parseCertificate, type Certificate } from '../../core/certificate.ts';
+import { FormatError } from '../../core/errors.ts';
+import { encodePem } from '../../core/pem.ts';
+import { readBodyContent, type BodyVerifier } from '../format/body-content.ts';
+import { certificateIssuers, certificateNames } from '../format/certificate-names.ts';
+import { sha256 } from '../../tlog/core/sha256.ts';
+
+/**
+ * By what entries are found.
+ *
+ * - `digest`: of an artifact, a payload, an envelope's text, or what a payload names: `algorithm:hex`. Also `sha256:` and a {@link SearchBy} `pem`, because Rekor
+ *   finds dsse entries by that.
+ * - `name`: a whole subject alternative name of a certificate. `name-prefix`: its beginning.
+ * - `issuer`: whom the identity in a certificate comes from.
+ * - `pem`: SHA-256 of the PEM of a key, a certificate or a chain. `certificate`: of a certificate in DER. `key`: of a SubjectPublicKeyInfo in DER, that of a
+ *   certificate, too. All in hexadecimal.
+ * - `serial`: the number of a certificate in hexadecimal, without zeros before it.
+ */
+export type SearchBy =
+  'digest' | 'name' | 'name-prefix' | 'issuer' | 'pem' | 'certificate' | 'key' | 'serial';
+
+/** One thing that is asked of an entry. Letter case does not count. */
+export interface SearchCondition {
+  readonly by: SearchBy;
+  readonly value: string;
+}
+
+/** What an entry is found by: of the types but `name-prefix`, for which there are the names. */
+export interface EntryKeys {
+  /** `type value`, each once. */
+  readonly exact: readonly string[];
+  readonly names: readonly string[];
+}
+
+/** What is indexed of an entry. */
+export interface SearchedEntry {
+  readonly index: number;
+  readonly leafHash: Uint8Array;
+  readonly body: Uint8Array;
+  readonly namedDigests: readonly string[];
+}
+
+/** A serial number has several spellings. */
+const spelled = ({ by, value }: SearchCondition): string =>
+  by === 'serial' ? value.replaceAll(':', '').replace(/^0+/, '') : value;
+
+/** The key of a condition that one key alone meets. */
+export const exactKey = (condition: SearchCondition): string =>
+  `${condition.by} ${spelled(condition).toLowerCase()}`;
+
+/** What the entry is found by; nothing but its named digests when its body is none that can be read. */
+export function entryKeys({ body, namedDigests }: Pick<SearchedEntry, 'body' | 'namedDigests'>): EntryKeys {
+  const conditions: SearchCondition[] = namedDigests.map((value) => ({ by: 'digest', value }));
+  const content = readable(() => readBodyContent(body));
+  for (const value of content?.digests ?? []) conditions.push({ by: 'digest', value });
+  for (const verifier of content?.verifiers ?? []) conditions.push(...verifierConditions(verifier));
+  const names = conditions.filter(({ by }) => by === 'name').map(({ value }) => value.toLowerCase());
+  return { exact: [...new Set(conditions.map(exactKey))], names: [...new Set(names)] };
+}
+
+/** Whether an entry with these keys meets all conditions, or one of them. */
+export function meets(
+  keys: EntryKeys,
+  conditions: readonly SearchCondition[],
+  match: 'all' | 'any',
+): boolean {
+  const exact = new Set(keys.exact);
+  const isMet = (condition: SearchCondition): boolean =>
+    condition.by === 'name-prefix'
+      ? keys.names.some((name) => name.startsWith(condition.value.toLowerCase()))
+      : exact.has(exactKey(condition));
+  return match === 'all' ? conditions.every(isMet) : conditions.some(isMet);
+}
+
+function* verifierConditions({ pem, blocks, isCertificate }: BodyVerifier): Generator<SearchCondition> {
+  const [first = new Uint8Array()] = blocks;
+  yield* pemConditions(pem);
+  if (!isCertificate) {
+    yield { by: 'key', value: hex(first) };
+    return;
+  }
+  // A chain is found by its leaf, too.
+  if (blocks.length > 1) yield* pemConditions(utf8(encodePem('CERTIFICATE', first)));
+  yield { by: 'certificate', value: hex(first) };
+  const certificate = readable(() => parseCertificate(first));
+  if (certificate !== undefined) yield* certificateConditions(certificate);
+}
+
+function* pemConditions(pem: Uint8Array): Generator<SearchCondition> {
+  const value = hex(pem);
+  yield { by: 'pem', value };
+  yield { by: 'digest', value: `sha256:${value}` };
+}
+
+function* certificateConditions(certificate: Certificate): Generator<SearchCondition> {
+  yield { by: 'key', value: hex(certificate.spki) };
+  yield { by: 'serial', value: toHex(certificate.serial) };
+  for (const value of certificateIssuers(certificate)) yield { by: 'issuer', value };
+  for (const value of certificateNames(certificate)) yield { by: 'name', value };
+}
+
+const hex = (bytes: Uint8Array): string => toHex(sha256(bytes));
+
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,312 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect } from 'chai';
+import { toHex, utf8 } from '../../../core/bytes.ts';
+import type { SearchCondition, SearchedEntry } from '../../../rekor/search/search-keys.ts';
+import { SearchIndex, type SearchQuery, type SearchTimes } from '../../../rekor/search/search-index.ts';
+import { GROUP } from '../../../rekor/search/search-tables.ts';
+import { LogReadError } from '../../../tlog/core/log-error.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
+import { failureAs } from '../../support/failure.ts';
+import { hashedrekord, namedCertificate, uri } from './support/bodies.ts';
+
+const LOG_ID = new Uint8Array(32).fill(1);
+
+describe('rekor/search/search-index', function () {
+  this.timeout(60_000);
+  let root: string;
+  let entries: SearchedEntry[];
+  const open: SearchIndex<SearchedEntry>[] = [];
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'mayfly-search-'));
+    entries = [];
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((index) => index.close()));
+    rmSync(root, { recursive: true });
+  });
+
+  const path = (): string => join(root, 'search.db');
+  const log = (body: Uint8Array, namedDigests: readonly string[] = []): number =>
+    entries.push({ index: entries.length, leafHash: sha256(body), body, namedDigests }) - 1;
+  /** Bodies that cost nothing to read: the index finds them by their named digests alone. */
+  const fill = (count: number): void => {
+    for (let i = 0; i < count; i++)
+      log(utf8(String(entries.length)), ['sha256:every', `sha256:${entries.length}`]);
+  };
+  const setDigests = (at: number, namedDigests: readonly string[] = []): void => {
+    const entry = entries[at];
+    if (entry !== undefined) entries[at] = { ...entry, namedDigests };
+  };
+  const index = (logId = LOG_ID, times?: SearchTimes): SearchIndex<SearchedEntry> => {
+    const made = new SearchIndex<SearchedEntry>(
+      { path: path(), logId },
+      {
+        size: () => entries.length,
+        entriesFrom: (first) => Promise.resolve(entries.slice(first, (Math.floor(first / 256) + 1) * 256)),
+        entryAt: (at) => Promise.resolve(entries[at]),
+      },
+      times,
+    );
+    open.push(made);
+    return made;
+  };
+  const query = (conditions: readonly SearchCondition[], more: Partial<SearchQuery> = {}): SearchQuery => ({
+    conditions,
+    match: 'all',
+    limit: 1000,
+    ...more,
+  });
+  const found = async (
+    searched: SearchIndex<SearchedEntry>,
+    conditions: readonly SearchCondition[],
+    more: Partial<SearchQuery> = {},
+  ): Promise<number[]> => (await searched.search(query(conditions, more))).entries.map(({ index: at }) => at);
+  const digest = (value: string): SearchCondition => ({ by: 'digest', value });
+
+  it('finds an entry as soon as it is in the log, and the newest first', async () => {
+    const searched = index();
+    expect(await found(searched, [digest('sha256:every')])).to.deep.equal([]);
+    fill(3);
+    expect(await found(searched, [digest('sha256:every')])).to.deep.equal([2, 1, 0]);
+    fill(1);
+    expect(await found(searched, [digest('SHA256:3')])).to.deep.equal([3]);
+    expect(await found(searched, [digest('sha256:4')])).to.deep.equal([]);
+    expect(await found(searched, [])).to.deep.equal([]);
+  });
+
+  it('joins conditions with "all" and with "any"', async () => {
+    fill(4);
+    const searched = index();
+    const both = [digest('sha256:every'), digest('sha256:2')];
+    expect(await found(searched, both)).to.deep.equal([2]);
+    expect(await found(searched, [digest('sha256:1'), digest('sha256:2')])).to.deep.equal([]);
+    expect(await found(searched, [digest('sha256:1'), digest('sha256:2')], { match: 'any' })).to.deep.equal([
+      2, 1,
+    ]);
+  });
+
+  it('goes through a log of several groups in pages, of which none is lost or twice', async () => {
+    fill(GROUP + 700);
+    const searched = index();
+    const seen: number[] = [];
+    let before: number | undefined;
+    do {
+      const page = await searched.search(query([digest('sha256:every')], { limit: 450, before }));
+      seen.push(...page.entries.map(({ index: at }) => at));
+      before = page.before;
+    } while (before !== undefined);
+    expect(seen).to.deep.equal(entries.map(({ index: at }) => at).reverse());
+    expect(await found(searched, [digest('sha256:5'), digest('sha256:every')])).to.deep.equal([5]);
+  });
+
+  it('finds names of every kind, whole and by their beginnings, issuers, keys and numbers', async () => {
+    const { der, pem, spki, serial } = namedCertificate();
+    const { body, digest: artifact } = hashedrekord(pem);
+    fill(1);
+    log(body);
+    const searched = index();
+    const hex = (bytes: Uint8Array): string => toHex(sha256(bytes));
+    const hits: SearchCondition[] = [
+      { by: 'digest', value: artifact },
+      { by: 'digest', value: `sha256:${hex(utf8(pem))}` },
+      { by: 'pem', value: hex(utf8(pem)) },
+      { by: 'certificate', value: hex(der) },
+      { by: 'key', value: hex(spki) },
+      { by: 'serial', value: `00:${serial}` },
+      { by: 'issuer', value: 'https://issuer.example' },
+      { by: 'name', value: 'Alice@Example.org' },
+      { by: 'name', value: 'spiffe://example.org/ns/ci' },
+      { by: 'name', value: 'build.example.org' },
+      { by: 'name', value: '192.0.2.7' },
+      { by: 'name', value: '2001:db8::1' },
+      { by: 'name', value: 'carol!example.org' },
+      { by: 'name-prefix', value: 'alice@' },
+      { by: 'name-prefix', value: 'spiffe://example.org/' },
+      { by: 'name-prefix', value: 'spiffe://example.org/ns/ci' },
+    ];
+    for (const condition of hits)
+      expect(await found(searched, [condition]), condition.value).to.deep.equal([1]);
+    const misses: SearchCondition[] = [
+      { by: 'name', value: 'alice@example' },
+      { by: 'name-prefix', value: 'bob' },
+      { by: 'issuer', value: 'https://issuer' },
+      { by: 'pem', value: artifact },
+      { by: 'digest', value: 'alice@example.org' },
+    ];
+    for (const condition of misses)
+      expect(await found(searched, [condition]), condition.value).to.deep.equal([]);
+  });
+
+  it('finds names that hold a zero byte, or are longer than what is kept of them', async () => {
+    const long = `${'x'.repeat(511)}ü`;
+    for (const name of [
+      `https://a.example/${long}1`,
+      `https://a.example/${long}2`,
+      'https://b.example/\0zero',
+    ])
+      log(hashedrekord(namedCertificate([uri(name)]).pem).body);
+    await found(index(), [digest('sha256:1')]);
+    await open.splice(0)[0]?.close();
+    const searched = index();
+    expect(await found(searched, [{ by: 'name-prefix', value: `https://a.example/${long}` }])).to.deep.equal([
+      1, 0,
+    ]);
+    expect(await found(searched, [{ by: 'name', value: `https://a.example/${long}2` }])).to.deep.equal([1]);
+    expect(await found(searched, [{ by: 'name-prefix', value: 'https://b.example/\0' }])).to.deep.equal([2]);
+    expect(searched.failure).to.equal(undefined);
+  });
+
+  it('keeps what it has over a restart, and goes on from there', async () => {
+    fill(600);
+    await found(index(), [digest('sha256:1')]);
+    await open.splice(0)[0]?.close();
+    // What the log says of entries that are indexed is not asked for again.
+    for (let at = 0; at < 599; at++) setDigests(at);
+    fill(1);
+    const searched = index();
+    expect(await found(searched, [digest('sha256:600')])).to.deep.equal([600]);
+    expect(searched.covered).to.equal(601);
+    expect(await found(searched, [digest('sha256:7')])).to.deep.equal([]);
+  });
+
+  it('trusts no hit that the log does not confirm', async () => {
+    fill(2);
+    const searched = index();
+    expect(await found(searched, [digest('sha256:1')])).to.deep.equal([1]);
+    setDigests(1, ['sha256:other']);
+    expect(await found(searched, [digest('sha256:1')])).to.deep.equal([]);
+  });
+
+  const rebuilt: readonly (readonly [string, () => void])[] = [
+    [
+      'is missing',
+      () => {
+        rmSync(path());
+      },
+    ],
+    [
+      'is no database',
+      () => {
+        writeFileSync(path(), 'no database at all, whatever its name may say');
+      },
+    ],
+    [
+      'is cut off',
+      () => {
+        writeFileSync(path(), readFileSync(path()).subarray(0, 8192));
+      },
+    ],
+    [
+      'lacks a row',
+      () => {
+        change('DELETE FROM term WHERE place = 2');
+      },
+    ],
+    [
+      'has a row with another place',
+      () => {
+        change('UPDATE term SET place = 77 WHERE place = 2');
+      },
+    ],
+    [
+      'has a name with another letter',
+      () => {
+        change("UPDATE name SET text = x'61' WHERE text = CAST('alice@example.org' AS BLOB)");
+      },
+    ],
+    [
+      'is ahead of the log',
+      () => {
+        change('UPDATE mark SET covered = 500');
+      },
+    ],
+    [
+      'says of its last entry what the log does not',
+      () => {
+        change("UPDATE mark SET last_leaf = x'00'");
+      },
+    ],
+    [
+      'is of another version',
+      () => {
+        change('PRAGMA user_version = 99');
+      },
+    ],
+  ];
+  const change = (sql: string): void => {
+    const db = new DatabaseSync(path());
+    db.exec(sql);
+    db.close();
+  };
+  for (const [what, damage] of rebuilt)
+    it(`is made anew when the file ${what}`, async () => {
+      fill(3);
+      log(hashedrekord(namedCertificate().pem).body);
+      await found(index(), [digest('sha256:1')]);
+      await open.splice(0)[0]?.close();
+      damage();
+      const searched = index();
+      expect(await found(searched, [digest('sha256:2')])).to.deep.equal([2]);
+      expect(await found(searched, [{ by: 'name-prefix', value: 'alice' }])).to.deep.equal([3]);
+    });
+
+  it('is made anew for another log in the same place', async () => {
+    fill(3);
+    await found(index(), [digest('sha256:1')]);
+    await open.splice(0)[0]?.close();
+    entries = [];
+    fill(4);
+    setDigests(1, ['sha256:theirs']);
+    expect(await found(index(new Uint8Array(32).fill(2)), [digest('sha256:theirs')])).to.deep.equal([1]);
+  });
+
+  it('refuses a search that would have to wait too long, and says how far it is', async () => {
+    fill(3);
+    const searched = new SearchIndex<SearchedEntry>(
+      { path: path(), logId: LOG_ID },
+      {
+        size: () => 3,
+        entriesFrom: () => new Promise(() => undefined),
+        entryAt: (at) => Promise.resolve(entries[at]),
+      },
+      { waitMs: 20, searchMs: 20 },
+    );
+    open.push(searched);
+    const error = await failureAs(LogReadError, searched.search(query([digest('sha256:1')])));
+    expect(error.code).to.equal('NOT_READY');
+    expect(error.message).to.match(/0 of 3 entries/);
+  });
+
+  it('goes on by itself after the log could not be read', async () => {
+    fill(3);
+    let isBroken = true;
+    const searched = new SearchIndex<SearchedEntry>(
+      { path: path(), logId: LOG_ID },
+      {
+        size: () => entries.length,
+        entriesFrom: (first) =>
+          isBroken ? Promise.reject(new Error('the disk is gone')) : Promise.resolve(entries.slice(first)),
+        entryAt: (at) => Promise.resolve(entries[at]),
+      },
+    );
+    open.push(searched);
+    const error = await failureAs(LogReadError, searched.search(query([digest('sha256:1')])));
+    expect(error.message).to.match(/the disk is gone/);
+    expect(searched.failure).to.equal('the disk is gone');
+    isBroken = false;
+    expect(await found(searched, [digest('sha256:1')])).to.deep.equal([1]);
+    expect(searched.failure).to.equal(undefined);
+  });
+
+  it('leaves nothing running when it is closed in the middle', async () => {
+    fill(5_000);
+    const searched = index();
+    const search = failureAs(LogReadError, searched.search(query([digest('sha256:1')])));
+    await searched.close();
+    expect((await search).code).to.equal('NOT_READY');
+    expect(existsSync(root)).to.equal(true);
+  });
+});
