@@ -27,6 +27,12 @@ export const ROWS: readonly InteropRow[] = [
   { client: 'openssl', operation: 'timestamps', file: judges('openssl-timestamps') },
   { client: 'sigstore-js', operation: 'sign, verify by file, refuse', file: judges('sigstore-js') },
   {
+    client: 'sigstore-js, with a stock Rekor v2',
+    operation: 'sign by the signing configuration, verify with default thresholds',
+    file: judges('beside-rekor'),
+    title: /sigstore-js signs/,
+  },
+  {
     client: 'sigstore-js',
     operation: 'verify through TUF',
     file: judges('tuf-clients'),
@@ -48,6 +54,12 @@ export const ROWS: readonly InteropRow[] = [
     operation: 'verify-blob after the certificate has ended',
     file: judges('stock-signers'),
     title: / cosign$/,
+  },
+  {
+    client: 'cosign 3.1.2, with a stock Rekor v2',
+    operation: 'sign-blob, attest-blob and verification by default flags',
+    file: judges('beside-rekor'),
+    title: /cosign signs/,
   },
   {
     client: 'cosign 3.1.2',
@@ -91,6 +103,12 @@ export const ROWS: readonly InteropRow[] = [
     file: judges('sigstore-python'),
   },
   {
+    client: 'sigstore-python 4.5.1, with a stock Rekor v2',
+    operation: 'its own program: sign, attest, verify',
+    file: judges('beside-rekor'),
+    title: /sigstore-python signs/,
+  },
+  {
     client: 'sigstore-python 4.5.1',
     operation: 'trust-instance',
     file: judges('tuf-clients'),
@@ -118,7 +136,8 @@ export const ROWS: readonly InteropRow[] = [
   {
     client: 'mayfly, with a stock Rekor v2',
     operation: 'sign and attest; cosign and sigstore-python by default flags',
-    file: judges('mayfly-sign-rekor'),
+    file: judges('beside-rekor'),
+    title: /mayfly signs/,
   },
   {
     client: 'mayfly',

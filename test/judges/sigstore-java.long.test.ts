@@ -2,10 +2,9 @@
  * sigstore-java's own signer, which asks for certificates over gRPC and TLS and nowhere else: it gets one from the HTTPS port, checks
  * its SCT and chain by the exported trusted root, and makes a bundle with a timestamp and an entry of a stock Rekor.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { createHash, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,33 +15,24 @@ import { projectRoot } from '../support/project-root.ts';
 import { skipUnless } from '../support/skipped.ts';
 import { selfSigned } from '../support/tls-identity.ts';
 import { needClient } from './support/stock-clients.ts';
+import { exportWith, startRekor, type StockRekor } from './support/stock-rekor.ts';
 
 const run = promisify(execFile);
 const SIGNER = 'ada@example.com';
-const SINCE = { start: '2020-01-01T00:00:00Z' };
-
-/** A port that nothing listens on now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe('judge: sigstore-java', function () {
   this.timeout(900_000);
   let scratch: string;
   let issuer: TestIssuer;
   let service: MayflyProcess | undefined;
-  let rekor: ChildProcess | undefined;
+  let rekor: StockRekor | undefined;
 
   before(async () => {
     scratch = await mkdtemp(join(tmpdir(), 'mayfly-java-'));
     issuer = await startIssuer();
   });
   after(async () => {
-    rekor?.kill();
+    await rekor?.stop();
     service?.child.kill('SIGTERM');
     await service?.ended;
     await issuer.close();
@@ -70,40 +60,6 @@ describe('judge: sigstore-java', function () {
     return url.replace('127.0.0.1', 'localhost');
   }
 
-  /** Starts a stock Rekor and returns its URL and public key. */
-  async function startRekor(program: string): Promise<{ url: string; der: Buffer }> {
-    const [http, grpc, metrics] = await Promise.all([freePort(), freePort(), freePort()]);
-    const { privateKey } = generateKeyPairSync('ed25519');
-    await writeFile(at('rekor.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
-    const ports = ['--http-port', http, '--grpc-port', grpc, '--http-metrics-port', metrics].map(String);
-    const files = ['--signer-filepath', at('rekor.key'), '--storage-dir', at('rekor')];
-    const words = ['serve', ...ports, '--hostname', 'localhost', ...files, '--checkpoint-interval', '1s'];
-    rekor = spawn(program, words, { stdio: 'ignore' });
-    const url = `http://localhost:${http}`;
-    while ((await fetch(`${url}/healthz`).catch(() => undefined)) === undefined) {
-      if (rekor.exitCode !== null) throw new Error('rekor ended');
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    return { url, der: createPublicKey(privateKey).export({ type: 'spki', format: 'der' }) };
-  }
-
-  /** Adds the log to the exported files, as an operator of both does. */
-  async function addRekor({ url, der }: { url: string; der: Buffer }): Promise<void> {
-    const keyId = createHash('sha256').update('localhost\n\u0001').update(der.subarray(-32)).digest('base64');
-    const edit = async (name: string, more: object): Promise<void> => {
-      const document = JSON.parse(await readFile(at(`trust/${name}`), 'utf8')) as object;
-      await writeFile(at(`trust/${name}`), JSON.stringify({ ...document, ...more }));
-    };
-    const publicKey = { rawBytes: der.toString('base64'), keyDetails: 'PKIX_ED25519', validFor: SINCE };
-    await edit('trusted_root.json', {
-      tlogs: [{ baseUrl: url, hashAlgorithm: 'SHA2_256', publicKey, logId: { keyId } }],
-    });
-    await edit('signing_config.v0.2.json', {
-      rekorTlogUrls: [{ url, majorApiVersion: 2, validFor: SINCE, operator: 'a stock Rekor' }],
-      rekorTlogConfig: { selector: 'ANY' },
-    });
-  }
-
   it('signs with a certificate that it got over gRPC from the HTTPS port', async function () {
     const isThere = await run('java', ['-version']).then(
       () => true,
@@ -113,8 +69,8 @@ describe('judge: sigstore-java', function () {
     const jar = await needClient(this, 'sigstore-java-2.0.0');
     const server = await needClient(this, 'rekor-tiles-2.3.0');
     const url = await serve();
-    await mayfly('trust', 'export', '--data', at('data'), '--public-url', url, '--out', at('trust'));
-    await addRekor(await startRekor(server));
+    rekor = await startRekor(server, scratch);
+    const exported = await exportWith({ scratch, data: at('data'), url }, rekor);
     const store = ['-keystore', at('trust.p12'), '-storepass', 'changeit', '-storetype', 'PKCS12'];
     await run('keytool', ['-importcert', '-noprompt', '-file', at('cert.pem'), ...store]);
     // With a token as text, it proves the subject, whatever the e-mail address is.
@@ -124,13 +80,8 @@ describe('judge: sigstore-java', function () {
       `-Djavax.net.ssl.trustStore=${at('trust.p12')}`,
       '-Djavax.net.ssl.trustStorePassword=changeit',
       ...['-cp', join(dirname(jar), '*'), join(projectRoot, 'test/judges/sigstore-java/Sign.java')],
-      ...[
-        'trust/trusted_root.json',
-        'trust/signing_config.v0.2.json',
-        'token',
-        'artifact',
-        'bundle.json',
-      ].map(at),
+      ...[exported('trusted_root.json'), exported('signing_config.v0.2.json')],
+      ...['token', 'artifact', 'bundle.json'].map(at),
     ]);
     const bundle = JSON.parse(await readFile(at('bundle.json'), 'utf8')) as {
       verificationMaterial: { certificate: { rawBytes: string }; timestampVerificationData: object };
