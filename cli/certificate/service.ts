@@ -189,11 +189,7 @@ function refusal({ status, text: body, retryAfter }: HttpAnswer): ServiceRefusal
     .join(' ');
   return new ServiceRefusal(
     /^[A-Z][A-Z0-9_]{0,63}$/.test(reason) ? reason : 'SERVICE_REFUSED',
-    [
-      'the service says no',
-      shown(said),
-      ...(because === '' || because === said ? [] : [shown(because)]),
-    ].join(': '),
+    ['the service says no', shown(said), ...(saysAlready(said, because) ? [] : [shown(because)])].join(': '),
     {
       hint: advice === '' ? undefined : shown(advice),
       metadata: {
@@ -203,6 +199,10 @@ function refusal({ status, text: body, retryAfter }: HttpAnswer): ServiceRefusal
     },
   );
 }
+
+/** Whether the message ends with the sentence: that of Mayfly does, that of an older one and of Fulcio does not. */
+const saysAlready = (message: string, sentence: string): boolean =>
+  printable(message).endsWith(printable(sentence));
 
 /** A service's own words, short and harmless on a terminal. */
 const shown = (words: string): string => printable(words.length > 500 ? `${words.slice(0, 500)}…` : words);

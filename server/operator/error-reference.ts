@@ -6,6 +6,7 @@ const HEAD = `# Errors
 Every refusal carries a \`reason\`, in the answer (\`details[0].reason\`, see
 [http-api.md](http-api.md#refusals)), in the service log, in the audit ([audit.md](audit.md)) and as a label of
 \`mayfly_refusals_total\`. Each of them stands here, with what it means, how it usually comes about, and what to do.
+The quoted words of an answer are Fulcio's; behind them stands the sentence of the single case.
 
 This page is written from the table in the code by \`npm run docs\`.
 `;

@@ -57,7 +57,7 @@ export const POLICY_REASONS: ReasonRows<PolicyReason> = {
     fulcioMessage: 'the service cannot tell whether the token was used before',
     retryAfter: 5,
     instead: {
-      sentence: 'the service cannot tell at the moment whether the token was used before',
+      sentence: 'the store of used tokens takes nothing at the moment',
       hint: 'Try again later; the cause is in the log of the server.',
     },
     meaning: 'The store of used tokens cannot be written, so no token of the issuer block can be accepted.',

@@ -1,12 +1,13 @@
 /**
- * What a failure looks like on the wire: Fulcio's code and message for old clients, and a `google.rpc.ErrorInfo` in
- * `details`, which they ignore, with the real reason, a sentence and what to do.
+ * What a failure looks like on the wire: Fulcio's code, and its message with our sentence behind it, for clients that print
+ * nothing else; and a `google.rpc.ErrorInfo` in `details` with the real reason, the sentence and what to do.
  *
  * One row for each reason that any room can raise; a reason without a row does not compile. The rows are in
  * the `*-reasons.ts` beside this file, with what `docs/errors.md` says of them.
  */
 import { AuditError } from '../../audit/audit-error.ts';
 import type { MayflyError } from '../../core/errors.ts';
+import { printable } from '../../core/printable.ts';
 import { RequestError } from '../../ca/request-error.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { TokenError } from '../../oidc/core/token-error.ts';
@@ -63,7 +64,7 @@ export interface Problem {
   /** Of HTTP. */
   readonly status: number;
   readonly reason: Reason;
-  /** Fulcio's message. */
+  /** Fulcio's message to the byte, and behind it, after `: `, the sentence: most clients print nothing else. */
   readonly message: string;
   /** What a client that reads `details` learns beyond the message. */
   readonly info: ErrorInfo;
@@ -116,7 +117,7 @@ function describe(error: MayflyError, found: Wire, requestId: string): Problem {
     status,
     isOurs: status >= 500 && found.isChosenByCaller !== true,
     reason: error.code as Reason,
-    message: fulcioMessage(error, found),
+    message: messageOf(error, found, sentence),
     info: {
       reason: error.code,
       domain: 'mayfly',
@@ -132,10 +133,13 @@ function describe(error: MayflyError, found: Wire, requestId: string): Problem {
   };
 }
 
-/** The error's own Fulcio text where Fulcio words the single case, else the row's. */
-function fulcioMessage(error: MayflyError, found: Wire): string {
+/** Fulcio's text, which is the error's own where Fulcio words the single case, else the row's; and the sentence. Clients
+ * print it as it is. */
+function messageOf(error: MayflyError, found: Wire, sentence: string): string {
   const own = error instanceof TokenError ? error.fulcioMessage : undefined;
-  return own ?? found.fulcioMessage ?? error.message;
+  const fulcio = own ?? found.fulcioMessage;
+  if (fulcio === undefined) return error.message;
+  return fulcio === sentence ? fulcio : `${fulcio}: ${printable(sentence)}`;
 }
 
 /** Seconds; the error knows better than its row when it says so. Only where the row expects a second try. */

@@ -4,6 +4,7 @@ import { DerReader } from '../../core/der-reader.ts';
 import { Tag } from '../../core/der-tag.ts';
 import { FULCIO_ARC } from '../../core/fulcio-extensions.ts';
 import { decodePem } from '../../core/pem.ts';
+import { printable } from '../../core/printable.ts';
 
 /** An answer of `POST /api/v1/signingCert` or `/api/v2/signingCert`. */
 export interface Outcome {
@@ -36,6 +37,7 @@ interface Chain {
 interface Body {
   readonly code?: number;
   readonly message?: string;
+  readonly details?: readonly { readonly metadata?: { readonly sentence?: string } }[];
   readonly signedCertificateEmbeddedSct?: Chain;
   readonly signedCertificateDetachedSct?: Chain;
 }
@@ -43,10 +45,17 @@ interface Body {
 /** Reads an answer: JSON of v2 and of refusals, the PEM texts of v1. */
 export function outcomeOf(status: number, text: string): Outcome {
   if (text.startsWith('-----BEGIN')) return { status, certificate: viewOf(text) };
-  const { code, message, ...certificates } = JSON.parse(text) as Body;
+  const { code, message, details, ...certificates } = JSON.parse(text) as Body;
   const issued = certificates.signedCertificateEmbeddedSct ?? certificates.signedCertificateDetachedSct;
-  if (issued === undefined) return { status, code, message };
+  if (issued === undefined) return { status, code, message: withoutSentence(message, details) };
   return { status, certificate: viewOf(issued.chain.certificates[0]) };
+}
+
+/** What a message has of Fulcio's: Mayfly puts its sentence behind it, which the details repeat. */
+function withoutSentence(message: string | undefined, details: Body['details']): string | undefined {
+  const sentence = details?.[0]?.metadata?.sentence;
+  const end = sentence === undefined ? '' : `: ${printable(sentence)}`;
+  return end !== '' && message?.endsWith(end) === true ? message.slice(0, -end.length) : message;
 }
 
 function viewOf(pem: string): CertificateView {

@@ -119,8 +119,8 @@ describe('server: every issuer type', () => {
       it('wants the proof of the very name', async () => {
         const response = await sign(one, `${one.challenge ?? claims.sub}x`);
         expect(response.status).to.equal(400);
-        expect(((await response.json()) as { message: string }).message).to.equal(
-          'The signature supplied in the request could not be verified',
+        expect(((await response.json()) as { message: string }).message).to.match(
+          /^The signature supplied in the request could not be verified: /,
         );
       });
     });

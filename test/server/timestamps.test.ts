@@ -14,7 +14,7 @@ import { TimestampError } from '../../tsa/timestamp-error.ts';
 import { parseTimestampRequest } from '../../tsa/timestamp-request.ts';
 import { failureAs } from '../support/failure.ts';
 import { runs } from '../support/runs.ts';
-import { refusalOf, startTestService, type TestService } from '../support/test-service.ts';
+import { fulcioWords, refusalOf, startTestService, type TestService } from '../support/test-service.ts';
 import {
   nonceOf,
   openedTimestamps,
@@ -155,7 +155,7 @@ describe('server: timestamps', () => {
     for (const [body, message] of rows) {
       const response = await ask(JSON.stringify(body), JSON_TYPE);
       expect(response.status).to.equal(400);
-      expect((await refusalOf(response)).message).to.equal(message);
+      expect(fulcioWords(await refusalOf(response))).to.equal(message);
     }
     const other = await ask(requestFor(DATA), { 'content-type': 'application/octet-stream' });
     expect([other.status, (await refusalOf(other)).details[0].reason]).to.deep.equal([

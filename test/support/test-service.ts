@@ -266,3 +266,9 @@ export interface Refusal {
 
 /** The refusal in an answer. */
 export const refusalOf = async (response: Response): Promise<Refusal> => (await response.json()) as Refusal;
+
+/** What stands in the message before the sentence: Fulcio's words, to the byte. */
+export function fulcioWords({ message, details: [info] }: Refusal): string {
+  const end = `: ${info.metadata['sentence'] ?? ''}`;
+  return message.endsWith(end) ? message.slice(0, -end.length) : message;
+}

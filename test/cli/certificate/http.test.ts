@@ -160,26 +160,30 @@ describe('cli/certificate: talking to a service', () => {
     expect(() => new ServiceClient(new URL('http://ca.example.com'))).to.throw(CommandError, 'plain HTTP');
   });
 
-  it('shows message, reason, sentence and hint of a refusal', async () => {
-    answer = json(400, {
-      code: 3,
-      message: 'There was an error processing the identity token',
-      details: [
-        {
-          '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
-          reason: 'TOKEN_EXPIRED',
-          domain: 'mayfly',
-          metadata: { sentence: 'it expired 4 min ago', hint: 'Get a new one.', requestId: 'r1' },
-        },
-      ],
+  for (const [service, message] of [
+    ['Mayfly', 'There was an error processing the identity token: it expired 4 min ago'],
+    ['an older Mayfly', 'There was an error processing the identity token'],
+  ])
+    it(`shows message, reason, sentence and hint of a refusal of ${service}, each once`, async () => {
+      answer = json(400, {
+        code: 3,
+        message,
+        details: [
+          {
+            '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
+            reason: 'TOKEN_EXPIRED',
+            domain: 'mayfly',
+            metadata: { sentence: 'it expired 4 min ago', hint: 'Get a new one.', requestId: 'r1' },
+          },
+        ],
+      });
+      const error = await failure(new ServiceClient(base).requestCertificate(request));
+      expect(error.code).to.equal('TOKEN_EXPIRED');
+      expect(error.message).to.equal(
+        'the service says no: There was an error processing the identity token: it expired 4 min ago',
+      );
+      expect(error.hint).to.equal('Get a new one. (request r1)');
     });
-    const error = await failure(new ServiceClient(base).requestCertificate(request));
-    expect(error.code).to.equal('TOKEN_EXPIRED');
-    expect(error.message).to.equal(
-      'the service says no: There was an error processing the identity token: it expired 4 min ago',
-    );
-    expect(error.hint).to.equal('Get a new one. (request r1)');
-  });
 
   it('shows once what message and sentence both say', async () => {
     const sentence = 'Runs for pull requests cannot sign; merge first.';

@@ -51,7 +51,7 @@ async function reachable(url: string, child: ChildProcess): Promise<void> {
 /** Exports the files of the instance with the log in them; returns the path of each. */
 export async function exportWith(
   { scratch, data, url }: Pick<ExportedInstance, 'scratch' | 'data' | 'url'>,
-  rekor: StockRekor,
+  rekor: Pick<StockRekor, 'url' | 'publicKey'>,
 ): Promise<(name: ExportedFile) => string> {
   const out = join(scratch, 'logged');
   const log = ['--rekor', rekor.url, '--rekor-key', rekor.publicKey];

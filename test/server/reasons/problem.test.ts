@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import type { MayflyError } from '../../../core/errors.ts';
+import { TokenError } from '../../../oidc/core/token-error.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
 import { PolicyError } from '../../../policy/core/policy-error.ts';
 import { problemOf, problemReply, REASON_DOMAINS } from '../../../server/reasons/problem.ts';
@@ -19,6 +21,29 @@ describe('server: what a failure of the log looks like to a caller', () => {
 
   it('shows the words of a log that is only busy', () => {
     expect(problemReply(problemOf(fault('LOG_BUSY'), 'r1')).body).to.contain('sda1');
+  });
+});
+
+describe('server: the message of a refusal', () => {
+  it("begins with Fulcio's words to the byte, and ends with what clients may read of ours", () => {
+    for (const { error, rows } of REASON_DOMAINS)
+      for (const [code, row] of Object.entries(rows)) {
+        const made = new (error as new (code: string, sentence: string) => MayflyError)(
+          code,
+          'what was\u202e wrong',
+        );
+        const { message, info } = problemOf(made, 'r1');
+        const shown = row.instead?.sentence ?? 'what was\\u{202e} wrong';
+        if (row.fulcioMessage === undefined) expect(message, code).to.equal(made.message);
+        else expect(message, code).to.equal(`${row.fulcioMessage}: ${shown}`);
+        expect(info.metadata['sentence'], code).to.equal(row.instead?.sentence ?? made.message);
+      }
+  });
+
+  it('has the words of Fulcio for the single case, where it has some', () => {
+    const fulcioMessage = 'extensions must have a non-empty issuer url';
+    const error = new TokenError('CLAIM_INVALID', 'the claim "iss" is empty', { fulcioMessage });
+    expect(problemOf(error, 'r1').message).to.equal(`${fulcioMessage}: the claim "iss" is empty`);
   });
 });
 
@@ -57,7 +82,7 @@ describe('server: what a refusal by rules and limits looks like to a caller', ()
 
   it('says of the replay guard what clients know by its text', () => {
     const { body } = answerOf(new PolicyError('REPLAY_GUARD_UNAVAILABLE', 'cannot write the file'));
-    expect(body).to.include({ message: 'the service cannot tell whether the token was used before' });
+    expect(body['message']).to.match(/^the service cannot tell whether the token was used before: the store/);
   });
 });
 
