@@ -360,6 +360,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds: 'timestamps over HTTP, as DER and in the JSON form of Sigstore',
     mayImport: ['core', 'tsa', 'policy/rate-limit.ts', 'server/http', 'server/operator', 'server/reasons'],
   },
+  'server/rekor/v1': {
+    holds: "Rekor's first API over HTTP: its paths, its answers and its refusals, to the byte",
+    mayImport: [
+      ...['core', 'core/go', 'tlog/core', 'tlog/format', 'rekor', 'rekor/entries', 'rekor/search'],
+      ...['server/http', 'server/log', 'server/reasons'],
+    ],
+  },
   server: {
     holds: 'the public listener: one table of all calls',
     mayImport: [

@@ -23,11 +23,14 @@ const REST = 5;
 const FIRST_RETRY = 500;
 const LONGEST_RETRY = 60_000;
 
+/** Entries of a bundle. */
+const BUNDLE = 256;
+
 /** The log that is searched. */
 export interface SearchedLog<Entry extends SearchedEntry> {
   /** Entries under the newest signed head. */
   readonly size: () => number;
-  /** A few entries, from that one on; none at the end. */
+  /** Entries from that one on to the end of its bundle of 256; none at the end of the log. */
   readonly entriesFrom: (first: number) => Promise<readonly Entry[]>;
   readonly entryAt: (index: number) => Promise<Entry | undefined>;
 }
@@ -115,13 +118,23 @@ export class SearchIndex<Entry extends SearchedEntry> {
     while (below > 0 && entries.length < limit && (below === (before ?? size) || performance.now() < end)) {
       const lookup = { conditions, match, before: below, limit: limit - entries.length };
       const found = await this.#find(lookup, size, readyBy);
-      for (const index of found.indexes) {
-        const entry = await this.#log.entryAt(index);
-        if (entry !== undefined && meets(entryKeys(entry), conditions, match)) entries.push(entry);
-      }
+      for (const bundle of byBundle(found.indexes))
+        for (const entry of await this.#entriesAt(bundle))
+          if (meets(entryKeys(entry), conditions, match)) entries.push(entry);
       below = found.before;
     }
     return { entries, before: below > 0 ? below : undefined };
+  }
+
+  /** Entries of one bundle, which is read once. */
+  async #entriesAt(indexes: readonly number[]): Promise<readonly Entry[]> {
+    const lowest = indexes.at(-1) ?? 0;
+    if (indexes.length === 1) {
+      const entry = await this.#log.entryAt(lowest);
+      return entry === undefined ? [] : [entry];
+    }
+    const wanted = new Set(indexes);
+    return (await this.#log.entriesFrom(lowest)).filter(({ index }) => wanted.has(index)).toReversed();
   }
 
   /** Stops at once; what is missing is indexed at the next start. Idempotent. */
@@ -272,6 +285,18 @@ export class SearchIndex<Entry extends SearchedEntry> {
       throw error;
     }
   }
+}
+
+/** Indexes that fall, divided where their bundle changes. */
+function byBundle(indexes: readonly number[]): readonly (readonly number[])[] {
+  const out: number[][] = [];
+  for (const index of indexes) {
+    const last = out.at(-1);
+    const isSame = last?.[0] !== undefined && Math.floor(last[0] / BUNDLE) === Math.floor(index / BUNDLE);
+    if (isSame) last.push(index);
+    else out.push([index]);
+  }
+  return out;
 }
 
 /** What the thread needs of an entry, and no more: it is copied. */

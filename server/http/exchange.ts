@@ -16,6 +16,7 @@ export const requestIdOf = (header: string | string[] | undefined): string =>
 /** An answer before it is bytes on a socket. */
 export interface Reply {
   readonly status: number;
+  /** Empty for an answer without a body. */
   readonly contentType: string;
   readonly body: string | Uint8Array;
   /** Further headers, flat: name, value, name, value, … */
@@ -67,7 +68,8 @@ export class Exchange {
     if (response.headersSent) return;
     const { body } = reply;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    const headers = ['Content-Type', reply.contentType, 'Content-Length', String(length)];
+    const headers = ['Content-Length', String(length)];
+    if (reply.contentType !== '') headers.unshift('Content-Type', reply.contentType);
     headers.push('X-Request-Id', this.requestId, ...crossOriginHeaders(request));
     if (reply.headers !== undefined) headers.push(...reply.headers);
     // Not while other requests of the connection wait for their answers, which would be lost.

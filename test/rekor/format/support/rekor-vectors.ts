@@ -13,7 +13,20 @@ export interface RekorVector {
   readonly leafHash: string;
 }
 
+/** What a real server answered to a read or a refused request. */
+export interface RecordedAnswer {
+  readonly name?: string;
+  readonly request?: string;
+  readonly status: number;
+  /** `Name: value`. */
+  readonly headers: readonly string[];
+  readonly answer: string;
+}
+
 interface RekorVectors {
+  /** By what was asked. In the first API alone. */
+  readonly reads: Readonly<Record<string, RecordedAnswer>>;
+  readonly refusals: readonly RecordedAnswer[];
   readonly log: { readonly publicKeyPem: string; readonly publicKeySpkiDer: string };
   readonly entries: readonly RekorVector[];
   readonly stock: readonly RekorVector[];

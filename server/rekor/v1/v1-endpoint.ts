@@ -1,0 +1,217 @@
+/** Rekor's first API over HTTP. Answers, refusals and headers are those of its server, to the byte, because its clients are everywhere and look at all of them. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddedEntry } from '../../../rekor/artifact-log.ts';
+import { EntryError } from '../../../rekor/entries/entry-error.ts';
+import { LogReadError } from '../../../tlog/core/log-error.ts';
+import { clientNetwork, type ClientAddress } from '../../http/client-address.ts';
+import { workUntilEnded } from '../../http/connection-account.ts';
+import { Exchange, type ExchangeContext, type Reply } from '../../http/exchange.ts';
+import { HttpCaller } from '../../http/http-caller.ts';
+import { readBody, type BodyLimits } from '../../http/request-body.ts';
+import { TransportError } from '../../http/transport-error.ts';
+import type { UnsentResponseLimit } from '../../http/unsent-response-limit.ts';
+import type { AccessCheck } from '../../log/log-access.ts';
+import type { ReadLimiter } from '../../log/read-limiter.ts';
+import { problemOf } from '../../reasons/problem.ts';
+import type { ArtifactShards } from './artifact-shards.ts';
+import { entryId, entryJson } from './entry-json.ts';
+import { acceptedOf, mediaType } from './media-types.ts';
+import { frameworkReply, handlerReply, NO_ENTRY, refusalReply, uncached } from './stock-reply.ts';
+import type { V1Reads } from './v1-reads.ts';
+import { isV1Path, v1Route, type V1Call, type V1Route } from './v1-routes.ts';
+
+/** Takes what a client proposes to log, as the bytes of its request. Rejects with EntryError, and as the log does. */
+export type AddEntry = (bytes: Buffer, caller: HttpCaller) => Promise<AddedEntry>;
+
+/** What an endpoint works with. */
+export interface V1EndpointOptions {
+  readonly shards: ArtifactShards;
+  readonly reads: V1Reads;
+  readonly add: AddEntry;
+  /** Whether what the log has is refused, as Rekor does, and not answered with the entry that it has. */
+  readonly refusesDuplicates: boolean;
+  readonly bodies: BodyLimits;
+  readonly clientAddress: ClientAddress;
+  /** Who may read: entries hold names. */
+  readonly access: AccessCheck;
+  readonly limiter: ReadLimiter;
+  readonly unsent: UnsentResponseLimit;
+  readonly context: ExchangeContext;
+  /** Called with each answer. `template` is one of a closed set of paths. */
+  readonly onAnswer: (template: string, method: string, status: number, seconds: number) => void;
+  /** Called with each failure that is the service's own. */
+  readonly onFault: (endpoint: string, error: unknown) => void;
+}
+
+const JSON_TYPE = 'application/json';
+const PEM_TYPE = 'application/x-pem-file';
+
+/** Bytes up to which an answer may be left unread: what kernels take of it, or nearly. */
+const SMALL = 16 * 1024;
+
+/** Calls that show nothing of what others logged. */
+const OPEN_CALLS: ReadonlySet<V1Call> = new Set(['create', 'publicKey', 'ping']);
+
+/** Answers the requests of one listener. */
+export class V1Endpoint {
+  readonly #options: V1EndpointOptions;
+
+  constructor(options: V1EndpointOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a path is of this API. */
+  isAt(path: string): boolean {
+    return isV1Path(path);
+  }
+
+  /** Answers one request exactly once; never throws. */
+  answer(request: IncomingMessage, response: ServerResponse, path: string): void {
+    const exchange = new Exchange(request, response, this.#options.context);
+    const route = v1Route(path);
+    const call = route?.methods[request.method as 'GET'];
+    if (route === undefined || call === undefined) {
+      workUntilEnded(response);
+      this.#send(exchange, route, misdirected(request, route, path));
+    } else if (request.method === 'POST') {
+      readBody(request, this.#options.bodies, (body) => {
+        // The client went away: nobody is left to answer.
+        if (body === undefined) return;
+        exchange.complete();
+        if (body instanceof TransportError) this.#refuse(exchange, route, body);
+        else void this.#perform(exchange, route, () => this.#post(exchange, call, taken(body)));
+      });
+    } else {
+      workUntilEnded(response);
+      void this.#perform(exchange, route, () => this.#get(exchange, route, call));
+    }
+  }
+
+  async #perform(exchange: Exchange, route: V1Route, make: () => Promise<Reply | undefined>): Promise<void> {
+    try {
+      const reply = await make();
+      if (exchange.request.socket.destroyed) return;
+      this.#send(exchange, route, reply ?? BUSY);
+    } catch (error) {
+      this.#refuse(exchange, route, error);
+    }
+  }
+
+  async #get({ request }: Exchange, route: V1Route, call: V1Call): Promise<Reply | undefined> {
+    if (call === 'ping') return PONG;
+    const offers = call === 'publicKey' ? ([PEM_TYPE, JSON_TYPE] as const) : ([JSON_TYPE] as const);
+    const offer = acceptedOf(request.headers.accept, offers);
+    if (offer === undefined) return notAcceptable(offers);
+    const { reads } = this.#options;
+    const url = request.url ?? '';
+    if (call === 'publicKey') return reads.publicKey(url, offer === JSON_TYPE);
+    return this.#read(request, call, () => {
+      if (call === 'byIndex') return reads.entryByIndex(url);
+      if (call === 'proof') return reads.consistencyProof(url);
+      return call === 'log' ? reads.log() : reads.entryById(route.id);
+    });
+  }
+
+  async #post(exchange: Exchange, call: V1Call, bytes: Buffer): Promise<Reply | undefined> {
+    const { request } = exchange;
+    const type = mediaType(request.headers['content-type'] ?? 'application/octet-stream');
+    if (bytes.length > 0 && type !== JSON_TYPE) return unsupportedMediaType(type);
+    if (call === 'create') return this.#create(exchange, bytes);
+    const { reads } = this.#options;
+    return this.#read(request, call, () => (call === 'search' ? reads.search(bytes) : reads.retrieve(bytes)));
+  }
+
+  async #create(exchange: Exchange, bytes: Buffer): Promise<Reply> {
+    const { add, clientAddress, shards, refusesDuplicates } = this.#options;
+    const added = await add(bytes, new HttpCaller(exchange, clientAddress));
+    const id = entryId(added.entry);
+    const location = ['Location', `/api/v1/log/entries/${id}`];
+    if (!added.isNew && refusesDuplicates) return duplicate(id, location);
+    return handlerReply(await entryJson(shards.active.log, added), 201, ['Etag', id, ...location]);
+  }
+
+  /** Undefined where too many read already. */
+  async #read(
+    request: IncomingMessage,
+    call: V1Call,
+    read: () => Promise<Reply>,
+  ): Promise<Reply | undefined> {
+    const { access, limiter, clientAddress } = this.#options;
+    const refusal = OPEN_CALLS.has(call) ? undefined : access(request);
+    if (refusal === undefined) return limiter.run(clientNetwork(clientAddress(request)), read);
+    const { status, sentence } = refusal;
+    return frameworkReply(status, sentence, status === 401 ? ['WWW-Authenticate', 'Bearer'] : []);
+  }
+
+  #refuse(exchange: Exchange, route: V1Route, error: unknown): void {
+    const { reply, isOurs } = refusalOf(error, exchange.requestId);
+    if (isOurs) this.#options.onFault(route.template, error);
+    this.#send(exchange, route, reply);
+  }
+
+  #send(exchange: Exchange, route: V1Route | undefined, reply: Reply): void {
+    const { unsent, clientAddress, onAnswer } = this.#options;
+    const { request, response } = exchange;
+    const isSmall = reply.body.length <= SMALL;
+    const client = (): string => clientNetwork(clientAddress(request));
+    const sent = isSmall || unsent.reserve(response, client(), reply.body.length) ? reply : BUSY;
+    exchange.send(
+      request.method === 'GET' && route !== undefined && route.template !== '/ping' ? uncached(sent) : sent,
+    );
+    onAnswer(route?.template ?? 'unknown', request.method ?? '', sent.status, exchange.ms / 1000);
+  }
+}
+
+const PONG: Reply = { status: 200, contentType: 'text/plain', body: '.' };
+
+const BUSY = frameworkReply(503, 'too many requests at once; try again in a second', ['Retry-After', '1']);
+
+function taken(body: { take(): Buffer | undefined; readonly release: () => void }): Buffer {
+  try {
+    const bytes = body.take();
+    // Its memory is freed below.
+    if (bytes !== undefined) return Buffer.from(bytes);
+    throw new TransportError('TOO_BUSY', 'the server reads as much as it can', {
+      hint: 'Try again in a second.',
+    });
+  } finally {
+    body.release();
+  }
+}
+
+function misdirected({ method = '' }: IncomingMessage, route: V1Route | undefined, path: string): Reply {
+  if (route === undefined) return frameworkReply(404, `path ${path} was not found`);
+  const allowed = Object.keys(route.methods).join(',');
+  return frameworkReply(405, `method ${method} is not allowed, but [${allowed}] are`, ['Allow', allowed]);
+}
+
+const notAcceptable = (offers: readonly string[]): Reply =>
+  frameworkReply(406, `unsupported media type requested, only [${offers.join(' ')}] are available`);
+
+/** `type` is a client's, and bounded by the head of its request. */
+const unsupportedMediaType = (type: string): Reply =>
+  frameworkReply(415, `unsupported media type ${JSON.stringify(type)}, only [${JSON_TYPE}] are allowed`);
+
+const duplicate = (id: string, location: readonly string[]): Reply =>
+  handlerReply(
+    { code: 409, message: `an equivalent entry already exists in the transparency log with UUID ${id}` },
+    409,
+    location,
+  );
+
+/** How a failure is answered, and whether it is one of the service's own. */
+function refusalOf(error: unknown, requestId: string): { readonly reply: Reply; readonly isOurs: boolean } {
+  if (error instanceof EntryError && error.stock !== undefined)
+    return { reply: refusalReply(error.stock), isOurs: false };
+  if (error instanceof LogReadError) return { reply: readRefusal(error), isOurs: false };
+  const { status, sentence, info, retryAfter, reason } = problemOf(error, requestId);
+  const message = info.metadata['sentence'] ?? sentence;
+  const headers = retryAfter === undefined ? [] : ['Retry-After', retryAfter];
+  return { reply: handlerReply({ code: status, message }, status, headers), isOurs: reason === 'INTERNAL' };
+}
+
+function readRefusal({ code, message }: LogReadError): Reply {
+  if (code === 'NOT_FOUND') return NO_ENTRY;
+  if (code === 'BAD_PARAMETER') return handlerReply({ code: 400, message }, 400);
+  return handlerReply({ code: 503, message }, 503, ['Retry-After', '2']);
+}

@@ -1,0 +1,190 @@
+/** What can be read of a log through Rekor's first API. Every read rejects with EntryError for what is asked wrongly, and as the log does. */
+import { fromHex, toHex, utf8Text } from '../../../core/bytes.ts';
+import { goQuote } from '../../../core/go/quote.ts';
+import { encodePem } from '../../../core/pem.ts';
+import { hashLeaf } from '../../../tlog/format/merkle.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
+import type { Reply } from '../../http/exchange.ts';
+import type { ArtifactShard, ArtifactShards, PlacedArtifact } from './artifact-shards.ts';
+import { BodyValues } from './body-values.ts';
+import { entryId, entryJson, TREE_DIGITS } from './entry-json.ts';
+import { FAULT, fault, handlerFault } from './framework-faults.ts';
+import { QueryValues } from './query-values.ts';
+import { searchOf, type ShardSearch } from './search-body.ts';
+import { handlerReply, NO_ENTRY } from './stock-reply.ts';
+
+/** From an item of `entries` in a query to the canonical bodies that it may stand for; none where its kind is logged nowhere here. Rejects with EntryError. */
+export type BodiesOf = (item: unknown) => Promise<readonly Uint8Array[]>;
+
+const ID_PATTERN = '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$';
+const ID = new RegExp(ID_PATTERN);
+const HASH_DIGITS = 64;
+/** Entries of one answer. */
+const MOST_ENTRIES = 10;
+const LARGEST_TREE = 2n ** 63n - 1n;
+
+/** The reads of the shards. */
+export class V1Reads {
+  readonly #shards: ArtifactShards;
+  readonly #bodiesOf: BodiesOf;
+
+  constructor(shards: ArtifactShards, bodiesOf: BodiesOf) {
+    this.#shards = shards;
+    this.#bodiesOf = bodiesOf;
+  }
+
+  /** `GET /api/v1/log/entries?logIndex=` */
+  async entryByIndex(url: string): Promise<Reply> {
+    const logIndex = new QueryValues(url).requiredInteger('logIndex', 0n);
+    return this.#entryReply(await this.#shards.byLogIndex(logIndex));
+  }
+
+  /** `GET /api/v1/log/entries/{id}` */
+  async entryById(id: string): Promise<Reply> {
+    if (!ID.test(id)) throw fault(FAULT.pattern, `entryUUID in path should match '${ID_PATTERN}'`);
+    return this.#entryReply(await this.#byId(id));
+  }
+
+  /** `POST /api/v1/log/entries/retrieve` */
+  async retrieve(bytes: Buffer): Promise<Reply> {
+    const body = new BodyValues(bytes, 'entry');
+    const [proposed, ids, indexes] = [body.list('entries'), idsOf(body), indexesOf(body)];
+    if (proposed.length + ids.length + indexes.length > MOST_ENTRIES)
+      throw handlerFault(422, `more than max allowed ${MOST_ENTRIES} entries in request`);
+    const found: (PlacedArtifact | undefined)[] = [];
+    // In the order of Rekor: whole ids, leaf hashes, entries, indexes.
+    const byLength = [...ids].sort((a, b) => b.length - a.length);
+    for (const id of byLength) found.push(await this.#byId(id));
+    for (const item of proposed) found.push(await this.#byProposal(item));
+    for (const index of indexes) found.push(await this.#shards.byLogIndex(index));
+    const entries = found.filter((placed) => placed !== undefined);
+    return handlerReply(await Promise.all(entries.map(provenJson)));
+  }
+
+  /** `GET /api/v1/log` */
+  log(): Promise<Reply> {
+    const { active, inactive } = this.#shards;
+    const inactiveShards = inactive.length === 0 ? null : inactive.map(shardJson);
+    return Promise.resolve(handlerReply({ inactiveShards, ...shardJson(active) }));
+  }
+
+  /** `GET /api/v1/log/proof?firstSize=&lastSize=&treeID=` */
+  async consistencyProof(url: string): Promise<Reply> {
+    const query = new QueryValues(url);
+    const first = query.integer('firstSize', 1n) ?? 1n;
+    const last = query.requiredInteger('lastSize', 1n);
+    const treeId = query.treeId();
+    const shard = treeId === undefined ? this.#shards.active : this.#shards.ofTree(treeId);
+    if (shard === undefined) throw handlerFault(400, `no log range found for tree ID ${treeId}`, NO_TREE);
+    if (first > last) throw handlerFault(400, `firstSize(${first}) must be less than lastSize(${last})`);
+    const { head } = shard.log.tree.head();
+    if (last > BigInt(head.size)) {
+      const message = `the tree size requested(${last}) was greater than what is currently observable(${head.size})`;
+      throw handlerFault(400, message);
+    }
+    const hashes = await shard.log.consistency(Number(first), Number(last));
+    // Of the tree as it is, whatever was asked for: so does Rekor.
+    return handlerReply({ hashes: hashes.map(toHex), rootHash: toHex(head.root) });
+  }
+
+  /** `GET /api/v1/log/publicKey?treeID=`: PEM, or JSON for those who ask for nothing else. */
+  publicKey(url: string, isJson: boolean): Reply {
+    const treeId = new QueryValues(url).treeId();
+    const shard = treeId === undefined ? this.#shards.active : this.#shards.ofTree(treeId);
+    if (shard === undefined) throw handlerFault(400, 'Bad Request', NO_TREE);
+    const pem = encodePem('PUBLIC KEY', shard.log.identity.publicKey);
+    return isJson ? handlerReply(pem) : { status: 200, contentType: 'application/x-pem-file', body: pem };
+  }
+
+  /** `POST /api/v1/index/retrieve`: ids, the newest first; where there are more, `X-Search-Before` says where the next page begins. */
+  async search(bytes: Buffer): Promise<Reply> {
+    const { ids, before } = await this.#find(searchOf(bytes));
+    return handlerReply(ids, 200, before === undefined ? [] : ['X-Search-Before', String(before)]);
+  }
+
+  async #find({ conditions, match, before = Infinity, limit }: ShardSearch): Promise<FoundIds> {
+    const ids: string[] = [];
+    for (const { log, search } of this.#shards.all) {
+      const { firstLogIndex } = log.identity;
+      if (before <= firstLogIndex) continue;
+      const below = Number.isFinite(before) ? before - firstLogIndex : undefined;
+      const page = await search.search({ conditions, match, before: below, limit: limit - ids.length });
+      ids.push(...page.entries.map(entryId));
+      if (page.before !== undefined) return { ids, before: page.before + firstLogIndex };
+      if (ids.length >= limit && firstLogIndex > 0) return { ids, before: firstLogIndex };
+    }
+    return { ids, before: undefined };
+  }
+
+  async #entryReply(placed: PlacedArtifact | undefined): Promise<Reply> {
+    return placed === undefined ? NO_ENTRY : handlerReply(await provenJson(placed));
+  }
+
+  #byId(id: string): Promise<PlacedArtifact | undefined> {
+    const leafHash = fromHex(id.slice(-HASH_DIGITS));
+    if (id.length === HASH_DIGITS) return this.#shards.byLeafHash(leafHash);
+    const tree = id.slice(0, TREE_DIGITS).toLowerCase();
+    const treeId = BigInt(`0x${tree}`);
+    if (treeId === 0n || treeId > LARGEST_TREE)
+      throw handlerFault(
+        400,
+        `validation error: ${tree} is not a valid TreeID`,
+        'the id of an entry begins with that of a tree',
+      );
+    return this.#shards.byLeafHash(leafHash, treeId);
+  }
+
+  async #byProposal(item: unknown): Promise<PlacedArtifact | undefined> {
+    for (const body of await this.#bodiesOf(item)) {
+      const found = await this.#shards.byLeafHash(hashLeaf(sha256, body));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+}
+
+const NO_TREE = 'there is no tree with that id';
+
+interface FoundIds {
+  readonly ids: readonly string[];
+  /** Over all shards: where the next page begins. */
+  readonly before: number | undefined;
+}
+
+async function provenJson({
+  shard: { log },
+  entry,
+}: PlacedArtifact): Promise<Readonly<Record<string, unknown>>> {
+  return entryJson(log, { entry, proof: await log.proofOf(entry.index) });
+}
+
+function shardJson({ log }: ArtifactShard): Readonly<Record<string, unknown>> {
+  const { head, checkpoint } = log.tree.head();
+  return {
+    rootHash: toHex(head.root),
+    signedTreeHead: utf8Text(checkpoint),
+    treeID: String(log.identity.treeId),
+    treeSize: head.size,
+  };
+}
+
+function idsOf(body: BodyValues): readonly string[] {
+  return body.list('entryUUIDs').map((id, i) => {
+    if (typeof id === 'string' && ID.test(id)) return id;
+    throw fault(FAULT.pattern, `entryUUIDs.${i} in body should match '${ID_PATTERN}'`);
+  });
+}
+
+function indexesOf(body: BodyValues): readonly bigint[] {
+  return body.list('logIndexes').map((index, i) => {
+    const name = `logIndexes.${i} in body`;
+    if (typeof index !== 'number' || !Number.isInteger(index))
+      throw fault(
+        FAULT.type,
+        `${name} must be of type int64: ${goQuote(String(index))}`,
+        `${name} must be a whole number`,
+      );
+    if (index >= 0) return BigInt(index);
+    throw fault(FAULT.minimum, `${name} should be greater than or equal to 0`);
+  });
+}

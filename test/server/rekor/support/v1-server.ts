@@ -1,0 +1,110 @@
+/** Rekor's first API over a log of its own. What a request comes to is looked up among the recorded ones. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { utf8 } from '../../../../core/bytes.ts';
+import type { ArtifactLog, LoggedEntry } from '../../../../rekor/artifact-log.ts';
+import { SearchIndex } from '../../../../rekor/search/search-index.ts';
+import { BodyMemory } from '../../../../server/http/body-memory.ts';
+import { LargeBodyQueue } from '../../../../server/http/large-body-queue.ts';
+import { UnsentResponseLimit } from '../../../../server/http/unsent-response-limit.ts';
+import { createAccessCheck, type LogAccessRule } from '../../../../server/log/log-access.ts';
+import { ReadLimiter } from '../../../../server/log/read-limiter.ts';
+import { ArtifactShards, type ArtifactShard } from '../../../../server/rekor/v1/artifact-shards.ts';
+import { V1Endpoint, type V1EndpointOptions } from '../../../../server/rekor/v1/v1-endpoint.ts';
+import { V1Reads } from '../../../../server/rekor/v1/v1-reads.ts';
+import { V1 } from '../../../rekor/format/support/rekor-vectors.ts';
+import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
+
+/** How a server is started. */
+interface V1ServerOptions extends Partial<Pick<V1EndpointOptions, 'refusesDuplicates' | 'add'>> {
+  readonly access?: LogAccessRule;
+  /** Entries of a tree before this one, and how many its own has. */
+  readonly earlier?: number;
+}
+
+/** A server, with the log that it serves. */
+export interface V1Server {
+  readonly url: string;
+  readonly log: ArtifactLog;
+  readonly made: RekorLog;
+  readonly shards: ArtifactShards;
+  /** Template, method and status of each answer. */
+  readonly answers: readonly string[];
+  readonly faults: readonly unknown[];
+  stop(): Promise<void>;
+}
+
+/** The canonical body of a recorded request; undefined for any other. */
+export function recordedBody(request: string): Uint8Array | undefined {
+  const found = [...V1.entries, ...V1.stock].find((vector) => sameJson(vector.request, request));
+  return found && utf8(found.canonicalizedBody);
+}
+
+const sameJson = (one: string, other: string): boolean =>
+  JSON.stringify(JSON.parse(one)) === JSON.stringify(JSON.parse(other));
+
+async function shardOf(made: RekorLog): Promise<{ shard: ArtifactShard; index: SearchIndex<LoggedEntry> }> {
+  const log = await made.open();
+  const index = new SearchIndex<LoggedEntry>(
+    { path: join(made.directory, 'search.db'), logId: log.identity.logId },
+    {
+      size: () => log.tree.head().head.size,
+      entriesFrom: (at) => log.entriesFrom(at),
+      entryAt: (at) => log.entryAt(at),
+    },
+  );
+  return { shard: { log, search: index }, index };
+}
+
+/** Starts one. */
+export async function startV1Server(options: V1ServerOptions = {}): Promise<V1Server> {
+  const { access = { kind: 'public' }, refusesDuplicates = false, earlier, add } = options;
+  const before = earlier === undefined ? undefined : await rekorLog(1);
+  const made = await rekorLog(1, earlier);
+  const active = await shardOf(made);
+  const older = before && (await shardOf(before));
+  const shards = new ArtifactShards(active.shard, older === undefined ? [] : [older.shard]);
+  const { log } = active.shard;
+  const answers: string[] = [];
+  const faults: unknown[] = [];
+  const endpoint = new V1Endpoint({
+    shards,
+    reads: new V1Reads(shards, (item) => {
+      const body = recordedBody(JSON.stringify(item));
+      return Promise.resolve(body === undefined ? [] : [body]);
+    }),
+    add:
+      add ??
+      ((bytes) => log.add({ body: recordedBody(bytes.toString()) ?? new Uint8Array(), namedDigests: [] })),
+    refusesDuplicates,
+    bodies: { memory: new BodyMemory(2 ** 20), queue: new LargeBodyQueue(() => 0) },
+    clientAddress: ({ socket }) => socket.remoteAddress ?? '',
+    access: createAccessCheck(access, ({ socket }) => socket.remoteAddress ?? ''),
+    limiter: new ReadLimiter({ concurrency: 4 }),
+    unsent: new UnsentResponseLimit(),
+    context: { answered: () => undefined, isClosing: () => false },
+    onAnswer: (template, method, status) => answers.push(`${method} ${template} ${status}`),
+    onFault: (_, error) => faults.push(error),
+  });
+  const server: Server = createServer((request, response) => {
+    const path = (request.url ?? '').replace(/\?.*/, '').replace(/^\/+/, '/');
+    if (endpoint.isAt(path)) endpoint.answer(request, response, path);
+    else response.writeHead(418).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    log,
+    made,
+    shards,
+    answers,
+    faults,
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await Promise.all([active.index.close(), older?.index.close()]);
+      await Promise.all([made.remove(), before?.remove()]);
+    },
+  };
+}
