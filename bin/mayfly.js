@@ -1,13 +1,9 @@
 #!/usr/bin/env node
 // Starts Mayfly under a Node that can run it. Plain JavaScript for old engines: this file must parse and explain
 // itself on any Node from 20, while the program needs node:sqlite.
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { openDoors } from './doors.js';
-import { endWithNpm, holdLifeline, spawnTied } from './lifeline.js';
 
 const NEEDED = [22, 16];
 const built = new URL('../dist/cli/main.js', import.meta.url);
@@ -53,7 +49,8 @@ const SHUT = '--disable-sigusr1';
 
 /** Flags of `runtime` that this process lacks for serving: those of the garbage collector unless its caller chose
  * some of the kind, and none that the engine does not know, which would end it; trying costs 10 ms. */
-function missingFlags(runtime, execArgv) {
+async function missingFlags(runtime, execArgv) {
+  const { spawnSync } = await import('node:child_process');
   const chosen = `${execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`;
   const isTuned = /semi[-_]space|heap[-_]growing/.test(chosen);
   const flags = [
@@ -70,8 +67,9 @@ function missingFlags(runtime, execArgv) {
  * costs longer pauses. */
 async function becomeServing() {
   if (!serves || !canBecome()) return;
+  const { setImmediate: turn } = await import('node:timers/promises');
   try {
-    const flags = missingFlags(process.execPath, process.execArgv);
+    const flags = await missingFlags(process.execPath, process.execArgv);
     if (flags.length === 0) return;
     // A signal that came while the flags were tried has its turn. One that comes from now on must not wait in a process
     // that is about to go: the system answers it.
@@ -96,9 +94,10 @@ function canBecome() {
 
 /** Runs this file again under the runtime that npm installed with the program, and ends as it ends; it ends with this
  * process. */
-function handOver(runtime) {
+async function handOver(runtime) {
   let isUp = false;
-  const flags = serves ? missingFlags(runtime, []) : [];
+  const { spawnTied } = await import('./lifeline.js');
+  const flags = serves ? await missingFlags(runtime, []) : [];
   // The name it was called by is the one that it prints in commands to paste.
   const child = spawnTied([runtime, ...flags, process.argv[1], ...words], () => {
     isUp = true;
@@ -150,14 +149,28 @@ async function isDebugged() {
   return process.features.inspector && (await import('node:inspector')).url() !== undefined;
 }
 
+/** A built command that is run again and again stands in one file with all of the program that it needs. */
+function bundleOf(command) {
+  if (program !== built || command === undefined || !/^[a-z]+$/.test(command)) return undefined;
+  const file = fileURLToPath(new URL(`../dist/commands/${command}.cjs`, import.meta.url));
+  return existsSync(file) ? file : undefined;
+}
+
+/** Ends with npm, where that runs it. */
+async function endWithNpm() {
+  (await import('./lifeline.js')).endWithNpm();
+}
+
 listenForSignals();
-const isTied = holdLifeline();
-const doors = command === 'serve' ? openDoors(process.execArgv, process.env) : [];
+// What hardly any command needs is loaded where it is: each module takes a millisecond and more.
+const isTied = process.env.MAYFLY_LIFELINE !== undefined && (await import('./lifeline.js')).holdLifeline();
+const doors =
+  command === 'serve' ? (await import('./doors.js')).openDoors(process.execArgv, process.env) : [];
 if (doors.length > 0) await refuse(doors);
 else if (!isNewEnough) {
   const runtime = installedRuntime();
-  if (serves) endWithNpm();
-  if (runtime !== undefined) handOver(runtime);
+  if (serves) await endWithNpm();
+  if (runtime !== undefined) await handOver(runtime);
   else {
     fail(
       `this is Node ${process.versions.node}; Mayfly needs Node ${NEEDED.join('.')} or newer.`,
@@ -172,7 +185,9 @@ else if (!isNewEnough) {
   if (!isTied) await becomeServing();
   // By SIGUSR1 in the moment before the first line of this file.
   if (command === 'serve' && (await isDebugged())) await refuse(['a debugger is open in the process']);
-  if (serves && !isTied) endWithNpm();
-  const { main } = await import(program.href);
+  if (serves && !isTied) await endWithNpm();
+  const bundle = bundleOf(command);
+  const { main } =
+    bundle === undefined ? await import(program.href) : (await import('./compiled.js')).load(bundle);
   await main(words);
 }

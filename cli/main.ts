@@ -1,10 +1,8 @@
 /** The command line: a table of commands, and what is the same for all of them. */
-import { existsSync } from 'node:fs';
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { CommanderError } from 'commander';
 import { systemCode } from '../core/errors.ts';
 import { VERSION } from '../core/version.ts';
-import { buildLine, readBuild } from './program/build.ts';
 import {
   CommandError,
   exitCodeOf,
@@ -26,16 +24,12 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
       'Run everything in one process, for development',
       async () => (await import('./instance/dev.ts')).register,
     ],
-    ['sign', 'Sign files', async () => (await bundled('sign', () => import('./sign/sign.ts'))).register],
-    [
-      'attest',
-      'Sign a statement about a file',
-      async () => (await bundled('attest', () => import('./sign/attest.ts'))).register,
-    ],
+    ['sign', 'Sign files', async () => (await import('./sign/sign.ts')).register],
+    ['attest', 'Sign a statement about a file', async () => (await import('./sign/attest.ts')).register],
     [
       'certificate',
       'Get a certificate for a fresh key',
-      async () => (await bundled('certificate', () => import('./certificate/certificate.ts'))).register,
+      async () => (await import('./certificate/certificate.ts')).register,
     ],
     [
       'init',
@@ -53,11 +47,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
       async () => (await import('./config/explain.ts')).register,
     ],
     ['serve', 'Run the service', async () => (await import('./instance/serve.ts')).register],
-    [
-      'verify',
-      'Check what was issued, offline',
-      async () => (await bundled('verify', () => import('./verify/verify.ts'))).register,
-    ],
+    ['verify', 'Check what was issued, offline', async () => (await import('./verify/verify.ts')).register],
     ['log', 'Read and check a transparency log', async () => (await import('./log/log.ts')).register],
     [
       'token',
@@ -74,16 +64,6 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
       async () => (await import('./program/completion.ts')).register,
     ],
   ];
-
-interface CommandModule {
-  readonly register: RegisterCommand;
-}
-
-/** A command as one file, where the build made one of its modules, which take long to load one by one; else its own module. */
-async function bundled(name: string, load: () => Promise<CommandModule>): Promise<CommandModule> {
-  const file = new URL(`../commands/${name}.js`, import.meta.url);
-  return existsSync(file) ? ((await import(file.href)) as CommandModule) : load();
-}
 
 const EXAMPLES = `
 Examples:
@@ -108,6 +88,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const json = argv.includes('--json');
   watchOutput();
   if (asksForVersion(argv)) {
+    const { buildLine, readBuild } = await import('./program/build.ts');
     const build = readBuild();
     speaker(json).answer({ ...build }, buildLine(build));
     return;

@@ -74,27 +74,57 @@ function primesBelow(limit: number): number[] {
   return primes;
 }
 
-const SMALL_PRIMES = primesBelow(752);
-const PRIMORIAL = SMALL_PRIMES.reduce((product, prime) => product * BigInt(prime), 1n);
+/** What moduli are compared with. */
+interface Tables {
+  /** The primes below 752. */
+  readonly primes: readonly number[];
+  readonly primorial: bigint;
+  /** The 38 odd primes up to 167, each with the residues that powers of 65537 reach. */
+  readonly rocaResidues: readonly (readonly [prime: number, reached: ReadonlySet<number>])[];
+  /** Squares modulo 64 and modulo 45045 = 3²·5·7·11·13 are rare: two cheap looks spare almost every root. */
+  readonly squares64: ReadonlySet<number>;
+  readonly squares45045: ReadonlySet<number>;
+}
+
+let made: Tables | undefined;
+
+/** Made for the first RSA key: that takes milliseconds, and many a process sees none. */
+const tables = (): Tables => (made ??= makeTables());
+
+function makeTables(): Tables {
+  const primes = primesBelow(752);
+  return {
+    primes,
+    primorial: primes.reduce((product, prime) => product * BigInt(prime), 1n),
+    rocaResidues: primes
+      .filter((prime) => prime > 2 && prime <= 167)
+      .map((prime) => [prime, powersModulo(prime)]),
+    squares64: squaresModulo(64),
+    squares45045: squaresModulo(45045),
+  };
+}
+
+function powersModulo(prime: number): Set<number> {
+  const reached = new Set<number>();
+  for (let power = 1; !reached.has(power); power = (power * 65537) % prime) reached.add(power);
+  return reached;
+}
+
+const squaresModulo = (modulus: number): Set<number> =>
+  new Set(Array.from({ length: modulus }, (_, i) => (i * i) % modulus));
 
 const hasSmallFactor = (n: bigint): boolean => {
-  const residue = n % PRIMORIAL;
-  return SMALL_PRIMES.some((prime) => residue % BigInt(prime) === 0n);
+  const { primes, primorial } = tables();
+  const residue = n % primorial;
+  return primes.some((prime) => residue % BigInt(prime) === 0n);
 };
-
-/** The 38 odd primes up to 167, each with the residues that powers of 65537 reach. */
-const ROCA_RESIDUES: readonly (readonly [prime: number, reached: ReadonlySet<number>])[] =
-  SMALL_PRIMES.filter((prime) => prime > 2 && prime <= 167).map((prime) => {
-    const reached = new Set<number>();
-    for (let power = 1; !reached.has(power); power = (power * 65537) % prime) reached.add(power);
-    return [prime, reached];
-  });
 
 /** The fingerprint of the "Return of Coppersmith's attack" (CVE-2017-15361): primes of the form
  * k·M + (65537^a mod M) leave a modulus that is a power of 65537 modulo every small prime. */
 const hasRocaFingerprint = (n: bigint): boolean => {
-  const residue = n % PRIMORIAL;
-  return ROCA_RESIDUES.every(([prime, reached]) => reached.has(Number(residue % BigInt(prime))));
+  const { primorial, rocaResidues } = tables();
+  const residue = n % primorial;
+  return rocaResidues.every(([prime, reached]) => reached.has(Number(residue % BigInt(prime))));
 };
 
 const FERMAT_ROUNDS = 100;
@@ -123,12 +153,9 @@ function squareRoot(n: bigint): bigint {
   }
 }
 
-// Squares modulo 64 and modulo 45045 = 3²·5·7·11·13 are rare: two cheap looks spare almost every root.
-const SQUARES_64 = new Set(Array.from({ length: 64 }, (_, i) => (i * i) % 64));
-const SQUARES_45045 = new Set(Array.from({ length: 45045 }, (_, i) => (i * i) % 45045));
-
 function isSquare(n: bigint): boolean {
-  if (!SQUARES_64.has(Number(n & 63n)) || !SQUARES_45045.has(Number(n % 45045n))) return false;
+  const { squares64, squares45045 } = tables();
+  if (!squares64.has(Number(n & 63n)) || !squares45045.has(Number(n % 45045n))) return false;
   const root = squareRoot(n);
   return root * root === n;
 }

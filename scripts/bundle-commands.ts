@@ -1,22 +1,17 @@
 /**
- * Makes one file, with parts that they share, of the compiled modules of each command that is run again and again: to load a hundred small modules one by one takes longer than
- * all that such a command does. `cli/main.ts` takes these files where they are there.
+ * Makes one file of the program with each command that is run again and again, and compiles it: to load a hundred small modules one by one takes longer than
+ * all that such a command does. `bin/mayfly.js` starts these files where they are there. They are CommonJS, whose compiled code can be kept.
  *
  * A command stays what it is in its own modules, which tests load: nothing here may change what the program does.
  */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild-wasm';
 
-/** Modules with `register`, below `cli/`. The bundle of one is called by its last word. */
+/** Modules with `register`, below `cli/`. The bundle of one is called by its last word, as the command is. */
 const COMMANDS = ['sign/sign', 'sign/attest', 'verify/verify', 'certificate/certificate'];
-
-/** Packages that stay packages: what the program around a command shares with it, and what hardly any run loads. */
-const PACKAGES = ['commander', 'openid-client', '@sigstore/*', '@noble/*', '@bufbuild/*', 'node-forge'];
-
-/** CommonJS inside a bundle asks for modules of Node in its own way. */
-const BANNER = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
 
 /** Writes `commands/` in the directory of the build; nothing where it is as it would be. Rejects where a module cannot be bundled. */
 export async function bundleCommands(dist: string): Promise<void> {
@@ -25,71 +20,87 @@ export async function bundleCommands(dist: string): Promise<void> {
   const inputs = hashOf(dist);
   if (existsSync(mark) && readFileSync(mark, 'utf8') === inputs) return;
   rmSync(out, { recursive: true, force: true });
-  const shared = await modulesOfProgram(dist);
-  const { outputFiles } = await build({
-    plugins: [leavingOut(shared, out)],
-    entryPoints: COMMANDS.map((name) => join(dist, 'cli', `${name}.js`)),
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node22',
-    outdir: out,
-    entryNames: '[name]',
-    chunkNames: 'part-[hash]',
-    external: PACKAGES,
-    banner: { js: BANNER },
-    logLevel: 'warning',
-    write: false,
-  });
-  for (const { path, text } of outputFiles)
-    if (text.replace(BANNER, '').includes('import.meta'))
-      throw new Error(`${path}: a module in it asks where it lies, and it lies elsewhere now`);
+  const bundles = await Promise.all(COMMANDS.map((name) => bundleOf(dist, out, name)));
   mkdirSync(out, { recursive: true });
-  for (const { path, contents } of outputFiles) writeFileSync(path, contents);
+  for (const { path, text } of bundles) writeFileSync(path, text);
+  compile(bundles.map(({ path }) => path));
   writeFileSync(mark, inputs);
 }
 
-/** What the program has loaded before any command. Commands share these modules with it: an error that one throws is then of a class that the other knows. */
-async function modulesOfProgram(dist: string): Promise<ReadonlySet<string>> {
-  const commands: Plugin = {
-    name: 'commands',
-    setup: (plugin) => {
-      plugin.onResolve({ filter: /./ }, ({ kind, path }) =>
-        kind === 'dynamic-import' ? { path, external: true } : undefined,
-      );
-    },
-  };
-  const { metafile } = await build({
-    plugins: [commands],
-    entryPoints: [join(dist, 'cli/main.js')],
-    absWorkingDir: dist,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    packages: 'external',
-    metafile: true,
-    write: false,
-  });
-  return new Set(Object.keys(metafile.inputs).map((path) => join(dist, path)));
+/** As `bin/mayfly.js` takes it, in a process with the flags that a run of the program has. */
+function compile(files: readonly string[]): void {
+  const module = new URL('../bin/compiled.js', import.meta.url).href;
+  const script = `import { compile } from ${JSON.stringify(module)}; process.argv.slice(1).forEach(compile);`;
+  execFileSync(process.execPath, ['--input-type=module', '-e', script, ...files]);
 }
 
-/** Leaves imports of those modules as they are, seen from the bundles in `out`. */
-const leavingOut = (modules: ReadonlySet<string>, out: string): Plugin => ({
-  name: 'shared',
+interface Bundle {
+  readonly path: string;
+  readonly text: string;
+}
+
+async function bundleOf(dist: string, out: string, name: string): Promise<Bundle> {
+  const path = join(out, `${basename(name)}.cjs`);
+  const main = join(dist, 'cli/main.js');
+  const { outputFiles } = await build({
+    plugins: [withOneCommand(main, out, name), withoutPackages],
+    entryPoints: [main],
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node22',
+    outfile: path,
+    // A script whose code is kept can require modules alone.
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta': 'IMPORT_META' },
+    // Without comments it is shorter by a third; lines are what the stack of a failure names.
+    minifyWhitespace: true,
+    lineLimit: 120,
+    logLevel: 'warning',
+    write: false,
+  });
+  const text = outputFiles.map((file) => file.text).join('');
+  if (text.includes('IMPORT_META'))
+    throw new Error(`${path}: a module in it asks where it lies, and it lies elsewhere now`);
+  // The rest is written so by the bundler.
+  const [odd] = /\P{ASCII}.{0,80}/u.exec(text) ?? [];
+  if (odd !== undefined)
+    throw new Error(`${path}: ${JSON.stringify(odd)} in it is not ASCII: write it with \\u escapes`);
+  return { path, text };
+}
+
+/** Leaves what the program imports for other commands where it is, seen from the bundles in `out`. */
+const withOneCommand = (main: string, out: string, name: string): Plugin => ({
+  name: 'one command',
   setup: (plugin) => {
-    plugin.onResolve({ filter: /^\./ }, ({ importer, path }) => {
-      const file = resolve(dirname(importer), path);
-      return modules.has(file)
-        ? { path: relative(out, file).replaceAll('\\', '/'), external: true }
-        : undefined;
+    plugin.onResolve({ filter: /^\./ }, ({ importer, kind, path }) => {
+      if (importer !== main || kind !== 'dynamic-import' || path === `./${name}.js`) return undefined;
+      const file = relative(out, join(main, '..', path));
+      return { path: file.replaceAll('\\', '/'), external: true };
     });
   },
 });
 
-/** What the bundles follow from: the compiled modules, and this file. */
+/** Leaves packages where they are, too: hardly any run loads one. But for the parser of the command line, which every run does; of what it can do we do not start programs,
+ * and the module for that takes long to load. */
+const withoutPackages: Plugin = {
+  name: 'without packages',
+  setup: (plugin) => {
+    plugin.onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
+      if (kind === 'entry-point' || path === 'commander') return undefined;
+      if (path === 'node:child_process' && /[/\\]commander[/\\]/.test(importer))
+        return { path, namespace: 'left out' };
+      return { path, external: true };
+    });
+    plugin.onLoad({ filter: /./, namespace: 'left out' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
+/** What the bundles and their code follow from: the compiled modules, how they are bundled and compiled, and the Node that does it. */
 function hashOf(dist: string): string {
-  const hash = createHash('sha256').update(readFileSync(import.meta.filename));
+  const hash = createHash('sha256').update(`${process.version} ${process.arch}\0`);
+  const makers = [import.meta.filename, join(import.meta.dirname, '../bin/compiled.js')];
+  for (const file of makers) hash.update(readFileSync(file));
   const files = globSync(
     '{bundle,ca,cli,config,core,ct-log,explain,instance,oidc,policy,rekor,signers,storage,tlog,trust,tsa,verify}/**/*.js',
     { cwd: dist },

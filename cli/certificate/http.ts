@@ -1,5 +1,6 @@
 /** How a command talks to a service: bounded in time and size, never redirected, and secrets only where they are safe. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type https from 'node:https';
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { CommandError } from '../program/command.ts';
 import { isLoopbackHostname } from '../../core/loopback.ts';
@@ -92,17 +93,17 @@ export const retryAfterOf = (headers: IncomingHttpHeaders): number | undefined =
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_BYTES = 1 << 20;
 
-/** Not imported: an import asks a module for everything that it has, and this one then loads `fetch` for its WebSocket. */
-const HTTP = process.getBuiltinModule('node:http');
-const HTTPS = process.getBuiltinModule('node:https');
+/** Not imported: an import asks a module for everything that it has, and these then load `fetch` for its WebSocket. Nor is TLS loaded where it is not spoken. */
+const clientFor = ({ protocol }: URL): Pick<typeof https, 'request'> =>
+  process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http');
 
 /** Resolves with the head of the answer. */
 function send(url: URL, request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
   const { method = 'GET', headers, body } = request;
   const sent = { accept: 'application/json', ...headers, 'user-agent': USER_AGENT };
   return new Promise((resolve, reject) => {
-    const { request: start } = url.protocol === 'https:' ? HTTPS : HTTP;
-    start(url, { method, headers: sent, signal }, resolve).on('error', reject).end(body);
+    const sending = clientFor(url).request(url, { method, headers: sent, signal }, resolve);
+    sending.on('error', reject).end(body);
   });
 }
 

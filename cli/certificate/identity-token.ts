@@ -1,5 +1,4 @@
 /** Where the token comes from: named, ambient, or by logging in; in that order. */
-import { spawn } from 'node:child_process';
 import { CommandError } from '../program/command.ts';
 import { readInput } from '../program/input-file.ts';
 import { hasGithubIdentity, issuersOfJob, requestGithubToken } from './github-token.ts';
@@ -119,6 +118,8 @@ function canOpenBrowser(env: Environment, platform: NodeJS.Platform = process.pl
 function openBrowser(url: URL, platform: NodeJS.Platform = process.platform): void {
   const [command, ...words] = OPENERS[platform] ?? [];
   if (command === undefined) return;
+  // Loaded here: what hardly any run needs takes as long to load as a request.
+  const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(command, [...words, url.href], { stdio: 'ignore', detached: true });
   child.on('error', () => undefined);
   child.unref();

@@ -89,7 +89,7 @@ function checkToken(
     throw new ExpressionFault(offset, '"=" alone means nothing here', 'Compare with "==".');
   } else if (token === '&' || token === '|') {
     throw new ExpressionFault(offset, `"${token}" alone means nothing here`, `Write "${token}${token}".`);
-  } else if (/^[“”„‘’«»]$/.test(token)) {
+  } else if (/^[\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb]$/.test(token)) {
     throw new ExpressionFault(offset, `"${token}" is no quote of CEL`, 'Write " or \' on both sides.');
   } else if (before !== '.' && FOREIGN.has(token.toLowerCase())) {
     const own = FOREIGN.get(token.toLowerCase()) ?? '';

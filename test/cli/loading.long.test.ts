@@ -17,6 +17,9 @@ const root = pathToFileURL(`${projectRoot}/`).href;
 /** The development provider: our rooms for it, and the library below it. */
 const PROVIDER = /^(dist\/)?(cli\/instance\/)?dev[/.]|(^|\/)node_modules\/oidc-provider\//;
 
+/** Modules of Node that take long to load, and that no help text needs. */
+const SLOW = new Set(['node:child_process', 'node:https', 'node:tls', 'node:worker_threads']);
+
 describe('cli: what a process loads', function () {
   this.timeout(60_000);
   let scratch: string;
@@ -61,15 +64,15 @@ describe('cli: what a process loads', function () {
     expect(seen.some((path) => /(^|\/)cli\/instance\/dev\./.test(path))).to.equal(true);
   });
 
-  it('loads a command that is run again and again as one file with its parts, from a build', async function () {
+  it('loads a command that is run again and again as one file, from a build', async function () {
     skipUnless(this, extension === 'js', 'from source, each module is loaded for itself');
     for (const name of ['sign', 'attest', 'verify', 'certificate']) {
       const loaded = await loadedBy(name, '--help');
-      expect(loaded).to.include(`dist/commands/${name}.js`);
-      expect(
-        loaded.filter((path) => /^dist\/(cli\/(sign|verify|certificate)|verify)\//.test(path)),
-      ).to.deep.equal([]);
-      expect(loaded.filter((path) => path.includes('node_modules/@sigstore/'))).to.deep.equal([]);
+      expect(loaded).to.include(`dist/commands/${name}.cjs`);
+      expect(loaded.filter((path) => /^dist\/(?!commands\/|test\/)|node_modules\//.test(path))).to.deep.equal(
+        [],
+      );
+      expect(loaded.filter((path) => SLOW.has(path))).to.deep.equal([]);
     }
   });
 

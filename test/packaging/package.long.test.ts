@@ -31,9 +31,10 @@ describe('the tarball of npm pack', function () {
           name,
         ) &&
         !/^(README\.md|CHANGELOG\.md|LICENSE|dist\/build\.json)$/.test(name) &&
-        !/^dist\/(audit|bundle|ca|cli|commands|config|core|ct-log|dev|explain|instance|oidc|policy|rekor|server|service|signers|storage|tlog|trust|tsa|verify)\/.+\.js$/.test(
+        !/^dist\/(audit|bundle|ca|cli|config|core|ct-log|dev|explain|instance|oidc|policy|rekor|server|service|signers|storage|tlog|trust|tsa|verify)\/.+\.js$/.test(
           name,
         ) &&
+        !/^dist\/commands\/\w+\.cjs$/.test(name) &&
         !/^dist\/((bundle|core|ct-log|rekor|tlog|trust|tsa|verify)\/.+|cli\/verify\/platform-crypto)\.d\.ts$/.test(
           name,
         ),
@@ -44,6 +45,7 @@ describe('the tarball of npm pack', function () {
       'dist/cli/main.js',
       'docs/install.md',
       'dist/build.json',
+      'dist/commands/sign.cjs',
     ]);
   });
 

@@ -25,7 +25,7 @@ interface SignedNote {
 
 const SIGNATURE_LIMIT = 100;
 const KEY_ID_LENGTH = 4;
-const SIGNATURE_LINE = /^— (\S+) (\S+)$/u;
+const SIGNATURE_LINE = /^\u2014 (\S+) (\S+)$/u;
 // eslint-disable-next-line no-control-regex -- the format forbids exactly these, all but the newline
 const CONTROL = /[\x00-\x09\x0b-\x1f\x7f]/;
 
