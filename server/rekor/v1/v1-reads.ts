@@ -2,19 +2,18 @@
 import { fromHex, toHex, utf8Text } from '../../../core/bytes.ts';
 import { goQuote } from '../../../core/go/quote.ts';
 import { encodePem } from '../../../core/pem.ts';
+import { EntryError } from '../../../rekor/entries/entry-error.ts';
+import { canonicalV1Body } from '../../../rekor/entries/v1-proposal.ts';
 import { hashLeaf } from '../../../tlog/format/merkle.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import type { Reply } from '../../http/exchange.ts';
 import type { ArtifactShard, ArtifactShards, PlacedArtifact } from './artifact-shards.ts';
 import { BodyValues } from './body-values.ts';
 import { entryId, entryJson, TREE_DIGITS } from './entry-json.ts';
-import { FAULT, fault, handlerFault } from './framework-faults.ts';
+import { FAULT, fault, handlerFault, parseFault } from './framework-faults.ts';
 import { QueryValues } from './query-values.ts';
 import { searchOf, type ShardSearch } from './search-body.ts';
 import { handlerReply, NO_ENTRY } from './stock-reply.ts';
-
-/** From an item of `entries` in a query to the canonical bodies that it may stand for; none where its kind is logged nowhere here. Rejects with EntryError. */
-export type BodiesOf = (item: unknown) => Promise<readonly Uint8Array[]>;
 
 const ID_PATTERN = '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$';
 const ID = new RegExp(ID_PATTERN);
@@ -26,11 +25,9 @@ const LARGEST_TREE = 2n ** 63n - 1n;
 /** The reads of the shards. */
 export class V1Reads {
   readonly #shards: ArtifactShards;
-  readonly #bodiesOf: BodiesOf;
 
-  constructor(shards: ArtifactShards, bodiesOf: BodiesOf) {
+  constructor(shards: ArtifactShards) {
     this.#shards = shards;
-    this.#bodiesOf = bodiesOf;
   }
 
   /** `GET /api/v1/log/entries?logIndex=` */
@@ -135,11 +132,19 @@ export class V1Reads {
   }
 
   async #byProposal(item: unknown): Promise<PlacedArtifact | undefined> {
-    for (const body of await this.#bodiesOf(item)) {
-      const found = await this.#shards.byLeafHash(hashLeaf(sha256, body));
-      if (found !== undefined) return found;
-    }
-    return undefined;
+    const body = await bodyOf(item);
+    return body && this.#shards.byLeafHash(hashLeaf(sha256, body));
+  }
+}
+
+/** What is no entry is a fault of the body here, as Rekor has it; a kind that is logged nowhere here is as good as absent. */
+async function bodyOf(item: unknown): Promise<Uint8Array | undefined> {
+  try {
+    return await canonicalV1Body(item);
+  } catch (error) {
+    if (error instanceof EntryError && error.stock?.by === 'framework')
+      throw parseFault('entry', error.stock.message);
+    throw error;
   }
 }
 

@@ -50,6 +50,8 @@ const UNCACHED: Readonly<Record<string, string>> = {
 };
 
 const JSON_TYPE = { 'content-type': 'application/json' };
+/** Of a kind that Rekor has. */
+const UNKNOWN_HERE = { apiVersion: '0.0.1', kind: 'rpm', spec: {} };
 const RECORDED = [...V1.entries, ...V1.stock];
 
 describe('server/rekor/v1', () => {
@@ -196,7 +198,7 @@ describe('server/rekor/v1', () => {
       const [zero, one, two, three] = [0, 1, 2, 3].map((at) => RECORDED[at]?.canonicalizedBody);
       const query = {
         logIndexes: [99, 4],
-        entries: [JSON.parse(RECORDED[2]?.request ?? '') as unknown, { kind: 'rpm' }],
+        entries: [JSON.parse(RECORDED[2]?.request ?? '') as unknown, UNKNOWN_HERE],
         entryUUIDs: [ids[1]?.slice(16), ids[0], '01'.repeat(40)],
       };
       for (const path of [
@@ -301,6 +303,19 @@ describe('server/rekor/v1', () => {
       }
     });
 
+    it('finds statements by the digests of their subjects, which stand in no body', async () => {
+      const ids = await logAll();
+      const subjects: readonly (readonly [string, string])[] = [
+        ['dsse-two-signatures', '78e32d719a9f8b40af9e3aab541b2ef43f1164960a2a202206d400ef98982753'],
+        ['intoto-002', '57c4d7693f56db7dd7f91ba0f1ca783e450b0dc4b502c541bb7656bf52744064'],
+      ];
+      for (const [name, hash] of subjects) {
+        const at = RECORDED.findIndex((vector) => vector.name === name);
+        expect(RECORDED[at]?.canonicalizedBody).not.to.contain(hash);
+        expect(await search({ hash }), name).to.deep.equal([ids[at]]);
+      }
+    });
+
     it('joins what is asked with OR, and with AND where the query says so', async () => {
       const ids = await logAll();
       const [first, second] = V1.entries;
@@ -344,6 +359,14 @@ describe('server/rekor/v1', () => {
   });
 
   describe('refuses as a real server did', () => {
+    for (const vector of V1.refusals)
+      it(`the entry "${vector.name ?? ''}"`, async () => {
+        const response = await post('/api/v1/log/entries', vector.request ?? '');
+        expect(await response.text()).to.equal(vector.answer);
+        expect(response.status).to.equal(vector.status);
+        expect(response.headers.get('content-type')).to.equal('application/json');
+      });
+
     const ID_PATTERN = '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$';
     const NONE = 'ab'.repeat(32);
     const cases: readonly (readonly [string, number, object | ''])[] = [

@@ -1,9 +1,9 @@
-/** Rekor's first API over a log of its own. What a request comes to is looked up among the recorded ones. */
+/** Rekor's first API over a log of its own, which takes every entry. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { utf8 } from '../../../../core/bytes.ts';
 import type { ArtifactLog, LoggedEntry } from '../../../../rekor/artifact-log.ts';
+import { decodeV1Json, readV1Proposal } from '../../../../rekor/entries/v1-proposal.ts';
 import { SearchIndex } from '../../../../rekor/search/search-index.ts';
 import { BodyMemory } from '../../../../server/http/body-memory.ts';
 import { LargeBodyQueue } from '../../../../server/http/large-body-queue.ts';
@@ -13,7 +13,6 @@ import { ReadLimiter } from '../../../../server/log/read-limiter.ts';
 import { ArtifactShards, type ArtifactShard } from '../../../../server/rekor/v1/artifact-shards.ts';
 import { V1Endpoint, type V1EndpointOptions } from '../../../../server/rekor/v1/v1-endpoint.ts';
 import { V1Reads } from '../../../../server/rekor/v1/v1-reads.ts';
-import { V1 } from '../../../rekor/format/support/rekor-vectors.ts';
 import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
 
 /** How a server is started. */
@@ -34,15 +33,6 @@ export interface V1Server {
   readonly faults: readonly unknown[];
   stop(): Promise<void>;
 }
-
-/** The canonical body of a recorded request; undefined for any other. */
-export function recordedBody(request: string): Uint8Array | undefined {
-  const found = [...V1.entries, ...V1.stock].find((vector) => sameJson(vector.request, request));
-  return found && utf8(found.canonicalizedBody);
-}
-
-const sameJson = (one: string, other: string): boolean =>
-  JSON.stringify(JSON.parse(one)) === JSON.stringify(JSON.parse(other));
 
 async function shardOf(made: RekorLog): Promise<{ shard: ArtifactShard; index: SearchIndex<LoggedEntry> }> {
   const log = await made.open();
@@ -70,13 +60,8 @@ export async function startV1Server(options: V1ServerOptions = {}): Promise<V1Se
   const faults: unknown[] = [];
   const endpoint = new V1Endpoint({
     shards,
-    reads: new V1Reads(shards, (item) => {
-      const body = recordedBody(JSON.stringify(item));
-      return Promise.resolve(body === undefined ? [] : [body]);
-    }),
-    add:
-      add ??
-      ((bytes) => log.add({ body: recordedBody(bytes.toString()) ?? new Uint8Array(), namedDigests: [] })),
+    reads: new V1Reads(shards),
+    add: add ?? (async (bytes) => log.add(await readV1Proposal(decodeV1Json(bytes)))),
     refusesDuplicates,
     bodies: { memory: new BodyMemory(2 ** 20), queue: new LargeBodyQueue(() => 0) },
     clientAddress: ({ socket }) => socket.remoteAddress ?? '',
