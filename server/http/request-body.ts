@@ -54,7 +54,7 @@ export interface Body {
 export interface BodyLimits {
   readonly memory: BodyMemory;
   readonly queue: LargeBodyQueue;
-  /** Bytes of the longest that is read, at most {@link BODY_LIMIT}, which is the default. */
+  /** Bytes of the longest that is read, {@link BODY_LIMIT} by default. */
   readonly longest?: number | undefined;
 }
 
@@ -94,7 +94,7 @@ export function readStream(
   done: BodyCallback,
   isCrowded: () => boolean,
 ): void {
-  const chunks = new Chunks();
+  const chunks = new Chunks(longest);
   let failure: TransportError | undefined;
   let isDone = false;
   const held = memory.open(() => {
@@ -149,12 +149,18 @@ export function readStream(
 /** The chunks of a body: a list of the first few, and one buffer when there are more, because a small buffer takes a
  * multiple of its content in memory. */
 class Chunks {
+  readonly #longest: number;
   #list: Buffer[] = [];
   #buffer: Buffer | undefined;
   #isFreed = false;
   #count = 0;
   /** Bytes that arrived. */
   size = 0;
+
+  /** `longest` in bytes: more is not kept. */
+  constructor(longest: number) {
+    this.#longest = longest;
+  }
 
   /** Whether the chunks are smaller than any network makes them. */
   get isFragmented(): boolean {
@@ -166,7 +172,7 @@ class Chunks {
     const offset = this.size;
     this.size += chunk.length;
     this.#count++;
-    if (this.#isFreed || this.size > BODY_LIMIT) {
+    if (this.#isFreed || this.size > this.#longest) {
       freeMemory(chunk);
       return 0;
     }
@@ -200,7 +206,7 @@ class Chunks {
   /** A larger buffer with the first `used` bytes in it. */
   #enlarge(used: number): Buffer {
     const capacity = used === this.size ? used : 2 * this.size;
-    const buffer = Buffer.allocUnsafe(Math.min(BODY_LIMIT, capacity));
+    const buffer = Buffer.allocUnsafe(Math.min(this.#longest, capacity));
     let offset = 0;
     for (const part of this.#buffer === undefined ? this.#list : [this.#buffer]) {
       offset += part.copy(buffer, offset, 0, Math.min(part.length, used - offset));

@@ -1,13 +1,18 @@
 /** Rekor's first API over HTTP. Answers, refusals and headers are those of its server, to the byte, because its clients are everywhere and look at all of them. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ConcurrencyLimit } from '../../../core/concurrency-limit.ts';
 import type { AddedEntry } from '../../../rekor/artifact-log.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
 import { LogReadError } from '../../../tlog/core/log-error.ts';
+import type { AcceptCount } from '../../http/accept-priority.ts';
+import { Batcher } from '../../http/batcher.ts';
+import { BodyMemory } from '../../http/body-memory.ts';
 import { clientNetwork, type ClientAddress } from '../../http/client-address.ts';
 import { workUntilEnded } from '../../http/connection-account.ts';
 import { Exchange, type ExchangeContext, type Reply } from '../../http/exchange.ts';
 import { HttpCaller } from '../../http/http-caller.ts';
-import { readBody, type BodyLimits } from '../../http/request-body.ts';
+import { LargeBodyQueue } from '../../http/large-body-queue.ts';
+import { readBody, type Body, type BodyLimits } from '../../http/request-body.ts';
 import { TransportError } from '../../http/transport-error.ts';
 import type { UnsentResponseLimit } from '../../http/unsent-response-limit.ts';
 import type { AccessCheck } from '../../log/log-access.ts';
@@ -30,7 +35,8 @@ export interface V1EndpointOptions {
   readonly add: AddEntry;
   /** Whether what the log has is refused, as Rekor does, and not answered with the entry that it has. */
   readonly refusesDuplicates: boolean;
-  readonly bodies: BodyLimits;
+  /** Returns the number of connections accepted so far. */
+  readonly accepted: AcceptCount;
   readonly clientAddress: ClientAddress;
   /** Who may read: entries hold names. */
   readonly access: AccessCheck;
@@ -52,12 +58,32 @@ const SMALL = 16 * 1024;
 /** Calls that show nothing of what others logged. */
 const OPEN_CALLS: ReadonlySet<V1Call> = new Set(['create', 'publicKey', 'ping']);
 
+/** Bytes of a body. Rekor has no limit, but what it does with a body of mebibytes would keep certificates waiting here: an envelope is hashed, parsed and verified in one
+ * turn. */
+export const V1_BODY_LIMIT = 1024 * 1024;
+
+/** Bytes of bodies that may be held at once. */
+const BODY_MEMORY = 32 * 1024 * 1024;
+
+/** Requests whose body is complete and that are not answered. */
+export const MAX_V1_WAITING = 512;
+
+/** Bodies that begin in one turn of the event loop, and milliseconds after which no more of them begin. */
+const PER_TURN = { pieces: 16, ms: 3 };
+
 /** Answers the requests of one listener. */
 export class V1Endpoint {
   readonly #options: V1EndpointOptions;
+  readonly #bodies: BodyLimits;
+  readonly #batcher: Batcher;
+  readonly #waiting = new ConcurrencyLimit(MAX_V1_WAITING);
 
   constructor(options: V1EndpointOptions) {
     this.#options = options;
+    const { accepted } = options;
+    const queue = new LargeBodyQueue(accepted);
+    this.#bodies = { memory: new BodyMemory(BODY_MEMORY), queue, longest: V1_BODY_LIMIT };
+    this.#batcher = new Batcher(accepted, PER_TURN);
   }
 
   /** Whether a path is of this API. */
@@ -74,17 +100,30 @@ export class V1Endpoint {
       workUntilEnded(response);
       this.#send(exchange, route, misdirected(request, route, path));
     } else if (request.method === 'POST') {
-      readBody(request, this.#options.bodies, (body) => {
+      readBody(request, this.#bodies, (body) => {
         // The client went away: nobody is left to answer.
         if (body === undefined) return;
         exchange.complete();
         if (body instanceof TransportError) this.#refuse(exchange, route, body);
-        else void this.#perform(exchange, route, () => this.#post(exchange, call, taken(body)));
+        else this.#begin(exchange, route, call, body);
       });
     } else {
       workUntilEnded(response);
       void this.#perform(exchange, route, () => this.#get(exchange, route, call));
     }
+  }
+
+  #begin(exchange: Exchange, route: V1Route, call: V1Call, body: Body): void {
+    if (!this.#waiting.enter()) {
+      body.release();
+      this.#send(exchange, route, BUSY);
+      return;
+    }
+    this.#batcher.join(() => {
+      void this.#perform(exchange, route, () => this.#post(exchange, call, taken(body))).finally(() => {
+        this.#waiting.leave();
+      });
+    });
   }
 
   async #perform(exchange: Exchange, route: V1Route, make: () => Promise<Reply | undefined>): Promise<void> {
@@ -166,7 +205,7 @@ const PONG: Reply = { status: 200, contentType: 'text/plain', body: '.' };
 
 const BUSY = frameworkReply(503, 'too many requests at once; try again in a second', ['Retry-After', '1']);
 
-function taken(body: { take(): Buffer | undefined; readonly release: () => void }): Buffer {
+function taken(body: Body): Buffer {
   try {
     const bytes = body.take();
     // Its memory is freed below.

@@ -11,6 +11,7 @@ import { sha256 } from '../../../tlog/core/sha256.ts';
 import { verifyConsistency } from '../../../tlog/format/merkle-verify.ts';
 import { V1 } from '../../rekor/format/support/rekor-vectors.ts';
 import { expectProven } from '../../rekor/support/rekor-log.ts';
+import { V1_BODY_LIMIT } from '../../../server/rekor/v1/v1-endpoint.ts';
 import { startV1Server, type V1Server } from './support/v1-server.ts';
 
 /** An entry as clients read it. */
@@ -534,6 +535,15 @@ describe('server/rekor/v1', () => {
     expect((await get('/api/v1/log', { accept: 'text/html' })).status).to.equal(406);
     expect((await get('/api/v1/log', { accept: 'text/html, application/*;q=0.5' })).status).to.equal(200);
     expect(server.faults).to.deep.equal([]);
+  });
+
+  it('takes a body up to its limit, and says of a longer one that it is too large', async () => {
+    const query = (length: number): string => '{"hash":null}'.padEnd(length);
+    expect((await post('/api/v1/index/retrieve', query(V1_BODY_LIMIT))).status).to.equal(200);
+    const refused = await post('/api/v1/index/retrieve', query(V1_BODY_LIMIT + 1));
+    // No 5xx: clients would send it again and again.
+    expect(refused.status).to.equal(400);
+    expect(await refused.json()).to.have.all.keys('code', 'message');
   });
 
   it('shows nothing of what others logged to those who may not read', async () => {

@@ -5,8 +5,6 @@ import { join } from 'node:path';
 import type { ArtifactLog, LoggedEntry } from '../../../../rekor/artifact-log.ts';
 import { decodeV1Json, readV1Proposal } from '../../../../rekor/entries/v1-proposal.ts';
 import { SearchIndex } from '../../../../rekor/search/search-index.ts';
-import { BodyMemory } from '../../../../server/http/body-memory.ts';
-import { LargeBodyQueue } from '../../../../server/http/large-body-queue.ts';
 import { UnsentResponseLimit } from '../../../../server/http/unsent-response-limit.ts';
 import { createAccessCheck, type LogAccessRule } from '../../../../server/log/log-access.ts';
 import { ReadLimiter } from '../../../../server/log/read-limiter.ts';
@@ -63,7 +61,7 @@ export async function startV1Server(options: V1ServerOptions = {}): Promise<V1Se
     reads: new V1Reads(shards),
     add: add ?? (async (bytes) => log.add(await readV1Proposal(decodeV1Json(bytes)))),
     refusesDuplicates,
-    bodies: { memory: new BodyMemory(2 ** 20), queue: new LargeBodyQueue(() => 0) },
+    accepted: () => 0,
     clientAddress: ({ socket }) => socket.remoteAddress ?? '',
     access: createAccessCheck(access, ({ socket }) => socket.remoteAddress ?? ''),
     limiter: new ReadLimiter({ concurrency: 4 }),
