@@ -7,6 +7,7 @@ import { certifyTimestamps, timestampCommonName, TIMESTAMP_KEY_TYPE } from '../c
 import { writeKeyPem } from '../signers/key-file.ts';
 import { generateKey } from '../signers/key-types.ts';
 import { createDataDirectory } from './create-data-directory.ts';
+import { createDirectoryLog } from './create-artifact-log.ts';
 import { createTuf, type CreatedTuf, type NewTuf } from './create-tuf.ts';
 import { writeRootKeyFile } from './root-key-file.ts';
 import { systemFault } from './data-directory-error.ts';
@@ -20,6 +21,7 @@ import { describeName } from '../core/distinguished-name.ts';
 import { decodePem, encodePem } from '../core/pem.ts';
 import { createCtLog } from '../ct-log/create-log.ts';
 import { makeDirectory, syncDirectory, writeNew } from '../storage/durable-file.ts';
+import type { ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import { nameOfOrigin } from '../tlog/core/log-identity.ts';
 import type { CtLogIdentity, SctExtensions } from '../ct-log/log-identity.ts';
 
@@ -49,6 +51,8 @@ interface InstanceRequest {
   /** Name of the log in its checkpoints, for which {@link CtLogIdentity.origin} has the rules; `defaultOrigin` makes the usual one. */
   readonly origin: string;
   readonly sctExtensions: SctExtensions;
+  /** The host of the public URL, for the names of two logs of artifacts; without it there are none. */
+  readonly artifactHost?: string | undefined;
   /** Encrypts every key that is written, but for the root's if that has one of its own. */
   readonly passphrase?: string | undefined;
   /** Encrypts the root key instead. */
@@ -75,6 +79,8 @@ export interface CreatedInstance {
   /** Issuing CA first, root last. */
   readonly chain: readonly CertificateSummary[];
   readonly log: CtLogIdentity;
+  /** Of the first API first. */
+  readonly artifactLogs: readonly ArtifactLogIdentity[];
   /** The certificate for timestamps; undefined for an adopted CA, whose root key is elsewhere. */
   readonly timestamps?: CertificateSummary | undefined;
   /** The TUF repository, if one was asked for. */
@@ -103,9 +109,11 @@ export async function createInstance(request: InstanceRequest): Promise<CreatedI
       const timestamps = await makeTimestamps(request, paths, authority);
       await write(paths.config, request.configText, 0o600);
       const log = await makeLog(request, paths, name);
+      const artifactLogs = await makeArtifactLogs(request, paths);
       // Last, because it publishes the rest.
       const tuf = request.tuf && (await createTuf(paths, { ...request.tuf, isUndone: true }, request));
-      return { paths, chain: summaries(authority.chainPem), log, timestamps, tuf, rootKeyFile };
+      const chain = summaries(authority.chainPem);
+      return { paths, chain, log, artifactLogs, timestamps, tuf, rootKeyFile };
     } catch (error) {
       // A root key of a CA that never was is only good for confusion.
       if (rootKeyFile !== undefined) await rm(rootKeyFile, { force: true });
@@ -164,6 +172,15 @@ async function makeLog(request: InstanceRequest, paths: DataPaths, name: string)
   const publicKeys = await writeLogKeys(files, request.passphrase);
   const { origin, sctExtensions, clock } = request;
   return createCtLog({ directory: files.directory, origin, sctExtensions, ...publicKeys, clock });
+}
+
+async function makeArtifactLogs(
+  { artifactHost: host, passphrase, clock }: InstanceRequest,
+  paths: DataPaths,
+): Promise<ArtifactLogIdentity[]> {
+  if (host === undefined) return [];
+  const first = await createDirectoryLog(paths, { api: 1, host, passphrase, clock });
+  return [first, await createDirectoryLog(paths, { api: 2, host, passphrase, clock })];
 }
 
 async function write(path: string, content: string, mode: number): Promise<void> {

@@ -45,6 +45,8 @@ export interface DataPaths {
   readonly replay: string;
   /** One directory per log. */
   readonly logs: string;
+  /** One directory per log of artifacts: `v1`, `v2`. Need not be there. */
+  readonly artifacts: string;
   /** The name of the log in use and a newline; need not be there where there is one log only. */
   readonly currentLog: string;
   /** The development issuer's signing key and `{"issuer":URL}`; mode dev only. */
@@ -92,6 +94,7 @@ export function dataPaths(root: string): DataPaths {
     rootKey: join(keys, 'root.key.pem'),
     replay: join(root, 'replay.db'),
     logs: join(root, 'logs'),
+    artifacts: join(root, 'artifacts'),
     currentLog: join(root, 'logs', '.current'),
     devIssuerKey: join(root, 'dev', 'issuer.jwk.json'),
     devIssuer: join(root, 'dev', 'issuer.json'),

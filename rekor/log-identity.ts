@@ -33,6 +33,9 @@ export type ArtifactLogFields = Pick<ArtifactLogIdentity, 'api' | 'host' | 'publ
   Partial<Pick<ArtifactLogIdentity, 'treeId' | 'firstLogIndex'>>;
 
 const HOST = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+
+/** Whether a log can have this host in its name; not one that is an address of IPv6. */
+export const isArtifactLogHost = (host: string): boolean => HOST.test(host);
 /** The largest id of a tree, and a mask for one. */
 export const MAX_TREE_ID = 2n ** 63n - 1n;
 
@@ -40,7 +43,7 @@ export const MAX_TREE_ID = 2n ** 63n - 1n;
  * take. */
 export function artifactLogIdentity(fields: ArtifactLogFields): ArtifactLogIdentity {
   const { api, host, publicKey, createdAt, treeId, firstLogIndex = 0 } = fields;
-  if (!HOST.test(host))
+  if (!isArtifactLogHost(host))
     throw new LogError('LOG_BAD_ORIGIN', `"${host}" cannot be the origin of a log of artifacts`, {
       hint: 'It is the host of the public URL, such as ca.example.org: lower case, no port, no path.',
     });

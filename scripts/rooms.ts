@@ -251,6 +251,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'storage',
       'signers',
       'tlog/core',
+      'rekor',
       'ct-log',
       'ca',
       'trust/format',
@@ -384,7 +385,20 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds:
       'the composition root: opens everything in order, closes it in the other, follows the configuration',
     mayImport: [
-      ...['core', 'storage', 'signers', 'ct-log', 'ca', 'tsa', 'policy', 'policy/replay', 'audit', 'trust'],
+      ...[
+        'core',
+        'storage',
+        'signers',
+        'tlog/core',
+        'rekor',
+        'ct-log',
+        'ca',
+        'tsa',
+        'policy',
+        'policy/replay',
+        'audit',
+        'trust',
+      ],
       ...['instance', 'config/findings', 'config/settings', 'config/load'],
       ...['server', 'server/http', 'server/http2', 'server/log', 'server/operator', 'server/fulcio'],
       ...['server/grpc', 'server/timestamp'],
@@ -395,7 +409,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'service/development': {
     holds: 'the service of `mayfly dev`: a directory and an OpenID provider of its own beside it',
     mayImport: [
-      ...['core', 'storage', 'dev', 'instance', 'config/presets', 'config/load'],
+      ...['core', 'storage', 'rekor/log-identity.ts', 'dev', 'instance', 'config/presets', 'config/load'],
       ...['server/http', 'service'],
     ],
   },
@@ -403,7 +417,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds: 'the commands, a folder for each family',
     mayImport: [
       ...['core', 'storage', 'signers', 'tlog/core', 'tlog/format', 'tlog/store', 'tlog/tree'],
-      ...['ct-log', 'ct-log/format', 'ca', 'policy/rules/regular-expression.ts'],
+      ...['rekor', 'ct-log', 'ct-log/format', 'ca', 'policy/rules/regular-expression.ts'],
       ...['policy/rules/predicate-rule.ts', 'policy/rules/rule-error.ts', 'policy'],
       ...['trust', 'trust/admission', 'trust/tuf', 'trust/format', 'tsa/format'],
       ...['bundle/format', 'rekor/format', 'rekor/entries/digest-signature.ts', 'verify'],

@@ -37,6 +37,7 @@ import type { ServiceSources } from '../server/operator/service-sources.ts';
 import { timestampChainCall } from '../server/timestamp/chain-call.ts';
 import { TimestampEndpoint } from '../server/timestamp/timestamp-endpoint.ts';
 import { TimestampRecords } from '../server/timestamp/timestamp-records.ts';
+import type { OpenedArtifactLogs } from './open-artifact-logs.ts';
 import type { OpenedTimestamps } from './open-timestamps.ts';
 import type { TrustPlaces } from '../trust/ledger.ts';
 import { providerForPeople } from '../trust/signing-services.ts';
@@ -56,6 +57,8 @@ export interface OpenedService extends Pick<
   readonly otherLogs: OtherLogReads & ServiceSources['otherLogs'];
   /** What decides. `current` is another one once another configuration was loaded. */
   readonly policy: { readonly current: PolicySnapshot };
+  /** Undefined where none is served. */
+  readonly artifacts?: OpenedArtifactLogs | undefined;
   /** Without it no timestamps are granted. */
   readonly timestamps?: OpenedTimestamps | undefined;
   /** Without it decisions stand in the service log only. */

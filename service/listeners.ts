@@ -145,9 +145,17 @@ export async function startListeners(
       trustWatch.stop();
     });
   }
-  const watch = new LogWatch(log, serviceLog.note);
+  const watches = [
+    new LogWatch(log, serviceLog.note),
+    ...(service.artifacts?.logs ?? []).map((one) => {
+      const name = `artifacts/v${one.api}`;
+      return new LogWatch(one, (level, event, fields) => {
+        serviceLog.note(level, event, { log: name, ...fields });
+      });
+    }),
+  ];
   shutdown.clients.add(() => {
-    watch.stop();
+    for (const watch of watches) watch.stop();
   });
   shutdown.clients.add(async () => {
     closing.abort();

@@ -5,7 +5,7 @@ import type { MayflyConfig } from '../config/settings/mayfly-config.ts';
 import type { Clock } from '../core/clock.ts';
 import { openDataDirectory } from '../instance/data-directory.ts';
 import { ownHosts } from '../server/http/own-hosts.ts';
-import { requireProtectedTransport } from '../server/http/listen-address.ts';
+import { requireProtectedTransport, urlHost } from '../server/http/listen-address.ts';
 import { requireIdentifiableReaders, type LogAccessRule } from '../server/log/log-access.ts';
 import { createServiceLog, type ServiceLogLevel, type ServiceLog } from '../server/operator/service-log.ts';
 import type { Output } from '../storage/output.ts';
@@ -60,8 +60,8 @@ const DRAIN_LOG_MS = 1_000;
  * Opens everything in this order:
  *
  * 1. the data directory and the configuration, which are cheap to read and likely to be wrong; the service log;
- * 2. keys, and the certificate log, which is locked and found right; what was refused up to here changed no file;
- * 3. the policy, with the file of used tokens where a block wants one; then the log itself, for writing;
+ * 2. keys, and the logs, which are locked and found right; what was refused up to here changed no file;
+ * 3. the policy, with the file of used tokens where a block wants one; then the logs themselves, for writing;
  * 4. the audit; the TUF repository, which is read and signed before anybody can ask for it;
  * 5. the listeners: TLS files, the operator's port, the public port;
  * 6. in the background, the issuers' keys, and the logs beside the one in use; and the configuration is followed.
@@ -90,10 +90,12 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   const warnings = [...directory.warnings];
   requireProtectedGrpc(mayfly, options);
   const logAccess = await openLogAccess(mayfly, options, (sentence) => warnings.push(sentence));
-  const stores = await openStores(options, directory, config, serviceLog, shutdown);
-  const { authority, log, policy, compiler } = stores;
+  const clients = { clientHost: clientHostOf(options, mayfly), isDevelopment: development !== undefined };
+  const stores = await openStores({ ...options, ...clients }, directory, config, serviceLog, shutdown);
+  const { authority, log, artifacts, policy, compiler } = stores;
   await development?.configuration.commit();
   warnings.push(...authority.faults.map(({ message, hint = '' }) => `${message}. ${hint}`), ...log.warnings);
+  warnings.push(...(artifacts?.logs.flatMap((one) => one.warnings) ?? []));
   for (const sentence of warnings) serviceLog.note('warn', 'warning', { sentence });
   logFindings(configFile, config, options, serviceLog);
   const audit = await openAuditOf(mayfly, clock, serviceLog, shutdown);
@@ -140,6 +142,15 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
     reload: () => follower.reload(),
     close: () => shutdown.close(),
   };
+}
+
+/** The host of the URL that clients are given. */
+function clientHostOf(
+  { development, listen }: ServiceOptions,
+  { publicUrl }: MayflyConfig,
+): string | undefined {
+  if (publicUrl !== undefined) return new URL(publicUrl).hostname;
+  return development && (development.publicHost ?? urlHost(listen.host));
 }
 
 /** The configuration, as if it was read from `file`: a staged one will be there. */

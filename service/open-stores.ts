@@ -8,6 +8,7 @@ import { openLogKeys } from '../instance/open-key.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
+import { prepareArtifactLogs, type OpenedArtifactLogs } from './open-artifact-logs.ts';
 import { openAuthority, type OpenedAuthority } from './open-authority.ts';
 import { openTimestamps, type OpenedTimestamps } from './open-timestamps.ts';
 import { OtherLogs } from './other-logs.ts';
@@ -24,10 +25,19 @@ export interface StoreOptions {
   readonly passphrase?: string | undefined;
 }
 
+/** Who comes, as far as the stores have to know. */
+interface Clients {
+  /** The host of the URL that they are given; undefined where nothing says it. */
+  readonly clientHost: string | undefined;
+  readonly isDevelopment: boolean;
+}
+
 /** What the service reads and writes in its data directory. The stores of the log are chosen in
  * `tlog/store/choose-stores.ts`. */
 export interface Stores extends OpenedAuthority {
   readonly log: CtLog;
+  /** Undefined where no log of artifacts is served. */
+  readonly artifacts: OpenedArtifactLogs | undefined;
   /** The logs beside it. */
   readonly otherLogs: OtherLogs;
   readonly policy: LivePolicy;
@@ -42,7 +52,7 @@ export interface Stores extends OpenedAuthority {
  * refused leaves every file as it was. Registers in `shutdown` what it opened, also when it rejects: with the typed error of
  * what is wrong. */
 export async function openStores(
-  options: StoreOptions,
+  options: StoreOptions & Clients,
   directory: DataDirectory,
   config: LoadedConfig,
   serviceLog: ServiceLog,
@@ -57,6 +67,11 @@ export async function openStores(
   let locked: Pick<CtLog, 'close'> = prepared;
   let openedLog: CtLog | undefined;
   shutdown.stores.add(() => locked.close());
+  const artifactLogs = await prepareArtifactLogs(
+    { ...options, steadyClock, passphrase, paths: directory.paths, config: config.mayfly.artifactLog },
+    shutdown,
+  );
+  for (const sentence of artifactLogs.warnings) serviceLog.note('warn', 'warning', { sentence });
   const replayGuard = new LazyReplayGuard(directory.paths.replay, clock, serviceLog);
   shutdown.stores.add(() => replayGuard.close());
   const compiler = new PolicyCompiler({ clock, serviceLog, replayGuard });
@@ -72,6 +87,7 @@ export async function openStores(
   );
   const log = (openedLog = await prepared.open());
   locked = log;
+  const artifacts = await artifactLogs.open();
   const otherLogs = new OtherLogs({
     paths: directory.paths,
     current: log.identity,
@@ -91,5 +107,16 @@ export async function openStores(
   shutdown.stores.add(() => {
     trusted.close();
   });
-  return { authority, otherChains, log, otherLogs, policy, compiler, replayGuard, timestamps, trusted };
+  return {
+    authority,
+    otherChains,
+    log,
+    artifacts,
+    otherLogs,
+    policy,
+    compiler,
+    replayGuard,
+    timestamps,
+    trusted,
+  };
 }

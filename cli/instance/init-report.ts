@@ -9,7 +9,7 @@ import { quotedPath } from '../../storage/quoted-path.ts';
 
 /** For machines. */
 export function initFacts(
-  { paths, chain, log, timestamps, tuf, rootKeyFile }: CreatedInstance,
+  { paths, chain, log, artifactLogs, timestamps, tuf, rootKeyFile }: CreatedInstance,
   { warnings, adopted }: Pick<ReportContext, 'warnings' | 'adopted'>,
 ): Record<string, unknown> {
   return {
@@ -19,6 +19,7 @@ export function initFacts(
     chain: chain.map(certificateFacts),
     ...(timestamps === undefined ? {} : { timestamps: certificateFacts(timestamps) }),
     log: { origin: log.origin, name: log.name, logId: toBase64(log.logId), sctExtensions: log.sctExtensions },
+    artifactLogs: artifactLogs.map(({ api, origin, logId }) => ({ api, origin, logId: toBase64(logId) })),
     ...(rootKeyFile === undefined ? {} : { rootKey: rootKeyFile }),
     ...(tuf === undefined ? {} : { tuf: { rootKey: tuf.rootKeyFile, root: tuf.root } }),
     warnings,
@@ -72,6 +73,7 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
     ...timestampLines(instance, context),
     row('Log', log.origin),
     row('', `log id ${toBase64(log.logId)}`),
+    ...artifactLogLines(instance),
     row(
       'Keys',
       context.encrypted ? 'encrypted with the passphrase' : 'not encrypted; give --passphrase-file for that',
@@ -92,6 +94,11 @@ export function initReport(instance: CreatedInstance, context: ReportContext): s
         ]),
   ].join('\n');
 }
+
+const artifactLogLines = ({ artifactLogs }: CreatedInstance): string[] =>
+  artifactLogs.map(({ api, origin }, index) =>
+    row(index === 0 ? 'Artifacts' : '', `Rekor v${api}: ${origin}`),
+  );
 
 function configLines({ adopted }: ReportContext): string[] {
   if (adopted === undefined) return [];

@@ -16,6 +16,7 @@ import {
   type NewAuthority,
 } from '../../instance/create-instance.ts';
 import type { NewTuf } from '../../instance/create-tuf.ts';
+import { isArtifactLogHost } from '../../rekor/log-identity.ts';
 import { nameOfOrigin } from '../../tlog/core/log-identity.ts';
 import { usualPublicUrl } from '../../trust/usual-public-url.ts';
 import { initFacts, initReport, type ReportContext } from './init-report.ts';
@@ -120,6 +121,7 @@ async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
       rootPassphrase,
       clock,
     },
+    artifactHost: artifactHostOf(publicUrl, origin, warn),
     tuf: newTuf(options, publicUrl ?? usualPublicUrl({ origin, name: nameOfOrigin(origin) })),
     configText: adopted?.text ?? productionConfig({ publicUrl }),
   }).catch(usageFault);
@@ -131,6 +133,18 @@ async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
     adopted: adopted && { ...adopted, from: options.config ?? '' },
   };
   report(options, instance, reported, speak);
+}
+
+/** The host of the public URL, which clients compare with the names of the logs of artifacts; undefined where it cannot be such a name. */
+function artifactHostOf(
+  publicUrl: string | undefined,
+  origin: string,
+  warn: (sentence: string) => void,
+): string | undefined {
+  const host = publicUrl === undefined ? origin.replace(/[:/].*/, '') : new URL(publicUrl).hostname;
+  if (isArtifactLogHost(host)) return host;
+  warn(`no logs of artifacts were made: ${host} cannot be the name of one`);
+  return undefined;
 }
 
 /** Rejects with ConfigError for one that cannot be used, and {@link CommandError} where there is none. */

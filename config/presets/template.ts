@@ -131,8 +131,11 @@ function mayflyBlock(publicUrl: string | undefined): string[] {
   return lines;
 }
 
-/** What a fresh file sets: nobody is let in by an issuer block that does not say whom. */
-const SET: Readonly<Record<string, string>> = { 'require-rules': 'true' };
+/** What a fresh file sets: nobody is let in by an issuer block that does not say whom, and both logs of artifacts are on, which `init` makes. */
+const SET: Readonly<Record<string, string>> = {
+  'require-rules': 'true',
+  'artifact-log': '{ v1: true, v2: true }',
+};
 
 /** Values shown where a setting has no default. */
 const EXAMPLES: Readonly<Record<string, unknown>> = {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
 import { isNetwork, isPublicUrl } from './addresses.ts';
+import { artifactLogSchema } from './artifact-log-schema.ts';
 import { auditSchema } from './audit-schema.ts';
 import { grpcSchema } from './grpc-schema.ts';
 import { algorithmSchema, rateLimitSchema } from './issuer-schema.ts';
@@ -78,6 +79,9 @@ export const mayflySchema = z.strictObject({
   timestamps: timestampsSchema
     .prefault({})
     .meta({ description: 'The timestamp authority: see docs/timestamps.md.' }),
+  'artifact-log': artifactLogSchema
+    .prefault({})
+    .meta({ description: 'The logs of artifacts, for clients of Rekor: see docs/rekor.md.' }),
   grpc: grpcSchema.prefault({}).meta({ description: 'Calls over gRPC: see docs/grpc.md.' }),
   'log-level': z.enum(['error', 'warn', 'info', 'debug']).default('info').meta({
     description: 'How much the service writes about itself. No level writes tokens, proofs or keys.',

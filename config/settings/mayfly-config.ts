@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { AuditDefinition } from '../../audit/audit-definition.ts';
+import { artifactLogConfigOf, type ArtifactLogConfig } from './artifact-log-config.ts';
 import { auditDefinitionOf } from './audit-config.ts';
 import { findUnusableFile } from './file-checks.ts';
 import { grpcConfigOf, type GrpcConfig } from './grpc-config.ts';
@@ -35,6 +36,7 @@ export interface MayflyConfig {
   /** Undefined: decisions are written into the service log only. */
   readonly audit?: AuditDefinition | undefined;
   readonly timestamps: TimestampsConfig;
+  readonly artifactLog: ArtifactLogConfig;
   readonly grpc: GrpcConfig;
   readonly logLevel: LogLevel;
 }
@@ -71,6 +73,7 @@ export function mayflyConfigOf(values: MayflyValues, directory: string, report: 
     shutdownDelay: values['shutdown-delay'],
     ...(values.audit === undefined ? {} : { audit: auditDefinitionOf(values.audit, directory, report) }),
     timestamps: timestampsConfigOf(values.timestamps),
+    artifactLog: artifactLogConfigOf(values['artifact-log'], directory, report),
     grpc: grpcConfigOf(values.grpc),
     logLevel: values['log-level'],
   };

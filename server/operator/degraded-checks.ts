@@ -4,8 +4,14 @@ import type { LogStatus } from '../../tlog/log-status.ts';
 import { rfc3339, type Clock } from '../../core/clock.ts';
 import { ATTENTION, ROLES } from '../../trust/tuf/roles.ts';
 import type { TufStatus } from '../../trust/tuf/upkeep.ts';
+import { LOG_COMPONENTS } from './log-components.ts';
 import type { ReadinessCheck } from './readiness.ts';
-import type { OtherLogStatus, ServiceSources, TimestampSource } from './service-sources.ts';
+import type {
+  ArtifactLogSource,
+  OtherLogStatus,
+  ServiceSources,
+  TimestampSource,
+} from './service-sources.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 import { trustTroubles } from './trust-troubles.ts';
 
@@ -34,6 +40,26 @@ export function otherLogsCheck(logs: readonly OtherLogStatus[]): ReadinessCheck[
     .join('; ');
   return [{ name: 'other-logs', ok: failing.length === 0, detail }];
 }
+
+/** Certificates are issued whether signatures are logged or not. */
+export function artifactLogsCheck(artifacts: ServiceSources['artifacts']): ReadinessCheck[] {
+  if (artifacts === undefined) return [];
+  const troubles = artifacts.logs.flatMap((log) => artifactLogTroubles(log));
+  const sizes = artifacts.logs.map((log) => `v${log.api}: ${artifactLogText(log.status())}`);
+  const ok = troubles.length === 0;
+  return [{ name: 'artifact-logs', ok, detail: (ok ? sizes : troubles).join('; ') }];
+}
+
+const artifactLogTroubles = (log: ArtifactLogSource): string[] => {
+  const status = log.status();
+  return LOG_COMPONENTS.flatMap(({ failure }) => {
+    const sentence = failure(status);
+    return sentence === undefined ? [] : [`v${log.api}: ${sentence}`];
+  });
+};
+
+const artifactLogText = ({ size, frozenAt }: LogStatus): string =>
+  frozenAt === undefined ? `${size} entries` : `${size} entries, ended at ${rfc3339(frozenAt)}`;
 
 /** Of the certificate that is served. Where a proxy in front does not look at it, an old one serves as well as a new
  * one. */

@@ -3,6 +3,7 @@ import { utf8 } from '../../core/bytes.ts';
 import type { Signer } from '../../signers/signer.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
 import {
+  artifactLogsCheck,
   auditFileCheck,
   filesCheck,
   otherLogsCheck,
@@ -31,7 +32,8 @@ export interface ReadinessCheck {
     | 'audit'
     | 'audit-file'
     | 'replay-guard'
-    | 'timestamps';
+    | 'timestamps'
+    | 'artifact-logs';
   readonly ok: boolean;
   /** For the operator; never shown on the public listener. */
   readonly detail: string;
@@ -88,6 +90,7 @@ export function createReadiness(sources: ServiceSources): () => Promise<Readines
         ...configurationCheck(sources),
         ...replayCheck(sources),
         ...timestampCheck(sources.timestamps, sources.clock),
+        ...artifactLogsCheck(sources.artifacts),
         ...auditChecks,
       ],
     };

@@ -25,6 +25,11 @@ export interface LogStatusSource {
   status(): LogStatus;
 }
 
+/** A log of artifacts that says how it is. */
+export interface ArtifactLogSource extends LogStatusSource {
+  readonly api: 1 | 2;
+}
+
 /** A log beside the one in use, as it was read last. */
 export interface OtherLogStatus {
   readonly name: string;
@@ -59,6 +64,8 @@ export interface ServiceSources {
     readonly validity: { readonly notBefore: number; readonly notAfter: number };
   };
   readonly log: LogStatusSource;
+  /** Those of artifacts, where any are served. */
+  readonly artifacts?: { readonly logs: readonly ArtifactLogSource[] } | undefined;
   /** The logs beside it, and its name. */
   readonly otherLogs: { readonly currentName: string; status(): readonly OtherLogStatus[] };
   /** Holds the configuration in force. */

@@ -9,6 +9,7 @@ import { ensureIssuerKey } from '../../dev/issuer-key.ts';
 import { startProvider } from '../../dev/provider.ts';
 import { urlHost, type ListenAddress } from '../../server/http/listen-address.ts';
 import { createInstance, defaultOrigin } from '../../instance/create-instance.ts';
+import { isArtifactLogHost } from '../../rekor/log-identity.ts';
 import { ClosingStack } from '../closing-stack.ts';
 import { openService, type RunningService } from '../open-service.ts';
 import { stageIssuer } from './issuer-change.ts';
@@ -88,8 +89,16 @@ async function isMissing(directory: string): Promise<boolean> {
   }
 }
 
-async function makeDirectory({ data, issuerListen, publicHost, clock, note }: DevOptions): Promise<void> {
+async function makeDirectory({
+  data,
+  listen,
+  issuerListen,
+  publicHost,
+  clock,
+  note,
+}: DevOptions): Promise<void> {
   const host = publicHost ?? urlHost(issuerListen.host);
+  const ownHost = publicHost ?? listen.host;
   note(`Making ${data}: a CA, a log and their keys, for development only.`);
   await createInstance({
     data,
@@ -97,6 +106,7 @@ async function makeDirectory({ data, issuerListen, publicHost, clock, note }: De
     authority: { organization: 'Mayfly', commonName: 'Mayfly', keyType: 'p256', rootKey: 'keep' },
     origin: defaultOrigin(clock),
     sctExtensions: 'leaf_index',
+    artifactHost: isArtifactLogHost(ownHost) ? ownHost : undefined,
     // The service signs the targets again when it knows its address.
     tuf: { rootKey: 'keep', urls: { publicUrl: `http://${host}` } },
     configText: devConfig({ issuerUrl: `http://${host}:${issuerListen.port}` }),

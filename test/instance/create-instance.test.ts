@@ -12,6 +12,8 @@ import {
   type NewAuthority,
 } from '../../instance/create-instance.ts';
 import type { Mode } from '../../instance/data-marker.ts';
+import { artifactLogsIn } from '../../instance/artifact-logs.ts';
+import { readArtifactLogIdentity } from '../../rekor/log-identity.ts';
 import { loadKeyFile } from '../../signers/key-file.ts';
 
 const NEW: NewAuthority = { organization: 'Test', commonName: 'Test CA', keyType: 'p384', rootKey: 'keep' };
@@ -25,6 +27,7 @@ describe('instance/create-instance', () => {
     name: string,
     authority: NewAuthority | ExistingAuthority,
     mode: Mode = 'production',
+    more: { readonly artifactHost?: string } = {},
   ): Promise<CreatedInstance> =>
     createInstance({
       data: join(root, name),
@@ -34,6 +37,7 @@ describe('instance/create-instance', () => {
       sctExtensions: 'leaf_index',
       configText: 'oidc-issuers: {}\n',
       clock: Date.now,
+      ...more,
     });
 
   for (const [mode, name] of [
@@ -51,6 +55,22 @@ describe('instance/create-instance', () => {
         chain.at(-1)?.subject,
       ]);
     });
+
+  it('makes two logs of artifacts, named after the host of the public URL, where there is one', async () => {
+    const { paths, artifactLogs } = await make('without', NEW);
+    expect(artifactLogs).to.deep.equal([]);
+    expect(await artifactLogsIn(paths)).to.deep.equal([]);
+    const made = await make('with', NEW, 'production', { artifactHost: 'ca.example.org' });
+    const logs = await artifactLogsIn(made.paths);
+    expect(logs.map(({ api }) => api)).to.deep.equal([1, 2]);
+    const identities = await Promise.all(logs.map(({ directory }) => readArtifactLogIdentity(directory)));
+    expect(identities).to.deep.equal(made.artifactLogs);
+    expect(identities.map(({ host }) => host)).to.deep.equal(['ca.example.org', 'ca.example.org']);
+    for (const [i, { key }] of logs.entries()) {
+      const { publicKey } = await loadKeyFile(await readFile(key));
+      expect(publicKey).to.deep.equal(identities[i]?.publicKey);
+    }
+  });
 
   it('makes none for a CA that is adopted, and leaves no trace of one', async () => {
     const { paths } = await make('first', NEW);

@@ -102,7 +102,7 @@ describe('mayfly init', function () {
   it('keeps files from everybody else', async () => {
     await init('--root-key-out', 'root.key.pem');
     const keys = await readdir(join(data, 'keys'));
-    expect(keys).to.have.length(5);
+    expect(keys).to.have.length(7);
     for (const path of [
       ...keys.map((name) => join(data, 'keys', name)),
       join(cwd, 'root.key.pem'),
@@ -110,7 +110,7 @@ describe('mayfly init', function () {
       join(data, 'config.yaml'),
     ])
       expect(await mode(path), path).to.equal('600');
-    for (const path of ['.', 'keys', 'ca', 'tsa', 'tuf', 'logs'])
+    for (const path of ['.', 'keys', 'ca', 'tsa', 'tuf', 'logs', 'artifacts', 'artifacts/v1', 'artifacts/v2'])
       expect(await mode(join(data, path)), path).to.equal('700');
   });
 
@@ -122,7 +122,7 @@ describe('mayfly init', function () {
       join(cwd, 'root.key.pem'),
       join(cwd, 'tuf-root.key.pem'),
     ];
-    expect(files).to.have.length(7);
+    expect(files).to.have.length(9);
     for (const file of files) {
       const pem = await readFile(file, 'utf8');
       expect(pem).to.match(/^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
@@ -380,7 +380,7 @@ describe('mayfly init', function () {
         'CN=Old intermediate, O=Old Ltd',
         'CN=Old root, O=Old Ltd',
       ]);
-      expect(await readdir(join(data, 'keys'))).to.have.length(3);
+      expect(await readdir(join(data, 'keys'))).to.have.length(5);
     }
 
     it('takes chain and PKCS#8 key', async () => {

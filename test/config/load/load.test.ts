@@ -56,6 +56,14 @@ describe('config: what a file means', () => {
       rateLimits: { issuer: undefined, principal: { perMinute: 600, burst: 600 } },
       limits: { maxInFlight: 512, readConcurrency: 2, idleTimeoutMs: 90_000 },
       shutdownDelay: 15,
+      artifactLog: {
+        v1: true,
+        v2: true,
+        admission: 'own-certificates',
+        keyFiles: [],
+        duplicates: 'return',
+        rateLimit: { perMinute: 6000, burst: 1000 },
+      },
       timestamps: {
         enabled: true,
         policy: '1.3.6.1.4.1.57264.2',
@@ -91,6 +99,33 @@ describe('config: what a file means', () => {
         stops: false,
       },
     });
+  });
+
+  it('says of the logs of artifacts which are served, for whom, and what is switched off beside it', () => {
+    const of = (text: string, directory = '/etc/mayfly') =>
+      parseConfig(`mayfly: {artifact-log: {${text}}}`, { directory });
+    const { artifactLog } = of(
+      'clients: [v2, v1], admission: any, duplicates: refuse, rate-limit: off',
+    ).mayfly;
+    expect(artifactLog).to.deep.equal({
+      v1: true,
+      v2: true,
+      clients: [1, 2],
+      admission: 'any',
+      keyFiles: [],
+      duplicates: 'refuse',
+      rateLimit: undefined,
+    });
+    expect(of('keys: [ci.pem, /x/y.pem]').mayfly.artifactLog.keyFiles).to.deep.equal([
+      '/etc/mayfly/ci.pem',
+      '/x/y.pem',
+    ]);
+    const codes = (text: string): string[] => of(text).findings.map(({ code }) => code);
+    expect(codes('keys: [none.pem]')).to.include('FILE_UNUSABLE');
+    expect(codes('admission: any, keys: [none.pem]')).to.include('NO_EFFECT');
+    expect(() => of('v1: false, clients: [v1]')).to.throw(/clients.*names v1, which is switched off/s);
+    for (const bad of ['clients: []', 'clients: [v3]', 'admission: none', 'v1: "yes"', 'v3: true'])
+      expect(() => of(bad), bad).to.throw(/artifact-log/);
   });
 
   it('takes no policy for timestamps that is too long to be read in one', () => {

@@ -1,0 +1,48 @@
+import { createArtifactLog } from '../rekor/create-artifact-log.ts';
+import type { ArtifactApi, ArtifactLogIdentity } from '../rekor/log-identity.ts';
+import type { Clock } from '../core/clock.ts';
+import { localSigner } from '../signers/local-signer.ts';
+import { writeKeyPem } from '../signers/key-file.ts';
+import { generateKey, type KeyType } from '../signers/key-types.ts';
+import { shareOwner, syncDirectory, writeNew } from '../storage/durable-file.ts';
+import { isMissing } from '../storage/read-whole.ts';
+import { artifactLogPaths } from './artifact-logs.ts';
+import { DataDirectoryError, systemFault } from './data-directory-error.ts';
+import type { DataPaths } from './data-paths.ts';
+
+/** A log of artifacts that a data directory is to have. */
+interface NewDirectoryLog {
+  readonly api: ArtifactApi;
+  /** Of the public URL: no port, no path. */
+  readonly host: string;
+  /** Encrypts its key. */
+  readonly passphrase: string | undefined;
+  readonly clock: Clock;
+}
+
+const KEY_TYPES: Readonly<Record<ArtifactApi, KeyType>> = { 1: 'p256', 2: 'ed25519' };
+
+/** Makes the log of that API with a key of its own. A crash leaves nothing, a key alone, which the next try refuses to use and says so, or the log. Rejects with DataDirectoryError, and
+ * with LogError as {@link createArtifactLog} does. */
+export async function createDirectoryLog(
+  paths: DataPaths,
+  { api, host, passphrase, clock }: NewDirectoryLog,
+): Promise<ArtifactLogIdentity> {
+  const { directory, key: file } = artifactLogPaths(paths, api);
+  if (!(await isMissing(file)) && (await isMissing(directory))) throw keyWithoutLog(file, directory);
+  const key = await generateKey(KEY_TYPES[api]);
+  try {
+    await writeNew(file, writeKeyPem(key, passphrase), 0o600);
+    await shareOwner(file, paths.keys);
+    await syncDirectory(paths.keys);
+  } catch (error) {
+    throw systemFault(file, 'write', error);
+  }
+  return createArtifactLog({ directory, api, host, signer: localSigner(key), clock });
+}
+
+/** A key signs one tree for ever: one whose log is lost must never begin another. */
+const keyWithoutLog = (file: string, directory: string): DataDirectoryError =>
+  new DataDirectoryError('DIRECTORY_DAMAGED', `${file} is there, and its log ${directory} is not`, {
+    hint: 'If it ever took entries, restore it from a copy. If only its making was interrupted, remove the key and run the command again.',
+  });

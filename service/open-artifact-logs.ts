@@ -1,0 +1,96 @@
+import type { ArtifactLogConfig } from '../config/settings/artifact-log-config.ts';
+import type { Clock, SteadyClock } from '../core/clock.ts';
+import { artifactLogsIn, type ArtifactLogPaths } from '../instance/artifact-logs.ts';
+import type { DataPaths } from '../instance/data-paths.ts';
+import { openKey } from '../instance/open-key.ts';
+import type { ArtifactLog } from '../rekor/artifact-log.ts';
+import { prepareArtifactLog } from '../rekor/open-artifact-log.ts';
+import { readArtifactLogIdentity, type ArtifactLogIdentity } from '../rekor/log-identity.ts';
+import { LogError } from '../tlog/core/log-error.ts';
+import type { ShutdownOrder } from './shutdown-order.ts';
+
+/** How the logs of artifacts of a service are opened. */
+interface ArtifactLogsOptions {
+  readonly paths: DataPaths;
+  /** Which of them are served. */
+  readonly config: ArtifactLogConfig;
+  /** The host of the URL that clients are given; undefined where nothing says it. */
+  readonly clientHost: string | undefined;
+  /** A directory for development is started at many addresses: a log for another one is left closed. */
+  readonly isDevelopment: boolean;
+  readonly passphrase: string | undefined;
+  readonly clock: Clock;
+  readonly steadyClock: SteadyClock | undefined;
+}
+
+/** The logs of artifacts of a service. */
+export interface OpenedArtifactLogs {
+  /** At least one, and at most one for each API: of the first API first. */
+  readonly logs: readonly ArtifactLog[];
+  readonly config: ArtifactLogConfig;
+}
+
+/** The logs of artifacts that are found right and locked, and not yet open for writing. */
+export interface PreparedArtifactLogs {
+  /** What should be known of them, a sentence each. */
+  readonly warnings: readonly string[];
+  /** Opens them. Undefined where there is none. */
+  readonly open: () => Promise<OpenedArtifactLogs | undefined>;
+}
+
+/**
+ * Finds the logs of artifacts that a directory has and the configuration does not switch off, and locks them. Registers in `shutdown` what it
+ * opened, also when it rejects: with LogError `LOG_BAD_ORIGIN` for a log whose name is not the host of the public URL, because clients look for that name, and
+ * with what {@link prepareArtifactLog} and {@link openKey} reject with.
+ */
+export async function prepareArtifactLogs(
+  options: ArtifactLogsOptions,
+  shutdown: ShutdownOrder,
+): Promise<PreparedArtifactLogs> {
+  const { paths, config, passphrase, clock, steadyClock } = options;
+  const warnings: string[] = [];
+  const prepared: (() => Promise<ArtifactLog>)[] = [];
+  for (const log of (await artifactLogsIn(paths)).filter(({ api }) => config[`v${api}`])) {
+    if (!isRightlyNamed(log, await readArtifactLogIdentity(log.directory), options, warnings)) continue;
+    const signer = await openKey(log.key, passphrase);
+    const one = await prepareArtifactLog({ directory: log.directory, signer, clock, steadyClock });
+    let locked: Pick<ArtifactLog, 'close'> = one;
+    shutdown.stores.add(() => locked.close());
+    prepared.push(async () => {
+      const opened = await one.open();
+      locked = opened;
+      return opened;
+    });
+  }
+  return {
+    warnings,
+    open: async () => {
+      const logs: ArtifactLog[] = [];
+      for (const openOne of prepared) logs.push(await openOne());
+      return logs.length === 0 ? undefined : { logs, config };
+    },
+  };
+}
+
+/** Whether clients find the name of the log in the URL that they are given. Throws unless that is to be overlooked. */
+function isRightlyNamed(
+  { name, directory }: ArtifactLogPaths,
+  { host }: ArtifactLogIdentity,
+  { clientHost, isDevelopment }: ArtifactLogsOptions,
+  warnings: string[],
+): boolean {
+  if (clientHost === host) return true;
+  if (clientHost === undefined) {
+    warnings.push(
+      `the log of artifacts ${name} is named ${host}, and mayfly.public-url is not set: clients take its entries only where the URL that they are given has that host`,
+    );
+    return true;
+  }
+  const message = `the log of artifacts in ${directory} is named ${host}, and clients reach the service at ${clientHost}: they would take none of its entries`;
+  if (!isDevelopment)
+    throw new LogError('LOG_BAD_ORIGIN', message, {
+      hint: `Set mayfly.public-url back to that host, or switch the log off: mayfly.artifact-log.${name}: false.`,
+    });
+  warnings.push(`${message}. It is not served; another directory gets another one`);
+  return false;
+}

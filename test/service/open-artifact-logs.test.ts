@@ -1,0 +1,155 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { parseConfig } from '../../config/load/load.ts';
+import { utf8 } from '../../core/bytes.ts';
+import { artifactLogPaths, artifactLogsIn } from '../../instance/artifact-logs.ts';
+import { createDirectoryLog } from '../../instance/create-artifact-log.ts';
+import { DataDirectoryError } from '../../instance/data-directory-error.ts';
+import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
+import { openService, type RunningService } from '../../service/open-service.ts';
+import { prepareArtifactLogs, type OpenedArtifactLogs } from '../../service/open-artifact-logs.ts';
+import { ShutdownOrder } from '../../service/shutdown-order.ts';
+import { KeyFileError } from '../../signers/key-error.ts';
+import { writeKeyPem } from '../../signers/key-file.ts';
+import { generateKey } from '../../signers/key-types.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
+import { makeDataDirectory } from '../support/data-directory.ts';
+import { failureAs } from '../support/failure.ts';
+
+const HOST = 'ca.example.org';
+const entry = { body: utf8('{"a":1}'), namedDigests: [] };
+
+describe('service/open-artifact-logs', function () {
+  this.timeout(30_000);
+  let paths: DataPaths;
+  let shutdowns: ShutdownOrder[];
+  beforeEach(async () => {
+    paths = dataPaths(join(await mkdtemp(join(tmpdir(), 'mayfly-artifacts-')), 'data'));
+    shutdowns = [];
+    await makeDataDirectory(paths.root);
+  });
+  afterEach(async () => {
+    for (const shutdown of shutdowns) await shutdown.close();
+    await rm(join(paths.root, '..'), { recursive: true });
+  });
+
+  const make = async (passphrase?: string): Promise<void> => {
+    for (const api of [1, 2] as const)
+      await createDirectoryLog(paths, { api, host: HOST, passphrase, clock: Date.now });
+  };
+
+  const prepare = (
+    more: { yaml?: string; clientHost?: string; isDevelopment?: boolean; passphrase?: string } = {},
+  ) => {
+    const shutdown = new ShutdownOrder();
+    shutdowns.push(shutdown);
+    const { yaml = '', clientHost = HOST, isDevelopment = false, passphrase } = more;
+    const config = parseConfig(`mayfly: {artifact-log: {${yaml}}}`).mayfly.artifactLog;
+    const known = clientHost === 'none' ? undefined : clientHost;
+    const options = { paths, config, clientHost: known, isDevelopment, passphrase };
+    return prepareArtifactLogs({ ...options, clock: Date.now, steadyClock: undefined }, shutdown);
+  };
+
+  const apisOf = (opened: OpenedArtifactLogs | undefined): number[] =>
+    opened?.logs.map(({ api }) => api) ?? [];
+
+  it('opens what the directory has and the configuration does not switch off', async () => {
+    expect(await (await prepare()).open()).to.equal(undefined);
+    await make();
+    for (const [yaml, apis] of [
+      ['', [1, 2]],
+      ['v1: false', [2]],
+      ['v2: false', [1]],
+      ['v1: false, v2: false', []],
+    ] as const) {
+      const { open, warnings } = await prepare({ yaml });
+      expect(apisOf(await open()), yaml).to.deep.equal(apis);
+      expect(warnings).to.deep.equal([]);
+      await shutdowns.pop()?.close();
+    }
+  });
+
+  it('goes on with what is logged', async () => {
+    await make('secret');
+    const first = await (await prepare({ passphrase: 'secret' })).open();
+    const added = await Promise.all(first?.logs.map((log) => log.add(entry)) ?? []);
+    expect(added.map(({ entry: { index }, isNew }) => [index, isNew])).to.deep.equal([
+      [1, true],
+      [1, true],
+    ]);
+    await shutdowns.pop()?.close();
+    const second = await (await prepare({ passphrase: 'secret' })).open();
+    const again = await Promise.all(second?.logs.map((log) => log.add(entry)) ?? []);
+    expect(again.map(({ entry: { index }, isNew }) => [index, isNew])).to.deep.equal([
+      [1, false],
+      [1, false],
+    ]);
+  });
+
+  it('refuses a log that clients would not find at their URL, but in development', async () => {
+    await make();
+    const error = await failureAs(LogError, prepare({ clientHost: 'other.example.org' }));
+    expect(error.code).to.equal('LOG_BAD_ORIGIN');
+    expect(error.hint).to.include('mayfly.artifact-log.v1: false');
+    const { open, warnings } = await prepare({ clientHost: 'other.example.org', isDevelopment: true });
+    expect(await open()).to.equal(undefined);
+    expect(warnings.join()).to.include(`is named ${HOST}`);
+  });
+
+  it('says that nothing names the URL of clients', async () => {
+    await make();
+    const { open, warnings } = await prepare({ clientHost: 'none' });
+    expect(warnings).to.have.length(2);
+    expect(warnings[0]).to.include('mayfly.public-url is not set');
+    expect(apisOf(await open())).to.deep.equal([1, 2]);
+  });
+
+  it('refuses a log whose key is another, or needs another passphrase', async () => {
+    await make('secret');
+    await failureAs(KeyFileError, prepare({ passphrase: 'wrong' }));
+    const { key } = artifactLogPaths(paths, 2);
+    await writeFile(key, writeKeyPem(await generateKey('ed25519')));
+    const error = await failureAs(LogError, prepare({ passphrase: 'secret' }));
+    expect(error.code).to.equal('LOG_WRONG_KEY');
+  });
+
+  it('makes no second log for a key, and overwrites none', async () => {
+    await make();
+    const making = (api: 1 | 2) =>
+      createDirectoryLog(paths, { api, host: HOST, passphrase: undefined, clock: Date.now });
+    expect((await failureAs(DataDirectoryError, making(1))).message).to.include('cannot be written');
+    await rm(artifactLogPaths(paths, 1).directory, { recursive: true });
+    expect((await failureAs(DataDirectoryError, making(1))).code).to.equal('DIRECTORY_DAMAGED');
+    expect((await artifactLogsIn(paths)).map(({ api }) => api)).to.deep.equal([2]);
+    expect((await readdir(paths.artifacts)).sort()).to.deep.equal(['v2']);
+  });
+
+  it('is open while the service runs, and locked for others', async () => {
+    await make();
+    await writeFile(paths.config, `oidc-issuers: {}\nmayfly: {public-url: "https://${HOST}"}\n`);
+    const local = { host: '127.0.0.1', port: 0 };
+    const logOutput = { write: () => Promise.resolve(), writeNow: () => undefined };
+    const options = {
+      data: paths.root,
+      listen: local,
+      metricsListen: local,
+      clock: Date.now,
+      program: 'mayfly',
+    };
+    let service: RunningService | undefined;
+    try {
+      service = await openService({ ...options, logOutput });
+      const ready = (await (await fetch(`${service.metricsUrl}/readyz`)).json()) as {
+        readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+      };
+      const check = ready.checks.find(({ name }) => name === 'artifact-logs');
+      expect(check).to.deep.include({ ok: true, detail: 'v1: 1 entries; v2: 1 entries' });
+      expect((await failureAs(LogError, prepare())).code).to.equal('LOG_LOCKED');
+    } finally {
+      await service?.close();
+    }
+    expect(apisOf(await (await prepare()).open())).to.deep.equal([1, 2]);
+  });
+});
