@@ -31,6 +31,8 @@ export interface NetworkOptions {
   readonly metricsListen: ListenAddress;
   /** Where gRPC is taken without TLS; default: where the configuration says. */
   readonly grpcListen?: ListenAddress | undefined;
+  /** Where it is taken where neither says. */
+  readonly defaultGrpcListen?: ListenAddress | undefined;
   /** Without it the public listener speaks plain HTTP. */
   readonly tls?: TlsFiles | undefined;
   /** Connections to the public listener; default 4096. */
@@ -80,7 +82,7 @@ export async function startListeners(
   const server = createHttpServer(pair, idleTimeoutMs, grpcWithTls);
   const drain = watchConnections(server);
   const connections = guardConnections(server, options.maxConnections ?? CONNECTIONS);
-  const grpcAddress = options.grpcListen ?? settings.grpc.listen;
+  const grpcAddress = options.grpcListen ?? settings.grpc.listen ?? options.defaultGrpcListen;
   const plainGrpc = grpcAddress && openPlainGrpc(grpcAddress);
   const operator = createHttpServer(undefined, idleTimeoutMs);
   const drainOperator = watchConnections(operator);

@@ -3,15 +3,18 @@ import { resolve } from 'node:path';
 import { parseListenAddress } from '../../server/http/listen-address.ts';
 import { action, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { requireLocal } from './local-only.ts';
+import { grpcPlaces } from './serve-report.ts';
+import { tlsFiles, type TlsOptions } from './tls-options.ts';
 import type { RunningDev } from '../../service/development/start-dev.ts';
 import { invocation } from '../program/invocation.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 import { runService } from '../../service/lifetime.ts';
 
-interface DevOptions {
+interface DevOptions extends TlsOptions {
   readonly listen: string;
   readonly issuerListen: string;
   readonly metricsListen: string;
+  readonly grpcListen?: string;
   readonly data: string;
   readonly insecurePublicHost?: string;
 }
@@ -30,6 +33,7 @@ Examples:
   mayfly dev
   mayfly dev --listen 127.0.0.1:0 --issuer-listen 127.0.0.1:0 --json       any free ports, for scripts
   mayfly dev --data /tmp/try                                               another instance
+  mayfly dev --tls-cert cert.pem --tls-key key.pem                         for clients that take nothing but TLS
   mayfly dev --listen 0.0.0.0:5555 --issuer-listen 0.0.0.0:5556 --insecure-public-host build.lan
                             for a network where everybody may be anybody
 `;
@@ -49,6 +53,9 @@ export const register: RegisterCommand = (program) => {
     )
     .option('--issuer-listen <address>', 'where the OpenID provider listens', '127.0.0.1:5556')
     .option('--metrics-listen <address>', 'where metrics and /readyz are read', '127.0.0.1:0')
+    .option('--grpc-listen <address>', 'where gRPC is taken without TLS; default: any free port of 127.0.0.1')
+    .option('--tls-cert <file>', 'PEM certificate chain: --listen speaks TLS, and takes gRPC too')
+    .option('--tls-key <file>', 'PEM private key of --tls-cert')
     .option('--data <dir>', 'the directory; made when it is not there', DEFAULT_DATA)
     .option(
       '--insecure-public-host <name>',
@@ -75,12 +82,15 @@ async function open(options: DevOptions, speak: Speaker): Promise<RunningDev> {
     listen: parseListenAddress(options.listen),
     issuerListen: parseListenAddress(options.issuerListen),
     metricsListen: parseListenAddress(options.metricsListen),
+    ...(options.grpcListen === undefined ? {} : { grpcListen: parseListenAddress(options.grpcListen) }),
   };
   requireLocal(addresses, options.insecurePublicHost);
+  const tls = tlsFiles(options);
   // Only now: help and completion need no provider.
   const { startDev } = await import('../../service/development/start-dev.ts');
   return startDev({
     ...addresses,
+    tls,
     data: options.data,
     publicHost: options.insecurePublicHost,
     clock: Date.now,
@@ -91,15 +101,16 @@ async function open(options: DevOptions, speak: Speaker): Promise<RunningDev> {
   });
 }
 
-function tellReady(speak: Speaker, running: RunningDev, { data }: DevOptions): void {
-  const { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen } = running;
-  const facts = { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen };
-  speak.answer({ event: 'ready', ...facts }, readyText(running, data));
+function tellReady(speak: Speaker, running: RunningDev, options: DevOptions): void {
+  const { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen, grpcListen } = running;
+  const facts = { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen, grpcListen: grpcListen ?? null };
+  speak.answer({ event: 'ready', ...facts }, readyText(running, options));
 }
 
-function readyText(running: RunningDev, data: string): string {
+function readyText(running: RunningDev, { data, tlsCert }: DevOptions): string {
   const rows = [
     ['Certificates', `${running.url}   (the Fulcio URL of clients)`],
+    ...grpcPlaces(running).map((text) => ['gRPC', text]),
     ['Log', `${running.logUrl}   (${running.logSize} entries)`],
     ['Trust', `${running.url}/trust/   (what clients and verifiers are given)`],
     ['Issuer', `${running.issuerUrl}   (log in with any e-mail address)`],
@@ -113,22 +124,24 @@ function readyText(running: RunningDev, data: string): string {
     '',
     'Sign something and verify it: paste these lines into another terminal:',
     '',
-    ...firstSignature(running, data).map((line) => `  ${line}`),
+    ...firstSignature(running, data, tlsCert).map((line) => `  ${line}`),
     '',
     'Ctrl-C ends it; what is under way is finished first.',
   ].join('\n');
 }
 
 /** Two lines for any POSIX shell, in any directory, again and again. */
-function firstSignature({ url, issuerUrl }: RunningDev, data: string): readonly string[] {
+function firstSignature({ url, issuerUrl }: RunningDev, data: string, tlsCert?: string): readonly string[] {
   const program = invocation();
+  // A certificate for development is its own CA, or that of a CA which no program knows.
+  const trusted = tlsCert === undefined ? '' : `NODE_EXTRA_CA_CERTS=${quotedPath(tlsCert)} `;
   const [who, fromData] = ['you@example.com', ` --data ${quotedPath(data)}`];
   const fromUrl = url === DEFAULT_URL ? '' : ` --url ${url}`;
   const token = `${program} token --email ${who}${fromData}`;
   const exported = `${program} trust export${fromData} --public-url ${url} --out mayfly-trust --force`;
   const expected = `--trusted-root mayfly-trust --identity ${who} --issuer ${issuerUrl}`;
   return [
-    `date > signed.txt; SIGSTORE_ID_TOKEN=$(${token}) ${program} sign signed.txt --force${fromUrl}`,
+    `date > signed.txt; SIGSTORE_ID_TOKEN=$(${token}) ${trusted}${program} sign signed.txt --force${fromUrl}`,
     `${exported} > /dev/null && ${program} verify bundle signed.txt.sigstore.json --artifact signed.txt ${expected}`,
   ];
 }

@@ -39,7 +39,7 @@ export function serveReport(service: ReadyService): string {
     'Mayfly is ready.',
     row('Certificates', `${publicUrl ?? url}   (the Fulcio URL of clients)`),
     ...listenerRow('Listener', publicUrl === undefined ? undefined : url, listen),
-    ...grpcRow(service),
+    ...grpcPlaces(service).map((text) => row('gRPC', text)),
     row('Log', `${logUrl}   (${logSize} entries)`),
     row('Trust', `${publicUrl ?? url}/trust/   (what clients and verifiers are given)`),
     row('Metrics', `${metricsUrl}/metrics   readiness in detail: ${metricsUrl}/readyz`),
@@ -62,13 +62,16 @@ function listenerRow(title: string, url: string | undefined, address: string): s
   return url === undefined ? [] : [row(title, url)];
 }
 
-/** Where gRPC is taken. */
-function grpcRow({ grpcListen, grpcWithTls }: ReadyService): string[] {
+/** Where gRPC is taken, a text for people; none where it is not. */
+export function grpcPlaces({
+  grpcListen,
+  grpcWithTls,
+}: Pick<ReadyService, 'grpcListen' | 'grpcWithTls'>): string[] {
   const places = [
     ...(grpcWithTls ? ['the same port'] : []),
     ...(grpcListen === undefined ? [] : [`${grpcListen} without TLS`]),
   ];
-  return places.length === 0 ? [] : [row('gRPC', places.join(', and '))];
+  return places.length === 0 ? [] : [places.join(', and ')];
 }
 
 const MAX_NAMES = 5;

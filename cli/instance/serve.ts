@@ -1,8 +1,7 @@
 /** `mayfly serve`: the service. */
 import { isOpen } from '../../policy/issuer-policy-definition.ts';
 import { parseListenAddress, requireProtectedTransport } from '../../server/http/listen-address.ts';
-import type { TlsFiles } from '../../server/http/tls-certificate.ts';
-import { action, CommandError, notify, type RegisterCommand, type Speaker } from '../program/command.ts';
+import { action, notify, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
 import { invocation } from '../program/invocation.ts';
 import { runService } from '../../service/lifetime.ts';
@@ -10,17 +9,16 @@ import { machineClock } from '../../service/machine-clock.ts';
 import { openService, type RunningService } from '../../service/open-service.ts';
 import { ruleCount } from '../../service/reload/reload-report.ts';
 import { serveReport } from './serve-report.ts';
+import { tlsFiles, type TlsOptions } from './tls-options.ts';
 import { serviceManager } from '../../service/service-manager.ts';
 
-interface ServeOptions {
+interface ServeOptions extends TlsOptions {
   readonly data: string;
   readonly config?: string;
   readonly listen: string;
   readonly metricsListen: string;
   readonly grpcListen?: string;
   readonly passphraseFile?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
   readonly behindTlsProxy?: boolean;
 }
 
@@ -95,13 +93,6 @@ async function open(options: ServeOptions): Promise<RunningService> {
     steadyClock: machineClock(),
     program: invocation(),
   });
-}
-
-function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined;
-  if (tlsCert !== undefined && tlsKey !== undefined) return { certFile: tlsCert, keyFile: tlsKey };
-  const [given, missing] = tlsKey === undefined ? ['--tls-cert', '--tls-key'] : ['--tls-key', '--tls-cert'];
-  throw new CommandError('USAGE', `${given} needs ${missing}`, { hint: 'TLS needs certificate and key.' });
 }
 
 function sayReady(speak: Speaker, service: RunningService, options: ServeOptions): void {

@@ -168,7 +168,8 @@ class Chunks {
   }
 
   /** Returns by how many bytes the memory held grows. */
-  add(chunk: Buffer): number {
+  add(received: Buffer): number {
+    const chunk = onItsOwn(received);
     const offset = this.size;
     this.size += chunk.length;
     this.#count++;
@@ -215,6 +216,15 @@ class Chunks {
     this.#list = [];
     return (this.#buffer = buffer);
   }
+}
+
+/** The bytes in memory of their own. Over HTTP/2 the chunk of a body is a part of all that was read with it, up to 64 KiB of other frames, which as much as a byte of it would
+ * keep: what a body holds is what it counts for. */
+function onItsOwn(chunk: Buffer): Buffer {
+  if (chunk.buffer.byteLength === chunk.length) return chunk;
+  const copy = Buffer.allocUnsafeSlow(chunk.length);
+  copy.set(chunk);
+  return copy;
 }
 
 /** Frees the memory of a buffer at once, if it is larger than an honest body. The garbage collector would free it too, but it

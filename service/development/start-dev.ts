@@ -8,17 +8,25 @@ import type { Clock } from '../../core/clock.ts';
 import { ensureIssuerKey } from '../../dev/issuer-key.ts';
 import { startProvider } from '../../dev/provider.ts';
 import { urlHost, type ListenAddress } from '../../server/http/listen-address.ts';
+import type { TlsFiles } from '../../server/http/tls-certificate.ts';
 import { createInstance, defaultOrigin } from '../../instance/create-instance.ts';
 import { isArtifactLogHost } from '../../rekor/log-identity.ts';
 import { ClosingStack } from '../closing-stack.ts';
 import { openService, type RunningService } from '../open-service.ts';
 import { stageIssuer } from './issuer-change.ts';
 
+/** Of this machine alone, also where others may come to the other listeners. */
+const ANY_PORT: ListenAddress = { host: '127.0.0.1', port: 0 };
+
 /** What is started. */
 export interface DevOptions {
   readonly listen: ListenAddress;
   readonly issuerListen: ListenAddress;
   readonly metricsListen: ListenAddress;
+  /** Where gRPC is taken without TLS; default: where the configuration says, else any free port of this machine. */
+  readonly grpcListen?: ListenAddress | undefined;
+  /** Without it the service speaks plain HTTP; the provider does in any case. */
+  readonly tls?: TlsFiles | undefined;
   readonly data: string;
   /** The name under which other machines may come. */
   readonly publicHost?: string | undefined;
@@ -70,10 +78,12 @@ async function start(options: DevOptions, closing: ClosingStack): Promise<Runnin
 async function startService(paths: DataPaths, issuer: string, options: DevOptions): Promise<RunningService> {
   const configuration = await stageIssuer(paths, issuer, options.note);
   const development = { issuer, publicHost: options.publicHost, configuration };
-  return openService({ ...options, development }).catch(async (error: unknown) => {
-    await configuration.discard();
-    throw error;
-  });
+  return openService({ ...options, defaultGrpcListen: ANY_PORT, development }).catch(
+    async (error: unknown) => {
+      await configuration.discard();
+      throw error;
+    },
+  );
 }
 
 /** Also when an earlier start was ended while it made the directory: nothing was issued from what it left. */

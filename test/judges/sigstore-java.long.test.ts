@@ -4,10 +4,12 @@
  */
 import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { startDev, type DevMayfly } from '../support/mayfly.ts';
 import { projectRoot } from '../support/project-root.ts';
 import { skipUnless } from '../support/skipped.ts';
 import { selfSigned } from '../support/tls-identity.ts';
@@ -21,31 +23,42 @@ const SIGNER = 'ada@example.com';
 describe('judge: sigstore-java', function () {
   this.timeout(900_000);
   let service: ServedInstance | undefined;
+  let dev: DevMayfly | undefined;
   let rekor: StockRekor | undefined;
+  let made: string | undefined;
 
-  after(async () => {
+  afterEach(async () => {
     await rekor?.stop();
     await service?.stop();
+    await dev?.stop();
+    if (made !== undefined) await rm(made, { recursive: true, force: true });
+    rekor = service = dev = made = undefined;
   });
 
-  it('signs with a certificate that it got over gRPC from the HTTPS port', async function () {
+  /** The programs that a test needs; skips it where they cannot be had. */
+  async function needPrograms(
+    test: Mocha.Context,
+  ): Promise<{ readonly jar: string; readonly server: string }> {
     const isThere = await run('java', ['-version']).then(
       () => true,
       () => false,
     );
-    skipUnless(this, isThere, 'there is no java');
-    const jar = await needClient(this, 'sigstore-java-2.0.0');
-    const server = await needClient(this, 'rekor-tiles-2.3.0');
-    service = await startServed({ tls: await selfSigned('localhost', '127.0.0.1') });
-    const { scratch, data, issuer } = service;
+    skipUnless(test, isThere, 'there is no java');
+    const jar = await needClient(test, 'sigstore-java-2.0.0');
+    return { jar, server: await needClient(test, 'rekor-tiles-2.3.0') };
+  }
+
+  /** Signs with the exported files, and with `cert.pem` in `scratch` as the only certificate of TLS that Java trusts. Returns the leaf. */
+  async function sign(
+    jar: string,
+    scratch: string,
+    exported: Awaited<ReturnType<typeof exportWith>>,
+    token: string,
+  ): Promise<X509Certificate> {
     const at = (name: string): string => join(scratch, name);
-    rekor = await startRekor(server, scratch);
-    const url = service.url.replace('127.0.0.1', 'localhost');
-    const exported = await exportWith({ scratch, data, url }, rekor);
     const store = ['-keystore', at('trust.p12'), '-storepass', 'changeit', '-storetype', 'PKCS12'];
     await run('keytool', ['-importcert', '-noprompt', '-file', at('cert.pem'), ...store]);
-    // With a token as text, it proves the subject, whatever the e-mail address is.
-    await writeFile(at('token'), await issuer.sign({ email: SIGNER, email_verified: true, sub: SIGNER }));
+    await writeFile(at('token'), token);
     await writeFile(at('artifact'), 'what clients sign');
     await run('java', [
       `-Djavax.net.ssl.trustStore=${at('trust.p12')}`,
@@ -58,9 +71,39 @@ describe('judge: sigstore-java', function () {
       verificationMaterial: { certificate: { rawBytes: string }; timestampVerificationData: object };
     };
     const { certificate, timestampVerificationData } = bundle.verificationMaterial;
-    const leaf = new X509Certificate(Buffer.from(certificate.rawBytes, 'base64'));
-    expect(leaf.subjectAltName).to.equal(`email:${SIGNER}`);
     expect(timestampVerificationData).to.have.property('rfc3161Timestamps');
+    return new X509Certificate(Buffer.from(certificate.rawBytes, 'base64'));
+  }
+
+  it('signs with a certificate that it got over gRPC from the HTTPS port', async function () {
+    const { jar, server } = await needPrograms(this);
+    service = await startServed({ tls: await selfSigned('localhost', '127.0.0.1') });
+    const { scratch, data, issuer } = service;
+    rekor = await startRekor(server, scratch);
+    const url = service.url.replace('127.0.0.1', 'localhost');
+    const exported = await exportWith({ scratch, data, url }, rekor);
+    // With a token as text, it proves the subject, whatever the e-mail address is.
+    const token = await issuer.sign({ email: SIGNER, email_verified: true, sub: SIGNER });
+    const leaf = await sign(jar, scratch, exported, token);
+    expect(leaf.subjectAltName).to.equal(`email:${SIGNER}`);
     expect(service.stderr()).to.match(/"event":"issued"/);
+  });
+
+  it('signs with a certificate of `mayfly dev`, where that speaks TLS', async function () {
+    const { jar, server } = await needPrograms(this);
+    const scratch = (made = await mkdtemp(join(tmpdir(), 'mayfly-java-')));
+    const { cert, key } = await selfSigned('localhost', '127.0.0.1');
+    const [certFile, keyFile] = [join(scratch, 'cert.pem'), join(scratch, 'key.pem')];
+    await writeFile(certFile, cert);
+    await writeFile(keyFile, key);
+    const data = join(scratch, 'data');
+    dev = await startDev({ byLauncher: 'built', data, args: ['--tls-cert', certFile, '--tls-key', keyFile] });
+    rekor = await startRekor(server, scratch);
+    const exported = await exportWith(
+      { scratch, data, url: dev.url.replace('127.0.0.1', 'localhost') },
+      rekor,
+    );
+    const leaf = await sign(jar, scratch, exported, await dev.token(SIGNER));
+    expect(leaf.subjectAltName).to.equal(`email:${SIGNER}`);
   });
 });

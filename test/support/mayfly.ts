@@ -66,6 +66,8 @@ interface ReadyLine {
   readonly metricsUrl: string;
   readonly logUrl: string;
   readonly issuerUrl: string;
+  /** Where gRPC is taken without TLS. */
+  readonly grpcListen: string;
 }
 
 /** A running `mayfly dev`. */

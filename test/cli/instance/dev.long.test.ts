@@ -1,13 +1,18 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { X509Certificate } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { CommandError } from '../../../cli/program/command.ts';
 import { requireLocal } from '../../../cli/instance/local-only.ts';
+import { call, grpcClient, type GrpcClient } from '../../server/grpc/support/grpc-client.ts';
+import { clientKey } from '../../support/test-service.ts';
+import { selfSigned } from '../../support/tls-identity.ts';
 import { type DevMayfly, mayflyWords, runMayfly, startDev } from '../../support/mayfly.ts';
 
 const ANYWHERE = ['--listen', '--issuer-listen', '--metrics-listen'].flatMap((name) => [name, '127.0.0.1:0']);
@@ -29,6 +34,16 @@ describe('mayfly dev', function () {
   after(async () => {
     await rm(directory, { recursive: true });
   });
+
+  /** An address that nothing listens on now. */
+  async function freeAddress(): Promise<string> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    return `127.0.0.1:${port}`;
+  }
 
   const portOf = (url: string): string => new URL(url).port;
 
@@ -61,6 +76,61 @@ describe('mayfly dev', function () {
       issuer: running.issuerUrl,
     });
     expect(await running.stop('SIGINT')).to.equal(0);
+  });
+
+  /** Signs with a stock client of gRPC, and returns the leaf. */
+  async function certificateOverGrpc(client: GrpcClient, token: string): Promise<X509Certificate> {
+    const { pem, proof } = clientKey('ada@example.com');
+    const answer = await call(client, 'CreateSigningCertificate', {
+      credentials: { oidcIdentityToken: token },
+      publicKeyRequest: {
+        publicKey: { algorithm: 'ECDSA', content: pem },
+        proofOfPossession: Buffer.from(proof, 'base64'),
+      },
+    });
+    const { chain } = answer['signedCertificateEmbeddedSct'] as {
+      chain: { certificates: readonly string[] };
+    };
+    return new X509Certificate(chain.certificates[0] ?? '');
+  }
+
+  it('takes gRPC on a port of its own, on this machine alone, which it names', async () => {
+    running = await startDev({ data: join(directory, 'grpc') });
+    expect(running.grpcListen).to.match(/^127\.0\.0\.1:\d+$/);
+    const client = grpcClient('dev.sigstore.fulcio.v2.CA', running.grpcListen);
+    const leaf = await certificateOverGrpc(client, await running.token('ada@example.com'));
+    expect(leaf.subjectAltName).to.equal('email:ada@example.com');
+    client.close();
+    await running.stop();
+    const free = await freeAddress();
+    running = await startDev({ data: join(directory, 'grpc'), args: ['--grpc-listen', free] });
+    expect(running.grpcListen).to.equal(free);
+    await running.stop();
+    const config = join(directory, 'grpc/config.yaml');
+    const text = await readFile(config, 'utf8');
+    await writeFile(config, text.replace(/^mayfly:$/m, `mayfly:\n  grpc: { listen: '${free}' }`));
+    running = await startDev({ data: join(directory, 'grpc') });
+    expect(running.grpcListen).to.equal(free);
+  });
+
+  it('speaks TLS where it is given a certificate, and takes gRPC on the same port', async () => {
+    const [certFile, keyFile] = [join(directory, 'cert.pem'), join(directory, 'key.pem')];
+    const { cert, key } = await selfSigned('localhost', '127.0.0.1');
+    await writeFile(certFile, cert);
+    await writeFile(keyFile, key);
+    const data = join(directory, 'tls');
+    running = await startDev({ data, args: ['--tls-cert', certFile, '--tls-key', keyFile] });
+    expect(running.url).to.match(/^https:/);
+    const client = grpcClient('dev.sigstore.fulcio.v2.CA', new URL(running.url).host, Buffer.from(cert));
+    const token = await running.token('ada@example.com');
+    expect((await certificateOverGrpc(client, token)).subjectAltName).to.equal('email:ada@example.com');
+    client.close();
+    const words = ['certificate', '--url', running.url, '--out', join(directory, 'tls-out'), '--json'];
+    const env = { SIGSTORE_ID_TOKEN: token, NODE_EXTRA_CA_CERTS: certFile };
+    expect(await runMayfly(words, { env })).to.include({ code: 0 });
+    const half = await runMayfly(['dev', '--data', join(directory, 'half'), '--tls-key', keyFile]);
+    expect(half).to.include({ code: 2 });
+    expect(half.stderr).to.contain('--tls-key needs --tls-cert');
   });
 
   it('takes the directory up again on other ports, and changes the configuration for it', async () => {
@@ -241,7 +311,7 @@ describe('mayfly dev', function () {
     expect(result.stderr).to.contain('can be anybody').and.contain('--insecure-public-host');
     for (const host of ['0.0.0.0', '10.0.0.1', '::', 'build.lan', 'localhost.lan']) {
       const local = { host: '127.0.0.1', port: 0 };
-      for (const option of ['listen', 'issuerListen', 'metricsListen']) {
+      for (const option of ['listen', 'issuerListen', 'metricsListen', 'grpcListen']) {
         const addresses = {
           listen: local,
           issuerListen: local,

@@ -2,10 +2,11 @@ import { expect } from 'chai';
 import { EventEmitter, once } from 'node:events';
 import { request, type ClientRequest, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { BodyMemory, SMALL_BODY } from '../../../server/http/body-memory.ts';
 import { createHttpServer } from '../../../server/http/http-listener.ts';
 import { LargeBodyQueue } from '../../../server/http/large-body-queue.ts';
-import { BODY_LIMIT, readBody, type Body } from '../../../server/http/request-body.ts';
+import { BODY_LIMIT, readBody, readStream, type Body } from '../../../server/http/request-body.ts';
 import { TransportError } from '../../../server/http/transport-error.ts';
 
 const MIB = 1024 * 1024;
@@ -193,5 +194,20 @@ describe('server: reading a request body', () => {
     clearInterval(sending);
     expect(answer).to.match(/^HTTP\/1\.1 200 OK\r\n/);
     expect(memory.used).to.equal(0);
+  });
+
+  it('keeps nothing of what was read with a chunk: over HTTP/2 that is up to 64 KiB of other frames', async () => {
+    const stream = new PassThrough();
+    const limits = { memory: new BodyMemory(LIMIT), queue };
+    const connection = { connection: stream, discardUpTo: 0, cutOff: () => undefined };
+    const result = new Promise<Result>((resolve) => {
+      readStream(stream, connection, limits, resolve, () => false);
+    });
+    stream.end(Buffer.alloc(64 * 1024, 'x').subarray(100, 356));
+    const body = await result;
+    if (body === undefined || body instanceof TransportError) throw new Error('there is no body');
+    const bytes = body.take();
+    expect(bytes?.toString()).to.equal('x'.repeat(256));
+    expect(bytes?.buffer.byteLength).to.equal(256);
   });
 });
