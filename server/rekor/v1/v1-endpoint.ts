@@ -1,11 +1,9 @@
 /** Rekor's first API over HTTP. Answers, refusals and headers are those of its server, to the byte, because its clients are everywhere and look at all of them. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ConcurrencyLimit } from '../../../core/concurrency-limit.ts';
 import type { AddedEntry } from '../../../rekor/artifact-log.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
 import { LogReadError } from '../../../tlog/core/log-error.ts';
 import type { AcceptCount } from '../../http/accept-priority.ts';
-import { Batcher } from '../../http/batcher.ts';
 import { BodyMemory } from '../../http/body-memory.ts';
 import { clientNetwork, type ClientAddress } from '../../http/client-address.ts';
 import { workUntilEnded } from '../../http/connection-account.ts';
@@ -25,7 +23,7 @@ import { frameworkReply, handlerReply, NO_ENTRY, refusalReply, uncached } from '
 import type { V1Reads } from './v1-reads.ts';
 import { isV1Path, v1Route, type V1Call, type V1Route } from './v1-routes.ts';
 
-/** Takes what a client proposes to log, as the bytes of its request. Rejects with EntryError, and as the log does. */
+/** Takes what a client proposes to log, as the bytes of its request, in its turn. Rejects with EntryError, and as the log does. */
 export type AddEntry = (bytes: Buffer, caller: HttpCaller) => Promise<AddedEntry>;
 
 /** What an endpoint works with. */
@@ -65,25 +63,15 @@ export const V1_BODY_LIMIT = 1024 * 1024;
 /** Bytes of bodies that may be held at once. */
 const BODY_MEMORY = 32 * 1024 * 1024;
 
-/** Requests whose body is complete and that are not answered. */
-export const MAX_V1_WAITING = 512;
-
-/** Bodies that begin in one turn of the event loop, and milliseconds after which no more of them begin. */
-const PER_TURN = { pieces: 16, ms: 3 };
-
 /** Answers the requests of one listener. */
 export class V1Endpoint {
   readonly #options: V1EndpointOptions;
   readonly #bodies: BodyLimits;
-  readonly #batcher: Batcher;
-  readonly #waiting = new ConcurrencyLimit(MAX_V1_WAITING);
 
   constructor(options: V1EndpointOptions) {
     this.#options = options;
-    const { accepted } = options;
-    const queue = new LargeBodyQueue(accepted);
+    const queue = new LargeBodyQueue(options.accepted);
     this.#bodies = { memory: new BodyMemory(BODY_MEMORY), queue, longest: V1_BODY_LIMIT };
-    this.#batcher = new Batcher(accepted, PER_TURN);
   }
 
   /** Whether a path is of this API. */
@@ -105,25 +93,13 @@ export class V1Endpoint {
         if (body === undefined) return;
         exchange.complete();
         if (body instanceof TransportError) this.#refuse(exchange, route, body);
-        else this.#begin(exchange, route, call, body);
+        else
+          void this.#perform(exchange, route, () => this.#post(exchange, call, body)).finally(body.release);
       });
     } else {
       workUntilEnded(response);
       void this.#perform(exchange, route, () => this.#get(exchange, route, call));
     }
-  }
-
-  #begin(exchange: Exchange, route: V1Route, call: V1Call, body: Body): void {
-    if (!this.#waiting.enter()) {
-      body.release();
-      this.#send(exchange, route, BUSY);
-      return;
-    }
-    this.#batcher.join(() => {
-      void this.#perform(exchange, route, () => this.#post(exchange, call, taken(body))).finally(() => {
-        this.#waiting.leave();
-      });
-    });
   }
 
   async #perform(exchange: Exchange, route: V1Route, make: () => Promise<Reply | undefined>): Promise<void> {
@@ -151,8 +127,11 @@ export class V1Endpoint {
     });
   }
 
-  async #post(exchange: Exchange, call: V1Call, bytes: Buffer): Promise<Reply | undefined> {
+  /** Its memory counts until the answer is made. */
+  async #post(exchange: Exchange, call: V1Call, body: Body): Promise<Reply | undefined> {
     const { request } = exchange;
+    const bytes = body.take();
+    if (bytes === undefined) return BUSY;
     const type = mediaType(request.headers['content-type'] ?? 'application/octet-stream');
     if (bytes.length > 0 && type !== JSON_TYPE) return unsupportedMediaType(type);
     if (call === 'create') return this.#create(exchange, bytes);
@@ -204,19 +183,6 @@ export class V1Endpoint {
 const PONG: Reply = { status: 200, contentType: 'text/plain', body: '.' };
 
 const BUSY = frameworkReply(503, 'too many requests at once; try again in a second', ['Retry-After', '1']);
-
-function taken(body: Body): Buffer {
-  try {
-    const bytes = body.take();
-    // Its memory is freed below.
-    if (bytes !== undefined) return Buffer.from(bytes);
-    throw new TransportError('TOO_BUSY', 'the server reads as much as it can', {
-      hint: 'Try again in a second.',
-    });
-  } finally {
-    body.release();
-  }
-}
 
 function misdirected({ method = '' }: IncomingMessage, route: V1Route | undefined, path: string): Reply {
   if (route === undefined) return frameworkReply(404, `path ${path} was not found`);
