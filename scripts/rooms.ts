@@ -391,6 +391,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'signers',
         'tlog/core',
         'rekor',
+        'rekor/search',
         'ct-log',
         'ca',
         'tsa',

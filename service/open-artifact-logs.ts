@@ -1,11 +1,13 @@
+import { join } from 'node:path';
 import type { ArtifactLogConfig } from '../config/settings/artifact-log-config.ts';
 import type { Clock, SteadyClock } from '../core/clock.ts';
-import { artifactLogsIn, type ArtifactLogPaths } from '../instance/artifact-logs.ts';
+import { artifactLogPaths, artifactLogsIn, type ArtifactLogPaths } from '../instance/artifact-logs.ts';
 import type { DataPaths } from '../instance/data-paths.ts';
 import { openKey } from '../instance/open-key.ts';
-import type { ArtifactLog } from '../rekor/artifact-log.ts';
+import type { ArtifactLog, LoggedEntry } from '../rekor/artifact-log.ts';
 import { prepareArtifactLog } from '../rekor/open-artifact-log.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from '../rekor/log-identity.ts';
+import { SearchIndex } from '../rekor/search/search-index.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
 
@@ -27,6 +29,8 @@ interface ArtifactLogsOptions {
 export interface OpenedArtifactLogs {
   /** At least one, and at most one for each API: of the first API first. */
   readonly logs: readonly ArtifactLog[];
+  /** What entries are found by, for each of {@link logs}. */
+  readonly searches: readonly SearchIndex<LoggedEntry>[];
   readonly config: ArtifactLogConfig;
 }
 
@@ -67,9 +71,28 @@ export async function prepareArtifactLogs(
     open: async () => {
       const logs: ArtifactLog[] = [];
       for (const openOne of prepared) logs.push(await openOne());
-      return logs.length === 0 ? undefined : { logs, config };
+      if (logs.length === 0) return undefined;
+      const searches = logs.map((log) => openSearch(log, paths));
+      for (const search of searches) shutdown.stores.add(() => search.close());
+      return { logs, searches, config };
     },
   };
+}
+
+/** Where the index of a log is kept, beside its files. */
+const SEARCH_FILE = 'search.db';
+
+/** Made in the background where it is not there: nothing waits for it but searches. */
+function openSearch(log: ArtifactLog, paths: DataPaths): SearchIndex<LoggedEntry> {
+  const { directory } = artifactLogPaths(paths, log.api);
+  return new SearchIndex<LoggedEntry>(
+    { path: join(directory, SEARCH_FILE), logId: log.identity.logId },
+    {
+      size: () => log.tree.head().head.size,
+      entriesFrom: (first) => log.entriesFrom(first),
+      entryAt: (index) => log.entryAt(index),
+    },
+  );
 }
 
 /** Whether clients find the name of the log in the URL that they are given. Throws unless that is to be overlooked. */

@@ -44,7 +44,10 @@ export function otherLogsCheck(logs: readonly OtherLogStatus[]): ReadinessCheck[
 /** Certificates are issued whether signatures are logged or not. */
 export function artifactLogsCheck(artifacts: ServiceSources['artifacts']): ReadinessCheck[] {
   if (artifacts === undefined) return [];
-  const troubles = artifacts.logs.flatMap((log) => artifactLogTroubles(log));
+  const troubles = artifacts.logs.flatMap((log, i) => [
+    ...artifactLogTroubles(log),
+    ...searchTroubles(log, artifacts.searches[i]?.failure),
+  ]);
   const sizes = artifacts.logs.map((log) => `v${log.api}: ${artifactLogText(log.status())}`);
   const ok = troubles.length === 0;
   return [{ name: 'artifact-logs', ok, detail: (ok ? sizes : troubles).join('; ') }];
@@ -57,6 +60,9 @@ const artifactLogTroubles = (log: ArtifactLogSource): string[] => {
     return sentence === undefined ? [] : [`v${log.api}: ${sentence}`];
   });
 };
+
+const searchTroubles = ({ api }: ArtifactLogSource, failure: string | undefined): string[] =>
+  failure === undefined ? [] : [`v${api}: no entry can be searched for: ${failure}`];
 
 const artifactLogText = ({ size, frozenAt }: LogStatus): string =>
   frozenAt === undefined ? `${size} entries` : `${size} entries, ended at ${rfc3339(frozenAt)}`;

@@ -65,7 +65,13 @@ export interface ServiceSources {
   };
   readonly log: LogStatusSource;
   /** Those of artifacts, where any are served. */
-  readonly artifacts?: { readonly logs: readonly ArtifactLogSource[] } | undefined;
+  readonly artifacts?:
+    | {
+        readonly logs: readonly ArtifactLogSource[];
+        /** Why the index of each of them could not be made, the last time; undefined while all is well. */
+        readonly searches: readonly { readonly failure: string | undefined }[];
+      }
+    | undefined;
   /** The logs beside it, and its name. */
   readonly otherLogs: { readonly currentName: string; status(): readonly OtherLogStatus[] };
   /** Holds the configuration in force. */
