@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { utf8, utf8Text } from '../core/bytes.ts';
 import { FormatError, messageOf, systemCode } from '../core/errors.ts';
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
+import type { ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import { makeDirectory, shareOwner, writeDurably } from '../storage/durable-file.ts';
 import { FileFault } from '../storage/file-fault.ts';
 import { LockTimeout, withFileLock } from '../storage/file-lock.ts';
@@ -39,6 +40,8 @@ export interface InstanceTrust {
   readonly inForce: TrustedRoot;
   /** The logs in the directory, the one in use first. */
   readonly logs: readonly CtLogIdentity[];
+  /** The logs of artifacts in the directory that have not ended, of the first API first. */
+  readonly artifactLogs: readonly ArtifactLogIdentity[];
   /** Which logs of the directory cannot be read, a sentence each: none of them is in use, and what is recorded of them counts. */
   readonly unreadable: readonly string[];
 }
@@ -46,9 +49,9 @@ export interface InstanceTrust {
 /** Reads it; opens no key and works beside a running service. Rejects with {@link TrustError} or LogError. */
 export async function readTrust(places: TrustPlaces): Promise<InstanceTrust> {
   const recorded = await readRecorded(places.trustedRoot);
-  const { inForce, others, logs, unreadable } = await readOwnMaterial(places, recorded);
+  const { inForce, others, logs, artifactLogs, unreadable } = await readOwnMaterial(places, recorded);
   const root = withInFront(unionOf([recorded, inForce, others]), inForce);
-  return { root, inForce: keptOf(root, inForce), logs, unreadable };
+  return { root, inForce: keptOf(root, inForce), logs, artifactLogs, unreadable };
 }
 
 /** Records what {@link readTrust} returns, as `change` leaves it: with a window that ends, with entries of others; as {@link changeTrust} does. */
@@ -183,6 +186,6 @@ function keptOf(root: TrustedRoot, part: TrustedRoot): TrustedRoot {
     certificateAuthorities: root.certificateAuthorities.slice(0, part.certificateAuthorities.length),
     certificateLogs: root.certificateLogs.slice(0, part.certificateLogs.length),
     timestampAuthorities: root.timestampAuthorities.slice(0, part.timestampAuthorities.length),
-    artifactLogs: [],
+    artifactLogs: root.artifactLogs.slice(0, part.artifactLogs.length),
   };
 }

@@ -5,10 +5,12 @@ import { readIdentity, type CtLogIdentity } from '../ct-log/log-identity.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import { isMissing } from '../storage/read-whole.ts';
 import { readChain, readFormerChains, TrustError } from './collect.ts';
-import { EMPTY_TRUSTED_ROOT, type TrustedRoot } from './format/trusted-root.ts';
+import { readArtifactLogIdentity, type ArtifactLogIdentity } from '../rekor/log-identity.ts';
+import { EMPTY_TRUSTED_ROOT, type TrustedLogInstance, type TrustedRoot } from './format/trusted-root.ts';
 import { logInUse } from './log-in-use.ts';
 import { OWN_PATHS } from './public-urls.ts';
-import { trustedAuthority, trustedLog } from './trusted-entries.ts';
+import { trustedArtifactLog, trustedAuthority, trustedLog } from './trusted-entries.ts';
+import { logKey } from './union.ts';
 
 /** Where the public parts of a CA, its logs and its timestamp authority lie: paths in a data directory. */
 export interface OwnPlaces {
@@ -23,18 +25,22 @@ export interface OwnPlaces {
   readonly formerTimestampChains: string;
   /** A directory with one for each log. */
   readonly logs: string;
+  /** The same for logs of artifacts; need not be there. */
+  readonly artifacts: string;
   /** A file with the name of the one in use; need not be there where there is only one. */
   readonly currentLog: string;
 }
 
 /** What lies in a data directory. */
 export interface OwnMaterial {
-  /** What signs now: one CA, one log, and one timestamp authority where there is one. */
+  /** What signs now: one CA, one log, and one timestamp authority and the logs of artifacts where there are any. */
   readonly inForce: TrustedRoot;
   /** What did, and what is going to. */
   readonly others: TrustedRoot;
   /** Of its logs, the one in use first. */
   readonly logs: readonly CtLogIdentity[];
+  /** Of its logs of artifacts that have not ended, of the first API first. */
+  readonly artifactLogs: readonly ArtifactLogIdentity[];
   /** Which of them cannot be read, a sentence each. */
   readonly unreadable: readonly string[];
 }
@@ -51,11 +57,19 @@ export async function readOwnMaterial(places: OwnPlaces, recorded: TrustedRoot):
   const isRecorded = (name: string): boolean =>
     recorded.certificateLogs.some(({ baseUrl }) => baseUrl === OWN_PATHS.log(name));
   const { logs, unreadable } = await readLogs(places, isRecorded);
+  const artifacts = await readArtifactLogs(places.artifacts, recorded);
   const [log, ...otherLogs] = logs;
   return {
-    inForce: trustedRootOf([chain], log === undefined ? [] : [log], timestamps),
-    others: trustedRootOf([...next, ...former], otherLogs, [...nextTimestamps, ...formerTimestamps]),
+    inForce: {
+      ...trustedRootOf([chain], log === undefined ? [] : [log], timestamps),
+      artifactLogs: artifacts.inForce.map(trustedOwnArtifactLog),
+    },
+    others: {
+      ...trustedRootOf([...next, ...former], otherLogs, [...nextTimestamps, ...formerTimestamps]),
+      artifactLogs: artifacts.ended.map(trustedOwnArtifactLog),
+    },
     logs,
+    artifactLogs: artifacts.inForce,
     unreadable,
   };
 }
@@ -102,6 +116,30 @@ async function readLogs(places: OwnPlaces, isRecorded: (name: string) => boolean
     }
   return { logs, unreadable };
 }
+
+const trustedOwnArtifactLog = (log: ArtifactLogIdentity): TrustedLogInstance =>
+  trustedArtifactLog(log, OWN_PATHS.artifactLog);
+
+interface ReadArtifactLogs {
+  readonly inForce: readonly ArtifactLogIdentity[];
+  /** Those whose time has an end on record. */
+  readonly ended: readonly ArtifactLogIdentity[];
+}
+
+async function readArtifactLogs(directory: string, recorded: TrustedRoot): Promise<ReadArtifactLogs> {
+  const names = (await isMissing(directory)) ? [] : await logNamesIn(directory);
+  const read: ArtifactLogIdentity[] = [];
+  for (const name of names.filter((one) => ARTIFACT_LOG.test(one)))
+    read.push(await readArtifactLogIdentity(join(directory, name)));
+  const ends = new Set(
+    recorded.artifactLogs.filter(({ window }) => window.end !== undefined).map((log) => logKey(log)),
+  );
+  const hasEnded = (log: ArtifactLogIdentity): boolean => ends.has(logKey(log));
+  return { inForce: read.filter((log) => !hasEnded(log)), ended: read.filter(hasEnded) };
+}
+
+/** By the API of its clients. */
+const ARTIFACT_LOG = /^v[12]$/;
 
 /** Sorted. A name with a dot in front is what an interrupted making of a log left. */
 async function logNamesIn(directory: string): Promise<readonly string[]> {

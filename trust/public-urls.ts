@@ -7,6 +7,8 @@ export const OWN_PATHS = {
   certificateAuthority: '/',
   timestampAuthority: '/api/v1/timestamp',
   log: (name: string): string => `/log/${name}/`,
+  /** Of every log of artifacts: clients put the path of their API behind it. */
+  artifactLog: '/',
 } as const;
 
 /** Whether an entry with this URL, as the ledger has it, is one of our own services. */
@@ -26,6 +28,6 @@ export const withPublicUrl = (root: TrustedRoot, publicUrl: string): TrustedRoot
   artifactLogs: root.artifactLogs.map((log) => ({ ...log, baseUrl: urlOf(log.baseUrl, publicUrl) })),
 });
 
-/** Clients expect the base URL of a CA without a slash at its end. */
+/** Clients expect the base URLs of a CA and of a log of artifacts without a slash at their end. */
 const urlOf = (url: string, publicUrl: string): string =>
   url === OWN_PATHS.certificateAuthority ? publicUrl : isOwnPath(url) ? `${publicUrl}${url}` : url;

@@ -10,6 +10,15 @@ export interface OutsideLog {
   readonly operator: string;
 }
 
+/** Which of the own logs of artifacts clients sign with. */
+export interface ArtifactLogChoice {
+  /** Whether the log of that API is served, where there is one. */
+  readonly v1: boolean;
+  readonly v2: boolean;
+  /** The APIs that clients are given; undefined: the first of those that are served. */
+  readonly clients?: readonly (1 | 2)[] | undefined;
+}
+
 /** Where the services of an instance are for clients. */
 export interface ServiceUrls {
   /** No slash at the end. */
@@ -18,31 +27,37 @@ export interface ServiceUrls {
   readonly openidProvider?: string | undefined;
   /** Whether timestamps are granted, where there is a key for them; default true. */
   readonly grantsTimestamps?: boolean | undefined;
-  /** Where clients log signatures, too. */
+  /** Undefined: none of the own logs of artifacts. */
+  readonly artifactLogs?: ArtifactLogChoice | undefined;
+  /** Where clients log signatures instead. */
   readonly outsideLog?: OutsideLog | undefined;
 }
 
 /** The services with which clients sign: what is in force alone, so that nobody signs with a successor before its time. */
 export function signingConfigOf(
-  { root, inForce }: InstanceTrust,
-  { publicUrl, openidProvider, grantsTimestamps = true, outsideLog }: ServiceUrls,
+  trust: Pick<InstanceTrust, 'root' | 'inForce' | 'artifactLogs'>,
+  urls: ServiceUrls,
 ): SigningConfig {
+  const { root, inForce } = trust;
+  const { publicUrl, openidProvider, grantsTimestamps = true } = urls;
   const [authority] = inForce.certificateAuthorities;
   const hasTimestamps = grantsTimestamps && inForce.timestampAuthorities.length > 0;
   // Not the start of the CA in force: with a new one, no client whose clock is late is to find no CA at all.
   const start = Math.min(...root.certificateAuthorities.map(({ window }) => window.start));
-  const service = (url: string): SigningService => ({
+  const service = (url: string, majorApiVersion = 1): SigningService => ({
     url,
-    majorApiVersion: 1,
+    majorApiVersion,
     window: { start },
     operator: authority?.organization ?? '',
   });
   return {
     certificateAuthorities: [service(publicUrl)],
     openidProviders: openidProvider === undefined ? [] : [service(openidProvider)],
-    ...(outsideLog === undefined
-      ? { artifactLogs: [] }
-      : { artifactLogs: [{ ...outsideLog, window: { start } }], artifactLogSelection: { selector: 'ANY' } }),
+    ...selectingAny(
+      urls.outsideLog === undefined
+        ? apisForClients(trust, urls).map((api) => service(publicUrl, api))
+        : [{ ...urls.outsideLog, window: { start } }],
+    ),
     ...(hasTimestamps
       ? {
           timestampAuthorities: [service(`${publicUrl}${OWN_PATHS.timestampAuthority}`)],
@@ -50,6 +65,23 @@ export function signingConfigOf(
         }
       : { timestampAuthorities: [] }),
   };
+}
+
+/** Which one they take is theirs: they begin with the highest version that they know. */
+const selectingAny = (
+  artifactLogs: readonly SigningService[],
+): Pick<SigningConfig, 'artifactLogs' | 'artifactLogSelection'> =>
+  artifactLogs.length === 0 ? { artifactLogs } : { artifactLogs, artifactLogSelection: { selector: 'ANY' } };
+
+/** The APIs of the own logs that clients sign with. */
+function apisForClients(
+  { artifactLogs }: Pick<InstanceTrust, 'artifactLogs'>,
+  { artifactLogs: choice }: ServiceUrls,
+): readonly (1 | 2)[] {
+  if (choice === undefined) return [];
+  const served = artifactLogs.map(({ api }) => api).filter((api) => choice[`v${api}`]);
+  const { clients } = choice;
+  return clients === undefined ? served.slice(0, 1) : served.filter((api) => clients.includes(api));
 }
 
 /** A configured issuer, as far as it matters here. */

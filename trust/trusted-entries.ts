@@ -4,6 +4,7 @@ import { describeName, nameValue } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
+import type { ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import type { LogKeyDetails, TrustedAuthority, TrustedLogInstance } from './format/trusted-root.ts';
 
 /** A CA or a timestamp authority from its chain, trusted from when its first certificate begins and without an end. The chain has passed
@@ -17,6 +18,18 @@ export function trustedAuthority(chain: readonly Uint8Array[], uri: string): Tru
 /** A certificate log, trusted from its birth and without an end; `baseUrl` is taken over as it is. */
 export const trustedLog = (
   { publicKey, logId, createdAt }: CtLogIdentity,
+  baseUrl: string,
+): TrustedLogInstance => ({
+  baseUrl,
+  publicKey,
+  keyDetails: logKeyDetails(publicKey),
+  window: { start: createdAt },
+  logId,
+});
+
+/** A log of artifacts, trusted from its birth and without an end; `baseUrl` is taken over as it is. */
+export const trustedArtifactLog = (
+  { publicKey, logId, createdAt }: ArtifactLogIdentity,
   baseUrl: string,
 ): TrustedLogInstance => ({
   baseUrl,
