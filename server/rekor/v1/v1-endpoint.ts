@@ -1,16 +1,18 @@
 /** Rekor's first API over HTTP. Answers, refusals and headers are those of its server, to the byte, because its clients are everywhere and look at all of them. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ConcurrencyLimit } from '../../../core/concurrency-limit.ts';
 import type { AddedEntry } from '../../../rekor/artifact-log.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
 import { LogReadError } from '../../../tlog/core/log-error.ts';
 import type { AcceptCount } from '../../http/accept-priority.ts';
+import { Batcher } from '../../http/batcher.ts';
 import { BodyMemory } from '../../http/body-memory.ts';
 import { clientNetwork, type ClientAddress } from '../../http/client-address.ts';
 import { workUntilEnded } from '../../http/connection-account.ts';
 import { Exchange, type ExchangeContext, type Reply } from '../../http/exchange.ts';
 import { HttpCaller } from '../../http/http-caller.ts';
 import { LargeBodyQueue } from '../../http/large-body-queue.ts';
-import { readBody, type Body, type BodyLimits } from '../../http/request-body.ts';
+import { readBody, tooBusy, type Body, type BodyLimits } from '../../http/request-body.ts';
 import { TransportError } from '../../http/transport-error.ts';
 import type { UnsentResponseLimit } from '../../http/unsent-response-limit.ts';
 import type { AccessCheck } from '../../log/log-access.ts';
@@ -23,14 +25,20 @@ import { frameworkReply, handlerReply, NO_ENTRY, refusalReply, uncached } from '
 import type { V1Reads } from './v1-reads.ts';
 import { isV1Path, v1Route, type V1Call, type V1Route } from './v1-routes.ts';
 
-/** Takes what a client proposes to log, as the bytes of its request, in its turn. Rejects with EntryError, and as the log does. */
-export type AddEntry = (bytes: Buffer, caller: HttpCaller) => Promise<AddedEntry>;
+/** Logs entries. */
+export interface V1Additions {
+  /** Takes what a client proposes to log, as the bytes of its request, and reads it in the turn in which it is called. Rejects with EntryError, and as the log does;
+   * each rejection is recorded. */
+  readonly add: (bytes: Buffer, caller: HttpCaller) => Promise<AddedEntry>;
+  /** Records a request that was refused before it could be read. */
+  readonly refuse: (error: unknown, caller: HttpCaller) => void;
+}
 
 /** What an endpoint works with. */
 export interface V1EndpointOptions {
   readonly shards: ArtifactShards;
   readonly reads: V1Reads;
-  readonly add: AddEntry;
+  readonly additions: V1Additions;
   /** Whether what the log has is refused, as Rekor does, and not answered with the entry that it has. */
   readonly refusesDuplicates: boolean;
   /** Returns the number of connections accepted so far. */
@@ -63,15 +71,25 @@ export const V1_BODY_LIMIT = 1024 * 1024;
 /** Bytes of bodies that may be held at once. */
 const BODY_MEMORY = 32 * 1024 * 1024;
 
+/** Requests to log an entry whose body is complete and that are not answered. */
+export const MAX_V1_WAITING = 512;
+
+/** Of these, how many begin in one turn of the event loop, and milliseconds after which no more of them begin: each is a few checks of signatures. */
+const PER_TURN = { pieces: 16, ms: 3 };
+
 /** Answers the requests of one listener. */
 export class V1Endpoint {
   readonly #options: V1EndpointOptions;
   readonly #bodies: BodyLimits;
+  readonly #batcher: Batcher;
+  readonly #waiting = new ConcurrencyLimit(MAX_V1_WAITING);
 
   constructor(options: V1EndpointOptions) {
     this.#options = options;
-    const queue = new LargeBodyQueue(options.accepted);
+    const { accepted } = options;
+    const queue = new LargeBodyQueue(accepted);
     this.#bodies = { memory: new BodyMemory(BODY_MEMORY), queue, longest: V1_BODY_LIMIT };
+    this.#batcher = new Batcher(accepted, PER_TURN);
   }
 
   /** Whether a path is of this API. */
@@ -88,17 +106,42 @@ export class V1Endpoint {
       workUntilEnded(response);
       this.#send(exchange, route, misdirected(request, route, path));
     } else if (request.method === 'POST') {
-      readBody(request, this.#bodies, (body) => {
-        // The client went away: nobody is left to answer.
-        if (body === undefined) return;
-        exchange.complete();
-        if (body instanceof TransportError) this.#refuse(exchange, route, body);
-        else
-          void this.#perform(exchange, route, () => this.#post(exchange, call, body)).finally(body.release);
-      });
+      this.#receive(exchange, route, call);
     } else {
       workUntilEnded(response);
       void this.#perform(exchange, route, () => this.#get(exchange, route, call));
+    }
+  }
+
+  #receive(exchange: Exchange, route: V1Route, call: V1Call): void {
+    readBody(exchange.request, this.#bodies, (body) => {
+      // The client went away: nobody is left to answer.
+      if (body === undefined) return;
+      exchange.complete();
+      if (body instanceof TransportError) this.#turnAway(exchange, route, call, body);
+      else if (call !== 'create') void this.#perform(exchange, route, () => this.#ask(exchange, call, body));
+      else if (this.#waiting.enter()) this.#batcher.join(() => void this.#create(exchange, route, body));
+      else {
+        body.release();
+        this.#turnAway(exchange, route, call, tooBusy());
+      }
+    });
+  }
+
+  /** Refuses what nobody has read. */
+  #turnAway(exchange: Exchange, route: V1Route, call: V1Call, error: TransportError): void {
+    if (call === 'create') this.#options.additions.refuse(error, this.#callerOf(exchange));
+    this.#refuse(exchange, route, error);
+  }
+
+  async #create(exchange: Exchange, route: V1Route, body: Body): Promise<void> {
+    try {
+      const bytes = body.take();
+      if (bytes === undefined) this.#turnAway(exchange, route, 'create', tooBusy());
+      else await this.#perform(exchange, route, () => this.#add(exchange, bytes));
+    } finally {
+      body.release();
+      this.#waiting.leave();
     }
   }
 
@@ -127,25 +170,36 @@ export class V1Endpoint {
     });
   }
 
-  /** Its memory counts until the answer is made. */
-  async #post(exchange: Exchange, call: V1Call, body: Body): Promise<Reply | undefined> {
+  async #ask(exchange: Exchange, call: V1Call, body: Body): Promise<Reply | undefined> {
     const { request } = exchange;
-    const bytes = body.take();
-    if (bytes === undefined) return BUSY;
-    const type = mediaType(request.headers['content-type'] ?? 'application/octet-stream');
-    if (bytes.length > 0 && type !== JSON_TYPE) return unsupportedMediaType(type);
-    if (call === 'create') return this.#create(exchange, bytes);
-    const { reads } = this.#options;
-    return this.#read(request, call, () => (call === 'search' ? reads.search(bytes) : reads.retrieve(bytes)));
+    try {
+      const bytes = body.take();
+      if (bytes === undefined) return undefined;
+      const { reads } = this.#options;
+      return (
+        wrongMediaType(request, bytes) ??
+        (await this.#read(request, call, () =>
+          call === 'search' ? reads.search(bytes) : reads.retrieve(bytes),
+        ))
+      );
+    } finally {
+      body.release();
+    }
   }
 
-  async #create(exchange: Exchange, bytes: Buffer): Promise<Reply> {
-    const { add, clientAddress, shards, refusesDuplicates } = this.#options;
-    const added = await add(bytes, new HttpCaller(exchange, clientAddress));
+  async #add(exchange: Exchange, bytes: Buffer): Promise<Reply> {
+    const { additions, shards, refusesDuplicates } = this.#options;
+    const wrongType = wrongMediaType(exchange.request, bytes);
+    if (wrongType !== undefined) return wrongType;
+    const added = await additions.add(bytes, this.#callerOf(exchange));
     const id = entryId(added.entry);
     const location = ['Location', `/api/v1/log/entries/${id}`];
     if (!added.isNew && refusesDuplicates) return duplicate(id, location);
     return handlerReply(await entryJson(shards.active.log, added), 201, ['Etag', id, ...location]);
+  }
+
+  #callerOf(exchange: Exchange): HttpCaller {
+    return new HttpCaller(exchange, this.#options.clientAddress);
   }
 
   /** Undefined where too many read already. */
@@ -193,9 +247,15 @@ function misdirected({ method = '' }: IncomingMessage, route: V1Route | undefine
 const notAcceptable = (offers: readonly string[]): Reply =>
   frameworkReply(406, `unsupported media type requested, only [${offers.join(' ')}] are available`);
 
-/** `type` is a client's, and bounded by the head of its request. */
-const unsupportedMediaType = (type: string): Reply =>
-  frameworkReply(415, `unsupported media type ${JSON.stringify(type)}, only [${JSON_TYPE}] are allowed`);
+/** Undefined for JSON, and where there is no body. */
+function wrongMediaType({ headers }: IncomingMessage, bytes: Buffer): Reply | undefined {
+  const type = mediaType(headers['content-type'] ?? 'application/octet-stream');
+  if (bytes.length === 0 || type === JSON_TYPE) return undefined;
+  return frameworkReply(
+    415,
+    `unsupported media type ${JSON.stringify(type)}, only [${JSON_TYPE}] are allowed`,
+  );
+}
 
 const duplicate = (id: string, location: readonly string[]): Reply =>
   handlerReply(

@@ -11,6 +11,7 @@ import { sha256 } from '../../../tlog/core/sha256.ts';
 import { verifyConsistency } from '../../../tlog/format/merkle-verify.ts';
 import { V1 } from '../../rekor/format/support/rekor-vectors.ts';
 import { expectProven } from '../../rekor/support/rekor-log.ts';
+import type { TransportError } from '../../../server/http/transport-error.ts';
 import { V1_BODY_LIMIT } from '../../../server/rekor/v1/v1-endpoint.ts';
 import { startV1Server, type V1Server } from './support/v1-server.ts';
 
@@ -544,6 +545,9 @@ describe('server/rekor/v1', () => {
     // No 5xx: clients would send it again and again.
     expect(refused.status).to.equal(400);
     expect(await refused.json()).to.have.all.keys('code', 'message');
+    expect(server.refusals).to.deep.equal([]);
+    await post('/api/v1/log/entries', query(V1_BODY_LIMIT + 1));
+    expect(server.refusals.map((error) => (error as TransportError).code)).to.deep.equal(['BODY_TOO_LARGE']);
   });
 
   it('shows nothing of what others logged to those who may not read', async () => {

@@ -9,12 +9,17 @@ import { UnsentResponseLimit } from '../../../../server/http/unsent-response-lim
 import { createAccessCheck, type LogAccessRule } from '../../../../server/log/log-access.ts';
 import { ReadLimiter } from '../../../../server/log/read-limiter.ts';
 import { ArtifactShards, type ArtifactShard } from '../../../../server/rekor/v1/artifact-shards.ts';
-import { V1Endpoint, type V1EndpointOptions } from '../../../../server/rekor/v1/v1-endpoint.ts';
+import {
+  V1Endpoint,
+  type V1Additions,
+  type V1EndpointOptions,
+} from '../../../../server/rekor/v1/v1-endpoint.ts';
 import { V1Reads } from '../../../../server/rekor/v1/v1-reads.ts';
 import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
 
 /** How a server is started. */
-interface V1ServerOptions extends Partial<Pick<V1EndpointOptions, 'refusesDuplicates' | 'add'>> {
+interface V1ServerOptions extends Partial<Pick<V1EndpointOptions, 'refusesDuplicates'>> {
+  readonly add?: V1Additions['add'];
   readonly access?: LogAccessRule;
   /** Entries of a tree before this one, and how many its own has. */
   readonly earlier?: number;
@@ -29,6 +34,8 @@ export interface V1Server {
   /** Template, method and status of each answer. */
   readonly answers: readonly string[];
   readonly faults: readonly unknown[];
+  /** Why requests were refused before they were read. */
+  readonly refusals: readonly unknown[];
   stop(): Promise<void>;
 }
 
@@ -56,10 +63,14 @@ export async function startV1Server(options: V1ServerOptions = {}): Promise<V1Se
   const { log } = active.shard;
   const answers: string[] = [];
   const faults: unknown[] = [];
+  const refusals: unknown[] = [];
   const endpoint = new V1Endpoint({
     shards,
     reads: new V1Reads(shards),
-    add: add ?? (async (bytes) => log.add(await readV1Proposal(decodeV1Json(bytes)))),
+    additions: {
+      add: add ?? (async (bytes) => log.add(await readV1Proposal(decodeV1Json(bytes)))),
+      refuse: (error) => refusals.push(error),
+    },
     refusesDuplicates,
     accepted: () => 0,
     clientAddress: ({ socket }) => socket.remoteAddress ?? '',
@@ -83,6 +94,7 @@ export async function startV1Server(options: V1ServerOptions = {}): Promise<V1Se
     shards,
     answers,
     faults,
+    refusals,
     stop: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
