@@ -32,9 +32,9 @@ const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\
 export function parseRfc3339(text: string): number | undefined {
   if (!RFC3339.test(text)) return undefined;
   const upper = text.toUpperCase();
-  const written = upper.slice(0, 19);
-  const local = Date.parse(`${written}Z`);
-  if (Number.isNaN(local) || new Date(local).toISOString().slice(0, 19) !== written) return undefined;
-  const ms = Date.parse(upper);
+  const local = Date.parse(`${upper.slice(0, 19)}Z`);
+  // Of a day that the month does not have, and of 24:00, JavaScript makes another day.
+  if (Number.isNaN(local) || new Date(local).getUTCDate() !== Number(upper.slice(8, 10))) return undefined;
+  const ms = upper.length === 20 ? local : Date.parse(upper);
   return Number.isNaN(ms) ? undefined : ms;
 }

@@ -125,12 +125,16 @@ class StructureScan {
 
 /** Behind the string that begins there; the end of the text where it does not end. */
 function endOfString(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) return at + 1;
-    if (code === ESCAPE) at++;
-  }
+  for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1))
+    if (!isEscaped(text, at, start)) return at + 1;
   return text.length;
+}
+
+/** Whether an odd number of backslashes stands before `at`, in a string that begins at `start`. */
+function isEscaped(text: string, at: number, start: number): boolean {
+  let first = at;
+  while (first - 1 > start && text.charCodeAt(first - 1) === ESCAPE) first--;
+  return (at - first) % 2 === 1;
 }
 
 function isBeforeColon(text: string, end: number): boolean {

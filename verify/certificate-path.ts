@@ -1,13 +1,11 @@
 /** The way from a leaf to a trusted root (RFC 5280 §6.1), by names and signatures. */
 import { equalBytes, toHex } from '../core/bytes.ts';
 import type { Certificate } from '../core/certificate.ts';
-import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
-import { keyWeakness } from '../core/key-weakness.ts';
-import { parsePublicKey } from '../core/public-key.ts';
 import { SIGNATURE_SCHEMES, type SignatureScheme } from '../core/signature-algorithm.ts';
 import { checkAuthority, checkValidity, type Purpose } from './certificate-rules.ts';
 import type { VerifyCrypto } from './crypto.ts';
+import { nameText, publicKeyOf, weaknessOf } from './read-once.ts';
 import { authorityKeyId, subjectKeyId } from './standard-extensions.ts';
 import type { PreparedTrust } from './trust.ts';
 import { refused, VerifyError } from './verify-error.ts';
@@ -41,7 +39,7 @@ export async function findPath(leaf: Certificate, request: PathRequest): Promise
   const search = new PathSearch(request);
   const path = await search.from(leaf);
   if (path !== undefined) return path;
-  throw search.reason ?? search.unnamed(`no trusted CA is named "${describeName(leaf.issuer)}"`);
+  throw search.reason ?? search.unnamed(`no trusted CA is named "${nameText(leaf.issuer)}"`);
 }
 
 /** The CA certificates above a leaf, issuing CA first, root last; at least the root. */
@@ -87,7 +85,7 @@ class PathSearch {
         if (way.length > 0)
           this.#ends[way.length] ??= {
             isSigned: false,
-            reason: this.unnamed(`no trusted root is named "${describeName(child.issuer)}"`),
+            reason: this.unnamed(`no trusted root is named "${nameText(child.issuer)}"`),
           };
       }
       ways = further;
@@ -99,7 +97,7 @@ class PathSearch {
     if (!(await this.#accepts(root, child, way.length))) return false;
     const { through } = this.#request;
     if (through === undefined || root === through || way.includes(through)) return true;
-    const sentence = `the way to the root "${describeName(root.subject)}" does not go through the trusted CA "${describeName(through.subject)}"`;
+    const sentence = `the way to the root "${nameText(root.subject)}" does not go through the trusted CA "${nameText(through.subject)}"`;
     this.#ends[way.length] = { isSigned: true, reason: refused(sentence) };
     return false;
   }
@@ -149,17 +147,17 @@ async function checkSignature(
   crypto: VerifyCrypto,
 ): Promise<void> {
   if (authority.subject.length <= EMPTY_NAME_LENGTH) throw refused('a CA has an empty name');
-  const who = `the CA "${describeName(authority.subject)}"`;
+  const who = `the CA "${nameText(authority.subject)}"`;
   const scheme = SIGNATURE_SCHEMES.get(child.signatureAlgorithm);
   if (scheme === undefined) {
     throw refused(`a certificate is signed by the unknown or weak algorithm ${child.signatureAlgorithm}`);
   }
-  const key = parsePublicKey(authority.spki);
+  const key = publicKeyOf(authority.spki);
   if (key.type !== scheme.keyType) {
     requireNamed(child, authority, who);
     throw refused(`the key of ${who} does not fit the signature below it`);
   }
-  const weakness = keyWeakness(key);
+  const weakness = weaknessOf(key);
   if (weakness !== undefined) throw refused(`the key of ${who} ${weakness}`);
   if (await isSignedBy(child, authority, scheme, crypto)) return;
   requireNamed(child, authority, who);

@@ -1,7 +1,6 @@
 /** The checks on a certificate that a CA of Sigstore's kind issued, as steps: what it is for, its SCT, its chain, whom it is for. */
 import { parseCertificate, type Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
-import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import { printable } from '../core/printable.ts';
 import { findPath, type ValidPath } from './certificate-path.ts';
@@ -12,6 +11,7 @@ import { demand, readIdentity, readIssuer } from './identity.ts';
 import type { IdentityPolicy } from './identity-policy.ts';
 import { checkInclusion } from './inclusion.ts';
 import { loggedLeaf } from './logged-entry.ts';
+import { nameText } from './read-once.ts';
 import { checkSctSignature, findSct, type FoundSct } from './sct.ts';
 import type { StepName, StepRecorder } from './step.ts';
 import type { PreparedTrust } from './trust.ts';
@@ -81,7 +81,7 @@ export const checkChain = <Name extends string>(
       loggedAt,
       crypto,
     });
-    const names = path.map(({ subject }) => `"${describeName(subject)}"`).join(' under ');
+    const names = path.map(({ subject }) => `"${nameText(subject)}"`).join(' under ');
     return [`issued by ${names}, all valid at ${times.map(rfc3339).join(' and ')}`, path];
   });
 

@@ -1,10 +1,9 @@
 /** Keys of certificate logs, and what they sign: SCTs and tree heads, both as DigitallySigned (RFC 6962 §2.1.4). */
 import { FormatError } from '../core/errors.ts';
-import { keyWeakness } from '../core/key-weakness.ts';
-import { parsePublicKey } from '../core/public-key.ts';
 import type { SignatureScheme } from '../core/signature-algorithm.ts';
 import type { DigitallySigned } from '../ct-log/format/digitally-signed.ts';
 import type { VerifyCrypto } from './crypto.ts';
+import { publicKeyOf, weaknessOf } from './read-once.ts';
 import { refused } from './verify-error.ts';
 
 /** The kind of a key: how people call it. */
@@ -51,10 +50,10 @@ const ROWS: Readonly<Record<'P-256' | 'P-384' | 'P-521' | 'rsa' | 'ed25519', Key
 export const logKeyKind = (spki: Uint8Array): LogKeyKind => rowOf(spki).kind;
 
 function rowOf(spki: Uint8Array): KeyRow {
-  const key = parsePublicKey(spki);
+  const key = publicKeyOf(spki);
   if (key.type === 'ec') return ROWS[key.curve];
   if (key.type === 'ed25519') return ROWS.ed25519;
-  const weakness = keyWeakness(key);
+  const weakness = weaknessOf(key);
   if (weakness === undefined) return ROWS.rsa;
   throw new FormatError('UNSUPPORTED', `its RSA key ${weakness}`);
 }

@@ -3,6 +3,7 @@ import { findExtension, type Certificate } from '../core/certificate.ts';
 import { contextTag, Tag } from '../core/der-tag.ts';
 import { booleanValue, DerReader, oidText, readOnly, unsignedMagnitude } from '../core/der-reader.ts';
 import { FormatError } from '../core/errors.ts';
+import { once } from './read-once.ts';
 
 /** Object identifiers of the extensions that this verifier understands. */
 export const EXTENSION = {
@@ -31,7 +32,7 @@ interface BasicConstraints {
 }
 
 /** The certificate's BasicConstraints, if it has them. */
-export function basicConstraints(certificate: Certificate): BasicConstraints | undefined {
+export const basicConstraints = once((certificate: Certificate): BasicConstraints | undefined => {
   const extension = findExtension(certificate, EXTENSION.basicConstraints);
   if (extension === undefined) return undefined;
   const reader = new DerReader(readOnly(extension.value, Tag.sequence).value);
@@ -45,7 +46,7 @@ export function basicConstraints(certificate: Certificate): BasicConstraints | u
     ca,
     pathLength: length === undefined ? undefined : small(length.value),
   };
-}
+});
 
 function small(content: Uint8Array): number {
   const [value = 0, ...more] = unsignedMagnitude(content);
@@ -57,7 +58,7 @@ function small(content: Uint8Array): number {
 export const KeyUsage = { digitalSignature: 0, nonRepudiation: 1, keyCertSign: 5 } as const;
 
 /** The bits that are set in the certificate's KeyUsage; undefined when it has none. */
-export function keyUsage(certificate: Certificate): ReadonlySet<number> | undefined {
+export const keyUsage = once((certificate: Certificate): ReadonlySet<number> | undefined => {
   const extension = findExtension(certificate, EXTENSION.keyUsage);
   if (extension === undefined) return undefined;
   const [unused = 8, ...octets] = readOnly(extension.value, Tag.bitString).value;
@@ -66,10 +67,10 @@ export function keyUsage(certificate: Certificate): ReadonlySet<number> | undefi
     Array.from({ length: 8 }, (_, bit) => (((octet >> (7 - bit)) & 1) === 1 ? at * 8 + bit : -1)),
   );
   return new Set(bits.filter((bit) => bit >= 0));
-}
+});
 
 /** The object identifiers of the certificate's ExtendedKeyUsage (§4.2.1.12); undefined when it has none. */
-export function extendedKeyUsage(certificate: Certificate): ReadonlySet<string> | undefined {
+export const extendedKeyUsage = once((certificate: Certificate): ReadonlySet<string> | undefined => {
   const extension = findExtension(certificate, EXTENSION.extendedKeyUsage);
   if (extension === undefined) return undefined;
   const reader = new DerReader(readOnly(extension.value, Tag.sequence).value);
@@ -77,7 +78,7 @@ export function extendedKeyUsage(certificate: Certificate): ReadonlySet<string> 
   while (!reader.done) usages.add(oidText(reader.next(Tag.oid).value));
   if (usages.size === 0) throw new FormatError('MALFORMED', 'ExtendedKeyUsage is empty');
   return usages;
-}
+});
 
 /** DER GeneralNames: the alternative names of the certificate's subject (§4.2.1.6), of all kinds. */
 export function subjectAltNames(certificate: Certificate): readonly Uint8Array[] {

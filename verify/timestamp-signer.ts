@@ -4,15 +4,13 @@ import { findExtension, type Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { unsignedMagnitude } from '../core/der-reader.ts';
 import { explicit } from '../core/der-writer.ts';
-import { describeName } from '../core/distinguished-name.ts';
-import { keyWeakness } from '../core/key-weakness.ts';
-import { parsePublicKey } from '../core/public-key.ts';
 import { describeWindow, isWithin } from '../trust/format/trusted-root.ts';
 import type { CertificateId } from '../tsa/format/attributes.ts';
 import type { SignerId, TimestampToken } from '../tsa/format/timestamp-token.ts';
 import { findPath, type ValidPath } from './certificate-path.ts';
 import { checkCritical, type Purpose } from './certificate-rules.ts';
 import type { TimestampCrypto } from './crypto.ts';
+import { nameText, publicKeyOf, weaknessOf } from './read-once.ts';
 import {
   EXTENSION,
   extendedKeyUsage,
@@ -90,12 +88,12 @@ export function checkAuthorityOf(
   embedded: readonly Certificate[],
   trust: TimestampTrust,
 ): string {
-  const who = `the timestamp authority "${describeName(certificate.subject)}"`;
+  const who = `the timestamp authority "${nameText(certificate.subject)}"`;
   const other = embedded.find((one) => isNamed(one, signer.id) && !equalBytes(one.der, certificate.der));
   if (other !== undefined) throw refused(`the token carries another certificate than that of ${who}`);
   requireWithin([authority.window], [info.time], who);
   trust.require(certificate, info.time, who);
-  return `"${describeName(certificate.subject)}", trusted ${describeWindow(authority.window)}`;
+  return `"${nameText(certificate.subject)}", trusted ${describeWindow(authority.window)}`;
 }
 
 const FOR_TIMESTAMPS: Purpose = { usage: TIME_STAMPING, words: 'timestamps' };
@@ -149,7 +147,7 @@ function refuseStrays(presented: readonly Certificate[], chain: readonly Certifi
     known = more;
   }
   for (const { subject } of strays)
-    throw refused(`the token carries a certificate that is no part of the chain: "${describeName(subject)}"`);
+    throw refused(`the token carries a certificate that is no part of the chain: "${nameText(subject)}"`);
 }
 
 /** Whether it is that certificate, another of the same CA, or one of a CA of the name that issued it. */
@@ -160,7 +158,7 @@ const isKin = (one: Certificate, child: Certificate): boolean =>
       (equalBytes(one.subject, child.subject) && equalBytes(one.spki, child.spki))));
 
 function checkTimestampCertificate(certificate: Certificate): void {
-  const who = `the certificate "${describeName(certificate.subject)}"`;
+  const who = `the certificate "${nameText(certificate.subject)}"`;
   const usages = extendedKeyUsage(certificate);
   if (usages?.size !== 1 || !usages.has(TIME_STAMPING))
     throw refused(`${who} is not for timestamps alone: its extended key usage does not say so`);
@@ -182,10 +180,10 @@ export async function checkTokenSignature(
   const { attributes, digest, scheme, signedBytes, signature } = signer;
   if (!equalBytes(await crypto.digest(digest, content), attributes.messageDigest))
     throw refused('what is signed is the digest of another timestamp than the one in the token');
-  const key = parsePublicKey(certificate.spki);
+  const key = publicKeyOf(certificate.spki);
   if (key.type !== scheme.keyType)
     throw refused('the key of the timestamp authority does not fit the signature');
-  const weakness = keyWeakness(key);
+  const weakness = weaknessOf(key);
   if (weakness !== undefined) throw refused(`the key of the timestamp authority ${weakness}`);
   if (!(await crypto.verify(scheme, certificate.spki, signedBytes, signature)))
     throw refused('the signature of the timestamp authority does not hold');
@@ -236,10 +234,8 @@ export function unknownSigner(
       ('issuer' in signer.id && equalBytes(issuer, signer.id.issuer)),
   );
   const who =
-    own === undefined
-      ? signerText(signer.id)
-      : `"${describeName(own.subject)}" (SHA-256 ${fingerprint(own)})`;
-  const trusted = namesakes.map((one) => `"${describeName(one.subject)}" (SHA-256 ${fingerprint(one)})`);
+    own === undefined ? signerText(signer.id) : `"${nameText(own.subject)}" (SHA-256 ${fingerprint(own)})`;
+  const trusted = namesakes.map((one) => `"${nameText(one.subject)}" (SHA-256 ${fingerprint(one)})`);
   const known =
     trusted.length === 0
       ? `${authorities.length === 0 ? 'none is' : `none of the ${authorities.length} that are`} trusted`
@@ -250,7 +246,7 @@ export function unknownSigner(
 
 function signerText(id: SignerId): string {
   if ('keyId' in id) return `with the key id ${toHex(id.keyId)}`;
-  return `with the serial number ${toHex(id.serial)} below "${describeName(id.issuer)}"`;
+  return `with the serial number ${toHex(id.serial)} below "${nameText(id.issuer)}"`;
 }
 
 /** Reads the certificates that came with a token. Throws FormatError. */

@@ -5,12 +5,12 @@
 import { equalBytes, toHex } from '../core/bytes.ts';
 import type { Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
-import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import type { TrustedAuthority } from '../trust/format/trusted-root.ts';
 import type { ImprintHash } from '../tsa/format/object-identifiers.ts';
 import { parseTimestamp, type TimestampToken } from '../tsa/format/timestamp-token.ts';
 import type { TimestampCrypto } from './crypto.ts';
+import { nameText } from './read-once.ts';
 import { StepRecorder, type SkippedStep, type Step } from './step.ts';
 import {
   candidatesFor,
@@ -194,7 +194,7 @@ async function tryCandidate(
   }
   const path = await record.run('chain', async () => {
     const found = await checkTimestampChain(candidate, token, request);
-    const names = found.map(({ subject }) => `"${describeName(subject)}"`).join(' under ');
+    const names = found.map(({ subject }) => `"${nameText(subject)}"`).join(' under ');
     return [`issued by ${names}, all valid at ${rfc3339(token.info.time)}`, found];
   });
   await record.run('signature', async () => {

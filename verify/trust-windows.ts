@@ -1,9 +1,9 @@
 /** For which times the trust counts on what. */
-import { toHex } from '../core/bytes.ts';
 import type { Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { describeWindow, isWithin, type Window } from '../trust/format/trusted-root.ts';
+import { keyName } from './read-once.ts';
 import { refused } from './verify-error.ts';
 
 /** At all times. */
@@ -35,7 +35,7 @@ export class AuthorityWindows {
 
   /** Throws a refusal that names the window, unless the CA, or whose certificate it is, counts at each of the times. */
   require(authority: Certificate, times: readonly number[], who?: string): void {
-    const key = toHex(authority.spki);
+    const key = keyName(authority);
     const windows = this.#windows.get(key) ?? this.#unusable.get(key);
     if (windows === undefined || isEachWithin(windows, times)) return;
     requireWithin(windows, times, who ?? `the CA "${describeName(authority.subject)}"`);
@@ -43,7 +43,7 @@ export class AuthorityWindows {
 
   /** Throws a refusal that names the window, unless what the CA issued itself counts at each of the times; that the CA counts is another question. */
   requireIssuing(authority: Certificate, times: readonly number[]): void {
-    const key = toHex(authority.spki);
+    const key = keyName(authority);
     const windows = this.#issuing.usable.get(key) ?? this.#issuing.unusable.get(key);
     if (windows === undefined || isEachWithin(windows, times)) return;
     requireWithin(windows, times, `the CA "${describeName(authority.subject)}", for what it issues itself,`);
@@ -51,8 +51,8 @@ export class AuthorityWindows {
 }
 
 function addTo(windows: Map<string, Window[]>, chain: readonly Certificate[], window: Window): void {
-  for (const { spki } of chain) {
-    const key = toHex(spki);
+  for (const authority of chain) {
+    const key = keyName(authority);
     const known = windows.get(key);
     if (known === undefined) windows.set(key, [window]);
     else known.push(window);

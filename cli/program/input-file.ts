@@ -1,4 +1,5 @@
 /** Files named on the command line, read with a limit. */
+import { open } from 'node:fs/promises';
 import { systemCode } from '../../core/errors.ts';
 import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 import { readSecretFile, type Warn } from '../../storage/secret-file.ts';
@@ -60,6 +61,23 @@ export async function readFileOrStdin(
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** Bytes of a {@link blocksOf} block. */
+const BLOCK = 256 * 1024;
+
+/** The bytes of a file of whatever size, or of a pipe, block by block; the iteration rejects with the system's error. */
+export async function* blocksOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const file = await open(path);
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(BLOCK));
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /** The text of a file, or of stdin when `path` is `-`; throws {@link CommandError} as {@link readLimited}. */

@@ -1,17 +1,16 @@
 /** A file to be signed, or standard input. */
-import { createReadStream } from 'node:fs';
 import { systemCode } from '../../core/errors.ts';
 import { CommandError } from '../program/command.ts';
-import { readFault } from '../program/input-file.ts';
+import { blocksOf, readFault } from '../program/input-file.ts';
 
 /** `-`, which names standard input in the place of a file. */
 export const STDIN = '-';
 
 /** The bytes of a file of whatever size, or of stdin where `path` is `-`. The iteration rejects with {@link CommandError} `USAGE` when it cannot be read. */
 export async function* bytesOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-  const stream = path === STDIN ? process.stdin : createReadStream(path);
+  const blocks = path === STDIN ? (process.stdin as AsyncIterable<Uint8Array>) : blocksOf(path);
   try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) yield chunk;
+    for await (const block of blocks) yield block;
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
     throw readFault(path, 'FILE', error);

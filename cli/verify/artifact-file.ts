@@ -1,6 +1,5 @@
 /** The artifact of `mayfly verify bundle`: a file of any size, stdin, or a digest. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { messageOf } from '../../core/errors.ts';
 import {
   artifactOfBytes,
@@ -9,6 +8,7 @@ import {
   type ArtifactHash,
 } from '../../verify/bundle/artifact.ts';
 import { CommandError } from '../program/command.ts';
+import { blocksOf } from '../program/input-file.ts';
 import { parseDigest } from './digest-option.ts';
 import { platformCrypto } from './platform-crypto.ts';
 
@@ -32,7 +32,7 @@ export async function readArtifact({ artifact, digest }: ArtifactOptions): Promi
   if (digest !== undefined) return artifactOfDigests(new Map([parseDigest(digest)]));
   const path = artifact ?? '';
   try {
-    return await readWholly(path === '-' ? process.stdin : createReadStream(path));
+    return await readWholly(path === '-' ? (process.stdin as AsyncIterable<Uint8Array>) : blocksOf(path));
   } catch (error) {
     throw new CommandError('USAGE', `--artifact: ${path} cannot be read (${messageOf(error)})`, {
       hint: 'Name the file that was signed, or - for stdin.',
@@ -40,13 +40,13 @@ export async function readArtifact({ artifact, digest }: ArtifactOptions): Promi
   }
 }
 
-async function readWholly(stream: AsyncIterable<unknown>): Promise<Artifact> {
-  let kept: Buffer[] = [];
+async function readWholly(blocks: AsyncIterable<Uint8Array>): Promise<Artifact> {
+  let kept: Uint8Array[] = [];
   let size = 0;
   let hashes: ReturnType<typeof createHash>[] | undefined;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    kept.push(chunk);
+  for await (const block of blocks) {
+    size += block.length;
+    kept.push(block);
     if (size <= KEPT) continue;
     hashes ??= HASHES.map((hash) => createHash(hash));
     for (const part of kept) for (const hash of hashes) hash.update(part);

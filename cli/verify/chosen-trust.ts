@@ -1,9 +1,10 @@
 /** What `--trust` names: a directory, or one file of Sigstore's. */
 import { stat } from 'node:fs/promises';
 import { FormatError } from '../../core/errors.ts';
-import { parseStrictJson } from '../../core/strict-json.ts';
-import { parseClientTrustConfig } from '../../trust/format/signing-config.ts';
-import { parseTrustedRoot, type TrustedRoot } from '../../trust/format/trusted-root.ts';
+import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
+import { MessageReader } from '../../trust/format/message-reader.ts';
+import { readClientTrustConfig } from '../../trust/format/signing-config.ts';
+import { readTrustedRoot, type TrustedRoot } from '../../trust/format/trusted-root.ts';
 import type { Trust } from '../../verify/trust.ts';
 import { CommandError } from '../program/command.ts';
 import { readLimited } from '../program/input-file.ts';
@@ -24,7 +25,10 @@ export async function readTrust(path: string): Promise<Trust> {
 export async function readTrustedRootFile(path: string, option: string): Promise<TrustedRoot> {
   const text = Buffer.from(await readLimited(path, option, HINT)).toString('utf8');
   try {
-    return isClientTrustConfig(text) ? parseClientTrustConfig(text).trustedRoot : parseTrustedRoot(text);
+    const value = parseStrictJson(text, LIMITS);
+    return isClientTrustConfig(value)
+      ? readClientTrustConfig(MessageReader.ofValue(value, 'client trust config')).trustedRoot
+      : readTrustedRoot(MessageReader.ofValue(value, 'trusted root'));
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     throw new CommandError('USAGE', `${option}: ${path} cannot be used: ${error.message}`, { hint: HINT });
@@ -36,7 +40,5 @@ const HINT = 'It is a trusted_root.json or a client trust config, as Sigstore wr
 /** Above the nesting of either. */
 const LIMITS = { length: 8 * 1024 * 1024, depth: 32 };
 
-function isClientTrustConfig(text: string): boolean {
-  const value = parseStrictJson(text, LIMITS);
-  return typeof value === 'object' && value !== null && ('trustedRoot' in value || 'trusted_root' in value);
-}
+const isClientTrustConfig = (value: JsonValue): boolean =>
+  typeof value === 'object' && value !== null && ('trustedRoot' in value || 'trusted_root' in value);

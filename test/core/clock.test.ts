@@ -23,6 +23,7 @@ describe('core/clock', () => {
   it('reads offsets, fractions and lower case', () => {
     expect(parseRfc3339('2023-11-14T23:13:20+01:00')).to.equal(1700000000000);
     expect(parseRfc3339('2023-11-14t22:13:20.5z')).to.equal(1700000000500);
+    expect(parseRfc3339('2024-02-29T00:00:00Z')).to.equal(Date.UTC(2024, 1, 29));
   });
 
   it('answers undefined for a time without zone, a date alone and days that do not exist', () => {
@@ -34,6 +35,9 @@ describe('core/clock', () => {
       '2023-13-01T00:00:00Z',
       '2023-11-14 22:13:20Z',
       '2023-02-30T00:00:00Z',
+      '2023-02-29T12:00:00Z',
+      '2023-04-31T23:59:59.5Z',
+      '2023-11-14T22:13:60Z',
       '2023-11-14T24:00:00Z',
       '2023-11-14T22:13:20+24:00',
     ];

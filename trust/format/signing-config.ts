@@ -65,8 +65,11 @@ function readSigningConfig(reader: MessageReader): SigningConfig {
 }
 
 /** Reads the text of a client trust config; throws {@link FormatError} that names the member. */
-export function parseClientTrustConfig(text: string): ClientTrustConfig {
-  const reader = MessageReader.of(text, 'client trust config');
+export const parseClientTrustConfig = (text: string): ClientTrustConfig =>
+  readClientTrustConfig(MessageReader.of(text, 'client trust config'));
+
+/** The same for one whose JSON was read already. */
+export function readClientTrustConfig(reader: MessageReader): ClientTrustConfig {
   requireMediaType(reader, 'client trust config', CLIENT_TRUST_CONFIG_MEDIA_TYPE);
   const config = {
     trustedRoot: reader.message('trustedRoot', readTrustedRoot),

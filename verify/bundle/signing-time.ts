@@ -2,11 +2,11 @@
 import { toHex } from '../../core/bytes.ts';
 import { parseCertificate } from '../../core/certificate.ts';
 import { rfc3339 } from '../../core/clock.ts';
-import { describeName } from '../../core/distinguished-name.ts';
 import type { Bundle } from '../../bundle/format/bundle.ts';
 import { apiOfKind } from '../../rekor/format/entry-body.ts';
 import type { LoggedSignature } from '../../rekor/format/logged-signature.ts';
 import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
+import { nameText } from '../read-once.ts';
 import type { StepRecorder } from '../step.ts';
 import { verifyTimestamp, type TimestampVerification } from '../timestamp.ts';
 import type { VerifyError } from '../verify-error.ts';
@@ -181,7 +181,7 @@ function count(
   { times, uncounted, authorities }: Sources,
 ): void {
   const failed = steps.find(({ ok }) => !ok);
-  const [certificate, issuer] = (chain ?? []).map((der) => parseCertificate(der));
+  const [certificate, issuer] = (chain ?? []).slice(0, 2).map((der) => parseCertificate(der));
   if (failed === undefined && time !== undefined && certificate !== undefined) {
     const ca = issuer ?? certificate;
     authorities.push([
@@ -189,7 +189,7 @@ function count(
       `CA ${toHex(ca.subject)}`,
       `CA key ${toHex(ca.spki)}`,
     ]);
-    times.push({ source: 'timestamp', name: describeName(certificate.subject), time });
+    times.push({ source: 'timestamp', name: nameText(certificate.subject), time });
     return;
   }
   const { name = 'token', detail = '', fault = 'certificate' } = failed ?? {};
