@@ -6,6 +6,7 @@
 import { hash } from 'node:crypto';
 import type { ExtensionValues } from '../core/fulcio-extensions.ts';
 import type { IssuedDecision, RefusedDecision } from '../ca/decision.ts';
+import type { LoggedEntryDecision, RefusedEntryDecision } from './entry-decision.ts';
 import { asciiJson } from '../core/printable.ts';
 
 /** Version of the schema; it changes when a reader of the old one would misread a line. */
@@ -64,6 +65,17 @@ export const refusedLine = (decision: RefusedDecision, reason: string, now: numb
     serial: decision.serial,
     leafIndex: decision.leafIndex,
   });
+
+/** The line for an entry of an artifact log, added at `now`. */
+export const entryLine = ({ caller, ...facts }: LoggedEntryDecision, now: number): string =>
+  line(now, 'logged', { requestId: caller.requestId, client: caller.address, ...facts });
+
+/** The line for a request to log an entry that was refused at `now`; `reason` is the code of the answer. */
+export const entryRefusedLine = (
+  { caller, log }: RefusedEntryDecision,
+  reason: string,
+  now: number,
+): string => line(now, 'entry-refused', { requestId: caller.requestId, client: caller.address, log, reason });
 
 /** The line that stands for refusals without one. */
 export function suppressedLine({ entry, reason, count, from, to }: SuppressedRefusals, now: number): string {

@@ -9,7 +9,8 @@ import type { Clock } from '../core/clock.ts';
 import type { AuditError } from './audit-error.ts';
 import type { AuditDefinition, SyslogDefinition } from './audit-definition.ts';
 import type { IssuedDecision, RefusedDecision } from '../ca/decision.ts';
-import { issuedLine, refusedLine, suppressedLine } from './audit-line.ts';
+import { entryLine, entryRefusedLine, issuedLine, refusedLine, suppressedLine } from './audit-line.ts';
+import type { LoggedEntryDecision, RefusedEntryDecision } from './entry-decision.ts';
 import { descriptorDestination } from './descriptor-destination.ts';
 import type { Destination, FileIncidents, Note } from './destination.ts';
 import { openFileDestination } from './file-destination.ts';
@@ -22,7 +23,7 @@ import { syslogFormatter } from './syslog-message.ts';
 /** What the audit did so far. */
 interface AuditStatus {
   /** Decisions by what became of their line; `suppressed` ones were counted and stand in a summary. */
-  readonly lines: Readonly<Record<'issued' | 'refused' | 'suppressed', number>>;
+  readonly lines: Readonly<Record<'issued' | 'logged' | 'refused' | 'suppressed', number>>;
   /** Where lines go, in no order. */
   readonly destinations: readonly {
     readonly name: Destination['name'];
@@ -40,11 +41,15 @@ export interface Audit {
   /** Fail-closed: resolves when every destination has the line, and rejects with AuditError when one has not.
    * Otherwise undefined: there is nothing to wait for. */
   issued(decision: IssuedDecision): Promise<void> | undefined;
+  /** The same of an entry that an artifact log took. */
+  logged(decision: LoggedEntryDecision): Promise<void> | undefined;
   /** Fail-closed, and a destination is known to take no lines: what {@link Audit.issued} would reject with at once. Cheap. */
   refusal(): AuditError | undefined;
   /** Whether the refusal, answered with `reason`, has a line of its own; else it will be in a summary. Never throws, and
    * returns at once. */
   refused(decision: RefusedDecision, reason: string): boolean;
+  /** The same of a request to log an entry. */
+  entryRefused(decision: RefusedEntryDecision, reason: string): boolean;
   status(): AuditStatus;
   /** Writes what waits and ends. Decisions after it are lost, which is noted. */
   close(): Promise<void>;
@@ -76,7 +81,7 @@ class QueuedAudit implements Audit {
   readonly #queues: readonly LineQueue[];
   readonly #budget: RefusalBudget;
   readonly #summaries: NodeJS.Timeout;
-  readonly #lines = { issued: 0, refused: 0, suppressed: 0 };
+  readonly #lines = { issued: 0, logged: 0, refused: 0, suppressed: 0 };
 
   constructor(
     { failClosed, refusalsPerMinute }: AuditDefinition,
@@ -94,7 +99,15 @@ class QueuedAudit implements Audit {
 
   issued(decision: IssuedDecision): Promise<void> | undefined {
     this.#lines.issued++;
-    const line = issuedLine(decision, this.#clock());
+    return this.#record(issuedLine(decision, this.#clock()));
+  }
+
+  logged(decision: LoggedEntryDecision): Promise<void> | undefined {
+    this.#lines.logged++;
+    return this.#record(entryLine(decision, this.#clock()));
+  }
+
+  #record(line: string): Promise<void> | undefined {
     if (this.isFailClosed) return this.#pushAndWait(line);
     this.#push(line);
     return undefined;
@@ -110,9 +123,17 @@ class QueuedAudit implements Audit {
   }
 
   refused(decision: RefusedDecision, reason: string): boolean {
-    const hasLine = this.#budget.take(decision.issuerBlock, reason);
+    return this.#refuse(decision.issuerBlock, reason, (now) => refusedLine(decision, reason, now));
+  }
+
+  entryRefused(decision: RefusedEntryDecision, reason: string): boolean {
+    return this.#refuse(decision.log, reason, (now) => entryRefusedLine(decision, reason, now));
+  }
+
+  #refuse(entry: string | undefined, reason: string, lineAt: (now: number) => string): boolean {
+    const hasLine = this.#budget.take(entry, reason);
     this.#lines[hasLine ? 'refused' : 'suppressed']++;
-    if (hasLine) this.#push(refusedLine(decision, reason, this.#clock()));
+    if (hasLine) this.#push(lineAt(this.#clock()));
     return hasLine;
   }
 

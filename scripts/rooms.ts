@@ -321,7 +321,19 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   'server/reasons': {
     holds: 'fault → HTTP status, gRPC code, sentence, reason and hint',
-    mayImport: ['core', 'tlog/core', 'oidc/core', 'ca', 'tsa', 'policy/core', 'audit', 'server/http'],
+    mayImport: [
+      ...[
+        'core',
+        'tlog/core',
+        'oidc/core',
+        'ca',
+        'tsa',
+        'policy/core',
+        'audit',
+        'rekor/entries/entry-error.ts',
+      ],
+      'server/http',
+    ],
   },
   'server/operator': {
     holds: 'what the operator sees: metrics, readiness, the service log and notes about the log',
@@ -363,6 +375,20 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'server/timestamp': {
     holds: 'timestamps over HTTP, as DER and in the JSON form of Sigstore',
     mayImport: ['core', 'tsa', 'policy/rate-limit.ts', 'server/http', 'server/operator', 'server/reasons'],
+  },
+  'server/rekor': {
+    holds: 'logging an entry, whatever API it comes by: who may, how often, and what is kept of it',
+    mayImport: [
+      ...['core', 'tlog/core', 'ct-log/format', 'ct-log/logged-tbs.ts', 'policy/rate-limit.ts', 'audit'],
+      ...['rekor', 'rekor/format', 'rekor/entries', 'server/http', 'server/operator', 'server/reasons'],
+    ],
+  },
+  'server/rekor/v2': {
+    holds: "Rekor's second API over HTTP: logging an entry, and the files of the log",
+    mayImport: [
+      ...['core', 'tlog/core', 'rekor', 'rekor/entries', 'server/http', 'server/log', 'server/reasons'],
+      'server/rekor',
+    ],
   },
   'server/rekor/v1': {
     holds: "Rekor's first API over HTTP: its paths, its answers and its refusals, to the byte",

@@ -14,7 +14,9 @@ import { TokenError } from '../../oidc/core/token-error.ts';
 import { PolicyError } from '../../policy/core/policy-error.ts';
 import { TimestampError } from '../../tsa/timestamp-error.ts';
 import type { Reply } from '../http/exchange.ts';
+import { EntryError } from '../../rekor/entries/entry-error.ts';
 import { AUDIT_REASONS } from './audit-reasons.ts';
+import { ENTRY_REASONS } from './entry-reasons.ts';
 import { LOG_REASONS } from './log-reasons.ts';
 import { POLICY_REASONS } from './policy-reasons.ts';
 import { HTTP_STATUS, type ReasonRow, type Wire } from './reason-row.ts';
@@ -32,6 +34,7 @@ export type Reason =
   | keyof typeof LOG_REASONS
   | keyof typeof AUDIT_REASONS
   | keyof typeof TIMESTAMP_REASONS
+  | keyof typeof ENTRY_REASONS
   | keyof typeof TRANSPORT_REASONS;
 
 /** Reasons that belong together, for people. */
@@ -49,6 +52,7 @@ export const REASON_DOMAINS: readonly ReasonDomain[] = [
   { title: 'The transparency log', error: LogError, rows: LOG_REASONS },
   { title: 'The audit', error: AuditError, rows: AUDIT_REASONS },
   { title: 'Timestamps', error: TimestampError, rows: TIMESTAMP_REASONS },
+  { title: 'Entries of artifact logs', error: EntryError, rows: ENTRY_REASONS },
   { title: 'The request and the server', error: TransportError, rows: TRANSPORT_REASONS },
 ];
 

@@ -1,5 +1,15 @@
 /** HTTP status of each code of gRPC that Fulcio's gateway uses. */
-export const HTTP_STATUS = { 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 12: 501, 13: 500, 14: 503 } as const;
+export const HTTP_STATUS = {
+  3: 400,
+  4: 504,
+  5: 404,
+  6: 409,
+  7: 403,
+  8: 429,
+  12: 501,
+  13: 500,
+  14: 503,
+} as const;
 
 /** How a reason looks on the wire. */
 export interface Wire {

@@ -13,7 +13,7 @@ describe('audit', () => {
       void file.audit.issued(issuedDecision(`r${i}`));
     }
     file.audit.refused(refusedDecision('ci'), 'RULE_DENIED');
-    expect(file.audit.status().lines).to.deep.equal({ issued: 100, refused: 4, suppressed: 97 });
+    expect(file.audit.status().lines).to.deep.equal({ issued: 100, logged: 0, refused: 4, suppressed: 97 });
     await file.audit.close();
     const lines = auditLines(await readFile(file.path, 'latin1'));
     const count = (event: string): number => lines.filter((line) => line['event'] === event).length;

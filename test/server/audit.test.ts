@@ -35,8 +35,10 @@ function fakeAudit(
     issued,
     refusals,
     refused: (decision, reason) => refusals.push({ ...decision, reason }) > 0,
+    logged: () => undefined,
+    entryRefused: () => true,
     status: () => ({
-      lines: { issued: 0, refused: 0, suppressed: 0 },
+      lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 },
       destinations: [{ name: 'file', isFailing: true, lost: 3 }],
     }),
     close: () => Promise.resolve(),

@@ -168,7 +168,9 @@ describe('server: a log that does not work for a while', () => {
       issued: () => Promise.resolve(),
       refused: ({ serial }: RefusedDecision, reason: string) =>
         refusals.push([reason, serial !== undefined]) > 0,
-      status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, destinations: [] }),
+      logged: () => undefined,
+      entryRefused: () => true,
+      status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
       close: () => Promise.resolve(),
     };
     await start(
@@ -201,7 +203,9 @@ describe('server: a log that does not work for a while', () => {
       refusal: () => refusal,
       issued: () => Promise.resolve(),
       refused: () => true,
-      status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, destinations: [] }),
+      logged: () => undefined,
+      entryRefused: () => true,
+      status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
       close: () => Promise.resolve(),
     };
     await start({}, () => ({ audit }));

@@ -55,7 +55,9 @@ describe('service/listeners: an end', () => {
       refusal: () => undefined,
       issued: () => undefined,
       refused: () => true,
-      status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, destinations: [] }),
+      logged: () => undefined,
+      entryRefused: () => true,
+      status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
       close: () => Promise.reject(fault),
     };
     const service = await startTestService(() => ({ audit }));

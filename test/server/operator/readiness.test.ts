@@ -124,7 +124,7 @@ describe('server: readiness', () => {
       isClosing: () => false,
       audit: {
         isFailClosed: true,
-        status: () => ({ lines: { issued: 0, refused: 0, suppressed: 0 }, destinations: places }),
+        status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: places }),
       },
     });
     now = START + 86_000_000;

@@ -1,0 +1,123 @@
+/** Whose entries an artifact log takes. */
+import { createPublicKey, verify, type KeyObject } from 'node:crypto';
+import { equalBytes, toBase64 } from '../../core/bytes.ts';
+import { findExtension, parseCertificate, type Certificate } from '../../core/certificate.ts';
+import type { Clock } from '../../core/clock.ts';
+import { FormatError } from '../../core/errors.ts';
+import { SIGNATURE_SCHEMES } from '../../core/signature-algorithm.ts';
+import { TLS_ECDSA, TLS_SHA256 } from '../../ct-log/format/digitally-signed.ts';
+import { encodeLeaf } from '../../ct-log/format/leaf.ts';
+import { parseSct, parseSctList, SCT_LIST_OID, type Sct } from '../../ct-log/format/sct.ts';
+import { loggedTbs } from '../../ct-log/logged-tbs.ts';
+import { EntryError } from '../../rekor/entries/entry-error.ts';
+import type { EntryVerifier } from '../../rekor/entries/proposed-entry.ts';
+import { sha256 } from '../../tlog/core/sha256.ts';
+
+/** Throws {@link EntryError} `ENTRY_NOT_ADMITTED` for a key or certificate whose signatures are not logged. */
+export type Admission = (verifier: EntryVerifier) => void;
+
+/** Admits everybody. */
+export const admitEverybody: Admission = () => undefined;
+
+/** Whom a log of a private CA admits. */
+export interface OwnSigners {
+  /** DER of the issuing certificates of the CA: of its chain, and of those that issued before or will issue next. */
+  readonly issuers: readonly Uint8Array[];
+  /** The certificate log. */
+  readonly log: { readonly logId: Uint8Array; readonly publicKey: Uint8Array };
+  /** DER SubjectPublicKeyInfo of keys that may log without a certificate. */
+  readonly keys: readonly Uint8Array[];
+  readonly clock: Clock;
+}
+
+interface Issuer {
+  readonly subject: Uint8Array;
+  readonly keyHash: Uint8Array;
+  readonly key: KeyObject;
+}
+
+/**
+ * Admits certificates that this CA issued, that its log holds and that are valid now, and the listed keys. That the log holds a certificate is what its SCT says: the log signs one
+ * only when the entry is durable, and this service has the log's key.
+ */
+export function admitOwnSigners({ issuers, log, keys, clock }: OwnSigners): Admission {
+  const known = issuers.map(readIssuer);
+  const logKey = keyOf(log.publicKey);
+  const listed = new Set(keys.map(toBase64));
+  return ({ certificate, spki }) => {
+    if (certificate === undefined) {
+      if (!listed.has(toBase64(spki))) throw refused('the key is not among those that the operator lists');
+      return;
+    }
+    const parsed = read(certificate);
+    const issuer = known.find((one) => isIssuedBy(parsed, one));
+    if (issuer === undefined) throw refused('the certificate was not issued by this CA');
+    requireValid(parsed, clock());
+    if (!isLogged(parsed, issuer, log.logId, logKey))
+      throw refused('the certificate has no SCT of the log of this CA');
+  };
+}
+
+function readIssuer(der: Uint8Array): Issuer {
+  const { subject, spki } = parseCertificate(der);
+  return { subject, keyHash: sha256(spki), key: keyOf(spki) };
+}
+
+const keyOf = (spki: Uint8Array): KeyObject =>
+  createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+
+function read(der: Uint8Array): Certificate {
+  try {
+    return parseCertificate(der);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw refused('the certificate cannot be read');
+  }
+}
+
+function isIssuedBy({ issuer, tbs, signature, signatureAlgorithm }: Certificate, by: Issuer): boolean {
+  const scheme = SIGNATURE_SCHEMES.get(signatureAlgorithm);
+  if (scheme === undefined || !equalBytes(issuer, by.subject)) return false;
+  return scheme.keyType === by.key.asymmetricKeyType && signs(by.key, scheme.hash ?? null, tbs, signature);
+}
+
+function signs(key: KeyObject, hash: string | null, data: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return verify(hash, data, key, signature);
+  } catch {
+    // OpenSSL could not make sense of the signature.
+    return false;
+  }
+}
+
+function requireValid({ notBefore, notAfter }: Certificate, now: number): void {
+  // Valid up to and including the last second.
+  if (now >= notBefore && now < notAfter + 1000) return;
+  throw refused(
+    now < notBefore ? 'the certificate is not valid yet' : 'the certificate is not valid any more',
+  );
+}
+
+function isLogged(certificate: Certificate, issuer: Issuer, logId: Uint8Array, logKey: KeyObject): boolean {
+  try {
+    const extension = findExtension(certificate, SCT_LIST_OID);
+    const scts = extension === undefined ? [] : parseSctList(extension.value).map(parseSct);
+    const own = scts.find((sct) => equalBytes(sct.logId, logId));
+    return own !== undefined && isSigned(own, certificate, issuer, logKey);
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
+}
+
+function isSigned(sct: Sct, { der }: Certificate, { keyHash }: Issuer, logKey: KeyObject): boolean {
+  if (sct.hashAlgorithm !== TLS_SHA256 || sct.signatureAlgorithm !== TLS_ECDSA) return false;
+  const entry = { type: 'precert', issuerKeyHash: keyHash, tbs: loggedTbs(der) } as const;
+  const leaf = encodeLeaf({ entry, timestamp: sct.timestamp, extensions: sct.extensions });
+  return signs(logKey, 'sha256', leaf, sct.signature);
+}
+
+const refused = (sentence: string): EntryError =>
+  new EntryError('ENTRY_NOT_ADMITTED', sentence, {
+    hint: 'This log takes entries by certificates of its own CA while they are valid, and by the keys that its operator lists in artifact-log.keys.',
+  });

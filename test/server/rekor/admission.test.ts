@@ -1,0 +1,113 @@
+import { expect } from 'chai';
+import { X509Certificate } from 'node:crypto';
+import { EntryError } from '../../../rekor/entries/entry-error.ts';
+import type { EntryVerifier } from '../../../rekor/entries/proposed-entry.ts';
+import { admitOwnSigners, type Admission, type OwnSigners } from '../../../server/rekor/admission.ts';
+import type { CtLog } from '../../../ct-log/ct-log.ts';
+import { loggedTbs } from '../../../ct-log/logged-tbs.ts';
+import { issuingLog, type IssuingLog } from '../../ct-log/support/issuing-log.ts';
+import { sequence, bitString } from '../../../core/der-writer.ts';
+import { parseCertificate } from '../../../core/certificate.ts';
+import { SIGNATURE_ALGORITHMS } from '../../../core/signature-algorithm.ts';
+
+const spkiOf = (certificate: Uint8Array): Buffer =>
+  new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
+
+describe('server/rekor/admission', () => {
+  let own: IssuingLog;
+  let other: IssuingLog;
+  let certificate: Uint8Array;
+  let foreign: Uint8Array;
+  let signers: OwnSigners;
+  let otherLog: CtLog;
+  let now = 0;
+
+  before(async () => {
+    own = await issuingLog();
+    other = await issuingLog();
+    const { log, issued } = await own.issue(1);
+    certificate = issued[0]?.certificate ?? new Uint8Array(0);
+    const elsewhere = await other.issue(1);
+    otherLog = elsewhere.log;
+    foreign = elsewhere.issued[0]?.certificate ?? new Uint8Array(0);
+    const issuers = own.ca.authority.chain.slice(0, 1);
+    signers = { issuers, log: log.identity, keys: [], clock: () => now };
+  });
+
+  beforeEach(() => {
+    now = Date.now();
+  });
+
+  after(async () => {
+    await own.remove();
+    await other.remove();
+  });
+
+  const verifier = (der: Uint8Array): EntryVerifier => ({ certificate: der, spki: spkiOf(der) });
+
+  function refusalBy(admission: Admission, one: EntryVerifier): string {
+    try {
+      admission(one);
+    } catch (error) {
+      expect(error).to.be.instanceOf(EntryError);
+      expect((error as EntryError).code).to.equal('ENTRY_NOT_ADMITTED');
+      return (error as EntryError).message;
+    }
+    throw new Error('it was admitted');
+  }
+
+  it('admits a certificate of this CA, also of a chain before, and no other', () => {
+    admitOwnSigners(signers)(verifier(certificate));
+    const chains = [...other.ca.authority.chain.slice(0, 1), ...signers.issuers];
+    admitOwnSigners({ ...signers, issuers: chains })(verifier(certificate));
+    expect(refusalBy(admitOwnSigners(signers), verifier(foreign))).to.equal(
+      'the certificate was not issued by this CA',
+    );
+  });
+
+  it('admits none by the name of the CA alone: the signature has to hold', () => {
+    const { tbs, signature } = parseCertificate(certificate);
+    const wrong = Uint8Array.from(signature);
+    wrong[12] = (wrong[12] ?? 0) ^ 1;
+    const forged = sequence(tbs, SIGNATURE_ALGORITHMS['ecdsa-p256-sha256'].identifier, bitString(wrong));
+    expect(refusalBy(admitOwnSigners(signers), verifier(forged))).to.equal(
+      'the certificate was not issued by this CA',
+    );
+  });
+
+  it('admits a certificate up to and including its last second, and none before its first', () => {
+    const { notBefore, notAfter } = parseCertificate(certificate);
+    const admission = admitOwnSigners(signers);
+    for (const inside of [notBefore, notAfter, notAfter + 999]) {
+      now = inside;
+      admission(verifier(certificate));
+    }
+    now = notBefore - 1;
+    expect(refusalBy(admission, verifier(certificate))).to.equal('the certificate is not valid yet');
+    now = notAfter + 1000;
+    expect(refusalBy(admission, verifier(certificate))).to.equal('the certificate is not valid any more');
+  });
+
+  it('admits no certificate whose SCT is of another log, or not over it, or missing', async () => {
+    const sentence = 'the certificate has no SCT of the log of this CA';
+    const elsewhere = admitOwnSigners({ ...signers, log: otherLog.identity });
+    expect(refusalBy(elsewhere, verifier(certificate))).to.equal(sentence);
+    const { logId } = signers.log;
+    const wrongKey = admitOwnSigners({ ...signers, log: { logId, publicKey: otherLog.identity.publicKey } });
+    expect(refusalBy(wrongKey, verifier(certificate))).to.equal(sentence);
+    // Signed by the CA, as only it can, but without what the log says.
+    const tbs = loggedTbs(certificate);
+    const signature = await own.ca.authority.signer.sign(tbs);
+    const bare = sequence(tbs, own.ca.authority.algorithm, bitString(signature));
+    expect(refusalBy(admitOwnSigners(signers), verifier(bare))).to.equal(sentence);
+  });
+
+  it('admits the listed keys without a certificate, and a certificate not for its key', () => {
+    const admission = admitOwnSigners({ ...signers, keys: [spkiOf(foreign)] });
+    admission({ spki: spkiOf(foreign) });
+    expect(refusalBy(admission, { spki: spkiOf(certificate) })).to.equal(
+      'the key is not among those that the operator lists',
+    );
+    expect(refusalBy(admission, verifier(foreign))).to.equal('the certificate was not issued by this CA');
+  });
+});
