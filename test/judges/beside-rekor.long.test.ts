@@ -1,5 +1,6 @@
 /** A stock Rekor of the second version beside Mayfly: stock clients, who demand an entry in a log, sign and verify with their default flags and the exported files. */
 import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -200,4 +201,51 @@ describe('judge: clients beside a stock Rekor', function () {
     expect(verify('eve@example.com')).to.throw(/identity/);
     await expectVerifiedByMayfly('js.json');
   });
+
+  it('gitsign signs a commit, whose log of the second version it does not know when it verifies', async function () {
+    const gitsign = await needClient(this, 'gitsign-0.17.1');
+    const { url, issuerUrl } = running();
+    const trust = {
+      SIGSTORE_ROOT_FILE: exported('chain.pem'),
+      SIGSTORE_CT_LOG_PUBLIC_KEY_FILE: exported('log.pub.pem'),
+      SIGSTORE_REKOR_PUBLIC_KEY: rekor?.publicKey,
+    };
+    const git = (words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> =>
+      client('git', ['-C', at('repository'), ...words], { ...trust, ...env });
+    await client('git', ['init', '--quiet', at('repository')]);
+    const settings = {
+      ...{ 'user.name': 'Ada', 'user.email': SIGNER, 'commit.gpgsign': 'true' },
+      ...{ 'gpg.format': 'x509', 'gpg.x509.program': gitsign },
+      ...{ 'gitsign.fulcio': url, 'gitsign.issuer': issuerUrl, 'gitsign.rekor': rekor?.url ?? '' },
+      ...{ 'gitsign.rekorVersion': '2', 'gitsign.rekorMode': 'offline' },
+      'gitsign.timestampServerURL': `${url}/api/v1/timestamp`,
+    };
+    for (const [name, value] of Object.entries(settings)) await git(['config', name, value]);
+    const token = { SIGSTORE_ID_TOKEN: await running().token(SIGNER) };
+    expect(await git(['commit', '--quiet', '--allow-empty', '-m', 'signed'], token)).to.not.match(/^refused/);
+    await expectSignedCommit(await git(['cat-file', 'commit', 'HEAD']));
+    const who = ['--certificate-identity', SIGNER, '--certificate-oidc-issuer', issuerUrl];
+    const alias = `!"${gitsign}" verify ${who.join(' ')} HEAD`;
+    const outcome = await git(['-c', `alias.judge=${alias}`, 'judge']);
+    expect(outcome).to.match(/^refused: .*not enough verified log entries from transparency log/s);
+  });
+
+  /** OpenSSL takes the commit's signature for one by a certificate of this CA for the signer. */
+  async function expectSignedCommit(commit: string): Promise<void> {
+    const signature = /^gpgsig (.*?)-----END SIGNED MESSAGE-----\n(?: \n)?/ms.exec(commit);
+    const pem = signature?.[0]
+      .replace(/^gpgsig /, '')
+      .replace(/^ /gm, '')
+      .replaceAll('SIGNED MESSAGE', 'CMS');
+    await writeFile(at('commit.cms'), pem?.trim() ?? '');
+    await writeFile(at('commit'), commit.replace(signature?.[0] ?? '', ''));
+    const files = ['-inform', 'PEM', '-in', at('commit.cms'), '-content', at('commit'), '-binary'];
+    const trust = ['-CAfile', exported('chain.pem'), '-purpose', 'any'];
+    const signer = ['-signer', at('commit.pem'), '-out', at('commit.out')];
+    expect(await client('openssl', ['cms', '-verify', ...files, ...trust, ...signer])).to.not.match(
+      /^refused/,
+    );
+    const leaf = new X509Certificate(await readFile(at('commit.pem')));
+    expect(leaf.subjectAltName).to.equal(`email:${SIGNER}`);
+  }
 });

@@ -98,6 +98,21 @@ const CLIENTS = {
       return run('mvn', words);
     },
   },
+  'sigstore-rs-0.15.0': {
+    program: 'bin/sigstore-rs-judge',
+    installer: 'cargo',
+    install: async (folder) => {
+      const source = join(projectRoot, 'test/judges/sigstore-rs');
+      const target = join(folder, 'target');
+      await run('cargo', [
+        ...['install', '--quiet', '--locked', '--debug', '--path', source],
+        ...['--root', folder, '--target-dir', target],
+      ]);
+      await rm(target, { recursive: true });
+    },
+    isHeavy: true,
+  },
+  'gitsign-0.17.1': goProgram('github.com/sigstore/gitsign@v0.17.1', 'gitsign', true),
   'cosign-3.1.2': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.1.2', 'cosign', true),
   'cosign-3.0.6': goProgram('github.com/sigstore/cosign/v3/cmd/cosign@v3.0.6', 'cosign', true),
   'cosign-2.6.3': goProgram('github.com/sigstore/cosign/v2/cmd/cosign@v2.6.3', 'cosign', true),
