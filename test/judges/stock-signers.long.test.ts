@@ -152,6 +152,36 @@ describe('judge: stock clients after the end of a certificate', function () {
       expect(await verify(unsigned)).to.match(/^refused: .*no signatures/s);
       expect(await verify(foreign)).to.match(/^refused: .*expected SAN value/s);
     });
+
+    it('cosign signs one with a key of its own and a timestamp of this service, and refuses another key and another authority', async function () {
+      skipUnless(this, registry !== undefined, 'there is no registry');
+      const image = await registry.push('keyed');
+      const password = { COSIGN_PASSWORD: 'only a test' };
+      for (const name of ['own', 'other'])
+        await client(cosign, ['generate-key-pair', '--output-key-prefix', inScratch(name)], password);
+      const files = ['--trusted-root', root, '--allow-http-registry'];
+      const signed = [
+        'sign',
+        '-y',
+        '--signing-config',
+        config,
+        ...files,
+        '--key',
+        inScratch('own.key'),
+        image,
+      ];
+      expect(await client(cosign, signed, password)).to.not.match(/^refused|sigstore\.dev/);
+      const verify = (key: string, trustedRoot: string): Promise<string> => {
+        const trust = ['--trusted-root', trustedRoot, '--allow-http-registry', ...BY_TIMESTAMP];
+        return client(cosign, ['verify', ...trust, '--key', inScratch(key), image]);
+      };
+      expect(await verify('own.pub', root)).to.not.match(/^refused/);
+      expect(await verify('other.pub', root)).to.match(/^refused: .*accepted signatures do not match/s);
+      const untimed = inScratch('untimed-root.json');
+      const trusted = JSON.parse(await readFile(root, 'utf8')) as object;
+      await writeFile(untimed, JSON.stringify({ ...trusted, timestampAuthorities: [] }));
+      expect(await verify('own.pub', untimed)).to.match(/^refused: .*timestamp/s);
+    });
   });
 });
 
