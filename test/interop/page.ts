@@ -1,5 +1,7 @@
 /** What `npm run interop` found, for a terminal and as a page. */
 
+import { NOT_TRIED } from './rows.ts';
+
 /** A test that ran. */
 export interface InteropResult {
   /** Whole. */
@@ -109,6 +111,10 @@ ${markdown(
   ['client', 'what', 'outcome', 'seconds'],
   rows.map((row) => [row.client, row.operation, said(row), seconds(row.ms)]),
 )}
+
+## What is not tried
+
+${markdown(['client', 'what', 'why'], NOT_TRIED)}
 
 ## Who verifies whose signatures
 

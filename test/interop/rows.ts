@@ -45,6 +45,18 @@ export const ROWS: readonly InteropRow[] = [
     title: /@sigstore\/cli/,
   },
   {
+    client: '@sigstore/cli',
+    operation: 'log in with the browser, attest',
+    file: judges('logins'),
+    title: /@sigstore\/cli opens/,
+  },
+  {
+    client: 'sigstore-js, @sigstore/cli',
+    operation: 'what is read of a refusal',
+    file: judges('refusal-words'),
+    title: /refusal (sigstore-js|@sigstore\/cli) says/,
+  },
+  {
     client: 'cosign 3.1.2',
     operation: 'sign-blob and verify-blob by the documented lines',
     file: judges('cosign'),
@@ -77,7 +89,31 @@ export const ROWS: readonly InteropRow[] = [
     client: 'cosign 3.1.2',
     operation: 'sign and verify images',
     file: judges('stock-signers'),
-    title: /images/,
+    title: /images cosign signs one, and refuses an unsigned/,
+  },
+  {
+    client: 'cosign 3.1.2',
+    operation: 'sign and verify images with a key and a timestamp',
+    file: judges('stock-signers'),
+    title: /images cosign signs one with a key/,
+  },
+  {
+    client: 'cosign 3.1.2',
+    operation: 'log in by a code, without a terminal',
+    file: judges('logins'),
+    title: /cosign shows a code/,
+  },
+  {
+    client: 'cosign 3.1.2',
+    operation: 'a token that is signed with ES256, from a file',
+    file: judges('logins'),
+    title: /ES256/,
+  },
+  {
+    client: 'cosign 3.1.2',
+    operation: 'what is read of a refusal',
+    file: judges('refusal-words'),
+    title: /refusal cosign prints/,
   },
   {
     client: 'cosign 2.6.3',
@@ -115,12 +151,30 @@ export const ROWS: readonly InteropRow[] = [
     title: / sigstore-python$/,
   },
   {
+    client: 'sigstore-python 4.5.1',
+    operation: 'what is read of a refusal',
+    file: judges('refusal-words'),
+    title: /refusal sigstore-python prints/,
+  },
+  { client: 'pyca cryptography', operation: 'the chain, by its X.509 verifier alone', file: judges('pyca') },
+  {
     client: 'sigstore-go 1.2.2',
     operation: 'sign, verify by timestamp and at the present',
     file: judges('stock-signers'),
     title: / sigstore-go$/,
   },
   { client: 'sigstore-java', operation: 'KeylessSigner over gRPC', file: judges('sigstore-java') },
+  {
+    client: 'sigstore-rs 0.15.0',
+    operation: 'certificates by both versions of the API',
+    file: judges('sigstore-rs'),
+  },
+  {
+    client: 'gitsign 0.17.1, with a stock Rekor v2',
+    operation: 'sign a commit',
+    file: judges('beside-rekor'),
+    title: /gitsign signs/,
+  },
   {
     client: 'mayfly',
     operation: 'sign, verified after the certificate has ended',
@@ -150,3 +204,40 @@ export const ROWS: readonly InteropRow[] = [
 /** Each signer by each verifier, `SIGNER, verified by VERIFIER`; and what every verifier must refuse. */
 export const CROSS_FILE = judges('cross-verification');
 export const REFUSALS_FILE = judges('refused');
+
+/** What `--fast` leaves out: clients that are built, and files that start several services. */
+const SLOW = /stock-signers|beside-rekor/;
+
+/** Whether a row is one of the fast ones: sigstore-js, sigstore-python, openssl, curl and cosign 3.1.2, and the public cases. */
+export const isFast = ({ client, file }: InteropRow): boolean =>
+  /^(curl|openssl|sigstore-js|sigstore-python|cosign 3\.1\.2|mayfly)/.test(client) && !SLOW.test(file);
+
+/** What no row has, and why. */
+export const NOT_TRIED: readonly (readonly [client: string, operation: string, why: string])[] = [
+  [
+    'sigstore-js, @sigstore/cli, cosign',
+    'a Rekor of version 1',
+    'its server wants Trillian and a database, and is on no package registry as one program; by a signing configuration these clients log in version 2',
+  ],
+  [
+    'gitsign',
+    '`gitsign verify`',
+    'it knows keys of logs of version 1 alone, and has no mode without a log: what it signed beside version 2 is verified by OpenSSL here',
+  ],
+  [
+    'sigstore-rs',
+    'signing and verifying bundles',
+    'it logs in version 1 alone, and its verifier knows no other; it refuses every audience but `sigstore` itself',
+  ],
+  [
+    'sigstore-python',
+    '`--instance`, then `sign`',
+    'it demands a log, and the TUF repository names none that others run; with `--trust-config` it signs',
+  ],
+  [
+    'sigstore-java',
+    'its HTTP client',
+    'version 2.1 and newer, which not every registry has; the default is gRPC',
+  ],
+  ['npm', '`npm publish --provenance`', 'it has no setting for another Fulcio'],
+];

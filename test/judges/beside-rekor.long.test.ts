@@ -214,10 +214,16 @@ describe('judge: clients beside a stock Rekor', function () {
       client('git', ['-C', at('repository'), ...words], { ...trust, ...env });
     await client('git', ['init', '--quiet', at('repository')]);
     const settings = {
-      ...{ 'user.name': 'Ada', 'user.email': SIGNER, 'commit.gpgsign': 'true' },
-      ...{ 'gpg.format': 'x509', 'gpg.x509.program': gitsign },
-      ...{ 'gitsign.fulcio': url, 'gitsign.issuer': issuerUrl, 'gitsign.rekor': rekor?.url ?? '' },
-      ...{ 'gitsign.rekorVersion': '2', 'gitsign.rekorMode': 'offline' },
+      'user.name': 'Ada',
+      'user.email': SIGNER,
+      'commit.gpgsign': 'true',
+      'gpg.format': 'x509',
+      'gpg.x509.program': gitsign,
+      'gitsign.fulcio': url,
+      'gitsign.issuer': issuerUrl,
+      'gitsign.rekor': rekor?.url ?? '',
+      'gitsign.rekorVersion': '2',
+      'gitsign.rekorMode': 'offline',
       'gitsign.timestampServerURL': `${url}/api/v1/timestamp`,
     };
     for (const [name, value] of Object.entries(settings)) await git(['config', name, value]);
