@@ -431,7 +431,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ],
       ...['instance', 'config/findings', 'config/settings', 'config/load'],
       ...['server', 'server/http', 'server/http2', 'server/log', 'server/operator', 'server/fulcio'],
-      ...['server/grpc', 'server/timestamp'],
+      ...['server/grpc', 'server/timestamp', 'server/rekor', 'server/rekor/v1', 'server/rekor/v2'],
       ...['trust/format', 'trust/tuf', 'server/trust'],
     ],
     packages: ['pino'],

@@ -37,6 +37,7 @@ import type { ServiceSources } from '../server/operator/service-sources.ts';
 import { timestampChainCall } from '../server/timestamp/chain-call.ts';
 import { TimestampEndpoint } from '../server/timestamp/timestamp-endpoint.ts';
 import { TimestampRecords } from '../server/timestamp/timestamp-records.ts';
+import { createArtifactEndpoints } from './artifact-endpoints.ts';
 import type { OpenedArtifactLogs } from './open-artifact-logs.ts';
 import type { OpenedTimestamps } from './open-timestamps.ts';
 import type { TrustPlaces } from '../trust/ledger.ts';
@@ -119,6 +120,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     clientAddress,
   });
   const timestamps = createTimestamps(service, listener, { metrics, refusalLog, clientAddress });
+  const onFault = createReadFaults(serviceLog, clock);
   const logRoutes = createLogRoutes({
     log,
     otherLogs: service.otherLogs,
@@ -130,12 +132,18 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     unsent,
     onRead: metrics.logRead,
     onOtherRead: metrics.otherLogRead,
-    onFault: createReadFaults(serviceLog, clock),
+    onFault,
   });
   const publicHandler = createApi({
     context: { answered: metrics.answered, isClosing },
     signing,
     timestamps: timestamps?.endpoint,
+    artifacts:
+      metrics.entries &&
+      createArtifactEndpoints(service, {
+        ...{ metrics: metrics.entries, refusalLog, clientAddress, limiter: reads, unsent },
+        ...{ accepted: connections.accepted, isClosing, onFault },
+      }),
     calls: [
       ...fixedCalls(authority, service.otherChains, policy, readiness),
       ...(timestamps === undefined ? [] : [timestamps.chain]),

@@ -9,6 +9,7 @@ import { prepareArtifactLog } from '../rekor/open-artifact-log.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import { SearchIndex } from '../rekor/search/search-index.ts';
 import { LogError } from '../tlog/core/log-error.ts';
+import { readAdmittedKeys } from './admitted-keys.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
 
 /** How the logs of artifacts of a service are opened. */
@@ -32,6 +33,8 @@ export interface OpenedArtifactLogs {
   /** What entries are found by, for each of {@link logs}. */
   readonly searches: readonly SearchIndex<LoggedEntry>[];
   readonly config: ArtifactLogConfig;
+  /** DER of the keys that may log without a certificate. */
+  readonly admittedKeys: readonly Uint8Array[];
 }
 
 /** The logs of artifacts that are found right and locked, and not yet open for writing. */
@@ -45,7 +48,7 @@ export interface PreparedArtifactLogs {
 /**
  * Finds the logs of artifacts that a directory has and the configuration does not switch off, and locks them. Registers in `shutdown` what it
  * opened, also when it rejects: with LogError `LOG_BAD_ORIGIN` for a log whose name is not the host of the public URL, because clients look for that name, and
- * with what {@link prepareArtifactLog} and {@link openKey} reject with.
+ * with what {@link prepareArtifactLog}, {@link openKey} and {@link readAdmittedKeys} reject with.
  */
 export async function prepareArtifactLogs(
   options: ArtifactLogsOptions,
@@ -66,6 +69,7 @@ export async function prepareArtifactLogs(
       return opened;
     });
   }
+  const admittedKeys = prepared.length === 0 ? [] : await readAdmittedKeys(config.keyFiles);
   return {
     warnings,
     open: async () => {
@@ -74,7 +78,7 @@ export async function prepareArtifactLogs(
       if (logs.length === 0) return undefined;
       const searches = logs.map((log) => openSearch(log, paths));
       for (const search of searches) shutdown.stores.add(() => search.close());
-      return { logs, searches, config };
+      return { logs, searches, config, admittedKeys };
     },
   };
 }

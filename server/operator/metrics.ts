@@ -9,6 +9,7 @@ import { registerAuditMetrics } from './audit-metrics.ts';
 import type { CertainFacts, IssuedDecision } from '../../ca/decision.ts';
 import { DecisionMetrics } from './decision-metrics.ts';
 import { registerTlsMetrics } from './tls-metrics.ts';
+import { EntryMetrics } from './entry-metrics.ts';
 import { TimestampMetrics } from './timestamp-metrics.ts';
 import { registerTrustMetrics } from './trust-metrics.ts';
 import { registerTufMetrics } from './tuf-metrics.ts';
@@ -42,6 +43,8 @@ export interface Metrics {
   readonly grpc: GrpcMetrics | undefined;
   /** Counts timestamps; undefined where none are granted. */
   readonly timestamps: TimestampMetrics | undefined;
+  /** Counts entries of logs of artifacts; undefined where none is served. */
+  readonly entries: EntryMetrics | undefined;
   /** Everything in Prometheus' text format, and its content type. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -84,11 +87,12 @@ export function createMetrics(sources: ServiceSources, work: WorkInProgress): Me
   registerLogMetrics(registers, sources.log);
   const otherLogRead = registerOtherLogMetrics(registers, sources);
   registerConfigurationMetrics(registers, sources);
-  const { timestamps, clock } = sources;
+  const { timestamps, artifacts, clock } = sources;
   let lastTreeSize = 0;
   return {
     grpc: sources.takesGrpc === true ? new GrpcMetrics(registers) : undefined,
     timestamps: timestamps && new TimestampMetrics(registers, timestamps, clock),
+    entries: artifacts && new EntryMetrics(registers, artifacts.logs),
     answered: fulcio.answered,
     issued: (decision) => {
       fulcio.newCerts.inc();

@@ -28,6 +28,8 @@ export interface LogStatusSource {
 /** A log of artifacts that says how it is. */
 export interface ArtifactLogSource extends LogStatusSource {
   readonly api: 1 | 2;
+  /** Why it takes no entries; undefined while it does. */
+  refusal(): unknown;
 }
 
 /** A log beside the one in use, as it was read last. */

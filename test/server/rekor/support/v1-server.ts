@@ -1,10 +1,9 @@
 /** Rekor's first API over a log of its own, which takes every entry. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import type { ArtifactLog, LoggedEntry } from '../../../../rekor/artifact-log.ts';
 import { decodeV1Json, readV1Proposal } from '../../../../rekor/entries/v1-proposal.ts';
-import { SearchIndex } from '../../../../rekor/search/search-index.ts';
+import type { SearchIndex } from '../../../../rekor/search/search-index.ts';
 import { UnsentResponseLimit } from '../../../../server/http/unsent-response-limit.ts';
 import { createAccessCheck, type LogAccessRule } from '../../../../server/log/log-access.ts';
 import { ReadLimiter } from '../../../../server/log/read-limiter.ts';
@@ -15,6 +14,7 @@ import {
   type V1EndpointOptions,
 } from '../../../../server/rekor/v1/v1-endpoint.ts';
 import { V1Reads } from '../../../../server/rekor/v1/v1-reads.ts';
+import { searchOf } from '../../../support/opened-artifacts.ts';
 import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
 
 /** How a server is started. */
@@ -41,14 +41,7 @@ export interface V1Server {
 
 async function shardOf(made: RekorLog): Promise<{ shard: ArtifactShard; index: SearchIndex<LoggedEntry> }> {
   const log = await made.open();
-  const index = new SearchIndex<LoggedEntry>(
-    { path: join(made.directory, 'search.db'), logId: log.identity.logId },
-    {
-      size: () => log.tree.head().head.size,
-      entriesFrom: (at) => log.entriesFrom(at),
-      entryAt: (at) => log.entryAt(at),
-    },
-  );
+  const index = searchOf(log, made.directory);
   return { shard: { log, search: index }, index };
 }
 

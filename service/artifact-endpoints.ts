@@ -1,0 +1,95 @@
+/** The APIs of the logs of artifacts, for the public listener. */
+import { decodePem } from '../core/pem.ts';
+import type { ArtifactLog } from '../rekor/artifact-log.ts';
+import { rateLimiter } from '../policy/rate-limit.ts';
+import type { ArtifactEndpoint } from '../server/api.ts';
+import type { ClientAddress } from '../server/http/client-address.ts';
+import type { ExchangeContext } from '../server/http/exchange.ts';
+import type { UnsentResponseLimit } from '../server/http/unsent-response-limit.ts';
+import { createAccessCheck } from '../server/log/log-access.ts';
+import type { ReadLimiter } from '../server/log/read-limiter.ts';
+import type { EntryMetrics } from '../server/operator/entry-metrics.ts';
+import type { RefusalLog } from '../server/operator/refusal-log.ts';
+import { admitEverybody, admitOwnSigners, type Admission } from '../server/rekor/admission.ts';
+import { EntryAdditions, type EntryAdmittance } from '../server/rekor/entry-additions.ts';
+import { EntryRecords } from '../server/rekor/entry-records.ts';
+import { ArtifactShards } from '../server/rekor/v1/artifact-shards.ts';
+import { V1Endpoint } from '../server/rekor/v1/v1-endpoint.ts';
+import { V1Reads } from '../server/rekor/v1/v1-reads.ts';
+import { V2Endpoint } from '../server/rekor/v2/v2-endpoint.ts';
+import type { OpenedService } from './handlers.ts';
+
+/** What they share with the rest of the listener. */
+interface SharedParts {
+  readonly metrics: EntryMetrics;
+  readonly refusalLog: RefusalLog;
+  readonly clientAddress: ClientAddress;
+  readonly limiter: ReadLimiter;
+  readonly unsent: UnsentResponseLimit;
+  readonly accepted: () => number;
+  readonly isClosing: () => boolean;
+  readonly onFault: (endpoint: string, error: unknown) => void;
+}
+
+/** One for each log that is served. */
+export function createArtifactEndpoints(
+  service: OpenedService,
+  shared: SharedParts,
+): readonly ArtifactEndpoint[] {
+  const { artifacts, logAccess } = service;
+  if (artifacts === undefined) return [];
+  const { metrics, clientAddress } = shared;
+  const admittance = admittanceOf(service, artifacts);
+  // The metrics of Fulcio's API count certificates and what belongs to them.
+  const context: ExchangeContext = { answered: () => undefined, isClosing: shared.isClosing };
+  const access = createAccessCheck(logAccess, clientAddress);
+  const refusesDuplicates = artifacts.config.duplicates === 'refuse';
+  const options = { ...shared, context, access, refusesDuplicates };
+  return artifacts.logs.flatMap((log, i) => {
+    const search = artifacts.searches[i];
+    const additions = additionsOf(log, admittance, service, shared);
+    if (log.api === 2)
+      return new V2Endpoint({
+        ...options,
+        log,
+        additions,
+        isPublic: logAccess.kind === 'public',
+        onAnswer: metrics.answeredSecond,
+      });
+    if (search === undefined) return [];
+    const shards = new ArtifactShards({ log, search });
+    const reads = new V1Reads(shards);
+    return new V1Endpoint({ ...options, shards, reads, additions, onAnswer: metrics.answeredFirst });
+  });
+}
+
+function additionsOf(
+  log: ArtifactLog,
+  admittance: EntryAdmittance,
+  { serviceLog, audit }: OpenedService,
+  { metrics, refusalLog }: SharedParts,
+): EntryAdditions {
+  return new EntryAdditions(
+    log,
+    admittance,
+    new EntryRecords(log.api, { metrics, serviceLog, refusalLog, audit }),
+  );
+}
+
+/** Who may log, and how often: the same for both logs. */
+function admittanceOf(
+  service: OpenedService,
+  { config }: NonNullable<OpenedService['artifacts']>,
+): EntryAdmittance {
+  const { audit, clock } = service;
+  const limiter = config.rateLimit && rateLimiter(config.rateLimit, clock);
+  return { admission: admissionOf(service), limiter, audit };
+}
+
+function admissionOf({ artifacts, authority, otherChains, log, clock }: OpenedService): Admission {
+  if (artifacts === undefined || artifacts.config.admission === 'any') return admitEverybody;
+  const issuers = [authority.chainPems, ...otherChains].flatMap(([issuer = '']) =>
+    decodePem(issuer).map(({ bytes }) => bytes),
+  );
+  return admitOwnSigners({ issuers, log: log.identity, keys: artifacts.admittedKeys, clock });
+}

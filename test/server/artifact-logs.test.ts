@@ -1,0 +1,111 @@
+/** Both APIs of Rekor of a whole service: its own certificates are logged, and nobody else's; nothing of Fulcio's is in the way. */
+import { hash, sign } from 'node:crypto';
+import { expect } from 'chai';
+import { decodePem } from '../../core/pem.ts';
+import { V1, V2 } from '../rekor/format/support/rekor-vectors.ts';
+import { openedArtifacts, type TestArtifactLogs } from '../support/opened-artifacts.ts';
+import {
+  bodyV2,
+  clientKey,
+  emailToken,
+  post,
+  startTestService,
+  type TestService,
+} from '../support/test-service.ts';
+
+describe('server: logs of artifacts', () => {
+  let service: TestService;
+  let artifacts: TestArtifactLogs;
+  before(async () => {
+    artifacts = await openedArtifacts();
+    service = await startTestService(() => ({ artifacts }));
+  });
+  after(async () => {
+    await service.close();
+    await artifacts.remove();
+  });
+
+  /** A signature by a new certificate, as both APIs take it. */
+  async function signature(text: string): Promise<{ readonly first: string; readonly second: string }> {
+    const key = clientKey();
+    const issued = await post(`${service.url}/api/v2/signingCert`, bodyV2(await emailToken(service), key));
+    const { signedCertificateEmbeddedSct } = (await issued.json()) as {
+      readonly signedCertificateEmbeddedSct: { readonly chain: { readonly certificates: readonly string[] } };
+    };
+    const [pem = ''] = signedCertificateEmbeddedSct.chain.certificates;
+    const content = sign('sha256', Buffer.from(text), key.privateKey).toString('base64');
+    const value = hash('sha256', text, 'hex');
+    const publicKey = { content: Buffer.from(pem).toString('base64') };
+    const [block] = decodePem(pem);
+    const x509Certificate = { rawBytes: Buffer.from(block?.bytes ?? '').toString('base64') };
+    const verifier = { x509Certificate, keyDetails: 'PKIX_ECDSA_P256_SHA_256' };
+    const spec = { data: { hash: { algorithm: 'sha256', value } }, signature: { content, publicKey } };
+    return {
+      first: JSON.stringify({ apiVersion: '0.0.1', kind: 'hashedrekord', spec }),
+      second: JSON.stringify({
+        hashedRekordRequestV002: {
+          digest: Buffer.from(value, 'hex').toString('base64'),
+          signature: { content, verifier },
+        },
+      }),
+    };
+  }
+
+  it('log signatures by certificates of the service, say of the first API at once who signed, and count', async () => {
+    const { first, second } = await signature('an artifact');
+    const logged = await post(`${service.url}/api/v1/log/entries`, first);
+    expect(logged.status, await logged.clone().text()).to.equal(201);
+    const id = logged.headers.get('etag');
+    const found = await post(`${service.url}/api/v1/index/retrieve`, { email: 'alice@example.com' });
+    expect(await found.json()).to.deep.equal([id]);
+    const inSecond = await post(`${service.url}/api/v2/log/entries`, second);
+    expect(inSecond.status, await inSecond.clone().text()).to.equal(201);
+    const metrics = await (await fetch(`${service.metricsUrl}/metrics`)).text();
+    for (const line of [
+      'rekor_new_entries 1',
+      'rekor_v2_new_hashedrekord_entries 1',
+      'mayfly_artifact_entries_total{api="v1",outcome="added"} 1',
+      'rekor_qps_by_api{path="/api/v1/log/entries",method="post",code="201"} 1',
+    ])
+      expect(metrics).to.contain(line);
+    expect(service.lines.filter(({ event }) => event === 'entry').map(({ log }) => log)).to.deep.equal([
+      'artifacts/v1',
+      'artifacts/v2',
+    ]);
+  });
+
+  it('refuse certificates and keys of others', async () => {
+    const refused = [
+      ...V1.entries.map(({ request }) => ['/api/v1/log/entries', request] as const),
+      ['/api/v2/log/entries', V2.entries[0]?.request ?? ''] as const,
+    ];
+    for (const [path, request] of refused) {
+      const response = await post(service.url + path, request);
+      expect(response.status).to.equal(403);
+      expect(await response.text()).to.match(/not issued by this CA|not among those/);
+    }
+    const { head } = artifacts.logs[0]?.tree.head() ?? {};
+    expect(head?.size).to.equal(2);
+  });
+
+  it('leave the paths of Fulcio, of timestamps and of the certificate log as they are', async () => {
+    const statuses: readonly (readonly [string, number])[] = [
+      ['/api/v1/rootCert', 200],
+      ['/api/v1/signingCert', 501],
+      ['/api/v1/timestamp/certchain', 404],
+      ['/api/v2/trustBundle', 200],
+      ['/healthz', 200],
+      ['/log/2026/checkpoint', 200],
+      ['/api/v1/logs', 404],
+      ['/api/v1/nothing', 404],
+    ];
+    for (const [path, status] of statuses)
+      expect((await fetch(service.url + path)).status, path).to.equal(status);
+    const preflight = await fetch(`${service.url}/api/v1/log/entries`, {
+      method: 'OPTIONS',
+      headers: { origin: 'https://a.example', 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.status).to.equal(204);
+    expect(preflight.headers.get('access-control-allow-methods')).to.contain('POST');
+  });
+});
