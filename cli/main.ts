@@ -56,6 +56,11 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
     ],
     ['ca', 'Renew the issuing CA', async () => (await import('./ca/ca.ts')).register],
     ['tsa', 'Make and renew the key for timestamps', async () => (await import('./tsa/tsa.ts')).register],
+    [
+      'rekor',
+      'Make, show and end the logs of artifacts',
+      async () => (await import('./rekor/rekor.ts')).register,
+    ],
     ['keys', 'Change the passphrase of keys', async () => (await import('./instance/keys.ts')).register],
     ['trust', 'Write what verifiers need', async () => (await import('./trust/trust.ts')).register],
     [

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { createArtifactLog } from '../rekor/create-artifact-log.ts';
 import type { ArtifactApi, ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import type { Clock } from '../core/clock.ts';
@@ -9,6 +10,7 @@ import { isMissing } from '../storage/read-whole.ts';
 import { artifactLogPaths } from './artifact-logs.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import type { DataPaths } from './data-paths.ts';
+import { shareOwnerOfAll } from './share-owner.ts';
 
 /** A log of artifacts that a data directory is to have. */
 interface NewDirectoryLog {
@@ -38,7 +40,20 @@ export async function createDirectoryLog(
   } catch (error) {
     throw systemFault(file, 'write', error);
   }
-  return createArtifactLog({ directory, api, host, signer: localSigner(key), clock });
+  const identity = await createArtifactLog({
+    directory,
+    api,
+    host,
+    signer: localSigner(key),
+    clock,
+  }).catch(async (error: unknown) => {
+    // It signed nothing that anyone has seen. Where a log is there, the key may be that of the log.
+    if (await isMissing(directory)) await rm(file, { force: true });
+    throw error;
+  });
+  await shareOwner(paths.artifacts, paths.logs);
+  await shareOwnerOfAll(directory, paths.logs);
+  return identity;
 }
 
 /** A key signs one tree for ever: one whose log is lost must never begin another. */

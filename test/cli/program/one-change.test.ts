@@ -5,6 +5,8 @@ import { expect } from 'chai';
 import { renew } from '../../../cli/ca/ca-renew.ts';
 import { sign } from '../../../cli/ca/ca-sign.ts';
 import { rotate } from '../../../cli/log/log-rotate.ts';
+import { freeze } from '../../../cli/rekor/rekor-freeze.ts';
+import { init as initArtifactLogs } from '../../../cli/rekor/rekor-init.ts';
 import { init as initTimestamps } from '../../../cli/tsa/tsa-init.ts';
 import { renew as renewTimestamps } from '../../../cli/tsa/tsa-renew.ts';
 import { changing } from '../../../instance/change-lock.ts';
@@ -38,6 +40,8 @@ describe('commands that change a data directory', function () {
     ['tsa init', () => initTimestamps({ data: ca.data, ...rootKey() }, listener())],
     ['tsa renew', () => renewTimestamps({ data: ca.data, stage: true, ...rootKey() }, listener())],
     ['log rotate', () => rotate({ data: ca.data, stage: true }, listener())],
+    ['rekor init', () => initArtifactLogs({ data: ca.data }, listener())],
+    ['rekor freeze', () => freeze({ data: ca.data, v1: true, confirm: '' }, listener())],
   ];
   for (const [name, run] of commands)
     it(`wait for each other: ${name}`, async () => {

@@ -1,0 +1,84 @@
+import { loadConfig } from '../../config/load/load.ts';
+import { changing } from '../../instance/change-lock.ts';
+import { artifactLogPaths, artifactLogsIn } from '../../instance/artifact-logs.ts';
+import { createDirectoryLog } from '../../instance/create-artifact-log.ts';
+import type { DataDirectory } from '../../instance/data-directory.ts';
+import type { DataPaths } from '../../instance/data-paths.ts';
+import { isKeyEncrypted, openPrivateKey } from '../../instance/private-key-file.ts';
+import type { ArtifactLogIdentity } from '../../rekor/log-identity.ts';
+import { quotedPath } from '../../storage/quoted-path.ts';
+import { readTrust, recordTrust } from '../../trust/ledger.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { readSecret } from '../program/input-file.ts';
+import { invocation } from '../program/invocation.ts';
+import { apisOf, identityFacts, type ApiOptions } from './artifact-log-facts.ts';
+
+interface InitOptions extends ApiOptions {
+  readonly data: string;
+  readonly host?: string;
+  readonly passphraseFile?: string;
+}
+
+/** Makes the logs that are not there. Each is there with its key or not at all, so that the same command goes on after a crash. */
+export async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
+  await changing(options.data, async (directory) => {
+    const passphrase = await readSecret(options.passphraseFile, 'passphrase');
+    const { paths } = directory;
+    const wanted = await missingIn(paths, options);
+    const host = options.host ?? (await hostOf(directory));
+    const made: ArtifactLogIdentity[] = [];
+    const shared = await passphraseOfKeys(paths, passphrase);
+    for (const api of wanted)
+      made.push(await createDirectoryLog(paths, { api, host, passphrase: shared, clock: Date.now }));
+    await recordTrust(paths);
+    report(options, paths, made, speak);
+  });
+  return undefined;
+}
+
+async function missingIn(paths: DataPaths, options: InitOptions): Promise<readonly (1 | 2)[]> {
+  const there = (await artifactLogsIn(paths)).map(({ api }) => api);
+  const missing = apisOf(options).filter((api) => !there.includes(api));
+  if (missing.length > 0) return missing;
+  throw new CommandError('REFUSED', `${paths.root} has these logs of artifacts already`, {
+    hint: `\`mayfly rekor show --data ${quotedPath(options.data)}\` shows them.`,
+  });
+}
+
+/** Of the URL that clients are given. A wrong configuration is refused: the name is for good. */
+async function hostOf({ paths }: DataDirectory): Promise<string> {
+  const { publicUrl } = (await loadConfig(paths.config)).mayfly;
+  if (publicUrl !== undefined) return new URL(publicUrl).hostname;
+  const [log] = (await readTrust(paths)).logs;
+  return log?.origin.replace(/[:/].*/, '') ?? '';
+}
+
+/** The one with which the other keys are encrypted, tried on one of them; undefined where they are not. */
+async function passphraseOfKeys(
+  { intermediateKey }: DataPaths,
+  passphrase: string | undefined,
+): Promise<string | undefined> {
+  await openPrivateKey(intermediateKey, passphrase);
+  return (await isKeyEncrypted(intermediateKey)) ? passphrase : undefined;
+}
+
+function report(
+  { data }: InitOptions,
+  paths: DataPaths,
+  made: readonly ArtifactLogIdentity[],
+  speak: Speaker,
+): void {
+  const files = made.map(({ api }) => artifactLogPaths(paths, api));
+  const [quoted, program] = [quotedPath(data), invocation()];
+  speak.answer(
+    { logs: made.map(identityFacts), keys: files.map(({ key }) => key) },
+    [
+      ...made.map(
+        ({ api, origin }, i) => `Made the log for Rekor v${api}: ${origin} (key ${files[i]?.key ?? ''})`,
+      ),
+      'Next: publish them to those who verify, before clients log there (TUF: `mayfly trust tuf stage`):',
+      `  ${program} trust export --data ${quoted} --out ./trust`,
+      'and then start the service anew. It serves them unless mayfly.artifact-log says otherwise.',
+    ].join('\n'),
+  );
+}

@@ -1,0 +1,65 @@
+/** `mayfly rekor`: the logs of artifacts of a data directory. */
+import { action, type RegisterCommand } from '../program/command.ts';
+import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
+import { freeze } from './rekor-freeze.ts';
+import { init } from './rekor-init.ts';
+import { show } from './rekor-show.ts';
+
+const EXAMPLES = `
+Examples:
+  mayfly rekor init --data /var/lib/mayfly --passphrase-file pass.txt    a directory that has none; then start the service anew
+  mayfly rekor show --data /var/lib/mayfly
+  mayfly rekor freeze --data /var/lib/mayfly --v2 --confirm ca.example.org --passphrase-file pass.txt
+
+A log is named after the host of mayfly.public-url for good. Verifiers are to trust it before clients use it: init says what to publish.`;
+
+const PASSPHRASE = [
+  '--passphrase-file <file>',
+  'file whose first line opens the keys of the directory',
+] as const;
+
+/** Adds `rekor`. */
+export const register: RegisterCommand = (program) => {
+  const rekor = program
+    .command('rekor')
+    .summary('make, show and end the logs of artifacts')
+    .description('The logs in which clients of Rekor log signatures, one for each version of its API.')
+    .addHelpText('after', EXAMPLES);
+  rekor
+    .command('init')
+    .summary('make the logs that a directory has not')
+    .description('Makes the logs of artifacts that a data directory has not, each with a key of its own.')
+    .requiredOption('--data <dir>', 'the data directory; the service may run on it')
+    .option('--v1', 'the one for clients of Rekor v1 alone')
+    .option('--v2', 'the one for clients of Rekor v2 alone')
+    .option(
+      '--host <host>',
+      "the name for good: the host of the URL that clients are given (default: that of mayfly.public-url, else of the log's origin)",
+    )
+    .option(...PASSPHRASE)
+    .option(...TRANSCRIPT_OPTION)
+    .option('--json', 'print {"logs":[…]}')
+    .addHelpText('after', EXAMPLES)
+    .action(action(recorded(init)));
+  rekor
+    .command('show')
+    .summary('show the logs, their names and sizes')
+    .description('Shows the logs of artifacts of a data directory. Opens no key.')
+    .requiredOption('--data <dir>', 'the data directory; the service may run on it')
+    .option('--json', 'print {"logs":[…]}')
+    .addHelpText('after', EXAMPLES)
+    .action(action(show));
+  rekor
+    .command('freeze')
+    .summary('end a log for good: it is read, and takes nothing')
+    .description('Ends a log of artifacts for good. What it holds stays there to be read, and trusted.')
+    .requiredOption('--data <dir>', 'the data directory; no service runs on it')
+    .requiredOption('--confirm <origin>', 'the origin of the log, as `mayfly rekor show` has it')
+    .option('--v1', 'the one for clients of Rekor v1')
+    .option('--v2', 'the one for clients of Rekor v2')
+    .option(...PASSPHRASE)
+    .option(...TRANSCRIPT_OPTION)
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(action(recorded(freeze)));
+};
