@@ -8,7 +8,6 @@
  * Nothing here is secret, so that the time which it takes may depend on it.
  */
 import { createECDH, type ECDH } from 'node:crypto';
-import { toHex } from '../../core/bytes.ts';
 import { DerReader, readOnly, unsignedMagnitude } from '../../core/der-reader.ts';
 import { Tag } from '../../core/der-tag.ts';
 
@@ -17,16 +16,18 @@ interface Curve {
   readonly name: string;
   readonly p: bigint;
   readonly n: bigint;
+  readonly b: bigint;
   /** Bytes of a coordinate and of a scalar. */
   readonly width: number;
   /** Bits of n. */
   readonly bits: number;
 }
 
-const curve = (name: string, p: string, n: string, bits: number): Curve => ({
+const curve = (name: string, bits: number, p: string, n: string, b: string): Curve => ({
   name,
   p: BigInt(`0x${p}`),
   n: BigInt(`0x${n}`),
+  b: BigInt(`0x${b}`),
   width: Math.ceil(bits / 8),
   bits,
 });
@@ -34,21 +35,24 @@ const curve = (name: string, p: string, n: string, bits: number): Curve => ({
 const CURVES: Readonly<Record<'P-256' | 'P-384' | 'P-521', Curve>> = {
   'P-256': curve(
     'prime256v1',
+    256,
     'ffffffff00000001000000000000000000000000ffffffffffffffffffffffff',
     'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551',
-    256,
+    '5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b',
   ),
   'P-384': curve(
     'secp384r1',
+    384,
     `${'f'.repeat(63)}effffffff0000000000000000ffffffff`,
     `${'f'.repeat(48)}c7634d81f4372ddf581a0db248b0a77aecec196accc52973`,
-    384,
+    'b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef',
   ),
   'P-521': curve(
     'secp521r1',
+    521,
     `1${'f'.repeat(130)}`,
     `1${'f'.repeat(65)}a51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409`,
-    521,
+    '51953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00',
   ),
 };
 
@@ -63,11 +67,14 @@ export function verifyEcdsaDigest(
   const on = CURVES[key.curve];
   const [r, s] = readSignature(signature);
   if (r === 0n || r >= on.n || s === 0n || s >= on.n) return false;
+  const point = decode(key.point, on);
+  // Adding does not ask for it, and nothing is to rest on where the sum of a point elsewhere lies.
+  if (!isOnCurve(on, point)) return false;
   const e = leftBits(digest, on.bits) % on.n;
   const inverse = invert((r * s) % on.n, on.n);
   const ecdh = ECDHS.get(key.curve) ?? createECDH(on.name);
   ECDHS.set(key.curve, ecdh);
-  const sum = addToKey(on, key.point, baseTimes(ecdh, on, (((e * s) % on.n) * inverse) % on.n));
+  const sum = add(on, point, baseTimes(ecdh, on, (((e * s) % on.n) * inverse) % on.n));
   if (sum === undefined) return false;
   ecdh.setPrivateKey(scalar((((r * r) % on.n) * inverse) % on.n, on));
   return toBigInt(ecdh.computeSecret(encode(sum, on))) % on.n === r;
@@ -84,7 +91,8 @@ function readSignature(signature: Uint8Array): [r: bigint, s: bigint] {
   return [r, s];
 }
 
-const toBigInt = (bytes: Uint8Array): bigint => BigInt(`0x0${toHex(bytes)}`);
+const toBigInt = (bytes: Uint8Array): bigint =>
+  BigInt(`0x0${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}`);
 
 /** The digest as a number, of its first `bits` bits. */
 const leftBits = (digest: Uint8Array, bits: number): bigint =>
@@ -108,9 +116,11 @@ const decode = (point: Uint8Array, { width }: Curve): Point => [
 const encode = ([x, y]: Point, on: Curve): Buffer =>
   Buffer.concat([Uint8Array.of(4), scalar(x, on), scalar(y, on)]);
 
+const isOnCurve = ({ p, b }: Curve, [x, y]: Point): boolean =>
+  x < p && y < p && (y * y - (x * x * x - 3n * x + b)) % p === 0n;
+
 /** Undefined for the point at infinity. */
-function addToKey(on: Curve, key: Uint8Array, other: Point | undefined): Point | undefined {
-  const point = decode(key, on);
+function add(on: Curve, point: Point, other: Point | undefined): Point | undefined {
   if (other === undefined) return point;
   const { p } = on;
   const [[x1, y1], [x2, y2]] = [point, other];
@@ -126,11 +136,19 @@ function addToKey(on: Curve, key: Uint8Array, other: Point | undefined): Point |
 
 /** 1/value for a value between 0 and a prime. */
 function invert(value: bigint, prime: bigint): bigint {
-  let [a, b, u, v] = [value, prime, 1n, 0n];
+  let a = value;
+  let b = prime;
+  let u = 1n;
+  let v = 0n;
+  // Without arrays for the pairs, which take a quarter of the time.
   while (a > 1n) {
     const quotient = b / a;
-    [a, b] = [b % a, a];
-    [u, v] = [v - quotient * u, u];
+    const rest = b - quotient * a;
+    b = a;
+    a = rest;
+    const next = v - quotient * u;
+    v = u;
+    u = next;
   }
-  return ((u % prime) + prime) % prime;
+  return u < 0n ? u + prime : u;
 }

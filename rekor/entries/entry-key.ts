@@ -11,6 +11,7 @@ import type { EntryVerifier } from './proposed-entry.ts';
 export interface EntryKey {
   readonly verifier: EntryVerifier;
   readonly info: PublicKeyInfo;
+  /** OpenSSL's, made when it is asked for. Throws for a point that is not on its curve. */
   readonly handle: KeyObject;
 }
 
@@ -36,7 +37,24 @@ function keyOf(verifier: EntryVerifier): EntryKey {
   // Before OpenSSL sees it: there are keys at which Node ends the process.
   const info = guarded('public key', () => parsePublicKey(spki));
   requireGood(info);
-  return { verifier, info, handle: load(spki) };
+  return new ReadKey(verifier, info);
+}
+
+/** Most keys sign digests, which needs no handle, and making one takes as long as half a signature. */
+class ReadKey implements EntryKey {
+  readonly verifier: EntryVerifier;
+  readonly info: PublicKeyInfo;
+  #handle: KeyObject | undefined;
+
+  constructor(verifier: EntryVerifier, info: PublicKeyInfo) {
+    this.verifier = verifier;
+    this.info = info;
+  }
+
+  get handle(): KeyObject {
+    const { spki } = this.verifier;
+    return (this.#handle ??= createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }));
+  }
 }
 
 function requireGood(info: PublicKeyInfo): void {
@@ -47,14 +65,6 @@ function requireGood(info: PublicKeyInfo): void {
     hint: 'RSA keys are to have 2048, 3072 or 4096 bits and no known weakness.',
     stock: stock('entry algorithms are not allowed'),
   });
-}
-
-function load(spki: Uint8Array): KeyObject {
-  try {
-    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-  } catch (cause) {
-    throw refused('the public key is no valid point or number of its kind', { cause });
-  }
 }
 
 function guarded<T>(what: string, parse: () => T): T {
@@ -85,15 +95,11 @@ const refused = (
   });
 
 /** Whether `signature` is one over `message`: by SHA-256 for ECDSA and RSA, whatever the size of the key, and by pure Ed25519. That is what logs take over envelopes. */
-export function signsMessage(
-  { info, handle }: EntryKey,
-  message: Uint8Array,
-  signature: Uint8Array,
-): boolean {
+export function signsMessage(key: EntryKey, message: Uint8Array, signature: Uint8Array): boolean {
   try {
-    return verify(info.type === 'ed25519' ? null : 'sha256', message, handle, signature);
+    return verify(key.info.type === 'ed25519' ? null : 'sha256', message, key.handle, signature);
   } catch {
-    // OpenSSL could not make sense of the signature.
+    // OpenSSL could not make sense of the key or the signature.
     return false;
   }
 }

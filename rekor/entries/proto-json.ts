@@ -30,7 +30,8 @@ export function readProtoJson(text: string, fields: ProtoFields): ProtoMessage {
   const first = firstJsonValueOf(text);
   if (first.type === 'nothing') return new Map();
   if (first.type === 'fault') throw new ProtoJsonFault(first.message);
-  return new Walk(text).message(fields);
+  // Lines and columns are counted from the value on.
+  return new Walk(text.slice(0, first.end).trimStart()).message(fields);
 }
 
 const PLAIN = /[^"\\]*/y;
