@@ -141,8 +141,14 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     artifacts:
       metrics.entries &&
       createArtifactEndpoints(service, {
-        ...{ metrics: metrics.entries, refusalLog, clientAddress, limiter: reads, unsent },
-        ...{ accepted: connections.accepted, isClosing, onFault },
+        metrics: metrics.entries,
+        refusalLog,
+        clientAddress,
+        limiter: reads,
+        unsent,
+        accepted: connections.accepted,
+        isClosing,
+        onFault,
       }),
     calls: [
       ...fixedCalls(authority, service.otherChains, policy, readiness),
