@@ -134,6 +134,7 @@ const CLIENTS = {
     true,
   ),
   'grpcurl-1.9.3': goProgram('github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3', 'grpcurl', true),
+  'rekor-cli-1.5.4': goProgram('github.com/sigstore/rekor/cmd/rekor-cli@v1.5.4', 'rekor-cli', true),
   'crane-0.20.6': goProgram('github.com/google/go-containerregistry/cmd/crane@v0.20.6', 'crane'),
 } as const satisfies Readonly<Record<string, StockClient>>;
 
