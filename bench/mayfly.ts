@@ -1,10 +1,10 @@
 /** Mayfly as the benchmark runs it: the real program, a real data directory, the durable log inside. */
 import { execFileSync, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { githubProviderYaml } from './github-provider-yaml.ts';
 import { pinned, startUntil, stop } from './process.ts';
+import { workFolder } from './work-folder.ts';
 
 const program = join(import.meta.dirname, '../../bin/mayfly.js');
 
@@ -35,7 +35,7 @@ const OURS = `mayfly:
 /** A new data directory whose only issuer is the benchmark's, configured like GitHub Actions; `config` is another
  * configuration, all but the block `mayfly`. */
 export function createInstance(issuer: string, config = githubProviderYaml(issuer)): string {
-  const data = join(mkdtempSync(join(tmpdir(), 'mayfly-bench-')), 'data');
+  const data = join(workFolder('instance'), 'data');
   execFileSync(process.execPath, [program, 'init', '--data', data, '--keep-root-key', '--json']);
   configure(data, config);
   return data;
@@ -46,10 +46,25 @@ export function configure(data: string, config: string): void {
   writeFileSync(join(data, 'config.yaml'), `${config}${OURS}`);
 }
 
-/** Starts `mayfly serve` on `core`, with all the listeners that it can have without TLS. */
-export async function startMayfly(data: string, core: number): Promise<MayflySystem> {
+/** Lets a service of that directory grant no timestamps. */
+export function withoutTimestamps(data: string): void {
+  const file = join(data, 'config.yaml');
+  writeFileSync(
+    file,
+    readFileSync(file, 'utf8').replace('timestamps:\n', 'timestamps:\n    enabled: false\n'),
+  );
+}
+
+/** The listeners that a service can have without TLS. */
+const LISTENERS = ['--listen', '--metrics-listen', '--grpc-listen'] as const;
+
+/** Starts `mayfly serve` on `core`, with all the listeners that it can have without TLS unless `options` names some. */
+export async function startMayfly(
+  data: string,
+  core: number,
+  options: readonly (typeof LISTENERS)[number][] = LISTENERS,
+): Promise<MayflySystem> {
   const serve = [process.execPath, program, 'serve', '--data', data, '--json'];
-  const options = ['--listen', '--metrics-listen', '--grpc-listen'];
   const anywhere = options.flatMap((option) => [option, '127.0.0.1:0']);
   const { child, line } = await startUntil(pinned(core, [...serve, ...anywhere]), (text) =>
     text.startsWith('{'),

@@ -13,8 +13,10 @@ export interface BenchOptions {
   readonly control: boolean;
   /** Whether to measure timestamps. */
   readonly timestamps: boolean;
-  /** Whether to measure whole runs of signing programs. */
-  readonly signing: boolean;
+  /** Whether to measure whole runs of programs that sign and verify. */
+  readonly commands: boolean;
+  /** Whether to measure what the listeners beside HTTP cost. */
+  readonly listeners: boolean;
   /** Whether to measure the verification of bundles. */
   readonly verification: boolean;
   /** Whether to measure certificates. */
@@ -39,7 +41,8 @@ const HELP = `npm run bench -- [options]
   --no-fulcio        do not measure Fulcio beside
   --no-control       do not measure what rules, many issuers and reloads cost
   --no-timestamps    do not measure timestamps
-  --no-signing       do not measure whole runs of \`mayfly sign\`
+  --no-commands      do not measure whole runs of \`mayfly sign\` and \`mayfly verify bundle\`
+  --no-listeners     do not measure what gRPC and timestamps cost beside HTTP
   --no-certificates  do not measure certificates
   --no-verification  do not measure the verification of bundles
   --others 1000      issuers and rules that do not apply to the tokens
@@ -68,7 +71,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     fulcio: values.fulcio ?? !smoke,
     control: values.control && values.certificates,
     timestamps: values.timestamps,
-    signing: values.signing,
+    commands: values.commands,
+    listeners: values.listeners && values.certificates,
     verification: values.verification,
     certificates: values.certificates,
     others: whole('others', values.others ?? (smoke ? '50' : '1000'), 1),
@@ -89,7 +93,8 @@ const OPTIONS = {
   fulcio: { type: 'boolean' },
   control: { type: 'boolean', default: true },
   timestamps: { type: 'boolean', default: true },
-  signing: { type: 'boolean', default: true },
+  commands: { type: 'boolean', default: true },
+  listeners: { type: 'boolean', default: true },
   verification: { type: 'boolean', default: true },
   certificates: { type: 'boolean', default: true },
   others: { type: 'string' },

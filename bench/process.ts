@@ -1,9 +1,9 @@
 /** Child processes of the benchmark: on a stated core, with their CPU time read from the kernel. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { workFolder } from './work-folder.ts';
 
 const hasTaskset = spawnSync('taskset', ['--version']).status === 0;
 
@@ -57,7 +57,7 @@ export async function startUntil(
 ): Promise<{ child: ChildProcess; line: string }> {
   const [program = '', ...args] = command;
   // A file, not a pipe: no process has to wake up for the service's log lines while it is measured.
-  const log = join(mkdtempSync(join(tmpdir(), 'mayfly-bench-log-')), 'stderr');
+  const log = join(workFolder('log'), 'stderr');
   const file = openSync(log, 'w');
   const child = own(
     spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', file] }),

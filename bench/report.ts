@@ -56,7 +56,8 @@ export function printRows(rows: readonly RowWithShare[]): void {
 
 const percentOf = (ratio: number): string => `${(100 * (ratio - 1)).toFixed(1)} %`;
 
-const compared = (what: string, { first, second, ratio, ratios }: Comparison): string =>
+/** A comparison in a line. */
+export const compared = (what: string, { first, second, ratio, ratios }: Comparison): string =>
   `${what}: ${percentOf(ratio)} apart (of ${ratios.length} starts ${ratios.map(percentOf).join(', ')}; ` +
   `${first.toFixed(0)} and ${second.toFixed(0)} µs CPU a certificate)`;
 

@@ -3,8 +3,8 @@
  * cryptography measured in the same run, and beside Fulcio where it can be built; then what rules, many issuers and
  * reloads cost.
  */
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { measureControl } from './control.ts';
 import { createBodies, createIssuerKey, type TokenAlgorithm } from './corpus.ts';
@@ -12,20 +12,22 @@ import { medianCosts } from './floor.ts';
 import { findFulcio } from './fulcio-program.ts';
 import { startFulcio } from './fulcio.ts';
 import { startBenchIssuer } from './issuer.ts';
+import { measureListeners, printListeners } from './listeners.ts';
 import { startLoadGenerator } from './load-generator.ts';
 import { createInstance, startMayfly } from './mayfly.ts';
 import { readOptions } from './options.ts';
 import { prefill } from './prefill.ts';
 import { canPin, endSoon } from './process.ts';
 import { floorRates, printControl, printFloors, printRows, withShare } from './report.ts';
-import { measureSigning, printSigning } from './signing.ts';
+import { measureCommands, printCommands } from './whole-commands.ts';
 import { measureTimestamps, printTimestamps } from './timestamps.ts';
 import { measureVerification, printVerification } from './verification.ts';
+import { workFolder } from './work-folder.ts';
 import { measureFloor, rowsOf, type Bench, type Row } from './throughput.ts';
 
 const options = readOptions(process.argv.slice(2));
 const log = (text: string): void => void process.stderr.write(`${text}\n`);
-const work = mkdtempSync(join(tmpdir(), 'mayfly-bench-'));
+const work = workFolder('requests');
 
 const algorithms: readonly TokenAlgorithm[] = ['RS256', 'ES256'];
 const keys = algorithms.map(createIssuerKey);
@@ -60,8 +62,9 @@ if (fulcio !== undefined) {
 }
 await measureFloor(bench);
 const timestamps = options.timestamps ? await measureTimestamps(bench, issuer.url) : undefined;
-const signing = options.signing ? await measureSigning(bench, issuer.url, options.serverCore) : undefined;
+const commands = options.commands ? await measureCommands(bench, issuer.url, options.serverCore) : undefined;
 const verification = options.verification ? await measureVerification(options.rounds * 5) : undefined;
+const listeners = options.listeners ? await measureListeners(bench, issuer.url) : undefined;
 const control = options.control ? await measureControl(bench, issuer.url) : undefined;
 await load.close();
 issuer.close();
@@ -77,7 +80,7 @@ const results = rows.map((row) => withShare(row, costs));
 const floors = { idle: floorRates(costs.idle), busy: floorRates(costs.busy) };
 writeFileSync(
   options.out,
-  `${JSON.stringify({ machine, costs, floors, options, rows: results, timestamps, signing, verification, control }, null, 2)}\n`,
+  `${JSON.stringify({ machine, costs, floors, options, rows: results, timestamps, commands, verification, listeners, control }, null, 2)}\n`,
 );
 console.log(
   `${machine.cpu}, ${machine.cores} cores; ${machine.pinned}; Node ${machine.node}; floor by ${costs.idle.source}`,
@@ -85,7 +88,8 @@ console.log(
 printFloors(costs);
 printRows(results);
 if (timestamps !== undefined) printTimestamps(timestamps);
-if (signing !== undefined) printSigning(signing);
+if (commands !== undefined) printCommands(commands);
 if (verification !== undefined) printVerification(verification);
+if (listeners !== undefined) printListeners(listeners);
 if (control !== undefined) printControl(control);
 endSoon(log);

@@ -3,8 +3,7 @@
  * flood of them leaves of issuing on the same core.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { octetString, oid, sequence } from '../core/der-writer.ts';
 import { medianCosts } from './floor.ts';
@@ -15,6 +14,7 @@ import { cpuSeconds, median } from './process.ts';
 import { compare, type Comparison } from './side-by-side.ts';
 import { BUSY, measureFloor, type Bench } from './throughput.ts';
 import { findTimestampServer, startTimestampServer, TIMESTAMP_SERVER_VERSION } from './timestamp-server.ts';
+import { workFolder } from './work-folder.ts';
 
 /** One system. Latencies in milliseconds. */
 interface TimestampRow {
@@ -49,7 +49,7 @@ function requestBodies(): string {
     const imprint = sequence(algorithm, octetString(createHash('sha256').update(randomBytes(32)).digest()));
     return sequence(Uint8Array.of(2, 1, 1), imprint, Uint8Array.of(2, 8, 1, ...randomBytes(7)));
   };
-  const file = join(mkdtempSync(join(tmpdir(), 'mayfly-bench-')), 'timestamps.b64');
+  const file = join(workFolder('timestamps'), 'timestamps.b64');
   const lines = Array.from({ length: DISTINCT }, () => Buffer.from(request()).toString('base64'));
   writeFileSync(file, lines.join('\n'));
   return file;

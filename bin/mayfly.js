@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 // Starts Mayfly under a Node that can run it. Plain JavaScript for old engines: this file must parse and explain
 // itself on any Node from 20, while the program needs node:sqlite.
-import { existsSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+
+// Asked for, where Node can be: an import looks at everything that a module has, which takes milliseconds.
+const builtin = async (name) => process.getBuiltinModule?.(name) ?? (await import(name));
+const { existsSync } = await builtin('node:fs');
+const { basename, dirname, isAbsolute, join } = await builtin('node:path');
+const { fileURLToPath } = await builtin('node:url');
 
 const NEEDED = [22, 16];
 const built = new URL('../dist/cli/main.js', import.meta.url);
