@@ -81,20 +81,36 @@ const withOneCommand = (main: string, out: string, name: string): Plugin => ({
   },
 });
 
-/** Leaves packages where they are, too: hardly any run loads one. But for the parser of the command line, which every run does; of what it can do we do not start programs,
- * and the module for that takes long to load. */
+/** Leaves packages where they are, too: hardly any run loads one. But for the parser of the command line, which every run does. */
 const withoutPackages: Plugin = {
   name: 'without packages',
   setup: (plugin) => {
-    plugin.onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
+    plugin.onResolve({ filter: /^[^./]/ }, ({ path, kind, namespace }) => {
       if (kind === 'entry-point' || path === 'commander') return undefined;
-      if (path === 'node:child_process' && /[/\\]commander[/\\]/.test(importer))
-        return { path, namespace: 'left out' };
-      return { path, external: true };
+      const isLate = LATE.has(path) && namespace !== 'late';
+      return isLate ? { path, namespace: 'late' } : { path, external: true };
     });
-    plugin.onLoad({ filter: /./, namespace: 'left out' }, () => ({ contents: 'module.exports = {};' }));
+    plugin.onLoad({ filter: /./, namespace: 'late' }, ({ path }) => ({ contents: lateModule(path) }));
   },
 };
+
+/** Modules of Node that take long to load, and that most runs use nothing of. */
+const LATE: ReadonlySet<string> = new Set([
+  'node:child_process',
+  'node:fs/promises',
+  'node:net',
+  'node:stream/promises',
+  'node:timers/promises',
+]);
+
+/** A module with the functions of another, which is loaded when one of them is looked at. */
+const lateModule = (name: string): string => `
+  let loaded;
+  for (const name of ${JSON.stringify(Object.keys(process.getBuiltinModule(name) ?? {}))})
+    Object.defineProperty(exports, name, {
+      enumerable: true,
+      get: () => (loaded ??= require(${JSON.stringify(name)}))[name],
+    });`;
 
 /** What the bundles and their code follow from: the compiled modules, how they are bundled and compiled, and the Node that does it. */
 function hashOf(dist: string): string {

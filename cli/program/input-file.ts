@@ -1,7 +1,7 @@
 /** Files named on the command line, read with a limit. */
-import { open } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { systemCode } from '../../core/errors.ts';
-import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
+import { readWhole, readWholeNow, UnfitFile } from '../../storage/read-whole.ts';
 import { readSecretFile, type Warn } from '../../storage/secret-file.ts';
 import { CommandError, notify } from './command.ts';
 
@@ -31,7 +31,8 @@ export async function readLimited(
   limit = LIMIT,
 ): Promise<Uint8Array> {
   try {
-    return await readWhole(path, { size: limit, pipePatience: found ? undefined : PIPE_TIMEOUT_MS });
+    const now = readWholeNow(path, limit);
+    return now ?? (await readWhole(path, { size: limit, pipePatience: found ? undefined : PIPE_TIMEOUT_MS }));
   } catch (cause) {
     throw readFault(path, what, cause, hint);
   }
@@ -66,17 +67,18 @@ export async function readFileOrStdin(
 /** Bytes of a {@link blocksOf} block. */
 const BLOCK = 256 * 1024;
 
-/** The bytes of a file of whatever size, or of a pipe, block by block; the iteration rejects with the system's error. */
-export async function* blocksOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-  const file = await open(path);
+/** The bytes of a file of whatever size, or of a pipe, block by block, for a program that has nothing else to do meanwhile; the iteration throws the system's error. */
+export function* blocksOf(path: string): Generator<Uint8Array, void, undefined> {
+  const file = openSync(path, 'r');
   try {
     for (;;) {
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(BLOCK));
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
+      const block = Buffer.allocUnsafeSlow(BLOCK);
+      const length = readSync(file, block);
+      if (length === 0) return;
+      yield block.subarray(0, length);
     }
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 

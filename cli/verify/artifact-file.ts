@@ -40,7 +40,7 @@ export async function readArtifact({ artifact, digest }: ArtifactOptions): Promi
   }
 }
 
-async function readWholly(blocks: AsyncIterable<Uint8Array>): Promise<Artifact> {
+async function readWholly(blocks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Artifact> {
   let kept: Uint8Array[] = [];
   let size = 0;
   let hashes: ReturnType<typeof createHash>[] | undefined;

@@ -1,5 +1,5 @@
 /** What `--trust` names: a directory, or one file of Sigstore's. */
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { FormatError } from '../../core/errors.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 import { MessageReader } from '../../trust/format/message-reader.ts';
@@ -13,12 +13,17 @@ import { readTrustDirectory } from './trust-directory.ts';
 /** Reads the trust directory, `trusted_root.json` or client trust config at `path`. Throws {@link CommandError} `USAGE` with what is wrong
  * with it. */
 export async function readTrust(path: string): Promise<Trust> {
-  const isFile = await stat(path).then(
-    (found) => !found.isDirectory(),
-    () => false,
-  );
-  if (!isFile) return readTrustDirectory(path);
+  if (!isFile(path)) return readTrustDirectory(path);
   return { roots: [], intermediates: [], logs: [], trustedRoot: await readTrustedRootFile(path, '--trust') };
+}
+
+/** False, too, where nothing is: then it is a directory that lacks its files. */
+function isFile(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /** The trusted root in a file: itself, or in a client trust config. Throws {@link CommandError} `USAGE`, which names `option`. */

@@ -3,7 +3,7 @@ import { mkdtemp, open, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readWhole, UnfitFile, type ReadLimits } from '../../storage/read-whole.ts';
+import { readWhole, readWholeNow, UnfitFile, type ReadLimits } from '../../storage/read-whole.ts';
 import { failureOf } from '../support/failure.ts';
 
 describe('storage/read-whole', () => {
@@ -26,8 +26,11 @@ describe('storage/read-whole', () => {
     const content = Buffer.alloc(200_000, 'x');
     await writeFile(path('file'), content);
     await symlink(path('file'), path('link'));
-    for (const name of ['file', 'link'])
+    for (const name of ['file', 'link']) {
       expect((await readWhole(path(name), { size: content.length })).equals(content)).to.equal(true);
+      expect(readWholeNow(path(name), content.length)?.equals(content)).to.equal(true);
+      expect(() => readWholeNow(path(name), content.length - 1)).to.throw(UnfitFile, /^is larger than /);
+    }
     expect(await refusal(path('file'), { size: content.length - 1 })).to.include(
       'is larger than 199999 bytes',
     );
@@ -62,5 +65,12 @@ describe('storage/read-whole', () => {
     const error: unknown = await failureOf(flood);
     await flooder.close();
     expect(error).to.be.instanceOf(UnfitFile).with.property('message').that.includes('larger than 100 bytes');
+  });
+
+  it('reads at once what is a file with a size, and leaves the rest alone', async () => {
+    await writeFile(path('empty'), '');
+    for (const name of [pipe('pipe'), directory, path('empty'), '/dev/zero', '/proc/self/status'])
+      expect(readWholeNow(name, 1000), name).to.equal(undefined);
+    expect(() => readWholeNow(path('missing'), 1000)).to.throw(/ENOENT/);
   });
 });
