@@ -191,7 +191,12 @@ describe('judge: rekor-tiles, asked the same', function () {
       message = '',
     } = JSON.parse(text) as EntryAnswer;
     return {
-      ...{ status: response.status, canonicalizedBody, kindVersion, integratedTime, inclusionPromise, code },
+      status: response.status,
+      canonicalizedBody,
+      kindVersion,
+      integratedTime,
+      inclusionPromise,
+      code,
       message: message.replace(/with index \d+$/, 'with index N'),
     };
   };

@@ -6,6 +6,7 @@ import { REASONS } from '../../server/reasons/problem.ts';
 import { projectRoot } from '../support/project-root.ts';
 import { openedTimestamps, testTimestampAuthority, timestampChain } from '../tsa/support/test-authority.ts';
 import type { OpenedTimestamps } from '../../service/open-timestamps.ts';
+import { openedArtifacts, type TestArtifactLogs } from '../support/opened-artifacts.ts';
 import { startTestService, type ServiceValues } from '../support/test-service.ts';
 
 const read = (file: string): string => readFileSync(join(projectRoot, 'docs', file), 'utf8');
@@ -17,6 +18,7 @@ interface OpenApi {
 const VALUES: Readonly<Record<string, string>> = {
   log: '2026',
   path: '0/000',
+  tile: '0/000.p/1',
   fingerprint: '0'.repeat(64),
   file: 'trusted_root.json',
 };
@@ -33,10 +35,14 @@ const trusted: NonNullable<ServiceValues['trusted']> = {
 
 describe('docs of the HTTP API', () => {
   let timestamps: OpenedTimestamps;
+  let artifacts: TestArtifactLogs;
 
   before(async () => {
     timestamps = openedTimestamps(await testTimestampAuthority(Date.now, await timestampChain()));
+    artifacts = await openedArtifacts();
   });
+
+  after(() => artifacts.remove());
 
   it('lists every reason that an answer can carry, and none that it cannot', () => {
     const text = read('http-api.md');
@@ -49,7 +55,7 @@ describe('docs of the HTTP API', () => {
 
   it('lists every metric and every check of readiness', async () => {
     const grpcListen = { host: '127.0.0.1', port: 0 };
-    const service = await startTestService(() => ({ timestamps, tuf, trusted, grpcListen }));
+    const service = await startTestService(() => ({ timestamps, artifacts, tuf, trusted, grpcListen }));
     const metrics = await (await fetch(`${service.metricsUrl}/metrics`)).text();
     const readiness = await (await fetch(`${service.metricsUrl}/readyz`)).text();
     await service.close();
@@ -66,7 +72,7 @@ describe('docs of the HTTP API', () => {
   it('describes, in OpenAPI, paths and methods that the service has', async () => {
     const { paths } = parse(read('openapi.yaml')) as OpenApi;
     expect(Object.keys(paths)).to.have.length.greaterThan(15);
-    const service = await startTestService(() => ({ timestamps, tuf }));
+    const service = await startTestService(() => ({ timestamps, artifacts, tuf }));
     for (const [path, methods] of Object.entries(paths)) {
       for (const method of Object.keys(methods)) {
         const url = service.url + path.replace(/\{(\w+)\}/g, (_, name: string) => VALUES[name] ?? '');
