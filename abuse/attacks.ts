@@ -20,6 +20,8 @@ export interface Attack {
   readonly run: (target: AttackedService, until: AbortSignal) => Promise<void>;
   /** Whether the service gets the signal to end while the attack goes on. */
   readonly endsService?: boolean;
+  /** Whether attackers and honest signers are clients of one proxy, whose connection they share. */
+  readonly throughProxy?: boolean;
 }
 
 const KIB = 1024;

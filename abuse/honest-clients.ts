@@ -8,6 +8,7 @@ import { Agent, request as httpRequest, type RequestOptions } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, systemCode } from '../core/errors.ts';
 import type { TestIssuer } from '../test/support/oidc-issuer.ts';
+import type { ProxiedSigners } from './proxied-signers.ts';
 import type { TargetAddress } from './target.ts';
 
 /** What one kind of honest client saw in a period. */
@@ -88,8 +89,8 @@ export class HonestClients {
     return token;
   }
 
-  /** Runs both clients for so many seconds. */
-  async work({ url, logUrl }: Service, seconds: number): Promise<Phase> {
+  /** Runs both clients for so many seconds; with `proxied`, those sign in the place of the one that signs over HTTP. */
+  async work({ url, logUrl }: Service, seconds: number, proxied?: ProxiedSigners): Promise<Phase> {
     const count = Math.max(1, Math.round(seconds * RATE));
     // Made before the clock runs: signing a token takes time of this process.
     const tokens = await Promise.all(Array.from({ length: count }, () => this.#token(PRINCIPAL)));
@@ -98,7 +99,11 @@ export class HonestClients {
     const requests: Promise<void>[] = [];
     for (const [i, token] of tokens.entries()) {
       await sleep(Math.max(0, started + (i * 1000) / RATE - performance.now()));
-      requests.push(this.#sign(url, token, PRINCIPAL, i % 2 === 0, signing), this.#read(logUrl, i, reading));
+      const signed =
+        proxied === undefined
+          ? this.#sign(url, token, PRINCIPAL, i % 2 === 0, signing)
+          : this.#signBehind(proxied, i, token, signing);
+      requests.push(signed, this.#read(logUrl, i, reading));
     }
     await Promise.all(requests);
     return { signing: signing.sum(), reading: reading.sum() };
@@ -124,6 +129,12 @@ export class HonestClients {
     const options = { method: 'POST', headers };
     const answer = await tally.time(this.#send(`${url}/api/v2/signingCert`, options, keepAlive, body));
     if (answer !== undefined) this.acknowledged.add(serialOf(answer));
+  }
+
+  async #signBehind(proxied: ProxiedSigners, turn: number, token: string, tally: Tally): Promise<void> {
+    const proof = sign('sha256', Buffer.from(PRINCIPAL), this.#privateKey).toString('base64');
+    const leaf = await tally.time(proxied.sign(turn, token, { pem: this.#publicKey, proof }));
+    if (leaf !== undefined) this.acknowledged.add(new X509Certificate(leaf).serialNumber);
   }
 
   async #read(logUrl: string, turn: number, tally: Tally): Promise<void> {
@@ -186,7 +197,7 @@ class Tally {
   #firstRefusal: string | undefined;
 
   /** The answer, timed; undefined, counted as refused, when there is none. */
-  async time(answer: Promise<Buffer>): Promise<Buffer | undefined> {
+  async time<Answer>(answer: Promise<Answer>): Promise<Answer | undefined> {
     const began = performance.now();
     try {
       const body = await answer;

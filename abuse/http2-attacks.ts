@@ -12,7 +12,7 @@ import {
 } from '../test/server/http2/support/raw-frames.ts';
 import { forgedToken, PEM } from './forged-requests.ts';
 import { keepOpen, sendUnread } from './sockets.ts';
-import type { Attack } from './attacks.ts';
+import type { Attack, AttackedService } from './attacks.ts';
 
 const KIB = 1024;
 const SIGN = '/dev.sigstore.fulcio.v2.CA/CreateSigningCertificate';
@@ -209,6 +209,34 @@ export const HTTP2_ATTACKS: readonly Attack[] = [
       }),
   },
   {
+    name: 'h2-kept-segments',
+    what: '200 connections leave 7 calls open, and send a few bytes for one of them with 45 KB for others, again and again',
+    run: ({ grpcUrl }, until) =>
+      keepOpen(grpcUrl, { count: 200, perSecond: 200 }, until, async (socket) => {
+        drained(socket).write(
+          Buffer.concat([greeting(), ...ids(7).map((id) => callFrame(id, SIGN, WHOLE_HEAD))]),
+        );
+        const filler = Buffer.alloc(15 * KIB);
+        for (let i = 0; i < 56 && !socket.destroyed; i++) {
+          // Eight pieces for each call that stays, and a call of its own for what is sent with five of them.
+          const [kept, other] = [1 + 2 * Math.floor(i / 8), 15 + 2 * Math.floor(i / 5)];
+          const [isFirst, isLast] = [i % 5 === 0, i % 5 === 4];
+          const rest = [0, 1, 2].map((part) =>
+            frame(Frame.data, other, filler, isLast && part === 2 ? END : 0),
+          );
+          socket.write(
+            Buffer.concat([
+              frame(Frame.data, kept, Buffer.alloc(256)),
+              ...(isFirst ? [callFrame(other, SIGN, WHOLE_HEAD)] : []),
+              ...rest,
+            ]),
+          );
+          await sleep(40);
+        }
+        await sleep(5000);
+      }),
+  },
+  {
     name: 'h2-compressed',
     what: '64 connections send messages that are compressed, one after the other',
     run: ({ grpcUrl }, until) =>
@@ -230,4 +258,54 @@ export const HTTP2_ATTACKS: readonly Attack[] = [
         socket.write(greeting());
       }),
   },
+  {
+    name: 'h2-shared-taken-back',
+    what: 'behind a trusted proxy: one client takes back 2,000 calls a second, on the connection that honest clients share',
+    throughProxy: true,
+    run: (target, until) =>
+      keepOpen(proxyOf(target), { count: 4 }, until, async (socket) => {
+        drained(socket).write(greeting());
+        for (let first = 0; !socket.destroyed; first += 25) {
+          socket.write(Buffer.concat(ids(25, first).map(takenBack)));
+          await sleep(50);
+        }
+      }),
+  },
+  {
+    name: 'h2-shared-left-open',
+    what: 'behind a trusted proxy: one client begins calls of 255 KiB and does not end them, and reads no answers of others',
+    throughProxy: true,
+    run: (target, until) =>
+      keepOpen(proxyOf(target), { count: 16 }, until, async (socket) => {
+        const unread = ids(16).map((id) =>
+          Buffer.concat([callFrame(id, BUNDLE), frame(Frame.data, id, emptyMessage, END)]),
+        );
+        socket.write(Buffer.concat([greeting(Buffer.from([0, 4, 0, 0, 0, 0])), ...unread]));
+        for (const id of ids(4, 16)) socket.write(callFrame(id, SIGN, WHOLE_HEAD));
+        for (let i = 0; i < 17 && !socket.destroyed; i++) {
+          for (const id of ids(4, 16)) socket.write(frame(Frame.data, id, Buffer.alloc(15 * KIB)));
+          await sleep(200);
+        }
+      }),
+  },
+  {
+    name: 'h2-shared-forged-tokens',
+    what: 'behind a trusted proxy: one client keeps 32 signing calls with forged tokens under way',
+    throughProxy: true,
+    run: (target, until) =>
+      keepOpen(proxyOf(target), { count: 4 }, until, async (socket) => {
+        drained(socket).write(greeting());
+        for (let first = 0; !socket.destroyed; first += 8) {
+          const calls = ids(8, first).map((id) => forgedCall(id, target.issuer, target.keyId));
+          socket.write(Buffer.concat(calls));
+          await sleep(50);
+        }
+      }),
+  },
 ];
+
+/** Where the proxy is. */
+function proxyOf({ proxyUrl }: AttackedService): string {
+  if (proxyUrl === undefined) throw new TypeError('this attack goes through a proxy');
+  return proxyUrl;
+}

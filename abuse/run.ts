@@ -6,13 +6,16 @@
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkLog, loggedSerials } from './acknowledged.ts';
 import type { AttackOrder } from './attacker.ts';
 import { ATTACKS, type Attack } from './attacks.ts';
 import { HonestClients, type Phase } from './honest-clients.ts';
 import { readOptions } from './options.ts';
+import { ProxiedSigners } from './proxied-signers.ts';
 import { printMeasured } from './report.ts';
+import type { ProxyOrder, ProxyReady } from './shared-proxy.ts';
 import { Environment, Target } from './target.ts';
 import { faultsOf, type AttackMeasurement } from './verdict.ts';
 
@@ -43,13 +46,33 @@ const seen: {
 let failed = 0;
 
 /** Runs one attack; `before` is the quiet period before it. */
-async function attack({ name, endsService = false }: Attack, before: Phase): Promise<AttackMeasurement> {
+async function attack(chosen: Attack, before: Phase): Promise<AttackMeasurement> {
+  if (chosen.throughProxy !== true) return attackVia(chosen, before, undefined);
+  const proxy = startProcess('shared-proxy.js', { grpcUrl: target.address.grpcUrl } satisfies ProxyOrder);
+  const { proxyUrl } = JSON.parse(await proxy.firstLine) as ProxyReady;
+  const signers = new ProxiedSigners(proxyUrl);
+  try {
+    // Through the proxy an answer takes longer, also when nobody attacks.
+    const quiet = await honest.work(target.address, options.quietSeconds, signers);
+    return await attackVia(chosen, quiet, { proxyUrl, signers });
+  } finally {
+    signers.close();
+    await proxy.stop();
+  }
+}
+
+async function attackVia(
+  { name, endsService = false }: Attack,
+  before: Phase,
+  via: { readonly proxyUrl: string; readonly signers: ProxiedSigners } | undefined,
+): Promise<AttackMeasurement> {
   const usedToken = await honest.useToken(target.address);
   const memory = { before: target.memory, peak: 0, after: 0 };
   const watch = setInterval(() => (memory.peak = Math.max(memory.peak, target.memory)), 50);
   const [processor, logBytes, began] = [target.processor, target.logBytes, performance.now()];
-  const attacker = startAttacker({ attack: name, target: { ...target.address, usedToken } });
-  const during = await honest.work(target.address, options.seconds);
+  const attacked = { ...target.address, usedToken, proxyUrl: via?.proxyUrl };
+  const attacker = startProcess('attacker.js', { attack: name, target: attacked } satisfies AttackOrder);
+  const during = await honest.work(target.address, options.seconds, via?.signers);
   const [now, seconds] = [target.processor, (performance.now() - began) / 1000];
   const logBytesPerSecond = (target.logBytes - logBytes) / seconds;
   const ran = target.isRunning;
@@ -58,7 +81,7 @@ async function attack({ name, endsService = false }: Attack, before: Phase): Pro
   clearInterval(watch);
   if (endsService) target = await Target.start(environment);
   await sleep(SETTLE);
-  const after = await honest.work(target.address, options.quietSeconds);
+  const after = await honest.work(target.address, options.quietSeconds, via?.signers);
   memory.after = target.memory;
   const [worked, waited] = [now.worked - processor.worked, now.waited - processor.waited];
   const processorShare = worked > 0 ? worked / (worked + waited) : 1;
@@ -73,18 +96,23 @@ async function endOf(service: Target): Promise<number> {
   return performance.now() - began;
 }
 
-/** In a process of its own, so that attackers do not delay the honest clients' clock. */
-function startAttacker(order: AttackOrder): { stop(): Promise<void> } {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'attacker.js')], {
-    stdio: ['pipe', 'ignore', 'inherit'],
+/** Attackers and the proxy have processes of their own, so that they do not delay the honest clients' clock. Each gets its order as a line, and ends when there is no more to read. */
+function startProcess(
+  file: string,
+  order: object,
+): { readonly firstLine: Promise<string>; stop(): Promise<void> } {
+  const child = spawn(process.execPath, [join(import.meta.dirname, file)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   const gone = new Promise<void>((resolve) =>
     child.once('exit', () => {
       resolve();
     }),
   );
+  const firstLine = new Promise<string>((resolve) => createInterface(child.stdout).once('line', resolve));
   child.stdin.on('error', () => undefined).write(`${JSON.stringify(order)}\n`);
   return {
+    firstLine,
     stop: async () => {
       child.stdin.end();
       await gone;
@@ -115,7 +143,12 @@ async function startAnew(): Promise<Phase> {
   return honest.work(target.address, options.quietSeconds);
 }
 
-const chosen = ATTACKS.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
+/** Of other systems than Linux, the loopback network has no address for the proxy. */
+const chosen = ATTACKS.filter(
+  ({ name, throughProxy }) =>
+    (options.only.length === 0 || options.only.includes(name)) &&
+    (throughProxy !== true || process.platform === 'linux'),
+);
 // Also for the engine, which compiles the hot path meanwhile.
 await honest.growLog(target.address, 600);
 let quiet = await honest.work(target.address, options.quietSeconds);

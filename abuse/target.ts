@@ -19,12 +19,17 @@ export interface TargetAddress {
   readonly logUrl: string;
   /** Where gRPC is taken without TLS. */
   readonly grpcUrl: string;
+  /** The same behind a proxy that has one connection for all its clients; only for the attacks that go through it. */
+  readonly proxyUrl?: string | undefined;
   /** The honest client's issuer, and the id of its key. */
   readonly issuer: string;
   readonly keyId: string;
   /** A configured issuer that accepts connections and never responds. */
   readonly hangingIssuer: string;
 }
+
+/** Of the proxy that the service trusts. Of Linux' loopback network every address can be used. */
+export const PROXY_ADDRESS = '127.0.0.3';
 
 /** Each token of the honest client works once, and its rate limit is twice what it needs: an attack that uses the limit up
  * shows within seconds. */
@@ -43,6 +48,7 @@ const configuration = (issuer: string, hanging: string): string => `oidc-issuers
     type: email
 mayfly:
   require-rules: false
+  trusted-proxies: [${PROXY_ADDRESS}]
 `;
 
 /** Issuers and data directory, which outlive a service. */

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { SMALL_BODY, type BodyMemory } from './body-memory.ts';
+import { freeMemory, LARGER, onItsOwn } from './buffer-memory.ts';
 import { closeAnswered } from './parser-limits.ts';
 import type { LargeBodyQueue, Pausable } from './large-body-queue.ts';
 import { TransportError } from './transport-error.ts';
@@ -13,9 +14,7 @@ export const BODY_LIMIT = 256 * 1024;
 /** A body over HTTP/1 that is too long, or was dropped because of the memory limit, is read and discarded up to here. */
 const DISCARD_LIMIT = 8 * 1024 * 1024;
 
-/** Bytes of a buffer that is freed at once: more than an honest body has. */
-const LARGER = 12 * 1024;
-/** The same for the buffers of a refused body. */
+/** Bytes of a buffer of a refused body that is freed at once. */
 const WORTH_FREEING = 1024;
 
 /** Chunks of a body that are kept as they came; more are copied into one buffer. */
@@ -108,6 +107,7 @@ export function readStream(
     failure ??= error;
     chunks.free(WORTH_FREEING);
     release();
+    if (chunks.size > discardUpTo) finish(failure);
   };
   const finish = (result: Body | TransportError | undefined): void => {
     if (isDone) return;
@@ -123,7 +123,6 @@ export function readStream(
       });
     } else if (chunks.size > longest) {
       refuse(tooLarge(longest));
-      if (chunks.size > discardUpTo) finish(failure);
     } else held.grow(grown);
     if (!isDone && (chunks.size > SMALL_BODY || isCrowded())) queue.defer(connection);
   });
@@ -216,19 +215,4 @@ class Chunks {
     this.#list = [];
     return (this.#buffer = buffer);
   }
-}
-
-/** The bytes in memory of their own. Over HTTP/2 the chunk of a body is a part of all that was read with it, up to 64 KiB of other frames, which as much as a byte of it would
- * keep: what a body holds is what it counts for. */
-function onItsOwn(chunk: Buffer): Buffer {
-  if (chunk.buffer.byteLength === chunk.length) return chunk;
-  const copy = Buffer.allocUnsafeSlow(chunk.length);
-  copy.set(chunk);
-  return copy;
-}
-
-/** Frees the memory of a buffer at once, if it is larger than an honest body. The garbage collector would free it too, but it
- * does not know how much memory a few small objects hold, and lets hundreds of megabytes pile up. */
-function freeMemory({ buffer, length }: Buffer, least = LARGER): void {
-  if (length >= least && buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0);
 }

@@ -1,9 +1,13 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { freeMemory } from '../http/buffer-memory.ts';
 import type { FloodReason, FrameMeter } from './frame-meter.ts';
 
 /** Bytes that are still read of a client that is cut off, and discarded: closing at once would take the reason from it. */
 const DISCARD_LIMIT = 256 * 1024;
+
+/** Bytes that the session gets at once. It copies them, and keeps the copy until it gets more: with up to 64 KiB, as they are read, a thousand connections would hold 64 MiB. */
+const PIECE = 16 * 1024;
 
 /** Bytes that are kept for a parser that is not asking for more. */
 const READ_AHEAD = 64 * 1024;
@@ -96,7 +100,16 @@ export class MeteredSocket extends Duplex {
     }
     if (this.destroyed) return;
     const reason = this.#meter.take(chunk);
-    if (reason !== undefined) this.cutOff(reason);
-    else if (!this.push(chunk)) this.#socket.pause();
+    if (reason !== undefined) {
+      this.cutOff(reason);
+      return;
+    }
+    let isWanted = true;
+    // The session may end for what is in a piece.
+    for (let at = 0; at < chunk.length && !this.destroyed; at += PIECE)
+      isWanted = this.push(chunk.subarray(at, at + PIECE));
+    if (!isWanted) this.#socket.pause();
+    // All of it was copied.
+    if (this.readableLength === 0) freeMemory(chunk);
   }
 }

@@ -145,7 +145,8 @@ describe('bin/mayfly.js', function () {
     build();
     const { child, pid, flags } = await serve(process.execPath, '--no-deprecation');
     expect(pid).to.equal(child.pid);
-    expect(flags).to.include.members(['--no-deprecation', '--max-semi-space-size=8', SHUT]);
+    const own = ['--max-semi-space-size=8', '--heap-growing-percent=200', SHUT];
+    expect(flags).to.include.members(['--no-deprecation', ...own]);
     expect(flags.filter((flag) => flag.includes('semi-space'))).to.have.length(1);
   });
 
