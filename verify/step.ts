@@ -21,6 +21,23 @@ export interface Step<Name extends string = StepName> {
   readonly fault?: Fault;
 }
 
+/** The first one decides with whom the fault of a verification lies: newer trust material does not help what is wrong in itself. */
+const GRAVEST_FIRST: readonly Fault[] = ['certificate', 'trust', 'policy'];
+
+/** With whom the fault of a verification lies; undefined when all of its steps passed. */
+export const faultOf = (steps: readonly { readonly fault?: Fault }[]): Fault | undefined =>
+  GRAVEST_FIRST.find((one) => steps.some((step) => step.fault === one));
+
+/** What something that is judged says of itself, or undefined where that cannot be read. */
+export function said<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof VerifyError) return undefined;
+    throw error;
+  }
+}
+
 /** A check that could not be made because an earlier one failed. */
 export interface SkippedStep<Name extends string = StepName> {
   readonly name: Name;

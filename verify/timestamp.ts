@@ -11,7 +11,7 @@ import type { ImprintHash } from '../tsa/format/object-identifiers.ts';
 import { parseTimestamp, type TimestampToken } from '../tsa/format/timestamp-token.ts';
 import type { TimestampCrypto } from './crypto.ts';
 import { nameText } from './read-once.ts';
-import { StepRecorder, type SkippedStep, type Step } from './step.ts';
+import { faultOf, StepRecorder, type SkippedStep, type Step } from './step.ts';
 import {
   candidatesFor,
   isNamedByTrust,
@@ -91,7 +91,7 @@ function conclude(
   { chain, isKnown }: FoundSigner,
 ): TimestampVerification {
   const ok = steps.every((step) => step.ok);
-  const fault = FAULTS.find((one) => steps.some((step) => step.fault === one));
+  const fault = faultOf(steps);
   const time = ok ? token?.info.time : undefined;
   const ders = ok ? chain?.map(({ der }) => der) : undefined;
   return { ok, fault, steps, skipped, time, chain: ders, isKnown, isUnsupported: false };
@@ -105,9 +105,6 @@ function isOfUnknownKind(timestamp: Uint8Array): boolean {
     return error instanceof FormatError && error.code === 'UNSUPPORTED';
   }
 }
-
-/** The first one decides: newer trust material does not help a wrong timestamp. */
-const FAULTS: readonly Fault[] = ['certificate', 'trust', 'policy'];
 
 const askedSteps = ({ nonce, policy }: TimestampVerifyRequest): readonly TimestampStep[] => [
   ...(nonce === undefined ? [] : (['nonce'] as const)),

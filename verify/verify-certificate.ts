@@ -2,7 +2,6 @@
  * The offline verifier: redoes every public check on one certificate, from files alone. It shares with the issuing
  * side only the formats of `core` and `ct-log/format`, so that a mistake in issuing cannot hide here.
  */
-import { FormatError } from '../core/errors.ts';
 import type { VerifyCrypto } from './crypto.ts';
 import { requireCurrent, type DenyList } from './deny-list.ts';
 import { readIdentity, readIssuer } from './identity.ts';
@@ -18,9 +17,17 @@ import {
   loggedCertificate,
   readIssued,
 } from './issued-certificate.ts';
-import { STEP_NAMES, StepRecorder, type SkippedStep, type Step, type StepName } from './step.ts';
+import {
+  faultOf,
+  said,
+  STEP_NAMES,
+  StepRecorder,
+  type SkippedStep,
+  type Step,
+  type StepName,
+} from './step.ts';
 import { prepareTrust, type Trust } from './trust.ts';
-import { VerifyError, type Fault } from './verify-error.ts';
+import type { Fault } from './verify-error.ts';
 
 /** What to verify, and against what. */
 export interface VerifyRequest {
@@ -116,20 +123,7 @@ interface Facts extends Pick<Verification, 'at' | 'identity' | 'issuer'> {
 function conclude({ steps, skipped }: StepRecorder, facts: Partial<Facts>): Verification {
   const { at, path = [], identity, issuer } = facts;
   const ok = steps.every((step) => step.ok);
-  const fault = FAULTS.find((one) => steps.some((step) => step.fault === one));
+  const fault = faultOf(steps);
   const inOrder = STEP_NAMES.flatMap((name) => skipped.filter((step) => step.name === name));
   return { ok, fault, steps, skipped: inOrder, at, path, identity, issuer };
-}
-
-/** The first one decides: newer trust material does not help a wrong certificate. */
-const FAULTS: readonly Fault[] = ['certificate', 'trust', 'policy'];
-
-/** What a certificate says, or undefined where it cannot be read. */
-function said(read: () => string): string | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof FormatError || error instanceof VerifyError) return undefined;
-    throw error;
-  }
 }

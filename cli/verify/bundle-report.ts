@@ -3,7 +3,7 @@ import { toHex } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
 import { BUNDLE_STEPS, type BundleStep } from '../../verify/bundle/bundle-step.ts';
-import type { BundleFault, BundleVerification } from '../../verify/bundle/verify-bundle.ts';
+import type { BundleFault, BundleVerification } from '../../verify/bundle/bundle-verification.ts';
 
 /** A verification, without the steps that looked at nothing. */
 export type BundleReport = BundleVerification & {

@@ -8,7 +8,8 @@ import type { TrustedRoot } from '../../../../trust/format/trusted-root.ts';
 import { artifactOfBytes } from '../../../../verify/bundle/artifact.ts';
 import { trustOf } from '../../../../verify/bundle/bundle-trust.ts';
 import type { BundleRequest } from '../../../../verify/bundle/bundle-request.ts';
-import { verifyBundle, type BundleVerification } from '../../../../verify/bundle/verify-bundle.ts';
+import type { BundleVerification } from '../../../../verify/bundle/bundle-verification.ts';
+import { verifyBundle } from '../../../../verify/bundle/verify-bundle.ts';
 import { exactly } from '../../../../verify/identity-policy.ts';
 import { sha256 } from '../../../support/parsers.ts';
 import {
