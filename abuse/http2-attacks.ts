@@ -210,9 +210,9 @@ export const HTTP2_ATTACKS: readonly Attack[] = [
   },
   {
     name: 'h2-kept-segments',
-    what: '200 connections leave 7 calls open, and send a few bytes for one of them with 45 KB for others, again and again',
+    what: '500 connections leave 7 calls open, and send a few bytes for one of them with 45 KB for others, again and again',
     run: ({ grpcUrl }, until) =>
-      keepOpen(grpcUrl, { count: 200, perSecond: 200 }, until, async (socket) => {
+      keepOpen(grpcUrl, { count: 500, perSecond: 500 }, until, async (socket) => {
         drained(socket).write(
           Buffer.concat([greeting(), ...ids(7).map((id) => callFrame(id, SIGN, WHOLE_HEAD))]),
         );

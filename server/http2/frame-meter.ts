@@ -60,6 +60,7 @@ export class FrameMeter {
   readonly #isProxied: boolean;
   readonly #budget: FrameBudget;
   #dataBytes = 0;
+  #taken = 0;
   /** Bytes of the head that is not complete. */
   #headBytes = 0;
   #headSince: number | undefined;
@@ -103,9 +104,17 @@ export class FrameMeter {
     return this.#budget.spend(Math.max(0, headers - FREE_HEADERS)) ? undefined : 'frames';
   }
 
-  /** Counts what was read; returns why its client is to be cut off, if it is. Then nothing of the chunk may be used. */
-  take(chunk: Buffer): FloodReason | undefined {
+  /** Of the chunk that was counted last, the bytes that may be used now. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Counts what was read; returns why its client is to be cut off, if it is. Then nothing of the chunk may be used. Else it may be up to {@link taken}: so much as completes no
+   * more than `heads` heads. What is behind has to be counted again. */
+  take(chunk: Buffer, heads = Number.POSITIVE_INFINITY): FloodReason | undefined {
     let at = 0;
+    let headsLeft = heads;
+    this.#taken = chunk.length;
     if (this.#prefaceLeft > 0) {
       const begin = PREFACE.length - this.#prefaceLeft;
       at = Math.min(this.#prefaceLeft, chunk.length);
@@ -127,6 +136,10 @@ export class FrameMeter {
       this.#headLeft = FRAME_HEAD;
       const reason = this.#frame();
       if (reason !== undefined) return reason;
+      if (this.#head[3] !== HEADERS || --headsLeft >= 0) continue;
+      // It is not complete without what is behind its beginning.
+      this.#taken = at;
+      return undefined;
     }
     return undefined;
   }

@@ -9,6 +9,10 @@ const DISCARD_LIMIT = 256 * 1024;
 /** Bytes that the session gets at once. It copies them, and keeps the copy until it gets more: with up to 64 KiB, as they are read, a thousand connections would hold 64 MiB. */
 const PIECE = 16 * 1024;
 
+/** Heads of requests that the session gets in one turn of the event loop. The runtime forgets a stream that is taken back only after the turn, and counts it till then
+ * as one of those that may be open at once: calls of others on the connection of a proxy would be refused for it. */
+const HEADS_A_TURN = 32;
+
 /** Bytes that are kept for a parser that is not asking for more. */
 const READ_AHEAD = 64 * 1024;
 
@@ -22,7 +26,10 @@ export class MeteredSocket extends Duplex {
   readonly #onFlood: (reason: FloodReason) => void;
   #isPaused = false;
   #isCutOff = false;
+  #isEnded = false;
   #discarded = 0;
+  /** What was read and is for the next turn. */
+  #rest: Buffer | undefined;
 
   /** `onFlood` is called once, when the meter says so; nothing more is read then. */
   constructor(socket: Socket, meter: FrameMeter, onFlood: (reason: FloodReason) => void) {
@@ -34,7 +41,8 @@ export class MeteredSocket extends Duplex {
       this.#take(chunk);
     });
     socket.once('end', () => {
-      if (!this.#isCutOff) this.push(null);
+      this.#isEnded = true;
+      if (!this.#isCutOff && this.#rest === undefined) this.push(null);
     });
     socket.once('error', (error) => this.destroy(error));
     socket.once('close', () => this.destroy());
@@ -49,7 +57,7 @@ export class MeteredSocket extends Duplex {
   /** Reads again. */
   go(): void {
     this.#isPaused = false;
-    this.#socket.resume();
+    if (this.#rest === undefined) this.#socket.resume();
   }
 
   /** Reads nothing more: its client is to be cut off for what was read before. */
@@ -60,7 +68,7 @@ export class MeteredSocket extends Duplex {
   }
 
   override _read(): void {
-    if (!this.#isPaused) this.#socket.resume();
+    if (!this.#isPaused && this.#rest === undefined) this.#socket.resume();
   }
 
   override _write(chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
@@ -99,17 +107,37 @@ export class MeteredSocket extends Duplex {
       return;
     }
     if (this.destroyed) return;
-    const reason = this.#meter.take(chunk);
+    // All of it was copied.
+    if (this.#deliver(chunk) && this.readableLength === 0) freeMemory(chunk);
+  }
+
+  /** Hands the session what it may get in this turn; what is left has the next. Returns whether nothing is. */
+  #deliver(chunk: Buffer): boolean {
+    const reason = this.#meter.take(chunk, HEADS_A_TURN);
     if (reason !== undefined) {
       this.cutOff(reason);
-      return;
+      return true;
     }
+    const { taken } = this.#meter;
     let isWanted = true;
     // The session may end for what is in a piece.
-    for (let at = 0; at < chunk.length && !this.destroyed; at += PIECE)
-      isWanted = this.push(chunk.subarray(at, at + PIECE));
-    if (!isWanted) this.#socket.pause();
-    // All of it was copied.
-    if (this.readableLength === 0) freeMemory(chunk);
+    for (let at = 0; at < taken && !this.destroyed; at += PIECE)
+      isWanted = this.push(chunk.subarray(at, Math.min(taken, at + PIECE)));
+    if (taken < chunk.length) {
+      this.#rest = chunk.subarray(taken);
+      setImmediate(this.#goOn);
+    }
+    if (taken < chunk.length || !isWanted) this.#socket.pause();
+    return taken === chunk.length;
   }
+
+  readonly #goOn = (): void => {
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest === undefined || this.destroyed) return;
+    this.#socket.resume();
+    if (this.#isCutOff) return;
+    if (this.#isPaused) this.#socket.pause();
+    if (this.#deliver(rest) && this.#isEnded) this.push(null);
+  };
 }

@@ -61,6 +61,27 @@ describe('server: one connection of a proxy for several clients over HTTP/2', ()
     close();
   });
 
+  it('begins 32 calls in a turn, so that those that were taken back are forgotten before the next', async () => {
+    const { requests, client, close } = await behindProxy();
+    const perTurn: number[] = [];
+    let isOver = false;
+    const turn = (): void => {
+      perTurn.push(requests.length);
+      if (!isOver) setImmediate(turn);
+    };
+    turn();
+    const heads = Array.from({ length: 200 }, (_, i) =>
+      frame(Frame.headers, 2 * i + 1, headOf(`192.0.2.${i}`), END),
+    );
+    client.write(Buffer.concat(heads));
+    await client.frame(Frame.data, 399);
+    isOver = true;
+    expect(requests).to.have.length(200);
+    const steps = perTurn.map((count, i) => count - (perTurn[i - 1] ?? 0));
+    expect(Math.max(...steps)).to.be.at.most(33);
+    close();
+  });
+
   it('goes on when one of them leaves calls open', async () => {
     const { requests, client, close } = await behindProxy();
     const count = MAX_STREAMS.proven;
