@@ -204,7 +204,7 @@ function createTimestamps(
 }
 
 const publishedTrust = (
-  { trustPlaces, policy, timestamps, clock, serviceLog, isDevelopment }: OpenedService,
+  { trustPlaces, policy, timestamps, artifacts, clock, serviceLog, isDevelopment }: OpenedService,
   baseUrl: () => string,
 ): PublishedTrust =>
   new PublishedTrust({
@@ -213,6 +213,7 @@ const publishedTrust = (
       publicUrl: baseUrl(),
       openidProvider: providerForPeople(policy.current.issuers.map(({ definition }) => definition)),
       grantsTimestamps: timestamps !== undefined,
+      artifactLogs: artifacts?.config,
       isDevelopment,
       version: VERSION,
     }),

@@ -129,7 +129,14 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   const isDevelopment = development !== undefined;
   const { publicUrl, timestamps } = mayfly;
   const grantsTimestamps = timestamps.enabled;
-  const addressed = { ...stores, ...listeners, publicUrl, isDevelopment, grantsTimestamps };
+  const addressed = {
+    ...stores,
+    ...listeners,
+    publicUrl,
+    isDevelopment,
+    grantsTimestamps,
+    artifactLogs: artifacts?.config,
+  };
   await tuf.start({
     contents: () => instanceTargets(paths, urlsOfService(addressed), clock()),
     openRootKey: isDevelopment ? await tufRootKeyOpener(paths) : undefined,

@@ -100,6 +100,7 @@ interface Addressed {
   readonly isDevelopment: boolean;
   /** Of the configuration. */
   readonly grantsTimestamps: boolean;
+  readonly artifactLogs: ServiceUrls['artifactLogs'];
 }
 
 /** Where clients find the services, as far as a running service knows: as `mayfly trust export` says it, but for development, where it is the listener. */
@@ -107,6 +108,7 @@ export const urlsOfService = ({ log, policy, publicUrl, url, ...of }: Addressed)
   publicUrl: publicUrl ?? (of.isDevelopment ? url : usualPublicUrl(log.identity)),
   openidProvider: providerForPeople(policy.current.issuers.map(({ definition }) => definition)),
   grantsTimestamps: of.grantsTimestamps,
+  artifactLogs: of.artifactLogs,
 });
 
 /** Opens the key of root and targets, which a directory for development has; undefined where it was taken away. */

@@ -118,7 +118,7 @@ async function readLogs(places: OwnPlaces, isRecorded: (name: string) => boolean
 }
 
 const trustedOwnArtifactLog = (log: ArtifactLogIdentity): TrustedLogInstance =>
-  trustedArtifactLog(log, OWN_PATHS.artifactLog);
+  trustedArtifactLog(log, OWN_PATHS.artifactLog(log.host));
 
 interface ReadArtifactLogs {
   readonly inForce: readonly ArtifactLogIdentity[];

@@ -7,8 +7,8 @@ export const OWN_PATHS = {
   certificateAuthority: '/',
   timestampAuthority: '/api/v1/timestamp',
   log: (name: string): string => `/log/${name}/`,
-  /** Of every log of artifacts: clients put the path of their API behind it. */
-  artifactLog: '/',
+  /** Of a log of artifacts by its name: verifiers compare that with the host of its URL, wherever the service is by now. */
+  artifactLog: (host: string): string => `//${host}`,
 } as const;
 
 /** Whether an entry with this URL, as the ledger has it, is one of our own services. */
@@ -29,5 +29,12 @@ export const withPublicUrl = (root: TrustedRoot, publicUrl: string): TrustedRoot
 });
 
 /** Clients expect the base URLs of a CA and of a log of artifacts without a slash at their end. */
-const urlOf = (url: string, publicUrl: string): string =>
-  url === OWN_PATHS.certificateAuthority ? publicUrl : isOwnPath(url) ? `${publicUrl}${url}` : url;
+function urlOf(url: string, publicUrl: string): string {
+  if (!isOwnPath(url)) return url;
+  if (url === OWN_PATHS.certificateAuthority) return publicUrl;
+  if (!url.startsWith('//')) return `${publicUrl}${url}`;
+  return isAtHost(publicUrl, url.slice(2)) ? publicUrl : `https:${url}`;
+}
+
+/** Whether that is the host of a URL. */
+export const isAtHost = (url: string, host: string): boolean => URL.parse(url)?.hostname === host;

@@ -1,4 +1,4 @@
-import { OWN_PATHS } from './public-urls.ts';
+import { isAtHost, OWN_PATHS } from './public-urls.ts';
 import type { InstanceTrust } from './ledger.ts';
 import type { SigningConfig, SigningService } from './format/signing-config.ts';
 
@@ -73,13 +73,15 @@ const selectingAny = (
 ): Pick<SigningConfig, 'artifactLogs' | 'artifactLogSelection'> =>
   artifactLogs.length === 0 ? { artifactLogs } : { artifactLogs, artifactLogSelection: { selector: 'ANY' } };
 
-/** The APIs of the own logs that clients sign with. */
+/** The APIs of the own logs that clients sign with: of those that are named as the URL says, which alone are served. */
 function apisForClients(
   { artifactLogs }: Pick<InstanceTrust, 'artifactLogs'>,
-  { artifactLogs: choice }: ServiceUrls,
+  { artifactLogs: choice, publicUrl }: ServiceUrls,
 ): readonly (1 | 2)[] {
   if (choice === undefined) return [];
-  const served = artifactLogs.map(({ api }) => api).filter((api) => choice[`v${api}`]);
+  const served = artifactLogs
+    .filter(({ api, host }) => choice[`v${api}`] && isAtHost(publicUrl, host))
+    .map(({ api }) => api);
   const { clients } = choice;
   return clients === undefined ? served.slice(0, 1) : served.filter((api) => clients.includes(api));
 }

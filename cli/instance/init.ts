@@ -222,7 +222,10 @@ function checkOutside({ data }: InitOptions, file: string | undefined, option: s
 function newTuf(options: InitOptions, publicUrl: string): NewTuf | undefined {
   const file = tufRootKeyFile(options);
   if (file === undefined && options.keepRootKey !== true) return undefined;
-  return { rootKey: file === undefined ? 'keep' : { file }, urls: { publicUrl } };
+  return {
+    rootKey: file === undefined ? 'keep' : { file },
+    urls: { publicUrl, artifactLogs: { v1: true, v2: true } },
+  };
 }
 
 const tufRootKeyFile = ({ tufRootKeyOut, rootKeyOut }: InitOptions): string | undefined =>

@@ -182,7 +182,7 @@ async function configOf(service: ServiceClient): Promise<ClientTrustConfig> {
 function movedTo(base: string, config: SigningConfig): SigningConfig {
   const own = config.certificateAuthorities[0]?.url.replace(/(?<!\/)\/+$/, '');
   const moved = (service: SigningService): SigningService =>
-    own !== undefined && service.url.startsWith(`${own}/`)
+    own !== undefined && `${service.url}/`.startsWith(`${own}/`)
       ? { ...service, url: `${base}${service.url.slice(own.length)}` }
       : service;
   return {

@@ -23,6 +23,9 @@ interface Known {
   readonly speak: Speaker;
 }
 
+/** What a configuration says that says nothing of it. */
+const ALL_LOGS = { v1: true, v2: true };
+
 /** Where `mayfly dev` listens by default. */
 const DEVELOPMENT_URL = 'http://127.0.0.1:5555';
 
@@ -40,7 +43,8 @@ export async function serviceUrls(options: ServiceUrlOptions, known: Known): Pro
     known.speak.note(
       `warning: the files send clients to ${publicUrl}, which is this machine alone. Give --public-url URL, or set mayfly.public-url in the configuration.`,
     );
-  return { publicUrl, openidProvider, grantsTimestamps: config?.mayfly.timestamps.enabled };
+  const { timestamps, artifactLog = ALL_LOGS } = config?.mayfly ?? {};
+  return { publicUrl, openidProvider, grantsTimestamps: timestamps?.enabled, artifactLogs: artifactLog };
 }
 
 /** Undefined where the directory's own one is wrong: certificates and keys do not wait for it to be fixed. */

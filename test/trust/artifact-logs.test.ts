@@ -114,6 +114,17 @@ describe('trust: the logs of artifacts', () => {
     expect(await versions({ artifactLogs: BOTH, outsideLog })).to.deep.equal([[outsideLog.url, 2]]);
   });
 
+  it('leaves logs where their name is when the service moves to another host, and has nobody sign with them', async () => {
+    await addBoth();
+    await recordTrust(places.paths);
+    const { root } = await readTrust(places.paths);
+    const urls = (url: string): string[] =>
+      withPublicUrl(root, url).artifactLogs.map(({ baseUrl }) => baseUrl);
+    expect(urls('https://new.example.org')).to.deep.equal([publicUrl, publicUrl]);
+    expect(urls(`${publicUrl}:8443`)).to.deep.equal([`${publicUrl}:8443`, `${publicUrl}:8443`]);
+    expect(await versions({ publicUrl: 'https://new.example.org', artifactLogs: BOTH })).to.deep.equal([]);
+  });
+
   it('has clients sign with the second API where that is the only log', async () => {
     await addLog(2);
     expect(await versions({ artifactLogs: BOTH })).to.deep.equal([[publicUrl, 2]]);

@@ -118,7 +118,7 @@ describe('mayfly sign and mayfly attest', function () {
     expect(answer.notes).to.deep.equal([]);
     const sha256 = createHash('sha256').update('what app holds').digest('hex');
     expect(answer.bundles[0]).to.include({ artifact: 'app', bundle: 'out/app.sigstore.json', sha256 });
-    expect(answer.bundles[0]?.['times']).to.have.length(1);
+    expect(answer.bundles[0]?.['times']).to.have.length(2);
     const bundles = [
       await json<Bundle>('out', 'app.sigstore.json'),
       await json<Bundle>('out', 'lib.sigstore.json'),
