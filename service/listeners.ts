@@ -105,6 +105,7 @@ export async function startListeners(
     new Http2Connections(idleTimeoutMs, handlers.grpc.answer, undefined, handlers.grpc.report, {
       isProxy: createProxyCheck(settings.trustedProxies),
       clientAddress: createClientAddress(settings.trustedProxies),
+      onUntrustedProxy: untrustedProxyNote(serviceLog),
     });
   if (http2 !== undefined && grpcWithTls) onHttp2(server, http2.serve);
   if (http2 !== undefined && plainGrpc !== undefined) onHttp2(plainGrpc.server, http2.serve);
@@ -174,6 +175,18 @@ export async function startListeners(
     ]);
   });
   return { ...listening, shutdownDelayMs, checkTls: async () => tls?.check() };
+}
+
+/** Logs the first peer that passes calls on without being trusted to say whose they are. Any client can send the header, so that there is one line in all. */
+function untrustedProxyNote(serviceLog: ServiceLog): (address: string) => void {
+  let isNoted = false;
+  return (client) => {
+    if (isNoted) return;
+    isNoted = true;
+    const sentence =
+      'calls over gRPC came with X-Forwarded-For from an address that is not in mayfly.trusted-proxies. If it is a proxy, all its clients count as one: they share turns, limits and the end of the connection';
+    serviceLog.note('warn', 'untrusted proxy', { client, sentence });
+  };
 }
 
 /** A listener that is not on the network yet. */

@@ -96,6 +96,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   await development?.configuration.commit();
   warnings.push(...authority.faults.map(({ message, hint = '' }) => `${message}. ${hint}`), ...log.warnings);
   warnings.push(...(artifacts?.logs.flatMap((one) => one.warnings) ?? []));
+  warnings.push(...crowdedGrpc(mayfly, options));
   for (const sentence of warnings) serviceLog.note('warn', 'warning', { sentence });
   logFindings(configFile, config, options, serviceLog);
   const audit = await openAuditOf(mayfly, clock, serviceLog, shutdown);
@@ -184,6 +185,15 @@ function requireProtectedGrpc({ grpc }: MayflyConfig, options: ServiceOptions): 
   // Where everybody may be anybody, no token is worth protecting.
   if (development?.publicHost !== undefined) return;
   if (address !== undefined) requireProtectedTransport(address, { tls: false, behindTlsProxy }, 'gRPC');
+}
+
+/** A warning where all clients of gRPC are going to be one. */
+function crowdedGrpc({ grpc, trustedProxies }: MayflyConfig, options: ServiceOptions): string[] {
+  const isBehindProxy = options.behindTlsProxy === true && (options.grpcListen ?? grpc.listen) !== undefined;
+  if (!isBehindProxy || trustedProxies.length > 0) return [];
+  return [
+    'gRPC is taken behind a proxy, and mayfly.trusted-proxies names none: all clients whose calls it puts on one connection count as one',
+  ];
 }
 
 /** Who may read the log. Rejects with LogAccessError where the rule would not hold. */

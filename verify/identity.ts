@@ -42,7 +42,9 @@ export function readIssuer(certificate: Certificate): string {
   const current = findExtension(certificate, ISSUER_V2);
   const older = findExtension(certificate, ISSUER_V1);
   if (current === undefined && older === undefined)
-    throw refused(`the certificate does not name its OpenID issuer (${ISSUER_V2} or ${ISSUER_V1})`);
+    throw refused(
+      `the certificate does not name its OpenID issuer (${ISSUER_V2} or ${ISSUER_V1}), as those of GitHub for its releases: who vouched for the identity cannot be asked for`,
+    );
   const [issuer, other] = [
     current && utf8Text(readOnly(current.value, Tag.utf8String).value),
     older && utf8Text(older.value),

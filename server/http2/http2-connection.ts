@@ -42,6 +42,8 @@ export type OnFault = (error: unknown) => void;
 export interface ProxiedClients {
   readonly isProxy: (socket: Socket) => boolean;
   readonly clientAddress: ClientAddress;
+  /** Called with the address of a peer that says whose requests it passes on, and is not trusted to: all of them are of one client. May be called with each. */
+  readonly onUntrustedProxy?: ((address: string) => void) | undefined;
 }
 
 /** One connection. */
@@ -56,6 +58,7 @@ export class Http2Connection implements RequestConnection {
   /** By the network of a client; undefined where all are of one client. */
   readonly #shares: LRUCache<string, ClientShare> | undefined;
   readonly #clientAddress: ClientAddress | undefined;
+  readonly #onUntrustedProxy: ProxiedClients['onUntrustedProxy'];
   /** When it last had a request, and when its client last took something. */
   #idleSince = performance.now();
   #written = 0;
@@ -70,6 +73,7 @@ export class Http2Connection implements RequestConnection {
   ) {
     const isProxied = clients?.isProxy(socket) === true;
     this.#clientAddress = clients?.clientAddress;
+    this.#onUntrustedProxy = clients?.onUntrustedProxy;
     this.#shares = isProxied ? new LRUCache({ max: MAX_SHARES }) : undefined;
     this.#meter = new FrameMeter(undefined, isProxied);
     this.socket = socket;
@@ -187,7 +191,10 @@ export class Http2Connection implements RequestConnection {
 
   /** The share of the client of a request; undefined where the connection has one client. */
   #shareOf(headers: IncomingHttpHeaders): ClientShare | undefined {
-    if (this.#shares === undefined) return undefined;
+    if (this.#shares === undefined) {
+      if (headers['x-forwarded-for'] !== undefined) this.#onUntrustedProxy?.(this.socket.remoteAddress ?? '');
+      return undefined;
+    }
     const network = clientNetwork(this.#clientAddress?.({ socket: this.socket, headers }) ?? '');
     const known = this.#shares.get(network);
     if (known !== undefined) return known;

@@ -279,7 +279,7 @@ const WRONG: readonly WrongRow[] = [
       /two different/,
     ],
   ),
-  ['no issuer extension', leaf({ issuer1: undefined, issuer8: undefined }), 'issuer', /does not name/],
+  ['no issuer extension', leaf({ issuer1: undefined, issuer8: undefined }), 'issuer', /does not name its OpenID issuer .*, as those of GitHub/],
   [
     'another issuer in the older extension alone',
     leaf({ issuer1: fulcio(1, utf8('https://evil.example')), issuer8: undefined }),

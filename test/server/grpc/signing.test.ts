@@ -159,6 +159,17 @@ describe('gRPC: signing', () => {
       principal: 'alice@example.com',
     });
     client.close();
+    expect(behind.lines.filter(({ event }) => event === 'untrusted proxy')).to.deep.equal([]);
     await behind.close();
+  });
+
+  it('says once that a peer passes calls on which is not trusted to say whose they are', async () => {
+    const meta = metadata({ 'x-forwarded-for': '203.0.113.7' });
+    for (let i = 0; i < 2; i++)
+      await call(v2, 'CreateSigningCertificate', messageV2(await emailToken(service), clientKey()), { meta });
+    const noted = service.lines.filter(({ event }) => event === 'untrusted proxy');
+    expect(noted).to.have.length(1);
+    expect(noted[0]).to.include({ level: 'warn', client: '127.0.0.1' });
+    expect(service.lines.find(({ event }) => event === 'issued')).to.include({ client: '127.0.0.1' });
   });
 });
