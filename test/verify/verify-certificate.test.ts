@@ -279,7 +279,12 @@ const WRONG: readonly WrongRow[] = [
       /two different/,
     ],
   ),
-  ['no issuer extension', leaf({ issuer1: undefined, issuer8: undefined }), 'issuer', /does not name its OpenID issuer .*, as those of GitHub/],
+  [
+    'no issuer extension',
+    leaf({ issuer1: undefined, issuer8: undefined }),
+    'issuer',
+    /does not name its OpenID issuer .*, as those of GitHub/,
+  ],
   [
     'another issuer in the older extension alone',
     leaf({ issuer1: fulcio(1, utf8('https://evil.example')), issuer8: undefined }),
