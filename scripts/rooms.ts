@@ -451,6 +451,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['policy/rules/predicate-rule.ts', 'policy/rules/rule-error.ts', 'policy'],
       ...['trust', 'trust/admission', 'trust/tuf', 'trust/format', 'tsa/format'],
       ...['bundle/format', 'rekor/format', 'rekor/entries/digest-signature.ts', 'verify'],
+      'rekor/search/search-keys.ts',
       ...['explain', 'instance'],
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'service/development', 'dev'],

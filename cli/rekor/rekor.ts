@@ -1,14 +1,17 @@
-/** `mayfly rekor`: the logs of artifacts of a data directory. */
+/** `mayfly rekor`: logs of artifacts: those of a data directory, and who signed what. */
 import { action, type RegisterCommand } from '../program/command.ts';
 import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
 import { freeze } from './rekor-freeze.ts';
 import { init } from './rekor-init.ts';
+import { search } from './rekor-search.ts';
 import { show } from './rekor-show.ts';
 
 const EXAMPLES = `
 Examples:
   mayfly rekor init --data /var/lib/mayfly --passphrase-file pass.txt    a directory that has none; then start the service anew
   mayfly rekor show --data /var/lib/mayfly
+  mayfly rekor search --data /var/lib/mayfly --identity-prefix https://github.com/acme/
+  mayfly rekor search --url https://ca.example.org --digest sha256:HEX --json
   mayfly rekor freeze --data /var/lib/mayfly --v2 --confirm ca.example.org --passphrase-file pass.txt
 
 A log is named after the host of mayfly.public-url for good. Verifiers are to trust it before clients use it: init says what to publish.`;
@@ -22,7 +25,7 @@ const PASSPHRASE = [
 export const register: RegisterCommand = (program) => {
   const rekor = program
     .command('rekor')
-    .summary('make, show and end the logs of artifacts')
+    .summary('make, show, search and end the logs of artifacts')
     .description('The logs in which clients of Rekor log signatures, one for each version of its API.')
     .addHelpText('after', EXAMPLES);
   rekor
@@ -49,6 +52,27 @@ export const register: RegisterCommand = (program) => {
     .option('--json', 'print {"logs":[…]}')
     .addHelpText('after', EXAMPLES)
     .action(action(show));
+  rekor
+    .command('search')
+    .summary('say who signed what')
+    .description('Finds entries by who signed, or by what was signed. Several conditions are all to be met.')
+    .option('--data <dir>', 'the data directory; the service may run on it')
+    .option('--url <url>', 'or the public URL of a service, for its log of Rekor v1')
+    .option('--access-token-file <file>', 'file with the token that reading the log needs')
+    .option('--v1', 'the log for clients of Rekor v1 alone')
+    .option('--v2', 'the log for clients of Rekor v2 alone')
+    .option('--identity <name>', 'a whole name in the certificate: e-mail address, URI, host, address')
+    .option('--identity-prefix <text>', 'how such a name begins')
+    .option('--issuer <url>', 'whom the identity comes from')
+    .option('--digest <digest>', 'of an artifact, a payload or a subject: sha256:HEX, sha384:, sha512:')
+    .option('--serial <hex>', "the certificate's number")
+    .option('--certificate <file>', 'the certificate itself, PEM')
+    .option('--any', 'one of the conditions is enough')
+    .option('--before <index>', 'only entries with a lower index')
+    .option('--limit <count>', 'entries at most (default: 100)')
+    .option('--json', 'print an object a line: {"api":…,"logIndex":…,"kind":…,"digests":…,"signers":…}')
+    .addHelpText('after', EXAMPLES)
+    .action(action(search));
   rekor
     .command('freeze')
     .summary('end a log for good: it is read, and takes nothing')

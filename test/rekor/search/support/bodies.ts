@@ -79,9 +79,9 @@ export function namedCertificate(names: readonly Name[] = EVERY_KIND): NamedCert
   return { der, pem: encodePem('CERTIFICATE', der), spki: SPKI, serial: toHex(serial) };
 }
 
-/** The body of a hashedrekord of the first API, and the digest of its artifact. */
-export function hashedrekord(pem: string): { readonly body: Uint8Array; readonly digest: string } {
-  const value = toHex(sha256(utf8(`artifact of ${pem}`)));
+/** The body of a hashedrekord of the first API, and the digest of its artifact, which is another one for another text. */
+export function hashedrekord(pem: string, text = ''): { readonly body: Uint8Array; readonly digest: string } {
+  const value = toHex(sha256(utf8(`artifact of ${pem}${text}`)));
   const body = {
     apiVersion: '0.0.1',
     kind: 'hashedrekord',

@@ -1,0 +1,192 @@
+/** `mayfly rekor search`: who signed what. */
+import { rfc3339 } from '../../core/clock.ts';
+import { toHex } from '../../core/bytes.ts';
+import { parseCertificate } from '../../core/certificate.ts';
+import { FormatError } from '../../core/errors.ts';
+import { decodePem } from '../../core/pem.ts';
+import { readBodyContent, type BodyVerifier } from '../../rekor/format/body-content.ts';
+import { certificateIssuers, certificateNames } from '../../rekor/format/certificate-names.ts';
+import type { SearchCondition } from '../../rekor/search/search-keys.ts';
+import { sha256 } from '../../tlog/core/sha256.ts';
+import { parseUrl, requireSafeTransport } from '../certificate/http.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { readInput, readSecret } from '../program/input-file.ts';
+import { parseInteger } from '../program/options.ts';
+import { apisOf, type ApiOptions } from './artifact-log-facts.ts';
+import {
+  entriesInDirectory,
+  entriesOnServer,
+  leafText,
+  type EntrySearch,
+  type FoundArtifact,
+} from './entry-search.ts';
+
+interface SearchOptions extends ApiOptions {
+  readonly data?: string;
+  readonly url?: string;
+  readonly accessTokenFile?: string;
+  readonly identity?: string;
+  readonly identityPrefix?: string;
+  readonly issuer?: string;
+  readonly digest?: string;
+  readonly serial?: string;
+  readonly certificate?: string;
+  readonly any?: true;
+  readonly before?: string;
+  readonly limit?: string;
+}
+
+/** Entries, unless there is another word. */
+const DEFAULT_LIMIT = '100';
+
+/** Prints the entries that meet what is asked, the newest of each log first. */
+export async function search(options: SearchOptions, speak: Speaker): Promise<undefined> {
+  const query = await queryOf(options);
+  let count = 0;
+  for await (const entry of await entriesOf(options, query)) {
+    count++;
+    if (!(await speak.record(factsOf(entry), lineOf(entry))) || count === query.limit) break;
+  }
+  const more = count === query.limit ? '; stopped at the limit, go on with --before' : '';
+  speak.note(`${count} ${count === 1 ? 'entry' : 'entries'}, the newest of each log first${more}`);
+  return undefined;
+}
+
+async function entriesOf(options: SearchOptions, query: EntrySearch): Promise<AsyncGenerator<FoundArtifact>> {
+  const { data, url, accessTokenFile } = options;
+  if ((data === undefined) === (url === undefined))
+    throw new CommandError('USAGE', 'give either --data or --url', {
+      hint: '--data is the directory of `mayfly serve` or `dev`, --url the public URL of a service.',
+    });
+  if (data !== undefined) return entriesInDirectory(data, apisOf(options), query);
+  if (options.v2 === true)
+    throw new CommandError('USAGE', 'a service is asked for its log of Rekor v1 alone', {
+      hint: 'Search the log of Rekor v2 in its data directory.',
+    });
+  const base = parseUrl(url ?? '', '--url');
+  const token = await readSecret(accessTokenFile, 'log access token');
+  if (token !== undefined) requireSafeTransport(base, 'the service');
+  return entriesOnServer(base, token, query);
+}
+
+async function queryOf(options: SearchOptions): Promise<EntrySearch> {
+  const {
+    identity,
+    identityPrefix,
+    issuer,
+    digest,
+    serial,
+    certificate,
+    before,
+    limit = DEFAULT_LIMIT,
+  } = options;
+  if (identity !== undefined && identityPrefix !== undefined)
+    throw new CommandError('USAGE', 'give one of --identity and --identity-prefix');
+  const conditions = [
+    ...only('name', identity),
+    ...only('name-prefix', identityPrefix),
+    ...only('issuer', issuer),
+    ...only('digest', digest === undefined ? undefined : digestOf(digest)),
+    ...only('serial', serial),
+    ...only('certificate', certificate === undefined ? undefined : await fingerprintOf(certificate)),
+  ];
+  if (conditions.length === 0)
+    throw new CommandError(
+      'USAGE',
+      'say what to look for: --identity, --issuer, --digest, --serial or --certificate',
+      {
+        hint: 'Several of them are all to be met, unless --any is given.',
+      },
+    );
+  return {
+    conditions,
+    match: options.any === true ? 'any' : 'all',
+    before: before === undefined ? undefined : parseInteger(before, '--before', 0, 2 ** 40),
+    limit: parseInteger(limit, '--limit', 1, 1_000_000),
+  };
+}
+
+const only = (by: SearchCondition['by'], value: string | undefined): SearchCondition[] =>
+  value === undefined ? [] : [{ by, value }];
+
+function digestOf(text: string): string {
+  if (/^(?:sha256:)?[0-9a-f]{64}$/i.test(text)) return text.includes(':') ? text : `sha256:${text}`;
+  if (/^(?:sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/i.test(text)) return text;
+  throw new CommandError('USAGE', '--digest is no digest in hexadecimal', {
+    hint: 'For example --digest sha256:$(sha256sum FILE | cut -d" " -f1)',
+  });
+}
+
+async function fingerprintOf(path: string): Promise<string> {
+  const [block] = decodePem(await readInput(path, '--certificate'));
+  if (block?.label === 'CERTIFICATE') return toHex(sha256(block.bytes));
+  throw new CommandError('FAILED', '--certificate holds no certificate in PEM');
+}
+
+/** What an entry says. */
+interface Signer {
+  readonly identities: readonly string[];
+  readonly issuer: string | undefined;
+  readonly serial?: string;
+  readonly certificateSha256?: string;
+  readonly keySha256?: string;
+}
+
+function factsOf(entry: FoundArtifact): Readonly<Record<string, unknown>> {
+  const { api, logIndex, integratedTime } = entry;
+  const place = {
+    api: `v${api}`,
+    logIndex,
+    leafHash: leafText(entry),
+    ...(integratedTime === undefined ? {} : { time: rfc3339(integratedTime * 1000) }),
+  };
+  const content = contentOf(entry);
+  if (content === undefined) return { ...place, unreadable: true };
+  const { kind, version, digests, verifiers } = content;
+  return { ...place, kind: `${kind} ${version}`, digests, signers: verifiers.map(signerOf) };
+}
+
+function lineOf(entry: FoundArtifact): string {
+  const { api, logIndex, integratedTime } = entry;
+  const content = contentOf(entry);
+  const time = integratedTime === undefined ? '' : rfc3339(integratedTime * 1000);
+  const signers = (content?.verifiers ?? [])
+    .map(signerOf)
+    .map(({ identities, issuer, keySha256 }) =>
+      keySha256 === undefined
+        ? `${identities.join(', ')} (${issuer ?? 'no issuer'})`
+        : `key ${keySha256.slice(0, 16)}…`,
+    );
+  const cells = [
+    `v${api}`,
+    String(logIndex),
+    time,
+    signers.join('; '),
+    (content?.digests ?? ['not readable']).join(' '),
+  ];
+  return cells.filter((cell) => cell !== '').join('  ');
+}
+
+function contentOf({ body }: FoundArtifact): ReturnType<typeof readBodyContent> | undefined {
+  return readable(() => readBodyContent(body));
+}
+
+function signerOf({ blocks: [der = new Uint8Array()], isCertificate }: BodyVerifier): Signer {
+  if (!isCertificate) return { identities: [], issuer: undefined, keySha256: toHex(sha256(der)) };
+  const certificate = readable(() => parseCertificate(der));
+  return {
+    identities: certificate === undefined ? [] : certificateNames(certificate),
+    issuer: certificate && certificateIssuers(certificate)[0],
+    ...(certificate === undefined ? {} : { serial: toHex(certificate.serial) }),
+    certificateSha256: toHex(sha256(der)),
+  };
+}
+
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
