@@ -20,6 +20,7 @@ const VALUES: Readonly<Record<string, string>> = {
   path: '0/000',
   tile: '0/000.p/1',
   fingerprint: '0'.repeat(64),
+  entryUUID: '0'.repeat(64),
   file: 'trusted_root.json',
 };
 
