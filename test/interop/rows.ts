@@ -34,6 +34,18 @@ export const ROWS: readonly InteropRow[] = [
   },
   {
     client: 'sigstore-js',
+    operation: 'with the log for Rekor v1: sign, attest, verify with default thresholds',
+    file: judges('artifact-log-v1'),
+    title: /sigstore-js signs/,
+  },
+  {
+    client: 'sigstore-js',
+    operation: 'with the log for Rekor v2: sign, attest, verify',
+    file: judges('artifact-log'),
+    title: /sigstore-js signs/,
+  },
+  {
+    client: 'sigstore-js',
     operation: 'verify through TUF',
     file: judges('tuf-clients'),
     title: / sigstore-js$/,
@@ -72,6 +84,18 @@ export const ROWS: readonly InteropRow[] = [
     operation: 'sign-blob, attest-blob and verification by default flags',
     file: judges('beside-rekor'),
     title: /cosign signs/,
+  },
+  {
+    client: 'cosign 3.1.2',
+    operation: 'with the log for Rekor v1: sign, attest, verify by default flags',
+    file: judges('artifact-log-v1'),
+    title: /cosign 3\.1\.2 signs/,
+  },
+  {
+    client: 'cosign 3.1.2',
+    operation: 'with the log for Rekor v2: sign, attest, verify by default flags',
+    file: judges('artifact-log'),
+    title: /stock clients of Rekor v2 cosign /,
   },
   {
     client: 'cosign 3.1.2',
@@ -134,6 +158,12 @@ export const ROWS: readonly InteropRow[] = [
     title: /cosign 2\.6 verifies/,
   },
   {
+    client: 'cosign 2.6.3',
+    operation: 'with the log for Rekor v1: sign, attest, verify by asking the log',
+    file: judges('artifact-log-v1'),
+    title: /cosign 2\.6\.3 signs/,
+  },
+  {
     client: 'sigstore-python 4.5.1',
     operation: 'certificate, SCT, timestamp, and their verification',
     file: judges('sigstore-python'),
@@ -142,6 +172,12 @@ export const ROWS: readonly InteropRow[] = [
     client: 'sigstore-python 4.5.1, with a stock Rekor v2',
     operation: 'its own program: sign, attest, verify',
     file: judges('beside-rekor'),
+    title: /sigstore-python signs/,
+  },
+  {
+    client: 'sigstore-python 4.5.1',
+    operation: 'with the log for Rekor v2: sign, verify',
+    file: judges('artifact-log'),
     title: /sigstore-python signs/,
   },
   {
@@ -176,6 +212,18 @@ export const ROWS: readonly InteropRow[] = [
     title: /gitsign signs/,
   },
   {
+    client: 'gitsign 0.17.1',
+    operation: 'with the log for Rekor v1: sign commits, verify online and offline',
+    file: judges('artifact-log-v1'),
+    title: /gitsign signs commits/,
+  },
+  {
+    client: 'rekor-cli 1.5.4',
+    operation: 'with the log for Rekor v1: upload, find, read, prove, verify',
+    file: judges('artifact-log-v1'),
+    title: /rekor-cli/,
+  },
+  {
     client: 'mayfly',
     operation: 'sign, verified after the certificate has ended',
     file: judges('stock-signers'),
@@ -206,7 +254,7 @@ export const CROSS_FILE = judges('cross-verification');
 export const REFUSALS_FILE = judges('refused');
 
 /** What `--fast` leaves out: clients that are built, and files that start several services. */
-const SLOW = /stock-signers|beside-rekor/;
+const SLOW = /stock-signers|beside-rekor|artifact-log/;
 
 /** Whether a row is one of the fast ones: sigstore-js, sigstore-python, openssl, curl and cosign 3.1.2, and the public cases. */
 export const isFast = ({ client, file }: InteropRow): boolean =>
@@ -215,19 +263,9 @@ export const isFast = ({ client, file }: InteropRow): boolean =>
 /** What no row has, and why. */
 export const NOT_TRIED: readonly (readonly [client: string, operation: string, why: string])[] = [
   [
-    'sigstore-js, @sigstore/cli, cosign',
-    'a Rekor of version 1',
-    'its server wants Trillian and a database, and is on no package registry as one program; by a signing configuration these clients log in version 2',
-  ],
-  [
-    'gitsign',
-    '`gitsign verify`',
-    'it knows keys of logs of version 1 alone, and has no mode without a log: what it signed beside version 2 is verified by OpenSSL here',
-  ],
-  [
     'sigstore-rs',
     'signing and verifying bundles',
-    'it logs in version 1 alone, and its verifier knows no other; it refuses every audience but `sigstore` itself',
+    'these parts of it are not built here; they know Rekor v1 alone, and refuse every audience but `sigstore`',
   ],
   [
     'sigstore-python',
