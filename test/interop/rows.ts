@@ -46,7 +46,7 @@ export const ROWS: readonly InteropRow[] = [
   },
   {
     client: 'sigstore-js',
-    operation: 'verify through TUF',
+    operation: 'verify through TUF, with and without a log',
     file: judges('tuf-clients'),
     title: / sigstore-js$/,
   },
@@ -105,7 +105,7 @@ export const ROWS: readonly InteropRow[] = [
   },
   {
     client: 'cosign 3.1.2',
-    operation: 'initialize, then no file',
+    operation: 'initialize, then no file and no flag',
     file: judges('tuf-clients'),
     title: / cosign, /,
   },
@@ -182,9 +182,9 @@ export const ROWS: readonly InteropRow[] = [
   },
   {
     client: 'sigstore-python 4.5.1',
-    operation: 'trust-instance',
+    operation: 'trust-instance, then no file: sign, verify',
     file: judges('tuf-clients'),
-    title: / sigstore-python$/,
+    title: / sigstore-python, /,
   },
   {
     client: 'sigstore-python 4.5.1',
@@ -266,11 +266,6 @@ export const NOT_TRIED: readonly (readonly [client: string, operation: string, w
     'sigstore-rs',
     'signing and verifying bundles',
     'these parts of it are not built here; they know Rekor v1 alone, and refuse every audience but `sigstore`',
-  ],
-  [
-    'sigstore-python',
-    '`--instance`, then `sign`',
-    'it demands a log, and the TUF repository names none that others run; with `--trust-config` it signs',
   ],
   [
     'sigstore-java',

@@ -65,14 +65,14 @@ for (const [state, minutesAgo] of [
         tlogUpload: false,
         identityToken: await service.token(SIGNER),
       });
-      const options = {
+      const byDefault = {
         tufMirrorURL: mirror,
         tufRootPath: root,
         tufCachePath: join(service.scratch, 'js-cache'),
-        tlogThreshold: 0,
         certificateIssuer: service.issuerUrl,
         certificateIdentityEmail: SIGNER,
       };
+      const options = { ...byDefault, tlogThreshold: 0 };
       const outcome = await verify(bundle, artifact, options).then(
         () => 'verified',
         (error: unknown) => `refused: ${String(error)} ${String((error as Error).cause)}`,
@@ -81,6 +81,13 @@ for (const [state, minutesAgo] of [
       if (hasExpired) return;
       const eve = { ...options, certificateIdentityEmail: 'eve@example.com' };
       expect(await verify(bundle, artifact, eve).catch(String)).to.contain('identity');
+      const logged = await sign(artifact, {
+        fulcioURL: service.url,
+        rekorURL: service.url,
+        identityToken: await service.token(SIGNER),
+      });
+      await verify(logged, artifact, byDefault);
+      expect(await verify(bundle, artifact, byDefault).catch(String)).to.match(/tlog|log entr/i);
     });
 
     it(`${does} @sigstore/cli, which initializes, attests and verifies`, async function () {
@@ -112,17 +119,28 @@ for (const [state, minutesAgo] of [
       const token = ['--identity-token', await service.tokenFile()];
       const signed = await cosign(['sign-blob', '-y', ...bundle, ...token, service.artifact]);
       expect(signed).to.not.match(/^refused|sigstore\.dev/);
-      const time = ['--insecure-ignore-tlog', '--use-signed-timestamps'];
       const who = ['--certificate-identity', SIGNER, '--certificate-oidc-issuer', service.issuerUrl];
-      expect(await cosign(['verify-blob', ...bundle, ...time, ...who, service.artifact])).to.contain(
-        'Verified OK',
-      );
+      const time = ['--insecure-ignore-tlog', '--use-signed-timestamps'];
+      for (const flags of [[], time])
+        expect(await cosign(['verify-blob', ...bundle, ...flags, ...who, service.artifact])).to.contain(
+          'Verified OK',
+        );
     });
 
-    it(`${does} sigstore-python`, async function () {
+    it(`${does} sigstore-python, which signs and verifies without a file`, async function () {
       const python = await needClient(this, 'sigstore-python-4.5.1');
-      expectStarted(
-        await client('python', python, ['-m', 'sigstore', '--instance', mirror, 'trust-instance', root]),
-      );
+      const sigstore = (...words: readonly string[]): Promise<string> =>
+        client('python', python, ['-m', 'sigstore', '--instance', mirror, ...words]);
+      expectStarted(await sigstore('trust-instance', root));
+      if (hasExpired) return;
+      const bundle = ['--bundle', join(service.scratch, 'python.json')];
+      const token = ['--identity-token', await service.token(SIGNER)];
+      expect(await sigstore('sign', ...bundle, ...token, service.artifact)).to.not.match(/^refused/);
+      const verify = (email: string): Promise<string> => {
+        const who = ['--cert-identity', email, '--cert-oidc-issuer', service.issuerUrl];
+        return sigstore('verify', 'identity', ...bundle, ...who, service.artifact);
+      };
+      expect(await verify(SIGNER)).to.match(/^OK: /);
+      expect(await verify('eve@example.com')).to.match(/^refused: .*SANs do not match/s);
     });
   });
