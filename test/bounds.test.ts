@@ -28,10 +28,11 @@ import { KEPT_LONGER, MAX_KEYS } from '../policy/replay/replay-database.ts';
 import { RESTART_INTERVAL } from '../policy/replay/replay-guard.ts';
 import { SMALL_BODY } from '../server/http/body-memory.ts';
 import { MAX_UNANSWERED } from '../server/http/connection-account.ts';
-import { MAX_VALUES } from '../server/http/json-bounds.ts';
+import { MAX_VALUES } from '../core/json-bounds.ts';
 import { MAX_HEADERS } from '../server/http/parser-limits.ts';
 import { BODY_LIMIT } from '../server/http/request-body.ts';
 import { MAX_BODY, MAX_NAMED_DIGESTS } from '../rekor/entries/proposed-entry.ts';
+import { MAX_CHECKS } from '../rekor/entries/signature-checks.ts';
 import { MAX_SIGNATURES } from '../rekor/entries/signed-envelope.ts';
 import { MAX_V1_WAITING, V1_BODY_LIMIT } from '../server/rekor/v1/v1-endpoint.ts';
 import { MAX_V2_WAITING, V2_BODY_LIMIT } from '../server/rekor/v2/v2-endpoint.ts';
@@ -88,10 +89,11 @@ describe('Bounds', () => {
       MAX_HEADERS: 192,
       MAX_UNANSWERED: 8,
     });
-    expect({ MAX_BODY, MAX_NAMED_DIGESTS, MAX_SIGNATURES }).to.deep.equal({
+    expect({ MAX_BODY, MAX_CHECKS, MAX_NAMED_DIGESTS, MAX_SIGNATURES }).to.deep.equal({
       MAX_BODY: 65_535,
       MAX_NAMED_DIGESTS: 256,
       MAX_SIGNATURES: 8,
+      MAX_CHECKS: 16,
     });
     expect([V1_BODY_LIMIT, V2_BODY_LIMIT, MAX_V1_WAITING, MAX_V2_WAITING]).to.deep.equal([
       ...[1_048_576, 1_048_576, 512, 512],

@@ -39,6 +39,8 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y;
 const WORD = /[a-z]+/y;
 const STANDARD = /^[A-Za-z0-9+/]*={0,2}$/;
 const URL_SAFE = /^[A-Za-z0-9_-]*={0,2}$/;
+/** Elements of a list: of what an envelope has here, one is logged. */
+const MAX_ELEMENTS = 8;
 /** UTF-16 units of the request that a message quotes. */
 const MAX_QUOTED = 128;
 
@@ -110,6 +112,8 @@ class Walk {
       const token = this.#next();
       if (token.raw === ']') return out;
       if (token.raw !== ',') this.#at = token.at;
+      if (out.length === MAX_ELEMENTS)
+        throw this.#fault(token, `a list has more than ${MAX_ELEMENTS} elements`);
       out.push(this.message(fields));
     }
   }

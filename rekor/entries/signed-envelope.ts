@@ -3,6 +3,7 @@ import { utf8Text } from '../../core/bytes.ts';
 import { preAuthenticationEncoding } from '../../bundle/format/envelope.ts';
 import { goBase64 } from '../../core/go/base64.ts';
 import { signsMessage, type EntryKey } from './entry-key.ts';
+import type { SignatureChecks } from './signature-checks.ts';
 import { refusal } from './v1-members.ts';
 
 /** An envelope as it was sent: base64 is not decoded yet. */
@@ -12,7 +13,7 @@ export interface SentEnvelope {
   readonly signatures: readonly string[];
 }
 
-/** Each signature may have to be tried with each key. */
+/** Signatures and keys that somebody sends. */
 export const MAX_SIGNATURES = 8;
 
 /** Refuses more signatures or keys than anybody sends. Throws {@link EntryError}. */
@@ -21,32 +22,78 @@ export function requireFew(list: readonly unknown[], what: string): void {
     throw refusal('ENTRY_TOO_LARGE', `the envelope has more than ${MAX_SIGNATURES} ${what}`);
 }
 
+/** An envelope's payload, and who made each of its signatures. */
+interface SignedPayload {
+  readonly payload: Uint8Array;
+  readonly signers: ReadonlyMap<string, EntryKey>;
+}
+
 /** The payload, and who made each signature, when each key made one of them and each signature is by one of the keys. A key that comes when all signatures are known is
- * ignored, or refused where `isEachNeeded`: kinds differ in that. Throws {@link EntryError}. */
+ * ignored, or refused where `isEachNeeded`: kinds differ in that. Where `checks` are not required, the only signature is taken to be by the first key. Throws {@link EntryError}. */
 export function verifySentEnvelope(
   { payloadType, payload: text, signatures }: SentEnvelope,
   keys: readonly (() => EntryKey)[],
   isEachNeeded: boolean,
-): { readonly payload: Uint8Array; readonly signers: ReadonlyMap<string, EntryKey> } {
-  const open = new Set(signatures);
-  const signers = new Map<string, EntryKey>();
+  checks: SignatureChecks,
+): SignedPayload {
   // Rekor reads a key before it decodes anything.
   const first = keys[0]?.();
   const payload = decode(text);
+  const raw = new Map(signatures.map((signature) => [signature, decode(signature)]));
+  const [only] = raw.keys();
+  if (!checks.areRequired && raw.size === 1 && only !== undefined && first !== undefined)
+    return { payload, signers: new Map([[only, first]]) };
   const signed = preAuthenticationEncoding({ payloadType, payload });
-  const raw = new Map([...open].map((signature) => [signature, decode(signature)]));
+  const search = new SignerSearch(raw, signed, checks);
   for (const [i, readKey] of keys.entries()) {
-    if (open.size === 0 && !isEachNeeded) break;
-    const key = i === 0 && first !== undefined ? first : readKey();
-    const found = [...raw].find(([, signature]) => signsMessage(key, signed, signature))?.[0];
-    if (found === undefined) throw unsigned();
-    open.delete(found);
-    signers.set(found, key);
+    if (search.isDone && !isEachNeeded) break;
+    search.assign(i === 0 && first !== undefined ? first : readKey(), i);
   }
-  if (open.size === 0) return { payload, signers };
+  if (search.isDone) return { payload, signers: search.signers };
   throw refusal('ENTRY_SIGNATURE_INVALID', 'a signature of the envelope is by none of the keys', {
     stock: 'all signatures must have a key that verifies it',
   });
+}
+
+/** Finds which key made which signature. */
+class SignerSearch {
+  readonly signers = new Map<string, EntryKey>();
+  readonly #raw: ReadonlyMap<string, Uint8Array>;
+  readonly #signed: Uint8Array;
+  readonly #checks: SignatureChecks;
+  /** Key → its signature: a key is tried once. */
+  readonly #found = new Map<string, string>();
+
+  constructor(raw: ReadonlyMap<string, Uint8Array>, signed: Uint8Array, checks: SignatureChecks) {
+    this.#raw = raw;
+    this.#signed = signed;
+    this.#checks = checks;
+  }
+
+  get isDone(): boolean {
+    return this.signers.size === this.#raw.size;
+  }
+
+  /** Throws {@link EntryError} for a key that made none of those that are by nobody yet. */
+  assign(key: EntryKey, at: number): void {
+    const id = Buffer.from(key.verifier.spki).toString('base64');
+    const found = this.#found.get(id) ?? this.#open(at).find((signature) => this.#isBy(key, signature));
+    if (found === undefined) throw unsigned();
+    this.#found.set(id, found);
+    this.signers.set(found, key);
+  }
+
+  /** The one at the place of the key comes first: most clients send them so. */
+  #open(at: number): readonly string[] {
+    const all = [...this.#raw.keys()];
+    const beside = all.slice(at, at + 1);
+    return [...new Set([...beside, ...all])].filter((signature) => !this.signers.has(signature));
+  }
+
+  #isBy(key: EntryKey, signature: string): boolean {
+    this.#checks.take();
+    return signsMessage(key, this.#signed, this.#raw.get(signature) ?? new Uint8Array());
+  }
 }
 
 const unsigned = (): Error =>

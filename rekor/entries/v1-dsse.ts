@@ -5,6 +5,7 @@ import type { JsonValue } from '../../core/strict-json.ts';
 import { entryKeysOf } from './v1-verifier.ts';
 import { readNamedDigests } from './named-digests.ts';
 import { requireFew, verifySentEnvelope } from './signed-envelope.ts';
+import type { SignatureChecks } from './signature-checks.ts';
 import { parseEnvelopeText } from './v1-envelope-text.ts';
 import {
   base64,
@@ -23,8 +24,8 @@ import { canonicalPem } from './v1-verifier.ts';
 
 const EITHER = 'either proposedContent or envelopeHash, payloadHash, and signatures must be present';
 
-/** Reads `spec`: what is proposed, whose signatures are verified, or what a log has of it. Throws {@link EntryError}. */
-export function readDsse1(spec: Members): ReadEntry {
+/** Reads `spec`: what is proposed, with the signatures that `checks` verify, or what a log has of it. Throws {@link EntryError}. */
+export function readDsse1(spec: Members, checks: SignatureChecks): ReadEntry {
   const proposed = objectAt(spec, 'proposedContent');
   const envelopeHash = sha256At(spec, 'envelopeHash', 'envelopeHash.envelopeHash');
   const payloadHash = sha256At(spec, 'payloadHash', 'payloadHash.payloadHash');
@@ -35,7 +36,7 @@ export function readDsse1(spec: Members): ReadEntry {
   if (proposed !== undefined) {
     if (envelopeHash !== undefined || payloadHash !== undefined || logged.length > 0)
       throw refusal('ENTRY_MALFORMED', `${EITHER} but not both`);
-    return readProposed(proposed);
+    return readProposed(proposed, checks);
   }
   if (envelopeHash === undefined || payloadHash === undefined || logged.length === 0)
     throw refusal('ENTRY_MALFORMED', EITHER);
@@ -48,7 +49,7 @@ export function readDsse1(spec: Members): ReadEntry {
   };
 }
 
-function readProposed(proposed: Members): ReadEntry {
+function readProposed(proposed: Members, checks: SignatureChecks): ReadEntry {
   const text = textAt(proposed, 'envelope');
   const list = listAt(proposed, 'verifiers');
   const pems = (list ?? [])
@@ -59,7 +60,7 @@ function readProposed(proposed: Members): ReadEntry {
   const envelope = parseEnvelopeText(text);
   if (envelope.signatures.length === 0)
     throw refusal('ENTRY_MALFORMED', 'DSSE envelope must contain 1 or more signatures');
-  const { payload, signers } = verifySentEnvelope(envelope, entryKeysOf(pems), false);
+  const { payload, signers } = verifySentEnvelope(envelope, entryKeysOf(pems), false, checks);
   const signatures = [...signers].map(([signature, key]) => ({
     signature: standard(signature),
     verifier: toBase64(utf8(canonicalPem(key))),
@@ -67,7 +68,7 @@ function readProposed(proposed: Members): ReadEntry {
   return {
     body: bodyOf(sha256Hex(text), sha256Hex(payload), signatures),
     verifiers: [...signers].sort(bySignature).map(([, { verifier }]) => verifier),
-    namedDigests: readNamedDigests(envelope.payloadType, payload),
+    namedDigests: checks.areRequired ? readNamedDigests(envelope.payloadType, payload) : [],
     missing: undefined,
   };
 }

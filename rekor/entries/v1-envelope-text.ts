@@ -3,7 +3,7 @@ import { FormatError } from '../../core/errors.ts';
 import { firstJsonValueOf } from '../../core/go/json-syntax.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 import { requireFew, type SentEnvelope } from './signed-envelope.ts';
-import { membersOf, refusal, textAt, type Members } from './v1-members.ts';
+import { membersOf, refusal, requireOneCase, textAt, type Members } from './v1-members.ts';
 
 /** The whole request is no longer. */
 const LIMITS = { length: 64 * 1024 * 1024, depth: 8, parts: 1000 };
@@ -11,6 +11,7 @@ const LIMITS = { length: 64 * 1024 * 1024, depth: 8, parts: 1000 };
 /** The envelope. Throws {@link EntryError} for a text that is none, and for one that a reader could see two envelopes in. */
 export function parseEnvelopeText(text: string): SentEnvelope {
   const value = parse(text) ?? {};
+  requireOneCase(value);
   const envelope = membersOf(value) ?? wrongType(value, 'value of type dsse.Envelope');
   const payloadType = textOf(envelope, 'payloadType', 'Envelope.payloadType');
   const payload = textOf(envelope, 'payload', 'Envelope.payload');
@@ -48,7 +49,8 @@ function parse(text: string): JsonValue {
     if (!(cause instanceof FormatError)) throw cause;
     throw refusal('ENTRY_MALFORMED', `the envelope could not be read: ${cause.message}`, {
       cause,
-      stock: syntaxFault(text),
+      // What has very many parts is not looked at again.
+      stock: cause.code === 'MALFORMED' ? syntaxFault(text) : undefined,
     });
   }
 }

@@ -4,6 +4,7 @@ import type { PublicKeyInfo } from '../../core/public-key.ts';
 import { hashedrekord1 } from '../format/rekor-v1-body.ts';
 import { keyDetailsOf } from '../format/rekor-v2-body.ts';
 import { verifyDigest } from './digest-signature.ts';
+import type { SignatureChecks } from './signature-checks.ts';
 import { bytesAt, invalidParts, objectAt, refusal, textAt, type Members } from './v1-members.ts';
 import type { ReadEntry } from './v1-read-entry.ts';
 import { readV1Verifier } from './v1-verifier.ts';
@@ -17,8 +18,8 @@ const HASHES: ReadonlyMap<string, number> = new Map([
   ['sha512', 128],
 ]);
 
-/** Reads `spec`, and verifies the signature. Throws {@link EntryError}. */
-export async function readHashedrekord1(spec: Members): Promise<ReadEntry> {
+/** Reads `spec`, and verifies the signature where that is required. Throws {@link EntryError}. */
+export async function readHashedrekord1(spec: Members, checks: SignatureChecks): Promise<ReadEntry> {
   const signature = objectAt(spec, 'signature');
   const content = bytesAt(signature, 'content', 'signature content');
   const publicKey = objectAt(signature, 'publicKey');
@@ -29,8 +30,9 @@ export async function readHashedrekord1(spec: Members): Promise<ReadEntry> {
   const key = readV1Verifier(pem ?? new Uint8Array(0));
   const [algorithm, digest] = readDigest(hash);
   const scheme = { keyType: key.info.type, hash: algorithm };
-  if (content === undefined || !(await verifyDigest(scheme, key.verifier.spki, digest, content)))
-    throw badSignature(key.info.type, content === undefined);
+  if (content === undefined) throw badSignature(key.info.type, true);
+  if (checks.areRequired && !(await verifyDigest(scheme, key.verifier.spki, digest, content)))
+    throw badSignature(key.info.type, false);
   // Rekor looks at the pair of key and hash last.
   if (keyDetailsOf(key.info).hash !== algorithm)
     throw refusal('ENTRY_UNSUPPORTED', 'the hash is not the one that such a key signs with', {

@@ -1,11 +1,13 @@
 /** `intoto` 0.0.1 and 0.0.2: the signatures of an envelope with an in-toto statement, which itself is not logged. */
 import { createHash } from 'node:crypto';
-import { toBase64, utf8 } from '../../core/bytes.ts';
+import { equalBytes, toBase64, utf8 } from '../../core/bytes.ts';
 import { goBase64 } from '../../core/go/base64.ts';
 import type { JsonValue } from '../../core/strict-json.ts';
 import { EntryError } from './entry-error.ts';
+import type { EntryKey } from './entry-key.ts';
 import { readNamedDigests } from './named-digests.ts';
 import { innerText, requireFew, verifySentEnvelope } from './signed-envelope.ts';
+import type { SignatureChecks } from './signature-checks.ts';
 import { parseEnvelopeText } from './v1-envelope-text.ts';
 import {
   base64,
@@ -29,7 +31,7 @@ const sha256Hex = (data: string | Uint8Array): string => createHash('sha256').up
 const CONTENT = 'content.content';
 
 /** Reads `spec` of version 0.0.2, where base64 stands in base64. Throws {@link EntryError}. */
-export function readIntoto2(spec: Members): ReadEntry {
+export function readIntoto2(spec: Members, checks: SignatureChecks): ReadEntry {
   const content = objectAt(spec, 'content');
   const envelope = objectAt(content, 'envelope');
   const payloadType = textAt(envelope, 'payloadType');
@@ -47,7 +49,7 @@ export function readIntoto2(spec: Members): ReadEntry {
   const whole = signatures.flatMap(({ sig, publicKey, keyid }) =>
     sig === undefined || publicKey === undefined ? [] : [{ sig, publicKey, keyid }],
   );
-  const proposed = payload && verifyDouble(type, payload, whole);
+  const proposed = payload && readDouble({ payloadType: type, payload, signatures: whole }, checks);
   const payloadHash = proposed === undefined ? loggedPayloadHash : sha256Hex(proposed.payload);
   // Rekor fails for these with a status of its own.
   if (hash === undefined) throw notCanonical('the envelope has no hash');
@@ -55,7 +57,7 @@ export function readIntoto2(spec: Members): ReadEntry {
   return {
     body: intoto2Body(type, whole, hash, payloadHash),
     verifiers: proposed?.verifiers ?? [],
-    namedDigests: proposed === undefined ? [] : readNamedDigests(type, proposed.payload),
+    namedDigests: proposed?.namedDigests ?? [],
     missing: proposed === undefined ? 'missing envelope content' : undefined,
   };
 }
@@ -91,39 +93,93 @@ function requireParts(
   }
 }
 
+interface DoubleEnvelope {
+  readonly payloadType: string;
+  readonly payload: Uint8Array;
+  readonly signatures: readonly DoubleSignature[];
+}
+
+/** What is read of an envelope in which base64 stands in base64. */
+interface ReadDouble extends Pick<ReadEntry, 'verifiers' | 'namedDigests'> {
+  readonly payload: Uint8Array;
+}
+
+function readDouble(envelope: DoubleEnvelope, checks: SignatureChecks): ReadDouble {
+  // The body says itself which key made which signature.
+  if (!checks.areRequired)
+    return { payload: requireStandard(innerText(envelope.payload)), verifiers: [], namedDigests: [] };
+  requireOneSpelling(envelope.signatures);
+  return verifyDouble(envelope, checks);
+}
+
 function verifyDouble(
-  payloadType: string,
-  payload: Uint8Array,
-  signatures: readonly DoubleSignature[],
-): { readonly payload: Uint8Array; readonly verifiers: ReadEntry['verifiers'] } {
+  { payloadType, payload, signatures }: DoubleEnvelope,
+  checks: SignatureChecks,
+): ReadDouble {
   const sent = {
     payloadType,
     payload: innerText(payload),
     signatures: signatures.map(({ sig }) => innerText(sig)),
   };
   const keys = entryKeysOf(signatures.map(({ publicKey }) => publicKey));
-  const { payload: decoded, signers } = verifySentEnvelope(sent, keys, true);
+  const { payload: decoded, signers } = verifySentEnvelope(sent, keys, true, checks);
   requireStandard(sent.payload);
   // A body says which key made which signature; Rekor does not look whether it is right.
   const verifiers = signatures.map(({ sig, publicKey }) => {
-    const own = readV1Verifier(publicKey).verifier;
-    const signer = signers.get(innerText(sig))?.verifier ?? own;
-    if (!Buffer.from(own.certificate ?? own.spki).equals(signer.certificate ?? signer.spki))
+    const own = readV1Verifier(publicKey);
+    const signer = signers.get(innerText(sig))?.verifier ?? own.verifier;
+    const { certificate, spki } = own.verifier;
+    if (!Buffer.from(certificate ?? spki).equals(signer.certificate ?? signer.spki))
       throw refusal('ENTRY_SIGNATURE_INVALID', 'a signature is not by the key that stands beside it');
-    return own;
+    requireOwnSpelling(own, publicKey);
+    return own.verifier;
   });
-  return { payload: decoded, verifiers };
+  return { payload: decoded, verifiers, namedDigests: readNamedDigests(payloadType, decoded) };
 }
 
-function requireStandard(text: string): void {
+/** UTF-16 units of the id of a key. It is the sender's word, which no signature covers. */
+const MAX_KEY_ID = 256;
+
+/** The body has signatures, ids and keys as they were sent: with several spellings, one signature would make any number of entries. */
+function requireOneSpelling(signatures: readonly DoubleSignature[]): void {
+  const texts = signatures.map(({ sig }) => innerText(sig));
+  if (new Set(texts).size < texts.length)
+    throw refusal('ENTRY_MALFORMED', 'the envelope has a signature twice');
+  for (const text of texts) requireCanonical(text);
+  for (const { keyid } of signatures)
+    if (keyid.length > MAX_KEY_ID || /\p{Cc}/u.test(keyid))
+      throw refusal(
+        'ENTRY_MALFORMED',
+        `a keyid has more than ${MAX_KEY_ID} characters, or a control character`,
+      );
+}
+
+function requireCanonical(text: string): void {
   const bytes = goBase64(text);
-  if (typeof bytes === 'number')
-    throw refusal('ENTRY_MALFORMED', 'the payload is not in standard base64', {
-      stock: `could not decode envelope payload: illegal base64 data at input byte ${bytes}`,
-    });
+  // What is no base64 at all is refused where it is decoded.
+  if (typeof bytes === 'number' && !/[-_]/.test(text)) return;
+  if (typeof bytes !== 'number' && toBase64(bytes) === text) return;
+  throw refusal('ENTRY_MALFORMED', 'a signature of the envelope is not in canonical standard base64', {
+    hint: 'Send it padded, on one line, and not URL-safe.',
+  });
 }
 
-/** The key stays as it was sent, in whatever lines its PEM was broken. */
+function requireOwnSpelling(key: EntryKey, sent: Uint8Array): void {
+  if (equalBytes(sent, utf8(canonicalPem(key)))) return;
+  throw refusal('ENTRY_MALFORMED', 'a public key of the envelope is not in canonical PEM', {
+    hint: 'Send one block, its base64 in lines of 64 characters, each with a line feed alone.',
+  });
+}
+
+function requireStandard(text: string): Uint8Array {
+  const bytes = goBase64(text);
+  if (typeof bytes !== 'number') return bytes;
+  throw refusal('ENTRY_MALFORMED', 'the payload is not in standard base64', {
+    stock: `could not decode envelope payload: illegal base64 data at input byte ${bytes}`,
+  });
+}
+
+/** `hash` is the sender's word: nothing here shows the envelope that it is to be of. */
 const intoto2Body = (
   payloadType: string,
   signatures: readonly DoubleSignature[],
@@ -155,7 +211,7 @@ const notCanonical = (sentence: string): EntryError =>
   });
 
 /** Reads `spec` of version 0.0.1, where the envelope is a text, with one signature. Throws {@link EntryError}. */
-export function readIntoto1(spec: Members): ReadEntry {
+export function readIntoto1(spec: Members, checks: SignatureChecks): ReadEntry {
   const content = objectAt(spec, 'content');
   const pem = bytesAt(spec, 'publicKey', 'public key');
   const logged = {
@@ -180,12 +236,12 @@ export function readIntoto1(spec: Members): ReadEntry {
       hint: 'An entry of this version has one key: log the envelope as dsse 0.0.1.',
       stock: envelope.signatures.length === 0 ? 'no signature found' : undefined,
     });
-  const { payload } = verifyOne(envelope, key);
+  const { payload } = verifyOne(envelope, key, checks);
   requireStandard(envelope.payload);
   return {
     body: intoto1Body(sha256Hex(text), sha256Hex(payload), publicKey),
     verifiers: [key.verifier],
-    namedDigests: readNamedDigests(envelope.payloadType, payload),
+    namedDigests: checks.areRequired ? readNamedDigests(envelope.payloadType, payload) : [],
     missing: undefined,
   };
 }
@@ -193,10 +249,11 @@ export function readIntoto1(spec: Members): ReadEntry {
 /** Rekor leaves out the beginning of its sentences here. */
 function verifyOne(
   envelope: Parameters<typeof verifySentEnvelope>[0],
-  key: ReturnType<typeof readV1Verifier>,
+  key: EntryKey,
+  checks: SignatureChecks,
 ): ReturnType<typeof verifySentEnvelope> {
   try {
-    return verifySentEnvelope(envelope, [() => key], true);
+    return verifySentEnvelope(envelope, [() => key], true, checks);
   } catch (error) {
     if (!(error instanceof EntryError)) throw error;
     const { code, message, hint, cause, stock } = error;

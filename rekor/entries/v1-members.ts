@@ -11,6 +11,30 @@ export type Members = Readonly<Record<string, JsonValue>>;
 export const membersOf = (value: unknown): Members | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : undefined;
 
+/** Names of members that something is read from, in lower case → as they are. */
+const NAMES: ReadonlyMap<string, string> = new Map(
+  [
+    ...['apiVersion', 'kind', 'spec', 'data', 'hash', 'algorithm', 'value', 'signature', 'content'],
+    ...['publicKey', 'proposedContent', 'envelope', 'verifiers', 'envelopeHash', 'payloadHash'],
+    ...['signatures', 'verifier', 'payloadType', 'payload', 'sig', 'keyid'],
+  ].map((name) => [name.toLowerCase(), name]),
+);
+
+/** Refuses members whose names are ours but for the case of letters: Go reads such a member as ours, so that it would see another request than we do. Throws {@link EntryError}. */
+export function requireOneCase(json: unknown): void {
+  const open = [json];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (typeof value !== 'object' || value === null) continue;
+    for (const [name, member] of Object.entries(value as Record<string, unknown>)) {
+      // Both, because Go takes two signs that are no letters of ASCII for s and k.
+      const known = NAMES.get(name.toUpperCase().toLowerCase());
+      if (known !== undefined && known !== name)
+        throw refusal('ENTRY_MALFORMED', `a member is named ${known} but for the case of its letters`);
+      if (typeof member === 'object') open.push(member);
+    }
+  }
+}
+
 const member = (object: Members | undefined, name: string): JsonValue | undefined =>
   object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
 

@@ -1,23 +1,25 @@
 /** Requests to a log of the first API: `POST /api/v1/log/entries`, and the entries in questions to `…/retrieve`. */
 import { utf8, utf8Text } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
+import { hasTooManyValues, MAX_VALUES } from '../../core/json-bounds.ts';
 import { firstJsonValueOf } from '../../core/go/json-syntax.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 import { EntryError, type StockRefusal } from './entry-error.ts';
 import { MAX_BODY, type ProposedEntry } from './proposed-entry.ts';
+import { SignatureChecks } from './signature-checks.ts';
 import { readDsse1 } from './v1-dsse.ts';
 import { readHashedrekord1 } from './v1-hashedrekord.ts';
 import { readIntoto1, readIntoto2 } from './v1-intoto.ts';
-import { membersOf, refusal, type Members } from './v1-members.ts';
+import { membersOf, refusal, requireOneCase, type Members } from './v1-members.ts';
 import type { ReadEntry } from './v1-read-entry.ts';
 
 /** Bytes of a request. Rekor has no limit of its own; envelopes with bills of materials have a few MiB. */
 export const MAX_V1_REQUEST = 16 * 1024 * 1024;
 
 /** Canonical bodies and proposed entries are shallow; envelopes are texts in them. */
-const LIMITS = { length: MAX_V1_REQUEST, depth: 32, parts: 10_000 };
+const LIMITS = { length: MAX_V1_REQUEST, depth: 32, parts: MAX_VALUES };
 
-type EntryReader = (spec: Members) => ReadEntry | Promise<ReadEntry>;
+type EntryReader = (spec: Members, checks: SignatureChecks) => ReadEntry | Promise<ReadEntry>;
 
 /** Kind → version → how its `spec` is read; no versions for the kinds of Rekor that are not logged here. */
 const KINDS: ReadonlyMap<string, ReadonlyMap<string, EntryReader>> = new Map([
@@ -38,6 +40,7 @@ const MAX_VERSION = 64;
  * member twice. */
 export function decodeV1Json(body: Uint8Array): JsonValue | undefined {
   if (body.length > MAX_V1_REQUEST) throw tooLarge();
+  if (hasTooManyValues(body)) throw tooManyValues();
   const text = textOf(body);
   const first = firstJsonValueOf(text);
   if (first.type === 'nothing') return undefined;
@@ -64,6 +67,9 @@ const undecodable = (sentence: string, message: string): EntryError =>
     stock: { status: 500, code: 500, message, by: 'framework' },
   });
 
+const tooManyValues = (): EntryError =>
+  refusal('ENTRY_MALFORMED', `the request has more than ${MAX_VALUES} values`);
+
 const tooLarge = (): EntryError =>
   new EntryError('ENTRY_TOO_LARGE', `the request has more than ${MAX_V1_REQUEST} bytes`, {
     stock: { status: 500, code: 500, message: 'http: request body too large', by: 'framework' },
@@ -74,7 +80,7 @@ export async function readV1Proposal(json: unknown): Promise<ProposedEntry> {
   if (json === undefined) throw invalid(602, 'proposedEntry in body is required');
   const { kind, version, spec } = readHead(json);
   try {
-    const read = await readSpec(kind, version, spec);
+    const read = await readSpec(kind, version, spec, new SignatureChecks(true));
     if (read.missing !== undefined)
       throw refusal('ENTRY_MALFORMED', `entry not insertable into log: ${read.missing}`);
     const { verifiers, namedDigests } = read;
@@ -85,12 +91,12 @@ export async function readV1Proposal(json: unknown): Promise<ProposedEntry> {
   }
 }
 
-/** The body that an entry has in the log, for a proposed entry, whose signatures are verified, or for such a body itself; undefined for kinds that are not logged here.
- * Throws {@link EntryError} and nothing else. */
-export async function canonicalV1Body(json: unknown): Promise<Uint8Array | undefined> {
+/** The body that the log has if it has the entry: of a proposed entry, or such a body itself; undefined for kinds that are not logged here. Good for a leaf hash alone, because
+ * signatures are not verified: what was logged had good ones, and what was not is not found. Throws {@link EntryError} and nothing else. */
+export async function soughtV1Body(json: unknown): Promise<Uint8Array | undefined> {
   const { kind, version, spec } = readHead(json);
   if (KINDS.get(kind)?.size === 0) return undefined;
-  const { body } = await readSpec(kind, version, spec);
+  const { body } = await readSpec(kind, version, spec, new SignatureChecks(false));
   return encode(body);
 }
 
@@ -111,6 +117,7 @@ interface Head {
 
 /** In the order of Rekor's framework. */
 function readHead(json: unknown): Head {
+  requireOneCase(json);
   const entry = json === null ? {} : membersOf(json);
   if (entry === undefined) throw wrongType(json, 'value of type models.targetedProposedEntry');
   const kind = entry['kind'] ?? '';
@@ -149,9 +156,14 @@ const invalid = (code: number, message: string): EntryError =>
     stock: { status: 422, code, message, by: 'framework' },
   });
 
-async function readSpec(kind: string, version: string, spec: JsonValue): Promise<ReadEntry> {
+async function readSpec(
+  kind: string,
+  version: string,
+  spec: JsonValue,
+  checks: SignatureChecks,
+): Promise<ReadEntry> {
   const read = KINDS.get(kind)?.get(version);
-  if (read !== undefined) return read(requireObject(spec));
+  if (read !== undefined) return read(requireObject(spec), checks);
   throw refusal('ENTRY_UNSUPPORTED', 'entries of this kind and version are not logged here', {
     hint: 'Log hashedrekord 0.0.1, dsse 0.0.1, or intoto 0.0.1 or 0.0.2.',
     stock: `${kind} implementation for version '${version}' not found: unable to locate entry for version ${version}`,

@@ -1,6 +1,7 @@
 /** Requests to a log of the second API: `POST /api/v2/log/entries`. */
 import { createHash } from 'node:crypto';
 import { utf8, utf8Text } from '../../core/bytes.ts';
+import { hasTooManyValues, MAX_VALUES } from '../../core/json-bounds.ts';
 import { FormatError } from '../../core/errors.ts';
 import { preAuthenticationEncoding } from '../../bundle/format/envelope.ts';
 import { hashedrekord2Of, keyDetailsOf, type KeyDetails } from '../format/rekor-v2-body.ts';
@@ -30,6 +31,10 @@ export async function readV2Proposal(request: Uint8Array): Promise<ProposedEntry
   if (request.length > MAX_V2_REQUEST)
     throw new EntryError('ENTRY_TOO_LARGE', `the request has more than ${MAX_V2_REQUEST} bytes`, {
       stock: { ...INVALID, message: 'http: request body too large' },
+    });
+  if (hasTooManyValues(request))
+    throw new EntryError('ENTRY_MALFORMED', `the request has more than ${MAX_VALUES} values`, {
+      stock: WRONG_TYPE,
     });
   const message = parse(request);
   const hashed = submessage(message, 'hashedRekordRequestV002');

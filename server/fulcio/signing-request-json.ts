@@ -9,7 +9,7 @@
 import { isUtf8 } from 'node:buffer';
 import { MAX_LENGTHS, type KeyRequest, type SigningRequest } from '../../ca/signing-request.ts';
 import { firstJsonValue } from '../http/first-json-value.ts';
-import { hasTooManyValues, MAX_VALUES } from '../http/json-bounds.ts';
+import { hasTooManyValues, MAX_VALUES } from '../../core/json-bounds.ts';
 import { TransportError } from '../http/transport-error.ts';
 
 type Message = Readonly<Record<string, unknown>>;

@@ -1,5 +1,5 @@
 /** Bodies of the reading calls of Rekor's first API. Every function throws EntryError as the framework refuses. */
-import { hasTooManyValues } from '../../http/json-bounds.ts';
+import { hasTooManyValues } from '../../../core/json-bounds.ts';
 import { firstJsonValue } from '../../http/first-json-value.ts';
 import { FAULT, fault, parseFault } from './framework-faults.ts';
 

@@ -1,9 +1,10 @@
 /** What can be read of a log through Rekor's first API. Every read rejects with EntryError for what is asked wrongly, and as the log does. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fromHex, toHex, utf8Text } from '../../../core/bytes.ts';
 import { goQuote } from '../../../core/go/quote.ts';
 import { encodePem } from '../../../core/pem.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
-import { canonicalV1Body } from '../../../rekor/entries/v1-proposal.ts';
+import { soughtV1Body } from '../../../rekor/entries/v1-proposal.ts';
 import { hashLeaf } from '../../../tlog/format/merkle.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import type { Reply } from '../../http/exchange.ts';
@@ -52,7 +53,11 @@ export class V1Reads {
     // In the order of Rekor: whole ids, leaf hashes, entries, indexes.
     const byLength = [...ids].sort((a, b) => b.length - a.length);
     for (const id of byLength) found.push(await this.#byId(id));
-    for (const item of proposed) found.push(await this.#byProposal(item));
+    for (const item of proposed) {
+      found.push(await this.#byProposal(item));
+      // Reading one takes milliseconds: others get their turn between two.
+      await nextTurn();
+    }
     for (const index of indexes) found.push(await this.#shards.byLogIndex(index));
     const entries = found.filter((placed) => placed !== undefined);
     return handlerReply(await Promise.all(entries.map(provenJson)));
@@ -140,7 +145,7 @@ export class V1Reads {
 /** What is no entry is a fault of the body here, as Rekor has it; a kind that is logged nowhere here is as good as absent. */
 async function bodyOf(item: unknown): Promise<Uint8Array | undefined> {
   try {
-    return await canonicalV1Body(item);
+    return await soughtV1Body(item);
   } catch (error) {
     if (error instanceof EntryError && error.stock?.by === 'framework')
       throw parseFault('entry', error.stock.message);

@@ -6,7 +6,7 @@ import { bitString, oid, sequence, unsignedInteger } from '../../../core/der-wri
 import { Tag } from '../../../core/der-tag.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
 import { MAX_BODY, type ProposedEntry } from '../../../rekor/entries/proposed-entry.ts';
-import { canonicalV1Body, decodeV1Json, readV1Proposal } from '../../../rekor/entries/v1-proposal.ts';
+import { soughtV1Body, decodeV1Json, readV1Proposal } from '../../../rekor/entries/v1-proposal.ts';
 import { readV2Proposal } from '../../../rekor/entries/v2-proposal.ts';
 import { readBodyContent } from '../../../rekor/format/body-content.ts';
 import { recorded } from './support/recorded.ts';
@@ -145,6 +145,21 @@ describe('hostile requests for entries', () => {
     expect((user + system) / 1000, 'milliseconds of CPU').to.be.lessThan(5000);
   });
 
+  it('reads of a long list no more than a few elements', async () => {
+    const lists = (length: number): readonly string[] => [
+      `{"dsseRequestV002":{"envelope":{"signatures":[${Array<string>(length).fill('{}').join(',')}]}}}`,
+      `{"dsseRequestV002":{"verifiers":[${Array<string>(length).fill('{"publicKey":{}}').join(',')}]}}`,
+    ];
+    for (const text of lists(9))
+      expect((await outcome(readV2Proposal, Buffer.from(text)))?.stock?.message).to.match(
+        /more than 8 elements$/,
+      );
+    for (const text of lists(50_000))
+      expect((await outcome(readV2Proposal, Buffer.from(text)))?.message).to.match(/more than 10000 values$/);
+    const zeros = Buffer.from(`{"a":[${'0,'.repeat(500_000)}0]}`);
+    expect((await outcome(readV1, zeros))?.message).to.match(/more than 10000 values$/);
+  });
+
   it('asks no more of a body that is looked for than of one that is proposed', async () => {
     const random = randomly(9);
     const { entries } = recorded(1);
@@ -152,7 +167,7 @@ describe('hostile requests for entries', () => {
       const bytes = Buffer.from(entries[random(entries.length)]?.canonicalizedBody ?? '');
       bytes[random(bytes.length)] = 32 + random(95);
       try {
-        await canonicalV1Body(decodeV1Json(bytes));
+        await soughtV1Body(decodeV1Json(bytes));
       } catch (error) {
         expect(error).to.be.instanceOf(EntryError);
       }

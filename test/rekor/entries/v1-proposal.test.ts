@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { utf8Text } from '../../../core/bytes.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
 import type { ProposedEntry } from '../../../rekor/entries/proposed-entry.ts';
-import { canonicalV1Body, decodeV1Json, readV1Proposal } from '../../../rekor/entries/v1-proposal.ts';
+import { soughtV1Body, decodeV1Json, readV1Proposal } from '../../../rekor/entries/v1-proposal.ts';
 import { vectorPath } from '../../support/vectors.ts';
 import { leafHashOf, recorded } from './support/recorded.ts';
 
@@ -146,25 +146,41 @@ describe('rekor/entries/v1-proposal', () => {
   it('finds of a proposed entry and of the body of one that is logged the same body', async () => {
     for (const { name, request, canonicalizedBody } of ENTRIES)
       for (const json of [request, canonicalizedBody]) {
-        const body = await canonicalV1Body(decodeV1Json(Buffer.from(json)));
+        const body = await soughtV1Body(decodeV1Json(Buffer.from(json)));
         expect(utf8Text(body ?? new Uint8Array(0)), name).to.equal(canonicalizedBody);
       }
   });
 
   it('finds nothing for kinds of Rekor that are not logged here, and refuses others', async () => {
-    const ask = (kind: string): Promise<unknown> => canonicalV1Body({ kind, apiVersion: '0.0.1', spec: {} });
+    const ask = (kind: string): Promise<unknown> => soughtV1Body({ kind, apiVersion: '0.0.1', spec: {} });
     expect(await ask('rekord')).to.equal(undefined);
     const error = await ask('nope').catch((caught: unknown) => caught);
     expect((error as EntryError).stock?.message).to.equal('invalid kind value: "nope"');
   });
 
   it('has no beginning before the sentences of retrieve', async () => {
+    const request = JSON.parse(ENTRIES[0]?.request ?? '') as { spec: { data: { hash: { value: string } } } };
+    request.spec.data.hash.value = 'ab';
+    const error = await soughtV1Body(request).catch((caught: unknown) => caught);
+    expect((error as EntryError).stock).to.deep.include({ status: 400, message: 'invalid value for hash' });
+  });
+
+  it('looks for an entry without a check of its signatures', async () => {
     const { request } = VECTORS.refusals.find(({ name }) => name === 'bad-signature') ?? { request: '' };
-    const error = await canonicalV1Body(JSON.parse(request)).catch((caught: unknown) => caught);
-    expect((error as EntryError).stock).to.deep.include({
-      status: 400,
-      message: 'verifying signature: invalid signature when validating ASN.1 encoded signature',
-    });
+    const hashed = await soughtV1Body(JSON.parse(request));
+    expect(utf8Text(hashed ?? new Uint8Array())).to.contain('"kind":"hashedrekord"');
+    const [one, other] = [newKey(), newKey()];
+    for (const foreign of [
+      dsse([one.sig], [other.pem]),
+      intoto1(envelopeOf([one.sig]), other.pem),
+      intoto2([one.sig, other.sig], [other.pem, one.pem]),
+    ]) {
+      expect((await soughtV1Body(foreign))?.length).to.be.greaterThan(0);
+      expect((await refusalOf(foreign)).code).to.equal('ENTRY_SIGNATURE_INVALID');
+    }
+    // Which key made which of several signatures, the envelope does not say.
+    const both = await soughtV1Body(dsse([one.sig, other.sig], [other.pem, one.pem]));
+    expect(both).to.deep.equal((await propose(dsse([one.sig, other.sig], [one.pem, other.pem]))).body);
   });
 
   it('logs one digest once, whatever the case of its letters', async () => {
@@ -189,6 +205,22 @@ describe('rekor/entries/v1-proposal', () => {
       spec: { proposedContent: { envelope: twofold, verifiers: [pem] } },
     };
     expect((await refusalOf(request)).message).to.contain('"payload" twice');
+  });
+
+  it('refuses a member whose name is ours but for the case of its letters: Go would take it for ours', async () => {
+    const { pem, sig } = newKey();
+    const upper = envelopeOf([sig]).replace(/\}$/, ',"Payload":"ZXZpbA=="}');
+    const request = (envelope: string): string =>
+      JSON.stringify({ apiVersion: '0.0.1', kind: 'dsse', spec: { proposedContent: { envelope, verifiers: [pem] } } }); // prettier-ignore
+    const good = request(envelopeOf([sig]));
+    await propose(good);
+    for (const twofold of [
+      request(upper),
+      request(envelopeOf([sig]).replace('"sig":', '"\u017fig":"","sig":')),
+      good.replace('"kind"', '"Kind":"intoto","kind"'),
+      good.replace('"envelope"', '"ENVELOPE":"","envelope"'),
+    ])
+      expect((await refusalOf(twofold)).message).to.contain('but for the case of its letters');
   });
 
   describe('of an envelope', () => {
@@ -255,6 +287,62 @@ describe('rekor/entries/v1-proposal', () => {
         ),
       ])
         expect((await refusalOf(request)).code).to.equal('ENTRY_TOO_LARGE');
+    });
+
+    it('tries no more pairs of signatures and keys than 16, and each key once', async () => {
+      const keys = Array.from({ length: 8 }, newKey);
+      const [sigs, pems] = [keys.map(({ sig }) => sig), keys.map(({ pem }) => pem)];
+      await propose(dsse(sigs, pems));
+      await propose(dsse(sigs.slice(0, 5), pems.slice(0, 5).toReversed()));
+      for (const read of [propose, soughtV1Body]) {
+        const error = await read(dsse(sigs, pems.toReversed())).catch((caught: unknown) => caught);
+        expect((error as EntryError).code).to.equal('ENTRY_TOO_LARGE');
+      }
+      // One right signature among others, and its key eight times.
+      const foreign = Array.from({ length: 7 }, () => sign('sha256', Buffer.from('x'), generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey).toString('base64')); // prettier-ignore
+      const [sig = '', pem = ''] = [sigs[0], pems[0]];
+      const repeated = dsse([...foreign, sig], Array<string>(8).fill(pem));
+      expect((await refusalOf(repeated)).stock?.message).to.contain('all signatures must have a key');
+    });
+
+    it('makes one entry of a signature in intoto 0.0.2, however it is spelled', async () => {
+      const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      let sig = '';
+      while (!/[+/]/.test(sig) || !sig.endsWith('=')) sig = sign('sha256', SIGNED, privateKey).toString('base64'); // prettier-ignore
+      const text = String(publicKey.export({ type: 'spki', format: 'pem' }));
+      const pem = Buffer.from(text).toString('base64');
+      const urlSafe = sig.replaceAll('+', '-').replaceAll('/', '_');
+      const last = sig.search(/[^=]=*$/);
+      const strayBits = `${sig.slice(0, last)}${String.fromCharCode(sig.charCodeAt(last) + 1)}${sig.slice(last + 1)}`; // prettier-ignore
+      await propose(intoto2([sig], [pem]));
+      for (const spelled of [`${sig.slice(0, 8)}\n${sig.slice(8)}`, urlSafe, strayBits, `${sig}\n`])
+        expect((await refusalOf(intoto2([spelled], [pem]))).code, spelled).to.equal('ENTRY_MALFORMED');
+      const lines = text.trim().split('\n');
+      for (const other of [
+        text.replaceAll('\n', '\r\n'),
+        `\n${text}`,
+        `\uFEFF${text}`,
+        `${text}\n`,
+        [lines[0], lines.slice(1, -1).join(''), lines.at(-1), ''].join('\n'),
+      ]) {
+        const sent = Buffer.from(other).toString('base64');
+        expect((await refusalOf(intoto2([sig], [sent]))).code, other).to.equal('ENTRY_MALFORMED');
+      }
+      expect((await refusalOf(intoto2([sig, sig], [pem, pem]))).message).to.contain('twice');
+    });
+
+    it('bounds the id of a key, which nobody signs', async () => {
+      const { pem, sig } = newKey();
+      const withId = (keyid: string): unknown => {
+        const request = intoto2([sig], [pem]) as {
+          spec: { content: { envelope: { signatures: object[] } } };
+        };
+        request.spec.content.envelope.signatures = request.spec.content.envelope.signatures.map((one) => ({ ...one, keyid })); // prettier-ignore
+        return request;
+      };
+      await propose(withId('ab'.repeat(32)));
+      for (const keyid of ['a'.repeat(257), '\u0001'])
+        expect((await refusalOf(withId(keyid))).code).to.equal('ENTRY_MALFORMED');
     });
 
     it('refuses a signature that clients would not read in the body: URL-safe, or over two lines', async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { hasTooManyValues, MAX_VALUES } from '../../../server/http/json-bounds.ts';
-import { decodeSigningRequestV2 } from '../../../server/fulcio/signing-request-json.ts';
+import { hasTooManyValues, MAX_VALUES } from '../../core/json-bounds.ts';
+import { decodeSigningRequestV2 } from '../../server/fulcio/signing-request-json.ts';
 
 const KIB = 1024;
 

@@ -15,7 +15,7 @@ const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [OPEN_ARRAY, OPEN_OBJECT] = [0x5b, 0x7b];
 
 /** Whether `text`, in UTF-8, has more than {@link MAX_VALUES} values. */
-export function hasTooManyValues(text: Buffer): boolean {
+export function hasTooManyValues(text: Uint8Array): boolean {
   if (text.length <= SMALL_TEXT) return false;
   const strings = new Strings(text);
   let values = 0;
@@ -30,11 +30,11 @@ export function hasTooManyValues(text: Buffer): boolean {
 
 /** Finds the ends of strings. Nearly all of a large request is strings without a backslash, which are skipped as a whole. */
 class Strings {
-  readonly #text: Buffer;
+  readonly #text: Uint8Array;
   /** The offset of the next backslash, as of the last search. */
   #backslash = -1;
 
-  constructor(text: Buffer) {
+  constructor(text: Uint8Array) {
     this.#text = text;
   }
 
@@ -52,7 +52,7 @@ class Strings {
   }
 }
 
-function offsetOf(text: Buffer, byte: number, from: number): number {
+function offsetOf(text: Uint8Array, byte: number, from: number): number {
   const offset = text.indexOf(byte, from);
   return offset < 0 ? text.length : offset;
 }

@@ -1,0 +1,26 @@
+import { refusal } from './v1-members.ts';
+
+/** Checks of signatures that one request may cost. Each takes up to two milliseconds in which nothing else is done, and hashes the whole payload. */
+export const MAX_CHECKS = 16;
+
+/** What the reading of one request does with signatures: it verifies all of them, for a new entry, or checks only those of which nothing else says which key made
+ * them, to find an entry that is logged. */
+export class SignatureChecks {
+  /** Whether the request is refused for a signature that is not by its key. */
+  readonly areRequired: boolean;
+  #left = MAX_CHECKS;
+
+  constructor(areRequired: boolean) {
+    this.areRequired = areRequired;
+  }
+
+  /** Counts one. Throws {@link EntryError} when there were as many as a request may cost. */
+  take(): void {
+    if (this.#left-- > 0) return;
+    throw refusal(
+      'ENTRY_TOO_LARGE',
+      `it takes more than ${MAX_CHECKS} checks to find which key made which signature`,
+      { hint: 'Send the keys in the order of the signatures.' },
+    );
+  }
+}
