@@ -136,6 +136,23 @@ describe('service/open-service', () => {
     expect((await fetch(`${service.logUrl}/checkpoint`)).status).to.equal(200);
   });
 
+  it('warns where gRPC is taken behind a proxy that is not named: all of its clients are one', async () => {
+    const warned = (): boolean =>
+      lines().some(({ sentence }) => /trusted-proxies names none: all clients/.test(String(sentence)));
+    await open({ grpcListen: LOCAL });
+    expect(warned()).to.equal(false);
+    await Promise.all(services.splice(0).map((one) => one.close()));
+    await configure('{ log-access: public }');
+    await open({ behindTlsProxy: true, grpcListen: LOCAL });
+    await settled(warned);
+    expect(warned()).to.equal(true);
+    await Promise.all(services.splice(0).map((one) => one.close()));
+    text = '';
+    await configure('{ log-access: public, trusted-proxies: [127.0.0.1] }');
+    await open({ behindTlsProxy: true, grpcListen: LOCAL });
+    expect(warned()).to.equal(false);
+  });
+
   it('puts another configuration in force, and names what waits for a restart', async () => {
     const service = await open();
     expect(await sign(service)).to.equal('issued');
