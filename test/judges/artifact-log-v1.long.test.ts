@@ -8,10 +8,17 @@ import { TrustedRoot } from '@sigstore/protobuf-specs';
 import { DSSEBundleBuilder, FulcioSigner, MessageSignatureBundleBuilder, RekorWitness } from '@sigstore/sign';
 import { toSignedEntity, toTrustMaterial, Verifier } from '@sigstore/verify';
 import { expect } from 'chai';
+import { runMayfly } from '../support/mayfly.ts';
 import { SIGNER, startExported, type ExportedInstance } from './support/exported-instance.ts';
 import { needClient } from './support/stock-clients.ts';
 
 const run = promisify(execFile);
+
+/** The least that sigstore-python takes for one. */
+const PROVENANCE = {
+  buildDefinition: { buildType: 'https://example.com/build', externalParameters: {} },
+  runDetails: { builder: { id: 'https://example.com/builder' } },
+};
 
 describe('judge: clients of the log of artifacts for Rekor v1', function () {
   this.timeout(300_000);
@@ -80,7 +87,55 @@ describe('judge: clients of the log of artifacts for Rekor v1', function () {
     expect(await verify('verify-blob-attestation', 'statement-3.json', ...type)).to.contain('Verified OK');
     const { kindVersion } = await entryOf('cosign-3.json');
     expect(kindVersion).to.deep.equal({ kind: 'hashedrekord', version: '0.0.1' });
+    for (const bundle of ['cosign-3.json', 'statement-3.json']) await expectVerifiedByMayfly(bundle);
   });
+
+  it('sigstore-python signs, attests and verifies by its own program', async function () {
+    const python = await needClient(this, 'sigstore-python-4.5.1');
+    const { artifact, issuerUrl } = running();
+    const config = ['-m', 'sigstore', '--trust-config', running().exported('client_trust_config.json')];
+    const made = async (command: string, bundle: string, ...more: readonly string[]): Promise<string> => {
+      const token = ['--identity-token', await running().token(SIGNER)];
+      return client(python, [...config, command, ...token, '--bundle', at(bundle), ...more, artifact]);
+    };
+    await writeFile(at('provenance.json'), JSON.stringify(PROVENANCE));
+    const predicate = [
+      '--predicate',
+      at('provenance.json'),
+      '--predicate-type',
+      'https://slsa.dev/provenance/v1',
+    ];
+    expect(await made('sign', 'python.json')).to.not.match(/^refused/);
+    expect(await made('attest', 'python-statement.json', ...predicate)).to.not.match(/^refused/);
+    const verify = (bundle: string, identity: string): Promise<string> =>
+      client(python, [
+        ...[...config, 'verify', 'identity', '--bundle', at(bundle)],
+        ...['--cert-identity', identity, '--cert-oidc-issuer', issuerUrl, artifact],
+      ]);
+    for (const bundle of ['python.json', 'python-statement.json']) {
+      expect(await verify(bundle, SIGNER)).to.match(/^OK: /m);
+      expect(await verify(bundle, 'eve@example.com')).to.match(/^refused/);
+      await expectVerifiedByMayfly(bundle);
+    }
+    expect((await entryOf('python-statement.json')).kindVersion).to.deep.equal({
+      kind: 'dsse',
+      version: '0.0.1',
+    });
+  });
+
+  /** `mayfly verify bundle`, with its default demands. */
+  async function expectVerifiedByMayfly(bundle: string): Promise<void> {
+    const { artifact, issuerUrl } = running();
+    const { code, stdout, stderr } = await runMayfly(
+      [
+        ...['verify', 'bundle', at(bundle), '--artifact', artifact, '--identity', SIGNER],
+        ...['--issuer', issuerUrl, '--trusted-root', running().exported('trusted_root.json')],
+      ],
+      { byLauncher: 'built' },
+    );
+    expect(code, `${stdout}${stderr}`).to.equal(0);
+    expect(stdout).to.match(/entr(?:y|ies)/);
+  }
 
   it('cosign 2.6.3 signs and attests without a bundle, and verifies by asking the log', async function () {
     const cosign = await needClient(this, 'cosign-2.6.3');
