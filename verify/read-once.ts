@@ -1,6 +1,6 @@
 /** What is read of certificates and of bytes in them, once for each: those of a trust are looked at for every bundle that is verified under it. */
-import type { Certificate } from '../core/certificate.ts';
 import { toHex } from '../core/bytes.ts';
+import { parseCertificate, type Certificate } from '../core/certificate.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { keyWeakness } from '../core/key-weakness.ts';
 import { parsePublicKey } from '../core/public-key.ts';
@@ -17,6 +17,9 @@ export function once<K extends object, V>(read: (of: K) => V): (of: K) => V {
     return value;
   };
 }
+
+/** {@link parseCertificate}. */
+export const certificateOf = once(parseCertificate);
 
 /** {@link describeName}. */
 export const nameText = once(describeName);

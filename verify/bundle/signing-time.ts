@@ -1,12 +1,11 @@
 /** When a bundle's signature was made, by the word of others than its signer: timestamp authorities and artifact logs. */
 import { toHex } from '../../core/bytes.ts';
-import { parseCertificate } from '../../core/certificate.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import type { Bundle } from '../../bundle/format/bundle.ts';
 import { apiOfKind } from '../../rekor/format/entry-body.ts';
 import type { LoggedSignature } from '../../rekor/format/logged-signature.ts';
 import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
-import { nameText } from '../read-once.ts';
+import { certificateOf, nameText } from '../read-once.ts';
 import type { StepRecorder } from '../step.ts';
 import { verifyTimestamp, type TimestampVerification } from '../timestamp.ts';
 import type { VerifyError } from '../verify-error.ts';
@@ -181,7 +180,7 @@ function count(
   { times, uncounted, authorities }: Sources,
 ): void {
   const failed = steps.find(({ ok }) => !ok);
-  const [certificate, issuer] = (chain ?? []).slice(0, 2).map((der) => parseCertificate(der));
+  const [certificate, issuer] = (chain ?? []).slice(0, 2).map(certificateOf);
   if (failed === undefined && time !== undefined && certificate !== undefined) {
     const ca = issuer ?? certificate;
     authorities.push([
