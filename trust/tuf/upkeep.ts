@@ -3,10 +3,18 @@ import type { Clock, SteadyClock } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Signer } from '../../signers/signer.ts';
 import { importChange } from './import-change.ts';
-import { dueAt, isOnlineKey, signOnline, type Due, type OnlineVersions } from './online-metadata.ts';
+import { dueAt, isOnlineKey, signOnline, type Due } from './online-metadata.ts';
 import { publish, whileLocked } from './publish.ts';
-import { endsOf, hasOtherOnlineKeys, readRepository, stampOf, type Repository } from './repository.ts';
-import { ATTENTION, OFFLINE_ROLES, ONLINE_ROLES, type RoleName } from './roles.ts';
+import { endsOf, readRepository, stampOf, type Repository } from './repository.ts';
+import { ATTENTION, OFFLINE_ROLES, type RoleName } from './roles.ts';
+import {
+  hasSameOnlineKeys,
+  isLower,
+  onlineVersions,
+  versionsIn,
+  type Served,
+  type TufVersions,
+} from './served-versions.ts';
 import { signChange } from './sign-change.ts';
 import { SigningClock } from './signing-clock.ts';
 import { stageChange } from './stage-change.ts';
@@ -38,14 +46,6 @@ export interface WantedTargets {
   readonly contents: () => Promise<TargetContents>;
   /** Opens the key of root and targets, where a service for development has it: then targets follow `contents` by themselves. */
   readonly openRootKey?: (() => Promise<Signer>) | undefined;
-}
-
-/** Version of the metadata of each role. */
-export interface TufVersions {
-  readonly root: number;
-  readonly targets: number;
-  readonly snapshot: number;
-  readonly timestamp: number;
 }
 
 /** How the repository is. */
@@ -272,27 +272,4 @@ export class TufUpkeep {
   }
 }
 
-type Served = Pick<Repository, 'root' | 'snapshot' | 'timestamp'>;
-
-const onlineVersions = ({ snapshot, timestamp }: Served): OnlineVersions => ({
-  snapshot: snapshot.signed.version,
-  timestamp: timestamp.signed.version,
-});
-
-/** Clients forget versions with the keys that signed them. */
-const hasSameOnlineKeys = (a: Served, b: Served): boolean =>
-  !hasOtherOnlineKeys(a.root.signed, b.root.signed);
-
-/** Whether clients that have seen `seen` refuse `repository`. */
-const isLower = (repository: Served, seen: Served): boolean =>
-  hasSameOnlineKeys(repository, seen) &&
-  ONLINE_ROLES.some((role) => repository[role].signed.version < seen[role].signed.version);
-
 const NO_EDITS = { add: [], remove: [] };
-
-const versionsIn = ({ root, targets, snapshot, timestamp }: Repository): TufVersions => ({
-  root: root.signed.version,
-  targets: targets.signed.version,
-  snapshot: snapshot.signed.version,
-  timestamp: timestamp.signed.version,
-});
