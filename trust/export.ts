@@ -3,6 +3,7 @@ import { toHex, utf8 } from '../core/bytes.ts';
 import { encodePem } from '../core/pem.ts';
 import { logV3Json } from '../ct-log/format/log-v3-json.ts';
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
+import type { ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import { encodeVkey, makeVkey } from '../tlog/format/vkey.ts';
 import { encodeClientTrustConfig, encodeSigningConfig, type SigningConfig } from './format/signing-config.ts';
@@ -28,12 +29,14 @@ export interface ExportNotes extends ServiceUrls {
 export const TRUSTED_ROOT_FILE = 'trusted_root.json';
 /** The name of the file with the services. */
 export const SIGNING_CONFIG_FILE = 'signing_config.v0.2.json';
+/** The name of the file with the key of the own log of artifacts for clients of Rekor v1: as a target of TUF has it. */
+export const REKOR_KEY_FILE = 'rekor.pub';
 /** The name of the file with the hashes of the others. */
 export const CHECKSUMS_FILE = 'SHA256SUMS';
 
 /** Whether a directory of an export, or one that follows a TUF repository, has a file of that name at one time and not at another. */
 export const isPassingFile = (name: string): boolean =>
-  /^(tsa\.pem|log-\w[\w.-]*\.pub\.pem|(fulcio|fulcio_intermediate|tsa)_\w+\.crt\.pem|(ctfe|rekor)(_\d+)?\.pub)$/.test(
+  /^(tsa\.pem|log-\w[\w.-]*\.pub\.pem|(fulcio|fulcio_intermediate|tsa)_\w+\.crt\.pem|(ctfe|rekor)(_\d+)?\.pub|rekor\.vkey)$/.test(
     name,
   );
 
@@ -53,6 +56,7 @@ export const isPassingFile = (name: string): boolean =>
  * - `log.vkey`: the keys of checkpoints of all our logs, one a line, the one in use first: static-ct-api (0x05, the whole
  *   SubjectPublicKeyInfo as material) and Ed25519 (0x01);
  * - `log.v3.json`: the log's description, as the log serves it;
+ * - `rekor.pub`: the key of the log of artifacts for clients of Rekor v1, and `rekor.vkey`: that of checkpoints of the one for v2, where they take entries;
  * - `log-NAME.pub.pem`: the keys of other logs; of those of others NAME is the beginning of their id;
  * - `SHA256SUMS`: the hash of each.
  *
@@ -67,13 +71,14 @@ export function exportTrust(trust: InstanceTrust, notes: ExportNotes): ReadonlyM
     ['client_trust_config.json', encodeClientTrustConfig({ trustedRoot, signingConfig })],
     ...certificateFiles(trust, notes.now),
     ...ownLogFiles(trust.logs, notes),
+    ...artifactLogFiles(trust.artifactLogs),
     ...otherLogFiles(trust, notes.now),
   ]);
   return withChecksums(files);
 }
 
 /**
- * The files of {@link exportTrust} that follow from what a TUF repository has: all but `log.vkey` and `log.v3.json`, which have the names and second
+ * The files of {@link exportTrust} that follow from what a TUF repository has: all but `log.vkey`, `log.v3.json` and `rekor.vkey`, which have the names and second
  * keys of logs. `targets` are those that were fetched; what they hold stays as it is. The one in force is the first of its kind that has not
  * ended by `now`; keys of other logs are named by the beginning of their ids.
  */
@@ -142,6 +147,13 @@ function ownLogFiles([current, ...others]: readonly CtLogIdentity[], notes: Expo
     ['log.v3.json', description(current, notes)],
   ];
 }
+
+const artifactLogFiles = (logs: readonly ArtifactLogIdentity[]): Files =>
+  logs.map(({ api, host, publicKey }) =>
+    api === 1
+      ? [REKOR_KEY_FILE, encodePem('PUBLIC KEY', publicKey)]
+      : ['rekor.vkey', `${encodeVkey(makeVkey(sha256, host, 'ed25519', publicKey.subarray(-32)))}\n`],
+  );
 
 interface LogsOfTrust {
   readonly root: TrustedRoot;

@@ -12,6 +12,7 @@ import { quotedPath } from '../../storage/quoted-path.ts';
 import type { AdmissionController } from '../../trust/admission/admission-policy.ts';
 import { CHECKSUMS_FILE, exportTrust } from '../../trust/export.ts';
 import { readTrust, type InstanceTrust } from '../../trust/ledger.ts';
+import { signingConfigOf, type ServiceUrls } from '../../trust/signing-services.ts';
 import { readRepository } from '../../trust/tuf/repository.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation } from '../program/invocation.ts';
@@ -94,10 +95,16 @@ async function writeFiles(options: ExportOptions & { readonly out: string }, spe
     { directory: out, files: names, removed, publicUrl, ...facts(trust), isForTrying: isDevelopment },
     [
       ...report(options.out, { names, removed }, trust),
-      ...clientLines({ directory: options.out, publicUrl, hasTimestamps, logUrl: log?.entry.baseUrl }),
+      ...clientLines({ directory: options.out, publicUrl, hasTimestamps, log: logOfClients(trust, notes) }),
       ...(repository === undefined ? [] : beginLines(publicUrl, rootOfRepository(repository))),
     ].join('\n'),
   );
+}
+
+/** The log that the signing config names first. */
+function logOfClients(trust: InstanceTrust, notes: ServiceUrls): Parameters<typeof clientLines>[0]['log'] {
+  const [first] = signingConfigOf(trust, notes).artifactLogs;
+  return first && { ...first, isOwn: notes.outsideLog === undefined };
 }
 
 /** Milliseconds since the epoch: nothing was signed for this instance before. */

@@ -22,7 +22,16 @@ const FILES = [
     'log.pub.pem',
     'log.v3.json',
   ],
-  ...['log.vkey', 'root.pem', 'signing_config.v0.2.json', 'trust.p12', 'trust.p7b', 'trusted_root.json'],
+  ...[
+    'log.vkey',
+    'rekor.pub',
+    'rekor.vkey',
+    'root.pem',
+    'signing_config.v0.2.json',
+    'trust.p12',
+    'trust.p7b',
+    'trusted_root.json',
+  ],
   'tsa.pem',
 ];
 
@@ -225,7 +234,9 @@ describe('mayfly trust export', function () {
     expect(signing).to.have.length(3);
     expect(stdout).to.match(/mayfly trust fetch \S+ --fingerprint [0-9a-f]{64} --out trust\n/);
     for (const line of signing)
-      expect(line).to.match(/--signing-config \S+ --trusted-root|--tlog-upload=false|tlogUpload: false/);
+      expect(line).to.match(
+        /--signing-config \S+ --trusted-root|-y --rekor-url https:\/\/ca\.example |rekorURL: 'https:\/\/ca\.example'/,
+      );
   });
 
   it('takes the configuration that the service is given', async () => {
