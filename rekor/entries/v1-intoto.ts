@@ -145,7 +145,7 @@ function requireOneSpelling(signatures: readonly DoubleSignature[]): void {
   const texts = signatures.map(({ sig }) => innerText(sig));
   if (new Set(texts).size < texts.length)
     throw refusal('ENTRY_MALFORMED', 'the envelope has a signature twice');
-  for (const text of texts) requireCanonical(text);
+  for (const { sig } of signatures) requireCanonical(sig);
   for (const { keyid } of signatures)
     if (keyid.length > MAX_KEY_ID || /\p{Cc}/u.test(keyid))
       throw refusal(
@@ -154,18 +154,21 @@ function requireOneSpelling(signatures: readonly DoubleSignature[]): void {
       );
 }
 
-function requireCanonical(text: string): void {
+function requireCanonical(sig: Uint8Array): void {
+  const text = innerText(sig);
   const bytes = goBase64(text);
   // What is no base64 at all is refused where it is decoded.
   if (typeof bytes === 'number' && !/[-_]/.test(text)) return;
-  if (typeof bytes !== 'number' && toBase64(bytes) === text) return;
+  if (typeof bytes !== 'number' && equalBytes(sig, utf8(toBase64(bytes)))) return;
   throw refusal('ENTRY_MALFORMED', 'a signature of the envelope is not in canonical standard base64', {
     hint: 'Send it padded, on one line, and not URL-safe.',
   });
 }
 
 function requireOwnSpelling(key: EntryKey, sent: Uint8Array): void {
-  if (equalBytes(sent, utf8(canonicalPem(key)))) return;
+  const canonical = utf8(canonicalPem(key));
+  // sigstore-js has sent it with the last line feed and without.
+  if (equalBytes(sent, canonical) || equalBytes(sent, canonical.subarray(0, -1))) return;
   throw refusal('ENTRY_MALFORMED', 'a public key of the envelope is not in canonical PEM', {
     hint: 'Send one block, its base64 in lines of 64 characters, each with a line feed alone.',
   });
