@@ -315,7 +315,13 @@ describe('rekor/entries/v1-proposal', () => {
       const last = sig.search(/[^=]=*$/);
       const strayBits = `${sig.slice(0, last)}${String.fromCharCode(sig.charCodeAt(last) + 1)}${sig.slice(last + 1)}`; // prettier-ignore
       await propose(intoto2([sig], [pem]));
-      for (const spelled of [`${sig.slice(0, 8)}\n${sig.slice(8)}`, urlSafe, strayBits, `${sig}\n`, `\uFEFF${sig}`])
+      for (const spelled of [
+        `${sig.slice(0, 8)}\n${sig.slice(8)}`,
+        urlSafe,
+        strayBits,
+        `${sig}\n`,
+        `\uFEFF${sig}`,
+      ])
         expect((await refusalOf(intoto2([spelled], [pem]))).code, spelled).to.equal('ENTRY_MALFORMED');
       const lines = text.trim().split('\n');
       for (const other of [
