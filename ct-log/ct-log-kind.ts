@@ -39,6 +39,7 @@ export function ctLogKind(
     keys: checkpointSigners(identity, signers),
     logIdOfKeys: sha256(signers.treeHead.publicKey),
     companions,
+    knownAs: 'the log of this service',
     endNotice: 'no certificate is issued any more',
     requireKeys: () => {
       requireSigners(identity, signers);

@@ -25,6 +25,7 @@ export function artifactLogKind(
     entries: artifactEntries(identity.api),
     keys: [checkpointSigner(identity, signer)],
     logIdOfKeys: logIdOfKey(identity, signer),
+    knownAs: `the log of artifacts for clients of Rekor v${identity.api}, ${identity.origin},`,
     endNotice: 'no entry is added to it any more',
     requireKeys: () => {
       requireSigner(identity, signer);

@@ -115,14 +115,21 @@ class OpenArtifactLog implements ArtifactLog {
 
   async add(entry: LoggableEntry): Promise<AddedEntry> {
     requireBody(entry.body);
-    if (this.tree.frozenAt !== undefined) throw this.refusal() ?? new TypeError('a log that ended refuses');
     const leafHash = hashLeaf(sha256, entry.body);
+    if (this.tree.frozenAt !== undefined) return this.#ofEnded(leafHash);
     const key = toHex(leafHash);
     const twin = this.#underWay.get(key);
     if (twin !== undefined) return { ...(await twin), isNew: false };
     const adding = this.#add(entry, leafHash).finally(() => this.#underWay.delete(key));
     this.#underWay.set(key, adding);
     return adding;
+  }
+
+  /** A client that asks again for what was logged before the end gets it. */
+  async #ofEnded(leafHash: Uint8Array): Promise<AddedEntry> {
+    const entry = await this.entryByLeafHash(leafHash);
+    if (entry !== undefined) return this.#existing(entry.index);
+    throw this.refusal() ?? new TypeError('a log that ended refuses');
   }
 
   /** The index of hashes knows every published entry, and `#underWay` those that are not. */

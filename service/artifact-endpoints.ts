@@ -91,5 +91,6 @@ function admissionOf({ artifacts, authority, otherChains, log, clock }: OpenedSe
   const issuers = [authority.chainPems, ...otherChains].flatMap(([issuer = '']) =>
     decodePem(issuer).map(({ bytes }) => bytes),
   );
-  return admitOwnSigners({ issuers, log: log.identity, keys: artifacts.admittedKeys, clock });
+  const logs = [log.identity, ...artifacts.certificateLogs];
+  return admitOwnSigners({ issuers, logs, keys: artifacts.admittedKeys, clock });
 }

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import type { ArtifactLogConfig } from '../config/settings/artifact-log-config.ts';
 import type { Clock, SteadyClock } from '../core/clock.ts';
 import { artifactLogPaths, artifactLogsIn, type ArtifactLogPaths } from '../instance/artifact-logs.ts';
+import { readIdentity, type CtLogIdentity } from '../ct-log/log-identity.ts';
+import { logNamesIn } from '../instance/data-directory.ts';
 import type { DataPaths } from '../instance/data-paths.ts';
 import { openKey } from '../instance/open-key.ts';
 import type { ArtifactLog, LoggedEntry } from '../rekor/artifact-log.ts';
@@ -35,6 +37,8 @@ export interface OpenedArtifactLogs {
   readonly config: ArtifactLogConfig;
   /** DER of the keys that may log without a certificate. */
   readonly admittedKeys: readonly Uint8Array[];
+  /** The certificate logs of the directory, in use or not, that can be read: certificates with an SCT of one may log. */
+  readonly certificateLogs: readonly CtLogIdentity[];
 }
 
 /** The logs of artifacts that are found right and locked, and not yet open for writing. */
@@ -70,6 +74,7 @@ export async function prepareArtifactLogs(
     });
   }
   const admittedKeys = prepared.length === 0 ? [] : await readAdmittedKeys(config.keyFiles);
+  const certificateLogs = await certificateLogsIn(paths);
   return {
     warnings,
     open: async () => {
@@ -78,9 +83,21 @@ export async function prepareArtifactLogs(
       if (logs.length === 0) return undefined;
       const searches = logs.map((log) => openSearch(log, paths));
       for (const search of searches) shutdown.stores.add(() => search.close());
-      return { logs, searches, config, admittedKeys };
+      return { logs, searches, config, admittedKeys, certificateLogs };
     },
   };
+}
+
+/** What is wrong with a log that is not in use keeps nobody from issuing, nor from logging with certificates of the others. */
+async function certificateLogsIn(paths: DataPaths): Promise<readonly CtLogIdentity[]> {
+  const found: CtLogIdentity[] = [];
+  for (const name of await logNamesIn(paths))
+    try {
+      found.push(await readIdentity(join(paths.logs, name)));
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+    }
+  return found;
 }
 
 /** Where the index of a log is kept, beside its files. */

@@ -263,7 +263,10 @@ export class LiveLog<
 }
 
 /** What a log that has ended rejects entries with. */
-export const frozen = ({ endNotice }: StoredLog, at: number): LogError =>
-  new LogError('LOG_FROZEN', `the log of this service ended at ${rfc3339(at)}: ${endNotice}`, {
+export const frozen = (
+  { knownAs, endNotice }: Pick<StoredLog, 'knownAs' | 'endNotice'>,
+  at: number,
+): LogError =>
+  new LogError('LOG_FROZEN', `${knownAs} ended at ${rfc3339(at)}: ${endNotice}`, {
     hint: 'Ask the operator which service has taken its place.',
   });

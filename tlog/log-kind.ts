@@ -40,7 +40,9 @@ export interface StoredLog<Stored extends StoredEntry = StoredEntry> {
   /** The log id that belongs to the keys given, 32 bytes: another one than the identity's when they are of another log. */
   readonly logIdOfKeys: Uint8Array;
   readonly companions?: CompanionFiles;
-  /** What a log that has ended answers its callers, after "the log of this service ended at TIME: ". */
+  /** What operators and callers know it as, in the middle of a sentence. */
+  readonly knownAs: string;
+  /** What a log that has ended answers its callers, after "… ended at TIME: ". */
   readonly endNotice: string;
   /** Throws LogError `LOG_WRONG_KEY` unless the keys given are those of the identity. */
   requireKeys(): void;

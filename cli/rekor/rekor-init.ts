@@ -25,7 +25,7 @@ export async function init(options: InitOptions, speak: Speaker): Promise<undefi
     const passphrase = await readSecret(options.passphraseFile, 'passphrase');
     const { paths } = directory;
     const wanted = await missingIn(paths, options);
-    const host = options.host ?? (await hostOf(directory));
+    const host = await hostOf(directory, options.host);
     const made: ArtifactLogIdentity[] = [];
     const shared = await passphraseOfKeys(paths, passphrase);
     for (const api of wanted)
@@ -45,10 +45,20 @@ async function missingIn(paths: DataPaths, options: InitOptions): Promise<readon
   });
 }
 
-/** Of the URL that clients are given. A wrong configuration is refused: the name is for good. */
-async function hostOf({ paths }: DataDirectory): Promise<string> {
+/** Of the URL that clients are given. A wrong configuration is refused, and a name that `serve` would refuse: it is for good. */
+async function hostOf({ paths }: DataDirectory, given: string | undefined): Promise<string> {
   const { publicUrl } = (await loadConfig(paths.config)).mayfly;
-  if (publicUrl !== undefined) return new URL(publicUrl).hostname;
+  const known = publicUrl === undefined ? undefined : new URL(publicUrl).hostname;
+  if (given !== undefined && known !== undefined && given.toLowerCase() !== known)
+    throw new CommandError(
+      'REFUSED',
+      `clients reach the service at ${known}: of a log named ${given} they would take no entry`,
+      {
+        hint: 'Leave --host out, or set mayfly.public-url to the URL that clients are going to be given.',
+      },
+    );
+  const host = known ?? given;
+  if (host !== undefined) return host;
   const [log] = (await readTrust(paths)).logs;
   return log?.origin.replace(/[:/].*/, '') ?? '';
 }

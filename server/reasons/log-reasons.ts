@@ -57,7 +57,7 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
     retryAfter: 3600,
     instead: undefined,
     meaning:
-      'The operator has ended the log: this service issues no certificates any more. It can still be read.',
+      'The operator has ended the log. It can still be read. Of the certificate log: this service issues no certificates any more. Of a log of artifacts, which answers as Rekor does: nothing is logged there any more.',
     cause: 'Another service, or another log, has taken its place.',
     remedy: 'Ask the operator for the address of the new one.',
   },

@@ -23,8 +23,8 @@ export const admitEverybody: Admission = () => undefined;
 export interface OwnSigners {
   /** DER of the issuing certificates of the CA: of its chain, and of those that issued before or will issue next. */
   readonly issuers: readonly Uint8Array[];
-  /** The certificate log. */
-  readonly log: { readonly logId: Uint8Array; readonly publicKey: Uint8Array };
+  /** Its certificate logs: the one in use, and those before it, whose last certificates are still valid. */
+  readonly logs: readonly { readonly logId: Uint8Array; readonly publicKey: Uint8Array }[];
   /** DER SubjectPublicKeyInfo of keys that may log without a certificate. */
   readonly keys: readonly Uint8Array[];
   readonly clock: Clock;
@@ -40,9 +40,9 @@ interface Issuer {
  * Admits certificates that this CA issued, that its log holds and that are valid now, and the listed keys. That the log holds a certificate is what its SCT says: the log signs one
  * only when the entry is durable, and this service has the log's key.
  */
-export function admitOwnSigners({ issuers, log, keys, clock }: OwnSigners): Admission {
+export function admitOwnSigners({ issuers, logs, keys, clock }: OwnSigners): Admission {
   const known = issuers.map(readIssuer);
-  const logKey = keyOf(log.publicKey);
+  const logKeys = new Map(logs.map(({ logId, publicKey }) => [toBase64(logId), keyOf(publicKey)]));
   const listed = new Set(keys.map(toBase64));
   return ({ certificate, spki }) => {
     if (certificate === undefined) {
@@ -53,8 +53,7 @@ export function admitOwnSigners({ issuers, log, keys, clock }: OwnSigners): Admi
     const issuer = known.find((one) => isIssuedBy(parsed, one));
     if (issuer === undefined) throw refused('the certificate was not issued by this CA');
     requireValid(parsed, clock());
-    if (!isLogged(parsed, issuer, log.logId, logKey))
-      throw refused('the certificate has no SCT of the log of this CA');
+    if (!isLogged(parsed, issuer, logKeys)) throw refused('the certificate has no SCT of a log of this CA');
   };
 }
 
@@ -98,12 +97,18 @@ function requireValid({ notBefore, notAfter }: Certificate, now: number): void {
   );
 }
 
-function isLogged(certificate: Certificate, issuer: Issuer, logId: Uint8Array, logKey: KeyObject): boolean {
+function isLogged(
+  certificate: Certificate,
+  issuer: Issuer,
+  logKeys: ReadonlyMap<string, KeyObject>,
+): boolean {
   try {
     const extension = findExtension(certificate, SCT_LIST_OID);
     const scts = extension === undefined ? [] : parseSctList(extension.value).map(parseSct);
-    const own = scts.find((sct) => equalBytes(sct.logId, logId));
-    return own !== undefined && isSigned(own, certificate, issuer, logKey);
+    return scts.some((sct) => {
+      const logKey = logKeys.get(toBase64(sct.logId));
+      return logKey !== undefined && isSigned(sct, certificate, issuer, logKey);
+    });
   } catch (error) {
     if (error instanceof FormatError) return false;
     throw error;

@@ -6,6 +6,7 @@ import { EntryError } from '../../rekor/entries/entry-error.ts';
 import type { ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
 import { decodeV1Json, readV1Proposal } from '../../rekor/entries/v1-proposal.ts';
 import { readV2Proposal } from '../../rekor/entries/v2-proposal.ts';
+import type { LogError } from '../../tlog/core/log-error.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { problemOf } from '../reasons/problem.ts';
 import type { Admission } from './admission.ts';
@@ -48,7 +49,9 @@ export class EntryAdditions {
       const { admission, audit } = this.#admittance;
       const proposal = await this.#read(bytes);
       for (const verifier of proposal.verifiers) admission(verifier);
-      const refusal = this.#log.refusal() ?? audit?.refusal();
+      // A log that ended takes nothing, but still knows what it has.
+      const refusal =
+        this.#passingRefusal() ?? (this.#log.refusal() === undefined ? audit?.refusal() : undefined);
       if (refusal !== undefined) throw refusal;
       const added = await this.#log.add(proposal);
       await this.#records.logged(proposal, added, caller);
@@ -66,9 +69,14 @@ export class EntryAdditions {
 
   /** A log that takes nothing at the moment costs nobody a check of a signature; of one that ended, clients learn first what is wrong with their request, as of Rekor. */
   async #read(bytes: Uint8Array): Promise<ProposedEntry> {
-    const refusal = this.#log.refusal();
-    if (refusal !== undefined && refusal.code !== 'LOG_FROZEN') throw refusal;
+    const refusal = this.#passingRefusal();
+    if (refusal !== undefined) throw refusal;
     return READERS[this.#log.api](bytes);
+  }
+
+  #passingRefusal(): LogError | undefined {
+    const refusal = this.#log.refusal();
+    return refusal?.code === 'LOG_FROZEN' ? undefined : refusal;
   }
 
   #takeFromLimit({ address }: EntryCaller): void {

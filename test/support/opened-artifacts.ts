@@ -41,6 +41,7 @@ export async function openedArtifacts(config: Partial<ArtifactLogConfig> = {}): 
       ...config,
     },
     admittedKeys: [],
+    certificateLogs: [],
     remove: async () => {
       await Promise.all(searches.map((search) => search.close()));
       await Promise.all(made.map((one) => one.remove()));

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ConcurrencyLimit } from '../../../core/concurrency-limit.ts';
 import type { AddedEntry } from '../../../rekor/artifact-log.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
-import { LogReadError } from '../../../tlog/core/log-error.ts';
+import { LogError, LogReadError } from '../../../tlog/core/log-error.ts';
 import type { AcceptCount } from '../../http/accept-priority.ts';
 import { Batcher } from '../../http/batcher.ts';
 import { BodyMemory } from '../../http/body-memory.ts';
@@ -264,11 +264,18 @@ const duplicate = (id: string, location: readonly string[]): Reply =>
     location,
   );
 
+/** What Rekor says where entries are only read. Of all statuses from 500 on, clients send a request again for every other one. */
+const ENDED = handlerReply(
+  { code: 501, message: 'Create Entry API not enabled in this Rekor instance' },
+  501,
+);
+
 /** How a failure is answered, and whether it is one of the service's own. */
 function refusalOf(error: unknown, requestId: string): { readonly reply: Reply; readonly isOurs: boolean } {
   if (error instanceof EntryError && error.stock !== undefined)
     return { reply: refusalReply(error.stock), isOurs: false };
   if (error instanceof LogReadError) return { reply: readRefusal(error), isOurs: false };
+  if (error instanceof LogError && error.code === 'LOG_FROZEN') return { reply: ENDED, isOurs: false };
   const { status, sentence, info, retryAfter, reason } = problemOf(error, requestId);
   const message = info.metadata['sentence'] ?? sentence;
   const headers = retryAfter === undefined ? [] : ['Retry-After', retryAfter];

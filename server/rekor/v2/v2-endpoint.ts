@@ -150,7 +150,8 @@ export class V2Endpoint {
       if (reply === undefined) this.#refuse(exchange, busy());
       else this.#send(exchange, reply);
     } catch (error) {
-      if (!(error instanceof LogReadError)) onFault(found.call, error);
+      const isOurs = !(error instanceof LogReadError || error instanceof EntryError);
+      if (isOurs) onFault(found.call, error);
       this.#refuse(exchange, error instanceof LogReadError ? readFault(error) : error);
     }
   }

@@ -72,21 +72,33 @@ describe('mayfly rekor', function () {
     expect((await failureAs(CommandError, init({ data }, speak))).code).to.equal('REFUSED');
   });
 
-  it('makes one of them, under another name where one is given, and the other later', async () => {
+  it('makes one of them, and the other later', async () => {
     await make();
-    await init({ data, v2: true, host: 'log.example.org' }, speak);
-    expect(await originOf(2)).to.equal('log.example.org');
+    await init({ data, v2: true, host: 'CA.example.org' }, speak);
+    expect(await originOf(2)).to.equal('ca.example.org');
     expect(await readdir(paths.artifacts)).to.deep.equal(['v2']);
     await init({ data }, speak);
     expect((facts['logs'] as { api: string }[]).map(({ api }) => api)).to.deep.equal(['v1']);
   });
 
-  it('encrypts their keys as the others are, and leaves nothing with a wrong passphrase or name', async () => {
+  it('makes none under a name that the service would refuse to serve it by', async () => {
+    await make();
+    const refused = await failureAs(CommandError, init({ data, host: 'other.example' }, speak));
+    expect(refused.message).to.include('ca.example.org').and.include('other.example');
+    expect((await readTrust(paths)).root.artifactLogs).to.deep.equal([]);
+    expect((await readdir(paths.keys)).filter((name) => name.startsWith('artifacts'))).to.deep.equal([]);
+  });
+
+  it('takes the name that is given where the configuration has no public URL', async () => {
+    await makeDataDirectory(data, { config: 'oidc-issuers: {}\n' });
+    await init({ data, v2: true, host: 'log.example.org' }, speak);
+    expect(await originOf(2)).to.equal('log.example.org');
+    expect((await failureAs(LogError, init({ data, host: 'a b' }, speak))).code).to.equal('LOG_BAD_ORIGIN');
+  });
+
+  it('encrypts their keys as the others are, and leaves nothing with a wrong passphrase', async () => {
     await make('secret');
     await failureAs(KeyFileError, init({ data }, speak));
-    expect((await failureAs(LogError, init({ ...withPassphrase(), host: 'a b' }, speak))).code).to.equal(
-      'LOG_BAD_ORIGIN',
-    );
     expect((await readdir(paths.keys)).filter((name) => name.startsWith('artifacts'))).to.deep.equal([]);
     await init(withPassphrase(), speak);
     for (const api of [1, 2] as const) {

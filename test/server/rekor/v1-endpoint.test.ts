@@ -550,6 +550,16 @@ describe('server/rekor/v1', () => {
     expect(server.refusals.map((error) => (error as TransportError).code)).to.deep.equal(['BODY_TOO_LARGE']);
   });
 
+  it('says of a log that has ended what Rekor says where entries are only read, and not to come again', async () => {
+    await startOwn({ add: () => Promise.reject(new LogError('LOG_FROZEN', 'it has ended')) });
+    const refused = await post('/api/v1/log/entries', '{}');
+    expect([refused.status, refused.headers.get('retry-after')]).to.deep.equal([501, null]);
+    expect(await refused.text()).to.equal(
+      '{"code":501,"message":"Create Entry API not enabled in this Rekor instance"}\n',
+    );
+    expect(server.faults).to.deep.equal([]);
+  });
+
   it('shows nothing of what others logged to those who may not read', async () => {
     await startOwn({ access: { kind: 'token', token: 'secret' } });
     const [vector] = V1.entries;

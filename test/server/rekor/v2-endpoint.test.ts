@@ -181,6 +181,7 @@ describe('server/rekor/v2', () => {
     for (const path of ['tile/0/001', 'tile/0/000', 'tile/9/000', 'tile/entries/x000/000', 'tile/0/000.p/0'])
       expect(await statusOf(`/api/v2/${path}`), path).to.deep.equal([404, 5]);
     expect(await statusOf('/api/v2/tile/x/000')).to.deep.equal([400, 3]);
+    expect(server.faults, 'no fault of the service').to.deep.equal([]);
     expect(await statusOf('/api/v2/log/entries')).to.deep.equal([501, 12]);
     expect(await statusOf('/api/v2/checkpoint', 'POST')).to.deep.equal([501, 12]);
   });

@@ -87,6 +87,7 @@ export function artifactKind(identity: LogIdentity, key: KeyPair): LogKind<strin
     entries: ARTIFACT_ENTRIES,
     keys: [signerOf(identity.origin, key)],
     logIdOfKeys,
+    knownAs: 'the log of this test',
     endNotice: 'nothing is added any more',
     requireKeys() {
       if (!equalBytes(logIdOfKeys, identity.logId)) throw new LogError('LOG_WRONG_KEY', 'another key');
