@@ -118,9 +118,11 @@ export class SearchIndex<Entry extends SearchedEntry> {
     while (below > 0 && entries.length < limit && (below === (before ?? size) || performance.now() < end)) {
       const lookup = { conditions, match, before: below, limit: limit - entries.length };
       const found = await this.#find(lookup, size, readyBy);
-      for (const bundle of byBundle(found.indexes))
-        for (const entry of await this.#entriesAt(bundle))
+      for (const some of byBundle(found.indexes)) {
+        for (const entry of await this.#entriesAt(some))
           if (meets(entryKeys(entry), conditions, match)) entries.push(entry);
+        await nextTurn();
+      }
       below = found.before;
     }
     return { entries, before: below > 0 ? below : undefined };
@@ -287,13 +289,21 @@ export class SearchIndex<Entry extends SearchedEntry> {
   }
 }
 
-/** Indexes that fall, divided where their bundle changes. */
+/** Hits that are compared in one turn of the event loop: each is a certificate that is parsed, and what else the process does must not wait for all of them. */
+const PER_TURN = 32;
+
+const nextTurn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+/** Indexes that fall, divided where their bundle changes, and after {@link PER_TURN}. */
 function byBundle(indexes: readonly number[]): readonly (readonly number[])[] {
   const out: number[][] = [];
   for (const index of indexes) {
     const last = out.at(-1);
     const isSame = last?.[0] !== undefined && Math.floor(last[0] / BUNDLE) === Math.floor(index / BUNDLE);
-    if (isSame) last.push(index);
+    if (isSame && last.length < PER_TURN) last.push(index);
     else out.push([index]);
   }
   return out;

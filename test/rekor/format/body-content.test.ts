@@ -5,6 +5,7 @@ import { FormatError } from '../../../core/errors.ts';
 import { parsePublicKey } from '../../../core/public-key.ts';
 import { readBodyContent } from '../../../rekor/format/body-content.ts';
 import { failureAs } from '../../support/failure.ts';
+import { expectTypedErrors } from '../../support/parsers.ts';
 import { V1, V2 } from './support/rekor-vectors.ts';
 
 describe('rekor/format/body-content', () => {
@@ -25,6 +26,11 @@ describe('rekor/format/body-content', () => {
       for (const digest of digests)
         expect(digest).to.match(/^sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$/);
     });
+
+  it('throws nothing but FormatError, whatever the body', () => {
+    const good = [...V1.entries, ...V2.entries].map(({ canonicalizedBody }) => utf8(canonicalizedBody));
+    expectTypedErrors(readBodyContent, good);
+  });
 
   const refused: readonly (readonly [string, unknown])[] = [
     ['of another kind', { apiVersion: '0.0.1', kind: 'rpm', spec: {} }],

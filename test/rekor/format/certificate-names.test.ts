@@ -1,8 +1,12 @@
 import { isIP } from 'node:net';
 import { expect } from 'chai';
+import fc from 'fast-check';
+import { utf8 } from '../../../core/bytes.ts';
 import { parseCertificate } from '../../../core/certificate.ts';
+import { sequence, tlv } from '../../../core/der-writer.ts';
 import { certificateIssuers, certificateNames } from '../../../rekor/format/certificate-names.ts';
 import { opensslCertificate } from '../../support/certificates.ts';
+import { runs } from '../../support/runs.ts';
 import { address, namedCertificate } from '../search/support/bodies.ts';
 
 describe('rekor/format/certificate-names', () => {
@@ -42,6 +46,24 @@ describe('rekor/format/certificate-names', () => {
       expect(certificateNames(parseCertificate(der))).to.deep.equal([expected]);
       expect(isIP(expected)).not.to.equal(0);
     });
+
+  it('throws nothing, whatever the extensions hold', () => {
+    const bytes = fc.uint8Array({ maxLength: 60 });
+    const oid = fc.constantFrom('2.5.29.17', '1.3.6.1.4.1.57264.1.1', '1.3.6.1.4.1.57264.1.8');
+    const names = sequence(tlv(0x87, Uint8Array.of(1, 2, 3, 4)), tlv(0x81, utf8('a@b.example')));
+    const value = fc.oneof(
+      bytes,
+      bytes.map((extra) => Uint8Array.from([...names, ...extra])),
+    );
+    fc.assert(
+      fc.property(oid, value, (id, content) => {
+        const extensions = [{ oid: id, critical: false, value: content, raw: content }];
+        for (const name of [...certificateNames({ extensions }), ...certificateIssuers({ extensions })])
+          expect(name).not.to.equal('');
+      }),
+      { numRuns: runs(1000) },
+    );
+  });
 
   it('leaves out a name that cannot be read, and keeps the others', () => {
     const { der } = namedCertificate([
