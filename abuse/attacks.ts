@@ -1,6 +1,7 @@
 /** The table of attacks. None of them has a token of its own. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { foreignEntry, foreignEnvelope } from './foreign-entries.ts';
 import { forgedToken, PEM } from './forged-requests.ts';
 import { HTTP2_ATTACKS } from './http2-attacks.ts';
 import { inTurn, keepOpen, sendUnread, trickle } from './sockets.ts';
@@ -283,6 +284,26 @@ export const ATTACKS: readonly Attack[] = [
         );
         socket.write(Buffer.alloc(4000, ' '));
       }),
+  },
+  {
+    name: 'entries',
+    what: '256 connections ask to log a signature that holds, by a key on P-521 that is not admitted',
+    run: ({ url }, until) => {
+      const entry = foreignEntry();
+      return keepOpen(url, { count: 256 }, until, (socket) => {
+        inTurn(socket, request('POST /api/v2/log/entries', ['Content-Type: application/json'], entry));
+      });
+    },
+  },
+  {
+    name: 'envelopes',
+    what: '64 connections ask to log envelopes with as many signatures and keys as may be, the last of which does not hold',
+    run: ({ url }, until) => {
+      const envelope = foreignEnvelope();
+      return keepOpen(url, { count: 64 }, until, (socket) => {
+        inTurn(socket, request('POST /api/v1/log/entries', ['Content-Type: application/json'], envelope));
+      });
+    },
   },
   {
     name: 'replayed-token',

@@ -5,6 +5,10 @@ export type EntryVerifier =
   | { readonly certificate: Uint8Array; readonly spki: Uint8Array }
   | { readonly certificate?: undefined; readonly spki: Uint8Array };
 
+/** Asked for each key or certificate of a request before a signature by it is checked: what costs time is not done for those whose entries are not taken. Throws EntryError
+ * `ENTRY_NOT_ADMITTED` for one of those. */
+export type AdmitVerifier = (verifier: EntryVerifier) => void;
+
 /** An entry whose signatures were verified. */
 export interface ProposedEntry {
   readonly kind: 'hashedrekord' | 'dsse' | 'intoto';

@@ -1,3 +1,4 @@
+import type { AdmitVerifier } from './proposed-entry.ts';
 import { refusal } from './v1-members.ts';
 
 /** Checks of signatures that one request may cost. Each takes up to two milliseconds in which nothing else is done, and hashes the whole payload. */
@@ -8,10 +9,13 @@ export const MAX_CHECKS = 16;
 export class SignatureChecks {
   /** Whether the request is refused for a signature that is not by its key. */
   readonly areRequired: boolean;
+  /** Asked for each key before a signature by it is checked. */
+  readonly admit: AdmitVerifier;
   #left = MAX_CHECKS;
 
-  constructor(areRequired: boolean) {
+  constructor(areRequired: boolean, admit: AdmitVerifier = () => undefined) {
     this.areRequired = areRequired;
+    this.admit = admit;
   }
 
   /** Counts one. Throws {@link EntryError} when there were as many as a request may cost. */

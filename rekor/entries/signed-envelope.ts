@@ -38,6 +38,7 @@ export function verifySentEnvelope(
 ): SignedPayload {
   // Rekor reads a key before it decodes anything.
   const first = keys[0]?.();
+  if (first !== undefined) checks.admit(first.verifier);
   const payload = decode(text);
   const raw = new Map(signatures.map((signature) => [signature, decode(signature)]));
   const [only] = raw.keys();
@@ -47,7 +48,9 @@ export function verifySentEnvelope(
   const search = new SignerSearch(raw, signed, checks);
   for (const [i, readKey] of keys.entries()) {
     if (search.isDone && !isEachNeeded) break;
-    search.assign(i === 0 && first !== undefined ? first : readKey(), i);
+    const key = i === 0 && first !== undefined ? first : readKey();
+    if (i > 0) checks.admit(key.verifier);
+    search.assign(key, i);
   }
   if (search.isDone) return { payload, signers: search.signers };
   throw refusal('ENTRY_SIGNATURE_INVALID', 'a signature of the envelope is by none of the keys', {

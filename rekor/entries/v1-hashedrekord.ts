@@ -31,6 +31,7 @@ export async function readHashedrekord1(spec: Members, checks: SignatureChecks):
   const [algorithm, digest] = readDigest(hash);
   const scheme = { keyType: key.info.type, hash: algorithm };
   if (content === undefined) throw badSignature(key.info.type, true);
+  checks.admit(key.verifier);
   if (checks.areRequired && !(await verifyDigest(scheme, key.verifier.spki, digest, content)))
     throw badSignature(key.info.type, false);
   // Rekor looks at the pair of key and hash last.

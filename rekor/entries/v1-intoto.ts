@@ -258,7 +258,7 @@ function verifyOne(
   try {
     return verifySentEnvelope(envelope, [() => key], true, checks);
   } catch (error) {
-    if (!(error instanceof EntryError)) throw error;
+    if (!(error instanceof EntryError) || error.code === 'ENTRY_NOT_ADMITTED') throw error;
     const { code, message, hint, cause, stock } = error;
     throw refusal(code, message, {
       ...(hint === undefined ? {} : { hint }),

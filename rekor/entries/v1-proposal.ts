@@ -5,7 +5,7 @@ import { hasTooManyValues, MAX_VALUES } from '../../core/json-bounds.ts';
 import { firstJsonValueOf } from '../../core/go/json-syntax.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 import { EntryError, type StockRefusal } from './entry-error.ts';
-import { MAX_BODY, type ProposedEntry } from './proposed-entry.ts';
+import { MAX_BODY, type AdmitVerifier, type ProposedEntry } from './proposed-entry.ts';
 import { SignatureChecks } from './signature-checks.ts';
 import { readDsse1 } from './v1-dsse.ts';
 import { readHashedrekord1 } from './v1-hashedrekord.ts';
@@ -75,19 +75,20 @@ const tooLarge = (): EntryError =>
     stock: { status: 500, code: 500, message: 'http: request body too large', by: 'framework' },
   });
 
-/** The entry that the JSON of a request proposes, every signature verified; undefined stands for an empty body. Throws {@link EntryError} and nothing else. */
-export async function readV1Proposal(json: unknown): Promise<ProposedEntry> {
+/** The entry that the JSON of a request proposes, every signature verified; undefined stands for an empty body. Throws {@link EntryError} and nothing else but what `admit` throws. */
+export async function readV1Proposal(json: unknown, admit?: AdmitVerifier): Promise<ProposedEntry> {
   if (json === undefined) throw invalid(602, 'proposedEntry in body is required');
   const { kind, version, spec } = readHead(json);
   try {
-    const read = await readSpec(kind, version, spec, new SignatureChecks(true));
+    const read = await readSpec(kind, version, spec, new SignatureChecks(true, admit));
     if (read.missing !== undefined)
       throw refusal('ENTRY_MALFORMED', `entry not insertable into log: ${read.missing}`);
     const { verifiers, namedDigests } = read;
     const body = encode(read.body);
     return { kind, version, body, verifiers, namedDigests } as ProposedEntry;
   } catch (error) {
-    throw error instanceof EntryError ? asAnswerToPost(error) : error;
+    const isOfForm = error instanceof EntryError && error.code !== 'ENTRY_NOT_ADMITTED';
+    throw isOfForm ? asAnswerToPost(error) : error;
   }
 }
 

@@ -9,7 +9,7 @@ import { verifyDigest } from './digest-signature.ts';
 import { EntryError, type StockRefusal } from './entry-error.ts';
 import { entryKeyOfCertificate, entryKeyOfSpki, type EntryKey } from './entry-key.ts';
 import { readNamedDigests } from './named-digests.ts';
-import { MAX_BODY, type ProposedEntry } from './proposed-entry.ts';
+import { MAX_BODY, type AdmitVerifier, type ProposedEntry } from './proposed-entry.ts';
 import { ProtoJsonFault, readProtoJson, type ProtoMessage } from './proto-json.ts';
 import { CREATE_ENTRY_REQUEST, KEY_DETAILS } from './v2-request.ts';
 
@@ -26,8 +26,11 @@ const INVALID: StockRefusal = {
 const WRONG_TYPE: StockRefusal = { ...INVALID, message: 'invalid type, must be hashedrekord' };
 const UNINTEGRATED: StockRefusal = { ...INVALID, status: 500, code: 2, message: 'failed to integrate entry' };
 
-/** The entry that a request proposes, its signature verified. Throws {@link EntryError} and nothing else. */
-export async function readV2Proposal(request: Uint8Array): Promise<ProposedEntry> {
+/** The entry that a request proposes, its signature verified. Throws {@link EntryError} and nothing else but what `admit` throws. */
+export async function readV2Proposal(
+  request: Uint8Array,
+  admit: AdmitVerifier = () => undefined,
+): Promise<ProposedEntry> {
   if (request.length > MAX_V2_REQUEST)
     throw new EntryError('ENTRY_TOO_LARGE', `the request has more than ${MAX_V2_REQUEST} bytes`, {
       stock: { ...INVALID, message: 'http: request body too large' },
@@ -45,9 +48,11 @@ export async function readV2Proposal(request: Uint8Array): Promise<ProposedEntry
       stock: WRONG_TYPE,
     });
   try {
-    return await (hashed === undefined ? proposeEnvelope(dsse ?? NOTHING) : proposeDigest(hashed));
+    return await (hashed === undefined
+      ? proposeEnvelope(dsse ?? NOTHING, admit)
+      : proposeDigest(hashed, admit));
   } catch (error) {
-    if (!(error instanceof EntryError)) throw error;
+    if (!(error instanceof EntryError) || error.code === 'ENTRY_NOT_ADMITTED') throw error;
     const usual = hashed === undefined ? WRONG_TYPE : INVALID;
     throw withStock(error, error.stock === UNINTEGRATED ? UNINTEGRATED : usual);
   }
@@ -85,24 +90,24 @@ const bytesOf = (message: ProtoMessage | undefined, name: string): Uint8Array | 
   return value instanceof Uint8Array && value.length > 0 ? value : undefined;
 };
 
-async function proposeDigest(request: ProtoMessage): Promise<ProposedEntry> {
+async function proposeDigest(request: ProtoMessage, admit: AdmitVerifier): Promise<ProposedEntry> {
   const signature = submessage(request, 'signature');
   const content = bytesOf(signature, 'content') ?? missing('signature.content');
   const verifier = (signature && submessage(signature, 'verifier')) ?? missing('signature.verifier');
   const digest = bytesOf(request, 'digest') ?? missing('digest');
-  const [key, details] = readVerifier(verifier);
+  const [key, details] = readVerifier(verifier, admit);
   return propose({ key, details, content, digest }, []);
 }
 
 /** sigstore-js asks to log envelopes as such. The log has one kind of entries: over the digest of what the signature of the envelope is over. */
-async function proposeEnvelope(request: ProtoMessage): Promise<ProposedEntry> {
+async function proposeEnvelope(request: ProtoMessage, admit: AdmitVerifier): Promise<ProposedEntry> {
   const envelope = submessage(request, 'envelope') ?? missing('envelope');
   const signature = only(envelope, 'signatures');
   const content = bytesOf(signature, 'sig') ?? missing('envelope.signatures.sig');
   const payload = bytesOf(envelope, 'payload') ?? missing('envelope.payload');
   const payloadType = envelope.get('payloadType');
   const type = typeof payloadType === 'string' ? payloadType : missing('envelope.payloadType');
-  const [key, details] = readVerifier(only(request, 'verifiers'));
+  const [key, details] = readVerifier(only(request, 'verifiers'), admit);
   const signed = preAuthenticationEncoding({ payloadType: type, payload });
   const digest = createHash(details.hash).update(signed).digest();
   return propose({ key, details, content, digest }, readNamedDigests(type, payload));
@@ -125,7 +130,7 @@ function missing(name: string): never {
   });
 }
 
-function readVerifier(verifier: ProtoMessage): [EntryKey, KeyDetails] {
+function readVerifier(verifier: ProtoMessage, admit: AdmitVerifier): [EntryKey, KeyDetails] {
   const spki = bytesOf(submessage(verifier, 'publicKey'), 'rawBytes');
   const certificate = bytesOf(submessage(verifier, 'x509Certificate'), 'rawBytes');
   const key =
@@ -137,6 +142,7 @@ function readVerifier(verifier: ProtoMessage): [EntryKey, KeyDetails] {
     throw new EntryError('ENTRY_KEY_REFUSED', 'keyDetails is not that of the key', {
       hint: `Of this key it is ${details.keyDetails}: verifiers rebuild the entry with no other.`,
     });
+  admit(key.verifier);
   return [key, details];
 }
 

@@ -10,11 +10,11 @@ import { encodeLeaf } from '../../ct-log/format/leaf.ts';
 import { parseSct, parseSctList, SCT_LIST_OID, type Sct } from '../../ct-log/format/sct.ts';
 import { loggedTbs } from '../../ct-log/logged-tbs.ts';
 import { EntryError } from '../../rekor/entries/entry-error.ts';
-import type { EntryVerifier } from '../../rekor/entries/proposed-entry.ts';
+import type { AdmitVerifier } from '../../rekor/entries/proposed-entry.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 
-/** Throws {@link EntryError} `ENTRY_NOT_ADMITTED` for a key or certificate whose signatures are not logged. */
-export type Admission = (verifier: EntryVerifier) => void;
+/** Whose entries are taken. */
+export type Admission = AdmitVerifier;
 
 /** Admits everybody. */
 export const admitEverybody: Admission = () => undefined;

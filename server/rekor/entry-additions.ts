@@ -3,28 +3,29 @@ import type { Audit } from '../../audit/audit.ts';
 import type { RateLimiter } from '../../policy/rate-limit.ts';
 import type { AddedEntry, ArtifactLog } from '../../rekor/artifact-log.ts';
 import { EntryError } from '../../rekor/entries/entry-error.ts';
-import type { ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
+import type { AdmitVerifier, ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
 import { decodeV1Json, readV1Proposal } from '../../rekor/entries/v1-proposal.ts';
 import { readV2Proposal } from '../../rekor/entries/v2-proposal.ts';
 import type { LogError } from '../../tlog/core/log-error.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { problemOf } from '../reasons/problem.ts';
-import type { Admission } from './admission.ts';
 import type { EntryCaller, EntryRecords } from './entry-records.ts';
 
 /** What all logs of a service share: who may log, and how often. */
 export interface EntryAdmittance {
-  readonly admission: Admission;
+  /** Asked before a signature is checked. */
+  readonly admission: AdmitVerifier;
   /** By client; without it nobody is limited. */
   readonly limiter: RateLimiter | undefined;
   /** Asked before anything is logged: what is not to be recorded is not to be logged either. */
   readonly audit: Pick<Audit, 'refusal'> | undefined;
 }
 
-const READERS: Readonly<Record<1 | 2, (bytes: Uint8Array) => Promise<ProposedEntry>>> = {
-  1: async (bytes) => readV1Proposal(decodeV1Json(bytes)),
-  2: readV2Proposal,
-};
+const READERS: Readonly<Record<1 | 2, (bytes: Uint8Array, admit: AdmitVerifier) => Promise<ProposedEntry>>> =
+  {
+    1: async (bytes, admit) => readV1Proposal(decodeV1Json(bytes), admit),
+    2: readV2Proposal,
+  };
 
 /** What additions ask of a log. */
 type EntryLog = Pick<ArtifactLog, 'api' | 'add' | 'refusal'>;
@@ -46,9 +47,8 @@ export class EntryAdditions {
   readonly add = async (bytes: Uint8Array, caller: EntryCaller): Promise<AddedEntry> => {
     try {
       this.#takeFromLimit(caller);
-      const { admission, audit } = this.#admittance;
+      const { audit } = this.#admittance;
       const proposal = await this.#read(bytes);
-      for (const verifier of proposal.verifiers) admission(verifier);
       // A log that ended takes nothing, but still knows what it has.
       const refusal =
         this.#passingRefusal() ?? (this.#log.refusal() === undefined ? audit?.refusal() : undefined);
@@ -71,7 +71,7 @@ export class EntryAdditions {
   async #read(bytes: Uint8Array): Promise<ProposedEntry> {
     const refusal = this.#passingRefusal();
     if (refusal !== undefined) throw refusal;
-    return READERS[this.#log.api](bytes);
+    return READERS[this.#log.api](bytes, this.#admittance.admission);
   }
 
   #passingRefusal(): LogError | undefined {

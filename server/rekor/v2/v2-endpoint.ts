@@ -56,6 +56,9 @@ export const MAX_V2_WAITING = 512;
 /** Bodies that begin in one turn of the event loop, and milliseconds after which no more of them begin: each is a check of a signature. */
 const PER_TURN = { pieces: 16, ms: 3 };
 
+/** Bytes of a body beyond which it begins after all others: reading it takes longer than checking a signature. */
+const LARGE = 64 * 1024;
+
 /** Bytes up to which an answer may be left unread: what kernels take of it, or nearly. */
 const SMALL = 16 * 1024;
 
@@ -100,7 +103,8 @@ export class V2Endpoint {
       if (body === undefined) return;
       exchange.complete();
       if (body instanceof TransportError) this.#turnAway(exchange, body);
-      else if (this.#waiting.enter()) this.#batcher.join(() => void this.#create(exchange, body));
+      else if (this.#waiting.enter())
+        this.#batcher.join(() => void this.#create(exchange, body), body.size > LARGE ? 'low' : 'normal');
       else {
         body.release();
         this.#turnAway(exchange, busy());

@@ -223,6 +223,27 @@ describe('rekor/entries/v1-proposal', () => {
       expect((await refusalOf(twofold)).message).to.contain('but for the case of its letters');
   });
 
+  it('asks of each kind who the signers are before it checks a signature, and lets no refusal of theirs look like another', async () => {
+    const { pem, sig } = newKey();
+    const other = newKey();
+    for (const request of [
+      ENTRIES[0]?.request,
+      dsse([sig], [other.pem]),
+      intoto2([sig], [other.pem]),
+      intoto1(envelopeOf([sig]), other.pem),
+    ]) {
+      const json: unknown = typeof request === 'string' ? JSON.parse(request) : request;
+      const refused = new EntryError('ENTRY_NOT_ADMITTED', 'not you');
+      const admit = (): never => {
+        throw refused;
+      };
+      expect(await readV1Proposal(json, admit).catch((error: unknown) => error)).to.equal(refused);
+    }
+    const asked: unknown[] = [];
+    await readV1Proposal(dsse([sig, other.sig], [pem, other.pem]), (verifier) => asked.push(verifier));
+    expect(asked).to.have.length(2);
+  });
+
   describe('of an envelope', () => {
     it('wants each signature by one of the keys, and of each key one signature', async () => {
       const [one, other] = [newKey(), newKey()];

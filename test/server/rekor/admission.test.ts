@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { X509Certificate } from 'node:crypto';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
-import type { EntryVerifier } from '../../../rekor/entries/proposed-entry.ts';
-import { admitOwnSigners, type Admission, type OwnSigners } from '../../../server/rekor/admission.ts';
+import type { AdmitVerifier, EntryVerifier } from '../../../rekor/entries/proposed-entry.ts';
+import { admitOwnSigners, type OwnSigners } from '../../../server/rekor/admission.ts';
 import type { CtLog } from '../../../ct-log/ct-log.ts';
 import { loggedTbs } from '../../../ct-log/logged-tbs.ts';
 import { issuingLog, type IssuingLog } from '../../ct-log/support/issuing-log.ts';
@@ -45,7 +45,7 @@ describe('server/rekor/admission', () => {
 
   const verifier = (der: Uint8Array): EntryVerifier => ({ certificate: der, spki: spkiOf(der) });
 
-  function refusalBy(admission: Admission, one: EntryVerifier): string {
+  function refusalBy(admission: AdmitVerifier, one: EntryVerifier): string {
     try {
       admission(one);
     } catch (error) {

@@ -226,6 +226,17 @@ describe('server/rekor/v2', () => {
     );
   });
 
+  it('asks whose a request is before it checks a signature: a flood of others costs little', async () => {
+    await start({
+      admission: () => {
+        throw new EntryError('ENTRY_NOT_ADMITTED', 'not you');
+      },
+    });
+    const wrong = VECTORS.refusals.find(({ name }) => name === 'bad-signature')?.request ?? '';
+    const { code, details } = await refusedBy(await post(wrong));
+    expect([code, details[0]?.reason]).to.deep.equal([7, 'ENTRY_NOT_ADMITTED']);
+  });
+
   it('limits how often one client logs', async () => {
     await start({ limiter: rateLimiter({ perMinute: 1, burst: 2 }, Date.now) });
     const statuses = [];

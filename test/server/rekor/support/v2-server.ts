@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream';
 import { Registry } from 'prom-client';
 import type { Audit } from '../../../../audit/audit.ts';
 import type { ArtifactLog, LoggableEntry } from '../../../../rekor/artifact-log.ts';
+import type { AdmitVerifier } from '../../../../rekor/entries/proposed-entry.ts';
 import type { RateLimiter } from '../../../../policy/rate-limit.ts';
 import { UnsentResponseLimit } from '../../../../server/http/unsent-response-limit.ts';
 import { createAccessCheck, type LogAccessRule } from '../../../../server/log/log-access.ts';
@@ -12,7 +13,7 @@ import { ReadLimiter } from '../../../../server/log/read-limiter.ts';
 import { EntryMetrics } from '../../../../server/operator/entry-metrics.ts';
 import { RefusalLog } from '../../../../server/operator/refusal-log.ts';
 import { createServiceLog } from '../../../../server/operator/service-log.ts';
-import { admitEverybody, type Admission } from '../../../../server/rekor/admission.ts';
+import { admitEverybody } from '../../../../server/rekor/admission.ts';
 import { EntryAdditions } from '../../../../server/rekor/entry-additions.ts';
 import { EntryRecords } from '../../../../server/rekor/entry-records.ts';
 import { V2Endpoint } from '../../../../server/rekor/v2/v2-endpoint.ts';
@@ -20,7 +21,7 @@ import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
 
 /** How a server is started. */
 interface V2ServerOptions {
-  readonly admission?: Admission;
+  readonly admission?: AdmitVerifier;
   readonly limiter?: RateLimiter;
   readonly audit?: Audit;
   readonly refusesDuplicates?: boolean;
