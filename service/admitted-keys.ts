@@ -10,7 +10,7 @@ const LIMITS = { size: 64 * 1024, pipePatience: 60_000 };
 /** Keys of one file. */
 const MOST_KEYS = 16;
 
-/** DER SubjectPublicKeyInfo of all of them. Rejects with KeyFileError for a file that cannot be read or holds anything but public keys. */
+/** DER SubjectPublicKeyInfo of all of them. Rejects with KeyFileError for a file that cannot be read or holds something else than public keys. */
 export async function readAdmittedKeys(files: readonly string[]): Promise<readonly Uint8Array[]> {
   const keys = await Promise.all(files.map(readKeys));
   return keys.flat();
@@ -18,10 +18,12 @@ export async function readAdmittedKeys(files: readonly string[]): Promise<readon
 
 async function readKeys(file: string): Promise<readonly Uint8Array[]> {
   try {
-    const blocks = decodePem((await readWhole(file, LIMITS)).toString('utf8'), MOST_KEYS);
+    const blocks = decodePem((await readWhole(file, LIMITS)).toString('utf8'), MOST_KEYS + 1);
     const isOther = blocks.some(({ label }) => label !== 'PUBLIC KEY');
     if (blocks.length === 0 || isOther)
-      throw new FormatError('MALFORMED', 'it holds anything but public keys');
+      throw new FormatError('MALFORMED', 'it holds something else than public keys');
+    if (blocks.length > MOST_KEYS)
+      throw new FormatError('TOO_LARGE', `it holds more than ${MOST_KEYS} keys: divide it`);
     for (const { bytes } of blocks) parsePublicKey(bytes);
     return blocks.map(({ bytes }) => bytes);
   } catch (error) {
