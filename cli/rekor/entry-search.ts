@@ -103,6 +103,9 @@ const MEMBERS: Readonly<Partial<Record<SearchCondition['by'], string>>> = {
   certificate: 'certificateHash',
 };
 
+/** Hits that are asked for at once where all are wanted. */
+const PAGE = 500;
+
 class SearchedService {
   readonly #base: string;
   readonly #headers: Readonly<Record<string, string>>;
@@ -125,7 +128,7 @@ class SearchedService {
       ...Object.fromEntries(members),
       operator: match === 'all' ? 'and' : 'or',
       ...(before === undefined ? {} : { before }),
-      ...(Number.isFinite(limit) ? { limit } : {}),
+      limit: Number.isFinite(limit) ? limit : PAGE,
     };
     const { json, headers } = await this.#ask('index/retrieve', query);
     const next = Number(headers['x-search-before'] ?? NaN);

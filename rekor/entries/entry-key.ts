@@ -4,6 +4,7 @@ import { parseCertificate } from '../../core/certificate.ts';
 import { FormatError } from '../../core/errors.ts';
 import { keyWeakness } from '../../core/key-weakness.ts';
 import { parsePublicKey, type PublicKeyInfo } from '../../core/public-key.ts';
+import { hasUnreadNames, MAX_CERTIFICATE_NAMES } from '../format/certificate-names.ts';
 import { EntryError, type StockRefusal } from './entry-error.ts';
 import type { EntryVerifier } from './proposed-entry.ts';
 
@@ -27,7 +28,14 @@ export const entryKeyOfSpki = (spki: Uint8Array): EntryKey => keyOf({ spki });
 /** The key of a DER certificate. Nothing of the certificate is verified. Throws {@link EntryError}. */
 export function entryKeyOfCertificate(certificate: Uint8Array): EntryKey {
   if (certificate.length > MAX_LENGTH) throw tooLarge();
-  const { spki } = guarded('certificate', () => parseCertificate(certificate));
+  const parsed = guarded('certificate', () => parseCertificate(certificate));
+  // What is logged must be found by every name that it has.
+  if (hasUnreadNames(parsed))
+    throw new EntryError(
+      'ENTRY_KEY_REFUSED',
+      `the certificate has more than ${MAX_CERTIFICATE_NAMES} subject alternative names`,
+    );
+  const { spki } = parsed;
   return keyOf({ certificate, spki });
 }
 

@@ -23,19 +23,33 @@ const NAME_READERS: ReadonlyMap<number, NameReader> = new Map<number, NameReader
   [contextTag(7), addressText],
 ]);
 
-/** E-mail addresses, URIs, DNS names, IP addresses and Fulcio's user names of a certificate, in its order, as Go writes them. */
+/** Names of a certificate that are read. Those of a CA for signing have one, and reading a certificate with thousands takes milliseconds. */
+export const MAX_CERTIFICATE_NAMES = 64;
+
+/** E-mail addresses, URIs, DNS names, IP addresses and Fulcio's user names of a certificate, in its order, as Go writes them: the first {@link MAX_CERTIFICATE_NAMES}. */
 export function certificateNames(certificate: Pick<Certificate, 'extensions'>): string[] {
   const extension = findExtension(certificate, SUBJECT_ALT_NAME);
   const out: string[] = [];
   lenient(() => {
     const names = extension && new DerReader(extension.value).enter(Tag.sequence);
-    while (names?.done === false) {
+    while (names?.done === false && out.length < MAX_CERTIFICATE_NAMES) {
       const { tag, value } = names.next();
       const text = lenient(() => NAME_READERS.get(tag)?.(value));
       if (text !== undefined && text !== '') out.push(text);
     }
   });
   return out;
+}
+
+/** Whether it has names that {@link certificateNames} leaves out. */
+export function hasUnreadNames(certificate: Pick<Certificate, 'extensions'>): boolean {
+  const extension = findExtension(certificate, SUBJECT_ALT_NAME);
+  let count = 0;
+  lenient(() => {
+    const names = extension && new DerReader(extension.value).enter(Tag.sequence);
+    for (; names?.done === false && count <= MAX_CERTIFICATE_NAMES; count++) names.next();
+  });
+  return count > MAX_CERTIFICATE_NAMES;
 }
 
 /** The issuers of identities that a certificate names, in both of Fulcio's forms: one, unless the two differ. */

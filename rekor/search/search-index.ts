@@ -9,7 +9,7 @@ import { equalBytes } from '../../core/bytes.ts';
 import { messageOf } from '../../core/errors.ts';
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
-import { entryKeys, meets, type SearchCondition, type SearchedEntry } from './search-keys.ts';
+import type { SearchCondition, SearchedEntry } from './search-keys.ts';
 import { GROUP } from './search-tables.ts';
 import type { Found, Lookup, SearchReply, SearchRequest, SearchWorkerData } from './search-worker.ts';
 
@@ -22,6 +22,9 @@ const REST = 5;
 /** Milliseconds until a failed step is tried again, the first and the longest. */
 const FIRST_RETRY = 500;
 const LONGEST_RETRY = 60_000;
+
+/** Searches that may wait for the index. */
+export const MAX_WAITERS = 64;
 
 /** Entries of a bundle. */
 const BUNDLE = 256;
@@ -106,6 +109,12 @@ export class SearchIndex<Entry extends SearchedEntry> {
     return this.#covered ?? 0;
   }
 
+  /** Resolves when every entry that is logged now is indexed. For those who must not hold anything else meanwhile. Rejects with LogReadError `NOT_READY` when that takes too
+   * long, or too many wait already. */
+  async ready(): Promise<void> {
+    await this.#reach(this.#log.size(), performance.now() + this.#times.waitMs);
+  }
+
   /** One page of entries. Rejects with LogReadError `NOT_READY` while the index is being made, and with what reading the log rejects with. */
   async search({ conditions, match, before, limit }: SearchQuery): Promise<SearchPage<Entry>> {
     if (conditions.length === 0) return { entries: [], before: undefined };
@@ -118,14 +127,20 @@ export class SearchIndex<Entry extends SearchedEntry> {
     while (below > 0 && entries.length < limit && (below === (before ?? size) || performance.now() < end)) {
       const lookup = { conditions, match, before: below, limit: limit - entries.length };
       const found = await this.#find(lookup, size, readyBy);
-      for (const some of byBundle(found.indexes)) {
-        for (const entry of await this.#entriesAt(some))
-          if (meets(entryKeys(entry), conditions, match)) entries.push(entry);
-        await nextTurn();
-      }
+      for (const bundle of byBundle(found.indexes))
+        entries.push(...(await this.#hitsAmong(await this.#entriesAt(bundle), { conditions, match })));
       below = found.before;
     }
     return { entries, before: below > 0 ? below : undefined };
+  }
+
+  /** In the thread, because a body takes as long to read as the signature in it to check. */
+  async #hitsAmong(
+    entries: readonly Entry[],
+    asked: Pick<SearchQuery, 'conditions' | 'match'>,
+  ): Promise<readonly Entry[]> {
+    const { hits } = await this.#ask({ kind: 'compare', ...asked, entries: entries.map(indexed) });
+    return entries.filter((_, i) => hits?.[i] === true);
   }
 
   /** Entries of one bundle, which is read once. */
@@ -167,6 +182,7 @@ export class SearchIndex<Entry extends SearchedEntry> {
   /** Resolves when so many entries are indexed. */
   async #reach(size: number, by: number): Promise<void> {
     if (this.#covered !== undefined && this.#covered >= size) return;
+    if (this.#waiters.size >= MAX_WAITERS) throw notReady('too many searches wait for it already');
     const failure = await new Promise<string | undefined>((resolve) => {
       const late = setTimeout(
         () => {
@@ -289,21 +305,13 @@ export class SearchIndex<Entry extends SearchedEntry> {
   }
 }
 
-/** Hits that are compared in one turn of the event loop: each is a certificate that is parsed, and what else the process does must not wait for all of them. */
-const PER_TURN = 32;
-
-const nextTurn = (): Promise<void> =>
-  new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-
-/** Indexes that fall, divided where their bundle changes, and after {@link PER_TURN}. */
+/** Indexes that fall, divided where their bundle changes. */
 function byBundle(indexes: readonly number[]): readonly (readonly number[])[] {
   const out: number[][] = [];
   for (const index of indexes) {
     const last = out.at(-1);
     const isSame = last?.[0] !== undefined && Math.floor(last[0] / BUNDLE) === Math.floor(index / BUNDLE);
-    if (isSame && last.length < PER_TURN) last.push(index);
+    if (isSame) last.push(index);
     else out.push([index]);
   }
   return out;

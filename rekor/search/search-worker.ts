@@ -3,7 +3,7 @@ import { workerData } from 'node:worker_threads';
 import { isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
 import { answerRequests } from '../../storage/worker-channel.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
-import { entryKeys, exactKey, type SearchCondition, type SearchedEntry } from './search-keys.ts';
+import { entryKeys, exactKey, meets, type SearchCondition, type SearchedEntry } from './search-keys.ts';
 import { Damage, GROUP, SearchTables, type Coverage } from './search-tables.ts';
 
 /** What the worker is started with. */
@@ -25,7 +25,11 @@ export type SearchRequest =
   | { readonly kind: 'coverage' | 'reset' }
   | { readonly kind: 'check'; readonly group: number }
   | { readonly kind: 'add'; readonly entries: readonly SearchedEntry[] }
-  | ({ readonly kind: 'find' } & Lookup);
+  | ({ readonly kind: 'find' } & Lookup)
+  | ({ readonly kind: 'compare'; readonly entries: readonly SearchedEntry[] } & Pick<
+      Lookup,
+      'conditions' | 'match'
+    >);
 
 /** Entries that may be hits. */
 export interface Found {
@@ -34,11 +38,13 @@ export interface Found {
   readonly before: number;
 }
 
-/** The worker's answer to `coverage` and `find`. Instead of one it may throw {@link LogError}: `LOG_CORRUPT` when the file is damaged, else
+/** The worker's answer to `coverage`, `find` and `compare`. Instead of one it may throw {@link LogError}: `LOG_CORRUPT` when the file is damaged, else
  * `LOG_STORAGE`. */
 export interface SearchReply {
   readonly coverage?: Coverage;
   readonly found?: Found;
+  /** Of each entry, whether it is a hit. */
+  readonly hits?: readonly boolean[];
 }
 
 /** Milliseconds after which a look-up ends with what it has, so that the next request gets its turn. */
@@ -87,6 +93,10 @@ function answer(request: SearchRequest): SearchReply {
         return { coverage: tables.coverage() };
       case 'find':
         return { found: find(request) };
+      case 'compare': {
+        const { entries, conditions, match } = request;
+        return { hits: entries.map((entry) => meets(entryKeys(entry), conditions, match)) };
+      }
       case 'reset':
         tables.reset();
         return {};

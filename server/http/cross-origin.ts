@@ -9,7 +9,7 @@ const TO_AN_ORIGIN = [
   'Access-Control-Allow-Origin',
   '*',
   'Access-Control-Expose-Headers',
-  'SCT, X-Request-Id, Retry-After',
+  'SCT, X-Request-Id, Retry-After, X-Search-Before',
 ] as const;
 
 /** The cross-origin headers for an answer to `request`, flat. Do not change the array. */

@@ -5,7 +5,7 @@ import type { SearchIndex } from '../../../rekor/search/search-index.ts';
 /** A log of the first API with its index. */
 export interface ArtifactShard {
   readonly log: ArtifactLog;
-  readonly search: Pick<SearchIndex<LoggedEntry>, 'search'>;
+  readonly search: Pick<SearchIndex<LoggedEntry>, 'ready' | 'search'>;
 }
 
 /** An entry and the shard that has it. */

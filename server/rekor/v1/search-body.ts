@@ -14,10 +14,15 @@ export interface ShardSearch {
   /** Only entries whose index over all shards is below. */
   readonly before: number | undefined;
   readonly limit: number;
+  /** Whether a part of the hits is an answer: the query says where it begins or how long it is to be. */
+  readonly isPage: boolean;
 }
 
-/** Hits of one answer. Each is read from the log, so that more would take a while. */
+/** Hits of a page. Each is read from the log, so that more would take a while. */
 export const MOST_HITS = 500;
+
+/** Hits of a query as clients of Rekor send it: they take every answer for the whole of it. */
+export const MOST_IN_ALL = 2_000;
 
 /** Characters of what is searched for. */
 const LONGEST = 512;
@@ -46,8 +51,15 @@ export function searchOf(bytes: Buffer): ShardSearch {
     ...only('name', bounded(body, 'subject')),
     ...ownConditions(body),
   ];
-  const limit = Math.min(body.count('limit') ?? MOST_HITS, MOST_HITS);
-  return { conditions, match, before: body.count('before'), limit };
+  const [limit, before] = [body.count('limit'), body.count('before')];
+  const isPage = limit !== undefined || before !== undefined;
+  return {
+    conditions,
+    match,
+    before,
+    limit: isPage ? Math.min(limit ?? MOST_HITS, MOST_HITS) : MOST_IN_ALL,
+    isPage,
+  };
 }
 
 /** What is asked of the index and unknown to Rekor, which leaves it out. */

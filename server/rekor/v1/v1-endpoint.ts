@@ -178,9 +178,14 @@ export class V1Endpoint {
       const { reads } = this.#options;
       return (
         wrongMediaType(request, bytes) ??
-        (await this.#read(request, call, () =>
-          call === 'search' ? reads.search(bytes) : reads.retrieve(bytes),
-        ))
+        (call === 'search'
+          ? await this.#read(
+              request,
+              call,
+              () => reads.search(bytes),
+              () => reads.searchable(bytes),
+            )
+          : await this.#read(request, call, () => reads.retrieve(bytes)))
       );
     } finally {
       body.release();
@@ -202,15 +207,19 @@ export class V1Endpoint {
     return new HttpCaller(exchange, this.#options.clientAddress);
   }
 
-  /** Undefined where too many read already. */
+  /** Undefined where too many read already. What `before` waits for takes no place from other reads. */
   async #read(
     request: IncomingMessage,
     call: V1Call,
     read: () => Promise<Reply>,
+    before?: () => Promise<void>,
   ): Promise<Reply | undefined> {
     const { access, limiter, clientAddress } = this.#options;
     const refusal = OPEN_CALLS.has(call) ? undefined : access(request);
-    if (refusal === undefined) return limiter.run(clientNetwork(clientAddress(request)), read);
+    if (refusal === undefined) {
+      await before?.();
+      return limiter.run(clientNetwork(clientAddress(request)), read);
+    }
     const { status, sentence } = refusal;
     return frameworkReply(status, sentence, status === 401 ? ['WWW-Authenticate', 'Bearer'] : []);
   }

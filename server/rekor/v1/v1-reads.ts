@@ -5,6 +5,7 @@ import { goQuote } from '../../../core/go/quote.ts';
 import { encodePem } from '../../../core/pem.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
 import { soughtV1Body } from '../../../rekor/entries/v1-proposal.ts';
+import { LogReadError } from '../../../tlog/core/log-error.ts';
 import { hashLeaf } from '../../../tlog/format/merkle.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import type { Reply } from '../../http/exchange.ts';
@@ -13,7 +14,7 @@ import { BodyValues } from './body-values.ts';
 import { entryId, entryJson, TREE_DIGITS } from './entry-json.ts';
 import { FAULT, fault, handlerFault, parseFault } from './framework-faults.ts';
 import { QueryValues } from './query-values.ts';
-import { searchOf, type ShardSearch } from './search-body.ts';
+import { MOST_IN_ALL, searchOf, type ShardSearch } from './search-body.ts';
 import { handlerReply, NO_ENTRY } from './stock-reply.ts';
 
 const ID_PATTERN = '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$';
@@ -98,9 +99,18 @@ export class V1Reads {
     return isJson ? handlerReply(pem) : { status: 200, contentType: 'application/x-pem-file', body: pem };
   }
 
-  /** `POST /api/v1/index/retrieve`: ids, the newest first; where there are more, `X-Search-Before` says where the next page begins. */
+  /** Resolves when that search would find all that is logged. */
+  async searchable(bytes: Buffer): Promise<void> {
+    searchOf(bytes);
+    for (const { search } of this.#shards.all) await search.ready();
+  }
+
+  /** `POST /api/v1/index/retrieve`: ids, the newest first. All of them, or a refusal; where a page was asked for and there are more, `X-Search-Before` says where the next
+   * one begins. */
   async search(bytes: Buffer): Promise<Reply> {
-    const { ids, before } = await this.#find(searchOf(bytes));
+    const asked = searchOf(bytes);
+    const { ids, before } = await this.#find(asked);
+    if (before !== undefined && !asked.isPage) throw incomplete(ids.length >= asked.limit);
     return handlerReply(ids, 200, before === undefined ? [] : ['X-Search-Before', String(before)]);
   }
 
@@ -152,6 +162,17 @@ async function bodyOf(item: unknown): Promise<Uint8Array | undefined> {
     throw error;
   }
 }
+
+const incomplete = (areTooMany: boolean): EntryError | LogReadError =>
+  areTooMany
+    ? handlerFault(
+        400,
+        `more than ${MOST_IN_ALL} entries are found: ask for less, or for pages with "limit" and "before"`,
+      )
+    : new LogReadError(
+        'NOT_READY',
+        'the search took too long: ask for less, or for pages with "limit" and "before"',
+      );
 
 const NO_TREE = 'there is no tree with that id';
 

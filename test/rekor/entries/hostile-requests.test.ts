@@ -9,6 +9,7 @@ import { MAX_BODY, type ProposedEntry } from '../../../rekor/entries/proposed-en
 import { soughtV1Body, decodeV1Json, readV1Proposal } from '../../../rekor/entries/v1-proposal.ts';
 import { readV2Proposal } from '../../../rekor/entries/v2-proposal.ts';
 import { readBodyContent } from '../../../rekor/format/body-content.ts';
+import { email, namedCertificate } from '../search/support/bodies.ts';
 import { recorded } from './support/recorded.ts';
 
 type Read = (bytes: Uint8Array) => Promise<ProposedEntry>;
@@ -127,6 +128,17 @@ describe('hostile requests for entries', () => {
       }
     const { user, system } = process.cpuUsage(started);
     expect((user + system) / 1000, 'milliseconds of CPU').to.be.lessThan(2000);
+  });
+
+  it('takes no certificate with more names than an entry is found by', async () => {
+    for (const [count, code] of [
+      [64, 'ENTRY_SIGNATURE_INVALID'],
+      [65, 'ENTRY_KEY_REFUSED'],
+    ] as const) {
+      const names = Array.from({ length: count }, (_, i) => email(`${i}@example.org`));
+      const refused = await outcome(readV2Proposal, asked(namedCertificate(names).der, 'x509Certificate'));
+      expect(refused?.code).to.equal(code);
+    }
   });
 
   it('reads deep and wide JSON no further than it has to', async () => {

@@ -5,12 +5,18 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'chai';
 import { toHex, utf8 } from '../../../core/bytes.ts';
 import type { SearchCondition, SearchedEntry } from '../../../rekor/search/search-keys.ts';
-import { SearchIndex, type SearchQuery, type SearchTimes } from '../../../rekor/search/search-index.ts';
+import {
+  MAX_WAITERS,
+  SearchIndex,
+  type SearchQuery,
+  type SearchTimes,
+} from '../../../rekor/search/search-index.ts';
+import { MAX_CERTIFICATE_NAMES } from '../../../rekor/format/certificate-names.ts';
 import { GROUP } from '../../../rekor/search/search-tables.ts';
 import { LogReadError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { failureAs } from '../../support/failure.ts';
-import { hashedrekord, namedCertificate, uri } from './support/bodies.ts';
+import { email, hashedrekord, namedCertificate, uri } from './support/bodies.ts';
 
 const LOG_ID = new Uint8Array(32).fill(1);
 
@@ -157,6 +163,37 @@ describe('rekor/search/search-index', function () {
     expect(await found(searched, [{ by: 'name', value: `https://a.example/${long}2` }])).to.deep.equal([1]);
     expect(await found(searched, [{ by: 'name-prefix', value: 'https://b.example/\0' }])).to.deep.equal([2]);
     expect(searched.failure).to.equal(undefined);
+  });
+
+  it('reads of a certificate with very many names the first ones, in the log and in the index', async () => {
+    const names = Array.from({ length: 1000 }, (_, i) => email(`${i}@example.org`));
+    log(hashedrekord(namedCertificate(names).pem).body);
+    const searched = index();
+    const last = MAX_CERTIFICATE_NAMES - 1;
+    expect(await found(searched, [{ by: 'name', value: `${last}@example.org` }])).to.deep.equal([0]);
+    expect(await found(searched, [{ by: 'name', value: `${last + 1}@example.org` }])).to.deep.equal([]);
+    expect(await found(searched, [{ by: 'issuer', value: 'https://issuer.example' }])).to.deep.equal([0]);
+  });
+
+  it('lets a bounded number of searches wait for it', async () => {
+    fill(1);
+    const made = new SearchIndex<SearchedEntry>(
+      { path: path(), logId: LOG_ID },
+      {
+        size: () => 1,
+        entriesFrom: () => new Promise(() => undefined),
+        entryAt: () => Promise.resolve(undefined),
+      },
+    );
+    const waiting = Array.from({ length: MAX_WAITERS }, () => failureAs(LogReadError, made.ready()));
+    const refused = await failureAs(LogReadError, made.ready());
+    expect([refused.code, refused.message]).to.deep.equal([
+      'NOT_READY',
+      'the search index is being made: too many searches wait for it already',
+    ]);
+    // What it asked the log for never comes: so its end is not waited for.
+    void made.close();
+    for (const { message } of await Promise.all(waiting)) expect(message).to.include('the log is closed');
   });
 
   it('keeps what it has over a restart, and goes on from there', async () => {

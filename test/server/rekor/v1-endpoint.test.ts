@@ -12,6 +12,8 @@ import { verifyConsistency } from '../../../tlog/format/merkle-verify.ts';
 import { V1 } from '../../rekor/format/support/rekor-vectors.ts';
 import { expectProven } from '../../rekor/support/rekor-log.ts';
 import type { TransportError } from '../../../server/http/transport-error.ts';
+import type { LoggedEntry } from '../../../rekor/artifact-log.ts';
+import { MOST_IN_ALL } from '../../../server/rekor/v1/search-body.ts';
 import { V1_BODY_LIMIT } from '../../../server/rekor/v1/v1-endpoint.ts';
 import { startV1Server, type V1Server } from './support/v1-server.ts';
 
@@ -358,6 +360,41 @@ describe('server/rekor/v1', () => {
       expect(paged).to.deep.equal(all);
       expect(await search({ issuer: 'https://nobody.example' })).to.deep.equal([]);
     });
+  });
+
+  it('answers a search as clients of Rekor send it with all that is found, or refuses it', async () => {
+    let found = MOST_IN_ALL;
+    await startOwn({
+      search: {
+        ready: () => Promise.resolve(),
+        search: async ({ limit }) => {
+          const [entry] = await server.log.entriesFrom(0);
+          return { entries: Array(Math.min(found, limit)).fill(entry) as LoggedEntry[], before: 7 };
+        },
+      },
+    });
+    const ask = (query: object): Promise<Response> => post('/api/v1/index/retrieve', JSON.stringify(query));
+    const tooMany = await ask({ email: 'a@example.com' });
+    expect(tooMany.status).to.equal(400);
+    expect(((await tooMany.json()) as { message: string }).message).to.include('more than 2000 entries');
+    found = 3;
+    const slow = await ask({ email: 'a@example.com' });
+    expect([slow.status, slow.headers.get('retry-after')]).to.deep.equal([503, '2']);
+    const page = await ask({ email: 'a@example.com', limit: 500 });
+    expect([page.status, page.headers.get('x-search-before')]).to.deep.equal([200, '7']);
+    expect(await page.json()).to.have.length(3);
+  });
+
+  it('reads while searches wait for their index', async () => {
+    let ready = (): void => undefined;
+    const waiting = new Promise<void>((resolve) => (ready = resolve));
+    await startOwn({ search: { ready: () => waiting } });
+    const searches = Array.from({ length: 8 }, () =>
+      post('/api/v1/index/retrieve', '{"email":"a@example.com"}'),
+    );
+    expect((await get('/api/v1/log/entries?logIndex=0')).status).to.equal(200);
+    ready();
+    for (const { status } of await Promise.all(searches)) expect(status).to.equal(200);
   });
 
   describe('refuses as a real server did', () => {

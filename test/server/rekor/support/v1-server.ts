@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ArtifactLog, LoggedEntry } from '../../../../rekor/artifact-log.ts';
 import { decodeV1Json, readV1Proposal } from '../../../../rekor/entries/v1-proposal.ts';
-import type { SearchIndex } from '../../../../rekor/search/search-index.ts';
+import type { SearchIndex, SearchQuery } from '../../../../rekor/search/search-index.ts';
 import { UnsentResponseLimit } from '../../../../server/http/unsent-response-limit.ts';
 import { createAccessCheck, type LogAccessRule } from '../../../../server/log/log-access.ts';
 import { ReadLimiter } from '../../../../server/log/read-limiter.ts';
@@ -21,6 +21,8 @@ import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
 interface V1ServerOptions extends Partial<Pick<V1EndpointOptions, 'refusesDuplicates'>> {
   readonly add?: V1Additions['add'];
   readonly access?: LogAccessRule;
+  /** What the search of the tree does otherwise. */
+  readonly search?: Partial<ArtifactShard['search']>;
   /** Entries of a tree before this one, and how many its own has. */
   readonly earlier?: number;
 }
@@ -52,7 +54,13 @@ export async function startV1Server(options: V1ServerOptions = {}): Promise<V1Se
   const made = await rekorLog(1, earlier);
   const active = await shardOf(made);
   const older = before && (await shardOf(before));
-  const shards = new ArtifactShards(active.shard, older === undefined ? [] : [older.shard]);
+  const { index } = active;
+  const search = {
+    ready: () => index.ready(),
+    search: (query: SearchQuery) => index.search(query),
+    ...options.search,
+  };
+  const shards = new ArtifactShards({ ...active.shard, search }, older === undefined ? [] : [older.shard]);
   const { log } = active.shard;
   const answers: string[] = [];
   const faults: unknown[] = [];
