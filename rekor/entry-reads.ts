@@ -155,6 +155,6 @@ function damaged(index: number, why: string): LogError {
   const n = Math.floor(index / TILE_WIDTH);
   const path = tilePath({ level: 'entries', n, width: TILE_WIDTH });
   return new LogError('LOG_CORRUPT', `entry ${index} is damaged: ${why}`, {
-    hint: `Restore ${path} from a copy of the log.`,
+    hint: `Restore ${path} from a copy of the log; \`mayfly rekor check\` says more.`,
   });
 }

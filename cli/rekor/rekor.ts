@@ -1,6 +1,7 @@
 /** `mayfly rekor`: logs of artifacts: those of a data directory, and who signed what. */
 import { action, type RegisterCommand } from '../program/command.ts';
 import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
+import { check } from './rekor-check.ts';
 import { freeze } from './rekor-freeze.ts';
 import { init } from './rekor-init.ts';
 import { search } from './rekor-search.ts';
@@ -10,6 +11,7 @@ const EXAMPLES = `
 Examples:
   mayfly rekor init --data /var/lib/mayfly --passphrase-file pass.txt    a directory that has none; then start the service anew
   mayfly rekor show --data /var/lib/mayfly
+  mayfly rekor check --data /var/lib/mayfly
   mayfly rekor search --data /var/lib/mayfly --identity-prefix https://github.com/acme/
   mayfly rekor search --url https://ca.example.org --digest sha256:HEX --json
   mayfly rekor freeze --data /var/lib/mayfly --v2 --confirm ca.example.org --passphrase-file pass.txt
@@ -25,7 +27,7 @@ const PASSPHRASE = [
 export const register: RegisterCommand = (program) => {
   const rekor = program
     .command('rekor')
-    .summary('make, show, search and end the logs of artifacts')
+    .summary('make, show, check, search and end the logs of artifacts')
     .description('The logs in which clients of Rekor log signatures, one for each version of its API.')
     .addHelpText('after', EXAMPLES);
   rekor
@@ -73,6 +75,16 @@ export const register: RegisterCommand = (program) => {
     .option('--json', 'print an object a line: {"api":…,"logIndex":…,"kind":…,"digests":…,"signers":…}')
     .addHelpText('after', EXAMPLES)
     .action(action(search));
+  rekor
+    .command('check')
+    .summary('check every byte of the logs against their heads')
+    .description('Reads the logs of artifacts whole, and checks entries, tiles and signatures. Opens no key.')
+    .requiredOption('--data <dir>', 'the data directory; the service may run on it')
+    .option('--v1', 'the one for clients of Rekor v1 alone')
+    .option('--v2', 'the one for clients of Rekor v2 alone')
+    .option('--json', 'print {"ok":…,"logs":[…]}')
+    .addHelpText('after', EXAMPLES)
+    .action(action(check));
   rekor
     .command('freeze')
     .summary('end a log for good: it is read, and takes nothing')

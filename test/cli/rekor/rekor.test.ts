@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { check } from '../../../cli/rekor/rekor-check.ts';
 import { freeze } from '../../../cli/rekor/rekor-freeze.ts';
 import { init } from '../../../cli/rekor/rekor-init.ts';
 import { show } from '../../../cli/rekor/rekor-show.ts';
@@ -18,6 +19,7 @@ import { LogError } from '../../../tlog/core/log-error.ts';
 import { readTrust } from '../../../trust/ledger.ts';
 import { signingConfigOf } from '../../../trust/signing-services.ts';
 import { makeDataDirectory } from '../../support/data-directory.ts';
+import { artifact } from '../../rekor/support/rekor-log.ts';
 import { failureAs } from '../../support/failure.ts';
 import { listener } from '../../trust/support/renewable-instance.ts';
 
@@ -149,6 +151,45 @@ describe('mayfly rekor', function () {
     }
     await show({ data }, speak);
     expect(said).to.match(/1 entries, ended at .*\n.*\n.*trusted from .* until /);
+  });
+
+  it('checks every byte of them, and names what is wrong', async () => {
+    await make();
+    await init({ data }, speak);
+    for (const api of [1, 2] as const) {
+      const { directory, key } = artifactLogPaths(paths, api);
+      const log = await openArtifactLog({
+        directory,
+        signer: await openKey(key, undefined),
+        clock: Date.now,
+      });
+      await Promise.all(Array.from({ length: 600 }, (_, i) => log.add(artifact(i))));
+      expect(await check({ data }, speak), said).to.equal(true);
+      await log.close();
+    }
+    expect(await check({ data }, speak)).to.equal(true);
+    expect(said).to.match(
+      /ok: 601 entries of ca\.example\.org - \d+ agree.*\nok: 601 entries of ca\.example\.org agree/,
+    );
+    for (const [api, file, at] of [
+      [1, 'tile/entries/001', 40],
+      [1, 'tile/entries/001', -1],
+      [2, 'tile/entries/000', 40],
+      [2, 'tile/0/000', 40],
+      [2, 'checkpoint', 25],
+      [2, 'checkpoint', 14],
+    ] as const) {
+      const path = join(artifactLogPaths(paths, api).directory, file);
+      const bytes = await readFile(path);
+      const changed = Buffer.from(bytes);
+      changed.writeUInt8((changed.at(at) ?? 0) ^ 1, at < 0 ? changed.length + at : at);
+      await chmod(path, 0o644);
+      await writeFile(path, changed);
+      expect(await check({ data }, speak), file).to.equal(false);
+      expect(said, file).to.include(`WRONG: v${api}`);
+      await writeFile(path, bytes);
+    }
+    expect(await check({ data }, speak)).to.equal(true);
   });
 
   it('ends none that a service writes', async () => {
