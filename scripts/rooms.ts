@@ -180,7 +180,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   'rekor/entries': {
     holds: 'from a request to an artifact log to a verified entry, or a typed refusal',
-    mayImport: ['core', 'core/go', 'bundle/format/envelope.ts', 'rekor/format'],
+    mayImport: ['core', 'core/go', 'storage', 'bundle/format/envelope.ts', 'rekor/format'],
     packages: ['@noble/curves'],
   },
   rekor: {

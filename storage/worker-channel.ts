@@ -98,6 +98,14 @@ export function answerRequests<Request, Reply>(answer: Answering<Request, Reply>
   parentPort?.on('message', (request: Request) => parentPort?.postMessage(attempt(answer, request)));
 }
 
+/** {@link answerRequests} for answers that take several turns of the thread: each begins when the one before has been sent. A rejection ends the thread. */
+export function answerInTurn<Request, Reply>(answer: Answering<Request, Promise<Reply>>): void {
+  let last = Promise.resolve();
+  parentPort?.on('message', (request: Request) => {
+    last = last.then(async () => parentPort?.postMessage({ reply: await answer(request) }));
+  });
+}
+
 type Answering<Request, Reply> = (request: Request) => Reply;
 
 function attempt<Request, Reply>(answer: Answering<Request, Reply>, request: Request): Answer<Reply> {

@@ -96,7 +96,7 @@ describe('Bounds', () => {
       MAX_CHECKS: 16,
     });
     expect([V1_BODY_LIMIT, V2_BODY_LIMIT, MAX_V1_WAITING, MAX_V2_WAITING]).to.deep.equal([
-      ...[1_048_576, 1_048_576, 512, 512],
+      ...[16_777_216, 1_048_576, 512, 512],
     ]);
     expect([REQUEST_LIMIT, NONCE_LIMIT, MAX_TIMESTAMPS_WAITING, TIMESTAMP_JUMP_TOLERANCE]).to.deep.equal([
       ...[4096, 64, 512, 2_000],

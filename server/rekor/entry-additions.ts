@@ -4,7 +4,7 @@ import type { RateLimiter } from '../../policy/rate-limit.ts';
 import type { AddedEntry, ArtifactLog } from '../../rekor/artifact-log.ts';
 import { EntryError } from '../../rekor/entries/entry-error.ts';
 import type { AdmitVerifier, ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
-import { decodeV1Json, readV1Proposal } from '../../rekor/entries/v1-proposal.ts';
+import { readV1Request } from '../../rekor/entries/v1-request.ts';
 import { readV2Proposal } from '../../rekor/entries/v2-proposal.ts';
 import type { LogError } from '../../tlog/core/log-error.ts';
 import { clientNetwork } from '../http/client-address.ts';
@@ -23,7 +23,7 @@ export interface EntryAdmittance {
 
 const READERS: Readonly<Record<1 | 2, (bytes: Uint8Array, admit: AdmitVerifier) => Promise<ProposedEntry>>> =
   {
-    1: async (bytes, admit) => readV1Proposal(decodeV1Json(bytes), admit),
+    1: readV1Request,
     2: readV2Proposal,
   };
 
@@ -42,7 +42,7 @@ export class EntryAdditions {
     this.#records = records;
   }
 
-  /** Takes what a client proposes to log, as the bytes of its request; they are read before this returns. Resolves when the entry is durable, published and recorded. Rejects
+  /** Takes what a client proposes to log, as the bytes of its request, which may not change before this resolves. Resolves when the entry is durable, published and recorded. Rejects
    * with EntryError, AuditError, and as the log does; each rejection is recorded. */
   readonly add = async (bytes: Uint8Array, caller: EntryCaller): Promise<AddedEntry> => {
     try {

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ConcurrencyLimit } from '../../../core/concurrency-limit.ts';
 import type { AddedEntry } from '../../../rekor/artifact-log.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
+import { MAX_V1_REQUEST } from '../../../rekor/entries/v1-proposal.ts';
 import { LogError, LogReadError } from '../../../tlog/core/log-error.ts';
 import type { AcceptCount } from '../../http/accept-priority.ts';
 import { Batcher } from '../../http/batcher.ts';
@@ -27,8 +28,8 @@ import { isV1Path, v1Route, type V1Call, type V1Route } from './v1-routes.ts';
 
 /** Logs entries. */
 export interface V1Additions {
-  /** Takes what a client proposes to log, as the bytes of its request, and reads it in the turn in which it is called. Rejects with EntryError, and as the log does;
-   * each rejection is recorded. */
+  /** Takes what a client proposes to log, as the bytes of its request, which may not change before this resolves. Rejects with EntryError, and as the log does; each
+   * rejection is recorded. */
   readonly add: (bytes: Buffer, caller: HttpCaller) => Promise<AddedEntry>;
   /** Records a request that was refused before it could be read. */
   readonly refuse: (error: unknown, caller: HttpCaller) => void;
@@ -64,12 +65,14 @@ const SMALL = 16 * 1024;
 /** Calls that show nothing of what others logged. */
 const OPEN_CALLS: ReadonlySet<V1Call> = new Set(['create', 'publicKey', 'ping']);
 
-/** Bytes of a body. Rekor has no limit, but what it does with a body of mebibytes would keep certificates waiting here: an envelope is hashed, parsed and verified in one
- * turn. */
-export const V1_BODY_LIMIT = 1024 * 1024;
+/** Bytes of a body. Rekor has no limit; envelopes around bills of materials have some mebibytes, in requests to log and to find them. */
+export const V1_BODY_LIMIT = MAX_V1_REQUEST;
+
+/** Bytes of a search, which is a few values. */
+const SEARCH_LIMIT = 1024 * 1024;
 
 /** Bytes of bodies that may be held at once. */
-const BODY_MEMORY = 32 * 1024 * 1024;
+const BODY_MEMORY = 64 * 1024 * 1024;
 
 /** Requests to log an entry whose body is complete and that are not answered. */
 export const MAX_V1_WAITING = 512;
@@ -114,7 +117,8 @@ export class V1Endpoint {
   }
 
   #receive(exchange: Exchange, route: V1Route, call: V1Call): void {
-    readBody(exchange.request, this.#bodies, (body) => {
+    const limits = call === 'search' ? { ...this.#bodies, longest: SEARCH_LIMIT } : this.#bodies;
+    readBody(exchange.request, limits, (body) => {
       // The client went away: nobody is left to answer.
       if (body === undefined) return;
       exchange.complete();
@@ -138,7 +142,9 @@ export class V1Endpoint {
     try {
       const bytes = body.take();
       if (bytes === undefined) this.#turnAway(exchange, route, 'create', tooBusy());
-      else await this.#perform(exchange, route, () => this.#add(exchange, bytes));
+      // Nothing is logged for a client that does not wait for the answer.
+      else if (!exchange.request.socket.destroyed)
+        await this.#perform(exchange, route, () => this.#add(exchange, bytes));
     } finally {
       body.release();
       this.#waiting.leave();

@@ -15,6 +15,7 @@ import type { TransportError } from '../../../server/http/transport-error.ts';
 import type { LoggedEntry } from '../../../rekor/artifact-log.ts';
 import { MOST_IN_ALL } from '../../../server/rekor/v1/search-body.ts';
 import { V1_BODY_LIMIT } from '../../../server/rekor/v1/v1-endpoint.ts';
+import { billOfMaterials } from '../../rekor/entries/support/bill-of-materials.ts';
 import { startV1Server, type V1Server } from './support/v1-server.ts';
 
 /** An entry as clients read it. */
@@ -575,10 +576,22 @@ describe('server/rekor/v1', () => {
     expect(server.faults).to.deep.equal([]);
   });
 
+  it('logs and finds an attestation of several mebibytes', async () => {
+    await startOwn();
+    const request = billOfMaterials(3_000_000);
+    const logged = await post('/api/v1/log/entries', JSON.stringify(request));
+    expect(logged.status).to.equal(201);
+    const id = logged.headers.get('etag') ?? '';
+    const found = await post('/api/v1/log/entries/retrieve', JSON.stringify({ entries: [request] }));
+    expect(found.status).to.equal(200);
+    expect(((await found.json()) as object[]).flatMap(Object.keys)).to.deep.equal([id]);
+  });
+
   it('takes a body up to its limit, and says of a longer one that it is too large', async () => {
     const query = (length: number): string => '{"hash":null}'.padEnd(length);
-    expect((await post('/api/v1/index/retrieve', query(V1_BODY_LIMIT))).status).to.equal(200);
-    const refused = await post('/api/v1/index/retrieve', query(V1_BODY_LIMIT + 1));
+    const searched = 1024 * 1024;
+    expect((await post('/api/v1/index/retrieve', query(searched))).status).to.equal(200);
+    const refused = await post('/api/v1/index/retrieve', query(searched + 1));
     // No 5xx: clients would send it again and again.
     expect(refused.status).to.equal(400);
     expect(await refused.json()).to.have.all.keys('code', 'message');

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ArtifactLog, LoggedEntry } from '../../../../rekor/artifact-log.ts';
-import { decodeV1Json, readV1Proposal } from '../../../../rekor/entries/v1-proposal.ts';
+import { readV1Request } from '../../../../rekor/entries/v1-request.ts';
 import type { SearchIndex, SearchQuery } from '../../../../rekor/search/search-index.ts';
 import { UnsentResponseLimit } from '../../../../server/http/unsent-response-limit.ts';
 import { createAccessCheck, type LogAccessRule } from '../../../../server/log/log-access.ts';
@@ -69,7 +69,7 @@ export async function startV1Server(options: V1ServerOptions = {}): Promise<V1Se
     shards,
     reads: new V1Reads(shards),
     additions: {
-      add: add ?? (async (bytes) => log.add(await readV1Proposal(decodeV1Json(bytes)))),
+      add: add ?? (async (bytes) => log.add(await readV1Request(bytes))),
       refuse: (error) => refusals.push(error),
     },
     refusesDuplicates,

@@ -1,0 +1,88 @@
+/**
+ * Requests of the first API as they arrive: small ones are read at once, and large ones in a thread, because an envelope of mebibytes is scanned, decoded, hashed and verified in
+ * a tenth of a second, in which the event loop would do nothing else. The thread reads one after the other, and ends when no request is left, with the memory that it took.
+ */
+import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
+import { EntryError, type EntryReason, type StockRefusal } from './entry-error.ts';
+import type { AdmitVerifier, ProposedEntry } from './proposed-entry.ts';
+import { decodeV1Json, readV1Proposal, soughtV1Body } from './v1-proposal.ts';
+
+/** Bytes of a request up to which it is read where it arrived. */
+export const LARGE_REQUEST = 64 * 1024;
+
+/** Asks the thread: to read a request to log an entry, or for the body of an entry that is looked for. */
+export type ThreadRequest =
+  | { readonly kind: 'propose'; readonly bytes: Uint8Array }
+  | { readonly kind: 'seek'; readonly json: unknown };
+
+/** What the thread answers. */
+export interface ThreadReply {
+  readonly proposal?: ProposedEntry;
+  readonly body?: Uint8Array | undefined;
+  readonly refusal?: SentRefusal;
+}
+
+/** What of an {@link EntryError} reaches another thread. */
+interface SentRefusal {
+  readonly code: EntryReason;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly stock: StockRefusal | undefined;
+}
+
+/** The entry that a request proposes, every signature verified. The bytes may not change before it resolves. Rejects with {@link EntryError} for what makes no entry, and
+ * with what `admit` throws, which is asked afterwards where the thread checked the signatures. */
+export async function readV1Request(bytes: Uint8Array, admit?: AdmitVerifier): Promise<ProposedEntry> {
+  if (bytes.length <= LARGE_REQUEST) return readV1Proposal(decodeV1Json(bytes), admit);
+  const { proposal } = await thread.ask({ kind: 'propose', bytes });
+  if (proposal === undefined) throw new Error('the thread read a request, and returned nothing');
+  if (admit !== undefined) proposal.verifiers.forEach(admit);
+  return proposal;
+}
+
+/** {@link soughtV1Body} for an item of a request of so many bytes. */
+export async function soughtBody(json: unknown, requestLength: number): Promise<Uint8Array | undefined> {
+  if (requestLength <= LARGE_REQUEST) return soughtV1Body(json);
+  return (await thread.ask({ kind: 'seek', json })).body;
+}
+
+/** The thread, which runs while there are requests for it. */
+class RequestThread {
+  #channel: WorkerChannel<ThreadRequest, ThreadReply> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #open = 0;
+
+  /** Requests are sent one by one, so that the thread holds one at a time. */
+  async ask(request: ThreadRequest): Promise<ThreadReply> {
+    this.#open++;
+    try {
+      const asked = this.#last.then(() => this.#send(request));
+      this.#last = asked.catch(() => undefined);
+      const { refusal, ...reply } = await asked;
+      if (refusal === undefined) return reply;
+      const { code, message, ...details } = refusal;
+      throw new EntryError(code, message, details);
+    } finally {
+      if (--this.#open === 0) this.#end();
+    }
+  }
+
+  #send(request: ThreadRequest): Promise<ThreadReply> {
+    if (this.#channel?.isGone === true) this.#channel = undefined;
+    this.#channel ??= startWorker({
+      beside: import.meta.url,
+      name: 'v1-request-worker',
+      workerData: undefined,
+      gone: (reason) => new Error(reason),
+    });
+    return this.#channel.ask(request);
+  }
+
+  #end(): void {
+    const channel = this.#channel;
+    this.#channel = undefined;
+    void channel?.terminate();
+  }
+}
+
+const thread = new RequestThread();
