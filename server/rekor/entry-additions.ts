@@ -1,4 +1,5 @@
 /** The call that logs an entry, without a transport: both APIs hand it the bytes of a request whose turn has come. Nobody shows a token for an entry. */
+import { hash } from 'node:crypto';
 import type { Audit } from '../../audit/audit.ts';
 import type { RateLimiter } from '../../policy/rate-limit.ts';
 import type { AddedEntry, ArtifactLog } from '../../rekor/artifact-log.ts';
@@ -6,7 +7,7 @@ import { EntryError } from '../../rekor/entries/entry-error.ts';
 import type { AdmitVerifier, ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
 import { readV1Request } from '../../rekor/entries/v1-request.ts';
 import { readV2Proposal } from '../../rekor/entries/v2-proposal.ts';
-import type { LogError } from '../../tlog/core/log-error.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { problemOf } from '../reasons/problem.ts';
 import type { EntryCaller, EntryRecords } from './entry-records.ts';
@@ -30,11 +31,18 @@ const READERS: Readonly<Record<1 | 2, (bytes: Uint8Array, admit: AdmitVerifier) 
 /** What additions ask of a log. */
 type EntryLog = Pick<ArtifactLog, 'api' | 'add' | 'refusal'>;
 
+/** Entries without a line that are remembered. While a line cannot be written, or an entry not be stored, further ones are refused before they are logged. */
+const MAX_UNRECORDED = 16_384;
+
 /** Adds entries to one log. */
 export class EntryAdditions {
   readonly #log: EntryLog;
   readonly #admittance: EntryAdmittance;
   readonly #records: EntryRecords;
+  /** Hash of a body → when its entry is added and recorded, or neither. */
+  readonly #underWay = new Map<string, Promise<void>>();
+  /** Hashes of bodies whose entries are in the log, or may be, and have no line. */
+  readonly #unrecorded = new Set<string>();
 
   constructor(log: EntryLog, admittance: EntryAdmittance, records: EntryRecords) {
     this.#log = log;
@@ -53,14 +61,45 @@ export class EntryAdditions {
       const refusal =
         this.#passingRefusal() ?? (this.#log.refusal() === undefined ? audit?.refusal() : undefined);
       if (refusal !== undefined) throw refusal;
-      const added = await this.#log.add(proposal);
-      await this.#records.logged(proposal, added, caller);
-      return added;
+      return await this.#addInTurn(proposal, caller);
     } catch (error) {
       this.refuse(error, caller);
       throw error;
     }
   };
+
+  /** One after the other for the same body: the twin of an entry that is under way is answered when that one's line is written. */
+  async #addInTurn(proposal: ProposedEntry, caller: EntryCaller): Promise<AddedEntry> {
+    const key = hash('sha256', proposal.body, 'hex');
+    for (let first = this.#underWay.get(key); first !== undefined; first = this.#underWay.get(key))
+      await first;
+    const adding = this.#addAndRecord(key, proposal, caller);
+    const done = (): void => {
+      this.#underWay.delete(key);
+    };
+    this.#underWay.set(key, adding.then(done, done));
+    return adding;
+  }
+
+  /** An entry that is in the log, or may be, without a line gets its line with the next request for it. */
+  async #addAndRecord(key: string, proposal: ProposedEntry, caller: EntryCaller): Promise<AddedEntry> {
+    try {
+      const added = await this.#log.add(proposal);
+      const isNew = added.isNew || this.#unrecorded.has(key);
+      await this.#records.logged(proposal, { ...added, isNew }, caller);
+      this.#unrecorded.delete(key);
+      return added;
+    } catch (error) {
+      if (!(error instanceof LogError) || error.mayBeLogged) this.#remember(key);
+      throw error;
+    }
+  }
+
+  #remember(key: string): void {
+    const [oldest] = this.#unrecorded;
+    if (oldest !== undefined && this.#unrecorded.size >= MAX_UNRECORDED) this.#unrecorded.delete(oldest);
+    this.#unrecorded.add(key);
+  }
 
   /** Records a refusal of a request whose turn did not come. */
   refuse(error: unknown, caller: EntryCaller): void {

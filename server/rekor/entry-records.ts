@@ -47,7 +47,7 @@ export class EntryRecords {
     this.#destinations = destinations;
   }
 
-  /** Before the entry's answer leaves. Where this returns a promise, the answer has to wait for it; it rejects with AuditError. An entry that was there has no line: it has had one. */
+  /** Before the entry's answer leaves. Where this returns a promise, the answer has to wait for it; it rejects with AuditError. An entry that is not new has no line: it has had one. */
   logged(proposal: ProposedEntry, added: AddedEntry, caller: EntryCaller): Promise<void> | undefined {
     const { metrics, serviceLog, audit } = this.#destinations;
     metrics.logged(this.#api, proposal.kind, added.isNew, caller.ms / 1000);

@@ -3,7 +3,9 @@ import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openAudit } from '../../../audit/audit.ts';
+import { openAudit, type Audit } from '../../../audit/audit.ts';
+import type { LoggedEntryDecision } from '../../../audit/entry-decision.ts';
+import { AuditError } from '../../../audit/audit-error.ts';
 import { fromBase64, toHex, utf8Text } from '../../../core/bytes.ts';
 import { rateLimiter } from '../../../policy/rate-limit.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
@@ -290,6 +292,84 @@ describe('server/rekor/v2', () => {
       await audit.close();
       await rm(directory, { recursive: true, force: true });
     }
+  });
+
+  describe('leaves no entry without its line', () => {
+    const request = requestFor('to be recorded');
+    let lines: LoggedEntryDecision[];
+    /** An audit whose lines are written, or not, as `logged` says. */
+    const auditOf = (logged: (decision: LoggedEntryDecision) => Promise<void>): Audit => ({
+      isFailClosed: true,
+      status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
+      refusal: () => undefined,
+      entryRefused: () => true,
+      refused: () => true,
+      issued: () => undefined,
+      close: () => Promise.resolve(),
+      logged,
+    });
+    const write = (decision: LoggedEntryDecision): Promise<void> => {
+      lines.push(decision);
+      return Promise.resolve();
+    };
+    beforeEach(() => {
+      lines = [];
+    });
+
+    it('when it could not be written', async () => {
+      let isFull = true;
+      const audit = auditOf((decision) =>
+        isFull ? Promise.reject(new AuditError('AUDIT_UNAVAILABLE', 'the disk is full')) : write(decision),
+      );
+      await start({ audit });
+      expect((await post(request)).status).to.be.above(499);
+      isFull = false;
+      for (let i = 0; i < 3; i++) expect((await post(request)).status).to.equal(201);
+      expect(server.log.status().size).to.equal(2);
+      expect(lines.map(({ logIndex }) => logIndex)).to.deep.equal([1]);
+    });
+
+    it('while it is being written for a twin', async () => {
+      const begun = Promise.withResolvers<undefined>();
+      const disk = Promise.withResolvers<undefined>();
+      const answers: string[] = [];
+      await start({
+        audit: auditOf(async (decision) => {
+          begun.resolve(undefined);
+          await disk.promise;
+          answers.push('written');
+          await write(decision);
+        }),
+      });
+      const first = post(request).then(() => answers.push('answered'));
+      await begun.promise;
+      const second = post(request).then(() => answers.push('answered'));
+      // Others are answered meanwhile, so a twin has had its turn.
+      expect((await post(VECTORS.refusals[0]?.request ?? '')).status).to.be.above(399);
+      await server.log.add({ body: Buffer.from('{}'), namedDigests: [] });
+      disk.resolve(undefined);
+      await Promise.all([first, second]);
+      expect(answers).to.deep.equal(['written', 'answered', 'answered']);
+      expect(lines).to.have.length(1);
+    });
+
+    it('when the log did not know whether it has it', async () => {
+      let isFirst = true;
+      await start({
+        audit: auditOf(write),
+        change: {
+          add: async (entry) => {
+            const added = await server.log.add(entry);
+            if (!isFirst) return added;
+            isFirst = false;
+            throw new LogError('LOG_STORAGE', 'the disk went away').ofStored();
+          },
+        },
+      });
+      expect((await post(request)).status).to.equal(503);
+      expect((await post(request)).status).to.equal(201);
+      expect(lines).to.have.length(1);
+    });
   });
 
   it('refuses a body beyond the limit as Rekor does', async () => {
