@@ -15,17 +15,20 @@ const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [OPEN_ARRAY, OPEN_OBJECT] = [0x5b, 0x7b];
 
 /** Whether `text`, in UTF-8, has more than {@link MAX_VALUES} values. */
-export function hasTooManyValues(text: Uint8Array): boolean {
-  if (text.length <= SMALL_TEXT) return false;
+export const hasTooManyValues = (text: Uint8Array): boolean =>
+  text.length > SMALL_TEXT && valuesIn(text, MAX_VALUES) > MAX_VALUES;
+
+/** How many values `text`, in UTF-8, has, counted until there are more than `most`: by their commas, colons and opening brackets. */
+export function valuesIn(text: Uint8Array, most: number): number {
   const strings = new Strings(text);
   let values = 0;
   for (let i = 0; i < text.length; i++) {
     const byte = text[i];
     if (byte === QUOTE) i = strings.end(i);
     else if (byte === COMMA || byte === COLON || byte === OPEN_ARRAY || byte === OPEN_OBJECT) values++;
-    if (values > MAX_VALUES) return true;
+    if (values > most) break;
   }
-  return false;
+  return values;
 }
 
 /** Finds the ends of strings. Nearly all of a large request is strings without a backslash, which are skipped as a whole. */

@@ -91,7 +91,7 @@ describe('Bounds', () => {
     });
     expect({ MAX_BODY, MAX_CHECKS, MAX_NAMED_DIGESTS, MAX_SIGNATURES }).to.deep.equal({
       MAX_BODY: 65_535,
-      MAX_NAMED_DIGESTS: 256,
+      MAX_NAMED_DIGESTS: 400,
       MAX_SIGNATURES: 8,
       MAX_CHECKS: 16,
     });

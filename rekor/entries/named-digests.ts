@@ -1,37 +1,54 @@
 /** The digests that the payload of an envelope names: an entry is found by them, and does not hold them. */
 import { utf8Text } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
-import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
+import { valuesIn } from '../../core/json-bounds.ts';
+import type { JsonValue } from '../../core/strict-json.ts';
+import { EntryError } from './entry-error.ts';
 import { IN_TOTO_PAYLOAD_TYPE } from '../../bundle/format/envelope.ts';
 import { MAX_NAMED_DIGESTS } from './proposed-entry.ts';
 
-/** A longer statement is logged like any other, and is found by its own digest alone: reading it would take too long. */
-const LIMITS = { length: 4 * 1024 * 1024, depth: 64, parts: 100_000 };
+/** Marks between the values of a statement: reading one with more takes too long. A bill of materials of 12 MB has fewer. */
+const MAX_MARKS = 1_000_000;
 
 const ALGORITHM = /^[a-z0-9][a-z0-9_./-]{0,31}$/;
 const HEX = /^(?:[0-9a-f]{2}){4,64}$/;
 
-/** `algorithm:hex`, in lower case, of the subjects of an in-toto statement and of the materials of its predicate, each once and at most {@link MAX_NAMED_DIGESTS}. None for
- * another payload, and for a statement that cannot be read. */
+/** `algorithm:hex`, in lower case, of the subjects of an in-toto statement and of the materials of its predicate, each once and at most {@link MAX_NAMED_DIGESTS}. Read as
+ * verifiers read it: of members with one name the last counts. None for another payload, and for a statement that is no JSON. Throws {@link EntryError} for a statement with more of
+ * them, or with more values than are read: its entry would not be found by all that it is about. */
 export function readNamedDigests(payloadType: string, payload: Uint8Array): readonly string[] {
-  if (payloadType !== IN_TOTO_PAYLOAD_TYPE || payload.length > LIMITS.length) return [];
-  let statement: JsonValue;
+  if (payloadType !== IN_TOTO_PAYLOAD_TYPE) return [];
+  if (valuesIn(payload, MAX_MARKS) > MAX_MARKS)
+    throw tooMany('the statement has too many members and elements');
+  const statement = parse(payload);
+  const found = new Set<string>();
+  for (const digest of digestsOf(statement)) {
+    if (isDigest(digest)) found.add(digest);
+    if (found.size > MAX_NAMED_DIGESTS)
+      throw tooMany(`the statement names more than ${MAX_NAMED_DIGESTS} digests`);
+  }
+  return [...found];
+}
+
+const tooMany = (sentence: string): EntryError =>
+  new EntryError('ENTRY_TOO_LARGE', sentence, {
+    hint: 'Its entry could not be found by all of them: log several statements about fewer artifacts each.',
+  });
+
+function parse(payload: Uint8Array): JsonValue | undefined {
   try {
-    statement = parseStrictJson(utf8Text(payload), LIMITS);
+    return JSON.parse(utf8Text(payload)) as JsonValue;
   } catch (error) {
-    if (error instanceof FormatError) return [];
+    if (error instanceof FormatError || error instanceof SyntaxError) return undefined;
     throw error;
   }
-  const found = new Set<string>();
+}
+
+function* digestsOf(statement: JsonValue | undefined): Generator<string> {
   for (const list of [member(statement, 'subject'), member(member(statement, 'predicate'), 'materials')])
-    for (const described of Array.isArray(list) ? (list as readonly JsonValue[]) : []) {
-      for (const [algorithm, value] of Object.entries(membersOf(member(described, 'digest')))) {
-        const digest = `${algorithm.toLowerCase()}:${typeof value === 'string' ? value.toLowerCase() : ''}`;
-        if (isDigest(digest)) found.add(digest);
-        if (found.size === MAX_NAMED_DIGESTS) return [...found];
-      }
-    }
-  return [...found];
+    for (const described of Array.isArray(list) ? (list as readonly JsonValue[]) : [])
+      for (const [algorithm, value] of Object.entries(membersOf(member(described, 'digest'))))
+        yield `${algorithm.toLowerCase()}:${typeof value === 'string' ? value.toLowerCase() : ''}`;
 }
 
 function isDigest(text: string): boolean {

@@ -25,5 +25,5 @@ export interface ProposedEntry {
 /** Bytes of a body, at most: the length stands in 16 bits. */
 export const MAX_BODY = 0xffff;
 
-/** Digests of subjects and materials that an entry is found by; a statement may name more. */
-export const MAX_NAMED_DIGESTS = 256;
+/** Digests of subjects and materials that an entry is found by. They lie in 65,535 bytes beside it. */
+export const MAX_NAMED_DIGESTS = 400;

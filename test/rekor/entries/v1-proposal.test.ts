@@ -384,6 +384,40 @@ describe('rekor/entries/v1-proposal', () => {
     });
   });
 
+  it('is found by its subjects whatever else a statement says, or is refused', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const about = (statement: string): unknown => {
+      const signed = Buffer.from(
+        `DSSEv1 ${TYPE.length} ${TYPE} ${Buffer.byteLength(statement)} ${statement}`,
+      );
+      const envelope = {
+        payloadType: TYPE,
+        payload: Buffer.from(statement).toString('base64'),
+        signatures: [{ sig: sign('sha256', signed, privateKey).toString('base64') }],
+      };
+      return {
+        apiVersion: '0.0.1',
+        kind: 'dsse',
+        spec: { proposedContent: { envelope: JSON.stringify(envelope), verifiers: [pemOf(publicKey)] } },
+      };
+    };
+    const subjects = (count: number): string =>
+      JSON.stringify(Array.from({ length: count }, (_, i) => ({ digest: { sha256: i.toString(16).padStart(64, '0') } }))); // prettier-ignore
+    for (const predicate of ['{"d":"y","d":"z"}', '['.repeat(5000) + ']'.repeat(5000), '"\\ud800"', '7']) {
+      const statement = `{"subject":[],"subject":${subjects(1)},"predicate":${predicate}}`;
+      expect((await propose(about(statement))).namedDigests, predicate).to.deep.equal([
+        `sha256:${'0'.repeat(64)}`,
+      ]);
+    }
+    expect((await propose(about(`{"subject":${subjects(400)}}`))).namedDigests).to.have.length(400);
+    expect((await propose(about('no statement'))).namedDigests).to.deep.equal([]);
+    for (const statement of [
+      `{"subject":${subjects(401)}}`,
+      `{"subject":${subjects(1)},"a":[${'0,'.repeat(1_000_000)}0]}`,
+    ])
+      expect((await refusalOf(about(statement))).code).to.equal('ENTRY_TOO_LARGE');
+  });
+
   it('refuses JSON that is nested deeply or has very many parts, and says so at once', async () => {
     const deep = `{"kind":"dsse","apiVersion":"0.0.1","spec":${'['.repeat(5000)}${']'.repeat(5000)}}`;
     const wide = `{"kind":"dsse","apiVersion":"0.0.1","spec":[${'0,'.repeat(200_000)}0]}`;

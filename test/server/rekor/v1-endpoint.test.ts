@@ -1,5 +1,5 @@
 /** Rekor's first API: answers as a real server gave them (`test/vectors/rekor/vectors-v1.json`), and what it never does. */
-import { createPublicKey, verify } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, sign, verify, type KeyPairKeyObjectResult } from 'node:crypto';
 import { expect } from 'chai';
 import { concat, fromBase64, fromHex, toHex, utf8 } from '../../../core/bytes.ts';
 import { certificateNames } from '../../../rekor/format/certificate-names.ts';
@@ -384,6 +384,44 @@ describe('server/rekor/v1', () => {
     const page = await ask({ email: 'a@example.com', limit: 500 });
     expect([page.status, page.headers.get('x-search-before')]).to.deep.equal([200, '7']);
     expect(await page.json()).to.have.length(3);
+  });
+
+  const TYPE = 'application/vnd.in-toto+json';
+  const signer = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const envelopeBy = (keys: readonly KeyPairKeyObjectResult[], payload: string): string => {
+    const signed = Buffer.from(`DSSEv1 ${TYPE.length} ${TYPE} ${payload.length} ${payload}`);
+    const signatures = keys.map(({ privateKey }) => ({
+      sig: sign('sha256', signed, privateKey).toString('base64'),
+    }));
+    return JSON.stringify({
+      payloadType: TYPE,
+      payload: Buffer.from(payload).toString('base64'),
+      signatures,
+    });
+  };
+  const pemOf = ({ publicKey }: KeyPairKeyObjectResult): string =>
+    Buffer.from(publicKey.export({ type: 'spki', format: 'pem' })).toString('base64');
+  const dsseBy = (keys: readonly KeyPairKeyObjectResult[], envelope: string): object => ({
+    apiVersion: '0.0.1',
+    kind: 'dsse',
+    spec: { proposedContent: { envelope, verifiers: keys.map(pemOf) } },
+  });
+
+  it('finds an envelope with two signatures where it is asked for as kinds of which one has no room for them', async () => {
+    await startOwn();
+    const keys = [signer, other];
+    const envelope = envelopeBy(keys, '{}');
+    const dsse = dsseBy(keys, envelope);
+    expect((await post('/api/v1/log/entries', JSON.stringify(dsse))).status).to.equal(201);
+    const intoto = {
+      apiVersion: '0.0.1',
+      kind: 'intoto',
+      spec: { content: { envelope }, publicKey: pemOf(signer) },
+    };
+    const found = await post('/api/v1/log/entries/retrieve', JSON.stringify({ entries: [dsse, intoto] }));
+    expect(found.status).to.equal(200);
+    expect(await found.json()).to.have.length(1);
   });
 
   it('reads while searches wait for their index', async () => {
