@@ -32,8 +32,8 @@ interface ArtifactLogsOptions {
 export interface OpenedArtifactLogs {
   /** At least one, and at most one for each API: of the first API first. */
   readonly logs: readonly ArtifactLog[];
-  /** What entries are found by, for each of {@link logs}. */
-  readonly searches: readonly SearchIndex<LoggedEntry>[];
+  /** What entries are found by, for each of {@link logs}; undefined for the second API, which has no call that asks for it. */
+  readonly searches: readonly (SearchIndex<LoggedEntry> | undefined)[];
   readonly config: ArtifactLogConfig;
   /** DER of the keys that may log without a certificate. */
   readonly admittedKeys: readonly Uint8Array[];
@@ -81,8 +81,8 @@ export async function prepareArtifactLogs(
       const logs: ArtifactLog[] = [];
       for (const openOne of prepared) logs.push(await openOne());
       if (logs.length === 0) return undefined;
-      const searches = logs.map((log) => openSearch(log, paths));
-      for (const search of searches) shutdown.stores.add(() => search.close());
+      const searches = logs.map((log) => (log.api === 1 ? openSearch(log, paths) : undefined));
+      for (const search of searches) shutdown.stores.add(() => search?.close());
       return { logs, searches, config, admittedKeys, certificateLogs };
     },
   };

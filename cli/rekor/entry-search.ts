@@ -80,7 +80,8 @@ export async function* entriesOnServer(
     for (let at = 0; at < page.ids.length; at += MOST_ENTRIES)
       for (const entry of await service.retrieve(page.ids.slice(at, at + MOST_ENTRIES)))
         if (isAskedFor(entry, search)) yield entry;
-    if (page.before === undefined || page.ids.length === 0) return;
+    // A page may be empty because its time was over. One that does not go on would be asked for again and again.
+    if (page.before === undefined || page.before >= (before ?? Infinity)) return;
     before = page.before;
     left -= page.ids.length;
   }

@@ -71,7 +71,7 @@ export interface ServiceSources {
     | {
         readonly logs: readonly ArtifactLogSource[];
         /** Why the index of each of them could not be made, the last time; undefined while all is well. */
-        readonly searches: readonly { readonly failure: string | undefined }[];
+        readonly searches: readonly ({ readonly failure: string | undefined } | undefined)[];
       }
     | undefined;
   /** The logs beside it, and its name. */

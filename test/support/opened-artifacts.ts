@@ -28,7 +28,9 @@ export function searchOf(log: ArtifactLog, directory: string): SearchIndex<Logge
 export async function openedArtifacts(config: Partial<ArtifactLogConfig> = {}): Promise<TestArtifactLogs> {
   const made = await Promise.all([rekorLog(1), rekorLog(2)]);
   const logs = await Promise.all(made.map((one) => one.open()));
-  const searches = logs.map((log, i) => searchOf(log, made[i]?.directory ?? ''));
+  const searches = logs.map((log, i) =>
+    log.api === 1 ? searchOf(log, made[i]?.directory ?? '') : undefined,
+  );
   return {
     logs,
     searches,
@@ -43,7 +45,7 @@ export async function openedArtifacts(config: Partial<ArtifactLogConfig> = {}): 
     admittedKeys: [],
     certificateLogs: [],
     remove: async () => {
-      await Promise.all(searches.map((search) => search.close()));
+      await Promise.all(searches.flatMap((search) => (search === undefined ? [] : [search.close()])));
       await Promise.all(made.map((one) => one.remove()));
     },
   };

@@ -1,4 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -120,6 +122,27 @@ describe('mayfly rekor search', function () {
         await search({ ...place, v1: true, ...options }, speak);
         expect(found(), JSON.stringify(options)).to.deep.equal(expected);
       }
+  });
+
+  it('goes on behind a page that is empty because its time was over, and asks for none twice', async () => {
+    const asked: unknown[] = [];
+    const server = createServer((request, response) => {
+      request.on('data', (bytes: Buffer) =>
+        asked.push((JSON.parse(bytes.toString()) as { before?: number }).before),
+      );
+      request.on('end', () => {
+        // 7, 3, and 3 again.
+        response.setHeader('x-search-before', asked.length === 1 ? '7' : '3');
+        response.setHeader('content-type', 'application/json');
+        response.end('[]\n');
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await search({ url: `http://127.0.0.1:${port}`, identity: 'a@b.example' }, speak);
+    await new Promise((resolve) => server.close(resolve));
+    expect(asked).to.deep.equal([undefined, 7, 3]);
+    expect(found()).to.deep.equal([]);
   });
 
   it('searches both logs of a directory, of which that for Rekor v2 keeps no subjects', async () => {
