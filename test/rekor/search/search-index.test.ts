@@ -209,6 +209,20 @@ describe('rekor/search/search-index', function () {
     expect(await found(searched, [digest('sha256:7')])).to.deep.equal([]);
   });
 
+  it('is whole after it was stopped in the middle of a batch, again and again', async () => {
+    fill(2_000);
+    for (const least of [1, 500, 1_000]) {
+      const stopped = index();
+      while (stopped.covered < least)
+        await new Promise<void>((resolve) => {
+          setImmediate(resolve);
+        });
+      await open.splice(0)[0]?.close();
+    }
+    const all = await found(index(), [digest('sha256:every')], { limit: 5_000 });
+    expect(all).to.deep.equal(entries.map(({ index: at }) => at).reverse());
+  });
+
   it('trusts no hit that the log does not confirm', async () => {
     fill(2);
     const searched = index();
