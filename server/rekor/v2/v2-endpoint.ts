@@ -38,8 +38,8 @@ export interface V2EndpointOptions {
   readonly limiter: ReadLimiter;
   readonly unsent: UnsentResponseLimit;
   readonly context: ExchangeContext;
-  /** Called with each answer. */
-  readonly onAnswer: (method: string, status: number, seconds: number) => void;
+  /** Called with each answer; `size` is the length of the request's body as its head says it, 0 where it does not. */
+  readonly onAnswer: (method: string, status: number, seconds: number, size: number) => void;
   /** Called with each failed read that is the service's own fault. */
   readonly onFault: (endpoint: string, error: unknown) => void;
 }
@@ -189,7 +189,8 @@ export class V2Endpoint {
     const isSent = reply.body.length <= SMALL || unsent.reserve(response, client(), reply.body.length);
     const sent = isSent ? reply : problemReply(problemOf(busy(), exchange.requestId));
     exchange.send(sent);
-    onAnswer(request.method ?? '', sent.status, exchange.ms / 1000);
+    const size = Number(request.headers['content-length'] ?? 0);
+    onAnswer(request.method ?? '', sent.status, exchange.ms / 1000, size);
   }
 }
 
