@@ -113,14 +113,15 @@ export class EntryReads {
   }
 
   #logged(entry: StoredArtifact, index: number, leafHash: Uint8Array): LoggedEntry {
-    const { leaf: body, integratedTime, namedDigests } = entry;
+    const { leaf: body, integratedTime } = entry;
     if (!equalBytes(hashLeaf(sha256, body), leafHash)) throw damaged(index, 'its hash is another');
     try {
       requireSound(entry);
+      const { namedDigests } = entry;
+      return placedEntry(this.#identity, { index, leafHash, body, integratedTime, namedDigests });
     } catch (error) {
       throw error instanceof FormatError ? damaged(index, error.message) : error;
     }
-    return placedEntry(this.#identity, { index, leafHash, body, integratedTime, namedDigests });
   }
 }
 

@@ -10,7 +10,7 @@ import type { ArtifactApi } from './log-identity.ts';
 export interface StoredArtifact extends StoredEntry {
   /** Seconds since the epoch; undefined in a log of the second API. */
   readonly integratedTime?: number;
-  /** Empty in a log of the second API. */
+  /** Empty in a log of the second API. May throw FormatError where the sum is wrong. */
   readonly namedDigests: readonly string[];
   /** Whether the entry is as it was stored where no hash covers it. */
   readonly hasRightSum: boolean;
@@ -55,9 +55,21 @@ const OWN_ENTRIES: ArtifactEntries = {
     const reader = new TlsReader(own);
     const leaf = reader.vector(2);
     const integratedTime = reader.uint64();
-    const namedDigests = digestsIn(reader.vector(2));
-    const hasRightSum = crc32(own.subarray(0, reader.offset)) === reader.uint(SUM);
-    return { leaf, integratedTime, namedDigests, hasRightSum, next: offset + reader.offset };
+    const digests = reader.vector(2);
+    const summed = own.subarray(0, reader.offset);
+    const sum = reader.uint(SUM);
+    // Summed and decoded when it is asked for: to reach an entry, all before it in its bundle are parsed.
+    return {
+      leaf,
+      integratedTime,
+      get namedDigests() {
+        return digestsIn(digests);
+      },
+      get hasRightSum() {
+        return crc32(summed) === sum;
+      },
+      next: offset + reader.offset,
+    };
   },
   isSound: ({ hasRightSum }) => hasRightSum,
 };

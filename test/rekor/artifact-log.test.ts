@@ -229,6 +229,23 @@ for (const api of [1, 2] as const)
   });
 
 describe('rekor/artifact-log: what clients of the first API are promised', () => {
+  it('reads an entry without what is kept beside those before it', async () => {
+    const log = await test.open();
+    await log.add({ ...artifact(1000), namedDigests: [`sha256:${'ab'.repeat(32)}`] });
+    await addAll(log, 0, 300);
+    await log.close();
+    const opened = await test.open();
+    const path = join(test.directory, 'tile/entries/000');
+    const bundle = Uint8Array.from(readFileSync(path));
+    const first = artifactEntries(1).parse(bundle, 0).next;
+    const { next } = artifactEntries(1).parse(bundle, first);
+    // Inside the digest: no UTF-8 any more.
+    bundle[next - 6] = 0xff;
+    writeFileSync(path, bundle);
+    expect((await opened.entryAt(2))?.index).to.equal(2);
+    expect((await failureAs(LogError, opened.entryAt(1))).code).to.equal('LOG_CORRUPT');
+  });
+
   let test: RekorLog;
   beforeEach(async () => {
     test = await rekorLog(1, 40);

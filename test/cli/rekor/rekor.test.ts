@@ -65,6 +65,7 @@ describe('mayfly rekor', function () {
     expect(await originOf(1)).to.match(/^ca\.example\.org - \d+$/);
     expect(await originOf(2)).to.equal('ca.example.org');
     expect(said).to.include('Made the log for Rekor v1').and.include('trust export');
+    expect(said).to.include('--min-entries 0');
     expect((await readTrust(paths)).root.artifactLogs).to.have.length(2);
     for (const api of [1, 2] as const) {
       const { key, directory } = artifactLogPaths(paths, api);
