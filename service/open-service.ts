@@ -15,7 +15,7 @@ import { developmentAccess, newsOf, type Development } from './development-setti
 import type { OpenedService } from './handlers.ts';
 import { startListeners, type Listeners, type NetworkOptions } from './listeners.ts';
 import { LogDestination } from './log-destination.ts';
-import { openStores, type StoreOptions } from './open-stores.ts';
+import { openStores, type StoreOptions, type Stores } from './open-stores.ts';
 import { ConfigurationFollower } from './reload/configuration-follower.ts';
 import { loadSettled, type SettledConfig } from './reload/settled-load.ts';
 import { instanceTargets } from '../trust/tuf/instance-targets.ts';
@@ -96,7 +96,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   await development?.configuration.commit();
   warnings.push(...authority.faults.map(({ message, hint = '' }) => `${message}. ${hint}`), ...log.warnings);
   warnings.push(...(artifacts?.logs.flatMap((one) => one.warnings) ?? []));
-  warnings.push(...crowdedGrpc(mayfly, options));
+  warnings.push(...untimedEntries(stores), ...crowdedGrpc(mayfly, options));
   for (const sentence of warnings) serviceLog.note('warn', 'warning', { sentence });
   logFindings(configFile, config, options, serviceLog);
   const audit = await openAuditOf(mayfly, clock, serviceLog, shutdown);
@@ -185,6 +185,16 @@ function requireProtectedGrpc({ grpc }: MayflyConfig, options: ServiceOptions): 
   // Where everybody may be anybody, no token is worth protecting.
   if (development?.publicHost !== undefined) return;
   if (address !== undefined) requireProtectedTransport(address, { tls: false, behindTlsProxy }, 'gRPC');
+}
+
+/** A warning where clients are to log what has no time, and get none. The configuration does not know which keys there are. */
+function untimedEntries({ artifacts, timestamps }: Pick<Stores, 'artifacts' | 'timestamps'>): string[] {
+  const apis = artifacts?.logs.map(({ api }) => api) ?? [];
+  const given = artifacts?.config.clients ?? apis.slice(0, 1);
+  if (timestamps !== undefined || !given.includes(2) || !apis.includes(2)) return [];
+  return [
+    'clients are not given the log for Rekor v2: its entries have no time, and no timestamps are granted here. Make a key for timestamps (`mayfly tsa init`), or have them use v1 (mayfly.artifact-log.clients)',
+  ];
 }
 
 /** A warning where all clients of gRPC are going to be one. */

@@ -15,7 +15,7 @@ export interface ArtifactLogChoice {
   /** Whether the log of that API is served, where there is one. */
   readonly v1: boolean;
   readonly v2: boolean;
-  /** The APIs that clients are given; undefined: the first of those that are served. */
+  /** The APIs that clients are given; undefined: the first of those that are served. The second is given to nobody where there are no timestamps. */
   readonly clients?: readonly (1 | 2)[] | undefined;
 }
 
@@ -55,7 +55,10 @@ export function signingConfigOf(
     openidProviders: openidProvider === undefined ? [] : [service(openidProvider)],
     ...selectingAny(
       urls.outsideLog === undefined
-        ? apisForClients(trust, urls).map((api) => service(publicUrl, api))
+        ? apisForClients(trust, urls)
+            // Entries of the second API have no time: with a certificate, nobody could verify what has no timestamp either.
+            .filter((api) => api === 1 || hasTimestamps)
+            .map((api) => service(publicUrl, api))
         : [{ ...urls.outsideLog, window: { start } }],
     ),
     ...(hasTimestamps

@@ -32,6 +32,8 @@ export type FindingCode =
   | 'PATTERN_BROAD'
   | 'RATE_LIMIT_OFF'
   | 'NO_EFFECT'
+  /** Clients sign without an entry in one of the own logs. */
+  | 'NO_ARTIFACT_LOG'
   | 'PROXIES_UNLIMITED'
   | 'PUBLIC_URL_PATH';
 

@@ -21,14 +21,21 @@ export interface ArtifactLogConfig {
 
 const AT = ['mayfly', 'artifact-log'] as const;
 
+/** What else the section is read with. */
+interface ArtifactLogSurroundings {
+  /** The directory of the file. */
+  readonly directory: string;
+  readonly grantsTimestamps: boolean;
+}
+
 /** What the values mean, with absolute paths; reports and warns of what does not fit together. */
 export function artifactLogConfigOf(
   values: ArtifactLogValues,
-  directory: string,
+  { directory, grantsTimestamps }: ArtifactLogSurroundings,
   report: Report,
 ): ArtifactLogConfig {
   const { v1, v2, admission, duplicates, 'rate-limit': bucket } = values;
-  checkClients(values, report);
+  checkClients(values, grantsTimestamps, report);
   const keyFiles = values.keys.map((file) => resolve(directory, file));
   if (admission === 'any' && keyFiles.length > 0)
     report.finding('NO_EFFECT', [...AT, 'keys'], 'has no effect: admission is "any"');
@@ -56,7 +63,7 @@ const rateLimitOf = (bucket: ArtifactLogValues['rate-limit']): RateLimit | undef
 const clientsOf = (clients: readonly ('v1' | 'v2')[]): (1 | 2)[] =>
   ([1, 2] as const).filter((api) => clients.includes(`v${api}`));
 
-function checkClients(values: ArtifactLogValues, report: Report): void {
+function checkClients(values: ArtifactLogValues, grantsTimestamps: boolean, report: Report): void {
   for (const name of new Set(values.clients ?? []))
     if (!values[name])
       report.problem(
@@ -64,4 +71,16 @@ function checkClients(values: ArtifactLogValues, report: Report): void {
         `names ${name}, which is switched off beside it`,
         `Clients would be given a log that is not served. Set artifact-log.${name} to true, or take it out here.`,
       );
+  if (values.clients?.includes('v2') === true && !grantsTimestamps)
+    report.problem(
+      [...AT, 'clients'],
+      'names v2, whose entries have no time, and timestamps are switched off',
+      'Nobody could verify what clients sign with certificates. Set timestamps.enabled to true, or name v1 alone.',
+    );
+  if (values.clients === undefined && !values.v1 && !(values.v2 && grantsTimestamps))
+    report.finding('NO_ARTIFACT_LOG', AT, 'leaves clients without a log of artifacts', {
+      hint: values.v2
+        ? 'Entries of v2 have no time, and timestamps are switched off. Where the logs are trusted, verifiers refuse what has no entry.'
+        : 'Where the directory has such logs, they stay trusted, and verifiers refuse what has no entry unless they pass --min-entries 0.',
+    });
 }

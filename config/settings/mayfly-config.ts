@@ -57,6 +57,8 @@ export function mayflyConfigOf(values: MayflyValues, directory: string, report: 
   checkLogAccess(values, directory, report);
   checkProxies(values, report);
   checkPublicUrl(values, report);
+  const timestamps = timestampsConfigOf(values.timestamps);
+  const surroundings = { directory, grantsTimestamps: timestamps.enabled };
   return {
     publicUrl: values['public-url']?.replace(/(?<!\/)\/+$/, ''),
     logAccess: values['log-access'],
@@ -72,8 +74,8 @@ export function mayflyConfigOf(values: MayflyValues, directory: string, report: 
     },
     shutdownDelay: values['shutdown-delay'],
     ...(values.audit === undefined ? {} : { audit: auditDefinitionOf(values.audit, directory, report) }),
-    timestamps: timestampsConfigOf(values.timestamps),
-    artifactLog: artifactLogConfigOf(values['artifact-log'], directory, report),
+    timestamps,
+    artifactLog: artifactLogConfigOf(values['artifact-log'], surroundings, report),
     grpc: grpcConfigOf(values.grpc),
     logLevel: values['log-level'],
   };

@@ -48,10 +48,17 @@ describe('trust: the logs of artifacts', () => {
     const second = await addLog(2);
     return [await addLog(1), second];
   };
-  const versions = async (urls: Partial<ServiceUrls>): Promise<readonly (readonly [string, number])[]> =>
-    signingConfigOf(await readTrust(places.paths), { publicUrl, ...urls }).artifactLogs.map(
+  const versions = async (
+    urls: Partial<ServiceUrls>,
+    hasTimestamps = true,
+  ): Promise<readonly (readonly [string, number])[]> => {
+    const trust = await readTrust(places.paths);
+    const timestampAuthorities = hasTimestamps ? trust.inForce.certificateAuthorities : [];
+    const inForce = { ...trust.inForce, timestampAuthorities };
+    return signingConfigOf({ ...trust, inForce }, { publicUrl, ...urls }).artifactLogs.map(
       ({ url, majorApiVersion }) => [url, majorApiVersion],
     );
+  };
   const ids = ({ artifactLogs }: TrustedRoot): string[] => artifactLogs.map(({ logId }) => toHex(logId));
   const end = (log: ArtifactLogIdentity): Promise<unknown> =>
     recordTrust(places.paths, (root) => ({
@@ -106,6 +113,11 @@ describe('trust: the logs of artifacts', () => {
       expect(await versions({ artifactLogs }), JSON.stringify(artifactLogs)).to.deep.equal(
         expected.map((api) => [publicUrl, api]),
       );
+    // Entries of the second API have no time.
+    for (const hasTimestamps of [true, false]) {
+      const urls = { artifactLogs: { ...BOTH, clients: [1, 2] as const }, grantsTimestamps: !hasTimestamps };
+      expect(await versions(urls, hasTimestamps)).to.deep.equal([[publicUrl, 1]]);
+    }
     const outsideLog = {
       url: 'https://rekor.example.com',
       majorApiVersion: 2,

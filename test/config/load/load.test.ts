@@ -124,6 +124,16 @@ describe('config: what a file means', () => {
     expect(codes('keys: [none.pem]')).to.include('FILE_UNUSABLE');
     expect(codes('admission: any, keys: [none.pem]')).to.include('NO_EFFECT');
     expect(() => of('v1: false, clients: [v1]')).to.throw(/clients.*names v1, which is switched off/s);
+    const untimed = (text: string) =>
+      parseConfig(`mayfly: {artifact-log: {${text}}, timestamps: {enabled: false}}`);
+    for (const text of ['clients: [v2]', 'clients: [v1, v2]'])
+      expect(() => untimed(text), text).to.throw(/clients.*names v2, whose entries have no time/s);
+    const isWithout = (found: ReturnType<typeof of>): boolean =>
+      found.findings.some(({ code }) => code === 'NO_ARTIFACT_LOG');
+    expect(
+      [of('v2: false'), of('v1: false'), untimed(''), untimed('clients: [v1]')].some(isWithout),
+    ).to.equal(false);
+    expect([of('v1: false, v2: false'), untimed('v1: false')].every(isWithout)).to.equal(true);
     for (const bad of ['clients: []', 'clients: [v3]', 'admission: none', 'v3: true'])
       expect(() => of(bad), bad).to.throw(/artifact-log/);
   });
