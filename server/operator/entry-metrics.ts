@@ -12,8 +12,9 @@ const NANOSECONDS = Array.from({ length: 10 }, (_, i) => 1e6 * 60_000 ** (i / 9)
 /** Bytes. */
 const SIZES = [256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576];
 
+/** As Rekor v1 writes them; Rekor v2 writes them small. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
-const methodOf = (method: string): string => (METHODS.has(method) ? method.toLowerCase() : 'other');
+const methodOf = (method: string): string => (METHODS.has(method) ? method : 'other');
 
 /** A log of artifacts, as far as metrics ask it. */
 interface EntryLogSource {
@@ -149,7 +150,7 @@ export class EntryMetrics {
 
   /** A request of the second API was answered; `size` is that of its body, as far as its head says. */
   readonly answeredSecond = (method: string, status: number, seconds: number, size: number): void => {
-    const labels = { code: status, method: methodOf(method) };
+    const labels = { code: status, method: methodOf(method).toLowerCase() };
     this.#answersOfSecond.inc(labels);
     this.#latencyOfSecond.observe(labels, seconds);
     this.#sizeOfSecond.observe(labels, size);

@@ -65,7 +65,7 @@ describe('server: logs of artifacts', () => {
       'rekor_new_entries 1',
       'rekor_v2_new_hashedrekord_entries 1',
       'mayfly_artifact_entries_total{api="v1",outcome="added"} 1',
-      'rekor_qps_by_api{path="/api/v1/log/entries",method="post",code="201"} 1',
+      'rekor_qps_by_api{path="/api/v1/log/entries",method="POST",code="201"} 1',
     ])
       expect(metrics).to.contain(line);
     expect(service.lines.filter(({ event }) => event === 'entry').map(({ log }) => log)).to.deep.equal([
