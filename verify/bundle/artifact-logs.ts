@@ -45,6 +45,8 @@ const SCHEMES: Readonly<
 export class ArtifactLogs {
   /** Whether the trusted root names any, even if none of them can be used. */
   readonly isNamed: boolean;
+  /** Since when the first of them counts, milliseconds since the epoch; infinite where none is named. */
+  readonly since: number;
   /** Why others cannot be used, a clause each. */
   readonly unusable: readonly string[];
   readonly #logs: Readonly<Record<RekorApi, Map<string, ArtifactLog>>> = { 1: new Map(), 2: new Map() };
@@ -62,6 +64,7 @@ export class ArtifactLogs {
     }
     this.unusable = unusable;
     this.isNamed = listed.length > 0;
+    this.since = Math.min(...listed.map(({ window }) => window.start));
   }
 
   /** The log of an entry. */

@@ -212,7 +212,14 @@ function requireTimes(
   const { entries: least = logs.isNamed ? 1 : 0, timestamps: leastTimestamps = 0 } = thresholds;
   const found = countHands(entries.map(({ log }) => [toHex(log.publicKey)]));
   const { unusable } = logs;
-  requireCount(sources, 'entry', { found, least, isAsked: thresholds.entries !== undefined, unusable });
+  const isAsked = thresholds.entries !== undefined;
+  // What is older than every log is no worse than what was signed then; whether it will do is for those to say who verify.
+  if (least === 1 && !isAsked && unusable.length === 0 && isOlder(sources, logs.since))
+    throw refused(
+      `the signature is from before the first of the trusted artifact logs, which begins at ${rfc3339(logs.since)}, so that none has an entry of it; wanted is 1`,
+      'policy',
+    );
+  requireCount(sources, 'entry', { found, least, isAsked, unusable });
   requireCount(sources, 'timestamp', {
     found: countHands(authorities),
     least: leastTimestamps,
@@ -225,6 +232,13 @@ function requireTimes(
   for (const known of entries) requireLogAt(known, judged);
   return judged;
 }
+
+/** Whether there are times, all of them before that one, and nothing speaks of an entry. */
+const isOlder = ({ times, entries, uncounted }: Sources, since: number): boolean =>
+  times.length > 0 &&
+  entries.length === 0 &&
+  uncounted.every(({ source }) => source !== 'entry') &&
+  times.every(({ time }) => time < since);
 
 /** How many sources are left when those that share a mark, or share one with another of the same hand, are taken for one. */
 function countHands(sources: readonly (readonly string[])[]): number {

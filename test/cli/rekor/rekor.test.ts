@@ -138,9 +138,12 @@ describe('mayfly rekor', function () {
     expect(trust.root.artifactLogs).to.have.length(2);
     expect(trust.root.artifactLogs[1]?.window.end).to.be.a('number');
     const urls = { publicUrl: 'https://ca.example.org', artifactLogs: { v1: true, v2: true } };
+    // Entries of the second API need a timestamp, and this directory has no key for them.
+    const inForce = { ...trust.inForce, timestampAuthorities: trust.inForce.certificateAuthorities };
     expect(
-      signingConfigOf(trust, urls).artifactLogs.map(({ majorApiVersion }) => majorApiVersion),
+      signingConfigOf({ ...trust, inForce }, urls).artifactLogs.map(({ majorApiVersion }) => majorApiVersion),
     ).to.deep.equal([2]);
+    expect(signingConfigOf(trust, urls).artifactLogs).to.deep.equal([]);
     const { directory, key } = artifactLogPaths(paths, 1);
     const log = await openArtifactLog({ directory, signer: await openKey(key, undefined), clock: Date.now });
     try {

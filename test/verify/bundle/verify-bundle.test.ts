@@ -440,6 +440,18 @@ describe('verify/bundle', () => {
       ).to.equal('ok');
     });
 
+    it('says of a bundle from before every log that none can have its entry', async () => {
+      const [later, always] = [trustedLog(WORLD.second, { start: SIGNED_AT + 1 }), trustedLog(WORLD.first)];
+      const trustedRoot = withLogs(later);
+      expect(await judged(withoutEntries, { trustedRoot })).to.match(
+        /^policy \| time: the signature is from before the first of the trusted artifact logs, which begins at 2026-/,
+      );
+      expect(await judged(withoutEntries, { trustedRoot, thresholds: { entries: 0 } })).to.equal('ok');
+      const lacking = /^artifact \| time: 0 trusted artifact logs have entries/;
+      for (const logs of [[later, always], [always], [trustedLog(WORLD.second, { start: SIGNED_AT })]])
+        expect(await judged(withoutEntries, { trustedRoot: withLogs(...logs) })).to.match(lacking);
+    });
+
     it('holds logs of both kinds to their windows, ends inclusive', async () => {
       const rows: readonly [number, number | undefined, boolean][] = [
         [SIGNED_AT, SIGNED_AT, true],
