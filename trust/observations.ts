@@ -6,6 +6,7 @@ import { concat, equalBytes, toBase64, utf8 } from '../core/bytes.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import type { TrustedAuthority, TrustedLogInstance, Window } from './format/trusted-root.ts';
+import { hostOf } from './public-urls.ts';
 
 /** Of a CA or a timestamp authority; `now` in milliseconds since the epoch. */
 export function authorityObservations({ chain, window }: TrustedAuthority, now: number): readonly string[] {
@@ -58,7 +59,7 @@ function expectedIds(
   isOfArtifacts: boolean,
 ): readonly Uint8Array[] {
   const ofKey = sha256(publicKey);
-  const host = URL.parse(baseUrl)?.hostname;
+  const host = hostOf(baseUrl);
   const ed25519 = isOfArtifacts ? ed25519Of(publicKey) : undefined;
   if (ed25519 === undefined || host === undefined) return [ofKey];
   return [sha256(concat([utf8(host), Uint8Array.of(0x0a, 0x01), ed25519]))];

@@ -37,4 +37,8 @@ function urlOf(url: string, publicUrl: string): string {
 }
 
 /** Whether that is the host of a URL. */
-export const isAtHost = (url: string, host: string): boolean => URL.parse(url)?.hostname === host;
+export const isAtHost = (url: string, host: string): boolean => hostOf(url) === host;
+
+/** The host of a URL, also as the ledger has it of a log of artifacts; undefined where there is none. */
+export const hostOf = (url: string): string | undefined =>
+  URL.parse(url.startsWith('//') ? `https:${url}` : url)?.hostname;

@@ -52,7 +52,11 @@ describe('mayfly trust show and diff', function () {
       ['CA', 'in force', null],
       ['certificate log', 'in force', null],
       ['timestamp authority', 'in force', null],
+      ['artifact log', 'in force', null],
+      ['artifact log', 'in force', null],
     ]);
+    const own = await trust('show', 'data');
+    expect(own.stdout).to.include('artifact log').and.not.to.include('note:');
     const same = await trust('diff', 'trust', 'data');
     expect([same.code, same.stdout, same.stderr]).to.deep.equal([0, 'They trust the same.\n', '']);
     const other = await trust('diff', 'trust', 'root.json');
