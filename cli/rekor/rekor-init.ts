@@ -89,7 +89,6 @@ function report(
       'Next: publish them to those who verify, before clients log there (TUF: `mayfly trust tuf stage`):',
       `  ${program} trust export --data ${quoted} --out ./trust`,
       'and then start the service anew. It serves them unless mayfly.artifact-log says otherwise.',
-      'Who has the new files asks every bundle for an entry. Bundles from before have none: `verify bundle --min-entries 0` accepts them.',
       'With the new trusted root, verifiers ask every bundle for an entry. Those from before have none: verify them with `--min-entries 0`.',
     ].join('\n'),
   );

@@ -1,6 +1,4 @@
 /** The digests that the payload of an envelope names: an entry is found by them, and does not hold them. */
-import { utf8Text } from '../../core/bytes.ts';
-import { FormatError } from '../../core/errors.ts';
 import { valuesIn } from '../../core/json-bounds.ts';
 import type { JsonValue } from '../../core/strict-json.ts';
 import { EntryError } from './entry-error.ts';
@@ -37,18 +35,24 @@ const tooMany = (sentence: string): EntryError =>
 
 function parse(payload: Uint8Array): JsonValue | undefined {
   try {
-    return JSON.parse(utf8Text(payload)) as JsonValue;
+    // What is not UTF-8 is read as Go does, with a sign in its place.
+    return JSON.parse(new TextDecoder().decode(payload)) as JsonValue;
   } catch (error) {
-    if (error instanceof FormatError || error instanceof SyntaxError) return undefined;
+    if (error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
 
 function* digestsOf(statement: JsonValue | undefined): Generator<string> {
-  for (const list of [member(statement, 'subject'), member(member(statement, 'predicate'), 'materials')])
+  const lists = [
+    ...namedIn(statement, 'subject'),
+    ...namedIn(statement, 'predicate').flatMap((predicate) => namedIn(predicate, 'materials')),
+  ];
+  for (const list of lists)
     for (const described of Array.isArray(list) ? (list as readonly JsonValue[]) : [])
-      for (const [algorithm, value] of Object.entries(membersOf(member(described, 'digest'))))
-        yield `${algorithm.toLowerCase()}:${typeof value === 'string' ? value.toLowerCase() : ''}`;
+      for (const digests of namedIn(described, 'digest'))
+        for (const [algorithm, value] of Object.entries(membersOf(digests)))
+          yield `${algorithm.toLowerCase()}:${typeof value === 'string' ? value.toLowerCase() : ''}`;
 }
 
 function isDigest(text: string): boolean {
@@ -61,7 +65,9 @@ const membersOf = (value: JsonValue | undefined): Readonly<Record<string, JsonVa
     ? (value as Readonly<Record<string, JsonValue>>)
     : {};
 
-function member(value: JsonValue | undefined, name: string): JsonValue | undefined {
-  const members = membersOf(value);
-  return Object.hasOwn(members, name) ? members[name] : undefined;
-}
+/** The members of that name, whatever the case of its letters: Go reads each of them as this one. */
+const namedIn = (value: JsonValue | undefined, name: string): readonly JsonValue[] =>
+  Object.entries(membersOf(value))
+    // Both, because Go takes two signs that are no letters of ASCII for s and k.
+    .filter(([key]) => key.toUpperCase().toLowerCase() === name)
+    .map(([, member]) => member);

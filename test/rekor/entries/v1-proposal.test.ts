@@ -409,6 +409,14 @@ describe('rekor/entries/v1-proposal', () => {
         `sha256:${'0'.repeat(64)}`,
       ]);
     }
+    // Go matches names of whatever case.
+    for (const statement of [
+      `{"Subject":${subjects(1)},"subject":[]}`,
+      `{"\u017fubject":[{"DIGEST":{"SHA256":"${'0'.repeat(64)}"}}]}`,
+    ])
+      expect((await propose(about(statement))).namedDigests, statement).to.deep.equal([
+        `sha256:${'0'.repeat(64)}`,
+      ]);
     expect((await propose(about(`{"subject":${subjects(400)}}`))).namedDigests).to.have.length(400);
     expect((await propose(about('no statement'))).namedDigests).to.deep.equal([]);
     for (const statement of [
