@@ -94,10 +94,13 @@ export async function readV1Proposal(json: unknown, admit?: AdmitVerifier): Prom
 
 /** The body that the log has if it has the entry: of a proposed entry, or such a body itself; undefined for kinds that are not logged here. Good for a leaf hash alone, because
  * signatures are not verified: what was logged had good ones, and what was not is not found. Throws {@link EntryError} and nothing else. */
-export async function soughtV1Body(json: unknown): Promise<Uint8Array | undefined> {
+export async function soughtV1Body(
+  json: unknown,
+  checks = new SignatureChecks(false),
+): Promise<Uint8Array | undefined> {
   const { kind, version, spec } = readHead(json);
   if (KINDS.get(kind)?.size === 0) return undefined;
-  const { body } = await readSpec(kind, version, spec, new SignatureChecks(false));
+  const { body } = await readSpec(kind, version, spec, checks);
   return encode(body);
 }
 

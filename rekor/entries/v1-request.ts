@@ -5,6 +5,7 @@
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 import { EntryError, type EntryReason, type StockRefusal } from './entry-error.ts';
 import type { AdmitVerifier, ProposedEntry } from './proposed-entry.ts';
+import { SignatureChecks } from './signature-checks.ts';
 import { decodeV1Json, readV1Proposal, soughtV1Body } from './v1-proposal.ts';
 
 /** Bytes of a request up to which it is read where it arrived. */
@@ -40,10 +41,20 @@ export async function readV1Request(bytes: Uint8Array, admit?: AdmitVerifier): P
   return proposal;
 }
 
-/** {@link soughtV1Body} for an item of a request of so many bytes. */
-export async function soughtBody(json: unknown, requestLength: number): Promise<Uint8Array | undefined> {
-  if (requestLength <= LARGE_REQUEST) return soughtV1Body(json);
-  return (await thread.ask({ kind: 'seek', json })).body;
+/** A request for entries, of so many bytes, whose items share what it may cost. */
+export class SoughtEntries {
+  readonly #length: number;
+  readonly #checks = new SignatureChecks(false);
+
+  constructor(length: number) {
+    this.#length = length;
+  }
+
+  /** {@link soughtV1Body} for one of its items. In the thread each item has checks of its own, because nothing else waits for them. */
+  async bodyOf(json: unknown): Promise<Uint8Array | undefined> {
+    if (this.#length <= LARGE_REQUEST) return soughtV1Body(json, this.#checks);
+    return (await thread.ask({ kind: 'seek', json })).body;
+  }
 }
 
 /** The thread, which runs while there are requests for it. */

@@ -4,7 +4,7 @@ import { fromHex, toHex, utf8Text } from '../../../core/bytes.ts';
 import { goQuote } from '../../../core/go/quote.ts';
 import { encodePem } from '../../../core/pem.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
-import { soughtBody } from '../../../rekor/entries/v1-request.ts';
+import { SoughtEntries } from '../../../rekor/entries/v1-request.ts';
 import { LogReadError } from '../../../tlog/core/log-error.ts';
 import { hashLeaf } from '../../../tlog/format/merkle.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
@@ -54,8 +54,9 @@ export class V1Reads {
     // In the order of Rekor: whole ids, leaf hashes, entries, indexes.
     const byLength = [...ids].sort((a, b) => b.length - a.length);
     for (const id of byLength) found.push(await this.#byId(id));
+    const sought = new SoughtEntries(bytes.length);
     for (const item of proposed) {
-      found.push(await this.#byProposal(item, bytes.length));
+      found.push(await this.#byProposal(item, sought));
       // Reading one takes milliseconds: others get their turn between two.
       await nextTurn();
     }
@@ -146,16 +147,16 @@ export class V1Reads {
     return this.#shards.byLeafHash(leafHash, treeId);
   }
 
-  async #byProposal(item: unknown, requestLength: number): Promise<PlacedArtifact | undefined> {
-    const body = await bodyOf(item, requestLength);
+  async #byProposal(item: unknown, sought: SoughtEntries): Promise<PlacedArtifact | undefined> {
+    const body = await bodyOf(item, sought);
     return body && this.#shards.byLeafHash(hashLeaf(sha256, body));
   }
 }
 
 /** What is no entry is a fault of the body here, as Rekor has it; a kind that is logged nowhere here is as good as absent. */
-async function bodyOf(item: unknown, requestLength: number): Promise<Uint8Array | undefined> {
+async function bodyOf(item: unknown, sought: SoughtEntries): Promise<Uint8Array | undefined> {
   try {
-    return await soughtBody(item, requestLength);
+    return await sought.bodyOf(item);
   } catch (error) {
     if (error instanceof EntryError && error.stock?.by === 'framework')
       throw parseFault('entry', error.stock.message);

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { utf8 } from '../../../core/bytes.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
 import { decodeV1Json, readV1Proposal, soughtV1Body } from '../../../rekor/entries/v1-proposal.ts';
-import { LARGE_REQUEST, readV1Request, soughtBody } from '../../../rekor/entries/v1-request.ts';
+import { LARGE_REQUEST, readV1Request, SoughtEntries } from '../../../rekor/entries/v1-request.ts';
 import { billOfMaterials } from './support/bill-of-materials.ts';
 
 /** The result, and how many turns of the event loop passed before it. */
@@ -49,7 +49,7 @@ describe('rekor/entries/v1-request', () => {
 
   it('finds it by what was sent', async () => {
     const proposal = billOfMaterials(100_000);
-    const { result, turns } = await turnsOf(soughtBody(proposal, LARGE_REQUEST + 1));
+    const { result, turns } = await turnsOf(new SoughtEntries(LARGE_REQUEST + 1).bodyOf(proposal));
     expect(result).to.deep.equal(await soughtV1Body(proposal));
     expect(turns).to.be.above(0);
   });

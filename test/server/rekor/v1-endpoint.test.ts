@@ -424,6 +424,22 @@ describe('server/rekor/v1', () => {
     expect(await found.json()).to.have.length(1);
   });
 
+  it('checks for all entries of one question no more signatures than for one that is logged', async () => {
+    await startOwn();
+    const keys = Array.from({ length: 5 }, () => generateKeyPairSync('ec', { namedCurve: 'P-256' }));
+    const envelope = envelopeBy(keys, '{}');
+    // To find whose each one is takes fifteen checks.
+    const dsse = dsseBy(keys.toReversed(), envelope);
+    const ask = (entries: readonly object[]): Promise<Response> =>
+      post('/api/v1/log/entries/retrieve', JSON.stringify({ entries }));
+    expect((await ask([dsse])).status).to.equal(200);
+    const refused = await ask([dsse, dsse]);
+    expect(refused.status).to.equal(400);
+    expect(((await refused.json()) as { message: string }).message).to.include('more than 16 checks');
+    const inOrder = dsseBy(keys, envelope);
+    expect((await ask([inOrder, inOrder, inOrder])).status).to.equal(200);
+  });
+
   it('reads while searches wait for their index', async () => {
     let ready = (): void => undefined;
     const waiting = new Promise<void>((resolve) => (ready = resolve));
