@@ -89,12 +89,16 @@ function signs(key: KeyObject, hash: string | null, data: Uint8Array, signature:
   }
 }
 
+/** Milliseconds of its validity that a certificate must have left: an entry may wait as long for its time, and one with a time after the end of its certificate is
+ * refused by every verifier for good. */
+const LEAST_LEFT = 5_000;
+
 function requireValid({ notBefore, notAfter }: Certificate, now: number): void {
+  if (now < notBefore) throw refused('the certificate is not valid yet');
   // Valid up to and including the last second.
-  if (now >= notBefore && now < notAfter + 1000) return;
-  throw refused(
-    now < notBefore ? 'the certificate is not valid yet' : 'the certificate is not valid any more',
-  );
+  const left = notAfter + 1000 - now;
+  if (left <= 0) throw refused('the certificate is not valid any more');
+  if (left <= LEAST_LEFT) throw refused('the certificate ends before its entry would have its time');
 }
 
 function isLogged(
