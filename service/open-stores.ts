@@ -103,6 +103,11 @@ export async function openStores(
     certificate: chain[0] ?? new Uint8Array(),
     logId: log.identity.logId,
     isIssuing: () => log.status().frozenAt === undefined,
+    artifactLogs: (artifacts?.logs ?? []).map((one) => ({
+      api: one.api,
+      logId: one.identity.logId,
+      isLogging: () => one.tree.frozenAt === undefined,
+    })),
   });
   shutdown.stores.add(() => {
     trusted.close();

@@ -1,6 +1,6 @@
-/** Until when verifiers trust the CA and the log that a service signs with. */
+/** Until when verifiers trust the CA and the logs that a service signs with. */
 import { equalBytes } from '../core/bytes.ts';
-import type { TrustStatus } from '../server/operator/service-sources.ts';
+import type { TrustedPart, TrustStatus } from '../server/operator/service-sources.ts';
 import type { TrustedAuthority } from '../trust/format/trusted-root.ts';
 import { authorityKey } from '../trust/union.ts';
 import { TrustedWindow } from './trusted-window.ts';
@@ -12,6 +12,12 @@ interface SigningParts {
   readonly logId: Uint8Array;
   /** False for a log that was ended on purpose: nothing is issued, and its time may have ended too. */
   readonly isIssuing: () => boolean;
+  /** The logs of artifacts that are served; one that was ended on purpose signs nothing new. */
+  readonly artifactLogs: readonly {
+    readonly api: 1 | 2;
+    readonly logId: Uint8Array;
+    readonly isLogging: () => boolean;
+  }[];
 }
 
 /** Follows the ledger, and stops nothing: what is issued can be used again as soon as another end is recorded and handed out. */
@@ -19,8 +25,13 @@ export class TrustedParts {
   readonly #authority: TrustedWindow;
   readonly #log: TrustedWindow;
   readonly #isIssuing: () => boolean;
+  readonly #artifactLogs: readonly {
+    readonly name: TrustedPart['name'];
+    readonly window: TrustedWindow;
+    readonly isLogging: () => boolean;
+  }[];
 
-  private constructor(ledger: string, { certificate, logId, isIssuing }: SigningParts) {
+  private constructor(ledger: string, { certificate, logId, isIssuing, artifactLogs }: SigningParts) {
     this.#authority = new TrustedWindow(
       ledger,
       ({ certificateAuthorities }) => certificateAuthorities.find(isAuthority(certificate))?.window,
@@ -30,6 +41,14 @@ export class TrustedParts {
       ({ certificateLogs }) => certificateLogs.find((log) => equalBytes(log.logId, logId))?.window,
     );
     this.#isIssuing = isIssuing;
+    this.#artifactLogs = artifactLogs.map((one) => ({
+      name: `artifacts-v${one.api}`,
+      window: new TrustedWindow(
+        ledger,
+        (root) => root.artifactLogs.find((log) => equalBytes(log.logId, one.logId))?.window,
+      ),
+      isLogging: one.isLogging,
+    }));
   }
 
   /** Reads the ledger, a file that need not be there, now and then every ten seconds. Never rejects. */
@@ -43,17 +62,18 @@ export class TrustedParts {
   async read(): Promise<void> {
     await this.#authority.read();
     await this.#log.read();
+    for (const { window } of this.#artifactLogs) await window.read();
   }
 
   /** What it says. */
   status(): TrustStatus {
-    if (!this.#isIssuing()) return { parts: [], failure: undefined };
+    const issuing = this.#isIssuing()
+      ? [{ name: 'authority', window: this.#authority } as const, { name: 'log', window: this.#log } as const]
+      : [];
+    const parts = [...issuing, ...this.#artifactLogs.filter(({ isLogging }) => isLogging())];
     return {
-      parts: [
-        { name: 'authority', window: this.#authority.window },
-        { name: 'log', window: this.#log.window },
-      ],
-      failure: this.#authority.fault ?? this.#log.fault,
+      parts: parts.map(({ name, window: { window } }) => ({ name, window })),
+      failure: parts.find(({ window }) => window.fault !== undefined)?.window.fault,
     };
   }
 
@@ -61,6 +81,7 @@ export class TrustedParts {
   close(): void {
     this.#authority.close();
     this.#log.close();
+    for (const { window } of this.#artifactLogs) window.close();
   }
 }
 

@@ -106,7 +106,7 @@ export function trustCheck(trusted: ServiceSources['trusted'], clock: Clock): Re
   if (status === undefined || status.parts.length === 0) return [];
   const troubles = trustTroubles(status, clock());
   const ok = troubles.length === 0;
-  return [{ name: 'trust', ok, detail: ok ? 'verifiers trust the CA and the log' : troubles.join('; ') }];
+  return [{ name: 'trust', ok, detail: ok ? 'verifiers trust the CA and the logs' : troubles.join('; ') }];
 }
 
 /** Of the TUF repository, where there is one. Clients refuse what has ended, all at once. */

@@ -44,7 +44,7 @@ export interface OtherLogStatus {
 
 /** Something that signs, as what is recorded for verifiers says. */
 export interface TrustedPart {
-  readonly name: 'authority' | 'log';
+  readonly name: 'authority' | 'log' | 'artifacts-v1' | 'artifacts-v2';
   /** When they trust it, milliseconds since the epoch, both ends inclusive; undefined where nothing is recorded. */
   readonly window: { readonly start: number; readonly end?: number | undefined } | undefined;
 }

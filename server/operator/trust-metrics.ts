@@ -9,7 +9,7 @@ export function registerTrustMetrics(
 ): void {
   new Gauge({
     name: 'mayfly_trust_not_after_seconds',
-    help: 'End of the trust in the CA (authority) and the log in use (log) that is recorded, Unix time; +Inf where none is.',
+    help: 'End of the trust in the CA (authority) and the log in use (log) and the logs of artifacts (artifacts-v1, artifacts-v2) that is recorded, Unix time; +Inf where none is.',
     labelNames: ['part'] as const,
     registers,
     collect() {

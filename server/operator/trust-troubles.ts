@@ -1,4 +1,4 @@
-/** What is wrong with the trust in the CA and the log that sign: whatever they sign outside of it is refused. */
+/** What is wrong with the trust in the CA and the logs that sign: whatever they sign outside of it is refused. */
 import { rfc3339 } from '../../core/clock.ts';
 import type { TrustedPart, TrustStatus } from './service-sources.ts';
 
@@ -14,16 +14,31 @@ export const trustTroubles = ({ parts, failure }: TrustStatus, now: number): rea
 function troubleOf({ name, window }: TrustedPart, now: number): string | undefined {
   if (window === undefined) return undefined;
   const { start, end } = window;
-  const { what, renew } = NAMES[name];
+  const { what, way, commands } = NAMES[name];
   if (now < start) return `verifiers trust ${what} only from ${rfc3339(start)}, and refuse what it signs now`;
   if (end === undefined || end - now >= ATTENTION) return undefined;
   const until = `verifiers trust ${what} until ${rfc3339(end)}`;
   return now > end
-    ? `${until} and no longer, and refuse what it signs now: put a successor in force (${renew})`
-    : `${until}: put a successor in force before (${renew})`;
+    ? `${until} and no longer, and refuse what it signs now: ${way} (${commands})`
+    : `${until}: ${way} before (${commands})`;
 }
 
-const NAMES: Readonly<Record<TrustedPart['name'], { readonly what: string; readonly renew: string }>> = {
-  authority: { what: 'the CA', renew: '`mayfly ca renew`' },
-  log: { what: 'the log', renew: '`mayfly log rotate`' },
+interface PartWords {
+  readonly what: string;
+  readonly way: string;
+  readonly commands: string;
+}
+
+const SUCCESSOR = 'put a successor in force';
+/** A log of artifacts has no successor. */
+const END = {
+  way: 'end the log or move its end',
+  commands: '`mayfly rekor freeze`, `mayfly trust end --later`',
+};
+
+const NAMES: Readonly<Record<TrustedPart['name'], PartWords>> = {
+  authority: { what: 'the CA', way: SUCCESSOR, commands: '`mayfly ca renew`' },
+  log: { what: 'the log', way: SUCCESSOR, commands: '`mayfly log rotate`' },
+  'artifacts-v1': { what: 'the log of artifacts for Rekor v1', ...END },
+  'artifacts-v2': { what: 'the log of artifacts for Rekor v2', ...END },
 };

@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rfc3339 } from '../../core/clock.ts';
+import { createDirectoryLog } from '../../instance/create-artifact-log.ts';
 import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
 import { trustTroubles } from '../../server/operator/trust-troubles.ts';
 import { TrustWatch } from '../../server/operator/trust-watch.ts';
@@ -101,6 +102,40 @@ describe('service: the trust in what signs', () => {
     expect(text.match(/verifiers trust the (?:CA|log)/g)).to.have.length(2);
   });
 
+  it('says it of a log of artifacts, unless that was ended on purpose', async () => {
+    const { logId } = await createDirectoryLog(paths, {
+      api: 2,
+      host: 'ca.example.org',
+      passphrase: undefined,
+      clock: Date.now,
+    });
+    const at = Math.floor(Date.now() / 1000) * 1000 + DAY;
+    await recordTrust(paths);
+    await recordTrust(paths, (root) => ({
+      ...root,
+      artifactLogs: root.artifactLogs.map((one) => ({ ...one, window: { ...one.window, end: at } })),
+    }));
+    const [certificate = new Uint8Array()] = await readChain(paths.chain);
+    let isLogging = true;
+    const parts = await TrustedParts.open(paths.trustedRoot, {
+      certificate,
+      logId: new Uint8Array(),
+      isIssuing: () => true,
+      artifactLogs: [{ api: 2, logId, isLogging: () => isLogging }],
+    });
+    try {
+      const until = `verifiers trust the log of artifacts for Rekor v2 until ${rfc3339(at)}`;
+      expect(trustTroubles(parts.status(), at)).to.deep.equal([
+        `${until}: end the log or move its end before (\`mayfly rekor freeze\`, \`mayfly trust end --later\`)`,
+      ]);
+      expect(trustTroubles(parts.status(), at + 1)[0]).to.include(`${until} and no longer`);
+      isLogging = false;
+      expect(trustTroubles(parts.status(), at + 1)).to.deep.equal([]);
+    } finally {
+      parts.close();
+    }
+  });
+
   it('follows the ledger while it runs, keeps what it read last, and says each once', async () => {
     const { inForce } = await readTrust(paths);
     const [log] = inForce.certificateLogs;
@@ -108,6 +143,7 @@ describe('service: the trust in what signs', () => {
     let isIssuing = true;
     const parts = await TrustedParts.open(paths.trustedRoot, {
       certificate,
+      artifactLogs: [],
       logId: log?.logId ?? new Uint8Array(),
       isIssuing: () => isIssuing,
     });
