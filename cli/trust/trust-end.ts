@@ -118,8 +118,16 @@ function requireEndable({ name, window }: TrustEntry, end: number): void {
 
 const stillInForce = (entries: readonly TrustEntry[]): CommandError =>
   new CommandError('REFUSED', `${entries.map(({ name }) => name).join(', ')} is in force`, {
-    hint: 'The service goes on signing with it, and verifiers would refuse all that it signs after that time. Put a successor in force first (ca renew, log rotate, tsa renew), or say --in-force.',
+    hint: `The service goes on signing with it, and verifiers would refuse all that it signs after that time. ${[...new Set(entries.map(({ list }) => WAYS_OUT[list]))].join(' ')} Or say --in-force.`,
   });
+
+/** What to do first. */
+const WAYS_OUT: Readonly<Record<TrustList, string>> = {
+  certificateAuthorities: 'Put a successor in force first (ca renew).',
+  certificateLogs: 'Put a successor in force first (log rotate).',
+  timestampAuthorities: 'Put a successor in force first (tsa renew).',
+  artifactLogs: 'End the log first (rekor freeze), which ends its time, too.',
+};
 
 const movedLater = (entries: readonly TrustEntry[], end: number): CommandError =>
   new CommandError(
@@ -153,9 +161,7 @@ function report({ entries, stillOpen, ...ended }: Ending, data: string): string 
     '',
     'What that does:',
     ...[...lists].map((list) => `  ${EFFECTS[list].replaceAll('TIME', time)}`),
-    ...(ended.isInForce
-      ? [...lists].map((list) => `  ${list === 'timestampAuthorities' ? TIMESTAMPS_IN_FORCE : IN_FORCE}`)
-      : []),
+    ...(ended.isInForce ? [...lists].map((list) => `  ${IN_FORCE[list]}`) : []),
     ...(stillOpen.length === 0
       ? []
       : [`  Its key goes on counting where these have it too: ${list(stillOpen)}.`]),
@@ -175,11 +181,16 @@ const EFFECTS: Readonly<Record<TrustList, string>> = {
   artifactLogs: 'Entries that it took after TIME are refused; those from before go on verifying.',
 };
 
-const IN_FORCE =
-  'It is in force: the service goes on signing with it, and all that it signs after that time is refused. Put a successor in force.';
+const SIGNS_ON =
+  'It is in force: the service goes on signing with it, and all that it signs after that time is refused.';
 
-const TIMESTAMPS_IN_FORCE =
-  'It is in force: after that time the service grants no timestamps with it. Put a successor in force.';
+const IN_FORCE: Readonly<Record<TrustList, string>> = {
+  certificateAuthorities: `${SIGNS_ON} Put a successor in force.`,
+  certificateLogs: `${SIGNS_ON} Put a successor in force.`,
+  timestampAuthorities:
+    'It is in force: after that time the service grants no timestamps with it. Put a successor in force.',
+  artifactLogs: `${SIGNS_ON} End the log (rekor freeze), or have clients use the other one (mayfly.artifact-log).`,
+};
 
 function compromiseLines(entries: readonly TrustEntry[], time: string): readonly string[] {
   const timestamps = entries.filter(({ list }) => list === 'timestampAuthorities');

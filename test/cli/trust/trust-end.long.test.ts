@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
 import { expect } from 'chai';
+import { toBase64 } from '../../../core/bytes.ts';
+import { readArtifactLogIdentity } from '../../../rekor/log-identity.ts';
 import { parseTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { runMayfly, type MayflyResult } from '../../support/mayfly.ts';
 
@@ -42,6 +44,20 @@ describe('mayfly trust end', function () {
     expect(ended.stdout).to.include(`logged after ${T} are refused`);
     expect(await endsOf('certificateAuthorities')).to.deep.equal([later.getTime()]);
     expect(await endsOf('certificateLogs'), 'the others go on').to.deep.equal([undefined]);
+  });
+
+  it('says of a log of artifacts what ends it, for it has no successor', async () => {
+    const { logId } = await readArtifactLogIdentity(join(cwd, 'data/artifacts/v2'));
+    const log = toBase64(logId);
+    const refused = await end('--log', log, ...superseded);
+    expect(refused.stderr)
+      .to.match(/rekor freeze/)
+      .and.not.match(/successor/);
+    const ended = await end('--log', log, ...superseded, '--in-force');
+    expect(ended.code, ended.stderr).to.equal(0);
+    expect(ended.stdout)
+      .to.match(/End the log \(rekor freeze\)/)
+      .and.not.match(/successor/);
   });
 
   it('moves an end to an earlier time, and to a later one only where that is said', async () => {
