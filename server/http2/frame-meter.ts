@@ -44,8 +44,8 @@ const FREE_HEADERS = 16;
 /** Bytes of a frame of a body below which it costs a token. No client makes smaller ones but for the last. */
 const LEAST_DATA = 256;
 
-/** Bytes of bodies between two answers: beyond, they are of no call that is open. More than of the longest request to log an attestation, which has 16 MiB. */
-const MAX_DATA = 24 * 1024 * 1024;
+/** Bytes of bodies between two answers: beyond, they are of no call that is open. As many as of 32 calls of the longest message. */
+const MAX_DATA = 8 * 1024 * 1024;
 /** The same of the connection of a proxy, which has more calls. */
 const MAX_PROXIED_DATA = 64 * 1024 * 1024;
 

@@ -55,12 +55,12 @@ describe('server: the meter of HTTP/2 frames', () => {
     expect(taken(meter, frame(Frame.data, 1, Buffer.alloc(256))).reason).to.equal(undefined);
   });
 
-  it('takes no more than 24 MiB of bodies between two answers, more of a proxy', () => {
+  it('takes no more than 8 MiB of bodies between two answers, more of a proxy', () => {
     const bytes = frame(Frame.data, 1, Buffer.alloc(16 * 1024));
     const { meter } = started();
-    expect(taken(meter, bytes, 1536).reason).to.equal(undefined);
+    expect(taken(meter, bytes, 512).reason).to.equal(undefined);
     meter.answered();
-    expect(taken(meter, bytes)).to.deep.equal({ count: 1536, reason: 'frames' });
+    expect(taken(meter, bytes)).to.deep.equal({ count: 512, reason: 'frames' });
     const proxied = new FrameMeter(() => 0, true);
     expect(proxied.take(greeting())).to.equal(undefined);
     expect(taken(proxied, bytes)).to.deep.equal({ count: 4096, reason: 'frames' });
