@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadConfig } from '../../config/load/load.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { createDirectoryLog } from '../../instance/create-artifact-log.ts';
 import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
@@ -134,6 +135,14 @@ describe('service: the trust in what signs', () => {
     } finally {
       parts.close();
     }
+  });
+
+  it('says at its start that clients are not given a log whose entries have no time, where there are no timestamps', async () => {
+    const { publicUrl } = (await loadConfig(paths.config)).mayfly;
+    const host = publicUrl === undefined ? '127.0.0.1' : new URL(publicUrl).hostname;
+    await createDirectoryLog(paths, { api: 2, host, passphrase: undefined, clock: Date.now });
+    await (await open()).close();
+    expect(text).to.include('clients are not given the log for Rekor v2: its entries have no time');
   });
 
   it('follows the ledger while it runs, keeps what it read last, and says each once', async () => {
