@@ -32,7 +32,7 @@ const tooLarge = (limit: number): TransportError =>
 
 const fragmented = (): TransportError =>
   new TransportError('BODY_MALFORMED', 'the request body comes in chunks of less than 256 bytes on average', {
-    hint: 'Send it as a whole: a signing request is a few kilobytes.',
+    hint: 'Send it as a whole, over HTTP with a Content-Length: a signing request is a few kilobytes.',
   });
 
 /** The error for a body that was dropped because of the memory limit. */
