@@ -1,9 +1,9 @@
 /**
  * The testers of admission controllers with what `mayfly trust export --for CONTROLLER` prints: they let in the image that the named identity signed, whose
- * certificate is over, and neither an unsigned one nor one of somebody else.
+ * certificate is over and whose signature is in our log of artifacts, and neither an unsigned one, nor one of somebody else, nor one whose signature is not in the log.
  */
 import { execFile } from 'node:child_process';
-import { X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -18,8 +18,29 @@ import { findClient, needClient } from './support/stock-clients.ts';
 const run = promisify(execFile);
 
 interface ClusterPolicy {
-  spec: { rules: { verifyImages: { attestors: { entries: { keyless: { roots: string } }[] }[] }[] }[] };
+  spec: {
+    rules: {
+      verifyImages: {
+        attestors: { entries: { keyless: { roots: string; rekor: { url: string; pubkey: string } } }[] }[];
+      }[];
+    }[];
+  };
 }
+
+interface ImageValidatingPolicy {
+  spec: { attestors: { cosign: { ctlog: { url: string } } }[] };
+}
+
+interface TrustRoot {
+  spec: { sigstoreKeys: { tLogs: { baseURL: string; publicKey: string }[] } };
+}
+
+/** Where nobody answers. */
+const NOWHERE = 'http://127.0.0.1:9';
+/** The key of a log of somebody else. */
+const OTHER_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  .publicKey.export({ type: 'spki', format: 'pem' })
+  .toString();
 
 describe('judges: testers of admission controllers', function () {
   this.timeout(1_800_000);
@@ -43,8 +64,8 @@ describe('judges: testers of admission controllers', function () {
   };
 
   /** What the tester of policy-controller says of an image. */
-  const askTester = async (tester: string, image: string): Promise<string> => {
-    const [first = '', second = ''] = await scene.documents('policy-controller');
+  const askTester = async (tester: string, image: string, documents?: readonly string[]): Promise<string> => {
+    const [first = '', second = ''] = documents ?? (await scene.documents('policy-controller'));
     const files = [
       '--policy',
       await scene.write('policy.yaml', second),
@@ -62,6 +83,8 @@ describe('judges: testers of admission controllers', function () {
     const tester = await needClient(this, 'policy-tester-0.13.1');
     const judged = (image: string): Promise<string> => askTester(tester, image);
     expect(await judged(scene.images.signed)).to.equal('let in');
+    for (const image of [scene.images.unlogged, scene.images.forged])
+      expect(await judged(image)).to.match(/no matching signatures/);
     expect(await judged(scene.images.unsigned)).to.match(/no signatures found|no matching signatures/);
     expect(await judged(scene.images.foreign)).to.match(
       /none of the expected identities matched|no matching signatures/,
@@ -102,8 +125,10 @@ describe('judges: testers of admission controllers', function () {
       await needClient(this, 'kyverno-1.18.2');
       const policy = (await scene.documents('kyverno'))[index] ?? '';
       expect(policy).to.include(`kind: ${kind}`);
-      const { signed, unsigned, foreign } = scene.images;
+      const { signed, unlogged, forged, unsigned, foreign } = scene.images;
       expect(await askKyverno(policy, { containers: [signed] })).to.equal('let in');
+      for (const image of [unlogged, forged])
+        expect(await askKyverno(policy, { containers: [image] }), image).to.match(/(fail|error): [1-9]/);
       for (const image of [unsigned, foreign]) {
         expect(await askKyverno(policy, { containers: [image] })).to.match(/(fail|error): [1-9]/);
         expect(await askKyverno(policy, { containers: [signed, image] })).to.match(/(fail|error): [1-9]/);
@@ -113,6 +138,39 @@ describe('judges: testers of admission controllers', function () {
       }
       expect(await askKyverno(policy, { containers: [signed], initContainers: [signed] })).to.equal('let in');
     });
+
+  /** What each says when what it is given of the log of artifacts has other values. The key the ImageValidatingPolicy, which comes last, has from the TUF repository. */
+  async function withLog(tester: string, { url, key }: { url?: string; key?: string }): Promise<string[]> {
+    const { signed } = scene.images;
+    const [trust = '', policy = ''] = await scene.documents('policy-controller');
+    const root = parse(trust) as TrustRoot;
+    for (const log of root.spec.sigstoreKeys.tLogs) {
+      if (url !== undefined) log.baseURL = url;
+      if (key !== undefined) log.publicKey = Buffer.from(key).toString('base64');
+    }
+    const moved = url === undefined ? policy : policy.replaceAll(`url: ${scene.service.url}`, `url: ${url}`);
+    const [cluster = '', validating = ''] = await scene.documents('kyverno');
+    const one = parse(cluster) as ClusterPolicy;
+    for (const { verifyImages } of one.spec.rules)
+      for (const { attestors } of verifyImages)
+        for (const { keyless } of attestors.flatMap(({ entries }) => entries))
+          keyless.rekor = { url: url ?? keyless.rekor.url, pubkey: key ?? keyless.rekor.pubkey };
+    const other = parse(validating) as ImageValidatingPolicy;
+    for (const { cosign } of other.spec.attestors) cosign.ctlog.url = url ?? cosign.ctlog.url;
+    const answers = [
+      await askTester(tester, signed, [stringify(root), moved]),
+      await askKyverno(stringify(one), { containers: [signed] }),
+      await askKyverno(stringify(other), { containers: [signed] }),
+    ];
+    return answers.map((answer) => (answer === 'let in' ? answer : 'refused'));
+  }
+
+  it('all verify the entry by the key of the log, and ask nobody', async function () {
+    await needClient(this, 'kyverno-1.18.2');
+    const tester = await needClient(this, 'policy-tester-0.13.1');
+    expect(await withLog(tester, { url: NOWHERE })).to.deep.equal(['let in', 'let in', 'let in']);
+    expect(await withLog(tester, { key: OTHER_KEY })).to.deep.equal(['refused', 'refused', 'let in']);
+  });
 
   it('all read the older form that cosign 3 writes when it is asked to, and of bundles the ImageValidatingPolicy alone does', async function () {
     const cosign = await needClient(this, 'cosign-3.1.2');

@@ -1,6 +1,7 @@
 /** Ratify with what `mayfly trust export --for ratify` prints: its command line is given the files of the ConfigMap, the settings that stand in front of the Verifier, and
- * the parameters of the Verifier. It takes no timestamps: an image is let in while its certificate is valid. */
+ * the parameters of the Verifier. It takes no timestamps: what says when an image was signed is the entry in our log of artifacts. */
 import { execFile } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
@@ -9,6 +10,10 @@ import { needClient } from './support/stock-clients.ts';
 import { signImages, type SignedImages } from './support/signed-images.ts';
 
 const run = promisify(execFile);
+/** The key of a log of somebody else. */
+const OTHER_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  .publicKey.export({ type: 'spki', format: 'pem' })
+  .toString();
 const SIGNATURE = 'application/vnd.dev.cosign.artifact.sig.v1+json';
 
 interface RatifyDocuments {
@@ -50,9 +55,15 @@ describe('judge: Ratify', function () {
     };
   }
 
-  /** `let in`, or what it says of an image. */
-  async function ask(ratify: string, signed: SignedImages, image: string): Promise<string> {
-    const { files, verifier, settings } = await printed(signed);
+  /** `let in`, or what it says of an image; with other values of what it is given of the log of artifacts. */
+  async function ask(
+    ratify: string,
+    signed: SignedImages,
+    image: string,
+    { rekorKey, rekorUrl }: { readonly rekorKey?: string; readonly rekorUrl?: string } = {},
+  ): Promise<string> {
+    const { files: own, verifier, settings } = await printed(signed);
+    const files = { ...own, ...(rekorKey !== undefined && { 'rekor.pub.pem': rekorKey }) };
     const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HOME: signed.service.scratch };
     for (const [name, content] of Object.entries(files)) await signed.write(name, content);
     for (const [name, file] of settings) env[name] = join(signed.service.scratch, file);
@@ -65,7 +76,10 @@ describe('judge: Ratify', function () {
       },
       verifier: { version: '1.0.0', plugins: [{ name, artifactTypes, ...parameters }] },
     };
-    const file = await signed.write('ratify.json', JSON.stringify(config));
+    const text = JSON.stringify(config);
+    const { url } = signed.service;
+    if (!text.includes(`"rekorURL":"${url}"`)) throw new Error(text);
+    const file = await signed.write('ratify.json', text.replaceAll(url, rekorUrl ?? url));
     const { stdout } = await run(ratify, ['verify', '-s', image, '-c', file], { env }).catch(
       (error: unknown) => error as { stdout: string },
     );
@@ -77,17 +91,29 @@ describe('judge: Ratify', function () {
     const ratify = await needClient(this, 'ratify-1.4.6');
     const signed = await sign(this);
     expect(await ask(ratify, signed, signed.images.signed)).to.equal('let in');
+    expect(await ask(ratify, signed, signed.images.unlogged)).to.match(
+      /no matching signatures|not found|rekor/i,
+    );
     expect(await ask(ratify, signed, signed.images.unsigned)).to.include('No verification results');
     expect(await ask(ratify, signed, signed.images.foreign)).to.include(
       'none of the expected identities matched',
     );
   });
 
-  it('lets in nothing whose certificate is over', async function () {
+  it('lets in what was signed in time by its entry in the log, and nothing without one whose certificate is over', async function () {
     const ratify = await needClient(this, 'ratify-1.4.6');
     const signed = await sign(this, { minutesAgo: 20 });
-    expect(await ask(ratify, signed, signed.images.signed)).to.match(
-      /expired certificate|certificate expired|checking expiry/,
-    );
+    expect(await ask(ratify, signed, signed.images.signed)).to.equal('let in');
+    for (const image of [
+      signed.images.unlogged,
+      signed.images.forged,
+      signed.images.foreign,
+      signed.images.unsigned,
+    ])
+      expect(await ask(ratify, signed, image)).not.to.equal('let in');
+    // It verifies the entry by the key of the log, and asks nobody.
+    const { images } = signed;
+    expect(await ask(ratify, signed, images.signed, { rekorUrl: 'http://127.0.0.1:9' })).to.equal('let in');
+    expect(await ask(ratify, signed, images.signed, { rekorKey: OTHER_KEY })).not.to.equal('let in');
   });
 });

@@ -1,5 +1,5 @@
 import { toBase64, utf8 } from '../../core/bytes.ts';
-import type { TrustedAuthority, TrustedLogInstance } from '../format/trusted-root.ts';
+import type { TrustedAuthority, TrustedLogInstance, TrustedRoot } from '../format/trusted-root.ts';
 import {
   certificates,
   key,
@@ -11,7 +11,6 @@ import {
 /** For Sigstore's policy-controller: a TrustRoot with the keys themselves, and a ClusterImagePolicy that asks for it. */
 export function policyController(trust: AdmissionTrust): readonly AdmissionDocument[] {
   const root = withoutEnded(trust);
-  const [artifactLog] = root.artifactLogs;
   const authority = (name: string, format?: 'bundle'): Record<string, unknown> => ({
     name,
     ...(format && { signatureFormat: format }),
@@ -20,8 +19,7 @@ export function policyController(trust: AdmissionTrust): readonly AdmissionDocum
       trustRootRef: NAME,
       identities: [{ issuer: trust.issuer, subject: trust.identity }],
     },
-    ...(artifactLog && { ctlog: { url: artifactLog.baseUrl, trustRootRef: NAME } }),
-    ...(root.timestampAuthorities.length > 0 && { rfc3161timestamp: { trustRootRef: NAME } }),
+    ...timeOf(root),
   });
   return [
     {
@@ -58,6 +56,12 @@ export function policyController(trust: AdmissionTrust): readonly AdmissionDocum
 }
 
 const NAME = 'mayfly';
+
+/** Beside a timestamp authority it would demand no entry in the log. */
+function timeOf({ artifactLogs: [log], timestampAuthorities }: TrustedRoot): Record<string, unknown> {
+  if (log !== undefined) return { ctlog: { url: log.baseUrl, trustRootRef: NAME } };
+  return timestampAuthorities.length > 0 ? { rfc3161timestamp: { trustRootRef: NAME } } : {};
+}
 
 const authorityOf = ({
   organization,

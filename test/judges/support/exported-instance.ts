@@ -23,7 +23,8 @@ export type ExportedFile =
   | 'client_trust_config.json'
   | 'chain.pem'
   | 'root.pem'
-  | 'log.pub.pem';
+  | 'log.pub.pem'
+  | 'rekor.pub';
 
 /** Whom its tokens are for, unless a test says otherwise. */
 export const SIGNER = 'ada@example.com';
