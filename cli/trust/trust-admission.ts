@@ -3,7 +3,11 @@ import { join } from 'node:path';
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { isMissing, readWhole } from '../../storage/read-whole.ts';
 import type { AdmissionTrust } from '../../trust/admission/admission-trust.ts';
-import { admissionPolicy, type AdmissionController } from '../../trust/admission/admission-policy.ts';
+import {
+  admissionPolicy,
+  TAKING_TIMESTAMPS,
+  type AdmissionController,
+} from '../../trust/admission/admission-policy.ts';
 import { encodeClientTrustConfig } from '../../trust/format/signing-config.ts';
 import { readTrust } from '../../trust/ledger.ts';
 import { withPublicUrl } from '../../trust/public-urls.ts';
@@ -17,6 +21,7 @@ export interface AdmissionOptions extends ServiceUrlOptions {
   readonly for: AdmissionController;
   readonly identity?: string;
   readonly issuer?: string;
+  readonly allowUnlogged?: true;
 }
 
 /** Prints it. Rejects with the typed error of what is wrong. */
@@ -26,6 +31,10 @@ export async function printAdmissionPolicy(options: AdmissionOptions, speak: Spe
   if (identity === undefined || issuer === undefined || identity.trim() === '' || issuer.trim() === '')
     throw new CommandError('USAGE', '--for wants --identity and --issuer', {
       hint: 'They say whose signatures the example policy lets in: the name in the certificate, and the URL of the OpenID issuer.',
+    });
+  if (options.allowUnlogged && !TAKING_TIMESTAMPS.includes(options.for))
+    throw new CommandError('USAGE', `--allow-unlogged has no meaning for ${options.for}`, {
+      hint: `It has a timestamp taken in the place of an entry, and is for those that are known to take one: ${TAKING_TIMESTAMPS.join(', ')}. Have the images signed anew, with an entry.`,
     });
   const directory = await openDataDirectory(options.data);
   const trust = await readTrust(directory.paths);
@@ -48,6 +57,7 @@ export async function printAdmissionPolicy(options: AdmissionOptions, speak: Spe
     identity,
     issuer,
     now: Date.now(),
+    allowsUnlogged: options.allowUnlogged === true,
   });
   speak.answer({ controller: options.for, policy }, policy.trimEnd());
 }

@@ -32,6 +32,7 @@ interface ExportOptions extends ServiceUrlOptions, OutsideLogOptions {
   readonly for?: AdmissionController;
   readonly identity?: string;
   readonly issuer?: string;
+  readonly allowUnlogged?: true;
 }
 
 /** `mayfly trust export`. Rejects with the typed error of what is wrong; nothing is written then. */
@@ -56,14 +57,18 @@ function refuseUnread(options: ExportOptions): void {
   const [, flag] = unread;
   throw controller === undefined
     ? new CommandError('USAGE', `${flag} has no meaning without --for`, {
-        hint: 'It says whose signatures the policy of an admission controller lets in. Name the controller with --for, or leave it out.',
+        hint: 'It says what the policy of an admission controller lets in. Name the controller with --for, or leave it out.',
       })
     : new CommandError('USAGE', `${flag} has no meaning beside --for`, {
         hint: 'The policy is printed, and no file is written. Leave it out.',
       });
 }
 
-const FOR_CONTROLLERS = { identity: '--identity', issuer: '--issuer' } as const;
+const FOR_CONTROLLERS = {
+  identity: '--identity',
+  issuer: '--issuer',
+  allowUnlogged: '--allow-unlogged',
+} as const;
 const FOR_FILES = { out: '--out', force: '--force' } as const;
 
 async function writeFiles(options: ExportOptions & { readonly out: string }, speak: Speaker): Promise<void> {

@@ -92,6 +92,10 @@ export const register: RegisterCommand = (program) => {
     )
     .option('--identity <name>', 'with --for: whose signatures the policy lets in')
     .option('--issuer <url>', 'with --for: the issuer that vouches for the identity')
+    .option(
+      '--allow-unlogged',
+      'with --for: let in images without an entry in the log of artifacts by their timestamps',
+    )
     .option('--force', 'replace files in --out that trust or end what this instance does not')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)

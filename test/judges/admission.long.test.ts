@@ -172,6 +172,26 @@ describe('judges: testers of admission controllers', function () {
     expect(await withLog(tester, { key: OTHER_KEY })).to.deep.equal(['refused', 'refused', 'let in']);
   });
 
+  it('all take a timestamp in the place of an entry where none is demanded, with one and without', async function () {
+    await needClient(this, 'kyverno-1.18.2');
+    const tester = await needClient(this, 'policy-tester-0.13.1');
+    const forTester = await scene.documents('policy-controller', '--allow-unlogged');
+    const forKyverno = await scene.documents('kyverno', '--allow-unlogged');
+    expect(forKyverno).to.have.length(2);
+    for (const [name, verdict] of [
+      ['signed', 'let in'],
+      ['unlogged', 'let in'],
+      ['unsigned', 'refused'],
+      ['foreign', 'refused'],
+    ] as const) {
+      const image = scene.images[name];
+      const answers = [await askTester(tester, image, forTester)];
+      for (const policy of forKyverno) answers.push(await askKyverno(policy, { containers: [image] }));
+      const said = answers.map((answer) => (answer === 'let in' ? answer : 'refused'));
+      expect(said, name).to.deep.equal([verdict, verdict, verdict]);
+    }
+  });
+
   it('all read the older form that cosign 3 writes when it is asked to, and of bundles the ImageValidatingPolicy alone does', async function () {
     const cosign = await needClient(this, 'cosign-3.1.2');
     await needClient(this, 'kyverno-1.18.2');

@@ -41,15 +41,22 @@ export type AdmissionController = keyof typeof CONTROLLERS;
 /** The names. */
 export const ADMISSION_CONTROLLERS = Object.keys(CONTROLLERS) as readonly AdmissionController[];
 
+/** Those that are known to take a timestamp in the place of an entry. */
+export const TAKING_TIMESTAMPS: readonly AdmissionController[] = ['policy-controller', 'kyverno'];
+
 /** The YAML documents for a controller, to be applied as they are or taken as an example. Throws {@link AdmissionError} where the controller
  * would let in others than the one identity: for a name that it does not compare exactly, and where no CA or no log is left to trust. */
-export function admissionPolicy(controller: AdmissionController, trust: AdmissionTrust): string {
+export function admissionPolicy(controller: AdmissionController, given: AdmissionTrust): string {
   const served: Controller = CONTROLLERS[controller];
+  const trust = given.allowsUnlogged === true ? withoutArtifactLogs(given) : given;
   requireExact('identity', trust.identity, served);
   requireExact('issuer', trust.issuer, served);
   requireTrust(served, trust);
   const remarks = [
     `Trusts ${trust.publicUrl}, and lets in images that ${oneLine(trust.identity)} signed, as ${oneLine(trust.issuer)} says.`,
+    ...(given.allowsUnlogged === true
+      ? ['It demands no entry in a log of artifacts: a timestamp says that an image was signed in time.']
+      : []),
     ...warningsOf(served, trust),
   ];
   const documents = served
@@ -57,6 +64,12 @@ export function admissionPolicy(controller: AdmissionController, trust: Admissio
     .map(({ remark, content }) => comment(remark) + stringify(content, { lineWidth: 0 }));
   return comment(remarks.join('\n')) + documents.join('---\n');
 }
+
+/** None of them demands an entry where no log is named. */
+const withoutArtifactLogs = (trust: AdmissionTrust): AdmissionTrust => ({
+  ...trust,
+  root: { ...trust.root, artifactLogs: [] },
+});
 
 /** An empty name is compared with nothing by some of them. */
 function requireExact(what: string, name: string, { wildcards = [] }: Controller): void {

@@ -19,6 +19,8 @@ export interface AdmissionTrust {
   readonly issuer: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** Whether a timestamp is taken in the place of an entry in a log of artifacts. For those alone that take one. */
+  readonly allowsUnlogged?: boolean;
 }
 
 /** What was asked for would let in more than it says. Nothing is printed. */

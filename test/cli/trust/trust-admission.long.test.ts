@@ -54,6 +54,14 @@ describe('mayfly trust export --for', function () {
       [['--for', 'kyverno', ...WHO, '--force'], '--force has no meaning beside --for'],
       [['--out', 'trust', '--identity', 'ada@example.com'], '--identity has no meaning without --for'],
       [['--out', 'trust', '--issuer', 'https://login.example.com'], '--issuer has no meaning without --for'],
+      [['--out', 'trust', '--allow-unlogged'], '--allow-unlogged has no meaning without --for'],
+      ...['gatekeeper', 'ratify', 'connaisseur', 'kubewarden'].map(
+        (controller) =>
+          [
+            ['--for', controller, ...WHO, '--allow-unlogged'],
+            `--allow-unlogged has no meaning for ${controller}`,
+          ] as const,
+      ),
     ] as const) {
       const { code, stderr } = await exported(...words);
       expect(code, unread).to.equal(2);

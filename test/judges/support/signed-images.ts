@@ -24,7 +24,7 @@ export interface SignedImages {
   /** Runs a command of ours in the scratch directory of the service. Rejects where it fails. */
   mayfly(...words: readonly string[]): Promise<string>;
   /** The documents that a controller is given, for {@link SIGNER}. */
-  documents(controller: string): Promise<readonly string[]>;
+  documents(controller: string, ...more: readonly string[]): Promise<readonly string[]>;
   /** Writes a file into the scratch directory; resolves with its path. */
   write(name: string, text: string): Promise<string>;
   stop(): Promise<void>;
@@ -77,8 +77,8 @@ export async function signImages(
     images: { ...images, forged: await forge(crane, images.signed) },
     push: (name) => registry.push(name),
     mayfly,
-    documents: async (controller) => {
-      const who = ['--identity', SIGNER, '--issuer', issuerUrl];
+    documents: async (controller, ...more) => {
+      const who = ['--identity', SIGNER, '--issuer', issuerUrl, ...more];
       const words = ['trust', 'export', '--data', data, '--public-url', url, '--for', controller, ...who];
       return (await mayfly(...words)).split(/^---$/m);
     },

@@ -6,6 +6,7 @@ import { decodePem, encodePem } from '../../../core/pem.ts';
 import {
   ADMISSION_CONTROLLERS,
   admissionPolicy,
+  TAKING_TIMESTAMPS,
   type AdmissionController,
 } from '../../../trust/admission/admission-policy.ts';
 import { AdmissionError, type AdmissionTrust } from '../../../trust/admission/admission-trust.ts';
@@ -62,6 +63,23 @@ describe('admission policies', () => {
     // Beside it the tester takes a timestamp in the place of an entry.
     for (const index of [0, 1])
       expect(at(rekor, `1.spec.authorities.${index}`)).not.to.have.property('rfc3161timestamp');
+  });
+
+  it('take a timestamp in the place of an entry where that is said, and say so', () => {
+    const remark = /^# It demands no entry in a log of artifacts/m;
+    for (const controller of TAKING_TIMESTAMPS) {
+      const demanding = admissionPolicy(controller, trustOf('rekor1-tsa'));
+      const text = admissionPolicy(controller, trustOf('rekor1-tsa', { allowsUnlogged: true }));
+      expect([demanding, text].map((one) => remark.test(one))).to.deep.equal([false, true]);
+    }
+    const root = { ...trustOf('rekor1-tsa').root, artifactLogs: [] };
+    const documents = (over: Partial<AdmissionTrust>): string =>
+      admissionPolicy('policy-controller', trustOf('rekor1-tsa', over)).replace(remark, '#');
+    expect(at(documents({ allowsUnlogged: true }), '1')).to.deep.equal(at(documents({ root }), '1'));
+    // Without a timestamp authority nothing says when.
+    expect(admissionPolicy('kyverno', trustOf('rekor1', { allowsUnlogged: true }))).to.match(
+      /only while its certificate is valid/,
+    );
   });
 
   it('for kyverno have an attestor for each pair of a log and a timestamp authority', () => {
