@@ -456,10 +456,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'service/development', 'dev'],
     ],
-    packages: [
-      ...['commander', '@commander-js/extra-typings', 'openid-client', 'tuf-js'],
-      ...['@sigstore/bundle', '@sigstore/sign'],
-    ],
+    packages: ['commander', '@commander-js/extra-typings', 'openid-client', 'tuf-js'],
   },
   scripts: {
     holds: 'build, lint and documentation helpers',

@@ -49,14 +49,17 @@ export function readEntry(reader: MessageReader): BundleEntry {
 }
 
 function readProof(reader: MessageReader): EntryProof {
-  const hashes = reader.byteStrings('hashes');
-  if (hashes.length > MAX_HASHES)
-    throw new FormatError('TOO_LARGE', `an inclusion proof has more than ${MAX_HASHES} hashes`);
   return {
     index: reader.optionalWhole('logIndex') ?? 0,
     size: reader.optionalWhole('treeSize') ?? 0,
     root: reader.bytes('rootHash'),
-    hashes,
+    hashes: fewHashes(reader.byteStrings('hashes')),
     checkpoint: reader.optionalMessage('checkpoint', (inner) => utf8(inner.text('envelope'))),
   };
+}
+
+/** As many as a proof can have. Throws {@link FormatError}. */
+export function fewHashes<T>(hashes: readonly T[]): readonly T[] {
+  if (hashes.length <= MAX_HASHES) return hashes;
+  throw new FormatError('TOO_LARGE', `an inclusion proof has more than ${MAX_HASHES} hashes`);
 }

@@ -1,89 +1,67 @@
-/** Puts a signature into logs of signatures (Rekor), by Sigstore's own packages. */
-import { createHash } from 'node:crypto';
-import {
-  bundleToJSON,
-  toDSSEBundle,
-  toMessageSignatureBundle,
-  type Bundle as SigstoreBundle,
-} from '@sigstore/bundle';
-import { RekorWitness } from '@sigstore/sign';
-import { FormatError, messageOf } from '../../core/errors.ts';
-import { printable } from '../../core/printable.ts';
+/** Puts a signature into logs of signatures (Rekor). */
+import { parseCertificate } from '../../core/certificate.ts';
+import { FormatError } from '../../core/errors.ts';
 import type { BundleEntry } from '../../bundle/format/bundle-entry.ts';
-import { parseBundle, type Bundle, type BundleContent } from '../../bundle/format/bundle.ts';
+import type { ArtifactHashName, BundleContent } from '../../bundle/format/bundle.ts';
 import { preAuthenticationEncoding } from '../../bundle/format/envelope.ts';
+import { requireBodyOf } from '../../rekor/format/entry-body.ts';
+import { rememberedDigest, type EntryDigest, type EntryHash } from '../../rekor/format/entry-digest.ts';
+import { entryRequest } from '../../rekor/format/entry-request.ts';
+import type { LoggedSignature } from '../../rekor/format/logged-signature.ts';
 import type { SigningService } from '../../trust/format/signing-config.ts';
-import { parseUrl } from '../certificate/http.ts';
 import { CommandError } from '../program/command.ts';
+import { platformCrypto } from '../verify/platform-crypto.ts';
+import { requestEntry } from './log-client.ts';
 
-type SignedContent = SigstoreBundle['content'];
-
-/** Milliseconds for one answer: a log of the second version answers when a checkpoint covers the entry. */
-const TIMEOUT_MS = 30_000;
-
-/** An entry of each log, in their order; nothing of them is verified. `certificatePem` is that of the signer. Rejects with {@link CommandError} where a log takes none. */
+/** An entry of each log, in their order, all asked for at once. Each is about the signature and its certificate (DER); nothing else of it is verified. Rejects with {@link CommandError}
+ * where a log takes none, and with {@link FormatError} for a signature of which logs have no entries. */
 export async function logSignature(
-  { content, signer }: Pick<Bundle, 'content' | 'signer'>,
-  certificatePem: string,
+  content: BundleContent,
+  certificate: Uint8Array,
   logs: readonly SigningService[],
 ): Promise<readonly BundleEntry[]> {
-  const bundle = ofPackage(content, signer.type === 'certificate' ? signer.certificate : new Uint8Array());
-  const entries = logs.map(async ({ url, majorApiVersion }) => {
-    const rekorBaseURL = parseUrl(url, 'the URL of the log').href.replace(/(?<!\/)\/+$/, '');
-    const options = { rekorBaseURL, majorApiVersion, timeout: TIMEOUT_MS, retry: { retries: 2 } };
-    const proposed = majorApiVersion === 2 ? asMessage(bundle.content) : bundle.content;
-    try {
-      return (await new RekorWitness(options).testify(proposed, certificatePem)).tlogEntries;
-    } catch (error) {
-      throw refusal(rekorBaseURL, error);
-    }
-  });
-  bundle.verificationMaterial.tlogEntries = (await Promise.all(entries)).flat();
-  return entriesOf(bundle, logs);
+  const logged = loggedSignature(content, certificate);
+  const digest = rememberedDigest((hash, data) => platformCrypto.digest(hash, data));
+  return await Promise.all(logs.map((log) => logIn(log, logged, digest)));
 }
 
-/** The same as the package has it. */
-function ofPackage(content: BundleContent, certificate: Uint8Array): SigstoreBundle {
-  const common = { certificate: Buffer.from(certificate), certificateChain: false };
-  if (content.type === 'envelope') {
-    const { payload, payloadType, signature } = content.envelope;
-    const envelope = { artifact: Buffer.from(payload), artifactType: payloadType };
-    return toDSSEBundle({ ...common, ...envelope, signature: Buffer.from(signature) });
-  }
-  const digest = Buffer.from(content.digest?.digest ?? []);
-  return toMessageSignatureBundle({ ...common, digest, signature: Buffer.from(content.signature) });
-}
-
-function entriesOf(bundle: SigstoreBundle, [log]: readonly SigningService[]): readonly BundleEntry[] {
+async function logIn(
+  { url, majorApiVersion }: SigningService,
+  logged: LoggedSignature,
+  digest: EntryDigest,
+): Promise<BundleEntry> {
+  const api = majorApiVersion === 2 ? 2 : 1;
+  const entry = await requestEntry(url, api, await entryRequest(api, logged, digest));
   try {
-    return parseBundle(JSON.stringify(bundleToJSON(bundle))).entries;
+    await requireBodyOf(entry, logged, digest);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw refusal(log?.url ?? '', error);
+    throw new CommandError(
+      'FAILED',
+      `the log of signatures at ${new URL(url).origin} answers with the entry of something else: ${error.message}`,
+      { hint: 'Nothing was written: no verifier would take it.', cause: error },
+    );
   }
+  return entry;
 }
 
-/** Logs of the second version have no entries of envelopes: what is logged is the signature over the encoding of one. */
-function asMessage(content: SignedContent): SignedContent {
-  if (content.$case === 'messageSignature') return content;
-  const { payload, payloadType, signatures } = content.dsseEnvelope;
-  const [signature] = signatures;
-  const digest = createHash('sha256').update(preAuthenticationEncoding({ payload, payloadType })).digest();
-  return toMessageSignatureBundle({ digest, signature: signature?.sig ?? Buffer.alloc(0) }).content;
+function loggedSignature(content: BundleContent, certificate: Uint8Array): LoggedSignature {
+  const verifier = { certificate, spki: parseCertificate(certificate).spki };
+  if (content.type === 'envelope') {
+    const { payload, payloadType, signature, keyId } = content.envelope;
+    const encoding = preAuthenticationEncoding(content.envelope);
+    const signed = { type: 'envelope', payload, payloadType, keyId } as const;
+    return { verifier, signature, signed: { ...signed, preAuthenticationEncoding: encoding } };
+  }
+  const { digest, signature } = content;
+  if (digest === undefined)
+    throw new FormatError('MALFORMED', 'the signature is over an artifact whose digest is not there');
+  const hash = ENTRY_HASHES[digest.algorithm];
+  return { verifier, signature, signed: { type: 'message', hash, digest: digest.digest } };
 }
 
-function refusal(url: string, error: unknown): CommandError {
-  const { cause } = error as { cause?: { statusCode?: unknown } };
-  const status = typeof cause?.statusCode === 'number' ? cause.statusCode : undefined;
-  const isTheirs = status === undefined ? !(error instanceof FormatError) : status === 429 || status >= 500;
-  const said = printable(messageOf(error).slice(0, 300));
-  return new CommandError(
-    'FAILED',
-    `the log of signatures at ${new URL(url).origin} took no entry: ${said}`,
-    {
-      hint: 'Nothing was written. The signing config names the log: is it that of these services?',
-      metadata: isTheirs ? { unavailable: String(status ?? 'no answer') } : {},
-      cause: error,
-    },
-  );
-}
+const ENTRY_HASHES: Readonly<Record<ArtifactHashName, EntryHash>> = {
+  SHA2_256: 'sha256',
+  SHA2_384: 'sha384',
+  SHA2_512: 'sha512',
+};

@@ -2,11 +2,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { boolean, octetString, oid, sequence, tlv, unsignedInteger } from '../../core/der-writer.ts';
 import { Tag } from '../../core/der-tag.ts';
-import { printable } from '../../core/printable.ts';
 import { RETRY_LIMITS, retryDelay, retrying } from '../../core/retry.ts';
 import { IMPRINT_HASHES } from '../../tsa/format/object-identifiers.ts';
 import { CommandError } from '../program/command.ts';
 import { exchangeBytes, retryAfterOf, type RawAnswer } from '../certificate/http.ts';
+import { withWords } from './service-words.ts';
 
 const NONCE_BYTES = 16;
 /** Far above any answer with its certificates. */
@@ -47,11 +47,10 @@ const timestampQuery = (signature: Uint8Array): Uint8Array =>
   );
 
 function refusal(url: URL, { status, headers, bytes }: RawAnswer): CommandError {
-  const said = messageIn(Buffer.from(bytes).toString('utf8'));
   const retryAfter = retryAfterOf(headers);
   return new CommandError(
     'FAILED',
-    `${AUTHORITY} at ${url.origin} granted no timestamp (status ${status})${said === '' ? '' : `: ${said}`}`,
+    withWords(`${AUTHORITY} at ${url.origin} granted no timestamp (status ${status})`, bytes),
     {
       hint: 'Nothing was written: without a timestamp nobody can verify once the certificate has ended.',
       metadata: {
@@ -60,17 +59,4 @@ function refusal(url: URL, { status, headers, bytes }: RawAnswer): CommandError 
       },
     },
   );
-}
-
-/** Its own words, short and harmless on a terminal. */
-function messageIn(body: string): string {
-  let message = body;
-  try {
-    const value = JSON.parse(body) as { message?: unknown } | null;
-    if (typeof value?.message === 'string') message = value.message;
-  } catch {
-    // A text of its own.
-  }
-  const [line = ''] = message.trim().split('\n');
-  return line.startsWith('<') ? '' : printable(line.slice(0, 300));
 }

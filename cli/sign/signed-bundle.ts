@@ -3,6 +3,7 @@ import { encodeBundle } from '../../bundle/format/bundle-json.ts';
 import { BUNDLE_MEDIA_TYPE, type BundleContent } from '../../bundle/format/bundle.ts';
 import { decodePem } from '../../core/pem.ts';
 import type { SigningService } from '../../trust/format/signing-config.ts';
+import { logSignature } from './log-signature.ts';
 import { requestTimestamp } from './request-timestamp.ts';
 
 /** What a bundle is made of, and who is asked to vouch for its time. */
@@ -27,10 +28,6 @@ export async function bundleText(parts: BundleParts): Promise<string> {
     signer: { type: 'certificate', certificate, chain: [] },
     content,
   } as const;
-  if (artifactLogs.length === 0)
-    return `${encodeBundle({ ...bundle, entries: [], timestamps: await asked })}\n`;
-  // Its packages bring an HTTP client of their own, which takes long to load.
-  const { logSignature } = await import('./log-signature.ts');
-  const entries = await logSignature(bundle, certificatePem, artifactLogs);
+  const entries = artifactLogs.length === 0 ? [] : await logSignature(content, certificate, artifactLogs);
   return `${encodeBundle({ ...bundle, entries, timestamps: await asked })}\n`;
 }

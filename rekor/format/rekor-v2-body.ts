@@ -6,21 +6,10 @@ import type { JsonValue } from '../../core/strict-json.ts';
 import type { EntryDigest, EntryHash } from './entry-digest.ts';
 import type { LoggedSignature } from './logged-signature.ts';
 
-/** Of a `hashedrekord` 0.0.2. Throws {@link FormatError} for another hash than such a key signs with in logs, and for a key of which they have no entries. */
-export async function hashedrekord2(
-  { verifier, signature, signed }: LoggedSignature,
-  digest: EntryDigest,
-): Promise<JsonValue> {
-  const details = keyDetailsOf(parsePublicKey(verifier.spki));
-  const { hash } = details;
-  if (signed.type === 'message' && signed.hash !== hash)
-    throw new FormatError(
-      'MALFORMED',
-      `a log entry of such a key is by ${hash}, the signature is by ${signed.hash}`,
-    );
-  const value =
-    signed.type === 'message' ? signed.digest : await digest(hash, signed.preAuthenticationEncoding);
-  return hashedrekord2Of(verifier, details, value, signature);
+/** Of a `hashedrekord` 0.0.2. Throws {@link FormatError} as {@link loggedDigest} does. */
+export async function hashedrekord2(logged: LoggedSignature, digest: EntryDigest): Promise<JsonValue> {
+  const { details, value } = await loggedDigest(logged, digest);
+  return hashedrekord2Of(logged.verifier, details, value, logged.signature);
 }
 
 /** The same of a signature over a digest by the hash of the key. */
@@ -40,13 +29,35 @@ export const hashedrekord2Of = (
   },
 });
 
+/** The digest by which an entry of Rekor v2 is about a signature: of the artifact, or of an envelope's pre-authentication encoding. With it what the key signs by. Throws
+ * {@link FormatError} for another hash than such a key signs with in logs, and for a key of which they have no entries. */
+export async function loggedDigest(
+  { verifier, signed }: LoggedSignature,
+  digest: EntryDigest,
+): Promise<{ readonly details: KeyDetails; readonly value: Uint8Array }> {
+  const details = keyDetailsOf(parsePublicKey(verifier.spki));
+  const { hash } = details;
+  if (signed.type === 'message' && signed.hash !== hash)
+    throw new FormatError(
+      'MALFORMED',
+      `a log entry of such a key is by ${hash}, the signature is by ${signed.hash}`,
+    );
+  const value =
+    signed.type === 'message' ? signed.digest : await digest(hash, signed.preAuthenticationEncoding);
+  return { details, value };
+}
+
 const HASH_NAMES: Readonly<Record<EntryHash, string>> = {
   sha256: 'SHA2_256',
   sha384: 'SHA2_384',
   sha512: 'SHA2_512',
 };
 
-const verifierJson = ({ certificate, spki }: LoggedSignature['verifier'], keyDetails: string): JsonValue =>
+/** A key or certificate as Rekor v2 has both. */
+export const verifierJson = (
+  { certificate, spki }: LoggedSignature['verifier'],
+  keyDetails: string,
+): { readonly keyDetails: string; readonly [name: string]: JsonValue } =>
   certificate === undefined
     ? { keyDetails, publicKey: { rawBytes: toBase64(spki) } }
     : { keyDetails, x509Certificate: { rawBytes: toBase64(certificate) } };

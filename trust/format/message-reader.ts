@@ -65,13 +65,17 @@ export class MessageReader {
     return this.optionalBytes(name) ?? this.#missing(name);
   }
 
+  /** A list of texts; empty where it is not there. */
+  texts(name: string): readonly string[] {
+    return this.#list(name).map((element, index) => {
+      if (typeof element !== 'string') throw malformed(`${this.#at(name)}[${index}]`, 'is not a text');
+      return element;
+    });
+  }
+
   /** A list of byte strings, each base64 as in {@link optionalBytes}; empty where it is not there. */
   byteStrings(name: string): readonly Uint8Array[] {
-    return this.#list(name).map((element, index) => {
-      const at = (): string => `${this.#at(name)}[${index}]`;
-      if (typeof element !== 'string') throw malformed(at(), 'is not a text');
-      return readBase64(element, at);
-    });
+    return this.texts(name).map((text, index) => readBase64(text, () => `${this.#at(name)}[${index}]`));
   }
 
   /** Milliseconds since the epoch of an RFC 3339 time. */
@@ -110,6 +114,10 @@ export class MessageReader {
     const number = typeof value === 'string' && /^(?:0|[1-9]\d{0,15})$/.test(value) ? Number(value) : value;
     if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 0) return number;
     throw malformed(this.#at(name), 'is not a whole number');
+  }
+
+  whole(name: string): number {
+    return this.optionalWhole(name) ?? this.#missing(name);
   }
 
   /** A message inside this one. */
