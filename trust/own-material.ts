@@ -9,7 +9,7 @@ import { readArtifactLogIdentity, type ArtifactLogIdentity } from '../rekor/log-
 import { EMPTY_TRUSTED_ROOT, type TrustedLogInstance, type TrustedRoot } from './format/trusted-root.ts';
 import { logInUse } from './log-in-use.ts';
 import { OWN_PATHS } from './public-urls.ts';
-import { trustedArtifactLog, trustedAuthority, trustedLog } from './trusted-entries.ts';
+import { trustedAuthority, trustedLog } from './trusted-entries.ts';
 import { logKey } from './union.ts';
 
 /** Where the public parts of a CA, its logs and its timestamp authority lie: paths in a data directory. */
@@ -118,7 +118,7 @@ async function readLogs(places: OwnPlaces, isRecorded: (name: string) => boolean
 }
 
 const trustedOwnArtifactLog = (log: ArtifactLogIdentity): TrustedLogInstance =>
-  trustedArtifactLog(log, OWN_PATHS.artifactLog(log.host));
+  trustedLog(log, OWN_PATHS.artifactLog(log.host));
 
 interface ReadArtifactLogs {
   readonly inForce: readonly ArtifactLogIdentity[];

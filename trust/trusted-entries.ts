@@ -15,21 +15,9 @@ export function trustedAuthority(chain: readonly Uint8Array[], uri: string): Tru
   return { ...displayNames(root.subject), uri, chain, window: { start: first.notBefore } };
 }
 
-/** A certificate log, trusted from its birth and without an end; `baseUrl` is taken over as it is. */
+/** A log of certificates or of artifacts, trusted from its birth and without an end; `baseUrl` is taken over as it is. */
 export const trustedLog = (
-  { publicKey, logId, createdAt }: CtLogIdentity,
-  baseUrl: string,
-): TrustedLogInstance => ({
-  baseUrl,
-  publicKey,
-  keyDetails: logKeyDetails(publicKey),
-  window: { start: createdAt },
-  logId,
-});
-
-/** A log of artifacts, trusted from its birth and without an end; `baseUrl` is taken over as it is. */
-export const trustedArtifactLog = (
-  { publicKey, logId, createdAt }: ArtifactLogIdentity,
+  { publicKey, logId, createdAt }: CtLogIdentity | ArtifactLogIdentity,
   baseUrl: string,
 ): TrustedLogInstance => ({
   baseUrl,
