@@ -38,7 +38,9 @@ describe('judge: cosign', function () {
     const signing = commandsIn(text).filter((line) => /cosign (sign|attest)(-blob)? |\bsign\(/.test(line));
     expect(signing).to.have.length.greaterThan(2);
     for (const line of signing)
-      expect(line).to.match(/--tlog-upload=false|--signing-config |tlogUpload: false/);
+      expect(line).to.match(
+        /--tlog-upload=false|--signing-config |--rekor-url (?!\S*sigstore\.dev)|tlogUpload: false/,
+      );
     const quoted = [...text.matchAll(/`([^`\n]*(?:cosign sign(?:-blob)? |sign\(data)[^`\n]*)`/g)].map(
       ([, words]) => words,
     );
