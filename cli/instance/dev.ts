@@ -5,6 +5,7 @@ import { action, type RegisterCommand, type Speaker } from '../program/command.t
 import { requireLocal } from './local-only.ts';
 import { grpcPlaces } from './serve-report.ts';
 import { tlsFiles, type TlsOptions } from './tls-options.ts';
+import { openDataDirectory } from '../../instance/data-directory.ts';
 import type { RunningDev } from '../../service/development/start-dev.ts';
 import { invocation } from '../program/invocation.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
@@ -68,8 +69,8 @@ export const register: RegisterCommand = (program) => {
         await runService({
           hangup: 'stop',
           open: () => open(options, speak),
-          ready: (running) => {
-            tellReady(speak, running, options);
+          ready: (started) => {
+            tellReady(speak, started, options);
           },
         });
         return undefined;
@@ -77,7 +78,12 @@ export const register: RegisterCommand = (program) => {
     );
 };
 
-async function open(options: DevOptions, speak: Speaker): Promise<RunningDev> {
+/** A started service, with the line by which cosign trusts it; without a TUF repository there is none. */
+interface StartedDev extends RunningDev {
+  readonly cosignLine?: string;
+}
+
+async function open(options: DevOptions, speak: Speaker): Promise<StartedDev> {
   const addresses = {
     listen: parseListenAddress(options.listen),
     issuerListen: parseListenAddress(options.issuerListen),
@@ -88,7 +94,7 @@ async function open(options: DevOptions, speak: Speaker): Promise<RunningDev> {
   const tls = tlsFiles(options);
   // Only now: help and completion need no provider.
   const { startDev } = await import('../../service/development/start-dev.ts');
-  return startDev({
+  const running = await startDev({
     ...addresses,
     tls,
     data: options.data,
@@ -99,15 +105,25 @@ async function open(options: DevOptions, speak: Speaker): Promise<RunningDev> {
       speak.note(text);
     },
   });
+  return { ...running, ...(await cosignLineOf(options.data, running.url)) };
 }
 
-function tellReady(speak: Speaker, running: RunningDev, options: DevOptions): void {
+/** Of a directory from before there were TUF repositories, nothing. */
+async function cosignLineOf(data: string, url: string): Promise<{ readonly cosignLine?: string }> {
+  const { cosignBegins, rootOfRepository } = await import('../trust/tuf/tuf-directory.ts');
+  const { readRepository } = await import('../../trust/tuf/repository.ts');
+  const { paths } = await openDataDirectory(data);
+  const repository = await readRepository(paths.tuf);
+  return repository === undefined ? {} : { cosignLine: cosignBegins(url, rootOfRepository(repository)) };
+}
+
+function tellReady(speak: Speaker, running: StartedDev, options: DevOptions): void {
   const { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen, grpcListen } = running;
   const facts = { url, metricsUrl, logUrl, issuerUrl, listen, metricsListen, grpcListen: grpcListen ?? null };
   speak.answer({ event: 'ready', ...facts }, readyText(running, options));
 }
 
-function readyText(running: RunningDev, { data, tlsCert }: DevOptions): string {
+function readyText(running: StartedDev, { data, tlsCert }: DevOptions): string {
   const rows = [
     ['Certificates', `${running.url}   (the Fulcio URL of clients)`],
     ...grpcPlaces(running).map((text) => ['gRPC', text]),
@@ -126,9 +142,21 @@ function readyText(running: RunningDev, { data, tlsCert }: DevOptions): string {
     '',
     ...firstSignature(running, data, tlsCert).map((line) => `  ${line}`),
     '',
+    ...cosignLines(running),
     'Ctrl-C ends it; what is under way is finished first.',
   ].join('\n');
 }
+
+/** How cosign signs here. A certificate for development is none that it trusts, so nothing is said of it under TLS. */
+const cosignLines = ({ url, cosignLine }: StartedDev): readonly string[] =>
+  cosignLine === undefined || url.startsWith('https:')
+    ? []
+    : [
+        'Or have cosign 3 sign and verify here, with no flag more than elsewhere, after this line:',
+        '',
+        `  ${cosignLine}`,
+        '',
+      ];
 
 /** Two lines for any POSIX shell, in any directory, again and again. */
 function firstSignature({ url, issuerUrl }: RunningDev, data: string, tlsCert?: string): readonly string[] {

@@ -1,5 +1,6 @@
 /** A newcomer's first minutes, with the program that `npm start` runs. */
 import { execFile, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -120,9 +121,13 @@ describe('the first certificate', function () {
   it('signs and verifies by pasting the two lines that the program prints, again and again', async () => {
     const free = ['--listen', '127.0.0.1:0', '--issuer-listen', '127.0.0.1:0', '--data', 'data'];
     const command = start(['dev', ...free], 'stdout');
-    const [, sign = '', verify = ''] = await command.said(
-      /paste these lines[^\n]*\n\n {2}(\S[^\n]*)\n {2}(\S[^\n]*)\n\n[\s\S]*Ctrl-C/,
+    const [, sign = '', verify = '', begin = ''] = await command.said(
+      /paste these lines[^\n]*\n\n {2}(\S[^\n]*)\n {2}(\S[^\n]*)\n\n[^\n]*cosign 3[^\n]*\n\n {2}(\S[^\n]*)\n\nCtrl-C/,
     );
+    const [, root = '', checksum] =
+      /^cosign initialize --mirror \S+\/tuf --root (\S+) --root-checksum (\S+)$/.exec(begin) ?? [];
+    const bytes = new Uint8Array(await (await fetch(root)).arrayBuffer());
+    expect(createHash('sha256').update(bytes).digest('hex')).to.equal(checksum);
     // From source there is no program to call by its name.
     const named = [process.execPath, ...mayflyWords([], 'built')].map((word) => `'${word}'`).join(' ');
     const paste = async (line: string): Promise<string> => {

@@ -2,26 +2,16 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { emailConfig } from '../support/data-directory.ts';
 import { ANYWHERE, runMayfly, startMayfly, type MayflyProcess } from '../support/mayfly.ts';
+import { freePort } from './support/free-port.ts';
 import { needClient } from './support/stock-clients.ts';
 
 const run = promisify(execFile);
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        resolve(typeof address === 'object' ? (address?.port ?? 0) : 0);
-      });
-    });
-  });
 
 describe('judge: the lines with which clients of the TUF repository begin', function () {
   this.timeout(600_000);

@@ -44,14 +44,19 @@ export const wantedTargets = ({ directory, urls }: TufDirectory): Promise<Target
 export const repositoryOf = ({ directory }: TufDirectory): Promise<Repository> =>
   requireRepository(directory.paths.tuf);
 
+/** What cosign is told once: after it, signing and verifying need no flag and no file about trust. */
+export const cosignBegins = (publicUrl: string, { version, sha256 }: TufRootSummary): string =>
+  `cosign initialize --mirror ${quoted(`${publicUrl}/tuf`)} --root ${quoted(`${publicUrl}/tuf/${version}.root.json`)} --root-checksum ${sha256}`;
+
 /** Lines with which clients begin, each with the checksum of the root: one that was fetched without it may be anybody's. */
-export function beginLines(publicUrl: string, { version, sha256 }: TufRootSummary): readonly string[] {
+export function beginLines(publicUrl: string, summary: TufRootSummary): readonly string[] {
+  const { version, sha256 } = summary;
   const mirror = `${publicUrl}/tuf`;
   const root = `${mirror}/${version}.root.json`;
   return [
     'Clients begin with these lines (hand them over a channel that they trust):',
     `  mayfly trust fetch ${quoted(publicUrl)} --fingerprint ${sha256} --out trust`,
-    `  cosign initialize --mirror ${quoted(mirror)} --root ${quoted(root)} --root-checksum ${sha256}`,
+    `  ${cosignBegins(publicUrl, summary)}`,
     `  curl -sSfo root.json ${quoted(root)} && echo "${sha256}  root.json" | sha256sum -c && sigstore --instance ${quoted(mirror)} trust-instance root.json`,
   ];
 }
