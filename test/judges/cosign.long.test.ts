@@ -57,7 +57,7 @@ describe('judge: cosign', function () {
     expect(signing).to.have.length.greaterThan(2);
     for (const line of signing)
       expect(line).to.match(
-        /--tlog-upload=false|--signing-config |--rekor-url (?!\S*sigstore\.dev)|tlogUpload: false/,
+        /--tlog-upload=false|--signing-config |--rekor-url (?!\S*sigstore\.dev)|tlogUpload: false|rekorURL: url/,
       );
     const quoted = [...text.matchAll(/`([^`\n]*(?:cosign sign(?:-blob)? |sign\(data)[^`\n]*)`/g)].map(
       ([, words]) => words,

@@ -44,7 +44,7 @@ export const wantedTargets = ({ directory, urls }: TufDirectory): Promise<Target
 export const repositoryOf = ({ directory }: TufDirectory): Promise<Repository> =>
   requireRepository(directory.paths.tuf);
 
-/** What cosign is told once: after it, signing and verifying need no flag and no file about trust. */
+/** The command after which cosign signs and verifies with no flag and no file about trust. */
 export const cosignBegins = (publicUrl: string, { version, sha256 }: TufRootSummary): string =>
   `cosign initialize --mirror ${quoted(`${publicUrl}/tuf`)} --root ${quoted(`${publicUrl}/tuf/${version}.root.json`)} --root-checksum ${sha256}`;
 
