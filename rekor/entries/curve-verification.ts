@@ -1,18 +1,19 @@
 /**
- * ECDSA over a digest that is given (FIPS 186-5 §6.4.2). OpenSSL checks such signatures, but Node hands it messages alone; a library in JavaScript takes over ten
- * times as long. What takes the time, the two multiplications of points, is done by OpenSSL here, as parts of Diffie–Hellman:
+ * ECDSA over a digest that is given (FIPS 186-5 §6.4.2). OpenSSL checks such signatures, but Node hands it messages alone, which it hashes; a library in JavaScript takes over ten
+ * times as long. So OpenSSL checks the same signature (r, s) over a message of ours, by another key. With the digest e and the key Q it is to find the x coordinate r of
  *
- *     R = (e/s)·G + (r/s)·Q = (r/s)·(Q + (e/r)·G)
+ *     R = (e/s)·G + (r/s)·Q = (e'/s)·G + (r/s)·Q'    where    Q' = Q + ((e − e')/r)·G
  *
- * (e/r)·G is the public key of the private key e/r, and the x coordinate of the last product is the secret that the private key r/s shares with that sum.
+ * and e' is the digest of that message: it is one by Q over e exactly when it is one by Q' over e'. What is left to do here is to add two points.
  * Nothing here is secret, so that the time which it takes may depend on it.
  */
-import { createECDH, type ECDH } from 'node:crypto';
+import { createECDH, createPublicKey, hash, verify, type ECDH, type KeyObject } from 'node:crypto';
 import { DerReader, readOnly, unsignedMagnitude } from '../../core/der-reader.ts';
 import { Tag } from '../../core/der-tag.ts';
 
 /** The curves of NIST: y² = x³ − 3x + b over the field of p elements, with a base point of the order n. */
 interface Curve {
+  /** As OpenSSL calls it. */
   readonly name: string;
   readonly p: bigint;
   readonly n: bigint;
@@ -58,6 +59,12 @@ const CURVES: Readonly<Record<'P-256' | 'P-384' | 'P-521', Curve>> = {
 
 type Point = readonly [x: bigint, y: bigint];
 
+/** Messages of ours, with what is signed of them. For every signature there is one key for which the first would do with no key but infinity, which is none. */
+const MESSAGES = ['', '\0'].map((text) => {
+  const message = Buffer.from(text);
+  return { message, digest: hash('sha256', message, 'buffer') };
+});
+
 /** Whether `signature` (DER) is one by the key of that uncompressed point over `digest`. A point that is not on its curve signs nothing. */
 export function verifyEcdsaDigest(
   key: { readonly curve: keyof typeof CURVES; readonly point: Uint8Array },
@@ -70,18 +77,15 @@ export function verifyEcdsaDigest(
   const point = decode(key.point, on);
   // Adding does not ask for it, and nothing is to rest on where the sum of a point elsewhere lies.
   if (!isOnCurve(on, point)) return false;
-  const e = leftBits(digest, on.bits) % on.n;
-  const inverse = invert((r * s) % on.n, on.n);
-  const ecdh = ECDHS.get(key.curve) ?? createECDH(on.name);
-  ECDHS.set(key.curve, ecdh);
-  const sum = add(on, point, baseTimes(ecdh, on, (((e * s) % on.n) * inverse) % on.n));
-  if (sum === undefined) return false;
-  ecdh.setPrivateKey(scalar((((r * r) % on.n) * inverse) % on.n, on));
-  return toBigInt(ecdh.computeSecret(encode(sum, on))) % on.n === r;
+  const e = leftBits(digest, on.bits);
+  const inverse = invert(r, on.n);
+  for (const { message, digest: known } of MESSAGES) {
+    const factor = modulo((e - leftBits(known, on.bits)) * inverse, on.n);
+    const other = add(on, point, baseTimes(on, factor));
+    if (other !== undefined) return verify('sha256', message, keyOf(key.curve, other), signature);
+  }
+  return false;
 }
-
-/** One for each curve: making one takes longer than using it. No state of it outlives a check. */
-const ECDHS = new Map<string, ECDH>();
 
 function readSignature(signature: Uint8Array): [r: bigint, s: bigint] {
   const reader = new DerReader(readOnly(signature, Tag.sequence).value);
@@ -101,9 +105,14 @@ const leftBits = (digest: Uint8Array, bits: number): bigint =>
 const scalar = (value: bigint, { width }: Curve): Buffer =>
   Buffer.from(value.toString(16).padStart(2 * width, '0'), 'hex');
 
-/** Undefined for the point at infinity. */
-function baseTimes(ecdh: ECDH, on: Curve, factor: bigint): Point | undefined {
+/** One for each curve: making one takes longer than using it. No state of it outlives a check. */
+const ECDHS = new Map<string, ECDH>();
+
+/** factor·G: the public key of the private key `factor`. Undefined for the point at infinity. */
+function baseTimes(on: Curve, factor: bigint): Point | undefined {
   if (factor === 0n) return undefined;
+  const ecdh = ECDHS.get(on.name) ?? createECDH(on.name);
+  ECDHS.set(on.name, ecdh);
   ecdh.setPrivateKey(scalar(factor, on));
   return decode(ecdh.getPublicKey(), on);
 }
@@ -113,8 +122,10 @@ const decode = (point: Uint8Array, { width }: Curve): Point => [
   toBigInt(point.subarray(1 + width)),
 ];
 
-const encode = ([x, y]: Point, on: Curve): Buffer =>
-  Buffer.concat([Uint8Array.of(4), scalar(x, on), scalar(y, on)]);
+function keyOf(curve: keyof typeof CURVES, point: Point): KeyObject {
+  const [x = '', y = ''] = point.map((value) => scalar(value, CURVES[curve]).toString('base64url'));
+  return createPublicKey({ format: 'jwk', key: { kty: 'EC', crv: curve, x, y } });
+}
 
 const isOnCurve = ({ p, b }: Curve, [x, y]: Point): boolean =>
   x < p && y < p && (y * y - (x * x * x - 3n * x + b)) % p === 0n;
@@ -128,11 +139,15 @@ function add(on: Curve, point: Point, other: Point | undefined): Point | undefin
   const slope =
     x1 === x2
       ? (3n * x1 * x1 - 3n) * invert((2n * y1) % p, p)
-      : (y2 - y1) * invert((((x2 - x1) % p) + p) % p, p);
-  const x = slope * slope - x1 - x2;
-  const y = slope * (x1 - x) - y1;
-  return [((x % p) + p) % p, ((y % p) + p) % p];
+      : (y2 - y1) * invert(modulo(x2 - x1, p), p);
+  const x = modulo(slope * slope - x1 - x2, p);
+  return [x, modulo(slope * (x1 - x) - y1, p)];
 }
+
+const modulo = (value: bigint, prime: bigint): bigint => {
+  const rest = value % prime;
+  return rest < 0n ? rest + prime : rest;
+};
 
 /** 1/value for a value between 0 and a prime. */
 function invert(value: bigint, prime: bigint): bigint {

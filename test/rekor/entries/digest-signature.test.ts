@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createHash, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, hash, randomBytes, sign } from 'node:crypto';
 import { p256, p384, p521 } from '@noble/curves/nist.js';
 import { verifyDigest } from '../../../rekor/entries/digest-signature.ts';
 import { platformCrypto } from '../../../cli/verify/platform-crypto.ts';
@@ -87,12 +87,22 @@ describe('rekor/entries/digest-signature', () => {
     for (const [name, curve] of CURVES.slice(0, 2)) {
       const scheme = { keyType: 'ec', hash: 'sha256' } as const;
       const { Fn } = curve.Point;
-      // Q = (e/r)·G for e = r·d; the digest zero leaves Q alone.
-      for (const digestOf of [(r: bigint, d: bigint) => Fn.mul(r, d), () => 0n]) {
+      // The check adds ((e − known)/r)·G to Q = d·G, where `known` is the digest of its own message. For e = known − r·d the sum is infinity, and no key.
+      const known = BigInt(`0x${hash('sha256', '')}`);
+      for (const digestOf of [
+        () => 0n,
+        () => known,
+        (r: bigint, d: bigint) => known + r * d,
+        (r: bigint, d: bigint) => known - r * d,
+        (r: bigint, d: bigint) => r * d,
+      ]) {
         const { point, digest, signature } = made(curve, digestOf);
         const options = { prehash: false, format: 'der', lowS: false } as const;
         expect(curve.verify(signature, digest, point, options)).to.equal(true);
-        expect(await verifyDigest(scheme, spkiOf(name, point), digest, signature)).to.equal(true);
+        const spki = spkiOf(name, point);
+        expect(await verifyDigest(scheme, spki, digest, signature)).to.equal(true);
+        digest[3] = (digest[3] ?? 0) ^ 1;
+        expect(await verifyDigest(scheme, spki, digest, signature)).to.equal(false);
       }
       // For e = −r·d the sum is infinity, whatever s is: no such signature holds.
       const d = Fn.fromBytes(curve.utils.randomSecretKey());
