@@ -420,6 +420,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'signers',
         'tlog/core',
         'rekor',
+        'rekor/entries/digest-signature.ts',
         'rekor/search',
         'ct-log',
         'ca',

@@ -7,6 +7,7 @@ import { logNamesIn } from '../instance/data-directory.ts';
 import type { DataPaths } from '../instance/data-paths.ts';
 import { openKey } from '../instance/open-key.ts';
 import type { ArtifactLog, LoggedEntry } from '../rekor/artifact-log.ts';
+import { loadEd25519ph } from '../rekor/entries/digest-signature.ts';
 import { prepareArtifactLog } from '../rekor/open-artifact-log.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import { SearchIndex } from '../rekor/search/search-index.ts';
@@ -78,9 +79,10 @@ export async function prepareArtifactLogs(
   return {
     warnings,
     open: async () => {
+      if (prepared.length === 0) return undefined;
       const logs: ArtifactLog[] = [];
       for (const openOne of prepared) logs.push(await openOne());
-      if (logs.length === 0) return undefined;
+      await loadEd25519ph();
       const searches = logs.map((log) => (log.api === 1 ? openSearch(log, paths) : undefined));
       for (const search of searches) shutdown.stores.add(() => search?.close());
       return { logs, searches, config, admittedKeys, certificateLogs };

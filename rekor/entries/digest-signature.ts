@@ -4,6 +4,7 @@ import { concat, equalBytes } from '../../core/bytes.ts';
 import { octetString, oid, sequence } from '../../core/der-writer.ts';
 import { Tag } from '../../core/der-tag.ts';
 import { parsePublicKey, type PublicKeyInfo } from '../../core/public-key.ts';
+import type * as ed25519ph from './ed25519ph.ts';
 import { verifyEcdsaDigest } from './curve-verification.ts';
 
 /** Hashes of artifacts. */
@@ -21,6 +22,10 @@ export interface DigestScheme {
   readonly hash: DigestHash;
 }
 
+/** Loads what checks Ed25519ph. Its library takes longer to load than everything else, and hardly anybody needs it: commands load it when they do, and a service before its first request, whose
+ * turn would be a tenth of a second. */
+export const loadEd25519ph = (): Promise<typeof ed25519ph> => import('./ed25519ph.ts');
+
 /** Whether `signature` is one by the key (DER SubjectPublicKeyInfo) over the digest: ECDSA in DER, RSA PKCS#1 v1.5, and Ed25519ph (RFC 8032) with an empty context.
  * False for another kind of key, and for what is no key or no signature. A caller judges first whether the key is one to believe. */
 export async function verifyDigest(
@@ -34,8 +39,7 @@ export async function verifyDigest(
     if (key.type !== keyType) return false;
     if (key.type === 'ec') return verifyEcdsaDigest(key, digest, signature);
     if (key.type === 'rsa') return verifyRsa(hash, key, spki, digest, signature);
-    // The library behind it takes longer to load than everything else: hardly anybody needs it.
-    const { verifyEd25519ph } = await import('./ed25519ph.ts');
+    const { verifyEd25519ph } = await loadEd25519ph();
     return verifyEd25519ph(key.key, digest, signature);
   } catch {
     // The library or OpenSSL could not make sense of the key or the signature.

@@ -62,6 +62,8 @@ describe('cli: what a process loads', function () {
     const seen = loaded.filter((path) => PROVIDER.test(path));
     expect(seen.some((path) => path.includes('oidc-provider'))).to.equal(true);
     expect(seen.some((path) => /(^|\/)cli\/instance\/dev\./.test(path))).to.equal(true);
+    // What takes long to load, before the first request that needs it.
+    expect(loaded.some((path) => path.includes('rekor/entries/ed25519ph.'))).to.equal(true);
   });
 
   it('loads a command that is run again and again as one file, from a build', async function () {
