@@ -137,9 +137,7 @@ function add(on: Curve, point: Point, other: Point | undefined): Point | undefin
   const [[x1, y1], [x2, y2]] = [point, other];
   if (x1 === x2 && y1 !== y2) return undefined;
   const slope =
-    x1 === x2
-      ? (3n * x1 * x1 - 3n) * invert((2n * y1) % p, p)
-      : (y2 - y1) * invert(modulo(x2 - x1, p), p);
+    x1 === x2 ? (3n * x1 * x1 - 3n) * invert((2n * y1) % p, p) : (y2 - y1) * invert(modulo(x2 - x1, p), p);
   const x = modulo(slope * slope - x1 - x2, p);
   return [x, modulo(slope * (x1 - x) - y1, p)];
 }
