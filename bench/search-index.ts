@@ -6,10 +6,10 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { utf8 } from '../core/bytes.ts';
-import type { SearchCondition, SearchedEntry } from '../rekor/search/search-keys.ts';
-import { SearchIndex } from '../rekor/search/search-index.ts';
+import type { SearchCondition, SearchedEntry } from '../search/search-keys.ts';
+import { SearchIndex } from '../search/search-index.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
-import { email, hashedrekord, namedCertificate, uri } from '../test/rekor/search/support/bodies.ts';
+import { email, hashedrekord, namedCertificate, uri } from '../test/search/support/bodies.ts';
 
 const [entries = 1_000_000, searches = 200] = process.argv.slice(2).map(Number);
 
@@ -26,7 +26,7 @@ function entry(index: number): SearchedEntry {
 const directory = mkdtempSync(join(tmpdir(), 'mayfly-bench-search-'));
 const path = join(directory, 'search.db');
 const index = new SearchIndex<SearchedEntry>(
-  { path, logId: new Uint8Array(32) },
+  { path, logId: new Uint8Array(32), kind: 'artifacts' },
   {
     size: () => entries,
     entriesFrom: (first) =>

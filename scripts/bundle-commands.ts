@@ -118,7 +118,7 @@ function hashOf(dist: string): string {
   const makers = [import.meta.filename, join(import.meta.dirname, '../bin/compiled.js')];
   for (const file of makers) hash.update(readFileSync(file));
   const files = globSync(
-    '{bundle,ca,cli,config,core,ct-log,explain,instance,oidc,policy,rekor,signers,storage,tlog,trust,tsa,verify}/**/*.js',
+    '{bundle,ca,cli,config,core,ct-log,explain,instance,oidc,policy,rekor,search,signers,storage,tlog,trust,tsa,verify}/**/*.js',
     { cwd: dist },
   );
   for (const file of files.sort()) hash.update(`${file}\0`).update(readFileSync(join(dist, file)));

@@ -191,9 +191,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['tlog/sequence', 'rekor/format', 'rekor/entries/proposed-entry.ts'],
     ],
   },
-  'rekor/search': {
-    holds: 'what entries of a log of artifacts are found by: a derived index beside the log, and its thread',
-    mayImport: ['core', 'storage', 'tlog/core', 'rekor/format'],
+  search: {
+    holds:
+      'what entries of any log are found by, whatever they are about: a derived index beside each log, and its thread',
+    mayImport: [
+      ...['core', 'storage', 'tlog', 'tlog/core', 'tlog/format', 'ct-log/format', 'ct-log/logged-tbs.ts'],
+      'rekor/format',
+    ],
   },
   'policy/providers': {
     holds: 'the claims of the providers that there is a preset for, for warnings',
@@ -393,7 +397,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'server/rekor/v1': {
     holds: "Rekor's first API over HTTP: its paths, its answers and its refusals, to the byte",
     mayImport: [
-      ...['core', 'core/go', 'tlog/core', 'tlog/format', 'rekor', 'rekor/entries', 'rekor/search'],
+      ...['core', 'core/go', 'tlog/core', 'tlog/format', 'rekor', 'rekor/entries', 'search'],
       ...['server/http', 'server/log', 'server/reasons'],
     ],
   },
@@ -421,7 +425,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'tlog/core',
         'rekor',
         'rekor/entries/digest-signature.ts',
-        'rekor/search',
+        'search',
         'ct-log',
         'ca',
         'tsa',
@@ -452,7 +456,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['policy/rules/predicate-rule.ts', 'policy/rules/rule-error.ts', 'policy'],
       ...['trust', 'trust/admission', 'trust/tuf', 'trust/format', 'tsa/format'],
       ...['bundle/format', 'rekor/format', 'rekor/entries/digest-signature.ts', 'verify'],
-      'rekor/search/search-keys.ts',
+      'search/search-keys.ts',
       ...['explain', 'instance'],
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'service/development', 'dev'],

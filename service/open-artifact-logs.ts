@@ -10,9 +10,10 @@ import type { ArtifactLog, LoggedEntry } from '../rekor/artifact-log.ts';
 import { loadEd25519ph } from '../rekor/entries/digest-signature.ts';
 import { prepareArtifactLog } from '../rekor/open-artifact-log.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from '../rekor/log-identity.ts';
-import { SearchIndex } from '../rekor/search/search-index.ts';
+import type { SearchIndex } from '../search/search-index.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import { readAdmittedKeys } from './admitted-keys.ts';
+import { openArtifactSearch } from './open-searches.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
 
 /** How the logs of artifacts of a service are opened. */
@@ -33,8 +34,8 @@ interface ArtifactLogsOptions {
 export interface OpenedArtifactLogs {
   /** At least one, and at most one for each API: of the first API first. */
   readonly logs: readonly ArtifactLog[];
-  /** What entries are found by, for each of {@link logs}; undefined for the second API, which has no call that asks for it. */
-  readonly searches: readonly (SearchIndex<LoggedEntry> | undefined)[];
+  /** What entries are found by, for each of {@link logs}. */
+  readonly searches: readonly SearchIndex<LoggedEntry>[];
   readonly config: ArtifactLogConfig;
   /** DER of the keys that may log without a certificate. */
   readonly admittedKeys: readonly Uint8Array[];
@@ -83,8 +84,8 @@ export async function prepareArtifactLogs(
       const logs: ArtifactLog[] = [];
       for (const openOne of prepared) logs.push(await openOne());
       await loadEd25519ph();
-      const searches = logs.map((log) => (log.api === 1 ? openSearch(log, paths) : undefined));
-      for (const search of searches) shutdown.stores.add(() => search?.close());
+      const searches = logs.map((log) => openArtifactSearch(log, artifactLogPaths(paths, log.api).directory));
+      for (const search of searches) shutdown.stores.add(() => search.close());
       return { logs, searches, config, admittedKeys, certificateLogs };
     },
   };
@@ -100,22 +101,6 @@ async function certificateLogsIn(paths: DataPaths): Promise<readonly CtLogIdenti
       if (!(error instanceof LogError)) throw error;
     }
   return found;
-}
-
-/** Where the index of a log is kept, beside its files. */
-const SEARCH_FILE = 'search.db';
-
-/** Made in the background where it is not there: nothing waits for it but searches. */
-function openSearch(log: ArtifactLog, paths: DataPaths): SearchIndex<LoggedEntry> {
-  const { directory } = artifactLogPaths(paths, log.api);
-  return new SearchIndex<LoggedEntry>(
-    { path: join(directory, SEARCH_FILE), logId: log.identity.logId },
-    {
-      size: () => log.tree.head().head.size,
-      entriesFrom: (first) => log.entriesFrom(first),
-      entryAt: (index) => log.entryAt(index),
-    },
-  );
 }
 
 /** Whether clients find the name of the log in the URL that they are given. Throws unless that is to be overlooked. */

@@ -6,10 +6,13 @@ import { certificateLog } from '../instance/certificate-logs.ts';
 import type { DataDirectory } from '../instance/data-directory.ts';
 import { openLogKeys } from '../instance/open-key.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
+import type { CertificateEntry } from '../search/certificate-entries.ts';
+import type { SearchIndex } from '../search/search-index.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
 import { prepareArtifactLogs, type OpenedArtifactLogs } from './open-artifact-logs.ts';
 import { openAuthority, type OpenedAuthority } from './open-authority.ts';
+import { openCertificateSearch } from './open-searches.ts';
 import { openTimestamps, type OpenedTimestamps } from './open-timestamps.ts';
 import { OtherLogs } from './other-logs.ts';
 import { PolicyCompiler } from './policy-compiler.ts';
@@ -36,6 +39,8 @@ interface Clients {
  * `tlog/store/choose-stores.ts`. */
 export interface Stores extends OpenedAuthority {
   readonly log: CtLog;
+  /** What its entries are found by. */
+  readonly search: SearchIndex<CertificateEntry>;
   /** Undefined where no log of artifacts is served. */
   readonly artifacts: OpenedArtifactLogs | undefined;
   /** The logs beside it. */
@@ -87,6 +92,8 @@ export async function openStores(
   );
   const log = (openedLog = await prepared.open());
   locked = log;
+  const search = openCertificateSearch(log, logDirectory);
+  shutdown.stores.add(() => search.close());
   const artifacts = await artifactLogs.open();
   const otherLogs = new OtherLogs({
     paths: directory.paths,
@@ -116,6 +123,7 @@ export async function openStores(
     authority,
     otherChains,
     log,
+    search,
     artifacts,
     otherLogs,
     policy,

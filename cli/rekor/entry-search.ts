@@ -5,7 +5,7 @@ import { equalBytes, fromBase64, fromHex, toHex } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 import { openArtifactReads, type ArtifactReads } from '../../rekor/artifact-reads.ts';
-import { entryKeys, meets, type SearchCondition } from '../../rekor/search/search-keys.ts';
+import { entryKeys, meets, type SearchCondition } from '../../search/search-keys.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { hashLeaf } from '../../tlog/format/merkle.ts';
 import { TILE_WIDTH } from '../../tlog/format/tile.ts';
@@ -57,7 +57,7 @@ async function* entriesOf(
 ): AsyncGenerator<FoundArtifact> {
   for (let first = size - 1 - ((size - 1) % TILE_WIDTH); first >= 0; first -= TILE_WIDTH)
     for (const entry of (await entriesFrom(first)).toReversed())
-      if (entry.logIndex < before && meets(entryKeys(entry), conditions, match))
+      if (entry.logIndex < before && meets(entryKeys('artifacts', entry), conditions, match))
         yield { ...entry, api: identity.api };
 }
 
@@ -91,7 +91,7 @@ export async function* entriesOnServer(
 function isAskedFor({ body }: FoundArtifact, { conditions, match }: EntrySearch): boolean {
   const shown = conditions.filter(({ by }) => by !== 'digest');
   if (match === 'any' && shown.length < conditions.length) return true;
-  return shown.length === 0 || meets(entryKeys({ body, namedDigests: [] }), shown, match);
+  return shown.length === 0 || meets(entryKeys('artifacts', { body, namedDigests: [] }), shown, match);
 }
 
 /** Members of a query by what they look for. */

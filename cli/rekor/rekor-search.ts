@@ -6,7 +6,7 @@ import { FormatError } from '../../core/errors.ts';
 import { decodePem } from '../../core/pem.ts';
 import { readBodyContent, type BodyVerifier } from '../../rekor/format/body-content.ts';
 import { certificateIssuers, certificateNames } from '../../rekor/format/certificate-names.ts';
-import type { SearchCondition } from '../../rekor/search/search-keys.ts';
+import type { SearchCondition } from '../../search/search-keys.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { parseUrl, requireSafeTransport } from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';

@@ -7,7 +7,7 @@ import { DerReader, oidText } from '../../core/der-reader.ts';
 import { contextTag, Tag } from '../../core/der-tag.ts';
 import { utf8Text } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
-import { FULCIO_ARC } from '../../core/fulcio-extensions.ts';
+import { FULCIO_ARC, FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
 
 const SUBJECT_ALT_NAME = '2.5.29.17';
 const FULCIO_OTHER_NAME = `${FULCIO_ARC}.7`;
@@ -54,15 +54,25 @@ export function hasUnreadNames(certificate: Pick<Certificate, 'extensions'>): bo
 
 /** The issuers of identities that a certificate names, in both of Fulcio's forms: one, unless the two differ. */
 export function certificateIssuers(certificate: Pick<Certificate, 'extensions'>): string[] {
-  const valueOf = (number: number): Uint8Array | undefined =>
-    findExtension(certificate, `${FULCIO_ARC}.${number}`)?.value;
-  const [raw, encoded] = [valueOf(1), valueOf(8)];
-  const texts = [
-    raw && lenient(() => utf8Text(raw)),
-    encoded && lenient(() => utf8Text(new DerReader(encoded).next(Tag.utf8String).value)),
-  ];
-  return [...new Set(texts.filter((text): text is string => text !== undefined && text !== ''))];
+  const values = certificateExtensions(certificate);
+  return [...new Set([values.get(1), values.get(8)].filter((text): text is string => text !== undefined))];
 }
+
+/** Values of Fulcio's extensions by number, without those that are empty. */
+export function certificateExtensions(
+  certificate: Pick<Certificate, 'extensions'>,
+): ReadonlyMap<number, string> {
+  const values = new Map<number, string>();
+  for (const { number, encoding } of FULCIO_EXTENSIONS) {
+    const value = findExtension(certificate, `${FULCIO_ARC}.${number}`)?.value;
+    const text = value && lenient(() => extensionText(value, encoding === 'raw'));
+    if (text !== undefined && text !== '') values.set(number, text);
+  }
+  return values;
+}
+
+const extensionText = (value: Uint8Array, isRaw: boolean): string =>
+  utf8Text(isRaw ? value : new DerReader(value).next(Tag.utf8String).value);
 
 function lenient<T>(read: () => T): T | undefined {
   try {

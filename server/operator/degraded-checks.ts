@@ -9,6 +9,7 @@ import type { ReadinessCheck } from './readiness.ts';
 import type {
   ArtifactLogSource,
   OtherLogStatus,
+  SearchStatus,
   ServiceSources,
   TimestampSource,
 } from './service-sources.ts';
@@ -19,7 +20,10 @@ import { trustTroubles } from './trust-troubles.ts';
 const LOSS_MEMORY = 86_400_000;
 
 /** Files that readers of the log need. Signing does not. */
-export function filesCheck({ unreadable, checkpointFailure }: LogStatus): ReadinessCheck {
+export function filesCheck(
+  { unreadable, checkpointFailure }: LogStatus,
+  search?: SearchStatus,
+): ReadinessCheck {
   const troubles: string[] = [];
   if (unreadable !== undefined) {
     const others = unreadable.count === 1 ? '' : `, and ${unreadable.count - 1} more`;
@@ -27,6 +31,7 @@ export function filesCheck({ unreadable, checkpointFailure }: LogStatus): Readin
   }
   if (checkpointFailure !== undefined)
     troubles.push(`the checkpoint file is not written: ${checkpointFailure}`);
+  if (search?.failure !== undefined) troubles.push(`no certificate can be searched for: ${search.failure}`);
   const ok = troubles.length === 0;
   return { name: 'files', ok, detail: ok ? 'no read of the log missed a file' : troubles.join('; ') };
 }

@@ -82,7 +82,7 @@ export function createReadiness(sources: ServiceSources): () => Promise<Readines
       ready,
       checks: [
         ...checks,
-        filesCheck(status),
+        filesCheck(status, sources.search),
         ...otherLogsCheck(sources.otherLogs.status()),
         ...tlsCheck(sources.tls?.status(), sources.clock),
         ...trustCheck(sources.trusted, sources.clock),

@@ -57,6 +57,12 @@ export interface TrustStatus {
   readonly failure: string | undefined;
 }
 
+/** An index that entries are found by. */
+export interface SearchStatus {
+  /** Why it could not be made, the last time; undefined while all is well. */
+  readonly failure: string | undefined;
+}
+
 /** What metrics and readiness read of a service whenever they are asked. Nothing of it is pushed. */
 export interface ServiceSources {
   readonly clock: Clock;
@@ -66,12 +72,14 @@ export interface ServiceSources {
     readonly validity: { readonly notBefore: number; readonly notAfter: number };
   };
   readonly log: LogStatusSource;
+  /** The index of its entries; without it nobody can search there. */
+  readonly search?: SearchStatus | undefined;
   /** Those of artifacts, where any are served. */
   readonly artifacts?:
     | {
         readonly logs: readonly ArtifactLogSource[];
         /** Why the index of each of them could not be made, the last time; undefined while all is well. */
-        readonly searches: readonly ({ readonly failure: string | undefined } | undefined)[];
+        readonly searches: readonly SearchStatus[];
       }
     | undefined;
   /** The logs beside it, and its name. */

@@ -7,13 +7,13 @@
  *
  * A look-up reads one bucket of every group. Each must be there, and whole: only then is an entry known to be absent.
  */
-import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { workerData } from 'node:worker_threads';
 import { equalBytes } from '../../core/bytes.ts';
 import { isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
 import { answerRequests } from '../../storage/worker-channel.ts';
+import { removeDatabase } from '../core/derived-file.ts';
 import { LogError } from '../core/log-error.ts';
 
 /** What the worker is started with. */
@@ -56,13 +56,9 @@ function open(): DatabaseSync {
     return prepare();
   } catch {
     // Damaged, or of another version: it holds nothing that the tiles do not.
-    discard();
+    removeDatabase(path);
     return prepare();
   }
-}
-
-function discard(): void {
-  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
 }
 
 /** NORMAL: a power cut may lose the newest rows, together with the mark that says they are there. */
@@ -88,7 +84,7 @@ function prepare(): DatabaseSync {
 
 function startAnew(): void {
   db.close();
-  discard();
+  removeDatabase(path);
   db = open();
 }
 

@@ -8,7 +8,6 @@
  * does not grow with the log. Nor does the memory: a group for which the thread has no time, or that cannot be stored,
  * is dropped, and read again from tiles when its turn comes.
  */
-import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../core/errors.ts';
 import {
@@ -21,8 +20,8 @@ import {
   type HashTileReader,
 } from './hash-group.ts';
 import type { HashIndexData, HashIndexReply, HashIndexRequest } from './hash-index-worker.ts';
+import { DerivedFile } from '../core/derived-file.ts';
 import { LogError } from '../core/log-error.ts';
-import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 
 /** Complete groups that wait in memory, 512 KB each. */
 const HELD = 2;
@@ -41,7 +40,7 @@ export interface Candidates {
 
 /** The index of one log. */
 export class HashIndex {
-  readonly #data: HashIndexData;
+  readonly #file: DerivedFile<HashIndexRequest, HashIndexReply>;
   readonly #read: HashTileReader;
   /** What is in memory: groups that are not stored, each noted from its first entry on. */
   readonly #groups = new Map<number, Group>();
@@ -52,15 +51,19 @@ export class HashIndex {
   #covered = 0;
   /** Whether the group that is being filled is noted from its first entry on. */
   #hasNewest = false;
-  #channel: WorkerChannel<HashIndexRequest, HashIndexReply> | undefined;
   #failure: string | undefined;
   #isFailing = false;
-  #isDamaged = false;
   #work: Promise<void> | undefined;
 
   /** Starts to index the tree of `size` entries in the background. */
   constructor(data: HashIndexData, size: number, read: HashTileReader) {
-    this.#data = data;
+    const { path } = data;
+    this.#file = new DerivedFile({
+      path,
+      beside: import.meta.url,
+      name: 'hash-index-worker',
+      workerData: data,
+    });
     this.#size = size;
     this.#read = read;
     this.#start();
@@ -114,7 +117,7 @@ export class HashIndex {
   /** Undefined when the file cannot say; it is made anew then. */
   async #find(prefix: number, covered: number): Promise<readonly number[] | undefined> {
     try {
-      return (await this.#ask({ kind: 'find', prefix, covered, size: GROUP })).indexes ?? [];
+      return (await this.#file.ask({ kind: 'find', prefix, covered, size: GROUP })).indexes ?? [];
     } catch (error) {
       this.#fail(error);
       this.#start();
@@ -135,7 +138,7 @@ export class HashIndex {
   /** Stops at once; what is not stored is computed again at the next start. */
   async close(): Promise<void> {
     this.#abort.abort();
-    await this.#channel?.terminate();
+    await this.#file.close();
     await this.#work;
   }
 
@@ -150,7 +153,10 @@ export class HashIndex {
     const { signal } = this.#abort;
     for (let wait = FIRST_RETRY; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY)) {
       try {
-        if (this.#isFailing) await this.#reopen();
+        if (this.#isFailing) {
+          await this.#file.renew();
+          this.#isFailing = false;
+        }
         await this.#fill();
         this.#failure = undefined;
         return;
@@ -169,27 +175,18 @@ export class HashIndex {
     this.#covered = 0;
   }
 
-  /** A thread whose file failed is replaced; a damaged file is removed, and its groups are read again from tiles. */
-  async #reopen(): Promise<void> {
-    await this.#channel?.terminate();
-    this.#channel = undefined;
-    const { path } = this.#data;
-    if (this.#isDamaged) for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
-    [this.#isFailing, this.#isDamaged] = [false, false];
-  }
-
   /** The newest entries first, because they are what people ask for. */
   async #fill(): Promise<void> {
     if (!this.#hasNewest) await this.#readNewest();
     const complete = (): number => Math.floor(this.#size / GROUP);
     if (complete() === 0) return;
-    const { covered = 0 } = await this.#ask({ kind: 'covered', complete: complete() });
+    const { covered = 0 } = await this.#file.ask({ kind: 'covered', complete: complete() });
     this.#nowCovers(covered);
     for (let n = covered; n < complete() && !this.#abort.signal.aborted; n++) {
       const group =
         this.#groups.get(n) ?? (await readGroup(n, (n + 1) * GROUP, this.#read, this.#abort.signal));
       this.#groups.set(n, group);
-      await this.#ask({ kind: 'store', group: n, prefixes: group });
+      await this.#file.ask({ kind: 'store', group: n, prefixes: group });
       this.#nowCovers(n + 1);
       this.#groups.delete(n);
     }
@@ -212,23 +209,5 @@ export class HashIndex {
     if (noted !== undefined) read.set(noted.subarray(size - n * GROUP), size - n * GROUP);
     this.#groups.set(n, read);
     this.#hasNewest = true;
-  }
-
-  async #ask(request: HashIndexRequest): Promise<HashIndexReply> {
-    // A thread that is started now would never be ended, and hold the process.
-    if (this.#abort.signal.aborted) throw new LogError('LOG_CLOSED', 'the log is closed');
-    this.#channel ??= startWorker({
-      beside: import.meta.url,
-      name: 'hash-index-worker',
-      workerData: this.#data,
-      errors: LogError,
-      gone: (reason) => new LogError('LOG_STORAGE', `${this.#data.path}: ${reason}`),
-    });
-    try {
-      return await this.#channel.ask(request);
-    } catch (error) {
-      this.#isDamaged ||= error instanceof LogError && error.code === 'LOG_CORRUPT';
-      throw error;
-    }
   }
 }

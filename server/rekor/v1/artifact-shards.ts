@@ -1,6 +1,6 @@
 import { equalBytes } from '../../../core/bytes.ts';
 import type { ArtifactLog, LoggedEntry } from '../../../rekor/artifact-log.ts';
-import type { SearchIndex } from '../../../rekor/search/search-index.ts';
+import type { SearchIndex } from '../../../search/search-index.ts';
 
 /** A log of the first API with its index. */
 export interface ArtifactShard {

@@ -2,7 +2,7 @@
 import { toHex, utf8, utf8Text } from '../../../core/bytes.ts';
 import { FormatError } from '../../../core/errors.ts';
 import { decodePem, encodePem } from '../../../core/pem.ts';
-import type { SearchCondition } from '../../../rekor/search/search-keys.ts';
+import type { SearchCondition } from '../../../search/search-keys.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { BodyValues } from './body-values.ts';
 import { FAULT, fault, handlerFault } from './framework-faults.ts';

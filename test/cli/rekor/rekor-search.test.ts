@@ -12,7 +12,7 @@ import { dataPaths } from '../../../instance/data-paths.ts';
 import { openKey } from '../../../instance/open-key.ts';
 import { openArtifactLog } from '../../../rekor/open-artifact-log.ts';
 import type { ArtifactLog } from '../../../rekor/artifact-log.ts';
-import { email, hashedrekord, namedCertificate, uri } from '../../rekor/search/support/bodies.ts';
+import { email, hashedrekord, namedCertificate, uri } from '../../search/support/bodies.ts';
 import { makeDataDirectory } from '../../support/data-directory.ts';
 import { failureAs } from '../../support/failure.ts';
 import { openedArtifacts, type TestArtifactLogs } from '../../support/opened-artifacts.ts';

@@ -9,7 +9,7 @@ import { MAX_BODY, type ProposedEntry } from '../../../rekor/entries/proposed-en
 import { soughtV1Body, decodeV1Json, readV1Proposal } from '../../../rekor/entries/v1-proposal.ts';
 import { readV2Proposal } from '../../../rekor/entries/v2-proposal.ts';
 import { readBodyContent } from '../../../rekor/format/body-content.ts';
-import { email, namedCertificate } from '../search/support/bodies.ts';
+import { email, namedCertificate } from '../../search/support/bodies.ts';
 import { recorded } from './support/recorded.ts';
 
 type Read = (bytes: Uint8Array) => Promise<ProposedEntry>;

@@ -7,7 +7,7 @@ import { sequence, tlv } from '../../../core/der-writer.ts';
 import { certificateIssuers, certificateNames } from '../../../rekor/format/certificate-names.ts';
 import { opensslCertificate } from '../../support/certificates.ts';
 import { runs } from '../../support/runs.ts';
-import { address, namedCertificate } from '../search/support/bodies.ts';
+import { address, namedCertificate } from '../../search/support/bodies.ts';
 
 describe('rekor/format/certificate-names', () => {
   it('reads the names that OpenSSL writes, and leaves out those that Rekor does not find', () => {

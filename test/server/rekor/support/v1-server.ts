@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ArtifactLog, LoggedEntry } from '../../../../rekor/artifact-log.ts';
 import { readV1Request } from '../../../../rekor/entries/v1-request.ts';
-import type { SearchIndex, SearchQuery } from '../../../../rekor/search/search-index.ts';
+import type { SearchIndex, SearchQuery } from '../../../../search/search-index.ts';
 import { UnsentResponseLimit } from '../../../../server/http/unsent-response-limit.ts';
 import { createAccessCheck, type LogAccessRule } from '../../../../server/log/log-access.ts';
 import { ReadLimiter } from '../../../../server/log/read-limiter.ts';
@@ -14,7 +14,7 @@ import {
   type V1EndpointOptions,
 } from '../../../../server/rekor/v1/v1-endpoint.ts';
 import { V1Reads } from '../../../../server/rekor/v1/v1-reads.ts';
-import { searchOf } from '../../../support/opened-artifacts.ts';
+import { openArtifactSearch } from '../../../../service/open-searches.ts';
 import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
 
 /** How a server is started. */
@@ -43,7 +43,7 @@ export interface V1Server {
 
 async function shardOf(made: RekorLog): Promise<{ shard: ArtifactShard; index: SearchIndex<LoggedEntry> }> {
   const log = await made.open();
-  const index = searchOf(log, made.directory);
+  const index = openArtifactSearch(log, made.directory);
   return { shard: { log, search: index }, index };
 }
 

@@ -1,14 +1,14 @@
 /**
- * What the entries of an artifact log are found by. A file beside the log, `search.db`, which a thread fills behind the writers, in batches; a search waits until
+ * What the entries of a log are found by. A file beside the log, `search.db`, which a thread fills behind the writers, in batches; a search waits until
  * it has reached the head that was signed when the search began, so that what was logged before is found. The file is derived: it can be deleted at any time, and is
  * made anew where it is missing, damaged, or of another log. Nothing trusts it: each hit is read from the log and compared.
  */
-import { rmSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { equalBytes } from '../../core/bytes.ts';
-import { messageOf } from '../../core/errors.ts';
-import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
-import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
+import { equalBytes } from '../core/bytes.ts';
+import { messageOf } from '../core/errors.ts';
+import { DerivedFile } from '../tlog/core/derived-file.ts';
+import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import type { SearchCondition, SearchedEntry } from './search-keys.ts';
 import { GROUP } from './search-tables.ts';
 import type { Found, Lookup, SearchReply, SearchRequest, SearchWorkerData } from './search-worker.ts';
@@ -16,8 +16,13 @@ import type { Found, Lookup, SearchReply, SearchRequest, SearchWorkerData } from
 /** Milliseconds between two looks for new entries. A search does not wait for the next one. */
 const TICK = 250;
 
-/** Milliseconds that the thread rests after each batch while no search waits: making the index must not take a core from issuing. */
+/** Milliseconds that the thread rests after each batch while no search waits. */
 const REST = 5;
+
+/** Share of its time for which the event loop works when it counts as busy, and the times that a batch took for which the thread rests then: making the index must not
+ * take a core from issuing. What is left for later is made up for when there is less to do, or when a search waits. */
+const BUSY = 0.5;
+const BUSY_RESTS = 60;
 
 /** Milliseconds until a failed step is tried again, the first and the longest. */
 const FIRST_RETRY = 500;
@@ -43,6 +48,8 @@ export interface SearchQuery {
   /** Without any, nothing is found. */
   readonly conditions: readonly SearchCondition[];
   readonly match: 'all' | 'any';
+  /** Only entries from that index on. */
+  readonly from?: number | undefined;
   /** Only entries below that index: where the last page ended. */
   readonly before?: number | undefined;
   /** Hits of a page, at most. */
@@ -75,22 +82,29 @@ interface Waiter {
 
 /** The index of one log. */
 export class SearchIndex<Entry extends SearchedEntry> {
-  readonly #data: SearchWorkerData;
   readonly #log: SearchedLog<Entry>;
   readonly #times: SearchTimes;
   readonly #abort = new AbortController();
   readonly #ticker: NodeJS.Timeout;
+  readonly #file: DerivedFile<SearchRequest, SearchReply>;
   readonly #waiters = new Set<Waiter>();
+  /** Ends the rest after a batch. */
+  #goOn: () => void = () => undefined;
+  #load = performance.eventLoopUtilization();
   /** Entries in the file, from the first one on; undefined until it was held to the log. */
   #covered: number | undefined;
-  #channel: WorkerChannel<SearchRequest, SearchReply> | undefined;
   #failure: string | undefined;
-  #isDamaged = false;
   #work: Promise<void> | undefined;
 
   /** Starts to index the log in the background. */
   constructor(data: SearchWorkerData, log: SearchedLog<Entry>, times = TIMES) {
-    this.#data = data;
+    const { path } = data;
+    this.#file = new DerivedFile({
+      path,
+      beside: import.meta.url,
+      name: 'search-worker',
+      workerData: data,
+    });
     this.#log = log;
     this.#times = times;
     this.#ticker = setInterval(() => {
@@ -116,7 +130,7 @@ export class SearchIndex<Entry extends SearchedEntry> {
   }
 
   /** One page of entries. Rejects with LogReadError `NOT_READY` while the index is being made, and with what reading the log rejects with. */
-  async search({ conditions, match, before, limit }: SearchQuery): Promise<SearchPage<Entry>> {
+  async search({ conditions, match, from = 0, before, limit }: SearchQuery): Promise<SearchPage<Entry>> {
     if (conditions.length === 0) return { entries: [], before: undefined };
     const size = this.#log.size();
     const readyBy = performance.now() + this.#times.waitMs;
@@ -124,14 +138,15 @@ export class SearchIndex<Entry extends SearchedEntry> {
     const end = performance.now() + this.#times.searchMs;
     const entries: Entry[] = [];
     let below = Math.min(before ?? size, size);
-    while (below > 0 && entries.length < limit && (below === (before ?? size) || performance.now() < end)) {
-      const lookup = { conditions, match, before: below, limit: limit - entries.length };
+    const first = below;
+    while (below > from && entries.length < limit && (below === first || performance.now() < end)) {
+      const lookup = { conditions, match, from, before: below, limit: limit - entries.length };
       const found = await this.#find(lookup, size, readyBy);
       for (const bundle of byBundle(found.indexes))
         entries.push(...(await this.#hitsAmong(await this.#entriesAt(bundle), { conditions, match })));
       below = found.before;
     }
-    return { entries, before: below > 0 ? below : undefined };
+    return { entries, before: below > from ? below : undefined };
   }
 
   /** In the thread, because a body takes as long to read as the signature in it to check. */
@@ -139,7 +154,7 @@ export class SearchIndex<Entry extends SearchedEntry> {
     entries: readonly Entry[],
     asked: Pick<SearchQuery, 'conditions' | 'match'>,
   ): Promise<readonly Entry[]> {
-    const { hits } = await this.#ask({ kind: 'compare', ...asked, entries: entries.map(indexed) });
+    const { hits } = await this.#file.ask({ kind: 'compare', ...asked, entries: entries.map(indexed) });
     return entries.filter((_, i) => hits?.[i] === true);
   }
 
@@ -159,14 +174,15 @@ export class SearchIndex<Entry extends SearchedEntry> {
     clearInterval(this.#ticker);
     this.#abort.abort();
     this.#wake('the log is closed');
-    await this.#channel?.terminate();
+    this.#goOn();
+    await this.#file.close();
     await this.#work;
   }
 
   /** Again where the file turns out to be damaged: then it is made anew, if there is time. */
   async #find(lookup: Lookup, size: number, readyBy: number): Promise<Found> {
     const find = async (): Promise<Found> => {
-      const { found } = await this.#ask({ kind: 'find', ...lookup });
+      const { found } = await this.#file.ask({ kind: 'find', ...lookup });
       return found ?? { indexes: [], before: 0 };
     };
     try {
@@ -199,6 +215,7 @@ export class SearchIndex<Entry extends SearchedEntry> {
         },
       };
       this.#waiters.add(waiter);
+      this.#goOn();
       this.#start();
     });
     if (failure !== undefined) throw notReady(failure);
@@ -228,7 +245,7 @@ export class SearchIndex<Entry extends SearchedEntry> {
         return;
       } catch (error) {
         // A damaged file is made anew at once: what waits for it need not know.
-        const isPassing = this.#isDamaged && wait === FIRST_RETRY;
+        const isPassing = this.#file.isDamaged && wait === FIRST_RETRY;
         this.#fail(error, isPassing);
         if (!isPassing) await delay(wait, undefined, { ref: false, signal }).catch(() => undefined);
       }
@@ -245,25 +262,21 @@ export class SearchIndex<Entry extends SearchedEntry> {
 
   /** Holds the file to the log, and each group to its sums. A thread that failed is replaced, and a damaged file removed. */
   async #open(): Promise<void> {
-    await this.#channel?.terminate();
-    this.#channel = undefined;
-    if (this.#isDamaged)
-      for (const suffix of ['', '-wal', '-shm']) rmSync(this.#data.path + suffix, { force: true });
-    this.#isDamaged = false;
+    await this.#file.renew();
     const covered = await this.#usable();
-    for (let group = 0; group * GROUP < covered; group++) await this.#ask({ kind: 'check', group });
+    for (let group = 0; group * GROUP < covered; group++) await this.#file.ask({ kind: 'check', group });
     this.#covered = covered;
     this.#wake();
   }
 
   /** Entries that the file has of this log. A file that is ahead of the log, or of another one, is made anew. */
   async #usable(): Promise<number> {
-    const { coverage } = await this.#ask({ kind: 'coverage' });
+    const { coverage } = await this.#file.ask({ kind: 'coverage' });
     const { covered = 0, lastLeaf = new Uint8Array() } = coverage ?? {};
     if (covered === 0) return 0;
     const last = covered <= this.#log.size() ? await this.#log.entryAt(covered - 1) : undefined;
     if (last !== undefined && equalBytes(last.leafHash, lastLeaf)) return covered;
-    await this.#ask({ kind: 'reset' });
+    await this.#file.ask({ kind: 'reset' });
     return 0;
   }
 
@@ -272,36 +285,32 @@ export class SearchIndex<Entry extends SearchedEntry> {
       const at = this.#known();
       const entries = await this.#log.entriesFrom(at);
       if (entries.length === 0) throw new LogError('LOG_STORAGE', `the log has no entry ${at}`);
-      await this.#ask({ kind: 'add', entries: entries.map(indexed) });
+      const { spentMs = 0 } = await this.#file.ask({ kind: 'add', entries: entries.map(indexed) });
       this.#covered = this.#known() + entries.length;
       this.#failure = undefined;
       this.#wake();
-      if (this.#waiters.size === 0) await delay(REST, undefined, { ref: false });
+      if (this.#waiters.size === 0) await this.#rest(spentMs);
     }
+  }
+
+  /** Until a search waits, at most. */
+  async #rest(spentMs: number): Promise<void> {
+    const { utilization } = performance.eventLoopUtilization(this.#load);
+    this.#load = performance.eventLoopUtilization();
+    const ms = utilization > BUSY ? Math.max(REST, BUSY_RESTS * spentMs) : REST;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms).unref();
+      this.#goOn = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Throws when a search found the file damaged meanwhile. */
   #known(): number {
     if (this.#covered !== undefined) return this.#covered;
     throw new LogError('LOG_STORAGE', this.#failure ?? 'the index failed');
-  }
-
-  async #ask(request: SearchRequest): Promise<SearchReply> {
-    // A thread that is started now would never be ended, and hold the process.
-    if (this.#abort.signal.aborted) throw new LogError('LOG_CLOSED', 'the log is closed');
-    this.#channel ??= startWorker({
-      beside: import.meta.url,
-      name: 'search-worker',
-      workerData: this.#data,
-      errors: LogError,
-      gone: (reason) => new LogError('LOG_STORAGE', `${this.#data.path}: ${reason}`),
-    });
-    try {
-      return await this.#channel.ask(request);
-    } catch (error) {
-      this.#isDamaged ||= error instanceof LogError && error.code === 'LOG_CORRUPT';
-      throw error;
-    }
   }
 }
 
@@ -318,11 +327,12 @@ function byBundle(indexes: readonly number[]): readonly (readonly number[])[] {
 }
 
 /** What the thread needs of an entry, and no more: it is copied. */
-const indexed = ({ index, leafHash, body, namedDigests }: SearchedEntry): SearchedEntry => ({
+const indexed = ({ index, leafHash, body, namedDigests, precertificate }: SearchedEntry): SearchedEntry => ({
   index,
   leafHash,
   body,
   namedDigests,
+  precertificate,
 });
 
 const notReady = (reason: string): LogReadError =>

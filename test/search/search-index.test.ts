@@ -3,24 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'chai';
-import { toHex, utf8 } from '../../../core/bytes.ts';
-import type { SearchCondition, SearchedEntry } from '../../../rekor/search/search-keys.ts';
-import {
-  MAX_WAITERS,
-  SearchIndex,
-  type SearchQuery,
-  type SearchTimes,
-} from '../../../rekor/search/search-index.ts';
-import { MAX_CERTIFICATE_NAMES } from '../../../rekor/format/certificate-names.ts';
-import { GROUP } from '../../../rekor/search/search-tables.ts';
-import { LogReadError } from '../../../tlog/core/log-error.ts';
-import { sha256 } from '../../../tlog/core/sha256.ts';
-import { failureAs } from '../../support/failure.ts';
+import { toHex, utf8 } from '../../core/bytes.ts';
+import type { SearchCondition, SearchedEntry } from '../../search/search-keys.ts';
+import { MAX_WAITERS, SearchIndex, type SearchQuery, type SearchTimes } from '../../search/search-index.ts';
+import { MAX_CERTIFICATE_NAMES } from '../../rekor/format/certificate-names.ts';
+import { GROUP } from '../../search/search-tables.ts';
+import { LogReadError } from '../../tlog/core/log-error.ts';
+import { sha256 } from '../../tlog/core/sha256.ts';
+import { failureAs } from '../support/failure.ts';
 import { email, hashedrekord, namedCertificate, uri } from './support/bodies.ts';
 
 const LOG_ID = new Uint8Array(32).fill(1);
 
-describe('rekor/search/search-index', function () {
+describe('search/search-index', function () {
   this.timeout(60_000);
   let root: string;
   let entries: SearchedEntry[];
@@ -48,7 +43,7 @@ describe('rekor/search/search-index', function () {
   };
   const index = (logId = LOG_ID, times?: SearchTimes): SearchIndex<SearchedEntry> => {
     const made = new SearchIndex<SearchedEntry>(
-      { path: path(), logId },
+      { path: path(), logId, kind: 'artifacts' },
       {
         size: () => entries.length,
         entriesFrom: (first) => Promise.resolve(entries.slice(first, (Math.floor(first / 256) + 1) * 256)),
@@ -178,7 +173,7 @@ describe('rekor/search/search-index', function () {
   it('lets a bounded number of searches wait for it', async () => {
     fill(1);
     const made = new SearchIndex<SearchedEntry>(
-      { path: path(), logId: LOG_ID },
+      { path: path(), logId: LOG_ID, kind: 'artifacts' },
       {
         size: () => 1,
         entriesFrom: () => new Promise(() => undefined),
@@ -317,7 +312,7 @@ describe('rekor/search/search-index', function () {
   it('refuses a search that would have to wait too long, and says how far it is', async () => {
     fill(3);
     const searched = new SearchIndex<SearchedEntry>(
-      { path: path(), logId: LOG_ID },
+      { path: path(), logId: LOG_ID, kind: 'artifacts' },
       {
         size: () => 3,
         entriesFrom: () => new Promise(() => undefined),
@@ -335,7 +330,7 @@ describe('rekor/search/search-index', function () {
     fill(3);
     let isBroken = true;
     const searched = new SearchIndex<SearchedEntry>(
-      { path: path(), logId: LOG_ID },
+      { path: path(), logId: LOG_ID, kind: 'artifacts' },
       {
         size: () => entries.length,
         entriesFrom: (first) =>

@@ -1,7 +1,7 @@
 /** Bodies of entries about certificates whose every name is chosen. No signature in them is checked by a search. */
 import { generateKeyPairSync } from 'node:crypto';
-import { toBase64, toHex, utf8 } from '../../../../core/bytes.ts';
-import { contextTag, Tag } from '../../../../core/der-tag.ts';
+import { toBase64, toHex, utf8 } from '../../../core/bytes.ts';
+import { contextTag, Tag } from '../../../core/der-tag.ts';
 import {
   bitString,
   explicit,
@@ -10,9 +10,9 @@ import {
   sequence,
   tlv,
   utf8String,
-} from '../../../../core/der-writer.ts';
-import { encodePem } from '../../../../core/pem.ts';
-import { sha256 } from '../../../../tlog/core/sha256.ts';
+} from '../../../core/der-writer.ts';
+import { encodePem } from '../../../core/pem.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
 
 const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const SPKI = new Uint8Array(publicKey.export({ type: 'spki', format: 'der' }));

@@ -1,21 +1,31 @@
 /** The thread that owns `search.db`: it reads bodies, writes rows and looks them up. */
 import { workerData } from 'node:worker_threads';
-import { isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
-import { answerRequests } from '../../storage/worker-channel.ts';
-import { LogError } from '../../tlog/core/log-error.ts';
-import { entryKeys, exactKey, meets, type SearchCondition, type SearchedEntry } from './search-keys.ts';
+import { isCorruption, sqliteMessage } from '../storage/sqlite.ts';
+import { answerRequests } from '../storage/worker-channel.ts';
+import { LogError } from '../tlog/core/log-error.ts';
+import {
+  entryKeys,
+  exactKey,
+  meets,
+  type SearchCondition,
+  type SearchedEntry,
+  type SearchedKind,
+} from './search-keys.ts';
 import { Damage, GROUP, SearchTables, type Coverage } from './search-tables.ts';
 
 /** What the worker is started with. */
 export interface SearchWorkerData {
   readonly path: string;
   readonly logId: Uint8Array;
+  /** Of the log's entries. */
+  readonly kind: SearchedKind;
 }
 
-/** What is looked up: entries below `before`, the last one first. */
+/** What is looked up: entries from `from` on and below `before`, the last one first. */
 export interface Lookup {
   readonly conditions: readonly SearchCondition[];
   readonly match: 'all' | 'any';
+  readonly from: number;
   readonly before: number;
   readonly limit: number;
 }
@@ -45,45 +55,55 @@ export interface SearchReply {
   readonly found?: Found;
   /** Of each entry, whether it is a hit. */
   readonly hits?: readonly boolean[];
+  /** Milliseconds that adding took. */
+  readonly spentMs?: number;
 }
 
 /** Milliseconds after which a look-up ends with what it has, so that the next request gets its turn. */
 const SHARE_MS = 100;
 
-const { path, logId } = workerData as SearchWorkerData;
+const { path, logId, kind } = workerData as SearchWorkerData;
 const tables = new SearchTables(path, logId);
 
 /** From the last group down. Always at least one. */
-function find({ conditions, match, before, limit }: Lookup): Found {
+function find({ conditions, match, from, before, limit }: Lookup): Found {
   const indexes: number[] = [];
   const end = performance.now() + SHARE_MS;
   let below = before;
-  while (below > 0 && indexes.length < limit && (below === before || performance.now() < end)) {
+  while (below > from && indexes.length < limit && (below === before || performance.now() < end)) {
     const group = Math.floor((below - 1) / GROUP);
+    const first = group * GROUP;
     const left = limit - indexes.length;
-    const places = placesIn(group, { conditions, match, before: below - group * GROUP, limit: left });
-    for (const place of places) indexes.push(group * GROUP + place);
-    below = places.length < left ? group * GROUP : (indexes.at(-1) ?? 0);
+    const places = placesIn(group, { conditions, match, before: below - first, limit: left });
+    for (const place of places) if (first + place >= from) indexes.push(first + place);
+    below = places.length < left ? first : first + (places.at(-1) ?? 0);
   }
-  return { indexes, before: below };
+  return { indexes, before: below > from ? below : 0 };
 }
 
-function placesIn(group: number, { conditions, match, before, limit }: Lookup): number[] {
-  const isAlone = conditions.length === 1;
-  const lists = conditions.map((condition) =>
-    condition.by === 'name-prefix'
-      ? tables.placesOfPrefix(group, condition.value.toLowerCase(), before, isAlone ? limit : GROUP)
-      : tables.placesOfKey(group, exactKey(condition), before, isAlone ? limit : GROUP),
-  );
-  const [first = [], ...others] = lists;
-  if (isAlone) return first;
-  const places = match === 'all' ? inAll(first, others) : [...new Set(lists.flat())];
+function placesIn(group: number, { conditions, match, before, limit }: Omit<Lookup, 'from'>): number[] {
+  const [alone] = conditions;
+  if (alone !== undefined && conditions.length === 1) return placesOf(group, alone, before, limit);
+  const [first = [], ...others] = conditions.map((condition) => placesOf(group, condition, before, GROUP));
+  const places = match === 'all' ? inAll(first, others) : [...new Set([first, ...others].flat())];
   return places.sort((a, b) => b - a).slice(0, limit);
 }
+
+const placesOf = (group: number, condition: SearchCondition, before: number, limit: number): number[] =>
+  condition.by === 'name-prefix'
+    ? tables.placesOfPrefix(group, condition.value.toLowerCase(), before, limit)
+    : tables.placesOfKey(group, exactKey(condition), before, limit);
 
 function inAll(first: readonly number[], others: readonly (readonly number[])[]): number[] {
   const sets = others.map((list) => new Set(list));
   return first.filter((place) => sets.every((set) => set.has(place)));
+}
+
+/** Returns the milliseconds that it took. */
+function add(entries: readonly SearchedEntry[]): number {
+  const begin = performance.now();
+  tables.add(entries.map((entry) => ({ ...entry, keys: entryKeys(kind, entry) })));
+  return performance.now() - begin;
 }
 
 function answer(request: SearchRequest): SearchReply {
@@ -95,7 +115,7 @@ function answer(request: SearchRequest): SearchReply {
         return { found: find(request) };
       case 'compare': {
         const { entries, conditions, match } = request;
-        return { hits: entries.map((entry) => meets(entryKeys(entry), conditions, match)) };
+        return { hits: entries.map((entry) => meets(entryKeys(kind, entry), conditions, match)) };
       }
       case 'reset':
         tables.reset();
@@ -104,8 +124,7 @@ function answer(request: SearchRequest): SearchReply {
         tables.check(request.group);
         return {};
       case 'add':
-        tables.add(request.entries.map((entry) => ({ ...entry, keys: entryKeys(entry) })));
-        return {};
+        return { spentMs: add(request.entries) };
     }
   } catch (error) {
     tables.rollback();

@@ -10,18 +10,18 @@
  * group to group and can stop between two. A row that is wrong costs a look into the log, because every hit is read there. One that is missing would
  * hide an entry, so each group is held to its `part` before the first search.
  */
-import { rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
-import { equalBytes } from '../../core/bytes.ts';
-import { sha256 } from '../../tlog/core/sha256.ts';
+import { equalBytes } from '../core/bytes.ts';
+import { removeDatabase } from '../tlog/core/derived-file.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
 import type { EntryKeys } from './search-keys.ts';
 
 /** Entries of a group. */
 export const GROUP = 16_384;
 
 /** Version of the tables and of what entries are found by. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** Bytes of a name that are kept for searches by its beginning. */
 export const LONGEST_PREFIX = 512;
@@ -89,7 +89,7 @@ export class SearchTables {
   /** Forgets everything. */
   reset(): void {
     this.#db.close();
-    this.#discard();
+    removeDatabase(this.#path);
     this.#db = this.#open();
   }
 
@@ -182,13 +182,9 @@ export class SearchTables {
       return this.#prepare();
     } catch {
       // Damaged, or of another version: it holds nothing that the log does not.
-      this.#discard();
+      removeDatabase(this.#path);
       return this.#prepare();
     }
-  }
-
-  #discard(): void {
-    for (const suffix of ['', '-wal', '-shm']) rmSync(this.#path + suffix, { force: true });
   }
 
   /** NORMAL: a power cut may lose the newest rows, together with the mark that says they are there. */

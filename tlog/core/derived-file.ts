@@ -1,0 +1,68 @@
+/** A database beside a log that holds nothing that the log does not, and the thread that owns it. */
+import { rmSync } from 'node:fs';
+import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
+import { LogError } from './log-error.ts';
+
+/** Which thread there is to be. */
+interface DerivedFileStart {
+  /** Of the database. */
+  readonly path: string;
+  /** URL of the module that starts the thread, its `import.meta.url`, and the thread's file in the same folder, without extension. */
+  readonly beside: string;
+  readonly name: string;
+  readonly workerData: unknown;
+}
+
+/** The file. Its thread is started by the first question. It reports a damaged file as LogError `LOG_CORRUPT`; {@link renew} removes that then. */
+export class DerivedFile<Request, Reply> {
+  readonly #start: DerivedFileStart;
+  #channel: WorkerChannel<Request, Reply> | undefined;
+  #isDamaged = false;
+  #isClosed = false;
+
+  constructor(start: DerivedFileStart) {
+    this.#start = start;
+  }
+
+  /** Whether the thread found the file damaged, and it was not renewed since. */
+  get isDamaged(): boolean {
+    return this.#isDamaged;
+  }
+
+  /** Rejects with what the thread throws; with LogError `LOG_STORAGE` when it ended, and with `LOG_CLOSED` after {@link close}. */
+  async ask(request: Request): Promise<Reply> {
+    // A thread that is started now would never be ended, and hold the process.
+    if (this.#isClosed) throw new LogError('LOG_CLOSED', 'the log is closed');
+    const { path, ...thread } = this.#start;
+    this.#channel ??= startWorker({
+      ...thread,
+      errors: LogError,
+      gone: (reason) => new LogError('LOG_STORAGE', `${path}: ${reason}`),
+    });
+    try {
+      return await this.#channel.ask(request);
+    } catch (error) {
+      this.#isDamaged ||= error instanceof LogError && error.code === 'LOG_CORRUPT';
+      throw error;
+    }
+  }
+
+  /** Ends the thread, so that the next question starts another, and removes the file where it is damaged: it is made anew then. */
+  async renew(): Promise<void> {
+    await this.#channel?.terminate();
+    this.#channel = undefined;
+    if (this.#isDamaged) removeDatabase(this.#start.path);
+    this.#isDamaged = false;
+  }
+
+  /** Ends the thread for good. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#channel?.terminate();
+  }
+}
+
+/** Removes a database of SQLite with the files beside it. Only for one that can be made anew, and that no other thread has open. */
+export function removeDatabase(path: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+}
