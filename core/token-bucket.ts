@@ -69,6 +69,11 @@ export class TokenBucket {
     return 0;
   }
 
+  /** Takes so many more, also where there are fewer left: then it takes longer until there is one again. */
+  charge(tokens: number): void {
+    this.#fullAt = Math.max(this.#fullAt, this.#buckets.now()) + tokens * this.#buckets.size.interval;
+  }
+
   /** Puts back a token. Does nothing to a full bucket, which holds no more than a burst. */
   refund(): void {
     if (!this.isFull) this.#fullAt -= this.#buckets.size.interval;

@@ -21,6 +21,9 @@ export interface RateLimiter {
   readonly limit: RateLimit;
   /** Takes one request out of the bucket of that name, unless it is empty. */
   take(name: string): Taken;
+  /** Takes so many more for a request that {@link take} let through with this answer and that costs as much as several, also more than are left. Does nothing for one
+   * that was refused. */
+  charge(taken: Taken, requests: number): void;
   /** Puts back, once, the request that {@link take} let through with this answer and that was refused later. Does nothing
    * when the bucket was full since: it holds no more than a burst. */
   refund(taken: Taken): void;
@@ -67,6 +70,10 @@ class NamedBuckets implements RateLimiter {
     if (wait > 0) return { ok: false, retryAfterSeconds: Math.max(1, Math.ceil(wait / 1000)) };
     if (bucket !== known) this.#buckets.set(key, bucket);
     return { ok: true, bucket };
+  }
+
+  charge(taken: Taken, requests: number): void {
+    if (taken.ok) taken.bucket.charge(requests);
   }
 
   refund(taken: Taken): void {

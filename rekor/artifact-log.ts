@@ -59,7 +59,11 @@ export interface ArtifactLog {
   /** By its place in the tree; undefined beyond the newest signed head. Rejects with LogError `LOG_CORRUPT` for an entry that is not what its
    * hash says, and with what reading throws. */
   entryAt(index: number): Promise<LoggedEntry | undefined>;
-  /** Undefined where there is none. Rejects as {@link entryAt}, and with LogReadError `NOT_READY` while the index of hashes is being made. */
+  /** {@link entryAt} for several at once, in the order of `indexes`: each bundle is read once. */
+  entriesAt(indexes: readonly number[]): Promise<readonly (LoggedEntry | undefined)[]>;
+  /** Where the entry with that leaf hash is in the tree; undefined where there is none. Rejects with LogReadError `NOT_READY` while the index of hashes is being made. */
+  indexOf(hash: Uint8Array): Promise<number | undefined>;
+  /** The entry at {@link indexOf}. Rejects as that and as {@link entryAt}. */
   entryByLeafHash(hash: Uint8Array): Promise<LoggedEntry | undefined>;
   /** Entries from `first` on, to the end of their bundle: at most 256, none at the end of the log. For those who read all, in pieces. */
   entriesFrom(first: number): Promise<readonly LoggedEntry[]>;

@@ -31,21 +31,41 @@ export class EntryReads {
   }
 
   async entryAt(index: number): Promise<LoggedEntry | undefined> {
-    if (!Number.isSafeInteger(index) || index < 0 || index >= this.#size) return undefined;
-    const [entry] = await this.#from(index, index + 1);
+    const [entry] = await this.entriesAt([index]);
     return entry;
+  }
+
+  async entriesAt(indexes: readonly number[]): Promise<readonly (LoggedEntry | undefined)[]> {
+    const size = this.#size;
+    const isThere = (index: number): boolean => Number.isSafeInteger(index) && index >= 0 && index < size;
+    const found = new Map<number, LoggedEntry>();
+    const bundles = Map.groupBy(indexes.filter(isThere), (index) => Math.floor(index / TILE_WIDTH));
+    for (const [n, wanted] of bundles) {
+      const last = wanted.reduce((one, other) => Math.max(one, other));
+      const entry = await this.#bundle(n, last + 1);
+      for (const index of wanted) found.set(index, found.get(index) ?? entry(index));
+    }
+    return indexes.map((index) => found.get(index));
   }
 
   async entriesFrom(first: number): Promise<readonly LoggedEntry[]> {
     if (!Number.isSafeInteger(first) || first < 0) throw badParameter('first is not an index');
     const size = this.#size;
-    return first >= size ? [] : this.#from(first, size);
+    if (first >= size) return [];
+    const n = Math.floor(first / TILE_WIDTH);
+    const stop = Math.min(size, (n + 1) * TILE_WIDTH);
+    const entry = await this.#bundle(n, stop);
+    return Array.from({ length: stop - first }, (_, i) => entry(first + i));
   }
 
   async entryByLeafHash(hash: Uint8Array): Promise<LoggedEntry | undefined> {
+    const index = await this.indexOf(hash);
+    return index === undefined ? undefined : this.entryAt(index);
+  }
+
+  async indexOf(hash: Uint8Array): Promise<number | undefined> {
     const { index, isAll } = await this.#look(hash);
-    if (index !== undefined) return this.entryAt(index);
-    if (isAll) return undefined;
+    if (index !== undefined || isAll) return index;
     throw new LogReadError('NOT_READY', 'the index of leaf hashes is being rebuilt', {
       hint: 'Try again soon.',
     });
@@ -96,20 +116,20 @@ export class EntryReads {
     return { index: undefined, isAll };
   }
 
-  /** The entries from `start` to the end of their bundle, or to `stop`, each held to its hash. */
-  async #from(start: number, stop: number): Promise<LoggedEntry[]> {
-    const n = Math.floor(start / TILE_WIDTH);
+  /** The entries of bundle `n` below the index `stop`, by their indexes; one is held to its hash when it is asked for. */
+  async #bundle(n: number, stop: number): Promise<(index: number) => LoggedEntry> {
     const first = n * TILE_WIDTH;
-    const width = Math.min(TILE_WIDTH, stop - first);
     const { tiles } = this.#tree;
     const [entries, hashes] = await Promise.all([
-      tiles.entries(n, width),
-      tiles.tile({ level: 0, n, width }),
+      tiles.entries(n, stop - first),
+      tiles.tile({ level: 0, n, width: stop - first }),
     ]);
-    return entries.slice(start - first).map((entry, i) => {
-      const at = (start - first + i) * HASH_LENGTH;
-      return this.#logged(entry, start + i, hashes.subarray(at, at + HASH_LENGTH));
-    });
+    return (index) => {
+      const entry = entries[index - first];
+      if (entry === undefined) throw new TypeError('the entry is in another bundle');
+      const at = (index - first) * HASH_LENGTH;
+      return this.#logged(entry, index, hashes.subarray(at, at + HASH_LENGTH));
+    };
   }
 
   #logged(entry: StoredArtifact, index: number, leafHash: Uint8Array): LoggedEntry {

@@ -168,6 +168,14 @@ class OpenArtifactLog implements ArtifactLog {
     return this.#reads.entryAt(index);
   }
 
+  entriesAt(indexes: readonly number[]): Promise<readonly (LoggedEntry | undefined)[]> {
+    return this.#reads.entriesAt(indexes);
+  }
+
+  indexOf(hash: Uint8Array): Promise<number | undefined> {
+    return this.#reads.indexOf(hash);
+  }
+
   entryByLeafHash(hash: Uint8Array): Promise<LoggedEntry | undefined> {
     return this.#reads.entryByLeafHash(hash);
   }

@@ -397,7 +397,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'server/rekor/v1': {
     holds: "Rekor's first API over HTTP: its paths, its answers and its refusals, to the byte",
     mayImport: [
-      ...['core', 'core/go', 'tlog/core', 'tlog/format', 'rekor', 'rekor/entries', 'search'],
+      ...['core', 'core/go', 'tlog/core', 'tlog/format', 'policy/rate-limit.ts'],
+      ...['rekor', 'rekor/entries', 'search'],
       ...['server/http', 'server/log', 'server/reasons'],
     ],
   },

@@ -44,6 +44,8 @@ export function createArtifactEndpoints(
   const context: ExchangeContext = { answered: () => undefined, isClosing: shared.isClosing };
   const access = createAccessCheck(logAccess, clientAddress);
   const refusesDuplicates = artifacts.config.duplicates === 'refuse';
+  const { readRateLimit } = artifacts.config;
+  const readLimit = readRateLimit && rateLimiter(readRateLimit, service.clock);
   const options = { ...shared, context, access, refusesDuplicates };
   return artifacts.logs.flatMap((log, i) => {
     const search = artifacts.searches[i];
@@ -59,7 +61,14 @@ export function createArtifactEndpoints(
     if (search === undefined) return [];
     const shards = new ArtifactShards({ log, search });
     const reads = new V1Reads(shards);
-    return new V1Endpoint({ ...options, shards, reads, additions, onAnswer: metrics.answeredFirst });
+    return new V1Endpoint({
+      ...options,
+      shards,
+      reads,
+      readLimit,
+      additions,
+      onAnswer: metrics.answeredFirst,
+    });
   });
 }
 

@@ -38,7 +38,11 @@ export const artifactLogSchema = z.strictObject({
   }),
   'rate-limit': z.union([off, bucketSchema]).default({ 'per-minute': 6000, burst: 1000 }).meta({
     description:
-      'Entries for each client, which is an address or a /64 network of IPv6; 429 with `Retry-After` beyond it.',
+      'Entries for each client, which is an address or a /64 network of IPv6; 429 with `Retry-After` beyond it. An entry whose signature takes longer to check counts as several: by P-384 or Ed25519 five, by P-521 twelve.',
+  }),
+  'read-rate-limit': z.union([off, bucketSchema]).default({ 'per-minute': 6000, burst: 1000 }).meta({
+    description:
+      'The same for entries that are read and searches through the API of Rekor v1. What takes longer counts as several: each entry that is asked for at once, large ones, and every ten ids that a search finds.',
   }),
 });
 

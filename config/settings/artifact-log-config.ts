@@ -17,6 +17,8 @@ export interface ArtifactLogConfig {
   readonly duplicates: 'return' | 'refuse';
   /** For each client; undefined: none. */
   readonly rateLimit?: RateLimit | undefined;
+  /** The same for reads through the first API. */
+  readonly readRateLimit?: RateLimit | undefined;
 }
 
 const AT = ['mayfly', 'artifact-log'] as const;
@@ -34,7 +36,7 @@ export function artifactLogConfigOf(
   { directory, grantsTimestamps }: ArtifactLogSurroundings,
   report: Report,
 ): ArtifactLogConfig {
-  const { v1, v2, admission, duplicates, 'rate-limit': bucket } = values;
+  const { v1, v2, admission, duplicates, 'rate-limit': bucket, 'read-rate-limit': reads } = values;
   checkClients(values, grantsTimestamps, report);
   const keyFiles = values.keys.map((file) => resolve(directory, file));
   if (admission === 'any' && keyFiles.length > 0)
@@ -51,6 +53,7 @@ export function artifactLogConfigOf(
     keyFiles,
     duplicates,
     rateLimit: rateLimitOf(bucket),
+    readRateLimit: rateLimitOf(reads),
   };
 }
 

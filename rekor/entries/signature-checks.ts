@@ -11,16 +11,21 @@ export class SignatureChecks {
   readonly areRequired: boolean;
   /** Asked for each key before a signature by it is checked. */
   readonly admit: AdmitVerifier;
-  #left = MAX_CHECKS;
+  #made = 0;
 
   constructor(areRequired: boolean, admit: AdmitVerifier = () => undefined) {
     this.areRequired = areRequired;
     this.admit = admit;
   }
 
+  /** Checks that were counted. */
+  get made(): number {
+    return this.#made;
+  }
+
   /** Counts one. Throws {@link EntryError} when there were as many as a request may cost. */
   take(): void {
-    if (this.#left-- > 0) return;
+    if (this.#made++ < MAX_CHECKS) return;
     throw refusal(
       'ENTRY_TOO_LARGE',
       `it takes more than ${MAX_CHECKS} checks to find which key made which signature`,

@@ -50,6 +50,11 @@ export class SoughtEntries {
     this.#length = length;
   }
 
+  /** Checks of signatures that it has cost here. */
+  get checks(): number {
+    return this.#checks.made;
+  }
+
   /** {@link soughtV1Body} for one of its items. In the thread each item has checks of its own, because nothing else waits for them. */
   async bodyOf(json: unknown): Promise<Uint8Array | undefined> {
     if (this.#length <= LARGE_REQUEST) return soughtV1Body(json, this.#checks);

@@ -1,10 +1,11 @@
 /** The call that logs an entry, without a transport: both APIs hand it the bytes of a request whose turn has come. Nobody shows a token for an entry. */
 import { hash } from 'node:crypto';
 import type { Audit } from '../../audit/audit.ts';
+import { parsePublicKey } from '../../core/public-key.ts';
 import type { RateLimiter } from '../../policy/rate-limit.ts';
 import type { AddedEntry, ArtifactLog } from '../../rekor/artifact-log.ts';
 import { EntryError } from '../../rekor/entries/entry-error.ts';
-import type { AdmitVerifier, ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
+import type { AdmitVerifier, EntryVerifier, ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
 import { readV1Request } from '../../rekor/entries/v1-request.ts';
 import { readV2Proposal } from '../../rekor/entries/v2-proposal.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
@@ -27,6 +28,14 @@ const READERS: Readonly<Record<1 | 2, (bytes: Uint8Array, admit: AdmitVerifier) 
     1: readV1Request,
     2: readV2Proposal,
   };
+
+/** What one check of a signature costs, in such checks by P-256. */
+const CHECK_COSTS = { 'P-256': 1, 'P-384': 5, 'P-521': 12, rsa: 1, ed25519: 5 } as const;
+
+function checkCost({ spki }: EntryVerifier): number {
+  const key = parsePublicKey(spki);
+  return CHECK_COSTS[key.type === 'ec' ? key.curve : key.type];
+}
 
 /** What additions ask of a log. */
 type EntryLog = Pick<ArtifactLog, 'api' | 'add' | 'refusal'>;
@@ -54,9 +63,9 @@ export class EntryAdditions {
    * with EntryError, AuditError, and as the log does; each rejection is recorded. */
   readonly add = async (bytes: Uint8Array, caller: EntryCaller): Promise<AddedEntry> => {
     try {
-      this.#takeFromLimit(caller);
+      const charge = this.#takeFromLimit(caller);
       const { audit } = this.#admittance;
-      const proposal = await this.#read(bytes);
+      const proposal = await this.#read(bytes, charge);
       // A log that ended takes nothing, but still knows what it has.
       const refusal =
         this.#passingRefusal() ?? (this.#log.refusal() === undefined ? audit?.refusal() : undefined);
@@ -107,10 +116,15 @@ export class EntryAdditions {
   }
 
   /** A log that takes nothing at the moment costs nobody a check of a signature; of one that ended, clients learn first what is wrong with their request, as of Rekor. */
-  async #read(bytes: Uint8Array): Promise<ProposedEntry> {
+  async #read(bytes: Uint8Array, charge: (entries: number) => void): Promise<ProposedEntry> {
     const refusal = this.#passingRefusal();
     if (refusal !== undefined) throw refusal;
-    return READERS[this.#log.api](bytes, this.#admittance.admission);
+    let admitted = 0;
+    return READERS[this.#log.api](bytes, (verifier) => {
+      this.#admittance.admission(verifier);
+      // The request itself has been counted as one.
+      charge(checkCost(verifier) - (admitted++ === 0 ? 1 : 0));
+    });
   }
 
   #passingRefusal(): LogError | undefined {
@@ -118,10 +132,15 @@ export class EntryAdditions {
     return refusal?.code === 'LOG_FROZEN' ? undefined : refusal;
   }
 
-  #takeFromLimit({ address }: EntryCaller): void {
+  /** Returns what counts further ones. */
+  #takeFromLimit({ address }: EntryCaller): (entries: number) => void {
     const { limiter } = this.#admittance;
-    const taken = limiter?.take(clientNetwork(address));
-    if (taken === undefined || taken.ok) return;
+    if (limiter === undefined) return () => undefined;
+    const taken = limiter.take(clientNetwork(address));
+    if (taken.ok)
+      return (entries) => {
+        limiter.charge(taken, entries);
+      };
     throw new EntryError('ENTRY_RATE_LIMITED', 'this address logs more entries than one may', {
       hint: `Try again in ${taken.retryAfterSeconds} s.`,
       metadata: { retryAfter: String(taken.retryAfterSeconds) },

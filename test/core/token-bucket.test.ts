@@ -47,6 +47,16 @@ describe('core/token-bucket', () => {
     expect(bucket.isFull).to.equal(true);
   });
 
+  it('is charged for more than it holds, and is empty until that has come back', () => {
+    let now = 0;
+    const bucket = new TokenBuckets({ burst: 2, interval: 100 }, () => now).open();
+    expect(bucket.take()).to.equal(0);
+    bucket.charge(3);
+    expect(bucket.take()).to.equal(300);
+    now += 300;
+    expect([bucket.take(), bucket.take()]).to.deep.equal([0, 100]);
+  });
+
   it('takes back no more than was taken', () => {
     const bucket = new TokenBuckets({ burst: 1, interval: 100 }, () => 0).open();
     bucket.refund();

@@ -70,6 +70,18 @@ describe('policy/rate-limit', () => {
     expect(limiter.size).to.equal(MAX_BUCKETS);
   });
 
+  it('is charged for a request that costs as much as several, and for none that it refused', () => {
+    const limiter = rateLimiter(LIMIT, clock);
+    const taken = limiter.take('a');
+    limiter.charge(taken, 1);
+    expect(granted(limiter, 'a', 10)).to.equal(1);
+    const refused = limiter.take('a');
+    limiter.charge(refused, 100);
+    limiter.charge(taken, 10);
+    expect(limiter.take('a')).to.deep.equal({ ok: false, retryAfterSeconds: 11 });
+    expect(granted(limiter, 'b', 10)).to.equal(3);
+  });
+
   it('puts back what came to nothing, and no more than was taken', () => {
     const limiter = rateLimiter(LIMIT, clock);
     const takeAll = (name: string): Taken[] => Array.from({ length: LIMIT.burst }, () => limiter.take(name));

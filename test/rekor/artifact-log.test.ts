@@ -136,6 +136,28 @@ for (const api of [1, 2] as const)
       expect(await opened.entryByLeafHash(sha256(utf8('another')))).to.equal(undefined);
     });
 
+    it('reads several at once in the order in which they are asked for, each bundle once', async () => {
+      const log = await test.open();
+      await addAll(log, 0, 520);
+      const { tiles } = log.tree;
+      const read: number[] = [];
+      const entries = tiles.entries.bind(tiles);
+      tiles.entries = (n, width) => {
+        read.push(n);
+        return entries(n, width);
+      };
+      const indexes = [300, 3, 520, 9999, 259, 3, -1, 0.5, 257, 0];
+      const found = await log.entriesAt(indexes);
+      expect(read).to.have.members([0, 1, 2]);
+      expect(found.map((entry) => entry?.index)).to.deep.equal([
+        ...[300, 3, 520, undefined, 259],
+        ...[3, undefined, undefined, 257, 0],
+      ]);
+      for (const entry of found)
+        if (entry !== undefined) expect(entry).to.deep.equal(await log.entryAt(entry.index));
+      expect(await log.entriesAt([])).to.deep.equal([]);
+    });
+
     it('proves that its trees grow out of each other', async () => {
       const log = await test.open();
       const heads = [log.tree.head().head];

@@ -1,4 +1,4 @@
-import { equalBytes } from '../../../core/bytes.ts';
+/** The logs of Rekor's first API behind its paths. */
 import type { ArtifactLog, LoggedEntry } from '../../../rekor/artifact-log.ts';
 import type { SearchIndex } from '../../../search/search-index.ts';
 
@@ -6,6 +6,12 @@ import type { SearchIndex } from '../../../search/search-index.ts';
 export interface ArtifactShard {
   readonly log: ArtifactLog;
   readonly search: Pick<SearchIndex<LoggedEntry>, 'ready' | 'search'>;
+}
+
+/** Where an entry is: its index is that in the tree of the shard. */
+export interface ArtifactPlace {
+  readonly shard: ArtifactShard;
+  readonly index: number;
 }
 
 /** An entry and the shard that has it. */
@@ -35,22 +41,34 @@ export class ArtifactShards {
     return this.all.find(({ log }) => log.identity.treeId === treeId);
   }
 
-  /** By the index over all trees. */
-  async byLogIndex(logIndex: bigint): Promise<PlacedArtifact | undefined> {
+  /** Where an index over all trees leads; undefined beyond them. */
+  placeOf(logIndex: bigint): ArtifactPlace | undefined {
     if (logIndex > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
     const wanted = Number(logIndex);
     const shard = this.all.find(({ log }) => log.identity.firstLogIndex <= wanted);
-    const entry = await shard?.log.entryAt(wanted - shard.log.identity.firstLogIndex);
-    return shard && entry && { shard, entry };
+    return shard && { shard, index: wanted - shard.log.identity.firstLogIndex };
   }
 
-  /** In that tree, or in any. */
-  async byLeafHash(leafHash: Uint8Array, treeId?: bigint): Promise<PlacedArtifact | undefined> {
+  /** Where the entry with that leaf hash is, in that tree or in any; undefined where there is none. */
+  async placeOfHash(leafHash: Uint8Array, treeId?: bigint): Promise<ArtifactPlace | undefined> {
     for (const shard of this.all) {
       if (treeId !== undefined && shard.log.identity.treeId !== treeId) continue;
-      const entry = await shard.log.entryByLeafHash(leafHash);
-      if (entry !== undefined && equalBytes(entry.leafHash, leafHash)) return { shard, entry };
+      const index = await shard.log.indexOf(leafHash);
+      if (index !== undefined) return { shard, index };
     }
     return undefined;
+  }
+
+  /** The entries that are there, in the order of `places`. */
+  async entriesAt(places: readonly ArtifactPlace[]): Promise<readonly PlacedArtifact[]> {
+    const found = new Map<ArtifactPlace, PlacedArtifact>();
+    for (const [shard, own] of Map.groupBy(places, ({ shard }) => shard)) {
+      const entries = await shard.log.entriesAt(own.map(({ index }) => index));
+      for (const [i, place] of own.entries()) {
+        const entry = entries[i];
+        if (entry !== undefined) found.set(place, { shard, entry });
+      }
+    }
+    return places.flatMap((place) => found.get(place) ?? []);
   }
 }

@@ -18,12 +18,13 @@ import { TransportError } from '../../http/transport-error.ts';
 import type { UnsentResponseLimit } from '../../http/unsent-response-limit.ts';
 import type { AccessCheck } from '../../log/log-access.ts';
 import type { ReadLimiter } from '../../log/read-limiter.ts';
+import type { RateLimiter } from '../../../policy/rate-limit.ts';
 import { problemOf } from '../../reasons/problem.ts';
 import type { ArtifactShards } from './artifact-shards.ts';
 import { entryId, entryJson } from './entry-json.ts';
 import { acceptedOf, mediaType } from './media-types.ts';
 import { frameworkReply, handlerReply, NO_ENTRY, refusalReply, uncached } from './stock-reply.ts';
-import type { V1Reads } from './v1-reads.ts';
+import type { ReadCharge, V1Reads } from './v1-reads.ts';
 import { isV1Path, v1Route, type V1Call, type V1Route } from './v1-routes.ts';
 
 /** Logs entries. */
@@ -48,6 +49,8 @@ export interface V1EndpointOptions {
   /** Who may read: entries hold names. */
   readonly access: AccessCheck;
   readonly limiter: ReadLimiter;
+  /** How much each client reads; undefined: nobody is limited. */
+  readonly readLimit: RateLimiter | undefined;
   readonly unsent: UnsentResponseLimit;
   readonly context: ExchangeContext;
   /** Called with each answer. `template` is one of a closed set of paths. */
@@ -64,6 +67,12 @@ const SMALL = 16 * 1024;
 
 /** Calls that show nothing of what others logged. */
 const OPEN_CALLS: ReadonlySet<V1Call> = new Set(['create', 'publicKey', 'ping']);
+
+/** Reads that count against the limit of their client: all but that of the head, which is in memory. */
+const LIMITED_CALLS: ReadonlySet<V1Call> = new Set(['byIndex', 'byId', 'retrieve', 'proof', 'search']);
+
+/** Bytes of a request and its answer that cost as much as an entry. */
+const ENTRY_COST = 16 * 1024;
 
 /** Bytes of a body. Rekor has no limit; envelopes around bills of materials have some mebibytes, in requests to log and to find them. */
 export const V1_BODY_LIMIT = MAX_V1_REQUEST;
@@ -188,10 +197,13 @@ export class V1Endpoint {
           ? await this.#read(
               request,
               call,
-              () => reads.search(bytes),
+              (charge) => reads.search(bytes, charge),
               () => reads.searchable(bytes),
             )
-          : await this.#read(request, call, () => reads.retrieve(bytes)))
+          : await this.#read(request, call, (charge) => {
+              charge(Math.floor(bytes.length / ENTRY_COST));
+              return reads.retrieve(bytes, charge);
+            }))
       );
     } finally {
       body.release();
@@ -217,17 +229,25 @@ export class V1Endpoint {
   async #read(
     request: IncomingMessage,
     call: V1Call,
-    read: () => Promise<Reply>,
+    read: (charge: ReadCharge) => Promise<Reply>,
     before?: () => Promise<void>,
   ): Promise<Reply | undefined> {
-    const { access, limiter, clientAddress } = this.#options;
+    const { access, limiter, readLimit, clientAddress } = this.#options;
     const refusal = OPEN_CALLS.has(call) ? undefined : access(request);
-    if (refusal === undefined) {
-      await before?.();
-      return limiter.run(clientNetwork(clientAddress(request)), read);
+    if (refusal !== undefined) {
+      const { status, sentence } = refusal;
+      return frameworkReply(status, sentence, status === 401 ? ['WWW-Authenticate', 'Bearer'] : []);
     }
-    const { status, sentence } = refusal;
-    return frameworkReply(status, sentence, status === 401 ? ['WWW-Authenticate', 'Bearer'] : []);
+    const client = clientNetwork(clientAddress(request));
+    const taken = LIMITED_CALLS.has(call) ? readLimit?.take(client) : undefined;
+    if (taken?.ok === false) return limited(taken.retryAfterSeconds);
+    const charge: ReadCharge = (entries) => {
+      if (taken !== undefined) readLimit?.charge(taken, entries);
+    };
+    await before?.();
+    const reply = await limiter.run(client, () => read(charge));
+    charge(Math.floor((reply?.body.length ?? 0) / ENTRY_COST));
+    return reply;
   }
 
   #refuse(exchange: Exchange, route: V1Route, error: unknown): void {
@@ -250,6 +270,13 @@ export class V1Endpoint {
 }
 
 const PONG: Reply = { status: 200, contentType: 'text/plain', body: '.' };
+
+/** Clients of Rekor written in Go wait as long, and ask again. */
+const limited = (seconds: number): Reply =>
+  frameworkReply(429, `this address reads more than one may; try again in ${seconds} s`, [
+    'Retry-After',
+    String(seconds),
+  ]);
 
 const BUSY = frameworkReply(503, 'too many requests at once; try again in a second', ['Retry-After', '1']);
 

@@ -9,7 +9,7 @@ import { LogReadError } from '../../../tlog/core/log-error.ts';
 import { hashLeaf } from '../../../tlog/format/merkle.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import type { Reply } from '../../http/exchange.ts';
-import type { ArtifactShard, ArtifactShards, PlacedArtifact } from './artifact-shards.ts';
+import type { ArtifactPlace, ArtifactShard, ArtifactShards, PlacedArtifact } from './artifact-shards.ts';
 import { BodyValues } from './body-values.ts';
 import { entryId, entryJson, TREE_DIGITS } from './entry-json.ts';
 import { FAULT, fault, handlerFault, parseFault } from './framework-faults.ts';
@@ -24,6 +24,14 @@ const HASH_DIGITS = 64;
 const MOST_ENTRIES = 10;
 const LARGEST_TREE = 2n ** 63n - 1n;
 
+/** Counts what a read costs beyond one entry, as so many more. */
+export type ReadCharge = (entries: number) => void;
+
+/** What one check of a signature counts for: those of large curves take as long. */
+const CHECK = 3;
+/** Ids that a search finds in the time that reading one entry takes. */
+const IDS = 10;
+
 /** The reads of the shards. */
 export class V1Reads {
   readonly #shards: ArtifactShards;
@@ -35,7 +43,7 @@ export class V1Reads {
   /** `GET /api/v1/log/entries?logIndex=` */
   async entryByIndex(url: string): Promise<Reply> {
     const logIndex = new QueryValues(url).requiredInteger('logIndex', 0n);
-    return this.#entryReply(await this.#shards.byLogIndex(logIndex));
+    return this.#entryReply(this.#shards.placeOf(logIndex));
   }
 
   /** `GET /api/v1/log/entries/{id}` */
@@ -45,24 +53,32 @@ export class V1Reads {
   }
 
   /** `POST /api/v1/log/entries/retrieve` */
-  async retrieve(bytes: Buffer): Promise<Reply> {
+  async retrieve(bytes: Buffer, charge: ReadCharge): Promise<Reply> {
     const body = new BodyValues(bytes, 'entry');
     const [proposed, ids, indexes] = [body.list('entries'), idsOf(body), indexesOf(body)];
     if (proposed.length + ids.length + indexes.length > MOST_ENTRIES)
       throw handlerFault(422, `more than max allowed ${MOST_ENTRIES} entries in request`);
-    const found: (PlacedArtifact | undefined)[] = [];
+    charge(Math.max(0, proposed.length + ids.length + indexes.length - 1));
+    const places: (ArtifactPlace | undefined)[] = [];
     // In the order of Rekor: whole ids, leaf hashes, entries, indexes.
     const byLength = [...ids].sort((a, b) => b.length - a.length);
-    for (const id of byLength) found.push(await this.#byId(id));
+    for (const id of byLength) places.push(await this.#byId(id));
     const sought = new SoughtEntries(bytes.length);
     for (const item of proposed) {
-      found.push(await this.#byProposal(item, sought));
+      places.push(await this.#byProposal(item, sought));
       // Reading one takes milliseconds: others get their turn between two.
       await nextTurn();
     }
-    for (const index of indexes) found.push(await this.#shards.byLogIndex(index));
-    const entries = found.filter((placed) => placed !== undefined);
-    return handlerReply(await Promise.all(entries.map(provenJson)));
+    charge(CHECK * sought.checks);
+    places.push(...indexes.map((index) => this.#shards.placeOf(index)));
+    const entries = await this.#shards.entriesAt(places.filter((place) => place !== undefined));
+    const answered: unknown[] = [];
+    for (const placed of entries) {
+      answered.push(await provenJson(placed));
+      // So does proving and signing a large one.
+      await nextTurn();
+    }
+    return handlerReply(answered);
   }
 
   /** `GET /api/v1/log` */
@@ -108,9 +124,10 @@ export class V1Reads {
 
   /** `POST /api/v1/index/retrieve`: ids, the newest first. All of them, or a refusal; where a page was asked for and there are more, `X-Search-Before` says where the next
    * one begins. */
-  async search(bytes: Buffer): Promise<Reply> {
+  async search(bytes: Buffer, charge: ReadCharge): Promise<Reply> {
     const asked = searchOf(bytes);
     const { ids, before } = await this.#find(asked);
+    charge(Math.floor(ids.length / IDS));
     if (before !== undefined && !asked.isPage) throw incomplete(ids.length >= asked.limit);
     return handlerReply(ids, 200, before === undefined ? [] : ['X-Search-Before', String(before)]);
   }
@@ -129,13 +146,14 @@ export class V1Reads {
     return { ids, before: undefined };
   }
 
-  async #entryReply(placed: PlacedArtifact | undefined): Promise<Reply> {
+  async #entryReply(place: ArtifactPlace | undefined): Promise<Reply> {
+    const [placed] = place === undefined ? [] : await this.#shards.entriesAt([place]);
     return placed === undefined ? NO_ENTRY : handlerReply(await provenJson(placed));
   }
 
-  #byId(id: string): Promise<PlacedArtifact | undefined> {
+  #byId(id: string): Promise<ArtifactPlace | undefined> {
     const leafHash = fromHex(id.slice(-HASH_DIGITS));
-    if (id.length === HASH_DIGITS) return this.#shards.byLeafHash(leafHash);
+    if (id.length === HASH_DIGITS) return this.#shards.placeOfHash(leafHash);
     const tree = id.slice(0, TREE_DIGITS).toLowerCase();
     const treeId = BigInt(`0x${tree}`);
     if (treeId === 0n || treeId > LARGEST_TREE)
@@ -144,12 +162,12 @@ export class V1Reads {
         `validation error: ${tree} is not a valid TreeID`,
         'the id of an entry begins with that of a tree',
       );
-    return this.#shards.byLeafHash(leafHash, treeId);
+    return this.#shards.placeOfHash(leafHash, treeId);
   }
 
-  async #byProposal(item: unknown, sought: SoughtEntries): Promise<PlacedArtifact | undefined> {
+  async #byProposal(item: unknown, sought: SoughtEntries): Promise<ArtifactPlace | undefined> {
     const body = await bodyOf(item, sought);
-    return body && this.#shards.byLeafHash(hashLeaf(sha256, body));
+    return body && this.#shards.placeOfHash(hashLeaf(sha256, body));
   }
 }
 

@@ -63,6 +63,7 @@ describe('config: what a file means', () => {
         keyFiles: [],
         duplicates: 'return',
         rateLimit: { perMinute: 6000, burst: 1000 },
+        readRateLimit: { perMinute: 6000, burst: 1000 },
       },
       timestamps: {
         enabled: true,
@@ -105,7 +106,7 @@ describe('config: what a file means', () => {
     const of = (text: string, directory = '/etc/mayfly') =>
       parseConfig(`mayfly: {artifact-log: {${text}}}`, { directory });
     const { artifactLog } = of(
-      'clients: [v2, v1], admission: any, duplicates: refuse, rate-limit: off',
+      'clients: [v2, v1], admission: any, duplicates: refuse, rate-limit: off, read-rate-limit: {per-minute: 7}',
     ).mayfly;
     expect(artifactLog).to.deep.equal({
       v1: true,
@@ -115,6 +116,7 @@ describe('config: what a file means', () => {
       keyFiles: [],
       duplicates: 'refuse',
       rateLimit: undefined,
+      readRateLimit: { perMinute: 7, burst: 7 },
     });
     expect(of('keys: [ci.pem, /x/y.pem]').mayfly.artifactLog.keyFiles).to.deep.equal([
       '/etc/mayfly/ci.pem',

@@ -6,6 +6,7 @@ import { certificateNames } from '../../../rekor/format/certificate-names.ts';
 import { parseCertificate } from '../../../core/certificate.ts';
 import { readBodyContent } from '../../../rekor/format/body-content.ts';
 import { signedEntryTimestampPayload } from '../../../rekor/format/signed-entry-timestamp.ts';
+import { rateLimiter } from '../../../policy/rate-limit.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { verifyConsistency } from '../../../tlog/format/merkle-verify.ts';
@@ -361,6 +362,51 @@ describe('server/rekor/v1', () => {
       expect(paged).to.deep.equal(all);
       expect(await search({ issuer: 'https://nobody.example' })).to.deep.equal([]);
     });
+  });
+
+  it('limits what each client reads by what it costs, and says when to come back', async () => {
+    let now = 0;
+    await startOwn({ readLimit: rateLimiter({ perMinute: 60, burst: 20 }, () => now) });
+    await logAll();
+    const retrieve = (body: object): Promise<Response> =>
+      post('/api/v1/log/entries/retrieve', JSON.stringify(body));
+    const logIndexes = Array.from({ length: 10 }, (_, i) => i);
+    const size = (await (await retrieve({ logIndexes })).text()).length;
+    const left = 20 - 10 - Math.floor(size / (16 * 1024)) - 4;
+    expect(left).to.be.within(2, 5);
+    // Each of these is one.
+    for (const path of ['entries?logIndex=1', `entries/${'0'.repeat(64)}`, 'proof?firstSize=1&lastSize=2'])
+      expect((await get(`/api/v1/log/${path}`)).status).to.be.oneOf([200, 404]);
+    expect((await post('/api/v1/index/retrieve', '{"email":"a@example.com"}')).status).to.equal(200);
+    // Two more than are left, of which none is there.
+    const absent = Array.from({ length: left + 2 }, (_, i) => 900 + i);
+    expect((await retrieve({ logIndexes: absent })).status).to.equal(200);
+    const refusals = [
+      await get('/api/v1/log/entries?logIndex=1'),
+      await retrieve({}),
+      await post('/api/v1/index/retrieve', '{}'),
+    ];
+    for (const refused of refusals) {
+      expect([refused.status, refused.headers.get('retry-after')]).to.deep.equal([429, '3']);
+      const { code, message } = (await refused.json()) as Record<string, unknown>;
+      expect([code, message]).to.deep.equal([429, 'this address reads more than one may; try again in 3 s']);
+    }
+    for (const path of ['/api/v1/log', '/api/v1/log/publicKey', '/ping'])
+      expect((await get(path)).status, path).to.equal(200);
+    expect((await log(RECORDED[0] ?? { request: '' })).status).to.equal(201);
+    now += 3000;
+    expect((await get('/api/v1/log/entries?logIndex=1')).status).to.equal(200);
+    expect(server.answers).to.include('GET /api/v1/log/entries 429');
+  });
+
+  it('counts the checks of signatures that finding an entry takes', async () => {
+    await startOwn({ readLimit: rateLimiter({ perMinute: 60, burst: 4 }, () => 0) });
+    const envelope = envelopeBy([signer, other], '{}');
+    const ask = { entries: [dsseBy([signer, other], envelope)] };
+    expect((await post('/api/v1/log/entries/retrieve', JSON.stringify(ask))).status).to.equal(200);
+    const refused = await get('/api/v1/log/entries?logIndex=0');
+    // One for the entry, three for each of two checks; four were there.
+    expect([refused.status, refused.headers.get('retry-after')]).to.deep.equal([429, '4']);
   });
 
   it('answers a search as clients of Rekor send it with all that is found, or refuses it', async () => {

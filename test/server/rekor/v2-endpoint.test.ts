@@ -249,6 +249,28 @@ describe('server/rekor/v2', () => {
     expect((await refusedBy(response)).details[0]?.reason).to.equal('ENTRY_RATE_LIMITED');
   });
 
+  it('counts an entry as several whose signature takes longer to check, whether it holds or not', async () => {
+    const costs = { PKIX_ECDSA_P256_SHA_256: 1, PKIX_ECDSA_P384_SHA_384: 5, PKIX_ECDSA_P521_SHA_512: 12 };
+    for (const [details, cost] of Object.entries(costs)) {
+      await start({ limiter: rateLimiter({ perMinute: 60, burst: 2 }, () => 0) });
+      const hash = details.slice(-3);
+      const key = generateKeyPairSync('ec', { namedCurve: `P-${details.slice(12, 15)}` });
+      const rawBytes = key.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+      const digest = createHash(`sha${hash}`).update('x').digest('base64');
+      const content = sign(`sha${hash}`, Buffer.from('y'), key.privateKey).toString('base64');
+      const signature = { content, verifier: { publicKey: { rawBytes }, keyDetails: details } };
+      const request = JSON.stringify({ hashedRekordRequestV002: { digest, signature } });
+      expect((await post(request)).status, details).to.equal(400);
+      const next = await post('{}');
+      const wait = cost - 1;
+      expect([next.status, next.headers.get('retry-after')], details).to.deep.equal(
+        wait > 0 ? [429, String(wait)] : [400, null],
+      );
+      await server.stop();
+    }
+    await start();
+  });
+
   it('writes each entry and each refusal into the audit, and waits for it where that has to be', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'mayfly-entries-'));
     const path = join(directory, 'audit.jsonl');

@@ -18,7 +18,7 @@ import { openArtifactSearch } from '../../../../service/open-searches.ts';
 import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
 
 /** How a server is started. */
-interface V1ServerOptions extends Partial<Pick<V1EndpointOptions, 'refusesDuplicates'>> {
+interface V1ServerOptions extends Partial<Pick<V1EndpointOptions, 'refusesDuplicates' | 'readLimit'>> {
   readonly add?: V1Additions['add'];
   readonly access?: LogAccessRule;
   /** What the search of the tree does otherwise. */
@@ -77,6 +77,7 @@ export async function startV1Server(options: V1ServerOptions = {}): Promise<V1Se
     clientAddress: ({ socket }) => socket.remoteAddress ?? '',
     access: createAccessCheck(access, ({ socket }) => socket.remoteAddress ?? ''),
     limiter: new ReadLimiter({ concurrency: 4 }),
+    readLimit: options.readLimit,
     unsent: new UnsentResponseLimit(),
     context: { answered: () => undefined, isClosing: () => false },
     onAnswer: (template, method, status) => answers.push(`${method} ${template} ${status}`),
