@@ -18,10 +18,12 @@ import {
 import type { NewTuf } from '../../instance/create-tuf.ts';
 import { isArtifactLogHost } from '../../rekor/log-identity.ts';
 import { nameOfOrigin } from '../../tlog/core/log-identity.ts';
+import type { ServiceUrls } from '../../trust/signing-services.ts';
 import { usualPublicUrl } from '../../trust/usual-public-url.ts';
 import { initFacts, initReport, type ReportContext } from './init-report.ts';
 import { readLimited, readSecret } from '../program/input-file.ts';
 import { checkOrigin, originWarnings } from './log-origin.ts';
+import { configuredUrls } from '../trust/service-urls.ts';
 import { parseChoice } from '../program/options.ts';
 import { isInside } from '../program/output-directory.ts';
 import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
@@ -122,7 +124,13 @@ async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
       clock,
     },
     artifactHost: artifactHostOf(publicUrl, origin, warn),
-    tuf: newTuf(options, publicUrl ?? usualPublicUrl({ origin, name: nameOfOrigin(origin) })),
+    tuf: newTuf(
+      options,
+      configuredUrls(
+        publicUrl ?? usualPublicUrl({ origin, name: nameOfOrigin(origin) }),
+        adopted?.inspection,
+      ),
+    ),
     configText: adopted?.text ?? productionConfig({ publicUrl }),
   }).catch(usageFault);
   if (options.origin === undefined) warnings.push(...originWarnings(origin, publicUrl));
@@ -219,13 +227,10 @@ function checkOutside({ data }: InitOptions, file: string | undefined, option: s
 
 /** Where the key of TUF's root and targets goes: to the file that is named, else with the root key. Who adopts a CA has said of no place for keys,
  * and gets a repository only by naming one. */
-function newTuf(options: InitOptions, publicUrl: string): NewTuf | undefined {
+function newTuf(options: InitOptions, urls: ServiceUrls): NewTuf | undefined {
   const file = tufRootKeyFile(options);
   if (file === undefined && options.keepRootKey !== true) return undefined;
-  return {
-    rootKey: file === undefined ? 'keep' : { file },
-    urls: { publicUrl, artifactLogs: { v1: true, v2: true } },
-  };
+  return { rootKey: file === undefined ? 'keep' : { file }, urls };
 }
 
 const tufRootKeyFile = ({ tufRootKeyOut, rootKeyOut }: InitOptions): string | undefined =>

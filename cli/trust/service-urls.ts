@@ -1,5 +1,6 @@
 import { isLocalToMachine } from '../../core/loopback.ts';
 import { ConfigError } from '../../config/findings/config-error.ts';
+import type { Inspection } from '../../config/load/inspect.ts';
 import { loadConfig, type LoadedConfig } from '../../config/load/load.ts';
 import type { InstanceTrust } from '../../trust/ledger.ts';
 import { providerForPeople, type ServiceUrls } from '../../trust/signing-services.ts';
@@ -37,14 +38,26 @@ export async function serviceUrls(options: ServiceUrlOptions, known: Known): Pro
   const publicUrl = given ?? config?.mayfly.publicUrl ?? guessedUrl(known);
   // As it is written: clients compare it with what the issuer says of itself.
   if (options.oidcIssuer !== undefined) parseUrl(options.oidcIssuer, '--oidc-issuer');
-  const issuers = config?.issuers.map(({ definition }) => definition) ?? [];
-  const openidProvider = options.oidcIssuer ?? providerForPeople(issuers);
+  const urls = configuredUrls(publicUrl, config);
   if (!known.isDevelopment && isLocalToMachine(new URL(publicUrl).hostname))
     known.speak.note(
       `warning: the files send clients to ${publicUrl}, which is this machine alone. Give --public-url URL, or set mayfly.public-url in the configuration.`,
     );
+  return { ...urls, openidProvider: options.oidcIssuer ?? urls.openidProvider };
+}
+
+/** Where the services are for clients by a configuration, or without one. */
+export function configuredUrls(
+  publicUrl: string,
+  config: Pick<Inspection, 'issuers' | 'mayfly'> | undefined,
+): ServiceUrls {
   const { timestamps, artifactLog = ALL_LOGS } = config?.mayfly ?? {};
-  return { publicUrl, openidProvider, grantsTimestamps: timestamps?.enabled, artifactLogs: artifactLog };
+  return {
+    publicUrl,
+    openidProvider: providerForPeople(config?.issuers.map(({ definition }) => definition) ?? []),
+    grantsTimestamps: timestamps?.enabled,
+    artifactLogs: artifactLog,
+  };
 }
 
 /** Undefined where the directory's own one is wrong: certificates and keys do not wait for it to be fixed. */

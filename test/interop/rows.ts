@@ -52,7 +52,7 @@ export const ROWS: readonly InteropRow[] = [
   },
   {
     client: '@sigstore/cli',
-    operation: 'initialize, attest, verify',
+    operation: 'initialize, attest, verify with and without a log',
     file: judges('tuf-clients'),
     title: /@sigstore\/cli/,
   },
@@ -61,6 +61,12 @@ export const ROWS: readonly InteropRow[] = [
     operation: 'log in with the browser, attest',
     file: judges('logins'),
     title: /@sigstore\/cli opens/,
+  },
+  {
+    client: 'npm (sigstore, libnpmpublish)',
+    operation: 'with the log for Rekor v1: sign, verify, publish with provenance, by options of its library',
+    file: judges('tuf-clients'),
+    title: /npm's own library/,
   },
   {
     client: 'sigstore-js, @sigstore/cli',
@@ -105,10 +111,36 @@ export const ROWS: readonly InteropRow[] = [
   },
   {
     client: 'cosign 3.1.2',
-    operation: 'initialize, then no file and no flag',
+    operation: 'initialize, then no file and no flag: files, and an image',
     file: judges('tuf-clients'),
     title: / cosign, /,
   },
+  ...(['v1', 'v2'] as const).flatMap((api) => [
+    {
+      client: 'cosign 3.1.2',
+      operation: `with the log for Rekor ${api}: images by a login, after initialize and with no flag`,
+      file: judges('logged-images'),
+      title: new RegExp(`Rekor ${api} cosign 3.* by a login`),
+    },
+    {
+      client: 'cosign 3.1.2',
+      operation: `with the log for Rekor ${api}: images by a key`,
+      file: judges('logged-images'),
+      title: new RegExp(`Rekor ${api} cosign 3.* by a key`),
+    },
+    {
+      client: 'cosign 2.6.3',
+      operation: `with the log for Rekor ${api}: images by a login and by a key`,
+      file: judges('logged-images'),
+      title: new RegExp(`Rekor ${api} cosign 2`),
+    },
+    {
+      client: 'sigstore-python 4.5.1',
+      operation: `with the log for Rekor ${api}: trust-instance, then no file`,
+      file: judges('logged-images'),
+      title: new RegExp(`Rekor ${api} sigstore-python`),
+    },
+  ]),
   {
     client: 'cosign 3.1.2',
     operation: 'sign and verify images',
@@ -199,7 +231,23 @@ export const ROWS: readonly InteropRow[] = [
     file: judges('stock-signers'),
     title: / sigstore-go$/,
   },
-  { client: 'sigstore-java', operation: 'KeylessSigner over gRPC', file: judges('sigstore-java') },
+  {
+    client: 'sigstore-java 2.0.0',
+    operation: 'with the logs for Rekor v1 and v2: KeylessSigner over gRPC, KeylessVerifier',
+    file: judges('sigstore-java'),
+  },
+  {
+    client: 'sigstore-go 1.2.2',
+    operation: 'with the log for Rekor v1: sign by the signing config, verify by the entry',
+    file: judges('artifact-log-v1'),
+    title: /sigstore-go signs/,
+  },
+  {
+    client: 'sigstore-go 1.2.2',
+    operation: 'with the log for Rekor v2: sign by the signing config, verify by the entry',
+    file: judges('artifact-log'),
+    title: /sigstore-go signs/,
+  },
   {
     client: 'sigstore-rs 0.15.0',
     operation: 'certificates by both versions of the API',
@@ -216,6 +264,12 @@ export const ROWS: readonly InteropRow[] = [
     operation: 'with the log for Rekor v1: sign commits, verify online and offline',
     file: judges('artifact-log-v1'),
     title: /gitsign signs commits/,
+  },
+  {
+    client: 'gitsign 0.17.1',
+    operation: 'with the log for Rekor v2: sign a commit',
+    file: judges('artifact-log'),
+    title: /gitsign signs a commit/,
   },
   {
     client: 'rekor-cli 1.5.4',
@@ -254,7 +308,7 @@ export const CROSS_FILE = judges('cross-verification');
 export const REFUSALS_FILE = judges('refused');
 
 /** What `--fast` leaves out: clients that are built, and files that start several services. */
-const SLOW = /stock-signers|beside-rekor|artifact-log/;
+const SLOW = /stock-signers|beside-rekor|artifact-log|logged-images/;
 
 /** Whether a row is one of the fast ones: sigstore-js, sigstore-python, openssl, curl and cosign 3.1.2, and the public cases. */
 export const isFast = ({ client, file }: InteropRow): boolean =>
@@ -272,5 +326,20 @@ export const NOT_TRIED: readonly (readonly [client: string, operation: string, w
     'its HTTP client',
     'version 2.1 and newer, which not every registry has; the default is gRPC',
   ],
-  ['npm', '`npm publish --provenance`', 'it has no setting for another Fulcio'],
+  [
+    'sigstore-java',
+    'statements with the log for Rekor v1, and verified by itself',
+    'version 2.0 attests by Rekor v2 alone, and does not know the entry again that Rekor makes of a statement today; version 2.2 is said to',
+  ],
+  [
+    'npm',
+    'the command `npm publish --provenance`',
+    'it has no setting for another Fulcio; its library takes one',
+  ],
+  [
+    'gitsign',
+    'verifying a commit that is in the log for Rekor v2',
+    'it takes the keys of logs for Rekor v1 alone',
+  ],
+  ['@sigstore/cli, npm, rekor-cli', 'the log for Rekor v2', 'they know the first API alone'],
 ];

@@ -182,6 +182,21 @@ describe('judge: clients of the log of artifacts for Rekor v1', function () {
     return verificationMaterial.tlogEntries[0];
   }
 
+  it('sigstore-go signs by the signing config, and verifies with an entry and its time', async function () {
+    const go = await needClient(this, 'sigstore-go-1.2.2');
+    const { artifact, issuerUrl } = running();
+    const root = running().exported('trusted_root.json');
+    const config = running().exported('signing_config.v0.2.json');
+    const words = ['sign', root, config, await running().tokenFile(), artifact, at('go.json')];
+    expect(await client(go, words)).to.equal('signed\n');
+    const verify = (identity: string): Promise<string> =>
+      client(go, ['verify', root, at('go.json'), artifact, identity, issuerUrl, 'log']);
+    expect(await verify(SIGNER)).to.equal('verified\n');
+    expect(await verify('eve@example.com')).to.match(/^refused/);
+    expect((await entryOf('go.json')).kindVersion).to.deep.equal({ kind: 'hashedrekord', version: '0.0.1' });
+    await expectVerifiedByMayfly('go.json');
+  });
+
   for (const entryType of ['dsse', 'intoto'] as const)
     it(`sigstore-js signs, attests with entries of type ${entryType}, and verifies with its default thresholds`, async () => {
       const { url, issuerUrl } = running();

@@ -139,6 +139,53 @@ describe('judge: stock clients of Rekor v2', function () {
     }
   });
 
+  it('sigstore-go signs by the signing config, and verifies with an entry and a timestamp', async function () {
+    const go = await needClient(this, 'sigstore-go-1.2.2');
+    const words = ['sign', trustedRoot, signingConfig, await service.tokenFile(), service.artifact];
+    expect(await client(go, [...words, at('go.json')])).to.equal('signed\n');
+    const verify = ['verify', trustedRoot, at('go.json'), service.artifact, SIGNER, service.issuerUrl];
+    expect(await client(go, [...verify, 'log'])).to.equal('verified\n');
+    const { kindVersion } = await entryOf('go.json');
+    expect(kindVersion).to.deep.equal({ kind: 'hashedrekord', version: '0.0.2' });
+  });
+
+  it('gitsign signs a commit, whose entry and timestamp are in it', async function () {
+    const gitsign = await needClient(this, 'gitsign-0.17.1');
+    const repository = at('repository');
+    const env = {
+      PATH: process.env['PATH'],
+      HOME: service.scratch,
+      SIGSTORE_ROOT_FILE: service.exported('chain.pem'),
+      SIGSTORE_CT_LOG_PUBLIC_KEY_FILE: service.exported('log.pub.pem'),
+      SIGSTORE_REKOR_PUBLIC_KEY: service.exported('rekor.pub'),
+      SIGSTORE_ID_TOKEN: await service.token(SIGNER),
+    };
+    const git = (...words: readonly string[]): Promise<unknown> =>
+      run('git', ['-C', repository, ...words], { env });
+    await run('git', ['init', '--quiet', repository]);
+    const settings = {
+      'user.name': 'Ada',
+      'user.email': SIGNER,
+      'commit.gpgsign': 'true',
+      'gpg.format': 'x509',
+      'gpg.x509.program': gitsign,
+      'gitsign.fulcio': service.url,
+      'gitsign.rekor': service.url,
+      'gitsign.rekorVersion': '2',
+      'gitsign.rekorMode': 'offline',
+      'gitsign.timestampServerURL': `${service.url}/api/v1/timestamp`,
+    };
+    for (const [name, value] of Object.entries(settings)) await git('config', name, value);
+    const before = await treeSize();
+    await git('commit', '--quiet', '--allow-empty', '-m', 'signed');
+    expect((await treeSize()) - before).to.equal(1);
+  });
+
+  const treeSize = async (): Promise<number> => {
+    const [, size] = (await (await fetch(`${service.url}/api/v2/checkpoint`)).text()).split('\n');
+    return Number(size);
+  };
+
   it('sigstore-python signs and verifies', async function () {
     const python = await needClient(this, 'sigstore-python-4.5.1');
     const trust = JSON.parse(await readFile(service.exported('client_trust_config.json'), 'utf8')) as object;

@@ -1,12 +1,16 @@
 /** Stock clients begin with the root of the TUF repository and its address, and take everything else from there. */
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { sign, verify } from 'sigstore';
+import { projectRoot } from '../support/project-root.ts';
+import { skipUnless } from '../support/skipped.ts';
 import { SIGNER, startExported, type ExportedInstance } from './support/exported-instance.ts';
-import { needClient } from './support/stock-clients.ts';
+import { startRegistry } from './support/image-registry.ts';
+import { findClient, needClient } from './support/stock-clients.ts';
 
 const run = promisify(execFile);
 
@@ -108,11 +112,40 @@ for (const [state, minutesAgo] of [
       ];
       expect(await node(['verify', bundle, ...tuf, ...who(SIGNER)])).to.not.match(/^refused/);
       expect(await node(['verify', bundle, ...tuf, ...who('eve@example.com')])).to.match(/^refused/);
+      const logged = join(service.scratch, 'logged.json');
+      const log = ['--fulcio-url', service.url, '--rekor-url', service.url, '-o', logged];
+      expect(await node(['attest', service.artifact, ...log], env)).to.not.match(/^refused/);
+      const byDefault = ['--tuf-mirror-url', mirror, '--tuf-root-path', root, ...who(SIGNER)];
+      expect(await node(['verify', logged, ...byDefault])).to.not.match(/^refused/);
+      expect(await node(['verify', bundle, ...byDefault])).to.match(/^refused/);
     });
+
+    if (!hasExpired)
+      it("is taken by npm's own library, which signs, verifies, and publishes a package with its provenance", async function () {
+        const npm = await npmFolder();
+        skipUnless(this, npm !== undefined, 'there is no npm with a library of its own');
+        const words = [join(projectRoot, 'test/judges/npm/publish.mjs'), npm];
+        // That of a pipeline, of which its library makes the statement.
+        const env = {
+          GITLAB_CI: 'true',
+          CI_PROJECT_URL: 'https://gitlab.example/acme/app',
+          CI_RUNNER_ID: '7',
+          SIGSTORE_ID_TOKEN: await service.token(SIGNER),
+          SERVICE: service.url,
+          TUF_ROOT: root,
+          TUF_CACHE: join(service.scratch, 'npm-cache'),
+          SIGNER,
+          ISSUER: service.issuerUrl,
+        };
+        expect(await client('npm', process.execPath, words, env)).to.equal(
+          'signed and verified\npublished with provenance of entry kind dsse\nrefused another identity\n',
+        );
+      });
 
     it(`${does} cosign, which initializes, signs and verifies without a file`, async function () {
       const program = await needClient(this, 'cosign-3.1.2');
-      const cosign = (words: readonly string[]): Promise<string> => client('cosign', program, words);
+      const cosign = (words: readonly string[], env = {}): Promise<string> =>
+        client('cosign', program, words, env);
       expectStarted(await cosign(['initialize', '--mirror', mirror, '--root', root]));
       if (hasExpired) return;
       const bundle = ['--bundle', join(service.scratch, 'cosign.json')];
@@ -125,7 +158,31 @@ for (const [state, minutesAgo] of [
         expect(await cosign(['verify-blob', ...bundle, ...flags, ...who, service.artifact])).to.contain(
           'Verified OK',
         );
+      await signAnImage(cosign, who);
     });
+
+    /** No word of these lines names a file, or a service. */
+    async function signAnImage(
+      cosign: (words: readonly string[], env?: object) => Promise<string>,
+      who: readonly string[],
+    ): Promise<void> {
+      const crane = await findClient('crane-0.20.6');
+      if ('lacking' in crane) {
+        console.warn(`      NOT TESTED: images: ${crane.lacking}`);
+        return;
+      }
+      const registry = await startRegistry(crane.program, service.scratch);
+      try {
+        const image = await registry.push('plain');
+        const token = { SIGSTORE_ID_TOKEN: await service.token(SIGNER) };
+        expect(await cosign(['sign', '-y', image], token)).to.not.match(/^refused|sigstore\.dev/);
+        expect(await cosign(['verify', ...who, image])).to.match(
+          /claims in the transparency log was verified/,
+        );
+      } finally {
+        await registry.stop();
+      }
+    }
 
     it(`${does} sigstore-python, which signs and verifies without a file`, async function () {
       const python = await needClient(this, 'sigstore-python-4.5.1');
@@ -144,3 +201,12 @@ for (const [state, minutesAgo] of [
       expect(await verify('eve@example.com')).to.match(/^refused: .*SANs do not match/s);
     });
   });
+
+/** Where npm keeps the library that it publishes with; undefined where there is no npm, or one without it. */
+async function npmFolder(): Promise<string | undefined> {
+  const { stdout } = await run('sh', ['-c', 'command -v npm']).catch(() => ({ stdout: '' }));
+  // Behind the link lies npm/bin/npm-cli.js.
+  const program = await realpath(stdout.trim()).catch(() => '');
+  const folder = join(dirname(program), '../node_modules');
+  return existsSync(join(folder, 'libnpmpublish')) ? folder : undefined;
+}

@@ -14,6 +14,7 @@ import { describeName } from '../../../core/distinguished-name.ts';
 import { decodePem } from '../../../core/pem.ts';
 import { readIdentity } from '../../../ct-log/log-identity.ts';
 import { openCtLog } from '../../../ct-log/ct-log.ts';
+import { emailConfig } from '../../support/data-directory.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, ordinaryUser } from '../../support/ordinary-user.ts';
 import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
 import { vectorPath } from '../../support/vectors.ts';
@@ -280,12 +281,18 @@ describe('mayfly init', function () {
       expect([mayfly.publicUrl, issuers.length]).to.deep.equal(['https://ca.example.org', 31]);
     });
 
-    it('takes the public URL of the file for what clients fetch', async () => {
-      await writeFile(join(cwd, 'old.yaml'), 'mayfly: {public-url: https://sign.example.org}\n');
+    it('takes what the file says of services for what clients fetch', async () => {
+      const issuer = 'https://login.example.org';
+      const mayfly = '{public-url: https://sign.example.org, artifact-log: {clients: [v2]}}';
+      await writeFile(join(cwd, 'old.yaml'), emailConfig(issuer, mayfly));
       expect((await init(KEEP, '--config', 'old.yaml', '--json')).code).to.equal(0);
-      const names = await readdir(join(data, 'tuf', 'targets'));
-      const config = names.find((name) => name.endsWith('.signing_config.v0.2.json')) ?? '';
-      expect(await text('tuf', 'targets', config)).to.include('https://sign.example.org');
+      const published = JSON.parse(await text('tuf', 'targets', 'signing_config.v0.2.json')) as SigningConfig;
+      const services = ({ oidcUrls, rekorTlogUrls }: SigningConfig): unknown =>
+        [oidcUrls, rekorTlogUrls].map(([one]) => [one?.url, one?.majorApiVersion]);
+      expect(services(published)).to.deep.equal([
+        [issuer, 1],
+        ['https://sign.example.org', 2],
+      ]);
     });
 
     it('refuses one that cannot be used, and makes nothing', async () => {
@@ -456,3 +463,8 @@ describe('mayfly init', function () {
       });
   });
 });
+
+/** The places of services in a signing config. */
+type SigningConfig = Readonly<
+  Record<'oidcUrls' | 'rekorTlogUrls', readonly { readonly url: string; readonly majorApiVersion: number }[]>
+>;

@@ -4,6 +4,7 @@ go 1.25.8
 
 require (
 	github.com/sigstore/sigstore-go v1.2.2
+	golang.org/x/mod v0.37.0
 	google.golang.org/protobuf v1.36.11
 )
 
@@ -77,7 +78,6 @@ require (
 	go.opentelemetry.io/otel/trace v1.44.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.4 // indirect
 	golang.org/x/crypto v0.53.0 // indirect
-	golang.org/x/mod v0.37.0 // indirect
 	golang.org/x/net v0.56.0 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
 	golang.org/x/sync v0.21.0 // indirect

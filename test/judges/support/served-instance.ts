@@ -24,6 +24,8 @@ interface ServedOptions {
   readonly configuration?: (issuer: string) => string;
   /** Certificate and key of its HTTPS port, PEM; without them it speaks HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Where clients find it, as the configuration says, too; on a port of loopback it listens there. With it, it publishes a TUF repository. */
+  readonly publicUrl?: string;
 }
 
 const emailIssuer = (issuer: string): string =>
@@ -33,16 +35,21 @@ const emailIssuer = (issuer: string): string =>
 export async function startServed({
   configuration = emailIssuer,
   tls,
+  publicUrl,
 }: ServedOptions = {}): Promise<ServedInstance> {
   const scratch = await mkdtemp(join(tmpdir(), 'mayfly-served-'));
   const issuer = await startIssuer();
   const data = join(scratch, 'data');
-  const { code, stderr } = await runMayfly(['init', '--data', data, '--keep-root-key'], {
-    byLauncher: 'built',
-  });
+  const config = join(scratch, 'config.yaml');
+  await writeFile(config, configuration(issuer.url));
+  const name = publicUrl === undefined ? [] : ['--public-url', publicUrl];
+  const { code, stderr } = await runMayfly(
+    ['init', '--data', data, '--keep-root-key', '--config', config, ...name],
+    { byLauncher: 'built' },
+  );
   if (code !== 0) throw new Error(stderr);
-  await writeFile(join(data, 'config.yaml'), configuration(issuer.url));
   const words = ['serve', ...ANYWHERE, '--json', '--data', data];
+  if (publicUrl?.startsWith('http://127.0.0.1:')) words.push('--listen', new URL(publicUrl).host);
   if (tls !== undefined) {
     await writeFile(join(scratch, 'cert.pem'), tls.cert);
     await writeFile(join(scratch, 'key.pem'), tls.key);

@@ -5,7 +5,8 @@
  * Heavy ones, which take minutes to build, are installed where `CLIENTS=all` is set, and otherwise only used where they are already.
  */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +26,8 @@ interface StockClient {
   install(folder: string): Promise<unknown>;
   /** Takes minutes to build. */
   readonly isHeavy?: true;
+  /** The folder below the project's whose files it is built of, where that is a program of ours over a library of theirs: it is built anew when they change. */
+  readonly sources?: string;
 }
 
 const goProgram = (source: string, name: string, isHeavy?: true): StockClient => ({
@@ -47,6 +50,15 @@ const goProgramOfModule = (module: string, source: string, name: string): StockC
   isHeavy: true,
 });
 
+/** A program of ours over libraries of others. */
+const goProgramOfOurs = (sources: string, name: string): StockClient => ({
+  program: name,
+  installer: 'go',
+  sources,
+  install: (folder) =>
+    run('go', ['build', '-o', join(folder, name), '.'], { cwd: join(projectRoot, sources) }),
+});
+
 /** Name and version → client. The name is that of its folder in the cache, so another version has another name. */
 const CLIENTS = {
   'sigstore-python-4.5.1': {
@@ -66,22 +78,8 @@ const CLIENTS = {
       return run('npm', ['install', ...quiet, '--prefix', folder, '@sigstore/cli@0.10.3']);
     },
   },
-  'sigstore-go-1.2.2': {
-    program: 'sigstore-go',
-    installer: 'go',
-    install: async (folder) => {
-      const source = join(projectRoot, 'test/judges/sigstore-go');
-      await run('go', ['build', '-o', join(folder, 'sigstore-go'), '.'], { cwd: source });
-    },
-  },
-  'tuf-go-1.2.2': {
-    program: 'tuf-go',
-    installer: 'go',
-    install: async (folder) => {
-      const source = join(projectRoot, 'test/judges/tuf-go');
-      await run('go', ['build', '-o', join(folder, 'tuf-go'), '.'], { cwd: source });
-    },
-  },
+  'sigstore-go-1.2.2': goProgramOfOurs('test/judges/sigstore-go', 'sigstore-go'),
+  'tuf-go-1.2.2': goProgramOfOurs('test/judges/tuf-go', 'tuf-go'),
   'sigstore-java-2.0.0': {
     program: 'sigstore-java-2.0.0.jar',
     installer: 'mvn',
@@ -133,6 +131,12 @@ const CLIENTS = {
     'posix',
     true,
   ),
+  'tessera-fsck-1.0.4': goProgram('github.com/transparency-dev/tessera/cmd/fsck@v1.0.4', 'fsck'),
+  'rekor-monitor-1.4.0': goProgram(
+    'github.com/sigstore/rekor-monitor/cmd/rekor_monitor@v1.4.0',
+    'rekor_monitor',
+    true,
+  ),
   'grpcurl-1.9.3': goProgram('github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3', 'grpcurl', true),
   'rekor-cli-1.5.4': goProgram('github.com/sigstore/rekor/cmd/rekor-cli@v1.5.4', 'rekor-cli', true),
   'crane-0.20.6': goProgram('github.com/google/go-containerregistry/cmd/crane@v0.20.6', 'crane'),
@@ -155,7 +159,7 @@ export async function findClient(
   name: StockClientName,
 ): Promise<{ readonly program: string } | { readonly lacking: string }> {
   const client: StockClient = CLIENTS[name];
-  const folder = join(cache, name);
+  const folder = join(cache, `${name}${client.sources === undefined ? '' : `-${sumOf(client.sources)}`}`);
   const program = join(folder, client.program);
   if (existsSync(program)) return { program };
   if (client.isHeavy && process.env['CLIENTS'] !== 'all')
@@ -175,6 +179,14 @@ export async function findClient(
     await rm(unfinished, { recursive: true, force: true });
   }
   return { program };
+}
+
+/** Some digits of the digest of all its files. */
+function sumOf(sources: string): string {
+  const hash = createHash('sha256');
+  for (const name of readdirSync(join(projectRoot, sources)).sort())
+    hash.update(`${name}\n`).update(readFileSync(join(projectRoot, sources, name)));
+  return hash.digest('hex').slice(0, 8);
 }
 
 const isThere = async (program: string): Promise<boolean> =>
