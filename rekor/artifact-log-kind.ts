@@ -13,16 +13,18 @@ import type { EntryProof, LoggableEntry } from './artifact-log.ts';
 import { MAX_BODY } from './entries/proposed-entry.ts';
 import { checkpointSigner, logIdOfKey, requireSigner } from './log-key.ts';
 import type { ArtifactLogIdentity } from './log-identity.ts';
+import type { Redactions } from './redactions.ts';
 import { artifactEntries, type StoredArtifact } from './stored-artifact.ts';
 
 /** The kind, for the log of that identity with its private key. */
 export function artifactLogKind(
   identity: ArtifactLogIdentity,
   signer: Signer,
+  redactions?: Redactions,
 ): LogKind<LoggableEntry, EntryProof, PlacedEntry, StoredArtifact> {
   return {
     identity,
-    entries: artifactEntries(identity.api),
+    entries: artifactEntries(identity.api, redactions),
     keys: [checkpointSigner(identity, signer)],
     logIdOfKeys: logIdOfKey(identity, signer),
     knownAs: `the log of artifacts for clients of Rekor v${identity.api}, ${identity.origin},`,

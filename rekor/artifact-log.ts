@@ -4,6 +4,7 @@ import type { LogStatus } from '../tlog/log-status.ts';
 import type { PublishedTree } from '../tlog/published-tree.ts';
 import type { ProposedEntry } from './entries/proposed-entry.ts';
 import type { ArtifactLogIdentity } from './log-identity.ts';
+import type { Redactions, Redaction } from './redactions.ts';
 import type { StoredArtifact } from './stored-artifact.ts';
 
 /** What a log keeps of an entry whose signatures were verified. A log of the second API does not keep the digests. */
@@ -17,13 +18,16 @@ export interface LoggedEntry {
   readonly logIndex: number;
   /** 32 bytes. */
   readonly leafHash: Uint8Array;
+  /** Empty where the entry is redacted. */
   readonly body: Uint8Array;
   /** Seconds since the epoch, durable with the entry; undefined in a log of the second API. */
   readonly integratedTime: number | undefined;
   /** Undefined in a log of the second API. */
   readonly treeId: bigint | undefined;
-  /** As they came with the entry; empty in a log of the second API. */
+  /** As they came with the entry; empty in a log of the second API, and where the entry is redacted. */
   readonly namedDigests: readonly string[];
+  /** That the body is withheld. Nobody is given such an entry for one that has its body. */
+  readonly redaction?: Redaction | undefined;
 }
 
 /** A proof under a checkpoint that the log signed, all of one head. */
@@ -52,8 +56,10 @@ export interface ArtifactLog {
   /** What works but should be known of where it lies, a sentence each. */
   readonly warnings: readonly string[];
   readonly tree: PublishedTree<StoredArtifact>;
+  /** Which of its entries are redacted; all bodies of these are gone. */
+  readonly redactions: Redactions;
   /** Adds an entry. Resolves when it is durable and under a published checkpoint. The twin of an entry that is there, or under way, resolves
-   * with that one. Rejects with {@link LogError}: `LOG_ENTRY_REFUSED` for a body that can never be logged, `LOG_FROZEN` where the log
+   * with that one; of one that is redacted with its `redaction`, and nothing is logged. Rejects with {@link LogError}: `LOG_ENTRY_REFUSED` for a body that can never be logged, `LOG_FROZEN` where the log
    * has ended, `LOG_BUSY` also while it is not known yet whether the entry is there, and what `TileLog.append` rejects with. */
   add(entry: LoggableEntry): Promise<AddedEntry>;
   /** By its place in the tree; undefined beyond the newest signed head. Rejects with LogError `LOG_CORRUPT` for an entry that is not what its
@@ -74,9 +80,9 @@ export interface ArtifactLog {
   /** The newest signed checkpoint. */
   checkpoint(): Uint8Array;
   /** `path` as in tlog-tiles: `tile/0/000`, `tile/entries/000.p/7`, … A partial tile of any width that the tree has reached is there, also after the tile is full.
-   * Rejects with LogReadError `NOT_FOUND`. */
+   * In a bundle, a redacted entry has the length 0. Rejects with LogReadError `NOT_FOUND`. */
   tile(path: string): Promise<Uint8Array>;
-  /** A new signed entry timestamp. Rejects with TypeError in a log of the second API, and when the key cannot be reached. */
+  /** A new signed entry timestamp. Rejects with TypeError in a log of the second API and for a redacted entry, and when the key cannot be reached. */
   signEntryTimestamp(entry: LoggedEntry): Promise<Uint8Array>;
   /** What `add` of a new entry would reject with at once; undefined when it would try. Cheap. */
   refusal(): LogError | undefined;

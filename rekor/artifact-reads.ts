@@ -4,6 +4,7 @@ import type { LoggedEntry } from './artifact-log.ts';
 import { EntryReads } from './entry-reads.ts';
 import { checkpointKey } from './log-key.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
+import { readFinishedRedactions } from './redactions.ts';
 import { artifactEntries } from './stored-artifact.ts';
 
 /** Such a log, at the head that was published when it was opened. */
@@ -19,12 +20,12 @@ export interface ArtifactReads {
 /** Opens the log in `directory`: no key, no lock. Throws LogError as `openReadOnlyLog` does. */
 export async function openArtifactReads(directory: string): Promise<ArtifactReads> {
   const identity = await readArtifactLogIdentity(directory);
-  const keys = [checkpointKey(identity)];
+  const redactions = await readFinishedRedactions(directory);
   const { tree, close } = await openReadOnlyLog(directory, {
     identity,
-    entries: artifactEntries(identity.api),
-    keys,
+    entries: artifactEntries(identity.api, redactions),
+    keys: [checkpointKey(identity)],
   });
-  const reads = new EntryReads(identity, tree);
+  const reads = new EntryReads(identity, tree, redactions);
   return { identity, size: tree.head().head.size, entriesFrom: (first) => reads.entriesFrom(first), close };
 }

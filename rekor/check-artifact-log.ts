@@ -12,6 +12,7 @@ import type { TreeTiles } from '../tlog/tree/tree-tiles.ts';
 import { EntryReads } from './entry-reads.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
 import { checkpointKey } from './log-key.ts';
+import { readFinishedRedactions, REDACTIONS_FILE, type Redactions } from './redactions.ts';
 import { artifactEntries, type StoredArtifact } from './stored-artifact.ts';
 
 /** A log that was found right. */
@@ -20,11 +21,13 @@ export interface CheckedArtifactLog {
   readonly size: number;
   /** 32 bytes. */
   readonly root: Uint8Array;
+  /** Entries that are redacted. */
+  readonly redacted: number;
 }
 
 /**
  * Reads the whole log in `directory`, at the head of its checkpoint file, beside a service or alone, with public keys alone: the signature, each entry against its hash and its checksum, each hash
- * tile against the tiles below it, and all against the root. Throws LogError as `openReadOnlyLog` does, `LOG_CORRUPT` for what is wrong; it names the file.
+ * tile against the tiles below it, and all against the root. A redacted entry is held to its recorded hash, and its body must be gone. Throws LogError as `openReadOnlyLog` does, `LOG_CORRUPT` for what is wrong; it names the file.
  */
 export async function checkArtifactLog(directory: string): Promise<CheckedArtifactLog> {
   const identity = await readArtifactLogIdentity(directory);
@@ -37,15 +40,18 @@ export async function checkArtifactLog(directory: string): Promise<CheckedArtifa
 }
 
 async function checkWhole(directory: string, identity: ArtifactLogIdentity): Promise<CheckedArtifactLog> {
-  const kind = { identity, entries: artifactEntries(identity.api), keys: [checkpointKey(identity)] };
+  const redactions = await readFinishedRedactions(directory);
+  const entries = artifactEntries(identity.api, redactions);
+  const kind = { identity, entries, keys: [checkpointKey(identity)] };
   const { tree, close } = await openReadOnlyLog(directory, kind);
   try {
     const { size, root } = tree.head().head;
-    await checkEntries(new EntryReads(identity, tree), size);
+    await checkEntries(new EntryReads(identity, tree, redactions), size);
+    await checkRedactions(tree, redactions);
     await checkTiles(tree, size);
     if (!equalBytes(await rootFrom(sha256, size, tree.tiles.hashesAt(size)), root))
       throw new LogError('LOG_CORRUPT', 'the tiles do not have the root that the checkpoint signs');
-    return { identity, size, root };
+    return { identity, size, root, redacted: redactions.entries.size };
   } finally {
     await close();
   }
@@ -57,6 +63,23 @@ async function checkEntries(reads: EntryReads, size: number): Promise<void> {
     const entries = await reads.entriesFrom(at);
     if (entries.length === 0) throw new LogError('LOG_CORRUPT', `entry ${at} is missing`);
     at += entries.length;
+  }
+}
+
+/** Their hashes are held to the tree as they are read, and those to the root. */
+async function checkRedactions(tree: PublishedTree<StoredArtifact>, { entries }: Redactions): Promise<void> {
+  const { size } = tree.head().head;
+  for (const { index } of entries.values()) {
+    if (index >= size)
+      throw new LogError('LOG_CORRUPT', `${REDACTIONS_FILE} has entry ${index}, and the log has ${size}`, {
+        hint: 'The log or its list is from an older copy: put back the newest of both.',
+      });
+    const n = Math.floor(index / TILE_WIDTH);
+    const bundle = await tree.tiles.entries(n, index - n * TILE_WIDTH + 1);
+    if (bundle.at(-1)?.leaf.length === 0) continue;
+    throw new LogError('LOG_CORRUPT', `the body of entry ${index}, which is redacted, is on the disk`, {
+      hint: 'A copy from before was put back. Redact the entry again: `mayfly rekor redact`.',
+    });
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Signer } from '../signers/signer.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import { freezeLog } from '../tlog/freeze.ts';
+import { chooseStores } from '../tlog/store/choose-stores.ts';
 import type { Head } from '../tlog/store/commit-store.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
 import { checkpointKey } from './log-key.ts';
@@ -27,6 +28,8 @@ export async function endArtifactLog(
   clock: Clock,
 ): Promise<EndedArtifactLog> {
   const identity = await readArtifactLogIdentity(directory);
+  const { head: last, frozenAt: endedAt } = await chooseStores(directory).commits.read();
+  if (endedAt !== undefined) return { identity, head: last, frozenAt: endedAt };
   const log = await openArtifactLog({ directory, signer, clock });
   await log.close();
   const { checkpointFailure } = log.status();

@@ -1,6 +1,6 @@
 /** Reads of a log of artifacts, at its newest signed head. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { equalBytes } from '../core/bytes.ts';
+import { concat, equalBytes } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
 import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
@@ -8,10 +8,12 @@ import { HASH_LENGTH, hashLeaf } from '../tlog/format/merkle.ts';
 import { consistencyProof } from '../tlog/format/merkle-proof.ts';
 import { parseTilePath, TILE_WIDTH, tilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
 import type { PublishedTree } from '../tlog/published-tree.ts';
+import { readEntries } from '../tlog/tree/entry-bundle.ts';
 import type { EntryProof, LoggedEntry } from './artifact-log.ts';
 import { proofUnder } from './artifact-log-kind.ts';
 import type { ArtifactLogIdentity } from './log-identity.ts';
-import { requireSound, type StoredArtifact } from './stored-artifact.ts';
+import { NO_REDACTIONS, REDACTIONS_FILE, type Redaction, type Redactions } from './redactions.ts';
+import { artifactEntries, blankEntry, requireSound, type StoredArtifact } from './stored-artifact.ts';
 
 /** Milliseconds between two looks at an index that is being made. */
 const LOOK_AGAIN = 20;
@@ -20,10 +22,16 @@ const LOOK_AGAIN = 20;
 export class EntryReads {
   readonly #identity: ArtifactLogIdentity;
   readonly #tree: PublishedTree<StoredArtifact>;
+  readonly #redactions: Redactions['entries'];
 
-  constructor(identity: ArtifactLogIdentity, tree: PublishedTree<StoredArtifact>) {
+  constructor(
+    identity: ArtifactLogIdentity,
+    tree: PublishedTree<StoredArtifact>,
+    { entries }: Redactions = NO_REDACTIONS,
+  ) {
     this.#identity = identity;
     this.#tree = tree;
+    this.#redactions = entries;
   }
 
   get #size(): number {
@@ -103,7 +111,23 @@ export class EntryReads {
     const tile = tileOf(path);
     if (tile.width > tileWidth(tile.level, tile.n, this.#size))
       throw new LogReadError('NOT_FOUND', 'the tree is not that large yet');
-    return this.#tree.tiles.tile(tile);
+    const bytes = await this.#tree.tiles.tile(tile);
+    return tile.level === 'entries' ? this.#withheldIn(tile, bytes) : bytes;
+  }
+
+  /** A body that somebody put back from a copy is withheld all the same. */
+  #withheldIn({ n, width }: Tile, bytes: Uint8Array): Uint8Array {
+    const isRedacted = (i: number): boolean => this.#redactions.has(n * TILE_WIDTH + i);
+    if (!Array.from({ length: width }, (_, i) => i).some(isRedacted)) return bytes;
+    const format = artifactEntries(this.#identity.api);
+    let at = 0;
+    return concat(
+      readEntries(format, bytes, width).map((entry, i) => {
+        const own = bytes.subarray(at, entry.next);
+        at = entry.next;
+        return isRedacted(i) ? blankEntry(format, entry) : own;
+      }),
+    );
   }
 
   async #look(hash: Uint8Array): Promise<{ readonly index: number | undefined; readonly isAll: boolean }> {
@@ -134,6 +158,10 @@ export class EntryReads {
 
   #logged(entry: StoredArtifact, index: number, leafHash: Uint8Array): LoggedEntry {
     const { leaf: body, integratedTime } = entry;
+    const redaction = this.#redactions.get(index);
+    if (redaction !== undefined) return this.#redacted(entry, leafHash, redaction);
+    if (body.length === 0)
+      throw damaged(index, `its body is missing, and ${REDACTIONS_FILE} does not say why`);
     if (!equalBytes(hashLeaf(sha256, body), leafHash)) throw damaged(index, 'its hash is another');
     try {
       requireSound(entry);
@@ -142,6 +170,24 @@ export class EntryReads {
     } catch (error) {
       throw error instanceof FormatError ? damaged(index, error.message) : error;
     }
+  }
+
+  /** What the tree has of it is what was recorded. */
+  #redacted(entry: StoredArtifact, leafHash: Uint8Array, redaction: Redaction): LoggedEntry {
+    const { index } = redaction;
+    if (!equalBytes(redaction.leafHash, leafHash))
+      throw new LogError(
+        'LOG_CORRUPT',
+        `${REDACTIONS_FILE} has another hash for entry ${index} than the tree`,
+        {
+          hint: `Restore ${REDACTIONS_FILE} from a copy of the log.`,
+        },
+      );
+    // Its sum covers its time.
+    if (entry.leaf.length === 0 && !entry.hasRightSum) throw damaged(index, 'its checksum is wrong');
+    const { integratedTime } = entry;
+    const nothing = { body: new Uint8Array(), namedDigests: [] };
+    return placedEntry(this.#identity, { index, leafHash, integratedTime, ...nothing, redaction });
   }
 }
 

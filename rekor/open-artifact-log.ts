@@ -16,6 +16,8 @@ import { EntryReads, placedEntry } from './entry-reads.ts';
 import { signedEntryTimestampPayload } from './format/signed-entry-timestamp.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
 import { requireSigner } from './log-key.ts';
+import { finishRedactions } from './redact-entries.ts';
+import type { Redactions } from './redactions.ts';
 import type { StoredArtifact } from './stored-artifact.ts';
 
 /** How a log of artifacts is opened. */
@@ -34,11 +36,12 @@ export async function openArtifactLog(options: ArtifactLogOptions): Promise<Arti
 export async function prepareArtifactLog(options: ArtifactLogOptions): Promise<PreparedLog<ArtifactLog>> {
   const { directory, signer } = options;
   const identity = await readArtifactLogIdentity(directory);
+  const redactions = await finishRedactions(directory, identity);
   const { frozenAt } = await chooseStores(directory).commits.read();
-  if (frozenAt !== undefined) return prepareEnded(directory, identity, signer, frozenAt);
-  const prepared = await prepareLog(artifactLogKind(identity, signer), options);
+  if (frozenAt !== undefined) return prepareEnded(options, identity, redactions, frozenAt);
+  const prepared = await prepareLog(artifactLogKind(identity, signer, redactions), options);
   return {
-    open: async () => new OpenArtifactLog(identity, signer, await prepared.open()),
+    open: async () => new OpenArtifactLog(identity, signer, await prepared.open(), redactions),
     close: () => prepared.close(),
   };
 }
@@ -49,14 +52,20 @@ type Writing = Pick<
 >;
 
 async function prepareEnded(
-  directory: string,
+  { directory, signer }: Pick<ArtifactLogOptions, 'directory' | 'signer'>,
   identity: ArtifactLogIdentity,
-  signer: Signer,
+  redactions: Redactions,
   frozenAt: number,
 ): Promise<PreparedLog<ArtifactLog>> {
   requireSigner(identity, signer);
-  const kind = artifactLogKind(identity, signer);
-  const { tree, unreadable, close } = await openReadOnlyLog(directory, kind);
+  const kind = artifactLogKind(identity, signer, redactions);
+  // Bodies at the end of the log are held in memory: nobody is to redact one meanwhile.
+  const release = await chooseStores(directory).commits.shared();
+  const { tree, unreadable, close } = await openReadOnlyLog(directory, kind).catch((error: unknown) => {
+    release();
+    throw error;
+  });
+  const closeBoth = (): Promise<void> => close().finally(release);
   const end = frozen(kind, frozenAt);
   const log: Writing = {
     append: () => Promise.reject(end),
@@ -64,9 +73,12 @@ async function prepareEnded(
     status: () => statusOfEnded(tree, unreadable()),
     tree,
     warnings: [`${end.message}; it is served for reading`],
-    close,
+    close: closeBoth,
   };
-  return { open: () => Promise.resolve(new OpenArtifactLog(identity, signer, log)), close };
+  return {
+    open: () => Promise.resolve(new OpenArtifactLog(identity, signer, log, redactions)),
+    close: closeBoth,
+  };
 }
 
 const statusOfEnded = (
@@ -95,6 +107,7 @@ class OpenArtifactLog implements ArtifactLog {
   readonly identity: ArtifactLogIdentity;
   readonly warnings: readonly string[];
   readonly tree: PublishedTree<StoredArtifact>;
+  readonly redactions: Redactions;
   readonly #signer: Signer;
   readonly #log: Writing;
   readonly #reads: EntryReads;
@@ -103,14 +116,15 @@ class OpenArtifactLog implements ArtifactLog {
   /** Whether an entry was refused that may have been stored. */
   #hasDoubts = false;
 
-  constructor(identity: ArtifactLogIdentity, signer: Signer, log: Writing) {
+  constructor(identity: ArtifactLogIdentity, signer: Signer, log: Writing, redactions: Redactions) {
     this.api = identity.api;
     this.identity = identity;
     this.warnings = log.warnings;
     this.tree = log.tree;
+    this.redactions = redactions;
     this.#signer = signer;
     this.#log = log;
-    this.#reads = new EntryReads(identity, log.tree);
+    this.#reads = new EntryReads(identity, log.tree, redactions);
   }
 
   async add(entry: LoggableEntry): Promise<AddedEntry> {
@@ -200,7 +214,8 @@ class OpenArtifactLog implements ArtifactLog {
     return this.#reads.tile(path);
   }
 
-  async signEntryTimestamp({ body, integratedTime, logIndex }: LoggedEntry): Promise<Uint8Array> {
+  async signEntryTimestamp({ body, integratedTime, logIndex, redaction }: LoggedEntry): Promise<Uint8Array> {
+    if (redaction !== undefined) throw new TypeError('the body of a redacted entry cannot be signed');
     if (integratedTime === undefined) throw new TypeError('entries of the second API have no timestamp');
     const { logId } = this.identity;
     return this.#signer.sign(signedEntryTimestampPayload({ body, integratedTime, logId, logIndex }));

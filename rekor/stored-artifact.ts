@@ -5,6 +5,7 @@ import { FormatError } from '../core/errors.ts';
 import { TlsReader, uint, vector } from '../core/tls.ts';
 import type { EntryFormat, StoredEntry } from '../tlog/format/entry-format.ts';
 import type { ArtifactApi } from './log-identity.ts';
+import { NO_REDACTIONS, REDACTIONS_FILE } from './redactions.ts';
 
 /** An entry as it is read back: its leaf is the canonical body. */
 export interface StoredArtifact extends StoredEntry {
@@ -16,8 +17,8 @@ export interface StoredArtifact extends StoredEntry {
   readonly hasRightSum: boolean;
 }
 
-/** How the entries of a log lie in its bundles, and how one gets there. */
-interface ArtifactEntries extends EntryFormat<StoredArtifact> {
+/** How the entries of a log lie in its bundles, and how one gets there. The body of a redacted one is empty, which no other is. */
+export interface ArtifactEntries extends EntryFormat<StoredArtifact> {
   /** Throws FormatError for what does not fit. */
   readonly encode: (entry: Omit<StoredArtifact, 'next' | 'hasRightSum'>) => Uint8Array;
 }
@@ -81,9 +82,26 @@ function digestsIn(bytes: Uint8Array): string[] {
   return digests;
 }
 
-/** The entries of logs of that API. */
-export const artifactEntries = (api: ArtifactApi): ArtifactEntries =>
-  api === 1 ? OWN_ENTRIES : TILES_ENTRIES;
+/** The entries of a log of that API, of which some are redacted. */
+export const artifactEntries = (api: ArtifactApi, { entries } = NO_REDACTIONS): ArtifactEntries => ({
+  ...(api === 1 ? OWN_ENTRIES : TILES_ENTRIES),
+  withheldHash(index) {
+    const redaction = entries.get(index);
+    if (redaction !== undefined) return redaction.leafHash;
+    throw new FormatError(
+      'MALFORMED',
+      `its body is missing, and ${REDACTIONS_FILE} does not say that it is redacted`,
+    );
+  },
+});
+
+/** What lies in the place of an entry that is redacted: nothing of it but the time. */
+export const blankEntry = ({ encode }: ArtifactEntries, { integratedTime }: StoredArtifact): Uint8Array =>
+  encode({
+    leaf: new Uint8Array(),
+    ...(integratedTime === undefined ? {} : { integratedTime }),
+    namedDigests: [],
+  });
 
 /** Throws {@link FormatError} for an entry that is not as it was stored. */
 export function requireSound({ hasRightSum }: StoredArtifact): void {

@@ -399,7 +399,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: [
       ...['core', 'core/go', 'tlog/core', 'tlog/format', 'policy/rate-limit.ts'],
       ...['rekor', 'rekor/entries', 'search'],
-      ...['server/http', 'server/log', 'server/reasons'],
+      ...['server/http', 'server/log', 'server/reasons', 'server/rekor/redacted-entry.ts'],
     ],
   },
   server: {

@@ -17,7 +17,9 @@ export type EntryReason =
   /** The client logs more than one may. */
   | 'ENTRY_RATE_LIMITED'
   /** The log has that entry, and is set to refuse it. */
-  | 'ENTRY_DUPLICATE';
+  | 'ENTRY_DUPLICATE'
+  /** The log has that entry, and its body is withheld. */
+  | 'ENTRY_REDACTED';
 
 /** How a server of Rekor itself refuses the same request. */
 export interface StockRefusal {

@@ -62,4 +62,10 @@ export const ENTRY_REASONS: ReasonRows<EntryReason> = {
     cause: 'The same signature was logged before, or a client tried again.',
     remedy: 'Take the entry that the answer names; or the operator sets `duplicates: return`.',
   }),
+  ENTRY_REDACTED: row({ grpc: 5, status: 410 }, '410, to requests for it, too', {
+    meaning: 'The log has that entry and withholds its body for good: the operator redacted it.',
+    cause: 'A secret or personal data was logged, or the law asks for it.',
+    remedy:
+      'Who has the bundle still verifies with it. Nobody can log that entry again: sign anew, without what is not to be logged.',
+  }),
 };

@@ -12,6 +12,7 @@ import { LogError } from '../../tlog/core/log-error.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { problemOf } from '../reasons/problem.ts';
 import type { EntryCaller, EntryRecords } from './entry-records.ts';
+import { redactedEntry } from './redacted-entry.ts';
 
 /** What all logs of a service share: who may log, and how often. */
 export interface EntryAdmittance {
@@ -94,12 +95,14 @@ export class EntryAdditions {
   async #addAndRecord(key: string, proposal: ProposedEntry, caller: EntryCaller): Promise<AddedEntry> {
     try {
       const added = await this.#log.add(proposal);
+      if (added.entry.redaction !== undefined) throw redactedEntry(added.entry);
       const isNew = added.isNew || this.#unrecorded.has(key);
       await this.#records.logged(proposal, { ...added, isNew }, caller);
       this.#unrecorded.delete(key);
       return added;
     } catch (error) {
-      if (!(error instanceof LogError) || error.mayBeLogged) this.#remember(key);
+      const isWithoutEntry = error instanceof EntryError || (error instanceof LogError && !error.mayBeLogged);
+      if (!isWithoutEntry) this.#remember(key);
       throw error;
     }
   }

@@ -4,14 +4,14 @@ import { systemCode } from '../../core/errors.ts';
 import { FileFault } from '../../storage/file-fault.ts';
 import { readWhole } from '../../storage/read-whole.ts';
 
-/** What a bundle of entries may have: none that this program writes comes near it. */
+/** What a bundle of entries, and the list of redacted ones, may have: none that this program writes comes near it. */
 const MAX_BUNDLE = 64 * 1024 * 1024;
 /** The same for everything else. */
 const MAX_SMALL = 1024 * 1024;
 
 /** Most bytes of the file at `path` in a log. */
 export const mostBytes = (path: string): number =>
-  /^tile\/(?:data|entries)\//.test(path) ? MAX_BUNDLE : MAX_SMALL;
+  /^(?:tile\/(?:data|entries)\/|redacted\.json$)/.test(path) ? MAX_BUNDLE : MAX_SMALL;
 
 /** The bytes of the file at `path` in the log's `directory`; undefined when there is none. A directory may have been made
  * by others: what is no file, or too large, is not read. Rejects with a FileFault. */

@@ -18,6 +18,9 @@ export interface EntryFormat<Stored extends StoredEntry = StoredEntry> {
   /** Whether an entry that `parse` could read agrees with itself where no hash covers it. Always true when its leaf is
    * all that is stored. */
   isSound(entry: Stored): boolean;
+  /** The leaf hash of the entry at `index` whose leaf is withheld: it lies there with an empty one, and the root of the tree shows whether the hash is right. Throws FormatError
+   * where nothing says that it is withheld. Absent in kinds of log of whose entries none ever is. */
+  withheldHash?(index: number): Uint8Array;
 }
 
 /** An entry with its index and time, encoded as the log keeps it. */

@@ -179,6 +179,30 @@ export function writeEnd(db: DatabaseSync, at: number): void {
   }
 }
 
+/** Replaces entries, as `LockedStore.rewrite` says. Rows that were replaced or deleted stay in pages that are free, and in the WAL: so the database is written anew, and the
+ * WAL emptied before and after. Throws when a reader keeps it from that. */
+export function rewriteEntries(
+  db: DatabaseSync,
+  path: string,
+  other: (index: number, bytes: Uint8Array) => Uint8Array | undefined,
+): void {
+  db.exec('PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; BEGIN IMMEDIATE');
+  try {
+    const replace = db.prepare('UPDATE entry SET bytes = ? WHERE idx = ?');
+    for (const { idx, bytes } of db.prepare('SELECT idx, bytes FROM entry').all()) {
+      const instead = bytes instanceof Uint8Array ? other(Number(idx), bytes) : undefined;
+      if (instead !== undefined) replace.run(instead, Number(idx));
+    }
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+  copyAndSync(db, path);
+  db.exec('VACUUM');
+  copyAndSync(db, path);
+}
+
 function readFrozenAt(db: DatabaseSync): number | undefined {
   const value = db.prepare('SELECT value FROM meta WHERE key = ?').get(FROZEN_KEY)?.['value'];
   // Whatever the value is, the key says that the log has ended.

@@ -113,6 +113,9 @@ export interface LockedStore {
   readonly state: StoredState;
   /** Notes that the log ended at `at`, milliseconds since the epoch: durable on return. */
   end(at: number): Promise<void>;
+  /** Puts other bytes in the place of each entry for which `other` returns some, and leaves nothing of the former ones in the store's files, nor of entries that it no longer
+   * has. Durable on return. A crash leaves each entry old or new; to be called again then. */
+  rewrite(other: (index: number, bytes: Uint8Array) => Uint8Array | undefined): Promise<void>;
 }
 
 /**
@@ -132,7 +135,10 @@ export interface CommitStoreBackend {
   read(): Promise<StoredState>;
   /** What is wrong with what the store lies in although `read` may not meet it; undefined when nothing is. */
   findDamage(): Promise<StoreDamage | undefined>;
-  /** Takes the store as a writer does, and releases it when `work` is done. Rejects with `LOG_LOCKED` while there is a writer,
+  /** Takes the store as a writer does, and releases it when `work` is done. Rejects with `LOG_LOCKED` while there is a writer or one that {@link shared} it,
    * and with what `work` rejects with. */
   whileLocked<T>(work: (store: LockedStore) => Promise<T>): Promise<T>;
+  /** Keeps writers from taking the store, until the function that it resolves with is called. For those who hold in memory what they read. Rejects with `LOG_LOCKED` while
+   * there is a writer. */
+  shared(): Promise<() => void>;
 }

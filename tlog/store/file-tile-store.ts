@@ -1,15 +1,15 @@
 import { dirname, join } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
-import { makeDirectory, writeDurably } from '../../storage/durable-file.ts';
+import { makeDirectory, shareOwner, writeDurably } from '../../storage/durable-file.ts';
 import { LogError } from '../core/log-error.ts';
 import { readLogFile } from '../core/log-file.ts';
-import type { TileStore } from './tile-store.ts';
+import type { RewritableTileStore } from './tile-store.ts';
 
 /** Only these may become a path below the log's directory: full tiles, and files named by their hash in a folder. */
 const PATH = /^(?:tile\/(?:data|entries|[0-9]{1,2})(?:\/x[0-9]{3})*\/[0-9]{3}|[a-z]{1,32}\/[0-9a-f]{64})$/;
 
-/** A {@link TileStore} of read-only files below the log's `directory`. */
-export function fileTileStore(directory: string): TileStore {
+/** A {@link RewritableTileStore} of read-only files below the log's `directory`. */
+export function fileTileStore(directory: string): RewritableTileStore {
   const read = async (path: string): Promise<Uint8Array | undefined> => {
     if (!PATH.test(path))
       throw new LogError(
@@ -36,6 +36,11 @@ export function fileTileStore(directory: string): TileStore {
       // Equal bytes may be there in the page cache alone, from a run whose sync failed: written anew, never believed.
       await makeOnce(dirname(file));
       await writeDurably(file, bytes, 0o444);
+    },
+    async replace(path, bytes) {
+      const file = join(directory, path);
+      await writeDurably(file, bytes, 0o444);
+      await shareOwner(file, dirname(file));
     },
     get: read,
   };

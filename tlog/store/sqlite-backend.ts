@@ -1,17 +1,20 @@
 /** The commit store of a log in files of its directory: `commit.db`, and `lock.db`, which its one writer holds. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
+import { removeCopies } from '../../storage/database-copy.ts';
 import { surveyWal } from '../../storage/wal-survey.ts';
 import { LogError } from '../core/log-error.ts';
 import {
   createCommitDatabase,
   openForReading,
   openForWriting,
+  rewriteEntries,
   storageError,
   writeEnd,
 } from './commit-database.ts';
-import { readStored } from './commit-snapshot.ts';
+import { readSnapshot, readStored } from './commit-snapshot.ts';
 import type { CommitStoreBackend, LockedStore, StoredState, StoreDamage } from './commit-store.ts';
 import { COMMIT_DATABASE, LOCK_DATABASE, sqliteCommitStore } from './sqlite-commit-store.ts';
 
@@ -31,6 +34,7 @@ export function sqliteBackend(directory: string): CommitStoreBackend {
     read: () => inWords(path, () => readOnce(path)),
     findDamage: () => damagedWal(path),
     whileLocked: (work) => inWords(path, () => whileLocked(directory, work)),
+    shared: () => inWords(path, () => holdShared(join(directory, LOCK_DATABASE))),
   };
 }
 
@@ -69,19 +73,48 @@ async function whileLocked<T>(directory: string, work: (store: LockedStore) => P
   const path = join(directory, COMMIT_DATABASE);
   const lock = takeLock(join(directory, LOCK_DATABASE));
   try {
+    requireWhole(path);
     const db = openForWriting(path);
     try {
       const end = (at: number): Promise<void> =>
         inWords(path, () => {
           writeEnd(db, at);
         });
-      return await work({ state: readStored(db, path), end });
+      const rewrite: LockedStore['rewrite'] = (other) =>
+        inWords(path, () => {
+          rewriteEntries(db, path, other);
+        });
+      return await work({ state: readStored(db, path), end, rewrite });
     } finally {
       db.close();
     }
   } finally {
     lock.close();
   }
+}
+
+/** SQLite cuts a WAL that it cannot read to its end: what is lost is judged before. Copies that a killed start left are not needed any more. */
+function requireWhole(path: string): void {
+  removeCopies(path);
+  const { loss } = readSnapshot(path);
+  if (loss === undefined) return;
+  throw new LogError('LOG_CORRUPT', `${loss.subject} less than there was`, { hint: loss.hint });
+}
+
+/** Many may hold it. What is on a medium that cannot be written can be held, too; without the file there never was a writer. */
+function holdShared(path: string): () => void {
+  if (!existsSync(path)) return () => undefined;
+  const lock = new DatabaseSync(path, { readOnly: true, timeout: 0 });
+  try {
+    lock.exec('BEGIN');
+    lock.prepare('SELECT 1 FROM sqlite_schema').get();
+  } catch (cause) {
+    lock.close();
+    throw locked(path, cause);
+  }
+  return () => {
+    if (lock.isOpen) lock.close();
+  };
 }
 
 /** As the writer takes it, and released by closing. Nothing else in this process may have the file open. */
@@ -92,9 +125,12 @@ function takeLock(path: string): DatabaseSync {
     return lock;
   } catch (cause) {
     lock.close();
-    throw new LogError('LOG_LOCKED', `another process writes to the log: it holds ${path}`, {
-      hint: 'Stop the service first, then end its log.',
-      cause,
-    });
+    throw locked(path, cause);
   }
 }
+
+const locked = (path: string, cause: unknown): LogError =>
+  new LogError('LOG_LOCKED', `another process has the log: it holds ${path}`, {
+    hint: 'Stop the service first, then give the command again.',
+    cause,
+  });

@@ -13,3 +13,9 @@ export interface TileStore {
   /** The bytes, or undefined when nothing was put there. */
   get(path: string): Promise<Uint8Array | undefined>;
 }
+
+/** A tile store of whose bundles entries can be withheld. */
+export interface RewritableTileStore extends TileStore {
+  /** Puts other bytes in the place of those that are there. Durable on return; a crash leaves the old bytes or the new ones. Only while nobody writes to the log. */
+  replace(path: string, bytes: Uint8Array): Promise<void>;
+}

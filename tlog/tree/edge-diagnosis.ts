@@ -1,5 +1,6 @@
 /** Finds the file to blame when the right edge does not give the committed root. */
 import { concat, equalBytes, firstDifference } from '../../core/bytes.ts';
+import { FormatError } from '../../core/errors.ts';
 import type { LoadedState } from '../store/commit-store.ts';
 import { HASH_LENGTH } from '../format/merkle.ts';
 import { hashInTile, TILE_WIDTH, tilePath } from '../format/tile.ts';
@@ -103,9 +104,13 @@ async function leafHashes(format: EntryFormat, n: number, tiles: TileStore): Pro
   const bytes = await tiles.get(path);
   if (bytes === undefined) return `${path} is missing`;
   const entries = splitBundle(format, bytes);
-  return typeof entries === 'string'
-    ? `${path} ${entries}`
-    : entries.map((entry) => leafHashOf(format, entry));
+  if (typeof entries === 'string') return `${path} ${entries}`;
+  try {
+    return entries.map((entry, i) => leafHashOf(format, entry, n * TILE_WIDTH + i));
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return `${path}: ${error.message}`;
+  }
 }
 
 async function tileRoots(level: number, n: number, tiles: TileStore): Promise<Uint8Array[] | string> {

@@ -41,9 +41,10 @@ export function splitBundle(format: EntryFormat, bytes: Uint8Array): Uint8Array[
   return at === bytes.length ? out : `at byte ${at}: bytes follow the last entry`;
 }
 
-/** The leaf hash of one stored entry. Throws FormatError unless `bytes` is exactly one. */
-export function leafHashOf(format: EntryFormat, bytes: Uint8Array): Uint8Array {
+/** The leaf hash of the stored entry at `index`. Throws FormatError unless `bytes` is exactly one that is whole or withheld. */
+export function leafHashOf(format: EntryFormat, bytes: Uint8Array, index: number): Uint8Array {
   const { leaf, next } = format.parse(bytes, 0);
   if (next !== bytes.length) throw new FormatError('TRAILING_BYTES', 'bytes follow the entry');
-  return hashLeaf(sha256, leaf);
+  const withheld = leaf.length === 0 ? format.withheldHash?.(index) : undefined;
+  return withheld ?? hashLeaf(sha256, leaf);
 }

@@ -4,6 +4,7 @@
  * second one is the end of the log, so the two must not be taken for each other.
  */
 import { equalBytes, firstDifference } from '../../core/bytes.ts';
+import { FormatError } from '../../core/errors.ts';
 import type { LoadedState, StoreTexts } from '../store/commit-store.ts';
 import { tileContradiction } from './edge-diagnosis.ts';
 import { leafHashOf, splitBundle } from './entry-bundle.ts';
@@ -47,13 +48,22 @@ async function isOfAnotherHistory(
   if (typeof theirs === 'string') return false;
   const ours = edge.entries(n, TILE_WIDTH) ?? [];
   const isOther = (entry: Uint8Array, i: number): boolean =>
-    !equalBytes(leafHashOf(format, entry), leafHashOf(format, ours[i] ?? entry));
+    !isSameLeaf(format, n * TILE_WIDTH + i, entry, ours[i] ?? entry);
   const others = theirs.map(isOther);
   const first = others.indexOf(true);
   if (first < 0) return false;
   const hashTile = await tiles.get(tilePath({ level: 0, n, width: TILE_WIDTH }));
   if (hashTile === undefined) return others.slice(first).every(Boolean);
   return (await tileContradiction(format, 0, n, tiles)) === undefined;
+}
+
+function isSameLeaf(format: EntryFormat, index: number, a: Uint8Array, b: Uint8Array): boolean {
+  try {
+    return equalBytes(leafHashOf(format, a, index), leafHashOf(format, b, index));
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
 }
 
 /** Both copies have the same leaf hashes, or one of them a hash that is not in the tree: the commit store's give the
@@ -67,8 +77,9 @@ function damagedBundle({ format, edge, state: { texts } }: OwnTiles, n: number, 
   const [own, other] = [ours[at] ?? new Uint8Array(), theirs[at] ?? new Uint8Array()];
   const offset = other.byteOffset - there.byteOffset + firstDifference(own, other);
   const isSound = (entry: Uint8Array): boolean => format.isSound(format.parse(entry, 0));
-  if (isSound(other) && !isSound(own) && equalBytes(leafHashOf(format, own), leafHashOf(format, other)))
-    return damagedStore(texts, n * TILE_WIDTH + at, path);
+  const index = n * TILE_WIDTH + at;
+  if (isSound(other) && !isSound(own) && isSameLeaf(format, index, own, other))
+    return damagedStore(texts, index, path);
   return damaged(texts, path, offset);
 }
 

@@ -38,7 +38,7 @@ async function edgeOf(
 ): Promise<TreeEdge> {
   const edge = new TreeEdge(format.bundle, await readStart(firstEntry, tiles));
   for (const [i, entry] of entries.entries())
-    edge.append(committedLeafHash(format, entry, `${texts.source}: entry ${firstEntry + i}`), entry);
+    edge.append(committedLeafHash(format, entry, firstEntry + i, texts.source), entry);
   return edge;
 }
 
@@ -50,13 +50,18 @@ const unlikeHead = ({ texts }: LoadedState): LogError =>
     hint: `Nothing was changed, and nothing is signed. ${texts.contradictionHint}`,
   });
 
-/** The leaf hash of an entry of the commit store; throws {@link LogError} with its `name` when it cannot be read. */
-function committedLeafHash(format: EntryFormat, bytes: Uint8Array, name: string): Uint8Array {
+/** The leaf hash of an entry of the commit store, which is called `source`; throws {@link LogError} when it cannot be read. */
+function committedLeafHash(
+  format: EntryFormat,
+  bytes: Uint8Array,
+  index: number,
+  source: string,
+): Uint8Array {
   try {
-    return leafHashOf(format, bytes);
+    return leafHashOf(format, bytes, index);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw corrupt(`${name} is damaged (${error.message})`);
+    throw corrupt(`${source}: entry ${index} is damaged (${error.message})`);
   }
 }
 

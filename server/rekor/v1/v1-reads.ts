@@ -9,6 +9,7 @@ import { LogReadError } from '../../../tlog/core/log-error.ts';
 import { hashLeaf } from '../../../tlog/format/merkle.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import type { Reply } from '../../http/exchange.ts';
+import { redactedEntry } from '../redacted-entry.ts';
 import type { ArtifactPlace, ArtifactShard, ArtifactShards, PlacedArtifact } from './artifact-shards.ts';
 import { BodyValues } from './body-values.ts';
 import { entryId, entryJson, TREE_DIGITS } from './entry-json.ts';
@@ -74,6 +75,8 @@ export class V1Reads {
     const entries = await this.#shards.entriesAt(places.filter((place) => place !== undefined));
     const answered: unknown[] = [];
     for (const placed of entries) {
+      // As good as absent here, where what is asked for is there or is not.
+      if (placed.entry.redaction !== undefined) continue;
       answered.push(await provenJson(placed));
       // So does proving and signing a large one.
       await nextTurn();
@@ -148,7 +151,9 @@ export class V1Reads {
 
   async #entryReply(place: ArtifactPlace | undefined): Promise<Reply> {
     const [placed] = place === undefined ? [] : await this.#shards.entriesAt([place]);
-    return placed === undefined ? NO_ENTRY : handlerReply(await provenJson(placed));
+    if (placed === undefined) return NO_ENTRY;
+    if (placed.entry.redaction !== undefined) throw redactedEntry(placed.entry);
+    return handlerReply(await provenJson(placed));
   }
 
   #byId(id: string): Promise<ArtifactPlace | undefined> {

@@ -19,12 +19,12 @@ import type { AccessCheck } from '../../log/log-access.ts';
 import type { ReadLimiter } from '../../log/read-limiter.ts';
 import { problemOf, problemReply } from '../../reasons/problem.ts';
 import type { EntryAdditions } from '../entry-additions.ts';
-import { addedReply, duplicateEntry, refusedReply } from './v2-replies.ts';
+import { addedReply, duplicateEntry, redactedReply, refusedReply } from './v2-replies.ts';
 import { levelFault, v2Call, type V2Call } from './v2-routes.ts';
 
 /** What an endpoint works with. */
 export interface V2EndpointOptions {
-  readonly log: Pick<ArtifactLog, 'identity' | 'checkpoint' | 'tile'>;
+  readonly log: Pick<ArtifactLog, 'identity' | 'checkpoint' | 'tile' | 'redactions'>;
   readonly additions: Pick<EntryAdditions, 'add' | 'refuse'>;
   /** Whether what the log has is refused, as Rekor does, and not answered with the entry that it has. */
   readonly refusesDuplicates: boolean;
@@ -149,7 +149,9 @@ export class V2Endpoint {
       const reply =
         found.call === 'tile'
           ? await limiter.run(clientNetwork(clientAddress(request)), () => this.#tile(found.path))
-          : this.#checkpoint();
+          : found.call === 'redacted'
+            ? redactedReply(this.#options.log)
+            : this.#checkpoint();
       if (request.socket.destroyed) return;
       if (reply === undefined) this.#refuse(exchange, busy());
       else this.#send(exchange, reply);

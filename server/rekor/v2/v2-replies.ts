@@ -34,6 +34,24 @@ export const addedReply = (
   }),
 });
 
+/** Which entries have an empty body in the bundles, and what the tree has of them: ours. Reasons are the operator's. */
+export const redactedReply = ({
+  identity,
+  redactions,
+}: Pick<ArtifactLog, 'identity' | 'redactions'>): Reply => ({
+  status: 200,
+  contentType: JSON_TYPE,
+  headers: ['Cache-Control', 'no-store'],
+  body: JSON.stringify({
+    origin: identity.origin,
+    redacted: [...redactions.entries.values()].map(({ index, leafHash, redactedAt }) => ({
+      logIndex: String(index),
+      leafHash: toBase64(leafHash),
+      redactedAt: new Date(redactedAt).toISOString(),
+    })),
+  }),
+});
+
 /** Why an entry that is there is refused, where the operator wants that. */
 export const duplicateEntry = ({ entry: { logIndex } }: AddedEntry): EntryError => {
   const message = `an equivalent entry already exists in the transparency log with index ${logIndex}`;

@@ -2,7 +2,7 @@
 
 /** What is asked for. */
 export type V2Call =
-  { readonly call: 'create' | 'checkpoint' } | { readonly call: 'tile'; readonly path: string };
+  { readonly call: 'create' | 'checkpoint' | 'redacted' } | { readonly call: 'tile'; readonly path: string };
 
 const API = '/api/v2';
 const CREATE = `${API}/log/entries`;
@@ -12,6 +12,7 @@ const TILE = /^(?:\/api\/v2)?\/(tile\/.*)$/;
 export function v2Call(path: string): V2Call | undefined {
   if (path === CREATE) return { call: 'create' };
   if (path === `${API}/checkpoint` || path === '/checkpoint') return { call: 'checkpoint' };
+  if (path === `${API}/redacted`) return { call: 'redacted' };
   const tile = TILE.exec(path)?.[1];
   return tile === undefined ? undefined : { call: 'tile', path: tile };
 }

@@ -20,6 +20,8 @@ import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
 /** How a server is started. */
 interface V1ServerOptions extends Partial<Pick<V1EndpointOptions, 'refusesDuplicates' | 'readLimit'>> {
   readonly add?: V1Additions['add'];
+  /** A log that is there already. */
+  readonly made?: RekorLog;
   readonly access?: LogAccessRule;
   /** What the search of the tree does otherwise. */
   readonly search?: Partial<ArtifactShard['search']>;
@@ -51,7 +53,7 @@ async function shardOf(made: RekorLog): Promise<{ shard: ArtifactShard; index: S
 export async function startV1Server(options: V1ServerOptions = {}): Promise<V1Server> {
   const { access = { kind: 'public' }, refusesDuplicates = false, earlier, add } = options;
   const before = earlier === undefined ? undefined : await rekorLog(1);
-  const made = await rekorLog(1, earlier);
+  const made = options.made ?? (await rekorLog(1, earlier));
   const active = await shardOf(made);
   const older = before && (await shardOf(before));
   const { index } = active;

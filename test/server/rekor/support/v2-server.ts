@@ -21,6 +21,8 @@ import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
 
 /** How a server is started. */
 interface V2ServerOptions {
+  /** A log that is there already. */
+  readonly made?: RekorLog;
   readonly admission?: AdmitVerifier;
   readonly limiter?: RateLimiter;
   readonly audit?: Audit;
@@ -45,7 +47,7 @@ export interface V2Server {
 /** Starts one. */
 export async function startV2Server(options: V2ServerOptions = {}): Promise<V2Server> {
   const { access = { kind: 'public' }, audit } = options;
-  const made = await rekorLog(2);
+  const made = options.made ?? (await rekorLog(2));
   const opened = await made.open();
   const log = {
     api: opened.api,
@@ -54,6 +56,7 @@ export async function startV2Server(options: V2ServerOptions = {}): Promise<V2Se
     refusal: () => opened.refusal(),
     add: (entry: LoggableEntry) => opened.add(entry),
     checkpoint: () => opened.checkpoint(),
+    redactions: opened.redactions,
     tile: (path: string) => opened.tile(path),
     ...options.change,
   };

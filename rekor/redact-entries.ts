@@ -1,0 +1,149 @@
+/**
+ * Withholds bodies of entries for good: their bytes leave the disk, their leaf hashes stay, and so do all proofs. Only while no service has the log.
+ *
+ * The record comes first and says that it is not finished; then the bodies go from the bundles, from the commit store and with the search index; then the record says
+ * that it is done. A crash leaves the log as it was, or a record that the next command, or the next opening of the log, finishes by doing all of it again. Only a
+ * body that has the recorded hash is ever replaced, so that nothing else is lost whatever lies there.
+ */
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { concat, equalBytes } from '../core/bytes.ts';
+import { messageOf } from '../core/errors.ts';
+import { removeTemporary } from '../storage/durable-file.ts';
+import { LogError } from '../tlog/core/log-error.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
+import { hashLeaf } from '../tlog/format/merkle.ts';
+import { TILE_WIDTH, tilePath } from '../tlog/format/tile.ts';
+import { requireStoreOf } from '../tlog/require-identity.ts';
+import { chooseStores } from '../tlog/store/choose-stores.ts';
+import type { CommitStoreBackend, LockedStore } from '../tlog/store/commit-store.ts';
+import type { RewritableTileStore } from '../tlog/store/tile-store.ts';
+import { splitBundle } from '../tlog/tree/entry-bundle.ts';
+import type { ArtifactLogIdentity } from './log-identity.ts';
+import {
+  MAX_REDACTIONS,
+  readRedactions,
+  writeRedactions,
+  type Redaction,
+  type Redactions,
+} from './redactions.ts';
+import { artifactEntries, blankEntry, type ArtifactEntries } from './stored-artifact.ts';
+
+/** Where bodies lie. */
+interface RedactionStores {
+  readonly commits: Pick<CommitStoreBackend, 'whileLocked'>;
+  readonly tiles: Pick<RewritableTileStore, 'get' | 'replace'>;
+}
+
+/** A file beside the log that is made anew from it: what entries are found by. */
+export const SEARCH_FILE = 'search.db';
+
+/**
+ * Redacts entries of the log in `directory`, whose hashes were held to its signed head; those that are redacted already are kept as they are, and what is left of their bodies
+ * is removed again. Throws {@link LogError}: `LOG_LOCKED` while a service has the log, `LOG_ENTRY_REFUSED` for more than a log can have, `LOG_CORRUPT` and `LOG_STORAGE`.
+ */
+export async function redactEntries(
+  directory: string,
+  identity: ArtifactLogIdentity,
+  added: readonly Redaction[],
+  stores: RedactionStores = chooseStores(directory),
+): Promise<Redactions> {
+  return stores.commits.whileLocked(async (store) => {
+    requireStoreOf(identity, store.state);
+    const there = await readRedactions(directory);
+    const entries = new Map([...added.map((one) => [one.index, one] as const), ...there.entries]);
+    if (entries.size > MAX_REDACTIONS)
+      throw new LogError(
+        'LOG_ENTRY_REFUSED',
+        `a log can have ${MAX_REDACTIONS} redacted entries, not ${entries.size}`,
+      );
+    await writeRedactions(directory, { isFinished: false, entries });
+    return erase(directory, identity, { entries, store, tiles: stores.tiles });
+  });
+}
+
+/** The redactions of the log in `directory`, after those that a crash interrupted are finished. Throws as {@link redactEntries}. */
+export async function finishRedactions(
+  directory: string,
+  identity: ArtifactLogIdentity,
+  stores: RedactionStores = chooseStores(directory),
+): Promise<Redactions> {
+  const found = await readRedactions(directory);
+  if (found.isFinished) return found;
+  return stores.commits.whileLocked(async (store) => {
+    requireStoreOf(identity, store.state);
+    const { entries } = await readRedactions(directory);
+    return erase(directory, identity, { entries, store, tiles: stores.tiles });
+  });
+}
+
+interface Erasure extends Pick<Redactions, 'entries'>, Pick<RedactionStores, 'tiles'> {
+  readonly store: LockedStore;
+}
+
+async function erase(
+  directory: string,
+  { api }: ArtifactLogIdentity,
+  { entries, store, tiles }: Erasure,
+): Promise<Redactions> {
+  const blanking = blankingOf(api, entries);
+  const bundles = new Set([...entries.keys()].map((index) => Math.floor(index / TILE_WIDTH)));
+  for (const n of bundles) await inWords(() => eraseInBundle(directory, n, { tiles, ...blanking }));
+  await store.rewrite(blanking.blanked);
+  // What it holds of entries, it holds by their names.
+  for (const suffix of ['', '-wal', '-shm'])
+    await inWords(() => rm(join(directory, SEARCH_FILE + suffix), { force: true }));
+  const finished = { isFinished: true, entries };
+  await writeRedactions(directory, finished);
+  return finished;
+}
+
+interface Blanking {
+  readonly format: ArtifactEntries;
+  /** What is to lie in the place of an entry; undefined where that is what lies there. */
+  readonly blanked: (index: number, bytes: Uint8Array) => Uint8Array | undefined;
+}
+
+function blankingOf(api: ArtifactLogIdentity['api'], entries: Redactions['entries']): Blanking {
+  const format = artifactEntries(api);
+  return {
+    format,
+    blanked(index, bytes) {
+      const redaction = entries.get(index);
+      if (redaction === undefined) return undefined;
+      const stored = format.parse(bytes, 0);
+      const isItsBody = equalBytes(hashLeaf(sha256, stored.leaf), redaction.leafHash);
+      return isItsBody ? blankEntry(format, stored) : undefined;
+    },
+  };
+}
+
+/** A bundle that is not there is written by the next start, from what is in the commit store then; a crash may have left a part of one under another name. */
+async function eraseInBundle(
+  directory: string,
+  n: number,
+  { tiles, format, blanked }: { readonly tiles: RedactionStores['tiles'] } & Blanking,
+): Promise<void> {
+  const path = tilePath({ level: 'entries', n, width: TILE_WIDTH });
+  await removeTemporary(dirname(join(directory, path)));
+  const bytes = await tiles.get(path);
+  if (bytes === undefined) return;
+  const entries = splitBundle(format, bytes);
+  if (typeof entries === 'string')
+    throw new LogError('LOG_CORRUPT', `${path} ${entries}`, {
+      hint: 'Restore it from a copy of the log, and redact again.',
+    });
+  const others = entries.map((entry, i) => blanked(n * TILE_WIDTH + i, entry));
+  if (others.every((other) => other === undefined)) return;
+  await tiles.replace(path, concat(entries.map((entry, i) => others[i] ?? entry)));
+}
+
+/** Files that cannot be read or removed are a fault of the storage. */
+async function inWords<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof LogError || cause instanceof TypeError) throw cause;
+    throw new LogError('LOG_STORAGE', messageOf(cause), { cause });
+  }
+}
