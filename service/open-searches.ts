@@ -2,11 +2,9 @@
 import { join } from 'node:path';
 import type { CtLog } from '../ct-log/ct-log.ts';
 import type { ArtifactLog, LoggedEntry } from '../rekor/artifact-log.ts';
+import { SEARCH_FILE } from '../rekor/redact-entries.ts';
 import { searchedCertificates, type CertificateEntry } from '../search/certificate-entries.ts';
 import { SearchIndex } from '../search/search-index.ts';
-
-/** Where the index of a log is kept, beside its files. */
-const SEARCH_FILE = 'search.db';
 
 /** Of a log of artifacts in that directory. Made in the background where it is not there: nothing waits for it but searches. */
 export const openArtifactSearch = (log: ArtifactLog, directory: string): SearchIndex<LoggedEntry> =>

@@ -13,7 +13,7 @@ import { redactEntries } from '../../rekor/redact-entries.ts';
 import { readRedactions, writeRedactions, type Redaction } from '../../rekor/redactions.ts';
 import { artifactEntries } from '../../rekor/stored-artifact.ts';
 import { chooseStores } from '../../tlog/store/choose-stores.ts';
-import { searchOf } from '../support/opened-artifacts.ts';
+import { openArtifactSearch } from '../../service/open-searches.ts';
 import { Fault, type FaultKind } from '../ct-log/support/faults.ts';
 import { rekorLog, type RekorLog } from './support/rekor-log.ts';
 
@@ -98,7 +98,7 @@ for (const api of [1, 2] as const)
     it('takes bodies off the disk, from full bundles and the commit store, and leaves every proof as it was', async () => {
       await filled(300);
       const before = await made.open();
-      const search = searchOf(before, made.directory);
+      const search = openArtifactSearch(before, made.directory);
       await search.ready();
       await search.close();
       const proofs = await Promise.all([4, 5, 6, 270].map((index) => before.proofOf(index)));
@@ -150,7 +150,7 @@ for (const api of [1, 2] as const)
       await redact(7);
       const log = await made.open();
       await fill(log, 600);
-      const search = searchOf(log, made.directory);
+      const search = openArtifactSearch(log, made.directory);
       await search.ready();
       const value = secretAt(7).namedDigests[0] ?? '';
       expect(
