@@ -34,8 +34,17 @@ export class ProofReads {
   async byHash(hash: Uint8Array, treeSize: number): Promise<{ leaf_index: number; audit_path: string[] }> {
     if (hash.length !== HASH_LENGTH) throw badParameter('a leaf hash has 32 bytes');
     requireTree(treeSize, this.#size());
-    const index = await this.#find(hash, treeSize);
+    const index = await this.#lookUp(hash, treeSize);
+    if (index === undefined) throw new LogReadError('NOT_FOUND', 'no entry of this tree has this leaf hash');
     return { leaf_index: index, audit_path: await this.auditPath(index, treeSize) };
+  }
+
+  /** Whether the tree has that leaf: at `index`, where that is known. */
+  async holds(hash: Uint8Array, index?: number): Promise<boolean> {
+    if (hash.length !== HASH_LENGTH) throw badParameter('a leaf hash has 32 bytes');
+    const size = this.#size();
+    if (index === undefined) return (await this.#lookUp(hash, size)) !== undefined;
+    return index < size && equalBytes(await this.#tiles.hashesAt(size)(0, index), hash);
   }
 
   /** `index` must be below `treeSize`, and the tree must have reached that. */
@@ -43,13 +52,13 @@ export class ProofReads {
     return (await inclusionProof(sha256, index, treeSize, this.#tiles.hashesAt(treeSize))).map(base64);
   }
 
-  async #find(hash: Uint8Array, treeSize: number): Promise<number> {
+  async #lookUp(hash: Uint8Array, treeSize: number): Promise<number | undefined> {
     const { indexes, isAll } = await this.#index.candidates(hash);
     const hashAt = this.#tiles.hashesAt(this.#size());
     for (const index of indexes) {
       if (index < treeSize && equalBytes(await hashAt(0, index), hash)) return index;
     }
-    if (isAll) throw new LogReadError('NOT_FOUND', 'no entry of this tree has this leaf hash');
+    if (isAll) return undefined;
     throw new LogReadError('NOT_READY', 'the index of leaf hashes is being rebuilt', {
       hint: 'Try again soon.',
     });

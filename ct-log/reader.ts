@@ -36,6 +36,8 @@ export interface LogReader {
   chainCertificate(hex: string): Promise<Uint8Array>;
   getSth(): SthJson;
   getSthConsistency(first: number, second: number): Promise<{ readonly consistency: readonly string[] }>;
+  /** Whether the entry with that leaf hash is under the newest signed head; `index`: where it says that it is. */
+  holds(leafHash: Uint8Array, index?: number): Promise<boolean>;
   getProofByHash(
     hash: Uint8Array,
     treeSize: number,
@@ -70,6 +72,7 @@ export function logReader(
     chainCertificate: (hex) => entries.chainCertificate(hex),
     getSth: () => sthJson(head()),
     getSthConsistency: (first, second) => proofs.consistency(first, second),
+    holds: (leafHash, index) => proofs.holds(leafHash, index),
     getProofByHash: (hash, treeSize) => proofs.byHash(hash, treeSize),
     getEntries: (start, end) => entries.entries(start, end),
     async getEntryAndProof(at, treeSize) {

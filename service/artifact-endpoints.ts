@@ -1,4 +1,5 @@
 /** The APIs of the logs of artifacts, for the public listener. */
+import { equalBytes } from '../core/bytes.ts';
 import { decodePem } from '../core/pem.ts';
 import type { ArtifactLog } from '../rekor/artifact-log.ts';
 import { rateLimiter } from '../policy/rate-limit.ts';
@@ -12,6 +13,7 @@ import type { EntryMetrics } from '../server/operator/entry-metrics.ts';
 import type { RefusalLog } from '../server/operator/refusal-log.ts';
 import { admitEverybody, admitOwnSigners, type Admission } from '../server/rekor/admission.ts';
 import { EntryAdditions, type EntryAdmittance } from '../server/rekor/entry-additions.ts';
+import { LoggedCertificates, type FindCertificateLog } from '../server/rekor/logged-certificates.ts';
 import { EntryRecords } from '../server/rekor/entry-records.ts';
 import { ArtifactShards } from '../server/rekor/v1/artifact-shards.ts';
 import { V1Endpoint } from '../server/rekor/v1/v1-endpoint.ts';
@@ -92,14 +94,30 @@ function admittanceOf(
 ): EntryAdmittance {
   const { audit, clock } = service;
   const limiter = config.rateLimit && rateLimiter(config.rateLimit, clock);
-  return { admission: admissionOf(service), limiter, audit };
+  if (config.admission === 'any')
+    return { admission: admitEverybody, certificates: undefined, limiter, audit };
+  const issuers = issuersOf(service);
+  const certificates = new LoggedCertificates(issuers, certificateLogFinder(service));
+  return { admission: ownAdmission(service, issuers), certificates, limiter, audit };
 }
 
-function admissionOf({ artifacts, authority, otherChains, log, clock }: OpenedService): Admission {
-  if (artifacts === undefined || artifacts.config.admission === 'any') return admitEverybody;
-  const issuers = [authority.chainPems, ...otherChains].flatMap(([issuer = '']) =>
+/** DER. */
+const issuersOf = ({ authority, otherChains }: OpenedService): readonly Uint8Array[] =>
+  [authority.chainPems, ...otherChains].flatMap(([issuer = '']) =>
     decodePem(issuer).map(({ bytes }) => bytes),
   );
+
+/** Finds the logs of the directory, in use or not. */
+const certificateLogFinder =
+  ({ artifacts, log, otherLogs }: OpenedService): FindCertificateLog =>
+  async (logId) => {
+    if (equalBytes(logId, log.identity.logId)) return log.reader;
+    const other = artifacts?.certificateLogs.find((one) => equalBytes(one.logId, logId));
+    return other && (await otherLogs.open(other.name))?.reader;
+  };
+
+function ownAdmission({ artifacts, log, clock }: OpenedService, issuers: readonly Uint8Array[]): Admission {
+  if (artifacts === undefined) return admitEverybody;
   const logs = [log.identity, ...artifacts.certificateLogs];
   return admitOwnSigners({ issuers, logs, keys: artifacts.admittedKeys, clock });
 }

@@ -22,7 +22,7 @@ export const artifactLogSchema = z.strictObject({
     }),
   admission: z.enum(['own-certificates', 'any']).default('own-certificates').meta({
     description:
-      'Whose signatures are logged. `own-certificates`: by certificates of this CA that its log holds and that are valid now, and by the keys of `keys`; `any`: everybody’s.',
+      'Whose signatures are logged. `own-certificates`: by certificates of this CA that its certificate log holds and that are valid now, and by the keys of `keys`; `any`: everybody’s.',
   }),
   keys: z
     .array(z.string().min(1, 'must not be empty'))

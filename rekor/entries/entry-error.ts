@@ -14,6 +14,8 @@ export type EntryReason =
   | 'ENTRY_TOO_LARGE'
   /** The log takes no entry by that key or certificate. */
   | 'ENTRY_NOT_ADMITTED'
+  /** A certificate has an SCT of a log that does not hold it. */
+  | 'ENTRY_CERTIFICATE_UNLOGGED'
   /** The client logs more than one may. */
   | 'ENTRY_RATE_LIMITED'
   /** The log has that entry, and is set to refuse it. */

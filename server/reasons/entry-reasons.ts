@@ -51,6 +51,13 @@ export const ENTRY_REASONS: ReasonRows<EntryReason> = {
     remedy:
       'Sign with a certificate of this CA while it is valid; the operator lists keys in `mayfly.artifact-log.keys`, or admits everybody’s entries.',
   }),
+  ENTRY_CERTIFICATE_UNLOGGED: row({ grpc: 7 }, '403', {
+    meaning: 'The certificate is of this CA and has an SCT of its log, and the log does not hold it.',
+    cause:
+      'Somebody else has the keys of the CA and of its log, and issues certificates that nobody can find; or the log was put back to an earlier state.',
+    remedy:
+      'Treat it as an incident: the audit names the client, and incidents.md says what is next. No client can do anything about it.',
+  }),
   ENTRY_RATE_LIMITED: row({ grpc: 8, retryAfter: 1 }, '429, with `Retry-After`', {
     meaning: 'The client’s address logs more entries than one may.',
     cause: 'A client that logs in a circle, or many behind one address.',

@@ -1,17 +1,15 @@
 /** Whose entries an artifact log takes. */
 import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { equalBytes, toBase64 } from '../../core/bytes.ts';
-import { findExtension, parseCertificate, type Certificate } from '../../core/certificate.ts';
+import { parseCertificate, type Certificate } from '../../core/certificate.ts';
 import type { Clock } from '../../core/clock.ts';
 import { FormatError } from '../../core/errors.ts';
 import { SIGNATURE_SCHEMES } from '../../core/signature-algorithm.ts';
 import { TLS_ECDSA, TLS_SHA256 } from '../../ct-log/format/digitally-signed.ts';
-import { encodeLeaf } from '../../ct-log/format/leaf.ts';
-import { parseSct, parseSctList, SCT_LIST_OID, type Sct } from '../../ct-log/format/sct.ts';
-import { loggedTbs } from '../../ct-log/logged-tbs.ts';
+import type { Sct } from '../../ct-log/format/sct.ts';
 import { EntryError } from '../../rekor/entries/entry-error.ts';
 import type { AdmitVerifier } from '../../rekor/entries/proposed-entry.ts';
-import { sha256 } from '../../tlog/core/sha256.ts';
+import { issuerOf, sctLeaf, sctsOf, type CertificateIssuer } from './logged-certificates.ts';
 
 /** Whose entries are taken. */
 export type Admission = AdmitVerifier;
@@ -30,15 +28,12 @@ export interface OwnSigners {
   readonly clock: Clock;
 }
 
-interface Issuer {
-  readonly subject: Uint8Array;
-  readonly keyHash: Uint8Array;
+interface Issuer extends CertificateIssuer {
   readonly key: KeyObject;
 }
 
 /**
- * Admits certificates that this CA issued, that its log holds and that are valid now, and the listed keys. That the log holds a certificate is what its SCT says: the log signs one
- * only when the entry is durable, and this service has the log's key.
+ * Admits certificates that this CA issued, that have an SCT of its log and are valid now, and the listed keys. Whether the log does hold them is asked later (`LoggedCertificates`).
  */
 export function admitOwnSigners({ issuers, logs, keys, clock }: OwnSigners): Admission {
   const known = issuers.map(readIssuer);
@@ -57,10 +52,10 @@ export function admitOwnSigners({ issuers, logs, keys, clock }: OwnSigners): Adm
   };
 }
 
-function readIssuer(der: Uint8Array): Issuer {
-  const { subject, spki } = parseCertificate(der);
-  return { subject, keyHash: sha256(spki), key: keyOf(spki) };
-}
+const readIssuer = (der: Uint8Array): Issuer => ({
+  ...issuerOf(der),
+  key: keyOf(parseCertificate(der).spki),
+});
 
 const keyOf = (spki: Uint8Array): KeyObject =>
   createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
@@ -106,24 +101,20 @@ function isLogged(
   issuer: Issuer,
   logKeys: ReadonlyMap<string, KeyObject>,
 ): boolean {
+  return sctsOf(certificate).some((sct) => {
+    const logKey = logKeys.get(toBase64(sct.logId));
+    return logKey !== undefined && isSigned(sct, certificate, issuer, logKey);
+  });
+}
+
+function isSigned(sct: Sct, certificate: Certificate, { keyHash }: Issuer, logKey: KeyObject): boolean {
+  if (sct.hashAlgorithm !== TLS_SHA256 || sct.signatureAlgorithm !== TLS_ECDSA) return false;
   try {
-    const extension = findExtension(certificate, SCT_LIST_OID);
-    const scts = extension === undefined ? [] : parseSctList(extension.value).map(parseSct);
-    return scts.some((sct) => {
-      const logKey = logKeys.get(toBase64(sct.logId));
-      return logKey !== undefined && isSigned(sct, certificate, issuer, logKey);
-    });
+    return signs(logKey, 'sha256', sctLeaf(certificate, keyHash, sct), sct.signature);
   } catch (error) {
     if (error instanceof FormatError) return false;
     throw error;
   }
-}
-
-function isSigned(sct: Sct, { der }: Certificate, { keyHash }: Issuer, logKey: KeyObject): boolean {
-  if (sct.hashAlgorithm !== TLS_SHA256 || sct.signatureAlgorithm !== TLS_ECDSA) return false;
-  const entry = { type: 'precert', issuerKeyHash: keyHash, tbs: loggedTbs(der) } as const;
-  const leaf = encodeLeaf({ entry, timestamp: sct.timestamp, extensions: sct.extensions });
-  return signs(logKey, 'sha256', leaf, sct.signature);
 }
 
 const refused = (sentence: string): EntryError =>

@@ -12,12 +12,15 @@ import { LogError } from '../../tlog/core/log-error.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { problemOf } from '../reasons/problem.ts';
 import type { EntryCaller, EntryRecords } from './entry-records.ts';
+import type { LoggedCertificates } from './logged-certificates.ts';
 import { redactedEntry } from './redacted-entry.ts';
 
 /** What all logs of a service share: who may log, and how often. */
 export interface EntryAdmittance {
   /** Asked before a signature is checked. */
   readonly admission: AdmitVerifier;
+  /** Asked when the signatures hold; undefined where certificates need not be in a log. */
+  readonly certificates: Pick<LoggedCertificates, 'require'> | undefined;
   /** By client; without it nobody is limited. */
   readonly limiter: RateLimiter | undefined;
   /** Asked before anything is logged: what is not to be recorded is not to be logged either. */
@@ -122,12 +125,15 @@ export class EntryAdditions {
   async #read(bytes: Uint8Array, charge: (entries: number) => void): Promise<ProposedEntry> {
     const refusal = this.#passingRefusal();
     if (refusal !== undefined) throw refusal;
+    const { admission, certificates } = this.#admittance;
     let admitted = 0;
-    return READERS[this.#log.api](bytes, (verifier) => {
-      this.#admittance.admission(verifier);
+    const proposal = await READERS[this.#log.api](bytes, (verifier) => {
+      admission(verifier);
       // The request itself has been counted as one.
       charge(checkCost(verifier) - (admitted++ === 0 ? 1 : 0));
     });
+    await certificates?.require(proposal.verifiers);
+    return proposal;
   }
 
   #passingRefusal(): LogError | undefined {

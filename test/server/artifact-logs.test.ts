@@ -8,6 +8,7 @@ import {
   bodyV2,
   clientKey,
   emailToken,
+  noOtherLogs,
   post,
   startTestService,
   type TestService,
@@ -16,9 +17,20 @@ import {
 describe('server: logs of artifacts', () => {
   let service: TestService;
   let artifacts: TestArtifactLogs;
+  /** Whether the certificate log has lost what it signed. */
+  let isLost = false;
   before(async () => {
     artifacts = await openedArtifacts();
-    service = await startTestService(() => ({ artifacts }));
+    service = await startTestService(({ log }) => ({
+      artifacts,
+      log: {
+        ...log,
+        reader: {
+          ...log.reader,
+          holds: (...asked) => (isLost ? Promise.resolve(false) : log.reader.holds(...asked)),
+        },
+      },
+    }));
   });
   after(async () => {
     await service.close();
@@ -26,9 +38,12 @@ describe('server: logs of artifacts', () => {
   });
 
   /** A signature by a new certificate, as both APIs take it. */
-  async function signature(text: string): Promise<{ readonly first: string; readonly second: string }> {
+  async function signature(
+    text: string,
+    by = service,
+  ): Promise<{ readonly first: string; readonly second: string }> {
     const key = clientKey();
-    const issued = await post(`${service.url}/api/v2/signingCert`, bodyV2(await emailToken(service), key));
+    const issued = await post(`${by.url}/api/v2/signingCert`, bodyV2(await emailToken(by), key));
     const { signedCertificateEmbeddedSct } = (await issued.json()) as {
       readonly signedCertificateEmbeddedSct: { readonly chain: { readonly certificates: readonly string[] } };
     };
@@ -86,6 +101,48 @@ describe('server: logs of artifacts', () => {
     }
     const { head } = artifacts.logs[0]?.tree.head() ?? {};
     expect(head?.size).to.equal(2);
+  });
+
+  it('refuse certificates that the certificate log does not hold, whatever it has signed', async () => {
+    const { first, second } = await signature('another artifact');
+    isLost = true;
+    try {
+      for (const [path, request] of [['v1', first] as const, ['v2', second] as const]) {
+        const response = await post(`${service.url}/api/${path}/log/entries`, request);
+        expect([response.status, await response.text()]).to.satisfy(
+          ([status, text]: [number, string]) =>
+            status === 403 && text.includes('does not hold the certificate'),
+        );
+      }
+    } finally {
+      isLost = false;
+    }
+    const metrics = await (await fetch(`${service.metricsUrl}/metrics`)).text();
+    expect(metrics).to.contain('{api="v2",outcome="ENTRY_CERTIFICATE_UNLOGGED"} 1');
+  });
+
+  it('look into the log before the one in use for certificates that it has signed', async () => {
+    const opened: string[] = [];
+    const former = await startTestService(({ log }) => ({
+      artifacts: { ...artifacts, certificateLogs: [log.identity] },
+      // The log in use, as far as entries are asked whose they are, is another one.
+      log: { ...log, identity: { ...log.identity, logId: new Uint8Array(32) } },
+      otherLogs: {
+        ...noOtherLogs('another'),
+        open: (name) => {
+          opened.push(name);
+          return Promise.resolve(log);
+        },
+      },
+    }));
+    try {
+      const { second } = await signature('a third', former);
+      const logged = await post(`${former.url}/api/v2/log/entries`, second);
+      expect(logged.status, await logged.clone().text()).to.equal(201);
+      expect(opened).to.deep.equal([former.log.identity.name]);
+    } finally {
+      await former.close();
+    }
   });
 
   it('leave the paths of Fulcio, of timestamps and of the certificate log as they are', async () => {

@@ -14,7 +14,7 @@ import { EntryMetrics } from '../../../../server/operator/entry-metrics.ts';
 import { RefusalLog } from '../../../../server/operator/refusal-log.ts';
 import { createServiceLog } from '../../../../server/operator/service-log.ts';
 import { admitEverybody } from '../../../../server/rekor/admission.ts';
-import { EntryAdditions } from '../../../../server/rekor/entry-additions.ts';
+import { EntryAdditions, type EntryAdmittance } from '../../../../server/rekor/entry-additions.ts';
 import { EntryRecords } from '../../../../server/rekor/entry-records.ts';
 import { V2Endpoint } from '../../../../server/rekor/v2/v2-endpoint.ts';
 import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
@@ -24,6 +24,7 @@ interface V2ServerOptions {
   /** A log that is there already. */
   readonly made?: RekorLog;
   readonly admission?: AdmitVerifier;
+  readonly certificates?: EntryAdmittance['certificates'];
   readonly limiter?: RateLimiter;
   readonly audit?: Audit;
   readonly refusesDuplicates?: boolean;
@@ -76,7 +77,7 @@ export async function startV2Server(options: V2ServerOptions = {}): Promise<V2Se
   const records = new EntryRecords(2, { metrics, serviceLog, refusalLog, audit });
   const endpoint = new V2Endpoint({
     log,
-    additions: new EntryAdditions(log, { admission, limiter, audit }, records),
+    additions: new EntryAdditions(log, { admission, certificates: options.certificates, limiter, audit }, records),
     refusesDuplicates: options.refusesDuplicates ?? false,
     accepted: () => 0,
     clientAddress,
