@@ -43,7 +43,7 @@ const additionsOf = (log: ArtifactLog): EntryAdditions => {
   const records = new EntryRecords(1, { metrics, serviceLog, refusalLog });
   return new EntryAdditions(
     log,
-    { admission: admitEverybody, limiter: undefined, audit: undefined },
+    { admission: admitEverybody, certificates: undefined, limiter: undefined, audit: undefined },
     records,
   );
 };
