@@ -77,7 +77,11 @@ export async function startV2Server(options: V2ServerOptions = {}): Promise<V2Se
   const records = new EntryRecords(2, { metrics, serviceLog, refusalLog, audit });
   const endpoint = new V2Endpoint({
     log,
-    additions: new EntryAdditions(log, { admission, certificates: options.certificates, limiter, audit }, records),
+    additions: new EntryAdditions(
+      log,
+      { admission, certificates: options.certificates, limiter, audit },
+      records,
+    ),
     refusesDuplicates: options.refusesDuplicates ?? false,
     accepted: () => 0,
     clientAddress,
