@@ -197,9 +197,11 @@ async function urlSource(url: string, options: TargetOptions): Promise<HttpSourc
   const accessToken = await readSecret(accessTokenFile, 'access token');
   if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');
   const at = (path: string): HttpSource => httpSource(`${base}${path}`, { accessToken, deadline });
-  if (name === undefined && (await hasCheckpoint(at('')))) return at('');
-  const log = at(`/log/${name ?? (await nameInUse(at('/log')))}`);
-  if (await hasCheckpoint(log)) return log;
+  // The list first: a service has a checkpoint at its own address, too, that of its log of artifacts.
+  const list = name === undefined ? await unlessThereIsNone(at('/log').get('')) : undefined;
+  const chosen = name ?? (list === undefined ? undefined : nameInUse(list, base));
+  const log = at(chosen === undefined ? '' : `/log/${chosen}`);
+  if ((await unlessThereIsNone(log.checkpoint())) !== undefined) return log;
   throw noLog(log.name, base);
 }
 
@@ -208,13 +210,9 @@ const noLog = (where: string, base: string): CommandError =>
     hint: `Give the log's own URL, as the server prints it at its start: ${base}/log/NAME.`,
   });
 
-/** The name of the log in use of a server, or of its only one, out of its list. */
-async function nameInUse(list: HttpSource): Promise<string> {
-  const base = list.name.replace(/\/log$/, '');
-  const text = await list.get('').catch((error: unknown) => {
-    throw error instanceof LogReadError ? noLog(base, base) : error;
-  });
-  const logs = parseLogList(utf8Text(text));
+/** The name of the log in use of the server at `base`, or of its only one, out of its list. */
+function nameInUse(list: Uint8Array, base: string): string {
+  const logs = parseLogList(utf8Text(list));
   const [only] = logs;
   if (only === undefined) throw new CommandError('FAILED', `the service at ${base} has no log`);
   const inUse = logs.length === 1 ? only : logs.find(({ isInUse }) => isInUse);
@@ -224,12 +222,12 @@ async function nameInUse(list: HttpSource): Promise<string> {
   });
 }
 
-async function hasCheckpoint(log: HttpSource): Promise<boolean> {
+/** Undefined where the server says that there is no such file. */
+async function unlessThereIsNone(file: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
   try {
-    await log.checkpoint();
-    return true;
+    return await file;
   } catch (error) {
-    if (error instanceof LogReadError) return false;
+    if (error instanceof LogReadError) return undefined;
     throw error;
   }
 }

@@ -82,7 +82,8 @@ describe('the first certificate', function () {
     await mayfly('log', 'proof', `${out}/cert.pem`, '--url', instance.logUrl, '--out', 'cert.tlog-proof');
     const proof = ['--proof', 'cert.tlog-proof', '--require-inclusion'];
     await mayfly('verify', 'certificate', `${out}/cert.pem`, '--trust', 'trust', ...who, ...proof);
-    await mayfly('log', 'check', '--url', instance.logUrl, '--trust', 'trust');
+    for (const url of [instance.logUrl, instance.url])
+      await mayfly('log', 'check', '--url', url, '--trust', 'trust');
   }
 
   it('comes by logging in through the browser, and stands every check', async () => {

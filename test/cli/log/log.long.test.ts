@@ -80,6 +80,9 @@ describe('cli/log/log', function () {
     const server = createServer((request, response) => {
       const { url = '' } = request;
       if (url === '/log/') response.end(JSON.stringify({ logs: names.map((name) => ({ name })) }));
+      // Of a log of artifacts, which is none of these.
+      else if (url === '/checkpoint')
+        response.end(`127.0.0.1\n1\n${'A'.repeat(43)}=\n\n— 127.0.0.1 AAAAAAAA\n`);
       else if (!url.startsWith('/log/first/')) response.writeHead(404).end();
       else
         void fetch(url.replace('/log/first', reader.url)).then(async (answer) => {
