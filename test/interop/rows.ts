@@ -297,6 +297,17 @@ export const ROWS: readonly InteropRow[] = [
   },
   {
     client: 'mayfly',
+    operation: 'refuse bundles with a wrong entry of a log, and name the step',
+    file: 'verify/bundle/tampered-entries.test.ts',
+  },
+  ...['sigstore-js', 'sigstore-python', 'sigstore-go', 'cosign'].map((client) => ({
+    client,
+    operation: 'refuse the same, but for those of docs/compatibility.md',
+    file: judges('tampered-entries'),
+    title: new RegExp(` ${client}$`),
+  })),
+  {
+    client: 'mayfly',
     operation: 'the public conformance cases',
     file: 'verify/bundle/conformance.test.ts',
   },

@@ -213,7 +213,11 @@ function signature(tbs: Uint8Array, { hash, privateKey: key, saltLength }: TestK
 
 function tbsOf(plan: Plan, algorithm: Uint8Array): Uint8Array {
   const time = (ms: number): Uint8Array => {
-    return der.tlv(Tag.generalizedTime, utf8(`${new Date(ms).toISOString().replace(/[-:T]|\..*/g, '')}Z`));
+    const text = `${new Date(ms).toISOString().replace(/[-:T]|\..*/g, '')}Z`;
+    // As RFC 5280 has it: with two digits of the year before 2050.
+    return text < '2050'
+      ? der.tlv(Tag.utcTime, utf8(text.slice(2)))
+      : der.tlv(Tag.generalizedTime, utf8(text));
   };
   return der.sequence(
     ...[der.explicit(0, hex('020102')), hex('02 01 2a'), algorithm, plan.issuer],

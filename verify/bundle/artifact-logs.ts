@@ -74,18 +74,25 @@ export class ArtifactLogs {
 
   /** The refusal for the entry of a log that is not found; `origin` is what its checkpoint says. */
   unknown(logId: Uint8Array, origin: string | undefined, sha256: Sha256): VerifyError {
-    const logs = [...new Set(Object.values(this.#logs).flatMap((map) => [...map.values()]))];
+    const own = this.find(1, logId) ?? this.find(2, logId);
+    if (own !== undefined)
+      return refused(`the entry is not of a kind that the log ${own.name} has`, 'certificate');
+    // One whose key could serve either API stands in both.
+    const ids = new Map(Object.values(this.#logs).flatMap((map) => [...map]));
+    const logs = [...ids.values()];
     const renamed = logs.find((log) => idsOf(log, sha256).some((id) => equalBytes(id, logId)));
     if (renamed !== undefined) {
       const sentence = `the key of the log ${renamed.name} is known, but under another log id: ${toBase64(logId)} in the bundle, ${toBase64(renamed.logId)} in the trusted root`;
       return refused(sentence, 'trust');
     }
     const trusted = logs.map(({ name, logId: id }) => `${name} (${toBase64(id)})`);
-    const known = trusted.length === 0 ? 'none is' : `trusted: ${trusted.join(', ')}`;
-    const sentence = `the entry is of a log that is not trusted, ${toBase64(logId)}; ${known}`;
+    const others = trusted.length === 0 ? 'none is' : `trusted: ${trusted.join(', ')}`;
+    const sentence = `the entry is of a log that is not trusted, ${toBase64(logId)}; ${others}`;
     const isStale =
       this.unusable.length > 0 ||
-      logs.some(({ origins }) => origins.some((own) => origin === own || origin?.startsWith(`${own} - `)));
+      logs.some(({ origins }) =>
+        origins.some((known) => origin === known || origin?.startsWith(`${known} - `)),
+      );
     return refused([sentence, ...this.unusable].join('; '), isStale ? 'trust' : 'certificate');
   }
 

@@ -2,8 +2,10 @@
 
     judge.py sign   CLIENT_TRUST_CONFIG TOKEN_FILE ARTIFACT BUNDLE
     judge.py verify TRUSTED_ROOT BUNDLE ARTIFACT IDENTITY ISSUER
+    judge.py judge  QUESTIONS
 
 `sign` gets a certificate as `sigstore sign` does, which verifies its SCT, and a timestamp where the configuration names an authority.
+`judge` answers a file of questions with its whole Verifier, a line each.
 `verify` does the steps of its Verifier but for the transparency log, and prints `refused: STEP: why` for the first that fails.
 """
 
@@ -22,7 +24,7 @@ from sigstore._internal.fulcio import FulcioClient
 from sigstore._internal.sct import verify_sct
 from sigstore._internal.timestamp import TimestampAuthorityClient
 from sigstore._internal.trust import KeyringPurpose
-from sigstore.models import ClientTrustConfig, TrustedRoot
+from sigstore.models import Bundle, ClientTrustConfig, TrustedRoot
 from sigstore.oidc import IdentityToken
 from sigstore.sign import Signer, SigningContext
 from sigstore.verify import Verifier
@@ -103,4 +105,16 @@ def verify(root_file: str, bundle_file: str, artifact: str, identity: str, issue
     print("verified")
 
 
-{"sign": sign, "verify": verify}[sys.argv[1]](*sys.argv[2:])
+def judge(questions_file: str) -> None:
+    for asked in json.loads(Path(questions_file).read_text()):
+        try:
+            verifier = Verifier(trusted_root=TrustedRoot.from_file(asked["trustedRoot"]))
+            bundle = Bundle.from_json(Path(asked["bundle"]).read_text())
+            policy = Identity(identity=asked["identity"], issuer=asked["issuer"])
+            verifier.verify_artifact(Path(asked["artifact"]).read_bytes(), bundle, policy)
+            print("verified")
+        except Exception as error:
+            print("refused:", type(error).__name__, " ".join(str(error).split()))
+
+
+{"sign": sign, "verify": verify, "judge": judge}[sys.argv[1]](*sys.argv[2:])
