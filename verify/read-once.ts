@@ -4,6 +4,7 @@ import { parseCertificate, type Certificate } from '../core/certificate.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { keyWeakness } from '../core/key-weakness.ts';
 import { parsePublicKey } from '../core/public-key.ts';
+import { describeWindow } from '../trust/format/trusted-root.ts';
 
 /** The same function, which reads an object once and answers from memory as long as that object is there. What it throws is thrown each time. Bytes must not be changed once they
  * were read. */
@@ -23,6 +24,9 @@ export const certificateOf = once(parseCertificate);
 
 /** {@link describeName}. */
 export const nameText = once(describeName);
+
+/** {@link describeWindow}. */
+export const windowText = once(describeWindow);
 
 /** {@link parsePublicKey}. */
 export const publicKeyOf = once(parsePublicKey);

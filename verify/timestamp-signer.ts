@@ -4,13 +4,13 @@ import { findExtension, type Certificate } from '../core/certificate.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { unsignedMagnitude } from '../core/der-reader.ts';
 import { explicit } from '../core/der-writer.ts';
-import { describeWindow, isWithin } from '../trust/format/trusted-root.ts';
+import { isWithin } from '../trust/format/trusted-root.ts';
 import type { CertificateId } from '../tsa/format/attributes.ts';
 import type { SignerId, TimestampToken } from '../tsa/format/timestamp-token.ts';
 import { findPath, type ValidPath } from './certificate-path.ts';
 import { checkCritical, type Purpose } from './certificate-rules.ts';
 import type { TimestampCrypto } from './crypto.ts';
-import { nameText, publicKeyOf, weaknessOf } from './read-once.ts';
+import { nameText, publicKeyOf, weaknessOf, windowText } from './read-once.ts';
 import {
   EXTENSION,
   extendedKeyUsage,
@@ -20,7 +20,7 @@ import {
   subjectKeyId,
   TIME_STAMPING,
 } from './standard-extensions.ts';
-import { isCa, readNamed, type PreparedAuthority, type TimestampTrust } from './timestamp-trust.ts';
+import { isCa, type PreparedAuthority, type TimestampTrust } from './timestamp-trust.ts';
 import { AuthorityWindows, requireWithin } from './trust-windows.ts';
 import { refused } from './verify-error.ts';
 
@@ -28,6 +28,12 @@ import { refused } from './verify-error.ts';
 export interface SignerCandidate {
   readonly certificate: Certificate;
   readonly authority: PreparedAuthority;
+}
+
+/** A candidate that was held against the hashes by which the token names its certificate. */
+export interface JudgedCandidate extends SignerCandidate {
+  /** Whether one of them is that of this certificate. */
+  readonly isMeant: boolean;
 }
 
 /** The certificates that the token may mean, one for each authority that they are trusted by: authorities may have one name, and one serial number. Of an authority
@@ -55,12 +61,12 @@ export async function meantCandidates(
   candidates: readonly SignerCandidate[],
   { signer }: TimestampToken,
   crypto: TimestampCrypto,
-): Promise<readonly SignerCandidate[]> {
-  const meant: SignerCandidate[] = [];
+): Promise<readonly JudgedCandidate[]> {
+  const meant: JudgedCandidate[] = [];
   for (const candidate of candidates)
     if (await isMeantByAny(candidate.certificate, signer.attributes.certificateIds, crypto))
-      meant.push(candidate);
-  return meant.length > 0 ? meant : candidates.slice(0, 1);
+      meant.push({ ...candidate, isMeant: true });
+  return meant.length > 0 ? meant : candidates.slice(0, 1).map((one) => ({ ...one, isMeant: false }));
 }
 
 /** Whether the trusted root names the certificate, or a CA of the name that issued it. Of an authority with CAs alone any certificate in a token is a candidate. */
@@ -93,7 +99,7 @@ export function checkAuthorityOf(
   if (other !== undefined) throw refused(`the token carries another certificate than that of ${who}`);
   requireWithin([authority.window], [info.time], who);
   trust.require(certificate, info.time, who);
-  return `"${nameText(certificate.subject)}", trusted ${describeWindow(authority.window)}`;
+  return `"${nameText(certificate.subject)}", trusted ${windowText(authority.window)}`;
 }
 
 const FOR_TIMESTAMPS: Purpose = { usage: TIME_STAMPING, words: 'timestamps' };
@@ -173,7 +179,7 @@ function checkTimestampCertificate(certificate: Certificate): void {
 
 /** Throws a refusal unless the token is signed by the key of the certificate, over this content, and names the certificate. */
 export async function checkTokenSignature(
-  { certificate }: SignerCandidate,
+  { certificate, isMeant }: JudgedCandidate,
   { info, content, signer }: TimestampToken,
   crypto: TimestampCrypto,
 ): Promise<void> {
@@ -189,8 +195,7 @@ export async function checkTokenSignature(
     throw refused('the signature of the timestamp authority does not hold');
   if (info.authority !== undefined && !isCalled(certificate, info.authority))
     throw refused('the timestamp says that it is by an authority of another name than its certificate has');
-  if (!(await isMeantByAny(certificate, attributes.certificateIds, crypto)))
-    throw refused('the token says that it was signed with another certificate');
+  if (!isMeant) throw refused('the token says that it was signed with another certificate');
 }
 
 /** Whether a GeneralName is one of the names of the subject (RFC 3161 §2.4.2). */
@@ -204,11 +209,11 @@ async function isMeantByAny(
   ids: readonly CertificateId[],
   crypto: TimestampCrypto,
 ): Promise<boolean> {
-  for (const id of ids) if (await isMeant(certificate, id, crypto)) return true;
+  for (const id of ids) if (await isNamedBy(certificate, id, crypto)) return true;
   return false;
 }
 
-async function isMeant(
+async function isNamedBy(
   certificate: Certificate,
   { hash, digest, issuerSerial }: CertificateId,
   crypto: TimestampCrypto,
@@ -250,5 +255,7 @@ function signerText(id: SignerId): string {
 }
 
 /** Reads the certificates that came with a token. Throws FormatError. */
-export const readEmbedded = ({ certificates }: TimestampToken): readonly Certificate[] =>
-  certificates.map(readNamed);
+export const readEmbedded = (
+  { certificates }: TimestampToken,
+  trust: TimestampTrust,
+): readonly Certificate[] => certificates.map((der) => trust.read(der));

@@ -41,6 +41,13 @@ export class TimestampTrust {
     }
   }
 
+  /** A certificate that came with a timestamp, read: where an authority is trusted with the same one, that one, so that what is read of it is read once. Throws FormatError. */
+  read(der: Uint8Array): Certificate {
+    for (const { chain } of this.authorities)
+      for (const known of chain) if (equalBytes(known.der, der)) return known;
+    return readNamed(der);
+  }
+
   /** Throws a refusal that names the window, unless a certificate for timestamps counts then. One that authorities name counts in the windows of those
    * alone, and so does its key: that a CA above it is trusted besides does not prolong them. */
   require(certificate: Certificate, time: number, who: string): void {
@@ -59,7 +66,7 @@ export class TimestampTrust {
 export const isCa = (certificate: Certificate): boolean => basicConstraints(certificate)?.ca === true;
 
 /** Reads a certificate by which others are found: what it is found by is well-formed, too. Throws FormatError. */
-export function readNamed(der: Uint8Array): Certificate {
+function readNamed(der: Uint8Array): Certificate {
   const certificate = parseCertificate(der);
   subjectKeyId(certificate);
   describeName(certificate.subject);

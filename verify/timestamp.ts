@@ -22,7 +22,7 @@ import {
   readEmbedded,
   unknownSigner,
   type ChainRequest,
-  type SignerCandidate,
+  type JudgedCandidate,
 } from './timestamp-signer.ts';
 import { TimestampTrust } from './timestamp-trust.ts';
 import { refused, type Fault } from './verify-error.ts';
@@ -72,14 +72,16 @@ export interface TimestampVerification {
 /** Verifies a timestamp. Answers with failed steps whatever the timestamp holds. */
 export async function verifyTimestamp(request: TimestampVerifyRequest): Promise<TimestampVerification> {
   const record = new StepRecorder<TimestampStep>();
-  const read = await record.run('token', () => readToken(request.timestamp));
+  const { timestamp, authorities } = request;
+  const trust = authorities instanceof TimestampTrust ? authorities : new TimestampTrust(authorities);
+  const read = await record.run('token', () => readToken(timestamp, trust));
   if (read === undefined) {
     record.skip('token', 'imprint', 'authority', 'chain', 'signature', ...askedSteps(request));
-    const isUnsupported = isOfUnknownKind(request.timestamp);
+    const isUnsupported = isOfUnknownKind(timestamp, trust);
     return { ...conclude(record, undefined, { chain: undefined, isKnown: false }), isUnsupported };
   }
   await record.run('imprint', async () => [await checkImprint(read.token, request), undefined]);
-  const signer = await checkSigner(record, read, request);
+  const signer = await checkSigner(record, read, trust, request.crypto);
   if (record.failed === undefined) await checkAsked(record, read.token, request);
   else record.skip(record.failed, ...askedSteps(request));
   return conclude(record, read.token, signer);
@@ -97,9 +99,9 @@ function conclude(
   return { ok, fault, steps, skipped, time, chain: ders, isKnown, isUnsupported: false };
 }
 
-function isOfUnknownKind(timestamp: Uint8Array): boolean {
+function isOfUnknownKind(timestamp: Uint8Array, trust: TimestampTrust): boolean {
   try {
-    readToken(timestamp);
+    readToken(timestamp, trust);
     return false;
   } catch (error) {
     return error instanceof FormatError && error.code === 'UNSUPPORTED';
@@ -116,11 +118,11 @@ interface ReadToken {
   readonly embedded: readonly Certificate[];
 }
 
-function readToken(der: Uint8Array): readonly [string, ReadToken] {
+function readToken(der: Uint8Array, trust: TimestampTrust): readonly [string, ReadToken] {
   const token = parseTimestamp(der);
   const { time, policy, imprint, serial } = token.info;
   const says = `${rfc3339(time)}, ${imprint.hash}, policy ${policy}, serial number ${toHex(serial)}`;
-  return [says, { token, embedded: readEmbedded(token) }];
+  return [says, { token, embedded: readEmbedded(token, trust) }];
 }
 
 async function checkImprint({ info }: TimestampToken, { digestOf }: TimestampVerifyRequest): Promise<string> {
@@ -142,10 +144,9 @@ interface FoundSigner {
 async function checkSigner(
   record: StepRecorder<TimestampStep>,
   read: ReadToken,
-  request: TimestampVerifyRequest,
+  trust: TimestampTrust,
+  crypto: TimestampCrypto,
 ): Promise<FoundSigner> {
-  const { crypto, authorities } = request;
-  const trust = authorities instanceof TimestampTrust ? authorities : new TimestampTrust(authorities);
   const tries: Try[] = [];
   const candidates = candidatesFor(read.token, read.embedded, trust);
   for (const candidate of await meantCandidates(candidates, read.token, crypto)) {
@@ -175,7 +176,7 @@ interface Try {
 const reach = ({ record }: Try): number => record.steps.filter(({ ok }) => ok).length;
 
 async function tryCandidate(
-  candidate: SignerCandidate,
+  candidate: JudgedCandidate,
   token: TimestampToken,
   request: ChainRequest,
 ): Promise<Try> {

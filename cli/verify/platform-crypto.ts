@@ -1,14 +1,19 @@
 import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto';
+import { encodePem } from '../../core/pem.ts';
 import { verifyDigest } from '../../rekor/entries/digest-signature.ts';
 import type { BundleCrypto } from '../../verify/bundle/artifact.ts';
 
-/** Of keys that somebody holds, such as those of a trust: reading one takes OpenSSL as long as half a signature. */
-const KEYS = new WeakMap<Uint8Array, KeyObject>();
+/** Of keys that somebody holds, such as those of a trust. */
+const KEYS = new WeakMap<Uint8Array, KeyObject | string>();
 
-function keyOf(spki: Uint8Array): KeyObject {
+/**
+ * Reading a key takes OpenSSL as long as a fifth of a signature: one that is asked for again gets a handle, and one that is not, such as that of a certificate in a bundle, does without.
+ * As text, for Node takes longer to find out what else it could be than OpenSSL takes to read it.
+ */
+function keyOf(spki: Uint8Array): KeyObject | string {
   const known = KEYS.get(spki);
-  if (known !== undefined) return known;
-  const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+  if (typeof known === 'object') return known;
+  const key = known === undefined ? encodePem('PUBLIC KEY', spki) : createPublicKey(known);
   KEYS.set(spki, key);
   return key;
 }

@@ -17,7 +17,7 @@ const MAX_ELEMENTS = 1024;
  * names the member by its path, such as `ctlogs[0].publicKey.rawBytes`. */
 export class MessageReader {
   readonly #members: Map<string, JsonValue>;
-  /** Name → as the document writes it. */
+  /** Name → as the document writes it, where that is another way. */
   readonly #spellings = new Map<string, string>();
   readonly #path: string;
 
@@ -30,7 +30,7 @@ export class MessageReader {
       const known = camelCase(name);
       if (this.#members.has(known)) throw malformed(this.#at(known), 'is there in two spellings');
       this.#members.set(known, member);
-      this.#spellings.set(known, name);
+      if (name !== known) this.#spellings.set(known, name);
     }
   }
 
@@ -188,6 +188,6 @@ function readWhole<T>(value: JsonValue, path: string, read: (reader: MessageRead
 
 /** The name of a member in JSON, from the one in the `.proto` file: readers must take both. */
 const camelCase = (name: string): string =>
-  name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  name.includes('_') ? name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()) : name;
 
 const malformed = (path: string, why: string): FormatError => new FormatError('MALFORMED', `${path} ${why}`);

@@ -5,7 +5,7 @@ import type { Bundle } from '../../bundle/format/bundle.ts';
 import { apiOfKind } from '../../rekor/format/entry-body.ts';
 import type { LoggedSignature } from '../../rekor/format/logged-signature.ts';
 import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
-import { certificateOf, nameText } from '../read-once.ts';
+import { certificateOf, keyName, nameText } from '../read-once.ts';
 import type { StepRecorder } from '../step.ts';
 import { verifyTimestamp, type TimestampVerification } from '../timestamp.ts';
 import type { VerifyError } from '../verify-error.ts';
@@ -183,11 +183,7 @@ function count(
   const [certificate, issuer] = (chain ?? []).slice(0, 2).map(certificateOf);
   if (failed === undefined && time !== undefined && certificate !== undefined) {
     const ca = issuer ?? certificate;
-    authorities.push([
-      `key ${toHex(certificate.spki)}`,
-      `CA ${toHex(ca.subject)}`,
-      `CA key ${toHex(ca.spki)}`,
-    ]);
+    authorities.push([`key ${keyName(certificate)}`, `CA ${toHex(ca.subject)}`, `CA key ${keyName(ca)}`]);
     times.push({ source: 'timestamp', name: nameText(certificate.subject), time });
     return;
   }
