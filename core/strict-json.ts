@@ -124,7 +124,7 @@ class StructureScan {
 }
 
 /** Behind the string that begins there; the end of the text where it does not end. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1))
     if (!isEscaped(text, at, start)) return at + 1;
   return text.length;

@@ -417,6 +417,22 @@ describe('rekor/entries/v1-proposal', () => {
       expect((await propose(about(statement))).namedDigests, statement).to.deep.equal([
         `sha256:${'0'.repeat(64)}`,
       ]);
+    // Of what stands there twice one reader takes the first, another the last, and Go puts objects together.
+    const [zero, one, two] = [0, 1, 2].map((i) => i.toString(16).padStart(64, '0'));
+    for (const statement of [
+      `{"subject":[{"digest":{"sha256":"${zero}"}}],"subject":[{"digest":{"sha256":"${one}"}}]}`,
+      `{"subject":[{"digest":{"sha256":"${zero}"},"digest":{"sha256":"${one}"}}]}`,
+      `{"subject":[{"digest":{"sha256":"${zero}","sha256":"${one}"}}]}`,
+      `{"predicate":{"materials":[{"digest":{"sha256":"${zero}"}}]},"predicate":{"materials":[{"digest":{"sha256":"${one}"}}]}}`,
+      // JSON for Python alone.
+      `{"a":NaN,"subject":[{"digest":{"sha256":"${zero}","sha256":"${one}"}}],"b":Infinity}`,
+    ])
+      expect((await propose(about(statement))).namedDigests, statement).to.deep.equal([
+        `sha256:${zero}`,
+        `sha256:${one}`,
+      ]);
+    const mixed = `{"subject":[{"digest":{"sha256":"${zero}"}}],"predicate":{"x":{"subject":[{"digest":{"sha256":"${two}"}}]}}}`;
+    expect((await propose(about(mixed))).namedDigests).to.deep.equal([`sha256:${zero}`]);
     expect((await propose(about(`{"subject":${subjects(400)}}`))).namedDigests).to.have.length(400);
     expect((await propose(about('no statement'))).namedDigests).to.deep.equal([]);
     for (const statement of [
