@@ -195,8 +195,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds:
       'what entries of any log are found by, whatever they are about: a derived index beside each log, and its thread',
     mayImport: [
-      ...['core', 'storage', 'tlog', 'tlog/core', 'tlog/format', 'ct-log/format', 'ct-log/logged-tbs.ts'],
-      'rekor/format',
+      ...['core', 'storage', 'tlog', 'tlog/core', 'tlog/format', 'ct-log', 'ct-log/format', 'rekor/format'],
     ],
   },
   'policy/providers': {
@@ -335,6 +334,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'policy/core',
         'audit',
         'rekor/entries/entry-error.ts',
+        'search/search-error.ts',
       ],
       'server/http',
     ],
@@ -403,6 +403,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['server/http', 'server/log', 'server/reasons', 'server/rekor/redacted-entry.ts'],
     ],
   },
+  'server/search': {
+    holds: 'searches over HTTP, of every log at once',
+    mayImport: ['core', 'tlog/core', 'search', 'server/http', 'server/log', 'server/reasons'],
+  },
   server: {
     holds: 'the public listener: one table of all calls',
     mayImport: [
@@ -439,7 +443,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['instance', 'config/findings', 'config/settings', 'config/load'],
       ...['server', 'server/http', 'server/http2', 'server/log', 'server/operator', 'server/fulcio'],
       ...['server/grpc', 'server/timestamp', 'server/rekor', 'server/rekor/v1', 'server/rekor/v2'],
-      ...['trust/format', 'trust/tuf', 'server/trust'],
+      ...['server/search', 'trust/format', 'trust/tuf', 'server/trust'],
     ],
     packages: ['pino'],
   },
@@ -458,8 +462,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ...['policy/rules/predicate-rule.ts', 'policy/rules/rule-error.ts', 'policy'],
       ...['trust', 'trust/admission', 'trust/tuf', 'trust/format', 'tsa/format'],
       ...['bundle/format', 'rekor/format', 'rekor/entries/digest-signature.ts', 'verify'],
-      'search/search-keys.ts',
-      ...['explain', 'instance'],
+      ...['search', 'explain', 'instance'],
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'service/development', 'dev'],
     ],

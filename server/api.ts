@@ -30,8 +30,8 @@ export interface ApiOptions {
   readonly signing: SigningEndpoint;
   /** Without it there are no timestamps. */
   readonly timestamps?: TimestampEndpoint | undefined;
-  /** The APIs of logs of artifacts. */
-  readonly artifacts?: readonly ArtifactEndpoint[] | undefined;
+  /** Searches, and the APIs of logs of artifacts. */
+  readonly endpoints?: readonly ApiEndpoint[] | undefined;
   readonly calls: readonly FixedCall[];
   readonly log: LogRoutes;
   /** What verifiers are given. */
@@ -48,7 +48,7 @@ export interface ApiOptions {
 }
 
 /** An API that has paths of its own, and answers everything at them but preflights. */
-export interface ArtifactEndpoint {
+export interface ApiEndpoint {
   /** Whether a path is of this API. */
   isAt(path: string): boolean;
   /** Answers one request exactly once; never throws. Counts as work for the connection until it is answered. */
@@ -58,7 +58,7 @@ export interface ArtifactEndpoint {
 /** The handler of the public listener. What is not in a table costs a look into it and no more: only the log's read side
  * goes through Express. */
 export function createApi(options: ApiOptions): RequestListener {
-  const { context, signing, timestamps, artifacts = [], acceptHost } = options;
+  const { context, signing, timestamps, endpoints = [], acceptHost } = options;
   const calls = new Map(options.calls.map((call) => [call.path, call]));
   const reads = createReads(options);
   const trust = new TrustReplies(options.trust);
@@ -95,9 +95,9 @@ export function createApi(options: ApiOptions): RequestListener {
       timestamps.answer(request, response);
       return;
     }
-    const artifact = isPreflight(request) ? undefined : artifacts.find((endpoint) => endpoint.isAt(path));
-    if (artifact !== undefined) {
-      artifact.answer(request, response, path);
+    const endpoint = isPreflight(request) ? undefined : endpoints.find((one) => one.isAt(path));
+    if (endpoint !== undefined) {
+      endpoint.answer(request, response, path);
       return;
     }
     // Here for all routes but the hot ones, so that no route can forget to give its connection back.

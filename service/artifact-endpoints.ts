@@ -3,7 +3,7 @@ import { equalBytes } from '../core/bytes.ts';
 import { decodePem } from '../core/pem.ts';
 import type { ArtifactLog } from '../rekor/artifact-log.ts';
 import { rateLimiter } from '../policy/rate-limit.ts';
-import type { ArtifactEndpoint } from '../server/api.ts';
+import type { ApiEndpoint } from '../server/api.ts';
 import type { ClientAddress } from '../server/http/client-address.ts';
 import type { ExchangeContext } from '../server/http/exchange.ts';
 import type { UnsentResponseLimit } from '../server/http/unsent-response-limit.ts';
@@ -34,10 +34,7 @@ interface SharedParts {
 }
 
 /** One for each log that is served. */
-export function createArtifactEndpoints(
-  service: OpenedService,
-  shared: SharedParts,
-): readonly ArtifactEndpoint[] {
+export function createArtifactEndpoints(service: OpenedService, shared: SharedParts): readonly ApiEndpoint[] {
   const { artifacts, logAccess } = service;
   if (artifacts === undefined) return [];
   const { metrics, clientAddress } = shared;

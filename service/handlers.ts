@@ -9,6 +9,8 @@ import { VERSION } from '../core/version.ts';
 import type { CtLog } from '../ct-log/ct-log.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { rateLimiter } from '../policy/rate-limit.ts';
+import type { CertificateEntry } from '../search/certificate-entries.ts';
+import type { SearchIndex } from '../search/search-index.ts';
 import { createApi } from '../server/api.ts';
 import { DecisionRecords } from '../server/fulcio/decision-records.ts';
 import { fixedCalls, type FixedCall } from '../server/fulcio/fixed-calls.ts';
@@ -24,7 +26,7 @@ import { createClientAddress, type ClientAddress } from '../server/http/client-a
 import type { ConnectionGuard } from '../server/http/connection-guard.ts';
 import type { AcceptHost } from '../server/http/http-listener.ts';
 import { UnsentResponseLimit } from '../server/http/unsent-response-limit.ts';
-import type { LogAccessRule } from '../server/log/log-access.ts';
+import { createAccessCheck, type LogAccessRule } from '../server/log/log-access.ts';
 import { createLogRoutes } from '../server/log/log-routes.ts';
 import type { OtherLogReads } from '../server/log/other-logs.ts';
 import { ReadLimiter } from '../server/log/read-limiter.ts';
@@ -34,11 +36,13 @@ import { createReadiness } from '../server/operator/readiness.ts';
 import { createReadFaults, RefusalLog } from '../server/operator/refusal-log.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import type { ServiceSources } from '../server/operator/service-sources.ts';
+import { SearchEndpoint } from '../server/search/search-endpoint.ts';
 import { timestampChainCall } from '../server/timestamp/chain-call.ts';
 import { TimestampEndpoint } from '../server/timestamp/timestamp-endpoint.ts';
 import { TimestampRecords } from '../server/timestamp/timestamp-records.ts';
 import { createArtifactEndpoints } from './artifact-endpoints.ts';
 import type { OpenedArtifactLogs } from './open-artifact-logs.ts';
+import { searchesOf } from './open-searches.ts';
 import type { OpenedTimestamps } from './open-timestamps.ts';
 import type { TrustPlaces } from '../trust/ledger.ts';
 import { providerForPeople } from '../trust/signing-services.ts';
@@ -55,6 +59,8 @@ export interface OpenedService extends Pick<
   /** Chains that issued before, and the one that is staged, PEM, issuing CA first: verifiers trust them too. */
   readonly otherChains: readonly (readonly string[])[];
   readonly log: CtLog;
+  /** What its entries are found by; without it nothing is searched over all logs. */
+  readonly search?: SearchIndex<CertificateEntry> | undefined;
   readonly otherLogs: OtherLogReads & ServiceSources['otherLogs'];
   /** What decides. `current` is another one once another configuration was loaded. */
   readonly policy: { readonly current: PolicySnapshot };
@@ -138,18 +144,30 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     context: { answered: metrics.answered, isClosing },
     signing,
     timestamps: timestamps?.endpoint,
-    artifacts:
-      metrics.entries &&
-      createArtifactEndpoints(service, {
-        metrics: metrics.entries,
-        refusalLog,
+    endpoints: [
+      ...createSearchEndpoint(service, {
         clientAddress,
-        limiter: reads,
         unsent,
-        accepted: connections.accepted,
-        isClosing,
+        // The metrics of Fulcio's API count certificates and what belongs to them.
+        context: { answered: () => undefined, isClosing },
+        onAnswer: (status) => {
+          metrics.logRead('search', status);
+        },
         onFault,
       }),
+      ...(metrics.entries === undefined
+        ? []
+        : createArtifactEndpoints(service, {
+            metrics: metrics.entries,
+            refusalLog,
+            clientAddress,
+            limiter: reads,
+            unsent,
+            accepted: connections.accepted,
+            isClosing,
+            onFault,
+          })),
+    ],
     calls: [
       ...fixedCalls(authority, service.otherChains, policy, readiness),
       ...(timestamps === undefined ? [] : [timestamps.chain]),
@@ -178,6 +196,16 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
       acceptHost,
     });
   return { public: publicHandler, operator, grpc, inFlight, refusalLog };
+}
+
+/** None where nothing is indexed. */
+function createSearchEndpoint(
+  { log, search, artifacts, logAccess }: OpenedService,
+  options: Omit<ConstructorParameters<typeof SearchEndpoint>[0], 'search' | 'access'>,
+): readonly SearchEndpoint[] {
+  if (search === undefined) return [];
+  const access = createAccessCheck(logAccess, options.clientAddress);
+  return [new SearchEndpoint({ ...options, access, search: searchesOf({ log, search, artifacts }) })];
 }
 
 /** Undefined where the service grants no timestamps. */

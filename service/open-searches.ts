@@ -1,20 +1,25 @@
-/** The indexes that the entries of the logs are found by. */
+/** The indexes that the entries of the logs are found by, and the searches over all of them. */
 import { join } from 'node:path';
 import type { CtLog } from '../ct-log/ct-log.ts';
 import type { ArtifactLog, LoggedEntry } from '../rekor/artifact-log.ts';
 import { SEARCH_FILE } from '../rekor/redact-entries.ts';
 import { searchedCertificates, type CertificateEntry } from '../search/certificate-entries.ts';
-import { SearchIndex } from '../search/search-index.ts';
+import { LogSearch } from '../search/log-search.ts';
+import { SearchIndex, type SearchedLog } from '../search/search-index.ts';
+import { certificateView, searchableLog, signatureView } from '../search/searchable-log.ts';
+
+/** What a log of artifacts is read by for searches. */
+const searchedArtifacts = (log: ArtifactLog): SearchedLog<LoggedEntry> => ({
+  size: () => log.tree.head().head.size,
+  entriesFrom: (first) => log.entriesFrom(first),
+  entryAt: (index) => log.entryAt(index),
+});
 
 /** Of a log of artifacts in that directory. Made in the background where it is not there: nothing waits for it but searches. */
 export const openArtifactSearch = (log: ArtifactLog, directory: string): SearchIndex<LoggedEntry> =>
   new SearchIndex<LoggedEntry>(
     { path: join(directory, SEARCH_FILE), logId: log.identity.logId, kind: 'artifacts' },
-    {
-      size: () => log.tree.head().head.size,
-      entriesFrom: (first) => log.entriesFrom(first),
-      entryAt: (index) => log.entryAt(index),
-    },
+    searchedArtifacts(log),
   );
 
 /** The same of a certificate log. */
@@ -26,3 +31,29 @@ export const openCertificateSearch = (
     { path: join(directory, SEARCH_FILE), logId: identity.logId, kind: 'certificates' },
     searchedCertificates(tree),
   );
+
+/** The logs of a service, each with its index. */
+interface SearchedLogs {
+  readonly log: Pick<CtLog, 'identity' | 'tree'>;
+  readonly search: SearchIndex<CertificateEntry>;
+  readonly artifacts?:
+    | { readonly logs: readonly ArtifactLog[]; readonly searches: readonly SearchIndex<LoggedEntry>[] }
+    | undefined;
+}
+
+/** Searches over all of them: the certificate log in use first. */
+export function searchesOf({ log, search, artifacts }: SearchedLogs): LogSearch {
+  const { origin } = log.identity;
+  const certificates = searchableLog(
+    { name: 'certificates', origin, kind: 'certificates' },
+    searchedCertificates(log.tree),
+    search,
+    certificateView,
+  );
+  const others = (artifacts?.logs ?? []).flatMap((one, i) => {
+    const index = artifacts?.searches[i];
+    const name = { name: `v${one.api}`, origin: one.identity.origin, kind: 'artifacts' } as const;
+    return index === undefined ? [] : [searchableLog(name, searchedArtifacts(one), index, signatureView)];
+  });
+  return new LogSearch([certificates, ...others]);
+}

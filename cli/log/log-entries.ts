@@ -1,8 +1,8 @@
 /** `mayfly log list` and `search`: whom certificates were issued to. */
 import { rfc3339 } from '../../core/clock.ts';
-import { FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
 import { printable } from '../../core/printable.ts';
 import { searchEntries, type FoundEntry } from '../../ct-log/entry-search.ts';
+import { certificateFacts } from '../../search/entry-facts.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import {
   isFilter,
@@ -79,7 +79,7 @@ class EntryReport {
     this.count++;
     this.#last = entry.index;
     if ('unreadable' in entry) this.#unreadable++;
-    return this.#speak.record(entryFacts(entry), line);
+    return this.#speak.record(certificateFacts(entry), line);
   }
 
   /** Says how many there were, and how to go on where the limit ended it. */
@@ -92,30 +92,6 @@ class EntryReport {
     const more = this.count === limit ? `; stopped at the limit, go on with ${option}` : '';
     this.#speak.note(`${this.count} of the ${size} entries of ${origin}, ${order}${more}`);
   }
-}
-
-const NAMES: ReadonlyMap<number, string> = new Map(
-  FULCIO_EXTENSIONS.map(({ number, name }) => [number, name]),
-);
-
-/** An entry for machines. */
-export function entryFacts(entry: FoundEntry): Record<string, unknown> {
-  const { index, timestamp } = entry;
-  const place = { index, time: rfc3339(timestamp), timestamp };
-  if ('unreadable' in entry) return { ...place, unreadable: entry.unreadable };
-  return {
-    ...place,
-    identity: entry.identity?.value ?? null,
-    identityType: entry.identity?.type ?? null,
-    issuer: entry.issuer ?? null,
-    serial: entry.serial,
-    notBefore: rfc3339(entry.notBefore),
-    notAfter: rfc3339(entry.notAfter),
-    caKeySha256: entry.caKeySha256 ?? null,
-    extensions: Object.fromEntries(
-      [...entry.extensions].map(([number, value]) => [NAMES.get(number) ?? String(number), value]),
-    ),
-  };
 }
 
 type Cells = readonly [index: string, time: string, serial: string, issuer: string, identity: string];

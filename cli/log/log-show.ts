@@ -15,10 +15,10 @@ import { proveCertificate } from '../../ct-log/proof.ts';
 import { ProvenEntries } from '../../ct-log/proven-entries.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { findAuditedCertificate, type AuditedCertificate } from './audit-lookup.ts';
+import { certificateFacts } from '../../search/entry-facts.ts';
 import { readCertificateFile } from '../verify/certificate-file.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { placeOf } from './entry-options.ts';
-import { entryFacts } from './log-entries.ts';
 import { headOf, verifiedCheckpoint, type SeenHead } from './log-head.ts';
 import { endingSoon, openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
 
@@ -51,7 +51,7 @@ export async function show(
   const leafHash = toBase64(hashLeaf(sha256, leaf.leaf));
   const key = 'spki' in entry ? { publicKey: encodePem('PUBLIC KEY', entry.spki) } : {};
   speak.answer(
-    { origin, size, ...entryFacts(entry), ...key, leafHash, precertificate: pem ?? null },
+    { origin, size, ...certificateFacts(entry), ...key, leafHash, precertificate: pem ?? null },
     options.pem === true ? (pem ?? '').trimEnd() : textOf(entry, leafHash),
   );
   if (options.pem !== true) speak.note(WHERE_IT_IS);

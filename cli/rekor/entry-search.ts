@@ -1,7 +1,7 @@
 /** Where `mayfly rekor search` finds entries: in the logs of a data directory, read from the last entry on, or by the index of a service. */
 import { artifactLogsIn } from '../../instance/artifact-logs.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
-import { equalBytes, fromBase64, fromHex, toHex } from '../../core/bytes.ts';
+import { equalBytes, fromBase64, fromHex } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 import { openArtifactReads, type ArtifactReads } from '../../rekor/artifact-reads.ts';
@@ -216,6 +216,3 @@ const strange = (): CommandError =>
   new CommandError('FAILED', 'the service answered what is no entry of a log of artifacts', {
     hint: 'Is --url the public URL of the service, without a path of its API?',
   });
-
-/** A leaf hash as ids end with it. */
-export const leafText = ({ leafHash }: Pick<FoundArtifact, 'leafHash'>): string => toHex(leafHash);

@@ -1,11 +1,8 @@
 /** `mayfly rekor search`: who signed what. */
 import { rfc3339 } from '../../core/clock.ts';
 import { toHex } from '../../core/bytes.ts';
-import { parseCertificate } from '../../core/certificate.ts';
-import { FormatError } from '../../core/errors.ts';
 import { decodePem } from '../../core/pem.ts';
-import { readBodyContent, type BodyVerifier } from '../../rekor/format/body-content.ts';
-import { certificateIssuers, certificateNames } from '../../rekor/format/certificate-names.ts';
+import { contentOf, signatureFacts, signerFacts } from '../../search/entry-facts.ts';
 import type { SearchCondition } from '../../search/search-keys.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { parseUrl, requireSafeTransport } from '../certificate/http.ts';
@@ -13,13 +10,7 @@ import { CommandError, type Speaker } from '../program/command.ts';
 import { readInput, readSecret } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
 import { apisOf, type ApiOptions } from './artifact-log-facts.ts';
-import {
-  entriesInDirectory,
-  entriesOnServer,
-  leafText,
-  type EntrySearch,
-  type FoundArtifact,
-} from './entry-search.ts';
+import { entriesInDirectory, entriesOnServer, type EntrySearch, type FoundArtifact } from './entry-search.ts';
 
 interface SearchOptions extends ApiOptions {
   readonly data?: string;
@@ -123,39 +114,21 @@ async function fingerprintOf(path: string): Promise<string> {
   throw new CommandError('FAILED', '--certificate holds no certificate in PEM');
 }
 
-/** What an entry says. */
-interface Signer {
-  readonly identities: readonly string[];
-  readonly issuer: string | undefined;
-  readonly serial?: string;
-  readonly certificateSha256?: string;
-  readonly keySha256?: string;
-}
-
-function factsOf(entry: FoundArtifact): Readonly<Record<string, unknown>> {
-  const { api, logIndex, integratedTime } = entry;
-  const place = {
-    api: `v${api}`,
-    logIndex,
-    leafHash: leafText(entry),
-    ...(integratedTime === undefined ? {} : { time: rfc3339(integratedTime * 1000) }),
-  };
-  const content = contentOf(entry);
-  if (content === undefined) return { ...place, unreadable: true };
-  const { kind, version, digests, verifiers } = content;
-  return { ...place, kind: `${kind} ${version}`, digests, signers: verifiers.map(signerOf) };
-}
+const factsOf = (entry: FoundArtifact): Readonly<Record<string, unknown>> => ({
+  api: `v${entry.api}`,
+  ...signatureFacts(entry),
+});
 
 function lineOf(entry: FoundArtifact): string {
   const { api, logIndex, integratedTime } = entry;
-  const content = contentOf(entry);
+  const content = contentOf(entry.body);
   const time = integratedTime === undefined ? '' : rfc3339(integratedTime * 1000);
   const signers = (content?.verifiers ?? [])
-    .map(signerOf)
-    .map(({ identities, issuer, keySha256 }) =>
-      keySha256 === undefined
-        ? `${identities.join(', ')} (${issuer ?? 'no issuer'})`
-        : `key ${keySha256.slice(0, 16)}…`,
+    .map(signerFacts)
+    .map(({ identities, issuer, certificateSha256, keySha256 = '' }) =>
+      certificateSha256 === undefined
+        ? `key ${keySha256.slice(0, 16)}…`
+        : `${identities.join(', ')} (${issuer ?? 'no issuer'})`,
     );
   const cells = [
     `v${api}`,
@@ -165,28 +138,4 @@ function lineOf(entry: FoundArtifact): string {
     (content?.digests ?? ['not readable']).join(' '),
   ];
   return cells.filter((cell) => cell !== '').join('  ');
-}
-
-function contentOf({ body }: FoundArtifact): ReturnType<typeof readBodyContent> | undefined {
-  return readable(() => readBodyContent(body));
-}
-
-function signerOf({ blocks: [der = new Uint8Array()], isCertificate }: BodyVerifier): Signer {
-  if (!isCertificate) return { identities: [], issuer: undefined, keySha256: toHex(sha256(der)) };
-  const certificate = readable(() => parseCertificate(der));
-  return {
-    identities: certificate === undefined ? [] : certificateNames(certificate),
-    issuer: certificate && certificateIssuers(certificate)[0],
-    ...(certificate === undefined ? {} : { serial: toHex(certificate.serial) }),
-    certificateSha256: toHex(sha256(der)),
-  };
-}
-
-function readable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof FormatError) return undefined;
-    throw error;
-  }
 }

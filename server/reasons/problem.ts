@@ -16,11 +16,13 @@ import { TimestampError } from '../../tsa/timestamp-error.ts';
 import type { Reply } from '../http/exchange.ts';
 import { EntryError } from '../../rekor/entries/entry-error.ts';
 import { AUDIT_REASONS } from './audit-reasons.ts';
+import { SearchError } from '../../search/search-error.ts';
 import { ENTRY_REASONS } from './entry-reasons.ts';
 import { LOG_REASONS } from './log-reasons.ts';
 import { POLICY_REASONS } from './policy-reasons.ts';
 import { HTTP_STATUS, type ReasonRow, type Wire } from './reason-row.ts';
 import { REQUEST_REASONS } from './request-reasons.ts';
+import { SEARCH_REASONS } from './search-reasons.ts';
 import { TIMESTAMP_REASONS } from './timestamp-reasons.ts';
 import { TOKEN_REASONS } from './token-reasons.ts';
 import { TRANSPORT_REASONS } from './transport-reasons.ts';
@@ -35,6 +37,7 @@ export type Reason =
   | keyof typeof AUDIT_REASONS
   | keyof typeof TIMESTAMP_REASONS
   | keyof typeof ENTRY_REASONS
+  | keyof typeof SEARCH_REASONS
   | keyof typeof TRANSPORT_REASONS;
 
 /** Reasons that belong together, for people. */
@@ -53,6 +56,7 @@ export const REASON_DOMAINS: readonly ReasonDomain[] = [
   { title: 'The audit', error: AuditError, rows: AUDIT_REASONS },
   { title: 'Timestamps', error: TimestampError, rows: TIMESTAMP_REASONS },
   { title: 'Entries of artifact logs', error: EntryError, rows: ENTRY_REASONS },
+  { title: 'Searches of the logs', error: SearchError, rows: SEARCH_REASONS },
   { title: 'The request and the server', error: TransportError, rows: TRANSPORT_REASONS },
 ];
 

@@ -1,18 +1,9 @@
 /** Both APIs of Rekor of a whole service: its own certificates are logged, and nobody else's; nothing of Fulcio's is in the way. */
-import { hash, sign } from 'node:crypto';
 import { expect } from 'chai';
-import { decodePem } from '../../core/pem.ts';
 import { V1, V2 } from '../rekor/format/support/rekor-vectors.ts';
+import { signatureOf } from '../support/logged-signature.ts';
 import { openedArtifacts, type TestArtifactLogs } from '../support/opened-artifacts.ts';
-import {
-  bodyV2,
-  clientKey,
-  emailToken,
-  noOtherLogs,
-  post,
-  startTestService,
-  type TestService,
-} from '../support/test-service.ts';
+import { noOtherLogs, post, startTestService, type TestService } from '../support/test-service.ts';
 
 describe('server: logs of artifacts', () => {
   let service: TestService;
@@ -37,37 +28,8 @@ describe('server: logs of artifacts', () => {
     await artifacts.remove();
   });
 
-  /** A signature by a new certificate, as both APIs take it. */
-  async function signature(
-    text: string,
-    by = service,
-  ): Promise<{ readonly first: string; readonly second: string }> {
-    const key = clientKey();
-    const issued = await post(`${by.url}/api/v2/signingCert`, bodyV2(await emailToken(by), key));
-    const { signedCertificateEmbeddedSct } = (await issued.json()) as {
-      readonly signedCertificateEmbeddedSct: { readonly chain: { readonly certificates: readonly string[] } };
-    };
-    const [pem = ''] = signedCertificateEmbeddedSct.chain.certificates;
-    const content = sign('sha256', Buffer.from(text), key.privateKey).toString('base64');
-    const value = hash('sha256', text, 'hex');
-    const publicKey = { content: Buffer.from(pem).toString('base64') };
-    const [block] = decodePem(pem);
-    const x509Certificate = { rawBytes: Buffer.from(block?.bytes ?? '').toString('base64') };
-    const verifier = { x509Certificate, keyDetails: 'PKIX_ECDSA_P256_SHA_256' };
-    const spec = { data: { hash: { algorithm: 'sha256', value } }, signature: { content, publicKey } };
-    return {
-      first: JSON.stringify({ apiVersion: '0.0.1', kind: 'hashedrekord', spec }),
-      second: JSON.stringify({
-        hashedRekordRequestV002: {
-          digest: Buffer.from(value, 'hex').toString('base64'),
-          signature: { content, verifier },
-        },
-      }),
-    };
-  }
-
   it('log signatures by certificates of the service, say of the first API at once who signed, and count', async () => {
-    const { first, second } = await signature('an artifact');
+    const { first, second } = await signatureOf(service, 'an artifact');
     const logged = await post(`${service.url}/api/v1/log/entries`, first);
     expect(logged.status, await logged.clone().text()).to.equal(201);
     const id = logged.headers.get('etag');
@@ -104,7 +66,7 @@ describe('server: logs of artifacts', () => {
   });
 
   it('refuse certificates that the certificate log does not hold, whatever it has signed', async () => {
-    const { first, second } = await signature('another artifact');
+    const { first, second } = await signatureOf(service, 'another artifact');
     isLost = true;
     try {
       for (const [path, request] of [['v1', first] as const, ['v2', second] as const]) {
@@ -136,7 +98,7 @@ describe('server: logs of artifacts', () => {
       },
     }));
     try {
-      const { second } = await signature('a third', former);
+      const { second } = await signatureOf(former, 'a third');
       const logged = await post(`${former.url}/api/v2/log/entries`, second);
       expect(logged.status, await logged.clone().text()).to.equal(201);
       expect(opened).to.deep.equal([former.log.identity.name]);

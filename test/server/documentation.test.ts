@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { REASONS } from '../../server/reasons/problem.ts';
 import { projectRoot } from '../support/project-root.ts';
 import { openedTimestamps, testTimestampAuthority, timestampChain } from '../tsa/support/test-authority.ts';
+import { openCertificateSearch } from '../../service/open-searches.ts';
 import type { OpenedTimestamps } from '../../service/open-timestamps.ts';
 import { openedArtifacts, type TestArtifactLogs } from '../support/opened-artifacts.ts';
 import { startTestService, type ServiceValues } from '../support/test-service.ts';
@@ -73,7 +74,12 @@ describe('docs of the HTTP API', () => {
   it('describes, in OpenAPI, paths and methods that the service has', async () => {
     const { paths } = parse(read('openapi.yaml')) as OpenApi;
     expect(Object.keys(paths)).to.have.length.greaterThan(15);
-    const service = await startTestService(() => ({ timestamps, artifacts, tuf }));
+    let search: { close(): Promise<void> } | undefined;
+    const service = await startTestService(({ log, trustPlaces }) => {
+      const opened = openCertificateSearch(log, join(trustPlaces.logs, '2026'));
+      search = opened;
+      return { timestamps, artifacts, tuf, search: opened };
+    });
     for (const [path, methods] of Object.entries(paths)) {
       for (const method of Object.keys(methods)) {
         const url = service.url + path.replace(/\{(\w+)\}/g, (_, name: string) => VALUES[name] ?? '');
@@ -83,6 +89,7 @@ describe('docs of the HTTP API', () => {
         expect(text, path).to.not.match(/"NOT_FOUND"|nothing at this path/);
       }
     }
+    await search?.close();
     await service.close();
   });
 });

@@ -1,0 +1,224 @@
+/**
+ * Searches over several logs, page by page, and what joins them: an entry about a signature and the certificate that it was made with. The logs are gone through in
+ * their order, each from its newest entry down; where a page ends is a place in a log, which stays what it is while logs grow.
+ */
+import type { Facts } from './entry-facts.ts';
+import { SearchError } from './search-error.ts';
+import type { SearchCondition, SearchedKind } from './search-keys.ts';
+import { mayBeOf, type SearchableEntry, type SearchableLog, type SearchablePage } from './searchable-log.ts';
+
+/** What is searched for. */
+export interface LogQuery {
+  /** Without any, every entry is found. */
+  readonly conditions: readonly SearchCondition[];
+  readonly match: 'all' | 'any';
+  /** Names of logs; all of them where there are none. */
+  readonly logs: readonly string[];
+  /** Milliseconds since the epoch, both ends included. */
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+  /** Indexes in the trees, from that one on and before the other. */
+  readonly from?: number | undefined;
+  readonly before?: number | undefined;
+  readonly limit: number;
+  /** Where the last page ended. */
+  readonly cursor?: PageEnd | undefined;
+  /** Whether each entry says what it is joined with. */
+  readonly join: boolean;
+}
+
+/** Where a page ends: what is below in that log, and in the logs behind it, is not searched yet. */
+export interface PageEnd {
+  readonly log: string;
+  readonly before: number;
+}
+
+/** A page of entries. */
+export interface LogPage {
+  readonly entries: readonly Facts[];
+  readonly next: PageEnd | undefined;
+  /** The logs that the query is about, and how many entries each has. */
+  readonly searched: readonly { readonly log: string; readonly origin: string; readonly size: number }[];
+}
+
+/** Milliseconds after which a page ends with what it has. */
+const PAGE_MS = 2_000;
+
+/** Entries by a key that are looked at, in each log, to count what was signed with it. */
+export const MOST_USES = 100;
+
+const BUNDLE = 256;
+
+/** Searches the logs of a service. */
+export class LogSearch {
+  readonly #logs: readonly SearchableLog[];
+
+  /** In the order in which they are searched. */
+  constructor(logs: readonly SearchableLog[]) {
+    this.#logs = logs;
+  }
+
+  get names(): readonly string[] {
+    return this.#logs.map(({ name }) => name);
+  }
+
+  /** Resolves when all that is logged now is indexed. Rejects with LogReadError `NOT_READY`. */
+  async ready({ conditions, logs, join }: LogQuery): Promise<void> {
+    const needed = join ? this.#logs : conditions.length === 0 ? [] : this.#asked(logs);
+    for (const log of needed) await log.ready();
+  }
+
+  /** One page. Rejects with {@link SearchError} for a log that there is not, and as the index and the log do. */
+  async page(query: LogQuery): Promise<LogPage> {
+    const asked = this.#asked(query.logs);
+    const searched = asked.map(({ name, origin, size }) => ({ log: name, origin, size: size() }));
+    const begin = query.cursor === undefined ? 0 : asked.findIndex(({ name }) => name === query.cursor?.log);
+    if (begin < 0) throw new SearchError('SEARCH_MALFORMED', 'the cursor is of a log that is not searched');
+    const end = performance.now() + PAGE_MS;
+    const entries: Facts[] = [];
+    for (const [i, one] of asked.slice(begin).entries()) {
+      const below = i === 0 ? query.cursor?.before : undefined;
+      const before = await this.#search(one, query, below, entries, end);
+      if (before !== undefined) return { entries, next: { log: one.name, before }, searched };
+    }
+    return { entries, next: undefined, searched };
+  }
+
+  #asked(names: readonly string[]): readonly SearchableLog[] {
+    for (const name of names)
+      if (!this.names.includes(name))
+        throw new SearchError(
+          'SEARCH_MALFORMED',
+          `no log is searched by that name: ${this.names.join(', ')} are`,
+        );
+    return this.#logs.filter(({ name }) => names.length === 0 || names.includes(name));
+  }
+
+  /** Adds entries to the page. Returns where the search has to go on; undefined when there is nothing more in that log. */
+  async #search(
+    one: SearchableLog,
+    query: LogQuery,
+    below: number | undefined,
+    entries: Facts[],
+    end: number,
+  ): Promise<number | undefined> {
+    const { since = 0, until = Number.MAX_SAFE_INTEGER } = query;
+    const span = await spanOf(one, query);
+    const from = Math.max(span.from, query.from ?? 0);
+    let before = Math.min(span.before, query.before ?? Infinity, below ?? Infinity);
+    while (before > from) {
+      const left = query.limit - entries.length;
+      if (left === 0 || (performance.now() > end && entries.length > 0)) return before;
+      const page = await pageOf(one, query, { from, before, limit: left });
+      for (const entry of page.entries)
+        if (mayBeOf(entry, since, until)) entries.push(await this.#described(one, entry, query.join));
+      before = page.before ?? 0;
+      if (performance.now() > end && before > from) return before;
+    }
+    return undefined;
+  }
+
+  async #described(one: SearchableLog, entry: SearchableEntry, join: boolean): Promise<Facts> {
+    const { name, origin, kind } = one;
+    const facts = { log: name, origin, ...entry.facts() };
+    if (!join) return facts;
+    return kind === 'certificates'
+      ? { ...facts, ...(await this.usesOf(entry)) }
+      : { ...facts, certificates: await this.certificatesOf(entry) };
+  }
+
+  /** What was signed with the key of a certificate. What was signed twice, or is logged twice because it is spelled otherwise, is one use: of one digest. */
+  async usesOf(certificate: SearchableEntry): Promise<Uses> {
+    const digests = new Set<string>();
+    const signed: UseOfKey[] = [];
+    let usesAreAll = true;
+    for (const { key } of certificate.owners())
+      for (const one of this.#of('artifacts')) {
+        const conditions = [{ by: 'key', value: key }] as const;
+        const { entries, before } = await one.search({ conditions, match: 'all', limit: MOST_USES });
+        usesAreAll &&= before === undefined;
+        for (const found of entries) {
+          const digest = found.digest() ?? `${one.name} ${found.entry.index}`;
+          digests.add(digest);
+          signed.push({ log: one.name, index: found.entry.index, digest });
+        }
+      }
+    return { uses: digests.size, usesAreAll, signed };
+  }
+
+  /** Where the certificates of an entry about signatures stand: found by number and key, for others could have the same number. */
+  async certificatesOf(entry: SearchableEntry): Promise<readonly Facts[]> {
+    const found: Facts[] = [];
+    for (const { key, serial } of entry.owners())
+      for (const one of serial === undefined ? [] : this.#of('certificates')) {
+        const conditions = [
+          { by: 'serial', value: serial ?? '' },
+          { by: 'key', value: key },
+        ] as const;
+        const { entries } = await one.search({ conditions, match: 'all', limit: MOST_USES });
+        found.push(...entries.map(({ entry: { index } }) => ({ log: one.name, index, serial })));
+      }
+    return found;
+  }
+
+  #of(kind: SearchedKind): readonly SearchableLog[] {
+    return this.#logs.filter((log) => log.kind === kind);
+  }
+}
+
+/** How often a key signed. */
+export interface Uses {
+  /** Digests of artifacts and payloads. */
+  readonly uses: number;
+  /** Whether these are all, and not only the newest. */
+  readonly usesAreAll: boolean;
+  readonly signed: readonly UseOfKey[];
+}
+
+/** An entry about a signature by a key. */
+export interface UseOfKey {
+  readonly log: string;
+  readonly index: number;
+  readonly digest: string;
+}
+
+/** By the index, or from the log alone where every entry is wanted. */
+async function pageOf(
+  log: SearchableLog,
+  { conditions, match }: LogQuery,
+  range: { readonly from: number; readonly before: number; readonly limit: number },
+): Promise<SearchablePage> {
+  if (conditions.length > 0) return log.search({ conditions, match, ...range });
+  const { from, before, limit } = range;
+  const first = Math.max(from, Math.floor((before - 1) / BUNDLE) * BUNDLE, before - limit);
+  const entries = (await log.entriesFrom(first)).filter(({ entry }) => entry.index < before).toReversed();
+  return { entries, before: first > from ? first : undefined };
+}
+
+/** The entries of a span of time, found without reading the rest of the log, because times never fall in it; all of them where entries have no time. */
+async function spanOf(
+  log: SearchableLog,
+  { since, until }: LogQuery,
+): Promise<{ readonly from: number; readonly before: number }> {
+  const size = log.size();
+  const isTimed = (since !== undefined || until !== undefined) && (await log.entryAt(0))?.time !== undefined;
+  if (!isTimed) return { from: 0, before: size };
+  return {
+    from: since === undefined ? 0 : await firstAt(log, size, since),
+    before: until === undefined ? size : await firstAt(log, size, until + 1),
+  };
+}
+
+/** The first place with that time or a later one; `size` when there is none. The first entry of a bundle is the cheapest to read, so those are looked at first. */
+async function firstAt(log: SearchableLog, size: number, time: number): Promise<number> {
+  let [low, high] = [0, Math.ceil(size / BUNDLE)];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (((await log.entryAt(middle * BUNDLE))?.time ?? 0) < time) low = middle + 1;
+    else high = middle;
+  }
+  if (low === 0) return 0;
+  const entries = await log.entriesFrom((low - 1) * BUNDLE);
+  const first = entries.find((entry) => (entry.time ?? 0) >= time)?.entry.index;
+  return Math.min(first ?? low * BUNDLE, size);
+}

@@ -1,0 +1,138 @@
+/** A log as searches over several logs see it, whatever its entries are about. */
+import { toHex } from '../core/bytes.ts';
+import { readEntry } from '../ct-log/entry-search.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
+import type { BodyVerifier } from '../rekor/format/body-content.ts';
+import type { CertificateEntry } from './certificate-entries.ts';
+import { certificateFacts, certificateOf, contentOf, signatureFacts, type Facts } from './entry-facts.ts';
+import type { SearchedLog, SearchIndex, SearchQuery } from './search-index.ts';
+import type { SearchedEntry, SearchedKind } from './search-keys.ts';
+
+/** What a search does with an entry. */
+export interface SearchableEntry {
+  readonly entry: SearchedEntry;
+  /** Milliseconds since the epoch: when it was logged. Undefined in a log whose entries have no time. Never falls within a log. */
+  readonly time: number | undefined;
+  readonly facts: () => Facts;
+  /** The key and the number of each certificate that it is about, and each key that it is about without one. */
+  readonly owners: () => readonly EntryOwner[];
+  /** What was signed: of an entry about signatures, the digest of the artifact or the payload. */
+  readonly digest: () => string | undefined;
+}
+
+/** Whom an entry is about. */
+export interface EntryOwner {
+  /** SHA-256, hexadecimal. */
+  readonly key: string;
+  /** Hexadecimal; undefined for a key without a certificate. */
+  readonly serial?: string;
+  /** When the certificate is valid, in milliseconds since the epoch. */
+  readonly notBefore?: number;
+  readonly notAfter?: number;
+}
+
+/** What a log is called. */
+export interface SearchableName {
+  /** `certificates`, `v1` or `v2`; no two logs of a service have the same. */
+  readonly name: string;
+  readonly origin: string;
+  readonly kind: SearchedKind;
+}
+
+/** A log that can be searched. */
+export interface SearchableLog extends SearchableName {
+  /** Entries under the newest signed head. */
+  readonly size: () => number;
+  /** As of {@link SearchedLog}. */
+  readonly entriesFrom: (first: number) => Promise<readonly SearchableEntry[]>;
+  readonly entryAt: (index: number) => Promise<SearchableEntry | undefined>;
+  /** As of {@link SearchIndex}. */
+  readonly ready: () => Promise<void>;
+  readonly search: (query: SearchQuery) => Promise<SearchablePage>;
+}
+
+/** A page of hits; `before` as of {@link SearchIndex}. */
+export interface SearchablePage {
+  readonly entries: readonly SearchableEntry[];
+  readonly before: number | undefined;
+}
+
+/** A log with its index, whose entries are seen by `view`. */
+export const searchableLog = <Entry extends SearchedEntry>(
+  name: SearchableName,
+  log: SearchedLog<Entry>,
+  index: Pick<SearchIndex<Entry>, 'ready' | 'search'>,
+  view: (entry: Entry) => SearchableEntry,
+): SearchableLog => ({
+  ...name,
+  size: () => log.size(),
+  entriesFrom: async (first) => (await log.entriesFrom(first)).map(view),
+  entryAt: async (at) => {
+    const entry = await log.entryAt(at);
+    return entry && view(entry);
+  },
+  ready: () => index.ready(),
+  search: async (query) => {
+    const { entries, before } = await index.search(query);
+    return { entries: entries.map(view), before };
+  },
+});
+
+/** An entry about a certificate. */
+export function certificateView(entry: CertificateEntry): SearchableEntry {
+  const { leaf, index, leafHash, precertificate } = entry;
+  const owners = (): readonly EntryOwner[] => {
+    const read = readEntry(leaf, index);
+    if ('unreadable' in read) return [];
+    const { serial, notBefore, notAfter } = read;
+    return [{ key: toHex(sha256(read.spki)), serial, notBefore, notAfter }];
+  };
+  return {
+    entry,
+    time: leaf.timestamp,
+    facts: () => ({
+      ...certificateFacts(readEntry(leaf, index)),
+      leafHash: toHex(leafHash),
+      ...(precertificate === undefined ? {} : { precertificateSha256: toHex(sha256(precertificate)) }),
+    }),
+    owners,
+    digest: () => undefined,
+  };
+}
+
+/** An entry about signatures, as it is read from its log. */
+export interface SearchedSignature extends SearchedEntry {
+  readonly logIndex: number;
+  readonly integratedTime: number | undefined;
+  readonly redaction?: object | undefined;
+}
+
+/** An entry about signatures. */
+export function signatureView(entry: SearchedSignature): SearchableEntry {
+  const { index, body, integratedTime } = entry;
+  return {
+    entry,
+    time: integratedTime === undefined ? undefined : integratedTime * 1000,
+    facts: () => ({ index, ...signatureFacts(entry) }),
+    owners: () => (contentOf(body)?.verifiers ?? []).flatMap(ownersOf),
+    digest: () => contentOf(body)?.digests[0],
+  };
+}
+
+function ownersOf(verifier: BodyVerifier): readonly EntryOwner[] {
+  const [der = new Uint8Array()] = verifier.blocks;
+  if (!verifier.isCertificate) return [{ key: toHex(sha256(der)) }];
+  const certificate = certificateOf(verifier);
+  if (certificate === undefined) return [];
+  const { spki, serial, notBefore, notAfter } = certificate;
+  return [{ key: toHex(sha256(spki)), serial: toHex(serial), notBefore, notAfter }];
+}
+
+/** Whether an entry may have been logged between these times, which are in milliseconds since the epoch and included. One that has no time is of the time in which its
+ * certificate is valid: a log takes it at no other. */
+export function mayBeOf({ time, owners }: SearchableEntry, since: number, until: number): boolean {
+  if (time !== undefined) return time >= since && time <= until;
+  return owners().every(
+    ({ notBefore = since, notAfter = until }) => notBefore <= until && notAfter + 1000 > since,
+  );
+}
