@@ -81,7 +81,7 @@ export const register: RegisterCommand = (program) => {
     .option('--issuer <url>', 'log in here')
     .option(
       '--client-id <id>',
-      "log in as this client; in a GitHub Actions job, the token's audience (default: the service's for that issuer, else sigstore)",
+      "log in as this client; in a GitHub Actions job, the token's audience (default: the service's for that issuer, which a job takes only where it is the service's host or URL; else sigstore)",
     )
     .option('--flow <kind>', `how to log in: ${FLOWS.join(' or ')}`)
     .option('--key-type <type>', `of a fresh key: ${KEY_TYPES.join(', ')} (default: p256)`)

@@ -75,12 +75,15 @@ export async function exchange(url: URL, what: string, request: HttpRequest = {}
 export async function exchangeBytes(url: URL, what: string, request: HttpRequest = {}): Promise<RawAnswer> {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = request;
   const deadline = AbortSignal.timeout(timeoutMs);
+  let response: IncomingMessage | undefined;
   try {
-    const response = await send(url, request, deadline);
+    response = await send(url, request, deadline);
     const { statusCode: status = 0, headers } = response;
     if (status >= 300 && status < 400) throw redirected(url, what);
     return { status, headers, bytes: Buffer.concat(await chunksOf(response, maxBytes, what)) };
   } catch (error) {
+    // An answer that is not read to its end would keep the program from ending.
+    response?.destroy();
     if (error instanceof CommandError) throw error;
     throw unreachable(deadline.aborted ? deadline.reason : error, url, what, timeoutMs);
   }

@@ -1,6 +1,7 @@
 /** Where the token comes from: named, ambient, or by logging in; in that order. */
 import { CommandError } from '../program/command.ts';
 import { readInput } from '../program/input-file.ts';
+import { quoted } from '../../storage/quoted-path.ts';
 import { hasGithubIdentity, issuersOfJob, requestGithubToken } from './github-token.ts';
 import type { LoginFlow, LoginOptions } from './login.ts';
 import { printable } from '../../core/printable.ts';
@@ -45,11 +46,20 @@ export async function identityToken(source: TokenSource, service: ServiceClient)
 }
 
 /** The audience that the service wants of such jobs; `sigstore` where it does not say: their issuer may be one of many
- * that fit a pattern. */
+ * that fit a pattern. Throws {@link CommandError} for one that is neither that nor the service's own name: with such a token the service could be the job at others. */
 async function audienceOfJob(env: TokenSource['env'], service: ServiceClient): Promise<string> {
   const audiences = issuersOfJob(env, await service.issuers()).map(({ audience }) => audience);
   const [audience = DEFAULT_CLIENT, ...more] = new Set(audiences.filter((text) => text !== ''));
-  if (more.length === 0) return audience;
+  if (more.length === 0) {
+    if (isOwnAudience(audience, service.url)) return audience;
+    throw new CommandError(
+      'USAGE',
+      `the service wants tokens for the audience "${printable(audience)}", which is not its own name`,
+      {
+        hint: `Such a token may be good elsewhere, too. If the operator says that it is right: --client-id ${quoted(printable(audience))}`,
+      },
+    );
+  }
   const listed = [audience, ...more].map(printable).join(', ');
   throw new CommandError(
     'USAGE',
@@ -58,6 +68,12 @@ async function audienceOfJob(env: TokenSource['env'], service: ServiceClient): P
       hint: 'Say which one with --client-id; the operator of the service knows which jobs may use it.',
     },
   );
+}
+
+/** What may be asked for on the word of the service at that URL: its host or an address of it, and what all clients of Sigstore ask for. */
+function isOwnAudience(audience: string, url: string): boolean {
+  const { hostname, host, origin } = new URL(url);
+  return [DEFAULT_CLIENT, hostname, host, origin, `${origin}/`, url, `${url}/`].includes(audience);
 }
 
 const noPermission = (): CommandError =>

@@ -51,7 +51,7 @@ export const GITHUB_RULES: readonly PresetRule[] = [
 
 /** How a job asks. */
 export const GITHUB_TOKEN =
-  'give the job `permissions: id-token: write`; then `mayfly sign --url URL FILE`, which asks for the audience that the service names, or for other clients: `curl -sH "Authorization: Bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=%audience%" | jq -r .value`';
+  'give the job `permissions: id-token: write`; then `mayfly sign --url URL --client-id %audience% FILE` (the option can go where the audience is the host or the URL of the service), or for other clients: `curl -sH "Authorization: Bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=%audience%" | jq -r .value`';
 
 /** Workflows on github.com. */
 export const github: Preset = {

@@ -236,19 +236,22 @@ describe('mayfly certificate', function () {
     expect(audience).to.equal('sigstore');
   });
 
-  it('asks GitHub for the audience that the service wants of its jobs', async () => {
+  it('asks GitHub for the audience that the service wants of its jobs, if that is its own or was named', async () => {
     const issuer = await startIssuer({ path: '/_services/token' });
     const ours = await startTestService();
-    const definition: IssuerDefinition = {
-      url: issuer.url,
-      name: 'jobs',
-      audiences: ['ca.acme.example', 'other'],
-      isMeta: false,
-      type: 'email',
-      skipEmailVerification: false,
+    const wanting = async (...audiences: string[]): Promise<void> => {
+      const definition: IssuerDefinition = {
+        url: issuer.url,
+        name: 'jobs',
+        audiences,
+        isMeta: false,
+        type: 'email',
+        skipEmailVerification: false,
+      };
+      const context = { clock: Date.now, permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS };
+      ours.policy.replace(await compilePolicy([{ definition, policy: OPEN_POLICY }], context));
     };
-    const context = { clock: Date.now, permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS };
-    ours.policy.replace(await compilePolicy([{ definition, policy: OPEN_POLICY }], context));
+    await wanting('sts.amazonaws.com', 'other');
     const asked: (string | null)[] = [];
     const server = createServer((req, res) => {
       const audience = new URL(req.url ?? '', 'http://x').searchParams.get('audience');
@@ -267,10 +270,15 @@ describe('mayfly certificate', function () {
       };
       const run = (...args: string[]): Promise<MayflyResult> =>
         runMayfly(['certificate', '--url', ours.url, '--out', 'job', ...args], { cwd: directory, env });
+      const foreign = await run();
+      expect(foreign.code).to.equal(2);
+      expect(foreign.stderr).to.match(/"sts\.amazonaws\.com", which is not its own name[^]*--client-id sts/);
+      expect(asked).to.deep.equal([]);
+      expect((await run('--client-id', 'other')).code).to.equal(0);
+      await wanting(ours.url, 'other');
       const result = await run();
       expect(result.code, result.stderr).to.equal(0);
-      expect((await run('--client-id', 'other')).code).to.equal(0);
-      expect(asked).to.deep.equal(['ca.acme.example', 'other']);
+      expect(asked).to.deep.equal(['other', ours.url]);
     } finally {
       server.close();
       await ours.close();

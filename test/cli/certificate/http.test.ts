@@ -258,8 +258,14 @@ describe('cli/certificate: talking to a service', () => {
     expect((await failure(exchange(base, 'it', { maxBytes: 100 }))).message).to.contain(
       'longer than 100 bytes',
     );
-    answer = (_req, res) => res.writeHead(307, { location: 'https://example.com' }).end();
+    let closed: Promise<unknown> | undefined;
+    answer = (req, res) => {
+      closed = new Promise((resolve) => req.socket.on('error', () => undefined).once('close', resolve));
+      res.writeHead(307, { location: 'https://example.com' }).end('x'.repeat(100_000));
+    };
     expect((await failure(exchange(base, 'it'))).message).to.contain('redirect');
+    // Else the program would go on for as long as the server keeps the connection.
+    await closed;
     answer = (req) => req.destroy();
     expect((await failure(exchange(base, 'it'))).message).to.contain('closed the connection');
   });

@@ -1,4 +1,5 @@
 import { createHash, generateKeyPairSync, type KeyPairKeyObjectResult } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -436,6 +437,17 @@ describe('mayfly sign and mayfly attest', function () {
     });
   }
 
+  it('writes nothing where the services name no log, and the trusted root has one that verifiers will ask for', async () => {
+    const config = await json<Record<string, unknown>>('trust', 'signing_config.v0.2.json');
+    expect(config['rekorTlogUrls']).to.have.length(1);
+    await writeFile(at('unlogged.json'), JSON.stringify({ ...config, rekorTlogUrls: [] }));
+    const trust = ['--signing-config', 'unlogged.json', '--trusted-root', 'trust/trusted_root.json'];
+    const result = await mayfly(['sign', 'app', '--bundle', 'unlogged.sigstore.json', ...trust]);
+    expect(result).to.include({ code: 1, stdout: '' });
+    expect(result.stderr).to.match(/0 trusted artifact logs have entries in the bundle, wanted are 1/);
+    expect(existsSync(at('unlogged.sigstore.json'))).to.equal(false);
+  });
+
   it('refuses a service that says nothing of whom to trust', async () => {
     const server = createServer((_, response) => response.writeHead(404).end());
     await new Promise<void>((resolve) => {
@@ -460,7 +472,9 @@ describe('mayfly sign and mayfly attest', function () {
       'public',
     ];
     expect((await runMayfly(words, { cwd: directory })).code).to.equal(0);
-    const config = await readFile(at('public', 'client_trust_config.json'), 'utf8');
+    // The logs of the directory have the name of another host, so that its clients are given none.
+    const exported = await json<{ trustedRoot: object }>('public', 'client_trust_config.json');
+    const config = JSON.stringify({ ...exported, trustedRoot: { ...exported.trustedRoot, tlogs: [] } });
     const asked: string[] = [];
     const server = createServer((request, response) => {
       const { url = '', method = 'GET', headers } = request;
