@@ -6,7 +6,7 @@
 import { hash } from 'node:crypto';
 import type { ExtensionValues } from '../core/fulcio-extensions.ts';
 import type { IssuedDecision, RefusedDecision } from '../ca/decision.ts';
-import type { LoggedEntryDecision, RefusedEntryDecision } from './entry-decision.ts';
+import type { LoggedEntryDecision, RedactedEntry, RefusedEntryDecision } from './entry-decision.ts';
 import { asciiJson } from '../core/printable.ts';
 
 /** Version of the schema; it changes when a reader of the old one would misread a line. */
@@ -69,6 +69,10 @@ export const refusedLine = (decision: RefusedDecision, reason: string, now: numb
 /** The line for an entry of an artifact log, added at `now`. */
 export const entryLine = ({ caller, ...facts }: LoggedEntryDecision, now: number): string =>
   line(now, 'logged', { requestId: caller.requestId, client: caller.address, ...facts });
+
+/** The line for a redaction, written at `now` by the first service that is started after it. */
+export const redactedLine = ({ redactedAt, ...facts }: RedactedEntry, now: number): string =>
+  line(now, 'redacted', { ...facts, redactedAt: rfc3339ms(redactedAt) });
 
 /** The line for a request to log an entry that was refused at `now`; `reason` is the code of the answer. */
 export const entryRefusedLine = (

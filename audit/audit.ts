@@ -9,8 +9,15 @@ import type { Clock } from '../core/clock.ts';
 import type { AuditError } from './audit-error.ts';
 import type { AuditDefinition, SyslogDefinition } from './audit-definition.ts';
 import type { IssuedDecision, RefusedDecision } from '../ca/decision.ts';
-import { entryLine, entryRefusedLine, issuedLine, refusedLine, suppressedLine } from './audit-line.ts';
-import type { LoggedEntryDecision, RefusedEntryDecision } from './entry-decision.ts';
+import {
+  entryLine,
+  entryRefusedLine,
+  issuedLine,
+  redactedLine,
+  refusedLine,
+  suppressedLine,
+} from './audit-line.ts';
+import type { LoggedEntryDecision, RedactedEntry, RefusedEntryDecision } from './entry-decision.ts';
 import { descriptorDestination } from './descriptor-destination.ts';
 import type { Destination, FileIncidents, Note } from './destination.ts';
 import { openFileDestination } from './file-destination.ts';
@@ -43,6 +50,8 @@ export interface Audit {
   issued(decision: IssuedDecision): Promise<void> | undefined;
   /** The same of an entry that an artifact log took. */
   logged(decision: LoggedEntryDecision): Promise<void> | undefined;
+  /** The same of an entry whose body is withheld. */
+  redacted(entry: RedactedEntry): Promise<void> | undefined;
   /** Fail-closed, and a destination is known to take no lines: what {@link Audit.issued} would reject with at once. Cheap. */
   refusal(): AuditError | undefined;
   /** Whether the refusal, answered with `reason`, has a line of its own; else it will be in a summary. Never throws, and
@@ -105,6 +114,10 @@ class QueuedAudit implements Audit {
   logged(decision: LoggedEntryDecision): Promise<void> | undefined {
     this.#lines.logged++;
     return this.#record(entryLine(decision, this.#clock()));
+  }
+
+  redacted(entry: RedactedEntry): Promise<void> | undefined {
+    return this.#record(redactedLine(entry, this.#clock()));
   }
 
   #record(line: string): Promise<void> | undefined {

@@ -34,3 +34,16 @@ export interface RefusedEntryDecision {
   readonly caller: Caller;
   readonly log: string;
 }
+
+/** That the body of an entry is withheld, by a command of the operator. */
+export interface RedactedEntry {
+  readonly log: string;
+  /** As clients count. */
+  readonly logIndex: number;
+  /** Lower-case hexadecimal. */
+  readonly leafHash: string;
+  /** Milliseconds since the epoch. */
+  readonly redactedAt: number;
+  /** The operator's words. */
+  readonly because: string;
+}

@@ -58,6 +58,11 @@ export interface ArtifactLog {
   readonly tree: PublishedTree<StoredArtifact>;
   /** Which of its entries are redacted; all bodies of these are gone. */
   readonly redactions: Redactions;
+  /** Has each redaction recorded that no service has recorded yet, and notes that. A crash in between has one recorded twice. Rejects with what `record` rejects with, and with LogError
+   * `LOG_STORAGE`; then the next start does it. */
+  recordRedactions(
+    record: (redaction: Redaction, logIndex: number) => Promise<void> | undefined,
+  ): Promise<void>;
   /** Adds an entry. Resolves when it is durable and under a published checkpoint. The twin of an entry that is there, or under way, resolves
    * with that one; of one that is redacted with its `redaction`, and nothing is logged. Rejects with {@link LogError}: `LOG_ENTRY_REFUSED` for a body that can never be logged, `LOG_FROZEN` where the log
    * has ended, `LOG_BUSY` also while it is not known yet whether the entry is there, and what `TileLog.append` rejects with. */

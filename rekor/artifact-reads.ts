@@ -1,11 +1,20 @@
 /** A log of artifacts that is only read: it may be written by another process at the same time. */
 import { openReadOnlyLog } from '../tlog/read-only-log.ts';
-import type { LoggedEntry } from './artifact-log.ts';
+import { LogError } from '../tlog/core/log-error.ts';
+import { sha256 } from '../tlog/core/sha256.ts';
+import { verifyInclusion } from '../tlog/format/merkle-verify.ts';
+import type { EntryProof, LoggedEntry } from './artifact-log.ts';
 import { EntryReads } from './entry-reads.ts';
 import { checkpointKey } from './log-key.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
 import { readFinishedRedactions } from './redactions.ts';
 import { artifactEntries } from './stored-artifact.ts';
+
+/** An entry with what proves it. */
+export interface ProvenEntry {
+  readonly entry: LoggedEntry;
+  readonly proof: EntryProof;
+}
 
 /** Such a log, at the head that was published when it was opened. */
 export interface ArtifactReads {
@@ -14,6 +23,11 @@ export interface ArtifactReads {
   readonly size: number;
   /** As of `ArtifactLog`. */
   readonly entriesFrom: (first: number) => Promise<readonly LoggedEntry[]>;
+  /** The entry at an index of the tree with its proof, which was found right; undefined where there is none. Rejects as the functions of `ArtifactLog`, and with LogError
+   * `LOG_CORRUPT` where the tiles do not prove it. */
+  readonly provenAt: (index: number) => Promise<ProvenEntry | undefined>;
+  /** As of `ArtifactLog`. */
+  readonly indexOf: (leafHash: Uint8Array) => Promise<number | undefined>;
   readonly close: () => Promise<void>;
 }
 
@@ -27,5 +41,24 @@ export async function openArtifactReads(directory: string): Promise<ArtifactRead
     keys: [checkpointKey(identity)],
   });
   const reads = new EntryReads(identity, tree, redactions);
-  return { identity, size: tree.head().head.size, entriesFrom: (first) => reads.entriesFrom(first), close };
+  return {
+    identity,
+    size: tree.head().head.size,
+    entriesFrom: (first) => reads.entriesFrom(first),
+    provenAt: async (index) => {
+      const entry = await reads.entryAt(index);
+      return entry && provenEntry(entry, await reads.proofOf(index));
+    },
+    indexOf: (leafHash) => reads.indexOf(leafHash),
+    close,
+  };
+}
+
+function provenEntry(entry: LoggedEntry, proof: EntryProof): ProvenEntry {
+  const { index, leafHash } = entry;
+  const { size, hashes, root } = proof;
+  if (verifyInclusion(sha256, { leafHash, index, size }, hashes, root)) return { entry, proof };
+  throw new LogError('LOG_CORRUPT', `the tiles do not prove entry ${index} under the signed head`, {
+    hint: '`mayfly rekor check` says which file is wrong.',
+  });
 }

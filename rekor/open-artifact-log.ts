@@ -17,7 +17,7 @@ import { signedEntryTimestampPayload } from './format/signed-entry-timestamp.ts'
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
 import { requireSigner } from './log-key.ts';
 import { finishRedactions } from './redact-entries.ts';
-import type { Redactions } from './redactions.ts';
+import { writeRedactions, type Redaction, type Redactions } from './redactions.ts';
 import type { StoredArtifact } from './stored-artifact.ts';
 
 /** How a log of artifacts is opened. */
@@ -41,10 +41,12 @@ export async function prepareArtifactLog(options: ArtifactLogOptions): Promise<P
   if (frozenAt !== undefined) return prepareEnded(options, identity, redactions, frozenAt);
   const prepared = await prepareLog(artifactLogKind(identity, signer, redactions), options);
   return {
-    open: async () => new OpenArtifactLog(identity, signer, await prepared.open(), redactions),
+    open: async () => new OpenArtifactLog(options, identity, redactions, await prepared.open()),
     close: () => prepared.close(),
   };
 }
+
+type OpenedFrom = Pick<ArtifactLogOptions, 'directory' | 'signer'>;
 
 type Writing = Pick<
   TileLog<LoggableEntry, EntryProof, StoredArtifact>,
@@ -52,7 +54,7 @@ type Writing = Pick<
 >;
 
 async function prepareEnded(
-  { directory, signer }: Pick<ArtifactLogOptions, 'directory' | 'signer'>,
+  { directory, signer }: OpenedFrom,
   identity: ArtifactLogIdentity,
   redactions: Redactions,
   frozenAt: number,
@@ -76,7 +78,7 @@ async function prepareEnded(
     close: closeBoth,
   };
   return {
-    open: () => Promise.resolve(new OpenArtifactLog(identity, signer, log, redactions)),
+    open: () => Promise.resolve(new OpenArtifactLog({ directory, signer }, identity, redactions, log)),
     close: closeBoth,
   };
 }
@@ -108,6 +110,7 @@ class OpenArtifactLog implements ArtifactLog {
   readonly warnings: readonly string[];
   readonly tree: PublishedTree<StoredArtifact>;
   readonly redactions: Redactions;
+  readonly #directory: string;
   readonly #signer: Signer;
   readonly #log: Writing;
   readonly #reads: EntryReads;
@@ -116,12 +119,18 @@ class OpenArtifactLog implements ArtifactLog {
   /** Whether an entry was refused that may have been stored. */
   #hasDoubts = false;
 
-  constructor(identity: ArtifactLogIdentity, signer: Signer, log: Writing, redactions: Redactions) {
+  constructor(
+    { directory, signer }: OpenedFrom,
+    identity: ArtifactLogIdentity,
+    redactions: Redactions,
+    log: Writing,
+  ) {
     this.api = identity.api;
     this.identity = identity;
     this.warnings = log.warnings;
     this.tree = log.tree;
     this.redactions = redactions;
+    this.#directory = directory;
     this.#signer = signer;
     this.#log = log;
     this.#reads = new EntryReads(identity, log.tree, redactions);
@@ -219,6 +228,17 @@ class OpenArtifactLog implements ArtifactLog {
     if (integratedTime === undefined) throw new TypeError('entries of the second API have no timestamp');
     const { logId } = this.identity;
     return this.#signer.sign(signedEntryTimestampPayload({ body, integratedTime, logId, logIndex }));
+  }
+
+  async recordRedactions(
+    record: (redaction: Redaction, logIndex: number) => Promise<void> | undefined,
+  ): Promise<void> {
+    const all = [...this.redactions.entries.values()];
+    const missing = all.filter(({ isAudited }) => !isAudited);
+    if (missing.length === 0) return;
+    for (const redaction of missing) await record(redaction, this.identity.firstLogIndex + redaction.index);
+    const entries = new Map(all.map((one) => [one.index, { ...one, isAudited: true }]));
+    await writeRedactions(this.#directory, { isFinished: true, entries });
   }
 
   refusal(): LogError | undefined {

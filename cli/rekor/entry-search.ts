@@ -57,7 +57,11 @@ async function* entriesOf(
 ): AsyncGenerator<FoundArtifact> {
   for (let first = size - 1 - ((size - 1) % TILE_WIDTH); first >= 0; first -= TILE_WIDTH)
     for (const entry of (await entriesFrom(first)).toReversed())
-      if (entry.logIndex < before && meets(entryKeys('artifacts', entry), conditions, match))
+      if (
+        entry.redaction === undefined &&
+        entry.logIndex < before &&
+        meets(entryKeys('artifacts', entry), conditions, match)
+      )
         yield { ...entry, api: identity.api };
 }
 

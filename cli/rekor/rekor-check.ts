@@ -30,9 +30,14 @@ export async function check(options: CheckOptions, speak: Speaker): Promise<bool
 
 async function verdictOn({ name, directory }: ArtifactLogPaths): Promise<Verdict> {
   try {
-    const { identity, size, root } = await checkArtifactLog(directory);
-    const facts = { ok: true, ...identityFacts(identity), size, root: toBase64(root) };
-    return { ok: true, facts, line: `ok: ${size} entries of ${identity.origin} agree with its head` };
+    const { identity, size, root, redacted } = await checkArtifactLog(directory);
+    const facts = { ok: true, ...identityFacts(identity), size, redacted, root: toBase64(root) };
+    const without = redacted === 0 ? '' : `; ${redacted} redacted, proven by their hashes`;
+    return {
+      ok: true,
+      facts,
+      line: `ok: ${size} entries of ${identity.origin} agree with its head${without}`,
+    };
   } catch (error) {
     if (!(error instanceof LogError) || !WRONG.has(error.code)) throw error;
     const facts = { ok: false, api: name, problem: error.message };

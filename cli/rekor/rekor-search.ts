@@ -114,12 +114,14 @@ async function fingerprintOf(path: string): Promise<string> {
   throw new CommandError('FAILED', '--certificate holds no certificate in PEM');
 }
 
-const factsOf = (entry: FoundArtifact): Readonly<Record<string, unknown>> => ({
+/** An entry, for machines. */
+export const factsOf = (entry: FoundArtifact): Readonly<Record<string, unknown>> => ({
   api: `v${entry.api}`,
   ...signatureFacts(entry),
 });
 
-function lineOf(entry: FoundArtifact): string {
+/** The same in a line. */
+export function lineOf(entry: FoundArtifact): string {
   const { api, logIndex, integratedTime } = entry;
   const content = contentOf(entry.body);
   const time = integratedTime === undefined ? '' : rfc3339(integratedTime * 1000);

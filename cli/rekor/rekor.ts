@@ -4,6 +4,7 @@ import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
 import { check } from './rekor-check.ts';
 import { freeze } from './rekor-freeze.ts';
 import { init } from './rekor-init.ts';
+import { redact } from './rekor-redact.ts';
 import { search } from './rekor-search.ts';
 import { show } from './rekor-show.ts';
 
@@ -15,6 +16,7 @@ Examples:
   mayfly rekor search --data /var/lib/mayfly --identity-prefix https://github.com/acme/
   mayfly rekor search --url https://ca.example.org --digest sha256:HEX --json
   mayfly rekor freeze --data /var/lib/mayfly --v2 --confirm ca.example.org --passphrase-file pass.txt
+  mayfly rekor redact --data /var/lib/mayfly --v1 --index 4711 --reason "a token was in the payload"    shows; with --confirm, it does
 
 A log is named after the host of mayfly.public-url for good. Verifiers are to trust it before clients use it: init says what to publish.`;
 
@@ -27,7 +29,7 @@ const PASSPHRASE = [
 export const register: RegisterCommand = (program) => {
   const rekor = program
     .command('rekor')
-    .summary('make, show, check, search and end the logs of artifacts')
+    .summary('make, show, check, search, redact and end the logs of artifacts')
     .description('The logs in which clients of Rekor log signatures, one for each version of its API.')
     .addHelpText('after', EXAMPLES);
   rekor
@@ -98,4 +100,20 @@ export const register: RegisterCommand = (program) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
     .action(action(recorded(freeze)));
+  rekor
+    .command('redact')
+    .summary('withhold the bodies of entries for good')
+    .description(
+      'Takes the bodies of entries off the disk for good; their hashes and all proofs stay. Shows what would go, and does it with --confirm.',
+    )
+    .requiredOption('--data <dir>', 'the data directory; with --confirm, no service runs on it')
+    .requiredOption('--index <index...>', 'of the entries, as clients count')
+    .requiredOption('--reason <text>', 'why, for the record: kept in the directory and in the audit')
+    .option('--v1', 'entries of the log for clients of Rekor v1')
+    .option('--v2', 'entries of the log for clients of Rekor v2')
+    .option('--confirm <code>', 'what the command prints without it')
+    .option(...TRANSCRIPT_OPTION)
+    .option('--json', 'print {"redacted":…,"entries":[…],"confirm":…}')
+    .addHelpText('after', EXAMPLES)
+    .action(action(recorded(redact)));
 };

@@ -36,6 +36,7 @@ function fakeAudit(
     refusals,
     refused: (decision, reason) => refusals.push({ ...decision, reason }) > 0,
     logged: () => undefined,
+    redacted: () => undefined,
     entryRefused: () => true,
     status: () => ({
       lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 },

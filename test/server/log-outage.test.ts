@@ -169,6 +169,7 @@ describe('server: a log that does not work for a while', () => {
       refused: ({ serial }: RefusedDecision, reason: string) =>
         refusals.push([reason, serial !== undefined]) > 0,
       logged: () => undefined,
+      redacted: () => undefined,
       entryRefused: () => true,
       status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
       close: () => Promise.resolve(),
@@ -204,6 +205,7 @@ describe('server: a log that does not work for a while', () => {
       issued: () => Promise.resolve(),
       refused: () => true,
       logged: () => undefined,
+      redacted: () => undefined,
       entryRefused: () => true,
       status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
       close: () => Promise.resolve(),

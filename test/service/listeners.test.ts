@@ -56,6 +56,7 @@ describe('service/listeners: an end', () => {
       issued: () => undefined,
       refused: () => true,
       logged: () => undefined,
+      redacted: () => undefined,
       entryRefused: () => true,
       status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
       close: () => Promise.reject(fault),

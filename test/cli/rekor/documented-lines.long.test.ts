@@ -17,7 +17,7 @@ describe('docs/rekor.md, to the letter', function () {
   });
   afterEach(() => rm(root, { recursive: true }));
 
-  it('adds the logs to a directory of an earlier version, searches them, and ends one for good', async () => {
+  it('adds the logs to a directory of an earlier version, searches them, withholds an entry, and ends one for good', async () => {
     const data = join(root, 'data');
     const passphrase = 'a passphrase of four words';
     await makeDataDirectory(data, { config: CONFIG, passphrase });
@@ -43,6 +43,12 @@ describe('docs/rekor.md, to the letter', function () {
     const first = (block: string): string => block.split('\n', 1)[0] ?? '';
     // Nobody of that name signed: an empty answer is no failure.
     await run('Searching', first);
+
+    // The own entry of the log: there is no other.
+    const [look = '', redact = ''] = await documentedBlocks('rekor.md', 'Redaction');
+    const values = { '/var/lib/mayfly': data, '4711': '0' };
+    const code = /--confirm ([0-9a-f]{16})\n/.exec(await runBlock(look, root, values))?.[1] ?? '';
+    expect(await runBlock(redact, root, { ...values, CODE: code })).to.include('The body of 1 entry is gone');
 
     await run('The end of a log');
     const ends = (await logs()).map(({ window }) => window.end !== undefined);

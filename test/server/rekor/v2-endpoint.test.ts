@@ -322,6 +322,7 @@ describe('server/rekor/v2', () => {
     /** An audit whose lines are written, or not, as `logged` says. */
     const auditOf = (logged: (decision: LoggedEntryDecision) => Promise<void>): Audit => ({
       isFailClosed: true,
+      redacted: () => undefined,
       status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
       refusal: () => undefined,
       entryRefused: () => true,

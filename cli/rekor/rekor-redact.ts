@@ -1,0 +1,169 @@
+/** `mayfly rekor redact`: bodies of entries that are to be seen by nobody any more. */
+import { concat, toHex, utf8 } from '../../core/bytes.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import { artifactLogsIn } from '../../instance/artifact-logs.ts';
+import { changing } from '../../instance/change-lock.ts';
+import type { DataPaths } from '../../instance/data-paths.ts';
+import type { LoggedEntry } from '../../rekor/artifact-log.ts';
+import { openArtifactReads } from '../../rekor/artifact-reads.ts';
+import { readArtifactLogIdentity, type ArtifactLogIdentity } from '../../rekor/log-identity.ts';
+import { finishRedactions, redactEntries } from '../../rekor/redact-entries.ts';
+import { MAX_REASON } from '../../rekor/redactions.ts';
+import { sha256 } from '../../tlog/core/sha256.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { parseInteger } from '../program/options.ts';
+import { apisOf, identityFacts, type ApiOptions } from './artifact-log-facts.ts';
+import { factsOf, lineOf } from './rekor-search.ts';
+
+interface RedactOptions extends ApiOptions {
+  readonly data: string;
+  readonly index: readonly string[];
+  readonly reason: string;
+  readonly confirm?: string;
+}
+
+/** Entries of one command: each is shown. */
+const MOST_ENTRIES = 100;
+
+/** Shows the entries, or redacts them. What an interrupted command left is finished first. */
+export async function redact(options: RedactOptions, speak: Speaker): Promise<undefined> {
+  const [api, second] = apisOf(options);
+  if (api === undefined || second !== undefined)
+    throw new CommandError('USAGE', 'say which log the entries are of: --v1 or --v2');
+  const indexes = indexesOf(options.index);
+  requireReason(options.reason);
+  await changing(options.data, async ({ paths }) => {
+    const { directory, identity } = await logOf(paths, api);
+    await finishRedactions(directory, identity);
+    const entries = await entriesOf(directory, identity, indexes);
+    const confirm = codeOf(identity, entries);
+    if (options.confirm === undefined) {
+      preview(identity, entries, confirm, speak);
+      return;
+    }
+    if (options.confirm !== confirm) throw notConfirmed();
+    const record = { redactedAt: Date.now(), reason: options.reason, isAudited: false };
+    await redactEntries(
+      directory,
+      identity,
+      entries.map(({ index, leafHash }) => ({ index, leafHash, ...record })),
+    );
+    report(identity, entries, confirm, speak);
+  });
+  return undefined;
+}
+
+function indexesOf(texts: readonly string[]): readonly number[] {
+  const indexes = [...new Set(texts.map((text) => parseInteger(text, '--index', 0, 2 ** 40)))];
+  if (indexes.length <= MOST_ENTRIES) return indexes.sort((a, b) => a - b);
+  throw new CommandError('USAGE', `one command redacts ${MOST_ENTRIES} entries at most`);
+}
+
+function requireReason(reason: string): void {
+  if (reason.trim() !== '' && reason.length <= MAX_REASON) return;
+  throw new CommandError('USAGE', `--reason is to have 1 to ${MAX_REASON} characters`, {
+    hint: 'It stays in the record of the redaction: name no secret and no person in it.',
+  });
+}
+
+interface FoundLog {
+  readonly directory: string;
+  readonly identity: ArtifactLogIdentity;
+}
+
+async function logOf(paths: DataPaths, api: 1 | 2): Promise<FoundLog> {
+  const log = (await artifactLogsIn(paths)).find((one) => one.api === api);
+  if (log === undefined) throw new CommandError('REFUSED', `${paths.root} has no such log of artifacts`);
+  return { directory: log.directory, identity: await readArtifactLogIdentity(log.directory) };
+}
+
+/** Each is proven under the signed head: what goes for good must be what the tree has. */
+async function entriesOf(
+  directory: string,
+  { firstLogIndex }: ArtifactLogIdentity,
+  indexes: readonly number[],
+): Promise<readonly LoggedEntry[]> {
+  const log = await openArtifactReads(directory);
+  try {
+    const entries: LoggedEntry[] = [];
+    for (const logIndex of indexes) {
+      const proven = await log.provenAt(logIndex - firstLogIndex);
+      if (proven === undefined)
+        throw new CommandError('REFUSED', `the log has no entry with index ${logIndex}`, {
+          hint: 'Count as clients do: the logIndex of a bundle, or of `mayfly rekor search`.',
+        });
+      entries.push(proven.entry);
+    }
+    return entries;
+  } finally {
+    await log.close();
+  }
+}
+
+const CODE_DIGITS = 16;
+
+/** Of these entries of this log, and of no others. */
+const codeOf = ({ origin }: ArtifactLogIdentity, entries: readonly LoggedEntry[]): string =>
+  toHex(sha256(concat([utf8(`${origin}\n`), ...entries.map(({ leafHash }) => leafHash)]))).slice(
+    0,
+    CODE_DIGITS,
+  );
+
+const notConfirmed = (): CommandError =>
+  new CommandError('USAGE', '--confirm is not the code of these entries', {
+    hint: 'Give the command without --confirm: it shows what would go, and the code. What is redacted is gone for good.',
+  });
+
+function preview(
+  identity: ArtifactLogIdentity,
+  entries: readonly LoggedEntry[],
+  confirm: string,
+  speak: Speaker,
+): void {
+  speak.answer(
+    {
+      redacted: false,
+      ...identityFacts(identity),
+      entries: entries.map((entry) => shown(identity, entry)),
+      confirm,
+    },
+    [
+      `Of ${identity.origin}, this would go for good; leaf hashes and proofs stay:`,
+      ...entries.map((entry) => `  ${lineOfEntry(identity, entry)}`),
+      `Nothing was changed. Stop the service, then give the same command with --confirm ${confirm}`,
+    ].join('\n'),
+  );
+}
+
+const shown = ({ api }: ArtifactLogIdentity, entry: LoggedEntry): Readonly<Record<string, unknown>> => {
+  const { logIndex, leafHash, redaction } = entry;
+  if (redaction === undefined) return factsOf({ ...entry, api });
+  const { redactedAt, reason } = redaction;
+  return { api: `v${api}`, logIndex, leafHash: toHex(leafHash), redactedAt: rfc3339(redactedAt), reason };
+};
+
+function lineOfEntry({ api }: ArtifactLogIdentity, entry: LoggedEntry): string {
+  const { logIndex, redaction } = entry;
+  if (redaction === undefined) return lineOf({ ...entry, api });
+  return `v${api}  ${logIndex}  redacted at ${rfc3339(redaction.redactedAt)}: ${redaction.reason}`;
+}
+
+function report(
+  identity: ArtifactLogIdentity,
+  entries: readonly LoggedEntry[],
+  confirm: string,
+  speak: Speaker,
+): void {
+  const leafHashes = entries.map(({ logIndex, leafHash }) => ({ logIndex, leafHash: toHex(leafHash) }));
+  const bodies =
+    entries.length === 1 ? 'The body of 1 entry is' : `The bodies of ${entries.length} entries are`;
+  speak.answer(
+    { redacted: true, ...identityFacts(identity), entries: leafHashes, confirm },
+    [
+      `${bodies} gone from ${identity.origin}. What stays:`,
+      ...leafHashes.map(({ logIndex, leafHash }) => `  ${logIndex}  leaf hash ${leafHash}`),
+      'Start the service: it writes the redaction into its audit, and makes its search index anew.',
+      'Copies are not gone: backups and snapshots of the directory, caches and monitors that read the log, audit lines, bundles that signers hold.',
+    ].join('\n'),
+  );
+}
