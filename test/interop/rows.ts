@@ -311,6 +311,24 @@ export const ROWS: readonly InteropRow[] = [
     operation: 'the public conformance cases',
     file: 'verify/bundle/conformance.test.ts',
   },
+  ...(['v1', 'v2'] as const).map((api) => ({
+    client: 'rekor-monitor',
+    operation: `the log for Rekor ${api}: consistency, entries of an identity`,
+    file: judges('rekor-monitor'),
+    title: new RegExp(`Rekor ${api} `),
+  })),
+  {
+    client: 'tessera fsck 1.0.4',
+    operation: 'the log for Rekor v2: every tile and bundle to the signed root',
+    file: judges('artifact-log'),
+    title: /tessera's fsck/,
+  },
+  {
+    client: 'golang.org/x/mod/sumdb/note',
+    operation: 'the checkpoints of both logs',
+    file: judges('artifact-log'),
+    title: /Go's own verifier of signed notes/,
+  },
   { client: 'ctclient', operation: 'the log: heads, entries, proofs', file: judges('ctclient') },
 ];
 
@@ -319,7 +337,7 @@ export const CROSS_FILE = judges('cross-verification');
 export const REFUSALS_FILE = judges('refused');
 
 /** What `--fast` leaves out: clients that are built, and files that start several services. */
-const SLOW = /stock-signers|beside-rekor|artifact-log|logged-images/;
+const SLOW = /stock-signers|beside-rekor|artifact-log|logged-images|rekor-monitor/;
 
 /** Whether a row is one of the fast ones: sigstore-js, sigstore-python, openssl, curl and cosign 3.1.2, and the public cases. */
 export const isFast = ({ client, file }: InteropRow): boolean =>

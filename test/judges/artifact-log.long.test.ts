@@ -1,6 +1,9 @@
 /** The log of artifacts for clients of Rekor v2, judged by those clients and by the stock server itself. */
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundleFromJSON, bundleToJSON } from '@sigstore/bundle';
@@ -25,6 +28,38 @@ interface EntryAnswer {
   readonly inclusionPromise?: unknown;
   readonly code?: number | undefined;
   readonly message?: string | undefined;
+}
+
+/** The logs of a trusted root. */
+interface TrustedLogs {
+  readonly tlogs: readonly {
+    readonly publicKey: { readonly rawBytes: string; readonly keyDetails: string };
+    readonly logId: { readonly keyId: string };
+  }[];
+}
+
+/** The service with a byte changed in each answer of a path that begins so. */
+async function startChanging(
+  url: string,
+  prefix: string,
+): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    void fetch(`${url}${request.url ?? ''}`).then(async (answer) => {
+      const body = Buffer.from(await answer.arrayBuffer());
+
+      if (request.url?.startsWith(prefix))
+        body.writeUInt8(body.readUInt8(body.length - 1) ^ 1, body.length - 1);
+      response.writeHead(answer.status).end(body);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const stop = async (): Promise<void> => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  };
+  return { url: `http://127.0.0.1:${port}`, stop };
 }
 
 describe('judge: stock clients of Rekor v2', function () {
@@ -185,6 +220,60 @@ describe('judge: stock clients of Rekor v2', function () {
     const [, size] = (await (await fetch(`${service.url}/api/v2/checkpoint`)).text()).split('\n');
     return Number(size);
   };
+
+  it("tessera's fsck reads every tile and bundle to the signed root, under both prefixes, and misses a byte nowhere", async function () {
+    const fsck = await needClient(this, 'tessera-fsck-1.0.4');
+    const { tlogs } = JSON.parse(await readFile(trustedRoot, 'utf8')) as TrustedLogs;
+    const log = tlogs.find(({ publicKey }) => publicKey.keyDetails === 'PKIX_ED25519');
+    const origin = new URL(service.url).hostname;
+    const key = Buffer.concat([
+      Buffer.of(1),
+      Buffer.from(log?.publicKey.rawBytes ?? '', 'base64').subarray(-32),
+    ]);
+    const id = Buffer.from(log?.logId.keyId ?? '', 'base64')
+      .subarray(0, 4)
+      .toString('hex');
+    await writeFile(at('log.vkey'), `${origin}+${id}+${key.toString('base64')}`);
+    const check = (url: string): Promise<string> =>
+      client(fsck, ['--storage_url', url, '--public_key', at('log.vkey'), '--ui=false']);
+    // Its exit status is 0 whatever it found.
+    for (const prefix of ['/', '/api/v2/'])
+      expect(await check(`${service.url}${prefix}`))
+        .to.contain(`checking log of size ${await treeSize()}`)
+        .and.to.not.contain('failed');
+    const changed = await startChanging(service.url, '/tile/entries/');
+    const outcome = await check(`${changed.url}/`);
+    await changed.stop();
+    expect(outcome).to.match(/fsck failed: failed: tile\/0\/000/);
+  });
+
+  it("Go's own verifier of signed notes takes the checkpoints of both logs", async function () {
+    const go = await needClient(this, 'sigstore-go-1.2.2');
+    const { tlogs } = JSON.parse(await readFile(trustedRoot, 'utf8')) as TrustedLogs;
+    const { signedTreeHead } = (await (await fetch(`${service.url}/api/v1/log`)).json()) as {
+      signedTreeHead: string;
+    };
+    const second = await (await fetch(`${service.url}/api/v2/checkpoint`)).text();
+    const host = new URL(service.url).hostname;
+    for (const [details, note] of [
+      ['PKIX_ECDSA_P256_SHA_256', signedTreeHead],
+      ['PKIX_ED25519', second],
+    ] as const) {
+      const key = tlogs.find(({ publicKey }) => publicKey.keyDetails === details)?.publicKey.rawBytes ?? '';
+      await writeFile(at('key.pem'), `-----BEGIN PUBLIC KEY-----\n${key}\n-----END PUBLIC KEY-----\n`);
+      await writeFile(at('note'), note);
+      const open = (): Promise<string> => client(go, ['note', at('key.pem'), host, at('note')]);
+      expect(await open()).to.equal(`1 signatures of 1\n${note.slice(0, note.indexOf('\n\n') + 1)}`);
+      await writeFile(
+        at('note'),
+        note.replace(/\n\d+\n/, (size) => `\n${Number(size) + 1}\n`),
+      );
+      const refused = await run(go, ['note', at('key.pem'), host, at('note')]).catch(
+        (error: unknown) => (error as { stdout: string }).stdout,
+      );
+      expect(refused).to.match(/^refused: .*(?:invalid signature|no verifiable)/);
+    }
+  });
 
   it('sigstore-python signs and verifies', async function () {
     const python = await needClient(this, 'sigstore-python-4.5.1');

@@ -132,8 +132,9 @@ const CLIENTS = {
     true,
   ),
   'tessera-fsck-1.0.4': goProgram('github.com/transparency-dev/tessera/cmd/fsck@v1.0.4', 'fsck'),
-  'rekor-monitor-1.4.0': goProgram(
-    'github.com/sigstore/rekor-monitor/cmd/rekor_monitor@v1.4.0',
+  // Of no release: the last one is older than its reader of Rekor v2.
+  'rekor-monitor-564014c': goProgram(
+    'github.com/sigstore/rekor-monitor/cmd/rekor_monitor@564014c8c3a232791202f911e96c8c6200b76f28',
     'rekor_monitor',
     true,
   ),
