@@ -16,7 +16,7 @@ export type EntrySigner =
 /** An entry that an artifact log took. Nothing in it is a signature or a payload. */
 export interface LoggedEntryDecision {
   readonly caller: Caller;
-  /** Which log: `artifacts/v1` or `artifacts/v2`. */
+  /** Which log: `artifacts/v1`, `artifacts/v2`, and those that followed them: `artifacts/v1-2`. */
   readonly log: string;
   /** As clients count. */
   readonly logIndex: number;

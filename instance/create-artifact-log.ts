@@ -1,10 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { createArtifactLog } from '../rekor/create-artifact-log.ts';
 import type { ArtifactApi, ArtifactLogIdentity } from '../rekor/log-identity.ts';
+import { ARTIFACT_KEY_TYPES } from '../rekor/log-key.ts';
 import type { Clock } from '../core/clock.ts';
 import { localSigner } from '../signers/local-signer.ts';
 import { writeKeyPem } from '../signers/key-file.ts';
-import { generateKey, type KeyType } from '../signers/key-types.ts';
+import { generateKey } from '../signers/key-types.ts';
 import { shareOwner, syncDirectory, writeNew } from '../storage/durable-file.ts';
 import { isMissing } from '../storage/read-whole.ts';
 import { artifactLogPaths } from './artifact-logs.ts';
@@ -22,8 +23,6 @@ interface NewDirectoryLog {
   readonly clock: Clock;
 }
 
-const KEY_TYPES: Readonly<Record<ArtifactApi, KeyType>> = { 1: 'p256', 2: 'ed25519' };
-
 /** Makes the log of that API with a key of its own. A crash leaves nothing, a key alone, which the next try refuses to use and says so, or the log. Rejects with DataDirectoryError, and
  * with LogError as {@link createArtifactLog} does. */
 export async function createDirectoryLog(
@@ -32,7 +31,7 @@ export async function createDirectoryLog(
 ): Promise<ArtifactLogIdentity> {
   const { directory, key: file } = artifactLogPaths(paths, api);
   if (!(await isMissing(file)) && (await isMissing(directory))) throw keyWithoutLog(file, directory);
-  const key = await generateKey(KEY_TYPES[api]);
+  const key = await generateKey(ARTIFACT_KEY_TYPES[api]);
   try {
     await writeNew(file, writeKeyPem(key, passphrase), 0o600);
     await shareOwner(file, paths.keys);

@@ -27,8 +27,8 @@ export function artifactLogKind(
     entries: artifactEntries(identity.api, redactions),
     keys: [checkpointSigner(identity, signer)],
     logIdOfKeys: logIdOfKey(identity, signer),
-    knownAs: `the log of artifacts for clients of Rekor v${identity.api}, ${identity.origin},`,
-    endNotice: 'no entry is added to it any more',
+    knownAs: knownAs(identity),
+    endNotice: END_NOTICE,
     requireKeys: () => {
       requireSigner(identity, signer);
     },
@@ -37,6 +37,13 @@ export function artifactLogKind(
       Promise.all(entries.map(({ index }) => proofUnder(head, index, hashes))),
   };
 }
+
+/** As `LogKind` has it. */
+export const knownAs = ({ api, origin }: ArtifactLogIdentity): string =>
+  `the log of artifacts for clients of Rekor v${api}, ${origin},`;
+
+/** As `LogKind` has it. */
+export const END_NOTICE = 'no entry is added to it any more';
 
 /** The proof of the entry at `index` under `head`, whose tree `hashes` reads. */
 export async function proofUnder(

@@ -67,6 +67,8 @@ export interface ArtifactLog {
    * with that one; of one that is redacted with its `redaction`, and nothing is logged. Rejects with {@link LogError}: `LOG_ENTRY_REFUSED` for a body that can never be logged, `LOG_FROZEN` where the log
    * has ended, `LOG_BUSY` also while it is not known yet whether the entry is there, and what `TileLog.append` rejects with. */
   add(entry: LoggableEntry): Promise<AddedEntry>;
+  /** The entry with that body, with a new proof; undefined where the log has none. Also where it takes no entries. Rejects with LogError `LOG_BUSY` while that is not known yet, and as {@link entryAt}. */
+  find(body: Uint8Array): Promise<AddedEntry | undefined>;
   /** By its place in the tree; undefined beyond the newest signed head. Rejects with LogError `LOG_CORRUPT` for an entry that is not what its
    * hash says, and with what reading throws. */
   entryAt(index: number): Promise<LoggedEntry | undefined>;

@@ -27,9 +27,9 @@ export async function endArtifactLog(
   signer: Signer,
   clock: Clock,
 ): Promise<EndedArtifactLog> {
+  const before = await endedArtifactLog(directory);
+  if (before !== undefined) return before;
   const identity = await readArtifactLogIdentity(directory);
-  const { head: last, frozenAt: endedAt } = await chooseStores(directory).commits.read();
-  if (endedAt !== undefined) return { identity, head: last, frozenAt: endedAt };
   const log = await openArtifactLog({ directory, signer, clock });
   await log.close();
   const { checkpointFailure } = log.status();
@@ -43,4 +43,11 @@ export async function endArtifactLog(
     );
   const { head, frozenAt } = await freezeLog(directory, identity, [checkpointKey(identity)], clock);
   return { identity, head, frozenAt };
+}
+
+/** A log that has ended, as it is; undefined for one that has not. Needs no key. Throws LogError. */
+export async function endedArtifactLog(directory: string): Promise<EndedArtifactLog | undefined> {
+  const { head, frozenAt } = await chooseStores(directory).commits.read();
+  if (frozenAt === undefined) return undefined;
+  return { identity: await readArtifactLogIdentity(directory), head, frozenAt };
 }

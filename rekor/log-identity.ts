@@ -43,22 +43,31 @@ export const MAX_TREE_ID = 2n ** 63n - 1n;
  * take. */
 export function artifactLogIdentity(fields: ArtifactLogFields): ArtifactLogIdentity {
   const { api, host, publicKey, createdAt, treeId, firstLogIndex = 0 } = fields;
-  if (!isArtifactLogHost(host))
-    throw new LogError('LOG_BAD_ORIGIN', `"${host}" cannot be the origin of a log of artifacts`, {
-      hint: 'It is the host of the public URL, such as ca.example.org: lower case, no port, no path.',
-    });
+  requireHostAndKey(fields);
   if ((api === 1) !== (treeId !== undefined)) throw new TypeError('logs of the first API have a tree id');
-  const key = parsePublicKey(publicKey);
-  const isRight = api === 1 ? key.type === 'ec' && key.curve === 'P-256' : key.type === 'ed25519';
-  if (!isRight)
-    throw new LogError(
-      'LOG_WRONG_KEY',
-      `a log of artifacts for API ${api} has ${KEY_NAMES[api]} key, not this one`,
-    );
   const origin = treeId === undefined ? host : `${host} - ${treeId}`;
   const logId = artifactLogId({ api, host, publicKey });
   const identity = { api, origin, host, logId, publicKey, treeId, firstLogIndex, createdAt };
   return { ...identity, text: identityText(identity) };
+}
+
+/** Throws LogError as {@link artifactLogIdentity} does, for a host or a key that a log of that API cannot have. */
+export function requireHostAndKey({
+  api,
+  host,
+  publicKey,
+}: Pick<ArtifactLogIdentity, 'api' | 'host' | 'publicKey'>): void {
+  if (!isArtifactLogHost(host))
+    throw new LogError('LOG_BAD_ORIGIN', `"${host}" cannot be the origin of a log of artifacts`, {
+      hint: 'It is the host of the public URL, such as ca.example.org: lower case, no port, no path.',
+    });
+  const key = parsePublicKey(publicKey);
+  const isRight = api === 1 ? key.type === 'ec' && key.curve === 'P-256' : key.type === 'ed25519';
+  if (isRight) return;
+  throw new LogError(
+    'LOG_WRONG_KEY',
+    `a log of artifacts for API ${api} has ${KEY_NAMES[api]} key, not this one`,
+  );
 }
 
 /** What clients call a log with that key. Throws FormatError for a key that is none. */

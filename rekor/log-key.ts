@@ -8,7 +8,13 @@ import { sha256 } from '../tlog/core/sha256.ts';
 import { makeVkey } from '../tlog/format/vkey.ts';
 import type { CheckpointSigner } from '../tlog/sequence/head-signer.ts';
 import { ed25519Key, type CheckpointKey } from '../tlog/tree/verify-head.ts';
-import { artifactLogId, type ArtifactLogIdentity } from './log-identity.ts';
+import { artifactLogId, type ArtifactApi, type ArtifactLogIdentity } from './log-identity.ts';
+
+/** The kind of key that a log of each API has. */
+export const ARTIFACT_KEY_TYPES: Readonly<Record<ArtifactApi, 'p256' | 'ed25519'>> = {
+  1: 'p256',
+  2: 'ed25519',
+};
 
 /** The key with which checkpoints of the log are checked. In the first API its id in notes is the start of the hash of the key, whatever its
  * name; in the second it is a note key of Ed25519. */
@@ -39,7 +45,7 @@ export function requireSigner({ api, origin, publicKey }: ArtifactLogIdentity, s
   const algorithm = api === 1 ? 'ecdsa-p256-sha256' : 'ed25519';
   if (signer.algorithm === algorithm && equalBytes(signer.publicKey, publicKey)) return;
   throw new LogError('LOG_WRONG_KEY', `the key given is not that of the log of artifacts "${origin}"`, {
-    hint: `Give the key that was made with the log (keys/artifacts-v${api}.key.pem).`,
+    hint: 'Give the key that was made with the log (keys/artifacts-NAME.key.pem).',
   });
 }
 

@@ -11,14 +11,14 @@ import type { PublishedTree } from '../tlog/published-tree.ts';
 import { openReadOnlyLog } from '../tlog/read-only-log.ts';
 import { chooseStores } from '../tlog/store/choose-stores.ts';
 import type { AddedEntry, ArtifactLog, EntryProof, LoggableEntry, LoggedEntry } from './artifact-log.ts';
-import { artifactLogKind, integratedTimeOf, requireBody } from './artifact-log-kind.ts';
+import { artifactLogKind, END_NOTICE, integratedTimeOf, knownAs, requireBody } from './artifact-log-kind.ts';
 import { EntryReads, placedEntry } from './entry-reads.ts';
 import { signedEntryTimestampPayload } from './format/signed-entry-timestamp.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
-import { requireSigner } from './log-key.ts';
+import { checkpointKey, requireSigner } from './log-key.ts';
 import { finishRedactions } from './redact-entries.ts';
 import { writeRedactions, type Redaction, type Redactions } from './redactions.ts';
-import type { StoredArtifact } from './stored-artifact.ts';
+import { artifactEntries, type StoredArtifact } from './stored-artifact.ts';
 
 /** How a log of artifacts is opened. */
 export interface ArtifactLogOptions extends LogOptions {
@@ -46,7 +46,24 @@ export async function prepareArtifactLog(options: ArtifactLogOptions): Promise<P
   };
 }
 
-type OpenedFrom = Pick<ArtifactLogOptions, 'directory' | 'signer'>;
+/** How a log that has ended is opened. */
+interface EndedLogOptions {
+  readonly directory: string;
+  /** Its key; a log of the second API needs none. */
+  readonly signer: Signer | undefined;
+}
+
+/** Opens a log that has ended, without a lock of its own. Throws LogError: `LOG_CORRUPT` for one that has not ended, although another one follows it, and as `openReadOnlyLog` does. */
+export async function openEndedArtifactLog({ directory, signer }: EndedLogOptions): Promise<ArtifactLog> {
+  const identity = await readArtifactLogIdentity(directory);
+  const redactions = await finishRedactions(directory, identity);
+  const { frozenAt } = await chooseStores(directory).commits.read();
+  if (frozenAt !== undefined)
+    return (await prepareEnded({ directory, signer }, identity, redactions, frozenAt)).open();
+  throw new LogError('LOG_CORRUPT', `the log in ${directory} is followed by another one, and has not ended`, {
+    hint: 'Restore it from a copy of after its end. `mayfly rekor rotate --switch` ends one that can be written.',
+  });
+}
 
 type Writing = Pick<
   TileLog<LoggableEntry, EntryProof, StoredArtifact>,
@@ -54,13 +71,17 @@ type Writing = Pick<
 >;
 
 async function prepareEnded(
-  { directory, signer }: OpenedFrom,
+  { directory, signer }: EndedLogOptions,
   identity: ArtifactLogIdentity,
   redactions: Redactions,
   frozenAt: number,
 ): Promise<PreparedLog<ArtifactLog>> {
-  requireSigner(identity, signer);
-  const kind = artifactLogKind(identity, signer, redactions);
+  if (signer !== undefined) requireSigner(identity, signer);
+  const kind = {
+    identity,
+    entries: artifactEntries(identity.api, redactions),
+    keys: [checkpointKey(identity)],
+  };
   // Bodies at the end of the log are held in memory: nobody is to redact one meanwhile.
   const release = await chooseStores(directory).commits.shared();
   const { tree, unreadable, close } = await openReadOnlyLog(directory, kind).catch((error: unknown) => {
@@ -68,7 +89,7 @@ async function prepareEnded(
     throw error;
   });
   const closeBoth = (): Promise<void> => close().finally(release);
-  const end = frozen(kind, frozenAt);
+  const end = frozen({ knownAs: knownAs(identity), endNotice: END_NOTICE }, frozenAt);
   const log: Writing = {
     append: () => Promise.reject(end),
     refusal: () => end,
@@ -111,7 +132,7 @@ class OpenArtifactLog implements ArtifactLog {
   readonly tree: PublishedTree<StoredArtifact>;
   readonly redactions: Redactions;
   readonly #directory: string;
-  readonly #signer: Signer;
+  readonly #signer: Signer | undefined;
   readonly #log: Writing;
   readonly #reads: EntryReads;
   /** Leaf hash → the one append of that entry. */
@@ -120,7 +141,7 @@ class OpenArtifactLog implements ArtifactLog {
   #hasDoubts = false;
 
   constructor(
-    { directory, signer }: OpenedFrom,
+    { directory, signer }: EndedLogOptions,
     identity: ArtifactLogIdentity,
     redactions: Redactions,
     log: Writing,
@@ -139,7 +160,7 @@ class OpenArtifactLog implements ArtifactLog {
   async add(entry: LoggableEntry): Promise<AddedEntry> {
     requireBody(entry.body);
     const leafHash = hashLeaf(sha256, entry.body);
-    if (this.tree.frozenAt !== undefined) return this.#ofEnded(leafHash);
+    if (this.tree.frozenAt !== undefined) return this.#ofEnded(entry.body);
     const key = toHex(leafHash);
     const twin = this.#underWay.get(key);
     if (twin !== undefined) return { ...(await twin), isNew: false };
@@ -149,10 +170,15 @@ class OpenArtifactLog implements ArtifactLog {
   }
 
   /** A client that asks again for what was logged before the end gets it. */
-  async #ofEnded(leafHash: Uint8Array): Promise<AddedEntry> {
-    const entry = await this.entryByLeafHash(leafHash);
-    if (entry !== undefined) return this.#existing(entry.index);
+  async #ofEnded(body: Uint8Array): Promise<AddedEntry> {
+    const found = await this.find(body);
+    if (found !== undefined) return found;
     throw this.refusal() ?? new TypeError('a log that ended refuses');
+  }
+
+  async find(body: Uint8Array): Promise<AddedEntry | undefined> {
+    const index = await this.#reads.find(hashLeaf(sha256, body), INDEX_WAIT);
+    return index === undefined ? undefined : this.#existing(index);
   }
 
   /** The index of hashes knows every published entry, and `#underWay` those that are not. */
@@ -226,6 +252,7 @@ class OpenArtifactLog implements ArtifactLog {
   async signEntryTimestamp({ body, integratedTime, logIndex, redaction }: LoggedEntry): Promise<Uint8Array> {
     if (redaction !== undefined) throw new TypeError('the body of a redacted entry cannot be signed');
     if (integratedTime === undefined) throw new TypeError('entries of the second API have no timestamp');
+    if (this.#signer === undefined) throw new TypeError('the log was opened without its key');
     const { logId } = this.identity;
     return this.#signer.sign(signedEntryTimestampPayload({ body, integratedTime, logId, logIndex }));
   }

@@ -20,6 +20,7 @@ import { V1Endpoint } from '../server/rekor/v1/v1-endpoint.ts';
 import { V1Reads } from '../server/rekor/v1/v1-reads.ts';
 import { V2Endpoint } from '../server/rekor/v2/v2-endpoint.ts';
 import type { OpenedService } from './handlers.ts';
+import type { FormerArtifactLog } from './open-artifact-logs.ts';
 
 /** What they share with the rest of the listener. */
 interface SharedParts {
@@ -47,42 +48,47 @@ export function createArtifactEndpoints(service: OpenedService, shared: SharedPa
   const readLimit = readRateLimit && rateLimiter(readRateLimit, service.clock);
   const options = { ...shared, context, access, refusesDuplicates };
   return artifacts.logs.flatMap((log, i) => {
-    const search = artifacts.searches[i];
-    const additions = additionsOf(log, admittance, service, shared);
+    const former = artifacts.former.filter((one) => one.log.api === log.api);
+    const name = artifacts.names[i] ?? '';
+    const additions = additionsOf({ name, log, former }, admittance, service, shared);
     if (log.api === 2)
       return new V2Endpoint({
         ...options,
         log,
+        logs: new Map([...former, { name, log }].map((one) => [one.name, one.log])),
         additions,
         isPublic: logAccess.kind === 'public',
         onAnswer: metrics.answeredSecond,
       });
+    const search = artifacts.searches[i];
     if (search === undefined) return [];
-    const shards = new ArtifactShards({ log, search });
+    const shards = new ArtifactShards({ log, search }, former);
     const reads = new V1Reads(shards);
-    return new V1Endpoint({
-      ...options,
-      shards,
-      reads,
-      readLimit,
-      additions,
-      onAnswer: metrics.answeredFirst,
-    });
+    return new V1Endpoint({ ...options, reads, readLimit, additions, onAnswer: metrics.answeredFirst });
   });
 }
 
 function additionsOf(
-  log: ArtifactLog,
+  {
+    name,
+    log,
+    former,
+  }: { readonly name: string; readonly log: ArtifactLog; readonly former: readonly FormerArtifactLog[] },
   admittance: EntryAdmittance,
-  { serviceLog, audit }: OpenedService,
+  service: OpenedService,
   { metrics, refusalLog }: SharedParts,
 ): EntryAdditions {
+  const { serviceLog, audit } = service;
   return new EntryAdditions(
-    log,
+    { current: log, former: former.map((one) => one.log), trustedUntil: () => trustedUntil(log, service) },
     admittance,
-    new EntryRecords(log.api, { metrics, serviceLog, refusalLog, audit }),
+    new EntryRecords({ api: log.api, name }, { metrics, serviceLog, refusalLog, audit }),
   );
 }
+
+/** Until when verifiers trust the log in use of an API; undefined where no end is recorded. */
+const trustedUntil = ({ api }: ArtifactLog, { trusted }: OpenedService): number | undefined =>
+  trusted?.status().parts.find(({ name }) => name === `artifacts-v${api}`)?.window?.end;
 
 /** Who may log, and how often: the same for both logs. */
 function admittanceOf(
@@ -92,10 +98,10 @@ function admittanceOf(
   const { audit, clock } = service;
   const limiter = config.rateLimit && rateLimiter(config.rateLimit, clock);
   if (config.admission === 'any')
-    return { admission: admitEverybody, certificates: undefined, limiter, audit };
+    return { admission: admitEverybody, certificates: undefined, limiter, audit, clock };
   const issuers = issuersOf(service);
   const certificates = new LoggedCertificates(issuers, certificateLogFinder(service));
-  return { admission: ownAdmission(service, issuers), certificates, limiter, audit };
+  return { admission: ownAdmission(service, issuers), certificates, limiter, audit, clock };
 }
 
 /** DER. */

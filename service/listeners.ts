@@ -150,8 +150,8 @@ export async function startListeners(
   }
   const watches = [
     new LogWatch(log, serviceLog.note),
-    ...(service.artifacts?.logs ?? []).map((one) => {
-      const name = `artifacts/v${one.api}`;
+    ...(service.artifacts?.logs ?? []).map((one, i) => {
+      const name = `artifacts/${service.artifacts?.names[i] ?? ''}`;
       return new LogWatch(one, (level, event, fields) => {
         serviceLog.note(level, event, { log: name, ...fields });
       });

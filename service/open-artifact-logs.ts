@@ -1,14 +1,18 @@
 import { join } from 'node:path';
 import type { ArtifactLogConfig } from '../config/settings/artifact-log-config.ts';
 import type { Clock, SteadyClock } from '../core/clock.ts';
-import { artifactLogPaths, artifactLogsIn, type ArtifactLogPaths } from '../instance/artifact-logs.ts';
+import {
+  artifactSuccession,
+  type ArtifactLogPaths,
+  type ArtifactSuccession,
+} from '../instance/artifact-logs.ts';
 import { readIdentity, type CtLogIdentity } from '../ct-log/log-identity.ts';
 import { logNamesIn } from '../instance/data-directory.ts';
 import type { DataPaths } from '../instance/data-paths.ts';
 import { openKey } from '../instance/open-key.ts';
 import type { ArtifactLog, LoggedEntry } from '../rekor/artifact-log.ts';
 import { loadEd25519ph } from '../rekor/entries/digest-signature.ts';
-import { prepareArtifactLog } from '../rekor/open-artifact-log.ts';
+import { openEndedArtifactLog, prepareArtifactLog } from '../rekor/open-artifact-log.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import type { SearchIndex } from '../search/search-index.ts';
 import { LogError } from '../tlog/core/log-error.ts';
@@ -32,15 +36,28 @@ interface ArtifactLogsOptions {
 
 /** The logs of artifacts of a service. */
 export interface OpenedArtifactLogs {
-  /** At least one, and at most one for each API: of the first API first. */
+  /** Those in use: at least one, and at most one for each API: of the first API first. */
   readonly logs: readonly ArtifactLog[];
+  /** What the directory of each of {@link logs} is called: `v1`, `v2-2`. */
+  readonly names: readonly string[];
   /** What entries are found by, for each of {@link logs}. */
   readonly searches: readonly SearchIndex<LoggedEntry>[];
+  /** Those before them, which have ended: of each API the oldest first. */
+  readonly former: readonly FormerArtifactLog[];
   readonly config: ArtifactLogConfig;
   /** DER of the keys that may log without a certificate. */
   readonly admittedKeys: readonly Uint8Array[];
   /** The certificate logs of the directory, in use or not, that can be read: certificates with an SCT of one may log. */
   readonly certificateLogs: readonly CtLogIdentity[];
+}
+
+/** A log that is served for reading, as another one has taken its place. */
+export interface FormerArtifactLog {
+  /** What its directory is called. */
+  readonly name: string;
+  readonly log: ArtifactLog;
+  /** As of those in use. */
+  readonly search: SearchIndex<LoggedEntry>;
 }
 
 /** The logs of artifacts that are found right and locked, and not yet open for writing. */
@@ -62,17 +79,24 @@ export async function prepareArtifactLogs(
 ): Promise<PreparedArtifactLogs> {
   const { paths, config, passphrase, clock, steadyClock } = options;
   const warnings: string[] = [];
-  const prepared: (() => Promise<ArtifactLog>)[] = [];
-  for (const log of (await artifactLogsIn(paths)).filter(({ api }) => config[`v${api}`])) {
-    if (!isRightlyNamed(log, await readArtifactLogIdentity(log.directory), options, warnings)) continue;
-    const signer = await openKey(log.key, passphrase);
-    const one = await prepareArtifactLog({ directory: log.directory, signer, clock, steadyClock });
+  const prepared: (ArtifactSuccession & { readonly open: () => Promise<ArtifactLog> })[] = [];
+  for (const api of ([1, 2] as const).filter((one) => config[`v${one}`])) {
+    const succession = await artifactSuccession(paths, api);
+    if (succession === undefined) continue;
+    const { current } = succession;
+    const identity = await readArtifactLogIdentity(current.directory);
+    if (!isRightlyNamed(current, identity, options, warnings)) continue;
+    const signer = await openKey(current.key, passphrase);
+    const one = await prepareArtifactLog({ directory: current.directory, signer, clock, steadyClock });
     let locked: Pick<ArtifactLog, 'close'> = one;
     shutdown.stores.add(() => locked.close());
-    prepared.push(async () => {
-      const opened = await one.open();
-      locked = opened;
-      return opened;
+    prepared.push({
+      ...succession,
+      open: async () => {
+        const opened = await one.open();
+        locked = opened;
+        return opened;
+      },
     });
   }
   const admittedKeys = prepared.length === 0 ? [] : await readAdmittedKeys(config.keyFiles);
@@ -82,13 +106,32 @@ export async function prepareArtifactLogs(
     open: async () => {
       if (prepared.length === 0) return undefined;
       const logs: ArtifactLog[] = [];
-      for (const openOne of prepared) logs.push(await openOne());
+      const searches: SearchIndex<LoggedEntry>[] = [];
+      const former: FormerArtifactLog[] = [];
+      for (const { current, former: before, open } of prepared) {
+        const log = await open();
+        logs.push(log);
+        searches.push(openSearch(log, current, shutdown));
+        for (const one of before) former.push(await openFormer(one, passphrase, shutdown));
+      }
       await loadEd25519ph();
-      const searches = logs.map((log) => openArtifactSearch(log, artifactLogPaths(paths, log.api).directory));
-      for (const search of searches) shutdown.stores.add(() => search.close());
-      return { logs, searches, config, admittedKeys, certificateLogs };
+      const names = prepared.map(({ current }) => current.name);
+      return { logs, names, searches, former, config, admittedKeys, certificateLogs };
     },
   };
+}
+
+/** Reads of entries of the first API are signed with the key of their log. */
+async function openFormer(
+  paths: ArtifactLogPaths,
+  passphrase: string | undefined,
+  shutdown: ShutdownOrder,
+): Promise<FormerArtifactLog> {
+  const { api, directory, key, name } = paths;
+  const signer = api === 1 ? await openKey(key, passphrase) : undefined;
+  const log = await openEndedArtifactLog({ directory, signer });
+  shutdown.stores.add(() => log.close());
+  return { name, log, search: openSearch(log, paths, shutdown) };
 }
 
 /** What is wrong with a log that is not in use keeps nobody from issuing, nor from logging with certificates of the others. */
@@ -103,9 +146,19 @@ async function certificateLogsIn(paths: DataPaths): Promise<readonly CtLogIdenti
   return found;
 }
 
+function openSearch(
+  log: ArtifactLog,
+  { directory }: ArtifactLogPaths,
+  shutdown: ShutdownOrder,
+): SearchIndex<LoggedEntry> {
+  const search = openArtifactSearch(log, directory);
+  shutdown.stores.add(() => search.close());
+  return search;
+}
+
 /** Whether clients find the name of the log in the URL that they are given. Throws unless that is to be overlooked. */
 function isRightlyNamed(
-  { name, directory }: ArtifactLogPaths,
+  { name, api, directory }: ArtifactLogPaths,
   { host }: ArtifactLogIdentity,
   { clientHost, isDevelopment }: ArtifactLogsOptions,
   warnings: string[],
@@ -120,7 +173,7 @@ function isRightlyNamed(
   const message = `the log of artifacts in ${directory} is named ${host}, and clients reach the service at ${clientHost}: they would take none of its entries`;
   if (!isDevelopment)
     throw new LogError('LOG_BAD_ORIGIN', message, {
-      hint: `Set mayfly.public-url back to that host, or switch the log off: mayfly.artifact-log.${name}: false.`,
+      hint: `Set mayfly.public-url back to that host; or put a log with the new name in its place (\`mayfly rekor rotate --v${api} --stage --host ${clientHost}\`, then --switch); or switch it off: mayfly.artifact-log.v${api}: false.`,
     });
   warnings.push(`${message}. It is not served; another directory gets another one`);
   return false;

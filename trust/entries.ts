@@ -75,7 +75,8 @@ function subjectOf(der: Uint8Array): string | undefined {
 /** What names a log. */
 export const logNames = (log: TrustedLogInstance): EntryNames => ({
   key: logKey(log),
-  name: printable(log.baseUrl) || toBase64(log.logId),
+  // Our own logs of artifacts have their host alone.
+  name: printable(log.baseUrl).replace(/^\/\//, '') || toBase64(log.logId),
   id: toBase64(log.logId),
 });
 

@@ -3,7 +3,6 @@ import { toHex, utf8 } from '../core/bytes.ts';
 import { encodePem } from '../core/pem.ts';
 import { logV3Json } from '../ct-log/format/log-v3-json.ts';
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
-import type { ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import { encodeVkey, makeVkey } from '../tlog/format/vkey.ts';
 import { encodeClientTrustConfig, encodeSigningConfig, type SigningConfig } from './format/signing-config.ts';
@@ -11,7 +10,7 @@ import { encodeTrustedRoot, type TrustedRoot, type Window } from './format/trust
 import type { InstanceTrust } from './ledger.ts';
 import { pkcs12Store } from './pkcs12-store.ts';
 import { pkcs7Bundle } from './pkcs7-bundle.ts';
-import { OWN_PATHS, withPublicUrl } from './public-urls.ts';
+import { hostOf, isOwnPath, OWN_PATHS, withPublicUrl } from './public-urls.ts';
 import { signingConfigOf, type ServiceUrls } from './signing-services.ts';
 import { logKey } from './union.ts';
 
@@ -56,7 +55,8 @@ export const isPassingFile = (name: string): boolean =>
  * - `log.vkey`: the keys of checkpoints of all our logs, one a line, the one in use first: static-ct-api (0x05, the whole
  *   SubjectPublicKeyInfo as material) and Ed25519 (0x01);
  * - `log.v3.json`: the log's description, as the log serves it;
- * - `rekor.pub`: the key of the log of artifacts for clients of Rekor v1, and `rekor.vkey`: that of checkpoints of the one for v2, where they take entries;
+ * - `rekor.pub`: the key of the log of artifacts in use for clients of Rekor v1, where it takes entries; `rekor.vkey`: the keys of checkpoints of all of ours for v2, one a line,
+ *   the one in use first;
  * - `log-NAME.pub.pem`: the keys of other logs; of those of others NAME is the beginning of their id;
  * - `SHA256SUMS`: the hash of each.
  *
@@ -71,7 +71,7 @@ export function exportTrust(trust: InstanceTrust, notes: ExportNotes): ReadonlyM
     ['client_trust_config.json', encodeClientTrustConfig({ trustedRoot, signingConfig })],
     ...certificateFiles(trust, notes.now),
     ...ownLogFiles(trust.logs, notes),
-    ...artifactLogFiles(trust.artifactLogs),
+    ...artifactLogFiles(trust),
     ...otherLogFiles(trust, notes.now),
   ]);
   return withChecksums(files);
@@ -148,12 +148,21 @@ function ownLogFiles([current, ...others]: readonly CtLogIdentity[], notes: Expo
   ];
 }
 
-const artifactLogFiles = (logs: readonly ArtifactLogIdentity[]): Files =>
-  logs.map(({ api, host, publicKey }) =>
-    api === 1
-      ? [REKOR_KEY_FILE, encodePem('PUBLIC KEY', publicKey)]
-      : ['rekor.vkey', `${encodeVkey(makeVkey(sha256, host, 'ed25519', publicKey.subarray(-32)))}\n`],
-  );
+/** cosign 2 reads one key of `rekor.pub`. Checkpoints are checked for as long as anybody reads a log, also when it has ended. */
+function artifactLogFiles({ root, artifactLogs }: InstanceTrust): Files {
+  const first = artifactLogs.find(({ api }) => api === 1);
+  const vkeyLines = root.artifactLogs
+    .filter(({ baseUrl, keyDetails }) => isOwnPath(baseUrl) && keyDetails === 'PKIX_ED25519')
+    .map(({ baseUrl, publicKey }) =>
+      encodeVkey(makeVkey(sha256, hostOf(baseUrl) ?? '', 'ed25519', publicKey.subarray(-32))),
+    );
+  return [
+    ...(first === undefined ? [] : [[REKOR_KEY_FILE, encodePem('PUBLIC KEY', first.publicKey)] as const]),
+    ...(vkeyLines.length === 0
+      ? []
+      : [['rekor.vkey', vkeyLines.map((line) => `${line}\n`).join('')] as const]),
+  ];
+}
 
 interface LogsOfTrust {
   readonly root: TrustedRoot;

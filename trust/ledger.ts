@@ -40,7 +40,7 @@ export interface InstanceTrust {
   readonly inForce: TrustedRoot;
   /** The logs in the directory, the one in use first. */
   readonly logs: readonly CtLogIdentity[];
-  /** The logs of artifacts in the directory that have not ended, of the first API first. */
+  /** The logs of artifacts in use that have not ended, at most one for each API, of the first API first. */
   readonly artifactLogs: readonly ArtifactLogIdentity[];
   /** Which logs of the directory cannot be read, a sentence each: none of them is in use, and what is recorded of them counts. */
   readonly unreadable: readonly string[];

@@ -6,6 +6,7 @@ import { LogError } from '../tlog/core/log-error.ts';
 import { isMissing } from '../storage/read-whole.ts';
 import { readChain, readFormerChains, TrustError } from './collect.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from '../rekor/log-identity.ts';
+import { readStagedLog } from '../rekor/staged-log.ts';
 import { EMPTY_TRUSTED_ROOT, type TrustedLogInstance, type TrustedRoot } from './format/trusted-root.ts';
 import { logInUse } from './log-in-use.ts';
 import { OWN_PATHS } from './public-urls.ts';
@@ -39,7 +40,7 @@ export interface OwnMaterial {
   readonly others: TrustedRoot;
   /** Of its logs, the one in use first. */
   readonly logs: readonly CtLogIdentity[];
-  /** Of its logs of artifacts that have not ended, of the first API first. */
+  /** Of its logs of artifacts the newest for each API, unless its time has an end; of the first API first. */
   readonly artifactLogs: readonly ArtifactLogIdentity[];
   /** Which of them cannot be read, a sentence each. */
   readonly unreadable: readonly string[];
@@ -66,7 +67,7 @@ export async function readOwnMaterial(places: OwnPlaces, recorded: TrustedRoot):
     },
     others: {
       ...trustedRootOf([...next, ...former], otherLogs, [...nextTimestamps, ...formerTimestamps]),
-      artifactLogs: artifacts.ended.map(trustedOwnArtifactLog),
+      artifactLogs: artifacts.others.map(trustedOwnArtifactLog),
     },
     logs,
     artifactLogs: artifacts.inForce,
@@ -117,29 +118,65 @@ async function readLogs(places: OwnPlaces, isRecorded: (name: string) => boolean
   return { logs, unreadable };
 }
 
-const trustedOwnArtifactLog = (log: ArtifactLogIdentity): TrustedLogInstance =>
+const trustedOwnArtifactLog = (log: NamedLog): TrustedLogInstance =>
   trustedLog(log, OWN_PATHS.artifactLog(log.host));
 
 interface ReadArtifactLogs {
+  /** The newest for each API, unless its time has an end on record. */
   readonly inForce: readonly ArtifactLogIdentity[];
-  /** Those whose time has an end on record. */
-  readonly ended: readonly ArtifactLogIdentity[];
+  /** Those before them, those that have ended, and those that are to follow. */
+  readonly others: readonly NamedLog[];
 }
 
+/** What an entry of a trusted root is made of. */
+type NamedLog = Pick<ArtifactLogIdentity, 'host' | 'publicKey' | 'logId' | 'createdAt'>;
+
 async function readArtifactLogs(directory: string, recorded: TrustedRoot): Promise<ReadArtifactLogs> {
-  const names = (await isMissing(directory)) ? [] : await logNamesIn(directory);
-  const read: ArtifactLogIdentity[] = [];
-  for (const name of names.filter((one) => ARTIFACT_LOG.test(one)))
-    read.push(await readArtifactLogIdentity(join(directory, name)));
+  if (await isMissing(directory)) return { inForce: [], others: [] };
   const ends = new Set(
     recorded.artifactLogs.filter(({ window }) => window.end !== undefined).map((log) => logKey(log)),
   );
-  const hasEnded = (log: ArtifactLogIdentity): boolean => ends.has(logKey(log));
-  return { inForce: read.filter((log) => !hasEnded(log)), ended: read.filter(hasEnded) };
+  const inForce: ArtifactLogIdentity[] = [];
+  const others: NamedLog[] = [];
+  const names = await artifactNamesIn(directory);
+  for (const api of ['v1', 'v2']) {
+    const logs: ArtifactLogIdentity[] = [];
+    for (const name of names.logs.filter((one) => one.startsWith(api)))
+      logs.push(await readArtifactLogIdentity(join(directory, name)));
+    const current = logs.at(-1);
+    const isInForce = current !== undefined && !ends.has(logKey(current));
+    if (isInForce) inForce.push(current);
+    others.push(...(isInForce ? logs.slice(0, -1) : logs));
+  }
+  for (const name of names.staged) others.push(...present(await readStagedLog(join(directory, name))));
+  return { inForce, others };
 }
 
-/** By the API of its clients. */
-const ARTIFACT_LOG = /^v[12]$/;
+const present = <T>(value: T | undefined): readonly T[] => (value === undefined ? [] : [value]);
+
+/** By the API of its clients, and from the second one on its number. */
+const ARTIFACT_LOG = /^v[12](?:-\d+)?$/;
+const STAGED_LOG = /^v[12]-\d+\.next\.json$/;
+
+/** The directories of logs, those of one API in the order in which they follow each other, and the files of those that are staged. */
+async function artifactNamesIn(
+  directory: string,
+): Promise<{ readonly logs: readonly string[]; readonly staged: readonly string[] }> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch((cause: unknown) => {
+    throw unreadable(directory, cause);
+  });
+  const shard = (name: string): number => Number(name.split('-')[1] ?? 1);
+  return {
+    logs: entries
+      .filter((entry) => !entry.isFile() && ARTIFACT_LOG.test(entry.name))
+      .map(({ name }) => name)
+      .sort((a, b) => shard(a) - shard(b)),
+    staged: entries
+      .map(({ name }) => name)
+      .filter((name) => STAGED_LOG.test(name))
+      .sort(),
+  };
+}
 
 /** Sorted. A name with a dot in front is what an interrupted making of a log left. */
 async function logNamesIn(directory: string): Promise<readonly string[]> {

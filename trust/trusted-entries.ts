@@ -4,7 +4,6 @@ import { describeName, nameValue } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
-import type { ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import type { LogKeyDetails, TrustedAuthority, TrustedLogInstance } from './format/trusted-root.ts';
 
 /** A CA or a timestamp authority from its chain, trusted from when its first certificate begins and without an end. The chain has passed
@@ -17,7 +16,7 @@ export function trustedAuthority(chain: readonly Uint8Array[], uri: string): Tru
 
 /** A log of certificates or of artifacts, trusted from its birth and without an end; `baseUrl` is taken over as it is. */
 export const trustedLog = (
-  { publicKey, logId, createdAt }: CtLogIdentity | ArtifactLogIdentity,
+  { publicKey, logId, createdAt }: Pick<CtLogIdentity, 'publicKey' | 'logId' | 'createdAt'>,
   baseUrl: string,
 ): TrustedLogInstance => ({
   baseUrl,

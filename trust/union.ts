@@ -32,7 +32,7 @@ export const unionOf = (roots: readonly TrustedRoot[]): TrustedRoot => ({
   ),
 });
 
-/** The entries of `root`, those that stand in `first` in front. */
+/** The entries of `root`, those that stand in `first` in front and in its order. */
 export const withInFront = (root: TrustedRoot, first: TrustedRoot): TrustedRoot => ({
   certificateAuthorities: sorted(root.certificateAuthorities, first.certificateAuthorities, authorityKey),
   certificateLogs: sorted(root.certificateLogs, first.certificateLogs, logKey),
@@ -109,7 +109,8 @@ const firstOfEach = <T>(entries: readonly T[], keyOf: (entry: T) => string): rea
 };
 
 function sorted<T>(entries: readonly T[], first: readonly T[], keyOf: (entry: T) => string): readonly T[] {
-  const keys = new Set(first.map(keyOf));
-  const isFirst = (entry: T): boolean => keys.has(keyOf(entry));
-  return [...entries.filter(isFirst), ...entries.filter((entry) => !isFirst(entry))];
+  const keys = first.map(keyOf);
+  const isFirst = (entry: T): boolean => keys.includes(keyOf(entry));
+  const front = entries.filter(isFirst).sort((a, b) => keys.indexOf(keyOf(a)) - keys.indexOf(keyOf(b)));
+  return [...front, ...entries.filter((entry) => !isFirst(entry))];
 }

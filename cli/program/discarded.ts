@@ -25,8 +25,9 @@ export function discardAnswer(
   return [{ ended: ended.map(factsOf), removed }, lines.join('\n')];
 }
 
-const idLine = ({ list, id }: TrustEntry): string =>
-  list === 'certificateLogs' ? `Log id ${id}` : `SHA-256 ${id}`;
+const isLog = ({ list }: TrustEntry): boolean => list === 'certificateLogs' || list === 'artifactLogs';
 
-const factsOf = ({ list, name, id }: TrustEntry): Readonly<Record<string, string>> =>
-  list === 'certificateLogs' ? { name, logId: id } : { name, sha256: id };
+const idLine = (entry: TrustEntry): string => (isLog(entry) ? `Log id ${entry.id}` : `SHA-256 ${entry.id}`);
+
+const factsOf = (entry: TrustEntry): Readonly<Record<string, string>> =>
+  isLog(entry) ? { name: entry.name, logId: entry.id } : { name: entry.name, sha256: entry.id };

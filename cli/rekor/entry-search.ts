@@ -40,8 +40,9 @@ export async function* entriesInDirectory(
   search: EntrySearch,
 ): AsyncGenerator<FoundArtifact> {
   const { paths } = await openDataDirectory(data);
-  for (const { api, directory } of await artifactLogsIn(paths)) {
-    if (!apis.includes(api)) continue;
+  const logs = await artifactLogsIn(paths);
+  const newestFirst = apis.flatMap((api) => logs.filter((log) => log.api === api).toReversed());
+  for (const { directory } of newestFirst) {
     const log = await openArtifactReads(directory);
     try {
       yield* entriesOf(log, search);

@@ -28,19 +28,19 @@ export async function check(options: CheckOptions, speak: Speaker): Promise<bool
   return ok;
 }
 
-async function verdictOn({ name, directory }: ArtifactLogPaths): Promise<Verdict> {
+async function verdictOn({ name, api, directory }: ArtifactLogPaths): Promise<Verdict> {
   try {
     const { identity, size, root, redacted } = await checkArtifactLog(directory);
-    const facts = { ok: true, ...identityFacts(identity), size, redacted, root: toBase64(root) };
+    const facts = { ok: true, name, ...identityFacts(identity), size, redacted, root: toBase64(root) };
     const without = redacted === 0 ? '' : `; ${redacted} redacted, proven by their hashes`;
     return {
       ok: true,
       facts,
-      line: `ok: ${size} entries of ${identity.origin} agree with its head${without}`,
+      line: `ok: ${size} entries of ${identity.origin} agree with its head${without} (${name})`,
     };
   } catch (error) {
     if (!(error instanceof LogError) || !WRONG.has(error.code)) throw error;
-    const facts = { ok: false, api: name, problem: error.message };
+    const facts = { ok: false, name, api: `v${api}`, problem: error.message };
     return { ok: false, facts, line: `WRONG: ${name}: ${error.message}` };
   }
 }

@@ -1,13 +1,12 @@
-import { equalBytes, toBase64 } from '../../core/bytes.ts';
+import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
-import { artifactLogPaths } from '../../instance/artifact-logs.ts';
+import { artifactSuccession } from '../../instance/artifact-logs.ts';
 import { changing } from '../../instance/change-lock.ts';
-import type { DataPaths } from '../../instance/data-paths.ts';
 import { openKey } from '../../instance/open-key.ts';
+import { endArtifactTrust } from '../../instance/switch-artifact-log.ts';
 import { endArtifactLog, type EndedArtifactLog } from '../../rekor/end-artifact-log.ts';
 import { readArtifactLogIdentity } from '../../rekor/log-identity.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
-import { recordTrust } from '../../trust/ledger.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
 import { invocation } from '../program/invocation.ts';
@@ -27,12 +26,15 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
       hint: 'A log that has ended takes no entries any more, for good.',
     });
   await changing(options.data, async ({ paths }) => {
-    const { directory, key } = artifactLogPaths(paths, api);
+    const logs = await artifactSuccession(paths, api);
+    if (logs === undefined)
+      throw new CommandError('REFUSED', `${paths.root} has no log of artifacts for Rekor v${api}`);
+    const { directory, key } = logs.current;
     const { origin } = await readArtifactLogIdentity(directory);
     requireConfirmed(options.confirm, origin);
     const passphrase = await readSecret(options.passphraseFile, 'passphrase');
     const ended = await endArtifactLog(directory, await openKey(key, passphrase), Date.now);
-    await endTrust(paths, ended);
+    await endArtifactTrust(paths, ended);
     report(options, ended, speak);
   });
   return undefined;
@@ -44,19 +46,6 @@ function requireConfirmed(confirm: string, origin: string): void {
   throw new CommandError('USAGE', `--confirm does not name the log, which is ${origin}`, {
     hint: `A log that has ended takes no entries any more, for good. If that is what you want: --confirm "${origin}"`,
   });
-}
-
-/** Whole seconds, as trusted roots have them: what was logged in the last one was logged before the end. */
-async function endTrust(paths: DataPaths, { identity, frozenAt }: EndedArtifactLog): Promise<void> {
-  const end = Math.ceil(frozenAt / 1000) * 1000;
-  await recordTrust(paths, (root) => ({
-    ...root,
-    artifactLogs: root.artifactLogs.map((log) =>
-      equalBytes(log.logId, identity.logId) && log.window.end === undefined
-        ? { ...log, window: { ...log.window, end } }
-        : log,
-    ),
-  }));
 }
 
 function report(
@@ -71,6 +60,7 @@ function report(
       `${origin} ended at ${facts.frozenAt} with ${head.size} entries, for good.`,
       'A service on this directory now answers its reads, and refuses what is to be logged there. Publish its end (TUF: `mayfly trust tuf stage`):',
       `  ${invocation()} trust export --data ${quotedPath(data)} --out ./trust`,
+      'Where entries are to go on being logged, put another log in its place: `mayfly rekor rotate`.',
     ].join('\n'),
   );
 }

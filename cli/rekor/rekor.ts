@@ -5,6 +5,7 @@ import { check } from './rekor-check.ts';
 import { freeze } from './rekor-freeze.ts';
 import { init } from './rekor-init.ts';
 import { redact } from './rekor-redact.ts';
+import { rotate } from './rekor-rotate.ts';
 import { search } from './rekor-search.ts';
 import { show } from './rekor-show.ts';
 
@@ -15,6 +16,8 @@ Examples:
   mayfly rekor check --data /var/lib/mayfly
   mayfly rekor search --data /var/lib/mayfly --identity-prefix https://github.com/acme/
   mayfly rekor search --url https://ca.example.org --digest sha256:HEX --json
+  mayfly rekor rotate --data /var/lib/mayfly --v1 --stage --passphrase-file pass.txt     the one that is to follow; verifiers get its key
+  mayfly rekor rotate --data /var/lib/mayfly --v1 --switch --passphrase-file pass.txt    later, with the service stopped
   mayfly rekor freeze --data /var/lib/mayfly --v2 --confirm ca.example.org --passphrase-file pass.txt
   mayfly rekor redact --data /var/lib/mayfly --v1 --index 4711 --reason "a token was in the payload"    shows; with --confirm, it does
 
@@ -29,7 +32,7 @@ const PASSPHRASE = [
 export const register: RegisterCommand = (program) => {
   const rekor = program
     .command('rekor')
-    .summary('make, show, check, search, redact and end the logs of artifacts')
+    .summary('make, show, check, search, redact, follow and end the logs of artifacts')
     .description('The logs in which clients of Rekor log signatures, one for each version of its API.')
     .addHelpText('after', EXAMPLES);
   rekor
@@ -87,6 +90,27 @@ export const register: RegisterCommand = (program) => {
     .option('--json', 'print {"ok":…,"logs":[…]}')
     .addHelpText('after', EXAMPLES)
     .action(action(check));
+  rekor
+    .command('rotate')
+    .summary('put a new log in the place of the one in use')
+    .description(
+      'Stages the log that is to follow; or ends the one in use and begins that one; or discards what is staged. The one before stays there to be read, and trusted.',
+    )
+    .requiredOption('--data <dir>', 'the data directory')
+    .option('--v1', 'the log for clients of Rekor v1')
+    .option('--v2', 'the log for clients of Rekor v2')
+    .option('--stage', 'make the key of the new log; the service may run')
+    .option('--switch', 'end the log in use and begin the staged one; no service runs on the directory')
+    .option('--discard', 'discard the staged log, with its key')
+    .option(
+      '--host <host>',
+      'with --stage: the name for good, where the service is going to be at another host (default: that of mayfly.public-url)',
+    )
+    .option(...PASSPHRASE)
+    .option(...TRANSCRIPT_OPTION)
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(action(recorded(rotate)));
   rekor
     .command('freeze')
     .summary('end a log for good: it is read, and takes nothing')

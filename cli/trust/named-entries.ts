@@ -75,10 +75,17 @@ function logs({ root, logs: own }: InstanceTrust, text: string): Found {
   const entries = entriesOf(root).filter(
     ({ list, key, name }) =>
       lists.includes(list) &&
-      (ids.includes(key) || name === text || key === text.toLowerCase() || key === hexOfBase64(text)),
+      (ids.includes(key) ||
+        isNamed(list, name, text) ||
+        key === text.toLowerCase() ||
+        key === hexOfBase64(text)),
   );
   return { entries, holders: logsWithKeyOf(root, entries) };
 }
+
+/** Our own logs of artifacts have the host of the service for a name, all of them: their ids distinguish them. */
+const isNamed = (list: TrustList, name: string, text: string): boolean =>
+  name === text && (list !== 'artifactLogs' || name.includes('://'));
 
 function hexOfBase64(text: string): string | undefined {
   try {

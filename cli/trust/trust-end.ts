@@ -126,7 +126,7 @@ const WAYS_OUT: Readonly<Record<TrustList, string>> = {
   certificateAuthorities: 'Put a successor in force first (ca renew).',
   certificateLogs: 'Put a successor in force first (log rotate).',
   timestampAuthorities: 'Put a successor in force first (tsa renew).',
-  artifactLogs: 'End the log first (rekor freeze), which ends its time, too.',
+  artifactLogs: 'Put a successor in force first (rekor rotate), which ends its time, too.',
 };
 
 const movedLater = (entries: readonly TrustEntry[], end: number): CommandError =>
@@ -189,7 +189,8 @@ const IN_FORCE: Readonly<Record<TrustList, string>> = {
   certificateLogs: `${SIGNS_ON} Put a successor in force.`,
   timestampAuthorities:
     'It is in force: after that time the service grants no timestamps with it. Put a successor in force.',
-  artifactLogs: `${SIGNS_ON} End the log (rekor freeze), or have clients use the other one (mayfly.artifact-log).`,
+  artifactLogs:
+    'It is in force: after that time the service refuses new entries in it. Put a successor in force (rekor rotate).',
 };
 
 function compromiseLines(entries: readonly TrustEntry[], time: string): readonly string[] {

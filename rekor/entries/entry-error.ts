@@ -16,6 +16,8 @@ export type EntryReason =
   | 'ENTRY_NOT_ADMITTED'
   /** A certificate has an SCT of a log that does not hold it. */
   | 'ENTRY_CERTIFICATE_UNLOGGED'
+  /** Verifiers trust the log no longer, and would refuse the entry. */
+  | 'ENTRY_LOG_UNTRUSTED'
   /** The client logs more than one may. */
   | 'ENTRY_RATE_LIMITED'
   /** The log has that entry, and is set to refuse it. */

@@ -6,13 +6,7 @@ import { ATTENTION, ROLES } from '../../trust/tuf/roles.ts';
 import type { TufStatus } from '../../trust/tuf/upkeep.ts';
 import { LOG_COMPONENTS } from './log-components.ts';
 import type { ReadinessCheck } from './readiness.ts';
-import type {
-  ArtifactLogSource,
-  OtherLogStatus,
-  SearchStatus,
-  ServiceSources,
-  TimestampSource,
-} from './service-sources.ts';
+import type { NamedArtifactLog, OtherLogStatus, SearchStatus, ServiceSources, TimestampSource } from './service-sources.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 import { trustTroubles } from './trust-troubles.ts';
 
@@ -49,25 +43,28 @@ export function otherLogsCheck(logs: readonly OtherLogStatus[]): ReadinessCheck[
 /** Certificates are issued whether signatures are logged or not. */
 export function artifactLogsCheck(artifacts: ServiceSources['artifacts']): ReadinessCheck[] {
   if (artifacts === undefined) return [];
-  const troubles = artifacts.logs.flatMap((log, i) => [
-    ...artifactLogTroubles(log),
-    ...searchTroubles(log, artifacts.searches[i]?.failure),
-  ]);
-  const sizes = artifacts.logs.map((log) => `v${log.api}: ${artifactLogText(log.status())}`);
+  const inUse = artifacts.logs.map((log, i) => ({
+    name: artifacts.names[i] ?? '',
+    log,
+    search: artifacts.searches[i],
+  }));
+  const all = [...inUse, ...artifacts.former];
+  const troubles = all.flatMap((one) => [...artifactLogTroubles(one), ...searchTroubles(one)]);
+  const sizes = all.map(({ name, log }) => `${name}: ${artifactLogText(log.status())}`);
   const ok = troubles.length === 0;
   return [{ name: 'artifact-logs', ok, detail: (ok ? sizes : troubles).join('; ') }];
 }
 
-const artifactLogTroubles = (log: ArtifactLogSource): string[] => {
+const artifactLogTroubles = ({ name, log }: NamedArtifactLog): string[] => {
   const status = log.status();
   return LOG_COMPONENTS.flatMap(({ failure }) => {
     const sentence = failure(status);
-    return sentence === undefined ? [] : [`v${log.api}: ${sentence}`];
+    return sentence === undefined ? [] : [`${name}: ${sentence}`];
   });
 };
 
-const searchTroubles = ({ api }: ArtifactLogSource, failure: string | undefined): string[] =>
-  failure === undefined ? [] : [`v${api}: no entry can be searched for: ${failure}`];
+const searchTroubles = ({ name, search }: NamedArtifactLog): string[] =>
+  search?.failure === undefined ? [] : [`${name}: no entry can be searched for: ${search.failure}`];
 
 const artifactLogText = ({ size, frozenAt }: LogStatus): string =>
   frozenAt === undefined ? `${size} entries` : `${size} entries, ended at ${rfc3339(frozenAt)}`;

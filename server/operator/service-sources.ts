@@ -32,6 +32,13 @@ export interface ArtifactLogSource extends LogStatusSource {
   refusal(): unknown;
 }
 
+/** A log of artifacts by its name, with what its entries are found by. */
+export interface NamedArtifactLog {
+  readonly name: string;
+  readonly log: ArtifactLogSource;
+  readonly search: SearchStatus | undefined;
+}
+
 /** A log beside the one in use, as it was read last. */
 export interface OtherLogStatus {
   readonly name: string;
@@ -77,9 +84,14 @@ export interface ServiceSources {
   /** Those of artifacts, where any are served. */
   readonly artifacts?:
     | {
+        /** Those in use. */
         readonly logs: readonly ArtifactLogSource[];
+        /** What each of them is called. */
+        readonly names: readonly string[];
         /** Why the index of each of them could not be made, the last time; undefined while all is well. */
         readonly searches: readonly SearchStatus[];
+        /** Those before them. */
+        readonly former: readonly NamedArtifactLog[];
       }
     | undefined;
   /** The logs beside it, and its name. */

@@ -30,15 +30,18 @@ interface PartWords {
 }
 
 const SUCCESSOR = 'put a successor in force';
-/** A log of artifacts has no successor. */
-const END = {
-  way: 'end the log or move its end',
-  commands: '`mayfly rekor freeze`, `mayfly trust end --later`',
-};
 
 const NAMES: Readonly<Record<TrustedPart['name'], PartWords>> = {
   authority: { what: 'the CA', way: SUCCESSOR, commands: '`mayfly ca renew`' },
   log: { what: 'the log', way: SUCCESSOR, commands: '`mayfly log rotate`' },
-  'artifacts-v1': { what: 'the log of artifacts for Rekor v1', ...END },
-  'artifacts-v2': { what: 'the log of artifacts for Rekor v2', ...END },
+  'artifacts-v1': {
+    what: 'the log of artifacts for Rekor v1',
+    way: SUCCESSOR,
+    commands: '`mayfly rekor rotate --v1`',
+  },
+  'artifacts-v2': {
+    what: 'the log of artifacts for Rekor v2',
+    way: SUCCESSOR,
+    commands: '`mayfly rekor rotate --v2`',
+  },
 };

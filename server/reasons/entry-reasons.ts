@@ -58,6 +58,11 @@ export const ENTRY_REASONS: ReasonRows<EntryReason> = {
     remedy:
       'Treat it as an incident: the audit names the client, and incidents.md says what is next. No client can do anything about it.',
   }),
+  ENTRY_LOG_UNTRUSTED: row({ grpc: 12 }, '501 in the first API, 405 in the second, as a log that has ended', {
+    meaning: 'Verifiers trust the log no longer: they would refuse the entry.',
+    cause: 'The operator ended the time of the log (`mayfly trust end`) while it was in use.',
+    remedy: 'The operator puts another log in its place: `mayfly rekor rotate`.',
+  }),
   ENTRY_RATE_LIMITED: row({ grpc: 8, retryAfter: 1 }, '429, with `Retry-After`', {
     meaning: 'The client’s address logs more entries than one may.',
     cause: 'A client that logs in a circle, or many behind one address.',

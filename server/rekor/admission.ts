@@ -8,11 +8,12 @@ import { SIGNATURE_SCHEMES } from '../../core/signature-algorithm.ts';
 import { TLS_ECDSA, TLS_SHA256 } from '../../ct-log/format/digitally-signed.ts';
 import type { Sct } from '../../ct-log/format/sct.ts';
 import { EntryError } from '../../rekor/entries/entry-error.ts';
-import type { AdmitVerifier } from '../../rekor/entries/proposed-entry.ts';
+import type { EntryVerifier } from '../../rekor/entries/proposed-entry.ts';
 import { issuerOf, sctLeaf, sctsOf, type CertificateIssuer } from './logged-certificates.ts';
 
-/** Whose entries are taken. */
-export type Admission = AdmitVerifier;
+/** Whose entries are taken. Asked for each key or certificate of a request before a signature by it is checked: throws EntryError `ENTRY_NOT_ADMITTED` for one whose entries are
+ * never taken, and returns one for what makes no new entry any more, or not yet, and may be in the log. */
+export type Admission = (verifier: EntryVerifier) => EntryError | undefined;
 
 /** Admits everybody. */
 export const admitEverybody: Admission = () => undefined;
@@ -42,13 +43,13 @@ export function admitOwnSigners({ issuers, logs, keys, clock }: OwnSigners): Adm
   return ({ certificate, spki }) => {
     if (certificate === undefined) {
       if (!listed.has(toBase64(spki))) throw refused('the key is not among those that the operator lists');
-      return;
+      return undefined;
     }
     const parsed = read(certificate);
     const issuer = known.find((one) => isIssuedBy(parsed, one));
     if (issuer === undefined) throw refused('the certificate was not issued by this CA');
-    requireValid(parsed, clock());
     if (!isLogged(parsed, issuer, logKeys)) throw refused('the certificate has no SCT of a log of this CA');
+    return invalidity(parsed, clock());
   };
 }
 
@@ -88,12 +89,13 @@ function signs(key: KeyObject, hash: string | null, data: Uint8Array, signature:
  * refused by every verifier for good. */
 const LEAST_LEFT = 5_000;
 
-function requireValid({ notBefore, notAfter }: Certificate, now: number): void {
-  if (now < notBefore) throw refused('the certificate is not valid yet');
+function invalidity({ notBefore, notAfter }: Certificate, now: number): EntryError | undefined {
+  if (now < notBefore) return refused('the certificate is not valid yet');
   // Valid up to and including the last second.
   const left = notAfter + 1000 - now;
-  if (left <= 0) throw refused('the certificate is not valid any more');
-  if (left <= LEAST_LEFT) throw refused('the certificate ends before its entry would have its time');
+  if (left <= 0) return refused('the certificate is not valid any more');
+  if (left <= LEAST_LEFT) return refused('the certificate ends before its entry would have its time');
+  return undefined;
 }
 
 function isLogged(

@@ -1,6 +1,8 @@
 /** The call that logs an entry, without a transport: both APIs hand it the bytes of a request whose turn has come. Nobody shows a token for an entry. */
 import { hash } from 'node:crypto';
 import type { Audit } from '../../audit/audit.ts';
+import { parseCertificate } from '../../core/certificate.ts';
+import { rfc3339, type Clock } from '../../core/clock.ts';
 import { parsePublicKey } from '../../core/public-key.ts';
 import type { RateLimiter } from '../../policy/rate-limit.ts';
 import type { AddedEntry, ArtifactLog } from '../../rekor/artifact-log.ts';
@@ -11,6 +13,7 @@ import { readV2Proposal } from '../../rekor/entries/v2-proposal.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { problemOf } from '../reasons/problem.ts';
+import type { Admission } from './admission.ts';
 import type { EntryCaller, EntryRecords } from './entry-records.ts';
 import type { LoggedCertificates } from './logged-certificates.ts';
 import { redactedEntry } from './redacted-entry.ts';
@@ -18,13 +21,14 @@ import { redactedEntry } from './redacted-entry.ts';
 /** What all logs of a service share: who may log, and how often. */
 export interface EntryAdmittance {
   /** Asked before a signature is checked. */
-  readonly admission: AdmitVerifier;
+  readonly admission: Admission;
   /** Asked when the signatures hold; undefined where certificates need not be in a log. */
   readonly certificates: Pick<LoggedCertificates, 'require'> | undefined;
   /** By client; without it nobody is limited. */
   readonly limiter: RateLimiter | undefined;
   /** Asked before anything is logged: what is not to be recorded is not to be logged either. */
   readonly audit: Pick<Audit, 'refusal'> | undefined;
+  readonly clock: Clock;
 }
 
 const READERS: Readonly<Record<1 | 2, (bytes: Uint8Array, admit: AdmitVerifier) => Promise<ProposedEntry>>> =
@@ -42,14 +46,38 @@ function checkCost({ spki }: EntryVerifier): number {
 }
 
 /** What additions ask of a log. */
-type EntryLog = Pick<ArtifactLog, 'api' | 'add' | 'refusal'>;
+type EntryLog = Pick<ArtifactLog, 'api' | 'identity' | 'add' | 'find' | 'refusal' | 'signEntryTimestamp'>;
+
+/** The logs of one API. */
+export interface EntryLogs {
+  /** The one that takes entries, unless it has ended. */
+  readonly current: EntryLog;
+  /** Those before it: what they have is not logged again. */
+  readonly former: readonly (Pick<ArtifactLog, 'identity' | 'find' | 'signEntryTimestamp'> & {
+    readonly tree: { readonly frozenAt?: number | undefined };
+  })[];
+  /** Until when verifiers trust the one in use, milliseconds since the epoch: what is logged later they refuse. */
+  readonly trustedUntil?: (() => number | undefined) | undefined;
+}
+
+/** An entry that was added or is there, with the log that has it. */
+export interface EntryAddition extends AddedEntry {
+  readonly log: Pick<ArtifactLog, 'identity' | 'signEntryTimestamp'>;
+}
 
 /** Entries without a line that are remembered. While a line cannot be written, or an entry not be stored, further ones are refused before they are logged. */
 const MAX_UNRECORDED = 16_384;
 
-/** Adds entries to one log. */
+/** A request whose signatures were verified. */
+interface ReadRequest {
+  readonly proposal: ProposedEntry;
+  /** Why it makes no new entry. */
+  readonly refusal: EntryError | undefined;
+}
+
+/** Adds entries to the logs of one API. */
 export class EntryAdditions {
-  readonly #log: EntryLog;
+  readonly #logs: EntryLogs;
   readonly #admittance: EntryAdmittance;
   readonly #records: EntryRecords;
   /** Hash of a body → when its entry is added and recorded, or neither. */
@@ -57,24 +85,21 @@ export class EntryAdditions {
   /** Hashes of bodies whose entries are in the log, or may be, and have no line. */
   readonly #unrecorded = new Set<string>();
 
-  constructor(log: EntryLog, admittance: EntryAdmittance, records: EntryRecords) {
-    this.#log = log;
+  constructor(logs: EntryLogs, admittance: EntryAdmittance, records: EntryRecords) {
+    this.#logs = logs;
     this.#admittance = admittance;
     this.#records = records;
   }
 
-  /** Takes what a client proposes to log, as the bytes of its request, which may not change before this resolves. Resolves when the entry is durable, published and recorded. Rejects
-   * with EntryError, AuditError, and as the log does; each rejection is recorded. */
-  readonly add = async (bytes: Uint8Array, caller: EntryCaller): Promise<AddedEntry> => {
+  /** Takes what a client proposes to log, as the bytes of its request, which may not change before this resolves. `mayRead`: whether it may read the log. Resolves when the entry is durable,
+   * published and recorded. What is there already is answered whatever keeps new entries away: a log that has ended, a clock that is behind, an audit that cannot be written. That the certificate has ended
+   * since keeps it from those alone who may not read it elsewhere either. Rejects with EntryError, AuditError, and as the log does; each rejection is recorded. */
+  readonly add = async (bytes: Uint8Array, caller: EntryCaller, mayRead: boolean): Promise<EntryAddition> => {
     try {
       const charge = this.#takeFromLimit(caller);
-      const { audit } = this.#admittance;
-      const proposal = await this.#read(bytes, charge);
-      // A log that ended takes nothing, but still knows what it has.
-      const refusal =
-        this.#passingRefusal() ?? (this.#log.refusal() === undefined ? audit?.refusal() : undefined);
-      if (refusal !== undefined) throw refusal;
-      return await this.#addInTurn(proposal, caller);
+      const { proposal, refusal } = await this.#read(bytes, charge);
+      if (refusal !== undefined && !mayRead) throw refusal;
+      return await this.#addInTurn(proposal, caller, refusal);
     } catch (error) {
       this.refuse(error, caller);
       throw error;
@@ -82,11 +107,15 @@ export class EntryAdditions {
   };
 
   /** One after the other for the same body: the twin of an entry that is under way is answered when that one's line is written. */
-  async #addInTurn(proposal: ProposedEntry, caller: EntryCaller): Promise<AddedEntry> {
+  async #addInTurn(
+    proposal: ProposedEntry,
+    caller: EntryCaller,
+    refusal: EntryError | undefined,
+  ): Promise<EntryAddition> {
     const key = hash('sha256', proposal.body, 'hex');
     for (let first = this.#underWay.get(key); first !== undefined; first = this.#underWay.get(key))
       await first;
-    const adding = this.#addAndRecord(key, proposal, caller);
+    const adding = this.#addAndRecord(key, proposal, caller, refusal);
     const done = (): void => {
       this.#underWay.delete(key);
     };
@@ -95,19 +124,59 @@ export class EntryAdditions {
   }
 
   /** An entry that is in the log, or may be, without a line gets its line with the next request for it. */
-  async #addAndRecord(key: string, proposal: ProposedEntry, caller: EntryCaller): Promise<AddedEntry> {
+  async #addAndRecord(
+    key: string,
+    proposal: ProposedEntry,
+    caller: EntryCaller,
+    refusal: EntryError | undefined,
+  ): Promise<EntryAddition> {
+    const refusalOfNew = refusal ?? this.#refusalOfNew();
     try {
-      const added = await this.#log.add(proposal);
+      const added = await this.#addOrFind(proposal, refusalOfNew);
       if (added.entry.redaction !== undefined) throw redactedEntry(added.entry);
       const isNew = added.isNew || this.#unrecorded.has(key);
       await this.#records.logged(proposal, { ...added, isNew }, caller);
       this.#unrecorded.delete(key);
       return added;
     } catch (error) {
-      const isWithoutEntry = error instanceof EntryError || (error instanceof LogError && !error.mayBeLogged);
+      const isWithoutEntry =
+        error === refusalOfNew ||
+        error instanceof EntryError ||
+        (error instanceof LogError && !error.mayBeLogged);
       if (!isWithoutEntry) this.#remember(key);
       throw error;
     }
+  }
+
+  async #addOrFind(proposal: ProposedEntry, refusal: Error | undefined): Promise<EntryAddition> {
+    const { current } = this.#logs;
+    const there = await this.#inFormer(proposal);
+    if (there !== undefined) return there;
+    if (refusal === undefined) return { ...(await current.add(proposal)), log: current };
+    const found = await current.find(proposal.body);
+    if (found === undefined) throw refusal;
+    return { ...found, log: current };
+  }
+
+  /** A log has nothing by certificates that are younger than its end. */
+  async #inFormer(proposal: ProposedEntry): Promise<EntryAddition | undefined> {
+    const { former } = this.#logs;
+    if (former.length === 0) return undefined;
+    const born = youngest(proposal);
+    for (const log of former.toReversed()) {
+      if (born !== undefined && log.tree.frozenAt !== undefined && born > log.tree.frozenAt) continue;
+      const found = await log.find(proposal.body);
+      if (found !== undefined) return { ...found, log };
+    }
+    return undefined;
+  }
+
+  /** Why no new entry is logged at the moment. */
+  #refusalOfNew(): Error | undefined {
+    const { current, trustedUntil } = this.#logs;
+    const { audit, clock } = this.#admittance;
+    const end = trustedUntil?.();
+    return current.refusal() ?? (end !== undefined && clock() > end ? untrusted(end) : audit?.refusal());
   }
 
   #remember(key: string): void {
@@ -121,24 +190,26 @@ export class EntryAdditions {
     this.#records.refused(problemOf(error, caller.requestId), error, caller);
   }
 
-  /** A log that takes nothing at the moment costs nobody a check of a signature; of one that ended, clients learn first what is wrong with their request, as of Rekor. */
-  async #read(bytes: Uint8Array, charge: (entries: number) => void): Promise<ProposedEntry> {
-    const refusal = this.#passingRefusal();
-    if (refusal !== undefined) throw refusal;
+  /** A log that cannot work at the moment costs nobody a check of a signature; where it is one that takes nothing, clients learn first what is wrong with their request, as of
+   * Rekor, and get what is there. */
+  async #read(bytes: Uint8Array, charge: (entries: number) => void): Promise<ReadRequest> {
+    this.#requireWorking();
     const { admission, certificates } = this.#admittance;
+    let refusal: EntryError | undefined;
     let admitted = 0;
-    const proposal = await READERS[this.#log.api](bytes, (verifier) => {
-      admission(verifier);
+    const proposal = await READERS[this.#logs.current.api](bytes, (verifier) => {
+      refusal ??= admission(verifier);
       // The request itself has been counted as one.
       charge(checkCost(verifier) - (admitted++ === 0 ? 1 : 0));
     });
     await certificates?.require(proposal.verifiers);
-    return proposal;
+    this.#requireWorking();
+    return { proposal, refusal };
   }
 
-  #passingRefusal(): LogError | undefined {
-    const refusal = this.#log.refusal();
-    return refusal?.code === 'LOG_FROZEN' ? undefined : refusal;
+  #requireWorking(): void {
+    const refusal = this.#logs.current.refusal();
+    if (refusal !== undefined && !STILL_KNOWS.has(refusal.code)) throw refusal;
   }
 
   /** Returns what counts further ones. */
@@ -156,3 +227,26 @@ export class EntryAdditions {
     });
   }
 }
+
+/** A log that refuses new entries for one of these still answers what it has. */
+const STILL_KNOWS: ReadonlySet<LogError['code']> = new Set(['LOG_FROZEN', 'LOG_CLOCK']);
+
+const untrusted = (end: number): EntryError =>
+  new EntryError('ENTRY_LOG_UNTRUSTED', `verifiers trust the log until ${rfc3339(end)} and no longer`, {
+    hint: 'Its operator puts another one in its place (`mayfly rekor rotate`).',
+  });
+
+/** When the youngest of its certificates was issued, in milliseconds since the epoch; undefined where a key signed that has none. */
+function youngest({ verifiers }: ProposedEntry): number | undefined {
+  let born = 0;
+  for (const { certificate } of verifiers) {
+    if (certificate === undefined) return undefined;
+    born = Math.max(born, parseCertificate(certificate).notBefore);
+  }
+  return born;
+}
+
+/** Whether a refusal is for good, so that nobody is to send the request again: the log has ended, or verifiers' trust in it has. */
+export const isEnded = (error: unknown): boolean =>
+  (error instanceof LogError && error.code === 'LOG_FROZEN') ||
+  (error instanceof EntryError && error.code === 'ENTRY_LOG_UNTRUSTED');

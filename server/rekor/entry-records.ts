@@ -41,9 +41,13 @@ export class EntryRecords {
   readonly #log: string;
   readonly #destinations: EntryDestinations;
 
-  constructor(api: 1 | 2, destinations: EntryDestinations) {
+  /** `name` is what the directory of the log is called. */
+  constructor(
+    { api, name }: { readonly api: 1 | 2; readonly name: string },
+    destinations: EntryDestinations,
+  ) {
     this.#api = api;
-    this.#log = `artifacts/v${api}`;
+    this.#log = `artifacts/${name}`;
     this.#destinations = destinations;
   }
 

@@ -127,7 +127,7 @@ describe('service: the trust in what signs', () => {
     try {
       const until = `verifiers trust the log of artifacts for Rekor v2 until ${rfc3339(at)}`;
       expect(trustTroubles(parts.status(), at)).to.deep.equal([
-        `${until}: end the log or move its end before (\`mayfly rekor freeze\`, \`mayfly trust end --later\`)`,
+        `${until}: put a successor in force before (\`mayfly rekor rotate --v2\`)`,
       ]);
       expect(trustTroubles(parts.status(), at + 1)[0]).to.include(`${until} and no longer`);
       isLogging = false;

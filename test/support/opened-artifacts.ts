@@ -17,7 +17,9 @@ export async function openedArtifacts(config: Partial<ArtifactLogConfig> = {}): 
   const searches = logs.map((log, i) => openArtifactSearch(log, made[i]?.directory ?? ''));
   return {
     logs,
+    names: ['v1', 'v2'],
     searches,
+    former: [],
     config: {
       v1: true,
       v2: true,

@@ -1,10 +1,9 @@
 /** Rekor's first API over HTTP. Answers, refusals and headers are those of its server, to the byte, because its clients are everywhere and look at all of them. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ConcurrencyLimit } from '../../../core/concurrency-limit.ts';
-import type { AddedEntry } from '../../../rekor/artifact-log.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
 import { MAX_V1_REQUEST } from '../../../rekor/entries/v1-proposal.ts';
-import { LogError, LogReadError } from '../../../tlog/core/log-error.ts';
+import { LogReadError } from '../../../tlog/core/log-error.ts';
 import type { AcceptCount } from '../../http/accept-priority.ts';
 import { Batcher } from '../../http/batcher.ts';
 import { BodyMemory } from '../../http/body-memory.ts';
@@ -20,7 +19,7 @@ import type { AccessCheck } from '../../log/log-access.ts';
 import type { ReadLimiter } from '../../log/read-limiter.ts';
 import type { RateLimiter } from '../../../policy/rate-limit.ts';
 import { problemOf } from '../../reasons/problem.ts';
-import type { ArtifactShards } from './artifact-shards.ts';
+import { isEnded, type EntryAddition } from '../entry-additions.ts';
 import { entryId, entryJson } from './entry-json.ts';
 import { acceptedOf, mediaType } from './media-types.ts';
 import { frameworkReply, handlerReply, NO_ENTRY, refusalReply, uncached } from './stock-reply.ts';
@@ -30,15 +29,14 @@ import { isV1Path, v1Route, type V1Call, type V1Route } from './v1-routes.ts';
 /** Logs entries. */
 export interface V1Additions {
   /** Takes what a client proposes to log, as the bytes of its request, which may not change before this resolves. Rejects with EntryError, and as the log does; each
-   * rejection is recorded. */
-  readonly add: (bytes: Buffer, caller: HttpCaller) => Promise<AddedEntry>;
+   * rejection is recorded. `mayRead`: whether the client may read what others logged. */
+  readonly add: (bytes: Buffer, caller: HttpCaller, mayRead: boolean) => Promise<EntryAddition>;
   /** Records a request that was refused before it could be read. */
   readonly refuse: (error: unknown, caller: HttpCaller) => void;
 }
 
 /** What an endpoint works with. */
 export interface V1EndpointOptions {
-  readonly shards: ArtifactShards;
   readonly reads: V1Reads;
   readonly additions: V1Additions;
   /** Whether what the log has is refused, as Rekor does, and not answered with the entry that it has. */
@@ -211,14 +209,15 @@ export class V1Endpoint {
   }
 
   async #add(exchange: Exchange, bytes: Buffer): Promise<Reply> {
-    const { additions, shards, refusesDuplicates } = this.#options;
+    const { additions, access, refusesDuplicates } = this.#options;
     const wrongType = wrongMediaType(exchange.request, bytes);
     if (wrongType !== undefined) return wrongType;
-    const added = await additions.add(bytes, this.#callerOf(exchange));
+    const mayRead = access(exchange.request) === undefined;
+    const added = await additions.add(bytes, this.#callerOf(exchange), mayRead);
     const id = entryId(added.entry);
     const location = ['Location', `/api/v1/log/entries/${id}`];
     if (!added.isNew && refusesDuplicates) return duplicate(id, location);
-    return handlerReply(await entryJson(shards.active.log, added), 201, ['Etag', id, ...location]);
+    return handlerReply(await entryJson(added.log, added), 201, ['Etag', id, ...location]);
   }
 
   #callerOf(exchange: Exchange): HttpCaller {
@@ -317,7 +316,7 @@ function refusalOf(error: unknown, requestId: string): { readonly reply: Reply; 
   if (error instanceof EntryError && error.stock !== undefined)
     return { reply: refusalReply(error.stock), isOurs: false };
   if (error instanceof LogReadError) return { reply: readRefusal(error), isOurs: false };
-  if (error instanceof LogError && error.code === 'LOG_FROZEN') return { reply: ENDED, isOurs: false };
+  if (isEnded(error)) return { reply: ENDED, isOurs: false };
   const { status, sentence, info, retryAfter, reason } = problemOf(error, requestId);
   const message = info.metadata['sentence'] ?? sentence;
   const headers = retryAfter === undefined ? [] : ['Retry-After', retryAfter];

@@ -20,11 +20,15 @@ import type { ReadLimiter } from '../../log/read-limiter.ts';
 import { problemOf, problemReply } from '../../reasons/problem.ts';
 import type { EntryAdditions } from '../entry-additions.ts';
 import { addedReply, duplicateEntry, redactedReply, refusedReply } from './v2-replies.ts';
-import { levelFault, v2Call, type V2Call } from './v2-routes.ts';
+import { levelFault, v2Call, type V2Read } from './v2-routes.ts';
+
+type ReadableLog = Pick<ArtifactLog, 'identity' | 'checkpoint' | 'tile' | 'redactions'>;
 
 /** What an endpoint works with. */
 export interface V2EndpointOptions {
-  readonly log: Pick<ArtifactLog, 'identity' | 'checkpoint' | 'tile' | 'redactions'>;
+  readonly log: ReadableLog;
+  /** It and those before it, by their names. */
+  readonly logs: ReadonlyMap<string, ReadableLog>;
   readonly additions: Pick<EntryAdditions, 'add' | 'refuse'>;
   /** Whether what the log has is refused, as Rekor does, and not answered with the entry that it has. */
   readonly refusesDuplicates: boolean;
@@ -113,7 +117,7 @@ export class V2Endpoint {
   }
 
   async #create(exchange: Exchange, body: Body): Promise<void> {
-    const { log, additions, refusesDuplicates } = this.#options;
+    const { additions, access, refusesDuplicates } = this.#options;
     try {
       const bytes = takeFrom(body);
       if (bytes === undefined) {
@@ -121,9 +125,10 @@ export class V2Endpoint {
         return;
       }
       if (exchange.request.socket.destroyed) return;
-      const added = await additions.add(bytes, this.#callerOf(exchange));
+      const mayRead = access(exchange.request) === undefined;
+      const added = await additions.add(bytes, this.#callerOf(exchange), mayRead);
       if (refusesDuplicates && !added.isNew) throw duplicateEntry(added);
-      this.#send(exchange, addedReply(log, added));
+      this.#send(exchange, addedReply(added));
     } catch (error) {
       this.#refuse(exchange, error);
     } finally {
@@ -137,7 +142,7 @@ export class V2Endpoint {
     this.#refuse(exchange, error);
   }
 
-  async #read(exchange: Exchange, found: V2Call): Promise<void> {
+  async #read(exchange: Exchange, found: V2Read): Promise<void> {
     const { access, limiter, clientAddress, onFault } = this.#options;
     const { request } = exchange;
     const refusal = access(request);
@@ -146,12 +151,13 @@ export class V2Endpoint {
       return;
     }
     try {
+      const log = this.#logOf(found);
       const reply =
         found.call === 'tile'
-          ? await limiter.run(clientNetwork(clientAddress(request)), () => this.#tile(found.path))
+          ? await limiter.run(clientNetwork(clientAddress(request)), () => this.#tile(log, found.path))
           : found.call === 'redacted'
-            ? redactedReply(this.#options.log)
-            : this.#checkpoint();
+            ? redactedReply(log)
+            : checkpointOf(log);
       if (request.socket.destroyed) return;
       if (reply === undefined) this.#refuse(exchange, busy());
       else this.#send(exchange, reply);
@@ -162,17 +168,20 @@ export class V2Endpoint {
     }
   }
 
-  #checkpoint(): Reply {
-    const body = this.#options.log.checkpoint();
-    return { ...textReply(200, ''), body, headers: ['Cache-Control', 'no-store'] };
+  /** The log in use, where none is named. Throws LogReadError `NOT_FOUND`. */
+  #logOf({ log: name }: V2Read): ReadableLog {
+    const { log, logs } = this.#options;
+    const named = name === undefined ? log : logs.get(name);
+    if (named === undefined) throw new LogReadError('NOT_FOUND', 'there is no log with that name');
+    return named;
   }
 
-  async #tile(path: string): Promise<Reply> {
+  async #tile(log: ReadableLog, path: string): Promise<Reply> {
     const fault = levelFault(path);
     if (fault !== undefined) throw badLevel(fault);
-    const { log, isPublic } = this.#options;
     const body = await log.tile(path);
-    const headers = ['Cache-Control', `${isPublic ? 'public' : 'private'}, max-age=604800, immutable`];
+    const keeper = this.#options.isPublic ? 'public' : 'private';
+    const headers = ['Cache-Control', `${keeper}, max-age=604800, immutable`];
     return { status: 200, contentType: 'application/octet-stream', body, headers };
   }
 
@@ -195,6 +204,12 @@ export class V2Endpoint {
     onAnswer(request.method ?? '', sent.status, exchange.ms / 1000, size);
   }
 }
+
+const checkpointOf = (log: ReadableLog): Reply => ({
+  ...textReply(200, ''),
+  body: log.checkpoint(),
+  headers: ['Cache-Control', 'no-store'],
+});
 
 /** The bytes outlive the body, whose memory is freed here. */
 function takeFrom(body: Body): Buffer | undefined {

@@ -6,14 +6,16 @@ import { LogError } from '../../../tlog/core/log-error.ts';
 import type { Reply } from '../../http/exchange.ts';
 import { TransportError } from '../../http/transport-error.ts';
 import { problemReply, type Problem } from '../../reasons/problem.ts';
+import { isEnded, type EntryAddition } from '../entry-additions.ts';
 
 const JSON_TYPE = 'application/json';
 
 /** `TransparencyLogEntry` with status 201, and nothing else will do for clients in Go and Java. Members that have no value are there, and integers of 64 bits are texts. */
-export const addedReply = (
-  { identity }: Pick<ArtifactLog, 'identity'>,
-  { entry: { logIndex, index, body }, proof }: AddedEntry,
-): Reply => ({
+export const addedReply = ({
+  log: { identity },
+  entry: { logIndex, index, body },
+  proof,
+}: EntryAddition): Reply => ({
   status: 201,
   contentType: JSON_TYPE,
   body: JSON.stringify({
@@ -70,7 +72,7 @@ const FROZEN: Reply = {
 
 /** A refusal as Rekor words it where it knows such a one, with our reason in `details`. */
 export function refusedReply(problem: Problem, error: unknown): Reply {
-  if (error instanceof LogError && error.code === 'LOG_FROZEN') return FROZEN;
+  if (isEnded(error)) return FROZEN;
   const { status, code, message } = stockOf(problem, error);
   const reply = problemReply({ ...problem, status, code: code as Problem['code'], message });
   if (!(error instanceof EntryError) || error.code !== 'ENTRY_DUPLICATE') return reply;

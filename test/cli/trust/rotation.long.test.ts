@@ -256,4 +256,63 @@ describe('docs/rotation.md, to the letter', function () {
       .to.deep.equal(ends(lost))
       .and.to.include(Date.UTC(2027, 0, 1));
   });
+
+  const WITHOUT_SERVICE = {
+    'systemctl stop mayfly': ':',
+    'systemctl start mayfly': ':',
+    ' --passphrase-file /run/secrets/mayfly': '',
+  };
+  const artifactWindows = async (): Promise<readonly [string, boolean][]> =>
+    (await handedOut()).artifactLogs.map(({ baseUrl, window }) => [baseUrl, window.end !== undefined]);
+
+  it('a new log of artifacts for each API, and another one when its key is stolen', async () => {
+    const url = 'https://localhost';
+    await writeFile(ca.paths.config, `oidc-issuers: {}\nmayfly:\n  public-url: ${url}\n`);
+    const [stage = '', change = '', check = ''] = await documentedBlocks(PAGE, 'A new log of artifacts');
+    await run(stage, WITHOUT_SERVICE);
+    expect(await artifactWindows()).to.deep.equal(Array.from({ length: 4 }, () => [url, false]));
+    await run(change, WITHOUT_SERVICE);
+    expect(await artifactWindows()).to.deep.equal(
+      [false, false, true, true].map((hasEnded) => [url, hasEnded]),
+    );
+    expect(await run(check, WITHOUT_SERVICE)).to.match(
+      /^ok: 1 entries .*\(v1\)\n(ok: .*\n){2}ok: .*\(v2-2\)/,
+    );
+
+    const [discard = '', replace = ''] = await documentedBlocks(PAGE, 'A stolen key of a log of artifacts');
+    const shown = JSON.parse(await run('mayfly rekor show --data /var/lib/mayfly --json')) as {
+      readonly logs: readonly { readonly name: string; readonly logId: string }[];
+    };
+    const stolen = shown.logs.find(({ name }) => name === 'v1-2')?.logId ?? '';
+    await run(stage, WITHOUT_SERVICE);
+    await run(discard, WITHOUT_SERVICE);
+    const theft = Date.now() + 1000;
+    const values = { ...WITHOUT_SERVICE, LOGID: stolen, '--at T': `--at ${rfc3339(theft)}` };
+    // At once in a test: the end must not lie before the birth of the log.
+    await run(replace.replace('--reason compromise', '--reason compromise --later'), values);
+    const { artifactLogs } = await handedOut();
+    const entry = artifactLogs.find(({ logId }) => Buffer.from(logId).toString('base64') === stolen);
+    expect(Math.floor((entry?.window.end ?? 0) / 1000)).to.equal(Math.floor(theft / 1000));
+    expect(await run('mayfly rekor show --data /var/lib/mayfly')).to.include('v1-3, in use');
+  });
+
+  it('the service moves to another host: logs of artifacts with its name', async () => {
+    const [, stage = '', change = ''] = await documentedBlocks(
+      PAGE,
+      'The service moves, or gets another URL',
+    );
+    await writeFile(ca.paths.config, 'oidc-issuers: {}\nmayfly:\n  public-url: https://localhost\n');
+    await run(stage, WITHOUT_SERVICE);
+    await run(change, WITHOUT_SERVICE);
+    expect(await readFile(ca.paths.config, 'utf8')).to.include('  public-url: https://new.example.com\n');
+    expect(await artifactWindows()).to.deep.equal([
+      ['https://new.example.com', false],
+      ['https://new.example.com', false],
+      ['https://localhost', true],
+      ['https://localhost', true],
+    ]);
+    const shown = await run('mayfly rekor show --data /var/lib/mayfly');
+    expect(shown).to.match(/Rekor v1 {4}new\.example\.com - \d+\n.*v1-2, in use/);
+    await run('mayfly config check /var/lib/mayfly/config.yaml');
+  });
 });

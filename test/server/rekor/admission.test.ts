@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { X509Certificate } from 'node:crypto';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
-import type { AdmitVerifier, EntryVerifier } from '../../../rekor/entries/proposed-entry.ts';
-import { admitOwnSigners, type OwnSigners } from '../../../server/rekor/admission.ts';
+import type { EntryVerifier } from '../../../rekor/entries/proposed-entry.ts';
+import { admitOwnSigners, type Admission, type OwnSigners } from '../../../server/rekor/admission.ts';
 import type { CtLog } from '../../../ct-log/ct-log.ts';
 import { loggedTbs } from '../../../ct-log/logged-tbs.ts';
 import { issuingLog, type IssuingLog } from '../../ct-log/support/issuing-log.ts';
@@ -45,16 +45,23 @@ describe('server/rekor/admission', () => {
 
   const verifier = (der: Uint8Array): EntryVerifier => ({ certificate: der, spki: spkiOf(der) });
 
-  function refusalBy(admission: AdmitVerifier, one: EntryVerifier): string {
+  function refusalBy(admission: Admission, one: EntryVerifier): string {
     try {
       admission(one);
     } catch (error) {
-      expect(error).to.be.instanceOf(EntryError);
-      expect((error as EntryError).code).to.equal('ENTRY_NOT_ADMITTED');
-      return (error as EntryError).message;
+      return messageOf(error);
     }
     throw new Error('it was admitted');
   }
+
+  function messageOf(error: unknown): string {
+    expect(error).to.be.instanceOf(EntryError);
+    expect((error as EntryError).code).to.equal('ENTRY_NOT_ADMITTED');
+    return (error as EntryError).message;
+  }
+
+  /** Of what may be in the log. */
+  const lateRefusalBy = (admission: Admission, one: EntryVerifier): string => messageOf(admission(one));
 
   it('admits a certificate of this CA, also of a chain before, and no other', () => {
     admitOwnSigners(signers)(verifier(certificate));
@@ -78,19 +85,17 @@ describe('server/rekor/admission', () => {
   it('admits a certificate from its first second on, as long as its entry can get a time before its end', () => {
     const { notBefore, notAfter } = parseCertificate(certificate);
     const admission = admitOwnSigners(signers);
-    for (const inside of [notBefore, notAfter - 4_001]) {
-      now = inside;
-      admission(verifier(certificate));
-    }
+    for (now of [notBefore, notAfter - 4_001]) expect(admission(verifier(certificate))).to.equal(undefined);
     now = notBefore - 1;
-    expect(refusalBy(admission, verifier(certificate))).to.equal('the certificate is not valid yet');
+    expect(lateRefusalBy(admission, verifier(certificate))).to.equal('the certificate is not valid yet');
     // An entry may get its time seconds later, and verifiers refuse one with a time after the end.
     for (now of [notAfter - 4_000, notAfter + 999])
-      expect(refusalBy(admission, verifier(certificate))).to.equal(
+      expect(lateRefusalBy(admission, verifier(certificate))).to.equal(
         'the certificate ends before its entry would have its time',
       );
     now = notAfter + 1000;
-    expect(refusalBy(admission, verifier(certificate))).to.equal('the certificate is not valid any more');
+    expect(lateRefusalBy(admission, verifier(certificate))).to.equal('the certificate is not valid any more');
+    expect(refusalBy(admission, verifier(foreign))).to.equal('the certificate was not issued by this CA');
   });
 
   it('admits no certificate whose SCT is of another log, or not over it, or missing', async () => {

@@ -40,10 +40,16 @@ const additionsOf = (log: ArtifactLog): EntryAdditions => {
   const serviceLog = createServiceLog(new PassThrough().resume(), 'info');
   const metrics = new EntryMetrics([new Registry()], [log]);
   const refusalLog = new RefusalLog(serviceLog, Date.now);
-  const records = new EntryRecords(1, { metrics, serviceLog, refusalLog });
+  const records = new EntryRecords({ api: 1, name: 'v1' }, { metrics, serviceLog, refusalLog });
   return new EntryAdditions(
-    log,
-    { admission: admitEverybody, certificates: undefined, limiter: undefined, audit: undefined },
+    { current: log, former: [] },
+    {
+      admission: admitEverybody,
+      certificates: undefined,
+      limiter: undefined,
+      audit: undefined,
+      clock: Date.now,
+    },
     records,
   );
 };
@@ -63,7 +69,7 @@ describe('server/rekor/v1: redacted entries', () => {
     await redact(made, 2, gone);
     server = await startV1Server({
       made,
-      add: (bytes, caller) => additionsOf(server.log).add(bytes, caller),
+      add: (bytes, caller, mayRead) => additionsOf(server.log).add(bytes, caller, mayRead),
     });
   });
   after(() => server.stop());

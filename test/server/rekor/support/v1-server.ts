@@ -68,10 +68,9 @@ export async function startV1Server(options: V1ServerOptions = {}): Promise<V1Se
   const faults: unknown[] = [];
   const refusals: unknown[] = [];
   const endpoint = new V1Endpoint({
-    shards,
     reads: new V1Reads(shards),
     additions: {
-      add: add ?? (async (bytes) => log.add(await readV1Request(bytes))),
+      add: add ?? (async (bytes) => ({ ...(await log.add(await readV1Request(bytes))), log })),
       refuse: (error) => refusals.push(error),
     },
     refusesDuplicates,

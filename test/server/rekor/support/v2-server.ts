@@ -4,8 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { Registry } from 'prom-client';
 import type { Audit } from '../../../../audit/audit.ts';
-import type { ArtifactLog, LoggableEntry } from '../../../../rekor/artifact-log.ts';
-import type { AdmitVerifier } from '../../../../rekor/entries/proposed-entry.ts';
+import type { ArtifactLog, LoggableEntry, LoggedEntry } from '../../../../rekor/artifact-log.ts';
 import type { RateLimiter } from '../../../../policy/rate-limit.ts';
 import { UnsentResponseLimit } from '../../../../server/http/unsent-response-limit.ts';
 import { createAccessCheck, type LogAccessRule } from '../../../../server/log/log-access.ts';
@@ -13,7 +12,7 @@ import { ReadLimiter } from '../../../../server/log/read-limiter.ts';
 import { EntryMetrics } from '../../../../server/operator/entry-metrics.ts';
 import { RefusalLog } from '../../../../server/operator/refusal-log.ts';
 import { createServiceLog } from '../../../../server/operator/service-log.ts';
-import { admitEverybody } from '../../../../server/rekor/admission.ts';
+import { admitEverybody, type Admission } from '../../../../server/rekor/admission.ts';
 import { EntryAdditions, type EntryAdmittance } from '../../../../server/rekor/entry-additions.ts';
 import { EntryRecords } from '../../../../server/rekor/entry-records.ts';
 import { V2Endpoint } from '../../../../server/rekor/v2/v2-endpoint.ts';
@@ -23,7 +22,7 @@ import { rekorLog, type RekorLog } from '../../../rekor/support/rekor-log.ts';
 interface V2ServerOptions {
   /** A log that is there already. */
   readonly made?: RekorLog;
-  readonly admission?: AdmitVerifier;
+  readonly admission?: Admission;
   readonly certificates?: EntryAdmittance['certificates'];
   readonly limiter?: RateLimiter;
   readonly audit?: Audit;
@@ -56,6 +55,8 @@ export async function startV2Server(options: V2ServerOptions = {}): Promise<V2Se
     status: () => opened.status(),
     refusal: () => opened.refusal(),
     add: (entry: LoggableEntry) => opened.add(entry),
+    find: (body: Uint8Array) => opened.find(body),
+    signEntryTimestamp: (entry: LoggedEntry) => opened.signEntryTimestamp(entry),
     checkpoint: () => opened.checkpoint(),
     redactions: opened.redactions,
     tile: (path: string) => opened.tile(path),
@@ -74,12 +75,13 @@ export async function startV2Server(options: V2ServerOptions = {}): Promise<V2Se
   const faults: unknown[] = [];
   const clientAddress = (): string => '192.0.2.1';
   const { admission = admitEverybody, limiter } = options;
-  const records = new EntryRecords(2, { metrics, serviceLog, refusalLog, audit });
+  const records = new EntryRecords({ api: 2, name: 'v2' }, { metrics, serviceLog, refusalLog, audit });
   const endpoint = new V2Endpoint({
     log,
+    logs: new Map([['v2', log]]),
     additions: new EntryAdditions(
-      log,
-      { admission, certificates: options.certificates, limiter, audit },
+      { current: log, former: [] },
+      { admission, certificates: options.certificates, limiter, audit, clock: Date.now },
       records,
     ),
     refusesDuplicates: options.refusesDuplicates ?? false,
