@@ -6,7 +6,13 @@ import { ATTENTION, ROLES } from '../../trust/tuf/roles.ts';
 import type { TufStatus } from '../../trust/tuf/upkeep.ts';
 import { LOG_COMPONENTS } from './log-components.ts';
 import type { ReadinessCheck } from './readiness.ts';
-import type { NamedArtifactLog, OtherLogStatus, SearchStatus, ServiceSources, TimestampSource } from './service-sources.ts';
+import type {
+  NamedArtifactLog,
+  OtherLogStatus,
+  SearchStatus,
+  ServiceSources,
+  TimestampSource,
+} from './service-sources.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
 import { trustTroubles } from './trust-troubles.ts';
 
