@@ -1,7 +1,7 @@
 /** The table of attacks. None of them has a token of its own. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { foreignEntry, foreignEnvelope } from './foreign-entries.ts';
+import { expensiveQuestions, foreignEntry, foreignEnvelope, wideEnvelope } from './artifact-requests.ts';
 import { forgedToken, PEM } from './forged-requests.ts';
 import { HTTP2_ATTACKS } from './http2-attacks.ts';
 import { inTurn, keepOpen, sendUnread, trickle } from './sockets.ts';
@@ -28,6 +28,7 @@ export interface Attack {
 const KIB = 1024;
 const SIGN = '/api/v2/signingCert';
 const TIMESTAMP = '/api/v1/timestamp';
+const JSON_TYPE = 'Content-Type: application/json';
 
 /** A request for a timestamp as sigstore-js sends it. */
 const timestamp = (): Buffer =>
@@ -62,6 +63,10 @@ const bigHead = (line: string): Buffer =>
     line,
     Array.from({ length: 150 }, (_, i) => `X-${i}: ${'a'.repeat(390)}`),
   );
+
+/** One of them by chance. */
+const anyOf = (requests: readonly Buffer[]): Buffer =>
+  requests[Math.floor(Math.random() * requests.length)] ?? Buffer.alloc(0);
 
 /** A signing request as large as a body may be that is not large, with a forged token. */
 function fullBody(issuer: string, keyId: string): Buffer {
@@ -287,21 +292,27 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'entries',
-    what: '256 connections ask to log a signature that holds, by a key on P-521 that is not admitted',
+    what: '256 connections ask to log signatures by keys on P-521 that are not admitted, or send a list that fills a body',
     run: ({ url }, until) => {
-      const entry = foreignEntry();
+      const requests = [
+        request('POST /api/v2/log/entries', [JSON_TYPE], foreignEntry()),
+        request('POST /api/v1/log/entries', [JSON_TYPE], foreignEnvelope()),
+        request('POST /api/v2/log/entries', [JSON_TYPE], wideEnvelope()),
+      ];
       return keepOpen(url, { count: 256 }, until, (socket) => {
-        inTurn(socket, request('POST /api/v2/log/entries', ['Content-Type: application/json'], entry));
+        inTurn(socket, anyOf(requests));
       });
     },
   },
   {
-    name: 'envelopes',
-    what: '64 connections ask to log envelopes with as many signatures and keys as may be, the last of which does not hold',
-    run: ({ url }, until) => {
-      const envelope = foreignEnvelope();
+    name: 'entry-reads',
+    what: '64 connections ask for entries that take checks of signatures, ten of a full bundle, and searches with many hits',
+    run: ({ url, entryKeyHash }, until) => {
+      const requests = expensiveQuestions(entryKeyHash).map(([call, body]) =>
+        request(`POST /api/v1/${call}`, [JSON_TYPE], body),
+      );
       return keepOpen(url, { count: 64 }, until, (socket) => {
-        inTurn(socket, request('POST /api/v1/log/entries', ['Content-Type: application/json'], envelope));
+        inTurn(socket, anyOf(requests));
       });
     },
   },

@@ -1,11 +1,12 @@
 /**
- * Clients that must not notice an attack: one signs at a gentle rate, every second time over a new connection, and one reads
- * the log. Requests start by the clock, whether earlier ones were answered or not, so that a service that stalls does not
+ * Clients that must not notice an attack: one signs at a gentle rate, every second time over a new connection, one reads the
+ * logs, and one logs signatures. Requests start by the clock, whether earlier ones were answered or not, so that a service that stalls does not
  * get fewer of them.
  */
 import { generateKeyPairSync, sign, X509Certificate, type KeyObject } from 'node:crypto';
 import { Agent, request as httpRequest, type RequestOptions } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ownEntry } from './artifact-requests.ts';
 import { messageOf, systemCode } from '../core/errors.ts';
 import type { TestIssuer } from '../test/support/oidc-issuer.ts';
 import type { ProxiedSigners } from './proxied-signers.ts';
@@ -22,10 +23,12 @@ export interface Served {
   readonly firstRefusal?: string | undefined;
 }
 
-/** A period, for both kinds. */
+/** A period, for all kinds. */
 export interface Phase {
   readonly signing: Served;
   readonly reading: Served;
+  /** Entries of the log of artifacts. */
+  readonly logging: Served;
 }
 
 /** The signing client's name. */
@@ -37,8 +40,14 @@ const GROW_CONCURRENCY = 16;
 /** Timeout of an honest request, in milliseconds. */
 const TIMEOUT = 10_000;
 
-/** Requests a second of each kind. */
+/** Requests a second of each kind but logging. */
 export const RATE = 40;
+
+/** Of which so many come to one entry that is logged. */
+const PER_ENTRY = 4;
+
+/** What is read of the log of artifacts, now and then. */
+const ENTRY_READS = ['?logIndex=7', '?logIndex=259'].map((query) => `/api/v1/log/entries${query}`);
 
 /** The paths that the monitor reads in turn, under the log's URL. */
 const READS = [
@@ -52,7 +61,7 @@ const READS = [
 /** Where the service is. */
 type Service = Pick<TargetAddress, 'url' | 'logUrl'>;
 
-/** Both clients. */
+/** All of them. */
 export class HonestClients {
   /** Serial numbers of the certificates that they got, in capital hexadecimal digits. */
   readonly acknowledged = new Set<string>();
@@ -60,9 +69,12 @@ export class HonestClients {
   readonly #pool = new Agent({ keepAlive: true });
   readonly #publicKey: string;
   readonly #privateKey: KeyObject;
+  readonly #entryKey: KeyObject;
 
-  constructor(issuer: TestIssuer) {
+  /** `entryKey`: private key of what is logged. */
+  constructor(issuer: TestIssuer, entryKey: KeyObject) {
     this.#issuer = issuer;
+    this.#entryKey = entryKey;
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     this.#publicKey = publicKey.export({ type: 'spki', format: 'pem' }).toString();
     this.#privateKey = privateKey;
@@ -70,16 +82,15 @@ export class HonestClients {
 
   /** Adds `count` certificates for other names to the log, so that it has tiles to read. Rejects when one is refused. */
   async growLog({ url }: Service, count: number): Promise<void> {
-    const tally = new Tally();
-    const grow = async (first: number): Promise<void> => {
-      for (let i = first; i < count; i += GROW_CONCURRENCY) {
-        const name = `other-${i}@example.com`;
-        await this.#sign(url, await this.#token(name), name, true, tally);
-      }
-    };
-    await Promise.all(Array.from({ length: GROW_CONCURRENCY }, (_, first) => grow(first)));
-    const { firstRefusal } = tally.sum();
-    if (firstRefusal !== undefined) throw new Error(`the log cannot be grown: ${firstRefusal}`);
+    await grow(count, async (i, tally) => {
+      const name = `other-${i}@example.com`;
+      await this.#sign(url, await this.#token(name), name, true, tally);
+    });
+  }
+
+  /** Adds `count` entries to the log of artifacts. Rejects when one is refused. */
+  async growEntries({ url }: Service, count: number): Promise<void> {
+    await grow(count, (_, tally) => this.#log(url, tally));
   }
 
   /** Signs once and resolves to the used token. */
@@ -94,7 +105,7 @@ export class HonestClients {
     const count = Math.max(1, Math.round(seconds * RATE));
     // Made before the clock runs: signing a token takes time of this process.
     const tokens = await Promise.all(Array.from({ length: count }, () => this.#token(PRINCIPAL)));
-    const [signing, reading] = [new Tally(), new Tally()];
+    const [signing, reading, logging] = [new Tally(), new Tally(), new Tally()];
     const started = performance.now();
     const requests: Promise<void>[] = [];
     for (const [i, token] of tokens.entries()) {
@@ -103,10 +114,12 @@ export class HonestClients {
         proxied === undefined
           ? this.#sign(url, token, PRINCIPAL, i % 2 === 0, signing)
           : this.#signBehind(proxied, i, token, signing);
-      requests.push(signed, this.#read(logUrl, i, reading));
+      const isEntry = i % PER_ENTRY === 0;
+      requests.push(signed, this.#read({ url, logUrl }, i, reading));
+      if (isEntry) requests.push(this.#log(url, logging));
     }
     await Promise.all(requests);
-    return { signing: signing.sum(), reading: reading.sum() };
+    return { signing: signing.sum(), reading: reading.sum(), logging: logging.sum() };
   }
 
   close(): void {
@@ -137,9 +150,19 @@ export class HonestClients {
     if (leaf !== undefined) this.acknowledged.add(new X509Certificate(leaf).serialNumber);
   }
 
-  async #read(logUrl: string, turn: number, tally: Tally): Promise<void> {
-    const path = READS[turn % READS.length] ?? '';
-    await tally.time(this.#send(`${logUrl}${path}`, { method: 'GET' }, turn % 2 === 0, ''));
+  async #read({ url, logUrl }: Service, turn: number, tally: Tally): Promise<void> {
+    const places = [
+      ...READS.map((path) => `${logUrl}${path}`),
+      ...ENTRY_READS.map((path) => `${url}${path}`),
+    ];
+    const place = places[turn % places.length] ?? '';
+    await tally.time(this.#send(place, { method: 'GET' }, turn % 2 === 0, ''));
+  }
+
+  async #log(url: string, tally: Tally): Promise<void> {
+    const body = ownEntry(this.#entryKey, crypto.randomUUID());
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    await tally.time(this.#send(`${url}/api/v1/log/entries`, { method: 'POST', headers }, true, body));
   }
 
   /** Sends once more when a pooled connection turned out to be closed, as HTTP clients do. */
@@ -150,7 +173,7 @@ export class HonestClients {
     );
   }
 
-  /** The body of a 200; rejects with anything else. */
+  /** The body of a 200 or 201; rejects with anything else. */
   #sendOnce(url: string, options: RequestOptions, keepAlive: boolean, body: string): Promise<Buffer> {
     const signal = AbortSignal.timeout(TIMEOUT);
     return new Promise((resolve, reject) => {
@@ -162,7 +185,7 @@ export class HonestClients {
           response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
           response.on('end', () => {
             const text = Buffer.concat(chunks);
-            if (response.statusCode === 200) resolve(text);
+            if (response.statusCode === 200 || response.statusCode === 201) resolve(text);
             else reject(new Error(`${response.statusCode ?? 0} ${text.toString('latin1', 0, 300)}`));
           });
         },
@@ -177,6 +200,17 @@ export class HonestClients {
 }
 
 class StaleConnection extends Error {}
+
+/** Does something so many times, several at once. Rejects when it is refused once. */
+async function grow(count: number, add: (i: number, tally: Tally) => Promise<void>): Promise<void> {
+  const tally = new Tally();
+  const some = async (first: number): Promise<void> => {
+    for (let i = first; i < count; i += GROW_CONCURRENCY) await add(i, tally);
+  };
+  await Promise.all(Array.from({ length: GROW_CONCURRENCY }, (_, first) => some(first)));
+  const { firstRefusal } = tally.sum();
+  if (firstRefusal !== undefined) throw new Error(`a log cannot be grown: ${firstRefusal}`);
+}
 
 function serialOf(answer: Buffer): string {
   const {

@@ -21,8 +21,8 @@ const busy = (measured: AttackMeasurement): string =>
   `the service got a processor for ${(100 * measured.processorShare).toFixed(0)} % of the time that it needed one` +
   (isTooBusy(measured) ? ': latencies are not judged' : '');
 
-const stretch = ({ signing, reading }: Phase): string =>
-  `signing ${served(signing)}; reading ${served(reading)}`;
+const stretch = ({ signing, reading, logging }: Phase): string =>
+  `signing ${served(signing)}; reading ${served(reading)}; logging ${served(logging)}`;
 
 const served = ({ served, refused, p99 }: Served): string =>
   `${served} served, ${refused} refused, p99 ${Number.isFinite(p99) ? p99.toFixed(0) : '–'} ms`;

@@ -36,7 +36,7 @@ process.once('exit', () => {
   void target.stop('SIGKILL');
 });
 let target = await Target.start(environment);
-const honest = new HonestClients(environment.issuer);
+const honest = new HonestClients(environment.issuer, environment.entryKey);
 /** Every attempt, also the first of an attack that failed it and passed the second. */
 const seen: {
   readonly attempt: number;
@@ -151,6 +151,8 @@ const chosen = ATTACKS.filter(
 );
 // Also for the engine, which compiles the hot path meanwhile.
 await honest.growLog(target.address, 600);
+// The bundle that is asked for is full.
+await honest.growEntries(target.address, 300);
 let quiet = await honest.work(target.address, options.quietSeconds);
 for (const one of chosen) quiet = await judge(one, quiet);
 

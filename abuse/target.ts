@@ -4,6 +4,7 @@
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createPublicKey, generateKeyPairSync, hash, type KeyObject } from 'node:crypto';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +27,8 @@ export interface TargetAddress {
   readonly keyId: string;
   /** A configured issuer that accepts connections and never responds. */
   readonly hangingIssuer: string;
+  /** SHA-256 of the honest client's key in the log of artifacts, hexadecimal: what it logged is found by that. */
+  readonly entryKeyHash: string;
 }
 
 /** Of the proxy that the service trusts. Of Linux' loopback network every address can be used. */
@@ -33,7 +36,7 @@ export const PROXY_ADDRESS = '127.0.0.3';
 
 /** Each token of the honest client works once, and its rate limit is twice what it needs: an attack that uses the limit up
  * shows within seconds. */
-const configuration = (issuer: string, hanging: string): string => `oidc-issuers:
+const configuration = (issuer: string, hanging: string, entryKey: string): string => `oidc-issuers:
   ${issuer}:
     issuer-url: ${issuer}
     client-id: sigstore
@@ -49,6 +52,7 @@ const configuration = (issuer: string, hanging: string): string => `oidc-issuers
 mayfly:
   require-rules: false
   trusted-proxies: [${PROXY_ADDRESS}]
+  artifact-log: { keys: [${entryKey}] }
 `;
 
 /** Issuers and data directory, which outlive a service. */
@@ -56,6 +60,8 @@ export class Environment {
   readonly data: string;
   readonly issuer: TestIssuer;
   readonly hangingIssuer: string;
+  /** Signs what the honest client logs: its public key is one of those that the operator lists. */
+  readonly entryKey: KeyObject;
   readonly #hanging: Server;
   readonly #work: string;
 
@@ -65,6 +71,9 @@ export class Environment {
     this.issuer = issuer;
     this.#hanging = hanging;
     this.hangingIssuer = `http://127.0.0.1:${(hanging.address() as AddressInfo).port}`;
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    this.entryKey = privateKey;
+    writeFileSync(join(work, 'entries.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
   }
 
   static async make(): Promise<Environment> {
@@ -72,7 +81,7 @@ export class Environment {
     const made = new Environment(work, await startIssuer(), await startHangingServer());
     const { data, issuer, hangingIssuer } = made;
     execFileSync(process.execPath, [program, 'init', '--data', data, '--keep-root-key', '--json']);
-    writeFileSync(join(data, 'config.yaml'), configuration(issuer.url, hangingIssuer));
+    writeFileSync(join(data, 'config.yaml'), configuration(issuer.url, hangingIssuer, '../entries.pem'));
     return made;
   }
 
@@ -106,7 +115,7 @@ export class Target {
     this.#logFile = logFile;
   }
 
-  static async start({ data, issuer, hangingIssuer, logFile }: Environment): Promise<Target> {
+  static async start({ data, issuer, hangingIssuer, entryKey, logFile }: Environment): Promise<Target> {
     const options = ['--listen', '--metrics-listen', '--grpc-listen'];
     const anywhere = options.flatMap((option) => [option, '127.0.0.1:0']);
     const log = openSync(logFile, 'a');
@@ -116,8 +125,10 @@ export class Target {
     const ready = JSON.parse(await firstLine(child)) as TargetAddress & { readonly grpcListen: string };
     const { url, metricsUrl, logUrl } = ready;
     const grpcUrl = `http://${ready.grpcListen}`;
-    const issuerFacts = { issuer: issuer.url, keyId: issuer.key.kid, hangingIssuer };
-    return new Target(child, { url, metricsUrl, logUrl, grpcUrl, ...issuerFacts }, logFile);
+    const spki = createPublicKey(entryKey).export({ type: 'spki', format: 'der' });
+    const facts = { hangingIssuer, entryKeyHash: hash('sha256', spki, 'hex') };
+    const issuerFacts = { issuer: issuer.url, keyId: issuer.key.kid };
+    return new Target(child, { url, metricsUrl, logUrl, grpcUrl, ...issuerFacts, ...facts }, logFile);
   }
 
   get isRunning(): boolean {

@@ -44,7 +44,7 @@ export function faultsOf(measured: AttackMeasurement, maxGrowth = MAX_GROWTH): s
   const { during, after, memory, logBytesPerSecond, isRunning, endMs = 0 } = measured;
   if (!isRunning) return ['the service ended'];
   return [
-    ...(['signing', 'reading'] as const).flatMap((kind) => [
+    ...(['signing', 'reading', 'logging'] as const).flatMap((kind) => [
       ...refusals(`honest ${kind} requests were refused`, during[kind], MAX_REFUSED),
       ...refusals(`honest ${kind} requests were refused after the attack`, after[kind], 0),
       ...(isTooBusy(measured) || growthOf(kind, measured) <= maxGrowth ? [] : slowness(kind, measured)),
@@ -65,7 +65,7 @@ function refusals(what: string, { served, refused, firstRefusal }: Served, most:
   return [`${refused} of ${served + refused} ${what}: ${firstRefusal ?? ''}`];
 }
 
-type Kind = 'signing' | 'reading';
+type Kind = keyof Phase;
 
 /** Latency is scaled by the processor share: waiting for a processor makes everything slower by that factor. */
 const growthOf = (kind: Kind, { before, during, processorShare }: AttackMeasurement): number =>

@@ -11,11 +11,13 @@ export class SignatureChecks {
   readonly areRequired: boolean;
   /** Asked for each key before a signature by it is checked. */
   readonly admit: AdmitVerifier;
+  readonly #most: number;
   #made = 0;
 
-  constructor(areRequired: boolean, admit: AdmitVerifier = () => undefined) {
+  constructor(areRequired: boolean, admit: AdmitVerifier = () => undefined, most = MAX_CHECKS) {
     this.areRequired = areRequired;
     this.admit = admit;
+    this.#most = most;
   }
 
   /** Checks that were counted. */
@@ -23,13 +25,27 @@ export class SignatureChecks {
     return this.#made;
   }
 
-  /** Counts one. Throws {@link EntryError} when there were as many as a request may cost. */
+  /** Counts one. Throws {@link EntryError} when there were as many as the request may cost. */
   take(): void {
-    if (this.#made++ < MAX_CHECKS) return;
+    if (this.#made++ < this.#most) return;
     throw refusal(
       'ENTRY_TOO_LARGE',
       `it takes more than ${MAX_CHECKS} checks to find which key made which signature`,
       { hint: 'Send the keys in the order of the signatures.' },
     );
+  }
+}
+
+/** An entry that is looked for cannot be read without checks of signatures. */
+export class ChecksNeeded extends Error {}
+
+/** Where none is made: throws {@link ChecksNeeded} instead. */
+export class NoChecks extends SignatureChecks {
+  constructor() {
+    super(false);
+  }
+
+  override take(): void {
+    throw new ChecksNeeded();
   }
 }

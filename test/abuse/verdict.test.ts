@@ -6,6 +6,7 @@ const served = (over: Partial<Served> = {}): Served => ({ served: 100, refused: 
 const stretch = (signing: Partial<Served> = {}, reading: Partial<Served> = {}): Phase => ({
   signing: served(signing),
   reading: served(reading),
+  logging: served(),
 });
 const measured = (over: Partial<AttackMeasurement> = {}): AttackMeasurement => ({
   attack: 'test',
@@ -29,6 +30,10 @@ describe('abuse/verdict', () => {
     [{ isRunning: false }, 'the service ended'],
     [{ during: stretch({ p99: 271 }) }, 'p99 of honest signing requests grew from 20 to 271 ms'],
     [{ during: stretch({}, { p99: 900 }) }, 'p99 of honest reading requests grew from 20 to 900 ms'],
+    [
+      { during: { ...stretch(), logging: served({ p99: 900 }) } },
+      'p99 of honest logging requests grew from 20 to 900 ms',
+    ],
     [
       { during: stretch({ served: 90, refused: 10, firstRefusal: '503 busy' }) },
       '10 of 100 honest signing requests were refused: 503 busy',

@@ -65,12 +65,15 @@ export class V1Reads {
     const byLength = [...ids].sort((a, b) => b.length - a.length);
     for (const id of byLength) places.push(await this.#byId(id));
     const sought = new SoughtEntries(bytes.length);
-    for (const item of proposed) {
-      places.push(await this.#byProposal(item, sought));
-      // Reading one takes milliseconds: others get their turn between two.
-      await nextTurn();
+    try {
+      for (const item of proposed) {
+        places.push(await this.#byProposal(item, sought));
+        // Reading one takes milliseconds: others get their turn between two.
+        await nextTurn();
+      }
+    } finally {
+      charge(CHECK * sought.checks);
     }
-    charge(CHECK * sought.checks);
     places.push(...indexes.map((index) => this.#shards.placeOf(index)));
     const entries = await this.#shards.entriesAt(places.filter((place) => place !== undefined));
     const answered: unknown[] = [];

@@ -1,9 +1,38 @@
-/** Requests to log entries that cost as much as they can before they are refused: by keys of the attacker, on the curve that takes longest. */
-import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+/** Requests to logs of artifacts: an honest one, and those of attackers that cost as much as they can, by keys of their own on the curve that takes longest. */
+import { createHash, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 
 const spkiOf = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' });
 const newKey = (): { publicKey: KeyObject; privateKey: KeyObject } =>
   generateKeyPairSync('ec', { namedCurve: 'P-521' });
+
+/** A signature that holds, of something new, for a log of the first API. The key is one of ECDSA P-256. */
+export function ownEntry(privateKey: KeyObject, text: string): string {
+  const pem = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' });
+  const signature = {
+    content: sign('sha256', Buffer.from(text), privateKey).toString('base64'),
+    publicKey: { content: Buffer.from(pem).toString('base64') },
+  };
+  const hash = { algorithm: 'sha256', value: createHash('sha256').update(text).digest('hex') };
+  return JSON.stringify({ apiVersion: '0.0.1', kind: 'hashedrekord', spec: { data: { hash }, signature } });
+}
+
+/** What is read of a log of the first API takes as long as it may: entries that are found by checking signatures, ten entries of a bundle that is full, and hits of a search. */
+export const expensiveQuestions = (
+  entryKeyHash: string,
+): readonly (readonly [call: string, body: string])[] => {
+  const envelope = JSON.parse(foreignEnvelope()) as unknown;
+  return [
+    ['log/entries/retrieve', JSON.stringify({ entries: Array.from({ length: 10 }, () => envelope) })],
+    ['log/entries/retrieve', JSON.stringify({ logIndexes: Array.from({ length: 10 }, (_, i) => 246 + i) })],
+    ['index/retrieve', JSON.stringify({ keyHash: entryKeyHash, limit: 500 })],
+  ];
+};
+
+/** A list of as many elements as there is room for in a request to a log of the second API. */
+export const wideEnvelope = (): string =>
+  JSON.stringify({
+    dsseRequestV002: { envelope: { signatures: Array.from({ length: 340_000 }, () => ({})) } },
+  });
 
 /** A signature that holds, for a log of the second API. */
 export function foreignEntry(): string {
