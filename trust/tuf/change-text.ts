@@ -1,6 +1,6 @@
 /** Says in words what a change of a repository does: for those who sign it. */
-import type { Root } from '@tufjs/models';
-import { keysOf, type RoleKeys } from './new-metadata.ts';
+import type { Root, Targets } from '@tufjs/models';
+import { hasOnlyKnownMembers, highestVersion, keysOf, latestEnd, type RoleKeys } from './new-metadata.ts';
 import { ROLES, type RoleName } from './roles.ts';
 import type { StagedChange } from './staged-change.ts';
 import { ownMember, targetDifferences } from './target-contents.ts';
@@ -13,9 +13,33 @@ export const describeChange = (change: StagedChange, now: number): readonly stri
   ...targetsLines(change, now),
 ];
 
-/** Why nobody should sign `change`; a sentence each. */
-export const unfitParts = ({ targets, files }: StagedChange, now: number): readonly string[] =>
-  targets === undefined ? [] : unfitTargets({ described: targets.signed.targets, files, now });
+/** Why nobody should sign `change`; a sentence each. By the clock and the file alone: what the file says was in force is the word of the server. */
+export const unfitParts = ({ root, targets, files }: StagedChange, now: number): readonly string[] => [
+  ...(root === undefined ? [] : unfitMembers('root', root.signed, now)),
+  ...(targets === undefined
+    ? []
+    : [
+        ...unfitVersion(targets.signed, now),
+        ...unfitMembers('targets', targets.signed, now),
+        ...unfitTargets({ described: targets.signed.targets, files, now }),
+      ]),
+];
+
+const unfitVersion = ({ version }: Targets, now: number): readonly string[] =>
+  version <= highestVersion(now)
+    ? []
+    : [`the targets have version ${version}, which the clock does not reach for more than a day`];
+
+/** What is signed is said in words: a member that nobody knows could not be. */
+function unfitMembers(role: 'root' | 'targets', signed: Root | Targets, now: number): readonly string[] {
+  const isLate = !(Date.parse(signed.expires) <= latestEnd(role, now));
+  return [
+    ...(isLate ? [`the ${role} would count until ${signed.expires}, longer than two years`] : []),
+    ...(hasOnlyKnownMembers(signed)
+      ? []
+      : [`the ${role} metadata has members that this version does not know`]),
+  ];
+}
 
 function rootLines({ before, root }: StagedChange): string[] {
   if (root === undefined) return [];

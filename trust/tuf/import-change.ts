@@ -2,6 +2,7 @@
 import { messageOf } from '../../core/errors.ts';
 import type { Signer } from '../../signers/signer.ts';
 import { endOf, isSigned, missingSignatures, onlySigned, saysTheSame, type MetadataOf } from './metadata.ts';
+import { highestVersion } from './new-metadata.ts';
 import { dueAt, isOnlineKey, signOnline } from './online-metadata.ts';
 import { publish, whileLocked } from './publish.ts';
 import {
@@ -125,9 +126,6 @@ function nextRoot(old: MetadataOf<'root'>, root: MetadataOf<'root'> | undefined)
   return onlySigned('root', root, [old.signed, root.signed]);
 }
 
-/** Milliseconds by which the clock of the machine where a change was staged may be ahead. */
-const CLOCK_TOLERANCE = 86_400_000;
-
 function nextTargets(
   old: MetadataOf<'targets'>,
   root: MetadataOf<'root'>,
@@ -147,7 +145,7 @@ function nextTargets(
       `its targets have version ${version}, and those in force ${last}`,
       'Stage the change again: versions only rise.',
     );
-  if (version > Math.max(last + 1, Math.floor((now + CLOCK_TOLERANCE) / 1000)))
+  if (version > Math.max(last + 1, highestVersion(now)))
     throw refused(
       `its targets have version ${version}, which the clock does not reach for more than a day`,
       'Set the clock of the machine on which it is staged right, and stage the change again: only a higher version could follow that one.',

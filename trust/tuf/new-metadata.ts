@@ -40,6 +40,31 @@ export function nextVersion(last: number | undefined, now: number): number {
   });
 }
 
+/** The highest version that targets may have by a clock that says `now`, and may be a day behind. After a higher one there could be none for a long time, or ever. */
+export const highestVersion = (now: number): number => Math.floor((now + CLOCK_TOLERANCE) / 1000);
+
+/** The latest end that metadata of the role may have by such a clock, in milliseconds since the epoch. */
+export const latestEnd = (role: RoleName, now: number): number => now + LIFETIMES[role] + CLOCK_TOLERANCE;
+
+/** Milliseconds by which the clocks of those who stage, sign and import may differ. */
+const CLOCK_TOLERANCE = 86_400_000;
+
+/** Whether the metadata has what {@link newRoot} and {@link newTargets} put into it, and nothing else, which would be signed unseen. */
+export function hasOnlyKnownMembers(signed: Root | Targets): boolean {
+  const parts: readonly WithMembers[] =
+    signed instanceof Targets ? [] : [...Object.values(signed.keys), ...Object.values(signed.roles)];
+  return signed.specVersion === SPEC_VERSION && [signed, ...parts].every(hasOwnMembersAlone);
+}
+
+/** As the library reads it. */
+interface WithMembers {
+  readonly unrecognizedFields?: object;
+}
+
+/** The library leaves the type of metadata, which it has compared, among those that it does not know. */
+const hasOwnMembersAlone = ({ unrecognizedFields = {} }: WithMembers): boolean =>
+  Object.keys(unrecognizedFields).every((name) => name === '_type');
+
 /** Root metadata. Its versions have no gaps: clients ask for one after the other. */
 export function newRoot(version: number, keys: KeysOfRoles, now: number): MetadataOf<'root'> {
   const root = new Root(head('root', version, now));

@@ -9,7 +9,7 @@ import { entriesOf, LIST_NAMES, type TrustEntry } from '../entries.ts';
 import { parseSigningConfig, type SigningConfig, type SigningService } from '../format/signing-config.ts';
 import { parseTrustedRoot, type TrustedRoot } from '../format/trusted-root.ts';
 import { olderTargets } from './sigstore-targets.ts';
-import { describeTargets, targetDifferences, usageOf } from './target-contents.ts';
+import { describeTargets, ownMember, targetDifferences, usageOf } from './target-contents.ts';
 
 /** Name → text of targets. */
 export type TargetTexts = ReadonlyMap<string, string>;
@@ -33,6 +33,10 @@ export const unfitTargets = (targets: TargetsToSign): readonly string[] => [
     'failure' in read ? [read.failure] : [],
   ),
   ...strayTargets(targets),
+  ...[TRUSTED_ROOT, SIGNING_CONFIG].flatMap((name) => {
+    const members = Object.keys(ownMember(targets.described, name)?.unrecognizedFields ?? {});
+    return members.length === 0 ? [] : [`the metadata says more of ${name} than any client reads`];
+  }),
 ];
 
 /** Older tools read other files than `trusted_root.json`: these say the same as it, or somebody has made them up. */

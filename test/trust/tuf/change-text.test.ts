@@ -189,7 +189,53 @@ describe('trust/tuf/change-text', () => {
     for (const { validFor } of json.certificateAuthorities) validFor.end = '2026-11-01T00:00:00Z';
     const ended = await changeOf(right, targets({ root: JSON.stringify(json) }));
     expect(unfitParts(ended, Date.now()).join()).to.include('fulcio_v1.crt.pem does not follow from');
-    expect(unfitParts(ended, Date.parse('2026-10-31T00:00:00Z'))).to.deep.equal([]);
+    expect(unfitParts(ended, Date.parse('2026-10-31T00:00:00Z')).join()).to.not.include('follow from');
+  });
+
+  it('lets nobody sign what the clock does not reach, what counts for too long, or members that no line names', async () => {
+    const change = await changeOf(targets(), targets(), true);
+    const day = 86_400_000;
+    const rows: readonly (readonly [object, string])[] = [
+      [{ targets: { version: Number.MAX_SAFE_INTEGER } }, 'the targets have version 9007199254740991'],
+      [
+        { targets: { expires: '9999-12-31T23:59:59Z' } },
+        'the targets would count until 9999-12-31T23:59:59Z',
+      ],
+      [{ root: { expires: '9999-12-31T23:59:59Z' } }, 'the root would count until 9999-12-31T23:59:59Z'],
+      [{ targets: { more: true } }, 'the targets metadata has members'],
+      [{ root: { more: true } }, 'the root metadata has members'],
+      [{ root: { spec_version: '1.0.99' } }, 'the root metadata has members'],
+      [{ root: { roles: { root: { more: 1 } } } }, 'the root metadata has members'],
+      [
+        { targets: { targets: { 'trusted_root.json': { custom: { sigstore: {} } } } } },
+        'says more of trusted_root.json',
+      ],
+      [
+        { targets: { targets: { 'signing_config.v0.2.json': { note: '' } } } },
+        'says more of signing_config.v0.2.json',
+      ],
+    ];
+    const merged = (value: unknown, over: unknown): unknown =>
+      typeof over === 'object' && over !== null && typeof value === 'object' && value !== null
+        ? {
+            ...value,
+            ...Object.fromEntries(
+              Object.entries(over).map(([k, v]) => [k, merged((value as Record<string, unknown>)[k], v)]),
+            ),
+          }
+        : over;
+    for (const [over, sentence] of rows) {
+      const json = JSON.parse(encodeStagedChange(change)) as Record<'root' | 'targets', { signed: unknown }>;
+      for (const [part, members] of Object.entries(over) as ['root' | 'targets', unknown][])
+        json[part].signed = merged(json[part].signed, members);
+      const unfit = unfitParts(parseStagedChange(JSON.stringify(json)), Date.now());
+      expect(unfit, JSON.stringify(over)).to.have.length(1);
+      expect(unfit.join()).to.include(sentence);
+    }
+    expect(unfitParts(change, Date.now())).to.deep.equal([]);
+    // Whoever signs may have a clock that is behind by hours.
+    expect(unfitParts(change, Date.now() - day / 2)).to.deep.equal([]);
+    expect(unfitParts(change, Date.now() - 2 * day).join()).to.include('does not reach');
   });
 
   it('shows those who sign a root every key that counts then, with its whole id', async () => {
