@@ -311,6 +311,12 @@ export const ROWS: readonly InteropRow[] = [
     operation: 'the public conformance cases',
     file: 'verify/bundle/conformance.test.ts',
   },
+  ...['cosign', 'sigstore-python'].map((client) => ({
+    client: `sigstore-conformance, ${client}`,
+    operation: 'its signing tests, with the files of this service, also for Rekor v2',
+    file: judges('conformance-suite'),
+    title: new RegExp(` ${client}$`),
+  })),
   ...(['v1', 'v2'] as const).map((api) => ({
     client: 'rekor-monitor',
     operation: `the log for Rekor ${api}: consistency, entries of an identity`,
@@ -337,7 +343,7 @@ export const CROSS_FILE = judges('cross-verification');
 export const REFUSALS_FILE = judges('refused');
 
 /** What `--fast` leaves out: clients that are built, and files that start several services. */
-const SLOW = /stock-signers|beside-rekor|artifact-log|logged-images|rekor-monitor/;
+const SLOW = /stock-signers|beside-rekor|artifact-log|logged-images|rekor-monitor|conformance-suite/;
 
 /** Whether a row is one of the fast ones: sigstore-js, sigstore-python, openssl, curl and cosign 3.1.2, and the public cases. */
 export const isFast = ({ client, file }: InteropRow): boolean =>

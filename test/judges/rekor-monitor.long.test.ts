@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { FulcioSigner, MessageSignatureBundleBuilder, RekorWitness } from '@sigstore/sign';
 import { expect } from 'chai';
 import { emailConfig } from '../support/data-directory.ts';
+import { skipUnless } from '../support/skipped.ts';
 import { startPublicName, type PublicName } from './support/public-name.ts';
 import { startServed, type ServedInstance } from './support/served-instance.ts';
 import { needClient } from './support/stock-clients.ts';
@@ -25,6 +26,7 @@ for (const [api, majorApiVersion, proof, where] of [
     let program: string;
 
     before(async function () {
+      skipUnless(this, process.env['CLIENTS'] === 'all', 'rekor-monitor takes twenty seconds: CLIENTS=all');
       program = await needClient(this, 'rekor-monitor-564014c');
       const mayfly = `{public-url: '${PUBLIC_URL}', artifact-log: {clients: [${api}]}}`;
       const started = await startServed({

@@ -70,6 +70,24 @@ const CLIENTS = {
       await run(join(folder, 'bin/python'), words);
     },
   },
+  // Its folder is that of the suite, with what it runs in beside it.
+  'sigstore-conformance-a73de49': {
+    program: 'environment/bin/python',
+    installer: 'git',
+    install: async (folder) => {
+      const git = (...words: readonly string[]): Promise<unknown> => run('git', ['-C', folder, ...words]);
+      await git('init', '--quiet');
+      const commit = 'a73de4970176d258e0154c530b89d20b89444e4d';
+      await git('fetch', '--quiet', '--depth=1', 'https://github.com/sigstore/sigstore-conformance', commit);
+      await git('checkout', '--quiet', commit);
+      await run('python3', ['-m', 'venv', join(folder, 'environment')]);
+      const quiet = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
+      const suite = ['pytest==9.1.1', 'pytest-json-report==1.5.0', 'pytest-subtests==0.15.0'];
+      const parts = ['sigstore==4.5.1', 'sigstore-protobuf-specs==0.5.1', ...suite];
+      await run(join(folder, 'environment/bin/python'), [...quiet, ...parts]);
+    },
+    isHeavy: true,
+  },
   'sigstore-cli-0.10.3': {
     program: 'node_modules/@sigstore/cli/bin/run',
     installer: 'npm',
@@ -95,6 +113,7 @@ const CLIENTS = {
       ];
       return run('mvn', words);
     },
+    isHeavy: true,
   },
   'sigstore-rs-0.15.0': {
     program: 'bin/sigstore-rs-judge',
