@@ -6,7 +6,7 @@ import { LogError } from '../tlog/core/log-error.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import type { PlacedEntry } from '../tlog/format/entry-format.ts';
 import { hashLeaf } from '../tlog/format/merkle.ts';
-import { inclusionProof, type HashReader } from '../tlog/format/merkle-proof.ts';
+import { inclusionProof, rememberingHashes, type HashReader } from '../tlog/format/merkle-proof.ts';
 import type { LogKind } from '../tlog/log-kind.ts';
 import type { SignedHead } from '../tlog/sequence/head-signer.ts';
 import type { EntryProof, LoggableEntry } from './artifact-log.ts';
@@ -33,8 +33,11 @@ export function artifactLogKind(
       requireSigner(identity, signer);
     },
     place: entryPlacer(identity),
-    receipts: (entries, head, hashes) =>
-      Promise.all(entries.map(({ index }) => proofUnder(head, index, hashes))),
+    receipts: (entries, head, hashes) => {
+      // The proofs of a batch have nearly all of their hashes in common.
+      const known = rememberingHashes(hashes);
+      return Promise.all(entries.map(({ index }) => proofUnder(head, index, known)));
+    },
   };
 }
 

@@ -7,14 +7,18 @@
  * and e' is the digest of that message: it is one by Q over e exactly when it is one by Q' over e'. What is left to do here is to add two points.
  * Nothing here is secret, so that the time which it takes may depend on it.
  */
-import { createECDH, createPublicKey, hash, verify, type ECDH, type KeyObject } from 'node:crypto';
+import { createECDH, hash, verify, type ECDH } from 'node:crypto';
 import { DerReader, readOnly, unsignedMagnitude } from '../../core/der-reader.ts';
 import { Tag } from '../../core/der-tag.ts';
+import { bitString, oid, sequence } from '../../core/der-writer.ts';
+import { encodePem } from '../../core/pem.ts';
 
 /** The curves of NIST: y² = x³ − 3x + b over the field of p elements, with a base point of the order n. */
 interface Curve {
   /** As OpenSSL calls it. */
   readonly name: string;
+  /** DER AlgorithmIdentifier of its keys (RFC 5480). */
+  readonly identifier: Uint8Array;
   readonly p: bigint;
   readonly n: bigint;
   readonly b: bigint;
@@ -24,8 +28,15 @@ interface Curve {
   readonly bits: number;
 }
 
-const curve = (name: string, bits: number, p: string, n: string, b: string): Curve => ({
+const curve = (
+  [name, dotted]: readonly [name: string, oid: string],
+  bits: number,
+  p: string,
+  n: string,
+  b: string,
+): Curve => ({
   name,
+  identifier: sequence(oid('1.2.840.10045.2.1'), oid(dotted)),
   p: BigInt(`0x${p}`),
   n: BigInt(`0x${n}`),
   b: BigInt(`0x${b}`),
@@ -35,21 +46,21 @@ const curve = (name: string, bits: number, p: string, n: string, b: string): Cur
 
 const CURVES: Readonly<Record<'P-256' | 'P-384' | 'P-521', Curve>> = {
   'P-256': curve(
-    'prime256v1',
+    ['prime256v1', '1.2.840.10045.3.1.7'],
     256,
     'ffffffff00000001000000000000000000000000ffffffffffffffffffffffff',
     'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551',
     '5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b',
   ),
   'P-384': curve(
-    'secp384r1',
+    ['secp384r1', '1.3.132.0.34'],
     384,
     `${'f'.repeat(63)}effffffff0000000000000000ffffffff`,
     `${'f'.repeat(48)}c7634d81f4372ddf581a0db248b0a77aecec196accc52973`,
     'b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef',
   ),
   'P-521': curve(
-    'secp521r1',
+    ['secp521r1', '1.3.132.0.35'],
     521,
     `1${'f'.repeat(130)}`,
     `1${'f'.repeat(65)}a51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409`,
@@ -82,7 +93,7 @@ export function verifyEcdsaDigest(
   for (const { message, digest: known } of MESSAGES) {
     const factor = modulo((e - leftBits(known, on.bits)) * inverse, on.n);
     const other = add(on, point, baseTimes(on, factor));
-    if (other !== undefined) return verify('sha256', message, keyOf(key.curve, other), signature);
+    if (other !== undefined) return verify('sha256', message, keyText(on, other), signature);
   }
   return false;
 }
@@ -122,9 +133,10 @@ const decode = (point: Uint8Array, { width }: Curve): Point => [
   toBigInt(point.subarray(1 + width)),
 ];
 
-function keyOf(curve: keyof typeof CURVES, point: Point): KeyObject {
-  const [x = '', y = ''] = point.map((value) => scalar(value, CURVES[curve]).toString('base64url'));
-  return createPublicKey({ format: 'jwk', key: { kty: 'EC', crv: curve, x, y } });
+/** The key of that point in PEM: OpenSSL reads no other form as fast, and it is used once. */
+function keyText(on: Curve, [x, y]: Point): string {
+  const point = Buffer.concat([Uint8Array.of(4), scalar(x, on), scalar(y, on)]);
+  return encodePem('PUBLIC KEY', sequence(on.identifier, bitString(point)));
 }
 
 const isOnCurve = ({ p, b }: Curve, [x, y]: Point): boolean =>

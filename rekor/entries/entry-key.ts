@@ -3,6 +3,7 @@ import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { parseCertificate } from '../../core/certificate.ts';
 import { FormatError } from '../../core/errors.ts';
 import { keyWeakness } from '../../core/key-weakness.ts';
+import { encodePem } from '../../core/pem.ts';
 import { parsePublicKey, type PublicKeyInfo } from '../../core/public-key.ts';
 import { hasUnreadNames, MAX_CERTIFICATE_NAMES } from '../format/certificate-names.ts';
 import { EntryError, type StockRefusal } from './entry-error.ts';
@@ -61,7 +62,7 @@ class ReadKey implements EntryKey {
 
   get handle(): KeyObject {
     const { spki } = this.verifier;
-    return (this.#handle ??= createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }));
+    return (this.#handle ??= createPublicKey(encodePem('PUBLIC KEY', spki)));
   }
 }
 

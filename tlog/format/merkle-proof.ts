@@ -5,6 +5,17 @@ import { foldRight, nodesOf, splitPoint, type LeafRange } from './merkle.ts';
 /** The hash of the complete subtree (level, index); level 0 are leaf hashes. May answer later. */
 export type HashReader = (level: number, index: number) => Uint8Array | Promise<Uint8Array>;
 
+/** The same hashes, each of which `read` is asked for once: for several proofs of one tree, and to be forgotten with them. */
+export function rememberingHashes(read: HashReader): HashReader {
+  const known = new Map<string, ReturnType<HashReader>>();
+  return (level, index) => {
+    const key = `${level}/${index}`;
+    const hash = known.get(key) ?? read(level, index);
+    known.set(key, hash);
+    return hash;
+  };
+}
+
 /** The audit path of leaf `index` in the tree of `size` leaves, from the leaf up. Throws RangeError unless
  * 0 ≤ index < size; rejects as `read` does. */
 export async function inclusionProof(

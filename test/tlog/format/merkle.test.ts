@@ -6,6 +6,7 @@ import { emptyRoot, hashLeaf, hashNode, nodesOf, splitPoint } from '../../../tlo
 import {
   consistencyProof,
   inclusionProof,
+  rememberingHashes,
   rootFrom,
   type HashReader,
 } from '../../../tlog/format/merkle-proof.ts';
@@ -146,6 +147,19 @@ describe('ct-log/format/merkle-proof and merkle-verify', () => {
         ).to.equal(true);
       }
     }
+  });
+
+  it('makes the same proofs of a tree for many leaves, asking for each hash once', async () => {
+    const asked: string[] = [];
+    const known = rememberingHashes((level, index) => {
+      asked.push(`${level}/${index}`);
+      return read(level, index);
+    });
+    for (let index = 0; index < LIMIT; index++)
+      expect((await inclusionProof(sha256, index, LIMIT, known)).map(toHex)).to.deep.equal(
+        naivePath(index, hashes).map(toHex),
+      );
+    expect(asked).to.have.lengthOf(new Set(asked).size);
   });
 
   it('makes the consistency proofs of the recursive definition, and they hold', async () => {
