@@ -26,6 +26,8 @@ interface V2ServerOptions {
   readonly certificates?: EntryAdmittance['certificates'];
   readonly limiter?: RateLimiter;
   readonly audit?: Audit;
+  /** Until when verifiers trust the log. */
+  readonly trustedUntil?: () => number | undefined;
   readonly refusesDuplicates?: boolean;
   readonly access?: LogAccessRule;
   /** What the log does otherwise. */
@@ -80,7 +82,7 @@ export async function startV2Server(options: V2ServerOptions = {}): Promise<V2Se
     log,
     logs: new Map([['v2', log]]),
     additions: new EntryAdditions(
-      { current: log, former: [] },
+      { current: log, former: [], trustedUntil: options.trustedUntil },
       { admission, certificates: options.certificates, limiter, audit, clock: Date.now },
       records,
     ),
