@@ -33,7 +33,7 @@ export interface EntryOwner {
 
 /** What a log is called. */
 export interface SearchableName {
-  /** `certificates`, `v1` or `v2`; no two logs of a service have the same. */
+  /** `certificates`, `v1`, `v2`, and of those that followed them `v1-2` and so on; no two logs of a service have the same. */
   readonly name: string;
   readonly origin: string;
   readonly kind: SearchedKind;

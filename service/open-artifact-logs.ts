@@ -60,6 +60,14 @@ export interface FormerArtifactLog {
   readonly search: SearchIndex<LoggedEntry>;
 }
 
+/** All of them by their names: those in use first. */
+export const namedLogs = (
+  artifacts: Pick<OpenedArtifactLogs, 'logs' | 'names' | 'former'> | undefined,
+): readonly Pick<FormerArtifactLog, 'name' | 'log'>[] =>
+  artifacts === undefined
+    ? []
+    : [...artifacts.logs.map((log, i) => ({ name: artifacts.names[i] ?? '', log })), ...artifacts.former];
+
 /** The logs of artifacts that are found right and locked, and not yet open for writing. */
 export interface PreparedArtifactLogs {
   /** What should be known of them, a sentence each. */

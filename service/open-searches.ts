@@ -37,11 +37,23 @@ interface SearchedLogs {
   readonly log: Pick<CtLog, 'identity' | 'tree'>;
   readonly search: SearchIndex<CertificateEntry>;
   readonly artifacts?:
-    | { readonly logs: readonly ArtifactLog[]; readonly searches: readonly SearchIndex<LoggedEntry>[] }
+    | {
+        readonly logs: readonly ArtifactLog[];
+        readonly names: readonly string[];
+        readonly searches: readonly SearchIndex<LoggedEntry>[];
+        readonly former: readonly NamedSearch[];
+      }
     | undefined;
 }
 
-/** Searches over all of them: the certificate log in use first. */
+/** A log that another one has followed. */
+interface NamedSearch {
+  readonly name: string;
+  readonly log: ArtifactLog;
+  readonly search: SearchIndex<LoggedEntry>;
+}
+
+/** Searches over all of them: the certificate log in use first, the logs of artifacts in use next. */
 export function searchesOf({ log, search, artifacts }: SearchedLogs): LogSearch {
   const { origin } = log.identity;
   const certificates = searchableLog(
@@ -50,10 +62,17 @@ export function searchesOf({ log, search, artifacts }: SearchedLogs): LogSearch 
     search,
     certificateView,
   );
-  const others = (artifacts?.logs ?? []).flatMap((one, i) => {
-    const index = artifacts?.searches[i];
-    const name = { name: `v${one.api}`, origin: one.identity.origin, kind: 'artifacts' } as const;
-    return index === undefined ? [] : [searchableLog(name, searchedArtifacts(one), index, signatureView)];
+  const inUse = (artifacts?.logs ?? []).flatMap((one, i) => {
+    const [name, index] = [artifacts?.names[i], artifacts?.searches[i]];
+    return name === undefined || index === undefined ? [] : [{ name, log: one, search: index }];
   });
+  const others = [...inUse, ...(artifacts?.former ?? []).toReversed()].map((one) =>
+    searchableLog(
+      { name: one.name, origin: one.log.identity.origin, kind: 'artifacts' },
+      searchedArtifacts(one.log),
+      one.search,
+      signatureView,
+    ),
+  );
   return new LogSearch([certificates, ...others]);
 }

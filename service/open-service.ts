@@ -20,6 +20,7 @@ import { ConfigurationFollower } from './reload/configuration-follower.ts';
 import { loadSettled, type SettledConfig } from './reload/settled-load.ts';
 import { instanceTargets } from '../trust/tuf/instance-targets.ts';
 import { openTuf, tufRootKeyOpener, urlsOfService } from './open-tuf.ts';
+import { namedLogs } from './open-artifact-logs.ts';
 import { recordRedactions } from './redaction-records.ts';
 import { ShutdownOrder } from './shutdown-order.ts';
 
@@ -101,7 +102,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   for (const sentence of warnings) serviceLog.note('warn', 'warning', { sentence });
   logFindings(configFile, config, options, serviceLog);
   const audit = await openAuditOf(mayfly, clock, serviceLog, shutdown);
-  await recordRedactions(artifacts?.logs ?? [], { audit, serviceLog });
+  await recordRedactions(namedLogs(artifacts), { audit, serviceLog });
   const follower = new ConfigurationFollower({ started, policy, compiler, clock, log: serviceLog, program });
   shutdown.following.add(() => follower.close());
   const logSize = log.status().size;

@@ -12,14 +12,14 @@ interface RedactionDestinations {
 
 /** Records what was redacted while no service ran: a command knows no destination of the audit. Never rejects: what could not be recorded is a warning, and the next start tries again. */
 export async function recordRedactions(
-  logs: readonly Pick<ArtifactLog, 'api' | 'recordRedactions'>[],
+  logs: readonly { readonly name: string; readonly log: Pick<ArtifactLog, 'recordRedactions'> }[],
   { audit, serviceLog }: RedactionDestinations,
 ): Promise<void> {
-  for (const log of logs)
+  for (const { name, log } of logs)
     try {
       await log.recordRedactions(({ leafHash, redactedAt, reason }, logIndex) => {
         const entry = {
-          log: `artifacts/v${log.api}`,
+          log: `artifacts/${name}`,
           logIndex,
           leafHash: toHex(leafHash),
           because: reason,
@@ -29,7 +29,7 @@ export async function recordRedactions(
         return audit?.redacted(entry);
       });
     } catch (error) {
-      const sentence = `redactions of artifacts/v${log.api} are not in the audit yet: ${messageOf(error)}`;
+      const sentence = `redactions of artifacts/${name} are not in the audit yet: ${messageOf(error)}`;
       serviceLog.note('warn', 'warning', { sentence });
     }
 }

@@ -20,6 +20,7 @@ interface RedactOptions extends ApiOptions {
   readonly index: readonly string[];
   readonly reason: string;
   readonly confirm?: string;
+  readonly log?: string;
 }
 
 /** Entries of one command: each is shown. */
@@ -33,7 +34,7 @@ export async function redact(options: RedactOptions, speak: Speaker): Promise<un
   const indexes = indexesOf(options.index);
   requireReason(options.reason);
   await changing(options.data, async ({ paths }) => {
-    const { directory, identity } = await logOf(paths, api);
+    const { directory, identity } = await logOf(paths, api, indexes, options.log);
     await finishRedactions(directory, identity);
     const entries = await entriesOf(directory, identity, indexes);
     const confirm = codeOf(identity, entries);
@@ -71,10 +72,24 @@ interface FoundLog {
   readonly identity: ArtifactLogIdentity;
 }
 
-async function logOf(paths: DataPaths, api: 1 | 2): Promise<FoundLog> {
-  const log = (await artifactLogsIn(paths)).find((one) => one.api === api);
-  if (log === undefined) throw new CommandError('REFUSED', `${paths.root} has no such log of artifacts`);
-  return { directory: log.directory, identity: await readArtifactLogIdentity(log.directory) };
+/** The one that is named; else of the first API the one that has the first index, as they count on, and of the second the one in use. */
+async function logOf(
+  paths: DataPaths,
+  api: 1 | 2,
+  [first = 0]: readonly number[],
+  name: string | undefined,
+): Promise<FoundLog> {
+  const logs = (await artifactLogsIn(paths)).filter((log) => log.api === api);
+  const found: FoundLog[] = [];
+  for (const log of logs.filter((one) => name === undefined || one.name === name)) {
+    const identity = await readArtifactLogIdentity(log.directory);
+    if (name !== undefined || identity.firstLogIndex <= first) found.push({ ...log, identity });
+  }
+  const last = found.at(-1);
+  if (last !== undefined) return last;
+  throw new CommandError('REFUSED', `${paths.root} has no such log of artifacts`, {
+    hint: `There is ${logs.map((log) => log.name).join(', ') || 'none of that API'}.`,
+  });
 }
 
 /** Each is proven under the signed head: what goes for good must be what the tree has. */

@@ -13,13 +13,18 @@ import { certificateLog } from '../../instance/certificate-logs.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { certificateLogPaths, dataPaths } from '../../instance/data-paths.ts';
 import { discardLog } from '../../instance/discard-log.ts';
-import { openLogKeys } from '../../instance/open-key.ts';
+import { openKey, openLogKeys } from '../../instance/open-key.ts';
 import { RotationError } from '../../instance/rotation-error.ts';
 import { stageLog } from '../../instance/stage-log.ts';
 import { switchLog } from '../../instance/switch-log.ts';
 import { KeyFileError } from '../../signers/key-error.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { checkDirectory } from '../../ct-log/check-directory.ts';
+import { createDirectoryLog } from '../../instance/create-artifact-log.ts';
+import { discardArtifactLog } from '../../instance/discard-artifact-log.ts';
+import { stageArtifactLog } from '../../instance/stage-artifact-log.ts';
+import { switchArtifactLog } from '../../instance/switch-artifact-log.ts';
+import { checkArtifactLog } from '../../rekor/check-artifact-log.ts';
 import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { entry, ISSUER } from '../ct-log/support/test-log.ts';
 import { makeDataDirectory } from '../support/data-directory.ts';
@@ -260,6 +265,75 @@ describe('instance: the rotation of a log', function () {
       expect(checkpoint, step).to.deep.include({ size: 3, root: source.head.root });
       await rm(copy, { recursive: true });
     }
+  });
+
+  describe('of artifacts', () => {
+    const artifacts = (directory: string) => ({
+      paths: dataPaths(directory),
+      api: 1 as const,
+      passphrase: undefined,
+      clock: Date.now,
+    });
+    const stageArtifacts = async (directory = data): Promise<void> => {
+      await stageArtifactLog({ ...artifacts(directory), host: undefined });
+      await recordTrust(dataPaths(directory));
+    };
+    const make = async (): Promise<void> => {
+      await makeDataDirectory(data);
+      const { paths } = artifacts(data);
+      await createDirectoryLog(paths, { ...artifacts(data), host: 'ca.example.org' });
+    };
+
+    async function expectFollowed(directory: string, step: string): Promise<void> {
+      const switched = await switchArtifactLog(artifacts(directory));
+      const { paths, identity } = switched.current;
+      expect([paths.name, identity.firstLogIndex], step).to.deep.equal(['v1-2', 1]);
+      expect(
+        switched.former.map(({ ended }) => ended.head.size),
+        step,
+      ).to.deep.equal([1]);
+      expect((await checkArtifactLog(paths.directory)).size, step).to.equal(1);
+      const { root: trusted, artifactLogs } = await readTrust(dataPaths(directory));
+      expect(
+        trusted.artifactLogs.map(({ window }) => window.end !== undefined),
+        step,
+      ).to.deep.equal([false, true]);
+      expect(artifactLogs.map(({ logId }) => logId), step).to.deep.equal([identity.logId]);
+      const names = await readdir(join(directory, 'artifacts'));
+      expect(names.filter((name) => !name.startsWith('.')).sort(), step).to.deep.equal(['v1', 'v1-2']);
+      await openKey(paths.key, undefined);
+      await rm(directory, { recursive: true });
+    }
+
+    it('is finished or given up by the next call wherever the staging was killed', async () => {
+      await make();
+      const copies = await copiesOf(() => stageArtifacts());
+      for (const [at, [step, copy]] of copies.entries()) {
+        if (at % 2 === 0) {
+          await stageArtifacts(copy);
+          await expectFollowed(copy, step);
+          continue;
+        }
+        await discardArtifactLog(dataPaths(copy), 1, undefined).catch((error: unknown) => {
+          expect(error, step).to.be.instanceOf(RotationError);
+        });
+        const { paths } = artifacts(copy);
+        const left = (await readdir(paths.artifacts)).filter((name) => !name.startsWith('.'));
+        expect(left, step).to.deep.equal(['v1']);
+        expect((await readdir(paths.keys)).filter((name) => name.startsWith('artifacts')), step).to.deep.equal([
+          'artifacts-v1.key.pem',
+        ]);
+        expect((await readTrust(paths)).artifactLogs, step).to.have.length(1);
+        await rm(copy, { recursive: true });
+      }
+    });
+
+    it('is finished by the same call wherever the switch was killed', async () => {
+      await make();
+      await stageArtifacts();
+      for (const [step, copy] of await copiesOf(() => switchArtifactLog(artifacts(data))))
+        await expectFollowed(copy, step);
+    });
   });
 
   /** The log called `next` as verifiers know it. */

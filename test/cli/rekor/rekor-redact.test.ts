@@ -14,6 +14,9 @@ import { CommandError, type Speaker } from '../../../cli/program/command.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { artifactLogPaths } from '../../../instance/artifact-logs.ts';
 import { dataPaths, type DataPaths } from '../../../instance/data-paths.ts';
+import { stageArtifactLog } from '../../../instance/stage-artifact-log.ts';
+import { switchArtifactLog } from '../../../instance/switch-artifact-log.ts';
+import { readArtifactLogIdentity } from '../../../rekor/log-identity.ts';
 import { openKey } from '../../../instance/open-key.ts';
 import type { ArtifactLog } from '../../../rekor/artifact-log.ts';
 import { openArtifactLog } from '../../../rekor/open-artifact-log.ts';
@@ -176,7 +179,7 @@ describe('mayfly rekor redact', function () {
     const recorded: RedactedEntry[] = [];
     const start = async (audit: (entry: RedactedEntry) => Promise<void>): Promise<void> => {
       const log = await opened(1);
-      await recordRedactions([log], { audit: { redacted: audit }, serviceLog: serviceLog as never });
+      await recordRedactions([{ name: 'v1', log }], { audit: { redacted: audit }, serviceLog: serviceLog as never });
       await log.close();
     };
     await start(() => Promise.reject(new AuditError('AUDIT_UNAVAILABLE', 'the disk is full')));
@@ -200,5 +203,23 @@ describe('mayfly rekor redact', function () {
     expect([...entries.values()].map((one) => [toHex(one.leafHash), one.isAudited])).to.deep.equal([
       [leafHash, true],
     ]);
+  });
+
+  it('finds the log that has an index, and takes the name of one whose indexes begin anew', async () => {
+    for (const api of [1, 2] as const) {
+      const request = { paths, api, passphrase: undefined, clock: Date.now };
+      await stageArtifactLog({ ...request, host: undefined });
+      await switchArtifactLog(request);
+    }
+    const reason = 'a test';
+    await redact({ data, v1: true, index: ['2'], reason }, speak);
+    expect(said).to.include((await readArtifactLogIdentity(artifactLogPaths(paths, 1).directory)).origin);
+    await redact({ data, v1: true, index: ['5'], reason }, speak);
+    expect(said).to.include((await readArtifactLogIdentity(artifactLogPaths(paths, 1, 2).directory)).origin);
+    await failureAs(CommandError, redact({ data, v2: true, index: ['2'], reason }, speak));
+    await redact({ data, v2: true, log: 'v2', index: ['2'], reason }, speak);
+    expect(facts['confirm']).to.be.a('string');
+    const unknown = failureAs(CommandError, redact({ data, v2: true, log: 'v2-3', index: ['2'], reason }, speak));
+    expect((await unknown).hint).to.equal('There is v2, v2-2.');
   });
 });
