@@ -135,7 +135,10 @@ export const register: RegisterCommand = (program) => {
     .requiredOption('--reason <text>', 'why, for the record: kept in the directory and in the audit')
     .option('--v1', 'entries of the log for clients of Rekor v1')
     .option('--v2', 'entries of the log for clients of Rekor v2')
-    .option('--log <name>', 'which log for v2, where several follow each other: v2, v2-2 (default: the one in use)')
+    .option(
+      '--log <name>',
+      'which log for v2, where several follow each other: v2, v2-2 (default: the one in use)',
+    )
     .option('--confirm <code>', 'what the command prints without it')
     .option(...TRANSCRIPT_OPTION)
     .option('--json', 'print {"redacted":…,"entries":[…],"confirm":…}')

@@ -298,7 +298,10 @@ describe('instance: the rotation of a log', function () {
         trusted.artifactLogs.map(({ window }) => window.end !== undefined),
         step,
       ).to.deep.equal([false, true]);
-      expect(artifactLogs.map(({ logId }) => logId), step).to.deep.equal([identity.logId]);
+      expect(
+        artifactLogs.map(({ logId }) => logId),
+        step,
+      ).to.deep.equal([identity.logId]);
       const names = await readdir(join(directory, 'artifacts'));
       expect(names.filter((name) => !name.startsWith('.')).sort(), step).to.deep.equal(['v1', 'v1-2']);
       await openKey(paths.key, undefined);
@@ -320,9 +323,10 @@ describe('instance: the rotation of a log', function () {
         const { paths } = artifacts(copy);
         const left = (await readdir(paths.artifacts)).filter((name) => !name.startsWith('.'));
         expect(left, step).to.deep.equal(['v1']);
-        expect((await readdir(paths.keys)).filter((name) => name.startsWith('artifacts')), step).to.deep.equal([
-          'artifacts-v1.key.pem',
-        ]);
+        expect(
+          (await readdir(paths.keys)).filter((name) => name.startsWith('artifacts')),
+          step,
+        ).to.deep.equal(['artifacts-v1.key.pem']);
         expect((await readTrust(paths)).artifactLogs, step).to.have.length(1);
         await rm(copy, { recursive: true });
       }

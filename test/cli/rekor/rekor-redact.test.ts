@@ -179,7 +179,10 @@ describe('mayfly rekor redact', function () {
     const recorded: RedactedEntry[] = [];
     const start = async (audit: (entry: RedactedEntry) => Promise<void>): Promise<void> => {
       const log = await opened(1);
-      await recordRedactions([{ name: 'v1', log }], { audit: { redacted: audit }, serviceLog: serviceLog as never });
+      await recordRedactions([{ name: 'v1', log }], {
+        audit: { redacted: audit },
+        serviceLog: serviceLog as never,
+      });
       await log.close();
     };
     await start(() => Promise.reject(new AuditError('AUDIT_UNAVAILABLE', 'the disk is full')));
@@ -219,7 +222,10 @@ describe('mayfly rekor redact', function () {
     await failureAs(CommandError, redact({ data, v2: true, index: ['2'], reason }, speak));
     await redact({ data, v2: true, log: 'v2', index: ['2'], reason }, speak);
     expect(facts['confirm']).to.be.a('string');
-    const unknown = failureAs(CommandError, redact({ data, v2: true, log: 'v2-3', index: ['2'], reason }, speak));
+    const unknown = failureAs(
+      CommandError,
+      redact({ data, v2: true, log: 'v2-3', index: ['2'], reason }, speak),
+    );
     expect((await unknown).hint).to.equal('There is v2, v2-2.');
   });
 });
