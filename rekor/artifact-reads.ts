@@ -2,6 +2,7 @@
 import { openReadOnlyLog } from '../tlog/read-only-log.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
+import type { HashReader } from '../tlog/format/merkle-proof.ts';
 import { verifyInclusion } from '../tlog/format/merkle-verify.ts';
 import type { EntryProof, LoggedEntry } from './artifact-log.ts';
 import { EntryReads } from './entry-reads.ts';
@@ -21,6 +22,10 @@ export interface ArtifactReads {
   readonly identity: ArtifactLogIdentity;
   /** Entries. */
   readonly size: number;
+  /** Of the head. */
+  readonly root: Uint8Array;
+  /** Hashes of the tree at the head. */
+  readonly hashes: HashReader;
   /** As of `ArtifactLog`. */
   readonly entriesFrom: (first: number) => Promise<readonly LoggedEntry[]>;
   /** The entry at an index of the tree with its proof, which was found right; undefined where there is none. Rejects as the functions of `ArtifactLog`, and with LogError
@@ -41,9 +46,12 @@ export async function openArtifactReads(directory: string): Promise<ArtifactRead
     keys: [checkpointKey(identity)],
   });
   const reads = new EntryReads(identity, tree, redactions);
+  const { size, root } = tree.head().head;
   return {
     identity,
-    size: tree.head().head.size,
+    size,
+    root,
+    hashes: tree.tiles.hashesAt(size),
     entriesFrom: (first) => reads.entriesFrom(first),
     provenAt: async (index) => {
       const entry = await reads.entryAt(index);

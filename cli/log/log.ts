@@ -11,6 +11,7 @@ import { check } from './log-check.ts';
 import { exportFiles, type LogExportOptions } from './log-export.ts';
 import type { FreezeOptions } from './log-freeze.ts';
 import type { RotateOptions } from './log-rotate.ts';
+import type { WatchOptions } from './log-watch.ts';
 import { proof } from './log-proof.ts';
 import { show } from './log-show.ts';
 import { endingSoon, openTarget, type TargetOptions } from './log-target.ts';
@@ -23,6 +24,8 @@ Examples:
   mayfly log list --data ./.mayfly --since 1h               who got certificates in the last hour
   mayfly log search --data ./.mayfly --identity-prefix https://github.com/acme/app/ --since 2026-11-22T09:00:00Z
   mayfly log search --url URL --trust trust --extension source-repository-digest=COMMIT --json
+  mayfly log watch --url https://ca.example.org --trust trust --identity you@example.org --state watch.json --once
+  mayfly log watch --data /var/lib/mayfly --unlogged --state watch.json --webhook https://alerts.example.org/mayfly
   mayfly log show 4711 --data ./.mayfly                     all that entry 4711 says
   mayfly log show --certificate cert.pem --data ./.mayfly   the entry of a certificate
   mayfly log proof cert.pem --data ./.mayfly                a proof that the certificate is logged, on stdout
@@ -84,6 +87,7 @@ function registerEntryReaders(log: CommandUnknownOpts): void {
     ),
     'all',
   ).action(action(search, exitCodeOfLog));
+  registerWatch(log);
   withDeadline(
     log.command('show'),
     'show all that one entry says',
@@ -99,6 +103,50 @@ function registerEntryReaders(log: CommandUnknownOpts): void {
     )
     .option('--pem', 'print the precertificate, PEM')
     .action(action(show, exitCodeOfLog));
+}
+
+function registerWatch(log: CommandUnknownOpts): void {
+  target(
+    log.command('watch'),
+    'follow the logs of certificates and artifacts, and report what is looked for',
+    'a line {"event":"entry",…}, {"event":"unlogged",…}, {"event":"redacted",…} or {"event":"contradiction",…} for each event',
+  )
+    .option(
+      '--in <log>',
+      'in that log alone: certificates, artifacts, v1 or v2; may be given several times',
+      collect,
+    )
+    .option('--identity <text>', 'a name in the certificate; case does not count')
+    .option('--identity-prefix <text>', 'what a name begins with; case does not count')
+    .option('--issuer <url>', 'the OpenID issuer; case does not count')
+    .option('--serial <hex>', 'the serial number, with colons or without')
+    .option(
+      '--extension <name=value>',
+      "value of one of Fulcio's extensions, by name or number (1.21=URL); may be given several times",
+      collect,
+    )
+    .option('--digest <hex>', 'what was signed, by SHA-256; or sha384:HEX, sha512:HEX')
+    .option('--certificate <file>', 'the certificate that signed, PEM')
+    .option('--certificate-sha256 <hex>', 'SHA-256 of the certificate that signed, or of a precertificate')
+    .option('--key-sha256 <hex>', 'SHA-256 of the public key, DER')
+    .option('--any', 'one of these is enough; default is all')
+    .option('--unlogged', 'report signatures by certificates that the certificate log does not have')
+    .option('--state <file>', 'how far each log was read: there the next run goes on')
+    .option(
+      '--from-start',
+      'begin at entry 0 of a log that --state does not have; default is its head of now',
+    )
+    .option('--once', 'read on to the newest heads and end, as for cron')
+    .option('--interval <seconds>', 'between two looks; default is 60')
+    .option('--webhook <url>', 'post events there, https or this machine, before the resume point moves on')
+    .option('--webhook-token-file <file>', 'file with the token that the webhook is sent as a bearer')
+    // Reads logs of every kind, which no other reader needs.
+    .action(
+      action(
+        async (options: WatchOptions, speak) => (await import('./log-watch.ts')).watch(options, speak),
+        exitCodeOfLog,
+      ),
+    );
 }
 
 /** A subcommand with the options so far; those that a function adds are inferred. */

@@ -1,5 +1,5 @@
 /** Bodies of entries about certificates whose every name is chosen. No signature in them is checked by a search. */
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { toBase64, toHex, utf8 } from '../../../core/bytes.ts';
 import { contextTag, Tag } from '../../../core/der-tag.ts';
 import {
@@ -14,7 +14,7 @@ import {
 import { encodePem } from '../../../core/pem.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 
-const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const SPKI = new Uint8Array(publicKey.export({ type: 'spki', format: 'der' }));
 const ECDSA = sequence(oid('1.2.840.10045.4.3.2'));
 
@@ -42,6 +42,10 @@ function otherName(text: string): Uint8Array {
   const parts = [oid('1.3.6.1.4.1.57264.1.7'), explicit(0, utf8String(text))];
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
+
+/** A signature by the key of every such certificate, base64. */
+export const signatureBy = (text: string): string =>
+  sign('sha256', Buffer.from(text), privateKey).toString('base64');
 
 /** A certificate as a search sees it. */
 export interface NamedCertificate {

@@ -1,0 +1,271 @@
+/** `mayfly log watch`: follows the logs of a service, and reports what is looked for as it is logged. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { equalBytes } from '../../core/bytes.ts';
+import { findExtension, parseCertificate } from '../../core/certificate.ts';
+import { messageOf } from '../../core/errors.ts';
+import { printable } from '../../core/printable.ts';
+import { parseSct, parseSctList, SCT_LIST_OID } from '../../ct-log/format/sct.ts';
+import { proveCertificate } from '../../ct-log/proof.ts';
+import { contentOf, certificateOf } from '../../search/entry-facts.ts';
+import { entryKeys, meets, type SearchCondition } from '../../search/search-keys.ts';
+import { LogReadError } from '../../tlog/core/log-error.ts';
+import { parseUrl, requireSafeTransport } from '../certificate/http.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { readSecret } from '../program/input-file.ts';
+import { parseInteger } from '../program/options.ts';
+import { verifiedCheckpoint } from './log-head.ts';
+import type { LogTarget, TargetOptions } from './log-target.ts';
+import { isLogVerdict } from './log-verdict.ts';
+import { conditionsOf, type ConditionOptions } from './search-options.ts';
+import { followArtifactsAt, followArtifactsIn } from './watch/artifact-logs.ts';
+import { followCertificates } from './watch/certificate-log.ts';
+import { readOn, treeAtHead, type FollowedEntry, type FollowedLog } from './watch/followed-log.ts';
+import { WatchState } from './watch/watch-state.ts';
+import { openWebhook, type SendEvents, type WatchEvent } from './watch/webhook.ts';
+
+/** Options of the command. */
+export interface WatchOptions extends TargetOptions, ConditionOptions {
+  readonly in?: readonly string[];
+  readonly any?: true;
+  readonly unlogged?: true;
+  readonly state?: string;
+  readonly fromStart?: true;
+  readonly once?: true;
+  readonly interval?: string;
+  readonly webhook?: string;
+  readonly webhookTokenFile?: string;
+}
+
+const DEFAULT_INTERVAL = '60';
+
+/** Milliseconds after which the file `checkpoint` has every entry that was logged before. */
+const LATEST_HEAD = 2_000;
+
+/** Returns false when a log contradicts itself or what it said before; rejects when it cannot be judged and is not to be asked again. */
+export async function watch(options: WatchOptions, speak: Speaker): Promise<boolean | undefined> {
+  requireCombination(options);
+  const interval = parseInteger(options.interval ?? DEFAULT_INTERVAL, '--interval', 1, 86_400);
+  const watcher = new Watcher(options, speak, {
+    conditions: await conditionsOf(options),
+    state: await WatchState.open(options.state),
+    send: await openWebhook(options.webhook, options.webhookTokenFile),
+  });
+  for (;;) {
+    try {
+      await watcher.round();
+      if (options.once === true) return undefined;
+    } catch (error) {
+      if (error instanceof Error && isLogVerdict(error)) return watcher.contradicted(error);
+      const isWrongUse = error instanceof CommandError && error.code === 'USAGE';
+      if (options.once === true || isWrongUse) throw error;
+      speak.note(`warning: ${messageOf(error)}; trying again in ${interval} s`);
+    }
+    if (watcher.isUnread) return undefined;
+    await delay(interval * 1000);
+  }
+}
+
+function requireCombination({ data, url, trust, once, state }: WatchOptions): void {
+  if ((data === undefined) === (url === undefined))
+    throw new CommandError('USAGE', 'give either --data or --url', {
+      hint: '--data is the directory of `mayfly serve` or `dev`, --url the public URL of a service.',
+    });
+  if (url !== undefined && trust === undefined)
+    throw new CommandError(
+      'USAGE',
+      '--url needs --trust: a monitor that asks the log for its key proves nothing',
+      {
+        hint: 'Name the directory of `mayfly trust export`.',
+      },
+    );
+  if (once === true && state === undefined)
+    throw new CommandError(
+      'USAGE',
+      '--once needs --state: else the next run would not know where this one ended',
+    );
+}
+
+interface Watch {
+  readonly conditions: readonly SearchCondition[];
+  readonly state: WatchState;
+  readonly send: SendEvents;
+}
+
+class Watcher {
+  /** Whether nobody reads standard output any more. */
+  isUnread = false;
+  readonly #options: WatchOptions;
+  readonly #speak: Speaker;
+  readonly #watch: Watch;
+  #certificates: LogTarget | undefined;
+  /** Whether its head is younger than every entry that this round reads. */
+  #isNewest = false;
+
+  constructor(options: WatchOptions, speak: Speaker, parts: Watch) {
+    this.#options = options;
+    this.#speak = speak;
+    this.#watch = parts;
+  }
+
+  /** Reads every log on to its newest head. What is reported and delivered is noted after that, so that a crash or a receiver that is away repeats events and loses none. */
+  async round(): Promise<void> {
+    this.#isNewest = false;
+    for (const log of await this.#open())
+      try {
+        await this.#follow(log);
+      } finally {
+        await log.close();
+      }
+  }
+
+  /** Reports the contradiction; the resume point stays where it is. */
+  async contradicted(error: Error): Promise<false> {
+    const event = {
+      event: 'contradiction',
+      id: `contradiction ${messageOf(error)}`,
+      problem: messageOf(error),
+    };
+    await this.#report([event]);
+    return false;
+  }
+
+  /** The certificate log last: every certificate that was used by then is in what is read of it. */
+  async #open(): Promise<readonly FollowedLog[]> {
+    const { data, url = '', trust = '', accessTokenFile } = this.#options;
+    const logs: FollowedLog[] = [];
+    if (data !== undefined) logs.push(...(await followArtifactsIn(data, (name) => this.#isWanted(name))));
+    else {
+      const base = parseUrl(url, '--url');
+      const token = await readSecret(accessTokenFile, 'log access token');
+      if (token !== undefined) requireSafeTransport(base, 'the log');
+      const at = base.href.replace(/(?<!\/)\/+$/, '');
+      logs.push(...(await followArtifactsAt(at, token, trust, (name) => this.#isWanted(name))));
+    }
+    if (!this.#isWanted('certificates') && this.#options.unlogged !== true) return logs;
+    const { target, log } = await followCertificates(this.#options, this.#speak);
+    this.#certificates = target;
+    return this.#isWanted('certificates') ? [...logs, log] : logs;
+  }
+
+  #isWanted(name: string): boolean {
+    const wanted = this.#options.in ?? [];
+    return (
+      wanted.length === 0 ||
+      wanted.includes(name) ||
+      (wanted.includes('artifacts') && name !== 'certificates')
+    );
+  }
+
+  async #follow(log: FollowedLog): Promise<void> {
+    const { state } = this.#watch;
+    const { fromStart } = this.#options;
+    const known = state.treeOf(log.origin);
+    const tree = known ?? (fromStart === true ? { size: 0, frontier: [] } : await treeAtHead(log));
+    if (known === undefined) {
+      this.#speak.note(`${log.origin} (${log.name}): begins at entry ${tree.size} of ${log.size}`);
+      await state.note(log.origin, tree);
+    }
+    for await (const { entries, tree: read } of readOn(log, tree)) {
+      await this.#report(await this.#eventsOf(log, entries));
+      await state.note(log.origin, read);
+    }
+  }
+
+  async #eventsOf(log: FollowedLog, entries: readonly FollowedEntry[]): Promise<readonly WatchEvent[]> {
+    const events: WatchEvent[] = [];
+    for (const { index, isRedacted, view } of entries) {
+      const place = { log: log.name, origin: log.origin };
+      const id = (event: string): string => `${event} ${log.origin} ${index}`;
+      if (isRedacted) events.push({ event: 'redacted', id: id('redacted'), ...place, ...view.facts() });
+      else if (this.#isMet(log, view))
+        events.push({ event: 'entry', id: id('entry'), ...place, ...view.facts() });
+      if (log.kind === 'artifacts' && this.#options.unlogged === true && !isRedacted)
+        for (const problem of await this.#unlogged(view.entry.body))
+          events.push({ event: 'unlogged', id: id('unlogged'), ...place, ...view.facts(), problem });
+    }
+    return events;
+  }
+
+  /** With --unlogged alone, nothing else is looked for. */
+  #isMet({ kind }: FollowedLog, { entry }: FollowedEntry['view']): boolean {
+    const { conditions } = this.#watch;
+    if (conditions.length === 0) return this.#options.unlogged !== true;
+    return meets(entryKeys(kind, entry), conditions, this.#options.any === true ? 'any' : 'all');
+  }
+
+  /** Why certificates of an entry are not in the certificate log, a sentence each. */
+  async #unlogged(body: Uint8Array): Promise<readonly string[]> {
+    const problems: string[] = [];
+    for (const verifier of contentOf(body)?.verifiers ?? []) {
+      const certificate = certificateOf(verifier);
+      if (certificate === undefined) continue;
+      const problem = await this.#problemOf(certificate.der);
+      if (problem !== undefined) problems.push(problem);
+    }
+    return problems;
+  }
+
+  /** A head that is read from a file may be a second old: what it does not have is looked for again under a newer one, once in a round. */
+  async #problemOf(der: Uint8Array): Promise<string | undefined> {
+    if (this.#certificates === undefined) return undefined;
+    const missing = await missingIn(this.#certificates, der);
+    if (missing === undefined || !missing.mayPass || this.#isNewest) return missing?.problem;
+    await delay(LATEST_HEAD);
+    this.#isNewest = true;
+    this.#certificates = (await followCertificates(this.#options, this.#speak)).target;
+    return (await missingIn(this.#certificates, der))?.problem;
+  }
+
+  async #report(events: readonly WatchEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    await this.#watch.send(events);
+    for (const event of events) if (!(await this.#speak.record(event, lineOf(event)))) this.isUnread = true;
+  }
+}
+
+/** Why a certificate is not in a log. */
+interface Missing {
+  /** A sentence. */
+  readonly problem: string;
+  /** Whether a newer head may have it. */
+  readonly mayPass: boolean;
+}
+
+/** Undefined for a certificate that is in the log, and for one that another log promises to have. */
+async function missingIn(target: LogTarget, der: Uint8Array): Promise<Missing | undefined> {
+  const { source, logId } = target;
+  const list = findExtension(parseCertificate(der), SCT_LIST_OID);
+  if (list === undefined) return { problem: 'the certificate carries no SCT', mayPass: false };
+  if (!parseSctList(list.value).some((sct) => equalBytes(parseSct(sct).logId, logId))) return undefined;
+  const { bytes, head } = await verifiedCheckpoint(target);
+  try {
+    await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, der);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof LogReadError) || error.code !== 'NOT_FOUND') throw error;
+    return { problem: error.message, mayPass: true };
+  }
+}
+
+/** A line for a person: what it is, where, when, who, and what was signed. */
+function lineOf(event: WatchEvent): string {
+  const text = (value: unknown): string => (typeof value === 'string' ? printable(value) : '');
+  const { log, origin, index, time, identity, issuer, serial, problem } = event;
+  const digests = Array.isArray(event['digests']) ? event['digests'].map(text) : [];
+  const signers = Array.isArray(event['signers']) ? event['signers'].map(signerText) : [];
+  const place = typeof index === 'number' ? `${text(log)} ${text(origin)} ${index}` : '';
+  const who = [text(identity), text(issuer), text(serial), ...signers, ...digests, text(problem)];
+  return [event.event, place, text(time), ...who].filter((cell) => cell !== '').join('  ');
+}
+
+function signerText(signer: unknown): string {
+  const { identities, issuer, keySha256 } = signer as {
+    readonly identities?: readonly string[];
+    readonly issuer?: string;
+    readonly keySha256?: string;
+  };
+  const names = (identities ?? []).map(printable).join(', ');
+  return names === ''
+    ? `key ${printable(keySha256 ?? '')}`
+    : `${names} (${printable(issuer ?? 'no issuer')})`;
+}

@@ -1,0 +1,206 @@
+/** The logs of artifacts as they are followed: of a data directory, and of a service through both of its APIs. */
+import { join } from 'node:path';
+import { FormatError } from '../../../core/errors.ts';
+import { httpSource } from '../../../ct-log/http-source.ts';
+import { artifactLogsIn } from '../../../instance/artifact-logs.ts';
+import { openDataDirectory } from '../../../instance/data-directory.ts';
+import type { LoggedEntry } from '../../../rekor/artifact-log.ts';
+import { openArtifactReads } from '../../../rekor/artifact-reads.ts';
+import { artifactLogIdentity } from '../../../rekor/log-identity.ts';
+import { checkpointKey } from '../../../rekor/log-key.ts';
+import { artifactEntries } from '../../../rekor/stored-artifact.ts';
+import { signatureView } from '../../../search/searchable-log.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
+import { parseCheckpoint } from '../../../tlog/format/checkpoint.ts';
+import { HASH_LENGTH, hashLeaf } from '../../../tlog/format/merkle.ts';
+import { TILE_WIDTH, tilePath } from '../../../tlog/format/tile.ts';
+import {
+  verifyCheckpoint,
+  type CheckpointKey,
+  type VerifiedCheckpoint,
+} from '../../../tlog/tree/verify-head.ts';
+import { parseTrustedRoot, type TrustedLogInstance } from '../../../trust/format/trusted-root.ts';
+import { CommandError } from '../../program/command.ts';
+import { readLimited } from '../../program/input-file.ts';
+import type { FollowedEntry, FollowedLog } from './followed-log.ts';
+import { RekorV1Reads } from './rekor-v1-reads.ts';
+import { bundleOf, hashesOf, tileProofs } from './tiles.ts';
+
+/** Those of a data directory that are wanted, at their newest heads. */
+export async function followArtifactsIn(
+  data: string,
+  isWanted: (name: string) => boolean,
+): Promise<FollowedLog[]> {
+  const { paths } = await openDataDirectory(data);
+  const logs: FollowedLog[] = [];
+  for (const { name, directory } of await artifactLogsIn(paths))
+    if (isWanted(name)) {
+      const { identity, size, root, hashes, entriesFrom, close } = await openArtifactReads(directory);
+      const { origin } = identity;
+      const from = async (first: number): Promise<readonly FollowedEntry[]> =>
+        (await entriesFrom(first)).map(followed);
+      logs.push({
+        name,
+        kind: 'artifacts',
+        origin,
+        size,
+        root,
+        entriesFrom: from,
+        ...tileProofs(hashes, size),
+        close,
+      });
+    }
+  return logs;
+}
+
+/** The hash of a body is computed here: what a directory says of it proves nothing. */
+const followed = (entry: LoggedEntry): FollowedEntry => ({
+  index: entry.index,
+  leafHash: entry.redaction === undefined ? hashLeaf(sha256, entry.body) : entry.leafHash,
+  isRedacted: entry.redaction !== undefined,
+  view: signatureView(entry),
+});
+
+/** Those of the service at `url` that its trusted root has and that are wanted. Rejects with {@link CommandError} and LogError. */
+export async function followArtifactsAt(
+  url: string,
+  token: string | undefined,
+  trust: string,
+  isWanted: (name: string) => boolean,
+): Promise<FollowedLog[]> {
+  const logs: FollowedLog[] = [];
+  for (const { api, keys } of await trustedLogs(trust, new URL(url).hostname)) {
+    if (!isWanted(`v${api}`)) continue;
+    logs.push(api === 1 ? await firstLog(url, token, keys) : await secondLog(url, token, keys));
+  }
+  return logs;
+}
+
+interface TrustedKeys {
+  readonly api: 1 | 2;
+  readonly keys: readonly TrustedLogInstance[];
+}
+
+/** Logs whose address has that host: what they are is known by their keys. */
+async function trustedLogs(directory: string, host: string): Promise<readonly TrustedKeys[]> {
+  const path = join(directory, 'trusted_root.json');
+  const hint = 'Make the directory with `mayfly trust export --data DIR --out DIR`.';
+  const text = Buffer.from(await readLimited(path, '--trust', hint, true)).toString();
+  const own = rootOf(path, text).artifactLogs.filter(({ baseUrl }) => URL.parse(baseUrl)?.hostname === host);
+  return ([1, 2] as const).flatMap((api) => {
+    const keys = own.filter(({ keyDetails }) => (keyDetails === 'PKIX_ED25519') === (api === 2));
+    return keys.length === 0 ? [] : [{ api, keys }];
+  });
+}
+
+function rootOf(path: string, text: string): ReturnType<typeof parseTrustedRoot> {
+  try {
+    return parseTrustedRoot(text);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new CommandError('USAGE', `--trust: ${path}: ${error.message}`);
+  }
+}
+
+/** Whichever of the keys signed it: a service has one log for each API at a time. */
+function verified(bytes: Uint8Array, api: 1 | 2, keys: readonly TrustedLogInstance[]): VerifiedCheckpoint {
+  const { origin } = parseCheckpoint(bytes);
+  return verifyCheckpoint(
+    bytes,
+    keys.map((key) => keyOf(api, key, origin)),
+  );
+}
+
+/** Of the first API the name has the id of the tree behind it, which no trusted root says. */
+function keyOf(api: 1 | 2, { baseUrl, publicKey }: TrustedLogInstance, origin: string): CheckpointKey {
+  const host = new URL(baseUrl).hostname;
+  const [, id] = /^\S+ - ([1-9]\d{0,18})$/.exec(origin) ?? [];
+  const treeId = api === 1 ? BigInt(id ?? 1) : undefined;
+  return checkpointKey(
+    artifactLogIdentity({ api, host, publicKey, createdAt: 0, ...(treeId === undefined ? {} : { treeId }) }),
+  );
+}
+
+async function secondLog(
+  url: string,
+  token: string | undefined,
+  keys: readonly TrustedLogInstance[],
+): Promise<FollowedLog> {
+  const source = httpSource(`${url}/api/v2`, { accessToken: token });
+  const { origin, size, root } = verified(await source.checkpoint(), 2, keys);
+  const format = artifactEntries(2);
+  return {
+    name: 'v2',
+    kind: 'artifacts',
+    origin,
+    size,
+    root,
+    entriesFrom: async (first) => {
+      const { start, entries } = await bundleOf(source, format, first, size);
+      const withheld = await withheldHashes(source, start, size, entries);
+      return entries.slice(first - start).map(({ leaf: body, namedDigests }, i) => {
+        const index = first + i;
+        const leafHash = withheld?.[index - start] ?? hashLeaf(sha256, body);
+        const isRedacted = body.length === 0;
+        const entry = { index, logIndex: index, leafHash, body, namedDigests, integratedTime: undefined };
+        return {
+          index,
+          leafHash,
+          isRedacted,
+          view: signatureView(isRedacted ? { ...entry, redaction: {} } : entry),
+        };
+      });
+    },
+    ...tileProofs(hashesOf(source, size), size),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** Hashes of entries that are there without their bodies, by their place in the bundle. The root shows whether they are right. */
+async function withheldHashes(
+  source: Parameters<typeof hashesOf>[0],
+  start: number,
+  size: number,
+  entries: readonly { readonly leaf: Uint8Array }[],
+): Promise<readonly (Uint8Array | undefined)[] | undefined> {
+  if (entries.every(({ leaf }) => leaf.length > 0)) return undefined;
+  const width = Math.min(TILE_WIDTH, size - start);
+  const tile = await source.tile(tilePath({ level: 0, n: start / TILE_WIDTH, width }));
+  return entries.map(({ leaf }, i) =>
+    leaf.length > 0 ? undefined : tile.slice(i * HASH_LENGTH, (i + 1) * HASH_LENGTH),
+  );
+}
+
+async function firstLog(
+  url: string,
+  token: string | undefined,
+  keys: readonly TrustedLogInstance[],
+): Promise<FollowedLog> {
+  const reads = new RekorV1Reads(url, token);
+  const { checkpoint, treeId } = await reads.head();
+  const { origin, size, root } = verified(checkpoint, 1, keys);
+  return {
+    name: 'v1',
+    kind: 'artifacts',
+    origin,
+    size,
+    root,
+    entriesFrom: async (first) => {
+      const entries = await reads.entries(first, size);
+      return entries.map(({ index, logIndex, body, integratedTime, withheld }) => {
+        const leafHash = withheld ?? hashLeaf(sha256, body);
+        const entry = { index, logIndex, leafHash, body, integratedTime, namedDigests: [] };
+        const isRedacted = withheld !== undefined;
+        return {
+          index,
+          leafHash,
+          isRedacted,
+          view: signatureView(isRedacted ? { ...entry, redaction: {} } : entry),
+        };
+      });
+    },
+    consistency: (first) => reads.consistency(first, size, treeId),
+    frontier: () => reads.frontier(size),
+    close: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,187 @@
+/** A log of artifacts behind Rekor's first API, entry by entry: it has no tiles. Nothing of an answer is believed; what is made of it has to give the root that the log signed. */
+import { fromBase64, fromHex, utf8 } from '../../../core/bytes.ts';
+import { FormatError } from '../../../core/errors.ts';
+import { retryDelay, retrying } from '../../../core/retry.ts';
+import { parseStrictJson, type JsonValue } from '../../../core/strict-json.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
+import { CompactRange } from '../../../tlog/format/compact-range.ts';
+import { hashLeaf } from '../../../tlog/format/merkle.ts';
+import { exchangeBytes, retryAfterOf, type RawAnswer } from '../../certificate/http.ts';
+
+/** An entry; one that is withheld has the hash of its leaf instead of a body. */
+interface ReadEntry {
+  readonly index: number;
+  readonly logIndex: number;
+  readonly body: Uint8Array;
+  readonly integratedTime: number;
+  readonly withheld?: Uint8Array;
+}
+
+/** Entries of one request. */
+const MOST_ENTRIES = 10;
+
+const MAX_ANSWER = 4 * 1024 * 1024;
+const JSON_LIMITS = { length: MAX_ANSWER, depth: 16 };
+
+/** The reads. Each rejects with CommandError `UNREACHABLE`, and with LogError `LOG_STORAGE` for an answer that is none. */
+export class RekorV1Reads {
+  readonly #url: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  /** What is added to an index of the tree for clients. */
+  #firstLogIndex: number | undefined;
+
+  constructor(url: string, token: string | undefined) {
+    this.#url = `${url}/api/v1/log`;
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  }
+
+  async head(): Promise<{ readonly checkpoint: Uint8Array; readonly treeId: string }> {
+    const { signedTreeHead, treeID, inactiveShards } = await this.#ask('');
+    const shards = Array.isArray(inactiveShards) ? (inactiveShards as readonly JsonValue[]) : [];
+    this.#firstLogIndex = shards.reduce<number>(
+      (sum, shard) => sum + numberOf(recordOf(shard)['treeSize']),
+      0,
+    );
+    return { checkpoint: utf8(textOf(signedTreeHead)), treeId: textOf(treeID) };
+  }
+
+  async consistency(first: number, last: number, treeId: string): Promise<readonly Uint8Array[]> {
+    const { hashes } = await this.#ask(`/proof?firstSize=${first}&lastSize=${last}&treeID=${treeId}`);
+    return hashesOf(hashes);
+  }
+
+  /** The left siblings on the way from the last leaf up are the tree before it. */
+  async frontier(size: number): Promise<readonly Uint8Array[]> {
+    if (size === 0) return [];
+    const answer = await this.#raw(`/entries?logIndex=${this.#logIndex(size - 1)}`);
+    if (answer.status === 410) throw strange('its last entry is withheld: begin with --from-start');
+    const [entry] = Object.values(recordOf(jsonOf(answer)));
+    const { hashes, treeSize } = proofOf(entry ?? null);
+    if (treeSize !== size) throw strange('it grew meanwhile; ask again');
+    try {
+      const range = new CompactRange(sha256, size - 1, hashes.toReversed());
+      range.append(hashLeaf(sha256, bodyOf(entry ?? null)));
+      return range.hashes;
+    } catch (error) {
+      if (error instanceof FormatError) throw strange('a proof of it is none');
+      throw error;
+    }
+  }
+
+  /** From that index of the tree on. */
+  async entries(first: number, size: number): Promise<readonly ReadEntry[]> {
+    const indexes = Array.from({ length: Math.min(MOST_ENTRIES, size - first) }, (_, i) => first + i);
+    const body = JSON.stringify({ logIndexes: indexes.map((index) => this.#logIndex(index)) });
+    const found = new Map<number, JsonValue>();
+    for (const item of arrayOf(await this.#json('/entries/retrieve', body)))
+      for (const entry of Object.values(recordOf(item)))
+        found.set(numberOf(recordOf(entry)['logIndex']) - this.#logIndex(0), entry);
+    const entries: ReadEntry[] = [];
+    for (const index of indexes) {
+      const entry = found.get(index);
+      entries.push(entry === undefined ? await this.#withheld(index, size) : this.#read(index, entry));
+    }
+    return entries;
+  }
+
+  #read(index: number, entry: JsonValue): ReadEntry {
+    const integratedTime = numberOf(recordOf(entry)['integratedTime']);
+    return { index, logIndex: this.#logIndex(index), body: bodyOf(entry), integratedTime };
+  }
+
+  /** The proof of its sibling begins with its hash. */
+  async #withheld(index: number, size: number): Promise<ReadEntry> {
+    const own = await this.#raw(`/entries?logIndex=${this.#logIndex(index)}`);
+    if (own.status !== 410) throw strange(`it does not give its entry ${index}`);
+    const sibling = index % 2 === 0 ? index + 1 : index - 1;
+    const answer =
+      sibling < size ? await this.#raw(`/entries?logIndex=${this.#logIndex(sibling)}`) : undefined;
+    if (answer?.status !== 200)
+      throw strange(`it withholds its entry ${index}, and nothing beside it says with which hash yet`);
+    const [entry] = Object.values(recordOf(jsonOf(answer)));
+    const [withheld] = proofOf(entry ?? null).hashes;
+    if (withheld === undefined) throw strange('a proof of it is none');
+    const logIndex = this.#logIndex(index);
+    return { index, logIndex, body: new Uint8Array(), integratedTime: 0, withheld };
+  }
+
+  #logIndex(index: number): number {
+    return index + (this.#firstLogIndex ?? 0);
+  }
+
+  async #ask(path: string): Promise<Readonly<Record<string, JsonValue>>> {
+    return recordOf(await this.#json(path));
+  }
+
+  async #json(path: string, body?: string): Promise<JsonValue> {
+    return jsonOf(await this.#raw(path, body));
+  }
+
+  #raw(path: string, body?: string): Promise<RawAnswer> {
+    const headers = {
+      ...this.#headers,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    };
+    const request = {
+      headers,
+      maxBytes: MAX_ANSWER,
+      ...(body === undefined ? {} : { method: 'POST' as const, body }),
+    };
+    return retrying(
+      () => exchangeBytes(new URL(this.#url + path), 'the log', request),
+      ({ status, headers: sent }) => retryDelay(status, retryAfterOf(sent)),
+    );
+  }
+}
+
+function jsonOf({ status, bytes }: RawAnswer): JsonValue {
+  if (status !== 200) throw strange(`the service answered ${status}`);
+  return reading(() => parseStrictJson(new TextDecoder().decode(bytes), JSON_LIMITS));
+}
+
+function proofOf(entry: JsonValue): { readonly hashes: readonly Uint8Array[]; readonly treeSize: number } {
+  const { inclusionProof = null } = recordOf(recordOf(entry)['verification'] ?? null);
+  const { hashes, treeSize } = recordOf(inclusionProof);
+  return { hashes: hashesOf(hashes), treeSize: numberOf(treeSize) };
+}
+
+const bodyOf = (entry: JsonValue): Uint8Array => reading(() => fromBase64(textOf(recordOf(entry)['body'])));
+
+const hashesOf = (value: JsonValue | undefined): readonly Uint8Array[] =>
+  arrayOf(value ?? []).map((hash) => reading(() => fromHex(textOf(hash))));
+
+function recordOf(value: JsonValue): Readonly<Record<string, JsonValue>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Readonly<Record<string, JsonValue>>;
+  throw strange('an answer of it is none');
+}
+
+function arrayOf(value: JsonValue): readonly JsonValue[] {
+  if (Array.isArray(value)) return value as readonly JsonValue[];
+  throw strange('an answer of it is none');
+}
+
+function textOf(value: JsonValue | undefined): string {
+  if (typeof value === 'string') return value;
+  throw strange('an answer of it is none');
+}
+
+function numberOf(value: JsonValue | undefined): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw strange('an answer of it is none');
+}
+
+function reading<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FormatError) throw strange('an answer of it is none');
+    throw error;
+  }
+}
+
+const strange = (what: string): LogError =>
+  new LogError('LOG_STORAGE', `the log for Rekor v1 cannot be read: ${what}`, {
+    hint: 'Is --url the public URL of the service, without a path of its API?',
+  });

@@ -1,0 +1,254 @@
+/** `mayfly log watch` beside a whole service: in its directory and at its URL, with a webhook. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { hash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { watch, type WatchOptions } from '../../../cli/log/log-watch.ts';
+import { CommandError, type Speaker } from '../../../cli/program/command.ts';
+import { exportFiles } from '../../../cli/trust/trust-export.ts';
+import { createDirectoryLog } from '../../../instance/create-artifact-log.ts';
+import { dataPaths } from '../../../instance/data-paths.ts';
+import { openService, type RunningService } from '../../../service/open-service.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
+import { CompactRange } from '../../../tlog/format/compact-range.ts';
+import { email, namedCertificate, signatureBy } from '../../search/support/bodies.ts';
+import { emailConfig, makeDataDirectory } from '../../support/data-directory.ts';
+import { failureAs } from '../../support/failure.ts';
+import { signatureOf } from '../../support/logged-signature.ts';
+import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
+import { post } from '../../support/test-service.ts';
+import { listener } from '../../trust/support/renewable-instance.ts';
+
+const LOCAL = { host: '127.0.0.1', port: 0 };
+
+describe('mayfly log watch', function () {
+  this.timeout(60_000);
+  let root: string;
+  let data: string;
+  let trust: string;
+  let issuer: TestIssuer;
+  let service: RunningService;
+  let lines: Record<string, unknown>[];
+  let texts: string[];
+  let states = 0;
+  const speak: Speaker = {
+    ...listener(),
+    record: (facts, text) => {
+      lines.push({ ...facts });
+      texts.push(text);
+      return Promise.resolve(true);
+    },
+  };
+
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'mayfly-log-watch-'));
+    [data, trust] = [join(root, 'data'), join(root, 'trust')];
+    issuer = await startIssuer();
+    const settings = '{artifact-log: {admission: any}, public-url: http://127.0.0.1:1}';
+    await makeDataDirectory(data, { config: emailConfig(issuer.url, settings) });
+    const made = { host: '127.0.0.1', passphrase: undefined, clock: Date.now };
+    for (const api of [1, 2] as const) await createDirectoryLog(dataPaths(data), { api, ...made });
+    service = await openService({
+      data,
+      listen: LOCAL,
+      metricsListen: LOCAL,
+      clock: Date.now,
+      program: 'mayfly',
+      logOutput: { write: () => Promise.resolve(), writeNow: () => undefined },
+    });
+    await exportFiles({ data, out: trust }, listener());
+  });
+  beforeEach(() => {
+    lines = [];
+    texts = [];
+  });
+  after(async () => {
+    await service.close();
+    await issuer.close();
+    await rm(root, { recursive: true });
+  });
+
+  const state = (): string => join(root, `state-${states++}.json`);
+  const sign = async (
+    text: string,
+    address: string,
+    apis: readonly ('first' | 'second')[],
+  ): Promise<void> => {
+    const requests = await signatureOf({ url: service.url, issuer }, text, address);
+    for (const api of apis) {
+      const path = api === 'first' ? '/api/v1/log/entries' : '/api/v2/log/entries';
+      const logged = await post(service.url + path, requests[api]);
+      expect(logged.status, await logged.text()).to.equal(201);
+    }
+  };
+  const run = async (options: WatchOptions): Promise<string[]> => {
+    lines = [];
+    texts = [];
+    expect(await watch({ once: true, ...options }, speak)).to.equal(undefined);
+    return lines.map(({ event, log, index }) => `${String(event)} ${String(log)} ${String(index)}`);
+  };
+
+  /** In a directory the newest head is read from a file, which is up to a second old: asks until so many events came. */
+  const runFor = async (count: number, options: WatchOptions): Promise<string[]> => {
+    const found: string[] = [];
+    for (const end = Date.now() + 20_000; found.length < count && Date.now() < end;) {
+      found.push(...(await run(options)));
+      await delay(20);
+    }
+    return found;
+  };
+  /** Resolves when the files of the directory have every entry. */
+  const settled = async (): Promise<void> => {
+    const wanted = await run({ url: service.url, trust, state: state(), fromStart: true });
+    for (let found: string[] = []; found.length < wanted.length;) {
+      await delay(20);
+      found = await run({ data, state: state(), fromStart: true });
+    }
+  };
+
+  it('reports what is logged from then on, in every log, once, in a directory and of a service', async () => {
+    await sign('before', 'alice@example.com', ['first', 'second']);
+    await settled();
+    const places = [{ data }, { url: service.url, trust }].map((place) => ({ ...place, state: state() }));
+    for (const place of places)
+      expect(await run({ ...place, identity: 'alice@example.com' })).to.deep.equal([]);
+    await sign('after', 'alice@example.com', ['first', 'second']);
+    await sign('another', 'bob@example.com', ['second']);
+    for (const place of places) {
+      const found = await runFor(3, { ...place, identity: 'Alice@example.com' });
+      expect(found).to.have.members(['entry v1 2', 'entry v2 2', 'entry certificates 1']);
+      expect(texts.at(-1)).to.contain('alice@example.com');
+      expect(await run({ ...place, identity: 'alice@example.com' })).to.deep.equal([]);
+    }
+  });
+
+  it('begins at the start where that is asked for, and looks for all that an entry says', async () => {
+    await settled();
+    const everything = await run({ url: service.url, trust, state: state(), fromStart: true });
+    expect(lines[1]?.['digests']).to.have.length(1);
+    expect(lines[1]?.['id']).to.match(/^entry 127\.0\.0\.1 - \d+ 1$/);
+    expect(await run({ data, state: state(), fromStart: true })).to.deep.equal(everything);
+    expect(everything).to.include.members(['entry certificates 0', 'entry v1 0', 'entry v2 0', 'entry v2 3']);
+    const one = { url: service.url, trust, fromStart: true } as const;
+    const bob = await run({ ...one, state: state(), identityPrefix: 'bob@', in: ['artifacts'] });
+    expect(bob).to.deep.equal(['entry v2 3']);
+    const [{ digests = [] } = {}] = lines as { digests?: string[] }[];
+    expect(await run({ ...one, state: state(), digest: digests[0] ?? '' })).to.deep.equal(['entry v2 3']);
+    const options = { ...one, issuer: issuer.url, in: ['certificates'] };
+    expect(await run({ ...options, state: state() })).to.have.length(3);
+  });
+
+  it('reports a signature by a certificate that no log of certificates has', async () => {
+    const place = { url: service.url, trust, state: state(), unlogged: true } as const;
+    expect(await run(place)).to.deep.equal([]);
+    await sign('good', 'carol@example.com', ['first']);
+    const { pem } = namedCertificate([email('mallory@example.com')]);
+    const spec = {
+      data: { hash: { algorithm: 'sha256', value: hash('sha256', 'bad', 'hex') } },
+      signature: { content: signatureBy('bad'), publicKey: { content: Buffer.from(pem).toString('base64') } },
+    };
+    const entry = JSON.stringify({ apiVersion: '0.0.1', kind: 'hashedrekord', spec });
+    const logged = await post(`${service.url}/api/v1/log/entries`, entry);
+    expect(logged.status, await logged.text()).to.equal(201);
+    expect(await run(place)).to.deep.equal(['unlogged v1 4']);
+    expect(lines[0]?.['problem']).to.equal('the certificate carries no SCT');
+    expect(texts[0]).to.contain('mallory@example.com');
+  });
+
+  describe('with a webhook', () => {
+    let server: Server;
+    let requests: { authorization: string | undefined; events: { id: string }[] }[];
+    let status = 200;
+    before(async () => {
+      server = createServer((request, response) => {
+        let body = '';
+        request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+        request.on('end', () => {
+          const { events } = JSON.parse(body) as { events: { id: string }[] };
+          requests.push({ authorization: request.headers.authorization, events });
+          response.writeHead(status).end();
+        });
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    });
+    beforeEach(() => {
+      requests = [];
+      status = 200;
+    });
+    after(() => server.close());
+    const url = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook/secret`;
+
+    it('goes on only when the receiver has the events, and sends them again until then', async () => {
+      const tokenFile = join(root, 'webhook-token');
+      await writeFile(tokenFile, 'webhook-secret\n', { mode: 0o600 });
+      const hook = { webhook: url(), webhookTokenFile: tokenFile };
+      const place = { url: service.url, trust, state: state(), ...hook, in: ['v2'] };
+      expect(await run(place)).to.deep.equal([]);
+      await sign('for the webhook', 'dave@example.com', ['second']);
+      const before = await readFile(place.state, 'utf8');
+      status = 400;
+      const error = await failureAs(CommandError, watch({ once: true, ...place }, speak));
+      expect(error.code).to.equal('UNREACHABLE');
+      expect(error.message).to.not.contain('secret');
+      expect(await readFile(place.state, 'utf8')).to.equal(before);
+      status = 200;
+      expect(await run(place)).to.deep.equal(['entry v2 4']);
+      expect(requests.map(({ authorization }) => authorization)).to.deep.equal(
+        new Array(2).fill('Bearer webhook-secret'),
+      );
+      expect(requests[1]?.events.map(({ id }) => id)).to.deep.equal(requests[0]?.events.map(({ id }) => id));
+      expect(await run(place)).to.deep.equal([]);
+      expect(requests).to.have.length(2);
+    });
+
+    it('takes no webhook that others could read', async () => {
+      const options = { data, webhook: 'http://alerts.example.org/x', state: state(), once: true } as const;
+      expect((await failureAs(CommandError, watch(options, speak))).code).to.equal('REFUSED');
+    });
+  });
+
+  it('says no when a log contradicts what it said before, reports that, and keeps the proof', async () => {
+    const place = { url: service.url, trust, state: state(), in: ['v1'] };
+    expect(await run(place)).to.deep.equal([]);
+    const text = await readFile(place.state, 'utf8');
+    const saved = JSON.parse(text) as { logs: Record<string, { size: number }> };
+    const [origin = ''] = Object.keys(saved.logs);
+    // A tree of as many entries, all others.
+    const range = new CompactRange(sha256);
+    const size = saved.logs[origin]?.size ?? 0;
+    for (let i = 0; i < size; i++) range.append(sha256(Uint8Array.of(i)));
+    const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+    const other = { size, root: base64(range.root()), frontier: range.hashes.map(base64) };
+    await writeFile(place.state, JSON.stringify({ version: 1, logs: { [origin]: other } }));
+    const kept = await readFile(place.state, 'utf8');
+    for (let i = 0; i < 2; i++) {
+      lines = [];
+      expect(await watch({ once: true, ...place }, speak)).to.equal(false);
+      expect(lines).to.have.length(1);
+      expect(lines[0]).to.include({ event: 'contradiction' });
+      expect(lines[0]?.['problem']).to.match(/does not continue/);
+      expect(await readFile(place.state, 'utf8')).to.equal(kept);
+    }
+    await writeFile(place.state, '{"version":1,"logs":{}');
+    const error = await failureAs(CommandError, watch({ once: true, ...place }, speak));
+    expect(error.code).to.equal('USAGE');
+  });
+
+  it('refuses options that would watch nothing', async () => {
+    const cases: WatchOptions[] = [
+      { once: true, state: state() },
+      { url: service.url, once: true, state: state() },
+      { data, once: true },
+      { data, digest: 'x', once: true, state: state() },
+      { data, webhookTokenFile: 'x', once: true, state: state() },
+    ];
+    for (const options of cases)
+      expect((await failureAs(CommandError, watch(options, speak))).code, JSON.stringify(options)).to.equal(
+        'USAGE',
+      );
+  });
+});
