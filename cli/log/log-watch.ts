@@ -147,12 +147,12 @@ class Watcher {
     return this.#isWanted('certificates') ? [...logs, log] : logs;
   }
 
+  /** `v1` are all logs for the first API, those before the one in use, too. */
   #isWanted(name: string): boolean {
     const wanted = this.#options.in ?? [];
+    const kind = name === 'certificates' ? name : 'artifacts';
     return (
-      wanted.length === 0 ||
-      wanted.includes(name) ||
-      (wanted.includes('artifacts') && name !== 'certificates')
+      wanted.length === 0 || [name, name.split('-', 1)[0], kind].some((one) => wanted.includes(one ?? ''))
     );
   }
 
@@ -160,14 +160,15 @@ class Watcher {
     const { state } = this.#watch;
     const { fromStart } = this.#options;
     const known = state.treeOf(log.origin);
-    const tree = known ?? (fromStart === true ? { size: 0, frontier: [] } : await treeAtHead(log));
+    const isWhole = fromStart === true || state.knowsBefore(log.name);
+    const tree = known ?? (isWhole ? { size: 0, frontier: [] } : await treeAtHead(log));
     if (known === undefined) {
       this.#speak.note(`${log.origin} (${log.name}): begins at entry ${tree.size} of ${log.size}`);
-      await state.note(log.origin, tree);
+      await state.note(log.origin, log.name, tree);
     }
     for await (const { entries, tree: read } of readOn(log, tree)) {
       await this.#report(await this.#eventsOf(log, entries));
-      await state.note(log.origin, read);
+      await state.note(log.origin, log.name, read);
     }
   }
 

@@ -9,14 +9,19 @@ import { CompactRange } from '../../../tlog/format/compact-range.ts';
 import { CommandError } from '../../program/command.ts';
 import type { ReadTree } from './followed-log.ts';
 
+/** A tree that was read, and what its log is called. */
+interface NotedTree extends ReadTree {
+  readonly log: string;
+}
+
 const LIMITS = { length: 1024 * 1024, depth: 8 };
 
 /** The trees that were read, by the origins of their logs. Kept in a file, or in memory alone where none is named. */
 export class WatchState {
   readonly #path: string | undefined;
-  readonly #trees: Map<string, ReadTree>;
+  readonly #trees: Map<string, NotedTree>;
 
-  private constructor(path: string | undefined, trees: Map<string, ReadTree>) {
+  private constructor(path: string | undefined, trees: Map<string, NotedTree>) {
     this.#path = path;
     this.#trees = trees;
   }
@@ -28,21 +33,27 @@ export class WatchState {
       if (systemCode(error) === 'ENOENT') return undefined;
       throw unusable(path, 'it cannot be read', error);
     });
-    return new WatchState(path, text === undefined ? new Map<string, ReadTree>() : treesIn(path, text));
+    return new WatchState(path, text === undefined ? new Map<string, NotedTree>() : treesIn(path, text));
   }
 
   treeOf(origin: string): ReadTree | undefined {
     return this.#trees.get(origin);
   }
 
+  /** Whether another log of that name was read: then what has its place now is read from its first entry on. */
+  knowsBefore(log: string): boolean {
+    return [...this.#trees.values()].some((tree) => apiOf(tree.log) === apiOf(log));
+  }
+
   /** Resolves when it is durable. */
-  async note(origin: string, tree: ReadTree): Promise<void> {
-    this.#trees.set(origin, tree);
+  async note(origin: string, log: string, { size, frontier }: ReadTree): Promise<void> {
+    this.#trees.set(origin, { size, frontier, log });
     if (this.#path === undefined) return;
     const logs = Object.fromEntries(
-      [...this.#trees].map(([name, { size, frontier }]) => [
+      [...this.#trees].map(([name, { log: called, size, frontier }]) => [
         name,
         {
+          log: called,
           size,
           root: toBase64(new CompactRange(sha256, size, frontier).root()),
           frontier: frontier.map(toBase64),
@@ -53,7 +64,10 @@ export class WatchState {
   }
 }
 
-function treesIn(path: string, text: string): Map<string, ReadTree> {
+/** Logs of one API follow each other: `v1`, `v1-2`. */
+const apiOf = (log: string): string => log.split('-', 1)[0] ?? log;
+
+function treesIn(path: string, text: string): Map<string, NotedTree> {
   try {
     const { version, logs } = recordOf(parseStrictJson(text, LIMITS));
     if (version !== 1) throw new FormatError('UNSUPPORTED', 'its version is not known here');
@@ -65,16 +79,16 @@ function treesIn(path: string, text: string): Map<string, ReadTree> {
 }
 
 /** Throws {@link FormatError} for a tree that is none. */
-function treeOf(value: JsonValue): ReadTree {
-  const { size, root, frontier } = recordOf(value);
-  if (typeof size !== 'number' || !Array.isArray(frontier)) throw malformed();
+function treeOf(value: JsonValue): NotedTree {
+  const { log, size, root, frontier } = recordOf(value);
+  if (typeof log !== 'string' || typeof size !== 'number' || !Array.isArray(frontier)) throw malformed();
   const hashes = (frontier as readonly JsonValue[]).map((hash) => {
     if (typeof hash !== 'string') throw malformed();
     return fromBase64(hash);
   });
   const range = new CompactRange(sha256, size, hashes);
   if (toBase64(range.root()) !== root) throw malformed();
-  return { size, frontier: hashes };
+  return { log, size, frontier: hashes };
 }
 
 function recordOf(value: JsonValue | undefined): Readonly<Record<string, JsonValue>> {

@@ -222,7 +222,7 @@ describe('mayfly log watch', function () {
     const size = saved.logs[origin]?.size ?? 0;
     for (let i = 0; i < size; i++) range.append(sha256(Uint8Array.of(i)));
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
-    const other = { size, root: base64(range.root()), frontier: range.hashes.map(base64) };
+    const other = { log: 'v1', size, root: base64(range.root()), frontier: range.hashes.map(base64) };
     await writeFile(place.state, JSON.stringify({ version: 1, logs: { [origin]: other } }));
     const kept = await readFile(place.state, 'utf8');
     for (let i = 0; i < 2; i++) {
