@@ -124,13 +124,13 @@ export const ROWS: readonly InteropRow[] = [
     },
     {
       client: 'cosign 3.1.2',
-      operation: `with the log for Rekor ${api}: images by a key`,
+      operation: `with the log for Rekor ${api}: images and files by a key`,
       file: judges('logged-images'),
       title: new RegExp(`Rekor ${api} cosign 3.* by a key`),
     },
     {
       client: 'cosign 2.6.3',
-      operation: `with the log for Rekor ${api}: images by a login and by a key`,
+      operation: `with the log for Rekor ${api}: images by a login; images and files by a key`,
       file: judges('logged-images'),
       title: new RegExp(`Rekor ${api} cosign 2`),
     },

@@ -128,7 +128,7 @@ for (const api of ['v1', 'v2'] as const)
       expect(await cosign([...verify, ...who('eve@example.com'), image])).to.match(/^refused/);
     });
 
-    it('cosign 3.1.2 signs and verifies images by a key that the operator lists, and by no other', async function () {
+    it('cosign 3.1.2 signs and verifies images and a file by a key that the operator lists, and by no other', async function () {
       const cosign = await initialized(await needClient(this, 'cosign-3.1.2'), 'home-3-key');
       const image = await running().push('by-key');
       await cosign(['import-key-pair', '--key', at('own.pem'), '--output-key-prefix', at('own')]);
@@ -138,6 +138,11 @@ for (const api of ['v1', 'v2'] as const)
       expect(await sign('other')).to.match(/^refused: .*not among those that the operator lists/s);
       expect(await cosign(['verify', '--key', at('own.pub'), image])).to.match(LOGGED);
       expect(await cosign(['verify', '--key', at('other.pub'), image])).to.match(/^refused/);
+      const bundle = ['--bundle', at('blob-by-key.json'), at('own.pub.pem')];
+      const blob = ['sign-blob', '-y', '--key', at('own.key'), ...bundle];
+      expect(await logged(() => cosign(blob))).to.not.match(/^refused|sigstore\.dev/);
+      expect(await cosign(['verify-blob', '--key', at('own.pub'), ...bundle])).to.contain('Verified OK');
+      expect(await cosign(['verify-blob', '--key', at('other.pub'), ...bundle])).to.match(/^refused/);
     });
 
     it('sigstore-python signs and verifies after trust-instance', async function () {
@@ -164,7 +169,7 @@ for (const api of ['v1', 'v2'] as const)
       expect(await verify('eve@example.com')).to.match(/^refused: .*SANs do not match/s);
     });
 
-    it('cosign 2.6.3 signs and verifies images, by a login and by a key', async function () {
+    it('cosign 2.6.3 signs, attests and verifies images, by a login, and images and a file by a key', async function () {
       const cosign = await initialized(await needClient(this, 'cosign-2.6.3'), 'home-2');
       const { url } = running();
       const { sign, ca, verify } = WORDS_2[api];
@@ -178,6 +183,17 @@ for (const api of ['v1', 'v2'] as const)
       const byKey = ['sign', '-y', '--key', at('two.key'), ...sign(url), keyed];
       expect(await logged(() => cosign(byKey))).to.not.match(/^refused|sigstore\.dev/);
       expect(await cosign(['verify', ...verify, '--key', at('two.pub'), keyed])).to.match(LOGGED);
+      const predicate = ['--predicate', at('predicate.json'), '--type', 'custom'];
+      const attest = ['attest', '-y', ...sign(url), ...ca(url), ...predicate, image];
+      expect(await logged(async () => cosign(attest, await token()))).to.not.match(/^refused/);
+      const statement = ['verify-attestation', '--type', 'custom', ...verify];
+      expect(await cosign([...statement, ...who(), image])).to.match(LOGGED);
+      expect(await cosign([...statement, ...who('eve@example.com'), image])).to.match(/^refused/);
+      const bundle = ['--bundle', at('blob-by-key-of-version-2.json'), at('own.pub.pem')];
+      const blob = ['sign-blob', '-y', '--key', at('two.key'), ...sign(url), ...bundle];
+      expect(await logged(() => cosign(blob))).to.not.match(/^refused|sigstore\.dev/);
+      const verifyBlob = ['verify-blob', ...verify, '--key', at('two.pub'), ...bundle];
+      expect(await cosign(verifyBlob)).to.contain('Verified OK');
     });
   });
 

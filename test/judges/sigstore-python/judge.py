@@ -111,7 +111,10 @@ def judge(questions_file: str) -> None:
             verifier = Verifier(trusted_root=TrustedRoot.from_file(asked["trustedRoot"]))
             bundle = Bundle.from_json(Path(asked["bundle"]).read_text())
             policy = Identity(identity=asked["identity"], issuer=asked["issuer"])
-            verifier.verify_artifact(Path(asked["artifact"]).read_bytes(), bundle, policy)
+            if bundle._dsse_envelope is None:
+                verifier.verify_artifact(Path(asked["artifact"]).read_bytes(), bundle, policy)
+            else:
+                verifier.verify_dsse(bundle, policy)
             print("verified")
         except Exception as error:
             print("refused:", type(error).__name__, " ".join(str(error).split()))

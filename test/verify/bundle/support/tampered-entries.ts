@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Bundle } from '../../../../bundle/format/bundle.ts';
+import { IN_TOTO_PAYLOAD_TYPE } from '../../../../bundle/format/envelope.ts';
 import type { BundleEntry } from '../../../../bundle/format/bundle-entry.ts';
 import * as der from '../../../../core/der-writer.ts';
 import { contextTag } from '../../../../core/der-tag.ts';
@@ -13,6 +14,7 @@ import { BODIES, entryOf, rekor1, rekor2, type EntryBend } from './artifact-log.
 import {
   ARTIFACT,
   bundleWorld,
+  encodingOf,
   entry1,
   entry2,
   messageBundle,
@@ -20,6 +22,7 @@ import {
   SIGNED_AT,
   signatureIn,
   signatureOf,
+  statementOf,
   timestampOf,
 } from './bundle-world.ts';
 
@@ -69,13 +72,44 @@ const make = { 1: entry1, 2: entry2 } as const;
 const entryFor = (api: Api, bend: EntryBend = {}): BundleEntry => make[api](SIGNATURE, bend, WORLD);
 const holding = (api: Api, ...entries: readonly BundleEntry[]): Bundle => ({ ...RIGHT[api], entries });
 
-/** The right ones. */
-export const UNTAMPERED = { v1: holding(1, entryFor(1)), v2: holding(2, entryFor(2)) } as const;
+const STATEMENT = Buffer.from(JSON.stringify(statementOf()));
+const ENCODED_SIGNATURE = signatureOf(encodingOf(STATEMENT));
+
+/** The same as an attestation. */
+const attesting = (api: Api, ...entries: readonly BundleEntry[]): Bundle => ({
+  ...RIGHT[api],
+  content: {
+    type: 'envelope',
+    envelope: {
+      payloadType: IN_TOTO_PAYLOAD_TYPE,
+      payload: STATEMENT,
+      signature: ENCODED_SIGNATURE,
+      keyId: '',
+    },
+  },
+  timestamps: api === 1 ? [] : [timestampOf(ENCODED_SIGNATURE)],
+  entries,
+});
+
+const statementBody = (api: Api, world: typeof WORLD, signature: Uint8Array, statement: Buffer): string =>
+  api === 1
+    ? BODIES.dsse1(noted(world), signature, statement)
+    : BODIES.hashedrekord2(noted(world), signature, encodingOf(statement));
+const statementEntry = (api: Api): BundleEntry =>
+  loggedAs(api, statementBody(api, WORLD, ENCODED_SIGNATURE, STATEMENT));
 
 const bodyOf = (api: Api, world: typeof WORLD, signature: Uint8Array, artifact: Buffer): string =>
   BODIES[api === 1 ? 'hashedrekord1' : 'hashedrekord2'](noted(world), signature, artifact);
 const loggedAs = (api: Api, body: string, bend: EntryBend = {}): BundleEntry =>
   entryOf(api === 1 ? WORLD.first : WORLD.second, body, SIGNED_AT, bend);
+
+/** The right ones. */
+export const UNTAMPERED = {
+  'v1, a file': holding(1, entryFor(1)),
+  'v2, a file': holding(2, entryFor(2)),
+  'v1, a statement': attesting(1, statementEntry(1)),
+  'v2, a statement': attesting(2, statementEntry(2)),
+} as const;
 
 const flipped = (bytes: Uint8Array, at: number): Uint8Array =>
   bytes.map((byte, i) => (i === (at + bytes.length) % bytes.length ? byte ^ 1 : byte));
@@ -305,18 +339,54 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
 };
 
+const anotherStatement = Buffer.from(JSON.stringify(statementOf({ predicate: {} })));
+
+/** The same of an attestation, whose entry the first API has of its payload, and the second of what is signed. */
+const STATEMENT_ROWS: Readonly<Record<string, Row>> = {
+  'the entry of a file': { entry: (api) => entryFor(api), says: /^artifact \| entry: / },
+  'the entry of another statement of the same signer': {
+    entry: (api) =>
+      loggedAs(api, statementBody(api, WORLD, signatureOf(encodingOf(anotherStatement)), anotherStatement)),
+    says: /^artifact \| entry: /,
+  },
+  'an entry that somebody else made for the same statement': {
+    entry: (api) =>
+      loggedAs(api, statementBody(api, OTHER, signatureOf(encodingOf(STATEMENT), KEYS.other), STATEMENT)),
+    says: /^artifact \| entry: /,
+  },
+  'the right signature, logged with another statement': {
+    entry: (api) => loggedAs(api, statementBody(api, WORLD, ENCODED_SIGNATURE, anotherStatement)),
+    says: /^artifact \| entry: /,
+  },
+  'the right signature, logged as that of a file which is the statement': {
+    entry: (api) => loggedAs(api, bodyOf(api, WORLD, ENCODED_SIGNATURE, STATEMENT)),
+    says: /^artifact \| entry: /,
+  },
+  'a flipped bit in the proof of a statement': {
+    entry: (api) => withFlippedHash(statementEntry(api)),
+    says: /^artifact \| entry-proof: /,
+  },
+};
+
 /** All, of both APIs. */
 export const TAMPERED: readonly TamperedBundle[] = ([1, 2] as const).flatMap((api) =>
-  Object.entries(ROWS)
-    .filter(([, row]) => (row.api ?? api) === api)
-    .map(([what, { entry, bundle, says, acceptedBy = {} }]) => {
-      const made = entry(api);
-      const entries = made === undefined ? [] : [made];
-      return {
-        what: `${API_NAMES[api]}: ${what}`,
-        bundle: { ...RIGHT[api], entries, ...bundle?.(RIGHT[api]) },
-        says,
-        acceptedBy: acceptedBy[API_NAMES[api]] ?? [],
-      };
-    }),
+  (
+    [
+      ['', ROWS, holding],
+      ['a statement, ', STATEMENT_ROWS, attesting],
+    ] as const
+  ).flatMap(([prefix, rows, bundleOf]) =>
+    Object.entries(rows)
+      .filter(([, row]) => (row.api ?? api) === api)
+      .map(([what, { entry, bundle, says, acceptedBy = {} }]) => {
+        const made = entry(api);
+        const entries = made === undefined ? [] : [made];
+        return {
+          what: `${API_NAMES[api]}: ${prefix}${what}`,
+          bundle: { ...bundleOf(api, ...entries), ...bundle?.(RIGHT[api]) },
+          says,
+          acceptedBy: acceptedBy[API_NAMES[api]] ?? [],
+        };
+      }),
+  ),
 );
