@@ -69,8 +69,8 @@ export interface Bundle {
 /** Far above what any client writes, and what a verifier may be made to work through. */
 /** UTF-16 units of its text: bills of materials of 24 MiB, in base64. */
 const MAX_BUNDLE_LENGTH = 33 * 1024 * 1024;
-const MAX_ENTRIES = 32;
-const MAX_TIMESTAMPS = 32;
+/** Log entries that a bundle may have, and timestamps. */
+export const MAX_PROOFS = 32;
 const MAX_CERTIFICATES = 16;
 
 /** Reads the text of a bundle: what is not known in it, what is there twice, and what its version does not have is an error. Throws
@@ -93,12 +93,12 @@ function readMaterial(
 ): Pick<Bundle, 'signer' | 'entries' | 'timestamps'> {
   const signer = readSigner(reader, version);
   const entries = reader.messages('tlogEntries', readEntry);
-  atMost(entries, MAX_ENTRIES, 'log entries');
+  atMost(entries, MAX_PROOFS, 'log entries');
   const timestamps =
     reader.optionalMessage('timestampVerificationData', (data) =>
       data.messages('rfc3161Timestamps', (timestamp) => timestamp.bytes('signedTimestamp')),
     ) ?? [];
-  atMost(timestamps, MAX_TIMESTAMPS, 'timestamps');
+  atMost(timestamps, MAX_PROOFS, 'timestamps');
   return { signer, entries, timestamps };
 }
 

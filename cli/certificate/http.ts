@@ -107,6 +107,14 @@ function send(url: URL, request: HttpRequest, signal: AbortSignal): Promise<Inco
   return new Promise((resolve, reject) => {
     const sending = clientFor(url).request(url, { method, headers: sent, signal }, resolve);
     sending.on('error', reject).end(body);
+    sending.on('upgrade', (_, socket) => {
+      socket.destroy();
+      reject(Object.assign(new Error('another protocol'), { code: 'OTHER_PROTOCOL' }));
+    });
+    // Whatever else ends a connection without an answer, the caller hears of it.
+    sending.on('close', () => {
+      reject(Object.assign(new Error('closed'), { code: 'ECONNRESET' }));
+    });
   });
 }
 
@@ -170,6 +178,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'what it answers is not TLS',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'what it answers is not TLS',
   HPE_INVALID_CONSTANT: 'what it answers is not HTTP',
+  OTHER_PROTOCOL: 'it answers with another protocol',
   CERT_HAS_EXPIRED: 'its TLS certificate has expired',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its TLS certificate is for another name',
 };

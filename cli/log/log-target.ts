@@ -193,6 +193,11 @@ async function urlSource(url: string, options: TargetOptions): Promise<HttpSourc
       hint: 'It looks like http://127.0.0.1:5555/log/2026.',
     });
   }
+  const { username, password } = new URL(base);
+  if (username !== '' || password !== '')
+    throw new CommandError('USAGE', '--url has a user name or a password in it, which no log asks for', {
+      hint: 'A log that is not public is read with --access-token-file FILE.',
+    });
   const deadline = deadlineOf(options);
   const accessToken = await readSecret(accessTokenFile, 'access token');
   if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');

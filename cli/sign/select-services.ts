@@ -1,4 +1,5 @@
 /** Which of the services of a signing config a client takes, as Sigstore's client specification says. */
+import { MAX_PROOFS } from '../../bundle/format/bundle.ts';
 import { isWithin } from '../../trust/format/trusted-root.ts';
 import type { ServiceSelection, SigningService } from '../../trust/format/signing-config.ts';
 import { CommandError } from '../program/command.ts';
@@ -24,6 +25,15 @@ export function selectServices(
       operators.set(service.operator, service);
   const usable = [...operators.values()];
   const wanted = { ANY: 1, ALL: usable.length, EXACT: count, SERVICE_SELECTOR_UNDEFINED: 1 }[selector];
+  // More than a bundle may have is asked of nobody.
+  if (wanted > MAX_PROOFS)
+    throw new CommandError(
+      'USAGE',
+      `the signing config wants ${wanted} ${what}, and a bundle holds ${MAX_PROOFS}`,
+      {
+        hint: 'Get another signing config from the operator of the service.',
+      },
+    );
   if (usable.length > 0 && usable.length >= wanted) return usable.slice(0, wanted);
   throw new CommandError(
     'USAGE',

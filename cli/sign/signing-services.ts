@@ -148,12 +148,32 @@ async function servicesAt(
   const own =
     trustedRoot === undefined ? undefined : await readTrustedRootFile(trustedRoot, '--trusted-root');
   const config = await configOf(authority);
+  const rest = restOf(movedTo(authority.url, config.signingConfig), now);
+  requireSameHost(authority.url, rest);
   return {
     authority,
-    ...restOf(movedTo(authority.url, config.signingConfig), now),
+    ...rest,
     trustedRoot: own ?? config.trustedRoot,
     trustedBy: own === undefined ? 'service' : 'file',
   };
+}
+
+/** On the word of a service nothing goes to another one: a name in a foreign log stays there for good, and a private network is nobody's to point at. */
+function requireSameHost(base: string, { timestampAuthorities, artifactLogs }: Rest): void {
+  const { hostname } = new URL(base);
+  const others = [
+    ...timestampAuthorities,
+    ...artifactLogs.map(({ url }) => parseUrl(url, 'the URL of a log')),
+  ];
+  const foreign = others.find((url) => url.hostname !== hostname);
+  if (foreign === undefined) return;
+  throw new CommandError(
+    'REFUSED',
+    `the service leads to another host, ${foreign.host}, where nothing goes on its word alone`,
+    {
+      hint: 'If the operator says that this is right: get the client trust config from them, for --trust-config FILE.',
+    },
+  );
 }
 
 async function configOf(service: ServiceClient): Promise<ClientTrustConfig> {

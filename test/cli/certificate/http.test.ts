@@ -268,6 +268,9 @@ describe('cli/certificate: talking to a service', () => {
     await closed;
     answer = (req) => req.destroy();
     expect((await failure(exchange(base, 'it'))).message).to.contain('closed the connection');
+    answer = (req) =>
+      req.socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+    expect((await failure(exchange(base, 'it'))).message).to.contain('answers with another protocol');
   });
 
   describe('and the address is not quite right', () => {

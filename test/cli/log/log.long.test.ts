@@ -308,6 +308,9 @@ describe('cli/log/log', function () {
     expect(neither).to.include({ code: 2 });
     expect(neither.stderr).to.include('--data or --url');
     expect((await run('status', '--url', 'localhost')).code).to.equal(2);
+    const secret = await run('status', '--url', 'http://ada:hunter2@127.0.0.1:1/log/2026');
+    expect(secret.code).to.equal(2);
+    expect(secret.stderr).to.include('--access-token-file').and.not.include('hunter2');
     expect((await run('status', '--data', join(test.root, 'nowhere'))).stderr).to.include('mayfly init');
     const refused = await run('status', '--url', 'http://127.0.0.1:1/log/2026');
     expect(refused.code).to.equal(3);

@@ -55,6 +55,12 @@ describe('cli: the services of a signing config that are asked', () => {
     expect(chosen(services, { selector: 'EXACT', count: 2 })).to.equal('a2 b');
   });
 
+  it('are no more than a bundle has room for', () => {
+    const services = Array.from({ length: 33 }, (_, i) => service(`s${i}`));
+    expect(chosen(services.slice(1), { selector: 'ALL' }).split(' ')).to.have.length(32);
+    expect(() => chosen(services, { selector: 'ALL' })).to.throw(CommandError, /a bundle holds 32/);
+  });
+
   it('are none of an empty list, and a refusal where some are named and too few can be used', () => {
     expect(chosen([], { selector: 'ALL' })).to.equal('');
     for (const [services, selection] of [

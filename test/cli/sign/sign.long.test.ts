@@ -476,10 +476,11 @@ describe('mayfly sign and mayfly attest', function () {
     const exported = await json<{ trustedRoot: object }>('public', 'client_trust_config.json');
     const config = JSON.stringify({ ...exported, trustedRoot: { ...exported.trustedRoot, tlogs: [] } });
     const asked: string[] = [];
+    let said = config;
     const server = createServer((request, response) => {
       const { url = '', method = 'GET', headers } = request;
       asked.push(`${method} ${url}`);
-      if (url.endsWith('/trust/client_trust_config.json')) response.end(config);
+      if (url.endsWith('/trust/client_trust_config.json')) response.end(said);
       else
         void bodyOf(request).then(async (body) => {
           const { authorization = '', 'content-type': contentType = '' } = headers;
@@ -495,16 +496,9 @@ describe('mayfly sign and mayfly attest', function () {
       server.listen(0, '127.0.0.1', resolve);
     });
     const { port } = server.address() as AddressInfo;
-    const result = await mayfly([
-      'sign',
-      'app',
-      '--bundle',
-      'proxied.json',
-      '--url',
-      `http://127.0.0.1:${port}/ca/`,
-    ]);
-    server.close();
-    server.closeAllConnections();
+    const sign = (bundle: string): Promise<MayflyResult> =>
+      mayfly(['sign', 'app', '--bundle', bundle, '--url', `http://127.0.0.1:${port}/ca/`]);
+    const result = await sign('proxied.json');
     expect(result.code, result.stderr).to.equal(0);
     expect(asked).to.deep.equal([
       'GET /ca/trust/client_trust_config.json',
@@ -512,6 +506,26 @@ describe('mayfly sign and mayfly attest', function () {
       'POST /ca/api/v1/timestamp',
     ]);
     await verify(await json('proxied.json'), await readFile(at('app')));
+    // Another host on the word of the service alone, for one that the file of an operator would have to name.
+    const elsewhere = {
+      url: `http://localhost:${port}/ca/api/v1/timestamp`,
+      majorApiVersion: 1,
+      operator: 'x',
+      validFor: { start: '2026-01-01T00:00:00Z' },
+    };
+    const parsed = JSON.parse(config) as { signingConfig: object };
+    for (const services of [
+      { tsaUrls: [elsewhere] },
+      { rekorTlogUrls: [elsewhere], rekorTlogConfig: { selector: 'ANY' } },
+    ]) {
+      said = JSON.stringify({ ...parsed, signingConfig: { ...parsed.signingConfig, ...services } });
+      asked.length = 0;
+      const led = await sign('led.json');
+      expect([led.code, asked], led.stderr).to.deep.equal([1, ['GET /ca/trust/client_trust_config.json']]);
+      expect(led.stderr).to.contain(`leads to another host, localhost:${port}`);
+    }
+    server.close();
+    server.closeAllConnections();
   });
 
   describe('and a log of signatures', () => {
