@@ -3,7 +3,6 @@
  * clients from the certificates of others is here: a size, memory of its own, a place in a short queue, and a rate for each client.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ConcurrencyLimit } from '../../core/concurrency-limit.ts';
 import { MayflyError } from '../../core/errors.ts';
 import type { RateLimiter } from '../../policy/rate-limit.ts';
 import type { Timestamp, TimestampAuthority } from '../../tsa/timestamp-authority.ts';
@@ -12,13 +11,11 @@ import { parseTimestampRequest, REQUEST_LIMIT, type TimestampRequest } from '../
 import type { FAILURE_BITS } from '../../tsa/token-template.ts';
 import { rejectedResponse } from '../../tsa/token-template.ts';
 import type { AcceptCount } from '../http/accept-priority.ts';
-import { Batcher } from '../http/batcher.ts';
-import { BodyMemory } from '../http/body-memory.ts';
+import { BodyQueue } from '../http/body-queue.ts';
 import { clientNetwork, type ClientAddress } from '../http/client-address.ts';
 import { Exchange, type ExchangeContext, type Reply } from '../http/exchange.ts';
 import { HttpCaller } from '../http/http-caller.ts';
-import { LargeBodyQueue } from '../http/large-body-queue.ts';
-import { readBody, type Body, type BodyLimits } from '../http/request-body.ts';
+import type { Body } from '../http/request-body.ts';
 import { TransportError } from '../http/transport-error.ts';
 import { problemOf, problemReply, type Problem } from '../reasons/problem.ts';
 import { parseTimestampJson } from './timestamp-json.ts';
@@ -59,19 +56,20 @@ interface TimestampEndpointOptions {
 /** Answers the requests for timestamps of one listener. */
 export class TimestampEndpoint {
   readonly #options: TimestampEndpointOptions;
-  readonly #bodies: BodyLimits;
   /** Beside the one of signing requests, so that each turn has its share of both. */
-  readonly #batcher: Batcher;
+  readonly #queue: BodyQueue;
   readonly #context: ExchangeContext;
-  readonly #waiting = new ConcurrencyLimit(MAX_TIMESTAMPS_WAITING);
 
   constructor(options: TimestampEndpointOptions) {
     this.#options = options;
     // The metrics of Fulcio's API count certificates and what belongs to them.
     this.#context = { answered: () => undefined, isClosing: options.isClosing };
-    const queue = new LargeBodyQueue(options.accepted);
-    this.#bodies = { memory: new BodyMemory(BODY_MEMORY), queue, longest: REQUEST_LIMIT };
-    this.#batcher = new Batcher(options.accepted, PER_TURN);
+    this.#queue = new BodyQueue(options.accepted, {
+      memory: BODY_MEMORY,
+      longest: REQUEST_LIMIT,
+      waiting: MAX_TIMESTAMPS_WAITING,
+      perTurn: PER_TURN,
+    });
   }
 
   /** Whether timestamps are asked for at a path. */
@@ -82,17 +80,9 @@ export class TimestampEndpoint {
   /** Answers one request, a POST, exactly once; never throws. */
   answer(request: IncomingMessage, response: ServerResponse): void {
     const exchange = new Exchange(request, response, this.#context);
-    readBody(request, this.#bodies, (body) => {
-      // The client went away: nobody is left to answer.
-      if (body === undefined) return;
-      exchange.complete();
+    this.#queue.read(exchange, (body) => {
       if (body instanceof TransportError) this.#refuse(exchange, body);
-      else if (this.#waiting.enter()) {
-        this.#batcher.join(() => void this.#begin(exchange, body));
-      } else {
-        body.release();
-        this.#refuse(exchange, busy());
-      }
+      else if (!this.#queue.join(body, () => this.#begin(exchange, body))) this.#refuse(exchange, busy());
     });
   }
 
@@ -105,8 +95,6 @@ export class TimestampEndpoint {
       this.#options.records.granted(timestamp, request, this.#callerOf(exchange));
     } catch (error) {
       this.#refuse(exchange, error);
-    } finally {
-      this.#waiting.leave();
     }
   }
 

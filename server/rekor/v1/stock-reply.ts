@@ -2,7 +2,8 @@
 import type { StockRefusal } from '../../../rekor/entries/entry-error.ts';
 import type { Reply } from '../../http/exchange.ts';
 
-const JSON_TYPE = 'application/json';
+/** Of all bodies but the key's. */
+export const JSON_TYPE = 'application/json';
 
 /** Headers of every answer to a GET: nothing in between may keep one. Flat: name, value, … */
 const UNCACHED = [

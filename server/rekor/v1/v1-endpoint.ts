@@ -1,28 +1,32 @@
 /** Rekor's first API over HTTP. Answers, refusals and headers are those of its server, to the byte, because its clients are everywhere and look at all of them. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ConcurrencyLimit } from '../../../core/concurrency-limit.ts';
-import { EntryError } from '../../../rekor/entries/entry-error.ts';
 import { MAX_V1_REQUEST } from '../../../rekor/entries/v1-proposal.ts';
-import { LogReadError } from '../../../tlog/core/log-error.ts';
 import type { AcceptCount } from '../../http/accept-priority.ts';
-import { Batcher } from '../../http/batcher.ts';
-import { BodyMemory } from '../../http/body-memory.ts';
+import { BodyQueue } from '../../http/body-queue.ts';
 import { clientNetwork, type ClientAddress } from '../../http/client-address.ts';
 import { workUntilEnded } from '../../http/connection-account.ts';
 import { Exchange, type ExchangeContext, type Reply } from '../../http/exchange.ts';
 import { HttpCaller } from '../../http/http-caller.ts';
-import { LargeBodyQueue } from '../../http/large-body-queue.ts';
-import { readBody, tooBusy, type Body, type BodyLimits } from '../../http/request-body.ts';
+import { tooBusy, type Body } from '../../http/request-body.ts';
 import { TransportError } from '../../http/transport-error.ts';
 import type { UnsentResponseLimit } from '../../http/unsent-response-limit.ts';
 import type { AccessCheck } from '../../log/log-access.ts';
 import type { ReadLimiter } from '../../log/read-limiter.ts';
 import type { RateLimiter } from '../../../policy/rate-limit.ts';
-import { problemOf } from '../../reasons/problem.ts';
-import { isEnded, type EntryAddition } from '../entry-additions.ts';
+import type { EntryAddition } from '../entry-additions.ts';
 import { entryId, entryJson } from './entry-json.ts';
-import { acceptedOf, mediaType } from './media-types.ts';
-import { frameworkReply, handlerReply, NO_ENTRY, refusalReply, uncached } from './stock-reply.ts';
+import { acceptedOf } from './media-types.ts';
+import { frameworkReply, handlerReply, JSON_TYPE, uncached } from './stock-reply.ts';
+import {
+  BUSY,
+  duplicate,
+  limited,
+  misdirected,
+  notAcceptable,
+  PONG,
+  refusalOf,
+  wrongMediaType,
+} from './v1-refusals.ts';
 import type { ReadCharge, V1Reads } from './v1-reads.ts';
 import { isV1Path, v1Route, type V1Call, type V1Route } from './v1-routes.ts';
 
@@ -57,7 +61,6 @@ export interface V1EndpointOptions {
   readonly onFault: (endpoint: string, error: unknown) => void;
 }
 
-const JSON_TYPE = 'application/json';
 const PEM_TYPE = 'application/x-pem-file';
 
 /** Bytes up to which an answer may be left unread: what kernels take of it, or nearly. */
@@ -90,16 +93,16 @@ const PER_TURN = { pieces: 16, ms: 3 };
 /** Answers the requests of one listener. */
 export class V1Endpoint {
   readonly #options: V1EndpointOptions;
-  readonly #bodies: BodyLimits;
-  readonly #batcher: Batcher;
-  readonly #waiting = new ConcurrencyLimit(MAX_V1_WAITING);
+  readonly #queue: BodyQueue;
 
   constructor(options: V1EndpointOptions) {
     this.#options = options;
-    const { accepted } = options;
-    const queue = new LargeBodyQueue(accepted);
-    this.#bodies = { memory: new BodyMemory(BODY_MEMORY), queue, longest: V1_BODY_LIMIT };
-    this.#batcher = new Batcher(accepted, PER_TURN);
+    this.#queue = new BodyQueue(options.accepted, {
+      memory: BODY_MEMORY,
+      longest: V1_BODY_LIMIT,
+      waiting: MAX_V1_WAITING,
+      perTurn: PER_TURN,
+    });
   }
 
   /** Whether a path is of this API. */
@@ -124,19 +127,13 @@ export class V1Endpoint {
   }
 
   #receive(exchange: Exchange, route: V1Route, call: V1Call): void {
-    const limits = call === 'search' ? { ...this.#bodies, longest: SEARCH_LIMIT } : this.#bodies;
-    readBody(exchange.request, limits, (body) => {
-      // The client went away: nobody is left to answer.
-      if (body === undefined) return;
-      exchange.complete();
+    const taken = (body: Body | TransportError): void => {
       if (body instanceof TransportError) this.#turnAway(exchange, route, call, body);
       else if (call !== 'create') void this.#perform(exchange, route, () => this.#ask(exchange, call, body));
-      else if (this.#waiting.enter()) this.#batcher.join(() => void this.#create(exchange, route, body));
-      else {
-        body.release();
+      else if (!this.#queue.join(body, () => this.#create(exchange, route, body)))
         this.#turnAway(exchange, route, call, tooBusy());
-      }
-    });
+    };
+    this.#queue.read(exchange, taken, call === 'search' ? SEARCH_LIMIT : V1_BODY_LIMIT);
   }
 
   /** Refuses what nobody has read. */
@@ -154,7 +151,6 @@ export class V1Endpoint {
         await this.#perform(exchange, route, () => this.#add(exchange, bytes));
     } finally {
       body.release();
-      this.#waiting.leave();
     }
   }
 
@@ -266,65 +262,4 @@ export class V1Endpoint {
     );
     onAnswer(route?.template ?? 'unknown', request.method ?? '', sent.status, exchange.ms / 1000);
   }
-}
-
-const PONG: Reply = { status: 200, contentType: 'text/plain', body: '.' };
-
-/** Clients of Rekor written in Go wait as long, and ask again. */
-const limited = (seconds: number): Reply =>
-  frameworkReply(429, `this address reads more than one may; try again in ${seconds} s`, [
-    'Retry-After',
-    String(seconds),
-  ]);
-
-const BUSY = frameworkReply(503, 'too many requests at once; try again in a second', ['Retry-After', '1']);
-
-function misdirected({ method = '' }: IncomingMessage, route: V1Route | undefined, path: string): Reply {
-  if (route === undefined) return frameworkReply(404, `path ${path} was not found`);
-  const allowed = Object.keys(route.methods).join(',');
-  return frameworkReply(405, `method ${method} is not allowed, but [${allowed}] are`, ['Allow', allowed]);
-}
-
-const notAcceptable = (offers: readonly string[]): Reply =>
-  frameworkReply(406, `unsupported media type requested, only [${offers.join(' ')}] are available`);
-
-/** Undefined for JSON, and where there is no body. */
-function wrongMediaType({ headers }: IncomingMessage, bytes: Buffer): Reply | undefined {
-  const type = mediaType(headers['content-type'] ?? 'application/octet-stream');
-  if (bytes.length === 0 || type === JSON_TYPE) return undefined;
-  return frameworkReply(
-    415,
-    `unsupported media type ${JSON.stringify(type)}, only [${JSON_TYPE}] are allowed`,
-  );
-}
-
-const duplicate = (id: string, location: readonly string[]): Reply =>
-  handlerReply(
-    { code: 409, message: `an equivalent entry already exists in the transparency log with UUID ${id}` },
-    409,
-    location,
-  );
-
-/** What Rekor says where entries are only read. Of all statuses from 500 on, clients send a request again for every other one. */
-const ENDED = handlerReply(
-  { code: 501, message: 'Create Entry API not enabled in this Rekor instance' },
-  501,
-);
-
-/** How a failure is answered, and whether it is one of the service's own. */
-function refusalOf(error: unknown, requestId: string): { readonly reply: Reply; readonly isOurs: boolean } {
-  if (error instanceof EntryError && error.stock !== undefined)
-    return { reply: refusalReply(error.stock), isOurs: false };
-  if (error instanceof LogReadError) return { reply: readRefusal(error), isOurs: false };
-  if (isEnded(error)) return { reply: ENDED, isOurs: false };
-  const { status, sentence, info, retryAfter, reason } = problemOf(error, requestId);
-  const message = info.metadata['sentence'] ?? sentence;
-  const headers = retryAfter === undefined ? [] : ['Retry-After', retryAfter];
-  return { reply: handlerReply({ code: status, message }, status, headers), isOurs: reason === 'INTERNAL' };
-}
-
-function readRefusal({ code, message }: LogReadError): Reply {
-  if (code === 'NOT_FOUND') return NO_ENTRY;
-  if (code === 'BAD_PARAMETER') return handlerReply({ code: 400, message }, 400);
-  return handlerReply({ code: 503, message }, 503, ['Retry-After', '2']);
 }

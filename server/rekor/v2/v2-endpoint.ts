@@ -1,18 +1,15 @@
 /** Rekor's second API over HTTP: one call that logs an entry, and the files of the log (c2sp.org/tlog-tiles), which Rekor leaves to another web server. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ConcurrencyLimit } from '../../../core/concurrency-limit.ts';
 import type { ArtifactLog } from '../../../rekor/artifact-log.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
 import { LogReadError } from '../../../tlog/core/log-error.ts';
 import type { AcceptCount } from '../../http/accept-priority.ts';
-import { Batcher } from '../../http/batcher.ts';
-import { BodyMemory } from '../../http/body-memory.ts';
+import { BodyQueue } from '../../http/body-queue.ts';
 import { clientNetwork, type ClientAddress } from '../../http/client-address.ts';
 import { workUntilEnded } from '../../http/connection-account.ts';
 import { Exchange, type ExchangeContext, type Reply } from '../../http/exchange.ts';
 import { HttpCaller } from '../../http/http-caller.ts';
-import { LargeBodyQueue } from '../../http/large-body-queue.ts';
-import { readBody, type Body, type BodyLimits } from '../../http/request-body.ts';
+import type { Body } from '../../http/request-body.ts';
 import { TransportError } from '../../http/transport-error.ts';
 import type { UnsentResponseLimit } from '../../http/unsent-response-limit.ts';
 import type { AccessCheck } from '../../log/log-access.ts';
@@ -69,16 +66,16 @@ const SMALL = 16 * 1024;
 /** Answers the requests of one listener. */
 export class V2Endpoint {
   readonly #options: V2EndpointOptions;
-  readonly #bodies: BodyLimits;
-  readonly #batcher: Batcher;
-  readonly #waiting = new ConcurrencyLimit(MAX_V2_WAITING);
+  readonly #queue: BodyQueue;
 
   constructor(options: V2EndpointOptions) {
     this.#options = options;
-    const { accepted } = options;
-    const queue = new LargeBodyQueue(accepted);
-    this.#bodies = { memory: new BodyMemory(BODY_MEMORY), queue, longest: V2_BODY_LIMIT };
-    this.#batcher = new Batcher(accepted, PER_TURN);
+    this.#queue = new BodyQueue(options.accepted, {
+      memory: BODY_MEMORY,
+      longest: V2_BODY_LIMIT,
+      waiting: MAX_V2_WAITING,
+      perTurn: PER_TURN,
+    });
   }
 
   /** Whether a path is of this API. */
@@ -102,17 +99,14 @@ export class V2Endpoint {
   }
 
   #receive(exchange: Exchange): void {
-    readBody(exchange.request, this.#bodies, (body) => {
-      // The client went away: nobody is left to answer.
-      if (body === undefined) return;
-      exchange.complete();
-      if (body instanceof TransportError) this.#turnAway(exchange, body);
-      else if (this.#waiting.enter())
-        this.#batcher.join(() => void this.#create(exchange, body), body.size > LARGE ? 'low' : 'normal');
-      else {
-        body.release();
-        this.#turnAway(exchange, busy());
+    this.#queue.read(exchange, (body) => {
+      if (body instanceof TransportError) {
+        this.#turnAway(exchange, body);
+        return;
       }
+      const priority = body.size > LARGE ? 'low' : 'normal';
+      const isQueued = this.#queue.join(body, () => this.#create(exchange, body), priority);
+      if (!isQueued) this.#turnAway(exchange, busy());
     });
   }
 
@@ -131,8 +125,6 @@ export class V2Endpoint {
       this.#send(exchange, addedReply(added));
     } catch (error) {
       this.#refuse(exchange, error);
-    } finally {
-      this.#waiting.leave();
     }
   }
 
