@@ -1,4 +1,4 @@
-/** `mayfly log proof`: an inclusion proof for one certificate. */
+/** `mayfly log proof`: an inclusion proof for one certificate, or for one entry of a log of artifacts. */
 import { lstat } from 'node:fs/promises';
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
@@ -7,38 +7,81 @@ import { decodePem } from '../../core/pem.ts';
 import { proveCertificate, type CertificateProof } from '../../ct-log/proof.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { readInput } from '../program/input-file.ts';
+import { BUNDLE_LIMIT, readFileOrStdin } from '../program/input-file.ts';
+import { entryProof, type EntryOptions, type FoundEntryProof } from './entry-proof.ts';
 import { verifiedCheckpoint } from './log-head.ts';
 import { endingSoon, openTarget, type TargetOptions } from './log-target.ts';
 
-/** Writes the proof to stdout or `out`; `args[0]` is the file of the certificate. */
+/** Options of `mayfly log proof`. */
+interface ProofOptions extends TargetOptions, EntryOptions {
+  readonly out?: string;
+}
+
+/** Writes the proof to stdout or `out`; `args[0]` is the file of the certificate, or of the bundle whose entry is meant. */
 export async function proof(
-  options: TargetOptions & { readonly out?: string },
+  options: ProofOptions,
   speak: Speaker,
-  args: readonly string[],
+  [file]: readonly string[],
 ): Promise<undefined> {
-  const certificate = await readCertificate(args[0] ?? '-');
+  if ((file === undefined) === (options.entry === undefined))
+    throw new CommandError('USAGE', 'name a certificate or a bundle, or an entry by --entry');
+  const text = file === undefined ? undefined : await readText(file);
+  if (text === undefined || isJson(text)) {
+    const found = await entryProof(endingSoon(options), text, speak);
+    await reportEntry(found, options.out, speak);
+    return undefined;
+  }
+  const certificate = certificateOf(text, file ?? '-');
   const log = await openTarget(endingSoon(options), speak);
   const { bytes, head } = await verifiedCheckpoint(log);
   const { source, logId } = log;
   const found = await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, certificate);
-  await tellProof(found, head.size, options.out, speak);
+  await reportProof(found, head.size, options.out, speak);
   return undefined;
 }
 
-async function tellProof(
+const readText = async (file: string): Promise<string> =>
+  Buffer.from(await readFileOrStdin(file, 'FILE', FILE_HINT, BUNDLE_LIMIT)).toString();
+
+const FILE_HINT = 'Give a certificate in PEM, or the bundle that the signing client wrote.';
+
+const isJson = (text: string): boolean => text.trimStart().startsWith('{');
+
+async function reportEntry(
+  { api, logIndex, index, size, leafHash, proof: bytes }: FoundEntryProof,
+  out: string | undefined,
+  speak: Speaker,
+): Promise<void> {
+  const facts = { api: `v${api}`, logIndex, index, size, leafHash: toBase64(leafHash) };
+  await report(
+    facts,
+    `entry ${logIndex} of the log for Rekor v${api}, number ${index} of ${size}`,
+    bytes,
+    out,
+    speak,
+  );
+}
+
+async function reportProof(
   { index, timestamp, leafHash, proof: bytes }: CertificateProof,
   size: number,
   out: string | undefined,
   speak: Speaker,
 ): Promise<void> {
-  const text = new TextDecoder().decode(bytes);
-  if (out !== undefined) {
-    await replaceFile(out, bytes);
-  }
   const facts = { index, size, time: rfc3339(timestamp), leafHash: toBase64(leafHash) };
-  const sentence = `entry ${index} of ${size}, logged ${rfc3339(timestamp)}`;
+  await report(facts, `entry ${index} of ${size}, logged ${rfc3339(timestamp)}`, bytes, out, speak);
+}
+
+async function report(
+  facts: Readonly<Record<string, unknown>>,
+  sentence: string,
+  bytes: Uint8Array,
+  out: string | undefined,
+  speak: Speaker,
+): Promise<void> {
+  const text = new TextDecoder().decode(bytes);
   if (out === undefined) speak.note(sentence);
+  else await replaceFile(out, bytes);
   speak.answer(
     { ...facts, ...(out === undefined ? { proof: text } : { out }) },
     // The answer ends with a newline of its own; a proof on stdout must be the proof and nothing else.
@@ -58,8 +101,7 @@ async function replaceFile(out: string, bytes: Uint8Array): Promise<void> {
   });
 }
 
-async function readCertificate(file: string): Promise<Uint8Array> {
-  const text = await readInput(file, 'CERT');
+function certificateOf(text: string, file: string): Uint8Array {
   try {
     const block = decodePem(text).find(({ label }) => label === 'CERTIFICATE');
     if (block !== undefined) return block.bytes;

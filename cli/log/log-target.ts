@@ -70,7 +70,8 @@ export async function openTarget(options: TargetOptions, speak: Speaker): Promis
   return urlTarget(options.url ?? '', options, speak);
 }
 
-const deadlineOf = ({ timeout }: TargetOptions): AbortSignal | undefined =>
+/** Ends all reading; undefined for any time. */
+export const deadlineOf = ({ timeout }: TargetOptions): AbortSignal | undefined =>
   timeout === undefined
     ? undefined
     : AbortSignal.timeout(parseInteger(timeout, '--timeout', 1, 86_400) * 1000);

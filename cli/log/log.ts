@@ -30,6 +30,7 @@ Examples:
   mayfly log show --certificate cert.pem --data ./.mayfly   the entry of a certificate
   mayfly log proof cert.pem --data ./.mayfly                a proof that the certificate is logged, on stdout
   mayfly log proof cert.pem --url URL --trust trust --out cert.tlog-proof
+  mayfly log proof a.txt.sigstore.json --url https://ca.example.org --trust trust    that its log of artifacts has the entry
   mayfly log check --data ./.mayfly                         every byte against the head; also beside a running server
   mayfly log check --url https://ca.example.org/log/2026 --trust trust
   mayfly log check --url https://ca.example.org --trust trust --access-token-file log-token
@@ -57,10 +58,19 @@ export const register: RegisterCommand = (program) => {
   ).action(action(status, exitCodeOfLog));
   withDeadline(
     log.command('proof'),
-    'write an inclusion proof (c2sp.org/tlog-proof) for a certificate',
+    'write an inclusion proof (c2sp.org/tlog-proof) for a certificate, or for an entry of a log of artifacts',
     '{"index":…,"proof":…}',
   )
-    .argument('<CERT>', 'the certificate, PEM; of a chain the first one ("-" reads stdin)')
+    .argument(
+      '[FILE]',
+      'the certificate, PEM; of a chain the first one. Or a bundle, for its entry of a log of artifacts ("-" reads stdin)',
+    )
+    .option(
+      '--entry <index>',
+      'in place of a file: an entry of a log of artifacts, by index, leaf hash or UUID',
+    )
+    .option('--v1', 'the log of artifacts for clients of Rekor v1')
+    .option('--v2', 'the log of artifacts for clients of Rekor v2')
     .option('--out <file>', 'write the proof there; default is stdout')
     .action(action(proof, exitCodeOfLog));
   target(

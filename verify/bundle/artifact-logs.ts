@@ -7,6 +7,7 @@ import { printable } from '../../core/printable.ts';
 import { parsePublicKey, spkiOfRsaPublicKey } from '../../core/public-key.ts';
 import type { SignatureScheme } from '../../core/signature-algorithm.ts';
 import { keyHash, noteKeyHash } from '../../rekor/format/log-key-id.ts';
+import type { Checkpoint } from '../../tlog/format/checkpoint.ts';
 import type { LogKeyDetails, TrustedLogInstance, Window } from '../../trust/format/trusted-root.ts';
 import { refused, type VerifyError } from '../verify-error.ts';
 
@@ -72,6 +73,15 @@ export class ArtifactLogs {
     return this.#logs[api].get(toHex(logId));
   }
 
+  /** The log that a checkpoint says it is of, by its origin and a line. Nothing of it is verified. */
+  ofCheckpoint(api: RekorApi, { origin, signatures }: Checkpoint): ArtifactLog | undefined {
+    return [...this.#logs[api].values()].find(
+      ({ origins, logId }) =>
+        origins.some((one) => isOrigin(origin, one, api)) &&
+        signatures.some(({ keyId }) => equalBytes(keyId, logId.subarray(0, 4))),
+    );
+  }
+
   /** The refusal for the entry of a log that is not found; `origin` is what its checkpoint says. */
   unknown(logId: Uint8Array, origin: string | undefined, sha256: Sha256): VerifyError {
     const own = this.find(1, logId) ?? this.find(2, logId);
@@ -122,6 +132,12 @@ export class ArtifactLogs {
       });
     }
   }
+}
+
+/** Whether a checkpoint of that origin is of a log of that name: Rekor v1 puts the number of its tree behind it. */
+export function isOrigin(text: string, origin: string, api: RekorApi): boolean {
+  if (api === 2) return text === origin;
+  return text.startsWith(`${origin} - `) && /^[1-9]\d{0,19}$/.test(text.slice(origin.length + 3));
 }
 
 const APIS: readonly RekorApi[] = [1, 2];

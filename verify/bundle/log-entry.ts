@@ -15,7 +15,7 @@ import type { StepRecorder } from '../step.ts';
 import { requireWithin } from '../trust-windows.ts';
 import { refused } from '../verify-error.ts';
 import type { BundleCrypto } from './artifact.ts';
-import type { ArtifactLog, RekorApi } from './artifact-logs.ts';
+import { isOrigin, type ArtifactLog, type RekorApi } from './artifact-logs.ts';
 import type { BundleStep } from './bundle-step.ts';
 
 /** An entry whose log is trusted. */
@@ -128,10 +128,10 @@ async function checkProofOf(
   return proof.checkpoint === undefined ? `${place}, which no checkpoint shows` : place;
 }
 
-/** Lines of other keys (witnesses) are passed over; every line of the log's own must hold. */
-async function checkCheckpoint(
+/** Throws a refusal unless the log signed that checkpoint, and it is that of the root and size. Lines of other keys (witnesses) are passed over; every line of the log's own must hold. */
+export async function checkCheckpoint(
   checkpoint: Checkpoint,
-  proof: EntryProof,
+  proof: Pick<EntryProof, 'root' | 'size'>,
   { log, api }: Pick<KnownEntry, 'log' | 'api'>,
   crypto: VerifyCrypto,
 ): Promise<void> {
@@ -155,12 +155,6 @@ async function checkCheckpoint(
     );
   if (checkpoint.size !== proof.size)
     throw refused(`the checkpoint is of size ${checkpoint.size}, the proof of ${proof.size}`);
-}
-
-/** Rekor v1 puts the number of its tree behind its name. */
-function isOrigin(text: string, origin: string, api: RekorApi): boolean {
-  if (api === 2) return text === origin;
-  return text.startsWith(`${origin} - `) && /^[1-9]\d{0,19}$/.test(text.slice(origin.length + 3));
 }
 
 /** Throws a refusal unless the log of an entry counts at each of the times. That of an entry with a time of its own counted then. */

@@ -1,0 +1,285 @@
+/** The proof that a log of artifacts has an entry, from its directory or from a service, checked before it is handed on. */
+import { equalBytes, fromBase64, fromHex, toHex, utf8, utf8Text } from '../../core/bytes.ts';
+import { FormatError } from '../../core/errors.ts';
+import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
+import { parseBundle } from '../../bundle/format/bundle.ts';
+import { fewHashes, type BundleEntry } from '../../bundle/format/bundle-entry.ts';
+import { httpSource, type HttpSource } from '../../ct-log/http-source.ts';
+import { artifactLogsIn } from '../../instance/artifact-logs.ts';
+import { openDataDirectory } from '../../instance/data-directory.ts';
+import { openArtifactReads } from '../../rekor/artifact-reads.ts';
+import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
+import { sha256 } from '../../tlog/core/sha256.ts';
+import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
+import { hashLeaf } from '../../tlog/format/merkle.ts';
+import { inclusionProof } from '../../tlog/format/merkle-proof.ts';
+import { verifyInclusion } from '../../tlog/format/merkle-verify.ts';
+import { hashesFromTiles, tilePath } from '../../tlog/format/tile.ts';
+import { encodeTlogProof } from '../../tlog/format/tlog-proof.ts';
+import { parseTrustedRoot } from '../../trust/format/trusted-root.ts';
+import { ArtifactLogs } from '../../verify/bundle/artifact-logs.ts';
+import { checkCheckpoint } from '../../verify/bundle/log-entry.ts';
+import { VerifyError } from '../../verify/verify-error.ts';
+import { requireSafeTransport } from '../certificate/http.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { readSecret } from '../program/input-file.ts';
+import { parseInteger } from '../program/options.ts';
+import { readTrust } from '../verify/chosen-trust.ts';
+import { platformCrypto } from '../verify/platform-crypto.ts';
+import { deadlineOf, type TargetOptions } from './log-target.ts';
+
+/** Which entry is meant, where no file says it. */
+export interface EntryOptions {
+  readonly entry?: string;
+  readonly v1?: boolean;
+  readonly v2?: boolean;
+}
+
+/** A proof that was found right. */
+export interface FoundEntryProof {
+  readonly api: 1 | 2;
+  /** As clients count. */
+  readonly logIndex: number;
+  /** In the tree of `size` entries. */
+  readonly index: number;
+  readonly size: number;
+  readonly leafHash: Uint8Array;
+  /** The text of the file, UTF-8. */
+  readonly proof: Uint8Array;
+}
+
+/** An entry as it is asked for: by its hash, or else by its index as clients count. */
+interface SoughtEntry {
+  readonly api: 1 | 2;
+  readonly leafHash: Uint8Array | undefined;
+  readonly logIndex: number | undefined;
+  /** Of the log, where a bundle says it. */
+  readonly logId: Uint8Array | undefined;
+}
+
+/** What proves an entry; nothing of it is checked. */
+interface Evidence {
+  readonly logIndex: number;
+  readonly index: number;
+  readonly leafHash: Uint8Array;
+  readonly path: readonly Uint8Array[];
+  /** A signed note. */
+  readonly checkpoint: Uint8Array;
+}
+
+/**
+ * The proof of the entry that `--entry` names, or of the one that the bundle in `text` has. Checked against the signed checkpoint, and that with the keys of `--trust`; without it, with those of the
+ * directory, or with what the service says of itself. Rejects with CommandError, with LogReadError where there is no such entry, and with LogError.
+ */
+export async function entryProof(
+  options: TargetOptions & EntryOptions,
+  text: string | undefined,
+  speak: Speaker,
+): Promise<FoundEntryProof> {
+  if ((options.data === undefined) === (options.url === undefined))
+    throw new CommandError('USAGE', 'give either --data or --url', {
+      hint: '--data is the directory of `mayfly serve` or `dev`, --url the public URL of a service.',
+    });
+  const sought = text === undefined ? ofOption(options) : ofBundle(text, options);
+  const trusted = options.trust === undefined ? undefined : await trustedLogs(options.trust);
+  if (options.data !== undefined) return fromDirectory(options.data, sought, trusted);
+  const source = await sourceOf(options.url ?? '', options);
+  const evidence = await (sought.api === 1 ? askFirst(source, sought) : askSecond(source, sought));
+  return verified(evidence, sought, trusted ?? (await ownWord(source, speak)));
+}
+
+const HASH = /^(?:[0-9a-f]{16})?([0-9a-f]{64})$/i;
+
+function ofOption({ entry = '', v1, v2 }: EntryOptions): SoughtEntry {
+  if (v1 === v2) throw new CommandError('USAGE', 'say which log the entry is of: --v1 or --v2');
+  const api = v1 === true ? 1 : 2;
+  const [, hash] = HASH.exec(entry) ?? [];
+  if (hash !== undefined) return { api, leafHash: fromHex(hash), logIndex: undefined, logId: undefined };
+  return { api, leafHash: undefined, logIndex: parseInteger(entry, '--entry', 0, 2 ** 40), logId: undefined };
+}
+
+/** The first of the API that is wanted. */
+function ofBundle(text: string, { v1, v2 }: EntryOptions): SoughtEntry {
+  const isWanted = (entry: BundleEntry): boolean => v1 === v2 || apiOf(entry) === (v1 === true ? 1 : 2);
+  const entry = entriesIn(text).find(isWanted);
+  if (entry === undefined)
+    throw new CommandError('USAGE', 'the bundle has no such entry of a log of artifacts');
+  const { logIndex, logId, body } = entry;
+  return { api: apiOf(entry), leafHash: hashLeaf(sha256, body), logIndex, logId };
+}
+
+function entriesIn(text: string): readonly BundleEntry[] {
+  try {
+    return parseBundle(text).entries;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new CommandError('USAGE', `FILE is no bundle: ${error.message}`);
+  }
+}
+
+/** Rekor v2 has one kind of entry, and no other log has that version of it. */
+const apiOf = ({ kind, version }: BundleEntry): 1 | 2 =>
+  (kind === 'hashedrekord' || kind === 'dsse') && version === '0.0.2' ? 2 : 1;
+
+async function trustedLogs(path: string): Promise<ArtifactLogs> {
+  const { trustedRoot } = await readTrust(path);
+  return new ArtifactLogs(trustedRoot?.artifactLogs ?? [], sha256);
+}
+
+/** Held to its own keys as it is opened, and to those of `--trust` where they are given. */
+async function fromDirectory(
+  data: string,
+  sought: SoughtEntry,
+  trusted: ArtifactLogs | undefined,
+): Promise<FoundEntryProof> {
+  const { paths } = await openDataDirectory(data);
+  for (const { api, directory } of await artifactLogsIn(paths)) {
+    if (api !== sought.api) continue;
+    const log = await openArtifactReads(directory);
+    try {
+      const { logId, firstLogIndex } = log.identity;
+      if (sought.logId !== undefined && !equalBytes(sought.logId, logId)) continue;
+      const index =
+        sought.leafHash === undefined
+          ? (sought.logIndex ?? 0) - firstLogIndex
+          : await log.indexOf(sought.leafHash);
+      const proven = index === undefined ? undefined : await log.provenAt(index);
+      if (proven === undefined) continue;
+      const { entry, proof } = proven;
+      const checkpoint = utf8(proof.checkpoint);
+      const evidence = { ...entry, path: proof.hashes, checkpoint };
+      return trusted === undefined
+        ? found(evidence, api, proof.size)
+        : await verified(evidence, sought, trusted);
+    } finally {
+      await log.close();
+    }
+  }
+  throw notThere('the logs of the directory do not have that entry', {
+    hint: 'What the last second brought is not there yet: its checkpoint file is up to a second late.',
+  });
+}
+
+async function sourceOf(url: string, options: TargetOptions): Promise<HttpSource> {
+  if (!/^https?:\/\/[^/?#][^?#]*$/.test(url))
+    throw new CommandError('USAGE', `"${url}" is not the URL of a service`);
+  const accessToken = await readSecret(options.accessTokenFile, 'access token');
+  if (accessToken !== undefined) requireSafeTransport(new URL(url), 'the log');
+  return httpSource(url, { accessToken, deadline: deadlineOf(options) });
+}
+
+/** Whom the service says that one is to trust. */
+async function ownWord(source: HttpSource, speak: Speaker): Promise<ArtifactLogs> {
+  speak.note(
+    "note: the log's key is the server's own word (trust/trusted_root.json); name --trust DIR to be sure",
+  );
+  const root = await source.get('trust/trusted_root.json').catch((error: unknown) => {
+    if (!(error instanceof LogReadError)) throw error;
+    throw new CommandError('FAILED', `${source.name} does not say what its keys are`, {
+      hint: 'Name a trust directory, or a trusted_root.json, with --trust.',
+    });
+  });
+  return new ArtifactLogs(parseTrustedRoot(utf8Text(root)).artifactLogs, sha256);
+}
+
+/** Above what one entry comes to. */
+const ANSWER = { length: 1024 * 1024, depth: 16 };
+
+/** Of Rekor's first API: an entry with its proof. */
+async function askFirst(source: HttpSource, { leafHash, logIndex }: SoughtEntry): Promise<Evidence> {
+  const path = leafHash === undefined ? `?logIndex=${logIndex}` : `/${toHex(leafHash)}`;
+  const answer = await source.get(`api/v1/log/entries${path}`);
+  const [entry] = Object.values(recordOf(parseStrictJson(utf8Text(answer), ANSWER)));
+  const { body, logIndex: found, verification } = recordOf(entry);
+  const proof = recordOf(recordOf(verification)['inclusionProof']);
+  const { hashes } = proof;
+  if (!Array.isArray(hashes)) throw new FormatError('MALFORMED', 'the answer has no inclusion proof');
+  return {
+    logIndex: wholeOf(found),
+    index: wholeOf(proof['logIndex']),
+    leafHash: hashLeaf(sha256, fromBase64(textOf(body))),
+    path: fewHashes(hashes.map((hash: JsonValue) => fromHex(textOf(hash)))),
+    checkpoint: utf8(textOf(proof['checkpoint'])),
+  };
+}
+
+/** Of Rekor's second API: checkpoint and tiles. */
+async function askSecond(source: HttpSource, { logIndex: index }: SoughtEntry): Promise<Evidence> {
+  if (index === undefined)
+    throw new CommandError('USAGE', 'a log for Rekor v2 finds entries at a URL by their index alone', {
+      hint: 'Give the index, or the bundle; its data directory finds them by their hash, too.',
+    });
+  const checkpoint = await source.get('api/v2/checkpoint');
+  const { size } = parseCheckpoint(checkpoint);
+  if (index >= size) throw notThere(`the log has ${size} entries, and none with index ${index}`);
+  const hashes = hashesFromTiles(sha256, size, (tile) => source.get(`api/v2/${tilePath(tile)}`));
+  const path = await inclusionProof(sha256, index, size, hashes);
+  return { logIndex: index, index, leafHash: await hashes(0, index), path, checkpoint };
+}
+
+/** Holds the evidence to what was asked for, to a key that is trusted, and to the root that it signed. */
+async function verified(
+  evidence: Evidence,
+  sought: SoughtEntry,
+  logs: ArtifactLogs,
+): Promise<FoundEntryProof> {
+  const { logIndex, index, leafHash, path, checkpoint } = evidence;
+  const isOther =
+    sought.leafHash === undefined ? logIndex !== sought.logIndex : !equalBytes(leafHash, sought.leafHash);
+  if (isOther) throw wrong('another entry was answered than the one that was asked for');
+  const parsed = parseCheckpoint(checkpoint);
+  const { size, root } = parsed;
+  const log = logs.ofCheckpoint(sought.api, parsed);
+  if (log === undefined || (sought.logId !== undefined && !equalBytes(log.logId, sought.logId)))
+    throw new CommandError(
+      'FAILED',
+      'the checkpoint is not of the log that is meant, or of one that is not trusted',
+      {
+        hint: [...logs.unusable, 'Export the trust directory again, or name another one with --trust.'].join(
+          '. ',
+        ),
+      },
+    );
+  await checkCheckpoint(parsed, { root, size }, { log, api: sought.api }, platformCrypto).catch(
+    (error: unknown) => {
+      throw error instanceof VerifyError ? wrong(error.message) : error;
+    },
+  );
+  if (!verifyInclusion(sha256, { leafHash, index, size }, path, root))
+    throw wrong(`the proof does not lead from the entry to the root of size ${size} that the log signed`);
+  return found(evidence, sought.api, size);
+}
+
+const found = (
+  { logIndex, index, leafHash, path, checkpoint }: Evidence,
+  api: 1 | 2,
+  size: number,
+): FoundEntryProof => ({
+  api,
+  logIndex,
+  index,
+  size,
+  leafHash,
+  proof: encodeTlogProof({ index, path, checkpoint }),
+});
+
+const wrong = (message: string): LogError => new LogError('LOG_CORRUPT', message);
+
+const notThere = (message: string, details: { readonly hint?: string } = {}): LogReadError =>
+  new LogReadError('NOT_FOUND', message, details);
+
+function recordOf(json: JsonValue | undefined): Readonly<Record<string, JsonValue>> {
+  if (typeof json === 'object' && json !== null && !Array.isArray(json))
+    return json as Readonly<Record<string, JsonValue>>;
+  throw new FormatError('MALFORMED', 'the answer is no entry of a log of artifacts');
+}
+
+function textOf(json: JsonValue | undefined): string {
+  if (typeof json === 'string') return json;
+  throw new FormatError('MALFORMED', 'a text is missing in the answer');
+}
+
+function wholeOf(json: JsonValue | undefined): number {
+  if (typeof json === 'number' && Number.isSafeInteger(json) && json >= 0) return json;
+  throw new FormatError('MALFORMED', 'an index is missing in the answer');
+}

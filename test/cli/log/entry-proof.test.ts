@@ -1,0 +1,287 @@
+/** `mayfly log proof` for entries of logs of artifacts: from a directory, and from services of both APIs. */
+import { createServer, type Server } from 'node:http';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { encodeBundle } from '../../../bundle/format/bundle-json.ts';
+import { proof } from '../../../cli/log/log-proof.ts';
+import { init } from '../../../cli/rekor/rekor-init.ts';
+import { CommandError, type Speaker } from '../../../cli/program/command.ts';
+import { fromHex, toBase64, toHex, utf8Text } from '../../../core/bytes.ts';
+import { artifactLogPaths } from '../../../instance/artifact-logs.ts';
+import { dataPaths } from '../../../instance/data-paths.ts';
+import { openKey } from '../../../instance/open-key.ts';
+import type { ArtifactLogIdentity } from '../../../rekor/log-identity.ts';
+import { openArtifactLog } from '../../../rekor/open-artifact-log.ts';
+import { redactEntries } from '../../../rekor/redact-entries.ts';
+import { LogError, LogReadError } from '../../../tlog/core/log-error.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
+import { parseCheckpoint } from '../../../tlog/format/checkpoint.ts';
+import { verifyInclusion } from '../../../tlog/format/merkle-verify.ts';
+import { parseTlogProof } from '../../../tlog/format/tlog-proof.ts';
+import { EMPTY_TRUSTED_ROOT, encodeTrustedRoot } from '../../../trust/format/trusted-root.ts';
+import { V1, V2 } from '../../rekor/format/support/rekor-vectors.ts';
+import { rekorLog, type RekorLog } from '../../rekor/support/rekor-log.ts';
+import { startV1Server, type V1Server } from '../../server/rekor/support/v1-server.ts';
+import { startV2Server, type V2Server } from '../../server/rekor/support/v2-server.ts';
+import { makeDataDirectory } from '../../support/data-directory.ts';
+import { failureAs } from '../../support/failure.ts';
+import { listener } from '../../trust/support/renewable-instance.ts';
+import { bundleWorld, messageBundle } from '../../verify/bundle/support/bundle-world.ts';
+
+const vectorsOf = (api: 1 | 2) =>
+  (api === 1 ? V1 : V2).entries.filter(({ name }) => name !== 'rsa-key-with-wrong-details');
+
+/** Whom verifiers of these logs trust. */
+const rootOf = (...logs: readonly ArtifactLogIdentity[]): string =>
+  encodeTrustedRoot({
+    ...EMPTY_TRUSTED_ROOT,
+    artifactLogs: logs.map(({ api, host, publicKey, logId }) => ({
+      baseUrl: `https://${host}`,
+      publicKey,
+      keyDetails: api === 1 ? 'PKIX_ECDSA_P256_SHA_256' : 'PKIX_ED25519',
+      window: { start: 0 },
+      logId,
+    })),
+  });
+
+describe('mayfly log proof, for entries of logs of artifacts', function () {
+  this.timeout(60_000);
+  let root: string;
+  let facts: Record<string, unknown>;
+  let notes: string[];
+  const speak: Speaker = {
+    ...listener(),
+    note: (text) => notes.push(text),
+    answer: (result) => (facts = { ...result }),
+  };
+  beforeEach(async () => {
+    notes = [];
+    root = await mkdtemp(join(tmpdir(), 'mayfly-entry-proof-'));
+  });
+  afterEach(() => rm(root, { recursive: true }));
+
+  /** Expects that the proof that was written is of that leaf, under a checkpoint of that origin. */
+  const expectProof = (leafHash: string, origin: string): void => {
+    const { index, path, checkpoint } = parseTlogProof(Buffer.from(facts['proof'] as string));
+    const { size, root: treeRoot, origin: own } = parseCheckpoint(checkpoint);
+    expect(own).to.equal(origin);
+    const entry = { leafHash: fromHex(leafHash), index, size };
+    expect(verifyInclusion(sha256, entry, path, treeRoot)).to.equal(true);
+    expect(facts).to.include({ index, size, leafHash: toBase64(fromHex(leafHash)) });
+  };
+
+  /** The file of a bundle about the vector, as an entry of that log. */
+  const bundleOf = async (api: 1 | 2, logId: Uint8Array, logIndex: number): Promise<string> => {
+    const { canonicalizedBody } = vectorsOf(api)[logIndex - 1] ?? { canonicalizedBody: '' };
+    const { apiVersion: version, kind } = JSON.parse(canonicalizedBody) as {
+      apiVersion: string;
+      kind: string;
+    };
+    const entry = {
+      logIndex,
+      logId,
+      kind,
+      version,
+      integratedTime: 0,
+      promise: undefined,
+      proof: undefined,
+      body: Buffer.from(canonicalizedBody),
+    };
+    const path = join(root, 'a.sigstore.json');
+    await writeFile(path, encodeBundle({ ...messageBundle({}, bundleWorld()), entries: [entry] }));
+    return path;
+  };
+
+  describe('in a directory', () => {
+    let data: string;
+    beforeEach(async () => {
+      data = join(root, 'data');
+      await makeDataDirectory(data, {
+        config: 'oidc-issuers: {}\nmayfly: {public-url: "https://ca.example.org"}\n',
+      });
+      await init({ data }, listener());
+    });
+    const filled = async (api: 1 | 2): Promise<ArtifactLogIdentity> => {
+      const { directory, key } = artifactLogPaths(dataPaths(data), api);
+      const log = await openArtifactLog({
+        directory,
+        signer: await openKey(key, undefined),
+        clock: Date.now,
+      });
+      for (const { canonicalizedBody } of vectorsOf(api))
+        await log.add({ body: Buffer.from(canonicalizedBody), namedDigests: [] });
+      await log.close();
+      return log.identity;
+    };
+
+    for (const api of [1, 2] as const)
+      it(`finds an entry of v${api} by index, leaf hash, UUID and bundle, and proves also one that is redacted`, async () => {
+        const identity = await filled(api);
+        const { origin, logId } = identity;
+        const leafHash = vectorsOf(api)[2]?.leafHash ?? '';
+        const which = { data, [`v${api}`]: true };
+        const uuid = (identity.treeId ?? 0n).toString(16).padStart(16, '0') + leafHash;
+        for (const entry of ['3', leafHash, leafHash.toUpperCase(), uuid]) {
+          await proof({ ...which, entry }, speak, []);
+          expectProof(leafHash, origin);
+          expect(facts).to.include({ api: `v${api}`, logIndex: 3 });
+        }
+        const bundle = await bundleOf(api, logId, 3);
+        const trust = join(root, 'trusted_root.json');
+        await writeFile(trust, rootOf(identity));
+        await proof({ data, trust }, speak, [bundle]);
+        expectProof(leafHash, origin);
+        const out = join(root, 'a.tlog-proof');
+        await proof({ data, out }, speak, [bundle]);
+        expect(utf8Text(await readFile(out))).to.match(/^c2sp\.org\/tlog-proof@v1\nindex 3\n/);
+
+        const redaction = {
+          index: 3,
+          leafHash: fromHex(leafHash),
+          redactedAt: 0,
+          reason: 'x',
+          isAudited: true,
+        };
+        await redactEntries(artifactLogPaths(dataPaths(data), api).directory, identity, [redaction]);
+        await proof({ data }, speak, [bundle]);
+        expectProof(leafHash, origin);
+      });
+
+    it('says what it does not have, what is not said, and that the log is not the trusted one', async () => {
+      const { logId } = await filled(2);
+      const notThere = async (options: object, file?: string): Promise<string> =>
+        (await failureAs(LogReadError, proof({ data, ...options }, speak, file === undefined ? [] : [file])))
+          .code;
+      expect(await notThere({ v2: true, entry: '99' })).to.equal('NOT_FOUND');
+      expect(await notThere({ v2: true, entry: '0'.repeat(64) })).to.equal('NOT_FOUND');
+      expect(await notThere({}, await bundleOf(2, Buffer.alloc(32), 1))).to.equal('NOT_FOUND');
+      const bundle = await bundleOf(2, logId, 1);
+      const refusal = async (options: object, file?: string): Promise<string> =>
+        (await failureAs(CommandError, proof({ data, ...options }, speak, file === undefined ? [] : [file])))
+          .code;
+      expect(await refusal({})).to.equal('USAGE');
+      expect(await refusal({ entry: '1' })).to.equal('USAGE');
+      expect(await refusal({ entry: '1', v2: true }, bundle)).to.equal('USAGE');
+      expect(await refusal({ entry: 'x', v2: true })).to.equal('USAGE');
+      expect(await refusal({ v1: true }, bundle)).to.equal('USAGE');
+      expect(await refusal({ url: 'http://127.0.0.1:1' }, bundle)).to.equal('USAGE');
+      const other = await rekorLog(2);
+      const trust = join(root, 'trusted_root.json');
+      await writeFile(trust, rootOf(other.identity));
+      await other.remove();
+      expect(await refusal({ trust }, bundle)).to.equal('FAILED');
+    });
+  });
+
+  describe('of a service', () => {
+    let served: V1Server | V2Server;
+    let front: Server;
+    let url: string;
+    let trusted: string;
+    /** What the service answers otherwise. */
+    let spoil: (path: string, bytes: Buffer) => Buffer;
+    const start = async (api: 1 | 2): Promise<RekorLog> => {
+      spoil = (_, bytes) => bytes;
+      served = await (api === 1 ? startV1Server() : startV2Server());
+      for (const { canonicalizedBody } of vectorsOf(api))
+        await served.log.add({ body: Buffer.from(canonicalizedBody), namedDigests: [] });
+      trusted = rootOf(served.made.identity);
+      front = createServer((request, response) => {
+        const path = request.url ?? '';
+        if (path === '/trust/trusted_root.json') return void response.end(trusted);
+        return void fetch(served.url + path).then(async (answer) => {
+          response.statusCode = answer.status;
+          response.end(spoil(path, Buffer.from(await answer.arrayBuffer())));
+        });
+      });
+      await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+      url = `http://127.0.0.1:${(front.address() as AddressInfo).port}`;
+      return served.made;
+    };
+    afterEach(async () => {
+      front.closeAllConnections();
+      await new Promise((resolve) => front.close(resolve));
+      await served.stop();
+    });
+
+    for (const api of [1, 2] as const)
+      it(`proves an entry of v${api} with the keys of --trust, and with those that the service names, and says so`, async () => {
+        const { identity } = await start(api);
+        const leafHash = vectorsOf(api)[1]?.leafHash ?? '';
+        const trust = join(root, 'trusted_root.json');
+        await writeFile(trust, trusted);
+        const which = { url, [`v${api}`]: true };
+        await proof({ ...which, entry: '2', trust }, speak, []);
+        expectProof(leafHash, identity.origin);
+        expect(notes.filter((note) => note.includes('own word'))).to.deep.equal([]);
+        await proof({ url }, speak, [await bundleOf(api, identity.logId, 2)]);
+        expectProof(leafHash, identity.origin);
+        expect(notes.join('\n')).to.include("server's own word");
+        if (api === 1) {
+          await proof({ ...which, entry: leafHash }, speak, []);
+          expectProof(leafHash, identity.origin);
+        } else
+          expect(
+            (await failureAs(CommandError, proof({ ...which, entry: leafHash }, speak, []))).code,
+          ).to.equal('USAGE');
+        expect((await failureAs(LogReadError, proof({ ...which, entry: '99' }, speak, []))).code).to.equal(
+          'NOT_FOUND',
+        );
+      });
+
+    it('writes no proof of what it was not asked for, under a key that is not trusted, or of a spoilt answer (v1)', async () => {
+      const { identity } = await start(1);
+      const [first, second] = vectorsOf(1);
+      const ask = (entry: string): Promise<unknown> => proof({ url, v1: true, entry }, speak, []);
+      spoil = (path, bytes) => {
+        if (path.includes('/entries'))
+          return Buffer.from(bytes.toString().replace(/"hashes":\["[0-9a-f]{4}/, '"hashes":["0000'));
+        return bytes;
+      };
+      expect((await failureAs(LogError, ask('2'))).code).to.equal('LOG_CORRUPT');
+      const answer = await fetch(`${served.url}/api/v1/log/entries/${second?.leafHash}`);
+      const other = Buffer.from(await answer.arrayBuffer());
+      spoil = () => other;
+      expect((await failureAs(LogError, ask(first?.leafHash ?? ''))).message).to.include('another entry');
+      spoil = (_, bytes) => bytes;
+      trusted = rootOf({ ...identity, host: 'elsewhere.example' });
+      expect((await failureAs(CommandError, ask('2'))).code).to.equal('FAILED');
+      const foreign = await rekorLog(1);
+      trusted = rootOf(foreign.identity);
+      await foreign.remove();
+      expect((await failureAs(CommandError, ask('2'))).code).to.equal('FAILED');
+    });
+
+    it('writes none of a spoilt tile or checkpoint, or under the entry of another body (v2)', async () => {
+      const { identity } = await start(2);
+      const ask = (): Promise<unknown> => proof({ url, v2: true, entry: '2' }, speak, []);
+      spoil = (path, bytes) => {
+        if (path.includes('tile/0/')) bytes.writeUInt8(bytes.readUInt8(40) ^ 1, 40);
+        return bytes;
+      };
+      expect((await failureAs(LogError, ask())).code).to.equal('LOG_CORRUPT');
+      spoil = (path, bytes) => {
+        if (path.includes('checkpoint'))
+          bytes.writeUInt8(bytes.readUInt8(bytes.length - 8) ^ 1, bytes.length - 8);
+        return bytes;
+      };
+      expect(
+        await ask().then(
+          () => undefined,
+          (error: unknown) => (error as Error).name,
+        ),
+      ).to.be.oneOf(['LogError', 'FormatError']);
+      spoil = (_, bytes) => bytes;
+      const bundle = await bundleOf(2, identity.logId, 2);
+      const moved = (await readFile(bundle, 'utf8')).replace('"logIndex":"2"', '"logIndex":"3"');
+      await writeFile(bundle, moved);
+      expect((await failureAs(LogError, proof({ url }, speak, [bundle]))).message).to.include(
+        'another entry',
+      );
+      expect(toHex(identity.logId)).to.have.length(64);
+    });
+  });
+});
