@@ -133,7 +133,8 @@ async function fromDirectory(
   trusted: ArtifactLogs | undefined,
 ): Promise<FoundEntryProof> {
   const { paths } = await openDataDirectory(data);
-  for (const { api, directory } of await artifactLogsIn(paths)) {
+  // Of logs whose indexes begin anew, the one in use is meant.
+  for (const { api, directory } of (await artifactLogsIn(paths)).toReversed()) {
     if (api !== sought.api) continue;
     const log = await openArtifactReads(directory);
     try {
