@@ -233,7 +233,7 @@ describe('trust/tuf/change-text', () => {
       expect(unfit.join()).to.include(sentence);
     }
     expect(unfitParts(change, Date.now())).to.deep.equal([]);
-    // Whoever signs may have a clock that is behind by hours.
+    // The clock of those who sign may be behind by hours.
     expect(unfitParts(change, Date.now() - day / 2)).to.deep.equal([]);
     expect(unfitParts(change, Date.now() - 2 * day).join()).to.include('does not reach');
   });
