@@ -383,7 +383,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'server/rekor': {
     holds: 'logging an entry, whatever API it comes by: who may, how often, and what is kept of it',
     mayImport: [
-      ...['core', 'tlog/core', 'tlog/format', 'ct-log/format', 'ct-log/logged-tbs.ts'],
+      ...['core', 'storage', 'tlog/core', 'tlog/format', 'ct-log/format', 'ct-log/logged-tbs.ts'],
       ...['ct-log/reader.ts', 'policy/rate-limit.ts', 'audit'],
       ...['rekor', 'rekor/format', 'rekor/entries', 'server/http', 'server/operator', 'server/reasons'],
     ],

@@ -38,6 +38,7 @@ import type { ServiceLog } from '../server/operator/service-log.ts';
 import type { ServiceSources } from '../server/operator/service-sources.ts';
 import { SearchEndpoint } from '../server/search/search-endpoint.ts';
 import { timestampChainCall } from '../server/timestamp/chain-call.ts';
+import type { AuditedEntries } from '../server/rekor/audited-entries.ts';
 import { TimestampEndpoint } from '../server/timestamp/timestamp-endpoint.ts';
 import { TimestampRecords } from '../server/timestamp/timestamp-records.ts';
 import { createArtifactEndpoints } from './artifact-endpoints.ts';
@@ -66,6 +67,8 @@ export interface OpenedService extends Pick<
   readonly policy: { readonly current: PolicySnapshot };
   /** Undefined where none is served. */
   readonly artifacts?: OpenedArtifactLogs | undefined;
+  /** Which of their entries have a line in the audit, by the names of the logs. */
+  readonly entryLines?: ReadonlyMap<string, AuditedEntries> | undefined;
   /** Without it no timestamps are granted. */
   readonly timestamps?: OpenedTimestamps | undefined;
   /** Without it decisions stand in the service log only. */

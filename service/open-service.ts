@@ -20,6 +20,7 @@ import { ConfigurationFollower } from './reload/configuration-follower.ts';
 import { loadSettled, type SettledConfig } from './reload/settled-load.ts';
 import { instanceTargets } from '../trust/tuf/instance-targets.ts';
 import { openTuf, tufRootKeyOpener, urlsOfService } from './open-tuf.ts';
+import { openEntryLines } from './entry-lines.ts';
 import { namedLogs } from './open-artifact-logs.ts';
 import { recordRedactions } from './redaction-records.ts';
 import { ShutdownOrder } from './shutdown-order.ts';
@@ -103,6 +104,13 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   logFindings(configFile, config, options, serviceLog);
   const audit = await openAuditOf(mayfly, clock, serviceLog, shutdown);
   await recordRedactions(namedLogs(artifacts), { audit, serviceLog });
+  const entryLines = await openEntryLines(namedLogs(artifacts), {
+    audit,
+    definition: mayfly.audit,
+    directory: directory.paths.artifacts,
+    serviceLog,
+  });
+  for (const entries of entryLines.values()) shutdown.records.add(() => entries.close());
   const follower = new ConfigurationFollower({ started, policy, compiler, clock, log: serviceLog, program });
   shutdown.following.add(() => follower.close());
   const logSize = log.status().size;
@@ -114,6 +122,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
     clock,
     serviceLog,
     audit,
+    entryLines,
     configuration: follower,
     settings: mayfly,
     trustPlaces: directory.paths,

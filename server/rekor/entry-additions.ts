@@ -58,6 +58,8 @@ export interface EntryLogs {
   })[];
   /** Until when verifiers trust the one in use, milliseconds since the epoch: what is logged later they refuse. */
   readonly trustedUntil?: (() => number | undefined) | undefined;
+  /** Called with the index in its tree of each entry of {@link current} whose line is written. */
+  readonly recorded?: ((index: number) => void) | undefined;
 }
 
 /** An entry that was added or is there, with the log that has it. */
@@ -137,6 +139,7 @@ export class EntryAdditions {
       const isNew = added.isNew || this.#unrecorded.has(key);
       await this.#records.logged(proposal, { ...added, isNew }, caller);
       this.#unrecorded.delete(key);
+      if (isNew && added.log === this.#logs.current) this.#logs.recorded?.(added.entry.index);
       return added;
     } catch (error) {
       const isWithoutEntry =

@@ -4,7 +4,7 @@ import type { Audit } from '../../audit/audit.ts';
 import type { EntrySigner, LoggedEntryDecision } from '../../audit/entry-decision.ts';
 import { toHex } from '../../core/bytes.ts';
 import { parseCertificate } from '../../core/certificate.ts';
-import type { AddedEntry } from '../../rekor/artifact-log.ts';
+import type { AddedEntry, LoggedEntry } from '../../rekor/artifact-log.ts';
 import type { EntryVerifier, ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
 import { readBodyContent } from '../../rekor/format/body-content.ts';
 import { certificateIssuers, certificateNames } from '../../rekor/format/certificate-names.ts';
@@ -91,6 +91,24 @@ export class EntryRecords {
         : audit.entryRefused({ caller, log: this.#log }, reason);
     if (hasLine) serviceLog.refused(refusedLine(problem, caller, error));
   }
+}
+
+/** The decision about an entry that is in a log, made after the service that took it has ended: who asked is not known any more. Undefined for one that is redacted. */
+export function storedEntryDecision(log: string, entry: LoggedEntry): LoggedEntryDecision | undefined {
+  const { logIndex, leafHash, body, namedDigests, redaction } = entry;
+  if (redaction !== undefined) return undefined;
+  const { kind, version, digests, verifiers } = readBodyContent(body);
+  return {
+    caller: { requestId: 'recovered', address: '', ms: 0 },
+    log,
+    logIndex,
+    leafHash: toHex(leafHash),
+    kind: `${kind} ${version}`,
+    signers: verifiers.map(({ blocks: [der = new Uint8Array()], isCertificate }) =>
+      signerOf(isCertificate ? { certificate: der, spki: der } : { spki: der }),
+    ),
+    digests: [...digests, ...namedDigests].slice(0, MAX_DIGESTS),
+  };
 }
 
 function signerOf({ certificate, spki }: EntryVerifier): EntrySigner {

@@ -39,11 +39,11 @@ describe('server/rekor: an entry that is there', () => {
       ['public', 201, 201],
       ['token', 201, 403],
     ] as const) {
-      let refusal: EntryError | undefined;
+      const now: { refusal?: EntryError } = {};
       const access = kind === 'token' ? { kind, token: TOKEN } : { kind };
-      server = await startV2Server({ access, admission: () => refusal });
+      server = await startV2Server({ access, admission: () => now.refusal });
       expect((await add(first))[0]).to.equal(201);
-      refusal = ended;
+      now.refusal = ended;
       expect(await statuses(TOKEN), kind).to.deep.equal([withToken, 403]);
       expect(await statuses(), kind).to.deep.equal([withoutToken, 403]);
       const [, body] = await add(first, TOKEN);
@@ -84,22 +84,22 @@ describe('server/rekor: an entry that is there', () => {
   });
 
   it('is answered while the audit takes no lines, as it has its line', async () => {
-    let refusal: AuditError | undefined;
+    const now: { refusal?: AuditError } = {};
     server = await startV2Server({
       audit: {
         isFailClosed: true,
         redacted: () => undefined,
         status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
-        refusal: () => refusal,
+        refusal: () => now.refusal,
         entryRefused: () => true,
         refused: () => true,
         issued: () => undefined,
-        logged: () => (refusal === undefined ? Promise.resolve() : Promise.reject(refusal)),
+        logged: () => (now.refusal === undefined ? Promise.resolve() : Promise.reject(now.refusal)),
         close: () => Promise.resolve(),
       },
     });
     expect((await add(first))[0]).to.equal(201);
-    refusal = new AuditError('AUDIT_UNAVAILABLE', 'no line can be written');
+    now.refusal = new AuditError('AUDIT_UNAVAILABLE', 'no line can be written');
     expect(await statuses()).to.deep.equal([201, 503]);
     expect(server.log.status().size).to.equal(2);
   });
@@ -120,10 +120,10 @@ describe('server/rekor: an entry that is there', () => {
   });
 
   it('is refused as one where the operator has duplicates refused', async () => {
-    let refusal: EntryError | undefined;
-    server = await startV2Server({ refusesDuplicates: true, admission: () => refusal });
+    const now: { refusal?: EntryError } = {};
+    server = await startV2Server({ refusesDuplicates: true, admission: () => now.refusal });
     expect((await add(first))[0]).to.equal(201);
-    refusal = ended;
+    now.refusal = ended;
     expect(await statuses()).to.deep.equal([409, 403]);
   });
 });
