@@ -80,8 +80,12 @@ function additionsOf(
 ): EntryAdditions {
   const { serviceLog, audit } = service;
   return new EntryAdditions(
-    { current: log, former: former.map((one) => one.log), trustedUntil: () => trustedUntil(log, service),
-      recorded: service.entryLines?.get(name)?.recorded },
+    {
+      current: log,
+      former: former.map((one) => one.log),
+      trustedUntil: () => trustedUntil(log, service),
+      recorded: service.entryLines?.get(name)?.recorded,
+    },
     admittance,
     new EntryRecords({ api: log.api, name }, { metrics, serviceLog, refusalLog, audit }),
   );
