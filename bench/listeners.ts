@@ -1,6 +1,6 @@
-/** What a service that listens for gRPC and grants timestamps spends on a certificate over HTTP, beside one that does neither. */
+/** What a service that listens for gRPC, grants timestamps and serves logs of artifacts spends on a certificate over HTTP, beside one that does nothing of it. */
 import { startLoadGenerator } from './load-generator.ts';
-import { createInstance, startMayfly, withoutTimestamps } from './mayfly.ts';
+import { createInstance, startMayfly, withoutArtifactLogs, withoutTimestamps } from './mayfly.ts';
 import { compared } from './report.ts';
 import { compare, type Comparison } from './side-by-side.ts';
 import type { Bench } from './throughput.ts';
@@ -11,6 +11,7 @@ export async function measureListeners(bench: Bench, issuer: string): Promise<Co
   const core = options.serverCore;
   const [plain, all] = [createInstance(issuer), createInstance(issuer)];
   withoutTimestamps(plain);
+  withoutArtifactLogs(plain);
   log('comparing HTTP alone with all listeners …');
   const second = await startLoadGenerator(options.loadCore);
   const starts = [
@@ -26,5 +27,5 @@ export async function measureListeners(bench: Bench, issuer: string): Promise<Co
 
 /** Prints it. */
 export function printListeners(comparison: Comparison): void {
-  console.log(compared('HTTP alone, and gRPC and timestamps beside it', comparison));
+  console.log(compared('HTTP alone, and gRPC, timestamps and logs of artifacts beside it', comparison));
 }

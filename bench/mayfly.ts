@@ -30,13 +30,19 @@ const OURS = `mayfly:
     principal: off
   timestamps:
     rate-limit: off
+  artifact-log:
+    rate-limit: off
 `;
 
 /** A new data directory whose only issuer is the benchmark's, configured like GitHub Actions; `config` is another
  * configuration, all but the block `mayfly`. */
 export function createInstance(issuer: string, config = githubProviderYaml(issuer)): string {
   const data = join(workFolder('instance'), 'data');
-  execFileSync(process.execPath, [program, 'init', '--data', data, '--keep-root-key', '--json']);
+  // Clients of Rekor look for the host of its URL in what a log signs.
+  const origin = '127.0.0.1/log/bench';
+  execFileSync(process.execPath, [
+    ...[program, 'init', '--data', data, '--origin', origin, '--keep-root-key', '--json'],
+  ]);
   configure(data, config);
   return data;
 }
@@ -48,11 +54,23 @@ export function configure(data: string, config: string): void {
 
 /** Lets a service of that directory grant no timestamps. */
 export function withoutTimestamps(data: string): void {
+  setIn(data, 'timestamps', 'enabled: false');
+}
+
+/** Lets a service of that directory serve no log of artifacts. */
+export function withoutArtifactLogs(data: string): void {
+  setIn(data, 'artifact-log', 'v1: false');
+  setIn(data, 'artifact-log', 'v2: false');
+}
+
+/** Lets everybody log artifacts, and not only who has a certificate of this CA. */
+export function admitEverybody(data: string): void {
+  setIn(data, 'artifact-log', 'admission: any');
+}
+
+function setIn(data: string, section: string, line: string): void {
   const file = join(data, 'config.yaml');
-  writeFileSync(
-    file,
-    readFileSync(file, 'utf8').replace('timestamps:\n', 'timestamps:\n    enabled: false\n'),
-  );
+  writeFileSync(file, readFileSync(file, 'utf8').replace(`${section}:\n`, `${section}:\n    ${line}\n`));
 }
 
 /** The listeners that a service can have without TLS. */

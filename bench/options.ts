@@ -13,6 +13,10 @@ export interface BenchOptions {
   readonly control: boolean;
   /** Whether to measure timestamps. */
   readonly timestamps: boolean;
+  /** Whether to measure entries of the logs of artifacts. */
+  readonly artifactLogs: boolean;
+  /** Entries of the log of artifacts that is searched. */
+  readonly searched: number;
   /** Whether to measure whole runs of programs that sign and verify. */
   readonly commands: boolean;
   /** Whether to measure what the listeners beside HTTP cost. */
@@ -41,8 +45,10 @@ const HELP = `npm run bench -- [options]
   --no-fulcio        do not measure Fulcio beside
   --no-control       do not measure what rules, many issuers and reloads cost
   --no-timestamps    do not measure timestamps
+  --no-artifact-logs do not measure entries of the logs of artifacts, and searches of them
+  --searched 1000000 entries of the log of artifacts that is searched
   --no-commands      do not measure whole runs of \`mayfly sign\` and \`mayfly verify bundle\`
-  --no-listeners     do not measure what gRPC and timestamps cost beside HTTP
+  --no-listeners     do not measure what gRPC, timestamps and logs of artifacts cost beside HTTP
   --no-certificates  do not measure certificates
   --no-verification  do not measure the verification of bundles
   --others 1000      issuers and rules that do not apply to the tokens
@@ -71,6 +77,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     fulcio: values.fulcio ?? !smoke,
     control: values.control && values.certificates,
     timestamps: values.timestamps,
+    artifactLogs: values['artifact-logs'],
+    searched: whole('searched', values.searched ?? (smoke ? '2000' : '1000000'), 1),
     commands: values.commands,
     listeners: values.listeners && values.certificates,
     verification: values.verification,
@@ -93,10 +101,12 @@ const OPTIONS = {
   fulcio: { type: 'boolean' },
   control: { type: 'boolean', default: true },
   timestamps: { type: 'boolean', default: true },
+  'artifact-logs': { type: 'boolean', default: true },
   commands: { type: 'boolean', default: true },
   listeners: { type: 'boolean', default: true },
   verification: { type: 'boolean', default: true },
   certificates: { type: 'boolean', default: true },
+  searched: { type: 'string' },
   others: { type: 'string' },
   starts: { type: 'string' },
   out: { type: 'string', default: 'bench-results.json' },

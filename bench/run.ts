@@ -6,6 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { measureArtifactLogs, printArtifactLogs } from './artifact-logs.ts';
 import { measureControl } from './control.ts';
 import { createBodies, createIssuerKey, type TokenAlgorithm } from './corpus.ts';
 import { medianCosts } from './floor.ts';
@@ -22,6 +23,7 @@ import { floorRates, printControl, printFloors, printRows, withShare } from './r
 import { measureCommands, printCommands } from './whole-commands.ts';
 import { measureTimestamps, printTimestamps } from './timestamps.ts';
 import { measureVerification, printVerification } from './verification.ts';
+import { measureSearch, printSearch } from './search-index.ts';
 import { workFolder } from './work-folder.ts';
 import { measureFloor, rowsOf, type Bench, type Row } from './throughput.ts';
 
@@ -62,6 +64,8 @@ if (fulcio !== undefined) {
 }
 await measureFloor(bench);
 const timestamps = options.timestamps ? await measureTimestamps(bench, issuer.url) : undefined;
+const artifactLogs = options.artifactLogs ? await measureArtifactLogs(bench, issuer.url) : undefined;
+const search = options.artifactLogs ? await measureSearch(options.searched, log) : undefined;
 const commands = options.commands ? await measureCommands(bench, issuer.url, options.serverCore) : undefined;
 const verification = options.verification ? await measureVerification(options.rounds * 5) : undefined;
 const listeners = options.listeners ? await measureListeners(bench, issuer.url) : undefined;
@@ -80,7 +84,7 @@ const results = rows.map((row) => withShare(row, costs));
 const floors = { idle: floorRates(costs.idle), busy: floorRates(costs.busy) };
 writeFileSync(
   options.out,
-  `${JSON.stringify({ machine, costs, floors, options, rows: results, timestamps, commands, verification, listeners, control }, null, 2)}\n`,
+  `${JSON.stringify({ machine, costs, floors, options, rows: results, timestamps, artifactLogs, search, commands, verification, listeners, control }, null, 2)}\n`,
 );
 console.log(
   `${machine.cpu}, ${machine.cores} cores; ${machine.pinned}; Node ${machine.node}; floor by ${costs.idle.source}`,
@@ -88,6 +92,8 @@ console.log(
 printFloors(costs);
 printRows(results);
 if (timestamps !== undefined) printTimestamps(timestamps);
+if (artifactLogs !== undefined) printArtifactLogs(artifactLogs);
+if (search !== undefined) printSearch(search);
 if (commands !== undefined) printCommands(commands);
 if (verification !== undefined) printVerification(verification);
 if (listeners !== undefined) printListeners(listeners);

@@ -1,11 +1,12 @@
 /** Whole commands, from the start of the program to its end: `mayfly sign` and `mayfly verify bundle`, a stock cosign that does the same beside each, and Node that does nothing. */
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createInstance, startMayfly } from './mayfly.ts';
 import { median } from './process.ts';
+import { startStockStack, type StockStack } from './stock-stack.ts';
 import type { Bench } from './throughput.ts';
 import { workFolder } from './work-folder.ts';
 
@@ -35,6 +36,8 @@ interface Command {
   readonly name: string;
   readonly line: readonly string[];
   readonly beside?: string;
+  /** It takes seconds, and is run less often. */
+  readonly isSlow?: true;
 }
 
 /** Measures them against one running service; `issuer` is the URL of the benchmark's issuer. Both sign with the same token, and all take turns. */
@@ -45,70 +48,108 @@ export async function measureCommands(
 ): Promise<readonly CommandRow[]> {
   const data = createInstance(issuer);
   const system = await startMayfly(data, core);
+  const hasCosign = existsSync(COSIGN);
+  const stack = options.fulcio && hasCosign ? await startStockStack(issuer, core, log) : undefined;
   try {
     const folder = workFolder('commands');
     const at: Place = (name) => join(folder, name);
-    exportTrust(data, `http://${system.host}:${system.port}`, at('trust'));
+    exportTrust(data, `http://${system.host}:${system.port}`, at);
     writeFileSync(at('artifact'), 'what is signed');
     writeFileSync(at('token'), tokenIn(bodies.get('ES256') ?? ''));
-    const hasCosign = existsSync(COSIGN);
     if (!hasCosign) log(`no cosign at ${COSIGN}: Mayfly is measured alone`);
-    const commands = [...ours(at), ...(hasCosign ? cosigns(at) : [])];
+    const stock = stack === undefined ? [] : [onStockStack(at, stack)];
+    const commands = [...ours(at), ...(hasCosign ? cosigns(at) : []), ...stock];
     const samples = new Map(commands.map(({ name }) => [name, [] as Sample[]]));
     for (let round = 0; round <= 5 * options.rounds; round++)
-      for (const { name, line } of commands) {
+      for (const { name, line, isSlow } of commands) {
+        if (isSlow === true && round > options.rounds) continue;
         const sample = await timed(line, folder);
         // The first one fills the caches of the system.
         if (round > 0) samples.get(name)?.push(sample);
       }
     return commands.map((command) => rowOf(command, samples));
   } finally {
+    await stack?.close();
     await system.close();
   }
 }
 
-function exportTrust(data: string, url: string, out: string): void {
-  const words = ['trust', 'export', '--data', data, '--public-url', url, '--out', out];
+/** What clients are given: into `trust` all of it, and into `unlogged` the same without a log of artifacts. */
+function exportTrust(data: string, url: string, at: Place): void {
+  const words = ['trust', 'export', '--data', data, '--public-url', url, '--out', at('trust')];
   execFileSync(process.execPath, [program, ...words]);
+  mkdirSync(at('unlogged'));
+  for (const name of ['client_trust_config.json', 'signing_config.v0.2.json', 'trusted_root.json']) {
+    const without = (member: string, value: unknown): unknown => (LOG_MEMBERS.has(member) ? [] : value);
+    const json: unknown = JSON.parse(readFileSync(at(`trust/${name}`), 'utf8'), without);
+    writeFileSync(at(`unlogged/${name}`), JSON.stringify(json));
+  }
 }
+
+/** Where the files name logs of artifacts. */
+const LOG_MEMBERS: ReadonlySet<string> = new Set(['rekorTlogUrls', 'tlogs']);
+
+/** What to sign for, and what it is called: with a timestamp and an entry of the log of artifacts, as clients do that are given no flag; and with the timestamp alone. */
+const TRUSTS = [
+  ['trust', ''],
+  ['unlogged', ', no entry'],
+] as const;
 
 const ours = (at: Place): readonly Command[] => [
   { name: 'node -e 0', line: [process.execPath, '-e', '0'] },
-  {
-    name: 'mayfly sign',
+  ...TRUSTS.map(([trust, suffix]) => ({
+    name: `mayfly sign${suffix}`,
     line: [
       ...[process.execPath, program, 'sign', at('artifact'), '--force', '--token-file', at('token')],
-      ...['--trust-config', at('trust/client_trust_config.json'), '--bundle', at('mayfly.json')],
+      ...['--trust-config', at(`${trust}/client_trust_config.json`), '--bundle', at(`mayfly-${trust}.json`)],
     ],
-    beside: 'cosign sign-blob',
-  },
+    beside: `cosign sign-blob${suffix}`,
+  })),
   {
     name: 'mayfly verify bundle',
     line: [
-      ...[process.execPath, program, 'verify', 'bundle', at('mayfly.json'), '--artifact', at('artifact')],
-      ...['--trusted-root', at('trust/trusted_root.json'), '--any-identity', '--min-entries', '0'],
+      ...[process.execPath, program, 'verify', 'bundle', at('mayfly-trust.json')],
+      ...['--artifact', at('artifact'), '--trusted-root', at('trust/trusted_root.json'), '--any-identity'],
     ],
     beside: 'cosign verify-blob',
   },
 ];
 
 const cosigns = (at: Place): readonly Command[] => [
-  {
-    name: 'cosign sign-blob',
-    line: [
-      ...[COSIGN, 'sign-blob', '-y', '--signing-config', at('trust/signing_config.v0.2.json')],
-      ...['--trusted-root', at('trust/trusted_root.json'), '--identity-token', at('token')],
-      ...['--bundle', at('cosign.json'), at('artifact')],
-    ],
-  },
+  ...TRUSTS.map(([trust, suffix]) => ({ name: `cosign sign-blob${suffix}`, line: cosignSigns(at, trust) })),
   {
     name: 'cosign verify-blob',
     line: [
-      ...[COSIGN, 'verify-blob', '--bundle', at('mayfly.json'), '--use-signed-timestamps'],
-      ...['--trusted-root', at('trust/trusted_root.json'), '--insecure-ignore-tlog'],
+      ...[COSIGN, 'verify-blob', '--bundle', at('mayfly-trust.json')],
+      ...['--trusted-root', at('trust/trusted_root.json')],
       ...['--certificate-identity-regexp', '.*', '--certificate-oidc-issuer-regexp', '.*', at('artifact')],
     ],
   },
+];
+
+const cosignSigns = (at: Place, trust: string): readonly string[] =>
+  signBlob(
+    at,
+    {
+      signingConfig: at(`${trust}/signing_config.v0.2.json`),
+      trustedRoot: at(`${trust}/trusted_root.json`),
+    },
+    at(`cosign-${trust}.json`),
+  );
+
+const onStockStack = (at: Place, stack: StockStack): Command => ({
+  name: 'cosign sign-blob, stock stack',
+  line: signBlob(at, stack, at('stock.json')),
+  isSlow: true,
+});
+
+const signBlob = (
+  at: Place,
+  { signingConfig, trustedRoot }: Omit<StockStack, 'close'>,
+  bundle: string,
+): readonly string[] => [
+  ...[COSIGN, 'sign-blob', '-y', '--signing-config', signingConfig, '--trusted-root', trustedRoot],
+  ...['--identity-token', at('token'), '--bundle', bundle, at('artifact')],
 ];
 
 /** The token of the first request of a file of them. */

@@ -26,17 +26,18 @@ interface DeploymentPrograms {
   readonly timestampServer: string;
 }
 
-/** Starts it, with its files in `scratch`. */
+/** Starts it, with its files in `scratch`, among them `root.pem`. It logs certificates where `startLog` says. */
 export async function deployFulcio(
   scratch: string,
   programs: DeploymentPrograms,
   config: string,
+  startLog: () => Promise<CtLogServer> = startCtLogServer,
 ): Promise<FulcioDeployment> {
   const path = (name: string): string => join(scratch, name);
   makeChain(scratch);
   await writeFile(path('pass'), 'secret\n', { mode: 0o600 });
   await writeFile(path('fulcio-config.yaml'), config);
-  const log = await startCtLogServer();
+  const log = await startLog();
   await writeFile(path('ctfe.pub'), encodePem('PUBLIC KEY', log.publicKey));
   const timestamps = await startTimestamps(programs.timestampServer);
   const fulcio = await startFulcioProgram({
