@@ -10,7 +10,7 @@ import { skipUnless } from '../support/skipped.ts';
 const run = promisify(execFile);
 
 describe('judge: openssl', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let service: DevMayfly;
   let out: string;
   let trust: string;
