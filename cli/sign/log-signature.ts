@@ -2,10 +2,10 @@
 import { parseCertificate } from '../../core/certificate.ts';
 import { FormatError } from '../../core/errors.ts';
 import type { BundleEntry } from '../../bundle/format/bundle-entry.ts';
-import type { ArtifactHashName, BundleContent } from '../../bundle/format/bundle.ts';
+import type { BundleContent } from '../../bundle/format/bundle.ts';
 import { preAuthenticationEncoding } from '../../bundle/format/envelope.ts';
 import { requireBodyOf } from '../../rekor/format/entry-body.ts';
-import { rememberedDigest, type EntryDigest, type EntryHash } from '../../rekor/format/entry-digest.ts';
+import { HASHES_BY_NAME, rememberedDigest, type EntryDigest } from '../../rekor/format/entry-digest.ts';
 import { entryRequest } from '../../rekor/format/entry-request.ts';
 import type { LoggedSignature } from '../../rekor/format/logged-signature.ts';
 import type { SigningService } from '../../trust/format/signing-config.ts';
@@ -56,12 +56,6 @@ function loggedSignature(content: BundleContent, certificate: Uint8Array): Logge
   const { digest, signature } = content;
   if (digest === undefined)
     throw new FormatError('MALFORMED', 'the signature is over an artifact whose digest is not there');
-  const hash = ENTRY_HASHES[digest.algorithm];
+  const hash = HASHES_BY_NAME[digest.algorithm];
   return { verifier, signature, signed: { type: 'message', hash, digest: digest.digest } };
 }
-
-const ENTRY_HASHES: Readonly<Record<ArtifactHashName, EntryHash>> = {
-  SHA2_256: 'sha256',
-  SHA2_384: 'sha384',
-  SHA2_512: 'sha512',
-};

@@ -126,3 +126,12 @@ export const innerText = (bytes: Uint8Array): string => {
     return '\u0000';
   }
 };
+
+/** The bytes of a payload in standard base64. Throws {@link EntryError} for another text. */
+export function requireStandard(text: string): Uint8Array {
+  const bytes = goBase64(text);
+  if (typeof bytes !== 'number') return bytes;
+  throw refusal('ENTRY_MALFORMED', 'the payload is not in standard base64', {
+    stock: `could not decode envelope payload: illegal base64 data at input byte ${bytes}`,
+  });
+}

@@ -9,7 +9,8 @@ import { MAX_BODY, type AdmitVerifier, type ProposedEntry } from './proposed-ent
 import { SignatureChecks } from './signature-checks.ts';
 import { readDsse1 } from './v1-dsse.ts';
 import { readHashedrekord1 } from './v1-hashedrekord.ts';
-import { readIntoto1, readIntoto2 } from './v1-intoto.ts';
+import { readIntoto1 } from './v1-intoto1.ts';
+import { readIntoto2 } from './v1-intoto2.ts';
 import { membersOf, refusal, requireOneCase, type Members } from './v1-members.ts';
 import type { ReadEntry } from './v1-read-entry.ts';
 

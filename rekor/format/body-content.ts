@@ -3,6 +3,7 @@ import { fromBase64, toHex, utf8, utf8Text } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { decodePem, encodePem } from '../../core/pem.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
+import { HASHES_BY_NAME } from './entry-digest.ts';
 
 /** Whom a signature is of. */
 export interface BodyVerifier {
@@ -82,18 +83,14 @@ function intoto2(spec: JsonValue | undefined): Content {
   };
 }
 
-const HASH_NAMES: ReadonlyMap<string, string> = new Map([
-  ['SHA2_256', 'sha256'],
-  ['SHA2_384', 'sha384'],
-  ['SHA2_512', 'sha512'],
-]);
+const HASHES: ReadonlyMap<string, string> = new Map(Object.entries(HASHES_BY_NAME));
 
 function hashedrekord2(spec: JsonValue | undefined): Content {
   const entry = member(spec, 'hashedRekordV002');
   const verifier = member(entry, 'signature', 'verifier');
   const isCertificate = member(verifier, 'x509Certificate') !== undefined;
   const der = fromBase64(text(verifier, isCertificate ? 'x509Certificate' : 'publicKey', 'rawBytes'));
-  const algorithm = HASH_NAMES.get(text(entry, 'data', 'algorithm'));
+  const algorithm = HASHES.get(text(entry, 'data', 'algorithm'));
   if (algorithm === undefined) throw malformed('data.algorithm');
   return {
     verifiers: [

@@ -3,7 +3,7 @@ import { toBase64 } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { parsePublicKey, type PublicKeyInfo } from '../../core/public-key.ts';
 import type { JsonValue } from '../../core/strict-json.ts';
-import type { EntryDigest, EntryHash } from './entry-digest.ts';
+import { HASHES_BY_NAME, type EntryDigest, type EntryHash } from './entry-digest.ts';
 import type { LoggedSignature } from './logged-signature.ts';
 
 /** Of a `hashedrekord` 0.0.2. Throws {@link FormatError} as {@link loggedDigest} does. */
@@ -47,11 +47,9 @@ export async function loggedDigest(
   return { details, value };
 }
 
-const HASH_NAMES: Readonly<Record<EntryHash, string>> = {
-  sha256: 'SHA2_256',
-  sha384: 'SHA2_384',
-  sha512: 'SHA2_512',
-};
+const HASH_NAMES = Object.fromEntries(
+  Object.entries(HASHES_BY_NAME).map(([name, hash]) => [hash, name]),
+) as Readonly<Record<EntryHash, string>>;
 
 /** A key or certificate as Rekor v2 has both. */
 export const verifierJson = (

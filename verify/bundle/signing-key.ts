@@ -4,6 +4,7 @@ import { keyWeakness } from '../../core/key-weakness.ts';
 import { parsePublicKey } from '../../core/public-key.ts';
 import type { BundleContent, MessageDigest } from '../../bundle/format/bundle.ts';
 import { preAuthenticationEncoding, type Envelope } from '../../bundle/format/envelope.ts';
+import { HASHES_BY_NAME } from '../../rekor/format/entry-digest.ts';
 import { refused, type VerifyError } from '../verify-error.ts';
 import type { Artifact, ArtifactHash, BundleCrypto } from './artifact.ts';
 
@@ -35,14 +36,8 @@ export function readBundleKey(spki: Uint8Array): BundleKey {
   return { spki, name: `RSA ${key.bits}`, type: 'rsa', hashes: ['sha256'] };
 }
 
-const HASH_OF: Readonly<Record<MessageDigest['algorithm'], ArtifactHash>> = {
-  SHA2_256: 'sha256',
-  SHA2_384: 'sha384',
-  SHA2_512: 'sha512',
-};
-
 /** The hash of a digest in a bundle. */
-export const hashOf = ({ algorithm }: MessageDigest): ArtifactHash => HASH_OF[algorithm];
+export const hashOf = ({ algorithm }: MessageDigest): ArtifactHash => HASHES_BY_NAME[algorithm];
 
 /** The hashes by which the signature may have been made: that of the bundle's own digest, where it has one. */
 export function hashesOf(key: BundleKey, content: BundleContent): readonly ArtifactHash[] {

@@ -1,24 +1,12 @@
 /** What servers of Rekor were asked and answered (`test/vectors/rekor`). */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { vectorPath } from '../../../support/vectors.ts';
+import { V1, V2, type RecordedAnswer, type RekorVector } from '../../format/support/rekor-vectors.ts';
 
 /** A request that was logged. */
-export interface RecordedEntry {
-  readonly name: string;
-  readonly request: string;
-  readonly canonicalizedBody: string;
-  readonly leafHash: string;
-}
+export type RecordedEntry = RekorVector;
 
 /** A request that was refused. */
-export interface RecordedRefusal {
-  readonly name: string;
-  readonly request: string;
-  readonly status: number;
-  /** As it was received. */
-  readonly answer: string;
-}
+export type RecordedRefusal = RecordedAnswer & Required<Pick<RecordedAnswer, 'name' | 'request'>>;
 
 interface Recorded {
   readonly entries: readonly RecordedEntry[];
@@ -28,8 +16,7 @@ interface Recorded {
 }
 
 /** All that was recorded of one API. */
-export const recorded = (api: 1 | 2): Recorded =>
-  JSON.parse(readFileSync(vectorPath(`rekor/vectors-v${api}.json`), 'utf8')) as Recorded;
+export const recorded = (api: 1 | 2): Recorded => (api === 1 ? V1 : V2) as Recorded;
 
 /** In hexadecimal. */
 export const leafHashOf = (body: Uint8Array): string =>

@@ -1,4 +1,4 @@
-/** `intoto` 0.0.1 and 0.0.2: the signatures of an envelope with an in-toto statement, which itself is not logged. */
+/** `intoto` 0.0.2: the signatures of an envelope with an in-toto statement, which itself is not logged. Base64 stands in base64. */
 import { createHash } from 'node:crypto';
 import { equalBytes, toBase64, utf8 } from '../../core/bytes.ts';
 import { goBase64 } from '../../core/go/base64.ts';
@@ -6,9 +6,8 @@ import type { JsonValue } from '../../core/strict-json.ts';
 import { EntryError } from './entry-error.ts';
 import type { EntryKey } from './entry-key.ts';
 import { readNamedDigests } from './named-digests.ts';
-import { innerText, requireFew, verifySentEnvelope } from './signed-envelope.ts';
+import { innerText, requireFew, requireStandard, verifySentEnvelope } from './signed-envelope.ts';
 import type { SignatureChecks } from './signature-checks.ts';
-import { parseEnvelopeText } from './v1-envelope-text.ts';
 import {
   base64,
   bytesAt,
@@ -27,10 +26,10 @@ import { canonicalPem, entryKeysOf, readV1Verifier } from './v1-verifier.ts';
 
 const sha256Hex = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
-/** How Rekor calls the content of either version. */
+/** How Rekor calls the content. */
 const CONTENT = 'content.content';
 
-/** Reads `spec` of version 0.0.2, where base64 stands in base64. Throws {@link EntryError}. */
+/** Reads `spec`. Throws {@link EntryError}. */
 export function readIntoto2(spec: Members, checks: SignatureChecks): ReadEntry {
   const content = objectAt(spec, 'content');
   const envelope = objectAt(content, 'envelope');
@@ -174,14 +173,6 @@ function requireOwnSpelling(key: EntryKey, sent: Uint8Array): void {
   });
 }
 
-function requireStandard(text: string): Uint8Array {
-  const bytes = goBase64(text);
-  if (typeof bytes !== 'number') return bytes;
-  throw refusal('ENTRY_MALFORMED', 'the payload is not in standard base64', {
-    stock: `could not decode envelope payload: illegal base64 data at input byte ${bytes}`,
-  });
-}
-
 /** `hash` is the sender's word: nothing here shows the envelope that it is to be of. */
 const intoto2Body = (
   payloadType: string,
@@ -212,70 +203,3 @@ const notCanonical = (sentence: string): EntryError =>
     hint: 'Send content.hash with the SHA-256 of the envelope.',
     stock: { status: 500, code: 500, message: 'error generating canonicalized entry', by: 'handler' },
   });
-
-/** Reads `spec` of version 0.0.1, where the envelope is a text, with one signature. Throws {@link EntryError}. */
-export function readIntoto1(spec: Members, checks: SignatureChecks): ReadEntry {
-  const content = objectAt(spec, 'content');
-  const pem = bytesAt(spec, 'publicKey', 'public key');
-  const logged = {
-    hash: sha256At(content, 'hash', `${CONTENT}.hash.content.hash`),
-    payloadHash: sha256At(content, 'payloadHash', `${CONTENT}.payloadHash.content.payloadHash`),
-  };
-  const faults = content === undefined ? ['content in body is required'] : [];
-  if (pem === undefined) faults.push('publicKey in body is required');
-  if (pem === undefined || faults.length > 0) throw invalidParts(faults);
-  const key = readV1Verifier(pem);
-  const text = textAt(content, 'envelope') ?? '';
-  const publicKey = toBase64(utf8(canonicalPem(key)));
-  if (text === '') {
-    const { hash, payloadHash } = logged;
-    if (hash === undefined) throw refusal('ENTRY_MALFORMED', 'missing hash value for envelope');
-    const body = intoto1Body(hash, payloadHash, publicKey);
-    return { body, verifiers: [], namedDigests: [], missing: 'missing envelope content' };
-  }
-  const envelope = parseEnvelopeText(text);
-  if (envelope.signatures.length !== 1)
-    throw refusal('ENTRY_UNSUPPORTED', 'the envelope does not have exactly one signature', {
-      hint: 'An entry of this version has one key: log the envelope as dsse 0.0.1.',
-      stock: envelope.signatures.length === 0 ? 'no signature found' : undefined,
-    });
-  const { payload } = verifyOne(envelope, key, checks);
-  requireStandard(envelope.payload);
-  return {
-    body: intoto1Body(sha256Hex(text), sha256Hex(payload), publicKey),
-    verifiers: [key.verifier],
-    namedDigests: checks.areRequired ? readNamedDigests(envelope.payloadType, payload) : [],
-    missing: undefined,
-  };
-}
-
-/** Rekor leaves out the beginning of its sentences here. */
-function verifyOne(
-  envelope: Parameters<typeof verifySentEnvelope>[0],
-  key: EntryKey,
-  checks: SignatureChecks,
-): ReturnType<typeof verifySentEnvelope> {
-  try {
-    return verifySentEnvelope(envelope, [() => key], true, checks);
-  } catch (error) {
-    if (!(error instanceof EntryError) || error.code === 'ENTRY_NOT_ADMITTED') throw error;
-    const { code, message, hint, cause, stock } = error;
-    throw refusal(code, message, {
-      ...(hint === undefined ? {} : { hint }),
-      cause,
-      stock: stock?.message.replace('could not verify envelope: ', ''),
-    });
-  }
-}
-
-const intoto1Body = (hash: string, payloadHash: string | undefined, publicKey: string): JsonValue => ({
-  apiVersion: '0.0.1',
-  kind: 'intoto',
-  spec: {
-    content: {
-      hash: sha256Json(hash),
-      ...(payloadHash === undefined ? {} : { payloadHash: sha256Json(payloadHash) }),
-    },
-    publicKey,
-  },
-});
