@@ -180,6 +180,37 @@ export function commitStoreContract(name: string, place: () => EmptyPlace): void
       expect(await reopened()).to.deep.include({ head: next, frozenAt: 2_000 });
     });
 
+    it('has other bytes in the place of entries that are rewritten, and the rest as it was', async () => {
+      await store.commit(batch(empty, 3));
+      await store.close();
+      const asked: number[] = [];
+      await here.backend.whileLocked((locked) =>
+        locked.rewrite((index, there) => {
+          asked.push(index);
+          expect([...there]).to.deep.equal([...bytes(index)]);
+          return index === 1 ? bytes(9, 1) : undefined;
+        }),
+      );
+      expect(asked).to.deep.equal([0, 1, 2]);
+      const { head: kept, entries } = await reopened();
+      expect(kept).to.deep.equal(batch(empty, 3).next);
+      expect(entries.map((one) => [...one])).to.deep.equal([[0, 0, 0], [9], [2, 2, 2]]);
+    });
+
+    it('is neither taken nor locked while somebody shares it, which many may', async () => {
+      const { backend } = here;
+      expect(await failureOf(backend.shared())).to.have.property('code', 'LOG_LOCKED');
+      await store.close();
+      const releases = [await backend.shared(), await backend.shared()];
+      for (const release of releases) {
+        const failure = await failureOf(backend.whileLocked(() => Promise.resolve()));
+        expect(failure).to.have.property('code', 'LOG_LOCKED');
+        release();
+        release();
+      }
+      await reopened();
+    });
+
     it('changes nothing when its log is not ended while it is locked', async () => {
       await store.close();
       const failure = await failureOf(
