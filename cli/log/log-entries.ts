@@ -39,9 +39,13 @@ export async function search(
   speak: Speaker,
 ): Promise<undefined> {
   if (isFilter(options)) return list(options, speak);
-  throw new CommandError('USAGE', 'say what to look for: --identity, --issuer, --serial or --extension', {
-    hint: '`mayfly log list` shows all entries, or those of a time; `mayfly log show` finds the entry of a certificate.',
-  });
+  throw new CommandError(
+    'USAGE',
+    'say what to look for: --identity, --issuer, --serial or --extension; or --digest, --in and the like',
+    {
+      hint: '`mayfly log list` shows all entries, or those of a time; `mayfly log show` finds the entry of a certificate.',
+    },
+  );
 }
 
 /** A line now and then, for a person who waits; nothing in a pipe. */

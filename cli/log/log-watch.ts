@@ -3,21 +3,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { equalBytes } from '../../core/bytes.ts';
 import { findExtension, parseCertificate } from '../../core/certificate.ts';
 import { messageOf } from '../../core/errors.ts';
-import { printable } from '../../core/printable.ts';
 import { parseSct, parseSctList, SCT_LIST_OID } from '../../ct-log/format/sct.ts';
 import { proveCertificate } from '../../ct-log/proof.ts';
 import { contentOf, certificateOf } from '../../search/entry-facts.ts';
 import { entryKeys, meets, type SearchCondition } from '../../search/search-keys.ts';
 import { LogReadError } from '../../tlog/core/log-error.ts';
-import { parseUrl, requireSafeTransport } from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { readSecret } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
+import { factsLine } from './facts-line.ts';
 import { verifiedCheckpoint } from './log-head.ts';
 import type { LogTarget, TargetOptions } from './log-target.ts';
 import { isLogVerdict } from './log-verdict.ts';
+import { isWantedLog, openLogs } from './open-logs.ts';
 import { conditionsOf, type ConditionOptions } from './search-options.ts';
-import { followArtifactsAt, followArtifactsIn } from './watch/artifact-logs.ts';
 import { followCertificates } from './watch/certificate-log.ts';
 import { readOn, treeAtHead, type FollowedEntry, type FollowedLog } from './watch/followed-log.ts';
 import { WatchState } from './watch/watch-state.ts';
@@ -71,13 +69,9 @@ function requireCombination({ data, url, trust, once, state }: WatchOptions): vo
       hint: '--data is the directory of `mayfly serve` or `dev`, --url the public URL of a service.',
     });
   if (url !== undefined && trust === undefined)
-    throw new CommandError(
-      'USAGE',
-      '--url needs --trust: a monitor that asks the log for its key proves nothing',
-      {
-        hint: 'Name the directory of `mayfly trust export`.',
-      },
-    );
+    throw new CommandError('USAGE', '--url needs --trust: what a log says of its own key proves nothing', {
+      hint: 'Name the directory of `mayfly trust export`.',
+    });
   if (once === true && state === undefined)
     throw new CommandError(
       'USAGE',
@@ -129,31 +123,17 @@ class Watcher {
     return false;
   }
 
-  /** The certificate log last: every certificate that was used by then is in what is read of it. */
   async #open(): Promise<readonly FollowedLog[]> {
-    const { data, url = '', trust = '', accessTokenFile } = this.#options;
-    const logs: FollowedLog[] = [];
-    if (data !== undefined) logs.push(...(await followArtifactsIn(data, (name) => this.#isWanted(name))));
-    else {
-      const base = parseUrl(url, '--url');
-      const token = await readSecret(accessTokenFile, 'log access token');
-      if (token !== undefined) requireSafeTransport(base, 'the log');
-      const at = base.href.replace(/(?<!\/)\/+$/, '');
-      logs.push(...(await followArtifactsAt(at, token, trust, (name) => this.#isWanted(name))));
-    }
-    if (!this.#isWanted('certificates') && this.#options.unlogged !== true) return logs;
-    const { target, log } = await followCertificates(this.#options, this.#speak);
-    this.#certificates = target;
-    return this.#isWanted('certificates') ? [...logs, log] : logs;
-  }
-
-  /** `v1` are all logs for the first API, those before the one in use, too. */
-  #isWanted(name: string): boolean {
-    const wanted = this.#options.in ?? [];
-    const kind = name === 'certificates' ? name : 'artifacts';
-    return (
-      wanted.length === 0 || [name, name.split('-', 1)[0], kind].some((one) => wanted.includes(one ?? ''))
+    const { in: wanted = [], unlogged } = this.#options;
+    const isWanted = (name: string): boolean => isWantedLog(name, wanted);
+    const needsCertificates = unlogged === true || isWanted('certificates');
+    const { logs, certificates } = await openLogs(
+      this.#options,
+      (name) => (name === 'certificates' ? needsCertificates : isWanted(name)),
+      this.#speak,
     );
+    this.#certificates = certificates;
+    return logs.filter(({ name }) => isWanted(name));
   }
 
   async #follow(log: FollowedLog): Promise<void> {
@@ -220,7 +200,9 @@ class Watcher {
   async #report(events: readonly WatchEvent[]): Promise<void> {
     if (events.length === 0) return;
     await this.#watch.send(events);
-    for (const event of events) if (!(await this.#speak.record(event, lineOf(event)))) this.isUnread = true;
+    for (const event of events)
+      if (!(await this.#speak.record(event, [event.event, factsLine(event)].join('  '))))
+        this.isUnread = true;
   }
 }
 
@@ -246,27 +228,4 @@ async function missingIn(target: LogTarget, der: Uint8Array): Promise<Missing | 
     if (!(error instanceof LogReadError) || error.code !== 'NOT_FOUND') throw error;
     return { problem: error.message, mayPass: true };
   }
-}
-
-/** A line for a person: what it is, where, when, who, and what was signed. */
-function lineOf(event: WatchEvent): string {
-  const text = (value: unknown): string => (typeof value === 'string' ? printable(value) : '');
-  const { log, origin, index, time, identity, issuer, serial, problem } = event;
-  const digests = Array.isArray(event['digests']) ? event['digests'].map(text) : [];
-  const signers = Array.isArray(event['signers']) ? event['signers'].map(signerText) : [];
-  const place = typeof index === 'number' ? `${text(log)} ${text(origin)} ${index}` : '';
-  const who = [text(identity), text(issuer), text(serial), ...signers, ...digests, text(problem)];
-  return [event.event, place, text(time), ...who].filter((cell) => cell !== '').join('  ');
-}
-
-function signerText(signer: unknown): string {
-  const { identities, issuer, keySha256 } = signer as {
-    readonly identities?: readonly string[];
-    readonly issuer?: string;
-    readonly keySha256?: string;
-  };
-  const names = (identities ?? []).map(printable).join(', ');
-  return names === ''
-    ? `key ${printable(keySha256 ?? '')}`
-    : `${names} (${printable(issuer ?? 'no issuer')})`;
 }

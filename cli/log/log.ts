@@ -5,12 +5,14 @@ import type { Command, CommandUnknownOpts, OptionValues } from '@commander-js/ex
 import { action, exitCodeOfJudge, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { Option } from '../program/options.ts';
 import { isLogVerdict } from './log-verdict.ts';
+import type { FilterOptions, RangeOptions } from './entry-options.ts';
 import { list, search } from './log-entries.ts';
 import { headOf } from './log-head.ts';
 import { check } from './log-check.ts';
 import { exportFiles, type LogExportOptions } from './log-export.ts';
 import type { FreezeOptions } from './log-freeze.ts';
 import type { RotateOptions } from './log-rotate.ts';
+import type { LogSearchOptions } from './logs-query.ts';
 import type { WatchOptions } from './log-watch.ts';
 import { proof } from './log-proof.ts';
 import { show } from './log-show.ts';
@@ -24,6 +26,8 @@ Examples:
   mayfly log list --data ./.mayfly --since 1h               who got certificates in the last hour
   mayfly log search --data ./.mayfly --identity-prefix https://github.com/acme/app/ --since 2026-11-22T09:00:00Z
   mayfly log search --url URL --trust trust --extension source-repository-digest=COMMIT --json
+  mayfly log search --data ./.mayfly --digest $(sha256sum FILE | cut -d' ' -f1)    who signed a file
+  mayfly log search --data ./.mayfly --unused               certificates that were never used
   mayfly log watch --url https://ca.example.org --trust trust --identity you@example.org --state watch.json --once
   mayfly log watch --data /var/lib/mayfly --unlogged --state watch.json --webhook https://alerts.example.org/mayfly
   mayfly log show 4711 --data ./.mayfly                     all that entry 4711 says
@@ -91,12 +95,35 @@ function registerEntryReaders(log: CommandUnknownOpts): void {
     target(log.command('list'), 'list the newest entries, or those of a time', ENTRY_JSON),
     '100, or all of a span',
   ).action(action(list, exitCodeOfLog));
-  range(
-    filters(
-      target(log.command('search'), 'list the entries of a name, issuer, serial or extension', ENTRY_JSON),
+  artifactFilters(
+    range(
+      filters(
+        target(
+          log.command('search'),
+          'list the entries of a name, issuer, serial, extension or digest: who got certificates, and who signed what',
+          ENTRY_JSON,
+        ),
+      ),
+      'all',
     ),
-    'all',
-  ).action(action(search, exitCodeOfLog));
+  )
+    .option(
+      '--join',
+      'say of each certificate what was signed with its key, and of each signature where its certificate is',
+    )
+    .option('--unused', 'certificates that have ended, with whose key nothing was signed')
+    .option('--used-more-than <number>', 'certificates with whose key more artifacts were signed')
+    .option(
+      '--by-index',
+      'ask the index of the service at --url, and prove what it finds; default is to read the logs',
+    )
+    // Reads logs of every kind, which no other reader needs.
+    .action(
+      action(async (options: TargetOptions & RangeOptions & FilterOptions & LogSearchOptions, speak) => {
+        const { isOverLogs, searchLogs } = await import('./log-search.ts');
+        return isOverLogs(options) ? searchLogs(options, speak) : search(options, speak);
+      }, exitCodeOfLog),
+    );
   registerWatch(log);
   withDeadline(
     log.command('show'),
@@ -116,16 +143,13 @@ function registerEntryReaders(log: CommandUnknownOpts): void {
 }
 
 function registerWatch(log: CommandUnknownOpts): void {
-  target(
-    log.command('watch'),
-    'follow the logs of certificates and artifacts, and report what is looked for',
-    'a line {"event":"entry",…}, {"event":"unlogged",…}, {"event":"redacted",…} or {"event":"contradiction",…} for each event',
+  artifactFilters(
+    target(
+      log.command('watch'),
+      'follow the logs of certificates and artifacts, and report what is looked for',
+      'a line {"event":"entry",…}, {"event":"unlogged",…}, {"event":"redacted",…} or {"event":"contradiction",…} for each event',
+    ),
   )
-    .option(
-      '--in <log>',
-      'in that log alone: certificates, artifacts, v1 or v2; may be given several times',
-      collect,
-    )
     .option('--identity <text>', 'a name in the certificate; case does not count')
     .option('--identity-prefix <text>', 'what a name begins with; case does not count')
     .option('--issuer <url>', 'the OpenID issuer; case does not count')
@@ -135,11 +159,6 @@ function registerWatch(log: CommandUnknownOpts): void {
       "value of one of Fulcio's extensions, by name or number (1.21=URL); may be given several times",
       collect,
     )
-    .option('--digest <hex>', 'what was signed, by SHA-256; or sha384:HEX, sha512:HEX')
-    .option('--certificate <file>', 'the certificate that signed, PEM')
-    .option('--certificate-sha256 <hex>', 'SHA-256 of the certificate that signed, or of a precertificate')
-    .option('--key-sha256 <hex>', 'SHA-256 of the public key, DER')
-    .option('--any', 'one of these is enough; default is all')
     .option('--unlogged', 'report signatures by certificates that the certificate log does not have')
     .option('--state <file>', 'how far each log was read: there the next run goes on')
     .option(
@@ -191,6 +210,20 @@ const filters = <Options extends OptionValues>(command: LogCommand<Options>) =>
       "value of one of Fulcio's extensions, by name or number (1.21=URL); may be given several times",
       collect,
     );
+
+/** Options of a search over several logs. */
+const artifactFilters = <Options extends OptionValues>(command: LogCommand<Options>) =>
+  command
+    .option(
+      '--in <log>',
+      'in that log alone: certificates, artifacts, v1 or v2; may be given several times',
+      collect,
+    )
+    .option('--digest <hex>', 'what was signed, by SHA-256; or sha384:HEX, sha512:HEX')
+    .option('--certificate <file>', 'the certificate that signed, PEM')
+    .option('--certificate-sha256 <hex>', 'SHA-256 of the certificate that signed, or of a precertificate')
+    .option('--key-sha256 <hex>', 'SHA-256 of the public key, DER')
+    .option('--any', 'one of these is enough; default is all');
 
 const WHICH_LOG = 'which log, when there are several; default is the one in use';
 

@@ -200,6 +200,7 @@ async function firstLog(
       });
     },
     consistency: (first) => reads.consistency(first, size, treeId),
+    inclusion: (index) => reads.inclusion(index, size),
     frontier: () => reads.frontier(size),
     close: () => Promise.resolve(),
   };

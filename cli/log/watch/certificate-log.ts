@@ -34,7 +34,7 @@ export async function followCertificates(
 const certificateReads = (
   source: LogSource,
   size: number,
-): Pick<FollowedLog, 'entriesFrom' | 'consistency' | 'frontier' | 'close'> => ({
+): Pick<FollowedLog, 'entriesFrom' | 'consistency' | 'inclusion' | 'frontier' | 'close'> => ({
   entriesFrom: async (first) => {
     const { start, entries } = await bundleOf(source, TILE_LEAVES, first, size);
     return entries.slice(first - start).map((leaf, i) => {

@@ -28,6 +28,8 @@ export interface FollowedLog {
   readonly entriesFrom: (first: number) => Promise<readonly FollowedEntry[]>;
   /** That the head continues a tree of that size, not verified. */
   readonly consistency: (first: number) => Promise<readonly Uint8Array[]>;
+  /** That the entry at an index is in the tree of the head, not verified; undefined where that can no longer be had. */
+  readonly inclusion: (index: number) => Promise<readonly Uint8Array[] | undefined>;
   /** The frontier of the head, largest subtree first, not verified. */
   readonly frontier: () => Promise<readonly Uint8Array[]>;
   readonly close: () => Promise<void>;

@@ -51,6 +51,14 @@ export class RekorV1Reads {
     return hashesOf(hashes);
   }
 
+  /** Undefined where the tree has grown since that size. */
+  async inclusion(index: number, size: number): Promise<readonly Uint8Array[] | undefined> {
+    const answer = await this.#raw(`/entries?logIndex=${this.#logIndex(index)}`);
+    const [entry] = Object.values(recordOf(jsonOf(answer)));
+    const { hashes, treeSize } = proofOf(entry ?? null);
+    return treeSize === size ? hashes : undefined;
+  }
+
   /** The left siblings on the way from the last leaf up are the tree before it. */
   async frontier(size: number): Promise<readonly Uint8Array[]> {
     if (size === 0) return [];

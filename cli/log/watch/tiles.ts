@@ -5,7 +5,7 @@ import { LogError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import type { EntryFormat, StoredEntry } from '../../../tlog/format/entry-format.ts';
 import { HASH_LENGTH } from '../../../tlog/format/merkle.ts';
-import { consistencyProof, type HashReader } from '../../../tlog/format/merkle-proof.ts';
+import { consistencyProof, inclusionProof, type HashReader } from '../../../tlog/format/merkle-proof.ts';
 import { hashesFromTiles, TILE_WIDTH, tilePath } from '../../../tlog/format/tile.ts';
 import { readEntries } from '../../../tlog/tree/entry-bundle.ts';
 import type { FollowedLog } from './followed-log.ts';
@@ -46,7 +46,8 @@ export function hashesOf(source: TileSource, size: number): HashReader {
 export const tileProofs = (
   hashes: HashReader,
   size: number,
-): Pick<FollowedLog, 'consistency' | 'frontier'> => ({
+): Pick<FollowedLog, 'consistency' | 'inclusion' | 'frontier'> => ({
+  inclusion: (index) => inclusionProof(sha256, index, size, hashes),
   consistency: (first) => consistencyProof(sha256, first, size, hashes),
   frontier: async () => {
     const frontier: Uint8Array[] = [];

@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { isOverLogs, searchLogs } from '../../../cli/log/log-search.ts';
+import type { LogSearchOptions } from '../../../cli/log/logs-query.ts';
 import { watch, type WatchOptions } from '../../../cli/log/log-watch.ts';
 import { CommandError, type Speaker } from '../../../cli/program/command.ts';
 import { exportFiles } from '../../../cli/trust/trust-export.ts';
@@ -236,6 +238,76 @@ describe('mayfly log watch', function () {
     await writeFile(place.state, '{"version":1,"logs":{}');
     const error = await failureAs(CommandError, watch({ once: true, ...place }, speak));
     expect(error.code).to.equal('USAGE');
+  });
+
+  describe('mayfly log search over all logs', () => {
+    const find = async (options: LogSearchOptions): Promise<string[]> => {
+      lines = [];
+      texts = [];
+      expect(await searchLogs(options, speak)).to.equal(undefined);
+      return lines.map(({ log, index }) => `${String(log)} ${String(index)}`);
+    };
+    const places = (): readonly LogSearchOptions[] => [
+      { data },
+      { url: service.url, trust },
+      { url: service.url, trust, byIndex: true },
+    ];
+    before(() => settled());
+
+    it('finds who signed what, in a directory, of a service, and by its index, and says what is proven', async () => {
+      for (const place of places()) {
+        const alice = await find({
+          ...place,
+          identity: 'ALICE@example.com',
+          in: ['certificates', 'v1', 'v2'],
+        });
+        const expected = ['certificates 0', 'certificates 1', 'v1 1', 'v1 2', 'v2 1', 'v2 2'];
+        expect(alice).to.have.members(expected);
+        if (place.byIndex) for (const line of lines) expect(line['verified']).to.equal(true);
+        expect(texts.join()).to.contain('alice@example.com');
+        const digest = hash('sha256', 'after', 'hex');
+        expect(await find({ ...place, digest })).to.have.members(['v1 2', 'v2 2']);
+        expect(await find({ ...place, digest, in: ['v2'], join: true })).to.deep.equal(['v2 2']);
+        expect(lines[0]?.['certificates']).to.deep.include.members([
+          {
+            log: 'certificates',
+            index: 1,
+            serial: (lines[0]?.['signers'] as { serial: string }[])[0]?.serial,
+          },
+        ]);
+        expect(await find({ ...place, digest, until: '1h' })).to.deep.equal([]);
+      }
+    });
+
+    it('finds certificates by how often they were used, an artifact counted once', async () => {
+      for (const place of places()) {
+        // All live yet.
+        expect(await find({ ...place, unused: true })).to.deep.equal([]);
+        const used = await find({ ...place, usedMoreThan: '0' });
+        expect(used).to.include.members(['certificates 0', 'certificates 1', 'certificates 2']);
+        for (const { uses } of lines) expect(uses).to.equal(1);
+        expect(await find({ ...place, usedMoreThan: '1' })).to.deep.equal([]);
+      }
+    });
+
+    it('leaves a search in the certificate log alone what it was, and refuses what goes not together', async () => {
+      expect(isOverLogs({ data, identity: 'x' })).to.equal(false);
+      expect(isOverLogs({ data, identity: 'x', in: ['v1'] })).to.equal(true);
+      expect(() => {
+        isOverLogs({ data, from: '1', in: ['v1'] });
+      }).to.throw(CommandError);
+      const cases: LogSearchOptions[] = [
+        { data, byIndex: true },
+        { url: service.url, digest: 'ab' },
+        { url: service.url, in: ['v1'] },
+        { data, unused: true, usedMoreThan: '1' },
+      ];
+      for (const options of cases)
+        expect(
+          (await failureAs(CommandError, searchLogs(options, speak))).code,
+          JSON.stringify(options),
+        ).to.equal('USAGE');
+    });
   });
 
   it('refuses options that would watch nothing', async () => {

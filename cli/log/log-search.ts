@@ -1,0 +1,132 @@
+/** `mayfly log search` over the logs of certificates and artifacts: who signed what, and which certificates were used how often. */
+import type { Facts } from '../../search/entry-facts.ts';
+import type { SearchableEntry } from '../../search/searchable-log.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import type { FilterOptions, RangeOptions } from './entry-options.ts';
+import { factsLine } from './facts-line.ts';
+import { hitsByIndex } from './indexed-hits.ts';
+import { isHit, logsQueryOf, type LogSearchOptions, type LogsQuery } from './logs-query.ts';
+import { openLogs } from './open-logs.ts';
+import { readOn, type FollowedLog } from './watch/followed-log.ts';
+
+/** Options that only a search over several logs has. */
+const OWN = [
+  'in',
+  'any',
+  'join',
+  'unused',
+  'usedMoreThan',
+  'byIndex',
+  'digest',
+  'certificate',
+  'certificateSha256',
+  'keySha256',
+] as const satisfies readonly (keyof LogSearchOptions)[];
+
+/** Whether the options are of such a search, and not of one in the certificate log alone. Throws CommandError `USAGE` for options of both. */
+export function isOverLogs(options: LogSearchOptions & RangeOptions & FilterOptions): boolean {
+  if (OWN.every((name) => options[name] === undefined)) return false;
+  const { from, before, oldestFirst, identityRegexp } = options;
+  if ([from, before, oldestFirst, identityRegexp].every((option) => option === undefined)) return true;
+  throw new CommandError(
+    'USAGE',
+    '--from, --before, --oldest-first and --identity-regexp are for the certificate log alone',
+    { hint: 'Leave them out, or the options for several logs: --in, --join, --digest and the like.' },
+  );
+}
+
+/** Prints the entries that meet what is asked. Reads every log to its signed head, so that none is left out; with --by-index it asks a service, and proves what that finds. */
+export async function searchLogs(options: LogSearchOptions, speak: Speaker): Promise<undefined> {
+  const query = await logsQueryOf(options);
+  const hits =
+    options.byIndex === true ? hitsByIndex(options, query, speak) : hitsInLogs(options, query, speak);
+  let [count, unproven] = [0, 0];
+  for await (const facts of hits) {
+    count++;
+    if (facts['verified'] === false) unproven++;
+    if (!(await speak.record(facts, factsLine(facts))) || count === query.limit) break;
+  }
+  const more = count === query.limit ? '; stopped at the limit' : '';
+  const how =
+    options.byIndex === true
+      ? `proven to be in their logs${unproven === 0 ? '' : `, but for ${unproven}`}; that there are no others is the service's word`
+      : 'read from the logs up to their heads: there are no others';
+  speak.note(`${count} ${count === 1 ? 'entry' : 'entries'}${more}, ${how}`);
+  return undefined;
+}
+
+const NOTHING = { size: 0, frontier: [] };
+
+async function* hitsInLogs(
+  options: LogSearchOptions,
+  query: LogsQuery,
+  speak: Speaker,
+): AsyncGenerator<Facts> {
+  const { logs } = await openLogs(options, (name) => query.join || query.isWanted(name), speak);
+  try {
+    const joins = query.join ? await LogJoins.of(logs) : undefined;
+    for (const log of logs.filter(({ name }) => query.isWanted(name)))
+      for await (const { entries } of readOn(log, NOTHING))
+        for (const { view, isRedacted } of entries) {
+          if (isRedacted || !isHit(log, view, query)) continue;
+          const joined = joins?.of(log, view) ?? {};
+          const uses = joined['uses'];
+          if (typeof uses === 'number' && !query.isUsedSo(uses, view)) continue;
+          yield { log: log.name, origin: log.origin, ...view.facts(), ...joined };
+        }
+  } finally {
+    for (const log of logs) await log.close();
+  }
+}
+
+/** Entries by a key that are named; all of them are counted. */
+const MOST_NAMED = 100;
+
+/** What was signed with a key. One digest is one use, however often it is logged. */
+interface KeyUses {
+  readonly digests: Set<string>;
+  readonly signed: { readonly log: string; readonly index: number; readonly digest: string }[];
+}
+
+/** Certificates and signatures, joined by key and serial number: some hundred bytes in memory for each. */
+class LogJoins {
+  readonly #uses = new Map<string, KeyUses>();
+  readonly #places = new Map<
+    string,
+    { readonly log: string; readonly index: number; readonly serial: string }[]
+  >();
+
+  static async of(logs: readonly FollowedLog[]): Promise<LogJoins> {
+    const joins = new LogJoins();
+    for (const log of logs)
+      for await (const { entries } of readOn(log, NOTHING))
+        for (const { view } of entries) joins.#note(log, view);
+    return joins;
+  }
+
+  of({ kind }: FollowedLog, { owners }: SearchableEntry): Facts {
+    if (kind === 'artifacts')
+      return {
+        certificates: owners().flatMap(({ key, serial }) => this.#places.get(`${key} ${serial}`) ?? []),
+      };
+    const uses = owners().flatMap(({ key }) => this.#uses.get(key) ?? []);
+    return {
+      uses: uses.reduce((sum, { digests }) => sum + digests.size, 0),
+      signed: uses.flatMap(({ signed }) => signed),
+    };
+  }
+
+  #note({ kind, name }: FollowedLog, { entry: { index }, owners, digest }: SearchableEntry): void {
+    for (const { key, serial } of owners())
+      if (kind === 'artifacts') {
+        const use = this.#uses.get(key) ?? { digests: new Set(), signed: [] };
+        this.#uses.set(key, use);
+        const signed = { log: name, index, digest: digest() ?? `${name} ${index}` };
+        use.digests.add(signed.digest);
+        if (use.signed.length < MOST_NAMED) use.signed.push(signed);
+      } else if (serial !== undefined) {
+        const place = `${key} ${serial}`;
+        this.#places.set(place, [...(this.#places.get(place) ?? []), { log: name, index, serial }]);
+      }
+  }
+}

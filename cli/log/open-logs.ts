@@ -1,0 +1,49 @@
+/** The logs that a command is asked about, each at its newest head. */
+import { parseUrl, requireSafeTransport } from '../certificate/http.ts';
+import { CommandError, type Speaker } from '../program/command.ts';
+import { readSecret } from '../program/input-file.ts';
+import type { LogTarget, TargetOptions } from './log-target.ts';
+import { followArtifactsAt, followArtifactsIn } from './watch/artifact-logs.ts';
+import { followCertificates } from './watch/certificate-log.ts';
+import type { FollowedLog } from './watch/followed-log.ts';
+
+/** Those that were opened; they are to be closed. */
+export interface OpenedLogs {
+  /** Of artifacts first: every certificate that was used by then is in what is read of the certificate log behind them. */
+  readonly logs: readonly FollowedLog[];
+  /** The certificate log, where it is wanted. */
+  readonly certificates: LogTarget | undefined;
+}
+
+/** Whether `name` is one of those that `wanted` names, all of them where it names none: `v1` are all logs for the first API, those before the one in use, too. */
+export function isWantedLog(name: string, wanted: readonly string[]): boolean {
+  const kind = name === 'certificates' ? name : 'artifacts';
+  return wanted.length === 0 || [name, name.split('-', 1)[0], kind].some((one) => wanted.includes(one ?? ''));
+}
+
+/** Opens the logs that are wanted. Rejects with {@link CommandError} and LogError. */
+export async function openLogs(
+  options: TargetOptions,
+  isWanted: (name: string) => boolean,
+  speak: Speaker,
+): Promise<OpenedLogs> {
+  const artifacts = await artifactsOf(options, isWanted);
+  if (!isWanted('certificates')) return { logs: artifacts, certificates: undefined };
+  const { target, log } = await followCertificates(options, speak);
+  return { logs: [...artifacts, log], certificates: target };
+}
+
+async function artifactsOf(
+  { data, url = '', trust, accessTokenFile }: TargetOptions,
+  isWanted: (name: string) => boolean,
+): Promise<readonly FollowedLog[]> {
+  if (data !== undefined) return followArtifactsIn(data, isWanted);
+  if (trust === undefined)
+    throw new CommandError('USAGE', '--url needs --trust: what a log says of its own key proves nothing', {
+      hint: 'Name the directory of `mayfly trust export`.',
+    });
+  const base = parseUrl(url, '--url');
+  const token = await readSecret(accessTokenFile, 'log access token');
+  if (token !== undefined) requireSafeTransport(base, 'the log');
+  return followArtifactsAt(base.href.replace(/(?<!\/)\/+$/, ''), token, trust, isWanted);
+}
