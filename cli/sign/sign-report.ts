@@ -64,7 +64,7 @@ function reportText(outcome: SigningOutcome, trust: string | undefined): string 
 }
 
 function verifyingLine(
-  { artifact, bundle }: MadeBundle,
+  { artifact, bundle, times }: MadeBundle,
   { identity, issuer }: SigningOutcome['answer'],
   trust: string | undefined,
 ): string {
@@ -74,6 +74,7 @@ function verifyingLine(
     `${invocation()} verify bundle ${file(bundle)} --artifact ${file(artifact)}`,
     `--trusted-root ${trust === undefined ? 'DIR' : quotedPath(trust)}`,
     `--identity ${quoted(printable(identity))} --issuer ${quoted(printable(issuer))}`,
+    ...(times.length === 0 ? ['--at now'] : []),
   ].join(' ');
 }
 
@@ -86,7 +87,9 @@ function notesOf({ answer, trustedBy, bundles }: SigningOutcome): readonly strin
     ...answer.notes,
     ...(bundles.every(({ times }) => times.length > 0)
       ? []
-      : [`nothing says when it was signed: nobody can verify after ${rfc3339(answer.notAfter)}`]),
+      : [
+          `nothing says when it was signed: only until ${rfc3339(answer.notAfter)} can anybody verify it, by the present time`,
+        ]),
   ];
 }
 

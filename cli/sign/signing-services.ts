@@ -126,18 +126,27 @@ function restOf(config: SigningConfig, now: number): Rest {
     now,
     'timestamp authority',
   );
+  const artifactLogs = selectServices(
+    config.artifactLogs,
+    artifactLogSelection,
+    LOG_VERSIONS,
+    now,
+    'log of signatures',
+  );
+  // The entry would stay for good, and no verifier would ever take the signature.
+  if (authorities.length === 0 && artifactLogs.length > 0 && artifactLogs.every(hasNoTime))
+    throw usage(
+      'the signing config names a log whose entries have no time, and no timestamp authority: nothing would say when it was signed',
+      'Get a signing config with a timestamp authority from the operator of the service.',
+    );
   return {
     usualIssuer: selectServices(config.openidProviders, ONE, CA_VERSIONS, now, 'OpenID provider')[0]?.url,
     timestampAuthorities: authorities.map(({ url }) => parseUrl(url, 'the URL of the timestamp authority')),
-    artifactLogs: selectServices(
-      config.artifactLogs,
-      artifactLogSelection,
-      LOG_VERSIONS,
-      now,
-      'log of signatures',
-    ),
+    artifactLogs,
   };
 }
+
+const hasNoTime = ({ majorApiVersion }: SigningService): boolean => majorApiVersion > 1;
 
 /** The service is asked at the address that was given, whatever it calls itself: no token goes elsewhere. */
 async function servicesAt(

@@ -448,6 +448,39 @@ describe('mayfly sign and mayfly attest', function () {
     expect(existsSync(at('unlogged.sigstore.json'))).to.equal(false);
   });
 
+  it('says when nobody could verify it later, before the token is used where nobody could at all', async () => {
+    const config = await json<{ rekorTlogUrls: object[] }>('trust', 'signing_config.v0.2.json');
+    const [log] = config.rekorTlogUrls;
+    const timeless = { ...config, rekorTlogUrls: [{ ...log, majorApiVersion: 2 }], tsaUrls: [] };
+    await writeFile(at('timeless.json'), JSON.stringify(timeless));
+    const trusted = ['--trusted-root', 'trust/trusted_root.json'];
+    const unused = { env: { SIGSTORE_ID_TOKEN: 'none' } };
+    const refused = await mayfly(['sign', 'app', '--signing-config', 'timeless.json', ...trusted], unused);
+    expect(refused).to.include({ code: 2, stdout: '' });
+    expect(refused.stderr).to.match(/log whose entries have no time, and no timestamp authority/);
+
+    const root = await json<object>('trust', 'trusted_root.json');
+    await writeFile(at('bare-root.json'), JSON.stringify({ ...root, tlogs: [], timestampAuthorities: [] }));
+    await writeFile(at('bare.json'), JSON.stringify({ ...config, rekorTlogUrls: [], tsaUrls: [] }));
+    const bare = [
+      '--signing-config',
+      'bare.json',
+      '--trusted-root',
+      'bare-root.json',
+      '--bundle',
+      'bare.sigstore.json',
+    ];
+    const signed = await mayfly(['sign', 'app', ...bare, '--force']);
+    expect(signed.code, signed.stderr).to.equal(0);
+    expect(signed.stdout).to.match(
+      /Note: nothing says when it was signed: only until [\dT:Z-]+ can anybody verify/,
+    );
+    const [, next = ''] = /^Next: \S+ (.*)$/m.exec(signed.stdout) ?? [];
+    const words = next.replaceAll("'", '').split(' ');
+    const verified = await runMayfly(words, { cwd: directory });
+    expect(verified.code, next + verified.stdout + verified.stderr).to.equal(0);
+  });
+
   it('refuses a service that says nothing of whom to trust', async () => {
     const server = createServer((_, response) => response.writeHead(404).end());
     await new Promise<void>((resolve) => {
