@@ -8,6 +8,7 @@ import { httpSource, type HttpSource } from '../../ct-log/http-source.ts';
 import { artifactLogsIn } from '../../instance/artifact-logs.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { openArtifactReads } from '../../rekor/artifact-reads.ts';
+import { apiOfKind } from '../../rekor/format/entry-body.ts';
 import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
@@ -98,14 +99,15 @@ function ofOption({ entry = '', v1, v2 }: EntryOptions): SoughtEntry {
   return { api, leafHash: undefined, logIndex: parseInteger(entry, '--entry', 0, 2 ** 40), logId: undefined };
 }
 
-/** The first of the API that is wanted. */
+/** The first of the API that is wanted, of a kind that is known. */
 function ofBundle(text: string, { v1, v2 }: EntryOptions): SoughtEntry {
-  const isWanted = (entry: BundleEntry): boolean => v1 === v2 || apiOf(entry) === (v1 === true ? 1 : 2);
-  const entry = entriesIn(text).find(isWanted);
-  if (entry === undefined)
-    throw new CommandError('USAGE', 'the bundle has no such entry of a log of artifacts');
-  const { logIndex, logId, body } = entry;
-  return { api: apiOf(entry), leafHash: hashLeaf(sha256, body), logIndex, logId };
+  const wanted = v1 === v2 ? [1, 2] : v1 === true ? [1] : [2];
+  for (const { kind, version, logIndex, logId, body } of entriesIn(text)) {
+    const api = apiOfKind(kind, version);
+    if (api !== undefined && wanted.includes(api))
+      return { api, leafHash: hashLeaf(sha256, body), logIndex, logId };
+  }
+  throw new CommandError('USAGE', 'the bundle has no such entry of a log of artifacts');
 }
 
 function entriesIn(text: string): readonly BundleEntry[] {
@@ -116,10 +118,6 @@ function entriesIn(text: string): readonly BundleEntry[] {
     throw new CommandError('USAGE', `FILE is no bundle: ${error.message}`);
   }
 }
-
-/** Rekor v2 has one kind of entry, and no other log has that version of it. */
-const apiOf = ({ kind, version }: BundleEntry): 1 | 2 =>
-  (kind === 'hashedrekord' || kind === 'dsse') && version === '0.0.2' ? 2 : 1;
 
 async function trustedLogs(path: string): Promise<ArtifactLogs> {
   const { trustedRoot } = await readTrust(path);
