@@ -14,6 +14,8 @@ import { CommandError, type Speaker } from '../../../cli/program/command.ts';
 import { exportFiles } from '../../../cli/trust/trust-export.ts';
 import { createDirectoryLog } from '../../../instance/create-artifact-log.ts';
 import { dataPaths } from '../../../instance/data-paths.ts';
+import { openArtifactReads } from '../../../rekor/artifact-reads.ts';
+import { redactEntries } from '../../../rekor/redact-entries.ts';
 import { openService, type RunningService } from '../../../service/open-service.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { CompactRange } from '../../../tlog/format/compact-range.ts';
@@ -46,6 +48,17 @@ describe('mayfly log watch', function () {
     },
   };
 
+  const openAgain = (): Promise<RunningService> => {
+    return openService({
+      data,
+      listen: LOCAL,
+      metricsListen: LOCAL,
+      clock: Date.now,
+      program: 'mayfly',
+      logOutput: { write: () => Promise.resolve(), writeNow: () => undefined },
+    });
+  };
+
   before(async () => {
     root = await mkdtemp(join(tmpdir(), 'mayfly-log-watch-'));
     [data, trust] = [join(root, 'data'), join(root, 'trust')];
@@ -54,14 +67,7 @@ describe('mayfly log watch', function () {
     await makeDataDirectory(data, { config: emailConfig(issuer.url, settings) });
     const made = { host: '127.0.0.1', passphrase: undefined, clock: Date.now };
     for (const api of [1, 2] as const) await createDirectoryLog(dataPaths(data), { api, ...made });
-    service = await openService({
-      data,
-      listen: LOCAL,
-      metricsListen: LOCAL,
-      clock: Date.now,
-      program: 'mayfly',
-      logOutput: { write: () => Promise.resolve(), writeNow: () => undefined },
-    });
+    service = await openAgain();
     await exportFiles({ data, out: trust }, listener());
   });
   beforeEach(() => {
@@ -244,7 +250,7 @@ describe('mayfly log watch', function () {
     const find = async (options: LogSearchOptions): Promise<string[]> => {
       lines = [];
       texts = [];
-      expect(await searchLogs(options, speak)).to.equal(undefined);
+      await searchLogs(options, speak);
       return lines.map(({ log, index }) => `${String(log)} ${String(index)}`);
     };
     const places = (): readonly LogSearchOptions[] => [
@@ -322,5 +328,33 @@ describe('mayfly log watch', function () {
       expect((await failureAs(CommandError, watch(options, speak))).code, JSON.stringify(options)).to.equal(
         'USAGE',
       );
+  });
+
+  // After all others, which read the bodies.
+  describe('beside redacted entries', () => {
+    it('reports entries whose bodies are withheld, and proves all others', async () => {
+      await service.close();
+      for (const name of ['v1', 'v2']) {
+        const directory = join(data, 'artifacts', name);
+        const { identity, entriesFrom, close } = await openArtifactReads(directory);
+        const [, second] = await entriesFrom(0);
+        await close();
+        const { index = 0, leafHash = new Uint8Array() } = second ?? {};
+        const record = { redactedAt: Date.now(), reason: 'a test', isAudited: false };
+        await redactEntries(directory, identity, [{ index, leafHash, ...record }]);
+      }
+      service = await openAgain();
+      for (const place of [{ data }, { url: service.url, trust }]) {
+        const found = await run({ ...place, state: state(), fromStart: true });
+        expect(found).to.include.members([
+          'redacted v1 1',
+          'redacted v2 1',
+          'entry v1 0',
+          'entry v1 2',
+          'entry v2 2',
+        ]);
+        expect(JSON.stringify(lines.filter(({ event }) => event === 'redacted'))).to.not.contain('alice');
+      }
+    });
   });
 });
