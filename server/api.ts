@@ -207,8 +207,6 @@ function answerTuf(
     sendReply(options, request, response, reply);
     return;
   }
-  // A client learns from it that there is no newer root, so no cache may keep it.
-  response.setHeader('Cache-Control', 'no-store');
   fail(options, request, response, isServed ? notFound() : notAllowed(request, response, 'GET, HEAD'));
 }
 

@@ -19,7 +19,7 @@ export interface Reply {
   /** Empty for an answer without a body. */
   readonly contentType: string;
   readonly body: string | Uint8Array;
-  /** Further headers, flat: name, value, name, value, … */
+  /** Further headers, flat: name, value, name, value, … Without `Cache-Control` among them no cache keeps the answer. */
   readonly headers?: readonly string[] | undefined;
 }
 
@@ -30,6 +30,16 @@ export interface ExchangeContext {
   /** Whether the service is closing: connections are then not kept. */
   readonly isClosing: () => boolean;
 }
+
+/**
+ * `Cache-Control` for an answer that has none of its own: no cache keeps it. Without a word caches keep a 404 and many other answers (RFC 9110
+ * §15.1), and then what is there a moment later stays missing for all of their clients. Of the answer to a POST none keeps anything that
+ * is not marked for it (RFC 9110 §9.3.3), and Rekor's own answers have no such header there.
+ */
+const cacheHeaders = ({ method }: IncomingMessage, { headers }: Reply): readonly string[] =>
+  method === 'POST' || headers?.includes('Cache-Control') === true ? [] : NOT_KEPT;
+
+const NOT_KEPT = ['Cache-Control', 'no-store'] as const;
 
 /** A request, its response and the id both are known by. */
 export class Exchange {
@@ -72,6 +82,7 @@ export class Exchange {
     if (reply.contentType !== '') headers.unshift('Content-Type', reply.contentType);
     headers.push('X-Request-Id', this.requestId, ...crossOriginHeaders(request));
     if (reply.headers !== undefined) headers.push(...reply.headers);
+    headers.push(...cacheHeaders(request, reply));
     // Not while other requests of the connection wait for their answers, which would be lost.
     const others = (accountOf(request.socket)?.unanswered ?? 1) - 1;
     if (this.#context.isClosing() && others === 0) headers.push('Connection', 'close');

@@ -17,7 +17,9 @@ const HEADERS_PER_CALL = 32;
 /** Headers of one request, trailers included. A request that came through several proxies has some forty. */
 export const MAX_HEADERS = 6 * HEADERS_PER_CALL;
 
-const TOO_MANY_HEADERS = 'HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n';
+/** Kept by no cache: what a client sends besides must not become the answer at a path. */
+const TOO_MANY_HEADERS =
+  'HTTP/1.1 431 Request Header Fields Too Large\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n';
 
 /** Limits every connection of `server`, which keeps accounts, also for requests that the runtime answers by itself without
  * an event. */

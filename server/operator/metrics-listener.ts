@@ -43,6 +43,7 @@ export function createMetricsHandler({
         response.writeHead(status, {
           'Content-Type': contentType,
           'Content-Length': Buffer.byteLength(body),
+          'Cache-Control': 'no-store',
         });
         response.end(body);
       },
