@@ -75,10 +75,17 @@ function subjectOf(der: Uint8Array): string | undefined {
 /** What names a log. */
 export const logNames = (log: TrustedLogInstance): EntryNames => ({
   key: logKey(log),
-  // Our own logs of artifacts have their host alone.
-  name: printable(log.baseUrl).replace(/^\/\//, '') || toBase64(log.logId),
+  name: nameOfLog(log) || toBase64(log.logId),
   id: toBase64(log.logId),
 });
+
+/** Our own logs of artifacts have their host alone, and one for each API. */
+function nameOfLog({ baseUrl, keyDetails }: TrustedLogInstance): string {
+  const name = printable(baseUrl);
+  return name.startsWith('//')
+    ? `${name.slice(2)} (Rekor v${keyDetails === 'PKIX_ED25519' ? 2 : 1})`
+    : name;
+}
 
 /** The root in which each of the entries has the window that `windowOf` returns for it. */
 export function withWindows(

@@ -6,6 +6,7 @@ import { renew } from '../../../cli/ca/ca-renew.ts';
 import { sign } from '../../../cli/ca/ca-sign.ts';
 import { rotate } from '../../../cli/log/log-rotate.ts';
 import { freeze } from '../../../cli/rekor/rekor-freeze.ts';
+import { rotate as rotateArtifacts } from '../../../cli/rekor/rekor-rotate.ts';
 import { redact } from '../../../cli/rekor/rekor-redact.ts';
 import { init as initArtifactLogs } from '../../../cli/rekor/rekor-init.ts';
 import { init as initTimestamps } from '../../../cli/tsa/tsa-init.ts';
@@ -43,6 +44,7 @@ describe('commands that change a data directory', function () {
     ['log rotate', () => rotate({ data: ca.data, stage: true }, listener())],
     ['rekor init', () => initArtifactLogs({ data: ca.data }, listener())],
     ['rekor redact', () => redact({ data: ca.data, v1: true, index: ['0'], reason: 'x' }, listener())],
+    ['rekor rotate', () => rotateArtifacts({ data: ca.data, v1: true, stage: true }, listener())],
     ['rekor freeze', () => freeze({ data: ca.data, v1: true, confirm: '' }, listener())],
   ];
   for (const [name, run] of commands)

@@ -46,18 +46,18 @@ describe('mayfly trust end', function () {
     expect(await endsOf('certificateLogs'), 'the others go on').to.deep.equal([undefined]);
   });
 
-  it('says of a log of artifacts what ends it, for it has no successor', async () => {
+  it('says of a log of artifacts which it is, and what takes its place', async () => {
     const { logId } = await readArtifactLogIdentity(join(cwd, 'data/artifacts/v2'));
     const log = toBase64(logId);
     const refused = await end('--log', log, ...superseded);
     expect(refused.stderr)
-      .to.match(/rekor freeze/)
-      .and.not.match(/successor/);
+      .to.match(/ \(Rekor v2\) is in force/)
+      .and.match(/Put a successor in force first \(rekor rotate\)/);
     const ended = await end('--log', log, ...superseded, '--in-force');
     expect(ended.code, ended.stderr).to.equal(0);
     expect(ended.stdout)
-      .to.match(/End the log \(rekor freeze\)/)
-      .and.not.match(/successor/);
+      .to.match(/The artifact log .* \(Rekor v2\) is trusted from/)
+      .and.match(/the service refuses new entries in it\. Put a successor in force \(rekor rotate\)/);
   });
 
   it('moves an end to an earlier time, and to a later one only where that is said', async () => {
