@@ -82,9 +82,7 @@ export const logNames = (log: TrustedLogInstance): EntryNames => ({
 /** Our own logs of artifacts have their host alone, and one for each API. */
 function nameOfLog({ baseUrl, keyDetails }: TrustedLogInstance): string {
   const name = printable(baseUrl);
-  return name.startsWith('//')
-    ? `${name.slice(2)} (Rekor v${keyDetails === 'PKIX_ED25519' ? 2 : 1})`
-    : name;
+  return name.startsWith('//') ? `${name.slice(2)} (Rekor v${keyDetails === 'PKIX_ED25519' ? 2 : 1})` : name;
 }
 
 /** The root in which each of the entries has the window that `windowOf` returns for it. */
