@@ -24,6 +24,11 @@ const NTP_EPOCH = 2_208_988_800;
 /** Era 0 of NTP ends in 2036; what has the top bit clear is of era 1. */
 const ERA = 2 ** 32;
 
+/** Seconds by which a server may be off from what it has its time of (half the root delay and the root dispersion), as chrony has it. */
+const MAX_DISTANCE = 3;
+/** Milliseconds by which two clocks may differ over one exchange. */
+const HELD_SLACK = 100;
+
 /** Where a time server listens. */
 export interface TimeServer {
   /** Host name or address, IPv6 without brackets. */
@@ -76,7 +81,7 @@ function exchange(
       const received = clock();
       // Somebody else's, or somebody's guess.
       if (message.length < SIZE || !message.subarray(24, 32).equals(cookie)) return;
-      const fault = faultOf(message);
+      const fault = faultOf(message) ?? faultOfTimes(message, received - sent);
       if (fault !== undefined) {
         fail(fault);
         return;
@@ -98,6 +103,22 @@ function faultOf(message: Buffer): string | undefined {
   if ((first & 7) !== SERVER_MODE) return 'what answered is no time server';
   return first >> 6 === 3 || stratum === 0 || stratum > 15 ? 'it has no time itself' : undefined;
 }
+
+/** What RFC 4330 §5 and RFC 5905 §7.3 have a client discard. `elapsed`: milliseconds from the question to the answer. */
+function faultOfTimes(message: Buffer, elapsed: number): string | undefined {
+  // Read as a time, zero would be the first moment of the next era, in 2036.
+  if (isUnset(message, 32) || isUnset(message, 40)) return 'it left its time out';
+  const distance = shortTime(message, 4) / 2 + shortTime(message, 8);
+  if (distance > MAX_DISTANCE) return `its own time may be off by ${distance.toFixed(1)} s`;
+  const held = ntpTime(message, 40) - ntpTime(message, 32);
+  if (held < 0) return 'it says that it answered before it was asked';
+  return held > elapsed + HELD_SLACK ? 'it says that it took longer than its answer did' : undefined;
+}
+
+const isUnset = (message: Buffer, at: number): boolean => message.readBigUInt64BE(at) === 0n;
+
+/** Seconds of the four octets there, of which two are a fraction. */
+const shortTime = (message: Buffer, at: number): number => message.readUInt32BE(at) / 2 ** 16;
 
 function answerOf(message: Buffer, sent: number, received: number): TimeAnswer {
   const [arrived, left] = [ntpTime(message, 32), ntpTime(message, 40)];

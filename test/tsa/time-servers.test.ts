@@ -72,6 +72,20 @@ describe('tsa/sntp', () => {
     expect((await ask()).offset).to.be.within(server.ahead - 10_000, server.ahead + 10_000);
   });
 
+  it('takes the time of one that may be off by less than three seconds', async () => {
+    server.spoil = (answer) => short(short(answer, 4, 2), 8, 1.9);
+    expect(Math.abs((await ask()).offset)).to.be.below(5_000);
+  });
+
+  const moved = (answer: Buffer, at: number, ms: number): Buffer => {
+    writeTime(answer, at, Date.now() + ms);
+    return answer;
+  };
+  const short = (answer: Buffer, at: number, seconds: number): Buffer => {
+    answer.writeUInt32BE(seconds * 2 ** 16, at);
+    return answer;
+  };
+
   const spoiled: readonly (readonly [
     what: string,
     spoil: (answer: Buffer) => Buffer | undefined,
@@ -83,6 +97,13 @@ describe('tsa/sntp', () => {
     ['is no server', (answer) => answer.fill(0x23, 0, 1), /no time server/],
     ['is not synchronized', (answer) => answer.fill(0xe4, 0, 1), /no time itself/],
     ['sends its clients away', (answer) => answer.fill(0, 1, 2), /no time itself/],
+    ['leaves the time out at which it answered', (answer) => answer.fill(0, 40, 48), /left its time out/],
+    ['leaves the time out at which it was asked', (answer) => answer.fill(0, 32, 40), /left its time out/],
+    ['answers before it was asked', (answer) => moved(answer, 32, 3_600_000), /before it was asked/],
+    ['took longer than its answer', (answer) => moved(answer, 32, -3_600_000), /longer than its answer/],
+    ['may itself be off by its way', (answer) => answer.fill(0xff, 4, 6), /own time may be off by 32767/],
+    ['may itself be off', (answer) => answer.fill(0xff, 8, 10), /own time may be off by 65535/],
+    ['may itself be off by a little much', (answer) => short(short(answer, 4, 2.5), 8, 2), /off by 3\.3 s/],
   ];
   for (const [what, spoil, why] of spoiled)
     it(`takes no time from one that ${what}`, async () => {
@@ -170,6 +191,26 @@ describe('tsa/time-servers', () => {
     offsets = [0];
     await servers.compare();
     expect(servers.fault).to.equal(undefined);
+  });
+
+  it('does not count a server that left its time out, as one that does not answer', async () => {
+    const bad = new TimeServer();
+    const good = new TimeServer();
+    await Promise.all([bad.start(), good.start()]);
+    bad.spoil = (answer) => answer.fill(0, 32, 48);
+    start();
+    servers = new TimeServers({
+      servers: [bad.address, bad.address, good.address],
+      intervalMs: 300_000,
+      maxOffsetMs: 5_000,
+      clock: Date.now,
+      onSilence: (sentence) => silences.push(sentence),
+    });
+    await servers.compare();
+    expect([servers.fault, silences]).to.deep.equal([undefined, []]);
+    expect(servers.offset).to.not.equal(undefined);
+    bad.close();
+    good.close();
   });
 
   it('forgives what the way of an answer may account for', async () => {
