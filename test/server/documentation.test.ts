@@ -82,7 +82,9 @@ describe('docs of the HTTP API', () => {
     });
     for (const [path, methods] of Object.entries(paths)) {
       for (const method of Object.keys(methods)) {
-        const url = service.url + path.replace(/\{(\w+)\}/g, (_, name: string) => VALUES[name] ?? '');
+        // Logs of artifacts are named after their API.
+        const named = path.replace('/artifacts/{log}', '/artifacts/v2');
+        const url = service.url + named.replace(/\{(\w+)\}/g, (_, name: string) => VALUES[name] ?? '');
         const response = await fetch(url, { method: method.toUpperCase() });
         const text = await response.text();
         expect([405, 501], `${method} ${path}`).to.not.include(response.status);
