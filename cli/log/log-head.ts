@@ -14,6 +14,8 @@ export interface SeenHead {
   readonly size: number;
   readonly root: Uint8Array;
   readonly timestamp: number | undefined;
+  /** The checkpoint whose signatures say so; of a directory there is none, as its committed head is newer. */
+  readonly checkpoint?: Uint8Array | undefined;
 }
 
 /** A checkpoint and what it says, its signatures checked. */
@@ -32,9 +34,10 @@ export async function verifiedCheckpoint({
  * a signature that nobody can use is noticed here, and not by the verifier that needs it. */
 export async function headOf(log: LogTarget): Promise<SeenHead> {
   if (log.directory === undefined) {
-    const { head } = await verifiedCheckpoint(log);
+    const { bytes, head } = await verifiedCheckpoint(log);
     requireEverySignature(head, log.keys);
-    return head;
+    const { origin, size, root, timestamp } = head;
+    return { origin, size, root, timestamp, checkpoint: bytes };
   }
   return { ...log.directory.head, origin: log.directory.identity.origin };
 }

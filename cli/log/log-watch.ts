@@ -18,6 +18,7 @@ import { isWantedLog, openLogs } from './open-logs.ts';
 import { conditionsOf, type ConditionOptions } from './search-options.ts';
 import { followCertificates } from './watch/certificate-log.ts';
 import { readOn, treeAtHead, type FollowedEntry, type FollowedLog } from './watch/followed-log.ts';
+import { openKeptHeads, type KeepHead } from './watch/kept-heads.ts';
 import { WatchState } from './watch/watch-state.ts';
 import { openWebhook, type SendEvents, type WatchEvent } from './watch/webhook.ts';
 
@@ -27,6 +28,7 @@ export interface WatchOptions extends TargetOptions, ConditionOptions {
   readonly any?: true;
   readonly unlogged?: true;
   readonly state?: string;
+  readonly heads?: string;
   readonly fromStart?: true;
   readonly once?: true;
   readonly interval?: string;
@@ -43,8 +45,10 @@ const LATEST_HEAD = 2_000;
 export async function watch(options: WatchOptions, speak: Speaker): Promise<boolean | undefined> {
   requireCombination(options);
   const interval = parseInteger(options.interval ?? DEFAULT_INTERVAL, '--interval', 1, 86_400);
+  const heads = await openKeptHeads(options.heads);
   const watcher = new Watcher(options, speak, {
     conditions: await conditionsOf(options),
+    heads,
     state: await WatchState.open(options.state),
     send: await openWebhook(options.webhook, options.webhookTokenFile),
   });
@@ -63,7 +67,7 @@ export async function watch(options: WatchOptions, speak: Speaker): Promise<bool
   }
 }
 
-function requireCombination({ data, url, trust, once, state }: WatchOptions): void {
+function requireCombination({ data, url, trust, once, state, heads }: WatchOptions): void {
   if ((data === undefined) === (url === undefined))
     throw new CommandError('USAGE', 'give either --data or --url', {
       hint: '--data is the directory of `mayfly serve` or `dev`, --url the public URL of a service.',
@@ -72,6 +76,8 @@ function requireCombination({ data, url, trust, once, state }: WatchOptions): vo
     throw new CommandError('USAGE', '--url needs --trust: what a log says of its own key proves nothing', {
       hint: 'Name the directory of `mayfly trust export`.',
     });
+  if (heads !== undefined && url === undefined)
+    throw new CommandError('USAGE', '--heads is for --url: what a directory holds is kept by copying it');
   if (once === true && state === undefined)
     throw new CommandError(
       'USAGE',
@@ -82,6 +88,7 @@ function requireCombination({ data, url, trust, once, state }: WatchOptions): vo
 interface Watch {
   readonly conditions: readonly SearchCondition[];
   readonly state: WatchState;
+  readonly heads: KeepHead;
   readonly send: SendEvents;
 }
 
@@ -137,7 +144,9 @@ class Watcher {
   }
 
   async #follow(log: FollowedLog): Promise<void> {
-    const { state } = this.#watch;
+    const { state, heads } = this.#watch;
+    // Before it is judged: a head that contradicts what was kept before is the evidence.
+    await heads(log);
     const { fromStart } = this.#options;
     const known = state.treeOf(log.origin);
     const isWhole = fromStart === true || state.knowsBefore(log.name);

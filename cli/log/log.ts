@@ -161,6 +161,7 @@ function registerWatch(log: CommandUnknownOpts): void {
     )
     .option('--unlogged', 'report signatures by certificates that the certificate log does not have')
     .option('--state <file>', 'how far each log was read: there the next run goes on')
+    .option('--heads <dir>', 'with --url: keep every signed head there, a file each; never replaced')
     .option(
       '--from-start',
       'begin at entry 0 of a log that --state does not have; default is its head of now',

@@ -45,6 +45,7 @@ export async function followArtifactsIn(
         origin,
         size,
         root,
+        checkpoint: undefined,
         entriesFrom: from,
         ...tileProofs(hashes, size),
         close,
@@ -127,7 +128,8 @@ async function secondLog(
   keys: readonly TrustedLogInstance[],
 ): Promise<FollowedLog> {
   const source = httpSource(`${url}/api/v2`, { accessToken: token });
-  const { origin, size, root } = verified(await source.checkpoint(), 2, keys);
+  const checkpoint = await source.checkpoint();
+  const { origin, size, root } = verified(checkpoint, 2, keys);
   const format = artifactEntries(2);
   return {
     name: 'v2',
@@ -135,6 +137,7 @@ async function secondLog(
     origin,
     size,
     root,
+    checkpoint,
     entriesFrom: async (first) => {
       const { start, entries } = await bundleOf(source, format, first, size);
       const withheld = await withheldHashes(source, start, size, entries);
@@ -185,6 +188,7 @@ async function firstLog(
     origin,
     size,
     root,
+    checkpoint,
     entriesFrom: async (first) => {
       const entries = await reads.entries(first, size);
       return entries.map(({ index, logIndex, body, integratedTime, withheld }) => {

@@ -16,7 +16,7 @@ export async function followCertificates(
   speak: Speaker,
 ): Promise<{ readonly target: LogTarget; readonly log: FollowedLog }> {
   const target = await openTarget(options, speak);
-  const { origin, size, root } = await headOf(target);
+  const { origin, size, root, checkpoint } = await headOf(target);
   const { source } = target;
   return {
     target,
@@ -26,6 +26,7 @@ export async function followCertificates(
       origin,
       size,
       root,
+      checkpoint,
       ...certificateReads(source, size),
     },
   };

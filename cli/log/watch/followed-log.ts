@@ -24,6 +24,8 @@ export interface FollowedLog {
   readonly origin: string;
   readonly size: number;
   readonly root: Uint8Array;
+  /** The signed text that says so; undefined of a log in a directory. */
+  readonly checkpoint: Uint8Array | undefined;
   /** Entries from that one on: some, at least one where there is one. */
   readonly entriesFrom: (first: number) => Promise<readonly FollowedEntry[]>;
   /** That the head continues a tree of that size, not verified. */

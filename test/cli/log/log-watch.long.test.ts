@@ -1,5 +1,5 @@
 /** `mayfly log watch` beside a whole service: in its directory and at its URL, with a webhook. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hash } from 'node:crypto';
@@ -21,7 +21,8 @@ import { sha256 } from '../../../tlog/core/sha256.ts';
 import { CompactRange } from '../../../tlog/format/compact-range.ts';
 import { email, namedCertificate, signatureBy } from '../../search/support/bodies.ts';
 import { emailConfig, makeDataDirectory } from '../../support/data-directory.ts';
-import { failureAs } from '../../support/failure.ts';
+import { documentedBlocks, runBlock } from '../../support/documented-blocks.ts';
+import { failureAs, failureOf } from '../../support/failure.ts';
 import { signatureOf } from '../../support/logged-signature.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
 import { post } from '../../support/test-service.ts';
@@ -187,7 +188,9 @@ describe('mayfly log watch', function () {
       requests = [];
       status = 200;
     });
-    after(() => server.close());
+    after(() => {
+      server.close();
+    });
     const url = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook/secret`;
 
     it('goes on only when the receiver has the events, and sends them again until then', async () => {
@@ -316,11 +319,77 @@ describe('mayfly log watch', function () {
     });
   });
 
+  describe('docs/log.md, "Keep heads somewhere else", to the letter', () => {
+    let block: string;
+    before(async () => {
+      [block = ''] = await documentedBlocks('log.md', 'Keep heads somewhere else');
+    });
+    const keep = (url: string): Promise<string> => runBlock(block, root, { 'https://ca.example.com': url });
+    const kept = async (): Promise<string[]> => (await readdir(join(root, 'heads'))).sort();
+
+    it('keeps each new head as it was signed, and never replaces one', async () => {
+      await keep(service.url);
+      const first = await kept();
+      expect(first.map((name) => name.replace(/-\d+-[0-9a-f]{16}\.checkpoint$/, ''))).to.deep.equal([
+        'certificates',
+        'v1',
+        'v2',
+      ]);
+      const path = join(root, 'heads', first[0] ?? '');
+      const text = await readFile(path, 'utf8');
+      const [, size = '', rootHash = ''] = text.split('\n');
+      expect(first[0]).to.equal(
+        `certificates-${size}-${Buffer.from(rootHash, 'base64').toString('hex').slice(0, 16)}.checkpoint`,
+      );
+      await sign('kept', 'erin@example.com', ['second']);
+      await keep(service.url);
+      expect(await kept())
+        .to.have.length(first.length + 2)
+        .and.to.include.members(first);
+      expect(await readFile(path, 'utf8')).to.equal(text);
+    });
+
+    it('keeps nothing that the log did not sign, wherever that wants to be written', async () => {
+      const before = await kept();
+      const state = await readFile(join(root, 'watch.json'), 'utf8');
+      const certificates = before.find((name) => name.startsWith('certificates')) ?? '';
+      const [origin = ''] = (await readFile(join(root, 'heads', certificates), 'utf8')).split('\n');
+      const liar = createServer((request, response) => {
+        const path = request.url ?? '/';
+        if (/^\/log\/[^/]+\/checkpoint$/.test(path)) {
+          response.end(`${origin}\n../../PWNED\nAAAA\n\nno signature at all\n`);
+          return;
+        }
+        fetch(service.url + path)
+          .then(async (answer) => {
+            response.writeHead(answer.status, Object.fromEntries(answer.headers));
+            response.end(Buffer.from(await answer.arrayBuffer()));
+          })
+          .catch(() => {
+            response.destroy();
+          });
+      });
+      await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', resolve));
+      try {
+        const error = await failureOf(keep(`http://127.0.0.1:${(liar.address() as AddressInfo).port}`));
+        expect(error).to.include({ code: 1 });
+        expect((error as { stdout: string }).stdout).to.match(/^contradiction  a note has a malformed/m);
+      } finally {
+        liar.close();
+      }
+      expect(await kept()).to.deep.equal(before);
+      expect(await readFile(join(root, 'watch.json'), 'utf8')).to.equal(state);
+      expect(await readdir(root)).to.not.contain('PWNED.checkpoint');
+      expect(await readdir(tmpdir())).to.not.contain('PWNED.checkpoint');
+    });
+  });
+
   it('refuses options that would watch nothing', async () => {
     const cases: WatchOptions[] = [
       { once: true, state: state() },
       { url: service.url, once: true, state: state() },
       { data, once: true },
+      { data, once: true, state: state(), heads: 'heads' },
       { data, digest: 'x', once: true, state: state() },
       { data, webhookTokenFile: 'x', once: true, state: state() },
     ];
