@@ -77,7 +77,7 @@ const TIMES: SearchTimes = { waitMs: 5_000, searchMs: 2_000 };
 /** A search that waits for the index. */
 interface Waiter {
   readonly size: number;
-  readonly done: (failure?: string) => void;
+  readonly done: (refusal?: LogReadError) => void;
 }
 
 /** The index of one log. */
@@ -113,7 +113,7 @@ export class SearchIndex<Entry extends SearchedEntry> {
     this.#start();
   }
 
-  /** Why the index could not be made, the last time; undefined while all is well. */
+  /** Why the index could not be made, the last time; undefined while all is well. For the operator: it names files. */
   get failure(): string | undefined {
     return this.#failure;
   }
@@ -173,7 +173,7 @@ export class SearchIndex<Entry extends SearchedEntry> {
   async close(): Promise<void> {
     clearInterval(this.#ticker);
     this.#abort.abort();
-    this.#wake('the log is closed');
+    this.#wake(notReady('the log is closed'));
     this.#goOn();
     await this.#file.close();
     await this.#work;
@@ -199,31 +199,32 @@ export class SearchIndex<Entry extends SearchedEntry> {
   async #reach(size: number, by: number): Promise<void> {
     if (this.#covered !== undefined && this.#covered >= size) return;
     if (this.#waiters.size >= MAX_WAITERS) throw notReady('too many searches wait for it already');
-    const failure = await new Promise<string | undefined>((resolve) => {
+    const refusal = await new Promise<LogReadError | undefined>((resolve) => {
       const late = setTimeout(
         () => {
-          waiter.done(`it has ${this.covered} of ${size} entries`);
+          const covered = notReady(`it has ${this.covered} of ${size} entries`);
+          waiter.done(this.#failure === undefined ? covered : notMade(this.#failure));
         },
         Math.max(0, by - performance.now()),
       );
       const waiter: Waiter = {
         size,
-        done: (reason) => {
+        done: (refused) => {
           clearTimeout(late);
           this.#waiters.delete(waiter);
-          resolve(reason);
+          resolve(refused);
         },
       };
       this.#waiters.add(waiter);
       this.#goOn();
       this.#start();
     });
-    if (failure !== undefined) throw notReady(failure);
+    if (refusal !== undefined) throw refusal;
   }
 
-  #wake(failure?: string): void {
+  #wake(refusal?: LogReadError): void {
     for (const waiter of [...this.#waiters])
-      if (failure !== undefined || waiter.size <= this.covered) waiter.done(failure);
+      if (refusal !== undefined || waiter.size <= this.covered) waiter.done(refusal);
   }
 
   #start(): void {
@@ -257,7 +258,7 @@ export class SearchIndex<Entry extends SearchedEntry> {
     this.#failure = messageOf(error);
     // Nothing is known of the file until it was opened again.
     this.#covered = undefined;
-    if (!isPassing) this.#wake(this.#failure);
+    if (!isPassing) this.#wake(notMade(this.#failure));
   }
 
   /** Holds the file to the log, and each group to its sums. A thread that failed is replaced, and a damaged file removed. */
@@ -338,4 +339,11 @@ const indexed = ({ index, leafHash, body, namedDigests, precertificate }: Search
 const notReady = (reason: string): LogReadError =>
   new LogReadError('NOT_READY', `the search index is being made: ${reason}`, {
     hint: 'Try again in a few seconds.',
+  });
+
+/** What is wrong has paths of this machine in it, and readers may be anybody: it is the cause, for the operator. */
+const notMade = (failure: string): LogReadError =>
+  new LogReadError('NOT_READY', 'the search index cannot be made at the moment', {
+    hint: 'Try again later; the operator finds the cause in the details of /readyz.',
+    cause: new Error(failure),
   });

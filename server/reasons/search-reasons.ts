@@ -24,7 +24,7 @@ export const SEARCH_REASONS: ReasonRows<SearchReason> = {
       retryAfter: 2,
       meaning: 'Not all that is logged is indexed yet, so that the answer would not be all.',
       cause:
-        'The index is being made, after an update or because it was deleted; or the service is very busy.',
+        'The index is being made, after an update or because it was deleted; or the service is very busy; or the index cannot be written, and then the details of `/readyz` say why.',
       remedy: 'Try again in some seconds; `mayfly log search --data` reads the log itself meanwhile.',
     },
     '503, with `Retry-After`',
